@@ -1,0 +1,64 @@
+# Pulssi: every command a person or CI needs. `make` alone lists them.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.9
+SOURCES := dashboards deploy schemas sinks streams tests
+
+.DEFAULT_GOAL := help
+.PHONY: help install install-dev demo test lint types format bench chaos lock schemas dashboards clean
+
+help: ## what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+$(BIN)/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Pulssi needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+$(VENV)/.runtime: $(BIN)/uv locks/runtime.txt pyproject.toml
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r locks/runtime.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime locks/dev.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r locks/dev.txt
+	@touch $@
+
+install: $(VENV)/.runtime ## a virtual environment in .venv with locked versions and .venv/bin/pulssi
+
+install-dev: $(VENV)/.dev
+
+demo: install ## the whole of Pulssi on this machine, with a simulated contact centre (Ctrl-C ends it)
+	$(BIN)/pulssi demo
+
+test: install-dev ## all tests (one: make test ARGS='tests/core -k wrap')
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: install-dev ## ruff: rules and format
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+
+format: install-dev ## put the code in order
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+types: install-dev ## mypy, strict
+	$(BIN)/mypy
+
+bench: install-dev ## events a second, beside idiomatic Faust in the same run
+	$(BIN)/python -m tests.bench $(ARGS)
+
+lock: $(BIN)/uv ## write locks/ anew from pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra embedded -o locks/runtime.txt locks/build.in pyproject.toml $(ARGS)
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra embedded --group dev -o locks/dev.txt pyproject.toml $(ARGS)
+
+schemas: install ## write schemas/json anew from the models
+	$(BIN)/python -m schemas.generate
+
+dashboards: install ## write dashboards/grafana anew from the definitions
+	$(BIN)/pulssi dashboards build
+
+clean: ## remove the virtual environment and caches
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

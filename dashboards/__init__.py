@@ -1,0 +1,1 @@
+"""What people look at: Grafana files from definitions in Python, and the wallboard."""

@@ -1,0 +1,1 @@
+"""Running Pulssi: the command line, the embedded stack, topics and migrations."""

@@ -1,0 +1,56 @@
+"""The command `pulssi`: each command lives in a module of its own and is loaded when it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Final
+
+import click
+
+COMMANDS: Final = {
+    "broker": "deploy.cli.parts:broker",
+    "clickhouse": "deploy.cli.parts:clickhouse",
+    "dashboards": "deploy.cli.dashboards:dashboards",
+    "demo": "deploy.cli.up:demo",
+    "down": "deploy.cli.up:down",
+    "drain": "deploy.cli.drain:drain",
+    "migrate": "deploy.cli.migrate:migrate",
+    "query": "deploy.cli.query:query",
+    "replay": "deploy.cli.replay:replay",
+    "simulate": "deploy.cli.simulate:simulate",
+    "sink": "deploy.cli.parts:sink",
+    "status": "deploy.cli.up:status",
+    "up": "deploy.cli.up:up",
+    "wallboard": "deploy.cli.parts:wallboard",
+    "worker": "deploy.cli.parts:worker",
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module only when it runs or shows that command: `--help` stays instant."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name every command, in order."""
+        del ctx
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one command; None where there is none of that name."""
+        del ctx
+        target = COMMANDS.get(cmd_name)
+        if target is None:
+            return None
+        module, name = target.split(":")
+        command = getattr(importlib.import_module(module), name)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{target} is no command")
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="pulssi")
+def main() -> None:
+    """Live, correct numbers for contact centres.
+
+    Start with `pulssi demo`, then open the address it prints.
+    """

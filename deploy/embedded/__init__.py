@@ -1,0 +1,1 @@
+"""The embedded stack: a broker and ClickHouse from wheels, and the parts of Pulssi beside them."""

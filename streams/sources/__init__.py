@@ -1,0 +1,1 @@
+"""Where events come from: recorded files and the simulator."""

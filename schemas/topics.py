@@ -1,0 +1,31 @@
+"""The topics: which channel's events each holds, and where its journal and the dead letters go."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+Channel = Literal["chat", "email", "call"]
+
+CHANNELS: Final[tuple[Channel, ...]] = ("chat", "email", "call")
+
+#: Topic of each channel's events, keyed by `contact_id`.
+CONTACTS: Final[dict[Channel, str]] = {channel: f"contacts.{channel}" for channel in CHANNELS}
+
+#: Topic of agents' states, keyed by `agent_id`.
+AGENTS: Final = "agents.status"
+
+#: Every topic that events come in by; each has a journal of as many partitions.
+SOURCES: Final[tuple[str, ...]] = (*CONTACTS.values(), AGENTS)
+
+#: Where bad records go, bytes unchanged.
+DEAD_LETTERS: Final = "contacts.dlq"
+
+
+def journal_of(topic: str) -> str:
+    """Name the journal of a source topic."""
+    return f"{topic}.journal"
+
+
+def channel_of(topic: str) -> Channel | None:
+    """Name the channel whose events a source topic holds; None for agents' states."""
+    return next((channel for channel, name in CONTACTS.items() if name == topic), None)

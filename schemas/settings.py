@@ -70,11 +70,9 @@ class Settings(BaseModel):
         default="UTC", description="The centre's time zone, as in `Europe/Helsinki`: where today begins."
     )
     worker_port: int = Field(
-        default=6066, ge=0, le=65535, description="Health and metrics of the worker; 0: any free port."
+        default=6066, ge=0, le=65535, description="The worker's health and metrics; 0: any free port."
     )
-    sink_port: int = Field(
-        default=6067, ge=0, le=65535, description="Health and metrics of the sink; 0: any free port."
-    )
+    sink_port: int = Field(default=6067, ge=0, le=65535, description="The sink's health and metrics; 0: any free port.")
     wallboard_port: int = Field(default=8080, ge=0, le=65535, description="The wallboard's page; 0: any free port.")
     bind: str = Field(default="127.0.0.1", description="The address that the parts' own servers listen on.")
     log_level: Literal["debug", "info", "warning", "error"] = "info"

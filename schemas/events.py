@@ -1,0 +1,326 @@
+"""The event contract, version 1: one JSON object a Kafka record, as pydantic models in one discriminated union.
+
+Strings are trimmed and NFC-normalised, times become UTC milliseconds, JSON types are not coerced (a number in quotes is
+no number). Unknown fields are ignored here; the archive keeps them. An event of unknown type is valid and takes no part
+in any number: `UnknownEvent`.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Final, Literal
+
+from annotated_types import Ge, Gt, MaxLen, MinLen
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    model_validator,
+)
+
+from schemas.topics import Channel
+
+#: Version of this contract; a change that an old reader would misread raises it.
+VERSION: Final = 1
+
+#: A record above this many bytes is refused.
+MAX_RECORD_BYTES: Final = 256 * 1024
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECONDS_PER_DAY: Final = 86_400_000
+
+
+def _nfc(text: str) -> str:
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def _milliseconds(at: datetime) -> int:
+    """Cut to UTC milliseconds since 1970."""
+    since = at - _EPOCH
+    return since.days * _MILLISECONDS_PER_DAY + since.seconds * 1000 + since.microseconds // 1000
+
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(_nfc)]
+Id = Annotated[Text, MaxLen(128)]
+Name = Annotated[Text, MaxLen(64)]
+Tag = Annotated[Text, MaxLen(128)]
+ShortText = Annotated[str, StringConstraints(strip_whitespace=True, max_length=256), AfterValidator(_nfc)]
+Free = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_nfc)]
+
+#: RFC 3339 with a zone in JSON; UTC milliseconds since 1970 in Python.
+Instant = Annotated[AwareDatetime, AfterValidator(_milliseconds)]
+
+Priority = Literal["low", "normal", "high", "urgent"]
+Author = Literal["customer", "agent", "bot", "system"]
+
+
+class Event(BaseModel):
+    """What every event has. `occurred_at` is in UTC milliseconds once read."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", populate_by_name=True)
+
+    event_id: Id
+    occurred_at: Instant
+    source: Name
+    seq: Annotated[int, Ge(0)] = 0
+    agent_id: Id | None = None
+    attributes: Annotated[dict[Name, ShortText], MaxLen(32)] | None = None
+
+
+class ContactEvent(Event):
+    """What every event of a contact has. `queue` and `priority` are in force from it on."""
+
+    contact_id: Id
+    channel: Channel
+    queue: Name | None = None
+    priority: Priority | None = None
+    team: Name | None = None
+    language: Name | None = None
+    segment: Name | None = None
+    customer_id: Id | None = None
+
+
+class Started(ContactEvent):
+    """The contact exists."""
+
+    type: Literal["contact.started"]
+    direction: Literal["inbound", "outbound"] = "inbound"
+    initiated_by: Literal["customer", "agent", "system"] = "customer"
+
+
+class Queued(ContactEvent):
+    """The contact waits for a human in `queue`."""
+
+    type: Literal["contact.queued"]
+    queue: Name
+
+
+class HandedOff(ContactEvent):
+    """A bot passes the contact on to humans."""
+
+    type: Literal["contact.handed_off"]
+
+
+class Connected(ContactEvent):
+    """A human agent accepts or answers; a handle segment opens."""
+
+    type: Literal["contact.connected"]
+    agent_id: Id
+
+
+class Held(ContactEvent):
+    """Hold begins within that agent's segment."""
+
+    type: Literal["contact.held"]
+    agent_id: Id
+
+
+class Resumed(ContactEvent):
+    """Hold ends within that agent's segment."""
+
+    type: Literal["contact.resumed"]
+    agent_id: Id
+
+
+class Transferred(ContactEvent):
+    """That agent's interaction ends; the contact goes to `queue` where one is named."""
+
+    type: Literal["contact.transferred"]
+
+
+class Disconnected(ContactEvent):
+    """The interaction ends, for every open segment where `agent_id` is missing; wrap-up begins."""
+
+    type: Literal["contact.disconnected"]
+
+
+class Wrapped(ContactEvent):
+    """Wrap-up ends; the segment closes."""
+
+    type: Literal["contact.wrapped"]
+    agent_id: Id
+
+
+class Abandoned(ContactEvent):
+    """The customer left unanswered."""
+
+    type: Literal["contact.abandoned"]
+
+
+class MessageSent(ContactEvent):
+    """One message. `text` is archived only where the archive is told to keep text."""
+
+    type: Literal["message.sent"]
+    author: Author
+    public: bool = True
+    automatic: bool = False
+    text: Free | None = None
+
+
+class Tagged(ContactEvent):
+    """Tags are put on."""
+
+    type: Literal["contact.tagged"]
+    tags: Annotated[list[Tag], MinLen(1), MaxLen(32)]
+
+
+class Untagged(ContactEvent):
+    """Tags are taken off."""
+
+    type: Literal["contact.untagged"]
+    tags: Annotated[list[Tag], MinLen(1), MaxLen(32)]
+
+
+class Prioritised(ContactEvent):
+    """The priority changes."""
+
+    type: Literal["contact.prioritised"]
+    priority: Priority
+
+
+class Resolved(ContactEvent):
+    """The contact is settled."""
+
+    type: Literal["contact.resolved"]
+
+
+class Reopened(ContactEvent):
+    """A settled contact is open again."""
+
+    type: Literal["contact.reopened"]
+
+
+class Paused(ContactEvent):
+    """The contact waits for someone outside."""
+
+    type: Literal["contact.paused"]
+    for_: Annotated[Literal["customer", "third_party"] | None, Field(alias="for")] = None
+
+
+class Unpaused(ContactEvent):
+    """The contact no longer waits for someone outside."""
+
+    type: Literal["contact.unpaused"]
+    for_: Annotated[Literal["customer", "third_party"] | None, Field(alias="for")] = None
+
+
+class Discarded(ContactEvent):
+    """The contact counts nowhere."""
+
+    type: Literal["contact.discarded"]
+    reason: Literal["merged", "spam", "test", "other"]
+    into: Id | None = None
+
+
+class Missed(ContactEvent):
+    """Offered to that agent, who did not answer."""
+
+    type: Literal["contact.missed"]
+    agent_id: Id
+
+
+class Scored(ContactEvent):
+    """A score from 1 to `scale_max`."""
+
+    score: Annotated[Decimal, Ge(1)]
+    scale_max: Annotated[Decimal, Gt(1)]
+
+    @model_validator(mode="after")
+    def _within_scale(self) -> Scored:
+        if self.score > self.scale_max:
+            raise ValueError(f"score {self.score} is above scale_max {self.scale_max}")
+        return self
+
+
+class Evaluated(Scored):
+    """A quality evaluation."""
+
+    type: Literal["contact.evaluated"]
+    form: Name | None = None
+    evaluator_id: Id | None = None
+
+
+class Rated(Scored):
+    """The customer's satisfaction; a later rating replaces an earlier one."""
+
+    type: Literal["contact.rated"]
+    comment_present: bool = False
+    comment: Free | None = None
+
+
+class Voided(ContactEvent):
+    """That other event of this contact is as if it had not been."""
+
+    type: Literal["event.voided"]
+    voids: Id
+
+
+class UnknownEvent(ContactEvent):
+    """An event of a type that this version does not know: archived, and in no number."""
+
+    type: Name
+
+
+class AgentStatus(Event):
+    """An agent's state; on the topic of agents' states only."""
+
+    type: Literal["agent.status"]
+    agent_id: Id
+    status: Literal["available", "busy", "wrap_up", "away", "offline"]
+    reason: ShortText | None = None
+    groups: Annotated[list[Name], MaxLen(64)] | None = None
+    capacity: dict[Channel, Annotated[int, Ge(0)]] | None = None
+
+
+class UnknownAgentEvent(Event):
+    """An agent's event of a type that this version does not know."""
+
+    type: Name
+    agent_id: Id
+
+
+AnyContactEvent = Annotated[
+    Started
+    | Queued
+    | HandedOff
+    | Connected
+    | Held
+    | Resumed
+    | Transferred
+    | Disconnected
+    | Wrapped
+    | Abandoned
+    | MessageSent
+    | Tagged
+    | Untagged
+    | Prioritised
+    | Resolved
+    | Reopened
+    | Paused
+    | Unpaused
+    | Discarded
+    | Missed
+    | Evaluated
+    | Rated
+    | Voided,
+    Field(discriminator="type"),
+]
+
+CONTACT_EVENT: Final[TypeAdapter[AnyContactEvent]] = TypeAdapter(AnyContactEvent)
+AGENT_EVENT: Final[TypeAdapter[AgentStatus]] = TypeAdapter(AgentStatus)
+
+#: Each known type's model.
+MODELS: Final[dict[str, type[Event]]] = {
+    model.model_fields["type"].annotation.__args__[0]: model  # type: ignore[union-attr]  # each is a Literal of one
+    for model in (
+        *(Started, Queued, HandedOff, Connected, Held, Resumed, Transferred, Disconnected, Wrapped, Abandoned),
+        *(MessageSent, Tagged, Untagged, Prioritised, Resolved, Reopened, Paused, Unpaused, Discarded, Missed),
+        *(Evaluated, Rated, Voided, AgentStatus),
+    )
+}

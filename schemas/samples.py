@@ -1,0 +1,80 @@
+"""The samples: each single measurement that a contact gives, one row each.
+
+A row is positional (`Sample`), so that it is small in the journal. Times are UTC milliseconds, durations whole
+milliseconds, scores whole millionths; text that is missing is empty, anything else that is missing is None.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+#: Version of a row; an added column raises it and gives readers a default.
+VERSION: Final = 1
+
+#: Samples whose `value_ms` is a duration with a percentile.
+DURATIONS: Final = (
+    "queue_wait",
+    "first_response",
+    "next_response",
+    "abandoned",
+    "handle",
+    "hold",
+    "wrap",
+    "talk",
+    "resolution",
+)
+
+#: Samples that count something.
+COUNTS: Final = (
+    "offered",
+    "entered",
+    "nudges",
+    "slow",
+    "replies",
+    "reopened",
+    "transferred",
+    "tagged",
+    "any_tag",
+    "untagged_resolved",
+    "missed",
+    "bot_contained",
+)
+
+#: Samples whose `value` is a score from 0 to 1, in millionths.
+SCORES: Final = ("rated", "evaluated")
+
+NAMES: Final = (*DURATIONS, *COUNTS, *SCORES)
+
+
+class Sample(NamedTuple):
+    """One measurement of one contact; `(contact, sample, slot)` is its key.
+
+    Contact and channel stand with the contact.
+    """
+
+    sample: str
+    #: What tells several samples of one kind apart: the causing `event_id`, the tag, or empty.
+    slot: str
+    at: int
+    queue: str
+    priority: str
+    team: str
+    segment: str
+    language: str
+    agent_id: str
+    tag: str = ""
+    #: For `tagged`: whether the taxonomy knows the tag. For `queue_wait`: how the visit ended.
+    outcome: str = ""
+    value_ms: int | None = None
+    business_ms: int | None = None
+    active_ms: int | None = None
+    value: int | None = None
+    policy: str = ""
+    target_ms: int | None = None
+    within: bool | None = None
+    short: bool | None = None
+    satisfied: bool | None = None
+    partial: bool = False
+    in_hours: bool | None = None
+    instance: int | None = None
+    caused_by: str | None = None

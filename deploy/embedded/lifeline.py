@@ -1,0 +1,42 @@
+"""No process outlives the one that started it, however that one ends.
+
+Two means, since neither covers all: Linux signals a child whose parent died (also a program that is not ours); a part
+of ours, on any system, watches its standard input, which the starter holds open and the kernel closes with it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+import time
+from typing import Final
+
+_PR_SET_PDEATHSIG: Final = 1
+#: How long a part may take to end itself after its starter is gone.
+GRACE_S: Final = 10.0
+_LIBC: Final = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+def die_with_parent() -> None:
+    """Have the kernel kill the calling process when the thread that started it ends (Linux; elsewhere does nothing).
+
+    Made to be called between fork and exec.
+    """
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _watch() -> None:
+    while os.read(0, 1024):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(GRACE_S)
+    os._exit(1)
+
+
+def end_with_stdin() -> None:
+    """End this process, first politely, when its standard input is closed."""
+    threading.Thread(target=_watch, name="lifeline", daemon=True).start()

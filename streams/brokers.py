@@ -1,0 +1,84 @@
+"""Reaching a broker: whether one answers, and an admin client for it.
+
+An open port is not yet a broker: only an answered Metadata request counts. Nothing here may change anything there.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Any, Final
+
+from kafka import KafkaAdminClient
+from kafka.errors import KafkaError
+
+REQUEST_TIMEOUT_MS: Final = 10_000
+#: Between two attempts while a broker is awaited: short, for the embedded one is there within a tenth of a second.
+RECONNECT_BACKOFF_MS: Final = 100
+RECONNECT_BACKOFF_MAX_MS: Final = 500
+PROBE_TIMEOUT_S: Final = 3.0
+
+
+class BrokerUnreachableError(ConnectionError):
+    """No broker answered within the time it was given."""
+
+    def __init__(self, brokers: str, waited_s: float) -> None:
+        super().__init__(f"no Kafka broker answers at {brokers} (waited {waited_s:g} s)")
+        self.brokers = brokers
+
+
+def _port_open(broker: str, timeout_s: float) -> bool:
+    host, _, port = broker.rpartition(":")
+    try:
+        with closing(socket.create_connection((host.strip("[]"), int(port)), timeout=timeout_s)):
+            return True
+    except OSError:
+        return False
+
+
+def _any_port_open(brokers: str, wait_s: float) -> bool:
+    deadline = time.monotonic() + wait_s
+    while True:
+        if any(_port_open(broker, timeout_s=1.0) for broker in brokers.split(",")):
+            return True
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(RECONNECT_BACKOFF_MS / 1000)
+
+
+@contextmanager
+def admin_client(brokers: str, wait_s: float = PROBE_TIMEOUT_S) -> Iterator[Any]:
+    """Connect kafka-python's admin client, waiting up to `wait_s` for the first answer.
+
+    Raises BrokerUnreachableError. The port is tried first: a client whose bootstrap fails leaves its thread behind.
+    """
+    started = time.monotonic()
+    if not _any_port_open(brokers, wait_s):
+        raise BrokerUnreachableError(brokers, wait_s)
+    left_s = max(wait_s - (time.monotonic() - started), PROBE_TIMEOUT_S)
+    try:
+        client = KafkaAdminClient(
+            bootstrap_servers=brokers.split(","),
+            client_id="pulssi-admin",
+            request_timeout_ms=REQUEST_TIMEOUT_MS,
+            reconnect_backoff_ms=RECONNECT_BACKOFF_MS,
+            reconnect_backoff_max_ms=RECONNECT_BACKOFF_MAX_MS,
+            bootstrap_timeout_ms=round(left_s * 1000),
+        )
+    except KafkaError:
+        raise BrokerUnreachableError(brokers, wait_s) from None
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def answers(brokers: str, wait_s: float = 0.0) -> bool:
+    """Tell whether a broker answers a Metadata request, trying for `wait_s` where none does at once."""
+    try:
+        with admin_client(brokers, wait_s) as client:
+            return bool(client.describe_cluster()["brokers"])
+    except (BrokerUnreachableError, KafkaError):
+        return False

@@ -56,7 +56,7 @@ class Head(NamedTuple):
 
 
 class Summary(TypedDict):
-    """A contact at a glance: what gauges and the `contacts` table need. Times in UTC milliseconds, None where not yet."""
+    """A contact at a glance: what gauges and the `contacts` table need. Times in UTC ms, None where not yet."""
 
     v: int
     channel: str
@@ -146,7 +146,7 @@ def decode_contact(value: bytes) -> ContactRecord:
 
 def encode_pane_key(key: PaneKey) -> bytes:
     """Write a pane's key."""
-    return PANE + orjson.dumps(key)
+    return PANE + orjson.dumps(tuple(key))
 
 
 def decode_pane_key(key: bytes) -> PaneKey:
@@ -156,7 +156,7 @@ def decode_pane_key(key: bytes) -> PaneKey:
 
 def encode_tag_pane_key(key: TagPaneKey) -> bytes:
     """Write a tag pane's key."""
-    return TAG_PANE + orjson.dumps(key)
+    return TAG_PANE + orjson.dumps(tuple(key))
 
 
 def decode_tag_pane_key(key: bytes) -> TagPaneKey:

@@ -20,7 +20,7 @@ PREFIX: Final = "PULSSI_"
 FILE: Final = "pulssi.toml"
 
 #: Names that other parts of Pulssi read from the environment; they are no settings of this object.
-RESERVED: Final = frozenset({"config", "kafka_test"})
+RESERVED: Final = frozenset({"config", "data", "kafka_test"})
 
 
 class SettingsError(ValueError):

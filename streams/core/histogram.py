@@ -1,8 +1,9 @@
 """Histograms that add and subtract: sparse buckets whose estimate is within 1 % of every value in them.
 
-Bucket 0 holds zeros; bucket b ≥ 1 holds the durations v with 1 + ⌈log γ (v)⌉ = b, where γ = 1.01 / 0.99, and stands for
-2 γ^(b-1) / (γ + 1). Any merge over time, queues or partitions gives what one histogram over all samples gives. After
-DDSketch (Masson, Rim, Lee; VLDB 2019). `pulssi_quantile` in ClickHouse computes the same from the same buckets.
+Bucket 0 holds zeros; bucket b ≥ 1 holds the durations v with 1 + ⌈log v / log gamma⌉ = b, where gamma = 1.01 / 0.99,
+and stands for 2 gamma^(b-1) / (gamma + 1). Any merge over time, queues or partitions gives what one histogram over all
+samples gives. After DDSketch (Masson, Rim, Lee; VLDB 2019). `pulssi_quantile` in ClickHouse computes the same from the
+same buckets.
 """
 
 from __future__ import annotations

@@ -1,0 +1,101 @@
+"""An event as the fold sees it: what orders it, what it is, and the contract's fields that differ from their defaults.
+
+Of two events under one id the one whose normalised JSON sorts first stays. Text of messages and comments takes no part
+in a number and is not kept here, nor in that comparison.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+from functools import cache
+from typing import Any, Final, NamedTuple
+
+import orjson
+from pydantic import BaseModel
+
+from schemas.events import MODELS, ContactEvent
+
+#: Fields that stand beside `fields` (or with the contact), and words of people, which are not kept.
+_LEFT_OUT: Final = frozenset({"event_id", "type", "contact_id", "channel", "seq", "occurred_at", "text", "comment"})
+
+
+class Event(NamedTuple):
+    """One event of a contact; sorts in the order of the fold."""
+
+    #: UTC milliseconds.
+    at: int
+    seq: int
+    event_id: str
+    type: str
+    fields: dict[str, Any]
+
+
+@cache
+def _defaults(model: type[BaseModel]) -> dict[str, Any]:
+    """Name each kept field of a type with its default, None where it has none."""
+    return {
+        name: None if field.is_required() else field.default
+        for name, field in model.model_fields.items()
+        if name not in _LEFT_OUT
+    }
+
+
+def event_of(event: ContactEvent) -> Event:
+    """Make the fold's event of a decoded one."""
+    given = event.__dict__
+    defaults = _defaults(type(event))
+    fields = {
+        name: given[name]
+        for name in event.model_fields_set
+        if name in defaults and given[name] is not None and given[name] != defaults[name]
+    }
+    if "score" in fields:
+        fields["score"] = str(fields["score"])
+        fields["scale_max"] = str(fields["scale_max"])
+    return Event(event.occurred_at, event.seq, event.event_id, given["type"], fields)
+
+
+def normalised(event: Event) -> bytes:
+    """Write an event's normalised JSON: defaults filled in, keys sorted, UTF-8."""
+    model = MODELS.get(event.type)
+    defaults = {} if model is None else _filled(model)
+    whole = {**defaults, **event.fields, "event_id": event.event_id, "type": event.type, "seq": event.seq}
+    whole["occurred_at"] = event.at
+    return orjson.dumps(whole, option=orjson.OPT_SORT_KEYS, default=str)
+
+
+def _filled(model: type[BaseModel]) -> dict[str, Any]:
+    return {name: default for name, default in _defaults(model).items() if default is not None}
+
+
+def merge(known: Iterable[Event], arrived: Iterable[Event]) -> tuple[list[Event], int]:
+    """Unite events, one an id, in the order of the fold; with them the number of conflicts met among `arrived`."""
+    by_id = {event.event_id: event for event in known}
+    conflicts = 0
+    for event in arrived:
+        other = by_id.setdefault(event.event_id, event)
+        if other is not event and other != event:
+            conflicts += 1
+            by_id[event.event_id] = min(other, event, key=normalised)
+    return sorted(by_id.values(), key=_order), conflicts
+
+
+def _order(event: Event) -> tuple[int, int, str]:
+    return event[:3]
+
+
+def effective(events: list[Event]) -> list[Event]:
+    """Leave out voided events and those of unknown types."""
+    voided = {event.fields["voids"] for event in events if event.type == "event.voided"}
+    return [
+        event
+        for event in events
+        if event.type in MODELS and (event.event_id not in voided or event.type == "event.voided")
+    ]
+
+
+def millionths(score: str, scale_max: str) -> int:
+    """Put a score on the scale from 0 to 1, in millionths, halves to even."""
+    share = (Decimal(score) - 1) / (Decimal(scale_max) - 1)
+    return int((share * 1_000_000).to_integral_value())

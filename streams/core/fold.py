@@ -1,0 +1,326 @@
+"""The fold: a contact's events, in order, become its samples and its summary. A pure function.
+
+Each rule stands in a module of its own (`clock`, `responses`, `visits`, `segments`, `stretches`, `tags`); here is which
+event speaks to which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
+
+from schemas.journal import VERSION, Summary
+from schemas.policies import Rules, policy_for
+from schemas.samples import Sample
+from streams.core.clock import HumanClock
+from streams.core.event import Event, effective, millionths
+from streams.core.responses import Responses
+from streams.core.segments import Segments
+from streams.core.sheet import InForce, Sheet
+from streams.core.stretches import Stretches
+from streams.core.tags import Tags
+from streams.core.visits import Visits
+
+#: A score from here on counts as satisfied, in millionths.
+SATISFIED: Final = 750_000
+
+
+class Folded(NamedTuple):
+    """What a contact comes to."""
+
+    rows: list[Sample]
+    summary: Summary
+
+
+def fold(channel: str, events: list[Event], rules: Rules) -> Folded:
+    """Fold one contact's deduplicated events, given in order."""
+    return _Fold(channel, effective(events), rules).run()
+
+
+class _Fold:
+    def __init__(self, channel: str, events: list[Event], rules: Rules) -> None:
+        self.channel = channel
+        self.events = events
+        started = next((event for event in events if event.type == "contact.started"), None)
+        given: dict[str, Any] = started.fields if started is not None else {}
+        self.started = started
+        self.outreach = (
+            given.get("direction", "inbound") == "outbound" or given.get("initiated_by", "customer") != "customer"
+        )
+        self.force = InForce(events)
+        self.sheet = Sheet(channel, self.force, rules, partial=started is None)
+        earliest = events[0].at if started is None and events else None
+        self.clock = HumanClock(channel, earliest, outreach=self.outreach)
+        self.responses = Responses(self.sheet, self.clock)
+        self.visits = Visits(self.sheet)
+        self.segments = Segments(self.sheet)
+        self.stretches = Stretches(self.sheet)
+        self.tags = Tags(self.sheet)
+        self.agents: dict[str, None] = {}
+        self.offered = False
+        self.human_side = False
+        self.bot_wrote = False
+        self.queue_before = self.force.queue
+        #: Millionths, by the last rating.
+        self.rating: int | None = None
+        #: Samples that only the end of the fold decides on; a later event of the kind replaces an earlier one.
+        self.at_end: dict[str, Callable[[], None]] = {}
+
+    def run(self) -> Folded:
+        if self.started is None and self.events:
+            self.stretches.start(self.events[0].at)
+        for event in self.events:
+            self.queue_before = self.force.queue
+            self.force.take(event)
+            if not self.offered and not self.outreach and (self.started is None or self.started is event):
+                self._offer(event)
+            handler = _HANDLERS.get(event.type)
+            if handler is not None:
+                handler(self, event)
+        if any(event.type == "contact.discarded" for event in self.events):
+            return Folded([], self._summary(None, discarded=True))
+        self.tags.write()
+        handle_ms = self.segments.write()
+        for write in self.at_end.values():
+            write()
+        return Folded(self.sheet.rows, self._summary(handle_ms, discarded=False))
+
+    # What each type of event says to the rules.
+
+    def _offer(self, event: Event) -> None:
+        self.offered = True
+        self.sheet.write("offered", event, "", queue=self.force.first_queue)
+
+    def on_started(self, event: Event) -> None:
+        self.clock.begun(event)
+        self.stretches.start(event.at)
+
+    def _taken_up(self, event: Event) -> None:
+        self.human_side = True
+        if self.stretches.taken_up(event) and not self.responses.answered:
+            self.clock.opened_again(event)
+
+    def on_queued(self, event: Event) -> None:
+        self._taken_up(event)
+        self.responses.gone = False
+        self.clock.queued(event)
+        self.visits.open(event, event.fields["queue"])
+
+    def on_handed_off(self, event: Event) -> None:
+        self.human_side = True
+        self.clock.handed_off(event)
+
+    def on_connected(self, event: Event) -> None:
+        self._taken_up(event)
+        self._acts(event)
+        self.responses.connected(event)
+        self.clock.connected()
+        self.visits.end(event, "answered")
+        self.segments.open(event)
+        if self.channel == "call":
+            self.stretches.reopened_at = None
+
+    def _acts(self, event: Event) -> None:
+        agent = event.fields.get("agent_id")
+        if agent is not None:
+            self.force.last_agent = agent
+            self.agents[agent] = None
+
+    def on_held(self, event: Event) -> None:
+        segment = self.segments.of(event.fields["agent_id"])
+        if segment is not None:
+            segment.hold(event)
+
+    def on_resumed(self, event: Event) -> None:
+        segment = self.segments.of(event.fields["agent_id"])
+        if segment is not None:
+            segment.resume(event)
+
+    def on_transferred(self, event: Event) -> None:
+        self.sheet.write("transferred", event, queue=self.queue_before)
+        self.segments.end(event, self.force.agent)
+        if "queue" in event.fields:
+            self.visits.open(event, event.fields["queue"])
+
+    def on_disconnected(self, event: Event) -> None:
+        agent = event.fields.get("agent_id")
+        if agent is None:
+            self.segments.end_all(event)
+            self.visits.end(event, "left")
+        else:
+            self.segments.end(event, agent)
+        if (
+            self.channel == "call"
+            and self.segments.ever
+            and self.visits.since is None
+            and not any(self.segments.open_ones())
+        ):
+            self._end(event, by_disconnect=True)
+
+    def on_wrapped(self, event: Event) -> None:
+        self.segments.wrap(event, event.fields["agent_id"])
+
+    def on_abandoned(self, event: Event) -> None:
+        self.responses.abandoned(event)
+        self.visits.end(event, "abandoned")
+
+    def on_message(self, event: Event) -> None:
+        author = event.fields["author"]
+        if author == "bot":
+            self.bot_wrote = True
+            self.clock.bot_wrote()
+        if author not in {"agent", "customer"} or event.fields.get("automatic") or not event.fields.get("public", True):
+            return
+        if author == "agent":
+            self._reply(event)
+        else:
+            self._customer(event)
+
+    def _reply(self, event: Event) -> None:
+        self.human_side = True
+        self._acts(event)
+        self.responses.human_reply(event)
+        self.visits.end(event, "answered")
+        self.stretches.reopened_at = None
+
+    def _customer(self, event: Event) -> None:
+        self.on_reopened(event)
+        self.clock.customer_wrote(event)
+        self.responses.customer_message(event)
+        if self.outreach and not self.offered and self.channel != "call":
+            self._offer(event)
+
+    def on_reopened(self, event: Event) -> None:
+        if self.stretches.reopen(event):
+            self.responses.gone = False
+            if not self.responses.answered:
+                self.clock.opened_again(event)
+
+    def on_resolved(self, event: Event) -> None:
+        self.segments.end_all(event)
+        self.visits.end(event, "left")
+        self._end(event)
+
+    def _end(self, event: Event, *, by_disconnect: bool = False) -> None:
+        if self.stretches.since is None:
+            return
+        first = self.stretches.first_end is None
+        self.stretches.end(event, by_disconnect=by_disconnect)
+        at_event = self._written_later(event)
+        replies = self.responses.replies
+        self.at_end["replies"] = lambda: at_event("replies", value=replies)
+        self.at_end["untagged"] = lambda: None if self.tags.in_effect else at_event("untagged_resolved")
+        if first:
+            self.at_end["contained"] = lambda: (
+                at_event("bot_contained") if self.bot_wrote and not self.human_side else None
+            )
+
+    def _written_later(self, event: Event) -> Callable[..., None]:
+        """Keep what is in force now for a sample that only the end of the fold can decide on."""
+        force = self.force
+        kept = {
+            "queue": force.queue,
+            "priority": force.priority,
+            "team": force.team,
+            "segment": force.segment,
+            "language": force.language,
+            "agent_id": force.agent,
+        }
+        return lambda sample, **fields: self.sheet.write(sample, event, "", **kept, **fields)
+
+    def on_missed(self, event: Event) -> None:
+        self.sheet.write("missed", event)
+
+    def on_evaluated(self, event: Event) -> None:
+        value = millionths(event.fields["score"], event.fields["scale_max"])
+        self.sheet.write("evaluated", event, value=value, satisfied=value >= SATISFIED)
+
+    def on_rated(self, event: Event) -> None:
+        value = millionths(event.fields["score"], event.fields["scale_max"])
+        at_event = self._written_later(event)
+        self.at_end["rated"] = lambda: at_event("rated", value=value, satisfied=value >= SATISFIED)
+        self.rating = value
+
+    # What gauges and the table of contacts need.
+
+    def _summary(self, handle_ms: int | None, *, discarded: bool) -> Summary:
+        force, responses, stretches = self.force, self.responses, self.stretches
+        is_open = stretches.since is not None and not responses.gone and not discarded
+        clock_since = None
+        if is_open and not responses.answered and not self.clock.is_the_bots:
+            clock_since = self.clock.start()
+        resolved = stretches.last_end
+        return {
+            "v": VERSION,
+            "channel": self.channel,
+            "queue": force.queue,
+            "priority": force.priority,
+            "team": force.team,
+            "segment": force.segment,
+            "language": force.language,
+            "customer_id": force.customer,
+            "agents": list(self.agents),
+            "started_at": stretches.started_at,
+            "last_at": self.events[-1].at if self.events else 0,
+            "first_response_at": responses.first_at,
+            "first_response_ms": responses.first_ms,
+            "abandoned_at": responses.abandoned_at,
+            "first_resolved_at": stretches.first_end.at if stretches.first_end is not None else None,
+            "resolved_at": resolved.at if resolved is not None else None,
+            "first_resolution_ms": stretches.first_ms,
+            "resolution_ms": resolved.at - (stretches.started_at or 0) if resolved is not None else None,
+            "handle_ms": handle_ms,
+            "tags": sorted(self.tags.in_effect),
+            "reopens": stretches.reopens,
+            "replies": responses.replies,
+            "rating": self.rating,
+            "partial": self.sheet.partial,
+            "discarded": discarded,
+            "open": is_open,
+            "waiting_since": _earlier(self.visits.since, clock_since) if is_open else None,
+            "awaiting_since": _earlier(responses.turn_since, stretches.reopened_at) if is_open else None,
+            "clock_since": clock_since,
+            "target_ms": self._target() if clock_since is not None else None,
+            "handling": 0 if discarded else sum(1 for _ in self.segments.open_ones()),
+        }
+
+    def _target(self) -> int | None:
+        force = self.force
+        if self.sheet.partial:
+            return None
+        policy = policy_for(
+            self.sheet.rules, "first_response", self.channel, force.queue, force.priority, force.segment
+        )
+        return None if policy is None else policy.target_ms
+
+
+def _earlier(one: int | None, other: int | None) -> int | None:
+    times = [at for at in (one, other) if at is not None]
+    return min(times, default=None)
+
+
+_HANDLERS: Final[Mapping[str, Callable[[_Fold, Event], None]]] = MappingProxyType(
+    {
+        "contact.started": _Fold.on_started,
+        "contact.queued": _Fold.on_queued,
+        "contact.handed_off": _Fold.on_handed_off,
+        "contact.connected": _Fold.on_connected,
+        "contact.held": _Fold.on_held,
+        "contact.resumed": _Fold.on_resumed,
+        "contact.transferred": _Fold.on_transferred,
+        "contact.disconnected": _Fold.on_disconnected,
+        "contact.wrapped": _Fold.on_wrapped,
+        "contact.abandoned": _Fold.on_abandoned,
+        "message.sent": _Fold.on_message,
+        "contact.tagged": lambda fold, event: fold.tags.put_on(event),
+        "contact.untagged": lambda fold, event: fold.tags.take_off(event),
+        "contact.resolved": _Fold.on_resolved,
+        "contact.reopened": _Fold.on_reopened,
+        "contact.paused": lambda fold, event: fold.stretches.pause(event),
+        "contact.unpaused": lambda fold, event: fold.stretches.unpause(event),
+        "contact.missed": _Fold.on_missed,
+        "contact.evaluated": _Fold.on_evaluated,
+        "contact.rated": _Fold.on_rated,
+    }
+)

@@ -1,0 +1,141 @@
+"""Handle segments: what an agent spends on a contact, split into talk, hold and wrap-up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from streams.core.event import Event
+from streams.core.sheet import InForce, Sheet
+
+
+class Segment:
+    """From an agent's `contact.connected` up to the same agent's next one."""
+
+    __slots__ = ("_at_close", "_held_since", "_hold_ms", "_still", "ended", "opened", "priority", "queue", "wrapped")
+
+    def __init__(self, event: Event, force: InForce) -> None:
+        self.opened = event
+        self.queue = force.queue
+        self.priority = force.priority
+        self.ended: Event | None = None
+        self.wrapped: Event | None = None
+        self._hold_ms = 0
+        self._held_since: int | None = None
+        #: Once ended or closed, hold stands still.
+        self._still = False
+        #: Team, segment and language in force when it closed.
+        self._at_close = ("", "", "")
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is neither ended nor closed."""
+        return self.ended is None and self.wrapped is None
+
+    def hold(self, event: Event) -> None:
+        """`contact.held`; during a hold it changes nothing."""
+        if not self._still and self._held_since is None:
+            self._held_since = event.at
+
+    def resume(self, event: Event) -> None:
+        """`contact.resumed`; an end resumes too."""
+        if not self._still and self._held_since is not None:
+            self._hold_ms += event.at - self._held_since
+            self._held_since = None
+
+    def end(self, event: Event, force: InForce) -> None:
+        """The first disconnect, transfer or resolution ends it."""
+        if self.ended is None:
+            self.ended = event
+            if self.wrapped is None:
+                self._stop(event, force)
+
+    def wrap(self, event: Event, force: InForce) -> None:
+        """The first `contact.wrapped` closes it."""
+        if self.wrapped is None:
+            self.wrapped = event
+            self._stop(event, force)
+
+    def _stop(self, event: Event, force: InForce) -> None:
+        self.resume(event)
+        self._still = True
+        self._at_close = (force.team, force.segment, force.language)
+
+    def write(self, sheet: Sheet) -> int | None:
+        """Write its samples and give its length in milliseconds; None where it has not closed."""
+        closed = self.wrapped or self.ended
+        if closed is None:
+            return None
+        team, segment, language = self._at_close
+        handle = closed.at - self.opened.at
+        wrap = max(0, closed.at - self.ended.at) if self.ended is not None else 0
+        for sample, value in (
+            ("handle", handle),
+            ("hold", self._hold_ms),
+            ("wrap", wrap),
+            ("talk", handle - self._hold_ms - wrap),
+        ):
+            sheet.write(
+                sample,
+                closed,
+                self.opened.event_id,
+                queue=self.queue,
+                priority=self.priority,
+                team=team,
+                segment=segment,
+                language=language,
+                agent_id=self.opened.fields["agent_id"],
+                value_ms=value,
+            )
+        return handle
+
+
+class Segments:
+    """All segments of a contact; each agent has one that is current."""
+
+    __slots__ = ("_all", "_current", "_sheet")
+
+    def __init__(self, sheet: Sheet) -> None:
+        self._sheet = sheet
+        self._all: list[Segment] = []
+        self._current: dict[str, Segment] = {}
+
+    def open(self, event: Event) -> None:
+        """`contact.connected`."""
+        segment = Segment(event, self._sheet.force)
+        self._all.append(segment)
+        self._current[event.fields["agent_id"]] = segment
+
+    def of(self, agent: str) -> Segment | None:
+        """Give an agent's current segment."""
+        return self._current.get(agent)
+
+    def end(self, event: Event, agent: str) -> None:
+        """End that agent's segment."""
+        segment = self._current.get(agent)
+        if segment is not None:
+            segment.end(event, self._sheet.force)
+
+    def end_all(self, event: Event) -> None:
+        """End every agent's segment."""
+        for segment in self._current.values():
+            segment.end(event, self._sheet.force)
+
+    def wrap(self, event: Event, agent: str) -> None:
+        """Close that agent's segment."""
+        segment = self._current.get(agent)
+        if segment is not None:
+            segment.wrap(event, self._sheet.force)
+
+    def open_ones(self) -> Iterator[Segment]:
+        """Give the segments that are neither ended nor closed; an agent's next one replaces the last."""
+        return (segment for segment in self._current.values() if segment.is_open)
+
+    @property
+    def ever(self) -> bool:
+        """Whether an agent was ever connected."""
+        return bool(self._all)
+
+    def write(self) -> int | None:
+        """Write the samples of all closed segments and give their length in all; None where none has closed."""
+        lengths = [length for segment in self._all if (length := segment.write(self._sheet)) is not None]
+        return sum(lengths) if lengths else None

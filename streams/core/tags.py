@@ -1,0 +1,62 @@
+"""Tags in effect, and the events that put them there."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Final
+
+from streams.core.event import Event
+from streams.core.sheet import InForce, Sheet
+
+_CACHED_TAGS: Final = 65_536
+
+
+@lru_cache(maxsize=_CACHED_TAGS)
+def normal(tag: str) -> str:
+    """Trim a tag and fold its case and its compatibility forms."""
+    return unicodedata.normalize("NFKC", tag).casefold().strip()
+
+
+def _dimensions(force: InForce) -> dict[str, str]:
+    return {
+        "queue": force.queue,
+        "priority": force.priority,
+        "team": force.team,
+        "segment": force.segment,
+        "language": force.language,
+        "agent_id": force.agent,
+    }
+
+
+class Tags:
+    """A tag counts where it was put on, if it is still there at the end."""
+
+    __slots__ = ("_last", "_sheet", "in_effect")
+
+    def __init__(self, sheet: Sheet) -> None:
+        self._sheet = sheet
+        self._last: tuple[Event, dict[str, str]] | None = None
+        self.in_effect: dict[str, tuple[Event, dict[str, str]]] = {}
+
+    def put_on(self, event: Event) -> None:
+        """`contact.tagged`; a tag already in effect stays where it was put on first."""
+        at_event = (event, _dimensions(self._sheet.force))
+        self._last = at_event
+        for tag in event.fields["tags"]:
+            self.in_effect.setdefault(normal(tag), at_event)
+
+    def take_off(self, event: Event) -> None:
+        """`contact.untagged`."""
+        tags: Iterable[str] = event.fields["tags"]
+        for tag in tags:
+            self.in_effect.pop(normal(tag), None)
+
+    def write(self) -> None:
+        """Write the samples of the tags in effect."""
+        for tag, (event, dimensions) in self.in_effect.items():
+            self._sheet.write("tagged", event, tag, tag=tag, outcome="known", **dimensions)
+        if self.in_effect and self._last is not None:
+            event, dimensions = self._last
+            self._sheet.write("any_tag", event, "", **dimensions)

@@ -1,0 +1,162 @@
+"""The live view: fed with steps of the journals, read as figures and gauges of this moment.
+
+A step that was read before changes nothing, so journals may be read again from anywhere. Within a source partition
+steps come in order; between partitions any order gives the same view. No Kafka here: steps come from outside, the time
+from a clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import tzinfo
+from typing import Final, Protocol
+from zoneinfo import ZoneInfo
+
+from schemas.journal import CONTACT, PANE, TAG_PANE, Head, decode_summary
+from schemas.policies import Rules
+from schemas.topics import channel_of
+from streams.live.figures import Figures, figures
+from streams.live.gauges import Gauges, Reading
+from streams.live.panes import LivePanes
+from streams.live.totals import Group, Totals
+from streams.live.windows import NAMES
+
+#: UTC milliseconds since 1970.
+Clock = Callable[[], int]
+
+_CONTACT: Final = CONTACT[0]
+_PANE: Final = PANE[0]
+_TAG_PANE: Final = TAG_PANE[0]
+_NOTHING: Final = Totals()
+
+
+class Step(Protocol):
+    """A whole step of one journal partition, as `streams.journal.tail` gives it."""
+
+    @property
+    def source(self) -> str:
+        """The source topic."""
+
+    @property
+    def partition(self) -> int:
+        """Its partition."""
+
+    @property
+    def head(self) -> Head:
+        """How far the source was read."""
+
+    @property
+    def end(self) -> int:
+        """The journal offset behind the step."""
+
+    @property
+    def records(self) -> list[tuple[int, bytes, bytes | None]]:
+        """Journal offset, key and value of each record."""
+
+
+class LiveView:
+    """What is happening now, in memory. Its `version` rises with every change that a reader could see."""
+
+    def __init__(self, rules: Rules, zone: tzinfo, clock: Clock) -> None:
+        self._clock = clock
+        self._panes = LivePanes(zone)
+        self._gauges = Gauges(rules)
+        #: Newest epoch and end of each source partition.
+        self._read: dict[tuple[str, int], tuple[int, int]] = {}
+        self.heads: dict[tuple[str, int], Head] = {}
+        self._figures: dict[tuple[str, Group], Figures] = {}
+        self.now = 0
+        self.version = 0
+        self.move()
+
+    def feed(self, steps: Iterable[Step]) -> None:
+        """Take steps in."""
+        for step in steps:
+            self._take(step)
+
+    def move(self) -> None:
+        """Go on to the clock's time: windows roll, deadlines come up, what is too old is forgotten."""
+        self.now = self._clock()
+        rolled = self._panes.move(self.now)
+        moved = self._gauges.move(self.now)
+        if rolled or moved:
+            self.version += 1
+
+    def _take(self, step: Step) -> None:
+        channel = channel_of(step.source)
+        lane = step.source, step.partition
+        epoch, end = self._read.get(lane, (0, 0))
+        if step.head.epoch < epoch or (step.head.epoch == epoch and step.end <= end):
+            return
+        changed = False
+        if step.head.epoch > epoch and lane in self._read:
+            self._gauges.clear(lane)  # the contacts went with the topic that they were in
+            changed = True
+        self._read[lane] = step.head.epoch, step.end
+        self.heads[lane] = step.head
+        if channel is not None:
+            for _, key, value in step.records:
+                changed |= self._record(lane, channel, key, value)
+        if changed:
+            self.version += 1
+
+    def _record(self, lane: tuple[str, int], channel: str, key: bytes, value: bytes | None) -> bool:
+        kind = key[0]
+        if kind == _CONTACT:
+            if value is None:
+                self._gauges.drop(lane, key)
+            else:
+                self._gauges.put(lane, key, decode_summary(value))
+            return True
+        if value is None:  # an evicted pane still counts
+            return False
+        if kind == _PANE:
+            return self._panes.put(lane, channel, key, value)
+        if kind == _TAG_PANE:
+            return self._panes.put_tag(lane, channel, key, value)
+        return False
+
+    @property
+    def contacts(self) -> int:
+        """Contacts that are in some gauge."""
+        return self._gauges.contacts
+
+    def known_tag(self, tag: str) -> bool:
+        """Tell whether the taxonomy knows a tag."""
+        return tag in self._panes.known_tags
+
+    def readings(self) -> dict[Group, Reading]:
+        """Read the gauges of every group that has any, and of the centre."""
+        return self._gauges.readings()
+
+    def span(self, window: str) -> tuple[int, int]:
+        """Give the starts of a window's first pane and of the one behind its last, in UTC milliseconds."""
+        of = self._panes.windows[window]
+        return of.first, of.end
+
+    def totals(self, window: str, group: Group) -> Totals:
+        """Give a group's sums over a window, to be read only."""
+        return self._panes.windows[window].totals.get(group, _NOTHING)
+
+    def figures(self, window: str, group: Group) -> Figures:
+        """Work out a group's figures over a window, anew only where it changed."""
+        of = self._panes.windows[window]
+        for changed in of.changed:
+            self._figures.pop((window, changed), None)
+        of.changed.clear()
+        known = self._figures.get((window, group))
+        if known is None:
+            known = self._figures[window, group] = figures(self.totals(window, group))
+        return known
+
+    def queues(self) -> set[tuple[str, str]]:
+        """Name each (channel, queue) that had anything in the last 26 hours."""
+        return set(self._panes.queues)
+
+
+def live_view(rules: Rules, time_zone: str, clock: Clock) -> LiveView:
+    """Make a view for a centre. Raises zoneinfo.ZoneInfoNotFoundError where there is no such time zone."""
+    return LiveView(rules, ZoneInfo(time_zone), clock)
+
+
+__all__ = ["NAMES", "Clock", "LiveView", "Step", "live_view"]

@@ -1,0 +1,95 @@
+"""The rolling windows: the last 5, 15, 30 and 60 panes, the one still filling included, and today where the centre is.
+
+A window's totals are kept by adding the minute that enters and taking away the one that leaves, so its cost does not
+depend on its length. At 12:00:30 "5 minutes" is 11:56 to 12:00.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, tzinfo
+from typing import Final
+
+from schemas.panes import PANE_MS
+from streams.live.totals import Group, Totals, groups_of
+
+#: A queue's sums of one minute, by (channel, queue).
+Minute = dict[tuple[str, str], Totals]
+
+#: Start of the first pane of a window, given the start of the one still filling.
+First = Callable[[int], int]
+
+#: The windows of fixed length: name and panes.
+LENGTHS: Final[Mapping[str, int]] = {"5m": 5, "15m": 15, "30m": 30, "60m": 60}
+TODAY: Final = "today"
+NAMES: Final = (*LENGTHS, TODAY)
+
+
+def pane_of(at_ms: int) -> int:
+    """Return the start of the pane that a time lies in."""
+    return at_ms - at_ms % PANE_MS
+
+
+def midnight(at_ms: int, zone: tzinfo) -> int:
+    """Return when the day of a time began in a zone, in UTC milliseconds; where the clock skips midnight, after it."""
+    local = datetime.fromtimestamp(at_ms / 1000, zone)
+    start = datetime(local.year, local.month, local.day, tzinfo=zone)
+    return round(start.astimezone(UTC).timestamp() * 1000)
+
+
+def firsts(zone: tzinfo) -> dict[str, First]:
+    """Say for each window where it begins."""
+
+    def last(panes: int) -> First:
+        return lambda filling: filling - (panes - 1) * PANE_MS
+
+    return {
+        **{name: last(panes) for name, panes in LENGTHS.items()},
+        TODAY: lambda filling: pane_of(midnight(filling, zone)),
+    }
+
+
+class Window:
+    """One window's totals by group, and which groups changed since they were last looked at."""
+
+    def __init__(self, first_of: First) -> None:
+        self._first_of = first_of
+        #: Starts of its first pane and of the one behind its last; empty until moved for the first time.
+        self.first = 0
+        self.end = 0
+        self.totals: dict[Group, Totals] = {}
+        self.changed: set[Group] = set()
+
+    def holds(self, start: int) -> bool:
+        """Tell whether a pane is in it."""
+        return self.first <= start < self.end
+
+    def move(self, now_ms: int, minutes: Mapping[int, Minute]) -> bool:
+        """Go on to `now_ms`, also backwards; tells whether it is another range now."""
+        filling = pane_of(now_ms)
+        first, end = self._first_of(filling), filling + PANE_MS
+        if (first, end) == (self.first, self.end):
+            return False
+        self._add_between(self.first, min(self.end, first), minutes, -1)
+        self._add_between(max(self.first, end), self.end, minutes, -1)
+        self._add_between(first, min(end, self.first), minutes, 1)
+        self._add_between(max(first, self.end), end, minutes, 1)
+        self.first, self.end = first, end
+        return True
+
+    def _add_between(self, first: int, end: int, minutes: Mapping[int, Minute], sign: int) -> None:
+        for start in range(first, end, PANE_MS) if end - first < len(minutes) * PANE_MS else list(minutes):
+            if first <= start < end and start in minutes:
+                for (channel, queue), totals in minutes[start].items():
+                    self.add(channel, queue, totals, sign)
+
+    def add(self, channel: str, queue: str, totals: Totals, sign: int = 1) -> None:
+        """Add a queue's sums to it, its channel and the centre."""
+        for group in groups_of(channel, queue):
+            own = self.totals.get(group)
+            if own is None:
+                own = self.totals[group] = Totals()
+            own.add(totals, sign)
+            if own.empty():
+                del self.totals[group]
+            self.changed.add(group)

@@ -1,0 +1,115 @@
+"""Journal steps for tests of what reads them, and the plain computation that a live view must equal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple, cast
+
+import orjson
+
+from schemas.journal import CONTACT, Head, Summary, encode_pane, encode_pane_key, encode_tag_pane_key
+from schemas.panes import Pane, PaneKey, TagPane, TagPaneKey
+from streams.core.histogram import bucket
+
+
+class Step(NamedTuple):
+    """A step as the journals' reader gives it."""
+
+    source: str
+    partition: int
+    head: Head
+    end: int
+    records: list[tuple[int, bytes, bytes | None]]
+
+
+def summary(**changes: object) -> Summary:
+    """Write the summary of a chat that waits in billing since 0, with the changes given."""
+    return cast(
+        "Summary",
+        {
+            **dict.fromkeys(Summary.__annotations__),
+            "v": 1,
+            "channel": "chat",
+            "queue": "billing",
+            "priority": "normal",
+            "team": "",
+            "segment": "",
+            "language": "",
+            "customer_id": "",
+            "agents": [],
+            "started_at": 0,
+            "last_at": 0,
+            "tags": [],
+            "reopens": 0,
+            "replies": 0,
+            "partial": False,
+            "discarded": False,
+            "open": True,
+            "handling": 0,
+            **changes,
+        },
+    )
+
+
+def contact_key(contact_id: str) -> bytes:
+    """Write a contact's key."""
+    return CONTACT + contact_id.encode()
+
+
+def contact(of: Summary) -> bytes:
+    """Write a contact's record; its events and rows are nobody's business here."""
+    return orjson.dumps(of) + b"\n[]\n" + orjson.dumps({"rows": [], "gone": []})
+
+
+def pane_of(
+    values: Iterable[int], *, target: int | None = None, short: int | None = None, score: int | None = None
+) -> Pane:
+    """Count durations in milliseconds into a pane, against a target; below `short` they are short."""
+    values = list(values)
+    hist: dict[int, int] = {}
+    for value in values:
+        hist[bucket(value)] = hist.get(bucket(value), 0) + 1
+    held = values if target is not None else []
+    return Pane(
+        n=len(values),
+        n_target=len(held),
+        n_within=sum(value <= (target or 0) for value in held),
+        n_short=sum(value < short for value in held) if short is not None else 0,
+        sum_ms=sum(values),
+        sum_value=score * len(values) if score is not None else 0,
+        hist=hist,
+    )
+
+
+def pane_record(
+    start: int, queue: str, sample: str, pane: Pane, *, epoch: int = 1, team: str = ""
+) -> tuple[bytes, bytes]:
+    """Write a pane's record."""
+    return encode_pane_key(PaneKey(epoch, start, queue, "normal", team, "", sample)), encode_pane(pane)
+
+
+def tag_record(start: int, queue: str, tag: str, n: int, *, known: bool = True, epoch: int = 1) -> tuple[bytes, bytes]:
+    """Write a tag pane's record."""
+    return encode_tag_pane_key(TagPaneKey(epoch, start, queue, tag)), orjson.dumps(list(TagPane(n, known)))
+
+
+class Journal:
+    """Makes the steps of one source partition, with offsets and heads as a worker writes them."""
+
+    def __init__(self, source: str = "contacts.chat", partition: int = 0, epoch: int = 1) -> None:
+        self.source = source
+        self.partition = partition
+        self.head = Head(epoch=epoch, open=0)
+        self.offset = 1
+
+    def step(self, *records: tuple[bytes, bytes | None]) -> Step:
+        """Make the next step."""
+        kept = [(self.offset + place, key, value) for place, (key, value) in enumerate(records)]
+        self.offset += len(records) + 1
+        self.head = self.head._replace(next=self.head.next + 1, step=self.head.step + 1)
+        return Step(self.source, self.partition, self.head, self.offset, kept)
+
+
+def plain(values: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Leave out what came to nothing."""
+    return {key: value for key, value in values.items() if value}

@@ -1,0 +1,239 @@
+"""The live view against a plain computation over everything it was ever told, for any split and order."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.journal import Summary
+from schemas.panes import PANE_MS, Pane, PaneKey, TagPaneKey
+from schemas.policies import Policy, Rules
+from streams.core.histogram import merge
+from streams.live.gauges import Reading
+from streams.live.view import NAMES, LiveView
+from streams.live.windows import LENGTHS, midnight
+from tests.streams.live.steps import Journal, Step, contact, contact_key, pane_of, pane_record, summary, tag_record
+
+ZONE = ZoneInfo("Europe/Helsinki")
+#: 15 March 2026, 09:20 in Helsinki.
+T0 = 1_773_559_200_000
+RULES = Rules((Policy("chat", "first_response", 60_000, 0.8, warning_ms=20_000),))
+
+SOURCES = (("contacts.chat", "chat"), ("contacts.call", "call"))
+QUEUES = ("billing", "support")
+SAMPLE_NAMES = ("offered", "first_response", "abandoned", "handle", "hold")
+
+
+class Told(NamedTuple):
+    """One record, and in which source partition."""
+
+    source: int
+    partition: int
+    kind: str
+    minute: int
+    queue: str
+    sample: str
+    values: tuple[int, ...]
+    contact: int
+    since: int | None
+    handling: int
+
+
+TOLD = st.builds(
+    Told,
+    st.integers(0, 1),
+    st.integers(0, 1),
+    st.sampled_from(["pane", "tag", "contact", "gone"]),
+    st.integers(-1700, 3),
+    st.sampled_from(QUEUES),
+    st.sampled_from(SAMPLE_NAMES),
+    st.lists(st.integers(0, 200_000), max_size=4).map(tuple),
+    st.integers(0, 3),
+    st.none() | st.integers(-200_000, 5_000),
+    st.integers(0, 2),
+)
+
+
+class Plain:
+    """Remembers the last value of everything, and adds it all up when asked."""
+
+    def __init__(self) -> None:
+        self.panes: dict[tuple[str, int, PaneKey], Pane] = {}
+        self.tags: dict[tuple[str, int, TagPaneKey], int] = {}
+        self.contacts: dict[tuple[str, int, int], Summary] = {}
+
+    def total(
+        self, window: str, now: int, group: tuple[str | None, str | None]
+    ) -> tuple[dict[str, Any], dict[str, int]]:
+        """Add up samples and tags of a group over a window."""
+        end = now - now % PANE_MS + PANE_MS
+        first = midnight(now, ZONE) if window == "today" else end - LENGTHS[window] * PANE_MS
+        samples: dict[str, list[Pane]] = defaultdict(list)
+        tags: dict[str, int] = defaultdict(int)
+        for (channel, _, key), pane in self.panes.items():
+            if first <= key.start < end and group in {(channel, key.queue), (channel, None), (None, None)}:
+                samples[key.sample].append(pane)
+        for (channel, _, tag_key), n in self.tags.items():
+            if first <= tag_key.start < end and group in {(channel, tag_key.queue), (channel, None), (None, None)}:
+                tags[tag_key.tag] += n
+        added = {
+            sample: (
+                [sum(column) for column in zip(*(pane[:9] for pane in panes), strict=True)],
+                merge(p.hist for p in panes),
+            )
+            for sample, panes in samples.items()
+        }
+        return {s: a for s, a in added.items() if any(a[0]) or a[1]}, {t: n for t, n in tags.items() if n}
+
+    def reading(self, now: int, group: tuple[str | None, str | None]) -> Reading:
+        """Read a group's gauges from every contact."""
+        mine = [
+            each
+            for (_, _, _), each in self.contacts.items()
+            if group in {(each["channel"], each["queue"]), (each["channel"], None), (None, None)}
+        ]
+        waiting = [each["waiting_since"] for each in mine if each["waiting_since"] is not None]
+        awaiting = [each["awaiting_since"] for each in mine if each["awaiting_since"] is not None]
+        left = [
+            each["clock_since"] + each["target_ms"] - now
+            for each in mine
+            if each["clock_since"] is not None and each["target_ms"] is not None
+        ]
+        return Reading(
+            len(waiting),
+            min(waiting, default=None),
+            len(awaiting),
+            min(awaiting, default=None),
+            sum(each["open"] for each in mine),
+            sum(each["handling"] for each in mine),
+            sum(0 <= ms < 20_000 for ms in left),
+            sum(ms < 0 for ms in left),
+        )
+
+
+def _record(told: Told, plain: Plain) -> tuple[bytes, bytes | None]:
+    """Write one record, and tell it to the plain computation."""
+    channel = SOURCES[told.source][1]
+    start = T0 - T0 % PANE_MS + told.minute * PANE_MS
+    if told.kind == "pane":
+        pane = pane_of(told.values, target=60_000, short=5_000)
+        plain.panes[channel, told.partition, PaneKey(1, start, told.queue, "normal", "", "", told.sample)] = pane
+        return pane_record(start, told.queue, told.sample, pane)
+    if told.kind == "tag":
+        plain.tags[channel, told.partition, TagPaneKey(1, start, told.queue, told.sample)] = len(told.values)
+        return tag_record(start, told.queue, told.sample, len(told.values))
+    place = channel, told.partition, told.contact
+    if told.kind == "gone":
+        plain.contacts.pop(place, None)
+        return contact_key(str(told.contact)), None
+    since = None if told.since is None else T0 + told.since
+    state = summary(
+        channel=channel,
+        queue=told.queue,
+        open=told.handling != 1,
+        handling=told.handling,
+        waiting_since=since if told.handling == 0 else None,
+        awaiting_since=since if told.handling == 2 else None,
+        clock_since=since,
+        target_ms=60_000 if since is not None else None,
+    )
+    plain.contacts[place] = state
+    return contact_key(str(told.contact)), contact(state)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    batches=st.lists(
+        st.tuples(st.lists(TOLD, min_size=1, max_size=6), st.integers(0, 90_000), st.booleans()), max_size=12
+    ),
+    zone_skip=st.integers(0, 30 * 3_600_000),
+)
+def test_any_split_and_order_equals_a_plain_computation(
+    batches: list[tuple[list[Told], int, bool]], zone_skip: int
+) -> None:
+    """Fed in steps of any size, between moves of the clock of any length, every figure is as if added up anew."""
+    now = T0
+    plain = Plain()
+    journals = {(s, p): Journal(SOURCES[s][0], p) for s in (0, 1) for p in (0, 1)}
+    view = LiveView(RULES, ZONE, lambda: now)
+    fed: list[Step] = []
+    for told, passed, again in batches:
+        by_lane: dict[tuple[int, int], list[tuple[bytes, bytes | None]]] = defaultdict(list)
+        for each in told:
+            by_lane[each.source, each.partition].append(_record(each, plain))
+        steps = [journals[lane].step(*records) for lane, records in by_lane.items()]
+        view.feed(reversed(steps))
+        fed += steps
+        if again:  # a journal that is read again from its beginning
+            view.feed(fed)
+        now += passed
+        view.move()
+        _same(view, plain, now)
+    now += zone_skip
+    view.move()
+    _same(view, plain, now)
+
+
+def _same(view: LiveView, plain: Plain, now: int) -> None:
+    groups = [(None, None), *((c, q) for _, c in SOURCES for q in (None, *QUEUES))]
+    readings = view.readings()
+    for group in groups:
+        assert readings.get(group, Reading()) == plain.reading(now, group), group
+        for window in NAMES:
+            samples, tags = plain.total(window, now, group)
+            samples.pop("hold", None)  # no live figure is made of it
+            found = view.totals(window, group)
+            assert {s: (t.counters, t.hist) for s, t in found.samples.items()} == samples, (window, group)
+            assert found.tags == tags, (window, group)
+            figures = view.figures(window, group)
+            assert figures.offered == (samples["offered"][0][0] if "offered" in samples else 0)
+            assert dict(figures.tags) == tags
+
+
+def test_a_new_epoch_drops_the_contacts_and_keeps_the_panes() -> None:
+    """A topic made anew has no contacts of the old one; what was counted stays counted."""
+    view = LiveView(RULES, ZONE, lambda: T0)
+    old, new = Journal(), Journal(epoch=2)
+    view.feed(
+        [
+            old.step(
+                (contact_key("a"), contact(summary(waiting_since=T0))),
+                pane_record(T0, "billing", "offered", pane_of([0])),
+            )
+        ]
+    )
+    assert view.readings()[None, None].waiting == 1
+    view.feed([new.step(pane_record(T0, "billing", "offered", pane_of([0, 0]), epoch=2))])
+    assert view.readings()[None, None].waiting == 0
+    assert view.figures("5m", (None, None)).offered == 3
+    view.feed([old.step((contact_key("b"), contact(summary(waiting_since=T0))))])
+    assert view.readings()[None, None].waiting == 0, "what an older epoch's worker still writes is nothing"
+
+
+def test_an_evicted_pane_still_counts() -> None:
+    """A tombstone takes a pane out of the worker's memory, not out of the figures."""
+    view = LiveView(RULES, ZONE, lambda: T0)
+    journal = Journal()
+    key, value = pane_record(T0, "billing", "offered", pane_of([0]))
+    view.feed([journal.step((key, value)), journal.step((key, None))])
+    assert view.figures("5m", ("chat", "billing")).offered == 1
+
+
+def test_version_rises_only_with_what_can_be_seen() -> None:
+    """A reader is woken by news alone: not by a step read twice, nor by a second that passes."""
+    now = T0
+    view = LiveView(RULES, ZONE, lambda: now)
+    step = Journal().step(pane_record(T0, "billing", "offered", pane_of([0])))
+    view.feed([step])
+    version = view.version
+    view.feed([step])
+    now += 1000
+    view.move()
+    assert view.version == version
+    now += PANE_MS
+    view.move()
+    assert view.version > version

@@ -1,0 +1,253 @@
+"""Following the journals: whole steps of every partition, as they are committed, for the sink and the live view.
+
+A reader never sees half a step, an aborted one, or one of a worker that had lost the partition. Where a journal was
+made anew (the embedded broker forgets, a cluster is replaced), it is read from its beginning, and the step says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Mapping
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+from aiokafka.structs import OffsetAndMetadata
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential
+
+from schemas.journal import HEAD_KEY, Head, decode_head
+from schemas.settings import Settings
+from schemas.topics import SOURCES, journal_of
+from streams.journal.assembly import Assembly, Step, SuspectError
+
+__all__ = ["JournalTail", "Partition", "Step", "connect"]
+
+#: A source topic and a partition of it.
+Partition = tuple[str, int]
+
+#: What one fetch brings of one partition at most; a batch above it still comes whole.
+FETCH_BYTES: Final = 2 * 1024 * 1024
+#: How soon the broker answers where there is nothing.
+FETCH_WAIT_MS: Final = 100
+#: How long the last step is looked for where the journal may have been made anew.
+LOOK_MS: Final = 2_000
+#: A commit only shows lag to others: not worth a longer wait.
+COMMIT_WITHIN_S: Final = 5.0
+_RETRY: Final = wait_exponential(multiplier=0.1, max=2.0)
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+class TopicsMissingError(Exception):
+    """Not all topics are there yet."""
+
+
+def _say(state: RetryCallState) -> None:
+    """Tell once, and then every so often, what is waited for."""
+    error = state.outcome.exception() if state.outcome else None
+    if state.attempt_number == 1 or state.attempt_number % 15 == 0:
+        _LOG.warning("waiting: %s", error)
+
+
+async def connect(settings: Settings, topics: tuple[str, ...], group: str | None = None) -> AIOKafkaConsumer:
+    """Return a started consumer of every partition of the topics, without positions yet.
+
+    Waits for the broker and the topics for as long as it takes, and says so.
+    """
+    async for attempt in AsyncRetrying(
+        wait=_RETRY,
+        retry=retry_if_exception_type((KafkaError, OSError, TopicsMissingError)),
+        before_sleep=_say,
+        reraise=True,
+    ):
+        with attempt:
+            return await _connect(settings, topics, group)
+    raise AssertionError  # the loop above only ends by returning
+
+
+async def _connect(settings: Settings, topics: tuple[str, ...], group: str | None) -> AIOKafkaConsumer:
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka_brokers,
+        group_id=group,
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        isolation_level="read_committed" if settings.kafka_kind == "apache" else "read_uncommitted",
+        max_partition_fetch_bytes=FETCH_BYTES,
+        fetch_max_wait_ms=FETCH_WAIT_MS,
+    )
+    try:
+        try:
+            await consumer.start()
+        except KafkaError as error:
+            raise ConnectionError(f"no Kafka broker answers at {settings.kafka_brokers}") from error
+        consumer.assign(await _partitions(consumer, topics))
+    except BaseException:
+        await consumer.stop()
+        raise
+    return consumer
+
+
+async def _partitions(consumer: AIOKafkaConsumer, topics: tuple[str, ...]) -> list[TopicPartition]:
+    """List the topics' partitions. Asks for all topics: asking for one by name may make it, with another count."""
+    cluster = await consumer._client.fetch_all_metadata()  # noqa: SLF001 - `topics()` keeps the partitions to itself
+    partitions = {topic: cluster.partitions_for_topic(topic) or () for topic in topics}
+    missing = sorted(topic for topic, numbers in partitions.items() if not numbers)
+    if missing:
+        raise TopicsMissingError(f"no topic {', '.join(missing)} on the broker yet: `pulssi migrate` makes them")
+    return [TopicPartition(topic, number) for topic, numbers in partitions.items() for number in sorted(numbers)]
+
+
+class JournalTail:
+    """All partitions of all journals, or of those of `sources`; one reader, one task."""
+
+    def __init__(self, settings: Settings, *, group: str | None = None, sources: tuple[str, ...] = SOURCES) -> None:
+        self._settings = settings
+        self._group = group
+        self._source_of = {journal_of(source): source for source in sources}
+        self._consumer: Any = None
+        self._assemblies: dict[TopicPartition, Assembly] = {}
+        self._behind: set[TopicPartition] = set()
+
+    async def start(
+        self,
+        positions: Mapping[Partition, int] | None = None,
+        heads: Mapping[Partition, Head] | None = None,
+    ) -> None:
+        """Connect, waiting for broker and topics, and go to the positions: journal offsets by (source, partition).
+
+        A partition without one is read from its beginning. `heads` are the last ones applied; with them a journal that
+        was made anew meanwhile is noticed even where it has grown past the position.
+        """
+        positions, heads = positions or {}, heads or {}
+        self._consumer = await connect(self._settings, tuple(self._source_of), self._group)
+        for tp in self.partitions:
+            place = self._place(tp)
+            at = positions.get(place)
+            self._assemblies[tp] = Assembly(*place)
+            if at:
+                self._assemblies[tp].resume(at, heads.get(place))
+                self._consumer.seek(tp, at)
+        self._behind = set(self.partitions)
+        await self._rewind([tp for tp in self.partitions if not positions.get(self._place(tp))])
+
+    @property
+    def partitions(self) -> list[TopicPartition]:
+        """The journals' partitions, in order."""
+        return sorted(self._consumer.assignment())
+
+    def _place(self, tp: TopicPartition) -> Partition:
+        return self._source_of[tp.topic], tp.partition
+
+    async def _rewind(self, tps: list[TopicPartition]) -> None:
+        if not tps:
+            return
+        beginnings = {}
+        async for attempt in AsyncRetrying(
+            wait=_RETRY, retry=retry_if_exception_type((KafkaError, OSError)), before_sleep=_say, reraise=True
+        ):
+            with attempt:
+                beginnings = await self._consumer.beginning_offsets(tps)
+        for tp in tps:
+            self._assemblies[tp].restart()
+            self._behind.add(tp)
+            self._consumer.seek(tp, beginnings[tp])
+
+    async def steps(self, timeout_ms: int = 200, max_records: int = 20_000) -> list[Step]:
+        """Return the steps that are whole by now, in order per partition; none where it is idle or the broker away.
+
+        Raises ValueError where a newer Pulssi wrote the journal.
+        """
+        try:
+            fetched = await self._consumer.getmany(timeout_ms=timeout_ms, max_records=max_records)
+        except OffsetOutOfRangeError as error:
+            await self._made_anew(list(error.args[0]))
+            return []
+        except KafkaError as error:
+            _LOG.warning("reading the journals: %s", error)
+            await asyncio.sleep(timeout_ms / 1000)
+            return []
+        steps: list[Step] = []
+        suspects = [tp for tp, records in fetched.items() if not self._assemble(tp, records, steps)]
+        anew = [tp for tp in suspects if not await self._is_as_it_was(tp)]
+        anew += await self._check_ends(set(suspects))
+        await self._made_anew(anew)
+        return steps
+
+    def _assemble(self, tp: TopicPartition, records: list[Any], steps: list[Step]) -> bool:
+        """Add what is whole to `steps`; False where the journal may have been made anew."""
+        feed = self._assemblies[tp].feed
+        try:
+            for record in records:
+                step = feed(record.offset, record.key or b"", record.value)
+                if step is not None:
+                    steps.append(step)
+        except SuspectError:
+            return False
+        return True
+
+    async def _is_as_it_was(self, tp: TopicPartition) -> bool:
+        """Look whether the last step's head is still where it was; where it is, go on behind it."""
+        assembly = self._assemblies[tp]
+        self._consumer.seek(tp, max(assembly.end - 1, 0))
+        try:
+            found = await self._consumer.getmany(tp, timeout_ms=LOOK_MS, max_records=1)
+        except KafkaError:
+            return False
+        for record in found.get(tp, ()):
+            if record.offset != assembly.end - 1 or record.key != HEAD_KEY:
+                return False
+            head, known = decode_head(record.value), assembly.known
+            if known is None or (head.step, head.epoch, head.open) != (known.step, known.epoch, known.open):
+                return False
+            assembly.believe()
+            self._consumer.seek(tp, assembly.end)
+            return True
+        return False
+
+    async def _check_ends(self, excluded: set[TopicPartition]) -> list[TopicPartition]:
+        """Compare positions with log ends as fetches tell them; returns partitions that end before their position."""
+        short = []
+        committed = self._settings.kafka_kind == "apache"
+        for tp in self.partitions:
+            end = self._consumer.highwater(tp)
+            if end is None or end < 0 or tp in excluded:
+                continue
+            at = await self._consumer.position(tp)
+            if at > end:
+                short.append(tp)
+            stable = self._consumer.last_stable_offset(tp) if committed else end
+            if stable is not None and at >= stable:
+                self._behind.discard(tp)
+        return short
+
+    async def _made_anew(self, tps: list[TopicPartition]) -> None:
+        for tp in tps:
+            _LOG.warning("%s %d was made anew: reading it from its beginning", tp.topic, tp.partition)
+        await self._rewind(tps)
+
+    def caught_up(self) -> bool:
+        """Tell whether every partition was read to its end once since `start`, or since it was made anew."""
+        return self._consumer is not None and not self._behind
+
+    async def commit(self, ends: Mapping[Partition, tuple[int, str]]) -> None:
+        """Show others how far this reader is: (journal offset, a word about it) by (source, partition).
+
+        For lag only, and never relied on: the embedded broker keeps no such word, and forgets. Failures pass.
+        """
+        offsets = {
+            TopicPartition(journal_of(source), partition): OffsetAndMetadata(end, word)
+            for (source, partition), (end, word) in ends.items()
+        }
+        try:
+            await asyncio.wait_for(self._consumer.commit(offsets), COMMIT_WITHIN_S)
+        except (KafkaError, TimeoutError) as error:
+            _LOG.info("offsets were not committed: %r", error)
+
+    async def stop(self) -> None:
+        """Close the connection; a second call does nothing."""
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            with contextlib.suppress(KafkaError):
+                await consumer.stop()

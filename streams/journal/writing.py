@@ -1,0 +1,122 @@
+"""Writing one journal partition: one atomic step after the other, by one worker at a time.
+
+On Apache Kafka a step is a transaction; starting the producer ends the former owner's transaction and refuses its
+writes from then on. On the embedded broker, which has no transactions, a step is one record batch. After any failure
+of `append` the writer is of no further use: whether the step was written is not known.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from typing import Any, Final
+
+from aiokafka import AIOKafkaProducer
+
+from schemas.journal import OPEN_KEY, encode_open
+from schemas.settings import Settings
+from schemas.topics import DEAD_LETTERS, journal_of
+from streams.partition import DeadLetter, Output
+
+#: A record batch's size at most; the journals' topics take as much.
+BATCH_BYTES: Final = 8 * 1024 * 1024
+
+#: Short, because a dead owner's open transaction holds readers back until it ends.
+TRANSACTION_TIMEOUT_MS: Final = 10_000
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+class StepTooLargeError(Exception):
+    """A step does not fit into one record batch; cut it finer."""
+
+
+class Writer:
+    """The producer of one journal partition."""
+
+    def __init__(self, settings: Settings, source: str, number: int) -> None:
+        self._source = source
+        self._journal = journal_of(source)
+        self._number = number
+        self._transactional = settings.kafka_kind == "apache"
+        fencing = (
+            {
+                "transactional_id": f"{settings.application}-{source}-{number}",
+                "transaction_timeout_ms": TRANSACTION_TIMEOUT_MS,
+            }
+            if self._transactional
+            else {}
+        )
+        self._producer = AIOKafkaProducer(
+            bootstrap_servers=settings.kafka_brokers,
+            acks="all",
+            max_batch_size=BATCH_BYTES,
+            max_request_size=BATCH_BYTES + 1024 * 1024,
+            **fencing,
+        )
+
+    async def open(self, worker: str) -> int:
+        """Start the producer, which fences every older one, and return the journal offset of the opening's record."""
+        await self._producer.start()
+        if not self._transactional:
+            return await self._write([(OPEN_KEY, encode_open(worker))])
+        async with self._producer.transaction():
+            return await self._write([(OPEN_KEY, encode_open(worker))])
+
+    async def append(self, step: Output) -> None:
+        """Write a step, as a whole or not at all. Raises whatever aiokafka does, and StepTooLargeError."""
+        if not self._transactional:
+            await self._bury(step.dead)
+            await self._write(step.records)
+            return
+        async with self._producer.transaction():
+            await self._bury(step.dead)
+            await self._write(step.records)
+
+    async def stop(self) -> None:
+        """End the producer. Never while a step is being written: that can hang it."""
+        await self._producer.stop()
+
+    async def _write(self, records: Iterable[tuple[bytes, bytes | None]]) -> int:
+        producer = self._producer
+        batch, sent = producer.create_batch(), []
+        for key, value in records:
+            if batch.append(key=key, value=value, timestamp=None) is None:
+                if not self._transactional:
+                    raise StepTooLargeError
+                sent.append(await producer.send_batch(batch, self._journal, partition=self._number))
+                batch = producer.create_batch()
+                if batch.append(key=key, value=value, timestamp=None) is None:
+                    raise StepTooLargeError
+        sent.append(await producer.send_batch(batch, self._journal, partition=self._number))
+        written: list[Any] = await asyncio.gather(*sent)
+        return int(written[-1].offset)
+
+    async def _bury(self, dead: Iterable[DeadLetter]) -> None:
+        """Send bad records to the dead letters, unchanged, with where they stood and why."""
+        sent = [
+            await self._producer.send(
+                DEAD_LETTERS,
+                value=letter.record.value,
+                key=letter.record.key,
+                headers=[*letter.record.headers, *self._headers(letter)],
+            )
+            for letter in dead
+        ]
+        if sent:
+            await asyncio.gather(*sent)
+            _LOG.warning(
+                "%d bad records of %s/%d are in %s; the first, at offset %d: %s",
+                *(len(sent), self._source, self._number, DEAD_LETTERS),
+                *((first := next(iter(dead))).record.offset, first.reason),
+            )
+
+    def _headers(self, letter: DeadLetter) -> list[tuple[str, bytes]]:
+        return [
+            ("pulssi-topic", self._source.encode()),
+            ("pulssi-partition", b"%d" % self._number),
+            ("pulssi-offset", b"%d" % letter.record.offset),
+            ("pulssi-code", letter.code.encode()),
+            ("pulssi-reason", letter.reason.encode()),
+        ]

@@ -1,0 +1,183 @@
+"""The source partitions that this worker has: opened where they are assigned, closed where they are not, never retried.
+
+On any failure of a step, forget: memory is ahead of the journal then, and only opening anew is safe. Where even that
+hangs, the process ends at once, because a hung producer stands in the way of every partition.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+from aiokafka.errors import KafkaError
+from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential
+
+from schemas.policies import Rules
+from schemas.settings import Settings
+from streams.journal.writing import StepTooLargeError, Writer
+from streams.opening import LastEpoch, open_partition
+from streams.partition import STEP_BYTES, Partition
+
+#: A source topic and a partition of it.
+Place = tuple[str, int]
+
+#: Where to read on: the source offset, and the session that what is read from there belongs to.
+Position = tuple[int, int]
+
+#: How long a producer may take to stop before the process ends instead.
+STOP_WITHIN_S: Final = 10.0
+#: How long one attempt to open a partition may take.
+OPEN_WITHIN_S: Final = 600.0
+#: Exit status of a worker that ended itself because it could not let go of a partition.
+EXIT_STUCK: Final = 71
+
+_BACK_OFF: Final = wait_exponential(multiplier=0.2, max=5.0)
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+class Held:
+    """A partition that this worker has open."""
+
+    def __init__(self, partition: Partition, writer: Writer, session: int) -> None:
+        self.partition = partition
+        self.writer = writer
+        self.session = session
+        self.lock = asyncio.Lock()
+        self.closed = False
+
+
+class Partitions:
+    """All open partitions of one worker."""
+
+    def __init__(self, settings: Settings, rules: Rules, last_epoch: LastEpoch) -> None:
+        self._settings = settings
+        self._rules = rules
+        self._last_epoch = last_epoch
+        self._held: dict[Place, Held] = {}
+        self._sessions = 0
+        self._limits: dict[Place, int] = {}
+        self._assigned: frozenset[Place] = frozenset()
+        self._settling = asyncio.Lock()
+        #: Seeks the consumer; set by the transport.
+        self.seek: Callable[[dict[Place, Position]], Awaitable[None]] | None = None
+        #: When a step was last written, by the monotonic clock.
+        self.last_step = time.monotonic()
+        self.ready = False
+
+    @property
+    def held(self) -> list[Partition]:
+        """The partitions that are open now."""
+        return [held.partition for held in self._held.values() if not held.closed]
+
+    async def settle(self, assigned: frozenset[Place]) -> dict[Place, Position]:
+        """Have exactly the assigned partitions open and say where each goes on. One at a time; again is harmless.
+
+        A partition that stays is not opened again: had another worker had it in between, our writer would be fenced,
+        the next step would fail, and it would be opened anew then.
+        """
+        self._assigned = assigned
+        async with self._settling:
+            gone = [place for place in self._held if place not in self._assigned]
+            await asyncio.gather(*(self._close(place) for place in gone))
+            missing = [
+                place for place in sorted(self._assigned) if place not in self._held or self._held[place].closed
+            ]
+            await asyncio.gather(*(self._open(place) for place in missing))
+            self.ready = self._assigned <= self._held.keys()
+            return {place: self._position(place) for place in assigned if place in self._held}
+
+    async def take(self, place: Place, session: int, begins: int, records: Sequence[Any]) -> None:
+        """Turn a batch into steps and write them. A batch read before the last opening is passed over."""
+        held = self._held.get(place)
+        if held is None or held.closed or held.session != session:
+            return
+        async with held.lock:
+            if held.closed:
+                return
+            if begins > held.partition.head.next:
+                _LOG.warning("%s/%d: a batch before offset %d went missing; opening anew", *place, begins)
+                held.closed = True
+            else:
+                await self._write(place, held, records)
+        if held.closed:
+            await self._open_anew(place, held)
+
+    async def _write(self, place: Place, held: Held, records: Sequence[Any]) -> None:
+        """Write a batch step by step; whatever goes wrong closes the partition."""
+        try:
+            for step in held.partition.steps(records, self._limits.get(place, STEP_BYTES)):
+                await held.writer.append(step)
+                self.last_step = time.monotonic()
+        except StepTooLargeError:
+            held.closed = True
+            self._limits[place] = max(1, self._limits.get(place, STEP_BYTES) // 2)
+            _LOG.warning("%s/%d: a step did not fit into one record batch; cutting finer", *place)
+        except (KafkaError, OSError, AssertionError) as error:
+            held.closed = True  # aiokafka raises AssertionError from a bad state, too
+            _LOG.warning("%s/%d: a step was not written (%s); opening anew", *place, type(error).__name__)
+        except BaseException:
+            held.closed = True
+            raise
+
+    async def close(self) -> None:
+        """Close every partition: wait for the step in hand, then stop its producer."""
+        self._assigned = frozenset()
+        self.ready = False
+        async with self._settling:
+            await asyncio.gather(*(self._close(place) for place in list(self._held)))
+
+    def _position(self, place: Place) -> Position:
+        held = self._held[place]
+        return held.partition.head.next, held.session
+
+    async def _open(self, place: Place) -> None:
+        """Open one partition, trying again while it is assigned to this worker."""
+        stale = self._held.get(place)
+        if stale is not None:
+            await self._close(place)
+        async for attempt in AsyncRetrying(
+            wait=_BACK_OFF,
+            retry=retry_if_exception_type((KafkaError, OSError, TimeoutError, AssertionError)),
+            before_sleep=lambda state: _LOG.warning(
+                "%s/%d cannot be opened yet: %s", *place, _short(state.outcome and state.outcome.exception())
+            ),
+            reraise=True,
+        ):
+            if place not in self._assigned:
+                return
+            with attempt:
+                async with asyncio.timeout(OPEN_WITHIN_S):
+                    partition, writer = await open_partition(
+                        self._settings, self._rules, *place, last_epoch=self._last_epoch
+                    )
+        self._sessions += 1
+        self._held[place] = Held(partition, writer, self._sessions)
+
+    async def _open_anew(self, place: Place, failed: Held) -> None:
+        async with self._settling:
+            if self._held.get(place) is not failed or place not in self._assigned:
+                return
+            await self._open(place)
+            if self.seek is not None and place in self._held:
+                await self.seek({place: self._position(place)})
+
+    async def _close(self, place: Place) -> None:
+        held = self._held.pop(place)
+        held.closed = True
+        try:
+            async with asyncio.timeout(STOP_WITHIN_S), held.lock:
+                await held.writer.stop()
+        except TimeoutError:
+            _LOG.critical("%s/%d: its producer does not stop; ending the process", *place)
+            os._exit(EXIT_STUCK)
+        except (KafkaError, OSError, AssertionError) as error:
+            _LOG.warning("%s/%d: its producer stopped badly: %s", *place, _short(error))
+
+
+def _short(error: BaseException | None) -> str:
+    return f"{type(error).__name__}: {error}" if error is not None and str(error) else type(error).__name__

@@ -1,0 +1,103 @@
+"""Faust's consumer, in batches: one message is all that one fetch brought of one partition.
+
+Idiomatic Faust makes two tasks a record; a batch costs as much as a record does there. Where to read on is asked of the
+journals, not of the group's committed offsets, which only show lag. What a fetch began at is noted in the consumer's
+own thread, with the seek and the fetch themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from streams.partitions import Partitions, Place, Position
+
+
+class RecordBatch(NamedTuple):
+    """What Faust takes for one message; the fields that Faust reads keep its names."""
+
+    topic: str
+    partition: int
+    #: Of the last record, so that an acknowledgement covers the batch.
+    offset: int
+    timestamp: int
+    timestamp_type: int
+    headers: Any
+    #: The session that the batch was read in, and the offset at which its fetch began.
+    key: tuple[int, int]
+    #: The records.
+    value: Any
+    checksum: Any
+    serialized_key_size: int
+    serialized_value_size: int
+
+
+class BatchThread(driver.AIOKafkaConsumerThread):
+    """The thread that fetches; it alone knows where each fetch began."""
+
+    def __post_init__(self) -> None:
+        """Begin with no positions: what is fetched before the first seek belongs to no session."""
+        super().__post_init__()
+        self._at: dict[Place, Position] = {}
+
+    async def go_to(self, positions: Mapping[Place, Position]) -> None:
+        """Seek, and give what is fetched from there on its session."""
+        await self.call_thread(self._go_to, positions)
+
+    async def _go_to(self, positions: Mapping[Place, Position]) -> None:
+        consumer = self._ensure_consumer()
+        assigned = consumer.assignment()
+        for place, (offset, session) in positions.items():
+            tp = driver.ensure_aiokafka_TP(TP(*place))
+            if tp in assigned:
+                consumer.seek(tp, offset)
+                self._at[place] = offset, session
+
+    async def _fetch_records(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - Faust's own
+        fetched = await super()._fetch_records(*args, **kwargs)
+        return {tp: [self._batch(tp, records)] for tp, records in fetched.items() if records}
+
+    def _batch(self, tp: TP, records: list[Any]) -> RecordBatch:
+        begins, session = self._at.get((tp.topic, tp.partition), (0, -1))
+        last = records[-1]
+        self._at[tp.topic, tp.partition] = last.offset + 1, session
+        return RecordBatch(
+            *(tp.topic, tp.partition, last.offset, last.timestamp, last.timestamp_type),
+            *((), (session, begins), records, None, 0, 0),
+        )
+
+
+class BatchConsumer(driver.Consumer):
+    """Faust's consumer over that thread."""
+
+    def _new_consumer_thread(self) -> BatchThread:
+        return BatchThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Go where the journals say. Faust asks after each assignment, and now and then beside it."""
+        partitions: Partitions = self.app.partitions
+        partitions.seek = self.go_to
+        assigned = frozenset((tp.topic, tp.partition) for tp in self.assignment())
+        positions = await partitions.settle(assigned)
+        await self._thread.go_to(positions)
+        return {TP(*place): offset for place, (offset, _) in positions.items()}
+
+    async def go_to(self, positions: Mapping[Place, Position]) -> None:
+        """Seek to where opened partitions go on, also in Faust's own books, which would drop what it thinks it read."""
+        await self._thread.go_to(positions)
+        for place, (offset, _) in positions.items():
+            self._read_offset[TP(*place)] = offset or None
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        # Faust counts the arriving message's own offset into the gap, so that it stands twice in its list of acked
+        # offsets, the run of consecutive numbers ends there, and each commit moves on by one batch only.
+        await super()._add_gap(tp, offset_from, offset_to - 1)
+
+
+class BatchTransport(driver.Transport):
+    """The transport that an app is given in place of its own."""
+
+    Consumer = BatchConsumer

@@ -1,0 +1,135 @@
+"""The worker: Faust agents over batches, one a channel. Decode, fold and write stand elsewhere; here they are wired.
+
+`run` is the whole process: it waits for the broker and the topics, runs until told to stop, and lets go of its
+partitions. A bug ends the process at once: going on would count what was not written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import tempfile
+import traceback
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import faust
+
+from schemas.policies import Rules
+from schemas.settings import Settings
+from schemas.topics import DEAD_LETTERS, SOURCES, journal_of
+from streams.archive import Archive
+from streams.journal.tail import connect
+from streams.opening import LastEpoch
+from streams.partitions import Partitions
+from streams.transport import BatchTransport, RecordBatch
+
+#: Records of one fetch at most: what bounds a batch when catching up.
+BATCH_RECORDS: Final = 16_000
+#: Batches that wait in an agent's channel; more would be latency, fewer would idle. Batches grow with the backlog.
+BATCHES_AHEAD: Final = 4
+
+SESSION_TIMEOUT_S: Final = 6.0
+REBALANCE_TIMEOUT_S: Final = 3.0
+#: Above the longest opening of a journal, which Faust counts as one request.
+REQUEST_TIMEOUT_S: Final = 660.0
+
+#: How long stopping may take before the process ends instead.
+STOP_WITHIN_S: Final = 20.0
+
+#: Exit status after a bug in our own code.
+EXIT_BUG: Final = 70
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+class Worker(faust.App):
+    """Faust's app with the partitions that its transport opens."""
+
+    def __init__(self, settings: Settings, partitions: Partitions) -> None:
+        super().__init__(
+            settings.application,
+            broker=f"kafka://{settings.kafka_brokers.replace(',', ';kafka://')}",
+            topic_partitions=settings.partitions,
+            topic_disable_leader=True,
+            topic_allow_declare=False,
+            web_enabled=False,
+            stream_wait_empty=False,
+            stream_buffer_maxsize=BATCHES_AHEAD,
+            broker_max_poll_records=BATCH_RECORDS,
+            broker_session_timeout=SESSION_TIMEOUT_S,
+            broker_heartbeat_interval=SESSION_TIMEOUT_S / 6,
+            broker_rebalance_timeout=REBALANCE_TIMEOUT_S,
+            broker_request_timeout=REQUEST_TIMEOUT_S,
+            broker_commit_interval=1.0,
+            datadir=tempfile.mkdtemp(prefix="pulssi-worker-"),
+        )
+        self.partitions = partitions
+        self.transport = BatchTransport(self.conf.broker_consumer, self, self.loop)
+        for source in SOURCES:
+            topic = self.topic(source, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
+            self.agent(topic, name=source)(_agent_of(partitions))
+
+
+def _agent_of(partitions: Partitions) -> Callable[[Any], Awaitable[None]]:
+    """Make the agent of one source: it hands each batch on and takes no decision."""
+
+    async def agent(stream: Any) -> None:  # noqa: ANN401 - Faust is untyped
+        async for event in stream.events():
+            batch: RecordBatch = event.message.value
+            session, begins = event.message.key
+            first = batch[0]  # type: ignore[index]  # Faust hands the value itself: the list of records
+            try:
+                await partitions.take((first.topic, first.partition), session, begins, batch)  # type: ignore[arg-type]
+            except Exception:  # noqa: BLE001 - raised on, Faust would acknowledge the batch and go on
+                _LOG.critical("a bug: the worker ends, nothing is lost\n%s", traceback.format_exc())
+                os._exit(EXIT_BUG)
+
+    return agent
+
+
+async def serve(settings: Settings, last_epoch: LastEpoch, stop: asyncio.Event) -> int:
+    """Run a worker until `stop` is set; returns its exit status."""
+    topics = (*SOURCES, *(journal_of(source) for source in SOURCES), DEAD_LETTERS)
+    waiting = asyncio.ensure_future(connect(settings, topics))
+    stopped = asyncio.ensure_future(stop.wait())
+    await asyncio.wait({waiting, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    if not waiting.done():
+        waiting.cancel()
+        return 0
+    await (await waiting).stop()
+    partitions = Partitions(settings, Rules(), last_epoch)
+    worker = Worker(settings, partitions)
+    worker.finalize()
+    await worker.start()
+    ended = asyncio.ensure_future(worker.wait_until_stopped())
+    await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    crashed = worker.crashed
+    asyncio.get_running_loop().call_later(STOP_WITHIN_S, os._exit, EXIT_BUG if crashed else 0)
+    await worker.stop()
+    await partitions.close()
+    with contextlib.suppress(asyncio.CancelledError):
+        ended.cancel()
+        await ended
+    if crashed:
+        _LOG.critical("the worker gave up: %r", worker.crash_reason)
+    return EXIT_BUG if crashed else 0
+
+
+async def _until_signal(settings: Settings) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    return await serve(settings, Archive(settings).last_epoch, stop)
+
+
+def run(settings: Settings) -> int:
+    """Run a worker as a process."""
+    logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
+    for noisy in ("aiokafka", "faust", "mode"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    return asyncio.run(_until_signal(settings))

@@ -1,0 +1,28 @@
+"""A worker as a process of its own, without ClickHouse: no source partition had an epoch before."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+
+from schemas.settings import load
+from streams.worker import serve
+
+
+async def _no_epoch(topic: str, partition: int) -> int:
+    del topic, partition
+    return 0
+
+
+async def _main() -> int:
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    return await serve(load(), _no_epoch, stop)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for noisy in ("aiokafka", "faust", "mode"):
+        logging.getLogger(noisy).setLevel("WARNING")
+    raise SystemExit(asyncio.run(_main()))

@@ -1,0 +1,60 @@
+"""The small server by which a part says how it is: `/healthz`, `/readyz` and `/metrics`.
+
+Healthy means progress, not just life: a part that answers but no longer works is to be restarted. Nothing here decides
+what progress is, and nothing here may tell a setting or a contact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from aiohttp import web
+
+from streams.exposition import CONTENT_TYPE
+
+#: None where all is well, else the reason in one line.
+Check = Callable[[], str | None]
+
+FINE: Final = "ok\n"
+
+
+class Health:
+    """A part's own server: `progress` answers `/healthz`, `ready` answers `/readyz`, `metrics` is Prometheus text."""
+
+    def __init__(self, *, ready: Check, progress: Check, metrics: Callable[[], str]) -> None:
+        self._metrics = metrics
+        self._app = web.Application()
+        self._app.router.add_get("/healthz", _answering(progress))
+        self._app.router.add_get("/readyz", _answering(ready))
+        self._app.router.add_get("/metrics", self._tell)
+        self._runner: web.AppRunner | None = None
+
+    async def _tell(self, _: web.Request) -> web.Response:
+        return web.Response(text=self._metrics(), headers={"Content-Type": CONTENT_TYPE})
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen, and return the port: the one asked for, or with 0 any free one. Raises OSError where it is taken."""
+        runner = web.AppRunner(self._app, access_log=None)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError:
+            await runner.cleanup()
+            raise
+        self._runner = runner
+        return int(runner.addresses[0][1])
+
+    async def stop(self) -> None:
+        """Stop listening; a second call does nothing."""
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await runner.cleanup()
+
+
+def _answering(check: Check) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def answer(_: web.Request) -> web.Response:
+        fault = check()
+        return web.Response(text=FINE) if fault is None else web.Response(text=f"{fault}\n", status=503)
+
+    return answer

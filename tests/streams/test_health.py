@@ -1,0 +1,57 @@
+"""What a part tells about itself."""
+
+from __future__ import annotations
+
+import aiohttp
+import pytest
+
+from streams.exposition import CONTENT_TYPE, Metric, Reading, render
+from streams.health import Health
+
+LAG = Metric("pulssi_test_lag_records", "gauge", "Records not yet read.")
+
+
+async def _get(port: int, path: str) -> tuple[int, str, str]:
+    async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}{path}") as answer:
+        return answer.status, await answer.text(), answer.headers["Content-Type"]
+
+
+async def test_checks_answer_as_they_find_it() -> None:
+    """Progress and readiness are asked at each request; a fault is told with its reason."""
+    faults: dict[str, str | None] = {"ready": "the broker is awaited", "progress": None}
+    health = Health(ready=lambda: faults["ready"], progress=lambda: faults["progress"], metrics=lambda: "x 1\n")
+    port = await health.start("127.0.0.1", 0)
+    assert (await _get(port, "/readyz"))[:2] == (503, "the broker is awaited\n")
+    assert (await _get(port, "/healthz"))[:2] == (200, "ok\n")
+    faults["ready"] = None
+    assert (await _get(port, "/readyz"))[:2] == (200, "ok\n")
+    assert await _get(port, "/metrics") == (200, "x 1\n", CONTENT_TYPE)
+    await health.stop()
+    await health.stop()
+    with pytest.raises(aiohttp.ClientConnectionError):
+        await _get(port, "/healthz")
+
+
+async def test_a_port_that_is_taken_is_refused() -> None:
+    """Two parts cannot have one port: the second is told, and listens nowhere."""
+    one, two = (Health(ready=lambda: None, progress=lambda: None, metrics=str) for _ in range(2))
+    port = await one.start("127.0.0.1", 0)
+    with pytest.raises(OSError, match=str(port)):
+        await two.start("127.0.0.1", port)
+    await one.stop()
+
+
+def test_readings_are_grouped_and_escaped() -> None:
+    """One metric's values stand together under one meaning; quotes in labels do no harm."""
+    other = Metric("pulssi_test_total", "counter", "Things.")
+    text = render([Reading(LAG, 3, {"topic": 'a"b'}), Reading(other, 2.5), Reading(LAG, 4, {"topic": "c"})])
+    assert text.splitlines() == [
+        "# HELP pulssi_test_lag_records Records not yet read.",
+        "# TYPE pulssi_test_lag_records gauge",
+        'pulssi_test_lag_records{topic="a\\"b"} 3',
+        'pulssi_test_lag_records{topic="c"} 4',
+        "# HELP pulssi_test_total Things.",
+        "# TYPE pulssi_test_total counter",
+        "pulssi_test_total 2.5",
+    ]
+    assert render([]) == ""

@@ -97,7 +97,6 @@ def start(host: str, port: int, keep_open: tuple[int, ...] = ()) -> subprocess.P
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         pass_fds=keep_open,
-        start_new_session=True,  # a Ctrl-C on the terminal is for the starter, which ends its parts in order
         preexec_fn=die_with_parent,  # noqa: PLW1509 - one call of the C library, loaded before the fork
     )
     try:

@@ -29,6 +29,12 @@ def die_with_parent() -> None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def end_with_parent() -> None:
+    """Do as `die_with_parent`, by SIGTERM: for a program that has something to put in order."""
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
 def _watch() -> None:
     while os.read(0, 1024):
         pass

@@ -1,0 +1,102 @@
+"""What commands share: settings or a clean refusal, the stack they speak to, and the exit codes.
+
+Which stack: `--data DIR` means the `up` of that folder. Without it, settings that name a server win; for what they
+leave open, the stack of PULSSI_DATA, of the last `up` that still runs, or of `.pulssi` here; else the defaults.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+import click
+
+from deploy.embedded import state
+from deploy.embedded.state import StackState
+from schemas.settings import Settings, SettingsError, load
+
+DONE: Final = 0
+ANSWER_IS_NO: Final = 1
+UNUSABLE: Final = 2
+UNREACHABLE: Final = 3
+
+data_option: Final = click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Data folder of an `up` (default: PULSSI_DATA, else the last `up`, else ./.pulssi).",
+)
+json_option: Final = click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
+
+
+def fail(message: str, code: int) -> NoReturn:
+    """Say in one line what is wrong and how to mend it, and end with `code`."""
+    click.echo(f"pulssi: {message}", err=True)
+    raise SystemExit(code)
+
+
+def settings_or_exit(environment: Mapping[str, str] | None = None) -> Settings:
+    """Load the settings; where they cannot be used, print every fault and end with 2."""
+    try:
+        return load(environment)
+    except SettingsError as error:
+        for fault in error.faults:
+            click.echo(f"pulssi: {fault}", err=True)
+        raise SystemExit(UNUSABLE) from None
+
+
+def _belongs(name: str, server: str) -> bool:
+    return name.startswith(f"PULSSI_{server.upper()}_")
+
+
+def stack_settings(data: Path | None = None) -> Settings:
+    """Load the settings for speaking to a running stack (see above); ends with 3 where `data` has none running."""
+    running: StackState | None
+    if data is not None:
+        running = state.read(data.resolve())
+        if running is None:
+            fail(f"no stack runs in {data}: start one with `pulssi up --data {data}`", UNREACHABLE)
+        return settings_or_exit({**os.environ, **running.environment})
+    own = settings_or_exit()
+    running = state.last_running(os.environ)
+    if running is None:
+        return own
+    # A server is taken from one place as a whole: its address from here and its kind from there would not fit.
+    named = {
+        server
+        for server, field in (("kafka", "kafka_brokers"), ("clickhouse", "clickhouse_url"))
+        if field in own.model_fields_set
+    }
+    lent = {
+        name: value
+        for name, value in running.environment.items()
+        if name not in os.environ and not any(_belongs(name, server) for server in named)
+    }
+    return settings_or_exit({**os.environ, **lent})
+
+
+def quiet_clients() -> None:
+    """Keep the client libraries' own complaints off the screen: a command says itself what it could not reach."""
+    for name in ("kafka", "aiokafka", "clickhouse_connect", "urllib3"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+@contextmanager
+def unreachable(*errors: type[BaseException], hint: str = "") -> Iterator[None]:
+    """End with 3 and one line where one of `errors` is raised in the block."""
+    try:
+        yield
+    except errors as error:
+        line = str(error).splitlines()[0] if str(error) else type(error).__name__
+        fail(f"{line}{f' ({hint})' if hint else ''}", UNREACHABLE)
+
+
+def ends_with(main: Callable[..., int], *arguments: Any) -> NoReturn:  # noqa: ANN401 - whatever that part's main takes
+    """Run a part's main function and end with its code; Ctrl-C is a clean end."""
+    try:
+        raise SystemExit(main(*arguments))
+    except KeyboardInterrupt:
+        raise SystemExit(DONE) from None

@@ -1,0 +1,120 @@
+"""`pulssi migrate`: topics and ClickHouse's schema as they must be; a second run changes nothing."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from deploy.cli.common import (
+    ANSWER_IS_NO,
+    DONE,
+    UNREACHABLE,
+    data_option,
+    fail,
+    json_option,
+    quiet_clients,
+    stack_settings,
+)
+from schemas.settings import Settings
+
+SCHEMA_MODULE: Final = "sinks.clickhouse.migrations"
+POLL_S: Final = 0.5
+
+
+def _await(what: str, answers: Callable[[], bool], wait_s: float) -> None:
+    """Wait until a server answers, saying so once; ends with 3 where it does not."""
+    deadline = time.monotonic() + wait_s
+    told = False
+    while not answers():
+        if time.monotonic() >= deadline:
+            fail(f"{what} does not answer (waited {wait_s:g} s): is it running, and is its address right?", UNREACHABLE)
+        if not told:
+            click.echo(f"waiting up to {wait_s:g} s for {what}", err=True)
+            told = True
+        time.sleep(POLL_S)
+
+
+def _shown(report: object) -> object:
+    """Return what a migration reported as something JSON can hold."""
+    if is_dataclass(report) and not isinstance(report, type):
+        return asdict(report)
+    if isinstance(report, (list, tuple)):
+        return [_shown(each) for each in report]
+    return report if isinstance(report, (dict, str, int, float, bool, type(None))) else str(report)
+
+
+def _topics(settings: Settings) -> Any:  # noqa: ANN401 - imported late, for a quick `--help`
+    from kafka.errors import KafkaError  # noqa: PLC0415 - a second of imports
+
+    from streams.brokers import BrokerUnreachableError  # noqa: PLC0415 - as above
+    from streams.topics import migrate_topics  # noqa: PLC0415 - as above
+
+    try:
+        return migrate_topics(settings, wait_s=5.0)
+    except BrokerUnreachableError as error:
+        fail(str(error), UNREACHABLE)
+    except KafkaError as error:
+        fail(f"the broker declined: {error}", ANSWER_IS_NO)
+
+
+def _schema(settings: Settings) -> object:
+    from clickhouse_connect.driver.exceptions import Error  # noqa: PLC0415 - half a second of imports
+
+    migrations = importlib.import_module(SCHEMA_MODULE)
+    try:
+        return _shown(migrations.migrate(settings))
+    except Error as error:
+        fail(f"ClickHouse declined: {str(error).splitlines()[0]}", ANSWER_IS_NO)
+
+
+def _print_topics(topics: Any) -> None:  # noqa: ANN401 - as in `_topics`
+    for topic in topics.topics:
+        notes = "".join(f"\n    {note}" for note in topic.notes)
+        click.echo(f"topic {topic.name}: {topic.state}, {topic.partitions} partitions{notes}")
+
+
+def _print_schema(report: object) -> None:
+    lines = report if isinstance(report, list) else [report]
+    for line in lines or ["up to date"]:
+        click.echo(f"ClickHouse: {'up to date' if line is None else line}")
+
+
+@click.command()
+@data_option
+@json_option
+@click.option("--wait", "wait_s", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS", show_default=True)
+def migrate(data: Path | None, wait_s: float, *, as_json: bool) -> None:
+    """Bring the topics and ClickHouse's schema to what this version needs.
+
+    Nothing is deleted. A partition count that differs from the settings is refused, with the way out (exit 1).
+
+    Example: pulssi migrate --wait 60
+    """
+    from deploy.embedded.probes import broker_ok, clickhouse_ok  # noqa: PLC0415 - a second of imports
+
+    quiet_clients()
+    settings = stack_settings(data)
+    _await(f"Kafka at {settings.kafka_brokers}", lambda: broker_ok(settings.kafka_brokers), wait_s)
+    topics = _topics(settings)
+    report: dict[str, Any] = {"ok": topics.ok, "topics": [asdict(topic) for topic in topics.topics]}
+    if not as_json:
+        _print_topics(topics)
+    if topics.ok and importlib.util.find_spec("sinks.clickhouse") and importlib.util.find_spec(SCHEMA_MODULE):
+        host = settings.clickhouse_url.rpartition("@")[2].removeprefix("http://").removeprefix("https://")
+        _await(f"ClickHouse at {host}", lambda: clickhouse_ok(settings.clickhouse_url), wait_s)
+        report["clickhouse"] = _schema(settings)
+        if not as_json:
+            _print_schema(report["clickhouse"])
+    if as_json:
+        click.echo(json.dumps(report, indent=2, default=str))
+    if not topics.ok:
+        refused = topics.refused
+        fail(f"{len(refused)} topics are refused, nothing was changed: {refused[0].name}", ANSWER_IS_NO)
+    raise SystemExit(DONE)

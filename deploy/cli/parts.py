@@ -1,0 +1,144 @@
+"""One part each, as run in production: `worker`, `sink`, `wallboard`; and the embedded `broker` and `clickhouse`.
+
+Every command only loads the settings and calls its part's main function, which runs until SIGTERM or Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+
+from deploy.cli.common import UNREACHABLE, ends_with, fail, settings_or_exit
+from deploy.embedded.state import folder_for
+from schemas.settings import Settings
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+folder_option: Final = click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Data folder (default: PULSSI_DATA, else ./.pulssi).",
+)
+host_option: Final = click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+
+
+def _port_option(default: int) -> Callable[[Command], Command]:
+    return click.option(
+        "--port", type=click.IntRange(0, 65535), default=default, show_default=True, help="0: any free port."
+    )
+
+
+def _lifeline(context: click.Context, parameter: click.Parameter, wanted: bool) -> bool:  # noqa: FBT001 - click's order
+    del context, parameter
+    if wanted:
+        from deploy.embedded.lifeline import end_with_stdin  # noqa: PLC0415 - only under a supervisor
+
+        end_with_stdin()
+    return wanted
+
+
+stdin_option: Final = click.option(
+    "--while-stdin",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_lifeline,
+    help="End when standard input is closed: for a supervisor, so that no part outlives it.",
+)
+
+
+def _log(level: str) -> None:
+    logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for client in ("kafka", "aiokafka", "urllib3", "clickhouse_connect"):
+        logging.getLogger(client).setLevel(logging.WARNING)
+
+
+def _main_of(module: str) -> Callable[..., int]:
+    """Import a part's module when it is started: the others' imports are not its own."""
+    run: Callable[..., int] = importlib.import_module(module).run
+    return run
+
+
+def _started(module: str, settings: Settings) -> None:
+    _log(settings.log_level)
+    ends_with(_main_of(module), settings)
+
+
+@click.command()
+@folder_option
+@stdin_option
+def worker(data: Path | None) -> None:
+    """Run a stream worker: reads events, folds contacts, writes the journals.
+
+    On the embedded broker (PULSSI_KAFKA_KIND=embedded) there is one worker a data folder.
+
+    Example: PULSSI_KAFKA_BROKERS=kafka:9092 pulssi worker
+    """
+    settings = settings_or_exit()
+    with ExitStack() as held:
+        if settings.kafka_kind == "embedded":
+            from deploy.embedded.lock import FolderInUseError, hold  # noqa: PLC0415 - not with a real Kafka
+
+            try:
+                held.enter_context(hold(folder_for(data, os.environ), "worker"))
+            except FolderInUseError as error:
+                fail(f"{error}; the embedded broker takes one worker", UNREACHABLE)
+        _started("streams.worker", settings)
+
+
+@click.command()
+@stdin_option
+def sink() -> None:
+    """Run the sink: writes what the journals hold, and the events, to ClickHouse.
+
+    Example: PULSSI_CLICKHOUSE_URL=http://user:password@clickhouse:8123 pulssi sink
+    """
+    _started("sinks.run", settings_or_exit())
+
+
+@click.command()
+@stdin_option
+def wallboard() -> None:
+    """Run the wallboard: the live page and its API.
+
+    Example: PULSSI_WALLBOARD_PORT=8080 pulssi wallboard
+    """
+    _started("dashboards.wallboard", settings_or_exit())
+
+
+@click.command()
+@folder_option
+@host_option
+@_port_option(9092)
+@stdin_option
+def broker(data: Path | None, host: str, port: int) -> None:
+    """Run the embedded broker: Kafka's protocol in memory, for one machine; it forgets all when it ends.
+
+    Example: pulssi broker --port 9092
+    """
+    settings = settings_or_exit()
+    _log(settings.log_level)
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # its readiness probe fails by design at first
+    ends_with(_main_of("deploy.embedded.broker"), folder_for(data, os.environ), host, port)
+
+
+@click.command()
+@folder_option
+@host_option
+@_port_option(8123)
+@stdin_option
+def clickhouse(data: Path | None, host: str, port: int) -> None:
+    """Run the embedded ClickHouse: the engine in this process, with ClickHouse's HTTP interface.
+
+    Example: pulssi clickhouse --data ./.pulssi --port 8123
+    """
+    settings = settings_or_exit()
+    _log(settings.log_level)
+    ends_with(_main_of("deploy.embedded.clickhouse"), folder_for(data, os.environ), host, port)

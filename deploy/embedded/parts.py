@@ -1,0 +1,149 @@
+"""The parts of a stack on this machine: which ports they get, how they are started, when they are ready.
+
+A server that the settings name is external: it is used, and neither started nor ended.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from deploy.embedded.ports import any_free, is_free
+from deploy.embedded.probes import broker_ok, clickhouse_ok, http_ok
+from deploy.embedded.supervisor import Part
+from schemas.settings import Settings
+
+LOOPBACK: Final = "127.0.0.1"
+BROKER_PORT: Final = 9092
+CLICKHOUSE_PORT: Final = 8123
+#: In the order of their ports from `--port-base` on.
+PORTED: Final = ("broker", "clickhouse", "worker", "sink", "wallboard")
+#: A worker that starts reads its journals before it is ready.
+WORKER_READY_WITHIN_S: Final = 120.0
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """Where each part listens, and the environment that tells the others so."""
+
+    settings: Settings
+    folder: Path
+    ports: Mapping[str, int]
+    external: Mapping[str, str]
+
+    @property
+    def brokers(self) -> str:
+        """The Kafka that the parts use."""
+        return self.settings.kafka_brokers if "broker" in self.external else f"{LOOPBACK}:{self.ports['broker']}"
+
+    @property
+    def clickhouse_url(self) -> str:
+        """The ClickHouse that the parts use; may hold a password where it is external."""
+        if "clickhouse" in self.external:
+            return self.settings.clickhouse_url
+        return f"http://{LOOPBACK}:{self.ports['clickhouse']}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The settings that point a part, or a command, at this stack; nothing of external servers."""
+        environment = {f"PULSSI_{name.upper()}_PORT": str(self.ports[name]) for name in ("worker", "sink", "wallboard")}
+        if "broker" not in self.external:
+            environment |= {"PULSSI_KAFKA_BROKERS": self.brokers, "PULSSI_KAFKA_KIND": "embedded"}
+        if "clickhouse" not in self.external:
+            environment["PULSSI_CLICKHOUSE_URL"] = self.clickhouse_url
+        return environment
+
+    def url_of(self, name: str) -> str:
+        """Return a part's address as people and `status` read it, without a password."""
+        if name in self.external:
+            return self.external[name]
+        if name == "broker":
+            return self.brokers
+        if name == "clickhouse":
+            return self.clickhouse_url
+        host = LOOPBACK if self.settings.bind in {"0.0.0.0", "::", ""} else self.settings.bind  # noqa: S104 - compared
+        return f"http://{host}:{self.ports[name]}/"
+
+
+def _without_password(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+def wire(settings: Settings, folder: Path, port_base: int | None, say: Callable[[str], None]) -> Wiring:
+    """Choose every port: the wanted one where it is free, else another, saying so."""
+    external = {}
+    if "kafka_brokers" in settings.model_fields_set:
+        external["broker"] = settings.kafka_brokers
+    if "clickhouse_url" in settings.model_fields_set:
+        external["clickhouse"] = _without_password(settings.clickhouse_url)
+    wanted = {
+        "broker": BROKER_PORT,
+        "clickhouse": CLICKHOUSE_PORT,
+        "worker": settings.worker_port,
+        "sink": settings.sink_port,
+        "wallboard": settings.wallboard_port,
+    }
+    if port_base is not None:
+        wanted = {name: port_base + place for place, name in enumerate(PORTED)}
+    ports: dict[str, int] = {}
+    for name in PORTED:
+        if name in external:
+            continue
+        host = LOOPBACK if name in {"broker", "clickhouse"} else settings.bind
+        port = wanted[name]
+        if port == 0:
+            port = any_free(host, but=ports.values())
+        elif port in ports.values() or not is_free(host, port):
+            port = any_free(host, but={*ports.values(), *wanted.values()})
+            say(f"port {wanted[name]} is busy: the {name} takes {port}")
+        ports[name] = port
+    return Wiring(settings, folder, ports, external)
+
+
+def pulssi(*arguments: str) -> tuple[str, ...]:
+    """Return the command line of one of Pulssi's own commands.
+
+    `-P`: a folder that happens to be named like one of ours where the user stands must not be taken for it.
+    """
+    return (sys.executable, "-P", "-m", "deploy.cli", *arguments)
+
+
+def _served(wiring: Wiring, name: str, *options: str) -> Part:
+    """Return a part that tells by `/readyz` whether it is ready."""
+    url = wiring.url_of(name)
+    return Part(
+        name,
+        pulssi(name, "--while-stdin", *options),
+        url,
+        ready=partial(http_ok, f"{url}readyz"),
+        environment=wiring.environment,
+        ready_within_s=WORKER_READY_WITHIN_S,
+    )
+
+
+def parts_of(wiring: Wiring) -> list[Part]:
+    """List what is to be started, in order: servers, the migration, then the parts that need both."""
+    data = ("--data", str(wiring.folder))
+    parts = []
+    if "broker" not in wiring.external:
+        port = ("--port", str(wiring.ports["broker"]))
+        command = pulssi("broker", "--while-stdin", *data, *port)
+        parts.append(Part("broker", command, wiring.brokers, ready=partial(broker_ok, wiring.brokers)))
+    if "clickhouse" not in wiring.external:
+        url = wiring.clickhouse_url
+        port = ("--port", str(wiring.ports["clickhouse"]))
+        command = pulssi("clickhouse", "--while-stdin", *data, *port)
+        parts.append(Part("clickhouse", command, url, ready=partial(clickhouse_ok, url)))
+    return [
+        *parts,
+        Part("migrate", pulssi("migrate", "--wait", "30"), environment=wiring.environment),
+        _served(wiring, "worker", *data),
+        _served(wiring, "sink"),
+        _served(wiring, "wallboard"),
+    ]

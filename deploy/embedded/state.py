@@ -1,0 +1,112 @@
+"""What runs in a data folder: written by its `up`, read by every command that speaks to it.
+
+The file counts only while the folder's lock is held, so a stack that was killed leaves nothing that misleads. It names
+addresses and process ids, never a password: those of external servers stay in the settings.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from deploy.embedded.lock import owner_of
+
+LOCK: Final = "up"
+FILE: Final = "stack.json"
+DEFAULT_FOLDER: Final = Path(".pulssi")
+
+PartPhase = Literal["starting", "ready", "done", "ending", "ended", "died"]
+
+
+class PartState(BaseModel):
+    """One part: where it is reached and how it is."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    url: str
+    state: PartPhase
+    pid: int | None = None
+    started_here: bool = True
+    code: int | None = None
+
+
+class StackState(BaseModel):
+    """A running stack. `environment` holds the settings that point a command at it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    pid: int
+    folder: Path
+    phase: Literal["starting", "ready", "ending"]
+    parts: tuple[PartState, ...] = ()
+    environment: dict[str, str] = {}
+
+
+def write(state: StackState) -> None:
+    """Put the state in its folder, whole or not at all."""
+    path = state.folder / FILE
+    part = path.with_suffix(f".{os.getpid()}")
+    part.write_text(state.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    part.replace(path)
+
+
+def read(folder: Path) -> StackState | None:
+    """Return what runs in the folder; None where nothing does, whatever a killed stack left there."""
+    pid = owner_of(folder, LOCK)
+    if pid is None:
+        return None
+    try:
+        state = StackState.model_validate_json((folder / FILE).read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return StackState(pid=pid, folder=folder, phase="starting")
+    if state.pid != pid:  # left by one that was killed; the new one has not written yet
+        return StackState(pid=pid, folder=folder, phase="starting")
+    return state
+
+
+def forget(folder: Path) -> None:
+    """Remove the state, and the note that this folder was the last."""
+    (folder / FILE).unlink(missing_ok=True)
+    note = _last_note(os.environ)
+    try:
+        if note.read_text(encoding="utf-8").strip() == str(folder):
+            note.unlink()
+    except OSError:
+        return  # there is none, or the home folder is not ours to write
+
+
+def _last_note(environment: Mapping[str, str]) -> Path:
+    base = environment.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(base) / "pulssi" / "last-up"
+
+
+def remember(folder: Path) -> None:
+    """Note the folder as that of the last `up`, for commands that are given none."""
+    note = _last_note(os.environ)
+    try:
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.write_text(f"{folder}\n", encoding="utf-8")
+    except OSError:
+        return  # a home that cannot be written costs only this convenience
+
+
+def last_running(environment: Mapping[str, str]) -> StackState | None:
+    """Find the stack a command means that names no folder: PULSSI_DATA's, that of the last `up`, or `.pulssi` here."""
+    if named := environment.get("PULSSI_DATA"):
+        return read(Path(named).resolve())
+    try:
+        noted = _last_note(environment).read_text(encoding="utf-8").strip()
+    except OSError:
+        noted = ""
+    running = read(Path(noted)) if noted else None
+    return running or read(DEFAULT_FOLDER.resolve())
+
+
+def folder_for(data: Path | None, environment: Mapping[str, str]) -> Path:
+    """Name the data folder of a part or an `up`: given, else PULSSI_DATA, else `.pulssi` in the working folder."""
+    return (data or Path(environment.get("PULSSI_DATA") or DEFAULT_FOLDER)).resolve()

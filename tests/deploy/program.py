@@ -1,0 +1,119 @@
+"""A program under test: its lines as they come, its end, and what is left of it."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+#: Generous: the machine is shared.
+PATIENCE_S: Final = 60.0
+
+
+class Program:
+    """Runs a command; stdout and stderr are read as one."""
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], stdin: int = subprocess.DEVNULL) -> None:
+        self.process = subprocess.Popen(
+            list(command),
+            env=dict(environment),
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.lines: list[str] = []
+        self._queue: queue.Queue[str | None] = queue.Queue()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self._queue.put(line.rstrip("\n"))
+        self._queue.put(None)
+
+    def await_line(self, part: str, within_s: float = PATIENCE_S) -> str:
+        """Return the next line that holds `part`."""
+        deadline = time.monotonic() + within_s
+        while True:
+            try:
+                line = self._queue.get(timeout=max(deadline - time.monotonic(), 0.01))
+            except queue.Empty:
+                raise AssertionError(f"no line with {part!r} within {within_s:g} s; so far:\n{self.text}") from None
+            if line is None:
+                self._queue.put(None)
+                raise AssertionError(f"ended without a line with {part!r}:\n{self.text}")
+            self.lines.append(line)
+            if part in line:
+                return line
+
+    def await_end(self, within_s: float = PATIENCE_S) -> int:
+        """Return the exit code; all lines are then in `lines`."""
+        code = self.process.wait(within_s)
+        while (line := self._queue.get(timeout=within_s)) is not None:
+            self.lines.append(line)
+        self._queue.put(None)
+        return code
+
+    @property
+    def text(self) -> str:
+        """Everything read so far."""
+        return "\n".join(self.lines)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the program itself."""
+        self.process.send_signal(number)
+
+    def close(self) -> None:
+        """End it, however it stands, and close its pipes."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self._reader.join(PATIENCE_S)
+        for stream in (self.process.stdout, self.process.stdin):
+            if stream is not None:
+                stream.close()
+
+
+def lives(pid: int) -> bool:
+    """Tell whether a process runs; one that is dead and not yet reaped does not."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"
+
+
+def await_gone(pids: Sequence[int], within_s: float = PATIENCE_S) -> None:
+    """Return when none of the processes runs; fails where one still does."""
+    deadline = time.monotonic() + within_s
+    while left := [pid for pid in pids if lives(pid)]:
+        if time.monotonic() > deadline:
+            raise AssertionError(f"still running: {left}")
+        time.sleep(0.02)  # the end of somebody else's child is no event we could wait for
+
+
+def descendants(pid: int) -> list[int]:
+    """List the processes that `pid` started, and those that they did."""
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in task.read_text(encoding="utf-8").split():
+            found += [int(child), *descendants(int(child))]
+    return found
+
+
+def clean_environment(home: Path, **settings: str) -> dict[str, str]:
+    """Return this environment without Pulssi's settings, and with a state folder of its own."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("PULSSI_")}
+    return {**own, "XDG_STATE_HOME": str(home), **settings}

@@ -1,0 +1,69 @@
+"""`pulssi migrate` as people and scripts see it: what it says, and how it ends."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.embedded.parts import pulssi
+from deploy.embedded.ports import any_free
+from schemas.settings import load
+from schemas.topics import DEAD_LETTERS
+from streams.topics import migrate_topics
+from tests.deploy.program import Program, clean_environment
+from tests.kafka.embedded import EmbeddedKafka
+
+
+@pytest.fixture
+def embedded() -> Iterator[EmbeddedKafka]:
+    """Return a broker of this test's own, not yet started."""
+    server = EmbeddedKafka()
+    yield server
+    server.stop()
+
+
+def test_a_broker_that_comes_later_is_awaited(embedded: EmbeddedKafka, tmp_path: Path) -> None:
+    """Started first, it says that it waits, and makes the topics once the broker is there."""
+    environment = clean_environment(tmp_path, **embedded.settings_env())
+    program = Program(pulssi("migrate", "--wait", "60"), environment)
+    try:
+        program.await_line(f"waiting up to 60 s for Kafka at {embedded.bootstrap}")
+        embedded.start()
+        program.await_line(f"topic {DEAD_LETTERS}: made, 4 partitions")
+    finally:
+        program.close()
+
+
+def test_a_changed_partition_count_is_refused(embedded: EmbeddedKafka, tmp_path: Path) -> None:
+    """Refused topics end it with 1, before ClickHouse is touched, and JSON says why."""
+    embedded.start()
+    migrate_topics(load({**embedded.settings_env(), "PULSSI_PARTITIONS": "2"}))
+    environment = clean_environment(tmp_path, **embedded.settings_env(), PULSSI_PARTITIONS="3")
+    program = Program(pulssi("migrate", "--json"), environment)
+    assert program.await_end() == 1
+    report = json.loads("\n".join(program.lines[:-1]))
+    assert report["ok"] is False
+    assert "PULSSI_PARTITIONS=2" in report["topics"][0]["notes"][0]
+    program.close()
+
+
+def test_no_broker_is_one_line_and_3(tmp_path: Path) -> None:
+    """Nothing listens: exit 3 and one line with the address."""
+    address = f"127.0.0.1:{any_free('127.0.0.1')}"
+    program = Program(pulssi("migrate"), clean_environment(tmp_path, PULSSI_KAFKA_BROKERS=address))
+    assert program.await_end() == 3
+    assert len(program.lines) == 1
+    assert address in program.text
+    program.close()
+
+
+def test_unusable_settings_are_all_named_and_2(tmp_path: Path) -> None:
+    """Two faults: two lines, exit 2."""
+    environment = clean_environment(tmp_path, PULSSI_PARTITIONS="none", PULSSI_BROKRES="x")
+    program = Program(pulssi("migrate"), environment)
+    assert program.await_end() == 2
+    assert {"PULSSI_PARTITIONS", "PULSSI_BROKRES"} <= {line.split()[1] for line in program.lines}
+    program.close()

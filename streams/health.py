@@ -23,15 +23,9 @@ class Health:
     """A part's own server: `progress` answers `/healthz`, `ready` answers `/readyz`, `metrics` is Prometheus text."""
 
     def __init__(self, *, ready: Check, progress: Check, metrics: Callable[[], str]) -> None:
-        self._metrics = metrics
         self._app = web.Application()
-        self._app.router.add_get("/healthz", _answering(progress))
-        self._app.router.add_get("/readyz", _answering(ready))
-        self._app.router.add_get("/metrics", self._tell)
+        add_routes(self._app, ready=ready, progress=progress, metrics=metrics)
         self._runner: web.AppRunner | None = None
-
-    async def _tell(self, _: web.Request) -> web.Response:
-        return web.Response(text=self._metrics(), headers={"Content-Type": CONTENT_TYPE})
 
     async def start(self, host: str, port: int) -> int:
         """Listen, and return the port: the one asked for, or with 0 any free one. Raises OSError where it is taken."""
@@ -50,6 +44,17 @@ class Health:
         runner, self._runner = self._runner, None
         if runner is not None:
             await runner.cleanup()
+
+
+def add_routes(app: web.Application, *, ready: Check, progress: Check, metrics: Callable[[], str]) -> None:
+    """Give a part's own web server the three routes."""
+
+    async def tell(_: web.Request) -> web.Response:
+        return web.Response(text=metrics(), headers={"Content-Type": CONTENT_TYPE})
+
+    app.router.add_get("/healthz", _answering(progress))
+    app.router.add_get("/readyz", _answering(ready))
+    app.router.add_get("/metrics", tell)
 
 
 def _answering(check: Check) -> Callable[[web.Request], Awaitable[web.Response]]:

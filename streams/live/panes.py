@@ -11,8 +11,8 @@ from collections.abc import Container
 from datetime import tzinfo
 from typing import Final
 
-from schemas.journal import decode_pane, decode_pane_key, decode_tag_pane, decode_tag_pane_key
-from streams.live.totals import Totals, add_counts, change
+from schemas.journal import TAG_PANE, decode_pane, decode_pane_key, decode_tag_pane, decode_tag_pane_key
+from streams.live.totals import COUNTERS, Totals, add_counts, change
 from streams.live.windows import Minute, Window, firsts, pane_of
 
 #: As far back as today can reach: a day of 25 hours, and an hour for clocks that differ.
@@ -81,6 +81,28 @@ class LivePanes:
             added.tags[pane.tag] = difference
         self._add(pane.start, channel, pane.queue, added)
         return True
+
+    def void(self, lane: tuple[str, int], channel: str, epoch: int) -> None:
+        """Take back what a source partition's panes of an epoch added: its journal is read anew."""
+        mark = self._lanes.get(lane)
+        if mark is None:
+            return
+        for start, values in self._values.items():
+            for marked in [marked for marked in values if marked.startswith(mark)]:
+                key = marked[len(mark) :]
+                taken = Totals()
+                if key[:1] == TAG_PANE:
+                    tag = decode_tag_pane_key(key)
+                    of, queue = tag.epoch, tag.queue
+                    taken.tags[tag.tag] = -decode_tag_pane(values[marked]).n
+                else:
+                    pane = decode_pane_key(key)
+                    of, queue = pane.epoch, pane.queue
+                    value = decode_pane(values[marked])
+                    taken.add_sample(pane.sample, value[:COUNTERS], value.hist, -1)
+                if of == epoch:
+                    del values[marked]
+                    self._add(start, channel, queue, taken)
 
     def _replace(self, lane: tuple[str, int], start: int, key: bytes, value: bytes) -> bytes | None:
         mark = self._lanes.get(lane)

@@ -1,8 +1,8 @@
 """The live view: fed with steps of the journals, read as figures and gauges of this moment.
 
-A step that was read before changes nothing, so journals may be read again from anywhere. Within a source partition
-steps come in order; between partitions any order gives the same view. No Kafka here: steps come from outside, the time
-from a clock.
+A step that was read before changes nothing; where a journal is read anew from its beginning, what was known from it is
+void. Within a source partition steps come in order; between partitions any order gives the same view. No Kafka here:
+steps come from outside, the time from a clock.
 """
 
 from __future__ import annotations
@@ -53,6 +53,10 @@ class Step(Protocol):
     def records(self) -> list[tuple[int, bytes, bytes | None]]:
         """Journal offset, key and value of each record."""
 
+    @property
+    def anew(self) -> bool:
+        """Whether it is the first since its journal is read from the beginning."""
+
 
 class LiveView:
     """What is happening now, in memory. Its `version` rises with every change that a reader could see."""
@@ -86,11 +90,13 @@ class LiveView:
         channel = channel_of(step.source)
         lane = step.source, step.partition
         epoch, end = self._read.get(lane, (0, 0))
-        if step.head.epoch < epoch or (step.head.epoch == epoch and step.end <= end):
+        if not step.anew and (step.head.epoch < epoch or (step.head.epoch == epoch and step.end <= end)):
             return
         changed = False
-        if step.head.epoch > epoch and lane in self._read:
-            self._gauges.clear(lane)  # the contacts went with the topic that they were in
+        if lane in self._read and (step.anew or step.head.epoch > epoch):
+            self._gauges.clear(lane)  # the contacts went with the journal that they were in
+            if channel is not None:
+                self._panes.void(lane, channel, step.head.epoch)
             changed = True
         self._read[lane] = step.head.epoch, step.end
         self.heads[lane] = step.head

@@ -10,7 +10,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -39,8 +39,8 @@ def _same_file(descriptor: int, path: Path) -> bool:
         return False
 
 
-def _open_locked(path: Path, folder: Path, part: str) -> int:
-    deadline = time.monotonic() + _ASKED_FOR_S
+def _open_locked(path: Path, folder: Path, part: str, wait_s: float) -> int:
+    deadline = time.monotonic() + max(wait_s, _ASKED_FOR_S)
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
@@ -58,14 +58,14 @@ def _open_locked(path: Path, folder: Path, part: str) -> int:
 
 
 @contextmanager
-def hold(folder: Path, part: str) -> Iterator[int]:
-    """Own `part` of the folder for the length of the block; raises FolderInUseError where another does.
+def hold(folder: Path, part: str, wait_s: float = 0.0) -> Iterator[int]:
+    """Own `part` of the folder for the length of the block; raises FolderInUseError where another does after `wait_s`.
 
     Yields the locked descriptor: a child that is given it keeps the lock for as long as it lives.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = lock_path(folder, part)
-    descriptor = _open_locked(path, folder, part)
+    descriptor = _open_locked(path, folder, part, wait_s)
     try:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
@@ -73,6 +73,13 @@ def hold(folder: Path, part: str) -> Iterator[int]:
     finally:
         path.unlink(missing_ok=True)
         os.close(descriptor)
+
+
+def tidy(folder: Path, part: str, wait_s: float) -> None:
+    """Remove the file that a killed owner left, waiting for what it started to be gone too; a living one keeps its."""
+    if lock_path(folder, part).exists():
+        with suppress(FolderInUseError), hold(folder, part, wait_s):
+            pass
 
 
 def owner_of(folder: Path, part: str) -> int | None:

@@ -1,0 +1,195 @@
+"""`pulssi up`, `demo`, `down`, `status`: the whole of Pulssi on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+
+from deploy.cli.common import (
+    ANSWER_IS_NO,
+    DONE,
+    UNREACHABLE,
+    UNUSABLE,
+    data_option,
+    fail,
+    json_option,
+    quiet_clients,
+    settings_or_exit,
+)
+from deploy.embedded import state
+from deploy.embedded.state import PartState, StackState, folder_for
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+#: The last port that leaves room for every part's.
+LAST_PORT_BASE: Final = 65500
+DOWN_WITHIN_S: Final = 120.0
+
+folder_option: Final = click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Data folder (default: PULSSI_DATA, else ./.pulssi).",
+)
+port_base_option: Final = click.option(
+    "--port-base",
+    type=click.IntRange(1024, LAST_PORT_BASE),
+    help="First of the ports in a row: broker, ClickHouse, worker, sink, wallboard.",
+)
+
+
+@click.command()
+@folder_option
+@port_base_option
+@click.option("--detach", is_flag=True, help="Return when all is ready; logs go to DIR/logs; `pulssi down` ends it.")
+@click.option("--in-background", is_flag=True, hidden=True, help="What --detach starts.")
+def up(data: Path | None, port_base: int | None, *, detach: bool, in_background: bool) -> None:
+    """Start everything that the settings do not name as external, and keep it running.
+
+    Broker, ClickHouse, migration, worker, sink and wallboard, each once the one before is ready. Ctrl-C ends all; so
+    does the death of any, which is named (exit 1). A folder that is in use is refused (exit 3).
+
+    Example: pulssi up --data ./.pulssi --port-base 9400
+    """
+    from deploy.embedded import background, stack  # noqa: PLC0415 - a second of imports, not for `--help`
+    from deploy.embedded.voice import Files, Terminal  # noqa: PLC0415 - as above
+
+    quiet_clients()
+    settings = settings_or_exit()
+    folder = _usable(folder_for(data, os.environ))
+    if not detach:
+        voice = Files(folder / background.LOGS) if in_background else Terminal()
+        raise SystemExit(stack.run(folder, settings, voice, port_base))
+    if (running := state.read(folder)) is not None:
+        fail(f"{folder}: process {running.pid} runs a stack there already: `pulssi down --data {folder}`", UNREACHABLE)
+    options = () if port_base is None else ("--port-base", str(port_base))
+    try:
+        now = background.start(folder, options, lambda name, phase: click.echo(f"{name}: {phase}", err=True))
+    except background.NotStartedError as error:
+        fail(f"not started; the last of {folder / background.LOGS / background.OWN_LOG}:\n{error}", error.code)
+    _print(now)
+
+
+def _usable(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        fail(f"--data {folder}: {error.strerror}", UNUSABLE)
+    if not os.access(folder, os.W_OK):
+        fail(f"--data {folder}: not writable", UNUSABLE)
+    return folder
+
+
+@click.command()
+@click.option(
+    "--rate", type=click.FloatRange(min=0.1, max=1000), default=5.0, show_default=True, help="Events a second."
+)
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Same seed, same contacts.")
+@click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Empty folder to keep what is made (default: a temporary one, removed at the end).",
+)
+@port_base_option
+def demo(rate: float, seed: int, data: Path | None, port_base: int | None) -> None:
+    """Show a simulated contact centre: everything on this machine, today so far, then live.
+
+    Opens with the wallboard's address; Ctrl-C ends all of it.
+
+    Example: pulssi demo --rate 20 --seed 7
+    """
+    from deploy.embedded import stack  # noqa: PLC0415 - a second of imports, not for `--help`
+    from deploy.embedded.demonstration import Demonstration, is_fresh  # noqa: PLC0415 - as above
+    from deploy.embedded.voice import Terminal  # noqa: PLC0415 - as above
+
+    quiet_clients()
+    settings = settings_or_exit()
+    shown = Demonstration(rate, seed, datetime.now(UTC))
+    show = stack.Show(shown.parts, shown.announce)
+    if data is not None:
+        if not is_fresh(data):
+            fail(f"--data {data}: is not empty; a demonstration takes a folder of its own", UNUSABLE)
+        raise SystemExit(stack.run(_usable(data.resolve()), settings, Terminal(), port_base, show))
+    with tempfile.TemporaryDirectory(prefix="pulssi-demo-") as folder:
+        raise SystemExit(stack.run(Path(folder).resolve(), settings, Terminal(), port_base, show))
+
+
+def _running(data: Path | None) -> StackState | None:
+    return state.last_running(os.environ) if data is None else state.read(data.resolve())
+
+
+@click.command()
+@data_option
+def down(data: Path | None) -> None:
+    """End a running stack, the last started part first; nothing running is fine too.
+
+    Example: pulssi down --data ./.pulssi
+    """
+    from deploy.embedded import background  # noqa: PLC0415 - not for `--help`
+
+    running = _running(data)
+    if running is None:
+        click.echo("nothing runs")
+        return
+    if not background.end(running.folder, DOWN_WITHIN_S):
+        fail(f"process {running.pid} still runs after {DOWN_WITHIN_S:g} s: see {running.folder / 'logs'}", ANSWER_IS_NO)
+    click.echo(f"ended: {running.folder}")
+
+
+def _asked(part: PartState) -> dict[str, object]:
+    """Ask a part that is said to be ready whether it still is."""
+    from deploy.embedded import probes  # noqa: PLC0415 - a second of imports
+
+    now: str = part.state
+    if now == "ready" and part.url:
+        if part.name == "broker":
+            fine = probes.broker_ok(part.url)
+        elif part.name == "clickhouse":
+            fine = probes.http_ok(f"{part.url.rstrip('/')}/ping")
+        else:
+            fine = probes.http_ok(f"{part.url}readyz")
+        now = "ready" if fine else "not ready"
+    return {
+        "name": part.name,
+        "url": part.url,
+        "state": now,
+        "pid": part.pid,
+        "external": not part.started_here,
+    }
+
+
+def _print(now: StackState) -> None:
+    for part in now.parts:
+        click.echo(f"{part.name:<11} {part.state:<10} {part.url}")
+
+
+@click.command()
+@data_option
+@json_option
+def status(data: Path | None, *, as_json: bool) -> None:
+    """Tell what runs, where, and whether each part is ready now; exit 1 where one is not, or nothing runs.
+
+    Example: pulssi status --json
+    """
+    quiet_clients()
+    running = _running(data)
+    parts = [] if running is None else [_asked(part) for part in running.parts]
+    ready = (
+        running is not None and running.phase == "ready" and all(each["state"] in {"ready", "done"} for each in parts)
+    )
+    if as_json:
+        folder = None if running is None else str(running.folder)
+        click.echo(json.dumps({"ready": ready, "folder": folder, "parts": parts}, indent=2))
+    elif running is None:
+        click.echo("nothing runs: `pulssi up` starts a stack")
+    else:
+        for each in parts:
+            note = "  (external)" if each["external"] else ""
+            click.echo(f"{each['name']:<11} {each['state']:<10} {each['url']}{note}")
+    raise SystemExit(DONE if ready else ANSWER_IS_NO)

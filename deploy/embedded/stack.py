@@ -1,0 +1,158 @@
+"""A stack in one data folder: its lock, its state file, its parts from the first to the last, and its end.
+
+Exit codes: 0 when it was asked to end, 1 when a part died, 3 when the folder is another's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from deploy.embedded import state
+from deploy.embedded.lock import FolderInUseError, hold, owner_of, tidy
+from deploy.embedded.parts import Wiring, parts_of, wire
+from deploy.embedded.state import PartState, StackState
+from deploy.embedded.supervisor import Part, PartDiedError, StopRequested, Supervisor
+from deploy.embedded.voice import Voice
+from schemas.settings import Settings
+
+DONE: Final = 0
+PART_DIED: Final = 1
+IN_USE: Final = 3
+#: After a stack was killed its parts notice within a moment and end; that long a new one waits for them.
+LEFTOVERS_END_WITHIN_S: Final = 20.0
+#: What a killed part had started dies with it; the kernel takes a moment.
+KILLED_GONE_WITHIN_S: Final = 5.0
+LOCKED_PARTS: Final = ("broker", "clickhouse", "worker")
+
+
+@dataclass(frozen=True)
+class Show:
+    """What runs beside the stack once it is ready: steps and parts, made when the addresses are known."""
+
+    parts: Callable[[Wiring], Sequence[Part]] = lambda _wiring: ()
+    announce: Callable[[Wiring, Voice], None] = lambda _wiring, _voice: None
+
+
+def _announce(wiring: Wiring, voice: Voice) -> None:
+    voice.say("")
+    for name in ("wallboard", "clickhouse", "broker", "worker", "sink"):
+        note = "  (external)" if name in wiring.external else ""
+        voice.say(f"  {name:<11} {wiring.url_of(name)}{note}")
+    voice.say(f"  {'data':<11} {wiring.folder}")
+    voice.say("")
+
+
+def _await_leftovers(folder: Path, voice: Voice) -> None:
+    deadline = time.monotonic() + LEFTOVERS_END_WITHIN_S
+    told = False
+    while left := [part for part in LOCKED_PARTS if owner_of(folder, part) is not None]:
+        if time.monotonic() >= deadline:
+            owner = owner_of(folder, left[0])
+            raise FolderInUseError(folder, left[0], str(owner or ""))
+        if not told:
+            voice.say(f"waiting for the {' and the '.join(left)} of an earlier run in {folder} to end")
+            told = True
+        time.sleep(0.1)
+
+
+class _Record:
+    """Keeps the state file as the parts are."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._wiring = wiring
+        self.phase: Literal["starting", "ready", "ending"] = "starting"
+
+    def write(self, parts: Sequence[PartState]) -> None:
+        external = tuple(
+            PartState(name=name, url=url, state="ready", started_here=False)
+            for name, url in self._wiring.external.items()
+        )
+        state.write(
+            StackState(
+                pid=os.getpid(),
+                folder=self._wiring.folder,
+                phase=self.phase,
+                parts=(*external, *parts),
+                environment=self._wiring.environment,
+            )
+        )
+
+
+@contextmanager
+def _signals(supervisor: Supervisor) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    for number in numbers:
+        loop.add_signal_handler(number, supervisor.request_stop)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+
+async def _supervise(wiring: Wiring, parts: Sequence[Part], show: Show, voice: Voice) -> int:
+    record = _Record(wiring)
+
+    def changed() -> None:
+        record.write(supervisor.states())
+
+    supervisor = Supervisor(voice.line, changed)
+    code = DONE
+    with _signals(supervisor):
+        changed()
+        try:
+            for part in parts:
+                await supervisor.start(part)
+            record.phase = "ready"
+            changed()
+            _announce(wiring, voice)
+            show.announce(wiring, voice)
+            for part in show.parts(wiring):
+                await supervisor.start(part)
+            voice.say("everything runs; Ctrl-C ends it")
+            await supervisor.until_end()
+        except StopRequested:
+            voice.say("ending, the last started first")
+        except PartDiedError as error:
+            code = PART_DIED
+            voice.say(f"{error}: ending the rest")
+        finally:
+            record.phase = "ending"
+            await supervisor.end_all()
+    voice.say("all ended")
+    return code
+
+
+def run(
+    folder: Path,
+    settings: Settings,
+    voice: Voice,
+    port_base: int | None = None,
+    show: Show | None = None,
+    parts: Callable[[Wiring], Sequence[Part]] = parts_of,
+) -> int:
+    """Run a stack in `folder` until it is asked to end or a part dies; returns the exit code. For the main thread."""
+    try:
+        with hold(folder, state.LOCK):
+            try:
+                _await_leftovers(folder, voice)
+                state.remember(folder)
+                wiring = wire(settings, folder, port_base, voice.say)
+                return asyncio.run(_supervise(wiring, parts(wiring), show or Show(), voice))
+            finally:
+                for part in LOCKED_PARTS:
+                    tidy(folder, part, KILLED_GONE_WITHIN_S)
+                state.forget(folder)
+    except FolderInUseError as error:
+        hint = f"`pulssi down --data {folder}` ends it"
+        voice.say(f"pulssi: {error}: {hint}")
+        return IN_USE

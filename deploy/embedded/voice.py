@@ -1,0 +1,82 @@
+"""What a stack says: each part's lines with its name in front, on the terminal or, in the background, in files."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from itertools import cycle
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import Final, Protocol, TextIO
+
+import click
+
+COLOURS: Final = ("cyan", "green", "yellow", "magenta", "blue", "bright_red", "bright_cyan")
+NAME_WIDTH: Final = 10
+LOG_BYTES: Final = 10 * 1024 * 1024
+OLD_LOGS: Final = 3
+
+
+class Voice(Protocol):
+    """Where a stack's words go."""
+
+    def line(self, part: str, text: str) -> None:
+        """Pass on one line of a part's log."""
+        ...
+
+    def say(self, text: str) -> None:
+        """Say something of the stack's own."""
+        ...
+
+
+class Terminal:
+    """Lines on standard output; colour where that is a terminal. A reader that went away is no failure."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stdout
+        self._colour = self._stream.isatty()
+        self._colours = cycle(COLOURS)
+        self._of: dict[str, str] = {}
+
+    def _write(self, text: str) -> None:
+        try:
+            self._stream.write(f"{text}\n")
+            self._stream.flush()
+        except (BrokenPipeError, ValueError):
+            return
+
+    def line(self, part: str, text: str) -> None:
+        """Write a part's line behind its name."""
+        name = f"{part:<{NAME_WIDTH}} |"
+        if self._colour:
+            if part not in self._of:
+                self._of[part] = next(self._colours)
+            name = click.style(name, fg=self._of[part])
+        self._write(f"{name} {text}")
+
+    def say(self, text: str) -> None:
+        """Write the stack's own words, in bold on a terminal."""
+        self._write(click.style(text, bold=True) if self._colour else text)
+
+
+class Files:
+    """A log file a part in `folder`, turned over at 10 MiB; the stack's own words on standard output."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._handlers: dict[str, RotatingFileHandler] = {}
+        self._own = Terminal()
+
+    def line(self, part: str, text: str) -> None:
+        """Write a part's line to its file."""
+        if part not in self._handlers:
+            self._handlers[part] = RotatingFileHandler(
+                self._folder / f"{part}.log", maxBytes=LOG_BYTES, backupCount=OLD_LOGS, encoding="utf-8"
+            )
+        record = logging.LogRecord(part, logging.INFO, "", 0, text, None, None)
+        self._handlers[part].emit(record)
+
+    def say(self, text: str) -> None:
+        """Write the stack's own words."""
+        self._own.say(text)

@@ -1,0 +1,46 @@
+"""A part that only says it is ready: for tests of what looks after parts. Usage: … PORT [stubborn|short]."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import click
+
+from deploy.embedded.lifeline import end_with_stdin
+
+
+class Ready(BaseHTTPRequestHandler):
+    """Answers 200 to whatever is asked."""
+
+    def do_GET(self) -> None:
+        """Answer."""
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def main() -> None:
+    """Serve until SIGTERM; `stubborn` ignores it, `short` ends by itself with 7 before it is ready."""
+    port, *kind = sys.argv[1:]
+    end_with_stdin()
+    if "short" in kind:
+        click.echo("going down")
+        sys.exit(7)
+    server = ThreadingHTTPServer(("127.0.0.1", int(port)), Ready)
+
+    def end(*_: object) -> None:
+        threading.Thread(target=server.shutdown).start()
+
+    signal.signal(signal.SIGTERM, signal.SIG_IGN if "stubborn" in kind else end)
+    click.echo(f"stand-in listens on {port}")
+    server.serve_forever()
+    click.echo("stand-in ends")
+
+
+if __name__ == "__main__":
+    main()

@@ -14,7 +14,8 @@ from schemas.events import ContactEvent
 from schemas.journal import CONTACT, HEAD_KEY, PANE, TAG_PANE, Head, encode_head
 from schemas.policies import Rules
 from schemas.topics import channel_of
-from streams.core.contact import EMPTY, advance, decode as decode_contact
+from streams.core.contact import EMPTY, advance
+from streams.core.contact import decode as decode_contact
 from streams.core.event import Event, event_of
 from streams.core.panes import Panes
 from streams.decode import BadRecord, decode

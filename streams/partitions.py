@@ -65,14 +65,20 @@ class Partitions:
         self._settling = asyncio.Lock()
         #: Seeks the consumer; set by the transport.
         self.seek: Callable[[dict[Place, Position]], Awaitable[None]] | None = None
-        #: When a step was last written, by the monotonic clock.
-        self.last_step = time.monotonic()
+        #: When each step under way began, by the monotonic clock.
+        self._busy: dict[Place, float] = {}
+        #: Whether every assigned partition is open.
         self.ready = False
 
     @property
     def held(self) -> list[Partition]:
         """The partitions that are open now."""
         return [held.partition for held in self._held.values() if not held.closed]
+
+    @property
+    def busy_since(self) -> float | None:
+        """When the longest of the steps under way began, by the monotonic clock; None where none is."""
+        return min(self._busy.values(), default=None)
 
     async def settle(self, assigned: frozenset[Place]) -> dict[Place, Position]:
         """Have exactly the assigned partitions open and say where each goes on. One at a time; again is harmless.
@@ -84,9 +90,7 @@ class Partitions:
         async with self._settling:
             gone = [place for place in self._held if place not in self._assigned]
             await asyncio.gather(*(self._close(place) for place in gone))
-            missing = [
-                place for place in sorted(self._assigned) if place not in self._held or self._held[place].closed
-            ]
+            missing = [place for place in sorted(self._assigned) if place not in self._held or self._held[place].closed]
             await asyncio.gather(*(self._open(place) for place in missing))
             self.ready = self._assigned <= self._held.keys()
             return {place: self._position(place) for place in assigned if place in self._held}
@@ -111,8 +115,8 @@ class Partitions:
         """Write a batch step by step; whatever goes wrong closes the partition."""
         try:
             for step in held.partition.steps(records, self._limits.get(place, STEP_BYTES)):
+                self._busy[place] = time.monotonic()
                 await held.writer.append(step)
-                self.last_step = time.monotonic()
         except StepTooLargeError:
             held.closed = True
             self._limits[place] = max(1, self._limits.get(place, STEP_BYTES) // 2)
@@ -123,6 +127,8 @@ class Partitions:
         except BaseException:
             held.closed = True
             raise
+        finally:
+            self._busy.pop(place, None)
 
     async def close(self) -> None:
         """Close every partition: wait for the step in hand, then stop its producer."""
@@ -144,7 +150,7 @@ class Partitions:
             wait=_BACK_OFF,
             retry=retry_if_exception_type((KafkaError, OSError, TimeoutError, AssertionError)),
             before_sleep=lambda state: _LOG.warning(
-                "%s/%d cannot be opened yet: %s", *place, _short(state.outcome and state.outcome.exception())
+                "%s/%d cannot be opened yet: %s", *place, _short(state.outcome.exception() if state.outcome else None)
             ),
             reraise=True,
         ):

@@ -65,8 +65,17 @@ class BatchThread(driver.AIOKafkaConsumerThread):
         last = records[-1]
         self._at[tp.topic, tp.partition] = last.offset + 1, session
         return RecordBatch(
-            *(tp.topic, tp.partition, last.offset, last.timestamp, last.timestamp_type),
-            *((), (session, begins), records, None, 0, 0),
+            topic=tp.topic,
+            partition=tp.partition,
+            offset=last.offset,
+            timestamp=last.timestamp,
+            timestamp_type=last.timestamp_type,
+            headers=(),
+            key=(session, begins),
+            value=records,
+            checksum=None,
+            serialized_key_size=0,
+            serialized_value_size=0,
         )
 
 

@@ -7,7 +7,6 @@ partitions. A bug ends the process at once: going on would count what was not wr
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import signal
@@ -25,7 +24,8 @@ from streams.archive import Archive
 from streams.journal.tail import connect
 from streams.opening import LastEpoch
 from streams.partitions import Partitions
-from streams.transport import BatchTransport, RecordBatch
+from streams.transport import BatchTransport
+from streams.vitals import health_of
 
 #: Records of one fetch at most: what bounds a batch when catching up.
 BATCH_RECORDS: Final = 16_000
@@ -79,11 +79,11 @@ def _agent_of(partitions: Partitions) -> Callable[[Any], Awaitable[None]]:
 
     async def agent(stream: Any) -> None:  # noqa: ANN401 - Faust is untyped
         async for event in stream.events():
-            batch: RecordBatch = event.message.value
             session, begins = event.message.key
-            first = batch[0]  # type: ignore[index]  # Faust hands the value itself: the list of records
             try:
-                await partitions.take((first.topic, first.partition), session, begins, batch)  # type: ignore[arg-type]
+                await partitions.take(
+                    (event.message.topic, event.message.partition), session, begins, event.message.value
+                )
             except Exception:  # noqa: BLE001 - raised on, Faust would acknowledge the batch and go on
                 _LOG.critical("a bug: the worker ends, nothing is lost\n%s", traceback.format_exc())
                 os._exit(EXIT_BUG)
@@ -93,37 +93,54 @@ def _agent_of(partitions: Partitions) -> Callable[[Any], Awaitable[None]]:
 
 async def serve(settings: Settings, last_epoch: LastEpoch, stop: asyncio.Event) -> int:
     """Run a worker until `stop` is set; returns its exit status."""
-    topics = (*SOURCES, *(journal_of(source) for source in SOURCES), DEAD_LETTERS)
-    waiting = asyncio.ensure_future(connect(settings, topics))
-    stopped = asyncio.ensure_future(stop.wait())
-    await asyncio.wait({waiting, stopped}, return_when=asyncio.FIRST_COMPLETED)
-    if not waiting.done():
-        waiting.cancel()
-        return 0
-    await (await waiting).stop()
     partitions = Partitions(settings, Rules(), last_epoch)
-    worker = Worker(settings, partitions)
+    health = health_of(partitions)
+    port = await health.start(settings.bind, settings.worker_port)
+    _LOG.info("health and metrics at http://%s:%d", settings.bind, port)
+    try:
+        if not await _topics_are_there(settings, stop):
+            return 0
+        return await _work(Worker(settings, partitions), stop)
+    finally:
+        await partitions.close()
+        await health.stop()
+
+
+async def _topics_are_there(settings: Settings, stop: asyncio.Event) -> bool:
+    """Wait for the broker and the topics, saying so; False where `stop` came first."""
+    topics = (*SOURCES, *(journal_of(source) for source in SOURCES), DEAD_LETTERS)
+    found = asyncio.ensure_future(connect(settings, topics))
+    stopped = asyncio.ensure_future(stop.wait())
+    await asyncio.wait({found, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if not found.done():
+        found.cancel()
+        return False
+    await (await found).stop()
+    return True
+
+
+async def _work(worker: Worker, stop: asyncio.Event) -> int:
+    """Run the app until `stop` is set or it gives up; then end within a bounded time."""
     worker.finalize()
     await worker.start()
     ended = asyncio.ensure_future(worker.wait_until_stopped())
+    stopped = asyncio.ensure_future(stop.wait())
     await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
-    crashed = worker.crashed
-    asyncio.get_running_loop().call_later(STOP_WITHIN_S, os._exit, EXIT_BUG if crashed else 0)
-    await worker.stop()
-    await partitions.close()
-    with contextlib.suppress(asyncio.CancelledError):
-        ended.cancel()
-        await ended
-    if crashed:
+    status = EXIT_BUG if worker.crashed else 0
+    asyncio.get_running_loop().call_later(STOP_WITHIN_S, os._exit, status)
+    if worker.crashed:
         _LOG.critical("the worker gave up: %r", worker.crash_reason)
-    return EXIT_BUG if crashed else 0
+    await worker.stop()
+    ended.cancel()
+    stopped.cancel()
+    return status
 
 
 async def _until_signal(settings: Settings) -> int:
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, stop.set)
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
     return await serve(settings, Archive(settings).last_epoch, stop)
 
 

@@ -1,0 +1,27 @@
+-- The value of rank ceil(q n) in a histogram, in milliseconds; NULL where it is empty. Buckets as in
+-- streams/core/histogram.py: 0 holds zeros, b >= 1 holds v with 1 + ceil(log gamma (v)) = b, gamma = 1.01 / 0.99.
+CREATE OR REPLACE FUNCTION pulssi_quantile AS (hist, q) -> if(
+    arraySum(mapValues(hist)) <= 0,
+    NULL,
+    arrayElement(
+        arrayMap(
+            b -> if(b = 0, 0., 2 * pow(1.01 / 0.99, toInt32(b) - 1) / (1.01 / 0.99 + 1)),
+            arraySort(mapKeys(hist))
+        ),
+        arrayFirstIndex(
+            seen -> seen >= greatest(1, ceil(q * arraySum(mapValues(hist)) - 1e-9)),
+            arrayCumSum(arraySort((n, b) -> b, mapValues(hist), mapKeys(hist)))
+        )
+    )
+);
+
+-- The service level by the name of its formula, from counters over any range; NULL where the denominator is 0.
+CREATE OR REPLACE FUNCTION pulssi_service_level AS (formula, answered, answered_within, abandoned, abandoned_within, short) ->
+    multiIf(
+        formula = 'short_excluded', answered_within / nullIf(toFloat64(answered + abandoned - short), 0),
+        formula = 'answered_only', answered_within / nullIf(toFloat64(answered), 0),
+        formula = 'offered', answered_within / nullIf(toFloat64(answered + abandoned), 0),
+        formula = 'abandons_met', (answered_within + abandoned_within) / nullIf(toFloat64(answered + abandoned), 0),
+        formula = 'excluding_abandoned_within', answered_within / nullIf(toFloat64(answered + abandoned - abandoned_within), 0),
+        NULL
+    );

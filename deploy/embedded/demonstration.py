@@ -38,7 +38,7 @@ class Demonstration:
         local = self.now.astimezone(ZoneInfo(time_zone))
         return local.replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
 
-    def parts(self, wiring: Wiring) -> Sequence[Part]:
+    def parts(self, wiring: Wiring) -> Sequence[tuple[Part, ...]]:
         """Return the steps of the back-fill, then the live simulator."""
         whole_seconds = self.now.astimezone(UTC).replace(microsecond=0)
         start = self.midnight(wiring.settings.time_zone)
@@ -51,14 +51,14 @@ class Demonstration:
             environment=wiring.environment,
         )
         if sofar < SHORTEST_BACKFILL:
-            return (live,)
+            return [(live,)]
         file = str(wiring.folder / BACKFILL_FILE)
         span = ("--start", _stamp(start), "--for", f"{int(sofar.total_seconds())}s")
-        return (
-            Part("today", pulssi("simulate", *span, *options, "--out", file), environment=wiring.environment),
-            Part("backfill", pulssi("replay", file, "--speed", "max"), environment=wiring.environment),
-            live,
-        )
+        return [
+            (Part("today", pulssi("simulate", *span, *options, "--out", file), environment=wiring.environment),),
+            (Part("backfill", pulssi("replay", file, "--speed", "max"), environment=wiring.environment),),
+            (live,),
+        ]
 
     def announce(self, wiring: Wiring, voice: Voice) -> None:
         """Show the wallboard's address so that nobody misses it."""

@@ -127,23 +127,21 @@ def _served(wiring: Wiring, name: str, *options: str) -> Part:
     )
 
 
-def parts_of(wiring: Wiring) -> list[Part]:
-    """List what is to be started, in order: servers, the migration, then the parts that need both."""
+def parts_of(wiring: Wiring) -> list[tuple[Part, ...]]:
+    """List what is to be started, each group once the one before is ready: servers, the migration, what needs both."""
     data = ("--data", str(wiring.folder))
-    parts = []
+    servers = []
     if "broker" not in wiring.external:
         port = ("--port", str(wiring.ports["broker"]))
         command = pulssi("broker", "--while-stdin", *data, *port)
-        parts.append(Part("broker", command, wiring.brokers, ready=partial(broker_ok, wiring.brokers)))
+        servers.append(Part("broker", command, wiring.brokers, ready=partial(broker_ok, wiring.brokers)))
     if "clickhouse" not in wiring.external:
         url = wiring.clickhouse_url
         port = ("--port", str(wiring.ports["clickhouse"]))
         command = pulssi("clickhouse", "--while-stdin", *data, *port)
-        parts.append(Part("clickhouse", command, url, ready=partial(clickhouse_ok, url)))
+        servers.append(Part("clickhouse", command, url, ready=partial(clickhouse_ok, url)))
     return [
-        *parts,
-        Part("migrate", pulssi("migrate", "--wait", "30"), environment=wiring.environment),
-        _served(wiring, "worker", *data),
-        _served(wiring, "sink"),
-        _served(wiring, "wallboard"),
+        tuple(servers),
+        (Part("migrate", pulssi("migrate", "--wait", "30"), environment=wiring.environment),),
+        (_served(wiring, "worker", *data), _served(wiring, "sink"), _served(wiring, "wallboard")),
     ]

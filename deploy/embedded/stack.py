@@ -33,11 +33,15 @@ KILLED_GONE_WITHIN_S: Final = 5.0
 LOCKED_PARTS: Final = ("broker", "clickhouse", "worker")
 
 
+#: Parts that are started together.
+Group = tuple[Part, ...]
+
+
 @dataclass(frozen=True)
 class Show:
     """What runs beside the stack once it is ready: steps and parts, made when the addresses are known."""
 
-    parts: Callable[[Wiring], Sequence[Part]] = lambda _wiring: ()
+    parts: Callable[[Wiring], Sequence[Group]] = lambda _wiring: ()
     announce: Callable[[Wiring, Voice], None] = lambda _wiring, _voice: None
 
 
@@ -99,7 +103,7 @@ def _signals(supervisor: Supervisor) -> Iterator[None]:
             loop.remove_signal_handler(number)
 
 
-async def _supervise(wiring: Wiring, parts: Sequence[Part], show: Show, voice: Voice) -> int:
+async def _supervise(wiring: Wiring, groups: Sequence[Group], show: Show, voice: Voice) -> int:
     record = _Record(wiring)
 
     def changed() -> None:
@@ -110,14 +114,14 @@ async def _supervise(wiring: Wiring, parts: Sequence[Part], show: Show, voice: V
     with _signals(supervisor):
         changed()
         try:
-            for part in parts:
-                await supervisor.start(part)
+            for group in groups:
+                await supervisor.start(*group)
             record.phase = "ready"
             changed()
             _announce(wiring, voice)
             show.announce(wiring, voice)
-            for part in show.parts(wiring):
-                await supervisor.start(part)
+            for group in show.parts(wiring):
+                await supervisor.start(*group)
             voice.say("everything runs; Ctrl-C ends it")
             await supervisor.until_end()
         except StopRequested:
@@ -138,7 +142,7 @@ def run(
     voice: Voice,
     port_base: int | None = None,
     show: Show | None = None,
-    parts: Callable[[Wiring], Sequence[Part]] = parts_of,
+    parts: Callable[[Wiring], Sequence[Group]] = parts_of,
 ) -> int:
     """Run a stack in `folder` until it is asked to end or a part dies; returns the exit code. For the main thread."""
     try:

@@ -1,4 +1,4 @@
-"""Starts parts one after the other, each once the one before is really ready; ends all when one dies or it is told to.
+"""Starts parts, those that need others once these are really ready; ends all when one dies or when it is told to.
 
 What it promises: a death is told by the part's name and how it died; the rest ends in reverse order, politely, then by
 SIGKILL; no process is left. It knows nothing of Kafka or ClickHouse: a part is a command and a question.
@@ -12,7 +12,7 @@ import os
 import signal
 import time
 from asyncio.subprocess import PIPE, STDOUT, Process
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
@@ -25,7 +25,9 @@ READY_WITHIN_S: Final = 60.0
 #: Between two questions whether a part is ready.
 ASK_EVERY_S: Final = 0.15
 #: How long one part may take to end itself before SIGKILL.
-ENDS_WITHIN_S: Final = 15.0
+ENDS_WITHIN_S: Final = 30.0
+#: After its end a part's last lines are read, unless something else holds its pipe open.
+LAST_WORDS_WITHIN_S: Final = 0.5
 #: A log line longer than this is cut: nobody reads it, and it must not fill the memory.
 LONGEST_LINE: Final = 64 * 1024
 
@@ -98,7 +100,7 @@ class Supervisor:
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
         self._ending = False
-        self._death: asyncio.Future[_Running] = asyncio.get_running_loop().create_future()
+        self._fault: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def request_stop(self) -> None:
         """Ask for the end; asked a second time, no part is waited for."""
@@ -146,29 +148,44 @@ class Supervisor:
 
     async def _watch(self, running: _Running) -> None:
         code = await running.process.wait()
+        await asyncio.wait(running.tasks[:1], timeout=LAST_WORDS_WITHIN_S)
         if self._ending:
             self._enter(running, "ended")
         elif running.part.ready is None and code == 0:
             self._enter(running, "done")
         else:
             self._enter(running, "died")
-            if not self._death.done():
-                self._death.set_result(running)
+            self._fail(f"{running.part.name} {how(code)}")
 
-    async def start(self, part: Part) -> None:
-        """Start a part and return when it is ready (a step: when it is done).
+    def _fail(self, fault: str) -> None:
+        """Note why the stack must end; the first reason is the one that is told."""
+        if not self._fault.done():
+            self._fault.set_result(fault)
 
-        Raises PartDiedError when it, or any other part, dies meanwhile or it is not ready in time, and StopRequested.
+    async def start(self, *parts: Part) -> None:
+        """Start parts that do not need one another, and return when all are ready (a step: when it is done).
+
+        Raises PartDiedError when one of them, or any other part, dies meanwhile or one is not ready in time, and
+        StopRequested.
         """
         if self._stop.is_set():
             raise StopRequested
-        running = await self._spawn(part)
+        started = [await self._spawn(part) for part in parts]
+        await self._first(asyncio.create_task(self._all_ready(started)))
+
+    async def _all_ready(self, started: Sequence[_Running]) -> None:
+        async with asyncio.TaskGroup() as group:
+            for running in started:
+                group.create_task(self._ready(running))
+
+    async def _ready(self, running: _Running) -> None:
+        part = running.part
         if part.ready is None:
-            await self._first(running.tasks[1])
-            return
-        if not await self._first(asyncio.create_task(self._ask(part.ready, part.ready_within_s))):
-            raise PartDiedError(f"{part.name} was not ready within {part.ready_within_s:g} s")
-        self._enter(running, "ready")
+            await asyncio.shield(running.tasks[1])
+        elif await self._ask(part.ready, part.ready_within_s):
+            self._enter(running, "ready")
+        else:
+            self._fail(f"{part.name} was not ready within {part.ready_within_s:g} s")
 
     async def _ask(self, ready: Callable[[], bool], within_s: float) -> bool:
         deadline = time.monotonic() + within_s
@@ -182,18 +199,15 @@ class Supervisor:
         """Wait for a task, unless a part dies or the end is asked for first."""
         stop = asyncio.create_task(self._stop.wait())
         try:
-            await asyncio.wait({task, stop, self._death}, return_when=asyncio.FIRST_COMPLETED)
-            if self._death.done():
-                dead = self._death.result()
-                code = dead.process.returncode
-                raise PartDiedError(f"{dead.part.name} {how(code if code is not None else 0)}")
+            await asyncio.wait({task, stop, self._fault}, return_when=asyncio.FIRST_COMPLETED)
+            if self._fault.done():
+                raise PartDiedError(self._fault.result())
             if self._stop.is_set():
                 raise StopRequested
             return task.result()
         finally:
             stop.cancel()
-            if not task.done() and all(task not in each.tasks for each in self._running):
-                task.cancel()
+            task.cancel()
 
     async def until_end(self) -> None:
         """Return never: raises PartDiedError on a death, StopRequested when the end was asked for."""

@@ -19,15 +19,15 @@ def main() -> int:
     """Run it as `pulssi up` does."""
     folder, port_base, *kind = sys.argv[1:]
 
-    def parts(wiring: Wiring) -> list[Part]:
-        broker = next(part for part in parts_of(wiring) if part.name == "broker")
+    def parts(wiring: Wiring) -> list[tuple[Part, ...]]:
+        broker = next(part for part in parts_of(wiring)[0] if part.name == "broker")
         standins = []
         for name in ("worker", "sink", "wallboard"):
             command = (sys.executable, "-m", "tests.deploy.standin", str(wiring.ports[name]))
             url = wiring.url_of(name)
             options = tuple(kind) if name == "sink" else ()
             standins.append(Part(name, (*command, *options), url, ready=partial(http_ok, f"{url}readyz")))
-        return [broker, *standins]
+        return [(broker,), tuple(standins)]
 
     quiet_clients()
     return stack.run(Path(folder), load(), Terminal(), int(port_base) or None, parts=parts)

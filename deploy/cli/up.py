@@ -6,7 +6,6 @@ import json
 import os
 import tempfile
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -110,7 +109,7 @@ def demo(rate: float, seed: int, data: Path | None, port_base: int | None) -> No
 
     quiet_clients()
     settings = settings_or_exit()
-    shown = Demonstration(rate, seed, datetime.now(UTC))
+    shown = Demonstration(rate, seed)
     show = stack.Show(shown.parts, shown.announce)
     if data is not None:
         if not is_fresh(data):

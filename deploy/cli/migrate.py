@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +15,7 @@ from deploy.cli.common import (
     ANSWER_IS_NO,
     DONE,
     UNREACHABLE,
+    UNUSABLE,
     data_option,
     fail,
     json_option,
@@ -25,7 +24,6 @@ from deploy.cli.common import (
 )
 from schemas.settings import Settings
 
-SCHEMA_MODULE: Final = "sinks.clickhouse.migrations"
 POLL_S: Final = 0.5
 
 
@@ -42,15 +40,6 @@ def _await(what: str, answers: Callable[[], bool], wait_s: float) -> None:
         time.sleep(POLL_S)
 
 
-def _shown(report: object) -> object:
-    """Return what a migration reported as something JSON can hold."""
-    if is_dataclass(report) and not isinstance(report, type):
-        return asdict(report)
-    if isinstance(report, (list, tuple)):
-        return [_shown(each) for each in report]
-    return report if isinstance(report, (dict, str, int, float, bool, type(None))) else str(report)
-
-
 def _topics(settings: Settings) -> Any:  # noqa: ANN401 - imported late, for a quick `--help`
     from kafka.errors import KafkaError  # noqa: PLC0415 - a second of imports
 
@@ -65,26 +54,24 @@ def _topics(settings: Settings) -> Any:  # noqa: ANN401 - imported late, for a q
         fail(f"the broker declined: {error}", ANSWER_IS_NO)
 
 
-def _schema(settings: Settings) -> object:
+def _schema(settings: Settings) -> list[str]:
     from clickhouse_connect.driver.exceptions import Error  # noqa: PLC0415 - half a second of imports
 
-    migrations = importlib.import_module(SCHEMA_MODULE)
+    from sinks.clickhouse import migrations  # noqa: PLC0415 - as above
+    from sinks.clickhouse.connection import reason  # noqa: PLC0415 - as above
+
     try:
-        return _shown(migrations.migrate(settings))
+        return migrations.migrate(settings)
+    except migrations.SchemaError as error:
+        fail(str(error), UNUSABLE)
     except Error as error:
-        fail(f"ClickHouse declined: {str(error).splitlines()[0]}", ANSWER_IS_NO)
+        fail(f"ClickHouse declined: {reason(error)}", ANSWER_IS_NO)
 
 
 def _print_topics(topics: Any) -> None:  # noqa: ANN401 - as in `_topics`
     for topic in topics.topics:
         notes = "".join(f"\n    {note}" for note in topic.notes)
         click.echo(f"topic {topic.name}: {topic.state}, {topic.partitions} partitions{notes}")
-
-
-def _print_schema(report: object) -> None:
-    lines = report if isinstance(report, list) else [report]
-    for line in lines or ["up to date"]:
-        click.echo(f"ClickHouse: {'up to date' if line is None else line}")
 
 
 @click.command()
@@ -107,12 +94,13 @@ def migrate(data: Path | None, wait_s: float, *, as_json: bool) -> None:
     report: dict[str, Any] = {"ok": topics.ok, "topics": [asdict(topic) for topic in topics.topics]}
     if not as_json:
         _print_topics(topics)
-    if topics.ok and importlib.util.find_spec("sinks.clickhouse") and importlib.util.find_spec(SCHEMA_MODULE):
+    if topics.ok:
         host = settings.clickhouse_url.rpartition("@")[2].removeprefix("http://").removeprefix("https://")
         _await(f"ClickHouse at {host}", lambda: clickhouse_ok(settings.clickhouse_url), wait_s)
         report["clickhouse"] = _schema(settings)
         if not as_json:
-            _print_schema(report["clickhouse"])
+            for line in report["clickhouse"] or ["there"]:
+                click.echo(f"ClickHouse schema: {line}")
     if as_json:
         click.echo(json.dumps(report, indent=2, default=str))
     if not topics.ok:

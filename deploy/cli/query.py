@@ -7,7 +7,6 @@ import shutil
 import sys
 from pathlib import Path
 from typing import BinaryIO, Final, cast
-from urllib.parse import urlsplit
 
 import click
 
@@ -19,25 +18,21 @@ _OWN_FORMAT: Final = re.compile(r"\bFORMAT\s+\w+\s*$", re.IGNORECASE)
 
 
 def _ask(settings: Settings, sql: str, form: str | None) -> None:
-    import clickhouse_connect  # noqa: PLC0415 - half a second, not for `--help`
-    from clickhouse_connect.driver.exceptions import DatabaseError, Error, OperationalError  # noqa: PLC0415 - as above
+    from clickhouse_connect.driver.exceptions import Error  # noqa: PLC0415 - half a second, not for `--help`
 
-    url = settings.clickhouse_url
-    where = urlsplit(url).netloc.rpartition("@")[2]
+    from sinks.clickhouse.connection import address, connect, is_away, reason  # noqa: PLC0415 - as above
+
     try:
-        with clickhouse_connect.get_client(
-            dsn=url, interface=urlsplit(url).scheme, database=settings.clickhouse_database
-        ) as client:
+        with connect(settings) as client:
             answer = client.raw_stream(sql, fmt=form)
             # The type allows for the asynchronous client's answer too; this one's is a file.
             shutil.copyfileobj(cast("BinaryIO", answer), sys.stdout.buffer)
             sys.stdout.buffer.flush()
-    except OperationalError:
-        fail(f"ClickHouse does not answer at {where}: is it running, and is its address right?", UNREACHABLE)
-    except DatabaseError as error:
-        fail(f"ClickHouse declined: {str(error).splitlines()[0]}", UNUSABLE)
     except Error as error:
-        fail(str(error).splitlines()[0], UNREACHABLE)
+        if is_away(error):
+            where = address(settings)
+            fail(f"ClickHouse does not answer at {where}: is it running, and is its address right?", UNREACHABLE)
+        fail(f"ClickHouse declined: {reason(error)}", UNUSABLE)
 
 
 @click.command()

@@ -1,0 +1,82 @@
+"""How old the numbers are: up to when everything that was produced is counted.
+
+Pure. A quiet centre has no events and is not stale; a broker that does not answer, or a worker that does not count, is.
+So log ends are noted with their time, and once a journal's head has passed an end, everything up to that time is in.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from typing import Final, Literal, NamedTuple
+
+#: A source topic and a partition of it.
+Partition = tuple[str, int]
+
+#: Numbers that are older than this are called stale.
+STALE_AFTER_MS: Final = 3_000
+
+#: - `waiting`: no broker, or no topics, since the start
+#: - `reading`: the journals are not read to their ends yet
+#: - `live`: the numbers are as fresh as they can be
+#: - `stale`: they are older than `STALE_AFTER_MS`
+State = Literal["waiting", "reading", "live", "stale"]
+
+#: Log ends that are remembered; a minute's worth where they are asked for every second.
+_REMEMBERED: Final = 60
+
+
+class Standing(NamedTuple):
+    """How far to trust the numbers."""
+
+    state: State
+    #: Everything up to here is counted, UTC milliseconds; None: not known yet.
+    as_of: int | None
+    #: Events that are produced and not counted, at least.
+    behind: int
+    #: Why it is not `live`, for people; empty where it is.
+    reason: str
+
+
+class Freshness:
+    """Notes log ends and heads, and tells up to when everything is in."""
+
+    def __init__(self) -> None:
+        self._ends: deque[tuple[int, Mapping[Partition, int]]] = deque(maxlen=_REMEMBERED)
+        self._as_of: int | None = None
+        self._answered: int | None = None
+        self._behind = 0
+
+    def ends(self, now_ms: int, ends: Mapping[Partition, int]) -> None:
+        """Note that the broker said at `now_ms` where the source partitions end."""
+        self._ends.append((now_ms, ends))
+        self._answered = now_ms
+
+    def heads(self, heads: Mapping[Partition, int]) -> None:
+        """Note how far each source partition is counted: the first offset that is not in."""
+        in_at = -1
+        for place, (_, ends) in enumerate(self._ends):
+            if all(heads.get(partition, 0) >= end for partition, end in ends.items()):
+                in_at = place
+        if in_at >= 0:
+            self._as_of = max(self._as_of or 0, self._ends[in_at][0])
+        if self._ends:
+            newest = self._ends[-1][1]
+            self._behind = sum(max(0, end - heads.get(partition, 0)) for partition, end in newest.items())
+        for _ in range(in_at):  # older than the newest end that is in: of no more use
+            self._ends.popleft()
+
+    def standing(self, now_ms: int, *, connected: bool, caught_up: bool) -> Standing:
+        """Tell how far to trust the numbers at `now_ms`."""
+        if not connected:
+            return Standing("waiting", None, 0, "waiting for the Kafka broker and its topics")
+        if not caught_up and self._reachable(now_ms):
+            return Standing("reading", None, self._behind, "reading the journals")
+        if self._as_of is not None and now_ms - self._as_of <= STALE_AFTER_MS:
+            return Standing("live", self._as_of, self._behind, "")
+        if not self._reachable(now_ms):
+            return Standing("stale", self._as_of, self._behind, "the Kafka broker does not answer")
+        return Standing("stale", self._as_of, self._behind, "events wait to be counted: does the worker run?")
+
+    def _reachable(self, now_ms: int) -> bool:
+        return self._answered is not None and now_ms - self._answered <= STALE_AFTER_MS

@@ -1,0 +1,90 @@
+"""The newest message for everyone who watches: made once, whoever asks, and never queued.
+
+A watcher takes the newest when it is ready for one and misses what came between, so a slow one costs no memory.
+Messages are compressed once for all: raw deflate blocks that depend on none before them, behind each watcher's own gzip
+header.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+#: A gzip stream's beginning: deflate, no name, no time. The stream has no end, so it needs no check sum.
+GZIP_HEADER: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
+
+
+class Message(NamedTuple):
+    """One server-sent event, plain and as deflate blocks."""
+
+    plain: bytes
+    deflated: bytes
+
+
+def message(event: str, number: int, content: Any) -> Message:  # noqa: ANN401 - anything that JSON can say
+    """Write a server-sent event."""
+    text = b"id: %d\nevent: %s\ndata: %s\n\n" % (number, event.encode(), orjson.dumps(content))
+    return Message(text, deflate(text))
+
+
+def deflate(text: bytes) -> bytes:
+    """Compress to blocks that can stand anywhere in a deflate stream."""
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return packer.compress(text) + packer.flush(zlib.Z_FULL_FLUSH)
+
+
+#: Says all for one window, or the heading alone where there is none.
+Say = Callable[[str | None], dict[str, Any]]
+
+
+class Publisher:
+    """What watchers wait for: `pushed` rises with news, `ticked` every second besides."""
+
+    def __init__(self, say: Say) -> None:
+        self._say = say
+        self._number = 0
+        self._made: dict[str | None, Message] = {}
+        self._waiting: set[asyncio.Future[None]] = set()
+        self.pushed = 0
+        self.ticked = 0
+        self.watchers = 0
+
+    def push(self) -> None:
+        """There is news: everyone gets it whole."""
+        self.pushed += 1
+        self._made.clear()
+        self._wake()
+
+    def tick(self) -> None:
+        """A second has passed: everyone gets the heading."""
+        self.ticked += 1
+        self._made.pop(None, None)
+        self._wake()
+
+    def _wake(self) -> None:
+        waiting, self._waiting = self._waiting, set()
+        for each in waiting:
+            if not each.done():
+                each.set_result(None)
+
+    async def news(self) -> None:
+        """Return at the next push or tick."""
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.add(future)
+        try:
+            await future
+        finally:
+            self._waiting.discard(future)
+
+    def newest(self, window: str | None) -> Message:
+        """Return the newest message for a window, or the newest tick; made when first asked for."""
+        made = self._made.get(window)
+        if made is None:
+            self._number += 1
+            made = message("tick" if window is None else "live", self._number, self._say(window))
+            self._made[window] = made
+        return made

@@ -1,0 +1,163 @@
+"""The wallboard's routes: the page, the figures as JSON, and as server-sent events.
+
+It only answers; what there is to say comes from outside. Nothing is loaded from elsewhere, and nothing is written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable
+from importlib.resources import files
+from typing import Any, Final
+
+import orjson
+from aiohttp import web
+
+from dashboards.wallboard.publisher import GZIP_HEADER, Publisher, deflate
+from streams.live.windows import NAMES
+
+#: Reconnect after this many milliseconds.
+RETRY_MS: Final = 1000
+HEARTBEAT_S: Final = 15.0
+#: A watcher that takes none for as long is dropped.
+SLOW_S: Final = 10.0
+#: As many at once; more are told to come again.
+WATCHERS: Final = 256
+
+ASSETS: Final = {
+    "/": ("index.html", "text/html"),
+    "/wallboard.css": ("wallboard.css", "text/css"),
+    "/wallboard.js": ("wallboard.js", "text/javascript"),
+    "/favicon.svg": ("favicon.svg", "image/svg+xml"),
+}
+
+_HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+#: Says all for these windows.
+SayAll = Callable[[tuple[str, ...]], dict[str, Any]]
+
+
+def edition() -> str:
+    """Name this edition of the page: a page of another one loads itself anew."""
+    folder = files(__package__).joinpath("page")
+    digest = hashlib.sha256()
+    for name, _ in ASSETS.values():
+        digest.update(folder.joinpath(name).read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _asset(name: str, kind: str) -> Handler:
+    content = files(__package__).joinpath("page", name).read_bytes()
+    tag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
+
+    async def serve(request: web.Request) -> web.Response:
+        headers = {"ETag": tag, "Cache-Control": "no-cache"}
+        if request.headers.get("If-None-Match") == tag:
+            return web.Response(status=304, headers=headers)
+        response = web.Response(body=content, content_type=kind, charset="utf-8", headers=headers)
+        response.enable_compression()
+        return response
+
+    return serve
+
+
+def _windows(request: web.Request) -> tuple[str, ...]:
+    """Read `?window=15m` (several with commas). Raises HTTPBadRequest."""
+    asked = request.query.get("window")
+    if asked is None:
+        return NAMES
+    windows = tuple(asked.split(","))
+    unknown = [window for window in windows if window not in NAMES]
+    if unknown:
+        raise web.HTTPBadRequest(text=f"window: there is no {unknown[0][:20]!r}; there are {', '.join(NAMES)}\n")
+    return windows
+
+
+@web.middleware
+async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        response = await handler(request)
+    except web.HTTPException as refused:
+        refused.headers.update(_HEADERS)
+        raise
+    if not response.prepared:
+        response.headers.update(_HEADERS)
+    return response
+
+
+def application(publisher: Publisher, say_all: SayAll) -> web.Application:
+    """Make the routes of the page and its figures."""
+    app = web.Application(middlewares=[_guarded])
+    for path, (name, kind) in ASSETS.items():
+        app.router.add_get(path, _asset(name, kind))
+
+    async def live(request: web.Request) -> web.Response:
+        response = web.Response(
+            body=orjson.dumps(say_all(_windows(request))),
+            content_type="application/json",
+            charset="utf-8",
+            headers={"Cache-Control": "no-store"},
+        )
+        response.enable_compression()
+        return response
+
+    async def stream(request: web.Request) -> web.StreamResponse:
+        window = _windows(request)[0]
+        if publisher.watchers >= WATCHERS:
+            raise web.HTTPServiceUnavailable(text="too many watchers\n", headers={"Retry-After": "5"})
+        return await _watch(request, publisher, window)
+
+    app.router.add_get("/api/live", live)
+    app.router.add_get("/api/stream", stream)
+    return app
+
+
+async def _watch(request: web.Request, publisher: Publisher, window: str) -> web.StreamResponse:
+    """Send what is newest, for as long as the watcher takes it."""
+    packed = "gzip" in request.headers.get("Accept-Encoding", "")
+    headers = {**_HEADERS, "Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-store"}
+    if packed:
+        headers["Content-Encoding"] = "gzip"
+    headers["X-Accel-Buffering"] = "no"  # nginx would keep events back
+    response = web.StreamResponse(headers=headers)
+    await response.prepare(request)
+    publisher.watchers += 1
+    try:
+        retry = b"retry: %d\n\n" % RETRY_MS
+        await response.write(GZIP_HEADER + deflate(retry) if packed else retry)
+        await _send(response, publisher, window, packed=packed)
+    except TimeoutError:
+        if request.transport is not None:
+            request.transport.abort()  # too slow: it may come again, to newer figures
+    except ConnectionError:
+        pass
+    finally:
+        publisher.watchers -= 1
+    return response
+
+
+async def _send(response: web.StreamResponse, publisher: Publisher, window: str, *, packed: bool) -> None:
+    loop = asyncio.get_running_loop()
+    pushed = -1
+    beat = loop.time() + HEARTBEAT_S
+    while True:
+        made = publisher.newest(window if pushed != publisher.pushed else None)
+        pushed, ticked = publisher.pushed, publisher.ticked
+        text = made.deflated if packed else made.plain
+        if loop.time() >= beat:
+            text += deflate(b": heartbeat\n\n") if packed else b": heartbeat\n\n"
+            beat = loop.time() + HEARTBEAT_S
+        async with asyncio.timeout(SLOW_S):
+            await response.write(text)
+        while (pushed, ticked) == (publisher.pushed, publisher.ticked):
+            await publisher.news()

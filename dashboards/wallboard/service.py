@@ -1,0 +1,240 @@
+"""The wallboard's process: follows the journals, keeps the live view, serves the page.
+
+Started before the broker it serves the page at once, which says what it waits for. It never ends because the broker is
+gone, and never shows a number without saying how old it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+import signal
+import sys
+import time
+from typing import Any, Final
+from zoneinfo import ZoneInfoNotFoundError
+
+from aiohttp import web
+
+from dashboards.wallboard.ends import LogEnds
+from dashboards.wallboard.freshness import Freshness, Standing
+from dashboards.wallboard.publisher import Publisher
+from dashboards.wallboard.server import application, edition
+from dashboards.wallboard.snapshot import heading, snapshot
+from schemas.policies import Rules
+from schemas.settings import Settings
+from schemas.topics import CONTACTS
+from streams.exposition import Metric, Reading, render
+from streams.health import add_routes
+from streams.journal.tail import JournalTail
+from streams.live.view import LiveView, live_view
+from streams.live.windows import NAMES
+
+#: Between two pushes at least; news within it go out with the next.
+PUSH_EVERY_S: Final = 0.25
+TICK_EVERY_S: Final = 1.0
+ASK_EVERY_S: Final = 1.0
+#: The journals are asked several times a second; a fetch and a slow machine take a few.
+HANGS_AFTER_S: Final = 30.0
+#: Records taken in at one go: others get their turn between.
+AT_ONCE: Final = 4_000
+
+AGE: Final = Metric("pulssi_wallboard_age_seconds", "gauge", "How old the numbers are.")
+BEHIND: Final = Metric("pulssi_wallboard_behind_events", "gauge", "Events that are produced and not counted, at least.")
+CONTACTS_HELD: Final = Metric("pulssi_wallboard_contacts", "gauge", "Contacts that are in some gauge.")
+WATCHERS: Final = Metric("pulssi_wallboard_watchers", "gauge", "Pages that are open.")
+PUSHES: Final = Metric("pulssi_wallboard_pushes_total", "counter", "News that went to the pages.")
+
+EXIT_UNUSABLE: Final = 2
+EXIT_UNREACHABLE: Final = 3
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+def clock() -> int:
+    """Return the time in UTC milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+class Wallboard:
+    """The running parts, and what they share."""
+
+    def __init__(self, settings: Settings, rules: Rules, view: LiveView) -> None:
+        self._settings = settings
+        self._rules = rules
+        self.view = view
+        self.freshness = Freshness()
+        self.tail = JournalTail(settings, sources=tuple(CONTACTS.values()))
+        self.connected = False
+        #: When the journals were last asked, by the monotonic clock: a part that hangs is seen by it.
+        self.turned = time.monotonic()
+        self._news = asyncio.Event()
+        self._edition = edition()
+        self.publisher = Publisher(lambda window: self.say((window,)) if window else self.head())
+
+    @property
+    def ready(self) -> bool:
+        """Whether the journals were read to their ends."""
+        return self.connected and self.tail.caught_up()
+
+    def unready(self) -> str | None:
+        """Say why the page is not to be relied on yet; None: it is."""
+        if self.ready:
+            return None
+        return "reading the journals" if self.connected else "waiting for the Kafka broker and its topics"
+
+    def hangs(self) -> str | None:
+        """Say that nothing moves any more; None: it does, if only in waiting."""
+        idle_s = time.monotonic() - self.turned
+        return f"the journals were not asked for {idle_s:.0f} s" if idle_s > HANGS_AFTER_S else None
+
+    def metrics(self) -> list[Reading]:
+        """Read the metrics."""
+        standing = self.standing()
+        age_s = (clock() - standing.as_of) / 1000 if standing.as_of is not None else math.nan
+        return [
+            Reading(AGE, age_s),
+            Reading(BEHIND, standing.behind),
+            Reading(CONTACTS_HELD, self.view.contacts),
+            Reading(WATCHERS, self.publisher.watchers),
+            Reading(PUSHES, self.publisher.pushed),
+        ]
+
+    def standing(self) -> Standing:
+        """Tell how far to trust the numbers now."""
+        return self.freshness.standing(clock(), connected=self.connected, caught_up=self.ready)
+
+    def head(self) -> dict[str, Any]:
+        """Say how fresh the numbers are."""
+        return {**heading(self.view, self.standing()), "at": clock(), "edition": self._edition}
+
+    def say(self, windows: tuple[str, ...] = NAMES) -> dict[str, Any]:
+        """Say all, for these windows."""
+        said = snapshot(self.view, self._rules, self.standing(), self._settings.time_zone, windows)
+        return {**said, "edition": self._edition}
+
+    async def follow(self) -> None:
+        """Read the journals for ever."""
+        await self.tail.start()
+        self.connected = True
+        _LOG.info("reading the journals at %s", self._settings.kafka_brokers)
+        said = False
+        while True:
+            self.turned = time.monotonic()
+            steps = await self.tail.steps(timeout_ms=200, max_records=AT_ONCE)
+            if steps:
+                self.view.feed(steps)
+                self.freshness.heads(self._heads())
+                self._news.set()
+            if not said and self.ready:
+                said = True
+                _LOG.info("the journals are read: the page is live")
+                self._news.set()
+
+    def _heads(self) -> dict[tuple[str, int], int]:
+        return {lane: head.next for lane, head in self.view.heads.items()}
+
+    async def ask(self) -> None:
+        """Ask the broker every second where its logs end."""
+        ends = LogEnds(self._settings)
+        try:
+            while True:
+                if not self.connected:
+                    self.turned = time.monotonic()
+                asked_at = clock()
+                found = await ends.read(self._heads()) if self.connected else None
+                if found is not None:
+                    self.freshness.ends(asked_at, found)
+                    self.freshness.heads(self._heads())
+                await asyncio.sleep(ASK_EVERY_S)
+        finally:
+            await ends.close()
+
+    async def pace(self) -> None:
+        """Push news at most four times a second, and a tick every second."""
+        loop = asyncio.get_running_loop()
+        told: tuple[int, str, str] | None = None
+        pushed_at = ticked_at = loop.time()
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(ticked_at + TICK_EVERY_S):
+                    await self._news.wait()
+                    await asyncio.sleep(pushed_at + PUSH_EVERY_S - loop.time())
+            self.view.move()
+            standing = self.standing()
+            telling = (self.view.version, standing.state, standing.reason)
+            if telling == told:
+                self._news.clear()
+            elif loop.time() >= pushed_at + PUSH_EVERY_S:
+                self._news.clear()
+                told, pushed_at = telling, loop.time()
+                self.publisher.push()
+            if loop.time() >= ticked_at + TICK_EVERY_S:
+                ticked_at = loop.time()
+                self.publisher.tick()
+
+
+async def _listen(settings: Settings, board: Wallboard) -> web.AppRunner:
+    app = application(board.publisher, board.say)
+    add_routes(app, ready=board.unready, progress=board.hangs, metrics=lambda: render(board.metrics()))
+    runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, settings.bind, settings.wallboard_port).start()
+    except OSError:
+        await runner.cleanup()
+        raise
+    return runner
+
+
+async def _serve(settings: Settings, board: Wallboard) -> int:
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, ended.set)
+    try:
+        runner = await _listen(settings, board)
+    except OSError as error:
+        print(  # noqa: T201 - a command's own output
+            f"cannot listen on {settings.bind}:{settings.wallboard_port} ({error.strerror}): "
+            "set PULSSI_WALLBOARD_PORT to another port",
+            file=sys.stderr,
+        )
+        return EXIT_UNREACHABLE
+    host, port = runner.addresses[0][:2]
+    print(f"wallboard at http://{host}:{port}/", flush=True)  # noqa: T201 - as above
+    parts = [asyncio.ensure_future(part) for part in (board.follow(), board.ask(), board.pace(), ended.wait())]
+    try:
+        done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+        for part in done:
+            part.result()  # raises what ended it
+    except ValueError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - as above
+        return 1
+    finally:
+        for part in parts:
+            part.cancel()
+        await asyncio.gather(*parts, return_exceptions=True)
+        await runner.cleanup()
+        await board.tail.stop()
+    return 0
+
+
+def run(settings: Settings) -> int:
+    """Serve the wallboard until SIGTERM or Ctrl-C; returns the exit code."""
+    rules = Rules()
+
+    async def start() -> int:
+        view = live_view(rules, settings.time_zone, clock)
+        return await _serve(settings, Wallboard(settings, rules, view))
+
+    try:
+        return asyncio.run(start())
+    except (ZoneInfoNotFoundError, ValueError):
+        print(  # noqa: T201 - as above
+            f"PULSSI_TIME_ZONE: there is no time zone {settings.time_zone!r}; write it as in Europe/Helsinki",
+            file=sys.stderr,
+        )
+        return EXIT_UNUSABLE

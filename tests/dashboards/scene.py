@@ -1,0 +1,103 @@
+"""A believable centre as journal steps: a day so far in three channels, and who waits now."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from schemas.journal import Summary
+from schemas.panes import PANE_MS
+from tests.streams.live.steps import Journal, Step, contact, contact_key, pane_of, pane_record, summary, tag_record
+
+
+class Queue(NamedTuple):
+    """How a queue behaves. Times in seconds."""
+
+    channel: str
+    name: str
+    per_minute: float
+    response_s: float
+    target_s: int
+    handle_s: float
+    abandoned: float
+    waiting: int
+    tags: tuple[str, ...]
+
+
+QUEUES: Final = (
+    Queue("call", "billing", 3.2, 11, 20, 260, 0.05, 4, ("invoice", "refund", "payment plan")),
+    Queue("call", "technical support", 2.4, 24, 20, 480, 0.11, 9, ("router", "outage", "slow line", "new device")),
+    Queue("call", "sales", 1.1, 8, 20, 310, 0.03, 0, ("upgrade", "moving home")),
+    Queue("chat", "billing", 2.6, 28, 60, 420, 0.04, 3, ("refund", "invoice", "direct debit")),
+    Queue("chat", "technical support", 3.1, 34, 60, 610, 0.06, 5, ("outage", "password", "wi-fi", "app")),
+    Queue("chat", "orders", 1.8, 22, 60, 350, 0.03, 1, ("delivery", "return", "address")),
+    Queue("email", "billing", 0.9, 9_800, 86_400, 380, 0.0, 41, ("refund", "invoice")),
+    Queue("email", "complaints", 0.3, 30_000, 86_400, 900, 0.0, 17, ("escalation", "delivery", "refund")),
+)
+
+
+def day_so_far(now_ms: int, *, minutes: int = 600, seed: int = 1, partitions: int = 4) -> Iterator[Step]:
+    """Make the steps, a minute and a source partition at a time."""
+    draw = random.Random(seed)  # noqa: S311 - a scene, no secret
+    journals = {
+        (channel, partition): Journal(f"contacts.{channel}", partition)
+        for channel in ("call", "chat", "email")
+        for partition in range(partitions)
+    }
+    last = now_ms - now_ms % PANE_MS
+    for start in range(last - (minutes - 1) * PANE_MS, last + 1, PANE_MS):
+        for (channel, partition), journal in journals.items():
+            records = [
+                record
+                for queue in QUEUES
+                if queue.channel == channel
+                for record in _minute(draw, queue, start, partition, queue.per_minute / partitions)
+            ]
+            if records:
+                yield journal.step(*records)
+    for queue in QUEUES:
+        for number in range(queue.waiting + 6):
+            key = contact_key(f"{queue.channel}-{queue.name}-{number}")
+            journal = journals[queue.channel, number % partitions]
+            yield journal.step((key, contact(_contact(draw, queue, now_ms, waits=number < queue.waiting))))
+
+
+def _minute(
+    draw: random.Random, queue: Queue, start: int, partition: int, rate: float
+) -> Iterator[tuple[bytes, bytes]]:
+    offered = sum(draw.random() < rate / 3 for _ in range(3)) if rate < 3 else round(rate)
+    if not offered:
+        return
+    responses, handles, gone = [], [], []
+    for _ in range(offered):
+        if draw.random() < queue.abandoned:
+            gone.append(round(draw.lognormvariate(2.5, 0.9) * 1000))
+        else:
+            responses.append(round(queue.response_s * draw.lognormvariate(-0.25, 0.7) * 1000))
+            handles.append(round(queue.handle_s * draw.lognormvariate(-0.1, 0.5) * 1000))
+    target = queue.target_s * 1000
+    team = f"team {partition % 2}"
+    yield pane_record(start, queue.name, "offered", pane_of([0] * offered), team=team)
+    if responses:
+        yield pane_record(start, queue.name, "first_response", pane_of(responses, target=target), team=team)
+        yield pane_record(start, queue.name, "handle", pane_of(handles), team=team)
+        yield pane_record(start, queue.name, "resolution", pane_of(handles), team=team)
+    if gone:
+        yield pane_record(start, queue.name, "abandoned", pane_of(gone, target=target, short=5_000), team=team)
+    for place, tag in enumerate(queue.tags):
+        if n := sum(draw.random() < 0.6 / (place + 1) for _ in range(offered)):
+            yield tag_record(start, queue.name, tag, n, known=tag != "app")
+
+
+def _contact(draw: random.Random, queue: Queue, now_ms: int, *, waits: bool) -> Summary:
+    since = now_ms - round(draw.random() * queue.response_s * 1.6 * 1000)
+    return summary(
+        channel=queue.channel,
+        queue=queue.name,
+        waiting_since=since if waits else None,
+        clock_since=since if waits else None,
+        target_ms=queue.target_s * 1000 if waits else None,
+        handling=0 if waits else 1,
+        awaiting_since=since if not waits and queue.channel != "call" and draw.random() < 0.6 else None,
+    )

@@ -1,0 +1,122 @@
+"""What commands that put events into Kafka share: a producer, a clean end on Ctrl-C, progress, and the last line."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, Self
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from deploy.cli.common import ANSWER_IS_NO, UNREACHABLE, fail
+from schemas.settings import Settings
+from streams.brokers import BrokerUnreachableError
+from streams.sources.producing import EventProducer, ProduceError, TopicsMissingError
+
+_EVERY_S: Final = 0.2
+#: How long the end waits for acknowledgements once somebody asked for it.
+_LAST_S: Final = 5.0
+
+
+class Meter:
+    """A progress bar on a terminal, and nothing in a pipe. `of`: what stands for all of it; None where nobody knows."""
+
+    def __init__(self, title: str, of: float | None) -> None:
+        self._shown = sys.stderr.isatty()
+        bars = (BarColumn(), TaskProgressColumn(), TimeRemainingColumn()) if of is not None else ()
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            *bars,
+            TextColumn("{task.fields[note]}"),
+            console=Console(stderr=True),
+            transient=True,
+            disable=not self._shown,
+        )
+        self._task = self._progress.add_task(title, total=of, note="")
+        self._last = 0.0
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._progress.stop()
+
+    def due(self) -> bool:
+        """Tell whether there is a bar and it should move: at most five times a second."""
+        return self._shown and time.monotonic() - self._last > _EVERY_S
+
+    def show(self, done: float, note: str) -> None:
+        """Move the bar."""
+        self._last = time.monotonic()
+        self._progress.update(self._task, completed=done, note=note)
+
+    def say(self, line: str) -> None:
+        """Write a line to stderr, above the bar where there is one."""
+        if self._shown:
+            self._progress.console.print(line, highlight=False, markup=False)
+        else:
+            click.echo(line, err=True)
+
+
+Feed = Callable[[EventProducer, asyncio.Event], Awaitable[None]]
+
+
+async def _feed(settings: Settings, client: str, meter: Meter, give_up_s: float, go: Feed) -> Counter[str]:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    producer = EventProducer(settings, meter.say, give_up_s=give_up_s, client=client)
+    working = asyncio.ensure_future(_work(producer, stop, go))
+    stopping = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            # Asked to end: what is under way is finished, unless the broker is not there to take it.
+            await asyncio.wait({working}, timeout=_LAST_S)
+            if not working.done():
+                working.cancel()
+                await asyncio.wait({working})
+                raise BrokerUnreachableError(settings.kafka_brokers, _LAST_S)
+        await working
+    finally:
+        stopping.cancel()
+    return producer.sent
+
+
+async def _work(producer: EventProducer, stop: asyncio.Event, go: Feed) -> None:
+    async with producer:
+        await go(producer, stop)
+
+
+def feed(settings: Settings, client: str, meter: Meter, give_up_s: float, go: Feed) -> Counter[str]:
+    """Run `go` with a producer and an event that Ctrl-C or SIGTERM sets; returns what was acknowledged, by topic.
+
+    Ends the command with 3 where the broker or its topics are not there, with 1 where it declines a record.
+    """
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    try:
+        with meter:
+            return asyncio.run(_feed(settings, client, meter, give_up_s, go))
+    except (BrokerUnreachableError, TopicsMissingError) as error:
+        fail(str(error), UNREACHABLE)
+    except ProduceError as error:
+        fail(str(error), ANSWER_IS_NO)
+
+
+def summary(sent: Mapping[str, int], seconds: float) -> str:
+    """Tell in a line how many events went where."""
+    total = sum(sent.values())
+    by_topic = ", ".join(f"{topic} {count:,}" for topic, count in sorted(sent.items()) if count)
+    pace = f" ({total / seconds:,.0f} a second)" if seconds >= 1 else ""
+    return f"sent {total:,} events in {seconds:.1f} s{pace}{': ' if by_topic else ''}{by_topic}"

@@ -1,0 +1,198 @@
+"""`pulssi replay`: recorded events into Kafka, as they were or as fast as can be, in order or not."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Final, cast
+
+import click
+
+from deploy.cli.common import ANSWER_IS_NO, UNUSABLE, data_option, fail, stack_settings
+from deploy.cli.feeding import Meter, feed, summary
+from streams.sources import recorded
+from streams.sources.pacing import Pace, wait
+from streams.sources.producing import GIVE_UP_AFTER_S, EventProducer
+from streams.sources.recorded import Line, UnreadableError
+from streams.sources.replaying import Format, Recording
+
+#: Lines that are not sent are named one by one up to here, then counted.
+NAMED: Final = 20
+_YIELD_EVERY: Final = 500
+_LARGEST_SPEED: Final = 1_000_000
+
+
+class Speed(click.ParamType):
+    """A factor above zero, or `max`, which is None."""
+
+    name = "X|max"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float | None:
+        """Read a speed."""
+        if value == "max":
+            return None
+        try:
+            speed = float(cast("str", value))
+        except ValueError:
+            speed = 0.0
+        if not 0 < speed <= _LARGEST_SPEED:
+            self.fail(f"{value!r} is no speed: a factor above 0 (1: as recorded), or max", param, ctx)
+        return speed
+
+
+class Refusals:
+    """The lines that could not be sent."""
+
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
+        self.count = 0
+
+    def __call__(self, line: Line, why: str) -> None:
+        """Count a line, and name it unless too many were named already."""
+        self.count += 1
+        if self.count <= NAMED:
+            self._meter.say(f"{line.where}: not sent: {why}")
+        elif self.count == NAMED + 1:
+            self._meter.say(f"more than {NAMED} lines cannot be sent: the rest is only counted")
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  pulssi replay yesterday.ndjson.zst
+  pulssi replay chats.ndjson calls.ndjson.gz --speed 60
+  pulssi replay yesterday.ndjson --shuffle 7 --duplicate 0.2
+  pulssi replay --format conversations archive.jsonl
+  zcat *.gz | pulssi replay -
+""",
+)
+@click.argument("files", nargs=-1, required=True, metavar="FILE…")
+@click.option(
+    "--speed", type=Speed(), default="max", show_default=True, help="Relative to the events' own times; 1: as recorded."
+)
+@click.option("--shuffle", type=int, metavar="SEED", help="Send all lines in another order, which the seed decides.")
+@click.option(
+    "--duplicate",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    metavar="P",
+    help="Send this share of the lines once more, a little later.",
+)
+@click.option(
+    "--rebase",
+    type=click.Choice(["now"]),
+    help="Move all times by one amount: with a --speed the first event is now, else the last one is. "
+    "The ids stay, so do it once a stack.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["events", "conversations"]),
+    default="events",
+    show_default=True,
+    help="What the lines are: events of the contract, or conversations with their messages.",
+)
+@click.option(
+    "--wait",
+    "give_up_s",
+    type=click.FloatRange(min=1),
+    default=GIVE_UP_AFTER_S,
+    show_default=True,
+    help="Seconds to wait for a broker that is away before giving up.",
+)
+@data_option
+def replay(
+    files: tuple[str, ...],
+    speed: float | None,
+    shuffle: int | None,
+    duplicate: float,
+    rebase: str | None,
+    form: str,
+    give_up_s: float,
+    data: Path | None,
+) -> None:
+    """Send recorded events to Kafka: NDJSON files, plain, .gz or .zst; `-` is standard input.
+
+    A line that is no good event, but has a channel and a key, is sent as it is and becomes a dead letter. A line that
+    has no place to go is named, and the command ends with 1.
+    """
+    paced = speed is not None
+    if paced and (shuffle is not None or duplicate):
+        fail("--shuffle and --duplicate go with --speed max only: a pace needs the order of time", UNUSABLE)
+    if rebase and recorded.STANDARD in files:
+        fail("--rebase reads its files twice, which standard input cannot be: write it to a file first", UNUSABLE)
+    settings = stack_settings(data)
+    recording = Recording(files, cast("Format", form), shuffle, duplicate, by_time=paced)
+    meter = Meter("replaying", None)
+    refuse = Refusals(meter)
+    shift_ms = _prepare(recording, rebase=rebase is not None, paced=paced)
+
+    unreadable: list[str] = []
+
+    async def go(producer: EventProducer, stop: asyncio.Event) -> None:
+        try:
+            await _send(recording, shift_ms, speed, producer, stop, meter, refuse)
+        except UnreadableError as error:
+            unreadable.append(str(error))
+
+    began = time.monotonic()
+    sent = feed(settings, "replay", meter, give_up_s, go)
+    _end(sent, time.monotonic() - began, refuse.count, unreadable)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _prepare(recording: Recording, *, rebase: bool, paced: bool) -> int | None:
+    """Look whether every file can be read before anything is sent; returns by how much times are to be moved."""
+    try:
+        for file in recording.files:
+            if file != recorded.STANDARD:
+                next(recorded.lines(file), None)
+        span = replace(recording, shuffle=None, duplicate=0.0, by_time=False).span() if rebase else None
+    except UnreadableError as error:
+        fail(str(error), UNUSABLE)
+    if span is None:
+        return None
+    return _now_ms() - (span[0] if paced else span[1])
+
+
+async def _send(
+    recording: Recording,
+    shift_ms: int | None,
+    speed: float | None,
+    producer: EventProducer,
+    stop: asyncio.Event,
+    meter: Meter,
+    refuse: Refusals,
+) -> None:
+    pace: Pace | None = None
+    for count, event in enumerate(recording.events(refuse, shift_ms)):
+        if speed is not None and event.at is not None:
+            if pace is None:
+                pace = Pace(_now_ms, event.at, _now_ms(), speed)
+            ahead_s = pace.ahead_s(event.at)
+            if ahead_s > 0:
+                await wait(ahead_s, stop)
+        if count % _YIELD_EVERY == 0:
+            await asyncio.sleep(0)
+        if stop.is_set():
+            return
+        await producer.send(event.topic, event.key, event.value)
+        if meter.due():
+            meter.show(count, f"{sum(producer.sent.values()):,} events")
+
+
+def _end(sent: Counter[str], seconds: float, refused: int, unreadable: list[str]) -> None:
+    line = summary(sent, seconds)
+    if refused:
+        line += f"; {refused:,} {'line' if refused == 1 else 'lines'} not sent"
+    click.echo(line)
+    if unreadable:
+        fail(unreadable[0], UNUSABLE)
+    if refused:
+        raise SystemExit(ANSWER_IS_NO)

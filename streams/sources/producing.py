@@ -1,0 +1,247 @@
+"""Events into Kafka: keyed, in order within a partition, acknowledged by all, waiting where the broker is away.
+
+One batch a partition is under way at a time, so that order stands whatever is sent again. What was handed to `send` is
+sent or reported; nothing is dropped. It decides nothing about events: topic, key and bytes come from outside.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from types import TracebackType
+from typing import Any, Final, NamedTuple, Self
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from aiokafka.partitioner import murmur2
+
+from schemas.settings import Settings
+from schemas.topics import SOURCES
+from streams.brokers import BrokerUnreachableError, admin_client
+
+#: Records that wait here before `send` waits: enough for full batches, little enough to hold in memory.
+BUFFERED: Final = 50_000
+BATCH_BYTES: Final = 512 * 1024
+#: A record waits so long for others to come along.
+LINGER_S: Final = 0.005
+#: A broker that is away this long is spoken of.
+SAY_AFTER_S: Final = 3.0
+GIVE_UP_AFTER_S: Final = 60.0
+_POLL_S: Final = 0.25
+_STOP_WITHIN_S: Final = 3.0
+_REQUEST_TIMEOUT_MS: Final = 10_000
+_POSITIVE: Final = 0x7FFFFFFF
+
+
+class TopicsMissingError(RuntimeError):
+    """The broker is there, and the topics are not."""
+
+
+class ProduceError(RuntimeError):
+    """The broker declined a record for good."""
+
+
+class _Record(NamedTuple):
+    key: bytes
+    value: bytes
+    timestamp_ms: int
+
+
+@lru_cache(maxsize=65_536)
+def _hash(key: bytes) -> int:
+    return int(murmur2(key)) & _POSITIVE
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    """Return the partition that Kafka's own clients choose for a key."""
+    return _hash(key) % partitions
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def partitions_of_sources(brokers: str, wait_s: float) -> dict[str, int]:
+    """Return how many partitions each source topic has; never makes one.
+
+    Raises BrokerUnreachableError, or TopicsMissingError.
+    """
+    with admin_client(brokers, wait_s) as admin:
+        found = {
+            topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics() if not topic["error_code"]
+        }
+    missing = [name for name in SOURCES if name not in found]
+    if missing:
+        raise TopicsMissingError(f"no topic {', '.join(missing)} at {brokers}: `pulssi migrate` makes them")
+    return {name: found[name] for name in SOURCES}
+
+
+class _Partition:
+    """What waits for one partition."""
+
+    def __init__(self) -> None:
+        self.records: deque[_Record] = deque()
+        self.filled = asyncio.Event()
+
+
+class EventProducer:
+    """Sends events; `async with` connects and, at the end, waits until all is acknowledged.
+
+    `say` is told, in a line, when the broker is away and when it is back. After `give_up_s` seconds without a broker
+    BrokerUnreachableError is raised by whatever waits then.
+    """
+
+    def __init__(
+        self, settings: Settings, say: Callable[[str], None], *, give_up_s: float = GIVE_UP_AFTER_S, client: str
+    ) -> None:
+        self._settings = settings
+        self._say = say
+        self._give_up_s = give_up_s
+        self._client = f"{settings.application}-{client}"
+        self._counts: Mapping[str, int] = {}
+        self._partitions: dict[tuple[str, int], _Partition] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._waiting = 0
+        self._changed = asyncio.Event()
+        self._failure: Exception | None = None
+        self._acknowledged_at = 0.0
+        self._producer: Any = None
+        #: Acknowledged events by topic.
+        self.sent: Counter[str] = Counter()
+
+    async def __aenter__(self) -> Self:
+        started = time.monotonic()
+        try:
+            self._counts = await asyncio.to_thread(partitions_of_sources, self._settings.kafka_brokers, 1.0)
+        except BrokerUnreachableError:
+            brokers = self._settings.kafka_brokers
+            self._say(f"waiting up to {self._give_up_s:g} s for Kafka at {brokers}")
+            self._counts = await asyncio.to_thread(partitions_of_sources, brokers, self._give_up_s)
+        left_s = max(_POLL_S, self._give_up_s - (time.monotonic() - started))
+        self._producer = AIOKafkaProducer(
+            bootstrap_servers=self._settings.kafka_brokers,
+            client_id=self._client,
+            acks="all",
+            # The embedded broker knows no producer ids; a batch that it took twice is told apart by its event_ids.
+            enable_idempotence=self._settings.kafka_kind != "embedded",
+            max_batch_size=BATCH_BYTES,
+            request_timeout_ms=_REQUEST_TIMEOUT_MS,
+            linger_ms=0,
+        )
+        try:
+            await asyncio.wait_for(self._producer.start(), left_s)
+        except (KafkaError, TimeoutError):
+            await self._stop()
+            raise BrokerUnreachableError(self._settings.kafka_brokers, self._give_up_s) from None
+        self._acknowledged_at = time.monotonic()
+        for topic, count in self._counts.items():
+            for number in range(count):
+                partition = self._partitions[topic, number] = _Partition()
+                self._tasks.append(asyncio.create_task(self._deliver(topic, number, partition)))
+        self._tasks.append(asyncio.create_task(self._watch()))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        del error, trace
+        try:
+            if kind is None:
+                await self.flush()
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self._stop()
+
+    async def send(self, topic: str, key: bytes, value: bytes) -> None:
+        """Take one record; waits only while too many wait already. Its timestamp is now."""
+        if self._failure is not None:
+            raise self._failure
+        partition = self._partitions[topic, partition_of(key, self._counts[topic])]
+        partition.records.append(_Record(key, value, _now_ms()))
+        partition.filled.set()
+        if self._waiting == 0:
+            self._acknowledged_at = time.monotonic()
+        self._waiting += 1
+        if self._waiting >= BUFFERED:
+            await self._until(BUFFERED // 2)
+
+    async def flush(self) -> None:
+        """Return when every record taken is acknowledged; raises what stands in the way for good."""
+        await self._until(0)
+
+    @property
+    def waiting(self) -> int:
+        """Records taken and not yet acknowledged."""
+        return self._waiting
+
+    async def _until(self, at_most: int) -> None:
+        while self._failure is None and self._waiting > at_most:
+            self._changed.clear()
+            await self._changed.wait()
+        if self._failure is not None:
+            raise self._failure
+
+    def _fail(self, error: Exception) -> None:
+        if self._failure is None:
+            self._failure = error
+        self._changed.set()
+
+    async def _deliver(self, topic: str, number: int, partition: _Partition) -> None:
+        """Send what waits for one partition, a batch at a time, for as long as this producer lives."""
+        records = partition.records
+        while True:
+            await partition.filled.wait()
+            await asyncio.sleep(LINGER_S)
+            while records:
+                batch = self._producer.create_batch()
+                count = 0
+                for key, value, timestamp_ms in records:
+                    if batch.append(key=key, value=value, timestamp=timestamp_ms) is None:
+                        break
+                    count += 1
+                batch.close()
+                try:
+                    await (await self._producer.send_batch(batch, topic, partition=number))
+                except MessageSizeTooLargeError:
+                    self._fail(ProduceError(f"{topic}: the broker takes no record of {len(records[0].value)} bytes"))
+                    return
+                except KafkaError as error:
+                    if not error.retriable:
+                        self._fail(ProduceError(f"{topic}: the broker declined a record: {error}"))
+                        return
+                    await asyncio.sleep(_POLL_S)  # the watch decides for how long this goes on
+                    continue
+                for _ in range(count):
+                    records.popleft()
+                self._waiting -= count
+                self.sent[topic] += count
+                self._acknowledged_at = time.monotonic()
+                self._changed.set()
+            partition.filled.clear()
+
+    async def _watch(self) -> None:
+        """Speak up where nothing is acknowledged any more, and give up in the end."""
+        told = False
+        while self._failure is None:
+            await asyncio.sleep(_POLL_S)
+            silent_s = time.monotonic() - self._acknowledged_at if self._waiting else 0.0
+            if silent_s > self._give_up_s:
+                self._fail(BrokerUnreachableError(self._settings.kafka_brokers, self._give_up_s))
+            elif silent_s > SAY_AFTER_S and not told:
+                told = True
+                left_s = self._give_up_s - silent_s
+                self._say(f"Kafka at {self._settings.kafka_brokers} does not answer: waiting up to {left_s:.0f} s")
+            elif told and silent_s < SAY_AFTER_S:
+                told = False
+                self._say("Kafka answers again")
+
+    async def _stop(self) -> None:
+        # Stopping waits for what is under way, which never ends where the broker is away.
+        with contextlib.suppress(TimeoutError, KafkaError):
+            await asyncio.wait_for(self._producer.stop(), _STOP_WITHIN_S)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import unicodedata
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
 
 from annotated_types import Ge, Gt, MaxLen, MinLen
 from pydantic import (
@@ -46,12 +46,24 @@ def _milliseconds(at: datetime) -> int:
     return since.days * _MILLISECONDS_PER_DAY + since.seconds * 1000 + since.microseconds // 1000
 
 
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(_nfc)]
-Id = Annotated[Text, MaxLen(128)]
-Name = Annotated[Text, MaxLen(64)]
-Tag = Annotated[Text, MaxLen(128)]
-ShortText = Annotated[str, StringConstraints(strip_whitespace=True, max_length=256), AfterValidator(_nfc)]
-Free = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_nfc)]
+def _text(longest: int | None, shortest: int = 1) -> Any:  # noqa: ANN401 - an annotation
+    """Annotate trimmed, NFC-normalised text. The limit stands inside the string's own constraints: checked in Rust."""
+    limits = StringConstraints(strip_whitespace=True, min_length=shortest, max_length=longest)
+    return Annotated[str, limits, AfterValidator(_nfc)]
+
+
+if TYPE_CHECKING:
+    Id: TypeAlias = str
+    Name: TypeAlias = str
+    Tag: TypeAlias = str
+    ShortText: TypeAlias = str
+    Free: TypeAlias = str
+else:
+    Id = _text(128)
+    Name = _text(64)
+    Tag = _text(128)
+    ShortText = _text(256, shortest=0)
+    Free = _text(None, shortest=0)
 
 if TYPE_CHECKING:
     Instant = int

@@ -11,6 +11,8 @@ CHANNELS: Final[tuple[Channel, ...]] = ("chat", "email", "call")
 #: Topic of each channel's events, keyed by `contact_id`.
 CONTACTS: Final[dict[Channel, str]] = {channel: f"contacts.{channel}" for channel in CHANNELS}
 
+_CHANNEL_OF: Final[dict[str, Channel]] = {topic: channel for channel, topic in CONTACTS.items()}
+
 #: Topic of agents' states, keyed by `agent_id`.
 AGENTS: Final = "agents.status"
 
@@ -28,4 +30,4 @@ def journal_of(topic: str) -> str:
 
 def channel_of(topic: str) -> Channel | None:
     """Name the channel whose events a source topic holds; None for agents' states."""
-    return next((channel for channel, name in CONTACTS.items() if name == topic), None)
+    return _CHANNEL_OF.get(topic)

@@ -7,6 +7,7 @@ partitions. A bug ends the process at once: going on would count what was not wr
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -36,6 +37,9 @@ SESSION_TIMEOUT_S: Final = 6.0
 REBALANCE_TIMEOUT_S: Final = 3.0
 #: Above the longest opening of a journal, which Faust counts as one request.
 REQUEST_TIMEOUT_S: Final = 660.0
+
+#: New objects between two looks of the garbage collector: a step makes many, and none of them in cycles.
+GC_THRESHOLD: Final = 200_000
 
 #: How long stopping may take before the process ends instead.
 STOP_WITHIN_S: Final = 20.0
@@ -93,6 +97,7 @@ def _agent_of(partitions: Partitions) -> Callable[[Any], Awaitable[None]]:
 
 async def serve(settings: Settings, last_epoch: LastEpoch, stop: asyncio.Event) -> int:
     """Run a worker until `stop` is set; returns its exit status."""
+    gc.set_threshold(GC_THRESHOLD)
     partitions = Partitions(settings, Rules(), last_epoch)
     health = health_of(partitions)
     port = await health.start(settings.bind, settings.worker_port)

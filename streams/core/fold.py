@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from schemas.journal import VERSION, Summary
-from schemas.policies import Rules, policy_for
+from schemas.policies import Rules
 from schemas.samples import Sample
 from streams.core.clock import HumanClock
 from streams.core.event import Event, effective, millionths
@@ -218,16 +218,8 @@ class _Fold:
 
     def _written_later(self, event: Event) -> Callable[..., None]:
         """Keep what is in force now for a sample that only the end of the fold can decide on."""
-        force = self.force
-        kept = {
-            "queue": force.queue,
-            "priority": force.priority,
-            "team": force.team,
-            "segment": force.segment,
-            "language": force.language,
-            "agent_id": force.agent,
-        }
-        return lambda sample, **fields: self.sheet.write(sample, event, "", **kept, **fields)
+        by = self.force.dimensions()
+        return lambda sample, **fields: self.sheet.write(sample, event, "", by=by, **fields)
 
     def on_missed(self, event: Event) -> None:
         self.sheet.write("missed", event)
@@ -286,12 +278,7 @@ class _Fold:
         }
 
     def _target(self) -> int | None:
-        force = self.force
-        if self.sheet.partial:
-            return None
-        policy = policy_for(
-            self.sheet.rules, "first_response", self.channel, force.queue, force.priority, force.segment
-        )
+        policy = self.sheet.policy("first_response")
         return None if policy is None else policy.target_ms
 
 

@@ -84,7 +84,9 @@ class Responses:
             return
         value = max(0, event.at - start)
         short = value < self._sheet.rules.short_abandon_ms
-        self._sheet.write("abandoned", event, "", short=short, **self._sheet.against("first_response", value))
+        self._sheet.write(
+            "abandoned", event, "", value_ms=value, policy=self._sheet.policy("first_response"), short=short
+        )
         self.abandoned_at = event.at
 
     def _respond_first(self, event: Event) -> bool:
@@ -92,13 +94,14 @@ class Responses:
         if self.answered or start is None:
             return False
         self.first_at, self.first_ms = event.at, max(0, event.at - start)
-        self._sheet.write("first_response", event, "", **self._sheet.against("first_response", self.first_ms))
+        policy = self._sheet.policy("first_response")
+        self._sheet.write("first_response", event, "", value_ms=self.first_ms, policy=policy)
         self._mark_slow(event, self.first_ms)
         return True
 
     def _end_turn(self, event: Event, since: int) -> None:
         value = event.at - since
-        self._sheet.write("next_response", event, **self._sheet.against("next_response", value))
+        self._sheet.write("next_response", event, value_ms=value, policy=self._sheet.policy("next_response"))
         self._sheet.write("nudges", event, value=self._turn_messages)
         self._mark_slow(event, value)
 

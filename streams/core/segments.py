@@ -65,7 +65,7 @@ class Segment:
         closed = self.wrapped or self.ended
         if closed is None:
             return None
-        team, segment, language = self._at_close
+        by = (self.queue, self.priority, *self._at_close, self.opened.fields["agent_id"])
         handle = closed.at - self.opened.at
         wrap = max(0, closed.at - self.ended.at) if self.ended is not None else 0
         for sample, value in (
@@ -74,18 +74,7 @@ class Segment:
             ("wrap", wrap),
             ("talk", handle - self._hold_ms - wrap),
         ):
-            sheet.write(
-                sample,
-                closed,
-                self.opened.event_id,
-                queue=self.queue,
-                priority=self.priority,
-                team=team,
-                segment=segment,
-                language=language,
-                agent_id=self.opened.fields["agent_id"],
-                value_ms=value,
-            )
+            sheet.write(sample, closed, self.opened.event_id, by=by, value_ms=value)
         return handle
 
 

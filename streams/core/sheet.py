@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
-from schemas.policies import Metric, Rules, policy_for
+from schemas.policies import Metric, Policy, Rules, policy_for
 from schemas.samples import Sample
 from streams.core.event import Event
 
 #: The queue before any is named.
 UNASSIGNED: Final = "unassigned"
+
+
+#: Queue, priority, team, segment, language and agent, as a sample has them.
+Dimensions = tuple[str, str, str, str, str, str]
 
 
 class InForce:
@@ -29,6 +33,10 @@ class InForce:
         #: The last who connected or replied.
         self.last_agent = ""
         self.first_queue = next((event.fields["queue"] for event in events if "queue" in event.fields), UNASSIGNED)
+
+    def dimensions(self) -> Dimensions:
+        """Give what is in force now, in the order of a sample's columns."""
+        return self.queue, self.priority, self.team, self.segment, self.language, self.agent
 
     def take(self, event: Event) -> None:
         """Move on to an event."""
@@ -54,41 +62,58 @@ class Sheet:
         self.partial = partial
         self.rows: list[Sample] = []
 
-    def write(self, sample: str, event: Event, slot: str | None = None, **fields: Any) -> None:  # noqa: ANN401 - a Sample's fields
-        """Write a sample at an event that caused it; the slot is the event's id unless named."""
-        force = self.force
-        row = {
-            "queue": force.queue,
-            "priority": force.priority,
-            "team": force.team,
-            "segment": force.segment,
-            "language": force.language,
-            "agent_id": force.agent,
-            **fields,
-        }
+    def write(
+        self,
+        sample: str,
+        event: Event,
+        slot: str | None = None,
+        *,
+        by: Dimensions | None = None,
+        queue: str | None = None,
+        tag: str = "",
+        outcome: str = "",
+        value_ms: int | None = None,
+        active_ms: int | None = None,
+        value: int | None = None,
+        policy: Policy | None = None,
+        short: bool | None = None,
+        satisfied: bool | None = None,
+        instance: int | None = None,
+    ) -> None:
+        """Write a sample at the event that caused it.
+
+        The slot is the event's id unless named, the dimensions those in force now unless given (`by`), the queue the
+        one among them unless named. A `policy` is what `value_ms` is held against.
+        """
+        dimensions = by or self.force.dimensions()
         self.rows.append(
             Sample(
                 sample,
                 event.event_id if slot is None else slot,
                 event.at,
-                partial=self.partial,
-                caused_by=event.event_id,
-                **row,
+                dimensions[0] if queue is None else queue,
+                *dimensions[1:],
+                tag,
+                outcome,
+                value_ms,
+                None,
+                active_ms,
+                value,
+                "" if policy is None else policy.name,
+                None if policy is None else policy.target_ms,
+                None if policy is None or value_ms is None else value_ms <= policy.target_ms,
+                short,
+                satisfied,
+                self.partial,
+                None,
+                instance,
+                event.event_id,
             )
         )
 
-    def against(self, metric: Metric, value_ms: int) -> dict[str, Any]:
-        """Hold a duration against the policy in force; nothing where none matches or the contact is partial."""
-        policy = (
-            None
-            if self.partial
-            else policy_for(self.rules, metric, self.channel, self.force.queue, self.force.priority, self.force.segment)
-        )
-        if policy is None:
-            return {"value_ms": value_ms}
-        return {
-            "value_ms": value_ms,
-            "policy": policy.name,
-            "target_ms": policy.target_ms,
-            "within": value_ms <= policy.target_ms,
-        }
+    def policy(self, metric: Metric) -> Policy | None:
+        """Find the policy in force now; None where none matches, and for a partial contact."""
+        if self.partial:
+            return None
+        force = self.force
+        return policy_for(self.rules, metric, self.channel, force.queue, force.priority, force.segment)

@@ -96,9 +96,10 @@ class Stretches:
         self._sheet.write(
             "resolution",
             event,
+            value_ms=length,
             active_ms=length - self._paused_ms,
+            policy=self._sheet.policy("resolution"),
             instance=self.instance,
-            **self._sheet.against("resolution", length),
         )
         if self.first_end is None:
             self.first_end, self.first_ms = event, length

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Final
 
 from streams.core.event import Event
-from streams.core.sheet import InForce, Sheet
+from streams.core.sheet import Dimensions, Sheet
 
 _CACHED_TAGS: Final = 65_536
 
@@ -19,17 +19,6 @@ def normal(tag: str) -> str:
     return unicodedata.normalize("NFKC", tag).casefold().strip()
 
 
-def _dimensions(force: InForce) -> dict[str, str]:
-    return {
-        "queue": force.queue,
-        "priority": force.priority,
-        "team": force.team,
-        "segment": force.segment,
-        "language": force.language,
-        "agent_id": force.agent,
-    }
-
-
 class Tags:
     """A tag counts where it was put on, if it is still there at the end."""
 
@@ -37,12 +26,12 @@ class Tags:
 
     def __init__(self, sheet: Sheet) -> None:
         self._sheet = sheet
-        self._last: tuple[Event, dict[str, str]] | None = None
-        self.in_effect: dict[str, tuple[Event, dict[str, str]]] = {}
+        self._last: tuple[Event, Dimensions] | None = None
+        self.in_effect: dict[str, tuple[Event, Dimensions]] = {}
 
     def put_on(self, event: Event) -> None:
         """`contact.tagged`; a tag already in effect stays where it was put on first."""
-        at_event = (event, _dimensions(self._sheet.force))
+        at_event = (event, self._sheet.force.dimensions())
         self._last = at_event
         for tag in event.fields["tags"]:
             self.in_effect.setdefault(normal(tag), at_event)
@@ -56,7 +45,7 @@ class Tags:
     def write(self) -> None:
         """Write the samples of the tags in effect."""
         for tag, (event, dimensions) in self.in_effect.items():
-            self._sheet.write("tagged", event, tag, tag=tag, outcome="known", **dimensions)
+            self._sheet.write("tagged", event, tag, tag=tag, outcome="known", by=dimensions)
         if self.in_effect and self._last is not None:
             event, dimensions = self._last
-            self._sheet.write("any_tag", event, "", **dimensions)
+            self._sheet.write("any_tag", event, "", by=dimensions)

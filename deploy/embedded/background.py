@@ -48,6 +48,17 @@ def start(folder: Path, options: Sequence[str], on_part: Callable[[str, str], No
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    try:
+        return _await_ready(process, folder, log, on_part)
+    except KeyboardInterrupt:
+        process.terminate()
+        process.wait()
+        raise
+
+
+def _await_ready(
+    process: subprocess.Popen[bytes], folder: Path, log: Path, on_part: Callable[[str, str], None]
+) -> StackState:
     told: dict[str, str] = {}
     while True:
         code = process.poll()

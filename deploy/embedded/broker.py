@@ -29,6 +29,8 @@ from streams.brokers import answers
 PART: Final = "broker"
 READY_WITHIN_S: Final = 15.0
 ENDS_WITHIN_S: Final = 5.0
+#: Nothing else of the environment reaches the broker: it reads settings there by names as common as SCHEMA_REGISTRY.
+_PASSED_ON: Final = ("HOME", "LANG", "PATH", "TMPDIR", "TZ")
 
 
 class BrokerMissingError(RuntimeError):
@@ -96,6 +98,7 @@ def start(host: str, port: int, keep_open: tuple[int, ...] = ()) -> subprocess.P
         find().command(host, port),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
+        env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
         pass_fds=keep_open,
         preexec_fn=die_with_parent,  # noqa: PLW1509 - one call of the C library, loaded before the fork
     )

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+import click
+
 from deploy.embedded import state
 from deploy.embedded.lock import FolderInUseError, hold, owner_of, tidy
 from deploy.embedded.parts import Wiring, parts_of, wire
@@ -157,6 +159,5 @@ def run(
                     tidy(folder, part, KILLED_GONE_WITHIN_S)
                 state.forget(folder)
     except FolderInUseError as error:
-        hint = f"`pulssi down --data {folder}` ends it"
-        voice.say(f"pulssi: {error}: {hint}")
+        click.echo(f"pulssi: {error}: `pulssi down --data {folder}` ends it", err=True)
         return IN_USE

@@ -1,0 +1,78 @@
+"""Which parts a stack starts, where they listen, and what it tells the others."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from deploy.embedded.demonstration import Demonstration, is_fresh
+from deploy.embedded.parts import Wiring, parts_of, wire
+from deploy.embedded.ports import any_free
+from schemas.settings import load
+
+
+def _names(wiring: Wiring) -> list[list[str]]:
+    return [[part.name for part in group] for group in parts_of(wiring)]
+
+
+def test_everything_is_started_where_nothing_is_named(tmp_path: Path) -> None:
+    """Servers first, then the migration, then what needs both."""
+    wiring = wire(load({}), tmp_path, 42000, lambda _: None)
+    assert _names(wiring) == [["broker", "clickhouse"], ["migrate"], ["worker", "sink", "wallboard"]]
+    assert wiring.environment["PULSSI_KAFKA_KIND"] == "embedded"
+
+
+def test_named_servers_are_used_and_not_started(tmp_path: Path) -> None:
+    """An external Kafka and ClickHouse: neither is started, and no setting of theirs is changed."""
+    settings = load(
+        {"PULSSI_KAFKA_BROKERS": "kafka:9092", "PULSSI_CLICKHOUSE_URL": "https://writer:secret@clickhouse:8443"}
+    )
+    wiring = wire(settings, tmp_path, None, lambda _: None)
+    assert _names(wiring) == [[], ["migrate"], ["worker", "sink", "wallboard"]]
+    assert not any(name.startswith(("PULSSI_KAFKA", "PULSSI_CLICKHOUSE")) for name in wiring.environment)
+    assert wiring.url_of("broker") == "kafka:9092"
+
+
+def test_a_password_is_shown_nowhere(tmp_path: Path) -> None:
+    """What people and the state file see of an external ClickHouse is its address."""
+    settings = load({"PULSSI_CLICKHOUSE_URL": "https://writer:secret@clickhouse:8443"})
+    wiring = wire(settings, tmp_path, None, lambda _: None)
+    assert wiring.url_of("clickhouse") == "https://clickhouse:8443"
+    assert "secret" not in str(wiring.environment)
+
+
+def test_ports_stand_in_a_row_from_the_base(tmp_path: Path) -> None:
+    """Broker, ClickHouse, worker, sink, wallboard."""
+    said: list[str] = []
+    wiring = wire(load({}), tmp_path, 42100, said.append)
+    assert list(wiring.ports.values()) == [42100, 42101, 42102, 42103, 42104], said
+
+
+def test_no_two_parts_get_one_port(tmp_path: Path) -> None:
+    """A busy port is replaced by one that no other part wants, and settings that clash are told apart."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        busy = str(taken.getsockname()[1])
+        free = str(any_free("127.0.0.1"))
+        said: list[str] = []
+        settings = load({"PULSSI_WORKER_PORT": busy, "PULSSI_SINK_PORT": free, "PULSSI_WALLBOARD_PORT": free})
+        wiring = wire(settings, tmp_path, None, said.append)
+    assert len(set(wiring.ports.values())) == len(wiring.ports)
+    assert any(line.startswith(f"port {busy} is busy: the worker takes ") for line in said)
+
+
+def test_a_demonstration_begins_at_midnight(tmp_path: Path) -> None:
+    """One simulator, from the start of today, with the rate and the seed that were asked for."""
+    wiring = wire(load({}), tmp_path, 42200, lambda _: None)
+    ((simulator,),) = Demonstration(2.5, 7).parts(wiring)
+    assert simulator.command[-7:] == ("simulate", "--start", "midnight", "--rate", "2.5", "--seed", "7")
+
+
+@pytest.mark.parametrize(("files", "fresh"), [([], True), (["mine.txt"], False)])
+def test_a_demonstration_takes_no_folder_that_holds_something(tmp_path: Path, files: list[str], *, fresh: bool) -> None:
+    """Only an empty folder, or none yet, will do."""
+    for name in files:
+        (tmp_path / name).touch()
+    assert is_fresh(tmp_path) is fresh
+    assert is_fresh(tmp_path / "not-there")

@@ -1,0 +1,59 @@
+"""The commands that run one part: what they refuse before anything is started."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from deploy.cli import COMMANDS
+from deploy.embedded.lock import hold
+from deploy.embedded.parts import pulssi
+from deploy.embedded.ports import any_free
+from tests.deploy.program import Program, clean_environment
+
+
+def test_the_embedded_broker_takes_one_worker(tmp_path: Path) -> None:
+    """Where one holds the folder a second is refused with 3, naming the first."""
+    with hold(tmp_path, "worker"):
+        program = Program(
+            pulssi("worker", "--data", str(tmp_path)), clean_environment(tmp_path, PULSSI_KAFKA_KIND="embedded")
+        )
+        assert program.await_end() == 3
+    assert f"its worker is run by process {os.getpid()} already" in program.text
+    assert len(program.lines) == 1
+    program.close()
+
+
+@pytest.mark.parametrize("part", ["worker", "sink", "wallboard", "broker", "clickhouse"])
+def test_unusable_settings_end_a_part_at_once(part: str, tmp_path: Path) -> None:
+    """A misspelt setting is named with its correction, and the exit is 2."""
+    program = Program(pulssi(part), clean_environment(tmp_path, PULSSI_PARTITION="4", PULSSI_DATA=str(tmp_path)))
+    assert program.await_end() == 2
+    assert program.lines == [
+        "pulssi: PULSSI_PARTITION (environment): there is no such setting; did you mean partitions?"
+    ]
+    program.close()
+
+
+def test_a_query_without_a_clickhouse_is_one_line_and_3(tmp_path: Path) -> None:
+    """Nobody listens: the address is named, and no password with it."""
+    port = any_free("127.0.0.1")
+    url = f"http://reader:secret@127.0.0.1:{port}"
+    program = Program(pulssi("query", "SELECT 1"), clean_environment(tmp_path, PULSSI_CLICKHOUSE_URL=url))
+    assert program.await_end() == 3
+    assert len(program.lines) == 1
+    assert f"127.0.0.1:{port}" in program.text
+    assert "secret" not in program.text
+    program.close()
+
+
+@pytest.mark.parametrize("command", sorted({"up", "demo", "down", "status", "migrate", "query", "worker", "broker"}))
+def test_help_shows_an_example(command: str, tmp_path: Path) -> None:
+    """Every command tells what it does by an example."""
+    assert command in COMMANDS
+    program = Program(pulssi(command, "--help"), clean_environment(tmp_path))
+    assert program.await_end() == 0
+    assert "Example" in program.text
+    program.close()

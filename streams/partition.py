@@ -35,11 +35,30 @@ _HASH_BYTES: Final = 8
 class Record(Protocol):
     """A record of a source topic, as aiokafka gives it."""
 
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
+    @property
+    def offset(self) -> int:
+        """Where it stands in its partition."""
+        ...
+
+    @property
+    def timestamp(self) -> int:
+        """The record's own time, UTC milliseconds."""
+        ...
+
+    @property
+    def key(self) -> bytes | None:
+        """What partitions it."""
+        ...
+
+    @property
+    def value(self) -> bytes | None:
+        """The event, as it came."""
+        ...
+
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]:
+        """Kafka's headers."""
+        ...
 
 
 class DeadLetter(NamedTuple):

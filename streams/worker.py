@@ -144,8 +144,13 @@ async def _work(worker: Worker, stop: asyncio.Event) -> int:
 
 async def _until_signal(settings: Settings) -> int:
     stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+        loop.add_signal_handler(name, stop.set)
+    # aiokafka leaves futures behind whose errors were met elsewhere: a line each, not a stack trace.
+    loop.set_exception_handler(
+        lambda _, context: _LOG.warning("beside: %s", context.get("exception", context["message"]))
+    )
     return await serve(settings, Archive(settings).last_epoch, stop)
 
 

@@ -1,0 +1,91 @@
+"""Writing a journal on real brokers: whole steps only, and only the newest owner's."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pytest
+from aiokafka.errors import KafkaError
+
+from schemas.journal import CONTACT, HEAD_KEY, Head, encode_head
+from schemas.settings import Settings, load
+from streams.journal.tail import JournalTail, Step
+from streams.journal.writing import StepTooLargeError, Writer
+from streams.partition import Output
+from streams.topics import migrate_topics
+from tests.kafka.server import KafkaServer
+
+SOURCE: Final = "contacts.chat"
+
+
+@pytest.fixture
+def settings(fresh_kafka: KafkaServer) -> Settings:
+    """Point at a broker with Pulssi's topics and nothing in them."""
+    settings = load(fresh_kafka.settings_env())
+    migrate_topics(settings)
+    return settings
+
+
+def step(opened: int, number: int, size: int = 10) -> Output:
+    """Make a step that changes one contact."""
+    head = Head(next=number, step=number, open=opened)
+    return Output([(CONTACT + b"c1", b"x" * size), (HEAD_KEY, encode_head(head))], [], head)
+
+
+async def read(settings: Settings) -> list[Step]:
+    """Read whatever steps there are, until the end."""
+    tail, steps = JournalTail(settings, sources=(SOURCE,)), []
+    await tail.start()
+    try:
+        while not tail.caught_up():
+            steps += await tail.steps()
+    finally:
+        await tail.stop()
+    return steps
+
+
+async def test_a_step_is_seen_as_a_whole(settings: Settings) -> None:
+    """Two steps of one owner are read in order, each with its records and its head."""
+    writer = Writer(settings, SOURCE, 1)
+    opened = await writer.open("test")
+    await writer.append(step(opened, 1))
+    await writer.append(step(opened, 2))
+    await writer.stop()
+    steps = await read(settings)
+    assert [(one.partition, one.head.step, [key for _, key, _ in one.records]) for one in steps] == [
+        (1, 1, [b"cc1"]),
+        (1, 2, [b"cc1"]),
+    ]
+
+
+async def test_an_older_owner_does_no_harm(settings: Settings) -> None:
+    """Once another has opened the partition, what the former owner writes is refused or never seen."""
+    old, new = Writer(settings, SOURCE, 0), Writer(settings, SOURCE, 0)
+    opened_by_old = await old.open("old")
+    await old.append(step(opened_by_old, 1))
+    opened_by_new = await new.open("new")
+    if settings.kafka_kind == "apache":
+        with pytest.raises(KafkaError):
+            await old.append(step(opened_by_old, 2))
+    else:
+        await old.append(step(opened_by_old, 2))
+    await new.append(step(opened_by_new, 2))
+    await new.stop()
+    await old.stop()
+    assert [(one.head.step, one.head.open) for one in await read(settings)] == [(1, opened_by_old), (2, opened_by_new)]
+
+
+async def test_a_step_above_a_batch_is_never_written_in_part(settings: Settings) -> None:
+    """Nine megabytes in a step: one transaction on Apache Kafka, refused whole where a step must be one batch."""
+    writer = Writer(settings, SOURCE, 2)
+    opened = await writer.open("test")
+    head = Head(next=1, step=1, open=opened)
+    parts: list[tuple[bytes, bytes | None]] = [(CONTACT + b"%d" % at, b"x" * 3_000_000) for at in range(3)]
+    large = Output([*parts, (HEAD_KEY, encode_head(head))], [], head)
+    if settings.kafka_kind == "apache":
+        await writer.append(large)
+    else:
+        with pytest.raises(StepTooLargeError):
+            await writer.append(large)
+    await writer.stop()
+    assert [len(one.records) for one in await read(settings)] == ([3] if settings.kafka_kind == "apache" else [])

@@ -70,13 +70,14 @@ class Freshness:
         """Tell how far to trust the numbers at `now_ms`."""
         if not connected:
             return Standing("waiting", None, 0, "waiting for the Kafka broker and its topics")
-        if not caught_up and self._reachable(now_ms):
+        if not caught_up and self.answered_at(now_ms):
             return Standing("reading", None, self._behind, "reading the journals")
         if self._as_of is not None and now_ms - self._as_of <= STALE_AFTER_MS:
             return Standing("live", self._as_of, self._behind, "")
-        if not self._reachable(now_ms):
+        if not self.answered_at(now_ms):
             return Standing("stale", self._as_of, self._behind, "the Kafka broker does not answer")
         return Standing("stale", self._as_of, self._behind, "events wait to be counted: does the worker run?")
 
-    def _reachable(self, now_ms: int) -> bool:
+    def answered_at(self, now_ms: int) -> bool:
+        """Tell whether the broker answered of late."""
         return self._answered is not None and now_ms - self._answered <= STALE_AFTER_MS

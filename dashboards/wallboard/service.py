@@ -86,7 +86,9 @@ class Wallboard:
         return "reading the journals" if self.connected else "waiting for the Kafka broker and its topics"
 
     def hangs(self) -> str | None:
-        """Say that nothing moves any more; None: it does, if only in waiting."""
+        """Say that nothing moves any more; None: it does, if only in waiting for the broker."""
+        if not self.freshness.answered_at(clock()):
+            return None
         idle_s = time.monotonic() - self.turned
         return f"the journals were not asked for {idle_s:.0f} s" if idle_s > HANGS_AFTER_S else None
 
@@ -108,11 +110,11 @@ class Wallboard:
 
     def head(self) -> dict[str, Any]:
         """Say how fresh the numbers are."""
-        return {**heading(self.view, self.standing()), "at": clock(), "edition": self._edition}
+        return {**heading(self.view, self.standing(), clock()), "edition": self._edition}
 
     def say(self, windows: tuple[str, ...] = NAMES) -> dict[str, Any]:
         """Say all, for these windows."""
-        said = snapshot(self.view, self._rules, self.standing(), self._settings.time_zone, windows)
+        said = snapshot(self.view, self._rules, self.standing(), self._settings.time_zone, clock(), windows)
         return {**said, "edition": self._edition}
 
     async def follow(self) -> None:
@@ -162,8 +164,9 @@ class Wallboard:
                 async with asyncio.timeout_at(ticked_at + TICK_EVERY_S):
                     await self._news.wait()
                     await asyncio.sleep(pushed_at + PUSH_EVERY_S - loop.time())
-            self.view.move()
             standing = self.standing()
+            if standing.state == "live":  # else the numbers stand still: time must not pass over what is not known
+                self.view.move()
             telling = (self.view.version, standing.state, standing.reason)
             if telling == told:
                 self._news.clear()
@@ -198,7 +201,7 @@ async def _serve(settings: Settings, board: Wallboard) -> int:
         runner = await _listen(settings, board)
     except OSError as error:
         print(  # noqa: T201 - a command's own output
-            f"cannot listen on {settings.bind}:{settings.wallboard_port} ({error.strerror}): "
+            f"pulssi: cannot listen on {settings.bind}:{settings.wallboard_port} ({error.strerror}): "
             "set PULSSI_WALLBOARD_PORT to another port",
             file=sys.stderr,
         )
@@ -211,7 +214,7 @@ async def _serve(settings: Settings, board: Wallboard) -> int:
         for part in done:
             part.result()  # raises what ended it
     except ValueError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - as above
+        print(f"pulssi: {error}", file=sys.stderr)  # noqa: T201 - as above
         return 1
     finally:
         for part in parts:
@@ -234,7 +237,7 @@ def run(settings: Settings) -> int:
         return asyncio.run(start())
     except (ZoneInfoNotFoundError, ValueError):
         print(  # noqa: T201 - as above
-            f"PULSSI_TIME_ZONE: there is no time zone {settings.time_zone!r}; write it as in Europe/Helsinki",
+            f"pulssi: PULSSI_TIME_ZONE: there is no time zone {settings.time_zone!r}; write it as in Europe/Helsinki",
             file=sys.stderr,
         )
         return EXIT_UNUSABLE

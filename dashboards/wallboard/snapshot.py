@@ -43,7 +43,8 @@ no policy), which is never 0.
       ]
     }
 
-A group has no `policy` where none applies, or where its queues have different ones.
+Ages and windows are of `at` while the state is `live`, and stand still while it is not. A group has no `policy` where
+none applies, or where its queues have different ones.
 """
 
 from __future__ import annotations
@@ -68,24 +69,24 @@ _NOBODY: Final = Reading()
 
 
 def snapshot(
-    view: LiveView, rules: Rules, standing: Standing, time_zone: str, windows: Iterable[str] = NAMES
+    view: LiveView, rules: Rules, standing: Standing, time_zone: str, at: int, windows: Iterable[str] = NAMES
 ) -> dict[str, Any]:
-    """Say all of it, for the windows asked for."""
+    """Say all of it at the time `at`, for the windows asked for."""
     readings = view.readings()
     groups = _groups(view.queues() | {(c, q) for c, q in readings if c is not None and q is not None})
     policies = _policies(rules, groups)
     windows = tuple(windows)
     return {
-        **heading(view, standing),
+        **heading(view, standing, at),
         "time_zone": time_zone,
         "windows": {name: dict(zip(("from", "to"), view.span(name), strict=True)) for name in windows},
         "groups": [_group(view, group, readings.get(group, _NOBODY), policies.get(group), windows) for group in groups],
     }
 
 
-def heading(view: LiveView, standing: Standing) -> dict[str, Any]:
+def heading(view: LiveView, standing: Standing, at: int) -> dict[str, Any]:
     """Say how fresh it is, which is all that a tick tells."""
-    return {"v": VERSION, "id": view.version, "at": view.now, **standing._asdict()}
+    return {"v": VERSION, "id": view.version, "at": at, **standing._asdict()}
 
 
 def _groups(queues: Iterable[tuple[str, str]]) -> list[Group]:

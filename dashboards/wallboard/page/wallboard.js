@@ -6,6 +6,8 @@
 const STALE_AFTER_MS = 3000;
 const SILENT_AFTER_MS = 3000;
 const GIVEN_UP_AFTER_MS = 6000;
+const NARROW = 1100; // as in the style sheet: below it the page scrolls
+const SMALLEST = 0.55; // letters are never smaller than this share of their size
 const WINDOWS = ["5m", "15m", "30m", "60m", "today"];
 const CHANNELS = { call: "Calls", chat: "Chats", email: "E-mails" };
 const FORMULAS = {
@@ -60,6 +62,8 @@ const count = (n) => (n === null || n === undefined ? NONE : whole.format(n));
 const clockTime = (ms, seconds) =>
   new Date(ms).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", second: seconds ? "2-digit" : undefined });
 const now = () => Date.now() + clockAhead;
+/** What ages are told by: numbers that are no longer live do not age as if they were. */
+const shownAt = () => (document.body.dataset.state === "live" || !standing || standing.as_of === null ? now() : standing.as_of);
 
 // --- small parts of the page ---------------------------------------------------------------------------------------
 
@@ -214,8 +218,8 @@ function drawTags(list, tags) {
 /** What ages by itself. */
 function tickRow(parts) {
   const { oldest_waiting_since: waiting, oldest_awaiting_since: awaiting } = parts.gauges;
-  say(parts.longest, waiting === null ? "" : duration(now() - waiting));
-  say(parts.longestReply, awaiting === null ? "" : duration(now() - awaiting));
+  say(parts.longest, waiting === null ? "" : duration(shownAt() - waiting));
+  say(parts.longestReply, awaiting === null ? "" : duration(shownAt() - awaiting));
 }
 
 // --- the centre -----------------------------------------------------------------------------------------------------
@@ -269,7 +273,7 @@ function drawCentre(group) {
 function tickCentre() {
   if (!centre.gauges) return;
   const since = centre.gauges.oldest_waiting_since;
-  say(centre.waiting.under, since === null ? "nobody waits" : `longest ${duration(now() - since)}`);
+  say(centre.waiting.under, since === null ? "nobody waits" : `longest ${duration(shownAt() - since)}`);
 }
 
 // --- drawing all -----------------------------------------------------------------------------------------------------
@@ -294,12 +298,14 @@ function draw() {
     const judged = drawRow(parts, group);
     if (!parts.isChannel) heard.push([key, `${parts.title}, ${CHANNELS[group.channel] ?? group.channel}`, judged]);
   }
-  // Many queues: smaller letters rather than a board that nobody can scroll.
-  document.documentElement.style.setProperty("--fit", Math.max(0.55, Math.min(1, 12 / others.length)));
   for (const [key, parts] of rows) {
     if (wanted.has(key)) continue;
     parts.node.remove();
     rows.delete(key);
+  }
+  if (body.dataset.rows !== String(rows.size)) {
+    body.dataset.rows = rows.size;
+    fit();
   }
   const formulas = new Set(latest.groups.map((group) => group.formula));
   say(at("formula"), formulas.size === 1 ? FORMULAS[all.formula] : "formula by queue");
@@ -310,13 +316,25 @@ function draw() {
   announce(heard);
 }
 
+/** Many queues: smaller letters, down to a size, rather than a board that somebody would have to scroll. */
+function fit() {
+  const root = document.documentElement;
+  root.style.setProperty("--fit", 1);
+  if (window.innerWidth <= NARROW || at("board").hidden) return;
+  let size = 1;
+  for (let step = 0; step < 3 && root.scrollHeight > window.innerHeight && size > SMALLEST; step += 1) {
+    size = Math.max(SMALLEST, (size * window.innerHeight) / root.scrollHeight - 0.002);
+    root.style.setProperty("--fit", size);
+  }
+}
+
 function drawSpan() {
   const { from, to } = latest.windows[latest.window];
   const centreZone = latest.time_zone;
   const text =
     latest.window === "today"
       ? `since ${clockTime(from)} (midnight in ${centreZone})`
-      : `from ${clockTime(from)} to ${clockTime(Math.min(to, now()))}`;
+      : `from ${clockTime(from)} to ${clockTime(Math.min(to, shownAt()))}`;
   say(at("span"), text);
 }
 
@@ -445,6 +463,7 @@ document.addEventListener("keydown", (event) => {
   if (WINDOWS[place]) choose(WINDOWS[place], true);
 });
 
+window.addEventListener("resize", fit);
 makeCentre();
 choose(location.hash.slice(1) || "15m", false);
 setInterval(() => {

@@ -1,0 +1,146 @@
+"""What the wallboard's API says, field by field, from panes and contacts that are worked out by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dashboards.wallboard.freshness import Standing
+from dashboards.wallboard.snapshot import snapshot
+from schemas.policies import Policy, Rules
+from streams.live.view import live_view
+from tests.streams.live.steps import Journal, contact, contact_key, pane_of, pane_record, summary, tag_record
+
+NOW = 1_773_559_200_000
+RULES = Rules(
+    (
+        Policy("call-20s", "first_response", 20_000, 0.8, channel="call", warning_ms=5_000),
+        Policy("vip-chat", "first_response", 30_000, 0.9, channel="chat", queue="vip"),
+        Policy("chat-60s", "first_response", 60_000, 0.8, channel="chat"),
+    )
+)
+
+
+@pytest.fixture
+def said() -> dict[str, Any]:
+    """Return what is said of a small centre: calls in sales, chats in two queues."""
+    view = live_view(RULES, "Europe/Helsinki", lambda: NOW)
+    calls, chats = Journal("contacts.call"), Journal("contacts.chat")
+    view.feed(
+        [
+            calls.step(
+                pane_record(NOW, "sales", "offered", pane_of([0] * 5)),
+                pane_record(NOW, "sales", "first_response", pane_of([10_000, 20_000, 60_000], target=20_000)),
+                pane_record(NOW - 600_000, "sales", "abandoned", pane_of([1_000, 30_000], target=20_000, short=5_000)),
+                pane_record(NOW, "sales", "handle", pane_of([100_000, 200_000])),
+                pane_record(NOW, "sales", "rated", pane_of([], score=0)._replace(n=2, sum_value=1_500_000)),
+                tag_record(NOW, "sales", "refund", 2),
+                tag_record(NOW, "sales", "new", 3, known=False),
+                (
+                    contact_key("a"),
+                    contact(
+                        summary(
+                            channel="call",
+                            queue="sales",
+                            waiting_since=NOW - 40_000,
+                            clock_since=NOW - 40_000,
+                            target_ms=20_000,
+                        )
+                    ),
+                ),
+            ),
+            chats.step(
+                pane_record(NOW, "vip", "offered", pane_of([0])),
+                pane_record(NOW, "billing", "offered", pane_of([0])),
+                (contact_key("b"), contact(summary(queue="billing", handling=1, awaiting_since=NOW - 7_000))),
+            ),
+        ]
+    )
+    view.move()
+    return snapshot(view, RULES, Standing("live", NOW - 100, 0, ""), "Europe/Helsinki", NOW)
+
+
+def _group(said: dict[str, Any], channel: str | None, queue: str | None) -> dict[str, Any]:
+    found: dict[str, Any] = next(g for g in said["groups"] if (g["channel"], g["queue"]) == (channel, queue))
+    return found
+
+
+def test_the_heading(said: dict[str, Any]) -> None:
+    """Version, times and state, and each window's span."""
+    heading = {name: said[name] for name in ("v", "at", "state", "as_of", "behind", "reason", "time_zone")}
+    assert heading == {
+        "v": 1,
+        "at": NOW,
+        "state": "live",
+        "as_of": NOW - 100,
+        "behind": 0,
+        "reason": "",
+        "time_zone": "Europe/Helsinki",
+    }
+    assert said["windows"]["5m"] == {"from": NOW - 240_000, "to": NOW + 60_000}
+    assert list(said["windows"]) == ["5m", "15m", "30m", "60m", "today"]
+
+
+def test_groups_in_order(said: dict[str, Any]) -> None:
+    """The centre first, then each channel followed by its queues."""
+    assert [(g["channel"], g["queue"]) for g in said["groups"]] == [
+        (None, None),
+        ("call", None),
+        ("call", "sales"),
+        ("chat", None),
+        ("chat", "billing"),
+        ("chat", "vip"),
+    ]
+
+
+def test_the_figures_of_a_queue(said: dict[str, Any]) -> None:
+    """Counts, service level, averages and tags over 15 minutes; the abandonments are outside 5 minutes."""
+    figures = _group(said, "call", "sales")["windows"]["15m"]
+    assert (figures["offered"], figures["answered"], figures["abandoned"]) == (5, 3, 2)
+    assert figures["counted"] == {
+        "answered": 3,
+        "answered_within": 2,
+        "abandoned": 2,
+        "abandoned_within": 1,
+        "short": 1,
+    }
+    assert figures["service_level"] == 0.5
+    assert figures["service_level_live"] == 0.4
+    assert figures["service_levels"]["answered_only"] == 0.666667
+    assert (figures["asa_ms"], figures["aht_ms"]) == (30_000, 150_000)
+    assert figures["first_response"]["p50_ms"] == pytest.approx(20_000, rel=0.01)
+    assert figures["handle"]["p90_ms"] == pytest.approx(200_000, rel=0.01)
+    assert figures["tags"] == [{"tag": "new", "n": 3, "known": False}, {"tag": "refund", "n": 2, "known": True}]
+    assert (figures["rating"], figures["ratings"]) == (0.75, 2)
+    assert _group(said, "call", "sales")["windows"]["5m"]["abandoned"] == 0
+
+
+def test_the_gauges(said: dict[str, Any]) -> None:
+    """Who waits, how long, and who is late; also in the channel and the centre."""
+    for group in (("call", "sales"), ("call", None)):
+        now = _group(said, *group)["now"]
+        assert (now["waiting"], now["longest_wait_ms"], now["breached"], now["open"]) == (1, 40_000, 1, 1)
+        assert now["oldest_waiting_since"] == NOW - 40_000
+    everyone = _group(said, None, None)["now"]
+    assert (everyone["open"], everyone["handling"], everyone["longest_awaiting_reply_ms"]) == (2, 1, 7_000)
+
+
+def test_nothing_is_null(said: dict[str, Any]) -> None:
+    """A queue without an answer has no service level, no average, nobody waiting: never 0 or 100 %."""
+    group = _group(said, "chat", "vip")
+    figures = group["windows"]["today"]
+    assert (figures["offered"], figures["answered"]) == (1, 0)
+    assert (figures["service_level"], figures["service_level_live"], figures["aht_ms"]) == (None, None, None)
+    assert (figures["first_response"]["p90_ms"], figures["asa_ms"], figures["rating"]) == (None, None, None)
+    assert (group["now"]["oldest_waiting_since"], group["now"]["longest_wait_ms"]) == (None, None)
+
+
+def test_policies(said: dict[str, Any]) -> None:
+    """Each queue is told by its policy; a channel only where its queues agree, the centre never."""
+    assert _group(said, "chat", "vip")["policy"]["name"] == "vip-chat"
+    assert _group(said, "chat", "billing")["policy"]["objective"] == 0.8
+    assert _group(said, "call", None)["policy"]["target_ms"] == 20_000
+    assert _group(said, "chat", None)["policy"] is None
+    assert _group(said, None, None)["policy"] is None
+    assert {group["formula"] for group in said["groups"]} == {"short_excluded"}

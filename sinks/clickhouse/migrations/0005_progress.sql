@@ -1,5 +1,5 @@
 -- How far each source partition is in this database: written last of a batch, so what it says is in. The sink goes on
--- from here; `drain` compares it with the log ends.
+-- from here; `drain` compares it with the log ends. An epoch is claimed (with nothing in yet) before its first row.
 CREATE TABLE IF NOT EXISTS progress
 (
     topic LowCardinality(String),
@@ -12,4 +12,4 @@ CREATE TABLE IF NOT EXISTS progress
     at DateTime64(3, 'UTC') COMMENT 'When; the latest counts.'
 )
 ENGINE = ReplacingMergeTree(at)
-ORDER BY (topic, `partition`);
+ORDER BY (topic, `partition`, epoch);

@@ -51,7 +51,7 @@ def _zone(settings: Settings) -> str:
     try:
         return ZoneInfo(settings.time_zone).key
     except (ZoneInfoNotFoundError, ValueError):
-        raise SchemaError(f"time_zone: there is no time zone {settings.time_zone!r}, try one as Europe/Helsinki") from None
+        raise SchemaError(f"time_zone: no time zone {settings.time_zone!r}; one is Europe/Helsinki") from None
 
 
 def migrate(settings: Settings) -> list[str]:

@@ -1,0 +1,120 @@
+"""The keeper that is ClickHouse: a batch becomes one native, synchronous insert a table.
+
+Every table replaces by key and version (`migrations/`), so that an insert that is sent twice changes nothing. Reading
+is left to the views; the only thing asked here is how far the sink is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
+from clickhouse_connect.driver.insert import InsertContext
+
+from schemas.settings import Settings
+from sinks.clickhouse.connection import address, connect, is_away, reason
+from sinks.port import Batch, KeeperAwayError, KeeperUnfitError
+from sinks.rows import ContactRow, EventRow, PaneRow, Progress, SampleRow, TagPaneRow
+
+#: Each table with its rows' class, in the order in which a batch is written.
+TABLES: Final[dict[str, type[tuple[Any, ...]]]] = {
+    "events_rows": EventRow,
+    "panes_rows": PaneRow,
+    "tag_panes_rows": TagPaneRow,
+    "samples_rows": SampleRow,
+    "contacts_rows": ContactRow,
+    "progress": Progress,
+}
+
+#: Waits until the rows are in, whatever the server's own settings say; years of history may come in one batch.
+_SYNCHRONOUS: Final = {"async_insert": 0, "wait_end_of_query": 1, "max_partitions_per_insert_block": 0}
+
+_PROGRESS: Final = """
+SELECT topic, `partition`, argMax((epoch, next, step, opened, journal_end, toUnixTimestamp64Milli(at)), at)
+FROM progress GROUP BY topic, `partition`
+"""
+
+
+def columns(row: type[tuple[Any, ...]]) -> list[str]:
+    """Name a table's columns: the row's fields."""
+    return [name.rstrip("_") for name in row._fields]  # type: ignore[attr-defined]  # every row is a NamedTuple
+
+
+class ClickHouseKeeper:
+    """One client, made anew after each failure."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._client: Client | None = None
+        self._inserts: dict[str, InsertContext] = {}
+
+    def setup(self) -> None:
+        """Connect, and look up every table's columns."""
+        self.close()
+        try:
+            client = self._client = connect(self._settings)
+            self._inserts = {
+                table: client.create_insert_context(
+                    table, column_names=columns(row), column_oriented=True, settings=_SYNCHRONOUS
+                )
+                for table, row in TABLES.items()
+            }
+        except (ClickHouseError, OSError) as error:
+            self.close()
+            raise self._failure(error) from None
+
+    def write(self, batch: Batch) -> None:
+        """Insert table by table."""
+        rows: dict[str, Sequence[tuple[Any, ...]]] = {
+            "events_rows": batch.events,
+            "panes_rows": batch.panes,
+            "tag_panes_rows": batch.tag_panes,
+            "samples_rows": batch.samples,
+            "contacts_rows": batch.contacts,
+            "progress": batch.progress,
+        }
+        client = self._connected()
+        try:
+            for table in TABLES:
+                if rows[table]:
+                    insert = self._inserts[table]
+                    insert.data = list(zip(*rows[table], strict=True))
+                    client.insert(context=insert)
+        except (ClickHouseError, OSError) as error:
+            self.close()
+            raise self._failure(error) from None
+
+    def progress(self) -> list[Progress]:
+        """Ask how far each source partition is."""
+        client = self._connected()
+        try:
+            found = client.query(_PROGRESS).result_rows
+        except (ClickHouseError, OSError) as error:
+            self.close()
+            raise self._failure(error) from None
+        return [Progress(str(topic), int(partition), *map(int, latest)) for topic, partition, latest in found]
+
+    def close(self) -> None:
+        """Close the client; a second call does nothing."""
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def _connected(self) -> Client:
+        if self._client is None:
+            self.setup()
+        if self._client is None:
+            raise KeeperAwayError("ClickHouse is not connected")
+        return self._client
+
+    def _failure(self, error: Exception) -> Exception:
+        if is_away(error):
+            return KeeperAwayError(f"ClickHouse at {address(self._settings)} does not answer: {reason(error)}")
+        if any(f"ode: {code}." in str(error) for code in (60, 81)):
+            return KeeperUnfitError(
+                f"ClickHouse at {address(self._settings)} has no database {self._settings.clickhouse_database} with "
+                "Pulssi's tables: `pulssi migrate` makes them"
+            )
+        return KeeperUnfitError(f"ClickHouse at {address(self._settings)} refuses: {reason(error)}")

@@ -1,0 +1,142 @@
+"""What is to be written next: steps gathered into one batch, each key once, its latest value.
+
+Pure. A row of a contact carries the step that last changed it, so of a contact's record only what came after the last
+step that is in needs writing; where that is not known, all of it. A tombstone is no retraction: it only says that the
+worker forgot the contact, and is passed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from schemas.journal import (
+    CONTACT,
+    PANE,
+    TAG_PANE,
+    Head,
+    decode_contact,
+    decode_pane,
+    decode_pane_key,
+    decode_tag_pane,
+    decode_tag_pane_key,
+)
+from schemas.topics import channel_of
+from sinks.port import Batch
+from sinks.rows import ContactRow, PaneRow, Progress, SampleRow, TagPaneRow, version_of
+from streams.journal.assembly import Step
+
+#: The step that is in where none is known: every row is later.
+NOTHING: Final = -1
+
+#: A source topic and a partition of it.
+Place = tuple[str, int]
+
+
+class Reached(NamedTuple):
+    """How far a partition is with the steps gathered so far."""
+
+    head: Head
+    journal_end: int
+
+
+class Pending:
+    """Steps of one batch to be. `written` is the step that is in, by partition, where it is known."""
+
+    def __init__(self, written: dict[Place, int] | None = None) -> None:
+        self._written = dict(written or {})
+        self._records: dict[tuple[Place, bytes], tuple[int, bytes]] = {}
+        self.reached: dict[Place, Reached] = {}
+        #: Bytes of keys and values held.
+        self.size = 0
+        self.steps = 0
+
+    def add(self, step: Step) -> None:
+        """Take the next step of its partition."""
+        place = step.source, step.partition
+        if step.anew:
+            self._written.pop(place, None)
+        records, epoch = self._records, step.head.epoch
+        for offset, key, value in step.records:
+            if value is None:
+                continue
+            before = records.get((place, key))
+            self.size += len(value) + (len(key) if before is None else -len(before[1]))
+            records[place, key] = (version_of(epoch, offset), value)
+        self.reached[place] = Reached(step.head, step.end)
+        self.steps += 1
+
+    def after(self) -> dict[Place, int]:
+        """Return the step that is in, by partition, once this is written."""
+        return {**self._written, **{place: reached.head.step for place, reached in self.reached.items()}}
+
+    def batch(self) -> Batch:
+        """Return all of it as rows, without events and progress."""
+        batch = Batch()
+        for (place, key), (version, value) in self._records.items():
+            kind = key[:1]
+            if kind == CONTACT:
+                self._add_contact(batch, place, key, version, value)
+            elif kind == PANE:
+                batch.panes.append(_pane_row(place, key, version, value))
+            elif kind == TAG_PANE:
+                batch.tag_panes.append(_tag_pane_row(place, key, version, value))
+        return batch
+
+    def _add_contact(self, batch: Batch, place: Place, key: bytes, version: int, value: bytes) -> None:
+        contact_id = key[1:].decode()
+        summary, rows, gone = decode_contact(value)
+        fields = {**summary, "contact_id": contact_id, "version": version}
+        fields.pop("v")
+        batch.contacts.append(ContactRow(**{name: fields[name] for name in ContactRow._fields}))  # type: ignore[arg-type]  # a Summary's fields are the row's
+        after = self._written.get(place, NOTHING)
+        channel = summary["channel"]
+        for step, sample in rows:
+            if step > after:
+                row = SampleRow(sample.sample, contact_id, sample.slot, version, False, sample.at, channel, *sample[3:])
+                batch.samples.append(row)
+        issued = {(sample.sample, sample.slot) for _, sample in rows}
+        for step, name, slot in gone:
+            if step > after and (name, slot) not in issued:
+                batch.samples.append(SampleRow(name, contact_id, slot, version, True))
+
+
+def progress_rows(reached: Iterable[tuple[Place, Reached]], at: int) -> list[Progress]:
+    """Say how far the partitions are; `at` in UTC milliseconds."""
+    return [
+        Progress(topic, partition, head.epoch, head.next, head.step, head.open, end, at)
+        for (topic, partition), (head, end) in reached
+    ]
+
+
+def claims(reached: Iterable[tuple[Place, Reached]], at: int) -> list[Progress]:
+    """Say that an epoch has begun, before its first row: no later life may take its number, whatever becomes of it."""
+    return [Progress(topic, partition, head.epoch, 0, 0, -1, 0, at) for (topic, partition), (head, _) in reached]
+
+
+def _pane_row(place: Place, key: bytes, version: int, value: bytes) -> PaneRow:
+    topic, partition = place
+    pane = decode_pane_key(key)
+    return PaneRow(
+        pane.sample,
+        pane.start,
+        channel_of(topic) or "",
+        pane.queue,
+        pane.priority,
+        pane.team,
+        pane.segment,
+        pane.epoch,
+        topic,
+        partition,
+        "",
+        version,
+        *decode_pane(value),
+    )
+
+
+def _tag_pane_row(place: Place, key: bytes, version: int, value: bytes) -> TagPaneRow:
+    topic, partition = place
+    pane = decode_tag_pane_key(key)
+    n, known = decode_tag_pane(value)
+    channel = channel_of(topic) or ""
+    return TagPaneRow(pane.start, channel, pane.queue, pane.tag, pane.epoch, topic, partition, "", version, known, n)

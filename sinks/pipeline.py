@@ -1,0 +1,205 @@
+"""From the journals and the source topics to a keeper, batch after batch.
+
+One task gathers steps while another writes: first the events below the batch's heads, then its rows, then how far that
+is. So whatever is in has its events in the archive, and after any failure the same batch, or a larger one, is written
+again with the same result. Memory is bounded: a full batch that cannot be written holds up the reading.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential
+
+from schemas.journal import Head
+from schemas.settings import Settings
+from sinks.archive import event_rows
+from sinks.pending import Pending, Place, Reached, claims, progress_rows
+from sinks.port import Batch, Keeper, KeeperAwayError, KeeperUnfitError
+from sinks.rows import EventRow, Progress
+from sinks.sources import SourceReader
+from sinks.vitals import Vitals
+from streams.journal.tail import JournalTail
+
+#: A batch is begun so often, unless it is full before.
+EVERY_S: Final = 1.0
+FULL_BYTES: Final = 16 * 1024 * 1024
+#: Above this nothing more is read until a batch was written.
+HOLD_BYTES: Final = 2 * FULL_BYTES
+STEP_RECORDS: Final = 5_000
+POLL_MS: Final = 100
+EVENTS_AT_ONCE: Final = 20_000
+
+Answer = TypeVar("Answer")
+
+_BACK_OFF: Final = wait_exponential(multiplier=0.2, max=5.0)
+_LOG: Final = logging.getLogger(__name__)
+
+
+class JournalUnreadableError(Exception):
+    """A journal cannot be read by this version; says why, and the way out."""
+
+
+class Pipeline:
+    """The sink's two tasks and what they share."""
+
+    def __init__(
+        self, settings: Settings, keeper: Keeper, vitals: Vitals, now: Callable[[], float] = time.time
+    ) -> None:
+        group = f"{settings.application}-sink"
+        self._keeper = keeper
+        self._vitals = vitals
+        self._now = now
+        self._tail = JournalTail(settings, group=group)
+        self._sources = SourceReader(settings, group)
+        self._pending = Pending()
+        self._epochs: dict[Place, int] = {}
+        self._at = 0
+        self._stopping = asyncio.Event()
+        self._changed = asyncio.Condition()
+        self.started = False
+
+    async def start(self) -> None:
+        """Ask the keeper how far it is, and go there; waits for keeper, broker and topics, and says so."""
+        found = await self._with_retries(self._ask)
+        places = {(row.topic, row.partition): row for row in found}
+        self._epochs = {place: row.epoch for place, row in places.items()}
+        self._at = max((row.at for row in found), default=0)
+        going_on = {place: row for place, row in places.items() if row.journal_end}
+        self._pending = Pending({place: row.step for place, row in going_on.items()})
+        self._vitals.waiting_for = "the broker or its topics are not there yet"
+        await self._tail.start(
+            {place: row.journal_end for place, row in going_on.items()},
+            {place: Head(row.next, row.step, epoch=row.epoch, open=row.opened) for place, row in going_on.items()},
+        )
+        await self._sources.start({place: row.next for place, row in places.items()})
+        self.started = True
+        self._vitals.waiting_for = "the journals are not read to their end yet"
+
+    def _ask(self) -> list[Progress]:
+        self._keeper.setup()
+        return self._keeper.progress()
+
+    async def stop(self) -> None:
+        """Let go of the connections."""
+        await self._tail.stop()
+        await self._sources.stop()
+        await asyncio.to_thread(self._keeper.close)
+
+    async def run(self) -> None:
+        """Read and write until `finish`, then write what is in hand, and return."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._gather())
+            tasks.create_task(self._write())
+
+    async def finish(self) -> None:
+        """Have `run` come to its end."""
+        self._stopping.set()
+        async with self._changed:
+            self._changed.notify_all()
+
+    async def _gather(self) -> None:
+        while not self._stopping.is_set():
+            async with self._changed:
+                await self._changed.wait_for(lambda: self._pending.size < HOLD_BYTES or self._stopping.is_set())
+            try:
+                steps = await self._tail.steps(POLL_MS, STEP_RECORDS)
+            except ValueError as error:
+                raise JournalUnreadableError(str(error)) from None
+            if not self._pending.size:
+                self._vitals.beat()
+            async with self._changed:
+                for step in steps:
+                    self._pending.add(step)
+                self._vitals.pending_bytes = self._pending.size
+                if steps:
+                    self._changed.notify_all()
+
+    async def _write(self) -> None:
+        begun = 0.0
+        while True:
+            await self._wait_for_a_batch(begun)
+            begun = time.monotonic()
+            pending, self._pending = self._pending, Pending(self._pending.after())
+            async with self._changed:
+                self._changed.notify_all()
+            if pending.steps:
+                await self._put(pending)
+            elif self._stopping.is_set():
+                return
+
+    async def _wait_for_a_batch(self, begun: float) -> None:
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._pending.steps > 0 or self._stopping.is_set())
+            rest = begun + EVERY_S - time.monotonic()
+            if rest > 0:
+                try:
+                    async with asyncio.timeout(rest):
+                        await self._changed.wait_for(
+                            lambda: self._pending.size >= FULL_BYTES or self._stopping.is_set()
+                        )
+                except TimeoutError:
+                    return
+
+    async def _put(self, pending: Pending) -> None:
+        """Write one batch: claims of new epochs, events, rows, progress."""
+        reached = pending.reached
+        await self._claim(reached)
+        await self._archive(reached)
+        batch = await asyncio.to_thread(pending.batch)
+        batch.progress = progress_rows(reached.items(), self._tick())
+        await self._keep(batch)
+        self._vitals.reached(reached)
+        self._vitals.waiting_for = None if self._tail.caught_up() else "the journals are not read to their end yet"
+        words = {place: (end, f"{head.epoch}:{head.step}") for place, (head, end) in reached.items()}
+        await self._tail.commit(words)
+        await self._sources.commit(reached)
+
+    async def _claim(self, reached: dict[Place, Reached]) -> None:
+        begun = {place: each for place, each in reached.items() if each.head.epoch > self._epochs.get(place, 0)}
+        if not begun:
+            return
+        await self._keep(Batch(progress=claims(begun.items(), self._tick())))
+        for place, each in begun.items():
+            if place in self._epochs:
+                self._sources.begin_anew(place)
+            self._epochs[place] = each.head.epoch
+
+    async def _archive(self, reached: dict[Place, Reached]) -> None:
+        """Write the events below the heads of the epoch that the source topics are in."""
+        ends = {place: head.next for place, (head, _) in reached.items() if head.epoch == self._epochs[place]}
+        rows: list[EventRow] = []
+        async for tp, records in self._sources.below(ends):
+            self._vitals.beat()
+            rows += await asyncio.to_thread(event_rows, records, self._epochs[tp.topic, tp.partition])
+            if len(rows) >= EVENTS_AT_ONCE:
+                await self._keep(Batch(events=rows))
+                rows = []
+        if rows:
+            await self._keep(Batch(events=rows))
+
+    async def _keep(self, batch: Batch) -> None:
+        await self._with_retries(lambda: self._keeper.write(batch))
+        self._vitals.wrote(batch)
+
+    def _tick(self) -> int:
+        """Tell the time in UTC milliseconds, always later than before: of progress the latest counts."""
+        self._at = max(self._at + 1, int(self._now() * 1000))
+        return self._at
+
+    async def _with_retries(self, ask: Callable[[], Answer]) -> Answer:
+        return await AsyncRetrying(
+            wait=_BACK_OFF,
+            retry=retry_if_exception_type((KeeperAwayError, KeeperUnfitError)),
+            before_sleep=self._say,
+        )(asyncio.to_thread, ask)
+
+    def _say(self, state: RetryCallState) -> None:
+        why = str(state.outcome.exception()) if state.outcome else ""
+        self._vitals.failed(why)
+        if state.attempt_number in {1, 5} or state.attempt_number % 12 == 0:
+            _LOG.warning("waiting: %s", why)

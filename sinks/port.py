@@ -1,0 +1,59 @@
+"""The seam between the sink process and where it writes: what any keeper of the numbers must do.
+
+A keeper owns its connection and nothing else. Writing is idempotent by key and version, so that the process may write a
+batch again after any failure; a keeper must never count on seeing a batch once, or on seeing every version of a key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from sinks.rows import ContactRow, EventRow, PaneRow, Progress, SampleRow, TagPaneRow
+
+
+class KeeperAwayError(ConnectionError):
+    """It does not answer, or says that it is not well: wait, and try again."""
+
+
+class KeeperUnfitError(Exception):
+    """It cannot take what the sink writes, such as without its tables; says why, and the way out."""
+
+
+@dataclass
+class Batch:
+    """Rows to write together; of each key the latest version only."""
+
+    events: list[EventRow] = field(default_factory=list)
+    panes: list[PaneRow] = field(default_factory=list)
+    tag_panes: list[TagPaneRow] = field(default_factory=list)
+    samples: list[SampleRow] = field(default_factory=list)
+    contacts: list[ContactRow] = field(default_factory=list)
+    #: Written last: what it says is in.
+    progress: list[Progress] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.events) + len(self.panes) + len(self.tag_panes) + len(self.samples) + len(self.contacts)
+
+
+class Keeper(Protocol):
+    """Where the sink writes. Methods block, and are called from one thread at a time."""
+
+    def setup(self) -> None:
+        """Connect, and check that batches can be written. Raises KeeperAwayError or KeeperUnfitError."""
+        ...
+
+    def write(self, batch: Batch) -> None:
+        """Write a batch in the order of its fields; when this returns, it is kept.
+
+        Raises KeeperAwayError with any part of it written, and KeeperUnfitError.
+        """
+        ...
+
+    def progress(self) -> list[Progress]:
+        """Return the latest progress of each source partition. Raises as `write`."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the connection; `setup` makes another."""
+        ...

@@ -1,0 +1,98 @@
+"""The sink process: what the stream has committed, and the events it came from, into ClickHouse.
+
+Here is only the edge: signals, the health server, exit codes. It ends by itself only where going on would be wrong.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+from typing import Final
+
+from schemas.settings import Settings
+from sinks.clickhouse.keeper import ClickHouseKeeper
+from sinks.pipeline import JournalUnreadableError, Pipeline
+from sinks.port import Keeper
+from sinks.vitals import Vitals
+
+#: How long the batch in hand may take after the signal; unwritten, it is read again by the next sink.
+STOP_WITHIN_S: Final = 15.0
+
+EXIT_DONE: Final = 0
+EXIT_NO: Final = 1
+EXIT_NEEDED: Final = 3
+#: Exit status after a bug in our own code.
+EXIT_BUG: Final = 70
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+class CannotListenError(Exception):
+    """The health server's address is not to be had."""
+
+
+def run(settings: Settings) -> int:
+    """Run the sink until SIGTERM or Ctrl-C; returns the exit code."""
+    return asyncio.run(_run(settings))
+
+
+async def _run(settings: Settings) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        await serve(settings, ClickHouseKeeper(settings), stop)
+    except CannotListenError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - a command's own output
+        return EXIT_NEEDED
+    except JournalUnreadableError as error:
+        print(f"the sink ends: {error}", file=sys.stderr)  # noqa: T201 - as above
+        return EXIT_NO
+    except Exception:  # noqa: BLE001 - whatever it is, the process ends, and says so
+        _LOG.exception("the sink ends, a bug")
+        return EXIT_BUG
+    return EXIT_DONE
+
+
+async def serve(settings: Settings, keeper: Keeper, stop: asyncio.Event) -> None:
+    """Write to the keeper until `stop` is set; then finish the batch in hand, where that is possible soon.
+
+    Raises CannotListenError, and JournalUnreadableError.
+    """
+    vitals = Vitals()
+    health = vitals.health()
+    try:
+        port = await health.start(settings.bind, settings.sink_port)
+    except OSError as error:
+        where = f"{settings.bind}:{settings.sink_port}"
+        raise CannotListenError(f"the sink cannot listen at {where}: {error.strerror}") from None
+    print(f"sink: health at http://{settings.bind}:{port}", flush=True)  # noqa: T201 - a command's own output
+    pipeline = Pipeline(settings, keeper, vitals)
+    working = asyncio.create_task(_work(pipeline))
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if not working.done() and pipeline.started:
+            await pipeline.finish()
+            await asyncio.wait([working], timeout=STOP_WITHIN_S)
+        if working.done():
+            await working
+    finally:
+        for task in (working, stopping):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                await task
+        await pipeline.stop()
+        await health.stop()
+
+
+async def _work(pipeline: Pipeline) -> None:
+    try:
+        await pipeline.start()
+        await pipeline.run()
+    except ExceptionGroup as group:
+        raise group.exceptions[0] from None

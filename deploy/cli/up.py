@@ -71,7 +71,7 @@ def up(data: Path | None, port_base: int | None, *, detach: bool, in_background:
     try:
         now = background.start(folder, options, lambda name, phase: click.echo(f"{name}: {phase}", err=True))
     except background.NotStartedError as error:
-        fail(f"not started; the parts' logs are in {folder / background.LOGS}, and its own ends:\n{error}", error.code)
+        fail(f"not started (logs: {folder / background.LOGS}):\n{error}", error.code)
     _print(now)
 
 

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -28,8 +28,17 @@ class NotStartedError(RuntimeError):
         self.code = code
 
 
-def _last_words(log: Path, lines: int = 5) -> str:
-    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+def _tail(log: Path, lines: int = 5) -> list[str]:
+    try:
+        return log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]
+    except FileNotFoundError:
+        return []
+
+
+def _last_words(log: Path, parts: Iterable[str]) -> str:
+    """Return the stack's own last lines, and those of the parts that died."""
+    told = [f"{part}: {line}" for part in parts for line in _tail(log.with_name(f"{part}.log"))]
+    return "\n".join([*told, *_tail(log)])
 
 
 def start(folder: Path, options: Sequence[str], on_part: Callable[[str, str], None]) -> StackState:
@@ -63,7 +72,8 @@ def _await_ready(
     while True:
         code = process.poll()
         if code is not None:
-            raise NotStartedError(_last_words(log), code if code > 0 else 1)
+            dead = [name for name, phase in told.items() if phase == "died"]
+            raise NotStartedError(_last_words(log, dead), code if code > 0 else 1)
         now = state.read(folder)
         if now is not None and now.pid == process.pid:
             for part in now.parts:

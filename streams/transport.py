@@ -8,12 +8,15 @@ own thread, with the seek and the fetch themselves.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from streams.partitions import Partitions, Place, Position
+
+#: Where a fetch began that no seek stands before; such a batch is passed over.
+NOWHERE: Final[Position] = (0, -1)
 
 
 class RecordBatch(NamedTuple):
@@ -43,6 +46,16 @@ class BatchThread(driver.AIOKafkaConsumerThread):
         super().__post_init__()
         self._at: dict[Place, Position] = {}
 
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Forget the positions: until the next seek, what is fetched belongs to no session."""
+        self._at.clear()
+        await super().on_partitions_revoked(revoked)
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Forget them once more: aiokafka goes on at the group's committed offsets, which may be past what is in."""
+        self._at.clear()
+        await super().on_partitions_assigned(assigned, generation_id)
+
     async def go_to(self, positions: Mapping[Place, Position]) -> None:
         """Seek, and give what is fetched from there on its session."""
         await self.call_thread(self._go_to, positions)
@@ -61,9 +74,10 @@ class BatchThread(driver.AIOKafkaConsumerThread):
         return {tp: [self._batch(tp, records)] for tp, records in fetched.items() if records}
 
     def _batch(self, tp: TP, records: list[Any]) -> RecordBatch:
-        begins, session = self._at.get((tp.topic, tp.partition), (0, -1))
-        last = records[-1]
-        self._at[tp.topic, tp.partition] = last.offset + 1, session
+        place, last = (tp.topic, tp.partition), records[-1]
+        begins, session = self._at.get(place, NOWHERE)
+        if session != NOWHERE[1]:
+            self._at[place] = last.offset + 1, session
         return RecordBatch(
             topic=tp.topic,
             partition=tp.partition,

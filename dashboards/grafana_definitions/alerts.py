@@ -1,0 +1,232 @@
+"""One service-level alert rule for each policy: an alert a queue, where it goes, and which runbook helps.
+
+A rule's number is the shortfall: by how many percentage points a queue's live attainment is below the objective. It is
+0 where the objective is met, and where fewer contacts than the least volume were held against the target: too few to
+judge is neither good nor bad. Every queue of the last day has a row, so that no data at all means that Pulssi delivers
+nothing, which is an alert of its own and never a green light.
+"""
+
+# ruff: noqa: S608 - these queries are written to files, and what comes from a policy is quoted
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from dashboards.grafana_definitions.live_floor import LEVEL_PANEL, panel_id
+from dashboards.grafana_definitions.site import DASHBOARD_UID, DATA_SOURCE_UID, FOLDER, Json, Site
+from schemas.policies import Policy
+
+GROUP: Final = "Service level"
+CONTACT_POINT: Final = "pulssi-webhook"
+#: The label that tells Pulssi's alerts from others.
+SERVICE: Final = "pulssi"
+
+#: Attainment is judged over this long at least; over the target itself where that is longer.
+_LEAST_WINDOW_S: Final = 1_800
+#: Queues that had anything in this time are watched.
+_WATCHED_S: Final = 86_400
+#: Contacts held against the target below which a queue is not judged.
+LEAST_VOLUME: Final = 10
+
+_EVERY_S: Final = 60
+_FOR: Final = "5m"
+
+_LABEL: Final = re.compile(r"[^a-z0-9]+")
+
+
+def _slug(name: str) -> str:
+    return _LABEL.sub("-", name.lower()).strip("-")
+
+
+def rule_uid(policy: Policy) -> str:
+    """Name a policy's rule; the runbook's file is named alike."""
+    return f"service-level-{_slug(policy.name)}"
+
+
+def window_s(policy: Policy) -> int:
+    """Say over how many seconds a policy is judged."""
+    return max(_LEAST_WINDOW_S, policy.target_ms // 1_000)
+
+
+def _quoted(value: str) -> str:
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _conditions(policy: Policy) -> str:
+    """What a pane must be for this policy, or any of its kind, to hold for it."""
+    fields = {
+        "channel": policy.channel,
+        "queue": policy.queue,
+        "priority": policy.priority,
+        "segment": policy.segment,
+    }
+    return " AND ".join(f"{field} = {_quoted(value)}" for field, value in fields.items() if value is not None) or "1"
+
+
+def _its_own(policy: Policy, policies: Iterable[Policy]) -> str:
+    """The panes that this policy and no earlier one applies to."""
+    conditions = [_conditions(policy)]
+    for earlier in policies:
+        if earlier is policy:
+            break
+        if earlier.metric == policy.metric and earlier.channel in {None, policy.channel}:
+            conditions.append(f"NOT ({_conditions(earlier)})")
+    return " AND ".join(conditions)
+
+
+def _breached(policy: Policy) -> str:
+    """Contacts that wait beyond their target now, where the gauges can tell them: they know channel and queue only."""
+    if policy.metric != "first_response" or policy.priority is not None or policy.segment is not None:
+        return "SELECT '' AS channel, '' AS queue, 0 AS breached WHERE 0"
+    return f"SELECT channel, queue, breached FROM gauges WHERE {_conditions(policy)}"
+
+
+def shortfall(policy: Policy, policies: Sequence[Policy]) -> str:
+    """Write the rule's question: channel, queue, and the shortfall in percentage points.
+
+    `policies` are all of them, in order: the first that applies is the one that counts.
+    """
+    answered, abandoned = policy.metric, "abandoned" if policy.metric == "first_response" else ""
+    window = window_s(policy)
+    watched = max(_WATCHED_S, window)
+    return f"""SELECT channel, queue,
+  if(counted.held + ifNull(now.breached, 0) < {LEAST_VOLUME}, 0,
+    greatest(0, round(100 * ({policy.objective} - ifNull(
+      pulssi_service_level('{policy.formula}', counted.answered + ifNull(now.breached, 0), counted.answered_within,
+        counted.abandoned, counted.abandoned_within, counted.short), {policy.objective})), 2))) AS shortfall
+FROM (
+  SELECT channel, queue,
+    sumIf(n_target, recent AND sample = '{answered}') AS answered,
+    sumIf(n_within, recent AND sample = '{answered}') AS answered_within,
+    sumIf(n_target, recent AND sample = '{abandoned}') AS abandoned,
+    sumIf(n_within, recent AND sample = '{abandoned}') AS abandoned_within,
+    sumIf(n_short, recent AND sample = '{abandoned}') AS short,
+    answered + abandoned - short AS held
+  FROM (
+    SELECT channel, queue, sample, n_target, n_within, n_short,
+      pane_start > $__toTime - INTERVAL {window} SECOND AS recent
+    FROM panes
+    WHERE pane_start > $__toTime - INTERVAL {watched} SECOND AND pane_start <= $__toTime
+      AND {_its_own(policy, policies)}
+  )
+  GROUP BY channel, queue
+) AS counted
+LEFT JOIN ({_breached(policy)}) AS now USING (channel, queue)
+ORDER BY channel, queue"""
+
+
+def _words(seconds: int) -> str:
+    for length, name in ((3_600, "h"), (60, "min")):
+        if seconds >= length and seconds % length == 0:
+            return f"{seconds // length} {name}"
+    return f"{seconds} s"
+
+
+def _annotations(site: Site, policy: Policy) -> dict[str, str]:
+    promise = f"{policy.objective:.0%} within {_words(policy.target_ms // 1_000)}"
+    return {
+        "summary": f"{{{{ $labels.channel }}}} {{{{ $labels.queue }}}} is {{{{ $values.A }}}} points below {promise}",
+        "description": (
+            f"Policy {policy.name}: {promise} ({policy.metric.replace('_', ' ')}, formula {policy.formula}, live: "
+            f"contacts that wait beyond their target count as missed), judged over {_words(window_s(policy))} from "
+            f"{LEAST_VOLUME} contacts on. Without a queue in its labels: no data of this channel for a day."
+        ),
+        "runbook_url": f"{site.runbooks.rstrip('/')}/{rule_uid(policy)}.md",
+        "__dashboardUid__": DASHBOARD_UID,
+        "__panelId__": str(panel_id(site, LEVEL_PANEL)),
+    }
+
+
+def _query(site: Site, policy: Policy, policies: Sequence[Policy]) -> Json:
+    return {
+        "refId": "A",
+        "queryType": "table",
+        "relativeTimeRange": {"from": window_s(policy), "to": 0},
+        "datasourceUid": DATA_SOURCE_UID,
+        "model": {
+            "refId": "A",
+            "datasource": site.data_source,
+            "editorType": "sql",
+            "queryType": "table",
+            "format": 1,
+            "intervalMs": 60_000,
+            "maxDataPoints": 1_000,
+            "rawSql": shortfall(policy, policies),
+        },
+    }
+
+
+def _threshold() -> Json:
+    expression = {"type": "__expr__", "uid": "__expr__"}
+    return {
+        "refId": "B",
+        "queryType": "",
+        "relativeTimeRange": {"from": 0, "to": 0},
+        "datasourceUid": "__expr__",
+        "model": {
+            "refId": "B",
+            "datasource": expression,
+            "type": "threshold",
+            "expression": "A",
+            "conditions": [{"type": "query", "evaluator": {"type": "gt", "params": [0]}}],
+            "intervalMs": 60_000,
+            "maxDataPoints": 1_000,
+        },
+    }
+
+
+def _rule(site: Site, policy: Policy, policies: Sequence[Policy]) -> Json:
+    # The channel stands here too: an alert for want of data has no labels from the answer.
+    labels = {"service": SERVICE, "policy": policy.name, "severity": "page"}
+    if policy.channel is not None:
+        labels["channel"] = policy.channel
+    return {
+        "uid": rule_uid(policy),
+        "title": f"Service level {policy.name}",
+        "condition": "B",
+        "data": [_query(site, policy, policies), _threshold()],
+        "noDataState": "Alerting",
+        "execErrState": "Error",
+        "for": _FOR,
+        "annotations": _annotations(site, policy),
+        "labels": labels,
+    }
+
+
+def rules(site: Site, policies: Sequence[Policy]) -> list[Json]:
+    """Describe one rule for each policy."""
+    return [_rule(site, policy, policies) for policy in policies]
+
+
+def rule_group(site: Site, policies: Sequence[Policy]) -> Json:
+    """Describe the group that the rules are evaluated in."""
+    return {
+        "orgId": 1,
+        "name": GROUP,
+        "folder": FOLDER,
+        "interval": f"{_EVERY_S}s",
+        "rules": rules(site, policies),
+    }
+
+
+def receiver(site: Site) -> Json:
+    """Describe who gets the alerts: one webhook."""
+    return {
+        "uid": CONTACT_POINT,
+        "type": "webhook",
+        "settings": {"url": site.webhook_url, "httpMethod": "POST"},
+        "disableResolveMessage": False,
+    }
+
+
+def route() -> Json:
+    """Describe how alerts are bundled: one message for each queue."""
+    return {
+        "receiver": CONTACT_POINT,
+        "group_by": ["alertname", "channel", "queue"],
+        "group_wait": "10s",
+        "group_interval": "1m",
+        "repeat_interval": "4h",
+    }

@@ -1,0 +1,98 @@
+"""The provisioning folder: every file as text, written, and compared with what stands on the disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, Literal, NamedTuple
+
+from dashboards.grafana_definitions.alerts import CONTACT_POINT, receiver, route, rule_group
+from dashboards.grafana_definitions.live_floor import live_floor
+from dashboards.grafana_definitions.site import FOLDER, FOLDER_UID, READER_PASSWORD, Json, Site, data_source_of
+from dashboards.grafana_definitions.yaml_text import to_yaml
+from schemas.policies import DEFAULT_POLICIES
+
+#: Where the generated files stand in this package.
+FOLDER_HERE: Final = Path(__file__).resolve().parent.parent / "grafana"
+
+_DO_NOT_EDIT: Final = "# Written by `pulssi dashboards build` from dashboards/grafana_definitions: change those.\n"
+
+#: Only in these is a file that no definition gives called left over.
+_OURS: Final = ("datasources", "dashboards", "alerting")
+
+
+class Drift(NamedTuple):
+    """A file that is not as its definition says."""
+
+    path: str
+    problem: Literal["missing", "differs", "left over"]
+
+
+def _yaml(value: Json) -> str:
+    return _DO_NOT_EDIT + to_yaml({"apiVersion": 1, **value})
+
+
+def _provider() -> Json:
+    return {
+        "providers": [
+            {
+                "name": "pulssi",
+                "orgId": 1,
+                "folder": FOLDER,
+                "folderUid": FOLDER_UID,
+                "type": "file",
+                "disableDeletion": False,
+                "allowUiUpdates": False,
+                "updateIntervalSeconds": 30,
+                # Grafana's own variable: the same wherever the folder is put.
+                "options": {"path": "$GF_PATHS_PROVISIONING/dashboards"},
+            }
+        ]
+    }
+
+
+def texts(site: Site) -> dict[str, str]:
+    """Give every file of the provisioning folder by its path in it."""
+    data_source = {
+        **data_source_of(site),
+        "editable": False,
+        "secureJsonData": {"password": f"${READER_PASSWORD}"},
+    }
+    return {
+        "datasources/pulssi.yaml": _yaml({"datasources": [data_source]}),
+        "dashboards/pulssi.yaml": _yaml(_provider()),
+        "dashboards/live-floor.json": json.dumps(live_floor(site), indent=2, ensure_ascii=False) + "\n",
+        "alerting/rules.yaml": _yaml({"groups": [rule_group(site, DEFAULT_POLICIES)]}),
+        "alerting/contact-points.yaml": _yaml(
+            {"contactPoints": [{"orgId": 1, "name": CONTACT_POINT, "receivers": [receiver(site)]}]}
+        ),
+        "alerting/policies.yaml": _yaml({"policies": [{"orgId": 1, **route()}]}),
+    }
+
+
+def drift(folder: Path, wanted: Mapping[str, str]) -> list[Drift]:
+    """Compare a folder with what it should hold, in order of the paths."""
+    found = [
+        Drift(path, "missing" if not (folder / path).is_file() else "differs")
+        for path, text in wanted.items()
+        if not (folder / path).is_file() or (folder / path).read_bytes() != text.encode()
+    ]
+    present = {
+        path.relative_to(folder).as_posix() for own in _OURS for path in (folder / own).rglob("*") if path.is_file()
+    }
+    return sorted([*found, *(Drift(path, "left over") for path in present - wanted.keys())])
+
+
+def write(folder: Path, wanted: Mapping[str, str]) -> list[Drift]:
+    """Bring a folder to what it should hold and tell what changed; nothing is removed from another folder than ours."""
+    changed = drift(folder, wanted)
+    for path, problem in changed:
+        file = folder / path
+        if problem == "left over":
+            if folder == FOLDER_HERE:
+                file.unlink()
+            continue
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(wanted[path], encoding="utf-8")
+    return changed

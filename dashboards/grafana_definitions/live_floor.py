@@ -1,0 +1,304 @@
+"""The dashboard *Live floor*: what happens now, how the range went, and why, by channel and queue."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dashboards.grafana_definitions import queries
+from dashboards.grafana_definitions.panels import (
+    CLOCK,
+    LEVEL,
+    SHARE,
+    Column,
+    Limits,
+    Place,
+    bars,
+    lines,
+    repeated,
+    stat,
+    table,
+)
+from dashboards.grafana_definitions.site import DASHBOARD_UID, Json, Site
+
+#: The panel that alerts link to.
+LEVEL_PANEL: Final = "Service level over time · short_excluded"
+
+_FORMULA: Final = (
+    "Formula short_excluded: answered within target / (answered + abandoned - short abandons). Contacts without a "
+    "target and those that were under way before Pulssi saw them are left out; empty where nothing counts."
+)
+_RESPONSE: Final = (
+    "First response: from the start of the human clock (queue, hand-off or start of the contact) to the first human "
+    "reply, for calls to the answer."
+)
+_HANDLE: Final = "Handle time: talk, hold and wrap-up of one agent's segment, counted when it closes."
+_QUANTILE: Final = "Percentiles come from merged histograms and are within 1 % of exact."
+_STEP: Final = "The last step is still filling."
+
+_SOME: Final = Limits("text", ((1, "orange"),))
+_BAD: Final = Limits("text", ((1, "red"),))
+_VOLUME_COLOURS: Final = {"Offered": "blue", "Answered": "green", "Abandoned": "red"}
+_PERCENTILE_COLOURS: Final = {"p50": "green", "p80": "blue", "p90": "orange", "p95": "red"}
+
+
+def _figures(site: Site) -> list[Json]:
+    """The first row: one number a channel."""
+    width, height = 3, 5
+    return [
+        stat(
+            site,
+            "Waiting now",
+            "Contacts in a queue, or whose clock runs without a first response, at this moment.",
+            queries.WAITING,
+            Place(0, 0, width, height),
+            limits=_SOME,
+        ),
+        stat(
+            site,
+            "Longest wait now",
+            "How long the one who waits longest has waited, at this moment; 0 where nobody waits.",
+            queries.LONGEST_WAIT,
+            Place(3, 0, width, height),
+            unit=CLOCK,
+        ),
+        stat(
+            site,
+            "Offered",
+            "Contacts that came in during the range (outbound ones: with the customer's first message).",
+            queries.count_by_channel("offered"),
+            Place(6, 0, width, height),
+        ),
+        stat(
+            site,
+            "Answered",
+            "Contacts that got their first response from a human in the range.",
+            queries.count_by_channel("first_response"),
+            Place(9, 0, width, height),
+        ),
+        stat(
+            site,
+            "Abandoned",
+            "Contacts whose customer left before any response while the clock ran, short ones included.",
+            queries.count_by_channel("abandoned"),
+            Place(12, 0, width, height),
+            limits=_SOME,
+        ),
+        stat(
+            site,
+            "Service level · short_excluded",
+            f"Over the range. {_FORMULA}",
+            queries.LEVEL_BY_CHANNEL,
+            Place(15, 0, width, height),
+            unit=SHARE,
+            limits=LEVEL,
+        ),
+        stat(
+            site,
+            "First response p80",
+            f"Four of five answered in the range got their response within this. {_RESPONSE} {_QUANTILE}",
+            queries.percentile_by_channel("first_response", 0.8),
+            Place(18, 0, width, height),
+            unit=CLOCK,
+        ),
+        stat(
+            site,
+            "Handle time p50",
+            f"Half of the segments closed in the range took no longer. {_HANDLE} {_QUANTILE}",
+            queries.percentile_by_channel("handle", 0.5),
+            Place(21, 0, width, height),
+            unit=CLOCK,
+        ),
+    ]
+
+
+def _place_columns() -> list[Column]:
+    return [Column("channel", title="Channel", width=76), Column("queue", title="Queue", width=120)]
+
+
+def _by_queue(site: Site) -> list[Json]:
+    clocks = [
+        *(Column(f"Response {p}", CLOCK, title=f"Resp. {p}") for p in queries.PERCENTILES),
+        Column("AHT", CLOCK),
+        *(Column(f"Handle {p}", CLOCK) for p in queries.PERCENTILES),
+    ]
+    return [
+        table(
+            site,
+            "Now, by queue",
+            "Waiting: in a queue or without a first response. Awaiting reply: the customer wrote last. At risk: less "
+            "than the warning time is left; breached: beyond the target. Open: neither resolved, abandoned nor "
+            "disconnected. Handling: agents' open segments.",
+            queries.NOW_BY_QUEUE,
+            Place(0, 5, 9, 9),
+            [
+                *_place_columns(),
+                Column("Waiting", limits=_SOME),
+                Column("Longest wait", CLOCK, title="Longest"),
+                Column("Awaiting reply", title="Awaiting"),
+                Column("Longest await", CLOCK, title="Longest"),
+                Column("At risk", limits=_SOME),
+                Column("Breached", limits=_BAD),
+            ],
+        ),
+        table(
+            site,
+            "In the range, by queue",
+            f"{_RESPONSE} {_HANDLE} AHT: sum of handle times / segments. {_QUANTILE} Service level: {_FORMULA}",
+            queries.RANGE_BY_QUEUE,
+            Place(9, 5, 15, 9),
+            [*_place_columns(), Column("Service level", SHARE, LEVEL, title="SL short_excl."), *clocks],
+        ),
+    ]
+
+
+def _over_time(site: Site) -> list[Json]:
+    return [
+        lines(
+            site,
+            "Offered, answered, abandoned",
+            f"Contacts a step, by when each thing happened. {_STEP}",
+            queries.VOLUMES,
+            Place(0, 14, 8, 8),
+            colours=_VOLUME_COLOURS,
+            style={"lineWidth": 1, "fillOpacity": 12},
+        ),
+        lines(
+            site,
+            "Offered, by channel or queue",
+            f"Contacts a step that came in, stacked; `Lines by` chooses between channels and queues. {_STEP}",
+            queries.OFFERED_BY_LINE,
+            Place(8, 14, 8, 8),
+            interval="5m",
+            name="line",
+            style={"drawStyle": "bars", "fillOpacity": 80, "lineWidth": 0, "stacking": {"mode": "normal"}},
+        ),
+        lines(
+            site,
+            LEVEL_PANEL,
+            f"{_FORMULA} Each contact is held against the target in force when it was answered or abandoned. {_STEP}",
+            queries.LEVEL_OVER_TIME,
+            Place(16, 14, 8, 8),
+            unit=SHARE,
+            interval="10m",
+            name="line",
+            bounds=(0, 1),
+            limits=Limits("transparent", ((0.8, "green"),)),
+            style={"fillOpacity": 0, "showPoints": "auto", "spanNulls": 3_600_000},
+        ),
+    ]
+
+
+def _percentiles(site: Site) -> list[Json]:
+    rows = (
+        ("First response · $channel", f"{_RESPONSE} {_QUANTILE} {_STEP}", "first_response", 22),
+        ("Handle time · $channel", f"{_HANDLE} {_QUANTILE} {_STEP}", "handle", 30),
+    )
+    return [
+        repeated(
+            lines(
+                site,
+                title,
+                description,
+                queries.percentiles_over_time(sample),
+                Place(0, y, 8, 8),
+                unit=CLOCK,
+                interval="5m",
+                colours=_PERCENTILE_COLOURS,
+                style={"fillOpacity": 0, "spanNulls": 3_600_000, "showPoints": "auto"},
+            ),
+            "channel",
+            3,
+        )
+        for title, description, sample, y in rows
+    ]
+
+
+def _tags(site: Site) -> list[Json]:
+    meaning = "Contacts with the tag in effect, counted when it was put on; the twelve most frequent of the range."
+    return [
+        bars(site, "Volume per tag", meaning, queries.TAGS, Place(0, 38, 8, 10)),
+        lines(
+            site,
+            "Volume per tag over time",
+            f"The eight most frequent tags of the range, contacts a step, stacked. {_STEP}",
+            queries.TAGS_OVER_TIME,
+            Place(8, 38, 8, 10),
+            interval="10m",
+            name="named",
+            style={"drawStyle": "bars", "fillOpacity": 80, "lineWidth": 0, "stacking": {"mode": "normal"}},
+        ),
+        table(
+            site,
+            "Volume per tag, by queue",
+            "Contacts with the tag in effect, by channel and queue at the time it was put on; the fifty largest.",
+            queries.TAGS_BY_QUEUE,
+            Place(16, 38, 8, 10),
+            _place_columns(),
+        ),
+    ]
+
+
+def _choice(site: Site, name: str, label: str, sql: str) -> Json:
+    return {
+        "type": "query",
+        "name": name,
+        "label": label,
+        "datasource": site.data_source,
+        "query": {"rawSql": sql, "editorType": "sql", "refId": name},
+        "definition": sql,
+        "multi": True,
+        "includeAll": True,
+        "current": {"selected": True, "text": ["All"], "value": ["$__all"]},
+        "options": [],
+        "refresh": 2,  # whenever the range changes
+        "sort": 0,
+        "hide": 0,
+    }
+
+
+def _lines_by() -> Json:
+    choices = ("channel", "queue")
+    return {
+        "type": "custom",
+        "name": "by",
+        "label": "Lines by",
+        "query": ",".join(choices),
+        "multi": False,
+        "includeAll": False,
+        "current": {"selected": True, "text": choices[0], "value": choices[0]},
+        "options": [{"selected": c == choices[0], "text": c, "value": c} for c in choices],
+        "hide": 0,
+    }
+
+
+def live_floor(site: Site) -> Json:
+    """Describe the dashboard, its panels numbered in order."""
+    panels = [*_figures(site), *_by_queue(site), *_over_time(site), *_percentiles(site), *_tags(site)]
+    return {
+        "uid": DASHBOARD_UID,
+        "title": "Live floor",
+        "description": "Contacts now and in the range: waiting, volumes, service level, response and handle times.",
+        "tags": ["pulssi"],
+        "schemaVersion": 37,
+        "version": 1,
+        "editable": True,
+        "timezone": "browser",
+        "time": {"from": "now-3h", "to": "now"},
+        "refresh": "10s",
+        "timepicker": {"refresh_intervals": ["5s", "10s", "30s", "1m", "5m"]},
+        "templating": {
+            "list": [
+                _choice(site, "channel", "Channel", queries.CHANNELS),
+                _choice(site, "queue", "Queue", queries.QUEUES),
+                _lines_by(),
+            ]
+        },
+        "annotations": {"list": []},
+        "links": [],
+        "panels": [{"id": number, **panel} for number, panel in enumerate(panels, start=1)],
+    }
+
+
+def panel_id(site: Site, title: str) -> int:
+    """Find a panel's number. Raises StopIteration where there is none of that title."""
+    return next(int(panel["id"]) for panel in live_floor(site)["panels"] if panel["title"] == title)

@@ -1,0 +1,188 @@
+"""The dashboard's questions to ClickHouse. Only the views are asked; counters and histograms are merged, not averages.
+
+Grafana puts the dashboard's range in for `$__timeFilter`, the width of a step for `$__timeInterval` and
+`$__interval_s`, and what the viewer chose for `channel`, `queue` and `by`.
+"""
+
+# ruff: noqa: S608 - these queries are written to files: nothing that a user types goes in here
+
+from __future__ import annotations
+
+from typing import Final
+
+#: The service-level formula that the dashboard shows.
+FORMULA: Final = "short_excluded"
+
+#: Percentiles by the name they are shown with.
+PERCENTILES: Final = {"p50": 0.5, "p80": 0.8, "p90": 0.9, "p95": 0.95}
+
+_CHOSEN: Final = (
+    "$__conditionalAll(channel IN (${channel:singlequote}), $channel)"
+    " AND $__conditionalAll(queue IN (${queue:singlequote}), $queue)"
+)
+#: In a panel that is repeated by channel, `channel` is that panel's own.
+_OF_PANEL: Final = "channel IN (${channel:singlequote}) AND $__conditionalAll(queue IN (${queue:singlequote}), $queue)"
+_IN_RANGE: Final = "$__timeFilter(pane_start)"
+_LEVEL: Final = (
+    f"pulssi_service_level('{FORMULA}', sum(answered), sum(answered_within), sum(abandoned), "
+    "sum(abandoned_within), sum(short))"
+)
+_LINE: Final = "if('${by}' = 'queue', concat(channel, ' · ', queue), channel)"
+#: Steps without any pane count 0.
+_EVERY_STEP: Final = (
+    "WITH FILL FROM toDateTime(intDiv(toUInt32($__fromTime), $__interval_s) * $__interval_s)"
+    " TO $__toTime STEP toIntervalSecond($__interval_s)"
+)
+
+CHANNELS: Final = "SELECT DISTINCT channel FROM panes WHERE pane_start >= now() - INTERVAL 7 DAY ORDER BY channel"
+QUEUES: Final = """SELECT DISTINCT queue FROM panes
+WHERE pane_start >= now() - INTERVAL 7 DAY
+  AND $__conditionalAll(channel IN (${channel:singlequote}), $channel)
+ORDER BY queue"""
+
+
+def _seconds(sample: str, q: float) -> str:
+    return f"pulssi_quantile(sumMapIf(hist, sample = '{sample}'), {q}) / 1000"
+
+
+#: Queues of the range count 0 where nobody is in them now.
+_NOW: Final = f"""(
+  SELECT channel, queue, waiting, oldest_waiting_since, awaiting_reply, oldest_awaiting_since,
+    at_risk, breached, open, handling
+  FROM gauges
+  UNION ALL
+  SELECT DISTINCT channel, queue, 0, NULL, 0, NULL, 0, 0, 0, 0 FROM panes WHERE {_IN_RANGE}
+)"""
+
+
+def now_by_channel(value: str) -> str:
+    """A gauge now, one row a channel; `value` is an aggregate over the gauges' columns."""
+    return f"""SELECT channel, {value}
+FROM {_NOW}
+WHERE {_CHOSEN}
+GROUP BY channel
+ORDER BY channel"""
+
+
+WAITING: Final = now_by_channel("sum(waiting) AS waiting_now")
+LONGEST_WAIT: Final = now_by_channel(
+    "ifNull(dateDiff('second', min(oldest_waiting_since), now64(3, 'UTC')), 0) AS longest"
+)
+
+NOW_BY_QUEUE: Final = f"""SELECT channel, queue,
+  sum(waiting) AS "Waiting",
+  dateDiff('second', min(oldest_waiting_since), now64(3, 'UTC')) AS "Longest wait",
+  sum(awaiting_reply) AS "Awaiting reply",
+  dateDiff('second', min(oldest_awaiting_since), now64(3, 'UTC')) AS "Longest await",
+  sum(at_risk) AS "At risk",
+  sum(breached) AS "Breached",
+  sum(open) AS "Open",
+  sum(handling) AS "Handling"
+FROM {_NOW}
+WHERE {_CHOSEN}
+GROUP BY channel, queue
+ORDER BY channel, queue"""
+
+
+def count_by_channel(sample: str) -> str:
+    """How many samples of a kind in the range, one row a channel."""
+    return f"""SELECT channel, sumIf(n, sample = '{sample}') AS contacts
+FROM panes
+WHERE {_IN_RANGE} AND sample IN ('offered', 'first_response', 'abandoned') AND {_CHOSEN}
+GROUP BY channel
+ORDER BY channel"""
+
+
+LEVEL_BY_CHANNEL: Final = f"""SELECT channel, {_LEVEL} AS level
+FROM service_level
+WHERE {_IN_RANGE} AND {_CHOSEN}
+GROUP BY channel
+ORDER BY channel"""
+
+
+def percentile_by_channel(sample: str, q: float) -> str:
+    """A percentile in seconds over the range, one row a channel."""
+    return f"""SELECT channel, {_seconds(sample, q)} AS seconds
+FROM panes
+WHERE {_IN_RANGE} AND sample = '{sample}' AND {_CHOSEN}
+GROUP BY channel
+ORDER BY channel"""
+
+
+def _columns(sample: str, title: str) -> str:
+    return ",\n  ".join(f'{_seconds(sample, q)} AS "{title} {name}"' for name, q in PERCENTILES.items())
+
+
+RANGE_BY_QUEUE: Final = f"""SELECT channel, queue,
+  sumIf(n, sample = 'offered') AS "Offered",
+  sumIf(n, sample = 'first_response') AS "Answered",
+  sumIf(n, sample = 'abandoned') AS "Abandoned",
+  pulssi_service_level('{FORMULA}',
+    sumIf(n_target, sample = 'first_response'), sumIf(n_within, sample = 'first_response'),
+    sumIf(n_target, sample = 'abandoned'), sumIf(n_within, sample = 'abandoned'),
+    sumIf(n_short, sample = 'abandoned')) AS "Service level",
+  {_columns("first_response", "Response")},
+  sumIf(sum_ms, sample = 'handle') / nullIf(sumIf(n, sample = 'handle'), 0) / 1000 AS "AHT",
+  {_columns("handle", "Handle")}
+FROM panes
+WHERE {_IN_RANGE} AND sample IN ('offered', 'first_response', 'abandoned', 'handle') AND {_CHOSEN}
+GROUP BY channel, queue
+ORDER BY channel, queue"""
+
+VOLUMES: Final = f"""SELECT $__timeInterval(pane_start) AS time,
+  sumIf(n, sample = 'offered') AS "Offered",
+  sumIf(n, sample = 'first_response') AS "Answered",
+  sumIf(n, sample = 'abandoned') AS "Abandoned"
+FROM panes
+WHERE {_IN_RANGE} AND sample IN ('offered', 'first_response', 'abandoned') AND {_CHOSEN}
+GROUP BY time
+ORDER BY time {_EVERY_STEP}"""
+
+OFFERED_BY_LINE: Final = f"""SELECT $__timeInterval(pane_start) AS time, {_LINE} AS line, sum(n) AS offered
+FROM panes
+WHERE {_IN_RANGE} AND sample = 'offered' AND {_CHOSEN}
+GROUP BY time, line
+ORDER BY time, line"""
+
+LEVEL_OVER_TIME: Final = f"""SELECT $__timeInterval(pane_start) AS time, {_LINE} AS line, {_LEVEL} AS level
+FROM service_level
+WHERE {_IN_RANGE} AND {_CHOSEN}
+GROUP BY time, line
+ORDER BY time, line"""
+
+
+def percentiles_over_time(sample: str) -> str:
+    """The percentiles of a duration in seconds, a column each, for a panel that is repeated by channel."""
+    columns = ",\n  ".join(f"pulssi_quantile(sumMap(hist), {q}) / 1000 AS {name}" for name, q in PERCENTILES.items())
+    return f"""SELECT $__timeInterval(pane_start) AS time,
+  {columns}
+FROM panes
+WHERE {_IN_RANGE} AND sample = '{sample}' AND {_OF_PANEL}
+GROUP BY time
+ORDER BY time"""
+
+
+_TAG: Final = "if(known, tag, concat(tag, ' (not in the taxonomy)'))"
+
+TAGS: Final = f"""SELECT {_TAG} AS named, sum(n) AS "Contacts"
+FROM tag_panes
+WHERE {_IN_RANGE} AND {_CHOSEN}
+GROUP BY named
+ORDER BY "Contacts" DESC, named
+LIMIT 12"""
+
+TAGS_OVER_TIME: Final = f"""SELECT $__timeInterval(pane_start) AS time, {_TAG} AS named, sum(n) AS contacts
+FROM tag_panes
+WHERE {_IN_RANGE} AND {_CHOSEN}
+  AND tag IN (
+    SELECT tag FROM tag_panes WHERE {_IN_RANGE} AND {_CHOSEN} GROUP BY tag ORDER BY sum(n) DESC LIMIT 8
+  )
+GROUP BY time, named
+ORDER BY time, named"""
+
+TAGS_BY_QUEUE: Final = f"""SELECT channel, queue, {_TAG} AS "Tag", sum(n) AS "Contacts"
+FROM tag_panes
+WHERE {_IN_RANGE} AND {_CHOSEN}
+GROUP BY channel, queue, "Tag"
+ORDER BY "Contacts" DESC, channel, queue, "Tag"
+LIMIT 50"""

@@ -1,0 +1,69 @@
+"""What differs between installations, and the names that stay: the only place where an address stands.
+
+No secret ever stands here: the reader's password reaches Grafana by its own environment.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
+
+#: A piece of what Grafana reads, ready to be written as JSON or YAML.
+Json = dict[str, Any]
+
+DATA_SOURCE_UID: Final = "pulssi-clickhouse"
+DATA_SOURCE_TYPE: Final = "grafana-clickhouse-datasource"
+DASHBOARD_UID: Final = "pulssi-live-floor"
+FOLDER: Final = "Pulssi"
+FOLDER_UID: Final = "pulssi"
+
+#: ClickHouse's user for Grafana, and the variable of Grafana's environment that holds its password.
+READER: Final = "pulssi_reader"
+READER_PASSWORD: Final = "CLICKHOUSE_READER_PASSWORD"  # noqa: S105 - the variable's name, not its value
+
+_PORTS: Final = {"http": 8123, "https": 8443}
+
+
+class Site(NamedTuple):
+    """Where an installation's parts are, as Grafana reaches them."""
+
+    clickhouse_url: str = "http://127.0.0.1:8123"
+    database: str = "pulssi"
+    #: Gets alerts as JSON by POST.
+    webhook_url: str = "http://127.0.0.1:9095/pulssi"
+    #: What the runbooks' file names are joined to.
+    runbooks: str = "docs/runbooks"
+
+    @property
+    def data_source(self) -> Json:
+        """What refers to the data source, in panels and templates."""
+        return {"type": DATA_SOURCE_TYPE, "uid": DATA_SOURCE_UID}
+
+
+def data_source_of(site: Site) -> Json:
+    """Describe the data source, but for its password.
+
+    Raises ValueError where the address is no HTTP address.
+    """
+    parts = urlsplit(site.clickhouse_url)
+    if parts.scheme not in _PORTS or not parts.hostname:
+        raise ValueError(f"{parts.netloc.rpartition('@')[2] or 'the address'}: must look like http://host:8123")
+    json_data: Json = {
+        "host": parts.hostname,
+        "port": parts.port or _PORTS[parts.scheme],
+        "protocol": "http",
+        "secure": parts.scheme == "https",
+        "username": READER,
+        "defaultDatabase": site.database,
+        "queryTimeout": "60",
+    }
+    if parts.path.strip("/"):
+        json_data["path"] = parts.path
+    return {
+        "uid": DATA_SOURCE_UID,
+        "name": "Pulssi",
+        "type": DATA_SOURCE_TYPE,
+        "access": "proxy",
+        "isDefault": False,
+        "jsonData": json_data,
+    }

@@ -1,0 +1,156 @@
+"""`pulssi dashboards`: Grafana's files from their definitions, the check that they agree, the push to a Grafana."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import click
+
+from dashboards.grafana_definitions.files import FOLDER_HERE, Drift, drift, texts, write
+from dashboards.grafana_definitions.site import READER_PASSWORD, Site
+from deploy.cli.common import ANSWER_IS_NO, UNREACHABLE, UNUSABLE, fail, json_option
+
+_AT: Final = Site()
+
+_SITE_OPTIONS: Final = (
+    click.option(
+        "--clickhouse", default=_AT.clickhouse_url, show_default=True, help="ClickHouse, as Grafana reaches it."
+    ),
+    click.option("--webhook", default=_AT.webhook_url, show_default=True, help="Gets the alerts as JSON by POST."),
+    click.option(
+        "--runbooks", default=_AT.runbooks, show_default=True, help="What runbooks' file names are joined to."
+    ),
+)
+_out_option: Final = click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=FOLDER_HERE,
+    help="The provisioning folder (default: dashboards/grafana of the checkout).",
+)
+
+
+def _site_options(command: Callable[..., None]) -> Callable[..., None]:
+    for option in reversed(_SITE_OPTIONS):
+        command = option(command)
+    return command
+
+
+def _files(site: Site) -> dict[str, str]:
+    try:
+        return texts(site)
+    except ValueError as error:
+        fail(f"--clickhouse {error}", UNUSABLE)
+
+
+def _tell(found: list[Drift], folder: Path, said: str, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"folder": str(folder), "files": [one._asdict() for one in found]}))
+        return
+    for path, problem in found:
+        click.echo(f"{path}: {problem}")
+    click.echo(said)
+
+
+@click.group()
+def dashboards() -> None:
+    """Grafana's data source, dashboard and alert rules, written from their definitions in Python.
+
+    Example: pulssi dashboards check
+    """
+
+
+@dashboards.command()
+@_out_option
+@_site_options
+@json_option
+def build(out: Path, clickhouse: str, webhook: str, runbooks: str, *, as_json: bool) -> None:
+    """Write the provisioning folder; files that are right already are left alone.
+
+    Example: pulssi dashboards build --out /etc/grafana/provisioning --clickhouse http://clickhouse:8123
+    """
+    wanted = _files(Site(clickhouse_url=clickhouse, webhook_url=webhook, runbooks=runbooks))
+    try:
+        changed = write(out, wanted)
+    except OSError as error:
+        fail(f"{error.filename}: {error.strerror}: choose another folder by --out", UNUSABLE)
+    _tell(changed, out, f"{len(wanted)} files, {len(changed)} changed", as_json=as_json)
+
+
+@dashboards.command()
+@_out_option
+@_site_options
+@json_option
+def check(out: Path, clickhouse: str, webhook: str, runbooks: str, *, as_json: bool) -> None:
+    """End with 1, naming the files, where the folder is not as the definitions say.
+
+    Example: pulssi dashboards check && echo "no drift"
+    """
+    wanted = _files(Site(clickhouse_url=clickhouse, webhook_url=webhook, runbooks=runbooks))
+    found = drift(out, wanted)
+    said = "drift: run `pulssi dashboards build`" if found else f"{len(wanted)} files as defined"
+    _tell(found, out, said, as_json=as_json)
+    if found:
+        raise SystemExit(ANSWER_IS_NO)
+
+
+def _connect(url: str, token: str | None) -> Any:  # noqa: ANN401 - the library carries no types
+    from grafana_client import GrafanaApi  # noqa: PLC0415 - most of a second, not for `check`
+
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        fail("--url must look like http://host:3000 (a path may follow)", UNUSABLE)
+    credential = token or ((parts.username, parts.password or "") if parts.username else None)
+    prefix = parts.path.strip("/")
+    return GrafanaApi(
+        credential,
+        host=parts.hostname,
+        port=parts.port,
+        url_path_prefix=f"{prefix}/" if prefix else "",
+        protocol=parts.scheme,
+        timeout=30.0,
+    )
+
+
+@dashboards.command()
+@click.option("--url", envvar="GRAFANA_URL", default="http://127.0.0.1:3000", show_default=True, help="GRAFANA_URL")
+@_site_options
+@json_option
+def push(url: str, clickhouse: str, webhook: str, runbooks: str, *, as_json: bool) -> None:
+    """Bring a running Grafana to the definitions by its API; what is not Pulssi's stays.
+
+    GRAFANA_TOKEN holds a service account's token; CLICKHOUSE_READER_PASSWORD, where it is set, goes into the data
+    source. Ends with 1 where Grafana declines, with 3 where it does not answer.
+
+    Example: GRAFANA_TOKEN=… pulssi dashboards push --url https://grafana.example --clickhouse http://clickhouse:8123
+    """
+    from grafana_client.client import (  # noqa: PLC0415 - as above
+        GrafanaException,
+        GrafanaServerError,
+        GrafanaTimeoutError,
+        GrafanaUnauthorizedError,
+    )
+
+    from dashboards.grafana_definitions.pushing import push as push_all  # noqa: PLC0415 - as above
+
+    logging.getLogger("grafana_client").setLevel(logging.ERROR + 20)
+    site = Site(clickhouse_url=clickhouse, webhook_url=webhook, runbooks=runbooks)
+    _files(site)
+    api = _connect(url, os.environ.get("GRAFANA_TOKEN"))
+    where = urlsplit(url).netloc.rpartition("@")[2]
+    try:
+        brought = push_all(api, site, os.environ.get(READER_PASSWORD))
+    except GrafanaUnauthorizedError:
+        fail(f"Grafana at {where} declined the credentials: set GRAFANA_TOKEN", UNUSABLE)
+    except (GrafanaTimeoutError, OSError):
+        fail(f"Grafana does not answer at {where}: is it running, and is --url right?", UNREACHABLE)
+    except GrafanaServerError as error:
+        fail(f"Grafana at {where} failed: {error.message.splitlines()[0]}", UNREACHABLE)
+    except GrafanaException as error:
+        fail(f"Grafana at {where} declined: {str(error.message).splitlines()[0]}", ANSWER_IS_NO)
+    click.echo(json.dumps({"url": where, "pushed": brought}) if as_json else "\n".join(brought))

@@ -1,0 +1,147 @@
+"""The provisioning folder: as its definitions say, readable as what it is, and refused when it drifted."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml  # type: ignore[import-untyped]  # no stubs for it among the locked dependencies
+from click.testing import CliRunner
+
+from dashboards.grafana_definitions.alerts import CONTACT_POINT, rule_uid
+from dashboards.grafana_definitions.files import FOLDER_HERE, drift, texts, write
+from dashboards.grafana_definitions.live_floor import live_floor
+from dashboards.grafana_definitions.site import DATA_SOURCE_UID, Site
+from dashboards.grafana_definitions.yaml_text import to_yaml
+from deploy.cli.dashboards import dashboards
+from schemas.policies import DEFAULT_POLICIES
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+def read(path: str) -> Any:  # noqa: ANN401 - whatever the file holds
+    """Read a committed file as Grafana does."""
+    text = (FOLDER_HERE / path).read_text(encoding="utf-8")
+    return json.loads(text) if path.endswith(".json") else yaml.safe_load(text)
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """Give a copy of the committed folder to break."""
+    return Path(shutil.copytree(FOLDER_HERE, tmp_path / "grafana"))
+
+
+def test_committed_files_are_as_defined() -> None:
+    """What is committed is what the definitions give."""
+    assert drift(FOLDER_HERE, texts(Site())) == []
+
+
+def test_check_names_each_file_that_drifted(copy: Path) -> None:
+    """A changed, a missing and a left-over file are named, and the answer is no."""
+    (copy / "alerting/rules.yaml").write_text("groups: []\n", encoding="utf-8")
+    (copy / "datasources/pulssi.yaml").unlink()
+    (copy / "dashboards/old.json").write_text("{}", encoding="utf-8")
+    run = CliRunner().invoke(dashboards, ["check", "--out", str(copy)])
+    assert run.exit_code == 1
+    assert run.output.splitlines() == [
+        "alerting/rules.yaml: differs",
+        "dashboards/old.json: left over",
+        "datasources/pulssi.yaml: missing",
+        "drift: run `pulssi dashboards build`",
+    ]
+
+
+def test_build_mends_what_check_found(copy: Path) -> None:
+    """After a build nothing differs, a second build changes nothing, and a file of others stays."""
+    (copy / "alerting/rules.yaml").write_text("groups: []\n", encoding="utf-8")
+    (copy / "dashboards/theirs.json").write_text("{}", encoding="utf-8")
+    run = CliRunner().invoke(dashboards, ["build", "--out", str(copy), "--json"])
+    assert run.exit_code == 0
+    assert {"path": "alerting/rules.yaml", "problem": "differs"} in json.loads(run.output)["files"]
+    assert [one.path for one in write(copy, texts(Site()))] == ["dashboards/theirs.json"]
+    assert (copy / "dashboards/theirs.json").is_file()
+
+
+def test_an_address_that_is_none_is_refused(tmp_path: Path) -> None:
+    """A ClickHouse address without a scheme ends with 2 and one line that shows no password."""
+    run = CliRunner().invoke(dashboards, ["build", "--out", str(tmp_path), "--clickhouse", "tcp://me:secret@host:9000"])
+    assert run.exit_code == 2
+    assert "secret" not in run.output
+    assert "http://host:8123" in run.output
+
+
+@pytest.mark.parametrize("path", sorted(texts(Site())))
+def test_every_file_reads_back_as_what_was_meant(path: str) -> None:
+    """YAML and JSON parse, and a provisioning file names the version of its format."""
+    held = read(path)
+    assert isinstance(held, dict)
+    assert path.endswith(".json") or held["apiVersion"] == 1
+
+
+def test_yaml_reads_back_whatever_it_holds() -> None:
+    """Words that YAML takes for something else, blocks, empties and nesting all come back as they were."""
+    held = {
+        "words": ["yes", "off", "null", "1.0", "0x1f", "2026-11-22", "a: b", "#", "", " padded ", "ä · €"],
+        "block": "SELECT 1\n  FROM x\n\nWHERE 'y: z'",
+        "kept": "ends with a line\n",
+        "empty": [{}, [], {"a": {}, "b": []}],
+        "nested": [{"a": [{"b": "x\ny"}, [1, [2.5, True, None]]]}],
+        "no": -1,
+    }
+    assert yaml.safe_load(to_yaml(held)) == held
+
+
+def test_data_source_has_no_secret() -> None:
+    """The password is a variable of Grafana's environment; the user may only read."""
+    (source,) = read("datasources/pulssi.yaml")["datasources"]
+    assert source["uid"] == DATA_SOURCE_UID
+    assert source["jsonData"]["username"] == "pulssi_reader"
+    assert source["jsonData"] | {"host": "127.0.0.1", "port": 8123, "protocol": "http"} == source["jsonData"]
+    assert source["secureJsonData"] == {"password": "$CLICKHOUSE_READER_PASSWORD"}
+
+
+def test_each_policy_has_a_rule_with_all_that_an_alert_needs() -> None:
+    """One rule a policy: for, labels, no data is an alert, and a runbook that is there."""
+    (group,) = read("alerting/rules.yaml")["groups"]
+    assert [rule["labels"]["policy"] for rule in group["rules"]] == [policy.name for policy in DEFAULT_POLICIES]
+    for rule, policy in zip(group["rules"], DEFAULT_POLICIES, strict=True):
+        assert rule["uid"] == rule_uid(policy)
+        assert rule["noDataState"] == "Alerting"
+        assert rule["for"] == "5m"
+        assert rule["labels"]["channel"] == policy.channel
+        assert (CHECKOUT / rule["annotations"]["runbook_url"]).is_file()
+        query, threshold = rule["data"]
+        assert query["model"]["format"] == 1
+        assert threshold["model"]["expression"] == query["refId"]
+        assert rule["condition"] == threshold["refId"]
+
+
+def test_alerts_reach_the_contact_point() -> None:
+    """The notification policy sends to the webhook that is provisioned, a message for each queue."""
+    (point,) = read("alerting/contact-points.yaml")["contactPoints"]
+    (policy,) = read("alerting/policies.yaml")["policies"]
+    assert policy["receiver"] == point["name"] == CONTACT_POINT
+    assert policy["group_by"] == ["alertname", "channel", "queue"]
+    assert point["receivers"][0]["settings"]["url"].startswith("http://")
+
+
+def test_panels_say_what_they_show() -> None:
+    """Every panel has a title, a description, a unit and a place of its own; panels on one row do not overlap."""
+    panels = live_floor(Site())["panels"]
+    taken: set[tuple[int, int]] = set()
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    for panel in panels:
+        assert panel["title"]
+        assert len(panel["description"]) > 20
+        place = panel["gridPos"]
+        # A repeated panel takes its whole row.
+        width = 24 if "repeat" in panel else place["w"]
+        cells = {
+            (x, y) for x in range(place["x"], place["x"] + width) for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert place["x"] + place["w"] <= 24
+        assert not cells & taken, panel["title"]
+        taken |= cells

@@ -1,0 +1,123 @@
+"""Contacts as short stories, a line an event, and what is expected of them, a line a sample.
+
+A story line is `seconds what field=value …`: `12.5 connected agent_id=ann`. What happened is a type without its
+`contact.`, the author of a message (`customer`, `agent`, `bot`, `system`), or a whole type with its dot. The n-th event
+is called `e<n>` unless `event_id` says otherwise. The lines go through the project's own decoder, so a story that is no
+contract is refused.
+
+An expected line is `sample at=seconds field=value …`; only the fields it names are compared.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from schemas.events import ContactEvent
+from schemas.policies import Rules
+from schemas.samples import Sample
+from schemas.topics import CONTACTS, Channel
+from streams.core.event import Event, event_of, merge
+from streams.core.fold import Folded, fold
+from streams.decode import decode
+
+#: Second 0 of every story: the beginning of a minute, in UTC milliseconds.
+BEGIN: Final = 1_750_000_020_000 // 60_000 * 60_000
+
+_ZERO: Final = datetime.fromtimestamp(BEGIN / 1000, UTC)
+_AUTHORS: Final = frozenset({"customer", "agent", "bot", "system"})
+_LISTS: Final = frozenset({"tags"})
+
+
+class Case(NamedTuple):
+    """One sentence of the semantics, a story that it speaks about, and the samples that follow."""
+
+    says: str
+    channel: Channel
+    story: str
+    expected: str
+    rules: Rules = Rules()
+
+
+def events(channel: Channel, story: str) -> list[Event]:
+    """Read a story's events in the order in which they are told."""
+    lines = [line for line in story.strip().splitlines() if line.strip()]
+    return [_event(channel, number, line) for number, line in enumerate(lines, 1)]
+
+
+def told(channel: Channel, story: str, rules: Rules | None = None) -> Folded:
+    """Fold a story."""
+    merged, _ = merge([], events(channel, story))
+    return fold(channel, merged, rules or Rules())
+
+
+def check(case: Case, *samples: str) -> None:
+    """Expect exactly the samples of these names that the case lists, in any order."""
+    rows = [row for row in told(case.channel, case.story, case.rules).rows if row.sample in samples]
+    wanted = [_expected(line) for line in case.expected.strip().splitlines() if line.strip()]
+    assert {want["sample"] for want in wanted} <= set(samples), "the case expects a sample that is not looked at"
+    assert len(rows) == len(wanted), f"{case.says}: {_shown(rows)}"
+    left = list(rows)
+    for want in wanted:
+        found = next((row for row in left if _fits(row, want)), None)
+        assert found is not None, f"{case.says}: no {want} among {_shown(left)}"
+        left.remove(found)
+
+
+def ids(cases: Sequence[Case]) -> list[str]:
+    """Name each case by what it says."""
+    return [case.says for case in cases]
+
+
+def _event(channel: Channel, number: int, line: str) -> Event:
+    at, what, *rest = line.split()
+    occurred = _ZERO + timedelta(seconds=float(at))
+    fields: dict[str, Any] = {
+        "event_id": f"e{number}",
+        "contact_id": "story",
+        "channel": channel,
+        "source": "test",
+        "occurred_at": occurred.isoformat(timespec="milliseconds"),
+    }
+    if what in _AUTHORS:
+        fields |= {"type": "message.sent", "author": what}
+    else:
+        fields["type"] = what if "." in what else f"contact.{what}"
+    fields |= dict(_field(word) for word in rest)
+    event = decode(CONTACTS[channel], b"story", json.dumps(fields).encode())
+    assert isinstance(event, ContactEvent)
+    return event_of(event)
+
+
+def _field(word: str) -> tuple[str, Any]:
+    name, _, text = word.partition("=")
+    if name in _LISTS:
+        return name, [tag.replace("_", " ") for tag in text.split(",")]
+    try:
+        return name, json.loads(text)
+    except json.JSONDecodeError:
+        return name, text
+
+
+def _expected(line: str) -> dict[str, Any]:
+    sample, *rest = line.split()
+    want: dict[str, Any] = {"sample": sample}
+    for name, value in map(_field, rest):
+        want[name] = BEGIN + round(value * 1000) if name == "at" else value
+    return want
+
+
+def _fits(row: Sample, want: dict[str, Any]) -> bool:
+    return all(getattr(row, name) == value for name, value in want.items())
+
+
+def _shown(rows: Iterable[Sample]) -> str:
+    return "\n" + "\n".join(
+        f"{row.sample} at={(row.at - BEGIN) / 1000} "
+        + " ".join(
+            f"{name}={value}" for name, value in row._asdict().items() if value not in {"", None} and name != "at"
+        )
+        for row in rows
+    )

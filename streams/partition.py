@@ -171,6 +171,8 @@ class Partition:
             if change is None:
                 continue
             self.conflicts += change.conflicts
+            if change.value is None:
+                continue
             contacts[contact_id] = change.value
             panes.add(epoch, change.taken_back, -1)
             panes.add(epoch, change.issued, 1)

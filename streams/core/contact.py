@@ -37,7 +37,8 @@ EMPTY: Final = Contact([], {}, {})
 class Change(NamedTuple):
     """What a step does to a contact: its new record, and the rows to take from and to add to the panes."""
 
-    value: bytes
+    #: The new record; None where only a conflict was met, which the known event stood.
+    value: bytes | None
     taken_back: list[Sample]
     issued: list[Sample]
     conflicts: int
@@ -59,7 +60,7 @@ def advance(channel: str, contact: Contact, arrived: Iterable[Event], rules: Rul
     """Fold a contact anew with what arrived; None where nothing was new."""
     events, conflicts = merge(contact.events, arrived)
     if events == contact.events:
-        return None
+        return Change(None, [], [], conflicts) if conflicts else None
     folded = fold(channel, events, rules)
     rows: dict[RowKey, tuple[int, Sample]] = {}
     taken_back: list[Sample] = []

@@ -50,6 +50,14 @@ DEFAULT_POLICIES: Final = (
 _DEFAULT_PATIENCE: Final[Mapping[str, int]] = MappingProxyType({"chat": 120_000, "email": 86_400_000, "call": 120_000})
 
 
+class Taxonomy(NamedTuple):
+    """The tags that a centre knows, all in normal form (`streams.core.tags.taxonomy` brings them into it)."""
+
+    names: frozenset[str]
+    #: Other names of known tags.
+    aliases: Mapping[str, str]
+
+
 class Rules(NamedTuple):
     """All that the fold is told besides the events. Durations in milliseconds."""
 
@@ -58,6 +66,8 @@ class Rules(NamedTuple):
     patience_ms: Mapping[str, int] = _DEFAULT_PATIENCE
     #: An abandonment before this counts as `short`.
     short_abandon_ms: int = 5_000
+    #: None: there is no taxonomy, and every tag is known.
+    taxonomy: Taxonomy | None = None
     version: str = "default"
 
 

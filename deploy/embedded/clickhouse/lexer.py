@@ -1,0 +1,92 @@
+"""ClickHouse's tokens: as much of them as it takes to see where a statement's parts begin.
+
+The engine parses statements; this only finds FORMAT, VALUES, semicolons and a few words outside strings and comments.
+It must cut the text as the engine's own lexer does (nested comments, heredocs, typographic quotes), or a word could
+hide from `refusals`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Literal, cast
+
+Kind = Literal["word", "quoted", "string", "number", "mark"]
+
+_SPACE: Final = re.compile(rb"(?:\s|\x00)+")
+_LINE_COMMENT: Final = re.compile(rb"(?:--|#[ !])[^\n]*")
+_COMMENT_EDGE: Final = re.compile(rb"/\*|\*/")
+_HEREDOC: Final = re.compile(rb"(\$\w*\$).*?\1", re.DOTALL)
+_TOKEN: Final = re.compile(
+    rb"""
+      (?P<word>[A-Za-z_][A-Za-z0-9_$]*)
+    | (?P<number>[0-9][A-Za-z0-9_.]*)
+    | (?P<string>'(?:[^'\\]|\\.|'')*' | \xe2\x80\x98.*?\xe2\x80\x99)
+    | (?P<quoted>"(?:[^"\\]|\\.|"")*" | `(?:[^`\\]|\\.|``)*` | \xe2\x80\x9c.*?\xe2\x80\x9d)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One token: its kind, its bytes, where it ends, and how many brackets are open around it."""
+
+    kind: Kind
+    text: bytes
+    start: int
+    end: int
+    depth: int
+
+    def is_word(self, *words: bytes) -> bool:
+        """Tell whether it is one of these bare words (given in capitals), whatever its case."""
+        return self.kind == "word" and self.text.upper() in words
+
+    @property
+    def name(self) -> bytes:
+        """An identifier's name in lower case, without its quotes."""
+        if self.kind == "quoted":
+            edge = 3 if self.text.startswith(b"\xe2\x80\x9c") else 1
+            return self.text[edge:-edge].lower()
+        return self.text.lower() if self.kind == "word" else b""
+
+
+def _after_comment(text: bytes, at: int) -> int:
+    depth = 0
+    for edge in _COMMENT_EDGE.finditer(text, at):
+        depth += 1 if edge[0] == b"/*" else -1
+        if not depth:
+            return edge.end()
+    return len(text)
+
+
+def _after_blank(text: bytes, at: int) -> int:
+    while at < len(text):
+        if match := _SPACE.match(text, at) or _LINE_COMMENT.match(text, at):
+            at = match.end()
+        elif text.startswith(b"/*", at):
+            at = _after_comment(text, at)
+        else:
+            break
+    return at
+
+
+def tokens(text: bytes) -> Iterator[Token]:
+    """Yield the tokens of a statement; what is no token of ClickHouse's comes as a mark of one byte."""
+    depth = 0
+    at = _after_blank(text, 0)
+    while at < len(text):
+        kind: Kind = "mark"
+        end = at + 1
+        if match := _TOKEN.match(text, at):
+            kind, end = cast("Kind", match.lastgroup), match.end()
+        elif heredoc := _HEREDOC.match(text, at):
+            kind, end = "string", heredoc.end()
+        token = text[at:end]
+        if kind == "mark" and token in b")]}":
+            depth = max(depth - 1, 0)
+        yield Token(kind, token, at, end, depth)
+        if kind == "mark" and token in b"([{":
+            depth += 1
+        at = _after_blank(text, end)

@@ -1,0 +1,260 @@
+"""One request at the engine: a connection made ready, the statement run, everything put back however it ends.
+
+The engine blocks, so each step is a call in a thread; between two steps the request holds no thread, and a slow client
+holds up nobody. A request that is given up (the client went away, the server ends) is cancelled in the engine, not left
+to run for nobody; one that writes is let finish.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from deploy.embedded.clickhouse import greeting, refusals
+from deploy.embedded.clickhouse.asking import Asking
+from deploy.embedded.clickhouse.body import Body
+from deploy.embedded.clickhouse.engine import STREAMED, Connection, Counts, Insert, Rows, identifier, quote
+from deploy.embedded.clickhouse.faults import (
+    QUERY_WAS_CANCELLED,
+    READONLY,
+    SYNTAX_ERROR,
+    TIMEOUT_EXCEEDED,
+    Fault,
+)
+from deploy.embedded.clickhouse.sessions import Session, makes_temporary, says_for_later
+from deploy.embedded.clickhouse.statement import Statement, output_format, read
+from deploy.embedded.clickhouse.users import READ_ONLY
+
+if TYPE_CHECKING:
+    from deploy.embedded.clickhouse.desk import Desk
+
+Answer = TypeVar("Answer")
+
+log = logging.getLogger(__name__)
+
+#: ClickHouse's default for `max_query_size`, bytes.
+MOST_QUERY_BYTES = 262_144
+#: How far an INSERT's rows may stand from its beginning.
+MOST_HEAD_BYTES = 1 << 20
+#: What a bounded user's query gets beyond its bound before it is cancelled from outside.
+GRACE_S = 5.0
+
+
+@dataclass(frozen=True)
+class External:
+    """A table that the request brings: its structure as in CREATE TABLE, its rows."""
+
+    name: str
+    structure: str
+    format: str
+    rows: bytes
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a statement gave: the first blocks, whether more come, the counts so far, the format where it has one."""
+
+    blocks: Sequence[bytes]
+    more: bool
+    counts: Counts
+    format: str | None
+
+
+class Work:
+    """One request; use as an async context manager, `run` once, then `next_block` while the result has more."""
+
+    def __init__(self, desk: Desk, asking: Asking, session: Session | None) -> None:
+        self._desk = desk
+        self._asking = asking
+        self._session = session
+        self._connection: Connection | None = None
+        self._call: asyncio.Future[Any] | None = None
+        self._open: Rows | Insert | None = None
+        self._overdue: asyncio.TimerHandle | None = None
+        self._timed_out = False
+        self._given_up_kills = True
+        self._result_format: str | None = None
+        comment = asking.settings.get("log_comment", "")
+        #: By this the statement is found again among those that run.
+        self.mark = f"{comment} [{asking.query_id}]" if comment else asking.query_id
+
+    async def __aenter__(self) -> Self:
+        if seconds := self._asking.user.seconds:
+            self._overdue = asyncio.get_running_loop().call_later(seconds + GRACE_S, self._time_is_over)
+        return self
+
+    async def __aexit__(self, kind: object, error: object, trace: object) -> None:
+        await asyncio.shield(self._desk.spawn(self._leave()))
+
+    def _time_is_over(self) -> None:
+        self._timed_out = True
+        self._desk.spawn(self._desk.kill(self.mark))
+
+    async def _blocking(self, call: Callable[..., Answer], *arguments: object) -> Answer:
+        future = asyncio.get_running_loop().run_in_executor(self._desk.threads, call, *arguments)
+        self._call = future
+        try:
+            return await asyncio.shield(future)
+        except Fault as fault:
+            if fault.code == QUERY_WAS_CANCELLED and self._timed_out:
+                message = f"Timeout exceeded: maximum for {self._asking.user.name}: {self._asking.user.seconds} s"
+                raise Fault(TIMEOUT_EXCEEDED, message) from None
+            raise
+
+    async def in_thread(self, call: Callable[..., Answer], *arguments: object) -> Answer:
+        """Run something long that is not the engine's, such as packing a block."""
+        return await self._blocking(call, *arguments)
+
+    async def _leave(self) -> None:
+        """Cancel what is under way, put the session back, let go of the connection. Runs to its end, always."""
+        if self._overdue is not None:
+            self._overdue.cancel()
+        if self._call is not None and not self._call.done():
+            if self._given_up_kills or self._desk.ending:
+                await self._desk.kill(self.mark)
+            await asyncio.wait([self._call])
+        try:
+            if self._open is not None:
+                await self._blocking(self._open.cancel)
+        except (Fault, RuntimeError) as error:
+            log.debug("cancelling %s: %s", self.mark, error)
+        kept = self._session is not None and self._session.connection is self._connection
+        if self._connection is not None:
+            try:
+                await self._blocking(self._forget_settings if kept else self._connection.close)
+            except (Fault, RuntimeError) as error:
+                log.debug("letting go of %s: %s", self.mark, error)
+        self._desk.leave(self, self._asking, self._session)
+
+    def _forget_settings(self) -> None:
+        """On a connection that stays, a request's settings end with it; what SET said before holds again."""
+        if self._connection is None or self._session is None:
+            return
+        if names := [*self._asking.settings, "log_comment"]:
+            self._connection.run("SET " + ", ".join(f"{name} = DEFAULT" for name in dict.fromkeys(names)))
+        for said in self._session.said:
+            self._connection.run(said)
+
+    def _prepare(self, statement: Statement, externals: Sequence[External]) -> Connection:
+        """Make the connection what the request asks for; the order is the one in which a server would see it."""
+        asking, session = self._asking, self._session
+        kept = session.connection if session is not None else None
+        connection = self._connection = kept or self._desk.engine.connection()
+        settings = {**asking.settings, "log_comment": self.mark}
+        read_only = settings.pop("readonly", "0")
+        steps = [] if kept or session is None else list(session.said)
+        steps.append("SET " + ", ".join(f"{name} = {quote(value)}" for name, value in settings.items()))
+        if statement.rows_at is not None:
+            steps += [f"SET param_{name} = {quote(value)}" for name, value in asking.parameters.items()]
+        if asking.database:
+            steps.append(f"USE {identifier(asking.database)}")
+        connection.run("; ".join(steps))
+        for table in externals:
+            connection.run(f"CREATE TEMPORARY TABLE {identifier(table.name)} ({table.structure})")
+            insert = connection.insert(f"INSERT INTO {identifier(table.name)}".encode(), table.format)
+            insert.append(table.rows)
+            insert.finish()
+        if asking.read_only and read_only == "0":
+            read_only = str(READ_ONLY)
+        if kept is None or asking.user.read_only:
+            if read_only != "0":
+                connection.run(f"SET readonly = {quote(read_only)}")
+        elif read_only != "0" and not connection.reads_only(statement.text):
+            # It could not be unset on a connection that stays.
+            raise Fault(READONLY, "Cannot execute query in readonly mode")
+        return connection
+
+    async def _statement(self, body: Body) -> tuple[Statement, bytes]:
+        """Read as much of the body as belongs to the statement; returns what is left over with it: the first rows."""
+        asking = self._asking
+        text = asking.query.encode()
+        if text and body.expected:
+            text += b"\n"
+        asked = asking.settings.get("max_query_size", "")
+        most = int(asked) if asked.isdigit() else MOST_QUERY_BYTES
+        too_long = Fault(SYNTAX_ERROR, f"Max query size exceeded: {most} bytes (can be raised by max_query_size)")
+        statement = read(text, whole=not body.expected)
+        while statement is None:
+            piece = await body.take(self._blocking)
+            text += piece
+            statement = read(text[:MOST_HEAD_BYTES], whole=False) if piece else read(text, whole=True)
+            if statement is None and len(text) > max(most, MOST_HEAD_BYTES):
+                raise too_long
+        if statement.empty:
+            raise Fault(SYNTAX_ERROR, "Syntax error: failed at position 1 (end of query): Empty query")
+        if len(statement.text) > most:
+            raise too_long
+        refusals.check(statement)
+        return statement, b"" if statement.rows_at is None else text[statement.rows_at :]
+
+    async def run(self, body: Body, externals: Sequence[External] = ()) -> Result:
+        """Run the request's statement; raises Fault with what the engine, or a server, says against it."""
+        asking = self._asking
+        statement, rows = await self._statement(body)
+        output = (statement.format if statement.rows_at is None else None) or asking.output
+        if greeting.is_greeting(asking.query or statement.text.decode(errors="replace"), output, asking.protocol):
+            engine = self._desk.engine
+            hello = greeting.answer(engine.display_name, engine.version, asking.protocol)
+            return Result([hello], more=False, counts=Counts(read_rows=1, result_rows=1), format="Native")
+        connection = await self._blocking(self._prepare, statement, externals)
+        if statement.rows_at is not None:
+            return await self._insert(connection, statement, rows, body)
+        reads = await self._blocking(connection.reads_only, statement.text)
+        self._given_up_kills = reads
+        if reads and output.lower() in STREAMED and not _has_totals(statement):
+            stream = await self._blocking(connection.rows, statement.text, output, asking.parameters)
+            if stream is not None:
+                return await self._stream(stream, output)
+        answer, counts = await self._blocking(connection.query, statement.text, output, asking.parameters)
+        await self._after(connection, statement)
+        named = output_format(statement.tokens) or asking.output
+        return Result([answer] if answer else [], more=False, counts=counts, format=named if reads or answer else None)
+
+    async def _stream(self, stream: Rows, output: str) -> Result:
+        self._open = stream
+        blocks: list[bytes] = []
+        while self._asking.wait_end or len(blocks) < 2:  # noqa: PLR2004 - one block alone is answered with its length
+            block = await self._blocking(stream.next_block)
+            if block is None:
+                self._open = None
+                counts = Counts(result_rows=stream.result_rows, result_bytes=sum(map(len, blocks)))
+                return Result(blocks, more=False, counts=counts, format=output)
+            blocks.append(block)
+        return Result(blocks, more=True, counts=Counts(), format=output)
+
+    async def next_block(self) -> bytes | None:
+        """Return the next block of a result that has more; None after the last."""
+        if not isinstance(self._open, Rows):
+            return None
+        block = await self._blocking(self._open.next_block)
+        if block is None:
+            self._open = None
+        return block
+
+    async def _insert(self, connection: Connection, statement: Statement, rows: bytes, body: Body) -> Result:
+        insert = await self._blocking(connection.insert, statement.text, statement.format or "Values")
+        self._open = insert
+        while rows:
+            await self._blocking(insert.append, rows)
+            rows = await body.take(self._blocking)
+        # From here on it is kept, whether or not the client waits for the answer.
+        self._given_up_kills = False
+        self._open = None
+        counts = await self._blocking(insert.finish)
+        return Result([], more=False, counts=counts, format=None)
+
+    async def _after(self, connection: Connection, statement: Statement) -> None:
+        if self._session is None:
+            return
+        if says_for_later(statement):
+            self._session.said.append(statement.text.decode().rstrip().rstrip(";"))
+        elif makes_temporary(statement):
+            self._session.connection = connection
+
+
+def _has_totals(statement: Statement) -> bool:
+    """Tell whether a foot may follow the blocks, which a stream of blocks leaves out."""
+    return any(token.is_word(b"TOTALS") for token in statement.tokens)

@@ -32,6 +32,8 @@ FULL_BYTES: Final = 16 * 1024 * 1024
 HOLD_BYTES: Final = 2 * FULL_BYTES
 STEP_RECORDS: Final = 5_000
 POLL_MS: Final = 100
+#: What a sink says of itself that is not ready yet, though nothing is wrong.
+READING: Final = "the journals are not read to their end yet"
 EVENTS_AT_ONCE: Final = 20_000
 
 Answer = TypeVar("Answer")
@@ -78,7 +80,7 @@ class Pipeline:
         )
         await self._sources.start({place: row.next for place, row in places.items()})
         self.started = True
-        self._vitals.waiting_for = "the journals are not read to their end yet"
+        self._vitals.waiting_for = READING
 
     def _ask(self) -> list[Progress]:
         self._keeper.setup()
@@ -116,6 +118,9 @@ class Pipeline:
                 for step in steps:
                     self._pending.add(step)
                 self._vitals.pending_bytes = self._pending.size
+                # Journals without a step yet, as in a new installation: there is nothing to write, and all is well.
+                if self._vitals.waiting_for == READING and not self._pending.steps and self._tail.caught_up():
+                    self._vitals.waiting_for = None
                 if steps:
                     self._changed.notify_all()
 
@@ -154,7 +159,7 @@ class Pipeline:
         batch.progress = progress_rows(reached.items(), self._tick())
         await self._keep(batch)
         self._vitals.reached(reached)
-        self._vitals.waiting_for = None if self._tail.caught_up() else "the journals are not read to their end yet"
+        self._vitals.waiting_for = None if self._tail.caught_up() else READING
         words = {place: (end, f"{head.epoch}:{head.step}") for place, (head, end) in reached.items()}
         await self._tail.commit(words)
         await self._sources.commit(reached)

@@ -24,9 +24,9 @@ class HumanClock:
         "_started",
     )
 
-    def __init__(self, channel: str, earliest: int | None, *, outreach: bool) -> None:
+    def __init__(self, channel: str, *, outreach: bool) -> None:
         #: `contact.started`, or the opening that took its place; None before it.
-        self._started = earliest
+        self._started: int | None = None
         self._outreach = outreach
         self._outreach_call = outreach and channel == "call"
         self._bot_wrote = False
@@ -41,7 +41,7 @@ class HumanClock:
         self._first_customer: int | None = None
 
     def begun(self, event: Event) -> None:
-        """`contact.started`: without a queue or a hand-off, the clock runs from here."""
+        """`contact.started`, or a partial contact's earliest event: the clock runs from here."""
         if self._started is None:
             self._started = event.at
 

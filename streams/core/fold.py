@@ -50,8 +50,7 @@ class _Fold:
         )
         self.force = InForce(events)
         self.sheet = Sheet(channel, self.force, rules, partial=started is None)
-        earliest = events[0].at if started is None and events else None
-        self.clock = HumanClock(channel, earliest, outreach=self.outreach)
+        self.clock = HumanClock(channel, outreach=self.outreach)
         self.responses = Responses(self.sheet, self.clock)
         self.visits = Visits(self.sheet)
         self.segments = Segments(self.sheet)
@@ -78,6 +77,8 @@ class _Fold:
             handler = _HANDLERS.get(event.type)
             if handler is not None:
                 handler(self, event)
+            if self.started is None:
+                self.clock.begun(event)  # only now: what comes first answers nothing
         if any(event.type == "contact.discarded" for event in self.events):
             return Folded([], self._summary(None, discarded=True))
         self.tags.write()

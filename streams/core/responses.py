@@ -13,6 +13,7 @@ class Responses:
     __slots__ = (
         "_abandon_seen",
         "_clock",
+        "_connected",
         "_human_replied",
         "_patience_ms",
         "_sheet",
@@ -31,6 +32,7 @@ class Responses:
         self._clock = clock
         self._patience_ms = sheet.rules.patience_ms[sheet.channel]
         self._abandon_seen = False
+        self._connected = False
         self._human_replied = False
         self._slow = False
         self._turn_messages = 0
@@ -48,13 +50,14 @@ class Responses:
     @property
     def answered(self) -> bool:
         """Whether the first response is there, or an abandonment in its place."""
-        return self.first_at is not None or self.abandoned_at is not None
+        return self._connected or self.first_at is not None or self.abandoned_at is not None
 
     def connected(self, event: Event) -> None:
-        """`contact.connected`: a call's first response."""
+        """`contact.connected`: a call's first response, with or without a clock that tells how long it took."""
         self.gone = False
         if self._sheet.channel == "call":
             self._respond_first(event)
+            self._connected = True
 
     def human_reply(self, event: Event) -> None:
         """A reply by an agent to the customer."""

@@ -29,10 +29,9 @@ def clock_start(contact: Contact, before: int) -> int | None:
         return by_rule
     if contact.channel == "call":
         return None
-    written = [event["at"] for event in contact.events[:before] if is_customer_message(event)]
-    if not written:
-        return None
-    return int(written[0]) if by_rule is None else int(max(written[0], by_rule))
+    opening = last_opening_before(contact, before) or 0
+    written = [event["at"] for event in contact.events[opening:before] if is_customer_message(event)]
+    return int(max(written[0], by_rule)) if written and by_rule is not None else None
 
 
 def _by_rule(contact: Contact, before: int) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tests.oracle.contacts import Contact, Event
+from tests.oracle.contacts import Contact, is_human_reply
 from tests.oracle.rows import Row, row
 
 
@@ -25,12 +25,25 @@ class Segment:
         return self.wrapped if self.wrapped is not None else self.ended
 
 
-def _is_of(agent: str, event: Event) -> bool:
+def _is_of(agent: str, contact: Contact, position: int) -> bool:
+    event = contact.events[position]
+    if event["type"] == "contact.transferred" and event["agent_id"] is None:
+        return agent == _who_acted_last(contact, position)
     if event["type"] == "contact.resolved":
         return True
     if event["type"] == "contact.disconnected" and event["agent_id"] is None:
         return True
     return bool(event["agent_id"] == agent)
+
+
+def _who_acted_last(contact: Contact, before: int) -> str | None:
+    """Name the agent who connected or replied last."""
+    acted = [
+        event["agent_id"]
+        for event in contact.events[:before]
+        if event["agent_id"] is not None and (event["type"] == "contact.connected" or is_human_reply(event))
+    ]
+    return acted[-1] if acted else None
 
 
 def segments(contact: Contact) -> list[Segment]:
@@ -41,7 +54,7 @@ def segments(contact: Contact) -> list[Segment]:
     for opened in connections:
         agent = events[opened]["agent_id"]
         again = next((i for i in connections if i > opened and events[i]["agent_id"] == agent), len(events))
-        own = [i for i in range(opened + 1, again) if _is_of(agent, events[i])]
+        own = [i for i in range(opened + 1, again) if _is_of(agent, contact, i)]
         ends = {"contact.disconnected", "contact.transferred", "contact.resolved"}
         ended = next((i for i in own if events[i]["type"] in ends), None)
         wrapped = next((i for i in own if events[i]["type"] == "contact.wrapped"), None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import orjson
 from hypothesis import given
@@ -14,20 +14,10 @@ from schemas.policies import Rules
 from streams.journal.assembly import Assembly
 from streams.partition import Output, Partition
 from tests.bench.events import write_chats
+from tests.streams.records import Record
 
 SOURCE: Final = "contacts.chat"
-RECEIVED: Final = 1_900_000_000_000
 BAD: Final = b"{"
-
-
-class Record(NamedTuple):
-    """A source record as aiokafka gives it."""
-
-    offset: int
-    key: bytes | None
-    value: bytes | None
-    timestamp: int = RECEIVED
-    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 def records(events: int = 60) -> list[Record]:

@@ -1,0 +1,160 @@
+"""The fold against an independent batch computation: random contacts, any events, ties, repetition and disorder."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import orjson
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.policies import Rules
+from schemas.topics import CONTACTS
+from streams.core.contact import EMPTY, advance
+from streams.core.contact import decode as decode_contact
+from streams.core.event import event_of
+from streams.decode import decode
+from streams.partition import Partition
+from tests.oracle.batch import added_up, samples
+from tests.streams.records import Record, pane_totals
+
+#: 2026-03-02T08:00:00Z.
+BEGIN_MS: Final = 1_772_438_400_000
+AGENTS: Final = ("ann", "bo")
+QUEUES: Final = ("red", "blue")
+
+#: Types and the fields each may have; drawn at random, so that most contacts make little sense.
+FIELDS: Final[dict[str, dict[str, st.SearchStrategy[Any]]]] = {
+    "contact.started": {
+        "direction": st.sampled_from(["inbound", "inbound", "outbound"]),
+        "initiated_by": st.sampled_from(["customer", "customer", "agent", "system"]),
+    },
+    "contact.queued": {"queue": st.sampled_from(QUEUES)},
+    "contact.handed_off": {},
+    "contact.connected": {"agent_id": st.sampled_from(AGENTS)},
+    "contact.held": {"agent_id": st.sampled_from(AGENTS)},
+    "contact.resumed": {"agent_id": st.sampled_from(AGENTS)},
+    "contact.transferred": {
+        "agent_id": st.sampled_from([None, *AGENTS]),
+        "queue": st.sampled_from([None, *QUEUES]),
+    },
+    "contact.disconnected": {"agent_id": st.sampled_from([None, *AGENTS])},
+    "contact.wrapped": {"agent_id": st.sampled_from(AGENTS)},
+    "contact.abandoned": {},
+    "message.sent": {
+        "author": st.sampled_from(["customer", "customer", "agent", "agent", "bot", "system"]),
+        "agent_id": st.sampled_from([None, *AGENTS]),
+        "public": st.sampled_from([None, True, True, False]),
+        "automatic": st.sampled_from([None, False, False, True]),
+    },
+    "contact.tagged": {"tags": st.lists(st.sampled_from(["Fire", "fire ", "ice", "ﬁn"]), min_size=1, max_size=3)},
+    "contact.untagged": {"tags": st.lists(st.sampled_from(["FIRE", "ice"]), min_size=1, max_size=2)},
+    "contact.prioritised": {"priority": st.sampled_from(["low", "urgent"])},
+    "contact.resolved": {},
+    "contact.reopened": {},
+    "contact.paused": {},
+    "contact.unpaused": {},
+    "contact.missed": {"agent_id": st.sampled_from(AGENTS)},
+    "contact.evaluated": {"score": st.sampled_from([1, 2, 2.5, 3]), "scale_max": st.just(3)},
+    "contact.rated": {"score": st.sampled_from([1, 2, 3, 4]), "scale_max": st.just(4)},
+    "contact.unheard_of": {"queue": st.just("nowhere")},
+}
+RARE: Final[dict[str, dict[str, st.SearchStrategy[Any]]]] = {
+    "contact.discarded": {"reason": st.just("spam")},
+    "event.voided": {"voids": st.integers(0, 24).map(str)},
+}
+
+
+def at(offset_ms: int) -> str:
+    """Write a time so long after the beginning."""
+    moment = datetime.fromtimestamp((BEGIN_MS + offset_ms) / 1000, UTC)
+    return moment.isoformat(timespec="milliseconds")
+
+
+@st.composite
+def contacts(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Draw one contact's events, in no order, some of them twice, sometimes with other contents under the same id."""
+    channel = draw(st.sampled_from(["chat", "email", "call"]))
+    kinds = draw(st.lists(st.sampled_from(sorted(FIELDS)), max_size=14))
+    if draw(st.booleans()):
+        kinds.insert(0, "contact.started")
+    if draw(st.integers(0, 9)) == 0:
+        kinds.append(draw(st.sampled_from(sorted(RARE))))
+    events = []
+    for number, kind in enumerate(kinds):
+        fields = {name: draw(values) for name, values in {**FIELDS, **RARE}[kind].items()}
+        extra = draw(st.sampled_from([{}, {}, {}, {"queue": "red"}, {"team": "north"}, {"agent_id": "bo"}]))
+        events.append(
+            {
+                "event_id": str(number),
+                "type": kind,
+                "contact_id": f"{channel}-1",
+                "channel": channel,
+                "occurred_at": at(draw(st.sampled_from([0, 1, 2, 30_000, 60_000, 90_000, 200_000, 90_000_000]))),
+                "seq": draw(st.integers(0, 1)),
+                "source": "test",
+                **{name: value for name, value in {**extra, **fields}.items() if value is not None},
+            }
+        )
+    again = draw(st.lists(st.sampled_from(events), max_size=3)) if events else []
+    changed = [{**event, "seq": 1 - event["seq"]} if draw(st.booleans()) else event for event in again]
+    return draw(st.permutations([*events, *changed]))
+
+
+def key_of(row: Any) -> tuple[Any, ...]:  # noqa: ANN401 - rows of either side, alike in these fields
+    """Take what both sides say of a sample."""
+    short = row.within is not None and bool(row.short)  # the batch tells it only beside a target
+    return row.sample, row.at, row.queue, row.value_ms, row.value, row.within, short, row.satisfied
+
+
+def told(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Make rows sortable."""
+    return tuple((value is not None, value) for value in row)
+
+
+@settings(max_examples=400)
+@given(events=contacts(), cuts=st.sets(st.integers(0, 20)))
+def test_the_fold_equals_the_batch(events: list[dict[str, Any]], cuts: set[int]) -> None:
+    """Samples of a contact, event by event in any order and any batches, are those of the batch over the set."""
+    if not events:
+        return
+    channel = events[0]["channel"]
+    topic, state = CONTACTS[channel], EMPTY
+    bounds = sorted({0, *cuts, len(events)} & set(range(len(events) + 1)))
+    for step, (begin, end) in enumerate(itertools.pairwise(bounds), start=1):
+        arrived = [
+            event_of(decode(topic, event["contact_id"].encode(), orjson.dumps(event)))  # type: ignore[arg-type]  # no agent's
+            for event in events[begin:end]
+        ]
+        change = advance(channel, state, arrived, Rules(), step)
+        if change is not None and change.value is not None:
+            state = decode_contact(change.value)
+    rows = sorted((key_of(row) for _, row in state.rows.values()), key=told)
+    assert rows == sorted((key_of(row) for row in samples(events)), key=told)
+
+
+@settings(max_examples=60)
+@given(
+    several=st.lists(contacts(), min_size=1, max_size=4),
+    seed=st.integers(0, 1000),
+    cuts=st.sets(st.integers(0, 40), max_size=5),
+)
+def test_panes_equal_the_batch(several: list[list[dict[str, Any]]], seed: int, cuts: set[int]) -> None:
+    """Panes of a partition, however its records come and are cut, sum up to the batch's counters."""
+    events = [{**event, "contact_id": f"chat-{n}", "channel": "chat"} for n, of in enumerate(several) for event in of]
+    random.Random(seed).shuffle(events)  # noqa: S311 - a test's disorder
+    records = [Record(at, event["contact_id"].encode(), orjson.dumps(event)) for at, event in enumerate(events)]
+    partition = Partition(CONTACTS["chat"], 0, Rules())
+    partition.begin(opened=0, epoch=1)
+    bounds = sorted({0, *cuts, len(records)} & set(range(len(records) + 1)))
+    written = {
+        key: value
+        for begin, end in itertools.pairwise(bounds)
+        for output in partition.steps(records[begin:end])
+        for key, value in output.records
+    }
+    expected = {(sample, queue): tuple(counters) for (sample, _, queue), counters in added_up(samples(events)).items()}
+    assert pane_totals(written) == expected

@@ -1,0 +1,40 @@
+"""Source records as aiokafka gives them, made by hand, and what panes in journal records sum up to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from schemas.journal import PANE, decode_pane, decode_pane_key
+
+RECEIVED: Final = 1_900_000_000_000
+
+
+class Record(NamedTuple):
+    """A source record."""
+
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    timestamp: int = RECEIVED
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+def pane_totals(written: Mapping[bytes, bytes | None]) -> dict[tuple[str, str], tuple[int, ...]]:
+    """Sum panes by sample and queue: n, sum_ms, n_target, n_within, n_short, n_satisfied and sum_value."""
+    totals: dict[tuple[str, str], tuple[int, ...]] = {}
+    for key, value in written.items():
+        if key[:1] == PANE and value is not None:
+            of, pane = decode_pane_key(key), decode_pane(value)
+            counted = (
+                pane.n,
+                pane.sum_ms,
+                pane.n_target,
+                pane.n_within,
+                pane.n_short,
+                pane.n_satisfied,
+                pane.sum_value,
+            )
+            before = totals.get((of.sample, of.queue), (0,) * len(counted))
+            totals[of.sample, of.queue] = tuple(a + b for a, b in zip(before, counted, strict=True))
+    return {key: counters for key, counters in totals.items() if any(counters)}

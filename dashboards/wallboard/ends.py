@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -15,7 +15,6 @@ from aiokafka.errors import KafkaError
 
 from dashboards.wallboard.freshness import Partition
 from schemas.settings import Settings
-from schemas.topics import CONTACTS
 
 ANSWER_WITHIN_S: Final = 2.0
 #: How long a record that is not counted may take to come, before it is taken for no record.
@@ -23,25 +22,27 @@ LOOK_FOR_S: Final = 0.3
 
 
 class LogEnds:
-    """The ends of the contacts' topics."""
+    """The ends of source partitions."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._consumer: Any = None
 
-    async def read(self, heads: Mapping[Partition, int]) -> dict[Partition, int] | None:
-        """Return each partition's end; None where the broker does not answer in time.
+    async def read(
+        self, partitions: Iterable[Partition], heads: Mapping[Partition, int]
+    ) -> dict[Partition, int] | None:
+        """Return the ends of the source partitions asked for; None where the broker does not answer in time.
 
         Behind a head there may stand nothing but a transaction's marker: that is no record, and not counted as one.
         """
         try:
             async with asyncio.timeout(ANSWER_WITHIN_S):
-                return await self._read(heads)
+                return await self._read(partitions, heads)
         except (KafkaError, OSError, TimeoutError):
             await self.close()
             return None
 
-    async def _read(self, heads: Mapping[Partition, int]) -> dict[Partition, int]:
+    async def _read(self, partitions: Iterable[Partition], heads: Mapping[Partition, int]) -> dict[Partition, int]:
         if self._consumer is None:
             consumer = AIOKafkaConsumer(
                 bootstrap_servers=self._settings.kafka_brokers,
@@ -52,13 +53,8 @@ class LogEnds:
             self._consumer = consumer
             await consumer.start()
         known = await self._consumer.topics()  # all: asking for one by name may make it
-        partitions = [
-            TopicPartition(topic, partition)
-            for topic in CONTACTS.values()
-            if topic in known
-            for partition in sorted(self._consumer.partitions_for_topic(topic) or ())
-        ]
-        found = await self._consumer.end_offsets(partitions) if partitions else {}
+        there = [TopicPartition(*place) for place in partitions if place[0] in known]
+        found = await self._consumer.end_offsets(there) if there else {}
         ends = {(tp.topic, tp.partition): int(end) for tp, end in found.items()}
         for place, end in ends.items():
             head = heads.get(place)

@@ -25,7 +25,7 @@ from dashboards.wallboard.server import application, edition
 from dashboards.wallboard.snapshot import heading, snapshot
 from schemas.policies import Rules
 from schemas.settings import Settings
-from schemas.topics import CONTACTS
+from schemas.topics import CONTACTS, SOURCES, journal_of
 from streams.exposition import Metric, Reading, render
 from streams.health import add_routes
 from streams.journal.tail import JournalTail
@@ -138,6 +138,15 @@ class Wallboard:
     def _heads(self) -> dict[tuple[str, int], int]:
         return {lane: head.next for lane, head in self.view.heads.items()}
 
+    def _partitions(self) -> list[tuple[str, int]]:
+        """Name the source partitions: as many as the journals have."""
+        return [
+            (source, tp.partition)
+            for tp in self.tail.partitions
+            for source in SOURCES
+            if tp.topic == journal_of(source)
+        ]
+
     async def ask(self) -> None:
         """Ask the broker every second where its logs end."""
         ends = LogEnds(self._settings)
@@ -146,7 +155,7 @@ class Wallboard:
                 if not self.connected:
                     self.turned = time.monotonic()
                 asked_at = clock()
-                found = await ends.read(self._heads()) if self.connected else None
+                found = await ends.read(self._partitions(), self._heads()) if self.connected else None
                 if found is not None:
                     self.freshness.ends(asked_at, found)
                     self.freshness.heads(self._heads())

@@ -1,0 +1,166 @@
+"""The wallboard as a process, on real brokers: it shows what the journals say, at once, and says when it cannot."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from functools import partial
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from deploy.embedded.ports import any_free
+from schemas.settings import Settings, load
+from streams.topics import migrate_topics
+from tests.dashboards.wallboard_process import now_ms, running, write
+from tests.kafka.embedded import EmbeddedKafka
+from tests.kafka.server import KafkaServer
+from tests.streams.handwritten import Hand
+from tests.streams.live.steps import Journal, contact, contact_key, pane_of, pane_record, summary
+
+CHAT = "contacts.chat"
+
+
+def _settings(kafka: KafkaServer, *, migrated: bool = True) -> Settings:
+    settings = load({**kafka.settings_env(), "PULSSI_PARTITIONS": "2", "PULSSI_WALLBOARD_PORT": "0"})
+    if migrated:
+        assert migrate_topics(settings, wait_s=10).ok
+    return settings
+
+
+def _centre(said: dict[str, Any]) -> dict[str, Any]:
+    assert (said["groups"][0]["channel"], said["groups"][0]["queue"]) == (None, None)
+    centre: dict[str, Any] = said["groups"][0]
+    return centre
+
+
+def _offered(said: dict[str, Any]) -> int:
+    return int(_centre(said)["windows"]["15m"]["offered"])
+
+
+async def test_it_shows_what_the_journals_say_within_a_second(fresh_kafka: KafkaServer) -> None:
+    """All partitions are added up; a new step is on the page within a second; gauges follow contacts."""
+    settings = _settings(fresh_kafka)
+    journals = [Journal(CHAT, 0), Journal(CHAT, 1), Journal("contacts.call", 1)]
+    record = pane_record(now_ms(), "billing", "offered", pane_of([0, 0]))
+    await write(settings, [journal.step(record) for journal in journals])
+    async with running(settings) as wallboard:
+        said = await wallboard.until(lambda said: said["state"] == "live" and _offered(said) == 6)
+        assert now_ms() - said["as_of"] < 3_000
+        waiting = contact(summary(waiting_since=now_ms() - 5_000))
+        written = asyncio.create_task(write(settings, [journals[0].step(record, (contact_key("a"), waiting))]))
+        await wallboard.until(lambda said: _centre(said)["now"]["waiting"] == 1)
+        await written
+        # What is seen of a step that a worker's standing producer writes: the writing above makes a new one first.
+        async with Hand(settings, CHAT, 1) as hand:
+            opened = await hand.open()
+            step = journals[1].step(pane_record(now_ms(), "billing", "offered", pane_of([0] * 9)))
+            started = time.monotonic()
+            await hand.step(step.head._replace(open=opened, next=0), [(k, v) for _, k, v in step.records])
+            await wallboard.until(lambda said: _offered(said) in {13, 15})
+            assert time.monotonic() - started < 1.0
+        assert (await wallboard.status("readyz"))[0] == 200
+        assert (await wallboard.status("healthz"))[0] == 200
+        assert "pulssi_wallboard_contacts 1" in (await wallboard.status("metrics"))[1]
+        wallboard.process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(wallboard.process.wait(), 10) == 0
+
+
+async def test_events_that_nobody_counts_make_it_stale(fresh_kafka: KafkaServer) -> None:
+    """Where events come and no worker counts them, the page does not look live."""
+    settings = _settings(fresh_kafka)
+    async with running(settings) as wallboard:
+        await wallboard.until(lambda said: said["state"] == "live")
+        async with AIOKafkaProducer(bootstrap_servers=settings.kafka_brokers) as producer:
+            await producer.send_and_wait(CHAT, b"{}", partition=1)
+        said = await wallboard.until(lambda said: said["state"] == "stale")
+        assert (said["behind"], "worker" in said["reason"]) == (1, True)
+        async with Hand(settings, CHAT, 1) as hand:
+            opened = await hand.open()
+            head = Journal(CHAT, 1).head
+            await hand.step(head._replace(open=opened, next=1, step=1), [])
+        await wallboard.until(lambda said: said["state"] == "live")
+
+
+async def test_a_transaction_marker_is_no_event(fresh_kafka: KafkaServer) -> None:
+    """What only a transaction leaves behind a head is not taken for an event that is not counted."""
+    if fresh_kafka.kind != "apache":
+        pytest.skip("the embedded broker has no transactions")
+    settings = _settings(fresh_kafka)
+    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka_brokers, transactional_id="stray")
+    async with producer, producer.transaction():
+        await producer.send_and_wait(CHAT, b"{}", partition=0)
+    async with Hand(settings, CHAT, 0) as hand:
+        opened = await hand.open()
+        await hand.step(Journal(CHAT).head._replace(open=opened, next=1, step=1), [])
+    async with running(settings) as wallboard:
+        said = await wallboard.until(lambda said: said["state"] == "live")
+        assert said["behind"] == 0
+
+
+async def test_started_before_the_broker_it_waits_and_says_so() -> None:
+    """The page is there at once and says what it waits for; then the broker comes, and its topics, and it is live."""
+    kafka = EmbeddedKafka()
+    settings = _settings(kafka, migrated=False)
+    async with running(settings) as wallboard:
+        said = await wallboard.until(lambda said: said["state"] == "waiting")
+        assert (said["as_of"], "broker" in said["reason"]) == (None, True)
+        assert (await wallboard.status("readyz"))[0] == 503
+        assert (await wallboard.status("healthz"))[0] == 200
+        assert (await wallboard.status(""))[0] == 200
+        kafka.start()
+        try:
+            assert migrate_topics(settings, wait_s=10).ok
+            await wallboard.until(lambda said: said["state"] == "live")
+            assert (await wallboard.status("readyz"))[0] == 200
+        finally:
+            kafka.stop()
+
+
+async def test_it_outlives_the_broker_with_an_honest_word(fresh_kafka: KafkaServer) -> None:
+    """Within seconds of the broker's end the numbers are called stale, with their age; it comes back by itself."""
+    settings = _settings(fresh_kafka)
+    journal = Journal(CHAT, 0)
+    await write(settings, [journal.step(pane_record(now_ms(), "billing", "offered", pane_of([0, 0])))])
+    async with running(settings) as wallboard:
+        await wallboard.until(lambda said: said["state"] == "live" and _offered(said) == 2)
+        fresh_kafka.kill()
+        killed_at = now_ms()
+        said = await wallboard.until(lambda said: said["state"] == "stale", within_s=8)
+        assert "broker" in said["reason"]
+        assert killed_at - 3_000 < said["as_of"] <= killed_at + 100
+        assert _offered(said) == 2, "what was known is still shown"
+        fresh_kafka.start()
+        if fresh_kafka.kind == "embedded":  # it forgot all: a new life of the topics begins
+            assert migrate_topics(settings, wait_s=10).ok
+            journal = Journal(CHAT, 0, epoch=2)
+        record = pane_record(now_ms(), "billing", "offered", pane_of([0, 0, 0]), epoch=journal.head.epoch, team="b")
+        await write(settings, [journal.step(record)])
+        await wallboard.until(lambda said: said["state"] == "live" and _offered(said) == 5, within_s=60)
+
+
+async def test_a_port_in_use_is_named(fresh_kafka: KafkaServer) -> None:
+    """It ends with 3 and a line that names the setting."""
+    settings = _settings(fresh_kafka).model_copy(update={"wallboard_port": any_free("127.0.0.1")})
+    async with running(settings) as wallboard:
+        assert wallboard.url.endswith(f":{settings.wallboard_port}/")
+        with pytest.raises(AssertionError):
+            async with running(settings):
+                pass
+
+
+async def test_a_watcher_that_reads_nothing_holds_nobody_up(fresh_kafka: KafkaServer) -> None:
+    """Others get their news while one reads nothing at all."""
+    settings = _settings(fresh_kafka)
+    journal = Journal(CHAT, 0)
+    async with running(settings) as wallboard, wallboard.http.get(f"{wallboard.url}api/stream"):
+        for number in range(1, 6):
+            record = pane_record(now_ms(), f"queue {number}", "offered", pane_of([0]))
+            await write(settings, [journal.step(record)])
+            await wallboard.until(partial(_has_offered, number))
+
+
+def _has_offered(number: int, said: dict[str, Any]) -> bool:
+    return _offered(said) == number

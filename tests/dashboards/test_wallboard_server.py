@@ -1,0 +1,173 @@
+"""The wallboard's routes over real sockets: headers, compression, parameters, watchers that come, go and sleep."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+import zlib
+from collections.abc import AsyncIterator
+from importlib.resources import files
+from typing import Any
+
+import aiohttp
+import orjson
+import pytest
+from aiohttp import web
+
+from dashboards.wallboard import server
+from dashboards.wallboard.publisher import Publisher
+from dashboards.wallboard.server import ASSETS, application
+
+
+class Site:
+    """An application on a port, and what it says."""
+
+    def __init__(self) -> None:
+        self.word = "first"
+        self.publisher = Publisher(lambda window: {"word": self.word, "window": window})
+        self.port = 0
+
+    def say_all(self, windows: tuple[str, ...]) -> dict[str, Any]:
+        """Say something for these windows."""
+        return {"word": self.word, "windows": windows}
+
+    def url(self, path: str) -> str:
+        """Return where a path is."""
+        return f"http://127.0.0.1:{self.port}{path}"
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[Site]:
+    """Return a running site."""
+    site = Site()
+    runner = web.AppRunner(application(site.publisher, site.say_all), handler_cancellation=True, shutdown_timeout=0.2)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    site.port = runner.addresses[0][1]
+    yield site
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    """Return a client that leaves compressed bodies as they are."""
+    async with aiohttp.ClientSession(auto_decompress=False) as session:
+        yield session
+
+
+async def test_page_and_assets_are_guarded(site: Site, http: aiohttp.ClientSession) -> None:
+    """Every answer forbids whatever is not from here, also one that refuses; an unchanged asset is not sent again."""
+    for path in (*ASSETS, "/api/live", "/nothing", "/api/live?window=2h"):
+        async with http.get(site.url(path)) as answer:
+            policy = answer.headers["Content-Security-Policy"]
+            assert "default-src 'none'" in policy
+            assert "unsafe" not in policy
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    async with http.get(site.url("/")) as answer:
+        assert answer.content_type == "text/html"
+        tag = answer.headers["ETag"]
+    async with http.get(site.url("/"), headers={"If-None-Match": tag}) as answer:
+        assert answer.status == 304
+
+
+def test_the_page_asks_nobody_else() -> None:
+    """No address of another host stands in the page, and no script or style within it that its policy would refuse."""
+    folder = files("dashboards.wallboard").joinpath("page")
+    for name, _ in ASSETS.values():
+        text = folder.joinpath(name).read_text("utf-8").replace("http://www.w3.org/", "")
+        assert not re.search(r"https?://|//[a-z]+\.", text), name
+    page = folder.joinpath("index.html").read_text("utf-8")
+    assert not re.search(r"\sstyle=|\son[a-z]+=|<style|<script>", page)
+
+
+async def test_windows_are_chosen_by_name(site: Site, http: aiohttp.ClientSession) -> None:
+    """All without a choice, the named ones with it; an unknown one is refused with the names there are."""
+    for query, windows in (
+        ("", ["5m", "15m", "30m", "60m", "today"]),
+        ("?window=today", ["today"]),
+        ("?window=5m,60m", ["5m", "60m"]),
+    ):
+        async with http.get(site.url(f"/api/live{query}"), headers={"Accept-Encoding": "identity"}) as answer:
+            assert orjson.loads(await answer.read())["windows"] == windows
+            assert answer.headers["Cache-Control"] == "no-store"
+    for path in ("/api/live", "/api/stream"):
+        async with http.get(site.url(f"{path}?window=2h")) as answer:
+            assert (answer.status, await answer.text()) == (
+                400,
+                "window: there is no '2h'; there are 5m, 15m, 30m, 60m, today\n",
+            )
+
+
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+async def test_the_stream(site: Site, http: aiohttp.ClientSession, encoding: str) -> None:
+    """At once all there is, then news whole and seconds as ticks, numbered; compressed where that is understood."""
+    seen = b""
+    unpack = zlib.decompressobj(wbits=31)
+    async with http.get(site.url("/api/stream?window=5m"), headers={"Accept-Encoding": encoding}) as answer:
+        assert answer.content_type == "text/event-stream"
+        assert answer.headers.get("Content-Encoding", "identity") == encoding
+
+        async def until(word: bytes) -> None:
+            nonlocal seen
+            async with asyncio.timeout(10):
+                while word not in seen:
+                    chunk = await answer.content.readany()
+                    seen += unpack.decompress(chunk) if encoding == "gzip" else chunk
+
+        await until(b"first")
+        site.word = "a second has passed"
+        site.publisher.tick()
+        await until(b"a second has passed")
+        site.word = "news"
+        site.publisher.push()
+        await until(b"news")
+        assert site.publisher.watchers == 1
+    blocks = [dict(line.split(": ", 1) for line in block.splitlines()) for block in seen.decode().strip().split("\n\n")]
+    assert blocks[0] == {"retry": "1000"}
+    assert [block["event"] for block in blocks[1:]] == ["live", "tick", "live"]
+    assert [orjson.loads(block["data"])["window"] for block in blocks[1:]] == ["5m", None, "5m"]
+    numbers = [int(block["id"]) for block in blocks[1:]]
+    assert numbers == sorted(set(numbers))
+
+
+async def test_a_heartbeat_comes_with_time(
+    site: Site, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A comment every so often keeps proxies from closing the line."""
+    monkeypatch.setattr(server, "HEARTBEAT_S", 0.0)
+    async with http.get(site.url("/api/stream"), headers={"Accept-Encoding": "identity"}) as answer:
+        async with asyncio.timeout(10):
+            while await answer.content.readline() != b": heartbeat\n":
+                pass
+
+
+async def test_a_watcher_that_sleeps_is_dropped(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It costs one message at most, and its place is free again after the time it is given; it is never queued for."""
+    monkeypatch.setattr(server, "SLOW_S", 0.3)
+    site.word = "x" * 3_000_000
+    with socket.socket() as sleeper:
+        sleeper.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sleeper.connect(("127.0.0.1", site.port))
+        sleeper.sendall(b"GET /api/stream HTTP/1.1\r\nHost: here\r\n\r\n")
+        async with asyncio.timeout(10):
+            came = False
+            while not came or site.publisher.watchers:
+                came = came or site.publisher.watchers > 0
+                site.publisher.push()
+                await asyncio.sleep(0.01)
+    assert len(site.publisher._made) <= 2  # noqa: SLF001 - what is measured here
+
+
+async def test_a_watcher_that_leaves_frees_its_place(site: Site, http: aiohttp.ClientSession) -> None:
+    """Closed pages are not written to for ever; and there are only so many places."""
+    async with http.get(site.url("/api/stream")):
+        assert site.publisher.watchers == 1
+        site.publisher.watchers = server.WATCHERS
+        async with http.get(site.url("/api/stream")) as refused:
+            assert (refused.status, refused.headers["Retry-After"]) == (503, "5")
+        site.publisher.watchers = 1
+    async with asyncio.timeout(10):
+        while site.publisher.watchers:
+            site.publisher.tick()
+            await asyncio.sleep(0.01)

@@ -1,0 +1,287 @@
+"""The wallboard's page in a real browser, on a real broker: the numbers, as they change, and an honest word without.
+
+Chromium is found on the PATH, or named by CHROMIUM in the environment; nothing is ever downloaded.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from playwright.async_api import Browser, Locator, Page, async_playwright, expect
+
+from schemas.settings import Settings, load
+from streams.topics import migrate_topics
+from tests.dashboards.scene import QUEUES, day_so_far
+from tests.dashboards.wallboard_process import Wallboard, now_ms, running, write
+from tests.kafka.embedded import EmbeddedKafka
+from tests.streams.live.steps import Journal, contact, contact_key, pane_of, pane_record, summary, tag_record
+
+CHROMIUM: Final = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS: Final = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
+WITHIN_MS: Final = 20_000
+CHAT = "contacts.chat"
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PATH (or in the environment as CHROMIUM)"),
+]
+
+expect.set_options(timeout=WITHIN_MS)
+
+
+@pytest.fixture
+def kafka() -> Iterator[EmbeddedKafka]:
+    """Return a broker of this test's own."""
+    kafka = EmbeddedKafka()
+    kafka.start()
+    yield kafka
+    kafka.stop()
+
+
+@pytest.fixture
+def settings(kafka: EmbeddedKafka) -> Settings:
+    """Return the settings of a centre in Helsinki, whose topics are there."""
+    settings = load(
+        {
+            **kafka.settings_env(),
+            "PULSSI_PARTITIONS": "2",
+            "PULSSI_WALLBOARD_PORT": "0",
+            "PULSSI_TIME_ZONE": "Europe/Helsinki",
+        }
+    )
+    assert migrate_topics(settings, wait_s=10).ok
+    return settings
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    """Return a headless Chromium."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        yield browser
+        await browser.close()
+
+
+class Watched:
+    """A page, and all that it complained of or asked elsewhere."""
+
+    def __init__(self, page: Page, wallboard: Wallboard) -> None:
+        self.page = page
+        self.complaints: list[str] = []
+        self.elsewhere: list[str] = []
+        page.on("console", lambda said: self.complaints.append(said.text) if said.type == "error" else None)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on(
+            "request",
+            lambda request: None if request.url.startswith(wallboard.url) else self.elsewhere.append(request.url),
+        )
+
+    def row(self, channel: str, queue: str = "") -> Locator:
+        """Find a queue's row, or a channel's."""
+        return self.page.locator(f'.row[data-channel="{channel}"][data-queue="{queue}"]')
+
+
+async def _open(browser: Browser, wallboard: Wallboard, path: str = "", **options: Any) -> Watched:  # noqa: ANN401 - playwright's options
+    size = options.pop("size", (1920, 1080))
+    context = await browser.new_context(viewport={"width": size[0], "height": size[1]}, **options)
+    watched = Watched(await context.new_page(), wallboard)
+    await watched.page.goto(f"{wallboard.url}{path}")
+    return watched
+
+
+async def test_it_shows_the_numbers_and_they_change(settings: Settings, browser: Browser) -> None:
+    """A queue's row tells waiting, counts, service level in words, times and tags; a new step changes it in place."""
+    start = now_ms()
+    journal = Journal(CHAT, 0)
+    first = journal.step(
+        pane_record(start, "billing", "offered", pane_of([0] * 12)),
+        pane_record(start, "billing", "first_response", pane_of([30_000] * 8 + [90_000, 83_000], target=60_000)),
+        pane_record(start, "billing", "handle", pane_of([83_000])),
+        pane_record(start, "billing", "abandoned", pane_of([2_000, 90_000], target=60_000, short=5_000)),
+        tag_record(start, "billing", "refund", 7),
+        (
+            contact_key("a"),
+            contact(summary(waiting_since=start - 75_000, clock_since=start - 75_000, target_ms=60_000)),
+        ),
+    )
+    await write(settings, [first])
+    async with running(settings) as wallboard:
+        watched = await _open(browser, wallboard)
+        page, row = watched.page, watched.row("chat", "billing")
+        await expect(page.locator("body")).to_have_attribute("data-state", "live")
+        await expect(row.locator(".waiting b")).to_have_text("1")
+        await expect(row.locator(".waiting small")).to_have_text(re.compile(r"^1:[12]\d$"))
+        await expect(row.locator(".mark.breach")).to_have_text("1 late")
+        await expect(row.locator(".level > b")).to_have_text("72.7 %")
+        await expect(row.locator(".mark.below")).to_have_text("below 80 % in 60 s")
+        await expect(row.locator(".gauge small")).to_have_text("now 66.6 %")
+        await expect(row.locator(".pair b")).to_have_text(["0:30", "1:23"])
+        await expect(row.locator(".tags li")).to_have_text(["refund7"])
+        before = await row.locator(".waiting small").inner_text()
+        await expect(row.locator(".waiting small")).not_to_have_text(before)  # the longest wait ticks by itself
+        await row.evaluate("row => { row.dataset.same = 'yes' }")
+        second = journal.step(
+            pane_record(start, "billing", "first_response", pane_of([30_000] * 40, target=60_000)),
+            (contact_key("a"), contact(summary(handling=1))),
+        )
+        await write(settings, [second])
+        await expect(row.locator(".mark.met")).to_have_text("meets 80 % in 60 s")
+        await expect(row.locator(".level > b")).to_have_text("97.5 %")
+        await expect(row.locator(".waiting b")).to_have_text("0")
+        await expect(row).to_have_attribute("data-same", "yes")
+        await expect(page.locator("#spoken")).to_have_text("billing, Chats: service level meets its goal again")
+        assert watched.complaints == []
+        assert watched.elsewhere == []
+
+
+async def test_the_window_is_chosen_by_click_key_and_address(settings: Settings, browser: Browser) -> None:
+    """Each way changes the figures and the address; the address brings the window back; today is the centre's."""
+    start = now_ms()
+    await write(
+        settings,
+        [
+            Journal(CHAT, 0).step(
+                pane_record(start, "billing", "offered", pane_of([0])),
+                pane_record(start - 20 * 60_000, "billing", "offered", pane_of([0, 0])),
+            )
+        ],
+    )
+    async with running(settings) as wallboard:
+        watched = await _open(browser, wallboard, "#5m")
+        page = watched.page
+        offered = watched.row("chat", "billing").locator(".cell.num b").first
+        await expect(offered).to_have_text("1")
+        await page.get_by_role("radio", name="30 min").click()
+        await expect(offered).to_have_text("3")
+        assert page.url.endswith("#30m")
+        await page.keyboard.press("2")
+        await expect(offered).to_have_text("1")
+        assert page.url.endswith("#15m")
+        await page.get_by_role("radio", name="15 min").focus()
+        await page.keyboard.press("ArrowRight")
+        await expect(offered).to_have_text("3")
+        await page.evaluate("location.hash = '#today'")
+        await expect(page.locator("#span")).to_contain_text("midnight in Europe/Helsinki")
+        await page.reload()
+        await expect(page.get_by_role("radio", name="Today")).to_be_checked()
+        assert watched.complaints == []
+
+
+async def test_an_empty_centre_says_what_to_do(settings: Settings, browser: Browser) -> None:
+    """Without any event the page names the command that makes some, and goes over to figures by itself."""
+    async with running(settings) as wallboard:
+        page = (await _open(browser, wallboard)).page
+        await expect(page.locator("#empty")).to_be_visible()
+        await expect(page.locator("#empty code").first).to_have_text("pulssi simulate --rate 20")
+        await write(settings, [Journal(CHAT, 0).step(pane_record(now_ms(), "billing", "offered", pane_of([0])))])
+        await expect(page.locator("#empty")).to_be_hidden()
+        await expect(page.locator("#board")).to_be_visible()
+
+
+async def test_it_is_honest_without_its_broker(settings: Settings, kafka: EmbeddedKafka, browser: Browser) -> None:
+    """The broker ends: the page greys out, says why and how old the numbers are; it comes back: so does the page."""
+    await write(settings, [Journal(CHAT, 0).step(pane_record(now_ms(), "billing", "offered", pane_of([0])))])
+    async with running(settings) as wallboard:
+        watched = await _open(browser, wallboard)
+        page = watched.page
+        await expect(page.locator("body")).to_have_attribute("data-state", "live")
+        kafka.kill()
+        await expect(page.locator("body")).to_have_attribute("data-state", "stale")
+        await expect(page.locator("#notice")).to_have_text(
+            re.compile(r"the Kafka broker does not answer · numbers are 0:\d\d old")
+        )
+        await expect(page.locator("#spoken")).to_contain_text("does not answer")
+        assert "grayscale" in await page.locator("main").evaluate("main => getComputedStyle(main).filter")
+        await expect(watched.row("chat", "billing")).to_be_visible()
+        kafka.start()
+        assert migrate_topics(settings, wait_s=10).ok
+        await expect(page.locator("body")).to_have_attribute("data-state", "live", timeout=60_000)
+        await expect(page.locator("#notice")).to_be_hidden()
+
+
+async def test_it_is_honest_without_its_server(settings: Settings, browser: Browser) -> None:
+    """The wallboard's process ends: the page says so within seconds; a new one at the address: it goes on by itself."""
+    await write(settings, [Journal(CHAT, 0).step(pane_record(now_ms(), "billing", "offered", pane_of([0])))])
+    async with running(settings) as wallboard:
+        page = (await _open(browser, wallboard)).page
+        await expect(page.locator("body")).to_have_attribute("data-state", "live")
+        port = int(wallboard.url.rstrip("/").rpartition(":")[2])
+        wallboard.process.kill()
+        await wallboard.process.wait()
+        await expect(page.locator("body")).to_have_attribute("data-state", "lost")
+        await expect(page.locator("#notice")).to_contain_text("connection to the wallboard lost · numbers are 0:")
+    async with running(settings.model_copy(update={"wallboard_port": port})):
+        await expect(page.locator("body")).to_have_attribute("data-state", "live")
+
+
+async def test_before_the_broker_it_says_what_it_waits_for(browser: Browser) -> None:
+    """The page is there before the broker, greyed, and names what is missing."""
+    settings = load({**EmbeddedKafka().settings_env(), "PULSSI_WALLBOARD_PORT": "0"})
+    async with running(settings) as wallboard:
+        page = (await _open(browser, wallboard)).page
+        await expect(page.locator("body")).to_have_attribute("data-state", "waiting")
+        await expect(page.locator("#notice")).to_have_text("waiting for the Kafka broker and its topics")
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "scheme"), [(1920, 1080, "dark"), (1920, 1080, "light"), (390, 844, "light")]
+)
+async def test_a_whole_centre_fits(
+    settings: Settings, browser: Browser, tmp_path: Path, width: int, height: int, scheme: str
+) -> None:
+    """Eleven rows fit a wall without scrolling, a phone scrolls down only, and no cell runs into the next."""
+    await write(settings, list(day_so_far(now_ms(), minutes=70, partitions=2)))
+    async with running(settings) as wallboard:
+        watched = await _open(browser, wallboard, "#60m", size=(width, height), color_scheme=scheme)
+        page = watched.page
+        await expect(page.locator(".row.queue")).to_have_count(len(QUEUES))
+        await expect(page.locator("body")).to_have_attribute("data-state", "live")
+        await page.screenshot(path=tmp_path / "wallboard.png", full_page=True)
+        wide, high = await page.evaluate(
+            "[document.documentElement.scrollWidth, document.documentElement.scrollHeight]"
+        )
+        assert wide <= width
+        if width > 1100:
+            assert high <= height
+        spilled = await page.evaluate(
+            """() => [...document.querySelectorAll('.row:not(.head) > *, .tile')]
+                .filter((cell) => cell.scrollWidth > cell.clientWidth + 1)
+                .map((cell) => `${cell.className}: ${cell.textContent}`)"""
+        )
+        assert spilled == []
+        assert watched.complaints == []
+
+
+async def test_numbers_that_grow_move_nothing(settings: Settings, browser: Browser) -> None:
+    """From one digit to five, every cell stays where it was."""
+    journal = Journal(CHAT, 0)
+    start = now_ms()
+    await write(settings, [journal.step(pane_record(start, "billing", "offered", pane_of([0])))])
+    places = """() => [...document.querySelectorAll('.row.queue > *')].map((cell) => {
+        const box = cell.getBoundingClientRect(); return [box.left, box.width, box.height].map(Math.round); })"""
+    async with running(settings) as wallboard:
+        watched = await _open(browser, wallboard)
+        row = watched.row("chat", "billing")
+        await expect(row.locator(".cell.num b").first).to_have_text("1")
+        before = await watched.page.evaluate(places)
+        grown = journal.step(
+            pane_record(start, "billing", "offered", pane_of([0])._replace(n=12_345)),
+            pane_record(start, "billing", "first_response", pane_of([7_440_000] * 9, target=60_000)),
+            pane_record(start, "billing", "handle", pane_of([8_000_000] * 3)),
+            *(
+                (contact_key(str(n)), contact(summary(waiting_since=start - 50_000_000, clock_since=0, target_ms=1)))
+                for n in range(1_200)
+            ),
+        )
+        await write(settings, [grown])
+        await expect(row.locator(".cell.num b").first).to_have_text("12,345")
+        assert await watched.page.evaluate(places) == before

@@ -27,11 +27,11 @@ from schemas.settings import Settings
 POLL_S: Final = 0.5
 
 
-def _await(what: str, answers: Callable[[], bool], wait_s: float) -> None:
+def _await(what: str, fault: Callable[[], str | None], wait_s: float) -> None:
     """Wait until a server answers, saying so once; ends with 3 where it does not."""
     deadline = time.monotonic() + wait_s
     told = False
-    while not answers():
+    while fault() is not None:
         if time.monotonic() >= deadline:
             fail(f"{what} does not answer (waited {wait_s:g} s): is it running, and is its address right?", UNREACHABLE)
         if not told:
@@ -85,18 +85,18 @@ def migrate(data: Path | None, wait_s: float, *, as_json: bool) -> None:
 
     Example: pulssi migrate --wait 60
     """
-    from deploy.embedded.probes import broker_ok, clickhouse_ok  # noqa: PLC0415 - a second of imports
+    from deploy.embedded.probes import broker_fault, clickhouse_fault  # noqa: PLC0415 - a second of imports
 
     quiet_clients()
     settings = stack_settings(data)
-    _await(f"Kafka at {settings.kafka_brokers}", lambda: broker_ok(settings.kafka_brokers), wait_s)
+    _await(f"Kafka at {settings.kafka_brokers}", lambda: broker_fault(settings.kafka_brokers), wait_s)
     topics = _topics(settings)
     report: dict[str, Any] = {"ok": topics.ok, "topics": [asdict(topic) for topic in topics.topics]}
     if not as_json:
         _print_topics(topics)
     if topics.ok:
         host = settings.clickhouse_url.rpartition("@")[2].removeprefix("http://").removeprefix("https://")
-        _await(f"ClickHouse at {host}", lambda: clickhouse_ok(settings.clickhouse_url), wait_s)
+        _await(f"ClickHouse at {host}", lambda: clickhouse_fault(settings.clickhouse_url), wait_s)
         report["clickhouse"] = _schema(settings)
         if not as_json:
             for line in report["clickhouse"] or ["there"]:

@@ -146,20 +146,22 @@ def _asked(part: PartState) -> dict[str, object]:
     from deploy.embedded import probes  # noqa: PLC0415 - a second of imports
 
     now: str = part.state
+    fault = None
     if now == "ready" and part.url:
         if part.name == "broker":
-            fine = probes.broker_ok(part.url)
+            fault = probes.broker_fault(part.url)
         elif part.name == "clickhouse":
-            fine = probes.http_ok(f"{part.url.rstrip('/')}/ping")
+            fault = probes.http_fault(f"{part.url.rstrip('/')}/ping")
         else:
-            fine = probes.http_ok(f"{part.url}readyz")
-        now = "ready" if fine else "not ready"
+            fault = probes.http_fault(f"{part.url}readyz")
+        now = "ready" if fault is None else "not ready"
     return {
         "name": part.name,
         "url": part.url,
         "state": now,
         "pid": part.pid,
         "external": not part.started_here,
+        "fault": fault,
     }
 
 
@@ -189,6 +191,7 @@ def status(data: Path | None, *, as_json: bool) -> None:
         click.echo("nothing runs: `pulssi up` starts a stack")
     else:
         for each in parts:
-            note = "  (external)" if each["external"] else ""
-            click.echo(f"{each['name']:<11} {each['state']:<10} {each['url']}{note}")
+            notes = ["external"] if each["external"] else []
+            notes += [str(each["fault"])] if each["fault"] else []
+            click.echo(f"{each['name']:<11} {each['state']:<10} {each['url']}{'  ' if notes else ''}{', '.join(notes)}")
     raise SystemExit(DONE if ready else ANSWER_IS_NO)

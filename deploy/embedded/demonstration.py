@@ -27,7 +27,7 @@ class Demonstration:
     def parts(self, wiring: Wiring) -> Sequence[tuple[Part, ...]]:
         """Return the simulator: one run from midnight on, so that contacts go over from what was into what is."""
         command = pulssi("simulate", "--start", "midnight", "--rate", f"{self.rate:g}", "--seed", str(self.seed))
-        return [(Part("simulate", command, ready=lambda: True, environment=wiring.environment),)]
+        return [(Part("simulate", command, fault=lambda: None, environment=wiring.environment),)]
 
     def announce(self, wiring: Wiring, voice: Voice) -> None:
         """Show the wallboard's address so that nobody misses it."""

@@ -14,7 +14,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from deploy.embedded.ports import any_free, is_free
-from deploy.embedded.probes import broker_ok, clickhouse_ok, http_ok
+from deploy.embedded.probes import broker_fault, clickhouse_fault, http_fault
 from deploy.embedded.supervisor import Part
 from schemas.settings import Settings
 
@@ -121,7 +121,7 @@ def _served(wiring: Wiring, name: str, *options: str) -> Part:
         name,
         pulssi(name, "--while-stdin", *options),
         url,
-        ready=partial(http_ok, f"{url}readyz"),
+        fault=partial(http_fault, f"{url}readyz"),
         environment=wiring.environment,
         ready_within_s=WORKER_READY_WITHIN_S,
     )
@@ -134,12 +134,12 @@ def parts_of(wiring: Wiring) -> list[tuple[Part, ...]]:
     if "broker" not in wiring.external:
         port = ("--port", str(wiring.ports["broker"]))
         command = pulssi("broker", "--while-stdin", *data, *port)
-        servers.append(Part("broker", command, wiring.brokers, ready=partial(broker_ok, wiring.brokers)))
+        servers.append(Part("broker", command, wiring.brokers, fault=partial(broker_fault, wiring.brokers)))
     if "clickhouse" not in wiring.external:
         url = wiring.clickhouse_url
         port = ("--port", str(wiring.ports["clickhouse"]))
         command = pulssi("clickhouse", "--while-stdin", *data, *port)
-        servers.append(Part("clickhouse", command, url, ready=partial(clickhouse_ok, url)))
+        servers.append(Part("clickhouse", command, url, fault=partial(clickhouse_fault, url)))
     return [
         tuple(servers),
         (Part("migrate", pulssi("migrate", "--wait", "30"), environment=wiring.environment),),

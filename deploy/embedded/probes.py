@@ -1,6 +1,7 @@
 """Whether a part is really ready: it has answered the question it is there for, not merely opened a port.
 
-Every probe returns True or False, never raises, and takes a few seconds at most: they are asked again and again.
+Every probe says None where all is well, else what is amiss in one line. None raises, and none takes more than a few
+seconds: they are asked again and again.
 """
 
 from __future__ import annotations
@@ -12,45 +13,56 @@ from typing import Final
 from urllib.parse import quote, unquote, urlsplit
 
 TIMEOUT_S: Final = 3.0
+#: Of an answer's text so much is read: a reason is a line.
+LONGEST_ANSWER: Final = 4096
 
 
-def _get(url: str, path: str) -> bytes | None:
-    """Return the body of a 200; None for whatever else comes. The URL's user and password are sent as such."""
+def _get(url: str, path: str) -> tuple[int, str]:
+    """Return status and body; status 0 and the reason where no answer came. The URL's user and password are sent."""
     parts = urlsplit(url)
-    if parts.hostname is None:
-        return None
     headers = {}
     if parts.username is not None:
         login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         headers["Authorization"] = f"Basic {b64encode(login.encode()).decode()}"
     connection_type = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-    connection = connection_type(parts.hostname, parts.port, timeout=TIMEOUT_S)
+    connection = connection_type(parts.hostname or "", parts.port, timeout=TIMEOUT_S)
     try:
         connection.request("GET", path, headers=headers)
         response = connection.getresponse()
-        body = response.read()
-    except (OSError, HTTPException):
-        return None
+        return response.status, response.read(LONGEST_ANSWER).decode(errors="replace").strip()
+    except (OSError, HTTPException) as error:
+        return 0, f"{parts.hostname}:{parts.port} does not answer ({type(error).__name__})"
     finally:
         connection.close()
-    return body if response.status == HTTPStatus.OK else None
 
 
-def http_ok(url: str) -> bool:
-    """Tell whether GET answers 200."""
-    return _get(url, urlsplit(url).path or "/") is not None
+def _fault_of(answer: tuple[int, str]) -> str | None:
+    status, text = answer
+    if status == HTTPStatus.OK:
+        return None
+    first = text.splitlines()[0] if text else ""
+    return first if status == 0 else f"{status}: {first}"
 
 
-def clickhouse_ok(url: str) -> bool:
-    """Tell whether ClickHouse answers its ping and SELECT 1.
+def http_fault(url: str) -> str | None:
+    """Say why GET does not answer 200; None where it does."""
+    return _fault_of(_get(url, urlsplit(url).path or "/"))
+
+
+def clickhouse_fault(url: str) -> str | None:
+    """Say why ClickHouse does not answer its ping and SELECT 1; None where it does.
 
     Asked by plain HTTP: this is the one question that is put before anything is known of the server.
     """
-    return _get(url, "/ping") is not None and _get(url, f"/?query={quote('SELECT 1')}") == b"1\n"
+    fault = _fault_of(_get(url, "/ping"))
+    if fault is not None:
+        return fault
+    status, text = _get(url, f"/?query={quote('SELECT 1')}")
+    return None if (status, text) == (HTTPStatus.OK, "1") else _fault_of((status or 0, text or "no answer"))
 
 
-def broker_ok(brokers: str) -> bool:
-    """Tell whether a broker answers a Metadata request."""
+def broker_fault(brokers: str) -> str | None:
+    """Say that no broker answers a Metadata request; None where one does."""
     from streams.brokers import answers  # noqa: PLC0415 - the client takes most of a second to import
 
-    return answers(brokers)
+    return None if answers(brokers) else f"no Kafka broker answers at {brokers}"

@@ -36,14 +36,15 @@ LONGEST_LINE: Final = 64 * 1024
 class Part:
     """One program to run: its command, its address for people, and the question whether it is ready.
 
-    `ready` is called in a thread, again and again; None makes it a step, such as a migration, which is done when it
+    `fault` says what is still amiss, None once the part is ready; it is called in a thread, again and again. No `fault`
+    makes it a step, such as a migration, which is done when it
     has ended with 0 and may take its time.
     """
 
     name: str
     command: tuple[str, ...]
     url: str = ""
-    ready: Callable[[], bool] | None = None
+    fault: Callable[[], str | None] | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     ready_within_s: float = READY_WITHIN_S
 
@@ -151,7 +152,7 @@ class Supervisor:
         await asyncio.wait(running.tasks[:1], timeout=LAST_WORDS_WITHIN_S)
         if self._ending:
             self._enter(running, "ended")
-        elif running.part.ready is None and code == 0:
+        elif running.part.fault is None and code == 0:
             self._enter(running, "done")
         else:
             self._enter(running, "died")
@@ -180,20 +181,20 @@ class Supervisor:
 
     async def _ready(self, running: _Running) -> None:
         part = running.part
-        if part.ready is None:
+        if part.fault is None:
             await asyncio.shield(running.tasks[1])
-        elif await self._ask(part.ready, part.ready_within_s):
+        elif (fault := await self._ask(part.fault, part.ready_within_s)) is None:
             self._enter(running, "ready")
         else:
-            self._fail(f"{part.name} was not ready within {part.ready_within_s:g} s")
+            self._fail(f"{part.name} was not ready within {part.ready_within_s:g} s ({fault})")
 
-    async def _ask(self, ready: Callable[[], bool], within_s: float) -> bool:
+    async def _ask(self, ask: Callable[[], str | None], within_s: float) -> str | None:
         deadline = time.monotonic() + within_s
-        while not await asyncio.to_thread(ready):
-            if time.monotonic() >= deadline:
-                return False
+        while True:
+            fault = await asyncio.to_thread(ask)
+            if fault is None or time.monotonic() >= deadline:
+                return fault
             await asyncio.sleep(ASK_EVERY_S)
-        return True
 
     async def _first(self, task: asyncio.Task[T]) -> T:
         """Wait for a task, unless a part dies or the end is asked for first."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from deploy.cli.common import quiet_clients
 from deploy.embedded import stack
 from deploy.embedded.parts import Wiring, parts_of
-from deploy.embedded.probes import http_ok
+from deploy.embedded.probes import http_fault
 from deploy.embedded.supervisor import Part
 from deploy.embedded.voice import Terminal
 from schemas.settings import load
@@ -26,7 +26,7 @@ def main() -> int:
             command = (sys.executable, "-m", "tests.deploy.standin", str(wiring.ports[name]))
             url = wiring.url_of(name)
             options = tuple(kind) if name == "sink" else ()
-            standins.append(Part(name, (*command, *options), url, ready=partial(http_ok, f"{url}readyz")))
+            standins.append(Part(name, (*command, *options), url, fault=partial(http_fault, f"{url}readyz")))
         return [(broker,), tuple(standins)]
 
     quiet_clients()

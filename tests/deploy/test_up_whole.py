@@ -15,7 +15,7 @@ import pytest
 from deploy.embedded import state
 from deploy.embedded.parts import pulssi
 from deploy.embedded.ports import any_free, is_free
-from deploy.embedded.probes import http_ok
+from deploy.embedded.probes import http_fault
 from tests.deploy.program import Program, await_gone, clean_environment, descendants
 
 pytestmark = pytest.mark.slow
@@ -75,7 +75,7 @@ def test_in_the_background_it_is_asked_and_a_dead_part_ends_it(folder: Path, tmp
         "sink": "ready",
         "wallboard": "ready",
     }
-    assert http_ok(parts["wallboard"]["url"])
+    assert http_fault(parts["wallboard"]["url"]) is None
     # Nothing is named: the last `up` is meant, and its views are there.
     asked = _pulssi(tmp_path, "query", "SELECT count() AS n FROM samples")
     assert (asked.returncode, asked.stdout.splitlines()) == (0, ["n", "0"])

@@ -43,14 +43,14 @@ _PERCENTILE_COLOURS: Final = {"p50": "green", "p80": "blue", "p90": "orange", "p
 
 def _figures(site: Site) -> list[Json]:
     """The first row: one number a channel."""
-    width, height = 3, 5
+    height = 5
     return [
         stat(
             site,
             "Waiting now",
             "Contacts in a queue, or whose clock runs without a first response, at this moment.",
             queries.WAITING,
-            Place(0, 0, width, height),
+            Place(0, 0, 3, height),
             limits=_SOME,
         ),
         stat(
@@ -58,7 +58,7 @@ def _figures(site: Site) -> list[Json]:
             "Longest wait now",
             "How long the one who waits longest has waited, at this moment; 0 where nobody waits.",
             queries.LONGEST_WAIT,
-            Place(3, 0, width, height),
+            Place(3, 0, 3, height),
             unit=CLOCK,
         ),
         stat(
@@ -66,21 +66,21 @@ def _figures(site: Site) -> list[Json]:
             "Offered",
             "Contacts that came in during the range (outbound ones: with the customer's first message).",
             queries.count_by_channel("offered"),
-            Place(6, 0, width, height),
+            Place(6, 0, 2, height),
         ),
         stat(
             site,
             "Answered",
             "Contacts that got their first response from a human in the range.",
             queries.count_by_channel("first_response"),
-            Place(9, 0, width, height),
+            Place(8, 0, 2, height),
         ),
         stat(
             site,
             "Abandoned",
             "Contacts whose customer left before any response while the clock ran, short ones included.",
             queries.count_by_channel("abandoned"),
-            Place(12, 0, width, height),
+            Place(10, 0, 3, height),
             limits=_SOME,
         ),
         stat(
@@ -88,7 +88,7 @@ def _figures(site: Site) -> list[Json]:
             "Service level · short_excluded",
             f"Over the range. {_FORMULA}",
             queries.LEVEL_BY_CHANNEL,
-            Place(15, 0, width, height),
+            Place(13, 0, 5, height),
             unit=SHARE,
             limits=LEVEL,
         ),
@@ -97,7 +97,7 @@ def _figures(site: Site) -> list[Json]:
             "First response p80",
             f"Four of five answered in the range got their response within this. {_RESPONSE} {_QUANTILE}",
             queries.percentile_by_channel("first_response", 0.8),
-            Place(18, 0, width, height),
+            Place(18, 0, 3, height),
             unit=CLOCK,
         ),
         stat(
@@ -105,7 +105,7 @@ def _figures(site: Site) -> list[Json]:
             "Handle time p50",
             f"Half of the segments closed in the range took no longer. {_HANDLE} {_QUANTILE}",
             queries.percentile_by_channel("handle", 0.5),
-            Place(21, 0, width, height),
+            Place(21, 0, 3, height),
             unit=CLOCK,
         ),
     ]
@@ -116,39 +116,50 @@ def _place_columns() -> list[Column]:
 
 
 def _by_queue(site: Site) -> list[Json]:
-    clocks = [
-        *(Column(f"Response {p}", CLOCK, title=f"Resp. {p}") for p in queries.PERCENTILES),
-        Column("AHT", CLOCK),
-        *(Column(f"Handle {p}", CLOCK) for p in queries.PERCENTILES),
-    ]
     return [
         table(
             site,
             "Now, by queue",
-            "Waiting: in a queue or without a first response. Awaiting reply: the customer wrote last. At risk: less "
-            "than the warning time is left; breached: beyond the target. Open: neither resolved, abandoned nor "
-            "disconnected. Handling: agents' open segments.",
+            "Waiting: in a queue or without a first response. Awaiting reply: the customer wrote last. At risk: close "
+            "to the target; breached: beyond it. Open: neither resolved, abandoned nor disconnected. Handling: agents' "
+            "open segments. Longest: how long the one who waits longest has waited.",
             queries.NOW_BY_QUEUE,
-            Place(0, 5, 9, 9),
+            Place(0, 5, 13, 9),
             [
                 *_place_columns(),
                 Column("Waiting", limits=_SOME),
-                Column("Longest wait", CLOCK, title="Longest"),
+                Column("Longest wait", CLOCK, title="Longest", width=95),
                 Column("Awaiting reply", title="Awaiting"),
-                Column("Longest await", CLOCK, title="Longest"),
+                Column("Longest await", CLOCK, title="Longest", width=95),
                 Column("At risk", limits=_SOME),
                 Column("Breached", limits=_BAD),
             ],
         ),
         table(
             site,
-            "In the range, by queue",
-            f"{_RESPONSE} {_HANDLE} AHT: sum of handle times / segments. {_QUANTILE} Service level: {_FORMULA}",
+            "In the range, by queue · service level short_excluded",
+            f"Abandon rate: abandoned / (answered + abandoned). {_FORMULA}",
             queries.RANGE_BY_QUEUE,
-            Place(9, 5, 15, 9),
-            [*_place_columns(), Column("Service level", SHARE, LEVEL, title="SL short_excl."), *clocks],
+            Place(13, 5, 11, 9),
+            [
+                *_place_columns(),
+                Column("Abandon rate", SHARE, width=110),
+                Column("Service level", SHARE, LEVEL, width=110),
+            ],
         ),
     ]
+
+
+def _times(site: Site) -> Json:
+    clocks = ("Response mean", "AHT", *(f"{what} {p}" for what in ("Response", "Handle") for p in queries.PERCENTILES))
+    return table(
+        site,
+        "First response and handle time in the range, by queue",
+        f"{_RESPONSE} {_HANDLE} AHT: sum of handle times / segments. {_QUANTILE}",
+        queries.TIMES_BY_QUEUE,
+        Place(0, 22, 24, 8),
+        [*_place_columns(), *(Column(name, CLOCK) for name in clocks)],
+    )
 
 
 def _over_time(site: Site) -> list[Json]:
@@ -159,8 +170,8 @@ def _over_time(site: Site) -> list[Json]:
             f"Contacts a step, by when each thing happened. {_STEP}",
             queries.VOLUMES,
             Place(0, 14, 8, 8),
+            interval="5m",
             colours=_VOLUME_COLOURS,
-            style={"lineWidth": 1, "fillOpacity": 12},
         ),
         lines(
             site,
@@ -190,8 +201,8 @@ def _over_time(site: Site) -> list[Json]:
 
 def _percentiles(site: Site) -> list[Json]:
     rows = (
-        ("First response · $channel", f"{_RESPONSE} {_QUANTILE} {_STEP}", "first_response", 22),
-        ("Handle time · $channel", f"{_HANDLE} {_QUANTILE} {_STEP}", "handle", 30),
+        ("First response · $channel", f"{_RESPONSE} {_QUANTILE} {_STEP}", "first_response", 30),
+        ("Handle time · $channel", f"{_HANDLE} {_QUANTILE} {_STEP}", "handle", 38),
     )
     return [
         repeated(
@@ -216,13 +227,13 @@ def _percentiles(site: Site) -> list[Json]:
 def _tags(site: Site) -> list[Json]:
     meaning = "Contacts with the tag in effect, counted when it was put on; the twelve most frequent of the range."
     return [
-        bars(site, "Volume per tag", meaning, queries.TAGS, Place(0, 38, 8, 10)),
+        bars(site, "Volume per tag", meaning, queries.TAGS, Place(0, 46, 8, 10)),
         lines(
             site,
             "Volume per tag over time",
             f"The eight most frequent tags of the range, contacts a step, stacked. {_STEP}",
             queries.TAGS_OVER_TIME,
-            Place(8, 38, 8, 10),
+            Place(8, 46, 8, 10),
             interval="10m",
             name="named",
             style={"drawStyle": "bars", "fillOpacity": 80, "lineWidth": 0, "stacking": {"mode": "normal"}},
@@ -232,7 +243,7 @@ def _tags(site: Site) -> list[Json]:
             "Volume per tag, by queue",
             "Contacts with the tag in effect, by channel and queue at the time it was put on; the fifty largest.",
             queries.TAGS_BY_QUEUE,
-            Place(16, 38, 8, 10),
+            Place(16, 46, 8, 10),
             _place_columns(),
         ),
     ]
@@ -273,7 +284,7 @@ def _lines_by() -> Json:
 
 def live_floor(site: Site) -> Json:
     """Describe the dashboard, its panels numbered in order."""
-    panels = [*_figures(site), *_by_queue(site), *_over_time(site), *_percentiles(site), *_tags(site)]
+    panels = [*_figures(site), *_by_queue(site), *_over_time(site), _times(site), *_percentiles(site), *_tags(site)]
     return {
         "uid": DASHBOARD_UID,
         "title": "Live floor",
@@ -284,7 +295,7 @@ def live_floor(site: Site) -> Json:
         "editable": True,
         "timezone": "browser",
         "time": {"from": "now-3h", "to": "now"},
-        "refresh": "10s",
+        "refresh": "30s",
         "timepicker": {"refresh_intervals": ["5s", "10s", "30s", "1m", "5m"]},
         "templating": {
             "list": [

@@ -115,6 +115,8 @@ def _column(column: Column) -> Json:
     if column.limits is not None:
         properties += [
             {"id": "thresholds", "value": column.limits.to_json()},
+            # The same for Grafana up to 9.3 and from then on.
+            {"id": "custom.displayMode", "value": "color-text"},
             {"id": "custom.cellOptions", "value": {"type": "color-text"}},
         ]
     return {"matcher": {"id": "byName", "options": column.name}, "properties": properties}

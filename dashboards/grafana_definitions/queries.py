@@ -117,15 +117,26 @@ RANGE_BY_QUEUE: Final = f"""SELECT channel, queue,
   sumIf(n, sample = 'offered') AS "Offered",
   sumIf(n, sample = 'first_response') AS "Answered",
   sumIf(n, sample = 'abandoned') AS "Abandoned",
+  sumIf(n, sample = 'abandoned')
+    / nullIf(sumIf(n, sample = 'first_response') + sumIf(n, sample = 'abandoned'), 0) AS "Abandon rate",
   pulssi_service_level('{FORMULA}',
     sumIf(n_target, sample = 'first_response'), sumIf(n_within, sample = 'first_response'),
     sumIf(n_target, sample = 'abandoned'), sumIf(n_within, sample = 'abandoned'),
-    sumIf(n_short, sample = 'abandoned')) AS "Service level",
+    sumIf(n_short, sample = 'abandoned')) AS "Service level"
+FROM panes
+WHERE {_IN_RANGE} AND sample IN ('offered', 'first_response', 'abandoned') AND {_CHOSEN}
+GROUP BY channel, queue
+ORDER BY channel, queue"""
+
+TIMES_BY_QUEUE: Final = f"""SELECT channel, queue,
+  sumIf(n, sample = 'first_response') AS "Answered",
+  sumIf(sum_ms, sample = 'first_response') / nullIf("Answered", 0) / 1000 AS "Response mean",
   {_columns("first_response", "Response")},
-  sumIf(sum_ms, sample = 'handle') / nullIf(sumIf(n, sample = 'handle'), 0) / 1000 AS "AHT",
+  sumIf(n, sample = 'handle') AS "Handled",
+  sumIf(sum_ms, sample = 'handle') / nullIf("Handled", 0) / 1000 AS "AHT",
   {_columns("handle", "Handle")}
 FROM panes
-WHERE {_IN_RANGE} AND sample IN ('offered', 'first_response', 'abandoned', 'handle') AND {_CHOSEN}
+WHERE {_IN_RANGE} AND sample IN ('first_response', 'handle') AND {_CHOSEN}
 GROUP BY channel, queue
 ORDER BY channel, queue"""
 

@@ -111,7 +111,6 @@ def test_each_policy_has_a_rule_with_all_that_an_alert_needs() -> None:
         assert rule["uid"] == rule_uid(policy)
         assert rule["noDataState"] == "Alerting"
         assert rule["for"] == "5m"
-        assert rule["labels"]["channel"] == policy.channel
         assert (CHECKOUT / rule["annotations"]["runbook_url"]).is_file()
         query, threshold = rule["data"]
         assert query["model"]["format"] == 1

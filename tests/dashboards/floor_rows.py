@@ -1,0 +1,160 @@
+"""A contact centre's last hours as rows of the real tables: enough that every panel and rule has something to show."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from typing import NamedTuple
+
+from schemas.panes import PANE_MS
+from sinks.port import Batch
+from sinks.rows import ContactRow, PaneRow, TagPaneRow, version_of
+from streams.core.histogram import bucket
+
+QUEUES = {"call": ("sales", "support"), "chat": ("support", "webshop"), "email": ("billing",)}
+TARGET_MS = {"call": 20_000, "chat": 60_000, "email": 86_400_000}
+TAGS = ("billing", "delivery", "login", "outage", "refund", "unheard-of")
+
+#: Median of a first response and of a handle time, by channel.
+_RESPONSE_MS = {"call": 9_000, "chat": 30_000, "email": 3 * 3_600_000}
+_HANDLE_MS = {"call": 240_000, "chat": 420_000, "email": 360_000}
+
+
+class Story(NamedTuple):
+    """How a queue does."""
+
+    channel: str
+    queue: str
+    #: Contacts a minute, on average.
+    rate: float
+    #: Its median times this.
+    slowness: float = 1.0
+    abandons: float = 0.05
+
+
+def stories() -> list[Story]:
+    """A centre that does well, but for one queue of calls."""
+    return [
+        Story(
+            channel, queue, 0.8 if channel == "email" else 2.5, 4.0 if (channel, queue) == ("call", "support") else 1.0
+        )
+        for channel, queues in QUEUES.items()
+        for queue in queues
+    ]
+
+
+def _durations(draw: random.Random, n: int, median_ms: float) -> list[int]:
+    return [int(draw.lognormvariate(0, 0.6) * median_ms) for _ in range(n)]
+
+
+def _pane(story: Story, start: int, sample: str, values: list[int], *, held: bool, serial: int) -> PaneRow:
+    target = TARGET_MS[story.channel]
+    return PaneRow(
+        sample=sample,
+        pane_start=start,
+        channel=story.channel,
+        queue=story.queue,
+        priority="normal",
+        team="",
+        segment="",
+        epoch=1,
+        topic=f"contacts.{story.channel}",
+        partition=0,
+        supplement="",
+        version=version_of(1, serial),
+        n=len(values),
+        n_target=len(values) if held else 0,
+        n_within=sum(value <= target for value in values) if held else 0,
+        n_short=sum(value < 5_000 for value in values) if sample == "abandoned" else 0,
+        n_satisfied=0,
+        sum_ms=sum(values),
+        business_n=0,
+        business_sum_ms=0,
+        sum_value=0,
+        hist={} if sample == "offered" else dict(Counter(bucket(value) for value in values)),
+        business_hist={},
+    )
+
+
+def _minute(draw: random.Random, story: Story, start: int, serial: int, batch: Batch) -> None:
+    n = min(12, int(draw.expovariate(1 / story.rate)))
+    lost = sum(draw.random() < story.abandons for _ in range(n))
+    median = _RESPONSE_MS[story.channel] * story.slowness
+    for sample, values, held in (
+        ("offered", [0] * n, False),
+        ("first_response", _durations(draw, n - lost, median), True),
+        ("abandoned", _durations(draw, lost, median), True),
+        ("handle", _durations(draw, n - lost, _HANDLE_MS[story.channel]), False),
+    ):
+        if values:
+            batch.panes.append(_pane(story, start, sample, values, held=held, serial=serial))
+    for tag, count in Counter(draw.choice(TAGS) for _ in range(n - lost)).items():
+        batch.tag_panes.append(
+            TagPaneRow(
+                start,
+                story.channel,
+                story.queue,
+                tag,
+                1,
+                f"contacts.{story.channel}",
+                0,
+                "",
+                version_of(1, serial),
+                tag != "unheard-of",
+                count,
+            )
+        )
+
+
+def answered(story: Story, start: int, values: list[int]) -> PaneRow:
+    """A pane of first responses."""
+    return _pane(story, start, "first_response", values, held=True, serial=1)
+
+
+def waiting(story: Story, now_ms: int, number: int, waits_ms: int) -> ContactRow:
+    """A contact that waits for its first response."""
+    since = now_ms - waits_ms
+    values = dict.fromkeys(ContactRow._fields, None)
+    return ContactRow(
+        **{
+            **values,
+            "contact_id": f"floor:1:{story.channel}-{story.queue}-{number}",
+            "version": version_of(1, number),
+            "channel": story.channel,
+            "queue": story.queue,
+            "priority": "normal",
+            "team": "",
+            "segment": "",
+            "language": "",
+            "customer_id": "",
+            "agents": [],
+            "tags": [],
+            "started_at": since,
+            "last_at": since,
+            "reopens": 0,
+            "replies": 0,
+            "partial": False,
+            "discarded": False,
+            "open": True,
+            "waiting_since": since,
+            "clock_since": since,
+            "target_ms": TARGET_MS[story.channel],
+            "handling": 0,
+        }  # type: ignore[arg-type]  # the fields are set one by one above
+    )
+
+
+def floor(now_ms: int, minutes: int = 180, seed: int = 7) -> Batch:
+    """Write the last `minutes` up to and including the running one, and those who wait now."""
+    draw = random.Random(seed)  # noqa: S311 - test rows, not secrets
+    batch = Batch()
+    last = now_ms // PANE_MS * PANE_MS
+    for serial, start in enumerate(range(last - (minutes - 1) * PANE_MS, last + 1, PANE_MS)):
+        for story in stories():
+            _minute(draw, story, start, serial, batch)
+    for story in stories():
+        batch.contacts += [
+            waiting(story, now_ms, number, int(TARGET_MS[story.channel] * share))
+            for number, share in enumerate((0.3, 0.9, 1.4)[: 1 + draw.randrange(3)])
+        ]
+    return batch

@@ -1,0 +1,192 @@
+"""Every question that the dashboard, its choices and the alert rules ask, on a real engine filled through its tables."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from dashboards.grafana_definitions import queries
+from dashboards.grafana_definitions.alerts import LEAST_VOLUME, rules, shortfall
+from dashboards.grafana_definitions.live_floor import live_floor
+from dashboards.grafana_definitions.site import Site
+from schemas.panes import PANE_MS
+from schemas.policies import DEFAULT_POLICIES, Policy
+from schemas.settings import load
+from sinks.clickhouse.connection import connect
+from sinks.clickhouse.keeper import ClickHouseKeeper
+from sinks.clickhouse.migrations import migrate
+from sinks.port import Batch
+from sinks.rows import PaneRow
+from streams.core.histogram import merge, quantile
+from streams.live.service_level import Counted, service_level
+from tests.dashboards.floor_rows import Story, answered, floor, waiting
+from tests.dashboards.grafana_macros import ALL, Range, expand
+from tests.deploy.program import Program, clean_environment
+
+EVERYTHING = {"channel": [ALL], "queue": [ALL], "by": ["queue"]}
+CALLS = {"channel": ["call"], "queue": ["sales", "support"], "by": ["channel"]}
+CALL_POLICY = DEFAULT_POLICIES[0]
+
+DASHBOARD = live_floor(Site())
+QUERIES = {
+    **{panel["title"]: panel["targets"][0]["rawSql"] for panel in DASHBOARD["panels"]},
+    **{
+        f"choice of {choice['name']}": choice["definition"]
+        for choice in DASHBOARD["templating"]["list"]
+        if choice["type"] == "query"
+    },
+    **{rule["title"]: rule["data"][0]["model"]["rawSql"] for rule in rules(Site(), DEFAULT_POLICIES)},
+}
+
+
+class Filled(NamedTuple):
+    """A database with rows, as Grafana's user sees it."""
+
+    client: Client
+    batch: Batch
+    over: Range
+
+
+def fill(url: str, database: str, batch: Batch, now_ms: int) -> Filled:
+    """Make a database by the migrations, write the rows through the sink's own keeper, and come back as the reader."""
+    settings = load({"PULSSI_CLICKHOUSE_URL": url, "PULSSI_CLICKHOUSE_DATABASE": database})
+    migrate(settings)
+    keeper = ClickHouseKeeper(settings)
+    keeper.write(batch)
+    keeper.close()
+    reader = settings.model_copy(update={"clickhouse_url": url.replace("://", "://pulssi_reader@")})
+    now = now_ms // 1_000
+    return Filled(connect(reader), batch, Range(now - 3 * 3_600, now, 300))
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Give the address of an embedded ClickHouse of this module's own."""
+    folder: Path = tmp_path_factory.mktemp("clickhouse")
+    command = [sys.executable, "-m", "deploy.embedded.clickhouse", "--data", str(folder), "--port", "0"]
+    program = Program(command, clean_environment(folder))
+    try:
+        yield program.await_line("clickhouse ready at").rpartition(" ")[2]
+    finally:
+        program.close()
+
+
+@pytest.fixture(scope="module")
+def filled(url: str) -> Filled:
+    """Give three hours of a centre, up to now."""
+    now_ms = time.time_ns() // 1_000_000
+    return fill(url, "pulssi", floor(now_ms), now_ms)
+
+
+def ask(filled: Filled, sql: str, chosen: dict[str, list[str]] | None = None) -> list[dict[str, object]]:
+    """Ask as Grafana would, and give the rows by column name."""
+    return list(filled.client.query(expand(sql, filled.over, chosen)).named_results())
+
+
+@pytest.mark.parametrize("chosen", [EVERYTHING, CALLS], ids=["all", "calls"])
+@pytest.mark.parametrize("title", QUERIES)
+def test_every_query_has_rows(filled: Filled, title: str, chosen: dict[str, list[str]]) -> None:
+    """Whatever is chosen, ClickHouse takes each query from the reader and has something to show."""
+    if "$channel" in title and chosen is EVERYTHING:  # such a panel always has a channel of its own
+        chosen = {**chosen, "channel": ["email"]}
+    assert ask(filled, QUERIES[title], chosen)
+
+
+def _panes(filled: Filled, sample: str, channel: str, queue: str, since_s: int) -> list[PaneRow]:
+    return [
+        pane
+        for pane in filled.batch.panes
+        if (pane.sample, pane.channel, pane.queue) == (sample, channel, queue) and pane.pane_start > since_s * 1_000
+    ]
+
+
+def _counted(filled: Filled, channel: str, queue: str, since_s: int) -> Counted:
+    of_answers = _panes(filled, "first_response", channel, queue, since_s)
+    of_abandons = _panes(filled, "abandoned", channel, queue, since_s)
+    return Counted(
+        sum(pane.n_target for pane in of_answers),
+        sum(pane.n_within for pane in of_answers),
+        sum(pane.n_target for pane in of_abandons),
+        sum(pane.n_within for pane in of_abandons),
+        sum(pane.n_short for pane in of_abandons),
+    )
+
+
+def test_level_and_percentiles_are_those_of_the_merged_panes(filled: Filled) -> None:
+    """What the tables show for a queue is what the live view's own code makes of the same panes."""
+    since = filled.over.start - 1
+    for row in ask(filled, queries.RANGE_BY_QUEUE, EVERYTHING):
+        counted = _counted(filled, str(row["channel"]), str(row["queue"]), since)
+        assert row["Service level"] == pytest.approx(service_level(queries.FORMULA, counted))
+    for row in ask(filled, queries.TIMES_BY_QUEUE, EVERYTHING):
+        panes = _panes(filled, "handle", str(row["channel"]), str(row["queue"]), since)
+        for name, q in queries.PERCENTILES.items():
+            expected = quantile(merge(pane.hist for pane in panes), q)
+            assert expected is not None
+            assert row[f"Handle {name}"] == pytest.approx(expected / 1_000)
+
+
+def test_a_rule_tells_each_queue_and_by_how_much_it_falls_short(filled: Filled) -> None:
+    """Labels and one number; who waits beyond the target counts as missed; a queue that does well has 0."""
+    rows = ask(filled, shortfall(CALL_POLICY, DEFAULT_POLICIES))
+    by_queue = {str(row["queue"]): row["shortfall"] for row in rows}
+    assert all(list(row) == ["channel", "queue", "shortfall"] and row["channel"] == "call" for row in rows)
+    assert by_queue["sales"] == 0
+    late = sum(
+        (contact.channel, contact.queue) == ("call", "support")
+        and (contact.clock_since or 0) + (contact.target_ms or 0) < filled.over.end * 1_000
+        for contact in filled.batch.contacts
+    )
+    counted = _counted(filled, "call", "support", filled.over.end - 1_800)
+    attained = service_level(CALL_POLICY.formula, counted, late)
+    assert attained is not None
+    # Those whose time runs out while the test runs may be one or two more.
+    assert by_queue["support"] == pytest.approx(100 * (CALL_POLICY.objective - attained), abs=0.6)
+
+
+def test_nothing_at_all_gives_no_row(filled: Filled) -> None:
+    """Without any pane for a day a rule has no rows, which Grafana makes an alert of."""
+    long_ago = Range(filled.over.start - 90 * 86_400, filled.over.end - 90 * 86_400)
+    for policy in DEFAULT_POLICIES:
+        assert not filled.client.query(expand(shortfall(policy, DEFAULT_POLICIES), long_ago)).result_rows
+
+
+def test_too_few_to_judge_is_no_alert_and_a_stalled_queue_is_one(url: str) -> None:
+    """Few late answers give 0; a queue that answers nobody falls short by the whole objective."""
+    now_ms = time.time_ns() // 1_000_000
+    quiet, stalled = Story("call", "quiet", 1), Story("call", "stalled", 1)
+    start = now_ms // PANE_MS * PANE_MS
+    batch = Batch(
+        panes=[
+            answered(quiet, start, [60_000] * (LEAST_VOLUME - 1)),
+            answered(stalled, start - 3 * 3_600_000, [1_000] * 50),
+        ],
+        contacts=[waiting(stalled, now_ms, number, 300_000) for number in range(LEAST_VOLUME)],
+    )
+    filled = fill(url, "quiet_and_stalled", batch, now_ms)
+    rows = ask(filled, shortfall(CALL_POLICY, DEFAULT_POLICIES))
+    assert {row["queue"]: row["shortfall"] for row in rows} == {"quiet": 0, "stalled": 100 * CALL_POLICY.objective}
+
+
+def test_the_first_policy_that_applies_has_the_queue(filled: Filled) -> None:
+    """A policy of one queue, whatever its name holds, takes that queue from the policies after it."""
+    own = Policy("sales's own", "first_response", 10_000, 0.9, channel="call", queue="sales")
+    odd = Policy("odd", "first_response", 10_000, 0.9, queue="it's \\ odd")
+    policies = (own, odd, *DEFAULT_POLICIES)
+    assert {row["queue"] for row in ask(filled, shortfall(own, policies))} == {"sales"}
+    assert {row["queue"] for row in ask(filled, shortfall(CALL_POLICY, policies))} == {"support"}
+    assert not ask(filled, shortfall(odd, policies))
+
+
+@pytest.mark.parametrize("metric", ["next_response", "resolution"])
+def test_policies_of_other_metrics_are_rules_too(filled: Filled, metric: str) -> None:
+    """A policy for a next response or a resolution, by priority, is a question that ClickHouse takes."""
+    policy = Policy("other", metric, 7_200_000, 0.9, channel="chat", priority="normal")  # type: ignore[arg-type]  # one of Metric
+    rows = ask(filled, shortfall(policy, (policy, *DEFAULT_POLICIES)))
+    assert {row["shortfall"] for row in rows} == {0}

@@ -1,0 +1,134 @@
+"""The producer of events on real brokers: each record once, in order, in its partition; and a broker that is away."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+
+import pytest
+from aiokafka.partitioner import murmur2
+
+from deploy.embedded.ports import any_free
+from schemas.settings import Settings, load
+from schemas.topics import CONTACTS, SOURCES
+from streams.brokers import BrokerUnreachableError
+from streams.sources.producing import EventProducer, TopicsMissingError, partition_of
+from streams.topics import migrate_topics
+from tests.kafka.server import KafkaServer
+from tests.streams.sources.consumed import consumed
+
+
+def settings(server: KafkaServer) -> Settings:
+    """Return settings for a broker; topics have several partitions."""
+    return load({**server.settings_env(), "PULSSI_PARTITIONS": "3"})
+
+
+@pytest.fixture
+def topics(fresh_kafka: KafkaServer) -> KafkaServer:
+    """Return a broker with the topics made."""
+    migrate_topics(settings(fresh_kafka), wait_s=30.0)
+    return fresh_kafka
+
+
+@pytest.mark.parametrize(
+    ("key", "hashed"),
+    [
+        ("21", -973932308),
+        ("foobar", -790332482),
+        ("a-little-bit-long-string", -985981536),
+        ("a-little-bit-longer-string", -1486304829),
+        ("lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58897971),
+        ("abc", 479470107),
+    ],
+)
+def test_the_partition_is_that_of_kafkas_own_clients(key: str, hashed: int) -> None:
+    """The hashes are those of Apache Kafka's own tests; the sign is cut off."""
+    assert partition_of(key.encode(), 7) == (hashed & 0x7FFFFFFF) % 7
+    assert murmur2(key.encode()) & 0xFFFFFFFF == hashed & 0xFFFFFFFF
+
+
+async def test_each_record_once_and_in_order(topics: KafkaServer) -> None:
+    """What is sent to each topic is there once, by key in order, with a timestamp of now."""
+    began = int(time.time() * 1000)
+    async with EventProducer(settings(topics), pytest.fail, client="test") as producer:
+        for number in range(6_000):
+            key = b"contact-%d" % (number % 97)
+            await producer.send(SOURCES[number % len(SOURCES)], key, b"%d" % number)
+        await producer.flush()
+        assert producer.waiting == 0
+    assert sum(producer.sent.values()) == 6_000
+    found = await asyncio.to_thread(consumed, topics.bootstrap, 6_000)
+    by_key: dict[tuple[str, bytes], list[int]] = defaultdict(list)
+    for record in found:
+        assert record.partition == partition_of(record.key, 3)
+        assert began <= record.timestamp <= time.time() * 1000
+        by_key[record.topic, record.key].append(int(record.value))
+    assert all(numbers == sorted(numbers) for numbers in by_key.values())
+    assert sorted(int(record.value) for record in found) == list(range(6_000))
+
+
+async def test_more_than_fits_waits(topics: KafkaServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Taking records waits while too many are on their way, so memory stays bounded."""
+    monkeypatch.setattr("streams.sources.producing.BUFFERED", 500)
+    async with EventProducer(settings(topics), pytest.fail, client="test") as producer:
+        for number in range(5_000):
+            await producer.send(CONTACTS["chat"], b"%d" % number, b"x" * 100)
+            assert producer.waiting < 500
+    assert producer.sent[CONTACTS["chat"]] == 5_000
+
+
+async def test_missing_topics_are_named(fresh_kafka: KafkaServer) -> None:
+    """No topic is made by producing to it: the broker's defaults would be the wrong partitions."""
+    with pytest.raises(TopicsMissingError, match=r"contacts\.chat.*pulssi migrate"):
+        async with EventProducer(settings(fresh_kafka), pytest.fail, client="test"):
+            pass
+
+
+async def test_no_broker_is_told_and_given_up() -> None:
+    """Where nothing listens it says that it waits, and ends when the time is over."""
+    said: list[str] = []
+    address = f"127.0.0.1:{any_free('127.0.0.1')}"
+    nowhere = load({"PULSSI_KAFKA_BROKERS": address})
+    with pytest.raises(BrokerUnreachableError, match=address):
+        async with EventProducer(nowhere, said.append, give_up_s=1.0, client="test"):
+            pass
+    assert said == [f"waiting up to 1 s for Kafka at {address}"]
+
+
+async def _two_records_with_a_death_between(server: KafkaServer, said: list[str]) -> None:
+    async with EventProducer(settings(server), said.append, give_up_s=2.0, client="test") as producer:
+        await producer.send(CONTACTS["chat"], b"a", b"1")
+        await producer.flush()
+        await asyncio.to_thread(server.kill)
+        await producer.send(CONTACTS["chat"], b"a", b"2")
+        await producer.flush()
+
+
+async def test_a_broker_that_stays_away_is_given_up(topics: KafkaServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says so first; then whoever waits for acknowledgement is told."""
+    monkeypatch.setattr("streams.sources.producing.SAY_AFTER_S", 0.5)
+    said: list[str] = []
+    with pytest.raises(BrokerUnreachableError):
+        await _two_records_with_a_death_between(topics, said)
+    assert len(said) == 1
+    assert "does not answer" in said[0]
+
+
+@pytest.mark.slow
+async def test_a_broker_that_comes_back_gets_everything(topics: KafkaServer) -> None:
+    """Killed in mid-stream and started again: every record once, none lost."""
+    if topics.kind == "embedded":
+        pytest.skip("the embedded broker forgets everything when it ends")
+    said: list[str] = []
+    async with EventProducer(settings(topics), said.append, client="test") as producer:
+        for number in range(1_500):
+            await producer.send(CONTACTS["call"], b"contact-%d" % (number % 50), b"%d" % number)
+        await asyncio.to_thread(topics.kill)
+        back = asyncio.create_task(asyncio.to_thread(topics.start))
+        for number in range(1_500, 3_000):
+            await producer.send(CONTACTS["call"], b"contact-%d" % (number % 50), b"%d" % number)
+        await back
+        await producer.flush()
+    found = await asyncio.to_thread(consumed, topics.bootstrap, 3_000)
+    assert sorted(int(record.value) for record in found) == list(range(3_000))

@@ -2,7 +2,7 @@
 
 Strings are trimmed and NFC-normalised, times become UTC milliseconds, JSON types are not coerced (a number in quotes is
 no number). Unknown fields are ignored here; the archive keeps them. An event of unknown type is valid and takes no part
-in any number: `UnknownEvent`.
+in any number: `UnknownEvent`. Whole numbers have 64 bits, as everything downstream has.
 """
 
 from __future__ import annotations
@@ -12,17 +12,20 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
 
-from annotated_types import Ge, Gt, MaxLen, MinLen
+from annotated_types import Ge, Gt, Le, MaxLen, MinLen
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
     StringConstraints,
     TypeAdapter,
+    WithJsonSchema,
     model_validator,
 )
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from schemas.topics import Channel
 
@@ -31,6 +34,14 @@ VERSION: Final = 1
 
 #: A record above this many bytes is refused.
 MAX_RECORD_BYTES: Final = 256 * 1024
+
+#: RFC 3339, the zone apart: a time without one is told so.
+TIME_PATTERN: Final = (
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})?$"
+)
+
+#: The largest whole number of 64 bits.
+MAX_WHOLE: Final = 2**63 - 1
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECONDS_PER_DAY: Final = 86_400_000
@@ -44,6 +55,26 @@ def _milliseconds(at: datetime) -> int:
     """Cut to UTC milliseconds since 1970."""
     since = at - _EPOCH
     return since.days * _MILLISECONDS_PER_DAY + since.seconds * 1000 + since.microseconds // 1000
+
+
+def _number(value: Any) -> Decimal:  # noqa: ANN401 - whatever JSON held
+    """Take a JSON number as the decimal that it was written as; a number in quotes is none."""
+    if type(value) in {int, float}:
+        whole = isinstance(value, float) and value.is_integer() and value <= MAX_WHOLE
+        return Decimal(str(int(value) if whole else value))
+    if isinstance(value, Decimal):
+        return value
+    raise PydanticCustomError("number_type", "Input should be a valid number")
+
+
+class _Rfc3339:
+    """Makes a field an RFC 3339 time: pydantic alone would also take seconds since 1970 in quotes, among others."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        del source, handler
+        written = core_schema.str_schema(pattern=TIME_PATTERN, strict=True)
+        return core_schema.chain_schema([written, core_schema.datetime_schema(tz_constraint="aware", strict=False)])
 
 
 def _text(longest: int | None, shortest: int = 1) -> Any:  # noqa: ANN401 - an annotation
@@ -69,7 +100,15 @@ if TYPE_CHECKING:
     Instant = int
 else:
     #: RFC 3339 with a zone in JSON; UTC milliseconds since 1970 in Python.
-    Instant = Annotated[AwareDatetime, AfterValidator(_milliseconds)]
+    Instant = Annotated[
+        datetime,
+        _Rfc3339,
+        AfterValidator(_milliseconds),
+        WithJsonSchema({"type": "string", "format": "date-time", "pattern": TIME_PATTERN.replace(")?$", ")$")}),
+    ]
+
+Whole = Annotated[int, Ge(0), Le(MAX_WHOLE)]
+Number = Annotated[Decimal, BeforeValidator(_number)]
 
 Priority = Literal["low", "normal", "high", "urgent"]
 Author = Literal["customer", "agent", "bot", "system"]
@@ -83,7 +122,7 @@ class Event(BaseModel):
     event_id: Id
     occurred_at: Instant
     source: Name
-    seq: Annotated[int, Ge(0)] = 0
+    seq: Whole = 0
     agent_id: Id | None = None
     attributes: Annotated[dict[Name, ShortText], MaxLen(32)] | None = None
 
@@ -243,8 +282,8 @@ class Missed(ContactEvent):
 class Scored(ContactEvent):
     """A score from 1 to `scale_max`."""
 
-    score: Annotated[Decimal, Ge(1)]
-    scale_max: Annotated[Decimal, Gt(1)]
+    score: Annotated[Number, Ge(1)]
+    scale_max: Annotated[Number, Gt(1)]
 
     @model_validator(mode="after")
     def _within_scale(self) -> Scored:
@@ -290,7 +329,7 @@ class AgentStatus(Event):
     status: Literal["available", "busy", "wrap_up", "away", "offline"]
     reason: ShortText | None = None
     groups: Annotated[list[Name], MaxLen(64)] | None = None
-    capacity: dict[Channel, Annotated[int, Ge(0)]] | None = None
+    capacity: dict[Channel, Whole] | None = None
 
 
 class UnknownAgentEvent(Event):

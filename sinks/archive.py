@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any, Final, Protocol
 
 import orjson
+from pydantic_core import from_json
 
 from schemas.events import AgentStatus, ContactEvent, Event, UnknownAgentEvent
 from sinks.rows import EventRow, first_wins
@@ -108,5 +109,14 @@ def _unknown(event: Event, value: bytes, *, keep_text: bool) -> str:
     known = {_ALIASES.get(name, name) for name in type(event).model_fields}
     if not keep_text:
         known |= _WORDS_OF_PEOPLE
-    extra = {name: field for name, field in orjson.loads(value).items() if name not in known}
+    extra = {name: field for name, field in _parsed(value).items() if name not in known}
     return orjson.dumps(extra, option=orjson.OPT_SORT_KEYS).decode() if extra else ""
+
+
+def _parsed(value: bytes) -> dict[str, Any]:
+    try:
+        fields: dict[str, Any] = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        # A number beyond any double in a field that is not ours: the decoder lets it pass, and it is kept as null.
+        fields = from_json(value)
+    return fields

@@ -30,7 +30,8 @@ _WATCHED_S: Final = 86_400
 #: Contacts held against the target below which a queue is not judged.
 LEAST_VOLUME: Final = 10
 
-_EVERY_S: Final = 60
+#: How often the rules are evaluated.
+EVERY_S: Final = 60
 _FOR: Final = "5m"
 
 _LABEL: Final = re.compile(r"[^a-z0-9]+")
@@ -126,8 +127,10 @@ def _words(seconds: int) -> str:
 
 def _annotations(site: Site, policy: Policy) -> dict[str, str]:
     promise = f"{policy.objective:.0%} within {_words(policy.target_ms // 1_000)}"
+    below = f"{{{{ $labels.channel }}}} {{{{ $labels.queue }}}}: {{{{ $values.A }}}} points below {promise}"
+    nothing = f"{policy.name}: no data for {_words(max(_WATCHED_S, window_s(policy)))}"
     return {
-        "summary": f"{{{{ $labels.channel }}}} {{{{ $labels.queue }}}} is {{{{ $values.A }}}} points below {promise}",
+        "summary": f"{{{{ if $labels.queue }}}}{below}{{{{ else }}}}{nothing}{{{{ end }}}}",
         "description": (
             f"Policy {policy.name}: {promise} ({policy.metric.replace('_', ' ')}, formula {policy.formula}, live: "
             f"contacts that wait beyond their target count as missed), judged over {_words(window_s(policy))} from "
@@ -203,7 +206,7 @@ def rule_group(site: Site, policies: Sequence[Policy]) -> Json:
         "orgId": 1,
         "name": GROUP,
         "folder": FOLDER,
-        "interval": f"{_EVERY_S}s",
+        "interval": f"{EVERY_S}s",
         "rules": rules(site, policies),
     }
 

@@ -11,13 +11,12 @@ from typing import Any, Final, Protocol
 
 from grafana_client.client import GrafanaClientError
 
-from dashboards.grafana_definitions.alerts import CONTACT_POINT, GROUP, SERVICE, receiver, route, rules
+from dashboards.grafana_definitions.alerts import CONTACT_POINT, EVERY_S, GROUP, SERVICE, receiver, route, rules
 from dashboards.grafana_definitions.live_floor import live_floor
 from dashboards.grafana_definitions.site import DATA_SOURCE_UID, FOLDER, FOLDER_UID, Json, Site, data_source_of
 from schemas.policies import DEFAULT_POLICIES, Policy
 
 _NOT_FOUND: Final = 404
-_MINUTE_S: Final = 60
 
 #: Tells Pulssi's alerts from others in a shared policy tree.
 _MATCHERS: Final = [["service", "=", SERVICE]]
@@ -69,9 +68,19 @@ def merged(tree: Json) -> Json:
 
 
 def _push_rules(api: Grafana, site: Site, policies: Sequence[Policy]) -> None:
+    """One by one, as writing a group makes no rule that names its own identifier; then the group for its interval."""
+    alerting = api.alertingprovisioning
     placed = [{**rule, "orgID": 1, "folderUID": FOLDER_UID, "ruleGroup": GROUP} for rule in rules(site, policies)]
-    group = {"title": GROUP, "folderUid": FOLDER_UID, "interval": _MINUTE_S, "rules": placed}
-    api.alertingprovisioning.update_rule_group(FOLDER_UID, GROUP, group)
+    # Asked for as a list: some versions answer for one that is missing as if they had failed.
+    present = {rule["uid"] for rule in alerting.get_alertrules_all()}
+    for rule in placed:
+        if rule["uid"] in present:
+            alerting.update_alertrule(rule["uid"], rule)
+        else:
+            alerting.create_alertrule(rule)
+    group = {"title": GROUP, "folderUid": FOLDER_UID, "interval": EVERY_S, "rules": placed}
+    # A rule whose policy is gone leaves with this: the group is what is given.
+    alerting.update_rule_group(FOLDER_UID, GROUP, group)
 
 
 def push(

@@ -18,6 +18,9 @@ from deploy.cli.common import ANSWER_IS_NO, UNREACHABLE, UNUSABLE, fail, json_op
 
 _AT: Final = Site()
 
+#: A proxy's words for a Grafana that is not there.
+_AWAY: Final = frozenset({502, 503, 504})
+
 _SITE_OPTIONS: Final = (
     click.option(
         "--clickhouse", default=_AT.clickhouse_url, show_default=True, help="ClickHouse, as Grafana reaches it."
@@ -150,7 +153,8 @@ def push(url: str, clickhouse: str, webhook: str, runbooks: str, *, as_json: boo
     except (GrafanaTimeoutError, OSError):
         fail(f"Grafana does not answer at {where}: is it running, and is --url right?", UNREACHABLE)
     except GrafanaServerError as error:
-        fail(f"Grafana at {where} failed: {error.message.splitlines()[0]}", UNREACHABLE)
+        code = UNREACHABLE if error.status_code in _AWAY else ANSWER_IS_NO
+        fail(f"Grafana at {where} failed: {error.message.splitlines()[0]}", code)
     except GrafanaException as error:
         fail(f"Grafana at {where} declined: {str(error.message).splitlines()[0]}", ANSWER_IS_NO)
     click.echo(json.dumps({"url": where, "pushed": brought}) if as_json else "\n".join(brought))

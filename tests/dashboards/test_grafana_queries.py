@@ -1,4 +1,4 @@
-"""Every question that the dashboard, its choices and the alert rules ask, on a real engine filled through its tables."""
+"""Every question that the dashboard, its choices and the rules ask, on a real engine filled through its tables."""
 
 from __future__ import annotations
 

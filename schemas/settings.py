@@ -8,16 +8,30 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 PREFIX: Final = "PULSSI_"
 FILE: Final = "pulssi.toml"
+
+_LAST_PORT: Final = 65_535
+
+#: What a setting with a pattern must look like, in words.
+_NAMES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "clickhouse_database": "must be 1 to 64 letters, digits and underscores, and not begin with a digit",
+        "application": "must be 1 to 64 small letters, digits, dots, dashes and underscores, and begin with no mark",
+    }
+)
 
 #: Names that other parts of Pulssi read from the environment; they are no settings of this object.
 RESERVED: Final = frozenset({"config", "data", "kafka_test"})
@@ -32,18 +46,33 @@ class SettingsError(ValueError):
 
 
 def _http_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, brackets that do not close
+        usable = False
+    if not usable:
         raise ValueError("must look like http://host:8123 (user and password may stand before the host)")
     return value
 
 
 def _brokers(value: str) -> str:
-    for broker in value.split(","):
-        host, _, port = broker.strip().rpartition(":")
-        if not host or not port.isdigit():
+    brokers = [broker.strip() for broker in value.split(",")]
+    for broker in brokers:
+        host, _, port = broker.rpartition(":")
+        if not host or not port.isdecimal() or not 0 < int(port) <= _LAST_PORT:
             raise ValueError("must be host:port, several separated by commas")
-    return ",".join(broker.strip() for broker in value.split(","))
+    return ",".join(brokers)
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ValueError, OSError, LookupError):  # LookupError: not found; the others: no such path, a folder
+        near = difflib.get_close_matches(value, available_timezones(), n=1)
+        meant = f"; did you mean {near[0]}?" if near else ""
+        raise ValueError(f"must be the name of a time zone, such as Europe/Helsinki{meant}") from None
+    return value
 
 
 class Settings(BaseModel):
@@ -51,13 +80,24 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kafka_brokers: Annotated[str, AfterValidator(_brokers)] = "127.0.0.1:9092"
+    kafka_brokers: Annotated[str, AfterValidator(_brokers)] = Field(
+        default="127.0.0.1:9092", description="The Kafka brokers, as host:port, several separated by commas."
+    )
     kafka_kind: Literal["apache", "embedded"] = Field(
         default="apache",
         description="`embedded`: the broker of `pulssi up`, which has no transactions and is used by one worker only.",
     )
-    clickhouse_url: Annotated[str, AfterValidator(_http_url)] = "http://127.0.0.1:8123"
-    clickhouse_database: str = Field(default="pulssi", pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")
+    clickhouse_url: Annotated[str, AfterValidator(_http_url)] = Field(
+        default="http://127.0.0.1:8123",
+        description="ClickHouse's HTTP interface; user and password may stand before the host.",
+        # It may hold a password.
+        repr=False,
+    )
+    clickhouse_database: str = Field(
+        default="pulssi",
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$",
+        description="The ClickHouse database that holds everything.",
+    )
     application: str = Field(
         default="pulssi",
         pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$",
@@ -66,7 +106,7 @@ class Settings(BaseModel):
     partitions: int = Field(default=4, ge=1, le=1024, description="Partitions of each topic, when they are made.")
     replication: int = Field(default=1, ge=1, le=7, description="Copies of each topic, when they are made.")
     retention_days: int = Field(default=7, ge=1, le=3650, description="How long the event topics keep records.")
-    time_zone: str = Field(
+    time_zone: Annotated[str, AfterValidator(_zone)] = Field(
         default="UTC", description="The centre's time zone, as in `Europe/Helsinki`: where today begins."
     )
     worker_port: int = Field(
@@ -74,8 +114,12 @@ class Settings(BaseModel):
     )
     sink_port: int = Field(default=6067, ge=0, le=65535, description="The sink's health and metrics; 0: any free port.")
     wallboard_port: int = Field(default=8080, ge=0, le=65535, description="The wallboard's page; 0: any free port.")
-    bind: str = Field(default="127.0.0.1", description="The address that the parts' own servers listen on.")
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    bind: str = Field(
+        default="127.0.0.1", min_length=1, description="The address that the parts' own servers listen on."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least grave messages that are written to the log."
+    )
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
@@ -86,13 +130,40 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _fault(location: str, origin: str, problem: str) -> str:
-    name = f"{PREFIX}{location.upper()}" if origin == "environment" else location
-    if problem.startswith("Extra inputs"):
-        near = difflib.get_close_matches(location, Settings.model_fields, n=1)
-        meant = f"; did you mean {near[0]}?" if near else ""
-        return f"{name} ({origin}): there is no such setting{meant}"
-    return f"{name} ({origin}): {problem.removeprefix('Value error, ')}"
+def _problem(fault: ErrorDetails) -> str:
+    """Say what is wrong, without what was set."""
+    setting = str(fault["loc"][0])
+    if fault["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(setting, Settings.model_fields, n=1)
+        return "there is no such setting" + (f"; did you mean {near[0]}?" if near else "")
+    if fault["type"] == "string_pattern_mismatch":
+        return _NAMES[setting]
+    return fault["msg"].removeprefix("Value error, ")
+
+
+def _line(text: str, setting: str) -> int:
+    """Find the line on which a setting stands in the file; 1 where that cannot be told."""
+    found = re.search(rf"""^[ \t]*(?:\[+[ \t]*)?["']?{re.escape(setting)}["']?[ \t]*[]=.]""", text, re.MULTILINE)
+    return 1 if found is None else text.count("\n", 0, found.start()) + 1
+
+
+def _read(folder: Path) -> tuple[str, dict[str, object]]:
+    """Read the file's text and settings; nothing where there is none. Raises SettingsError."""
+    path = folder / FILE
+    if not folder.is_dir():
+        raise SettingsError([f"{PREFIX}CONFIG: there is no folder {folder}"])
+    if not path.exists():
+        return "", {}
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise SettingsError([f"{path}: cannot be read: {error.strerror}"]) from None
+    except UnicodeDecodeError as error:
+        raise SettingsError([f"{path}: is not UTF-8 (byte {error.start})"]) from None
+    try:
+        return text, tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError([f"{path}: is not TOML: {error}"]) from None
 
 
 def load(environment: Mapping[str, str] | None = None, folder: Path | None = None) -> Settings:
@@ -103,19 +174,23 @@ def load(environment: Mapping[str, str] | None = None, folder: Path | None = Non
     environment = os.environ if environment is None else environment
     if folder is None and environment.get(f"{PREFIX}CONFIG"):
         folder = Path(environment[f"{PREFIX}CONFIG"])
-    in_file: dict[str, object] = {}
-    if folder is not None and (path := folder / FILE).is_file():
-        try:
-            in_file = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise SettingsError([f"{path}: not readable as TOML: {error}"]) from None
+    text, in_file = ("", {}) if folder is None else _read(folder)
     in_environment = _from_environment(environment)
+    # Each place is judged by itself, so that a fault in the file shows though the environment overrides it.
+    faults = [
+        *(f"{PREFIX}{name.upper()} (environment): {problem}" for name, problem in _faults(in_environment)),
+        *(f"{name} ({(folder or Path()) / FILE}:{_line(text, name)}): {problem}" for name, problem in _faults(in_file)),
+    ]
+    if faults:
+        raise SettingsError(faults)
+    return Settings.model_validate({**in_file, **in_environment})
+
+
+def _faults(given: Mapping[str, object]) -> list[tuple[str, str]]:
+    """List each faulty setting with its problem."""
     try:
-        return Settings.model_validate({**in_file, **in_environment})
+        Settings.model_validate(dict(given))
     except ValidationError as error:
-        faults = []
-        for fault in error.errors(include_input=False, include_url=False):
-            location = ".".join(str(part) for part in fault["loc"])
-            origin = "environment" if location in in_environment else str((folder or Path()) / FILE)
-            faults.append(_fault(location, origin, fault["msg"]))
-        raise SettingsError(faults) from None
+        faults = error.errors(include_input=False, include_url=False)
+        return [(str(fault["loc"][0]), _problem(fault)) for fault in faults]
+    return []

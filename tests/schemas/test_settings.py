@@ -1,0 +1,180 @@
+"""Settings: the environment over the file, every fault at once, each with its place, and no secret in any."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from schemas.settings import FILE, Settings, SettingsError, load
+
+PASSWORD: Final = "tuopillinen-olutta"  # noqa: S105 - what must not be seen
+
+
+def faults(environment: dict[str, str], folder: Path | None = None) -> list[str]:
+    """Expect settings that cannot be used; give the faults."""
+    with pytest.raises(SettingsError) as caught:
+        load(environment, folder)
+    assert PASSWORD not in str(caught.value)
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+    assert "\n" not in str(caught.value)
+    return caught.value.faults
+
+
+def written(folder: Path, text: str) -> Path:
+    """Write the file of settings; give its folder."""
+    (folder / FILE).write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_nothing_set_is_enough() -> None:
+    """The defaults make an empty environment work."""
+    settings = load({})
+    assert settings == Settings()
+    assert settings.kafka_brokers == "127.0.0.1:9092"
+
+
+def test_an_empty_folder_is_enough(tmp_path: Path) -> None:
+    """And an empty file too."""
+    assert load({}, tmp_path) == Settings()
+    assert load({}, written(tmp_path, "# nothing yet\n")) == Settings()
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
+    """Setting by setting."""
+    folder = written(tmp_path, 'partitions = 8\nreplication = 3\nlog_level = "debug"\n')
+    settings = load({"PULSSI_PARTITIONS": "16", "PULSSI_CONFIG": str(folder), "PATH": "/bin"})
+    assert (settings.partitions, settings.replication, settings.log_level) == (16, 3, "debug")
+
+
+def test_a_folder_given_wins_over_the_one_in_the_environment(tmp_path: Path) -> None:
+    """A command's own argument is nearer than the environment."""
+    folder = written(tmp_path, "partitions = 8\n")
+    assert load({"PULSSI_CONFIG": "/nowhere"}, folder).partitions == 8
+
+
+def test_the_process_environment_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part started without arguments reads its own environment."""
+    for name in [name for name in os.environ if name.startswith("PULSSI_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PULSSI_APPLICATION", "north")
+    assert load().application == "north"
+
+
+def test_names_of_other_parts_are_no_settings() -> None:
+    """What commands and tests read from the environment by themselves is let be."""
+    assert load({"PULSSI_DATA": "/tmp", "PULSSI_KAFKA_TEST": "apache"}) == Settings()  # noqa: S108 - never used
+
+
+def test_every_fault_is_told_at_once_with_its_place(tmp_path: Path) -> None:
+    """Nobody mends settings one start at a time."""
+    folder = written(tmp_path, '# ours\npartitions = 0\n\n"time_zone" = "Europe/Helsingfors"\nretention = 3\n')
+    helsinki = "must be the name of a time zone, such as Europe/Helsinki; did you mean Europe/Helsinki?"
+    assert faults(
+        {
+            "PULSSI_KAFKA_BROKERS": "localhost",
+            "PULSSI_WORKER_PORT": "70000",
+            "PULSSI_SINK_PORT": "many",
+            "PULSSI_KAFKA_KIND": "rabbit",
+        },
+        folder,
+    ) == [
+        "PULSSI_KAFKA_BROKERS (environment): must be host:port, several separated by commas",
+        "PULSSI_KAFKA_KIND (environment): Input should be 'apache' or 'embedded'",
+        "PULSSI_WORKER_PORT (environment): Input should be less than or equal to 65535",
+        "PULSSI_SINK_PORT (environment): Input should be a valid integer, unable to parse string as an integer",
+        f"partitions ({folder / FILE}:2): Input should be greater than or equal to 1",
+        f"time_zone ({folder / FILE}:4): {helsinki}",
+        f"retention ({folder / FILE}:5): there is no such setting; did you mean retention_days?",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("PULSSI_KAFKA_BROKER", "kafka_brokers"),
+        ("PULSSI_CLICKHOUSE_ULR", "clickhouse_url"),
+        ("PULSSI_TIMEZONE", "time_zone"),
+    ],
+)
+def test_a_misspelt_setting_gets_a_suggestion(name: str, meant: str) -> None:
+    """A name that nobody reads would otherwise be silently without effect."""
+    assert faults({name: PASSWORD}) == [f"{name} (environment): there is no such setting; did you mean {meant}?"]
+
+
+def test_a_setting_that_is_like_none_gets_no_suggestion() -> None:
+    """Better none than a wild one."""
+    assert faults({"PULSSI_XYZZY": "1"}) == ["PULSSI_XYZZY (environment): there is no such setting"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("clickhouse_url", f"clickhouse://writer:{PASSWORD}@host:8123"),
+        ("clickhouse_url", f"http://writer:{PASSWORD}@"),
+        ("clickhouse_url", f"http://writer:{PASSWORD}@host:port"),
+        ("clickhouse_url", f"http://writer:{PASSWORD}@[::1"),
+        ("kafka_brokers", f"{PASSWORD}@host"),
+        ("kafka_brokers", f"host:{PASSWORD}"),
+        ("kafka_brokers", "host:0"),
+        ("kafka_brokers", "host:65536"),
+        ("kafka_brokers", "one:9092,,two:9092"),
+        ("kafka_kind", PASSWORD),
+        ("clickhouse_database", f"{PASSWORD}; DROP"),
+        ("clickhouse_database", "9lives"),
+        ("application", f"{PASSWORD} "),
+        ("application", ""),
+        ("bind", ""),
+        ("partitions", PASSWORD),
+        ("time_zone", PASSWORD),
+        ("time_zone", "../../etc/passwd"),
+        ("time_zone", "Europe"),
+        ("time_zone", ""),
+        ("log_level", PASSWORD),
+    ],
+)
+def test_faults_name_the_setting_and_never_the_secret(setting: str, value: str, tmp_path: Path) -> None:
+    """From the environment and from the file alike, one line each."""
+    (in_environment,) = faults({f"PULSSI_{setting.upper()}": value})
+    assert in_environment.startswith(f"PULSSI_{setting.upper()} (environment): ")
+    (in_file,) = faults({}, written(tmp_path, f"\n{setting} = '{value}'\n"))
+    assert in_file.startswith(f"{setting} ({tmp_path / FILE}:2): ")
+
+
+def test_the_settings_do_not_print_a_password() -> None:
+    """However they come into a log."""
+    settings = load({"PULSSI_CLICKHOUSE_URL": f"https://writer:{PASSWORD}@clickhouse:8443"})
+    assert PASSWORD not in repr(settings)
+    assert PASSWORD not in str(settings)
+
+
+@pytest.mark.parametrize("brokers", ["one:9092", " one:9092 , two:9093", "[::1]:9092"])
+def test_brokers(brokers: str) -> None:
+    """Blanks between brokers are allowed."""
+    assert load({"PULSSI_KAFKA_BROKERS": brokers}).kafka_brokers == brokers.strip().replace(" , ", ",")
+
+
+def test_a_folder_that_is_not_there_is_told() -> None:
+    """A misspelt folder would otherwise be all defaults."""
+    assert faults({"PULSSI_CONFIG": "/no/such/folder"}) == ["PULSSI_CONFIG: there is no folder /no/such/folder"]
+
+
+@pytest.mark.parametrize("content", [b"partitions = = 3\n", b"\xff\xfe", b"[unfinished"])
+def test_a_file_that_cannot_be_read_is_told(content: bytes, tmp_path: Path) -> None:
+    """With its path, in one line."""
+    (tmp_path / FILE).write_bytes(content)
+    (fault,) = faults({}, tmp_path)
+    assert fault.startswith(f"{tmp_path / FILE}: is not ")
+
+
+def test_a_section_is_no_setting(tmp_path: Path) -> None:
+    """The file is flat."""
+    (fault,) = faults({}, written(tmp_path, "\n\n[olut]\nbrokers = 'x'\n"))
+    assert fault == f"olut ({tmp_path / FILE}:3): there is no such setting"
+
+
+def test_every_setting_is_described() -> None:
+    """The documentation is made of these descriptions."""
+    assert [name for name, field in Settings.model_fields.items() if not field.description] == []

@@ -282,8 +282,8 @@ class Missed(ContactEvent):
 class Scored(ContactEvent):
     """A score from 1 to `scale_max`."""
 
-    score: Annotated[Number, Ge(1)]
-    scale_max: Annotated[Number, Gt(1)]
+    score: Annotated[Number, Ge(1), WithJsonSchema({"type": "number", "minimum": 1})]
+    scale_max: Annotated[Number, Gt(1), WithJsonSchema({"type": "number", "exclusiveMinimum": 1})]
 
     @model_validator(mode="after")
     def _within_scale(self) -> Scored:

@@ -1,0 +1,76 @@
+"""The generated schemas: up to date, and agreeing with the models on every sample."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schemas.events import MODELS
+from schemas.generate import ROOT, differing, files, main
+from schemas.settings import Settings
+from tests.schemas.conforms import conforms
+
+
+def test_no_drift() -> None:
+    """What lies in the tree is what the models say; else: `make schemas`."""
+    assert differing() == []
+
+
+def test_check_passes_here() -> None:
+    """As CI runs it."""
+    subprocess.run([sys.executable, "-m", "schemas.generate", "--check"], cwd=ROOT, check=True)
+
+
+def test_check_names_what_differs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It exits 1 and touches nothing; writing mends it."""
+    assert main([], tmp_path) == 0
+    assert main(["--check"], tmp_path) == 0
+    changed = tmp_path / "schemas/json/settings.schema.json"
+    changed.write_text("{}")
+    (tmp_path / "docs/settings.md").unlink()
+    capsys.readouterr()
+    assert main(["--check"], tmp_path) == 1
+    told = capsys.readouterr().err
+    assert [line.split()[0] for line in told.splitlines()] == ["schemas/json/settings.schema.json", "docs/settings.md"]
+    assert "make schemas" in told
+    assert changed.read_text() == "{}"
+    assert main([], tmp_path) == 0
+    assert differing(tmp_path) == []
+
+
+def test_nothing_else_lies_beside_the_generated_files() -> None:
+    """A schema that no model makes any more is to go."""
+    assert {f"schemas/json/{path.name}" for path in (ROOT / "schemas/json").iterdir()} == {
+        name for name in files() if name.startswith("schemas/json/")
+    }
+
+
+def test_settings_schema() -> None:
+    """Each setting is in it with its meaning and its default; others are not allowed."""
+    schema = json.loads((ROOT / "schemas/json/settings.schema.json").read_text())
+    assert schema["properties"].keys() == Settings.model_fields.keys()
+    assert all(of["description"] and "default" in of for of in schema["properties"].values())
+    assert conforms(schema, {})
+    assert conforms(schema, {"partitions": 8, "kafka_kind": "embedded"})
+    assert not conforms(schema, {"partitions": 0})
+    assert not conforms(schema, {"partition": 8})
+
+
+def test_settings_table() -> None:
+    """Every setting has its line in the documentation."""
+    table = (ROOT / "docs/settings.md").read_text()
+    assert [name for name in Settings.model_fields if f"| `{name}` | `PULSSI_{name.upper()}` |" not in table] == []
+
+
+@pytest.mark.parametrize("kind", [kind for kind in MODELS if kind != "agent.status"])
+def test_schema_has_every_field(kind: str) -> None:
+    """By the names that stand in JSON."""
+    schema: dict[str, Any] = json.loads((ROOT / "schemas/json/contact-event.schema.json").read_text())
+    model = MODELS[kind]
+    fields = {field.alias or name for name, field in model.model_fields.items()}
+    assert schema["$defs"][model.__name__]["properties"].keys() == fields

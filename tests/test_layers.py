@@ -1,0 +1,165 @@
+"""Who may import whom: read from the code itself, so that a layer cannot be crossed unseen.
+
+Each layer may import those to its left, and itself: schemas, streams.core, streams, sinks, dashboards, deploy. The core
+is pure: it may import only what is listed here. Faust lives in streams alone. Nothing sleeps on an event loop, nor
+where it could wait for what is to happen.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+
+LAYERS: Final = ("schemas", "streams.core", "streams", "sinks", "dashboards", "deploy")
+
+#: All that the core needs: values, text and arithmetic, and a fast JSON. No clock, file, process or network.
+PURE: Final = frozenset(
+    {
+        *("__future__", "bisect", "collections", "decimal", "enum", "functools", "heapq", "itertools", "math"),
+        *("operator", "types", "typing", "unicodedata", "orjson", "pydantic", "schemas", "streams"),
+    }
+)
+#: Built-in functions that reach outside.
+_OUTSIDE: Final = frozenset({"open", "print", "input", "breakpoint", "eval", "exec", "compile", "__import__"})
+
+#: They poll other programs, which tell nobody when they are ready or gone, before or beside any event loop.
+SLEEPERS: Final = ("deploy.", "streams.brokers")
+
+FAUST: Final = frozenset({"faust", "mode"})
+
+
+def layer_of(module: str) -> str | None:
+    """Name the layer that a module belongs to, the longest that fits; None where it is none of ours."""
+    fitting = [layer for layer in LAYERS if module == layer or module.startswith(f"{layer}.")]
+    return max(fitting, key=len, default=None)
+
+
+def faults(module: str, source: str) -> list[str]:
+    """Tell what a module imports or calls that its layer may not."""
+    tree = ast.parse(source)
+    return [fault for node in ast.walk(tree) for fault in (*_import_faults(module, node), *_call_faults(module, node))]
+
+
+def _import_faults(module: str, node: ast.AST) -> Iterator[str]:
+    layer = layer_of(module)
+    assert layer is not None, module
+    for name in _imported(node):
+        other, top = layer_of(name), name.partition(".")[0]
+        at = f"{module}:{getattr(node, 'lineno', 0)}"
+        if top == "tests":
+            yield f"{at}: {name}: tests are imported by tests only"
+        elif other is not None and LAYERS.index(other) > LAYERS.index(layer):
+            yield f"{at}: {name}: {layer} may not import {other}"
+        if layer == "streams.core" and top not in PURE:
+            yield f"{at}: {name}: the core is pure"
+        if top in FAUST and layer != "streams":
+            yield f"{at}: {name}: Faust lives in streams only"
+        if name == "time.sleep":
+            yield f"{at}: {name}: say time.sleep where it happens"
+
+
+def _imported(node: ast.AST) -> list[str]:
+    """Name what an import statement brings, down to the names taken from a module."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        assert node.level == 0, f"line {node.lineno}: modules are imported by their own names"
+        return [f"{node.module}.{alias.name}" for alias in node.names]
+    return []
+
+
+def _called(function: ast.expr) -> str:
+    match function:
+        case ast.Name(id=name):
+            return name
+        case ast.Attribute(value=ast.Name(id=module), attr=name):
+            return f"{module}.{name}"
+    return ""
+
+
+def _call_faults(module: str, node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.AsyncFunctionDef):
+        for inner in ast.walk(node):
+            if isinstance(inner, ast.Call) and _called(inner.func) == "time.sleep":
+                yield f"{module}:{inner.lineno}: time.sleep: it stops the event loop"
+    if not isinstance(node, ast.Call):
+        return
+    called = _called(node.func)
+    if called == "time.sleep" and not module.startswith(SLEEPERS):
+        yield f"{module}:{node.lineno}: {called}: wait for what is to happen instead"
+    if layer_of(module) == "streams.core" and called in _OUTSIDE:
+        yield f"{module}:{node.lineno}: {called}: the core is pure"
+
+
+def modules() -> list[Path]:
+    """List the project's own modules."""
+    tops = sorted({layer.partition(".")[0] for layer in LAYERS})
+    return [path for top in tops for path in sorted((ROOT / top).rglob("*.py"))]
+
+
+def _name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def test_layers() -> None:
+    """No module of the project crosses its layer."""
+    found = [fault for path in modules() for fault in faults(_name(path), path.read_text(encoding="utf-8"))]
+    assert found == []
+
+
+def test_something_is_looked_at() -> None:
+    """Every layer has modules; else the test above would say nothing."""
+    assert {layer_of(_name(path)) for path in modules()} == set(LAYERS)
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("schemas.events", "import streams.decode"),
+        ("schemas.events", "from streams.core import fold"),
+        ("streams.core.fold", "from streams.decode import decode"),
+        ("streams.core.fold", "from streams import decode"),
+        ("streams.core.fold", "import time"),
+        ("streams.core.fold", "from datetime import datetime"),
+        ("streams.core.fold", "import pathlib"),
+        ("streams.core.fold", "def f():\n    import asyncio"),
+        ("streams.core.fold", "import aiokafka"),
+        ("streams.core.fold", "import faust"),
+        ("streams.core.fold", "open('x')"),
+        ("streams.worker", "from sinks.port import Sink"),
+        ("streams.worker", "from tests.core import story"),
+        ("sinks.run", "from dashboards import wallboard"),
+        ("sinks.run", "import faust"),
+        ("deploy.cli.parts", "from mode import Service"),
+        ("dashboards.wallboard.server", "import deploy"),
+        ("sinks.run", "import time\ntime.sleep(1)"),
+        ("deploy.cli.up", "import time\nasync def f():\n    time.sleep(1)"),
+        ("deploy.cli.up", "from time import sleep"),
+        ("streams", "import deploy"),
+    ],
+)
+def test_a_crossing_is_found(module: str, source: str) -> None:
+    """Each kind of fault, planted, is named."""
+    assert len(faults(module, source)) >= 1
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("streams.core.fold", "import orjson\nfrom collections.abc import Mapping\nfrom schemas.samples import Sample"),
+        ("streams.worker", "import faust\nimport time\nfrom streams.core.fold import fold\ntime.monotonic()"),
+        ("sinks.run", "from streams.journal.tail import Tail"),
+        ("deploy.cli.up", "import dashboards.wallboard\nimport asyncio\nasyncio.sleep(1)"),
+        ("deploy.embedded.stack", "import time\ntime.sleep(1)"),
+    ],
+)
+def test_what_is_allowed_is_not_named(module: str, source: str) -> None:
+    """Imports to the left are what layers are for."""
+    assert faults(module, source) == []

@@ -93,18 +93,24 @@ GROUP BY channel
 ORDER BY channel"""
 
 
-LEVEL_BY_CHANNEL: Final = f"""SELECT channel, {_LEVEL} AS level
-FROM service_level
-WHERE {_IN_RANGE} AND {_CHOSEN}
+#: From counters by sample, as the view of the panes has them.
+_LEVEL_OF_PANES: Final = f"""pulssi_service_level('{FORMULA}',
+    sumIf(n_target, sample = 'first_response'), sumIf(n_within, sample = 'first_response'),
+    sumIf(n_target, sample = 'abandoned'), sumIf(n_within, sample = 'abandoned'),
+    sumIf(n_short, sample = 'abandoned'))"""
+
+LEVEL_BY_CHANNEL: Final = f"""SELECT channel, {_LEVEL_OF_PANES} AS level
+FROM panes
+WHERE {_IN_RANGE} AND sample IN ('offered', 'first_response', 'abandoned') AND {_CHOSEN}
 GROUP BY channel
 ORDER BY channel"""
 
 
 def percentile_by_channel(sample: str, q: float) -> str:
-    """A percentile in seconds over the range, one row a channel."""
+    """A percentile in seconds over the range, one row a channel; empty for one that only had contacts offered."""
     return f"""SELECT channel, {_seconds(sample, q)} AS seconds
 FROM panes
-WHERE {_IN_RANGE} AND sample = '{sample}' AND {_CHOSEN}
+WHERE {_IN_RANGE} AND sample IN ('offered', '{sample}') AND {_CHOSEN}
 GROUP BY channel
 ORDER BY channel"""
 
@@ -119,10 +125,7 @@ RANGE_BY_QUEUE: Final = f"""SELECT channel, queue,
   sumIf(n, sample = 'abandoned') AS "Abandoned",
   sumIf(n, sample = 'abandoned')
     / nullIf(sumIf(n, sample = 'first_response') + sumIf(n, sample = 'abandoned'), 0) AS "Abandon rate",
-  pulssi_service_level('{FORMULA}',
-    sumIf(n_target, sample = 'first_response'), sumIf(n_within, sample = 'first_response'),
-    sumIf(n_target, sample = 'abandoned'), sumIf(n_within, sample = 'abandoned'),
-    sumIf(n_short, sample = 'abandoned')) AS "Service level"
+  {_LEVEL_OF_PANES} AS "Service level"
 FROM panes
 WHERE {_IN_RANGE} AND sample IN ('offered', 'first_response', 'abandoned') AND {_CHOSEN}
 GROUP BY channel, queue

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 import sys
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, NamedTuple, Self, TypeAlias
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from deploy.cli.common import ANSWER_IS_NO, UNREACHABLE, fail
+from deploy.cli.common import ANSWER_IS_NO, UNREACHABLE, fail, quiet_clients
 from schemas.settings import Settings
-from streams.brokers import BrokerUnreachableError
-from streams.sources.producing import EventProducer, ProduceError, TopicsMissingError
 
+if TYPE_CHECKING:
+    from streams.sources.producing import EventProducer
+
+#: How long a broker that is away is waited for, unless told otherwise.
+GIVE_UP_AFTER_S: Final = 60.0
 _EVERY_S: Final = 0.2
 #: How long the end waits for acknowledgements once somebody asked for it.
 _LAST_S: Final = 5.0
@@ -67,16 +68,34 @@ class Meter:
             click.echo(line, err=True)
 
 
-Feed = Callable[[EventProducer, asyncio.Event], Awaitable[None]]
+class Sent(NamedTuple):
+    """Acknowledged events by topic, and how long it took from the connection on."""
+
+    by_topic: Mapping[str, int]
+    seconds: float
 
 
-async def _feed(settings: Settings, client: str, meter: Meter, give_up_s: float, go: Feed) -> Counter[str]:
+Feed: TypeAlias = "Callable[[EventProducer, asyncio.Event], Awaitable[None]]"
+
+
+async def _feed(settings: Settings, client: str, meter: Meter, give_up_s: float, go: Feed) -> Sent:
+    from streams.brokers import BrokerUnreachableError  # noqa: PLC0415 - Kafka's clients: a second of imports
+    from streams.sources.producing import EventProducer  # noqa: PLC0415 - as above
+
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     producer = EventProducer(settings, meter.say, give_up_s=give_up_s, client=client)
-    working = asyncio.ensure_future(_work(producer, stop, go))
+    began = loop.time()
+
+    async def work() -> None:
+        nonlocal began
+        async with producer:
+            began = loop.time()
+            await go(producer, stop)
+
+    working = asyncio.ensure_future(work())
     stopping = asyncio.ensure_future(stop.wait())
     try:
         await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -90,21 +109,18 @@ async def _feed(settings: Settings, client: str, meter: Meter, give_up_s: float,
         await working
     finally:
         stopping.cancel()
-    return producer.sent
+    return Sent(producer.sent, loop.time() - began)
 
 
-async def _work(producer: EventProducer, stop: asyncio.Event, go: Feed) -> None:
-    async with producer:
-        await go(producer, stop)
-
-
-def feed(settings: Settings, client: str, meter: Meter, give_up_s: float, go: Feed) -> Counter[str]:
-    """Run `go` with a producer and an event that Ctrl-C or SIGTERM sets; returns what was acknowledged, by topic.
+def feed(settings: Settings, client: str, meter: Meter, give_up_s: float, go: Feed) -> Sent:
+    """Run `go` with a producer and an event that Ctrl-C or SIGTERM sets; returns what was acknowledged.
 
     Ends the command with 3 where the broker or its topics are not there, with 1 where it declines a record.
     """
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    from streams.brokers import BrokerUnreachableError  # noqa: PLC0415 - Kafka's clients: a second of imports
+    from streams.sources.producing import ProduceError, TopicsMissingError  # noqa: PLC0415 - as above
+
+    quiet_clients()
     try:
         with meter:
             return asyncio.run(_feed(settings, client, meter, give_up_s, go))
@@ -114,9 +130,9 @@ def feed(settings: Settings, client: str, meter: Meter, give_up_s: float, go: Fe
         fail(str(error), ANSWER_IS_NO)
 
 
-def summary(sent: Mapping[str, int], seconds: float) -> str:
+def summary(sent: Sent) -> str:
     """Tell in a line how many events went where."""
-    total = sum(sent.values())
-    by_topic = ", ".join(f"{topic} {count:,}" for topic, count in sorted(sent.items()) if count)
-    pace = f" ({total / seconds:,.0f} a second)" if seconds >= 1 else ""
-    return f"sent {total:,} events in {seconds:.1f} s{pace}{': ' if by_topic else ''}{by_topic}"
+    total = sum(sent.by_topic.values())
+    by_topic = ", ".join(f"{topic} {count:,}" for topic, count in sorted(sent.by_topic.items()) if count)
+    pace = f" ({total / sent.seconds:,.0f} a second)" if sent.seconds >= 1 else ""
+    return f"sent {total:,} events in {sent.seconds:.1f} s{pace}{': ' if by_topic else ''}{by_topic}"

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import click
 
 from deploy.cli.common import ANSWER_IS_NO, UNUSABLE, data_option, fail, stack_settings
-from deploy.cli.feeding import Meter, feed, summary
+from deploy.cli.feeding import GIVE_UP_AFTER_S, Meter, Sent, feed, summary
 from streams.sources import recorded
 from streams.sources.pacing import Pace, wait
-from streams.sources.producing import GIVE_UP_AFTER_S, EventProducer
 from streams.sources.recorded import Line, UnreadableError
 from streams.sources.replaying import Format, Recording
+
+if TYPE_CHECKING:
+    from streams.sources.producing import EventProducer
 
 #: Lines that are not sent are named one by one up to here, then counted.
 NAMED: Final = 20
@@ -138,9 +139,7 @@ def replay(
         except UnreadableError as error:
             unreadable.append(str(error))
 
-    began = time.monotonic()
-    sent = feed(settings, "replay", meter, give_up_s, go)
-    _end(sent, time.monotonic() - began, refuse.count, unreadable)
+    _end(feed(settings, "replay", meter, give_up_s, go), refuse.count, unreadable)
 
 
 def _now_ms() -> int:
@@ -187,8 +186,8 @@ async def _send(
             meter.show(count, f"{sum(producer.sent.values()):,} events")
 
 
-def _end(sent: Counter[str], seconds: float, refused: int, unreadable: list[str]) -> None:
-    line = summary(sent, seconds)
+def _end(sent: Sent, refused: int, unreadable: list[str]) -> None:
+    line = summary(sent)
     if refused:
         line += f"; {refused:,} {'line' if refused == 1 else 'lines'} not sent"
     click.echo(line)

@@ -7,19 +7,21 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 
 from deploy.cli.common import UNUSABLE, data_option, fail, stack_settings
-from deploy.cli.feeding import Meter, feed, summary
+from deploy.cli.feeding import GIVE_UP_AFTER_S, Meter, feed, summary
 from deploy.cli.moments import Duration, milliseconds, moment
 from schemas.settings import Settings
 from streams.sources import recorded, simulator
 from streams.sources.pacing import Pace, wait
-from streams.sources.producing import GIVE_UP_AFTER_S, EventProducer
 from streams.sources.simulator import Emitted, Plan
+
+if TYPE_CHECKING:
+    from streams.sources.producing import EventProducer
 
 #: Between two looks at whether somebody wants an end, and for the producer to work, while all is overdue.
 _YIELD_EVERY: Final = 500
@@ -133,9 +135,7 @@ def _to_kafka(settings: Settings, plan: Plan, give_up_s: float) -> None:
     async def go(producer: EventProducer, stop: asyncio.Event) -> None:
         await _live(plan, producer, stop, meter)
 
-    began = time.monotonic()
-    sent = feed(settings, "simulate", meter, give_up_s, go)
-    click.echo(summary(sent, time.monotonic() - began))
+    click.echo(summary(feed(settings, "simulate", meter, give_up_s, go)))
 
 
 async def _live(plan: Plan, producer: EventProducer, stop: asyncio.Event, meter: Meter) -> None:

@@ -30,7 +30,6 @@ BATCH_BYTES: Final = 512 * 1024
 LINGER_S: Final = 0.005
 #: A broker that is away this long is spoken of.
 SAY_AFTER_S: Final = 3.0
-GIVE_UP_AFTER_S: Final = 60.0
 _POLL_S: Final = 0.25
 _STOP_WITHIN_S: Final = 3.0
 _REQUEST_TIMEOUT_MS: Final = 10_000
@@ -95,9 +94,7 @@ class EventProducer:
     BrokerUnreachableError is raised by whatever waits then.
     """
 
-    def __init__(
-        self, settings: Settings, say: Callable[[str], None], *, give_up_s: float = GIVE_UP_AFTER_S, client: str
-    ) -> None:
+    def __init__(self, settings: Settings, say: Callable[[str], None], *, give_up_s: float = 60.0, client: str) -> None:
         self._settings = settings
         self._say = say
         self._give_up_s = give_up_s
@@ -115,12 +112,7 @@ class EventProducer:
 
     async def __aenter__(self) -> Self:
         started = time.monotonic()
-        try:
-            self._counts = await asyncio.to_thread(partitions_of_sources, self._settings.kafka_brokers, 1.0)
-        except BrokerUnreachableError:
-            brokers = self._settings.kafka_brokers
-            self._say(f"waiting up to {self._give_up_s:g} s for Kafka at {brokers}")
-            self._counts = await asyncio.to_thread(partitions_of_sources, brokers, self._give_up_s)
+        self._counts = await self._source_topics(started + self._give_up_s)
         left_s = max(_POLL_S, self._give_up_s - (time.monotonic() - started))
         self._producer = AIOKafkaProducer(
             bootstrap_servers=self._settings.kafka_brokers,
@@ -157,6 +149,19 @@ class EventProducer:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
             await self._stop()
+
+    async def _source_topics(self, deadline: float) -> Mapping[str, int]:
+        """Find the topics as soon as the broker is there; each attempt is short, so that a wait can be cancelled."""
+        brokers, told = self._settings.kafka_brokers, False
+        while True:
+            try:
+                return await asyncio.to_thread(partitions_of_sources, brokers, 0.5)
+            except BrokerUnreachableError:
+                if time.monotonic() >= deadline:
+                    raise BrokerUnreachableError(brokers, self._give_up_s) from None
+            if not told:
+                told = True
+                self._say(f"waiting up to {self._give_up_s:g} s for Kafka at {brokers}")
 
     async def send(self, topic: str, key: bytes, value: bytes) -> None:
         """Take one record; waits only while too many wait already. Its timestamp is now."""

@@ -13,9 +13,12 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Final, NamedTuple
+from typing import IO, TYPE_CHECKING, Final, NamedTuple
 
 import zstandard
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 #: As an argument: standard input, or output.
 STANDARD: Final = "-"
@@ -39,6 +42,45 @@ class Line(NamedTuple):
         return f"{self.file}:{self.number}"
 
 
+class _Unpacked(io.RawIOBase):
+    """A zstd file, frame after frame; one that was cut off raises EOFError instead of ending as if it were whole."""
+
+    def __init__(self, packed: IO[bytes]) -> None:
+        self._packed = packed
+        self._frame = zstandard.ZstdDecompressor().decompressobj()
+        self._begun = False
+        self._ready = b""
+
+    def readable(self) -> bool:
+        """Tell the buffer around it that it can read."""
+        return True
+
+    def readinto(self, buffer: Buffer, /) -> int:
+        """Fill the buffer with what comes next; 0 is the end."""
+        while not self._ready:
+            chunk = self._packed.read(_BUFFER_BYTES)
+            if not chunk:
+                if self._begun:
+                    raise EOFError("it ends in the middle")
+                return 0
+            self._ready = b"".join(self._unpack(chunk))
+        view = memoryview(buffer)
+        count = min(len(view), len(self._ready))
+        view[:count] = self._ready[:count]
+        self._ready = self._ready[count:]
+        return count
+
+    def _unpack(self, chunk: bytes) -> Iterator[bytes]:
+        while chunk:
+            self._begun = True
+            yield self._frame.decompress(chunk)
+            chunk = b""
+            if self._frame.eof:
+                chunk = self._frame.unused_data
+                self._frame = zstandard.ZstdDecompressor().decompressobj()
+                self._begun = False
+
+
 @contextmanager
 def _opened(name: str) -> Iterator[IO[bytes]]:
     if name == STANDARD:
@@ -47,11 +89,8 @@ def _opened(name: str) -> Iterator[IO[bytes]]:
         with gzip.open(name, "rb") as plain:
             yield io.BufferedReader(plain, _BUFFER_BYTES)
     elif name.endswith(".zst"):
-        with (
-            Path(name).open("rb") as packed,
-            zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True) as plain,
-        ):
-            yield io.BufferedReader(plain, _BUFFER_BYTES)
+        with Path(name).open("rb") as packed:
+            yield io.BufferedReader(_Unpacked(packed), _BUFFER_BYTES)
     else:
         with Path(name).open("rb", _BUFFER_BYTES) as plain:
             yield plain

@@ -1,0 +1,181 @@
+"""`pulssi replay` as people and scripts see it."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
+import pytest
+
+from deploy.embedded.parts import pulssi
+from deploy.embedded.ports import any_free
+from schemas.settings import load
+from streams.sources import recorded
+from streams.topics import migrate_topics
+from tests.deploy.program import PATIENCE_S, Program, clean_environment
+from tests.kafka.embedded import EmbeddedKafka
+from tests.oracle.contacts import milliseconds
+from tests.streams.sources.consumed import consumed
+
+
+@pytest.fixture
+def broker() -> Iterator[EmbeddedKafka]:
+    """Return a broker of this test's own with the topics."""
+    server = EmbeddedKafka()
+    server.start()
+    migrate_topics(load(server.settings_env()))
+    yield server
+    server.stop()
+
+
+def run(tmp_path: Path, *arguments: str, **settings: str) -> tuple[int, list[str]]:
+    """Run a command to its end; returns code and lines."""
+    program = Program(pulssi("replay", *arguments), clean_environment(tmp_path, **settings))
+    try:
+        return program.await_end(), program.lines
+    finally:
+        program.close()
+
+
+def event(number: int, at: str = "2026-03-02T10:00:00.000Z") -> bytes:
+    """Write an event of one of seven chats."""
+    told = {
+        "event_id": f"{number}",
+        "type": "contact.reopened",
+        "contact_id": f"test:{number % 7}",
+        "channel": "chat",
+        "source": "test",
+        "occurred_at": at,
+    }
+    return orjson.dumps(told)
+
+
+def test_every_line_arrives_unchanged(broker: EmbeddedKafka, tmp_path: Path) -> None:
+    """Several files, packed or not, agents among contacts: all there, bytes and keys as they were."""
+    status = orjson.dumps(
+        {
+            "event_id": "s",
+            "type": "agent.status",
+            "agent_id": "agent-1",
+            "source": "test",
+            "occurred_at": "2026-03-02T10:00:00Z",
+            "status": "available",
+        }
+    )
+    contents = [[event(number) for number in range(500)], [event(number) for number in range(500, 700)], [status]]
+    files = [str(tmp_path / name) for name in ("a.ndjson", "b.ndjson.gz", "c.ndjson.zst")]
+    for file, lines in zip(files, contents, strict=True):
+        recorded.write(file, lines)
+    code, lines_told = run(tmp_path, *files, **broker.settings_env())
+    assert code == 0
+    assert lines_told[-1].endswith("agents.status 1, contacts.chat 700")
+    found = consumed(broker.bootstrap, 701)
+    assert Counter(record.value for record in found) == Counter(line for lines in contents for line in lines)
+    for record in found:
+        told = orjson.loads(record.value)
+        assert record.key.decode() == told.get("contact_id", "agent-1")
+
+
+def test_disorder_and_redelivery(broker: EmbeddedKafka, tmp_path: Path) -> None:
+    """Shuffled and a fifth of it twice: every line is there, some again, in another order."""
+    file = str(tmp_path / "a.ndjson")
+    sent = [event(number) for number in range(2_000)]
+    recorded.write(file, sent)
+    code, told = run(tmp_path, file, "--shuffle", "3", "--duplicate", "0.2", **broker.settings_env())
+    assert code == 0
+    count = int(told[-1].split()[1].replace(",", ""))
+    assert 2_300 < count < 2_500
+    found = consumed(broker.bootstrap, count)
+    assert {record.value for record in found} == set(sent)
+    numbers = [int(orjson.loads(record.value)["event_id"]) for record in found if record.key == b"test:1"]
+    assert numbers != sorted(numbers)
+
+
+def test_bad_lines_are_sent_or_named(broker: EmbeddedKafka, tmp_path: Path) -> None:
+    """What has a place is sent as it is; what has none is named with file and line, and the end is 1."""
+    file = tmp_path / "a.ndjson"
+    unfit = b'{"contact_id":"test:1","channel":"chat","type":"contact.rated","score":"nine"}'
+    file.write_bytes(b"\n".join([event(1), b"garbage", unfit, b'{"channel":"chat"}', b""]))
+    code, told = run(tmp_path, str(file), **broker.settings_env())
+    assert code == 1
+    assert told[0].startswith(f"{file}:2: not sent: not JSON")
+    assert told[1].startswith(f"{file}:4: not sent: contact_id is missing")
+    assert "sent 2 events" in told[2]
+    assert told[2].endswith("2 lines not sent")
+    assert {record.value for record in consumed(broker.bootstrap, 2)} == {event(1), unfit}
+
+
+def test_standard_input(broker: EmbeddedKafka, tmp_path: Path) -> None:
+    """`-` reads what is piped in."""
+    done = subprocess.run(
+        pulssi("replay", "-"),
+        input=event(1) + b"\n" + event(2),
+        env=clean_environment(tmp_path, **broker.settings_env()),
+        capture_output=True,
+        check=False,
+        timeout=PATIENCE_S,
+    )
+    assert done.returncode == 0
+    assert len(consumed(broker.bootstrap, 2)) == 2
+
+
+def test_at_a_speed_and_rebased(broker: EmbeddedKafka, tmp_path: Path) -> None:
+    """Twenty seconds at tenfold speed take two; rebased, the first event is now."""
+    file = str(tmp_path / "a.ndjson")
+    recorded.write(file, [event(second, f"2026-03-02T10:00:{second:02d}.000Z") for second in range(21)])
+    began = time.time()
+    code, _ = run(tmp_path, file, "--speed", "10", "--rebase", "now", **broker.settings_env())
+    assert code == 0
+    found = sorted(consumed(broker.bootstrap, 21), key=lambda record: record.timestamp)
+    assert 1_900 <= found[-1].timestamp - found[0].timestamp < 4_000
+    times = sorted(milliseconds(orjson.loads(record.value)["occurred_at"]) for record in found)
+    assert times[-1] - times[0] == 20_000
+    assert began * 1000 - 1 <= times[0] <= found[0].timestamp
+
+
+def test_conversations_become_chats(broker: EmbeddedKafka, tmp_path: Path) -> None:
+    """A conversation log: its contacts' events; a line that is no conversation is named."""
+    file = tmp_path / "a.jsonl"
+    conversation = {
+        "conversation": "17",
+        "brand": "Acme",
+        "messages": [{"id": "m1", "at": "2026-03-02T10:00:00Z", "author": "customer"}],
+    }
+    file.write_bytes(orjson.dumps(conversation) + b"\n{}\n")
+    code, told = run(tmp_path, "--format", "conversations", str(file), **broker.settings_env())
+    assert code == 1
+    assert told[0].startswith(f"{file}:2: not sent: no conversation: ")
+    keys = {record.key for record in consumed(broker.bootstrap, 2)}
+    assert keys == {b"conversations:Acme:17"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        (("none.ndjson",), "none.ndjson: No such file"),
+        (("none.ndjson", "--speed", "0"), "as recorded"),
+        (("none.ndjson", "--speed", "2", "--shuffle", "1"), "--speed max"),
+        (("-", "--rebase", "now"), "standard input"),
+        (("none.ndjson", "--duplicate", "2"), "--duplicate"),
+    ],
+)
+def test_unusable_arguments_are_2(arguments: tuple[str, ...], names: str, tmp_path: Path) -> None:
+    """One line: what is wrong, and with which file or option."""
+    code, told = run(tmp_path, *arguments)
+    assert code == 2
+    assert names in "\n".join(told)
+    assert "Traceback" not in "\n".join(told)
+
+
+def test_no_broker_is_3(tmp_path: Path) -> None:
+    """It waits for as long as it is told, and ends with the address."""
+    file = str(tmp_path / "a.ndjson")
+    recorded.write(file, [event(1)])
+    address = f"127.0.0.1:{any_free('127.0.0.1')}"
+    code, told = run(tmp_path, file, "--wait", "1", PULSSI_KAFKA_BROKERS=address)
+    assert code == 3
+    assert address in told[-1]

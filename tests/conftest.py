@@ -3,7 +3,9 @@
 from hypothesis import settings
 
 pytest_plugins = [
+    "tests.fixtures.clickhouse",
     "tests.fixtures.kafka",
+    "tests.fixtures.stack",
 ]
 
 # How long an example takes says something of the machine, not of the code.

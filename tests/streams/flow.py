@@ -24,7 +24,7 @@ from streams.journal.tail import JournalTail
 
 ROOT: Final = Path(__file__).parents[2]
 ENDS_WITHIN_S: Final = 40.0
-DRAINS_WITHIN_S: Final = 240.0
+DRAINS_WITHIN_S: Final = 120.0
 
 #: Sample, queue and what a pane counts of it.
 Counts = Counter[tuple[str, str, str]]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 #: Generous: the machine is shared.
-PATIENCE_S: Final = 60.0
+PATIENCE_S: Final = 120.0
 
 
 class Program:

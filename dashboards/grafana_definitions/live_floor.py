@@ -261,7 +261,7 @@ def _choice(site: Site, name: str, label: str, sql: str) -> Json:
         "includeAll": True,
         "current": {"selected": True, "text": ["All"], "value": ["$__all"]},
         "options": [],
-        "refresh": 2,  # whenever the range changes
+        "refresh": 1,  # with the page: at each refresh it would start every panel, and each repeated one, anew
         "sort": 0,
         "hide": 0,
     }

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -27,7 +24,7 @@ from streams.core.histogram import merge, quantile
 from streams.live.service_level import Counted, service_level
 from tests.dashboards.floor_rows import Story, answered, floor, waiting
 from tests.dashboards.grafana_macros import ALL, Range, expand
-from tests.deploy.program import Program, clean_environment
+from tests.fixtures.clickhouse import ClickHouseServer
 
 EVERYTHING = {"channel": [ALL], "queue": [ALL], "by": ["queue"]}
 CALLS = {"channel": ["call"], "queue": ["sales", "support"], "by": ["channel"]}
@@ -66,22 +63,10 @@ def fill(url: str, database: str, batch: Batch, now_ms: int) -> Filled:
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Give the address of an embedded ClickHouse of this module's own."""
-    folder: Path = tmp_path_factory.mktemp("clickhouse")
-    command = [sys.executable, "-m", "deploy.embedded.clickhouse", "--data", str(folder), "--port", "0"]
-    program = Program(command, clean_environment(folder))
-    try:
-        yield program.await_line("clickhouse ready at").rpartition(" ")[2]
-    finally:
-        program.close()
-
-
-@pytest.fixture(scope="module")
-def filled(url: str) -> Filled:
+def filled(clickhouse_server: ClickHouseServer) -> Filled:
     """Give three hours of a centre, up to now."""
     now_ms = time.time_ns() // 1_000_000
-    return fill(url, "pulssi", floor(now_ms), now_ms)
+    return fill(clickhouse_server.url, "grafana_floor", floor(now_ms), now_ms)
 
 
 def ask(filled: Filled, sql: str, chosen: dict[str, list[str]] | None = None) -> list[dict[str, object]]:
@@ -157,7 +142,7 @@ def test_nothing_at_all_gives_no_row(filled: Filled) -> None:
         assert not filled.client.query(expand(shortfall(policy, DEFAULT_POLICIES), long_ago)).result_rows
 
 
-def test_too_few_to_judge_is_no_alert_and_a_stalled_queue_is_one(url: str) -> None:
+def test_too_few_to_judge_is_no_alert_and_a_stalled_queue_is_one(clickhouse_server: ClickHouseServer) -> None:
     """Few late answers give 0; a queue that answers nobody falls short by the whole objective."""
     now_ms = time.time_ns() // 1_000_000
     quiet, stalled = Story("call", "quiet", 1), Story("call", "stalled", 1)
@@ -169,7 +154,7 @@ def test_too_few_to_judge_is_no_alert_and_a_stalled_queue_is_one(url: str) -> No
         ],
         contacts=[waiting(stalled, now_ms, number, 300_000) for number in range(LEAST_VOLUME)],
     )
-    filled = fill(url, "quiet_and_stalled", batch, now_ms)
+    filled = fill(clickhouse_server.url, "grafana_quiet", batch, now_ms)
     rows = ask(filled, shortfall(CALL_POLICY, DEFAULT_POLICIES))
     assert {row["queue"]: row["shortfall"] for row in rows} == {"quiet": 0, "stalled": 100 * CALL_POLICY.objective}
 

@@ -1,0 +1,96 @@
+"""`pulssi drain`: wait until all that was produced is read, aggregated and in ClickHouse."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from deploy.cli.common import (
+    ANSWER_IS_NO,
+    DONE,
+    UNREACHABLE,
+    data_option,
+    fail,
+    json_option,
+    quiet_clients,
+    stack_settings,
+)
+from schemas.settings import Settings
+
+if TYPE_CHECKING:
+    from sinks.lag import Lag
+
+#: Between two looks: a batch of the sink takes about a second.
+EVERY_S = 0.3
+#: How long the servers get to answer for the first time, whatever the timeout.
+CONNECT_S = 10.0
+
+
+async def _drained(settings: Settings, timeout_s: float) -> list[Lag]:
+    """Look until nothing is behind or the time is up; returns the last look."""
+    from sinks.clickhouse.keeper import ClickHouseKeeper  # noqa: PLC0415 - a second of imports, not for `--help`
+    from sinks.lag import Ends  # noqa: PLC0415 - as above
+
+    deadline = time.monotonic() + timeout_s
+    keeper, ends = ClickHouseKeeper(settings), Ends(settings)
+    try:
+        await asyncio.to_thread(keeper.setup)
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                await ends.start()
+        except TimeoutError:
+            fail(f"Kafka at {settings.kafka_brokers} does not answer, or has no topics yet", UNREACHABLE)
+        while True:
+            lags = await ends.lags(await asyncio.to_thread(keeper.progress))
+            if not any(lag.behind for lag in lags) or time.monotonic() >= deadline:
+                return lags
+            await asyncio.sleep(min(EVERY_S, max(deadline - time.monotonic(), 0)))
+    finally:
+        await ends.stop()
+        keeper.close()
+
+
+def _report(lags: list[Lag]) -> dict[str, Any]:
+    return {
+        "drained": not any(lag.behind for lag in lags),
+        "partitions": [{**lag._asdict(), "behind": lag.behind} for lag in lags],
+    }
+
+
+@click.command()
+@click.option(
+    "--timeout", "timeout_s", type=click.FloatRange(min=0), default=60.0, metavar="SECONDS", show_default=True
+)
+@data_option
+@json_option
+def drain(data: Path | None, timeout_s: float, *, as_json: bool) -> None:
+    """Wait until all that was produced is read, aggregated and in ClickHouse.
+
+    Ends with 1 where that is not so in time, and names the lag by topic and partition.
+
+    Example: pulssi replay today.ndjson --speed max && pulssi drain --timeout 120
+    """
+    from sinks.port import KeeperAwayError, KeeperUnfitError  # noqa: PLC0415 - as above
+
+    quiet_clients()
+    settings = stack_settings(data)
+    try:
+        lags = asyncio.run(_drained(settings, timeout_s))
+    except (KeeperAwayError, KeeperUnfitError) as error:
+        fail(str(error), UNREACHABLE)
+    except TimeoutError:
+        fail(f"Kafka at {settings.kafka_brokers} does not answer", UNREACHABLE)
+    if as_json:
+        click.echo(json.dumps(_report(lags), indent=2))
+    behind = [lag for lag in lags if lag.behind]
+    for lag in [] if as_json else behind:
+        click.echo(f"{lag.topic} {lag.partition}: {lag.behind} behind (produced {lag.end}, in ClickHouse {lag.next})")
+    if behind:
+        total = sum(lag.behind for lag in behind)
+        fail(f"not drained after {timeout_s:g} s: {total} events behind in {len(behind)} partitions", ANSWER_IS_NO)
+    raise SystemExit(DONE)

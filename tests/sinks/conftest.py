@@ -1,0 +1,52 @@
+"""What the tests of the sink share: a database of their own on the run's ClickHouse."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from schemas.settings import Settings, load
+from sinks.clickhouse.connection import connect
+from sinks.clickhouse.keeper import TABLES
+from sinks.clickhouse.migrations import migrate
+from tests.fixtures.clickhouse import ClickHouseServer
+
+_NUMBERS = itertools.count(1)
+
+
+@pytest.fixture
+def empty_database(clickhouse_server: ClickHouseServer) -> Iterator[Settings]:
+    """Return settings that name a database which is not there yet; it is dropped in the end."""
+    name = f"sink_{os.getpid()}_{next(_NUMBERS)}"
+    yield load({"PULSSI_CLICKHOUSE_URL": clickhouse_server.url, "PULSSI_CLICKHOUSE_DATABASE": name})
+    with clickhouse_server.client() as client:
+        client.command(f"DROP DATABASE IF EXISTS {name} SYNC")
+
+
+@pytest.fixture(scope="session")
+def shared_database(clickhouse_server: ClickHouseServer) -> Settings:
+    """Return settings of a database with Pulssi's schema, made once for all tests."""
+    name = f"sink_{os.getpid()}_shared"
+    settings = load({"PULSSI_CLICKHOUSE_URL": clickhouse_server.url, "PULSSI_CLICKHOUSE_DATABASE": name})
+    migrate(settings)
+    return settings
+
+
+@pytest.fixture
+def database(shared_database: Settings) -> Settings:
+    """Return settings of a database with Pulssi's schema and no rows."""
+    with connect(shared_database) as client:
+        for table in TABLES:
+            client.command(f"TRUNCATE TABLE {table} SYNC")
+    return shared_database
+
+
+@pytest.fixture
+def client(database: Settings) -> Iterator[Client]:
+    """Return a client of the database."""
+    with connect(database) as client:
+        yield client

@@ -1,0 +1,101 @@
+"""From source records to archive rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from sinks.archive import event_rows
+from sinks.rows import first_wins
+
+
+@dataclass
+class Record:
+    """A source record."""
+
+    key: bytes | None
+    value: bytes | None
+    topic: str = "contacts.chat"
+    partition: int = 1
+    offset: int = 7
+    timestamp: int = 1_790_000_000_000
+
+
+def record(**fields: Any) -> Record:  # noqa: ANN401 - any event
+    """Make the record of a message."""
+    event = {
+        "event_id": "e1",
+        "type": "message.sent",
+        "contact_id": "a:1",
+        "channel": "chat",
+        "occurred_at": "2026-09-21T14:13:20.1239Z",
+        "source": "s",
+        "author": "customer",
+        **fields,
+    }
+    return Record(str(event["contact_id"]).encode(), orjson.dumps(event))
+
+
+def test_every_field_has_its_column() -> None:
+    """Fields, defaults, where it stood and when it came."""
+    (row,) = event_rows([record(queue=" q ", tags=None, seq=3, attributes={"product": "x"})], epoch=2)
+    assert (row.contact_id, row.event_id, row.type, row.queue, row.seq) == ("a:1", "e1", "message.sent", "q", 3)
+    assert (row.public, row.automatic, row.author, row.attributes) == (True, False, "customer", {"product": "x"})
+    assert (row.occurred_at, row.received_at) == (1_790_000_000_123, 1_790_000_000_000)
+    assert (row.topic, row.partition, row.offset, row.epoch, row.version) == (
+        "contacts.chat",
+        1,
+        7,
+        2,
+        first_wins(2, 7),
+    )
+    assert orjson.loads(row.normalised)["occurred_at"] == 1_790_000_000_123
+
+
+def test_text_is_kept_only_where_told() -> None:
+    """What people wrote is in no column, not in the normalised JSON, and not among unknown fields."""
+    said = [record(text="call me", comment="hush", nickname="n")]
+    (row,) = event_rows(said, epoch=1)
+    assert b"call me" not in row.normalised
+    assert (row.text, row.comment, row.extra) == (None, None, '{"nickname":"n"}')
+    assert not any("call me" in str(each) or "hush" in str(each) for each in row)
+    (row,) = event_rows(said, epoch=1, keep_text=True)
+    assert row.text == "call me"
+
+
+def test_an_unknown_type_keeps_its_fields() -> None:
+    """What a newer source sends is archived: its own fields as they came, but people's words."""
+    (row,) = event_rows([record(type="contact.dreamt", depth=3, text="words")], epoch=1)
+    assert (row.type, row.extra) == ("contact.dreamt", '{"author":"customer","depth":3}')
+
+
+def test_bad_records_are_left_to_the_worker() -> None:
+    """A record that is no event is not archived, and its neighbours are."""
+    rows = event_rows([Record(b"a:1", b"{"), record(), Record(b"other", record().value)], epoch=1)
+    assert [row.event_id for row in rows] == ["e1"]
+
+
+def test_agents_events_have_their_own_key() -> None:
+    """States of agents have no contact."""
+    status = {
+        "event_id": "s1",
+        "type": "agent.status",
+        "agent_id": "x",
+        "occurred_at": "2026-09-21T14:13:20Z",
+        "source": "s",
+        "status": "away",
+        "reason": "lunch",
+        "groups": ["g"],
+        "capacity": {"chat": 3},
+    }
+    (row,) = event_rows([Record(b"x", orjson.dumps(status), "agents.status")], epoch=1)
+    assert (row.contact_id, row.agent_key, row.agent_id, row.status, row.reason) == ("", "x", "x", "away", "lunch")
+    assert (row.groups, row.capacity) == (["g"], {"chat": 3})
+
+
+def test_no_number_is_too_large_for_the_archive() -> None:
+    """Whatever a source sends, the archive's columns hold it, or it was refused: it never stops the sink."""
+    value = (record(seq=1).value or b"").replace(b'"seq":1', b'"seq":1' + b"0" * 30)
+    assert all(row.seq < 2**63 for row in event_rows([Record(b"a:1", value)], epoch=1))

@@ -1,0 +1,91 @@
+"""The schema comes to be once, and stays what it is."""
+
+from __future__ import annotations
+
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from schemas.settings import Settings
+from sinks.clickhouse.connection import connect
+from sinks.clickhouse.keeper import TABLES, columns
+from sinks.clickhouse.migrations import SchemaError, migrate, statements
+
+#: Each view with the columns that others rely on.
+CONTRACT = {
+    "samples": "sample at contact_id channel queue priority team segment language agent_id tag outcome value_ms"
+    " business_ms active_ms value policy target_ms within short satisfied partial in_hours instance caused_by",
+    "panes": "pane_start channel queue priority team segment sample n n_target n_within n_short n_satisfied sum_ms"
+    " business_sum_ms sum_value hist business_hist",
+    "tag_panes": "pane_start channel queue tag known n",
+    "contacts": "contact_id customer_id channel queue started_at first_response_at first_resolved_at resolved_at"
+    " abandoned_at first_response_ms handle_ms first_resolution_ms resolution_ms tags reopens replies rating agents"
+    " partial discarded",
+    "events": "event_id type contact_id channel seq occurred_at source queue priority team language segment customer_id"
+    " agent_id attributes direction initiated_by author public automatic text tags for reason into score scale_max form"
+    " evaluator_id voids comment_present comment groups status capacity received_at topic partition offset epoch",
+    "gauges": "at channel queue waiting oldest_waiting_since awaiting_reply oldest_awaiting_since at_risk breached open"
+    " handling stale",
+    "agent_states": "agent_id groups from to status reason capacity",
+    "service_level": "pane_start channel queue priority team segment short_excluded answered_only offered abandons_met"
+    " excluding_abandoned_within",
+    "intervals": "entered offered answered abandoned short n_within handled handle_sum_ms aht_ms answer_sum_ms asa_ms"
+    " first_response_p80_ms first_response_p95_ms hist formula service_level channel queue team interval",
+}
+
+
+def test_a_second_time_nothing_is_applied(empty_database: Settings) -> None:
+    """Migrating is safe at any time, by any number of parts."""
+    applied = migrate(empty_database)
+    assert applied[0] == "0001_events"
+    assert any(name.startswith("08_access") for name in applied)
+    assert migrate(empty_database) == []
+
+
+@pytest.mark.parametrize("view", CONTRACT)
+def test_views_have_the_columns_that_others_rely_on(client: Client, view: str) -> None:
+    """The views are the contract; more columns may be added, these stay. Times and durations have one type each."""
+    types = dict(_types(client, view))
+    assert set(CONTRACT[view].split()) <= set(types)
+    assert {kind for name, kind in types.items() if name.endswith("_ms")} <= {"Int64", "Nullable(Int64)"}
+    times = {
+        kind for name, kind in types.items() if name.endswith(("_at", "_since", "_start")) or name in {"at", "from"}
+    }
+    assert times <= {"DateTime64(3, 'UTC')", "Nullable(DateTime64(3, 'UTC'))"}
+
+
+def _types(client: Client, view: str) -> list[tuple[str, str]]:
+    return [(str(row[0]), str(row[1])) for row in client.query(f"DESCRIBE TABLE {view}").result_rows]
+
+
+def test_rows_and_tables_agree(client: Client) -> None:
+    """Every table has exactly the columns of its rows, in their order."""
+    for table, row in TABLES.items():
+        assert [name for name, _ in _types(client, table)] == columns(row)
+
+
+def test_another_time_zone_only_changes_what_depends_on_it(empty_database: Settings) -> None:
+    """A changed setting brings the view that has it up to date."""
+    migrate(empty_database)
+    elsewhere = empty_database.model_copy(update={"time_zone": "Europe/Helsinki"})
+    assert migrate(elsewhere) == ["07_intervals"]
+    assert migrate(elsewhere) == []
+
+
+def test_no_such_time_zone(database: Settings) -> None:
+    """A time zone that is none is named, and nothing of it reaches SQL."""
+    with pytest.raises(SchemaError, match="no time zone"):
+        migrate(database.model_copy(update={"time_zone": "Europe/'; DROP"}))
+
+
+def test_a_newer_schema_is_refused(empty_database: Settings) -> None:
+    """An older Pulssi does not write into what a newer one made, and says what to do."""
+    migrate(empty_database)
+    with connect(empty_database) as client:
+        client.insert("schema_migrations", [["9999_later", "x"]], column_names=["name", "digest"])
+    with pytest.raises(SchemaError, match=r"newer Pulssi .*upgrade"):
+        migrate(empty_database)
+
+
+def test_statements_are_split_at_line_ends() -> None:
+    """A semicolon inside a line is text; comments are left out."""
+    assert statements("-- one; two\nSELECT 'a;b';\n\nSELECT 2;\n") == ["SELECT 'a;b'", "SELECT 2"]

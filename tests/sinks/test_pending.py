@@ -1,0 +1,89 @@
+"""Gathering steps into a batch."""
+
+from __future__ import annotations
+
+from schemas.journal import CONTACT, Head, encode_pane, encode_pane_key, encode_tag_pane_key
+from schemas.panes import Pane, TagPaneKey
+from sinks.pending import Pending, claims, progress_rows
+from sinks.rows import Progress, version_of
+from streams.journal.assembly import Record, Step
+from tests.sinks.handmade import KEY, contact, sample
+
+SOURCE = "contacts.chat"
+
+
+def step(number: int, records: list[Record], *, epoch: int = 1, anew: bool = False) -> Step:
+    """Make a step."""
+    head = Head(next=number * 10, step=number, epoch=epoch, open=0)
+    return Step(SOURCE, 0, head, number * 100, records, anew)
+
+
+def test_only_rows_after_the_step_that_is_in() -> None:
+    """Rows and retractions that are in already are not written again; the contact itself is."""
+    value = contact([(4, sample("old")), (5, sample("new", value_ms=7))], [(4, "hold", "old"), (5, "hold", "new")])
+    pending = Pending({(SOURCE, 0): 4})
+    pending.add(step(5, [(470, CONTACT + b"a:1", value)]))
+    batch = pending.batch()
+    assert [(row.slot, row.gone, row.version, row.channel) for row in batch.samples] == [
+        ("new", False, version_of(1, 470), "chat"),
+        ("new", True, version_of(1, 470), ""),
+    ]
+    assert [row.contact_id for row in batch.contacts] == ["a:1"]
+    assert pending.after() == {(SOURCE, 0): 5}
+
+
+def test_all_rows_where_no_step_is_known_or_the_journal_is_read_anew() -> None:
+    """Without a known step, or with one of another journal, everything is written."""
+    value = contact([(1, sample("one")), (2, sample("two"))], [])
+    for pending, anew in ((Pending(), False), (Pending({(SOURCE, 0): 50}), True)):
+        pending.add(step(3, [(1, CONTACT + b"a:1", value)], anew=anew))
+        assert [row.slot for row in pending.batch().samples] == ["one", "two"]
+
+
+def test_a_batch_measures_from_the_batch_before() -> None:
+    """Of several records of a contact in one batch the last has every row since the batch began."""
+    first = contact([(5, sample("one"))], [])
+    second = contact([(5, sample("one")), (6, sample("two"))], [])
+    pending = Pending({(SOURCE, 0): 4})
+    pending.add(step(5, [(1, CONTACT + b"a:1", first)]))
+    pending.add(step(6, [(3, CONTACT + b"a:1", second), (4, CONTACT + b"a:1", None)]))
+    batch = pending.batch()
+    assert [row.slot for row in batch.samples] == ["one", "two"]
+    assert len(batch.contacts) == 1
+
+
+def test_a_sample_issued_again_is_not_taken_back() -> None:
+    """Where a key is both in effect and among the retracted, it is in effect."""
+    pending = Pending()
+    pending.add(step(1, [(1, CONTACT + b"a:1", contact([(2, sample("s"))], [(1, "handle", "s")]))]))
+    assert [row.gone for row in pending.batch().samples] == [False]
+
+
+def test_of_a_pane_the_last_value() -> None:
+    """Panes are absolute; versions carry the epoch and the journal offset."""
+    pending = Pending()
+    key = encode_pane_key(KEY)
+    pending.add(step(1, [(1, key, encode_pane(Pane(n=1, hist={3: 1})))], epoch=2))
+    tag = encode_tag_pane_key(TagPaneKey(1, 60_000, "q", "billing"))
+    pending.add(step(2, [(5, key, encode_pane(Pane(n=2, hist={3: 2}))), (6, tag, b"[4,true]")], epoch=2))
+    batch = pending.batch()
+    (pane,), (tags,) = batch.panes, batch.tag_panes
+    assert (pane.n, pane.hist, pane.version, pane.channel, pane.epoch) == (2, {3: 2}, version_of(2, 5), "chat", 1)
+    assert (tags.n, tags.known, tags.tag, tags.version) == (4, True, "billing", version_of(2, 6))
+
+
+def test_size_counts_what_is_held() -> None:
+    """A value that replaces another does not add up with it."""
+    pending = Pending()
+    pending.add(step(1, [(1, b"cA", b"x" * 100)]))
+    pending.add(step(2, [(2, b"cA", b"x" * 40), (3, b"cB", None)]))
+    assert pending.size == 42
+
+
+def test_progress_and_claims() -> None:
+    """Progress says what is in; a claim only that the epoch has begun."""
+    pending = Pending()
+    pending.add(step(3, [], epoch=2))
+    reached = pending.reached.items()
+    assert progress_rows(reached, 99) == [Progress(SOURCE, 0, 2, 30, 3, 0, 300, 99)]
+    assert claims(reached, 99) == [Progress(SOURCE, 0, 2, 0, 0, -1, 0, 99)]

@@ -1,0 +1,388 @@
+"""The sink between a real broker and a real ClickHouse: whatever happens, the same rows in the end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import orjson
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from deploy.embedded.ports import any_free
+from schemas.journal import CONTACT, Head, encode_pane, encode_pane_key
+from schemas.panes import Pane
+from schemas.settings import Settings, load
+from sinks.clickhouse.connection import connect
+from sinks.clickhouse.keeper import ClickHouseKeeper
+from sinks.clickhouse.migrations import migrate
+from sinks.lag import Ends
+from sinks.port import Batch, Keeper
+from sinks.run import serve
+from streams.topics import migrate_topics
+from tests.fixtures.clickhouse import ClickHouseServer
+from tests.kafka.server import KafkaServer
+from tests.sinks.handmade import KEY, contact, sample
+from tests.streams.handwritten import Hand
+
+CHAT, CALL = "contacts.chat", "contacts.call"
+WITHIN_S = 40.0
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def environment(fresh_kafka: KafkaServer, database: Settings) -> dict[str, str]:
+    """Return the environment of a sink between a broker with topics and a ClickHouse with tables."""
+    environment = {
+        **fresh_kafka.settings_env(),
+        "PULSSI_PARTITIONS": "2",
+        "PULSSI_CLICKHOUSE_URL": database.clickhouse_url,
+        "PULSSI_CLICKHOUSE_DATABASE": database.clickhouse_database,
+        "PULSSI_SINK_PORT": str(any_free("127.0.0.1")),
+    }
+    assert migrate_topics(load(environment), wait_s=10).ok
+    return environment
+
+
+@pytest.fixture
+def settings(environment: dict[str, str]) -> Settings:
+    """Return the sink's settings."""
+    return load(environment)
+
+
+class Floor:
+    """Plays the worker on one source partition: events in, steps out, and what must come of it."""
+
+    def __init__(self, settings: Settings, source: str, partition: int, epoch: int = 1) -> None:
+        self._settings = settings
+        self._place = source, partition
+        self._epoch = epoch
+        self.events = self.step = self._next = 0
+        self._opened = -1
+
+    @property
+    def end(self) -> int:
+        """First source offset that is not in."""
+        return self._next
+
+    async def play(self, steps: int, width: int = 5) -> None:
+        """Write so many steps; each adds an event to each of `width` contacts."""
+        options = {"bootstrap_servers": self._settings.kafka_brokers, "acks": "all"}
+        async with AIOKafkaProducer(**options) as producer, Hand(self._settings, *self._place) as hand:
+            self._opened = await hand.open()
+            for _ in range(steps):
+                await self._events(producer, width)
+                self.step += 1
+                head = Head(next=self._next, step=self.step, epoch=self._epoch, open=self._opened)
+                await hand.step(head, self._records(width))
+
+    async def _events(self, producer: AIOKafkaProducer, width: int) -> None:
+        source, partition = self._place
+        for number in range(width):
+            event = {
+                "event_id": f"{self._epoch}.{self.step}",
+                "type": "contact.reopened",
+                "contact_id": self._contact(number),
+                "channel": source.rpartition(".")[2],
+                "occurred_at": "2026-09-21T14:13:20Z",
+                "source": "floor",
+            }
+            sent = await producer.send(source, orjson.dumps(event), self._contact(number).encode(), partition)
+            self._next = (await sent).offset + 1
+            self.events += 1
+
+    def _contact(self, number: int) -> str:
+        return f"{self._place[0]}:{self._place[1]}:{number}"
+
+    def _records(self, width: int) -> list[tuple[bytes, bytes | None]]:
+        """Each contact has a sample a step, but that each step takes back the one of two steps ago."""
+        rows = [(step, sample(str(step), value_ms=step)) for step in (self.step - 1, self.step) if step > 0]
+        gone = [(step + 2, "handle", str(step)) for step in range(1, self.step - 1)]
+        value = contact(rows, gone, replies=self.step)
+        records: list[tuple[bytes, bytes | None]] = [
+            (CONTACT + self._contact(number).encode(), value) for number in range(width)
+        ]
+        n = self.step * width
+        key = KEY._replace(epoch=self._epoch)
+        return [*records, (encode_pane_key(key), encode_pane(Pane(n=n, sum_ms=n, hist={7: n})))]
+
+
+@asynccontextmanager
+async def sink(settings: Settings, keeper: Keeper | None = None) -> AsyncIterator[asyncio.Task[None]]:
+    """Run the sink in this process; it is stopped as by SIGTERM in the end."""
+    stop = asyncio.Event()
+    serving = asyncio.create_task(serve(settings, keeper or ClickHouseKeeper(settings), stop))
+    try:
+        yield serving
+    finally:
+        stop.set()
+        await asyncio.wait([serving], timeout=WITHIN_S)
+    await serving
+
+
+async def _drained(settings: Settings) -> None:
+    """Wait until all is in, as `drain` does."""
+    keeper, ends = ClickHouseKeeper(settings), Ends(settings)
+    await ends.start()
+    try:
+        async with asyncio.timeout(WITHIN_S):
+            while any(lag.behind for lag in await ends.lags(await asyncio.to_thread(keeper.progress))):  # noqa: ASYNC110 - a database tells no one when it changes
+                await asyncio.sleep(0.1)
+    finally:
+        await ends.stop()
+        keeper.close()
+
+
+def _rows(settings: Settings) -> dict[str, list[Any]]:
+    """Read all that is in effect, through the views."""
+    asked = {
+        "samples": "SELECT contact_id, slot, value_ms FROM samples ORDER BY ALL",
+        "panes": "SELECT channel, sample, n, sum_ms, hist FROM panes ORDER BY ALL",
+        "contacts": "SELECT contact_id, replies FROM contacts ORDER BY ALL",
+        "events": "SELECT contact_id, event_id, topic, `partition`, `offset`, epoch FROM events ORDER BY ALL",
+    }
+    with connect(settings) as client:
+        return {name: list(client.query(sql).result_rows) for name, sql in asked.items()}
+
+
+def _check(settings: Settings, floors: list[Floor], width: int = 5) -> None:
+    """Hold what is in ClickHouse against what the floors played."""
+    rows = _rows(settings)
+    samples, contacts = [], []
+    for floor in floors:
+        source, partition = floor._place  # noqa: SLF001 - the same file
+        for number in range(width):
+            name = f"{source}:{partition}:{number}"
+            contacts.append((name, floor.step))
+            samples += [(name, str(step), step) for step in (floor.step - 1, floor.step) if step > 0]
+    assert rows["samples"] == sorted(samples)
+    assert rows["contacts"] == sorted(contacts)
+    assert len(rows["events"]) == sum(floor.events for floor in floors)
+    by_channel: dict[str, int] = {}
+    for floor in floors:
+        channel = floor._place[0].rpartition(".")[2]  # noqa: SLF001 - as above
+        by_channel[channel] = by_channel.get(channel, 0) + floor.step * width
+    assert rows["panes"] == sorted((channel, "handle", n, n, {7: n}) for channel, n in by_channel.items())
+
+
+async def test_everything_comes_through_and_nothing_else(settings: Settings) -> None:
+    """Steps of several partitions and their events, but no event that no step has yet; `drain` sees the difference."""
+    floors = [Floor(settings, CHAT, 0), Floor(settings, CHAT, 1), Floor(settings, CALL, 0)]
+    async with sink(settings):
+        for floor in floors:
+            await floor.play(4)
+        await _drained(settings)
+        _check(settings, floors)
+        async with AIOKafkaProducer(bootstrap_servers=settings.kafka_brokers) as producer:
+            await producer.send_and_wait(CALL, b"{}", b"early", 0)
+        keeper, ends = ClickHouseKeeper(settings), Ends(settings)
+        await ends.start()
+        lags = await ends.lags(keeper.progress())
+        await ends.stop()
+        keeper.close()
+        assert [(lag.topic, lag.partition) for lag in lags if lag.behind] == [(CALL, 0)]
+        await floors[0].play(2)
+    _check(settings, floors)
+
+
+async def test_reading_all_again_changes_nothing(settings: Settings) -> None:
+    """Where the position is lost, everything is read and written again, to the same rows."""
+    floors = [Floor(settings, CHAT, 0), Floor(settings, CALL, 1)]
+    for floor in floors:
+        await floor.play(3)
+    async with sink(settings):
+        await _drained(settings)
+    before = _rows(settings)
+    with connect(settings) as client:
+        client.command("TRUNCATE TABLE progress SYNC")
+    async with sink(settings):
+        await _drained(settings)
+    assert _rows(settings) == before
+    _check(settings, floors)
+
+
+class _Dying(ClickHouseKeeper):
+    """Dies after the rows and before the progress."""
+
+    def write(self, batch: Batch) -> None:
+        """Write the rows; then fail as no keeper may."""
+        claim = bool(batch.progress and not batch.progress[0].journal_end)
+        super().write(
+            batch if claim else Batch(batch.events, batch.panes, batch.tag_panes, batch.samples, batch.contacts)
+        )
+        if batch.progress and not claim:
+            raise RuntimeError("died before the position was kept")
+
+
+async def test_died_between_rows_and_position(settings: Settings) -> None:
+    """The next sink writes the batch again, together with what came since, and it comes to the same."""
+    floor = Floor(settings, CHAT, 0)
+    await floor.play(3)
+    with pytest.raises(RuntimeError, match="died"):
+        async with sink(settings, _Dying(settings)) as serving:
+            await asyncio.wait([serving], timeout=WITHIN_S)
+    await floor.play(3)
+    async with sink(settings):
+        await _drained(settings)
+    _check(settings, [floor])
+
+
+@pytest.fixture
+def sink_log(tmp_path: Path) -> Path:
+    """Name the file that the sink processes' errors go to."""
+    return tmp_path / "sink.log"
+
+
+@pytest.fixture
+def sink_process(environment: dict[str, str], sink_log: Path) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
+    """Start sinks as users do; what still runs is ended with the test."""
+    started = []
+
+    def start() -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "deploy.cli", "sink"]
+        with sink_log.open("ab") as log:
+            process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **environment}, stdout=log, stderr=log)
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+
+
+async def _ready(settings: Settings) -> None:
+    url = f"http://127.0.0.1:{settings.sink_port}/readyz"
+    async with asyncio.timeout(WITHIN_S), aiohttp.ClientSession() as session:
+        while True:
+            try:
+                async with session.get(url) as answer:
+                    if answer.status == 200:
+                        return
+            except aiohttp.ClientError:
+                pass
+            await asyncio.sleep(0.05)
+
+
+async def test_killed_at_any_moment(
+    settings: Settings, sink_process: Callable[[], subprocess.Popen[bytes]], sink_log: Path
+) -> None:
+    """Kill -9 under load loses nothing and doubles nothing; SIGTERM finishes the batch in hand and ends with 0."""
+    floor = Floor(settings, CHAT, 1)
+    for _ in range(2):
+        process = sink_process()
+        await _ready(settings)
+        playing = asyncio.create_task(floor.play(10))
+        await _until_written(settings)
+        process.kill()
+        process.wait()
+        await playing
+    process = sink_process()
+    await floor.play(3)
+    await _drained(settings)
+    process.send_signal(signal.SIGTERM)
+    assert await asyncio.to_thread(process.wait, WITHIN_S) == 0, sink_log.read_text()
+    assert "Traceback" not in sink_log.read_text()
+    _check(settings, [floor])
+
+
+async def test_clickhouse_away_for_a_while(fresh_kafka: KafkaServer, tmp_path: Path) -> None:
+    """It waits, says so, and catches up; nothing is lost. Started first, it waits as well."""
+    port = any_free("127.0.0.1")
+    settings = load(
+        {
+            **fresh_kafka.settings_env(),
+            "PULSSI_PARTITIONS": "1",
+            "PULSSI_CLICKHOUSE_URL": f"http://127.0.0.1:{port}",
+            "PULSSI_SINK_PORT": str(any_free("127.0.0.1")),
+        }
+    )
+    migrate_topics(settings, wait_s=10)
+    floor = Floor(settings, CHAT, 0)
+    async with sink(settings):
+        with await asyncio.to_thread(ClickHouseServer.start, tmp_path / "data", port):
+            await asyncio.to_thread(migrate, settings)
+            await floor.play(3)
+            await _drained(settings)
+        await floor.play(3)
+        assert "does not answer" in await _unready(settings)
+        with await asyncio.to_thread(ClickHouseServer.start, tmp_path / "data", port):
+            await floor.play(1)
+            await _drained(settings)
+            _check(settings, [floor])
+            await _ready(settings)
+
+
+async def _until_written(settings: Settings) -> None:
+    """Wait until this sink has written a batch."""
+    url = f"http://127.0.0.1:{settings.sink_port}/metrics"
+    async with asyncio.timeout(WITHIN_S), aiohttp.ClientSession() as session:
+        while True:
+            async with session.get(url) as answer:
+                if "pulssi_sink_batches_total 0" not in await answer.text():
+                    return
+            await asyncio.sleep(0.02)
+
+
+async def _unready(settings: Settings) -> str:
+    url = f"http://127.0.0.1:{settings.sink_port}/readyz"
+    async with asyncio.timeout(WITHIN_S), aiohttp.ClientSession() as session:
+        while True:
+            async with session.get(url) as answer:
+                if answer.status == 503:
+                    return await answer.text()
+            await asyncio.sleep(0.05)
+
+
+async def test_a_broker_that_forgot_begins_a_new_epoch(fresh_kafka: KafkaServer, settings: Settings) -> None:
+    """Events and panes of both lives stand side by side, and add up."""
+    if fresh_kafka.kind != "embedded":
+        pytest.skip("Apache Kafka does not forget")
+    async with sink(settings):
+        first = Floor(settings, CHAT, 0)
+        await first.play(4)
+        await _drained(settings)
+        fresh_kafka.kill()
+        fresh_kafka.start()
+        assert migrate_topics(settings, wait_s=10).ok
+        second = Floor(settings, CHAT, 0, epoch=2)
+        await second.play(6)
+        async with asyncio.timeout(WITHIN_S):
+            while _progress(settings) != (2, 6):  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.1)
+        await _drained(settings)
+    rows = _rows(settings)
+    assert rows["panes"] == [("chat", "handle", 50, 50, {7: 50})]
+    assert len(rows["events"]) == first.events + second.events
+    assert {reply for _, reply in rows["contacts"]} == {6}
+
+
+def _progress(settings: Settings) -> tuple[int, int]:
+    keeper = ClickHouseKeeper(settings)
+    found = keeper.progress()
+    keeper.close()
+    return next((row.epoch, row.step) for row in found if (row.topic, row.partition) == (CHAT, 0))
+
+
+async def test_a_broker_that_restarts_is_waited_for(fresh_kafka: KafkaServer, settings: Settings) -> None:
+    """Apache Kafka away for a while: reading goes on where it was."""
+    if fresh_kafka.kind != "apache":
+        pytest.skip("the embedded broker forgets")
+    floor = Floor(settings, CHAT, 0)
+    async with sink(settings):
+        await floor.play(3)
+        await _drained(settings)
+        await asyncio.to_thread(fresh_kafka.stop)
+        await asyncio.to_thread(fresh_kafka.start)
+        await floor.play(3)
+        await _drained(settings)
+    _check(settings, [floor])

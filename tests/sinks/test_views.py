@@ -1,0 +1,151 @@
+"""What planners, panels and alerts read: the figures of the views, on the real engine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from clickhouse_connect.driver.client import Client
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from schemas.settings import Settings
+from sinks.clickhouse.connection import connect
+from sinks.clickhouse.keeper import ClickHouseKeeper
+from sinks.clickhouse.migrations import migrate
+from sinks.port import Batch
+from sinks.rows import PaneRow
+from streams.core.histogram import bucket, quantile
+from tests.sinks.contract import contact, event
+
+MINUTE_MS = 60_000
+#: The last Sunday of October 2026, 00:00 UTC: at 01:00 UTC the clocks in Helsinki go from 04:00 back to 03:00.
+AUTUMN_MS = 1_792_886_400_000
+
+
+def _pane(sample: str, start: int, **values: Any) -> PaneRow:  # noqa: ANN401 - any columns
+    numbers = ("n", "n_target", "n_within", "n_short", "n_satisfied", "sum_ms", "business_n", "business_sum_ms")
+    whole = {**dict.fromkeys((*numbers, "sum_value"), 0), "hist": {}, "business_hist": {}, **values}
+    return PaneRow(sample, start, "call", "q", "normal", "t", "", 1, "contacts.call", 0, "", 1, *whole.values())
+
+
+def _write(database: Settings, batch: Batch) -> None:
+    keeper = ClickHouseKeeper(database)
+    keeper.write(batch)
+    keeper.close()
+
+
+@pytest.fixture(scope="module")
+def asking(shared_database: Settings) -> Client:
+    """Return a client that examples of one test share."""
+    return connect(shared_database)
+
+
+@given(
+    durations=st.lists(st.integers(0, 10**9), max_size=60),
+    q=st.sampled_from([0.01, 0.5, 0.55, 0.8, 0.9, 0.95, 0.99, 1.0]),
+)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_quantiles_agree_with_the_streams(asking: Client, durations: list[int], q: float) -> None:
+    """ClickHouse and the stream compute the same from the same buckets, and within 1 % of the exact value."""
+    hist: dict[int, int] = {}
+    for value in durations:
+        hist[bucket(value)] = hist.get(bucket(value), 0) + 1
+    text = "CAST(map(" + ", ".join(f"{b}, {n}" for b, n in hist.items()) + "), 'Map(UInt16, Int64)')"
+    found = asking.query(f"SELECT pulssi_quantile({text}, {q})").result_rows[0][0]
+    expected = quantile(hist, q)
+    assert found == (None if expected is None else pytest.approx(expected, rel=1e-12))
+
+
+def test_quantiles_of_merged_histograms(client: Client) -> None:
+    """It works on any merge, zero counts included, and an empty one has none."""
+    ask = "SELECT pulssi_quantile(sumMap(h), 0.5) FROM values('h Map(UInt16, Int64)', {})"
+    assert client.query(ask.format("(map(5, 3)), (map(5, -3, 0, 2))")).result_rows == [(0.0,)]
+    assert client.query(ask.format("(map(5, 3)), (map(5, -3))")).result_rows == [(None,)]
+
+
+def test_service_level_by_its_five_formulas(database: Settings, client: Client) -> None:
+    """ICMI's example: 1000 answered, 860 within, 60 abandoned, 20 within; and NULL where there is nothing."""
+    _write(
+        database,
+        Batch(
+            panes=[
+                _pane("first_response", 0, n=1100, n_target=1000, n_within=860),
+                _pane("abandoned", 0, n=70, n_target=60, n_within=20, n_short=5),
+                _pane("first_response", MINUTE_MS, n=3),
+            ]
+        ),
+    )
+    names = "answered_only, offered, abandons_met, excluding_abandoned_within, short_excluded"
+    rows = client.query(f"SELECT {names} FROM service_level ORDER BY pane_start").result_rows  # noqa: S608 - our own names
+    assert [round(100 * each, 1) for each in rows[0]] == [86.0, 81.1, 83.0, 82.7, 81.5]
+    assert rows[1] == (None,) * 5
+
+
+def test_intervals_follow_the_wall_clock(empty_database: Settings) -> None:
+    """In the night the clocks go back, the hour that comes twice is two intervals; the day has 25 hours."""
+    helsinki = empty_database.model_copy(update={"time_zone": "Europe/Helsinki"})
+    migrate(helsinki)
+    half_past = [AUTUMN_MS + 30 * MINUTE_MS, AUTUMN_MS + 90 * MINUTE_MS]
+    hist = {bucket(10_000): 1}
+    panes = [_pane("first_response", at, n=1, n_target=1, n_within=1, sum_ms=10_000, hist=hist) for at in half_past]
+    midnight = [AUTUMN_MS - 180 * MINUTE_MS, AUTUMN_MS + 22 * 60 * MINUTE_MS]
+    panes += [_pane("handle", at, n=2, sum_ms=600) for at in midnight]
+    _write(helsinki, Batch(panes=panes))
+    with connect(helsinki) as client:
+        ask = (
+            "SELECT toUnixTimestamp64Milli(interval_start), interval_local, answered, asa_ms, handled, aht_ms"
+            " FROM intervals WHERE interval = '{}' ORDER BY 1"
+        )
+        hours = client.query(ask.format("60 minutes")).result_rows
+        days = client.query(ask.format("day")).result_rows
+        weeks = client.query(ask.format("week")).result_rows
+        p80 = client.query("SELECT first_response_p80_ms, service_level FROM intervals WHERE interval = 'month'")
+    assert [row[:4] for row in hours if row[2]] == [
+        (AUTUMN_MS, "2026-10-25 03:00", 1, 10_000),
+        (AUTUMN_MS + 60 * MINUTE_MS, "2026-10-25 03:00", 1, 10_000),
+    ]
+    assert days == [
+        (midnight[0], "2026-10-25 00:00", 2, 10_000, 2, 300),
+        (midnight[1], "2026-10-26 00:00", 0, None, 2, 300),
+    ]
+    assert [row[1] for row in weeks] == ["2026-10-19 00:00", "2026-10-26 00:00"]
+    assert p80.result_rows == [(pytest.approx(10_000, rel=0.01), 1.0)]
+
+
+def test_gauges_are_of_now(database: Settings, client: Client) -> None:
+    """Waiting, owed replies, risk and breach, per channel and queue; discarded contacts are nowhere."""
+    now = int(client.query("SELECT toUnixTimestamp64Milli(now64(3))").result_rows[0][0])
+    old, recent = now - 100_000, now - 52_000
+    contacts = [
+        contact(1, contact_id="1", queue="q", waiting_since=recent, clock_since=recent, target_ms=60_000),
+        contact(1, contact_id="2", queue="q", waiting_since=old, clock_since=old, target_ms=60_000),
+        contact(1, contact_id="3", queue="q", awaiting_since=old, handling=2),
+        contact(1, contact_id="4", queue="q", open=False),
+        contact(1, contact_id="5", queue="q", waiting_since=old, discarded=True),
+        contact(1, contact_id="6", queue="other", clock_since=old),
+    ]
+    _write(database, Batch(contacts=contacts))
+    rows = client.query(
+        "SELECT queue, waiting, toUnixTimestamp64Milli(oldest_waiting_since), awaiting_reply, at_risk, breached, open,"
+        " handling, stale FROM gauges ORDER BY queue"
+    ).result_rows
+    assert rows == [("other", 0, None, 0, 0, 0, 1, 0, 0), ("q", 2, old, 1, 1, 1, 3, 2, 0)]
+
+
+def test_agents_states_are_stretches(database: Settings, client: Client) -> None:
+    """Each state lasts until the agent's next one; the last one lasts still."""
+    common: dict[str, Any] = {"contact_id": "", "agent_key": "x", "agent_id": "x", "type": "agent.status"}
+    _write(
+        database,
+        Batch(
+            events=[
+                event("b", occurred_at=2000, status="busy", **common),
+                event("a", occurred_at=1000, status="available", groups=["g"], **common),
+                event("c", occurred_at=3000, status="", **{**common, "type": "agent.other"}),
+            ]
+        ),
+    )
+    times = "toUnixTimestamp64Milli(`from`), toUnixTimestamp64Milli(`to`)"
+    rows = client.query(f"SELECT status, {times}, groups FROM agent_states ORDER BY 2").result_rows  # noqa: S608 - our own
+    assert rows == [("available", 1000, 2000, ["g"]), ("busy", 2000, None, [])]

@@ -14,6 +14,7 @@ import signal
 import tempfile
 import traceback
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, Final
 
 import faust
@@ -53,7 +54,7 @@ _LOG: Final = logging.getLogger(__name__)
 class Worker(faust.App):
     """Faust's app with the partitions that its transport opens."""
 
-    def __init__(self, settings: Settings, partitions: Partitions) -> None:
+    def __init__(self, settings: Settings, partitions: Partitions, folder: Path) -> None:
         super().__init__(
             settings.application,
             broker=f"kafka://{settings.kafka_brokers.replace(',', ';kafka://')}",
@@ -69,7 +70,7 @@ class Worker(faust.App):
             broker_rebalance_timeout=REBALANCE_TIMEOUT_S,
             broker_request_timeout=REQUEST_TIMEOUT_S,
             broker_commit_interval=1.0,
-            datadir=tempfile.mkdtemp(prefix="pulssi-worker-"),
+            datadir=str(folder),
         )
         self.partitions = partitions
         self.transport = BatchTransport(self.conf.broker_consumer, self, self.loop)
@@ -105,7 +106,8 @@ async def serve(settings: Settings, last_epoch: LastEpoch, stop: asyncio.Event) 
     try:
         if not await _topics_are_there(settings, stop):
             return 0
-        return await _work(Worker(settings, partitions), stop)
+        with tempfile.TemporaryDirectory(prefix="pulssi-worker-") as folder:  # Faust wants one; nothing is kept there
+            return await _work(Worker(settings, partitions, Path(folder)), stop)
     finally:
         await partitions.close()
         await health.stop()

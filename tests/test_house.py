@@ -5,8 +5,10 @@ A clone must build anywhere, behind a mirror too: which registry is asked is up 
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Final
 
@@ -79,3 +81,19 @@ def test_modules_stay_small() -> None:
         if path.suffix == ".py" and (lines := path.read_bytes().count(b"\n")) > 400
     }
     assert long == {}
+
+
+def test_every_dependency_is_accounted_for() -> None:
+    """Each declared dependency has its line in docs/dependencies.md with the locked version, and no other has one."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    declared = [
+        *project["project"]["dependencies"],
+        *project["project"]["optional-dependencies"]["embedded"],
+        *project["dependency-groups"]["dev"],
+    ]
+    locked = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", (ROOT / "locks/dev.txt").read_text(), re.MULTILINE))
+    told = dict(
+        re.findall(r"^\| `([a-z0-9-]+)` \| ([0-9.]+),", (ROOT / "docs/dependencies.md").read_text(), re.MULTILINE)
+    )
+    names = {re.split(r"[^A-Za-z0-9-]", name)[0] for name in declared}
+    assert told == {name: locked[name] for name in names}

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final, Literal, cast
+from typing import Final, Literal, NamedTuple, cast
 
 Kind = Literal["word", "quoted", "string", "number", "mark"]
 
@@ -21,17 +20,19 @@ _HEREDOC: Final = re.compile(rb"(\$\w*\$).*?\1", re.DOTALL)
 _TOKEN: Final = re.compile(
     rb"""
       (?P<word>[A-Za-z_][A-Za-z0-9_$]*)
-    | (?P<number>[0-9][A-Za-z0-9_.]*)
-    | (?P<string>'(?:[^'\\]|\\.|'')*' | \xe2\x80\x98.*?\xe2\x80\x99)
+    | (?P<number>[0-9][A-Za-z0-9_.]* (?:\s*,\s*[0-9][A-Za-z0-9_.]*)*)
+    | (?P<string>'(?:[^'\\]|\\.|'')*' (?:\s*,\s*'(?:[^'\\]|\\.|'')*')* | \xe2\x80\x98.*?\xe2\x80\x99)
     | (?P<quoted>"(?:[^"\\]|\\.|"")*" | `(?:[^`\\]|\\.|``)*` | \xe2\x80\x9c.*?\xe2\x80\x9d)
     """,
     re.VERBOSE | re.DOTALL,
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
-    """One token: its kind, its bytes, where it ends, and how many brackets are open around it."""
+class Token(NamedTuple):
+    """One token: its kind, its bytes, where it stands, and how many brackets are open around it.
+
+    A list of numbers or strings is one token: a filter may name a hundred thousand contacts.
+    """
 
     kind: Kind
     text: bytes

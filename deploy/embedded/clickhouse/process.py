@@ -9,8 +9,12 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Final
 
 from aiohttp import web
@@ -32,8 +36,24 @@ READ_AHEAD_BYTES: Final = 1 << 20
 log = logging.getLogger(__name__)
 
 
-async def serve(engine: Engine, host: str, port: int) -> None:
-    """Serve the engine until SIGTERM or SIGINT. Raises OSError where the address cannot be listened on."""
+def bound(host: str, port: int) -> socket.socket:
+    """Take the address, not listening yet: whoever connects before the engine is there is turned away, not kept.
+
+    Raises OSError where the address is taken or is none of this machine's.
+    """
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    taken = socket.socket(family, kind, protocol)
+    try:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(address)
+    except OSError:
+        taken.close()
+        raise
+    return taken
+
+
+async def serve(engine: Engine, listener: socket.socket) -> None:
+    """Serve the engine until SIGTERM or SIGINT."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -52,11 +72,10 @@ async def serve(engine: Engine, host: str, port: int) -> None:
     await runner.setup()
     ended = False
     try:
-        site = web.TCPSite(runner, host, port)
-        await site.start()
-        taken = runner.addresses[0][1]
+        await web.SockSite(runner, listener).start()
+        host, port = listener.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
-        print(f"clickhouse ready at http://{shown}:{taken}", flush=True)  # noqa: T201 - what starters wait for
+        print(f"clickhouse ready at http://{shown}:{port}", flush=True)  # noqa: T201 - what starters wait for
         await stop.wait()
         desk.ending = True
     finally:
@@ -76,19 +95,41 @@ def _complain(message: str) -> None:
 def run(folder: Path, host: str, port: int) -> int:
     """Serve `folder` at the address until told to end; see the package's `run`."""
     try:
-        with hold(folder, PART):
-            engine = Engine(folder / PART)
-            asyncio.run(serve(engine, host, port))
+        with _signals_end_it(), hold(folder, PART):
+            return _serve_folder(folder / PART, host, port)
+    except (KeyboardInterrupt, SystemExit):
+        return 0
     except FolderInUseError as error:
         _complain(str(error))
         return UNREACHABLE
     except UnusableFolderError as error:
         _complain(str(error))
-        return UNUSABLE
     except OSError as error:
-        if error.filename is not None:
-            _complain(f"{folder}: {error.strerror}; choose another --data")
-            return UNUSABLE
+        _complain(f"{folder}: {error.strerror or error}; choose another --data")
+    return UNUSABLE
+
+
+@contextmanager
+def _signals_end_it() -> Iterator[None]:
+    """Let SIGTERM unwind as Ctrl-C does until the server takes both, so that no lock stays behind."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        sys.exit(0)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _serve_folder(folder: Path, host: str, port: int) -> int:
+    try:
+        listener = bound(host, port)
+    except OSError as error:
         _complain(f"cannot listen on {host}:{port}: {error.strerror or error}; choose another --port")
         return UNREACHABLE
+    with listener:
+        asyncio.run(serve(Engine(folder), listener))
     return 0

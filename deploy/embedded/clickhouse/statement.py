@@ -51,20 +51,19 @@ class Statement:
 def _rows_of(text: bytes, *, whole: bool) -> Statement | None:
     """Read an INSERT up to its rows; None where the text ends before they begin."""
     seen: list[Token] = []
+    before: Token | None = None  # the token before, unless it is in brackets or a table's name
     for token in tokens(text):
         names_table = bool(seen) and (seen[-1].is_word(b"INTO", b"TABLE", b"FUNCTION") or seen[-1].text == b".")
-        if token.depth or names_table:
-            seen.append(token)
-            continue
-        if token.is_word(b"VALUES") and (token.end < len(text) or whole):
+        clause = not token.depth and not names_table and (token.end < len(text) or whole)
+        if clause and token.is_word(b"VALUES"):
             return Statement(text[: token.start], tuple(seen), "Values", token.end)
-        if seen and seen[-1].is_word(b"FORMAT") and token.kind == "word" and (token.end < len(text) or whole):
+        if clause and token.kind == "word" and before is not None and before.is_word(b"FORMAT"):
             rows = _BEFORE_ROWS.match(text, token.end)
             rows_at = rows.end() if rows else token.end
             if rows_at == len(text) and not whole:
                 return None
-            head = seen[:-1]
-            return Statement(text[: seen[-1].start], tuple(head), token.text.decode(), rows_at)
+            return Statement(text[: before.start], tuple(seen[:-1]), token.text.decode(), rows_at)
+        before = token if clause else None
         seen.append(token)
     return None
 

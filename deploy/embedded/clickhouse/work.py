@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from deploy.embedded.clickhouse import greeting, refusals
@@ -39,6 +40,8 @@ log = logging.getLogger(__name__)
 MOST_QUERY_BYTES = 262_144
 #: How far an INSERT's rows may stand from its beginning.
 MOST_HEAD_BYTES = 1 << 20
+#: Longer texts are read in a thread, so that others are not held up.
+READ_AT_ONCE_BYTES = 1 << 14
 #: What a bounded user's query gets beyond its bound before it is cancelled from outside.
 GRACE_S = 5.0
 
@@ -167,6 +170,11 @@ class Work:
             raise Fault(READONLY, "Cannot execute query in readonly mode")
         return connection
 
+    async def _read(self, text: bytes, *, whole: bool) -> Statement | None:
+        if len(text) < READ_AT_ONCE_BYTES:
+            return read(text, whole=whole)
+        return await self._blocking(partial(read, text, whole=whole))
+
     async def _statement(self, body: Body) -> tuple[Statement, bytes]:
         """Read as much of the body as belongs to the statement; returns what is left over with it: the first rows."""
         asking = self._asking
@@ -176,11 +184,11 @@ class Work:
         asked = asking.settings.get("max_query_size", "")
         most = int(asked) if asked.isdigit() else MOST_QUERY_BYTES
         too_long = Fault(SYNTAX_ERROR, f"Max query size exceeded: {most} bytes (can be raised by max_query_size)")
-        statement = read(text, whole=not body.expected)
+        statement = await self._read(text, whole=not body.expected)
         while statement is None:
             piece = await body.take(self._blocking)
             text += piece
-            statement = read(text[:MOST_HEAD_BYTES], whole=False) if piece else read(text, whole=True)
+            statement = await self._read(text if not piece else text[:MOST_HEAD_BYTES], whole=not piece)
             if statement is None and len(text) > max(most, MOST_HEAD_BYTES):
                 raise too_long
         if statement.empty:

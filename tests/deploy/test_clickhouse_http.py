@@ -1,0 +1,365 @@
+"""The HTTP interface as any client sees it: parameters, formats, compression, errors, users, sessions."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import uuid
+import zlib
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import lz4.frame
+import pytest
+import zstandard
+
+from deploy.embedded.clickhouse.frames import FrameReader, FrameWriter
+from tests.fixtures.clickhouse import ClickHouseServer
+
+
+@dataclass
+class Answer:
+    """A response that was read to its end, not unpacked."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        """The body as text."""
+        return self.body.decode()
+
+
+class Http:
+    """One client; `ask` posts a statement."""
+
+    def __init__(self, session: aiohttp.ClientSession, server: ClickHouseServer) -> None:
+        self.session = session
+        self.server = server
+
+    async def ask(
+        self,
+        body: bytes | str | AsyncIterator[bytes] | aiohttp.FormData = b"",
+        method: str = "POST",
+        headers: Mapping[str, str] | None = None,
+        path: str = "/",
+        **parameters: str | int,
+    ) -> Answer:
+        """Send a request and read its answer."""
+        async with self.session.request(
+            method, self.server.url + path, params=parameters, data=body, headers=headers
+        ) as response:
+            return Answer(response.status, dict(response.headers), await response.read())
+
+
+@pytest.fixture
+async def http(clickhouse_server: ClickHouseServer) -> AsyncIterator[Http]:
+    """Give a client that neither asks for compression nor undoes it."""
+    async with aiohttp.ClientSession(auto_decompress=False, skip_auto_headers=["Accept-Encoding"]) as session:
+        yield Http(session, clickhouse_server)
+
+
+@pytest.fixture
+def database(clickhouse_server: ClickHouseServer) -> Iterator[str]:
+    """Make a database of the test's own."""
+    name = f"http_{uuid.uuid4().hex[:12]}"
+    with clickhouse_server.client() as client:
+        client.command(f"CREATE DATABASE {name}")
+        client.command(f"CREATE TABLE {name}.t (id UInt64, name String) ENGINE = MergeTree ORDER BY id")
+        yield name
+        client.command(f"DROP DATABASE {name}")
+
+
+async def test_ping_and_an_empty_query_say_ok(http: Http) -> None:
+    """What load balancers and people ask first."""
+    for path in ("/ping", "/replicas_status", "/readyz", "/healthz", "/"):
+        answer = await http.ask(method="GET", path=path)
+        assert (answer.status, answer.text) == (200, "Ok.\n"), path
+    assert (await http.ask(method="GET", path="/nothing")).status == 404
+    assert "pulssi_clickhouse_requests_total" in (await http.ask(method="GET", path="/metrics")).text
+
+
+async def test_the_statement_stands_in_the_url_the_body_or_both(http: Http) -> None:
+    """All three are one text to ClickHouse."""
+    assert (await http.ask(method="GET", query="SELECT 1")).text == "1\n"
+    assert (await http.ask("SELECT 1")).text == "1\n"
+    assert (await http.ask("+ 1", query="SELECT 1")).text == "2\n"
+
+
+async def test_parameters_settings_and_formats_come_in_the_url(http: Http, database: str) -> None:
+    """`param_x`, settings of the engine, the database, the format, the query's id."""
+    answer = await http.ask(
+        "SELECT {name:String} AS name, {n:UInt8} AS n, currentDatabase() AS db, getSetting('max_threads') AS threads",
+        param_name="it's \\\\ here",
+        param_n=7,
+        max_threads=1,
+        database=database,
+        default_format="JSONEachRow",
+        query_id="my query",
+    )
+    assert json.loads(answer.body) == {"name": "it's \\ here", "n": 7, "db": database, "threads": 1}
+    assert answer.headers["X-ClickHouse-Query-Id"] == "my query"
+    assert answer.headers["X-ClickHouse-Format"] == "JSONEachRow"
+    assert answer.headers["X-ClickHouse-Timezone"] == "UTC"
+    assert answer.headers["X-ClickHouse-Server-Display-Name"] == "pulssi embedded"
+    assert json.loads(answer.headers["X-ClickHouse-Summary"])["result_rows"] == "1"
+    own = await http.ask("SELECT 1 AS a FORMAT JSONCompactEachRow", default_format="CSV")
+    assert (own.text, own.headers["X-ClickHouse-Format"]) == ("[1]\n", "JSONCompactEachRow")
+
+
+@pytest.mark.parametrize(
+    ("statement", "parameters", "status", "code", "name"),
+    [
+        ("SELEC 1", {}, 400, "62", "SYNTAX_ERROR"),
+        ("SELECT 1; SELECT 2", {}, 400, "62", "SYNTAX_ERROR"),
+        ("SELECT nothing", {}, 404, "47", "UNKNOWN_IDENTIFIER"),
+        ("SELECT * FROM nowhere.nothing", {}, 404, "81", "UNKNOWN_DATABASE"),
+        ("SELECT * FROM nothing", {}, 404, "60", "UNKNOWN_TABLE"),
+        ("SELECT 1", {"no_such_setting": 1}, 404, "115", "UNKNOWN_SETTING"),
+        ("SELECT 1", {"database": "nowhere"}, 404, "81", "UNKNOWN_DATABASE"),
+        ("SELECT 1", {"user": "nobody"}, 403, "516", "AUTHENTICATION_FAILED"),
+        ("SELECT 1 FORMAT Nothing", {}, 404, "73", "UNKNOWN_FORMAT"),
+        ("SELECT throwIf(1)", {}, 500, "395", "FUNCTION_THROW_IF_VALUE_IS_NON_ZERO"),
+        ("SELECT sleep(3)", {"max_execution_time": "0.2"}, 408, "159", "TIMEOUT_EXCEEDED"),
+        ("SELECT {x:UInt8}", {}, 500, "456", "UNKNOWN_QUERY_PARAMETER"),
+        ("SELECT 1 INTO OUTFILE '/tmp/never'", {}, 500, "79", "INTO_OUTFILE_NOT_ALLOWED"),
+        ("SELECT * FROM file('/etc/passwd', 'LineAsString')", {}, 500, "481", "PATH_ACCESS_DENIED"),
+        ("SELECT * FROM url('http://127.0.0.1:1/', 'CSV', 'a UInt8')", {}, 403, "497", "ACCESS_DENIED"),
+        ("CREATE TABLE f (a String) ENGINE = URL('http://127.0.0.1:1/')", {}, 403, "497", "ACCESS_DENIED"),
+        ("BACKUP DATABASE default TO Disk('default', 'x')", {}, 403, "497", "ACCESS_DENIED"),
+        ("INSERT INTO nothing FORMAT CSV\n1,2", {}, 404, "60", "UNKNOWN_TABLE"),
+    ],
+)
+async def test_errors_are_told_as_clickhouse_tells_them(
+    http: Http, statement: str, parameters: dict[str, Any], status: int, code: str, name: str
+) -> None:
+    """Status, code header, and one line with code and name: what every client's error handling reads."""
+    answer = await http.ask(statement, **parameters)
+    assert (answer.status, answer.headers.get("X-ClickHouse-Exception-Code")) == (status, code), answer.text
+    assert answer.text.startswith(f"Code: {code}. DB::Exception: ")
+    assert f"({name}) (version " in answer.text
+    assert "Traceback" not in answer.text
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "zstd", "lz4"])
+async def test_answers_are_packed_as_the_client_asks(http: Http, coding: str) -> None:
+    """Short answers and streamed ones; without Accept-Encoding, or with enable_http_compression=0, plain."""
+    unpack = {
+        "gzip": gzip.decompress,
+        "deflate": zlib.decompress,
+        "zstd": lambda packed: zstandard.ZstdDecompressor().decompressobj().decompress(packed),
+        "lz4": lz4.frame.decompress,
+    }[coding]
+    for rows in (10, 400_000):
+        statement = "SELECT number FROM numbers({rows:UInt64})"
+        plain = await http.ask(statement, param_rows=rows)
+        packed = await http.ask(statement, headers={"Accept-Encoding": coding}, param_rows=rows)
+        assert "Content-Encoding" not in plain.headers
+        assert packed.headers["Content-Encoding"] == coding
+        assert unpack(packed.body) == plain.body
+        wanted = {"Accept-Encoding": coding}
+        off = await http.ask(statement, headers=wanted, enable_http_compression=0, param_rows=rows)
+        assert off.body == plain.body
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "zstd", "lz4"])
+async def test_bodies_are_unpacked(http: Http, database: str, coding: str) -> None:
+    """Rows in each coding, the statement in the URL; and a statement in a packed body."""
+    pack = {
+        "gzip": gzip.compress,
+        "deflate": zlib.compress,
+        "zstd": zstandard.compress,
+        "lz4": lz4.frame.compress,
+    }[coding]
+    headers = {"Content-Encoding": coding}
+    rows = b"".join(b"%d,name %d\n" % (at, at) for at in range(100_000))
+    answer = await http.ask(pack(rows), headers=headers, query="INSERT INTO t FORMAT CSV", database=database)
+    assert answer.status == 200, answer.text
+    assert json.loads(answer.headers["X-ClickHouse-Summary"])["written_rows"] == "100000"
+    counted = await http.ask(pack(b"SELECT count(), sum(id) FROM t"), headers=headers, database=database)
+    assert counted.text == "100000\t4999950000\n"
+
+
+async def test_clickhouses_own_frames_go_both_ways(http: Http, database: str) -> None:
+    """`decompress=1` for the body, `compress=1` for the answer, also for an error."""
+    rows = FrameWriter().feed(b"".join(b"%d,x\n" % at for at in range(1000)))
+    query = "INSERT INTO t FORMAT CSV"
+    assert (await http.ask(rows, query=query, database=database, decompress=1)).status == 200
+    answer = await http.ask("SELECT count() FROM t", database=database, compress=1)
+    assert FrameReader().feed(answer.body) == b"1000\n"
+    wrong = await http.ask("SELECT nothing", compress=1)
+    assert wrong.status == 404
+    assert FrameReader().feed(wrong.body).startswith(b"Code: 47.")
+    damaged = await http.ask(rows[:-1] + b"?", query=query, database=database, decompress=1)
+    assert damaged.headers["X-ClickHouse-Exception-Code"] == "40"
+    assert (await http.ask("SELECT count() FROM t", database=database)).text == "1000\n"
+
+
+@pytest.mark.parametrize(
+    ("rows_format", "rows"),
+    [
+        ("CSV", b'1,"one"\n2,two\n'),
+        ("JSONEachRow", b'{"id": 1, "name": "one"}\n{"id": 2, "name": "two"}\n'),
+        ("TabSeparated", b"1\tone\n2\ttwo\n"),
+        ("RowBinary", b"\x01" + bytes(7) + b"\x03one\x02" + bytes(7) + b"\x03two"),
+        (
+            "Native",
+            b"\x02\x02\x02id\x06UInt64\x01" + bytes(7) + b"\x02" + bytes(7) + b"\x04name\x06String\x03one\x03two",
+        ),
+        ("Values", b"(1, 'one'), (2, 'two');"),
+    ],
+)
+async def test_rows_come_in_any_format(http: Http, database: str, rows_format: str, rows: bytes) -> None:
+    """With the statement in the URL, and with it in the body before the rows."""
+    head = "INSERT INTO t " + ("VALUES " if rows_format == "Values" else f"FORMAT {rows_format}\n")
+    for answer in (
+        await http.ask(rows, query=head.rstrip(), database=database),
+        await http.ask(head.encode() + rows, database=database),
+    ):
+        assert answer.status == 200, answer.text
+    back = await http.ask("SELECT id, name, count() FROM t GROUP BY ALL ORDER BY id", database=database)
+    assert back.text == "1\tone\t2\n2\ttwo\t2\n"
+
+
+async def test_a_wrong_row_inserts_nothing(http: Http, database: str) -> None:
+    """The error names the row, and the rows before it are not in the table either."""
+    answer = await http.ask(b"1,one\nx,two\n", query="INSERT INTO t FORMAT CSV", database=database)
+    assert answer.status == 400
+    assert "row 2" in answer.text
+    assert (await http.ask("SELECT count() FROM t", database=database)).text == "0\n"
+
+
+async def test_an_insert_is_streamed(http: Http, database: str) -> None:
+    """A chunked body of many pieces is one insert, and its length need not be known."""
+
+    async def rows() -> AsyncIterator[bytes]:
+        for at in range(200):
+            yield b"".join(b'{"id":%d,"name":"n"}\n' % (at * 1000 + i) for i in range(1000))
+
+    answer = await http.ask(rows(), query="INSERT INTO t FORMAT JSONEachRow", database=database)
+    assert answer.status == 200, answer.text
+    assert (await http.ask("SELECT count(), uniqExact(id) FROM t", database=database)).text == "200000\t200000\n"
+
+
+async def test_no_rows_is_an_empty_answer_with_a_format(http: Http) -> None:
+    """Clients tell an empty result from a statement without one by the format header."""
+    empty = await http.ask("SELECT number FROM numbers(3) WHERE number > 5", headers={"Accept-Encoding": "gzip"})
+    assert (empty.body, empty.headers["X-ClickHouse-Format"]) == (b"", "TabSeparated")
+    nothing = await http.ask("SYSTEM FLUSH LOGS")
+    assert (nothing.body, "X-ClickHouse-Format" in nothing.headers) == (b"", False)
+
+
+async def test_totals_and_heads_are_not_lost_in_streams(http: Http) -> None:
+    """Formats with a head or a foot, and WITH TOTALS, come whole."""
+    totals = await http.ask("SELECT number % 2 AS odd, count() FROM numbers(10) GROUP BY odd WITH TOTALS ORDER BY odd")
+    assert totals.text == "0\t5\n1\t5\n\n0\t10\n"
+    named = await http.ask("SELECT number AS n FROM numbers(200000) FORMAT CSVWithNames")
+    assert named.text.count('"n"') == 1
+    assert len(json.loads((await http.ask("SELECT number FROM numbers(70000) FORMAT JSON")).body)["data"]) == 70_000
+
+
+async def test_an_error_in_mid_answer_breaks_it_off(http: Http) -> None:
+    """The answer ends with the error and is not closed as HTTP closes a whole one."""
+    statement = "SELECT number, throwIf(number = 3000000) FROM numbers(10000000) SETTINGS max_threads = 1"
+    body = b""
+
+    async def read_to_its_end(response: aiohttp.ClientResponse) -> None:
+        nonlocal body
+        async for piece in response.content.iter_any():
+            body = (body + piece)[-4096:]
+
+    async with http.session.post(http.server.url, data=statement) as response:
+        assert response.status == 200
+        tag = response.headers["X-ClickHouse-Exception-Tag"]
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await read_to_its_end(response)
+    assert f"__exception__\r\n{tag}\r\nCode: 395." in body.decode()
+
+
+async def test_the_reader_reads_only(http: Http, database: str) -> None:
+    """`pulssi_reader` may choose settings within bounds; it cannot write, nor lift its bounds."""
+    basic = base64.b64encode(b"pulssi_reader:any").decode()
+    for headers in ({"X-ClickHouse-User": "pulssi_reader"}, {"Authorization": f"Basic {basic}"}):
+        for statement in (
+            "INSERT INTO t VALUES (1, 'x')",
+            "INSERT INTO t SETTINGS readonly = 0 VALUES (1, 'x')",
+            "CREATE TABLE u (a Int8) ENGINE = Memory",
+            "DROP TABLE t",
+            "CREATE FUNCTION never AS (x) -> x",
+            "SELECT 1 SETTINGS readonly = 0",
+        ):
+            answer = await http.ask(statement, headers=headers, database=database)
+            assert answer.headers.get("X-ClickHouse-Exception-Code") == "164", statement
+    bound = await http.ask("SELECT getSetting('max_execution_time')", user="pulssi_reader", max_execution_time=0)
+    assert bound.text == "60\n"
+    lower = await http.ask("SELECT getSetting('max_execution_time')", user="pulssi_reader", max_execution_time=5)
+    assert lower.text == "5\n"
+    assert (await http.ask("INSERT INTO t VALUES (1, 'x')", user="pulssi_writer", database=database)).status == 200
+    assert (await http.ask("SELECT count() FROM t", user="pulssi_reader", database=database)).text == "1\n"
+
+
+async def test_get_reads_only(http: Http, database: str) -> None:
+    """A link that somebody follows changes nothing."""
+    answer = await http.ask(method="GET", query=f"DROP TABLE {database}.t")
+    assert answer.headers["X-ClickHouse-Exception-Code"] == "164"
+
+
+async def test_pages_from_elsewhere_are_not_answered(http: Http) -> None:
+    """A browser says where a request comes from; another site's page could otherwise use the port."""
+    for headers in ({"Origin": "https://example.com"}, {"Sec-Fetch-Site": "cross-site"}):
+        assert (await http.ask("SELECT 1", headers=headers)).status == 403
+    assert (await http.ask("SELECT 1", headers={"Origin": "http://localhost:3000"})).status == 200
+
+
+async def test_a_session_keeps_settings_database_and_temporary_tables(http: Http, database: str) -> None:
+    """And only its own: neither another session nor the next request without one sees them."""
+    session = str(uuid.uuid4())
+    for statement in (f"USE {database}", "SET max_threads = 3", "CREATE TEMPORARY TABLE kept (a UInt8)"):
+        assert (await http.ask(statement, session_id=session)).status == 200
+    assert (await http.ask("INSERT INTO kept VALUES (1), (2)", session_id=session, max_block_size=99)).status == 200
+    asked = (
+        "SELECT currentDatabase(), getSetting('max_threads'), getSetting('max_block_size') = 99,"
+        " (SELECT sum(a) FROM kept)"
+    )
+    answer = await http.ask(asked, session_id=session)
+    assert answer.text == f"{database}\t3\t0\t3\n"
+    assert (await http.ask("SELECT sum(a) FROM kept", session_id=str(uuid.uuid4()))).status == 404
+    assert (await http.ask("SELECT sum(a) FROM kept")).status == 404
+    assert (await http.ask("SELECT 1", session_id="not there", session_check=1)).status == 404
+    assert (await http.ask("SELECT 1", session_id=session, close_session=1)).status == 200
+    assert (await http.ask("SELECT sum(a) FROM kept", session_id=session)).status == 404
+
+
+async def test_a_form_brings_tables_and_parameters(http: Http) -> None:
+    """External tables, and a statement with its parameters as form fields."""
+    form = aiohttp.FormData()
+    form.add_field("query", "SELECT sum(id) + {plus:UInt8} FROM brought")
+    form.add_field("param_plus", "10")
+    form.add_field("brought", b"1,x\n2,y\n", filename="brought.csv")
+    answer = await http.ask(form, brought_structure="id UInt64, name String", brought_format="CSV")
+    assert answer.text == "13\n"
+
+
+async def test_a_query_id_is_used_once_at_a_time(http: Http) -> None:
+    """As with a server; the id is free again afterwards."""
+    for _ in range(2):
+        assert (await http.ask("SELECT 1", query_id="again")).text == "1\n"
+
+
+async def test_what_input_reads_is_refused_not_lost(http: Http, database: str) -> None:
+    """INSERT … SELECT FROM input() would insert nothing, silently: it is an error instead."""
+    statement = "INSERT INTO t SELECT id, name FROM input('id UInt64, name String') FORMAT CSV"
+    answer = await http.ask(b"1,x\n", query=statement, database=database)
+    assert (answer.status, answer.headers["X-ClickHouse-Exception-Code"]) == (501, "48")
+
+
+async def test_a_long_statement_is_refused_in_one_line(http: Http) -> None:
+    """Beyond max_query_size, as with a server; the setting raises it."""
+    statement = "SELECT length('" + "x" * 300_000 + "')"
+    assert "Max query size" in (await http.ask(statement)).text
+    assert (await http.ask(statement, max_query_size=1_000_000)).text == "300000\n"
+    assert (await http.ask("SELECT '" + "x" * 200_000 + "'")).status == 200

@@ -1,0 +1,221 @@
+"""The process: one owner a folder, nothing lost to kill -9 or a restart, an end in bounded time."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+import pytest
+from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_fixed
+
+from deploy.embedded.clickhouse import run
+from deploy.embedded.lock import lock_path
+from tests.fixtures.clickhouse import END_S, ClickHouseServer
+
+Start = Callable[[Path], ClickHouseServer]
+
+#: Runs for minutes unless it is cancelled.
+ENDLESS: Final = "SELECT count() FROM numbers(1000000000000) WHERE sin(number) > 2"
+
+
+async def running(session: aiohttp.ClientSession, server: ClickHouseServer, query_id: str) -> bool:
+    """Tell whether the engine works at the query."""
+    asked = "SELECT count() FROM system.processes WHERE Settings['log_comment'] = {id:String}"
+    async with session.post(server.url, params={"param_id": query_id}, data=asked) as response:
+        return (await response.text()) == "1\n"
+
+
+async def until(session: aiohttp.ClientSession, server: ClickHouseServer, query_id: str, *, runs: bool) -> None:
+    """Ask until the engine has begun, or ended, the query."""
+    asking = AsyncRetrying(
+        wait=wait_fixed(0.02), stop=stop_after_delay(END_S), retry=retry_if_result(lambda seen: seen is not runs)
+    )
+    await asking(running, session, server, query_id)
+
+
+def test_a_second_process_on_the_folder_is_refused(
+    clickhouse_server: ClickHouseServer, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """One line that names the owner, exit code 3; the first goes on."""
+    assert run(clickhouse_server.folder, "127.0.0.1", 0) == 3
+    told = capfd.readouterr()
+    assert (told.out, told.err.count("\n")) == ("", 1)
+    assert str(clickhouse_server.pid) in told.err
+    with clickhouse_server.client() as client:
+        assert client.command("SELECT 1") == 1
+
+
+def test_a_taken_port_is_told_in_one_line(
+    clickhouse_server: ClickHouseServer, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 3, which address, what to do; no lock stays."""
+    assert run(tmp_path / "data", "127.0.0.1", clickhouse_server.port) == 3
+    told = capfd.readouterr()
+    assert (told.out, told.err.count("\n")) == ("", 1)
+    assert f"127.0.0.1:{clickhouse_server.port}" in told.err
+    assert "--port" in told.err
+    assert not lock_path(tmp_path / "data", "clickhouse").exists()
+
+
+@pytest.mark.parametrize("name", ["is it?", "R&D"])
+def test_a_folder_that_the_engine_cannot_name_is_told_in_one_line(
+    tmp_path: Path, name: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 2, and what to do."""
+    assert run(tmp_path / name, "127.0.0.1", 0) == 2
+    told = capfd.readouterr()
+    assert (told.out, told.err.count("\n")) == ("", 1)
+    assert "--data" in told.err
+
+
+def test_a_folder_that_cannot_be_written_is_told_in_one_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """A file where the folder should be: exit code 2."""
+    (tmp_path / "file").write_text("in the way")
+    assert run(tmp_path / "file", "127.0.0.1", 0) == 2
+    told = capfd.readouterr()
+    assert (told.out, told.err.count("\n")) == ("", 1)
+    assert "--data" in told.err
+
+
+def test_everything_is_there_after_a_restart(clickhouse_process: Start, tmp_path: Path) -> None:
+    """Databases, tables, views, materialized views, functions and rows; also in `default`."""
+    folder = tmp_path / "data"
+    for start in range(2):
+        server = clickhouse_process(folder)
+        with server.client() as client:
+            if start == 0:
+                for statement in (
+                    "CREATE DATABASE pulssi",
+                    "CREATE TABLE pulssi.t (id UInt64) ENGINE = ReplacingMergeTree ORDER BY id",
+                    "CREATE TABLE pulssi.copy (id UInt64) ENGINE = MergeTree ORDER BY id",
+                    "CREATE MATERIALIZED VIEW pulssi.copies TO pulssi.copy AS SELECT id FROM pulssi.t",
+                    "CREATE FUNCTION plus_one AS (x) -> x + 1",
+                    "CREATE VIEW pulssi.v AS SELECT plus_one(id) AS id FROM pulssi.t FINAL",
+                    "CREATE OR REPLACE TABLE default.d (id UInt64) ENGINE = MergeTree ORDER BY id",
+                ):
+                    client.command(statement)
+            client.insert("pulssi.t", [[1], [start + 10]])
+            client.insert("default.d", [[start]])
+            assert client.command("SELECT sum(id) FROM pulssi.v") == 2 + sum(at + 11 for at in range(start + 1))
+            assert client.command("SELECT count() FROM pulssi.copy") == 2 * (start + 1)
+            assert client.command("SELECT count() FROM default.d") == start + 1
+        assert server.end() == 0
+        assert not lock_path(folder, "clickhouse").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_ends_it_though_queries_run(
+    clickhouse_process: Start, tmp_path: Path, number: signal.Signals
+) -> None:
+    """Exit code 0 within seconds; the query is cancelled, the lock is gone."""
+    server = clickhouse_process(tmp_path / "data")
+    async with aiohttp.ClientSession() as session:
+        query = asyncio.create_task(session.post(server.url, params={"query_id": "endless"}, data=ENDLESS))
+        await until(session, server, "endless", runs=True)
+        assert await asyncio.to_thread(server.end, number) == 0
+        with suppress(aiohttp.ClientError):
+            (await query).release()
+    assert not lock_path(tmp_path / "data", "clickhouse").exists()
+
+
+async def test_kill_9_loses_no_acknowledged_insert(clickhouse_process: Start, tmp_path: Path) -> None:
+    """Whatever was answered with 200 is there after the restart; what was under way is there whole or not at all."""
+    server = clickhouse_process(tmp_path / "data")
+    acknowledged: list[int] = []
+    statement = {"query": "INSERT INTO kept FORMAT CSV"}
+
+    async def insert(session: aiohttp.ClientSession, who: int) -> None:
+        for batch in range(who, 1_000_000, 4):
+            rows = b"".join(b"%d,%d\n" % (batch, at) for at in range(500))
+            async with session.post(server.url, params=statement, data=rows) as response:
+                assert response.status == 200
+            acknowledged.append(batch)
+            if len(acknowledged) == 40:
+                server.end(signal.SIGKILL)
+
+    async with aiohttp.ClientSession() as session:
+        table = "CREATE TABLE kept (batch UInt64, at UInt64) ENGINE = MergeTree ORDER BY batch"
+        async with session.post(server.url, data=table) as response:
+            assert response.status == 200
+        ended = await asyncio.gather(*(insert(session, who) for who in range(4)), return_exceptions=True)
+    assert all(isinstance(error, aiohttp.ClientError) for error in ended), ended
+    server = clickhouse_process(tmp_path / "data")
+    with server.client() as client:
+        rows = client.query("SELECT batch, count() FROM kept GROUP BY batch").result_rows
+    kept = {int(batch): int(number) for batch, number in rows}
+    assert set(acknowledged) <= set(kept)
+    assert set(kept.values()) == {500}
+
+
+async def test_a_slow_query_holds_up_nobody(clickhouse_server: ClickHouseServer) -> None:
+    """While some run without end, others are answered, and inserts go in."""
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        names = [f"slow {at}" for at in range(3)]
+        slow = [
+            asyncio.create_task(session.post(clickhouse_server.url, params={"query_id": name}, data=ENDLESS))
+            for name in names
+        ]
+        for name in names:
+            await until(session, clickhouse_server, name, runs=True)
+        async with asyncio.timeout(20):
+            for _ in range(20):
+                async with session.post(clickhouse_server.url, data="SELECT 1") as response:
+                    assert await response.text() == "1\n"
+            async with session.get(f"{clickhouse_server.url}/ping") as response:
+                assert await response.text() == "Ok.\n"
+        for query in slow:
+            query.cancel()
+        for name in names:
+            await until(session, clickhouse_server, name, runs=False)
+
+
+async def test_a_client_that_goes_away_ends_its_query(clickhouse_server: ClickHouseServer) -> None:
+    """Before the first row, and in the middle of an answer that it does not read."""
+    async with aiohttp.ClientSession() as session:
+        query = asyncio.create_task(
+            session.post(clickhouse_server.url, params={"query_id": "gone before"}, data=ENDLESS)
+        )
+        await until(session, clickhouse_server, "gone before", runs=True)
+        query.cancel()
+        await until(session, clickhouse_server, "gone before", runs=False)
+        response = await session.post(
+            clickhouse_server.url,
+            params={"query_id": "gone amid"},
+            data="SELECT number, toString(number) FROM numbers(1000000000)",
+        )
+        await response.content.readany()
+        assert await running(session, clickhouse_server, "gone amid")
+        response.close()
+        await until(session, clickhouse_server, "gone amid", runs=False)
+
+
+async def test_a_client_that_goes_away_amid_an_insert_inserts_nothing(clickhouse_server: ClickHouseServer) -> None:
+    """Half a body is no insert; the next one works."""
+    sent = asyncio.Event()
+
+    async def rows() -> AsyncIterator[bytes]:
+        for at in range(50_000):
+            yield b"%d\n" % at
+        sent.set()
+        await asyncio.sleep(END_S)
+
+    async with aiohttp.ClientSession() as session:
+        table = "CREATE OR REPLACE TABLE default.half (id UInt64) ENGINE = MergeTree ORDER BY id"
+        async with session.post(clickhouse_server.url, data=table) as response:
+            assert response.status == 200
+        parameters = {"query": "INSERT INTO default.half FORMAT CSV", "query_id": "half"}
+        insert = asyncio.create_task(session.post(clickhouse_server.url, params=parameters, data=rows()))
+        await sent.wait()
+        insert.cancel()
+        await until(session, clickhouse_server, "half", runs=False)
+        async with session.post(
+            clickhouse_server.url, params={"query": "INSERT INTO default.half FORMAT CSV"}, data=b"1\n2\n"
+        ) as response:
+            assert response.status == 200
+        async with session.post(clickhouse_server.url, data="SELECT count() FROM default.half") as response:
+            assert await response.text() == "2\n"

@@ -46,14 +46,18 @@ class Freshness:
         self._as_of: int | None = None
         self._answered: int | None = None
         self._behind = 0
+        self._counted = 0
+        self._counted_at: int | None = None
 
     def ends(self, now_ms: int, ends: Mapping[Partition, int]) -> None:
         """Note that the broker said at `now_ms` where the source partitions end."""
         self._ends.append((now_ms, ends))
         self._answered = now_ms
 
-    def heads(self, heads: Mapping[Partition, int]) -> None:
-        """Note how far each source partition is counted: the first offset that is not in."""
+    def heads(self, now_ms: int, heads: Mapping[Partition, int]) -> None:
+        """Note how far each source partition is counted at `now_ms`: the first offset that is not in."""
+        if (counted := sum(heads.values())) != self._counted:
+            self._counted, self._counted_at = counted, now_ms
         in_at = -1
         for place, (_, ends) in enumerate(self._ends):
             if all(heads.get(partition, 0) >= end for partition, end in ends.items()):
@@ -76,6 +80,8 @@ class Freshness:
             return Standing("live", self._as_of, self._behind, "")
         if not self.answered_at(now_ms):
             return Standing("stale", self._as_of, self._behind, "the Kafka broker does not answer")
+        if self._counted_at is not None and now_ms - self._counted_at <= STALE_AFTER_MS:
+            return Standing("stale", self._as_of, self._behind, "the worker is catching up with the events")
         return Standing("stale", self._as_of, self._behind, "events wait to be counted: does the worker run?")
 
     def answered_at(self, now_ms: int) -> bool:

@@ -128,7 +128,7 @@ class Wallboard:
             steps = await self.tail.steps(timeout_ms=200, max_records=AT_ONCE)
             if steps:
                 self.view.feed(steps)
-                self.freshness.heads(self._heads())
+                self.freshness.heads(clock(), self._heads())
                 self._news.set()
             if not said and self.ready:
                 said = True
@@ -158,7 +158,7 @@ class Wallboard:
                 found = await ends.read(self._partitions(), self._heads()) if self.connected else None
                 if found is not None:
                     self.freshness.ends(asked_at, found)
-                    self.freshness.heads(self._heads())
+                    self.freshness.heads(clock(), self._heads())
                 await asyncio.sleep(ASK_EVERY_S)
         finally:
             await ends.close()

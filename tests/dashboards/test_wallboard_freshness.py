@@ -12,7 +12,7 @@ def test_a_quiet_centre_is_live() -> None:
     """Nothing happens, and the broker says so: the numbers are as fresh as its word."""
     freshness = Freshness()
     freshness.ends(10_000, {P: 0, Q: 7})
-    freshness.heads({Q: 7})
+    freshness.heads(10_000, {Q: 7})
     assert freshness.standing(11_000, connected=True, caught_up=True) == ("live", 10_000, 0, "")
 
 
@@ -22,13 +22,15 @@ def test_a_worker_that_stops_makes_them_stale() -> None:
     heads = {P: 5}
     for second in range(8):
         freshness.ends(second * 1000, {P: 5 + 10 * second})
-        freshness.heads(heads)
+        freshness.heads(second * 1000, heads)
     standing = freshness.standing(7_000, connected=True, caught_up=True)
     assert (standing.state, standing.as_of, standing.behind) == ("stale", 0, 70)
     assert "worker" in standing.reason
-    freshness.heads({P: 35})
-    assert freshness.standing(7_000, connected=True, caught_up=True).as_of == 3_000
-    freshness.heads({P: 75})
+    freshness.heads(7_000, {P: 35})
+    standing = freshness.standing(7_000, connected=True, caught_up=True)
+    assert (standing.state, standing.as_of) == ("stale", 3_000)
+    assert "catching up" in standing.reason
+    freshness.heads(7_000, {P: 75})
     assert freshness.standing(7_000, connected=True, caught_up=True) == ("live", 7_000, 0, "")
 
 
@@ -37,7 +39,7 @@ def test_a_worker_under_load_stays_live() -> None:
     freshness = Freshness()
     for second in range(60):
         freshness.ends(second * 1000, {P: 1000 * (second + 1)})
-        freshness.heads({P: 1000 * (second + 1) - 300})
+        freshness.heads(second * 1000, {P: 1000 * (second + 1) - 300})
         standing = freshness.standing(second * 1000 + 500, connected=True, caught_up=True)
         if second:
             assert (standing.state, standing.as_of) == ("live", (second - 1) * 1000)
@@ -47,7 +49,7 @@ def test_a_broker_that_is_gone_is_named() -> None:
     """No answer for three seconds: stale, and why; what was known keeps its time."""
     freshness = Freshness()
     freshness.ends(0, {P: 1})
-    freshness.heads({P: 1})
+    freshness.heads(0, {P: 1})
     assert freshness.standing(STALE_AFTER_MS, connected=True, caught_up=True).state == "live"
     standing = freshness.standing(STALE_AFTER_MS + 1, connected=True, caught_up=True)
     assert (standing.state, standing.as_of) == ("stale", 0)
@@ -68,5 +70,5 @@ def test_memory_of_ends_is_bounded() -> None:
     for second in range(100_000):
         freshness.ends(second * 1000, {P: second})
     assert len(freshness._ends) < 100  # noqa: SLF001 - what is measured here
-    freshness.heads({P: 100_000})
+    freshness.heads(99_999_000, {P: 100_000})
     assert freshness.standing(99_999_000, connected=True, caught_up=True).as_of == 99_999_000

@@ -285,3 +285,4 @@ async def test_numbers_that_grow_move_nothing(settings: Settings, browser: Brows
         await write(settings, [grown])
         await expect(row.locator(".cell.num b").first).to_have_text("12,345")
         assert await watched.page.evaluate(places) == before
+        assert await row.locator(".waiting b").evaluate("b => b.scrollWidth <= b.clientWidth")

@@ -59,6 +59,8 @@ function share(value) {
 }
 
 const count = (n) => (n === null || n === undefined ? NONE : whole.format(n));
+/** A count with a place of five characters: 12.3k from ten thousand on. */
+const short = (n) => (n < 10000 ? count(n) : `${(Math.floor(n / 100) / 10).toFixed(n < 100000 ? 1 : 0)}k`);
 const clockTime = (ms, seconds) =>
   new Date(ms).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", second: seconds ? "2-digit" : undefined });
 const now = () => Date.now() + clockAhead;
@@ -178,10 +180,11 @@ function makeRow(group) {
 function drawRow(parts, group) {
   const figures = group.windows[latest.window];
   const gauges = group.now;
-  say(parts.waiting, count(gauges.waiting));
+  say(parts.waiting, short(gauges.waiting));
+  parts.cells.waiting.title = `${count(gauges.waiting)} waiting`;
   parts.cells.waiting.classList.toggle("quiet", !gauges.waiting);
-  markSay(parts.risk, gauges.at_risk ? `${count(gauges.at_risk)} at risk` : "");
-  markSay(parts.breach, gauges.breached ? `${count(gauges.breached)} late` : "");
+  markSay(parts.risk, gauges.at_risk ? `${short(gauges.at_risk)} at risk` : "");
+  markSay(parts.breach, gauges.breached ? `${short(gauges.breached)} late` : "");
   for (const name of ["offered", "answered", "abandoned"]) {
     say(parts[name], count(figures[name]));
     parts.cells[name].classList.toggle("quiet", !figures[name]);
@@ -192,7 +195,7 @@ function drawRow(parts, group) {
   say(parts.aht, duration(figures.aht_ms));
   say(parts.handle90, duration(figures.handle.p90_ms));
   parts.cells.handle.classList.toggle("quiet", !figures.handle.n);
-  say(parts.toreply, count(gauges.awaiting_reply));
+  say(parts.toreply, short(gauges.awaiting_reply));
   parts.cells.toreply.classList.toggle("quiet", !gauges.awaiting_reply);
   const judged = drawLevel(parts.level, group, figures);
   parts.node.classList.toggle("below-goal", judged === "below" && !parts.isChannel);

@@ -38,6 +38,12 @@ class Limits(NamedTuple):
         return {"mode": "absolute", "steps": [first, *({"color": c, "value": v} for v, c in self.steps)]}
 
 
+#: What is not known is neither good nor bad. (Matching NaN as well would match names, which are no numbers.)
+_NOTHING: Final[Json] = {
+    "type": "special",
+    "options": {"match": "null", "result": {"text": "-", "color": "text", "index": 0}},
+}
+
 #: Nothing good or bad about it.
 PLAIN: Final = Limits("text")
 #: A service level: green from the usual objective on.
@@ -78,6 +84,7 @@ def stat(
                 "decimals": 1 if unit == SHARE else 0,
                 "color": {"mode": "thresholds"},
                 "thresholds": limits.to_json(),
+                "mappings": [_NOTHING],
                 "noValue": "-",
             },
             "overrides": [],

@@ -60,6 +60,8 @@ class _Fold:
         self.offered = False
         self.human_side = False
         self.bot_wrote = False
+        #: Whether anything shows that someone wants an answer; a partial contact is in no gauge before.
+        self.asks = started is not None
         self.queue_before = self.force.queue
         #: Millionths, by the last rating.
         self.rating: int | None = None
@@ -103,12 +105,14 @@ class _Fold:
             self.clock.opened_again(event)
 
     def on_queued(self, event: Event) -> None:
+        self.asks = True
         self._taken_up(event)
         self.responses.gone = False
         self.clock.queued(event)
         self.visits.open(event, event.fields["queue"])
 
     def on_handed_off(self, event: Event) -> None:
+        self.asks = True
         self.human_side = True
         self.clock.handed_off(event)
 
@@ -142,6 +146,7 @@ class _Fold:
         self.sheet.write("transferred", event, queue=self.queue_before)
         self.segments.end(event, self.force.agent)
         if "queue" in event.fields:
+            self.asks = True
             self.visits.open(event, event.fields["queue"])
 
     def on_disconnected(self, event: Event) -> None:
@@ -151,12 +156,10 @@ class _Fold:
             self.visits.end(event, "left")
         else:
             self.segments.end(event, agent)
-        if (
-            self.channel == "call"
-            and self.segments.ever
-            and self.visits.since is None
-            and not any(self.segments.open_ones())
-        ):
+        if self.channel != "call" or self.visits.since is not None or any(self.segments.open_ones()):
+            return
+        self.responses.gone = True
+        if self.segments.ever:
             self._end(event, by_disconnect=True)
 
     def on_wrapped(self, event: Event) -> None:
@@ -186,6 +189,7 @@ class _Fold:
         self.stretches.reopened_at = None
 
     def _customer(self, event: Event) -> None:
+        self.asks = True
         self.on_reopened(event)
         self.clock.customer_wrote(event)
         self.responses.customer_message(event)
@@ -239,7 +243,7 @@ class _Fold:
 
     def _summary(self, handle_ms: int | None, *, discarded: bool) -> Summary:
         force, responses, stretches = self.force, self.responses, self.stretches
-        is_open = stretches.since is not None and not responses.gone and not discarded
+        is_open = self.asks and stretches.since is not None and not responses.gone and not discarded
         clock_since = None
         if is_open and not responses.answered and not self.clock.is_the_bots:
             clock_since = self.clock.start()

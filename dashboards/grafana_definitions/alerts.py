@@ -128,7 +128,7 @@ def _words(seconds: int) -> str:
 def _annotations(site: Site, policy: Policy) -> dict[str, str]:
     promise = f"{policy.objective:.0%} within {_words(policy.target_ms // 1_000)}"
     below = f"{{{{ $labels.channel }}}} {{{{ $labels.queue }}}}: {{{{ $values.A }}}} points below {promise}"
-    nothing = f"{policy.name}: no data for {_words(max(_WATCHED_S, window_s(policy)))}"
+    nothing = f"{policy.name}: no data for {_words(max(_WATCHED_S, window_s(policy)))}, or ClickHouse does not answer"
     return {
         "summary": f"{{{{ if $labels.queue }}}}{below}{{{{ else }}}}{nothing}{{{{ end }}}}",
         "description": (

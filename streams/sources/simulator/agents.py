@@ -5,7 +5,7 @@ An agent works in one channel at a time and never holds more contacts than the t
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from typing import Final, Literal
 
 from schemas.topics import Channel
@@ -41,11 +41,12 @@ class Roster:
         self.team = team
         self.on_shift: dict[Agent, None] = {}
         self.at_home: deque[Agent] = deque()
-        self._free: dict[tuple[Channel | None, int], dict[Agent, None]] = {(None, 0): {}}
+        # Ordered dictionaries: the first of a plain one whose first were taken is found only past all the gaps.
+        self._free: dict[tuple[Channel | None, int], OrderedDict[Agent, None]] = {(None, 0): OrderedDict()}
         for channel, slots in team.slots.items():
             for load in range(1, slots):
-                self._free[channel, load] = {}
-        self._offers: Final[dict[Channel, tuple[dict[Agent, None], ...]]] = {
+                self._free[channel, load] = OrderedDict()
+        self._offers: Final[dict[Channel, tuple[OrderedDict[Agent, None], ...]]] = {
             channel: (self._free[None, 0], *(self._free[channel, load] for load in range(1, slots)))
             for channel, slots in team.slots.items()
         }

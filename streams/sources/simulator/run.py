@@ -30,8 +30,8 @@ _COURSES: Final = {"call": call, "chat": chat, "email": email}
 #: How long before the start the centre begins to live, so that it is not empty then: long enough for every call and
 #: chat of that time, and for the mail since Friday.
 WARM_UP_MS: Final[dict[Channel, int]] = {"call": 90 * 60_000, "chat": 90 * 60_000, "email": 66 * 3_600_000}
-#: A large centre warms up for a shorter time: this many contacts a kind say enough, and more would only take longer.
-_WARM_UP_CONTACTS: Final = 25_000
+#: A large centre warms up for a shorter time: about this many contacts a channel are enough, and take seconds.
+_WARM_UP_CONTACTS: Final = 12_000
 #: A known customer comes back: one is drawn among a week's contacts, but at least so many.
 _FEWEST_CUSTOMERS: Final = 500
 _WEEK_S: Final = 7 * 86_400

@@ -27,7 +27,7 @@ class Archive:
         async for attempt in AsyncRetrying(
             wait=_BACK_OFF,
             before_sleep=lambda state: _LOG.warning(
-                "waiting for ClickHouse and its tables (`pulssi migrate`), to ask for earlier epochs of %s/%d: attempt %d",
+                "waiting for ClickHouse and its tables (`pulssi migrate`) to ask for epochs of %s/%d: attempt %d",
                 *(topic, partition, state.attempt_number),
             ),
         ):

@@ -100,7 +100,7 @@ def test_events_survive_the_journal(kind: str, size: str) -> None:
 def test_models_write_what_they_read(kind: str, size: str) -> None:
     """Dumping an event and reading the dump gives the event again, times and scores put back into JSON."""
     event = _read(kind, SAMPLES[kind][size]["event"])
-    fields = event.model_dump(by_alias=True, exclude_unset=True)
+    fields = event.model_dump(by_alias=True, exclude_unset=True, exclude={"occurred_at"})
     fields["occurred_at"] = SAMPLES[kind][size]["event"]["occurred_at"]
     fields |= {name: float(fields[name]) for name in ("score", "scale_max") if name in fields}
     assert _read(kind, fields) == event

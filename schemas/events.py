@@ -45,6 +45,8 @@ MAX_WHOLE: Final = 2**63 - 1
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECONDS_PER_DAY: Final = 86_400_000
+#: Days from 1970 to the end of 2261: what ClickHouse's times in nanoseconds, and all coarser ones, can hold.
+_LAST_DAY: Final = (datetime(2262, 1, 1, tzinfo=UTC) - _EPOCH).days
 
 
 def _nfc(text: str) -> str:
@@ -52,8 +54,10 @@ def _nfc(text: str) -> str:
 
 
 def _milliseconds(at: datetime) -> int:
-    """Cut to UTC milliseconds since 1970."""
+    """Cut to UTC milliseconds since 1970. Raises ValueError outside what every store downstream can hold."""
     since = at - _EPOCH
+    if not 0 <= since.days < _LAST_DAY:
+        raise ValueError("must lie in the years 1970 to 2261")
     return since.days * _MILLISECONDS_PER_DAY + since.seconds * 1000 + since.microseconds // 1000
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import gzip
 import json
@@ -106,7 +107,8 @@ async def test_parameters_settings_and_formats_come_in_the_url(http: Http, datab
     assert answer.headers["X-ClickHouse-Format"] == "JSONEachRow"
     assert answer.headers["X-ClickHouse-Timezone"] == "UTC"
     assert answer.headers["X-ClickHouse-Server-Display-Name"] == "pulssi embedded"
-    assert json.loads(answer.headers["X-ClickHouse-Summary"])["result_rows"] == "1"
+    summary = json.loads(answer.headers["X-ClickHouse-Summary"])
+    assert (summary["read_rows"], summary["result_rows"]) == ("1", "1")
     own = await http.ask("SELECT 1 AS a FORMAT JSONCompactEachRow", default_format="CSV")
     assert (own.text, own.headers["X-ClickHouse-Format"]) == ("[1]\n", "JSONCompactEachRow")
 
@@ -363,3 +365,9 @@ async def test_a_long_statement_is_refused_in_one_line(http: Http) -> None:
     assert "Max query size" in (await http.ask(statement)).text
     assert (await http.ask(statement, max_query_size=1_000_000)).text == "300000\n"
     assert (await http.ask("SELECT '" + "x" * 200_000 + "'")).status == 200
+
+
+async def test_more_requests_than_places_are_all_answered(http: Http) -> None:
+    """They wait for a place; none is turned away for a moment's rush."""
+    asked = [http.ask("SELECT sleep(0.05), {at:UInt8}", param_at=at) for at in range(80)]
+    assert [answer.text for answer in await asyncio.gather(*asked)] == [f"0\t{at}\n" for at in range(80)]

@@ -120,6 +120,7 @@ async def test_a_signal_ends_it_though_queries_run(
         assert await asyncio.to_thread(server.end, number) == 0
         with suppress(aiohttp.ClientError):
             (await query).release()
+    assert server.complaints == ""
     assert not lock_path(tmp_path / "data", "clickhouse").exists()
 
 
@@ -192,6 +193,7 @@ async def test_a_client_that_goes_away_ends_its_query(clickhouse_server: ClickHo
         assert await running(session, clickhouse_server, "gone amid")
         response.close()
         await until(session, clickhouse_server, "gone amid", runs=False)
+    assert "Traceback" not in clickhouse_server.complaints
 
 
 async def test_a_client_that_goes_away_amid_an_insert_inserts_nothing(clickhouse_server: ClickHouseServer) -> None:

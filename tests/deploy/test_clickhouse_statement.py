@@ -76,10 +76,14 @@ def test_the_format_clause_outside_brackets_counts(text: str, named: str | None)
         ("SELECT file('/etc/passwd')", 481),
         ("SELECT `file` ('/etc/passwd')", 481),
         ('SELECT "FILE"(x) FROM t', 481),
+        ("SELECT `fil\\x65`('/etc/passwd')", 481),
+        ("SELECT `fi\\le`('/etc/passwd')", 481),
         ("SELECT arrayMap(file, ['/etc/passwd'])", 481),
         ("SELECT * APPLY(file) FROM t", 481),
         ("SELECT * APPLY file FROM t", 481),
         ("CREATE FUNCTION f AS (x) -> file(x)", 481),
+        ("INSERT INTO FUNCTION file('/tmp/x', 'CSV', 'a UInt8') VALUES (1)", 481),
+        ("SET dialect = 'kusto'", 48),
     ],
 )
 def test_what_reaches_for_files_is_refused(text: str, code: int) -> None:

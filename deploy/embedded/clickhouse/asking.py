@@ -15,7 +15,7 @@ from typing import Final
 
 from deploy.embedded.clickhouse import users
 from deploy.embedded.clickhouse.codings import choose
-from deploy.embedded.clickhouse.faults import BAD_ARGUMENTS, UNKNOWN_SETTING, Fault
+from deploy.embedded.clickhouse.faults import BAD_ARGUMENTS, NOT_IMPLEMENTED, UNKNOWN_SETTING, Fault
 
 #: Parameters that the HTTP interface itself consumes; they are no settings of the engine.
 _OWN: Final = frozenset(
@@ -116,6 +116,8 @@ def _settings(parameters: Mapping[str, str], external: Sequence[str]) -> dict[st
             continue
         if not _SETTING.fullmatch(name):
             raise Fault(UNKNOWN_SETTING, f"Unknown setting '{name}'")
+        if name == "dialect" and value.lower() != "clickhouse":
+            raise Fault(NOT_IMPLEMENTED, "Only ClickHouse's own dialect is supported")
         settings[name] = value
     return settings
 

@@ -25,7 +25,8 @@ log = logging.getLogger(__name__)
 PLACES: Final = 32
 #: How long a request waits for a place before it is told to come again.
 WAIT_S: Final = 10.0
-#: How long what runs has to end after it was cancelled.
+#: How long a cancelled statement may take to tell its client; and to let go of everything.
+CANCELLED_S: Final = 2.0
 END_S: Final = 8.0
 ASKED_S: Final = 5.0
 QUERY_WITH_SAME_ID: Final = 216
@@ -44,6 +45,8 @@ class Desk:
         self._places = asyncio.Semaphore(places)
         self._wait_s = wait_s
         self._at_work: dict[str, Work] = {}
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._sessions = Sessions(asyncio.get_running_loop().time)
 
@@ -61,12 +64,15 @@ class Desk:
 
     async def take(self, asking: Asking) -> Work:
         """Wait for a place; raises Fault where none comes free, or the query's id or session is in use."""
+        if self.ending:
+            raise Fault(TOO_MANY_SIMULTANEOUS_QUERIES, "The server is ending and takes no more queries")
         if asking.query_id in self._at_work:
             message = f"Query with id = {asking.query_id} is already running"
             raise Fault(QUERY_WITH_SAME_ID, message, "QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING")
         session = self._sessions.take(asking)
         work = Work(self, asking, session)
         self._at_work[asking.query_id] = work
+        self._idle.clear()
         try:
             async with asyncio.timeout(self._wait_s):
                 await self._places.acquire()
@@ -80,6 +86,8 @@ class Desk:
 
     def _forget(self, asking: Asking, session: Session | None) -> None:
         self._at_work.pop(asking.query_id, None)
+        if not self._at_work:
+            self._idle.set()
         if session is not None:
             self._sessions.give_back(asking, session)
         for connection in self._sessions.ended():
@@ -108,15 +116,19 @@ class Desk:
         except (Fault, RuntimeError, TimeoutError):
             return False
 
-    async def end(self) -> bool:
-        """Cancel what runs and close the engine; False where something would not end in time."""
+    async def quiet(self, grace_s: float) -> None:
+        """Take no more requests; let those under way end for a while, then cancel them."""
         self.ending = True
-        for work in list(self._at_work.values()):
-            await self.kill(work.mark)
-        if self._tasks:
+        for more_s in (grace_s, CANCELLED_S):
             with suppress(TimeoutError):
-                async with asyncio.timeout(END_S):
-                    await asyncio.wait(set(self._tasks))
+                async with asyncio.timeout(more_s):
+                    await self._idle.wait()
+            await asyncio.gather(*(self.kill(work.mark) for work in list(self._at_work.values())))
+
+    async def end(self) -> bool:
+        """Close the engine after the last request; False where one would not end in time."""
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=END_S)
         if self._tasks:
             return False
         self.threads.shutdown()

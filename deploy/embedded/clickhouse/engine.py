@@ -83,22 +83,30 @@ def _fault(error: Exception) -> Fault:
 
 
 class Rows:
-    """A result that comes block by block. `next_block` returns None after the last."""
+    """A result that comes block by block, and what came so far in `counts`."""
 
     def __init__(self, result: Any) -> None:  # noqa: ANN401 - chDB has no types
         self._result = result
-        self.result_rows = 0
+        self.counts = Counts()
 
     def next_block(self) -> bytes | None:
-        """Wait for the next block."""
+        """Wait for the next block; None after the last."""
         try:
             block = self._result.fetch()
         except RuntimeError as error:
             raise _fault(error) from None
         if block is None:
             return None
-        self.result_rows += block.rows_read()
-        return bytes(block.bytes() or b"")
+        body = bytes(block.bytes() or b"")
+        so_far = self.counts
+        self.counts = Counts(
+            read_rows=so_far.read_rows + block.storage_rows_read(),
+            read_bytes=so_far.read_bytes + block.storage_bytes_read(),
+            result_rows=so_far.result_rows + block.rows_read(),
+            result_bytes=so_far.result_bytes + len(body),
+            elapsed_s=so_far.elapsed_s + block.elapsed(),
+        )
+        return body
 
     def cancel(self) -> None:
         """Give up what has not come yet."""

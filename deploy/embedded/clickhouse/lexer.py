@@ -28,6 +28,13 @@ _TOKEN: Final = re.compile(
 )
 
 
+_ESCAPE: Final = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|(.))", re.DOTALL)
+
+
+def _plain(escape: re.Match[bytes]) -> bytes:
+    return bytes.fromhex(escape[1].decode()) if escape[1] else bytes(escape[2])
+
+
 class Token(NamedTuple):
     """One token: its kind, its bytes, where it stands, and how many brackets are open around it.
 
@@ -46,10 +53,10 @@ class Token(NamedTuple):
 
     @property
     def name(self) -> bytes:
-        """An identifier's name in lower case, without its quotes."""
+        """An identifier's name in lower case, without its quotes and escapes."""
         if self.kind == "quoted":
             edge = 3 if self.text.startswith(b"\xe2\x80\x9c") else 1
-            return self.text[edge:-edge].lower()
+            return _ESCAPE.sub(_plain, self.text[edge:-edge]).lower()
         return self.text.lower() if self.kind == "word" else b""
 
 

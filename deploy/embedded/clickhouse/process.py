@@ -28,8 +28,9 @@ PART: Final = "clickhouse"
 UNUSABLE: Final = 2
 UNREACHABLE: Final = 3
 
-#: How long requests may go on after a signal before they are cancelled.
-GRACE_S: Final = 3.0
+#: How long requests may go on after a signal before they are cancelled; and connections after those.
+GRACE_S: Final = 2.0
+CLOSE_S: Final = 1.0
 #: aiohttp reads this far ahead of an insert.
 READ_AHEAD_BYTES: Final = 1 << 20
 
@@ -63,7 +64,7 @@ async def serve(engine: Engine, listener: socket.socket) -> None:
         application(desk),
         access_log=None,
         handler_cancellation=True,
-        shutdown_timeout=GRACE_S,
+        shutdown_timeout=CLOSE_S,
         auto_decompress=False,
         max_line_size=MOST_LINE_BYTES,
         max_field_size=MOST_LINE_BYTES,
@@ -77,7 +78,7 @@ async def serve(engine: Engine, listener: socket.socket) -> None:
         shown = f"[{host}]" if ":" in host else host
         print(f"clickhouse ready at http://{shown}:{port}", flush=True)  # noqa: T201 - what starters wait for
         await stop.wait()
-        desk.ending = True
+        await desk.quiet(GRACE_S)
     finally:
         await runner.cleanup()
         ended = await desk.end()

@@ -51,5 +51,8 @@ def check(statement: Statement) -> None:
             raise Fault(INTO_OUTFILE_NOT_ALLOWED, "INTO OUTFILE is not allowed")
         if before.is_word(b"FROM") and token.is_word(b"INFILE"):
             raise Fault(NOT_IMPLEMENTED, "FROM INFILE is not supported over HTTP: send the rows in the body")
+    if statement.first_word == b"SET" and any(token.name == b"dialect" for token in statement.tokens):
+        # Statements in another dialect could not be looked through here.
+        raise Fault(NOT_IMPLEMENTED, "Only ClickHouse's own dialect is supported")
     if _calls_file(statement.tokens):
         raise Fault(PATH_ACCESS_DENIED, "The function file() is not available here: it could read any file")

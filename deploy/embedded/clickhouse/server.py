@@ -7,6 +7,7 @@ A browser page of another site must never get in: it could send statements to a 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 from collections.abc import AsyncIterator, Mapping
@@ -30,6 +31,8 @@ from deploy.embedded.clickhouse.work import External, Result, Work
 MOST_FORM_BYTES: Final = 256 << 20
 #: URL and headers, as ClickHouse's http_max_uri_size: statements and parameters may stand in the URL.
 MOST_LINE_BYTES: Final = 1 << 20
+#: A client may pause for so long between two pieces of an answer.
+SEND_S: Final = 300.0
 #: Answers below this are packed without asking a thread.
 PACK_AT_ONCE_BYTES: Final = 1 << 16
 
@@ -129,6 +132,17 @@ async def _blocks(result: Result, work: Work) -> AsyncIterator[bytes]:
         yield following
 
 
+async def _write(request: web.Request, response: web.StreamResponse, piece: bytes) -> None:
+    """Send a piece; a client that takes none for so long is gone, and its place is another's."""
+    try:
+        async with asyncio.timeout(SEND_S):
+            await response.write(piece)
+    except TimeoutError:
+        if request.transport is not None:
+            request.transport.abort()
+        raise ConnectionResetError("the client reads no further") from None
+
+
 async def _streamed(request: web.Request, desk: Desk, asking: Asking, result: Result, work: Work) -> web.StreamResponse:
     coder, coding = _answer_coder(asking)
     tag = secrets.token_hex(8)
@@ -140,9 +154,9 @@ async def _streamed(request: web.Request, desk: Desk, asking: Asking, result: Re
         async for block in _blocks(result, work):
             piece = block if isinstance(coder, Plain) else await work.in_thread(coder.feed, block)
             if piece:
-                await response.write(piece)
+                await _write(request, response, piece)
         if end := coder.finish():
-            await response.write(end)
+            await _write(request, response, end)
     except Fault as fault:
         desk.failed += 1
         line = fault.line(desk.engine.version)

@@ -26,7 +26,7 @@ from deploy.embedded.clickhouse.faults import (
     Fault,
 )
 from deploy.embedded.clickhouse.sessions import Session, makes_temporary, says_for_later
-from deploy.embedded.clickhouse.statement import Statement, output_format, read
+from deploy.embedded.clickhouse.statement import Statement, read
 from deploy.embedded.clickhouse.users import READ_ONLY
 
 if TYPE_CHECKING:
@@ -119,6 +119,8 @@ class Work:
             if self._given_up_kills or self._desk.ending:
                 await self._desk.kill(self.mark)
             await asyncio.wait([self._call])
+            # What it raised is nobody's any more.
+            self._call.exception()
         try:
             if self._open is not None:
                 await self._blocking(self._open.cancel)
@@ -207,31 +209,40 @@ class Work:
             engine = self._desk.engine
             hello = greeting.answer(engine.display_name, engine.version, asking.protocol)
             return Result([hello], more=False, counts=Counts(read_rows=1, result_rows=1), format="Native")
-        connection = await self._blocking(self._prepare, statement, externals)
         if statement.rows_at is not None:
-            return await self._insert(connection, statement, rows, body)
-        reads = await self._blocking(connection.reads_only, statement.text)
-        self._given_up_kills = reads
-        if reads and output.lower() in STREAMED and not _has_totals(statement):
-            stream = await self._blocking(connection.rows, statement.text, output, asking.parameters)
-            if stream is not None:
-                return await self._stream(stream, output)
-        answer, counts = await self._blocking(connection.query, statement.text, output, asking.parameters)
-        await self._after(connection, statement)
-        named = output_format(statement.tokens) or asking.output
-        return Result([answer] if answer else [], more=False, counts=counts, format=named if reads or answer else None)
+            return await self._insert(statement, externals, rows, body)
+        return await self._blocking(self._answer, statement, externals, output)
 
-    async def _stream(self, stream: Rows, output: str) -> Result:
+    def _answer(self, statement: Statement, externals: Sequence[External], output: str) -> Result:
+        """Run a statement to its end, or, of a long result, to its second block. In a thread."""
+        connection = self._prepare(statement, externals)
+        reads = self._given_up_kills = connection.reads_only(statement.text)
+        if reads and output.lower() in STREAMED and not _has_totals(statement):
+            stream = connection.rows(statement.text, output, self._asking.parameters)
+            if stream is not None:
+                return self._first_blocks(stream, output)
+        answer, counts = connection.query(statement.text, output, self._asking.parameters)
+        self._remember(connection, statement)
+        return Result([answer] if answer else [], more=False, counts=counts, format=output if reads or answer else None)
+
+    def _first_blocks(self, stream: Rows, output: str) -> Result:
         self._open = stream
         blocks: list[bytes] = []
         while self._asking.wait_end or len(blocks) < 2:  # noqa: PLR2004 - one block alone is answered with its length
-            block = await self._blocking(stream.next_block)
+            block = stream.next_block()
             if block is None:
                 self._open = None
-                counts = Counts(result_rows=stream.result_rows, result_bytes=sum(map(len, blocks)))
-                return Result(blocks, more=False, counts=counts, format=output)
+                return Result(blocks, more=False, counts=stream.counts, format=output)
             blocks.append(block)
-        return Result(blocks, more=True, counts=Counts(), format=output)
+        return Result(blocks, more=True, counts=stream.counts, format=output)
+
+    def _remember(self, connection: Connection, statement: Statement) -> None:
+        if self._session is None:
+            return
+        if says_for_later(statement):
+            self._session.said.append(statement.text.decode().rstrip().rstrip(";"))
+        elif makes_temporary(statement):
+            self._session.connection = connection
 
     async def next_block(self) -> bytes | None:
         """Return the next block of a result that has more; None after the last."""
@@ -242,25 +253,22 @@ class Work:
             self._open = None
         return block
 
-    async def _insert(self, connection: Connection, statement: Statement, rows: bytes, body: Body) -> Result:
-        insert = await self._blocking(connection.insert, statement.text, statement.format or "Values")
-        self._open = insert
-        while rows:
+    async def _insert(self, statement: Statement, externals: Sequence[External], rows: bytes, body: Body) -> Result:
+        insert = await self._blocking(self._begin_insert, statement, externals, rows)
+        while rows := await body.take(self._blocking):
             await self._blocking(insert.append, rows)
-            rows = await body.take(self._blocking)
         # From here on it is kept, whether or not the client waits for the answer.
         self._given_up_kills = False
         self._open = None
         counts = await self._blocking(insert.finish)
         return Result([], more=False, counts=counts, format=None)
 
-    async def _after(self, connection: Connection, statement: Statement) -> None:
-        if self._session is None:
-            return
-        if says_for_later(statement):
-            self._session.said.append(statement.text.decode().rstrip().rstrip(";"))
-        elif makes_temporary(statement):
-            self._session.connection = connection
+    def _begin_insert(self, statement: Statement, externals: Sequence[External], rows: bytes) -> Insert:
+        connection = self._prepare(statement, externals)
+        insert = self._open = connection.insert(statement.text, statement.format or "Values")
+        if rows:
+            insert.append(rows)
+        return insert
 
 
 def _has_totals(statement: Statement) -> bool:

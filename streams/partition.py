@@ -21,8 +21,9 @@ from streams.core.panes import Panes
 from streams.decode import BadRecord, decode
 from streams.journal.assembly import Step
 
-#: What a step may come to before it is cut, by a guess on the safe side.
-STEP_BYTES: Final = 6 * 1024 * 1024
+#: What a step may come to before it is cut, by a guess on the safe side: one record batch where it must be one; more
+#: in a transaction, which only its time limits.
+STEP_BYTES: Final = {"embedded": 6 * 1024 * 1024, "apache": 48 * 1024 * 1024}
 
 #: A new event's share of its contact's record and panes, as a multiple of its own size, and a contact's fixed part.
 _GROWTH: Final = 6
@@ -113,7 +114,7 @@ class Partition:
         """Go on under a new opening, whose record stands at the journal offset `opened`."""
         self.head = self.head._replace(open=opened, epoch=epoch, config=self._rules.version)
 
-    def steps(self, batch: Sequence[Record], limit: int = STEP_BYTES) -> Iterator[Output]:
+    def steps(self, batch: Sequence[Record], limit: int = STEP_BYTES["embedded"]) -> Iterator[Output]:
         """Turn a batch into steps; records before the head are passed over. Write each before asking for the next."""
         fresh = [record for record in batch if record.offset >= self.head.next]
         for part in self._cut(fresh, limit):

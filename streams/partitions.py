@@ -114,12 +114,12 @@ class Partitions:
     async def _write(self, place: Place, held: Held, records: Sequence[Any]) -> None:
         """Write a batch step by step; whatever goes wrong closes the partition."""
         try:
-            for step in held.partition.steps(records, self._limits.get(place, STEP_BYTES)):
+            for step in held.partition.steps(records, self._limit(place)):
                 self._busy[place] = time.monotonic()
                 await held.writer.append(step)
         except StepTooLargeError:
             held.closed = True
-            self._limits[place] = max(1, self._limits.get(place, STEP_BYTES) // 2)
+            self._limits[place] = max(1, self._limit(place) // 2)
             _LOG.warning("%s/%d: a step did not fit into one record batch; cutting finer", *place)
         except (KafkaError, OSError, AssertionError) as error:
             held.closed = True  # aiokafka raises AssertionError from a bad state, too
@@ -136,6 +136,9 @@ class Partitions:
         self.ready = False
         async with self._settling:
             await asyncio.gather(*(self._close(place) for place in list(self._held)))
+
+    def _limit(self, place: Place) -> int:
+        return self._limits.get(place, STEP_BYTES[self._settings.kafka_kind])
 
     def _position(self, place: Place) -> Position:
         held = self._held[place]

@@ -31,6 +31,9 @@ from streams.vitals import health_of
 
 #: Records of one fetch at most: what bounds a batch when catching up.
 BATCH_RECORDS: Final = 16_000
+#: Bytes of one partition in one fetch at most: so many that a backlog comes in batches of thousands, and a contact's
+#: events together.
+FETCH_BYTES: Final = 4 * 1024 * 1024
 #: Batches that wait in an agent's channel; more would be latency, fewer would idle. Batches grow with the backlog.
 BATCHES_AHEAD: Final = 4
 
@@ -65,6 +68,7 @@ class Worker(faust.App):
             stream_wait_empty=False,
             stream_buffer_maxsize=BATCHES_AHEAD,
             broker_max_poll_records=BATCH_RECORDS,
+            consumer_max_fetch_size=FETCH_BYTES,
             broker_session_timeout=SESSION_TIMEOUT_S,
             broker_heartbeat_interval=SESSION_TIMEOUT_S / 6,
             broker_rebalance_timeout=REBALANCE_TIMEOUT_S,

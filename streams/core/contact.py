@@ -6,7 +6,7 @@ What was issued is kept, so that what changes is taken back exactly as it was is
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -14,8 +14,6 @@ from schemas.policies import Rules
 from schemas.samples import Sample
 from streams.core.event import Event, merge
 from streams.core.fold import fold
-
-_ROW_AS_LIST: Final = orjson.OPT_NON_STR_KEYS
 
 #: Key of a row within its contact: sample and slot.
 RowKey = tuple[str, str]
@@ -25,8 +23,8 @@ class Contact(NamedTuple):
     """A contact in memory while a step works on it."""
 
     events: list[Event]
-    #: Each row with the step that last changed it.
-    rows: dict[RowKey, tuple[int, Sample]]
+    #: Each row as the record has it: the step that last changed it, then the fields of a `Sample`.
+    rows: dict[RowKey, list[Any]]
     #: Keys of rows taken back, with the step that did.
     gone: dict[RowKey, int]
 
@@ -48,10 +46,9 @@ def decode(value: bytes) -> Contact:
     """Read a contact's state from its record."""
     _, events, samples = value.split(b"\n")
     kept = orjson.loads(samples)
-    rows = {(row[1], row[2]): (row[0], Sample._make(row[1:])) for row in kept["rows"]}
     return Contact(
         [Event._make(event) for event in orjson.loads(events)],
-        rows,
+        {(row[1], row[2]): row for row in kept["rows"]},
         {(sample, slot): step for step, sample, slot in kept["gone"]},
     )
 
@@ -62,36 +59,32 @@ def advance(channel: str, contact: Contact, arrived: Iterable[Event], rules: Rul
     if events == contact.events:
         return Change(None, [], [], conflicts) if conflicts else None
     folded = fold(channel, events, rules)
-    rows: dict[RowKey, tuple[int, Sample]] = {}
+    rows: list[list[Any]] = []
     taken_back: list[Sample] = []
     issued: list[Sample] = []
-    gone = dict(contact.gone)
-    before = contact.rows
+    gone, before = dict(contact.gone), dict(contact.rows)
     for row in folded.rows:
         key = row[0], row[1]
-        old = before.get(key)
-        if old is not None and old[1] == row:
-            rows[key] = old
-            continue
+        old = before.pop(key, None)
+        new = [step, *row]
         if old is not None:
-            taken_back.append(old[1])
+            new[0] = old[0]
+            if new == old:
+                rows.append(old)
+                continue
+            new[0] = step
+            taken_back.append(Sample._make(old[1:]))
         issued.append(row)
-        rows[key] = step, row
+        rows.append(new)
         gone.pop(key, None)
-    for key, (_, old_row) in before.items():
-        if key not in rows:
-            taken_back.append(old_row)
-            gone[key] = step
+    for key, old in before.items():
+        taken_back.append(Sample._make(old[1:]))
+        gone[key] = step
     value = b"\n".join(
         (
             orjson.dumps(folded.summary),
             orjson.dumps([tuple(event) for event in events]),
-            orjson.dumps(
-                {
-                    "rows": [(since, *row) for since, row in rows.values()],
-                    "gone": [(since, *key) for key, since in gone.items()],
-                }
-            ),
+            orjson.dumps({"rows": rows, "gone": [(since, *key) for key, since in gone.items()]}),
         )
     )
     return Change(value, taken_back, issued, conflicts)

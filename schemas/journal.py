@@ -133,14 +133,14 @@ def decode_summary(value: bytes) -> Summary:
     return summary
 
 
-def decode_contact(value: bytes) -> ContactRecord:
-    """Read a contact's record without its events."""
+def decode_contact(value: bytes, after: int = -1) -> ContactRecord:
+    """Read a contact's record without its events, and of its rows what changed after a step."""
     first, _, last = value.split(b"\n")
     samples = orjson.loads(last)
     return ContactRecord(
         orjson.loads(first),
-        [(row[0], Sample(*row[1:])) for row in samples["rows"]],
-        [(step, sample, slot) for step, sample, slot in samples["gone"]],
+        [(row[0], Sample(*row[1:])) for row in samples["rows"] if row[0] > after],
+        [(step, sample, slot) for step, sample, slot in samples["gone"] if step > after],
     )
 
 

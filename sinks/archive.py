@@ -6,7 +6,9 @@ text and ratings' comments, is kept only where the archive is told to; nothing e
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
+from functools import cache
 from typing import Any, Final, Protocol
 
 import orjson
@@ -17,7 +19,6 @@ from sinks.rows import EventRow, first_wins
 from streams.core.event import event_of, normalised
 from streams.decode import BadRecord, decode
 
-_MAX_SIGNED: Final = (1 << 63) - 1
 _WORDS_OF_PEOPLE: Final = frozenset({"text", "comment"})
 #: Fields with names that differ in JSON and Python.
 _ALIASES: Final = {"for_": "for"}
@@ -49,68 +50,80 @@ def event_rows(records: Iterable[Record], epoch: int, *, keep_text: bool = False
 def _row(
     event: ContactEvent | AgentStatus | UnknownAgentEvent, record: Record, epoch: int, *, keep_text: bool
 ) -> EventRow:
+    model = type(event)
     given = event.__dict__
-    text = given.get
+    row = list(_template(model))
+    for name in event.model_fields_set:
+        at = _COLUMN.get(name)
+        value = given[name]
+        if at is not None and value is not None:
+            row[at] = value
     of_agent = not isinstance(event, ContactEvent)
-    return EventRow(
-        contact_id=text("contact_id") or "",
-        agent_key=event.agent_id or "" if of_agent else "",
-        event_id=event.event_id,
-        normalised=normalised(event_of(event)),  # type: ignore[arg-type]  # an agent's event has all that is read
-        occurred_at=event.occurred_at,
-        version=first_wins(epoch, record.offset),
-        type=given["type"],
-        channel=text("channel") or "",
-        seq=min(event.seq, _MAX_SIGNED),
-        source=event.source,
-        queue=text("queue") or "",
-        priority=text("priority") or "",
-        team=text("team") or "",
-        language=text("language") or "",
-        segment=text("segment") or "",
-        customer_id=text("customer_id") or "",
-        agent_id=event.agent_id or "",
-        attributes=event.attributes or {},
-        direction=text("direction") or "",
-        initiated_by=text("initiated_by") or "",
-        author=text("author") or "",
-        public=text("public"),
-        automatic=text("automatic"),
-        text=text("text") if keep_text else None,
-        tags=text("tags") or [],
-        for_=text("for_") or "",
-        reason=text("reason") or "",
-        into=text("into") or "",
-        score=_number(text("score")),
-        scale_max=_number(text("scale_max")),
-        form=text("form") or "",
-        evaluator_id=text("evaluator_id") or "",
-        comment_present=text("comment_present"),
-        comment=text("comment") if keep_text else None,
-        voids=text("voids") or "",
-        status=text("status") or "",
-        groups=text("groups") or [],
-        capacity={channel: min(slots, _MAX_SIGNED) for channel, slots in (text("capacity") or {}).items()},
-        extra=_unknown(event, record.value or b"", keep_text=keep_text),
-        received_at=record.timestamp,
-        topic=record.topic,
-        partition=record.partition,
-        offset=record.offset,
-        epoch=epoch,
-    )
+    own = {
+        "agent_key": event.agent_id or "" if of_agent else "",
+        "normalised": normalised(event_of(event)),  # type: ignore[arg-type]  # an agent's event has all that is read
+        "version": first_wins(epoch, record.offset),
+        "extra": _unknown(model, record.value or b"", keep_text=keep_text),
+        "received_at": record.timestamp,
+        "topic": record.topic,
+        "partition": record.partition,
+        "offset": record.offset,
+        "epoch": epoch,
+    }
+    if keep_text:
+        own |= {"text": given.get("text"), "comment": given.get("comment")}
+    if "score" in given:
+        own |= {"score": float(given["score"]), "scale_max": float(given["scale_max"])}
+    for name, value in own.items():
+        row[_COLUMN_OF_OWN[name]] = value
+    return EventRow._make(row)
 
 
-def _number(value: Any) -> float | None:  # noqa: ANN401 - a Decimal or nothing
-    return None if value is None else float(value)
+#: Columns that are not simply the event's field of that name.
+_OWN: Final = frozenset(
+    {"agent_key", "normalised", "version", "extra", "received_at", "topic", "partition", "offset", "epoch"}
+    | {"text", "comment", "score", "scale_max"}
+)
+_COLUMN_OF_OWN: Final = {name: at for at, name in enumerate(EventRow._fields) if name in _OWN}
+_COLUMN: Final = {name: at for at, name in enumerate(EventRow._fields) if name not in _OWN}
+_NULLS: Final = frozenset({"public", "automatic", "text", "score", "scale_max", "comment_present", "comment"})
+_LISTS: Final = frozenset({"tags", "groups"})
+_MAPS: Final = frozenset({"attributes", "capacity"})
 
 
-def _unknown(event: Event, value: bytes, *, keep_text: bool) -> str:
+@cache
+def _template(model: type[Event]) -> tuple[Any, ...]:
+    """Make a type's row as it is where an event gives nothing: the fields' defaults, else empty."""
+    row: list[Any] = []
+    for name in EventRow._fields:
+        field = model.model_fields.get(name)
+        default = None if field is None or field.is_required() else field.default
+        if default is not None:
+            row.append(default)
+        elif name in _NULLS:
+            row.append(None)
+        else:
+            row.append([] if name in _LISTS else {} if name in _MAPS else "")
+    return tuple(row)
+
+
+@cache
+def _known(model: type[Event], *, keep_text: bool) -> frozenset[str]:
+    names = {_ALIASES.get(name, name) for name in model.model_fields}
+    return frozenset(names if keep_text else names | _WORDS_OF_PEOPLE)
+
+
+def _unknown(model: type[Event], value: bytes, *, keep_text: bool) -> str:
     """Return the fields that the contract does not know as JSON; empty where there are none."""
-    known = {_ALIASES.get(name, name) for name in type(event).model_fields}
-    if not keep_text:
-        known |= _WORDS_OF_PEOPLE
-    extra = {name: field for name, field in _parsed(value).items() if name not in known}
-    return orjson.dumps(extra, option=orjson.OPT_SORT_KEYS).decode() if extra else ""
+    known = _known(model, keep_text=keep_text)
+    fields = _parsed(value)
+    if fields.keys() <= known:
+        return ""
+    extra = {name: field for name, field in fields.items() if name not in known}
+    try:
+        return orjson.dumps(extra, option=orjson.OPT_SORT_KEYS).decode()
+    except TypeError:  # an integer beyond 64 bits
+        return json.dumps(extra, sort_keys=True, ensure_ascii=False)
 
 
 def _parsed(value: bytes) -> dict[str, Any]:

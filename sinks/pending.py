@@ -85,20 +85,18 @@ class Pending:
 
     def _add_contact(self, batch: Batch, place: Place, key: bytes, version: int, value: bytes) -> None:
         contact_id = key[1:].decode()
-        summary, rows, gone = decode_contact(value)
+        summary, rows, gone = decode_contact(value, self._written.get(place, NOTHING))
         fields = {**summary, "contact_id": contact_id, "version": version}
-        fields.pop("v")
-        batch.contacts.append(ContactRow(**{name: fields[name] for name in ContactRow._fields}))  # type: ignore[arg-type]  # a Summary's fields are the row's
-        after = self._written.get(place, NOTHING)
+        batch.contacts.append(ContactRow._make([fields[name] for name in ContactRow._fields]))
         channel = summary["channel"]
-        for step, sample in rows:
-            if step > after:
-                row = SampleRow(sample.sample, contact_id, sample.slot, version, False, sample.at, channel, *sample[3:])
-                batch.samples.append(row)
-        issued = {(sample.sample, sample.slot) for _, sample in rows}
-        for step, name, slot in gone:
-            if step > after and (name, slot) not in issued:
-                batch.samples.append(SampleRow(name, contact_id, slot, version, True))
+        add = batch.samples.append
+        for _, sample in rows:
+            add(SampleRow(sample[0], contact_id, sample[1], version, False, sample[2], channel, *sample[3:]))
+        if gone:
+            issued = {sample[:2] for _, sample in rows}
+            for _, name, slot in gone:
+                if (name, slot) not in issued:
+                    add(SampleRow(name, contact_id, slot, version, True))
 
 
 def progress_rows(reached: Iterable[tuple[Place, Reached]], at: int) -> list[Progress]:

@@ -34,7 +34,7 @@ STEP_RECORDS: Final = 5_000
 POLL_MS: Final = 100
 #: What a sink says of itself that is not ready yet, though nothing is wrong.
 READING: Final = "the journals are not read to their end yet"
-EVENTS_AT_ONCE: Final = 20_000
+EVENTS_AT_ONCE: Final = 10_000
 
 Answer = TypeVar("Answer")
 
@@ -154,8 +154,10 @@ class Pipeline:
         """Write one batch: claims of new epochs, events, rows, progress."""
         reached = pending.reached
         await self._claim(reached)
-        await self._archive(reached)
-        batch = await asyncio.to_thread(pending.batch)
+        async with asyncio.TaskGroup() as tasks:  # one computes while the other waits for the keeper
+            rows = tasks.create_task(asyncio.to_thread(pending.batch))
+            tasks.create_task(self._archive(reached))
+        batch = rows.result()
         batch.progress = progress_rows(reached.items(), self._tick())
         await self._keep(batch)
         self._vitals.reached(reached)
@@ -177,15 +179,21 @@ class Pipeline:
     async def _archive(self, reached: dict[Place, Reached]) -> None:
         """Write the events below the heads of the epoch that the source topics are in."""
         ends = {place: head.next for place, (head, _) in reached.items() if head.epoch == self._epochs[place]}
-        rows: list[EventRow] = []
-        async for tp, records in self._sources.below(ends):
-            self._vitals.beat()
-            rows += await asyncio.to_thread(event_rows, records, self._epochs[tp.topic, tp.partition])
-            if len(rows) >= EVENTS_AT_ONCE:
+        async with asyncio.TaskGroup() as tasks:  # the next rows are read while the last ones are written
+            writing: asyncio.Task[None] | None = None
+            rows: list[EventRow] = []
+            async for tp, records in self._sources.below(ends):
+                self._vitals.beat()
+                rows += await asyncio.to_thread(event_rows, records, self._epochs[tp.topic, tp.partition])
+                if len(rows) >= EVENTS_AT_ONCE:
+                    if writing is not None:
+                        await writing
+                    writing = tasks.create_task(self._keep(Batch(events=rows)))
+                    rows = []
+            if writing is not None:
+                await writing
+            if rows:
                 await self._keep(Batch(events=rows))
-                rows = []
-        if rows:
-            await self._keep(Batch(events=rows))
 
     async def _keep(self, batch: Batch) -> None:
         await self._with_retries(lambda: self._keeper.write(batch))

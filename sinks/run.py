@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import sys
@@ -20,6 +21,9 @@ from sinks.vitals import Vitals
 
 #: How long the batch in hand may take after the signal; unwritten, it is read again by the next sink.
 STOP_WITHIN_S: Final = 15.0
+
+#: A batch is a hundred thousand small objects that all go at once: looking for cycles among them is in vain.
+GARBAGE_AFTER: Final = 100_000
 
 EXIT_DONE: Final = 0
 EXIT_NO: Final = 1
@@ -36,6 +40,8 @@ class CannotListenError(Exception):
 
 def run(settings: Settings) -> int:
     """Run the sink until SIGTERM or Ctrl-C; returns the exit code."""
+    gc.freeze()
+    gc.set_threshold(GARBAGE_AFTER, 20, 50)
     return asyncio.run(_run(settings))
 
 
@@ -95,4 +101,7 @@ async def _work(pipeline: Pipeline) -> None:
         await pipeline.start()
         await pipeline.run()
     except ExceptionGroup as group:
-        raise group.exceptions[0] from None
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        raise error from None

@@ -23,7 +23,7 @@ from sinks.pending import Place
 from streams.journal.tail import COMMIT_WITHIN_S, connect
 
 #: Records handed on at once.
-CHUNK: Final = 10_000
+CHUNK: Final = 5_000
 POLL_MS: Final = 100
 #: A log that ends below a committed head for so long is another log; a new leader takes a moment to know its end.
 GONE_AFTER_S: Final = 10.0

@@ -99,3 +99,12 @@ def test_no_number_is_too_large_for_the_archive() -> None:
     """Whatever a source sends, the archive's columns hold it, or it was refused: it never stops the sink."""
     value = (record(seq=1).value or b"").replace(b'"seq":1', b'"seq":1' + b"0" * 30)
     assert all(row.seq < 2**63 for row in event_rows([Record(b"a:1", value)], epoch=1))
+
+
+def test_odd_numbers_in_unknown_fields_do_no_harm() -> None:
+    """A number beyond any double, or beyond 64 bits, in a field that is not ours is archived somehow."""
+    value = (record(odd=1, big=2).value or b"").replace(b'"odd":1', b'"odd":1e999')
+    (row,) = event_rows([Record(b"a:1", value)], epoch=1)
+    assert row.extra == '{"big":2,"odd":null}'
+    (row,) = event_rows([Record(b"a:1", value.replace(b'"big":2', b'"big":' + b"9" * 30))], epoch=1)
+    assert "9" * 30 in row.extra

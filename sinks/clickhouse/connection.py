@@ -5,6 +5,7 @@ Errors never carry the URL: it may hold a password.
 
 from __future__ import annotations
 
+import re
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -20,6 +21,9 @@ ANSWER_TIMEOUT_S: Final = 120
 #: Codes of answers by which a server says that it is busy or not well, not that the question is wrong: time limits,
 #: too many queries, parts or bytes in memory, no network, read-only for now, shutting down.
 _UNWELL: Final = ("159", "160", "202", "203", "209", "210", "241", "242", "252", "319", "425", "439", "999")
+
+#: What the system says of a failed connection, inside what three libraries say around it.
+_SYSTEM: Final = re.compile(r"\[Errno -?\d+\] ([A-Za-z ]+)")
 
 
 def address(settings: Settings) -> str:
@@ -57,5 +61,8 @@ def is_away(error: BaseException) -> bool:
 
 
 def reason(error: BaseException) -> str:
-    """Say in one line what went wrong."""
+    """Say in one line what went wrong; of a failed connection only what the system said."""
+    said = _SYSTEM.search(str(error))
+    if said:
+        return said[1]
     return (str(error).strip() or type(error).__name__).splitlines()[0][:300]

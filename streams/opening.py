@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from schemas.policies import Rules
 from schemas.settings import Settings
 from schemas.topics import journal_of
-from streams.journal.assembly import Assembly
+from streams.journal.assembly import Assembly, SuspectError
 from streams.journal.writing import Writer
 from streams.partition import Partition
 
@@ -83,14 +83,19 @@ async def _read(settings: Settings, partition: Partition, opened: int) -> bool:
         at = -1
         while at < opened:
             fetched = await reader.getmany(place, timeout_ms=_POLL_MS, max_records=_POLL_RECORDS)
-            for record in fetched.get(place, ()):
-                at = record.offset
-                step = assembly.feed(at, record.key, record.value)
-                if step is not None:
-                    partition.load(step)
-                    found = True
-                if at >= opened:
-                    break
+            try:
+                for record in fetched.get(place, ()):
+                    at = record.offset
+                    step = assembly.feed(at, record.key, record.value)
+                    if step is not None:
+                        partition.load(step)
+                        found = True
+                    if at >= opened:
+                        break
+            except SuspectError:
+                # Read from its beginning, this is one journal: what looks like another came late, or was sent twice.
+                assembly.believe()
+                reader.seek(place, assembly.end)
     finally:
         await reader.stop()
     return found

@@ -43,7 +43,7 @@ class Assembly:
     def __init__(self, source: str, partition: int) -> None:
         self._source = source
         self._partition = partition
-        self._suspect = self._believed = (-1, -1, -1)
+        self._suspect = (-1, -1, -1)
         self.restart()
 
     def restart(self) -> None:
@@ -54,6 +54,8 @@ class Assembly:
         self._anew = True
         self._opened = -1
         self._records: list[Record] = []
+        #: Suspects since the last step that were looked into: several may follow each other, and all are read again.
+        self._believed: set[tuple[int, int, int]] = set()
 
     def resume(self, end: int, known: Head | None) -> None:
         """Go on behind a step that was applied before; `known` is its head, where the reader kept it."""
@@ -65,7 +67,7 @@ class Assembly:
 
     def believe(self) -> None:
         """Take the suspect head for one of this journal; it is read again, from `end` on."""
-        self._believed = self._suspect
+        self._believed.add(self._suspect)
         self._records = []
 
     def feed(self, offset: int, key: bytes, value: bytes | None) -> Step | None:
@@ -88,6 +90,7 @@ class Assembly:
             return None
         anew, self._anew = self._anew, False
         self.known, self.end, self._opened = head, offset + 1, head.open
+        self._believed.clear()
         return Step(self._source, self._partition, head, offset + 1, records, anew)
 
     def _check(self, offset: int, head: Head) -> None:
@@ -100,6 +103,6 @@ class Assembly:
             return
         same_opening = head.open == known.open and head.epoch == known.epoch
         self._suspect = (offset, head.step, head.epoch)
-        if (head.step > known.step and (same_opening or head.open >= self.end)) or self._suspect == self._believed:
+        if (head.step > known.step and (same_opening or head.open >= self.end)) or self._suspect in self._believed:
             return
         raise SuspectError

@@ -1,0 +1,70 @@
+"""Opening a partition on real brokers: what the journal holds counts, whatever came late or twice."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pytest
+
+from schemas.journal import CONTACT, HEAD_KEY, Head, encode_head
+from schemas.policies import Rules
+from schemas.settings import Settings, load
+from streams.journal.writing import Writer
+from streams.opening import open_partition
+from streams.partition import Output
+from streams.topics import migrate_topics
+from tests.kafka.server import KafkaServer
+
+SOURCE: Final = "contacts.chat"
+
+
+@pytest.fixture
+def settings(fresh_kafka: KafkaServer) -> Settings:
+    """Point at a broker without transactions, with Pulssi's topics and nothing in them."""
+    if fresh_kafka.kind != "embedded":
+        pytest.skip("with transactions nothing comes late or twice")
+    settings = load(fresh_kafka.settings_env())
+    migrate_topics(settings)
+    return settings
+
+
+async def _no_epoch(_topic: str, _partition: int) -> int:
+    return 0
+
+
+def _step(opened: int, number: int, value: bytes) -> Output:
+    head = Head(next=number, step=number, open=opened)
+    return Output([(CONTACT + b"c1", value), (HEAD_KEY, encode_head(head))], [], head)
+
+
+async def _opened(settings: Settings) -> tuple[int, dict[bytes, bytes]]:
+    partition, writer = await open_partition(settings, Rules(), SOURCE, 0, last_epoch=_no_epoch)
+    await writer.stop()
+    return partition.head.step, partition.contacts
+
+
+async def test_a_step_that_was_sent_twice_counts_once(settings: Settings) -> None:
+    """A producer whose answer was lost sends a step again: the journal has it twice, and is opened all the same."""
+    writer = Writer(settings, SOURCE, 0)
+    opened = await writer.open("test")
+    await writer.append(_step(opened, 1, b"one"))
+    await writer.append(_step(opened, 2, b"two"))
+    await writer.append(_step(opened, 2, b"two"))
+    await writer.stop()
+    assert await _opened(settings) == (2, {b"c1": b"two"})
+
+
+async def test_a_step_that_came_late_does_not_count(settings: Settings) -> None:
+    """A former owner's steps behind the new owner's: they are passed over, and so they are by who opens next."""
+    old, new = Writer(settings, SOURCE, 0), Writer(settings, SOURCE, 0)
+    opened_by_old = await old.open("old")
+    await old.append(_step(opened_by_old, 1, b"one"))
+    opened_by_new = await new.open("new")
+    await new.append(_step(opened_by_new, 2, b"two"))
+    await old.append(_step(opened_by_old, 2, b"stale"))
+    await old.append(_step(opened_by_old, 3, b"staler"))
+    await new.append(_step(opened_by_new, 3, b"three"))
+    await old.append(_step(opened_by_old, 3, b"stale"))
+    await new.stop()
+    await old.stop()
+    assert await _opened(settings) == (3, {b"c1": b"three"})

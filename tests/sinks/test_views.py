@@ -113,6 +113,14 @@ def test_intervals_follow_the_wall_clock(empty_database: Settings) -> None:
     assert p80.result_rows == [(pytest.approx(10_000, rel=0.01), 1.0)]
 
 
+def test_what_was_taken_back_leaves_no_row(database: Settings, client: Client) -> None:
+    """A pane whose samples all went elsewhere shows up nowhere: rows depend on the events, not on their order."""
+    names = ("offered", "entered", "first_response", "abandoned", "handle")
+    _write(database, Batch(panes=[_pane(name, 0, hist={5: 0}) for name in names]))
+    for view in ("panes", "service_level", "intervals"):
+        assert client.query(f"SELECT * FROM {view}").result_rows == [], view  # noqa: S608 - our own names
+
+
 def test_gauges_are_of_now(database: Settings, client: Client) -> None:
     """Waiting, owed replies, risk and breach, per channel and queue; discarded contacts are nowhere."""
     now = int(client.query("SELECT toUnixTimestamp64Milli(now64(3))").result_rows[0][0])

@@ -1,4 +1,5 @@
--- One pane of one set of dimensions: all source partitions, epochs and supplements added.
+-- One pane of one set of dimensions: all source partitions, epochs and supplements added. One that came to nothing,
+-- because its samples were taken back, is no row: which events were late must not show.
 CREATE OR REPLACE VIEW panes AS
 SELECT
     pane_start, channel, queue, priority, team, segment, sample,
@@ -14,7 +15,8 @@ SELECT
     mapFilter((b, n) -> n != 0, sumMap(r.hist)) AS hist,
     mapFilter((b, n) -> n != 0, sumMap(r.business_hist)) AS business_hist
 FROM panes_rows AS r FINAL
-GROUP BY sample, pane_start, channel, queue, priority, team, segment;
+GROUP BY sample, pane_start, channel, queue, priority, team, segment
+HAVING n != 0;
 
 -- The same by tag.
 CREATE OR REPLACE VIEW tag_panes AS

@@ -16,4 +16,5 @@ SELECT
         AS excluding_abandoned_within
 FROM panes_rows FINAL
 WHERE sample IN ('first_response', 'abandoned')
-GROUP BY pane_start, channel, queue, priority, team, segment;
+GROUP BY pane_start, channel, queue, priority, team, segment
+HAVING sum(n) != 0;

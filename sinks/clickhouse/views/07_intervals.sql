@@ -42,4 +42,5 @@ SELECT
         AS service_level
 FROM panes_rows AS r FINAL
 WHERE sample IN ('entered', 'offered', 'first_response', 'abandoned', 'handle')
-GROUP BY interval, interval_start, channel, queue, team;
+GROUP BY interval, interval_start, channel, queue, team
+HAVING sum(r.n) != 0;

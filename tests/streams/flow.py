@@ -21,6 +21,7 @@ from schemas.samples import Sample
 from schemas.settings import Settings
 from schemas.topics import AGENTS, CONTACTS
 from streams.journal.tail import JournalTail
+from streams.partitions import EXIT_STUCK
 
 ROOT: Final = Path(__file__).parents[2]
 ENDS_WITHIN_S: Final = 40.0
@@ -82,6 +83,12 @@ class WorkerProcess:
                 stderr=log,
             )
 
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal that it outlives, such as SIGSTOP."""
+        if self._process is None:
+            raise RuntimeError("no worker runs")
+        self._process.send_signal(number)
+
     def end(self, by: signal.Signals) -> int:
         """Send a signal and wait; returns the exit status."""
         if self._process is None:
@@ -109,6 +116,17 @@ class WorkerProcess:
             self._process.wait(ENDS_WITHIN_S)
 
 
+class SupervisedWorker(WorkerProcess):
+    """A worker that is started again where it ended by itself because it could not let go, as any supervisor does."""
+
+    def check(self) -> None:
+        """Start it again; fail where it ended for another reason."""
+        if self._process is not None and self._process.poll() == EXIT_STUCK:
+            self.ended.append(EXIT_STUCK)
+            self.start()
+        super().check()
+
+
 class Journals:
     """What the journals hold so far, as any reader sees it."""
 
@@ -132,11 +150,12 @@ class Journals:
         """Source records that are in."""
         return sum(head.next for head in self.heads.values())
 
-    async def until(self, records: int, worker: WorkerProcess) -> None:
+    async def until(self, records: int, *workers: WorkerProcess) -> None:
         """Follow until so many source records are in."""
         deadline = time.monotonic() + DRAINS_WITHIN_S
         while self.read < records:
-            worker.check()
+            for worker in workers:
+                worker.check()
             if time.monotonic() > deadline:
                 raise AssertionError(f"{self.read} of {records} records are in after {DRAINS_WITHIN_S:.0f} s")
             for step in await self._tail.steps(timeout_ms=100):

@@ -1,0 +1,84 @@
+"""Bad records on real brokers: each goes to the dead letters as it came, and the good ones beside it count."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from schemas.settings import Settings, load
+from schemas.topics import CONTACTS, DEAD_LETTERS
+from streams.topics import migrate_topics
+from tests.bench.events import write_chats
+from tests.kafka.server import KafkaServer
+from tests.streams.flow import Journals, WorkerProcess
+
+TOPIC: Final = CONTACTS["chat"]
+GOOD: Final = write_chats(10)
+KEY: Final = GOOD[0]["contact_id"].encode()
+READ_WITHIN_S: Final = 30.0
+
+#: Code, key, value.
+BAD: Final[list[tuple[str, bytes, bytes | None]]] = [
+    ("not_json", KEY, b"{"),
+    ("not_json", KEY, None),
+    ("not_an_object", KEY, b"[1]"),
+    ("invalid", KEY, orjson.dumps(GOOD[0] | {"occurred_at": "2026-03-02T08:00:00"})),
+    ("wrong_key", b"another", orjson.dumps(GOOD[0])),
+    ("wrong_channel", KEY, orjson.dumps(GOOD[0] | {"channel": "call"})),
+    ("too_large", KEY, orjson.dumps(GOOD[0] | {"unknown": "x" * 300_000})),
+]
+
+
+def dead_letters(settings: Settings) -> list[Any]:
+    """Read as many dead letters as there should be, of all partitions."""
+    reader = Consumer(
+        {
+            "bootstrap.servers": settings.kafka_brokers,
+            "group.id": "dead-letters-test",
+            "isolation.level": "read_committed",
+            "fetch.message.max.bytes": 1 << 20,
+        }
+    )
+    partitions = reader.list_topics(DEAD_LETTERS).topics[DEAD_LETTERS].partitions
+    reader.assign([TopicPartition(DEAD_LETTERS, number, 0) for number in partitions])
+    letters: list[Any] = []
+    while len(letters) < len(BAD):
+        message = reader.poll(READ_WITHIN_S)
+        assert message is not None, f"{len(letters)} of {len(BAD)} dead letters came"
+        assert message.error() is None
+        letters.append(message)
+    assert reader.poll(1.0) is None
+    reader.close()
+    return letters
+
+
+async def test_bad_records_are_kept_and_told(fresh_kafka: KafkaServer, tmp_path: Path) -> None:
+    """Bytes, key and headers unchanged; beside them where it stood, the code, and a reason; good events count."""
+    settings = load(fresh_kafka.settings_env())
+    migrate_topics(settings)
+    producer = Producer({"bootstrap.servers": settings.kafka_brokers, "partitioner": "murmur2_random"})
+    for number, (_, key, value) in enumerate(BAD):
+        producer.produce(TOPIC, key=key, value=value, headers=[("n", b"%d" % number)])
+        producer.produce(TOPIC, key=KEY, value=orjson.dumps(GOOD[number]))
+    for event in GOOD[len(BAD) :]:
+        producer.produce(TOPIC, key=KEY, value=orjson.dumps(event))
+    producer.flush(READ_WITHIN_S)
+    with WorkerProcess(fresh_kafka.settings_env(), tmp_path / "worker.log") as worker:
+        worker.start()
+        async with Journals(settings) as journals:
+            await journals.until(len(BAD) + len(GOOD), worker)
+            letters = dead_letters(settings)
+            rows = journals.rows()
+    told = {dict(letter.headers())["n"]: letter for letter in letters}
+    for number, (code, key, value) in enumerate(BAD):
+        letter = told[b"%d" % number]
+        headers = dict(letter.headers())
+        assert (letter.key(), letter.value()) == (key, value)
+        assert headers["pulssi-code"].decode() == code
+        assert headers["pulssi-topic"].decode() == TOPIC
+        assert headers["pulssi-reason"]
+        assert {"pulssi-partition", "pulssi-offset"} <= headers.keys()
+    assert {sample.sample for _, sample in rows} >= {"offered", "first_response", "handle", "tagged"}

@@ -9,6 +9,7 @@ from clickhouse_connect.driver.client import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from schemas.policies import DEFAULT_POLICIES, Rules
 from schemas.settings import Settings
 from sinks.clickhouse.connection import connect
 from sinks.clickhouse.keeper import ClickHouseKeeper
@@ -16,6 +17,7 @@ from sinks.clickhouse.migrations import migrate
 from sinks.port import Batch
 from sinks.rows import PaneRow
 from streams.core.histogram import bucket, quantile
+from streams.live.gauges import Gauges
 from tests.sinks.contract import contact, event
 
 MINUTE_MS = 60_000
@@ -139,6 +141,25 @@ def test_gauges_are_of_now(database: Settings, client: Client) -> None:
         " handling, stale FROM gauges ORDER BY queue"
     ).result_rows
     assert rows == [("other", 0, None, 0, 0, 0, 1, 0, 0), ("q", 2, old, 1, 1, 1, 3, 2, 0)]
+
+
+def test_risk_is_the_same_on_the_wallboard(database: Settings, client: Client) -> None:
+    """With the policies that hold by default the view and the live gauges call the same contacts at risk or beyond."""
+    now = int(client.query("SELECT toUnixTimestamp64Milli(now64(3))").result_rows[0][0])
+    live, rows = Gauges(Rules()), []
+    for policy in DEFAULT_POLICIES:
+        for share in (0.5, 0.6, 0.85, 0.9, 1.5):
+            since = now - round(policy.target_ms * share)
+            row = contact(1, contact_id=f"{policy.name}:{share}", clock_since=since, target_ms=policy.target_ms)
+            rows.append(row._replace(channel=policy.channel or "", queue="q", priority="normal"))
+    for row in rows:
+        live.put(("contacts.chat", 0), row.contact_id.encode(), row._asdict())  # type: ignore[arg-type]  # all it reads
+    live.move(now)
+    _write(database, Batch(contacts=rows))
+    found = client.query("SELECT channel, at_risk, breached FROM gauges ORDER BY channel").result_rows
+    readings = live.readings()
+    on_the_wallboard = {channel: readings[channel, "q"] for channel in ("call", "chat", "email")}
+    assert found == [(channel, read.at_risk, read.breached) for channel, read in on_the_wallboard.items()]
 
 
 def test_agents_states_are_stretches(database: Settings, client: Client) -> None:

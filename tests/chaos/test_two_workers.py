@@ -17,7 +17,7 @@ from tests.oracle.batch import batch
 from tests.streams.flow import Feed, Journals, SupervisedWorker
 
 EVENTS: Final = 20_000
-PER_SECOND: Final = 450
+PER_SECOND: Final = 600
 #: Longer than a worker's session: the other one has its partitions when it wakes up.
 PAUSE_S: Final = 9.0
 

@@ -58,8 +58,9 @@ class Feed(threading.Thread):
             topic, key = topic_and_key(event)
             self._producer.produce(topic, key=key, value=orjson.dumps(event))
             self.sent[topic] += 1
-            if n % 100 == 0:
-                self._producer.poll(max(0.0, n / self._per_second - (time.monotonic() - began)))
+            if n % 50 == 0:
+                self._producer.poll(0)  # with a time to wait it comes back at the first acknowledgement
+                time.sleep(max(0.0, n / self._per_second - (time.monotonic() - began)))
         self._producer.flush(ENDS_WITHIN_S)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypedDict
 
 from schemas.journal import VERSION, Summary
 from schemas.policies import Rules
@@ -36,6 +36,20 @@ class Folded(NamedTuple):
 def fold(channel: str, events: list[Event], rules: Rules) -> Folded:
     """Fold one contact's deduplicated events, given in order."""
     return _Fold(channel, effective(events), rules).run()
+
+
+class _Figures(TypedDict):
+    """What a summary tells of a contact's samples."""
+
+    first_response_at: int | None
+    first_response_ms: int | None
+    abandoned_at: int | None
+    first_resolved_at: int | None
+    resolved_at: int | None
+    first_resolution_ms: int | None
+    resolution_ms: int | None
+    reopens: int
+    rating: int | None
 
 
 class _Fold:
@@ -248,7 +262,7 @@ class _Fold:
         if is_open and not responses.answered and not self.clock.is_the_bots:
             clock_since = self.clock.start()
         resolved = stretches.last_end
-        return {
+        summary: Summary = {
             "v": VERSION,
             "channel": self.channel,
             "queue": force.queue,
@@ -281,10 +295,25 @@ class _Fold:
             "target_ms": self._target() if clock_since is not None else None,
             "handling": 0 if discarded else sum(1 for _ in self.segments.open_ones()),
         }
+        return {**summary, **_COUNTS_NOWHERE} if discarded else summary
 
     def _target(self) -> int | None:
         policy = self.sheet.policy("first_response")
         return None if policy is None else policy.target_ms
+
+
+#: A discarded contact has no samples, so its summary tells none either: an average over contacts leaves it out.
+_COUNTS_NOWHERE: Final[_Figures] = {
+    "first_response_at": None,
+    "first_response_ms": None,
+    "abandoned_at": None,
+    "first_resolved_at": None,
+    "resolved_at": None,
+    "first_resolution_ms": None,
+    "resolution_ms": None,
+    "reopens": 0,
+    "rating": None,
+}
 
 
 def _earlier(one: int | None, other: int | None) -> int | None:

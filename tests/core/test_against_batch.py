@@ -11,6 +11,7 @@ import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.journal import decode_summary
 from schemas.policies import Rules
 from schemas.samples import Sample
 from schemas.topics import CONTACTS
@@ -19,7 +20,7 @@ from streams.core.contact import decode as decode_contact
 from streams.core.event import event_of
 from streams.decode import decode
 from streams.partition import Partition
-from tests.oracle.batch import added_up, samples
+from tests.oracle.batch import added_up, contact_rows, samples
 from tests.streams.records import Record, pane_totals
 
 #: 2026-03-02T08:00:00Z.
@@ -135,6 +136,33 @@ def test_the_fold_equals_the_batch(events: list[dict[str, Any]], cuts: set[int])
             state = decode_contact(change.value)
     rows = sorted((key_of(Sample._make(row[1:])) for row in state.rows.values()), key=told)
     assert rows == sorted((key_of(row) for row in samples(events)), key=told)
+
+
+#: What the batch and a contact's summary both tell.
+AT_A_GLANCE: Final = (
+    *("partial", "discarded", "first_response_at", "first_response_ms", "abandoned_at", "first_resolved_at"),
+    *("resolved_at", "replies", "reopens"),
+)
+
+
+@settings(max_examples=300)
+@given(events=contacts())
+def test_a_contact_at_a_glance_equals_the_batch(events: list[dict[str, Any]]) -> None:
+    """The row of the table of contacts tells what the batch over its events does, also where it counts nowhere."""
+    rows = list(contact_rows(events).values())
+    if not rows:
+        return
+    channel = events[0]["channel"]
+    arrived = [
+        event_of(decode(CONTACTS[channel], event["contact_id"].encode(), orjson.dumps(event)))  # type: ignore[arg-type]  # no agent's
+        for event in events
+    ]
+    change = advance(channel, EMPTY, arrived, Rules(), 1)
+    assert change is not None
+    assert change.value is not None
+    summary: dict[str, Any] = {**decode_summary(change.value)}
+    assert {name: summary[name] for name in AT_A_GLANCE} == {name: getattr(rows[0], name) for name in AT_A_GLANCE}
+    assert (summary["handle_ms"] or 0, tuple(summary["tags"])) == (rows[0].handle_ms, rows[0].tags)
 
 
 @settings(max_examples=60)

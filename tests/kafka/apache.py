@@ -10,6 +10,7 @@ from deploy.embedded.lifeline import die_with_parent
 from deploy.embedded.ports import any_free
 from streams.brokers import answers
 from tests.kafka.jars import HERE, class_path
+from tests.kafka.lasting import lasting
 from tests.kafka.server import Kind, delete_topics, environment, new_application
 
 HOST: Final = "127.0.0.1"
@@ -77,17 +78,18 @@ class ApacheKafka:
 
     def start(self) -> None:
         """Start it, formatting its folder the first time, and return when it answers."""
-        if self._process is not None:
+        if self._process is not None and self._process.poll() is None:
             return
         properties = self._format()
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
+            self._process = lasting(
+                subprocess.Popen,
                 self._java("kafka.Kafka", str(properties)),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=die_with_parent,  # noqa: PLW1509 - one call of the C library, loaded before the fork
+                preexec_fn=die_with_parent,
             )
         for _ in range(READY_WITHIN_S):
             if answers(self.bootstrap, wait_s=1.0):

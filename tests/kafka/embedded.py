@@ -6,6 +6,7 @@ import subprocess
 
 from deploy.embedded import broker
 from deploy.embedded.ports import any_free
+from tests.kafka.lasting import lasting
 from tests.kafka.server import Kind, delete_topics, environment, new_application
 
 
@@ -31,8 +32,8 @@ class EmbeddedKafka:
 
     def start(self) -> None:
         """Start it and return when it answers."""
-        if self._process is None:
-            self._process = broker.start("127.0.0.1", self._port)
+        if self._process is None or self._process.poll() is not None:
+            self._process = lasting(broker.start, "127.0.0.1", self._port)
 
     def stop(self) -> None:
         """End it with SIGTERM."""

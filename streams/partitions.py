@@ -71,6 +71,11 @@ class Partitions:
         self.ready = False
 
     @property
+    def reads_committed(self) -> bool:
+        """Whether the broker has transactions, whose aborted records are no events."""
+        return self._settings.kafka_kind == "apache"
+
+    @property
     def held(self) -> list[Partition]:
         """The partitions that are open now."""
         return [held.partition for held in self._held.values() if not held.closed]

@@ -76,6 +76,15 @@ class BatchThread(driver.AIOKafkaConsumerThread):
                 consumer.seek(tp, offset)
                 self._at[place] = offset, session
 
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Complain where fetching has stopped, as Faust does, and of nothing else.
+
+        Faust also reports, on a page of text, a partition whose first record comes minutes after the start or after
+        a quiet time, and one without a group commit. Here neither is a fault; whether a worker keeps up, its health
+        tells.
+        """
+        self._verify_aiokafka_event_path(now, tp)
+
     async def _fetch_records(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - Faust's own
         fetched = await super()._fetch_records(*args, **kwargs)
         return {tp: [self._batch(tp, records)] for tp, records in fetched.items() if records}

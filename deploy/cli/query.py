@@ -15,6 +15,8 @@ from schemas.settings import Settings
 
 #: A format that the query itself names, which is then the one.
 _OWN_FORMAT: Final = re.compile(r"\bFORMAT\s+\w+\s*$", re.IGNORECASE)
+#: ClickHouse's words for: reads only, but settings may be given. A slip must not cost the counts.
+_READS: Final[dict[str, int]] = {"readonly": 2}
 
 
 def _ask(settings: Settings, sql: str, form: str | None) -> None:
@@ -24,7 +26,10 @@ def _ask(settings: Settings, sql: str, form: str | None) -> None:
 
     try:
         with connect(settings) as client:
-            answer = client.raw_stream(sql, fmt=form)
+            # A user who may only read has the setting already, and may not be given it again.
+            may = client.server_settings.get("readonly")
+            ours = _READS if may is None or may.value == "0" else {}
+            answer = client.raw_stream(sql, settings=dict(ours), fmt=form)
             # The type allows for the asynchronous client's answer too; this one's is a file.
             shutil.copyfileobj(cast("BinaryIO", answer), sys.stdout.buffer)
             sys.stdout.buffer.flush()
@@ -42,7 +47,8 @@ def _ask(settings: Settings, sql: str, form: str | None) -> None:
 def query(sql: str, form: str | None, data: Path | None) -> None:
     """Ask ClickHouse; PrettyCompact on a terminal, tab-separated with a header row in a pipe.
 
-    A query that ClickHouse declines ends with 2, an unreachable ClickHouse with 3.
+    It reads only: what would write is declined. A query that ClickHouse declines ends with 2, an unreachable
+    ClickHouse with 3.
 
     Example: pulssi query "SELECT queue, sum(n) FROM panes WHERE sample = 'offered' GROUP BY queue"
     """

@@ -80,6 +80,9 @@ def test_in_the_background_it_is_asked_and_a_dead_part_ends_it(folder: Path, tmp
     # Nothing is named: the last `up` is meant, and its views are there.
     asked = _pulssi(tmp_path, "query", "SELECT count() AS n FROM samples")
     assert (asked.returncode, asked.stdout.splitlines()) == (0, ["n", "0"])
+    # A question costs nothing: what would write is declined.
+    slip = _pulssi(tmp_path, "query", "DROP TABLE samples_rows")
+    assert (slip.returncode, "readonly" in slip.stderr) == (2, True)
     again = _pulssi(tmp_path, "migrate", "--data", str(folder))
     assert "made" not in again.stdout
     assert again.returncode == 0

@@ -49,6 +49,7 @@ def moment(text: str, zone: ZoneInfo, now: datetime) -> datetime:
         read = datetime.fromisoformat(text)
     except ValueError:
         raise click.BadParameter(
-            f"{text!r} is no point in time: write it like 2026-03-02T08:00:00+02:00, `midnight` or `now`"
+            f"{text!r} is no point in time: write it like 2026-03-02T08:00:00+02:00, `midnight` or `now`",
+            param_hint="'--start'",
         ) from None
     return read if read.tzinfo is not None else read.replace(tzinfo=zone)

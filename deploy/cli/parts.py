@@ -56,8 +56,11 @@ stdin_option: Final = click.option(
 
 def _log(level: str) -> None:
     logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for client in ("kafka", "aiokafka", "urllib3", "clickhouse_connect"):
+    for client in ("kafka", "aiokafka"):
         logging.getLogger(client).setLevel(logging.WARNING)
+    # A sink that waits says so itself; its client would write two lines more each time (and sets `urllib3` back).
+    for client in ("urllib3.connectionpool", "clickhouse_connect"):
+        logging.getLogger(client).setLevel(logging.ERROR)
 
 
 def _main_of(module: str) -> Callable[..., int]:

@@ -28,6 +28,15 @@ TRANSACTION_TIMEOUT_MS: Final = 10_000
 _LOG: Final = logging.getLogger(__name__)
 
 
+#: A dead letter above this does not fit into its topic; a source's record can be larger, for it may come compressed.
+LETTER_BYTES: Final = 7 * 1024 * 1024
+#: What then is kept of its key, and of its value.
+CUT_BYTES: Final = 256 * 1024
+
+#: A dead letter's key, value and headers.
+Letter = tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]
+
+
 class StepTooLargeError(Exception):
     """A step does not fit into one record batch; cut it finer."""
 
@@ -98,11 +107,12 @@ class Writer:
         sent = [
             await self._producer.send(
                 DEAD_LETTERS,
-                value=letter.record.value,
-                key=letter.record.key,
-                headers=[*letter.record.headers, *self._headers(letter)],
+                value=value,
+                key=key,
+                headers=[*headers, *self._headers(letter)],
             )
             for letter in dead
+            for key, value, headers in (_fitting(letter),)
         ]
         if sent:
             await asyncio.gather(*sent)
@@ -120,3 +130,16 @@ class Writer:
             ("pulssi-code", letter.code.encode()),
             ("pulssi-reason", letter.reason.encode()),
         ]
+
+
+def _fitting(letter: DeadLetter) -> Letter:
+    """Return what is sent of a bad record: all of it unless it is too large for any broker to take it here.
+
+    Of such a one the beginning is kept, and `pulssi-bytes` tells that more stands where it came from: a record that
+    cannot be buried would hold up its partition for ever.
+    """
+    record = letter.record
+    key, value, headers = record.key or b"", record.value or b"", list(record.headers)
+    if len(key) + len(value) + sum(len(name) + len(held) for name, held in headers) <= LETTER_BYTES:
+        return record.key, record.value, headers
+    return key[:CUT_BYTES], value[:CUT_BYTES], [("pulssi-bytes", b"%d" % len(value))]

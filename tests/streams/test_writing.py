@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import Final
 
 import pytest
+from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
 from schemas.journal import CONTACT, HEAD_KEY, Head, encode_head
 from schemas.settings import Settings, load
+from schemas.topics import DEAD_LETTERS
 from streams.journal.tail import JournalTail, Step
-from streams.journal.writing import StepTooLargeError, Writer
-from streams.partition import Output
+from streams.journal.writing import CUT_BYTES, StepTooLargeError, Writer
+from streams.partition import DeadLetter, Output
 from streams.topics import migrate_topics
 from tests.kafka.server import KafkaServer
+from tests.streams.records import Record
 
 SOURCE: Final = "contacts.chat"
 
@@ -89,3 +92,21 @@ async def test_a_step_above_a_batch_is_never_written_in_part(settings: Settings)
             await writer.append(large)
     await writer.stop()
     assert [len(one.records) for one in await read(settings)] == ([3] if settings.kafka_kind == "apache" else [])
+
+
+async def test_a_bad_record_above_what_a_broker_takes_is_cut(settings: Settings) -> None:
+    """Ten megabytes that came compressed: the step is written, and the letter tells how much more there was."""
+    writer = Writer(settings, SOURCE, 3)
+    opened = await writer.open("test")
+    record = Record(7, b"k", b" " * 10_000_000, headers=(("from", b"x" * 2_000_000),))
+    head = Head(next=8, step=1, open=opened)
+    letters = [DeadLetter(record, "too_large", "why"), DeadLetter(Record(8, b"k", b"{", headers=()), "not_json", "why")]
+    await writer.append(Output([(HEAD_KEY, encode_head(head))], letters, head))
+    await writer.stop()
+    async with AIOKafkaConsumer(
+        DEAD_LETTERS, bootstrap_servers=settings.kafka_brokers, auto_offset_reset="earliest", enable_auto_commit=False
+    ) as consumer:
+        found = [await consumer.getone(), await consumer.getone()]
+    assert [(letter.key, len(letter.value or b"")) for letter in found] == [(b"k", CUT_BYTES), (b"k", 1)]
+    assert dict(found[0].headers)["pulssi-bytes"] == b"10000000"
+    assert dict(found[0].headers)["pulssi-offset"] == b"7"

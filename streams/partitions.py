@@ -32,6 +32,8 @@ Position = tuple[int, int]
 STOP_WITHIN_S: Final = 10.0
 #: How long one attempt to open a partition may take.
 OPEN_WITHIN_S: Final = 600.0
+#: A step of this size is never what was too slow.
+SMALL_STEP_BYTES: Final = 1024 * 1024
 #: Exit status of a worker that ended itself because it could not let go of a partition.
 EXIT_STUCK: Final = 71
 
@@ -65,6 +67,7 @@ class Partitions:
         self._settling = asyncio.Lock()
         #: Seeks the consumer; set by the transport.
         self.seek: Callable[[dict[Place, Position]], Awaitable[None]] | None = None
+        self._blocked: dict[Place, str] = {}
         #: When each step under way began, by the monotonic clock.
         self._busy: dict[Place, float] = {}
         #: Whether every assigned partition is open.
@@ -79,6 +82,11 @@ class Partitions:
     def held(self) -> list[Partition]:
         """The partitions that are open now."""
         return [held.partition for held in self._held.values() if not held.closed]
+
+    @property
+    def blocked(self) -> str | None:
+        """Why a partition cannot go on, in one line; None where all can."""
+        return next(iter(self._blocked.values()), None)
 
     @property
     def busy_since(self) -> float | None:
@@ -122,12 +130,19 @@ class Partitions:
             for step in held.partition.steps(records, self._limit(place)):
                 self._busy[place] = time.monotonic()
                 await held.writer.append(step)
+            self._went_well(place)
         except StepTooLargeError:
             held.closed = True
-            self._limits[place] = max(1, self._limit(place) // 2)
+            if self._limit(place) == 1:
+                self._blocked[place] = (
+                    f"{place[0]}/{place[1]} stands still: a contact is too large for a journal record"
+                )
+                _LOG.error("%s; it has the record at source offset %d", self._blocked[place], held.partition.head.next)
+            self._cut_finer(place, least=1)
             _LOG.warning("%s/%d: a step did not fit into one record batch; cutting finer", *place)
         except (KafkaError, OSError, AssertionError) as error:
             held.closed = True  # aiokafka raises AssertionError from a bad state, too
+            self._cut_finer(place, least=SMALL_STEP_BYTES)  # it may have been too large to be written in time
             _LOG.warning("%s/%d: a step was not written (%s); opening anew", *place, type(error).__name__)
         except BaseException:
             held.closed = True
@@ -141,6 +156,15 @@ class Partitions:
         self.ready = False
         async with self._settling:
             await asyncio.gather(*(self._close(place) for place in list(self._held)))
+
+    def _cut_finer(self, place: Place, least: int) -> None:
+        self._limits[place] = max(least, self._limit(place) // 2)
+
+    def _went_well(self, place: Place) -> None:
+        """After trouble, dare larger steps again where size is limited by time alone."""
+        self._blocked.pop(place, None)
+        if place in self._limits and self._settings.kafka_kind == "apache":
+            self._limits[place] = min(2 * self._limits[place], STEP_BYTES["apache"])
 
     def _limit(self, place: Place) -> int:
         return self._limits.get(place, STEP_BYTES[self._settings.kafka_kind])

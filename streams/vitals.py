@@ -36,7 +36,7 @@ def _stuck(partitions: Partitions, now: float) -> str | None:
     since = partitions.busy_since
     if since is not None and now - since > STUCK_AFTER_S:
         return f"a step has been under way for {now - since:.0f} s"
-    return None
+    return partitions.blocked
 
 
 def _readings(partitions: Partitions) -> Iterator[Reading]:

@@ -56,6 +56,17 @@ def _announce(wiring: Wiring, voice: Voice) -> None:
     voice.say("")
 
 
+def _was_used(wiring: Wiring) -> bool:
+    """Tell whether ClickHouse has kept something here beside an embedded broker that has not."""
+    return not {"broker", "clickhouse"} & wiring.external.keys() and (wiring.folder / "clickhouse").is_dir()
+
+
+def _tell_what_is_forgotten(voice: Voice) -> None:
+    voice.say("  This folder was used before: ClickHouse kept what was counted, the embedded broker starts empty.")
+    voice.say("  Contacts that were open are not carried over, and events replayed before would count once more.")
+    voice.say("")
+
+
 def _await_leftovers(folder: Path, voice: Voice) -> None:
     deadline = time.monotonic() + LEFTOVERS_END_WITHIN_S
     told = False
@@ -107,6 +118,7 @@ def _signals(supervisor: Supervisor) -> Iterator[None]:
 
 async def _supervise(wiring: Wiring, groups: Sequence[Group], show: Show, voice: Voice) -> int:
     record = _Record(wiring)
+    was_used = _was_used(wiring)
 
     def changed() -> None:
         record.write(supervisor.states())
@@ -121,6 +133,8 @@ async def _supervise(wiring: Wiring, groups: Sequence[Group], show: Show, voice:
             record.phase = "ready"
             changed()
             _announce(wiring, voice)
+            if was_used:
+                _tell_what_is_forgotten(voice)
             show.announce(wiring, voice)
             for group in show.parts(wiring):
                 await supervisor.start(*group)

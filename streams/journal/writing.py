@@ -117,8 +117,8 @@ class Writer:
         if sent:
             await asyncio.gather(*sent)
             _LOG.warning(
-                "%d bad records of %s/%d are in %s; the first, at offset %d: %s",
-                *(len(sent), self._source, self._number, DEAD_LETTERS),
+                "bad records of %s/%d, in %s from now on: %d; the first, at offset %d: %s",
+                *(self._source, self._number, DEAD_LETTERS, len(sent)),
                 *((first := next(iter(dead))).record.offset, first.reason),
             )
 

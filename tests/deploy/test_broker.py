@@ -59,6 +59,7 @@ def test_killed_it_leaves_no_process_and_no_lock(broker: Program, tmp_path: Path
     children = descendants(broker.process.pid)
     assert children
     broker.signal(signal.SIGKILL)
+    broker.process.wait()
     await_gone(children)
     assert owner_of(tmp_path / "stack", "broker") is None
 

@@ -1,0 +1,109 @@
+"""A worker's partitions: what a failed step leads to. The writer is a stand-in that fails as it is told."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import orjson
+import pytest
+from aiokafka.errors import KafkaError
+
+from schemas.policies import Rules
+from schemas.settings import load
+from streams.journal.writing import StepTooLargeError
+from streams.partition import Output, Partition
+from streams.partitions import Partitions
+from tests.bench.events import write_chats
+from tests.streams.records import Record
+
+PLACE: Final = ("contacts.chat", 0)
+RECORDS: Final = [
+    Record(at, event["contact_id"].encode(), orjson.dumps(event)) for at, event in enumerate(write_chats(20))
+]
+
+
+class StandIn:
+    """A writer; what is appended while it fails is lost, as in life."""
+
+    def __init__(self) -> None:
+        self.fails: Exception | None = None
+        self.openings = 0
+        self.sizes: list[int] = []
+        self.head = 0
+
+    async def append(self, step: Output) -> None:
+        """Write a step, or fail."""
+        if self.fails is not None:
+            raise self.fails
+        self.sizes.append(step.head.next - self.head)
+        self.head = step.head.next
+
+    async def stop(self) -> None:
+        """End."""
+
+
+async def _no_epoch(topic: str, partition: int) -> int:
+    del topic, partition
+    return 0
+
+
+@pytest.fixture
+def writer(monkeypatch: pytest.MonkeyPatch) -> StandIn:
+    """Open partitions on the stand-in; each opening reads nothing back."""
+    stand_in = StandIn()
+
+    async def opened(*_: Any, **__: Any) -> tuple[Partition, StandIn]:  # noqa: ANN401 - as it is called
+        stand_in.openings += 1
+        partition = Partition(*PLACE, Rules())
+        partition.begin(opened=stand_in.openings, epoch=1)
+        return partition, stand_in
+
+    monkeypatch.setattr("streams.partitions.open_partition", opened)
+    return stand_in
+
+
+async def take(partitions: Partitions) -> None:
+    """Hand over all records, as read since the last opening."""
+    _, session = (await partitions.settle(frozenset({PLACE})))[PLACE]
+    await partitions.take(PLACE, session, 0, RECORDS)
+
+
+async def test_after_a_failure_everything_is_forgotten(writer: StandIn) -> None:
+    """A step that was not written leads to a new opening, and the batch counts once when it is read again."""
+    partitions = Partitions(load({}), Rules(), _no_epoch)
+    writer.fails = KafkaError()
+    await take(partitions)
+    assert writer.openings == 2
+    assert [len(partition.contacts) for partition in partitions.held] == [0]
+    writer.fails = None
+    await take(partitions)
+    assert (writer.openings, sum(writer.sizes)) == (2, len(RECORDS))
+
+
+async def test_a_batch_of_an_earlier_session_is_passed_over(writer: StandIn) -> None:
+    """What was fetched before the last opening is not folded: it comes again."""
+    partitions = Partitions(load({}), Rules(), _no_epoch)
+    await partitions.settle(frozenset({PLACE}))
+    await partitions.take(PLACE, session=-1, begins=0, records=RECORDS)
+    assert writer.sizes == []
+
+
+async def test_a_lost_batch_leads_to_a_new_opening(writer: StandIn) -> None:
+    """A batch that begins past the head is never folded: what lies between would be missing."""
+    partitions = Partitions(load({}), Rules(), _no_epoch)
+    _, session = (await partitions.settle(frozenset({PLACE})))[PLACE]
+    await partitions.take(PLACE, session, begins=7, records=RECORDS[7:])
+    assert (writer.openings, writer.sizes) == (2, [])
+
+
+async def test_a_step_that_does_not_fit_is_cut_until_it_does_or_is_named(writer: StandIn) -> None:
+    """Steps get smaller; where not even one record's fits, the partition says that it stands still."""
+    partitions = Partitions(load({"PULSSI_KAFKA_KIND": "embedded"}), Rules(), _no_epoch)
+    writer.fails = StepTooLargeError()
+    while partitions.blocked is None:
+        await take(partitions)
+    assert "contacts.chat/0 stands still" in partitions.blocked
+    writer.fails = None
+    await take(partitions)
+    assert partitions.blocked is None
+    assert writer.sizes == [1] * len(RECORDS)

@@ -12,6 +12,9 @@ from streams.core.event import Event
 UNASSIGNED: Final = "unassigned"
 
 
+#: Makes a named tuple of its fields in half the time that naming it takes; a contact has a dozen rows.
+_row: Final = tuple.__new__
+
 #: Queue, priority, team, segment, language and agent, as a sample has them.
 Dimensions = tuple[str, str, str, str, str, str]
 
@@ -87,27 +90,30 @@ class Sheet:
         """
         dimensions = by or self.force.dimensions()
         self.rows.append(
-            Sample(
-                sample,
-                event.event_id if slot is None else slot,
-                event.at,
-                dimensions[0] if queue is None else queue,
-                *dimensions[1:],
-                tag,
-                outcome,
-                value_ms,
-                None,
-                active_ms,
-                value,
-                "" if policy is None else policy.name,
-                None if policy is None else policy.target_ms,
-                None if policy is None or value_ms is None else value_ms <= policy.target_ms,
-                short,
-                satisfied,
-                self.partial,
-                None,
-                instance,
-                event.event_id,
+            _row(
+                Sample,
+                (
+                    sample,
+                    event.event_id if slot is None else slot,
+                    event.at,
+                    dimensions[0] if queue is None else queue,
+                    *dimensions[1:],
+                    tag,
+                    outcome,
+                    value_ms,
+                    None,
+                    active_ms,
+                    value,
+                    "" if policy is None else policy.name,
+                    None if policy is None else policy.target_ms,
+                    None if policy is None or value_ms is None else value_ms <= policy.target_ms,
+                    short,
+                    satisfied,
+                    self.partial,
+                    None,
+                    instance,
+                    event.event_id,
+                ),
             )
         )
 

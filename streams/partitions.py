@@ -86,7 +86,7 @@ class Partitions:
     @property
     def blocked(self) -> str | None:
         """Why a partition cannot go on, in one line; None where all can."""
-        return next(iter(self._blocked.values()), None)
+        return next((why for place, why in self._blocked.items() if place in self._assigned), None)
 
     @property
     def busy_since(self) -> float | None:

@@ -107,3 +107,13 @@ async def test_a_step_that_does_not_fit_is_cut_until_it_does_or_is_named(writer:
     await take(partitions)
     assert partitions.blocked is None
     assert writer.sizes == [1] * len(RECORDS)
+
+
+async def test_a_partition_that_went_to_another_worker_blocks_nobody_here(writer: StandIn) -> None:
+    """A partition that stands still is this worker's trouble only while it is assigned here."""
+    partitions = Partitions(load({"PULSSI_KAFKA_KIND": "embedded"}), Rules(), _no_epoch)
+    writer.fails = StepTooLargeError()
+    while partitions.blocked is None:
+        await take(partitions)
+    await partitions.settle(frozenset())
+    assert partitions.blocked is None

@@ -59,6 +59,8 @@ class Summary(TypedDict):
     """A contact at a glance: what gauges and the `contacts` table need. Times in UTC ms, None where not yet."""
 
     v: int
+    #: The step that last changed the contact; 0 where none has yet.
+    step: int
     channel: str
     queue: str
     priority: str

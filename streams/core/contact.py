@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from schemas.journal import Summary
 from schemas.policies import Rules
 from schemas.samples import Sample
 from streams.core.event import Event, merge
@@ -80,11 +81,28 @@ def advance(channel: str, contact: Contact, arrived: Iterable[Event], rules: Rul
     for key, old in before.items():
         taken_back.append(Sample._make(old[1:]))
         gone[key] = step
-    value = b"\n".join(
+    value = _encode(folded.summary, events, rows, gone, step)
+    return Change(value, taken_back, issued, conflicts)
+
+
+def restored(channel: str, events: list[Event], issued: Iterable[Sample], rules: Rules, step: int) -> bytes | None:
+    """Write a contact's record as it was when it was evicted; None where it has no events.
+
+    What was issued for it stands as it was, under step 0, also where today's rules give other rows: so that the next
+    `advance` takes back exactly that. The summary alone is folded anew.
+    """
+    known, _ = merge([], events)
+    if not known:
+        return None
+    return _encode(fold(channel, known, rules).summary, known, [[0, *row] for row in issued], {}, step)
+
+
+def _encode(summary: Summary, events: list[Event], rows: list[list[Any]], gone: dict[RowKey, int], step: int) -> bytes:
+    summary["step"] = step
+    return b"\n".join(
         (
-            orjson.dumps(folded.summary),
+            orjson.dumps(summary),
             orjson.dumps([tuple(event) for event in events]),
             orjson.dumps({"rows": rows, "gone": [(since, *key) for key, since in gone.items()]}),
         )
     )
-    return Change(value, taken_back, issued, conflicts)

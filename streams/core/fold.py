@@ -264,6 +264,7 @@ class _Fold:
         resolved = stretches.last_end
         summary: Summary = {
             "v": VERSION,
+            "step": 0,
             "channel": self.channel,
             "queue": force.queue,
             "priority": force.priority,

@@ -13,7 +13,7 @@ from schemas.journal import ContactRecord, decode_contact, decode_summary
 from schemas.policies import Policy, Rules
 from schemas.samples import Sample
 from schemas.topics import Channel
-from streams.core.contact import EMPTY, Change, Contact, advance, decode
+from streams.core.contact import EMPTY, Change, Contact, advance, decode, restored
 from streams.core.event import Event, merge
 from streams.core.fold import fold
 from streams.core.panes import Panes
@@ -119,7 +119,7 @@ def test_the_record_reads_back(drawn: tuple[Channel, list[Event]]) -> None:
     whole, _ = merge([], arrived)
     folded = fold(channel, whole, RULES)
     assert decode(change.value).events == whole
-    assert decode_summary(change.value) == folded.summary
+    assert decode_summary(change.value) == {**folded.summary, "step": 7}
     record = decode_contact(change.value)
     assert {row for _, row in record.rows} == set(folded.rows)
     assert {since for since, _ in record.rows} <= {7}
@@ -182,6 +182,43 @@ def test_a_changed_policy_rewrites_nothing_by_itself() -> None:
     after = advance("chat", decode(before.value), second, other, 2)
     assert after is not None
     assert {row.policy for row in after.taken_back if row.sample == "first_response"} == {"chat-60s"}
+
+
+def test_a_restored_contact_takes_back_what_was_issued() -> None:
+    """Whatever the rules say by then: its rows are those that were issued, and its summary is folded anew."""
+    first, second = _steps("0 started\n30 agent agent_id=ann", "40 event.voided voids=e2")
+    whole = fold("chat", first, RULES)
+    other = Rules(policies=(Policy("other", "first_response", 1, 0.5),), version="2")
+    record = restored("chat", first, whole.rows, other, 9)
+    assert record is not None
+    assert decode_summary(record) == {**whole.summary, "step": 9}
+    assert [since for since, _ in decode_contact(record).rows] == [0] * len(whole.rows)
+    assert advance("chat", decode(record), first, other, 10) is None
+    after = advance("chat", decode(record), second, other, 10)
+    assert after is not None
+    assert {row.policy for row in after.taken_back if row.sample == "first_response"} == {"chat-60s"}
+    assert restored("chat", [], [], other, 9) is None
+
+
+@given(st.data())
+def test_a_contact_goes_on_from_its_restored_record(data: st.DataObject) -> None:
+    """Evicted and looked up again, a contact comes to the same as one that stayed."""
+    channel, drawn = data.draw(contacts())
+    cut = data.draw(st.integers(1, len(drawn)))
+    before, _ = merge([], drawn[:cut])
+    issued = data.draw(st.permutations(fold(channel, before, RULES).rows))
+    record = restored(channel, data.draw(st.permutations(before)), issued, RULES, 3)
+    assert record is not None
+    change = advance(channel, decode(record), drawn[cut:], RULES, 4)
+    stayed = advance(channel, EMPTY, before, RULES, 1)
+    assert stayed is not None
+    assert stayed.value is not None
+    expected = advance(channel, decode(stayed.value), drawn[cut:], RULES, 4)
+    if change is None or expected is None:
+        assert change is expected
+        return
+    assert set(change.taken_back) == set(expected.taken_back)
+    assert change.issued == expected.issued
 
 
 CONFLICT = """

@@ -26,6 +26,7 @@ def contact(rows: list[tuple[int, Sample]], gone: list[tuple[int, str, str]], **
         **dict.fromkeys((*times, *more, "clock_since", "target_ms")),
         **dict.fromkeys(texts, ""),
         "v": 1,
+        "step": 1,
         "channel": "chat",
         "agents": [],
         "last_at": 1,

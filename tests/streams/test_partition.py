@@ -9,8 +9,10 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.journal import PANE, TAG_PANE, decode_head
+from schemas.journal import PANE, TAG_PANE, decode_head, decode_summary
 from schemas.policies import Rules
+from schemas.samples import Sample
+from streams.core.contact import decode as decode_contact
 from streams.journal.assembly import Assembly
 from streams.partition import Output, Partition
 from tests.bench.events import write_chats
@@ -44,12 +46,12 @@ def journal(outputs: list[Output]) -> list[tuple[int, bytes, bytes | None]]:
 
 
 def state(partition: Partition) -> dict[str, Any]:
-    """Say what a partition comes to, but for when its rows were issued."""
+    """Say what a partition comes to, but for when its contacts changed and their rows were issued."""
     contacts = {}
     for contact, value in partition.contacts.items():
-        summary, events, samples = value.split(b"\n")
-        rows = [row[1:] for row in orjson.loads(samples)["rows"]]
-        contacts[contact] = summary, events, rows
+        kept = decode_contact(value)
+        rows = {Sample._make(row[1:]) for row in kept.rows.values()}
+        contacts[contact] = {**decode_summary(value), "step": 0}, kept.events, rows
     return {"contacts": contacts, "next": partition.head.next, "clock": partition.head.clock}
 
 

@@ -30,6 +30,7 @@ def summary(**changes: object) -> Summary:
         {
             **dict.fromkeys(Summary.__annotations__),
             "v": 1,
+            "step": 1,
             "channel": "chat",
             "queue": "billing",
             "priority": "normal",

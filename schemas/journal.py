@@ -10,6 +10,7 @@ that head has it happened. A record's kind is the first byte of its key:
 | `c` + contact id | three JSON lines: `Summary`, the events, the samples; nothing (a tombstone) once evicted |
 | `p` + JSON array of `PaneKey` | JSON array of `Pane` |
 | `t` + JSON array of `TagPaneKey` | JSON array of `TagPane` |
+| `a` + agent id | two JSON lines: the agent's stretches (see `schemas.agents`), the events that are kept |
 
 On a broker without transactions a step is one record batch, and `Head.open` names the opening that wrote it: a reader
 drops a batch whose opening is older than the newest it has seen.
@@ -32,6 +33,7 @@ HEAD_KEY: Final = b"h"
 CONTACT: Final = b"c"
 PANE: Final = b"p"
 TAG_PANE: Final = b"t"
+AGENT: Final = b"a"
 
 _KEYS_AS_TEXT: Final = orjson.OPT_NON_STR_KEYS
 
@@ -99,6 +101,8 @@ class Summary(TypedDict):
     target_ms: int | None
     #: Open handle segments.
     handling: int
+    #: The agents who have them, each once.
+    handling_agents: list[str]
 
 
 class ContactRecord(NamedTuple):

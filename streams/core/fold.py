@@ -262,6 +262,7 @@ class _Fold:
         if is_open and not responses.answered and not self.clock.is_the_bots:
             clock_since = self.clock.start()
         resolved = stretches.last_end
+        handling = [] if discarded else self.segments.agents_at_work()
         summary: Summary = {
             "v": VERSION,
             "step": 0,
@@ -294,7 +295,8 @@ class _Fold:
             "awaiting_since": _earlier(responses.turn_since, stretches.reopened_at) if is_open else None,
             "clock_since": clock_since,
             "target_ms": self._target() if clock_since is not None else None,
-            "handling": 0 if discarded else sum(1 for _ in self.segments.open_ones()),
+            "handling": len(handling),
+            "handling_agents": handling,
         }
         return {**summary, **_COUNTS_NOWHERE} if discarded else summary
 

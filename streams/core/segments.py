@@ -119,6 +119,10 @@ class Segments:
         """Give the segments that are neither ended nor closed; an agent's next one replaces the last."""
         return (segment for segment in self._current.values() if segment.is_open)
 
+    def agents_at_work(self) -> list[str]:
+        """Name the agents who have an open segment."""
+        return [agent for agent, segment in self._current.items() if segment.is_open]
+
     @property
     def ever(self) -> bool:
         """Whether an agent was ever connected."""

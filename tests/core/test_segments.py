@@ -229,7 +229,8 @@ def test_segments(case: Case) -> None:
 def test_open_segments_are_being_handled() -> None:
     """The gauge counts segments that are neither ended nor closed; the table has the sum of the closed ones."""
     story = "0 started\n0 connected agent_id=ann\n5 connected agent_id=ben"
-    assert told("call", story).summary["handling"] == 2
+    both = told("call", story).summary
+    assert (both["handling"], both["handling_agents"]) == (2, ["ann", "ben"])
     ended = told("call", story + "\n9 disconnected agent_id=ann").summary
-    assert ended["handling"] == 1
+    assert (ended["handling"], ended["handling_agents"]) == (1, ["ben"])
     assert ended["handle_ms"] == 9_000

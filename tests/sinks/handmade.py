@@ -37,6 +37,7 @@ def contact(rows: list[tuple[int, Sample]], gone: list[tuple[int, str, str]], **
         "discarded": False,
         "open": True,
         "handling": 0,
+        "handling_agents": [],
         **fields,
     }
     samples = {"rows": [(step, *row) for step, row in rows], "gone": gone}

@@ -48,6 +48,7 @@ def summary(**changes: object) -> Summary:
             "discarded": False,
             "open": True,
             "handling": 0,
+            "handling_agents": [],
             **changes,
         },
     )

@@ -69,6 +69,16 @@ def _filled(model: type[BaseModel]) -> dict[str, Any]:
     return {name: default for name, default in _defaults(model).items() if default is not None}
 
 
+def from_normalised(written: bytes) -> Event:
+    """Read an event back from its normalised JSON, as the archive keeps it: what `event_of` made."""
+    fields: dict[str, Any] = orjson.loads(written)
+    at, seq, event_id, kind = (fields.pop(name) for name in ("occurred_at", "seq", "event_id", "type"))
+    model = MODELS.get(kind)
+    defaults = {} if model is None else _filled(model)
+    given = {name: value for name, value in fields.items() if name not in defaults or value != defaults[name]}
+    return Event(at, seq, event_id, kind, given)
+
+
 def merge(known: Iterable[Event], arrived: Iterable[Event]) -> tuple[list[Event], int]:
     """Unite events, one an id, in the order of the fold; with them the number of conflicts met among `arrived`."""
     by_id = {event.event_id: event for event in known}

@@ -1,0 +1,195 @@
+"""Calendars as plain values: when a centre or a queue is open, told in local time, and the open spans that follow.
+
+A calendar is open at an instant whose local time, as a clock on the wall shows it, lies in a span of that day: in the
+hour that daylight saving repeats, twice, and in the hour that it leaves out, never. This module must not ask what time
+it is now; it reads time-zone data and holidays, nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
+
+MINUTES_A_DAY: Final = 1_440
+MINUTE_MS: Final = 60_000
+DAY_MS: Final = MINUTES_A_DAY * MINUTE_MS
+
+#: Open spans are computed a stretch at a time: about a year, of whole days.
+STRETCH_MS: Final = 364 * DAY_MS
+
+#: No zone changes its offset twice within this time, in any year since 1970.
+_PROBE_MS: Final = 3 * 3_600_000
+#: Local time is at most so far from UTC, and a span may reach into the next day.
+_MARGIN_DAYS: Final = 2
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_DAY: Final = date(1970, 1, 1)
+
+#: Begin and end of something, in milliseconds; the end lies outside.
+Interval = tuple[int, int]
+
+
+class Span(NamedTuple):
+    """Open from minute `begin` of a day to minute `end`, which lies outside; above 1,440: on the next day."""
+
+    begin: int
+    end: int
+
+
+#: Open from midnight to midnight.
+WHOLE_DAY: Final = (Span(0, MINUTES_A_DAY),)
+
+
+class Hours(NamedTuple):
+    """What a calendar says from a day on. Days are ISO dates in the hours' own zone."""
+
+    #: IANA name, such as Europe/Helsinki.
+    zone: str
+    #: Each weekday's spans, Monday first.
+    week: tuple[tuple[Span, ...], ...]
+    #: Days on which it is closed.
+    closed: frozenset[str] = frozenset()
+    #: Days that have spans of their own, whatever weekday or holiday they are.
+    extra: tuple[tuple[str, tuple[Span, ...]], ...] = ()
+    #: Closed on the public holidays of this country (ISO 3166, as `holidays` has it); empty: open on holidays.
+    country: str = ""
+    subdivision: str = ""
+    #: The first day on which this holds; empty: from ever.
+    valid_from: str = ""
+
+
+class Calendar(NamedTuple):
+    """A named calendar: its hours in order of `valid_from`, each holding until the next."""
+
+    name: str
+    hours: tuple[Hours, ...]
+
+    def __hash__(self) -> int:
+        """Hash the name alone: it is looked up by for every sample."""
+        return hash(self.name)
+
+
+class OpenSpans(NamedTuple):
+    """When a calendar is open in a stretch of time: UTC milliseconds, in order, apart from one another."""
+
+    begins: tuple[int, ...]
+    ends: tuple[int, ...]
+    #: Open milliseconds of this stretch before each span.
+    before: tuple[int, ...]
+    #: Open milliseconds in all.
+    total: int
+
+
+@lru_cache(maxsize=8_192)
+def open_spans(calendar: Calendar, stretch: int) -> OpenSpans:
+    """Give the open spans of one stretch: from `stretch * STRETCH_MS` on, for so long."""
+    begin, end = stretch * STRETCH_MS, (stretch + 1) * STRETCH_MS
+    found: list[Interval] = []
+    for place, hours in enumerate(calendar.hours):
+        until = calendar.hours[place + 1].valid_from if place + 1 < len(calendar.hours) else ""
+        days = _days(begin, end, hours.valid_from, until)
+        found.extend(_in_utc(list(_merged(_local(hours, days))), hours.zone, begin, end))
+    spans = list(_merged(found))
+    before, total = [], 0
+    for opens, closes in spans:
+        before.append(total)
+        total += closes - opens
+    return OpenSpans(tuple(opens for opens, _ in spans), tuple(closes for _, closes in spans), tuple(before), total)
+
+
+def _days(begin: int, end: int, first: str, until: str) -> range:
+    """Number the days (since 1970) whose spans can fall between two instants, from `first` up to before `until`."""
+    low, high = begin // DAY_MS - _MARGIN_DAYS, end // DAY_MS + _MARGIN_DAYS
+    if first:
+        low = max(low, _number(date.fromisoformat(first)))
+    if until:
+        high = min(high, _number(date.fromisoformat(until)))
+    return range(low, high)
+
+
+def _number(day: date) -> int:
+    return (day - _FIRST_DAY).days
+
+
+def _local(hours: Hours, days: range) -> Iterator[Interval]:
+    """Give the open spans of these days in local time, as milliseconds since 1970 by the clock on the wall."""
+    extra = {_number(date.fromisoformat(day)): spans for day, spans in hours.extra}
+    closed = {_number(date.fromisoformat(day)) for day in hours.closed} | _holidays(hours, days)
+    for day in days:
+        weekday = (_FIRST_DAY.weekday() + day) % 7
+        for span in extra.get(day, () if day in closed else hours.week[weekday]):
+            yield day * DAY_MS + span.begin * MINUTE_MS, day * DAY_MS + span.end * MINUTE_MS
+
+
+def _holidays(hours: Hours, days: range) -> set[int]:
+    if not hours.country or not days:
+        return set()
+    from holidays import country_holidays  # noqa: PLC0415 - a calendar without holidays does not pay for the import
+
+    years = range((_FIRST_DAY + timedelta(days[0])).year, (_FIRST_DAY + timedelta(days[-1])).year + 1)
+    return {_number(day) for day in country_holidays(hours.country, subdiv=hours.subdivision or None, years=years)}
+
+
+def _merged(intervals: Iterable[Interval]) -> Iterator[Interval]:
+    """Unite intervals that touch or overlap, and give them in order."""
+    open_begin: int | None = None
+    open_end = 0
+    for begin, end in sorted(intervals):
+        if open_begin is None or begin > open_end:
+            if open_begin is not None:
+                yield open_begin, open_end
+            open_begin, open_end = begin, end
+        else:
+            open_end = max(open_end, end)
+    if open_begin is not None:
+        yield open_begin, open_end
+
+
+def _in_utc(local: list[Interval], zone: str, begin: int, end: int) -> Iterator[Interval]:
+    """Turn local spans into instants between `begin` and `end`, piece by piece of one offset from UTC."""
+    at = 0
+    for piece_begin, piece_end, offset in _pieces(zone, begin, end):
+        # The clock may have been put back: what this piece shows may begin before what the last one ended with.
+        while at and local[at - 1][1] > piece_begin + offset:
+            at -= 1
+        while at < len(local) and local[at][0] < piece_end + offset:
+            opens, closes = max(local[at][0] - offset, piece_begin), min(local[at][1] - offset, piece_end)
+            if opens < closes:
+                yield opens, closes
+            at += 1
+
+
+@lru_cache(maxsize=1_024)
+def _pieces(zone: str, begin: int, end: int) -> tuple[tuple[int, int, int], ...]:
+    """Cut a time into pieces of one offset: begin, end and milliseconds that local time is ahead of UTC."""
+    of = ZoneInfo(zone)
+    found: list[tuple[int, int, int]] = []
+    piece, offset = begin, _offset(of, begin)
+    for probe in range(begin + _PROBE_MS, end + _PROBE_MS, _PROBE_MS):
+        last = min(probe, end)
+        if _offset(of, last) != offset:
+            change = _change(of, last - _PROBE_MS, last)
+            found.append((piece, change, offset))
+            piece, offset = change, _offset(of, last)
+    if piece < end:
+        found.append((piece, end, offset))
+    return tuple(found)
+
+
+def _offset(zone: ZoneInfo, at: int) -> int:
+    ahead = (_EPOCH + timedelta(milliseconds=at)).astimezone(zone).utcoffset()
+    return 0 if ahead is None else ahead // timedelta(milliseconds=1)
+
+
+def _change(zone: ZoneInfo, low: int, high: int) -> int:
+    """Find the first instant after `low` with the offset of `high`."""
+    offset = _offset(zone, high)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _offset(zone, middle) == offset:
+            high = middle
+        else:
+            low = middle
+    return high

@@ -61,7 +61,7 @@ def _row(
     of_agent = not isinstance(event, ContactEvent)
     own = {
         "agent_key": event.agent_id or "" if of_agent else "",
-        "normalised": normalised(event_of(event)),  # type: ignore[arg-type]  # an agent's event has all that is read
+        "normalised": normalised(event_of(event)),
         "version": first_wins(epoch, record.offset),
         "extra": _unknown(model, record.value or b"", keep_text=keep_text),
         "received_at": record.timestamp,

@@ -14,14 +14,14 @@ from typing import Any, Final, NamedTuple
 import orjson
 from pydantic import BaseModel
 
-from schemas.events import MODELS, ContactEvent
+from schemas.events import MODELS, AgentStatus, ContactEvent, UnknownAgentEvent
 
 #: Fields that stand beside `fields` (or with the contact), and words of people, which are not kept.
 _LEFT_OUT: Final = frozenset({"event_id", "type", "contact_id", "channel", "seq", "occurred_at", "text", "comment"})
 
 
 class Event(NamedTuple):
-    """One event of a contact; sorts in the order of the fold."""
+    """One event of a contact, or of an agent; sorts in the order of the fold."""
 
     #: UTC milliseconds.
     at: int
@@ -41,7 +41,7 @@ def _defaults(model: type[BaseModel]) -> dict[str, Any]:
     }
 
 
-def event_of(event: ContactEvent) -> Event:
+def event_of(event: ContactEvent | AgentStatus | UnknownAgentEvent) -> Event:
     """Make the fold's event of a decoded one."""
     given = event.__dict__
     defaults = _defaults(type(event))

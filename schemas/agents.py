@@ -1,0 +1,70 @@
+"""An agent's states as the journal tells them, version 1: stretches in order, from the one in force on.
+
+A record of kind `a` (see `schemas.journal`) has two parts, parted by the first line break: these stretches as JSON, for
+everyone who reads, and the events that the worker keeps to correct them, compressed, for the worker alone.
+
+A state is told by one event after the other. Groups and capacity are in force from the event that names them until
+another does, status and reason are each event's own. Events that tell the same state again make no new stretch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+import orjson
+import zstandard
+
+VERSION: Final = 1
+
+#: How far back an agent's events are kept, and how long after its last word an agent counts as present.
+HORIZON_MS: Final = 24 * 3_600_000
+
+#: Clocks of sources differ. A state that is dated no further ahead than this is in force at once; one that is dated
+#: beyond it waits for its time, so that a single wrong date does not hold an agent's state for ever.
+AHEAD_MS: Final = 5 * 60_000
+
+_COMPRESSION: Final = 3
+
+STATUSES: Final = ("available", "busy", "wrap_up", "away", "offline")
+
+
+class Stretch(NamedTuple):
+    """An agent in one state. Times in UTC milliseconds."""
+
+    since: int
+    #: When the newest event of the stretch told it.
+    told: int
+    status: str
+    #: Empty where none was given.
+    reason: str
+    groups: list[str]
+    #: Slots by channel; None where the source never told any.
+    capacity: dict[str, int] | None
+
+
+def encode_agent(stretches: Iterable[Stretch], kept: bytes) -> bytes:
+    """Write a record: the part that everyone reads, and the worker's own."""
+    told = orjson.dumps({"v": VERSION, "stretches": [tuple(stretch) for stretch in stretches]})
+    return told + b"\n" + zstandard.ZstdCompressor(level=_COMPRESSION).compress(kept)
+
+
+def decode_kept(value: bytes) -> bytes:
+    """Read a record's part that is the worker's own."""
+    return zstandard.ZstdDecompressor().decompress(value[value.index(b"\n") + 1 :])
+
+
+def decode_stretches(value: bytes) -> list[Stretch]:
+    """Read the stretches of a record. Raises ValueError where a newer version wrote it."""
+    fields = orjson.loads(value[: value.index(b"\n")])
+    if fields["v"] > VERSION:
+        raise ValueError("the journal was written by a newer Pulssi: upgrade this one")
+    return [Stretch._make(stretch) for stretch in fields["stretches"]]
+
+
+def in_force(stretches: Sequence[Stretch], now_ms: int) -> Stretch | None:
+    """Find the state at a time; None before the first."""
+    for stretch in reversed(stretches):
+        if stretch.since <= now_ms + AHEAD_MS:
+            return stretch
+    return None

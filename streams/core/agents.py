@@ -1,0 +1,153 @@
+"""Agents' states: the events of each agent, in any order and however often, become stretches. Pure.
+
+Events are deduplicated by agent and `event_id` and ordered as contacts' are. Kept are an agent's events of the last 24
+hours before its newest, at most `KEPT_BYTES` of them, and what older ones said of groups and capacity; one that comes
+later than that changes nothing here (the archive has it). What is kept depends on the events alone, not on their
+order, so far as none is dated ahead of its arrival.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple
+
+import orjson
+
+from schemas.agents import HORIZON_MS, Stretch, decode_kept, encode_agent
+from schemas.journal import AGENT
+from streams.core.event import Event, merge
+
+#: Events of one agent, as JSON: a source that repeats itself every few seconds must not outgrow a record.
+KEPT_BYTES: Final = 256 * 1024
+
+_STATUS: Final = "agent.status"
+#: Before any time that an event can have.
+_EVER: Final = -(1 << 53)
+
+
+class Kept(NamedTuple):
+    """What is known of an agent."""
+
+    #: Events up to here only say which groups and what capacity were in force.
+    horizon: int
+    #: In order; two at most from before the horizon.
+    events: list[Event]
+
+
+NOTHING: Final = Kept(_EVER, [])
+
+
+def encode(kept: Kept, clock: int) -> bytes:
+    """Write an agent's record, as seen when the partition's clock stands at `clock`."""
+    events = orjson.dumps({"horizon": kept.horizon, "events": [tuple(event) for event in kept.events]})
+    return encode_agent(_from_now_on(stretches(kept), clock), events)
+
+
+def decode(value: bytes) -> Kept:
+    """Read what is kept of an agent from its record."""
+    fields = orjson.loads(decode_kept(value))
+    return Kept(fields["horizon"], [Event._make(event) for event in fields["events"]])
+
+
+def stretches(kept: Kept) -> list[Stretch]:
+    """Fold an agent's events, from the horizon on."""
+    found: list[Stretch] = []
+    groups: list[str] = []
+    capacity: dict[str, int] | None = None
+    for event in kept.events:
+        if event.type != _STATUS:
+            continue
+        fields = event.fields
+        groups = fields.get("groups", groups)
+        capacity = fields.get("capacity", capacity)
+        if event.at <= kept.horizon:
+            continue
+        state = fields["status"], fields.get("reason", ""), groups, capacity
+        if found and found[-1][2:] == state:
+            found[-1] = found[-1]._replace(told=event.at)
+        else:
+            found.append(Stretch(event.at, event.at, *state))
+    return found
+
+
+def _from_now_on(all_of_them: list[Stretch], clock: int) -> list[Stretch]:
+    """Leave out what is over at a time."""
+    over = sum(stretch.since <= clock for stretch in all_of_them) - 1
+    return all_of_them[max(0, over) :]
+
+
+def forget(events: list[Event], horizon: int, clock: int) -> Kept:
+    """Keep of an agent's events, in order, what the horizon leaves; it only ever moves on.
+
+    It follows the newest state that is not after `clock`: one dated next year must not push out those of today.
+    """
+    newest = next((e.at for e in reversed(events) if e.type == _STATUS and e.at <= clock), None)
+    if newest is not None:
+        horizon = max(horizon, newest - HORIZON_MS)
+    ahead = sum(event.at > clock for event in events)
+    past, coming = events[: len(events) - ahead], events[len(events) - ahead :]
+    room = _fitting(reversed(past))
+    if room < len(past):
+        first_out = past[len(past) - room - 1].at
+        horizon = max(horizon, first_out if newest is None else min(first_out, newest - 1))
+    recent = (event for event in past if event.at > horizon)
+    return Kept(horizon, [*_lasting(past, horizon), *recent, *coming[: _fitting(coming)]])
+
+
+def _fitting(events: Iterable[Event]) -> int:
+    """Count how many of these, from the first on, have room."""
+    sizes = itertools.accumulate(len(orjson.dumps(event.fields)) + len(event.event_id) for event in events)
+    return sum(1 for _ in itertools.takewhile(lambda size: size <= KEPT_BYTES, sizes))
+
+
+def _lasting(events: list[Event], horizon: int) -> list[Event]:
+    """Find the last ones up to the horizon that named groups and capacity."""
+    lasting: dict[str, Event] = {}
+    for event in events:
+        if event.at <= horizon and event.type == _STATUS:
+            lasting.update({name: event for name in ("groups", "capacity") if name in event.fields})
+    # In order, and once where one event named both.
+    return [event for event in events if any(event is last for last in lasting.values())]
+
+
+class Agents:
+    """The agents of one source partition: each one's record, and what a step does to them."""
+
+    def __init__(self) -> None:
+        self._records: dict[bytes, bytes] = {}
+        #: Events that came twice under one id with different contents.
+        self.conflicts = 0
+
+    def __len__(self) -> int:
+        """Agents that are known."""
+        return len(self._records)
+
+    def record(self, agent_id: bytes) -> bytes:
+        """Give an agent's record; empty where the agent is not known."""
+        return self._records.get(agent_id, b"")
+
+    def load(self, agent_id: bytes, value: bytes | None) -> None:
+        """Take an agent's record from the journal."""
+        if value is None:
+            self._records.pop(agent_id, None)
+        else:
+            self._records[agent_id] = value
+
+    def fold(self, arrived: Mapping[bytes, Iterable[Event]], clock: int) -> list[tuple[bytes, bytes | None]]:
+        """Take events in, by agent, unknown types too; `clock` is the partition's with them.
+
+        Returns the journal records of the agents whom they changed.
+        """
+        written: list[tuple[bytes, bytes | None]] = []
+        for agent_id, events in arrived.items():
+            record = self._records.get(agent_id)
+            before = NOTHING if record is None else decode(record)
+            merged, conflicts = merge(before.events, events)
+            self.conflicts += conflicts
+            after = forget(merged, before.horizon, clock)
+            if after == before:
+                continue
+            value = self._records[agent_id] = encode(after, clock)
+            written.append((AGENT + agent_id, value))
+        return written

@@ -1,14 +1,18 @@
 """SLA policies and the other rules that the fold is given: configuration as plain values.
 
 Rules are ordered; for each metric the first rule whose conditions hold applies. A field left out matches anything.
+What changes on a day stands beside what held before it: a sample is held against what was in force at its time.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, TypeVar
+
+from schemas.calendars import Calendar
 
 Metric = Literal["first_response", "next_response", "resolution"]
 
@@ -28,6 +32,13 @@ class Policy(NamedTuple):
     #: How long before the breach a warning is due.
     warning_ms: int = 0
     formula: str = "short_excluded"
+    #: The calendar that its contacts' business time is told in; None: the queue's, else the centre's.
+    calendar: Calendar | None = None
+    #: What `target_ms` is held against: clock time, or business time.
+    clock: Literal["time", "calendar"] = "time"
+    #: Over how long the objective is judged, and from how many contacts on; 0: by what reads it.
+    window_ms: int = 0
+    min_volume: int = 0
 
     def applies(self, metric: str, channel: str, queue: str, priority: str, segment: str) -> bool:
         """Tell whether every condition of this rule holds."""
@@ -50,19 +61,30 @@ DEFAULT_POLICIES: Final = (
 
 _DEFAULT_PATIENCE: Final[Mapping[str, int]] = MappingProxyType({"chat": 120_000, "email": 86_400_000, "call": 120_000})
 
+#: How long a contact stays in memory after its last event: 2, 30 and 1 days.
+_DEFAULT_HORIZONS: Final[Mapping[str, int]] = MappingProxyType(
+    {"chat": 172_800_000, "email": 2_592_000_000, "call": 86_400_000}
+)
+
+_NO_CALENDARS: Final[Mapping[str, Calendar]] = MappingProxyType({})
+_NO_ZONES: Final[Mapping[str, str]] = MappingProxyType({})
+
 
 class Taxonomy(NamedTuple):
-    """The tags that a centre knows, all in normal form (`streams.core.tags.taxonomy` brings them into it)."""
+    """The tags that a centre knows, all in normal form (`schemas.tags` brings them into it)."""
 
     names: frozenset[str]
     #: Other names of known tags.
     aliases: Mapping[str, str]
 
 
-class Rules(NamedTuple):
-    """All that the fold is told besides the events. Durations in milliseconds."""
+Policies = tuple[Policy, ...]
 
-    policies: tuple[Policy, ...] = DEFAULT_POLICIES
+
+class Rules(NamedTuple):
+    """All that the fold is told besides the events. Durations in milliseconds, times in UTC milliseconds."""
+
+    policies: Policies = DEFAULT_POLICIES
     #: A response slower than this, by channel, counts as `slow`.
     patience_ms: Mapping[str, int] = _DEFAULT_PATIENCE
     #: An abandonment before this counts as `short`.
@@ -70,15 +92,52 @@ class Rules(NamedTuple):
     #: None: there is no taxonomy, and every tag is known.
     taxonomy: Taxonomy | None = None
     version: str = "default"
+    #: What takes the place of `policies`, as a whole, from a time on; in order of time.
+    policies_from: tuple[tuple[int, Policies], ...] = ()
+    #: What takes the place of `taxonomy` from a time on.
+    taxonomy_from: tuple[tuple[int, Taxonomy | None], ...] = ()
+    #: The centre's calendar; None: it has none.
+    calendar: Calendar | None = None
+    #: Calendars of queues that have their own.
+    queue_calendars: Mapping[str, Calendar] = _NO_CALENDARS
+    #: The centre's time zone, and those of queues that have their own.
+    time_zone: str = "UTC"
+    queue_zones: Mapping[str, str] = _NO_ZONES
+    #: How long a contact stays in memory after its last event, by channel.
+    horizons_ms: Mapping[str, int] = _DEFAULT_HORIZONS
+    #: A run of records of which more than this share is bad stops the worker.
+    bad_record_share: float = 0.5
+
+
+_T = TypeVar("_T")
+
+
+def _in_force(before: _T, changes: tuple[tuple[int, _T], ...], at: int) -> _T:
+    """Find what is in force at a time: what came last up to it, and before any change what was before."""
+    since = bisect_right(changes, at, key=lambda change: change[0])
+    return changes[since - 1][1] if since else before
+
+
+def taxonomy_at(rules: Rules, at: int) -> Taxonomy | None:
+    """Give the taxonomy in force at a time."""
+    return _in_force(rules.taxonomy, rules.taxonomy_from, at) if rules.taxonomy_from else rules.taxonomy
 
 
 @lru_cache(maxsize=65_536)
-def _first(
-    policies: tuple[Policy, ...], metric: str, channel: str, queue: str, priority: str, segment: str
-) -> Policy | None:
+def _first(policies: Policies, metric: str, channel: str, queue: str, priority: str, segment: str) -> Policy | None:
     return next((policy for policy in policies if policy.applies(metric, channel, queue, priority, segment)), None)
 
 
-def policy_for(rules: Rules, metric: Metric, channel: str, queue: str, priority: str, segment: str) -> Policy | None:
-    """Find the policy in force; None where no rule matches."""
-    return _first(rules.policies, metric, channel, queue, priority, segment)
+def policy_for(
+    rules: Rules, metric: Metric, channel: str, queue: str, priority: str, segment: str, at: int
+) -> Policy | None:
+    """Find the policy in force at a time; None where no rule matches."""
+    policies = _in_force(rules.policies, rules.policies_from, at) if rules.policies_from else rules.policies
+    return _first(policies, metric, channel, queue, priority, segment)
+
+
+def calendar_for(rules: Rules, queue: str, policy: Policy | None) -> Calendar | None:
+    """Find the calendar of a sample: its policy's, else its queue's, else the centre's; None where there is none."""
+    if policy is not None and policy.calendar is not None:
+        return policy.calendar
+    return rules.queue_calendars.get(queue, rules.calendar)

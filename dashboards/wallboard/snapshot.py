@@ -74,7 +74,7 @@ def snapshot(
     """Say all of it at the time `at`, for the windows asked for."""
     readings = view.readings()
     groups = _groups(view.queues() | {(c, q) for c, q in readings if c is not None and q is not None})
-    policies = _policies(rules, groups)
+    policies = _policies(rules, groups, at)
     windows = tuple(windows)
     return {
         **heading(view, standing, at),
@@ -98,13 +98,13 @@ def _groups(queues: Iterable[tuple[str, str]]) -> list[Group]:
     return ordered
 
 
-def _policies(rules: Rules, groups: Iterable[Group]) -> dict[Group, Policy | None]:
+def _policies(rules: Rules, groups: Iterable[Group], at: int) -> dict[Group, Policy | None]:
     """Find each group's policy for an ordinary contact; a channel has one where its queues agree."""
     found: dict[Group, Policy | None] = {}
     of_channel: dict[str, set[Policy | None]] = {}
     for channel, queue in groups:
         if channel is not None and queue is not None:
-            policy = policy_for(rules, "first_response", channel, queue, "normal", "")
+            policy = policy_for(rules, "first_response", channel, queue, "normal", "", at)
             found[channel, queue] = policy
             of_channel.setdefault(channel, set()).add(policy)
     for channel, policies in of_channel.items():

@@ -14,6 +14,7 @@ from schemas.journal import VERSION, Summary
 from schemas.policies import Rules
 from schemas.samples import Sample
 from streams.core.clock import HumanClock
+from streams.core.deadlines import lasts_ms
 from streams.core.event import Event, effective, millionths
 from streams.core.responses import Responses
 from streams.core.segments import Segments
@@ -294,15 +295,16 @@ class _Fold:
             "waiting_since": _earlier(self.visits.since, clock_since) if is_open else None,
             "awaiting_since": _earlier(responses.turn_since, stretches.reopened_at) if is_open else None,
             "clock_since": clock_since,
-            "target_ms": self._target() if clock_since is not None else None,
+            "target_ms": None if clock_since is None else self._target(clock_since),
             "handling": len(handling),
             "handling_agents": handling,
         }
         return {**summary, **_COUNTS_NOWHERE} if discarded else summary
 
-    def _target(self) -> int | None:
-        policy = self.sheet.policy("first_response")
-        return None if policy is None else policy.target_ms
+    def _target(self, since: int) -> int | None:
+        """Give how much clock time the running clock may take."""
+        policy = self.sheet.policy("first_response", self.events[-1].at)
+        return policy and lasts_ms(self.sheet.rules, policy, self.force.queue, since, policy.target_ms)
 
 
 #: A discarded contact has no samples, so its summary tells none either: an average over contacts leaves it out.

@@ -87,9 +87,8 @@ class Responses:
             return
         value = max(0, event.at - start)
         short = value < self._sheet.rules.short_abandon_ms
-        self._sheet.write(
-            "abandoned", event, "", value_ms=value, policy=self._sheet.policy("first_response"), short=short
-        )
+        policy = self._sheet.policy("first_response", event.at)
+        self._sheet.write("abandoned", event, "", value_ms=value, since=start, policy=policy, short=short)
         self.abandoned_at = event.at
 
     def _respond_first(self, event: Event) -> bool:
@@ -97,14 +96,15 @@ class Responses:
         if self.answered or start is None:
             return False
         self.first_at, self.first_ms = event.at, max(0, event.at - start)
-        policy = self._sheet.policy("first_response")
-        self._sheet.write("first_response", event, "", value_ms=self.first_ms, policy=policy)
+        policy = self._sheet.policy("first_response", event.at)
+        self._sheet.write("first_response", event, "", value_ms=self.first_ms, since=start, policy=policy)
         self._mark_slow(event, self.first_ms)
         return True
 
     def _end_turn(self, event: Event, since: int) -> None:
         value = event.at - since
-        self._sheet.write("next_response", event, value_ms=value, policy=self._sheet.policy("next_response"))
+        policy = self._sheet.policy("next_response", event.at)
+        self._sheet.write("next_response", event, value_ms=value, since=since, policy=policy)
         self._sheet.write("nudges", event, value=self._turn_messages)
         self._mark_slow(event, value)
 

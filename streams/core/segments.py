@@ -11,7 +11,7 @@ from streams.core.sheet import InForce, Sheet
 class Segment:
     """From an agent's `contact.connected` up to the same agent's next one."""
 
-    __slots__ = ("_at_close", "_held_since", "_hold_ms", "_still", "ended", "opened", "priority", "queue", "wrapped")
+    __slots__ = ("_at_close", "_held_since", "_holds", "_still", "ended", "opened", "priority", "queue", "wrapped")
 
     def __init__(self, event: Event, force: InForce) -> None:
         self.opened = event
@@ -19,7 +19,8 @@ class Segment:
         self.priority = force.priority
         self.ended: Event | None = None
         self.wrapped: Event | None = None
-        self._hold_ms = 0
+        #: Begin and end of each hold.
+        self._holds: list[tuple[int, int]] = []
         self._held_since: int | None = None
         #: Once ended or closed, hold stands still.
         self._still = False
@@ -39,7 +40,7 @@ class Segment:
     def resume(self, event: Event) -> None:
         """`contact.resumed`; an end resumes too."""
         if not self._still and self._held_since is not None:
-            self._hold_ms += event.at - self._held_since
+            self._holds.append((self._held_since, event.at))
             self._held_since = None
 
     def end(self, event: Event, force: InForce) -> None:
@@ -67,15 +68,24 @@ class Segment:
             return None
         by = (self.queue, self.priority, *self._at_close, self.opened.fields["agent_id"])
         handle = closed.at - self.opened.at
-        wrap = max(0, closed.at - self.ended.at) if self.ended is not None else 0
-        for sample, value in (
-            ("handle", handle),
-            ("hold", self._hold_ms),
-            ("wrap", wrap),
-            ("talk", handle - self._hold_ms - wrap),
+        hold = sum(until - since for since, until in self._holds)
+        wrap_since = closed.at if self.ended is None else min(self.ended.at, closed.at)
+        wrap = closed.at - wrap_since
+        business = self._business(sheet, closed.at, wrap_since)
+        for sample, value, in_hours in zip(
+            ("handle", "hold", "wrap", "talk"), (handle, hold, wrap, handle - hold - wrap), business, strict=True
         ):
-            sheet.write(sample, closed, self.opened.event_id, by=by, value_ms=value)
+            sheet.write(sample, closed, self.opened.event_id, by=by, value_ms=value, business_ms=in_hours)
         return handle
+
+    def _business(self, sheet: Sheet, closed: int, wrap_since: int) -> tuple[int | None, ...]:
+        """Give handle, hold, wrap and talk in business time; talk is what the others leave of it."""
+        handle = sheet.business_ms(self.queue, self.opened.at, closed)
+        if handle is None:
+            return None, None, None, None
+        hold = sum(sheet.business_ms(self.queue, since, until) or 0 for since, until in self._holds)
+        wrap = sheet.business_ms(self.queue, wrap_since, closed) or 0
+        return handle, hold, wrap, handle - hold - wrap
 
 
 class Segments:

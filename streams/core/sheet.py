@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from schemas.policies import Metric, Policy, Rules, policy_for
+from schemas.policies import Metric, Policy, Rules, calendar_for, policy_for
 from schemas.samples import Sample
+from streams.core.calendars import business_ms as business_between
+from streams.core.calendars import in_hours
 from streams.core.event import Event
 
 #: The queue before any is named.
@@ -76,6 +78,8 @@ class Sheet:
         tag: str = "",
         outcome: str = "",
         value_ms: int | None = None,
+        since: int | None = None,
+        business_ms: int | None = None,
         active_ms: int | None = None,
         value: int | None = None,
         policy: Policy | None = None,
@@ -86,9 +90,20 @@ class Sheet:
         """Write a sample at the event that caused it.
 
         The slot is the event's id unless named, the dimensions those in force now unless given (`by`), the queue the
-        one among them unless named. A `policy` is what `value_ms` is held against.
+        one among them unless named. A `policy` is what the value is held against, by the clock that the policy names;
+        business time is that from `since` to the event, unless given.
         """
         dimensions = by or self.force.dimensions()
+        in_queue = dimensions[0] if queue is None else queue
+        calendar = calendar_for(self.rules, in_queue, policy)
+        is_open: bool | None = None
+        if calendar is not None:
+            is_open = in_hours(calendar, event.at)
+            if since is not None:
+                business_ms = business_between(calendar, since, event.at)
+        held = value_ms
+        if policy is not None and policy.clock == "calendar" and business_ms is not None:
+            held = business_ms
         self.rows.append(
             _row(
                 Sample,
@@ -96,30 +111,35 @@ class Sheet:
                     sample,
                     event.event_id if slot is None else slot,
                     event.at,
-                    dimensions[0] if queue is None else queue,
+                    in_queue,
                     *dimensions[1:],
                     tag,
                     outcome,
                     value_ms,
-                    None,
+                    business_ms,
                     active_ms,
                     value,
                     "" if policy is None else policy.name,
                     None if policy is None else policy.target_ms,
-                    None if policy is None or value_ms is None else value_ms <= policy.target_ms,
+                    None if policy is None or held is None else held <= policy.target_ms,
                     short,
                     satisfied,
                     self.partial,
-                    None,
+                    is_open,
                     instance,
                     event.event_id,
                 ),
             )
         )
 
-    def policy(self, metric: Metric) -> Policy | None:
-        """Find the policy in force now; None where none matches, and for a partial contact."""
+    def business_ms(self, queue: str, since: int, until: int) -> int | None:
+        """Give the business time between two instants by a queue's calendar; None where there is none."""
+        calendar = calendar_for(self.rules, queue, None)
+        return None if calendar is None else business_between(calendar, since, until)
+
+    def policy(self, metric: Metric, at: int) -> Policy | None:
+        """Find the policy for what is in force now, at a time; None where none matches, and for a partial contact."""
         if self.partial:
             return None
         force = self.force
-        return policy_for(self.rules, metric, self.channel, force.queue, force.priority, force.segment)
+        return policy_for(self.rules, metric, self.channel, force.queue, force.priority, force.segment, at)

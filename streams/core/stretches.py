@@ -97,8 +97,9 @@ class Stretches:
             "resolution",
             event,
             value_ms=length,
+            since=self.since,
             active_ms=length - self._paused_ms,
-            policy=self._sheet.policy("resolution"),
+            policy=self._sheet.policy("resolution", event.at),
             instance=self.instance,
         )
         if self.first_end is None:

@@ -30,5 +30,7 @@ class Visits:
         """End the open visit, if there is one: `answered`, `abandoned`, `moved` or `left`."""
         if self.since is not None:
             waited = event.at - self.since
-            self._sheet.write("queue_wait", event, queue=self._queue, outcome=outcome, value_ms=waited)
+            self._sheet.write(
+                "queue_wait", event, queue=self._queue, outcome=outcome, value_ms=waited, since=self.since
+            )
             self.since = None

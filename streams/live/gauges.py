@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from schemas.journal import Summary
 from schemas.policies import Rules, policy_for
+from streams.core.deadlines import lasts_ms
 from streams.live.totals import ALL, Group, groups_of
 
 #: A heap is made anew when stale entries outnumber the live ones by more than this.
@@ -223,9 +224,14 @@ class Gauges:
             summary["queue"],
             summary["priority"],
             summary["segment"],
+            summary["last_at"],
         )
         if policy is not None and policy.warning_ms:
-            yield beyond - policy.warning_ms, AT_RISK
+            early = target - policy.warning_ms
+            if policy.clock == "calendar":  # the summary tells clock time; a warning is told by the policy's clock
+                in_hours = max(0, policy.target_ms - policy.warning_ms)
+                early = lasts_ms(self._rules, policy, summary["queue"], since, in_hours) or 0
+            yield since + early + 1, AT_RISK
         yield beyond, BREACHED
 
 

@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 
 from schemas.policies import Rules
-from streams.core.tags import normal, taxonomy
+from schemas.tags import normal, taxonomy
 from tests.core.story import Case, check, ids, told
 
 _NAMES: Final = ("tagged", "any_tag", "untagged_resolved")

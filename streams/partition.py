@@ -1,4 +1,4 @@
-"""One source partition in memory: its contacts and panes, and what a batch of records does to them.
+"""One source partition in memory: its contacts and panes, or its agents, and what a batch of records does to them.
 
 No broker here. A batch becomes steps; each must be written before the next is asked for, and where one was not, this
 object is ahead of its journal and must be thrown away.
@@ -10,10 +10,10 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
-from schemas.events import ContactEvent
-from schemas.journal import CONTACT, HEAD_KEY, PANE, TAG_PANE, Head, encode_head
+from schemas.journal import AGENT, CONTACT, HEAD_KEY, PANE, TAG_PANE, Head, encode_head
 from schemas.policies import Rules
 from schemas.topics import channel_of
+from streams.core.agents import Agents
 from streams.core.contact import EMPTY, advance
 from streams.core.contact import decode as decode_contact
 from streams.core.event import Event, event_of
@@ -88,6 +88,7 @@ class Partition:
         #: Each contact's journal record, by its id.
         self.contacts: dict[bytes, bytes] = {}
         self.panes = Panes()
+        self.agents = Agents()
         #: Events that came twice under one id with different contents.
         self.conflicts = 0
         self.dead_letters = 0
@@ -104,6 +105,8 @@ class Partition:
                     self.contacts.pop(key[1:], None)
                 else:
                     self.contacts[key[1:]] = value
+            elif kind == AGENT:
+                self.agents.load(key[1:], value)
             elif value is not None and kind == PANE:
                 self.panes.load(key, value)
             elif value is not None and kind == TAG_PANE:
@@ -129,7 +132,7 @@ class Partition:
             key = record.key or b""
             grows = _GROWTH * len(record.value or b"")
             if key not in seen:
-                grows += len(self.contacts.get(key, b"")) + _FIXED_BYTES
+                grows += len(self.contacts.get(key) or self.agents.record(key)) + _FIXED_BYTES
             if size + grows > limit and at > begin:
                 yield records[begin:at]
                 begin, size, seen = at, 0, set()
@@ -150,9 +153,13 @@ class Partition:
                 dead.append(DeadLetter(record, bad.code, bad.reason))
                 continue
             clock = max(clock, min(event.occurred_at, record.timestamp))
-            if isinstance(event, ContactEvent) and record.key is not None:
+            if record.key is not None:
                 arrived.setdefault(record.key, []).append(event_of(event))
-        written = self._fold(arrived, number)
+        if self._channel is None:
+            written = self.agents.fold(arrived, clock)
+            self.conflicts = self.agents.conflicts
+        else:
+            written = self._fold(arrived, self._channel, number)
         last = records[-1]
         head = self.head._replace(next=last.offset + 1, step=number, clock=clock, last=_hash(last))
         written.append((HEAD_KEY, encode_head(head)))
@@ -160,15 +167,13 @@ class Partition:
         self.events += len(records)
         return Output(written, dead, head)
 
-    def _fold(self, arrived: dict[bytes, list[Event]], number: int) -> list[tuple[bytes, bytes | None]]:
-        if self._channel is None:
-            return []
+    def _fold(self, arrived: dict[bytes, list[Event]], channel: str, number: int) -> list[tuple[bytes, bytes | None]]:
         contacts, panes, epoch = self.contacts, self.panes, self.head.epoch
         written: list[tuple[bytes, bytes | None]] = []
         for contact_id, events in arrived.items():
             value = contacts.get(contact_id)
             contact = EMPTY if value is None else decode_contact(value)
-            change = advance(self._channel, contact, events, self._rules, number)
+            change = advance(channel, contact, events, self._rules, number)
             if change is None:
                 continue
             self.conflicts += change.conflicts

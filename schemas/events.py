@@ -49,11 +49,12 @@ _MILLISECONDS_PER_DAY: Final = 86_400_000
 _LAST_DAY: Final = (datetime(2262, 1, 1, tzinfo=UTC) - _EPOCH).days
 
 
-def _nfc(text: str) -> str:
+def nfc(text: str) -> str:
+    """Normalise text to NFC; ASCII is that already."""
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
-def _milliseconds(at: datetime) -> int:
+def milliseconds(at: datetime) -> int:
     """Cut to UTC milliseconds since 1970. Raises ValueError outside what every store downstream can hold."""
     since = at - _EPOCH
     if not 0 <= since.days < _LAST_DAY:
@@ -84,7 +85,7 @@ class _Rfc3339:
 def _text(longest: int | None, shortest: int = 1) -> Any:  # noqa: ANN401 - an annotation
     """Annotate trimmed, NFC-normalised text. The limit stands inside the string's own constraints: checked in Rust."""
     limits = StringConstraints(strip_whitespace=True, min_length=shortest, max_length=longest)
-    return Annotated[str, limits, AfterValidator(_nfc)]
+    return Annotated[str, limits, AfterValidator(nfc)]
 
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ else:
     Instant = Annotated[
         datetime,
         _Rfc3339,
-        AfterValidator(_milliseconds),
+        AfterValidator(milliseconds),
         WithJsonSchema({"type": "string", "format": "date-time", "pattern": TIME_PATTERN.replace(")?$", ")$")}),
     ]
 

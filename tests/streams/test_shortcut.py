@@ -1,0 +1,126 @@
+"""The short way to an event: what it takes is what the long way makes of it, and it takes what is plain and right."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+import orjson
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from schemas.events import MAX_RECORD_BYTES, MODELS
+from schemas.topics import AGENTS, CHANNELS, CONTACTS, Channel
+from streams.core.event import event_of
+from streams.decode import BadRecord, decode, read_event
+from streams.shortcut import plain_event
+from tests.bench.events import write_chats
+
+CHAT: Final = CONTACTS["chat"]
+
+WHOLE: Final[dict[str, Any]] = {
+    "event_id": "1",
+    "type": "contact.started",
+    "contact_id": "c",
+    "channel": "chat",
+    "occurred_at": "2026-03-02T09:30:00Z",
+    "source": "test",
+    "agent_id": "ann",
+    "queue": "a",
+    "tags": ["x"],
+    "author": "bot",
+    "voids": "9",
+    "reason": "spam",
+    "score": 4,
+    "scale_max": 5,
+    "priority": "low",
+}
+
+anything: Final = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from((" a ", "inbound")),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=4,
+)
+names: Final = sorted({field for model in MODELS.values() for field in model.model_fields} | {"for", "x"})
+times: Final = st.sampled_from(
+    (
+        *("2026-03-02T09:30:00.1239Z", "2026-03-02t09:30:00z", "2026-03-02 09:30:00.5+05:30", " 2026-03-02T09:30:00Z "),
+        *("2026-03-02T09:30:00", "2026-W10-1T09:30:00Z", "20260302T093000Z", "2026-03-02T09:30:00.123456789Z"),
+        *("1969-12-31T23:59:59Z", "2262-01-01T00:00:00Z", "2026-02-30T00:00:00Z", "2026-03-02T09:30:00+24:00"),
+    )
+)
+
+
+def _same(topic: str, channel: Channel, key: bytes | None, value: bytes) -> bool:
+    """Expect the short way to give what the long way does, or nothing; tells whether it gave something."""
+    short = plain_event(channel, key, value)
+    if short is not None:
+        assert short == event_of(decode(topic, key, value))
+    return short is not None
+
+
+@given(
+    st.sampled_from(CHANNELS),
+    st.sampled_from([*MODELS, "contact.new", " contact.connected "]),
+    st.dictionaries(st.sampled_from(names), anything, max_size=3),
+    times | st.none(),
+    st.booleans(),
+)
+@example("chat", "message.sent", {"text": 'caf\u00e9 "\n'}, None, False)
+@example("chat", "contact.paused", {"for": "customer", "for_": "third_party"}, None, True)
+def test_it_gives_what_the_long_way_does(
+    channel: Channel,
+    kind: str,
+    fields: dict[str, Any],
+    at: str | None,
+    escaped: bool,  # noqa: FBT001 - drawn
+) -> None:
+    """With anything in any field, what it takes the long way takes too, and makes the same of."""
+    whole = WHOLE | {"type": kind, **fields} | ({"occurred_at": at} if at is not None else {})
+    value = json.dumps(whole, ensure_ascii=escaped).encode("utf-8", "surrogatepass")
+    _same(CONTACTS[channel], channel, b"c", value)
+
+
+@given(st.binary(max_size=200))
+@example(b'{"type":[]}')
+@example(b"null")
+def test_any_bytes(value: bytes) -> None:
+    """No bytes make it fail."""
+    _same(CHAT, "chat", b"c", value)
+
+
+def test_it_takes_what_is_plain() -> None:
+    """Every event of a usual chat goes the short way."""
+    for event in write_chats(100):
+        assert _same(CHAT, "chat", event["contact_id"].encode(), orjson.dumps(event))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"x": float("nan")},
+        {"x": float("-inf")},
+        {"queue": "caf\u00e9"},
+        {"channel": "call"},
+        {"contact_id": "d"},
+        {"type": "contact.unheard_of"},
+        {"occurred_at": "2026-03-02T09:30:00"},
+        {"seq": None},
+    ],
+)
+def test_it_leaves_to_the_long_way_what_is_not(change: dict[str, Any]) -> None:
+    """What needs a second look, or a reason why it is bad, is not taken."""
+    assert not _same(CHAT, "chat", b"c", json.dumps(WHOLE | change).encode())
+
+
+def test_both_ways_are_one_reading() -> None:
+    """A record is read by either way, and refused by the long one."""
+    value = orjson.dumps(WHOLE)
+    assert read_event(CHAT, b"c", value) == event_of(decode(CHAT, b"c", value))
+    assert read_event(CHAT, b"c", orjson.dumps(WHOLE | {"type": "new"})).type == "new"
+    status = orjson.dumps(WHOLE | {"type": "agent.status", "status": "busy"})
+    assert read_event(AGENTS, b"ann", status).type == "agent.status"
+    for key, bad in ((b"d", value), (b"c", None), (b"c", value + b" " * MAX_RECORD_BYTES)):
+        with pytest.raises(BadRecord):
+            read_event(CHAT, key, bad)

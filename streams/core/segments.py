@@ -72,13 +72,18 @@ class Segment:
         wrap_since = closed.at if self.ended is None else min(self.ended.at, closed.at)
         wrap = closed.at - wrap_since
         business = self._business(sheet, closed.at, wrap_since)
-        for sample, value, in_hours in zip(
-            ("handle", "hold", "wrap", "talk"), (handle, hold, wrap, handle - hold - wrap), business, strict=True
+        for sample, value, in_hours in (
+            ("handle", handle, business[0]),
+            ("hold", hold, business[1]),
+            ("wrap", wrap, business[2]),
+            ("talk", handle - hold - wrap, business[3]),
         ):
             sheet.write(sample, closed, self.opened.event_id, by=by, value_ms=value, business_ms=in_hours)
         return handle
 
-    def _business(self, sheet: Sheet, closed: int, wrap_since: int) -> tuple[int | None, ...]:
+    def _business(
+        self, sheet: Sheet, closed: int, wrap_since: int
+    ) -> tuple[int, int, int, int] | tuple[None, None, None, None]:
         """Give handle, hold, wrap and talk in business time; talk is what the others leave of it."""
         handle = sheet.business_ms(self.queue, self.opened.at, closed)
         if handle is None:

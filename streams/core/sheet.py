@@ -58,7 +58,7 @@ class InForce:
 class Sheet:
     """Collects a contact's samples; dimensions are those in force, but where the caller names others."""
 
-    __slots__ = ("channel", "force", "partial", "rows", "rules")
+    __slots__ = ("_has_calendars", "channel", "force", "partial", "rows", "rules")
 
     def __init__(self, channel: str, force: InForce, rules: Rules, *, partial: bool) -> None:
         self.channel = channel
@@ -66,6 +66,8 @@ class Sheet:
         self.rules = rules
         self.partial = partial
         self.rows: list[Sample] = []
+        #: Most centres have none, and then nobody is to ask for one a dozen times a contact.
+        self._has_calendars = rules.calendar is not None or bool(rules.queue_calendars)
 
     def write(
         self,
@@ -95,15 +97,15 @@ class Sheet:
         """
         dimensions = by or self.force.dimensions()
         in_queue = dimensions[0] if queue is None else queue
-        calendar = calendar_for(self.rules, in_queue, policy)
-        is_open: bool | None = None
-        if calendar is not None:
-            is_open = in_hours(calendar, event.at)
-            if since is not None:
-                business_ms = business_between(calendar, since, event.at)
-        held = value_ms
-        if policy is not None and policy.clock == "calendar" and business_ms is not None:
-            held = business_ms
+        held, is_open = value_ms, None
+        if self._has_calendars or policy is not None:
+            calendar = calendar_for(self.rules, in_queue, policy)
+            if calendar is not None:
+                is_open = in_hours(calendar, event.at)
+                if since is not None:
+                    business_ms = business_between(calendar, since, event.at)
+                if policy is not None and policy.clock == "calendar":
+                    held = business_ms
         self.rows.append(
             _row(
                 Sample,
@@ -134,7 +136,7 @@ class Sheet:
 
     def business_ms(self, queue: str, since: int, until: int) -> int | None:
         """Give the business time between two instants by a queue's calendar; None where there is none."""
-        calendar = calendar_for(self.rules, queue, None)
+        calendar = calendar_for(self.rules, queue, None) if self._has_calendars else None
         return None if calendar is None else business_between(calendar, since, until)
 
     def policy(self, metric: Metric, at: int) -> Policy | None:

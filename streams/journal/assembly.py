@@ -68,6 +68,10 @@ class Assembly:
     def believe(self) -> None:
         """Take the suspect head for one of this journal; it is read again, from `end` on."""
         self._believed.add(self._suspect)
+        self.drop()
+
+    def drop(self) -> None:
+        """Forget what stands behind the last step: it is read again, from `end` on."""
         self._records = []
 
     def feed(self, offset: int, key: bytes, value: bytes | None) -> Step | None:

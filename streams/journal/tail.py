@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping
+import time
+from collections import deque
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -33,6 +35,8 @@ FETCH_BYTES: Final = 2 * 1024 * 1024
 FETCH_WAIT_MS: Final = 100
 #: How long the last step is looked for where the journal may have been made anew.
 LOOK_MS: Final = 2_000
+#: How often one of the quiet partitions is looked at, in turn: one made anew that is as long as before says nothing.
+LOOK_EVERY_S: Final = 0.25
 #: A commit only shows lag to others: not worth a longer wait.
 COMMIT_WITHIN_S: Final = 5.0
 _RETRY: Final = wait_exponential(multiplier=0.1, max=2.0)
@@ -109,6 +113,11 @@ class JournalTail:
         self._consumer: Any = None
         self._assemblies: dict[TopicPartition, Assembly] = {}
         self._behind: set[TopicPartition] = set()
+        #: Partitions whose last step may not be where it was: the connection was lost since.
+        self._unsure: set[TopicPartition] = set()
+        self._connections: list[Any] = []
+        self._quiet: deque[TopicPartition] = deque()
+        self._looked = 0.0
 
     async def start(
         self,
@@ -130,6 +139,8 @@ class JournalTail:
                 self._assemblies[tp].resume(at, heads.get(place))
                 self._consumer.seek(tp, at)
         self._behind = set(self.partitions)
+        self._quiet = deque(self.partitions)
+        self._connections = list(self._consumer._client._conns.values())  # noqa: SLF001 - told nowhere else
         await self._rewind([tp for tp in self.partitions if not positions.get(self._place(tp))])
 
     @property
@@ -151,6 +162,7 @@ class JournalTail:
                 beginnings = await self._consumer.beginning_offsets(tps)
         for tp in tps:
             self._assemblies[tp].restart()
+            self._unsure.discard(tp)
             self._behind.add(tp)
             self._consumer.seek(tp, beginnings[tp])
 
@@ -169,11 +181,31 @@ class JournalTail:
             await asyncio.sleep(timeout_ms / 1000)
             return []
         steps: list[Step] = []
-        suspects = [tp for tp, records in fetched.items() if not self._assemble(tp, records, steps)]
-        anew = [tp for tp in suspects if not await self._is_as_it_was(tp)]
-        anew += await self._check_ends(set(suspects))
+        suspects = {tp for tp, records in fetched.items() if not self._assemble(tp, records, steps)}
+        anew = await self._look(suspects | self._doubtful(fetched), suspects)
+        anew += await self._check_ends(suspects | set(anew))
         await self._made_anew(anew)
         return steps
+
+    def _doubtful(self, fetched: Collection[TopicPartition]) -> set[TopicPartition]:
+        """Pick partitions to look at: all where the connection was made anew, else now and then one that is quiet.
+
+        A journal made anew that is as long as the old one was gives no record, and no error, that would tell.
+        """
+        connections = list(self._consumer._client._conns.values())  # noqa: SLF001 - as in `start`
+        if connections != self._connections:
+            self._connections = connections
+            self._unsure = set(self.partitions)
+        now = time.monotonic()
+        if now - self._looked < LOOK_EVERY_S or not connections:
+            return set()
+        self._looked = now
+        if not self._unsure:
+            self._quiet.rotate()
+            return {tp for tp in (self._quiet[0],) if tp not in fetched and self._assemblies[tp].known is not None}
+        for tp in [tp for tp in self._unsure if self._assemblies[tp].known is None]:
+            self._unsure.discard(tp)  # nothing was read of it that could be wrong
+        return set(self._unsure)
 
     def _assemble(self, tp: TopicPartition, records: list[Any], steps: list[Step]) -> bool:
         """Add what is whole to `steps`; False where the journal may have been made anew."""
@@ -187,24 +219,54 @@ class JournalTail:
             return False
         return True
 
-    async def _is_as_it_was(self, tp: TopicPartition) -> bool:
-        """Look whether the last step's head is still where it was; where it is, go on behind it."""
-        assembly = self._assemblies[tp]
-        self._consumer.seek(tp, max(assembly.end - 1, 0))
+    async def _look(self, tps: set[TopicPartition], suspects: set[TopicPartition]) -> list[TopicPartition]:
+        """Look whether the last steps' heads are still where they were; where they are, go on behind them.
+
+        Returns the partitions that were made anew. A suspect without an answer is taken for one; others are looked at
+        again.
+        """
+        if not tps:
+            return []
+        for tp in tps:
+            self._consumer.seek(tp, max(self._assemblies[tp].end - 1, 0))
+        anew, open_ = set[TopicPartition](), set(tps)
         try:
-            found = await self._consumer.getmany(tp, timeout_ms=LOOK_MS, max_records=1)
-        except KafkaError:
+            async with asyncio.timeout(LOOK_MS / 1000):
+                while open_:
+                    for tp, records in (await self._first_of(open_, anew)).items():
+                        if not self._is_as_it_was(tp, records[0]):
+                            anew.add(tp)
+                        elif tp in suspects:
+                            self._assemblies[tp].believe()
+                        open_.discard(tp)
+                    open_ -= anew
+        except (KafkaError, TimeoutError):
+            anew |= open_ & suspects
+        self._unsure -= tps - open_
+        for tp in tps - anew:
+            self._assemblies[tp].drop()
+            self._consumer.seek(tp, self._assemblies[tp].end)
+        return list(anew)
+
+    async def _first_of(self, tps: set[TopicPartition], anew: set[TopicPartition]) -> dict[TopicPartition, list[Any]]:
+        """Fetch what stands first at the positions; a position that the broker does not know goes to `anew`."""
+        try:
+            fetched: dict[TopicPartition, list[Any]] = await self._consumer.getmany(*tps, timeout_ms=FETCH_WAIT_MS)
+        except OffsetOutOfRangeError as error:
+            anew.update(tps & error.args[0].keys())
+            return {}
+        return fetched
+
+    def _is_as_it_was(self, tp: TopicPartition, record: Any) -> bool:  # noqa: ANN401 - aiokafka's record
+        """Tell whether the record is the last step's head, or one behind it, for compaction takes heads away."""
+        assembly = self._assemblies[tp]
+        known = assembly.known
+        if record.offset != assembly.end - 1 or known is None:
+            return record.offset >= assembly.end and tp not in self._unsure
+        if record.key != HEAD_KEY:
             return False
-        for record in found.get(tp, ()):
-            if record.offset != assembly.end - 1 or record.key != HEAD_KEY:
-                return False
-            head, known = decode_head(record.value), assembly.known
-            if known is None or (head.step, head.epoch, head.open) != (known.step, known.epoch, known.open):
-                return False
-            assembly.believe()
-            self._consumer.seek(tp, assembly.end)
-            return True
-        return False
+        head = decode_head(record.value)
+        return (head.step, head.epoch, head.open) == (known.step, known.epoch, known.open)
 
     async def _check_ends(self, excluded: set[TopicPartition]) -> list[TopicPartition]:
         """Compare positions with log ends as fetches tell them; returns partitions that end before their position."""
@@ -229,7 +291,7 @@ class JournalTail:
 
     def caught_up(self) -> bool:
         """Tell whether every partition was read to its end once since `start`, or since it was made anew."""
-        return self._consumer is not None and not self._behind
+        return self._consumer is not None and not self._behind and not self._unsure
 
     async def commit(self, ends: Mapping[Partition, tuple[int, str]]) -> None:
         """Show others how far this reader is: (journal offset, a word about it) by (source, partition).

@@ -150,6 +150,26 @@ async def test_a_broker_that_forgot_is_read_anew(
     assert [(step.head.step, step.anew) for step in steps] == [(1, True), (2, False), (3, False)]
 
 
+async def test_a_journal_made_anew_that_is_as_long_as_before(
+    fresh_kafka: KafkaServer, settings: Settings, tail: JournalTail
+) -> None:
+    """Neither a record nor an end nor an error tells that it is another one; it is noticed all the same, and read."""
+    async with Hand(settings, SOURCE, 0) as hand:
+        await hand.step(Head(step=7, open=0), [(b"cA", b"old")])
+    await tail.start()
+    await _caught_up(tail)
+    if fresh_kafka.kind == "embedded":
+        fresh_kafka.kill()
+        fresh_kafka.start()
+    else:
+        fresh_kafka.clear()
+    assert migrate_topics(settings, wait_s=10).ok
+    async with Hand(settings, SOURCE, 0) as hand:
+        await hand.step(Head(step=7, open=0, epoch=2), [(b"cA", b"new")])
+    assert [(step.head.epoch, step.anew) for step in await _steps(tail, 1)] == [(2, True)]
+    await _caught_up(tail)
+
+
 async def test_a_broker_that_restarts_is_waited_for(
     fresh_kafka: KafkaServer, settings: Settings, tail: JournalTail
 ) -> None:

@@ -18,7 +18,7 @@ from playwright.async_api import Browser, Locator, Page, async_playwright, expec
 from schemas.settings import Settings, load
 from streams.topics import migrate_topics
 from tests.dashboards.scene import QUEUES, day_so_far
-from tests.dashboards.wallboard_process import Wallboard, now_ms, running, write
+from tests.dashboards.wallboard_process import Wallboard, minute_now, now_ms, running, write
 from tests.kafka.embedded import EmbeddedKafka
 from tests.streams.live.steps import Journal, contact, contact_key, pane_of, pane_record, summary, tag_record
 
@@ -100,7 +100,7 @@ async def _open(browser: Browser, wallboard: Wallboard, path: str = "", **option
 
 async def test_it_shows_the_numbers_and_they_change(settings: Settings, browser: Browser) -> None:
     """A queue's row tells waiting, counts, service level in words, times and tags; a new step changes it in place."""
-    start = now_ms()
+    start = minute_now()
     journal = Journal(CHAT, 0)
     first = journal.step(
         pane_record(start, "billing", "offered", pane_of([0] * 12)),
@@ -145,7 +145,7 @@ async def test_it_shows_the_numbers_and_they_change(settings: Settings, browser:
 
 async def test_the_window_is_chosen_by_click_key_and_address(settings: Settings, browser: Browser) -> None:
     """Each way changes the figures and the address; the address brings the window back; today is the centre's."""
-    start = now_ms()
+    start = minute_now()
     await write(
         settings,
         [
@@ -182,14 +182,14 @@ async def test_an_empty_centre_says_what_to_do(settings: Settings, browser: Brow
         page = (await _open(browser, wallboard)).page
         await expect(page.locator("#empty")).to_be_visible()
         await expect(page.locator("#empty code").first).to_have_text("pulssi simulate --rate 20")
-        await write(settings, [Journal(CHAT, 0).step(pane_record(now_ms(), "billing", "offered", pane_of([0])))])
+        await write(settings, [Journal(CHAT, 0).step(pane_record(minute_now(), "billing", "offered", pane_of([0])))])
         await expect(page.locator("#empty")).to_be_hidden()
         await expect(page.locator("#board")).to_be_visible()
 
 
 async def test_it_is_honest_without_its_broker(settings: Settings, kafka: EmbeddedKafka, browser: Browser) -> None:
     """The broker ends: the page greys out, says why and how old the numbers are; it comes back: so does the page."""
-    await write(settings, [Journal(CHAT, 0).step(pane_record(now_ms(), "billing", "offered", pane_of([0])))])
+    await write(settings, [Journal(CHAT, 0).step(pane_record(minute_now(), "billing", "offered", pane_of([0])))])
     async with running(settings) as wallboard:
         watched = await _open(browser, wallboard)
         page = watched.page
@@ -210,7 +210,7 @@ async def test_it_is_honest_without_its_broker(settings: Settings, kafka: Embedd
 
 async def test_it_is_honest_without_its_server(settings: Settings, browser: Browser) -> None:
     """The wallboard's process ends: the page says so within seconds; a new one at the address: it goes on by itself."""
-    await write(settings, [Journal(CHAT, 0).step(pane_record(now_ms(), "billing", "offered", pane_of([0])))])
+    await write(settings, [Journal(CHAT, 0).step(pane_record(minute_now(), "billing", "offered", pane_of([0])))])
     async with running(settings) as wallboard:
         page = (await _open(browser, wallboard)).page
         await expect(page.locator("body")).to_have_attribute("data-state", "live")
@@ -264,7 +264,7 @@ async def test_a_whole_centre_fits(
 async def test_numbers_that_grow_move_nothing(settings: Settings, browser: Browser) -> None:
     """From one digit to five, every cell stays where it was."""
     journal = Journal(CHAT, 0)
-    start = now_ms()
+    start = minute_now()
     await write(settings, [journal.step(pane_record(start, "billing", "offered", pane_of([0])))])
     places = """() => [...document.querySelectorAll('.row.queue > *')].map((cell) => {
         const box = cell.getBoundingClientRect(); return [box.left, box.width, box.height].map(Math.round); })"""

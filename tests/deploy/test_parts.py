@@ -46,8 +46,8 @@ def test_a_password_is_shown_nowhere(tmp_path: Path) -> None:
 def test_ports_stand_in_a_row_from_the_base(tmp_path: Path) -> None:
     """Broker, ClickHouse, worker, sink, wallboard."""
     said: list[str] = []
-    wiring = wire(load({}), tmp_path, 42100, said.append)
-    assert list(wiring.ports.values()) == [42100, 42101, 42102, 42103, 42104], said
+    wiring = wire(load({}), tmp_path, 21100, said.append)
+    assert list(wiring.ports.values()) == [21100, 21101, 21102, 21103, 21104], said
 
 
 def test_no_two_parts_get_one_port(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_no_two_parts_get_one_port(tmp_path: Path) -> None:
 
 def test_a_demonstration_begins_at_midnight(tmp_path: Path) -> None:
     """One simulator, from the start of today, with the rate and the seed that were asked for."""
-    wiring = wire(load({}), tmp_path, 42200, lambda _: None)
+    wiring = wire(load({}), tmp_path, 21200, lambda _: None)
     ((simulator,),) = Demonstration(2.5, 7).parts(wiring)
     assert simulator.command[-7:] == ("simulate", "--start", "midnight", "--rate", "2.5", "--seed", "7")
 

@@ -39,8 +39,8 @@ class Stretch(NamedTuple):
     #: Empty where none was given.
     reason: str
     groups: list[str]
-    #: Slots by channel; None where the source never told any.
-    capacity: dict[str, int] | None
+    #: Slots by channel; empty where the source tells none, which is not the same as 0.
+    capacity: dict[str, int]
 
 
 def encode_agent(stretches: Iterable[Stretch], kept: bytes) -> bytes:

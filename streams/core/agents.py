@@ -54,7 +54,7 @@ def stretches(kept: Kept) -> list[Stretch]:
     """Fold an agent's events, from the horizon on."""
     found: list[Stretch] = []
     groups: list[str] = []
-    capacity: dict[str, int] | None = None
+    capacity: dict[str, int] = {}
     for event in kept.events:
         if event.type != _STATUS:
             continue

@@ -12,9 +12,11 @@ from datetime import tzinfo
 from typing import Final, Protocol
 from zoneinfo import ZoneInfo
 
-from schemas.journal import CONTACT, PANE, TAG_PANE, Head, decode_summary
+from schemas.agents import decode_stretches
+from schemas.journal import AGENT, CONTACT, PANE, TAG_PANE, Head, decode_summary
 from schemas.policies import Rules
 from schemas.topics import channel_of
+from streams.live.agents import AgentsReading, LiveAgents
 from streams.live.figures import Figures, figures
 from streams.live.gauges import Gauges, Reading
 from streams.live.panes import LivePanes
@@ -27,6 +29,7 @@ Clock = Callable[[], int]
 _CONTACT: Final = CONTACT[0]
 _PANE: Final = PANE[0]
 _TAG_PANE: Final = TAG_PANE[0]
+_AGENT: Final = AGENT[0]
 _NOTHING: Final = Totals()
 
 
@@ -65,6 +68,7 @@ class LiveView:
         self._clock = clock
         self._panes = LivePanes(zone)
         self._gauges = Gauges(rules)
+        self._agents = LiveAgents()
         #: Newest epoch and end of each source partition.
         self._read: dict[tuple[str, int], tuple[int, int]] = {}
         self.heads: dict[tuple[str, int], Head] = {}
@@ -83,7 +87,7 @@ class LiveView:
         self.now = self._clock()
         rolled = self._panes.move(self.now)
         moved = self._gauges.move(self.now)
-        if rolled or moved:
+        if self._agents.move(self.now) or rolled or moved:
             self.version += 1
 
     def _take(self, step: Step) -> None:
@@ -95,14 +99,18 @@ class LiveView:
         changed = False
         if lane in self._read and (step.anew or step.head.epoch > epoch):
             self._gauges.clear(lane)  # the contacts went with the journal that they were in
+            self._agents.clear(lane)
             if channel is not None:
                 self._panes.void(lane, channel, step.head.epoch)
             changed = True
         self._read[lane] = step.head.epoch, step.end
         self.heads[lane] = step.head
-        if channel is not None:
-            for _, key, value in step.records:
+        for _, key, value in step.records:
+            if channel is not None:
                 changed |= self._record(lane, channel, key, value)
+            elif key[0] == _AGENT:
+                self._agents.put(lane, key[1:], None if value is None else decode_stretches(value))
+                changed = True
         if changed:
             self.version += 1
 
@@ -111,8 +119,11 @@ class LiveView:
         if kind == _CONTACT:
             if value is None:
                 self._gauges.drop(lane, key)
+                self._agents.put_contact(lane, key, channel, [])
             else:
-                self._gauges.put(lane, key, decode_summary(value))
+                summary = decode_summary(value)
+                self._gauges.put(lane, key, summary)
+                self._agents.put_contact(lane, key, channel, summary["handling_agents"])
             return True
         if value is None:  # an evicted pane still counts
             return False
@@ -134,6 +145,10 @@ class LiveView:
     def readings(self) -> dict[Group, Reading]:
         """Read the gauges of every group that has any, and of the centre."""
         return self._gauges.readings()
+
+    def agents(self) -> dict[str | None, AgentsReading]:
+        """Read who is there: the centre (None) first, then each group; nothing where no agent is known."""
+        return self._agents.readings()
 
     def span(self, window: str) -> tuple[int, int]:
         """Give the starts of a window's first pane and of the one behind its last, in UTC milliseconds."""

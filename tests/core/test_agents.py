@@ -110,7 +110,7 @@ def test_groups_and_capacity_stay_in_force() -> None:
 def test_telling_the_same_again_begins_no_new_state() -> None:
     """A source that repeats itself every minute shows since when, and when it was last heard."""
     beats = [status(f"e{minute}", minute * 60_000, groups=["g"]) for minute in range(5)]
-    assert now(folded(beats))["x"] == Stretch(BASE_MS, BASE_MS + 240_000, "available", "", ["g"], None)
+    assert now(folded(beats))["x"] == Stretch(BASE_MS, BASE_MS + 240_000, "available", "", ["g"], {})
 
 
 def test_what_is_known_is_not_written_again() -> None:

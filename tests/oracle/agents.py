@@ -20,7 +20,7 @@ class State(NamedTuple):
     status: str
     reason: str
     groups: list[str]
-    capacity: dict[str, int] | None
+    capacity: dict[str, int]
 
 
 def normalised(raw: Mapping[str, Any]) -> Event:
@@ -56,7 +56,7 @@ def states(events: Iterable[Mapping[str, Any]]) -> list[State]:
                 event["status"],
                 event["reason"] or "",
                 _last_named(told[: position + 1], "groups") or [],
-                _last_named(told[: position + 1], "capacity"),
+                _last_named(told[: position + 1], "capacity") or {},
             )
             if not changes or changes[-1][1] != state:
                 changes.append((event["at"], state))

@@ -1,0 +1,196 @@
+"""Who is there now: counts by group that are worked out by hand, and the same whatever came in which order."""
+
+from __future__ import annotations
+
+import random
+from typing import Any, Final
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.agents import AHEAD_MS, HORIZON_MS, STATUSES, Stretch, encode_agent
+from schemas.journal import AGENT
+from schemas.policies import Rules
+from schemas.topics import AGENTS
+from streams.live.agents import AgentsReading, Slots
+from streams.live.view import LiveView, live_view
+from tests.streams.live.steps import Journal, contact, contact_key, summary
+
+NOW: Final = 1_773_559_200_000
+
+
+def agent(name: str, *stretches: Stretch) -> tuple[bytes, bytes]:
+    """Write an agent's record."""
+    return AGENT + name.encode(), encode_agent(stretches, b"")
+
+
+def state(of: str, groups: list[str] | None = None, *, since: int = NOW - 60_000, **capacity: int) -> Stretch:
+    """Make a state that was told when it began."""
+    return Stretch(since, since, of, "", ["care"] if groups is None else groups, capacity)
+
+
+def held(name: str, by: list[str], channel: str = "chat") -> tuple[bytes, bytes]:
+    """Write the record of a contact that these agents have in hand."""
+    return contact_key(name), contact(summary(channel=channel, handling=len(by), handling_agents=by))
+
+
+def view_of(agents: list[tuple[bytes, bytes]], contacts: list[tuple[bytes, bytes]] | None = None) -> LiveView:
+    """Feed a view with agents and with chats."""
+    view = live_view(Rules(), "UTC", lambda: NOW)
+    view.feed([Journal(AGENTS).step(*agents), Journal("contacts.chat").step(*(contacts or []))])
+    return view
+
+
+def counts(reading: AgentsReading) -> tuple[int, ...]:
+    """Give available, busy, wrap-up, away and offline."""
+    return tuple(reading.by_status[status] for status in STATUSES)
+
+
+def test_agents_count_in_each_of_their_groups_and_once_in_the_centre() -> None:
+    """Groups in order behind the centre; who is in none stands under no name; the same group named twice is one."""
+    view = view_of(
+        [
+            agent("a", state("available", ["care", "sales", "care"])),
+            agent("b", state("away", ["care"])),
+            agent("c", state("offline", [])),
+            agent("d", state("wrap_up", ["sales"])),
+        ]
+    )
+    assert {group: counts(reading) for group, reading in view.agents().items()} == {
+        None: (1, 0, 1, 1, 1),
+        "": (0, 0, 0, 0, 1),
+        "care": (1, 0, 0, 1, 0),
+        "sales": (1, 0, 1, 0, 0),
+    }
+    assert list(view.agents()) == [None, "", "care", "sales"]
+
+
+def test_without_agents_there_is_nothing() -> None:
+    """A centre whose sources tell no states shows no agents, not zeros."""
+    assert view_of([], [held("1", ["a"])]).agents() == {}
+
+
+def test_slots_in_use_and_free() -> None:
+    """Worked out by hand: see the comments."""
+    view = view_of(
+        [
+            agent("a", state("available", chat=3)),  # one in hand: two free
+            agent("b", state("busy", chat=3)),  # two in hand: one free
+            agent("c", state("busy", chat=3)),  # busy with what nobody sees: none free
+            agent("d", state("wrap_up", chat=3)),  # none in hand, and none free
+            agent("e", state("away", chat=2)),  # away with one in hand: its slots count, none free
+            agent("f", state("away", chat=2)),  # not there
+            agent("g", state("offline", chat=2)),  # not there, whatever it left behind
+            agent("h", state("available", chat=1)),  # two in hand where one is allowed: none free
+        ],
+        [
+            held("1", ["a"]),
+            held("2", ["b"]),
+            held("3", ["b", "e"]),
+            held("4", ["g"]),
+            held("5", ["h"]),
+            held("6", ["h"]),
+        ],
+    )
+    assert view.agents()["care"].slots == (Slots("chat", 3 + 3 + 3 + 3 + 2 + 1, 6, 3, 0),)
+
+
+def test_slots_that_no_source_tells_are_not_made_up() -> None:
+    """Without any capacity there is no number of slots; with some, who is without is counted beside it."""
+    nobody = view_of([agent("a", state("available"))], [held("1", ["a"])])
+    assert nobody.agents()["care"] == AgentsReading(
+        dict.fromkeys(STATUSES, 0) | {"available": 1}, (Slots("chat", None, 1, None, 1),), 1
+    )
+    some = view_of(
+        [agent("a", state("available", chat=3)), agent("b", state("available", call=1)), agent("c", state("away"))],
+        [held("1", ["a"]), held("2", ["b"])],
+    )
+    assert some.agents()["care"].slots == (Slots("call", 1, 0, 1, 0), Slots("chat", 3, 2, 2, 1))
+    assert some.agents()["care"].untold == 0  # who is away has no slots to tell
+
+
+def test_contacts_leave_hands() -> None:
+    """Handed back, forgotten by the worker, or gone with their journal: the slots are free again."""
+    view = live_view(Rules(), "UTC", lambda: NOW)
+    journal = Journal("contacts.chat")
+    view.feed([Journal(AGENTS).step(agent("a", state("available", chat=3)))])
+
+    def used() -> int:
+        return sum(slots.used for slots in view.agents()["care"].slots)
+
+    before = view.version
+    view.feed([journal.step(held("1", ["a"]), held("2", ["a"]))])
+    assert used() == 2
+    assert view.version > before
+    view.feed([journal.step(held("1", []))])
+    assert used() == 1
+    view.feed([journal.step((contact_key("2"), None), held("3", ["a"]))])
+    assert used() == 1
+    view.feed([Journal("contacts.chat").step()._replace(anew=True)])
+    assert used() == 0
+    view.feed([Journal(AGENTS).step()._replace(anew=True)])
+    assert view.agents() == {}
+
+
+def test_states_change_with_time_alone() -> None:
+    """One that is dated ahead comes into force; who is not heard of for a day is gone. Readers are told."""
+    clock = [NOW]
+    view = live_view(Rules(), "UTC", lambda: clock[0])
+    ahead = NOW + AHEAD_MS + 60_000
+    view.feed([Journal(AGENTS).step(agent("a", state("available"), state("busy", since=ahead)))])
+    assert counts(view.agents()["care"]) == (1, 0, 0, 0, 0)
+    read = view.version
+    clock[0] = ahead - AHEAD_MS - 1
+    view.move()
+    assert view.version == read
+    clock[0] += 1
+    view.move()
+    assert view.version > read
+    assert counts(view.agents()["care"]) == (0, 1, 0, 0, 0)
+    clock[0] = ahead + HORIZON_MS - 1
+    view.move()
+    assert view.agents()
+    clock[0] += 1
+    view.move()
+    assert view.agents() == {}
+
+
+_STATES: Final = st.builds(
+    lambda of, groups, capacity: state(of, groups, **capacity),
+    st.sampled_from(STATUSES),
+    st.lists(st.sampled_from(["care", "sales"]), max_size=2),
+    st.dictionaries(st.sampled_from(["chat", "call"]), st.integers(0, 3), max_size=2),
+)
+_AGENTS: Final = st.tuples(st.sampled_from("abc"), _STATES).map(lambda each: (AGENTS, agent(each[0], each[1])))
+_CONTACTS: Final = st.builds(
+    lambda name, channel, by: (f"contacts.{channel}", held(name, by, channel)),
+    st.sampled_from("12"),
+    st.sampled_from(["chat", "call"]),
+    st.lists(st.sampled_from("abcd"), max_size=2, unique=True),
+)
+
+
+@given(
+    records=st.lists(st.one_of(_AGENTS, _CONTACTS), max_size=20),
+    order=st.randoms(use_true_random=False),
+    reads=st.sets(st.integers(0, 19)),
+)
+def test_only_the_last_of_each_record_counts(
+    records: list[tuple[str, Any]], order: random.Random, reads: set[int]
+) -> None:
+    """However partitions' steps interleave, and whoever reads between, the end is that of the last records alone."""
+    view = live_view(Rules(), "UTC", lambda: NOW)
+    lanes: dict[str, list[Any]] = {}
+    for lane, record in records:
+        lanes.setdefault(lane, []).append(record)
+    journals = {lane: Journal(lane) for lane in lanes}
+    turns = [lane for lane, of_lane in lanes.items() for _ in of_lane]
+    order.shuffle(turns)
+    waiting = {lane: iter(of_lane) for lane, of_lane in lanes.items()}
+    for turn, lane in enumerate(turns):
+        view.feed([journals[lane].step(next(waiting[lane]))])
+        if turn in reads:
+            view.agents()
+    last = live_view(Rules(), "UTC", lambda: NOW)
+    last.feed([Journal(lane).step(*dict(of_lane).items()) for lane, of_lane in lanes.items()])
+    assert view.agents() == last.agents()

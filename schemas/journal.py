@@ -1,4 +1,4 @@
-"""The journal's records, version 1: how one source partition's state is written, and how readers understand it.
+"""The journal's records, version 2: how one source partition's state is written, and how readers understand it.
 
 A journal partition is a compacted log beside its source partition. What a step writes ends with its `Head`; only with
 that head has it happened. A record's kind is the first byte of its key:
@@ -7,9 +7,13 @@ that head has it happened. A record's kind is the first byte of its key:
 | --- | --- |
 | `o` | `Open`: a worker took the partition over; its offset is the opening's number |
 | `h` | `Head`: how far the source was read |
-| `c` + contact id | three JSON lines: `Summary`, the events, the samples; nothing (a tombstone) once evicted |
+| `c` + contact id | a contact's record (`schemas.contact_record`); nothing (a tombstone) once evicted |
 | `p` + JSON array of `PaneKey` | JSON array of `Pane` |
 | `t` + JSON array of `TagPaneKey` | JSON array of `TagPane` |
+| `s` + JSON array of `PaneKey` and a step | JSON array of `Pane`: what that step adds to a pane that was evicted |
+| `u` + JSON array of `TagPaneKey` and a step | JSON array of `TagPane`, likewise |
+| `w` + contact id | JSON array of events that wait until ClickHouse tells what their evicted contact was |
+| `b` + number | a Bloom filter of evicted contacts (`streams.core.evicted`) |
 | `a` + agent id | two JSON lines: the agent's stretches (see `schemas.agents`), the events that are kept |
 
 On a broker without transactions a step is one record batch, and `Head.open` names the opening that wrote it: a reader
@@ -19,14 +23,39 @@ drops a batch whose opening is older than the newest it has seen.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final, NamedTuple, TypedDict
+from typing import Any, Final, NamedTuple
 
 import orjson
 
+from schemas.contact_record import VERSION, ContactRecord, Summary, decode_contact, decode_summary, encode_contact
 from schemas.panes import Pane, PaneKey, TagPane, TagPaneKey
-from schemas.samples import Sample
 
-VERSION: Final = 1
+#: A contact's record stands in a module of its own; who reads a journal finds all of it here.
+__all__ = [
+    "AGENT",
+    "CONTACT",
+    "HEAD_KEY",
+    "OPEN_KEY",
+    "PANE",
+    "TAG_PANE",
+    "VERSION",
+    "ContactRecord",
+    "Head",
+    "Summary",
+    "decode_contact",
+    "decode_head",
+    "decode_pane",
+    "decode_pane_key",
+    "decode_summary",
+    "decode_tag_pane",
+    "decode_tag_pane_key",
+    "encode_contact",
+    "encode_head",
+    "encode_open",
+    "encode_pane",
+    "encode_pane_key",
+    "encode_tag_pane_key",
+]
 
 OPEN_KEY: Final = b"o"
 HEAD_KEY: Final = b"h"
@@ -34,6 +63,10 @@ CONTACT: Final = b"c"
 PANE: Final = b"p"
 TAG_PANE: Final = b"t"
 AGENT: Final = b"a"
+SUPPLEMENT: Final = b"s"
+TAG_SUPPLEMENT: Final = b"u"
+PARKED: Final = b"w"
+EVICTED: Final = b"b"
 
 _KEYS_AS_TEXT: Final = orjson.OPT_NON_STR_KEYS
 
@@ -55,64 +88,12 @@ class Head(NamedTuple):
     last: str = ""
     #: Version of the configuration that the step was folded with.
     config: str = ""
-
-
-class Summary(TypedDict):
-    """A contact at a glance: what gauges and the `contacts` table need. Times in UTC ms, None where not yet."""
-
-    v: int
-    #: The step that last changed the contact; 0 where none has yet.
-    step: int
-    channel: str
-    queue: str
-    priority: str
-    team: str
-    segment: str
-    language: str
-    customer_id: str
-    #: Agents who connected or replied, in order of appearance.
-    agents: list[str]
-    started_at: int | None
-    last_at: int
-    first_response_at: int | None
-    first_response_ms: int | None
-    abandoned_at: int | None
-    first_resolved_at: int | None
-    resolved_at: int | None
-    first_resolution_ms: int | None
-    resolution_ms: int | None
-    #: Sum over closed segments; None where there is none.
-    handle_ms: int | None
-    tags: list[str]
-    reopens: int
-    replies: int
-    #: Millionths; None where there is none.
-    rating: int | None
-    partial: bool
-    discarded: bool
-    #: Started, and not resolved, abandoned or discarded, and no call that was disconnected.
-    open: bool
-    #: Since when the contact waits for a human (an open visit, or a clock without a response); None: it does not.
-    waiting_since: int | None
-    #: Since when the customer waits for the next reply; None: not at all.
-    awaiting_since: int | None
-    #: The running first-response clock and the target it is held against; None where none runs or none applies.
-    clock_since: int | None
-    target_ms: int | None
-    #: Open handle segments.
-    handling: int
-    #: The agents who have them, each once.
-    handling_agents: list[str]
-
-
-class ContactRecord(NamedTuple):
-    """A contact as the sink reads it."""
-
-    summary: Summary
-    #: Each row with the step that last changed it.
-    rows: list[tuple[int, Sample]]
-    #: Keys `(sample, slot)` of rows once issued and taken back since, with the step that took them back.
-    gone: list[tuple[int, str, str]]
+    #: Partitions of the source topic; 0: not known.
+    partitions: int = 0
+    #: Panes that begin before this and are not in the journal may have been evicted, UTC milliseconds.
+    panes_from: int = 0
+    #: Contacts whose events wait for ClickHouse.
+    parked: int = 0
 
 
 def encode_open(worker: str) -> bytes:
@@ -126,28 +107,17 @@ def encode_head(head: Head) -> bytes:
 
 
 def decode_head(value: bytes) -> Head:
-    """Read a head. Raises ValueError where a newer version wrote it."""
+    """Read a head. Raises ValueError where another version wrote it."""
     fields = orjson.loads(value)
-    if fields.pop("v") > VERSION:
+    version = fields.pop("v")
+    if version > VERSION:
         raise ValueError("the journal was written by a newer Pulssi: upgrade this one")
+    if version < VERSION:
+        raise ValueError(
+            f"the journal is of version {version}, which no release wrote and this Pulssi does not read: delete the"
+            " topics whose names end in .journal, and all is folded anew from what the sources still hold"
+        )
     return Head(**fields)
-
-
-def decode_summary(value: bytes) -> Summary:
-    """Read the first line of a contact's record: all that gauges need."""
-    summary: Summary = orjson.loads(value[: value.index(b"\n")])
-    return summary
-
-
-def decode_contact(value: bytes, after: int = -1) -> ContactRecord:
-    """Read a contact's record without its events, and of its rows what changed after a step."""
-    first, _, last = value.split(b"\n")
-    samples = orjson.loads(last)
-    return ContactRecord(
-        orjson.loads(first),
-        [(row[0], Sample(*row[1:])) for row in samples["rows"] if row[0] > after],
-        [(step, sample, slot) for step, sample, slot in samples["gone"] if step > after],
-    )
 
 
 def encode_pane_key(key: PaneKey) -> bytes:
@@ -168,6 +138,28 @@ def encode_tag_pane_key(key: TagPaneKey) -> bytes:
 def decode_tag_pane_key(key: bytes) -> TagPaneKey:
     """Read a tag pane's key."""
     return TagPaneKey(*orjson.loads(key[1:]))
+
+
+def encode_supplement_key(key: PaneKey, step: int) -> bytes:
+    """Write the key of what a step adds to an evicted pane."""
+    return SUPPLEMENT + orjson.dumps((*key, step))
+
+
+def decode_supplement_key(key: bytes) -> tuple[PaneKey, int]:
+    """Read a supplement's key: the pane's, and the step."""
+    *of, step = orjson.loads(key[1:])
+    return PaneKey(*of), step
+
+
+def encode_tag_supplement_key(key: TagPaneKey, step: int) -> bytes:
+    """Write the key of what a step adds to an evicted tag pane."""
+    return TAG_SUPPLEMENT + orjson.dumps((*key, step))
+
+
+def decode_tag_supplement_key(key: bytes) -> tuple[TagPaneKey, int]:
+    """Read a tag supplement's key: the tag pane's, and the step."""
+    *of, step = orjson.loads(key[1:])
+    return TagPaneKey(*of), step
 
 
 def encode_pane(fields: Iterable[Any]) -> bytes:

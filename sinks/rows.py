@@ -171,6 +171,7 @@ class ContactRow(NamedTuple):
     clock_since: int | None
     target_ms: int | None
     handling: int
+    handling_agents: list[str]
 
 
 class Progress(NamedTuple):

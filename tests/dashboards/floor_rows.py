@@ -140,6 +140,7 @@ def waiting(story: Story, now_ms: int, number: int, waits_ms: int) -> ContactRow
             "clock_since": since,
             "target_ms": TARGET_MS[story.channel],
             "handling": 0,
+            "handling_agents": [],
         }  # type: ignore[arg-type]  # the fields are set one by one above
     )
 

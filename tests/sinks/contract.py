@@ -71,6 +71,7 @@ def contact(version: int, **fields: Any) -> ContactRow:  # noqa: ANN401 - any co
         "discarded": False,
         "open": True,
         "handling": 0,
+        "handling_agents": [],
     }
     return ContactRow(**{**plain, **dict.fromkeys(texts, ""), **own, **fields})
 

@@ -25,7 +25,10 @@ CONTRACT = {
     " evaluator_id voids comment_present comment groups status capacity received_at topic partition offset epoch",
     "gauges": "at channel queue waiting oldest_waiting_since awaiting_reply oldest_awaiting_since at_risk breached open"
     " handling stale",
-    "agent_states": "agent_id groups from to status reason capacity",
+    "agent_states": "agent_id groups from to status reason capacity told_at",
+    "agents": "agent_id status reason groups capacity told_at",
+    "agent_groups": "at agent_group available busy wrap_up away offline",
+    "agent_slots": "at agent_group channel capacity used free unknown",
     "service_level": "pane_start channel queue priority team segment short_excluded answered_only offered abandons_met"
     " excluding_abandoned_within",
     "intervals": "entered offered answered abandoned short n_within handled handle_sum_ms aht_ms answer_sum_ms asa_ms"

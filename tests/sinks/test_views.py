@@ -18,7 +18,7 @@ from sinks.port import Batch
 from sinks.rows import PaneRow
 from streams.core.histogram import bucket, quantile
 from streams.live.gauges import Gauges
-from tests.sinks.contract import contact, event
+from tests.sinks.contract import contact
 
 MINUTE_MS = 60_000
 #: The last Sunday of October 2026, 00:00 UTC: at 01:00 UTC the clocks in Helsinki go from 04:00 back to 03:00.
@@ -160,21 +160,3 @@ def test_risk_is_the_same_on_the_wallboard(database: Settings, client: Client) -
     readings = live.readings()
     on_the_wallboard = {channel: readings[channel, "q"] for channel in ("call", "chat", "email")}
     assert found == [(channel, read.at_risk, read.breached) for channel, read in on_the_wallboard.items()]
-
-
-def test_agents_states_are_stretches(database: Settings, client: Client) -> None:
-    """Each state lasts until the agent's next one; the last one lasts still."""
-    common: dict[str, Any] = {"contact_id": "", "agent_key": "x", "agent_id": "x", "type": "agent.status"}
-    _write(
-        database,
-        Batch(
-            events=[
-                event("b", occurred_at=2000, status="busy", **common),
-                event("a", occurred_at=1000, status="available", groups=["g"], **common),
-                event("c", occurred_at=3000, status="", **{**common, "type": "agent.other"}),
-            ]
-        ),
-    )
-    times = "toUnixTimestamp64Milli(`from`), toUnixTimestamp64Milli(`to`)"
-    rows = client.query(f"SELECT status, {times}, groups FROM agent_states ORDER BY 2").result_rows  # noqa: S608 - our own
-    assert rows == [("available", 1000, 2000, ["g"]), ("busy", 2000, None, [])]

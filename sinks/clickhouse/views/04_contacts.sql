@@ -5,7 +5,7 @@ SELECT
     started_at, first_response_at, first_resolved_at, resolved_at, abandoned_at, last_at,
     first_response_ms, handle_ms, first_resolution_ms, resolution_ms,
     tags, reopens, replies, rating, `partial`, discarded,
-    open, waiting_since, awaiting_since, clock_since, target_ms, handling
+    open, waiting_since, awaiting_since, clock_since, target_ms, handling, handling_agents
 FROM contacts_rows FINAL;
 
 -- Now, per channel and queue. At risk: less than a quarter of the target is left.

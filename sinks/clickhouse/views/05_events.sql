@@ -8,25 +8,3 @@ SELECT
 FROM events_rows
 ORDER BY contact_id, agent_key, event_id, normalised, version DESC
 LIMIT 1 BY contact_id, agent_key, event_id;
-
--- One stretch of an agent in a state; `to` is NULL for the one that lasts.
-CREATE OR REPLACE VIEW agent_states AS
-SELECT
-    agent_id,
-    groups,
-    occurred_at AS `from`,
-    leadInFrame(toNullable(occurred_at)) OVER (
-        PARTITION BY agent_id ORDER BY occurred_at, seq, event_id ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
-    ) AS `to`,
-    status,
-    reason,
-    capacity
-FROM
-(
-    SELECT agent_id, groups, occurred_at, seq, event_id, status, reason, capacity, type
-    FROM events_rows
-    WHERE contact_id = ''
-    ORDER BY agent_key, event_id, normalised, version DESC
-    LIMIT 1 BY agent_key, event_id
-)
-WHERE type = 'agent.status';

@@ -49,7 +49,7 @@ def run(channel: Channel, arriving: list[list[Event]], rules: Rules = RULES) -> 
 
 
 def _rows(contact: Contact) -> set[Sample]:
-    return {Sample._make(row[1:]) for row in contact.rows.values()}
+    return {row for _, row in contact.rows.values()}
 
 
 def _last(changes: list[Change]) -> ContactRecord:
@@ -233,7 +233,7 @@ def test_of_two_under_one_id_the_one_that_sorts_first_stays() -> None:
     begin, ben, ann = events("chat", CONFLICT)
     for order in ([begin, ben, ann], [begin, ann, ben]):
         ran = run("chat", [order])
-        assert Sample._make(ran.contact.rows["missed", "same"][1:]).agent_id == "ann"
+        assert ran.contact.rows["missed", "same"][1].agent_id == "ann"
         assert [change.conflicts for change in ran.changes] == [1]
 
 

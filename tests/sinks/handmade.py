@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
-import orjson
-
+from schemas.journal import Summary, encode_contact
 from schemas.panes import PaneKey
 from schemas.samples import Sample
 
@@ -40,5 +39,5 @@ def contact(rows: list[tuple[int, Sample]], gone: list[tuple[int, str, str]], **
         "handling_agents": [],
         **fields,
     }
-    samples = {"rows": [(step, *row) for step, row in rows], "gone": gone}
-    return b"\n".join((orjson.dumps(summary), b"[]", orjson.dumps(samples)))
+    whole = cast("Summary", {name: summary[name] for name in Summary.__annotations__})
+    return encode_contact(whole, [], rows, gone)

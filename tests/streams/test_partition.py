@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from schemas.journal import PANE, TAG_PANE, decode_head, decode_summary
 from schemas.policies import Rules
-from schemas.samples import Sample
 from streams.core.contact import decode as decode_contact
 from streams.journal.assembly import Assembly
 from streams.partition import Output, Partition
@@ -50,7 +49,7 @@ def state(partition: Partition) -> dict[str, Any]:
     contacts = {}
     for contact, value in partition.contacts.items():
         kept = decode_contact(value)
-        rows = {Sample._make(row[1:]) for row in kept.rows.values()}
+        rows = {row for _, row in kept.rows.values()}
         contacts[contact] = {**decode_summary(value), "step": 0}, kept.events, rows
     return {"contacts": contacts, "next": partition.head.next, "clock": partition.head.clock}
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, cast
 
 import orjson
 
-from schemas.journal import CONTACT, Head, Summary, encode_pane, encode_pane_key, encode_tag_pane_key
+from schemas.journal import CONTACT, Head, Summary, encode_contact, encode_pane, encode_pane_key, encode_tag_pane_key
 from schemas.panes import Pane, PaneKey, TagPane, TagPaneKey
 from streams.core.histogram import bucket
 
@@ -61,7 +61,7 @@ def contact_key(contact_id: str) -> bytes:
 
 def contact(of: Summary) -> bytes:
     """Write a contact's record; its events and rows are nobody's business here."""
-    return orjson.dumps(of) + b"\n[]\n" + orjson.dumps({"rows": [], "gone": []})
+    return encode_contact(of, [], [], [])
 
 
 def pane_of(

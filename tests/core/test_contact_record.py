@@ -1,0 +1,131 @@
+"""A contact's record: what is written reads back the same, whatever the contact, for every reader."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas import samples
+from schemas.contact_record import (
+    FIELDS,
+    SAMPLES,
+    TYPES,
+    EventFields,
+    Summary,
+    decode_contact,
+    decode_state,
+    decode_summary,
+    encode_contact,
+)
+from schemas.events import MODELS
+from schemas.journal import Head, decode_head, encode_head
+from schemas.policies import Rules
+from schemas.samples import Sample
+from schemas.topics import CONTACTS, Channel
+from streams.core.contact import EMPTY, advance
+from streams.core.event import Event, merge
+from streams.core.fold import fold
+from streams.decode import read_event
+from tests.bench.events import write_chats
+from tests.core.contacts import contacts
+from tests.core.story import told
+
+NOT_KEPT: Final = {"event_id", "type", "contact_id", "channel", "seq", "occurred_at", "text", "comment"}
+
+texts: Final = st.text(max_size=6) | st.sampled_from(("", "e1", "a\nb", "queue"))
+whole: Final = st.integers(0, 2**53)
+perhaps: Final = st.none() | whole
+asked: Final = st.none() | st.booleans()
+
+rows: Final = st.builds(
+    Sample,
+    *(st.sampled_from((*samples.NAMES, "new_sample")), texts, whole, *[texts] * 6),
+    **dict.fromkeys(("tag", "outcome", "policy"), texts),
+    **dict.fromkeys(("value_ms", "business_ms", "active_ms", "value", "target_ms", "instance"), perhaps),
+    **dict.fromkeys(("within", "short", "satisfied", "in_hours"), asked),
+    partial=st.booleans(),
+    caused_by=st.none() | texts,
+)
+values: Final = texts | st.booleans() | st.lists(texts, max_size=3) | st.dictionaries(texts, texts, max_size=2)
+events: Final = st.lists(
+    st.tuples(
+        *(whole, st.integers(0, 2), texts, st.sampled_from((*TYPES, "new.type"))),
+        st.dictionaries(st.sampled_from((*FIELDS, "new_field")), values, max_size=4),
+    ),
+    max_size=6,
+    unique_by=lambda event: event[2],
+)
+steps: Final = st.integers(0, 9)
+
+
+def _summary() -> Summary:
+    return told("chat", "0 started queue=a\n5 queued queue=b\n9 agent agent_id=ann").summary
+
+
+@given(events, st.lists(st.tuples(steps, rows)), st.lists(st.tuples(steps, texts, texts)), steps)
+def test_any_record_reads_back(
+    happened: list[EventFields], issued: list[tuple[int, Sample]], gone: list[tuple[int, str, str]], after: int
+) -> None:
+    """Any events and any rows, also of names that this version does not know and of causes that are not there."""
+    record = encode_contact(_summary(), happened, issued, gone)
+    state = decode_state(record)
+    assert list(state.events) == happened
+    assert sorted(state.rows, key=repr) == sorted(issued, key=repr)
+    assert state.gone == gone
+    assert decode_summary(record) == _summary()
+    kept = decode_contact(record, after)
+    assert kept.summary == _summary()
+    assert sorted(kept.rows, key=repr) == sorted((row for row in issued if row[0] > after), key=repr)
+    assert kept.gone == [one for one in gone if one[0] > after]
+
+
+@given(contacts())
+def test_types_read_back_too(drawn: tuple[Channel, list[Event]]) -> None:
+    """True stays true and no 1: what reads back is equal, and of the same types, so that a comparison is of both."""
+    channel, arrived = drawn
+    known, _ = merge([], arrived)
+    folded = fold(channel, known, Rules())
+    state = decode_state(encode_contact(folded.summary, known, [(3, row) for row in folded.rows], []))
+    assert repr(list(state.events)) == repr([tuple(event) for event in known])
+    assert sorted(map(repr, state.rows)) == sorted(repr((3, row)) for row in folded.rows)
+
+
+def test_all_that_the_contract_has_is_numbered() -> None:
+    """A type, field or sample without a number reads back as well, but is written out in every record."""
+    kinds = {kind: model for kind, model in MODELS.items() if kind != "agent.status"}
+    assert set(TYPES) == kinds.keys()
+    assert set(FIELDS) == {name for model in kinds.values() for name in model.model_fields} - NOT_KEPT
+    assert set(SAMPLES) == set(samples.NAMES)
+    for numbered in (TYPES, FIELDS, SAMPLES):
+        assert len(set(numbered)) == len(numbered)
+
+
+def test_numbers_keep_their_meaning() -> None:
+    """Journals are full of them: what is new comes last."""
+    assert (TYPES[0], TYPES[22], FIELDS[0], FIELDS[23]) == ("contact.started", "event.voided", "source", "voids")
+    assert (SAMPLES[0], SAMPLES[22]) == ("offered", "bot_contained")
+
+
+def test_a_record_is_dense() -> None:
+    """Ten events, with all that came of them, in little more than a kilobyte."""
+    chat = CONTACTS["chat"]
+    records = [(event["contact_id"].encode(), orjson.dumps(event)) for event in write_chats(10)]
+    arrived = [read_event(chat, key, value) for key, value in records]
+    change = advance("chat", EMPTY, arrived, Rules(), 1)
+    assert change is not None
+    assert change.value is not None
+    assert len(change.issued) > 10
+    assert len(change.value) < 1_250
+
+
+@pytest.mark.parametrize(("version", "said"), [(1, "no release wrote"), (3, "newer Pulssi")])
+def test_a_journal_of_another_version_is_refused(version: int, said: str) -> None:
+    """With a word on what to do."""
+    written: Any = encode_head(Head()).replace(b'"v":2', b'"v":%d' % version)
+    with pytest.raises(ValueError, match=said):
+        decode_head(written)
+    assert decode_head(encode_head(Head(step=7))).step == 7

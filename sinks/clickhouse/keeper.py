@@ -63,7 +63,7 @@ class ClickHouseKeeper:
             }
         except (ClickHouseError, OSError) as error:
             self.close()
-            raise self._failure(error) from None
+            raise failure(self._settings, error) from None
 
     def write(self, batch: Batch) -> None:
         """Insert table by table."""
@@ -84,7 +84,7 @@ class ClickHouseKeeper:
                     client.insert(context=insert)
         except (ClickHouseError, OSError) as error:
             self.close()
-            raise self._failure(error) from None
+            raise failure(self._settings, error) from None
 
     def progress(self) -> list[Progress]:
         """Ask how far each source partition is."""
@@ -93,7 +93,7 @@ class ClickHouseKeeper:
             found = client.query(_PROGRESS).result_rows
         except (ClickHouseError, OSError) as error:
             self.close()
-            raise self._failure(error) from None
+            raise failure(self._settings, error) from None
         return [Progress(str(topic), int(partition), *map(int, latest)) for topic, partition, latest in found]
 
     def close(self) -> None:
@@ -109,12 +109,15 @@ class ClickHouseKeeper:
             raise KeeperAwayError("ClickHouse is not connected")
         return self._client
 
-    def _failure(self, error: Exception) -> Exception:
-        if is_away(error):
-            return KeeperAwayError(f"ClickHouse at {address(self._settings)} does not answer: {reason(error)}")
-        if any(f"ode: {code}." in str(error) for code in (60, 81)):
-            return KeeperUnfitError(
-                f"ClickHouse at {address(self._settings)} has no database {self._settings.clickhouse_database} with "
-                "Pulssi's tables: `pulssi migrate` makes them"
-            )
-        return KeeperUnfitError(f"ClickHouse at {address(self._settings)} refuses: {reason(error)}")
+
+def failure(settings: Settings, error: Exception) -> KeeperAwayError | KeeperUnfitError:
+    """Say of an error whether to wait or to mend something, in one line that holds no secret."""
+    where = address(settings)
+    if is_away(error):
+        return KeeperAwayError(f"ClickHouse at {where} does not answer: {reason(error)}")
+    if any(f"ode: {code}." in str(error) for code in (60, 81)):
+        return KeeperUnfitError(
+            f"ClickHouse at {where} has no database {settings.clickhouse_database} with Pulssi's tables: "
+            "`pulssi migrate` makes them"
+        )
+    return KeeperUnfitError(f"ClickHouse at {where} refuses: {reason(error)}")

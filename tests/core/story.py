@@ -71,12 +71,24 @@ def ids(cases: Sequence[Case]) -> list[str]:
     return [case.says for case in cases]
 
 
+def records(channel: Channel, story: str, contact_id: str = "story") -> list[bytes]:
+    """Write a story's events as a source would send them."""
+    lines = [line for line in story.strip().splitlines() if line.strip()]
+    return [json.dumps(_raw(channel, number, line, contact_id)).encode() for number, line in enumerate(lines, 1)]
+
+
 def _event(channel: Channel, number: int, line: str) -> Event:
+    event = decode(CONTACTS[channel], b"story", json.dumps(_raw(channel, number, line, "story")).encode())
+    assert isinstance(event, ContactEvent)
+    return event_of(event)
+
+
+def _raw(channel: Channel, number: int, line: str, contact_id: str) -> dict[str, Any]:
     at, what, *rest = line.split()
     occurred = _ZERO + timedelta(seconds=float(at))
     fields: dict[str, Any] = {
         "event_id": f"e{number}",
-        "contact_id": "story",
+        "contact_id": contact_id,
         "channel": channel,
         "source": "test",
         "occurred_at": occurred.isoformat(timespec="milliseconds"),
@@ -85,10 +97,7 @@ def _event(channel: Channel, number: int, line: str) -> Event:
         fields |= {"type": "message.sent", "author": what}
     else:
         fields["type"] = what if "." in what else f"contact.{what}"
-    fields |= dict(_field(word) for word in rest)
-    event = decode(CONTACTS[channel], b"story", json.dumps(fields).encode())
-    assert isinstance(event, ContactEvent)
-    return event_of(event)
+    return fields | dict(_field(word) for word in rest)
 
 
 def _field(word: str) -> tuple[str, Any]:

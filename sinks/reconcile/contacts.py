@@ -1,0 +1,191 @@
+"""One contact: its archived events folded anew, held against its rows, and the rows that would mend it. Pure.
+
+The fold is the stream's own, so that what is compared here is what was written, not what the rules mean; whether the
+fold means what it should is the tests' question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final, NamedTuple
+
+from schemas.journal import Summary
+from schemas.policies import Rules
+from schemas.topics import CHANNELS
+from sinks.pending import Place
+from sinks.port import Batch
+from sinks.reconcile.findings import BY_PROMISE, Difference, Kind
+from sinks.reconcile.lives import Lives, epoch_of, mended
+from sinks.reconcile.promise import RowKey, same_promise, tags_renamed
+from sinks.rows import ContactRow, SampleRow
+from streams.core.event import Event, merge
+from streams.core.fold import fold
+
+#: Columns that say who wrote a row and when, not what it says.
+_OF_SAMPLES: Final = tuple(name for name in SampleRow._fields if name not in {"version", "gone"})
+_OF_CONTACTS: Final = tuple(name for name in ContactRow._fields if name not in {"contact_id", "version"})
+
+
+class Archived(NamedTuple):
+    """One archived content of one event id."""
+
+    event: Event
+    channel: str
+    topic: str
+    partition: int
+    epoch: int
+    offset: int
+    #: UTC milliseconds.
+    received_at: int
+
+    @property
+    def place(self) -> Place:
+        """The source partition that it came by."""
+        return self.topic, self.partition
+
+
+class Kept(NamedTuple):
+    """A contact as ClickHouse has it; samples with those taken back, each key once."""
+
+    contact_id: str
+    events: list[Archived]
+    samples: list[SampleRow]
+    contact: ContactRow | None
+
+
+class Owed(NamedTuple):
+    """What a contact's events come to."""
+
+    samples: dict[RowKey, SampleRow]
+    contact: ContactRow
+
+
+def owed(kept: Kept, rules: Rules) -> Owed | None:
+    """Fold the archived events; None where there are none."""
+    events, _ = merge([], (archived.event for archived in kept.events))
+    if not events:
+        return None
+    channel = kept.events[0].channel or CHANNELS[0]
+    folded = fold(channel, events, rules)
+    rows = {
+        (row[0], row[1]): SampleRow(row[0], kept.contact_id, row[1], 0, False, row[2], channel, *row[3:])
+        for row in folded.rows
+    }
+    return Owed(rows, _contact_row(kept.contact_id, folded.summary))
+
+
+def _contact_row(contact_id: str, summary: Summary) -> ContactRow:
+    fields: dict[str, Any] = {**summary, "contact_id": contact_id, "version": 0}
+    return ContactRow._make([fields[name] for name in ContactRow._fields])
+
+
+def is_in(kept: Kept, lives: Lives) -> bool:
+    """Tell whether all that the archive says of the contact is in, and nothing beyond it."""
+    versions = _versions(kept)
+    places = {archived.place for archived in kept.events}
+    return all(lives.event_in(each.place, each.epoch, each.offset) for each in kept.events) and all(
+        any(lives.row_in(place, version) for place in places) for version in versions if places
+    )
+
+
+def is_running(kept: Kept, lives: Lives) -> bool:
+    """Tell whether an epoch that still runs has a part in the contact."""
+    epochs = {epoch_of(version) for version in _versions(kept)}
+    places = {archived.place for archived in kept.events}
+    return any(lives.runs(each.place, each.epoch) for each in kept.events) or any(
+        lives.runs(place, epoch) for place in places for epoch in epochs
+    )
+
+
+def _versions(kept: Kept) -> list[int]:
+    return [row.version for row in kept.samples] + ([] if kept.contact is None else [kept.contact.version])
+
+
+def lacks_events(kept: Kept) -> bool:
+    """Tell whether rows are kept of events that the archive does not have: then the archive proves nothing."""
+    known = {archived.event.event_id for archived in kept.events}
+    caused = {row.caused_by for row in kept.samples if not row.gone and row.caused_by is not None}
+    last = max((archived.event.at for archived in kept.events), default=-1)
+    return not kept.events or not caused <= known or (kept.contact is not None and kept.contact.last_at > last)
+
+
+def differences(kept: Kept, wanted: Owed | None, rules: Rules, *, running: bool) -> list[Difference]:
+    """List what differs between the rows that are kept and those that the events come to."""
+    here = {(row.sample, row.slot): row for row in kept.samples if not row.gone}
+    there = {} if wanted is None else wanted.samples
+    found = [*_of_samples(kept.contact_id, here, there, rules)]
+    found += _of_contact(kept, wanted, found)
+    unproved = lacks_events(kept)
+    return [
+        Difference(
+            each.table,
+            "not archived" if unproved and each.kind != BY_PROMISE else each.kind,
+            each.key,
+            each.columns,
+            running,
+        )
+        for each in found
+    ]
+
+
+def _of_samples(
+    contact_id: str, here: dict[RowKey, SampleRow], there: dict[RowKey, SampleRow], rules: Rules
+) -> Iterable[Difference]:
+    renamed = tags_renamed(here, there, rules)
+    for key in sorted(here.keys() | there.keys()):
+        has, wants = here.get(key), there.get(key)
+        named = {"contact_id": contact_id, "sample": key[0], "slot": key[1]}
+        by_promise: Kind | None = BY_PROMISE if key in renamed else None
+        if has is None:
+            yield Difference("samples", by_promise or "missing", named)
+        elif wants is None:
+            yield Difference("samples", by_promise or "too much", named)
+        else:
+            columns = _columns(has, wants, _OF_SAMPLES)
+            if columns:
+                kind: Kind = BY_PROMISE if same_promise(has, wants, columns) else "different"
+                yield Difference("samples", kind, named, columns)
+
+
+def _of_contact(kept: Kept, wanted: Owed | None, found: list[Difference]) -> list[Difference]:
+    named = {"contact_id": kept.contact_id}
+    if kept.contact is None:
+        return [] if wanted is None else [Difference("contacts", "missing", named)]
+    if wanted is None:
+        return [Difference("contacts", "too much", named)]
+    columns = _columns(kept.contact, wanted.contact, _OF_CONTACTS)
+    if not columns:
+        return []
+    # The clock's target is a promise too, and tags are where the samples of them differ by a taxonomy's names alone.
+    promised = {"target_ms"}
+    tagged = [each for each in found if each.key["sample"] == "tagged"]
+    if tagged and all(each.kind == BY_PROMISE for each in tagged):
+        promised.add("tags")
+    return [Difference("contacts", BY_PROMISE if columns.keys() <= promised else "different", named, columns)]
+
+
+def _columns(has: Any, wants: Any, names: Iterable[str]) -> dict[str, tuple[Any, Any]]:  # noqa: ANN401 - either row
+    return {
+        name.rstrip("_"): (mine, other)
+        for name in names
+        if (mine := getattr(has, name)) != (other := getattr(wants, name))
+    }
+
+
+def mending(kept: Kept, wanted: Owed | None, found: Iterable[Difference]) -> Batch:
+    """Give the rows that make the contact what its events come to; those that differ by promise stay."""
+    batch = Batch()
+    if wanted is None:
+        return batch
+    version = mended(max(epoch_of(version) for version in [*_versions(kept), *(e.epoch << 40 for e in kept.events)]))
+    for each in found:
+        if each.kind in {BY_PROMISE, "not archived"} or each.running:
+            continue
+        if each.table == "contacts":
+            batch.contacts.append(wanted.contact._replace(version=version))
+            continue
+        name, slot = each.key["sample"], each.key["slot"]
+        row = wanted.samples.get((name, slot))
+        gone = SampleRow(name, kept.contact_id, slot, version, True)
+        batch.samples.append(gone if row is None else row._replace(version=version))
+    return batch

@@ -1,0 +1,112 @@
+"""A worker and a sink without a broker between them: what they would have written, and what a crash leaves of it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Final
+
+from schemas.journal import Head
+from schemas.policies import Rules
+from schemas.settings import Settings
+from schemas.topics import CONTACTS, Channel
+from sinks.archive import event_rows
+from sinks.clickhouse.keeper import ClickHouseKeeper
+from sinks.pending import Pending, claims, progress_rows
+from sinks.pending import Reached as ReachedStep
+from sinks.port import Batch
+from streams.journal.assembly import Step
+from streams.partition import Partition
+from streams.sources.simulator.run import Plan, simulate
+from tests.core.story import BEGIN, records
+
+CHAT: Final = "contacts.chat"
+#: Records folded as one step.
+WIDTH: Final = 50
+
+
+class SourceRecord:
+    """A record of a source topic, with all that worker and sink read of it."""
+
+    def __init__(self, place: tuple[str, int], offset: int, key: bytes, value: bytes) -> None:
+        self.topic, self.partition = place
+        self.offset = offset
+        self.timestamp = BEGIN + offset
+        self.key: bytes | None = key
+        self.value: bytes | None = value
+        self.headers: Sequence[tuple[str, bytes]] = ()
+
+
+class Floor:
+    """One life (epoch) of a source partition: its worker and its sink."""
+
+    def __init__(self, database: Settings, source: str = CHAT, number: int = 0, epoch: int = 1) -> None:
+        self._keeper = ClickHouseKeeper(database)
+        self._place = source, number
+        self._epoch = epoch
+        self._worker = Partition(source, number, Rules())
+        self._worker.begin(0, epoch)
+        self._pending = Pending()
+        self._sent: list[SourceRecord] = []
+        self._archived = 0
+        self._journal_end = 1
+        self._at = BEGIN + epoch * 1_000_000_000
+        self._keep(Batch(progress=claims([(self._place, ReachedStep(Head(epoch=epoch), 0))], self._at)))
+
+    def _keep(self, batch: Batch) -> None:
+        self._keeper.write(batch)
+
+    def send(self, events: Iterable[tuple[bytes, bytes]]) -> None:
+        """Produce events, as key and value, and have the worker fold them."""
+        new = [SourceRecord(self._place, len(self._sent) + n, key, value) for n, (key, value) in enumerate(events)]
+        self._sent += new
+        for begin in range(0, len(new), WIDTH):
+            for output in self._worker.steps(new[begin : begin + WIDTH]):
+                written = [(self._journal_end + n, key, value) for n, (key, value) in enumerate(output.records[:-1])]
+                self._journal_end += len(output.records)
+                self._pending.add(Step(*self._place, output.head, self._journal_end, written))
+
+    def archive(self) -> None:
+        """Write the events, and no more: here a sink may die."""
+        new, self._archived = self._sent[self._archived :], len(self._sent)
+        self._keep(Batch(events=event_rows(new, self._epoch)))
+
+    def write(self, *tables: str, progress: bool = True) -> None:
+        """Write the events, then these tables (all, unless named), then the progress."""
+        self.archive()
+        pending, self._pending = self._pending, Pending(self._pending.after())
+        batch = pending.batch()
+        names = tables or ("panes", "tag_panes", "samples", "contacts")
+        self._keep(Batch(**{name: getattr(batch, name) for name in names}))
+        if progress:
+            self._at += 1
+            self._keep(Batch(progress=progress_rows(pending.reached.items(), self._at)))
+
+    def play(self, events: Iterable[tuple[bytes, bytes]]) -> None:
+        """Do all of it, as on a good day."""
+        self.send(events)
+        self.write()
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._keeper.close()
+
+
+def told(contact_id: str, story: str, channel: Channel = "chat") -> list[tuple[bytes, bytes]]:
+    """Make records' keys and values of a story."""
+    return [(contact_id.encode(), value) for value in records(channel, story, contact_id)]
+
+
+@cache
+def busy(seed: int = 1, minutes: int = 20, channel: Channel = "chat") -> list[tuple[bytes, bytes]]:
+    """Simulate a channel for a while; events come out of order, and some twice."""
+    sent = [
+        (event.key, event.value)
+        for event in simulate(Plan(BEGIN, rate=3.0, seed=seed, lasts_ms=minutes * 60_000))
+        if event.topic == CONTACTS[channel]
+    ]
+    draw = random.Random(seed)  # noqa: S311 - a test's disorder
+    again = draw.sample(sent, len(sent) // 20)
+    late = {n: n + draw.randint(0, 200) for n in range(len(sent))}
+    return [*(sent[n] for n in sorted(late, key=late.__getitem__)), *again]

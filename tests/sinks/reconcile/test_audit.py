@@ -1,0 +1,348 @@
+"""Each kind of damage is found, named and mended, and a correct base is left alone; on the real engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from schemas.policies import Policy, Rules
+from schemas.settings import Settings
+from schemas.topics import CHANNELS, CONTACTS
+from sinks.clickhouse.kept import Span
+from sinks.port import KeeperUnfitError
+from sinks.reconcile import audit
+from sinks.reconcile.audit import mend, reconcile, repair
+from sinks.reconcile.findings import Report
+from tests.core.story import BEGIN
+from tests.sinks.reconcile.floor import Floor, busy, told
+
+RULES = Rules()
+#: A contact with most of what there is.
+WHOLE = """
+    0 started queue=billing customer_id=kim
+    1 bot
+    2 handed_off
+    3 queued queue=billing
+    33 agent agent_id=ann
+    40 customer
+    70 agent agent_id=ann
+    80 tagged tags=refund,late
+    90 resolved
+    95 rated score=4 scale_max=5
+"""
+
+
+@pytest.fixture
+def floor(database: Settings) -> Iterator[Floor]:
+    """Give one source partition's worker and sink."""
+    floor = Floor(database)
+    yield floor
+    floor.close()
+
+
+@pytest.fixture
+def whole(floor: Floor) -> Floor:
+    """Have one contact in it, wholly written."""
+    floor.play(told("desk:1", WHOLE))
+    return floor
+
+
+def totals(report: Report) -> dict[tuple[str, str], int]:
+    """Tell what was found."""
+    return {(table, kind): n for (table, kind), n in report.totals.items()}
+
+
+def everything(client: Client) -> list[Any]:
+    """Read what every user sees."""
+    tables = ("samples", "contacts", "panes", "tag_panes")
+    return [client.query(f"SELECT * FROM {table} ORDER BY ALL").result_rows for table in tables]  # noqa: S608 - our own names
+
+
+def mended(database: Settings, client: Client, before: list[Any]) -> Report:
+    """Repair as `up` does, check that all is as it was, and that a second repair writes nothing."""
+    report = repair(database, RULES, all_ended=True)
+    assert report.ok
+    assert everything(client) == before
+    again = repair(database, RULES, all_ended=True)
+    assert sum(again.written.values()) == 0
+    assert totals(again) == {}
+    return report
+
+
+def test_a_correct_base_has_no_difference(database: Settings, floor: Floor, client: Client) -> None:
+    """A busy channel, out of order and with redeliveries: nothing differs or is left out, repair writes nothing."""
+    floor.play(busy())
+    report = reconcile(database, RULES)
+    assert (report.differences, report.ok, sum(report.left_out.values())) == ([], True, 0)
+    for table in ("samples", "contacts", "panes", "tag_panes"):
+        assert report.compared[table] == client.query(f"SELECT count() FROM {table}").result_rows[0][0], table  # noqa: S608 - our own names
+        assert report.compared[table] > 30
+    assert sum(repair(database, RULES, all_ended=True).written.values()) == 0
+
+
+def test_oddities_are_no_differences(database: Settings, floor: Floor) -> None:
+    """Partial, discarded, voided, conflicting, of unknown type only, with ids that need quoting: all are right."""
+    floor.play(told("desk:partial", "5 agent agent_id=ann\n9 resolved"))
+    floor.play(told("desk:spam", WHOLE + "\n99 discarded reason=spam"))
+    floor.play(told("desk:voided", WHOLE + "\n99 event.voided voids=e5"))
+    floor.play(told("desk:conflict", "0 started\n5 missed agent_id=ben event_id=x\n5 missed agent_id=ann event_id=x"))
+    floor.play(told("desk:unknown", "0 teleported"))
+    floor.play(told("desk:'\"\\\t{x} %s ü😀", WHOLE))
+    report = reconcile(database, RULES)
+    assert (report.differences, report.compared["contacts"]) == ([], 6)
+
+
+@pytest.mark.parametrize(
+    ("damage", "found"),
+    [
+        pytest.param(
+            "DELETE FROM samples_rows WHERE sample = 'handle' OR sample = 'next_response'",
+            {("samples", "missing"): 1},
+            id="a row missing",
+        ),
+        pytest.param(
+            "INSERT INTO samples_rows SELECT * REPLACE ('e3' AS slot) FROM samples_rows WHERE sample = 'next_response'",
+            {("samples", "too much"): 1, ("panes", "different"): 1},
+            id="a row too much",
+        ),
+        pytest.param(
+            "INSERT INTO samples_rows SELECT * REPLACE (value_ms + 1 AS value_ms, version + 1 AS version)"
+            " FROM samples_rows WHERE sample = 'first_response'",
+            {("samples", "different"): 1},
+            id="a wrong value",
+        ),
+        pytest.param(
+            "INSERT INTO samples_rows SELECT * REPLACE (true AS gone, version + 1 AS version)"
+            " FROM samples_rows WHERE sample = 'offered'",
+            {("samples", "missing"): 1},
+            id="a row wrongly taken back",
+        ),
+        pytest.param(
+            "INSERT INTO samples_rows SELECT * REPLACE (false AS within, version + 1 AS version)"
+            " FROM samples_rows WHERE sample = 'first_response'",
+            {("samples", "different"): 1},
+            id="beyond a target that it is within",
+        ),
+        pytest.param(
+            "DELETE FROM panes_rows WHERE sample = 'queue_wait'", {("panes", "missing"): 1}, id="a pane missing"
+        ),
+        pytest.param(
+            "INSERT INTO panes_rows SELECT * REPLACE ('again' AS supplement) FROM panes_rows WHERE sample = 'entered'",
+            {("panes", "different"): 1},
+            id="a pane doubled",
+        ),
+        pytest.param(
+            "INSERT INTO panes_rows SELECT * REPLACE ('elsewhere' AS queue) FROM panes_rows WHERE sample = 'entered'",
+            {("panes", "too much"): 1},
+            id="a pane too much",
+        ),
+        pytest.param(
+            "INSERT INTO panes_rows SELECT * REPLACE (map(9, 1) AS hist, version + 1 AS version)"
+            " FROM panes_rows WHERE sample = 'queue_wait'",
+            {("panes", "different"): 1},
+            id="a wrong histogram",
+        ),
+        pytest.param(
+            "DELETE FROM tag_panes_rows WHERE tag = 'late'", {("tag_panes", "missing"): 1}, id="a tag missing"
+        ),
+        pytest.param(
+            "INSERT INTO tag_panes_rows SELECT * REPLACE (2 AS epoch) FROM tag_panes_rows",
+            {("tag_panes", "different"): 2},
+            id="tags doubled",
+        ),
+        pytest.param("TRUNCATE TABLE contacts_rows", {("contacts", "missing"): 1}, id="a contact missing"),
+        pytest.param(
+            "INSERT INTO contacts_rows SELECT * REPLACE (9 AS replies, version + 1 AS version) FROM contacts_rows",
+            {("contacts", "different"): 1},
+            id="a contact wrong",
+        ),
+    ],
+)
+def test_damage_is_found_and_mended(
+    database: Settings, whole: Floor, client: Client, damage: str, found: dict[tuple[str, str], int]
+) -> None:
+    """Found by its kind, and only that where panes and samples fit each other; then all is as it was."""
+    before = everything(client)
+    client.command(damage)
+    report = reconcile(database, RULES)
+    assert not report.ok
+    assert found.items() <= totals(report).items()
+    assert {table for table, _ in totals(report)} <= {"panes", next(table for table, _ in found)}
+    mended(database, client, before)
+    del whole
+
+
+def test_archived_events_without_rows(database: Settings, floor: Floor, client: Client) -> None:
+    """A sink that died after the archive: what its epoch owes is found once it has ended, and made good."""
+    floor.play(told("desk:1", WHOLE))
+    floor.send(told("desk:2", WHOLE))
+    floor.send(told("desk:1", "100 customer event_id=x1\n130 agent agent_id=ben event_id=x2\n140 resolved event_id=x3"))
+    floor.archive()
+    beside = reconcile(database, RULES)
+    assert (totals(beside), beside.left_out["contacts"], beside.ok) == ({}, 2, True)
+    report = repair(database, RULES, all_ended=True)
+    assert report.totals["contacts", "missing"] == 1
+    assert report.totals["contacts", "different"] == 1
+    rows = client.query("SELECT contact_id, replies, reopens FROM contacts ORDER BY 1").result_rows
+    assert rows == [("desk:1", 3, 1), ("desk:2", 2, 0)]
+    mended(database, client, everything(client))
+
+
+@pytest.mark.parametrize("written", [("panes",), ("panes", "tag_panes", "samples")])
+def test_a_batch_half_written(database: Settings, floor: Floor, client: Client, written: tuple[str, ...]) -> None:
+    """Whichever tables were reached when it died: nothing is called wrong while it may go on, all is mended after."""
+    floor.play(busy(minutes=4))
+    floor.send(told("desk:1", WHOLE))
+    floor.send(busy(seed=2, minutes=4))
+    floor.write(*written, progress=False)
+    beside = reconcile(database, RULES)
+    assert (totals(beside), beside.ok) == ({}, True)
+    assert sum(beside.left_out.values()) > 0
+    assert repair(database, RULES, all_ended=True).ok
+    mended(database, client, everything(client))
+
+
+def test_the_same_events_again_in_a_new_life(database: Settings, floor: Floor, client: Client) -> None:
+    """A broker that forgot, and a replay: panes are doubled until both lives have ended and are mended."""
+    floor.play(told("desk:1", WHOLE))
+    before = everything(client)
+    second = Floor(database, epoch=2)
+    second.play(told("desk:1", WHOLE))
+    second.close()
+    running = mend(database, RULES, span=Span(), all_ended=False)
+    assert {table for table, _ in totals(running)} == {"panes", "tag_panes"}
+    assert not running.ok
+    assert running.running == running.totals
+    assert sum(running.written.values()) == 0
+    mended(database, client, before)
+
+
+def test_an_ended_life_beside_a_running_one(database: Settings, floor: Floor, client: Client) -> None:
+    """What the ended one left is mended, what the running one holds is compared, and neither disturbs the other."""
+    floor.play(told("desk:1", WHOLE))
+    before = everything(client)
+    client.command("DELETE FROM panes_rows WHERE sample = 'replies'")
+    client.command("DELETE FROM samples_rows WHERE sample = 'rated'")
+    second = Floor(database, epoch=2)
+    second.play(told("desk:2", "100000 started\n100005 agent agent_id=ann"))
+    client.command("DELETE FROM samples_rows WHERE contact_id = 'desk:2' AND sample = 'offered'")
+    report = mend(database, RULES, span=Span(), all_ended=False)
+    assert dict(report.running) == {("samples", "missing"): 1, ("panes", "too much"): 1}
+    assert (report.standing, report.ok) == (2, False)
+    assert dict(report.written) == {"samples": 1, "contacts": 0, "panes": 1, "tag_panes": 0}
+    again = mend(database, RULES, span=Span(), all_ended=False)
+    assert (sum(again.written.values()), again.standing) == (0, 2)
+    second.play(told("desk:2", "100050 discarded reason=test event_id=x"))
+    second.close()
+    mine = [[row for row in rows if "desk:2" not in row] for rows in everything(client)]
+    assert mine[0] == before[0]
+    assert mine[1] == before[1]
+
+
+def test_mended_panes_go_on_counting(database: Settings, floor: Floor, client: Client) -> None:
+    """A later life adds to a pane that was mended, and a repair after it finds nothing to do."""
+    floor.play(told("desk:1", WHOLE))
+    client.command("TRUNCATE TABLE panes_rows")
+    assert repair(database, RULES, all_ended=True).written["panes"] > 5
+    second = Floor(database, epoch=2)
+    second.play(told("desk:2", WHOLE))
+    second.close()
+    assert reconcile(database, RULES).ok
+    assert client.query("SELECT n FROM panes WHERE sample = 'offered'").result_rows == [(2,)]
+    before = everything(client)
+    client.command(
+        "INSERT INTO panes_rows SELECT * REPLACE (5 AS n, version + 1 AS version) FROM panes_rows"
+        " WHERE epoch = 2 AND sample = 'offered'"
+    )
+    mended(database, client, before)
+
+
+def test_another_configuration_is_nothing_wrong(database: Settings, whole: Floor, client: Client) -> None:
+    """A sample keeps what it was held against: told, not failed, and not rewritten; its panes fit it."""
+    del whole
+    before = everything(client)
+    stricter = Rules(policies=(Policy("chat-10s", "first_response", 10_000, 0.9, channel="chat"),), short_abandon_ms=1)
+    for report in (reconcile(database, stricter), repair(database, stricter, all_ended=True)):
+        assert totals(report) == {("samples", "another configuration"): 1}
+        assert report.ok
+        assert report.differences[0].columns == {
+            "policy": ("chat-60s", "chat-10s"),
+            "target_ms": (60_000, 10_000),
+            "within": (True, False),
+        }
+        assert sum(report.written.values()) == 0
+    assert everything(client) == before
+
+
+def test_without_its_event_a_row_stays(database: Settings, whole: Floor, client: Client) -> None:
+    """Where the archive lacks events that rows tell of, it proves nothing: said so, and nothing is taken back."""
+    del whole
+    client.command("DELETE FROM events_rows WHERE event_id = 'e7'")
+    before = everything(client)
+    report = repair(database, RULES, all_ended=True)
+    assert {kind for _, kind in totals(report)} == {"not archived"}
+    assert not report.ok
+    client.command("TRUNCATE TABLE events_rows")
+    assert {kind for _, kind in totals(repair(database, RULES, all_ended=True))} == {"not archived"}
+    assert everything(client) == before
+
+
+def test_a_span_limits_what_is_compared(database: Settings, floor: Floor, client: Client) -> None:
+    """Contacts with an event in it, panes of its hours; a repair also sees to the panes of what it mended."""
+    floor.play(told("desk:early", WHOLE))
+    later = 100_000
+    floor.play(told("desk:late", f"0 started\n{later} agent agent_id=ann"))
+    before = everything(client)
+    client.command("DELETE FROM samples_rows WHERE contact_id = 'desk:early' AND sample = 'rated'")
+    since = BEGIN + later * 1000 - 5_000
+    assert reconcile(database, RULES, span=Span(begin=since)).ok
+    assert not reconcile(database, RULES, span=Span(end=since)).ok
+    assert repair(database, RULES, all_ended=True).ok
+    assert everything(client) == before
+    client.command("DELETE FROM samples_rows WHERE contact_id = 'desk:late'")
+    client.command("DELETE FROM panes_rows WHERE sample = 'offered'")
+    assert repair(database, RULES, all_ended=True, since_ms=since).ok
+    assert everything(client) == before
+
+
+def test_pages_and_pieces_cut_nothing(
+    database: Settings, floor: Floor, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However small the pieces that fit into memory, everything is compared, once."""
+    floor.play(busy(minutes=5))
+    before = everything(client)
+    whole = reconcile(database, RULES).compared
+    monkeypatch.setattr(audit, "PAGE", 20)
+    monkeypatch.setattr(audit, "PIECE", 50)
+    told_of: list[tuple[str, int, int]] = []
+    assert reconcile(database, RULES, tell=lambda *what: told_of.append(what)).compared == whole
+    assert {what for what, _, _ in told_of} == {"contacts", "panes"}
+    client.command("TRUNCATE TABLE samples_rows")
+    mended(database, client, before)
+
+
+def test_every_channel(database: Settings, client: Client) -> None:
+    """Calls and e-mails fold by their own rules."""
+    for channel in CHANNELS:
+        floor = Floor(database, CONTACTS[channel])
+        floor.play(busy(channel=channel, minutes=5))
+        floor.close()
+    assert reconcile(database, RULES).ok
+    before = everything(client)
+    client.command("TRUNCATE TABLE samples_rows")
+    client.command("TRUNCATE TABLE contacts_rows")
+    mended(database, client, before)
+
+
+def test_no_tables_is_said(empty_database: Settings) -> None:
+    """A database that is not there: refused with the command that makes it."""
+    checks: list[Callable[[], Report]] = [
+        lambda: reconcile(empty_database, RULES),
+        lambda: repair(empty_database, RULES, all_ended=True),
+    ]
+    for check in checks:
+        with pytest.raises(KeeperUnfitError, match="pulssi migrate"):
+            check()

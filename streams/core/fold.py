@@ -34,9 +34,13 @@ class Folded(NamedTuple):
     summary: Summary
 
 
-def fold(channel: str, events: list[Event], rules: Rules) -> Folded:
-    """Fold one contact's deduplicated events, given in order."""
-    return _Fold(channel, effective(events), rules).run()
+#: Is shown the clock as it stands after each event that counts.
+Watch = Callable[[Event, HumanClock], None]
+
+
+def fold(channel: str, events: list[Event], rules: Rules, watch: Watch | None = None) -> Folded:
+    """Fold one contact's deduplicated events, given in order; `watch` may look on, to explain it."""
+    return _Fold(channel, effective(events), rules).run(watch)
 
 
 class _Figures(TypedDict):
@@ -83,7 +87,7 @@ class _Fold:
         #: Samples that only the end of the fold decides on; a later event of the kind replaces an earlier one.
         self.at_end: dict[str, Callable[[], None]] = {}
 
-    def run(self) -> Folded:
+    def run(self, watch: Watch | None) -> Folded:
         if self.started is None and self.events:
             self.stretches.start(self.events[0].at)
         for event in self.events:
@@ -96,6 +100,8 @@ class _Fold:
                 handler(self, event)
             if self.started is None:
                 self.clock.begun(event)  # only now: what comes first answers nothing
+            if watch is not None:
+                watch(event, self.clock)
         if any(event.type == "contact.discarded" for event in self.events):
             return Folded([], self._summary(None, discarded=True))
         self.tags.write()

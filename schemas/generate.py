@@ -1,4 +1,4 @@
-"""Writes the contracts down for others: JSON Schemas of events and settings, and the table of settings.
+"""Writes the contracts down for others: JSON Schemas of events, settings and configuration, and the table of settings.
 
 `python -m schemas.generate` writes; with `--check` it only compares, names what differs and exits 1. The models are the
 source: nothing here is to be said that they do not say.
@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from pydantic.json_schema import GenerateJsonSchema
 
+from schemas.configuration.files import TOPICS
 from schemas.events import CONTACT_EVENT, MODELS, VERSION, AgentStatus, UnknownAgentEvent, UnknownEvent
 from schemas.settings import FILE, PREFIX, Settings
 
@@ -21,6 +22,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _VERSION_OF_SETTINGS: Final = 1
+_VERSION_OF_CONFIGURATION: Final = 1
 
 
 class _Plain(GenerateJsonSchema):
@@ -38,6 +40,7 @@ def files() -> dict[str, str]:
         "schemas/json/contact-event.schema.json": _json(_contact_event()),
         "schemas/json/agent-status.schema.json": _json(_agent_status()),
         "schemas/json/settings.schema.json": _json(_settings()),
+        **{f"schemas/json/{topic}.schema.json": _json(_topic(topic)) for topic in TOPICS},
         "docs/settings.md": _table(),
     }
 
@@ -81,6 +84,12 @@ def _settings() -> dict[str, Any]:
     return _headed(
         Settings.model_json_schema(schema_generator=_Plain), "settings", _VERSION_OF_SETTINGS, f"Pulssi's {FILE}"
     )
+
+
+def _topic(topic: str) -> dict[str, Any]:
+    """Give the schema of one configuration file."""
+    schema = TOPICS[topic].model_json_schema(schema_generator=_Plain)
+    return _headed(schema, topic, _VERSION_OF_CONFIGURATION, f"Pulssi's {topic}.toml")
 
 
 def _json(schema: dict[str, Any]) -> str:

@@ -15,13 +15,16 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
+from schemas.zones import zone_name
+
 PREFIX: Final = "PULSSI_"
 FILE: Final = "pulssi.toml"
+#: Says the centre's time zone where neither the environment nor `pulssi.toml` does.
+CENTRE_FILE: Final = "centre.toml"
 
 _LAST_PORT: Final = 65_535
 
@@ -65,16 +68,6 @@ def _brokers(value: str) -> str:
     return ",".join(brokers)
 
 
-def _zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (ValueError, OSError, LookupError):  # LookupError: not found; the others: no such path, a folder
-        near = difflib.get_close_matches(value, available_timezones(), n=1)
-        meant = f"; did you mean {near[0]}?" if near else ""
-        raise ValueError(f"must be the name of a time zone, such as Europe/Helsinki{meant}") from None
-    return value
-
-
 class Settings(BaseModel):
     """Everything a part of Pulssi is told from outside. Times end in their unit."""
 
@@ -106,8 +99,9 @@ class Settings(BaseModel):
     partitions: int = Field(default=4, ge=1, le=1024, description="Partitions of each topic, when they are made.")
     replication: int = Field(default=1, ge=1, le=7, description="Copies of each topic, when they are made.")
     retention_days: int = Field(default=7, ge=1, le=3650, description="How long the event topics keep records.")
-    time_zone: Annotated[str, AfterValidator(_zone)] = Field(
-        default="UTC", description="The centre's time zone, as in `Europe/Helsinki`: where today begins."
+    time_zone: Annotated[str, AfterValidator(zone_name)] = Field(
+        default="UTC",
+        description="The centre's time zone, as in `Europe/Helsinki`: where today begins; also in `centre.toml`.",
     )
     worker_port: int = Field(
         default=6066, ge=0, le=65535, description="The worker's health and metrics; 0: any free port."
@@ -166,14 +160,29 @@ def _read(folder: Path) -> tuple[str, dict[str, object]]:
         raise SettingsError([f"{path}: is not TOML: {error}"]) from None
 
 
+def config_folder(environment: Mapping[str, str] | None = None) -> Path | None:
+    """Give the configuration folder that the environment names; None where it names none."""
+    named = (os.environ if environment is None else environment).get(f"{PREFIX}CONFIG")
+    return Path(named) if named else None
+
+
+def _of_the_centre(folder: Path | None) -> dict[str, object]:
+    """Take the time zone from `centre.toml`, so that all parts have the same one; its faults are told elsewhere."""
+    try:
+        text = "" if folder is None else (folder / CENTRE_FILE).read_text(encoding="utf-8-sig")
+        named = tomllib.loads(text).get("time_zone")
+        return {"time_zone": zone_name(named)} if isinstance(named, str) else {}
+    except (OSError, ValueError):  # a file that is no TOML or no UTF-8, a zone that is none
+        return {}
+
+
 def load(environment: Mapping[str, str] | None = None, folder: Path | None = None) -> Settings:
     """Read the settings from the environment over `pulssi.toml` in `folder` (default: `PULSSI_CONFIG`).
 
     Raises SettingsError with every fault at once, each naming the setting and where it was set.
     """
     environment = os.environ if environment is None else environment
-    if folder is None and environment.get(f"{PREFIX}CONFIG"):
-        folder = Path(environment[f"{PREFIX}CONFIG"])
+    folder = folder or config_folder(environment)
     text, in_file = ("", {}) if folder is None else _read(folder)
     in_environment = _from_environment(environment)
     # Each place is judged by itself, so that a fault in the file shows though the environment overrides it.
@@ -183,7 +192,7 @@ def load(environment: Mapping[str, str] | None = None, folder: Path | None = Non
     ]
     if faults:
         raise SettingsError(faults)
-    return Settings.model_validate({**in_file, **in_environment})
+    return Settings.model_validate({**_of_the_centre(folder), **in_file, **in_environment})
 
 
 def _faults(given: Mapping[str, object]) -> list[tuple[str, str]]:

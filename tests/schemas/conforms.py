@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-_SAYING_NOTHING: Final = frozenset({"$schema", "$id", "$defs", "title", "description", "default", "format"})
+_SAYING_NOTHING: Final = frozenset({"$schema", "$id", "$defs", "title", "description", "default", "examples", "format"})
 
 _TYPES: Final[Mapping[str, Callable[[Any], bool]]] = MappingProxyType(
     {

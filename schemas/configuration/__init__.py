@@ -1,0 +1,1 @@
+"""The configuration folder: TOML files by topic, what they may say, and the rules that come of them."""

@@ -1,0 +1,190 @@
+"""The configuration files, a model each: what may stand in them. What one file says of another is checked elsewhere."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import Field, model_validator
+
+from schemas.calendars import Span
+from schemas.configuration.fields import (
+    Country,
+    Day,
+    Duration,
+    DurationOrNone,
+    Moment,
+    Name,
+    Section,
+    Spans,
+    Zone,
+)
+from schemas.policies import Metric
+
+WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_WORKING_DAYS: Final = 5
+
+
+class PerChannel(Section):
+    """A duration for each channel; what is left out has its default."""
+
+    chat: Duration | None = None
+    email: Duration | None = None
+    call: Duration | None = None
+
+
+class Centre(Section):
+    """`centre.toml`: what holds for the whole centre."""
+
+    time_zone: Zone | None = Field(default=None, description="Where the centre is: days, weeks and `valid_from`.")
+    calendar: Name | None = Field(default=None, description="The calendar of queues that name none.")
+    short_abandon: DurationOrNone | None = Field(
+        default=None, description="An abandonment before this is short: nobody could have answered."
+    )
+    patience: PerChannel = Field(default=PerChannel(), description="A response that takes longer counts as slow.")
+    horizons: PerChannel = Field(
+        default=PerChannel(), description="How long a contact stays in memory after its last event."
+    )
+    bad_record_share: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        default=None, description="A run of records of which more than this share is bad stops the worker."
+    )
+
+
+class Week(Section):
+    """Opening hours by weekday; a day beats `weekdays` and `weekend`, these beat `every_day`; no hours: closed."""
+
+    every_day: Spans | None = None
+    weekdays: Spans | None = None
+    weekend: Spans | None = None
+    monday: Spans | None = None
+    tuesday: Spans | None = None
+    wednesday: Spans | None = None
+    thursday: Spans | None = None
+    friday: Spans | None = None
+    saturday: Spans | None = None
+    sunday: Spans | None = None
+
+    def spans(self) -> tuple[tuple[Span, ...], ...]:
+        """Give each weekday's spans, Monday first."""
+        return tuple(self._of(number, name) for number, name in enumerate(WEEKDAYS))
+
+    def _of(self, number: int, name: str) -> tuple[Span, ...]:
+        own: Spans | None = getattr(self, name)
+        part = self.weekdays if number < _WORKING_DAYS else self.weekend
+        return next((spans for spans in (own, part, self.every_day) if spans is not None), ())
+
+
+class CalendarEntry(Section):
+    """One calendar's hours; another of the same name with a later `valid_from` takes its place from that day on."""
+
+    name: Name
+    valid_from: Day | None = Field(default=None, description="The first day, in the calendar's own time zone.")
+    time_zone: Zone | None = Field(default=None, description="Default: the centre's.")
+    holidays: Country | None = Field(default=None, description="Closed on the public holidays there.")
+    week: Week = Week()
+    closed: list[Day] = Field(default=[], description="Days on which it is closed.")
+    extra: dict[Day, Spans] = Field(default={}, description="Days with hours of their own, whatever day that is.")
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        both = sorted(set(self.closed) & self.extra.keys())
+        if both:
+            raise ValueError(f"{both[0]} is closed and has hours of its own: take one away")
+        return self
+
+
+class Calendars(Section):
+    """`calendars.toml`: when somebody is there."""
+
+    calendar: list[CalendarEntry] = Field(default=[])
+
+
+class QueueEntry(Section):
+    """What holds for one queue."""
+
+    name: Name
+    calendar: Name | None = Field(default=None, description="Default: the centre's.")
+    time_zone: Zone | None = Field(default=None, description="Where the queue is; default: the centre's.")
+
+
+class Queues(Section):
+    """`queues.toml`: queues that differ from the centre."""
+
+    queue: list[QueueEntry] = Field(default=[])
+
+
+class PolicyEntry(Section):
+    """One policy; another of the same name with a later `valid_from` takes its place from then on."""
+
+    name: Name
+    metric: Metric
+    target: Duration = Field(description="Within this time.")
+    objective: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=0.8, description="The share of contacts that is to be within the target."
+    )
+    channel: Literal["chat", "email", "call"] | None = None
+    queue: Name | None = None
+    priority: Literal["low", "normal", "high", "urgent"] | None = None
+    segment: Name | None = None
+    warning: DurationOrNone | None = Field(
+        default=None, description="How long before the breach a contact is at risk; default: a quarter of the target."
+    )
+    calendar: Name | None = Field(default=None, description="Default: the queue's, else the centre's.")
+    clock: Literal["time", "calendar"] | None = Field(
+        default=None,
+        description="What the target is held against: clock time, or business time in the calendar. Default: the "
+        "calendar where the policy names one, else clock time.",
+    )
+    formula: Literal["short_excluded", "answered_only", "offered", "abandons_met", "excluding_abandoned_within"] = (
+        "short_excluded"
+    )
+    window: Duration | None = Field(default=None, description="Over how long the objective is judged.")
+    minimum_volume: Annotated[int, Field(ge=0)] = Field(
+        default=0, description="From how many contacts in the window on it is judged."
+    )
+    valid_from: Moment | None = None
+    valid_until: Moment | None = None
+
+    @model_validator(mode="after")
+    def _warning_fits(self) -> Self:
+        if self.warning is not None and self.warning > self.target:
+            raise ValueError("the warning is longer than the target")
+        return self
+
+
+class Policies(Section):
+    """`policies.toml`: what is promised. The first policy of a metric whose conditions hold applies."""
+
+    policy: list[PolicyEntry] | None = Field(default=None, description="Left out: the defaults; []: none.")
+
+
+class TagEntry(Section):
+    """One tag that is known."""
+
+    name: Name
+    aliases: list[Name] = Field(default=[], description="Other names of it.")
+    valid_from: Moment | None = None
+    valid_until: Moment | None = None
+
+
+class TaxonomyFile(Section):
+    """`taxonomy.toml`: the tags that are known, with other names of each."""
+
+    tag: list[TagEntry] | None = Field(default=None, description="Left out: every tag is known.")
+
+
+#: Each file's name without its ending, and what it may say.
+TOPICS: Final[dict[str, type[Section]]] = {
+    "centre": Centre,
+    "calendars": Calendars,
+    "queues": Queues,
+    "policies": Policies,
+    "taxonomy": TaxonomyFile,
+}
+
+#: Where a file has entries of one kind, and what each may say.
+ENTRIES: Final[dict[tuple[str, str], type[Section]]] = {
+    ("calendars", "calendar"): CalendarEntry,
+    ("queues", "queue"): QueueEntry,
+    ("policies", "policy"): PolicyEntry,
+    ("taxonomy", "tag"): TagEntry,
+}

@@ -1,0 +1,59 @@
+"""Keeps the rules of a configuration folder that may change under a running part: a faulty change is never taken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from schemas.configuration.files import TOPICS
+from schemas.configuration.reading import ConfigurationError
+from schemas.configuration.rules import load_rules
+from schemas.policies import Rules
+
+#: How often a part looks whether a file has changed.
+LOOK_EVERY_S: Final = 2.0
+
+#: What a file looks like from outside: when it was written, its length, and which file it is; None: not there.
+_Look = tuple[int, int, int] | None
+
+
+class Watched:
+    """The rules in force, and whether the folder says something else by now."""
+
+    def __init__(self, folder: Path | None, time_zone: str | None = None) -> None:
+        """Load the rules; `time_zone` is the centre's. Raises ConfigurationError."""
+        self._folder = folder
+        self._time_zone = time_zone
+        self._seen = self._look()
+        self.rules = load_rules(folder, time_zone)
+
+    def changed(self, *, refused: Callable[[list[str]], None]) -> Rules | None:
+        """Give new rules where the files say others than those in force, else None.
+
+        A faulty change is told to `refused`, once, and what is in force stays.
+        """
+        seen = self._look()
+        if seen == self._seen:
+            return None
+        self._seen = seen
+        try:
+            rules = load_rules(self._folder, self._time_zone)
+        except ConfigurationError as error:
+            refused(error.faults)
+            return None
+        if rules == self.rules:
+            return None
+        self.rules = rules
+        return rules
+
+    def _look(self) -> list[_Look]:
+        return [] if self._folder is None else [_outside(self._folder / f"{topic}.toml") for topic in TOPICS]
+
+
+def _outside(path: Path) -> _Look:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino

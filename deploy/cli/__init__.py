@@ -9,13 +9,17 @@ import click
 
 COMMANDS: Final = {
     "broker": "deploy.cli.parts:broker",
+    "check-config": "deploy.cli.configuration:check_config",
     "clickhouse": "deploy.cli.parts:clickhouse",
     "dashboards": "deploy.cli.dashboards:dashboards",
     "demo": "deploy.cli.up:demo",
     "down": "deploy.cli.up:down",
     "drain": "deploy.cli.drain:drain",
+    "explain": "deploy.cli.explain:explain",
+    "init": "deploy.cli.configuration:init",
     "migrate": "deploy.cli.migrate:migrate",
     "query": "deploy.cli.query:query",
+    "reconcile": "deploy.cli.reconcile:reconcile_command",
     "replay": "deploy.cli.replay:replay",
     "simulate": "deploy.cli.simulate:simulate",
     "sink": "deploy.cli.parts:sink",

@@ -36,7 +36,7 @@ def milliseconds(moment: datetime) -> int:
     return (moment - _EPOCH) // timedelta(milliseconds=1)
 
 
-def moment(text: str, zone: ZoneInfo, now: datetime) -> datetime:
+def moment(text: str, zone: ZoneInfo, now: datetime, option: str = "--start") -> datetime:
     """Read `now`, `midnight` (the last one in `zone`), or RFC 3339; without a zone it is meant in `zone`.
 
     Raises click.BadParameter.
@@ -50,6 +50,6 @@ def moment(text: str, zone: ZoneInfo, now: datetime) -> datetime:
     except ValueError:
         raise click.BadParameter(
             f"{text!r} is no point in time: write it like 2026-03-02T08:00:00+02:00, `midnight` or `now`",
-            param_hint="'--start'",
+            param_hint=f"'{option}'",
         ) from None
     return read if read.tzinfo is not None else read.replace(tzinfo=zone)

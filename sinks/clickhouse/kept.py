@@ -39,7 +39,7 @@ class Span(NamedTuple):
 
 
 class Between(NamedTuple):
-    """Contacts whose ids come after one, up to and including another; None: to the last."""
+    """Contacts whose ids come after one, up to and including another; None: to the last. Twice the same: that one."""
 
     after: str
     last: str | None
@@ -152,7 +152,9 @@ class KeptRows:
         """Read rows of contacts between two ids, but of those without an event in the span."""
         parameters: dict[str, Any] = {"after": between.after.encode().hex(), **span._asdict()}
         ids = _AFTER
-        if between.last is not None:
+        if between.last == between.after:
+            ids = "contact_id = unhex({after:String})"
+        elif between.last is not None:
             parameters["last"] = between.last.encode().hex()
             ids += " AND contact_id <= unhex({last:String})"
         where = ids
@@ -179,7 +181,8 @@ class KeptRows:
         """Find contacts whose ids end, or begin, as the one given: people know a source's own number."""
         rows = self._rows(
             "SELECT contact_id FROM contacts_rows FINAL WHERE endsWith(contact_id, unhex({id:String}))"
-            " OR startsWith(contact_id, unhex({id:String})) ORDER BY last_at DESC LIMIT {most:UInt32}",
+            " OR startsWith(contact_id, unhex({id:String}))"
+            " ORDER BY endsWith(contact_id, concat(':', unhex({id:String}))) DESC, last_at DESC LIMIT {most:UInt32}",
             {"id": contact_id.encode().hex(), "most": most},
         )
         return [str(row[0]) for row in rows]

@@ -1,0 +1,238 @@
+"""`pulssi explain`: one contact's events and numbers, and how the one came of the other."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+from zoneinfo import ZoneInfo
+
+import click
+
+from deploy.cli.common import (
+    ANSWER_IS_NO,
+    UNREACHABLE,
+    UNUSABLE,
+    data_option,
+    fail,
+    json_option,
+    quiet_clients,
+    stack_settings,
+)
+from deploy.cli.rules import rules_or_exit
+
+if TYPE_CHECKING:
+    from schemas.samples import Sample
+    from sinks.reconcile.explaining import Unknown
+    from sinks.reconcile.history import Correction
+    from sinks.reconcile.story import EventTold, Explanation, SampleTold
+
+_Told = TypeVar("_Told")
+
+_MINUTE_MS: Final = 60_000
+#: Samples of which a reader expects to be told the policy.
+_HELD: Final = frozenset({"first_response", "abandoned", "resolution", "next_response"})
+#: Of the summary: what is told, in which words.
+_GLANCE: Final = (
+    ("queue", "queue"),
+    ("priority", "priority"),
+    ("team", "team"),
+    ("segment", "segment"),
+    ("agents", "agents"),
+    ("tags", "tags"),
+    ("started_at", "started"),
+    ("first_response_ms", "first response after"),
+    ("abandoned_at", "abandoned"),
+    ("resolved_at", "resolved"),
+    ("handle_ms", "handled for"),
+    ("replies", "replies"),
+    ("reopens", "reopened"),
+    ("handling", "segments still open"),
+    ("waiting_since", "waits for a human since"),
+    ("awaiting_since", "waits for a reply since"),
+)
+
+
+class _Words:
+    """Times in the reader's zone, durations, and columns, as people read them."""
+
+    def __init__(self, zone: ZoneInfo) -> None:
+        self.zone = zone
+
+    def moment(self, at: int, sep: str = " ") -> str:
+        """Write a time; `at` in UTC milliseconds."""
+        whole = datetime.fromtimestamp(at // 1000, UTC).astimezone(self.zone)
+        return whole.replace(microsecond=at % 1000 * 1000).isoformat(sep, "milliseconds")
+
+    @staticmethod
+    def duration(ms: int) -> str:
+        """Write a duration: `3.250 s`, `2:05.000` minutes, `1:00:00.000` hours."""
+        if ms < _MINUTE_MS:
+            return f"{ms / 1000:.3f} s"
+        minutes, rest = divmod(ms, _MINUTE_MS)
+        hours, minutes = divmod(minutes, 60)
+        seconds = f"{rest // 1000:02}.{rest % 1000:03}"
+        return f"{hours}:{minutes:02}:{seconds} h" if hours else f"{minutes}:{seconds} min"
+
+    def value(self, name: str, value: Any) -> str:  # noqa: ANN401 - any column's
+        """Write a value by its column's name."""
+        if isinstance(value, int) and not isinstance(value, bool):
+            if name == "at" or name.endswith(("_at", "_since")):
+                return self.moment(value)
+            if name.endswith("_ms"):
+                return self.duration(value)
+        if isinstance(value, list | tuple):
+            return ", ".join(map(str, value))
+        return "nothing" if value is None else str(value)
+
+
+@click.command()
+@click.argument("contact")
+@click.option(
+    "--time-zone", "zone_name", metavar="ZONE", help="The zone that times are told in (default: the centre's)."
+)
+@data_option
+@json_option
+def explain(contact: str, zone_name: str | None, data: Path | None, *, as_json: bool) -> None:
+    """Tell how a contact's numbers came about.
+
+    Its events in the order in which they count, what started the first-response clock and what did not answer it, each
+    sample with the event and the policy behind it, what was taken back and why, and what is missing. What people wrote
+    is not shown. A contact that is not there ends with 1.
+
+    Example: pulssi explain desk:acme:4711 --time-zone Europe/Helsinki
+    """
+    from sinks.port import KeeperAwayError, KeeperUnfitError  # noqa: PLC0415 - half a second, not for `--help`
+    from sinks.reconcile.explaining import Unknown, explain_contact  # noqa: PLC0415 - as above
+
+    quiet_clients()
+    settings = stack_settings(data)
+    try:
+        zone = ZoneInfo(zone_name or settings.time_zone)
+    except (ValueError, OSError, LookupError):
+        fail(f"--time-zone: no time zone {zone_name!r}; one is Europe/Helsinki", UNUSABLE)
+    contact_id = unicodedata.normalize("NFC", contact.strip())
+    try:
+        found = explain_contact(settings, rules_or_exit(settings), contact_id)
+    except (KeeperAwayError, KeeperUnfitError) as error:
+        fail(str(error), UNREACHABLE)
+    if isinstance(found, Unknown):
+        fail(_hint(contact_id, found), ANSWER_IS_NO)
+    words = _Words(zone)
+    if as_json:
+        click.echo(json.dumps(_plain(words, dataclasses.asdict(found)), indent=2, ensure_ascii=False))
+        return
+    for line in _lines(words, found):
+        click.echo(line)
+
+
+def _hint(contact_id: str, unknown: Unknown) -> str:
+    if unknown.has_rows:
+        return f"no event of contact {contact_id} is archived, though rows of it are kept: `pulssi reconcile` says more"
+    if unknown.alike:
+        return f"there is no contact {contact_id}; did you mean {', '.join(unknown.alike)}?"
+    return f"there is no contact {contact_id}: is the id whole (source:account:number), and is all in (`pulssi drain`)?"
+
+
+def _plain(words: _Words, value: Any, name: str = "") -> Any:  # noqa: ANN401 - any JSON value
+    """Write times as RFC 3339 in the reader's zone, all else as it is."""
+    if isinstance(value, dict):
+        return {key: _plain(words, inner, str(key)) for key, inner in value.items()}
+    if hasattr(value, "_asdict"):
+        return _plain(words, value._asdict())
+    if isinstance(value, list | tuple):
+        return [_plain(words, inner, name) for inner in value]
+    if isinstance(value, int) and (name in {"at", "since"} or name.endswith(("_at", "_since"))):
+        return words.moment(value, "T")
+    return value
+
+
+def _lines(words: _Words, found: Explanation) -> Iterator[str]:
+    yield f"contact {found.contact_id} ({found.channel}); times in {words.zone.key}"
+    state = [name for name in ("open", "partial", "discarded") if found.summary[name]]
+    yield f"  {', '.join(state) or 'not open'}"
+    for name, says in _GLANCE:
+        if found.summary[name]:
+            yield f"  {says}: {words.value(name, found.summary[name])}"
+    clock = (f"  {words.moment(told.at)}  {told.says}  [{told.event_id}]" for told in found.clock)
+    yield from _section("events, in the order in which they count", _each(words, _event, found.events))
+    yield from _section("the clock of the first response", clock)
+    yield from _section("samples", _each(words, _sample, found.samples), "none")
+    yield from _section(
+        "taken back or corrected since the first event came", _each(words, _correction, found.corrections)
+    )
+    yield from _section("missing", (f"  {line}" for line in found.missing))
+    yield from _differences(words, found)
+
+
+def _each(words: _Words, tell: Callable[[_Words, _Told], Iterator[str]], all_of_them: Iterable[_Told]) -> Iterator[str]:
+    return (line for one in all_of_them for line in tell(words, one))
+
+
+def _section(title: str, lines: Iterable[str], where_empty: str = "") -> Iterator[str]:
+    """Put a title above lines; nothing where there are none, or what stands for that."""
+    told = list(lines) or ([f"  {where_empty}"] if where_empty else [])
+    if told:
+        yield from ("", title, *told)
+
+
+def _event(words: _Words, event: EventTold) -> Iterator[str]:
+    fields = " ".join(f"{name}={words.value(name, value)}" for name, value in event.fields.items())
+    mark = " " if event.counts else "x"
+    yield f"{mark} {words.moment(event.at)}  {event.type}  [{event.event_id}]  {fields}".rstrip()
+    if event.late:
+        yield f"      arrived at {words.moment(event.received_at)}, behind events that happened later"
+    for note in event.notes:
+        yield f"      {note}"
+
+
+def _sample(words: _Words, told: SampleTold) -> Iterator[str]:
+    since = f" (since {words.moment(told.since)})" if told.since is not None else ""
+    value = f": {words.duration(told.values['value_ms'])}" if "value_ms" in told.values else ""
+    yield f"  {words.moment(told.at)}  {told.sample}{value}{since}"
+    fields = " ".join(f"{name}={words.value(name, each)}" for name, each in told.values.items() if name != "value_ms")
+    yield f"      by {told.type or 'no event'} [{told.caused_by or ''}]  {fields}".rstrip()
+    if told.policy and told.target_ms is not None:
+        held = "within" if told.within else "beyond"
+        yield f"      {held} the target of policy {told.policy}: {words.duration(told.target_ms)}"
+    elif told.sample in _HELD:
+        yield "      held against no policy"
+
+
+def _correction(words: _Words, correction: Correction) -> Iterator[str]:
+    before, after = correction.before, correction.after
+    what = f"{before.sample}{f' {before.tag}' if before.tag else ''} at {words.moment(before.at)}"
+    if after is None:
+        yield f"  {what} was taken back: {correction.by.says}"
+        return
+    yield f"  {what} was corrected: {correction.by.says}"
+    yield f"      {_changes(words, before, after)}"
+
+
+def _changes(words: _Words, before: Sample, after: Sample) -> str:
+    return "; ".join(
+        f"{name}: {words.value(name, one)} became {words.value(name, other)}"
+        for name, one, other in zip(before._fields, before, after, strict=True)
+        if one != other
+    )
+
+
+def _differences(words: _Words, found: Explanation) -> Iterator[str]:
+    if not found.differences:
+        return
+    yield ""
+    if found.being_written:
+        yield "it is being written: ClickHouse does not have all of it yet"
+        return
+    yield "what ClickHouse keeps otherwise"
+    for each in found.differences:
+        key = " ".join(str(value) for name, value in each.key.items() if name != "contact_id")
+        columns = "; ".join(
+            f"{name}: is {words.value(name, is_)}, should be {words.value(name, should)}"
+            for name, (is_, should) in each.columns.items()
+        )
+        yield f"  {each.table} {key}: {each.kind} {columns}".rstrip()

@@ -1,0 +1,153 @@
+"""`pulssi reconcile`: fold the archive anew, compare with what the stream wrote, and mend what a crash left behind."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
+
+import click
+
+from deploy.cli.common import (
+    ANSWER_IS_NO,
+    DONE,
+    UNREACHABLE,
+    UNUSABLE,
+    data_option,
+    fail,
+    json_option,
+    quiet_clients,
+    stack_settings,
+)
+from deploy.cli.moments import milliseconds, moment
+from deploy.cli.rules import rules_or_exit
+from schemas.settings import Settings
+
+if TYPE_CHECKING:
+    from sinks.clickhouse.kept import Span
+    from sinks.reconcile.findings import Difference, Report
+
+_ROWS: Final = {"samples": "samples", "contacts": "contacts", "panes": "panes", "tag_panes": "tag panes"}
+_MEANS: Final = {
+    "missing": "missing",
+    "too much": "too much",
+    "different": "with another value",
+    "not archived": "that the archive lacks events of, and so proves nothing about",
+    "another configuration": "held against another configuration, which is kept as promised",
+}
+
+
+def _span(settings: Settings, since: str | None, until: str | None) -> Span:
+    from sinks.clickhouse.kept import Span  # noqa: PLC0415 - half a second of imports, not for `--help`
+
+    zone, now = ZoneInfo(settings.time_zone), datetime.now(UTC)
+    bounds = {
+        name: milliseconds(moment(text, zone, now, f"--{option}"))
+        for name, option, text in (("begin", "from", since), ("end", "to", until))
+        if text is not None
+    }
+    span = Span(**bounds)
+    if span.begin >= span.end:
+        fail("--from must lie before --to", UNUSABLE)
+    return span
+
+
+def _run(settings: Settings, span: Span, *, mends: bool, listed: int) -> Report:
+    from deploy.cli.feeding import Meter  # noqa: PLC0415 - as above
+    from sinks.reconcile.audit import mend, reconcile  # noqa: PLC0415 - as above
+
+    rules = rules_or_exit(settings)
+    with Meter("comparing", 1.0) as meter:
+
+        def tell(what: str, done: int, of: int) -> None:
+            if meter.due():
+                # Contacts are folded, panes only added up: by far the most of the time goes into the first.
+                share = done / of if of else 1.0
+                meter.show(0.8 * share if what == "contacts" else 0.8 + 0.2 * share, f"{what} {done:,} of {of:,}")
+
+        if mends:
+            return mend(settings, rules, span=span, all_ended=False, tell=tell, listed=listed)
+        return reconcile(settings, rules, span=span, tell=tell, listed=listed)
+
+
+@click.command("reconcile")
+@click.option("--from", "since", metavar="T", help="Contacts with an event from then on, and panes from that hour on.")
+@click.option("--to", "until", metavar="T", help="Contacts with an event before then, and panes before.")
+@click.option("--repair", "mends", is_flag=True, help="Mend what differs, where the epoch that wrote it has ended.")
+@click.option(
+    "--list", "listed", type=click.IntRange(0), default=20, show_default=True, help="Differences to list of each kind."
+)
+@data_option
+@json_option
+def reconcile_command(
+    since: str | None, until: str | None, listed: int, data: Path | None, *, mends: bool, as_json: bool
+) -> None:
+    """Fold the archived events anew and compare with what the stream wrote.
+
+    Compared are samples, contacts, and panes with what the samples add up to. It may run beside a running stream: what
+    is being written is left out, and counted. Ends with 1 where anything differs. A sample that was held against an
+    earlier policy or taxonomy is told, and is no difference.
+
+    T is RFC 3339, `midnight` or `now`; without a zone it is the centre's time.
+
+    Example: pulssi reconcile --from midnight
+    """
+    from sinks.port import KeeperAwayError, KeeperUnfitError  # noqa: PLC0415 - as above
+
+    quiet_clients()
+    settings = stack_settings(data)
+    span = _span(settings, since, until)
+    try:
+        report = _run(settings, span, mends=mends, listed=listed)
+    except (KeeperAwayError, KeeperUnfitError) as error:
+        fail(str(error), UNREACHABLE)
+    if as_json:
+        click.echo(json.dumps(report.as_json(), indent=2, default=str))
+    else:
+        for line in _told(report, mends=mends):
+            click.echo(line)
+    if not report.ok:
+        fail(f"{report.standing:,} differences", ANSWER_IS_NO)
+    raise SystemExit(DONE)
+
+
+def _told(report: Report, *, mends: bool) -> Iterator[str]:
+    compared = ", ".join(f"{report.compared[table]:,} {name}" for table, name in _ROWS.items())
+    yield f"compared {compared}"
+    for table, n in sorted(report.left_out.items()):
+        if n:
+            yield f"left out: {n:,} {_ROWS[table]} that are being written"
+    for (table, kind), n in sorted(report.totals.items()):
+        running = report.running[table, kind]
+        note = f" ({running:,} of a running epoch: compared only)" if mends and running else ""
+        yield f"{_ROWS[table]} {_MEANS[kind]}: {n:,}{note}"
+        shown = [each for each in report.differences if (each.table, each.kind) == (table, kind)]
+        for each in shown:
+            yield f"  {_line(each)}"
+        if n > len(shown) > 0:
+            yield f"  and {n - len(shown):,} more"
+    written = ", ".join(f"{n:,} {_ROWS[table]}" for table, n in report.written.items() if n)
+    if written:
+        yield f"mended: wrote {written}"
+    if report.ok and not report.written:
+        yield "nothing differs"
+
+
+def _line(each: Difference) -> str:
+    key = ", ".join(f"{name} {_value(name, value)}" for name, value in each.key.items() if value != "")
+    columns = "; ".join(
+        f"{name}: is {_value(name, is_)}, should be {_value(name, should)}"
+        for name, (is_, should) in each.columns.items()
+        if name not in {"hist", "business_hist"}
+    )
+    only_hist = "the histogram" if each.columns and not columns else columns
+    return f"{key}: {only_hist}" if only_hist else key
+
+
+def _value(name: str, value: Any) -> str:  # noqa: ANN401 - any column's
+    if isinstance(value, int) and (name == "at" or name.endswith(("_at", "_since", "_start"))):
+        return datetime.fromtimestamp(value / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return "nothing" if value is None else str(value)

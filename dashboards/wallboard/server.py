@@ -29,6 +29,7 @@ ASSETS: Final = {
     "/": ("index.html", "text/html"),
     "/wallboard.css": ("wallboard.css", "text/css"),
     "/wallboard.js": ("wallboard.js", "text/javascript"),
+    "/agents.js": ("agents.js", "text/javascript"),
     "/favicon.svg": ("favicon.svg", "image/svg+xml"),
 }
 

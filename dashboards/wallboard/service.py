@@ -25,7 +25,7 @@ from dashboards.wallboard.server import application, edition
 from dashboards.wallboard.snapshot import heading, snapshot
 from schemas.policies import Rules
 from schemas.settings import Settings
-from schemas.topics import CONTACTS, SOURCES, journal_of
+from schemas.topics import SOURCES, journal_of
 from streams.exposition import Metric, Reading, render
 from streams.health import add_routes
 from streams.journal.tail import JournalTail
@@ -66,7 +66,7 @@ class Wallboard:
         self._rules = rules
         self.view = view
         self.freshness = Freshness()
-        self.tail = JournalTail(settings, sources=tuple(CONTACTS.values()))
+        self.tail = JournalTail(settings, sources=SOURCES)
         self.connected = False
         #: When the journals were last asked, by the monotonic clock: a part that hangs is seen by it.
         self.turned = time.monotonic()

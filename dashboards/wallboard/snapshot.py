@@ -27,6 +27,7 @@ no policy), which is never 0.
           "windows": {
             "15m": {
               "offered": 50, "entered": 52, "answered": 45, "abandoned": 3, "resolved": 40,
+              "bot_contained": 4,                     offered, and settled by a bot alone
               "service_level": 0.93, "service_level_live": 0.91,
               "service_levels": {"short_excluded": …, "answered_only": …, "offered": …, "abandons_met": …,
                                  "excluding_abandoned_within": …, and each of them once more as "…_live"},
@@ -40,8 +41,18 @@ no policy), which is never 0.
             }
           }
         }
+      ],
+      "agents": [                 the whole centre (null), then each group; none where no source tells of agents
+        {
+          "group": "sales",                           "": agents who are in no group
+          "by_status": {"available": 3, "busy": 9, "wrap_up": 1, "away": 2, "offline": 6},
+          "untold": 0,                                at work, and no source tells how many slots they have
+          "slots": [{"channel": "chat", "capacity": 39, "used": 21, "free": 12, "unknown": 0}]
+        }
       ]
     }
+
+Of slots `capacity` and `free` are null where no source tells any; `streams.live.agents` says what each counts.
 
 Ages and windows are of `at` while the state is `live`, and stand still while it is not. A group has no `policy` where
 none applies, or where its queues have different ones.
@@ -54,6 +65,7 @@ from typing import Any, Final
 
 from dashboards.wallboard.freshness import Standing
 from schemas.policies import Policy, Rules, policy_for
+from streams.live.agents import AgentsReading
 from streams.live.figures import Durations, Figures
 from streams.live.gauges import Reading
 from streams.live.service_level import DEFAULT, FORMULAS, service_level
@@ -81,6 +93,7 @@ def snapshot(
         "time_zone": time_zone,
         "windows": {name: dict(zip(("from", "to"), view.span(name), strict=True)) for name in windows},
         "groups": [_group(view, group, readings.get(group, _NOBODY), policies.get(group), windows) for group in groups],
+        "agents": [_agents(group, reading) for group, reading in view.agents().items()],
     }
 
 
@@ -136,6 +149,15 @@ def _group(
     }
 
 
+def _agents(group: str | None, reading: AgentsReading) -> dict[str, Any]:
+    return {
+        "group": group,
+        "by_status": reading.by_status,
+        "untold": reading.untold,
+        "slots": [slots._asdict() for slots in reading.slots],
+    }
+
+
 def _now(reading: Reading, now: int) -> dict[str, Any]:
     return {
         "waiting": reading.waiting,
@@ -160,6 +182,7 @@ def _window(view: LiveView, figures: Figures, channel: str | None, formula: str,
         "answered": figures.first_response.n,
         "abandoned": figures.abandoned,
         "resolved": figures.resolved,
+        "bot_contained": figures.bot_contained,
         "service_level": levels[formula],
         "service_level_live": live[f"{formula}_live"],
         "service_levels": {**levels, **live},

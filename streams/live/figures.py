@@ -31,6 +31,8 @@ class Figures(NamedTuple):
     entered: int = 0
     abandoned: int = 0
     resolved: int = 0
+    #: Settled by a bot alone; they are among the offered, and never answered or abandoned.
+    bot_contained: int = 0
     counted: Counted = Counted()
     first_response: Durations = Durations()
     next_response: Durations = Durations()
@@ -55,6 +57,7 @@ def figures(totals: Totals) -> Figures:
         entered=_n(samples.get("entered")),
         abandoned=_n(samples.get("abandoned")),
         resolved=_n(samples.get("resolution")),
+        bot_contained=_n(samples.get("bot_contained")),
         counted=counted(samples),
         first_response=durations(samples.get("first_response")),
         next_response=durations(samples.get("next_response")),

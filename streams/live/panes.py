@@ -20,7 +20,10 @@ KEPT_MS: Final = 26 * 3_600_000
 
 #: The samples that live figures are made of; panes of others are passed over.
 SAMPLES: Final = frozenset(
-    {"offered", "entered", "first_response", "next_response", "abandoned", "handle", "resolution", "rated"}
+    {
+        *("offered", "entered", "first_response", "next_response", "abandoned", "handle", "resolution", "rated"),
+        "bot_contained",
+    }
 )
 
 

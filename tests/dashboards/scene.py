@@ -1,4 +1,4 @@
-"""A believable centre as journal steps: a day so far in three channels, and who waits now."""
+"""A believable centre as journal steps: a day so far in three channels, who waits now, and who is there."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import random
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from schemas.journal import Summary
+from schemas.agents import STATUSES, Stretch, encode_agent
+from schemas.journal import AGENT, Summary
 from schemas.panes import PANE_MS
+from schemas.topics import AGENTS
 from tests.streams.live.steps import Journal, Step, contact, contact_key, pane_of, pane_record, summary, tag_record
 
 
@@ -32,9 +34,38 @@ QUEUES: Final = (
     Queue("chat", "billing", 2.6, 28, 60, 420, 0.04, 3, ("refund", "invoice", "direct debit")),
     Queue("chat", "technical support", 3.1, 34, 60, 610, 0.06, 5, ("outage", "password", "wi-fi", "app")),
     Queue("chat", "orders", 1.8, 22, 60, 350, 0.03, 1, ("delivery", "return", "address")),
+    Queue("chat", "unassigned", 1.4, 0, 60, 0, 0.0, 0, ()),  # the bot's: no human is ever asked for
     Queue("email", "billing", 0.9, 9_800, 86_400, 380, 0.0, 41, ("refund", "invoice")),
     Queue("email", "complaints", 0.3, 30_000, 86_400, 900, 0.0, 17, ("escalation", "delivery", "refund")),
 )
+
+
+class Team(NamedTuple):
+    """A group of agents: how many of each status, and the slots of each of them; none: its source tells none."""
+
+    name: str
+    agents: tuple[int, int, int, int, int]
+    capacity: dict[str, int]
+
+
+TEAMS: Final = (
+    Team("billing", (3, 14, 4, 2, 9), {"call": 1}),
+    Team("technical support", (1, 21, 6, 5, 12), {"call": 1, "chat": 2}),
+    Team("chat care", (12, 9, 0, 3, 4), {"chat": 3}),
+    Team("back office", (6, 3, 1, 0, 130), {"email": 1}),
+    Team("complaints and escalations", (0, 2, 0, 1, 1), {}),
+)
+
+
+def agents_now(now_ms: int) -> Iterator[Step]:
+    """Make the steps that tell who is there."""
+    journal = Journal(AGENTS, 0)
+    for team in TEAMS:
+        for status, how_many in zip(STATUSES, team.agents, strict=True):
+            for number in range(how_many):
+                told = Stretch(now_ms - 60_000, now_ms - 60_000, status, "", [team.name], team.capacity)
+                key = f"{AGENT.decode()}{team.name}-{status}-{number}".encode()
+                yield journal.step((key, encode_agent([told], b"")))
 
 
 def day_so_far(now_ms: int, *, minutes: int = 600, seed: int = 1, partitions: int = 4) -> Iterator[Step]:
@@ -61,6 +92,13 @@ def day_so_far(now_ms: int, *, minutes: int = 600, seed: int = 1, partitions: in
             key = contact_key(f"{queue.channel}-{queue.name}-{number}")
             journal = journals[queue.channel, number % partitions]
             yield journal.step((key, contact(_contact(draw, queue, now_ms, waits=number < queue.waiting))))
+    for number in range(30):
+        key = contact_key(f"in-hand-{number}")
+        team = TEAMS[number % len(TEAMS)]
+        in_hand = summary(channel=next(iter(team.capacity), "chat"), queue="billing", handling=1)
+        in_hand["handling_agents"] = [f"{team.name}-busy-{number // len(TEAMS) % team.agents[1]}"]
+        yield journals[in_hand["channel"], 0].step((key, contact(in_hand)))
+    yield from agents_now(now_ms)
 
 
 def _minute(
@@ -68,6 +106,10 @@ def _minute(
 ) -> Iterator[tuple[bytes, bytes]]:
     offered = sum(draw.random() < rate / 3 for _ in range(3)) if rate < 3 else round(rate)
     if not offered:
+        return
+    if queue.name == "unassigned":
+        for sample in ("offered", "bot_contained"):
+            yield pane_record(start, queue.name, sample, pane_of([0] * offered))
         return
     responses, handles, gone = [], [], []
     for _ in range(offered):

@@ -8,7 +8,10 @@ import pytest
 
 from dashboards.wallboard.freshness import Standing
 from dashboards.wallboard.snapshot import snapshot
+from schemas.agents import STATUSES, Stretch, encode_agent
+from schemas.journal import AGENT
 from schemas.policies import Policy, Rules
+from schemas.topics import AGENTS
 from streams.live.view import live_view
 from tests.streams.live.steps import Journal, contact, contact_key, pane_of, pane_record, summary, tag_record
 
@@ -53,12 +56,24 @@ def said() -> dict[str, Any]:
             chats.step(
                 pane_record(NOW, "vip", "offered", pane_of([0])),
                 pane_record(NOW, "billing", "offered", pane_of([0])),
-                (contact_key("b"), contact(summary(queue="billing", handling=1, awaiting_since=NOW - 7_000))),
+                pane_record(NOW, "billing", "bot_contained", pane_of([0])),
+                (
+                    contact_key("b"),
+                    contact(summary(queue="billing", handling=1, handling_agents=["ann"], awaiting_since=NOW - 7_000)),
+                ),
+            ),
+            Journal(AGENTS).step(
+                _agent("ann", "busy", ["sales", "vip"], {"chat": 3}), _agent("ben", "away", ["sales"], {})
             ),
         ]
     )
     view.move()
     return snapshot(view, RULES, Standing("live", NOW - 100, 0, ""), "Europe/Helsinki", NOW)
+
+
+def _agent(name: str, status: str, groups: list[str], capacity: dict[str, int]) -> tuple[bytes, bytes]:
+    told = Stretch(NOW - 1_000, NOW - 1_000, status, "", groups, capacity)
+    return AGENT + name.encode(), encode_agent([told], b"")
 
 
 def _group(said: dict[str, Any], channel: str | None, queue: str | None) -> dict[str, Any]:
@@ -144,3 +159,21 @@ def test_policies(said: dict[str, Any]) -> None:
     assert _group(said, "chat", None)["policy"] is None
     assert _group(said, None, None)["policy"] is None
     assert {group["formula"] for group in said["groups"]} == {"short_excluded"}
+
+
+def test_a_bot_is_told_beside_the_answers(said: dict[str, Any]) -> None:
+    """What a bot settled is offered and never answered: told for the queue, its channel and the centre."""
+    for group in (("chat", "billing"), ("chat", None), (None, None)):
+        assert _group(said, *group)["windows"]["15m"]["bot_contained"] == 1
+    assert _group(said, "call", "sales")["windows"]["15m"]["bot_contained"] == 0
+
+
+def test_agents_by_group(said: dict[str, Any]) -> None:
+    """The centre first, then each group: agents by status, and the slots in use where they are told."""
+    chat = {"channel": "chat", "capacity": 3, "used": 1, "free": 2, "unknown": 0}
+    by_status = dict.fromkeys(STATUSES, 0)
+    assert said["agents"] == [
+        {"group": None, "by_status": by_status | {"busy": 1, "away": 1}, "untold": 0, "slots": [chat]},
+        {"group": "sales", "by_status": by_status | {"busy": 1, "away": 1}, "untold": 0, "slots": [chat]},
+        {"group": "vip", "by_status": by_status | {"busy": 1}, "untold": 0, "slots": [chat]},
+    ]

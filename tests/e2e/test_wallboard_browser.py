@@ -15,7 +15,10 @@ from typing import Any, Final
 import pytest
 from playwright.async_api import Browser, Locator, Page, async_playwright, expect
 
+from schemas.agents import Stretch, encode_agent
+from schemas.journal import AGENT
 from schemas.settings import Settings, load
+from schemas.topics import AGENTS
 from streams.topics import migrate_topics
 from tests.dashboards.scene import QUEUES, day_so_far
 from tests.dashboards.wallboard_process import Wallboard, minute_now, now_ms, running, write
@@ -71,6 +74,12 @@ async def browser() -> AsyncIterator[Browser]:
         await browser.close()
 
 
+def agent(name: str, status: str, groups: list[str], **capacity: int) -> tuple[bytes, bytes]:
+    """Write the journal record of an agent who is in a state since a second ago."""
+    since = now_ms() - 1_000
+    return AGENT + name.encode(), encode_agent([Stretch(since, since, status, "", groups, capacity)], b"")
+
+
 class Watched:
     """A page, and all that it complained of or asked elsewhere."""
 
@@ -100,7 +109,7 @@ async def _open(browser: Browser, wallboard: Wallboard, path: str = "", **option
 
 async def test_it_shows_the_numbers_and_they_change(settings: Settings, browser: Browser) -> None:
     """A queue's row tells waiting, counts, service level in words, times and tags; a new step changes it in place."""
-    start = minute_now()
+    start, since = minute_now(), now_ms() - 75_000
     journal = Journal(CHAT, 0)
     first = journal.step(
         pane_record(start, "billing", "offered", pane_of([0] * 12)),
@@ -110,7 +119,7 @@ async def test_it_shows_the_numbers_and_they_change(settings: Settings, browser:
         tag_record(start, "billing", "refund", 7),
         (
             contact_key("a"),
-            contact(summary(waiting_since=start - 75_000, clock_since=start - 75_000, target_ms=60_000)),
+            contact(summary(waiting_since=since, clock_since=since, target_ms=60_000)),
         ),
     )
     await write(settings, [first])
@@ -253,11 +262,45 @@ async def test_a_whole_centre_fits(
         if width > 1100:
             assert high <= height
         spilled = await page.evaluate(
-            """() => [...document.querySelectorAll('.row:not(.head) > *, .tile')]
+            """() => [...document.querySelectorAll('.row:not(.head) > *, .tile, .card, .card dt, .statuses, .slots')]
                 .filter((cell) => cell.scrollWidth > cell.clientWidth + 1)
                 .map((cell) => `${cell.className}: ${cell.textContent}`)"""
         )
         assert spilled == []
+        assert watched.complaints == []
+
+
+async def test_agents_are_told_where_a_source_tells_of_them(settings: Settings, browser: Browser) -> None:
+    """No block without agents; then a card a group, and one for all: by status, slots in use and free, or unknown."""
+    start = minute_now()
+    chats, agents = Journal(CHAT, 0), Journal(AGENTS, 0)
+    await write(settings, [chats.step(pane_record(start, "unassigned", "offered", pane_of([0] * 3)))])
+    async with running(settings) as wallboard:
+        watched = await _open(browser, wallboard)
+        page = watched.page
+        await expect(watched.row("chat", "unassigned")).to_be_visible()
+        await expect(page.locator("#agents")).to_be_hidden()
+        told = [
+            agent("ann", "busy", ["care"], chat=3),
+            agent("ben", "available", ["care"], chat=3),
+            agent("cid", "away", ["nights"]),
+            agent("dot", "wrap_up", ["nights"]),
+        ]
+        await write(settings, [agents.step(*told)])
+        cards = page.locator("#agents .card")
+        await expect(cards.locator("dt b")).to_have_text(["All agents", "care", "nights"])
+        care, nights = cards.nth(1), cards.nth(2)
+        await expect(care.locator(".status b")).to_have_text(["1", "1", "0", "0"])
+        await expect(nights.locator(".status b")).to_have_text(["0", "0", "1", "1"])
+        await expect(nights.locator(".slots")).to_have_text("slots are not told")
+        in_hand = contact(summary(handling=1, handling_agents=["ann"]))
+        contained = pane_record(start, "unassigned", "bot_contained", pane_of([0] * 2))
+        await write(settings, [chats.step((contact_key("a"), in_hand), contained)])
+        await expect(care.locator(".slot b")).to_have_text("1 of 6")
+        await expect(care.locator(".slot small")).to_have_text("in use, 5 free")
+        row = watched.row("chat", "unassigned")
+        await expect(row.locator(".cell.num").nth(1)).to_contain_text("2 bot")
+        await expect(row.locator(".name small")).to_have_text("never queued")
         assert watched.complaints == []
 
 

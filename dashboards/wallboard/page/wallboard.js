@@ -18,6 +18,7 @@ const FORMULAS = {
   excluding_abandoned_within: "in time ÷ all but abandons in time",
 };
 const NONE = "–";
+const UNASSIGNED = "unassigned"; // the queue of contacts that named none
 
 const at = (id) => document.getElementById(id);
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
@@ -148,23 +149,24 @@ function makeRow(group) {
   const parts = { title, isChannel };
   for (const name of ["waiting", "longest", "offered", "answered", "abandoned", "rate"]) parts[name] = make(name === "longest" || name === "rate" ? "small" : "b");
   for (const name of ["median", "aht", "toreply"]) parts[name] = make("b");
-  for (const name of ["response90", "handle90", "longestReply"]) parts[name] = make("small");
+  for (const name of ["response90", "handle90", "longestReply", "bot"]) parts[name] = make("small");
   parts.risk = mark("risk");
   parts.breach = mark("breach");
   parts.level = levelParts();
   parts.tags = make("ul", "tags");
   const name = make("div", "name", ...(isChannel && CHANNELS[group.channel] ? [shape(group.channel)] : []), make("b", "", title));
   name.setAttribute("role", "rowheader");
-  name.title = title;
+  name.title = group.queue === UNASSIGNED ? "Contacts that no queue was named for: with a bot, in a menu, or not queued yet" : title;
+  if (group.queue === UNASSIGNED) name.append(make("small", "", "never queued"));
   const level = make("div", "levelcell", make("span", "label", "Service level"), parts.level.node);
   level.setAttribute("role", "cell");
   const tags = make("div", "tagcell", make("span", "label", "Top tags"), parts.tags);
   tags.setAttribute("role", "cell");
   parts.cells = {
     waiting: cell("waiting", "Waiting now", parts.waiting, make("div", "stack", parts.longest, parts.breach.node, parts.risk.node)),
-    offered: cell("num", "Offered", parts.offered),
-    answered: cell("num", "Answered", parts.answered),
-    abandoned: cell("num", "Abandoned", parts.abandoned),
+    offered: cell("num counted", "Offered", parts.offered, make("small")),
+    answered: cell("num counted", "Answered", parts.answered, parts.bot),
+    abandoned: cell("num counted", "Abandoned", parts.abandoned, make("small")),
     response: cell("num pair", "First response", parts.median, parts.response90),
     handle: cell("num pair", "Handle time", parts.aht, parts.handle90),
     toreply: cell("num toreply", "To reply now", parts.toreply, parts.longestReply),
@@ -189,6 +191,8 @@ function drawRow(parts, group) {
     say(parts[name], count(figures[name]));
     parts.cells[name].classList.toggle("quiet", !figures[name]);
   }
+  say(parts.bot, figures.bot_contained ? `${short(figures.bot_contained)} bot` : "");
+  parts.bot.title = figures.bot_contained ? `${count(figures.bot_contained)} settled by a bot, with no human asked for` : "";
   say(parts.median, duration(figures.first_response.p50_ms));
   say(parts.response90, duration(figures.first_response.p90_ms));
   parts.cells.response.classList.toggle("quiet", !figures.first_response.n);
@@ -264,7 +268,7 @@ function drawCentre(group) {
   const judged = latest.groups.filter((each) => each.queue !== null && verdict(each.windows[latest.window].service_level, each.policy) !== "none");
   const met = judged.filter((each) => verdict(each.windows[latest.window].service_level, each.policy) === "met").length;
   set("level", share(figures.service_level), judged.length ? `${met} of ${judged.length} queues on goal` : "");
-  set("offered", count(figures.offered), "");
+  set("offered", count(figures.offered), figures.bot_contained ? `${count(figures.bot_contained)} settled by a bot` : "");
   set("answered", count(figures.answered), figures.offered ? `${share(Math.min(1, figures.answered / figures.offered))} of offered` : "");
   set("abandoned", count(figures.abandoned), figures.offered ? `${share(Math.min(1, figures.abandoned / figures.offered))} of offered` : "");
   set("response", duration(figures.first_response.p50_ms), `90 % in ${duration(figures.first_response.p90_ms)}`);
@@ -287,6 +291,7 @@ function draw() {
   at("empty").hidden = !empty || latest.state !== "live";
   at("board").hidden = at("centre").hidden = empty;
   drawCentre(all);
+  drawAgents(empty ? [] : latest.agents);
   const wanted = new Set();
   const body = at("rows");
   const heard = [];
@@ -306,8 +311,9 @@ function draw() {
     parts.node.remove();
     rows.delete(key);
   }
-  if (body.dataset.rows !== String(rows.size)) {
-    body.dataset.rows = rows.size;
+  const size = `${rows.size} ${at("agents").childElementCount}`;
+  if (body.dataset.size !== size) {
+    body.dataset.size = size;
     fit();
   }
   const formulas = new Set(latest.groups.map((group) => group.formula));

@@ -22,6 +22,7 @@ from deploy.cli.common import (
     quiet_clients,
     stack_settings,
 )
+from deploy.cli.rules import config_option
 from schemas.settings import Settings
 
 POLL_S: Final = 0.5
@@ -76,6 +77,7 @@ def _print_topics(topics: Any) -> None:  # noqa: ANN401 - as in `_topics`
 
 @click.command()
 @data_option
+@config_option
 @json_option
 @click.option("--wait", "wait_s", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS", show_default=True)
 def migrate(data: Path | None, wait_s: float, *, as_json: bool) -> None:

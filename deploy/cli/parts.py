@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from deploy.cli.common import UNREACHABLE, ends_with, fail, settings_or_exit
+from deploy.cli.rules import config_option
 from deploy.embedded.state import folder_for
 from schemas.settings import Settings
 
@@ -76,6 +77,7 @@ def _started(module: str, settings: Settings) -> None:
 
 @click.command()
 @folder_option
+@config_option
 @stdin_option
 def worker(data: Path | None) -> None:
     """Run a stream worker: reads events, folds contacts, writes the journals.
@@ -97,6 +99,7 @@ def worker(data: Path | None) -> None:
 
 
 @click.command()
+@config_option
 @stdin_option
 def sink() -> None:
     """Run the sink: writes what the journals hold, and the events, to ClickHouse.
@@ -107,6 +110,7 @@ def sink() -> None:
 
 
 @click.command()
+@config_option
 @stdin_option
 def wallboard() -> None:
     """Run the wallboard: the live page and its API.

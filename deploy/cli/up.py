@@ -22,6 +22,7 @@ from deploy.cli.common import (
     quiet_clients,
     settings_or_exit,
 )
+from deploy.cli.rules import config_option, rules_or_exit
 from deploy.embedded import state
 from deploy.embedded.state import PartState, StackState, folder_for
 
@@ -45,6 +46,7 @@ port_base_option: Final = click.option(
 
 @click.command()
 @folder_option
+@config_option
 @port_base_option
 @click.option("--detach", is_flag=True, help="Return when all is ready; logs go to DIR/logs; `pulssi down` ends it.")
 @click.option("--in-background", is_flag=True, hidden=True, help="What --detach starts.")
@@ -61,6 +63,7 @@ def up(data: Path | None, port_base: int | None, *, detach: bool, in_background:
 
     quiet_clients()
     settings = settings_or_exit()
+    rules_or_exit(settings)  # else each part would say so by itself, one after the other
     folder = _usable(folder_for(data, os.environ))
     if not detach:
         voice = Files(folder / background.LOGS) if in_background else Terminal()
@@ -95,6 +98,7 @@ def _usable(folder: Path) -> Path:
     type=click.Path(file_okay=False, path_type=Path),
     help="Empty folder to keep what is made (default: a temporary one, removed at the end).",
 )
+@config_option
 @port_base_option
 def demo(rate: float, seed: int, data: Path | None, port_base: int | None) -> None:
     """Show a simulated contact centre: everything on this machine, today so far, then live.
@@ -109,6 +113,7 @@ def demo(rate: float, seed: int, data: Path | None, port_base: int | None) -> No
 
     quiet_clients()
     settings = settings_or_exit()
+    rules_or_exit(settings)  # as above
     shown = Demonstration(rate, seed)
     show = stack.Show(shown.parts, shown.announce)
     if data is not None:

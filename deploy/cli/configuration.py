@@ -1,0 +1,104 @@
+"""`pulssi init` writes a commented configuration folder; `pulssi check-config` says all that is wrong with one."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Final
+
+import click
+
+from deploy.cli.common import UNUSABLE, fail, json_option
+from deploy.cli.rules import config_option
+from schemas.configuration.files import TOPICS
+from schemas.configuration.reading import ConfigurationError
+from schemas.configuration.rules import load_rules
+from schemas.policies import Rules
+from schemas.settings import FILE, PREFIX, Settings, SettingsError, config_folder, load
+
+_TEMPLATES: Final = Path(__file__).resolve().parent.parent / "starting"
+
+_SETTINGS_HEAD: Final = f"""\
+# Settings of the parts: where Kafka and ClickHouse are, ports, the log. Take the `#` before a name away to set one.
+# The environment goes before this file ({PREFIX}KAFKA_BROKERS for kafka_brokers, and so on); passwords belong there.
+"""
+
+
+def _files() -> dict[str, str]:
+    """Give the files to start from."""
+    settings = [
+        f"\n# {field.description}\n#{name} = {json.dumps(field.default)}\n"
+        for name, field in Settings.model_fields.items()
+        if name != "time_zone"  # stands in centre.toml
+    ]
+    return {
+        **{f"{topic}.toml": (_TEMPLATES / f"{topic}.toml").read_text(encoding="utf-8") for topic in TOPICS},
+        FILE: _SETTINGS_HEAD + "".join(settings),
+    }
+
+
+@click.command()
+@click.argument("folder", metavar="[DIR]", type=click.Path(file_okay=False, path_type=Path), default="config")
+def init(folder: Path) -> None:
+    """Write commented configuration files to start from into DIR (default: ./config).
+
+    Every setting stands in them, with its meaning, as a comment: as they are, they change nothing. A file that is there
+    already is never overwritten.
+
+    Example: pulssi init /etc/pulssi
+    """
+    files = _files()
+    there = [name for name in files if (folder / name).exists()]
+    if there:
+        fail(f"{folder} has {', '.join(there)} already: name another folder, or move them away", UNUSABLE)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            with (folder / name).open("x", encoding="utf-8") as file:
+                file.write(text)
+    except OSError as error:
+        fail(f"{folder} cannot be written to: {error.strerror}", UNUSABLE)
+    click.echo(f"{folder}: {', '.join(files)}")
+    click.echo(f"Edit them, then: pulssi check-config {folder} && {PREFIX}CONFIG={folder} pulssi up")
+
+
+@click.command("check-config")
+@click.argument(
+    "folder", metavar="[DIR]", type=click.Path(exists=True, file_okay=False, path_type=Path), required=False
+)
+@config_option
+@json_option
+def check_config(folder: Path | None, *, as_json: bool) -> None:
+    """Check settings, policies, calendars, queues and taxonomy: every fault at once, each with its file and line.
+
+    DIR is the configuration folder (default: PULSSI_CONFIG). Exits with 2 where something is wrong.
+
+    Example: pulssi check-config /etc/pulssi
+    """
+    folder = folder or config_folder()
+    faults: list[str] = []
+    rules, zone = Rules(), None
+    try:
+        settings = load(os.environ, folder)
+        zone = settings.time_zone
+    except SettingsError as error:
+        faults.extend(error.faults)
+    try:
+        rules = load_rules(folder, zone)
+    except ConfigurationError as error:
+        faults.extend(fault for fault in error.faults if fault not in faults)
+    if as_json:
+        click.echo(json.dumps({"ok": not faults, "faults": faults, "version": None if faults else rules.version}))
+    else:
+        for fault in faults:
+            click.echo(f"pulssi: {fault}", err=True)
+        if not faults:
+            click.echo(_told(folder, rules))
+    raise SystemExit(UNUSABLE if faults else 0)
+
+
+def _told(folder: Path | None, rules: Rules) -> str:
+    where = "no configuration folder is named, the defaults hold" if folder is None else f"{folder} is fine"
+    named = ", ".join(policy.name for policy in rules.policies) or "none"
+    return f"{where}: policies {named}; time zone {rules.time_zone}; version {rules.version}"

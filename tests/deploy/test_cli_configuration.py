@@ -1,0 +1,101 @@
+"""`pulssi init` and `check-config`, and what a part does with a configuration that it cannot use."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from deploy.cli import main
+from deploy.embedded.parts import pulssi
+from schemas.configuration.files import TOPICS
+from schemas.configuration.rules import load_rules
+from schemas.policies import DEFAULT_POLICIES, Rules, policy_for
+from schemas.settings import Settings, load
+from tests.deploy.program import Program, clean_environment
+
+_FAULTY = 'short_abandon = "soon"\npatience.cat = "2m"\n'
+
+
+def _run(*arguments: str) -> tuple[int, str]:
+    """Run a command in this process; give its exit code and all that it said."""
+    result = CliRunner().invoke(main, list(arguments), env={"PULSSI_CONFIG": None})
+    return result.exit_code, result.output
+
+
+def test_init_gives_files_that_change_nothing(tmp_path: Path) -> None:
+    """As they are, they are the defaults; every topic has one, and so have the settings."""
+    code, said = _run("init", str(tmp_path / "new" / "folder"))
+    assert (code, f"pulssi check-config {tmp_path / 'new' / 'folder'}" in said) == (0, True)
+    written = {path.name for path in (tmp_path / "new/folder").iterdir()}
+    assert written == {*(f"{topic}.toml" for topic in TOPICS), "pulssi.toml"}
+    assert load_rules(tmp_path / "new/folder") == Rules()
+    assert load({}, tmp_path / "new/folder") == load({})
+    assert _run("check-config", str(tmp_path / "new/folder"))[0] == 0
+
+
+def test_what_init_shows_is_right(tmp_path: Path) -> None:
+    """With every example taken in, the files are without a fault, and the default policies are as without them."""
+    _run("init", str(tmp_path))
+    for path in tmp_path.iterdir():
+        path.write_text(re.sub(r"^#(?=[\[a-z0-9\"])", "", path.read_text(), flags=re.MULTILINE))
+    assert _run("check-config", str(tmp_path))[0] == 0
+    rules = load_rules(tmp_path)
+    for default in DEFAULT_POLICIES:
+        found = policy_for(rules, "first_response", default.channel or "", "q", "normal", "", 0)
+        assert found == default
+    plain = Rules()
+    assert (rules.patience_ms, rules.horizons_ms) == (plain.patience_ms, plain.horizons_ms)
+    assert (rules.short_abandon_ms, rules.bad_record_share) == (plain.short_abandon_ms, plain.bad_record_share)
+    named = set(re.findall(r"^(\w+) =", (tmp_path / "pulssi.toml").read_text(), re.MULTILINE))
+    assert named == Settings.model_fields.keys() - {"time_zone"}
+    assert load({}, tmp_path).model_dump(exclude={"time_zone"}) == load({}).model_dump(exclude={"time_zone"})
+
+
+def test_init_overwrites_nothing(tmp_path: Path) -> None:
+    """Where one of the files is there already, none is written; the exit is 2."""
+    (tmp_path / "queues.toml").write_text("# mine\n")
+    code, said = _run("init", str(tmp_path))
+    assert (code, said.count("\n")) == (2, 1)
+    assert "has queues.toml already" in said
+    assert [path.name for path in tmp_path.iterdir()] == ["queues.toml"]
+
+
+def test_check_config_names_every_fault(tmp_path: Path) -> None:
+    """Faults of settings and rules together, a line each with file and line, and the exit is 2; also as JSON."""
+    (tmp_path / "centre.toml").write_text(_FAULTY)
+    (tmp_path / "pulssi.toml").write_text("\npartitions = 0\n")
+    code, said = _run("check-config", str(tmp_path))
+    assert code == 2
+    assert [line.split(": ")[0:3] for line in said.splitlines()] == [
+        ["pulssi", f"partitions ({tmp_path}/pulssi.toml:2)", "Input should be greater than or equal to 1"],
+        ["pulssi", f"{tmp_path}/centre.toml:1", "short_abandon"],
+        ["pulssi", f"{tmp_path}/centre.toml:2", "patience.cat"],
+    ]
+    code, said = _run("check-config", "--config", str(tmp_path), "--json")
+    report = json.loads(said)
+    assert (code, report["ok"], len(report["faults"]), report["version"]) == (2, False, 3, None)
+
+
+def test_check_config_without_a_folder() -> None:
+    """The defaults hold, and it says so."""
+    code, said = _run("check-config")
+    assert (code, "the defaults hold" in said) == (0, True)
+
+
+@pytest.mark.parametrize("part", ["worker", "wallboard", "up", "demo"])
+def test_a_faulty_configuration_ends_a_part_at_once(part: str, tmp_path: Path) -> None:
+    """Each fault on a line of its own, and the exit is 2."""
+    (tmp_path / "centre.toml").write_text(_FAULTY)
+    program = Program(
+        pulssi(part, "--config", str(tmp_path)), clean_environment(tmp_path, PULSSI_DATA=str(tmp_path / "data"))
+    )
+    assert program.await_end() == 2
+    assert program.lines == [
+        f"pulssi: {tmp_path}/centre.toml:1: short_abandon: must be a duration, such as 20s, 10m, 1h30m or 2d",
+        f"pulssi: {tmp_path}/centre.toml:2: patience.cat: there is no such key; did you mean chat?",
+    ]
+    program.close()

@@ -7,7 +7,7 @@ nothing here may move a position or make a topic.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from aiokafka.errors import OffsetOutOfRangeError
@@ -21,6 +21,9 @@ from streams.journal.tail import connect
 ANSWER_S: Final = 10.0
 _POLL_MS: Final = 150
 
+#: A source topic and a partition of it.
+Place = tuple[str, int]
+
 
 class Lag(NamedTuple):
     """One source partition: events below `end` were produced, those below `next` are in ClickHouse."""
@@ -29,11 +32,13 @@ class Lag(NamedTuple):
     partition: int
     end: int
     next: int
+    #: Contacts whose events are read and wait for ClickHouse.
+    parked: int = 0
 
     @property
     def behind(self) -> int:
         """Offsets that are not in yet. A topic that was made anew, and is not known yet, is wholly behind."""
-        return self.end - self.next if self.next <= self.end else self.end
+        return (self.end - self.next if self.next <= self.end else self.end) + self.parked
 
 
 class Ends:
@@ -54,7 +59,9 @@ class Ends:
 
     async def lags(self, progress: Iterable[Progress]) -> list[Lag]:
         """Compare the ends as of now with what is in. Raises TimeoutError where the broker does not answer."""
+        progress = list(progress)
         nexts = {(row.topic, row.partition): row.next for row in progress}
+        parked = {(row.topic, row.partition): row.parked for row in progress}
         consumer, lags = self._consumer, []
         partitions = sorted(consumer.assignment())
         for tp in partitions:
@@ -66,8 +73,16 @@ class Ends:
             # A log that ends with a transaction's marker, which is no event, is read to its end before it.
             if tp not in unread and at <= end <= await consumer.position(tp):
                 end = at
-            lags.append(Lag(tp.topic, tp.partition, end, at))
+            lags.append(Lag(tp.topic, tp.partition, end, at, parked.get((tp.topic, tp.partition), 0)))
         return lags
+
+    async def ends(self, known: Mapping[Place, int]) -> dict[Place, int]:
+        """Tell where each partition ends now; `known` are ends seen before. Raises TimeoutError."""
+        consumer, partitions = self._consumer, sorted(self._consumer.assignment())
+        for tp in partitions:
+            consumer.seek(tp, known.get((tp.topic, tp.partition), 0))
+        await self._ask(partitions)
+        return {(tp.topic, tp.partition): consumer.highwater(tp) or 0 for tp in partitions}
 
     async def _ask(self, partitions: list[Any]) -> set[Any]:
         """Have every partition fetched once; returns those with records at or behind their positions."""

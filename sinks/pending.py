@@ -13,13 +13,19 @@ from typing import Final, NamedTuple
 from schemas.journal import (
     CONTACT,
     PANE,
+    SUPPLEMENT,
     TAG_PANE,
+    TAG_SUPPLEMENT,
     Head,
     decode_contact,
     decode_pane,
     decode_pane_key,
+    decode_supplement_key,
     decode_tag_pane,
     decode_tag_pane_key,
+    decode_tag_supplement_key,
+    encode_pane_key,
+    encode_tag_pane_key,
 )
 from schemas.topics import channel_of
 from sinks.port import Batch
@@ -81,6 +87,14 @@ class Pending:
                 batch.panes.append(_pane_row(place, key, version, value))
             elif kind == TAG_PANE:
                 batch.tag_panes.append(_tag_pane_row(place, key, version, value))
+            elif kind == SUPPLEMENT:
+                pane, step = decode_supplement_key(key)
+                row = _pane_row(place, encode_pane_key(pane), version, value)
+                batch.panes.append(row._replace(supplement=str(step)))
+            elif kind == TAG_SUPPLEMENT:
+                tag_pane, step = decode_tag_supplement_key(key)
+                tag_row = _tag_pane_row(place, encode_tag_pane_key(tag_pane), version, value)
+                batch.tag_panes.append(tag_row._replace(supplement=str(step)))
         return batch
 
     def _add_contact(self, batch: Batch, place: Place, key: bytes, version: int, value: bytes) -> None:
@@ -102,7 +116,7 @@ class Pending:
 def progress_rows(reached: Iterable[tuple[Place, Reached]], at: int) -> list[Progress]:
     """Say how far the partitions are; `at` in UTC milliseconds."""
     return [
-        Progress(topic, partition, head.epoch, head.next, head.step, head.open, end, at)
+        Progress(topic, partition, head.epoch, head.next, head.step, head.open, end, at, head.parked)
         for (topic, partition), (head, end) in reached
     ]
 

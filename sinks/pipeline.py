@@ -8,19 +8,22 @@ again with the same result. Memory is bounded: a full batch that cannot be writt
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable
 from typing import Final, TypeVar
 
+from aiokafka.errors import KafkaError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential
 
 from schemas.journal import Head
 from schemas.settings import Settings
 from sinks.archive import event_rows
+from sinks.lag import Ends
 from sinks.pending import Pending, Place, Reached, claims, progress_rows
 from sinks.port import Batch, Keeper, KeeperAwayError, KeeperUnfitError
-from sinks.rows import EventRow, Progress
+from sinks.rows import End, EventRow, Progress
 from sinks.sources import SourceReader
 from sinks.vitals import Vitals
 from streams.journal.tail import JournalTail
@@ -34,6 +37,8 @@ STEP_RECORDS: Final = 5_000
 POLL_MS: Final = 100
 #: What a sink says of itself that is not ready yet, though nothing is wrong.
 READING: Final = "the journals are not read to their end yet"
+#: How often it is kept where the source topics end.
+ENDS_EVERY_S: Final = 1.0
 EVENTS_AT_ONCE: Final = 10_000
 
 Answer = TypeVar("Answer")
@@ -58,11 +63,13 @@ class Pipeline:
         self._now = now
         self._tail = JournalTail(settings, group=group)
         self._sources = SourceReader(settings, group)
+        self._ends = Ends(settings)
         self._pending = Pending()
         self._epochs: dict[Place, int] = {}
         self._at = 0
         self._stopping = asyncio.Event()
         self._changed = asyncio.Condition()
+        self._inserting = asyncio.Lock()
         self.started = False
 
     async def start(self) -> None:
@@ -90,6 +97,7 @@ class Pipeline:
         """Let go of the connections."""
         await self._tail.stop()
         await self._sources.stop()
+        await self._ends.stop()
         await asyncio.to_thread(self._keeper.close)
 
     async def run(self) -> None:
@@ -97,6 +105,29 @@ class Pipeline:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._gather())
             tasks.create_task(self._write())
+            tasks.create_task(self._note_ends())
+
+    async def _note_ends(self) -> None:
+        """Keep every second where the source topics end: what a broker that forgets takes with it can be named then."""
+        seen: dict[Place, int] = {}
+        kept: dict[tuple[Place, int], int] = {}
+        await self._ends.start()
+        while not self._stopping.is_set():
+            try:
+                seen = await self._ends.ends(seen)
+            except (KafkaError, TimeoutError) as error:
+                _LOG.info("asking for the ends of the events: %r", error)
+            rows = []
+            for place, end in seen.items():
+                epoch = self._epochs.get(place, 1)
+                if end > kept.get((place, epoch), 0):
+                    kept[place, epoch] = end
+                    rows.append(End(*place, epoch, end, int(self._now() * 1000)))
+            if rows:
+                await self._insert(Batch(ends=rows))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(ENDS_EVERY_S):
+                    await self._stopping.wait()
 
     async def finish(self) -> None:
         """Have `run` come to its end."""
@@ -196,8 +227,12 @@ class Pipeline:
                 await self._keep(Batch(events=rows))
 
     async def _keep(self, batch: Batch) -> None:
-        await self._with_retries(lambda: self._keeper.write(batch))
+        await self._insert(batch)
         self._vitals.wrote(batch)
+
+    async def _insert(self, batch: Batch) -> None:
+        async with self._inserting:  # a keeper is called from one thread at a time
+            await self._with_retries(lambda: self._keeper.write(batch))
 
     def _tick(self) -> int:
         """Tell the time in UTC milliseconds, always later than before: of progress the latest counts."""

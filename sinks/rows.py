@@ -188,6 +188,18 @@ class Progress(NamedTuple):
     journal_end: int
     #: When that was written; the latest counts.
     at: int
+    #: Contacts whose events wait for ClickHouse to tell what they were: read, and not counted yet.
+    parked: int = 0
+
+
+class End(NamedTuple):
+    """Where a source partition ended when the sink last looked."""
+
+    topic: str
+    partition: int
+    epoch: int
+    end: int
+    at: int
 
 
 #: Bits of a version that hold the offset; the epoch stands above them.

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from collections.abc import Awaitable, Callable
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -17,12 +16,13 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from schemas.policies import Rules
 from schemas.settings import Settings
 from schemas.topics import journal_of
+from streams.archive import Archive
 from streams.journal.assembly import Assembly, SuspectError
 from streams.journal.writing import Writer
-from streams.partition import Partition
-
-#: Gives the number of the last epoch of a source partition that was ever kept, 0 where none was.
-LastEpoch = Callable[[str, int], Awaitable[int]]
+from streams.partition import STEP_BYTES, Partition
+from streams.past import Past
+from streams.routing import partition_of
+from streams.sightings import Sightings
 
 _FETCH_BYTES: Final = 8 * 1024 * 1024
 _POLL_MS: Final = 500
@@ -31,8 +31,8 @@ _POLL_RECORDS: Final = 20_000
 _LOG: Final = logging.getLogger(__name__)
 
 
-class JournalLostError(Exception):
-    """The journal's start is not where its opening says: records are missing that no compaction takes."""
+class PartitionsChangedError(Exception):
+    """The source topic has another number of partitions than before; says what to do."""
 
 
 def worker_name() -> str:
@@ -41,19 +41,24 @@ def worker_name() -> str:
 
 
 async def open_partition(
-    settings: Settings, rules: Rules, source: str, number: int, last_epoch: LastEpoch
+    settings: Settings, rules: Rules, source: str, number: int, archive: Archive
 ) -> tuple[Partition, Writer]:
     """Fence, read, and return the partition as of its head with the writer to go on with.
 
-    Raises aiokafka's KafkaError; a writer that was started is stopped then.
+    Raises aiokafka's KafkaError, ArchiveAwayError, and PartitionsChangedError; a writer that was started is stopped
+    then.
     """
     writer = Writer(settings, source, number)
     try:
         opened = await writer.open(worker_name())
+        partitions = await writer.partitions()
         partition = Partition(source, number, rules)
-        found = await _read(settings, partition, opened)
-        epoch = partition.head.epoch if found else 1 + await last_epoch(source, number)
-        partition.begin(opened, epoch)
+        if await _read(settings, partition, opened):
+            _check_count(partition, partitions)
+            epoch = await _epoch_now(settings, partition, archive)
+            partition.begin(opened, epoch, partitions)
+        else:
+            await _begin_anew(partition, opened, partitions, writer, archive, settings)
     except BaseException:
         await writer.stop()
         raise
@@ -62,6 +67,70 @@ async def open_partition(
         *(source, number, len(partition.contacts), len(partition.panes), partition.head.next),
     )
     return partition, writer
+
+
+def _check_count(partition: Partition, partitions: int) -> None:
+    """Refuse to go on where keys belong to other partitions now: contacts would be in two."""
+    before = partition.head.partitions
+    if before and partitions != before:
+        raise PartitionsChangedError(
+            f"{partition.source} has {partitions} partitions, and had {before} when its journal was written. Let the"
+            f" sink come to the journal's end (`pulssi drain` with the old count), delete the topic"
+            f" {journal_of(partition.source)} and run `pulssi migrate`: workers then begin a new epoch, and find what"
+            " was counted in ClickHouse"
+        )
+
+
+async def _epoch_now(settings: Settings, partition: Partition, archive: Archive) -> int:
+    """Tell in which life the source partition is: a new one where its topic was made anew beside the journal."""
+    place, head = (partition.source, partition.number), partition.head
+    sightings = Sightings(settings)
+    try:
+        seen = (await sightings.look({place: head})).get(place)
+    finally:
+        await sightings.stop()
+    if seen is None or seen.life == "same":
+        return head.epoch
+    if seen.life == "gone":
+        if seen.first > head.next:
+            _LOG.error(
+                "%s/%d: events %d to %d are gone from the topic before they were counted: its retention is too short",
+                *(*place, head.next, seen.first - 1),
+            )
+        return head.epoch
+    past = await archive.past(*place)
+    epoch = 1 + max(head.epoch, past.epoch)
+    if past.epoch == head.epoch:
+        _say_lost(partition, past)
+    _LOG.warning("%s/%d was made anew: epoch %d begins; contacts go on", *place, epoch)
+    return epoch
+
+
+def _say_lost(partition: Partition, past: Past) -> None:
+    if past.lost:
+        _LOG.error(
+            "%s/%d: %d events of epoch %d were produced and never archived: they went with the topic, uncounted",
+            *(partition.source, partition.number, past.lost, past.epoch),
+        )
+
+
+async def _begin_anew(
+    partition: Partition, opened: int, partitions: int, writer: Writer, archive: Archive, settings: Settings
+) -> None:
+    """Begin a journal; where epochs ended before it, with what they left behind."""
+    past = await archive.past(partition.source, partition.number)
+    partition.begin(opened, past.epoch + 1, partitions)
+    if not past.epoch:
+        return
+    _say_lost(partition, past)
+    mine = [each for each in past.open if partition_of(each, partitions) == partition.number]
+    found = await archive.contacts(mine)
+    for step in partition.carry(past, found, STEP_BYTES[settings.kafka_kind]):
+        await writer.append(step)
+    _LOG.info(
+        "%s/%d: epoch %d begins with %d open contacts and %d panes of those before it",
+        *(partition.source, partition.number, partition.head.epoch, len(partition.contacts), len(past.panes)),
+    )
 
 
 async def _read(settings: Settings, partition: Partition, opened: int) -> bool:

@@ -6,20 +6,40 @@ object is ahead of its journal and must be thrown away.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Sequence
-from typing import Any, Final, NamedTuple, Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
 
-from schemas.journal import AGENT, CONTACT, HEAD_KEY, PANE, TAG_PANE, Head, encode_head
+import orjson
+
+from schemas.journal import (
+    AGENT,
+    CONTACT,
+    EVICTED,
+    HEAD_KEY,
+    PANE,
+    PARKED,
+    SUPPLEMENT,
+    TAG_PANE,
+    TAG_SUPPLEMENT,
+    Head,
+    decode_summary,
+    encode_head,
+)
+from schemas.panes import PANE_MS
 from schemas.policies import Rules
 from schemas.topics import channel_of
 from streams.core.agents import Agents
-from streams.core.contact import EMPTY, advance
+from streams.core.contact import EMPTY, advance, restored
 from streams.core.contact import decode as decode_contact
-from streams.core.event import Event, event_of
+from streams.core.event import Event, event_of, merge
+from streams.core.evicted import Evicted
 from streams.core.panes import Panes
 from streams.decode import BadRecord, decode
 from streams.journal.assembly import Step
+from streams.past import Kept, Past
+from streams.rounds import Round, Run
+from streams.routing import partition_of
+from streams.steps import DeadLetter, Output, Record, Written, hash_of
 
 #: What a step may come to before it is cut, by a guess on the safe side: one record batch where it must be one; more
 #: in a transaction, which only its time limits.
@@ -29,53 +49,12 @@ STEP_BYTES: Final = {"embedded": 6 * 1024 * 1024, "apache": 48 * 1024 * 1024}
 _GROWTH: Final = 6
 _FIXED_BYTES: Final = 1_000
 
-#: How much of a hash tells one record from another.
-_HASH_BYTES: Final = 8
-
-
-class Record(Protocol):
-    """A record of a source topic, as aiokafka gives it."""
-
-    @property
-    def offset(self) -> int:
-        """Where it stands in its partition."""
-        ...
-
-    @property
-    def timestamp(self) -> int:
-        """The record's own time, UTC milliseconds."""
-        ...
-
-    @property
-    def key(self) -> bytes | None:
-        """What partitions it."""
-        ...
-
-    @property
-    def value(self) -> bytes | None:
-        """The event, as it came."""
-        ...
-
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes]]:
-        """Kafka's headers."""
-        ...
-
-
-class DeadLetter(NamedTuple):
-    """A bad record, and why."""
-
-    record: Any
-    code: str
-    reason: str
-
-
-class Output(NamedTuple):
-    """What a step writes: journal records with the head last, and dead letters."""
-
-    records: list[tuple[bytes, bytes | None]]
-    dead: list[DeadLetter]
-    head: Head
+#: How often contacts are looked at for their age, by how many times within a horizon of the partition's clock.
+ROUNDS: Final = 16
+#: Contacts looked at, and panes forgotten, in one step.
+EVICTED_AT_ONCE: Final = 5_000
+#: Panes are kept so long: more than the live view shows.
+PANE_HORIZON_MS: Final = 48 * 3_600_000
 
 
 class Partition:
@@ -89,41 +68,122 @@ class Partition:
         self.contacts: dict[bytes, bytes] = {}
         self.panes = Panes()
         self.agents = Agents()
+        self.evicted = Evicted()
+        #: Events of evicted contacts that wait for the archive, by contact.
+        self.parked: dict[bytes, list[Event]] = {}
+        #: Journal keys of supplements that the sink may not have yet, with their steps.
+        self.supplements: dict[bytes, int] = {}
         #: Events that came twice under one id with different contents.
         self.conflicts = 0
         self.dead_letters = 0
+        self.strays = 0
         self.events = 0
-        self._rules = rules
+        self.rules = rules
         self._channel = channel_of(source)
+        self._round = Round()
+        self._run = Run()
+        self._loaders: dict[bytes, Callable[[bytes, bytes | None, int], None]] = {
+            CONTACT: self._load_contact,
+            PANE: self.panes.load,
+            TAG_PANE: self.panes.load_tag,
+            SUPPLEMENT: self._load_supplement,
+            TAG_SUPPLEMENT: self._load_supplement,
+            PARKED: self._load_parked,
+            EVICTED: self._load_evicted,
+            AGENT: self._load_agent,
+        }
 
     def load(self, step: Step) -> None:
         """Take a step from the journal."""
         for _, key, value in step.records:
-            kind = key[:1]
-            if kind == CONTACT:
-                if value is None:
-                    self.contacts.pop(key[1:], None)
-                else:
-                    self.contacts[key[1:]] = value
-            elif kind == AGENT:
-                self.agents.load(key[1:], value)
-            elif value is not None and kind == PANE:
-                self.panes.load(key, value)
-            elif value is not None and kind == TAG_PANE:
-                self.panes.load_tag(key, value)
+            load = self._loaders.get(key[:1])
+            if load is not None:
+                load(key, value, step.head.step)
         self.head = step.head
+        self.panes.begin = step.head.panes_from
 
-    def begin(self, opened: int, epoch: int) -> None:
+    def _load_contact(self, key: bytes, value: bytes | None, _step: int) -> None:
+        if value is None:
+            self.contacts.pop(key[1:], None)
+        else:
+            self.contacts[key[1:]] = value
+
+    def _load_agent(self, key: bytes, value: bytes | None, _step: int) -> None:
+        self.agents.load(key[1:], value)
+
+    def _load_parked(self, key: bytes, value: bytes | None, _step: int) -> None:
+        if value is None:
+            self.parked.pop(key[1:], None)
+        else:
+            self.parked[key[1:]] = [Event._make(event) for event in orjson.loads(value)]
+
+    def _load_supplement(self, key: bytes, value: bytes | None, step: int) -> None:
+        if value is None:
+            self.supplements.pop(key, None)
+        else:
+            self.supplements[key] = step
+
+    def _load_evicted(self, key: bytes, value: bytes | None, _step: int) -> None:
+        if value is not None:
+            self.evicted.load(key, value)
+
+    def begin(self, opened: int, epoch: int, partitions: int = 0) -> None:
         """Go on under a new opening, whose record stands at the journal offset `opened`."""
-        self.head = self.head._replace(open=opened, epoch=epoch, config=self._rules.version)
+        anew = epoch > self.head.epoch
+        self.head = self.head._replace(
+            open=opened, epoch=epoch, config=self.rules.version, partitions=partitions or self.head.partitions
+        )
+        if anew:  # the source topic begins again; what is known of contacts stays
+            self.head = self.head._replace(next=0, last="")
+
+    def use(self, rules: Rules) -> None:
+        """Go on with other rules, from the next step on; what was issued stays until its contact changes."""
+        self.rules = rules
+        self.head = self.head._replace(config=rules.version)
+
+    # What a batch does.
+
+    def fresh(self, batch: Sequence[Record]) -> Sequence[Record]:
+        """Leave out what is in already."""
+        return [record for record in batch if record.offset >= self.head.next]
+
+    def unknown(self, records: Iterable[Record]) -> set[bytes]:
+        """Name the contacts that are not in memory and may have been evicted: `revive` or `park` them first."""
+        contacts, parked, evicted = self.contacts, self.parked, self.evicted
+        if not len(evicted):
+            return set()
+        keys = {record.key for record in records if record.key not in contacts}
+        return {key for key in keys if key is not None and key not in parked and key in evicted and self._is_own(key)}
+
+    def _is_own(self, key: bytes) -> bool:
+        return not self.head.partitions or partition_of(key, self.head.partitions) == self.number
+
+    def revive(self, found: Mapping[bytes, Kept]) -> None:
+        """Have evicted contacts in memory again, as they were; what was parked of them is not among their events."""
+        for contact_id, kept in found.items():
+            waiting = self.parked.get(contact_id, ())
+            events = [event for event in kept.events if event not in waiting]
+            if contact_id not in self.contacts and self._channel is not None:
+                value = restored(self._channel, events, kept.issued, self.rules, 0)
+                if value is not None:
+                    self.contacts[contact_id] = value
+
+    def park(self, contact_ids: Iterable[bytes]) -> None:
+        """Let the events of these contacts wait for the archive."""
+        for contact_id in contact_ids:
+            self.parked.setdefault(contact_id, [])
 
     def steps(self, batch: Sequence[Record], limit: int = STEP_BYTES["embedded"]) -> Iterator[Output]:
-        """Turn a batch into steps; records before the head are passed over. Write each before asking for the next."""
-        fresh = [record for record in batch if record.offset >= self.head.next]
-        for part in self._cut(fresh, limit):
-            output = self._step(part)
-            yield output
-            self.head = output.head
+        """Turn a batch into steps; records before the head are passed over. Write each before asking for the next.
+
+        Raises BadRunError, before anything of that step is written.
+        """
+        for part in self._cut(self.fresh(batch), limit):
+            yield from self._written(self._step(part))
+
+    def _written(self, output: Output) -> Iterator[Output]:
+        yield output
+        self.head = output.head
 
     def _cut(self, records: Sequence[Record], limit: int) -> Iterator[Sequence[Record]]:
         """Cut a batch so that what a step writes stays below the limit."""
@@ -145,6 +205,7 @@ class Partition:
         number = self.head.step + 1
         clock = self.head.clock
         dead: list[DeadLetter] = []
+        strays: list[Record] = []
         arrived: dict[bytes, list[Event]] = {}
         for record in records:
             try:
@@ -152,28 +213,51 @@ class Partition:
             except BadRecord as bad:
                 dead.append(DeadLetter(record, bad.code, bad.reason))
                 continue
+            key = record.key or b""
+            if key not in arrived:
+                if key not in self.contacts and not self._is_own(key):
+                    strays.append(record)
+                    continue
+                arrived[key] = []
             clock = max(clock, min(event.occurred_at, record.timestamp))
-            if record.key is not None:
-                arrived.setdefault(record.key, []).append(event_of(event))
+            arrived[key].append(event_of(event))
+        self._run.take(len(records), len(dead), self.rules.bad_record_share, self._where(dead))
         if self._channel is None:
             written = self.agents.fold(arrived, clock)
             self.conflicts = self.agents.conflicts
         else:
             written = self._fold(arrived, self._channel, number)
         last = records[-1]
-        head = self.head._replace(next=last.offset + 1, step=number, clock=clock, last=_hash(last))
-        written.append((HEAD_KEY, encode_head(head)))
+        head = self.head._replace(
+            next=last.offset + 1, step=number, clock=clock, last=hash_of(last), parked=len(self.parked)
+        )
         self.dead_letters += len(dead)
+        self.strays += len(strays)
         self.events += len(records)
-        return Output(written, dead, head)
+        return self._output(written, head, dead, strays)
 
-    def _fold(self, arrived: dict[bytes, list[Event]], channel: str, number: int) -> list[tuple[bytes, bytes | None]]:
-        contacts, panes, epoch = self.contacts, self.panes, self.head.epoch
-        written: list[tuple[bytes, bytes | None]] = []
+    def _where(self, dead: Sequence[DeadLetter]) -> str:
+        if not dead:
+            return ""
+        return f"{self.source}/{self.number}, the last at offset {dead[-1].record.offset}: {dead[-1].reason}"
+
+    def _output(
+        self, written: list[Written], head: Head, dead: list[DeadLetter] | None = None, strays: list[Any] | None = None
+    ) -> Output:
+        return Output([*written, (HEAD_KEY, encode_head(head))], dead or [], head, strays or [])
+
+    def _fold(self, arrived: Mapping[bytes, list[Event]], channel: str, number: int) -> list[Written]:
+        contacts, panes, epoch, parked = self.contacts, self.panes, self.head.epoch, self.parked
+        written: list[Written] = []
         for contact_id, events in arrived.items():
+            if parked and contact_id in parked:
+                waiting, _ = merge(parked[contact_id], events)
+                parked[contact_id] = waiting
+                written.append((PARKED + contact_id, orjson.dumps([tuple(event) for event in waiting])))
+                continue
             value = contacts.get(contact_id)
             contact = EMPTY if value is None else decode_contact(value)
-            change = advance(channel, contact, events, self._rules, number)
+            change = advance(channel, contact, events, self.rules, number)
             if change is None:
                 continue
             self.conflicts += change.conflicts
@@ -183,12 +267,88 @@ class Partition:
             panes.add(epoch, change.taken_back, -1)
             panes.add(epoch, change.issued, 1)
             written.append((CONTACT + contact_id, change.value))
-        written.extend(panes.records())
+        for record in panes.records(number):
+            written.append(record)
+            if record[0][:1] in {SUPPLEMENT, TAG_SUPPLEMENT}:
+                self.supplements[record[0]] = number
         return written
 
+    # What happens between batches.
 
-def _hash(record: Record) -> str:
-    """Tell one source record from another that may stand at its offset some day."""
-    digest = hashlib.blake2b(record.key or b"", digest_size=_HASH_BYTES)
-    digest.update(record.value or b"")
-    return digest.hexdigest()
+    def unpark(self, found: Mapping[bytes, Kept], contact_ids: Iterable[bytes]) -> Iterator[Output]:
+        """Make the step that folds what waited for the archive, which found these contacts or does not know them."""
+        self.revive(found)
+        waited = {contact_id: self.parked.pop(contact_id) for contact_id in contact_ids if contact_id in self.parked}
+        if waited and self._channel is not None:
+            number = self.head.step + 1
+            written = self._fold(waited, self._channel, number)
+            written += [(PARKED + contact_id, None) for contact_id in waited]
+            yield from self._written(self._output(written, self.head._replace(step=number, parked=len(self.parked))))
+
+    def wants_eviction(self) -> bool:
+        """Tell whether contacts or panes may be so old that they can go, once the sink has them."""
+        if self._channel is None or not self.head.clock:
+            return False
+        return self._round.under_way or self.head.clock >= self._round.clock + self._horizon_ms // ROUNDS
+
+    @property
+    def _horizon_ms(self) -> int:
+        return self.rules.horizons_ms[self._channel or ""]
+
+    def evict(self, passed: int, at_most: int = EVICTED_AT_ONCE) -> Iterator[Output]:
+        """Make the step that forgets some of what is too old; `passed` is the last step that the sink has."""
+        if not self._round.under_way:
+            self._round.begin(self.head.clock, self.contacts)
+        before = self.head.clock - self._horizon_ms
+        gone = [
+            contact_id
+            for contact_id in self._round.next(at_most)
+            if (value := self.contacts.get(contact_id)) is not None
+            and (summary := decode_summary(value))["last_at"] < before
+            and summary["step"] <= passed
+        ]
+        panes_before = self.head.clock - max(min(PANE_HORIZON_MS, *self.rules.horizons_ms.values()), PANE_MS)
+        keys = self.panes.evict(panes_before - panes_before % PANE_MS, passed, at_most)
+        keys += [key for key, step in self.supplements.items() if step <= passed]
+        if not gone and not keys:
+            return
+        for contact_id in gone:
+            del self.contacts[contact_id]
+        for key in keys:
+            self.supplements.pop(key, None)
+        self.evicted.add(gone)
+        written: list[Written] = [(CONTACT + contact_id, None) for contact_id in gone]
+        written += [(key, None) for key in keys]
+        written += self.evicted.records()
+        head = self.head._replace(step=self.head.step + 1, panes_from=self.panes.begin)
+        yield from self._written(self._output(written, head))
+
+    def carry(self, past: Past, found: Mapping[bytes, Kept], limit: int = STEP_BYTES["embedded"]) -> Iterator[Output]:
+        """Make the first steps of a journal that follows ended epochs: their contacts, and their panes of today.
+
+        Every contact of theirs counts as evicted; those found are in memory again, for what waits now goes on waiting.
+        """
+        self.evicted.add(contact_id for contact_id in past.contacts if self._is_own(contact_id))
+        self.revive(found)
+        written: list[Written] = [(CONTACT + contact_id, self.contacts[contact_id]) for contact_id in self.contacts]
+        written += past.panes
+        written += self.evicted.records()
+        for key, value in past.panes:
+            load = self.panes.load if key[:1] == PANE else self.panes.load_tag
+            load(key, value, self.head.step + 1)
+        for part in _in_parts(written, limit // 2):
+            yield from self._written(self._output(part, self.head._replace(step=self.head.step + 1)))
+
+
+def _in_parts(written: list[Written], limit: int) -> Iterator[list[Written]]:
+    part: list[Written] = []
+    size = 0
+    for key, value in written:
+        grows = len(key) + len(value or b"")
+        if part and size + grows > limit:
+            yield part
+            part, size = [], 0
+        part.append((key, value))
+        size += grows
+    if part:
+        yield part

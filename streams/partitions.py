@@ -10,17 +10,21 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, Final, NoReturn
 
 from aiokafka.errors import KafkaError
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential
 
 from schemas.policies import Rules
 from schemas.settings import Settings
+from streams.archive import Archive, ArchiveAwayError
 from streams.journal.writing import StepTooLargeError, Writer
-from streams.opening import LastEpoch, open_partition
+from streams.opening import PartitionsChangedError, open_partition
 from streams.partition import STEP_BYTES, Partition
+from streams.rounds import BadRunError
+from streams.sightings import Sightings
+from streams.steps import Output
 
 #: A source topic and a partition of it.
 Place = tuple[str, int]
@@ -34,6 +38,14 @@ STOP_WITHIN_S: Final = 10.0
 OPEN_WITHIN_S: Final = 600.0
 #: A step of this size is never what was too slow.
 SMALL_STEP_BYTES: Final = 1024 * 1024
+#: How often partitions are tended, and of how many times that their source topics are looked at.
+TEND_EVERY_S: Final = 1.0
+LOOK_EVERY: Final = 4
+#: Contacts whose events may wait for ClickHouse, of one partition; above it the partition waits.
+PARKED_AT_MOST: Final = 10_000
+UNPARKED_AT_ONCE: Final = 2_000
+#: Exit status of a worker that must not go on until somebody has mended something.
+EXIT_NO: Final = 1
 #: Exit status of a worker that ended itself because it could not let go of a partition.
 EXIT_STUCK: Final = 71
 
@@ -56,10 +68,11 @@ class Held:
 class Partitions:
     """All open partitions of one worker."""
 
-    def __init__(self, settings: Settings, rules: Rules, last_epoch: LastEpoch) -> None:
+    def __init__(self, settings: Settings, rules: Rules, archive: Archive) -> None:
         self._settings = settings
         self._rules = rules
-        self._last_epoch = last_epoch
+        self._archive = archive
+        self._sightings = Sightings(settings)
         self._held: dict[Place, Held] = {}
         self._sessions = 0
         self._limits: dict[Place, int] = {}
@@ -82,6 +95,12 @@ class Partitions:
     def held(self) -> list[Partition]:
         """The partitions that are open now."""
         return [held.partition for held in self._held.values() if not held.closed]
+
+    def use(self, rules: Rules) -> None:
+        """Have every partition go on with other rules, from its next step on."""
+        self._rules = rules
+        for partition in self.held:
+            partition.use(rules)
 
     @property
     def blocked(self) -> str | None:
@@ -120,17 +139,88 @@ class Partitions:
                 _LOG.warning("%s/%d: a batch before offset %d went missing; opening anew", *place, begins)
                 held.closed = True
             else:
-                await self._write(place, held, records)
+                await self._take(place, held, records)
         if held.closed:
             await self._open_anew(place, held)
 
-    async def _write(self, place: Place, held: Held, records: Sequence[Any]) -> None:
-        """Write a batch step by step; whatever goes wrong closes the partition."""
+    async def _take(self, place: Place, held: Held, records: Sequence[Any]) -> None:
+        """Fold a batch, with the evicted contacts in it looked up, and write it."""
+        partition = held.partition
+        unknown = partition.unknown(partition.fresh(records))
+        if unknown:
+            await self._look_up(place, partition, unknown)
+        await self._write(place, held, partition.steps(records, self._limit(place)))
+
+    async def _look_up(self, place: Place, partition: Partition, unknown: set[bytes]) -> None:
+        """Have evicted contacts in memory again; where ClickHouse is away their events wait, up to a limit."""
+        while True:
+            try:
+                partition.revive(await self._archive.contacts(unknown))
+            except ArchiveAwayError as error:
+                if len(partition.parked) + len(unknown) <= PARKED_AT_MOST:
+                    _LOG.warning(
+                        "%s/%d: events of %d contacts wait for ClickHouse, which has what these were: %s",
+                        *(*place, len(unknown), error),
+                    )
+                    partition.park(unknown)
+                    return
+                _LOG.warning("%s/%d waits for ClickHouse: %s", *place, error)
+                await asyncio.sleep(TEND_EVERY_S)
+            else:
+                return
+
+    async def tend(self) -> None:
+        """For ever: fold what waited for ClickHouse, forget what is old, and see whether topics were made anew."""
+        rounds = 0
+        while True:
+            await asyncio.sleep(TEND_EVERY_S)
+            rounds += 1
+            for place, held in list(self._held.items()):
+                async with held.lock:
+                    if not held.closed:
+                        await self._tend(place, held)
+                if held.closed:
+                    await self._open_anew(place, held)
+            if rounds % LOOK_EVERY == 0:
+                await self._see()
+
+    async def _tend(self, place: Place, held: Held) -> None:
+        partition = held.partition
         try:
-            for step in held.partition.steps(records, self._limit(place)):
+            if partition.parked:
+                waiting = list(partition.parked)[:UNPARKED_AT_ONCE]
+                found = await self._archive.contacts(waiting)
+                await self._write(place, held, partition.unpark(found, waiting))
+            if not held.closed and partition.wants_eviction():
+                passed = await self._archive.passed(*place, partition.head.epoch)
+                await self._write(place, held, partition.evict(passed))
+        except ArchiveAwayError as error:
+            _LOG.info("%s/%d: nothing is forgotten while ClickHouse is away: %s", *place, error)
+
+    async def _see(self) -> None:
+        """Open partitions anew whose source topic is another one now."""
+        before = {place: held for place, held in self._held.items() if not held.closed}
+        try:
+            seen = await self._sightings.look({place: held.partition.head for place, held in before.items()})
+        except (KafkaError, OSError) as error:
+            _LOG.info("source topics cannot be looked at: %s", _short(error))
+            return
+        for place, sighting in seen.items():
+            held = before[place]
+            if sighting.life == "anew" and self._held.get(place) is held:
+                async with held.lock:
+                    held.closed = True
+                await self._open_anew(place, held)
+
+    async def _write(self, place: Place, held: Held, steps: Iterable[Output]) -> None:
+        """Write step by step; whatever goes wrong closes the partition."""
+        try:
+            for step in steps:
                 self._busy[place] = time.monotonic()
                 await held.writer.append(step)
             self._went_well(place)
+        except BadRunError as error:
+            self.give_up(f"the worker stops, nothing is lost: {error}")
         except StepTooLargeError:
             held.closed = True
             if self._limit(place) == 1:
@@ -156,6 +246,7 @@ class Partitions:
         self.ready = False
         async with self._settling:
             await asyncio.gather(*(self._close(place) for place in list(self._held)))
+        await self._sightings.stop()
 
     def _cut_finer(self, place: Place, least: int) -> None:
         self._limits[place] = max(least, self._limit(place) // 2)
@@ -190,11 +281,23 @@ class Partitions:
                 return
             with attempt:
                 async with asyncio.timeout(OPEN_WITHIN_S):
-                    partition, writer = await open_partition(
-                        self._settings, self._rules, *place, last_epoch=self._last_epoch
-                    )
+                    partition, writer = await self._opened(place)
         self._sessions += 1
+        partition.use(self._rules)  # they may have changed while it was opened
         self._held[place] = Held(partition, writer, self._sessions)
+
+    async def _opened(self, place: Place) -> tuple[Partition, Writer]:
+        try:
+            return await open_partition(self._settings, self._rules, *place, archive=self._archive)
+        except PartitionsChangedError as error:
+            self.give_up(f"the worker stops: {error}")
+
+    @staticmethod
+    def give_up(why: str) -> NoReturn:
+        """End the process, for good: going on would be wrong, and starting again would not help."""
+        _LOG.critical("%s", why)
+        logging.shutdown()
+        os._exit(EXIT_NO)
 
     async def _open_anew(self, place: Place, failed: Held) -> None:
         async with self._settling:

@@ -11,6 +11,7 @@ import gc
 import logging
 import os
 import signal
+import sys
 import tempfile
 import traceback
 from collections.abc import Awaitable, Callable
@@ -19,13 +20,14 @@ from typing import Any, Final
 
 import faust
 
-from schemas.policies import Rules
-from schemas.settings import Settings
+from schemas.configuration.reading import ConfigurationError
+from schemas.configuration.watching import Watched
+from schemas.settings import Settings, config_folder
 from schemas.topics import DEAD_LETTERS, SOURCES, journal_of
-from streams.archive import Archive
+from streams.archive import Archive, ClickHouseArchive
 from streams.journal.tail import connect
-from streams.opening import LastEpoch
 from streams.partitions import Partitions
+from streams.reloading import follow
 from streams.transport import BatchTransport
 from streams.vitals import health_of
 
@@ -50,6 +52,9 @@ STOP_WITHIN_S: Final = 20.0
 
 #: Exit status after a bug in our own code.
 EXIT_BUG: Final = 70
+
+#: Exit status where the configuration cannot be used.
+EXIT_UNUSABLE: Final = 2
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -100,10 +105,12 @@ def _agent_of(partitions: Partitions) -> Callable[[Any], Awaitable[None]]:
     return agent
 
 
-async def serve(settings: Settings, last_epoch: LastEpoch, stop: asyncio.Event) -> int:
-    """Run a worker until `stop` is set; returns its exit status."""
+async def serve(settings: Settings, archive: Archive, stop: asyncio.Event, configuration: Watched | None = None) -> int:
+    """Run a worker until `stop` is set; returns its exit status. Without a configuration, the defaults hold."""
     gc.set_threshold(GC_THRESHOLD)
-    partitions = Partitions(settings, Rules(), last_epoch)
+    configuration = configuration or Watched(None)
+    partitions = Partitions(settings, configuration.rules, archive)
+    reloading = asyncio.ensure_future(follow(configuration, partitions.use))
     health = health_of(partitions)
     port = await health.start(settings.bind, settings.worker_port)
     _LOG.info("health and metrics at http://%s:%d", settings.bind, port)
@@ -113,6 +120,7 @@ async def serve(settings: Settings, last_epoch: LastEpoch, stop: asyncio.Event) 
         with tempfile.TemporaryDirectory(prefix="pulssi-worker-") as folder:  # Faust wants one; nothing is kept there
             return await _work(Worker(settings, partitions, Path(folder)), stop)
     finally:
+        reloading.cancel()
         await partitions.close()
         await health.stop()
 
@@ -135,6 +143,8 @@ async def _work(worker: Worker, stop: asyncio.Event) -> int:
     """Run the app until `stop` is set or it gives up; then end within a bounded time."""
     worker.finalize()
     await worker.start()
+    tending = asyncio.ensure_future(worker.partitions.tend())
+    tending.add_done_callback(_must_not_end)
     ended = asyncio.ensure_future(worker.wait_until_stopped())
     stopped = asyncio.ensure_future(stop.wait())
     await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -142,13 +152,21 @@ async def _work(worker: Worker, stop: asyncio.Event) -> int:
     asyncio.get_running_loop().call_later(STOP_WITHIN_S, os._exit, status)
     if worker.crashed:
         _LOG.critical("the worker gave up: %r", worker.crash_reason)
+    tending.cancel()
     await worker.stop()
     ended.cancel()
     stopped.cancel()
     return status
 
 
-async def _until_signal(settings: Settings) -> int:
+def _must_not_end(tending: asyncio.Future[None]) -> None:
+    """End the process where tending the partitions failed: a bug, and going on would keep what must go."""
+    if not tending.cancelled() and (error := tending.exception()) is not None:
+        _LOG.critical("a bug: the worker ends, nothing is lost\n%s", "".join(traceback.format_exception(error)))
+        os._exit(EXIT_BUG)
+
+
+async def _until_signal(settings: Settings, configuration: Watched) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -157,7 +175,7 @@ async def _until_signal(settings: Settings) -> int:
     loop.set_exception_handler(
         lambda _, context: _LOG.warning("beside: %s", context.get("exception", context["message"]))
     )
-    return await serve(settings, Archive(settings).last_epoch, stop)
+    return await serve(settings, ClickHouseArchive(settings), stop, configuration)
 
 
 def run(settings: Settings) -> int:
@@ -165,4 +183,10 @@ def run(settings: Settings) -> int:
     logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
     for noisy in ("aiokafka", "faust", "mode"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    return asyncio.run(_until_signal(settings))
+    try:
+        configuration = Watched(config_folder(), settings.time_zone)
+    except ConfigurationError as error:
+        for fault in error.faults:
+            print(f"pulssi: {fault}", file=sys.stderr)  # noqa: T201 - a command's own output
+        return EXIT_UNUSABLE
+    return asyncio.run(_until_signal(settings, configuration))

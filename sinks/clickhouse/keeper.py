@@ -16,7 +16,7 @@ from clickhouse_connect.driver.insert import InsertContext
 from schemas.settings import Settings
 from sinks.clickhouse.connection import address, connect, is_away, reason
 from sinks.port import Batch, KeeperAwayError, KeeperUnfitError
-from sinks.rows import ContactRow, EventRow, PaneRow, Progress, SampleRow, TagPaneRow
+from sinks.rows import ContactRow, End, EventRow, PaneRow, Progress, SampleRow, TagPaneRow
 
 #: Each table with its rows' class, in the order in which a batch is written.
 TABLES: Final[dict[str, type[tuple[Any, ...]]]] = {
@@ -26,13 +26,16 @@ TABLES: Final[dict[str, type[tuple[Any, ...]]]] = {
     "samples_rows": SampleRow,
     "contacts_rows": ContactRow,
     "progress": Progress,
+    "ends": End,
 }
 
 #: Waits until the rows are in, whatever the server's own settings say; years of history may come in one batch.
 _SYNCHRONOUS: Final = {"async_insert": 0, "wait_end_of_query": 1, "max_partitions_per_insert_block": 0}
 
 _PROGRESS: Final = """
-SELECT topic, `partition`, argMax((epoch, next, step, opened, journal_end, toUnixTimestamp64Milli(at)), at)
+SELECT topic, `partition`, argMax(
+    (epoch, next, step, opened, journal_end, toUnixTimestamp64Milli(at), parked), (epoch, step, at)
+)
 FROM progress GROUP BY topic, `partition`
 """
 
@@ -74,6 +77,7 @@ class ClickHouseKeeper:
             "samples_rows": batch.samples,
             "contacts_rows": batch.contacts,
             "progress": batch.progress,
+            "ends": batch.ends,
         }
         client = self._connected()
         try:

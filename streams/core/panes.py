@@ -11,7 +11,9 @@ from schemas.journal import (
     decode_tag_pane_key,
     encode_pane,
     encode_pane_key,
+    encode_supplement_key,
     encode_tag_pane_key,
+    encode_tag_supplement_key,
 )
 from schemas.panes import PANE_MS, Pane, PaneKey, TagPane, TagPaneKey
 from schemas.samples import Sample
@@ -86,24 +88,43 @@ def _count(histogram: dict[int, int], of: int, sign: int) -> None:
 
 
 class Panes:
-    """All panes of a partition in memory, and which of them the step in hand has changed."""
+    """All panes of a partition in memory, and which of them the step in hand has changed.
+
+    What is added to a pane that was evicted is a supplement: a record of that step alone, which readers add.
+    """
 
     def __init__(self) -> None:
         self._panes: dict[PaneKey, _Totals] = {}
         self._tags: dict[TagPaneKey, tuple[int, bool]] = {}
         self._changed: set[PaneKey] = set()
         self._changed_tags: set[TagPaneKey] = set()
+        self._supplements: dict[PaneKey, _Totals] = {}
+        self._tag_supplements: dict[TagPaneKey, tuple[int, bool]] = {}
+        #: The step that last changed a pane, where the sink may not have it yet.
+        self._written: dict[PaneKey | TagPaneKey, int] = {}
+        #: Panes that begin before this and are not here may have been evicted, UTC milliseconds.
+        self.begin = 0
 
     def __len__(self) -> int:
         return len(self._panes) + len(self._tags)
 
-    def load(self, key: bytes, value: bytes) -> None:
-        """Take a pane from its journal record."""
-        self._panes[decode_pane_key(key)] = _Totals(decode_pane(value))
+    def load(self, key: bytes, value: bytes | None, step: int) -> None:
+        """Take a pane from its journal record, or, without a value, forget it."""
+        of = decode_pane_key(key)
+        if value is None:
+            self._panes.pop(of, None)
+        else:
+            self._panes[of] = _Totals(decode_pane(value))
+            self._written[of] = step
 
-    def load_tag(self, key: bytes, value: bytes) -> None:
-        """Take a tag's pane from its journal record."""
-        self._tags[decode_tag_pane_key(key)] = tuple(decode_tag_pane(value))  # type: ignore[assignment]  # (n, known)
+    def load_tag(self, key: bytes, value: bytes | None, step: int) -> None:
+        """Take a tag's pane from its journal record, or, without a value, forget it."""
+        of = decode_tag_pane_key(key)
+        if value is None:
+            self._tags.pop(of, None)
+        else:
+            self._tags[of] = tuple(decode_tag_pane(value))  # type: ignore[assignment]  # (n, known)
+            self._written[of] = step
 
     def add(self, epoch: int, rows: Iterable[Sample], sign: int) -> None:
         """Put rows in (sign 1) or take them out (-1)."""
@@ -113,22 +134,57 @@ class Panes:
             key = PaneKey(epoch, start, row.queue, row.priority, row.team, row.segment, row.sample)
             totals = panes.get(key)
             if totals is None:
-                totals = panes[key] = _Totals(Pane())
+                totals = self._new(key)
+            else:
+                changed.add(key)
             totals.add(row, sign)
-            changed.add(key)
             if row.sample == "tagged":
                 self._add_tag(TagPaneKey(epoch, start, row.queue, row.tag), sign, known=row.outcome == "known")
 
-    def _add_tag(self, key: TagPaneKey, sign: int, *, known: bool) -> None:
-        n, _ = self._tags.get(key, (0, known))
-        self._tags[key] = n + sign, known
-        self._changed_tags.add(key)
+    def _new(self, key: PaneKey) -> _Totals:
+        """Begin a pane, or, where it may have been evicted, a supplement to it."""
+        if key.start >= self.begin:
+            self._changed.add(key)
+            totals = self._panes[key] = _Totals(Pane())
+            return totals
+        return self._supplements.setdefault(key, _Totals(Pane()))
 
-    def records(self) -> Iterator[tuple[bytes, bytes]]:
-        """Give the journal records of what changed since the last call."""
+    def _add_tag(self, key: TagPaneKey, sign: int, *, known: bool) -> None:
+        tags = self._tags
+        if key in tags or key.start >= self.begin:
+            self._changed_tags.add(key)
+        else:
+            tags = self._tag_supplements
+        n, _ = tags.get(key, (0, known))
+        tags[key] = n + sign, known
+
+    def records(self, step: int) -> Iterator[tuple[bytes, bytes]]:
+        """Give the journal records of what changed since the last call; `step` is the one in hand."""
         for key in self._changed:
             yield encode_pane_key(key), encode_pane(self._panes[key].fields())
         for tag_key in self._changed_tags:
             yield encode_tag_pane_key(tag_key), encode_pane(TagPane(*self._tags[tag_key]))
-        self._changed = set()
-        self._changed_tags = set()
+        for key, totals in self._supplements.items():
+            yield encode_supplement_key(key, step), encode_pane(totals.fields())
+        for tag_key, counted in self._tag_supplements.items():
+            yield encode_tag_supplement_key(tag_key, step), encode_pane(TagPane(*counted))
+        self._written.update(dict.fromkeys(self._changed, step))
+        self._written.update(dict.fromkeys(self._changed_tags, step))
+        self._changed, self._changed_tags = set(), set()
+        self._supplements, self._tag_supplements = {}, {}
+
+    def evict(self, before: int, passed: int, at_most: int) -> list[bytes]:
+        """Forget panes that begin before a time and that the sink has as they are; returns their journal keys.
+
+        `passed` is the last step that the sink has. From now on what is added to a pane before that time, and is not
+        here, is a supplement.
+        """
+        self._written = {key: step for key, step in self._written.items() if step > passed}
+        self.begin = max(self.begin, before)
+        gone = [key for key in self._panes if key.start < before and key not in self._written][:at_most]
+        gone_tags = [key for key in self._tags if key.start < before and key not in self._written][:at_most]
+        for key in gone:
+            del self._panes[key]
+        for tag_key in gone_tags:
+            del self._tags[tag_key]
+        return [*map(encode_pane_key, gone), *map(encode_tag_pane_key, gone_tags)]

@@ -17,7 +17,8 @@ from aiokafka import AIOKafkaProducer
 from schemas.journal import OPEN_KEY, encode_open
 from schemas.settings import Settings
 from schemas.topics import DEAD_LETTERS, journal_of
-from streams.partition import DeadLetter, Output
+from streams.routing import partition_of
+from streams.steps import DeadLetter, Output
 
 #: A record batch's size at most; the journals' topics take as much.
 BATCH_BYTES: Final = 8 * 1024 * 1024
@@ -73,14 +74,20 @@ class Writer:
         async with self._producer.transaction():
             return await self._write([(OPEN_KEY, encode_open(worker))])
 
+    async def partitions(self) -> int:
+        """Tell how many partitions the source topic has."""
+        return len(await self._producer.partitions_for(self._source))
+
     async def append(self, step: Output) -> None:
         """Write a step, as a whole or not at all. Raises whatever aiokafka does, and StepTooLargeError."""
         if not self._transactional:
             await self._bury(step.dead)
+            await self._forward(step)
             await self._write(step.records)
             return
         async with self._producer.transaction():
             await self._bury(step.dead)
+            await self._forward(step)
             await self._write(step.records)
 
     async def stop(self) -> None:
@@ -121,6 +128,28 @@ class Writer:
                 *(self._source, self._number, DEAD_LETTERS, len(sent)),
                 *((first := next(iter(dead))).record.offset, first.reason),
             )
+
+    async def _forward(self, step: Output) -> None:
+        """Send records to the partition that their key belongs to, unchanged."""
+        if not step.strays:
+            return
+        sent = [
+            await self._producer.send(
+                self._source,
+                value=record.value,
+                key=record.key,
+                partition=partition_of(record.key, step.head.partitions),
+                timestamp_ms=record.timestamp,
+                headers=list(record.headers),
+            )
+            for record in step.strays
+        ]
+        await asyncio.gather(*sent)
+        _LOG.warning(
+            "%s/%d: %d records belonged to another partition by murmur2 of their key, and were sent there; the first"
+            " stood at offset %d: let their producer partition as Kafka's own clients do",
+            *(self._source, self._number, len(sent), step.strays[0].offset),
+        )
 
     def _headers(self, letter: DeadLetter) -> list[tuple[str, bytes]]:
         return [

@@ -13,7 +13,8 @@ from schemas.journal import AGENT, HEAD_KEY
 from schemas.policies import Rules
 from schemas.topics import AGENTS
 from streams.journal.assembly import Assembly
-from streams.partition import Output, Partition
+from streams.partition import Partition
+from streams.steps import Output
 from tests.core.agents import BASE_MS, status, statuses
 from tests.oracle.agents import states
 from tests.streams.records import RECEIVED, Record

@@ -9,9 +9,10 @@ import pytest
 from schemas.journal import CONTACT, HEAD_KEY, Head, encode_head
 from schemas.policies import Rules
 from schemas.settings import Settings, load
+from streams.archive import NoArchive
 from streams.journal.writing import Writer
 from streams.opening import open_partition
-from streams.partition import Output
+from streams.steps import Output
 from streams.topics import migrate_topics
 from tests.kafka.server import KafkaServer
 
@@ -28,17 +29,13 @@ def settings(fresh_kafka: KafkaServer) -> Settings:
     return settings
 
 
-async def _no_epoch(_topic: str, _partition: int) -> int:
-    return 0
-
-
 def _step(opened: int, number: int, value: bytes) -> Output:
     head = Head(next=number, step=number, open=opened)
     return Output([(CONTACT + b"c1", value), (HEAD_KEY, encode_head(head))], [], head)
 
 
 async def _opened(settings: Settings) -> tuple[int, dict[bytes, bytes]]:
-    partition, writer = await open_partition(settings, Rules(), SOURCE, 0, last_epoch=_no_epoch)
+    partition, writer = await open_partition(settings, Rules(), SOURCE, 0, archive=NoArchive())
     await writer.stop()
     return partition.head.step, partition.contacts
 

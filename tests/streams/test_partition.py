@@ -13,7 +13,8 @@ from schemas.journal import PANE, TAG_PANE, decode_head, decode_summary
 from schemas.policies import Rules
 from streams.core.contact import decode as decode_contact
 from streams.journal.assembly import Assembly
-from streams.partition import Output, Partition
+from streams.partition import Partition
+from streams.steps import Output
 from tests.bench.events import write_chats
 from tests.streams.records import Record
 

@@ -10,9 +10,11 @@ from aiokafka.errors import KafkaError
 
 from schemas.policies import Rules
 from schemas.settings import load
+from streams.archive import NoArchive
 from streams.journal.writing import StepTooLargeError
-from streams.partition import Output, Partition
+from streams.partition import Partition
 from streams.partitions import Partitions
+from streams.steps import Output
 from tests.bench.events import write_chats
 from tests.streams.records import Record
 
@@ -42,11 +44,6 @@ class StandIn:
         """End."""
 
 
-async def _no_epoch(topic: str, partition: int) -> int:
-    del topic, partition
-    return 0
-
-
 @pytest.fixture
 def writer(monkeypatch: pytest.MonkeyPatch) -> StandIn:
     """Open partitions on the stand-in; each opening reads nothing back."""
@@ -70,7 +67,7 @@ async def take(partitions: Partitions) -> None:
 
 async def test_after_a_failure_everything_is_forgotten(writer: StandIn) -> None:
     """A step that was not written leads to a new opening, and the batch counts once when it is read again."""
-    partitions = Partitions(load({}), Rules(), _no_epoch)
+    partitions = Partitions(load({}), Rules(), NoArchive())
     writer.fails = KafkaError()
     await take(partitions)
     assert writer.openings == 2
@@ -82,7 +79,7 @@ async def test_after_a_failure_everything_is_forgotten(writer: StandIn) -> None:
 
 async def test_a_batch_of_an_earlier_session_is_passed_over(writer: StandIn) -> None:
     """What was fetched before the last opening is not folded: it comes again."""
-    partitions = Partitions(load({}), Rules(), _no_epoch)
+    partitions = Partitions(load({}), Rules(), NoArchive())
     await partitions.settle(frozenset({PLACE}))
     await partitions.take(PLACE, session=-1, begins=0, records=RECORDS)
     assert writer.sizes == []
@@ -90,7 +87,7 @@ async def test_a_batch_of_an_earlier_session_is_passed_over(writer: StandIn) -> 
 
 async def test_a_lost_batch_leads_to_a_new_opening(writer: StandIn) -> None:
     """A batch that begins past the head is never folded: what lies between would be missing."""
-    partitions = Partitions(load({}), Rules(), _no_epoch)
+    partitions = Partitions(load({}), Rules(), NoArchive())
     _, session = (await partitions.settle(frozenset({PLACE})))[PLACE]
     await partitions.take(PLACE, session, begins=7, records=RECORDS[7:])
     assert (writer.openings, writer.sizes) == (2, [])
@@ -98,7 +95,7 @@ async def test_a_lost_batch_leads_to_a_new_opening(writer: StandIn) -> None:
 
 async def test_a_step_that_does_not_fit_is_cut_until_it_does_or_is_named(writer: StandIn) -> None:
     """Steps get smaller; where not even one record's fits, the partition says that it stands still."""
-    partitions = Partitions(load({"PULSSI_KAFKA_KIND": "embedded"}), Rules(), _no_epoch)
+    partitions = Partitions(load({"PULSSI_KAFKA_KIND": "embedded"}), Rules(), NoArchive())
     writer.fails = StepTooLargeError()
     while partitions.blocked is None:
         await take(partitions)
@@ -111,7 +108,7 @@ async def test_a_step_that_does_not_fit_is_cut_until_it_does_or_is_named(writer:
 
 async def test_a_partition_that_went_to_another_worker_blocks_nobody_here(writer: StandIn) -> None:
     """A partition that stands still is this worker's trouble only while it is assigned here."""
-    partitions = Partitions(load({"PULSSI_KAFKA_KIND": "embedded"}), Rules(), _no_epoch)
+    partitions = Partitions(load({"PULSSI_KAFKA_KIND": "embedded"}), Rules(), NoArchive())
     writer.fails = StepTooLargeError()
     while partitions.blocked is None:
         await take(partitions)

@@ -13,7 +13,7 @@ from schemas.settings import Settings, load
 from schemas.topics import DEAD_LETTERS
 from streams.journal.tail import JournalTail, Step
 from streams.journal.writing import CUT_BYTES, StepTooLargeError, Writer
-from streams.partition import DeadLetter, Output
+from streams.steps import DeadLetter, Output
 from streams.topics import migrate_topics
 from tests.kafka.server import KafkaServer
 from tests.streams.records import Record

@@ -7,18 +7,14 @@ import logging
 import signal
 
 from schemas.settings import load
+from streams.archive import NoArchive
 from streams.worker import serve
-
-
-async def _no_epoch(topic: str, partition: int) -> int:
-    del topic, partition
-    return 0
 
 
 async def _main() -> int:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    return await serve(load(), _no_epoch, stop)
+    return await serve(load(), NoArchive(), stop)
 
 
 if __name__ == "__main__":

@@ -23,14 +23,17 @@ from dashboards.wallboard.freshness import Freshness, Standing
 from dashboards.wallboard.publisher import Publisher
 from dashboards.wallboard.server import application, edition
 from dashboards.wallboard.snapshot import heading, snapshot
+from schemas.configuration.reading import ConfigurationError
+from schemas.configuration.watching import Watched
 from schemas.policies import Rules
-from schemas.settings import Settings
+from schemas.settings import Settings, config_folder
 from schemas.topics import SOURCES, journal_of
 from streams.exposition import Metric, Reading, render
 from streams.health import add_routes
 from streams.journal.tail import JournalTail
 from streams.live.view import LiveView, live_view
 from streams.live.windows import NAMES
+from streams.reloading import follow
 
 #: Between two pushes at least; news within it go out with the next.
 PUSH_EVERY_S: Final = 0.25
@@ -73,6 +76,12 @@ class Wallboard:
         self._news = asyncio.Event()
         self._edition = edition()
         self.publisher = Publisher(lambda window: self.say((window,)) if window else self.head())
+
+    def use(self, rules: Rules) -> None:
+        """Go on with other rules, and say so."""
+        self._rules = rules
+        self.view.use(rules)
+        self._news.set()
 
     @property
     def ready(self) -> bool:
@@ -201,7 +210,7 @@ async def _listen(settings: Settings, board: Wallboard) -> web.AppRunner:
     return runner
 
 
-async def _serve(settings: Settings, board: Wallboard) -> int:
+async def _serve(settings: Settings, board: Wallboard, configuration: Watched) -> int:
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -217,7 +226,8 @@ async def _serve(settings: Settings, board: Wallboard) -> int:
         return EXIT_UNREACHABLE
     host, port = runner.addresses[0][:2]
     print(f"wallboard at http://{host}:{port}/", flush=True)  # noqa: T201 - as above
-    parts = [asyncio.ensure_future(part) for part in (board.follow(), board.ask(), board.pace(), ended.wait())]
+    running = (board.follow(), board.ask(), board.pace(), follow(configuration, board.use), ended.wait())
+    parts = [asyncio.ensure_future(part) for part in running]
     try:
         done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
         for part in done:
@@ -236,11 +246,17 @@ async def _serve(settings: Settings, board: Wallboard) -> int:
 
 def run(settings: Settings) -> int:
     """Serve the wallboard until SIGTERM or Ctrl-C; returns the exit code."""
-    rules = Rules()
+    try:
+        configuration = Watched(config_folder(), settings.time_zone)
+    except ConfigurationError as error:
+        for fault in error.faults:
+            print(f"pulssi: {fault}", file=sys.stderr)  # noqa: T201 - as above
+        return EXIT_UNUSABLE
+    rules = configuration.rules
 
     async def start() -> int:
         view = live_view(rules, settings.time_zone, clock)
-        return await _serve(settings, Wallboard(settings, rules, view))
+        return await _serve(settings, Wallboard(settings, rules, view), configuration)
 
     try:
         return asyncio.run(start())

@@ -121,6 +121,10 @@ class Gauges:
         self._due: list[tuple[int, int, _Contact, int]] = []
         self._due_when_tidied = 0
 
+    def use(self, rules: Rules) -> None:
+        """Warn by other rules from now on; a contact that is in keeps its deadlines until its next event."""
+        self._rules = rules
+
     @property
     def contacts(self) -> int:
         """Contacts that are in some gauge."""

@@ -77,6 +77,11 @@ class LiveView:
         self.version = 0
         self.move()
 
+    def use(self, rules: Rules) -> None:
+        """Go on with other rules."""
+        self._gauges.use(rules)
+        self.version += 1
+
     def feed(self, steps: Iterable[Step]) -> None:
         """Take steps in."""
         for step in steps:

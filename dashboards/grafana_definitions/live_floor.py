@@ -36,6 +36,7 @@ _QUANTILE: Final = "Percentiles come from merged histograms and are within 1 % o
 _STEP: Final = "The last step is still filling."
 
 _SOME: Final = Limits("text", ((1, "orange"),))
+_NOBODY: Final = Limits("orange", ((1, "text"),))
 _BAD: Final = Limits("text", ((1, "red"),))
 _VOLUME_COLOURS: Final = {"Offered": "blue", "Answered": "green", "Abandoned": "red"}
 _PERCENTILE_COLOURS: Final = {"p50": "green", "p80": "blue", "p90": "orange", "p95": "red"}
@@ -150,6 +151,36 @@ def _by_queue(site: Site) -> list[Json]:
     ]
 
 
+def _agents(site: Site) -> list[Json]:
+    return [
+        table(
+            site,
+            "Agents now, by group",
+            "Agents by the status that their source told last; who was not heard of for 24 hours is left out. Who is "
+            "in several groups counts in each. Empty where no source tells of agents.",
+            queries.AGENTS_NOW,
+            Place(0, 14, 11, 7),
+            [Column("Group", width=180), Column("Available", limits=_NOBODY)],
+        ),
+        table(
+            site,
+            "Slots now, by group",
+            "Slots: of the agents at work (available, busy, in wrap-up, or away with a contact still in hand). In use: "
+            "their open handle segments. Free: what is left to those who are available, or busy with contacts. "
+            "Unknown: agents with a contact in hand whose source tells no slots for the channel.",
+            queries.SLOTS_NOW,
+            Place(11, 14, 13, 7),
+            [
+                Column("Group", width=180),
+                Column("channel", title="Channel", width=76),
+                Column("Free", limits=_NOBODY),
+                Column("Use", SHARE, width=90),
+                Column("Unknown", limits=_SOME),
+            ],
+        ),
+    ]
+
+
 def _times(site: Site) -> Json:
     clocks = ("Response mean", "AHT", *(f"{what} {p}" for what in ("Response", "Handle") for p in queries.PERCENTILES))
     return table(
@@ -157,7 +188,7 @@ def _times(site: Site) -> Json:
         "First response and handle time in the range, by queue",
         f"{_RESPONSE} {_HANDLE} AHT: sum of handle times / segments. {_QUANTILE}",
         queries.TIMES_BY_QUEUE,
-        Place(0, 22, 24, 8),
+        Place(0, 29, 24, 8),
         [*_place_columns(), *(Column(name, CLOCK) for name in clocks)],
     )
 
@@ -169,7 +200,7 @@ def _over_time(site: Site) -> list[Json]:
             "Offered, answered, abandoned",
             f"Contacts a step, by when each thing happened. {_STEP}",
             queries.VOLUMES,
-            Place(0, 14, 8, 8),
+            Place(0, 21, 8, 8),
             interval="5m",
             colours=_VOLUME_COLOURS,
         ),
@@ -178,7 +209,7 @@ def _over_time(site: Site) -> list[Json]:
             "Offered, by channel or queue",
             f"Contacts a step that came in, stacked; `Lines by` chooses between channels and queues. {_STEP}",
             queries.OFFERED_BY_LINE,
-            Place(8, 14, 8, 8),
+            Place(8, 21, 8, 8),
             interval="5m",
             name="line",
             style={"drawStyle": "bars", "fillOpacity": 80, "lineWidth": 0, "stacking": {"mode": "normal"}},
@@ -188,7 +219,7 @@ def _over_time(site: Site) -> list[Json]:
             LEVEL_PANEL,
             f"{_FORMULA} Each contact is held against the target in force when it was answered or abandoned. {_STEP}",
             queries.LEVEL_OVER_TIME,
-            Place(16, 14, 8, 8),
+            Place(16, 21, 8, 8),
             unit=SHARE,
             interval="10m",
             name="line",
@@ -201,8 +232,8 @@ def _over_time(site: Site) -> list[Json]:
 
 def _percentiles(site: Site) -> list[Json]:
     rows = (
-        ("First response · $channel", f"{_RESPONSE} {_QUANTILE} {_STEP}", "first_response", 30),
-        ("Handle time · $channel", f"{_HANDLE} {_QUANTILE} {_STEP}", "handle", 38),
+        ("First response · $channel", f"{_RESPONSE} {_QUANTILE} {_STEP}", "first_response", 37),
+        ("Handle time · $channel", f"{_HANDLE} {_QUANTILE} {_STEP}", "handle", 45),
     )
     return [
         repeated(
@@ -227,13 +258,13 @@ def _percentiles(site: Site) -> list[Json]:
 def _tags(site: Site) -> list[Json]:
     meaning = "Contacts with the tag in effect, counted when it was put on; the twelve most frequent of the range."
     return [
-        bars(site, "Volume per tag", meaning, queries.TAGS, Place(0, 46, 8, 10)),
+        bars(site, "Volume per tag", meaning, queries.TAGS, Place(0, 53, 8, 10)),
         lines(
             site,
             "Volume per tag over time",
             f"The eight most frequent tags of the range, contacts a step, stacked. {_STEP}",
             queries.TAGS_OVER_TIME,
-            Place(8, 46, 8, 10),
+            Place(8, 53, 8, 10),
             interval="10m",
             name="named",
             style={"drawStyle": "bars", "fillOpacity": 80, "lineWidth": 0, "stacking": {"mode": "normal"}},
@@ -243,7 +274,7 @@ def _tags(site: Site) -> list[Json]:
             "Volume per tag, by queue",
             "Contacts with the tag in effect, by channel and queue at the time it was put on; the fifty largest.",
             queries.TAGS_BY_QUEUE,
-            Place(16, 46, 8, 10),
+            Place(16, 53, 8, 10),
             _place_columns(),
         ),
     ]
@@ -284,7 +315,15 @@ def _lines_by() -> Json:
 
 def live_floor(site: Site) -> Json:
     """Describe the dashboard, its panels numbered in order."""
-    panels = [*_figures(site), *_by_queue(site), *_over_time(site), _times(site), *_percentiles(site), *_tags(site)]
+    panels = [
+        *_figures(site),
+        *_by_queue(site),
+        *_agents(site),
+        *_over_time(site),
+        _times(site),
+        *_percentiles(site),
+        *_tags(site),
+    ]
     return {
         "uid": DASHBOARD_UID,
         "title": "Live floor",

@@ -84,6 +84,20 @@ GROUP BY channel, queue
 ORDER BY channel, queue"""
 
 
+_GROUP: Final = "if(agent_group = '', 'no group', agent_group)"
+
+AGENTS_NOW: Final = f"""SELECT {_GROUP} AS "Group",
+  available AS "Available", busy AS "Busy", wrap_up AS "Wrap-up", away AS "Away", offline AS "Offline"
+FROM agent_groups
+ORDER BY "Group\""""
+
+SLOTS_NOW: Final = f"""SELECT {_GROUP} AS "Group", channel,
+  capacity AS "Slots", used AS "In use", free AS "Free", used / nullIf(capacity, 0) AS "Use", unknown AS "Unknown"
+FROM agent_slots
+WHERE $__conditionalAll(channel IN (${{channel:singlequote}}), $channel)
+ORDER BY "Group", channel"""
+
+
 def count_by_channel(sample: str) -> str:
     """How many samples of a kind in the range, one row a channel."""
     return f"""SELECT channel, sumIf(n, sample = '{sample}') AS contacts

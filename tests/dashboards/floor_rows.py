@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from datetime import UTC, datetime
 from typing import NamedTuple
 
+import orjson
+
 from schemas.panes import PANE_MS
+from schemas.topics import AGENTS
+from sinks.archive import event_rows
 from sinks.port import Batch
-from sinks.rows import ContactRow, PaneRow, TagPaneRow, version_of
+from sinks.rows import ContactRow, EventRow, PaneRow, TagPaneRow, version_of
 from streams.core.histogram import bucket
+from tests.sinks.test_archive import Record
 
 QUEUES = {"call": ("sales", "support"), "chat": ("support", "webshop"), "email": ("billing",)}
 TARGET_MS = {"call": 20_000, "chat": 60_000, "email": 86_400_000}
@@ -145,6 +151,30 @@ def waiting(story: Story, now_ms: int, number: int, waits_ms: int) -> ContactRow
     )
 
 
+def agents(now_ms: int) -> list[EventRow]:
+    """Agents of two groups, who were heard of in the last minutes, and one who is in none."""
+    told = [
+        (group, status, channel, slots)
+        for group, channel, slots in (("voice", "call", 1), ("chat care", "chat", 3), ("", "email", 2))
+        for status in ("available", "busy", "wrap_up", "away", "offline")
+    ]
+    events = [
+        {
+            "event_id": "1",
+            "type": "agent.status",
+            "agent_id": f"agent-{number}",
+            "source": "floor",
+            "occurred_at": datetime.fromtimestamp((now_ms - number * 1_000) / 1000, UTC).isoformat(),
+            "status": status,
+            "groups": [group] if group else [],
+            "capacity": {channel: slots},
+        }
+        for number, (group, status, channel, slots) in enumerate(told)
+    ]
+    records = [Record(str(event["agent_id"]).encode(), orjson.dumps(event), AGENTS) for event in events]
+    return event_rows(records, epoch=1)
+
+
 def floor(now_ms: int, minutes: int = 180, seed: int = 7) -> Batch:
     """Write the last `minutes` up to and including the running one, and those who wait now."""
     draw = random.Random(seed)  # noqa: S311 - test rows, not secrets
@@ -158,4 +188,5 @@ def floor(now_ms: int, minutes: int = 180, seed: int = 7) -> Batch:
             waiting(story, now_ms, number, int(TARGET_MS[story.channel] * share))
             for number, share in enumerate((0.3, 0.9, 1.4)[: 1 + draw.randrange(3)])
         ]
+    batch.events += agents(now_ms)
     return batch

@@ -175,3 +175,20 @@ def test_policies_of_other_metrics_are_rules_too(filled: Filled, metric: str) ->
     policy = Policy("other", metric, 7_200_000, 0.9, channel="chat", priority="normal")  # type: ignore[arg-type]  # one of Metric
     rows = ask(filled, shortfall(policy, (policy, *DEFAULT_POLICIES)))
     assert {row["shortfall"] for row in rows} == {0}
+
+
+def test_agents_and_slots_are_told_by_group(filled: Filled) -> None:
+    """A row a group; slots of those at work, free ones of who is available; who is in no group is under that name."""
+    agents = {row["Group"]: row for row in ask(filled, queries.AGENTS_NOW, EVERYTHING)}
+    assert set(agents) == {"voice", "chat care", "no group"}
+    names = ("Available", "Busy", "Wrap-up", "Away", "Offline")
+    assert all([row[name] for name in names] == [1] * 5 for row in agents.values())
+    slots = {row["Group"]: row for row in ask(filled, queries.SLOTS_NOW, CALLS)}
+    assert {name: slots["voice"][name] for name in ("channel", "Slots", "In use", "Free", "Use", "Unknown")} == {
+        "channel": "call",
+        "Slots": 3,
+        "In use": 0,
+        "Free": 1,
+        "Use": 0.0,
+        "Unknown": 0,
+    }

@@ -23,7 +23,7 @@ from deploy.cli.common import (
     quiet_clients,
     stack_settings,
 )
-from deploy.cli.rules import rules_or_exit
+from deploy.cli.rules import config_option, rules_or_exit
 
 if TYPE_CHECKING:
     from schemas.samples import Sample
@@ -96,6 +96,7 @@ class _Words:
     "--time-zone", "zone_name", metavar="ZONE", help="The zone that times are told in (default: the centre's)."
 )
 @data_option
+@config_option
 @json_option
 def explain(contact: str, zone_name: str | None, data: Path | None, *, as_json: bool) -> None:
     """Tell how a contact's numbers came about.

@@ -23,7 +23,7 @@ from deploy.cli.common import (
     stack_settings,
 )
 from deploy.cli.moments import milliseconds, moment
-from deploy.cli.rules import rules_or_exit
+from deploy.cli.rules import config_option, rules_or_exit
 from schemas.settings import Settings
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ def _run(settings: Settings, span: Span, *, mends: bool, listed: int) -> Report:
     "--list", "listed", type=click.IntRange(0), default=20, show_default=True, help="Differences to list of each kind."
 )
 @data_option
+@config_option
 @json_option
 def reconcile_command(
     since: str | None, until: str | None, listed: int, data: Path | None, *, mends: bool, as_json: bool

@@ -56,7 +56,8 @@ class Lives:
         if not self.runs(place, epoch):
             return True
         latest = self._latest.get(place)
-        return latest is not None and epoch == latest.epoch and offset < latest.next
+        # Which contacts are parked is not known here; while any is, none of that partition is called wrong.
+        return latest is not None and epoch == latest.epoch and offset < latest.next and not latest.parked
 
     def row_in(self, place: Place, version: int) -> bool:
         """Tell whether a row belongs to a batch that is wholly in."""

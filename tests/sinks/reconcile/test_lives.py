@@ -1,0 +1,55 @@
+"""What of a running epoch is in, and that an ended one has all it will ever have."""
+
+from __future__ import annotations
+
+from sinks.reconcile.lives import Lives, epoch_of, mended
+from sinks.rows import Progress, version_of
+
+CHAT = ("contacts.chat", 0)
+OTHER = ("contacts.chat", 1)
+
+
+def _progress(epoch: int, following: int, journal_end: int, parked: int = 0) -> Progress:
+    return Progress(*CHAT, epoch, following, 1, 0, journal_end, 1, parked)
+
+
+def test_a_running_epoch_is_in_as_far_as_its_progress_says() -> None:
+    """Events below the next offset, rows below the journal's end; of a partition that nobody claimed, nothing."""
+    lives = Lives([_progress(1, 100, 50), _progress(2, 10, 5)])
+    assert lives.last_ended == 1
+    assert (lives.runs(CHAT, 1), lives.runs(CHAT, 2), lives.runs(CHAT, 3), lives.runs(OTHER, 1)) == (
+        False,
+        True,
+        True,
+        True,
+    )
+    assert lives.event_in(CHAT, 1, 10_000)
+    assert lives.event_in(CHAT, 2, 9)
+    assert not lives.event_in(CHAT, 2, 10)
+    assert not lives.event_in(CHAT, 3, 0)
+    assert not lives.event_in(OTHER, 1, 0)
+    assert lives.row_in(CHAT, version_of(2, 4))
+    assert not lives.row_in(CHAT, version_of(2, 5))
+    assert not lives.row_in(CHAT, version_of(3, 0))
+
+
+def test_what_was_mended_is_in() -> None:
+    """Though its version stands above any journal offset; a later epoch's rows win over it."""
+    lives = Lives([_progress(2, 10, 5)])
+    assert lives.row_in(CHAT, mended(2))
+    assert epoch_of(mended(2)) == 2
+    assert version_of(2, 1 << 39) < mended(2) < version_of(3, 0)
+
+
+def test_where_all_have_ended_all_is_in() -> None:
+    """Known from outside: no journal is left."""
+    lives = Lives([_progress(1, 100, 50)], all_ended=True)
+    assert lives.last_ended == 1
+    assert lives.event_in(CHAT, 1, 10_000)
+    assert lives.row_in(CHAT, version_of(1, 60))
+    assert Lives([], all_ended=True).last_ended == 0
+
+
+def test_while_contacts_are_parked_none_is_called_wrong() -> None:
+    """Their events are read and archived, and counted later."""
+    assert not Lives([_progress(1, 100, 50, parked=1)]).event_in(CHAT, 1, 9)

@@ -19,6 +19,7 @@ fields and samples have numbers, which never change their meaning: new ones are 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypedDict
 
@@ -153,9 +154,16 @@ _OF_TYPE: Final[Mapping[str, int]] = MappingProxyType({name: number for number, 
 _OF_FIELD: Final[Mapping[str, int]] = MappingProxyType({name: number for number, name in enumerate(FIELDS)})
 _OF_SAMPLE: Final[Mapping[str, int]] = MappingProxyType({name: number for number, name in enumerate(SAMPLES)})
 
+_Marks = tuple[Any, ...]
+
 #: Marks where nothing is said: tag, outcome, policy, target, within, short, satisfied, partial, in hours, instance.
-_UNMARKED: Final = ("", "", "", None, None, None, None, False, None, None)
+_UNMARKED: Final[_Marks] = ("", "", "", None, None, None, None, False, None, None)
 _LAST_TEXT_MARK: Final = 2
+#: The marks before a row's numbers, and those behind them.
+_FIRST_UNMARKED: Final = _UNMARKED[:2]
+_LAST_UNMARKED: Final = _UNMARKED[2:]
+#: What is left of a row's four numbers, by how many it has.
+_NO_NUMBERS: Final = ((None,) * 4, (None,) * 3, (None,) * 2, (None,), ())
 
 _sample: Final = tuple.__new__  # makes a named tuple of its fields in half the time that naming it takes
 
@@ -172,12 +180,11 @@ def _pack_events(events: Sequence[EventFields], texts: dict[str, int]) -> list[A
     kinds: dict[tuple[str, bytes], int] = {}
     packed: list[list[Any]] = []
     of: list[int] = []
-    for kind, given in zip(types, fields, strict=True):
-        key = kind, orjson.dumps(given)
+    for key in zip(types, map(orjson.dumps, fields), strict=True):
         place = kinds.get(key)
         if place is None:
-            place = kinds[key] = len(kinds)
-            packed.append(_pack_kind(kind, given, texts))
+            place = kinds[key] = len(packed)
+            packed.append(_pack_kind(key[0], fields[len(of)], texts))
         of.append(place)
     return [packed, ids, since, [one - since for one in at], of, seq if any(seq) else []]
 
@@ -199,45 +206,61 @@ def _pack_kind(kind: str, fields: dict[str, Any], texts: dict[str, int]) -> list
 def _pack_rows(
     events: Sequence[EventFields], rows: Iterable[tuple[int, Sample]], gone: Iterable[Gone], texts: dict[str, int]
 ) -> list[Any]:
-    place = {event[2]: (number, event[0]) for number, event in enumerate(events)}
+    # Most of a record's making is here: names are looked up once, and what is usual is told by one comparison.
+    places: dict[str | None, int] = {event[2]: place for place, event in enumerate(events)}
     dimensions: dict[tuple[Any, ...], int] = {}
-    marks: dict[tuple[Any, ...], int] = {}
+    marks: dict[_Marks, int] = {_UNMARKED: 0}
     by_step: dict[int, list[Any]] = {}
-
-    def slot(text: str) -> int:
-        return place[text][0] if text in place else -1 - texts.setdefault(text, len(texts))
-
+    text_number, samples = texts.setdefault, _OF_SAMPLE
     for step, row in rows:
-        cause = place.get(row[23])  # type: ignore[arg-type]  # None is no event's id
-        packed = [
-            _OF_SAMPLE.get(row[0], row[0]),
-            cause[0] if cause is not None and cause[1] == row[2] else (row[23], row[2]),
-            slot(row[1]),
-            dimensions.setdefault(row[3:9], len(dimensions)),
-            marks.setdefault(row[9:11] + row[15:23], len(marks)),
-            *row[11:15],
+        sample, slot = row[0], row[1]
+        cause, slot_place, of = places.get(row[23]), places.get(slot), row[3:9]
+        first, last, numbers = row[9:11], row[15:23], row[11:15]
+        usual = first == _FIRST_UNMARKED and last == _LAST_UNMARKED
+        packed: list[Any] = [
+            samples.get(sample, sample),
+            (row[23], row[2]) if cause is None or events[cause][0] != row[2] else cause,
+            -1 - text_number(slot, len(texts)) if slot_place is None else slot_place,
+            dimensions.setdefault(of, len(dimensions)),
+            0 if usual else marks.setdefault(first + last, len(marks)),
         ]
-        while packed[-1] is None:
-            del packed[-1]
-        if step in by_step:
-            by_step[step].append(packed)
-        else:
+        if numbers != _NO_NUMBERS[0]:
+            packed += numbers
+            while packed[-1] is None:
+                del packed[-1]
+        group = by_step.get(step)
+        if group is None:
             by_step[step] = [step, packed]
-    number = texts.setdefault
+        else:
+            group.append(packed)
     return [
-        [[number(text, len(texts)) for text in one] for one in dimensions],
+        [[text_number(text, len(texts)) for text in one] for one in dimensions],
         [_pack_marks(one, texts) for one in marks],
         list(by_step.values()),
-        [(step, _OF_SAMPLE.get(sample, sample), slot(of)) for step, sample, of in gone],
+        [(step, samples.get(sample, sample), _pack_slot(slot, places, texts)) for step, sample, slot in gone],
     ]
 
 
-def _pack_marks(marks: tuple[Any, ...], texts: dict[str, int]) -> list[Any]:
+def _pack_slot(slot: str, places: dict[str | None, int], texts: dict[str, int]) -> int:
+    place = places.get(slot)
+    return -1 - texts.setdefault(slot, len(texts)) if place is None else place
+
+
+def _pack_marks(marks: _Marks, texts: dict[str, int]) -> list[Any]:
     packed: list[Any] = []
-    for place, (value, usual) in enumerate(zip(marks, _UNMARKED, strict=True)):
-        if value is not usual and value != usual:
-            packed += place, texts.setdefault(value, len(texts)) if place <= _LAST_TEXT_MARK else value
+    for place, value in _marked(marks):
+        packed += place, texts.setdefault(value, len(texts)) if place <= _LAST_TEXT_MARK else value
     return packed
+
+
+@lru_cache(maxsize=4_096)
+def _marked(marks: _Marks) -> tuple[tuple[int, Any], ...]:
+    """Give the marks that are not usual with their places; contacts share most of them."""
+    return tuple(
+        (place, value)
+        for place, (value, usual) in enumerate(zip(marks, _UNMARKED, strict=True))
+        if value is not usual and value != usual
+    )
 
 
 def _events(body: list[Any]) -> Iterator[EventFields]:
@@ -296,10 +319,6 @@ def _rows(body: list[Any], after: int) -> list[tuple[int, Sample]]:
             )
             rows.append((step, _sample(Sample, fields)))
     return rows
-
-
-#: What is left of a row's four numbers, by how many it has.
-_NO_NUMBERS: Final = ((None,) * 4, (None,) * 3, (None,) * 2, (None,), ())
 
 
 def _marks(packed: list[Any], texts: list[str]) -> tuple[list[Any], list[Any]]:

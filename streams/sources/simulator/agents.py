@@ -18,7 +18,10 @@ Status = Literal["available", "busy", "wrap_up", "away", "offline"]
 class Agent:
     """One person: a team, a state, and the contacts in hand."""
 
-    __slots__ = ("agent_id", "away_because", "channel", "leaving", "load", "off_since", "on_since", "status", "team")
+    __slots__ = (
+        *("agent_id", "away_because", "channel", "leaving", "load", "off_since", "on_since", "status", "team"),
+        "told_channel",
+    )
 
     def __init__(self, agent_id: str, team: Team) -> None:
         self.agent_id = agent_id
@@ -32,6 +35,8 @@ class Agent:
         self.on_since = 0
         self.off_since = 0
         self.status: Status = "offline"
+        #: The channel of which slots were told last; None: all of the team's.
+        self.told_channel: Channel | None = None
 
 
 class Roster:
@@ -89,7 +94,7 @@ class Roster:
 
 def tell(log: Log, now: int, agent: Agent, status: Status, reason: str | None = None) -> None:
     """Record an agent's state, where it changed."""
-    if status == agent.status and reason is None:
+    if status == agent.status and agent.channel == agent.told_channel and reason is None:
         return
     agent.status = status
     tell_again(log, now, agent, reason)
@@ -100,6 +105,9 @@ def tell_again(log: Log, now: int, agent: Agent, reason: str | None = None) -> N
     event: dict[str, object] = {"status": agent.status, "groups": [agent.team.name]}
     if reason is not None:
         event["reason"] = reason
-    if agent.status == "available":
-        event["capacity"] = agent.team.slots
+    if agent.status != "offline":
+        # Who has a contact in hand takes more of that channel only.
+        slots, channel = agent.team.slots, agent.channel
+        event["capacity"] = slots if channel is None else {channel: slots[channel]}
+        agent.told_channel = channel
     log.write_agent(now, agent.agent_id, event)

@@ -123,4 +123,4 @@ OFFICE_HOURS: Final = (*((7, 19),) * 5, (9, 15), None)
 
 #: Lines that a contact comes to on average, by channel: as it comes in, and as people work on it (agents' states too).
 LINES_AT_ARRIVAL: Final[dict[Channel, float]] = {"call": 12.2, "chat": 19.0, "email": 4.0}
-LINES_OF_OFFICE: Final = 10.8
+LINES_OF_OFFICE: Final = 13.2

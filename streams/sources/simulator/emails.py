@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from streams.sources.simulator.aftermath import feedback, tag
-from streams.sources.simulator.agents import Agent
+from streams.sources.simulator.agents import Agent, tell
 from streams.sources.simulator.contact import Contact
 from streams.sources.simulator.draws import Spread, Weighted
 from streams.sources.simulator.floor import Floor
@@ -68,6 +68,7 @@ def _reply(floor: Floor, contact: Contact, agent: Agent, *, final: bool) -> Step
         contact.say("contact.resolved")
     else:
         contact.say("contact.paused", **{"for": "customer"})
+    tell(floor.log, floor.timeline.now, agent, "wrap_up")
     yield draws.span(_WRAP)
     contact.say("contact.wrapped", agent_id=agent.agent_id)
     floor.release(agent)

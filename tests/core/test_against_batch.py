@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,11 +20,13 @@ from streams.core.contact import decode as decode_contact
 from streams.core.event import event_of
 from streams.decode import decode
 from streams.partition import Partition
-from tests.oracle.batch import added_up, contact_rows, samples
-from tests.streams.records import Record, pane_totals
+from tests.core import configured as centre_with_much
+from tests.oracle.batch import added_up, contact_rows, in_business_time, samples
+from tests.oracle.centre import DEFAULTS, Centre
+from tests.streams.records import Record, business_totals, pane_totals
 
-#: 2026-03-02T08:00:00Z.
-BEGIN_MS: Final = 1_772_438_400_000
+#: 2026-03-02T08:00:00Z, and 2026-03-28T08:00:00Z, a day before clocks are put forward in Europe.
+BEGIN_MS: Final = (1_772_438_400_000, 1_774_684_800_000)
 AGENTS: Final = ("ann", "bo")
 QUEUES: Final = ("red", "blue")
 
@@ -63,15 +66,32 @@ FIELDS: Final[dict[str, dict[str, st.SearchStrategy[Any]]]] = {
     "contact.rated": {"score": st.sampled_from([1, 2, 3, 4]), "scale_max": st.just(4)},
     "contact.unheard_of": {"queue": st.just("nowhere")},
 }
+EXTRAS: Final = ({"queue": "red"}, {"team": "north"}, {"agent_id": "bo"}, {"segment": "vip"})
 RARE: Final[dict[str, dict[str, st.SearchStrategy[Any]]]] = {
     "contact.discarded": {"reason": st.just("spam")},
     "event.voided": {"voids": st.integers(0, 24).map(str)},
 }
 
 
-def at(offset_ms: int) -> str:
+class Centres(dict[str, tuple[Rules, Centre]]):
+    """Shown by its names where a test fails."""
+
+    def __repr__(self) -> str:
+        return f"centres with {' or '.join(self)} configured"
+
+
+@pytest.fixture(scope="module")
+def centres(tmp_path_factory: pytest.TempPathFactory) -> Centres:
+    """Give rules, and the same as the batch reads them: of a centre with nothing configured, and of one with much."""
+    return Centres(
+        nothing=(Rules(), DEFAULTS),
+        much=(centre_with_much.rules(tmp_path_factory.mktemp("configured")), centre_with_much.CENTRE),
+    )
+
+
+def at(begin_ms: int, offset_ms: int) -> str:
     """Write a time so long after the beginning."""
-    moment = datetime.fromtimestamp((BEGIN_MS + offset_ms) / 1000, UTC)
+    moment = datetime.fromtimestamp((begin_ms + offset_ms) / 1000, UTC)
     return moment.isoformat(timespec="milliseconds")
 
 
@@ -79,6 +99,7 @@ def at(offset_ms: int) -> str:
 def contacts(draw: st.DrawFn) -> list[dict[str, Any]]:
     """Draw one contact's events, in no order, some of them twice, sometimes with other contents under the same id."""
     channel = draw(st.sampled_from(["chat", "email", "call"]))
+    begin = draw(st.sampled_from(BEGIN_MS))
     kinds = draw(st.lists(st.sampled_from(sorted(FIELDS)), max_size=14))
     if draw(st.booleans()):
         kinds.insert(0, "contact.started")
@@ -87,14 +108,14 @@ def contacts(draw: st.DrawFn) -> list[dict[str, Any]]:
     events = []
     for number, kind in enumerate(kinds):
         fields = {name: draw(values) for name, values in {**FIELDS, **RARE}[kind].items()}
-        extra = draw(st.sampled_from([{}, {}, {}, {"queue": "red"}, {"team": "north"}, {"agent_id": "bo"}]))
+        extra = draw(st.sampled_from([{}, {}, {}, *EXTRAS]))
         events.append(
             {
                 "event_id": str(number),
                 "type": kind,
                 "contact_id": f"{channel}-1",
                 "channel": channel,
-                "occurred_at": at(draw(st.sampled_from([0, 1, 2, 30_000, 60_000, 90_000, 200_000, 90_000_000]))),
+                "occurred_at": at(begin, draw(st.sampled_from([0, 1, 2, 30_000, 60_000, 90_000, 200_000, 90_000_000]))),
                 "seq": draw(st.integers(0, 1)),
                 "source": "test",
                 **{name: value for name, value in {**extra, **fields}.items() if value is not None},
@@ -108,7 +129,8 @@ def contacts(draw: st.DrawFn) -> list[dict[str, Any]]:
 def key_of(row: Any) -> tuple[Any, ...]:  # noqa: ANN401 - rows of either side, alike in these fields
     """Take what both sides say of a sample."""
     short = row.within is not None and bool(row.short)  # the batch tells it only beside a target
-    return row.sample, row.at, row.queue, row.value_ms, row.value, row.within, short, row.satisfied
+    told = (row.sample, row.at, row.queue, row.priority, row.value_ms, row.business_ms, row.value)
+    return (*told, row.policy, row.target_ms, row.within, short, row.satisfied, row.in_hours, row.tag, row.outcome)
 
 
 def told(row: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -116,25 +138,28 @@ def told(row: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple((value is not None, value) for value in row)
 
 
-@settings(max_examples=400)
+@pytest.mark.parametrize("configured", ["nothing", "much"])
+@settings(max_examples=400, deadline=None)
 @given(events=contacts(), cuts=st.sets(st.integers(0, 20)))
-def test_the_fold_equals_the_batch(events: list[dict[str, Any]], cuts: set[int]) -> None:
+def test_the_fold_equals_the_batch(
+    centres: Centres, configured: str, events: list[dict[str, Any]], cuts: set[int]
+) -> None:
     """Samples of a contact, event by event in any order and any batches, are those of the batch over the set."""
     if not events:
         return
+    rules, centre = centres[configured]
     channel = events[0]["channel"]
     topic, state = CONTACTS[channel], EMPTY
     bounds = sorted({0, *cuts, len(events)} & set(range(len(events) + 1)))
     for step, (begin, end) in enumerate(itertools.pairwise(bounds), start=1):
         arrived = [
-            event_of(decode(topic, event["contact_id"].encode(), orjson.dumps(event)))  # type: ignore[arg-type]  # no agent's
-            for event in events[begin:end]
+            event_of(decode(topic, event["contact_id"].encode(), orjson.dumps(event))) for event in events[begin:end]
         ]
-        change = advance(channel, state, arrived, Rules(), step)
+        change = advance(channel, state, arrived, rules, step)
         if change is not None and change.value is not None:
             state = decode_contact(change.value)
     rows = sorted((key_of(row) for _, row in state.rows.values()), key=told)
-    assert rows == sorted((key_of(row) for row in samples(events)), key=told)
+    assert rows == sorted((key_of(row) for row in samples(events, centre)), key=told)
 
 
 #: What the batch and a contact's summary both tell.
@@ -144,19 +169,22 @@ AT_A_GLANCE: Final = (
 )
 
 
-@settings(max_examples=300)
+@pytest.mark.parametrize("configured", ["nothing", "much"])
+@settings(max_examples=200, deadline=None)
 @given(events=contacts())
-def test_a_contact_at_a_glance_equals_the_batch(events: list[dict[str, Any]]) -> None:
+def test_a_contact_at_a_glance_equals_the_batch(
+    centres: Centres, configured: str, events: list[dict[str, Any]]
+) -> None:
     """The row of the table of contacts tells what the batch over its events does, also where it counts nowhere."""
-    rows = list(contact_rows(events).values())
+    rules, centre = centres[configured]
+    rows = list(contact_rows(events, centre).values())
     if not rows:
         return
     channel = events[0]["channel"]
     arrived = [
-        event_of(decode(CONTACTS[channel], event["contact_id"].encode(), orjson.dumps(event)))  # type: ignore[arg-type]  # no agent's
-        for event in events
+        event_of(decode(CONTACTS[channel], event["contact_id"].encode(), orjson.dumps(event))) for event in events
     ]
-    change = advance(channel, EMPTY, arrived, Rules(), 1)
+    change = advance(channel, EMPTY, arrived, rules, 1)
     assert change is not None
     assert change.value is not None
     summary: dict[str, Any] = {**decode_summary(change.value)}
@@ -164,18 +192,26 @@ def test_a_contact_at_a_glance_equals_the_batch(events: list[dict[str, Any]]) ->
     assert (summary["handle_ms"] or 0, tuple(summary["tags"])) == (rows[0].handle_ms, rows[0].tags)
 
 
-@settings(max_examples=60)
+@pytest.mark.parametrize("configured", ["nothing", "much"])
+@settings(max_examples=60, deadline=None)
 @given(
     several=st.lists(contacts(), min_size=1, max_size=4),
     seed=st.integers(0, 1000),
     cuts=st.sets(st.integers(0, 40), max_size=5),
 )
-def test_panes_equal_the_batch(several: list[list[dict[str, Any]]], seed: int, cuts: set[int]) -> None:
+def test_panes_equal_the_batch(
+    centres: Centres,
+    configured: str,
+    several: list[list[dict[str, Any]]],
+    seed: int,
+    cuts: set[int],
+) -> None:
     """Panes of a partition, however its records come and are cut, sum up to the batch's counters."""
+    rules, centre = centres[configured]
     events = [{**event, "contact_id": f"chat-{n}", "channel": "chat"} for n, of in enumerate(several) for event in of]
     random.Random(seed).shuffle(events)  # noqa: S311 - a test's disorder
     records = [Record(at, event["contact_id"].encode(), orjson.dumps(event)) for at, event in enumerate(events)]
-    partition = Partition(CONTACTS["chat"], 0, Rules())
+    partition = Partition(CONTACTS["chat"], 0, rules)
     partition.begin(opened=0, epoch=1)
     bounds = sorted({0, *cuts, len(records)} & set(range(len(records) + 1)))
     written = {
@@ -184,5 +220,7 @@ def test_panes_equal_the_batch(several: list[list[dict[str, Any]]], seed: int, c
         for output in partition.steps(records[begin:end])
         for key, value in output.records
     }
-    expected = {(sample, queue): tuple(counters) for (sample, _, queue), counters in added_up(samples(events)).items()}
+    rows = samples(events, centre)
+    expected = {(sample, queue): tuple(counters) for (sample, _, queue), counters in added_up(rows).items()}
     assert pane_totals(written) == expected
+    assert business_totals(written) == in_business_time(rows)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from tests.oracle import responses, segments, single, stretches, tags, turns, visits
+from tests.oracle.centre import DEFAULTS, Centre
 from tests.oracle.contacts import Contact, contacts, is_human_reply
 from tests.oracle.rows import Row
 
@@ -53,9 +54,9 @@ def rows_of(contact: Contact) -> Iterator[Row]:
         yield from part.rows(contact)
 
 
-def samples(events: Events) -> list[Row]:
+def samples(events: Events, centre: Centre = DEFAULTS) -> list[Row]:
     """Give every sample of every contact."""
-    return [each for contact in contacts(events) for each in rows_of(contact)]
+    return [each for contact in contacts(events, centre) for each in rows_of(contact)]
 
 
 def added_up(rows: Iterable[Row]) -> dict[tuple[str, str, str], Counters]:
@@ -73,6 +74,16 @@ def added_up(rows: Iterable[Row]) -> dict[tuple[str, str, str], Counters]:
             known.n_satisfied + (each.satisfied is True),
             known.sum_value + (each.value or 0),
         )
+    return total
+
+
+def in_business_time(rows: Iterable[Row]) -> dict[tuple[str, str], tuple[int, int]]:
+    """Add business time up by (sample, queue): how many have any, and how much."""
+    total: dict[tuple[str, str], tuple[int, int]] = {}
+    for each in rows:
+        if each.business_ms is not None:
+            n, sum_ms = total.get((each.sample, each.queue), (0, 0))
+            total[each.sample, each.queue] = n + 1, sum_ms + each.business_ms
     return total
 
 
@@ -94,9 +105,9 @@ def tag_counts(events: Events) -> dict[tuple[str, str, str], int]:
     return counts
 
 
-def contact_rows(events: Events) -> dict[str, ContactRow]:
+def contact_rows(events: Events, centre: Centre = DEFAULTS) -> dict[str, ContactRow]:
     """Give one row a contact, by contact_id."""
-    return {contact.contact_id: _contact_row(contact) for contact in contacts(events) if contact.events}
+    return {contact.contact_id: _contact_row(contact) for contact in contacts(events, centre) if contact.events}
 
 
 def _contact_row(contact: Contact) -> ContactRow:

@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
+from tests.oracle.centre import DEFAULTS, Centre
+
 Event = dict[str, Any]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -68,6 +70,7 @@ class Contact:
     contact_id: str
     channel: str
     events: list[Event]
+    centre: Centre = DEFAULTS
 
     def first(self, *types: str) -> int | None:
         """Return the position of the first event of these types."""
@@ -135,7 +138,7 @@ def as_json(event: Event) -> bytes:
     return json.dumps(present, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def contacts(events: Iterable[Mapping[str, Any]]) -> list[Contact]:
+def contacts(events: Iterable[Mapping[str, Any]], centre: Centre = DEFAULTS) -> list[Contact]:
     """Put events together into contacts, by id; agents' states are no part of any."""
     by_contact: dict[tuple[str, str], dict[str, Event]] = defaultdict(dict)
     for raw in events:
@@ -147,7 +150,7 @@ def contacts(events: Iterable[Mapping[str, Any]]) -> list[Contact]:
         if known is None or as_json(event) < as_json(known):
             one[event["event_id"]] = event
     return [
-        Contact(contact_id, channel, _in_order(list(one.values())))
+        Contact(contact_id, channel, _in_order(list(one.values())), centre)
         for (channel, contact_id), one in sorted(by_contact.items())
     ]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tests.oracle.contacts import Contact, is_customer_message, is_customers_own, is_human_reply
-from tests.oracle.rows import SHORT_ABANDON_MS, TARGET_MS, Row, row
+from tests.oracle.rows import Row, row
 from tests.oracle.stretches import last_opening_before
 
 
@@ -103,6 +103,7 @@ def rows(contact: Contact) -> Iterator[Row]:
     if found is None or found.value_ms is None:
         return
     # A partial contact is outside service level: held against no target, and its abandonment is never a short one.
-    within = None if contact.partial else found.value_ms <= TARGET_MS[contact.channel]
-    short = found.sample == "abandoned" and within is not None and found.value_ms < SHORT_ABANDON_MS
-    yield row(contact, found.sample, found.position, value_ms=found.value_ms, within=within, short=short)
+    short = found.sample == "abandoned" and found.value_ms < contact.centre.short_abandon
+    ends = contact.events[found.position]["at"]
+    during = [(ends - found.value_ms, ends)]
+    yield row(contact, found.sample, found.position, during=during, metric="first_response", short=short)

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
+from tests.oracle.centre import Table, ms
 from tests.oracle.contacts import Contact
-
-#: First-response targets by channel, milliseconds: within 20 s, 60 s, 24 h.
-TARGET_MS: Final = {"call": 20_000, "chat": 60_000, "email": 24 * 3_600_000}
-#: A response later than this is slow, milliseconds.
-PATIENCE_MS: Final = {"call": 120_000, "chat": 120_000, "email": 24 * 3_600_000}
-SHORT_ABANDON_MS: Final = 5_000
 
 
 @dataclass(frozen=True)
@@ -33,6 +28,24 @@ class Row:
     outcome: str = ""
     active_ms: int | None = None
     instance: int | None = None
+    business_ms: int | None = None
+    in_hours: bool | None = None
+    policy: str = ""
+    target_ms: int | None = None
+
+
+def policy_of(contact: Contact, metric: str, position: int) -> Table | None:
+    """Find the policy that the event at `position` is held against; a partial contact is outside service level."""
+    if contact.partial:
+        return None
+    return contact.centre.policy(
+        metric,
+        contact.events[position]["at"],
+        channel=contact.channel,
+        queue=contact.queue(position),
+        priority=contact.priority(position),
+        segment=contact.in_force(position, "segment", ""),
+    )
 
 
 def row(
@@ -42,9 +55,9 @@ def row(
     *,
     queue: str | None = None,
     priority: str | None = None,
-    value_ms: int | None = None,
+    during: Sequence[tuple[int, int]] | None = None,
     value: int | None = None,
-    within: bool | None = None,
+    metric: str | None = None,
     short: bool = False,
     satisfied: bool | None = None,
     tag: str = "",
@@ -52,21 +65,40 @@ def row(
     active_ms: int | None = None,
     instance: int | None = None,
 ) -> Row:
-    """Make a row at the event at `position`, with the queue and priority in force there unless told otherwise."""
+    """Make a row at the event at `position`, with the queue and priority in force there unless told otherwise.
+
+    `during` is what a duration is made of, from when to when each; it is held against the policy of a `metric`.
+    """
+    centre, at = contact.centre, contact.events[position]["at"]
+    queue = contact.queue(position) if queue is None else queue
+    policy = None if metric is None else policy_of(contact, metric, position)
+    calendar = centre.calendar_of(queue, policy)
+    value_ms = None if during is None else sum(end - begin for begin, end in during)
+    business_ms = None
+    if during is not None and calendar is not None:
+        business_ms = sum(centre.business_ms(calendar, begin, end) for begin, end in during)
+    within = None
+    if policy is not None:
+        by_calendar = policy.get("clock", "calendar" if "calendar" in policy else "time") == "calendar"
+        within = ((business_ms if by_calendar else value_ms) or 0) <= ms(policy["target"])
     return Row(
         sample,
         contact.channel,
         contact.contact_id,
-        contact.queue(position) if queue is None else queue,
+        queue,
         contact.priority(position) if priority is None else priority,
-        contact.events[position]["at"],
+        at,
         value_ms,
         value,
         within,
-        short,
+        short and policy is not None,  # told only beside a target
         satisfied,
         tag,
         outcome,
         active_ms,
         instance,
+        business_ms,
+        None if calendar is None else centre.is_open(calendar, at),
+        "" if policy is None else policy["name"],
+        None if policy is None else ms(policy["target"]),
     )

@@ -62,17 +62,17 @@ def segments(contact: Contact) -> list[Segment]:
     return found
 
 
-def _hold_ms(contact: Contact, segment: Segment) -> int:
+def _holds(contact: Contact, segment: Segment) -> list[tuple[int, int]]:
     limit = min(i for i in (segment.ended, segment.wrapped) if i is not None)
-    total = 0
+    found: list[tuple[int, int]] = []
     position = segment.opened
     while True:
         inside = [i for i in segment.own if position < i < limit]
         held = next((i for i in inside if contact.events[i]["type"] == "contact.held"), None)
         if held is None:
-            return total
+            return found
         resumed = next((i for i in inside if i > held and contact.events[i]["type"] == "contact.resumed"), limit)
-        total += contact.events[resumed]["at"] - contact.events[held]["at"]
+        found.append((contact.events[held]["at"], contact.events[resumed]["at"]))
         position = resumed
 
 
@@ -83,15 +83,22 @@ def rows(contact: Contact) -> Iterator[Row]:
         if closed is None:
             continue
         at = [event["at"] for event in contact.events]
-        handle = at[closed] - at[segment.opened]
-        hold = _hold_ms(contact, segment)
-        wrap = at[closed] - at[segment.ended] if segment.ended is not None and segment.ended < closed else 0
-        for sample, value in (("handle", handle), ("hold", hold), ("wrap", wrap), ("talk", handle - hold - wrap)):
+        holds = _holds(contact, segment)
+        talk_ends = at[segment.ended] if segment.ended is not None and segment.ended < closed else at[closed]
+        # Talk is what lies between holds, up to the wrap-up.
+        edges = [at[segment.opened], *(moment for hold in holds for moment in hold), talk_ends]
+        parts = {
+            "handle": [(at[segment.opened], at[closed])],
+            "hold": holds,
+            "wrap": [(talk_ends, at[closed])],
+            "talk": list(zip(edges[::2], edges[1::2], strict=True)),
+        }
+        for sample, during in parts.items():
             yield row(
                 contact,
                 sample,
                 closed,
                 queue=contact.queue(segment.opened),
                 priority=contact.priority(segment.opened),
-                value_ms=value,
+                during=during,
             )

@@ -104,9 +104,16 @@ def rows(contact: Contact) -> Iterator[Row]:
         if stretch.ended is None:
             continue
         ends.append(stretch.ended)
-        length = events[stretch.ended]["at"] - events[stretch.opened]["at"]
-        active = length - _paused_ms(contact, stretch.opened, stretch.ended)
-        yield row(contact, "resolution", stretch.ended, value_ms=length, active_ms=active, instance=len(ends))
+        begun, ended = events[stretch.opened]["at"], events[stretch.ended]["at"]
+        yield row(
+            contact,
+            "resolution",
+            stretch.ended,
+            during=[(begun, ended)],
+            metric="resolution",
+            active_ms=ended - begun - _paused_ms(contact, stretch.opened, stretch.ended),
+            instance=len(ends),
+        )
     if not ends:
         return
     replies = sum(1 for event in events[: ends[-1] + 1] if is_human_reply(event))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator
 
 from tests.oracle.contacts import Contact
@@ -10,28 +9,40 @@ from tests.oracle.rows import Row, row
 from tests.oracle.stretches import stretches
 
 
-def canonical(tag: str) -> str:
-    """Return a tag as it counts: trimmed, NFKC-casefolded. No taxonomy is configured."""
-    folded = unicodedata.normalize("NFKC", tag.strip()).casefold()
-    return unicodedata.normalize("NFKC", folded)
-
-
-def _names(contact: Contact, position: int, event_type: str, tag: str) -> bool:
+def _puts_on(contact: Contact, position: int, tag: str) -> bool:
+    """Tell whether the event at `position` puts on what was called `tag` then."""
     event = contact.events[position]
-    return event["type"] == event_type and tag in {canonical(each) for each in event["tags"]}
+    if event["type"] != "contact.tagged":
+        return False
+    return tag in {contact.centre.tag(each, event["at"])[0] for each in event["tags"]}
+
+
+def _takes_off(contact: Contact, position: int, tag: str, put_on: int) -> bool:
+    """Tell whether the event at `position` takes off what was called `tag` when it was put on."""
+    event = contact.events[position]
+    if event["type"] != "contact.untagged":
+        return False
+    return tag in {contact.centre.tag(each, contact.events[put_on]["at"])[0] for each in event["tags"]}
 
 
 def in_effect(contact: Contact) -> dict[str, int]:
     """Return each tag in effect at the end, and the position of the event that put it into effect."""
-    every = {canonical(tag) for event in contact.events if event["type"] == "contact.tagged" for tag in event["tags"]}
+    positions = range(len(contact.events))
+    every = {
+        contact.centre.tag(tag, event["at"])[0]
+        for event in contact.events
+        if event["type"] == "contact.tagged"
+        for tag in event["tags"]
+    }
     found = {}
     for tag in every:
-        positions = range(len(contact.events))
-        taken_off = [i for i in positions if _names(contact, i, "contact.untagged", tag)]
-        last_off = taken_off[-1] if taken_off else -1
-        put_on = [i for i in positions if i > last_off and _names(contact, i, "contact.tagged", tag)]
-        if put_on:
-            found[tag] = put_on[0]
+        put_on = next((i for i in positions if _puts_on(contact, i, tag)), None)
+        while put_on is not None:
+            off = next((i for i in positions if i > put_on and _takes_off(contact, i, tag, put_on)), None)
+            if off is None:
+                found[tag] = put_on
+                break
+            put_on = next((i for i in positions if i > off and _puts_on(contact, i, tag)), None)
     return found
 
 
@@ -39,7 +50,8 @@ def rows(contact: Contact) -> Iterator[Row]:
     """Give a row for each tag in effect, and what tells whether there is any."""
     tags = in_effect(contact)
     for tag, position in sorted(tags.items()):
-        yield row(contact, "tagged", position, tag=tag)
+        known = contact.centre.tag(tag, contact.events[position]["at"])[1]
+        yield row(contact, "tagged", position, tag=tag, outcome="known" if known else "unknown")
     if tags:
         tagged = [i for i, event in enumerate(contact.events) if event["type"] == "contact.tagged"]
         yield row(contact, "any_tag", tagged[-1])

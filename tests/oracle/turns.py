@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from tests.oracle.contacts import Contact, is_customer_message, is_human_reply
 from tests.oracle.responses import answer
-from tests.oracle.rows import PATIENCE_MS, Row, row
+from tests.oracle.rows import Row, row
 
 
 def rows(contact: Contact) -> Iterator[Row]:
@@ -23,10 +23,10 @@ def rows(contact: Contact) -> Iterator[Row]:
         turn = [i for i in range(previous + 1, reply) if is_customer_message(events[i])]
         if not turn or (first_response is not None and reply == first_response.position):
             continue
-        waited = events[reply]["at"] - events[turn[0]]["at"]
-        responses.append((reply, waited))
-        yield row(contact, "next_response", reply, value_ms=waited)
+        begun, ended = events[turn[0]]["at"], events[reply]["at"]
+        responses.append((reply, ended - begun))
+        yield row(contact, "next_response", reply, during=[(begun, ended)], metric="next_response")
         yield row(contact, "nudges", reply, value=len(turn) - 1)
-    slow = [position for position, waited in sorted(responses) if waited > PATIENCE_MS[contact.channel]]
+    slow = [position for position, waited in sorted(responses) if waited > contact.centre.patience(contact.channel)]
     if slow:
         yield row(contact, "slow", slow[0])

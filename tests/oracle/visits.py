@@ -62,5 +62,5 @@ def rows(contact: Contact) -> Iterator[Row]:
     for visit in visits(contact):
         yield row(contact, "entered", visit.opened)
         if visit.ended is not None:
-            wait_ms = contact.events[visit.ended]["at"] - contact.events[visit.opened]["at"]
-            yield row(contact, "queue_wait", visit.ended, queue=visit.queue, value_ms=wait_ms, outcome=visit.outcome)
+            during = [(contact.events[visit.opened]["at"], contact.events[visit.ended]["at"])]
+            yield row(contact, "queue_wait", visit.ended, queue=visit.queue, during=during, outcome=visit.outcome)

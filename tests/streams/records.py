@@ -38,3 +38,15 @@ def pane_totals(written: Mapping[bytes, bytes | None]) -> dict[tuple[str, str], 
             before = totals.get((of.sample, of.queue), (0,) * len(counted))
             totals[of.sample, of.queue] = tuple(a + b for a, b in zip(before, counted, strict=True))
     return {key: counters for key, counters in totals.items() if any(counters)}
+
+
+def business_totals(written: Mapping[bytes, bytes | None]) -> dict[tuple[str, str], tuple[int, int]]:
+    """Sum panes' business time by sample and queue: count and milliseconds; the histogram counts the same."""
+    totals: dict[tuple[str, str], tuple[int, int]] = {}
+    for key, value in written.items():
+        if key[:1] == PANE and value is not None:
+            of, pane = decode_pane_key(key), decode_pane(value)
+            assert sum(pane.business_hist.values()) == pane.business_n
+            n, sum_ms = totals.get((of.sample, of.queue), (0, 0))
+            totals[of.sample, of.queue] = n + pane.business_n, sum_ms + pane.business_sum_ms
+    return {key: total for key, total in totals.items() if any(total)}

@@ -92,6 +92,10 @@ _SUMS: Final = (
 )
 
 
+def _in(span: Span) -> str:
+    return "" if span.is_all else f" AND {_RANGE}"
+
+
 def _of_kind(sample: str | None) -> str:
     return "" if sample is None else "sample = {sample:String} AND"
 
@@ -132,7 +136,7 @@ class KeptRows:
     def how_many(self, span: Span) -> int:
         """Estimate how many contacts there are, for a progress bar."""
         found = self._rows(
-            f"SELECT uniq(contact_id) FROM events_rows WHERE contact_id != '' AND {_RANGE}",  # noqa: S608 - our own names
+            f"SELECT uniq(contact_id) FROM events_rows WHERE contact_id != ''{_in(span)}",  # noqa: S608 - our own names
             span._asdict(),
         )
         return int(found[0][0])
@@ -140,7 +144,7 @@ class KeptRows:
     def page(self, after: str, span: Span, size: int) -> Between | None:
         """Find the next ids with an archived event in the span; None once there are none and all ids were passed."""
         found = self._rows(
-            f"SELECT DISTINCT contact_id FROM events_rows WHERE {_AFTER} AND {_RANGE}"  # noqa: S608 - our own names
+            f"SELECT DISTINCT contact_id FROM events_rows WHERE {_AFTER}{_in(span)}"  # noqa: S608 - our own names
             " ORDER BY contact_id LIMIT {size:UInt32}",
             {"after": after.encode().hex(), "size": size, **span._asdict()},
         )

@@ -161,7 +161,7 @@ class _Audit:
         wanted = contacts.owed(kept, self._rules)
         report.compared["contacts"] += 1
         report.compared["samples"] += len({(row.sample, row.slot) for row in kept.samples if not row.gone})
-        found = contacts.differences(kept, wanted, self._rules, running=contacts.is_running(kept, lives))
+        found = contacts.differences(kept, wanted, self._rules, lives)
         if not found:
             return
         if not contacts.is_in(kept, lives):

@@ -16,7 +16,7 @@ from sinks.pending import Place
 from sinks.port import Batch
 from sinks.reconcile.findings import BY_PROMISE, Difference, Kind
 from sinks.reconcile.lives import Lives, epoch_of, mended
-from sinks.reconcile.promise import RowKey, same_promise, tags_renamed
+from sinks.reconcile.promise import SLOW, RowKey, judged_by_patience, same_promise, tags_renamed
 from sinks.rows import ContactRow, SampleRow
 from streams.core.event import Event, merge
 from streams.core.fold import fold
@@ -109,13 +109,15 @@ def lacks_events(kept: Kept) -> bool:
     return not kept.events or not caused <= known or (kept.contact is not None and kept.contact.last_at > last)
 
 
-def differences(kept: Kept, wanted: Owed | None, rules: Rules, *, running: bool) -> list[Difference]:
+def differences(kept: Kept, wanted: Owed | None, rules: Rules, lives: Lives) -> list[Difference]:
     """List what differs between the rows that are kept and those that the events come to."""
     here = {(row.sample, row.slot): row for row in kept.samples if not row.gone}
     there = {} if wanted is None else wanted.samples
     found = [*_of_samples(kept.contact_id, here, there, rules)]
     found += _of_contact(kept, wanted, found)
-    unproved = lacks_events(kept)
+    if not found:
+        return []
+    unproved, running = lacks_events(kept), is_running(kept, lives)
     return [
         Difference(
             each.table,
@@ -131,11 +133,13 @@ def differences(kept: Kept, wanted: Owed | None, rules: Rules, *, running: bool)
 def _of_samples(
     contact_id: str, here: dict[RowKey, SampleRow], there: dict[RowKey, SampleRow], rules: Rules
 ) -> Iterable[Difference]:
-    renamed = tags_renamed(here, there, rules)
+    promised = tags_renamed(here, there, rules)
+    if judged_by_patience(here, rules):
+        promised.add(SLOW)
     for key in sorted(here.keys() | there.keys()):
         has, wants = here.get(key), there.get(key)
         named = {"contact_id": contact_id, "sample": key[0], "slot": key[1]}
-        by_promise: Kind | None = BY_PROMISE if key in renamed else None
+        by_promise: Kind | None = BY_PROMISE if key in promised else None
         if has is None:
             yield Difference("samples", by_promise or "missing", named)
         elif wants is None:
@@ -144,7 +148,7 @@ def _of_samples(
             columns = _columns(has, wants, _OF_SAMPLES)
             if columns:
                 kind: Kind = BY_PROMISE if same_promise(has, wants, columns) else "different"
-                yield Difference("samples", kind, named, columns)
+                yield Difference("samples", by_promise or kind, named, columns)
 
 
 def _of_contact(kept: Kept, wanted: Owed | None, found: list[Difference]) -> list[Difference]:

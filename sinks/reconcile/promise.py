@@ -21,6 +21,8 @@ _PROMISED: Final = frozenset({"policy", "target_ms", "within", "business_ms", "i
 #: Samples that a policy can be held against.
 _HELD: Final = frozenset({"first_response", "next_response", "resolution", "abandoned"})
 _TAGGED: Final = "tagged"
+_ANSWERS: Final = frozenset({"first_response", "next_response"})
+SLOW: Final[RowKey] = ("slow", "")
 
 
 def same_promise(has: SampleRow, wants: SampleRow, columns: Iterable[str]) -> bool:
@@ -38,6 +40,21 @@ def _right_in_itself(row: SampleRow) -> bool:
         return False
     clocks = [row.value_ms] if row.business_ms is None else [row.value_ms, row.business_ms]
     return row.within in {clock <= row.target_ms for clock in clocks}
+
+
+def judged_by_patience(here: Mapping[RowKey, SampleRow], rules: Rules) -> bool:
+    """Tell whether some patience would have given the `slow` that is kept, or none.
+
+    Only where the centre has set its own: nobody has changed it otherwise.
+    """
+    if rules.patience_ms == Rules().patience_ms:
+        return False
+    slow = here.get(SLOW)
+    if slow is None:
+        return True
+    waits = [row for row in here.values() if row.sample in _ANSWERS and row.value_ms is not None and row.at <= slow.at]
+    by = max((row.value_ms or 0 for row in waits if row.caused_by == slow.caused_by), default=None)
+    return by is not None and all((row.value_ms or 0) < by for row in waits if row.caused_by != slow.caused_by)
 
 
 def tags_renamed(here: Mapping[RowKey, SampleRow], there: Mapping[RowKey, SampleRow], rules: Rules) -> set[RowKey]:

@@ -90,9 +90,7 @@ def explain(kept: Kept, rules: Rules, lives: Lives) -> Explanation:
     folded, clock = clock_story(channel, events, rules)
     counting = effective(events)
     of = {event.event_id: event for event in counting}
-    differences = contacts.differences(
-        kept, contacts.owed(kept, rules), rules, running=contacts.is_running(kept, lives)
-    )
+    differences = contacts.differences(kept, contacts.owed(kept, rules), rules, lives)
     rows = _as_held(folded.rows, kept, differences)
     return Explanation(
         kept.contact_id,

@@ -1,0 +1,114 @@
+"""What a changed configuration explains, and what it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from schemas.policies import Policy, Rules, Taxonomy
+from sinks.reconcile.contacts import Archived, Kept, differences, owed
+from sinks.reconcile.lives import Lives
+from sinks.rows import SampleRow
+from tests.core.story import BEGIN, events
+
+STORY = """
+    0 started
+    30 agent agent_id=ann
+    40 tagged tags=refund
+    50 customer
+    80 agent agent_id=ann
+    90 resolved
+"""
+#: Rules with a policy for each metric.
+HELD = Rules(
+    policies=(
+        Policy("first", "first_response", 60_000, 0.8),
+        Policy("next", "next_response", 10_000, 0.8),
+        Policy("done", "resolution", 86_400_000, 0.8),
+    )
+)
+IMPATIENT = Rules(patience_ms={"chat": 20_000, "email": 20_000, "call": 20_000})
+Change = Callable[[SampleRow], SampleRow]
+
+
+def kept(rules: Rules, change: Change | None = None, without: str = "") -> Kept:
+    """Give the story's contact as a stream with these rules would have kept it, but for a change."""
+    archived = [
+        Archived(event, "chat", "contacts.chat", 0, 1, offset, BEGIN)
+        for offset, event in enumerate(events("chat", STORY))
+    ]
+    contact = Kept("desk:1", archived, [], None)
+    wanted = owed(contact, rules)
+    assert wanted is not None
+    rows = [row if change is None else change(row) for row in wanted.samples.values() if row.sample != without]
+    return contact._replace(samples=rows, contact=wanted.contact)
+
+
+def found(contact: Kept, rules: Rules) -> set[tuple[str, str, str]]:
+    """Tell table, sample and kind of what differs under today's rules."""
+    lives = Lives([], all_ended=True)
+    listed = differences(contact, owed(contact, rules), rules, lives)
+    return {(each.table, each.key.get("sample", ""), each.kind) for each in listed}
+
+
+def test_other_policies_are_another_configuration() -> None:
+    """Kept under policies that are gone, or under none that are there now."""
+    gone = {("samples", name, "another configuration") for name in ("first_response", "next_response", "resolution")}
+    assert found(kept(HELD), Rules(policies=())) == gone
+    assert found(kept(Rules(policies=())), HELD) == gone
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda row: row._replace(within=not row.within), id="not within, and below its target"),
+        pytest.param(lambda row: row._replace(within=None), id="a target without an outcome"),
+        pytest.param(lambda row: row._replace(target_ms=None), id="a policy without a target"),
+        pytest.param(lambda row: row._replace(policy=""), id="a target without a policy"),
+        pytest.param(lambda row: row._replace(business_ms=row.value_ms + 1), id="more business time than time"),
+        pytest.param(lambda row: row._replace(value_ms=row.value_ms + 1), id="another value"),
+        pytest.param(lambda row: row._replace(short=False), id="a short first response"),
+    ],
+)
+def test_what_is_wrong_in_itself_is_a_difference(change: Change) -> None:
+    """No configuration gives such a row."""
+    contact = kept(HELD, lambda row: change(row) if row.sample == "first_response" else row)
+    assert found(contact, HELD) == {("samples", "first_response", "different")}
+
+
+def test_a_policy_where_none_can_apply() -> None:
+    """A sample that nothing is held against has no policy, whatever the configuration was."""
+    contact = kept(HELD, lambda row: row._replace(policy="p", target_ms=1) if row.sample == "offered" else row)
+    assert found(contact, HELD) == {("samples", "offered", "different")}
+
+
+def test_patience_that_was_changed() -> None:
+    """Slow by an earlier patience, or not: a configuration, where the centre has one and some patience gives that."""
+    assert found(kept(Rules()), IMPATIENT) == {("samples", "slow", "another configuration")}
+    later = kept(
+        IMPATIENT, lambda row: row._replace(caused_by="e5", at=row.at + 50_000) if row.sample == "slow" else row
+    )
+    assert found(later, IMPATIENT) == {("samples", "slow", "different")}
+    assert found(kept(IMPATIENT), Rules()) == {("samples", "slow", "too much")}
+    assert found(kept(IMPATIENT, without="slow"), IMPATIENT) == {("samples", "slow", "another configuration")}
+
+
+def test_a_taxonomy_that_came_later() -> None:
+    """A tag that has another name by now, and one that is unknown by now; a lost tag is lost all the same."""
+    renaming = Rules(taxonomy=Taxonomy(frozenset({"money back"}), {"refund": "money back"}))
+    assert found(kept(Rules()), renaming) == {
+        ("samples", "tagged", "another configuration"),
+        ("contacts", "", "another configuration"),
+    }
+    assert found(kept(renaming), Rules(taxonomy=Taxonomy(frozenset(), {}))) == {
+        ("samples", "tagged", "another configuration"),
+        ("contacts", "", "another configuration"),
+    }
+    assert found(kept(Rules()), Rules(taxonomy=Taxonomy(frozenset(), {}))) == {
+        ("samples", "tagged", "another configuration")
+    }
+    assert found(kept(Rules(), without="tagged"), renaming) == {
+        ("samples", "tagged", "missing"),
+        ("contacts", "", "different"),
+    }

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import itertools
 import statistics
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
+from urllib.request import urlopen
 
 import orjson
 import pytest
 
+from schemas.agents import STATUSES
 from streams.sources.simulator import Plan, simulate
 from tests.e2e.conversations import conversations_file, expected_first_responses, missing
 from tests.fixtures.stack import Stack
+from tests.oracle.agents import states
 from tests.oracle.batch import batch, tag_counts
 
 pytestmark = pytest.mark.slow
@@ -20,6 +24,12 @@ pytestmark = pytest.mark.slow
 EVENTS: Final = 20_000
 #: 2026-03-02, a Monday, at 09:00 UTC.
 MONDAY_MORNING: Final = 1_772_442_000_000
+
+
+def status(event_id: str, at: datetime, agent: str, of: str, **fields: object) -> dict[str, Any]:
+    """Write an agent's event."""
+    own = {"event_id": event_id, "type": "agent.status", "agent_id": f"e2e:{agent}", "source": "e2e", "status": of}
+    return {**own, "occurred_at": at.isoformat(), **fields}
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +80,42 @@ def test_the_same_file_again_changes_nothing(stack: Stack, simulated: list[dict[
     panes = stack.rows("SELECT sample, channel, queue, sum(n), sum(sum_ms) FROM panes GROUP BY ALL")
     expected = {key: counted[:2] for key, counted in batch(simulated).items()}
     assert {tuple(row[:3]): tuple(row[3:]) for row in panes} == expected
+
+
+def test_agents_states_equal_the_batch(stack: Stack, simulated: list[dict[str, Any]]) -> None:
+    """Every stretch of every agent, with groups and capacity, also after half of it came twice."""
+    rows = stack.rows(
+        "SELECT agent_id, toUnixTimestamp64Milli(`from`), toUnixTimestamp64Milli(`to`), status, reason, groups,"
+        " capacity FROM agent_states"
+    )
+    expected = states(event for event in simulated if event["type"] == "agent.status")
+    assert sorted(map(repr, rows)) == sorted(repr(tuple(state)) for state in expected)
+    assert len(expected) > 1_000
+
+
+def test_who_is_there_now_is_on_the_wallboard(stack: Stack, tmp_path: Path) -> None:
+    """Agents who tell their states now, late and twice, and what they have in hand: page and views tell the same."""
+    now = datetime.now(UTC)
+    events = [
+        status("2", now, "x", "busy"),
+        status("1", now - timedelta(minutes=5), "x", "available", groups=["e2e"], capacity={"chat": 3}),
+        status("2", now, "x", "busy"),
+        status("1", now, "y", "away", groups=["e2e"], reason="lunch"),
+        status("1", now, "x", "") | {"type": "contact.connected", "contact_id": "e2e:agents:1", "channel": "chat"},
+    ]
+    file = tmp_path / "agents.ndjson"
+    file.write_bytes(b"\n".join(map(orjson.dumps, events)) + b"\n")
+    stack.pulssi("replay", str(file), "--speed", "max")
+    stack.pulssi("drain", "--timeout", "120")
+    groups = stack.rows("SELECT available, busy, wrap_up, away, offline FROM agent_groups WHERE agent_group = 'e2e'")
+    assert [tuple(row) for row in groups] == [(0, 1, 0, 1, 0)]
+    slots = stack.rows("SELECT channel, capacity, used, free, unknown FROM agent_slots WHERE agent_group = 'e2e'")
+    assert [tuple(row) for row in slots] == [("chat", 3, 1, 2, 0)]
+    told = [dict(zip(("channel", "capacity", "used", "free", "unknown"), row, strict=True)) for row in slots]
+    own = {"group": "e2e", "by_status": dict(zip(STATUSES, groups[0], strict=True)), "untold": 0, "slots": told}
+    with urlopen(f"{stack.urls['wallboard']}api/stream?window=15m", timeout=10) as answer:  # noqa: S310 - our own
+        seen = (orjson.loads(line[6:]) for line in itertools.islice(answer, 200) if line.startswith(b"data: "))
+        assert any(own in said.get("agents", []) for said in seen)
 
 
 @pytest.mark.skipif(conversations_file() is None, reason=missing())

@@ -300,7 +300,7 @@ async def test_agents_are_told_where_a_source_tells_of_them(settings: Settings, 
         await expect(care.locator(".slot small")).to_have_text("in use, 5 free")
         row = watched.row("chat", "unassigned")
         await expect(row.locator(".cell.num").nth(1)).to_contain_text("2 bot")
-        await expect(row.locator(".name small")).to_have_text("never queued")
+        await expect(row.locator(".name small")).to_have_text("not queued")
         assert watched.complaints == []
 
 

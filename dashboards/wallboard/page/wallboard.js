@@ -157,7 +157,7 @@ function makeRow(group) {
   const name = make("div", "name", ...(isChannel && CHANNELS[group.channel] ? [shape(group.channel)] : []), make("b", "", title));
   name.setAttribute("role", "rowheader");
   name.title = group.queue === UNASSIGNED ? "Contacts that no queue was named for: with a bot, in a menu, or not queued yet" : title;
-  if (group.queue === UNASSIGNED) name.append(make("small", "", "never queued"));
+  if (group.queue === UNASSIGNED) name.append(make("small", "", "not queued"));
   const level = make("div", "levelcell", make("span", "label", "Service level"), parts.level.node);
   level.setAttribute("role", "cell");
   const tags = make("div", "tagcell", make("span", "label", "Top tags"), parts.tags);

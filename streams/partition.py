@@ -244,6 +244,7 @@ class Partition:
     def _output(
         self, written: list[Written], head: Head, dead: list[DeadLetter] | None = None, strays: list[Any] | None = None
     ) -> Output:
+        head = head._replace(config=self.rules.version)  # new rules may have come since the last one was made
         return Output([*written, (HEAD_KEY, encode_head(head))], dead or [], head, strays or [])
 
     def _fold(self, arrived: Mapping[bytes, list[Event]], channel: str, number: int) -> list[Written]:

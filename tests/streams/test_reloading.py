@@ -6,12 +6,17 @@ import asyncio
 import logging
 from pathlib import Path
 
+import orjson
 import pytest
 
 from schemas.configuration.watching import Watched
 from schemas.policies import Rules
+from streams.core.contact import decode
 from streams.partition import Partition
 from streams.reloading import follow
+from tests.bench.events import write_chats
+from tests.core import configured
+from tests.streams.records import Record, business_totals, pane_totals
 
 
 async def test_new_rules_reach_who_uses_them(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -50,3 +55,37 @@ def test_a_partition_names_the_rules_it_goes_by() -> None:
     assert partition.head.config == "default"
     partition.use(Rules(version="other"))
     assert partition.head.config == "other"
+
+
+@pytest.mark.parametrize("at", [1, 30, 59])
+def test_rules_that_change_under_way_leave_panes_and_samples_alike(at: int, tmp_path: Path) -> None:
+    """Whatever a contact was held against before, panes are the sum of the samples in effect; heads name the rules."""
+    records = [
+        Record(number, event["contact_id"].encode(), orjson.dumps(event))
+        for number, event in enumerate(write_chats(60))
+    ]
+    much = configured.rules(tmp_path)
+    partition = Partition("contacts.chat", 0, Rules())
+    partition.begin(opened=0, epoch=1)
+    written: dict[bytes, bytes | None] = {}
+    versions = []
+    for output in partition.steps(records[:at]):
+        written.update(output.records)
+        partition.use(much)  # while the step is being written
+    for number in range(at, len(records)):
+        for output in partition.steps(records[number : number + 1]):
+            written.update(output.records)
+            versions.append(output.head.config)
+    assert set(versions) == {much.version}
+    rows = [row for value in partition.contacts.values() for _, row in decode(value).rows.values()]
+    assert any(row.business_ms is not None for row in rows)
+    expected: dict[tuple[str, str], int] = {}
+    business: dict[tuple[str, str], tuple[int, int]] = {}
+    for row in rows:
+        key = row.sample, row.queue
+        expected[key] = expected.get(key, 0) + 1
+        if row.business_ms is not None:
+            n, sum_ms = business.get(key, (0, 0))
+            business[key] = n + 1, sum_ms + row.business_ms
+    assert {key: totals[0] for key, totals in pane_totals(written).items()} == expected
+    assert business_totals(written) == business

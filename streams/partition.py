@@ -80,6 +80,8 @@ class Partition:
         self.events = 0
         self.rules = rules
         self._channel = channel_of(source)
+        #: Contacts that were evicted and not folded since.
+        self._revived: set[bytes] = set()
         self._round = Round()
         self._run = Run()
         self._loaders: dict[bytes, Callable[[bytes, bytes | None, int], None]] = {
@@ -159,14 +161,16 @@ class Partition:
         return not self.head.partitions or partition_of(key, self.head.partitions) == self.number
 
     def revive(self, found: Mapping[bytes, Kept]) -> None:
-        """Have evicted contacts in memory again, as they were; what was parked of them is not among their events."""
+        """Have evicted contacts in memory again; when they are folded next, they are in any case.
+
+        The archive may have events that nothing was issued for yet: those that are parked, for one.
+        """
         for contact_id, kept in found.items():
-            waiting = self.parked.get(contact_id, ())
-            events = [event for event in kept.events if event not in waiting]
             if contact_id not in self.contacts and self._channel is not None:
-                value = restored(self._channel, events, kept.issued, self.rules, 0)
+                value = restored(self._channel, kept.events, kept.issued, self.rules, 0)
                 if value is not None:
                     self.contacts[contact_id] = value
+                    self._revived.add(contact_id)
 
     def park(self, contact_ids: Iterable[bytes]) -> None:
         """Let the events of these contacts wait for the archive."""
@@ -249,6 +253,7 @@ class Partition:
 
     def _fold(self, arrived: Mapping[bytes, list[Event]], channel: str, number: int) -> list[Written]:
         contacts, panes, epoch, parked = self.contacts, self.panes, self.head.epoch, self.parked
+        revived = self._revived
         written: list[Written] = []
         for contact_id, events in arrived.items():
             if parked and contact_id in parked:
@@ -258,13 +263,14 @@ class Partition:
                 continue
             value = contacts.get(contact_id)
             contact = EMPTY if value is None else decode_contact(value)
-            change = advance(channel, contact, events, self.rules, number)
+            change = advance(channel, contact, events, self.rules, number, again=contact_id in revived)
             if change is None:
                 continue
             self.conflicts += change.conflicts
             if change.value is None:
                 continue
             contacts[contact_id] = change.value
+            revived.discard(contact_id)
             panes.add(epoch, change.taken_back, -1)
             panes.add(epoch, change.issued, 1)
             written.append((CONTACT + contact_id, change.value))
@@ -315,6 +321,7 @@ class Partition:
             return
         for contact_id in gone:
             del self.contacts[contact_id]
+            self._revived.discard(contact_id)
         for key in keys:
             self.supplements.pop(key, None)
         self.evicted.add(gone)

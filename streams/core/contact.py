@@ -54,10 +54,15 @@ def decode(value: bytes) -> Contact:
     )
 
 
-def advance(channel: str, contact: Contact, arrived: Iterable[Event], rules: Rules, step: int) -> Change | None:
-    """Fold a contact anew with what arrived; None where nothing was new."""
+def advance(
+    channel: str, contact: Contact, arrived: Iterable[Event], rules: Rules, step: int, *, again: bool = False
+) -> Change | None:
+    """Fold a contact anew with what arrived; None where nothing was new.
+
+    With `again` it is folded in any case: what was issued may not be what its events give.
+    """
     events, conflicts = merge(contact.events, arrived)
-    if events == contact.events:
+    if events == contact.events and not again:
         return Change(None, [], [], conflicts) if conflicts else None
     folded = fold(channel, events, rules)
     rows: list[tuple[int, Sample]] = []

@@ -1,0 +1,85 @@
+"""Whatever happens to a partition, its journal, its sink and its archive, the numbers are those of the batch."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.policies import Rules
+from tests.core.test_against_batch import contacts, key_of, told
+from tests.oracle.batch import samples
+from tests.streams.world import World, expected
+
+#: Horizons of seconds: whatever is at rest is evicted at the next chance.
+RULES: Final = Rules(horizons_ms={"chat": 2_000, "email": 2_000, "call": 2_000})
+
+#: After all that the drawn contacts have.
+LATER: Final = datetime(2026, 4, 1, tzinfo=UTC)
+
+#: What may happen between two deliveries, and how often.
+BETWEEN: Final = {
+    "sink": 8,
+    "evict": 12,
+    "crash": 1,
+    "compacted crash": 1,
+    "away": 1,
+    "back": 3,
+    "unpark": 2,
+    "anew": 1,
+}
+
+
+def happen(world: World, what: str, many: int) -> None:
+    """Have one thing happen."""
+    if what == "sink":
+        world.sink(many)
+    elif what == "evict":
+        world.evict()
+    elif what in {"crash", "compacted crash"}:
+        world.crash(compacted=what != "crash")
+    elif what in {"away", "back"}:
+        world.away = what == "away"
+    elif what == "unpark":
+        world.unpark()
+    elif what == "anew":
+        world.settle()
+        world.begin_anew()
+
+
+def passing(number: int) -> dict[str, Any]:
+    """Write an event of no consequence that moves the clock on by a minute or more."""
+    return {
+        "event_id": f"t{number}",
+        "type": "contact.tagged",
+        "tags": ["tick"],
+        "contact_id": "clock",
+        "channel": "chat",
+        "occurred_at": (LATER + timedelta(seconds=70 * number)).isoformat(),
+        "source": "test",
+    }
+
+
+@settings(max_examples=150, deadline=None)
+@given(several=st.lists(contacts(), min_size=1, max_size=4), seed=st.integers(0, 1 << 32))
+def test_the_result_is_that_of_the_set_of_events(several: list[list[dict[str, Any]]], seed: int) -> None:
+    """Deliveries in any order and cut, a sink that lags, evictions, outages, crashes, new epochs: samples and panes."""
+    chance = random.Random(seed)  # noqa: S311 - a test's disorder
+    events = [{**event, "contact_id": f"c{n}", "channel": "chat"} for n, of in enumerate(several) for event in of]
+    chance.shuffle(events)
+    world, left, passed = World(RULES), list(events), []
+    while left:
+        passed.append(passing(len(passed)))
+        many = chance.randint(1, 6)
+        world.deliver([passed[-1], *left[:many]])
+        del left[:many]
+        for what in chance.choices(list(BETWEEN), list(BETWEEN.values()), k=chance.randint(0, 12)):
+            happen(world, what, chance.randint(1, 9))
+    world.settle()
+    assert world.partition.parked == {}
+    rows = sorted((key_of(row) for row in world.keeper.samples()), key=told)
+    assert rows == sorted((key_of(row) for row in samples([*events, *passed])), key=told)
+    assert world.counted() == expected([*events, *passed])

@@ -17,12 +17,14 @@ import click
 
 from deploy.embedded import state
 from deploy.embedded.state import StackState
-from schemas.settings import Settings, SettingsError, load
+from schemas.settings import PREFIX, Settings, SettingsError, load
 
 DONE: Final = 0
 ANSWER_IS_NO: Final = 1
 UNUSABLE: Final = 2
 UNREACHABLE: Final = 3
+
+CONFIG: Final = f"{PREFIX}CONFIG"
 
 data_option: Final = click.option(
     "--data",
@@ -59,11 +61,13 @@ def stack_settings(data: Path | None = None) -> Settings:
         running = state.read(data.resolve())
         if running is None:
             fail(f"no stack runs in {data}: start one with `pulssi up --data {data}`", UNREACHABLE)
-        return settings_or_exit({**os.environ, **running.environment})
+        _configured_as(running)
+        return settings_or_exit({**running.environment, **os.environ, **_servers(running)})
     own = settings_or_exit()
     running = state.last_running(os.environ)
     if running is None:
         return own
+    _configured_as(running)
     # A server is taken from one place as a whole: its address from here and its kind from there would not fit.
     named = {
         server
@@ -76,6 +80,16 @@ def stack_settings(data: Path | None = None) -> Settings:
         if name not in os.environ and not any(_belongs(name, server) for server in named)
     }
     return settings_or_exit({**os.environ, **lent})
+
+
+def _servers(running: StackState) -> dict[str, str]:
+    return {name: value for name, value in running.environment.items() if name != CONFIG}
+
+
+def _configured_as(running: StackState) -> None:
+    """Have rules and settings come from the stack's own configuration, unless another is named."""
+    if CONFIG in running.environment:
+        os.environ.setdefault(CONFIG, running.environment[CONFIG])
 
 
 def quiet_clients() -> None:

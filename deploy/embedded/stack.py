@@ -23,7 +23,7 @@ from deploy.embedded.parts import Wiring, parts_of, wire
 from deploy.embedded.state import PartState, StackState
 from deploy.embedded.supervisor import Part, PartDiedError, StopRequested, Supervisor
 from deploy.embedded.voice import Voice
-from schemas.settings import Settings
+from schemas.settings import PREFIX, Settings, config_folder
 
 DONE: Final = 0
 PART_DIED: Final = 1
@@ -98,9 +98,15 @@ class _Record:
                 folder=self._wiring.folder,
                 phase=self.phase,
                 parts=(*external, *parts),
-                environment=self._wiring.environment,
+                environment={**_configuration(), **self._wiring.environment},
             )
         )
+
+
+def _configuration() -> dict[str, str]:
+    """Name the configuration folder that the parts have, so that commands go by the same rules."""
+    folder = config_folder()
+    return {} if folder is None else {f"{PREFIX}CONFIG": str(folder.resolve())}
 
 
 @contextmanager

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from deploy.cli.common import settings_or_exit, stack_settings
+from deploy.cli.rules import rules_or_exit
 from deploy.embedded import state
 from deploy.embedded.lock import hold
 from deploy.embedded.state import StackState
+from schemas.policies import Rules
 
 EMBEDDED = {
     "PULSSI_KAFKA_BROKERS": "127.0.0.1:19092",
@@ -59,6 +61,23 @@ def test_a_given_folder_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     with hold(tmp_path, state.LOCK):
         _write(tmp_path)
         assert stack_settings(tmp_path).kafka_brokers == "127.0.0.1:19092"
+
+
+def test_a_stacks_configuration_is_taken_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rules and the centre's time zone come from the folder that the stack was started with, unless one is named."""
+    monkeypatch.setattr(os, "environ", {**os.environ})  # what a command sets ends with it
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config/centre.toml").write_text('time_zone = "Europe/Helsinki"\nshort_abandon = "9s"\n')
+    with hold(tmp_path, state.LOCK):
+        environment = {**EMBEDDED, "PULSSI_CONFIG": str(tmp_path / "config")}
+        state.write(StackState(pid=os.getpid(), folder=tmp_path, phase="ready", environment=environment))
+        settings = stack_settings(tmp_path)
+        assert (settings.time_zone, settings.kafka_kind) == ("Europe/Helsinki", "embedded")
+        assert rules_or_exit(settings).short_abandon_ms == 9_000
+        (tmp_path / "other").mkdir()
+        os.environ["PULSSI_CONFIG"] = str(tmp_path / "other")
+        settings = stack_settings(tmp_path)
+        assert (settings.time_zone, rules_or_exit(settings)) == ("UTC", Rules())
 
 
 def test_a_folder_where_nothing_runs_is_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

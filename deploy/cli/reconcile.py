@@ -55,7 +55,7 @@ def _span(settings: Settings, since: str | None, until: str | None) -> Span:
     return span
 
 
-def _run(settings: Settings, span: Span, *, mends: bool, listed: int) -> Report:
+def _run(settings: Settings, span: Span, *, mends: bool, at_rest: bool, listed: int) -> Report:
     from deploy.cli.feeding import Meter  # noqa: PLC0415 - as above
     from sinks.reconcile.audit import mend, reconcile  # noqa: PLC0415 - as above
 
@@ -68,15 +68,16 @@ def _run(settings: Settings, span: Span, *, mends: bool, listed: int) -> Report:
                 share = done / of if of else 1.0
                 meter.show(0.8 * share if what == "contacts" else 0.8 + 0.2 * share, f"{what} {done:,} of {of:,}")
 
-        if mends:
-            return mend(settings, rules, span=span, all_ended=False, tell=tell, listed=listed)
+        if mends or at_rest:
+            return mend(settings, rules, span=span, all_ended=at_rest, tell=tell, listed=listed)
         return reconcile(settings, rules, span=span, tell=tell, listed=listed)
 
 
 @click.command("reconcile")
-@click.option("--from", "since", metavar="T", help="Contacts with an event from then on, and panes from that hour on.")
-@click.option("--to", "until", metavar="T", help="Contacts with an event before then, and panes before.")
+@click.option("--from", "since", metavar="T", help="Contacts with an event, and panes, from that hour on.")
+@click.option("--to", "until", metavar="T", help="Contacts with an event, and panes, up to that hour's end.")
 @click.option("--repair", "mends", is_flag=True, help="Mend what differs, where the epoch that wrote it has ended.")
+@click.option("--at-rest", is_flag=True, hidden=True, help="Mend all: no journal is left, no worker or sink runs.")
 @click.option(
     "--list", "listed", type=click.IntRange(0), default=20, show_default=True, help="Differences to list of each kind."
 )
@@ -84,7 +85,7 @@ def _run(settings: Settings, span: Span, *, mends: bool, listed: int) -> Report:
 @config_option
 @json_option
 def reconcile_command(
-    since: str | None, until: str | None, listed: int, data: Path | None, *, mends: bool, as_json: bool
+    since: str | None, until: str | None, listed: int, data: Path | None, *, mends: bool, at_rest: bool, as_json: bool
 ) -> None:
     """Fold the archived events anew and compare with what the stream wrote.
 
@@ -102,15 +103,15 @@ def reconcile_command(
     settings = stack_settings(data)
     span = _span(settings, since, until)
     try:
-        report = _run(settings, span, mends=mends, listed=listed)
+        report = _run(settings, span, mends=mends, at_rest=at_rest, listed=listed)
     except (KeeperAwayError, KeeperUnfitError) as error:
         fail(str(error), UNREACHABLE)
     if as_json:
         click.echo(json.dumps(report.as_json(), indent=2, default=str))
     else:
-        for line in _told(report, mends=mends):
+        for line in _told(report, mends=mends or at_rest):
             click.echo(line)
-    if not report.ok:
+    if not report.ok and not at_rest:  # what cannot be mended must not keep a stack from starting
         fail(f"{report.standing:,} differences", ANSWER_IS_NO)
     raise SystemExit(DONE)
 
@@ -122,8 +123,8 @@ def _told(report: Report, *, mends: bool) -> Iterator[str]:
         if n:
             yield f"left out: {n:,} {_ROWS[table]} that are being written"
     for (table, kind), n in sorted(report.totals.items()):
-        running = report.running[table, kind]
-        note = f" ({running:,} of a running epoch: compared only)" if mends and running else ""
+        only = report.compared_only[table, kind]
+        note = f" ({only:,} compared only, as a running epoch has a part in them)" if mends and only else ""
         yield f"{_ROWS[table]} {_MEANS[kind]}: {n:,}{note}"
         shown = [each for each in report.differences if (each.table, each.kind) == (table, kind)]
         for each in shown:

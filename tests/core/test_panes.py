@@ -30,7 +30,7 @@ _CONTACTS: Final = st.lists(contacts(), max_size=3)
 
 def written(panes: Panes) -> tuple[dict[PaneKey, Pane], dict[TagPaneKey, TagPane]]:
     """Read back what changed, as its journal's reader would."""
-    records = list(panes.records())
+    records = list(panes.records(1))
     return (
         {decode_pane_key(key): decode_pane(value) for key, value in records if key[:1] == b"p"},
         {decode_tag_pane_key(key): decode_tag_pane(value) for key, value in records if key[:1] == b"t"},
@@ -114,8 +114,8 @@ def test_loaded_panes_go_on_where_they_were() -> None:
     first = Panes()
     first.add(1, told("chat", "0 started\n5 tagged tags=x\n9 resolved").rows, 1)
     second = Panes()
-    for key, value in list(first.records()):
-        (second.load if key[:1] == b"p" else second.load_tag)(key, value)
+    for key, value in list(first.records(1)):
+        (second.load if key[:1] == b"p" else second.load_tag)(key, value, 1)
     assert len(second) == len(first)
     second.add(1, told("chat", "0 started\n5 tagged tags=x\n9 resolved").rows, 1)
     found, tags = written(second)

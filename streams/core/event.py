@@ -97,12 +97,11 @@ def _order(event: Event) -> tuple[int, int, str]:
 
 def effective(events: list[Event]) -> list[Event]:
     """Leave out voided events and those of unknown types."""
-    voided = {event.fields["voids"] for event in events if event.type == "event.voided"}
-    return [
-        event
-        for event in events
-        if event.type in MODELS and (event.event_id not in voided or event.type == "event.voided")
-    ]
+    voided = [event.fields["voids"] for event in events if event.type == "event.voided"]
+    known = [event for event in events if event.type in MODELS]
+    if not voided:
+        return known
+    return [event for event in known if event.event_id not in voided or event.type == "event.voided"]
 
 
 def millionths(score: str, scale_max: str) -> int:

@@ -18,7 +18,7 @@ from streams.core.deadlines import lasts_ms
 from streams.core.event import Event, effective, millionths
 from streams.core.responses import Responses
 from streams.core.segments import Segments
-from streams.core.sheet import InForce, Sheet
+from streams.core.sheet import Dimensions, InForce, Sheet
 from streams.core.stretches import Stretches
 from streams.core.tags import Tags
 from streams.core.visits import Visits
@@ -82,10 +82,11 @@ class _Fold:
         #: Whether anything shows that someone wants an answer; a partial contact is in no gauge before.
         self.asks = started is not None
         self.queue_before = self.force.queue
-        #: Millionths, by the last rating.
-        self.rating: int | None = None
-        #: Samples that only the end of the fold decides on; a later event of the kind replaces an earlier one.
-        self.at_end: dict[str, Callable[[], None]] = {}
+        #: What only the end of the fold decides on: the first and the last end of a stretch with the replies up to
+        #: then, and the last rating, each with what was in force.
+        self.first_end: tuple[Event, Dimensions] | None = None
+        self.last_end: tuple[Event, Dimensions, int] | None = None
+        self.last_rated: tuple[Event, Dimensions, int] | None = None
 
     def run(self, watch: Watch | None) -> Folded:
         if self.started is None and self.events:
@@ -102,12 +103,11 @@ class _Fold:
                 self.clock.begun(event)  # only now: what comes first answers nothing
             if watch is not None:
                 watch(event, self.clock)
-        if any(event.type == "contact.discarded" for event in self.events):
+        if any([event.type == "contact.discarded" for event in self.events]):  # noqa: C419 - faster for so few
             return Folded([], self._summary(None, discarded=True))
         self.tags.write()
         handle_ms = self.segments.write()
-        for write in self.at_end.values():
-            write()
+        self._write_last()
         return Folded(self.sheet.rows, self._summary(handle_ms, discarded=False))
 
     # What each type of event says to the rules.
@@ -231,21 +231,26 @@ class _Fold:
     def _end(self, event: Event, *, by_disconnect: bool = False) -> None:
         if self.stretches.since is None:
             return
-        first = self.stretches.first_end is None
         self.stretches.end(event, by_disconnect=by_disconnect)
-        at_event = self._written_later(event)
-        replies = self.responses.replies
-        self.at_end["replies"] = lambda: at_event("replies", value=replies)
-        self.at_end["untagged"] = lambda: None if self.tags.in_effect else at_event("untagged_resolved")
-        if first:
-            self.at_end["contained"] = lambda: (
-                at_event("bot_contained") if self.bot_wrote and not self.human_side else None
-            )
-
-    def _written_later(self, event: Event) -> Callable[..., None]:
-        """Keep what is in force now for a sample that only the end of the fold can decide on."""
         by = self.force.dimensions()
-        return lambda sample, **fields: self.sheet.write(sample, event, "", by=by, **fields)
+        self.last_end = event, by, self.responses.replies
+        if self.first_end is None:
+            self.first_end = event, by
+
+    def _write_last(self) -> None:
+        """Write the samples that only the end of the fold decides on."""
+        write = self.sheet.write
+        if self.last_end is not None:
+            event, by, replies = self.last_end
+            write("replies", event, "", by=by, value=replies)
+            if not self.tags.in_effect:
+                write("untagged_resolved", event, "", by=by)
+        if self.first_end is not None and self.bot_wrote and not self.human_side:
+            event, by = self.first_end
+            write("bot_contained", event, "", by=by)
+        if self.last_rated is not None:
+            event, by, value = self.last_rated
+            write("rated", event, "", by=by, value=value, satisfied=value >= SATISFIED)
 
     def on_missed(self, event: Event) -> None:
         self.sheet.write("missed", event)
@@ -256,9 +261,7 @@ class _Fold:
 
     def on_rated(self, event: Event) -> None:
         value = millionths(event.fields["score"], event.fields["scale_max"])
-        at_event = self._written_later(event)
-        self.at_end["rated"] = lambda: at_event("rated", value=value, satisfied=value >= SATISFIED)
-        self.rating = value
+        self.last_rated = event, self.force.dimensions(), value
 
     # What gauges and the table of contacts need.
 
@@ -294,7 +297,7 @@ class _Fold:
             "tags": sorted(self.tags.in_effect),
             "reopens": stretches.reopens,
             "replies": responses.replies,
-            "rating": self.rating,
+            "rating": None if self.last_rated is None else self.last_rated[2],
             "partial": self.sheet.partial,
             "discarded": discarded,
             "open": is_open,

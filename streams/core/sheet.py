@@ -17,6 +17,9 @@ UNASSIGNED: Final = "unassigned"
 #: Makes a named tuple of its fields in half the time that naming it takes; a contact has a dozen rows.
 _row: Final = tuple.__new__
 
+#: Fields that stay in force.
+_NAMED: Final = frozenset({"queue", "priority", "team", "segment", "language", "customer_id"})
+
 #: Queue, priority, team, segment, language and agent, as a sample has them.
 Dimensions = tuple[str, str, str, str, str, str]
 
@@ -24,7 +27,10 @@ Dimensions = tuple[str, str, str, str, str, str]
 class InForce:
     """Queue, priority, team, segment, language and agent in force: the last named up to and including an event."""
 
-    __slots__ = ("agent", "customer", "first_queue", "language", "last_agent", "priority", "queue", "segment", "team")
+    __slots__ = (
+        *("_now", "agent", "customer", "first_queue", "language", "last_agent", "priority", "queue", "segment"),
+        "team",
+    )
 
     def __init__(self, events: list[Event]) -> None:
         self.queue = UNASSIGNED
@@ -37,22 +43,35 @@ class InForce:
         self.agent = ""
         #: The last who connected or replied.
         self.last_agent = ""
-        self.first_queue = next((event.fields["queue"] for event in events if "queue" in event.fields), UNASSIGNED)
+        self.first_queue = UNASSIGNED
+        for event in events:
+            if "queue" in event.fields:
+                self.first_queue = event.fields["queue"]
+                break
+        #: All of it together, until something changes.
+        self._now: Dimensions | None = None
 
     def dimensions(self) -> Dimensions:
         """Give what is in force now, in the order of a sample's columns."""
-        return self.queue, self.priority, self.team, self.segment, self.language, self.agent
+        if self._now is None:
+            self._now = self.queue, self.priority, self.team, self.segment, self.language, self.agent
+        return self._now
 
     def take(self, event: Event) -> None:
         """Move on to an event."""
         get = event.fields.get
+        agent: str = get("agent_id", self.last_agent)
+        if agent != self.agent:
+            self.agent, self._now = agent, None
+        if _NAMED.isdisjoint(event.fields):
+            return
+        self._now = None
         self.queue = get("queue", self.queue)
         self.priority = get("priority", self.priority)
         self.team = get("team", self.team)
         self.segment = get("segment", self.segment)
         self.language = get("language", self.language)
         self.customer = get("customer_id", self.customer)
-        self.agent = get("agent_id", self.last_agent)
 
 
 class Sheet:
@@ -96,16 +115,21 @@ class Sheet:
         business time is that from `since` to the event, unless given.
         """
         dimensions = by or self.force.dimensions()
-        in_queue = dimensions[0] if queue is None else queue
-        held, is_open = value_ms, None
+        if queue is not None and queue != dimensions[0]:
+            dimensions = (queue, *dimensions[1:])
+        name, target_ms, within, is_open = "", None, None, None
         if self._has_calendars or policy is not None:
-            calendar = calendar_for(self.rules, in_queue, policy)
+            held = value_ms
+            calendar = calendar_for(self.rules, dimensions[0], policy)
             if calendar is not None:
                 is_open = in_hours(calendar, event.at)
                 if since is not None:
                     business_ms = business_between(calendar, since, event.at)
                 if policy is not None and policy.clock == "calendar":
                     held = business_ms
+            if policy is not None:
+                name, target_ms = policy.name, policy.target_ms
+                within = None if held is None else held <= target_ms
         self.rows.append(
             _row(
                 Sample,
@@ -113,17 +137,16 @@ class Sheet:
                     sample,
                     event.event_id if slot is None else slot,
                     event.at,
-                    in_queue,
-                    *dimensions[1:],
+                    *dimensions,
                     tag,
                     outcome,
                     value_ms,
                     business_ms,
                     active_ms,
                     value,
-                    "" if policy is None else policy.name,
-                    None if policy is None else policy.target_ms,
-                    None if policy is None or held is None else held <= policy.target_ms,
+                    name,
+                    target_ms,
+                    within,
                     short,
                     satisfied,
                     self.partial,

@@ -79,13 +79,6 @@ def test_short_and_within_count_only_against_a_target() -> None:
     assert (pane.n, pane.n_target, pane.n_within, pane.n_short) == (1, 0, 0, 0)
 
 
-def test_a_row_before_1970_falls_into_the_pane_that_holds_it() -> None:
-    """A pane starts at or before its rows, whatever the sign of the time."""
-    panes = Panes()
-    panes.add(1, [_row(at=-1, value_ms=0)], 1)
-    assert next(iter(written(panes)[0])).start == -60_000
-
-
 def test_tag_panes() -> None:
     """Each tag counts in the minute and queue where it was put on."""
     panes = Panes()

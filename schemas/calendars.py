@@ -8,6 +8,7 @@ it is now; it reads time-zone data and holidays, nothing else.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -60,15 +61,21 @@ class Hours(NamedTuple):
     valid_from: str = ""
 
 
-class Calendar(NamedTuple):
+@dataclass(frozen=True)
+class Calendar:
     """A named calendar: its hours in order of `valid_from`, each holding until the next."""
 
     name: str
     hours: tuple[Hours, ...]
+    #: Kept, as something is looked up by a calendar for every sample.
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.name, self.hours)))
 
     def __hash__(self) -> int:
-        """Hash the name alone: it is looked up by for every sample."""
-        return hash(self.name)
+        """Give the kept hash."""
+        return self._hash
 
 
 class OpenSpans(NamedTuple):
@@ -82,7 +89,7 @@ class OpenSpans(NamedTuple):
     total: int
 
 
-@lru_cache(maxsize=8_192)
+@lru_cache(maxsize=1_024)
 def open_spans(calendar: Calendar, stretch: int) -> OpenSpans:
     """Give the open spans of one stretch: from `stretch * STRETCH_MS` on, for so long."""
     begin, end = stretch * STRETCH_MS, (stretch + 1) * STRETCH_MS

@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeVar
@@ -23,6 +24,7 @@ _VERSION_BYTES: Final = 6
 #: A warning is due when this part of the target is left, unless a policy says otherwise.
 _WARNING_PART: Final = 4
 
+_Value = TypeVar("_Value", Calendar, Policies)
 _Dated = TypeVar("_Dated", bound=PolicyEntry | TagEntry)
 
 
@@ -39,6 +41,12 @@ def load_rules(folder: Path | None, time_zone: str | None = None) -> Rules:
     if faults:
         raise ConfigurationError(faults)
     return rules
+
+
+@lru_cache(maxsize=1_024)
+def _once(value: _Value) -> _Value:
+    """Give the same object for the same value: what stays as it was over a change is found again without comparing."""
+    return value
 
 
 class _Period(NamedTuple):
@@ -92,7 +100,7 @@ class _Build:
             if any(other.valid_from == entry.valid_from for other in same):
                 self._wrong("calendars", ("calendar", place), "is there twice; give one another `valid_from`")
             same.append(entry)
-        return {name: self._joined(name, same) for name, same in entries.items()}
+        return {name: _once(self._joined(name, same)) for name, same in entries.items()}
 
     def _joined(self, name: str, entries: list[CalendarEntry]) -> Calendar:
         """Put a calendar's entries in order; the earliest holds from ever, so that old contacts have hours too."""
@@ -146,7 +154,7 @@ class _Build:
         periods = self._periods("policies", "policy", self._files.policies)
         made = {place: self._policy(place, entry) for place, entry in self._files.policies}
         eras = [
-            (at, tuple(made[place] for place, _ in _in_force(self._files.policies, periods, at)))
+            (at, _once(tuple(made[place] for place, _ in _in_force(self._files.policies, periods, at))))
             for at in _changes(periods.values())
         ]
         return eras[0][1], tuple((at, policies) for at, policies in eras[1:] if at is not None)
@@ -274,6 +282,8 @@ def _version(rules: Rules) -> str:
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever rules are made of
+    if isinstance(value, Calendar):
+        return [value.name, _plain(value.hours)]
     if isinstance(value, Mapping):
         return {str(key): _plain(each) for key, each in value.items()}
     if isinstance(value, frozenset):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import Final
 
-from schemas.calendars import STRETCH_MS, Calendar, open_spans
+from schemas.calendars import STRETCH_MS, Calendar, OpenSpans, open_spans
 
 #: How far ahead a deadline is looked for, in stretches of about a year; a calendar closed for longer never opens.
 _AHEAD: Final = 30
@@ -20,13 +20,16 @@ def business_ms(calendar: Calendar, from_ms: int, to_ms: int) -> int:
     if to_ms <= from_ms:
         return 0
     first, last = from_ms // STRETCH_MS, to_ms // STRETCH_MS
+    spans = open_spans(calendar, first)
+    if first == last:
+        return _before(spans, to_ms) - _before(spans, from_ms)
     between = sum(open_spans(calendar, stretch).total for stretch in range(first, last))
-    return between + _before(calendar, last, to_ms) - _before(calendar, first, from_ms)
+    return between + _before(open_spans(calendar, last), to_ms) - _before(spans, from_ms)
 
 
-def _before(calendar: Calendar, stretch: int, at_ms: int) -> int:
+def _before(spans: OpenSpans, at_ms: int) -> int:
     """Give the open milliseconds of a stretch that lie before an instant in it."""
-    begins, ends, before, _ = open_spans(calendar, stretch)
+    begins, ends, before, _ = spans
     last = bisect_right(begins, at_ms) - 1
     return 0 if last < 0 else before[last] + min(at_ms, ends[last]) - begins[last]
 
@@ -44,7 +47,7 @@ def last_within(calendar: Calendar, from_ms: int, for_ms: int) -> int | None:
     None where that much is not passed for decades: the calendar does not open any more.
     """
     first = from_ms // STRETCH_MS
-    left = for_ms + _before(calendar, first, from_ms)
+    left = for_ms + _before(open_spans(calendar, first), from_ms)
     for stretch in range(first, first + _AHEAD):
         begins, _, before, total = open_spans(calendar, stretch)
         if left < total:

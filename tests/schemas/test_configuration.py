@@ -207,6 +207,16 @@ def test_the_version_tells_content(tmp_path: Path) -> None:
     assert one == two != three
 
 
+def test_what_a_change_leaves_alone_is_the_same_object(tmp_path: Path) -> None:
+    """Calendars and policies are looked up by for every sample: after a change to another file without comparing."""
+    before = load_rules(folder(tmp_path, WHOLE))
+    after = load_rules(folder(tmp_path, {"taxonomy": "", "queues": ""}))
+    assert before != after
+    assert after.calendar is before.calendar
+    assert after.policies is before.policies
+    assert after.policies_from[0][1] is before.policies_from[0][1]
+
+
 def test_every_fault_at_once(tmp_path: Path) -> None:
     """Faults of all files, of values, keys, references and of what does not fit together, each on its line."""
     wrong = {

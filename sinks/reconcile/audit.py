@@ -11,14 +11,15 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 from typing import Final, NamedTuple
 
+from schemas.panes import PANE_MS
 from schemas.policies import Rules
 from schemas.settings import Settings
 from sinks.clickhouse.keeper import ClickHouseKeeper
-from sinks.clickhouse.kept import HOUR_MS, Between, KeptRows, Span
+from sinks.clickhouse.kept import END_OF_TIME, HOUR_MS, Between, KeptRows, Span
 from sinks.port import Batch
 from sinks.reconcile import contacts, panes
 from sinks.reconcile.contacts import Archived, Kept
-from sinks.reconcile.findings import LISTED, Report
+from sinks.reconcile.findings import BY_PROMISE, LISTED, Difference, Report
 from sinks.reconcile.lives import Lives
 from sinks.rows import SampleRow
 from streams.core.event import from_normalised
@@ -27,7 +28,6 @@ from streams.core.event import from_normalised
 PAGE: Final = 2_000
 #: Samples in one piece of panes; a single hour may have more.
 PIECE: Final = 200_000
-TAGGED: Final = "tagged"
 
 #: Told what is being compared, how much of it is done and of how much.
 Tell = Callable[[str, int, int], None]
@@ -116,7 +116,7 @@ class _Audit:
     ) -> None:
         self._kept = kept
         self._rules = rules
-        self._span = span
+        self._span = _whole_hours(span)
         self._report = report
         self._tell = tell or _silent
         #: None: nothing is mended.
@@ -124,6 +124,8 @@ class _Audit:
         self._all_ended = all_ended
         #: Hours of samples that were mended, by sample: their panes are compared wherever they stand.
         self._touched: set[tuple[str, int]] = set()
+        #: Samples and pane starts of samples that are wrong and stay so.
+        self._doubtful: set[tuple[str, int]] = set()
 
     def run(self) -> Report:
         """Compare contacts, then panes: those are held against samples that are mended already."""
@@ -166,6 +168,7 @@ class _Audit:
             return
         if not contacts.is_in(kept, lives):
             report.left_out["contacts"] += 1
+            self._doubt(kept, wanted, found)
             return
         batch = Batch() if self._keeper is None else contacts.mending(kept, wanted, found)
         mending.samples += batch.samples
@@ -173,7 +176,14 @@ class _Audit:
         self._touch(kept, batch)
         mends = self._keeper is not None
         for each in found:
-            report.add(each, mended=mends and not each.running and each.kind != "not archived")
+            report.add(each, mended=mends and _mendable(each))
+        self._doubt(kept, wanted, [each for each in found if not _mendable(each)])
+
+    def _doubt(self, kept: Kept, wanted: contacts.Owed | None, found: Iterable[Difference]) -> None:
+        keys = {(each.key["sample"], each.key["slot"]) for each in found if each.table == "samples"}
+        here = (row for row in kept.samples if (row.sample, row.slot) in keys and not row.gone)
+        there = () if wanted is None else (row for key, row in wanted.samples.items() if key in keys)
+        self._doubtful |= {(row.sample, row.at - row.at % PANE_MS) for row in (*here, *there)}
 
     def _touch(self, kept: Kept, batch: Batch) -> None:
         keys = {(row.sample, row.slot) for row in batch.samples}
@@ -187,7 +197,7 @@ class _Audit:
         for done, piece in enumerate(pieces):
             self._tell("panes", done, len(pieces))
             self._compare_panes(piece)
-            if piece.sample in {None, TAGGED}:
+            if piece.sample in {None, panes.TAGGED}:
                 self._compare_tags(piece.span)
         self._tell("panes", len(pieces), len(pieces))
 
@@ -214,13 +224,13 @@ class _Audit:
     def _compare_panes(self, piece: Piece) -> None:
         lives = self._lives()
         wanted = panes.owed(self._kept.owed_panes(piece.sample, piece.span))
-        compared = panes.compare(wanted, self._kept.panes(piece.sample, piece.span), lives)
+        compared = panes.compare(wanted, self._kept.panes(piece.sample, piece.span), lives, self._doubtful)
         self._take("panes", compared, Batch(panes=compared.mending))
 
     def _compare_tags(self, span: Span) -> None:
         lives = self._lives()
         wanted = self._kept.owed_tag_panes(span)
-        compared = panes.compare_tags(wanted, self._kept.tag_panes(span), lives)
+        compared = panes.compare_tags(wanted, self._kept.tag_panes(span), lives, self._doubtful)
         self._take("tag_panes", compared, Batch(tag_panes=compared.mending))
 
     def _take(self, table: str, compared: panes.Compared, mending: Batch) -> None:
@@ -228,8 +238,19 @@ class _Audit:
         self._report.left_out[table] += compared.left_out
         self._write(mending)
         for each in compared.differences:
-            mended = self._keeper is not None and not each.running and len(mending) > 0
+            mended = self._keeper is not None and not each.compared_only and len(mending) > 0
             self._report.add(each, mended=mended)
+
+
+def _mendable(difference: Difference) -> bool:
+    return not difference.compared_only and difference.kind not in {"not archived", BY_PROMISE}
+
+
+def _whole_hours(span: Span) -> Span:
+    """Widen a span, so that of each pane in it every sample's contact is compared too."""
+    if span.is_all:
+        return span
+    return Span(span.begin - span.begin % HOUR_MS, min(END_OF_TIME, span.end + -span.end % HOUR_MS))
 
 
 def _cut(sample: str | None, hours: Iterable[tuple[int, int, bool]]) -> Iterator[Piece]:

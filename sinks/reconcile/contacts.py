@@ -183,7 +183,7 @@ def mending(kept: Kept, wanted: Owed | None, found: Iterable[Difference]) -> Bat
         return batch
     version = mended(max(epoch_of(version) for version in [*_versions(kept), *(e.epoch << 40 for e in kept.events)]))
     for each in found:
-        if each.kind in {BY_PROMISE, "not archived"} or each.running:
+        if each.kind in {BY_PROMISE, "not archived"} or each.compared_only:
             continue
         if each.table == "contacts":
             batch.contacts.append(wanted.contact._replace(version=version))

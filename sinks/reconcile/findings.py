@@ -25,8 +25,8 @@ class Difference:
     key: dict[str, Any]
     #: Of each column that differs: what is kept, and what it should be.
     columns: dict[str, tuple[Any, Any]] = field(default_factory=dict)
-    #: Whether an epoch that still runs has a part in it: compared, and never mended.
-    running: bool = False
+    #: Never mended: an epoch that still runs has a part in it, or in samples that it counts.
+    compared_only: bool = False
 
 
 @dataclass
@@ -38,8 +38,8 @@ class Report:
     #: Rows that differ but were being written, by table; they are neither right nor wrong yet.
     left_out: Counter[str] = field(default_factory=Counter)
     totals: Counter[tuple[Table, Kind]] = field(default_factory=Counter)
-    #: Of those, the ones with a part in a running epoch.
-    running: Counter[tuple[Table, Kind]] = field(default_factory=Counter)
+    #: Of those, the ones that no repair mends.
+    compared_only: Counter[tuple[Table, Kind]] = field(default_factory=Counter)
     #: Rows that a repair wrote, by table.
     written: Counter[str] = field(default_factory=Counter)
     #: Differences that count and stand as they were.
@@ -56,8 +56,8 @@ class Report:
     def add(self, difference: Difference, *, mended: bool = False) -> None:
         """Count a difference, and list it while there is room."""
         self.totals[difference.table, difference.kind] += 1
-        if difference.running:
-            self.running[difference.table, difference.kind] += 1
+        if difference.compared_only:
+            self.compared_only[difference.table, difference.kind] += 1
         if difference.kind != BY_PROMISE and not mended:
             self.standing += 1
         if self.totals[difference.table, difference.kind] <= self.listed:
@@ -70,7 +70,7 @@ class Report:
             "compared": dict(self.compared),
             "left_out": dict(self.left_out),
             "totals": [
-                {"table": table, "kind": kind, "n": n, "running": self.running[table, kind]}
+                {"table": table, "kind": kind, "n": n, "compared_only": self.compared_only[table, kind]}
                 for (table, kind), n in sorted(self.totals.items())
             ],
             "standing": self.standing,

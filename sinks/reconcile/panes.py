@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, Final, NamedTuple
 
 from schemas.panes import Pane
@@ -26,7 +27,11 @@ _VALUE: Final = PaneRow._fields.index("n")
 _COUNTERS: Final = len(Pane._fields) - 2
 _NOTHING: Final = Pane()
 
+TAGGED: Final = "tagged"
+
 PaneId = tuple[Any, ...]
+#: Samples and pane starts of which some sample is known to be wrong and stays so: no pane may be mended to fit it.
+Doubtful = AbstractSet[tuple[str, int]]
 
 
 class Compared(NamedTuple):
@@ -53,7 +58,7 @@ def _histogram(durations: Iterable[int]) -> dict[int, int]:
     return dict(Counter(map(bucket, durations)))
 
 
-def compare(wanted: dict[PaneId, Pane], parts: Iterable[PaneRow], lives: Lives) -> Compared:
+def compare(wanted: dict[PaneId, Pane], parts: Iterable[PaneRow], lives: Lives, doubtful: Doubtful) -> Compared:
     """Compare panes."""
     by_key: dict[PaneId, list[PaneRow]] = {}
     for part in parts:
@@ -68,21 +73,23 @@ def compare(wanted: dict[PaneId, Pane], parts: Iterable[PaneRow], lives: Lives) 
         if not _all_in(here, lives):
             left_out += 1
             continue
-        running = _any_running(here, lives)
+        only = _any_running(here, lives) or key[:2] in doubtful
         columns = {
             name: (mine, other) for name, mine, other in zip(Pane._fields, has, wants, strict=True) if mine != other
         }
         kind: Kind = _kind(has.n, wants.n)
-        found.append(Difference("panes", kind, dict(zip(_KEY, key, strict=True)), columns, running))
+        found.append(Difference("panes", kind, dict(zip(_KEY, key, strict=True)), columns, only))
         epoch = lives.last_ended
-        if not running and epoch:
+        if not only and epoch:
             rest = _added(part for part in here if not _is_repair(part, epoch))
             value = _minus(wants, rest)
             mending.append(PaneRow._make([*key, epoch, "", 0, REPAIR, mended(epoch), *value]))
     return Compared(compared, _in_order(found), left_out, mending)
 
 
-def compare_tags(rows: Iterable[Sequence[Any]], parts: Iterable[TagPaneRow], lives: Lives) -> Compared:
+def compare_tags(
+    rows: Iterable[Sequence[Any]], parts: Iterable[TagPaneRow], lives: Lives, doubtful: Doubtful
+) -> Compared:
     """Compare tags' panes."""
     wanted = {tuple(row[: len(_TAG_KEY)]): (int(row[4]), frozenset(row[5])) for row in rows}
     by_key: dict[PaneId, list[TagPaneRow]] = {}
@@ -101,14 +108,14 @@ def compare_tags(rows: Iterable[Sequence[Any]], parts: Iterable[TagPaneRow], liv
         if not _all_in(here, lives):
             left_out += 1
             continue
-        running = _any_running(here, lives)
+        only = _any_running(here, lives) or (TAGGED, key[0]) in doubtful
         columns: dict[str, tuple[Any, Any]] = {} if has == n else {"n": (has, n)}
         kind: Kind = _kind(has, n)
         if has == n:
             columns, kind = {"known": (known, not known)}, BY_PROMISE
-        found.append(Difference("tag_panes", kind, dict(zip(_TAG_KEY, key, strict=True)), columns, running))
+        found.append(Difference("tag_panes", kind, dict(zip(_TAG_KEY, key, strict=True)), columns, only))
         epoch = lives.last_ended
-        if has != n and not running and epoch:
+        if has != n and not only and epoch:
             rest = sum(part.n for part in here if not _is_repair(part, epoch))
             is_known = _outcome(known=True) in outcomes or (not outcomes and known)
             mending.append(TagPaneRow._make([*key, epoch, "", 0, REPAIR, mended(epoch), is_known, n - rest]))

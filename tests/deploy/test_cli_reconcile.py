@@ -106,7 +106,7 @@ def test_differences_are_named_mended_and_gone(run: Run, client: Client) -> None
     code, text = run("reconcile", "--json", "--list", "0")
     report = json.loads(text[: text.rindex("}") + 1])
     assert (code, report["ok"], report["differences"]) == (1, False, [])
-    assert {"table": "samples", "kind": "missing", "n": 1, "running": 0} in report["totals"]
+    assert {"table": "samples", "kind": "missing", "n": 1, "compared_only": 0} in report["totals"]
     code, text = run("reconcile", "--repair")
     assert code == 0
     assert "mended: wrote 2 samples" in text

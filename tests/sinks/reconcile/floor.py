@@ -99,7 +99,7 @@ def told(contact_id: str, story: str, channel: Channel = "chat") -> list[tuple[b
 
 
 @cache
-def busy(seed: int = 1, minutes: int = 20, channel: Channel = "chat") -> list[tuple[bytes, bytes]]:
+def busy(seed: int = 1, minutes: int = 10, channel: Channel = "chat") -> list[tuple[bytes, bytes]]:
     """Simulate a channel for a while; events come out of order, and some twice."""
     sent = [
         (event.key, event.value)

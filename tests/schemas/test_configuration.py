@@ -11,8 +11,6 @@ from typing import Final
 import pytest
 
 from schemas.calendars import Span
-from schemas.configuration.positions import line_of
-from schemas.configuration.reading import ConfigurationError
 from schemas.configuration.rules import load_rules
 from schemas.configuration.watching import Watched
 from schemas.durations import milliseconds
@@ -20,106 +18,9 @@ from schemas.generate import ROOT
 from schemas.policies import DEFAULT_POLICIES, Rules, calendar_for, policy_for, taxonomy_at
 from schemas.settings import load
 from tests.schemas.conforms import conforms
+from tests.schemas.folders import WHOLE, folder
 
 HOUR: Final = 3_600_000
-
-WHOLE: Final = {
-    "centre": """
-        time_zone = "Europe/Helsinki"
-        calendar = "office"
-        short_abandon = "7s"
-        bad_record_share = 0.25
-        patience = { chat = "90s" }
-        [horizons]
-        email = "14d"
-    """,
-    "calendars": """
-        [[calendar]]
-        name = "office"
-        holidays = "FI"
-        closed = [2026-12-31, "2026-11-02"]
-        [calendar.week]
-        weekdays = ["08:00-12:00", "13:00-17:00"]
-        friday = ["8:00-14:00"]
-        [calendar.extra]
-        2026-12-24 = ["08:00-10:00"]
-
-        [[calendar]]
-        name = "night"
-        time_zone = "Europe/Stockholm"
-        week.every_day = ["22:00-06:00"]
-        week.weekend = []
-
-        [[calendar]]
-        name = "office"
-        valid_from = 2027-01-01
-        week.weekdays = ["09:00-15:00"]
-    """,
-    "queues": """
-        [[queue]]
-        name = "Nordic night"
-        calendar = "night"
-        time_zone = "Europe/Stockholm"
-    """,
-    "policies": """
-        [[policy]]
-        name = "vip"
-        metric = "first_response"
-        segment = "vip"
-        target = "30m"
-        calendar = "office"
-        objective = 0.95
-        warning = "10m"
-        window = "1h"
-        minimum_volume = 20
-        formula = "offered"
-
-        [[policy]]
-        name = "chat"
-        metric = "first_response"
-        channel = "chat"
-        target = "1m"
-
-        [[policy]]
-        name = "vip"
-        metric = "first_response"
-        segment = "vip"
-        target = "20m"
-        valid_from = 2026-04-01
-
-        [[policy]]
-        name = "campaign"
-        metric = "resolution"
-        target = "2d"
-        clock = "calendar"
-        valid_from = 2026-05-01T08:00:00Z
-        valid_until = 2026-06-01
-    """,
-    "taxonomy": """
-        [[tag]]
-        name = "Refund"
-        aliases = ["money back"]
-
-        [[tag]]
-        name = "delivery"
-        aliases = ["Shipping"]
-        valid_from = 2026-04-01
-    """,
-}
-
-
-def folder(at: Path, files: dict[str, str]) -> Path:
-    """Write files into a folder."""
-    for name, text in files.items():
-        (at / f"{name}.toml").write_text(text)
-    return at
-
-
-def faults(at: Path, files: dict[str, str]) -> list[str]:
-    """Load a folder that cannot be used; without the folder's own path."""
-    with pytest.raises(ConfigurationError) as raised:
-        load_rules(folder(at, files))
-    return [fault.removeprefix(f"{at}/") for fault in raised.value.faults]
 
 
 def ms(text: str) -> int:
@@ -215,100 +116,6 @@ def test_what_a_change_leaves_alone_is_the_same_object(tmp_path: Path) -> None:
     assert after.calendar is before.calendar
     assert after.policies is before.policies
     assert after.policies_from[0][1] is before.policies_from[0][1]
-
-
-def test_every_fault_at_once(tmp_path: Path) -> None:
-    """Faults of all files, of values, keys, references and of what does not fit together, each on its line."""
-    wrong = {
-        "centre": 'time_zone = "Europe/Osl"\ncalendar = "offce"\n[patience]\ncll = "2m"\nchat = 5\n',
-        "calendars": (
-            '[[calendar]]\nname = "office"\nclosed = [\n  2026-01-01,\n  "2026-13-01",\n]\nholidays = "DE-BX"\n'
-            '[calendar.week]\nmonday = ["08:00-12:00", "11:00-13:00"]\ntuesday = ["8-12"]\nsunday = ["24:30-25:00"]\n'
-            '[[calendar]]\nname = "b"\nclosed = [2026-05-01]\nextra.2026-05-01 = []\n[[calendar]]\nname = "b"\n'
-        ),
-        "queues": '[[queue]]\nname = "q"\ncalendar = "c"\n[[queue]]\nname = "q"\n',
-        "policies": (
-            '[[policy]]\nname = "p"\nmetric = "first"\ntarget = "soon"\ncalendar = "d"\n'
-            '[[policy]]\nname = "w"\nmetric = "resolution"\ntarget = "1h"\nwarning = "2h"\nchanel = "chat"\n'
-            '[[policy]]\nname = "v"\nmetric = "resolution"\ntarget = "1h"\nvalid_from = 2026-02-01\n'
-            "valid_until = 2026-01-01\nobjective = 80\n"
-        ),
-        "taxonomy": (
-            '[[tag]]\nname = "a"\naliases = ["B", "c"]\n[[tag]]\nname = "b"\naliases = ["C"]\n[[tag]]\nname = "A"\n'
-        ),
-    }
-    assert faults(tmp_path, wrong) == [
-        "centre.toml:1: time_zone: must be the name of a time zone, such as Europe/Helsinki; did you mean Europe/Oslo?",
-        "centre.toml:2: calendar: there is no calendar 'offce' in calendars.toml; did you mean 'office'?",
-        "centre.toml:4: patience.cll: there is no such key; did you mean call?",
-        "centre.toml:5: patience.chat: must be a duration in quotes, such as '20s', '10m', '1h30m' or '2d'",
-        "calendars.toml:5: calendar 'office'.closed 2: must be a day, such as 2026-12-24",
-        "calendars.toml:7: calendar 'office'.holidays: DE has no part BX with holidays of its own",
-        "calendars.toml:9: calendar 'office'.week.monday: has times that overlap",
-        "calendars.toml:10: calendar 'office'.week.tuesday: must be times such as '08:00-16:30', not '8-12'",
-        "calendars.toml:11: calendar 'office'.week.sunday: 24:30 is no time of a day",
-        "calendars.toml:12: calendar 'b': 2026-05-01 is closed and has hours of its own: take one away",
-        "queues.toml:3: queue 'q'.calendar: there is no calendar 'c' in calendars.toml",
-        "queues.toml:4: queue 'q': is there twice; make one of both",
-        "policies.toml:3: policy 'p'.metric: must be 'first_response', 'next_response' or 'resolution'",
-        "policies.toml:4: policy 'p'.target: must be a duration, such as 20s, 10m, 1h30m or 2d",
-        "policies.toml:5: policy 'p'.calendar: there is no calendar 'd' in calendars.toml",
-        "policies.toml:6: policy 'w': the warning is longer than the target",
-        "policies.toml:11: policy 'w'.chanel: there is no such key; did you mean channel?",
-        "policies.toml:17: policy 'v'.valid_until: must be later than `valid_from`",
-        "policies.toml:18: policy 'v'.objective: must be less than or equal to 1",
-        "taxonomy.toml:3: tag 'a'.aliases 1: 'B' is a tag itself",
-        "taxonomy.toml:6: tag 'b'.aliases 1: 'C' is another name of 'a' already",
-        "taxonomy.toml:7: tag 'A': is there twice; give one another `valid_from`",
-    ]
-
-
-def test_files_that_cannot_be_read(tmp_path: Path) -> None:
-    """No TOML, no UTF-8, a folder in the place of a file, a misspelt file, no folder: a line each."""
-    (tmp_path / "taxonomy.toml").write_bytes(b"\xff")
-    (tmp_path / "queues.toml").mkdir()
-    assert faults(tmp_path, {"centre": 'a = 1\nb = \nc = "', "policy": "", "pulssi": "", "mine": ""}) == [
-        "policy.toml:1: nobody reads this file; did you mean policies.toml?",
-        "centre.toml:2: is not TOML: Invalid value",
-        "queues.toml:1: cannot be read: Is a directory",
-        "taxonomy.toml:1: is not UTF-8 (byte 0)",
-    ]
-    with pytest.raises(ConfigurationError, match="there is no folder"):
-        load_rules(tmp_path / "nowhere")
-
-
-def test_business_time_needs_a_calendar(tmp_path: Path) -> None:
-    """A policy on business time without any calendar is a fault; its own, its queue's or the centre's will do."""
-    policy = '[[policy]]\nname = "p"\nmetric = "resolution"\ntarget = "1h"\nqueue = "q"\nclock = "calendar"\n'
-    calendars = '[[calendar]]\nname = "c"\nweek.every_day = ["00:00-24:00"]\n'
-    assert faults(tmp_path, {"policies": policy, "calendars": calendars}) == [
-        "policies.toml:6: policy 'p'.clock: needs a calendar: name one here, or one for the centre in centre.toml"
-    ]
-    for more in (
-        {"policies": policy + 'calendar = "c"\n'},
-        {"policies": policy, "queues": '[[queue]]\nname = "q"\ncalendar = "c"\n'},
-        {"policies": policy, "queues": "", "centre": 'calendar = "c"\n'},
-    ):
-        assert load_rules(folder(tmp_path, more)).policies[0].clock == "calendar"
-
-
-def test_lines_in_files_of_any_shape() -> None:
-    """Lists over many lines, tables in one line, keys with dots, text over many lines."""
-    text = '# c\na = [\n "1",\n # c\n "2", "3",\n]\nb.c = { d = 1 }\ns = """\nx\n"""\n[[t]]\n[t.u]\nv = 1\n[[t]]\n'
-    lines = {
-        ("a",): 2,
-        ("a", 0): 3,
-        ("a", 2): 5,
-        ("b", "c", "d"): 7,
-        ("s",): 8,
-        ("t", 0): 11,
-        ("t", 0, "u"): 12,
-        ("t", 0, "u", "v"): 13,
-        ("t", 1): 14,
-        ("t", 1, "missing"): 14,
-        ("missing",): 1,
-    }
-    assert {path: line_of(text, path) for path in lines} == lines
 
 
 @pytest.mark.parametrize(

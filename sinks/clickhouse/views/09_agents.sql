@@ -1,82 +1,69 @@
 -- One stretch of an agent in a state; `to` is NULL for the one that lasts, `told_at` when it was last told. Groups and
 -- capacity are in force from the event that names them until another does; status and reason are each event's own.
 -- Telling the same again begins no new stretch; what is told anew within one millisecond is a stretch of no length.
+-- Of several contents under one id, the one whose normalised JSON sorts first counts. All of an agent's history is
+-- read, for any of it may bear on the next state: over years, ask by agent.
 CREATE OR REPLACE VIEW agent_states AS
 SELECT
     agent_key AS agent_id,
-    groups,
-    `from`,
-    leadInFrame(toNullable(`from`)) OVER (
-        PARTITION BY agent_key ORDER BY number ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
-    ) AS `to`,
-    status,
-    reason,
-    capacity,
-    told_at
+    stretch.groups AS groups,
+    stretch.since AS `from`,
+    stretch.until AS `to`,
+    stretch.status AS status,
+    stretch.reason AS reason,
+    stretch.capacity AS capacity,
+    stretch.told AS told_at
 FROM
 (
     SELECT
         agent_key,
-        number,
-        min(at) AS `from`,
-        max(at) AS told_at,
-        any(state.1) AS status,
-        any(state.2) AS reason,
-        any(state.3) AS groups,
-        any(state.4) AS capacity
+        -- In order: (1) time, (2) seq, (3) id, (4) status, (5) reason, (6) groups, (7) capacity, (8) names groups,
+        -- (9) names capacity.
+        arraySort(groupArray((
+            e.1, e.2, event_id, e.4, e.5, e.6, e.7,
+            notEmpty(e.6) OR JSONHas(content, 'groups'),
+            notEmpty(e.7) OR JSONHas(content, 'capacity')
+        ))) AS told,
+        arrayMap(
+            (event, g, c) -> (event.4, event.5, if(g.8, g.6, []), if(c.9, c.7, map())),
+            told, arrayFill(event -> event.8, told), arrayFill(event -> event.9, told)
+        ) AS states,
+        arrayFilter(
+            (place, state, before) -> place = 1 OR state != before,
+            arrayEnumerate(told), states, arrayPushFront(arrayPopBack(states), states[1])
+        ) AS begins,
+        arrayMap(
+            (first, next) -> CAST(
+                (
+                    told[first].1,
+                    if(next > length(told), NULL, told[next].1),
+                    told[next - 1].1,
+                    states[first].1,
+                    states[first].2,
+                    states[first].3,
+                    states[first].4
+                ),
+                'Tuple(since DateTime64(3, \'UTC\'), until Nullable(DateTime64(3, \'UTC\')), told DateTime64(3, \'UTC\'),
+                    status LowCardinality(String), reason LowCardinality(String), groups Array(LowCardinality(String)),
+                    capacity Map(LowCardinality(String), Int64))'
+            ),
+            begins, arrayPushBack(arrayPopFront(begins), length(told) + 1)
+        ) AS stretches
     FROM
     (
         SELECT
             agent_key,
-            occurred_at AS at,
-            state,
-            sum(state != before OR place = 1) OVER (PARTITION BY agent_key ORDER BY place) AS number
-        FROM
-        (
-            SELECT
-                agent_key,
-                occurred_at,
-                state,
-                row_number() OVER in_order AS place,
-                lagInFrame(state) OVER in_order AS before
-            FROM
-            (
-                SELECT
-                    agent_key,
-                    occurred_at,
-                    seq,
-                    event_id,
-                    (
-                        status,
-                        reason,
-                        argMaxIf(groups, (occurred_at, seq, event_id), names_groups) OVER so_far,
-                        argMaxIf(capacity, (occurred_at, seq, event_id), names_capacity) OVER so_far
-                    ) AS state
-                FROM
-                (
-                    SELECT
-                        agent_key, event_id, occurred_at, seq, type, status, reason, groups, capacity,
-                        notEmpty(groups) OR JSONHas(normalised, 'groups') AS names_groups,
-                        notEmpty(capacity) OR JSONHas(normalised, 'capacity') AS names_capacity
-                    FROM events_rows
-                    WHERE contact_id = ''
-                    ORDER BY agent_key, event_id, normalised, version DESC
-                    LIMIT 1 BY agent_key, event_id
-                )
-                WHERE type = 'agent.status'
-                WINDOW so_far AS (
-                    PARTITION BY agent_key ORDER BY occurred_at, seq, event_id
-                    ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
-                )
-            )
-            WINDOW in_order AS (
-                PARTITION BY agent_key ORDER BY occurred_at, seq, event_id
-                ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
-            )
-        )
+            event_id,
+            min(normalised) AS content,
+            argMin((occurred_at, seq, type, status, reason, groups, capacity), normalised) AS e
+        FROM events_rows
+        WHERE contact_id = ''
+        GROUP BY agent_key, event_id
     )
-    GROUP BY agent_key, number
-);
+    WHERE e.3 = 'agent.status'
+    GROUP BY agent_key
+)
+ARRAY JOIN stretches AS stretch;
 
 -- Who is there now: the state in force of each agent who was heard of within 24 hours. A state that is dated up to five
 -- minutes ahead is in force at once (clocks differ), one beyond that waits for its time. Groups and capacity are as last
@@ -87,19 +74,22 @@ FROM
 (
     SELECT
         agent_key,
-        argMax((status, reason), (occurred_at, seq, event_id)) AS state,
-        argMaxIf(r.groups, (occurred_at, seq, event_id), notEmpty(r.groups) OR JSONHas(normalised, 'groups')) AS groups,
-        argMaxIf(r.capacity, (occurred_at, seq, event_id), notEmpty(r.capacity) OR JSONHas(normalised, 'capacity')) AS capacity,
-        max(occurred_at) AS told_at
+        argMax((e.4, e.5), (e.1, e.2, event_id)) AS state,
+        argMaxIf(e.6, (e.1, e.2, event_id), notEmpty(e.6) OR JSONHas(content, 'groups')) AS groups,
+        argMaxIf(e.7, (e.1, e.2, event_id), notEmpty(e.7) OR JSONHas(content, 'capacity')) AS capacity,
+        max(e.1) AS told_at
     FROM
     (
-        SELECT agent_key, event_id, occurred_at, seq, type, status, reason, groups, capacity, normalised
+        SELECT
+            agent_key,
+            event_id,
+            min(normalised) AS content,
+            argMin((occurred_at, seq, type, status, reason, groups, capacity), normalised) AS e
         FROM events_rows
         WHERE contact_id = '' AND occurred_at >= now64(3, 'UTC') - INTERVAL 31 DAY
-        ORDER BY agent_key, event_id, normalised, version DESC
-        LIMIT 1 BY agent_key, event_id
-    ) AS r
-    WHERE type = 'agent.status' AND occurred_at <= now64(3, 'UTC') + INTERVAL 5 MINUTE
+        GROUP BY agent_key, event_id
+    )
+    WHERE e.3 = 'agent.status' AND e.1 <= now64(3, 'UTC') + INTERVAL 5 MINUTE
     GROUP BY agent_key
 )
 WHERE told_at > now64(3, 'UTC') - INTERVAL 24 HOUR;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+from schemas.calendars import Calendar, Hours, Span
 from schemas.policies import Policy, Rules
 from streams.live.gauges import Gauges, Reading
 from tests.streams.live.steps import summary
@@ -43,6 +44,24 @@ def test_the_warning_is_of_the_policy_in_force() -> None:
     assert _all(gauges).at_risk == 0
     gauges.move(20_001)
     assert _all(gauges).at_risk == 1
+
+
+def test_a_warning_is_told_by_the_policys_clock() -> None:
+    """Of a target in business time, what is left is told in business time; other rules count from the next event on."""
+    break_from_1_to_10 = Calendar("c", (Hours("UTC", ((Span(0, 1), Span(10, 1440)),) * 7),))
+    policy = Policy(
+        "p", "first_response", 90_000, 0.9, warning_ms=60_000, calendar=break_from_1_to_10, clock="calendar"
+    )
+    gauges = Gauges(RULES)
+    gauges.use(Rules((policy,)))
+    gauges.put(LANE, b"a", summary(waiting_since=0, clock_since=0, target_ms=630_000))
+    seen = {}
+    for now in (30_000, 30_001, 630_000, 630_001):
+        gauges.move(now)
+        seen[now] = (_all(gauges).at_risk, _all(gauges).breached)
+    assert seen == {30_000: (0, 0), 30_001: (1, 0), 630_000: (1, 0), 630_001: (0, 1)}
+    gauges.use(RULES)
+    assert _all(gauges).breached == 1
 
 
 def test_a_partial_contact_has_no_target() -> None:

@@ -20,9 +20,7 @@ FROM
         -- In order: (1) time, (2) seq, (3) id, (4) status, (5) reason, (6) groups, (7) capacity, (8) names groups,
         -- (9) names capacity.
         arraySort(groupArray((
-            e.1, e.2, event_id, e.4, e.5, e.6, e.7,
-            notEmpty(e.6) OR JSONHas(content, 'groups'),
-            notEmpty(e.7) OR JSONHas(content, 'capacity')
+            occurred_at, seq, event_id, status, reason, groups, capacity, names_groups, names_capacity
         ))) AS told,
         arrayMap(
             (event, g, c) -> (event.4, event.5, if(g.8, g.6, []), if(c.9, c.7, map())),
@@ -52,15 +50,15 @@ FROM
     FROM
     (
         SELECT
-            agent_key,
-            event_id,
-            min(normalised) AS content,
-            argMin((occurred_at, seq, type, status, reason, groups, capacity), normalised) AS e
+            agent_key, event_id, occurred_at, seq, type, status, reason, groups, capacity,
+            notEmpty(groups) OR JSONHas(normalised, 'groups') AS names_groups,
+            notEmpty(capacity) OR JSONHas(normalised, 'capacity') AS names_capacity
         FROM events_rows
         WHERE contact_id = ''
-        GROUP BY agent_key, event_id
+        ORDER BY agent_key, event_id, normalised -- as the table is: read in order
+        LIMIT 1 BY agent_key, event_id
     )
-    WHERE e.3 = 'agent.status'
+    WHERE type = 'agent.status'
     GROUP BY agent_key
 )
 ARRAY JOIN stretches AS stretch;
@@ -74,22 +72,19 @@ FROM
 (
     SELECT
         agent_key,
-        argMax((e.4, e.5), (e.1, e.2, event_id)) AS state,
-        argMaxIf(e.6, (e.1, e.2, event_id), notEmpty(e.6) OR JSONHas(content, 'groups')) AS groups,
-        argMaxIf(e.7, (e.1, e.2, event_id), notEmpty(e.7) OR JSONHas(content, 'capacity')) AS capacity,
-        max(e.1) AS told_at
+        argMax((status, reason), (occurred_at, seq, event_id)) AS state,
+        argMaxIf(e.groups, (occurred_at, seq, event_id), notEmpty(e.groups) OR JSONHas(normalised, 'groups')) AS groups,
+        argMaxIf(e.capacity, (occurred_at, seq, event_id), notEmpty(e.capacity) OR JSONHas(normalised, 'capacity')) AS capacity,
+        max(occurred_at) AS told_at
     FROM
     (
-        SELECT
-            agent_key,
-            event_id,
-            min(normalised) AS content,
-            argMin((occurred_at, seq, type, status, reason, groups, capacity), normalised) AS e
+        SELECT agent_key, event_id, occurred_at, seq, type, status, reason, groups, capacity, normalised
         FROM events_rows
         WHERE contact_id = '' AND occurred_at >= now64(3, 'UTC') - INTERVAL 31 DAY
-        GROUP BY agent_key, event_id
-    )
-    WHERE e.3 = 'agent.status' AND e.1 <= now64(3, 'UTC') + INTERVAL 5 MINUTE
+        ORDER BY agent_key, event_id, normalised -- as the table is: read in order
+        LIMIT 1 BY agent_key, event_id
+    ) AS e
+    WHERE type = 'agent.status' AND occurred_at <= now64(3, 'UTC') + INTERVAL 5 MINUTE
     GROUP BY agent_key
 )
 WHERE told_at > now64(3, 'UTC') - INTERVAL 24 HOUR;

@@ -123,6 +123,11 @@ def taxonomy_at(rules: Rules, at: int) -> Taxonomy | None:
     return _in_force(rules.taxonomy, rules.taxonomy_from, at) if rules.taxonomy_from else rules.taxonomy
 
 
+def policies_at(rules: Rules, at: int) -> Policies:
+    """Give the policies in force at a time."""
+    return _in_force(rules.policies, rules.policies_from, at) if rules.policies_from else rules.policies
+
+
 @lru_cache(maxsize=65_536)
 def _first(policies: Policies, metric: str, channel: str, queue: str, priority: str, segment: str) -> Policy | None:
     return next((policy for policy in policies if policy.applies(metric, channel, queue, priority, segment)), None)
@@ -132,7 +137,7 @@ def policy_for(
     rules: Rules, metric: Metric, channel: str, queue: str, priority: str, segment: str, at: int
 ) -> Policy | None:
     """Find the policy in force at a time; None where no rule matches."""
-    policies = _in_force(rules.policies, rules.policies_from, at) if rules.policies_from else rules.policies
+    policies = policies_at(rules, at) if rules.policies_from else rules.policies
     return _first(policies, metric, channel, queue, priority, segment)
 
 

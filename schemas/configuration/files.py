@@ -77,7 +77,10 @@ class CalendarEntry(Section):
     """One calendar's hours; another of the same name with a later `valid_from` takes its place from that day on."""
 
     name: Name
-    valid_from: Day | None = Field(default=None, description="The first day, in the calendar's own time zone.")
+    valid_from: Day | None = Field(
+        default=None,
+        description="The first day, in the calendar's own time zone; the earliest hours of a name hold before it too.",
+    )
     time_zone: Zone | None = Field(default=None, description="Default: the centre's.")
     holidays: Country | None = Field(default=None, description="Closed on the public holidays there.")
     week: Week = Week()

@@ -25,18 +25,20 @@ class Watched:
         """Load the rules; `time_zone` is the centre's. Raises ConfigurationError."""
         self._folder = folder
         self._time_zone = time_zone
-        self._seen = self._look()
+        self._taken = self._seen = self._look()
         self.rules = load_rules(folder, time_zone)
 
     def changed(self, *, refused: Callable[[list[str]], None]) -> Rules | None:
         """Give new rules where the files say others than those in force, else None.
 
-        A faulty change is told to `refused`, once, and what is in force stays.
+        A change is looked at once it stands still from one call to the next: editors take a file away before they put
+        the new one there. A faulty change is told to `refused`, once, and what is in force stays.
         """
-        seen = self._look()
-        if seen == self._seen:
-            return None
+        seen, before = self._look(), self._seen
         self._seen = seen
+        if seen != before or seen == self._taken:
+            return None
+        self._taken = seen
         try:
             rules = load_rules(self._folder, self._time_zone)
         except ConfigurationError as error:

@@ -148,18 +148,21 @@ def test_a_change_is_taken_and_a_faulty_one_refused(tmp_path: Path) -> None:
     watched = Watched(folder(tmp_path, {"centre": 'short_abandon = "6s"\n'}))
     assert watched.changed(refused=told.append) is None
     folder(tmp_path, {"centre": 'short_abandon = "six"\n'})
-    assert watched.changed(refused=told.append) is None
-    assert watched.changed(refused=told.append) is None
+    assert [watched.changed(refused=told.append) for _ in range(3)] == [None] * 3
     assert (watched.rules.short_abandon_ms, len(told)) == (6_000, 1)
     assert "centre.toml:1: short_abandon" in told[0][0]
     folder(tmp_path, {"centre": 'short_abandon = "8s" # mended\n'})
+    (tmp_path / "centre.toml").rename(tmp_path / "backup")  # as an editor does
+    assert watched.changed(refused=told.append) is None
+    (tmp_path / "backup").rename(tmp_path / "centre.toml")
+    assert watched.changed(refused=told.append) is None
     changed = watched.changed(refused=told.append)
     assert changed is not None
     assert changed.short_abandon_ms == watched.rules.short_abandon_ms == 8_000
     folder(tmp_path, {"centre": 'short_abandon = "8000ms" # the same\n'})
-    assert watched.changed(refused=told.append) is None
+    assert [watched.changed(refused=told.append) for _ in range(2)] == [None] * 2
     (tmp_path / "centre.toml").unlink()
-    assert watched.changed(refused=told.append) == Rules()
+    assert [watched.changed(refused=told.append) for _ in range(3)] == [None, Rules(), None]
 
 
 def test_every_part_has_the_centres_time_zone(tmp_path: Path) -> None:

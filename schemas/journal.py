@@ -13,7 +13,7 @@ that head has it happened. A record's kind is the first byte of its key:
 | `s` + JSON array of `PaneKey` and a step | JSON array of `Pane`: what that step adds to a pane that was evicted |
 | `u` + JSON array of `TagPaneKey` and a step | JSON array of `TagPane`, likewise |
 | `w` + contact id | JSON array of events that wait until ClickHouse tells what their evicted contact was |
-| `b` + number | a Bloom filter of evicted contacts (`streams.core.evicted`) |
+| `b` + number | a Bloom filter of evicted contacts (`streams.evicted`) |
 | `a` + agent id | two JSON lines: the agent's stretches (see `schemas.agents`), the events that are kept |
 
 On a broker without transactions a step is one record batch, and `Head.open` names the opening that wrote it: a reader

@@ -32,9 +32,9 @@ from streams.core.agents import Agents
 from streams.core.contact import EMPTY, advance, restored
 from streams.core.contact import decode as decode_contact
 from streams.core.event import Event, event_of, merge
-from streams.core.evicted import Evicted
 from streams.core.panes import Panes
 from streams.decode import BadRecord, decode
+from streams.evicted import Evicted
 from streams.journal.assembly import Step
 from streams.past import Kept, Past
 from streams.rounds import Round, Run
@@ -78,6 +78,11 @@ class Partition:
         self.dead_letters = 0
         self.strays = 0
         self.events = 0
+        #: Contacts forgotten, found again in the archive, and made to wait for it; and supplements issued.
+        self.evictions = 0
+        self.revivals = 0
+        self.waits = 0
+        self.supplemented = 0
         self.rules = rules
         self._channel = channel_of(source)
         #: Contacts that were evicted and not folded since.
@@ -171,11 +176,13 @@ class Partition:
                 if value is not None:
                     self.contacts[contact_id] = value
                     self._revived.add(contact_id)
+                    self.revivals += 1
 
     def park(self, contact_ids: Iterable[bytes]) -> None:
         """Let the events of these contacts wait for the archive."""
         for contact_id in contact_ids:
             self.parked.setdefault(contact_id, [])
+            self.waits += 1
 
     def steps(self, batch: Sequence[Record], limit: int = STEP_BYTES["embedded"]) -> Iterator[Output]:
         """Turn a batch into steps; records before the head are passed over. Write each before asking for the next.
@@ -278,6 +285,7 @@ class Partition:
             written.append(record)
             if record[0][:1] in {SUPPLEMENT, TAG_SUPPLEMENT}:
                 self.supplements[record[0]] = number
+                self.supplemented += 1
         return written
 
     # What happens between batches.
@@ -325,6 +333,7 @@ class Partition:
         for key in keys:
             self.supplements.pop(key, None)
         self.evicted.add(gone)
+        self.evictions += len(gone)
         written: list[Written] = [(CONTACT + contact_id, None) for contact_id in gone]
         written += [(key, None) for key in keys]
         written += self.evicted.records()

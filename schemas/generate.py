@@ -1,4 +1,4 @@
-"""Writes the contracts down for others: JSON Schemas of events, settings and configuration, and the table of settings.
+"""Writes the contracts down for others: JSON Schemas of events, settings and configuration, and tables of both.
 
 `python -m schemas.generate` writes; with `--check` it only compares, names what differs and exits 1. The models are the
 source: nothing here is to be said that they do not say.
@@ -15,6 +15,7 @@ from typing import Any, Final
 from pydantic.json_schema import GenerateJsonSchema
 
 from schemas.configuration.files import TOPICS
+from schemas.configuration.table import page
 from schemas.events import CONTACT_EVENT, MODELS, VERSION, AgentStatus, UnknownAgentEvent, UnknownEvent
 from schemas.settings import FILE, PREFIX, Settings
 
@@ -42,6 +43,7 @@ def files() -> dict[str, str]:
         "schemas/json/settings.schema.json": _json(_settings()),
         **{f"schemas/json/{topic}.schema.json": _json(_topic(topic)) for topic in TOPICS},
         "docs/settings.md": _table(),
+        "docs/configuration.md": page(),
     }
 
 

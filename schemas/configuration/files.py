@@ -35,32 +35,40 @@ class PerChannel(Section):
 class Centre(Section):
     """`centre.toml`: what holds for the whole centre."""
 
-    time_zone: Zone | None = Field(default=None, description="Where the centre is: days, weeks and `valid_from`.")
-    calendar: Name | None = Field(default=None, description="The calendar of queues that name none.")
-    short_abandon: DurationOrNone | None = Field(
-        default=None, description="An abandonment before this is short: nobody could have answered."
+    time_zone: Zone | None = Field(
+        default=None, description="Where the centre is. The settings' `time_zone` goes before it; default: UTC."
     )
-    patience: PerChannel = Field(default=PerChannel(), description="A response that takes longer counts as slow.")
+    calendar: Name | None = Field(
+        default=None, description="The calendar of queues that name none. Default: there is none."
+    )
+    short_abandon: DurationOrNone | None = Field(
+        default=None, description="An abandonment before this is short: nobody could have answered. Default: 5s."
+    )
+    patience: PerChannel = Field(
+        default=PerChannel(), description="A response that takes longer counts as slow. Default: 2m, e-mail 24h."
+    )
     horizons: PerChannel = Field(
-        default=PerChannel(), description="How long a contact stays in memory after its last event."
+        default=PerChannel(),
+        description="How long a contact stays in memory after its last event. Default: chat 2d, e-mail 30d, call 1d.",
     )
     bad_record_share: Annotated[float, Field(gt=0, le=1)] | None = Field(
-        default=None, description="A run of records of which more than this share is bad stops the worker."
+        default=None,
+        description="A run of records of which more than this share is bad stops the worker. Default: 0.5.",
     )
 
 
 class Week(Section):
     """Opening hours by weekday; a day beats `weekdays` and `weekend`, these beat `every_day`; no hours: closed."""
 
-    every_day: Spans | None = None
-    weekdays: Spans | None = None
-    weekend: Spans | None = None
-    monday: Spans | None = None
+    every_day: Spans | None = Field(default=None, description="Hours of days that are not named otherwise.")
+    weekdays: Spans | None = Field(default=None, description="Monday to Friday; goes before `every_day`.")
+    weekend: Spans | None = Field(default=None, description="Saturday and Sunday; goes before `every_day`.")
+    monday: Spans | None = Field(default=None, description="Goes before `weekdays`; so do the others.")
     tuesday: Spans | None = None
     wednesday: Spans | None = None
     thursday: Spans | None = None
     friday: Spans | None = None
-    saturday: Spans | None = None
+    saturday: Spans | None = Field(default=None, description="Goes before `weekend`.")
     sunday: Spans | None = None
 
     def spans(self) -> tuple[tuple[Span, ...], ...]:
@@ -76,7 +84,7 @@ class Week(Section):
 class CalendarEntry(Section):
     """One calendar's hours; another of the same name with a later `valid_from` takes its place from that day on."""
 
-    name: Name
+    name: Name = Field(description="What others refer to; the same one again, with `valid_from`: other hours later.")
     valid_from: Day | None = Field(
         default=None,
         description="The first day, in the calendar's own time zone; the earliest hours of a name hold before it too.",
@@ -104,7 +112,7 @@ class Calendars(Section):
 class QueueEntry(Section):
     """What holds for one queue."""
 
-    name: Name
+    name: Name = Field(description="As the events name it.")
     calendar: Name | None = Field(default=None, description="Default: the centre's.")
     time_zone: Zone | None = Field(default=None, description="Where the queue is; default: the centre's.")
 
@@ -118,16 +126,18 @@ class Queues(Section):
 class PolicyEntry(Section):
     """One policy; another of the same name with a later `valid_from` takes its place from then on."""
 
-    name: Name
-    metric: Metric
+    name: Name = Field(description="The same one again, with `valid_from`: another in its place from then on.")
+    metric: Metric = Field(description="What is measured.")
     target: Duration = Field(description="Within this time.")
     objective: Annotated[float, Field(gt=0, le=1)] = Field(
         default=0.8, description="The share of contacts that is to be within the target."
     )
-    channel: Literal["chat", "email", "call"] | None = None
+    channel: Literal["chat", "email", "call"] | None = Field(
+        default=None, description="Only for it; so the next three."
+    )
     queue: Name | None = None
     priority: Literal["low", "normal", "high", "urgent"] | None = None
-    segment: Name | None = None
+    segment: Name | None = Field(default=None, description="A group of customers, as the events name it.")
     warning: DurationOrNone | None = Field(
         default=None, description="How long before the breach a contact is at risk; default: a quarter of the target."
     )
@@ -138,14 +148,14 @@ class PolicyEntry(Section):
         "calendar where the policy names one, else clock time.",
     )
     formula: Literal["short_excluded", "answered_only", "offered", "abandons_met", "excluding_abandoned_within"] = (
-        "short_excluded"
+        Field(default="short_excluded", description="How the service level is counted.")
     )
     window: Duration | None = Field(default=None, description="Over how long the objective is judged.")
     minimum_volume: Annotated[int, Field(ge=0)] = Field(
         default=0, description="From how many contacts in the window on it is judged."
     )
-    valid_from: Moment | None = None
-    valid_until: Moment | None = None
+    valid_from: Moment | None = Field(default=None, description="From then on; a day begins in the centre's time zone.")
+    valid_until: Moment | None = Field(default=None, description="Up to then, and not longer.")
 
     @model_validator(mode="after")
     def _warning_fits(self) -> Self:
@@ -163,10 +173,10 @@ class Policies(Section):
 class TagEntry(Section):
     """One tag that is known."""
 
-    name: Name
+    name: Name = Field(description="Case, spaces around and forms of letters do not matter.")
     aliases: list[Name] = Field(default=[], description="Other names of it.")
-    valid_from: Moment | None = None
-    valid_until: Moment | None = None
+    valid_from: Moment | None = Field(default=None, description="From then on; a day begins in the centre's time zone.")
+    valid_until: Moment | None = Field(default=None, description="Up to then, and not longer.")
 
 
 class TaxonomyFile(Section):

@@ -12,11 +12,16 @@ What a supervisor takes from it, and so what is counted:
 - What the source does not tell is not made up: someone who has a contact in hand in a channel without a capacity for it
   is counted as `unknown` there, someone at work without any capacity as `untold`, and where nobody has a known number
   of slots, capacity and free are None.
+
+Kept by what changes: an agent whose state or contacts changed is taken out and put in anew, so that ten thousand agents
+cost no more a second than the few who did something.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from heapq import heappop, heappush
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from schemas.agents import AHEAD_MS, HORIZON_MS, STATUSES, Stretch, in_force
@@ -27,7 +32,7 @@ Lane = tuple[str, int]
 #: The whole centre, where a group's name would stand.
 CENTRE: Final = None
 
-_NEVER: Final = 1 << 62
+_NOTHING: Final[Mapping[str, int]] = MappingProxyType({})
 _AT_WORK: Final = frozenset({"available", "busy", "wrap_up"})
 
 
@@ -62,60 +67,69 @@ class _Channel:
 class _Group:
     """One group's sums."""
 
-    __slots__ = ("by_status", "channels", "untold")
+    __slots__ = ("agents", "by_status", "channels", "untold")
 
     def __init__(self) -> None:
+        self.agents = 0
         self.by_status = dict.fromkeys(STATUSES, 0)
         self.channels: dict[str, _Channel] = {}
         self.untold = 0
 
-    def add(self, state: Stretch, in_hand: Mapping[str, int]) -> None:
-        """Count one agent."""
-        self.by_status[state.status] += 1
+    def add(self, state: Stretch, in_hand: Mapping[str, int], sign: int) -> None:
+        """Count one agent, or with -1 take the agent out again."""
+        self.agents += sign
+        self.by_status[state.status] += sign
         if not (state.status in _AT_WORK or (state.status == "away" and in_hand)):
             return
-        self.untold += not state.capacity
+        self.untold += 0 if state.capacity else sign
         takes = state.status == "available" or (state.status == "busy" and bool(in_hand))
         for name in state.capacity.keys() | in_hand.keys():
             channel = self.channels.setdefault(name, _Channel())
-            used = in_hand.get(name, 0)
-            channel.used += used
-            slots = state.capacity.get(name)
+            used, slots = in_hand.get(name, 0), state.capacity.get(name)
+            channel.used += sign * used
             if slots is None:
-                channel.unknown += 1
-                continue
-            channel.known += 1
-            channel.capacity += slots
-            channel.free += max(0, slots - used) if takes else 0
+                channel.unknown += sign
+            else:
+                channel.known += sign
+                channel.capacity += sign * slots
+                channel.free += sign * max(0, slots - used) if takes else 0
+            if not channel.known and not channel.unknown:
+                del self.channels[name]
 
     def reading(self) -> AgentsReading:
         slots = (
             Slots(name, of.capacity if of.known else None, of.used, of.free if of.known else None, of.unknown)
             for name, of in sorted(self.channels.items())
         )
-        return AgentsReading(self.by_status, tuple(slots), self.untold)
+        return AgentsReading(dict(self.by_status), tuple(slots), self.untold)
 
 
 class LiveAgents:
     """Agents and the contacts in their hands, by source partition."""
 
     def __init__(self) -> None:
-        self._agents: dict[Lane, dict[bytes, list[Stretch]]] = {}
+        #: Each agent's stretches, by the source partition that told them.
+        self._told: dict[str, dict[Lane, list[Stretch]]] = {}
         #: Channel and agents of each contact that is in hand.
         self._contacts: dict[Lane, dict[bytes, tuple[str, list[str]]]] = {}
         self._in_hand: dict[str, dict[str, int]] = {}
-        self._readings: dict[str | None, AgentsReading] | None = None
+        #: What each agent is counted as, and who has to be counted anew.
+        self._counted: dict[str, tuple[Stretch, Mapping[str, int]]] = {}
+        self._changed: set[str] = set()
+        self._groups: dict[str | None, _Group] = {}
+        self._readings: dict[str | None, AgentsReading] = {}
         self._now = 0
-        #: When the readings change though no event comes.
-        self._due = _NEVER
+        #: When to look at an agent again though no event comes: its earliest entry in the heap, others are void.
+        self._due: dict[str, int] = {}
+        self._heap: list[tuple[int, str]] = []
 
-    def put(self, lane: Lane, agent_id: bytes, stretches: list[Stretch] | None) -> None:
+    def put(self, lane: Lane, agent_id: str, stretches: list[Stretch] | None) -> None:
         """Take an agent's states in; None: the worker has forgotten the agent."""
         if stretches is None:
-            self._agents.get(lane, {}).pop(agent_id, None)
+            self._told.get(agent_id, {}).pop(lane, None)
         else:
-            self._agents.setdefault(lane, {})[agent_id] = stretches
-        self._readings = None
+            self._told.setdefault(agent_id, {})[lane] = stretches
+        self._changed.add(agent_id)
 
     def put_contact(self, lane: Lane, contact_id: bytes, channel: str, agents: list[str]) -> None:
         """Note who has a contact in hand, nobody for none."""
@@ -126,28 +140,35 @@ class LiveAgents:
         if agents:
             contacts[contact_id] = channel, agents
             self._count(channel, agents, 1)
-        if agents or before is not None:
-            self._readings = None
 
     def clear(self, lane: Lane) -> None:
         """Forget what a source partition told: it was made anew."""
-        self._agents.pop(lane, None)
+        for agent_id, lanes in self._told.items():
+            if lanes.pop(lane, None) is not None:
+                self._changed.add(agent_id)
         for channel, agents in self._contacts.pop(lane, {}).values():
             self._count(channel, agents, -1)
-        self._readings = None
 
     def move(self, now_ms: int) -> bool:
-        """Go on to `now_ms`, never back; tells whether that changed what was read last."""
+        """Go on to `now_ms`, never back; tells whether somebody's state changed with it."""
         self._now = max(self._now, now_ms)
-        if self._now < self._due:
-            return False
-        self._due, self._readings = _NEVER, None
-        return True
+        moved = False
+        while self._heap and self._heap[0][0] <= self._now:
+            due, agent_id = heappop(self._heap)
+            if self._due.get(agent_id) == due:
+                del self._due[agent_id]
+                self._changed.add(agent_id)
+                moved = True
+        return moved
 
     def readings(self) -> dict[str | None, AgentsReading]:
         """Read the centre, if there is any agent, and each group."""
-        if self._readings is None:
-            self._readings = self._read()
+        if self._changed:
+            for agent_id in self._changed:
+                self._count_anew(agent_id)
+            self._changed.clear()
+            names = sorted(self._groups, key=lambda name: (name is not None, name))
+            self._readings = {name: self._groups[name].reading() for name in names}
         return self._readings
 
     def _count(self, channel: str, agents: Iterable[str], by: int) -> None:
@@ -158,30 +179,43 @@ class LiveAgents:
                 del held[channel]
             if not held:
                 del self._in_hand[agent]
+            if agent in self._told:
+                self._changed.add(agent)
 
-    def _read(self) -> dict[str | None, AgentsReading]:
-        groups: dict[str | None, _Group] = {}
-        self._due = _NEVER
-        for agent_id, state in self._present().items():
-            in_hand = self._in_hand.get(agent_id.decode(), {})
-            for name in (CENTRE, *(dict.fromkeys(state.groups) or ("",))):
-                groups.setdefault(name, _Group()).add(state, in_hand)
-        return {name: groups[name].reading() for name in sorted(groups, key=lambda name: (name is not None, name))}
+    def _count_anew(self, agent_id: str) -> None:
+        before = self._counted.pop(agent_id, None)
+        if before is not None:
+            self._add(*before, -1)
+        lanes = self._told.get(agent_id, {})
+        if not lanes:
+            self._told.pop(agent_id, None)
+        states = [state for stretches in lanes.values() if (state := self._state(agent_id, stretches)) is not None]
+        if states:
+            counted = max(states, key=lambda state: state.told), dict(self._in_hand.get(agent_id, _NOTHING))
+            self._counted[agent_id] = counted
+            self._add(*counted, 1)
 
-    def _present(self) -> dict[bytes, Stretch]:
-        """Find each agent's state, and when the first of them changes by itself."""
-        present: dict[bytes, Stretch] = {}
-        for agents in self._agents.values():
-            for agent_id, stretches in agents.items():
-                for stretch in stretches:
-                    if stretch.since > self._now + AHEAD_MS:
-                        self._due = min(self._due, stretch.since - AHEAD_MS)
-                        break
-                state = in_force(stretches, self._now)
-                if state is None or state.told + HORIZON_MS <= self._now:
-                    continue
-                self._due = min(self._due, state.told + HORIZON_MS)
-                other = present.get(agent_id)
-                if other is None or other.told < state.told:
-                    present[agent_id] = state
-        return present
+    def _add(self, state: Stretch, in_hand: Mapping[str, int], sign: int) -> None:
+        for name in (CENTRE, *(dict.fromkeys(state.groups) or ("",))):
+            group = self._groups.setdefault(name, _Group())
+            group.add(state, in_hand, sign)
+            if not group.agents:
+                del self._groups[name]
+
+    def _state(self, agent_id: str, stretches: list[Stretch]) -> Stretch | None:
+        """Find the state that counts, and see to it that the next one is not missed."""
+        coming = next((each.since - AHEAD_MS for each in stretches if each.since > self._now + AHEAD_MS), None)
+        if coming is not None:
+            self._watch(agent_id, coming)
+        state = in_force(stretches, self._now)
+        if state is None or state.told + HORIZON_MS <= self._now:
+            return None
+        self._watch(agent_id, state.told + HORIZON_MS)
+        return state
+
+    def _watch(self, agent_id: str, due: int) -> None:
+        """Look at an agent again at a time, or before."""
+        known = self._due.get(agent_id)
+        if known is None or due < known:
+            self._due[agent_id] = due
+            heappush(self._heap, (due, agent_id))

@@ -114,7 +114,7 @@ class LiveView:
             if channel is not None:
                 changed |= self._record(lane, channel, key, value)
             elif key[0] == _AGENT:
-                self._agents.put(lane, key[1:], None if value is None else decode_stretches(value))
+                self._agents.put(lane, key[1:].decode(), None if value is None else decode_stretches(value))
                 changed = True
         if changed:
             self.version += 1

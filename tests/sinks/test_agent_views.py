@@ -151,7 +151,7 @@ def test_now_is_the_same_on_the_wallboard(
     keeper.close()
     live = LiveAgents()
     for key, record in Agents().fold(read(events), now):
-        live.put((AGENTS, 0), key[1:], decode_stretches(record or b""))
+        live.put((AGENTS, 0), key[1:].decode(), decode_stretches(record or b""))
     for row in batch.contacts:
         live.put_contact(("contacts.x", 0), row.contact_id.encode(), row.channel, row.handling_agents)
     live.move(now)

@@ -156,12 +156,17 @@ def test_states_change_with_time_alone() -> None:
 
 
 _STATES: Final = st.builds(
-    lambda of, groups, capacity: state(of, groups, **capacity),
+    lambda of, since, groups, capacity: state(of, groups, since=NOW + since, **capacity),
     st.sampled_from(STATUSES),
+    st.sampled_from([-HORIZON_MS - 1, -HORIZON_MS + 50, -1_000, 0, AHEAD_MS, AHEAD_MS + 50, 3_600_000]),
     st.lists(st.sampled_from(["care", "sales"]), max_size=2),
     st.dictionaries(st.sampled_from(["chat", "call"]), st.integers(0, 3), max_size=2),
 )
-_AGENTS: Final = st.tuples(st.sampled_from("abc"), _STATES).map(lambda each: (AGENTS, agent(each[0], each[1])))
+_AGENTS: Final = st.builds(
+    lambda name, states: (AGENTS, agent(name, *sorted(states))),
+    st.sampled_from("abc"),
+    st.lists(_STATES, max_size=3, unique_by=lambda each: each.since),
+)
 _CONTACTS: Final = st.builds(
     lambda name, channel, by: (f"contacts.{channel}", held(name, by, channel)),
     st.sampled_from("12"),
@@ -173,13 +178,14 @@ _CONTACTS: Final = st.builds(
 @given(
     records=st.lists(st.one_of(_AGENTS, _CONTACTS), max_size=20),
     order=st.randoms(use_true_random=False),
-    reads=st.sets(st.integers(0, 19)),
+    moves=st.lists(st.sampled_from([0, 1, 60, HORIZON_MS]), min_size=20, max_size=20),
 )
 def test_only_the_last_of_each_record_counts(
-    records: list[tuple[str, Any]], order: random.Random, reads: set[int]
+    records: list[tuple[str, Any]], order: random.Random, moves: list[int]
 ) -> None:
-    """However partitions' steps interleave, and whoever reads between, the end is that of the last records alone."""
-    view = live_view(Rules(), "UTC", lambda: NOW)
+    """However steps interleave, and whoever reads as time goes by: the end is that of the last records alone."""
+    clock = [NOW]
+    view = live_view(Rules(), "UTC", lambda: clock[0])
     lanes: dict[str, list[Any]] = {}
     for lane, record in records:
         lanes.setdefault(lane, []).append(record)
@@ -187,10 +193,13 @@ def test_only_the_last_of_each_record_counts(
     turns = [lane for lane, of_lane in lanes.items() for _ in of_lane]
     order.shuffle(turns)
     waiting = {lane: iter(of_lane) for lane, of_lane in lanes.items()}
-    for turn, lane in enumerate(turns):
+    for lane, passes in zip(turns, moves, strict=False):
         view.feed([journals[lane].step(next(waiting[lane]))])
-        if turn in reads:
+        clock[0] += passes
+        if passes:
+            view.move()
             view.agents()
-    last = live_view(Rules(), "UTC", lambda: NOW)
+    view.move()
+    last = live_view(Rules(), "UTC", lambda: clock[0])
     last.feed([Journal(lane).step(*dict(of_lane).items()) for lane, of_lane in lanes.items()])
     assert view.agents() == last.agents()

@@ -51,6 +51,9 @@ types: install-dev ## mypy, strict
 bench: install-dev ## events a second, beside idiomatic Faust in the same run
 	$(BIN)/python -m tests.bench $(ARGS)
 
+chaos: install-dev ## everything goes wrong, and no number differs (make chaos ARGS='--seed 7 --events 50000')
+	$(BIN)/python -m tests.chaos $(ARGS)
+
 lock: $(BIN)/uv ## write locks/ anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra embedded -o locks/runtime.txt locks/build.in pyproject.toml $(ARGS)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra embedded --group dev -o locks/dev.txt pyproject.toml $(ARGS)

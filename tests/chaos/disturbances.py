@@ -1,0 +1,133 @@
+"""What happens to an installation while records flow: each a plain function, in a list with how often it comes."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from schemas.topics import CONTACTS
+from tests.chaos.feed import Feed
+from tests.chaos.installation import Installation
+
+#: Longer than a worker's session: another has its partitions when it wakes up.
+PAUSE_S: Final = 9.0
+#: How often the next thing happens to workers that are at work again; else they may be opening their partitions.
+AT_WORK: Final = 0.8
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a disturbance may touch, and the slice of the records that flow meanwhile."""
+
+    here: Installation
+    feed: Feed
+    draws: random.Random
+    slice_ends: int
+    #: How long ClickHouse is away.
+    away_s: float
+
+
+@dataclass(frozen=True)
+class Disturbance:
+    """Something that happens, `weight` slices long; `apache`: only a broker that remembers can do it."""
+
+    name: str
+    do: Callable[[Scene], None]
+    weight: int = 1
+    apache: bool = False
+
+
+def _kill(scene: Scene) -> None:
+    _end_worker(scene, signal.SIGKILL)
+
+
+def _tell_to_stop(scene: Scene) -> None:
+    _end_worker(scene, signal.SIGTERM)
+
+
+def _end_worker(scene: Scene, by: signal.Signals) -> None:
+    worker = scene.draws.choice(scene.here.workers)
+    worker.end(by)
+    worker.start()
+    if scene.draws.random() < AT_WORK:
+        scene.here.await_ready(worker)
+
+
+def _pause(scene: Scene) -> None:
+    worker = scene.draws.choice(scene.here.workers)
+    worker.send(signal.SIGSTOP)
+    time.sleep(PAUSE_S)
+    worker.send(signal.SIGCONT)
+
+
+def _kill_broker(scene: Scene) -> None:
+    scene.here.kafka.kill()
+    scene.here.kafka.start()
+
+
+def _stop_clickhouse(scene: Scene) -> None:
+    _without_clickhouse(scene, signal.SIGTERM)
+
+
+def _kill_clickhouse(scene: Scene) -> None:
+    _without_clickhouse(scene, signal.SIGKILL)
+
+
+def _without_clickhouse(scene: Scene, by: signal.Signals) -> None:
+    here = scene.here
+    assert here.clickhouse is not None
+    here.clickhouse.end(by)
+    here.clickhouse = None
+    time.sleep(scene.away_s)
+    scene.feed.until(scene.slice_ends)
+    here.start_clickhouse()
+
+
+def _kill_sink(scene: Scene) -> None:
+    scene.here.sink.end(signal.SIGKILL)
+    scene.here.sink.start()
+
+
+def _sink_away(scene: Scene) -> None:
+    """Keep the sink away until the slice is through: longer than the horizons, in time of events."""
+    scene.here.sink.end(signal.SIGTERM)
+    scene.feed.until(scene.slice_ends)
+    scene.here.sink.start()
+
+
+def _topic_anew(scene: Scene) -> None:
+    """Delete a source topic, and make it again, when all of it was kept."""
+    scene.feed.until(scene.slice_ends)
+    scene.feed.flush()
+    scene.here.pulssi("drain", "--timeout", "240", within_s=300)
+    scene.here.make_anew(CONTACTS["call"])
+
+
+KILLED: Final = Disturbance("worker killed", _kill)
+TOLD: Final = Disturbance("worker told to stop", _tell_to_stop)
+PAUSED: Final = Disturbance("worker paused past its session", _pause, weight=2)
+BROKER_KILLED: Final = Disturbance("broker killed and started again", _kill_broker, weight=2, apache=True)
+CLICKHOUSE_AWAY: Final = Disturbance("ClickHouse stopped for a while", _stop_clickhouse, weight=3)
+CLICKHOUSE_KILLED: Final = Disturbance("ClickHouse killed for a while", _kill_clickhouse, weight=3)
+SINK_KILLED: Final = Disturbance("sink killed", _kill_sink)
+SINK_AWAY: Final = Disturbance("sink away past the horizons", _sink_away, weight=4)
+TOPIC_ANEW: Final = Disturbance("source topic made anew", _topic_anew, apache=True)
+
+LONG: Final = (
+    *[KILLED] * 10,
+    *[TOLD] * 5,
+    *[PAUSED] * 3,
+    BROKER_KILLED,
+    CLICKHOUSE_AWAY,
+    CLICKHOUSE_KILLED,
+    *[SINK_KILLED] * 2,
+    SINK_AWAY,
+    TOPIC_ANEW,
+)
+SHORT: Final = (*[KILLED] * 2, TOLD, CLICKHOUSE_AWAY, SINK_AWAY)
+#: On a broker that several workers can have, also.
+SHORT_APACHE: Final = (PAUSED, BROKER_KILLED, TOPIC_ANEW)

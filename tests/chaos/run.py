@@ -1,0 +1,131 @@
+"""One chaos run: records flow, things happen one after the other, then all is drained and compared."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from streams.partitions import EXIT_STUCK
+from tests.chaos.disturbances import Disturbance, Scene
+from tests.chaos.feed import Feed
+from tests.chaos.installation import Installation
+from tests.chaos.records import arriving, simulated
+from tests.chaos.tally import Tally
+from tests.chaos.verdict import dead_letter_faults, differences
+from tests.kafka.server import KafkaServer
+from tests.oracle.centre import Centre
+
+DRAINED_WITHIN_S: Final = 300.0
+#: How a worker may end: killed, told to before it listens, told to, and by itself where it could not let go.
+ENDS: Final = {-signal.SIGKILL, -signal.SIGTERM, 0, EXIT_STUCK}
+
+
+@dataclass(frozen=True)
+class Course:
+    """How much, how fast, and what happens."""
+
+    events: int
+    #: Simulated events a second of their own time; the horizons below are in that time.
+    rate: float
+    per_second: float
+    late_ms: int
+    horizons: str
+    disturbances: Sequence[Disturbance]
+    away_s: float
+    seed: int
+
+
+@dataclass
+class Outcome:
+    """What was done, how often what came of it, and what is wrong in the end."""
+
+    done: Counter[str] = field(default_factory=Counter)
+    counted: dict[str, int] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+
+
+def centre_toml(horizons: str) -> str:
+    """Write the configuration of a run."""
+    return f"[horizons]\n{horizons}\n"
+
+
+def chaos(kafka: KafkaServer, course: Course, folder: Path, say: Callable[[str], None] = print) -> Outcome:
+    """Run a course on a broker; the outcome's faults are empty where all is as it should be."""
+    draws = random.Random(course.seed)  # noqa: S311 - nothing secret
+    events = simulated(course.events, course.rate, course.seed)
+    records = arriving(events, course.seed, course.late_ms)
+    order = list(course.disturbances)
+    draws.shuffle(order)
+    outcome, began = Outcome(), time.monotonic()
+    with Installation(
+        kafka, folder, workers=2 if kafka.kind == "apache" else 1, centre=centre_toml(course.horizons)
+    ) as here:
+        feed, tally = Feed(here.settings, records, course.per_second), Tally(here.urls)
+        tally.start()
+        here.await_ready(*here.workers)
+        feed.start()
+        try:
+            for scene, disturbance in _scenes(here, feed, draws, order, len(records), course.away_s):
+                say(f"{time.monotonic() - began:6.1f} s  {feed.sent:>7,} of {len(records):,}  {disturbance.name}")
+                disturbance.do(scene)
+                outcome.done[disturbance.name] += 1
+                here.check()
+            feed.allow(len(records))
+            feed.until(len(records))
+            feed.flush()
+            say(f"{time.monotonic() - began:6.1f} s  all is produced; draining")
+            here.pulssi("drain", "--timeout", f"{DRAINED_WITHIN_S:g}", within_s=DRAINED_WITHIN_S + 60)
+        finally:
+            feed.stop()
+            tally.stop()
+        say(f"{time.monotonic() - began:6.1f} s  drained; comparing")
+        for view, told in differences(here, events, Centre({"centre": centre_toml(course.horizons)})).items():
+            outcome.faults += [f"{view}: {line}" for line in told]
+        repeated, wrong = dead_letter_faults(here, feed)
+        outcome.faults += wrong
+        for part in (*here.workers, here.sink):
+            if not set(part.ended) <= ENDS:
+                outcome.faults.append(f"{part.name} ended with {part.ended}")
+        outcome.counted = _counted(here, feed, tally, len(events), repeated)
+        here.pulssi("reconcile")
+    outcome.counted["seconds"] = round(time.monotonic() - began)
+    return outcome
+
+
+def _scenes(
+    here: Installation, feed: Feed, draws: random.Random, order: Sequence[Disturbance], records: int, away_s: float
+) -> Iterator[tuple[Scene, Disturbance]]:
+    """Let a slice of the records flow for each disturbance, and come to it at a random moment of that slice."""
+    parts = 2 + sum(each.weight for each in order)
+    at = 1
+    for disturbance in order:
+        begins, ends = at * records // parts, (at + disturbance.weight) * records // parts
+        feed.allow(ends)
+        feed.until(draws.randint(begins, begins + (ends - begins) // (2 if disturbance.weight > 1 else 1)))
+        yield Scene(here, feed, draws, ends, away_s), disturbance
+        at += disturbance.weight
+
+
+def _counted(here: Installation, feed: Feed, tally: Tally, events: int, repeated: int) -> dict[str, int]:
+    supplements = here.rows("SELECT count() FROM panes_rows FINAL WHERE supplement != ''")
+    epochs = here.rows("SELECT max(epoch) FROM progress")
+    return {
+        "events": events,
+        "records produced": feed.sent,
+        "bad records": len(feed.bad),
+        "dead letters that came twice": repeated,
+        "records into a wrong partition": feed.strays,
+        "epochs": int(epochs[0][0]),
+        "contacts evicted, at least": tally.seen["evicted"],
+        "contacts revived, at least": tally.seen["revived"],
+        "contacts parked, at least": tally.seen["parked"],
+        "changes of evicted panes, at least": tally.seen["supplements"],
+        "supplement rows in ClickHouse": int(supplements[0][0]),
+        "ends of workers by themselves": sum(part.ended.count(EXIT_STUCK) for part in here.workers),
+    }

@@ -1,0 +1,164 @@
+"""Holds what is in ClickHouse and among the dead letters against an independent fold of the same events."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from confluent_kafka import Consumer, TopicPartition
+
+from schemas.panes import PANE_MS
+from schemas.topics import DEAD_LETTERS
+from tests.chaos.feed import Feed
+from tests.chaos.installation import Installation
+from tests.chaos.records import Event
+from tests.oracle.agents import states
+from tests.oracle.batch import added_up, contact_rows, rows_of, tag_counts
+from tests.oracle.centre import Centre
+from tests.oracle.contacts import contacts
+from tests.oracle.rows import Row
+
+READ_WITHIN_S: Final = 30.0
+#: Differences that are told in full.
+TOLD: Final = 8
+
+_SAMPLES: Final = """
+SELECT sample, channel, queue, count(), sum(ifNull(value_ms, 0)), countIf(within IS NOT NULL), countIf(within),
+    countIf(short), countIf(satisfied), sum(ifNull(value, 0))
+FROM samples GROUP BY ALL
+"""
+_EACH: Final = """
+SELECT sample, channel, contact_id, queue, priority, toUnixTimestamp64Milli(at), value_ms, value, within, tag, outcome
+FROM samples
+"""
+_PANES: Final = """
+SELECT sample, channel, queue, sum(n), sum(sum_ms), sum(n_target), sum(n_within), sum(n_short), sum(n_satisfied),
+    sum(sum_value)
+FROM panes GROUP BY ALL
+"""
+_MINUTES: Final = """
+SELECT sample, channel, queue, priority, toUnixTimestamp64Milli(pane_start), sum(n), sum(sum_ms)
+FROM panes GROUP BY ALL HAVING sum(n) != 0 OR sum(sum_ms) != 0
+"""
+_TAG_PANES: Final = "SELECT tag, channel, queue, sum(n) FROM tag_panes GROUP BY ALL HAVING sum(n) != 0"
+_CONTACTS: Final = """
+SELECT contact_id, channel, `partial`, discarded, if(`partial`, NULL, toUnixTimestamp64Milli(started_at)),
+    toUnixTimestamp64Milli(first_response_at), first_response_ms, toUnixTimestamp64Milli(abandoned_at),
+    toUnixTimestamp64Milli(first_resolved_at), toUnixTimestamp64Milli(resolved_at), ifNull(handle_ms, 0), replies,
+    reopens, arraySort(tags)
+FROM contacts
+"""
+_ARCHIVE: Final = "SELECT type, count() FROM events GROUP BY type"
+_AGENTS: Final = """
+SELECT agent_id, toUnixTimestamp64Milli(`from`), toUnixTimestamp64Milli(`to`), status, reason, groups, capacity
+FROM agent_states
+"""
+
+
+def differences(here: Installation, events: Sequence[Event], centre: Centre) -> dict[str, list[str]]:
+    """Compare every view; returns what differs, by view."""
+    of_contacts = [event for event in events if event["type"] != "agent.status"]
+    folded = contacts(of_contacts, centre)
+    rows = [row for contact in folded for row in rows_of(contact)]
+    sums: dict[Hashable, Any] = {key: tuple(value) for key, value in added_up(rows).items()}
+    compared: dict[str, tuple[Mapping[Hashable, Any], Mapping[Hashable, Any]]] = {
+        "samples": (_keyed(here.rows(_SAMPLES), 3), sums),
+        "each sample": (Counter(map(tuple, here.rows(_EACH))), Counter(map(_sample, rows))),
+        "panes": (_keyed(here.rows(_PANES), 3, zeros=False), sums),
+        "panes by the minute": (_keyed(here.rows(_MINUTES), 5), _by_minute(rows)),
+        "tag_panes": (
+            _keyed(here.rows(_TAG_PANES), 3),
+            {key: (n,) for key, n in tag_counts(of_contacts).items()},
+        ),
+        "contacts": (_keyed(here.rows(_CONTACTS), 1), dict(_contacts(of_contacts, centre))),
+        "events": (
+            _keyed(here.rows(_ARCHIVE), 1),
+            {(kind,): (n,) for kind, n in Counter(event["type"] for event in events).items()},
+        ),
+        "agent_states": (
+            Counter(repr(tuple(row)) for row in here.rows(_AGENTS)),
+            Counter(repr(tuple(state)) for state in states(e for e in events if e["type"] == "agent.status")),
+        ),
+    }
+    return {name: list(_told(is_, should)) for name, (is_, should) in compared.items() if is_ != should}
+
+
+def _keyed(rows: Iterable[Sequence[Any]], of: int, *, zeros: bool = True) -> dict[Hashable, Any]:
+    found = {tuple(row[:of]): tuple(row[of:]) for row in rows}
+    return {key: value for key, value in found.items() if zeros or any(value)}
+
+
+def _sample(row: Row) -> tuple[Any, ...]:
+    place = row.sample, row.channel, row.contact_id, row.queue, row.priority, row.at
+    return *place, row.value_ms, row.value, row.within, row.tag, row.outcome
+
+
+def _by_minute(rows: Iterable[Row]) -> dict[Hashable, Any]:
+    found: dict[Hashable, tuple[int, int]] = {}
+    for row in rows:
+        key = row.sample, row.channel, row.queue, row.priority, row.at - row.at % PANE_MS
+        n, sum_ms = found.get(key, (0, 0))
+        found[key] = n + 1, sum_ms + (row.value_ms or 0)
+    return found
+
+
+def _contacts(events: Iterable[Event], centre: Centre) -> Iterator[tuple[Hashable, Any]]:
+    for contact_id, row in contact_rows(events, centre).items():
+        times = row.started_at, row.first_response_at, row.first_response_ms, row.abandoned_at
+        ends = row.first_resolved_at, row.resolved_at, row.handle_ms, row.replies, row.reopens
+        yield (contact_id,), (row.channel, row.partial, row.discarded, *times, *ends, sorted(row.tags))
+
+
+def _told(is_: Mapping[Hashable, Any], should: Mapping[Hashable, Any]) -> Iterator[str]:
+    differ = [key for key in {**is_, **should} if is_.get(key) != should.get(key)]
+    yield f"{len(differ):,} of {len(should):,} differ"
+    for key in differ[:TOLD]:
+        yield f"{key}: is {is_.get(key)}, should be {should.get(key)}"
+
+
+def dead_letters(here: Installation) -> list[Any]:
+    """Read all dead letters."""
+    reader = Consumer(
+        {
+            "bootstrap.servers": here.settings.kafka_brokers,
+            "group.id": "chaos",
+            "isolation.level": "read_committed",
+            "enable.partition.eof": True,
+            "enable.auto.commit": False,
+        }
+    )
+    numbers = reader.list_topics(DEAD_LETTERS).topics[DEAD_LETTERS].partitions
+    reader.assign([TopicPartition(DEAD_LETTERS, number, 0) for number in numbers])
+    letters, ended = [], 0
+    while ended < len(numbers):
+        message = reader.poll(READ_WITHIN_S)
+        assert message is not None, "the dead letters cannot be read to their end"
+        if message.error() is None:
+            letters.append(message)
+        else:
+            ended += 1
+    reader.close()
+    return letters
+
+
+def dead_letter_faults(here: Installation, feed: Feed) -> tuple[int, list[str]]:
+    """Hold the dead letters against the bad records: returns how many came again, and what is wrong.
+
+    With transactions each comes once; without, one may come again, and says by its headers that it is the same.
+    """
+    found: dict[int, list[tuple[str, tuple[bytes, ...]]]] = {}
+    for letter in dead_letters(here):
+        told = dict(letter.headers())
+        place = tuple(told[f"pulssi-{name}"] for name in ("topic", "partition", "offset"))
+        found.setdefault(int(told.get("number", b"0")), []).append((told["pulssi-code"].decode(), place))
+    faults = [f"bad record {number} ({code}) is missing" for number, code in feed.bad.items() if number not in found]
+    for number, letters in found.items():
+        if {code for code, _ in letters} != {feed.bad.get(number)}:
+            faults.append(f"record {number}: is {letters}, should be {feed.bad.get(number)}")
+        elif len({place for _, place in letters}) > 1:
+            faults.append(f"record {number} is there from several places: {letters}")
+    repeated = sum(len(letters) - 1 for letters in found.values())
+    if repeated and here.settings.kafka_kind == "apache":
+        faults.append(f"{repeated} dead letters are there twice")
+    return repeated, faults

@@ -11,22 +11,16 @@ import os
 import socket
 from typing import Final
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-
 from schemas.policies import Rules
 from schemas.settings import Settings
 from schemas.topics import journal_of
 from streams.archive import Archive
-from streams.journal.assembly import Assembly, SuspectError
 from streams.journal.writing import Writer
 from streams.partition import STEP_BYTES, Partition
 from streams.past import Past
+from streams.recovery import Left, recover
 from streams.routing import partition_of
 from streams.sightings import Sightings
-
-_FETCH_BYTES: Final = 8 * 1024 * 1024
-_POLL_MS: Final = 500
-_POLL_RECORDS: Final = 20_000
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -41,10 +35,11 @@ def worker_name() -> str:
 
 
 async def open_partition(
-    settings: Settings, rules: Rules, source: str, number: int, archive: Archive
+    settings: Settings, rules: Rules, source: str, number: int, archive: Archive, *, left: Left | None = None
 ) -> tuple[Partition, Writer]:
     """Fence, read, and return the partition as of its head with the writer to go on with.
 
+    With `left`, what this worker had in memory when it let go, only what was written since is read.
     Raises aiokafka's KafkaError, ArchiveAwayError, and PartitionsChangedError; a writer that was started is stopped
     then.
     """
@@ -52,8 +47,8 @@ async def open_partition(
     try:
         opened = await writer.open(worker_name())
         partitions = await writer.partitions()
-        partition = Partition(source, number, rules)
-        if await _read(settings, partition, opened):
+        partition, found = await recover(settings, rules, (source, number), opened, left)
+        if found:
             _check_count(partition, partitions)
             epoch = await _epoch_now(settings, partition, archive)
             partition.begin(opened, epoch, partitions)
@@ -131,40 +126,3 @@ async def _begin_anew(
         "%s/%d: epoch %d begins with %d open contacts and %d panes of those before it",
         *(partition.source, partition.number, partition.head.epoch, len(partition.contacts), len(past.panes)),
     )
-
-
-async def _read(settings: Settings, partition: Partition, opened: int) -> bool:
-    """Load every step before the opening; tells whether there was one."""
-    place = TopicPartition(journal_of(partition.source), partition.number)
-    assembly = Assembly(partition.source, partition.number)
-    found = False
-    reader = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka_brokers,
-        isolation_level="read_committed" if settings.kafka_kind == "apache" else "read_uncommitted",
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        max_partition_fetch_bytes=_FETCH_BYTES,
-    )
-    await reader.start()
-    try:
-        reader.assign([place])
-        await reader.seek_to_beginning(place)
-        at = -1
-        while at < opened:
-            fetched = await reader.getmany(place, timeout_ms=_POLL_MS, max_records=_POLL_RECORDS)
-            try:
-                for record in fetched.get(place, ()):
-                    at = record.offset
-                    step = assembly.feed(at, record.key, record.value)
-                    if step is not None:
-                        partition.load(step)
-                        found = True
-                    if at >= opened:
-                        break
-            except SuspectError:
-                # Read from its beginning, this is one journal: what looks like another came late, or was sent twice.
-                assembly.believe()
-                reader.seek(place, assembly.end)
-    finally:
-        await reader.stop()
-    return found

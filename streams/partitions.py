@@ -22,6 +22,7 @@ from streams.archive import Archive, ArchiveAwayError
 from streams.journal.writing import StepTooLargeError, Writer
 from streams.opening import PartitionsChangedError, open_partition
 from streams.partition import STEP_BYTES, Partition
+from streams.recovery import Left
 from streams.rounds import BadRunError
 from streams.sightings import Sightings
 from streams.steps import Output
@@ -63,6 +64,8 @@ class Held:
         self.session = session
         self.lock = asyncio.Lock()
         self.closed = False
+        #: Whether a step may not have been written: what is in memory is of no use then.
+        self.failed = False
 
 
 class Partitions:
@@ -83,6 +86,8 @@ class Partitions:
         self._blocked: dict[Place, str] = {}
         #: When each step under way began, by the monotonic clock.
         self._busy: dict[Place, float] = {}
+        #: Partitions that went to other workers a while ago: they may come back.
+        self._left: dict[Place, Left] = {}
         #: Whether every assigned partition is open.
         self.ready = False
 
@@ -175,6 +180,7 @@ class Partitions:
         while True:
             await asyncio.sleep(TEND_EVERY_S)
             rounds += 1
+            self._left = {place: left for place, left in self._left.items() if left.is_fresh(time.monotonic())}
             for place, held in list(self._held.items()):
                 async with held.lock:
                     if not held.closed:
@@ -222,7 +228,7 @@ class Partitions:
         except BadRunError as error:
             self.give_up(f"the worker stops, nothing is lost: {error}")
         except StepTooLargeError:
-            held.closed = True
+            held.closed = held.failed = True
             if self._limit(place) == 1:
                 self._blocked[place] = (
                     f"{place[0]}/{place[1]} stands still: a contact is too large for a journal record"
@@ -231,11 +237,11 @@ class Partitions:
             self._cut_finer(place, least=1)
             _LOG.warning("%s/%d: a step did not fit into one record batch; cutting finer", *place)
         except (KafkaError, OSError, AssertionError) as error:
-            held.closed = True  # aiokafka raises AssertionError from a bad state, too
+            held.closed = held.failed = True  # aiokafka raises AssertionError from a bad state, too
             self._cut_finer(place, least=SMALL_STEP_BYTES)  # it may have been too large to be written in time
             _LOG.warning("%s/%d: a step was not written (%s); opening anew", *place, type(error).__name__)
         except BaseException:
-            held.closed = True
+            held.closed = held.failed = True
             raise
         finally:
             self._busy.pop(place, None)
@@ -288,7 +294,8 @@ class Partitions:
 
     async def _opened(self, place: Place) -> tuple[Partition, Writer]:
         try:
-            return await open_partition(self._settings, self._rules, *place, archive=self._archive)
+            left = self._left.pop(place, None)
+            return await open_partition(self._settings, self._rules, *place, archive=self._archive, left=left)
         except PartitionsChangedError as error:
             self.give_up(f"the worker stops: {error}")
 
@@ -309,10 +316,13 @@ class Partitions:
 
     async def _close(self, place: Place) -> None:
         held = self._held.pop(place)
+        held.failed |= held.closed
         held.closed = True
         try:
             async with asyncio.timeout(STOP_WITHIN_S), held.lock:
                 await held.writer.stop()
+                if not held.failed and held.writer.end:
+                    self._left[place] = Left(held.partition, held.writer.end, time.monotonic())
         except TimeoutError:
             _LOG.critical("%s/%d: its producer does not stop; ending the process", *place)
             os._exit(EXIT_STUCK)

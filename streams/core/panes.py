@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from schemas.journal import (
     decode_pane,
@@ -107,6 +108,11 @@ class Panes:
 
     def __len__(self) -> int:
         return len(self._panes) + len(self._tags)
+
+    def totals(self) -> Iterator[tuple[PaneKey | TagPaneKey, tuple[Any, ...]]]:
+        """Give every pane with its value."""
+        yield from ((key, totals.fields()) for key, totals in self._panes.items())
+        yield from self._tags.items()
 
     def load(self, key: bytes, value: bytes | None, step: int) -> None:
         """Take a pane from its journal record, or, without a value, forget it."""

@@ -49,6 +49,8 @@ class Writer:
         self._source = source
         self._journal = journal_of(source)
         self._number = number
+        #: Journal offset behind the last step that was written; 0 where none was.
+        self.end = 0
         self._transactional = settings.kafka_kind == "apache"
         fencing = (
             {
@@ -83,12 +85,13 @@ class Writer:
         if not self._transactional:
             await self._bury(step.dead)
             await self._forward(step)
-            await self._write(step.records)
-            return
-        async with self._producer.transaction():
-            await self._bury(step.dead)
-            await self._forward(step)
-            await self._write(step.records)
+            end = 1 + await self._write(step.records)
+        else:
+            async with self._producer.transaction():
+                await self._bury(step.dead)
+                await self._forward(step)
+                end = 1 + await self._write(step.records)
+        self.end = end
 
     async def stop(self) -> None:
         """End the producer. Never while a step is being written: that can hang it."""
@@ -96,18 +99,19 @@ class Writer:
 
     async def _write(self, records: Iterable[tuple[bytes, bytes | None]]) -> int:
         producer = self._producer
-        batch, sent = producer.create_batch(), []
+        batch, sent, many = producer.create_batch(), [], 0
         for key, value in records:
             if batch.append(key=key, value=value, timestamp=None) is None:
                 if not self._transactional:
                     raise StepTooLargeError
                 sent.append(await producer.send_batch(batch, self._journal, partition=self._number))
-                batch = producer.create_batch()
+                batch, many = producer.create_batch(), 0
                 if batch.append(key=key, value=value, timestamp=None) is None:
                     raise StepTooLargeError
+            many += 1
         sent.append(await producer.send_batch(batch, self._journal, partition=self._number))
         written: list[Any] = await asyncio.gather(*sent)
-        return int(written[-1].offset)
+        return int(written[-1].offset) + many - 1  # told is where a batch begins
 
     async def _bury(self, dead: Iterable[DeadLetter]) -> None:
         """Send bad records to the dead letters, unchanged, with where they stood and why."""

@@ -32,6 +32,7 @@ class StandIn:
         self.openings = 0
         self.sizes: list[int] = []
         self.head = 0
+        self.end = 0
 
     async def append(self, step: Output) -> None:
         """Write a step, or fail."""

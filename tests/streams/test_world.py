@@ -70,7 +70,8 @@ def test_the_result_is_that_of_the_set_of_events(several: list[list[dict[str, An
     chance = random.Random(seed)  # noqa: S311 - a test's disorder
     events = [{**event, "contact_id": f"c{n}", "channel": "chat"} for n, of in enumerate(several) for event in of]
     chance.shuffle(events)
-    world, left, passed = World(RULES), list(events), []
+    world, left = World(RULES), list(events)
+    passed: list[dict[str, Any]] = []
     while left:
         passed.append(passing(len(passed)))
         many = chance.randint(1, 6)

@@ -1,0 +1,128 @@
+"""Reading a journal back: all of it, or, where this worker had the partition a while ago, what was written since.
+
+It is read up to an opening's record, never to an end offset. What was in memory before is only gone on with where its
+last step is still where it was written, and no tombstone can have been compacted away since.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any, Final, NamedTuple
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import OffsetOutOfRangeError
+
+from schemas.journal import HEAD_KEY, decode_head
+from schemas.policies import Rules
+from schemas.settings import Settings
+from schemas.topics import journal_of
+from streams.journal.assembly import Assembly, SuspectError
+from streams.partition import Partition
+
+#: How long what was let go is kept: far below the time for which journals keep tombstones.
+LEFT_FOR_S: Final = 600.0
+
+_FETCH_BYTES: Final = 8 * 1024 * 1024
+_POLL_MS: Final = 500
+_POLL_RECORDS: Final = 20_000
+#: How often a long reading is told of.
+_TELL_EVERY_S: Final = 5.0
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+class Left(NamedTuple):
+    """A partition as it was in memory when this worker let go of it, its last step being in the journal."""
+
+    partition: Partition
+    #: Journal offset behind its last step.
+    end: int
+    #: By the monotonic clock.
+    at: float
+
+    def is_fresh(self, now: float) -> bool:
+        """Tell whether it may still be gone on with."""
+        return now - self.at < LEFT_FOR_S
+
+
+class _Reader:
+    """One journal partition, read from a position on."""
+
+    def __init__(self, consumer: Any, place: TopicPartition, assembly: Assembly) -> None:  # noqa: ANN401 - untyped
+        self._consumer = consumer
+        self._place = place
+        self._assembly = assembly
+
+    async def stands(self, left: Left) -> bool:
+        """Tell whether the last step's head is where it was."""
+        self._consumer.seek(self._place, left.end - 1)
+        try:
+            fetched = await self._consumer.getmany(self._place, timeout_ms=10 * _POLL_MS, max_records=1)
+        except OffsetOutOfRangeError:
+            return False
+        for record in fetched.get(self._place, ()):
+            if record.offset != left.end - 1 or record.key != HEAD_KEY or record.value is None:
+                return False
+            known, found = left.partition.head, decode_head(record.value)
+            return (found.step, found.epoch, found.open) == (known.step, known.epoch, known.open)
+        return False
+
+    async def read(self, partition: Partition, begin: int, opened: int) -> bool:
+        """Load every step before the opening; tells whether there was one."""
+        assembly, found, at = self._assembly, False, begin - 1
+        told = time.monotonic()
+        self._consumer.seek(self._place, begin)
+        while at < opened:
+            fetched = await self._consumer.getmany(self._place, timeout_ms=_POLL_MS, max_records=_POLL_RECORDS)
+            try:
+                for record in fetched.get(self._place, ()):
+                    at = record.offset
+                    step = assembly.feed(at, record.key, record.value)
+                    if step is not None:
+                        partition.load(step)
+                        found = True
+                    if at >= opened:
+                        break
+            except SuspectError:
+                # Read from its beginning, this is one journal: what looks like another came late, or was sent twice.
+                assembly.believe()
+                self._consumer.seek(self._place, assembly.end)
+            if time.monotonic() - told > _TELL_EVERY_S:
+                told = time.monotonic()
+                share = 100 * (at + 1 - begin) / max(1, opened - begin)
+                _LOG.info("reading the journal of %s/%d: %.0f %%", partition.source, partition.number, share)
+        return found
+
+
+async def recover(
+    settings: Settings, rules: Rules, of: tuple[str, int], opened: int, left: Left | None
+) -> tuple[Partition, bool]:
+    """Return the partition as of its last step before the opening, and whether there was one. Raises KafkaError."""
+    place = TopicPartition(journal_of(of[0]), of[1])
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka_brokers,
+        isolation_level="read_committed" if settings.kafka_kind == "apache" else "read_uncommitted",
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        max_partition_fetch_bytes=_FETCH_BYTES,
+    )
+    await consumer.start()
+    try:
+        consumer.assign([place])
+        began = time.monotonic()
+        assembly = Assembly(*of)
+        reader = _Reader(consumer, place, assembly)
+        if left is not None and left.is_fresh(began) and await reader.stands(left):
+            assembly.resume(left.end, left.partition.head)
+            await reader.read(left.partition, left.end, opened)
+            _LOG.info("%s/%d is back: read what was written meanwhile", *of)
+            return left.partition, True
+        partition = Partition(*of, rules)
+        beginning = (await consumer.beginning_offsets([place]))[place]
+        found = await reader.read(partition, beginning, opened)
+        took_s = time.monotonic() - began
+        _LOG.info("read the journal of %s/%d: %d contacts in %.1f s", *of, len(partition.contacts), took_s)
+        return partition, found
+    finally:
+        await consumer.stop()

@@ -1,0 +1,97 @@
+"""Reading a journal back on real brokers: all of it, or what was written since this worker let go."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+import orjson
+import pytest
+
+from schemas.policies import Rules
+from schemas.settings import Settings, load
+from streams.archive import NoArchive
+from streams.journal.assembly import Step
+from streams.journal.writing import Writer
+from streams.opening import open_partition
+from streams.partition import Partition
+from streams.recovery import Left
+from streams.topics import migrate_topics
+from tests.bench.events import write_chats
+from tests.kafka.server import KafkaServer
+from tests.streams.records import Record
+
+SOURCE: Final = "contacts.chat"
+EVENTS: Final = write_chats(40)
+RECORDS: Final = [Record(at, event["contact_id"].encode(), orjson.dumps(event)) for at, event in enumerate(EVENTS)]
+
+
+@pytest.fixture
+def settings(fresh_kafka: KafkaServer) -> Settings:
+    """Return the settings of a broker that has the topics, of one partition each: the keys are of no matter."""
+    settings = load({**fresh_kafka.settings_env(), "PULSSI_PARTITIONS": "1"})
+    assert migrate_topics(settings, wait_s=10).ok
+    return settings
+
+
+async def _open(settings: Settings, left: Left | None = None) -> tuple[Partition, Writer]:
+    return await open_partition(settings, Rules(), SOURCE, 0, NoArchive(), left=left)
+
+
+async def _work(settings: Settings, records: list[Record], left: Left | None = None) -> Left:
+    """Open, take records in steps of ten, and let go."""
+    partition, writer = await _open(settings, left)
+    for begin in range(0, len(records), 10):
+        for step in partition.steps(records[begin : begin + 10]):
+            await writer.append(step)
+    await writer.stop()
+    return Left(partition, writer.end, time.monotonic())
+
+
+def _state(partition: Partition) -> tuple[object, ...]:
+    return partition.contacts, dict(partition.panes.totals()), partition.head._replace(open=0)
+
+
+async def test_it_goes_on_from_what_it_had(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another worker went on meanwhile: what that one wrote is read, and the state is that of reading all."""
+    half, most = len(RECORDS) // 2, len(RECORDS) - 10
+    mine = await _work(settings, RECORDS[:half])
+    had = mine.partition.head.step
+    await _work(settings, RECORDS[half:most])
+    whole, writer = await _open(settings)
+    await writer.stop()
+    loaded: list[int] = []
+    load = Partition.load
+
+    def noted(self: Partition, step: Step) -> None:
+        loaded.append(step.head.step)
+        load(self, step)
+
+    monkeypatch.setattr(Partition, "load", noted)
+    back, writer = await _open(settings, mine)
+    assert _state(back) == _state(whole)
+    assert loaded == list(range(had + 1, whole.head.step + 1)), "only what was written meanwhile is read"
+    await writer.stop()
+
+
+async def test_what_was_let_go_too_long_ago_is_read_again(settings: Settings) -> None:
+    """Tombstones may be gone by then."""
+    mine = await _work(settings, RECORDS[:20])
+    mine.partition.contacts[b"gone since"] = b"{}"
+    back, writer = await _open(settings, mine._replace(at=time.monotonic() - 3_600))
+    assert b"gone since" not in back.contacts
+    await writer.stop()
+
+
+async def test_another_journal_is_read_from_its_beginning(fresh_kafka: KafkaServer, settings: Settings) -> None:
+    """The journal was made anew: what is in memory belongs to none."""
+    mine = await _work(settings, RECORDS[:20])
+    if fresh_kafka.kind == "embedded":
+        fresh_kafka.kill()
+        fresh_kafka.start()
+    else:
+        fresh_kafka.clear()
+    assert migrate_topics(settings, wait_s=10).ok
+    again = await _work(settings, RECORDS[20:40], mine)
+    assert again.partition.head.next == 40
+    assert again.partition.contacts.keys() == {record.key for record in RECORDS[20:40]}

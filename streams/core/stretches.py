@@ -51,7 +51,6 @@ class Stretches:
     def _open(self, at: int) -> None:
         self.since = at
         self._paused_ms = 0
-        self._paused_since = None
 
     @property
     def is_over(self) -> bool:
@@ -76,21 +75,25 @@ class Stretches:
         return True
 
     def pause(self, event: Event) -> None:
-        """`contact.paused`."""
-        if self.since is not None and self._paused_since is None:
+        """`contact.paused`; a resolution does not end it."""
+        if self._paused_since is None:
             self._paused_since = event.at
 
     def unpause(self, event: Event) -> None:
-        """`contact.unpaused`; an end unpauses too."""
-        if self._paused_since is not None:
-            self._paused_ms += event.at - self._paused_since
-            self._paused_since = None
+        """`contact.unpaused`."""
+        self._count_pause(event)
+        self._paused_since = None
+
+    def _count_pause(self, event: Event) -> None:
+        """Take what of a pause lies in the open stretch, up to now."""
+        if self._paused_since is not None and self.since is not None:
+            self._paused_ms += event.at - max(self._paused_since, self.since)
 
     def end(self, event: Event, *, by_disconnect: bool = False) -> None:
         """End the open stretch."""
         if self.since is None:
             return
-        self.unpause(event)
+        self._count_pause(event)
         length = event.at - self.since
         self.instance += 1
         self._sheet.write(

@@ -130,7 +130,8 @@ def key_of(row: Any) -> tuple[Any, ...]:  # noqa: ANN401 - rows of either side, 
     """Take what both sides say of a sample."""
     short = row.within is not None and bool(row.short)  # the batch tells it only beside a target
     told = (row.sample, row.at, row.queue, row.priority, row.value_ms, row.business_ms, row.value)
-    return (*told, row.policy, row.target_ms, row.within, short, row.satisfied, row.in_hours, row.tag, row.outcome)
+    held = (row.policy, row.target_ms, row.within, short, row.satisfied, row.in_hours)
+    return (*told, *held, row.tag, row.outcome, row.active_ms, row.instance)
 
 
 def told(row: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -161,10 +161,20 @@ RESOLUTIONS: Final = (
         "resolution at=100 active_ms=80000",
     ),
     Case(
-        "a pause that is open at the resolution ends there",
+        "a pause that is open at the resolution counts up to there",
         "email",
         "0 started\n10 paused\n100 resolved",
         "resolution at=100 active_ms=10000",
+    ),
+    Case(
+        "a pause lasts until it is over, past a resolution too",
+        "email",
+        "0 started\n10 paused\n20 resolved\n30 reopened\n40 unpaused\n70 resolved",
+        """
+        resolution at=20 active_ms=10000
+        reopened at=30
+        resolution at=70 value_ms=40000 active_ms=30000
+        """,
     ),
     Case(
         "each stretch has its own pauses",

@@ -9,6 +9,7 @@ order, so far as none is dated ahead of its arrival.
 from __future__ import annotations
 
 import itertools
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
@@ -22,8 +23,13 @@ from streams.core.event import Event, merge
 KEPT_BYTES: Final = 256 * 1024
 
 _STATUS: Final = "agent.status"
+_LONGEST_ID: Final = 128
 #: Before any time that an event can have.
 _EVER: Final = -(1 << 53)
+
+
+#: Status, reason, groups and capacity.
+_State = tuple[str, str, list[str], dict[str, int]]
 
 
 class Kept(NamedTuple):
@@ -55,6 +61,8 @@ def stretches(kept: Kept) -> list[Stretch]:
     found: list[Stretch] = []
     groups: list[str] = []
     capacity: dict[str, int] = {}
+    since = told = 0
+    state: _State | None = None
     for event in kept.events:
         if event.type != _STATUS:
             continue
@@ -63,11 +71,15 @@ def stretches(kept: Kept) -> list[Stretch]:
         capacity = fields.get("capacity", capacity)
         if event.at <= kept.horizon:
             continue
-        state = fields["status"], fields.get("reason", ""), groups, capacity
-        if found and found[-1][2:] == state:
-            found[-1] = found[-1]._replace(told=event.at)
-        else:
-            found.append(Stretch(event.at, event.at, *state))
+        at = event.at
+        next_state = fields["status"], fields.get("reason", ""), groups, capacity
+        if next_state != state:
+            if state is not None:
+                found.append(Stretch(since, told, *state))
+            since, state = at, next_state
+        told = at
+    if state is not None:
+        found.append(Stretch(since, told, *state))
     return found
 
 
@@ -85,14 +97,20 @@ def forget(events: list[Event], horizon: int, clock: int) -> Kept:
     newest = next((e.at for e in reversed(events) if e.type == _STATUS and e.at <= clock), None)
     if newest is not None:
         horizon = max(horizon, newest - HORIZON_MS)
-    ahead = sum(event.at > clock for event in events)
-    past, coming = events[: len(events) - ahead], events[len(events) - ahead :]
-    room = _fitting(reversed(past))
-    if room < len(past):
-        first_out = past[len(past) - room - 1].at
-        horizon = max(horizon, first_out if newest is None else min(first_out, newest - 1))
-    recent = (event for event in past if event.at > horizon)
-    return Kept(horizon, [*_lasting(past, horizon), *recent, *coming[: _fitting(coming)]])
+    ahead = bisect_right(events, clock, key=_at)
+    past, coming = events[:ahead], events[ahead:]
+    if len(orjson.dumps([event.fields for event in events])) + _LONGEST_ID * len(events) > KEPT_BYTES:
+        coming = coming[: _fitting(coming)]
+        room = _fitting(reversed(past))
+        if room < len(past):
+            first_out = past[-room - 1].at
+            horizon = max(horizon, first_out if newest is None else min(first_out, newest - 1))
+    recent = bisect_right(past, horizon, key=_at)
+    return Kept(horizon, [*_lasting(past[:recent]), *past[recent:], *coming])
+
+
+def _at(event: Event) -> int:
+    return event.at
 
 
 def _fitting(events: Iterable[Event]) -> int:
@@ -101,11 +119,11 @@ def _fitting(events: Iterable[Event]) -> int:
     return sum(1 for _ in itertools.takewhile(lambda size: size <= KEPT_BYTES, sizes))
 
 
-def _lasting(events: list[Event], horizon: int) -> list[Event]:
-    """Find the last ones up to the horizon that named groups and capacity."""
+def _lasting(events: list[Event]) -> list[Event]:
+    """Find the last ones that named groups and capacity."""
     lasting: dict[str, Event] = {}
     for event in events:
-        if event.at <= horizon and event.type == _STATUS:
+        if event.type == _STATUS:
             lasting.update({name: event for name in ("groups", "capacity") if name in event.fields})
     # In order, and once where one event named both.
     return [event for event in events if any(event is last for last in lasting.values())]

@@ -25,6 +25,7 @@ SUPPLEMENTS: Final = Metric("pulssi_worker_supplements_total", "counter", "Chang
 WAITED: Final = Metric("pulssi_worker_parked_total", "counter", "Evicted contacts that had to wait for ClickHouse.")
 PARKED: Final = Metric("pulssi_worker_parked", "gauge", "Contacts whose events wait for ClickHouse.")
 CONTACTS: Final = Metric("pulssi_worker_contacts", "gauge", "Contacts in memory.")
+AGENTS: Final = Metric("pulssi_worker_agents", "gauge", "Agents in memory.")
 PANES: Final = Metric("pulssi_worker_panes", "gauge", "Panes in memory.")
 NEXT: Final = Metric("pulssi_worker_next_offset", "gauge", "First source offset that is not in yet.")
 
@@ -58,5 +59,6 @@ def _readings(partitions: Partitions) -> Iterator[Reading]:
         yield Reading(WAITED, partition.waits, labels)
         yield Reading(PARKED, len(partition.parked), labels)
         yield Reading(CONTACTS, len(partition.contacts), labels)
+        yield Reading(AGENTS, len(partition.agents), labels)
         yield Reading(PANES, len(partition.panes), labels)
         yield Reading(NEXT, partition.head.next, labels)

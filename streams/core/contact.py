@@ -6,6 +6,7 @@ What was issued is kept, so that what changes is taken back exactly as it was is
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 from schemas.contact_record import Summary, decode_state, encode_contact
@@ -73,7 +74,7 @@ def advance(
         key = row[:2]
         old = before.pop(key, None)
         if old is not None:
-            if row == old[1]:
+            if row == old[1] or _measures_the_same(row, old[1]):
                 rows.append(old)
                 continue
             taken_back.append(old[1])
@@ -84,6 +85,16 @@ def advance(
         taken_back.append(row)
         gone[key] = step
     return Change(_encode(folded.summary, events, rows, gone, step), taken_back, issued, conflicts)
+
+
+#: What the configuration says of a measurement: it stays as it was issued for as long as what was measured does.
+_BY_RULES: Final = frozenset({"business_ms", "policy", "target_ms", "within", "short", "in_hours", "outcome"})
+_MEASURED: Final = itemgetter(*(at for at, name in enumerate(Sample._fields) if name not in _BY_RULES))
+
+
+def _measures_the_same(row: Sample, old: Sample) -> bool:
+    """Tell whether only the rules have changed since: a changed policy, calendar or taxonomy rewrites no history."""
+    return _MEASURED(row) == _MEASURED(old) and (row.outcome == old.outcome or row.sample == "tagged")
 
 
 def restored(channel: str, events: list[Event], issued: Iterable[Sample], rules: Rules, step: int) -> bytes | None:

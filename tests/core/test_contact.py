@@ -260,3 +260,26 @@ def test_merging_is_the_same_in_any_order(data: st.DataObject) -> None:
     assert merge([], shuffled)[0] == merge([], drawn)[0]
     half = len(shuffled) // 2
     assert merge(merge([], shuffled[:half])[0], shuffled[half:])[0] == merge([], drawn)[0]
+
+
+def test_other_rules_rewrite_no_history() -> None:
+    """A late event that changes nothing of a sample leaves it held against what it was held against."""
+    before = Rules()
+    strict = before._replace(
+        policies=(Policy("chat-1s", "first_response", 1_000, 0.9, channel="chat"),), short_abandon_ms=1, version="two"
+    )
+    told = events("chat", "0 started\n5 queued queue=red\n12 agent agent_id=ann\n60 resolved")
+    change = advance("chat", EMPTY, told, before, 1)
+    assert change is not None
+    assert change.value is not None
+    late = events("chat", "70 rated score=5 scale_max=5 event_id=late")
+    later = advance("chat", decode(change.value), late, strict, 2)
+    assert later is not None
+    assert [row.sample for row in later.issued] == ["rated"]
+    assert later.taken_back == []
+    sooner = events("chat", "9 agent agent_id=bo event_id=sooner")
+    corrected = advance("chat", decode(change.value), sooner, strict, 2)
+    assert corrected is not None
+    (old,) = (row for row in corrected.taken_back if row.sample == "first_response")
+    (new,) = (row for row in corrected.issued if row.sample == "first_response")
+    assert (old.policy, old.within, new.policy, new.within) == ("chat-60s", True, "chat-1s", False)

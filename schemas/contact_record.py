@@ -21,6 +21,7 @@ from typing import Any, Final, NamedTuple, TypedDict
 import orjson
 import zstandard
 
+from schemas.policies import Metric
 from schemas.samples import Sample
 
 #: Version of the journal, this record being most of it.
@@ -30,6 +31,9 @@ VERSION: Final = 2
 EventFields = tuple[int, int, str, str, dict[str, Any]]
 #: A row taken back: the step that did, sample, slot.
 Gone = tuple[int, str, str]
+#: A target that a running clock is held against: metric, policy, since when the clock runs, from when on the contact is
+#: at risk and from when on beyond the target. UTC milliseconds; None: never.
+Deadline = tuple[Metric, str, int, int | None, int | None]
 #: Of Zstandard's: more is slower, and saves little where a dictionary does most of it.
 LEVEL: Final = 1
 
@@ -80,6 +84,12 @@ class Summary(TypedDict):
     handling: int
     #: The agents who have them, each once.
     handling_agents: list[str]
+    #: Whether it came from the customer; else it is outbound, or an agent or the system began it.
+    inbound: bool
+    #: At most one a metric: those whose clock runs, and for which a policy applied when the contact last changed.
+    deadlines: list[Deadline]
+    #: From when on the contact is stale and in no gauge, unless something happens before.
+    leaves_at: int
 
 
 class ContactRecord(NamedTuple):
@@ -138,7 +148,9 @@ _sample: Final = tuple.__new__  # makes a named tuple of its fields in half the 
 
 
 def _summary(line: bytes) -> Summary:
-    return dict(zip(_SUMMARY, orjson.loads(line), strict=True))  # type: ignore[return-value]  # in the order of its fields
+    summary = dict(zip(_SUMMARY, orjson.loads(line), strict=True))
+    summary["deadlines"] = [tuple(deadline) for deadline in summary["deadlines"]]
+    return summary  # type: ignore[return-value]  # in the order of its fields
 
 
 def _columns(lines: Sequence[tuple[Any, ...]]) -> list[Any]:

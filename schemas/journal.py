@@ -27,7 +27,15 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from schemas.contact_record import VERSION, ContactRecord, Summary, decode_contact, decode_summary, encode_contact
+from schemas.contact_record import (
+    VERSION,
+    ContactRecord,
+    Deadline,
+    Summary,
+    decode_contact,
+    decode_summary,
+    encode_contact,
+)
 from schemas.panes import Pane, PaneKey, TagPane, TagPaneKey
 
 #: A contact's record stands in a module of its own; who reads a journal finds all of it here.
@@ -40,6 +48,7 @@ __all__ = [
     "TAG_PANE",
     "VERSION",
     "ContactRecord",
+    "Deadline",
     "Head",
     "Summary",
     "decode_contact",

@@ -7,8 +7,8 @@ worker forgot the contact, and is passed over.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final, NamedTuple
+from collections.abc import Collection, Iterable
+from typing import Any, Final, NamedTuple, get_args
 
 from schemas.journal import (
     CONTACT,
@@ -17,6 +17,7 @@ from schemas.journal import (
     TAG_PANE,
     TAG_SUPPLEMENT,
     Head,
+    Summary,
     decode_contact,
     decode_pane,
     decode_pane_key,
@@ -27,13 +28,22 @@ from schemas.journal import (
     encode_pane_key,
     encode_tag_pane_key,
 )
+from schemas.policies import Metric
 from schemas.topics import channel_of
+from sinks.archive import rows_of_contact
 from sinks.port import Batch
-from sinks.rows import ContactRow, PaneRow, Progress, SampleRow, TagPaneRow, version_of
+from sinks.rows import ContactRow, EventRow, PaneRow, Progress, SampleRow, TagPaneRow, version_of
 from streams.journal.assembly import Step
 
 #: The step that is in where none is known: every row is later.
 NOTHING: Final = -1
+
+#: A contact's columns where no clock runs.
+_NO_DEADLINES: Final[dict[str, Any]] = {
+    column: empty
+    for metric in get_args(Metric)
+    for column, empty in ((f"{metric}_policy", ""), (f"{metric}_warns_at", None), (f"{metric}_breached_at", None))
+}
 
 #: A source topic and a partition of it.
 Place = tuple[str, int]
@@ -97,11 +107,21 @@ class Pending:
                 batch.tag_panes.append(tag_row._replace(supplement=str(step)))
         return batch
 
+    def events_of(self, places: Collection[Place]) -> list[EventRow]:
+        """Return the events of the contacts of partitions whose source records are gone, as archive rows."""
+        return [
+            row
+            for (place, key), (_, value) in self._records.items()
+            if place in places and key[:1] == CONTACT
+            for row in rows_of_contact(
+                key[1:].decode(), channel_of(place[0]) or "", value, place, self.reached[place].head.epoch
+            )
+        ]
+
     def _add_contact(self, batch: Batch, place: Place, key: bytes, version: int, value: bytes) -> None:
         contact_id = key[1:].decode()
         summary, rows, gone = decode_contact(value, self._written.get(place, NOTHING))
-        fields = {**summary, "contact_id": contact_id, "version": version}
-        batch.contacts.append(ContactRow._make([fields[name] for name in ContactRow._fields]))
+        batch.contacts.append(contact_row(contact_id, version, summary))
         channel = summary["channel"]
         add = batch.samples.append
         for _, sample in rows:
@@ -111,6 +131,15 @@ class Pending:
             for _, name, slot in gone:
                 if (name, slot) not in issued:
                     add(SampleRow(name, contact_id, slot, version, True))
+
+
+def contact_row(contact_id: str, version: int, summary: Summary) -> ContactRow:
+    """Write a contact's row."""
+    fields: dict[str, Any] = {**_NO_DEADLINES, **summary, "contact_id": contact_id, "version": version}
+    for metric, policy, _, warns_at, breached_at in summary["deadlines"]:
+        fields[f"{metric}_policy"] = policy
+        fields[f"{metric}_warns_at"], fields[f"{metric}_breached_at"] = warns_at, breached_at
+    return ContactRow._make([fields[name] for name in ContactRow._fields])
 
 
 def progress_rows(reached: Iterable[tuple[Place, Reached]], at: int) -> list[Progress]:

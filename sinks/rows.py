@@ -172,6 +172,18 @@ class ContactRow(NamedTuple):
     target_ms: int | None
     handling: int
     handling_agents: list[str]
+    inbound: bool
+    #: What each clock that runs is held against: the policy, from when on at risk, from when on beyond the target.
+    first_response_policy: str
+    first_response_warns_at: int | None
+    first_response_breached_at: int | None
+    next_response_policy: str
+    next_response_warns_at: int | None
+    next_response_breached_at: int | None
+    resolution_policy: str
+    resolution_warns_at: int | None
+    resolution_breached_at: int | None
+    leaves_at: int
 
 
 class Progress(NamedTuple):

@@ -80,7 +80,7 @@ class Wallboard:
     def use(self, rules: Rules) -> None:
         """Go on with other rules, and say so."""
         self._rules = rules
-        self.view.use(rules)
+        self.view.version += 1  # the pages show policies
         self._news.set()
 
     @property
@@ -255,7 +255,7 @@ def run(settings: Settings) -> int:
     rules = configuration.rules
 
     async def start() -> int:
-        view = live_view(rules, settings.time_zone, clock)
+        view = live_view(settings.time_zone, clock)
         return await _serve(settings, Wallboard(settings, rules, view), configuration)
 
     try:

@@ -22,7 +22,10 @@ no policy), which is never 0.
           "now": {
             "waiting": 3, "oldest_waiting_since": …, "longest_wait_ms": 42000,
             "awaiting_reply": 5, "oldest_awaiting_since": …, "longest_awaiting_reply_ms": 7000,
-            "open": 20, "handling": 12, "at_risk": 1, "breached": 0
+            "open": 20, "handling": 12,
+            "at_risk": 1, "breached": 0,              of the first response: close to the target, beyond it
+            "at_risk_next_response": 0, "breached_next_response": 2, "at_risk_resolution": 1, "breached_resolution": 0,
+            "stale": 4                                without an event for the channel's horizon, and in no other gauge
           },
           "windows": {
             "15m": {
@@ -170,6 +173,11 @@ def _now(reading: Reading, now: int) -> dict[str, Any]:
         "handling": reading.handling,
         "at_risk": reading.at_risk,
         "breached": reading.breached,
+        "at_risk_next_response": reading.at_risk_next_response,
+        "breached_next_response": reading.breached_next_response,
+        "at_risk_resolution": reading.at_risk_resolution,
+        "breached_resolution": reading.breached_resolution,
+        "stale": reading.stale,
     }
 
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
-from schemas.journal import Summary
 from schemas.policies import Rules
 from schemas.topics import CHANNELS
-from sinks.pending import Place
+from sinks.pending import Place, contact_row
 from sinks.port import Batch
 from sinks.reconcile.findings import BY_PROMISE, Difference, Kind
 from sinks.reconcile.lives import Lives, epoch_of, mended
@@ -24,6 +23,13 @@ from streams.core.fold import fold
 #: Columns that say who wrote a row and when, not what it says.
 _OF_SAMPLES: Final = tuple(name for name in SampleRow._fields if name not in {"version", "gone"})
 _OF_CONTACTS: Final = tuple(name for name in ContactRow._fields if name not in {"contact_id", "version"})
+#: Those that follow from policies, calendars and horizons: rules that may be others by now.
+_PROMISED: Final = frozenset(
+    {
+        *("target_ms", "leaves_at"),
+        *(name for name in _OF_CONTACTS if name.endswith(("_policy", "_warns_at", "_breached_at"))),
+    }
+)
 
 
 class Archived(NamedTuple):
@@ -71,12 +77,7 @@ def owed(kept: Kept, rules: Rules) -> Owed | None:
         (row[0], row[1]): SampleRow(row[0], kept.contact_id, row[1], 0, False, row[2], channel, *row[3:])
         for row in folded.rows
     }
-    return Owed(rows, _contact_row(kept.contact_id, folded.summary))
-
-
-def _contact_row(contact_id: str, summary: Summary) -> ContactRow:
-    fields: dict[str, Any] = {**summary, "contact_id": contact_id, "version": 0}
-    return ContactRow._make([fields[name] for name in ContactRow._fields])
+    return Owed(rows, contact_row(kept.contact_id, 0, folded.summary))
 
 
 def is_in(kept: Kept, lives: Lives) -> bool:
@@ -160,8 +161,8 @@ def _of_contact(kept: Kept, wanted: Owed | None, found: list[Difference]) -> lis
     columns = _columns(kept.contact, wanted.contact, _OF_CONTACTS)
     if not columns:
         return []
-    # The clock's target is a promise too, and tags are where the samples of them differ by a taxonomy's names alone.
-    promised = {"target_ms"}
+    # What clocks are held against is a promise; tags are one where their samples differ by a taxonomy's names alone.
+    promised = set(_PROMISED)
     tagged = [each for each in found if each.key["sample"] == "tagged"]
     if tagged and all(each.kind == BY_PROMISE for each in tagged):
         promised.add("tags")

@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypedDict
 
-from schemas.journal import VERSION, Summary
-from schemas.policies import Rules
+from schemas.journal import VERSION, Deadline, Summary
+from schemas.policies import Metric, Rules
 from schemas.samples import Sample
 from streams.core.clock import HumanClock
-from streams.core.deadlines import lasts_ms
+from streams.core.deadlines import deadline, lasts_ms
 from streams.core.event import Event, effective, millionths
 from streams.core.responses import Responses
 from streams.core.segments import Segments
@@ -285,7 +285,7 @@ class _Fold:
             "customer_id": force.customer,
             "agents": list(self.agents),
             "started_at": stretches.started_at,
-            "last_at": self.events[-1].at if self.events else 0,
+            "last_at": self._last_at,
             "first_response_at": responses.first_at,
             "first_response_ms": responses.first_ms,
             "abandoned_at": responses.abandoned_at,
@@ -307,12 +307,33 @@ class _Fold:
             "target_ms": None if clock_since is None else self._target(clock_since),
             "handling": len(handling),
             "handling_agents": handling,
+            "inbound": not self.outreach,
+            "deadlines": self._deadlines(clock_since) if is_open and not self.clock.is_the_bots else [],
+            "leaves_at": self._last_at + self.sheet.rules.horizons_ms[self.channel],
         }
         return {**summary, **_COUNTS_NOWHERE} if discarded else summary
 
+    @property
+    def _last_at(self) -> int:
+        return self.events[-1].at if self.events else 0
+
+    def _deadlines(self, clock_since: int | None) -> list[Deadline]:
+        """Tell what each running clock of an open contact is held against, by the policies of its last event's time."""
+        clocks: tuple[tuple[Metric, int | None], ...] = (
+            ("first_response", clock_since),
+            ("next_response", self.responses.turn_since),
+            ("resolution", self.stretches.since),
+        )
+        found = []
+        for metric, since in clocks:
+            policy = None if since is None else self.sheet.policy(metric, self._last_at)
+            if since is not None and policy is not None:
+                found.append(deadline(self.sheet.rules, policy, self.force.queue, since))
+        return found
+
     def _target(self, since: int) -> int | None:
         """Give how much clock time the running clock may take."""
-        policy = self.sheet.policy("first_response", self.events[-1].at)
+        policy = self.sheet.policy("first_response", self._last_at)
         return policy and lasts_ms(self.sheet.rules, policy, self.force.queue, since, policy.target_ms)
 
 

@@ -1,26 +1,29 @@
 """The gauges: how many contacts wait, are open, at risk or beyond their target at this moment, by channel and queue.
 
 Kept by what changes: a contact's new summary takes its old one out and puts itself in; deadlines come up by themselves
-as the clock moves. A hundred thousand open contacts cost no more a second than the few that changed.
+as the clock moves, and so does the time from which a contact without events is only counted as stale. A hundred
+thousand open contacts cost no more a second than the few that changed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from heapq import heapify, heappop, heappush
+from operator import add
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from schemas.journal import Summary
-from schemas.policies import Rules, policy_for
-from streams.core.deadlines import lasts_ms
+from schemas.journal import Deadline, Summary
 from streams.live.totals import ALL, Group, groups_of
 
 #: A heap is made anew when stale entries outnumber the live ones by more than this.
 _SLACK: Final = 64
 
-FINE: Final = 0
-AT_RISK: Final = 1
-BREACHED: Final = 2
+#: Where a metric's counts stand among a queue's; who is beyond the target is counted one place behind who is at risk.
+_PLACES: Final[Mapping[str, int]] = MappingProxyType({"first_response": 0, "next_response": 2, "resolution": 4})
+_NO_RISKS: Final = (0, 0, 0, 0, 0, 0)
+#: In the place of a metric's: the contact is stale from now on.
+_STALE: Final = -1
 
 
 class Reading(NamedTuple):
@@ -32,8 +35,15 @@ class Reading(NamedTuple):
     oldest_awaiting_since: int | None = None
     open: int = 0
     handling: int = 0
+    #: Of the first response.
     at_risk: int = 0
     breached: int = 0
+    at_risk_next_response: int = 0
+    breached_next_response: int = 0
+    at_risk_resolution: int = 0
+    breached_resolution: int = 0
+    #: Without an event for so long that they are in no other gauge.
+    stale: int = 0
 
 
 _NONE: Final = Reading()
@@ -42,7 +52,7 @@ _NONE: Final = Reading()
 class _Contact:
     """What a contact adds to the gauges, while it does."""
 
-    __slots__ = ("awaiting_since", "channel", "handling", "live", "open", "queue", "state", "waiting_since")
+    __slots__ = ("awaiting_since", "channel", "handling", "live", "open", "queue", "risks", "stale", "waiting_since")
 
     def __init__(self, summary: Summary) -> None:
         self.channel = summary["channel"]
@@ -51,8 +61,10 @@ class _Contact:
         self.handling = summary["handling"]
         self.waiting_since = summary["waiting_since"]
         self.awaiting_since = summary["awaiting_since"]
-        self.state = FINE
+        #: In which of a queue's counts of risks and breaches it is.
+        self.risks: set[int] = set()
         self.live = True
+        self.stale = False
 
 
 class _Oldest:
@@ -85,49 +97,37 @@ class _Oldest:
 class _Gauge:
     """One queue's running counts."""
 
-    __slots__ = ("at_risk", "awaiting", "breached", "handling", "open", "waiting")
+    __slots__ = ("awaiting", "handling", "open", "risks", "stale", "waiting")
 
     def __init__(self) -> None:
         self.waiting = _Oldest()
         self.awaiting = _Oldest()
         self.open = 0
         self.handling = 0
-        self.at_risk = 0
-        self.breached = 0
+        self.risks = list(_NO_RISKS)
+        self.stale = 0
 
     def reading(self) -> Reading:
-        return Reading(
-            self.waiting.count,
-            self.waiting.first(),
-            self.awaiting.count,
-            self.awaiting.first(),
-            self.open,
-            self.handling,
-            self.at_risk,
-            self.breached,
-        )
+        waiting, awaiting = self.waiting, self.awaiting
+        waits = waiting.count, waiting.first(), awaiting.count, awaiting.first()
+        return Reading._make((*waits, self.open, self.handling, *self.risks, self.stale))
 
 
 class Gauges:
     """The gauges of every queue, channel and the centre, as of the last `move`."""
 
-    def __init__(self, rules: Rules) -> None:
-        self._rules = rules
+    def __init__(self) -> None:
         self._now = 0
         self._serial = 0
         self._lanes: dict[tuple[str, int], dict[bytes, _Contact]] = {}
         self._gauges: dict[tuple[str, str], _Gauge] = {}
-        #: When a contact comes at risk or is beyond its target: (at, serial, contact, new state).
-        self._due: list[tuple[int, int, _Contact, int]] = []
+        #: When a contact comes at risk, is beyond its target or stale: (at, serial, place among the risks, contact).
+        self._due: list[tuple[int, int, int, _Contact]] = []
         self._due_when_tidied = 0
-
-    def use(self, rules: Rules) -> None:
-        """Warn by other rules from now on; a contact that is in keeps its deadlines until its next event."""
-        self._rules = rules
 
     @property
     def contacts(self) -> int:
-        """Contacts that are in some gauge."""
+        """Contacts that are in some gauge, stale ones included."""
         return sum(len(lane) for lane in self._lanes.values())
 
     def put(self, lane: tuple[str, int], contact_id: bytes, summary: Summary) -> None:
@@ -151,17 +151,17 @@ class Gauges:
             self._take_out(contact)
 
     def move(self, now_ms: int) -> bool:
-        """Go on to `now_ms`, never back; tells whether a contact came at risk or beyond its target."""
+        """Go on to `now_ms`, never back; tells whether a contact came at risk, beyond its target, or is stale."""
         self._now = max(self._now, now_ms)
         moved = False
         due = self._due
         while due and due[0][0] <= self._now:
-            _, _, contact, state = heappop(due)
+            _, _, place, contact = heappop(due)
             if contact.live:
-                self._set_state(contact, state)
+                self._come_up(contact, place)
                 moved = True
         if len(due) > 2 * self._due_when_tidied + _SLACK:
-            self._due = [entry for entry in due if entry[2].live]
+            self._due = [entry for entry in due if entry[3].live]
             heapify(self._due)
             self._due_when_tidied = len(self._due)
         return moved
@@ -190,53 +190,57 @@ class Gauges:
             gauge.waiting.add(contact.waiting_since, self._serial, contact)
         if contact.awaiting_since is not None:
             gauge.awaiting.add(contact.awaiting_since, self._serial, contact)
-        for at, state in self._deadlines(summary):
-            if at <= self._now:
-                self._set_state(contact, state)
-            else:
-                heappush(self._due, (at, self._serial, contact, state))
+        for deadline in summary["deadlines"]:
+            self._expect(contact, deadline)
+        self._expect_at(summary["leaves_at"], contact, _STALE)
         return contact
 
+    def _expect(self, contact: _Contact, deadline: Deadline) -> None:
+        metric, _, _, warns_at, breached_at = deadline
+        place = _PLACES[metric]
+        if warns_at is not None:
+            self._expect_at(warns_at, contact, place)
+        if breached_at is not None:
+            self._expect_at(breached_at, contact, place + 1)
+
+    def _expect_at(self, at: int, contact: _Contact, place: int) -> None:
+        if at > self._now:
+            heappush(self._due, (at, self._serial, place, contact))
+        elif contact.live:
+            self._come_up(contact, place)
+
+    def _come_up(self, contact: _Contact, place: int) -> None:
+        gauge = self._gauges[contact.channel, contact.queue]
+        if place == _STALE:
+            self._take_out(contact)
+            contact.stale = True
+            gauge.stale += 1
+            return
+        if place % 2 and place - 1 in contact.risks:  # beyond the target it is no longer at risk
+            contact.risks.remove(place - 1)
+            gauge.risks[place - 1] -= 1
+        contact.risks.add(place)
+        gauge.risks[place] += 1
+
     def _take_out(self, contact: _Contact) -> None:
+        gauge = self._gauges[contact.channel, contact.queue]
+        if contact.stale:
+            contact.stale = False
+            gauge.stale -= 1
+            return
         contact.live = False
-        place = contact.channel, contact.queue
-        gauge = self._gauges[place]
         gauge.open -= contact.open
         gauge.handling -= contact.handling
         if contact.waiting_since is not None:
             gauge.waiting.drop()
         if contact.awaiting_since is not None:
             gauge.awaiting.drop()
-        self._set_state(contact, FINE)
+        for place in contact.risks:
+            gauge.risks[place] -= 1
 
-    def _set_state(self, contact: _Contact, state: int) -> None:
-        gauge = self._gauges[contact.channel, contact.queue]
-        gauge.at_risk += (state == AT_RISK) - (contact.state == AT_RISK)
-        gauge.breached += (state == BREACHED) - (contact.state == BREACHED)
-        contact.state = state
 
-    def _deadlines(self, summary: Summary) -> Iterator[tuple[int, int]]:
-        """Say from when on a running clock is at risk, and from when on beyond its target."""
-        since, target = summary["clock_since"], summary["target_ms"]
-        if since is None or target is None or summary["partial"]:
-            return
-        beyond = since + target + 1
-        policy = policy_for(
-            self._rules,
-            "first_response",
-            summary["channel"],
-            summary["queue"],
-            summary["priority"],
-            summary["segment"],
-            summary["last_at"],
-        )
-        if policy is not None and policy.warning_ms:
-            early = target - policy.warning_ms
-            if policy.clock == "calendar":  # the summary tells clock time; a warning is told by the policy's clock
-                in_hours = max(0, policy.target_ms - policy.warning_ms)
-                early = lasts_ms(self._rules, policy, summary["queue"], since, in_hours) or 0
-            yield since + early + 1, AT_RISK
-        yield beyond, BREACHED
+#: The leading fields of a reading that are not simply added up.
+_SUMMED: Final = 4
 
 
 def _counts(summary: Summary) -> bool:
@@ -256,13 +260,12 @@ def _older(one: int | None, other: int | None) -> int | None:
 
 
 def _sum(one: Reading, other: Reading) -> Reading:
-    return Reading(
-        one.waiting + other.waiting,
-        _older(one.oldest_waiting_since, other.oldest_waiting_since),
-        one.awaiting_reply + other.awaiting_reply,
-        _older(one.oldest_awaiting_since, other.oldest_awaiting_since),
-        one.open + other.open,
-        one.handling + other.handling,
-        one.at_risk + other.at_risk,
-        one.breached + other.breached,
+    return Reading._make(
+        (
+            one.waiting + other.waiting,
+            _older(one.oldest_waiting_since, other.oldest_waiting_since),
+            one.awaiting_reply + other.awaiting_reply,
+            _older(one.oldest_awaiting_since, other.oldest_awaiting_since),
+            *map(add, one[_SUMMED:], other[_SUMMED:]),
+        )
     )

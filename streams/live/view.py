@@ -14,7 +14,6 @@ from zoneinfo import ZoneInfo
 
 from schemas.agents import decode_stretches
 from schemas.journal import AGENT, CONTACT, PANE, TAG_PANE, Head, decode_summary
-from schemas.policies import Rules
 from schemas.topics import channel_of
 from streams.live.agents import AgentsReading, LiveAgents
 from streams.live.figures import Figures, figures
@@ -64,10 +63,10 @@ class Step(Protocol):
 class LiveView:
     """What is happening now, in memory. Its `version` rises with every change that a reader could see."""
 
-    def __init__(self, rules: Rules, zone: tzinfo, clock: Clock) -> None:
+    def __init__(self, zone: tzinfo, clock: Clock) -> None:
         self._clock = clock
         self._panes = LivePanes(zone)
-        self._gauges = Gauges(rules)
+        self._gauges = Gauges()
         self._agents = LiveAgents()
         #: Newest epoch and end of each source partition.
         self._read: dict[tuple[str, int], tuple[int, int]] = {}
@@ -76,11 +75,6 @@ class LiveView:
         self.now = 0
         self.version = 0
         self.move()
-
-    def use(self, rules: Rules) -> None:
-        """Go on with other rules."""
-        self._gauges.use(rules)
-        self.version += 1
 
     def feed(self, steps: Iterable[Step]) -> None:
         """Take steps in."""
@@ -180,9 +174,9 @@ class LiveView:
         return set(self._panes.queues)
 
 
-def live_view(rules: Rules, time_zone: str, clock: Clock) -> LiveView:
+def live_view(time_zone: str, clock: Clock) -> LiveView:
     """Make a view for a centre. Raises zoneinfo.ZoneInfoNotFoundError where there is no such time zone."""
-    return LiveView(rules, ZoneInfo(time_zone), clock)
+    return LiveView(ZoneInfo(time_zone), clock)
 
 
 __all__ = ["NAMES", "Clock", "LiveView", "Step", "live_view"]

@@ -147,6 +147,13 @@ def waiting(story: Story, now_ms: int, number: int, waits_ms: int) -> ContactRow
             "target_ms": TARGET_MS[story.channel],
             "handling": 0,
             "handling_agents": [],
+            "inbound": True,
+            "first_response_policy": "p",
+            "first_response_warns_at": since + TARGET_MS[story.channel] * 3 // 4 + 1,
+            "first_response_breached_at": since + TARGET_MS[story.channel] + 1,
+            "next_response_policy": "",
+            "resolution_policy": "",
+            "leaves_at": now_ms + 86_400_000,
         }  # type: ignore[arg-type]  # the fields are set one by one above
     )
 

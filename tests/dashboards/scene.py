@@ -10,7 +10,7 @@ from schemas.agents import STATUSES, Stretch, encode_agent
 from schemas.journal import AGENT, Summary
 from schemas.panes import PANE_MS
 from schemas.topics import AGENTS
-from tests.streams.live.steps import Journal, Step, contact, contact_key, pane_of, pane_record, summary, tag_record
+from tests.streams.live.steps import Journal, Step, contact, contact_key, due, pane_of, pane_record, summary, tag_record
 
 
 class Queue(NamedTuple):
@@ -138,8 +138,7 @@ def _contact(draw: random.Random, queue: Queue, now_ms: int, *, waits: bool) -> 
         channel=queue.channel,
         queue=queue.name,
         waiting_since=since if waits else None,
-        clock_since=since if waits else None,
-        target_ms=queue.target_s * 1000 if waits else None,
+        deadlines=[due(since, queue.target_s * 1000, queue.target_s * 250)] if waits else [],
         handling=0 if waits else 1,
         awaiting_since=since if not waits and queue.channel != "call" and draw.random() < 0.6 else None,
     )

@@ -125,7 +125,7 @@ def test_a_rule_tells_each_queue_and_by_how_much_it_falls_short(filled: Filled) 
     assert by_queue["sales"] == 0
     late = sum(
         (contact.channel, contact.queue) == ("call", "support")
-        and (contact.clock_since or 0) + (contact.target_ms or 0) < filled.over.end * 1_000
+        and (contact.first_response_breached_at or 0) <= filled.over.end * 1_000
         for contact in filled.batch.contacts
     )
     counted = _counted(filled, "call", "support", filled.over.end - 1_800)

@@ -13,7 +13,7 @@ from schemas.journal import AGENT
 from schemas.policies import Policy, Rules
 from schemas.topics import AGENTS
 from streams.live.view import live_view
-from tests.streams.live.steps import Journal, contact, contact_key, pane_of, pane_record, summary, tag_record
+from tests.streams.live.steps import Journal, contact, contact_key, due, pane_of, pane_record, summary, tag_record
 
 NOW = 1_773_559_200_000
 RULES = Rules(
@@ -28,7 +28,7 @@ RULES = Rules(
 @pytest.fixture
 def said() -> dict[str, Any]:
     """Return what is said of a small centre: calls in sales, chats in two queues."""
-    view = live_view(RULES, "Europe/Helsinki", lambda: NOW)
+    view = live_view("Europe/Helsinki", lambda: NOW)
     calls, chats = Journal("contacts.call"), Journal("contacts.chat")
     view.feed(
         [
@@ -47,8 +47,7 @@ def said() -> dict[str, Any]:
                             channel="call",
                             queue="sales",
                             waiting_since=NOW - 40_000,
-                            clock_since=NOW - 40_000,
-                            target_ms=20_000,
+                            deadlines=[due(NOW - 40_000, 20_000)],
                         )
                     ),
                 ),

@@ -23,7 +23,7 @@ from streams.topics import migrate_topics
 from tests.dashboards.scene import QUEUES, day_so_far
 from tests.dashboards.wallboard_process import Wallboard, minute_now, now_ms, running, write
 from tests.kafka.embedded import EmbeddedKafka
-from tests.streams.live.steps import Journal, contact, contact_key, pane_of, pane_record, summary, tag_record
+from tests.streams.live.steps import Journal, contact, contact_key, due, pane_of, pane_record, summary, tag_record
 
 CHROMIUM: Final = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS: Final = (
@@ -119,7 +119,7 @@ async def test_it_shows_the_numbers_and_they_change(settings: Settings, browser:
         tag_record(start, "billing", "refund", 7),
         (
             contact_key("a"),
-            contact(summary(waiting_since=since, clock_since=since, target_ms=60_000)),
+            contact(summary(waiting_since=since, deadlines=[due(since, 60_000)])),
         ),
     )
     await write(settings, [first])
@@ -321,7 +321,7 @@ async def test_numbers_that_grow_move_nothing(settings: Settings, browser: Brows
             pane_record(start, "billing", "first_response", pane_of([7_440_000] * 9, target=60_000)),
             pane_record(start, "billing", "handle", pane_of([8_000_000] * 3)),
             *(
-                (contact_key(str(n)), contact(summary(waiting_since=start - 50_000_000, clock_since=0, target_ms=1)))
+                (contact_key(str(n)), contact(summary(waiting_since=start - 50_000_000, deadlines=[due(0, 1)])))
                 for n in range(1_200)
             ),
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -53,10 +53,14 @@ def tag_pane(version: int, n: int, partition: int = 0) -> TagPaneRow:
     return TagPaneRow(1_790_000_040_000, "chat", "q", "billing", 1, "contacts.chat", partition, "", version, True, n)
 
 
+#: Columns that name what a clock is held against.
+POLICIES: Final = tuple(name for name in ContactRow._fields if name.endswith("_policy"))
+
+
 def contact(version: int, **fields: Any) -> ContactRow:  # noqa: ANN401 - any columns
     """Make a contact."""
     plain = {name: None for name in ContactRow._fields if name.endswith(("_at", "_ms", "_since"))}
-    texts = ("queue", "priority", "team", "segment", "language", "customer_id")
+    texts = ("queue", "priority", "team", "segment", "language", "customer_id", *POLICIES)
     own = {
         "contact_id": "a:1",
         "version": version,
@@ -72,6 +76,8 @@ def contact(version: int, **fields: Any) -> ContactRow:  # noqa: ANN401 - any co
         "open": True,
         "handling": 0,
         "handling_agents": [],
+        "inbound": True,
+        "leaves_at": 4_000_000_000_000,
     }
     return ContactRow(**{**plain, **dict.fromkeys(texts, ""), **own, **fields})
 

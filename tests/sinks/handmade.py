@@ -37,6 +37,9 @@ def contact(rows: list[tuple[int, Sample]], gone: list[tuple[int, str, str]], **
         "open": True,
         "handling": 0,
         "handling_agents": [],
+        "inbound": True,
+        "deadlines": [],
+        "leaves_at": 1 << 53,
         **fields,
     }
     whole = cast("Summary", {name: summary[name] for name in Summary.__annotations__})

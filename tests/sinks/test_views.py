@@ -9,7 +9,6 @@ from clickhouse_connect.driver.client import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from schemas.policies import DEFAULT_POLICIES, Rules
 from schemas.settings import Settings
 from sinks.clickhouse.connection import connect
 from sinks.clickhouse.keeper import ClickHouseKeeper
@@ -17,7 +16,6 @@ from sinks.clickhouse.migrations import migrate
 from sinks.port import Batch
 from sinks.rows import PaneRow
 from streams.core.histogram import bucket, quantile
-from streams.live.gauges import Gauges
 from tests.sinks.contract import contact
 
 MINUTE_MS = 60_000
@@ -127,36 +125,21 @@ def test_gauges_are_of_now(database: Settings, client: Client) -> None:
     """Waiting, owed replies, risk and breach, per channel and queue; discarded contacts are nowhere."""
     now = int(client.query("SELECT toUnixTimestamp64Milli(now64(3))").result_rows[0][0])
     old, recent = now - 100_000, now - 52_000
+    soon = {"first_response_warns_at": recent, "first_response_breached_at": now + 600_000}
+    late = {"first_response_warns_at": old, "first_response_breached_at": recent}
     contacts = [
-        contact(1, contact_id="1", queue="q", waiting_since=recent, clock_since=recent, target_ms=60_000),
-        contact(1, contact_id="2", queue="q", waiting_since=old, clock_since=old, target_ms=60_000),
-        contact(1, contact_id="3", queue="q", awaiting_since=old, handling=2),
+        contact(1, contact_id="1", queue="q", waiting_since=recent, **soon),
+        contact(1, contact_id="2", queue="q", waiting_since=old, resolution_breached_at=old, **late),
+        contact(1, contact_id="3", queue="q", awaiting_since=old, handling=2, next_response_warns_at=old),
         contact(1, contact_id="4", queue="q", open=False),
         contact(1, contact_id="5", queue="q", waiting_since=old, discarded=True),
         contact(1, contact_id="6", queue="other", clock_since=old),
+        contact(1, contact_id="7", queue="q", waiting_since=old - 1, handling=3, leaves_at=old, **late),
     ]
     _write(database, Batch(contacts=contacts))
     rows = client.query(
         "SELECT queue, waiting, toUnixTimestamp64Milli(oldest_waiting_since), awaiting_reply, at_risk, breached, open,"
-        " handling, stale FROM gauges ORDER BY queue"
+        " handling, stale, at_risk_next_response, breached_next_response, at_risk_resolution, breached_resolution"
+        " FROM gauges ORDER BY queue"
     ).result_rows
-    assert rows == [("other", 0, None, 0, 0, 0, 1, 0, 0), ("q", 2, old, 1, 1, 1, 3, 2, 0)]
-
-
-def test_risk_is_the_same_on_the_wallboard(database: Settings, client: Client) -> None:
-    """With the policies that hold by default the view and the live gauges call the same contacts at risk or beyond."""
-    now = int(client.query("SELECT toUnixTimestamp64Milli(now64(3))").result_rows[0][0])
-    live, rows = Gauges(Rules()), []
-    for policy in DEFAULT_POLICIES:
-        for share in (0.5, 0.6, 0.85, 0.9, 1.5):
-            since = now - round(policy.target_ms * share)
-            row = contact(1, contact_id=f"{policy.name}:{share}", clock_since=since, target_ms=policy.target_ms)
-            rows.append(row._replace(channel=policy.channel or "", queue="q", priority="normal"))
-    for row in rows:
-        live.put(("contacts.chat", 0), row.contact_id.encode(), row._asdict())  # type: ignore[arg-type]  # all it reads
-    live.move(now)
-    _write(database, Batch(contacts=rows))
-    found = client.query("SELECT channel, at_risk, breached FROM gauges ORDER BY channel").result_rows
-    readings = live.readings()
-    on_the_wallboard = {channel: readings[channel, "q"] for channel in ("call", "chat", "email")}
-    assert found == [(channel, read.at_risk, read.breached) for channel, read in on_the_wallboard.items()]
+    assert rows == [("other", 0, None, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0), ("q", 2, old, 1, 1, 1, 3, 2, 1, 1, 0, 0, 1)]

@@ -25,3 +25,7 @@ CREATE OR REPLACE FUNCTION pulssi_service_level AS (formula, answered, answered_
         formula = 'excluding_abandoned_within', answered_within / nullIf(toFloat64(answered + abandoned - abandoned_within), 0),
         NULL
     );
+
+-- Whether a running clock has less than its warning time left, and whether it is beyond its target; NULL: it never is.
+CREATE OR REPLACE FUNCTION pulssi_at_risk AS (at, warns_at, breached_at) -> ifNull(at >= warns_at, false) AND NOT ifNull(at >= breached_at, false);
+CREATE OR REPLACE FUNCTION pulssi_breached AS (at, breached_at) -> ifNull(at >= breached_at, false);

@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple, cast
+from typing import Any, Final, NamedTuple, cast
 
 import orjson
 
-from schemas.journal import CONTACT, Head, Summary, encode_contact, encode_pane, encode_pane_key, encode_tag_pane_key
+from schemas.journal import (
+    CONTACT,
+    Deadline,
+    Head,
+    Summary,
+    encode_contact,
+    encode_pane,
+    encode_pane_key,
+    encode_tag_pane_key,
+)
 from schemas.panes import Pane, PaneKey, TagPane, TagPaneKey
+from schemas.policies import Metric
 from streams.core.histogram import bucket
+
+#: Later than any test: what leaves then is never stale.
+NEVER: Final = 1 << 53
+
+
+def due(since: int, target_ms: int, warning_ms: int = 0, metric: Metric = "first_response") -> Deadline:
+    """Hold a clock that runs since an instant against a target in clock time."""
+    return metric, "p", since, since + target_ms - warning_ms + 1 if warning_ms else None, since + target_ms + 1
 
 
 class Step(NamedTuple):
@@ -24,7 +42,7 @@ class Step(NamedTuple):
 
 
 def summary(**changes: object) -> Summary:
-    """Write the summary of a chat that waits in billing since 0, with the changes given."""
+    """Write the summary of an open chat in billing that changed last at 0, with the changes given."""
     return cast(
         "Summary",
         {
@@ -49,6 +67,9 @@ def summary(**changes: object) -> Summary:
             "open": True,
             "handling": 0,
             "handling_agents": [],
+            "inbound": True,
+            "deadlines": [],
+            "leaves_at": NEVER,
             **changes,
         },
     )

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from schemas.agents import AHEAD_MS, HORIZON_MS, STATUSES, Stretch, encode_agent
 from schemas.journal import AGENT
-from schemas.policies import Rules
 from schemas.topics import AGENTS
 from streams.live.agents import AgentsReading, Slots
 from streams.live.view import LiveView, live_view

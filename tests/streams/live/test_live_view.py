@@ -9,19 +9,19 @@ from zoneinfo import ZoneInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.journal import Summary
+from schemas.journal import Deadline, Summary
 from schemas.panes import PANE_MS, Pane, PaneKey, TagPaneKey
-from schemas.policies import Policy, Rules
 from streams.core.histogram import merge
 from streams.live.gauges import Reading
 from streams.live.view import NAMES, LiveView
 from streams.live.windows import LENGTHS, midnight
-from tests.streams.live.steps import Journal, Step, contact, contact_key, pane_of, pane_record, summary, tag_record
+from tests.streams.live.steps import Journal, Step, contact, contact_key, due, pane_of, pane_record, summary, tag_record
 
 ZONE = ZoneInfo("Europe/Helsinki")
 #: 15 March 2026, 09:20 in Helsinki.
 T0 = 1_773_559_200_000
-RULES = Rules((Policy("chat", "first_response", 60_000, 0.8, warning_ms=20_000),))
+#: How long a contact without an event is in the gauges.
+HORIZON_MS = 150_000
 
 SOURCES = (("contacts.chat", "chat"), ("contacts.call", "call"))
 QUEUES = ("billing", "support")
@@ -96,23 +96,28 @@ class Plain:
             for (_, _, _), each in self.contacts.items()
             if group in {(each["channel"], each["queue"]), (each["channel"], None), (None, None)}
         ]
+        stale = [each for each in mine if each["leaves_at"] <= now]
+        mine = [each for each in mine if each["leaves_at"] > now]
         waiting = [each["waiting_since"] for each in mine if each["waiting_since"] is not None]
         awaiting = [each["awaiting_since"] for each in mine if each["awaiting_since"] is not None]
-        left = [
-            each["clock_since"] + each["target_ms"] - now
-            for each in mine
-            if each["clock_since"] is not None and each["target_ms"] is not None
-        ]
-        return Reading(
-            len(waiting),
-            min(waiting, default=None),
-            len(awaiting),
-            min(awaiting, default=None),
-            sum(each["open"] for each in mine),
-            sum(each["handling"] for each in mine),
-            sum(0 <= ms < 20_000 for ms in left),
-            sum(ms < 0 for ms in left),
-        )
+        risks = []
+        for metric in ("first_response", "next_response", "resolution"):
+            of = [(warns, breach) for each in mine for of, _, _, warns, breach in each["deadlines"] if of == metric]
+            risks.append(sum((warns or now + 1) <= now < (breach or now + 1) for warns, breach in of))
+            risks.append(sum((breach or now + 1) <= now for _, breach in of))
+        counts = [sum(each["open"] for each in mine), sum(each["handling"] for each in mine), *risks, len(stale)]
+        waits = len(waiting), min(waiting, default=None), len(awaiting), min(awaiting, default=None)
+        return Reading._make((*waits, *counts))
+
+
+def _deadlines(since: int, minute: int) -> list[Deadline]:
+    """Have clocks run by one, two or three metrics, with and without warnings, some due at the same time."""
+    mine = [due(since, 60_000, 20_000)]
+    if minute < 0:
+        mine.append(due(since, 40_000, metric="next_response"))
+    if minute % 2:
+        mine.append(due(since - 20_000, 60_000, 59_000, metric="resolution"))
+    return mine
 
 
 def _record(told: Told, plain: Plain) -> tuple[bytes, bytes | None]:
@@ -138,8 +143,8 @@ def _record(told: Told, plain: Plain) -> tuple[bytes, bytes | None]:
         handling=told.handling,
         waiting_since=since if told.handling == 0 else None,
         awaiting_since=since if told.handling == 2 else None,
-        clock_since=since,
-        target_ms=60_000 if since is not None else None,
+        deadlines=[] if since is None else _deadlines(since, told.minute),
+        leaves_at=T0 + (told.since or 0) + HORIZON_MS,
     )
     plain.contacts[place] = state
     return contact_key(str(told.contact)), contact(state)

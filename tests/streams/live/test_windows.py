@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from schemas.panes import PANE_MS
-from schemas.policies import Rules
 from streams.live.view import LiveView, live_view
 from streams.live.windows import midnight
 from tests.streams.live.steps import Journal, pane_of, pane_record

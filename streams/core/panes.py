@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Final
 
 from schemas.journal import (
     decode_pane,
@@ -19,6 +19,8 @@ from schemas.journal import (
 from schemas.panes import PANE_MS, Pane, PaneKey, TagPane, TagPaneKey
 from schemas.samples import Sample
 from streams.core.histogram import bucket
+
+_key: Final = tuple.__new__  # makes a named tuple of its fields in half the time that naming it takes
 
 
 class _Totals:
@@ -136,16 +138,17 @@ class Panes:
         """Put rows in (sign 1) or take them out (-1)."""
         panes, changed = self._panes, self._changed
         for row in rows:
-            start = row.at - row.at % PANE_MS
-            key = PaneKey(epoch, start, row.queue, row.priority, row.team, row.segment, row.sample)
+            sample, _, at, queue, priority, team, segment = row[:7]
+            start = at - at % PANE_MS
+            key: PaneKey = _key(PaneKey, (epoch, start, queue, priority, team, segment, sample))
             totals = panes.get(key)
             if totals is None:
                 totals = self._new(key)
             else:
                 changed.add(key)
             totals.add(row, sign)
-            if row.sample == "tagged":
-                self._add_tag(TagPaneKey(epoch, start, row.queue, row.tag), sign, known=row.outcome == "known")
+            if sample == "tagged":
+                self._add_tag(TagPaneKey(epoch, start, queue, row.tag), sign, known=row.outcome == "known")
 
     def _new(self, key: PaneKey) -> _Totals:
         """Begin a pane, or, where it may have been evicted, a supplement to it."""

@@ -14,10 +14,15 @@ from typing import Any, Final, Protocol
 import orjson
 from pydantic_core import from_json
 
-from schemas.events import AgentStatus, ContactEvent, Event, UnknownAgentEvent
-from sinks.rows import EventRow, first_wins
+from schemas.contact_record import decode_state
+from schemas.events import MODELS, AgentStatus, ContactEvent, Event, UnknownAgentEvent
+from sinks.rows import OFFSET_BITS, EventRow, first_wins
+from streams.core.event import Event as Folded
 from streams.core.event import event_of, normalised
 from streams.decode import BadRecord, decode
+
+#: The offset of an event whose source record is gone: behind every other.
+NOWHERE: Final = (1 << OFFSET_BITS) - 1
 
 _WORDS_OF_PEOPLE: Final = frozenset({"text", "comment"})
 #: Fields with names that differ in JSON and Python.
@@ -44,6 +49,39 @@ def event_rows(records: Iterable[Record], epoch: int, *, keep_text: bool = False
         except BadRecord:
             continue
         rows.append(_row(event, record, epoch, keep_text=keep_text))
+    return rows
+
+
+def rows_of_contact(contact_id: str, channel: str, value: bytes, place: tuple[str, int], epoch: int) -> list[EventRow]:
+    """Make rows of the events in a contact's journal record, where the source records are gone.
+
+    What only those had, such as fields that the contract does not know, is missing; a row of the source's own stays.
+    """
+    rows = []
+    for fields in decode_state(value).events:
+        event = Folded._make(fields)
+        row = list(_template(MODELS.get(event.type, ContactEvent)))
+        own = {
+            **{name: given for name, given in event.fields.items() if name in EventRow._fields},
+            "contact_id": contact_id,
+            "channel": channel,
+            "event_id": event.event_id,
+            "type": event.type,
+            "seq": event.seq,
+            "occurred_at": event.at,
+            "received_at": event.at,
+            "normalised": normalised(event),
+            "version": first_wins(epoch, NOWHERE),
+            "topic": place[0],
+            "partition": place[1],
+            "offset": NOWHERE,
+            "epoch": epoch,
+        }
+        if "score" in own:
+            own |= {"score": float(own["score"]), "scale_max": float(own["scale_max"])}
+        for name, given in own.items():
+            row[EventRow._fields.index(name)] = given
+        rows.append(EventRow._make(row))
     return rows
 
 

@@ -43,6 +43,8 @@ class SourceReader:
         self._ahead: dict[TopicPartition, deque[Any]] = {}
         self._at: dict[TopicPartition, int] = {}
         self._short_since: dict[TopicPartition, float] = {}
+        #: Partitions of which records were gone before they could be read; whoever sees to it empties it.
+        self.gone: set[Place] = set()
 
     async def start(self, positions: Mapping[Place, int]) -> None:
         """Connect, waiting for broker and topics, and stand at the positions."""
@@ -120,6 +122,7 @@ class SourceReader:
         for tp in tps:
             at = self._at[tp]
             if first[tp] > at:
+                self.gone.add((tp.topic, tp.partition))
                 _LOG.error(
                     "%s %d: events %d to %d are gone from the topic before they were archived (retention too short)",
                     *(tp.topic, tp.partition, at, first[tp] - 1),
@@ -139,6 +142,7 @@ class SourceReader:
             return False
         if self._clock() - self._short_since.setdefault(tp, self._clock()) < GONE_AFTER_S:
             return False
+        self.gone.add((tp.topic, tp.partition))
         _LOG.error(
             "%s %d: events %d to %d were folded, and are gone from the topic before they were archived",
             *(tp.topic, tp.partition, self._at[tp], end - 1),

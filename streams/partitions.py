@@ -213,6 +213,11 @@ class Partitions:
             return
         for place, sighting in seen.items():
             held = before[place]
+            if sighting.life == "gone" and sighting.first > held.partition.head.next:
+                _LOG.error(
+                    "%s/%d: events %d to %d are gone from the topic and were not counted: its retention is too short",
+                    *(*place, held.partition.head.next, sighting.first - 1),
+                )
             if sighting.life == "anew" and self._held.get(place) is held:
                 async with held.lock:
                     held.closed = True

@@ -6,9 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from hypothesis import given, settings
 
-from sinks.archive import event_rows
+from schemas.policies import Rules
+from sinks.archive import event_rows, rows_of_contact
 from sinks.rows import first_wins
+from streams.partition import Partition
+from tests.core.test_against_batch import contacts
+from tests.streams.records import Record as Source
 
 
 @dataclass
@@ -108,3 +113,24 @@ def test_odd_numbers_in_unknown_fields_do_no_harm() -> None:
     assert row.extra == '{"big":2,"odd":null}'
     (row,) = event_rows([Record(b"a:1", value.replace(b'"big":2', b'"big":' + b"9" * 30))], epoch=1)
     assert "9" * 30 in row.extra
+
+
+@settings(max_examples=60, deadline=None)
+@given(events=contacts())
+def test_what_was_folded_stands_in_for_records_that_are_gone(events: list[dict[str, Any]]) -> None:
+    """Rows made of a contact's state are those of its records, but for where these stood and when they came."""
+    told = [{**event, "contact_id": "c", "channel": "chat"} for event in events]
+    records = [Record(b"c", orjson.dumps(event), partition=0, offset=at) for at, event in enumerate(told)]
+    partition = Partition("contacts.chat", 0, Rules())
+    partition.begin(opened=0, epoch=3)
+    for _ in partition.steps([Source(record.offset, record.key, record.value) for record in records]):
+        pass
+    made = rows_of_contact("c", "chat", partition.contacts[b"c"], ("contacts.chat", 0), 3) if told else []
+    kept: dict[str, Any] = {}
+    for row in sorted(event_rows(records, epoch=3), key=lambda row: row.normalised):
+        kept.setdefault(row.event_id, row)
+    plain = [row._replace(version=0, offset=0, received_at=0) for row in made]
+    assert sorted(plain, key=lambda row: row.event_id) == [
+        row._replace(version=0, offset=0, received_at=0) for _, row in sorted(kept.items())
+    ]
+    assert all(one.version < first_wins(3, record.offset) for one in made for record in records)

@@ -146,7 +146,7 @@ def _open_chat(number: int) -> list[Event]:
     ]
 
 
-def _memory(contacts: int) -> tuple[float, float]:
+def grown_by(contacts: int) -> tuple[float, float]:
     """Give the bytes by which the process grows for each open contact, and those of its record."""
     kept: dict[bytes, bytes] = {}
     arrived = [_open_chat(number) for number in range(100)]
@@ -174,7 +174,7 @@ def main() -> None:
     words.add_argument("--events", type=int, default=20_000)
     words.add_argument("--contacts", type=int, default=100_000)
     given = words.parse_args()
-    memory, record = _memory(given.contacts)  # first, on a heap without holes
+    memory, record = grown_by(given.contacts)  # first, on a heap without holes
     table = Table(title=f"{given.events:,} events, one process, {os.cpu_count()} cores")
     for column in ("", "events/s", "to plain pydantic"):
         table.add_column(column, justify="right" if column else "left")

@@ -1,0 +1,201 @@
+"""From an event to the live view, and to a row in ClickHouse, at a steady rate: median and 99th percentile.
+
+A record's own timestamp is when it was handed to its producer. It is in the live view once the view has been fed with
+the step that holds it, and in ClickHouse once a query finds its row of the archive. The parts are the programs that
+users run; the live view is fed here, as the wallboard feeds it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import subprocess
+import sys
+import tempfile
+import time
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import orjson
+from clickhouse_connect.driver.client import Client
+from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+
+from schemas.settings import Settings
+from schemas.settings import load as settings_of
+from sinks.clickhouse.connection import connect
+from sinks.clickhouse.migrations import migrate
+from streams.journal.tail import JournalTail
+from streams.live.view import LiveView
+from streams.topics import migrate_topics
+from tests.bench.contest import TOPIC
+from tests.bench.events import EVENTS_A_CHAT, write_chats
+from tests.bench.program import ROOT, Program
+from tests.bench.report import Part, load, measured
+from tests.bench.servers import broker, produce, records_of
+from tests.fixtures.clickhouse import ClickHouseServer
+
+NAME: Final = "delay"
+COMMAND: Final = "make bench ARGS='--only delay'"
+WARM_UP: Final = 200 * EVENTS_A_CHAT
+#: The first seconds of a rate are caches that fill.
+SETTLING_S: Final = 5
+#: How often ClickHouse is asked: what it says is late by as much at most.
+ASK_EVERY_S: Final = 0.05
+ARRIVES_WITHIN_S: Final = 120.0
+#: Beyond this the rate was not the rate.
+BEHIND_S: Final = 0.1
+_ROWS: Final = (
+    "SELECT `partition`, max(`offset`) + 1 FROM events_rows WHERE topic = {topic:String} GROUP BY `partition`"
+)
+
+
+class Sighting:
+    """When each partition was seen to be how far, by UTC milliseconds."""
+
+    def __init__(self) -> None:
+        self._next: dict[int, list[int]] = {}
+        self._at: dict[int, list[int]] = {}
+
+    def note(self, partition: int, upto: int) -> None:
+        """Note that all before an offset is there now."""
+        seen = self._next.setdefault(partition, [])
+        if not seen or upto > seen[-1]:
+            seen.append(upto)
+            self._at.setdefault(partition, []).append(_now())
+
+    def total(self) -> int:
+        """Count what is there."""
+        return sum(seen[-1] for seen in self._next.values())
+
+    def at(self, partition: int, offset: int) -> int:
+        """Say when a record was first seen."""
+        return self._at[partition][bisect_right(self._next[partition], offset)]
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
+
+
+@contextlib.contextmanager
+def _running(environment: Mapping[str, str], folder: Path) -> Iterator[list[Program]]:
+    with contextlib.ExitStack() as running:
+        clean = {**environment, "PULSSI_WORKER_PORT": "0", "PULSSI_SINK_PORT": "0"}
+        yield [
+            running.enter_context(
+                Program([sys.executable, "-m", "deploy.cli", part], clean, folder / f"{part}.log", "")
+            )
+            for part in ("worker", "sink")
+        ]
+
+
+async def _follow_journal(settings: Settings, sighting: Sighting) -> None:
+    view = LiveView(ZoneInfo(settings.time_zone), _now)
+    tail = JournalTail(settings)
+    await tail.start()
+    try:
+        while True:
+            steps = await tail.steps(timeout_ms=200)
+            view.feed(steps)
+            view.move()
+            for step in steps:
+                if step.source == TOPIC:
+                    sighting.note(step.partition, step.head.next)
+    finally:
+        await tail.stop()
+
+
+async def _follow_rows(client: Client, sighting: Sighting) -> None:
+    while True:
+        answer = await asyncio.to_thread(client.query, _ROWS, {"topic": TOPIC})
+        for partition, upto in answer.result_rows:
+            sighting.note(partition, upto)
+        await asyncio.sleep(ASK_EVERY_S)
+
+
+async def _through(events: int, programs: list[Program], *sightings: Sighting) -> None:
+    async with asyncio.timeout(ARRIVES_WITHIN_S):
+        while any(sighting.total() < events for sighting in sightings):
+            for program in programs:
+                program.check()
+            await asyncio.sleep(ASK_EVERY_S)
+
+
+async def _measure(
+    settings: Settings, programs: list[Program], rate: int, seconds: int
+) -> tuple[Sighting, Sighting, dict[str, Any]]:
+    live, rows = Sighting(), Sighting()
+    with connect(settings) as client:
+        async with asyncio.TaskGroup() as following:
+            tasks = [
+                following.create_task(_follow_journal(settings, live)),
+                following.create_task(_follow_rows(client, rows)),
+            ]
+            await asyncio.to_thread(produce, settings, records_of(write_chats(WARM_UP)))
+            await _through(WARM_UP, programs, live, rows)
+            words = (
+                f"--broker={settings.kafka_brokers}",
+                f"--rate={rate}",
+                f"--seconds={seconds}",
+                f"--skip={WARM_UP}",
+            )
+            producer = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "tests.bench.steady", *words), cwd=ROOT, stdout=subprocess.PIPE
+            )
+            said, _ = await producer.communicate()
+            await _through(WARM_UP + rate * seconds, programs, live, rows)
+            for task in tasks:
+                task.cancel()
+    told: dict[str, Any] = orjson.loads(said)
+    return live, rows, told
+
+
+def _timestamps(settings: Settings, events: int) -> list[tuple[int, int, int]]:
+    """Read partition, offset and timestamp of each record of the topic."""
+    consumer = Consumer({"bootstrap.servers": settings.kafka_brokers, "group.id": "bench-delay"})
+    consumer.assign([TopicPartition(TOPIC, number, OFFSET_BEGINNING) for number in range(settings.partitions)])
+    found: list[tuple[int, int, int]] = []
+    while len(found) < events:
+        messages = [message for message in consumer.consume(10_000, 1.0) if not message.error()]
+        found += [(message.partition(), message.offset(), message.timestamp()[1]) for message in messages]
+    consumer.close()
+    return found
+
+
+def _told(sighting: Sighting, records: list[tuple[int, int, int]]) -> str:
+    delays = sorted(sighting.at(partition, offset) - at for partition, offset, at in records)
+    p50, p99 = (delays[int(len(delays) * share)] for share in (0.5, 0.99))
+    return f"p50 {p50:,} ms, p99 {p99:,} ms"
+
+
+def run(kind: str, rate: int, seconds: int) -> Part:
+    """Run the parts, produce for some seconds, and compare."""
+    before = load()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name, broker(kind) as kafka:
+        folder = Path(name)
+        with ClickHouseServer.start(folder / "clickhouse") as clickhouse:
+            environment = {**kafka.settings_env(), "PULSSI_CLICKHOUSE_URL": clickhouse.url}
+            settings = settings_of(environment)
+            migrate_topics(settings)
+            migrate(settings)
+            with _running(environment, folder) as programs:
+                live, rows, producer = asyncio.run(_measure(settings, programs, rate, seconds))
+            stamped = _timestamps(settings, WARM_UP + rate * seconds)
+    first = sorted(at for _, _, at in stamped)[WARM_UP]
+    settled = [record for record in stamped if record[2] >= first + SETTLING_S * 1_000]
+    where = measured(before, f"{kind.capitalize()} Kafka, ClickHouse, worker and sink on the same cores")
+    pace = f"Asked for {rate:,} events/s over {seconds} s, the first {SETTLING_S} s left out; the producer managed"
+    pace = f"{pace} {producer['rate']:,.0f} and was at most {producer['behind_s']:.2f} s behind its timetable"
+    held = "." if producer["behind_s"] <= BEHIND_S else ", so what is told here is of bursts, not of a steady rate."
+    rate_told = f"at {rate:,} events/s"
+    return Part(
+        NAME,
+        ("", "figure"),
+        [
+            (f"event to live view, {rate_told}", _told(live, settled)),
+            (f"event to its row in ClickHouse, {rate_told}", _told(rows, settled)),
+        ],
+        [where, pace + held, f"`{COMMAND}`"],
+    )

@@ -1,0 +1,78 @@
+"""Events a second of one process each: Pulssi, idiomatic Faust and the peers, on the same records in the same round.
+
+Whole-machine noise hits all of a round, so ratios are taken within it; the order turns from round to round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version as installed
+from typing import Final
+
+from schemas.settings import load as settings_of
+from streams.topics import migrate_topics
+from tests.bench import environments, job
+from tests.bench.contest import CONTESTANTS, Contestant, Outcome, time_one
+from tests.bench.events import write_chats
+from tests.bench.report import Part, load, measured, spread
+from tests.bench.servers import broker, produce, records_of
+
+NAME: Final = "throughput"
+BASELINE: Final = "faust"
+OURS: Final = "pulssi"
+COMMAND: Final = "make bench ARGS='--only throughput'"
+_NONE: Final = "-"
+
+
+def _title(each: Contestant) -> str:
+    if each.name == BASELINE:
+        return f"{each.title} (faust-streaming {installed('faust-streaming')})"
+    return f"{each.title} {environments.version(each.name, each.package)}" if each.package else each.title
+
+
+def _rounds(names: Sequence[str], kind: str, events: int, rounds: int) -> Iterator[dict[str, Outcome]]:
+    made = write_chats(events)
+    wanted, records = job.expected(made), records_of(made)
+    for number in range(rounds):
+        turn = number % len(names)
+        with broker(kind) as server:
+            settings = settings_of(server.settings_env())
+            migrate_topics(settings)
+            produce(settings, records)
+            yield {name: time_one(name, server, events, wanted) for name in (*names[turn:], *names[:turn])}
+
+
+def _ratio(outcomes: Sequence[dict[str, Outcome]], name: str, to: str) -> str:
+    ratios = []
+    for outcome in outcomes:
+        over, under = outcome[name].rate, outcome[to].rate if to in outcome else None
+        if over and under:
+            ratios.append(over / under)
+    return spread(ratios, "{:.2f}") if ratios else _NONE
+
+
+def run(kind: str, events: int, rounds: int, names: Sequence[str]) -> Part:
+    """Measure them all."""
+    before = load()
+    outcomes = list(_rounds(names, kind, events, rounds))
+    rows, faults = [], []
+    for each in CONTESTANTS:
+        if each.name not in names:
+            continue
+        rates = [rate for outcome in outcomes if (rate := outcome[each.name].rate)]
+        told = {fault.splitlines()[0]: None for outcome in outcomes if (fault := outcome[each.name].fault)}
+        faults += [f"{each.title}: {fault}." for fault in told]
+        rows.append(
+            (
+                _title(each),
+                each.keeps,
+                spread(rates) if rates else "not measured",
+                _ratio(outcomes, each.name, BASELINE),
+                _ratio(outcomes, OURS, each.name),
+                "right" if not told else "see below",
+            )
+        )
+    columns = ("one process", "what it keeps", "events/s", "to idiomatic Faust", "Pulssi to it", "totals")
+    count = f"{rounds} rounds" if rounds > 1 else "1 round"
+    where = measured(before, f"{kind.capitalize()} Kafka", f"{events:,} events", count)
+    return Part(NAME, columns, rows, [where, *faults, f"`{COMMAND}`"])

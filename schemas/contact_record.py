@@ -34,6 +34,7 @@ Gone = tuple[int, str, str]
 #: A target that a running clock is held against: metric, policy, since when the clock runs, from when on the contact is
 #: at risk and from when on beyond the target. UTC milliseconds; None: never.
 Deadline = tuple[Metric, str, int, int | None, int | None]
+
 #: Of Zstandard's: more is slower, and saves little where a dictionary does most of it.
 LEVEL: Final = 1
 

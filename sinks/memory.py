@@ -40,6 +40,9 @@ class MemoryKeeper:
         """Return the latest progress of each source partition."""
         return list(self._progress.values())
 
+    def note_gauges(self, minute: int) -> None:
+        """Do nothing: no gauges are worked out here."""
+
     def events(self) -> list[EventRow]:
         """Return the archived events: of several contents under one id, the one that sorts first."""
         first: dict[Hashable, EventRow] = {}

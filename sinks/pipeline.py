@@ -21,6 +21,7 @@ from schemas.journal import Head
 from schemas.settings import Settings
 from sinks.archive import event_rows
 from sinks.lag import Ends
+from sinks.minutes import WITHIN_MS, each_minute
 from sinks.pending import Pending, Place, Reached, claims, progress_rows
 from sinks.port import Batch, Keeper, KeeperAwayError, KeeperUnfitError
 from sinks.rows import End, EventRow, Progress
@@ -70,6 +71,10 @@ class Pipeline:
         self._stopping = asyncio.Event()
         self._changed = asyncio.Condition()
         self._inserting = asyncio.Lock()
+        #: Whether what is in is of now: the journals were read to their ends, and no full batch has piled up since.
+        self._level = False
+        #: Partitions with events that were folded, and whose records are gone before they were archived.
+        self._gone: set[Place] = set()
         self.started = False
 
     async def start(self) -> None:
@@ -106,6 +111,7 @@ class Pipeline:
             tasks.create_task(self._gather())
             tasks.create_task(self._write())
             tasks.create_task(self._note_ends())
+            tasks.create_task(each_minute(self._now_ms, self._stops_within, lambda: self._level, self._note_gauges))
 
     async def _note_ends(self) -> None:
         """Keep every second where the source topics end: what a broker that forgets takes with it can be named then."""
@@ -122,12 +128,24 @@ class Pipeline:
                 epoch = self._epochs.get(place, 1)
                 if end > kept.get((place, epoch), 0):
                     kept[place, epoch] = end
-                    rows.append(End(*place, epoch, end, int(self._now() * 1000)))
+                    rows.append(End(*place, epoch, end, self._now_ms()))
             if rows:
                 await self._insert(Batch(ends=rows))
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(ENDS_EVERY_S):
-                    await self._stopping.wait()
+            await self._stops_within(ENDS_EVERY_S * 1000)
+
+    async def _note_gauges(self, minute: int) -> None:
+        async with self._inserting:
+            if self._now_ms() < minute + WITHIN_MS:  # another insert may have taken longer than that
+                await asyncio.to_thread(self._keeper.note_gauges, minute)
+
+    async def _stops_within(self, ms: float) -> bool:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ms / 1000):
+                await self._stopping.wait()
+        return self._stopping.is_set()
+
+    def _now_ms(self) -> int:
+        return int(self._now() * 1000)
 
     async def finish(self) -> None:
         """Have `run` come to its end."""
@@ -152,6 +170,7 @@ class Pipeline:
                 # Journals without a step yet, as in a new installation: there is nothing to write, and all is well.
                 if self._vitals.waiting_for == READING and not self._pending.steps and self._tail.caught_up():
                     self._vitals.waiting_for = None
+                    self._level = True
                 if steps:
                     self._changed.notify_all()
 
@@ -189,10 +208,16 @@ class Pipeline:
             rows = tasks.create_task(asyncio.to_thread(pending.batch))
             tasks.create_task(self._archive(reached))
         batch = rows.result()
+        if gone := self._gone | self._sources.gone:
+            batch.events = await asyncio.to_thread(pending.events_of, gone)
+            _LOG.warning("archived %d events from what was folded of them: their records are gone", len(batch.events))
+            self._gone, self._sources.gone = set(), set()
         batch.progress = progress_rows(reached.items(), self._tick())
         await self._keep(batch)
         self._vitals.reached(reached)
-        self._vitals.waiting_for = None if self._tail.caught_up() else READING
+        caught_up = self._tail.caught_up()
+        self._level = caught_up or (self._level and pending.size < FULL_BYTES)
+        self._vitals.waiting_for = None if caught_up else READING
         words = {place: (end, f"{head.epoch}:{head.step}") for place, (head, end) in reached.items()}
         await self._tail.commit(words)
         await self._sources.commit(reached)
@@ -205,6 +230,7 @@ class Pipeline:
         for place, each in begun.items():
             if place in self._epochs:
                 self._sources.begin_anew(place)
+                self._gone.add(place)
             self._epochs[place] = each.head.epoch
 
     async def _archive(self, reached: dict[Place, Reached]) -> None:
@@ -236,7 +262,7 @@ class Pipeline:
 
     def _tick(self) -> int:
         """Tell the time in UTC milliseconds, always later than before: of progress the latest counts."""
-        self._at = max(self._at + 1, int(self._now() * 1000))
+        self._at = max(self._at + 1, self._now_ms())
         return self._at
 
     async def _with_retries(self, ask: Callable[[], Answer]) -> Answer:

@@ -56,6 +56,13 @@ class Keeper(Protocol):
         """Return the latest progress of each source partition. Raises as `write`."""
         ...
 
+    def note_gauges(self, minute: int) -> None:
+        """Put the gauges of now down under a minute (its beginning, UTC milliseconds), unless it is there already.
+
+        Raises as `write`; then nothing, or all of it, is kept.
+        """
+        ...
+
     def close(self) -> None:
         """Let go of the connection; `setup` makes another."""
         ...

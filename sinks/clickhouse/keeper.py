@@ -15,6 +15,7 @@ from clickhouse_connect.driver.insert import InsertContext
 
 from schemas.settings import Settings
 from sinks.clickhouse.connection import address, connect, is_away, reason
+from sinks.clickhouse.gauge_history import NOTE
 from sinks.port import Batch, KeeperAwayError, KeeperUnfitError
 from sinks.rows import ContactRow, End, EventRow, PaneRow, Progress, SampleRow, TagPaneRow
 
@@ -31,6 +32,9 @@ TABLES: Final[dict[str, type[tuple[Any, ...]]]] = {
 
 #: Waits until the rows are in, whatever the server's own settings say; years of history may come in one batch.
 _SYNCHRONOUS: Final = {"async_insert": 0, "wait_end_of_query": 1, "max_partitions_per_insert_block": 0}
+
+#: Minutes later the gauges are others: a server that takes so long is treated as one that is away.
+_AT_ONCE: Final = {"wait_end_of_query": 1, "max_execution_time": 15}
 
 _PROGRESS: Final = """
 SELECT topic, `partition`, argMax(
@@ -99,6 +103,15 @@ class ClickHouseKeeper:
             self.close()
             raise failure(self._settings, error) from None
         return [Progress(str(topic), int(partition), *map(int, latest)) for topic, partition, latest in found]
+
+    def note_gauges(self, minute: int) -> None:
+        """Have ClickHouse put its gauges down."""
+        client = self._connected()
+        try:
+            client.command(NOTE, parameters={"minute": minute}, settings=_AT_ONCE)
+        except (ClickHouseError, OSError) as error:
+            self.close()
+            raise failure(self._settings, error) from None
 
     def close(self) -> None:
         """Close the client; a second call does nothing."""

@@ -40,7 +40,7 @@ def shared_database(clickhouse_server: ClickHouseServer) -> Settings:
 def database(shared_database: Settings) -> Settings:
     """Return settings of a database with Pulssi's schema and no rows."""
     with connect(shared_database) as client:
-        for table in TABLES:
+        for table in (*TABLES, "gauge_history_rows"):
             client.command(f"TRUNCATE TABLE {table} SYNC")
     return shared_database
 

@@ -1,0 +1,148 @@
+"""The gauges kept a minute at a time: each minute once, at its turn, or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from schemas.settings import Settings
+from sinks.clickhouse.gauge_history import FALLS_FOR_MS
+from sinks.clickhouse.keeper import ClickHouseKeeper
+from sinks.minutes import MINUTE_MS, WITHIN_MS, each_minute
+from sinks.port import Batch, KeeperAwayError
+from tests.sinks.contract import contact
+
+#: A minute's turn in 2026.
+T0 = 1_790_000_040_000
+
+
+def _kept(client: Client) -> list[tuple[Any, ...]]:
+    ask = "SELECT toUnixTimestamp64Milli(at), channel, queue, waiting, awaiting_reply, open, breached_next_response"
+    rows = client.query(f"{ask}, stale FROM gauge_history ORDER BY at, channel, queue").result_rows
+    return [((row[0] - T0) // MINUTE_MS, *row[1:]) for row in rows]
+
+
+def test_a_minute_is_kept_once(database: Settings, client: Client) -> None:
+    """All gauges of every queue; of two sinks, or one that was started again, the first has the minute."""
+    one, other = ClickHouseKeeper(database), ClickHouseKeeper(database)
+    one.write(
+        Batch(
+            contacts=[
+                contact(1, contact_id="1", queue="a", waiting_since=T0),
+                contact(1, contact_id="2", queue="a", awaiting_since=T0, next_response_breached_at=T0),
+                contact(1, contact_id="3", queue="b", channel="call", leaves_at=T0),
+            ]
+        )
+    )
+    one.note_gauges(T0)
+    one.write(Batch(contacts=[contact(2, contact_id="4", queue="a")]))
+    other.note_gauges(T0)
+    other.note_gauges(T0 + MINUTE_MS)
+    assert _kept(client) == [
+        (0, "call", "b", 0, 0, 0, 0, 1),
+        (0, "chat", "a", 1, 1, 2, 1, 0),
+        (1, "call", "b", 0, 0, 0, 0, 1),
+        (1, "chat", "a", 1, 1, 3, 1, 0),
+    ]
+    gauges = _types(client, "gauges")
+    assert gauges == _types(client, "gauge_history")
+    one.close()
+    other.close()
+
+
+def _types(client: Client, view: str) -> dict[str, str]:
+    return {str(row[0]): str(row[1]) for row in client.query(f"DESCRIBE TABLE {view}").result_rows}
+
+
+def test_two_at_the_same_time_are_one(database: Settings, client: Client) -> None:
+    """Where neither sees the other's, the later replaces the earlier; nothing is counted twice."""
+    keeper = ClickHouseKeeper(database)
+    keeper.write(Batch(contacts=[contact(1, queue="a")]))
+    keeper.note_gauges(T0)
+    columns = [name for name in _types(client, "gauge_history_rows") if name != "taken_at"]
+    client.command(
+        f"INSERT INTO gauge_history_rows ({', '.join(columns)}, taken_at)"  # noqa: S608 - our own names
+        f" SELECT {', '.join(columns)}, taken_at + 1 FROM gauge_history_rows"
+    )
+    assert _kept(client) == [(0, "chat", "a", 0, 0, 1, 0, 0)]
+    keeper.close()
+
+
+def test_a_graph_falls_to_zero(database: Settings, client: Client) -> None:
+    """A queue that has nothing any more has zeros for an hour; a minute that was missed stays missing."""
+    keeper = ClickHouseKeeper(database)
+    keeper.write(Batch(contacts=[contact(1, queue="a")]))
+    keeper.note_gauges(T0)
+    keeper.write(Batch(contacts=[contact(2, queue="a", open=False)]))
+    hour = FALLS_FOR_MS // MINUTE_MS
+    for minute in (1, 3, hour - 1, hour, hour + 1):
+        keeper.note_gauges(T0 + minute * MINUTE_MS)
+    zeros = [(minute, "chat", "a", 0, 0, 0, 0, 0) for minute in (1, 3, hour - 1, hour)]
+    assert _kept(client) == [(0, "chat", "a", 0, 0, 1, 0, 0), *zeros]
+    keeper.close()
+
+
+class _Story:
+    """A clock that moves where it is waited for, and what was noted when."""
+
+    def __init__(self, now: int, until: int, away: range = range(0), unready: range = range(0)) -> None:
+        self.now = now
+        self.until = until
+        self.away = away
+        self.unready = unready
+        self.noted: list[tuple[int, int]] = []
+
+    async def wait(self, ms: int) -> bool:
+        self.now += ms
+        await asyncio.sleep(0)
+        return self.now >= self.until
+
+    async def note(self, minute: int) -> None:
+        if self.now in self.away:
+            raise KeeperAwayError("away")
+        self.noted.append((minute, self.now))
+
+    async def run(self) -> list[tuple[int, int]]:
+        await each_minute(lambda: self.now, self.wait, lambda: self.now not in self.unready, self.note)
+        return self.noted
+
+
+@pytest.mark.parametrize("begins", [WITHIN_MS, MINUTE_MS - 1])
+async def test_each_minute_at_its_turn(begins: int) -> None:
+    """The first one that begins, and then every minute at its beginning."""
+    story = _Story(begins, 4 * MINUTE_MS)
+    assert await story.run() == [(turn * MINUTE_MS, turn * MINUTE_MS) for turn in (1, 2, 3)]
+
+
+async def test_a_start_soon_after_the_turn_has_the_minute() -> None:
+    """A sink that was started again at once leaves no gap."""
+    assert await _Story(WITHIN_MS - 1, MINUTE_MS).run() == [(0, WITHIN_MS - 1)]
+
+
+async def test_what_is_too_late_is_missing() -> None:
+    """ClickHouse was away for two turns, and came back in time for the next one; nothing is made up."""
+    story = _Story(0, 4 * MINUTE_MS, away=range(1, 2 * MINUTE_MS + WITHIN_MS))
+    assert await story.run() == [(0, 0), (3 * MINUTE_MS, 3 * MINUTE_MS)]
+    soon = _Story(0, 2 * MINUTE_MS, away=range(MINUTE_MS, MINUTE_MS + 2_500))
+    assert await soon.run() == [(0, 0), (MINUTE_MS, MINUTE_MS + 3_000)]
+
+
+async def test_what_is_not_of_now_is_not_kept() -> None:
+    """While the sink catches up, the state that is in ClickHouse is another time's."""
+    story = _Story(0, 3 * MINUTE_MS, unready=range(MINUTE_MS + WITHIN_MS + 1))
+    assert await story.run() == [(2 * MINUTE_MS, 2 * MINUTE_MS)]
+
+
+async def test_a_clock_that_jumps_ahead() -> None:
+    """After a sleep of the machine the minutes between are missing."""
+    story = _Story(0, 10 * MINUTE_MS)
+
+    async def wait(ms: int) -> bool:
+        story.now += 5 * MINUTE_MS + 1_000 if story.now == 0 and ms else ms
+        return story.now >= story.until
+
+    await each_minute(lambda: story.now, wait, lambda: True, story.note)
+    assert [minute // MINUTE_MS for minute, _ in story.noted] == [0, 5, 6, 7, 8, 9]

@@ -40,8 +40,8 @@ async def open_partition(
     """Fence, read, and return the partition as of its head with the writer to go on with.
 
     With `left`, what this worker had in memory when it let go, only what was written since is read.
-    Raises aiokafka's KafkaError, ArchiveAwayError, and PartitionsChangedError; a writer that was started is stopped
-    then.
+    Raises aiokafka's KafkaError, TimeoutError, ArchiveAwayError, and PartitionsChangedError; a writer that was started
+    is stopped then.
     """
     writer = Writer(settings, source, number)
     try:
@@ -84,6 +84,9 @@ async def _epoch_now(settings: Settings, partition: Partition, archive: Archive)
         seen = (await sightings.look({place: head})).get(place)
     finally:
         await sightings.stop()
+    if seen is None and head.next > 0 and head.last:
+        # Going on unseen, the worker could read a topic that was made anew from the middle, and never notice.
+        raise TimeoutError("the broker does not show the last event that was counted")
     if seen is None or seen.life == "same":
         return head.epoch
     if seen.life == "gone":

@@ -88,6 +88,8 @@ class Partitions:
         self._busy: dict[Place, float] = {}
         #: Partitions that went to other workers a while ago: they may come back.
         self._left: dict[Place, Left] = {}
+        #: Partitions whose source topic could not be looked at: it may be another one by now.
+        self._unseen: set[Place] = set()
         #: Whether every assigned partition is open.
         self.ready = False
 
@@ -143,6 +145,11 @@ class Partitions:
             if begins > held.partition.head.next:
                 _LOG.warning("%s/%d: a batch before offset %d went missing; opening anew", *place, begins)
                 held.closed = True
+            elif records and records[0].offset < begins:  # the consumer began again: its position was out of range
+                _LOG.warning("%s/%d was read again from offset %d; opening anew", *place, records[0].offset)
+                held.closed = True
+            elif place in self._unseen and not await self._is_the_same(place, held):
+                held.closed = True
             else:
                 await self._take(place, held, records)
         if held.closed:
@@ -188,7 +195,7 @@ class Partitions:
                 if held.closed:
                     await self._open_anew(place, held)
             if rounds % LOOK_EVERY == 0:
-                await self._see()
+                await self.see()
 
     async def _tend(self, place: Place, held: Held) -> None:
         partition = held.partition
@@ -203,14 +210,15 @@ class Partitions:
         except ArchiveAwayError as error:
             _LOG.info("%s/%d: nothing is forgotten while ClickHouse is away: %s", *place, error)
 
-    async def _see(self) -> None:
+    async def see(self) -> None:
         """Open partitions anew whose source topic is another one now."""
         before = {place: held for place, held in self._held.items() if not held.closed}
         try:
             seen = await self._sightings.look({place: held.partition.head for place, held in before.items()})
         except (KafkaError, OSError) as error:
             _LOG.info("source topics cannot be looked at: %s", _short(error))
-            return
+            seen = {}
+        self._unseen = {place for place, held in before.items() if held.partition.head.last and place not in seen}
         for place, sighting in seen.items():
             held = before[place]
             if sighting.life == "gone" and sighting.first > held.partition.head.next:
@@ -222,6 +230,14 @@ class Partitions:
                 async with held.lock:
                     held.closed = True
                 await self._open_anew(place, held)
+
+    async def _is_the_same(self, place: Place, held: Held) -> bool:
+        """Tell whether a source topic that could not be looked at is the one that was read before."""
+        try:
+            seen = (await self._sightings.look({place: held.partition.head})).get(place)
+        except (KafkaError, OSError):
+            return False
+        return seen is not None and seen.life != "anew"
 
     async def _write(self, place: Place, held: Held, steps: Iterable[Output]) -> None:
         """Write step by step; whatever goes wrong closes the partition."""
@@ -294,6 +310,7 @@ class Partitions:
                 async with asyncio.timeout(OPEN_WITHIN_S):
                     partition, writer = await self._opened(place)
         self._sessions += 1
+        self._unseen.discard(place)
         partition.use(self._rules)  # they may have changed while it was opened
         self._held[place] = Held(partition, writer, self._sessions)
 

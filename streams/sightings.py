@@ -43,12 +43,17 @@ class Sightings:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._consumer: Any = None
+        self._looking = asyncio.Lock()
 
     async def look(self, heads: Mapping[Place, Head]) -> dict[Place, Sighting]:
         """Look at partitions of which something is in; those without an answer are left out. Raises KafkaError."""
         wanted = {TopicPartition(*place): head for place, head in heads.items() if head.next > 0 and head.last}
         if not wanted:
             return {}
+        async with self._looking:
+            return await self._look_at(wanted)
+
+    async def _look_at(self, wanted: Mapping[TopicPartition, Head]) -> dict[Place, Sighting]:
         consumer = await self._connected()
         consumer.assign(list(wanted))
         for tp, head in wanted.items():

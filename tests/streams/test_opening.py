@@ -65,3 +65,21 @@ async def test_a_step_that_came_late_does_not_count(settings: Settings) -> None:
     await new.stop()
     await old.stop()
     assert await _opened(settings) == (3, {b"c1": b"three"})
+
+
+async def test_a_source_topic_that_is_not_shown_is_waited_for(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the broker does not answer, the topic may be another one by now: nothing is opened at the old offset."""
+    writer = Writer(settings, SOURCE, 0)
+    opened = await writer.open("test")
+    head = Head(next=9, step=1, open=opened, last="of the ninth")
+    await writer.append(Output([(CONTACT + b"c1", b"one"), (HEAD_KEY, encode_head(head))], [], head))
+    await writer.stop()
+
+    async def sees_nothing(*_: object) -> dict[object, object]:
+        return {}
+
+    monkeypatch.setattr("streams.sightings.Sightings.look", sees_nothing)
+    with pytest.raises(TimeoutError, match="last event that was counted"):
+        await _opened(settings)

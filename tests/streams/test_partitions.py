@@ -14,6 +14,7 @@ from streams.archive import NoArchive
 from streams.journal.writing import StepTooLargeError
 from streams.partition import Partition
 from streams.partitions import Partitions
+from streams.sightings import Sighting
 from streams.steps import Output
 from tests.bench.events import write_chats
 from tests.streams.records import Record
@@ -115,3 +116,47 @@ async def test_a_partition_that_went_to_another_worker_blocks_nobody_here(writer
         await take(partitions)
     await partitions.settle(frozenset())
     assert partitions.blocked is None
+
+
+async def test_a_topic_that_is_read_again_from_its_beginning_leads_to_a_new_opening(writer: StandIn) -> None:
+    """A consumer whose position is out of range begins again: what looks known is of another topic, perhaps."""
+    partitions = Partitions(load({}), Rules(), NoArchive())
+    _, session = (await partitions.settle(frozenset({PLACE})))[PLACE]
+    await partitions.take(PLACE, session, begins=0, records=RECORDS[:9])
+    await partitions.take(PLACE, session, begins=9, records=RECORDS)
+    assert (writer.openings, writer.sizes) == (2, [9])
+
+
+class Unseeing:
+    """Looks at source topics, and sees what it is told to; without an answer of the broker, nothing."""
+
+    def __init__(self) -> None:
+        self.seen: dict[tuple[str, int], Sighting] = {}
+
+    async def look(self, _: object) -> dict[tuple[str, int], Sighting]:
+        """Look."""
+        return self.seen
+
+
+@pytest.mark.parametrize(
+    ("seen", "openings", "counted"),
+    [({PLACE: Sighting("same")}, 1, [9, 9]), ({PLACE: Sighting("anew")}, 2, [9]), ({}, 2, [9])],
+    ids=["the same", "made anew", "no answer"],
+)
+async def test_after_a_look_without_an_answer_the_next_batch_waits_for_one(
+    writer: StandIn,
+    monkeypatch: pytest.MonkeyPatch,
+    seen: dict[tuple[str, int], Sighting],
+    openings: int,
+    counted: list[int],
+) -> None:
+    """While the broker was away its topic may have been made anew, and have grown past where reading goes on."""
+    sightings = Unseeing()
+    monkeypatch.setattr("streams.partitions.Sightings", lambda _: sightings)
+    partitions = Partitions(load({}), Rules(), NoArchive())
+    _, session = (await partitions.settle(frozenset({PLACE})))[PLACE]
+    await partitions.take(PLACE, session, begins=0, records=RECORDS[:9])
+    await partitions.see()
+    sightings.seen = seen
+    await partitions.take(PLACE, session, begins=9, records=RECORDS[9:18])
+    assert (writer.openings, [each for each in writer.sizes if each]) == (openings, counted)

@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any, Final
 
 from aiokafka import TopicPartition
@@ -26,7 +25,9 @@ from streams.journal.tail import COMMIT_WITHIN_S, connect
 CHUNK: Final = 5_000
 POLL_MS: Final = 100
 #: A log that ends below a committed head for so long is another log; a new leader takes a moment to know its end.
-GONE_AFTER_S: Final = 10.0
+GONE_AFTER_MS: Final = 10_000
+#: The broker tells the end several times a second; after a longer silence the time begins anew.
+SILENT_MS: Final = 3_000
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -34,15 +35,15 @@ _LOG: Final = logging.getLogger(__name__)
 class SourceReader:
     """Every partition of the source topics; each stands at the first offset that is not archived."""
 
-    def __init__(self, settings: Settings, group: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, settings: Settings, group: str) -> None:
         self._settings = settings
         self._group = group
-        self._clock = clock
         self._consumer: Any = None
         #: Records fetched beyond what was asked for.
         self._ahead: dict[TopicPartition, deque[Any]] = {}
         self._at: dict[TopicPartition, int] = {}
-        self._short_since: dict[TopicPartition, float] = {}
+        #: Since when, and when last, the broker said that a log ends too early, UTC milliseconds.
+        self._short: dict[TopicPartition, tuple[int, int]] = {}
         #: Partitions of which records were gone before they could be read; whoever sees to it empties it.
         self.gone: set[Place] = set()
 
@@ -56,7 +57,7 @@ class SourceReader:
     def _stand(self, tp: TopicPartition, offset: int) -> None:
         self._ahead[tp] = deque()
         self._at[tp] = offset
-        self._short_since.pop(tp, None)
+        self._short.pop(tp, None)
         self._consumer.seek(tp, offset)
 
     def begin_anew(self, place: Place) -> None:
@@ -134,13 +135,13 @@ class SourceReader:
         if not self._ahead[tp]:
             self._at[tp] = max(self._at[tp], await self._consumer.position(tp))
         if self._at[tp] >= end:
-            self._short_since.pop(tp, None)
+            self._short.pop(tp, None)
             return True
         log_end = self._consumer.highwater(tp)
         if log_end is None or log_end >= end:
-            self._short_since.pop(tp, None)
+            self._short.pop(tp, None)
             return False
-        if self._clock() - self._short_since.setdefault(tp, self._clock()) < GONE_AFTER_S:
+        if not self._stays_short(tp, self._consumer.last_poll_timestamp(tp) or 0):
             return False
         self.gone.add((tp.topic, tp.partition))
         _LOG.error(
@@ -149,6 +150,14 @@ class SourceReader:
         )
         self._at[tp] = end
         return True
+
+    def _stays_short(self, tp: TopicPartition, told: int) -> bool:
+        """Tell whether the broker has kept saying so for long: one that is away has said nothing."""
+        since, last = self._short.get(tp, (told, told))
+        if told - last > SILENT_MS:
+            since = told
+        self._short[tp] = since, told
+        return told - since >= GONE_AFTER_MS
 
     async def commit(self, places: Iterable[Place]) -> None:
         """Show others how far the archive is; for lag only, so failures pass."""

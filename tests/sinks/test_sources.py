@@ -1,0 +1,82 @@
+"""Reading events for the archive: when they count as gone. The consumer is a stand-in with a clock of its own."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import pytest
+from aiokafka import TopicPartition
+
+from schemas.settings import load
+from sinks.sources import SourceReader
+from tests.streams.records import Record
+
+TP: Final = TopicPartition("contacts.chat", 0)
+PLACE: Final = ("contacts.chat", 0)
+
+
+class StandIn:
+    """A consumer; `told` says, look by look, at which second the broker answered last, and where the log ended then."""
+
+    def __init__(self, told: list[tuple[int, int]], records: list[Record]) -> None:
+        self._told = iter(told)
+        self._second, self._end = next(self._told)
+        self._records = records
+        self._at = 0
+
+    def assignment(self) -> set[TopicPartition]:
+        """Name the partitions."""
+        return {TP}
+
+    def seek(self, _: object, offset: int) -> None:
+        """Stand somewhere."""
+        self._at = offset
+
+    def pause(self, *_: object) -> None:
+        """Read no more of these."""
+
+    resume = pause
+
+    async def position(self, _: object) -> int:
+        """Tell where reading goes on."""
+        return self._at
+
+    def highwater(self, _: object) -> int:
+        """Tell the log's end, as the broker told it last."""
+        return self._end
+
+    def last_poll_timestamp(self, _: object) -> int:
+        """Tell when that was."""
+        return self._second * 1000
+
+    async def getmany(self, *_: object, **__: object) -> dict[TopicPartition, list[Any]]:
+        """Fetch what there is."""
+        self._second, self._end = next(self._told)
+        found = self._records[self._at : self._end]
+        self._at += len(found)
+        return {TP: found} if found else {}
+
+
+async def _archived(monkeypatch: pytest.MonkeyPatch, told: list[tuple[int, int]]) -> tuple[int, bool]:
+    """Read ten records; returns how many came, and whether some were said to be gone."""
+    stand_in = StandIn(told, [Record(at, b"c", b"{}") for at in range(10)])
+
+    async def connect(*_: object) -> StandIn:
+        return stand_in
+
+    monkeypatch.setattr("sinks.sources.connect", connect)
+    reader = SourceReader(load({}), "test")
+    await reader.start({})
+    read = [len(records) async for _, records in reader.below({PLACE: 10})]
+    return sum(read), bool(reader.gone)
+
+
+async def test_a_broker_that_is_away_has_lost_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It said before that the log was shorter, and is away for a minute: what was folded is read when it is back."""
+    away = [(2, 8)] * 600
+    assert await _archived(monkeypatch, [(1, 8), (2, 8), *away, (60, 8), (61, 8), (62, 10)]) == (10, False)
+
+
+async def test_a_log_that_stays_shorter_is_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The broker says for ten seconds that the log ends below what was folded: nothing may wait for the rest."""
+    assert await _archived(monkeypatch, [(second, 8) for second in range(1, 30)]) == (8, True)

@@ -105,6 +105,7 @@ def _topic_anew(scene: Scene) -> None:
     scene.feed.flush()
     scene.here.pulssi("drain", "--timeout", "240", within_s=300)
     scene.here.make_anew(CONTACTS["call"])
+    scene.feed.connect_anew()
 
 
 KILLED: Final = Disturbance("worker killed", _kill)

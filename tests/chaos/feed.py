@@ -27,17 +27,9 @@ class Feed(threading.Thread):
         self._records = records
         self._per_second = per_second
         self._partitions = settings.partitions
-        own = {"enable.idempotence": True} if settings.kafka_kind == "apache" else {"acks": "all"}
-        self._producer = Producer(
-            {
-                "bootstrap.servers": settings.kafka_brokers,
-                "partitioner": "murmur2_random",
-                "linger.ms": 5,
-                "topic.metadata.refresh.interval.ms": 1_000,
-                "log_level": 2,  # a broker that is away is what happens here
-                **own,
-            }
-        )
+        self._kind = settings.kafka_kind
+        self._brokers = settings.kafka_brokers
+        self._producer = self._connected()
         self._changed = threading.Condition()
         self._limit = 0
         self._stopped = False
@@ -48,6 +40,22 @@ class Feed(threading.Thread):
         #: Each bad record's code, by its number.
         self.bad: dict[int, str] = {}
         self.strays = 0
+
+    def _connected(self) -> Any:  # noqa: ANN401 - confluent_kafka is untyped
+        own = {"enable.idempotence": True} if self._kind == "apache" else {"acks": "all"}
+        return Producer(
+            {
+                "bootstrap.servers": self._brokers,
+                "partitioner": "murmur2_random",
+                "linger.ms": 5,
+                "log_level": 2,  # a broker that is away is what happens here
+                **own,
+            }
+        )
+
+    def connect_anew(self) -> None:
+        """Forget what is known of topics: one was made anew. Only while it waits, with all acknowledged."""
+        self._producer = self._connected()
 
     def allow(self, limit: int) -> None:
         """Let it go on up to a record."""

@@ -24,11 +24,11 @@ from tests.fixtures.clickhouse import ClickHouseServer
 from tests.kafka.server import KafkaServer
 from tests.streams.flow import ROOT, SupervisedWorker
 
-#: So that journals are compacted every few seconds; tombstones stay for longer than a worker or the sink is away.
+#: So that journals are compacted every few seconds; tombstones stay for longer than anything is away, or held in memory.
 COMPACTING: Final = {
     "segment.ms": "2000",
     "min.cleanable.dirty.ratio": "0.01",
-    "delete.retention.ms": "180000",
+    "delete.retention.ms": "1800000",
     "max.compaction.lag.ms": "4000",
 }
 COMMAND_S: Final = 120.0

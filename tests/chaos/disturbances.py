@@ -129,6 +129,6 @@ LONG: Final = (
     SINK_AWAY,
     TOPIC_ANEW,
 )
-SHORT: Final = (*[KILLED] * 2, TOLD, CLICKHOUSE_AWAY, SINK_AWAY)
+SHORT: Final = (*[KILLED] * 3, *[TOLD] * 2, CLICKHOUSE_AWAY, SINK_AWAY)
 #: On a broker that several workers can have, also.
 SHORT_APACHE: Final = (PAUSED, BROKER_KILLED, TOPIC_ANEW)

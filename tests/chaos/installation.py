@@ -24,7 +24,7 @@ from tests.fixtures.clickhouse import ClickHouseServer
 from tests.kafka.server import KafkaServer
 from tests.streams.flow import ROOT, SupervisedWorker
 
-#: So that journals are compacted every few seconds; tombstones stay for longer than anything is away, or held in memory.
+#: So that journals are compacted every few seconds; tombstones stay for longer than anything is away or kept aside.
 COMPACTING: Final = {
     "segment.ms": "2000",
     "min.cleanable.dirty.ratio": "0.01",

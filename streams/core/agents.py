@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 import orjson
 
-from schemas.agents import HORIZON_MS, Stretch, decode_kept, encode_agent
+from schemas.agents import AHEAD_MS, HORIZON_MS, Stretch, decode_kept, encode_agent
 from schemas.journal import AGENT
 from streams.core.event import Event, merge
 
@@ -47,7 +47,7 @@ NOTHING: Final = Kept(_EVER, [])
 def encode(kept: Kept, clock: int) -> bytes:
     """Write an agent's record, as seen when the partition's clock stands at `clock`."""
     events = orjson.dumps({"horizon": kept.horizon, "events": [tuple(event) for event in kept.events]})
-    return encode_agent(_from_now_on(stretches(kept), clock), events)
+    return encode_agent(_from_now_on(stretches(kept, clock + AHEAD_MS), clock), events)
 
 
 def decode(value: bytes) -> Kept:
@@ -56,8 +56,12 @@ def decode(value: bytes) -> Kept:
     return Kept(fields["horizon"], [Event._make(event) for event in fields["events"]])
 
 
-def stretches(kept: Kept) -> list[Stretch]:
-    """Fold an agent's events, from the horizon on."""
+def stretches(kept: Kept, known_to: int = -_EVER) -> list[Stretch]:
+    """Fold an agent's events, from the horizon on.
+
+    What is dated after `known_to` begins a stretch of its own, also where it tells the same: an agent was not heard of
+    at a time that is still to come.
+    """
     found: list[Stretch] = []
     groups: list[str] = []
     capacity: dict[str, int] = {}
@@ -73,7 +77,7 @@ def stretches(kept: Kept) -> list[Stretch]:
             continue
         at = event.at
         next_state = fields["status"], fields.get("reason", ""), groups, capacity
-        if next_state != state:
+        if next_state != state or told <= known_to < at:
             if state is not None:
                 found.append(Stretch(since, told, *state))
             since, state = at, next_state

@@ -145,6 +145,19 @@ def test_a_wrong_date_holds_no_state_for_ever() -> None:
     assert in_force(states_then, BASE_MS - HOUR_MS) is None
 
 
+def test_what_is_to_come_is_no_sign_of_life() -> None:
+    """The same state told again with a wrong date: the agent was last heard of when it was, and since when stays."""
+    agents = Agents()
+    agents.fold(read([status("a", 0, "busy"), status("b", 100 * HOUR_MS, "busy")]), BASE_MS)
+    found = now(agents, BASE_MS)["x"]
+    assert found is not None
+    assert (found.since, found.told) == (BASE_MS, BASE_MS)
+    agents.fold(read([status("c", 1_000, "busy")]), BASE_MS)  # a clock that is a second fast
+    found = now(agents, BASE_MS)["x"]
+    assert found is not None
+    assert (found.since, found.told) == (BASE_MS, BASE_MS + 1_000)
+
+
 def test_an_agent_takes_little_room() -> None:
     """A day's events are kept, no more, and not without end where a source repeats itself every second."""
     days = [status(f"e{hour}", hour * HOUR_MS, "busy" if hour % 2 else "away") for hour in range(100)]

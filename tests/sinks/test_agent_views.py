@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pytest
 from clickhouse_connect.driver.client import Client
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from schemas.agents import STATUSES, decode_stretches
@@ -131,6 +131,9 @@ def test_a_day_of_an_agent(database: Settings, client: Client) -> None:
         st.tuples(st.sampled_from(["chat", "call"]), st.lists(st.sampled_from("xyz"), max_size=2, unique=True)),
         max_size=6,
     ),
+)
+@example(  # told again with a date to come: no sign of life
+    events=[status("a", -24 * HOUR_MS, "busy", agent_id="y"), status("b", HOUR_MS, "busy", agent_id="y")], hands=[]
 )
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_now_is_the_same_on_the_wallboard(

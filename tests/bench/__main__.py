@@ -37,7 +37,7 @@ def _several(allowed: tuple[str, ...]) -> Callable[[click.Context, click.Paramet
     callback=_several(tuple(name for name in NAMES if name not in ALWAYS)),
     help="Of them; Pulssi and idiomatic Faust are always there.",
 )
-@click.option("--events", default=60_000, show_default=True, help="For throughput and workers.")
+@click.option("--events", default=100_000, show_default=True, help="For throughput and workers.")
 @click.option("--rounds", default=3, show_default=True, help="For all but memory and delay.")
 @click.option("--contacts", default=100_000, show_default=True, help="For memory.")
 @click.option("--seconds", default=30, show_default=True, help="For delay.")
@@ -58,6 +58,8 @@ def main(
 ) -> None:
     """Measure, print tables, and put them into a page where asked to."""
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=160)
     names = [name for name in NAMES if name in (*ALWAYS, *peers)]
     parts: dict[str, Callable[[], Part]] = {
         throughput.NAME: lambda: throughput.run(kafka, events, rounds, names),

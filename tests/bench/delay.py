@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -47,6 +48,9 @@ ASK_EVERY_S: Final = 0.05
 ARRIVES_WITHIN_S: Final = 120.0
 #: Beyond this the rate was not the rate.
 BEHIND_S: Final = 0.1
+#: What counts as a delay that grows.
+GROWN: Final = 1.5
+NOTABLE_MS: Final = 1_000
 _ROWS: Final = (
     "SELECT `partition`, max(`offset`) + 1 FROM events_rows WHERE topic = {topic:String} GROUP BY `partition`"
 )
@@ -164,6 +168,16 @@ def _timestamps(settings: Settings, events: int) -> list[tuple[int, int, int]]:
     return found
 
 
+def _keeping_up(sighting: Sighting, records: list[tuple[int, int, int]]) -> str:
+    """Say whether delays grew: then the rate was more than the machine had room for."""
+    in_time = [sighting.at(partition, offset) - at for partition, offset, at in sorted(records, key=lambda one: one[2])]
+    third = len(in_time) // 3
+    early, late = statistics.median(in_time[:third]), statistics.median(in_time[-third:])
+    if late < GROWN * early or late < NOTABLE_MS:
+        return "Delays did not grow while it ran."
+    return f"Delays grew while it ran, from {early:,.0f} to {late:,.0f} ms: the machine had no room for this rate."
+
+
 def _told(sighting: Sighting, records: list[tuple[int, int, int]]) -> str:
     delays = sorted(sighting.at(partition, offset) - at for partition, offset, at in records)
     p50, p99 = (delays[int(len(delays) * share)] for share in (0.5, 0.99))
@@ -197,5 +211,5 @@ def run(kind: str, rate: int, seconds: int) -> Part:
             (f"event to live view, {rate_told}", _told(live, settled)),
             (f"event to its row in ClickHouse, {rate_told}", _told(rows, settled)),
         ],
-        [where, pace + held, f"`{COMMAND}`"],
+        [where, pace + held, _keeping_up(live, settled), f"`{COMMAND}`"],
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 import orjson
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
@@ -35,6 +35,11 @@ SAMPLES: Final = {
     "resolution": "resolved",
 }
 _NO_PANE: Final = (0, 0, 0)
+#: Longer than any of them waits between two results, so that a stop means that nothing more comes.
+IDLE_S: Final = 30.0
+
+#: All is through; nothing more comes; there was no more time.
+Seen = Literal["whole", "stopped", "late"]
 
 
 class Reading(Protocol):
@@ -149,13 +154,17 @@ class Watch:
         self._assigned = False
         self.changed = time.monotonic()
 
-    def until(self, wanted: int, check: Callable[[], None], *, idle_s: float) -> bool:
-        """Follow until so much is through, or nothing has changed for a while; tells which."""
-        self.changed = time.monotonic()
+    def until(
+        self, wanted: int, check: Callable[[], None], *, idle_s: float = IDLE_S, at_most_s: float = float("inf")
+    ) -> Seen:
+        """Follow until so much is through, or nothing has changed for a while, or it takes too long; tells which."""
+        began = self.changed = time.monotonic()
         while (through := self._reading.count()) < wanted:
             check()
             if time.monotonic() - self.changed > idle_s:
-                return False
+                return "stopped"
+            if time.monotonic() - began > at_most_s:
+                return "late"
             if not self._assigned:
                 self._assign()
                 continue
@@ -164,7 +173,7 @@ class Watch:
                     self._reading.take(message.partition(), message.key() or b"", message.value())
             if self._reading.count() != through:
                 self.changed = time.monotonic()
-        return True
+        return "whole"
 
     def _assign(self) -> None:
         """Begin once the topic is there: some programs make it themselves."""

@@ -69,7 +69,7 @@ def run(kind: str, events: int, rounds: int, names: Sequence[str]) -> Part:
                 spread(rates) if rates else "not measured",
                 _ratio(outcomes, each.name, BASELINE),
                 _ratio(outcomes, OURS, each.name),
-                "right" if not told else "see below",
+                "right" if not told else "see below the table",
             )
         )
     columns = ("one process", "what it keeps", "events/s", "to idiomatic Faust", "Pulssi to it", "totals")

@@ -18,7 +18,7 @@ from typing import Final
 from schemas.settings import load as settings_of
 from schemas.topics import journal_of
 from streams.topics import migrate_topics
-from tests.bench.contest import IDLE_S, STARTS_WITHIN_S, TOPIC
+from tests.bench.contest import STARTS_WITHIN_S, TOPIC
 from tests.bench.events import EVENTS_A_CHAT, write_chats
 from tests.bench.program import EndedError, Program
 from tests.bench.report import Part, load, measured, spread
@@ -57,7 +57,7 @@ def _timed(server: KafkaServer, workers: int, records: Sequence[tuple[str, bytes
                 program.check()
 
         produce(settings, records[:WARM_UP])
-        watch.until(WARM_UP, check, idle_s=IDLE_S)
+        watch.until(WARM_UP, check)
         for program in programs:
             program.process.send_signal(signal.SIGSTOP)
         halted = time.monotonic()
@@ -69,7 +69,7 @@ def _timed(server: KafkaServer, workers: int, records: Sequence[tuple[str, bytes
                 program.process.send_signal(signal.SIGCONT)
         if began - halted > HALTED_AT_MOST_S:
             raise EndedError(f"the backlog took {began - halted:.1f} s to produce: take fewer --events")
-        if not watch.until(len(records), check, idle_s=IDLE_S):
+        if watch.until(len(records), check) != "whole":
             raise EndedError("not every event came through")
         return (len(records) - WARM_UP) / (watch.changed - began)
 

@@ -42,6 +42,8 @@ SMALL_STEP_BYTES: Final = 1024 * 1024
 #: How often partitions are tended, and of how many times that their source topics are looked at.
 TEND_EVERY_S: Final = 1.0
 LOOK_EVERY: Final = 4
+#: A batch is taken from a source topic that was looked at so lately; else that is done first.
+SEEN_WITHIN_S: Final = 10.0
 #: Contacts whose events may wait for ClickHouse, of one partition; above it the partition waits.
 PARKED_AT_MOST: Final = 10_000
 UNPARKED_AT_ONCE: Final = 2_000
@@ -71,7 +73,9 @@ class Held:
 class Partitions:
     """All open partitions of one worker."""
 
-    def __init__(self, settings: Settings, rules: Rules, archive: Archive) -> None:
+    def __init__(
+        self, settings: Settings, rules: Rules, archive: Archive, now: Callable[[], float] = time.monotonic
+    ) -> None:
         self._settings = settings
         self._rules = rules
         self._archive = archive
@@ -88,8 +92,9 @@ class Partitions:
         self._busy: dict[Place, float] = {}
         #: Partitions that went to other workers a while ago: they may come back.
         self._left: dict[Place, Left] = {}
-        #: Partitions whose source topic could not be looked at: it may be another one by now.
-        self._unseen: set[Place] = set()
+        self._now = now
+        #: When each partition's source topic was last seen to be the one that is read, by the monotonic clock.
+        self._seen: dict[Place, float] = {}
         #: Whether every assigned partition is open.
         self.ready = False
 
@@ -148,7 +153,7 @@ class Partitions:
             elif records and records[0].offset < begins:  # the consumer began again: its position was out of range
                 _LOG.warning("%s/%d was read again from offset %d; opening anew", *place, records[0].offset)
                 held.closed = True
-            elif place in self._unseen and not await self._is_the_same(place, held):
+            elif not await self._is_the_same(place, held):
                 held.closed = True
             else:
                 await self._take(place, held, records)
@@ -212,13 +217,13 @@ class Partitions:
 
     async def see(self) -> None:
         """Open partitions anew whose source topic is another one now."""
-        before = {place: held for place, held in self._held.items() if not held.closed}
+        before, now = {place: held for place, held in self._held.items() if not held.closed}, self._now()
         try:
             seen = await self._sightings.look({place: held.partition.head for place, held in before.items()})
         except (KafkaError, OSError) as error:
             _LOG.info("source topics cannot be looked at: %s", _short(error))
-            seen = {}
-        self._unseen = {place for place, held in before.items() if held.partition.head.last and place not in seen}
+            return
+        self._seen |= dict.fromkeys(seen, now)
         for place, sighting in seen.items():
             held = before[place]
             if sighting.life == "gone" and sighting.first > held.partition.head.next:
@@ -232,12 +237,21 @@ class Partitions:
                 await self._open_anew(place, held)
 
     async def _is_the_same(self, place: Place, held: Held) -> bool:
-        """Tell whether a source topic that could not be looked at is the one that was read before."""
+        """Tell whether the source topic is the one that was read so far, and not one made anew while nobody looked.
+
+        After a broker was away it can have grown past where reading goes on, and what is before would be missing.
+        """
+        head, now = held.partition.head, self._now()
+        if not head.last or now - self._seen.get(place, 0.0) < SEEN_WITHIN_S:
+            return True
         try:
-            seen = (await self._sightings.look({place: held.partition.head})).get(place)
+            seen = (await self._sightings.look({place: head})).get(place)
         except (KafkaError, OSError):
             return False
-        return seen is not None and seen.life != "anew"
+        if seen is None or seen.life == "anew":
+            return False
+        self._seen[place] = now
+        return True
 
     async def _write(self, place: Place, held: Held, steps: Iterable[Output]) -> None:
         """Write step by step; whatever goes wrong closes the partition."""
@@ -307,10 +321,11 @@ class Partitions:
             if place not in self._assigned:
                 return
             with attempt:
+                began = self._now()
                 async with asyncio.timeout(OPEN_WITHIN_S):
                     partition, writer = await self._opened(place)
         self._sessions += 1
-        self._unseen.discard(place)
+        self._seen[place] = began
         partition.use(self._rules)  # they may have changed while it was opened
         self._held[place] = Held(partition, writer, self._sessions)
 

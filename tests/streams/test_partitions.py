@@ -143,7 +143,7 @@ class Unseeing:
     [({PLACE: Sighting("same")}, 1, [9, 9]), ({PLACE: Sighting("anew")}, 2, [9]), ({}, 2, [9])],
     ids=["the same", "made anew", "no answer"],
 )
-async def test_after_a_look_without_an_answer_the_next_batch_waits_for_one(
+async def test_a_source_topic_that_was_not_looked_at_for_long_is_looked_at_first(
     writer: StandIn,
     monkeypatch: pytest.MonkeyPatch,
     seen: dict[tuple[str, int], Sighting],
@@ -153,7 +153,8 @@ async def test_after_a_look_without_an_answer_the_next_batch_waits_for_one(
     """While the broker was away its topic may have been made anew, and have grown past where reading goes on."""
     sightings = Unseeing()
     monkeypatch.setattr("streams.partitions.Sightings", lambda _: sightings)
-    partitions = Partitions(load({}), Rules(), NoArchive())
+    clock = iter(range(100, 1_000, 20))
+    partitions = Partitions(load({}), Rules(), NoArchive(), now=lambda: next(clock))
     _, session = (await partitions.settle(frozenset({PLACE})))[PLACE]
     await partitions.take(PLACE, session, begins=0, records=RECORDS[:9])
     await partitions.see()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -113,11 +114,55 @@ def test_intervals_follow_the_wall_clock(empty_database: Settings) -> None:
     assert p80.result_rows == [(pytest.approx(10_000, rel=0.01), 1.0)]
 
 
+def test_a_queue_is_told_whole_and_by_team(database: Settings, client: Client) -> None:
+    """Abandoned contacts have no team, answers do: only the queue's row holds one against the other."""
+    fields = {"n_target": 10, "hist": {bucket(10_000): 10}, "sum_ms": 100_000}
+    answers = [
+        _pane("first_response", 0, n=10, n_within=within, **fields)._replace(team=team)
+        for team, within in (("red", 9), ("blue", 5))
+    ]
+    gone = _pane("abandoned", 0, n=8, n_target=8, n_short=4)._replace(team="")
+    _write(database, Batch(panes=[*answers, gone, _pane("offered", 0, n=28)._replace(team="")]))
+    columns = "team, offered, answered, abandoned, n_within, asa_ms, service_level"
+    ask = "SELECT {} FROM {} WHERE interval = '15 minutes' ORDER BY team"
+    assert client.query(ask.format(columns, "intervals")).result_rows == [("", 28, 20, 8, 14, 10_000, 14 / 24)]
+    assert client.query(ask.format(columns, "intervals_by_team")).result_rows == [
+        ("", 28, 0, 8, 0, None, 0.0),
+        ("blue", 0, 10, 0, 5, 10_000, 0.5),
+        ("red", 0, 10, 0, 9, 10_000, 0.9),
+    ]
+    types = {view: _types(client, view) for view in ("intervals", "intervals_by_team")}
+    assert list(types["intervals"]) == list(types["intervals_by_team"])
+    assert types["intervals"]["day"] == "Date"
+
+
+def _types(client: Client, view: str) -> dict[str, str]:
+    return {str(row[0]): str(row[1]) for row in client.query(f"DESCRIBE TABLE {view}").result_rows}
+
+
+@pytest.mark.parametrize("view", ["intervals", "intervals_by_team"])
+@pytest.mark.parametrize("interval", ["15 minutes", "30 minutes", "60 minutes", "day", "week", "month"])
+def test_a_filter_by_day_reads_no_other_month(database: Settings, client: Client, view: str, interval: str) -> None:
+    """Of a year's parts only those that the day lies in are read, and the answer is right."""
+    month_ms = 31 * 86_400_000
+    starts = [AUTUMN_MS + 12 * 3_600_000 - month_ms * back for back in range(12)]
+    for start in starts:
+        _write(database, Batch(panes=[_pane("handle", start, n=1, sum_ms=7)]))
+    ask = f"SELECT sum(handled) FROM {view} WHERE interval = '{interval}' AND day >= '2026-10-01'"  # noqa: S608 - our own names
+    assert client.query(ask).result_rows == [(1,)]
+    explained = "\n".join(row[0] for row in client.query(f"EXPLAIN indexes = 1 {ask}").result_rows)
+    reads = [re.findall(r"Parts: (\d+)/(\d+)", read) for read in explained.split("ReadFromMergeTree")[1:]]
+    told = [read for read in reads if read]  # what another interval's name leaves out is not read at all
+    assert told
+    assert all(int(read[0][1]) == len(starts) for read in told)
+    assert all(int(read[-1][0]) <= 1 for read in told)
+
+
 def test_what_was_taken_back_leaves_no_row(database: Settings, client: Client) -> None:
     """A pane whose samples all went elsewhere shows up nowhere: rows depend on the events, not on their order."""
     names = ("offered", "entered", "first_response", "abandoned", "handle")
     _write(database, Batch(panes=[_pane(name, 0, hist={5: 0}) for name in names]))
-    for view in ("panes", "service_level", "intervals"):
+    for view in ("panes", "service_level", "intervals", "intervals_by_team"):
         assert client.query(f"SELECT * FROM {view}").result_rows == [], view  # noqa: S608 - our own names
 
 

@@ -1,22 +1,57 @@
--- For planners: per 15, 30, 60 minutes, day, ISO week and month of the centre's time, by channel, queue and team.
+-- For planners: per 15, 30, 60 minutes, day, ISO week and month of the centre's time, by channel and queue.
 -- The minutes are cut from the local wall clock, so that a change of the clocks neither moves nor merges intervals.
-CREATE OR REPLACE VIEW intervals AS
-WITH timeZoneOffset(toTimeZone(pane_start, '${time_zone}')) AS offset_s
+-- `day` is the local date on which an interval begins. Filter by it and by `interval`: only then does ClickHouse leave
+-- out the parts and granules of other times, as it cannot see through the cutting of minutes.
+
+-- Panes under the names of the intervals that they lie in; not for asking.
+CREATE OR REPLACE VIEW interval_panes AS
+WITH
+    toUnixTimestamp(pane_start) AS at_s,
+    timeZoneOffset(toTimeZone(pane_start, '${time_zone}')) AS offset_s
+SELECT '15 minutes' AS interval, toDate(pane_start, '${time_zone}') AS day,
+    CAST(toDateTime(intDiv(at_s + offset_s, 900) * 900 - offset_s), 'DateTime64(3, \'UTC\')') AS interval_start,
+    channel, queue, team, sample, n, n_target, n_within, n_short, sum_ms, hist
+FROM panes_rows FINAL
+WHERE sample IN ('entered', 'offered', 'first_response', 'abandoned', 'handle')
+UNION ALL
+SELECT '30 minutes', toDate(pane_start, '${time_zone}'),
+    CAST(toDateTime(intDiv(at_s + offset_s, 1800) * 1800 - offset_s), 'DateTime64(3, \'UTC\')'),
+    channel, queue, team, sample, n, n_target, n_within, n_short, sum_ms, hist
+FROM panes_rows FINAL
+WHERE sample IN ('entered', 'offered', 'first_response', 'abandoned', 'handle')
+UNION ALL
+SELECT '60 minutes', toDate(pane_start, '${time_zone}'),
+    CAST(toDateTime(intDiv(at_s + offset_s, 3600) * 3600 - offset_s), 'DateTime64(3, \'UTC\')'),
+    channel, queue, team, sample, n, n_target, n_within, n_short, sum_ms, hist
+FROM panes_rows FINAL
+WHERE sample IN ('entered', 'offered', 'first_response', 'abandoned', 'handle')
+UNION ALL
+SELECT 'day', toDate(pane_start, '${time_zone}'),
+    CAST(toStartOfDay(pane_start, '${time_zone}'), 'DateTime64(3, \'UTC\')'),
+    channel, queue, team, sample, n, n_target, n_within, n_short, sum_ms, hist
+FROM panes_rows FINAL
+WHERE sample IN ('entered', 'offered', 'first_response', 'abandoned', 'handle')
+UNION ALL
+SELECT 'week', toMonday(pane_start, '${time_zone}'),
+    CAST(CAST(toMonday(pane_start, '${time_zone}'), 'DateTime(\'${time_zone}\')'), 'DateTime64(3, \'UTC\')'),
+    channel, queue, team, sample, n, n_target, n_within, n_short, sum_ms, hist
+FROM panes_rows FINAL
+WHERE sample IN ('entered', 'offered', 'first_response', 'abandoned', 'handle')
+UNION ALL
+SELECT 'month', toStartOfMonth(pane_start, '${time_zone}'),
+    CAST(CAST(toStartOfMonth(pane_start, '${time_zone}'), 'DateTime(\'${time_zone}\')'), 'DateTime64(3, \'UTC\')'),
+    channel, queue, team, sample, n, n_target, n_within, n_short, sum_ms, hist
+FROM panes_rows FINAL
+WHERE sample IN ('entered', 'offered', 'first_response', 'abandoned', 'handle');
+
+-- By team too, where the work of teams is the question. Contacts come in, and customers leave, before any team is known:
+-- those rows have no team, and a team's own service level is that of its answers alone.
+CREATE OR REPLACE VIEW intervals_by_team AS
 SELECT
-    arrayJoin(['15 minutes', '30 minutes', '60 minutes', 'day', 'week', 'month']) AS interval,
-    toDateTime64(
-        multiIf(
-            interval = '15 minutes', toDateTime(intDiv(toUnixTimestamp(pane_start) + offset_s, 900) * 900 - offset_s),
-            interval = '30 minutes', toDateTime(intDiv(toUnixTimestamp(pane_start) + offset_s, 1800) * 1800 - offset_s),
-            interval = '60 minutes', toDateTime(intDiv(toUnixTimestamp(pane_start) + offset_s, 3600) * 3600 - offset_s),
-            interval = 'day', toDateTime(toStartOfDay(pane_start, '${time_zone}')),
-            interval = 'week', toDateTime(toMonday(pane_start, '${time_zone}'), '${time_zone}'),
-            toDateTime(toStartOfMonth(pane_start, '${time_zone}'), '${time_zone}')
-        ),
-        3,
-        'UTC'
-    ) AS interval_start,
+    interval,
+    interval_start,
     formatDateTime(interval_start, '%Y-%m-%d %H:%i', '${time_zone}') AS interval_local,
+    day,
     channel,
     queue,
     team,
@@ -40,7 +75,39 @@ SELECT
     'short_excluded' AS formula,
     pulssi_service_level(formula, answered_with_target, n_within, abandoned_with_target, abandoned_within, short)
         AS service_level
-FROM panes_rows AS r FINAL
-WHERE sample IN ('entered', 'offered', 'first_response', 'abandoned', 'handle')
-GROUP BY interval, interval_start, channel, queue, team
+FROM interval_panes AS r
+GROUP BY interval, interval_start, day, channel, queue, team
 HAVING sum(r.n) != 0;
+
+-- By channel and queue: what volumes, service level and staffing are planned by. `team` is empty: all of them.
+CREATE OR REPLACE VIEW intervals AS
+SELECT
+    interval,
+    interval_start,
+    interval_local,
+    day,
+    channel,
+    queue,
+    '' AS team,
+    sum(t.entered) AS entered,
+    sum(t.offered) AS offered,
+    sum(t.answered) AS answered,
+    sum(t.abandoned) AS abandoned,
+    sum(t.short) AS short,
+    sum(t.n_within) AS n_within,
+    sum(t.answered_with_target) AS answered_with_target,
+    sum(t.abandoned_with_target) AS abandoned_with_target,
+    sum(t.abandoned_within) AS abandoned_within,
+    sum(t.handled) AS handled,
+    sum(t.handle_sum_ms) AS handle_sum_ms,
+    accurateCastOrNull(round(handle_sum_ms / nullIf(handled, 0)), 'Int64') AS aht_ms,
+    sum(t.answer_sum_ms) AS answer_sum_ms,
+    accurateCastOrNull(round(answer_sum_ms / nullIf(answered, 0)), 'Int64') AS asa_ms,
+    sumMap(t.hist) AS hist,
+    accurateCastOrNull(round(pulssi_quantile(hist, 0.8)), 'Int64') AS first_response_p80_ms,
+    accurateCastOrNull(round(pulssi_quantile(hist, 0.95)), 'Int64') AS first_response_p95_ms,
+    'short_excluded' AS formula,
+    pulssi_service_level(formula, answered_with_target, n_within, abandoned_with_target, abandoned_within, short)
+        AS service_level
+FROM intervals_by_team AS t
+GROUP BY interval, interval_start, interval_local, day, channel, queue;

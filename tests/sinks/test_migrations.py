@@ -24,7 +24,9 @@ CONTRACT = {
     " agent_id attributes direction initiated_by author public automatic text tags for reason into score scale_max form"
     " evaluator_id voids comment_present comment groups status capacity received_at topic partition offset epoch",
     "gauges": "at channel queue waiting oldest_waiting_since awaiting_reply oldest_awaiting_since at_risk breached open"
-    " handling stale",
+    " handling stale at_risk_next_response breached_next_response at_risk_resolution breached_resolution",
+    "gauge_history": "at channel queue waiting oldest_waiting_since awaiting_reply oldest_awaiting_since at_risk"
+    " breached open handling stale at_risk_next_response breached_next_response at_risk_resolution breached_resolution",
     "agent_states": "agent_id groups from to status reason capacity told_at",
     "agents": "agent_id status reason groups capacity told_at",
     "agent_groups": "at agent_group available busy wrap_up away offline",
@@ -32,8 +34,21 @@ CONTRACT = {
     "service_level": "pane_start channel queue priority team segment short_excluded answered_only offered abandons_met"
     " excluding_abandoned_within",
     "intervals": "entered offered answered abandoned short n_within handled handle_sum_ms aht_ms answer_sum_ms asa_ms"
-    " first_response_p80_ms first_response_p95_ms hist formula service_level channel queue team interval",
+    " first_response_p80_ms first_response_p95_ms hist formula service_level channel queue team interval day",
 }
+CONTRACT["intervals_by_team"] = CONTRACT["intervals"]
+CONTRACT["first_contacts"] = (
+    "contact_id customer_id channel queue resolved_at reopens returned_at returned_to_queue_at first_contact"
+    " first_contact_in_queue provisional"
+)
+CONTRACT["fcr"] = (
+    "day channel queue resolved with_customer first_contacts first_contacts_in_queue fcr fcr_in_queue coverage"
+    " provisional"
+)
+CONTRACT["email_service_level_by_arrival"] = (
+    "pane_start channel queue arrived answered answered_within abandoned abandoned_within short unanswered breached"
+    " short_excluded answered_only offered abandons_met excluding_abandoned_within short_excluded_live"
+)
 
 
 def test_a_second_time_nothing_is_applied(empty_database: Settings) -> None:
@@ -67,10 +82,10 @@ def test_rows_and_tables_agree(client: Client) -> None:
 
 
 def test_another_time_zone_only_changes_what_depends_on_it(empty_database: Settings) -> None:
-    """A changed setting brings the view that has it up to date."""
+    """A changed setting brings the views that have it up to date."""
     migrate(empty_database)
     elsewhere = empty_database.model_copy(update={"time_zone": "Europe/Helsinki"})
-    assert migrate(elsewhere) == ["07_intervals"]
+    assert migrate(elsewhere) == ["07_intervals", "11_tags", "12_first_contact"]
     assert migrate(elsewhere) == []
 
 

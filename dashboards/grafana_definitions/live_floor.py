@@ -122,8 +122,8 @@ def _by_queue(site: Site) -> list[Json]:
             site,
             "Now, by queue",
             "Waiting: in a queue or without a first response. Awaiting reply: the customer wrote last. At risk: close "
-            "to the target; breached: beyond it. Open: neither resolved, abandoned nor disconnected. Handling: agents' "
-            "open segments. Longest: how long the one who waits longest has waited.",
+            "to the first response's target; breached: beyond it. Open: neither resolved, abandoned nor disconnected. "
+            "Handling: agents' open segments. Longest: how long the one who waits longest has waited.",
             queries.NOW_BY_QUEUE,
             Place(0, 5, 13, 9),
             [
@@ -280,6 +280,27 @@ def _tags(site: Site) -> list[Json]:
     ]
 
 
+def _gauges_over_time(site: Site) -> list[Json]:
+    kept = "As it was at each minute's turn; of a longer step the highest minute. A gap: nobody looked then."
+    panels = (
+        ("Waiting over time", "In a queue, or without a first response.", queries.WAITING_OVER_TIME),
+        ("Beyond the target over time", "Without a first response, and beyond its target.", queries.BREACHED_OVER_TIME),
+        ("Awaiting a reply over time", "The customer wrote last, or opened it again.", queries.AWAITING_OVER_TIME),
+    )
+    return [
+        lines(
+            site,
+            title,
+            f"{meaning} {kept} `Lines by` chooses between channels and queues.",
+            sql,
+            Place(place * 8, 63, 8, 8),
+            name="line",
+            style={"lineInterpolation": "stepAfter", "fillOpacity": 0},
+        )
+        for place, (title, meaning, sql) in enumerate(panels)
+    ]
+
+
 def _choice(site: Site, name: str, label: str, sql: str) -> Json:
     return {
         "type": "query",
@@ -323,6 +344,7 @@ def live_floor(site: Site) -> Json:
         _times(site),
         *_percentiles(site),
         *_tags(site),
+        *_gauges_over_time(site),
     ]
     return {
         "uid": DASHBOARD_UID,

@@ -190,6 +190,24 @@ GROUP BY time
 ORDER BY time"""
 
 
+def _gauge_over_time(gauge: str) -> str:
+    """A gauge of each minute, the lines' queues added up; of a longer step the highest minute."""
+    return f"""SELECT $__timeInterval(at) AS time, line, max(now) AS contacts
+FROM (
+  SELECT at, {_LINE} AS line, sum({gauge}) AS now
+  FROM gauge_history
+  WHERE $__timeFilter(at) AND {_CHOSEN}
+  GROUP BY at, line
+)
+GROUP BY time, line
+ORDER BY time, line"""
+
+
+WAITING_OVER_TIME: Final = _gauge_over_time("waiting")
+BREACHED_OVER_TIME: Final = _gauge_over_time("breached")
+AWAITING_OVER_TIME: Final = _gauge_over_time("awaiting_reply")
+
+
 _TAG: Final = "if(known, tag, concat(tag, ' (not in the taxonomy)'))"
 
 TAGS: Final = f"""SELECT {_TAG} AS named, sum(n) AS "Contacts"

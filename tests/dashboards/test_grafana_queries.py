@@ -56,6 +56,7 @@ def fill(url: str, database: str, batch: Batch, now_ms: int) -> Filled:
     migrate(settings)
     keeper = ClickHouseKeeper(settings)
     keeper.write(batch)
+    keeper.note_gauges(now_ms - now_ms % PANE_MS - PANE_MS)
     keeper.close()
     reader = settings.model_copy(update={"clickhouse_url": url.replace("://", "://pulssi_reader@")})
     now = now_ms // 1_000

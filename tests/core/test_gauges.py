@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import pytest
 
+from schemas.calendars import Calendar, Hours, Span
+from schemas.policies import Policy, Rules
 from schemas.topics import Channel
 from tests.core.story import BEGIN, told
 
@@ -65,3 +69,80 @@ def test_open_and_waiting(says: str, channel: Channel, story: str, is_open: bool
     summary = told(channel, story).summary
     since = summary["waiting_since"]
     assert (summary["open"], None if since is None else (since - BEGIN) // 1000) == (is_open, waits_since), says
+
+
+#: Closed for eight minutes from the second minute of every story on.
+_BREAK: Final = Calendar("c", (Hours("UTC", ((Span(0, 15 * 60 + 9), Span(15 * 60 + 17, 1440)),) * 7),))
+_EVERY_METRIC: Final = Rules(
+    (
+        Policy("vip", "first_response", 30_000, 0.9, segment="vip"),
+        Policy("first", "first_response", 60_000, 0.8, warning_ms=20_000),
+        Policy("next", "next_response", 120_000, 0.8, warning_ms=120_000),
+        Policy("done", "resolution", 600_000, 0.8, warning_ms=540_000, calendar=_BREAK, clock="calendar"),
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("says", "story", "expected"),
+    [
+        (
+            "a contact without a response runs against two targets",
+            "5 started",
+            {"first_response": ("first", 5, 45, 65), "resolution": ("done", 5, 65, 605 + 480)},
+        ),
+        (
+            "a policy of its own that warns of nothing, in force with the last event",
+            "0 started\n5 queued queue=a segment=vip",
+            {"first_response": ("vip", 5, None, 35), "resolution": ("done", 0, 60, 600 + 480)},
+        ),
+        ("an answered one waits for its end", "0 started\n5 agent agent_id=ann", {"resolution": ("done", 0, 60, 1080)}),
+        (
+            "a customer who wrote again waits for the next reply, at risk at once where all of the time is a warning",
+            "0 started\n5 agent agent_id=ann\n9 customer\n20 customer",
+            {"next_response": ("next", 9, 9, 129), "resolution": ("done", 0, 60, 1080)},
+        ),
+        (
+            "a reopened one runs from there",
+            "0 started\n5 agent agent_id=ann\n9 resolved\n30 reopened",
+            {"resolution": ("done", 30, 90, 630 + 480)},
+        ),
+        ("a bot's runs against none", "0 started\n1 bot\n5 customer", {}),
+        (
+            "one that is handed off does",
+            "0 started\n1 bot\n700 handed_off",
+            {"first_response": ("first", 700, 740, 760)},
+        ),
+        ("an abandoned one against none", "0 started\n5 abandoned", {}),
+        ("nor one that is resolved", "0 started\n5 resolved", {}),
+        ("nor one that is discarded", "0 started\n5 contact.discarded reason=spam", {}),
+        ("nor one whose beginning nobody saw", "0 queued queue=a", {}),
+    ],
+)
+def test_deadlines(says: str, story: str, expected: dict[str, tuple[str, int, int | None, int]]) -> None:
+    """Each case says it. Seconds; a deadline begins one millisecond after the last instant that is within."""
+    found = {
+        metric: (policy, _second(since, 0), _second(warns_at, 1), _second(breached_at, 1))
+        for metric, policy, since, warns_at, breached_at in told("chat", story, _EVERY_METRIC).summary["deadlines"]
+    }
+    if "handed_off" in story:
+        assert found.pop("resolution", None) is not None
+    assert found == expected, says
+
+
+def _second(at: int | None, behind: int) -> float | None:
+    return None if at is None else (at - behind - BEGIN) / 1000
+
+
+def test_when_a_contact_becomes_stale() -> None:
+    """Its channel's horizon after its last event, as the rules have it."""
+    rules = Rules(horizons_ms={"chat": 7_000, "email": 1, "call": 2})
+    assert told("chat", "0 started\n5 customer", rules).summary["leaves_at"] == BEGIN + 12_000
+
+
+def test_who_began_it() -> None:
+    """A contact is inbound unless it is outbound or an agent or the system began it."""
+    assert told("chat", "0 started").summary["inbound"]
+    assert told("chat", "5 customer").summary["inbound"]
+    assert not told("chat", "0 started direction=outbound").summary["inbound"]
+    assert not told("chat", "0 started initiated_by=agent").summary["inbound"]

@@ -1,8 +1,9 @@
 """A contact's record in the journal: dense, because the record of every contact in hand stands in memory too.
 
 The first line is the `Summary`, its values in order, as JSON: gauges read no more. Behind it stands the rest, by
-Zstandard: a JSON array of the events (in the order of the fold), the rows and what is gone. Events and rows stand in
-columns, as there is no quicker way in and out: how many there are, then each field's values, or the one that all have.
+Zstandard: a JSON array of the events (in the order of the fold), the step that last changed each row, the rows, and
+what is gone. Events and rows stand in columns, as there is no quicker way in and out: how many there are, then each
+field's values, or the one that all have.
 
 What contacts have in common is in a dictionary (`contact_record.dictionary`, trained on simulated contacts by
 `python -m tests.bench.dictionary`), so that even a small record is mostly what is its own. Records cannot be read
@@ -121,8 +122,8 @@ def encode_contact(
 
 def pack(events: Sequence[EventFields], rows: Iterable[tuple[int, Sample]], gone: Sequence[Gone]) -> bytes:
     """Write what stands behind the summary, as it is before it is compressed."""
-    kept = [(step, *row) for step, row in rows]
-    return orjson.dumps([_columns(events), _columns(kept), gone])
+    kept = list(rows)
+    return orjson.dumps([_columns(events), [step for step, _ in kept], _columns([row for _, row in kept]), gone])
 
 
 def decode_summary(value: bytes) -> Summary:
@@ -133,14 +134,14 @@ def decode_summary(value: bytes) -> Summary:
 def decode_contact(value: bytes, after: int = -1) -> ContactRecord:
     """Read a contact's record without its events, and of its rows what changed after a step."""
     line, _, rest = value.partition(b"\n")
-    _, rows, gone = orjson.loads(_zstd().decompress(rest))
-    return ContactRecord(_summary(line), _rows(rows, after), _gone(gone, after))
+    _, steps, rows, gone = orjson.loads(_zstd().decompress(rest))
+    return ContactRecord(_summary(line), _rows(steps, rows, after), _gone(gone, after))
 
 
 def decode_state(value: bytes) -> State:
     """Read a contact's record without its summary."""
-    events, rows, gone = orjson.loads(_zstd().decompress(value[value.index(b"\n") + 1 :]))
-    return State(_lines(events), _rows(rows, -1), _gone(gone, -1))
+    events, steps, rows, gone = orjson.loads(_zstd().decompress(value[value.index(b"\n") + 1 :]))
+    return State(_lines(events), _rows(steps, rows, -1), _gone(gone, -1))
 
 
 _SUMMARY: Final = tuple(Summary.__annotations__)
@@ -167,13 +168,10 @@ def _lines(columns: list[Any]) -> Iterator[Any]:
     )
 
 
-def _rows(columns: list[Any], after: int) -> list[tuple[int, Sample]]:
-    many, steps = columns[0], columns[1] if columns[0] else []
-    if type(steps) is not list:
-        steps = [steps] * many
+def _rows(steps: list[int], columns: list[Any], after: int) -> list[tuple[int, Sample]]:
     if not any([step > after for step in steps]):  # noqa: C419 - faster for so few
         return []
-    rows = zip(steps, _lines([many, *columns[2:]]), strict=True)
+    rows = zip(steps, _lines(columns), strict=True)
     return [(step, _sample(Sample, row)) for step, row in rows if step > after]
 
 

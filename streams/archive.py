@@ -157,16 +157,18 @@ def _looking_up(contact_ids: Sequence[str]) -> Callable[[Client], dict[bytes, Ke
 def _past(client: Client, source: str, partition: int) -> Past:
     values: Mapping[str, Any] = {"topic": source, "partition": partition, "carried": CARRIED_MS}
     epoch = int(client.query(_PAST_EPOCH, parameters=dict(values)).result_rows[0][0])
-    channel = channel_of(source)
-    if not epoch or channel is None:
+    if not epoch:
         return Past(epoch, [], [], [])
+    lost = max(0, int(client.query(_LOST, parameters={**values, "epoch": epoch}).result_rows[0][0]))
+    channel = channel_of(source)
+    if channel is None:
+        return Past(epoch, [], [], [], lost)
 
     def ids(query: str) -> list[bytes]:
         rows = client.query(query, parameters={**values, "channel": channel}).result_rows
         return [row[0].encode() for row in rows]
 
-    seen = client.query(_LOST, parameters={**values, "epoch": epoch}).result_rows
-    return Past(epoch, ids(_ALL), ids(_OPEN), list(_carried(client, values)), max(0, int(seen[0][0])))
+    return Past(epoch, ids(_ALL), ids(_OPEN), list(_carried(client, values)), lost)
 
 
 def _carried(client: Client, values: Mapping[str, Any]) -> Iterator[tuple[bytes, bytes]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -33,12 +33,16 @@ class Scene:
 
 @dataclass(frozen=True)
 class Disturbance:
-    """Something that happens, `weight` slices long; `apache`: only a broker that remembers can do it."""
+    """Something that happens, `weight` slices long.
+
+    `apache`: only a broker that remembers can do it; `late`: in the second half, when there is much to be found again.
+    """
 
     name: str
     do: Callable[[Scene], None]
     weight: int = 1
     apache: bool = False
+    late: bool = False
 
 
 def _kill(scene: Scene) -> None:
@@ -108,12 +112,22 @@ def _topic_anew(scene: Scene) -> None:
     scene.feed.connect_anew()
 
 
+def ordered(disturbances: Sequence[Disturbance], draws: random.Random) -> list[Disturbance]:
+    """Put them in an order that is drawn."""
+    found = [each for each in disturbances if not each.late]
+    draws.shuffle(found)
+    for each in disturbances:
+        if each.late:
+            found.insert(draws.randint(len(found) // 2 + 1, len(found)), each)
+    return found
+
+
 KILLED: Final = Disturbance("worker killed", _kill)
 TOLD: Final = Disturbance("worker told to stop", _tell_to_stop)
 PAUSED: Final = Disturbance("worker paused past its session", _pause, weight=2)
 BROKER_KILLED: Final = Disturbance("broker killed and started again", _kill_broker, weight=2, apache=True)
-CLICKHOUSE_AWAY: Final = Disturbance("ClickHouse stopped for a while", _stop_clickhouse, weight=3)
-CLICKHOUSE_KILLED: Final = Disturbance("ClickHouse killed for a while", _kill_clickhouse, weight=3)
+CLICKHOUSE_AWAY: Final = Disturbance("ClickHouse stopped for a while", _stop_clickhouse, weight=3, late=True)
+CLICKHOUSE_KILLED: Final = Disturbance("ClickHouse killed for a while", _kill_clickhouse, weight=3, late=True)
 SINK_KILLED: Final = Disturbance("sink killed", _kill_sink)
 SINK_AWAY: Final = Disturbance("sink away past the horizons", _sink_away, weight=4)
 TOPIC_ANEW: Final = Disturbance("source topic made anew", _topic_anew, apache=True)

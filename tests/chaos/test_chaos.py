@@ -19,3 +19,4 @@ def test_no_number_differs(fresh_kafka: KafkaServer, tmp_path: Path) -> None:
     assert outcome.counted["contacts evicted, at least"] > 100
     assert outcome.counted["contacts revived, at least"] > 10
     assert outcome.counted["supplement rows in ClickHouse"] > 10
+    assert outcome.counted["contacts parked, at least"] > 0

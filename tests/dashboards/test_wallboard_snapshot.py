@@ -47,7 +47,7 @@ def said() -> dict[str, Any]:
                             channel="call",
                             queue="sales",
                             waiting_since=NOW - 40_000,
-                            deadlines=[due(NOW - 40_000, 20_000)],
+                            deadlines=[due(NOW - 40_000, 20_000), due(0, 1, metric="resolution")],
                         )
                     ),
                 ),
@@ -136,6 +136,9 @@ def test_the_gauges(said: dict[str, Any]) -> None:
         now = _group(said, *group)["now"]
         assert (now["waiting"], now["longest_wait_ms"], now["breached"], now["open"]) == (1, 40_000, 1, 1)
         assert now["oldest_waiting_since"] == NOW - 40_000
+        others = ("at_risk", "at_risk_next_response", "breached_next_response", "at_risk_resolution", "stale")
+        assert [now[name] for name in others] == [0] * 5
+        assert now["breached_resolution"] == 1
     everyone = _group(said, None, None)["now"]
     assert (everyone["open"], everyone["handling"], everyone["longest_awaiting_reply_ms"]) == (2, 1, 7_000)
 

@@ -40,6 +40,7 @@ class Program:
         self._left = marks
         #: Monotonic time at which it began; 0 before.
         self.began = 0.0
+        self._cpu = 0.0
         self.begun = threading.Event()
 
     def __enter__(self) -> Self:
@@ -67,7 +68,7 @@ class Program:
                 if self._left and self._mark.search(line):
                     self._left -= 1
                     if not self._left:
-                        self.began = time.monotonic()
+                        self.began, self._cpu = time.monotonic(), self._cpu_s()
                         self.begun.set()
                 log.write(line)
 
@@ -82,6 +83,17 @@ class Program:
     def _said(self) -> str:
         lines = self._log.read_text("utf-8", "replace").splitlines()[-_TAIL:]
         return "\n".join(lines)
+
+    def _cpu_s(self) -> float:
+        stat = Path(f"/proc/{self.process.pid}/stat")
+        if not stat.is_file():
+            return 0.0
+        fields = stat.read_text("ascii", "replace").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def spent_s(self) -> float:
+        """Tell what processor time it took since it began; 0 where the system does not tell."""
+        return self._cpu_s() - self._cpu
 
     def check(self) -> None:
         """Raise EndedError where it ended by itself."""

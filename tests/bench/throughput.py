@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from importlib.metadata import version as installed
 from typing import Final
 
+import click
+
 from schemas.settings import load as settings_of
 from streams.topics import migrate_topics
 from tests.bench import environments, job
@@ -39,7 +41,13 @@ def _rounds(names: Sequence[str], kind: str, events: int, rounds: int) -> Iterat
             settings = settings_of(server.settings_env())
             migrate_topics(settings)
             produce(settings, records)
-            yield {name: time_one(name, server, events, wanted) for name in (*names[turn:], *names[:turn])}
+            outcomes = {}
+            for name in (*names[turn:], *names[:turn]):
+                outcome = outcomes[name] = time_one(name, server, events, wanted)
+                rate = f"{outcome.rate:,.0f} events/s" if outcome.rate else "not measured"
+                rate += f", {outcome.efficiency:,.0f} by CPU second" if outcome.efficiency else ""
+                click.echo(f"round {number + 1}: {name}: {rate} {outcome.fault}".rstrip(), err=True)
+            yield outcomes
 
 
 def _ratio(outcomes: Sequence[dict[str, Outcome]], name: str, to: str) -> str:
@@ -60,6 +68,7 @@ def run(kind: str, events: int, rounds: int, names: Sequence[str]) -> Part:
         if each.name not in names:
             continue
         rates = [rate for outcome in outcomes if (rate := outcome[each.name].rate)]
+        by_cpu = [each_s for outcome in outcomes if (each_s := outcome[each.name].efficiency)]
         told = {fault.splitlines()[0]: None for outcome in outcomes if (fault := outcome[each.name].fault)}
         faults += [f"{each.title}: {fault}." for fault in told]
         rows.append(
@@ -67,12 +76,21 @@ def run(kind: str, events: int, rounds: int, names: Sequence[str]) -> Part:
                 _title(each),
                 each.keeps,
                 spread(rates) if rates else "not measured",
+                spread(by_cpu) if by_cpu else _NONE,
                 _ratio(outcomes, each.name, BASELINE),
                 _ratio(outcomes, OURS, each.name),
                 "right" if not told else "see below the table",
             )
         )
-    columns = ("one process", "what it keeps", "events/s", "to idiomatic Faust", "Pulssi to it", "totals")
+    columns = (
+        "one process",
+        "what it keeps",
+        "events/s",
+        "events/CPU s",
+        "to idiomatic Faust",
+        "Pulssi to it",
+        "totals",
+    )
     count = f"{rounds} rounds" if rounds > 1 else "1 round"
     where = measured(before, f"{kind.capitalize()} Kafka", f"{events:,} events", count)
     return Part(NAME, columns, rows, [where, *faults, f"`{COMMAND}`"])

@@ -78,10 +78,13 @@ def _its_own(policy: Policy, policies: Iterable[Policy]) -> str:
 
 
 def _breached(policy: Policy) -> str:
-    """Contacts that wait beyond their target now, where the gauges can tell them: they know channel and queue only."""
-    if policy.metric != "first_response" or policy.priority is not None or policy.segment is not None:
-        return "SELECT '' AS channel, '' AS queue, 0 AS breached WHERE 0"
-    return f"SELECT channel, queue, breached FROM gauges WHERE {_conditions(policy)}"
+    """Contacts that are beyond this policy's target now, as the gauges count them."""
+    metric = policy.metric
+    return (
+        f"SELECT channel, queue, count() AS breached FROM contacts WHERE {metric}_policy = {_quoted(policy.name)}"
+        f" AND {metric}_breached_at <= now64(3, 'UTC') AND leaves_at > now64(3, 'UTC') AND NOT discarded"
+        " GROUP BY channel, queue"
+    )
 
 
 def shortfall(policy: Policy, policies: Sequence[Policy]) -> str:

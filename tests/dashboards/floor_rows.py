@@ -148,7 +148,7 @@ def waiting(story: Story, now_ms: int, number: int, waits_ms: int) -> ContactRow
             "handling": 0,
             "handling_agents": [],
             "inbound": True,
-            "first_response_policy": "p",
+            "first_response_policy": {"call": "call-20s", "chat": "chat-60s", "email": "email-24h"}[story.channel],
             "first_response_warns_at": since + TARGET_MS[story.channel] * 3 // 4 + 1,
             "first_response_breached_at": since + TARGET_MS[story.channel] + 1,
             "next_response_policy": "",

@@ -170,6 +170,26 @@ def test_the_first_policy_that_applies_has_the_queue(filled: Filled) -> None:
     assert not ask(filled, shortfall(odd, policies))
 
 
+def test_who_is_late_counts_for_his_own_policy(clickhouse_server: ClickHouseServer) -> None:
+    """Also of a policy by priority, for a next response: whoever another policy holds, and who is stale, does not."""
+    now_ms = time.time_ns() // 1_000_000
+    own = Policy("urgent", "next_response", 60_000, 0.9, channel="chat", priority="urgent")
+    story = Story("chat", "support", 1)
+    late = [
+        waiting(story, now_ms, number, 300_000)._replace(
+            next_response_policy="urgent" if number < LEAST_VOLUME + 1 else "another",
+            next_response_breached_at=now_ms - 1_000,
+        )
+        for number in range(2 * LEAST_VOLUME)
+    ]
+    late[0] = late[0]._replace(leaves_at=now_ms - 1)
+    pane = answered(story, now_ms // PANE_MS * PANE_MS - PANE_MS, [1_000] * LEAST_VOLUME)
+    batch = Batch(panes=[pane._replace(sample="next_response", priority="urgent")], contacts=late)
+    filled = fill(clickhouse_server.url, "grafana_late", batch, now_ms)
+    (row,) = ask(filled, shortfall(own, (own, *DEFAULT_POLICIES)))
+    assert row["shortfall"] == pytest.approx(100 * (0.9 - 0.5))
+
+
 @pytest.mark.parametrize("metric", ["next_response", "resolution"])
 def test_policies_of_other_metrics_are_rules_too(filled: Filled, metric: str) -> None:
     """A policy for a next response or a resolution, by priority, is a question that ClickHouse takes."""

@@ -19,6 +19,8 @@ import clickhouse_connect
 import orjson
 import pytest
 
+from deploy.embedded.parts import PORTED
+from deploy.embedded.ports import any_free, is_free
 from streams.sources.simulator import Plan, simulate
 from tests.deploy.program import await_gone
 from tests.fixtures.stack import ENDS_WITHIN_S, Stack
@@ -43,6 +45,13 @@ def _made(seed: int) -> list[Event]:
     return [orjson.loads(each.value) for each in itertools.islice(simulate(Plan(began, RATE, seed)), EVENTS)]
 
 
+def _free_in_a_row() -> int:
+    while True:
+        base = any_free("127.0.0.1")
+        if all(is_free("127.0.0.1", base + place) for place in range(len(PORTED))):
+            return base
+
+
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[tuple[Stack, Callable[[], None]]]:
     """Give a stack whose day began hours ago, and how to start it."""
@@ -51,7 +60,12 @@ def stack(tmp_path: Path) -> Iterator[tuple[Stack, Callable[[], None]]]:
     config.mkdir()
     (config / "centre.toml").write_text(f'time_zone = "Etc/GMT{-east:+d}"\n')
     stack = Stack(tmp_path / "data")
-    yield stack, lambda: (stack.pulssi("up", "--detach", "--config", str(config)), None)[1]
+    ports = ("--port-base", str(_free_in_a_row()))  # other stacks may start on this machine now
+
+    def up() -> None:
+        stack.pulssi("up", "--detach", "--config", str(config), *ports)
+
+    yield stack, up
     stack.pulssi("down")
 
 

@@ -31,9 +31,9 @@ from schemas.topics import channel_of
 from streams.core.agents import Agents
 from streams.core.contact import EMPTY, advance, restored
 from streams.core.contact import decode as decode_contact
-from streams.core.event import Event, event_of, merge
+from streams.core.event import Event, merge
 from streams.core.panes import Panes
-from streams.decode import BadRecord, decode
+from streams.decode import BadRecord, read_event
 from streams.evicted import Evicted
 from streams.journal.assembly import Step
 from streams.past import Kept, Past
@@ -46,7 +46,7 @@ from streams.steps import DeadLetter, Output, Record, Written, hash_of
 STEP_BYTES: Final = {"embedded": 6 * 1024 * 1024, "apache": 48 * 1024 * 1024}
 
 #: A new event's share of its contact's record and panes, as a multiple of its own size, and a contact's fixed part.
-_GROWTH: Final = 6
+_GROWTH: Final = 3
 _FIXED_BYTES: Final = 1_000
 
 #: How often contacts are looked at for their age, by how many times within a horizon of the partition's clock.
@@ -220,7 +220,7 @@ class Partition:
         arrived: dict[bytes, list[Event]] = {}
         for record in records:
             try:
-                event = decode(self.source, record.key, record.value)
+                event = read_event(self.source, record.key, record.value)
             except BadRecord as bad:
                 dead.append(DeadLetter(record, bad.code, bad.reason))
                 continue
@@ -230,8 +230,8 @@ class Partition:
                     strays.append(record)
                     continue
                 arrived[key] = []
-            clock = max(clock, min(event.occurred_at, record.timestamp))
-            arrived[key].append(event_of(event))
+            clock = max(clock, min(event.at, record.timestamp))
+            arrived[key].append(event)
         self._run.take(len(records), len(dead), self.rules.bad_record_share, self._where(dead))
         if self._channel is None:
             written = self.agents.fold(arrived, clock)

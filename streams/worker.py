@@ -45,7 +45,7 @@ REBALANCE_TIMEOUT_S: Final = 3.0
 REQUEST_TIMEOUT_S: Final = 660.0
 
 #: New objects between two looks of the garbage collector: a step makes many, and none of them in cycles.
-GC_THRESHOLD: Final = 200_000
+GC_THRESHOLD: Final = 50_000
 
 #: How long stopping may take before the process ends instead.
 STOP_WITHIN_S: Final = 20.0

@@ -39,6 +39,7 @@ def _several(allowed: tuple[str, ...]) -> Callable[[click.Context, click.Paramet
 )
 @click.option("--events", default=100_000, show_default=True, help="For throughput and workers.")
 @click.option("--rounds", default=3, show_default=True, help="For all but memory and delay.")
+@click.option("--journal", default=20_000, show_default=True, help="For recovery: contacts in the journal.")
 @click.option("--contacts", default=100_000, show_default=True, help="For memory.")
 @click.option("--seconds", default=30, show_default=True, help="For delay.")
 @click.option("--rate", default=5_000, show_default=True, help="For delay: events a second.")
@@ -51,6 +52,7 @@ def main(
     events: int,
     rounds: int,
     contacts: int,
+    journal: int,
     seconds: int,
     rate: int,
     kafka: str,
@@ -64,7 +66,7 @@ def main(
     parts: dict[str, Callable[[], Part]] = {
         throughput.NAME: lambda: throughput.run(kafka, events, rounds, names),
         workers.NAME: lambda: workers.run(events, rounds),
-        recovery.NAME: lambda: recovery.run(rounds),
+        recovery.NAME: lambda: recovery.run(journal, rounds),
         memory.NAME: lambda: memory.run(contacts),
         delay.NAME: lambda: delay.run(kafka, rate, seconds),
     }

@@ -21,12 +21,11 @@ from streams.partition import STEP_BYTES
 from streams.topics import migrate_topics
 from tests.bench.contest import TOPIC
 from tests.bench.events import EVENTS_A_CHAT, write_chats
-from tests.bench.report import Part, load, measured, spread
+from tests.bench.report import Part, load, measured, spread, times
 from tests.bench.servers import broker, produce, records_of
 
 NAME: Final = "recovery"
 COMMAND: Final = "make bench ARGS='--only recovery'"
-CONTACTS: Final = 20_000
 BATCH: Final = 16_000
 
 
@@ -48,27 +47,29 @@ async def _write(settings: Settings, events: int) -> None:
         await writer.stop()
 
 
-async def _opened(settings: Settings) -> float:
+async def _opened(settings: Settings, contacts: int) -> float:
     """Open once; give contacts a second."""
     began = time.monotonic()
     partition, writer = await open_partition(settings, Rules(), TOPIC, 0, NoArchive())
     took = time.monotonic() - began
     await writer.stop()
-    if len(partition.contacts) != CONTACTS:
-        raise RuntimeError(f"{len(partition.contacts)} of {CONTACTS} contacts came back")
-    return CONTACTS / took
+    if len(partition.contacts) != contacts:
+        raise RuntimeError(f"{len(partition.contacts)} of {contacts} contacts came back")
+    return contacts / took
 
 
-def run(rounds: int) -> Part:
+def run(contacts: int, rounds: int) -> Part:
     """Write a journal, and open it several times."""
     before = load()
-    records = records_of(write_chats(CONTACTS * EVENTS_A_CHAT))
+    records = records_of(write_chats(contacts * EVENTS_A_CHAT))
     with broker("apache") as server:
         settings = settings_of({**server.settings_env(), "PULSSI_PARTITIONS": "1"})
         migrate_topics(settings)
         produce(settings, records)
         asyncio.run(_write(settings, len(records)))
-        speeds = [asyncio.run(_opened(settings)) for _ in range(rounds)]
-    where = measured(before, "Apache Kafka on the same cores", f"one partition, {CONTACTS:,} contacts of ten events")
+        speeds = [asyncio.run(_opened(settings, contacts)) for _ in range(rounds)]
+    where = measured(
+        before, "Apache Kafka on the same cores", f"one partition, {contacts:,} contacts of ten events", times(rounds)
+    )
     rows = [("state recovery, opening included", f"{spread(speeds)} contacts/s")]
     return Part(NAME, ("", "figure"), rows, [where, f"`{COMMAND}`"])

@@ -45,6 +45,11 @@ def machine() -> str:
     return f"{os.cpu_count()} cores ({processor}), Python {platform.python_version()}"
 
 
+def times(rounds: int) -> str:
+    """Say how often it was measured."""
+    return "1 round" if rounds == 1 else f"{rounds} rounds"
+
+
 def load() -> float:
     """Give the load average of the last minute: what else ran, before we begin."""
     return os.getloadavg()[0]

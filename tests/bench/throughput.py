@@ -16,7 +16,7 @@ from streams.topics import migrate_topics
 from tests.bench import environments, job
 from tests.bench.contest import CONTESTANTS, Contestant, Outcome, time_one
 from tests.bench.events import write_chats
-from tests.bench.report import Part, load, measured, spread
+from tests.bench.report import Part, load, measured, spread, times
 from tests.bench.servers import broker, produce, records_of
 
 NAME: Final = "throughput"
@@ -91,6 +91,5 @@ def run(kind: str, events: int, rounds: int, names: Sequence[str]) -> Part:
         "Pulssi to it",
         "totals",
     )
-    count = f"{rounds} rounds" if rounds > 1 else "1 round"
-    where = measured(before, f"{kind.capitalize()} Kafka", f"{events:,} events", count)
+    where = measured(before, f"{kind.capitalize()} Kafka", f"{events:,} events", times(rounds))
     return Part(NAME, columns, rows, [where, *faults, f"`{COMMAND}`"])

@@ -21,7 +21,7 @@ from streams.topics import migrate_topics
 from tests.bench.contest import STARTS_WITHIN_S, TOPIC
 from tests.bench.events import EVENTS_A_CHAT, write_chats
 from tests.bench.program import EndedError, Program
-from tests.bench.report import Part, load, measured, spread
+from tests.bench.report import Part, load, measured, spread, times
 from tests.bench.results import JournalReading, Watch
 from tests.bench.servers import broker, produce, records_of
 from tests.kafka.server import KafkaServer
@@ -93,5 +93,5 @@ def run(events: int, rounds: int) -> Part:
     rows = [("one worker", spread(ones) if ones else "not measured", "1")]
     ratios = [two / one for one, two in zip(ones, twos, strict=True)]
     rows.append(("two workers", *((spread(twos), spread(ratios, "{:.2f}")) if ones else ("not measured", ""))))
-    where = measured(before, "Apache Kafka on the same cores", f"{events:,} events", f"{rounds} rounds")
+    where = measured(before, "Apache Kafka on the same cores", f"{events:,} events", times(rounds))
     return Part(NAME, ("", "events/s", "to one worker"), rows, [where, *faults, f"`{COMMAND}`"])

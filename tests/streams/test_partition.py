@@ -115,7 +115,7 @@ def test_a_bad_record_is_a_dead_letter_and_the_rest_counts() -> None:
 
 def test_a_step_is_cut_before_it_grows_too_large() -> None:
     """With a small limit a batch becomes several steps, each with its own head, none of them empty."""
-    outputs = list(opened().steps(records(), limit=20_000))
+    outputs = list(opened().steps(records(), limit=10_000))
     heads = [output.head for output in outputs]
     assert len(outputs) > 3
     assert [head.step for head in heads] == list(range(1, len(outputs) + 1))

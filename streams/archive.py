@@ -178,22 +178,3 @@ def _carried(client: Client, values: Mapping[str, Any]) -> Iterator[tuple[bytes,
         yield encode_pane_key(PaneKey._make(row[:of])), encode_pane(row[of:])
     for epoch, start, queue, tag, n, known in client.query(_TAG_PANES, parameters=dict(values)).result_rows:
         yield encode_tag_pane_key(TagPaneKey(epoch, start, queue, tag)), encode_pane(TagPane(n, known))
-
-
-class NoArchive:
-    """For a worker beside which no ClickHouse ever was: nothing is kept, and nothing is ever evicted."""
-
-    async def past(self, source: str, partition: int) -> Past:
-        """No epoch has ended."""
-        del source, partition
-        return Past(0, [], [], [])
-
-    async def passed(self, source: str, partition: int, epoch: int) -> int:
-        """No step was ever written."""
-        del source, partition, epoch
-        return -1
-
-    async def contacts(self, contact_ids: Collection[bytes]) -> dict[bytes, Kept]:
-        """Nothing is known."""
-        del contact_ids
-        return {}

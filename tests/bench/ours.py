@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from schemas.settings import load
-from streams.archive import NoArchive
 from streams.partition import STEP_BYTES, Partition
 from streams.steps import Output, Record
 from streams.worker import serve
 from tests.bench import job
+from tests.streams.no_archive import NoArchive
 
 _STEPS: Final = Partition.steps
 

@@ -15,7 +15,6 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from schemas.policies import Rules
 from schemas.settings import Settings
 from schemas.settings import load as settings_of
-from streams.archive import NoArchive
 from streams.opening import open_partition
 from streams.partition import STEP_BYTES
 from streams.topics import migrate_topics
@@ -23,6 +22,7 @@ from tests.bench.contest import TOPIC
 from tests.bench.events import EVENTS_A_CHAT, write_chats
 from tests.bench.report import Part, load, measured, spread, times
 from tests.bench.servers import broker, produce, records_of
+from tests.streams.no_archive import NoArchive
 
 NAME: Final = "recovery"
 COMMAND: Final = "make bench ARGS='--only recovery'"

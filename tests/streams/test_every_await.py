@@ -22,12 +22,12 @@ from schemas.journal import encode_pane, encode_pane_key
 from schemas.panes import PaneKey
 from schemas.policies import Rules
 from schemas.settings import Settings, load
-from streams.archive import NoArchive
 from streams.opening import open_partition
 from streams.partitions import Partitions
 from streams.topics import migrate_topics
 from tests.bench.events import write_chats
 from tests.kafka.server import KafkaServer
+from tests.streams.no_archive import NoArchive
 from tests.streams.records import Record, pane_totals
 from tests.streams.world import expected
 

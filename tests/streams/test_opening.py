@@ -9,12 +9,12 @@ import pytest
 from schemas.journal import CONTACT, HEAD_KEY, Head, encode_head
 from schemas.policies import Rules
 from schemas.settings import Settings, load
-from streams.archive import NoArchive
 from streams.journal.writing import Writer
 from streams.opening import open_partition
 from streams.steps import Output
 from streams.topics import migrate_topics
 from tests.kafka.server import KafkaServer
+from tests.streams.no_archive import NoArchive
 
 SOURCE: Final = "contacts.chat"
 

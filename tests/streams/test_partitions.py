@@ -10,13 +10,13 @@ from aiokafka.errors import KafkaError
 
 from schemas.policies import Rules
 from schemas.settings import load
-from streams.archive import NoArchive
 from streams.journal.writing import StepTooLargeError
 from streams.partition import Partition
 from streams.partitions import Partitions
 from streams.sightings import Sighting
 from streams.steps import Output
 from tests.bench.events import write_chats
+from tests.streams.no_archive import NoArchive
 from tests.streams.records import Record
 
 PLACE: Final = ("contacts.chat", 0)

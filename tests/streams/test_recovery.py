@@ -10,7 +10,6 @@ import pytest
 
 from schemas.policies import Rules
 from schemas.settings import Settings, load
-from streams.archive import NoArchive
 from streams.journal.assembly import Step
 from streams.journal.writing import Writer
 from streams.opening import open_partition
@@ -19,6 +18,7 @@ from streams.recovery import Left
 from streams.topics import migrate_topics
 from tests.bench.events import write_chats
 from tests.kafka.server import KafkaServer
+from tests.streams.no_archive import NoArchive
 from tests.streams.records import Record
 
 SOURCE: Final = "contacts.chat"

@@ -7,8 +7,8 @@ import logging
 import signal
 
 from schemas.settings import load
-from streams.archive import NoArchive
 from streams.worker import serve
+from tests.streams.no_archive import NoArchive
 
 
 async def _main() -> int:

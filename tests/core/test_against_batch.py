@@ -66,7 +66,7 @@ FIELDS: Final[dict[str, dict[str, st.SearchStrategy[Any]]]] = {
     "contact.rated": {"score": st.sampled_from([1, 2, 3, 4]), "scale_max": st.just(4)},
     "contact.unheard_of": {"queue": st.just("nowhere")},
 }
-EXTRAS: Final = ({"queue": "red"}, {"team": "north"}, {"agent_id": "bo"}, {"segment": "vip"})
+EXTRAS: Final = ({"queue": "red"}, {"team": "north"}, {"agent_id": "bo"}, {"segment": "vip"}, {"language": "fi"})
 RARE: Final[dict[str, dict[str, st.SearchStrategy[Any]]]] = {
     "contact.discarded": {"reason": st.just("spam")},
     "event.voided": {"voids": st.integers(0, 24).map(str)},
@@ -131,7 +131,8 @@ def key_of(row: Any) -> tuple[Any, ...]:  # noqa: ANN401 - rows of either side, 
     short = row.within is not None and bool(row.short)  # the batch tells it only beside a target
     told = (row.sample, row.at, row.queue, row.priority, row.value_ms, row.business_ms, row.value)
     held = (row.policy, row.target_ms, row.within, short, row.satisfied, row.in_hours)
-    return (*told, *held, row.tag, row.outcome, row.active_ms, row.instance)
+    by = (row.team, row.segment, row.language, row.agent_id, row.partial, row.caused_by)
+    return (*told, *held, *by, row.tag, row.outcome, row.active_ms, row.instance)
 
 
 def told(row: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tests.oracle.centre import Table, ms
-from tests.oracle.contacts import Contact
+from tests.oracle.contacts import Contact, is_human_reply
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,30 @@ class Row:
     in_hours: bool | None = None
     policy: str = ""
     target_ms: int | None = None
+    team: str = ""
+    segment: str = ""
+    language: str = ""
+    agent_id: str = ""
+    partial: bool = False
+    caused_by: str = ""
+
+
+def agent_of(contact: Contact, position: int) -> str:
+    """Name the agent in force: the event's own, else the last who connected or replied."""
+    named = contact.events[position]["agent_id"]
+    if named is not None:
+        return str(named)
+    return who_acted_last(contact, position) or ""
+
+
+def who_acted_last(contact: Contact, before: int) -> str | None:
+    """Name the agent who connected or replied last."""
+    acted = [
+        event["agent_id"]
+        for event in contact.events[:before]
+        if event["agent_id"] is not None and (event["type"] == "contact.connected" or is_human_reply(event))
+    ]
+    return acted[-1] if acted else None
 
 
 def policy_of(contact: Contact, metric: str, position: int) -> Table | None:
@@ -55,6 +79,7 @@ def row(
     *,
     queue: str | None = None,
     priority: str | None = None,
+    agent: str | None = None,
     during: Sequence[tuple[int, int]] | None = None,
     value: int | None = None,
     metric: str | None = None,
@@ -65,7 +90,7 @@ def row(
     active_ms: int | None = None,
     instance: int | None = None,
 ) -> Row:
-    """Make a row at the event at `position`, with the queue and priority in force there unless told otherwise.
+    """Make a row at the event at `position`, with the dimensions in force there unless told otherwise.
 
     `during` is what a duration is made of, from when to when each; it is held against the policy of a `metric`.
     """
@@ -101,4 +126,10 @@ def row(
         None if calendar is None else centre.is_open(calendar, at),
         "" if policy is None else policy["name"],
         None if policy is None else ms(policy["target"]),
+        contact.in_force(position, "team", ""),
+        contact.in_force(position, "segment", ""),
+        contact.in_force(position, "language", ""),
+        agent_of(contact, position) if agent is None else agent,
+        contact.partial,
+        contact.events[position]["event_id"],
     )

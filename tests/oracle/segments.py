@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tests.oracle.contacts import Contact, is_human_reply
-from tests.oracle.rows import Row, row
+from tests.oracle.contacts import Contact
+from tests.oracle.rows import Row, row, who_acted_last
 
 
 @dataclass(frozen=True)
@@ -28,22 +28,12 @@ class Segment:
 def _is_of(agent: str, contact: Contact, position: int) -> bool:
     event = contact.events[position]
     if event["type"] == "contact.transferred" and event["agent_id"] is None:
-        return agent == _who_acted_last(contact, position)
+        return agent == who_acted_last(contact, position)
     if event["type"] == "contact.resolved":
         return True
     if event["type"] == "contact.disconnected" and event["agent_id"] is None:
         return True
     return bool(event["agent_id"] == agent)
-
-
-def _who_acted_last(contact: Contact, before: int) -> str | None:
-    """Name the agent who connected or replied last."""
-    acted = [
-        event["agent_id"]
-        for event in contact.events[:before]
-        if event["agent_id"] is not None and (event["type"] == "contact.connected" or is_human_reply(event))
-    ]
-    return acted[-1] if acted else None
 
 
 def segments(contact: Contact) -> list[Segment]:
@@ -100,5 +90,6 @@ def rows(contact: Contact) -> Iterator[Row]:
                 closed,
                 queue=contact.queue(segment.opened),
                 priority=contact.priority(segment.opened),
+                agent=segment.agent,
                 during=during,
             )

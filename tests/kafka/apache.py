@@ -1,4 +1,4 @@
-"""Apache Kafka, one KRaft node, as a server of the tests: what users run."""
+"""Apache Kafka, one KRaft node, as a server of the tests: what users run; several make a cluster (`cluster.py`)."""
 
 from __future__ import annotations
 
@@ -26,11 +26,14 @@ class ApacheKafka:
 
     kind: Kind = "apache"
 
-    def __init__(self, folder: Path) -> None:
+    #: What Java is told: a limit for the heap, and the collector that takes least.
+    java_options: tuple[str, ...] = ("-Xmx512m", "-XX:+UseSerialGC")
+
+    def __init__(self, folder: Path, but: set[int] | None = None) -> None:
         self.application = new_application()
         self._folder = folder
-        self._port = any_free(HOST)
-        self._controller = any_free(HOST, but={self._port})
+        self._port = any_free(HOST, but=but or set())
+        self._controller = any_free(HOST, but={self._port, *(but or set())})
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -51,26 +54,31 @@ class ApacheKafka:
     def _java(self, *arguments: str) -> list[str]:
         return [
             "java",
-            "-Xmx512m",
-            "-XX:+UseSerialGC",
+            *self.java_options,
             f"-Dlog4j2.configurationFile={HERE / 'log4j2.xml'}",
             "-cp",
             class_path(),
             *arguments,
         ]
 
-    def _format(self) -> Path:
-        properties = self._folder / "server.properties"
-        if properties.is_file():
-            return properties
-        self._folder.mkdir(parents=True, exist_ok=True)
-        ours = {
+    def _own(self) -> dict[str, str]:
+        """Give the settings that no other node has; of one name the last that is written holds."""
+        return {
             "listeners": f"PLAINTEXT://{self.bootstrap},CONTROLLER://{HOST}:{self._controller}",
             "advertised.listeners": f"PLAINTEXT://{self.bootstrap}",
             "controller.quorum.voters": f"1@{HOST}:{self._controller}",
             "log.dirs": str(self._folder / "logs"),
         }
-        lines = [(HERE / "server.properties").read_text(encoding="utf-8"), *(f"{k}={v}\n" for k, v in ours.items())]
+
+    def _format(self) -> Path:
+        properties = self._folder / "server.properties"
+        if properties.is_file():
+            return properties
+        self._folder.mkdir(parents=True, exist_ok=True)
+        lines = [
+            (HERE / "server.properties").read_text(encoding="utf-8"),
+            *(f"{name}={value}\n" for name, value in self._own().items()),
+        ]
         properties.write_text("".join(lines), encoding="utf-8")
         tool = ("kafka.tools.StorageTool", "format", "--cluster-id", CLUSTER, "--config", str(properties))
         subprocess.run(self._java(*tool), check=True, stdout=subprocess.DEVNULL, timeout=READY_WITHIN_S)
@@ -78,6 +86,11 @@ class ApacheKafka:
 
     def start(self) -> None:
         """Start it, formatting its folder the first time, and return when it answers."""
+        self.launch()
+        self.await_answer()
+
+    def launch(self) -> None:
+        """Start it, formatting its folder the first time; nothing where it runs."""
         if self._process is not None and self._process.poll() is None:
             return
         properties = self._format()
@@ -91,10 +104,13 @@ class ApacheKafka:
                 start_new_session=True,
                 preexec_fn=die_with_parent,
             )
+
+    def await_answer(self) -> None:
+        """Return when it answers."""
         for _ in range(READY_WITHIN_S):
             if answers(self.bootstrap, wait_s=1.0):
                 return
-            if self._process.poll() is not None:
+            if self._process is None or self._process.poll() is not None:
                 break
         self.kill()
         raise AssertionError(f"Apache Kafka did not start:\n{self.log.read_text(errors='replace')[-4000:]}")

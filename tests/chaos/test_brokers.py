@@ -1,0 +1,77 @@
+"""Three brokers, of which one after the other goes while events flow: nothing is lost and nothing counts twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from schemas.topics import CONTACTS, journal_of
+from streams.topics import wanted
+from tests.chaos.feed import Feed
+from tests.chaos.installation import Installation
+from tests.chaos.records import MINUTE_MS, arriving, simulated
+from tests.chaos.verdict import dead_letter_faults, differences
+from tests.kafka.cluster import NODES, ApacheCluster, Node
+from tests.oracle.centre import Centre
+
+EVENTS: Final = 8_000
+PER_SECOND: Final = 600.0
+SEED: Final = 11
+JOURNAL: Final = journal_of(CONTACTS["chat"])
+
+
+def check_copies(cluster: ApacheCluster, here: Installation) -> None:
+    """Every topic is on every node."""
+    for topic in wanted(here.settings):
+        assert topic.config["min.insync.replicas"] == "2"
+        assert {len(each["replica_nodes"]) for each in cluster.partitions(topic.name)} == {NODES}, topic.name
+
+
+@pytest.mark.slow
+@pytest.mark.apache
+def test_a_broker_killed_and_another_stopped(kafka_cluster: ApacheCluster, tmp_path: Path) -> None:
+    """The leader of a journal is killed, comes back, and another one is stopped: no number differs from the batch."""
+    events = simulated(EVENTS, rate=4.0, seed=SEED)
+    records = arriving(events, SEED, late_ms=40 * MINUTE_MS)
+    ended: list[Node] = []
+
+    def end(how: Callable[[Node], None]) -> None:
+        leader = kafka_cluster.leader(JOURNAL, 0)
+        assert leader not in ended
+        how(leader)
+        ended.append(leader)
+
+    with Installation(kafka_cluster, tmp_path / "pulssi", workers=2, centre="") as here:
+        check_copies(kafka_cluster, here)
+        feed = Feed(here.settings, records, PER_SECOND)
+        here.await_ready(*here.workers)
+        feed.start()
+
+        def flow(share: float) -> None:
+            feed.allow(int(share * len(records)))
+            feed.until(int(share * len(records)))
+            here.check()
+
+        try:
+            flow(0.2)
+            feed.allow(int(0.5 * len(records)))
+            end(Node.kill)
+            flow(0.5)
+            ended[0].start()
+            kafka_cluster.await_in_sync()
+            flow(0.7)
+            feed.allow(len(records))
+            end(Node.stop)
+            flow(1.0)
+            feed.flush()
+            here.pulssi("drain", "--timeout", "120", within_s=150)
+        finally:
+            feed.stop()
+        assert len(ended) == 2
+        assert differences(here, events, Centre()) == {}
+        repeated, wrong = dead_letter_faults(here, feed)
+        assert (repeated, wrong) == (0, [])
+        assert {status for part in (*here.workers, here.sink) for status in part.ended} == set()

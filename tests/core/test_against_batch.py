@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import random
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
@@ -21,56 +20,10 @@ from streams.core.event import event_of
 from streams.decode import decode
 from streams.partition import Partition
 from tests.core import configured as centre_with_much
+from tests.core.plots import contacts
 from tests.oracle.batch import added_up, contact_rows, in_business_time, samples
 from tests.oracle.centre import DEFAULTS, Centre
 from tests.streams.records import Record, business_totals, pane_totals
-
-#: 2026-03-02T08:00:00Z, and 2026-03-28T08:00:00Z, a day before clocks are put forward in Europe.
-BEGIN_MS: Final = (1_772_438_400_000, 1_774_684_800_000)
-AGENTS: Final = ("ann", "bo")
-QUEUES: Final = ("red", "blue")
-
-#: Types and the fields each may have; drawn at random, so that most contacts make little sense.
-FIELDS: Final[dict[str, dict[str, st.SearchStrategy[Any]]]] = {
-    "contact.started": {
-        "direction": st.sampled_from(["inbound", "inbound", "outbound"]),
-        "initiated_by": st.sampled_from(["customer", "customer", "agent", "system"]),
-    },
-    "contact.queued": {"queue": st.sampled_from(QUEUES)},
-    "contact.handed_off": {},
-    "contact.connected": {"agent_id": st.sampled_from(AGENTS)},
-    "contact.held": {"agent_id": st.sampled_from(AGENTS)},
-    "contact.resumed": {"agent_id": st.sampled_from(AGENTS)},
-    "contact.transferred": {
-        "agent_id": st.sampled_from([None, *AGENTS]),
-        "queue": st.sampled_from([None, *QUEUES]),
-    },
-    "contact.disconnected": {"agent_id": st.sampled_from([None, *AGENTS])},
-    "contact.wrapped": {"agent_id": st.sampled_from(AGENTS)},
-    "contact.abandoned": {},
-    "message.sent": {
-        "author": st.sampled_from(["customer", "customer", "agent", "agent", "bot", "system"]),
-        "agent_id": st.sampled_from([None, *AGENTS]),
-        "public": st.sampled_from([None, True, True, False]),
-        "automatic": st.sampled_from([None, False, False, True]),
-    },
-    "contact.tagged": {"tags": st.lists(st.sampled_from(["Fire", "fire ", "ice", "ﬁn"]), min_size=1, max_size=3)},
-    "contact.untagged": {"tags": st.lists(st.sampled_from(["FIRE", "ice"]), min_size=1, max_size=2)},
-    "contact.prioritised": {"priority": st.sampled_from(["low", "urgent"])},
-    "contact.resolved": {},
-    "contact.reopened": {},
-    "contact.paused": {},
-    "contact.unpaused": {},
-    "contact.missed": {"agent_id": st.sampled_from(AGENTS)},
-    "contact.evaluated": {"score": st.sampled_from([1, 2, 2.5, 3]), "scale_max": st.just(3)},
-    "contact.rated": {"score": st.sampled_from([1, 2, 3, 4]), "scale_max": st.just(4)},
-    "contact.unheard_of": {"queue": st.just("nowhere")},
-}
-EXTRAS: Final = ({"queue": "red"}, {"team": "north"}, {"agent_id": "bo"}, {"segment": "vip"}, {"language": "fi"})
-RARE: Final[dict[str, dict[str, st.SearchStrategy[Any]]]] = {
-    "contact.discarded": {"reason": st.just("spam")},
-    "event.voided": {"voids": st.integers(0, 24).map(str)},
-}
 
 
 class Centres(dict[str, tuple[Rules, Centre]]):
@@ -87,43 +40,6 @@ def centres(tmp_path_factory: pytest.TempPathFactory) -> Centres:
         nothing=(Rules(), DEFAULTS),
         much=(centre_with_much.rules(tmp_path_factory.mktemp("configured")), centre_with_much.CENTRE),
     )
-
-
-def at(begin_ms: int, offset_ms: int) -> str:
-    """Write a time so long after the beginning."""
-    moment = datetime.fromtimestamp((begin_ms + offset_ms) / 1000, UTC)
-    return moment.isoformat(timespec="milliseconds")
-
-
-@st.composite
-def contacts(draw: st.DrawFn) -> list[dict[str, Any]]:
-    """Draw one contact's events, in no order, some of them twice, sometimes with other contents under the same id."""
-    channel = draw(st.sampled_from(["chat", "email", "call"]))
-    begin = draw(st.sampled_from(BEGIN_MS))
-    kinds = draw(st.lists(st.sampled_from(sorted(FIELDS)), max_size=14))
-    if draw(st.booleans()):
-        kinds.insert(0, "contact.started")
-    if draw(st.integers(0, 9)) == 0:
-        kinds.append(draw(st.sampled_from(sorted(RARE))))
-    events = []
-    for number, kind in enumerate(kinds):
-        fields = {name: draw(values) for name, values in {**FIELDS, **RARE}[kind].items()}
-        extra = draw(st.sampled_from([{}, {}, {}, *EXTRAS]))
-        events.append(
-            {
-                "event_id": str(number),
-                "type": kind,
-                "contact_id": f"{channel}-1",
-                "channel": channel,
-                "occurred_at": at(begin, draw(st.sampled_from([0, 1, 2, 30_000, 60_000, 90_000, 200_000, 90_000_000]))),
-                "seq": draw(st.integers(0, 1)),
-                "source": "test",
-                **{name: value for name, value in {**extra, **fields}.items() if value is not None},
-            }
-        )
-    again = draw(st.lists(st.sampled_from(events), max_size=3)) if events else []
-    changed = [{**event, "seq": 1 - event["seq"]} if draw(st.booleans()) else event for event in again]
-    return draw(st.permutations([*events, *changed]))
 
 
 def key_of(row: Any) -> tuple[Any, ...]:  # noqa: ANN401 - rows of either side, alike in these fields

@@ -12,7 +12,7 @@ from schemas.policies import Rules
 from sinks.archive import event_rows, rows_of_contact
 from sinks.rows import first_wins
 from streams.partition import Partition
-from tests.core.test_against_batch import contacts
+from tests.core.plots import contacts
 from tests.streams.records import Record as Source
 
 

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.policies import Rules
-from tests.core.test_against_batch import contacts, key_of, told
+from tests.core.plots import contacts
+from tests.core.test_against_batch import key_of, told
 from tests.oracle.batch import samples
 from tests.streams.world import World, expected
 

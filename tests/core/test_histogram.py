@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,14 @@ from streams.core.histogram import ACCURACY, bucket, estimate, merge, quantile
 
 _DAY_MS = 86_400_000
 
-durations = st.integers(0, 400 * _DAY_MS)
+#: The largest whole number that a double, and so JSON in a browser, tells from its neighbours.
+_LARGEST = 2**53
+#: A bucket's upper border over the one before: exactly 1.01 / 0.99.
+_GAMMA = Fraction(101, 99)
+
+durations = (
+    st.sampled_from((0, 1, 2, _LARGEST - 1, _LARGEST)) | st.integers(0, 400 * _DAY_MS) | st.integers(0, _LARGEST)
+)
 samples = st.lists(durations, max_size=200)
 shares = st.sampled_from((0.5, 0.8, 0.9, 0.95, 0.99)) | st.floats(0, 1)
 
@@ -26,6 +34,24 @@ def _of(values: list[int]) -> Counter[int]:
 def test_estimate_is_within_the_accuracy(value: int) -> None:
     """Every duration is told within 1 % by its bucket, and zero exactly."""
     assert abs(estimate(bucket(value)) - value) <= ACCURACY * value * (1 + 1e-9)
+
+
+def test_borders_are_where_they_are_said_to_be() -> None:
+    """Of every bucket up to a year: the last duration in it, and the first above it, by exact fractions."""
+    border, number = Fraction(1), 1
+    while border < 366 * _DAY_MS:
+        last = math.floor(border)
+        assert bucket(last) == number or border / _GAMMA >= last, "nothing whole lies in this bucket"
+        assert bucket(last) <= number < bucket(last + 1)
+        border, number = border * _GAMMA, number + 1
+    assert number > 1_200
+
+
+def test_the_smallest_and_the_largest() -> None:
+    """Nothing, a millisecond, and what is larger than any: within 1 %, in whole numbers."""
+    for value in (0, 1, 2, 3, _LARGEST - 1, _LARGEST):
+        assert abs(Fraction(estimate(bucket(value))) - value) * 100 <= value * (1 + Fraction(1, 10**9))
+    assert bucket(_LARGEST) < 2**16, "a bucket has 16 bits in ClickHouse"
 
 
 @given(durations, durations)

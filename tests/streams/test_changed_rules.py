@@ -1,0 +1,142 @@
+"""The configuration changes between a crash and the next start: what is taken back is what the old rules issued."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.configuration.rules import load_rules
+from schemas.policies import Rules
+from tests.core import configured
+from tests.core.plots import contacts
+from tests.core.test_against_batch import key_of, told
+from tests.oracle.batch import added_up
+from tests.oracle.centre import Centre
+from tests.streams.ledger import Ledger
+from tests.streams.test_world import passing
+from tests.streams.world import World
+
+HORIZONS: Final = """
+        [horizons]
+        chat = "2s"
+        email = "2s"
+        call = "2s"
+"""
+#: Three centres: one with the least, one with much, and that one with every target, calendar and tag another.
+STRICT: Final = {
+    **configured.FILES,
+    "policies": configured.FILES["policies"].replace('"50s"', '"3s"').replace('"29s"', '"500ms"').replace("1m", "20s"),
+    "queues": configured.FILES["queues"].replace("shop", "office"),
+    "taxonomy": configured.FILES["taxonomy"].replace('"Fire"', '"Blaze"'),
+}
+CENTRES: Final = [
+    Centre({**files, "centre": files.get("centre", "") + HORIZONS}) for files in ({}, configured.FILES, STRICT)
+]
+
+
+class Rulebooks(list[tuple[Rules, Centre]]):
+    """Shown by its length where a test fails."""
+
+    def __repr__(self) -> str:
+        return f"{len(self)} centres"
+
+
+@pytest.fixture(scope="module")
+def rulebooks(tmp_path_factory: pytest.TempPathFactory) -> Rulebooks:
+    """Give each centre's rules as a worker loads them, and as the batch reads them."""
+    found = Rulebooks()
+    for centre in CENTRES:
+        folder = tmp_path_factory.mktemp("centre")
+        for name, text in centre.files.items():
+            (folder / f"{name}.toml").write_text(text, encoding="utf-8")
+        found.append((load_rules(folder), centre))
+    return found
+
+
+@settings(max_examples=150, deadline=None)
+@given(several=st.lists(contacts(), min_size=1, max_size=3), seed=st.integers(0, 1 << 32))
+def test_what_was_issued_is_taken_back(rulebooks: Rulebooks, several: list[list[dict[str, Any]]], seed: int) -> None:
+    """Late events, evictions, crashes, each start with other rules: samples are the ledger's, panes their sum."""
+    chance = random.Random(seed)  # noqa: S311 - a test's disorder
+    left = _each_once(several)
+    chance.shuffle(left)
+    rules, centre = rulebooks[0]
+    world, ledger, ticks = World(rules), Ledger(), 0
+    while left:
+        arriving = [passing(ticks), *left[: chance.randint(1, 5)]]
+        ticks += 1
+        del left[: len(arriving) - 1]
+        world.deliver(arriving)
+        ledger.deliver(arriving, centre)
+        if chance.random() < 0.7:
+            world.sink(chance.randint(1, 9))
+        for _ in range(chance.choice([0, 0, 3])):
+            world.evict()
+        if chance.random() < 0.5:
+            world.rules, centre = chance.choice(rulebooks)
+            world.crash(compacted=chance.random() < 0.5)
+    world.settle()
+    rows = Counter(told(key_of(row)) for row in world.keeper.samples())
+    assert rows == Counter(told(key_of(row)) for row in ledger.rows)
+    sums = {(sample, queue): tuple(counters) for (sample, _, queue), counters in added_up(ledger.rows).items()}
+    assert world.counted() == sums
+
+
+def _each_once(several: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Leave out redeliveries: whether one makes a contact be folded anew is told by no definition."""
+    found = {
+        (number, event["event_id"]): {**event, "contact_id": f"c{number}", "channel": "chat"}
+        for number, events in enumerate(several)
+        for event in events
+    }
+    return list(found.values())
+
+
+def test_a_late_event_after_a_restart(rulebooks: Rulebooks, tmp_path: Path) -> None:
+    """By hand: three answers in time by the old target; of one the duration changes, and only that one is late now."""
+    (tmp_path / "policies.toml").write_text(
+        '[[policy]]\nname = "fast"\nmetric = "first_response"\nchannel = "chat"\ntarget = "10s"\n'
+    )
+    world = World(rulebooks[0][0])
+    for name in ("kept", "changed", "undone"):
+        world.deliver([_told(name, 0, "contact.started"), _told(name, 50, "message.sent", author="agent")])
+    assert [(row.policy, row.within) for row in _answers(world)] == [("chat-60s", True)] * 3
+    world.rules = load_rules(tmp_path)
+    world.crash(compacted=False)
+    world.deliver(
+        [
+            _told("kept", 70, "message.sent", author="customer"),
+            _told("changed", 20, "contact.queued", queue="q"),
+            _told("undone", 99, "event.voided", voids="50"),
+        ]
+    )
+    assert [(row.contact_id, row.policy, row.target_ms, row.value_ms, row.within) for row in _answers(world)] == [
+        ("changed", "fast", 10_000, 30_000, False),
+        ("kept", "chat-60s", 60_000, 50_000, True),
+    ]
+    counted = {queue: of for (sample, queue), of in world.counted().items() if sample == "first_response"}
+    assert counted == {"q": (1, 30_000, 1, 0, 0, 0, 0), "unassigned": (1, 50_000, 1, 1, 0, 0, 0)}
+
+
+def _told(name: str, second: int, kind: str, **fields: str) -> dict[str, Any]:
+    return {
+        "event_id": f"{second}",
+        "type": kind,
+        "contact_id": name,
+        "channel": "chat",
+        "occurred_at": f"2026-03-02T08:{second // 60:02d}:{second % 60:02d}Z",
+        "source": "test",
+        **fields,
+    }
+
+
+def _answers(world: World) -> list[Any]:
+    world.settle()
+    found = [row for row in world.keeper.samples() if row.sample == "first_response"]
+    return sorted(found, key=lambda row: str(row.contact_id))

@@ -300,3 +300,16 @@ def test_an_abandoned_contact_is_not_open() -> None:
     story = "0 started\n1 queued queue=a\n9 abandoned"
     assert not told("chat", story).summary["open"]
     assert told("chat", story + "\n20 customer").summary["open"]
+
+
+@pytest.mark.xfail(strict=True, reason="a segment that was wrapped without an end is taken for an ended one")
+def test_a_wrap_up_alone_ends_no_segment() -> None:
+    """Disconnection, transfer and resolution end a segment: a call goes on while one has none of them."""
+    story = """
+        0 started
+        1 connected agent_id=ann
+        5 wrapped agent_id=ann
+        9 connected agent_id=ben
+        20 disconnected agent_id=ben
+        """
+    check(Case("ann's segment is closed, and not ended", "call", story, ""), "resolution")

@@ -1,0 +1,78 @@
+"""Panes minute by minute and dimension by dimension, with histograms: as kept, and as the batch adds them up.
+
+Sums over queues alone would let a sample stand in the wrong minute, team or priority.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from schemas.panes import PANE_MS
+from sinks.rows import PaneRow
+from streams.core.histogram import bucket, merge
+from tests.oracle.rows import Row
+
+
+class Place(NamedTuple):
+    """Where a sample counts."""
+
+    sample: str
+    start: int
+    queue: str
+    priority: str
+    team: str
+    segment: str
+
+
+class Told(NamedTuple):
+    """What is counted there."""
+
+    counters: tuple[int, ...]
+    hist: dict[int, int]
+    business_hist: dict[int, int]
+
+
+def kept_panes(rows: Iterable[PaneRow]) -> dict[Place, Told]:
+    """Merge the rows of every epoch, partition and supplement."""
+    found: dict[Place, Told] = {}
+    for row in rows:
+        of = (row.n, row.n_target, row.n_within, row.n_short, row.n_satisfied)
+        sums = (row.sum_ms, row.business_n, row.business_sum_ms, row.sum_value)
+        place = Place(row.sample, row.pane_start, row.queue, row.priority, row.team, row.segment)
+        one = Told((*of, *sums), row.hist, row.business_hist)
+        found[place] = _both(found[place], one) if place in found else one
+    whole = {place: Told(of[0], merge([of[1]]), merge([of[2]])) for place, of in found.items()}
+    return {place: of for place, of in whole.items() if any(of[0]) or of[1] or of[2]}
+
+
+def _both(one: Told, other: Told) -> Told:
+    counters = tuple(a + b for a, b in zip(one.counters, other.counters, strict=True))
+    return Told(counters, merge([one.hist, other.hist]), merge([one.business_hist, other.business_hist]))
+
+
+def added_panes(rows: Iterable[Row]) -> dict[Place, Told]:
+    """Add up the batch's samples."""
+    by_place: dict[Place, list[Row]] = {}
+    for row in rows:
+        place = Place(row.sample, row.at - row.at % PANE_MS, row.queue, row.priority, row.team, row.segment)
+        by_place.setdefault(place, []).append(row)
+    return {place: _sum(of) for place, of in by_place.items()}
+
+
+def _sum(rows: list[Row]) -> Told:
+    lasting = [row.value_ms for row in rows if row.value_ms is not None]
+    business = [row.business_ms for row in rows if row.business_ms is not None]
+    counters = (
+        len(rows),
+        sum(row.within is not None for row in rows),
+        sum(row.within is True for row in rows),
+        sum(row.short for row in rows),
+        sum(row.satisfied is True for row in rows),
+        sum(lasting),
+        len(business),
+        sum(business),
+        sum(row.value or 0 for row in rows),
+    )
+    return Told(counters, dict(Counter(map(bucket, lasting))), dict(Counter(map(bucket, business))))

@@ -22,7 +22,7 @@ from sinks.port import Batch
 from streams.core.agents import Agents
 from streams.live.agents import LiveAgents
 from tests.core.agents import BASE_MS, HOUR_MS, at, read, status, statuses
-from tests.oracle.agents import State, states
+from tests.oracle.agents import State, groups_at, states
 from tests.oracle.contacts import milliseconds
 from tests.sinks.contract import contact
 from tests.sinks.test_archive import Record
@@ -139,7 +139,7 @@ def test_a_day_of_an_agent(database: Settings, client: Client) -> None:
 def test_now_is_the_same_on_the_wallboard(
     shared_database: Settings, asking: Client, events: list[dict[str, Any]], hands: list[tuple[str, list[str]]]
 ) -> None:
-    """Groups and slots are those of the live view, fed by the worker's own fold, in the same moment."""
+    """Groups and slots in ClickHouse, in the live view that the worker's own fold feeds, and by the batch: the same."""
     for table in ("events_rows", "contacts_rows"):
         asking.command(f"TRUNCATE TABLE {table} SYNC")
     now = int(asking.query("SELECT toUnixTimestamp64Milli(now64(3))").result_rows[0][0])
@@ -159,6 +159,11 @@ def test_now_is_the_same_on_the_wallboard(
         live.put_contact(("contacts.x", 0), row.contact_id.encode(), row.channel, row.handling_agents)
     live.move(now)
     expected = {group: reading for group, reading in live.readings().items() if group is not None}
+    by_the_batch = groups_at(events, hands, now)
+    assert {group: (reading.by_status, set(reading.slots)) for group, reading in expected.items()} == {
+        group: (of.by_status, {(channel, *slots) for channel, slots in of.slots.items()})
+        for group, of in by_the_batch.items()
+    }
     groups = asking.query(f"SELECT agent_group, {', '.join(STATUSES)} FROM agent_groups").result_rows  # noqa: S608 - our own
     assert {group: list(counts) for group, *counts in groups} == {
         group: list(reading.by_status.values()) for group, reading in expected.items()

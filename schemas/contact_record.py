@@ -1,9 +1,9 @@
 """A contact's record in the journal: dense, because the record of every contact in hand stands in memory too.
 
 The first line is the `Summary`, its values in order, as JSON: gauges read no more. Behind it stands the rest, by
-Zstandard: a JSON array of the events (in the order of the fold), the step that last changed each row, the rows, and
-what is gone. Events and rows stand in columns, as there is no quicker way in and out: how many there are, then each
-field's values, or the one that all have.
+Zstandard, in two lines of JSON: the rows, each behind the step that last changed it, with what is gone; and the events,
+in the order of the fold. Events and rows are written one by one (`event_line`, `row_line`), so that who has those of
+before writes the new ones only.
 
 What contacts have in common is in a dictionary (`contact_record.dictionary`, trained on simulated contacts by
 `python -m tests.bench.dictionary`), so that even a small record is mostly what is its own. Records cannot be read
@@ -13,10 +13,9 @@ without the one they were written with: another one is another version of the jo
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.resources import files
-from itertools import repeat
 from typing import Any, Final, NamedTuple, TypedDict
 
 import orjson
@@ -26,7 +25,7 @@ from schemas.policies import Metric
 from schemas.samples import Sample
 
 #: Version of the journal, this record being most of it.
-VERSION: Final = 2
+VERSION: Final = 3
 
 #: An event: UTC milliseconds, `seq`, id, type, fields.
 EventFields = tuple[int, int, str, str, dict[str, Any]]
@@ -107,23 +106,38 @@ class ContactRecord(NamedTuple):
 class State(NamedTuple):
     """A contact as the fold reads it."""
 
-    #: In the order of the fold.
-    events: Iterator[EventFields]
+    #: In the order of the fold, each as a list.
+    events: list[Any]
     rows: list[tuple[int, Sample]]
     gone: list[Gone]
 
 
+def event_line(event: EventFields) -> bytes:
+    """Write one event."""
+    return orjson.dumps(tuple(event))
+
+
+def row_line(step: int, row: Sample) -> bytes:
+    """Write one row, with the step that last changed it."""
+    return orjson.dumps((step, *row))
+
+
 def encode_contact(
-    summary: Summary, events: Sequence[EventFields], rows: Iterable[tuple[int, Sample]], gone: Sequence[Gone]
+    summary: Summary, events: Iterable[EventFields], rows: Iterable[tuple[int, Sample]], gone: Sequence[Gone]
 ) -> bytes:
     """Write a contact's record."""
-    return orjson.dumps(list(summary.values())) + b"\n" + _zstd().compress(pack(events, rows, gone))
+    lines = b",".join([row_line(step, row) for step, row in rows])
+    return join_contact(summary, b",".join(map(event_line, events)), lines, gone)
 
 
-def pack(events: Sequence[EventFields], rows: Iterable[tuple[int, Sample]], gone: Sequence[Gone]) -> bytes:
+def join_contact(summary: Summary, events: bytes | bytearray, rows: bytes | bytearray, gone: Sequence[Gone]) -> bytes:
+    """Write a contact's record of events and rows that are written already, with commas between them."""
+    return orjson.dumps(list(summary.values())) + b"\n" + _zstd().compress(behind_summary(events, rows, gone))
+
+
+def behind_summary(events: bytes | bytearray, rows: bytes | bytearray, gone: Sequence[Gone]) -> bytes:
     """Write what stands behind the summary, as it is before it is compressed."""
-    kept = list(rows)
-    return orjson.dumps([_columns(events), [step for step, _ in kept], _columns([row for _, row in kept]), gone])
+    return b"".join((b"[[", rows, b"],", orjson.dumps(gone), b"]\n[", events, b"]"))
 
 
 def decode_summary(value: bytes) -> Summary:
@@ -134,14 +148,16 @@ def decode_summary(value: bytes) -> Summary:
 def decode_contact(value: bytes, after: int = -1) -> ContactRecord:
     """Read a contact's record without its events, and of its rows what changed after a step."""
     line, _, rest = value.partition(b"\n")
-    _, steps, rows, gone = orjson.loads(_zstd().decompress(rest))
-    return ContactRecord(_summary(line), _rows(steps, rows, after), _gone(gone, after))
+    plain = _zstd().decompress(rest)
+    rows, gone = orjson.loads(plain[: plain.index(b"\n")])
+    return ContactRecord(_summary(line), _rows(rows, after), _gone(gone, after))
 
 
 def decode_state(value: bytes) -> State:
     """Read a contact's record without its summary."""
-    events, steps, rows, gone = orjson.loads(_zstd().decompress(value[value.index(b"\n") + 1 :]))
-    return State(_lines(events), _rows(steps, rows, -1), _gone(gone, -1))
+    first, _, second = _zstd().decompress(value[value.index(b"\n") + 1 :]).partition(b"\n")
+    rows, gone = orjson.loads(first)
+    return State(orjson.loads(second), _rows(rows, -1), _gone(gone, -1))
 
 
 _SUMMARY: Final = tuple(Summary.__annotations__)
@@ -155,24 +171,8 @@ def _summary(line: bytes) -> Summary:
     return summary  # type: ignore[return-value]  # in the order of its fields
 
 
-def _columns(lines: Sequence[tuple[Any, ...]]) -> list[Any]:
-    many = len(lines)
-    return [many, *[column[0] if column.count(column[0]) == many else column for column in zip(*lines, strict=True)]]
-
-
-def _lines(columns: list[Any]) -> Iterator[Any]:
-    many = columns[0]
-    return zip(
-        *[column if type(column) is list else repeat(column, many) for column in columns[1:]],
-        strict=True,
-    )
-
-
-def _rows(steps: list[int], columns: list[Any], after: int) -> list[tuple[int, Sample]]:
-    if not any([step > after for step in steps]):  # noqa: C419 - faster for so few
-        return []
-    rows = zip(steps, _lines(columns), strict=True)
-    return [(step, _sample(Sample, row)) for step, row in rows if step > after]
+def _rows(lines: list[list[Any]], after: int) -> list[tuple[int, Sample]]:
+    return [(line[0], _sample(Sample, line[1:])) for line in lines if line[0] > after]
 
 
 def _gone(gone: list[list[Any]], after: int) -> list[Gone]:

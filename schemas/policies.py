@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping
-from functools import lru_cache
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple, TypeVar
 
@@ -128,9 +127,35 @@ def policies_at(rules: Rules, at: int) -> Policies:
     return _in_force(rules.policies, rules.policies_from, at) if rules.policies_from else rules.policies
 
 
-@lru_cache(maxsize=65_536)
-def _first(policies: Policies, metric: str, channel: str, queue: str, priority: str, segment: str) -> Policy | None:
-    return next((policy for policy in policies if policy.applies(metric, channel, queue, priority, segment)), None)
+class _Found:
+    """What was found in some policies: they are looked up several times an event, and their hash takes longer."""
+
+    def __init__(self, policies: Policies) -> None:
+        self.policies = policies
+        self._by_conditions: dict[tuple[str, ...], Policy | None] = {}
+
+    def first(self, *conditions: str) -> Policy | None:
+        """Find the first that applies."""
+        if conditions not in self._by_conditions:
+            if len(self._by_conditions) >= _FOUND_AT_MOST:
+                self._by_conditions.clear()
+            self._by_conditions[conditions] = next((each for each in self.policies if each.applies(*conditions)), None)
+        return self._by_conditions[conditions]
+
+
+_FOUND_AT_MOST: Final = 65_536
+_POLICIES_AT_MOST: Final = 64
+#: By the identity of policies, which stay as long as they stand here.
+_found: dict[int, _Found] = {}
+
+
+def _found_in(policies: Policies) -> _Found:
+    found = _found.get(id(policies))
+    if found is None:
+        if len(_found) >= _POLICIES_AT_MOST:
+            _found.clear()
+        found = _found[id(policies)] = _Found(policies)
+    return found
 
 
 def policy_for(
@@ -138,7 +163,7 @@ def policy_for(
 ) -> Policy | None:
     """Find the policy in force at a time; None where no rule matches."""
     policies = policies_at(rules, at) if rules.policies_from else rules.policies
-    return _first(policies, metric, channel, queue, priority, segment)
+    return _found_in(policies).first(metric, channel, queue, priority, segment)
 
 
 def calendar_for(rules: Rules, queue: str, policy: Policy | None) -> Calendar | None:

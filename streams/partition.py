@@ -29,8 +29,7 @@ from schemas.panes import PANE_MS
 from schemas.policies import Rules
 from schemas.topics import channel_of
 from streams.core.agents import Agents
-from streams.core.contact import EMPTY, advance, restored
-from streams.core.contact import decode as decode_contact
+from streams.core.contact import decode, restored, unknown
 from streams.core.event import Event, merge
 from streams.core.panes import Panes
 from streams.decode import BadRecord, read_event
@@ -40,6 +39,7 @@ from streams.past import Kept, Past
 from streams.rounds import Round, Run
 from streams.routing import partition_of
 from streams.steps import DeadLetter, Output, Record, Written, hash_of
+from streams.warm import Warm
 
 #: What a step may come to before it is cut, by a guess on the safe side: one record batch where it must be one; more
 #: in a transaction, which only its time limits.
@@ -87,6 +87,7 @@ class Partition:
         self._channel = channel_of(source)
         #: Contacts that were evicted and not folded since.
         self._revived: set[bytes] = set()
+        self._warm = Warm()
         self._round = Round()
         self._run = Run()
         self._loaders: dict[bytes, Callable[[bytes, bytes | None, int], None]] = {
@@ -260,7 +261,7 @@ class Partition:
 
     def _fold(self, arrived: Mapping[bytes, list[Event]], channel: str, number: int) -> list[Written]:
         contacts, panes, epoch, parked = self.contacts, self.panes, self.head.epoch, self.parked
-        revived = self._revived
+        revived, warm = self._revived, self._warm
         written: list[Written] = []
         for contact_id, events in arrived.items():
             if parked and contact_id in parked:
@@ -269,14 +270,15 @@ class Partition:
                 written.append((PARKED + contact_id, orjson.dumps([tuple(event) for event in waiting])))
                 continue
             value = contacts.get(contact_id)
-            contact = EMPTY if value is None else decode_contact(value)
-            change = advance(channel, contact, events, self.rules, number, again=contact_id in revived)
+            contact = unknown(channel) if value is None else warm.take(contact_id, value) or decode(channel, value)
+            change = contact.advance(events, self.rules, number, again=contact_id in revived)
             if change is None:
                 continue
             self.conflicts += change.conflicts
             if change.value is None:
                 continue
             contacts[contact_id] = change.value
+            warm.keep(contact_id, change.value, contact)
             revived.discard(contact_id)
             panes.add(epoch, change.taken_back, -1)
             panes.add(epoch, change.issued, 1)

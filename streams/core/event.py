@@ -88,10 +88,11 @@ def merge(known: Iterable[Event], arrived: Iterable[Event]) -> tuple[list[Event]
         if other is not event and other != event:
             conflicts += 1
             by_id[event.event_id] = min(other, event, key=normalised)
-    return sorted(by_id.values(), key=_order), conflicts
+    return sorted(by_id.values(), key=order), conflicts
 
 
-def _order(event: Event) -> tuple[int, int, str]:
+def order(event: Event) -> tuple[int, int, str]:
+    """Give what an event is sorted by."""
     return event[:3]
 
 

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple, TypedDict
+from typing import Any, Final, NamedTuple
 
-from schemas.journal import VERSION, Deadline, Summary
-from schemas.policies import Metric, Rules
+from schemas.contact_record import Summary
+from schemas.policies import Rules
 from schemas.samples import Sample
 from streams.core.clock import HumanClock
-from streams.core.deadlines import deadline, lasts_ms
 from streams.core.event import Event, effective, millionths
 from streams.core.responses import Responses
 from streams.core.segments import Segments
 from streams.core.sheet import Dimensions, InForce, Sheet
 from streams.core.stretches import Stretches
+from streams.core.summary import summary_of
 from streams.core.tags import Tags
 from streams.core.visits import Visits
 
@@ -40,27 +40,26 @@ Watch = Callable[[Event, HumanClock], None]
 
 def fold(channel: str, events: list[Event], rules: Rules, watch: Watch | None = None) -> Folded:
     """Fold one contact's deduplicated events, given in order; `watch` may look on, to explain it."""
-    return _Fold(channel, effective(events), rules).run(watch)
+    known = effective(events)
+    going = Fold(channel, known, rules)
+    for event in known:
+        going.take(event)
+        if watch is not None:
+            watch(event, going.clock)
+    settled, last, summary = going.result()
+    return Folded(settled + last, summary)
 
 
-class _Figures(TypedDict):
-    """What a summary tells of a contact's samples."""
+class Fold:
+    """A contact while its events pass. What looks ahead is told all effective events at the beginning."""
 
-    first_response_at: int | None
-    first_response_ms: int | None
-    abandoned_at: int | None
-    first_resolved_at: int | None
-    resolved_at: int | None
-    first_resolution_ms: int | None
-    resolution_ms: int | None
-    reopens: int
-    rating: int | None
-
-
-class _Fold:
     def __init__(self, channel: str, events: list[Event], rules: Rules) -> None:
         self.channel = channel
-        self.events = events
+        self.rules = rules
+        #: Time of the last event that was taken; 0 where none was.
+        self.last_at = 0
+        self.discarded = any([event.type == "contact.discarded" for event in events])  # noqa: C419 - faster for so few
+        self._voids = any([event.type == "event.voided" for event in events])  # noqa: C419 - as above
         started = next((event for event in events if event.type == "contact.started"), None)
         given: dict[str, Any] = started.fields if started is not None else {}
         self.started = started
@@ -88,27 +87,45 @@ class _Fold:
         self.last_end: tuple[Event, Dimensions, int] | None = None
         self.last_rated: tuple[Event, Dimensions, int] | None = None
 
-    def run(self, watch: Watch | None) -> Folded:
-        if self.started is None and self.events:
-            self.stretches.start(self.events[0].at)
-        for event in self.events:
-            self.queue_before = self.force.queue
-            self.force.take(event)
-            if not self.offered and not self.outreach and (self.started is None or self.started is event):
-                self._offer(event)
-            handler = _HANDLERS.get(event.type)
-            if handler is not None:
-                handler(self, event)
-            if self.started is None:
-                self.clock.begun(event)  # only now: what comes first answers nothing
-            if watch is not None:
-                watch(event, self.clock)
-        if any([event.type == "contact.discarded" for event in self.events]):  # noqa: C419 - faster for so few
-            return Folded([], self._summary(None, discarded=True))
+        if started is None and events:
+            self.stretches.start(events[0].at)
+
+    def take(self, event: Event) -> None:
+        """Take the next event."""
+        self.last_at = event.at
+        self.queue_before = self.force.queue
+        self.force.take(event)
+        if not self.offered and not self.outreach and (self.started is None or self.started is event):
+            self._offer(event)
+        handler = _HANDLERS.get(event.type)
+        if handler is not None:
+            handler(self, event)
+        if self.started is None:
+            self.clock.begun(event)  # only now: what comes first answers nothing
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether it can go on at all: what a voided event was is known at the beginning only."""
+        return not self.discarded and not self._voids
+
+    def goes_on_with(self, event: Event) -> bool:
+        """Tell whether an event behind all others can be taken, and gives what folding anew would."""
+        if event.type in _LOOKED_FOR:
+            return event.type == "contact.started" and self.started is not None
+        return "queue" not in event.fields or self.force.knows_first_queue or not self.offered
+
+    def result(self) -> tuple[list[Sample], list[Sample], Summary]:
+        """Give the samples that stand as they are whatever follows, those that may yet change, and the summary."""
+        if self.discarded:
+            return [], [], summary_of(self, None)
+        rows = self.sheet.rows
+        settled = len(rows)
         self.tags.write()
         handle_ms = self.segments.write()
         self._write_last()
-        return Folded(self.sheet.rows, self._summary(handle_ms, discarded=False))
+        last = rows[settled:]
+        del rows[settled:]
+        return rows, last, summary_of(self, handle_ms)
 
     # What each type of event says to the rules.
 
@@ -117,6 +134,7 @@ class _Fold:
         self.sheet.write("offered", event, "", queue=self.force.first_queue)
 
     def on_started(self, event: Event) -> None:
+        """`contact.started`: clock and first stretch begin."""
         self.clock.begun(event)
         self.stretches.start(event.at)
 
@@ -126,6 +144,7 @@ class _Fold:
             self.clock.opened_again(event)
 
     def on_queued(self, event: Event) -> None:
+        """`contact.queued`: opens a visit, and an ended call again."""
         self.asks = True
         self._taken_up(event)
         self.responses.gone = False
@@ -133,11 +152,13 @@ class _Fold:
         self.visits.open(event, event.fields["queue"])
 
     def on_handed_off(self, event: Event) -> None:
+        """`contact.handed_off`: from a bot to people."""
         self.asks = True
         self.human_side = True
         self.clock.handed_off(event)
 
     def on_connected(self, event: Event) -> None:
+        """`contact.connected`: an agent takes the contact."""
         self._taken_up(event)
         self._acts(event)
         self.responses.connected(event)
@@ -154,16 +175,19 @@ class _Fold:
             self.agents[agent] = None
 
     def on_held(self, event: Event) -> None:
+        """`contact.held`: counts in that agent's segment."""
         segment = self.segments.of(event.fields["agent_id"])
         if segment is not None:
             segment.hold(event)
 
     def on_resumed(self, event: Event) -> None:
+        """`contact.resumed`: ends the hold."""
         segment = self.segments.of(event.fields["agent_id"])
         if segment is not None:
             segment.resume(event)
 
     def on_transferred(self, event: Event) -> None:
+        """`contact.transferred`: ends the segment of who gives the contact away."""
         self.sheet.write("transferred", event, queue=self.queue_before)
         self.segments.end(event, self.force.agent)
         if "queue" in event.fields:
@@ -171,6 +195,7 @@ class _Fold:
             self.visits.open(event, event.fields["queue"])
 
     def on_disconnected(self, event: Event) -> None:
+        """`contact.disconnected`: of one agent, or of everybody; the last one out ends a call."""
         agent = event.fields.get("agent_id")
         if agent is None:
             self.segments.end_all(event)
@@ -184,13 +209,16 @@ class _Fold:
             self._end(event, by_disconnect=True)
 
     def on_wrapped(self, event: Event) -> None:
+        """`contact.wrapped`: closes that agent's segment."""
         self.segments.wrap(event, event.fields["agent_id"])
 
     def on_abandoned(self, event: Event) -> None:
+        """`contact.abandoned`: the customer left."""
         self.responses.abandoned(event)
         self.visits.end(event, "abandoned")
 
     def on_message(self, event: Event) -> None:
+        """`message.sent`: a bot's, an agent's or the customer's; automatic and internal ones answer nothing."""
         author = event.fields["author"]
         if author == "bot":
             self.bot_wrote = True
@@ -218,12 +246,14 @@ class _Fold:
             self._offer(event)
 
     def on_reopened(self, event: Event) -> None:
+        """`contact.reopened`, or a customer message: opens a resolved contact again."""
         if self.stretches.reopen(event):
             self.responses.gone = False
             if not self.responses.answered:
                 self.clock.opened_again(event)
 
     def on_resolved(self, event: Event) -> None:
+        """`contact.resolved`: ends segments, visit and stretch."""
         self.segments.end_all(event)
         self.visits.end(event, "left")
         self._end(event)
@@ -253,130 +283,45 @@ class _Fold:
             write("rated", event, "", by=by, value=value, satisfied=value >= SATISFIED)
 
     def on_missed(self, event: Event) -> None:
+        """`contact.missed`: offered to an agent who did not take it."""
         self.sheet.write("missed", event)
 
     def on_evaluated(self, event: Event) -> None:
+        """`contact.evaluated`: each one counts."""
         value = millionths(event.fields["score"], event.fields["scale_max"])
         self.sheet.write("evaluated", event, value=value, satisfied=value >= SATISFIED)
 
     def on_rated(self, event: Event) -> None:
+        """`contact.rated`: the last one counts."""
         value = millionths(event.fields["score"], event.fields["scale_max"])
         self.last_rated = event, self.force.dimensions(), value
 
-    # What gauges and the table of contacts need.
 
-    def _summary(self, handle_ms: int | None, *, discarded: bool) -> Summary:
-        force, responses, stretches = self.force, self.responses, self.stretches
-        is_open = self.asks and stretches.since is not None and not responses.gone and not discarded
-        clock_since = None
-        if is_open and not responses.answered and not self.clock.is_the_bots:
-            clock_since = self.clock.start()
-        resolved = stretches.last_end
-        handling = [] if discarded else self.segments.agents_at_work()
-        summary: Summary = {
-            "v": VERSION,
-            "step": 0,
-            "channel": self.channel,
-            "queue": force.queue,
-            "priority": force.priority,
-            "team": force.team,
-            "segment": force.segment,
-            "language": force.language,
-            "customer_id": force.customer,
-            "agents": list(self.agents),
-            "started_at": stretches.started_at,
-            "last_at": self._last_at,
-            "first_response_at": responses.first_at,
-            "first_response_ms": responses.first_ms,
-            "abandoned_at": responses.abandoned_at,
-            "first_resolved_at": stretches.first_end.at if stretches.first_end is not None else None,
-            "resolved_at": resolved.at if resolved is not None else None,
-            "first_resolution_ms": stretches.first_ms,
-            "resolution_ms": resolved.at - (stretches.started_at or 0) if resolved is not None else None,
-            "handle_ms": handle_ms,
-            "tags": sorted(self.tags.in_effect),
-            "reopens": stretches.reopens,
-            "replies": responses.replies,
-            "rating": None if self.last_rated is None else self.last_rated[2],
-            "partial": self.sheet.partial,
-            "discarded": discarded,
-            "open": is_open,
-            "waiting_since": _earlier(self.visits.since, clock_since) if is_open else None,
-            "awaiting_since": _earlier(responses.turn_since, stretches.reopened_at) if is_open else None,
-            "clock_since": clock_since,
-            "target_ms": None if clock_since is None else self._target(clock_since),
-            "handling": len(handling),
-            "handling_agents": handling,
-            "inbound": not self.outreach,
-            "deadlines": self._deadlines(clock_since) if is_open and not self.clock.is_the_bots else [],
-            "leaves_at": self._last_at + self.sheet.rules.horizons_ms[self.channel],
-        }
-        return {**summary, **_COUNTS_NOWHERE} if discarded else summary
-
-    @property
-    def _last_at(self) -> int:
-        return self.events[-1].at if self.events else 0
-
-    def _deadlines(self, clock_since: int | None) -> list[Deadline]:
-        """Tell what each running clock of an open contact is held against, by the policies of its last event's time."""
-        clocks: tuple[tuple[Metric, int | None], ...] = (
-            ("first_response", clock_since),
-            ("next_response", self.responses.turn_since),
-            ("resolution", self.stretches.since),
-        )
-        found = []
-        for metric, since in clocks:
-            policy = None if since is None else self.sheet.policy(metric, self._last_at)
-            if since is not None and policy is not None:
-                found.append(deadline(self.sheet.rules, policy, self.force.queue, since))
-        return found
-
-    def _target(self, since: int) -> int | None:
-        """Give how much clock time the running clock may take."""
-        policy = self.sheet.policy("first_response", self._last_at)
-        return policy and lasts_ms(self.sheet.rules, policy, self.force.queue, since, policy.target_ms)
+#: Types that the fold looks for before it begins.
+_LOOKED_FOR: Final = frozenset({"contact.started", "contact.discarded", "event.voided"})
 
 
-#: A discarded contact has no samples, so its summary tells none either: an average over contacts leaves it out.
-_COUNTS_NOWHERE: Final[_Figures] = {
-    "first_response_at": None,
-    "first_response_ms": None,
-    "abandoned_at": None,
-    "first_resolved_at": None,
-    "resolved_at": None,
-    "first_resolution_ms": None,
-    "resolution_ms": None,
-    "reopens": 0,
-    "rating": None,
-}
-
-
-def _earlier(one: int | None, other: int | None) -> int | None:
-    times = [at for at in (one, other) if at is not None]
-    return min(times, default=None)
-
-
-_HANDLERS: Final[Mapping[str, Callable[[_Fold, Event], None]]] = MappingProxyType(
+_HANDLERS: Final[Mapping[str, Callable[[Fold, Event], None]]] = MappingProxyType(
     {
-        "contact.started": _Fold.on_started,
-        "contact.queued": _Fold.on_queued,
-        "contact.handed_off": _Fold.on_handed_off,
-        "contact.connected": _Fold.on_connected,
-        "contact.held": _Fold.on_held,
-        "contact.resumed": _Fold.on_resumed,
-        "contact.transferred": _Fold.on_transferred,
-        "contact.disconnected": _Fold.on_disconnected,
-        "contact.wrapped": _Fold.on_wrapped,
-        "contact.abandoned": _Fold.on_abandoned,
-        "message.sent": _Fold.on_message,
+        "contact.started": Fold.on_started,
+        "contact.queued": Fold.on_queued,
+        "contact.handed_off": Fold.on_handed_off,
+        "contact.connected": Fold.on_connected,
+        "contact.held": Fold.on_held,
+        "contact.resumed": Fold.on_resumed,
+        "contact.transferred": Fold.on_transferred,
+        "contact.disconnected": Fold.on_disconnected,
+        "contact.wrapped": Fold.on_wrapped,
+        "contact.abandoned": Fold.on_abandoned,
+        "message.sent": Fold.on_message,
         "contact.tagged": lambda fold, event: fold.tags.put_on(event),
         "contact.untagged": lambda fold, event: fold.tags.take_off(event),
-        "contact.resolved": _Fold.on_resolved,
-        "contact.reopened": _Fold.on_reopened,
+        "contact.resolved": Fold.on_resolved,
+        "contact.reopened": Fold.on_reopened,
         "contact.paused": lambda fold, event: fold.stretches.pause(event),
         "contact.unpaused": lambda fold, event: fold.stretches.unpause(event),
-        "contact.missed": _Fold.on_missed,
-        "contact.evaluated": _Fold.on_evaluated,
-        "contact.rated": _Fold.on_rated,
+        "contact.missed": Fold.on_missed,
+        "contact.evaluated": Fold.on_evaluated,
+        "contact.rated": Fold.on_rated,
     }
 )

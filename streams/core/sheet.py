@@ -28,8 +28,8 @@ class InForce:
     """Queue, priority, team, segment, language and agent in force: the last named up to and including an event."""
 
     __slots__ = (
-        *("_now", "agent", "customer", "first_queue", "language", "last_agent", "priority", "queue", "segment"),
-        "team",
+        *("_now", "agent", "customer", "first_queue", "knows_first_queue", "language", "last_agent", "priority"),
+        *("queue", "segment", "team"),
     )
 
     def __init__(self, events: list[Event]) -> None:
@@ -44,9 +44,11 @@ class InForce:
         #: The last who connected or replied.
         self.last_agent = ""
         self.first_queue = UNASSIGNED
+        #: Whether any event names a queue.
+        self.knows_first_queue = False
         for event in events:
             if "queue" in event.fields:
-                self.first_queue = event.fields["queue"]
+                self.first_queue, self.knows_first_queue = event.fields["queue"], True
                 break
         #: All of it together, until something changes.
         self._now: Dimensions | None = None
@@ -66,6 +68,8 @@ class InForce:
         if _NAMED.isdisjoint(event.fields):
             return
         self._now = None
+        if not self.knows_first_queue and "queue" in event.fields:
+            self.first_queue, self.knows_first_queue = event.fields["queue"], True
         self.queue = get("queue", self.queue)
         self.priority = get("priority", self.priority)
         self.team = get("team", self.team)

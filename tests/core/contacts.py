@@ -113,3 +113,13 @@ def steps(draw: st.DrawFn, events: list[Event]) -> list[list[Event]]:
     cuts = sorted(draw(st.sets(st.integers(1, len(order)), max_size=6)))
     edges = [0, *cuts, len(order)]
     return [order[begin:end] for begin, end in pairwise(edges)]
+
+
+@st.composite
+def in_order(draw: st.DrawFn, events: list[Event]) -> list[list[Event]]:
+    """Draw a way in which events arrive in the order of the fold, with a few late or more than once."""
+    order = sorted(events, key=lambda event: event[:3])
+    for _ in range(draw(st.integers(0, 2))):
+        order.insert(draw(st.integers(0, len(order))), draw(st.sampled_from(events)))
+    cuts = sorted(draw(st.sets(st.integers(1, len(order)), max_size=len(order))))
+    return [order[begin:end] for begin, end in pairwise([0, *cuts, len(order)])]

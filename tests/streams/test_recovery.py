@@ -8,16 +8,18 @@ from typing import Final
 import orjson
 import pytest
 
+from schemas.journal import Head
 from schemas.policies import Rules
 from schemas.settings import Settings, load
 from streams.journal.assembly import Step
 from streams.journal.writing import Writer
 from streams.opening import open_partition
 from streams.partition import Partition
-from streams.recovery import Left
+from streams.recovery import Left, recover
 from streams.topics import migrate_topics
 from tests.bench.events import write_chats
 from tests.kafka.server import KafkaServer
+from tests.streams.handwritten import Hand
 from tests.streams.no_archive import NoArchive
 from tests.streams.records import Record
 
@@ -95,3 +97,33 @@ async def test_another_journal_is_read_from_its_beginning(fresh_kafka: KafkaServ
     again = await _work(settings, RECORDS[20:40], mine)
     assert again.partition.head.next == 40
     assert again.partition.contacts.keys() == {record.key for record in RECORDS[20:40]}
+
+
+@pytest.mark.parametrize(
+    ("limit", "a_step"), [(20, 3), (20, 1_000), (20_000, 1_000)], ids=["steps", "one step", "many records"]
+)
+async def test_a_journal_about_as_long_as_one_fetch_may_be(
+    fresh_kafka: KafkaServer, monkeypatch: pytest.MonkeyPatch, limit: int, a_step: int
+) -> None:
+    """Of one record (the opening's own), of just as many as one fetch brings at most, of one or a few more: all count.
+
+    So the opening's own record, at which reading ends, is the last of a fetch, or stands alone in the next; and where
+    there are several, steps are cut by the fetches.
+    """
+    monkeypatch.setattr("streams.recovery._POLL_RECORDS", limit)
+    lengths = (1, limit - 1, limit, limit + 1, limit + 3, 2 * limit)
+    settings = load({**fresh_kafka.settings_env(), "PULSSI_PARTITIONS": str(len(lengths))})
+    assert migrate_topics(settings, wait_s=10).ok
+    for number, length in enumerate(lengths):
+        heads, left = 0, length - 1
+        async with Hand(settings, SOURCE, number) as hand:
+            while left:
+                many = min(a_step, left)
+                heads, left = heads + 1, left - many
+                contacts = [(b"c%d" % (left + n), b"%d" % heads) for n in range(many - 1)]
+                await hand.step(Head(step=heads, next=heads), contacts)
+        writer = Writer(settings, SOURCE, number)
+        opened = await writer.open("test")
+        partition, found = await recover(settings, Rules(), (SOURCE, number), opened, None)
+        await writer.stop()
+        assert (found, partition.head.step, len(partition.contacts)) == (heads > 0, heads, length - 1 - heads)

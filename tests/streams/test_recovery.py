@@ -19,7 +19,7 @@ from streams.recovery import Left, recover
 from streams.topics import migrate_topics
 from tests.bench.events import write_chats
 from tests.kafka.server import KafkaServer
-from tests.streams.handwritten import Hand
+from tests.streams.handwritten import Hand, Records
 from tests.streams.no_archive import NoArchive
 from tests.streams.records import Record
 
@@ -120,7 +120,7 @@ async def test_a_journal_about_as_long_as_one_fetch_may_be(
             while left:
                 many = min(a_step, left)
                 heads, left = heads + 1, left - many
-                contacts = [(b"c%d" % (left + n), b"%d" % heads) for n in range(many - 1)]
+                contacts: Records = [(b"c%d" % (left + n), b"%d" % heads) for n in range(many - 1)]
                 await hand.step(Head(step=heads, next=heads), contacts)
         writer = Writer(settings, SOURCE, number)
         opened = await writer.open("test")

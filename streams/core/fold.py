@@ -202,7 +202,7 @@ class Fold:
             self.visits.end(event, "left")
         else:
             self.segments.end(event, agent)
-        if self.channel != "call" or self.visits.since is not None or any(self.segments.open_ones()):
+        if self.channel != "call" or self.visits.since is not None or not self.segments.all_ended:
             return
         self.responses.gone = True
         if self.segments.ever:

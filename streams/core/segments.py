@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from streams.core.event import Event
 from streams.core.sheet import InForce, Sheet
 
@@ -130,9 +128,10 @@ class Segments:
         if segment is not None:
             segment.wrap(event, self._sheet.force)
 
-    def open_ones(self) -> Iterator[Segment]:
-        """Give the segments that are neither ended nor closed; an agent's next one replaces the last."""
-        return (segment for segment in self._current.values() if segment.is_open)
+    @property
+    def all_ended(self) -> bool:
+        """Whether every agent's segment was ended: a wrap-up closes it, and ends nothing."""
+        return all([segment.ended is not None for segment in self._current.values()])  # noqa: C419 - faster for so few
 
     def agents_at_work(self) -> list[str]:
         """Name the agents who have an open segment."""

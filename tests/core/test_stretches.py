@@ -302,7 +302,6 @@ def test_an_abandoned_contact_is_not_open() -> None:
     assert told("chat", story + "\n20 customer").summary["open"]
 
 
-@pytest.mark.xfail(strict=True, reason="a segment that was wrapped without an end is taken for an ended one")
 def test_a_wrap_up_alone_ends_no_segment() -> None:
     """Disconnection, transfer and resolution end a segment: a call goes on while one has none of them."""
     story = """

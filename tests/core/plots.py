@@ -15,9 +15,6 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
-from tests.oracle.contacts import contacts as put_together
-from tests.oracle.segments import segments
-
 #: 2026-03-02T08:00:00Z, and 2026-03-28T08:00:00Z, a day before clocks are put forward in Europe.
 BEGIN_MS: Final = (1_772_438_400_000, 1_774_684_800_000)
 AGENTS: Final = ("ann", "bo")
@@ -216,23 +213,9 @@ SCENES: Final = (_bot, _queue, _queue, _conversation, _conversation, _turn, _tur
 ASIDES: Final = (_resolution, _words, _opinions, _undone)
 
 
-def contacts() -> st.SearchStrategy[list[dict[str, Any]]]:
-    """Draw one contact's events, in no order, some of them twice, sometimes with other contents under the same id."""
-    return _contacts().filter(_ends_before_wrapping)
-
-
-def _ends_before_wrapping(events: list[dict[str, Any]]) -> bool:
-    """Leave out calls with a wrap-up of what never ended: whether they are over is open (`test_stretches.py`)."""
-    return not any(
-        segment.wrapped is not None and segment.ended is None
-        for contact in put_together(events)
-        if contact.channel == "call"
-        for segment in segments(contact)
-    )
-
-
 @st.composite
-def _contacts(draw: st.DrawFn) -> list[dict[str, Any]]:
+def contacts(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Draw one contact's events, in no order, some of them twice, sometimes with other contents under the same id."""
     contact = Contact(draw)
     if not contact.when(6):
         contact.tell("contact.started")

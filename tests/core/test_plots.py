@@ -15,6 +15,7 @@ from tests.oracle.batch import rows_of
 from tests.oracle.contacts import Contact, as_json, is_customers_own, normalised
 from tests.oracle.contacts import contacts as put_together
 from tests.oracle.rows import Row
+from tests.oracle.segments import segments
 
 #: Contacts that are looked at; and in how many of them each thing must occur.
 DRAWN: Final = 600
@@ -127,6 +128,9 @@ def _ways(one: Drawn) -> set[str]:
             event["type"] == "contact.transferred" and event["agent_id"] is None for event in one.contact.events
         ),
         "connected twice": kinds.count("contact.connected") > 1,
+        "wrapped up, and never ended": any(
+            each.wrapped is not None and each.ended is None for each in segments(one.contact)
+        ),
         "paused for ever": kinds.count("contact.paused") > kinds.count("contact.unpaused"),
         "rated again": kinds.count("contact.rated") > 1,
         "no sample at all": not one.rows,
@@ -144,7 +148,14 @@ WAYS: Final = (
     *("an event is voided", "a discarding is voided", "what is not there is voided", "discarded", "partial"),
     *("outbound, or begun by others", "offered though begun by others", "a bot wrote", "handed off"),
     *("handed off and queued", "held, and not resumed", "transferred by nobody named", "connected twice"),
-    *("paused for ever", "rated again", "no sample at all", "an event came twice", "another under the same id"),
+    *(
+        "wrapped up, and never ended",
+        "paused for ever",
+        "rated again",
+        "no sample at all",
+        "an event came twice",
+        "another under the same id",
+    ),
     *("several of one time", "something before the start", "a reply before what it answers"),
 )
 

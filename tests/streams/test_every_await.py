@@ -32,7 +32,10 @@ from tests.streams.records import Record, pane_totals
 from tests.streams.world import expected
 
 SOURCE: Final = "contacts.chat"
-AWAITS: Final = ("start", "begin_transaction", "send_batch", "send", "commit_transaction", "stop")
+AWAITS: Final = (
+    *("start", "partitions_for", "begin_transaction", "send_batch", "send", "commit_transaction", "abort_transaction"),
+    "stop",
+)
 #: Steps and openings of one run come to fewer awaits than this.
 MOST: Final = 24
 
@@ -124,8 +127,8 @@ async def _run(settings: Settings, number: int, records: list[Record], chance: r
 
 @pytest.mark.parametrize(
     ("kind", "after"),
-    [(KafkaError, False), (KafkaError, True), (Died, False), (Died, True), (asyncio.CancelledError, True)],
-    ids=["fails before", "fails after", "dies before", "dies after", "is cancelled after"],
+    [(kind, after) for kind in (KafkaError, Died, asyncio.CancelledError) for after in (False, True)],
+    ids=[f"{what} {when}" for what in ("fails", "dies", "is cancelled") for when in ("before", "after")],
 )
 async def test_at_every_await(
     settings: Settings, faults: Faults, monkeypatch: pytest.MonkeyPatch, kind: type[BaseException], *, after: bool

@@ -1,0 +1,104 @@
+"""A sink that keeps up with a real journal, and the archive that is made of it: in memory, for workers that evict."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+
+from schemas.journal import Head
+from schemas.samples import Sample
+from schemas.settings import Settings
+from sinks.archive import event_rows
+from sinks.memory import MemoryKeeper
+from sinks.pending import Pending
+from streams.core.event import from_normalised
+from streams.journal.tail import JournalTail
+from streams.past import Kept, Past
+from tests.streams.records import RECEIVED
+
+Place = tuple[str, int]
+
+
+class Placed(NamedTuple):
+    """A source record that also says where it stands, as the archive reads it."""
+
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    topic: str
+    partition: int
+    timestamp: int = RECEIVED
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+class Beside:
+    """What ClickHouse has of one source, read up to the journals' end each time somebody asks."""
+
+    def __init__(self, settings: Settings, source: str) -> None:
+        self._tail = JournalTail(settings, sources=(source,))
+        self.keeper = MemoryKeeper()
+        self.heads: dict[Place, Head] = {}
+        self._written: dict[Place, int] = {}
+        self._records: dict[Place, Sequence[Placed]] = {}
+        self._archived: dict[Place, int] = {}
+        #: Contacts that were looked up and found.
+        self.found = 0
+
+    async def start(self) -> None:
+        """Connect."""
+        await self._tail.start()
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        await self._tail.stop()
+
+    def produced(self, place: Place, records: Sequence[Placed]) -> None:
+        """Know a partition's records, of which those below its head are archived."""
+        self._records[place] = records
+
+    async def keep_up(self) -> None:
+        """Write what the journals have, the events below their heads first."""
+        pending, quiet = Pending(self._written), 0
+        while quiet < 2:  # one fetch may have been under way when the last step was committed
+            steps = await self._tail.steps(timeout_ms=60)
+            quiet = 0 if steps or not self._tail.caught_up() else quiet + 1
+            for step in steps:
+                pending.add(step)
+        if not pending.steps:
+            return
+        batch = pending.batch()
+        for place, reached in pending.reached.items():
+            self.heads[place] = reached.head
+            known = self._archived.get(place, 0)
+            batch.events += event_rows(self._records[place][known : reached.head.next], reached.head.epoch)  # type: ignore[arg-type]  # as aiokafka's
+            self._archived[place] = max(known, reached.head.next)
+        self._written = pending.after()
+        self.keeper.write(batch)
+
+    # As an archive.
+
+    async def past(self, source: str, partition: int) -> Past:
+        """No epoch has ended."""
+        del source, partition
+        return Past(0, [], [], [])
+
+    async def passed(self, source: str, partition: int, epoch: int) -> int:
+        """Tell the last step that is in."""
+        del epoch
+        await self.keep_up()
+        return self._written.get((source, partition), -1)
+
+    async def contacts(self, contact_ids: Collection[bytes]) -> dict[bytes, Kept]:
+        """Look contacts up."""
+        await self.keep_up()
+        wanted = {contact_id.decode() for contact_id in contact_ids}
+        found: dict[bytes, Kept] = {}
+        for event in self.keeper._events.values():  # noqa: SLF001 - all contents of an id, as the table has them
+            if event.contact_id in wanted:
+                kept = found.setdefault(event.contact_id.encode(), Kept([], []))
+                kept.events.append(from_normalised(event.normalised))
+        for row in self.keeper.samples():
+            if row.contact_id in wanted:
+                found[row.contact_id.encode()].issued.append(Sample(row.sample, row.slot, row.at, *row[7:]))
+        self.found += len(found)
+        return found

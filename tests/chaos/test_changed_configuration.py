@@ -1,0 +1,102 @@
+"""A worker killed, its configuration changed, started again: late events take back what the old rules had issued."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+import pytest
+from confluent_kafka import Producer
+
+from schemas.topics import CONTACTS
+from tests.chaos.installation import Installation
+from tests.kafka.server import KafkaServer
+
+#: Contacts of each kind.
+MANY: Final = 120
+FLUSHED_WITHIN_S: Final = 30.0
+#: Answers within a minute are in time by what is shipped, and within ten seconds by this.
+POLICIES: Final = '[[policy]]\nname = "fast"\nmetric = "first_response"\nchannel = "chat"\ntarget = "10s"\n'
+TAXONOMY: Final = '[[tag]]\nname = "repair"\naliases = ["mending"]\n'
+
+Event = dict[str, Any]
+
+
+def told(kind: str, second: int, what: str, **fields: object) -> list[Event]:
+    """Have the same happen to each contact of a kind."""
+    return [
+        {
+            "event_id": f"{what} {second}",
+            "type": what,
+            "contact_id": f"{kind} {number}",
+            "channel": "chat",
+            "occurred_at": f"2026-03-02T08:{second // 60:02d}:{second % 60:02d}Z",
+            "source": "test",
+            **fields,
+        }
+        for number in range(MANY)
+    ]
+
+
+def produce(here: Installation, events: Iterable[Event]) -> None:
+    """Produce events and wait until they are in ClickHouse."""
+    producer = Producer({"bootstrap.servers": here.settings.kafka_brokers, "partitioner": "murmur2_random"})
+    for event in events:
+        producer.produce(CONTACTS["chat"], key=event["contact_id"].encode(), value=orjson.dumps(event))
+    assert producer.flush(FLUSHED_WITHIN_S) == 0
+    here.pulssi("drain", "--timeout", "60")
+
+
+@pytest.mark.slow
+def test_what_the_old_rules_issued_is_taken_back(fresh_kafka: KafkaServer, tmp_path: Path) -> None:
+    """Answers in time by the old target: one kind stays, one gets slower, one is undone, one comes anew."""
+    before = [
+        event
+        for kind in ("stays", "slower", "undone")
+        for event in (
+            *told(kind, 0, "contact.started", queue="q"),
+            *told(kind, 30, "contact.tagged", tags=["mending"]),
+            *told(kind, 50, "message.sent", author="agent", agent_id="ann"),
+        )
+    ]
+    late = [
+        *told("stays", 70, "message.sent", author="customer"),
+        *told("slower", 20, "contact.queued", queue="q"),
+        *told("undone", 99, "event.voided", voids="message.sent 50"),
+        *told("new", 0, "contact.started", queue="q"),
+        *told("new", 7, "message.sent", author="agent", agent_id="ann"),
+    ]
+    with Installation(fresh_kafka, tmp_path / "pulssi", workers=1, centre="") as here:
+        (worker,) = here.workers
+        here.await_ready(worker)
+        produce(here, before)
+        answers = "SELECT sum(answered), sum(answered_within), sum(abandoned) FROM service_level"
+        assert here.rows(answers) == [(3 * MANY, 3 * MANY, 0)]
+        worker.end(signal.SIGKILL)
+        (here.folder / "config" / "policies.toml").write_text(POLICIES)
+        (here.folder / "config" / "taxonomy.toml").write_text(TAXONOMY)
+        worker.start()
+        here.await_ready(worker)
+        produce(here, late)
+        assert here.rows(answers) == [(3 * MANY, 2 * MANY, 0)]
+        assert here.rows(
+            "SELECT splitByChar(' ', contact_id)[1] AS kind, policy, target_ms, value_ms, within, count()"
+            " FROM samples WHERE sample = 'first_response' GROUP BY ALL ORDER BY kind"
+        ) == [
+            ("new", "fast", 10_000, 7_000, True, MANY),
+            ("slower", "fast", 10_000, 30_000, False, MANY),
+            ("stays", "chat-60s", 60_000, 50_000, True, MANY),
+        ]
+        of_panes = (
+            "SELECT sum(n), sum(n_target), sum(n_within), sum(sum_ms), sumMap(hist) FROM panes WHERE sample = '{}'"
+        )
+        ((n, target, within, sum_ms, hist),) = here.rows(of_panes.format("first_response"))
+        assert (n, target, within, sum_ms) == (3 * MANY, 3 * MANY, 2 * MANY, (50 + 30 + 7) * 1_000 * MANY)
+        assert sorted(each for each in hist.values() if each) == [MANY] * 3
+        # The tag was put on when it had no other name; whoever was folded since has it by the new one.
+        tags = "SELECT tag, sum(n) FROM tag_panes GROUP BY tag HAVING sum(n) != 0"
+        assert here.rows(tags) == [("repair", 3 * MANY)]
+        here.pulssi("reconcile")

@@ -97,7 +97,12 @@ class Settings(BaseModel):
         description="Names the consumer group and the transactions: one value for all workers of one installation.",
     )
     partitions: int = Field(default=4, ge=1, le=1024, description="Partitions of each topic, when they are made.")
-    replication: int = Field(default=1, ge=1, le=7, description="Copies of each topic, when they are made.")
+    replication: int = Field(
+        default=1,
+        ge=1,
+        le=7,
+        description="Copies of each topic, when they are made; from 3 on two acknowledge a write, and any one may go.",
+    )
     retention_days: int = Field(default=7, ge=1, le=3650, description="How long the event topics keep records.")
     time_zone: Annotated[str, AfterValidator(zone_name)] = Field(
         default="UTC",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Collection, Mapping
@@ -180,6 +181,8 @@ class JournalTail:
             _LOG.warning("reading the journals: %s", error)
             await asyncio.sleep(timeout_ms / 1000)
             return []
+        for tp in self._doubted() & fetched.keys():
+            del fetched[tp]  # it may be of another journal, and is read again once that was looked into
         steps: list[Step] = []
         suspects = {tp for tp, records in fetched.items() if not self._assemble(tp, records, steps)}
         anew = await self._look(suspects | self._doubtful(fetched), suspects)
@@ -187,25 +190,40 @@ class JournalTail:
         await self._made_anew(anew)
         return steps
 
-    def _doubtful(self, fetched: Collection[TopicPartition]) -> set[TopicPartition]:
-        """Pick partitions to look at: all where the connection was made anew, else now and then one that is quiet.
+    def _doubted(self) -> set[TopicPartition]:
+        """Name the partitions whose records may be another journal's by now: the connection was made anew.
 
-        A journal made anew that is as long as the old one was gives no record, and no error, that would tell.
+        They go on behind the last step, once it was looked at; where there is none, at the beginning.
         """
         connections = list(self._consumer._client._conns.values())  # noqa: SLF001 - as in `start`
         if connections != self._connections:
             self._connections = connections
             self._unsure = set(self.partitions)
+            self._looked = -math.inf
+        doubted = set(self._unsure)
+        for tp in doubted:
+            assembly = self._assemblies[tp]
+            if assembly.known is None:  # openings may have been read, and count for this journal alone
+                assembly.restart()
+                self._unsure.discard(tp)
+                self._behind.add(tp)
+            assembly.drop()
+            self._consumer.seek(tp, assembly.end)
+        return doubted
+
+    def _doubtful(self, fetched: Collection[TopicPartition]) -> set[TopicPartition]:
+        """Pick partitions to look at: those that are doubted, else now and then one that is quiet.
+
+        A journal made anew that is as long as the old one was gives no record, and no error, that would tell.
+        """
         now = time.monotonic()
-        if now - self._looked < LOOK_EVERY_S or not connections:
+        if now - self._looked < LOOK_EVERY_S or not self._connections:
             return set()
         self._looked = now
-        if not self._unsure:
-            self._quiet.rotate()
-            return {tp for tp in (self._quiet[0],) if tp not in fetched and self._assemblies[tp].known is not None}
-        for tp in [tp for tp in self._unsure if self._assemblies[tp].known is None]:
-            self._unsure.discard(tp)  # nothing was read of it that could be wrong
-        return set(self._unsure)
+        if self._unsure:
+            return set(self._unsure)
+        self._quiet.rotate()
+        return {tp for tp in (self._quiet[0],) if tp not in fetched and self._assemblies[tp].known is not None}
 
     def _assemble(self, tp: TopicPartition, records: list[Any], steps: list[Step]) -> bool:
         """Add what is whole to `steps`; False where the journal may have been made anew."""

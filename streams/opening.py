@@ -50,10 +50,12 @@ async def open_partition(
         partition, found = await recover(settings, rules, (source, number), opened, left)
         if found:
             _check_count(partition, partitions)
+        if found and (partition.head.next or partition.head.clock):
             epoch = await _epoch_now(settings, partition, archive)
             partition.begin(opened, epoch, partitions)
-        else:
-            await _begin_anew(partition, opened, partitions, writer, archive, settings)
+        else:  # or whoever began it may have died before all that went before was written
+            begun = partition.head.epoch if found else None
+            await _begin_anew(partition, opened, partitions, writer, archive, settings, begun)
     except BaseException:
         await writer.stop()
         raise
@@ -113,14 +115,21 @@ def _say_lost(partition: Partition, past: Past) -> None:
 
 
 async def _begin_anew(
-    partition: Partition, opened: int, partitions: int, writer: Writer, archive: Archive, settings: Settings
+    partition: Partition,
+    opened: int,
+    partitions: int,
+    writer: Writer,
+    archive: Archive,
+    settings: Settings,
+    epoch: int | None,
 ) -> None:
-    """Begin a journal; where epochs ended before it, with what they left behind."""
+    """Begin a journal, or an epoch of one that was only begun; where epochs ended before it, with what they left."""
     past = await archive.past(partition.source, partition.number)
-    partition.begin(opened, past.epoch + 1, partitions)
+    partition.begin(opened, epoch or past.epoch + 1, partitions)
     if not past.epoch:
         return
-    _say_lost(partition, past)
+    if past.epoch < partition.head.epoch:
+        _say_lost(partition, past)
     mine = [each for each in past.open if partition_of(each, partitions) == partition.number]
     found = await archive.contacts(mine)
     for step in partition.carry(past, found, STEP_BYTES[settings.kafka_kind]):

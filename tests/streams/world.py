@@ -151,21 +151,10 @@ class World:
         self.keeper.write(batch)
 
     def _look_up(self, contact_ids: Iterable[bytes]) -> dict[bytes, Kept]:
-        wanted = {contact_id.decode() for contact_id in contact_ids}
-        found: dict[bytes, Kept] = defaultdict(lambda: Kept([], []))
-        for event in self.keeper._events.values():  # noqa: SLF001 - all contents of an id, as the table has them
-            if event.contact_id in wanted:
-                found[event.contact_id.encode()].events.append(from_normalised(event.normalised))
-        for row in self.keeper.samples():
-            if row.contact_id in wanted:
-                sample = Sample(row.sample, row.slot, row.at, *row[7:])
-                found[row.contact_id.encode()].issued.append(sample)
-        return dict(found)
+        return kept_of(self.keeper, contact_ids)
 
     def _past(self) -> Past:
-        contacts = {row.contact_id.encode() for row in self.keeper._events.values()}  # noqa: SLF001 - as above
-        still_open = [row.contact_id.encode() for row in self.keeper.contacts() if row.open]
-        return Past(self.epoch - 1, sorted(contacts), still_open, [])
+        return past_of(self.keeper, self.epoch - 1)
 
     # What comes of it.
 
@@ -177,12 +166,37 @@ class World:
 
     def counted(self) -> dict[tuple[str, str], tuple[int, ...]]:
         """Sum the keeper's panes, supplements too, by sample and queue."""
-        totals: dict[tuple[str, str], tuple[int, ...]] = {}
-        for row in self.keeper.panes():
-            of = (row.n, row.sum_ms, row.n_target, row.n_within, row.n_short, row.n_satisfied, row.sum_value)
-            before = totals.get((row.sample, row.queue), (0,) * len(of))
-            totals[row.sample, row.queue] = tuple(a + b for a, b in zip(before, of, strict=True))
-        return {key: counters for key, counters in totals.items() if any(counters)}
+        return counted(self.keeper)
+
+
+def kept_of(keeper: MemoryKeeper, contact_ids: Iterable[bytes]) -> dict[bytes, Kept]:
+    """Look contacts up as the archive does: their events, and the samples in effect."""
+    wanted = {contact_id.decode() for contact_id in contact_ids}
+    found: dict[bytes, Kept] = defaultdict(lambda: Kept([], []))
+    for event in keeper._events.values():  # noqa: SLF001 - all contents of an id, as the table has them
+        if event.contact_id in wanted:
+            found[event.contact_id.encode()].events.append(from_normalised(event.normalised))
+    for row in keeper.samples():
+        if row.contact_id in wanted:
+            found[row.contact_id.encode()].issued.append(Sample(row.sample, row.slot, row.at, *row[7:]))
+    return dict(found)
+
+
+def past_of(keeper: MemoryKeeper, epoch: int) -> Past:
+    """Tell what ended epochs left behind, but for their panes; `epoch` is the last of them."""
+    contacts = {row.contact_id.encode() for row in keeper._events.values()}  # noqa: SLF001 - as above
+    still_open = [row.contact_id.encode() for row in keeper.contacts() if row.open]
+    return Past(epoch, sorted(contacts), still_open, [])
+
+
+def counted(keeper: MemoryKeeper) -> dict[tuple[str, str], tuple[int, ...]]:
+    """Sum the keeper's panes, supplements too, by sample and queue."""
+    totals: dict[tuple[str, str], tuple[int, ...]] = {}
+    for row in keeper.panes():
+        of = (row.n, row.sum_ms, row.n_target, row.n_within, row.n_short, row.n_satisfied, row.sum_value)
+        before = totals.get((row.sample, row.queue), (0,) * len(of))
+        totals[row.sample, row.queue] = tuple(a + b for a, b in zip(before, of, strict=True))
+    return {key: counters for key, counters in totals.items() if any(counters)}
 
 
 def expected(events: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], tuple[int, ...]]:

@@ -1,0 +1,326 @@
+"""Several workers, some of which have lost the partition and do not know it, one journal, and who reads it.
+
+What counts is real: the partition, its opening and recovery, the journal's records, the tail, the sink's rows, the live
+view. Modelled are the broker (`modelled_log`), the source topic and ClickHouse. What whoever opens reads back is held
+against the truth.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any, Final, Literal
+from unittest.mock import patch
+
+import orjson
+from aiokafka.errors import ProducerFenced
+
+from schemas.journal import OPEN_KEY, Head, encode_open
+from schemas.policies import Rules
+from schemas.settings import Settings, load
+from sinks.memory import MemoryKeeper
+from streams.archive import ArchiveAwayError
+from streams.journal.assembly import Step
+from streams.opening import open_partition
+from streams.partition import Partition
+from streams.past import Kept, Past
+from streams.recovery import Left, recover
+from streams.sightings import Sighting
+from streams.steps import Output, hash_of
+from tests.streams.followers import JOURNAL, PLACE, Live, Sink, Truth
+from tests.streams.modelled_log import MORE_THAN_THERE_IS, Broker, Consumer
+from tests.streams.world import Record, kept_of, past_of
+
+Kind = Literal["embedded", "apache"]
+
+#: What may become of a write. Of those that are not acknowledged the worker dies.
+Fate = Literal["acknowledged", "unacknowledged", "never", "late", "twice", "aborted", "hangs"]
+
+#: Steps are cut so small that a batch makes several.
+STEP_BYTES: Final = 4_000
+CARRIED_BYTES: Final = 3_000
+
+
+class DiedError(Exception):
+    """The worker's process ended here."""
+
+
+class Writer:
+    """In place of the journal's producer."""
+
+    def __init__(self, model: Fencing, fates: Iterable[Fate]) -> None:
+        self._model = model
+        self._log = model.broker.log
+        self._producer = -1
+        self.end = 0
+        #: What becomes of the writes to come; the last goes on.
+        self.fates = deque(fates)
+
+    async def open(self, worker: str) -> int:
+        """Fence, and write the opening's record."""
+        self._producer = self._log.producer()
+        [landed] = self._log.begin(self._producer, [(OPEN_KEY, encode_open(worker))])
+        self._log.commit()
+        self._model.truth.opened = landed.offset
+        return landed.offset
+
+    async def partitions(self) -> int:
+        """The source topic has one."""
+        return 1
+
+    async def append(self, step: Output) -> None:
+        """Write a step as its fate has it. Raises DiedError and ProducerFenced."""
+        fate = self.fates.popleft() if len(self.fates) > 1 else self.fates[0] if self.fates else "acknowledged"
+        if fate == "never":
+            raise DiedError
+        if fate == "late" and not self._log.transactional:
+            self._model.late.append((self, step))
+            raise DiedError
+        self.land(step, fate)
+        if fate in {"unacknowledged", "late", "aborted", "hangs"}:
+            raise DiedError
+        if fate == "twice" and not self._log.transactional:  # its answer was lost, and it was sent again
+            self.land(step, fate)
+
+    def land(self, step: Output, fate: Fate) -> None:
+        """Have it land in the log."""
+        begin = self._log.end
+        self._log.begin(self._producer, step.records)
+        if self._log.transactional and fate in {"aborted", "hangs"}:
+            if fate == "aborted":
+                self._log.abort()
+            return
+        self._log.commit()
+        self._model.truth.take(begin, step.records, step.head)
+        self.end = begin + len(step.records)
+
+    async def stop(self) -> None:
+        """End the producer."""
+
+
+class Fencing:
+    """One source partition, its journal, its workers, and the journal's readers."""
+
+    def __init__(self, kind: Kind, rules: Rules, workers: int = 3) -> None:
+        self.kind = kind
+        self.rules = rules
+        self.settings: Settings = load({"PULSSI_KAFKA_KIND": kind})
+        self.broker = Broker(transactional=kind == "apache")
+        self.truth = Truth()
+        self.epoch = 1
+        self.source: list[Record] = []
+        #: All that was ever produced.
+        self.events: list[Mapping[str, Any]] = []
+        #: Batches on their way, where there are no transactions: their workers are gone.
+        self.late: deque[tuple[Writer, Output]] = deque()
+        self.away = False
+        self._workers: list[tuple[Partition, Writer] | None] = [None] * workers
+        self._left: dict[int, Left] = {}
+        self._busy: set[int] = set()
+        self.sink = Sink(self, MemoryKeeper(), lambda: self.epoch)
+        self.near, self.far, self.resuming = Live(self), Live(self), Live(self)
+
+    async def start(self) -> None:
+        """Have the readers begin."""
+        for reader in (self.sink, *self._live):
+            await reader.start({}, {})
+
+    @property
+    def _live(self) -> tuple[Live, ...]:
+        return self.near, self.far, self.resuming
+
+    def produce(self, events: Iterable[Mapping[str, Any]]) -> None:
+        """Append to the source topic."""
+        for event in events:
+            self.events.append(event)
+            self.source.append(Record(len(self.source), event["contact_id"].encode(), orjson.dumps(event)))
+
+    # The workers.
+
+    async def open(self, slot: int, fates: Iterable[Fate] = (), *, at_most: int = MORE_THAN_THERE_IS) -> None:
+        """Have a worker open the partition; what it had is lost, unless it let go of it before.
+
+        The fates are those of what it writes where it begins a journal that follows ended epochs.
+        """
+        if slot in self._busy:
+            return
+        self._workers[slot] = None
+        self._busy.add(slot)
+        try:
+            with in_place(self, fates, at_most):
+                partition, writer = await open_partition(
+                    self.settings, self.rules, *PLACE, archive=self, left=self._left.pop(slot, None)
+                )
+        except (DiedError, ProducerFenced, ArchiveAwayError):
+            return
+        finally:
+            self._busy.discard(slot)
+        assert isinstance(writer, Writer)
+        self._workers[slot] = partition, writer
+
+    async def recover(
+        self, settings: Settings, rules: Rules, of: tuple[str, int], opened: int, left: Left | None
+    ) -> tuple[Partition, bool]:
+        """Read the journal back, and hold what comes of it against the truth as of the opening."""
+        truth = self.truth
+        head, written = truth.head, truth.latest()
+        partition, found = await recover(settings, rules, of, opened, left)
+        if truth.opened == opened or not self.broker.log.compacted:
+            # Else the opening's record may be gone, and more was read; the worker is one that is fenced by now.
+            expected = Partition(*PLACE, rules)
+            if head is not None:
+                expected.load(Step(*PLACE, head, 0, [(0, key, value) for key, value in written.items()]))
+            assert found == (head is not None)
+            assert remembered(partition) == remembered(expected), "whoever opens does not have the last step's state"
+        return partition, found
+
+    async def step(self, slot: int, many: int, fates: Iterable[Fate] = ()) -> None:
+        """Have a worker take the next records of the source, as it thinks."""
+        worker = self._workers[slot]
+        if worker is None:
+            return
+        partition, _ = worker
+        batch = self.source[partition.head.next : partition.head.next + many]
+        unknown = partition.unknown(batch)
+        if unknown and self.away:
+            partition.park(unknown)
+        elif unknown:
+            partition.revive(await self.contacts(unknown))
+        await self._write(slot, partition.steps(batch, STEP_BYTES), fates)
+
+    async def tend(self, slot: int, fates: Iterable[Fate] = ()) -> None:
+        """Have a worker fold what waited, and forget what is old."""
+        worker = self._workers[slot]
+        if worker is None or self.away:
+            return
+        partition, _ = worker
+        if partition.parked:
+            waiting = list(partition.parked)
+            await self._write(slot, partition.unpark(await self.contacts(waiting), waiting), fates)
+        elif partition.head.clock:
+            await self._write(slot, partition.evict(self.sink.passed(partition.head.epoch), at_most=2), fates)
+
+    async def _write(self, slot: int, outputs: Iterable[Output], fates: Iterable[Fate]) -> None:
+        worker = self._workers[slot]
+        assert worker is not None
+        worker[1].fates = deque(fates)
+        try:
+            for output in outputs:
+                await worker[1].append(output)
+        except (DiedError, ProducerFenced):
+            self._workers[slot] = None
+
+    def let_go(self, slot: int) -> None:
+        """Have a worker close the partition in good order; it may come back."""
+        worker, self._workers[slot] = self._workers[slot], None
+        if worker is not None and worker[1].end and self.kind == "apache":
+            self._left[slot] = Left(worker[0], worker[1].end, time.monotonic())
+
+    def arrive(self) -> None:
+        """Have the oldest batch that is on its way land."""
+        if self.late:
+            writer, step = self.late.popleft()
+            writer.land(step, "acknowledged")
+
+    # The broker.
+
+    def compact(self, below: int, *, tombstones: bool = False) -> None:
+        """Compact the journal; tombstones are kept for longer than any reader but the sink is behind."""
+        ends = [reader.end if reader.life is self.truth else 0 for reader in self._live]
+        ends += [left.end for left in self._left.values()]
+        self.broker.log.compact(below, min(ends) if tombstones and not self._busy else 0)
+
+    async def begin_anew(self) -> None:
+        """Lose topic and journal, and every worker, once all is in the keeper."""
+        await self.settle()
+        self.epoch = 1 + max((row.epoch for row in self.sink.keeper.progress()), default=0)
+        self.source, self.truth = [], Truth()
+        self._workers = [None] * len(self._workers)
+        self.broker.forget()
+
+    # What a worker asks of ClickHouse.
+
+    async def past(self, source: str, partition: int) -> Past:
+        """Tell what ended epochs left behind."""
+        assert (source, partition) == PLACE
+        self._ask()
+        return past_of(self.sink.keeper, max((row.epoch for row in self.sink.keeper.progress()), default=0))
+
+    async def passed(self, source: str, partition: int, epoch: int) -> int:
+        """Tell the last step that the sink has written."""
+        assert (source, partition) == PLACE
+        self._ask()
+        return self.sink.passed(epoch)
+
+    async def contacts(self, contact_ids: Collection[bytes]) -> dict[bytes, Kept]:
+        """Look contacts up."""
+        self._ask()
+        return kept_of(self.sink.keeper, contact_ids)
+
+    def _ask(self) -> None:
+        if self.away:
+            raise ArchiveAwayError
+
+    def sighted(self, head: Head) -> Sighting:
+        """Tell whether the source topic is the one that was read."""
+        if head.next > len(self.source):
+            return Sighting("anew")
+        return Sighting("same" if hash_of(self.source[head.next - 1]) == head.last else "anew")
+
+    # The end.
+
+    async def settle(self) -> Partition:
+        """Let everything come to its end, but for readers that lag; returns the partition as it then is."""
+        self.away = False
+        self.broker.interruptions.clear()
+        while self.late:
+            self.arrive()
+        await self.open(0)
+        worker = self._workers[0]
+        assert worker is not None
+        partition = worker[0]
+        await self.step(0, len(self.source))
+        if partition.parked:
+            await self.tend(0)
+        assert (partition.head.next, partition.parked) == (len(self.source), {})
+        await self.sink.drain()
+        self.sink.write()
+        return partition
+
+
+def remembered(partition: Partition) -> dict[str, Any]:
+    """Say all that a partition has from its journal."""
+    return {
+        "head": partition.head,
+        "contacts": partition.contacts,
+        "panes": dict(partition.panes.totals()),
+        "parked": partition.parked,
+        "supplements": partition.supplements.keys(),
+        "evicted": [evicted.save_bytes() for evicted in partition.evicted._filters],  # noqa: SLF001 - told nowhere else
+    }
+
+
+@contextmanager
+def in_place(model: Fencing, fates: Iterable[Fate], at_most: int) -> Iterator[None]:
+    """Put the model in the place of what opening a partition talks to."""
+
+    class Looking:
+        def __init__(self, _settings: Settings) -> None: ...
+
+        async def look(self, heads: Mapping[tuple[str, int], Head]) -> dict[tuple[str, int], Sighting]:
+            return {place: model.sighted(head) for place, head in heads.items() if head.next > 0 and head.last}
+
+        async def stop(self) -> None: ...
+
+    def consumer(**_: object) -> Consumer:
+        return Consumer(model.broker, JOURNAL, at_most)
+
+    with ExitStack() as stack:
+        stack.enter_context(patch("streams.opening.Writer", lambda *_: Writer(model, fates)))
+        stack.enter_context(patch("streams.opening.Sightings", Looking))
+        stack.enter_context(patch("streams.opening.STEP_BYTES", dict.fromkeys(("embedded", "apache"), CARRIED_BYTES)))
+        stack.enter_context(patch("streams.opening.recover", model.recover))
+        stack.enter_context(patch("streams.recovery.AIOKafkaConsumer", consumer))
+        yield

@@ -1,0 +1,218 @@
+"""Readers of a modelled journal: the sink, and live views, with the real tail; each step is held against the truth.
+
+What is applied must have been written by whoever had the partition, all of it that the journal still holds, and once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Protocol
+from unittest.mock import patch
+
+from aiokafka import TopicPartition
+
+from schemas.journal import CONTACT, HEAD_KEY, OPEN_KEY, PANE, SUPPLEMENT, Head, encode_pane_key
+from schemas.journal import decode_supplement_key as supplement_of
+from schemas.settings import Settings
+from schemas.topics import journal_of
+from sinks.archive import event_rows
+from sinks.memory import MemoryKeeper
+from sinks.pending import Pending, progress_rows
+from streams.journal.assembly import Step
+from streams.journal.tail import JournalTail
+from streams.live.view import LiveView, live_view
+from tests.streams.modelled_log import MORE_THAN_THERE_IS, Broker, Consumer, Written
+from tests.streams.records import pane_totals
+from tests.streams.world import Record
+
+SOURCE: Final = "contacts.chat"
+PLACE: Final = (SOURCE, 0)
+JOURNAL: Final = TopicPartition(journal_of(SOURCE), 0)
+#: 2026-03-03T09:00:00Z: what the drawn contacts have lies around it.
+NOW_MS: Final = 1_772_528_400_000
+#: Nothing here takes time: what has not come by then does not come.
+LOOK_MS: Final = 10
+#: More rounds of reading than any journal here takes.
+ROUNDS: Final = 50
+
+
+class Truth:
+    """What has happened in one life of the journal, as told by who had the partition when each batch landed."""
+
+    def __init__(self) -> None:
+        #: Journal offset of the newest opening.
+        self.opened = -1
+        self.head: Head | None = None
+        #: By journal offset: the heads, and the other records, of what counts.
+        self.heads: dict[int, Head] = {}
+        self.written: dict[int, Written] = {}
+
+    def take(self, begin: int, written: list[Written], head: Head) -> None:
+        """Note a step that landed at an offset; one of a worker that had lost the partition does not count."""
+        if head.open != self.opened:
+            return
+        self.head = head
+        self.heads[begin + len(written) - 1] = head
+        self.written |= dict(enumerate(written[:-1], begin))
+
+    def latest(self) -> dict[bytes, bytes | None]:
+        """Give the last value of each key."""
+        return {key: value for _, (key, value) in sorted(self.written.items())}
+
+
+class Told(Protocol):
+    """What readers need of the model."""
+
+    broker: Broker
+    truth: Truth
+    settings: Settings
+    source: list[Record]
+
+
+class Follower:
+    """One reader of the journal, with the real tail over a modelled consumer."""
+
+    def __init__(self, told: Told) -> None:
+        self._told = told
+        #: The life of the journal that was last read, and the offset behind the last step.
+        self.life: Truth | None = None
+        self.end = 0
+        self._head: Head | None = None
+
+    async def start(self, positions: Mapping[tuple[str, int], int], heads: Mapping[tuple[str, int], Head]) -> None:
+        """Begin at a kept position, or at the beginning."""
+        self._consumer = Consumer(self._told.broker, JOURNAL)
+
+        async def connect(*_: Any) -> Consumer:  # noqa: ANN401 - as `connect` takes them
+            return self._consumer
+
+        self._tail = JournalTail(self._told.settings, sources=(SOURCE,))
+        with patch("streams.journal.tail.connect", connect):
+            await self._tail.start(positions, heads)
+
+    async def resume(self) -> None:
+        """Begin again where it was."""
+        known = {} if self._head is None else {PLACE: self._head}
+        await self.start({PLACE: self.end} if self.end else {}, known)
+
+    async def read(self, at_most: int, *, looks: bool = True) -> None:
+        """Read on, by so many records a fetch; `looks`: it is time to see whether the journal is as it was."""
+        self._consumer.at_most = at_most
+        self._tail._looked = -math.inf if looks else math.inf  # noqa: SLF001 - in place of waiting
+        with patch("streams.journal.tail.LOOK_MS", LOOK_MS):
+            steps = await self._tail.steps()
+        for step in steps:
+            self._check(step)
+            self.apply(step)
+            self.end, self._head, self.life = step.end, step.head, self._told.truth
+
+    async def drain(self) -> None:
+        """Read all."""
+        for number in range(ROUNDS):
+            await self.read(MORE_THAN_THERE_IS, looks=number % 2 == 0)
+            at_end = await self._consumer.position(JOURNAL) >= self._told.broker.log.stable
+            nothing = self._told.truth.head is None
+            if at_end and self._tail.caught_up() and (nothing or self.life is self._told.truth):
+                return
+        raise AssertionError("the journal is not read to its end")
+
+    def _check(self, step: Step) -> None:
+        truth, log = self._told.truth, self._told.broker.log
+        assert truth.heads.get(step.end - 1) == step.head, "a step that nobody who had the partition wrote"
+        assert step.anew or self.life is truth, "a journal made anew is taken for the one before"
+        begin = 0 if step.anew else self.end
+        for offset, key, value in step.records:
+            assert offset >= begin, "a record that was read before"
+            assert truth.written.get(offset) == (key, value), "a record that nobody who had the partition wrote"
+        got = {offset for offset, _, _ in step.records}
+        there = [record for record in log.records if begin <= record.offset < step.end - 1]
+        missing = [record.offset for record in there if record.offset in truth.written and record.offset not in got]
+        assert not missing, "records of the step, or of one before, were passed over"
+        assert not [record for record in there if record.offset in truth.heads], "a step was passed over"
+
+    def apply(self, step: Step) -> None:
+        """Take a step that was checked."""
+
+
+class Live(Follower):
+    """A live view, and the plain state of who follows a journal."""
+
+    def __init__(self, told: Told) -> None:
+        super().__init__(told)
+        self.view: LiveView = live_view("UTC", lambda: NOW_MS)
+        self.contacts: dict[bytes, bytes] = {}
+        #: Panes and supplements, as they were last seen.
+        self.panes: dict[bytes, bytes] = {}
+
+    def apply(self, step: Step) -> None:
+        """Take it into the view, and into the plain state."""
+        self.view.feed([step])
+        if step.anew:
+            self.contacts.clear()
+        for _, key, value in step.records:
+            if key[:1] == CONTACT and value is None:
+                self.contacts.pop(key, None)
+            elif key[:1] == CONTACT and value is not None:
+                self.contacts[key] = value
+            elif value is not None and key not in {HEAD_KEY, OPEN_KEY}:
+                self.panes[key] = value
+
+    def counted(self) -> dict[tuple[str, str], tuple[int, ...]]:
+        """Sum the panes, each as it was last seen, and the supplements."""
+        supplements = [(key, value) for key, value in self.panes.items() if key[:1] == SUPPLEMENT]
+        counts = pane_totals({key: value for key, value in self.panes.items() if key[:1] == PANE})
+        for key, value in supplements:
+            for of, added in pane_totals({encode_pane_key(supplement_of(key)[0]): value}).items():
+                before = counts.get(of, (0,) * len(added))
+                counts[of] = tuple(a + b for a, b in zip(before, added, strict=True))
+        return {of: counters for of, counters in counts.items() if any(counters)}
+
+
+class Sink(Follower):
+    """The sink: steps to rows, rows to a keeper, after a crash on from what the keeper says."""
+
+    def __init__(self, told: Told, keeper: MemoryKeeper, epoch: Callable[[], int]) -> None:
+        super().__init__(told)
+        self.keeper = keeper
+        self._epoch = epoch
+        self._pending = Pending()
+        self._archived = (0, 0)
+        #: The life of the journal that the keeper's progress is of.
+        self._kept: Truth | None = None
+
+    def apply(self, step: Step) -> None:
+        """Gather it."""
+        self._pending.add(step)
+
+    def write(self) -> None:
+        """Write what was gathered: events below the heads, rows, progress."""
+        pending = self._pending
+        if not pending.steps:
+            return
+        self._pending = Pending(pending.after())
+        head = pending.reached[PLACE].head
+        epoch, archived = self._archived
+        begin = archived if epoch == head.epoch else 0
+        batch = pending.batch()
+        if head.epoch == self._epoch():
+            batch.events = event_rows(self._told.source[begin : head.next], head.epoch)  # type: ignore[arg-type]  # as aiokafka's
+        batch.progress = progress_rows(pending.reached.items(), pending.steps)
+        self._archived, self._kept = (head.epoch, head.next), self.life
+        self.keeper.write(batch)
+
+    async def crash(self) -> None:
+        """Lose what was gathered, and go on from what the keeper says, as the pipeline does."""
+        self.life = self._kept
+        if not self.keeper.progress():
+            self._pending, self._archived, self.end = Pending(), (0, 0), 0
+            await self.start({}, {})
+            return
+        [row] = self.keeper.progress()
+        self._pending, self._archived, self.end = Pending({PLACE: row.step}), (row.epoch, row.next), row.journal_end
+        known = Head(row.next, row.step, epoch=row.epoch, open=row.opened)
+        await self.start({PLACE: row.journal_end}, {PLACE: known})
+
+    def passed(self, epoch: int) -> int:
+        """Tell the last step of an epoch that is in; -1 where none is."""
+        return max((row.step for row in self.keeper.progress() if row.epoch == epoch and row.opened >= 0), default=-1)

@@ -1,0 +1,209 @@
+"""One journal partition as a broker keeps it, and aiokafka's consumer of it: in memory, and at a test's pace.
+
+With transactions (Apache Kafka): the newest producer fences the older ones, readers see committed records up to the
+first undecided one, markers and aborted records leave holes. Without (the embedded broker): every batch lands.
+Both can be compacted here, as Apache Kafka does it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from types import SimpleNamespace
+from typing import Any, Final
+
+from aiokafka import TopicPartition
+from aiokafka.errors import OffsetOutOfRangeError, ProducerFenced
+
+#: Key, and value or None for a tombstone.
+Written = tuple[bytes, bytes | None]
+
+#: What may happen between two fetches.
+Interruption = Callable[[], Awaitable[None]]
+
+
+class Record:
+    """A record of the log, as aiokafka gives it, and whether its transaction was decided."""
+
+    __slots__ = ("batch", "committed", "key", "offset", "value")
+
+    def __init__(self, offset: int, key: bytes, value: bytes | None, *, committed: bool) -> None:
+        self.offset = offset
+        self.key = key
+        self.value = value
+        self.committed = committed
+
+
+class Log:
+    """The records of one partition, by offset, with holes."""
+
+    def __init__(self, *, transactional: bool) -> None:
+        self.transactional = transactional
+        self.records: list[Record] = []
+        #: Offset behind all that was ever written.
+        self.end = 0
+        self.compacted = False
+        self._undecided: list[Record] = []
+        self._producer = 0
+
+    @property
+    def stable(self) -> int:
+        """Offset up to which readers of what is committed may read."""
+        return self._undecided[0].offset if self._undecided else self.end
+
+    def producer(self) -> int:
+        """Start a producer; where there are transactions, that ends the older ones, and what they had under way."""
+        self.abort()
+        self._producer += 1
+        return self._producer
+
+    def begin(self, producer: int, written: Iterable[Written]) -> list[Record]:
+        """Have records land; where there are transactions, undecided. Raises ProducerFenced."""
+        if self.transactional and producer != self._producer:
+            raise ProducerFenced
+        landed = []
+        for key, value in written:
+            landed.append(Record(self.end, key, value, committed=not self.transactional))
+            self.end += 1
+        self.records += landed
+        if self.transactional:
+            self._undecided += landed
+        return landed
+
+    def commit(self) -> None:
+        """Decide for the transaction under way."""
+        for record in self._undecided:
+            record.committed = True
+        self._decide()
+
+    def abort(self) -> None:
+        """Decide against the transaction under way, if there is one."""
+        self._decide()
+
+    def _decide(self) -> None:
+        if self._undecided:
+            self._undecided = []
+            self.end += 1  # the marker
+
+    def compact(self, below: int, tombstones_below: int) -> None:
+        """Keep of each key the last committed record below an offset, and no tombstone that is old enough."""
+        below = min(below, self.stable)
+        last = {record.key: record.offset for record in self.records if record.offset < below and record.committed}
+        kept = [
+            record
+            for record in self.records
+            if record.offset >= below
+            or (
+                record.committed
+                and last[record.key] == record.offset
+                and (record.value is not None or record.offset >= tombstones_below)
+            )
+        ]
+        self.compacted |= len(kept) < len(self.records)
+        self.records = kept
+
+    def visible(self, begin: int) -> list[Record]:
+        """List what a reader may see from a position on."""
+        stable = self.stable if self.transactional else self.end
+        return [record for record in self.records if begin <= record.offset < stable and record.committed]
+
+
+class Broker:
+    """Holds the journal, which may be made anew, and says what happens between fetches."""
+
+    def __init__(self, *, transactional: bool) -> None:
+        self.transactional = transactional
+        self.log = Log(transactional=transactional)
+        self.interruptions: deque[Interruption | None] = deque()
+        self._connections = 0
+
+    def forget(self) -> None:
+        """Have the journal made anew; every connection is lost."""
+        self.log = Log(transactional=self.transactional)
+        self.reconnect()
+
+    def reconnect(self) -> None:
+        """Lose every connection, and make others."""
+        self._connections += 1
+
+    async def interrupt(self) -> None:
+        """Let happen what is due before a fetch."""
+        await asyncio.sleep(0)
+        what = self.interruptions.popleft() if self.interruptions else None
+        if what is not None:
+            await what()
+
+    @property
+    def connection(self) -> int:
+        """Name the connection that clients have."""
+        return self._connections
+
+
+class Consumer:
+    """What of aiokafka's consumer is used to read a journal; fetches bring `at_most` records."""
+
+    def __init__(self, broker: Broker, place: TopicPartition, at_most: int = 1_000) -> None:
+        self._broker = broker
+        self._place = place
+        self._position = 0
+        self.at_most = at_most
+
+    @property
+    def _client(self) -> Any:  # noqa: ANN401 - as the tail looks at it
+        return SimpleNamespace(_conns={0: self._broker.connection})
+
+    def assignment(self) -> set[TopicPartition]:
+        """Name the one partition."""
+        return {self._place}
+
+    def assign(self, places: Sequence[TopicPartition]) -> None:
+        """Take the one partition."""
+        assert list(places) == [self._place]
+
+    def seek(self, place: TopicPartition, offset: int) -> None:
+        """Go to an offset."""
+        assert place == self._place
+        self._position = offset
+
+    async def getmany(
+        self, *_places: TopicPartition, timeout_ms: int = 0, max_records: int = 1_000
+    ) -> dict[TopicPartition, list[Record]]:
+        """Fetch; an offset that the log does not have is refused."""
+        del timeout_ms
+        await self._broker.interrupt()
+        log, at_most = self._broker.log, min(self.at_most, max_records)
+        if self._position > log.end:
+            raise OffsetOutOfRangeError({self._place: self._position})
+        visible = log.visible(self._position)
+        fetched = visible[:at_most]
+        if fetched:
+            self._position = fetched[-1].offset + 1
+        if len(visible) <= at_most:
+            self._position = max(self._position, log.stable)
+        return {self._place: fetched} if fetched else {}
+
+    async def position(self, _place: TopicPartition) -> int:
+        """Tell where reading goes on."""
+        return self._position
+
+    def highwater(self, _place: TopicPartition) -> int:
+        """Tell where the log ends."""
+        return self._broker.log.end
+
+    def last_stable_offset(self, _place: TopicPartition) -> int:
+        """Tell up to where all is decided."""
+        return self._broker.log.stable
+
+    async def beginning_offsets(self, places: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+        """Tell where the log begins: compaction leaves that as it is."""
+        return dict.fromkeys(places, 0)
+
+    async def start(self) -> None:
+        """Connect."""
+
+    async def stop(self) -> None:
+        """Disconnect."""
+
+
+MORE_THAN_THERE_IS: Final = 1_000_000

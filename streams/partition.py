@@ -29,8 +29,9 @@ from schemas.panes import PANE_MS
 from schemas.policies import Rules
 from schemas.topics import channel_of
 from streams.core.agents import Agents
-from streams.core.contact import decode, restored, unknown
+from streams.core.contact import EMPTY, advance, decode, restored
 from streams.core.event import Event, merge
+from streams.core.going import Change
 from streams.core.panes import Panes
 from streams.decode import BadRecord, read_event
 from streams.evicted import Evicted
@@ -261,7 +262,7 @@ class Partition:
 
     def _fold(self, arrived: Mapping[bytes, list[Event]], channel: str, number: int) -> list[Written]:
         contacts, panes, epoch, parked = self.contacts, self.panes, self.head.epoch, self.parked
-        revived, warm = self._revived, self._warm
+        revived = self._revived
         written: list[Written] = []
         for contact_id, events in arrived.items():
             if parked and contact_id in parked:
@@ -269,16 +270,13 @@ class Partition:
                 parked[contact_id] = waiting
                 written.append((PARKED + contact_id, orjson.dumps([tuple(event) for event in waiting])))
                 continue
-            value = contacts.get(contact_id)
-            contact = unknown(channel) if value is None else warm.take(contact_id, value) or decode(channel, value)
-            change = contact.advance(events, self.rules, number, again=contact_id in revived)
+            change = self._advance(contact_id, channel, events, number)
             if change is None:
                 continue
             self.conflicts += change.conflicts
             if change.value is None:
                 continue
             contacts[contact_id] = change.value
-            warm.keep(contact_id, change.value, contact)
             revived.discard(contact_id)
             panes.add(epoch, change.taken_back, -1)
             panes.add(epoch, change.issued, 1)
@@ -289,6 +287,23 @@ class Partition:
                 self.supplements[record[0]] = number
                 self.supplemented += 1
         return written
+
+    def _advance(self, contact_id: bytes, channel: str, events: list[Event], number: int) -> Change | None:
+        """Have a contact go on from where it was left, or fold it anew."""
+        value, rules = self.contacts.get(contact_id), self.rules
+        again = contact_id in self._revived
+        left = None if value is None or again else self._warm.take(contact_id, value)
+        change = None if left is None else left.follow(events, rules, number)
+        if change is None:
+            outcome = advance(channel, EMPTY if value is None else decode(value), events, rules, number, again=again)
+            if outcome is None:
+                if value is not None and left is not None:
+                    self._warm.keep(contact_id, value, left)
+                return None
+            change, left = outcome
+        if left is not None and change.value is not None:
+            self._warm.keep(contact_id, change.value, left)
+        return change
 
     # What happens between batches.
 

@@ -85,7 +85,7 @@ def _contract() -> _Contract:
     return _Contract(
         SchemaValidator(union).validate_json,
         {kind: tuple(_defaults(fields)) for kind, fields in types.items()},
-        {kind: tuple(_WORDS & fields.keys()) for kind, fields in types.items()},
+        {kind: tuple([word for word in _WORDS if word in fields]) for kind, fields in types.items()},
     )
 
 
@@ -118,4 +118,4 @@ def _plain(rule: _Schema) -> _Schema:
         return _plain(rule["schema"]["steps"][0])
     if rule["type"] == "default" or (rule["type"] == "function-after" and rule["function"]["function"] is nfc):
         return _plain(rule["schema"])
-    return {**rule, **{name: _plain(rule[name]) for name in _INNER & rule.keys()}}
+    return {**rule, **{name: _plain(rule[name]) for name in _INNER if name in rule}}

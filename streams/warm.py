@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from streams.core.contact import Contact
+from streams.core.going import Going
 
-#: Contacts of one generation, of one partition; a contact in hand takes about ten times what its record does.
+#: Contacts of one generation where nothing else is said.
 AT_MOST: Final = 5_000
 
 
@@ -18,17 +18,17 @@ class Warm:
     """Two generations: what was not used while the younger one filled up is forgotten."""
 
     def __init__(self, at_most: int = AT_MOST) -> None:
-        self._at_most = at_most
-        self._young: dict[bytes, tuple[bytes, Contact]] = {}
-        self._old: dict[bytes, tuple[bytes, Contact]] = {}
+        self.at_most = at_most
+        self._young: dict[bytes, tuple[bytes, Going]] = {}
+        self._old: dict[bytes, tuple[bytes, Going]] = {}
 
-    def take(self, contact_id: bytes, value: bytes) -> Contact | None:
+    def take(self, contact_id: bytes, value: bytes) -> Going | None:
         """Give a contact whose record is this one; None where it is not here."""
         left = self._young.get(contact_id) or self._old.pop(contact_id, None)
         return left[1] if left is not None and left[0] is value else None
 
-    def keep(self, contact_id: bytes, value: bytes, contact: Contact) -> None:
+    def keep(self, contact_id: bytes, value: bytes, going: Going) -> None:
         """Keep a contact beside the record that it wrote."""
-        if len(self._young) >= self._at_most and contact_id not in self._young:
+        if len(self._young) >= self.at_most and contact_id not in self._young:
             self._old, self._young = self._young, {}
-        self._young[contact_id] = value, contact
+        self._young[contact_id] = value, going

@@ -125,7 +125,11 @@ class Fold:
         self._write_last()
         last = rows[settled:]
         del rows[settled:]
-        return rows, last, summary_of(self, handle_ms)
+        return rows[:], last, summary_of(self, handle_ms)
+
+    def forget_settled(self) -> None:
+        """Leave the samples that stand as they are to the caller: `result` gives those that come from now on."""
+        self.sheet.rows.clear()
 
     # What each type of event says to the rules.
 

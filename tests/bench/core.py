@@ -27,8 +27,8 @@ from schemas.events import CONTACT_EVENT
 from schemas.journal import CONTACT, HEAD_KEY, Head, encode_head
 from schemas.policies import Rules
 from schemas.topics import CONTACTS
+from streams.core.contact import EMPTY
 from streams.core.contact import decode as decode_state
-from streams.core.contact import unknown
 from streams.core.event import Event, event_of, merge
 from streams.core.fold import fold
 from streams.core.panes import Panes
@@ -36,6 +36,7 @@ from streams.decode import decode, read_event
 from streams.journal.assembly import Assembly
 from streams.partition import STEP_BYTES, Partition
 from tests.bench.events import EVENTS_A_CHAT, write_chats
+from tests.core.changes import changed
 from tests.streams.records import Record
 
 TOPIC: Final = CONTACTS["chat"]
@@ -82,7 +83,7 @@ def _speeds(events: int) -> Iterator[tuple[str, float]]:
     for key, value in read:
         contacts.setdefault(key, []).append(read_event(TOPIC, key, value))
     whole = [merge([], arrived)[0] for arrived in contacts.values()]
-    changes = [change for arrived in whole if (change := unknown("chat").advance(arrived, RULES, 1)) is not None]
+    changes = [change for arrived in whole if (change := changed("chat", EMPTY, arrived, RULES, 1)) is not None]
     values = [change.value or b"" for change in changes]
 
     def each(do: Callable[[Any], object], things: list[Any]) -> Callable[[], object]:
@@ -98,9 +99,9 @@ def _speeds(events: int) -> Iterator[tuple[str, float]]:
         ("decode, the long way", each(lambda one: event_of(decode(TOPIC, *one)), read)),
         ("decode", each(lambda one: read_event(TOPIC, *one), read)),
         ("fold", each(lambda one: fold("chat", one, RULES), whole)),
-        ("fold, compare and encode", each(lambda one: unknown("chat").advance(one, RULES, 1), whole)),
+        ("fold, compare and encode", each(lambda one: changed("chat", EMPTY, one, RULES, 1), whole)),
         ("panes", panes),
-        ("read a contact's state", each(lambda value: decode_state("chat", value), values)),
+        ("read a contact's state", each(decode_state, values)),
         ("read a contact, as the sink", each(decode_contact, values)),
         ("read a summary", each(decode_summary, values)),
         ("a partition's steps, catching up", lambda: _steps(records, CATCHING_UP)),
@@ -158,8 +159,8 @@ def grown_by(contacts: int) -> tuple[float, float]:
     for begin, end in pairwise(bounds):
         for number in range(contacts):
             key = b"%036d" % number
-            state = decode_state("chat", kept[key]) if begin else unknown("chat")
-            change = state.advance(arrived[number % len(arrived)][begin:end], RULES, 1 + begin)
+            state = decode_state(kept[key]) if begin else EMPTY
+            change = changed("chat", state, arrived[number % len(arrived)][begin:end], RULES, 1 + begin)
             if change is None or change.value is None:
                 raise RuntimeError("an event of a contact in hand is new")
             kept[key] = change.value

@@ -148,6 +148,13 @@ def _queue(contact: Contact) -> None:
         contact.tell("contact.abandoned")
 
 
+def _gives_up(contact: Contact) -> None:
+    contact.tell("contact.queued")
+    for _ in range(contact.draw(st.integers(0, 3))):
+        contact.tell("contact.missed")
+    contact.tell("contact.abandoned")
+
+
 def _conversation(contact: Contact) -> None:
     agent = contact.draw(_AGENT)
     contact.tell("contact.connected", agent_id=agent)
@@ -219,8 +226,8 @@ def contacts(draw: st.DrawFn) -> list[dict[str, Any]]:
     contact = Contact(draw)
     if not contact.when(6):
         contact.tell("contact.started")
-    if contact.when(4):
-        _bot(contact)
+    if contact.when(3):
+        draw(st.sampled_from([_bot, _bot, _gives_up]))(contact)
         aside = draw(st.sampled_from([None, None, *ASIDES]))
         scenes = [] if aside is None else [aside]
     else:

@@ -13,10 +13,12 @@ from schemas.journal import ContactRecord, decode_contact, decode_summary
 from schemas.policies import Policy, Rules
 from schemas.samples import Sample
 from schemas.topics import Channel
-from streams.core.contact import Change, Contact, decode, restored, unknown
+from streams.core.contact import EMPTY, Contact, advance, decode, restored
 from streams.core.event import Event, merge
 from streams.core.fold import fold
+from streams.core.going import Change, Going
 from streams.core.panes import Panes
+from tests.core.changes import changed
 from tests.core.contacts import contacts, in_order, steps
 from tests.core.story import events
 from tests.core.test_panes import EMPTY as EMPTY_PANE
@@ -36,14 +38,14 @@ class Run(NamedTuple):
 
 def run(channel: Channel, arriving: list[list[Event]], rules: Rules = RULES) -> Run:
     """Advance a contact by each step, through its written record each time, as a worker does."""
-    contact, panes, changes = unknown(channel), Panes(), []
+    contact, panes, changes = EMPTY, Panes(), []
     for number, step in enumerate(arriving, 1):
-        change = contact.advance(step, rules, number)
+        change = changed(channel, contact, step, rules, number)
         if change is None:
             continue
         changes.append(change)
         if change.value is not None:
-            contact = decode(channel, change.value)
+            contact = decode(change.value)
         panes.add(1, change.taken_back, -1)
         panes.add(1, change.issued, 1)
     return Run(contact, panes, changes)
@@ -77,40 +79,52 @@ def test_any_order_and_cut_gives_the_same(data: st.DataObject) -> None:
 
 @given(st.data())
 def test_going_on_is_folding_anew(data: st.DataObject) -> None:
-    """A contact that is kept in hand does at each step what one does that was read from its record."""
+    """A contact that goes on does at each step what one does that is read from its record."""
     channel, drawn = data.draw(contacts())
     arriving = data.draw(st.one_of(steps(drawn), in_order(drawn)))
-    kept, read = unknown(channel), unknown(channel)
+    left: Going | None = None
+    contact = EMPTY
     for number, step in enumerate(arriving, 1):
         rules = OTHER_RULES if data.draw(st.integers(0, 9)) == 9 else RULES
-        going, anew = kept.advance(step, rules, number), read.advance(step, rules, number)
-        if going is None or anew is None or anew.value is None or going.value is None:
-            assert (going and going.conflicts) == (anew and anew.conflicts)
+        going = None if left is None else left.follow(step, rules, number)
+        outcome = advance(channel, contact, step, rules, number)
+        if outcome is None or outcome.change.value is None:
+            assert going is None
             continue
-        assert set(going.issued) == set(anew.issued)
-        assert set(going.taken_back) == set(anew.taken_back)
-        assert going.conflicts == anew.conflicts
-        assert decode_summary(going.value) == decode_summary(anew.value)
-        one, other = decode_contact(going.value), decode_contact(anew.value)
-        assert sorted(one.rows, key=repr) == sorted(other.rows, key=repr)
-        assert sorted(one.gone) == sorted(other.gone)
-        read = decode(channel, anew.value)
-        assert read.events == decode(channel, going.value).events == kept.events
-        assert read.rows == kept.rows
-        assert read.gone == kept.gone
+        anew, value = outcome.change, outcome.change.value
+        if going is None or going.value is None:
+            left = outcome.going
+        else:
+            assert set(going.issued) == set(anew.issued)
+            assert set(going.taken_back) == set(anew.taken_back)
+            assert anew.conflicts == 0
+            assert decode_summary(going.value) == decode_summary(value)
+            one, other = decode_contact(going.value), decode_contact(value)
+            assert sorted(one.rows, key=repr) == sorted(other.rows, key=repr)
+            assert sorted(one.gone) == sorted(other.gone)
+            assert decode(going.value).events == decode(value).events
+        contact = decode(value)
 
 
-def test_in_order_the_fold_goes_on() -> None:
-    """What comes behind all that is known is not folded anew, and neither is a redelivery."""
+def test_in_order_a_contact_goes_on() -> None:
+    """What comes behind all that is known is taken; what is known, late or under other rules is for folding anew."""
     told = events("chat", "0 started queue=a\n5 queued queue=b\n20 agent agent_id=ann\n30 tagged tags=x\n40 resolved")
-    contact = unknown("chat")
-    contact.advance(told[:1], RULES, 1)
-    fold_of_first = contact._fold  # noqa: SLF001 - whether it is the same is what is tested
+    outcome = advance("chat", EMPTY, told[:1], RULES, 1)
+    assert outcome is not None
+    assert outcome.going is not None
+    issued = [*outcome.change.issued]
     for number, event in enumerate(told[1:], 2):
-        assert contact.advance([told[0], event], RULES, number) is not None
-        assert contact._fold is fold_of_first  # noqa: SLF001 - as above
-    assert contact.advance(told, RULES, 9) is None
-    assert _rows(contact) == set(fold("chat", told, RULES).rows)
+        change = outcome.going.follow([event], RULES, number)
+        assert change is not None
+        assert change.taken_back == []
+        issued += change.issued
+    assert set(issued) == set(fold("chat", told, RULES).rows)
+    late = events("chat", "1 customer event_id=late")
+    later = events("chat", "50 customer event_id=later")
+    assert outcome.going.follow(told[-1:], RULES, 9) is None
+    assert outcome.going.follow(late, RULES, 9) is None
+    assert outcome.going.follow(later, OTHER_RULES, 9) is None
+    assert outcome.going.follow(later, RULES, 9) is not None
 
 
 @given(st.data())
@@ -152,12 +166,12 @@ def test_keys_are_unique_and_durations_whole(drawn: tuple[Channel, list[Event]])
 def test_the_record_reads_back(drawn: tuple[Channel, list[Event]]) -> None:
     """State, sink and gauges read one record and find in it what was folded."""
     channel, arrived = drawn
-    change = unknown(channel).advance(arrived, RULES, 7)
+    change = changed(channel, EMPTY, arrived, RULES, 7)
     assert change is not None
     assert change.value is not None
     whole, _ = merge([], arrived)
     folded = fold(channel, whole, RULES)
-    assert decode(channel, change.value).events == whole
+    assert decode(change.value).events == whole
     assert decode_summary(change.value) == {**folded.summary, "step": 7}
     record = decode_contact(change.value)
     assert {row for _, row in record.rows} == set(folded.rows)
@@ -213,12 +227,12 @@ def test_a_redelivery_is_nothing_new() -> None:
 def test_a_changed_policy_rewrites_nothing_by_itself() -> None:
     """What is taken back is what was issued, whatever the rules say by then."""
     first, second = _steps("0 started\n30 agent agent_id=ann", "40 event.voided voids=e2")
-    before = unknown("chat").advance(first, RULES, 1)
+    before = changed("chat", EMPTY, first, RULES, 1)
     assert before is not None
     assert before.value is not None
     other = Rules(policies=(Policy("other", "first_response", 1, 0.5),), version="2")
-    assert decode("chat", before.value).advance(first, other, 2) is None
-    after = decode("chat", before.value).advance(second, other, 2)
+    assert changed("chat", decode(before.value), first, other, 2) is None
+    after = changed("chat", decode(before.value), second, other, 2)
     assert after is not None
     assert {row.policy for row in after.taken_back if row.sample == "first_response"} == {"chat-60s"}
 
@@ -232,8 +246,8 @@ def test_a_restored_contact_takes_back_what_was_issued() -> None:
     assert record is not None
     assert decode_summary(record) == {**whole.summary, "step": 9}
     assert [since for since, _ in decode_contact(record).rows] == [0] * len(whole.rows)
-    assert decode("chat", record).advance(first, other, 10) is None
-    after = decode("chat", record).advance(second, other, 10)
+    assert changed("chat", decode(record), first, other, 10) is None
+    after = changed("chat", decode(record), second, other, 10)
     assert after is not None
     assert {row.policy for row in after.taken_back if row.sample == "first_response"} == {"chat-60s"}
     assert restored("chat", [], [], other, 9) is None
@@ -248,11 +262,11 @@ def test_a_contact_goes_on_from_its_restored_record(data: st.DataObject) -> None
     issued = data.draw(st.permutations(fold(channel, before, RULES).rows))
     record = restored(channel, data.draw(st.permutations(before)), issued, RULES, 3)
     assert record is not None
-    change = decode(channel, record).advance(drawn[cut:], RULES, 4)
-    stayed = unknown(channel).advance(before, RULES, 1)
+    change = changed(channel, decode(record), drawn[cut:], RULES, 4)
+    stayed = changed(channel, EMPTY, before, RULES, 1)
     assert stayed is not None
     assert stayed.value is not None
-    expected = decode(channel, stayed.value).advance(drawn[cut:], RULES, 4)
+    expected = changed(channel, decode(stayed.value), drawn[cut:], RULES, 4)
     if change is None or expected is None:
         assert change is expected
         return
@@ -308,16 +322,16 @@ def test_other_rules_rewrite_no_history() -> None:
         policies=(Policy("chat-1s", "first_response", 1_000, 0.9, channel="chat"),), short_abandon_ms=1, version="two"
     )
     told = events("chat", "0 started\n5 queued queue=red\n12 agent agent_id=ann\n60 resolved")
-    change = unknown("chat").advance(told, before, 1)
+    change = changed("chat", EMPTY, told, before, 1)
     assert change is not None
     assert change.value is not None
     late = events("chat", "70 rated score=5 scale_max=5 event_id=late")
-    later = decode("chat", change.value).advance(late, strict, 2)
+    later = changed("chat", decode(change.value), late, strict, 2)
     assert later is not None
     assert [row.sample for row in later.issued] == ["rated"]
     assert later.taken_back == []
     sooner = events("chat", "9 agent agent_id=bo event_id=sooner")
-    corrected = decode("chat", change.value).advance(sooner, strict, 2)
+    corrected = changed("chat", decode(change.value), sooner, strict, 2)
     assert corrected is not None
     (old,) = (row for row in corrected.taken_back if row.sample == "first_response")
     (new,) = (row for row in corrected.issued if row.sample == "first_response")

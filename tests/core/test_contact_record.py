@@ -23,11 +23,12 @@ from schemas.journal import Head, decode_head, encode_head
 from schemas.policies import Rules
 from schemas.samples import Sample
 from schemas.topics import CONTACTS, Channel
-from streams.core.contact import unknown
+from streams.core.contact import EMPTY
 from streams.core.event import Event, merge
 from streams.core.fold import fold
 from streams.decode import read_event
 from tests.bench.events import write_chats
+from tests.core.changes import changed
 from tests.core.contacts import contacts
 from tests.core.story import told
 
@@ -94,7 +95,7 @@ def test_a_record_is_dense() -> None:
     chat = CONTACTS["chat"]
     records = [(event["contact_id"].encode(), orjson.dumps(event)) for event in write_chats(10)]
     arrived = [read_event(chat, key, value) for key, value in records]
-    change = unknown("chat").advance(arrived, Rules(), 1)
+    change = changed("chat", EMPTY, arrived, Rules(), 1)
     assert change is not None
     assert change.value is not None
     assert len(change.issued) > 10

@@ -7,9 +7,12 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
+from schemas.agents import STATUSES
 from schemas.events import MODELS
 from schemas.samples import NAMES
+from tests.core.agents import statuses
 from tests.core.plots import contacts
 from tests.oracle.batch import rows_of
 from tests.oracle.contacts import Contact, as_json, is_customers_own, normalised
@@ -33,7 +36,15 @@ class Drawn(NamedTuple):
 @pytest.fixture(scope="module")
 def drawn() -> list[Drawn]:
     """Draw contacts as a property test does, the same ones each time."""
-    found: list[Drawn] = []
+    return [
+        Drawn(events, contact, list(rows_of(contact)))
+        for events in _drawn(contacts())
+        for contact in put_together(events)
+    ]
+
+
+def _drawn(strategy: st.SearchStrategy[list[dict[str, Any]]]) -> list[list[dict[str, Any]]]:
+    found: list[list[dict[str, Any]]] = []
 
     @settings(
         max_examples=DRAWN,
@@ -42,9 +53,9 @@ def drawn() -> list[Drawn]:
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(contacts())
+    @given(strategy)
     def look(events: list[dict[str, Any]]) -> None:
-        found.extend(Drawn(events, contact, list(rows_of(contact))) for contact in put_together(events))
+        found.append(events)
 
     look()
     return found
@@ -172,3 +183,23 @@ def test_every_way_a_time_is_written(drawn: list[Drawn]) -> None:
         ending for one in drawn for ending in {event["occurred_at"][-6:].lstrip("0123456789") for event in one.events}
     )
     _often(endings, {"+00:00", "Z", "+05:30"})
+
+
+def test_every_state_of_an_agent() -> None:
+    """Each status; groups, slots and reasons named and emptied; unknown events; several of one time, of one id."""
+    seen: Counter[str] = Counter()
+    for events in _drawn(st.lists(statuses(st.integers(0, 4)), max_size=16)):
+        normal = {as_json(normalised({**event, "contact_id": "", "channel": ""})) for event in events}
+        found = {
+            *(str(event.get("status")) for event in events if event["type"] == "agent.status"),
+            *(f"{name} named" for event in events for name in ("groups", "capacity", "reason") if event.get(name)),
+            *(f"{name} emptied" for event in events for name in ("groups", "capacity") if event.get(name) in ([], {})),
+            *("unknown" for event in events if event["type"] != "agent.status"),
+        }
+        if len({event["occurred_at"] for event in events}) < len(events):
+            found.add("of one time")
+        if len({(event["agent_id"], event["event_id"]) for event in events}) < len(normal):
+            found.add("under one id")
+        seen.update(found)
+    named = {"groups named", "groups emptied", "capacity named", "capacity emptied", "reason named"}
+    _often(seen, {*STATUSES, *named, "unknown", "of one time", "under one id"})

@@ -15,10 +15,11 @@ from schemas.policies import Policy, Rules
 from schemas.settings import Settings
 from sinks.clickhouse.keeper import ClickHouseKeeper
 from sinks.pending import Pending
-from streams.core.contact import unknown
+from streams.core.contact import EMPTY
 from streams.core.event import Event
 from streams.live.gauges import Gauges, Reading
 from streams.live.view import LiveView, live_view
+from tests.core.changes import changed
 from tests.streams.live.steps import Journal, contact, due, summary
 
 #: Opens and closes every second minute, day and night.
@@ -74,7 +75,7 @@ def _fill(draw: random.Random, now: int) -> tuple[LiveView, Pending]:
     for source, channel in (("contacts.chat", "chat"), ("contacts.email", "email"), ("contacts.call", "call")):
         records: list[tuple[bytes, bytes | None]] = []
         for number in range(120):
-            change = unknown(channel).advance(list(_life(draw, now)), _RULES, 1)
+            change = changed(channel, EMPTY, _life(draw, now), _RULES, 1)
             if change is not None and change.value is not None:
                 records.append((CONTACT + f"{channel}:{number}".encode(), change.value))
         step = Journal(source).step(*records)

@@ -49,7 +49,7 @@ def state(partition: Partition) -> dict[str, Any]:
     """Say what a partition comes to, but for when its contacts changed and their rows were issued."""
     contacts = {}
     for contact, value in partition.contacts.items():
-        kept = decode_contact("chat", value)
+        kept = decode_contact(value)
         rows = {row for _, row in kept.rows.values()}
         contacts[contact] = {**decode_summary(value), "step": 0}, kept.events, rows
     return {"contacts": contacts, "next": partition.head.next, "clock": partition.head.clock}

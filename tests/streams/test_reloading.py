@@ -77,7 +77,7 @@ def test_rules_that_change_under_way_leave_panes_and_samples_alike(at: int, tmp_
             written.update(output.records)
             versions.append(output.head.config)
     assert set(versions) == {much.version}
-    rows = [row for value in partition.contacts.values() for _, row in decode("chat", value).rows.values()]
+    rows = [row for value in partition.contacts.values() for _, row in decode(value).rows.values()]
     assert any(row.business_ms is not None for row in rows)
     expected: dict[tuple[str, str], int] = {}
     business: dict[tuple[str, str], tuple[int, int]] = {}

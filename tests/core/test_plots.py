@@ -21,8 +21,8 @@ from tests.oracle.rows import Row
 from tests.oracle.segments import segments
 
 #: Contacts that are looked at; and in how many of them each thing must occur.
-DRAWN: Final = 600
-OFTEN: Final = 12
+DRAWN: Final = 800
+OFTEN: Final = 8
 
 
 class Drawn(NamedTuple):

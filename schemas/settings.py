@@ -103,6 +103,13 @@ class Settings(BaseModel):
         le=7,
         description="Copies of each topic, when they are made; from 3 on two acknowledge a write, and any one may go.",
     )
+    contacts_in_hand: int = Field(
+        default=16_000,
+        ge=0,
+        le=10_000_000,
+        description="Contacts that a worker keeps ready to go on, of those with the latest events; each takes about"
+        " 7 KB. More than are under way at a time save nothing.",
+    )
     retention_days: int = Field(default=7, ge=1, le=3650, description="How long the event topics keep records.")
     time_zone: Annotated[str, AfterValidator(zone_name)] = Field(
         default="UTC",

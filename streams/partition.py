@@ -35,12 +35,12 @@ from streams.core.going import Change
 from streams.core.panes import Panes
 from streams.decode import BadRecord, read_event
 from streams.evicted import Evicted
+from streams.in_hand import InHand
 from streams.journal.assembly import Step
 from streams.past import Kept, Past
 from streams.rounds import Round, Run
 from streams.routing import partition_of
 from streams.steps import DeadLetter, Output, Record, Written, hash_of
-from streams.warm import Warm
 
 #: What a step may come to before it is cut, by a guess on the safe side: one record batch where it must be one; more
 #: in a transaction, which only its time limits.
@@ -88,7 +88,7 @@ class Partition:
         self._channel = channel_of(source)
         #: Contacts that were evicted and not folded since.
         self._revived: set[bytes] = set()
-        self._warm = Warm()
+        self._in_hand = InHand()
         self._round = Round()
         self._run = Run()
         self._loaders: dict[bytes, Callable[[bytes, bytes | None, int], None]] = {
@@ -149,6 +149,10 @@ class Partition:
         """Go on with other rules, from the next step on; what was issued stays until its contact changes."""
         self.rules = rules
         self.head = self.head._replace(config=rules.version)
+
+    def keep_in_hand(self, contacts: int) -> None:
+        """Keep so many contacts ready to go on, at most."""
+        self._in_hand.at_most = contacts
 
     # What a batch does.
 
@@ -292,17 +296,17 @@ class Partition:
         """Have a contact go on from where it was left, or fold it anew."""
         value, rules = self.contacts.get(contact_id), self.rules
         again = contact_id in self._revived
-        left = None if value is None or again else self._warm.take(contact_id, value)
+        left = None if value is None or again else self._in_hand.take(contact_id, value)
         change = None if left is None else left.follow(events, rules, number)
         if change is None:
             outcome = advance(channel, EMPTY if value is None else decode(value), events, rules, number, again=again)
             if outcome is None:
                 if value is not None and left is not None:
-                    self._warm.keep(contact_id, value, left)
+                    self._in_hand.keep(contact_id, value, left)
                 return None
             change, left = outcome
         if left is not None and change.value is not None:
-            self._warm.keep(contact_id, change.value, left)
+            self._in_hand.keep(contact_id, change.value, left)
         return change
 
     # What happens between batches.

@@ -7,6 +7,7 @@ hangs, the process ends at once, because a hung producer stands in the way of ev
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import time
@@ -137,7 +138,13 @@ class Partitions:
             missing = [place for place in sorted(self._assigned) if place not in self._held or self._held[place].closed]
             await asyncio.gather(*(self._open(place) for place in missing))
             self.ready = self._assigned <= self._held.keys()
+            self._share_out()
             return {place: self._position(place) for place in assigned if place in self._held}
+
+    def _share_out(self) -> None:
+        """Give each partition its share of the contacts that are kept in hand."""
+        for held in self._held.values():
+            held.partition.keep_in_hand(self._settings.contacts_in_hand // len(self._held))
 
     async def take(self, place: Place, session: int, begins: int, records: Sequence[Any]) -> None:
         """Turn a batch into steps and write them. A batch read before the last opening is passed over."""
@@ -328,6 +335,7 @@ class Partitions:
         self._seen[place] = began
         partition.use(self._rules)  # they may have changed while it was opened
         self._held[place] = Held(partition, writer, self._sessions)
+        self._share_out()
 
     async def _opened(self, place: Place) -> tuple[Partition, Writer]:
         try:
@@ -353,6 +361,7 @@ class Partitions:
 
     async def _close(self, place: Place) -> None:
         held = self._held.pop(place)
+        gc.unfreeze()  # what is let go of may be a cycle, which only the garbage collector finds
         held.failed |= held.closed
         held.closed = True
         try:

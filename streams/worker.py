@@ -44,8 +44,9 @@ REBALANCE_TIMEOUT_S: Final = 3.0
 #: Above the longest opening of a journal, which Faust counts as one request.
 REQUEST_TIMEOUT_S: Final = 660.0
 
-#: New objects between two looks of the garbage collector: a step makes many, and none of them in cycles.
-GC_THRESHOLD: Final = 50_000
+#: How often the garbage collector looks, and at what is new since: steps make many objects, none of them in cycles,
+#: and looking at all of them again and again took a quarter of a worker's time.
+COLLECT_EVERY_S: Final = 60.0
 
 #: How long stopping may take before the process ends instead.
 STOP_WITHIN_S: Final = 20.0
@@ -107,7 +108,7 @@ def _agent_of(partitions: Partitions) -> Callable[[Any], Awaitable[None]]:
 
 async def serve(settings: Settings, archive: Archive, stop: asyncio.Event, configuration: Watched | None = None) -> int:
     """Run a worker until `stop` is set; returns its exit status. Without a configuration, the defaults hold."""
-    gc.set_threshold(GC_THRESHOLD)
+    collecting = asyncio.ensure_future(_collect_now_and_then())
     configuration = configuration or Watched(None)
     partitions = Partitions(settings, configuration.rules, archive)
     reloading = asyncio.ensure_future(follow(configuration, partitions.use))
@@ -121,8 +122,21 @@ async def serve(settings: Settings, archive: Archive, stop: asyncio.Event, confi
             return await _work(Worker(settings, partitions, Path(folder)), stop)
     finally:
         reloading.cancel()
+        collecting.cancel()
         await partitions.close()
         await health.stop()
+
+
+async def _collect_now_and_then() -> None:
+    """Have the garbage collector look at what is new, instead of whenever many objects were made."""
+    gc.disable()
+    try:
+        while True:
+            await asyncio.sleep(COLLECT_EVERY_S)
+            gc.collect()
+            gc.freeze()
+    finally:
+        gc.enable()
 
 
 async def _topics_are_there(settings: Settings, stop: asyncio.Event) -> bool:

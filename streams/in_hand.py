@@ -10,14 +10,15 @@ from typing import Final
 
 from streams.core.going import Going
 
-#: Contacts of one generation where nothing else is said.
-AT_MOST: Final = 5_000
+#: Contacts at most where nothing else is said.
+AT_MOST: Final = 10_000
 
 
-class Warm:
+class InHand:
     """Two generations: what was not used while the younger one filled up is forgotten."""
 
     def __init__(self, at_most: int = AT_MOST) -> None:
+        #: Contacts of both generations together.
         self.at_most = at_most
         self._young: dict[bytes, tuple[bytes, Going]] = {}
         self._old: dict[bytes, tuple[bytes, Going]] = {}
@@ -29,6 +30,6 @@ class Warm:
 
     def keep(self, contact_id: bytes, value: bytes, going: Going) -> None:
         """Keep a contact beside the record that it wrote."""
-        if len(self._young) >= self.at_most and contact_id not in self._young:
+        if len(self._young) >= self.at_most // 2 and contact_id not in self._young:
             self._old, self._young = self._young, {}
         self._young[contact_id] = value, going

@@ -1,0 +1,71 @@
+"""Whether the hot path runs as C (`make compiled`) or from its sources, and that it is never C of other sources.
+
+Python takes what was compiled wherever it finds it. After an upgrade or an edit that would be the code of yesterday,
+with nothing to tell it by; so the sources' fingerprint is kept beside it, and who starts looks whether it is theirs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+
+#: What to do about code of other sources.
+MEND: Final = "what was compiled is of other sources: run `make compiled` again, or `make plain`"
+
+#: The name of what all modules are compiled into, and where the fingerprint of their sources stands.
+GROUP: Final = "pulssi_core"
+MARK: Final = ROOT / f"{GROUP}.sources"
+
+#: What the hot path runs through, all of it pure. Left out: what pydantic, Faust or asyncio look into.
+MODULES: Final = (
+    "schemas.contact_record",
+    "schemas.journal",
+    "schemas.panes",
+    "schemas.policies",
+    "schemas.samples",
+    "streams.core.calendars",
+    "streams.core.clock",
+    "streams.core.contact",
+    "streams.core.deadlines",
+    "streams.core.event",
+    "streams.core.fold",
+    "streams.core.going",
+    "streams.core.histogram",
+    "streams.core.panes",
+    "streams.core.responses",
+    "streams.core.segments",
+    "streams.core.sheet",
+    "streams.core.stretches",
+    "streams.core.summary",
+    "streams.core.tags",
+    "streams.core.visits",
+    "streams.in_hand",
+    "streams.partition",
+    "streams.shortcut",
+)
+
+
+def source_of(module: str) -> Path:
+    """Give a module's source."""
+    return ROOT.joinpath(*module.split(".")).with_suffix(".py")
+
+
+def fingerprint() -> str:
+    """Tell these sources from others."""
+    digest = hashlib.blake2b(digest_size=16)
+    for module in MODULES:
+        digest.update(source_of(module).read_bytes())
+    return digest.hexdigest()
+
+
+def is_compiled() -> bool:
+    """Whether the hot path runs as C."""
+    return any(ROOT.glob(f"{GROUP}__mypyc*.so"))
+
+
+def is_of_other_sources() -> bool:
+    """Whether what was compiled is not what the sources say."""
+    return is_compiled() and (not MARK.exists() or MARK.read_text().strip() != fingerprint())

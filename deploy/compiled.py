@@ -10,6 +10,7 @@ import argparse
 import os
 import shutil
 import sys
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -18,10 +19,10 @@ from streams.compilation import GROUP, MARK, MODULES, ROOT, fingerprint, source_
 _OPTIONS: Final = ("--strict", "--explicit-package-bases", "--follow-imports=silent", "--ignore-missing-imports")
 
 
-def built(folder: Path = ROOT) -> list[Path]:
+def built(folder: Path) -> list[Path]:
     """List what was compiled."""
-    shims = (path for module in MODULES for path in source_of(module).parent.glob(f"{module.rsplit('.', 1)[-1]}.*.so"))
-    return sorted({*shims, *folder.glob(f"{GROUP}__mypyc*.so")})
+    shims = (folder.glob(f"{module.replace('.', '/')}.*.so") for module in MODULES)
+    return sorted([*folder.glob(f"{GROUP}__mypyc*.so"), *chain.from_iterable(shims)])
 
 
 def compile_all() -> None:
@@ -38,9 +39,9 @@ def compile_all() -> None:
     command.run()
 
 
-def remove_all() -> None:
+def remove_all(folder: Path = ROOT) -> None:
     """Take away what was compiled."""
-    for path in built():
+    for path in built(folder):
         path.unlink()
     MARK.unlink(missing_ok=True)
 

@@ -24,6 +24,7 @@ from schemas.configuration.reading import ConfigurationError
 from schemas.configuration.watching import Watched
 from schemas.settings import Settings, config_folder
 from schemas.topics import DEAD_LETTERS, SOURCES, journal_of
+from streams import compilation
 from streams.archive import Archive, ClickHouseArchive
 from streams.journal.tail import connect
 from streams.partitions import Partitions
@@ -115,6 +116,7 @@ async def serve(settings: Settings, archive: Archive, stop: asyncio.Event, confi
     health = health_of(partitions)
     port = await health.start(settings.bind, settings.worker_port)
     _LOG.info("health and metrics at http://%s:%d", settings.bind, port)
+    _LOG.info("the hot path runs %s", "as C" if compilation.is_compiled() else "from its sources (`make compiled`)")
     try:
         if not await _topics_are_there(settings, stop):
             return 0

@@ -7,6 +7,10 @@ from typing import Final
 
 import click
 
+from streams import compilation
+
+_EXIT_UNUSABLE: Final = 2
+
 COMMANDS: Final = {
     "broker": "deploy.cli.parts:broker",
     "check-config": "deploy.cli.configuration:check_config",
@@ -58,3 +62,6 @@ def main() -> None:
 
     Start with `pulssi demo`, then open the address it prints.
     """
+    if compilation.is_of_other_sources():
+        click.echo(f"pulssi: {compilation.MEND}", err=True)
+        raise SystemExit(_EXIT_UNUSABLE)

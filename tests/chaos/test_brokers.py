@@ -17,7 +17,7 @@ from tests.chaos.verdict import dead_letter_faults, differences
 from tests.kafka.cluster import NODES, ApacheCluster, Node
 from tests.oracle.centre import Centre
 
-EVENTS: Final = 8_000
+EVENTS: Final = 5_000
 PER_SECOND: Final = 600.0
 SEED: Final = 11
 JOURNAL: Final = journal_of(CONTACTS["chat"])

@@ -5,22 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Iterator, Sequence
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 from schemas.settings import load
-from streams.partition import STEP_BYTES, Partition
-from streams.steps import Output, Record
+from streams.partitions import Partitions, Place
 from streams.worker import serve
 from tests.bench import job
 from tests.streams.no_archive import NoArchive
 
-_STEPS: Final = Partition.steps
+_TAKE: Final = Partitions.take
 
 
-def _steps(self: Partition, batch: Sequence[Record], limit: int = STEP_BYTES["embedded"]) -> Iterator[Output]:
+async def _take(self: Partitions, place: Place, session: int, begins: int, records: Sequence[Any]) -> None:
     job.consuming()
-    return _STEPS(self, batch, limit)
+    await _TAKE(self, place, session, begins, records)
 
 
 async def _main() -> int:
@@ -31,5 +30,5 @@ async def _main() -> int:
 
 if __name__ == "__main__":
     logging.basicConfig(level="WARNING")
-    Partition.steps = _steps  # type: ignore[method-assign]  # the one thing that is added
+    Partitions.take = _take  # type: ignore[method-assign]  # the one thing that is added
     raise SystemExit(asyncio.run(_main()))

@@ -16,6 +16,9 @@ from typing import Final
 
 from streams.compilation import GROUP, MARK, MODULES, ROOT, fingerprint, source_of
 
+#: Where what comes in between is written.
+BUILD: Final = ROOT / ".cache" / "compiled"
+
 _OPTIONS: Final = ("--strict", "--explicit-package-bases", "--follow-imports=silent", "--ignore-missing-imports")
 
 
@@ -31,10 +34,12 @@ def compile_all() -> None:
     from setuptools import Distribution  # type: ignore[import-untyped]  # noqa: PLC0415 - as above
 
     sources = [str(source_of(module).relative_to(ROOT)) for module in MODULES]
-    extensions = mypycify([*sources, *_OPTIONS], opt_level="3", debug_level="0", group_name=GROUP)
+    extensions = mypycify(
+        [*sources, *_OPTIONS], opt_level="3", debug_level="0", group_name=GROUP, target_dir=str(BUILD)
+    )
     command = Distribution({"name": "pulssi", "ext_modules": extensions}).get_command_obj("build_ext")
     command.inplace = True
-    command.build_temp = str(ROOT / ".cache" / "compiled")
+    command.build_temp = str(BUILD)
     command.ensure_finalized()
     command.run()
 

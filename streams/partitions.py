@@ -27,6 +27,7 @@ from streams.recovery import Left
 from streams.rounds import BadRunError
 from streams.sightings import Sightings
 from streams.steps import Output
+from streams.together import together
 
 #: A source topic and a partition of it.
 Place = tuple[str, int]
@@ -43,6 +44,8 @@ SMALL_STEP_BYTES: Final = 1024 * 1024
 #: How often partitions are tended, and of how many times that their source topics are looked at.
 TEND_EVERY_S: Final = 1.0
 LOOK_EVERY: Final = 4
+#: Some batches that were read before an opening always come after it.
+PASSED_OVER_AT_MOST: Final = 20
 #: A batch is taken from a source topic that was looked at so lately; else that is done first.
 SEEN_WITHIN_S: Final = 10.0
 #: Contacts whose events may wait for ClickHouse, of one partition; above it the partition waits.
@@ -69,6 +72,8 @@ class Held:
         self.closed = False
         #: Whether a step may not have been written: what is in memory is of no use then.
         self.failed = False
+        #: Batches of other sessions since the last one of this.
+        self.passed_over = 0
 
 
 class Partitions:
@@ -134,9 +139,9 @@ class Partitions:
         self._assigned = assigned
         async with self._settling:
             gone = [place for place in self._held if place not in self._assigned]
-            await asyncio.gather(*(self._close(place) for place in gone))
+            await together(self._close(place) for place in gone)
             missing = [place for place in sorted(self._assigned) if place not in self._held or self._held[place].closed]
-            await asyncio.gather(*(self._open(place) for place in missing))
+            await together(self._open(place) for place in missing)
             self.ready = self._assigned <= self._held.keys()
             self._share_out()
             return {place: self._position(place) for place in assigned if place in self._held}
@@ -149,8 +154,12 @@ class Partitions:
     async def take(self, place: Place, session: int, begins: int, records: Sequence[Any]) -> None:
         """Turn a batch into steps and write them. A batch read before the last opening is passed over."""
         held = self._held.get(place)
-        if held is None or held.closed or held.session != session:
+        if held is None or held.closed:
             return
+        if held.session != session:
+            held.passed_over += 1
+            return
+        held.passed_over = 0
         async with held.lock:
             if held.closed:
                 return
@@ -204,6 +213,10 @@ class Partitions:
                 async with held.lock:
                     if not held.closed:
                         await self._tend(place, held)
+                if held.passed_over > PASSED_OVER_AT_MOST and self.seek is not None and place in self._assigned:
+                    _LOG.error("%s/%d gets batches of another session only; going where it is", *place)
+                    held.passed_over = 0
+                    await self.seek({place: self._position(place)})
                 if held.closed:
                     await self._open_anew(place, held)
             if rounds % LOOK_EVERY == 0:
@@ -293,7 +306,7 @@ class Partitions:
         self._assigned = frozenset()
         self.ready = False
         async with self._settling:
-            await asyncio.gather(*(self._close(place) for place in list(self._held)))
+            await together(self._close(place) for place in list(self._held))
         await self._sightings.stop()
 
     def _cut_finer(self, place: Place, least: int) -> None:

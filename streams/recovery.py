@@ -111,7 +111,7 @@ async def recover(
     try:
         consumer.assign([place])
         began = time.monotonic()
-        assembly = Assembly(*of)
+        assembly = Assembly(*of, whole=settings.kafka_kind == "embedded")
         reader = _Reader(consumer, place, assembly)
         if left is not None and left.is_fresh(began) and await reader.stands(left):
             assembly.resume(left.end, left.partition.head)

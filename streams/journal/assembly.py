@@ -1,8 +1,9 @@
 """From one journal partition's records to whole steps: the rules of what has happened, without a broker.
 
 A record counts only with the head behind it. What a worker wrote that had lost the partition is dropped: its head names
-an older opening. A journal that was made anew behind our back is noticed by its heads, and must be read from its
-beginning; nothing here may take a step of a new journal for the next one of the old.
+an older opening, or, where nothing is ever compacted, one that this journal does not have. A journal that was made anew
+behind our back is noticed by its heads, and must be read from its beginning; nothing here may take a step of a new
+journal for the next one of the old.
 """
 
 from __future__ import annotations
@@ -38,11 +39,16 @@ class SuspectError(Exception):
 
 
 class Assembly:
-    """One journal partition, read in order from its beginning, or, after `resume`, from a position."""
+    """One journal partition, read in order from its beginning, or, after `resume`, from a position.
 
-    def __init__(self, source: str, partition: int) -> None:
+    `whole`: nothing is ever compacted away, so that a step's opening stands before it. A step under way while a broker
+    without transactions was made anew can be the first record of the new journal.
+    """
+
+    def __init__(self, source: str, partition: int, *, whole: bool = False) -> None:
         self._source = source
         self._partition = partition
+        self._whole = whole
         self._suspect = (-1, -1, -1)
         self.restart()
 
@@ -53,6 +59,8 @@ class Assembly:
         self.end = 0
         self._anew = True
         self._opened = -1
+        #: Whether the newest opening before what is read next is known, or known not to be.
+        self._sees_openings = self._whole
         self._records: list[Record] = []
         #: Suspects since the last step that were looked into: several may follow each other, and all are read again.
         self._believed: set[tuple[int, int, int]] = set()
@@ -64,6 +72,8 @@ class Assembly:
         self._anew = False
         if known is not None:
             self._opened = known.open
+        else:
+            self._sees_openings = False
 
     def believe(self) -> None:
         """Take the suspect head for one of this journal; it is read again, from `end` on."""
@@ -80,7 +90,7 @@ class Assembly:
         Raises SuspectError, and ValueError where a newer Pulssi wrote the journal.
         """
         if key == OPEN_KEY:
-            self._opened = offset
+            self._opened, self._sees_openings = offset, self._whole
             return None
         if key != HEAD_KEY:
             self._records.append((offset, key, value))
@@ -90,7 +100,7 @@ class Assembly:
         head = decode_head(value)
         self._check(offset, head)
         records, self._records = self._records, []
-        if head.open < self._opened:
+        if head.open < self._opened or (self._sees_openings and head.open > self._opened):
             return None
         anew, self._anew = self._anew, False
         self.known, self.end, self._opened = head, offset + 1, head.open

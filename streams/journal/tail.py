@@ -135,10 +135,12 @@ class JournalTail:
         for tp in self.partitions:
             place = self._place(tp)
             at = positions.get(place)
-            self._assemblies[tp] = Assembly(*place)
+            self._assemblies[tp] = Assembly(*place, whole=self._settings.kafka_kind == "embedded")
             if at:
                 self._assemblies[tp].resume(at, heads.get(place))
                 self._consumer.seek(tp, at)
+                if place in heads:
+                    self._unsure.add(tp)  # it may have been made anew while nobody read it
         self._behind = set(self.partitions)
         self._quiet = deque(self.partitions)
         self._connections = list(self._consumer._client._conns.values())  # noqa: SLF001 - told nowhere else

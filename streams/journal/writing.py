@@ -49,8 +49,11 @@ class Writer:
         self._source = source
         self._journal = journal_of(source)
         self._number = number
-        #: Journal offset behind the last step that was written; 0 where none was.
+        #: Journal offset behind the last step that was written; 0 where none was, or where that may not count: without
+        #: transactions another worker can have opened in between, and nobody says so.
         self.end = 0
+        #: Where the next record stands unless another worker writes; None once one did, or with transactions.
+        self._next: int | None = None
         self._transactional = settings.kafka_kind == "apache"
         fencing = (
             {
@@ -72,7 +75,9 @@ class Writer:
         """Start the producer, which fences every older one, and return the journal offset of the opening's record."""
         await self._producer.start()
         if not self._transactional:
-            return await self._write([(OPEN_KEY, encode_open(worker))])
+            opened = await self._write([(OPEN_KEY, encode_open(worker))])
+            self._next = opened + 1
+            return opened
         async with self._producer.transaction():
             return await self._write([(OPEN_KEY, encode_open(worker))])
 
@@ -86,12 +91,13 @@ class Writer:
             await self._bury(step.dead)
             await self._forward(step)
             end = 1 + await self._write(step.records)
+            self._next = end if self._next == end - len(step.records) else None
+            self.end = self._next or 0
         else:
             async with self._producer.transaction():
                 await self._bury(step.dead)
                 await self._forward(step)
-                end = 1 + await self._write(step.records)
-        self.end = end
+                self.end = 1 + await self._write(step.records)
 
     async def stop(self) -> None:
         """End the producer. Never while a step is being written: that can hang it."""

@@ -87,3 +87,19 @@ def test_a_suspect_that_was_looked_into_is_believed() -> None:
         assembly.feed(1, *_head(5, epoch=2))
     assembly.believe()
     assert [step.head.epoch for step in _feed(assembly, [_head(5, epoch=2)], start=1)] == [2]
+
+
+def test_where_nothing_is_compacted_a_step_needs_its_opening() -> None:
+    """A step under way when the journal was made anew names an opening that the new one does not have."""
+    records = [(b"c1", b"late"), _head(7, opened=0), OPENED, (b"c1", b"1"), _head(1, opened=2)]
+    steps = _feed(Assembly("contacts.chat", 0, whole=True), records)
+    assert [(step.head.step, step.anew, step.records) for step in steps] == [(1, True, [(3, b"c1", b"1")])]
+    steps = _feed(Assembly("contacts.chat", 0), records[:2])
+    assert [step.head.step for step in steps] == [7], "compacted, the opening may be gone"
+
+
+def test_a_position_without_a_head_says_nothing_of_openings() -> None:
+    """Whoever goes on there takes the next step as it comes."""
+    assembly = Assembly("contacts.chat", 0, whole=True)
+    assembly.resume(8, None)
+    assert [step.head.step for step in _feed(assembly, [_head(3, opened=5)], start=8)] == [3]

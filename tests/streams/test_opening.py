@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 import pytest
+from aiokafka.errors import KafkaError
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt
 
 from schemas.journal import CONTACT, HEAD_KEY, Head, encode_head
 from schemas.policies import Rules
@@ -83,3 +86,23 @@ async def test_a_source_topic_that_is_not_shown_is_waited_for(
     monkeypatch.setattr("streams.sightings.Sightings.look", sees_nothing)
     with pytest.raises(TimeoutError, match="last event that was counted"):
         await _opened(settings)
+
+
+async def test_a_step_under_way_while_the_broker_forgets_does_not_count(
+    fresh_kafka: KafkaServer, settings: Settings
+) -> None:
+    """The broker that comes back takes it before anything else: what it says was read is of a topic that is gone."""
+    writer = Writer(settings, SOURCE, 0)
+    opened = await writer.open("test")
+    await writer.append(_step(opened, 1, b"one"))
+    fresh_kafka.kill()
+    late = asyncio.create_task(writer.append(_step(opened, 2, b"two")))
+    await asyncio.sleep(0)
+    await asyncio.to_thread(fresh_kafka.start)
+    assert (await asyncio.to_thread(migrate_topics, settings, 10)).ok
+    await late
+    await writer.stop()
+    assert writer.end == 0
+    async for attempt in AsyncRetrying(retry=retry_if_exception_type(KafkaError), stop=stop_after_attempt(5)):
+        with attempt:  # the broker that was just started refuses a new producer once, as workers know
+            assert await _opened(settings) == (0, {})

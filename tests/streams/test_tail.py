@@ -155,7 +155,7 @@ async def test_a_journal_made_anew_that_is_as_long_as_before(
 ) -> None:
     """Neither a record nor an end nor an error tells that it is another one; it is noticed all the same, and read."""
     async with Hand(settings, SOURCE, 0) as hand:
-        await hand.step(Head(step=7, open=0), [(b"cA", b"old")])
+        await hand.step(Head(step=7, open=await hand.open()), [(b"cA", b"old")])
     await tail.start()
     await _caught_up(tail)
     if fresh_kafka.kind == "embedded":
@@ -165,7 +165,7 @@ async def test_a_journal_made_anew_that_is_as_long_as_before(
         fresh_kafka.clear()
     assert migrate_topics(settings, wait_s=10).ok
     async with Hand(settings, SOURCE, 0) as hand:
-        await hand.step(Head(step=7, open=0, epoch=2), [(b"cA", b"new")])
+        await hand.step(Head(step=7, open=await hand.open(), epoch=2), [(b"cA", b"new")])
     assert [(step.head.epoch, step.anew) for step in await _steps(tail, 1)] == [(2, True)]
     await _caught_up(tail)
 

@@ -110,3 +110,20 @@ async def test_a_bad_record_above_what_a_broker_takes_is_cut(settings: Settings)
     assert [(letter.key, len(letter.value or b"")) for letter in found] == [(b"k", CUT_BYTES), (b"k", 1)]
     assert dict(found[0].headers)["pulssi-bytes"] == b"10000000"
     assert dict(found[0].headers)["pulssi-offset"] == b"7"
+
+
+async def test_who_lost_the_partition_has_nothing_to_come_back_to(settings: Settings) -> None:
+    """Without transactions nobody refuses a former owner's step: that another wrote in between tells."""
+    if settings.kafka_kind == "apache":
+        pytest.skip("with transactions it is refused")
+    old, new = Writer(settings, SOURCE, 3), Writer(settings, SOURCE, 3)
+    opened = await old.open("old")
+    await old.append(step(opened, 1))
+    assert old.end == opened + 3
+    await new.open("new")
+    await old.append(step(opened, 2))
+    assert old.end == 0
+    await old.append(step(opened, 3))
+    assert old.end == 0
+    await old.stop()
+    await new.stop()

@@ -54,6 +54,7 @@ class Writer:
         self._model = model
         self._log = model.broker.log
         self._producer = -1
+        self._next: int | None = None
         self.end = 0
         #: What becomes of the writes to come; the last goes on.
         self.fates = deque(fates)
@@ -63,6 +64,7 @@ class Writer:
         self._producer = self._log.producer()
         [landed] = self._log.begin(self._producer, [(OPEN_KEY, encode_open(worker))])
         self._log.commit()
+        self._next = self._log.end
         self._model.truth.opened = landed.offset
         return landed.offset
 
@@ -84,7 +86,7 @@ class Writer:
         if fate == "twice" and not self._log.transactional:  # its answer was lost, and it was sent again
             self.land(step, fate)
 
-    def land(self, step: Output, fate: Fate) -> None:
+    def land(self, step: Output, fate: Fate = "acknowledged") -> None:
         """Have it land in the log."""
         begin = self._log.end
         self._log.begin(self._producer, step.records)
@@ -94,7 +96,13 @@ class Writer:
             return
         self._log.commit()
         self._model.truth.take(begin, step.records, step.head)
-        self.end = begin + len(step.records)
+        end = begin + len(step.records)
+        self._next = end if self._log.transactional or begin == self._next else None
+        self.end = self._next or 0
+
+    def move(self) -> None:
+        """Have the broker that comes next take what is under way."""
+        self._log = self._model.broker.log
 
     async def stop(self) -> None:
         """End the producer."""
@@ -138,6 +146,11 @@ class Fencing:
             self.source.append(Record(len(self.source), event["contact_id"].encode(), orjson.dumps(event)))
 
     # The workers.
+
+    @property
+    def held(self) -> list[int]:
+        """The workers that think that they have the partition."""
+        return [slot for slot, worker in enumerate(self._workers) if worker is not None]
 
     async def open(self, slot: int, fates: Iterable[Fate] = (), *, at_most: int = MORE_THAN_THERE_IS) -> None:
         """Have a worker open the partition; what it had is lost, unless it let go of it before.
@@ -215,14 +228,14 @@ class Fencing:
     def let_go(self, slot: int) -> None:
         """Have a worker close the partition in good order; it may come back."""
         worker, self._workers[slot] = self._workers[slot], None
-        if worker is not None and worker[1].end and self.kind == "apache":
+        if worker is not None and worker[1].end:
             self._left[slot] = Left(worker[0], worker[1].end, time.monotonic())
 
     def arrive(self) -> None:
         """Have the oldest batch that is on its way land."""
         if self.late:
             writer, step = self.late.popleft()
-            writer.land(step, "acknowledged")
+            writer.land(step)
 
     # The broker.
 
@@ -232,13 +245,29 @@ class Fencing:
         ends += [left.end for left in self._left.values()]
         self.broker.log.compact(below, min(ends) if tombstones and not self._busy else 0)
 
-    async def begin_anew(self) -> None:
-        """Lose topic and journal, and every worker, once all is in the keeper."""
+    async def begin_anew(self, *, under_way: bool = False, quietly: bool = False) -> None:
+        """Lose topic and journal, and every worker, once all is in the keeper.
+
+        With a step under way, of events that are lost, the broker that is back takes it, where nothing fences. Quietly
+        is when somebody deletes the topics on a broker that goes on: no connection is lost.
+        """
         await self.settle()
+        lost = self._lost() if under_way and self.kind == "embedded" else []
         self.epoch = 1 + max((row.epoch for row in self.sink.keeper.progress()), default=0)
         self.source, self.truth = [], Truth()
         self._workers = [None] * len(self._workers)
-        self.broker.forget()
+        self.broker.forget(quietly=quietly)
+        for writer, step in lost:
+            writer.move()
+            writer.land(step)
+
+    def _lost(self) -> list[tuple[Writer, Output]]:
+        worker = self._workers[0]
+        assert worker is not None
+        partition, writer = worker
+        event = {**self.events[-1], "contact_id": "lost", "event_id": "lost"}
+        record = Record(len(self.source), b"lost", orjson.dumps(event))
+        return [(writer, step) for step in partition.steps([record], STEP_BYTES)]
 
     # What a worker asks of ClickHouse.
 

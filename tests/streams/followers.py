@@ -32,9 +32,9 @@ JOURNAL: Final = TopicPartition(journal_of(SOURCE), 0)
 #: 2026-03-03T09:00:00Z: what the drawn contacts have lies around it.
 NOW_MS: Final = 1_772_528_400_000
 #: Nothing here takes time: what has not come by then does not come.
-LOOK_MS: Final = 10
+LOOK_MS: Final = 20
 #: More rounds of reading than any journal here takes.
-ROUNDS: Final = 50
+ROUNDS: Final = 1_000
 
 
 class Truth:

@@ -118,10 +118,11 @@ class Broker:
         self.interruptions: deque[Interruption | None] = deque()
         self._connections = 0
 
-    def forget(self) -> None:
-        """Have the journal made anew; every connection is lost."""
+    def forget(self, *, quietly: bool = False) -> None:
+        """Have the journal made anew; unless that is done quietly, every connection is lost."""
         self.log = Log(transactional=self.transactional)
-        self.reconnect()
+        if not quietly:
+            self.reconnect()
 
     def reconnect(self) -> None:
         """Lose every connection, and make others."""

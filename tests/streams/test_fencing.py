@@ -23,7 +23,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from schemas.journal import Head
 from schemas.policies import Rules
+from streams.journal.assembly import Assembly, Step
 from streams.partition import Partition
 from tests.core.test_against_batch import key_of, told
 from tests.oracle.batch import samples
@@ -37,7 +39,7 @@ from tests.streams.world import counted, expected
 
 #: Horizons of seconds: whatever is at rest is evicted at the next chance.
 SHORT: Final = Rules(horizons_ms={"chat": 2_000, "email": 2_000, "call": 2_000})
-#: Nothing is ever evicted.
+#: No contact is ever evicted.
 LONG: Final = Rules(horizons_ms=dict.fromkeys(("chat", "email", "call"), 1 << 50))
 
 SLOTS: Final = st.integers(0, 2)
@@ -78,51 +80,79 @@ class Machine(RuleBasedStateMachine):
 
     # What is produced, and what workers do.
 
-    @rule(many=MANY, clock=st.booleans())
-    def produce(self, many: int, *, clock: bool) -> None:
-        """Produce the next events, or, where there are no more, some again; and have the clock move."""
-        if clock:
-            self.model.produce([passing(self._passed)])
-            self._passed += 1
+    def _produce(self, many: int) -> None:
+        """Produce the next events, or, where there are no more, some again, and one that moves the clock."""
+        self.model.produce([passing(self._passed)])
+        self._passed += 1
         if self._events:
             self.model.produce(self._events[:many])
             del self._events[:many]
-        elif self.model.events:
+        else:
             self.model.produce(self._chance.choices(self.model.events, k=many))
+
+    def _any(self, slot: int) -> int:
+        """Pick one of the workers that think that they have the partition."""
+        held = self.model.held
+        return held[slot % len(held)] if held else slot
+
+    def _work(self, slot: int, new: int, many: int, fates: list[Fate]) -> None:
+        if new:
+            self._produce(new)
+        if not self.model.held:
+            self._do(self.model.open(slot))
+        self._do(self.model.step(self._any(slot), many, fates))
+
+    @rule(slot=SLOTS, new=st.integers(0, 6), many=MANY, fates=FATES)
+    def work(self, slot: int, new: int, many: int, fates: list[Fate]) -> None:
+        """Have a worker go on, be it the owner or not; have one open where there is none."""
+        self._work(slot, new, many, fates)
+
+    @rule(slot=SLOTS, new=st.integers(0, 6), many=MANY)
+    def work_well(self, slot: int, new: int, many: int) -> None:
+        """Have a worker go on, and nothing goes wrong."""
+        self._work(slot, new, many, [])
 
     @rule(slot=SLOTS, fates=FATES, pace=PACE)
     def open(self, slot: int, fates: list[Fate], pace: int) -> None:
         """Have another worker open, or the same again; who had the partition is not told."""
         self._do(self.model.open(slot, fates, at_most=pace))
 
-    @rule(slot=SLOTS, many=MANY, fates=FATES)
-    def step(self, slot: int, many: int, fates: list[Fate]) -> None:
-        """Have a worker go on, be it the owner or not."""
-        self._do(self.model.step(slot, many, fates))
+    @rule(slots=st.permutations([0, 1, 2]), many=st.lists(MANY, min_size=3, max_size=3))
+    def lose(self, slots: list[int], many: list[int]) -> None:
+        """Have a worker lose the partition and go on, behind the owner or ahead of it, with readers between."""
+        for slot in slots[:2]:
+            self._do(self.model.open(slot))
+        for slot, records in zip((slots[0], slots[1], slots[0]), many, strict=True):
+            self._do(self.model.step(slot, records))
+            self.keep_up()
 
+    @precondition(lambda self: self.evicts and self.model.held)
     @rule(slot=SLOTS, fates=FATES)
     def tend(self, slot: int, fates: list[Fate]) -> None:
         """Have a worker evict, or fold what waited."""
-        self._do(self.model.tend(slot, fates))
+        self._do(self.model.tend(self._any(slot), fates))
 
-    @rule(slot=SLOTS)
-    def let_go(self, slot: int) -> None:
-        """Have a worker let go in good order."""
+    @precondition(lambda self: self.model.held)
+    @rule(slot=SLOTS, back=st.booleans(), others=st.integers(0, 2))
+    def let_go(self, slot: int, others: int, *, back: bool) -> None:
+        """Have a worker let go in good order; others may come after it, and it may come back."""
+        slot = self._any(slot)
         self.model.let_go(slot)
-
-    @precondition(lambda self: self.model.late)
-    @rule()
-    def arrive(self) -> None:
-        """Have a batch land that was on its way when its worker died."""
-        self.model.arrive()
+        for other in range(others):
+            self._do(self.model.open((slot + 1) % 3))
+            self._do(self.model.step((slot + 1) % 3, 1 + other))
+        if back:
+            self._do(self.model.open(slot))
 
     # What happens to the journal and to ClickHouse.
 
-    @precondition(lambda self: self.kind == "apache")
     @rule(share=st.integers(0, 100), tombstones=st.booleans())
     def compact(self, share: int, *, tombstones: bool) -> None:
-        """Compact the journal below an offset."""
-        self.model.compact(self.model.broker.log.end * share // 100, tombstones=tombstones)
+        """Compact the journal below an offset; where it never is, have a batch land whose worker died."""
+        if self.kind == "apache":
+            self.model.compact(self.model.broker.log.end * share // 100, tombstones=tombstones)
+        else:
+            self.model.arrive()
 
     @rule(fetches=st.integers(0, 3), what=st.sampled_from(["compact", "step", "open"]), slot=SLOTS, many=MANY)
     def interrupt(self, fetches: int, what: str, slot: int, many: int) -> None:
@@ -134,55 +164,46 @@ class Machine(RuleBasedStateMachine):
 
         does: dict[str, Callable[[], Any]] = {
             "compact": compacted,
-            "step": lambda: self.model.step(slot, many),
+            "step": lambda: self.model.step(self._any(slot), many),
             "open": lambda: self.model.open(slot),
         }
         self.model.broker.interruptions.extend([*[None] * fetches, does[what]])
 
-    @rule()
-    def reconnect(self) -> None:
-        """Have every connection to the broker lost, and made again."""
-        self.model.broker.reconnect()
-
-    @rule()
-    def come_and_go(self) -> None:
-        """Have ClickHouse go away, or come back."""
-        self.model.away = not self.model.away
-
-    @precondition(lambda self: len(self.model.truth.heads) > 2)
-    @rule()
-    def begin_anew(self) -> None:
-        """Have topic and journal made anew."""
-        self._do(self.model.begin_anew())
+    @precondition(lambda self: self.model.truth.heads)
+    @rule(chance=st.integers(0, 3), under_way=st.booleans())
+    def begin_anew(self, chance: int, *, under_way: bool) -> None:
+        """Now and then, have topic and journal made anew; else only every connection."""
+        if chance:
+            self.model.broker.reconnect()
+        else:
+            self._do(self.model.begin_anew(under_way=under_way))
 
     # What readers do.
 
-    @rule(pace=PACE, looks=st.booleans())
-    def gather(self, pace: int, *, looks: bool) -> None:
-        """Have the sink read on."""
-        self._do(self.model.sink.read(pace, looks=looks))
-
-    @rule()
-    def write(self) -> None:
-        """Have the sink write what it has read."""
-        if not self.model.away:
+    @rule(
+        what=st.sampled_from(["gather", "gather", "gather", "write", "write", "crash", "away"]),
+        pace=PACE,
+        looks=st.booleans(),
+    )
+    def sink(self, what: str, pace: int, *, looks: bool) -> None:
+        """Have the sink read on, write, or end and begin where its keeper is; ClickHouse goes away and comes back."""
+        if what == "away":
+            self.model.away = not self.model.away
+        elif what == "crash":
+            self._do(self.model.sink.crash())
+        elif what == "gather":
+            self._do(self.model.sink.read(pace, looks=looks))
+        elif not self.model.away:
             self.model.sink.write()
 
-    @rule()
-    def crash(self) -> None:
-        """Have the sink end, and begin where its keeper is."""
-        self._do(self.model.sink.crash())
-
-    @rule(pace=PACE, looks=st.booleans())
-    def read(self, pace: int, *, looks: bool) -> None:
-        """Have the reader that lags read on."""
-        self._do(self.model.far.read(pace, looks=looks))
-
-    @rule(pace=PACE)
-    def resume(self, pace: int) -> None:
-        """Have a reader begin where it was, each time it reads."""
-        self._do(self.model.resuming.resume())
-        self._do(self.model.resuming.read(pace))
+    @rule(pace=PACE, looks=st.booleans(), resumes=st.booleans())
+    def read(self, pace: int, *, looks: bool, resumes: bool) -> None:
+        """Have the reader that lags read on, or the one that begins where it was, each time it reads."""
+        if resumes:
+            self._do(self.model.resuming.resume())
+            self._do(self.model.resuming.read(pace))
+        else:
+            self._do(self.model.far.read(pace, looks=looks))
 
     @invariant()
     def keep_up(self) -> None:
@@ -226,24 +247,101 @@ def _not_empty(partition: Partition) -> dict[Any, Any]:
     return {key: fields for key, fields in partition.panes.totals() if fields[0]}
 
 
-def run(kind: Kind, **given: Any) -> None:  # noqa: ANN401 - Hypothesis' settings
+def run(kind: Kind, examples: int, steps: int, **given: Any) -> None:  # noqa: ANN401 - Hypothesis' settings
     """Try many courses of events on one kind of broker."""
     machine = type("Machine", (Machine,), {"kind": kind})
     health = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
-    run_state_machine_as_test(machine, settings=settings(deadline=None, suppress_health_check=health, **given))
+    given |= {"max_examples": examples, "stateful_step_count": steps, "suppress_health_check": health}
+    run_state_machine_as_test(machine, settings=settings(deadline=None, **given))
 
 
 @pytest.mark.parametrize("kind", ["embedded", "apache"])
 def test_each_valid_step_counts_once(kind: Kind) -> None:
     """Every opening, every reader and the end are held against the truth and the batch."""
-    run(kind, max_examples=60, stateful_step_count=40)
+    run(kind, 60, 40)
+
+
+class Unfenced(Assembly):
+    """Takes a former owner's step for one that counts."""
+
+    def feed(self, offset: int, key: bytes, value: bytes | None) -> Step | None:
+        """Forget which opening is the newest."""
+        self._opened, self._sees_openings = -1, False
+        return super().feed(offset, key, value)
+
+
+class Unsuspecting(Assembly):
+    """Takes every head for one that follows the last."""
+
+    def _check(self, offset: int, head: Head) -> None:
+        """Suspect nothing."""
+
+
+class Trusting(Assembly):
+    """Takes a step whose opening the journal does not have."""
+
+    def __init__(self, source: str, partition: int, *, whole: bool) -> None:
+        del whole
+        super().__init__(source, partition)
+
+
+async def _deleted() -> None:
+    """Delete topic and journal on a broker that goes on, and have more written than there was."""
+    model = Fencing("embedded", LONG)
+    await model.start()
+    model.produce(chats(1))
+    await model.open(0)
+    await model.step(0, 3)
+    await model.far.read(MORE_THAN_THERE_IS)
+    await model.begin_anew(quietly=True)
+    model.produce(chats(2))
+    await model.open(0)
+    for _ in model.source:
+        await model.step(0, 1)
+    await model.far.drain()
+    assert model.far.contacts.keys() >= {b"c" + record.key for record in model.source if record.key}
+
+
+async def _under_way() -> None:
+    """Have a broker come back empty, and take the step that was under way before anything else."""
+    model = Fencing("embedded", LONG)
+    await model.start()
+    model.produce(chats(1))
+    await model.begin_anew(under_way=True)
+    await model.open(0)
+    await model.near.drain()
+
+
+async def _lost() -> None:
+    """Have a worker that lost the partition write between the owner's steps."""
+    model = Fencing("embedded", LONG)
+    await model.start()
+    model.produce(chats(1))
+    await model.open(0)
+    await model.open(1)
+    await model.step(0, 3)
+    await model.step(1, 2)
+    await model.near.drain()
+
+
+#: By what is broken, a course of events in which it shows.
+COURSES: Final = {Unfenced: _lost, Unsuspecting: _deleted, Trusting: _under_way}
+
+
+@pytest.mark.parametrize("broken", COURSES)
+async def test_each_rule_of_reading_is_needed(broken: type[Assembly], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without one of the rules by which journals are read, a course of events that went well is noticed to go wrong."""
+    await COURSES[broken]()
+    monkeypatch.setattr("streams.journal.tail.Assembly", broken)
+    with pytest.raises(AssertionError):
+        await COURSES[broken]()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["embedded", "apache"])
 def test_each_valid_step_counts_once_in_many_courses(kind: Kind) -> None:
     """The same, for longer."""
-    run(kind, max_examples=600, stateful_step_count=60)
+    run(kind, 600, 60)
 
 
 def _event(contact_id: str, kind: str) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Contacts that steps worked on of late, kept as they were left: the next event goes on from there.
 
 Only a saving. A contact is taken from here only while its record is the very one that it wrote; whatever else changed
-that record (a journal that was read, an eviction), it is read from the record again.
+that record (a journal that was read, an eviction, a contact of the same id in another partition), it is read from the
+record again.
 """
 
 from __future__ import annotations
@@ -18,8 +19,7 @@ class InHand:
     """Two generations: what was not used while the younger one filled up is forgotten."""
 
     def __init__(self, at_most: int = AT_MOST) -> None:
-        #: Contacts of both generations together.
-        self.at_most = at_most
+        self._of_one = at_most // 2
         self._young: dict[bytes, tuple[bytes, Going]] = {}
         self._old: dict[bytes, tuple[bytes, Going]] = {}
 
@@ -30,6 +30,6 @@ class InHand:
 
     def keep(self, contact_id: bytes, value: bytes, going: Going) -> None:
         """Keep a contact beside the record that it wrote."""
-        if len(self._young) >= self.at_most // 2 and contact_id not in self._young:
+        if len(self._young) >= self._of_one and contact_id not in self._young:
             self._old, self._young = self._young, {}
         self._young[contact_id] = value, going

@@ -150,9 +150,9 @@ class Partition:
         self.rules = rules
         self.head = self.head._replace(config=rules.version)
 
-    def keep_in_hand(self, contacts: int) -> None:
-        """Keep so many contacts ready to go on, at most."""
-        self._in_hand.at_most = contacts
+    def share(self, in_hand: InHand) -> None:
+        """Keep contacts ready to go on beside those of other partitions."""
+        self._in_hand = in_hand
 
     # What a batch does.
 

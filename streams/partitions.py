@@ -20,6 +20,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential
 from schemas.policies import Rules
 from schemas.settings import Settings
 from streams.archive import Archive, ArchiveAwayError
+from streams.in_hand import InHand
 from streams.journal.writing import StepTooLargeError, Writer
 from streams.opening import PartitionsChangedError, open_partition
 from streams.partition import STEP_BYTES, Partition
@@ -87,6 +88,7 @@ class Partitions:
         self._archive = archive
         self._sightings = Sightings(settings)
         self._held: dict[Place, Held] = {}
+        self._in_hand = InHand(settings.contacts_in_hand)
         self._sessions = 0
         self._limits: dict[Place, int] = {}
         self._assigned: frozenset[Place] = frozenset()
@@ -143,13 +145,7 @@ class Partitions:
             missing = [place for place in sorted(self._assigned) if place not in self._held or self._held[place].closed]
             await together(self._open(place) for place in missing)
             self.ready = self._assigned <= self._held.keys()
-            self._share_out()
             return {place: self._position(place) for place in assigned if place in self._held}
-
-    def _share_out(self) -> None:
-        """Give each partition its share of the contacts that are kept in hand."""
-        for held in self._held.values():
-            held.partition.keep_in_hand(self._settings.contacts_in_hand // len(self._held))
 
     async def take(self, place: Place, session: int, begins: int, records: Sequence[Any]) -> None:
         """Turn a batch into steps and write them. A batch read before the last opening is passed over."""
@@ -346,9 +342,9 @@ class Partitions:
                     partition, writer = await self._opened(place)
         self._sessions += 1
         self._seen[place] = began
+        partition.share(self._in_hand)
         partition.use(self._rules)  # they may have changed while it was opened
         self._held[place] = Held(partition, writer, self._sessions)
-        self._share_out()
 
     async def _opened(self, place: Place) -> tuple[Partition, Writer]:
         try:

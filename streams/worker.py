@@ -36,7 +36,7 @@ from streams.vitals import health_of
 BATCH_RECORDS: Final = 16_000
 #: Bytes of one partition in one fetch at most: so many that a backlog comes in batches of thousands, and a contact's
 #: events together.
-FETCH_BYTES: Final = 4 * 1024 * 1024
+FETCH_BYTES: Final = 6 * 1024 * 1024
 #: Batches that wait in an agent's channel; more would be latency, fewer would idle. Batches grow with the backlog.
 BATCHES_AHEAD: Final = 4
 

@@ -41,7 +41,7 @@ def _several(allowed: tuple[str, ...]) -> Callable[[click.Context, click.Paramet
 @click.option("--rounds", default=3, show_default=True, help="For all but memory and delay.")
 @click.option("--journal", default=20_000, show_default=True, help="For recovery: contacts in the journal.")
 @click.option("--contacts", default=100_000, show_default=True, help="For memory.")
-@click.option("--seconds", default=30, show_default=True, help="For delay.")
+@click.option("--seconds", default=60, show_default=True, help="For delay.")
 @click.option("--rate", default=5_000, show_default=True, help="For delay: events a second.")
 @click.option("--kafka", type=click.Choice(KINDS), default=default_kind, help="[default: apache where Java is there]")
 @click.option("--write", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="Renew this page's tables.")

@@ -41,8 +41,8 @@ from tests.fixtures.clickhouse import ClickHouseServer
 NAME: Final = "delay"
 COMMAND: Final = "make bench ARGS='--only delay'"
 WARM_UP: Final = 200 * EVENTS_A_CHAT
-#: The first seconds of a rate are caches that fill.
-SETTLING_S: Final = 5
+#: The first seconds of a rate are caches that fill, and a JVM that has just started and compiles what it runs.
+SETTLING_S: Final = 30
 #: How often ClickHouse is asked: what it says is late by as much at most.
 ASK_EVERY_S: Final = 0.05
 ARRIVES_WITHIN_S: Final = 120.0

@@ -1,0 +1,85 @@
+"""What a worker let go of leaves its memory, also where the garbage collector no longer looks at it."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+import weakref
+from collections.abc import Iterator
+from typing import Any, Final
+
+import pytest
+
+from schemas.policies import Rules
+from schemas.settings import load
+from streams.partition import Partition
+from streams.partitions import Partitions
+from streams.recovery import LEFT_FOR_S, Left
+from tests.streams.no_archive import NoArchive
+
+PLACE: Final = ("contacts.chat", 0)
+
+
+class Contacts(dict[bytes, bytes]):
+    """Contacts that can be watched."""
+
+
+@pytest.fixture(autouse=True)
+def _as_it_was() -> Iterator[None]:
+    """Leave nothing frozen behind."""
+    yield
+    gc.unfreeze()
+
+
+def _partition() -> tuple[Partition, weakref.ref[Contacts]]:
+    partition = Partition(*PLACE, Rules())
+    partition.contacts = contacts = Contacts()
+    return partition, weakref.ref(contacts)
+
+
+def _is_gone(seen: weakref.ref[Contacts]) -> bool:
+    gc.collect()  # as a worker does once a minute
+    return seen() is None
+
+
+@pytest.mark.xfail(strict=True, reason="frozen meanwhile, and never unfrozen")
+async def test_what_went_to_another_worker_is_forgotten_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A partition that does not come back is kept for a while; a worker's collections in between are no matter."""
+    monkeypatch.setattr("streams.partitions.TEND_EVERY_S", 0.0)
+    partitions, tended = Partitions(load(), Rules(), NoArchive()), asyncio.Event()
+
+    async def see() -> None:
+        tended.set()
+
+    monkeypatch.setattr(partitions, "see", see)
+    partition, seen = _partition()
+    partitions._left[PLACE] = Left(partition, 1, time.monotonic() - LEFT_FOR_S)  # noqa: SLF001 - ten minutes later
+    del partition
+    gc.collect()
+    gc.freeze()
+    tending = asyncio.ensure_future(partitions.tend())
+    async with asyncio.timeout(5):
+        await tended.wait()
+    tending.cancel()
+    assert _is_gone(seen)
+
+
+@pytest.mark.xfail(strict=True, reason="frozen meanwhile, and never unfrozen")
+async def test_an_opening_that_failed_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A journal that was read for minutes, in vain, is not kept beside the next attempt's."""
+    seen: list[weakref.ref[Contacts]] = []
+
+    async def opened(*_: Any, **__: Any) -> None:  # noqa: ANN401 - as it is called
+        partition, contacts = _partition()
+        seen.append(contacts)
+        gc.collect()
+        gc.freeze()
+        del partition
+        raise ValueError("not this time")
+
+    monkeypatch.setattr("streams.partitions.open_partition", opened)
+    partitions = Partitions(load(), Rules(), NoArchive())
+    with pytest.raises(ValueError, match="not this time"):
+        await partitions.settle(frozenset({PLACE}))
+    assert _is_gone(seen[0])

@@ -19,6 +19,9 @@ from streams.compilation import GROUP, MARK, MODULES, ROOT, fingerprint, source_
 #: Where what comes in between is written.
 BUILD: Final = ROOT / ".cache" / "compiled"
 
+#: Characters of an error that are told: a compiler's command is long.
+_TOLD: Final = 80
+
 _OPTIONS: Final = ("--strict", "--explicit-package-bases", "--follow-imports=silent", "--ignore-missing-imports")
 
 
@@ -28,10 +31,14 @@ def built(folder: Path) -> list[Path]:
     return sorted([*folder.glob(f"{GROUP}__mypyc*.so"), *chain.from_iterable(shims)])
 
 
-def compile_all() -> None:
-    """Compile every module beside its source. Needs a C compiler, mypy and setuptools."""
+def compile_all() -> str:
+    """Compile every module beside its source; returns why it could not, empty where it could.
+
+    Needs a C compiler, Python's headers, mypy and setuptools.
+    """
     from mypyc.build import mypycify  # noqa: PLC0415 - only who compiles has it
     from setuptools import Distribution  # type: ignore[import-untyped]  # noqa: PLC0415 - as above
+    from setuptools.errors import BaseError, CCompilerError  # type: ignore[import-untyped]  # noqa: PLC0415 - as above
 
     sources = [str(source_of(module).relative_to(ROOT)) for module in MODULES]
     extensions = mypycify(
@@ -41,7 +48,11 @@ def compile_all() -> None:
     command.inplace = True
     command.build_temp = str(BUILD)
     command.ensure_finalized()
-    command.run()
+    try:
+        command.run()
+    except (BaseError, CCompilerError) as error:
+        return f"{str(error)[:_TOLD]} …"
+    return ""
 
 
 def remove_all(folder: Path = ROOT) -> None:
@@ -63,7 +74,11 @@ def main() -> int:
     if not any(shutil.which(compiler) for compiler in (os.environ.get("CC", "cc"), "gcc", "clang")):
         sys.stderr.write("pulssi: there is no C compiler; everything works without, and takes longer\n")
         return 3
-    compile_all()
+    fault = compile_all()
+    if fault:
+        remove_all()
+        sys.stderr.write(f"pulssi: it does not compile ({fault}); are Python's headers there? All works without\n")
+        return 1
     MARK.write_text(fingerprint() + "\n")
     sys.stdout.write(f"compiled {len(MODULES)} modules; `make plain` takes them away again\n")
     return 0

@@ -210,7 +210,9 @@ class Pipeline:
         batch = rows.result()
         if gone := self._gone | self._sources.gone:
             batch.events = await asyncio.to_thread(pending.events_of, gone)
-            _LOG.warning("archived %d events from what was folded of them: their records are gone", len(batch.events))
+            # An epoch that ended in order has archived them before; what is lost with a topic, the worker tells.
+            level = logging.WARNING if self._sources.gone and batch.events else logging.INFO
+            _LOG.log(level, "archived %d events from what was folded: their records are gone", len(batch.events))
             self._gone, self._sources.gone = set(), set()
         batch.progress = progress_rows(reached.items(), self._tick())
         await self._keep(batch)

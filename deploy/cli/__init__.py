@@ -34,6 +34,10 @@ COMMANDS: Final = {
 }
 
 
+#: Commands that fold, or read what was folded: never with code of other sources. Any other helps to get out of that.
+FOLDING: Final = frozenset({"demo", "explain", "reconcile", "sink", "up", "wallboard", "worker"})
+
+
 class LazyGroup(click.Group):
     """A group that imports a command's module only when it runs or shows that command: `--help` stays instant."""
 
@@ -57,11 +61,12 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="pulssi")
-def main() -> None:
+@click.pass_context
+def main(ctx: click.Context) -> None:
     """Live, correct numbers for contact centres.
 
     Start with `pulssi demo`, then open the address it prints.
     """
-    if compilation.is_of_other_sources():
+    if ctx.invoked_subcommand in FOLDING and compilation.is_of_other_sources():
         click.echo(f"pulssi: {compilation.MEND}", err=True)
         raise SystemExit(_EXIT_UNUSABLE)

@@ -305,8 +305,10 @@ class JournalTail:
         return short
 
     async def _made_anew(self, tps: list[TopicPartition]) -> None:
+        # The embedded broker forgets at each start; anywhere else somebody should know why.
+        level = logging.INFO if self._settings.kafka_kind == "embedded" else logging.WARNING
         for tp in tps:
-            _LOG.warning("%s %d was made anew: reading it from its beginning", tp.topic, tp.partition)
+            _LOG.log(level, "%s %d was made anew: reading it from its beginning", tp.topic, tp.partition)
         await self._rewind(tps)
 
     def caught_up(self) -> bool:

@@ -31,16 +31,18 @@ def test_every_module_is_there() -> None:
 
 
 def test_an_edited_source_is_noticed(folder: Path) -> None:
-    """Compiled and then changed, no command runs: it says what to do."""
+    """Compiled and then changed, nothing folds and what to do is said; what ends a stack still works."""
     compilation.MARK.write_text(compilation.fingerprint())
     assert compilation.is_compiled()
     assert not compilation.is_of_other_sources()
     assert CliRunner().invoke(main, ["worker", "--help"]).exit_code == 0
     (folder / "streams" / "core" / "fold.py").write_text("# another")
     assert compilation.is_of_other_sources()
-    refused = CliRunner().invoke(main, ["worker"])
-    assert refused.exit_code == 2
-    assert "make compiled" in refused.output
+    for command in ("worker", "up"):
+        refused = CliRunner().invoke(main, [command])
+        assert refused.exit_code == 2
+        assert "make compiled" in refused.output
+    assert CliRunner().invoke(main, ["down", "--help"]).exit_code == 0
 
 
 def test_without_a_fingerprint_nothing_is_trusted(folder: Path) -> None:

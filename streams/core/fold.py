@@ -110,8 +110,8 @@ class Fold:
 
     def goes_on_with(self, event: Event) -> bool:
         """Tell whether an event behind all others can be taken, and gives what folding anew would."""
-        if event.type in _LOOKED_FOR:
-            return event.type == "contact.started" and self.started is not None
+        if event.type in _LOOKED_FOR and (event.type != "contact.started" or self.started is None):
+            return False
         return "queue" not in event.fields or self.force.knows_first_queue or not self.offered
 
     def result(self) -> tuple[list[Sample], list[Sample], Summary]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from schemas.policies import Rules
 from streams.core.contact import EMPTY, advance
 from streams.core.fold import fold
@@ -12,7 +10,6 @@ from tests.core.story import events
 RULES = Rules()
 
 
-@pytest.mark.xfail(strict=True, reason="`Fold.goes_on_with` takes any later contact.started, whatever it names")
 def test_a_second_beginning_may_name_the_first_queue() -> None:
     """A contact is offered to the first queue that is ever named, also where a second `contact.started` names it."""
     told = events(

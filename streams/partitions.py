@@ -204,7 +204,9 @@ class Partitions:
         while True:
             await asyncio.sleep(TEND_EVERY_S)
             rounds += 1
-            self._left = {place: left for place, left in self._left.items() if left.is_fresh(time.monotonic())}
+            if any(not left.is_fresh(time.monotonic()) for left in self._left.values()):
+                self._left = {place: left for place, left in self._left.items() if left.is_fresh(time.monotonic())}
+                gc.unfreeze()  # as in `_close`: it was kept for longer than the collector takes to look away
             for place, held in list(self._held.items()):
                 async with held.lock:
                     if not held.closed:
@@ -352,6 +354,8 @@ class Partitions:
             return await open_partition(self._settings, self._rules, *place, archive=self._archive, left=left)
         except PartitionsChangedError as error:
             self.give_up(f"the worker stops: {error}")
+        finally:
+            gc.unfreeze()  # as in `_close`: what was left, or what was read in vain
 
     @staticmethod
     def give_up(why: str) -> NoReturn:

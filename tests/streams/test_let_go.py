@@ -43,7 +43,6 @@ def _is_gone(seen: weakref.ref[Contacts]) -> bool:
     return seen() is None
 
 
-@pytest.mark.xfail(strict=True, reason="frozen meanwhile, and never unfrozen")
 async def test_what_went_to_another_worker_is_forgotten_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """A partition that does not come back is kept for a while; a worker's collections in between are no matter."""
     monkeypatch.setattr("streams.partitions.TEND_EVERY_S", 0.0)
@@ -65,7 +64,6 @@ async def test_what_went_to_another_worker_is_forgotten_in_the_end(monkeypatch: 
     assert _is_gone(seen)
 
 
-@pytest.mark.xfail(strict=True, reason="frozen meanwhile, and never unfrozen")
 async def test_an_opening_that_failed_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A journal that was read for minutes, in vain, is not kept beside the next attempt's."""
     seen: list[weakref.ref[Contacts]] = []

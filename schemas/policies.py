@@ -143,7 +143,7 @@ class _Found:
         return self._by_conditions[conditions]
 
 
-_FOUND_AT_MOST: Final = 65_536
+_FOUND_AT_MOST: Final = 4_096
 _POLICIES_AT_MOST: Final = 64
 #: By the identity of policies, which stay as long as they stand here.
 _found: dict[int, _Found] = {}

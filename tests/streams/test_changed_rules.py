@@ -59,7 +59,7 @@ def rulebooks(tmp_path_factory: pytest.TempPathFactory) -> Rulebooks:
     return found
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(several=st.lists(contacts(), min_size=1, max_size=3), seed=st.integers(0, 1 << 32))
 def test_what_was_issued_is_taken_back(rulebooks: Rulebooks, several: list[list[dict[str, Any]]], seed: int) -> None:
     """Late events, evictions, crashes, each start with other rules: samples are the ledger's, panes their sum."""

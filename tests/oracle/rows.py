@@ -38,6 +38,8 @@ class Row:
     agent_id: str = ""
     partial: bool = False
     caused_by: str = ""
+    #: For what is measured of a handle segment, the event that opened it: two segments may have one end.
+    slot: str = ""
 
 
 def agent_of(contact: Contact, position: int) -> str:
@@ -89,6 +91,7 @@ def row(
     outcome: str = "",
     active_ms: int | None = None,
     instance: int | None = None,
+    slot: str = "",
 ) -> Row:
     """Make a row at the event at `position`, with the dimensions in force there unless told otherwise.
 
@@ -132,4 +135,5 @@ def row(
         agent_of(contact, position) if agent is None else agent,
         contact.partial,
         contact.events[position]["event_id"],
+        slot,
     )

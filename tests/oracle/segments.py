@@ -92,4 +92,5 @@ def rows(contact: Contact) -> Iterator[Row]:
                 priority=contact.priority(segment.opened),
                 agent=segment.agent,
                 during=during,
+                slot=contact.events[segment.opened]["event_id"],
             )

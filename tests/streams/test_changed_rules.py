@@ -15,7 +15,7 @@ from schemas.configuration.rules import load_rules
 from schemas.policies import Rules
 from tests.core import configured
 from tests.core.plots import contacts
-from tests.core.test_against_batch import key_of, told
+from tests.core.test_against_batch import OF_A_SEGMENT, key_of, told
 from tests.oracle.batch import added_up
 from tests.oracle.centre import Centre
 from tests.streams.ledger import Ledger
@@ -59,7 +59,7 @@ def rulebooks(tmp_path_factory: pytest.TempPathFactory) -> Rulebooks:
     return found
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(several=st.lists(contacts(), min_size=1, max_size=3), seed=st.integers(0, 1 << 32))
 def test_what_was_issued_is_taken_back(rulebooks: Rulebooks, several: list[list[dict[str, Any]]], seed: int) -> None:
     """Late events, evictions, crashes, each start with other rules: samples are the ledger's, panes their sum."""
@@ -123,6 +123,30 @@ def test_a_late_event_after_a_restart(rulebooks: Rulebooks, tmp_path: Path) -> N
     ]
     counted = {queue: of for (sample, queue), of in world.counted().items() if sample == "first_response"}
     assert counted == {"q": (1, 30_000, 1, 0, 0, 0, 0), "unassigned": (1, 50_000, 1, 1, 0, 0, 0)}
+
+
+def test_another_segment_is_another_sample(rulebooks: Rulebooks) -> None:
+    """A connection that comes late takes the wrap-up over: hold and wrap are as long as before, and issued anew."""
+    (plain, quiet), (much, centre) = rulebooks[0], rulebooks[1]
+    world, ledger = World(plain), Ledger()
+    story = [
+        _told("c", 10, "contact.connected", agent_id="ann"),
+        _told("c", 60, "contact.wrapped", agent_id="ann"),
+        _told("c", 20, "contact.connected", agent_id="ann"),
+    ]
+    for event in story[:2]:
+        world.deliver([event])
+        ledger.deliver([event], quiet)
+    world.rules = much
+    world.crash(compacted=False)
+    world.deliver(story[2:])
+    ledger.deliver(story[2:], centre)
+    world.settle()
+    issued = [row for row in world.keeper.samples() if row.sample in OF_A_SEGMENT]
+    assert {(row.slot, row.business_ms is None) for row in issued} == {("20", False)}
+    assert Counter(told(key_of(row)) for row in world.keeper.samples()) == Counter(
+        told(key_of(row)) for row in ledger.rows
+    )
 
 
 def _told(name: str, second: int, kind: str, **fields: str) -> dict[str, Any]:

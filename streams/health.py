@@ -18,12 +18,20 @@ Check = Callable[[], str | None]
 
 FINE: Final = "ok\n"
 
+#: What a person finds who opens the address: this is no page to look at.
+_ROUTES: Final = """\
+/healthz  whether it gets on
+/readyz   whether it is ready
+/metrics  what it counts, for Prometheus
+"""
+
 
 class Health:
     """A part's own server: `progress` answers `/healthz`, `ready` answers `/readyz`, `metrics` is Prometheus text."""
 
     def __init__(self, *, ready: Check, progress: Check, metrics: Callable[[], str]) -> None:
         self._app = web.Application()
+        self._app.router.add_get("/", _routes)
         add_routes(self._app, ready=ready, progress=progress, metrics=metrics)
         self._runner: web.AppRunner | None = None
 
@@ -55,6 +63,10 @@ def add_routes(app: web.Application, *, ready: Check, progress: Check, metrics: 
     app.router.add_get("/healthz", _answering(progress))
     app.router.add_get("/readyz", _answering(ready))
     app.router.add_get("/metrics", tell)
+
+
+async def _routes(_: web.Request) -> web.Response:
+    return web.Response(text=_ROUTES)
 
 
 def _answering(check: Check) -> Callable[[web.Request], Awaitable[web.Response]]:

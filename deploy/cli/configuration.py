@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Final
 
 import click
 
 from deploy.cli.common import UNUSABLE, fail, json_option
-from deploy.cli.rules import config_option
+from deploy.cli.rules import config_option, configured
 from schemas.configuration.files import TOPICS
-from schemas.configuration.reading import ConfigurationError
-from schemas.configuration.rules import load_rules
 from schemas.policies import Rules
-from schemas.settings import FILE, PREFIX, Settings, SettingsError, config_folder, load
+from schemas.settings import FILE, PREFIX, Settings, config_folder
 
 _TEMPLATES: Final = Path(__file__).resolve().parent.parent / "starting"
 
@@ -77,23 +74,14 @@ def check_config(folder: Path | None, *, as_json: bool) -> None:
     Example: pulssi check-config /etc/pulssi
     """
     folder = folder or config_folder()
-    faults: list[str] = []
-    rules, zone = Rules(), None
-    try:
-        settings = load(os.environ, folder)
-        zone = settings.time_zone
-    except SettingsError as error:
-        faults.extend(error.faults)
-    try:
-        rules = load_rules(folder, zone)
-    except ConfigurationError as error:
-        faults.extend(fault for fault in error.faults if fault not in faults)
+    _, rules, faults = configured(folder)
     if as_json:
-        click.echo(json.dumps({"ok": not faults, "faults": faults, "version": None if faults else rules.version}))
+        version = None if faults or rules is None else rules.version
+        click.echo(json.dumps({"ok": not faults, "faults": faults, "version": version}))
     else:
         for fault in faults:
             click.echo(f"pulssi: {fault}", err=True)
-        if not faults:
+        if rules is not None and not faults:
             click.echo(_told(folder, rules))
     raise SystemExit(UNUSABLE if faults else 0)
 

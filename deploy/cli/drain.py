@@ -93,4 +93,6 @@ def drain(data: Path | None, timeout_s: float, *, as_json: bool) -> None:
     if behind:
         total = sum(lag.behind for lag in behind)
         fail(f"not drained after {timeout_s:g} s: {total} events behind in {len(behind)} partitions", ANSWER_IS_NO)
+    if not as_json:
+        click.echo(f"drained: nothing is behind in any of {len(lags)} partitions")
     raise SystemExit(DONE)

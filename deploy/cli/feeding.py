@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Final, NamedTuple, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, TypeAlias
 
 import click
 from rich.console import Console
@@ -84,6 +84,7 @@ async def _feed(settings: Settings, client: str, meter: Meter, give_up_s: float,
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(_without_the_clients_own)
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     producer = EventProducer(settings, meter.say, give_up_s=give_up_s, client=client)
@@ -110,6 +111,14 @@ async def _feed(settings: Settings, client: str, meter: Meter, give_up_s: float,
     finally:
         stopping.cancel()
     return Sent(producer.sent, loop.time() - began)
+
+
+def _without_the_clients_own(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Leave out batches that the client gave up when the broker went, which nobody awaits: the producer has told it."""
+    from aiokafka.errors import KafkaError  # noqa: PLC0415 - not for `--help`
+
+    if not isinstance(context.get("exception"), KafkaError):
+        loop.default_exception_handler(context)
 
 
 def feed(settings: Settings, client: str, meter: Meter, give_up_s: float, go: Feed) -> Sent:

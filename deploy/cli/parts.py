@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from deploy.cli.common import UNREACHABLE, ends_with, fail, settings_or_exit
-from deploy.cli.rules import config_option
+from deploy.cli.rules import config_option, configured_or_exit
 from deploy.embedded.state import folder_for
 from schemas.settings import Settings
 
@@ -86,7 +86,7 @@ def worker(data: Path | None) -> None:
 
     Example: PULSSI_KAFKA_BROKERS=kafka:9092 pulssi worker
     """
-    settings = settings_or_exit()
+    settings = configured_or_exit()
     with ExitStack() as held:
         if settings.kafka_kind == "embedded":
             from deploy.embedded.lock import FolderInUseError, hold  # noqa: PLC0415 - not with a real Kafka
@@ -117,7 +117,7 @@ def wallboard() -> None:
 
     Example: PULSSI_WALLBOARD_PORT=8080 pulssi wallboard
     """
-    _started("dashboards.wallboard", settings_or_exit())
+    _started("dashboards.wallboard", configured_or_exit())
 
 
 @click.command()

@@ -22,7 +22,7 @@ _READS: Final[dict[str, int]] = {"readonly": 2}
 def _ask(settings: Settings, sql: str, form: str | None) -> None:
     from clickhouse_connect.driver.exceptions import Error  # noqa: PLC0415 - half a second, not for `--help`
 
-    from sinks.clickhouse.connection import address, connect, is_away, reason  # noqa: PLC0415 - as above
+    from sinks.clickhouse.connection import address, answer_of, connect, is_away  # noqa: PLC0415 - as above
 
     try:
         with connect(settings) as client:
@@ -37,7 +37,7 @@ def _ask(settings: Settings, sql: str, form: str | None) -> None:
         if is_away(error):
             where = address(settings)
             fail(f"ClickHouse does not answer at {where}: is it running, and is its address right?", UNREACHABLE)
-        fail(f"ClickHouse declined: {reason(error)}", UNUSABLE)
+        fail(f"ClickHouse declined: {answer_of(error)}", UNUSABLE)
 
 
 @click.command()

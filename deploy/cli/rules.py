@@ -1,10 +1,10 @@
-"""The rules that commands fold by, and the folder that they come from: the one place where they are made."""
+"""Settings and rules that commands go by, and the folder they come from: the one place where they are read."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import click
 
@@ -12,7 +12,7 @@ from deploy.cli.common import UNUSABLE
 from schemas.configuration.reading import ConfigurationError
 from schemas.configuration.rules import load_rules
 from schemas.policies import Rules
-from schemas.settings import PREFIX, Settings, config_folder
+from schemas.settings import PREFIX, Settings, SettingsError, config_folder, load
 
 
 def _named(context: click.Context, parameter: click.Parameter, folder: Path | None) -> None:
@@ -30,6 +30,39 @@ config_option: Final = click.option(
     callback=_named,
     help=f"Folder of the configuration files (default: {PREFIX}CONFIG, else none).",
 )
+
+
+class Configured(NamedTuple):
+    """What a configuration comes to: both are there where nothing is at fault."""
+
+    settings: Settings | None
+    rules: Rules | None
+    faults: tuple[str, ...]
+
+
+def configured(folder: Path | None) -> Configured:
+    """Read settings and rules, with every fault of both."""
+    faults: list[str] = []
+    settings, rules = None, None
+    try:
+        settings = load(os.environ, folder)
+    except SettingsError as error:
+        faults.extend(error.faults)
+    try:
+        rules = load_rules(folder, None if settings is None else settings.time_zone)
+    except ConfigurationError as error:
+        faults.extend(fault for fault in error.faults if fault not in faults)
+    return Configured(settings, rules, tuple(faults))
+
+
+def configured_or_exit() -> Settings:
+    """Load the settings; where they or the rules cannot be used, print every fault of both and end with 2."""
+    found = configured(config_folder())
+    for fault in found.faults:
+        click.echo(f"pulssi: {fault}", err=True)
+    if found.settings is None or found.faults:
+        raise SystemExit(UNUSABLE)
+    return found.settings
 
 
 def rules_or_exit(settings: Settings) -> Rules:

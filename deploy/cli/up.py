@@ -20,9 +20,8 @@ from deploy.cli.common import (
     fail,
     json_option,
     quiet_clients,
-    settings_or_exit,
 )
-from deploy.cli.rules import config_option, rules_or_exit
+from deploy.cli.rules import config_option, configured_or_exit
 from deploy.embedded import state
 from deploy.embedded.state import PartState, StackState, folder_for
 
@@ -62,8 +61,7 @@ def up(data: Path | None, port_base: int | None, *, detach: bool, in_background:
     from deploy.embedded.voice import Files, Terminal  # noqa: PLC0415 - as above
 
     quiet_clients()
-    settings = settings_or_exit()
-    rules_or_exit(settings)  # else each part would say so by itself, one after the other
+    settings = configured_or_exit()  # rules too: else each part would say so by itself, one after the other
     folder = _usable(folder_for(data, os.environ))
     if not detach:
         voice = Files(folder / background.LOGS) if in_background else Terminal()
@@ -112,8 +110,7 @@ def demo(rate: float, seed: int, data: Path | None, port_base: int | None) -> No
     from deploy.embedded.voice import Terminal  # noqa: PLC0415 - as above
 
     quiet_clients()
-    settings = settings_or_exit()
-    rules_or_exit(settings)  # as above
+    settings = configured_or_exit()
     shown = Demonstration(rate, seed)
     show = stack.Show(shown.parts, shown.announce)
     if data is not None:

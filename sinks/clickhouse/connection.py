@@ -25,6 +25,14 @@ _UNWELL: Final = ("159", "160", "202", "203", "209", "210", "241", "242", "252",
 #: What the system says of a failed connection, inside what three libraries say around it.
 _SYSTEM: Final = re.compile(r"\[Errno -?\d+\] ([A-Za-z ]+)")
 
+#: What the client and the server put around an answer that is of no use to whoever asked.
+_AROUND: Final = re.compile(
+    r"^Received ClickHouse exception, code: \d+, server response: "
+    r"| ?\(version [^()]*(?:\([^()]*\))?\)"
+    r"| ?\(for url \S+\)$"
+)
+_LINE_CHARACTERS: Final = 300
+
 
 def address(settings: Settings) -> str:
     """Name the server for people: host and port, no user, no password."""
@@ -60,9 +68,12 @@ def is_away(error: BaseException) -> bool:
     return isinstance(error, DatabaseError) and any(f"ode: {code}." in str(error) for code in _UNWELL)
 
 
+def answer_of(error: BaseException) -> str:
+    """Give all that the server answered, in as many lines as it took: for whoever wrote the query."""
+    return _AROUND.sub("", str(error).strip()) or type(error).__name__
+
+
 def reason(error: BaseException) -> str:
     """Say in one line what went wrong; of a failed connection only what the system said."""
     said = _SYSTEM.search(str(error))
-    if said:
-        return said[1]
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
+    return said[1] if said else answer_of(error).splitlines()[0][:_LINE_CHARACTERS]

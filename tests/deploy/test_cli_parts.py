@@ -12,6 +12,7 @@ from deploy.embedded.lock import hold
 from deploy.embedded.parts import pulssi
 from deploy.embedded.ports import any_free
 from tests.deploy.program import Program, clean_environment
+from tests.fixtures.clickhouse import ClickHouseServer
 
 
 def test_the_embedded_broker_takes_one_worker(tmp_path: Path) -> None:
@@ -46,6 +47,32 @@ def test_a_query_without_a_clickhouse_is_one_line_and_3(tmp_path: Path) -> None:
     assert len(program.lines) == 1
     assert f"127.0.0.1:{port}" in program.text
     assert "secret" not in program.text
+    program.close()
+
+
+def test_a_faulty_query_is_told_whole(clickhouse_server: ClickHouseServer, tmp_path: Path) -> None:
+    """All that ClickHouse says of the fault, and nothing of the way there."""
+    there = {"PULSSI_CLICKHOUSE_URL": clickhouse_server.url, "PULSSI_CLICKHOUSE_DATABASE": "default"}
+    program = Program(pulssi("query", "SELECT 1 FRUM x WHERE 2 AND"), clean_environment(tmp_path, **there))
+    assert program.await_end() == 2
+    assert program.text.startswith("pulssi: ClickHouse declined: Code: 62. DB::Exception: Syntax error")
+    assert program.text.rstrip().endswith("(SYNTAX_ERROR)")
+    assert "127.0.0.1" not in program.text
+    program.close()
+
+
+@pytest.mark.parametrize("part", ["up", "worker", "wallboard"])
+def test_every_fault_of_a_configuration_is_told_at_once(part: str, tmp_path: Path) -> None:
+    """Settings and rules: who mends one fault does not meet the next one at the next start."""
+    folder = tmp_path / "config"
+    folder.mkdir()
+    (folder / "pulssi.toml").write_text("partition = 4\n", encoding="utf-8")
+    (folder / "centre.toml").write_text('short_abandon = "soon"\n', encoding="utf-8")
+    program = Program(pulssi(part, "--config", str(folder)), clean_environment(tmp_path))
+    assert program.await_end() == 2
+    assert len(program.lines) == 2
+    assert "pulssi.toml:1" in program.lines[0]
+    assert "centre.toml:1" in program.lines[1]
     program.close()
 
 

@@ -106,6 +106,20 @@ def test_no_broker_is_3(tmp_path: Path) -> None:
     ]
 
 
+def test_a_broker_that_dies_is_told_in_two_lines(broker: EmbeddedKafka, tmp_path: Path) -> None:
+    """Nothing of what the client says of its own batches reaches the screen."""
+    environment = clean_environment(tmp_path, **broker.settings_env())
+    program = Program(pulssi("simulate", "--start", "midnight", "--rate", "50", "--wait", "4"), environment)
+    try:
+        program.await_line("then as time passes")
+        broker.kill()
+        assert program.await_end() == 3
+    finally:
+        program.close()
+    where = f"Kafka at {broker.bootstrap} does not answer: waiting up to 1 s"
+    assert program.lines[-2:] == [where, f"pulssi: no Kafka broker answers at {broker.bootstrap} (waited 4 s)"]
+
+
 def test_ctrl_c_ends_the_wait_for_a_broker(tmp_path: Path) -> None:
     """Nobody has to sit out the time that was given to the broker."""
     address = f"127.0.0.1:{any_free('127.0.0.1')}"

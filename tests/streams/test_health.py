@@ -26,6 +26,8 @@ async def test_checks_answer_as_they_find_it() -> None:
     faults["ready"] = None
     assert (await _get(port, "/readyz"))[:2] == (200, "ok\n")
     assert await _get(port, "/metrics") == (200, "x 1\n", CONTENT_TYPE)
+    code, routes, _ = await _get(port, "/")  # who opens the address itself is told where to go
+    assert (code, [line.split()[0] for line in routes.splitlines()]) == (200, ["/healthz", "/readyz", "/metrics"])
     await health.stop()
     await health.stop()
     with pytest.raises(aiohttp.ClientConnectionError):

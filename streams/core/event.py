@@ -58,23 +58,27 @@ def event_of(event: ContactEvent | AgentStatus | UnknownAgentEvent) -> Event:
 
 def normalised(event: Event) -> bytes:
     """Write an event's normalised JSON: defaults filled in, keys sorted, UTF-8."""
-    model = MODELS.get(event.type)
-    defaults = {} if model is None else _filled(model)
-    whole = {**defaults, **event.fields, "event_id": event.event_id, "type": event.type, "seq": event.seq}
+    whole = {
+        **_filled(MODELS.get(event.type)),
+        **event.fields,
+        "event_id": event.event_id,
+        "type": event.type,
+        "seq": event.seq,
+    }
     whole["occurred_at"] = event.at
     return orjson.dumps(whole, option=orjson.OPT_SORT_KEYS, default=str)
 
 
-def _filled(model: type[BaseModel]) -> dict[str, Any]:
-    return {name: default for name, default in _defaults(model).items() if default is not None}
+@cache
+def _filled(model: type[BaseModel] | None) -> dict[str, Any]:
+    return {} if model is None else {name: value for name, value in _defaults(model).items() if value is not None}
 
 
 def from_normalised(written: bytes) -> Event:
     """Read an event back from its normalised JSON, as the archive keeps it: what `event_of` made."""
     fields: dict[str, Any] = orjson.loads(written)
     at, seq, event_id, kind = (fields.pop(name) for name in ("occurred_at", "seq", "event_id", "type"))
-    model = MODELS.get(kind)
-    defaults = {} if model is None else _filled(model)
+    defaults = _filled(MODELS.get(kind))
     given = {name: value for name, value in fields.items() if name not in defaults or value != defaults[name]}
     return Event(at, seq, event_id, kind, given)
 

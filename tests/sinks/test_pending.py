@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from schemas.journal import CONTACT, Head, encode_pane, encode_pane_key, encode_tag_pane_key
+from typing import cast
+
+from schemas.journal import CONTACT, Head, Summary, encode_pane, encode_pane_key, encode_tag_pane_key
 from schemas.panes import Pane, TagPaneKey
-from sinks.pending import Pending, claims, progress_rows
-from sinks.rows import Progress, version_of
+from schemas.samples import Sample
+from sinks.pending import Pending, claims, contact_row, progress_rows
+from sinks.rows import ContactRow, Progress, version_of
 from streams.journal.assembly import Record, Step
 from tests.sinks.handmade import KEY, contact, sample
 
@@ -50,6 +53,25 @@ def test_a_batch_measures_from_the_batch_before() -> None:
     batch = pending.batch()
     assert [row.slot for row in batch.samples] == ["one", "two"]
     assert len(batch.contacts) == 1
+
+
+def test_each_value_is_in_the_column_of_its_name() -> None:
+    """Columns are filled by place: every one of a contact's summary and of a sample is where its name says."""
+    held = [("resolution", "slow", 1, None, 9), ("first_response", "quick", 2, 3, None)]
+    told = {name: f"<{name}>" for name in Summary.__annotations__} | {"deadlines": held}
+    row = contact_row("a:1", 7, cast("Summary", told))
+    own = {"contact_id": "a:1", "version": 7}
+    empty = {"next_response_policy": "", "next_response_warns_at": None, "next_response_breached_at": None}
+    first = {"first_response_policy": "quick", "first_response_warns_at": 3, "first_response_breached_at": None}
+    third = {"resolution_policy": "slow", "resolution_warns_at": None, "resolution_breached_at": 9}
+    kept = {name: told[name] for name in ContactRow._fields if name in told}
+    assert row._asdict() == {**own, **kept, **first, **empty, **third}
+    assert set(told) - set(kept) == {"v", "step", "deadlines"}
+    pending = Pending()
+    made = Sample(*(f"<{name}>" for name in Sample._fields))  # type: ignore[arg-type]  # only their places count
+    pending.add(step(1, [(1, CONTACT + b"a:1", contact([(1, made)], []))]))
+    (sent,) = pending.batch().samples
+    assert sent._asdict() == {**own, "version": version_of(1, 1), "gone": False, "channel": "chat", **made._asdict()}
 
 
 def test_a_sample_issued_again_is_not_taken_back() -> None:

@@ -25,10 +25,14 @@ _TOLD: Final = 80
 _OPTIONS: Final = ("--strict", "--explicit-package-bases", "--follow-imports=silent", "--ignore-missing-imports")
 
 
+#: Where code is: a version of before may have compiled other modules than this one does.
+_PACKAGES: Final = ("schemas", "streams", "sinks", "dashboards", "deploy")
+
+
 def built(folder: Path) -> list[Path]:
-    """List what was compiled."""
-    shims = (folder.glob(f"{module.replace('.', '/')}.*.so") for module in MODULES)
-    return sorted([*folder.glob(f"{GROUP}__mypyc*.so"), *chain.from_iterable(shims)])
+    """List what was compiled, by this version or another."""
+    shims = chain.from_iterable((folder / package).rglob("*.so") for package in _PACKAGES)
+    return sorted([*folder.glob(f"{GROUP}__mypyc*.so"), *shims])
 
 
 def compile_all() -> str:

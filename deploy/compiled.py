@@ -50,7 +50,7 @@ def compile_all() -> str:
     )
     command = Distribution({"name": "pulssi", "ext_modules": extensions}).get_command_obj("build_ext")
     command.inplace = True
-    command.build_temp = str(BUILD)
+    command.build_lib = command.build_temp = str(BUILD)
     command.ensure_finalized()
     try:
         command.run()

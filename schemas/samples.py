@@ -72,6 +72,7 @@ class Sample(NamedTuple):
     policy: str = ""
     target_ms: int | None = None
     within: bool | None = None
+    #: For `abandoned`, and like `within` beside a target only: so soon that nobody could have answered.
     short: bool | None = None
     satisfied: bool | None = None
     partial: bool = False

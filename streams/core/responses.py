@@ -86,8 +86,9 @@ class Responses:
         if not first or self.answered or start is None or self._clock.is_the_bots:
             return
         value = max(0, event.at - start)
-        short = value < self._sheet.rules.short_abandon_ms
         policy = self._sheet.policy("first_response", event.at)
+        # Like `within`, of those held against a target only: what is left out of service level is in it otherwise.
+        short = None if policy is None else value < self._sheet.rules.short_abandon_ms
         self._sheet.write("abandoned", event, "", value_ms=value, since=start, policy=policy, short=short)
         self.abandoned_at = event.at
 

@@ -17,7 +17,7 @@ from tests.kafka.server import KafkaServer
 from tests.oracle.batch import batch
 from tests.streams.flow import Feed, Journals, WorkerProcess
 
-EVENTS: Final = 20_000
+EVENTS: Final = 10_000
 PER_SECOND: Final = 1_000
 TIMES: Final = 5
 #: 2026-03-02, a Monday, at 09:00 UTC.
@@ -33,7 +33,7 @@ def simulated(number: int, seed: int) -> list[dict[str, Any]]:
 @pytest.mark.slow
 @pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "told to stop"])
 async def test_difference_is_nothing(fresh_kafka: KafkaServer, by: signal.Signals, tmp_path: Path) -> None:
-    """A worker ended five times while 20,000 events flow: every count and sum equals the batch fold of the events."""
+    """A worker ended five times while 10,000 events flow: every count and sum equals the batch fold of the events."""
     settings = load(fresh_kafka.settings_env())
     migrate_topics(settings)
     events = simulated(EVENTS, seed=int(by))

@@ -48,9 +48,8 @@ OF_A_SEGMENT: Final = frozenset({"handle", "hold", "wrap", "talk"})
 
 def key_of(row: Any) -> tuple[Any, ...]:  # noqa: ANN401 - rows of either side, alike in these fields
     """Take what both sides say of a sample."""
-    short = row.within is not None and bool(row.short)  # the batch tells it only beside a target
     told = (row.sample, row.at, row.queue, row.priority, row.value_ms, row.business_ms, row.value)
-    held = (row.policy, row.target_ms, row.within, short, row.satisfied, row.in_hours)
+    held = (row.policy, row.target_ms, row.within, bool(row.short), row.satisfied, row.in_hours)
     by = (row.team, row.segment, row.language, row.agent_id, row.partial, row.caused_by)
     slot = row.slot if row.sample in OF_A_SEGMENT else ""  # of others the batch needs none
     return (*told, *held, *by, row.tag, row.outcome, row.active_ms, row.instance, slot)

@@ -72,7 +72,7 @@ def test_a_pane_counts_what_its_rows_say() -> None:
 
 
 def test_short_and_within_count_only_against_a_target() -> None:
-    """A partial contact's abandonment may be short, but is in no service level."""
+    """What is held against none is in no service level, whatever else it says."""
     panes = Panes()
     panes.add(1, [_row("abandoned", value_ms=100, short=True)], 1)
     (pane,) = written(panes)[0].values()

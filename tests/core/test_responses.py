@@ -69,6 +69,12 @@ FIRST: Final = (
         "first_response at=9 value_ms=9000 partial=true within=null target_ms=null policy=",
     ),
     Case(
+        "nor is its abandonment short",
+        "chat",
+        "0 customer\n1 abandoned",
+        "abandoned at=1 value_ms=1000 partial=true within=null short=null",
+    ),
+    Case(
         "where no policy matches, within is told nothing",
         "chat",
         "0 started\n9 agent agent_id=ann",

@@ -341,7 +341,7 @@ async def test_each_rule_of_reading_is_needed(broken: type[Assembly], monkeypatc
 @pytest.mark.parametrize("kind", ["embedded", "apache"])
 def test_each_valid_step_counts_once_in_many_courses(kind: Kind) -> None:
     """The same, for longer."""
-    run(kind, 600, 60)
+    run(kind, 150, 60)
 
 
 def _event(contact_id: str, kind: str) -> dict[str, Any]:

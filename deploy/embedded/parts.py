@@ -25,6 +25,8 @@ CLICKHOUSE_PORT: Final = 8123
 PORTED: Final = ("broker", "clickhouse", "worker", "sink", "wallboard")
 #: A worker that starts reads its journals before it is ready.
 WORKER_READY_WITHIN_S: Final = 120.0
+#: How far what is archived stands back behind what is watched: on a machine that is full the wallboard stays live.
+BEHIND_THE_LIVE: Final = 10
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ def pulssi(*arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-P", "-m", "deploy.cli", *arguments)
 
 
-def _served(wiring: Wiring, name: str, *options: str) -> Part:
+def _served(wiring: Wiring, name: str, *options: str, niceness: int = 0) -> Part:
     """Return a part that tells by `/readyz` whether it is ready."""
     url = wiring.url_of(name)
     return Part(
@@ -124,6 +126,7 @@ def _served(wiring: Wiring, name: str, *options: str) -> Part:
         fault=partial(http_fault, f"{url}readyz"),
         environment=wiring.environment,
         ready_within_s=WORKER_READY_WITHIN_S,
+        niceness=niceness,
     )
 
 
@@ -139,9 +142,14 @@ def parts_of(wiring: Wiring) -> list[tuple[Part, ...]]:
         url = wiring.clickhouse_url
         port = ("--port", str(wiring.ports["clickhouse"]))
         command = pulssi("clickhouse", "--while-stdin", *data, *port)
-        servers.append(Part("clickhouse", command, url, fault=partial(clickhouse_fault, url)))
+        fault = partial(clickhouse_fault, url)
+        servers.append(Part("clickhouse", command, url, fault=fault, niceness=BEHIND_THE_LIVE))
     return [
         tuple(servers),
         (Part("migrate", pulssi("migrate", "--wait", "30"), environment=wiring.environment),),
-        (_served(wiring, "worker", *data), _served(wiring, "sink"), _served(wiring, "wallboard")),
+        (
+            _served(wiring, "worker", *data),
+            _served(wiring, "sink", niceness=BEHIND_THE_LIVE),
+            _served(wiring, "wallboard"),
+        ),
     ]

@@ -47,6 +47,8 @@ class Part:
     fault: Callable[[], str | None] | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     ready_within_s: float = READY_WITHIN_S
+    #: How far it stands back where the machine has too much to do; see `os.setpriority`.
+    niceness: int = 0
 
 
 class PartDiedError(RuntimeError):
@@ -136,6 +138,9 @@ class Supervisor:
             start_new_session=True,  # Ctrl-C comes to this process only, which ends the parts in order
             preexec_fn=end_with_parent,
         )
+        if part.niceness:
+            with contextlib.suppress(ProcessLookupError):  # it has ended already, which is told elsewhere
+                os.setpriority(os.PRIO_PROCESS, process.pid, part.niceness)
         running = _Running(part, process, [])
         self._running.append(running)
         running.tasks = [asyncio.create_task(self._listen(running)), asyncio.create_task(self._watch(running))]

@@ -41,8 +41,8 @@ def _several(allowed: tuple[str, ...]) -> Callable[[click.Context, click.Paramet
 @click.option("--rounds", default=3, show_default=True, help="For all but memory and delay.")
 @click.option("--journal", default=20_000, show_default=True, help="For recovery: contacts in the journal.")
 @click.option("--contacts", default=100_000, show_default=True, help="For memory.")
-@click.option("--seconds", default=60, show_default=True, help="For delay.")
-@click.option("--rate", default=5_000, show_default=True, help="For delay: events a second.")
+@click.option("--seconds", default=60, show_default=True, help="For delay: how long each rate is measured.")
+@click.option("--rate", "rates", multiple=True, default=[3_000, 5_000], show_default=True, help="For delay: events/s.")
 @click.option("--kafka", type=click.Choice(KINDS), default=default_kind, help="[default: apache where Java is there]")
 @click.option("--write", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="Renew this page's tables.")
 def main(
@@ -54,7 +54,7 @@ def main(
     contacts: int,
     journal: int,
     seconds: int,
-    rate: int,
+    rates: tuple[int, ...],
     kafka: str,
     write: Path | None,
 ) -> None:
@@ -68,7 +68,7 @@ def main(
         workers.NAME: lambda: workers.run(events, rounds),
         recovery.NAME: lambda: recovery.run(journal, rounds),
         memory.NAME: lambda: memory.run(contacts),
-        delay.NAME: lambda: delay.run(kafka, rate, seconds),
+        delay.NAME: lambda: delay.run(kafka, rates, seconds),
     }
     for name in only:
         with console.status(f"measuring: {name}"):

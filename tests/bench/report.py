@@ -18,6 +18,8 @@ from typing import Final, NamedTuple
 from rich.console import Console
 from rich.table import Table
 
+from streams.compilation import is_compiled
+
 CPUINFO: Final = Path("/proc/cpuinfo")
 
 
@@ -57,7 +59,8 @@ def load() -> float:
 
 def measured(before: float, *words: str) -> str:
     """Say where, when and beside what a table was measured."""
-    told = ", ".join((f"Measured {date.today().isoformat()}", machine(), *words))  # noqa: DTZ011 - the machine's own day
+    code = "Pulssi compiled" if is_compiled() else "Pulssi from its sources"
+    told = ", ".join((f"Measured {date.today().isoformat()}", machine(), code, *words))  # noqa: DTZ011 - the machine's own day
     return f"{told}; load average of the minute before: {before:.1f}."
 
 

@@ -77,6 +77,9 @@ def test_in_the_background_it_is_asked_and_a_dead_part_ends_it(folder: Path, tmp
         "wallboard": "ready",
     }
     assert http_fault(parts["wallboard"]["url"]) is None
+    niceness = {name: os.getpriority(os.PRIO_PROCESS, part["pid"]) for name, part in parts.items() if part["pid"]}
+    archives = {"sink", "clickhouse"}  # what is watched goes first
+    assert max(niceness[name] for name in niceness.keys() - archives) < min(niceness[name] for name in archives)
     # Nothing is named: the last `up` is meant, and its views are there.
     asked = _pulssi(tmp_path, "query", "SELECT count() AS n FROM samples")
     assert (asked.returncode, asked.stdout.splitlines()) == (0, ["n", "0"])

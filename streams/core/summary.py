@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypedDict
+from typing import TYPE_CHECKING
 
 from schemas.contact_record import VERSION, Deadline, Summary
 from schemas.policies import Metric
@@ -10,20 +10,6 @@ from streams.core.deadlines import deadline, lasts_ms
 
 if TYPE_CHECKING:
     from streams.core.fold import Fold
-
-
-class _Figures(TypedDict):
-    """What a summary tells of a contact's samples."""
-
-    first_response_at: int | None
-    first_response_ms: int | None
-    abandoned_at: int | None
-    first_resolved_at: int | None
-    resolved_at: int | None
-    first_resolution_ms: int | None
-    resolution_ms: int | None
-    reopens: int
-    rating: int | None
 
 
 def summary_of(fold: Fold, handle_ms: int | None) -> Summary:
@@ -81,7 +67,21 @@ def summary_of(fold: Fold, handle_ms: int | None) -> Summary:
         "deadlines": deadlines,
         "leaves_at": fold.last_at + fold.rules.horizons_ms[fold.channel],
     }
-    return {**summary, **_COUNTS_NOWHERE} if discarded else summary
+    if discarded:  # it has no samples, so its summary tells none either: an average over contacts leaves it out
+        summary.update(
+            {
+                "first_response_at": None,
+                "first_response_ms": None,
+                "abandoned_at": None,
+                "first_resolved_at": None,
+                "resolved_at": None,
+                "first_resolution_ms": None,
+                "resolution_ms": None,
+                "reopens": 0,
+                "rating": None,
+            }
+        )
+    return summary
 
 
 def _clocks(fold: Fold, clock_since: int | None) -> list[tuple[Metric, int]]:
@@ -94,20 +94,6 @@ def _clocks(fold: Fold, clock_since: int | None) -> list[tuple[Metric, int]]:
     if fold.stretches.since is not None:
         clocks.append(("resolution", fold.stretches.since))
     return clocks
-
-
-#: A discarded contact has no samples, so its summary tells none either: an average over contacts leaves it out.
-_COUNTS_NOWHERE: Final[_Figures] = {
-    "first_response_at": None,
-    "first_response_ms": None,
-    "abandoned_at": None,
-    "first_resolved_at": None,
-    "resolved_at": None,
-    "first_resolution_ms": None,
-    "resolution_ms": None,
-    "reopens": 0,
-    "rating": None,
-}
 
 
 def _earlier(one: int | None, other: int | None) -> int | None:

@@ -108,8 +108,9 @@ def test_no_broker_is_3(tmp_path: Path) -> None:
 
 def test_a_broker_that_dies_is_told_in_two_lines(broker: EmbeddedKafka, tmp_path: Path) -> None:
     """Nothing of what the client says of its own batches reaches the screen."""
-    environment = clean_environment(tmp_path, **broker.settings_env())
-    program = Program(pulssi("simulate", "--start", "midnight", "--rate", "50", "--wait", "4"), environment)
+    start = (datetime.now(UTC) - timedelta(minutes=5)).isoformat(timespec="seconds")
+    command = pulssi("simulate", "--start", start, "--rate", "20", "--wait", "4")
+    program = Program(command, clean_environment(tmp_path, **broker.settings_env()))
     try:
         program.await_line("then as time passes")
         broker.kill()

@@ -34,7 +34,7 @@ from schemas.policies import Metric
 from schemas.topics import channel_of
 from sinks.archive import rows_of_contact
 from sinks.port import Batch
-from sinks.rows import ContactRow, EventRow, PaneRow, Progress, SampleRow, TagPaneRow, version_of
+from sinks.rows import ContactRow, EventRow, PaneRow, Progress, SampleRow, TagPaneRow, named, version_of
 from streams.journal.assembly import Step
 
 #: The step that is in where none is known: every row is later.
@@ -47,8 +47,6 @@ _FIRST_DEADLINE: Final = f"{get_args(Metric)[0]}_policy"
 
 #: Takes a contact's columns from its summary: those between its id and version, and the clocks.
 _taken: Final = itemgetter(*ContactRow._fields[2 : ContactRow._fields.index(_FIRST_DEADLINE)])
-
-_row: Final = tuple.__new__  # makes a named tuple of its fields in half the time that naming it takes
 
 #: A source topic and a partition of it.
 Place = tuple[str, int]
@@ -130,7 +128,7 @@ class Pending:
         channel = summary["channel"]
         add = batch.samples.append
         for _, (name, slot, at, *rest) in rows:
-            add(_row(SampleRow, (name, contact_id, slot, version, False, at, channel, *rest)))
+            add(named(SampleRow, (name, contact_id, slot, version, False, at, channel, *rest)))
         if gone:
             issued = {sample[:2] for _, sample in rows}
             for _, name, slot in gone:
@@ -144,7 +142,7 @@ def contact_row(contact_id: str, version: int, summary: Summary) -> ContactRow:
     if summary["deadlines"]:
         held = {metric: (policy, warns_at, late_at) for metric, policy, _, warns_at, late_at in summary["deadlines"]}
         deadlines = tuple(chain.from_iterable(held.get(metric, _NO_DEADLINE) for metric in get_args(Metric)))
-    row: ContactRow = _row(ContactRow, (contact_id, version, *_taken(summary), *deadlines, summary["leaves_at"]))
+    row: ContactRow = named(ContactRow, (contact_id, version, *_taken(summary), *deadlines, summary["leaves_at"]))
     return row
 
 

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+#: Makes a row of its class and its fields in order, in half the time that calling the class takes.
+named: Final = tuple.__new__
+
 
 class EventRow(NamedTuple):
     """One archived content of one event id."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -40,14 +40,19 @@ def fail(message: str, code: int) -> NoReturn:
     raise SystemExit(code)
 
 
+def refuse(faults: Iterable[str]) -> NoReturn:
+    """Say every fault of a configuration, a line each, and end with 2."""
+    for fault in faults:
+        click.echo(f"pulssi: {fault}", err=True)
+    raise SystemExit(UNUSABLE)
+
+
 def settings_or_exit(environment: Mapping[str, str] | None = None) -> Settings:
     """Load the settings; where they cannot be used, print every fault and end with 2."""
     try:
         return load(environment)
     except SettingsError as error:
-        for fault in error.faults:
-            click.echo(f"pulssi: {fault}", err=True)
-        raise SystemExit(UNUSABLE) from None
+        refuse(error.faults)
 
 
 def _belongs(name: str, server: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from deploy.cli.common import UNUSABLE, fail, json_option
+from deploy.cli.common import DONE, UNUSABLE, fail, json_option, refuse
 from deploy.cli.rules import config_option, configured
 from schemas.configuration.files import TOPICS
 from schemas.policies import Rules
@@ -78,12 +78,10 @@ def check_config(folder: Path | None, *, as_json: bool) -> None:
     if as_json:
         version = None if faults or rules is None else rules.version
         click.echo(json.dumps({"ok": not faults, "faults": faults, "version": version}))
-    else:
-        for fault in faults:
-            click.echo(f"pulssi: {fault}", err=True)
-        if rules is not None and not faults:
-            click.echo(_told(folder, rules))
-    raise SystemExit(UNUSABLE if faults else 0)
+        raise SystemExit(UNUSABLE if faults else DONE)
+    if rules is None or faults:
+        refuse(faults)
+    click.echo(_told(folder, rules))
 
 
 def _told(folder: Path | None, rules: Rules) -> str:

@@ -1,4 +1,4 @@
-"""Settings and rules that commands go by, and the folder they come from: the one place where they are read."""
+"""The rules that commands fold by, alone or with the settings, and the folder that both come from."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 import click
 
-from deploy.cli.common import UNUSABLE
+from deploy.cli.common import refuse
 from schemas.configuration.reading import ConfigurationError
 from schemas.configuration.rules import load_rules
 from schemas.policies import Rules
@@ -58,10 +58,8 @@ def configured(folder: Path | None) -> Configured:
 def configured_or_exit() -> Settings:
     """Load the settings; where they or the rules cannot be used, print every fault of both and end with 2."""
     found = configured(config_folder())
-    for fault in found.faults:
-        click.echo(f"pulssi: {fault}", err=True)
     if found.settings is None or found.faults:
-        raise SystemExit(UNUSABLE)
+        refuse(found.faults)
     return found.settings
 
 
@@ -70,6 +68,4 @@ def rules_or_exit(settings: Settings) -> Rules:
     try:
         return load_rules(config_folder(), settings.time_zone)
     except ConfigurationError as error:
-        for fault in error.faults:
-            click.echo(f"pulssi: {fault}", err=True)
-        raise SystemExit(UNUSABLE) from None
+        refuse(error.faults)

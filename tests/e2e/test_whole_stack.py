@@ -39,7 +39,7 @@ def simulated(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> list[di
     file = tmp_path_factory.mktemp("simulated") / "events.ndjson"
     file.write_bytes(b"\n".join(lines) + b"\n")
     stack.pulssi("replay", str(file), "--speed", "max")
-    stack.pulssi("drain", "--timeout", "120")
+    assert stack.pulssi("drain", "--timeout", "120").startswith("drained: nothing is behind")
     return [orjson.loads(line) for line in lines]
 
 

@@ -47,7 +47,7 @@ class Part:
     fault: Callable[[], str | None] | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     ready_within_s: float = READY_WITHIN_S
-    #: How far it stands back where the machine has too much to do; see `os.setpriority`.
+    #: How far it stands back behind this process where the machine has too much to do; see `os.setpriority`.
     niceness: int = 0
 
 
@@ -140,7 +140,8 @@ class Supervisor:
         )
         if part.niceness:
             with contextlib.suppress(ProcessLookupError):  # it has ended already, which is told elsewhere
-                os.setpriority(os.PRIO_PROCESS, process.pid, part.niceness)
+                own = os.getpriority(os.PRIO_PROCESS, 0)
+                os.setpriority(os.PRIO_PROCESS, process.pid, own + part.niceness)
         running = _Running(part, process, [])
         self._running.append(running)
         running.tasks = [asyncio.create_task(self._listen(running)), asyncio.create_task(self._watch(running))]

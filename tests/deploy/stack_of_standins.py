@@ -8,7 +8,7 @@ from pathlib import Path
 
 from deploy.cli.common import quiet_clients
 from deploy.embedded import stack
-from deploy.embedded.parts import Wiring, parts_of
+from deploy.embedded.parts import BEHIND_THE_LIVE, Wiring, parts_of
 from deploy.embedded.probes import http_fault
 from deploy.embedded.supervisor import Part
 from deploy.embedded.voice import Terminal
@@ -26,7 +26,9 @@ def main() -> int:
             command = (sys.executable, "-m", "tests.deploy.standin", str(wiring.ports[name]))
             url = wiring.url_of(name)
             options = tuple(kind) if name == "sink" else ()
-            standins.append(Part(name, (*command, *options), url, fault=partial(http_fault, f"{url}readyz")))
+            niceness = BEHIND_THE_LIVE if name == "sink" else 0
+            fault = partial(http_fault, f"{url}readyz")
+            standins.append(Part(name, (*command, *options), url, fault=fault, niceness=niceness))
         return [(broker,), tuple(standins)]
 
     quiet_clients()

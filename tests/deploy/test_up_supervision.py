@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from deploy.embedded import state
+from deploy.embedded.parts import BEHIND_THE_LIVE
 from deploy.embedded.ports import any_free, is_free
 from deploy.embedded.supervisor import how
 from tests.deploy.program import Program, await_gone, clean_environment, descendants, lives
@@ -35,9 +36,17 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Start stacks in this test's folder; what is left of them is ended."""
     programs: list[Program] = []
 
-    def started(*kind: str, port_base: int | None = None) -> Program:
+    def started(*kind: str, port_base: int | None = None, before: tuple[str, ...] = ()) -> Program:
         base = str(_port_base() if port_base is None else port_base)
-        command = [sys.executable, "-m", "tests.deploy.stack_of_standins", str(tmp_path / "stack"), base, *kind]
+        command = [
+            *before,
+            sys.executable,
+            "-m",
+            "tests.deploy.stack_of_standins",
+            str(tmp_path / "stack"),
+            base,
+            *kind,
+        ]
         programs.append(Program(command, clean_environment(tmp_path)))
         return programs[-1]
 
@@ -55,6 +64,18 @@ def folder(tmp_path: Path) -> Path:
 def _left(folder: Path) -> list[str]:
     """List the locks and state files in the folder."""
     return sorted(path.name for path in folder.iterdir() if path.suffix in {".lock", ".json"})
+
+
+def test_a_part_stands_back_behind_the_stack_itself(start: Start, folder: Path) -> None:
+    """Who gives the whole stack less claim to the processors is not overruled, which only root could."""
+    program = start(before=("nice", "-n", "12"))
+    program.await_line("everything runs")
+    running = state.read(folder)
+    assert running is not None
+    niceness = {part.name: os.getpriority(os.PRIO_PROCESS, part.pid) for part in running.parts if part.pid}
+    own = niceness["worker"]
+    assert own == min(os.getpriority(os.PRIO_PROCESS, 0) + 12, 19)
+    assert niceness["sink"] == min(own + BEHIND_THE_LIVE, 19)
 
 
 def test_it_starts_in_order_and_ends_in_reverse(start: Start, folder: Path) -> None:

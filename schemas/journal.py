@@ -50,6 +50,7 @@ __all__ = [
     "ContactRecord",
     "Deadline",
     "Head",
+    "JournalVersionError",
     "Summary",
     "decode_contact",
     "decode_head",
@@ -78,6 +79,10 @@ PARKED: Final = b"w"
 EVICTED: Final = b"b"
 
 _KEYS_AS_TEXT: Final = orjson.OPT_NON_STR_KEYS
+
+
+class JournalVersionError(ValueError):
+    """A journal was written by another version of Pulssi; says which, and the way out."""
 
 
 class Head(NamedTuple):
@@ -116,13 +121,13 @@ def encode_head(head: Head) -> bytes:
 
 
 def decode_head(value: bytes) -> Head:
-    """Read a head. Raises ValueError where another version wrote it."""
+    """Read a head. Raises JournalVersionError where another version wrote it."""
     fields = orjson.loads(value)
     version = fields.pop("v")
     if version > VERSION:
-        raise ValueError("the journal was written by a newer Pulssi: upgrade this one")
+        raise JournalVersionError("the journal was written by a newer Pulssi: upgrade this one")
     if version < VERSION:
-        raise ValueError(
+        raise JournalVersionError(
             f"the journal is of version {version}, which no release wrote and this Pulssi does not read: delete the"
             " topics whose names end in .journal, and all is folded anew from what the sources still hold"
         )

@@ -48,10 +48,6 @@ _BACK_OFF: Final = wait_exponential(multiplier=0.2, max=5.0)
 _LOG: Final = logging.getLogger(__name__)
 
 
-class JournalUnreadableError(Exception):
-    """A journal cannot be read by this version; says why, and the way out."""
-
-
 class Pipeline:
     """The sink's two tasks and what they share."""
 
@@ -157,10 +153,7 @@ class Pipeline:
         while not self._stopping.is_set():
             async with self._changed:
                 await self._changed.wait_for(lambda: self._pending.size < HOLD_BYTES or self._stopping.is_set())
-            try:
-                steps = await self._tail.steps(POLL_MS, STEP_RECORDS)
-            except ValueError as error:
-                raise JournalUnreadableError(str(error)) from None
+            steps = await self._tail.steps(POLL_MS, STEP_RECORDS)
             if not self._pending.size:
                 self._vitals.beat()
             async with self._changed:

@@ -6,18 +6,19 @@ Here is only the edge: signals, the health server, exit codes. It ends by itself
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import logging
 import signal
 import sys
 from typing import Final
 
+from schemas.journal import JournalVersionError
 from schemas.settings import Settings
 from sinks.clickhouse.keeper import ClickHouseKeeper
-from sinks.pipeline import JournalUnreadableError, Pipeline
+from sinks.pipeline import Pipeline
 from sinks.port import Keeper
 from sinks.vitals import Vitals
+from streams.background import end, log_unhandled
 
 #: How long the batch in hand may take after the signal; unwritten, it is read again by the next sink.
 STOP_WITHIN_S: Final = 15.0
@@ -48,6 +49,7 @@ def run(settings: Settings) -> int:
 async def _run(settings: Settings) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(log_unhandled)
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     try:
@@ -55,7 +57,7 @@ async def _run(settings: Settings) -> int:
     except CannotListenError as error:
         print(error, file=sys.stderr)  # noqa: T201 - a command's own output
         return EXIT_NEEDED
-    except JournalUnreadableError as error:
+    except JournalVersionError as error:
         print(f"the sink ends: {error}", file=sys.stderr)  # noqa: T201 - as above
         return EXIT_NO
     except Exception:  # noqa: BLE001 - whatever it is, the process ends, and says so
@@ -67,7 +69,7 @@ async def _run(settings: Settings) -> int:
 async def serve(settings: Settings, keeper: Keeper, stop: asyncio.Event) -> None:
     """Write to the keeper until `stop` is set; then finish the batch in hand, where that is possible soon.
 
-    Raises CannotListenError, and JournalUnreadableError.
+    Raises CannotListenError, and JournalVersionError.
     """
     vitals = Vitals()
     health = vitals.health()
@@ -85,23 +87,29 @@ async def serve(settings: Settings, keeper: Keeper, stop: asyncio.Event) -> None
         if not working.done() and pipeline.started:
             await pipeline.finish()
             await asyncio.wait([working], timeout=STOP_WITHIN_S)
-        if working.done():
-            await working
     finally:
-        for task in (working, stopping):
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError, Exception):
-                await task
+        if working.done():
+            await end(stopping)
+        else:
+            await end(working, stopping)
         await pipeline.stop()
         await health.stop()
+    if not working.cancelled():
+        working.result()
 
 
 async def _work(pipeline: Pipeline) -> None:
     try:
         await pipeline.start()
         await pipeline.run()
-    except ExceptionGroup as group:
-        error: BaseException = group
-        while isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
-        raise error from None
+    except BaseExceptionGroup as group:
+        unreadable, others = group.split(JournalVersionError)
+        if others is not None or unreadable is None:
+            raise  # whole: each of them may be the cause
+        raise _first(unreadable) from None
+
+
+def _first(group: BaseExceptionGroup[JournalVersionError]) -> JournalVersionError:
+    """Return one of the group: each journal says the same of its version."""
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error

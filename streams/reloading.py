@@ -14,13 +14,19 @@ _LOG: Final = logging.getLogger(__name__)
 
 
 async def follow(watched: Watched, use: Callable[[Rules], None], every_s: float = LOOK_EVERY_S) -> None:
-    """Look for ever whether the configuration has changed, and hand new rules to `use`."""
+    """Look for ever whether the configuration has changed, and hand new rules to `use`.
+
+    An error is logged whole, and the next look comes as usual: without a watcher no later change would be read.
+    """
     while True:
         await asyncio.sleep(every_s)
-        rules = watched.changed(refused=_refused)
-        if rules is not None:
-            use(rules)
-            _LOG.info("the configuration has changed: version %s is in force", rules.version)
+        try:
+            rules = watched.changed(refused=_refused)
+            if rules is not None:
+                use(rules)
+                _LOG.info("the configuration has changed: version %s is in force", rules.version)
+        except Exception:  # noqa: BLE001 - as above
+            _LOG.exception("the configuration could not be looked at; what was in force stays")
 
 
 def _refused(faults: list[str]) -> None:

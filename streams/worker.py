@@ -26,6 +26,7 @@ from schemas.settings import Settings, config_folder
 from schemas.topics import DEAD_LETTERS, SOURCES, journal_of
 from streams import compilation
 from streams.archive import Archive, ClickHouseArchive
+from streams.background import end, log_unhandled
 from streams.journal.tail import connect
 from streams.partitions import Partitions
 from streams.reloading import follow
@@ -113,6 +114,7 @@ async def serve(settings: Settings, archive: Archive, stop: asyncio.Event, confi
     configuration = configuration or Watched(None)
     partitions = Partitions(settings, configuration.rules, archive)
     reloading = asyncio.ensure_future(follow(configuration, partitions.use))
+    reloading.add_done_callback(_must_not_end)
     health = health_of(partitions)
     port = await health.start(settings.bind, settings.worker_port)
     _LOG.info("health and metrics at http://%s:%d", settings.bind, port)
@@ -123,8 +125,7 @@ async def serve(settings: Settings, archive: Archive, stop: asyncio.Event, confi
         with tempfile.TemporaryDirectory(prefix="pulssi-worker-") as folder:  # Faust wants one; nothing is kept there
             return await _work(Worker(settings, partitions, Path(folder)), stop)
     finally:
-        reloading.cancel()
-        collecting.cancel()
+        await end(reloading, collecting)
         await partitions.close()
         await health.stop()
 
@@ -147,10 +148,10 @@ async def _topics_are_there(settings: Settings, stop: asyncio.Event) -> bool:
     found = asyncio.ensure_future(connect(settings, topics))
     stopped = asyncio.ensure_future(stop.wait())
     await asyncio.wait({found, stopped}, return_when=asyncio.FIRST_COMPLETED)
-    stopped.cancel()
     if not found.done():
-        found.cancel()
+        await end(found, stopped)
         return False
+    await end(stopped)
     await (await found).stop()
     return True
 
@@ -167,17 +168,16 @@ async def _work(worker: Worker, stop: asyncio.Event) -> int:
     status = EXIT_BUG if worker.crashed else 0
     asyncio.get_running_loop().call_later(STOP_WITHIN_S, os._exit, status)
     if worker.crashed:
-        _LOG.critical("the worker gave up: %r", worker.crash_reason)
-    tending.cancel()
+        _LOG.critical("the worker gave up", exc_info=worker.crash_reason)
+    await end(tending)
     await worker.stop()
-    ended.cancel()
-    stopped.cancel()
+    await end(ended, stopped)
     return status
 
 
-def _must_not_end(tending: asyncio.Future[None]) -> None:
-    """End the process where tending the partitions failed: a bug, and going on would keep what must go."""
-    if not tending.cancelled() and (error := tending.exception()) is not None:
+def _must_not_end(task: asyncio.Future[None]) -> None:
+    """End the process where a task failed without which it must not go on, such as tending the partitions: a bug."""
+    if not task.cancelled() and (error := task.exception()) is not None:
         _LOG.critical("a bug: the worker ends, nothing is lost\n%s", "".join(traceback.format_exception(error)))
         os._exit(EXIT_BUG)
 
@@ -187,10 +187,7 @@ async def _until_signal(settings: Settings, configuration: Watched) -> int:
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
-    # aiokafka leaves futures behind whose errors were met elsewhere: a line each, not a stack trace.
-    loop.set_exception_handler(
-        lambda _, context: _LOG.warning("beside: %s", context.get("exception", context["message"]))
-    )
+    loop.set_exception_handler(log_unhandled)
     return await serve(settings, ClickHouseArchive(settings), stop, configuration)
 
 

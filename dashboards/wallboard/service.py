@@ -14,7 +14,6 @@ import signal
 import sys
 import time
 from typing import Any, Final
-from zoneinfo import ZoneInfoNotFoundError
 
 from aiohttp import web
 
@@ -25,9 +24,11 @@ from dashboards.wallboard.server import application, edition
 from dashboards.wallboard.snapshot import heading, snapshot
 from schemas.configuration.reading import ConfigurationError
 from schemas.configuration.watching import Watched
+from schemas.journal import JournalVersionError
 from schemas.policies import Rules
 from schemas.settings import Settings, config_folder
 from schemas.topics import SOURCES, journal_of
+from streams.background import end, log_unhandled
 from streams.exposition import Metric, Reading, render
 from streams.health import add_routes
 from streams.journal.tail import JournalTail
@@ -50,8 +51,11 @@ CONTACTS_HELD: Final = Metric("pulssi_wallboard_contacts", "gauge", "Contacts th
 WATCHERS: Final = Metric("pulssi_wallboard_watchers", "gauge", "Pages that are open.")
 PUSHES: Final = Metric("pulssi_wallboard_pushes_total", "counter", "News that went to the pages.")
 
+EXIT_NO: Final = 1
 EXIT_UNUSABLE: Final = 2
 EXIT_UNREACHABLE: Final = 3
+#: Exit status after a bug in our own code.
+EXIT_BUG: Final = 70
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -213,6 +217,7 @@ async def _listen(settings: Settings, board: Wallboard) -> web.AppRunner:
 async def _serve(settings: Settings, board: Wallboard, configuration: Watched) -> int:
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(log_unhandled)
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ended.set)
     try:
@@ -230,18 +235,23 @@ async def _serve(settings: Settings, board: Wallboard, configuration: Watched) -
     parts = [asyncio.ensure_future(part) for part in running]
     try:
         done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
-        for part in done:
-            part.result()  # raises what ended it
-    except ValueError as error:
-        print(f"pulssi: {error}", file=sys.stderr)  # noqa: T201 - as above
-        return 1
+        return max([_status(part) for part in done])
     finally:
-        for part in parts:
-            part.cancel()
-        await asyncio.gather(*parts, return_exceptions=True)
+        await end(*(part for part in parts if not part.done()))
         await runner.cleanup()
         await board.tail.stop()
-    return 0
+
+
+def _status(part: asyncio.Future[Any]) -> int:
+    """Tell the exit status for a part of the process that has ended, and log the error that ended it."""
+    error = part.exception()
+    if error is None:
+        return 0
+    if isinstance(error, JournalVersionError):
+        print(f"pulssi: {error}", file=sys.stderr)  # noqa: T201 - a command's own output
+        return EXIT_NO
+    _LOG.critical("a bug: the wallboard ends", exc_info=error)
+    return EXIT_BUG
 
 
 def run(settings: Settings) -> int:
@@ -258,11 +268,4 @@ def run(settings: Settings) -> int:
         view = live_view(settings.time_zone, clock)
         return await _serve(settings, Wallboard(settings, rules, view), configuration)
 
-    try:
-        return asyncio.run(start())
-    except (ZoneInfoNotFoundError, ValueError):
-        print(  # noqa: T201 - as above
-            f"pulssi: PULSSI_TIME_ZONE: there is no time zone {settings.time_zone!r}; write it as in Europe/Helsinki",
-            file=sys.stderr,
-        )
-        return EXIT_UNUSABLE
+    return asyncio.run(start())

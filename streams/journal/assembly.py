@@ -87,7 +87,7 @@ class Assembly:
     def feed(self, offset: int, key: bytes, value: bytes | None) -> Step | None:
         """Take the next record; returns the step that it completes.
 
-        Raises SuspectError, and ValueError where a newer Pulssi wrote the journal.
+        Raises SuspectError, and JournalVersionError where a newer Pulssi wrote the journal.
         """
         if key == OPEN_KEY:
             self._opened, self._sees_openings = offset, self._whole

@@ -172,7 +172,7 @@ class JournalTail:
     async def steps(self, timeout_ms: int = 200, max_records: int = 20_000) -> list[Step]:
         """Return the steps that are whole by now, in order per partition; none where it is idle or the broker away.
 
-        Raises ValueError where a newer Pulssi wrote the journal.
+        Raises JournalVersionError where a newer Pulssi wrote the journal.
         """
         try:
             fetched = await self._consumer.getmany(timeout_ms=timeout_ms, max_records=max_records)

@@ -1,0 +1,39 @@
+"""Errors of tasks that nobody awaits: each is logged whole, under words that a log search can rely on.
+
+Without this, asyncio reports such an error when the garbage collector finds the task, or never. Nothing here may
+hide an error or handle one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any, Final
+
+from aiokafka.errors import KafkaError
+
+#: What a log search and an alert look for.
+UNHANDLED: Final = "unhandled exception in a background task"
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+def log_unhandled(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what reached the event loop without being handled; the exception handler of every part's loop.
+
+    aiokafka leaves futures behind (plain ones, no tasks) whose errors were handled elsewhere: those get one line.
+    """
+    error, future = context.get("exception"), context.get("future")
+    if isinstance(error, KafkaError) and not isinstance(future, asyncio.Task):
+        _LOG.warning("a Kafka request ended with an error that was handled elsewhere: %r", error)
+        return
+    _LOG.error("%s: %s (%r)", UNHANDLED, context.get("message"), future or context.get("handle"), exc_info=error)
+
+
+async def end(*tasks: asyncio.Future[Any]) -> None:
+    """Cancel tasks and wait until they have ended; an error of theirs is logged whole."""
+    for task in tasks:
+        task.cancel()
+    for task, ended in zip(tasks, await asyncio.gather(*tasks, return_exceptions=True), strict=True):
+        if isinstance(ended, BaseException) and not isinstance(ended, asyncio.CancelledError):
+            _LOG.error("%s: %r", UNHANDLED, task, exc_info=ended)

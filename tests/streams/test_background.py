@@ -1,0 +1,146 @@
+"""Errors of tasks that nobody awaits are logged whole, and every error of several is kept."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from aiokafka.errors import KafkaError
+
+from schemas.configuration.watching import Watched
+from schemas.journal import JournalVersionError
+from schemas.policies import Rules
+from schemas.settings import load
+from sinks import run as sink
+from sinks.memory import MemoryKeeper
+from sinks.pipeline import Pipeline
+from streams.background import UNHANDLED, end, log_unhandled
+from streams.reloading import follow
+from streams.together import together
+
+
+async def fails_deep_inside(error: BaseException) -> None:
+    """Raise an error from a function whose name must stand in the trace."""
+    raise error
+
+
+async def test_an_error_that_nobody_awaits_is_logged_with_its_trace(caplog: pytest.LogCaptureFixture) -> None:
+    """The stable words, the error and the function that raised it; a request of aiokafka's gets one line."""
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(log_unhandled)
+    task = asyncio.ensure_future(fails_deep_inside(LookupError("which")))
+    await asyncio.wait([task])
+    del task
+    gc.collect()
+    assert UNHANDLED in caplog.text
+    assert "in fails_deep_inside" in caplog.text
+    assert "LookupError: which" in caplog.text
+    caplog.clear()
+    future = loop.create_future()
+    future.set_exception(KafkaError("gone"))
+    del future
+    gc.collect()
+    assert (UNHANDLED in caplog.text, len(caplog.text.splitlines())) == (False, 1)
+
+
+async def test_a_task_that_fails_while_it_is_ended_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Ending does not hide what a task raises instead of being cancelled."""
+
+    async def stubborn() -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            await fails_deep_inside(LookupError("late"))
+
+    task = asyncio.ensure_future(stubborn())
+    await asyncio.sleep(0)
+    await end(task)
+    assert UNHANDLED in caplog.text
+    assert "in fails_deep_inside" in caplog.text
+
+
+async def test_every_error_of_several_is_kept() -> None:
+    """One alone is raised as it is; several come as a group."""
+    with pytest.raises(LookupError, match="one"):
+        await together([fails_deep_inside(LookupError("one"))])
+    with pytest.raises(BaseExceptionGroup) as caught:
+        await together([fails_deep_inside(LookupError("one")), fails_deep_inside(OSError("two"))])
+    assert [str(error) for error in caught.value.exceptions] == ["one", "two"]
+
+
+async def test_a_watcher_whose_look_fails_goes_on_and_logs_the_trace(caplog: pytest.LogCaptureFixture) -> None:
+    """A later change is taken all the same."""
+    taken: asyncio.Queue[Rules] = asyncio.Queue()
+
+    class Fails(Watched):
+        looks = 0
+
+        def changed(self, *, refused: Callable[[list[str]], None]) -> Rules | None:
+            del refused
+            self.looks += 1
+            if self.looks == 1:
+                raise LookupError("the first look")
+            return Rules(version="later")
+
+    following = asyncio.ensure_future(follow(Fails(None), taken.put_nowait, every_s=0.001))
+    try:
+        assert (await asyncio.wait_for(taken.get(), 10)).version == "later"
+    finally:
+        await end(following)
+    assert "could not be looked at" in caplog.text
+    assert "LookupError: the first look" in caplog.text
+
+
+@pytest.fixture
+def failing_sink(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Have the sink's tasks fail with the given errors, all at once."""
+
+    def fail(*errors: Exception) -> None:
+        async def start(_: Any) -> None: ...  # noqa: ANN401 - a pipeline
+
+        async def run(_: Any) -> None:  # noqa: ANN401 - as above
+            raise ExceptionGroup("tasks", list(errors))
+
+        monkeypatch.setattr(Pipeline, "start", start)
+        monkeypatch.setattr(Pipeline, "run", run)
+        monkeypatch.setattr(sink, "ClickHouseKeeper", lambda _: MemoryKeeper())
+
+    return fail
+
+
+def test_the_sink_tells_every_error_that_ended_it(
+    failing_sink: Callable[..., None], caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two tasks that failed are both in the log; a journal of another version alone is one line."""
+    settings = load({"PULSSI_SINK_PORT": "0"})
+    failing_sink(LookupError("one"), OSError("two"))
+    assert asyncio.run(sink._run(settings)) == sink.EXIT_BUG  # noqa: SLF001 - the process without its settings of gc
+    assert "LookupError: one" in caplog.text
+    assert "OSError: two" in caplog.text
+    caplog.clear()
+    failing_sink(JournalVersionError("a newer Pulssi"), JournalVersionError("a newer Pulssi"))
+    assert asyncio.run(sink._run(settings)) == sink.EXIT_NO  # noqa: SLF001 - as above
+    assert "the sink ends: a newer Pulssi" in capsys.readouterr().err
+    failing_sink(JournalVersionError("a newer Pulssi"), LookupError("and this"))
+    assert asyncio.run(sink._run(settings)) == sink.EXIT_BUG  # noqa: SLF001 - as above
+    assert "LookupError: and this" in caplog.text
+
+
+def test_an_error_at_the_wallboards_start_is_told_as_what_it_is(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not as a bad time zone, which the settings refuse before."""
+    from dashboards.wallboard import service  # noqa: PLC0415 - the layer above
+
+    async def follow_journals(_: Any) -> None:  # noqa: ANN401 - a wallboard
+        await fails_deep_inside(ValueError("not about time"))
+
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(service.Wallboard, "follow", follow_journals)
+    assert service.run(load({"PULSSI_WALLBOARD_PORT": "0"})) == service.EXIT_BUG
+    assert "ValueError: not about time" in caplog.text
+    assert "in fails_deep_inside" in caplog.text

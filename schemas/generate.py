@@ -101,7 +101,7 @@ def _json(schema: dict[str, Any]) -> str:
 def _table() -> str:
     properties = Settings.model_json_schema(schema_generator=_Plain)["properties"]
     rows = [
-        f"| `{name}` | `{PREFIX}{name.upper()}` | {_allowed(of)} | `{of['default']}` | {of['description']} |"
+        f"| `{name}` | `{PREFIX}{name.upper()}` | {_allowed(of)} | {_default(of['default'])} | {of['description']} |"
         for name, of in properties.items()
     ]
     return "\n".join(
@@ -125,11 +125,18 @@ def _table() -> str:
     )
 
 
+def _default(value: object) -> str:
+    """Write a default as it stands in the file; nothing for an empty text."""
+    return f"`{json.dumps(value) if isinstance(value, bool) else value}`" if value != "" else ""
+
+
 def _allowed(schema: dict[str, Any]) -> str:
     if "enum" in schema:
         return ", ".join(f"`{value}`" for value in schema["enum"])
     if schema["type"] == "integer":
         return f"{schema['minimum']} to {schema['maximum']}"
+    if schema["type"] == "boolean":
+        return "`true`, `false`"
     return "text"
 
 

@@ -52,6 +52,7 @@ def _http_url(value: str) -> str:
     try:
         parts = urlsplit(value)
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        usable = usable and not parts.query and not parts.fragment
     except ValueError:  # a port that is no number, brackets that do not close
         usable = False
     if not usable:
@@ -59,10 +60,18 @@ def _http_url(value: str) -> str:
     return value
 
 
+def _file(value: str) -> str:
+    if value and not Path(value).is_file():
+        raise ValueError("must be the path of a file that is there")
+    return value
+
+
 def _brokers(value: str) -> str:
     brokers = [broker.strip() for broker in value.split(",")]
     for broker in brokers:
         host, _, port = broker.rpartition(":")
+        if "/" in broker:
+            raise ValueError("must be host:port without a scheme: connections are plain, without TLS and SASL")
         if not host or not port.isdecimal() or not 0 < int(port) <= _LAST_PORT:
             raise ValueError("must be host:port, several separated by commas")
     return ",".join(brokers)
@@ -74,7 +83,11 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kafka_brokers: Annotated[str, AfterValidator(_brokers)] = Field(
-        default="127.0.0.1:9092", description="The Kafka brokers, as host:port, several separated by commas."
+        default="127.0.0.1:9092",
+        description=(
+            "The Kafka brokers, as host:port, several separated by commas. Connections are plain: TLS and SASL are not"
+            " supported."
+        ),
     )
     kafka_kind: Literal["apache", "embedded"] = Field(
         default="apache",
@@ -82,9 +95,24 @@ class Settings(BaseModel):
     )
     clickhouse_url: Annotated[str, AfterValidator(_http_url)] = Field(
         default="http://127.0.0.1:8123",
-        description="ClickHouse's HTTP interface; user and password may stand before the host.",
+        description=(
+            "ClickHouse's HTTP interface; user and password may stand before the host, percent-encoded. `https://`"
+            " speaks TLS (port 8443 where none is named)."
+        ),
         # It may hold a password.
         repr=False,
+    )
+    clickhouse_ca: Annotated[str, AfterValidator(_file)] = Field(
+        default="",
+        description=(
+            "A PEM file with the authorities that may have signed ClickHouse's certificate; empty: the system's own."
+        ),
+    )
+    clickhouse_verify: bool = Field(
+        default=True,
+        description=(
+            "Whether ClickHouse's certificate is checked. `false` lets anyone on the way read and change everything."
+        ),
     )
     clickhouse_database: str = Field(
         default="pulssi",

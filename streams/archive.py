@@ -11,7 +11,6 @@ import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol, TypeVar
 
-import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from tenacity import AsyncRetrying, RetryCallState, wait_exponential
@@ -21,6 +20,7 @@ from schemas.panes import PaneKey, TagPane, TagPaneKey
 from schemas.samples import Sample
 from schemas.settings import Settings
 from schemas.topics import channel_of
+from streams.clickhouse import connect, reason
 from streams.core.event import from_normalised
 from streams.past import Kept, Past
 
@@ -129,15 +129,10 @@ class ClickHouseArchive:
 
     def _asked(self, question: Callable[[Client], Answer]) -> Answer:
         try:
-            with clickhouse_connect.get_client(
-                dsn=self._settings.clickhouse_url,
-                database=self._settings.clickhouse_database,
-                connect_timeout=5,
-                autogenerate_session_id=False,
-            ) as client:
+            with connect(self._settings) as client:
                 return question(client)
         except (ClickHouseError, OSError) as error:
-            raise ArchiveAwayError(str(error).partition("\n")[0][:200]) from None
+            raise ArchiveAwayError(reason(error)) from None
 
 
 def _looking_up(contact_ids: Sequence[str]) -> Callable[[Client], dict[bytes, Kept]]:

@@ -9,6 +9,7 @@ pytest_plugins = [
     "tests.fixtures.clickhouse",
     "tests.fixtures.kafka",
     "tests.fixtures.stack",
+    "tests.fixtures.tls",
 ]
 
 # How long an example takes says something of the machine, not of the code.

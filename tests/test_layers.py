@@ -2,7 +2,7 @@
 
 Each layer may import those to its left, and itself: schemas, streams.core, streams, sinks, dashboards, deploy. The core
 is pure: it may import only what is listed here. Faust lives in streams alone. Nothing sleeps on an event loop, nor
-where it could wait for what is to happen.
+where it could wait for what is to happen. One module makes ClickHouse connections.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ _OUTSIDE: Final = frozenset({"open", "print", "input", "breakpoint", "eval", "ex
 
 #: They poll other programs, which tell nobody when they are ready or gone, before or beside any event loop.
 SLEEPERS: Final = ("deploy.", "streams.brokers")
+
+#: Makes ClickHouse clients for all, by the URL's scheme and the TLS settings.
+CLICKHOUSE: Final = "streams.clickhouse"
 
 FAUST: Final = frozenset({"faust", "mode"})
 
@@ -60,6 +63,8 @@ def _import_faults(module: str, node: ast.AST) -> Iterator[str]:
             yield f"{at}: {name}: the core is pure"
         if top in FAUST and layer != "streams":
             yield f"{at}: {name}: Faust lives in streams only"
+        if name.startswith("clickhouse_connect.") and name.endswith("_client") and module != CLICKHOUSE:
+            yield f"{at}: {name}: {CLICKHOUSE} makes connections"
         if name == "time.sleep":
             yield f"{at}: {name}: say time.sleep where it happens"
 
@@ -93,6 +98,8 @@ def _call_faults(module: str, node: ast.AST) -> Iterator[str]:
     called = _called(node.func)
     if called == "time.sleep" and not module.startswith(SLEEPERS):
         yield f"{module}:{node.lineno}: {called}: wait for what is to happen instead"
+    if called.startswith("clickhouse_connect.") and module != CLICKHOUSE:
+        yield f"{module}:{node.lineno}: {called}: {CLICKHOUSE} makes connections"
     if layer_of(module) == "streams.core" and called in _OUTSIDE:
         yield f"{module}:{node.lineno}: {called}: the core is pure"
 
@@ -143,6 +150,9 @@ def test_something_is_looked_at() -> None:
         ("deploy.cli.up", "import time\nasync def f():\n    time.sleep(1)"),
         ("deploy.cli.up", "from time import sleep"),
         ("streams", "import deploy"),
+        ("streams.archive", "import clickhouse_connect\nclickhouse_connect.get_client(dsn='')"),
+        ("sinks.run", "from clickhouse_connect import get_client"),
+        ("sinks.run", "from clickhouse_connect.driver import create_async_client"),
     ],
 )
 def test_a_crossing_is_found(module: str, source: str) -> None:
@@ -158,6 +168,8 @@ def test_a_crossing_is_found(module: str, source: str) -> None:
         ("sinks.run", "from streams.journal.tail import Tail"),
         ("deploy.cli.up", "import dashboards.wallboard\nimport asyncio\nasyncio.sleep(1)"),
         ("deploy.embedded.stack", "import time\ntime.sleep(1)"),
+        ("streams.clickhouse", "import clickhouse_connect\nclickhouse_connect.get_client()"),
+        ("sinks.run", "from clickhouse_connect.driver.client import Client"),
     ],
 )
 def test_what_is_allowed_is_not_named(module: str, source: str) -> None:

@@ -6,7 +6,8 @@ No secret ever stands here: the reader's password reaches Grafana by its own env
 from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
-from urllib.parse import urlsplit
+
+from streams.addresses import Address
 
 #: A piece of what Grafana reads, ready to be written as JSON or YAML.
 Json = dict[str, Any]
@@ -20,8 +21,6 @@ FOLDER_UID: Final = "pulssi"
 #: ClickHouse's user for Grafana, and the variable of Grafana's environment that holds its password.
 READER: Final = "pulssi_reader"
 READER_PASSWORD: Final = "CLICKHOUSE_READER_PASSWORD"  # noqa: S105 - the variable's name, not its value
-
-_PORTS: Final = {"http": 8123, "https": 8443}
 
 
 class Site(NamedTuple):
@@ -43,22 +42,22 @@ class Site(NamedTuple):
 def data_source_of(site: Site) -> Json:
     """Describe the data source, but for its password.
 
-    Raises ValueError where the address is no HTTP address.
+    Raises ValueError where the address is no HTTP address, or names a user.
     """
-    parts = urlsplit(site.clickhouse_url)
-    if parts.scheme not in _PORTS or not parts.hostname:
-        raise ValueError(f"{parts.netloc.rpartition('@')[2] or 'the address'}: must look like http://host:8123")
+    server = Address(site.clickhouse_url)
+    if server.user is not None:
+        raise ValueError(f"{server}: takes no user and password; Grafana reads as {READER}, with {READER_PASSWORD}")
     json_data: Json = {
-        "host": parts.hostname,
-        "port": parts.port or _PORTS[parts.scheme],
+        "host": server.host,
+        "port": server.port,
         "protocol": "http",
-        "secure": parts.scheme == "https",
+        "secure": server.secure,
         "username": READER,
         "defaultDatabase": site.database,
         "queryTimeout": "60",
     }
-    if parts.path.strip("/"):
-        json_data["path"] = parts.path
+    if server.path:
+        json_data["path"] = server.path
     return {
         "uid": DATA_SOURCE_UID,
         "name": "Pulssi",

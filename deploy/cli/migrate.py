@@ -32,9 +32,9 @@ def _await(what: str, fault: Callable[[], str | None], wait_s: float) -> None:
     """Wait until a server answers, saying so once; ends with 3 where it does not."""
     deadline = time.monotonic() + wait_s
     told = False
-    while fault() is not None:
+    while (why := fault()) is not None:
         if time.monotonic() >= deadline:
-            fail(f"{what} does not answer (waited {wait_s:g} s): is it running, and is its address right?", UNREACHABLE)
+            fail(f"{what} does not answer (waited {wait_s:g} s): {why}", UNREACHABLE)
         if not told:
             click.echo(f"waiting up to {wait_s:g} s for {what}", err=True)
             told = True
@@ -59,7 +59,7 @@ def _schema(settings: Settings) -> list[str]:
     from clickhouse_connect.driver.exceptions import Error  # noqa: PLC0415 - half a second of imports
 
     from sinks.clickhouse import migrations  # noqa: PLC0415 - as above
-    from sinks.clickhouse.connection import reason  # noqa: PLC0415 - as above
+    from streams.clickhouse import reason  # noqa: PLC0415 - as above
 
     try:
         return migrations.migrate(settings)
@@ -88,6 +88,7 @@ def migrate(data: Path | None, wait_s: float, *, as_json: bool) -> None:
     Example: pulssi migrate --wait 60
     """
     from deploy.embedded.probes import broker_fault, clickhouse_fault  # noqa: PLC0415 - a second of imports
+    from streams.addresses import clickhouse_of  # noqa: PLC0415 - as above
 
     quiet_clients()
     settings = stack_settings(data)
@@ -97,8 +98,8 @@ def migrate(data: Path | None, wait_s: float, *, as_json: bool) -> None:
     if not as_json:
         _print_topics(topics)
     if topics.ok:
-        host = settings.clickhouse_url.rpartition("@")[2].removeprefix("http://").removeprefix("https://")
-        _await(f"ClickHouse at {host}", lambda: clickhouse_fault(settings.clickhouse_url), wait_s)
+        server = clickhouse_of(settings)
+        _await(f"ClickHouse at {server}", lambda: clickhouse_fault(server), wait_s)
         report["clickhouse"] = _schema(settings)
         if not as_json:
             for line in report["clickhouse"] or ["there"]:

@@ -22,7 +22,8 @@ _READS: Final[dict[str, int]] = {"readonly": 2}
 def _ask(settings: Settings, sql: str, form: str | None) -> None:
     from clickhouse_connect.driver.exceptions import Error  # noqa: PLC0415 - half a second, not for `--help`
 
-    from sinks.clickhouse.connection import address, answer_of, connect, is_away  # noqa: PLC0415 - as above
+    from streams.addresses import clickhouse_of  # noqa: PLC0415 - as above
+    from streams.clickhouse import answer_of, connect, is_away, reason  # noqa: PLC0415 - as above
 
     try:
         with connect(settings) as client:
@@ -35,8 +36,7 @@ def _ask(settings: Settings, sql: str, form: str | None) -> None:
             sys.stdout.buffer.flush()
     except Error as error:
         if is_away(error):
-            where = address(settings)
-            fail(f"ClickHouse does not answer at {where}: is it running, and is its address right?", UNREACHABLE)
+            fail(f"ClickHouse does not answer at {clickhouse_of(settings)}: {reason(error)}", UNREACHABLE)
         fail(f"ClickHouse declined: {answer_of(error)}", UNUSABLE)
 
 

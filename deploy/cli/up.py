@@ -146,6 +146,7 @@ def down(data: Path | None) -> None:
 def _asked(part: PartState) -> dict[str, object]:
     """Ask a part that is said to be ready whether it still is."""
     from deploy.embedded import probes  # noqa: PLC0415 - a second of imports
+    from streams.addresses import Address  # noqa: PLC0415 - as above
 
     now: str = part.state
     fault = None
@@ -153,7 +154,7 @@ def _asked(part: PartState) -> dict[str, object]:
         if part.name == "broker":
             fault = probes.broker_fault(part.url)
         elif part.name == "clickhouse":
-            fault = probes.http_fault(f"{part.url.rstrip('/')}/ping")
+            fault = probes.ping_fault(Address(part.url, part.ca, verify=part.verify))
         else:
             fault = probes.http_fault(f"{part.url}readyz")
         now = "ready" if fault is None else "not ready"

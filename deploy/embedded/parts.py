@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 from deploy.embedded.ports import any_free, is_free
 from deploy.embedded.probes import broker_fault, clickhouse_fault, http_fault
 from deploy.embedded.supervisor import Part
 from schemas.settings import Settings
+from streams.addresses import Address, clickhouse_of
 
 LOOPBACK: Final = "127.0.0.1"
 BROKER_PORT: Final = 9092
@@ -72,18 +72,13 @@ class Wiring:
         return f"http://{host}:{self.ports[name]}/"
 
 
-def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-
-
 def wire(settings: Settings, folder: Path, port_base: int | None, say: Callable[[str], None]) -> Wiring:
     """Choose every port: the wanted one where it is free, else another, saying so."""
     external = {}
     if "kafka_brokers" in settings.model_fields_set:
         external["broker"] = settings.kafka_brokers
     if "clickhouse_url" in settings.model_fields_set:
-        external["clickhouse"] = _without_password(settings.clickhouse_url)
+        external["clickhouse"] = clickhouse_of(settings).url
     wanted = {
         "broker": BROKER_PORT,
         "clickhouse": CLICKHOUSE_PORT,
@@ -142,7 +137,7 @@ def parts_of(wiring: Wiring) -> list[tuple[Part, ...]]:
         url = wiring.clickhouse_url
         port = ("--port", str(wiring.ports["clickhouse"]))
         command = pulssi("clickhouse", "--while-stdin", *data, *port)
-        fault = partial(clickhouse_fault, url)
+        fault = partial(clickhouse_fault, Address(url))
         servers.append(Part("clickhouse", command, url, fault=fault, niceness=BEHIND_THE_LIVE))
     return [
         tuple(servers),

@@ -10,30 +10,35 @@ from base64 import b64encode
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Final
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote
+
+from streams.addresses import Address, connection_fault
 
 TIMEOUT_S: Final = 3.0
 #: Of an answer's text so much is read: a reason is a line.
 LONGEST_ANSWER: Final = 4096
 
 
-def _get(url: str, path: str) -> tuple[int, str]:
-    """Return status and body; status 0 and the reason where no answer came. The URL's user and password are sent."""
-    parts = urlsplit(url)
+def _get(server: Address, path: str) -> tuple[int, str]:
+    """Return status and body; status 0 and the reason where no answer came. The server's user and password are sent."""
     headers = {}
-    if parts.username is not None:
-        login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    if server.user is not None:
+        login = f"{server.user}:{server.password}"
         headers["Authorization"] = f"Basic {b64encode(login.encode()).decode()}"
-    connection_type = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-    connection = connection_type(parts.hostname or "", parts.port, timeout=TIMEOUT_S)
+    connection: HTTPConnection | None = None
     try:
+        if server.secure:
+            connection = HTTPSConnection(server.host, server.port, timeout=TIMEOUT_S, context=server.tls)
+        else:
+            connection = HTTPConnection(server.host, server.port, timeout=TIMEOUT_S)
         connection.request("GET", path, headers=headers)
         response = connection.getresponse()
         return response.status, response.read(LONGEST_ANSWER).decode(errors="replace").strip()
     except (OSError, HTTPException) as error:
-        return 0, f"{parts.hostname}:{parts.port} does not answer ({type(error).__name__})"
+        return 0, f"{server} does not answer: {connection_fault(error) or type(error).__name__}"
     finally:
-        connection.close()
+        if connection is not None:
+            connection.close()
 
 
 def _fault_of(answer: tuple[int, str]) -> str | None:
@@ -45,19 +50,25 @@ def _fault_of(answer: tuple[int, str]) -> str | None:
 
 
 def http_fault(url: str) -> str | None:
-    """Say why GET does not answer 200; None where it does."""
-    return _fault_of(_get(url, urlsplit(url).path or "/"))
+    """Say why GET does not answer 200; None where it does. For a part's own server."""
+    server = Address(url)
+    return _fault_of(_get(server, server.path or "/"))
 
 
-def clickhouse_fault(url: str) -> str | None:
+def ping_fault(server: Address) -> str | None:
+    """Say why ClickHouse does not answer its ping; None where it does."""
+    return _fault_of(_get(server, f"{server.path}/ping"))
+
+
+def clickhouse_fault(server: Address) -> str | None:
     """Say why ClickHouse does not answer its ping and SELECT 1; None where it does.
 
-    Asked by plain HTTP: this is the one question that is put before anything is known of the server.
+    Asked without its client: this is the one question that is put before anything is known of the server.
     """
-    fault = _fault_of(_get(url, "/ping"))
+    fault = ping_fault(server)
     if fault is not None:
         return fault
-    status, text = _get(url, f"/?query={quote('SELECT 1')}")
+    status, text = _get(server, f"{server.path}/?query={quote('SELECT 1')}")
     return None if (status, text) == (HTTPStatus.OK, "1") else _fault_of((status or 0, text or "no answer"))
 
 

@@ -110,7 +110,14 @@ class _Record:
 
     def write(self, parts: Sequence[PartState]) -> None:
         external = tuple(
-            PartState(name=name, url=url, state="ready", started_here=False)
+            PartState(
+                name=name,
+                url=url,
+                state="ready",
+                started_here=False,
+                ca=self._wiring.settings.clickhouse_ca,
+                verify=self._wiring.settings.clickhouse_verify,
+            )
             for name, url in self._wiring.external.items()
         )
         state.write(

@@ -32,6 +32,9 @@ class PartState(BaseModel):
     state: PartPhase
     pid: int | None = None
     started_here: bool = True
+    #: How the certificate of an external server is checked.
+    ca: str = ""
+    verify: bool = True
     code: int | None = None
 
 

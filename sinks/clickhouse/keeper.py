@@ -14,10 +14,11 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from clickhouse_connect.driver.insert import InsertContext
 
 from schemas.settings import Settings
-from sinks.clickhouse.connection import address, connect, is_away, reason
 from sinks.clickhouse.gauge_history import NOTE
 from sinks.port import Batch, KeeperAwayError, KeeperUnfitError
 from sinks.rows import ContactRow, End, EventRow, PaneRow, Progress, SampleRow, TagPaneRow
+from streams.addresses import clickhouse_of
+from streams.clickhouse import connect, is_away, reason
 
 #: Each table with its rows' class, in the order in which a batch is written.
 TABLES: Final[dict[str, type[tuple[Any, ...]]]] = {
@@ -129,7 +130,7 @@ class ClickHouseKeeper:
 
 def failure(settings: Settings, error: Exception) -> KeeperAwayError | KeeperUnfitError:
     """Say of an error whether to wait or to mend something, in one line that holds no secret."""
-    where = address(settings)
+    where = clickhouse_of(settings)
     if is_away(error):
         return KeeperAwayError(f"ClickHouse at {where} does not answer: {reason(error)}")
     if any(f"ode: {code}." in str(error) for code in (60, 81)):

@@ -15,9 +15,9 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from schemas.panes import PANE_MS
 from schemas.settings import Settings
-from sinks.clickhouse.connection import connect
 from sinks.clickhouse.keeper import columns, failure
 from sinks.rows import ContactRow, PaneRow, Progress, SampleRow, TagPaneRow
+from streams.clickhouse import connect
 
 HOUR_MS: Final = 3_600_000
 #: 2262-01-01: behind the last instant that an event can have, UTC milliseconds.

@@ -28,8 +28,8 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 from deploy.embedded.parts import BEHIND_THE_LIVE
 from schemas.settings import Settings
 from schemas.settings import load as settings_of
-from sinks.clickhouse.connection import connect
 from sinks.clickhouse.migrations import migrate
+from streams.clickhouse import connect
 from streams.journal.tail import JournalTail
 from streams.live.view import LiveView
 from streams.topics import migrate_topics

@@ -27,9 +27,9 @@ from deploy.embedded.ports import any_free
 from schemas.policies import Rules
 from schemas.settings import Settings, load
 from schemas.topics import journal_of
-from sinks.clickhouse.connection import connect
 from sinks.clickhouse.keeper import TABLES, ClickHouseKeeper
 from sinks.clickhouse.migrations import migrate
+from streams.clickhouse import connect
 from streams.partition import Partition
 from streams.sources.producing import partition_of
 from streams.topics import migrate_topics

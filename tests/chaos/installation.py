@@ -11,7 +11,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-import clickhouse_connect
 from kafka.admin import ConfigResource, ConfigResourceType
 
 from deploy.embedded.ports import any_free
@@ -19,6 +18,7 @@ from deploy.embedded.probes import http_fault
 from schemas.settings import Settings, load
 from schemas.topics import SOURCES, journal_of
 from streams.brokers import admin_client
+from streams.clickhouse import connect
 from streams.topics import migrate_topics
 from tests.fixtures.clickhouse import ClickHouseServer
 from tests.kafka.server import KafkaServer
@@ -160,9 +160,7 @@ class Installation:
 
     def rows(self, question: str) -> Sequence[Sequence[Any]]:
         """Ask ClickHouse."""
-        with clickhouse_connect.get_client(
-            dsn=self.settings.clickhouse_url, database=self.settings.clickhouse_database
-        ) as client:
+        with connect(self.settings) as client:
             return client.query(question).result_rows
 
     def __enter__(self) -> Self:

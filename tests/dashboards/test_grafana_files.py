@@ -65,12 +65,16 @@ def test_build_mends_what_check_found(copy: Path) -> None:
     assert (copy / "dashboards/theirs.json").is_file()
 
 
-def test_an_address_that_is_none_is_refused(tmp_path: Path) -> None:
-    """A ClickHouse address without a scheme ends with 2 and one line that shows no password."""
-    run = CliRunner().invoke(dashboards, ["build", "--out", str(tmp_path), "--clickhouse", "tcp://me:secret@host:9000"])
+@pytest.mark.parametrize(
+    ("address", "mend"),
+    [("tcp://me:secret@host:9000", "http://host:8123"), ("https://me:secret@host", "Grafana reads as pulssi_reader")],
+)
+def test_an_address_that_is_none_is_refused(address: str, mend: str, tmp_path: Path) -> None:
+    """What would be left unread of a ClickHouse address ends with 2 and one line that shows no password."""
+    run = CliRunner().invoke(dashboards, ["build", "--out", str(tmp_path), "--clickhouse", address])
     assert run.exit_code == 2
     assert "secret" not in run.output
-    assert "http://host:8123" in run.output
+    assert mend in run.output
 
 
 @pytest.mark.parametrize("path", sorted(texts(Site())))

@@ -15,11 +15,11 @@ from dashboards.grafana_definitions.site import Site
 from schemas.panes import PANE_MS
 from schemas.policies import DEFAULT_POLICIES, Policy
 from schemas.settings import load
-from sinks.clickhouse.connection import connect
 from sinks.clickhouse.keeper import ClickHouseKeeper
 from sinks.clickhouse.migrations import migrate
 from sinks.port import Batch
 from sinks.rows import PaneRow
+from streams.clickhouse import connect
 from streams.core.histogram import merge, quantile
 from streams.live.service_level import Counted, service_level
 from tests.dashboards.floor_rows import Story, answered, floor, waiting

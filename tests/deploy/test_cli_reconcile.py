@@ -13,9 +13,9 @@ from clickhouse_connect.driver.client import Client
 from deploy.embedded.parts import pulssi
 from deploy.embedded.ports import any_free
 from schemas.settings import Settings, load
-from sinks.clickhouse.connection import connect
 from sinks.clickhouse.keeper import TABLES
 from sinks.clickhouse.migrations import migrate
+from streams.clickhouse import connect
 from tests.deploy.program import Program, clean_environment
 from tests.fixtures.clickhouse import ClickHouseServer
 from tests.sinks.reconcile.floor import Floor, told

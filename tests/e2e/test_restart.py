@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.request import urlopen
 
-import clickhouse_connect
 import orjson
 import pytest
 
 from deploy.embedded.parts import PORTED
 from deploy.embedded.ports import any_free, is_free
+from schemas.settings import load
+from streams.clickhouse import connect
 from streams.sources.simulator import Plan, simulate
 from tests.deploy.program import await_gone
 from tests.fixtures.stack import ENDS_WITHIN_S, Stack
@@ -179,7 +180,7 @@ def test_a_stack_that_is_killed_names_what_it_lost(stack: tuple[Stack, Callable[
 def _await_ends(clickhouse: str, produced: int) -> None:
     """Wait until the sink has noted that so many were produced."""
     deadline = time.monotonic() + ENDS_WITHIN_S
-    with clickhouse_connect.get_client(dsn=clickhouse, database="pulssi") as client:
+    with connect(load({"PULSSI_CLICKHOUSE_URL": clickhouse})) as client:
         while client.query("SELECT sum(`end`) FROM ends FINAL").result_rows[0][0] != produced:
             assert time.monotonic() < deadline, "the sink never saw what was produced"
             time.sleep(0.1)

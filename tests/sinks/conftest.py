@@ -10,9 +10,9 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from schemas.settings import Settings, load
-from sinks.clickhouse.connection import connect
 from sinks.clickhouse.keeper import TABLES
 from sinks.clickhouse.migrations import migrate
+from streams.clickhouse import connect
 from tests.fixtures.clickhouse import ClickHouseServer
 
 _NUMBERS = itertools.count(1)

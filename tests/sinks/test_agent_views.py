@@ -16,9 +16,9 @@ from schemas.agents import STATUSES, decode_stretches
 from schemas.settings import Settings
 from schemas.topics import AGENTS
 from sinks.archive import event_rows
-from sinks.clickhouse.connection import connect
 from sinks.clickhouse.keeper import ClickHouseKeeper
 from sinks.port import Batch
+from streams.clickhouse import connect
 from streams.core.agents import Agents
 from streams.live.agents import LiveAgents
 from tests.core.agents import BASE_MS, HOUR_MS, at, read, status, statuses

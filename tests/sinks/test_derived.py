@@ -14,10 +14,10 @@ from clickhouse_connect.driver.client import Client
 
 from schemas.settings import Settings, load
 from schemas.topics import CONTACTS
-from sinks.clickhouse.connection import connect
 from sinks.clickhouse.keeper import ClickHouseKeeper
 from sinks.clickhouse.migrations import migrate
 from sinks.port import Batch
+from streams.clickhouse import connect
 from streams.sources.simulator.run import Plan, simulate
 from tests.fixtures.clickhouse import ClickHouseServer
 from tests.oracle import derived

@@ -6,9 +6,9 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from schemas.settings import Settings
-from sinks.clickhouse.connection import connect
 from sinks.clickhouse.keeper import TABLES, columns
 from sinks.clickhouse.migrations import SchemaError, migrate, statements
+from streams.clickhouse import connect
 
 #: Each view with the columns that others rely on.
 CONTRACT = {

@@ -21,12 +21,12 @@ from deploy.embedded.ports import any_free
 from schemas.journal import CONTACT, Head, encode_pane, encode_pane_key
 from schemas.panes import Pane
 from schemas.settings import Settings, load
-from sinks.clickhouse.connection import connect
 from sinks.clickhouse.keeper import ClickHouseKeeper
 from sinks.clickhouse.migrations import migrate
 from sinks.lag import Ends
 from sinks.port import Batch, Keeper
 from sinks.run import serve
+from streams.clickhouse import connect
 from streams.topics import migrate_topics
 from tests.fixtures.clickhouse import ClickHouseServer
 from tests.kafka.server import KafkaServer

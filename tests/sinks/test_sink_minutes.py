@@ -6,10 +6,10 @@ import asyncio
 import time
 
 from schemas.settings import Settings, load
-from sinks.clickhouse.connection import connect
 from sinks.clickhouse.keeper import ClickHouseKeeper
 from sinks.pipeline import Pipeline
 from sinks.vitals import Vitals
+from streams.clickhouse import connect
 from streams.topics import migrate_topics
 from tests.kafka.server import KafkaServer
 from tests.sinks.test_sink import CHAT, WITHIN_S, Floor

@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schemas.settings import Settings
-from sinks.clickhouse.connection import connect
 from sinks.clickhouse.keeper import ClickHouseKeeper
 from sinks.clickhouse.migrations import migrate
 from sinks.port import Batch
 from sinks.rows import PaneRow
+from streams.clickhouse import connect
 from streams.core.histogram import bucket, quantile
 from tests.sinks.contract import contact
 

@@ -1,4 +1,4 @@
-"""Reaching ClickHouse: one way to make a client, and one idea of when it is away.
+"""Reaching ClickHouse: the only place that makes a client, for every part, and one idea of when it is away.
 
 Errors never carry the URL: it may hold a password.
 """
@@ -6,14 +6,17 @@ Errors never carry the URL: it may hold a password.
 from __future__ import annotations
 
 import re
-from typing import Final
-from urllib.parse import unquote, urlsplit
+from functools import cache
+from typing import Final, cast
 
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
+from clickhouse_connect.driver.httputil import get_pool_manager
+from urllib3 import PoolManager
 
 from schemas.settings import Settings
+from streams.addresses import clickhouse_of, connection_fault
 
 CONNECT_TIMEOUT_S: Final = 5
 ANSWER_TIMEOUT_S: Final = 120
@@ -21,9 +24,6 @@ ANSWER_TIMEOUT_S: Final = 120
 #: Codes of answers by which a server says that it is busy or not well, not that the question is wrong: time limits,
 #: too many queries, parts or bytes in memory, no network, read-only for now, shutting down.
 _UNWELL: Final = ("159", "160", "202", "203", "209", "210", "241", "242", "252", "319", "425", "439", "999")
-
-#: What the system says of a failed connection, inside what three libraries say around it.
-_SYSTEM: Final = re.compile(r"\[Errno -?\d+\] ([A-Za-z ]+)")
 
 #: What the client and the server put around an answer that is of no use to whoever asked.
 _AROUND: Final = re.compile(
@@ -34,10 +34,10 @@ _AROUND: Final = re.compile(
 _LINE_CHARACTERS: Final = 300
 
 
-def address(settings: Settings) -> str:
-    """Name the server for people: host and port, no user, no password."""
-    parts = urlsplit(settings.clickhouse_url)
-    return f"{parts.hostname}:{parts.port or (8443 if parts.scheme == 'https' else 8123)}"
+@cache
+def _pool(ca: str, verify: bool) -> PoolManager:  # noqa: FBT001 - a key
+    """Keep connections for the next client, as the library does; its own pools for an authority cannot be closed."""
+    return cast("PoolManager", get_pool_manager(ca_cert=ca or None, verify=verify))
 
 
 def connect(settings: Settings, database: str | None = None) -> Client:
@@ -45,13 +45,17 @@ def connect(settings: Settings, database: str | None = None) -> Client:
 
     Raises clickhouse_connect's OperationalError where none answers, and DatabaseError where it refuses.
     """
-    parts = urlsplit(settings.clickhouse_url)
+    server = clickhouse_of(settings)
     client: Client = clickhouse_connect.get_client(
-        host=parts.hostname,
-        port=parts.port or (8443 if parts.scheme == "https" else 8123),
-        username=unquote(parts.username) if parts.username else "default",
-        password=unquote(parts.password) if parts.password else "",
-        secure=parts.scheme == "https",
+        host=server.host,
+        port=server.port,
+        username=server.user or "default",
+        password=server.password,
+        # Said twice: left to itself, the client takes port 443 or 8443 for TLS.
+        interface=server.scheme,
+        secure=server.secure,
+        pool_mgr=_pool(server.ca, server.verify),
+        proxy_path=server.path,
         database=settings.clickhouse_database if database is None else database,
         connect_timeout=CONNECT_TIMEOUT_S,
         send_receive_timeout=ANSWER_TIMEOUT_S,
@@ -74,6 +78,5 @@ def answer_of(error: BaseException) -> str:
 
 
 def reason(error: BaseException) -> str:
-    """Say in one line what went wrong; of a failed connection only what the system said."""
-    said = _SYSTEM.search(str(error))
-    return said[1] if said else answer_of(error).splitlines()[0][:_LINE_CHARACTERS]
+    """Say in one line what went wrong; of a failed connection only what the system or TLS said."""
+    return connection_fault(error) or answer_of(error).splitlines()[0][:_LINE_CHARACTERS]

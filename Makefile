@@ -7,7 +7,7 @@ UV_VERSION := 0.13.9
 SOURCES := dashboards deploy schemas sinks streams tests
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo test lint types format bench chaos compiled plain lock schemas dashboards clean
+.PHONY: help install install-dev demo test test-all lint types format bench chaos compiled plain lock schemas dashboards clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -34,8 +34,14 @@ install-dev: $(VENV)/.dev
 demo: install ## the whole of Pulssi on this machine, with a simulated contact centre (Ctrl-C ends it)
 	$(BIN)/pulssi demo
 
-test: install-dev ## all tests (one: make test ARGS='tests/core -k wrap')
-	$(BIN)/python -m pytest $(ARGS)
+# Each process has its own broker and ClickHouse; a file's tests stay in one process, since they share a stack.
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --durations 20
+
+test: install-dev ## the tests of a change, at most ten minutes on two cores (one: make test ARGS='tests/core -k wrap')
+	$(PYTEST) -m 'not long' $(ARGS)
+
+test-all: install-dev ## all tests, those that take long too (these alone: make test-all ARGS='-m long')
+	$(PYTEST) $(ARGS)
 
 lint: install-dev ## ruff: rules and format
 	$(BIN)/ruff check $(SOURCES)

@@ -1,5 +1,7 @@
 """What all tests share: the servers they run against."""
 
+from typing import Final
+
 import pytest
 from hypothesis import settings
 
@@ -15,6 +17,18 @@ pytest_plugins = [
 # How long an example takes says something of the machine, not of the code.
 settings.register_profile("pulssi", deadline=None)
 settings.load_profile("pulssi")
+
+#: Fixtures that start servers.
+SERVERS: Final = frozenset({"browser", "clickhouse_process", "clickhouse_server", "fresh_kafka", "kafka", "stack"})
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the files that need servers first.
+
+    Their tests take longest: with several processes, none of these files then begins when all others are done.
+    """
+    with_servers = {item.path for item in items if SERVERS & set(getattr(item, "fixturenames", ()))}
+    items.sort(key=lambda item: item.path not in with_servers)
 
 
 def pytest_sessionstart() -> None:

@@ -33,7 +33,7 @@ def _produce(settings: Settings, good: list[dict[str, Any]]) -> None:
     assert producer.flush(READ_WITHIN_S) == 0
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_run_of_bad_records_stops_the_worker(fresh_kafka: KafkaServer, tmp_path: Path) -> None:
     """The worker ends with 1 and one line that says what to do; where all may pass, the next one goes on."""
     good = write_chats(10)

@@ -30,7 +30,7 @@ def check_copies(cluster: ApacheCluster, here: Installation) -> None:
         assert {len(each["replica_nodes"]) for each in cluster.partitions(topic.name)} == {NODES}, topic.name
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.apache
 def test_a_broker_killed_and_another_stopped(kafka_cluster: ApacheCluster, tmp_path: Path) -> None:
     """The leader of a journal is killed, comes back, and another one is stopped: no number differs from the batch."""

@@ -50,7 +50,7 @@ def produce(here: Installation, events: Iterable[Event]) -> None:
     here.pulssi("drain", "--timeout", "60")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_what_the_old_rules_issued_is_taken_back(fresh_kafka: KafkaServer, tmp_path: Path) -> None:
     """Answers in time by the old target: one kind stays, one gets slower, one is undone, one comes anew."""
     before = [

@@ -11,7 +11,7 @@ from tests.chaos.run import chaos
 from tests.kafka.server import KafkaServer
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_no_number_differs(fresh_kafka: KafkaServer, tmp_path: Path) -> None:
     """The short course: every view and the dead letters are as they should be, and what was to happen did."""
     outcome = chaos(fresh_kafka, short(fresh_kafka.kind), tmp_path / "pulssi")

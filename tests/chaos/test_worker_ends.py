@@ -30,7 +30,7 @@ def simulated(number: int, seed: int) -> list[dict[str, Any]]:
     return [orjson.loads(emitted.value) for emitted in itertools.islice(simulate(plan), number)]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "told to stop"])
 async def test_difference_is_nothing(fresh_kafka: KafkaServer, by: signal.Signals, tmp_path: Path) -> None:
     """A worker ended five times while 10,000 events flow: every count and sum equals the batch fold of the events."""

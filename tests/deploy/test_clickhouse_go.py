@@ -22,6 +22,7 @@ _CANNOT_BUILD: Final = ("requires go >=", "dial tcp", "no such host", "toolchain
 
 pytestmark = [
     pytest.mark.go,
+    pytest.mark.long,
     pytest.mark.skipif(shutil.which("go") is None, reason="there is no Go tool chain on the PATH"),
 ]
 

@@ -18,7 +18,6 @@ from deploy.embedded.ports import any_free, is_free
 from deploy.embedded.probes import http_fault
 from tests.deploy.program import Program, await_gone, clean_environment, descendants
 
-pytestmark = pytest.mark.slow
 #: Six processes start; on a machine that does much else they take their time.
 STARTS_WITHIN_S = 240.0
 

@@ -18,8 +18,6 @@ from tests.fixtures.stack import ENDS_WITHIN_S, Stack
 from tests.oracle.batch import samples
 from tests.oracle.centre import Centre
 
-pytestmark = pytest.mark.slow
-
 EVENTS: Final = 6_000
 #: 2026-03-02, a Monday, at 09:00 UTC: 11:00 in Helsinki.
 MONDAY_MORNING: Final = 1_772_442_000_000

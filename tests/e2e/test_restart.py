@@ -27,7 +27,7 @@ from tests.deploy.program import await_gone
 from tests.fixtures.stack import ENDS_WITHIN_S, Stack
 from tests.oracle.batch import added_up, samples, tag_counts
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 EVENTS: Final = 4_000
 RATE: Final = 1.5

@@ -19,8 +19,6 @@ from tests.fixtures.stack import Stack
 from tests.oracle.agents import states
 from tests.oracle.batch import batch, tag_counts
 
-pytestmark = pytest.mark.slow
-
 EVENTS: Final = 20_000
 #: 2026-03-02, a Monday, at 09:00 UTC.
 MONDAY_MORNING: Final = 1_772_442_000_000

@@ -25,8 +25,6 @@ from tests.oracle.batch import samples
 from tests.sinks.contract import contact
 from tests.sinks.reconcile.floor import Floor
 
-pytestmark = pytest.mark.slow
-
 #: 2026-03-02 06:00 UTC, a Monday; in the last of the weeks, clocks in Helsinki go forward.
 BEGIN: Final = 1_772_431_200_000
 DAY_MS: Final = 86_400_000

@@ -337,7 +337,7 @@ async def test_each_rule_of_reading_is_needed(broken: type[Assembly], monkeypatc
         await COURSES[broken]()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["embedded", "apache"])
 def test_each_valid_step_counts_once_in_many_courses(kind: Kind) -> None:
     """The same, for longer."""

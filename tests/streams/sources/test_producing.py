@@ -115,7 +115,6 @@ async def test_a_broker_that_stays_away_is_given_up(topics: KafkaServer, monkeyp
     assert "does not answer" in said[0]
 
 
-@pytest.mark.slow
 async def test_a_broker_that_comes_back_gets_everything(topics: KafkaServer) -> None:
     """Killed in mid-stream and started again: every record once, none lost."""
     if topics.kind == "embedded":

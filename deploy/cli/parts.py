@@ -148,4 +148,5 @@ def clickhouse(data: Path | None, host: str, port: int) -> None:
     """
     settings = settings_or_exit()
     _log(settings.log_level)
-    ends_with(_main_of("deploy.embedded.clickhouse"), folder_for(data, os.environ), host, port)
+    folder = folder_for(data, os.environ)
+    ends_with(_main_of("deploy.embedded.clickhouse"), folder, host, port, settings.clickhouse_database)

@@ -67,7 +67,7 @@ def fill(url: str, database: str, batch: Batch, now_ms: int) -> Filled:
 def filled(clickhouse_server: ClickHouseServer) -> Filled:
     """Give three hours of a centre, up to now."""
     now_ms = time.time_ns() // 1_000_000
-    return fill(clickhouse_server.url, "grafana_floor", floor(now_ms), now_ms)
+    return fill(clickhouse_server.url, "pulssi_floor", floor(now_ms), now_ms)
 
 
 def ask(filled: Filled, sql: str, chosen: dict[str, list[str]] | None = None) -> list[dict[str, object]]:
@@ -155,7 +155,7 @@ def test_too_few_to_judge_is_no_alert_and_a_stalled_queue_is_one(clickhouse_serv
         ],
         contacts=[waiting(stalled, now_ms, number, 300_000) for number in range(LEAST_VOLUME)],
     )
-    filled = fill(clickhouse_server.url, "grafana_quiet", batch, now_ms)
+    filled = fill(clickhouse_server.url, "pulssi_quiet", batch, now_ms)
     rows = ask(filled, shortfall(CALL_POLICY, DEFAULT_POLICIES))
     assert {row["queue"]: row["shortfall"] for row in rows} == {"quiet": 0, "stalled": 100 * CALL_POLICY.objective}
 
@@ -185,7 +185,7 @@ def test_who_is_late_counts_for_his_own_policy(clickhouse_server: ClickHouseServ
     late[0] = late[0]._replace(leaves_at=now_ms - 1)
     pane = answered(story, now_ms // PANE_MS * PANE_MS - PANE_MS, [1_000] * LEAST_VOLUME)
     batch = Batch(panes=[pane._replace(sample="next_response", priority="urgent")], contacts=late)
-    filled = fill(clickhouse_server.url, "grafana_late", batch, now_ms)
+    filled = fill(clickhouse_server.url, "pulssi_late", batch, now_ms)
     (row,) = ask(filled, shortfall(own, (own, *DEFAULT_POLICIES)))
     assert row["shortfall"] == pytest.approx(100 * (0.9 - 0.5))
 

@@ -67,7 +67,7 @@ async def http(clickhouse_server: ClickHouseServer) -> AsyncIterator[Http]:
 @pytest.fixture
 def database(clickhouse_server: ClickHouseServer) -> Iterator[str]:
     """Make a database of the test's own."""
-    name = f"http_{uuid.uuid4().hex[:12]}"
+    name = f"pulssi_http_{uuid.uuid4().hex[:12]}"
     with clickhouse_server.client() as client:
         client.command(f"CREATE DATABASE {name}")
         client.command(f"CREATE TABLE {name}.t (id UInt64, name String) ENGINE = MergeTree ORDER BY id")

@@ -14,9 +14,10 @@ from deploy.embedded.clickhouse import run
 @click.option("--data", type=click.Path(path_type=Path, file_okay=False), required=True, help="The data folder.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8123, show_default=True, help="0: any free port.")
-def main(data: Path, host: str, port: int) -> None:
+@click.option("--database", default="pulssi", show_default=True, help="What readers read; `x*`: all that begin so.")
+def main(data: Path, host: str, port: int, database: str) -> None:
     """Serve a ClickHouse data folder over HTTP."""
-    sys.exit(run(data, host, port))
+    sys.exit(run(data, host, port, database))
 
 
 if __name__ == "__main__":

@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from deploy.embedded.clickhouse import users
+from deploy.embedded.clickhouse import quoting, users
 from deploy.embedded.clickhouse.codings import choose
-from deploy.embedded.clickhouse.faults import BAD_ARGUMENTS, NOT_IMPLEMENTED, UNKNOWN_SETTING, Fault
+from deploy.embedded.clickhouse.faults import BAD_ARGUMENTS, UNKNOWN_SETTING, Fault
 
 #: Parameters that the HTTP interface itself consumes; they are no settings of the engine.
 _OWN: Final = frozenset(
@@ -47,7 +47,6 @@ _OWN: Final = frozenset(
         "wait_end_of_query",
     }
 )
-_SETTING: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 _EXTERNAL: Final = re.compile(r"(?P<table>.+)_(?P<what>structure|format|types)")
 
 #: A session lives a minute without requests, and at most an hour, as with a server.
@@ -114,10 +113,8 @@ def _settings(parameters: Mapping[str, str], external: Sequence[str]) -> dict[st
         table = _EXTERNAL.fullmatch(name)
         if table is not None and table["table"] in external:
             continue
-        if not _SETTING.fullmatch(name):
+        if not quoting.setting(name):
             raise Fault(UNKNOWN_SETTING, f"Unknown setting '{name}'")
-        if name == "dialect" and value.lower() != "clickhouse":
-            raise Fault(NOT_IMPLEMENTED, "Only ClickHouse's own dialect is supported")
         settings[name] = value
     return settings
 
@@ -137,14 +134,19 @@ def understand(
     query_id = parameters.get("query_id") or headers.get("X-ClickHouse-Query-Id") or str(uuid.uuid4())
     compress = _flag(parameters, "compress")
     codes = _flag(parameters, "enable_http_compression", "1") and not compress
+    output = parameters.get("default_format") or headers.get("X-ClickHouse-Format") or "TabSeparated"
     return Asking(
         user=user,
         query="\n".join(value for name, value in fields if name == "query"),
         query_id=query_id,
         settings=user.bounded(_settings(parameters, external)),
-        parameters={name[6:]: value for name, value in parameters.items() if name.startswith("param_")},
+        parameters={
+            quoting.name("A parameter", name[6:]): value
+            for name, value in parameters.items()
+            if name.startswith("param_")
+        },
         database=parameters.get("database") or headers.get("X-ClickHouse-Database", ""),
-        output=parameters.get("default_format") or headers.get("X-ClickHouse-Format") or "TabSeparated",
+        output=quoting.name("A format", output),
         session_id=parameters.get("session_id", ""),
         session_timeout_s=min(_number(parameters, "session_timeout", SESSION_S), LONGEST_SESSION_S),
         session_check=_flag(parameters, "session_check"),

@@ -10,10 +10,11 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from deploy.embedded.clickhouse.faults import NOT_IMPLEMENTED, Fault, from_engine
 from deploy.embedded.clickhouse.folder import prepare
+from deploy.embedded.clickhouse.quoting import NAME, quote
 
 CONFIG: Final = Path(__file__).with_name("config.xml")
 USERS: Final = Path(__file__).with_name("users.xml")
@@ -58,16 +59,11 @@ class Counts:
     elapsed_s: float = 0.0
 
 
-def quote(text: str) -> str:
-    """Write a string literal."""
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
+class Kind(NamedTuple):
+    """How many statements a text holds (0: it is none), and whether all they do is read."""
 
-
-def identifier(text: str) -> str:
-    """Write an identifier in backticks."""
-    escaped = text.replace("\\", "\\\\").replace("`", "\\`")
-    return f"`{escaped}`"
+    statements: int
+    reads: bool
 
 
 def _text(statement: bytes) -> str | bytes:
@@ -191,10 +187,10 @@ class Connection:
                 ) from None
             raise _fault(error) from None
 
-    def reads_only(self, sql: bytes) -> bool:
-        """Tell whether the engine's parser sees nothing in the statement but reading."""
-        kind = self._connection._conn.classify_query(_text(sql))["query_class"]  # noqa: SLF001 - chDB wraps all but this
-        return bool(kind.name == "READ_ONLY")
+    def kind(self, sql: bytes) -> Kind:
+        """Tell what the engine's own parser sees in a text."""
+        seen = self._connection._conn.classify_query(_text(sql))  # noqa: SLF001 - chDB wraps all but this
+        return Kind(int(seen["statement_count"]), seen["query_class"].name == "READ_ONLY")
 
     def close(self) -> None:
         """Let go of it."""
@@ -204,8 +200,13 @@ class Connection:
 class Engine:
     """The engine on its data folder. Ends when `close` was called and no connection is left."""
 
-    def __init__(self, folder: Path) -> None:
-        """Open or make the folder; the caller holds its lock. Raises UnusableFolderError."""
+    def __init__(self, folder: Path, database: str) -> None:
+        """Open or make the folder; the caller holds its lock. Readers read `database`, or all of a beginning (`x*`).
+
+        Raises UnusableFolderError.
+        """
+        if not NAME.fullmatch(database.removesuffix("*")):
+            raise UnusableFolderError(f"{database!r} is no name of a database; choose another --database")
         self._path = str(folder.absolute())
         for path in (self._path, str(CONFIG)):
             if found := set(path) & set(_NOT_IN_PATHS):
@@ -215,6 +216,8 @@ class Engine:
         # Times without a zone are UTC, as in ClickHouse's own container, whatever this machine's zone is.
         os.environ["TZ"] = "UTC"
         os.environ["CLICKHOUSE_EMBEDDED_USERS"] = str(USERS)
+        # Read by users.xml.
+        os.environ["CLICKHOUSE_EMBEDDED_READER"] = f"GRANT SELECT ON {database}.*"
         try:
             prepare(folder)
             from chdb.state import connect  # noqa: PLC0415 - loads the engine: a second, 200 MB

@@ -13,7 +13,11 @@ from typing import Final, Literal, NamedTuple, cast
 
 Kind = Literal["word", "quoted", "string", "number", "mark"]
 
-_SPACE: Final = re.compile(rb"(?:\s|\x00)+")
+#: With what the engine's lexer takes for blanks beyond ASCII.
+_SPACE: Final = re.compile(
+    rb"(?:\s|\x00|\xc2[\x85\xa0]|\xe1\x9a\x80|\xe1\xa0\x8e|\xe2\x80[\x80-\x8d\xa8\xa9\xaf]|\xe2\x81[\x9f\xa0]"
+    rb"|\xe3\x80\x80|\xef\xbb\xbf)+"
+)
 _LINE_COMMENT: Final = re.compile(rb"(?:--|#[ !])[^\n]*")
 _COMMENT_EDGE: Final = re.compile(rb"/\*|\*/")
 _HEREDOC: Final = re.compile(rb"(\$\w*\$).*?\1", re.DOTALL)

@@ -93,11 +93,11 @@ def _complain(message: str) -> None:
     print(f"clickhouse: {message}", file=sys.stderr, flush=True)  # noqa: T201 - one line to who started it
 
 
-def run(folder: Path, host: str, port: int) -> int:
+def run(folder: Path, host: str, port: int, database: str) -> int:
     """Serve `folder` at the address until told to end; see the package's `run`."""
     try:
         with _signals_end_it(), hold(folder, PART):
-            return _serve_folder(folder / PART, host, port)
+            return _serve_folder(folder / PART, host, port, database)
     except (KeyboardInterrupt, SystemExit):
         return 0
     except FolderInUseError as error:
@@ -125,12 +125,12 @@ def _signals_end_it() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _serve_folder(folder: Path, host: str, port: int) -> int:
+def _serve_folder(folder: Path, host: str, port: int, database: str) -> int:
     try:
         listener = bound(host, port)
     except OSError as error:
         _complain(f"cannot listen on {host}:{port}: {error.strerror or error}; choose another --port")
         return UNREACHABLE
     with listener:
-        asyncio.run(serve(Engine(folder), listener))
+        asyncio.run(serve(Engine(folder, database), listener))
     return 0

@@ -25,10 +25,13 @@ from deploy.embedded.clickhouse.desk import Desk
 from deploy.embedded.clickhouse.engine import Counts
 from deploy.embedded.clickhouse.faults import ACCESS_DENIED, BAD_ARGUMENTS, QUERY_IS_TOO_LARGE, UNKNOWN_EXCEPTION, Fault
 from deploy.embedded.clickhouse.frames import LZ4, ZSTD, FrameReader, FrameWriter
+from deploy.embedded.clickhouse.quoting import columns_of, name
 from deploy.embedded.clickhouse.work import External, Result, Work
 
 #: A form is held in memory: its statement and the tables it brings.
-MOST_FORM_BYTES: Final = 256 << 20
+MOST_FORM_BYTES: Final = 64 << 20
+#: In these a row may hold expressions.
+EVALUATED: Final = frozenset({"values"})
 #: URL and headers, as ClickHouse's http_max_uri_size: statements and parameters may stand in the URL.
 MOST_LINE_BYTES: Final = 1 << 20
 #: A client may pause for so long between two pieces of an answer.
@@ -200,13 +203,16 @@ async def _form(request: web.Request) -> tuple[list[tuple[str, str]], dict[str, 
 
 def _externals(tables: Mapping[str, bytes], said: Mapping[str, str]) -> list[External]:
     externals = []
-    for name, rows in tables.items():
-        structure = said.get(f"{name}_structure")
-        if structure is None and (types := said.get(f"{name}_types")):
-            structure = ", ".join(f"_{at} {kind}" for at, kind in enumerate(types.split(","), 1))
+    for table, rows in tables.items():
+        structure = said.get(f"{table}_structure")
+        if structure is None and (types := said.get(f"{table}_types")):
+            structure = columns_of(types)
         if not structure:
-            raise Fault(BAD_ARGUMENTS, f"The table {name} needs {name}_structure or {name}_types")
-        externals.append(External(name, structure, said.get(f"{name}_format", "TabSeparated"), rows))
+            raise Fault(BAD_ARGUMENTS, f"The table {table} needs {table}_structure or {table}_types")
+        rows_format = name("A format", said.get(f"{table}_format", "TabSeparated"))
+        if rows_format.lower() in EVALUATED:
+            raise Fault(BAD_ARGUMENTS, f"External tables come in no format whose rows are evaluated: {rows_format}")
+        externals.append(External(table, structure, rows_format, rows))
     return externals
 
 

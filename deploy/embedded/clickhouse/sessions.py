@@ -7,13 +7,19 @@ with a server.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 
 from deploy.embedded.clickhouse.asking import Asking
 from deploy.embedded.clickhouse.engine import Connection
-from deploy.embedded.clickhouse.faults import SESSION_IS_LOCKED, SESSION_NOT_FOUND, Fault
+from deploy.embedded.clickhouse.faults import READONLY, SESSION_IS_LOCKED, SESSION_NOT_FOUND, Fault
+from deploy.embedded.clickhouse.lexer import Token
+from deploy.embedded.clickhouse.quoting import assignment, identifier
 from deploy.embedded.clickhouse.statement import Statement
+
+_PLAIN_STRING: Final = re.compile(r"'[^'\\]*'")
 
 
 @dataclass
@@ -29,6 +35,34 @@ class Session:
 def says_for_later(statement: Statement) -> bool:
     """Tell whether the statement changes what a session's next request finds, and can be said again."""
     return statement.first_word in {b"SET", b"USE"}
+
+
+def restated(statement: Statement) -> str:
+    """Write a reader's SET or USE again, of its names and values; raises Fault where it is more than those."""
+    tokens = [token for token in statement.tokens if token.text != b";"]
+    if statement.first_word == b"USE" and len(tokens) == 2 and tokens[1].name:  # noqa: PLR2004 - USE and a name
+        return f"USE {identifier(tokens[1].name.decode())}"
+    if statement.first_word == b"SET":
+        rest, settings = tokens[1:], dict[str, str]()
+        while len(rest) >= 3 and rest[0].kind == "word" and rest[1].text == b"=":  # noqa: PLR2004 - name, =, value
+            if rest[0].name.startswith(b"param_"):
+                break
+            settings[rest[0].text.decode()] = _value(rest[2])
+            if len(rest) == 3:  # noqa: PLR2004 - as above
+                return assignment(settings)
+            if rest[3].text != b",":
+                break
+            rest = rest[4:]
+    raise Fault(READONLY, "A reader's SET names settings and plain values, its USE a database")
+
+
+def _value(token: Token) -> str:
+    text = token.text.decode(errors="replace")
+    if token.kind == "string" and _PLAIN_STRING.fullmatch(text):
+        return text[1:-1]
+    if token.kind in {"word", "number"} and "," not in text:
+        return text
+    raise Fault(READONLY, "A reader's SET names settings and plain values, its USE a database")
 
 
 def makes_temporary(statement: Statement) -> bool:

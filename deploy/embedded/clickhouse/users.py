@@ -1,7 +1,8 @@
 """The users of the embedded ClickHouse, as far as an engine with one user can tell them apart.
 
-Whoever can reach the port can use it: passwords are accepted and not looked at, so it listens on 127.0.0.1. What is
-enforced is what protects from mistakes: the reader cannot write, nor run without end.
+Whoever can reach the port can use it: passwords are accepted and not looked at, so it listens on 127.0.0.1. What a
+reader asks runs under the engine's role and profile of that name (users.xml): it reads one database and nothing else,
+whatever its statement says, and neither writes nor runs without end.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ class User:
 
     name: str
     read_only: bool = False
+    #: The engine's role and profile under which its statements run; empty: all that the engine's user may.
+    role: str = ""
     bounds: Mapping[str, int] = field(default_factory=dict)
 
     def bounded(self, asked: Mapping[str, str]) -> dict[str, str]:
@@ -44,7 +47,18 @@ _USERS: Final = {
     for user in (
         User("default"),
         User("pulssi_writer"),
-        User("pulssi_reader", read_only=True, bounds={"max_execution_time": 60, "max_memory_usage": 2_000_000_000}),
+        User(
+            "pulssi_reader",
+            read_only=True,
+            role="pulssi_reader",
+            bounds={  # as the constraints in users.xml
+                "max_execution_time": 60,
+                "max_memory_usage": 2_000_000_000,
+                "max_temporary_data_on_disk_size_for_query": 4_000_000_000,
+                "max_result_rows": 10_000_000,
+                "max_result_bytes": 1_000_000_000,
+            },
+        ),
     )
 }
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from deploy.embedded.clickhouse import greeting, refusals
 from deploy.embedded.clickhouse.asking import Asking
 from deploy.embedded.clickhouse.body import Body
-from deploy.embedded.clickhouse.engine import STREAMED, Connection, Counts, Insert, Rows, identifier, quote
+from deploy.embedded.clickhouse.engine import STREAMED, Connection, Counts, Insert, Rows
 from deploy.embedded.clickhouse.faults import (
     QUERY_WAS_CANCELLED,
     READONLY,
@@ -25,7 +25,8 @@ from deploy.embedded.clickhouse.faults import (
     TIMEOUT_EXCEEDED,
     Fault,
 )
-from deploy.embedded.clickhouse.sessions import Session, makes_temporary, says_for_later
+from deploy.embedded.clickhouse.quoting import assignment, identifier, temporary_table
+from deploy.embedded.clickhouse.sessions import Session, makes_temporary, restated, says_for_later
 from deploy.embedded.clickhouse.statement import Statement, read
 from deploy.embedded.clickhouse.users import READ_ONLY
 
@@ -40,6 +41,8 @@ log = logging.getLogger(__name__)
 MOST_QUERY_BYTES = 262_144
 #: How far an INSERT's rows may stand from its beginning.
 MOST_HEAD_BYTES = 1 << 20
+#: A statement is held in memory, whatever max_query_size says.
+MOST_TEXT_BYTES = 16 << 20
 #: Longer texts are read in a thread, so that others are not held up.
 READ_AT_ONCE_BYTES = 1 << 14
 #: What a bounded user's query gets beyond its bound before it is cancelled from outside.
@@ -144,33 +147,56 @@ class Work:
             self._connection.run(said)
 
     def _prepare(self, statement: Statement, externals: Sequence[External]) -> Connection:
-        """Make the connection what the request asks for; the order is the one in which a server would see it."""
-        asking, session = self._asking, self._session
+        """Make the connection what the request asks for, the user's bounds first: nothing after them can lift them."""
+        asking, session, role = self._asking, self._session, self._asking.user.role
         kept = session.connection if session is not None else None
         connection = self._connection = kept or self._desk.engine.connection()
-        settings = {**asking.settings, "log_comment": self.mark}
+        settings = dict(asking.settings)
         read_only = settings.pop("readonly", "0")
-        steps = [] if kept or session is None else list(session.said)
-        steps.append("SET " + ", ".join(f"{name} = {quote(value)}" for name, value in settings.items()))
+        settings.pop("log_comment", None)
+        steps = [assignment({"log_comment": self.mark})]
+        if role:
+            steps += [assignment({"readonly": str(READ_ONLY)}), assignment({"profile": role})]
+        elif asking.read_only and read_only == "0":
+            read_only = str(READ_ONLY)
+        steps += [*(() if kept or session is None else session.said), assignment(settings)]
         if statement.rows_at is not None:
-            steps += [f"SET param_{name} = {quote(value)}" for name, value in asking.parameters.items()]
+            steps.append(assignment({f"param_{name}": value for name, value in asking.parameters.items()}))
         if asking.database:
             steps.append(f"USE {identifier(asking.database)}")
-        connection.run("; ".join(steps))
+        connection.run("; ".join(filter(None, steps)))
         for table in externals:
-            connection.run(f"CREATE TEMPORARY TABLE {identifier(table.name)} ({table.structure})")
+            connection.run(temporary_table(table.name, table.structure))
             insert = connection.insert(f"INSERT INTO {identifier(table.name)}".encode(), table.format)
             insert.append(table.rows)
             insert.finish()
-        if asking.read_only and read_only == "0":
-            read_only = str(READ_ONLY)
-        if kept is None or asking.user.read_only:
+        if role:
+            # Last: a reader makes no tables. From here on its statement can do no more than the role may.
+            connection.run(f"SET ROLE {identifier(role)}")
+        elif kept is None:
             if read_only != "0":
-                connection.run(f"SET readonly = {quote(read_only)}")
-        elif read_only != "0" and not connection.reads_only(statement.text):
+                connection.run(assignment({"readonly": read_only}))
+        elif read_only != "0" and not connection.kind(statement.text).reads:
             # It could not be unset on a connection that stays.
             raise Fault(READONLY, "Cannot execute query in readonly mode")
         return connection
+
+    def _permitted(self, connection: Connection, statement: Statement) -> tuple[bytes, bool]:
+        """Return what may be run, and whether it only reads; the engine's own parser is asked, not only ours.
+
+        Raises Fault where the text holds several statements, or one that a reader may not send.
+        """
+        if self._asking.user.role and says_for_later(statement):
+            return restated(statement).encode(), False
+        kind = connection.kind(statement.text)
+        if kind.statements > 1:
+            raise Fault(SYNTAX_ERROR, "Syntax error (Multi-statements are not allowed)")
+        if self._asking.user.role and not kind.reads:
+            if not kind.statements:
+                # Parsed as a text only: it says where the syntax is wrong.
+                connection.query(b"SELECT formatQuery({text:String})", "Null", {"text": statement.text.decode()})
+            raise Fault(READONLY, f"Cannot execute query in readonly mode: {self._asking.user.name} only reads")
+        return statement.text, kind.reads
 
     async def _read(self, text: bytes, *, whole: bool) -> Statement | None:
         if len(text) < READ_AT_ONCE_BYTES:
@@ -184,7 +210,7 @@ class Work:
         if text and body.expected:
             text += b"\n"
         asked = asking.settings.get("max_query_size", "")
-        most = int(asked) if asked.isdigit() else MOST_QUERY_BYTES
+        most = min(int(asked), MOST_TEXT_BYTES) if asked.isdecimal() else MOST_QUERY_BYTES
         too_long = Fault(SYNTAX_ERROR, f"Max query size exceeded: {most} bytes (can be raised by max_query_size)")
         statement = await self._read(text, whole=not body.expected)
         while statement is None:
@@ -198,6 +224,8 @@ class Work:
         if len(statement.text) > most:
             raise too_long
         refusals.check(statement)
+        if asking.user.role:
+            refusals.check_reader(statement, asking.parameters, asking.database)
         return statement, b"" if statement.rows_at is None else text[statement.rows_at :]
 
     async def run(self, body: Body, externals: Sequence[External] = ()) -> Result:
@@ -216,13 +244,14 @@ class Work:
     def _answer(self, statement: Statement, externals: Sequence[External], output: str) -> Result:
         """Run a statement to its end, or, of a long result, to its second block. In a thread."""
         connection = self._prepare(statement, externals)
-        reads = self._given_up_kills = connection.reads_only(statement.text)
+        text, reads = self._permitted(connection, statement)
+        self._given_up_kills = reads
         if reads and output.lower() in STREAMED and not _has_totals(statement):
-            stream = connection.rows(statement.text, output, self._asking.parameters)
+            stream = connection.rows(text, output, self._asking.parameters)
             if stream is not None:
                 return self._first_blocks(stream, output)
-        answer, counts = connection.query(statement.text, output, self._asking.parameters)
-        self._remember(connection, statement)
+        answer, counts = connection.query(text, output, self._asking.parameters)
+        self._remember(connection, statement, text)
         return Result([answer] if answer else [], more=False, counts=counts, format=output if reads or answer else None)
 
     def _first_blocks(self, stream: Rows, output: str) -> Result:
@@ -236,11 +265,11 @@ class Work:
             blocks.append(block)
         return Result(blocks, more=True, counts=stream.counts, format=output)
 
-    def _remember(self, connection: Connection, statement: Statement) -> None:
+    def _remember(self, connection: Connection, statement: Statement, text: bytes) -> None:
         if self._session is None:
             return
         if says_for_later(statement):
-            self._session.said.append(statement.text.decode().rstrip().rstrip(";"))
+            self._session.said.append(text.decode().rstrip().rstrip(";"))
         elif makes_temporary(statement):
             self._session.connection = connection
 
@@ -264,6 +293,8 @@ class Work:
         return Result([], more=False, counts=counts, format=None)
 
     def _begin_insert(self, statement: Statement, externals: Sequence[External], rows: bytes) -> Insert:
+        if self._asking.read_only:
+            raise Fault(READONLY, f"Cannot execute query in readonly mode: {self._asking.user.name} only reads")
         connection = self._prepare(statement, externals)
         insert = self._open = connection.insert(statement.text, statement.format or "Values")
         if rows:

@@ -66,6 +66,13 @@ def _file(value: str) -> str:
     return value
 
 
+def _repository(value: str) -> str:
+    parts = urlsplit(value)
+    if value != "central" and not (parts.scheme in {"http", "https", "file"} and (parts.hostname or parts.path)):
+        raise ValueError("must be `central`, or the address of a Maven repository (http, https or file)")
+    return value
+
+
 def _brokers(value: str) -> str:
     brokers = [broker.strip() for broker in value.split(",")]
     for broker in brokers:
@@ -92,6 +99,13 @@ class Settings(BaseModel):
     kafka_kind: Literal["apache", "embedded"] = Field(
         default="apache",
         description="`embedded`: the broker of `pulssi up`, which has no transactions and is used by one worker only.",
+    )
+    kafka_repository: Annotated[str, AfterValidator(_repository)] = Field(
+        default="central",
+        description="Where the embedded broker's jars are downloaded from, once: the address of a Maven repository,"
+        " such as a mirror (user and password may stand before the host); `central`: Maven Central.",
+        # It may hold a password.
+        repr=False,
     )
     clickhouse_url: Annotated[str, AfterValidator(_http_url)] = Field(
         default="http://127.0.0.1:8123",

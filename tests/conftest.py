@@ -1,5 +1,7 @@
 """What all tests share: the servers they run against."""
 
+import os
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -13,6 +15,9 @@ pytest_plugins = [
     "tests.fixtures.stack",
     "tests.fixtures.tls",
 ]
+
+# Tests give programs a home of their own; what was downloaded once is the user's all the same.
+os.environ.setdefault("XDG_CACHE_HOME", str(Path.home() / ".cache"))
 
 # How long an example takes says something of the machine, not of the code.
 settings.register_profile("pulssi", deadline=None)

@@ -9,13 +9,13 @@ import importlib
 import logging
 import os
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
 
-from deploy.cli.common import UNREACHABLE, ends_with, fail, settings_or_exit
+from deploy.cli.common import ends_with, settings_or_exit
+from deploy.cli.downloads import downloading
 from deploy.cli.rules import config_option, configured_or_exit
 from deploy.embedded.state import folder_for
 from schemas.settings import Settings
@@ -76,26 +76,14 @@ def _started(module: str, settings: Settings) -> None:
 
 
 @click.command()
-@folder_option
 @config_option
 @stdin_option
-def worker(data: Path | None) -> None:
+def worker() -> None:
     """Run a stream worker: reads events, folds contacts, writes the journals.
-
-    On the embedded broker (PULSSI_KAFKA_KIND=embedded) there is one worker a data folder.
 
     Example: PULSSI_KAFKA_BROKERS=kafka:9092 pulssi worker
     """
-    settings = configured_or_exit()
-    with ExitStack() as held:
-        if settings.kafka_kind == "embedded":
-            from deploy.embedded.lock import FolderInUseError, hold  # noqa: PLC0415 - not with a real Kafka
-
-            try:
-                held.enter_context(hold(folder_for(data, os.environ), "worker"))
-            except FolderInUseError as error:
-                fail(f"{error}; the embedded broker takes one worker", UNREACHABLE)
-        _started("streams.worker", settings)
+    _started("streams.worker", configured_or_exit())
 
 
 @click.command()
@@ -126,14 +114,18 @@ def wallboard() -> None:
 @_port_option(9092)
 @stdin_option
 def broker(data: Path | None, host: str, port: int) -> None:
-    """Run the embedded broker: Kafka's protocol in memory, for one machine; it forgets all when it ends.
+    """Run the embedded broker: one node of Apache Kafka, its records in the data folder.
 
-    Example: pulssi broker --port 9092
+    Its jars are downloaded the first time, into XDG_CACHE_HOME/pulssi.
+
+    Example: pulssi broker --data ./.pulssi --port 9092
     """
     settings = settings_or_exit()
     _log(settings.log_level)
     logging.getLogger("kafka").setLevel(logging.CRITICAL)  # its readiness probe fails by design at first
-    ends_with(_main_of("deploy.embedded.broker"), folder_for(data, os.environ), host, port)
+    place = (folder_for(data, os.environ), host, port)
+    with downloading() as progress:
+        ends_with(_main_of("deploy.embedded.broker"), *place, settings.kafka_repository, progress)
 
 
 @click.command()

@@ -21,9 +21,11 @@ from deploy.cli.common import (
     json_option,
     quiet_clients,
 )
+from deploy.cli.downloads import downloading
 from deploy.cli.rules import config_option, configured_or_exit
 from deploy.embedded import state
 from deploy.embedded.state import PartState, StackState, folder_for
+from schemas.settings import Settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -63,6 +65,8 @@ def up(data: Path | None, port_base: int | None, *, detach: bool, in_background:
     quiet_clients()
     settings = configured_or_exit()  # rules too: else each part would say so by itself, one after the other
     folder = _usable(folder_for(data, os.environ))
+    if not in_background:
+        _downloaded(settings)
     if not detach:
         voice = Files(folder / background.LOGS) if in_background else Terminal()
         raise SystemExit(stack.run(folder, settings, voice, port_base))
@@ -74,6 +78,21 @@ def up(data: Path | None, port_base: int | None, *, detach: bool, in_background:
     except background.NotStartedError as error:
         fail(f"not started (logs: {folder / background.LOGS}):\n{error}", error.code)
     _print(now)
+
+
+def _downloaded(settings: Settings) -> None:
+    """Have what the embedded broker needs, with a bar where it is downloaded; ends with 3 where it cannot be."""
+    if "kafka_brokers" in settings.model_fields_set:
+        return
+    from deploy.embedded.kafka.jars import JarsError  # noqa: PLC0415 - not for `--help`
+    from deploy.embedded.kafka.java import JavaMissingError  # noqa: PLC0415 - as above
+    from deploy.embedded.kafka.node import prepare  # noqa: PLC0415 - as above
+
+    try:
+        with downloading() as progress:
+            prepare(settings.kafka_repository, progress)
+    except (JarsError, JavaMissingError) as error:
+        fail(str(error), UNREACHABLE)
 
 
 def _usable(folder: Path) -> Path:
@@ -111,6 +130,7 @@ def demo(rate: float, seed: int, data: Path | None, port_base: int | None) -> No
 
     quiet_clients()
     settings = configured_or_exit()
+    _downloaded(settings)
     shown = Demonstration(rate, seed)
     show = stack.Show(shown.parts, shown.announce)
     if data is not None:

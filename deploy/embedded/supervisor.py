@@ -220,40 +220,6 @@ class Supervisor:
         """Return never: raises PartDiedError on a death, StopRequested when the end was asked for."""
         await self._first(asyncio.create_task(asyncio.Event().wait()))
 
-    async def end_last(self, keep: int) -> None:
-        """End what was started after the first `keep` parts; from now on a death is no fault."""
-        self._ending = True
-        for running in reversed(self._running[keep:]):
-            await self._end(running)
-
-    async def step(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> int | None:
-        """Run a command to its end, unless somebody is in a hurry; returns its exit code, None where it was cut off."""
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=PIPE,
-            stderr=STDOUT,
-            env={**os.environ, **environment},
-            start_new_session=True,
-            preexec_fn=end_with_parent,
-        )
-        assert process.stdout is not None  # noqa: S101 - it was asked for as a pipe
-        hurry = asyncio.create_task(self._hurry.wait())
-        said = asyncio.create_task(self._repeat(name, process.stdout))
-        await asyncio.wait({hurry, said}, return_when=asyncio.FIRST_COMPLETED)
-        hurry.cancel()
-        if not said.done():
-            said.cancel()
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
-            return None
-        return await process.wait()
-
-    async def _repeat(self, name: str, stream: asyncio.StreamReader) -> None:
-        async for line in _lines(stream):
-            self._on_line(name, line)
-
     async def end_all(self) -> None:
         """End every part in reverse order, and whatever a part left in its process group."""
         self._ending = True

@@ -12,26 +12,24 @@ import orjson
 from confluent_kafka import Producer
 
 from schemas.settings import Settings
-from tests.kafka import jars
 from tests.kafka.apache import ApacheKafka
-from tests.kafka.embedded import EmbeddedKafka
 from tests.kafka.server import KafkaServer
 from tests.streams.flow import topic_and_key
 
-KINDS: Final = ("embedded", "apache")
+KINDS: Final = ("apache",)
 _PRODUCED_WITHIN_S: Final = 60
 
 
 def default_kind() -> str:
     """Name the broker to measure with where none is asked for."""
-    return "embedded" if jars.missing() else "apache"
+    return "apache"
 
 
 @contextlib.contextmanager
 def broker(kind: str) -> Iterator[KafkaServer]:
     """Run a new one."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        server: KafkaServer = EmbeddedKafka() if kind == "embedded" else ApacheKafka(Path(folder) / "kafka")
+        server = ApacheKafka(Path(folder) / kind)
         server.start()
         try:
             yield server

@@ -22,8 +22,6 @@ import click
 import orjson
 from aiokafka import AIOKafkaProducer
 
-from deploy.embedded import broker
-from deploy.embedded.ports import any_free
 from schemas.policies import Rules
 from schemas.settings import Settings, load
 from schemas.topics import journal_of
@@ -35,6 +33,7 @@ from streams.sources.producing import partition_of
 from streams.topics import migrate_topics
 from tests.bench.events import write_chats
 from tests.fixtures.clickhouse import ClickHouseServer
+from tests.kafka.apache import ApacheKafka
 
 SOURCE: Final = "contacts.chat"
 PARTITIONS: Final = 4
@@ -92,18 +91,17 @@ def _split(events: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
 @contextlib.contextmanager
 def _servers() -> Iterator[dict[str, str]]:
     with tempfile.TemporaryDirectory() as folder, ClickHouseServer.start(Path(folder) / "data") as clickhouse:
-        port = any_free("127.0.0.1")
-        process = broker.start("127.0.0.1", port)
+        kafka = ApacheKafka(Path(folder) / "kafka")
+        kafka.start()
         try:
             yield {
-                "PULSSI_KAFKA_BROKERS": f"127.0.0.1:{port}",
-                "PULSSI_KAFKA_KIND": "embedded",
+                **kafka.settings_env(),
                 "PULSSI_PARTITIONS": str(PARTITIONS),
                 "PULSSI_CLICKHOUSE_URL": clickhouse.url,
                 "PULSSI_SINK_PORT": "0",
             }
         finally:
-            broker.stop(process)
+            kafka.stop()
 
 
 @contextlib.contextmanager

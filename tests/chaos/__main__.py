@@ -1,6 +1,6 @@
 """`make chaos`: everything goes wrong, for as long as it takes, and every number is what it should be.
 
-Options: --seed N, --events N, --kafka embedded|apache (both without it), --short, --keep FOLDER. Exits with 1 where
+Options: --seed N, --events N, --short, --keep FOLDER. Exits with 1 where
 anything differs.
 """
 
@@ -17,10 +17,7 @@ from rich.table import Table
 
 from tests.chaos.courses import long, short
 from tests.chaos.run import Outcome, chaos
-from tests.kafka import jars
-from tests.kafka.apache import ApacheKafka
-from tests.kafka.embedded import EmbeddedKafka
-from tests.kafka.server import KafkaServer
+from tests.kafka.apache import ApacheKafka, missing
 
 EVENTS: Final = 200_000
 SHORT_EVENTS: Final = 20_000
@@ -31,8 +28,8 @@ def _say(line: str) -> None:
     _CONSOLE.print(line, highlight=False, markup=False)
 
 
-def _show(kind: str, seed: int, outcome: Outcome) -> None:
-    table = Table("what", "how often", title=f"{kind}, seed {seed}")
+def _show(seed: int, outcome: Outcome) -> None:
+    table = Table("what", "how often", title=f"seed {seed}")
     for name, times in [*sorted(outcome.done.items()), *outcome.counted.items()]:
         table.add_row(name, f"{times:,}")
     table.add_row("differences", f"{len(outcome.faults):,}")
@@ -41,17 +38,17 @@ def _show(kind: str, seed: int, outcome: Outcome) -> None:
         _say(fault)
 
 
-def _run(kind: str, arguments: argparse.Namespace, seed: int, folder: Path) -> bool:
+def _run(arguments: argparse.Namespace, seed: int, folder: Path) -> bool:
     make = short if arguments.short else long
-    course = make(kind, arguments.events or (SHORT_EVENTS if arguments.short else EVENTS), seed)
-    server: KafkaServer = EmbeddedKafka() if kind == "embedded" else ApacheKafka(folder / "kafka")
-    _say(f"{kind}: {course.events:,} events, seed {seed}, logs in {folder}")
+    course = make("apache", arguments.events or (SHORT_EVENTS if arguments.short else EVENTS), seed)
+    server = ApacheKafka(folder / "kafka")
+    _say(f"{course.events:,} events, seed {seed}, logs in {folder}")
     server.start()
     try:
         outcome = chaos(server, course, folder / "pulssi", _say)
     finally:
         server.stop()
-    _show(kind, seed, outcome)
+    _show(seed, outcome)
     return not outcome.faults
 
 
@@ -60,22 +57,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
     parser.add_argument("--seed", type=int)
     parser.add_argument("--events", type=int)
-    parser.add_argument("--kafka", choices=("embedded", "apache"))
     parser.add_argument("--short", action="store_true")
     parser.add_argument("--keep", type=Path, help="a folder that logs and data stay in")
     arguments = parser.parse_args()
     seed = random.SystemRandom().randrange(10_000) if arguments.seed is None else arguments.seed
-    kinds = [arguments.kafka] if arguments.kafka else ["apache", "embedded"]
-    if "apache" in kinds and (missing := jars.missing()):
-        _say(f"without Apache Kafka: {missing}")
-        kinds.remove("apache")
-    good = True
-    for kind in kinds:
-        with tempfile.TemporaryDirectory(prefix="pulssi-chaos-") as folder:
-            where = arguments.keep / kind if arguments.keep else Path(folder)
-            where.mkdir(parents=True, exist_ok=True)
-            good = _run(kind, arguments, seed, where) and good
-    return 0 if good and kinds else 1
+    if reason := missing():
+        _say(reason)
+        return 1
+    with tempfile.TemporaryDirectory(prefix="pulssi-chaos-") as folder:
+        where = arguments.keep or Path(folder)
+        where.mkdir(parents=True, exist_ok=True)
+        return 0 if _run(arguments, seed, where) else 1
 
 
 if __name__ == "__main__":

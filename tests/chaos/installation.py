@@ -86,7 +86,7 @@ class Installation:
         port = any_free("127.0.0.1", but={self._clickhouse_port, *self._ports})
         self._ports.append(port)
         environment = {**self.environment, "PULSSI_WORKER_PORT": str(port)}
-        words = ["worker", "--data", str(self.folder / "data")]
+        words = ["worker"]
         return Part(f"worker {number}", words, environment, self.folder / f"worker-{number}.log")
 
     @property

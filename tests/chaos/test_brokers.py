@@ -14,7 +14,7 @@ from tests.chaos.feed import Feed
 from tests.chaos.installation import Installation
 from tests.chaos.records import MINUTE_MS, arriving, simulated
 from tests.chaos.verdict import dead_letter_faults, differences
-from tests.kafka.cluster import NODES, ApacheCluster, Node
+from tests.kafka.cluster import NODES, ApacheCluster, ClusterNode
 from tests.oracle.centre import Centre
 
 EVENTS: Final = 5_000
@@ -36,9 +36,9 @@ def test_a_broker_killed_and_another_stopped(kafka_cluster: ApacheCluster, tmp_p
     """The leader of a journal is killed, comes back, and another one is stopped: no number differs from the batch."""
     events = simulated(EVENTS, rate=4.0, seed=SEED)
     records = arriving(events, SEED, late_ms=40 * MINUTE_MS)
-    ended: list[Node] = []
+    ended: list[ClusterNode] = []
 
-    def end(how: Callable[[Node], None]) -> None:
+    def end(how: Callable[[ClusterNode], None]) -> None:
         leader = kafka_cluster.leader(JOURNAL, 0)
         assert leader not in ended
         how(leader)
@@ -58,13 +58,13 @@ def test_a_broker_killed_and_another_stopped(kafka_cluster: ApacheCluster, tmp_p
         try:
             flow(0.2)
             feed.allow(int(0.5 * len(records)))
-            end(Node.kill)
+            end(ClusterNode.kill)
             flow(0.5)
             ended[0].start()
             kafka_cluster.await_in_sync()
             flow(0.7)
             feed.allow(len(records))
-            end(Node.stop)
+            end(ClusterNode.stop)
             flow(1.0)
             feed.flush()
             here.pulssi("drain", "--timeout", "120", within_s=150)

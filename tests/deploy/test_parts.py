@@ -21,7 +21,7 @@ def test_everything_is_started_where_nothing_is_named(tmp_path: Path) -> None:
     """Servers first, then the migration, then what needs both."""
     wiring = wire(load({}), tmp_path, 42000, lambda _: None)
     assert _names(wiring) == [["broker", "clickhouse"], ["migrate"], ["worker", "sink", "wallboard"]]
-    assert wiring.environment["PULSSI_KAFKA_KIND"] == "embedded"
+    assert wiring.environment["PULSSI_KAFKA_BROKERS"] == "127.0.0.1:42000"
 
 
 def test_named_servers_are_used_and_not_started(tmp_path: Path) -> None:

@@ -86,7 +86,6 @@ def test_it_starts_in_order_and_ends_in_reverse(start: Start, folder: Path) -> N
     assert running is not None
     assert [part.name for part in running.parts] == ["broker", "worker", "sink", "wallboard"]
     assert {part.state for part in running.parts} == {"ready"}
-    assert running.environment["PULSSI_KAFKA_KIND"] == "embedded"
     everything = descendants(program.process.pid)
     program.signal(signal.SIGTERM)
     assert program.await_end() == 0

@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from playwright.async_api import Browser, Locator, Page, async_playwright, expect
 
+from deploy.embedded.ports import any_free
 from schemas.agents import Stretch, encode_agent
 from schemas.journal import AGENT
 from schemas.settings import Settings, load
@@ -22,7 +23,7 @@ from schemas.topics import AGENTS
 from streams.topics import migrate_topics
 from tests.dashboards.scene import QUEUES, day_so_far
 from tests.dashboards.wallboard_process import Wallboard, minute_now, now_ms, running, write
-from tests.kafka.embedded import EmbeddedKafka
+from tests.kafka.server import KafkaServer
 from tests.streams.live.steps import Journal, contact, contact_key, due, pane_of, pane_record, summary, tag_record
 
 CHROMIUM: Final = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
@@ -42,20 +43,11 @@ expect.set_options(timeout=WITHIN_MS)
 
 
 @pytest.fixture
-def kafka() -> Iterator[EmbeddedKafka]:
-    """Return a broker of this test's own."""
-    kafka = EmbeddedKafka()
-    kafka.start()
-    yield kafka
-    kafka.stop()
-
-
-@pytest.fixture
-def settings(kafka: EmbeddedKafka) -> Settings:
+def settings(fresh_kafka: KafkaServer) -> Settings:
     """Return the settings of a centre in Helsinki, whose topics are there."""
     settings = load(
         {
-            **kafka.settings_env(),
+            **fresh_kafka.settings_env(),
             "PULSSI_PARTITIONS": "2",
             "PULSSI_WALLBOARD_PORT": "0",
             "PULSSI_TIME_ZONE": "Europe/Helsinki",
@@ -196,14 +188,14 @@ async def test_an_empty_centre_says_what_to_do(settings: Settings, browser: Brow
         await expect(page.locator("#board")).to_be_visible()
 
 
-async def test_it_is_honest_without_its_broker(settings: Settings, kafka: EmbeddedKafka, browser: Browser) -> None:
+async def test_it_is_honest_without_its_broker(settings: Settings, fresh_kafka: KafkaServer, browser: Browser) -> None:
     """The broker ends: the page greys out, says why and how old the numbers are; it comes back: so does the page."""
     await write(settings, [Journal(CHAT, 0).step(pane_record(minute_now(), "billing", "offered", pane_of([0])))])
     async with running(settings) as wallboard:
         watched = await _open(browser, wallboard)
         page = watched.page
         await expect(page.locator("body")).to_have_attribute("data-state", "live")
-        kafka.kill()
+        fresh_kafka.kill()
         await expect(page.locator("body")).to_have_attribute("data-state", "stale")
         await expect(page.locator("#notice")).to_have_text(
             re.compile(r"the Kafka broker does not answer · numbers are 0:\d\d old")
@@ -211,7 +203,7 @@ async def test_it_is_honest_without_its_broker(settings: Settings, kafka: Embedd
         await expect(page.locator("#spoken")).to_contain_text("does not answer")
         assert "grayscale" in await page.locator("main").evaluate("main => getComputedStyle(main).filter")
         await expect(watched.row("chat", "billing")).to_be_visible()
-        kafka.start()
+        fresh_kafka.start()
         assert migrate_topics(settings, wait_s=10).ok
         await expect(page.locator("body")).to_have_attribute("data-state", "live", timeout=60_000)
         await expect(page.locator("#notice")).to_be_hidden()
@@ -234,7 +226,7 @@ async def test_it_is_honest_without_its_server(settings: Settings, browser: Brow
 
 async def test_before_the_broker_it_says_what_it_waits_for(browser: Browser) -> None:
     """The page is there before the broker, greyed, and names what is missing."""
-    settings = load({**EmbeddedKafka().settings_env(), "PULSSI_WALLBOARD_PORT": "0"})
+    settings = load({"PULSSI_KAFKA_BROKERS": f"127.0.0.1:{any_free('127.0.0.1')}", "PULSSI_WALLBOARD_PORT": "0"})
     async with running(settings) as wallboard:
         page = (await _open(browser, wallboard)).page
         await expect(page.locator("body")).to_have_attribute("data-state", "waiting")

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from kafka.errors import KafkaError
 
+from deploy.embedded.kafka.node import Node
 from streams.brokers import BrokerUnreachableError, admin_client
-from tests.kafka.apache import HOST, ApacheKafka
+from tests.kafka.apache import ApacheKafka
 from tests.kafka.server import Kind, delete_topics, environment, new_application
 
 NODES: Final = 3
@@ -31,11 +33,8 @@ REPLICATED: Final = {
 }
 
 
-class Node(ApacheKafka):
+class ClusterNode(ApacheKafka):
     """One of the nodes; it answers only where another one runs."""
-
-    #: Little room, and code that is compiled quickly rather than well: three start within the time of a test.
-    java_options = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
     def __init__(self, folder: Path, number: int, but: set[int]) -> None:
         super().__init__(folder, but)
@@ -48,13 +47,11 @@ class Node(ApacheKafka):
         return {self._port, self._controller}
 
     @property
-    def voter(self) -> str:
-        """How the others find it as a controller."""
-        return f"{self.number}@{HOST}:{self._controller}"
-
-    def _own(self) -> dict[str, str]:
-        own = {"node.id": str(self.number), "controller.quorum.voters": self.voters}
-        return {**super()._own(), **REPLICATED, **own}
+    def node(self) -> Node:
+        """The node among the others."""
+        own = super().node
+        settings = {**own.settings, **REPLICATED}
+        return replace(own, number=self.number, voters=self.voters, settings=settings)
 
 
 class ApacheCluster:
@@ -64,13 +61,13 @@ class ApacheCluster:
 
     def __init__(self, folder: Path) -> None:
         self.application = new_application()
-        self.nodes: dict[int, Node] = {}
+        self.nodes: dict[int, ClusterNode] = {}
         taken: set[int] = set()
         for number in range(1, NODES + 1):
-            self.nodes[number] = Node(folder / f"node-{number}", number, taken)
+            self.nodes[number] = ClusterNode(folder / f"node-{number}", number, taken)
             taken |= self.nodes[number].ports
         for node in self.nodes.values():
-            node.voters = ",".join(each.voter for each in self.nodes.values())
+            node.voters = ",".join(each.node.voter for each in self.nodes.values())
 
     @property
     def bootstrap(self) -> str:
@@ -85,7 +82,7 @@ class ApacheCluster:
     def start(self) -> None:
         """Start what does not run, and return when all answer."""
         with ThreadPoolExecutor(NODES) as threads:
-            list(threads.map(Node.launch, self.nodes.values()))
+            list(threads.map(ClusterNode.launch, self.nodes.values()))
         for node in self.nodes.values():
             node.await_answer()
 
@@ -115,7 +112,7 @@ class ApacheCluster:
             (told,) = admin.describe_topics([topic])
         return sorted(told["partitions"], key=lambda each: int(each["partition_index"]))
 
-    def leader(self, topic: str, partition: int) -> Node:
+    def leader(self, topic: str, partition: int) -> ClusterNode:
         """Give the node that leads a partition."""
         return self.nodes[self.partitions(topic)[partition]["leader_id"]]
 

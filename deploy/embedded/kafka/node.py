@@ -1,0 +1,207 @@
+"""One node of Apache Kafka (KRaft, broker and controller in one process) on a folder: formatted once, then run.
+
+The one place that knows how Kafka is run; the embedded stack and the tests both use it. What a node has acknowledged
+outlives SIGKILL: it is in the system's page cache then, and on the disk within a second.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from deploy.embedded.kafka import jars, java
+from deploy.embedded.kafka.jars import Progress
+from deploy.embedded.kafka.java import Java
+from deploy.embedded.lifeline import die_with_parent
+
+FORMATTED_WITHIN_S: Final = 120.0
+#: Any id in Kafka's spelling would do; one that is always the same lets a folder be moved.
+CLUSTER: Final = "cHVsc3NpLWVtYmVkZGVkMQ"
+#: Nothing else of the environment reaches the JVM.
+_PASSED_ON: Final = ("HOME", "LANG", "PATH", "TMPDIR", "TZ")
+#: What every node has; the reasons stand with the values.
+SETTINGS: Final[Mapping[str, str]] = {
+    "process.roles": "broker,controller",
+    "controller.listener.names": "CONTROLLER",
+    "inter.broker.listener.name": "PLAINTEXT",
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    # Topics are made by `pulssi migrate`; one made by a reader that came first would have one partition.
+    "auto.create.topics.enable": "false",
+    # Kafka's own topics: one copy, and few partitions, for each costs a folder and two mapped files.
+    "offsets.topic.replication.factor": "1",
+    "offsets.topic.num.partitions": "4",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "transaction.state.log.num.partitions": "4",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    "share.coordinator.state.topic.num.partitions": "1",
+    # A worker, a sink or a live view that starts is served at once.
+    "group.initial.rebalance.delay.ms": "0",
+    # After SIGKILL the old registration must time out before the node serves again.
+    "broker.session.timeout.ms": "3000",
+    "broker.heartbeat.interval.ms": "500",
+    # A transaction whose owner died is ended soon after its own time is up.
+    "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
+    # Written to the disk within a second: what a real power cut can take. SIGKILL takes nothing.
+    "log.flush.interval.ms": "1000",
+    "log.flush.scheduler.interval.ms": "1000",
+    # Small segments: only closed ones are compacted, and after SIGKILL the open one is read again.
+    "log.segment.bytes": str(64 * 1024 * 1024),
+    "num.recovery.threads.per.data.dir": "2",
+    # Room: the cleaner's map alone would take half of the heap, and threads for hundreds of clients the rest.
+    "log.cleaner.dedupe.buffer.size": str(16 * 1024 * 1024),
+    "num.network.threads": "2",
+    "num.io.threads": "4",
+    "background.threads": "4",
+}
+
+_MEANS_LITTLE: Final = re.compile(r"^\s*(?:at |\.\.\. \d+ more|WARNING: |$)")
+_IS_A_FAULT: Final = re.compile(r"\b(?:ERROR|FATAL|Caused by:|\w*(?:Exception|Error)\b)")
+
+
+class KafkaFailedError(RuntimeError):
+    """Kafka did not start or ended by itself; the message is one line with its log and what stands there."""
+
+
+@dataclass(frozen=True)
+class Kafka:
+    """A JVM and the jars: what runs any node."""
+
+    java: Java
+    jars: Sequence[Path]
+
+    def command(self, main: str, *arguments: str, log_file: Path, options: Sequence[str] = ()) -> list[str]:
+        """Return the command line of one of Kafka's programs, which logs to the file."""
+        log4j = Path(__file__).with_name("log4j2.xml")
+        own = (f"-Dlog4j2.configurationFile={log4j}", f"-Dpulssi.log={log_file}")
+        path = ":".join(map(str, self.jars))
+        return [str(self.java.program), *self.java.options, *options, *own, "-cp", path, main, *arguments]
+
+
+def prepare(repository: str, progress: Progress | None = None) -> Kafka:
+    """Find the JVM and the jars, downloading these the first time; raises JavaMissingError or JarsError."""
+    return Kafka(java.find(), jars.ensure(repository, progress))
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node's folder, its addresses, and what it has beyond or instead of `SETTINGS`.
+
+    `log` is the file that its log goes to; `voters` are the controllers of a cluster, this one alone by default.
+    """
+
+    kafka: Kafka
+    folder: Path
+    log: Path
+    host: str
+    port: int
+    controller_port: int
+    number: int = 1
+    voters: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def advertised(self) -> str:
+        """host:port that clients are sent to: of every interface, the loopback one."""
+        host = "127.0.0.1" if self.host in {"0.0.0.0", "::"} else self.host  # noqa: S104 - compared, not bound
+        return f"{host}:{self.port}"
+
+    @property
+    def voter(self) -> str:
+        """How other nodes find this one as a controller."""
+        return f"{self.number}@127.0.0.1:{self.controller_port}"
+
+    def _properties(self, data: Path) -> Path:
+        """Write the node's settings with its data in `data`; returns the file."""
+        own = {
+            "node.id": str(self.number),
+            "listeners": f"PLAINTEXT://{self.host}:{self.port},CONTROLLER://127.0.0.1:{self.controller_port}",
+            "advertised.listeners": f"PLAINTEXT://{self.advertised}",
+            "controller.quorum.voters": self.voters or self.voter,
+            "log.dirs": str(data),
+        }
+        path = self.folder / "server.properties"
+        lines = (f"{name}={value}\n" for name, value in {**SETTINGS, **own, **self.settings}.items())
+        path.write_text("".join(lines), encoding="utf-8")
+        return path
+
+    def _format(self, data: Path) -> None:
+        """Format the folder in a place of its own, so that it is formatted as a whole or not at all."""
+        fresh = data.with_suffix(".new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        arguments = ("format", "--cluster-id", CLUSTER, "--config", str(self._properties(fresh)))
+        done = subprocess.run(  # noqa: S603 - our own command
+            self.kafka.command("kafka.tools.StorageTool", *arguments, log_file=self.log),
+            check=False,
+            capture_output=True,
+            text=True,
+            env=_environment(),
+            timeout=FORMATTED_WITHIN_S,
+            preexec_fn=die_with_parent,
+        )
+        if done.returncode:
+            said = last_meaningful(done.stderr) or f"code {done.returncode}"
+            raise KafkaFailedError(f"{data}: Kafka's folder cannot be formatted: {said}")
+        fresh.rename(data)
+
+    def start(self, keep_open: tuple[int, ...] = (), *, own_session: bool = False) -> subprocess.Popen[bytes]:
+        """Start the node as a child that dies with the calling thread, formatting its folder the first time.
+
+        Returns at once; it keeps the descriptors in `keep_open` for as long as it lives. `own_session` keeps Ctrl-C
+        from it. Raises KafkaFailedError.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        data = self.folder / "data"
+        if not data.is_dir():
+            self._format(data)
+        command = self.kafka.command("kafka.Kafka", str(self._properties(data)), log_file=self.log)
+        with self._words.open("wb") as words:
+            return subprocess.Popen(  # noqa: S603 - our own command
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=words,
+                stderr=subprocess.STDOUT,
+                env=_environment(),
+                pass_fds=keep_open,
+                start_new_session=own_session,
+                preexec_fn=die_with_parent,  # noqa: PLW1509 - one call of the C library, loaded before the fork
+            )
+
+    @property
+    def _words(self) -> Path:
+        """The file of what the JVM itself writes, such as why it could not start."""
+        return self.log.with_name(f"{self.log.stem}-jvm.log")
+
+    def said(self) -> str:
+        """Name the log, with its last line that means something: why the node ended, where it says so."""
+        for path in (self._words, self.log):
+            if line := last_meaningful(_end_of(path)):
+                return f"{path}: {line}"
+        return f"{self.log} does not say why"
+
+
+def _environment() -> dict[str, str]:
+    return {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+
+
+def _end_of(path: Path, size: int = 16 * 1024) -> str:
+    try:
+        with path.open("rb") as file:
+            file.seek(max(path.stat().st_size - size, 0))
+            return file.read().decode(errors="replace")
+    except FileNotFoundError:
+        return ""
+
+
+def last_meaningful(text: str) -> str:
+    """Return the last line that tells of a fault, else the last one that says anything; no frames of a stack trace."""
+    lines = [line.strip() for line in text.splitlines() if not _MEANS_LITTLE.match(line)]
+    return next((line for line in reversed(lines) if _IS_A_FAULT.search(line)), lines[-1] if lines else "")

@@ -1,0 +1,214 @@
+"""Kafka's jars: downloaded once, whole and as locked, or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from deploy.embedded.kafka import jars
+from deploy.embedded.kafka.jars import JarsError, Progress, ensure, locked
+from deploy.embedded.kafka.relock import relocked
+from schemas.settings import SettingsError, load
+
+NAMES: Final = ("kafka-clients", "one", "two", "three")
+CONTENTS: Final = {f"{name}-4.0.0.jar": os.urandom(100_000) for name in NAMES}
+
+
+class Repository(ThreadingHTTPServer):
+    """A Maven repository on this machine; `spoilt` says what becomes of a file, and `asked` counts requests."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Files)
+        self.spoilt: dict[str, str] = {}
+        self.asked: Counter[str] = Counter()
+        self.authorised: set[str | None] = set()
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"http://127.0.0.1:{self.server_port}/maven"
+
+
+class _Files(BaseHTTPRequestHandler):
+    server: Repository
+
+    def do_GET(self) -> None:
+        """Answer with a file, or with what became of it."""
+        name = self.path.rpartition("/")[2]
+        self.server.asked[name] += 1
+        self.server.authorised.add(self.headers["Authorization"])
+        fate = self.server.spoilt.get(name, "")
+        if fate == "once":
+            del self.server.spoilt[name]
+        if fate in {"missing", "once"}:
+            self.send_error(404 if fate == "missing" else 503)
+            return
+        content = CONTENTS[name]
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(
+            content[: len(content) // 2] if fate == "short" else content[::-1] if fate == "other" else content
+        )
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def repository() -> Iterator[Repository]:
+    """Serve the files."""
+    with Repository() as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Lock the files, with an empty cache."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    path = tmp_path / "jars.lock"
+    lines = [
+        f"{hashlib.sha256(content).hexdigest()} {len(content)} org.test:{name.removesuffix('-4.0.0.jar')}:4.0.0"
+        for name, content in CONTENTS.items()
+    ]
+    path.write_text("\n".join(["# a comment", *lines]) + "\n", encoding="utf-8")
+    return path
+
+
+def _in_cache(lock: Path) -> list[str]:
+    return sorted(path.name for path in (lock.parent / "cache" / "pulssi" / "kafka" / "4.0.0").glob("*"))
+
+
+def test_what_was_downloaded_once_is_there(repository: Repository, lock: Path) -> None:
+    """Every file, whole, with its progress told; afterwards no repository is asked, so that none need be there."""
+    told: list[int] = []
+    titles: list[tuple[str, int]] = []
+    progress = Progress(lambda title, size: titles.append((title, size)), told.append)
+    paths = ensure(repository.url, progress, lock=lock)
+    assert {path.name: path.read_bytes() for path in paths} == CONTENTS
+    assert titles == [(f"Apache Kafka 4.0.0, 4 jars from {repository.url}", 400_000)]
+    assert sum(told) == 400_000
+    assert ensure("http://127.0.0.1:9/none", lock=lock) == paths
+    assert set(repository.asked.values()) == {1}
+
+
+@pytest.mark.parametrize(
+    ("fate", "why"),
+    [("short", "50,000 of 100,000 bytes"), ("other", "is not the file that is locked"), ("missing", "404")],
+)
+def test_a_bad_download_leaves_nothing(repository: Repository, lock: Path, fate: str, why: str) -> None:
+    """One line with file, reason and fix; nothing broken stays, and the next one fetches what is missing."""
+    repository.spoilt["two-4.0.0.jar"] = fate
+    with pytest.raises(JarsError) as caught:
+        ensure(repository.url, lock=lock)
+    said = str(caught.value)
+    assert "\n" not in said
+    assert said.startswith("two-4.0.0.jar ")
+    assert why in said
+    assert "PULSSI_KAFKA_REPOSITORY" in said
+    there = _in_cache(lock)
+    assert "two-4.0.0.jar" not in there
+    assert set(there) < set(CONTENTS)
+    repository.spoilt.clear()
+    ensure(repository.url, lock=lock)
+    assert set(_in_cache(lock)) == set(CONTENTS)
+
+
+def test_a_fault_that_passes_is_tried_again(repository: Repository, lock: Path) -> None:
+    """A server that is busy once is asked once more."""
+    repository.spoilt["one-4.0.0.jar"] = "once"
+    assert len(ensure(repository.url, lock=lock)) == 4
+    assert repository.asked["one-4.0.0.jar"] == 2
+
+
+def test_nobody_listens(lock: Path) -> None:
+    """Without a network it is one line, and no folder full of pieces."""
+    with pytest.raises(JarsError, match=r"cannot be downloaded from http://127\.0\.0\.1:9"):
+        ensure("http://127.0.0.1:9", lock=lock)
+    assert _in_cache(lock) == []
+
+
+def test_a_damaged_file_is_fetched_again(repository: Repository, lock: Path) -> None:
+    """A file in the cache that lost its end is not run."""
+    paths = ensure(repository.url, lock=lock)
+    paths[2].write_bytes(b"")
+    assert ensure(repository.url, lock=lock) == paths
+    assert paths[2].read_bytes() == CONTENTS[paths[2].name]
+    assert sum(repository.asked.values()) == 5
+
+
+def test_processes_that_begin_at_once_share_one_download(repository: Repository, lock: Path) -> None:
+    """Three of them: each file is asked for once, and all get all."""
+    code = (
+        "import sys; from pathlib import Path; from deploy.embedded.kafka.jars import ensure;"
+        "print(len(ensure(sys.argv[1], lock=Path(sys.argv[2]))))"
+    )
+    command = [sys.executable, "-c", code, repository.url, str(lock)]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    assert [process.communicate()[0].strip() for process in running] == ["4", "4", "4"]
+    assert set(repository.asked.values()) == {1}
+
+
+def test_a_password_is_sent_and_not_told(repository: Repository, lock: Path) -> None:
+    """User and password of the address go as a header; neither progress nor fault names them."""
+    address = repository.url.replace("//", "//me:se%3Acret@")
+    repository.spoilt["two-4.0.0.jar"] = "missing"
+    titles: list[str] = []
+    with pytest.raises(JarsError) as caught:
+        ensure(address, Progress(lambda title, _: titles.append(title)), lock=lock)
+    assert repository.authorised == {"Basic bWU6c2U6Y3JldA=="}
+    assert "cret" not in f"{caught.value}{titles}{load({'PULSSI_KAFKA_REPOSITORY': address})!r}"
+
+
+def test_a_folder_is_a_repository_too(lock: Path, tmp_path: Path) -> None:
+    """`file://`: for machines that reach none."""
+    for jar in locked(lock):
+        path = tmp_path / "maven" / jar.path
+        path.parent.mkdir(parents=True)
+        path.write_bytes(CONTENTS[jar.name])
+    assert len(ensure((tmp_path / "maven").as_uri(), lock=lock)) == 4
+
+
+def test_a_cache_that_cannot_be_written_is_named(repository: Repository, lock: Path, tmp_path: Path) -> None:
+    """A file stands where the folder should be: one line, with the way out."""
+    (tmp_path / "cache").write_text("")
+    with pytest.raises(JarsError, match="XDG_CACHE_HOME"):
+        ensure(repository.url, lock=lock)
+
+
+def test_the_lock_is_written_again(repository: Repository, lock: Path) -> None:
+    """After another version was named: hashes and sizes are those of the repository, comments stay."""
+    text = lock.read_text(encoding="utf-8")
+    forgotten = "\n".join(line if line[0] == "#" else f"- - {line.split()[2]}" for line in text.splitlines())
+    assert relocked(forgotten, repository.url) == text
+
+
+def test_the_project_s_lock_is_whole() -> None:
+    """Every line names a file by hash, size and version; one version of Kafka throughout."""
+    found = locked()
+    assert len({jar.name for jar in found}) == len(found) > 20
+    assert all(len(jar.sha256) == 64 and jar.size > 1_000 for jar in found)
+    assert {jar.artifact.split(":")[2] for jar in found if jar.artifact.startswith("org.apache.kafka:")} == {
+        jars.version_of(found)
+    }
+
+
+@pytest.mark.parametrize("value", ["ftp://mirror/maven", "mirror", "https://"])
+def test_what_is_no_repository_is_refused(value: str) -> None:
+    """The setting says what it takes."""
+    with pytest.raises(SettingsError, match=r"PULSSI_KAFKA_REPOSITORY \(environment\): .*Maven repository"):
+        load({"PULSSI_KAFKA_REPOSITORY": value})

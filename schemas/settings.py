@@ -27,6 +27,7 @@ FILE: Final = "pulssi.toml"
 CENTRE_FILE: Final = "centre.toml"
 
 _LAST_PORT: Final = 65_535
+_HOST_NAME: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252}[A-Za-z0-9_.])?")
 
 #: What a setting with a pattern must look like, in words.
 _NAMES: Final[Mapping[str, str]] = MappingProxyType(
@@ -82,6 +83,13 @@ def _brokers(value: str) -> str:
         if not host or not port.isdecimal() or not 0 < int(port) <= _LAST_PORT:
             raise ValueError("must be host:port, several separated by commas")
     return ",".join(brokers)
+
+
+def _host_names(value: str) -> str:
+    names = [name.strip() for name in value.split(",")] if value.strip() else []
+    if not all(_HOST_NAME.fullmatch(name) for name in names):
+        raise ValueError("must be host names without ports, separated by commas")
+    return ",".join(names)
 
 
 class Settings(BaseModel):
@@ -165,6 +173,14 @@ class Settings(BaseModel):
     wallboard_port: int = Field(default=8080, ge=0, le=65535, description="The wallboard's page; 0: any free port.")
     bind: str = Field(
         default="127.0.0.1", min_length=1, description="The address that the parts' own servers listen on."
+    )
+    allowed_hosts: Annotated[str, AfterValidator(_host_names)] = Field(
+        default="",
+        description=(
+            "Names under which the parts' own servers and the embedded ClickHouse are reached, separated by commas,"
+            " besides `localhost`, the name in `bind` and every IP address. A request for another name gets 421: a page"
+            " of another site could otherwise read what is shown here, through a name of its own."
+        ),
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The least grave messages that are written to the log."

@@ -74,7 +74,7 @@ async def serve(settings: Settings, keeper: Keeper, stop: asyncio.Event) -> None
     vitals = Vitals()
     health = vitals.health()
     try:
-        port = await health.start(settings.bind, settings.sink_port)
+        port = await health.start(settings.bind, settings.sink_port, settings.allowed_hosts)
     except OSError as error:
         where = f"{settings.bind}:{settings.sink_port}"
         raise CannotListenError(f"the sink cannot listen at {where}: {error.strerror}") from None

@@ -12,6 +12,7 @@ from typing import Final
 from aiohttp import web
 
 from streams.exposition import CONTENT_TYPE
+from streams.hosts import Hosts
 
 #: None where all is well, else the reason in one line.
 Check = Callable[[], str | None]
@@ -35,8 +36,9 @@ class Health:
         add_routes(self._app, ready=ready, progress=progress, metrics=metrics)
         self._runner: web.AppRunner | None = None
 
-    async def start(self, host: str, port: int) -> int:
+    async def start(self, host: str, port: int, allowed_hosts: str = "") -> int:
         """Listen, and return the port: the one asked for, or with 0 any free one. Raises OSError where it is taken."""
+        self._app.middlewares.append(Hosts(host, allowed_hosts).guard)
         runner = web.AppRunner(self._app, access_log=None)
         await runner.setup()
         try:

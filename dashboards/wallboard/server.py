@@ -15,6 +15,7 @@ import orjson
 from aiohttp import web
 
 from dashboards.wallboard.publisher import GZIP_HEADER, Publisher, deflate
+from streams.hosts import Hosts
 from streams.live.windows import NAMES
 
 #: Reconnect after this many milliseconds.
@@ -96,9 +97,9 @@ async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse
     return response
 
 
-def application(publisher: Publisher, say_all: SayAll) -> web.Application:
+def application(publisher: Publisher, say_all: SayAll, hosts: Hosts) -> web.Application:
     """Make the routes of the page and its figures."""
-    app = web.Application(middlewares=[_guarded])
+    app = web.Application(middlewares=[_guarded, hosts.guard])
     for path, (name, kind) in ASSETS.items():
         app.router.add_get(path, _asset(name, kind))
 

@@ -31,6 +31,7 @@ from schemas.topics import SOURCES, journal_of
 from streams.background import end, log_unhandled
 from streams.exposition import Metric, Reading, render
 from streams.health import add_routes
+from streams.hosts import Hosts
 from streams.journal.tail import JournalTail
 from streams.live.view import LiveView, live_view
 from streams.live.windows import NAMES
@@ -202,7 +203,7 @@ class Wallboard:
 
 
 async def _listen(settings: Settings, board: Wallboard) -> web.AppRunner:
-    app = application(board.publisher, board.say)
+    app = application(board.publisher, board.say, Hosts(settings.bind, settings.allowed_hosts))
     add_routes(app, ready=board.unready, progress=board.hangs, metrics=lambda: render(board.metrics()))
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
     await runner.setup()

@@ -141,4 +141,5 @@ def clickhouse(data: Path | None, host: str, port: int) -> None:
     settings = settings_or_exit()
     _log(settings.log_level)
     folder = folder_for(data, os.environ)
-    ends_with(_main_of("deploy.embedded.clickhouse"), folder, host, port, settings.clickhouse_database)
+    database, hosts = settings.clickhouse_database, settings.allowed_hosts
+    ends_with(_main_of("deploy.embedded.clickhouse"), folder, host, port, database, hosts)

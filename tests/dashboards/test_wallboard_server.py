@@ -18,6 +18,7 @@ from aiohttp import web
 from dashboards.wallboard import server
 from dashboards.wallboard.publisher import Publisher
 from dashboards.wallboard.server import ASSETS, application
+from streams.hosts import Hosts
 
 
 class Site:
@@ -41,7 +42,8 @@ class Site:
 async def site() -> AsyncIterator[Site]:
     """Return a running site."""
     site = Site()
-    runner = web.AppRunner(application(site.publisher, site.say_all), handler_cancellation=True, shutdown_timeout=0.2)
+    page = application(site.publisher, site.say_all, Hosts("127.0.0.1"))
+    runner = web.AppRunner(page, handler_cancellation=True, shutdown_timeout=0.2)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     site.port = runner.addresses[0][1]
@@ -149,7 +151,7 @@ async def test_a_watcher_that_sleeps_is_dropped(site: Site, monkeypatch: pytest.
     with socket.socket() as sleeper:
         sleeper.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         sleeper.connect(("127.0.0.1", site.port))
-        sleeper.sendall(b"GET /api/stream HTTP/1.1\r\nHost: here\r\n\r\n")
+        sleeper.sendall(b"GET /api/stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
         async with asyncio.timeout(10):
             came = False
             while not came or site.publisher.watchers:

@@ -15,9 +15,10 @@ from deploy.embedded.clickhouse import run
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8123, show_default=True, help="0: any free port.")
 @click.option("--database", default="pulssi", show_default=True, help="What readers read; `x*`: all that begin so.")
-def main(data: Path, host: str, port: int, database: str) -> None:
+@click.option("--allowed-hosts", default="", help="Names under which it is reached, separated by commas.")
+def main(data: Path, host: str, port: int, database: str, allowed_hosts: str) -> None:
     """Serve a ClickHouse data folder over HTTP."""
-    sys.exit(run(data, host, port, database))
+    sys.exit(run(data, host, port, database, allowed_hosts))
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from deploy.embedded.clickhouse.desk import Desk
 from deploy.embedded.clickhouse.engine import Engine, UnusableFolderError
 from deploy.embedded.clickhouse.server import MOST_LINE_BYTES, application
 from deploy.embedded.lock import FolderInUseError, hold
+from streams.hosts import Hosts
 
 PART: Final = "clickhouse"
 UNUSABLE: Final = 2
@@ -53,7 +54,7 @@ def bound(host: str, port: int) -> socket.socket:
     return taken
 
 
-async def serve(engine: Engine, listener: socket.socket) -> None:
+async def serve(engine: Engine, listener: socket.socket, hosts: Hosts) -> None:
     """Serve the engine until SIGTERM or SIGINT."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -61,7 +62,7 @@ async def serve(engine: Engine, listener: socket.socket) -> None:
         loop.add_signal_handler(number, stop.set)
     desk = Desk(engine)
     runner = web.AppRunner(
-        application(desk),
+        application(desk, hosts),
         access_log=None,
         handler_cancellation=True,
         shutdown_timeout=CLOSE_S,
@@ -93,11 +94,11 @@ def _complain(message: str) -> None:
     print(f"clickhouse: {message}", file=sys.stderr, flush=True)  # noqa: T201 - one line to who started it
 
 
-def run(folder: Path, host: str, port: int, database: str) -> int:
+def run(folder: Path, host: str, port: int, database: str, allowed_hosts: str) -> int:
     """Serve `folder` at the address until told to end; see the package's `run`."""
     try:
         with _signals_end_it(), hold(folder, PART):
-            return _serve_folder(folder / PART, host, port, database)
+            return _serve_folder(folder / PART, host, port, database, allowed_hosts)
     except (KeyboardInterrupt, SystemExit):
         return 0
     except FolderInUseError as error:
@@ -125,12 +126,12 @@ def _signals_end_it() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _serve_folder(folder: Path, host: str, port: int, database: str) -> int:
+def _serve_folder(folder: Path, host: str, port: int, database: str, allowed_hosts: str) -> int:
     try:
         listener = bound(host, port)
     except OSError as error:
         _complain(f"cannot listen on {host}:{port}: {error.strerror or error}; choose another --port")
         return UNREACHABLE
     with listener:
-        asyncio.run(serve(Engine(folder, database), listener))
+        asyncio.run(serve(Engine(folder, database), listener, Hosts(host, allowed_hosts)))
     return 0

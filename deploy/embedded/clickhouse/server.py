@@ -13,7 +13,6 @@ import secrets
 from collections.abc import AsyncIterator, Mapping
 from http import HTTPStatus
 from typing import Final
-from urllib.parse import urlsplit
 
 from aiohttp import BodyPartReader, web
 from aiohttp.typedefs import Handler
@@ -27,6 +26,7 @@ from deploy.embedded.clickhouse.faults import ACCESS_DENIED, BAD_ARGUMENTS, QUER
 from deploy.embedded.clickhouse.frames import LZ4, ZSTD, FrameReader, FrameWriter
 from deploy.embedded.clickhouse.quoting import columns_of, name
 from deploy.embedded.clickhouse.work import External, Result, Work
+from streams.hosts import Hosts
 
 #: A form is held in memory: its statement and the tables it brings.
 MOST_FORM_BYTES: Final = 64 << 20
@@ -56,6 +56,7 @@ CONTENT_TYPES: Final = {
 }
 
 DESK: Final = web.AppKey("desk", Desk)
+HOSTS: Final = web.AppKey("hosts", Hosts)
 
 
 def _summary(counts: Counts) -> str:
@@ -174,11 +175,11 @@ async def _streamed(request: web.Request, desk: Desk, asking: Asking, result: Re
 
 
 def _from_elsewhere(request: web.Request) -> bool:
-    """Tell whether a browser sends this for a page that does not come from this machine."""
+    """Tell whether a browser sends this for a page of another host."""
     origin = request.headers.get("Origin")
     if origin is None:
         return request.headers.get("Sec-Fetch-Site", "none") not in {"none", "same-origin"}
-    return urlsplit(origin).hostname not in {"localhost", "127.0.0.1", "::1", request.url.host}
+    return not request.app[HOSTS].sends(origin, request.headers.get("Host", ""))
 
 
 async def _form(request: web.Request) -> tuple[list[tuple[str, str]], dict[str, bytes]]:
@@ -288,10 +289,11 @@ async def _no_traces(request: web.Request, handler: Handler) -> web.StreamRespon
         return _faulty(request.app[DESK], Fault(UNKNOWN_EXCEPTION, type(error).__name__), None, "")
 
 
-def application(desk: Desk) -> web.Application:
+def application(desk: Desk, hosts: Hosts) -> web.Application:
     """Make the web application around the desk."""
-    app = web.Application(middlewares=[_no_traces])
+    app = web.Application(middlewares=[hosts.guard, _no_traces])
     app[DESK] = desk
+    app[HOSTS] = hosts
     app.router.add_route("GET", "/", _query)
     app.router.add_route("POST", "/", _query)
     for path in ("/ping", "/replicas_status", "/healthz", "/readyz"):

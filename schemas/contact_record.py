@@ -25,12 +25,16 @@ from schemas.policies import Metric
 from schemas.samples import Sample
 
 #: Version of the journal, this record being most of it.
-VERSION: Final = 3
+VERSION: Final = 4
 
 #: An event: UTC milliseconds, `seq`, id, type, fields.
 EventFields = tuple[int, int, str, str, dict[str, Any]]
 #: A row taken back: the step that did, sample, slot.
 Gone = tuple[int, str, str]
+#: A clock that runs: what is measured, since when, and the queue where that is not the one in force (a visit's).
+Clock = tuple[Metric, int, str]
+#: A pause of the open stretch: from when to when; None: it lasts.
+Pause = tuple[int, int | None]
 #: A target that a running clock is held against: metric, policy, since when the clock runs, from when on the contact is
 #: at risk and from when on beyond the target. UTC milliseconds; None: never.
 Deadline = tuple[Metric, str, int, int | None, int | None]
@@ -87,7 +91,11 @@ class Summary(TypedDict):
     handling_agents: list[str]
     #: Whether it came from the customer; else it is outbound, or an agent or the system began it.
     inbound: bool
-    #: At most one a metric: those whose clock runs, and for which a policy applied when the contact last changed.
+    #: The clocks that run and could be held against a target, at most one a metric, and the pauses that may stop one:
+    #: what the deadlines follow from, whatever rules come into force.
+    clocks: list[Clock]
+    pauses: list[Pause]
+    #: Of the clocks those for which a policy applies.
     deadlines: list[Deadline]
     #: From when on the contact is stale and in no gauge, unless something happens before.
     leaves_at: int
@@ -145,6 +153,11 @@ def decode_summary(value: bytes) -> Summary:
     return _summary(value[: value.index(b"\n")])
 
 
+def with_summary(value: bytes, summary: Summary) -> bytes:
+    """Give a contact's record another summary."""
+    return orjson.dumps(list(summary.values())) + value[value.index(b"\n") :]
+
+
 def decode_contact(value: bytes, after: int = -1) -> ContactRecord:
     """Read a contact's record without its events, and of its rows what changed after a step."""
     line, _, rest = value.partition(b"\n")
@@ -167,7 +180,8 @@ _sample: Final = tuple.__new__  # makes a named tuple of its fields in half the 
 
 def _summary(line: bytes) -> Summary:
     summary = dict(zip(_SUMMARY, orjson.loads(line), strict=True))
-    summary["deadlines"] = [tuple(deadline) for deadline in summary["deadlines"]]
+    for name in ("clocks", "pauses", "deadlines"):
+        summary[name] = [tuple(each) for each in summary[name]]
     return summary  # type: ignore[return-value]  # in the order of its fields
 
 

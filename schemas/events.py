@@ -45,8 +45,10 @@ MAX_WHOLE: Final = 2**63 - 1
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECONDS_PER_DAY: Final = 86_400_000
-#: Days from 1970 to the end of 2261: what ClickHouse's times in nanoseconds, and all coarser ones, can hold.
-_LAST_DAY: Final = (datetime(2262, 1, 1, tzinfo=UTC) - _EPOCH).days
+#: The range of times that is accepted, for people. Everything downstream holds it with room to spare: ClickHouse's
+#: `DateTime` ends in February 2106, and views add weeks and time zones to a time.
+ACCEPTED: Final = "from 1970-01-01 up to and including 2099-12-31, UTC"
+_LAST_DAY: Final = (datetime(2100, 1, 1, tzinfo=UTC) - _EPOCH).days
 
 
 def nfc(text: str) -> str:
@@ -55,10 +57,10 @@ def nfc(text: str) -> str:
 
 
 def milliseconds(at: datetime) -> int:
-    """Cut to UTC milliseconds since 1970. Raises ValueError outside what every store downstream can hold."""
+    """Cut to UTC milliseconds since 1970. Raises ValueError outside the range that is accepted."""
     since = at - _EPOCH
     if not 0 <= since.days < _LAST_DAY:
-        raise ValueError("must lie in the years 1970 to 2261")
+        raise ValueError(f"outside the accepted range: it runs {ACCEPTED}")
     return since.days * _MILLISECONDS_PER_DAY + since.seconds * 1000 + since.microseconds // 1000
 
 
@@ -109,7 +111,14 @@ else:
         datetime,
         _Rfc3339,
         AfterValidator(milliseconds),
-        WithJsonSchema({"type": "string", "format": "date-time", "pattern": TIME_PATTERN.replace(")?$", ")$")}),
+        WithJsonSchema(
+            {
+                "type": "string",
+                "format": "date-time",
+                "pattern": TIME_PATTERN.replace(")?$", ")$"),
+                "description": f"RFC 3339 with a zone, {ACCEPTED}. Digits past the third of a second are cut.",
+            }
+        ),
     ]
 
 Whole = Annotated[int, Ge(0), Le(MAX_WHOLE)]
@@ -193,6 +202,13 @@ class Transferred(ContactEvent):
     type: Literal["contact.transferred"]
 
 
+class Dequeued(ContactEvent):
+    """The contact leaves its queue unanswered, without leaving: the clock runs on."""
+
+    type: Literal["contact.dequeued"]
+    reason: Literal["timeout", "overflow", "callback", "voicemail", "other"] = "other"
+
+
 class Disconnected(ContactEvent):
     """The interaction ends, for every open segment where `agent_id` is missing; wrap-up begins."""
 
@@ -223,10 +239,26 @@ class MessageSent(ContactEvent):
 
 
 class Tagged(ContactEvent):
-    """Tags are put on."""
+    """Tags are put on; with `replace` these are all the tags that there are from now on, which may be none."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"properties": {"tags": {"minItems": 1}}},
+                {"properties": {"replace": {"const": True}}, "required": ["replace"]},
+            ]
+        }
+    )
 
     type: Literal["contact.tagged"]
-    tags: Annotated[list[Tag], MinLen(1), MaxLen(32)]
+    tags: Annotated[list[Tag], MaxLen(32)]
+    replace: bool = False
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Tagged:
+        if not self.tags and not self.replace:
+            raise ValueError("tags: must name 1 to 32 tags; none only where replace is true")
+        return self
 
 
 class Untagged(ContactEvent):
@@ -259,18 +291,18 @@ class Paused(ContactEvent):
     """The contact waits for someone outside."""
 
     type: Literal["contact.paused"]
-    for_: Annotated[Literal["customer", "third_party"] | None, Field(alias="for")] = None
+    for_: Annotated[Literal["customer", "third_party"], Field(alias="for")] = "customer"
 
 
 class Unpaused(ContactEvent):
     """The contact no longer waits for someone outside."""
 
     type: Literal["contact.unpaused"]
-    for_: Annotated[Literal["customer", "third_party"] | None, Field(alias="for")] = None
+    for_: Annotated[Literal["customer", "third_party"], Field(alias="for")] = "customer"
 
 
 class Discarded(ContactEvent):
-    """The contact counts nowhere."""
+    """The contact counts nowhere; work on it does, unless it was a test."""
 
     type: Literal["contact.discarded"]
     reason: Literal["merged", "spam", "test", "other"]
@@ -306,9 +338,10 @@ class Evaluated(Scored):
 
 
 class Rated(Scored):
-    """The customer's satisfaction; a later rating replaces an earlier one."""
+    """The customer's satisfaction; a later rating of the same survey replaces an earlier one."""
 
     type: Literal["contact.rated"]
+    survey_id: Id | None = None
     comment_present: bool = False
     comment: Free | None = None
 
@@ -352,6 +385,7 @@ AnyContactEvent = Annotated[
     | Held
     | Resumed
     | Transferred
+    | Dequeued
     | Disconnected
     | Wrapped
     | Abandoned
@@ -378,8 +412,8 @@ AGENT_EVENT: Final[TypeAdapter[AgentStatus]] = TypeAdapter(AgentStatus)
 MODELS: Final[dict[str, type[Event]]] = {
     model.model_fields["type"].annotation.__args__[0]: model  # type: ignore[union-attr]  # each is a Literal of one
     for model in (
-        *(Started, Queued, HandedOff, Connected, Held, Resumed, Transferred, Disconnected, Wrapped, Abandoned),
-        *(MessageSent, Tagged, Untagged, Prioritised, Resolved, Reopened, Paused, Unpaused, Discarded, Missed),
-        *(Evaluated, Rated, Voided, AgentStatus),
+        *(Started, Queued, HandedOff, Connected, Held, Resumed, Transferred, Dequeued, Disconnected, Wrapped),
+        *(Abandoned, MessageSent, Tagged, Untagged, Prioritised, Resolved, Reopened, Paused, Unpaused, Discarded),
+        *(Missed, Evaluated, Rated, Voided, AgentStatus),
     )
 }

@@ -1,4 +1,4 @@
-"""The journal's records, version 3: how one source partition's state is written, and how readers understand it.
+"""The journal's records, version 4: how one source partition's state is written, and how readers understand it.
 
 A journal partition is a compacted log beside its source partition. What a step writes ends with its `Head`; only with
 that head has it happened. A record's kind is the first byte of its key:

@@ -13,7 +13,7 @@ from typing import Final, Literal, NamedTuple, TypeVar
 
 from schemas.calendars import Calendar
 
-Metric = Literal["first_response", "next_response", "resolution"]
+Metric = Literal["first_response", "next_response", "queue_wait", "resolution"]
 
 
 class Policy(NamedTuple):
@@ -38,6 +38,8 @@ class Policy(NamedTuple):
     #: Over how long the objective is judged, and from how many contacts on; 0: by what reads it.
     window_ms: int = 0
     min_volume: int = 0
+    #: Of a resolution: whether its pauses count, or stop the clock.
+    pauses: Literal["count", "stop"] = "count"
 
     def applies(self, metric: str, channel: str, queue: str, priority: str, segment: str) -> bool:
         """Tell whether every condition of this rule holds."""
@@ -125,6 +127,11 @@ def taxonomy_at(rules: Rules, at: int) -> Taxonomy | None:
 def policies_at(rules: Rules, at: int) -> Policies:
     """Give the policies in force at a time."""
     return _in_force(rules.policies, rules.policies_from, at) if rules.policies_from else rules.policies
+
+
+def policies_since(rules: Rules, at: int) -> int:
+    """Give how many times the policies have changed up to a time, by the rules themselves."""
+    return bisect_right(rules.policies_from, at, key=lambda change: change[0])
 
 
 class _Found:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 #: Version of a row; an added column raises it and gives readers a default.
-VERSION: Final = 1
+VERSION: Final = 2
 
 #: Samples whose `value_ms` is a duration with a percentile.
 DURATIONS: Final = (
@@ -17,6 +17,7 @@ DURATIONS: Final = (
     "first_response",
     "next_response",
     "abandoned",
+    "ivr_abandoned",
     "handle",
     "hold",
     "wrap",
@@ -67,12 +68,15 @@ class Sample(NamedTuple):
     outcome: str = ""
     value_ms: int | None = None
     business_ms: int | None = None
+    #: Of a resolution: its length, and its business time, without its pauses.
     active_ms: int | None = None
+    active_business_ms: int | None = None
     value: int | None = None
     policy: str = ""
     target_ms: int | None = None
     within: bool | None = None
-    #: For `abandoned`, and like `within` beside a target only: so soon that nobody could have answered.
+    #: For an abandonment, of a contact or of a visit, and like `within` only where it is held against a target: so
+    #: soon that nobody could have answered.
     short: bool | None = None
     satisfied: bool | None = None
     partial: bool = False

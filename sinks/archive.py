@@ -102,7 +102,9 @@ _FIRST: Final = EventRow._fields.index("source")
 _LAST: Final = EventRow._fields.index("extra")
 _COLUMN: Final = {name: at for at, name in enumerate(EventRow._fields) if _FIRST <= at < _LAST}
 _SCORE, _SCALE_MAX = EventRow._fields.index("score"), EventRow._fields.index("scale_max")
-_NULLS: Final = frozenset({"public", "automatic", "text", "score", "scale_max", "comment_present", "comment"})
+_NULLS: Final = frozenset(
+    {"public", "automatic", "text", "replace", "score", "scale_max", "comment_present", "comment"}
+)
 _LISTS: Final = frozenset({"tags", "groups"})
 _MAPS: Final = frozenset({"attributes", "capacity"})
 

@@ -41,6 +41,7 @@ class EventRow(NamedTuple):
     automatic: bool | None
     text: str | None
     tags: list[str]
+    replace: bool | None
     for_: str
     reason: str
     into: str
@@ -50,6 +51,7 @@ class EventRow(NamedTuple):
     evaluator_id: str
     comment_present: bool | None
     comment: str | None
+    survey_id: str
     voids: str
     status: str
     groups: list[str]
@@ -83,6 +85,7 @@ class SampleRow(NamedTuple):
     value_ms: int | None = None
     business_ms: int | None = None
     active_ms: int | None = None
+    active_business_ms: int | None = None
     value: int | None = None
     policy: str = ""
     target_ms: int | None = None
@@ -183,6 +186,9 @@ class ContactRow(NamedTuple):
     next_response_policy: str
     next_response_warns_at: int | None
     next_response_breached_at: int | None
+    queue_wait_policy: str
+    queue_wait_warns_at: int | None
+    queue_wait_breached_at: int | None
     resolution_policy: str
     resolution_warns_at: int | None
     resolution_breached_at: int | None

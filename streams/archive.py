@@ -74,8 +74,8 @@ SELECT contact_id, normalised FROM events_rows WHERE contact_id IN {ids:Array(St
 """
 _SAMPLES: Final = """
 SELECT contact_id, sample, slot, toUnixTimestamp64Milli(at), queue, priority, team, segment, language, agent_id, tag,
-    outcome, value_ms, business_ms, active_ms, value, policy, target_ms, within, short, satisfied, `partial`, in_hours,
-    instance, caused_by
+    outcome, value_ms, business_ms, active_ms, active_business_ms, value, policy, target_ms, within, short, satisfied,
+    `partial`, in_hours, instance, caused_by
 FROM samples_rows FINAL WHERE contact_id IN {ids:Array(String)} AND NOT gone
 """
 _PANES: Final = """

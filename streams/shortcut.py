@@ -72,11 +72,13 @@ def plain_event(channel: str | None, key: bytes | None, value: bytes) -> Event |
 @cache
 def _contract() -> _Contract:
     """Take the rules of each type whose model is no more than its fields."""
+    models = dict(CONTACT_EVENT.core_schema["choices"])
+    models["contact.tagged"] = models["contact.tagged"]["schema"]  # without its check, see below
     types: dict[str, _Schema] = {
-        kind: model["schema"]["fields"]
-        for kind, model in CONTACT_EVENT.core_schema["choices"].items()
-        if model["type"] == "model"
+        kind: model["schema"]["fields"] for kind, model in models.items() if model["type"] == "model"
     }
+    # Without tags it depends on another field whether the event is right: that is for the long way.
+    types["contact.tagged"] = {**types["contact.tagged"], "tags": _not_empty(types["contact.tagged"]["tags"])}
     union = {
         "type": "tagged-union",
         "discriminator": "type",
@@ -87,6 +89,10 @@ def _contract() -> _Contract:
         {kind: tuple(_defaults(fields)) for kind, fields in types.items()},
         {kind: tuple([word for word in _WORDS if word in fields]) for kind, fields in types.items()},
     )
+
+
+def _not_empty(field: _Schema) -> _Schema:
+    return {**field, "schema": {**field["schema"], "min_length": 1}}
 
 
 def _defaults(fields: _Schema) -> list[tuple[str, Any]]:

@@ -25,6 +25,7 @@ no policy), which is never 0.
             "open": 20, "handling": 12,
             "at_risk": 1, "breached": 0,              of the first response: close to the target, beyond it
             "at_risk_next_response": 0, "breached_next_response": 2, "at_risk_resolution": 1, "breached_resolution": 0,
+            "at_risk_queue_wait": 0, "breached_queue_wait": 0,
             "stale": 4                                without an event for the channel's horizon, and in no other gauge
           },
           "windows": {
@@ -177,6 +178,8 @@ def _now(reading: Reading, now: int) -> dict[str, Any]:
         "breached_next_response": reading.breached_next_response,
         "at_risk_resolution": reading.at_risk_resolution,
         "breached_resolution": reading.breached_resolution,
+        "at_risk_queue_wait": reading.at_risk_queue_wait,
+        "breached_queue_wait": reading.breached_queue_wait,
         "stale": reading.stale,
     }
 

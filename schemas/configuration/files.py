@@ -147,6 +147,10 @@ class PolicyEntry(Section):
         description="What the target is held against: clock time, or business time in the calendar. Default: the "
         "calendar where the policy names one, else clock time.",
     )
+    pauses: Literal["count", "stop"] = Field(
+        default="count",
+        description="Of a resolution: whether pauses count, or stop the clock.",
+    )
     formula: Literal["short_excluded", "answered_only", "offered", "abandons_met", "excluding_abandoned_within"] = (
         Field(default="short_excluded", description="How the service level is counted.")
     )
@@ -161,6 +165,12 @@ class PolicyEntry(Section):
     def _warning_fits(self) -> Self:
         if self.warning is not None and self.warning > self.target:
             raise ValueError("the warning is longer than the target")
+        return self
+
+    @model_validator(mode="after")
+    def _can_pause(self) -> Self:
+        if self.pauses == "stop" and self.metric != "resolution":
+            raise ValueError(f"pauses stop the clock of a resolution only, not of {self.metric}: leave `pauses` out")
         return self
 
 

@@ -184,6 +184,7 @@ class _Build:
             clock,
             entry.window or 0,
             entry.minimum_volume,
+            entry.pauses,
         )
 
     def _taxonomy(self) -> tuple[Taxonomy | None, tuple[tuple[int, Taxonomy | None], ...]]:

@@ -11,6 +11,7 @@ from typing import Final
 _COUNTS: Final = (
     *("waiting", "awaiting_reply", "at_risk", "breached", "open", "handling", "stale"),
     *("at_risk_next_response", "breached_next_response", "at_risk_resolution", "breached_resolution"),
+    *("at_risk_queue_wait", "breached_queue_wait"),
 )
 _TIMES: Final = ("oldest_waiting_since", "oldest_awaiting_since")
 #: How long a queue that has nothing any more is put down with zeros, in milliseconds.

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from schemas.policies import Rules
 from schemas.samples import Sample
 from sinks.reconcile.contacts import Archived
-from streams.core.event import Event, merge
+from streams.core.event import Event, merge, order
 from streams.core.fold import fold
 
 RowKey = tuple[str, str]
@@ -79,6 +79,6 @@ def _arrival(known: list[Event], event: Event) -> Arrival:
     if any(each.event_id == event.event_id for each in known):
         says = f"{event.event_id} came again with another content, which sorts first and so stands"
         return Arrival(event, "conflict", says)
-    if voided is None and known and event[:3] < known[-1][:3]:
+    if voided is None and known and order(event) < order(known[-1]):
         return Arrival(event, "late", f"{event.type} {event.event_id} arrived late: it belongs before what was there")
     return Arrival(event, "later", f"{event.type} {event.event_id} came after")

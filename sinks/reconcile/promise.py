@@ -17,9 +17,11 @@ from sinks.rows import SampleRow
 RowKey = tuple[str, str]
 
 #: Columns that depend on the configuration of the day.
-_PROMISED: Final = frozenset({"policy", "target_ms", "within", "business_ms", "in_hours", "short"})
+_PROMISED: Final = frozenset(
+    {"policy", "target_ms", "within", "business_ms", "active_business_ms", "in_hours", "short"}
+)
 #: Samples that a policy can be held against.
-_HELD: Final = frozenset({"first_response", "next_response", "resolution", "abandoned"})
+_HELD: Final = frozenset({"first_response", "next_response", "queue_wait", "resolution", "abandoned"})
 _TAGGED: Final = "tagged"
 _ANSWERS: Final = frozenset({"first_response", "next_response"})
 SLOW: Final[RowKey] = ("slow", "")
@@ -38,8 +40,8 @@ def _right_in_itself(row: SampleRow) -> bool:
         return row.target_ms is None and row.within is None
     if row.sample not in _HELD or row.partial or row.target_ms is None or row.value_ms is None or row.within is None:
         return False
-    clocks = [row.value_ms] if row.business_ms is None else [row.value_ms, row.business_ms]
-    return row.within in {clock <= row.target_ms for clock in clocks}
+    clocks = (row.value_ms, row.business_ms, row.active_ms, row.active_business_ms)
+    return row.within in {clock <= row.target_ms for clock in clocks if clock is not None}
 
 
 def judged_by_patience(here: Mapping[RowKey, SampleRow], rules: Rules) -> bool:

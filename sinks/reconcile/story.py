@@ -17,7 +17,7 @@ from sinks.reconcile.contacts import Archived, Kept
 from sinks.reconcile.findings import BY_PROMISE, Difference
 from sinks.reconcile.history import Correction, corrections, in_order_of_arrival
 from sinks.reconcile.lives import Lives
-from streams.core.event import Event, effective, merge
+from streams.core.event import Event, effective, merge, order
 
 #: Fields that say nothing of what happened, or could hold anything.
 _UNTOLD: Final = frozenset({"source", "attributes", "customer_id", "evaluator_id"})
@@ -127,7 +127,7 @@ def _events(kept: Kept, events: list[Event], counting: list[Event]) -> list[Even
     counts = {event.event_id for event in counting}
     late = _late(kept.events)
     told = []
-    for archived in sorted(kept.events, key=lambda each: each.event[:3]):
+    for archived in sorted(kept.events, key=lambda each: order(each.event)):
         event, notes = archived.event, []
         used = stands[event.event_id] == event
         if not used:
@@ -157,17 +157,17 @@ def _late(events: list[Archived]) -> set[int]:
     """Name the events, by identity, that arrived behind one that comes after them in the fold."""
     late, newest = set(), None
     for archived in in_order_of_arrival(events):
-        order = archived.event[:3]
-        if newest is not None and order < newest:
+        place = order(archived.event)
+        if newest is not None and place < newest:
             late.add(id(archived))
         else:
-            newest = order
+            newest = place
     return late
 
 
 def _sample(row: Sample, of: dict[str, Event]) -> SampleTold:
     said = ("queue", "priority", "team", "segment", "language", "agent_id", "tag", "outcome", "value_ms", "business_ms")
-    more = ("active_ms", "value", "short", "satisfied", "partial", "in_hours", "instance")
+    more = ("active_ms", "active_business_ms", "value", "short", "satisfied", "partial", "in_hours", "instance")
     values = {name: getattr(row, name) for name in (*said, *more)}
     values = {name: value for name, value in values.items() if value is not None and value is not False and value != ""}
     lasts = row.sample in DURATIONS and row.sample not in {"hold", "wrap", "talk"} and row.value_ms is not None

@@ -7,8 +7,9 @@ from streams.core.event import Event
 
 class HumanClock:
     """Starts at the first `contact.queued` at or after the last hand-off, else at that hand-off, else at the first
-    queue, else at the contact's start. A contact that someone else initiated waits from its first customer message at
-    the earliest, and as a call not at all.
+    queue, else at the contact's start. A call that was neither queued nor handed off is in a menu and waits for nobody.
+    A contact that someone else initiated waits from its first customer message at the earliest, and as a call not at
+    all. Of a partial contact, whose start is not known, the clock runs only from a queue or a hand-off.
     """  # noqa: D205 - one rule, one sentence
 
     __slots__ = (
@@ -16,21 +17,24 @@ class HumanClock:
         "_first_customer",
         "_first_queued",
         "_handed_off",
-        "_humans",
+        "_is_call",
         "_last_queued",
         "_outreach",
         "_outreach_call",
         "_queued_after",
-        "_started",
+        "humans",
+        "started",
     )
 
     def __init__(self, channel: str, *, outreach: bool) -> None:
-        #: `contact.started`, or the opening that took its place; None before it.
-        self._started: int | None = None
+        #: `contact.started`, or the opening that took its place; None where the contact's start is not known.
+        self.started: int | None = None
+        #: Whether it was ever queued, handed off or connected.
+        self.humans = False
+        self._is_call = channel == "call"
         self._outreach = outreach
         self._outreach_call = outreach and channel == "call"
         self._bot_wrote = False
-        self._humans = False
         self._forget()
 
     def _forget(self) -> None:
@@ -41,18 +45,19 @@ class HumanClock:
         self._first_customer: int | None = None
 
     def begun(self, event: Event) -> None:
-        """`contact.started`, or a partial contact's earliest event: the clock runs from here."""
-        if self._started is None:
-            self._started = event.at
+        """`contact.started`: the clock runs from here."""
+        if self.started is None:
+            self.started = event.at
 
     def opened_again(self, event: Event) -> None:
-        """Resolved before any response and opened again: the rule begins anew with this event."""
+        """Resolved before any response and opened again: the rule is applied to what comes from this event on."""
         self._forget()
-        self._started = event.at
+        if self.started is not None:
+            self.started = event.at
 
     def queued(self, event: Event) -> None:
         """`contact.queued`."""
-        self._humans = True
+        self.humans = True
         self._last_queued = event.at
         if self._first_queued is None:
             self._first_queued = event.at
@@ -61,13 +66,13 @@ class HumanClock:
 
     def handed_off(self, event: Event) -> None:
         """`contact.handed_off`: the last one counts, and a queue of the same time is not before it."""
-        self._humans = True
+        self.humans = True
         self._handed_off = event.at
         self._queued_after = event.at if self._last_queued == event.at else None
 
     def connected(self) -> None:
         """`contact.connected`: the contact is no longer the bot's."""
-        self._humans = True
+        self.humans = True
 
     def customer_wrote(self, event: Event) -> None:
         """A customer message."""
@@ -80,8 +85,13 @@ class HumanClock:
 
     @property
     def is_the_bots(self) -> bool:
-        """Whether no clock runs for gauges, alerts and abandonment."""
-        return self._bot_wrote and not self._humans
+        """Whether the bot has it, so that no clock runs for gauges, alerts and abandonment."""
+        return self._bot_wrote and not self.humans
+
+    @property
+    def is_in_the_menu(self) -> bool:
+        """Whether it is a call that nobody has queued, handed off or connected: no clock runs."""
+        return self._is_call and not self.humans
 
     def start(self) -> int | None:
         """Give the clock's start in UTC milliseconds; None where no clock runs."""
@@ -91,10 +101,17 @@ class HumanClock:
             start = self._handed_off
         elif self._first_queued is not None:
             start = self._first_queued
+        elif self._is_call:
+            return None
         else:
-            start = self._started
+            start = self.started
         if not self._outreach or start is None:
             return start
         if self._outreach_call or self._first_customer is None:
             return None
         return max(start, self._first_customer)
+
+    def start_of_connected(self) -> int | None:
+        """Give what a call's first response is measured from: one that an agent connects in a menu, from its start."""
+        start = self.start()
+        return self.started if start is None and not self._outreach else start

@@ -54,17 +54,25 @@ class Outcome(NamedTuple):
 
 
 def advance(
-    channel: str, contact: Contact, arrived: Iterable[Event], rules: Rules, step: int, *, again: bool = False
+    channel: str,
+    contact: Contact,
+    arrived: Iterable[Event],
+    rules: Rules,
+    step: int,
+    *,
+    again: bool = False,
+    as_of: int = 0,
 ) -> Outcome | None:
-    """Fold a contact anew with what arrived; None where nothing was new.
+    """Fold a contact again with what arrived; None where nothing was new.
 
-    With `again` it is folded in any case: what was issued may not be what its events give.
+    With `again` it is folded in any case: what was issued may not be what its events give. `as_of` is a time, UTC
+    milliseconds, up to which rules have come into force that what it waits for is held against.
     """
     events, conflicts = merge(contact.events, arrived)
     if events == contact.events and not again:
         return Outcome(Change(None, [], [], conflicts), None) if conflicts else None
     known = effective(events)
-    going = Fold(channel, known, rules)
+    going = Fold(channel, known, rules, as_of)
     for event in known:
         going.take(event)
     settled, last, summary = going.result()

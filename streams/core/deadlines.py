@@ -6,9 +6,29 @@ the first millisecond of what it begins: at risk from `warns_at` on, beyond the 
 
 from __future__ import annotations
 
-from schemas.journal import Deadline
-from schemas.policies import Policy, Rules, calendar_for
-from streams.core.calendars import last_within
+from collections.abc import Sequence
+
+from schemas.contact_record import Deadline, Pause, Summary
+from schemas.policies import Policy, Rules, calendar_for, policy_for
+from streams.core.calendars import business_ms, last_within
+
+
+def held_against(rules: Rules, summary: Summary, at: int) -> tuple[list[Deadline], int | None]:
+    """Give the deadlines of the clocks that run, by the policies in force at a time.
+
+    With them how much clock time the target of the first response comes to; None where it has none.
+    """
+    deadlines: list[Deadline] = []
+    target_ms = None
+    channel, priority, segment = summary["channel"], summary["priority"], summary["segment"]
+    for metric, since, visited in summary["clocks"]:
+        queue = visited or summary["queue"]
+        policy = policy_for(rules, metric, channel, queue, priority, segment, at)
+        if policy is not None:
+            deadlines.append(deadline(rules, policy, queue, since, summary["pauses"]))
+            if metric == "first_response":
+                target_ms = lasts_ms(rules, policy, queue, since, policy.target_ms)
+    return deadlines, target_ms
 
 
 def lasts_ms(rules: Rules, policy: Policy, queue: str, since: int, for_ms: int) -> int | None:
@@ -23,14 +43,33 @@ def lasts_ms(rules: Rules, policy: Policy, queue: str, since: int, for_ms: int) 
     return None if until is None else until - since
 
 
-def deadline(rules: Rules, policy: Policy, queue: str, since: int) -> Deadline:
-    """Tell what a clock that runs since an instant is held against; without a warning time it is never at risk."""
+def deadline(rules: Rules, policy: Policy, queue: str, since: int, pauses: Sequence[Pause] = ()) -> Deadline:
+    """Say what a clock that runs since an instant is held against; without a warning time it is never at risk."""
+    stops = pauses if policy.pauses == "stop" else ()
     warns_at = None
     if policy.warning_ms:
-        warns_at = _behind(since, lasts_ms(rules, policy, queue, since, max(0, policy.target_ms - policy.warning_ms)))
-    breached_at = _behind(since, lasts_ms(rules, policy, queue, since, policy.target_ms))
+        warns_at = _beyond(rules, policy, queue, since, max(0, policy.target_ms - policy.warning_ms), stops)
+    breached_at = _beyond(rules, policy, queue, since, policy.target_ms, stops)
     return policy.metric, policy.name, since, warns_at, breached_at
 
 
-def _behind(since: int, lasts: int | None) -> int | None:
+def _beyond(rules: Rules, policy: Policy, queue: str, since: int, for_ms: int, pauses: Sequence[Pause]) -> int | None:
+    """Give the first millisecond at which more than `for_ms` by the policy's clock have passed, without the pauses.
+
+    None where that is never: in a pause that lasts no time passes.
+    """
+    for begin, until in pauses:
+        passed = _passed(rules, policy, queue, since, begin)
+        if for_ms < passed:
+            break
+        if until is None:
+            return None
+        for_ms -= passed
+        since = until
+    lasts = lasts_ms(rules, policy, queue, since, for_ms)
     return None if lasts is None else since + lasts + 1
+
+
+def _passed(rules: Rules, policy: Policy, queue: str, since: int, until: int) -> int:
+    calendar = calendar_for(rules, queue, policy) if policy.clock == "calendar" else None
+    return until - since if calendar is None else business_ms(calendar, since, until)

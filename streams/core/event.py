@@ -21,7 +21,7 @@ _LEFT_OUT: Final = frozenset({"event_id", "type", "contact_id", "channel", "seq"
 
 
 class Event(NamedTuple):
-    """One event of a contact, or of an agent; sorts in the order of the fold."""
+    """One event of a contact, or of an agent; `order` gives what it is sorted by."""
 
     #: UTC milliseconds.
     at: int
@@ -66,6 +66,8 @@ def normalised(event: Event) -> bytes:
         "seq": event.seq,
     }
     whole["occurred_at"] = event.at
+    if "for_" in whole:
+        whole["for"] = whole.pop("for_")
     return orjson.dumps(whole, option=orjson.OPT_SORT_KEYS, default=str)
 
 
@@ -78,6 +80,8 @@ def from_normalised(written: bytes) -> Event:
     """Read an event back from its normalised JSON, as the archive keeps it: what `event_of` made."""
     fields: dict[str, Any] = orjson.loads(written)
     at, seq, event_id, kind = (fields.pop(name) for name in ("occurred_at", "seq", "event_id", "type"))
+    if "for" in fields:
+        fields["for_"] = fields.pop("for")
     defaults = _filled(MODELS.get(kind))
     given = {name: value for name, value in fields.items() if name not in defaults or value != defaults[name]}
     return Event(at, seq, event_id, kind, given)
@@ -95,18 +99,40 @@ def merge(known: Iterable[Event], arrived: Iterable[Event]) -> tuple[list[Event]
     return sorted(by_id.values(), key=order), conflicts
 
 
-def order(event: Event) -> tuple[int, int, str]:
+#: What happens first of what has one time, for sources without `seq`; all other types are of `_ANY_RANK`.
+_RANKS: Final = {
+    **dict.fromkeys(("contact.queued", "contact.handed_off"), 1),
+    "contact.connected": 2,
+    **dict.fromkeys(("contact.transferred", "contact.dequeued", "contact.abandoned"), 4),
+    "contact.disconnected": 5,
+    "contact.wrapped": 6,
+    "contact.resolved": 7,
+    **dict.fromkeys(("contact.reopened", "contact.rated", "contact.evaluated"), 8),
+}
+_ANY_RANK: Final = 3
+
+
+def order(event: Event) -> tuple[int, int, int, str]:
     """Give what an event is sorted by."""
-    return event[:3]
+    at, seq, event_id, kind, _ = event
+    return at, seq, _RANKS.get(kind, _ANY_RANK), event_id
 
 
 def effective(events: list[Event]) -> list[Event]:
-    """Leave out voided events and those of unknown types."""
+    """Give the events that take part, in the order of the fold: the first `contact.started` before all others.
+
+    Voided events and those of unknown types are left out.
+    """
     voided = [event.fields["voids"] for event in events if event.type == "event.voided"]
     known = [event for event in events if event.type in MODELS]
-    if not voided:
-        return known
-    return [event for event in known if event.event_id not in voided or event.type == "event.voided"]
+    if voided:
+        known = [event for event in known if event.event_id not in voided or event.type == "event.voided"]
+    if known and known[0].type != "contact.started":
+        for place, event in enumerate(known):
+            if event.type == "contact.started":
+                known.insert(0, known.pop(place))
+                break
+    return known
 
 
 def millionths(score: str, scale_max: str) -> int:

@@ -26,6 +26,9 @@ from streams.core.visits import Visits
 #: A score from here on counts as satisfied, in millionths.
 SATISFIED: Final = 750_000
 
+#: Samples that a discarded contact keeps, for work is work, unless it was a test.
+WORK: Final = frozenset({"handle", "hold", "wrap", "talk", "missed", "evaluated"})
+
 
 class Folded(NamedTuple):
     """What a contact comes to."""
@@ -51,16 +54,22 @@ def fold(channel: str, events: list[Event], rules: Rules, watch: Watch | None = 
 
 
 class Fold:
-    """A contact while its events pass. What looks ahead is told all effective events at the beginning."""
+    """A contact while its events pass. What looks ahead is given all effective events at the beginning."""
 
-    def __init__(self, channel: str, events: list[Event], rules: Rules) -> None:
+    def __init__(self, channel: str, events: list[Event], rules: Rules, as_of: int = 0) -> None:
         self.channel = channel
         self.rules = rules
-        #: Time of the last event that was taken; 0 where none was.
+        #: What it waits for is held against the rules in force now, or at its last event, whichever is later.
+        self.as_of = as_of
+        #: The latest time of the events that were taken; 0 where none was.
         self.last_at = 0
-        self.discarded = any([event.type == "contact.discarded" for event in events])  # noqa: C419 - faster for so few
-        self._voids = any([event.type == "event.voided" for event in events])  # noqa: C419 - as above
-        started = next((event for event in events if event.type == "contact.started"), None)
+        types = [event.type for event in events]
+        self.discarded = "contact.discarded" in types
+        self._is_test = self.discarded and any(
+            event.fields.get("reason") == "test" for event in events if event.type == "contact.discarded"
+        )
+        self._voids = "event.voided" in types
+        started = events[0] if types and types[0] == "contact.started" else None
         given: dict[str, Any] = started.fields if started is not None else {}
         self.started = started
         self.outreach = (
@@ -78,30 +87,31 @@ class Fold:
         self.offered = False
         self.human_side = False
         self.bot_wrote = False
-        #: Whether anything shows that someone wants an answer; a partial contact is in no gauge before.
-        self.asks = started is not None
+        #: Whether it was taken out of its queue for a call back, and not connected since.
+        self.called_back = False
+        self._left_the_menu = False
         self.queue_before = self.force.queue
         #: What only the end of the fold decides on: the first and the last end of a stretch with the replies up to
-        #: then, and the last rating, each with what was in force.
+        #: then, and the last rating of each survey, each with what was in force.
         self.first_end: tuple[Event, Dimensions] | None = None
         self.last_end: tuple[Event, Dimensions, int] | None = None
-        self.last_rated: tuple[Event, Dimensions, int] | None = None
+        self.rated: dict[str, tuple[Event, Dimensions, int]] = {}
+        #: The last rating of all, in millionths.
+        self.rating: int | None = None
 
-        if started is None and events:
-            self.stretches.start(events[0].at)
+        if started is None:
+            first = next((event for event in events if event.type != "event.voided"), None)
+            if first is not None:
+                self.stretches.open(first.at)
 
     def take(self, event: Event) -> None:
         """Take the next event."""
-        self.last_at = event.at
+        self.last_at = max(self.last_at, event.at)
         self.queue_before = self.force.queue
         self.force.take(event)
-        if not self.offered and not self.outreach and (self.started is None or self.started is event):
-            self._offer(event)
         handler = _HANDLERS.get(event.type)
         if handler is not None:
             handler(self, event)
-        if self.started is None:
-            self.clock.begun(event)  # only now: what comes first answers nothing
 
     @property
     def goes_on(self) -> bool:
@@ -116,9 +126,12 @@ class Fold:
 
     def result(self) -> tuple[list[Sample], list[Sample], Summary]:
         """Give the samples that stand as they are whatever follows, those that may yet change, and the summary."""
-        if self.discarded:
-            return [], [], summary_of(self, None)
         rows = self.sheet.rows
+        if self.discarded:
+            if self._is_test:
+                return [], [], summary_of(self, None)
+            handle_ms = self.segments.write()
+            return [], [row for row in rows if row.sample in WORK], summary_of(self, handle_ms)
         settled = len(rows)
         self.tags.write()
         handle_ms = self.segments.write()
@@ -138,7 +151,9 @@ class Fold:
         self.sheet.write("offered", event, "", queue=self.force.first_queue)
 
     def on_started(self, event: Event) -> None:
-        """`contact.started`: clock and first stretch begin."""
+        """`contact.started`: clock and first stretch begin, and who came is offered."""
+        if event is self.started and not self.outreach:
+            self._offer(event)
         self.clock.begun(event)
         self.stretches.start(event.at)
 
@@ -149,15 +164,13 @@ class Fold:
 
     def on_queued(self, event: Event) -> None:
         """`contact.queued`: opens a visit, and an ended call again."""
-        self.asks = True
         self._taken_up(event)
-        self.responses.gone = False
+        self.responses.came_back(event)
         self.clock.queued(event)
         self.visits.open(event, event.fields["queue"])
 
     def on_handed_off(self, event: Event) -> None:
         """`contact.handed_off`: from a bot to people."""
-        self.asks = True
         self.human_side = True
         self.clock.handed_off(event)
 
@@ -165,6 +178,7 @@ class Fold:
         """`contact.connected`: an agent takes the contact."""
         self._taken_up(event)
         self._acts(event)
+        self.called_back = False
         self.responses.connected(event)
         self.clock.connected()
         self.visits.end(event, "answered")
@@ -195,17 +209,26 @@ class Fold:
         self.sheet.write("transferred", event, queue=self.queue_before)
         self.segments.end(event, self.force.agent)
         if "queue" in event.fields:
-            self.asks = True
             self.visits.open(event, event.fields["queue"])
+
+    def on_dequeued(self, event: Event) -> None:
+        """`contact.dequeued`: out of the queue, but still waiting; for a call back also without the line."""
+        reason = event.fields.get("reason", "other")
+        self.visits.end(event, reason)
+        if reason == "callback":
+            self.called_back = True
 
     def on_disconnected(self, event: Event) -> None:
         """`contact.disconnected`: of one agent, or of everybody; the last one out ends a call."""
         agent = event.fields.get("agent_id")
         if agent is None:
             self.segments.end_all(event)
-            self.visits.end(event, "left")
         else:
             self.segments.end(event, agent)
+        if self.called_back:
+            return
+        if agent is None:
+            self.visits.end(event, "left")
         if self.channel != "call" or self.visits.since is not None or not self.segments.all_ended:
             return
         self.responses.gone = True
@@ -217,9 +240,15 @@ class Fold:
         self.segments.wrap(event, event.fields["agent_id"])
 
     def on_abandoned(self, event: Event) -> None:
-        """`contact.abandoned`: the customer left."""
+        """`contact.abandoned`: the customer left, out of a call's menu or while waiting."""
+        if self.clock.is_in_the_menu and not self._left_the_menu:
+            self._left_the_menu = True
+            if self.started is not None:
+                since = self.started.at
+                self.sheet.write("ivr_abandoned", event, "", value_ms=max(0, event.at - since), since=since)
         self.responses.abandoned(event)
         self.visits.end(event, "abandoned")
+        self.segments.end_all(event)
 
     def on_message(self, event: Event) -> None:
         """`message.sent`: a bot's, an agent's or the customer's; automatic and internal ones answer nothing."""
@@ -242,19 +271,21 @@ class Fold:
         self.stretches.reopened_at = None
 
     def _customer(self, event: Event) -> None:
-        self.asks = True
-        self.on_reopened(event)
+        self._reopen(event)
+        self.stretches.customer_wrote(event)
         self.clock.customer_wrote(event)
         self.responses.customer_message(event)
         if self.outreach and not self.offered and self.channel != "call":
             self._offer(event)
 
     def on_reopened(self, event: Event) -> None:
-        """`contact.reopened`, or a customer message: opens a resolved contact again."""
-        if self.stretches.reopen(event):
-            self.responses.gone = False
-            if not self.responses.answered:
-                self.clock.opened_again(event)
+        """`contact.reopened`: opens a resolved contact again, and brings back who left."""
+        self._reopen(event)
+        self.responses.came_back(event)
+
+    def _reopen(self, event: Event) -> None:
+        if self.stretches.reopen(event) and not self.responses.answered:
+            self.clock.opened_again(event)
 
     def on_resolved(self, event: Event) -> None:
         """`contact.resolved`: ends segments, visit and stretch."""
@@ -274,17 +305,16 @@ class Fold:
     def _write_last(self) -> None:
         """Write the samples that only the end of the fold decides on."""
         write = self.sheet.write
-        if self.last_end is not None:
+        if self.last_end is not None and self.started is not None:
             event, by, replies = self.last_end
             write("replies", event, "", by=by, value=replies)
             if not self.tags.in_effect:
                 write("untagged_resolved", event, "", by=by)
-        if self.first_end is not None and self.bot_wrote and not self.human_side:
-            event, by = self.first_end
-            write("bot_contained", event, "", by=by)
-        if self.last_rated is not None:
-            event, by, value = self.last_rated
-            write("rated", event, "", by=by, value=value, satisfied=value >= SATISFIED)
+            if self.first_end is not None and self.bot_wrote and not self.human_side:
+                event, by = self.first_end
+                write("bot_contained", event, "", by=by)
+        for survey, (event, by, value) in self.rated.items():
+            write("rated", event, survey, by=by, value=value, satisfied=value >= SATISFIED)
 
     def on_missed(self, event: Event) -> None:
         """`contact.missed`: offered to an agent who did not take it."""
@@ -296,9 +326,9 @@ class Fold:
         self.sheet.write("evaluated", event, value=value, satisfied=value >= SATISFIED)
 
     def on_rated(self, event: Event) -> None:
-        """`contact.rated`: the last one counts."""
-        value = millionths(event.fields["score"], event.fields["scale_max"])
-        self.last_rated = event, self.force.dimensions(), value
+        """`contact.rated`: the last one of each survey counts."""
+        value = self.rating = millionths(event.fields["score"], event.fields["scale_max"])
+        self.rated[event.fields.get("survey_id", "")] = event, self.force.dimensions(), value
 
 
 #: Types that the fold looks for before it begins.
@@ -314,6 +344,7 @@ _HANDLERS: Final[Mapping[str, Callable[[Fold, Event], None]]] = MappingProxyType
         "contact.held": Fold.on_held,
         "contact.resumed": Fold.on_resumed,
         "contact.transferred": Fold.on_transferred,
+        "contact.dequeued": Fold.on_dequeued,
         "contact.disconnected": Fold.on_disconnected,
         "contact.wrapped": Fold.on_wrapped,
         "contact.abandoned": Fold.on_abandoned,

@@ -57,7 +57,7 @@ class Going:
         )
         fold.forget_settled()
 
-    def follow(self, arrived: Sequence[Event], rules: Rules, step: int) -> Change | None:
+    def follow(self, arrived: Sequence[Event], rules: Rules, step: int, as_of: int = 0) -> Change | None:
         """Take what arrived; None where it is not new, not behind all that is known, or where other rules hold now.
 
         Some of it may have been taken then: if any of it was new, this is of no further use.
@@ -68,6 +68,7 @@ class Going:
         following = arrived if len(arrived) == 1 else sorted(arrived, key=order)
         if order(following[0]) < self._last_at or not ids.isdisjoint([event.event_id for event in following]):
             return None
+        fold.as_of = as_of
         many = len(ids)
         for event in following:
             ids.add(event.event_id)
@@ -134,7 +135,9 @@ def replace(
 
 
 #: What the configuration says of a measurement: it stays as it was issued for as long as what was measured does.
-_BY_RULES: Final = frozenset({"business_ms", "policy", "target_ms", "within", "short", "in_hours", "outcome"})
+_BY_RULES: Final = frozenset(
+    {"business_ms", "active_business_ms", "policy", "target_ms", "within", "short", "in_hours", "outcome"}
+)
 _MEASURED: Final = itemgetter(*(at for at, name in enumerate(Sample._fields) if name not in _BY_RULES))
 
 

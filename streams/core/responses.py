@@ -11,13 +11,14 @@ class Responses:
     """What a customer waited for. A contact has a first response or an abandonment, never both."""
 
     __slots__ = (
-        "_abandon_seen",
+        "_awaits_return",
+        "_by_return",
         "_clock",
-        "_connected",
         "_human_replied",
         "_patience_ms",
         "_sheet",
         "_slow",
+        "_taken",
         "_turn_messages",
         "abandoned_at",
         "first_at",
@@ -31,10 +32,16 @@ class Responses:
         self._sheet = sheet
         self._clock = clock
         self._patience_ms = sheet.rules.patience_ms[sheet.channel]
-        self._abandon_seen = False
-        self._connected = False
+        #: Whether the wait has ended without a first response: a call was connected, or a partial contact was answered
+        #: while no clock ran.
+        self._taken = False
         self._human_replied = False
         self._slow = False
+        #: Whether the customer left, which was counted, and has not come back yet.
+        self._awaits_return = False
+        #: Whether the turn began with a return, which in a call a connection answers.
+        self._by_return = False
+        #: Customer messages in the turn.
         self._turn_messages = 0
         #: Since when the customer waits for the next reply; None outside a turn.
         self.turn_since: int | None = None
@@ -49,51 +56,70 @@ class Responses:
 
     @property
     def answered(self) -> bool:
-        """Whether the first response is there, or an abandonment in its place."""
-        return self._connected or self.first_at is not None or self.abandoned_at is not None
+        """Whether the first response is there, or what came in its place: an abandonment, or a wait's silent end."""
+        return self._taken or self.first_at is not None or self.abandoned_at is not None
 
     def connected(self, event: Event) -> None:
-        """`contact.connected`: a call's first response, with or without a clock that tells how long it took."""
+        """`contact.connected`: a call's first response, with or without a clock that says how long it took."""
         self.gone = False
+        self._end_silently()
         if self._sheet.channel == "call":
-            self._respond_first(event)
-            self._connected = True
+            self._respond_first(event, self._clock.start_of_connected())
+            self._taken = True
+            if self.turn_since is not None and self._by_return:
+                self._end_turn(event, self.turn_since)
 
     def human_reply(self, event: Event) -> None:
         """A reply by an agent to the customer."""
         self.gone = False
         self.replies += 1
-        first = self._sheet.channel != "call" and self._respond_first(event)
-        if self.turn_since is not None and not first:
-            self._end_turn(event, self.turn_since)
-        self.turn_since = None
+        self._end_silently()
+        first = self._sheet.channel != "call" and self._respond_first(event, self._clock.start())
+        if self.turn_since is not None:
+            if first:  # the same wait: the first response has measured it
+                self.turn_since = None
+            else:
+                self._end_turn(event, self.turn_since)
         self._human_replied = True
 
+    def _end_silently(self) -> None:
+        """End the wait of a partial contact of which no clock was seen to start; its turns count from here."""
+        if self._sheet.partial and not self.answered and self._clock.start() is None:
+            self._taken = self._human_replied = True
+
     def customer_message(self, event: Event) -> None:
-        """A message by the customer: begins a turn once a human has replied."""
+        """A message by the customer: begins a turn once a human has replied, or where the customer comes back."""
+        self.came_back(event)
+        if self.turn_since is None and self._human_replied:
+            self._begin_turn(event, by_return=False)
+        self._turn_messages += 1
+
+    def came_back(self, event: Event) -> None:
+        """A customer message, `contact.queued` or `contact.reopened`: whoever left is here again, and waits again."""
         self.gone = False
-        if self.turn_since is not None:
-            self._turn_messages += 1
-        elif self._human_replied:
-            self.turn_since = event.at
-            self._turn_messages = 0
+        if self._awaits_return:
+            self._awaits_return = False
+            self._begin_turn(event, by_return=True)
+
+    def _begin_turn(self, event: Event, *, by_return: bool) -> None:
+        self.turn_since, self._by_return, self._turn_messages = event.at, by_return, 0
 
     def abandoned(self, event: Event) -> None:
-        """`contact.abandoned`: only the first can count."""
+        """`contact.abandoned`: the first that comes while the clock runs counts, if nothing was answered before."""
         self.gone = True
         start = self._clock.start()
-        first, self._abandon_seen = not self._abandon_seen, True
-        if not first or self.answered or start is None or self._clock.is_the_bots:
+        if self.answered or start is None or self._clock.is_the_bots:
             return
         value = max(0, event.at - start)
         policy = self._sheet.policy("first_response", event.at)
-        # Like `within`, of those held against a target only: what is left out of service level is in it otherwise.
-        short = None if policy is None else value < self._sheet.rules.short_abandon_ms
-        self._sheet.write("abandoned", event, "", value_ms=value, since=start, policy=policy, short=short)
+        self._sheet.write(
+            "abandoned", event, "", value_ms=value, since=start, policy=policy, short=self._sheet.short(policy, value)
+        )
         self.abandoned_at = event.at
+        self.turn_since = None
+        self._awaits_return = True
 
-    def _respond_first(self, event: Event) -> bool:
-        start = self._clock.start()
+    def _respond_first(self, event: Event, start: int | None) -> bool:
         if self.answered or start is None:
             return False
         self.first_at, self.first_ms = event.at, max(0, event.at - start)
@@ -106,8 +132,9 @@ class Responses:
         value = event.at - since
         policy = self._sheet.policy("next_response", event.at)
         self._sheet.write("next_response", event, value_ms=value, since=since, policy=policy)
-        self._sheet.write("nudges", event, value=self._turn_messages)
+        self._sheet.write("nudges", event, value=max(0, self._turn_messages - 1))
         self._mark_slow(event, value)
+        self.turn_since = None
 
     def _mark_slow(self, event: Event, value_ms: int) -> None:
         if not self._slow and value_ms > self._patience_ms:

@@ -9,10 +9,12 @@ from streams.core.sheet import InForce, Sheet
 class Segment:
     """From an agent's `contact.connected` up to the same agent's next one."""
 
-    __slots__ = ("_at_close", "_held_since", "_holds", "_still", "ended", "opened", "priority", "queue", "wrapped")
+    __slots__ = ("_at_close", "_before", "_held_since", "_holds", "ended", "opened", "priority", "queue", "wrapped")
 
-    def __init__(self, event: Event, force: InForce) -> None:
+    def __init__(self, event: Event, force: InForce, before: Segment | None) -> None:
         self.opened = event
+        #: The same agent's segment before it.
+        self._before = before
         self.queue = force.queue
         self.priority = force.priority
         self.ended: Event | None = None
@@ -20,44 +22,40 @@ class Segment:
         #: Begin and end of each hold.
         self._holds: list[tuple[int, int]] = []
         self._held_since: int | None = None
-        #: Once ended or closed, hold stands still.
-        self._still = False
         #: Team, segment and language in force when it closed.
         self._at_close = ("", "", "")
 
-    @property
-    def is_open(self) -> bool:
-        """Whether it is neither ended nor closed."""
-        return self.ended is None and self.wrapped is None
-
     def hold(self, event: Event) -> None:
         """`contact.held`; during a hold it changes nothing."""
-        if not self._still and self._held_since is None:
+        if self.ended is None and self._held_since is None:
             self._held_since = event.at
 
     def resume(self, event: Event) -> None:
         """`contact.resumed`; an end resumes too."""
-        if not self._still and self._held_since is not None:
+        if self.ended is None and self._held_since is not None:
             self._holds.append((self._held_since, event.at))
             self._held_since = None
 
     def end(self, event: Event, force: InForce) -> None:
-        """The first disconnect, transfer or resolution ends it."""
+        """The first disconnect, transfer, abandonment or resolution ends it."""
         if self.ended is None:
+            self.resume(event)
             self.ended = event
-            if self.wrapped is None:
-                self._stop(event, force)
+            self._at_close = (force.team, force.segment, force.language)
 
     def wrap(self, event: Event, force: InForce) -> None:
-        """The first `contact.wrapped` closes it."""
-        if self.wrapped is None:
-            self.wrapped = event
-            self._stop(event, force)
+        """`contact.wrapped`: the first that is its own closes it.
 
-    def _stop(self, event: Event, force: InForce) -> None:
-        self.resume(event)
-        self._still = True
-        self._at_close = (force.team, force.segment, force.language)
+        While it has not ended, one belongs to the segment before it, if that one has ended and has none: the form of
+        the former call, saved during the next. Else it ends and closes this one.
+        """
+        before = self._before
+        if self.ended is None and before is not None and before.ended is not None and before.wrapped is None:
+            before.wrap(event, force)
+        elif self.wrapped is None:
+            self.end(event, force)
+            self.wrapped = event
+            self._at_close = (force.team, force.segment, force.language)
 
     def write(self, sheet: Sheet) -> int | None:
         """Write its samples and give its length in milliseconds; None where it has not closed."""
@@ -67,7 +65,7 @@ class Segment:
         by = (self.queue, self.priority, *self._at_close, self.opened.fields["agent_id"])
         handle = closed.at - self.opened.at
         hold = sum(until - since for since, until in self._holds)
-        wrap_since = closed.at if self.ended is None else min(self.ended.at, closed.at)
+        wrap_since = closed.at if self.ended is None else self.ended.at
         wrap = closed.at - wrap_since
         business = self._business(sheet, closed.at, wrap_since)
         for sample, value, in_hours in (
@@ -103,9 +101,10 @@ class Segments:
 
     def open(self, event: Event) -> None:
         """`contact.connected`."""
-        segment = Segment(event, self._sheet.force)
+        agent = event.fields["agent_id"]
+        segment = Segment(event, self._sheet.force, self._current.get(agent))
         self._all.append(segment)
-        self._current[event.fields["agent_id"]] = segment
+        self._current[agent] = segment
 
     def of(self, agent: str) -> Segment | None:
         """Give an agent's current segment."""
@@ -130,12 +129,12 @@ class Segments:
 
     @property
     def all_ended(self) -> bool:
-        """Whether every agent's segment was ended: a wrap-up closes it, and ends nothing."""
+        """Whether every agent's segment has ended."""
         return all([segment.ended is not None for segment in self._current.values()])  # noqa: C419 - faster for so few
 
     def agents_at_work(self) -> list[str]:
         """Name the agents who have an open segment."""
-        return [agent for agent, segment in self._current.items() if segment.is_open]
+        return [agent for agent, segment in self._current.items() if segment.ended is None]
 
     @property
     def ever(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from schemas.policies import Metric, Policy, Rules, calendar_for, policy_for
@@ -106,6 +107,7 @@ class Sheet:
         since: int | None = None,
         business_ms: int | None = None,
         active_ms: int | None = None,
+        pauses: Iterable[tuple[int, int]] = (),
         value: int | None = None,
         policy: Policy | None = None,
         short: bool | None = None,
@@ -116,21 +118,26 @@ class Sheet:
 
         The slot is the event's id unless named, the dimensions those in force now unless given (`by`), the queue the
         one among them unless named. A `policy` is what the value is held against, by the clock that the policy names;
-        business time is that from `since` to the event, unless given.
+        business time is that from `since` to the event, unless given. Where there is an `active_ms`, that is the value
+        without its `pauses`.
         """
         dimensions = by or self.force.dimensions()
         if queue is not None and queue != dimensions[0]:
             dimensions = (queue, *dimensions[1:])
-        name, target_ms, within, is_open = "", None, None, None
+        name, target_ms, within, is_open, active_business_ms = "", None, None, None, None
         if self._has_calendars or policy is not None:
-            held = value_ms
+            stops = policy is not None and policy.pauses == "stop"
+            held = active_ms if stops else value_ms
             calendar = calendar_for(self.rules, dimensions[0], policy)
             if calendar is not None:
                 is_open = in_hours(calendar, event.at)
                 if since is not None:
                     business_ms = business_between(calendar, since, event.at)
+                if active_ms is not None and business_ms is not None:
+                    paused = sum([business_between(calendar, *pause) for pause in pauses])
+                    active_business_ms = business_ms - paused
                 if policy is not None and policy.clock == "calendar":
-                    held = business_ms
+                    held = active_business_ms if stops else business_ms
             if policy is not None:
                 name, target_ms = policy.name, policy.target_ms
                 within = None if held is None else held <= target_ms
@@ -147,6 +154,7 @@ class Sheet:
                     value_ms,
                     business_ms,
                     active_ms,
+                    active_business_ms,
                     value,
                     name,
                     target_ms,
@@ -166,9 +174,18 @@ class Sheet:
         calendar = calendar_for(self.rules, queue, None) if self._has_calendars else None
         return None if calendar is None else business_between(calendar, since, until)
 
-    def policy(self, metric: Metric, at: int) -> Policy | None:
-        """Find the policy for what is in force now, at a time; None where none matches, and for a partial contact."""
+    def policy(self, metric: Metric, at: int, queue: str | None = None) -> Policy | None:
+        """Find the policy for what is in force now, at a time; None where none matches, and for a partial contact.
+
+        The queue is the one in force unless named.
+        """
         if self.partial:
             return None
         force = self.force
-        return policy_for(self.rules, metric, self.channel, force.queue, force.priority, force.segment, at)
+        return policy_for(
+            self.rules, metric, self.channel, force.queue if queue is None else queue, force.priority, force.segment, at
+        )
+
+    def short(self, policy: Policy | None, waited_ms: int) -> bool | None:
+        """Tell whether an abandonment is short; None where it is held against no target, so that it is in no level."""
+        return None if policy is None else waited_ms < self.rules.short_abandon_ms

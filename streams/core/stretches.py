@@ -11,15 +11,14 @@ class Stretches:
 
     __slots__ = (
         "_by_disconnect",
-        "_ever_open",
-        "_paused_ms",
-        "_paused_since",
+        "_pause_ends_by_message",
         "_sheet",
-        "ended_events",
         "first_end",
         "first_ms",
         "instance",
         "last_end",
+        "paused_since",
+        "pauses",
         "reopened_at",
         "reopens",
         "since",
@@ -29,8 +28,11 @@ class Stretches:
     def __init__(self, sheet: Sheet) -> None:
         self._sheet = sheet
         self._by_disconnect = False
-        self._paused_since: int | None = None
-        self._paused_ms = 0
+        self._pause_ends_by_message = False
+        #: Beginning of the pause that lasts; None where none does.
+        self.paused_since: int | None = None
+        #: The pauses of the open stretch that are over, as far as they lie in it.
+        self.pauses: list[tuple[int, int]] = []
         self.started_at: int | None = None
         #: Opening of the open stretch; None where none is open.
         self.since: int | None = None
@@ -43,14 +45,15 @@ class Stretches:
         self.first_ms: int | None = None
 
     def start(self, at: int) -> None:
-        """`contact.started`, or the earliest event of a partial contact."""
+        """`contact.started`."""
         if self.started_at is None:
             self.started_at = at
-            self._open(at)
+            self.open(at)
 
-    def _open(self, at: int) -> None:
+    def open(self, at: int) -> None:
+        """Open a stretch; a partial contact's first one begins with its earliest event, which is not its start."""
         self.since = at
-        self._paused_ms = 0
+        self.pauses = []
 
     @property
     def is_over(self) -> bool:
@@ -61,7 +64,7 @@ class Stretches:
         """`contact.reopened` or a customer message: tells whether it opened the contact again."""
         if not self.is_over:
             return False
-        self._open(event.at)
+        self.open(event.at)
         self.reopens += 1
         self.reopened_at = event.at
         self._sheet.write("reopened", event)
@@ -71,42 +74,48 @@ class Stretches:
         """`contact.queued` or `contact.connected`: opens a call again that a disconnect had ended."""
         if not self.is_over or not self._by_disconnect:
             return False
-        self._open(event.at)
+        self.open(event.at)
         return True
 
     def pause(self, event: Event) -> None:
-        """`contact.paused`; a resolution does not end it."""
-        if self._paused_since is None:
-            self._paused_since = event.at
+        """`contact.paused`; of a paused contact it changes nothing."""
+        if self.paused_since is None:
+            self.paused_since = event.at
+            self._pause_ends_by_message = event.fields.get("for_", "customer") == "customer"
 
     def unpause(self, event: Event) -> None:
-        """`contact.unpaused`."""
-        self._count_pause(event)
-        self._paused_since = None
+        """`contact.unpaused`, or the end of the stretch."""
+        if self.paused_since is not None:
+            if self.since is not None and event.at > (begin := max(self.paused_since, self.since)):
+                self.pauses.append((begin, event.at))
+            self.paused_since = None
 
-    def _count_pause(self, event: Event) -> None:
-        """Take what of a pause lies in the open stretch, up to now."""
-        if self._paused_since is not None and self.since is not None:
-            self._paused_ms += event.at - max(self._paused_since, self.since)
+    def customer_wrote(self, event: Event) -> None:
+        """A customer message: what was waited for, where that was the customer."""
+        if self._pause_ends_by_message:
+            self.unpause(event)
 
     def end(self, event: Event, *, by_disconnect: bool = False) -> None:
         """End the open stretch."""
         if self.since is None:
             return
-        self._count_pause(event)
-        length = event.at - self.since
+        self.unpause(event)
+        length = max(0, event.at - self.since)
         self.instance += 1
-        self._sheet.write(
-            "resolution",
-            event,
-            value_ms=length,
-            since=self.since,
-            active_ms=length - self._paused_ms,
-            policy=self._sheet.policy("resolution", event.at),
-            instance=self.instance,
-        )
+        seen_whole = self.instance > 1 or not self._sheet.partial
+        if seen_whole:
+            self._sheet.write(
+                "resolution",
+                event,
+                value_ms=length,
+                since=self.since,
+                active_ms=length - sum([until - since for since, until in self.pauses]),
+                pauses=self.pauses,
+                policy=self._sheet.policy("resolution", event.at),
+                instance=self.instance,
+            )
         if self.first_end is None:
-            self.first_end, self.first_ms = event, length
+            self.first_end, self.first_ms = event, length if seen_whole else None
         self.last_end = event
         self.since = None
         self.reopened_at = None

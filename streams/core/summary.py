@@ -4,31 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from schemas.contact_record import VERSION, Deadline, Summary
-from schemas.policies import Metric
-from streams.core.deadlines import deadline, lasts_ms
+from schemas.contact_record import VERSION, Clock, Pause, Summary, decode_summary, with_summary
+from schemas.policies import Rules
+from streams.core.deadlines import held_against
 
 if TYPE_CHECKING:
+    from streams.core.event import Event
     from streams.core.fold import Fold
 
 
 def summary_of(fold: Fold, handle_ms: int | None) -> Summary:
     """Sum a contact up; `handle_ms` is the length of its closed segments in all."""
     force, responses, stretches, discarded = fold.force, fold.responses, fold.stretches, fold.discarded
-    is_open = fold.asks and stretches.since is not None and not responses.gone and not discarded
-    is_the_bots = fold.clock.is_the_bots
-    clock_since = fold.clock.start() if is_open and not responses.answered and not is_the_bots else None
+    is_open = stretches.since is not None and not responses.gone and not discarded
+    runs = is_open and not fold.clock.is_the_bots and not fold.clock.is_in_the_menu
+    clock_since = fold.clock.start() if runs and not responses.answered else None
     first, last = stretches.first_end, stretches.last_end
     handling = [] if discarded else fold.segments.agents_at_work()
-    deadlines: list[Deadline] = []
-    target_ms = None
-    if is_open and not is_the_bots:
-        for metric, since in _clocks(fold, clock_since):
-            policy = fold.sheet.policy(metric, fold.last_at)
-            if policy is not None:
-                deadlines.append(deadline(fold.rules, policy, force.queue, since))
-                if metric == "first_response":
-                    target_ms = lasts_ms(fold.rules, policy, force.queue, since, policy.target_ms)
+    # None of a partial contact is held against a target.
+    clocks = _clocks(fold, clock_since) if runs and not fold.sheet.partial else []
     summary: Summary = {
         "v": VERSION,
         "step": 0,
@@ -48,25 +42,28 @@ def summary_of(fold: Fold, handle_ms: int | None) -> Summary:
         "first_resolved_at": None if first is None else first.at,
         "resolved_at": None if last is None else last.at,
         "first_resolution_ms": stretches.first_ms,
-        "resolution_ms": None if last is None else last.at - (stretches.started_at or 0),
+        "resolution_ms": _lasted(stretches.started_at, last),
         "handle_ms": handle_ms,
         "tags": sorted(fold.tags.in_effect),
         "reopens": stretches.reopens,
         "replies": responses.replies,
-        "rating": None if fold.last_rated is None else fold.last_rated[2],
+        "rating": fold.rating,
         "partial": fold.sheet.partial,
         "discarded": discarded,
         "open": is_open,
         "waiting_since": _earlier(fold.visits.since, clock_since) if is_open else None,
         "awaiting_since": _earlier(responses.turn_since, stretches.reopened_at) if is_open else None,
         "clock_since": clock_since,
-        "target_ms": target_ms,
+        "target_ms": None,
         "handling": len(handling),
         "handling_agents": handling,
         "inbound": not fold.outreach,
-        "deadlines": deadlines,
-        "leaves_at": fold.last_at + fold.rules.horizons_ms[fold.channel],
+        "clocks": clocks,
+        "pauses": _pauses(fold) if clocks else [],
+        "deadlines": [],
+        "leaves_at": 0,
     }
+    _hold(summary, fold.rules, fold.as_of)
     if discarded:  # it has no samples, so its summary tells none either: an average over contacts leaves it out
         summary.update(
             {
@@ -84,16 +81,53 @@ def summary_of(fold: Fold, handle_ms: int | None) -> Summary:
     return summary
 
 
-def _clocks(fold: Fold, clock_since: int | None) -> list[tuple[Metric, int]]:
+def held_again(value: bytes, rules: Rules, as_of: int, step: int) -> bytes | None:
+    """Hold what a contact waits for, of which this is the record, against rules that came into force.
+
+    Gives its new record; None where they make no difference to it.
+    """
+    summary = decode_summary(value)
+    before = summary["deadlines"], summary["target_ms"], summary["leaves_at"]
+    _hold(summary, rules, as_of)
+    if before == (summary["deadlines"], summary["target_ms"], summary["leaves_at"]):
+        return None
+    summary["step"] = step
+    return with_summary(value, summary)
+
+
+def _hold(summary: Summary, rules: Rules, as_of: int) -> None:
+    """Say what the contact is held against by the rules in force, and from when on it is stale."""
+    summary["leaves_at"] = summary["last_at"] + rules.horizons_ms[summary["channel"]]
+    if summary["clocks"] or summary["deadlines"]:
+        summary["deadlines"], summary["target_ms"] = held_against(rules, summary, max(as_of, summary["last_at"]))
+
+
+def _clocks(fold: Fold, clock_since: int | None) -> list[Clock]:
     """Give the running clocks of an open contact, each with its start."""
-    clocks: list[tuple[Metric, int]] = []
+    clocks: list[Clock] = []
     if clock_since is not None:
-        clocks.append(("first_response", clock_since))
+        clocks.append(("first_response", clock_since, ""))
     if fold.responses.turn_since is not None:
-        clocks.append(("next_response", fold.responses.turn_since))
+        clocks.append(("next_response", fold.responses.turn_since, ""))
+    visits = fold.visits
+    if visits.since is not None:
+        clocks.append(("queue_wait", visits.since, "" if visits.queue == fold.force.queue else visits.queue))
     if fold.stretches.since is not None:
-        clocks.append(("resolution", fold.stretches.since))
+        clocks.append(("resolution", fold.stretches.since, ""))
     return clocks
+
+
+def _pauses(fold: Fold) -> list[Pause]:
+    """Give the pauses of the open stretch, the last of which may last."""
+    stretches = fold.stretches
+    pauses: list[Pause] = [*stretches.pauses]
+    if stretches.paused_since is not None and stretches.since is not None:
+        pauses.append((max(stretches.paused_since, stretches.since), None))
+    return pauses
+
+
+def _lasted(started_at: int | None, last: Event | None) -> int | None:
+    return None if started_at is None or last is None else max(0, last.at - started_at)
 
 
 def _earlier(one: int | None, other: int | None) -> int | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from schemas.policies import Taxonomy, taxonomy_at
 from schemas.tags import normal
 from streams.core.event import Event
@@ -26,25 +24,35 @@ class Tags:
         self.in_effect: dict[str, tuple[Event, Dimensions]] = {}
 
     def put_on(self, event: Event) -> None:
-        """`contact.tagged`; a tag already in effect stays where it was put on first."""
+        """`contact.tagged`; a tag already in effect stays where it was put on first.
+
+        With `replace` those that it does not name are taken off.
+        """
         at_event = (event, self._sheet.force.dimensions())
         self._last = at_event
         taxonomy = taxonomy_at(self._sheet.rules, event.at)
-        for tag in event.fields["tags"]:
+        tags: list[str] = event.fields["tags"]
+        if event.fields.get("replace"):
+            named = self._meant(tags)
+            self.in_effect = {name: put_on for name, put_on in self.in_effect.items() if name in named}
+        for tag in tags:
             self.in_effect.setdefault(_named(tag, taxonomy), at_event)
 
     def take_off(self, event: Event) -> None:
-        """`contact.untagged`: whoever takes a tag off means what was put on, so it is named by that time's taxonomy."""
+        """`contact.untagged`."""
+        for name in self._meant(event.fields["tags"]):
+            del self.in_effect[name]
+
+    def _meant(self, tags: list[str]) -> set[str]:
+        """Give those in effect that are meant: each by its name in the taxonomy of the time when it was put on."""
         rules = self._sheet.rules
-        tags: Iterable[str] = event.fields["tags"]
         if not rules.taxonomy_from:
-            for tag in tags:
-                self.in_effect.pop(_named(tag, rules.taxonomy), None)
-            return
-        for name, (put_on, _) in list(self.in_effect.items()):
-            taxonomy = taxonomy_at(rules, put_on.at)
-            if any(_named(tag, taxonomy) == name for tag in tags):
-                del self.in_effect[name]
+            return self.in_effect.keys() & {_named(tag, rules.taxonomy) for tag in tags}
+        return {
+            name
+            for name, (put_on, _) in self.in_effect.items()
+            if any(_named(tag, taxonomy_at(rules, put_on.at)) == name for tag in tags)
+        }
 
     def write(self) -> None:
         """Write the samples of the tags in effect."""

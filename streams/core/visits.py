@@ -9,28 +9,41 @@ from streams.core.sheet import Sheet
 class Visits:
     """At most one visit is open; queueing where the contact waits already changes nothing."""
 
-    __slots__ = ("_queue", "_sheet", "since")
+    __slots__ = ("_sheet", "queue", "since")
 
     def __init__(self, sheet: Sheet) -> None:
         self._sheet = sheet
-        self._queue = ""
+        #: The queue of the open visit, or of the last one.
+        self.queue = ""
         #: Opening of the open visit, UTC milliseconds; None where none is open.
         self.since: int | None = None
 
     def open(self, event: Event, queue: str) -> None:
         """`contact.queued`, or `contact.transferred` that names a queue."""
         if self.since is not None:
-            if queue == self._queue:
+            if queue == self.queue:
                 return
             self.end(event, "moved")
-        self.since, self._queue = event.at, queue
+        self.since, self.queue = event.at, queue
         self._sheet.write("entered", event, queue=queue)
 
     def end(self, event: Event, outcome: str) -> None:
-        """End the open visit, if there is one: `answered`, `abandoned`, `moved` or `left`."""
-        if self.since is not None:
-            waited = event.at - self.since
-            self._sheet.write(
-                "queue_wait", event, queue=self._queue, outcome=outcome, value_ms=waited, since=self.since
-            )
-            self.since = None
+        """End the open visit, if there is one.
+
+        The outcome is `answered`, `abandoned`, `moved`, `left`, or the reason why it was taken out of its queue.
+        """
+        if self.since is None:
+            return
+        waited = event.at - self.since
+        policy = self._sheet.policy("queue_wait", event.at, self.queue)
+        self._sheet.write(
+            "queue_wait",
+            event,
+            queue=self.queue,
+            outcome=outcome,
+            value_ms=waited,
+            since=self.since,
+            policy=policy,
+            short=self._sheet.short(policy, waited) if outcome == "abandoned" else None,
+        )
+        self.since = None

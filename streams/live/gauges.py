@@ -20,8 +20,10 @@ from streams.live.totals import ALL, Group, groups_of
 _SLACK: Final = 64
 
 #: Where a metric's counts stand among a queue's; who is beyond the target is counted one place behind who is at risk.
-_PLACES: Final[Mapping[str, int]] = MappingProxyType({"first_response": 0, "next_response": 2, "resolution": 4})
-_NO_RISKS: Final = (0, 0, 0, 0, 0, 0)
+_PLACES: Final[Mapping[str, int]] = MappingProxyType(
+    {"first_response": 0, "next_response": 2, "resolution": 4, "queue_wait": 6}
+)
+_NO_RISKS: Final = (0,) * (2 * len(_PLACES))
 #: In the place of a metric's: the contact is stale from now on.
 _STALE: Final = -1
 
@@ -42,6 +44,8 @@ class Reading(NamedTuple):
     breached_next_response: int = 0
     at_risk_resolution: int = 0
     breached_resolution: int = 0
+    at_risk_queue_wait: int = 0
+    breached_queue_wait: int = 0
     #: Without an event for so long that they are in no other gauge.
     stale: int = 0
 

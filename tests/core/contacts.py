@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from schemas.events import ContactEvent
 from schemas.topics import CHANNELS, CONTACTS, Channel
 from streams.core.event import Event, event_of
+from streams.core.event import order as fold_order
 from streams.decode import decode
 from tests.core.story import BEGIN
 
@@ -63,7 +64,6 @@ _EVENTS: Final = st.one_of(
             "abandoned",
             "resolved",
             "reopened",
-            "paused",
             "unpaused",
             "teleported",
         )
@@ -72,13 +72,23 @@ _EVENTS: Final = st.one_of(
         _of("message.sent", author=st.just(author), public=st.sampled_from((True, True, False)))
         for author in ("customer", "customer", "agent", "agent", "bot", "system")
     ),
+    _of("contact.dequeued", reason=st.sampled_from(("timeout", "callback", "callback", "other"))),
+    _of("contact.paused", **{"for": st.sampled_from(("customer", "third_party"))}),
     _of("contact.tagged", tags=_TAGS),
+    _of("contact.tagged", tags=st.lists(st.sampled_from(("x", "y")), max_size=2), replace=st.just(True)),
     _of("contact.untagged", tags=_TAGS),
     _of("contact.prioritised", priority=_COMMON["priority"]),
-    _SCORES.flatmap(lambda score: _of("contact.rated", **{name: st.just(value) for name, value in score.items()})),
+    *(
+        _SCORES.flatmap(
+            lambda score, survey=survey: _of(  # type: ignore[misc]  # of this survey
+                "contact.rated", **{name: st.just(value) for name, value in (*score.items(), *survey)}
+            )
+        )
+        for survey in ((), (("survey_id", "s"),))
+    ),
     _SCORES.flatmap(lambda score: _of("contact.evaluated", **{name: st.just(value) for name, value in score.items()})),
     _of("event.voided", voids=_IDS),
-    _of("contact.discarded", reason=st.just("test")),
+    _of("contact.discarded", reason=st.sampled_from(("test", "spam"))),
 )
 
 
@@ -118,7 +128,7 @@ def steps(draw: st.DrawFn, events: list[Event]) -> list[list[Event]]:
 @st.composite
 def in_order(draw: st.DrawFn, events: list[Event]) -> list[list[Event]]:
     """Draw a way in which events arrive in the order of the fold, with a few late or more than once."""
-    order = sorted(events, key=lambda event: event[:3])
+    order = sorted(events, key=fold_order)
     for _ in range(draw(st.integers(0, 2))):
         order.insert(draw(st.integers(0, len(order))), draw(st.sampled_from(events)))
     cuts = sorted(draw(st.sets(st.integers(1, len(order)), max_size=len(order))))

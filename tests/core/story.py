@@ -103,7 +103,7 @@ def _raw(channel: Channel, number: int, line: str, contact_id: str) -> dict[str,
 def _field(word: str) -> tuple[str, Any]:
     name, _, text = word.partition("=")
     if name in _LISTS:
-        return name, [tag.replace("_", " ") for tag in text.split(",")]
+        return name, [tag.replace("_", " ") for tag in text.split(",") if tag]
     try:
         return name, json.loads(text)
     except json.JSONDecodeError:

@@ -77,7 +77,7 @@ CASES: Final = [
     Case(
         "an abandonment is measured in business time too, and short by the clock",
         "call",
-        "58 started\n121 abandoned",
+        "58 started\n58 queued queue=a\n121 abandoned",
         "abandoned value_ms=63000 business_ms=3000 within=true short=false",
         _policies(clock="calendar"),
     ),

@@ -60,16 +60,16 @@ CASES: Final = (
         "first_response at=10 value_ms=10000",
     ),
     Case(
-        "a partial contact waits from its earliest event",
+        "a partial contact waits from the queue or hand-off that was seen",
         "chat",
-        "7 customer\n27 agent agent_id=ann",
-        "first_response at=27 value_ms=20000 partial=true",
+        "7 customer\n17 queued queue=a\n27 agent agent_id=ann",
+        "first_response at=27 value_ms=10000 partial=true",
     ),
     Case(
-        "before a start that comes later, a reply is no response",
+        "a start of a later time comes first all the same: a reply before it took no time",
         "chat",
         "0 customer\n5 agent agent_id=ann\n10 started\n40 agent agent_id=ann",
-        "first_response at=40 value_ms=30000",
+        "first_response at=5 value_ms=0",
     ),
     Case(
         "before a start that comes later, a queue runs the clock",
@@ -124,6 +124,31 @@ CASES: Final = (
         15 agent agent_id=ann
         """,
         "",
+    ),
+    Case(
+        "a call in a menu that an agent connects waited from its start",
+        "call",
+        "0 started\n25 connected agent_id=ann",
+        "first_response at=25 value_ms=25000",
+    ),
+    Case(
+        "and in a menu after an opening, from the opening",
+        "call",
+        "0 started\n1 queued queue=a\n5 resolved\n50 reopened\n60 abandoned\n75 connected agent_id=ann",
+        "first_response at=75 value_ms=25000",
+    ),
+    Case(
+        "a call that is called back waits from its first queue on",
+        "call",
+        """
+        0 started
+        5 queued queue=a
+        20 dequeued reason=callback
+        21 disconnected
+        90 queued queue=b
+        95 connected agent_id=ann
+        """,
+        "first_response at=95 value_ms=90000",
     ),
     Case(
         "resolved before any response and opened again: the opening stands in the place of the start",
@@ -202,6 +227,14 @@ def test_clock_of_gauges_rests_while_the_contact_is_the_bots() -> None:
     assert handed["clock_since"] is not None
     assert handed["waiting_since"] == handed["clock_since"]
     assert handed["target_ms"] == 60_000
+
+
+def test_a_call_in_its_menu_waits_for_nobody() -> None:
+    """It is open, and neither waiting nor held against a target; in a queue it is."""
+    menu = told("call", "0 started").summary
+    assert menu["open"]
+    assert (menu["waiting_since"], menu["clock_since"], menu["deadlines"]) == (None, None, [])
+    assert told("call", "0 started\n5 queued queue=a").summary["deadlines"]
 
 
 def test_clock_of_gauges_ends_with_the_response() -> None:

@@ -24,7 +24,14 @@ from tests.core.story import events
 from tests.core.test_panes import EMPTY as EMPTY_PANE
 from tests.core.test_panes import written
 
-RULES = Rules()
+DEFAULTS = Rules()
+RULES = Rules(
+    policies=(
+        Policy("wait", "queue_wait", 20_000, 0.8, queue="a"),
+        Policy("first", "first_response", 30_000, 0.8),
+        Policy("done", "resolution", 40_000, 0.8, warning_ms=10_000, pauses="stop"),
+    )
+)
 OTHER_RULES = Rules(policies=(), version="other")
 
 
@@ -158,7 +165,7 @@ def test_keys_are_unique_and_durations_whole(drawn: tuple[Channel, list[Event]])
         assert parts["handle"] == parts["talk"] + parts["hold"] + parts["wrap"]
     once = Counter(row.sample for row in rows)
     assert once["first_response"] + once["abandoned"] <= 1
-    for sample in ("offered", "slow", "replies", "any_tag", "untagged_resolved", "rated", "bot_contained"):
+    for sample in ("offered", "slow", "replies", "any_tag", "untagged_resolved", "bot_contained", "ivr_abandoned"):
         assert once[sample] <= 1
 
 
@@ -227,7 +234,7 @@ def test_a_redelivery_is_nothing_new() -> None:
 def test_a_changed_policy_rewrites_nothing_by_itself() -> None:
     """What is taken back is what was issued, whatever the rules say by then."""
     first, second = _steps("0 started\n30 agent agent_id=ann", "40 event.voided voids=e2")
-    before = changed("chat", EMPTY, first, RULES, 1)
+    before = changed("chat", EMPTY, first, DEFAULTS, 1)
     assert before is not None
     assert before.value is not None
     other = Rules(policies=(Policy("other", "first_response", 1, 0.5),), version="2")
@@ -240,7 +247,7 @@ def test_a_changed_policy_rewrites_nothing_by_itself() -> None:
 def test_a_restored_contact_takes_back_what_was_issued() -> None:
     """Whatever the rules say by then: its rows are those that were issued, and its summary is folded anew."""
     first, second = _steps("0 started\n30 agent agent_id=ann", "40 event.voided voids=e2")
-    whole = fold("chat", first, RULES)
+    whole = fold("chat", first, DEFAULTS)
     other = Rules(policies=(Policy("other", "first_response", 1, 0.5),), version="2")
     record = restored("chat", first, whole.rows, other, 9)
     assert record is not None

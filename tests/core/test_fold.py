@@ -22,12 +22,7 @@ OFFERED: Final = (
         "0 started\n5 customer",
         "offered at=0 queue=unassigned priority=normal",
     ),
-    Case(
-        "at the earliest event where the start is missing",
-        "chat",
-        "3 customer\n9 queued queue=a",
-        "offered at=3 queue=a partial=true",
-    ),
+    Case("not where the start is missing", "chat", "3 customer\n9 queued queue=a", ""),
     Case(
         "at the start though something stands before it", "chat", "0 customer\n5 started", "offered at=5 partial=false"
     ),
@@ -59,6 +54,18 @@ SCORES: Final = (
         "chat",
         "0 started\n9 rated score=5 scale_max=5\n20 rated score=1 scale_max=5",
         "rated at=20 value=0 satisfied=false slot=",
+    ),
+    Case(
+        "of each survey; a rating without one is of one survey",
+        "chat",
+        """
+        0 started
+        9 rated score=5 scale_max=5 survey_id=bot
+        12 rated score=1 scale_max=5
+        20 rated score=3 scale_max=5 survey_id=bot
+        30 rated score=2 scale_max=5
+        """,
+        "rated at=20 value=500000 slot=bot\nrated at=30 value=250000 slot=",
     ),
     Case("in decimal, not in binary", "chat", "0 started\n9 rated score=3.3 scale_max=5", "rated at=9 value=575000"),
     Case("a third", "chat", "0 started\n9 rated score=2 scale_max=4", "rated at=9 value=333333"),
@@ -170,6 +177,33 @@ WHOLE: Final = (
         "",
     ),
     Case(
+        "but those of work: what agents did on it, offered to them or judged",
+        "call",
+        """
+        0 started
+        1 queued queue=a
+        2 missed agent_id=ben
+        5 connected agent_id=ann
+        9 discarded reason=merged
+        20 disconnected
+        30 evaluated score=5 scale_max=5
+        """,
+        """
+        missed at=2
+        handle at=20 value_ms=15000
+        hold at=20
+        wrap at=20
+        talk at=20
+        evaluated at=30
+        """,
+    ),
+    Case(
+        "and not even those where one of its discards says that it was a test",
+        "call",
+        "0 started\n5 connected agent_id=ann\n9 discarded reason=merged\n20 disconnected\n30 discarded reason=test",
+        "",
+    ),
+    Case(
         "an undone discarding brings them back",
         "chat",
         "0 started\n5 missed agent_id=ann\n20 discarded reason=spam\n30 event.voided voids=e3",
@@ -190,14 +224,13 @@ WHOLE: Final = (
         "every sample of a partial contact is marked",
         "chat",
         "0 queued queue=a\n5 resolved",
-        """
-        offered at=0 partial=true
-        entered at=0 partial=true
-        queue_wait at=5 partial=true
-        resolution at=5 partial=true
-        replies at=5 partial=true
-        untagged_resolved at=5 partial=true
-        """,
+        "entered at=0 partial=true\nqueue_wait at=5 partial=true within=null short=null",
+    ),
+    Case(
+        "and nothing is made up of what was not seen",
+        "chat",
+        "0 bot\n5 customer\n9 resolved",
+        "",
     ),
     Case(
         "fold order is time, then the source's own order, then the id",
@@ -211,6 +244,59 @@ WHOLE: Final = (
         "offered at=0\nmissed at=9 priority=high",
     ),
 )
+
+
+#: Each of one time, without `seq`, told in the reverse order.
+RANKED: Final = (
+    Case(
+        "queued before connected, whatever the ids",
+        "call",
+        "5 connected agent_id=ann event_id=x1\n5 queued queue=a event_id=x2\n0 started",
+        "entered at=5\nqueue_wait at=5 value_ms=0 outcome=answered",
+    ),
+    Case(
+        "a message before the transfer that follows it",
+        "chat",
+        "0 started\n1 queued queue=a\n5 transferred queue=b event_id=x1\n5 agent agent_id=ann event_id=x2",
+        "entered at=1\nqueue_wait at=5 outcome=answered queue=a\nentered at=5 queue=b",
+    ),
+    Case(
+        "an abandonment before the disconnection",
+        "call",
+        "0 started\n1 queued queue=a\n5 disconnected event_id=x1\n5 abandoned event_id=x2",
+        "entered at=1\nqueue_wait at=5 outcome=abandoned",
+    ),
+    Case(
+        "and a start before everything, though its time is later",
+        "chat",
+        "0 queued queue=a event_id=x1\n5 started event_id=x2\n9 agent agent_id=ann",
+        "entered at=0 partial=false\nqueue_wait at=9 value_ms=9000",
+    ),
+)
+
+
+@pytest.mark.parametrize("case", RANKED, ids=ids(RANKED))
+def test_ties(case: Case) -> None:
+    """What happens at one time is taken in the order in which it makes sense."""
+    check(case, "entered", "queue_wait")
+
+
+def test_a_start_of_a_later_time_is_not_the_last_event() -> None:
+    """The latest time is: what a contact becomes stale by."""
+    assert told("chat", "0 customer\n50 started\n20 customer").summary["last_at"] == BEGIN + 50_000
+
+
+def test_a_partial_contact_at_a_glance() -> None:
+    """It is open from its first event on, and what nobody saw stays unknown."""
+    summary = told("chat", "50 contact.rated score=4 scale_max=5").summary
+    assert (summary["open"], summary["started_at"], summary["waiting_since"]) == (True, None, None)
+    ended = told("chat", "0 customer\n9 resolved").summary
+    assert (ended["first_resolution_ms"], ended["resolution_ms"], ended["open"]) == (None, None, False)
+
+
+def test_nothing_but_undoing_opens_no_contact() -> None:
+    """A contact of which every event was voided is not there."""
+    assert not told("chat", "0 customer\n9 event.voided voids=e1").summary["open"]
 
 
 @pytest.mark.parametrize("case", OFFERED, ids=ids(OFFERED))
@@ -297,3 +383,11 @@ def test_summary_of_a_discarded_contact() -> None:
     assert not summary["open"]
     assert summary["waiting_since"] is None
     assert summary["handling"] == 0
+    assert summary["handle_ms"] is None
+
+
+def test_work_on_a_discarded_contact_is_in_the_table() -> None:
+    """As its samples are; that of a test is not."""
+    story = "0 started\n2 connected agent_id=ann\n9 disconnected\n20 discarded reason="
+    assert told("chat", story + "spam").summary["handle_ms"] == 7_000
+    assert told("chat", story + "test").summary["handle_ms"] is None

@@ -40,21 +40,30 @@ from tests.core.story import BEGIN, told
             5,
         ),
         (
-            "a late rating of a contact never seen makes nobody wait",
+            "a contact of which only a late rating is seen is open, and makes nobody wait",
             "chat",
             "50 contact.rated score=4 scale_max=5",
-            False,
+            True,
             None,
         ),
+        ("nor does a customer's message to a contact never seen", "chat", "50 customer", True, None),
+        ("a queue does", "call", "50 queued queue=q", True, 50),
         (
-            "tags and wrap-up of a call never seen make nobody wait",
+            "who agreed to be called back waits from the first queue on, the line dropped or not",
             "call",
-            "0 tagged tags=x\n5 wrapped agent_id=a",
-            False,
-            None,
+            "0 started\n5 queued queue=q\n20 dequeued reason=callback\n21 disconnected",
+            True,
+            5,
         ),
-        ("a customer's message to a contact never seen does", "chat", "50 customer", True, 50),
-        ("so does a queue", "call", "50 queued queue=q", True, 50),
+        ("who left the line only does not", "call", "0 started\n5 queued queue=q\n20 disconnected", False, None),
+        ("one whom a disconnection found in the menu is gone", "call", "0 started\n5 abandoned", False, None),
+        (
+            "who abandoned and is queued again waits since then",
+            "chat",
+            "0 started\n1 queued queue=q\n20 abandoned\n30 queued queue=q",
+            True,
+            30,
+        ),
         (
             "an abandoned chat whose customer writes again waits no longer by a clock, but is open",
             "chat",
@@ -78,6 +87,7 @@ _EVERY_METRIC: Final = Rules(
         Policy("vip", "first_response", 30_000, 0.9, segment="vip"),
         Policy("first", "first_response", 60_000, 0.8, warning_ms=20_000),
         Policy("next", "next_response", 120_000, 0.8, warning_ms=120_000),
+        Policy("visit", "queue_wait", 30_000, 0.8, queue="v", warning_ms=20_000),
         Policy("done", "resolution", 600_000, 0.8, warning_ms=540_000, calendar=_BREAK, clock="calendar"),
     )
 )
@@ -117,6 +127,11 @@ _EVERY_METRIC: Final = Rules(
         ("nor one that is resolved", "0 started\n5 resolved", {}),
         ("nor one that is discarded", "0 started\n5 contact.discarded reason=spam", {}),
         ("nor one whose beginning nobody saw", "0 queued queue=a", {}),
+        (
+            "a visit runs against the target of its own queue, whatever queue is in force",
+            "0 started\n5 agent agent_id=ann\n10 queued queue=v\n20 missed agent_id=ann queue=b",
+            {"queue_wait": ("visit", 10, 20, 40), "resolution": ("done", 0, 60, 1080)},
+        ),
     ],
 )
 def test_deadlines(says: str, story: str, expected: dict[str, tuple[str, int, int | None, int]]) -> None:
@@ -132,6 +147,39 @@ def test_deadlines(says: str, story: str, expected: dict[str, tuple[str, int, in
 
 def _second(at: int | None, behind: int) -> float | None:
     return None if at is None else (at - behind - BEGIN) / 1000
+
+
+#: A minute of work is to settle it, half of it is a warning; open from the minute after the first on in the second.
+_STOPS: Final = Rules((Policy("stop", "resolution", 60_000, 0.8, warning_ms=30_000, pauses="stop"),))
+_STOPS_AND_CLOSES: Final = Rules(
+    (Policy("stop", "resolution", 60_000, 0.8, None, None, None, None, 30_000, "", _BREAK, "calendar", pauses="stop"),)
+)
+
+
+@pytest.mark.parametrize(
+    ("says", "story", "rules", "warns_at", "breached_at"),
+    [
+        ("without a pause", "0 started", _STOPS, 30, 60),
+        ("a pause that is over moves both", "0 started\n10 paused\n25 unpaused", _STOPS, 45, 75),
+        ("while it lasts neither comes", "0 started\n10 paused", _STOPS, None, None),
+        ("at risk before it, at risk in it", "0 started\n40 paused", _STOPS, 30, None),
+        ("beyond the target before it", "0 started\n70 paused\n90 unpaused", _STOPS, 30, 60),
+        ("two pauses, one of which lasts", "0 started\n5 paused\n15 unpaused\n50 paused", _STOPS, 40, None),
+        ("a reopening begins without", "0 started\n5 paused\n15 resolved\n50 reopened", _STOPS, 80, 110),
+        ("one that the stretch began in", "0 started\n5 resolved\n9 paused\n50 reopened", _STOPS, None, None),
+        (
+            "in business time a pause while it is closed takes nothing",
+            "50 started\n80 paused\n500 unpaused",
+            _STOPS_AND_CLOSES,
+            600,
+            630,
+        ),
+    ],
+)
+def test_paused_resolutions(says: str, story: str, rules: Rules, warns_at: int | None, breached_at: int | None) -> None:
+    """Where pauses stop the clock, no time passes in one, and what had passed before it stays. Seconds."""
+    (found,) = told("email", story, rules).summary["deadlines"]
+    assert (_second(found[3], 1), _second(found[4], 1)) == (warns_at, breached_at), says
 
 
 def test_when_a_contact_becomes_stale() -> None:

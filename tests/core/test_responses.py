@@ -65,14 +65,33 @@ FIRST: Final = (
     Case(
         "a partial contact is held against no target",
         "chat",
-        "0 customer\n9 agent agent_id=ann",
+        "0 queued queue=a\n9 agent agent_id=ann",
         "first_response at=9 value_ms=9000 partial=true within=null target_ms=null policy=",
     ),
     Case(
         "nor is its abandonment short",
         "chat",
-        "0 customer\n1 abandoned",
+        "0 handed_off\n1 abandoned",
         "abandoned at=1 value_ms=1000 partial=true within=null short=null",
+    ),
+    Case(
+        "a reply where no queue and no hand-off was seen ends a wait that nobody can measure",
+        "chat",
+        "0 customer\n9 agent agent_id=ann\n20 queued queue=a\n30 agent agent_id=ann\n40 abandoned",
+        "",
+    ),
+    Case(
+        "so does a connection, in any channel",
+        "email",
+        "0 connected agent_id=ann\n20 queued queue=a\n30 agent agent_id=ann",
+        "",
+    ),
+    Case("and a customer who leaves then abandons nothing", "email", "0 customer\n9 abandoned", ""),
+    Case(
+        "of a partial contact that was opened again only a queue runs the clock",
+        "email",
+        "0 queued queue=a\n5 resolved\n20 customer\n30 agent agent_id=ann",
+        "",
     ),
     Case(
         "where no policy matches, within is told nothing",
@@ -106,16 +125,22 @@ ABANDONED: Final = (
     Case(
         "below the threshold it is short",
         "call",
-        "0 started\n4.999 abandoned",
+        "0 started\n0 queued queue=a\n4.999 abandoned",
         "abandoned at=4.999 value_ms=4999 within=true short=true",
     ),
     Case(
         "at the threshold it is not",
         "call",
-        "0 started\n5 abandoned",
+        "0 started\n0 queued queue=a\n5 abandoned",
         "abandoned at=5 value_ms=5000 short=false",
     ),
-    Case("the threshold can be set", "call", "0 started\n2 abandoned", "abandoned at=2 short=false", _PATIENT),
+    Case(
+        "the threshold can be set",
+        "call",
+        "0 started\n0 queued queue=a\n2 abandoned",
+        "abandoned at=2 short=false",
+        _PATIENT,
+    ),
     Case(
         "an answered contact is not abandoned",
         "chat",
@@ -129,10 +154,22 @@ ABANDONED: Final = (
         "abandoned at=9",
     ),
     Case(
-        "only the first leaving can count",
+        "the first leaving that comes while the clock runs counts, and no later one",
         "chat",
-        "0 started\n1 bot\n9 abandoned\n12 handed_off\n40 abandoned",
-        "",
+        "0 started\n1 bot\n9 abandoned\n12 handed_off\n40 abandoned\n50 customer\n60 abandoned",
+        "abandoned at=40 value_ms=28000",
+    ),
+    Case(
+        "who leaves a call's menu abandons nothing, and may be answered later",
+        "call",
+        "0 started\n9 abandoned\n20 queued queue=a\n25 connected agent_id=ann",
+        "first_response at=25 value_ms=5000",
+    ),
+    Case(
+        "out of the queue, but not gone: the clock runs on",
+        "call",
+        "0 started\n1 queued queue=a\n20 dequeued reason=overflow\n31 abandoned",
+        "abandoned at=31 value_ms=30000",
     ),
     Case(
         "an outbound call cannot be abandoned",
@@ -262,6 +299,12 @@ SLOW: Final = (
         _PATIENT,
     ),
     Case("an abandonment is not slow", "chat", "0 started\n500 abandoned", ""),
+    Case(
+        "the wait of who came back can be",
+        "chat",
+        "0 started\n500 abandoned\n600 customer\n721 agent agent_id=ann",
+        "slow at=721",
+    ),
 )
 
 
@@ -275,6 +318,92 @@ def test_first_response_or_abandonment(case: Case) -> None:
 def test_turns(case: Case) -> None:
     """Each human reply that ends a customer's turn is a next response, with the nudges before it."""
     check(case, "next_response", "nudges")
+
+
+RETURNS: Final = (
+    Case(
+        "who left and writes again waits from that message, and further ones are nudges",
+        "chat",
+        """
+        0 started
+        9 abandoned
+        100 customer
+        110 customer
+        160 agent agent_id=ann
+        """,
+        "next_response at=160 value_ms=60000\nnudges at=160 value=1",
+    ),
+    Case(
+        "who is queued again from the queue, without a word",
+        "chat",
+        "0 started\n1 queued queue=a\n9 abandoned\n100 queued queue=a\n130 agent agent_id=ann",
+        "next_response at=130 value_ms=30000\nnudges at=130 value=0",
+    ),
+    Case(
+        "whose contact is reopened from there, though it was open",
+        "chat",
+        "0 started\n9 abandoned\n100 reopened\n105 customer\n160 agent agent_id=ann",
+        "next_response at=160 value_ms=60000\nnudges at=160 value=0",
+    ),
+    Case(
+        "in a call the next connection answers",
+        "call",
+        "0 started\n1 queued queue=a\n9 abandoned\n100 queued queue=a\n130 connected agent_id=ann",
+        "next_response at=130 value_ms=30000 agent_id=ann\nnudges at=130 value=0",
+    ),
+    Case(
+        "only after the abandonment that counts: the bot's contact, or a menu, was not left waiting",
+        "chat",
+        "0 started\n1 bot\n9 abandoned\n100 customer\n130 agent agent_id=ann",
+        "",
+    ),
+    Case(
+        "a turn that is open when the customer leaves is no sample",
+        "email",
+        """
+        0 started direction=outbound
+        1 agent agent_id=ann
+        50 customer
+        60 abandoned
+        80 agent agent_id=ann
+        """,
+        "",
+    ),
+    Case(
+        "turns of a partial contact count from the connection that ended its wait",
+        "chat",
+        "0 customer\n5 connected agent_id=ann\n10 customer\n25 agent agent_id=ann",
+        "next_response at=25 value_ms=15000 partial=true\nnudges at=25 value=0",
+    ),
+)
+
+MENU: Final = (
+    Case(
+        "who hangs up in the menu, from the call's start",
+        "call",
+        "0 started queue=a\n60 abandoned",
+        "ivr_abandoned at=60 value_ms=60000 queue=a within=null short=null",
+    ),
+    Case("only once", "call", "0 started\n60 abandoned\n90 abandoned", "ivr_abandoned at=60"),
+    Case("not once it was queued", "call", "0 started\n5 queued queue=a\n60 abandoned", ""),
+    Case("nor handed off", "call", "0 started\n5 handed_off\n60 abandoned", ""),
+    Case("nor connected", "call", "0 started\n5 connected agent_id=ann\n60 abandoned", ""),
+    Case("a chat has no menu", "chat", "0 started\n60 abandoned", ""),
+    Case("nor where the start is not known", "call", "0 customer\n60 abandoned", ""),
+    Case("an end before its beginning is zero", "call", "5 started\n2 abandoned", "ivr_abandoned at=2 value_ms=0"),
+)
+
+
+@pytest.mark.parametrize("case", RETURNS, ids=ids(RETURNS))
+def test_returns(case: Case) -> None:
+    """Who comes back after an abandonment waits again."""
+    check(case, "next_response", "nudges")
+
+
+@pytest.mark.parametrize("case", MENU, ids=ids(MENU))
+def test_menu(case: Case) -> None:
+    """A call that nobody queued, handed off or connected can only be left in its menu."""
+    check(case, "ivr_abandoned")
 
 
 @pytest.mark.parametrize("case", SLOW, ids=ids(SLOW))

@@ -36,7 +36,7 @@ CASES: Final = (
         _samples(70, 60, 0, 0, 60),
     ),
     Case(
-        "wrapped before the disconnect: closed there, and no wrap-up",
+        "wrapped before the disconnect: ended and closed there, and no wrap-up",
         "call",
         """
         0 started
@@ -120,6 +120,53 @@ CASES: Final = (
         _samples(50, 50, 0, 0, 50, "slot=e2") + "\n" + _samples(99, 39, 0, 9, 30, "slot=e4"),
     ),
     Case(
+        "the form of the former call, saved during the next, closes the former",
+        "call",
+        """
+        0 started
+        0 connected agent_id=ann
+        50 disconnected agent_id=ann
+        60 connected agent_id=ann
+        70 wrapped agent_id=ann team=y
+        90 disconnected agent_id=ann
+        99 wrapped agent_id=ann
+        """,
+        _samples(70, 70, 0, 20, 50, "slot=e2 team=y") + "\n" + _samples(99, 39, 0, 9, 30, "slot=e4"),
+    ),
+    Case(
+        "a second one finds that wrapped: it ends and closes the next",
+        "call",
+        """
+        0 started
+        0 connected agent_id=ann
+        50 disconnected agent_id=ann
+        60 connected agent_id=ann
+        65 held agent_id=ann
+        70 wrapped agent_id=ann
+        80 wrapped agent_id=ann
+        90 disconnected agent_id=ann
+        99 wrapped agent_id=ann
+        """,
+        _samples(70, 70, 0, 20, 50, "slot=e2") + "\n" + _samples(80, 20, 15, 0, 5, "slot=e4"),
+    ),
+    Case(
+        "connected again without an end: the segment before it is over, uncounted, and takes no wrap-up",
+        "call",
+        """
+        0 started
+        0 connected agent_id=ann
+        60 connected agent_id=ann
+        70 wrapped agent_id=ann
+        """,
+        _samples(70, 10, 0, 0, 10, "slot=e3"),
+    ),
+    Case(
+        "an abandonment ends every agent's",
+        "call",
+        "0 started\n10 connected agent_id=ann\n20 connected agent_id=ben\n50 abandoned\n60 wrapped agent_id=ben",
+        _samples(50, 40, 0, 0, 40, "agent_id=ann") + "\n" + _samples(60, 40, 0, 10, 30, "agent_id=ben"),
+    ),
+    Case(
         "holds add up",
         "call",
         """
@@ -162,7 +209,7 @@ CASES: Final = (
         _samples(70, 70, 10, 20, 40),
     ),
     Case(
-        "an open hold ends where it closed, when that was earlier",
+        "an open hold ends where a wrap-up ended and closed it",
         "call",
         """
         0 started
@@ -231,6 +278,8 @@ def test_open_segments_are_being_handled() -> None:
     story = "0 started\n0 connected agent_id=ann\n5 connected agent_id=ben"
     both = told("call", story).summary
     assert (both["handling"], both["handling_agents"]) == (2, ["ann", "ben"])
+    again = told("call", story + "\n7 connected agent_id=ann").summary
+    assert (again["handling"], again["handling_agents"]) == (2, ["ann", "ben"])
     ended = told("call", story + "\n9 disconnected agent_id=ann").summary
     assert (ended["handling"], ended["handling_agents"]) == (1, ["ben"])
     assert ended["handle_ms"] == 9_000

@@ -16,10 +16,10 @@ RESOLUTIONS: Final = (
         "resolution at=30 value_ms=30000 active_ms=30000 instance=1 queue=a agent_id=ann",
     ),
     Case(
-        "a partial contact's from its earliest event",
+        "a partial contact's first one was not seen whole; from a reopening on it is",
         "chat",
-        "5 customer\n30 resolved",
-        "resolution at=30 value_ms=25000 partial=true within=null",
+        "5 customer\n9 reopened\n30 resolved\n50 reopened\n90 resolved",
+        "reopened at=50 partial=true\nresolution at=90 value_ms=40000 instance=2 partial=true within=null",
     ),
     Case(
         "a resolution of a resolved contact changes nothing",
@@ -34,10 +34,44 @@ RESOLUTIONS: Final = (
         "resolution at=30 value_ms=30000 instance=1",
     ),
     Case(
-        "a resolution before the start ends nothing",
+        "a resolution before the start took no time",
         "chat",
         "0 resolved\n5 started\n30 resolved",
-        "resolution at=30 value_ms=25000 instance=1",
+        "resolution at=0 value_ms=0 active_ms=0 instance=1",
+    ),
+    Case(
+        "after a call back is agreed on, letting go of the line ends no call; after the next connection it does",
+        "call",
+        """
+        0 started
+        5 connected agent_id=ann
+        20 transferred agent_id=ann queue=b
+        30 dequeued reason=callback
+        31 disconnected
+        60 queued queue=c
+        61 disconnected
+        90 connected agent_id=ben
+        95 disconnected
+        """,
+        "resolution at=95 value_ms=95000 instance=1",
+    ),
+    Case(
+        "out of the queue for another reason it ends by the disconnect",
+        "call",
+        """
+        0 started
+        5 connected agent_id=ann
+        20 transferred agent_id=ann queue=b
+        30 dequeued reason=voicemail
+        31 disconnected
+        """,
+        "resolution at=31",
+    ),
+    Case(
+        "an abandonment ends the agents' segments and no stretch; the disconnect behind it does",
+        "call",
+        "0 started\n5 connected agent_id=ann\n9 abandoned\n12 disconnected",
+        "resolution at=12 value_ms=12000",
     ),
     Case(
         "opened again: counted, and the next stretch runs from there",
@@ -167,14 +201,32 @@ RESOLUTIONS: Final = (
         "resolution at=100 active_ms=10000",
     ),
     Case(
-        "a pause lasts until it is over, past a resolution too",
+        "a pause ends with its stretch",
         "email",
         "0 started\n10 paused\n20 resolved\n30 reopened\n40 unpaused\n70 resolved",
         """
         resolution at=20 active_ms=10000
         reopened at=30
-        resolution at=70 value_ms=40000 active_ms=30000
+        resolution at=70 value_ms=40000 active_ms=40000
         """,
+    ),
+    Case(
+        "one that began while nothing was open counts from the opening on",
+        "email",
+        "0 started\n20 resolved\n25 paused for=third_party\n30 reopened\n40 unpaused\n70 resolved",
+        "resolution at=20\nreopened at=30\nresolution at=70 value_ms=40000 active_ms=30000",
+    ),
+    Case(
+        "a pause for the customer ends with a customer's message, of which an automatic one is none",
+        "email",
+        "0 started\n10 paused\n20 customer automatic=true\n30 customer\n100 resolved",
+        "resolution at=100 active_ms=80000",
+    ),
+    Case(
+        "one for a third party does not, though it is paused for the customer meanwhile",
+        "email",
+        "0 started\n10 paused for=third_party\n20 paused\n30 customer\n100 resolved",
+        "resolution at=100 active_ms=10000",
     ),
     Case(
         "each stretch has its own pauses",
@@ -302,8 +354,8 @@ def test_an_abandoned_contact_is_not_open() -> None:
     assert told("chat", story + "\n20 customer").summary["open"]
 
 
-def test_a_wrap_up_alone_ends_no_segment() -> None:
-    """Disconnection, transfer and resolution end a segment: a call goes on while one has none of them."""
+def test_a_wrap_up_ends_a_segment_that_had_not_ended() -> None:
+    """Whoever wraps up has left: the last one out ends the call."""
     story = """
         0 started
         1 connected agent_id=ann
@@ -311,4 +363,4 @@ def test_a_wrap_up_alone_ends_no_segment() -> None:
         9 connected agent_id=ben
         20 disconnected agent_id=ben
         """
-    check(Case("ann's segment is closed, and not ended", "call", story, ""), "resolution")
+    check(Case("ann's segment is closed, and so ended", "call", story, "resolution at=20"), "resolution")

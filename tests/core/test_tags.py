@@ -104,6 +104,25 @@ CASES: Final = (
         "tagged at=5 tag=oddity outcome=unknown\ntagged at=5 tag=billing outcome=known\nany_tag at=5",
         _RULES,
     ),
+    Case(
+        "a whole set replaces what there was; what it names stays where it was put on",
+        "chat",
+        "0 started\n5 tagged tags=billing,refund\n9 tagged tags=refund,other replace=true",
+        "tagged at=5 tag=refund\ntagged at=9 tag=other\nany_tag at=9",
+    ),
+    Case(
+        "also the empty set",
+        "chat",
+        "0 started\n5 tagged tags=billing\n9 tagged tags=none replace=true\n12 tagged tags= replace=true\n20 resolved",
+        "untagged_resolved at=20",
+    ),
+    Case(
+        "an alias names the tag it stands for",
+        "chat",
+        "0 started\n5 tagged tags=billing,refund\n9 tagged tags=Invoice replace=true",
+        "tagged at=5 tag=billing\nany_tag at=9",
+        _RULES,
+    ),
     Case("never resolved, never tagged", "chat", "0 started", ""),
 )
 

@@ -6,6 +6,7 @@ from typing import Final
 
 import pytest
 
+from schemas.policies import Policy, Rules
 from tests.core.story import Case, check, ids, told
 
 CASES: Final = (
@@ -95,6 +96,63 @@ CASES: Final = (
         "call",
         "0 started\n1 queued queue=a\n9 disconnected",
         "entered at=1\nqueue_wait at=9 value_ms=8000 outcome=left",
+    ),
+    *(
+        Case(
+            f"taken out of its queue: {reason}",
+            "call",
+            f"0 started\n1 queued queue=a\n9 dequeued reason={reason}\n9 queued queue=b seq=1",
+            f"entered at=1\nqueue_wait at=9 value_ms=8000 outcome={reason} queue=a\nentered at=9 queue=b",
+        )
+        for reason in ("timeout", "overflow", "callback", "voicemail", "other")
+    ),
+    Case(
+        "for no reason named",
+        "call",
+        "0 started\n1 queued queue=a\n9 dequeued",
+        "entered at=1\nqueue_wait at=9 outcome=other",
+    ),
+    Case("where it waits in none, nothing", "call", "0 started\n9 dequeued", ""),
+    Case(
+        "after a call back was agreed on the line may drop, until someone is connected",
+        "call",
+        """
+        0 started
+        1 queued queue=a
+        9 dequeued reason=callback
+        9 queued queue=b seq=1
+        12 disconnected
+        30 connected agent_id=ann
+        40 queued queue=c
+        45 disconnected
+        """,
+        """
+        entered at=1
+        queue_wait at=9 outcome=callback queue=a
+        entered at=9 queue=b
+        queue_wait at=30 value_ms=21000 outcome=answered queue=b
+        entered at=40 queue=c
+        queue_wait at=45 outcome=left queue=c
+        """,
+    ),
+    Case(
+        "held against the policy of its own queue, and short where that applies",
+        "chat",
+        "0 started\n1 queued queue=a\n9 transferred queue=b\n12 abandoned",
+        """
+        entered at=1 within=null
+        queue_wait at=9 queue=a outcome=moved within=null short=null policy=
+        entered at=9
+        queue_wait at=12 queue=b outcome=abandoned within=false short=true policy=b-2s target_ms=2000
+        """,
+        Rules((Policy("b-2s", "queue_wait", 2_000, 0.8, queue="b"),)),
+    ),
+    Case(
+        "short is said of abandoned visits only",
+        "chat",
+        "0 started\n1 queued queue=b\n2 agent agent_id=ann",
+        "entered at=1\nqueue_wait at=2 within=true short=null",
+        Rules((Policy("b-2s", "queue_wait", 2_000, 0.8, queue="b"),)),
     ),
     Case(
         "one agent's disconnect ends no visit",

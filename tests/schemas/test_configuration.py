@@ -68,7 +68,7 @@ def test_policies_in_force(tmp_path: Path) -> None:
     vip, chat = rules.policies
     assert vip._replace(calendar=None) == (
         *("vip", "first_response", 1_800_000, 0.95, None, None, None, "vip", 600_000, "offered", None, "calendar"),
-        *(HOUR, 20),
+        *(HOUR, 20, "count"),
     )
     assert vip.calendar == rules.calendar
     assert (chat.warning_ms, chat.clock, chat.objective, chat.window_ms) == (15_000, "time", 0.8, 0)

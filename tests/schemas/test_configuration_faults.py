@@ -49,7 +49,7 @@ def test_every_fault_at_once(tmp_path: Path) -> None:
         "calendars.toml:12: calendar 'b': 2026-05-01 is closed and has hours of its own: take one away",
         "queues.toml:3: queue 'q'.calendar: there is no calendar 'c' in calendars.toml",
         "queues.toml:4: queue 'q': is there twice; make one of both",
-        "policies.toml:3: policy 'p'.metric: must be 'first_response', 'next_response' or 'resolution'",
+        "policies.toml:3: policy 'p'.metric: must be 'first_response', 'next_response', 'queue_wait' or 'resolution'",
         "policies.toml:4: policy 'p'.target: must be a duration, such as 20s, 10m, 1h30m or 2d",
         "policies.toml:5: policy 'p'.calendar: there is no calendar 'd' in calendars.toml",
         "policies.toml:6: policy 'w': the warning is longer than the target",

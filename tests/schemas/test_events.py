@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import pytest
 
-from schemas.events import MODELS, ContactEvent, UnknownEvent
+from schemas.events import ACCEPTED, MODELS, ContactEvent, UnknownEvent
 from schemas.generate import ROOT
 from schemas.topics import AGENTS, CONTACTS, channel_of
 from streams.core.event import Event, event_of, normalised
@@ -76,7 +76,11 @@ def test_bad_samples_are_refused(kind: str, number: int) -> None:
 
 
 #: What a JSON Schema cannot say, or says by `format` and by blanks that are trimmed first.
-_BEYOND_SCHEMAS: Final = ("score is above scale_max", "queue: String should have at least 1 character")
+_BEYOND_SCHEMAS: Final = (
+    "score is above scale_max",
+    "queue: String should have at least 1 character",
+    f"occurred_at: outside the accepted range: it runs {ACCEPTED}",
+)
 
 
 @pytest.mark.parametrize(("kind", "number"), BAD)

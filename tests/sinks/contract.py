@@ -16,7 +16,9 @@ def event(event_id: str = "e1", offset: int = 0, epoch: int = 1, **fields: Any) 
         name: [] if name in {"tags", "groups"} else {} if name in {"attributes", "capacity"} else ""
         for name in EventRow._fields
     }
-    nulls = dict.fromkeys(("public", "automatic", "text", "score", "scale_max", "comment_present", "comment"))
+    nulls = dict.fromkeys(
+        ("public", "automatic", "text", "replace", "score", "scale_max", "comment_present", "comment")
+    )
     own = {
         "contact_id": "a:1",
         "event_id": event_id,

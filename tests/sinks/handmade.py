@@ -38,6 +38,8 @@ def contact(rows: list[tuple[int, Sample]], gone: list[tuple[int, str, str]], **
         "handling": 0,
         "handling_agents": [],
         "inbound": True,
+        "clocks": [],
+        "pauses": [],
         "deadlines": [],
         "leaves_at": 1 << 53,
         **fields,

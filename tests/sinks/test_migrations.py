@@ -13,7 +13,8 @@ from streams.clickhouse import connect
 #: Each view with the columns that others rely on.
 CONTRACT = {
     "samples": "sample at contact_id channel queue priority team segment language agent_id tag outcome value_ms"
-    " business_ms active_ms value policy target_ms within short satisfied partial in_hours instance caused_by",
+    " business_ms active_ms active_business_ms value policy target_ms within short satisfied partial in_hours instance"
+    " caused_by",
     "panes": "pane_start channel queue priority team segment sample n n_target n_within n_short n_satisfied sum_ms"
     " business_sum_ms sum_value hist business_hist",
     "tag_panes": "pane_start channel queue tag known n",
@@ -21,12 +22,15 @@ CONTRACT = {
     " abandoned_at first_response_ms handle_ms first_resolution_ms resolution_ms tags reopens replies rating agents"
     " partial discarded",
     "events": "event_id type contact_id channel seq occurred_at source queue priority team language segment customer_id"
-    " agent_id attributes direction initiated_by author public automatic text tags for reason into score scale_max form"
-    " evaluator_id voids comment_present comment groups status capacity received_at topic partition offset epoch",
+    " agent_id attributes direction initiated_by author public automatic text tags replace for reason into score"
+    " scale_max form evaluator_id voids survey_id comment_present comment groups status capacity received_at topic"
+    " partition offset epoch",
     "gauges": "at channel queue waiting oldest_waiting_since awaiting_reply oldest_awaiting_since at_risk breached open"
-    " handling stale at_risk_next_response breached_next_response at_risk_resolution breached_resolution",
+    " handling stale at_risk_next_response breached_next_response at_risk_resolution breached_resolution"
+    " at_risk_queue_wait breached_queue_wait",
     "gauge_history": "at channel queue waiting oldest_waiting_since awaiting_reply oldest_awaiting_since at_risk"
-    " breached open handling stale at_risk_next_response breached_next_response at_risk_resolution breached_resolution",
+    " breached open handling stale at_risk_next_response breached_next_response at_risk_resolution breached_resolution"
+    " at_risk_queue_wait breached_queue_wait",
     "agent_states": "agent_id groups from to status reason capacity told_at",
     "agents": "agent_id status reason groups capacity told_at",
     "agent_groups": "at agent_group available busy wrap_up away offline",

@@ -63,10 +63,11 @@ def test_each_value_is_in_the_column_of_its_name() -> None:
     own = {"contact_id": "a:1", "version": 7}
     empty = {"next_response_policy": "", "next_response_warns_at": None, "next_response_breached_at": None}
     first = {"first_response_policy": "quick", "first_response_warns_at": 3, "first_response_breached_at": None}
+    empty |= {"queue_wait_policy": "", "queue_wait_warns_at": None, "queue_wait_breached_at": None}
     third = {"resolution_policy": "slow", "resolution_warns_at": None, "resolution_breached_at": 9}
     kept = {name: told[name] for name in ContactRow._fields if name in told}
     assert row._asdict() == {**own, **kept, **first, **empty, **third}
-    assert set(told) - set(kept) == {"v", "step", "deadlines"}
+    assert set(told) - set(kept) == {"v", "step", "clocks", "pauses", "deadlines"}
     pending = Pending()
     made = Sample(*(f"<{name}>" for name in Sample._fields))  # type: ignore[arg-type]  # only their places count
     pending.add(step(1, [(1, CONTACT + b"a:1", contact([(1, made)], []))]))

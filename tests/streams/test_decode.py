@@ -107,7 +107,7 @@ def test_any_fields(topic: str, kind: str, fields: dict[str, Any]) -> None:
 
 
 @given(
-    st.datetimes(min_value=datetime(1970, 1, 2), max_value=datetime(2200, 1, 1)),  # noqa: DTZ001 - a zone is put on
+    st.datetimes(min_value=datetime(1970, 1, 2), max_value=datetime(2099, 12, 30)),  # noqa: DTZ001 - a zone is put on
     st.integers(0, 9),
     st.integers(0, 999_999_999),
     st.integers(-23 * 60 - 59, 23 * 60 + 59),
@@ -134,7 +134,7 @@ def test_times_become_milliseconds(at: datetime, digits: int, nanoseconds: int, 
         ("1970-01-01T00:00:00-00:00", 0),
         ("1970-01-01T00:00:00.050Z", 50),
         ("1970-01-01T00:00:00.999999999Z", 999),
-        ("2261-12-31T23:59:59.999Z", 9_214_646_399_999),
+        ("2099-12-31T23:59:59.999Z", 4_102_444_799_999),
         (" 1970-01-01T00:00:00Z ", 0),
     ],
 )
@@ -151,7 +151,7 @@ def test_times(written: str, milliseconds: int) -> None:
         "2026-03-02T09:30Z",
         "2026-03-02T24:00:00Z",
         "1969-12-31T23:59:59.9995Z",
-        "2262-01-01T00:00:00Z",
+        "2100-01-01T00:00:00Z",
         "9999-12-31T23:59:59Z",
         "2026-02-30T09:30:00Z",
         "2026-03-02T09:30:60Z",

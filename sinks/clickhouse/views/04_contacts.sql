@@ -8,7 +8,8 @@ SELECT
     open, waiting_since, awaiting_since, clock_since, target_ms, handling, handling_agents, inbound,
     first_response_policy, first_response_warns_at, first_response_breached_at,
     next_response_policy, next_response_warns_at, next_response_breached_at,
-    resolution_policy, resolution_warns_at, resolution_breached_at, leaves_at
+    resolution_policy, resolution_warns_at, resolution_breached_at, leaves_at,
+    queue_wait_policy, queue_wait_warns_at, queue_wait_breached_at
 FROM contacts_rows FINAL;
 
 -- Now, per channel and queue, as the wallboard counts it. `at_risk` and `breached` are those of the first response.
@@ -31,7 +32,9 @@ SELECT
     countIf(NOT gone AND pulssi_at_risk(moment, next_response_warns_at, next_response_breached_at)) AS at_risk_next_response,
     countIf(NOT gone AND pulssi_breached(moment, next_response_breached_at)) AS breached_next_response,
     countIf(NOT gone AND pulssi_at_risk(moment, resolution_warns_at, resolution_breached_at)) AS at_risk_resolution,
-    countIf(NOT gone AND pulssi_breached(moment, resolution_breached_at)) AS breached_resolution
+    countIf(NOT gone AND pulssi_breached(moment, resolution_breached_at)) AS breached_resolution,
+    countIf(NOT gone AND pulssi_at_risk(moment, queue_wait_warns_at, queue_wait_breached_at)) AS at_risk_queue_wait,
+    countIf(NOT gone AND pulssi_breached(moment, queue_wait_breached_at)) AS breached_queue_wait
 FROM (SELECT *, leaves_at <= moment AS gone FROM contacts_rows FINAL) AS c
 WHERE NOT discarded AND (c.open OR c.handling > 0 OR waiting_since IS NOT NULL OR awaiting_since IS NOT NULL OR clock_since IS NOT NULL)
 GROUP BY channel, queue;

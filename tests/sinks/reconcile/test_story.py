@@ -65,8 +65,7 @@ def clock(explanation: Explanation) -> list[tuple[float, str]]:
             "call",
             "0 started\n1 queued queue=a\n2 missed agent_id=ben\n9 connected agent_id=ann",
             [
-                (0, "the clock starts: the contact began"),
-                (1, "the clock starts anew: queued for a"),
+                (1, "the clock starts: queued for a"),
                 (9, "ann answers"),
             ],
             id="a call",
@@ -75,8 +74,7 @@ def clock(explanation: Explanation) -> list[tuple[float, str]]:
             "call",
             "0 started\n1 queued queue=a\n30 abandoned",
             [
-                (0, "the clock starts: the contact began"),
-                (1, "the clock starts anew: queued for a"),
+                (1, "the clock starts: queued for a"),
                 (30, "the customer leaves unanswered"),
             ],
             id="abandoned",

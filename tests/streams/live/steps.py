@@ -68,6 +68,8 @@ def summary(**changes: object) -> Summary:
             "handling": 0,
             "handling_agents": [],
             "inbound": True,
+            "clocks": [],
+            "pauses": [],
             "deadlines": [],
             "leaves_at": NEVER,
             **changes,

@@ -101,7 +101,7 @@ class Plain:
         waiting = [each["waiting_since"] for each in mine if each["waiting_since"] is not None]
         awaiting = [each["awaiting_since"] for each in mine if each["awaiting_since"] is not None]
         risks = []
-        for metric in ("first_response", "next_response", "resolution"):
+        for metric in ("first_response", "next_response", "resolution", "queue_wait"):
             of = [(warns, breach) for each in mine for of, _, _, warns, breach in each["deadlines"] if of == metric]
             risks.append(sum((warns or now + 1) <= now < (breach or now + 1) for warns, breach in of))
             risks.append(sum((breach or now + 1) <= now for _, breach in of))
@@ -111,12 +111,13 @@ class Plain:
 
 
 def _deadlines(since: int, minute: int) -> list[Deadline]:
-    """Have clocks run by one, two or three metrics, with and without warnings, some due at the same time."""
+    """Have clocks run by one to four metrics, with and without warnings, some due at the same time."""
     mine = [due(since, 60_000, 20_000)]
     if minute < 0:
         mine.append(due(since, 40_000, metric="next_response"))
     if minute % 2:
         mine.append(due(since - 20_000, 60_000, 59_000, metric="resolution"))
+        mine.append(due(since, 30_000, 10_000, metric="queue_wait"))
     return mine
 
 

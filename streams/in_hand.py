@@ -33,3 +33,9 @@ class InHand:
         if len(self._young) >= self._of_one and contact_id not in self._young:
             self._old, self._young = self._young, {}
         self._young[contact_id] = value, going
+
+    def renew(self, contact_id: bytes, before: bytes, value: bytes) -> None:
+        """Keep a contact, if it is here, beside another record that says the same of its events."""
+        left = self.take(contact_id, before)
+        if left is not None:
+            self.keep(contact_id, value, left)

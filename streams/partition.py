@@ -33,14 +33,16 @@ from streams.core.contact import EMPTY, advance, decode, restored
 from streams.core.event import Event, merge
 from streams.core.going import Change
 from streams.core.panes import Panes
+from streams.core.summary import held_again
 from streams.decode import BadRecord, read_event
 from streams.evicted import Evicted
+from streams.holding import Holding
 from streams.in_hand import InHand
 from streams.journal.assembly import Step
 from streams.past import Kept, Past
 from streams.rounds import Round, Run
 from streams.routing import partition_of
-from streams.steps import DeadLetter, Output, Record, Written, hash_of
+from streams.steps import DeadLetter, Output, Record, Written, hash_of, in_parts
 
 #: What a step may come to before it is cut, by a guess on the safe side: one record batch where it must be one; more
 #: in a transaction, which only its time limits.
@@ -91,6 +93,7 @@ class Partition:
         self._in_hand = InHand()
         self._round = Round()
         self._run = Run()
+        self._holding = Holding()
         self._loaders: dict[bytes, Callable[[bytes, bytes | None, int], None]] = {
             CONTACT: self._load_contact,
             PANE: self.panes.load,
@@ -146,7 +149,10 @@ class Partition:
             self.head = self.head._replace(next=0, last="")
 
     def use(self, rules: Rules) -> None:
-        """Go on with other rules, from the next step on; what was issued stays until its contact changes."""
+        """Continue with other rules, from the next step on; what was issued stays until its contact changes.
+
+        What open contacts are held against follows with `hold_again`.
+        """
         self.rules = rules
         self.head = self.head._replace(config=rules.version)
 
@@ -244,10 +250,8 @@ class Partition:
             self.conflicts = self.agents.conflicts
         else:
             written = self._fold(arrived, self._channel, number)
-        last = records[-1]
-        head = self.head._replace(
-            next=last.offset + 1, step=number, clock=clock, last=hash_of(last), parked=len(self.parked)
-        )
+        last, parked = records[-1], len(self.parked)
+        head = self.head._replace(next=last.offset + 1, step=number, clock=clock, last=hash_of(last), parked=parked)
         self.dead_letters += len(dead)
         self.strays += len(strays)
         self.events += len(records)
@@ -297,9 +301,10 @@ class Partition:
         value, rules = self.contacts.get(contact_id), self.rules
         again = contact_id in self._revived
         left = None if value is None or again else self._in_hand.take(contact_id, value)
-        change = None if left is None else left.follow(events, rules, number)
+        change = None if left is None else left.follow(events, rules, number, self._holding.as_of)
         if change is None:
-            outcome = advance(channel, EMPTY if value is None else decode(value), events, rules, number, again=again)
+            contact = EMPTY if value is None else decode(value)
+            outcome = advance(channel, contact, events, rules, number, again=again, as_of=self._holding.as_of)
             if outcome is None:
                 if value is not None and left is not None:
                     self._in_hand.keep(contact_id, value, left)
@@ -320,6 +325,22 @@ class Partition:
             written = self._fold(waited, self._channel, number)
             written += [(PARKED + contact_id, None) for contact_id in waited]
             yield from self._written(self._output(written, self.head._replace(step=number, parked=len(self.parked))))
+
+    def hold_again(self, now: int, limit: int = STEP_BYTES["embedded"]) -> Iterator[Output]:
+        """Make the steps that hold open contacts against rules that came into force since; `now` in UTC ms."""
+        if self._channel is None:
+            return
+        for part in in_parts(self._holding.next(self.rules, now, self.contacts), limit // 2):
+            number = self.head.step + 1
+            written: list[Written] = []
+            for contact_id, before in part:
+                value = held_again(before, self.rules, self._holding.as_of, number)
+                if value is not None:
+                    self.contacts[contact_id] = value
+                    self._in_hand.renew(contact_id, before, value)
+                    written.append((CONTACT + contact_id, value))
+            if written:
+                yield from self._written(self._output(written, self.head._replace(step=number)))
 
     def wants_eviction(self) -> bool:
         """Tell whether contacts or panes may be so old that they can go, once the sink has them."""
@@ -374,19 +395,5 @@ class Partition:
         for key, value in past.panes:
             load = self.panes.load if key[:1] == PANE else self.panes.load_tag
             load(key, value, self.head.step + 1)
-        for part in _in_parts(written, limit // 2):
+        for part in in_parts(written, limit // 2):
             yield from self._written(self._output(part, self.head._replace(step=self.head.step + 1)))
-
-
-def _in_parts(written: list[Written], limit: int) -> Iterator[list[Written]]:
-    part: list[Written] = []
-    size = 0
-    for key, value in written:
-        grows = len(key) + len(value or b"")
-        if part and size + grows > limit:
-            yield part
-            part, size = [], 0
-        part.append((key, value))
-        size += grows
-    if part:
-        yield part

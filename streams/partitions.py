@@ -222,8 +222,9 @@ class Partitions:
 
     async def _tend(self, place: Place, held: Held) -> None:
         partition = held.partition
+        await self._write(place, held, partition.hold_again(int(time.time() * 1000), self._limit(place)))
         try:
-            if partition.parked:
+            if not held.closed and partition.parked:
                 waiting = list(partition.parked)[:UNPARKED_AT_ONCE]
                 found = await self._archive.contacts(waiting)
                 await self._write(place, held, partition.unpark(found, waiting))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from typing import Any, Final, NamedTuple, Protocol
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from schemas.journal import Head
 
 #: A journal record: key, and value or None for a tombstone.
 Written = tuple[bytes, bytes | None]
+
+#: The value of a record, which may have to be there.
+_Value = TypeVar("_Value", bytes, bytes | None)
 
 #: How much of a hash tells one record from another.
 _HASH_BYTES: Final = 8
@@ -67,3 +70,18 @@ def hash_of(record: Record) -> str:
     digest = hashlib.blake2b(record.key or b"", digest_size=_HASH_BYTES)
     digest.update(record.value or b"")
     return digest.hexdigest()
+
+
+def in_parts(records: Iterable[tuple[bytes, _Value]], limit: int) -> Iterator[list[tuple[bytes, _Value]]]:
+    """Cut records so that keys and values of a part stay below a limit in bytes, but for a single one beyond it."""
+    part: list[tuple[bytes, _Value]] = []
+    size = 0
+    for key, value in records:
+        grows = len(key) + len(value or b"")
+        if part and size + grows > limit:
+            yield part
+            part, size = [], 0
+        part.append((key, value))
+        size += grows
+    if part:
+        yield part

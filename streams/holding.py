@@ -1,0 +1,40 @@
+"""Which contacts to hold against rules that came into force, without an event of theirs. Pure.
+
+What an open contact is held against stands in its record as instants, so that gauges need no rules. Where the rules are
+replaced, or a day comes from which on other policies hold, those instants are others: then a round through all contacts
+begins. It must never take longer than a minute, nor hold up what arrives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from schemas.policies import Rules, policies_since
+from streams.rounds import Round
+
+#: Contacts looked at in one go, once a second: a million take less than a minute.
+HELD_AT_ONCE: Final = 20_000
+
+
+class Holding:
+    """The round through a partition's contacts, and the time whose rules they are held against."""
+
+    def __init__(self) -> None:
+        #: A time at which the rules were in force that contacts are held against, UTC milliseconds.
+        self.as_of = 0
+        self._by: tuple[str, int] | None = None
+        self._round = Round()
+
+    def next(self, rules: Rules, now: int, contacts: Mapping[bytes, bytes]) -> list[tuple[bytes, bytes]]:
+        """Give the contacts to look at next, with their records; `now` in UTC milliseconds.
+
+        Those that change meanwhile are held against the rules of `as_of` anyway.
+        """
+        by = rules.version, policies_since(rules, now)
+        if by != self._by:
+            self._by, self.as_of = by, now
+            self._round.begin(now, contacts)
+        if not self._round.under_way:
+            return []
+        return [(each, contacts[each]) for each in self._round.next(HELD_AT_ONCE) if each in contacts]

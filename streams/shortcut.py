@@ -14,7 +14,8 @@ from typing import Any, Final, NamedTuple
 
 from pydantic_core import SchemaValidator
 
-from schemas.events import CONTACT_EVENT, milliseconds, nfc
+from schemas.events import CONTACT_EVENT
+from schemas.values import milliseconds, nfc
 from streams.core.event import Event
 
 _Schema = dict[str, Any]

@@ -11,9 +11,10 @@ from typing import Any, Final
 
 import pytest
 
-from schemas.events import ACCEPTED, MODELS, ContactEvent, UnknownEvent
+from schemas.events import MODELS, ContactEvent, UnknownEvent
 from schemas.generate import ROOT
 from schemas.topics import AGENTS, CONTACTS, channel_of
+from schemas.values import ACCEPTED
 from streams.core.event import Event, event_of, normalised
 from streams.decode import BadRecord, decode
 from tests.schemas.conforms import conforms

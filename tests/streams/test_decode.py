@@ -12,8 +12,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from schemas.events import MAX_RECORD_BYTES, MAX_WHOLE, MODELS, ContactEvent, Started, UnknownAgentEvent, UnknownEvent
+from schemas.events import MAX_RECORD_BYTES, MODELS, ContactEvent, Started, UnknownAgentEvent, UnknownEvent
 from schemas.topics import AGENTS, CONTACTS, SOURCES
+from schemas.values import MAX_WHOLE
 from streams.core.event import event_of
 from streams.decode import BLANKS, BadRecord, decode
 

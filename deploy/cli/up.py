@@ -50,12 +50,14 @@ port_base_option: Final = click.option(
 @config_option
 @port_base_option
 @click.option("--detach", is_flag=True, help="Return when all is ready; logs go to DIR/logs; `pulssi down` ends it.")
+@click.option("--no-config", is_flag=True, help="Go by the defaults, though DIR was run with a configuration before.")
 @click.option("--in-background", is_flag=True, hidden=True, help="What --detach starts.")
-def up(data: Path | None, port_base: int | None, *, detach: bool, in_background: bool) -> None:
+def up(data: Path | None, port_base: int | None, *, detach: bool, no_config: bool, in_background: bool) -> None:
     """Start everything that the settings do not name as external, and keep it running.
 
-    Broker, ClickHouse, migration, worker, sink and wallboard, each once the one before is ready. Ctrl-C ends all; so
-    does the death of any, which is named (exit 1). A folder that is in use is refused (exit 3).
+    Broker, ClickHouse, migration, worker, sink and wallboard, each once the one before is ready. A part that dies is
+    named and started again; one that does not become ready any more ends all (exit 1). Ctrl-C ends all. A folder that
+    is in use is refused (exit 3), and one that was run with a configuration is not run without (exit 2).
 
     Example: pulssi up --data ./.pulssi --port-base 9400
     """
@@ -66,18 +68,34 @@ def up(data: Path | None, port_base: int | None, *, detach: bool, in_background:
     settings = configured_or_exit()  # rules too: else each part would say so by itself, one after the other
     folder = _usable(folder_for(data, os.environ))
     if not in_background:
+        _refuse_other_rules(folder, no_config=no_config)
         _downloaded(settings)
     if not detach:
         voice = Files(folder / background.LOGS) if in_background else Terminal()
         raise SystemExit(stack.run(folder, settings, voice, port_base))
     if (running := state.read(folder)) is not None:
         fail(f"{folder}: process {running.pid} runs a stack there already: `pulssi down --data {folder}`", UNREACHABLE)
+    if state.was_killed(folder):
+        click.echo(stack.RECOVERS, err=True)
     options = () if port_base is None else ("--port-base", str(port_base))
     try:
         now = background.start(folder, options, lambda name, phase: click.echo(f"{name}: {phase}", err=True))
     except background.NotStartedError as error:
         fail(f"not started (logs: {folder / background.LOGS}):\n{error}", error.code)
     _print(now)
+
+
+def _refuse_other_rules(folder: Path, *, no_config: bool) -> None:
+    """End with 2 where the folder was run with a configuration and nobody says that it is to be left out."""
+    from deploy.embedded import configuration  # noqa: PLC0415 - not for `--help`
+
+    before = configuration.forgotten(folder)
+    if before is not None and not no_config:
+        fail(
+            f"{folder} was run with the configuration {before}: add --config {before}, or --no-config to count by the"
+            " defaults from now on",
+            UNUSABLE,
+        )
 
 
 def _downloaded(settings: Settings) -> None:
@@ -183,6 +201,8 @@ def _asked(part: PartState) -> dict[str, object]:
         "url": part.url,
         "state": now,
         "pid": part.pid,
+        "restarts": part.restarts,
+        "last_exit": part.last_exit,
         "external": not part.started_here,
         "fault": fault,
     }
@@ -216,5 +236,6 @@ def status(data: Path | None, *, as_json: bool) -> None:
         for each in parts:
             notes = ["external"] if each["external"] else []
             notes += [str(each["fault"])] if each["fault"] else []
+            notes += [f"started again {each['restarts']} times, last {each['last_exit']}"] if each["restarts"] else []
             click.echo(f"{each['name']:<11} {each['state']:<10} {each['url']}{'  ' if notes else ''}{', '.join(notes)}")
     raise SystemExit(DONE if ready else ANSWER_IS_NO)

@@ -7,13 +7,14 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 from deploy.embedded import state
 from deploy.embedded.parts import pulssi
 from deploy.embedded.state import StackState
+from deploy.embedded.supervisor import LAST_LINES
 
 POLL_S: Final = 0.1
 LOGS: Final = "logs"
@@ -28,17 +29,9 @@ class NotStartedError(RuntimeError):
         self.code = code
 
 
-def _tail(log: Path, lines: int = 5) -> list[str]:
-    try:
-        return log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]
-    except FileNotFoundError:
-        return []
-
-
-def _last_words(log: Path, parts: Iterable[str]) -> str:
-    """Return the stack's own last lines, and those of the parts that died."""
-    told = [f"{part}: {line}" for part in parts for line in _tail(log.with_name(f"{part}.log"))]
-    return "\n".join([*told, *_tail(log)])
+def _last_words(log: Path) -> str:
+    """Return the stack's own last lines: a part that failed is named there with its own."""
+    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-LAST_LINES - 2 :])
 
 
 def start(folder: Path, options: Sequence[str], on_part: Callable[[str, str], None]) -> StackState:
@@ -72,8 +65,7 @@ def _await_ready(
     while True:
         code = process.poll()
         if code is not None:
-            dead = [name for name, phase in told.items() if phase == "died"]
-            raise NotStartedError(_last_words(log, dead), code if code > 0 else 1)
+            raise NotStartedError(_last_words(log), code if code > 0 else 1)
         now = state.read(folder)
         if now is not None and now.pid == process.pid:
             for part in now.parts:

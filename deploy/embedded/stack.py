@@ -1,6 +1,6 @@
 """A stack in one data folder: its lock, its state file, its parts from the first to the last, and its end.
 
-Exit codes: 0 when it was asked to end, 1 when a part died, 3 when the folder is another's.
+Exit codes: 0 when it was asked to end, 1 when a part cannot be kept running, 3 when the folder is another's.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from typing import Final, Literal
 
 import click
 
-from deploy.embedded import state
+from deploy.embedded import configuration, state
 from deploy.embedded.lock import FolderInUseError, hold, owner_of, tidy
 from deploy.embedded.parts import Wiring, parts_of, wire
 from deploy.embedded.state import PartState, StackState
 from deploy.embedded.supervisor import Part, PartDiedError, StopRequested, Supervisor
 from deploy.embedded.voice import Voice
-from schemas.settings import PREFIX, Settings, config_folder
+from schemas.settings import Settings
 
 DONE: Final = 0
 PART_DIED: Final = 1
@@ -32,6 +32,9 @@ IN_USE: Final = 3
 LEFTOVERS_END_WITHIN_S: Final = 20.0
 #: What a killed part had started dies with it; the kernel takes a moment.
 KILLED_GONE_WITHIN_S: Final = 5.0
+RECOVERS: Final = (
+    "the last run ended without `down`: Kafka and ClickHouse recover; nothing that was acknowledged is missing"
+)
 LOCKED_PARTS: Final = ("broker", "clickhouse")
 
 
@@ -94,15 +97,9 @@ class _Record:
                 folder=self._wiring.folder,
                 phase=self.phase,
                 parts=(*external, *parts),
-                environment={**_configuration(), **self._wiring.environment},
+                environment={**configuration.environment(), **self._wiring.environment},
             )
         )
-
-
-def _configuration() -> dict[str, str]:
-    """Name the configuration folder that the parts have, so that commands go by the same rules."""
-    folder = config_folder()
-    return {} if folder is None else {f"{PREFIX}CONFIG": str(folder.resolve())}
 
 
 @contextmanager
@@ -124,7 +121,7 @@ async def _supervise(wiring: Wiring, groups: Sequence[Group], show: Show, voice:
     def changed() -> None:
         record.write(supervisor.states())
 
-    supervisor = Supervisor(voice.line, changed)
+    supervisor = Supervisor(voice.line, voice.say, changed)
     code = DONE
     with _signals(supervisor):
         changed()
@@ -159,12 +156,15 @@ def run(
     show: Show | None = None,
     parts: Callable[[Wiring], Sequence[Group]] = parts_of,
 ) -> int:
-    """Run a stack in `folder` until it is asked to end or a part dies; returns the exit code. For the main thread."""
+    """Run a stack until it is asked to end or a part is beyond help; returns the exit code. For the main thread."""
     try:
         with hold(folder, state.LOCK):
             try:
                 _await_leftovers(folder, voice)
+                if state.was_killed(folder):
+                    voice.say(RECOVERS)
                 state.remember(folder)
+                configuration.remember(folder)
                 wiring = wire(settings, folder, port_base, voice.say)
                 return asyncio.run(_supervise(wiring, parts(wiring), show or Show(), voice))
             finally:

@@ -36,6 +36,9 @@ class PartState(BaseModel):
     ca: str = ""
     verify: bool = True
     code: int | None = None
+    #: How often it was started again after a death, and how it last ended.
+    restarts: int = 0
+    last_exit: str | None = None
 
 
 class StackState(BaseModel):
@@ -70,6 +73,11 @@ def read(folder: Path) -> StackState | None:
     if state.pid != pid:  # left by one that was killed; the new one has not written yet
         return StackState(pid=pid, folder=folder, phase="starting")
     return state
+
+
+def was_killed(folder: Path) -> bool:
+    """Tell whether the last stack of a folder, in which none runs, did not end in order: that removes its state."""
+    return (folder / FILE).exists()
 
 
 def forget(folder: Path) -> None:

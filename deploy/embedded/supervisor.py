@@ -1,17 +1,20 @@
-"""Starts parts, those that need others once these are really ready; ends all when one dies or when it is told to.
+"""Starts parts, those that need others once these are really ready; starts again what dies; ends all when told to.
 
-What it promises: a death is told by the part's name and how it died; the rest ends in reverse order, politely, then by
-SIGKILL; no process is left. It knows nothing of Kafka or ClickHouse: a part is a command and a question.
+What it promises: a death is named by the part and how it died, and the part comes back, later each time. One that dies
+again and again without being ready between ends the rest, with its last lines. The end is in reverse order, politely,
+then by SIGKILL; no process is left. It knows nothing of Kafka or ClickHouse: a part is a command and a question.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import signal
 import time
 from asyncio.subprocess import PIPE, STDOUT, Process
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
@@ -28,6 +31,15 @@ ASK_EVERY_S: Final = 0.15
 ENDS_WITHIN_S: Final = 30.0
 #: After its end a part's last lines are read, unless something else holds its pipe open.
 LAST_WORDS_WITHIN_S: Final = 0.5
+#: A part that died is started again after this long, twice as long each time, up to the longest.
+FIRST_PAUSE_S: Final = 0.25
+LONGEST_PAUSE_S: Final = 15.0
+#: A part that was ready for so long has recovered: the next death counts as its first.
+RECOVERED_AFTER_S: Final = 60.0
+#: So many deaths in a row, never ready between, end the stack.
+HOPELESS_AFTER: Final = 5
+#: How many of its last lines are repeated then.
+LAST_LINES: Final = 5
 #: A log line longer than this is cut: nobody reads it, and it must not fill the memory.
 LONGEST_LINE: Final = 64 * 1024
 
@@ -37,8 +49,7 @@ class Part:
     """One program to run: its command, its address for people, and the question whether it is ready.
 
     `fault` says what is still amiss, None once the part is ready; it is called in a thread, again and again. No `fault`
-    makes it a step, such as a migration, which is done when it
-    has ended with 0 and may take its time.
+    makes it a step, such as a migration, which is done when it has ended with 0, may take its time, and is run once.
     """
 
     name: str
@@ -52,7 +63,7 @@ class Part:
 
 
 class PartDiedError(RuntimeError):
-    """A part ended that should not have, or was not ready in time; the message says which and how."""
+    """A part cannot be kept running, or was not ready in time; the message says which and how, in a line."""
 
 
 class StopRequested(Exception):  # noqa: N818 - a request, no error
@@ -79,30 +90,68 @@ async def _lines(stream: asyncio.StreamReader) -> AsyncIterator[str]:
         yield rest.decode(errors="replace")
 
 
-@dataclass
+def _kill_group(process: Process) -> None:
+    """End what a part started and did not end."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
 class _Running:
-    part: Part
+    """A part and its process, which is another one after each death."""
+
     process: Process
-    tasks: list[asyncio.Task[None]]
-    phase: PartPhase = "starting"
+    listening: asyncio.Task[None]
+    tending: asyncio.Task[None]
+
+    def __init__(self, part: Part) -> None:
+        self.part = part
+        self.phase: PartPhase = "starting"
+        #: Held while the process is replaced or ended.
+        self.changing = asyncio.Lock()
+        self.lines: deque[str] = deque(maxlen=LAST_LINES)
+        self.restarts = 0
+        self.last_exit: str | None = None
+        #: Deaths in a row: since it last was ready for long, and since it last was ready at all.
+        self.deaths = 0
+        self.unready_deaths = 0
+        self.ready_at: float | None = None
+
+    def pause_s(self) -> float:
+        """Count a death, and say how long to wait before the next start."""
+        if self.ready_at is None:
+            self.unready_deaths += 1
+        else:
+            self.unready_deaths = 0
+            if time.monotonic() - self.ready_at >= RECOVERED_AFTER_S:
+                self.deaths = 0
+            self.ready_at = None
+        self.deaths += 1
+        return float(min(FIRST_PAUSE_S * 2 ** (self.deaths - 1), LONGEST_PAUSE_S))
 
 
 class Supervisor:
-    """Runs parts for one stack. One instance, one event loop, in the main thread."""
+    """Runs parts for one stack. One instance, one event loop, in the main thread.
+
+    `on_line` gets each line of a part with its name, `say` the supervisor's own; `on_change` is called when a part's
+    state changed.
+    """
 
     def __init__(
         self,
         on_line: Callable[[str, str], None],
+        say: Callable[[str], None],
         on_change: Callable[[], None] = lambda: None,
         ends_within_s: float = ENDS_WITHIN_S,
     ) -> None:
         self._on_line = on_line
+        self._say = say
         self._on_change = on_change
         self._ends_within_s = ends_within_s
         self._running: list[_Running] = []
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
-        self._ending = False
+        self._ending = asyncio.Event()
+        self._asking: set[asyncio.Task[str | None]] = set()
         self._fault: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def request_stop(self) -> None:
@@ -120,6 +169,8 @@ class Supervisor:
                 state=each.phase,
                 pid=each.process.pid if each.process.returncode is None else None,
                 code=each.process.returncode,
+                restarts=each.restarts,
+                last_exit=each.last_exit,
             )
             for each in self._running
         )
@@ -128,8 +179,10 @@ class Supervisor:
         running.phase = phase
         self._on_change()
 
-    async def _spawn(self, part: Part) -> _Running:
-        process = await asyncio.create_subprocess_exec(
+    async def _spawn(self, running: _Running) -> None:
+        """Start the part's process, and read what it writes."""
+        part = running.part
+        running.process = await asyncio.create_subprocess_exec(
             *part.command,
             stdin=PIPE,  # its lifeline: closed by the kernel when this process is gone
             stdout=PIPE,
@@ -141,43 +194,78 @@ class Supervisor:
         if part.niceness:
             with contextlib.suppress(ProcessLookupError):  # it has ended already, which is told elsewhere
                 own = os.getpriority(os.PRIO_PROCESS, 0)
-                os.setpriority(os.PRIO_PROCESS, process.pid, own + part.niceness)
-        running = _Running(part, process, [])
-        self._running.append(running)
-        running.tasks = [asyncio.create_task(self._listen(running)), asyncio.create_task(self._watch(running))]
-        self._on_change()
-        return running
+                os.setpriority(os.PRIO_PROCESS, running.process.pid, own + part.niceness)
+        running.listening = asyncio.create_task(self._listen(running, running.process))
 
-    async def _listen(self, running: _Running) -> None:
-        assert running.process.stdout is not None  # noqa: S101 - it was asked for as a pipe
-        async for line in _lines(running.process.stdout):
+    async def _listen(self, running: _Running, process: Process) -> None:
+        assert process.stdout is not None  # noqa: S101 - it was asked for as a pipe
+        async for line in _lines(process.stdout):
+            running.lines.append(line)
             self._on_line(running.part.name, line)
 
-    async def _watch(self, running: _Running) -> None:
-        code = await running.process.wait()
-        await asyncio.wait(running.tasks[:1], timeout=LAST_WORDS_WITHIN_S)
-        if self._ending:
-            self._enter(running, "ended")
-        elif running.part.fault is None and code == 0:
-            self._enter(running, "done")
-        else:
-            self._enter(running, "died")
-            self._fail(f"{running.part.name} {how(code)}")
+    async def _tend(self, running: _Running) -> None:
+        """Look after a part until the stack ends: a step until it is done, any other part through all its deaths."""
+        while True:
+            code = await running.process.wait()
+            await asyncio.wait([running.listening], timeout=LAST_WORDS_WITHIN_S)
+            if self._ending.is_set():
+                self._enter(running, "ended")
+                return
+            if running.part.fault is None:
+                self._enter(running, "died" if code else "done")
+                if code:
+                    self._give_up(running, how(code))
+                return
+            if not await self._starts_again(running, code):
+                return
 
-    def _fail(self, fault: str) -> None:
-        """Note why the stack must end; the first reason is the one that is told."""
+    async def _starts_again(self, running: _Running, code: int) -> bool:
+        """Start a part that died again, after a pause; False where the stack ends instead."""
+        name, running.last_exit = running.part.name, how(code)
+        pause_s = running.pause_s()
+        self._enter(running, "died")
+        if running.unready_deaths >= HOPELESS_AFTER:
+            self._give_up(running, f"{running.last_exit}, {HOPELESS_AFTER} times in a row without being ready")
+            return False
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._ending.wait(), pause_s)
+        async with running.changing:
+            if self._ending.is_set():
+                self._enter(running, "ended")
+                return False
+            _kill_group(running.process)
+            running.restarts += 1
+            self._say(f"{name} {running.last_exit}: started again ({running.restarts})")
+            await self._spawn(running)
+            self._enter(running, "starting")
+        asking = asyncio.create_task(self._await_ready(running, running.process))
+        self._asking.add(asking)
+        asking.add_done_callback(self._asking.discard)
+        return True
+
+    def _give_up(self, running: _Running, fault: str) -> None:
+        """Note why the stack must end, after the part's last lines; the first reason is the one that is told."""
         if not self._fault.done():
-            self._fault.set_result(fault)
+            for line in running.lines:
+                self._say(f"  {running.part.name}: {line}")
+            self._fault.set_result(f"{running.part.name} {fault}")
 
     async def start(self, *parts: Part) -> None:
         """Start parts that do not need one another, and return when all are ready (a step: when it is done).
 
-        Raises PartDiedError when one of them, or any other part, dies meanwhile or one is not ready in time, and
-        StopRequested.
+        Raises PartDiedError when one of them, or any other part, cannot be kept running meanwhile or one is not ready
+        in time, and StopRequested.
         """
         if self._stop.is_set():
             raise StopRequested
-        started = [await self._spawn(part) for part in parts]
+        started = []
+        for part in parts:
+            running = _Running(part)
+            await self._spawn(running)
+            self._running.append(running)
+            running.tending = asyncio.create_task(self._tend(running))
+            started.append(running)
+        self._on_change()
         await self._first(asyncio.create_task(self._all_ready(started)))
 
     async def _all_ready(self, started: Sequence[_Running]) -> None:
@@ -186,24 +274,35 @@ class Supervisor:
                 group.create_task(self._ready(running))
 
     async def _ready(self, running: _Running) -> None:
+        """Return when a part is ready for the first time, through however many deaths, or a step is done."""
         part = running.part
         if part.fault is None:
-            await asyncio.shield(running.tasks[1])
-        elif (fault := await self._ask(part.fault, part.ready_within_s)) is None:
-            self._enter(running, "ready")
-        else:
-            self._fail(f"{part.name} was not ready within {part.ready_within_s:g} s ({fault})")
+            await asyncio.shield(running.tending)
+            return
+        deadline = time.monotonic() + part.ready_within_s
+        while (fault := await self._await_ready(running, running.process, deadline)) is not None:
+            if time.monotonic() >= deadline:
+                self._give_up(running, f"was not ready within {part.ready_within_s:g} s ({fault})")
+                return
+            await asyncio.sleep(ASK_EVERY_S)  # it died: the next process is asked
 
-    async def _ask(self, ask: Callable[[], str | None], within_s: float) -> str | None:
-        deadline = time.monotonic() + within_s
+    async def _await_ready(self, running: _Running, process: Process, deadline: float = math.inf) -> str | None:
+        """Ask one process of a part until it is ready: None then, else what was amiss when it ended or time was up."""
+        assert running.part.fault is not None  # noqa: S101 - a step is not asked
         while True:
-            fault = await asyncio.to_thread(ask)
-            if fault is None or time.monotonic() >= deadline:
+            fault = await asyncio.to_thread(running.part.fault)
+            if process is not running.process or process.returncode is not None:
+                return fault or "it ended"
+            if fault is None:
+                running.ready_at = running.ready_at or time.monotonic()
+                self._enter(running, "ready")
+                return None
+            if time.monotonic() >= deadline:
                 return fault
             await asyncio.sleep(ASK_EVERY_S)
 
     async def _first(self, task: asyncio.Task[T]) -> T:
-        """Wait for a task, unless a part dies or the end is asked for first."""
+        """Wait for a task, unless a part is beyond help or the end is asked for first."""
         stop = asyncio.create_task(self._stop.wait())
         try:
             await asyncio.wait({task, stop, self._fault}, return_when=asyncio.FIRST_COMPLETED)
@@ -217,17 +316,20 @@ class Supervisor:
             task.cancel()
 
     async def until_end(self) -> None:
-        """Return never: raises PartDiedError on a death, StopRequested when the end was asked for."""
+        """Return never: raises PartDiedError where a part is beyond help, StopRequested when the end was asked for."""
         await self._first(asyncio.create_task(asyncio.Event().wait()))
 
     async def end_all(self) -> None:
         """End every part in reverse order, and whatever a part left in its process group."""
-        self._ending = True
+        self._ending.set()
+        for asking in self._asking:
+            asking.cancel()
         for running in reversed(self._running):
-            await self._end(running)
+            async with running.changing:
+                await self._end(running)
         for running in self._running:
             # What a part wrote last is still to be read; a stranger that holds its pipe is not waited for.
-            _, late = await asyncio.wait(running.tasks, timeout=1.0)
+            _, late = await asyncio.wait([running.listening, running.tending], timeout=1.0)
             for task in late:
                 task.cancel()
 
@@ -246,6 +348,5 @@ class Supervisor:
             if ended not in done:
                 patience = "at once" if self._hurry.is_set() else f"within {self._ends_within_s:g} s"
                 self._on_line(running.part.name, f"did not end {patience}: killed")
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
+        _kill_group(process)
         await process.wait()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from deploy.cli import COMMANDS
+from deploy.embedded import configuration
 from deploy.embedded.parts import pulssi
 from deploy.embedded.ports import any_free
 from tests.deploy.program import Program, clean_environment
@@ -70,3 +71,31 @@ def test_help_shows_an_example(command: str, tmp_path: Path) -> None:
     assert program.await_end() == 0
     assert "Example" in program.text
     program.close()
+
+
+def test_a_folder_is_not_run_without_its_configuration(tmp_path: Path) -> None:
+    """What was counted by a configuration's policies is not counted on by the defaults unless somebody says so."""
+    folder, config = tmp_path / "data", tmp_path / "config"
+    folder.mkdir()
+    config.mkdir()
+    (folder / configuration.FILE).write_text(f"{config}\n", encoding="utf-8")
+    program = Program(pulssi("up", "--data", str(folder)), clean_environment(tmp_path))
+    assert program.await_end() == 2
+    (line,) = program.lines
+    assert line.startswith(f"pulssi: {folder} was run with the configuration {config}: add --config {config}, or --no-")
+    program.close()
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_data_folder_remembers_its_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, named: bool
+) -> None:
+    """What the last run named is missed by a run that names none; a run without one asks for nothing later."""
+    monkeypatch.setenv("PULSSI_CONFIG", str(tmp_path / "config"))
+    configuration.remember(tmp_path)
+    assert configuration.forgotten(tmp_path) is None
+    if not named:
+        monkeypatch.delenv("PULSSI_CONFIG")
+        configuration.remember(tmp_path)
+    monkeypatch.delenv("PULSSI_CONFIG", raising=False)
+    assert configuration.forgotten(tmp_path) == (tmp_path / "config" if named else None)

@@ -1,4 +1,4 @@
-"""A stack on this machine: it starts in order, names who died, ends all, and leaves nothing behind.
+"""A stack on this machine: it starts in order, starts again what died, ends all, and leaves nothing behind.
 
 The broker is the real one; worker, sink and wallboard are stand-ins, for what is tested is who looks after them.
 """
@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,8 +18,10 @@ import pytest
 from deploy.embedded import state
 from deploy.embedded.parts import BEHIND_THE_LIVE
 from deploy.embedded.ports import any_free, is_free
-from deploy.embedded.supervisor import how
-from tests.deploy.program import Program, await_gone, clean_environment, descendants, lives
+from deploy.embedded.state import PartState
+from deploy.embedded.supervisor import HOPELESS_AFTER, how
+from streams.brokers import admin_client
+from tests.deploy.program import PATIENCE_S, Program, await_gone, clean_environment, descendants, lives
 
 Start = Callable[..., Program]
 
@@ -95,21 +98,58 @@ def test_it_starts_in_order_and_ends_in_reverse(start: Start, folder: Path) -> N
     assert _left(folder) == []
 
 
-@pytest.mark.parametrize("victim", ["broker", "sink"])
-def test_a_killed_part_is_named_and_the_rest_ends(start: Start, folder: Path, victim: str) -> None:
-    """SIGKILL of any part: which one and how is said, exit 1, nothing is left."""
-    program = start()
-    program.await_line("everything runs")
+def _parts(folder: Path) -> dict[str, PartState]:
     running = state.read(folder)
     assert running is not None
+    return {part.name: part for part in running.parts}
+
+
+def _await_restarted(folder: Path, name: str, times: int) -> PartState:
+    """Return the part once it is ready again after so many restarts."""
+    deadline = time.monotonic() + PATIENCE_S
+    while (part := _parts(folder)[name]).restarts < times or part.state != "ready":
+        assert time.monotonic() < deadline, part
+        time.sleep(0.05)
+    return part
+
+
+@pytest.mark.parametrize("victim", ["broker", "sink"])
+def test_a_killed_part_is_started_again(start: Start, folder: Path, victim: str) -> None:
+    """SIGKILL, twice: how it ended is said and counted, it comes back at its address, and nothing else is touched."""
+    program = start()
+    program.await_line("everything runs")
+    before = _parts(folder)
+    for times in (1, 2):
+        pid = _parts(folder)[victim].pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        program.await_line(f"{victim} was killed by SIGKILL: started again ({times})")
+        after = _await_restarted(folder, victim, times)
+        assert (after.url, after.last_exit) == (before[victim].url, "was killed by SIGKILL")
+        assert after.pid != pid
+    others = before.keys() - {victim}
+    assert {name: _parts(folder)[name] for name in others} == {name: before[name] for name in others}
     everything = descendants(program.process.pid)
-    pid = next(part.pid for part in running.parts if part.name == victim)
-    assert pid is not None
-    os.kill(pid, signal.SIGKILL)
-    assert program.await_end() == 1
-    assert f"{victim} was killed by SIGKILL: ending the rest" in program.text
+    program.signal(signal.SIGTERM)
+    assert program.await_end() == 0
     await_gone(everything)
     assert _left(folder) == []
+
+
+def test_a_broker_whose_jvm_is_killed_is_started_again(start: Start, folder: Path) -> None:
+    """The JVM dies and not what looks after it: that names the log and ends, and both come back with what was kept."""
+    program = start()
+    program.await_line("everything runs")
+    with admin_client(_parts(folder)["broker"].url) as admin:
+        admin.create_topics({"kept": {"num_partitions": 1, "replication_factor": 1}})
+    pid = _parts(folder)["broker"].pid
+    assert pid is not None
+    (jvm,) = descendants(pid)
+    os.kill(jvm, signal.SIGKILL)
+    assert str(folder / "logs" / "kafka.log") in program.await_line("Kafka ended by itself (code -9): ")
+    program.await_line("broker ended with code 1: started again (1)")
+    with admin_client(_await_restarted(folder, "broker", 1).url, wait_s=PATIENCE_S) as admin:
+        assert "kept" in admin.list_topics()
 
 
 def test_killed_itself_it_leaves_no_process(start: Start, folder: Path) -> None:
@@ -122,6 +162,7 @@ def test_killed_itself_it_leaves_no_process(start: Start, folder: Path) -> None:
     await_gone(everything)
     assert state.read(folder) is None
     again = start()
+    again.await_line("the last run ended without `down`: Kafka and ClickHouse recover")
     again.await_line("everything runs")
     again.signal(signal.SIGINT)
     assert again.await_end() == 0
@@ -164,13 +205,27 @@ def test_a_part_that_does_not_end_is_killed_when_asked_twice(start: Start) -> No
     await_gone(everything)
 
 
-def test_a_part_that_fails_at_the_start_is_named(start: Start, folder: Path) -> None:
-    """The sink ends with 7 before it is ready: its words, its name and its code are said; the rest ends."""
+def test_a_part_that_dies_again_and_again_ends_the_stack(start: Start, folder: Path) -> None:
+    """The sink ends with 7 before it is ready, each time: it is tried five times, then named with its last lines."""
     program = start("short")
     assert program.await_end() == 1
-    assert "sink       | going down" in program.text
-    assert "sink ended with code 7: ending the rest" in program.text
+    assert [line for line in program.lines if "started again" in line] == [
+        f"sink ended with code 7: started again ({times})" for times in range(1, HOPELESS_AFTER)
+    ]
+    told = program.lines.index("sink ended with code 7, 5 times in a row without being ready: ending the rest")
+    assert program.lines[told - 1] == "  sink: going down"
     assert "everything runs" not in program.text
+    assert _left(folder) == []
+
+
+def test_it_can_be_ended_while_a_part_is_down(start: Start, folder: Path) -> None:
+    """SIGTERM in the pause before a restart: nothing is started any more, and all ends."""
+    program = start("short")
+    program.await_line("started again (3)")
+    everything = descendants(program.process.pid)
+    program.signal(signal.SIGTERM)
+    assert program.await_end() == 0
+    await_gone(everything)
     assert _left(folder) == []
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -60,8 +61,8 @@ def _left(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.rglob("*") if path.suffix == ".lock" or path.name == state.FILE)
 
 
-def test_in_the_background_it_is_asked_and_a_dead_part_ends_it(folder: Path, tmp_path: Path, port_base: int) -> None:
-    """`up --detach` returns when every part is ready; commands find it; a killed sink is named and ends all."""
+def test_in_the_background_it_is_asked_and_a_dead_part_comes_back(folder: Path, tmp_path: Path, port_base: int) -> None:
+    """`up --detach` returns when every part is ready; commands find it; a killed sink is named and comes back."""
     started = _pulssi(tmp_path, "up", "--detach", "--data", str(folder), "--port-base", str(port_base))
     assert started.returncode == 0, started.stderr
     report = _status(tmp_path)
@@ -91,15 +92,31 @@ def test_in_the_background_it_is_asked_and_a_dead_part_ends_it(folder: Path, tmp
     second = _pulssi(tmp_path, "up", "--data", str(folder))
     assert second.returncode == 3
     assert len(second.stdout.splitlines() + second.stderr.splitlines()) == 1
+    os.kill(int(parts["sink"]["pid"]), signal.SIGKILL)
+    sink = _await_restarted(tmp_path, "sink")
+    assert (sink["restarts"], sink["last_exit"]) == (1, "was killed by SIGKILL")
+    assert "sink        ready" in (told := _pulssi(tmp_path, "status").stdout)
+    assert "started again 1 times, last was killed by SIGKILL" in told
+    log = (folder / "logs" / "up.log").read_text(encoding="utf-8")
+    assert "sink was killed by SIGKILL: started again (1)" in log
     running = state.read(folder)
     assert running is not None
     everything = [running.pid, *descendants(running.pid)]
-    os.kill(int(parts["sink"]["pid"]), signal.SIGKILL)
+    assert _pulssi(tmp_path, "down").returncode == 0
     await_gone(everything)
-    log = (folder / "logs" / "up.log").read_text(encoding="utf-8")
-    assert "sink was killed by SIGKILL: ending the rest" in log
     assert _left(folder) == []
     assert _pulssi(tmp_path, "status", "--data", str(folder)).returncode == 1
+
+
+def _await_restarted(home: Path, name: str) -> dict[str, Any]:
+    """Return a part's status once it is ready again."""
+    deadline = time.monotonic() + STARTS_WITHIN_S
+    while True:
+        part: dict[str, Any] = next(part for part in _status(home)["parts"] if part["name"] == name)
+        if part["restarts"] and part["state"] == "ready":
+            return part
+        assert time.monotonic() < deadline, part
+        time.sleep(0.1)
 
 
 def test_a_demonstration_shows_its_address_and_goes_live(folder: Path, tmp_path: Path, port_base: int) -> None:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 from urllib.request import urlopen
+from zoneinfo import ZoneInfo
 
 import orjson
 import pytest
@@ -36,10 +37,16 @@ LASTING: Final = ("waiting", "oldest_waiting_since", "awaiting_reply", "oldest_a
 Event = dict[str, Any]
 
 
+def _where_it_is_noon() -> str:
+    """Name a time zone in which the last hour or so is of today, and busy."""
+    return f"Etc/GMT{datetime.now(UTC).hour - 12:+d}"
+
+
 def _made(seed: int) -> list[Event]:
-    """Simulate the last hour or so, of which many contacts are open still."""
+    """Simulate the last hour or so, of which many contacts are open still; none of it is in the future."""
     began = int((datetime.now(UTC) - AGO).timestamp() * 1000)
-    return [orjson.loads(each.value) for each in itertools.islice(simulate(Plan(began, RATE, seed)), EVENTS)]
+    plan = Plan(began, RATE, seed, zone=ZoneInfo(_where_it_is_noon()))
+    return [orjson.loads(each.value) for each in itertools.islice(simulate(plan), EVENTS)]
 
 
 def _free_in_a_row() -> int:
@@ -52,10 +59,9 @@ def _free_in_a_row() -> int:
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[tuple[Stack, Callable[[], None]]]:
     """Give a stack whose day began hours ago, and how to start it."""
-    east = 12 - datetime.now(UTC).hour  # where it is noon: the last hour or so is of today
     config = tmp_path / "config"
     config.mkdir()
-    (config / "centre.toml").write_text(f'time_zone = "Etc/GMT{-east:+d}"\n')
+    (config / "centre.toml").write_text(f'time_zone = "{_where_it_is_noon()}"\n')
     stack = Stack(tmp_path / "data")
     ports = ("--port-base", str(_free_in_a_row()))  # other stacks may start on this machine now
 

@@ -13,9 +13,12 @@ from streams.sources.simulator.timeline import Steps
 TAGGED: Final = 0.86
 _SECOND_TAG: Final = 0.18
 _MISTAGGED: Final = 0.02
+#: Of the sources some state the whole set of tags with every change.
+_WHOLE_SET: Final = 0.25
 _VOIDED: Final = 0.004
 _EVALUATED: Final = 0.015
 _COMMENTS: Final = 0.25
+_SECOND_SURVEY: Final = 0.15
 
 _RATING_DELAY: Final = Spread(90, 1.2)
 _GOOD: Final = Weighted((5, 58), (4, 26), (3, 9), (2, 3), (1, 4))
@@ -44,7 +47,8 @@ def tag(floor: Floor, contact: Contact, agent: Agent) -> None:
         if wrong not in tags:
             contact.say("contact.tagged", agent_id=agent.agent_id, tags=[wrong])
             contact.say("contact.untagged", agent_id=agent.agent_id, tags=[wrong])
-    contact.say("contact.tagged", agent_id=agent.agent_id, tags=tags)
+    whole = {"replace": True} if draws.chance(_WHOLE_SET) else {}
+    contact.say("contact.tagged", agent_id=agent.agent_id, tags=tags, **whole)
 
 
 def feedback(floor: Floor, contact: Contact, agent: Agent, *, share: float, content: bool) -> None:
@@ -58,7 +62,9 @@ def feedback(floor: Floor, contact: Contact, agent: Agent, *, share: float, cont
 def _rate(floor: Floor, contact: Contact, *, content: bool) -> Steps[None]:
     score = floor.draws.pick(_GOOD if content else _POOR)
     commented = floor.draws.chance(_COMMENTS)
-    contact.say("contact.rated", score=score, scale_max=5, comment_present=commented)
+    contact.say("contact.rated", survey_id="service", score=score, scale_max=5, comment_present=commented)
+    if floor.draws.chance(_SECOND_SURVEY):
+        contact.say("contact.rated", survey_id="product", score=floor.draws.pick(_GOOD), scale_max=5)
     yield from ()
 
 

@@ -1,4 +1,4 @@
-"""A call: menu, line, talk with holds and transfers, wrap-up. The customer hangs up where it takes too long."""
+"""A call: menu, line, talk with holds and transfers, wrap-up. Who waits too long hangs up, or is to be called back."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from streams.sources.simulator.agents import Agent, tell
 from streams.sources.simulator.centre import QUEUE, Queue
 from streams.sources.simulator.contact import Contact
 from streams.sources.simulator.draws import Spread
-from streams.sources.simulator.floor import Floor
+from streams.sources.simulator.floor import Floor, Priority
 from streams.sources.simulator.offers import answered
 from streams.sources.simulator.timeline import Steps
 
@@ -26,6 +26,10 @@ _ANSWERS_OUTBOUND: Final = 0.7
 _RESOLVED: Final = 0.93
 _RATES: Final = 0.12
 _TEST: Final = 0.004
+#: Who is offered something else than to wait on: to be called back, or the line sends them round again.
+_OFFERED: Final = 0.06
+_OFFERED_AFTER_S: Final = (45.0, 90.0)
+_TAKES_CALL_BACK: Final = 0.6
 _PATIENT_MS: Final = 60_000
 
 
@@ -40,11 +44,12 @@ def call(floor: Floor, contact: Contact) -> Steps[None]:
     if draws.chance(_LEAVES_IN_MENU):
         contact.say("contact.abandoned")
         return
-    queue, priority, content = contact.queue, contact.priority, True
+    queue, content = contact.queue, True
+    priority: Priority = contact.priority
     contact.say("contact.queued", queue=queue.name)
     while True:
         queued_at = floor.timeline.now
-        agent = yield from answered(floor, contact, queue, priority, draws.span(_PATIENCE), _RING_S)
+        agent = yield from _taken(floor, contact, queue, priority)
         if agent is None:
             contact.say("contact.abandoned")
             contact.say("contact.disconnected")
@@ -68,6 +73,24 @@ def call(floor: Floor, contact: Contact) -> Steps[None]:
         contact.say("contact.resolved")
     yield from _wrap(floor, contact, agent)
     feedback(floor, contact, agent, share=_RATES, content=content)
+
+
+def _taken(floor: Floor, contact: Contact, queue: Queue, priority: Priority) -> Steps[Agent | None]:
+    """Wait in the line, which some leave for another wait; returns None where the customer hangs up."""
+    draws = floor.draws
+    patience = draws.span(_PATIENCE)
+    if not draws.chance(_OFFERED):
+        return (yield from answered(floor, contact, queue, priority, patience, _RING_S))
+    first = draws.between(*_OFFERED_AFTER_S)
+    agent = yield from answered(floor, contact, queue, priority, first, _RING_S)
+    if agent is not None:
+        return agent
+    called_back = draws.chance(_TAKES_CALL_BACK)
+    contact.say("contact.dequeued", reason="callback" if called_back else "timeout")
+    contact.say("contact.queued", queue=queue.name)
+    if called_back:
+        contact.say("contact.disconnected")
+    return (yield from answered(floor, contact, queue, "high", None if called_back else patience, _RING_S))
 
 
 def _call_back(floor: Floor, contact: Contact) -> Steps[None]:

@@ -30,6 +30,8 @@ _REOPENS: Final = 0.04
 _REOPENS_AFTER: Final = Spread(900, 0.9)
 _GOES_SILENT: Final = 0.05
 _URGENT: Final = 0.01
+_COMES_BACK: Final = 0.3
+_COMES_BACK_AFTER: Final = Spread(300, 0.8)
 _RATES: Final = 0.2
 _SPAM: Final = 0.006
 _PATIENT_MS: Final = 75_000
@@ -90,6 +92,11 @@ def _served(floor: Floor, contact: Contact) -> Steps[bool]:
         agent = yield from answered(floor, contact, queue, priority, draws.span(_PATIENCE), _ACCEPTS_S)
         if agent is None:
             contact.say("contact.abandoned")
+            if draws.chance(_COMES_BACK):
+                yield draws.span(_COMES_BACK_AFTER)
+                contact.customer_writes()
+                contact.say("contact.queued", queue=queue.name)
+                continue
             contact.say("contact.resolved")
             return False
         content = content and floor.timeline.now - queued_at < _PATIENT_MS

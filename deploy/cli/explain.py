@@ -27,6 +27,7 @@ from deploy.cli.rules import config_option, rules_or_exit
 
 if TYPE_CHECKING:
     from schemas.samples import Sample
+    from sinks.reconcile.course import Told
     from sinks.reconcile.explaining import Unknown
     from sinks.reconcile.history import Correction
     from sinks.reconcile.story import EventTold, Explanation, SampleTold
@@ -35,7 +36,7 @@ _Told = TypeVar("_Told")
 
 _MINUTE_MS: Final = 60_000
 #: Samples of which a reader expects to be told the policy.
-_HELD: Final = frozenset({"first_response", "abandoned", "resolution", "next_response"})
+_HELD: Final = frozenset({"first_response", "abandoned", "resolution", "next_response", "queue_wait"})
 #: Of the summary: what is told, in which words.
 _GLANCE: Final = (
     ("queue", "queue"),
@@ -101,9 +102,9 @@ class _Words:
 def explain(contact: str, zone_name: str | None, data: Path | None, *, as_json: bool) -> None:
     """Tell how a contact's numbers came about.
 
-    Its events in the order in which they count, what started the first-response clock and what did not answer it, each
-    sample with the event and the policy behind it, what was taken back and why, and what is missing. What people wrote
-    is not shown. A contact that is not there ends with 1.
+    Its events in the order in which they count, what started the first-response clock and what did not answer it, what
+    became of it in queues, work and pauses, each sample with the event and the policy behind it, what was taken back
+    and why, and what is missing. What people wrote is not shown. A contact that is not there ends with 1.
 
     Example: pulssi explain desk:acme:4711 --time-zone Europe/Helsinki
     """
@@ -159,9 +160,9 @@ def _lines(words: _Words, found: Explanation) -> Iterator[str]:
     for name, says in _GLANCE:
         if found.summary[name]:
             yield f"  {says}: {words.value(name, found.summary[name])}"
-    clock = (f"  {words.moment(told.at)}  {told.says}  [{told.event_id}]" for told in found.clock)
     yield from _section("events, in the order in which they count", _each(words, _event, found.events))
-    yield from _section("the clock of the first response", clock)
+    yield from _section("the clock of the first response", _each(words, _sentence, found.clock))
+    yield from _section("its course", _each(words, _sentence, found.course))
     yield from _section("samples", _each(words, _sample, found.samples), "none")
     yield from _section(
         "taken back or corrected since the first event came", _each(words, _correction, found.corrections)
@@ -189,6 +190,10 @@ def _event(words: _Words, event: EventTold) -> Iterator[str]:
         yield f"      arrived at {words.moment(event.received_at)}, behind events that happened later"
     for note in event.notes:
         yield f"      {note}"
+
+
+def _sentence(words: _Words, told: Told) -> Iterator[str]:
+    yield f"  {words.moment(told.at)}  {told.says}  [{told.event_id}]"
 
 
 def _sample(words: _Words, told: SampleTold) -> Iterator[str]:

@@ -6,7 +6,8 @@ value told here may never have been shown; that it was taken back, and why, hold
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from schemas.policies import Rules
 from schemas.samples import Sample
@@ -15,15 +16,13 @@ from streams.core.event import Event, merge, order
 from streams.core.fold import fold
 
 RowKey = tuple[str, str]
-#: Samples that the last event of a kind decides on: they move on with the contact, which is no correction.
-_MOVES_ON: Final = frozenset({"replies", "any_tag", "untagged_resolved", "rated"})
 
 
 class Arrival(NamedTuple):
     """Why an event changed what was there."""
 
     event: Event
-    #: `voided`, `discarded`, `conflict`, `late`, or `later` where things simply went on.
+    #: `voided`, `discarded`, `conflict`, `late`, or `in order`, which is the contact's course and corrects nothing.
     because: str
     says: str
 
@@ -45,7 +44,10 @@ def in_order_of_arrival(events: list[Archived]) -> list[Archived]:
 
 
 def corrections(channel: str, events: list[Archived], rules: Rules) -> list[Correction]:
-    """Tell every correction that still matters: one of a sample that was issued again unchanged is left out."""
+    """Give every correction that still matters: one of a sample that was issued again unchanged is left out.
+
+    What an event in its order changes is the course of the contact: a queue that is named, a tag that is taken off.
+    """
     known: list[Event] = []
     rows: dict[RowKey, Sample] = {}
     found: list[Correction] = []
@@ -57,10 +59,17 @@ def corrections(channel: str, events: list[Archived], rules: Rules) -> list[Corr
         by = _arrival(known, archived.event)
         for key, before in rows.items():
             after = now.get(key)
-            if after != before and not (by.because == "later" and after is not None and key[0] in _MOVES_ON):
+            if after != before and by.because != "in order":
                 found.append(Correction(before, after, by))
         known, rows = merged, now
     return [each for each in found if _matters(each, rows)]
+
+
+def is_late(known: Sequence[Event], event: Event) -> bool:
+    """Tell whether an event arrives behind some that come after it in the fold, where the start comes first of all."""
+    if event.type == "contact.started":
+        return bool(known) and all(each.type != "contact.started" for each in known)
+    return any(order(event) < order(each) for each in known if each.type != "contact.started")
 
 
 def _matters(correction: Correction, rows: dict[RowKey, Sample]) -> bool:
@@ -79,6 +88,6 @@ def _arrival(known: list[Event], event: Event) -> Arrival:
     if any(each.event_id == event.event_id for each in known):
         says = f"{event.event_id} came again with another content, which sorts first and so stands"
         return Arrival(event, "conflict", says)
-    if voided is None and known and order(event) < order(known[-1]):
+    if voided is None and is_late(known, event):
         return Arrival(event, "late", f"{event.type} {event.event_id} arrived late: it belongs before what was there")
-    return Arrival(event, "later", f"{event.type} {event.event_id} came after")
+    return Arrival(event, "in order", f"{event.type} {event.event_id} came after")

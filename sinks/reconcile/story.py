@@ -12,10 +12,11 @@ from schemas.events import MODELS
 from schemas.policies import Rules
 from schemas.samples import DURATIONS, Sample
 from sinks.reconcile import contacts
-from sinks.reconcile.clock_story import Told, clock_story
+from sinks.reconcile.clock_story import stories
 from sinks.reconcile.contacts import Archived, Kept
+from sinks.reconcile.course import Told
 from sinks.reconcile.findings import BY_PROMISE, Difference
-from sinks.reconcile.history import Correction, corrections, in_order_of_arrival
+from sinks.reconcile.history import Correction, corrections, in_order_of_arrival, is_late
 from sinks.reconcile.lives import Lives
 from streams.core.event import Event, effective, merge, order
 
@@ -73,6 +74,8 @@ class Explanation:
     summary: dict[str, Any]
     events: list[EventTold] = field(default_factory=list)
     clock: list[Told] = field(default_factory=list)
+    #: What became of it besides: queues, work, pauses, ends and returns.
+    course: list[Told] = field(default_factory=list)
     samples: list[SampleTold] = field(default_factory=list)
     corrections: list[Correction] = field(default_factory=list)
     #: What one would expect and is not there.
@@ -87,7 +90,7 @@ def explain(kept: Kept, rules: Rules, lives: Lives) -> Explanation:
     """Explain a contact that has archived events."""
     events, _ = merge([], (archived.event for archived in kept.events))
     channel = kept.events[0].channel
-    folded, clock = clock_story(channel, events, rules)
+    folded, clock, course = stories(channel, events, rules)
     counting = effective(events)
     of = {event.event_id: event for event in counting}
     differences = contacts.differences(kept, contacts.owed(kept, rules), rules, lives)
@@ -98,6 +101,7 @@ def explain(kept: Kept, rules: Rules, lives: Lives) -> Explanation:
         {name: value for name, value in folded.summary.items() if name not in {"v", "step"}},
         _events(kept, events, counting),
         clock,
+        course,
         [_sample(row, of) for row in sorted(rows, key=lambda row: (row.at, row.sample, row.slot))],
         corrections(channel, kept.events, rules),
         list(_missing(events, counting, partial=folded.summary["partial"])),
@@ -126,12 +130,16 @@ def _events(kept: Kept, events: list[Event], counting: list[Event]) -> list[Even
     stands = {event.event_id: event for event in events}
     counts = {event.event_id for event in counting}
     late = _late(kept.events)
+    start = counting[0] if counting and counting[0].type == "contact.started" else None
+    earliest = min(map(order, counting), default=None)
     told = []
     for archived in sorted(kept.events, key=lambda each: order(each.event)):
         event, notes = archived.event, []
         used = stands[event.event_id] == event
         if not used:
             notes.append("another content under this id sorts first and stands; this one does not count")
+        if start is not None and event == start and order(event) != earliest:
+            notes.append("the contact's start: it counts before all others, whatever its time")
         if event.type not in MODELS:
             notes.append("a type that this version does not know: it counts nowhere")
         elif used and event.event_id not in counts:
@@ -155,13 +163,12 @@ def _events(kept: Kept, events: list[Event], counting: list[Event]) -> list[Even
 
 def _late(events: list[Archived]) -> set[int]:
     """Name the events, by identity, that arrived behind one that comes after them in the fold."""
-    late, newest = set(), None
+    late: set[int] = set()
+    before: list[Event] = []
     for archived in in_order_of_arrival(events):
-        place = order(archived.event)
-        if newest is not None and place < newest:
+        if is_late(before, archived.event):
             late.add(id(archived))
-        else:
-            newest = place
+        before.append(archived.event)
     return late
 
 

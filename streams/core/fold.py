@@ -37,18 +37,14 @@ class Folded(NamedTuple):
     summary: Summary
 
 
-#: Is shown the clock as it stands after each event that counts.
-Watch = Callable[[Event, HumanClock], None]
-
-
-def fold(channel: str, events: list[Event], rules: Rules, watch: Watch | None = None) -> Folded:
+def fold(channel: str, events: list[Event], rules: Rules, watch: Callable[[Event, Fold], None] | None = None) -> Folded:
     """Fold one contact's deduplicated events, given in order; `watch` may look on, to explain it."""
     known = effective(events)
     going = Fold(channel, known, rules)
     for event in known:
         going.take(event)
         if watch is not None:
-            watch(event, going.clock)
+            watch(event, going)
     settled, last, summary = going.result()
     return Folded(settled + last, summary)
 
@@ -65,7 +61,7 @@ class Fold:
         self.last_at = 0
         types = [event.type for event in events]
         self.discarded = "contact.discarded" in types
-        self._is_test = self.discarded and any(
+        self.is_test = self.discarded and any(
             event.fields.get("reason") == "test" for event in events if event.type == "contact.discarded"
         )
         self._voids = "event.voided" in types
@@ -128,7 +124,7 @@ class Fold:
         """Give the samples that stand as they are whatever follows, those that may yet change, and the summary."""
         rows = self.sheet.rows
         if self.discarded:
-            if self._is_test:
+            if self.is_test:
                 return [], [], summary_of(self, None)
             handle_ms = self.segments.write()
             return [], [row for row in rows if row.sample in WORK], summary_of(self, handle_ms)

@@ -92,18 +92,18 @@ class Segment:
 class Segments:
     """All segments of a contact; each agent has one that is current."""
 
-    __slots__ = ("_all", "_current", "_sheet")
+    __slots__ = ("_current", "_sheet", "every")
 
     def __init__(self, sheet: Sheet) -> None:
         self._sheet = sheet
-        self._all: list[Segment] = []
+        self.every: list[Segment] = []
         self._current: dict[str, Segment] = {}
 
     def open(self, event: Event) -> None:
         """`contact.connected`."""
         agent = event.fields["agent_id"]
         segment = Segment(event, self._sheet.force, self._current.get(agent))
-        self._all.append(segment)
+        self.every.append(segment)
         self._current[agent] = segment
 
     def of(self, agent: str) -> Segment | None:
@@ -139,9 +139,9 @@ class Segments:
     @property
     def ever(self) -> bool:
         """Whether an agent was ever connected."""
-        return bool(self._all)
+        return bool(self.every)
 
     def write(self) -> int | None:
         """Write the samples of all closed segments and give their length in all; None where none has closed."""
-        lengths = [length for segment in self._all if (length := segment.write(self._sheet)) is not None]
+        lengths = [length for segment in self.every if (length := segment.write(self._sheet)) is not None]
         return sum(lengths) if lengths else None

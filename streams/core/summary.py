@@ -22,7 +22,7 @@ def summary_of(fold: Fold, handle_ms: int | None) -> Summary:
     first, last = stretches.first_end, stretches.last_end
     handling = [] if discarded else fold.segments.agents_at_work()
     # None of a partial contact is held against a target.
-    clocks = _clocks(fold, clock_since) if runs and not fold.sheet.partial else []
+    clocks = [] if discarded or fold.sheet.partial else _clocks(fold, clock_since, runs=runs)
     summary: Summary = {
         "v": VERSION,
         "step": 0,
@@ -51,7 +51,7 @@ def summary_of(fold: Fold, handle_ms: int | None) -> Summary:
         "partial": fold.sheet.partial,
         "discarded": discarded,
         "open": is_open,
-        "waiting_since": _earlier(fold.visits.since, clock_since) if is_open else None,
+        "waiting_since": None if discarded else _earlier(fold.visits.since, clock_since),
         "awaiting_since": _earlier(responses.turn_since, stretches.reopened_at) if is_open else None,
         "clock_since": clock_since,
         "target_ms": None,
@@ -102,17 +102,20 @@ def _hold(summary: Summary, rules: Rules, as_of: int) -> None:
         summary["deadlines"], summary["target_ms"] = held_against(rules, summary, max(as_of, summary["last_at"]))
 
 
-def _clocks(fold: Fold, clock_since: int | None) -> list[Clock]:
-    """Give the running clocks of an open contact, each with its start."""
+def _clocks(fold: Fold, clock_since: int | None, *, runs: bool) -> list[Clock]:
+    """Give the running clocks, each with its start; a visit's runs in a contact that is not open too.
+
+    The first response ends a turn without a sample, so before it no turn is held against a target.
+    """
     clocks: list[Clock] = []
     if clock_since is not None:
         clocks.append(("first_response", clock_since, ""))
-    if fold.responses.turn_since is not None:
+    elif runs and fold.responses.turn_since is not None:
         clocks.append(("next_response", fold.responses.turn_since, ""))
     visits = fold.visits
     if visits.since is not None:
         clocks.append(("queue_wait", visits.since, "" if visits.queue == fold.force.queue else visits.queue))
-    if fold.stretches.since is not None:
+    if runs and fold.stretches.since is not None:
         clocks.append(("resolution", fold.stretches.since, ""))
     return clocks
 

@@ -65,6 +65,21 @@ from tests.core.story import BEGIN, told
             30,
         ),
         (
+            "who is queued after the resolution waits by that visit, though nothing opened the contact again",
+            "chat",
+            "0 started\n9 resolved\n30 queued queue=q",
+            False,
+            30,
+        ),
+        (
+            "so does who is transferred to a queue after leaving",
+            "chat",
+            "0 started\n1 queued queue=q\n9 abandoned\n30 transferred queue=q",
+            False,
+            30,
+        ),
+        ("a contact of which nothing is known but what was taken back", "chat", "0 event.voided voids=x", False, None),
+        (
             "an abandoned chat whose customer writes again waits no longer by a clock, but is open",
             "chat",
             "0 started\n1 queued queue=q\n20 abandoned\n30 customer",
@@ -116,6 +131,16 @@ _EVERY_METRIC: Final = Rules(
             "a reopened one runs from there",
             "0 started\n5 agent agent_id=ann\n9 resolved\n30 reopened",
             {"resolution": ("done", 30, 90, 630 + 480)},
+        ),
+        (
+            "a turn that the first response will end is held against none",
+            "0 started direction=outbound\n5 agent agent_id=ann\n9 customer",
+            {"first_response": ("first", 9, 49, 69), "resolution": ("done", 0, 60, 1080)},
+        ),
+        (
+            "a visit runs in a resolved contact too",
+            "0 started\n5 resolved\n30 queued queue=v",
+            {"queue_wait": ("visit", 30, 40, 60)},
         ),
         ("a bot's runs against none", "0 started\n1 bot\n5 customer", {}),
         (

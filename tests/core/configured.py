@@ -4,6 +4,7 @@ days and at times that the contacts of these tests live through.
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 from typing import Final
 
@@ -85,6 +86,34 @@ FILES: Final = {
         clock = "calendar"
 
         [[policy]]
+        name = "visits"
+        metric = "queue_wait"
+        queue = "blue"
+        target = "5s"
+
+        [[policy]]
+        name = "visits by the shop's hours"
+        metric = "queue_wait"
+        channel = "call"
+        target = "20s"
+        clock = "calendar"
+
+        [[policy]]
+        name = "without pauses"
+        metric = "resolution"
+        channel = "chat"
+        target = "1m"
+        pauses = "stop"
+
+        [[policy]]
+        name = "in hours, without pauses"
+        metric = "resolution"
+        channel = "email"
+        target = "1m"
+        calendar = "office"
+        pauses = "stop"
+
+        [[policy]]
         name = "all"
         metric = "resolution"
         target = "2m30s"
@@ -117,8 +146,35 @@ FILES: Final = {
 CENTRE: Final = Centre(FILES)
 
 
-def rules(folder: Path) -> Rules:
+#: What a drawn policy may say besides its name, metric and target.
+_WORDS: Final = (
+    *('channel = "chat"', 'channel = "call"', 'queue = "red"', 'queue = "blue"', 'priority = "urgent"'),
+    *('segment = "vip"', 'clock = "calendar"', 'calendar = "office"', 'calendar = "shop"', 'calendar = "never"'),
+    *('pauses = "stop"', 'pauses = "stop"', 'warning = "2s"', "valid_from = 2026-03-02T08:01:00Z"),
+    *("valid_from = 2026-03-28T08:02:00Z", "valid_until = 2026-03-29"),
+)
+_METRICS: Final = ("first_response", "next_response", "queue_wait", "resolution")
+
+
+def drawn(seed: int) -> dict[str, str]:
+    """Draw a centre's policies at random; all else is as above."""
+    chance = random.Random(seed)  # noqa: S311 - what a test tries
+    entries = []
+    for number in range(8):
+        metric = chance.choice(_METRICS) if number else "first_response"
+        target = chance.choice(["3s", "21s", "1m", "3m", "1h", "1d"])
+        words = {word.split()[0]: word for word in chance.sample(_WORDS, k=chance.randint(0, 4))}
+        if metric != "resolution":
+            words.pop("pauses", None)
+        entries.append(
+            "\n".join([f'name = "p{number}"', f'metric = "{metric}"', f'target = "{target}"', *words.values()])
+        )
+    entries.append('name = "p0"\nmetric = "first_response"\ntarget = "4s"\nvalid_from = 2026-03-02T08:00:30Z')
+    return {**FILES, "policies": "".join(f"\n[[policy]]\n{entry}\n" for entry in entries)}
+
+
+def rules(folder: Path, files: dict[str, str] = FILES) -> Rules:
     """Write the files and load them as a worker does."""
-    for name, text in FILES.items():
+    for name, text in files.items():
         (folder / f"{name}.toml").write_text(text, encoding="utf-8")
     return load_rules(folder)

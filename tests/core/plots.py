@@ -3,8 +3,8 @@
 Events of any types in any order are mostly nonsense: hardly one in a hundred such contacts has a customer who writes
 twice and is answered. So a contact here is a plot, a few scenes one after the other (a bot, a queue, a conversation
 with holds, a turn of messages, a resolution that does not last …), with events of no sense among them. Then it is
-spoilt: an agent's clock goes wrong, many events share a time, some come twice or with other contents under the same
-id, and all of them in any order. `test_plots.py` counts that everything occurs which the metrics tell apart.
+spoilt: an agent's clock goes wrong, many events share a time and a `seq`, some come twice or with other contents under
+the same id, and all of them in any order. `test_plots.py` counts that everything occurs which the metrics tell apart.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ FIELDS: Final[dict[str, _Fields]] = {
     "contact.held": {"agent_id": _AGENT},
     "contact.resumed": {"agent_id": _AGENT},
     "contact.transferred": {"agent_id": st.sampled_from([None, *AGENTS]), "queue": st.sampled_from([None, *QUEUES])},
+    "contact.dequeued": {"reason": st.sampled_from([None, "timeout", "overflow", "callback", "callback", "voicemail"])},
     "contact.disconnected": {"agent_id": st.sampled_from([None, *AGENTS])},
     "contact.wrapped": {"agent_id": _AGENT},
     "contact.abandoned": {},
@@ -60,7 +61,10 @@ FIELDS: Final[dict[str, _Fields]] = {
         "public": st.sampled_from([None, True, True, False]),
         "automatic": st.sampled_from([None, False, False, True]),
     },
-    "contact.tagged": {"tags": st.lists(st.sampled_from(["Fire", "fire ", "ice", "ﬁn"]), min_size=1, max_size=3)},
+    "contact.tagged": {
+        "tags": st.lists(st.sampled_from(["Fire", "fire ", "ice", "ﬁn"]), max_size=3),
+        "replace": st.sampled_from([None, False, True, True]),
+    },
     "contact.untagged": {"tags": st.lists(st.sampled_from(["FIRE", "ice"]), min_size=1, max_size=2)},
     "contact.prioritised": {"priority": st.sampled_from(["low", "urgent"])},
     "contact.resolved": {},
@@ -69,8 +73,12 @@ FIELDS: Final[dict[str, _Fields]] = {
     "contact.unpaused": {},
     "contact.missed": {"agent_id": _AGENT},
     "contact.evaluated": {"score": _SCALES, "form": st.sampled_from([None, "call"])},
-    "contact.rated": {"score": _SCALES, "comment_present": st.sampled_from([None, True])},
-    "contact.discarded": {"reason": st.sampled_from(["merged", "spam", "test", "other"])},
+    "contact.rated": {
+        "score": _SCALES,
+        "comment_present": st.sampled_from([None, True]),
+        "survey_id": st.sampled_from([None, "week", "year"]),
+    },
+    "contact.discarded": {"reason": st.sampled_from(["merged", "spam", "test", "test", "other"])},
     "event.voided": {"voids": st.sampled_from([*map(str, range(12)), "what?", "where?"])},
     "contact.unheard_of": {"queue": st.just("nowhere")},
 }
@@ -103,6 +111,8 @@ class Contact:
         whole = {name: self.draw(values) for name, values in FIELDS[kind].items() if name not in fields} | fields
         if isinstance(whole.get("score"), tuple):
             whole["score"], whole["scale_max"] = whole["score"]
+        if whole.get("tags") == [] and not whole["replace"]:
+            whole["tags"] = ["ice"]
         extra = self.draw(st.sampled_from(EXTRAS)) if self.when(6) else {}
         whole = {**extra, **whole}
         offset = self._now + (self._skew if whole.get("agent_id") else 0) if at is None else at
@@ -112,7 +122,7 @@ class Contact:
             "contact_id": f"{self.channel}-1",
             "channel": self.channel,
             "occurred_at": self._written(datetime.fromtimestamp((self._begin + offset) / 1000, UTC)),
-            "seq": self.draw(st.integers(0, 1)),
+            "seq": self.draw(st.sampled_from([0, 0, 0, 1])),
             "source": "test",
             **{name: value for name, value in whole.items() if value is not None},
         }
@@ -138,14 +148,50 @@ def _bot(contact: Contact) -> None:
 
 def _queue(contact: Contact) -> None:
     contact.tell("contact.queued")
-    if contact.when(3):
-        contact.tell("contact.queued")
-    if contact.when(3):
-        contact.tell("contact.missed")
-    if contact.when(3):
-        contact.tell("contact.prioritised")
+    for kind in ("contact.queued", "contact.missed", "contact.prioritised", "contact.dequeued"):
+        if contact.when(2 if kind == "contact.dequeued" else 3):
+            contact.tell(kind)
     if contact.when():
         contact.tell("contact.abandoned")
+
+
+def _is_called_back(contact: Contact) -> None:
+    """Leave the queue, and the line, mostly for a call back."""
+    contact.tell("contact.queued")
+    if contact.when(3):
+        contact.tell("contact.dequeued")
+    else:
+        contact.tell("contact.dequeued", reason="callback")
+    for kind in ("contact.queued", "contact.disconnected", "contact.queued", "contact.connected"):
+        if contact.when():
+            contact.tell(kind)
+
+
+def _comes_back(contact: Contact) -> None:
+    """Give up, in the middle of a turn perhaps, return somehow, and be seen to."""
+    if contact.when():
+        contact.says("agent")
+        contact.says("customer")
+    contact.tell("contact.abandoned")
+    contact.tell(contact.draw(st.sampled_from(["contact.queued", "contact.reopened", "contact.tagged"])))
+    if contact.when():
+        contact.says("customer")
+    if contact.channel == "call" or contact.when():
+        contact.tell("contact.connected")
+    else:
+        contact.says("agent")
+
+
+def _is_cut_off(contact: Contact) -> None:
+    """Have one agent connect twice; the form of the first part is saved during the second, or never."""
+    agent = contact.draw(_AGENT)
+    contact.tell("contact.connected", agent_id=agent)
+    if not contact.when(4):
+        contact.tell("contact.disconnected")
+    contact.tell("contact.connected", agent_id=agent)
+    for kind in ("contact.held", "contact.wrapped", "contact.wrapped", "contact.disconnected", "contact.wrapped"):
+        if contact.when():
+            contact.tell(kind, agent_id=agent)
 
 
 def _gives_up(contact: Contact) -> None:
@@ -153,6 +199,11 @@ def _gives_up(contact: Contact) -> None:
     for _ in range(contact.draw(st.integers(0, 3))):
         contact.tell("contact.missed")
     contact.tell("contact.abandoned")
+
+
+def _hangs_up(contact: Contact) -> None:
+    """Leave where nobody was asked for: from a menu."""
+    contact.tell(contact.draw(st.sampled_from(["contact.abandoned", "contact.abandoned", "contact.disconnected"])))
 
 
 def _conversation(contact: Contact) -> None:
@@ -179,12 +230,16 @@ def _turn(contact: Contact) -> None:
 
 
 def _resolution(contact: Contact) -> None:
-    if contact.when():
+    for _ in range(contact.draw(st.integers(0, 2))):
         contact.tell("contact.paused")
+        if contact.when(3):
+            contact.says("customer")
         if contact.when():
             contact.tell("contact.unpaused")
     contact.tell("contact.resolved")
     if contact.when():
+        if contact.when(4):
+            contact.tell("contact.paused")
         if contact.when():
             contact.tell("contact.reopened")
         else:
@@ -208,15 +263,18 @@ def _opinions(contact: Contact) -> None:
 
 def _undone(contact: Contact) -> None:
     """Discard the contact, undo what was told last, which may be that, or what never was."""
-    if contact.when():
-        contact.tell("contact.discarded")
+    for reason in contact.draw(st.sampled_from([[], ["spam"], ["other"], ["test", "spam"], ["merged", "test"]])):
+        contact.tell("contact.discarded", reason=reason)
     if contact.when():
         contact.tell("event.voided", voids=str(max(0, len(contact.events) - 1)))
     elif contact.when():
         contact.tell("event.voided", voids="what?")
 
 
-SCENES: Final = (_bot, _queue, _queue, _conversation, _conversation, _turn, _turn, _turn, _resolution)
+SCENES: Final = (
+    *(_bot, _queue, _queue, _conversation, _conversation, _turn, _turn, _turn, _resolution),
+    *(_is_called_back, _comes_back, _is_cut_off),
+)
 ASIDES: Final = (_resolution, _words, _opinions, _undone)
 
 
@@ -227,7 +285,7 @@ def contacts(draw: st.DrawFn) -> list[dict[str, Any]]:
     if not contact.when(6):
         contact.tell("contact.started")
     if contact.when(3):
-        draw(st.sampled_from([_bot, _bot, _gives_up]))(contact)
+        draw(st.sampled_from([_bot, _bot, _gives_up, _hangs_up]))(contact)
         aside = draw(st.sampled_from([None, None, *ASIDES]))
         scenes = [] if aside is None else [aside]
     else:

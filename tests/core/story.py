@@ -97,10 +97,11 @@ def _raw(channel: Channel, number: int, line: str, contact_id: str) -> dict[str,
         fields |= {"type": "message.sent", "author": what}
     else:
         fields["type"] = what if "." in what else f"contact.{what}"
-    return fields | dict(_field(word) for word in rest)
+    return fields | dict(field(word) for word in rest)
 
 
-def _field(word: str) -> tuple[str, Any]:
+def field(word: str) -> tuple[str, Any]:
+    """Read `name=value`: a list of tags, JSON, or text."""
     name, _, text = word.partition("=")
     if name in _LISTS:
         return name, [tag.replace("_", " ") for tag in text.split(",") if tag]
@@ -113,7 +114,7 @@ def _field(word: str) -> tuple[str, Any]:
 def _expected(line: str) -> dict[str, Any]:
     sample, *rest = line.split()
     want: dict[str, Any] = {"sample": sample}
-    for name, value in map(_field, rest):
+    for name, value in map(field, rest):
         want[name] = BEGIN + round(value * 1000) if name == "at" else value
     return want
 

@@ -19,28 +19,32 @@ from streams.core.contact import decode as decode_contact
 from streams.core.event import event_of
 from streams.decode import decode
 from streams.partition import Partition
-from tests.core import configured as centre_with_much
+from tests.core import configured
 from tests.core.changes import changed
 from tests.core.plots import contacts
 from tests.oracle.batch import added_up, contact_rows, in_business_time, samples
 from tests.oracle.centre import DEFAULTS, Centre
 from tests.streams.records import Record, business_totals, pane_totals
 
+#: Centres whose policies are drawn, besides one with nothing configured and one with much.
+DRAWN: Final = 10
+WHICH: Final = st.integers(0, DRAWN + 1)
 
-class Centres(dict[str, tuple[Rules, Centre]]):
-    """Shown by its names where a test fails."""
+
+class Centres(list[tuple[Rules, Centre]]):
+    """Shown by its length where a test fails."""
 
     def __repr__(self) -> str:
-        return f"centres with {' or '.join(self)} configured"
+        return f"{len(self)} centres"
 
 
 @pytest.fixture(scope="module")
 def centres(tmp_path_factory: pytest.TempPathFactory) -> Centres:
-    """Give rules, and the same as the batch reads them: of a centre with nothing configured, and of one with much."""
-    return Centres(
-        nothing=(Rules(), DEFAULTS),
-        much=(centre_with_much.rules(tmp_path_factory.mktemp("configured")), centre_with_much.CENTRE),
-    )
+    """Give rules, and the same as the batch reads them."""
+    found = Centres([(Rules(), DEFAULTS)])
+    for files in (configured.FILES, *map(configured.drawn, range(DRAWN))):
+        found.append((configured.rules(tmp_path_factory.mktemp("centre"), files), Centre(files)))
+    return found
 
 
 OF_A_SEGMENT: Final = frozenset({"handle", "hold", "wrap", "talk"})
@@ -49,10 +53,10 @@ OF_A_SEGMENT: Final = frozenset({"handle", "hold", "wrap", "talk"})
 def key_of(row: Any) -> tuple[Any, ...]:  # noqa: ANN401 - rows of either side, alike in these fields
     """Take what both sides say of a sample."""
     told = (row.sample, row.at, row.queue, row.priority, row.value_ms, row.business_ms, row.value)
-    held = (row.policy, row.target_ms, row.within, bool(row.short), row.satisfied, row.in_hours)
+    held = (row.policy, row.target_ms, row.within, row.short, row.satisfied, row.in_hours)
     by = (row.team, row.segment, row.language, row.agent_id, row.partial, row.caused_by)
     slot = row.slot if row.sample in OF_A_SEGMENT else ""  # of others the batch needs none
-    return (*told, *held, *by, row.tag, row.outcome, row.active_ms, row.instance, slot)
+    return (*told, *held, *by, row.tag, row.outcome, row.active_ms, row.active_business_ms, row.instance, slot)
 
 
 def told(row: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -60,16 +64,13 @@ def told(row: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple((value is not None, value) for value in row)
 
 
-@pytest.mark.parametrize("configured", ["nothing", "much"])
-@settings(max_examples=400, deadline=None)
-@given(events=contacts(), cuts=st.sets(st.integers(0, 20)))
-def test_the_fold_equals_the_batch(
-    centres: Centres, configured: str, events: list[dict[str, Any]], cuts: set[int]
-) -> None:
+@settings(max_examples=600, deadline=None)
+@given(which=WHICH, events=contacts(), cuts=st.sets(st.integers(0, 20)))
+def test_the_fold_equals_the_batch(centres: Centres, which: int, events: list[dict[str, Any]], cuts: set[int]) -> None:
     """Samples of a contact, event by event in any order and any batches, are those of the batch over the set."""
     if not events:
         return
-    rules, centre = centres[configured]
+    rules, centre = centres[which]
     channel = events[0]["channel"]
     topic, state = CONTACTS[channel], EMPTY
     bounds = sorted({0, *cuts, len(events)} & set(range(len(events) + 1)))
@@ -91,14 +92,11 @@ AT_A_GLANCE: Final = (
 )
 
 
-@pytest.mark.parametrize("configured", ["nothing", "much"])
 @settings(max_examples=200, deadline=None)
-@given(events=contacts())
-def test_a_contact_at_a_glance_equals_the_batch(
-    centres: Centres, configured: str, events: list[dict[str, Any]]
-) -> None:
+@given(which=WHICH, events=contacts())
+def test_a_contact_at_a_glance_equals_the_batch(centres: Centres, which: int, events: list[dict[str, Any]]) -> None:
     """The row of the table of contacts tells what the batch over its events does, also where it counts nowhere."""
-    rules, centre = centres[configured]
+    rules, centre = centres[which]
     rows = list(contact_rows(events, centre).values())
     if not rows:
         return
@@ -114,22 +112,22 @@ def test_a_contact_at_a_glance_equals_the_batch(
     assert (summary["handle_ms"] or 0, tuple(summary["tags"])) == (rows[0].handle_ms, rows[0].tags)
 
 
-@pytest.mark.parametrize("configured", ["nothing", "much"])
 @settings(max_examples=60, deadline=None)
 @given(
+    which=WHICH,
     several=st.lists(contacts(), min_size=1, max_size=4),
     seed=st.integers(0, 1000),
     cuts=st.sets(st.integers(0, 40), max_size=5),
 )
 def test_panes_equal_the_batch(
     centres: Centres,
-    configured: str,
+    which: int,
     several: list[list[dict[str, Any]]],
     seed: int,
     cuts: set[int],
 ) -> None:
     """Panes of a partition, however its records come and are cut, sum up to the batch's counters."""
-    rules, centre = centres[configured]
+    rules, centre = centres[which]
     events = [{**event, "contact_id": f"chat-{n}", "channel": "chat"} for n, of in enumerate(several) for event in of]
     random.Random(seed).shuffle(events)  # noqa: S311 - a test's disorder
     records = [Record(at, event["contact_id"].encode(), orjson.dumps(event)) for at, event in enumerate(events)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from tests.oracle.contacts import Event, _text, as_json, milliseconds
+from tests.oracle.contacts import Event, as_json, milliseconds, trimmed
 
 EVERY_EVENT: Final = ("event_id", "type", "agent_id", "seq", "occurred_at", "source", "attributes")
 OWN_FIELDS: Final = {"agent.status": ("status", "reason", "groups", "capacity")}
@@ -31,8 +31,8 @@ class State(NamedTuple):
 
 def normalised(raw: Mapping[str, Any]) -> Event:
     """Return the contract's fields of an agent's event; `at` stands for `occurred_at`."""
-    trimmed = _text(dict(raw))
-    fields = {name: trimmed.get(name) for name in (*EVERY_EVENT, *OWN_FIELDS.get(trimmed["type"], ()))}
+    given = trimmed(dict(raw))
+    fields = {name: given.get(name) for name in (*EVERY_EVENT, *OWN_FIELDS.get(given["type"], ()))}
     fields["seq"] = fields["seq"] or 0
     fields["at"] = milliseconds(fields.pop("occurred_at"))
     return fields

@@ -1,4 +1,4 @@
-"""The whole batch fold: events in, samples, counters and contacts out."""
+"""All contacts together: events in; samples, counters and contacts' rows out."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from tests.oracle import responses, segments, single, stretches, tags, turns, visits
+from tests.oracle import clock, segments, single, stretches, tags, turns, visits
 from tests.oracle.centre import DEFAULTS, Centre
-from tests.oracle.contacts import Contact, contacts, is_human_reply
+from tests.oracle.contacts import HUMAN_REPLY, Contact, contacts
 from tests.oracle.rows import Row
 
 Events = Iterable[Mapping[str, Any]]
+
+#: Work is work: what stays of a discarded contact.
+WORK = ("handle", "hold", "wrap", "talk", "missed", "evaluated")
 
 
 class Counters(NamedTuple):
@@ -47,11 +50,14 @@ class ContactRow:
 
 
 def rows_of(contact: Contact) -> Iterator[Row]:
-    """Give every sample of a contact; a discarded one has none."""
-    if contact.discarded or not contact.events:
+    """Give every sample of a contact; of a discarded one that was not a test, those of work."""
+    if not contact.events:
         return
-    for part in (responses, visits, turns, segments, stretches, tags, single):
-        yield from part.rows(contact)
+    reasons = {contact.events[i]["reason"] for i in contact.find("contact.discarded")}
+    for part in (clock, visits, turns, segments, stretches, tags, single):
+        yield from (
+            each for each in part.rows(contact) if not reasons or ("test" not in reasons and each.sample in WORK)
+        )
 
 
 def samples(events: Events, centre: Centre = DEFAULTS) -> list[Row]:
@@ -64,16 +70,9 @@ def added_up(rows: Iterable[Row]) -> dict[tuple[str, str, str], Counters]:
     total: dict[tuple[str, str, str], Counters] = {}
     for each in rows:
         key = (each.sample, each.channel, each.queue)
-        known = total.get(key, Counters())
-        total[key] = Counters(
-            known.n + 1,
-            known.sum_ms + (each.value_ms or 0),
-            known.n_target + (each.within is not None),
-            known.n_within + (each.within is True),
-            known.n_short + each.short,
-            known.n_satisfied + (each.satisfied is True),
-            known.sum_value + (each.value or 0),
-        )
+        verdicts = each.within is not None, each.within is True, each.short is True, each.satisfied is True
+        own = 1, each.value_ms or 0, *map(int, verdicts), each.value or 0
+        total[key] = Counters(*(a + b for a, b in zip(total.get(key, Counters()), own, strict=True)))
     return total
 
 
@@ -87,12 +86,9 @@ def in_business_time(rows: Iterable[Row]) -> dict[tuple[str, str], tuple[int, in
     return total
 
 
-def batch(events: Events) -> dict[tuple[str, str, str], tuple[int, int, int, int, int]]:
+def batch(events: Events) -> dict[tuple[str, str, str], tuple[int, ...]]:
     """Fold events: (sample, channel, queue) to (n, sum_ms, n_target, n_within, n_short)."""
-    return {
-        key: (each.n, each.sum_ms, each.n_target, each.n_within, each.n_short)
-        for key, each in added_up(samples(events)).items()
-    }
+    return {key: each[:5] for key, each in added_up(samples(events)).items()}
 
 
 def tag_counts(events: Events) -> dict[tuple[str, str, str], int]:
@@ -112,24 +108,22 @@ def contact_rows(events: Events, centre: Centre = DEFAULTS) -> dict[str, Contact
 
 def _contact_row(contact: Contact) -> ContactRow:
     rows = list(rows_of(contact))
-    at: dict[str, list[int]] = {}
-    for each in rows:
-        at.setdefault(each.sample, []).append(each.at)
-    first = next((each for each in rows if each.sample == "first_response"), None)
-    started = contact.first("contact.started")
+    responded = next((each for each in rows if each.sample == "first_response"), None)
+    ends = [] if contact.discarded else [each.ended for each in stretches.stretches(contact) if each.ended is not None]
+    started = contact.find("contact.started")
     return ContactRow(
         contact.contact_id,
         contact.channel,
         contact.partial,
         contact.discarded,
-        None if started is None else contact.events[started]["at"],
-        None if first is None else first.at,
-        None if first is None else first.value_ms,
-        at.get("abandoned", [None])[0],
-        at.get("resolution", [None])[0],
-        at.get("resolution", [None])[-1],
+        contact.at(started[0]) if started else None,
+        None if responded is None else responded.at,
+        None if responded is None else responded.value_ms,
+        next((each.at for each in rows if each.sample == "abandoned"), None),
+        contact.at(ends[0]) if ends else None,
+        contact.at(ends[-1]) if ends else None,
         sum(each.value_ms or 0 for each in rows if each.sample == "handle"),
-        sum(1 for event in contact.events if is_human_reply(event)),
-        len(at.get("reopened", [])),
+        len(contact.find(HUMAN_REPLY)),
+        sum(each.sample == "reopened" for each in rows),
         tuple(sorted(tags.in_effect(contact))),
     )

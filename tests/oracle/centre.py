@@ -24,10 +24,14 @@ DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday
 
 #: Within 20 s, 60 s, 24 h; no files are needed for these.
 DEFAULT_POLICIES: Final = [
-    {"name": "call-20s", "metric": "first_response", "channel": "call", "target": "20s"},
-    {"name": "chat-60s", "metric": "first_response", "channel": "chat", "target": "60s"},
-    {"name": "email-24h", "metric": "first_response", "channel": "email", "target": "24h"},
+    {"name": name, "metric": "first_response", "channel": channel, "target": target}
+    for name, channel, target in (
+        ("call-20s", "call", "20s"),
+        ("chat-60s", "chat", "60s"),
+        ("email-24h", "email", "24h"),
+    )
 ]
+DEFAULT_HORIZONS: Final = {"call": "1d", "chat": "2d", "email": "30d"}
 DEFAULT_PATIENCE: Final = {"call": "120s", "chat": "120s", "email": "24h"}
 
 Table = dict[str, Any]
@@ -68,6 +72,11 @@ class Centre:
         """Tell from when on a response is slow."""
         given: Table = self.table("centre").get("patience", {})
         return ms(given.get(channel, DEFAULT_PATIENCE[channel]))
+
+    def horizon(self, channel: str) -> int:
+        """Tell after how long without an event a contact is stale."""
+        given: Table = self.table("centre").get("horizons", {})
+        return ms(given.get(channel, DEFAULT_HORIZONS[channel]))
 
     @property
     def short_abandon(self) -> int:

@@ -1,5 +1,5 @@
-"""Figures over many contacts, from what each contact comes to: shares of tags, their growth, first-contact resolution,
-and what became of the e-mails of a minute. No SQL's habits here: loops over lists.
+"""Figures over many contacts, from what each contact comes to: service levels, shares of tags, their growth,
+first-contact resolution, and what became of the e-mails of a minute. No SQL's habits here: loops over lists.
 """  # noqa: D205 - one sentence
 
 from __future__ import annotations
@@ -17,6 +17,26 @@ from tests.oracle.rows import Row
 
 WEEK_MS = 7 * 86_400_000
 HOUR_MS = 3_600_000
+
+
+def service_levels(rows: Iterable[Row]) -> dict[str, float | None]:
+    """Give the five service levels of first responses, or of a queue's visits; None: nothing to divide by.
+
+    Samples without a target are in none.
+    """
+    held = [row for row in rows if row.within is not None]
+    answers = [row for row in held if row.sample == "first_response" or row.outcome == "answered"]
+    leavers = [row for row in held if row.sample == "abandoned" or row.outcome == "abandoned"]
+    a, ab, short = len(answers), len(leavers), sum(row.short is True for row in leavers)
+    aw, abw = (sum(row.within is True for row in of) for of in (answers, leavers))
+    formulas = {
+        "short_excluded": (aw, a + ab - short),
+        "answered_only": (aw, a),
+        "offered": (aw, a + ab),
+        "abandons_met": (aw + abw, a + ab),
+        "excluding_abandoned_within": (aw, a + ab - abw),
+    }
+    return {name: over / under if under else None for name, (over, under) in formulas.items()}
 
 
 @dataclass(frozen=True)
@@ -44,19 +64,16 @@ def told(events: Events, centre: Centre = DEFAULTS) -> list[Told]:
         if row is None or row.discarded:
             continue
         last = len(contact.events) - 1
-        started = contact.first("contact.started")
-        begin = contact.events[0 if started is None else started]
-        inbound = started is None or (begin["direction"], begin["initiated_by"]) == ("inbound", "customer")
         found.append(
             Told(
                 contact.contact_id,
-                contact.in_force(last, "customer_id", ""),
+                contact.in_force(last, "customer_id"),
                 contact.channel,
                 contact.queue(last),
-                begin["at"],
+                contact.at(0),
                 row.resolved_at,
                 row.reopens,
-                inbound,
+                contact.customers_own,
                 row.tags,
             )
         )
@@ -153,7 +170,7 @@ def emails_by_arrival(events: Events, centre: Centre = DEFAULTS) -> dict[tuple[i
             sum(row.within is True for row in held[0]),
             len(held[1]),
             sum(row.within is True for row in held[1]),
-            sum(row.short for row in held[1]),
+            sum(row.short is True for row in held[1]),
             not answers and not leavers,
         )
         for place, n in enumerate(more):

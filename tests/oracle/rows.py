@@ -1,12 +1,15 @@
-"""One measurement, as the oracle gives it."""
+"""One sample, as the oracle gives it: what was measured, the dimensions in force, and what it is held against."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tests.oracle.centre import Table, ms
-from tests.oracle.contacts import Contact, is_human_reply
+from tests.oracle.contacts import Contact
+
+#: From when to when, each: what a duration is made of. UTC milliseconds.
+Spans = Sequence[tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -22,11 +25,12 @@ class Row:
     value_ms: int | None = None
     value: int | None = None
     within: bool | None = None
-    short: bool = False
+    short: bool | None = None
     satisfied: bool | None = None
     tag: str = ""
     outcome: str = ""
     active_ms: int | None = None
+    active_business_ms: int | None = None
     instance: int | None = None
     business_ms: int | None = None
     in_hours: bool | None = None
@@ -39,39 +43,50 @@ class Row:
     partial: bool = False
     caused_by: str = ""
     #: For what is measured of a handle segment, the event that opened it: two segments may have one end.
-    slot: str = ""
+    slot: str = field(default="", kw_only=True)
 
 
-def agent_of(contact: Contact, position: int) -> str:
-    """Name the agent in force: the event's own, else the last who connected or replied."""
-    named = contact.events[position]["agent_id"]
-    if named is not None:
-        return str(named)
-    return who_acted_last(contact, position) or ""
+def length(spans: Spans) -> int:
+    """Add spans up; where clocks disagree, an end before its beginning gives 0."""
+    return sum(max(0, end - begin) for begin, end in spans)
 
 
-def who_acted_last(contact: Contact, before: int) -> str | None:
-    """Name the agent who connected or replied last."""
-    acted = [
-        event["agent_id"]
-        for event in contact.events[:before]
-        if event["agent_id"] is not None and (event["type"] == "contact.connected" or is_human_reply(event))
-    ]
-    return acted[-1] if acted else None
+@dataclass(frozen=True)
+class Measured:
+    """A duration on each clock in milliseconds: as it is, and without pauses; business time is None without hours."""
+
+    value_ms: int
+    business_ms: int | None
+    active_ms: int
+    active_business_ms: int | None
+
+    def held(self, policy: Table) -> int:
+        """Return the duration that a policy's target is held against."""
+        by_calendar = policy.get("clock", "calendar" if "calendar" in policy else "time") == "calendar"
+        stops = policy.get("pauses", "count") == "stop"
+        if by_calendar:
+            return (self.active_business_ms if stops else self.business_ms) or 0
+        return self.active_ms if stops else self.value_ms
 
 
-def policy_of(contact: Contact, metric: str, position: int) -> Table | None:
-    """Find the policy that the event at `position` is held against; a partial contact is outside service level."""
+def measured(contact: Contact, calendar: str | None, during: Spans, pauses: Spans = ()) -> Measured:
+    """Measure a duration, in business time where a calendar applies."""
+    business = paused = None
+    if calendar is not None:
+        business, paused = (
+            sum(contact.centre.business_ms(calendar, begin, end) for begin, end in spans) for spans in (during, pauses)
+        )
+    active = None if business is None or paused is None else business - paused
+    return Measured(length(during), business, length(during) - length(pauses), active)
+
+
+def policy_of(contact: Contact, metric: str, position: int, queue: str, at: int) -> Table | None:
+    """Find the policy in force at a time, by the dimensions at an event; a partial contact is held against none."""
     if contact.partial:
         return None
-    return contact.centre.policy(
-        metric,
-        contact.events[position]["at"],
-        channel=contact.channel,
-        queue=contact.queue(position),
-        priority=contact.priority(position),
-        segment=contact.in_force(position, "segment", ""),
-    )
+    priority, segment = contact.in_force(position, "priority", "normal"), contact.in_force(position, "segment")
+    conditions = {"channel": contact.channel, "queue": queue, "priority": priority, "segment": segment}
+    return contact.centre.policy(metric, at, **conditions)
 
 
 def row(
@@ -82,58 +97,49 @@ def row(
     queue: str | None = None,
     priority: str | None = None,
     agent: str | None = None,
-    during: Sequence[tuple[int, int]] | None = None,
+    during: Spans | None = None,
+    pauses: Spans | None = None,
     value: int | None = None,
     metric: str | None = None,
-    short: bool = False,
+    may_be_short: bool = False,
     satisfied: bool | None = None,
     tag: str = "",
     outcome: str = "",
-    active_ms: int | None = None,
     instance: int | None = None,
     slot: str = "",
 ) -> Row:
-    """Make a row at the event at `position`, with the dimensions in force there unless told otherwise.
-
-    `during` is what a duration is made of, from when to when each; it is held against the policy of a `metric`.
-    """
-    centre, at = contact.centre, contact.events[position]["at"]
+    """Make a row at an event, with the dimensions in force there unless given otherwise."""
+    centre, at = contact.centre, contact.at(position)
     queue = contact.queue(position) if queue is None else queue
-    policy = None if metric is None else policy_of(contact, metric, position)
+    policy = None if metric is None else policy_of(contact, metric, position, queue, at)
     calendar = centre.calendar_of(queue, policy)
-    value_ms = None if during is None else sum(end - begin for begin, end in during)
-    business_ms = None
-    if during is not None and calendar is not None:
-        business_ms = sum(centre.business_ms(calendar, begin, end) for begin, end in during)
-    within = None
-    if policy is not None:
-        by_calendar = policy.get("clock", "calendar" if "calendar" in policy else "time") == "calendar"
-        within = ((business_ms if by_calendar else value_ms) or 0) <= ms(policy["target"])
+    lasted = None if during is None else measured(contact, calendar, during, pauses or ())
     return Row(
         sample,
         contact.channel,
         contact.contact_id,
         queue,
-        contact.priority(position) if priority is None else priority,
+        contact.in_force(position, "priority", "normal") if priority is None else priority,
         at,
-        value_ms,
+        None if lasted is None else lasted.value_ms,
         value,
-        within,
-        short and policy is not None,  # told only beside a target
+        None if policy is None or lasted is None else lasted.held(policy) <= ms(policy["target"]),
+        None if policy is None or lasted is None or not may_be_short else lasted.value_ms < centre.short_abandon,
         satisfied,
         tag,
         outcome,
-        active_ms,
+        None if pauses is None or lasted is None else lasted.active_ms,
+        None if pauses is None or lasted is None else lasted.active_business_ms,
         instance,
-        business_ms,
+        None if lasted is None else lasted.business_ms,
         None if calendar is None else centre.is_open(calendar, at),
         "" if policy is None else policy["name"],
         None if policy is None else ms(policy["target"]),
-        contact.in_force(position, "team", ""),
-        contact.in_force(position, "segment", ""),
-        contact.in_force(position, "language", ""),
-        agent_of(contact, position) if agent is None else agent,
+        contact.in_force(position, "team"),
+        contact.in_force(position, "segment"),
+        contact.in_force(position, "language"),
+        contact.agent(position) if agent is None else agent,
         contact.partial,
         contact.events[position]["event_id"],
-        slot,
+        slot=slot,
     )

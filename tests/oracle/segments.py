@@ -6,90 +6,111 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tests.oracle.contacts import Contact
-from tests.oracle.rows import Row, row, who_acted_last
+from tests.oracle.rows import Row, row
+
+#: What ends a segment.
+ENDS = ("contact.disconnected", "contact.transferred", "contact.abandoned", "contact.resolved")
 
 
 @dataclass(frozen=True)
 class Segment:
-    """One agent's work on a contact: positions of its events, and of those that end and close it."""
+    """One agent's work on a contact: positions of its opening, end and `contact.wrapped`.
+
+    `until`: the agent's next connection, which ends, uncounted, what never ended; or behind the last event.
+    """
 
     agent: str
     opened: int
-    own: list[int]
+    until: int
     ended: int | None
     wrapped: int | None
 
     @property
     def closed(self) -> int | None:
-        """The first wrap-up's end, else the end."""
-        return self.wrapped if self.wrapped is not None else self.ended
+        """Closed is the first `contact.wrapped` that is its own, else ended."""
+        return self.ended if self.wrapped is None else self.wrapped
+
+    def is_open(self, position: int) -> bool:
+        """Tell whether it runs once the event at a position has happened."""
+        return self.opened <= position < min(self.until, self.until if self.ended is None else self.ended)
 
 
-def _is_of(agent: str, contact: Contact, position: int) -> bool:
-    event = contact.events[position]
-    if event["type"] == "contact.transferred" and event["agent_id"] is None:
-        return agent == who_acted_last(contact, position)
-    if event["type"] == "contact.resolved":
+def _of(contact: Contact, agent: str, position: int) -> bool:
+    """Say whose an event is: one of these without an agent is every agent's, a transfer that of the agent in force."""
+    event, kinds = contact.events[position], contact.kinds(position)
+    if kinds & {"contact.resolved", "contact.abandoned"}:
         return True
-    if event["type"] == "contact.disconnected" and event["agent_id"] is None:
+    if event["agent_id"] is None and kinds & {"contact.disconnected"}:
         return True
-    return bool(event["agent_id"] == agent)
+    return (contact.agent(position) if kinds & {"contact.transferred"} else event["agent_id"]) == agent
 
 
 def segments(contact: Contact) -> list[Segment]:
     """List a contact's handle segments, in the order of their openings."""
-    events = contact.events
-    connections = [i for i, event in enumerate(events) if event["type"] == "contact.connected"]
-    found = []
-    for opened in connections:
-        agent = events[opened]["agent_id"]
-        again = next((i for i in connections if i > opened and events[i]["agent_id"] == agent), len(events))
-        own = [i for i in range(opened + 1, again) if _is_of(agent, contact, i)]
-        ends = {"contact.disconnected", "contact.transferred", "contact.resolved"}
-        ended = next((i for i in own if events[i]["type"] in ends), None)
-        wrapped = next((i for i in own if events[i]["type"] == "contact.wrapped"), None)
-        found.append(Segment(agent, opened, own, ended, wrapped))
-    return found
+    found: list[Segment] = []
+    connections = contact.find("contact.connected")
+    for agent in dict.fromkeys(contact.events[i]["agent_id"] for i in connections):
+        openings = [i for i in connections if contact.events[i]["agent_id"] == agent]
+        mine: list[Segment] = []
+        for opened, until in zip(openings, [*openings[1:], len(contact.events)], strict=True):
+            ended = next((i for i in contact.find(*ENDS, after=opened, before=until) if _of(contact, agent, i)), None)
+            wraps = [
+                i
+                for i in contact.find("contact.wrapped", after=opened, before=until)
+                if contact.events[i]["agent_id"] == agent
+            ]
+            before_the_end = [i for i in wraps if ended is None or i < ended]
+            former = mine[-1] if mine else None
+            if before_the_end and former and former.ended is not None and former.wrapped is None:
+                # The form of the former call, saved during the next.
+                mine[-1] = Segment(agent, former.opened, former.until, former.ended, before_the_end.pop(0))
+                wraps = wraps[1:]
+            if before_the_end:
+                ended = before_the_end[0]
+            mine.append(Segment(agent, opened, until, ended, wraps[0] if wraps else None))
+        found += mine
+    return sorted(found, key=lambda each: each.opened)
 
 
-def _holds(contact: Contact, segment: Segment) -> list[tuple[int, int]]:
-    limit = min(i for i in (segment.ended, segment.wrapped) if i is not None)
+def _holds(contact: Contact, segment: Segment, limit: int) -> list[tuple[int, int]]:
+    """List that agent's holds up to a limit; a `held` during one changes nothing, an open one ends at the limit."""
     found: list[tuple[int, int]] = []
     position = segment.opened
     while True:
-        inside = [i for i in segment.own if position < i < limit]
-        held = next((i for i in inside if contact.events[i]["type"] == "contact.held"), None)
+        own = [
+            i
+            for i in contact.find("contact.held", "contact.resumed", after=position, before=limit)
+            if contact.events[i]["agent_id"] == segment.agent
+        ]
+        held = next((i for i in own if contact.kinds(i) & {"contact.held"}), None)
         if held is None:
             return found
-        resumed = next((i for i in inside if i > held and contact.events[i]["type"] == "contact.resumed"), limit)
-        found.append((contact.events[held]["at"], contact.events[resumed]["at"]))
-        position = resumed
+        position = next((i for i in own if i > held and contact.kinds(i) & {"contact.resumed"}), limit)
+        found.append((contact.at(held), contact.at(position)))
 
 
 def rows(contact: Contact) -> Iterator[Row]:
-    """Give four samples at each segment's close, with the queue and priority in force at its opening."""
+    """Give four samples at each close, with the queue and priority in force at the opening, and the segment's agent."""
     for segment in segments(contact):
-        closed = segment.closed
-        if closed is None:
+        if segment.closed is None or segment.ended is None:
             continue
-        at = [event["at"] for event in contact.events]
-        holds = _holds(contact, segment)
-        talk_ends = at[segment.ended] if segment.ended is not None and segment.ended < closed else at[closed]
-        # Talk is what lies between holds, up to the wrap-up.
-        edges = [at[segment.opened], *(moment for hold in holds for moment in hold), talk_ends]
+        limit = min(segment.ended, segment.closed)
+        begins, ends, closes = contact.at(segment.opened), contact.at(limit), contact.at(segment.closed)
+        holds = _holds(contact, segment, limit)
+        edges = [begins, *(moment for hold in holds for moment in hold), ends]
         parts = {
-            "handle": [(at[segment.opened], at[closed])],
+            "handle": [(begins, closes)],
             "hold": holds,
-            "wrap": [(talk_ends, at[closed])],
-            "talk": list(zip(edges[::2], edges[1::2], strict=True)),
+            "wrap": [(ends, closes)],
+            "talk": list(zip(edges[::2], edges[1::2], strict=True)),  # between the holds
         }
         for sample, during in parts.items():
             yield row(
                 contact,
                 sample,
-                closed,
+                segment.closed,
                 queue=contact.queue(segment.opened),
-                priority=contact.priority(segment.opened),
+                priority=contact.in_force(segment.opened, "priority", "normal"),
                 agent=segment.agent,
                 during=during,
                 slot=contact.events[segment.opened]["event_id"],

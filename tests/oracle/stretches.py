@@ -1,21 +1,24 @@
-"""Open stretches: `resolution`, `reopened`, `replies` and `bot_contained`."""
+"""Open stretches and pauses: `resolution`, `reopened`, `replies` and `bot_contained`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tests.oracle.contacts import Contact, is_customer_message, is_human_reply
+from tests.oracle.contacts import BOT_MESSAGE, CUSTOMER_MESSAGE, HUMAN_REPLY, Contact
 from tests.oracle.rows import Row, row
 from tests.oracle.segments import segments
-from tests.oracle.visits import visits
+from tests.oracle.visits import called_back, visits
+
+#: A reopening.
+REOPENS = ("contact.reopened", CUSTOMER_MESSAGE)
 
 
 @dataclass(frozen=True)
 class Stretch:
     """A time in which the contact is open: positions of its opening and its end.
 
-    `reopened`: it was opened by a reopening, rather than by the start or a call that goes on.
+    `reopened`: a reopening opened it, rather than the start or a call that continues.
     """
 
     opened: int
@@ -23,104 +26,80 @@ class Stretch:
     reopened: bool
 
 
-def _hangs_up(contact: Contact, position: int) -> bool:
-    """Tell whether a call is over with the disconnection at `position`: nobody talks, nobody waits."""
-    if contact.channel != "call" or contact.events[position]["type"] != "contact.disconnected":
-        return False
-    begun = [segment for segment in segments(contact) if segment.opened < position]
-    if not begun:
-        return False
-    for segment in begun:
-        newer = any(other.agent == segment.agent and other.opened > segment.opened for other in begun)
-        if not newer and (segment.ended is None or segment.ended > position):
-            return False
-    return not any(
-        visit.opened <= position and (visit.ended is None or visit.ended > position) for visit in visits(contact)
+def leaves_nobody(contact: Contact, position: int) -> bool:
+    """Tell whether a disconnection leaves no segment un-ended and no visit open, and is no call back's."""
+    return not (
+        called_back(contact, position)
+        or any(segment.is_open(position) for segment in segments(contact))
+        or any(visit.is_open(position) for visit in visits(contact))
     )
 
 
-def _ends(contact: Contact, position: int) -> bool:
-    return contact.events[position]["type"] == "contact.resolved" or _hangs_up(contact, position)
-
-
 def stretches(contact: Contact) -> list[Stretch]:
-    """List a contact's open stretches."""
-    events = contact.events
-    found: list[Stretch] = []
-    started = contact.first("contact.started")
-    # A partial contact was under way before its earliest event, which may already end it.
-    opened = 0 if started is None else started
-    look_from = 0 if started is None else started + 1
-    reopened = False
-    while True:
-        ended = next((i for i in range(look_from, len(events)) if _ends(contact, i)), None)
-        found.append(Stretch(opened, ended, reopened))
-        if ended is None:
-            return found
-        hung_up = events[ended]["type"] == "contact.disconnected"
-        for position in range(ended + 1, len(events)):
-            event = events[position]
-            if event["type"] == "contact.reopened" or is_customer_message(event):
-                opened, reopened = position, True
-                break
-            if hung_up and event["type"] in {"contact.queued", "contact.connected"}:
-                opened, reopened = position, False
-                break
-        else:
-            return found
-        look_from = opened + 1
+    """List a contact's open stretches; a partial contact is open from its first event, which may already end it."""
+    found = [_stretch(contact, 0, -1 if contact.partial else 0, reopened=False)]
+    while found[-1].ended is not None:
+        kinds = contact.kinds(found[-1].ended)
+        # After a `contact.resolved` only a reopening opens again.
+        more = () if "contact.resolved" in kinds else ("contact.queued", "contact.connected")
+        later = contact.find(*REOPENS, *more, after=found[-1].ended)
+        if not later:
+            break
+        found.append(_stretch(contact, later[0], later[0], reopened=bool(contact.kinds(later[0]) & {*REOPENS})))
+    return found
 
 
-def last_opening_before(contact: Contact, position: int) -> int | None:
-    """Return where the contact was last opened anew before `position`."""
-    anew = [stretch.opened for stretch in stretches(contact)[1:] if stretch.opened < position]
-    return anew[-1] if anew else None
+def _stretch(contact: Contact, opened: int, after: int, *, reopened: bool) -> Stretch:
+    """End a stretch with a `contact.resolved`, for a call that was ever connected also with its last disconnection."""
+    for position in contact.find("contact.resolved", "contact.disconnected", after=after):
+        hangs_up = contact.channel == "call" and contact.find("contact.connected", before=position)
+        if contact.kinds(position) & {"contact.resolved"} or (hangs_up and leaves_nobody(contact, position)):
+            return Stretch(opened, position, reopened)
+    return Stretch(opened, None, reopened)
 
 
-def _paused_ms(contact: Contact, begins: int, ends: int) -> int:
-    """Return how long the contact was paused between two positions."""
-    total = 0
-    position = 0
-    while True:
-        later = range(position, len(contact.events))
-        paused = next((i for i in later if contact.events[i]["type"] == "contact.paused"), None)
-        if paused is None:
-            return total
-        after = [i for i in later if i > paused]
-        unpaused = next((i for i in after if contact.events[i]["type"] == "contact.unpaused"), len(contact.events))
-        first, last = max(paused, begins), min(unpaused, ends)
-        if first < last:
-            total += contact.events[last]["at"] - contact.events[first]["at"]
-        position = unpaused + 1
+def pauses(contact: Contact, stretch: Stretch, now: int) -> list[tuple[int, int]]:
+    """List the pauses of a stretch; of one that began before it, only what lies inside counts.
+
+    From `contact.paused` to the first of `contact.unpaused`, the end of its stretch (`now` where it has none) and,
+    where it is for the customer, the next customer message. A pause of a paused contact changes nothing.
+    """
+    found: list[tuple[int, int]] = []
+    last = [other.ended for other in stretches(contact) if other.ended is not None and other.ended < stretch.opened]
+    position = max(last, default=-1)
+    over = len(contact.events) if stretch.ended is None else stretch.ended
+    begins, ends = contact.at(stretch.opened), now if stretch.ended is None else contact.at(stretch.ended)
+    while paused := contact.find("contact.paused", after=position, before=over)[:1]:
+        answers = [CUSTOMER_MESSAGE] if contact.events[paused[0]]["for"] == "customer" else []
+        stops = contact.find("contact.unpaused", *answers, after=paused[0], before=over)[:1]
+        position = stops[0] if stops else over
+        until = min(ends, contact.at(stops[0])) if stops else ends
+        found.append((max(begins, contact.at(paused[0])), until))
+    return [(begin, end) for begin, end in found if begin < end]
 
 
 def rows(contact: Contact) -> Iterator[Row]:
     """Give each end's `resolution`, each `reopened`, and what counts once a contact."""
-    events = contact.events
-    ends: list[int] = []
-    for stretch in stretches(contact):
+    every = stretches(contact)
+    for number, stretch in enumerate(every, 1):
         if stretch.reopened:
             yield row(contact, "reopened", stretch.opened)
-        if stretch.ended is None:
-            continue
-        ends.append(stretch.ended)
-        begun, ended = events[stretch.opened]["at"], events[stretch.ended]["at"]
-        yield row(
-            contact,
-            "resolution",
-            stretch.ended,
-            during=[(begun, ended)],
-            metric="resolution",
-            active_ms=ended - begun - _paused_ms(contact, stretch.opened, stretch.ended),
-            instance=len(ends),
-        )
-    if not ends:
+        # Of a partial contact's first stretch nobody saw the beginning.
+        if stretch.ended is not None and not (contact.partial and number == 1):
+            ends = contact.at(stretch.ended)
+            yield row(
+                contact,
+                "resolution",
+                stretch.ended,
+                during=[(contact.at(stretch.opened), ends)],
+                pauses=pauses(contact, stretch, ends),
+                metric="resolution",
+                instance=number,
+            )
+    over = [stretch.ended for stretch in every if stretch.ended is not None]
+    if not over or contact.partial:
         return
-    replies = sum(1 for event in events[: ends[-1] + 1] if is_human_reply(event))
-    yield row(contact, "replies", ends[-1], value=replies)
-    bot = any(event["type"] == "message.sent" and event["author"] == "bot" for event in events)
-    human = any(is_human_reply(event) for event in events) or (
-        contact.first("contact.handed_off", "contact.queued", "contact.connected") is not None
-    )
-    if bot and not human:
-        yield row(contact, "bot_contained", ends[0])
+    yield row(contact, "replies", over[-1], value=len(contact.find(HUMAN_REPLY, before=over[-1])))
+    humans = contact.find("contact.handed_off", "contact.queued", "contact.connected", HUMAN_REPLY)
+    if contact.find(BOT_MESSAGE) and not humans:
+        yield row(contact, "bot_contained", over[0])

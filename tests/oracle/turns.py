@@ -3,30 +3,64 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
+from dataclasses import dataclass
 
-from tests.oracle.contacts import Contact, is_customer_message, is_human_reply
-from tests.oracle.responses import answer
-from tests.oracle.rows import Row, row
+from tests.oracle.clock import answer
+from tests.oracle.contacts import CUSTOMER_MESSAGE, HUMAN_REPLY, Contact
+from tests.oracle.rows import Row, length, row
+
+
+@dataclass(frozen=True)
+class Turn:
+    """The customer waits for the next reply: positions of the beginning and of the end, and whether that is a sample.
+
+    The first response ends a turn without one, and so does an abandonment.
+    """
+
+    begun: int
+    ended: int | None
+    counts: bool
+
+
+def turns(contact: Contact) -> list[Turn]:
+    """List the turns: each begins with the first customer message after a human reply, or with the return."""
+    found: list[Turn] = []
+    answered = answer(contact)
+    what, place = ("", -1) if answered is None else (answered.what, answered.position)
+    back = None
+    if what == "abandoned":
+        back = next(iter(contact.find(CUSTOMER_MESSAGE, "contact.queued", "contact.reopened", after=place)), None)
+    for begun in sorted({*contact.find(CUSTOMER_MESSAGE), *([] if back is None else [back])}):
+        replies = contact.find(HUMAN_REPLY, before=begun)
+        if what == "silent" and place < begun:
+            replies.append(place)  # turns count from there
+        if begun != back and (not replies or contact.find(CUSTOMER_MESSAGE, after=max(replies), before=begun)):
+            continue
+        if back is not None and replies and max(replies) < back < begun:
+            continue  # it is in the return's turn
+        # In a call the return's turn ends with the next connection.
+        answers = ["contact.connected"] if contact.channel == "call" and begun == back else []
+        ends = contact.find(HUMAN_REPLY, *answers, after=begun)
+        if what == "abandoned" and begun < place:
+            ends.append(place)
+        ended = min(ends, default=None)
+        found.append(Turn(begun, ended, counts=ended not in {None, place}))
+    return found
 
 
 def rows(contact: Contact) -> Iterator[Row]:
-    """Look from each human reply to the one before: what the customer wrote between is the turn that it ends."""
-    events = contact.events
-    replies = [i for i, event in enumerate(events) if is_human_reply(event)]
-    found = answer(contact)
-    first_response = found if found is not None and found.sample == "first_response" else None
-    responses: list[tuple[int, int]] = []
-    if first_response is not None and first_response.value_ms is not None:
-        responses.append((first_response.position, first_response.value_ms))
-    for previous, reply in pairwise(replies):
-        turn = [i for i in range(previous + 1, reply) if is_customer_message(events[i])]
-        if not turn or (first_response is not None and reply == first_response.position):
-            continue
-        begun, ended = events[turn[0]]["at"], events[reply]["at"]
-        responses.append((reply, ended - begun))
-        yield row(contact, "next_response", reply, during=[(begun, ended)], metric="next_response")
-        yield row(contact, "nudges", reply, value=len(turn) - 1)
-    slow = [position for position, waited in sorted(responses) if waited > contact.centre.patience(contact.channel)]
+    """Give two samples at each end of a turn, and the first response of all that took too long."""
+    answered = answer(contact)
+    waits: list[tuple[int, int]] = []
+    if answered is not None and answered.what == "first_response":
+        waits.append((answered.position, length([(answered.since, contact.at(answered.position))])))
+    for turn in turns(contact):
+        if turn.ended is not None and turn.counts:
+            during = [(contact.at(turn.begun), contact.at(turn.ended))]
+            waits.append((turn.ended, length(during)))
+            yield row(contact, "next_response", turn.ended, during=during, metric="next_response")
+            written = contact.find(CUSTOMER_MESSAGE, after=turn.begun - 1, before=turn.ended)
+            yield row(contact, "nudges", turn.ended, value=max(0, len(written) - 1))
+    slow = [position for position, waited in sorted(waits) if waited > contact.centre.patience(contact.channel)]
     if slow:
         yield row(contact, "slow", slow[0])

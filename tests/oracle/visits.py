@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tests.oracle.contacts import Contact, Event, is_human_reply
+from tests.oracle.contacts import HUMAN_REPLY, Contact
 from tests.oracle.rows import Row, row
 
 
@@ -18,49 +18,57 @@ class Visit:
     ended: int | None
     outcome: str
 
+    def is_open(self, position: int) -> bool:
+        """Tell whether it is open once the event at a position has happened."""
+        return self.opened <= position and (self.ended is None or self.ended > position)
 
-def _enters(event: Event) -> bool:
-    return event["type"] in {"contact.queued", "contact.transferred"} and event["queue"] is not None
+
+def called_back(contact: Contact, position: int) -> bool:
+    """A call back lasts from a `contact.dequeued` for it to the next connection."""
+    taken = [i for i in contact.find("contact.dequeued", before=position) if contact.events[i]["reason"] == "callback"]
+    return bool(taken) and not contact.find("contact.connected", after=taken[-1], before=position)
 
 
-def _outcome(event: Event, queue: str) -> str | None:
-    """Say how an event ends a visit to `queue`; None where it does not."""
-    if event["type"] == "contact.connected" or is_human_reply(event):
+def _outcome(contact: Contact, position: int, queue: str) -> str | None:
+    """Say how an event ends a visit to a queue; None where it does not."""
+    event, kinds = contact.events[position], contact.kinds(position)
+    if kinds & {"contact.connected", HUMAN_REPLY}:
         return "answered"
-    if event["type"] == "contact.abandoned":
+    if kinds & {"contact.abandoned"}:
         return "abandoned"
-    if _enters(event) and event["queue"] != queue:
+    if kinds & {"contact.queued", "contact.transferred"} and event["queue"] not in {None, queue}:
         return "moved"
-    if event["type"] == "contact.resolved" or (event["type"] == "contact.disconnected" and event["agent_id"] is None):
-        return "left"
-    return None
+    if kinds & {"contact.dequeued"}:
+        return str(event["reason"])
+    hung_up = kinds & {"contact.disconnected"} and event["agent_id"] is None and not called_back(contact, position)
+    return "left" if hung_up or kinds & {"contact.resolved"} else None
 
 
 def visits(contact: Contact) -> list[Visit]:
-    """List a contact's queue visits."""
+    """A visit opens at `contact.queued` and at a transfer that names a queue; one in that queue already continues."""
     found: list[Visit] = []
-    events = contact.events
-    position = 0
-    while position < len(events):
-        if not _enters(events[position]):
-            position += 1
+    for opened in contact.find("contact.queued", "contact.transferred"):
+        queue = contact.events[opened]["queue"]
+        if queue is None or (found and found[-1].is_open(opened)):
             continue
-        queue = events[position]["queue"]
-        later = range(position + 1, len(events))
-        ended = next((i for i in later if _outcome(events[i], queue) is not None), None)
-        outcome = "" if ended is None else _outcome(events[ended], queue) or ""
-        found.append(Visit(queue, position, ended, outcome))
-        if ended is None:
-            break
-        # What moves the contact on is itself the next visit's opening.
-        position = ended
+        later = [(i, _outcome(contact, i, queue)) for i in range(opened + 1, len(contact.events))]
+        ended, outcome = next(((i, how) for i, how in later if how is not None), (None, ""))
+        found.append(Visit(queue, opened, ended, outcome))
     return found
 
 
 def rows(contact: Contact) -> Iterator[Row]:
-    """Give `entered` at each opening and `queue_wait` at each end."""
+    """Give `entered` at each opening and `queue_wait` at each end, with the visit's queue."""
     for visit in visits(contact):
         yield row(contact, "entered", visit.opened)
         if visit.ended is not None:
-            during = [(contact.events[visit.opened]["at"], contact.events[visit.ended]["at"])]
-            yield row(contact, "queue_wait", visit.ended, queue=visit.queue, during=during, outcome=visit.outcome)
+            yield row(
+                contact,
+                "queue_wait",
+                visit.ended,
+                queue=visit.queue,
+                during=[(contact.at(visit.opened), contact.at(visit.ended))],
+                metric="queue_wait",
+                may_be_short=visit.outcome == "abandoned",
+                outcome=visit.outcome,
+            )

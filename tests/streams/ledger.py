@@ -55,5 +55,6 @@ class Ledger:
 
 def _measured(row: Row) -> Row:
     """Leave out what the configuration makes of a measurement; of a tag, also whether it is known."""
-    bare = replace(row, business_ms=None, policy="", target_ms=None, within=None, short=False, in_hours=None)
+    bare = replace(row, business_ms=None, active_business_ms=None, policy="", target_ms=None, within=None)
+    bare = replace(bare, short=None, in_hours=None)
     return replace(bare, outcome="") if row.sample == "tagged" else bare

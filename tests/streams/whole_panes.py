@@ -68,7 +68,7 @@ def _sum(rows: list[Row]) -> Told:
         len(rows),
         sum(row.within is not None for row in rows),
         sum(row.within is True for row in rows),
-        sum(row.short for row in rows),
+        sum(row.short is True for row in rows),
         sum(row.satisfied is True for row in rows),
         sum(lasting),
         len(business),

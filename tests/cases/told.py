@@ -1,0 +1,92 @@
+"""Cases: events and every row that must come of them, and how rows of any origin are held against those.
+
+A case is a folder with `events.ndjson`, `expected.jsonl` and a README that says what is right and why. In an expected
+row `value` is a duration in milliseconds, a rating in millionths, or else a count; only the columns that it names are
+compared, but no row may be missing and none may be there beyond them.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from schemas.policies import Rules
+from schemas.topics import CONTACTS
+from streams.core.contact import EMPTY
+from streams.core.contact import decode as decode_contact
+from streams.core.event import event_of
+from streams.decode import decode
+from tests.core.changes import changed
+from tests.oracle.centre import Centre
+from tests.oracle.contacts import milliseconds
+
+FOLDER: Final = Path(__file__).resolve().parent
+CONFIG: Final = FOLDER / "config"
+NAMES: Final = tuple(sorted(path.parent.name for path in FOLDER.glob("*/events.ndjson")))
+CENTRE: Final = Centre({path.stem: path.read_text(encoding="utf-8") for path in CONFIG.glob("*.toml")})
+
+Events = Sequence[Mapping[str, Any]]
+#: A row by its columns: `sample`, `contact_id`, `at` in UTC milliseconds, and whatever else is known of it.
+Columns = Mapping[str, Any]
+
+
+def events_of(name: str) -> list[dict[str, Any]]:
+    """Read a case's events in the order of the file."""
+    return [json.loads(line) for line in (FOLDER / name / "events.ndjson").read_text(encoding="utf-8").splitlines()]
+
+
+def expected_of(name: str) -> list[dict[str, Any]]:
+    """Read a case's rows."""
+    lines = (FOLDER / name / "expected.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    return [{"contact_id": row.pop("contact"), **row, "at": milliseconds(row["at"])} for row in rows]
+
+
+def differences(rows: Iterable[Columns], expected: Sequence[Columns]) -> list[str]:
+    """Tell which rows are missing and which are there beyond the expected ones."""
+    extra, missing = list(rows), []
+    for want in expected:
+        found = next((row for row in extra if _fits(row, want)), None)
+        if found is None:
+            missing.append(f"missing: {want}")
+        else:
+            extra.remove(found)
+    return missing + [
+        f"extra: { {name: value for name, value in row.items() if value not in (None, '')} }" for row in extra
+    ]
+
+
+def _fits(row: Columns, want: Columns) -> bool:
+    measured = row["value"] if row["value_ms"] is None else row["value_ms"]
+    known = {**row, "value": 1 if measured is None else measured}
+    return all(known[name] == value for name, value in want.items())
+
+
+def folded(events: Events, rules: Rules, seed: int | None = None) -> list[dict[str, Any]]:
+    """Fold events in memory, contact by contact; with a seed in any order and cut, and some of them again."""
+    chance = random.Random(seed)  # noqa: S311 - a test's disorder
+    heap = list(events)
+    if seed is not None:
+        heap += chance.sample(heap, k=len(heap) // 2)
+        chance.shuffle(heap)
+    rows = []
+    for contact_id in dict.fromkeys(event["contact_id"] for event in heap):
+        mine = [event for event in heap if event["contact_id"] == contact_id]
+        cuts = set() if seed is None else {chance.randint(1, len(mine)) for _ in mine}
+        channel, state = mine[0]["channel"], EMPTY
+        for step, (begin, end) in enumerate(itertools.pairwise(sorted({0, len(mine), *cuts})), start=1):
+            arrived = [
+                event_of(decode(CONTACTS[channel], event["contact_id"].encode(), orjson.dumps(event)))
+                for event in mine[begin:end]
+            ]
+            change = changed(channel, state, arrived, rules, step)
+            if change is not None and change.value is not None:
+                state = decode_contact(change.value)
+        rows += [{**row._asdict(), "contact_id": contact_id} for _, row in state.rows.values()]
+    return rows

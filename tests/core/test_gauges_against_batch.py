@@ -1,0 +1,67 @@
+"""What a contact gives to the gauges, at any moment after its last event, is what the batch says at that moment."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import orjson
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.contact_record import Summary
+from schemas.journal import decode_summary
+from schemas.topics import CONTACTS
+from streams.core.contact import EMPTY
+from streams.core.deadlines import held_against
+from streams.core.event import event_of
+from streams.decode import decode
+from streams.live.gauges import Gauges, Reading
+from tests.core.changes import changed
+from tests.core.plots import contacts
+from tests.core.test_against_batch import WHICH, Centres, centres
+from tests.oracle.contacts import contacts as put_together
+from tests.oracle.gauges import Gauge, gauges
+
+__all__ = ["centres"]  # a fixture
+
+#: After the last event: at once, around targets and warnings, a change of the rules, a day and the horizons later.
+LATER_MS: Final = (0, 1, 2_999, 3_001, 15_750, 21_001, 45_001, 60_001, 180_001, 3_600_001, 86_399_999, 172_800_000)
+
+
+@settings(max_examples=400, deadline=None)
+@given(which=WHICH, events=contacts(), later=st.sets(st.sampled_from(LATER_MS), min_size=1, max_size=4))
+def test_the_gauges_equal_the_batch(
+    centres: Centres, which: int, events: list[dict[str, Any]], later: set[int]
+) -> None:
+    """Open, waiting, awaiting a reply, handled, at risk and beyond the target by each metric, and stale."""
+    rules, centre = centres[which]
+    together = put_together(events, centre)
+    if not together or not together[0].events:
+        return
+    channel = events[0]["channel"]
+    arrived = [
+        event_of(decode(CONTACTS[channel], event["contact_id"].encode(), orjson.dumps(event))) for event in events
+    ]
+    change = changed(channel, EMPTY, arrived, rules, 1)
+    assert change is not None
+    assert change.value is not None
+    summary = decode_summary(change.value)
+    last = max(event["at"] for event in together[0].events)
+    for now in (last + ms for ms in sorted(later)):
+        found = _reading({**summary, "deadlines": held_against(rules, summary, now)[0]}, now)
+        assert found == {place: _as_read(gauge) for place, gauge in gauges(together, now).items()}, f"at {now}"
+
+
+def _reading(summary: Summary, now: int) -> dict[tuple[str, str], Reading]:
+    live = Gauges()
+    live.put(("contacts", 0), b"contact", summary)
+    live.move(now)
+    place = summary["channel"], summary["queue"]
+    return {place: live.readings().get(place, Reading())}
+
+
+def _as_read(gauge: Gauge) -> Reading:
+    waits = len(gauge.waiting), min(gauge.waiting, default=None), len(gauge.awaiting), min(gauge.awaiting, default=None)
+    metrics = ("first_response", "next_response", "resolution", "queue_wait")
+    risks = [counts.get(metric, 0) for metric in metrics for counts in (gauge.at_risk, gauge.breached)]
+    return Reading._make((*waits, gauge.open, gauge.handling, *risks, gauge.stale))

@@ -76,18 +76,17 @@ class Sent(NamedTuple):
 
 
 Feed: TypeAlias = "Callable[[EventProducer, asyncio.Event], Awaitable[None]]"
+HowFar: TypeAlias = "Callable[[EventProducer], str]"
 
 
-async def _feed(settings: Settings, client: str, meter: Meter, give_up_s: float, go: Feed) -> Sent:
+async def _feed(producer: EventProducer, brokers: str, go: Feed) -> Sent:
     from streams.brokers import BrokerUnreachableError  # noqa: PLC0415 - Kafka's clients: a second of imports
-    from streams.sources.producing import EventProducer  # noqa: PLC0415 - as above
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(_without_the_clients_own)
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    producer = EventProducer(settings, meter.say, give_up_s=give_up_s, client=client)
     began = loop.time()
 
     async def work() -> None:
@@ -106,7 +105,7 @@ async def _feed(settings: Settings, client: str, meter: Meter, give_up_s: float,
             if not working.done():
                 working.cancel()
                 await asyncio.wait({working})
-                raise BrokerUnreachableError(settings.kafka_brokers, _LAST_S)
+                raise BrokerUnreachableError(brokers, _LAST_S)
         await working
     finally:
         stopping.cancel()
@@ -121,20 +120,24 @@ def _without_the_clients_own(loop: asyncio.AbstractEventLoop, context: dict[str,
         loop.default_exception_handler(context)
 
 
-def feed(settings: Settings, client: str, meter: Meter, give_up_s: float, go: Feed) -> Sent:
+def feed(settings: Settings, client: str, meter: Meter, give_up_s: float, go: Feed, how_far: HowFar) -> Sent:
     """Run `go` with a producer and an event that Ctrl-C or SIGTERM sets; returns what was acknowledged.
 
-    Ends the command with 3 where the broker or its topics are not there, with 1 where it declines a record.
+    Ends the command with 3 where the broker or its topics are not there, with 1 where it declines a record. `how_far`
+    says what was acknowledged then, and how to continue.
     """
     from streams.brokers import BrokerUnreachableError  # noqa: PLC0415 - Kafka's clients: a second of imports
-    from streams.sources.producing import ProduceError, TopicsMissingError  # noqa: PLC0415 - as above
+    from streams.sources.producing import EventProducer, ProduceError, TopicsMissingError  # noqa: PLC0415 - as above
 
     quiet_clients()
+    producer = EventProducer(settings, meter.say, give_up_s=give_up_s, client=client)
     try:
         with meter:
-            return asyncio.run(_feed(settings, client, meter, give_up_s, go))
-    except (BrokerUnreachableError, TopicsMissingError) as error:
+            return asyncio.run(_feed(producer, settings.kafka_brokers, go))
+    except TopicsMissingError as error:
         fail(str(error), UNREACHABLE)
+    except BrokerUnreachableError as error:
+        fail(f"{error}{f'; {how_far(producer)}' if producer.connected else ''}", UNREACHABLE)
     except ProduceError as error:
         fail(str(error), ANSWER_IS_NO)
 

@@ -36,6 +36,11 @@ def milliseconds(moment: datetime) -> int:
     return (moment - _EPOCH) // timedelta(milliseconds=1)
 
 
+def written(at_ms: int) -> str:
+    """Write UTC milliseconds as `moment` reads them."""
+    return (_EPOCH + timedelta(milliseconds=at_ms)).isoformat().replace("+00:00", "Z")
+
+
 def moment(text: str, zone: ZoneInfo, now: datetime, option: str = "--start") -> datetime:
     """Read `now`, `midnight` (the last one in `zone`), or RFC 3339; without a zone it is meant in `zone`.
 

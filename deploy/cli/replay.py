@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, Literal, cast
 
 import click
 
@@ -42,6 +44,21 @@ class Speed(click.ParamType):
         if not 0 < speed <= _LARGEST_SPEED:
             self.fail(f"{value!r} is no speed: a factor above 0 (1: as recorded), or max", param, ctx)
         return speed
+
+
+class Rebase(click.ParamType):
+    """`now`, or a number of milliseconds."""
+
+    name = "now|MS"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int | Literal["now"]:
+        """Read it."""
+        if value == "now":
+            return "now"
+        try:
+            return int(cast("str", value))
+        except ValueError:
+            self.fail(f"{value!r} is neither `now` nor a number of milliseconds", param, ctx)
 
 
 class Refusals:
@@ -84,9 +101,9 @@ Examples:
 )
 @click.option(
     "--rebase",
-    type=click.Choice(["now"]),
-    help="Move all times by one amount: with a --speed the first event is now, else the last one is. "
-    "The ids stay, so do it once a stack.",
+    type=Rebase(),
+    help="Move all times by one amount: `now` (with a --speed the first event is now, else the last one is), or so many"
+    " milliseconds, as a replay that was cut off says. The ids stay, so move them by one amount only in a stack.",
 )
 @click.option(
     "--format",
@@ -110,7 +127,7 @@ def replay(
     speed: float | None,
     shuffle: int | None,
     duplicate: float,
-    rebase: str | None,
+    rebase: int | Literal["now"] | None,
     form: str,
     give_up_s: float,
     data: Path | None,
@@ -123,13 +140,13 @@ def replay(
     paced = speed is not None
     if paced and (shuffle is not None or duplicate):
         fail("--shuffle and --duplicate go with --speed max only: a pace needs the order of time", UNUSABLE)
-    if rebase and recorded.STANDARD in files:
-        fail("--rebase reads its files twice, which standard input cannot be: write it to a file first", UNUSABLE)
+    if rebase == "now" and recorded.STANDARD in files:
+        fail("--rebase now reads its files twice, which standard input cannot be: write it to a file first", UNUSABLE)
     settings = stack_settings(data)
     recording = Recording(files, cast("Format", form), shuffle, duplicate, by_time=paced)
     meter = Meter("replaying", None)
     refuse = Refusals(meter)
-    shift_ms = _prepare(recording, rebase=rebase is not None, paced=paced)
+    shift_ms = _prepare(recording, rebase=rebase, paced=paced)
 
     unreadable: list[str] = []
 
@@ -139,24 +156,39 @@ def replay(
         except UnreadableError as error:
             unreadable.append(str(error))
 
-    _end(feed(settings, "replay", meter, give_up_s, go), refuse.count, unreadable)
+    def how_far(producer: EventProducer) -> str:
+        return _how_far(recording, producer.sent_of, shift_ms)
+
+    _end(feed(settings, "replay", meter, give_up_s, go, how_far), refuse.count, unreadable)
+
+
+def _how_far(recording: Recording, acknowledged: Mapping[str, int], shift_ms: int | None) -> str:
+    """Say how many events of each file are acknowledged, of how many, and how to continue."""
+    of: Mapping[str, int] = {}
+    with contextlib.suppress(UnreadableError):
+        of = {} if recorded.STANDARD in recording.files else recording.count()
+    files = {event_file: f"{event_file} {acknowledged.get(event_file, 0):,}" for event_file in of or acknowledged}
+    by_file = ", ".join(f"{told} of {of[file]:,}" if file in of else told for file, told in files.items())
+    total = f"{sum(acknowledged.values()):,}" + (f" of {sum(of.values()):,}" if of else "")
+    again = "the same command" if shift_ms is None else f"the same command with --rebase {shift_ms}"
+    return f"{total} events are acknowledged ({by_file}); {again} continues: what is there already counts once"
 
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _prepare(recording: Recording, *, rebase: bool, paced: bool) -> int | None:
+def _prepare(recording: Recording, *, rebase: int | Literal["now"] | None, paced: bool) -> int | None:
     """Look whether every file can be read before anything is sent; returns by how much times are to be moved."""
     try:
         for file in recording.files:
             if file != recorded.STANDARD:
                 next(recorded.lines(file), None)
-        span = replace(recording, shuffle=None, duplicate=0.0, by_time=False).span() if rebase else None
+        span = replace(recording, shuffle=None, duplicate=0.0, by_time=False).span() if rebase == "now" else None
     except UnreadableError as error:
         fail(str(error), UNUSABLE)
-    if span is None:
-        return None
+    if isinstance(rebase, int) or span is None:
+        return rebase if isinstance(rebase, int) else None
     return _now_ms() - (span[0] if paced else span[1])
 
 
@@ -181,7 +213,7 @@ async def _send(
             await asyncio.sleep(0)
         if stop.is_set():
             return
-        await producer.send(event.topic, event.key, event.value)
+        await producer.send(event.topic, event.key, event.value, event.origin)
         if meter.due():
             meter.show(count, f"{sum(producer.sent.values()):,} events")
 

@@ -14,7 +14,7 @@ import click
 
 from deploy.cli.common import UNUSABLE, data_option, fail, stack_settings
 from deploy.cli.feeding import GIVE_UP_AFTER_S, Meter, feed, summary
-from deploy.cli.moments import Duration, milliseconds, moment
+from deploy.cli.moments import Duration, milliseconds, moment, written
 from schemas.settings import Settings
 from streams.sources import recorded, simulator
 from streams.sources.pacing import Pace, wait
@@ -135,7 +135,11 @@ def _to_kafka(settings: Settings, plan: Plan, give_up_s: float) -> None:
     async def go(producer: EventProducer, stop: asyncio.Event) -> None:
         await _live(plan, producer, stop, meter)
 
-    click.echo(summary(feed(settings, "simulate", meter, give_up_s, go)))
+    def how_far(producer: EventProducer) -> str:
+        again = f"the same command with --start {written(plan.start_ms)} continues: what is there already counts once"
+        return f"{producer.sent.total():,} events are acknowledged; {again}"
+
+    click.echo(summary(feed(settings, "simulate", meter, give_up_s, go, how_far)))
 
 
 async def _live(plan: Plan, producer: EventProducer, stop: asyncio.Event, meter: Meter) -> None:

@@ -1,7 +1,8 @@
 """Events into Kafka: keyed, in order within a partition, acknowledged by all, waiting where the broker is away.
 
 One batch a partition is under way at a time, so that order stands whatever is sent again. What was handed to `send` is
-sent or reported; nothing is dropped. It decides nothing about events: topic, key and bytes come from outside.
+acknowledged or counted as not; nothing is dropped. After an outage exactly what was not acknowledged is sent again: at
+most a record is there twice, never missing. It decides nothing about events: topic, key and bytes come from outside.
 """
 
 from __future__ import annotations
@@ -16,7 +17,19 @@ from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from aiokafka.errors import (
+    DuplicateSequenceNumber,
+    IllegalStateError,
+    InvalidProducerEpoch,
+    InvalidProducerIdMapping,
+    KafkaError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    OutOfOrderSequenceNumber,
+    ProducerClosed,
+    ProducerFenced,
+    UnknownProducerId,
+)
 from aiokafka.partitioner import murmur2
 
 from schemas.settings import Settings
@@ -34,6 +47,18 @@ _POLL_S: Final = 0.25
 _STOP_WITHIN_S: Final = 3.0
 _REQUEST_TIMEOUT_MS: Final = 10_000
 _POSITIVE: Final = 0x7FFFFFFF
+#: Errors of a client that does not know any more which of its batches the broker has, or was stopped: it is replaced.
+_LOST_COUNT: Final = (
+    DuplicateSequenceNumber,
+    IllegalStateError,
+    InvalidProducerEpoch,
+    InvalidProducerIdMapping,
+    KafkaTimeoutError,
+    OutOfOrderSequenceNumber,
+    ProducerClosed,
+    ProducerFenced,
+    UnknownProducerId,
+)
 
 
 class TopicsMissingError(RuntimeError):
@@ -48,6 +73,7 @@ class _Record(NamedTuple):
     key: bytes
     value: bytes
     timestamp_ms: int
+    origin: str
 
 
 @lru_cache(maxsize=65_536)
@@ -107,23 +133,16 @@ class EventProducer:
         self._failure: Exception | None = None
         self._acknowledged_at = 0.0
         self._producer: Any = None
-        #: Acknowledged events by topic.
+        self._renewing = asyncio.Lock()
+        #: Acknowledged events by topic, and by what `send` was told of their origin.
         self.sent: Counter[str] = Counter()
+        self.sent_of: Counter[str] = Counter()
 
     async def __aenter__(self) -> Self:
         started = time.monotonic()
         self._counts = await self._source_topics(started + self._give_up_s)
         left_s = max(_POLL_S, self._give_up_s - (time.monotonic() - started))
-        self._producer = AIOKafkaProducer(
-            bootstrap_servers=self._settings.kafka_brokers,
-            client_id=self._client,
-            acks="all",
-            # The embedded broker knows no producer ids; a batch that it took twice is told apart by its event_ids.
-            enable_idempotence=self._settings.kafka_kind != "embedded",
-            max_batch_size=BATCH_BYTES,
-            request_timeout_ms=_REQUEST_TIMEOUT_MS,
-            linger_ms=0,
-        )
+        self._producer = self._client_of_kafka()
         try:
             await asyncio.wait_for(self._producer.start(), left_s)
         except (KafkaError, TimeoutError):
@@ -150,6 +169,27 @@ class EventProducer:
             await asyncio.gather(*self._tasks, return_exceptions=True)
             await self._stop()
 
+    def _client_of_kafka(self) -> Any:  # noqa: ANN401 - aiokafka carries no types
+        return AIOKafkaProducer(
+            bootstrap_servers=self._settings.kafka_brokers,
+            client_id=self._client,
+            acks="all",
+            enable_idempotence=True,
+            max_batch_size=BATCH_BYTES,
+            request_timeout_ms=_REQUEST_TIMEOUT_MS,
+            linger_ms=0,
+        )
+
+    async def _renew(self, failed: Any) -> None:  # noqa: ANN401 - as above
+        """Replace the client after an outage in which it lost count; for one of the partitions, all others follow."""
+        async with self._renewing:
+            if self._producer is not failed:
+                return
+            await self._stop()
+            self._producer = self._client_of_kafka()
+            with contextlib.suppress(KafkaError):  # no broker yet: sending fails as retriable, and tries again
+                await self._producer.start()
+
     async def _source_topics(self, deadline: float) -> Mapping[str, int]:
         """Find the topics as soon as the broker is there; each attempt is short, so that a wait can be cancelled."""
         brokers, told = self._settings.kafka_brokers, False
@@ -163,12 +203,15 @@ class EventProducer:
                 told = True
                 self._say(f"waiting up to {self._give_up_s:g} s for Kafka at {brokers}")
 
-    async def send(self, topic: str, key: bytes, value: bytes) -> None:
-        """Take one record; waits only while too many wait already. Its timestamp is now."""
+    async def send(self, topic: str, key: bytes, value: bytes, origin: str = "") -> None:
+        """Take one record; waits only while too many wait already. Its timestamp is now.
+
+        `origin` is what `sent_of` counts it by once it is acknowledged.
+        """
         if self._failure is not None:
             raise self._failure
         partition = self._partitions[topic, partition_of(key, self._counts[topic])]
-        partition.records.append(_Record(key, value, _now_ms()))
+        partition.records.append(_Record(key, value, _now_ms(), origin))
         partition.filled.set()
         if self._waiting == 0:
             self._acknowledged_at = time.monotonic()
@@ -179,6 +222,11 @@ class EventProducer:
     async def flush(self) -> None:
         """Return when every record taken is acknowledged; raises what stands in the way for good."""
         await self._until(0)
+
+    @property
+    def connected(self) -> bool:
+        """Tell whether the broker has answered at all."""
+        return bool(self._partitions)
 
     @property
     def waiting(self) -> int:
@@ -206,24 +254,28 @@ class EventProducer:
             while records:
                 batch = self._producer.create_batch()
                 count = 0
-                for key, value, timestamp_ms in records:
+                for key, value, timestamp_ms, _ in records:
                     if batch.append(key=key, value=value, timestamp=timestamp_ms) is None:
                         break
                     count += 1
                 batch.close()
+                client = self._producer
                 try:
-                    await (await self._producer.send_batch(batch, topic, partition=number))
+                    await (await client.send_batch(batch, topic, partition=number))
                 except MessageSizeTooLargeError:
                     self._fail(ProduceError(f"{topic}: the broker takes no record of {len(records[0].value)} bytes"))
                     return
+                except (*_LOST_COUNT, AssertionError):
+                    await self._renew(client)
+                    await asyncio.sleep(_POLL_S)
+                    continue
                 except KafkaError as error:
                     if not error.retriable:
                         self._fail(ProduceError(f"{topic}: the broker declined a record: {error}"))
                         return
                     await asyncio.sleep(_POLL_S)  # the watch decides for how long this goes on
                     continue
-                for _ in range(count):
-                    records.popleft()
+                self.sent_of.update(records.popleft().origin for _ in range(count))
                 self._waiting -= count
                 self.sent[topic] += count
                 self._acknowledged_at = time.monotonic()
@@ -241,10 +293,11 @@ class EventProducer:
             elif silent_s > SAY_AFTER_S and not told:
                 told = True
                 left_s = self._give_up_s - silent_s
-                self._say(f"Kafka at {self._settings.kafka_brokers} does not answer: waiting up to {left_s:.0f} s")
+                where = f"Kafka at {self._settings.kafka_brokers} does not answer"
+                self._say(f"{where}: {self.sent.total():,} events are acknowledged; waiting up to {left_s:.0f} s")
             elif told and silent_s < SAY_AFTER_S:
                 told = False
-                self._say("Kafka answers again")
+                self._say("Kafka answers again: continuing with what is not acknowledged")
 
     async def _stop(self) -> None:
         # Stopping waits for what is under way, which never ends where the broker is away.

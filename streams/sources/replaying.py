@@ -5,6 +5,7 @@ Everything but the reading is a pure chain of iterators; what cannot be sent is 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import merge
@@ -45,6 +46,10 @@ class Recording:
             together = shuffled(together, self.shuffle)
         return _routed(together, refuse, shift_ms)
 
+    def count(self) -> Counter[str]:
+        """Read everything once for the number of events of each file."""
+        return Counter(event.origin for event in self.events(_pass_over))
+
     def span(self) -> tuple[int, int] | None:
         """Read everything once for its first and last time (UTC milliseconds); None where no line has one."""
         times = [event.at for event in self.events(_pass_over) if event.at is not None]
@@ -75,6 +80,6 @@ def _told(lines: Iterable[Line], refuse: Refuse) -> Iterator[Line]:
 def _routed(lines: Iterable[Line], refuse: Refuse, shift_ms: int | None) -> Iterator[Routed]:
     for line in lines:
         try:
-            yield route(line.content, shift_ms)
+            yield route(line.content, shift_ms, line.file)
         except UnroutableError as error:
             refuse(line, str(error))

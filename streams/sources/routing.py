@@ -20,12 +20,16 @@ _AGENT_TYPES: Final = "agent."
 
 
 class Routed(NamedTuple):
-    """A line with its place. `at` in UTC milliseconds; None where the line has no time that can be read."""
+    """A line with its place. `at` in UTC milliseconds; None where the line has no time that can be read.
+
+    `origin` names the recording that it comes from.
+    """
 
     topic: str
     key: bytes
     value: bytes
     at: int | None
+    origin: str = ""
 
 
 class UnroutableError(ValueError):
@@ -48,7 +52,7 @@ def time_of(value: object) -> int | None:
     return None if read.tzinfo is None else (read - _EPOCH) // timedelta(milliseconds=1)
 
 
-def route(line: bytes, shift_ms: int | None = None) -> Routed:
+def route(line: bytes, shift_ms: int | None = None, origin: str = "") -> Routed:
     """Find a line's topic and key; with `shift_ms` its time is moved by so much. Raises UnroutableError."""
     if len(line) > LARGEST_BYTES:
         raise UnroutableError(f"{len(line):,} bytes, more than a record may have ({LARGEST_BYTES:,})")
@@ -65,7 +69,7 @@ def route(line: bytes, shift_ms: int | None = None) -> Routed:
         moved = _EPOCH + timedelta(milliseconds=at)
         event["occurred_at"] = moved.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         line = orjson.dumps(event)
-    return Routed(topic, key.encode(), line, at)
+    return Routed(topic, key.encode(), line, at, origin)
 
 
 def _place(event: dict[str, object]) -> tuple[str, str]:

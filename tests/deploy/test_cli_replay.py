@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import time
 from collections import Counter
@@ -18,7 +19,7 @@ from streams.topics import migrate_topics
 from tests.deploy.program import PATIENCE_S, Program, clean_environment
 from tests.kafka.server import KafkaServer
 from tests.oracle.contacts import milliseconds
-from tests.streams.sources.consumed import consumed
+from tests.streams.sources.consumed import await_records, consumed
 
 
 @pytest.fixture
@@ -156,6 +157,7 @@ def test_conversations_become_chats(broker: KafkaServer, tmp_path: Path) -> None
         (("none.ndjson", "--speed", "0"), "as recorded"),
         (("none.ndjson", "--speed", "2", "--shuffle", "1"), "--speed max"),
         (("-", "--rebase", "now"), "standard input"),
+        (("none.ndjson", "--rebase", "soon"), "milliseconds"),
         (("none.ndjson", "--duplicate", "2"), "--duplicate"),
     ],
 )
@@ -175,3 +177,67 @@ def test_no_broker_is_3(tmp_path: Path) -> None:
     code, told = run(tmp_path, file, "--wait", "1", PULSSI_KAFKA_BROKERS=address)
     assert code == 3
     assert address in told[-1]
+
+
+def _two_files(tmp_path: Path) -> tuple[str, str]:
+    """Write two recordings of 30 seconds: an event at each second in the first, two in the second."""
+    files = str(tmp_path / "a.ndjson"), str(tmp_path / "b.ndjson.gz")
+    for file, each in zip(files, (1, 2), strict=True):
+        moments = [f"2026-03-02T10:00:{second:02d}.{part}00Z" for second in range(30) for part in range(each)]
+        recorded.write(file, [event(each * 1_000 + number, at) for number, at in enumerate(moments)])
+    return files
+
+
+def test_an_outage_is_told_and_outlived(broker: KafkaServer, tmp_path: Path) -> None:
+    """The broker is killed under way and comes back: how far it was is said, and nothing is missing at the end."""
+    files = _two_files(tmp_path)
+    program = Program(pulssi("replay", *files, "--speed", "4"), clean_environment(tmp_path, **broker.settings_env()))
+    try:
+        await_records(broker.bootstrap, 9)
+        broker.kill()
+        line = program.await_line(f"Kafka at {broker.bootstrap} does not answer: ")
+        acknowledged = re.search(r"answer: (\d+) events are acknowledged; waiting up to \d+ s", line)
+        assert acknowledged is not None
+        assert 9 <= int(acknowledged[1]) < 90
+        broker.start()
+        program.await_line("Kafka answers again: continuing with what is not acknowledged")
+        assert program.await_end() == 0
+    finally:
+        program.close()
+    assert program.lines[-1].endswith("contacts.chat 90")
+    found = consumed(broker.bootstrap, 90)
+    assert {orjson.loads(record.value)["event_id"] for record in found} == {
+        *(str(1_000 + number) for number in range(30)),
+        *(str(2_000 + number) for number in range(60)),
+    }
+
+
+def test_a_broker_that_stays_away_ends_it_with_how_far_it_came(broker: KafkaServer, tmp_path: Path) -> None:
+    """Exit 3: acknowledged events of how many, by file, and the way on; the same command then leaves nothing out."""
+    files = _two_files(tmp_path)
+    command = (*files, "--speed", "4", "--rebase", "now")
+    environment = broker.settings_env()
+    program = Program(pulssi("replay", *command, "--wait", "4"), clean_environment(tmp_path, **environment))
+    try:
+        await_records(broker.bootstrap, 9)
+        broker.kill()
+        assert program.await_end() == 3
+    finally:
+        program.close()
+    told = re.fullmatch(
+        r"pulssi: no Kafka broker answers at \S+ \(waited 4 s\); (\d+) of 90 events are acknowledged"
+        r" \(\S+a\.ndjson (\d+) of 30, \S+b\.ndjson\.gz (\d+) of 60\); the same command with --rebase (\d+)"
+        r" continues: what is there already counts once",
+        program.lines[-1],
+    )
+    assert told is not None, program.text
+    total, of_a, of_b, shift = map(int, told.groups())
+    assert total == of_a + of_b >= 9
+    broker.start()
+    code, _ = run(tmp_path, *files, "--rebase", str(shift), **environment)
+    assert code == 0
+    by_id: dict[str, set[bytes]] = {}
+    for record in consumed(broker.bootstrap, 90 + total):
+        by_id.setdefault(orjson.loads(record.value)["event_id"], set()).add(record.value)
+    assert len(by_id) == 90
+    assert all(len(values) == 1 for values in by_id.values())

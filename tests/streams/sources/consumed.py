@@ -53,3 +53,15 @@ def consumed(bootstrap: str, count: int) -> list[Record]:
         consumer.close()
     assert len(found) == count
     return sorted(found, key=lambda each: (each.topic, each.partition, each.offset))
+
+
+def await_records(bootstrap: str, count: int) -> None:
+    """Return once so many records at least are in the source topics."""
+    consumer = KafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+    try:
+        places = [TopicPartition(name, each) for name in SOURCES for each in consumer.partitions_for_topic(name) or ()]
+        deadline = time.monotonic() + _PATIENCE_S
+        while (found := sum(consumer.end_offsets(places).values())) < count:
+            assert time.monotonic() < deadline, f"{found} of {count} records"
+    finally:
+        consumer.close()

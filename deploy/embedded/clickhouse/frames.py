@@ -11,21 +11,27 @@ from typing import Final
 
 import lz4.block
 import zstandard
+from clickhouse_cityhash.cityhash import CityHash128
 
-from deploy.embedded.clickhouse.cityhash import cityhash128
 from deploy.embedded.clickhouse.faults import CANNOT_DECOMPRESS, CHECKSUM_DOESNT_MATCH, Fault
 
 LZ4: Final = 0x82
 ZSTD: Final = 0x90
 NONE: Final = 0x02
 
-_CHECKSUM: Final = 16
+_CHECKSUM: Final = struct.Struct("<QQ")
+_WORD: Final = 1 << 64
 _HEAD: Final = struct.Struct("<BII")
 
 #: What a server packs into one frame, and what drivers accept at least.
 FRAME_BYTES: Final = 1 << 20
 #: A length beyond this is no frame but noise (ClickHouse: DBMS_MAX_COMPRESSED_SIZE).
 MOST_BYTES: Final = 0x40000000
+
+
+def checksum(frame: bytes) -> bytes:
+    """Return the 16 bytes that stand before a frame: CityHash 1.0.2, low word first; later versions give others."""
+    return _CHECKSUM.pack(*divmod(CityHash128(frame), _WORD))
 
 
 def _pack(method: int, plain: bytes) -> bytes:
@@ -36,7 +42,7 @@ def _pack(method: int, plain: bytes) -> bytes:
     else:
         packed = plain
     frame = _HEAD.pack(method, _HEAD.size + len(packed), len(plain)) + packed
-    return cityhash128(frame) + frame
+    return checksum(frame) + frame
 
 
 def _unpack(frame: bytes) -> bytes:
@@ -83,15 +89,15 @@ class FrameReader:
         """Return what the frames that are whole by now hold."""
         self._held += piece
         plain: list[bytes] = []
-        while len(self._held) >= _CHECKSUM + _HEAD.size:
-            _, packed, unpacked = _HEAD.unpack_from(self._held, _CHECKSUM)
+        while len(self._held) >= _CHECKSUM.size + _HEAD.size:
+            _, packed, unpacked = _HEAD.unpack_from(self._held, _CHECKSUM.size)
             if not _HEAD.size <= packed <= MOST_BYTES or unpacked > MOST_BYTES:
                 raise Fault(CANNOT_DECOMPRESS, "The body is not in ClickHouse's compressed frames (decompress=1)")
-            end = _CHECKSUM + packed
+            end = _CHECKSUM.size + packed
             if len(self._held) < end:
                 break
-            frame = bytes(self._held[_CHECKSUM:end])
-            if cityhash128(frame) != self._held[:_CHECKSUM]:
+            frame = bytes(self._held[_CHECKSUM.size : end])
+            if checksum(frame) != self._held[: _CHECKSUM.size]:
                 raise Fault(CHECKSUM_DOESNT_MATCH, "Checksum doesn't match: corrupted data in a frame of the body")
             del self._held[:end]
             plain.append(_unpack(frame))

@@ -5,19 +5,25 @@ A story line is `seconds what field=value …`: `12.5 connected agent_id=ann`. W
 is called `e<n>` unless `event_id` says otherwise. The lines go through the project's own decoder, so a story that is no
 contract is refused.
 
-An expected line is `sample at=seconds field=value …`; only the fields it names are compared.
+An expected line is `sample at=seconds field=value …`; only the fields it names are compared. `segment` stands for the
+samples of one segment: `segment at=100 handle=90 hold=0 wrap=30 talk=60 …`, values in seconds.
+
+`stories/*.txt` are tables of such cases. A section begins with `[samples] sentence`, the samples that its cases are
+about (`*`: all), and each case with `channel: sentence`; `with name` says which rules hold, and what follows from the
+story stands behind `=`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, NamedTuple
+from pathlib import Path
+from typing import Any, Final, NamedTuple, cast
 
 from schemas.events import ContactEvent
 from schemas.policies import Rules
-from schemas.samples import Sample
+from schemas.samples import NAMES, Sample
 from schemas.topics import CONTACTS, Channel
 from streams.core.event import Event, event_of, merge
 from streams.core.fold import Folded, fold
@@ -29,6 +35,8 @@ BEGIN: Final = 1_750_000_020_000 // 60_000 * 60_000
 _ZERO: Final = datetime.fromtimestamp(BEGIN / 1000, UTC)
 _AUTHORS: Final = frozenset({"customer", "agent", "bot", "system"})
 _LISTS: Final = frozenset({"tags"})
+_TABLES: Final = Path(__file__).with_name("stories")
+_SEGMENT: Final = frozenset({"handle", "hold", "wrap", "talk"})
 
 
 class Case(NamedTuple):
@@ -37,8 +45,31 @@ class Case(NamedTuple):
     says: str
     channel: Channel
     story: str
-    expected: str
-    rules: Rules = Rules()
+    expected: list[str]
+    #: Exactly those expected may come of these.
+    samples: Sequence[str]
+    rules: Rules
+
+
+def cases(name: str, rules: Mapping[str, Rules]) -> list[Case]:
+    """Read a table of cases; `rules` by the names that it gives them."""
+    found: list[Case] = []
+    samples: Sequence[str] = ()
+    for line in (_TABLES / f"{name}.txt").read_text("utf-8").splitlines():
+        words = line.strip()
+        if line.startswith("["):
+            named = line[1 : line.index("]")].split()
+            samples = NAMES if named == ["*"] else named
+        elif words and not line.startswith(" "):
+            channel, _, says = line.partition(": ")
+            found.append(Case(says, cast("Channel", channel), "", [], samples, Rules()))
+        elif words.startswith("with "):
+            found[-1] = found[-1]._replace(rules=rules[words.removeprefix("with ")])
+        elif words.startswith("= "):
+            found[-1].expected.extend(_of_segment(words[2:]))
+        elif words:
+            found[-1] = found[-1]._replace(story=f"{found[-1].story}{words}\n")
+    return found
 
 
 def events(channel: Channel, story: str) -> list[Event]:
@@ -53,22 +84,17 @@ def told(channel: Channel, story: str, rules: Rules | None = None) -> Folded:
     return fold(channel, merged, rules or Rules())
 
 
-def check(case: Case, *samples: str) -> None:
-    """Expect exactly the samples of these names that the case lists, in any order."""
-    rows = [row for row in told(case.channel, case.story, case.rules).rows if row.sample in samples]
-    wanted = [_expected(line) for line in case.expected.strip().splitlines() if line.strip()]
-    assert {want["sample"] for want in wanted} <= set(samples), "the case expects a sample that is not looked at"
+def check(case: Case) -> None:
+    """Expect exactly the samples that the case lists of those that it is about, in any order."""
+    rows = [row for row in told(case.channel, case.story, case.rules).rows if row.sample in case.samples]
+    wanted = [_expected(line) for line in case.expected]
+    assert {want["sample"] for want in wanted} <= set(case.samples), "the case expects a sample that is not looked at"
     assert len(rows) == len(wanted), f"{case.says}: {_shown(rows)}"
     left = list(rows)
     for want in wanted:
         found = next((row for row in left if _fits(row, want)), None)
         assert found is not None, f"{case.says}: no {want} among {_shown(left)}"
         left.remove(found)
-
-
-def ids(cases: Sequence[Case]) -> list[str]:
-    """Name each case by what it says."""
-    return [case.says for case in cases]
 
 
 def records(channel: Channel, story: str, contact_id: str = "story") -> list[bytes]:
@@ -109,6 +135,17 @@ def field(word: str) -> tuple[str, Any]:
         return name, json.loads(text)
     except json.JSONDecodeError:
         return name, text
+
+
+def _of_segment(line: str) -> list[str]:
+    """Write out the samples of a segment; another line stays as it is."""
+    sample, at, *words = line.split()
+    if sample != "segment":
+        return [line]
+    values = {name: value for name, _, value in (word.partition("=") for word in words) if name in _SEGMENT}
+    assert int(values["handle"]) == sum(int(values[name]) for name in _SEGMENT - {"handle"}), line
+    more = " ".join(word for word in words if word.partition("=")[0] not in _SEGMENT)
+    return [f"{name} {at} value_ms={int(value) * 1000} {more}" for name, value in values.items()]
 
 
 def _expected(line: str) -> dict[str, Any]:

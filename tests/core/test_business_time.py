@@ -9,7 +9,7 @@ import pytest
 from schemas.calendars import WHOLE_DAY, Calendar, Hours, Span
 from schemas.policies import Policy, Rules
 from schemas.tags import taxonomy
-from tests.core.story import BEGIN, Case, check, ids, told
+from tests.core.story import BEGIN, Case, cases, check, told
 
 
 def _daily(name: str, *spans: tuple[int, int]) -> Calendar:
@@ -31,84 +31,19 @@ def _policies(**fields: object) -> Rules:
     return _RULES._replace(policies=(policy,))
 
 
-CASES: Final = [
-    Case(
-        "a wait over a break is shorter in business time",
-        "chat",
-        "0 started\n150 agent agent_id=ann",
-        "first_response value_ms=150000 business_ms=90000 in_hours=true",
-        _RULES,
-    ),
-    Case(
-        "within a break no business time passes and nobody is there",
-        "chat",
-        "70 started\n110 agent agent_id=ann",
-        "first_response value_ms=40000 business_ms=0 in_hours=false",
-        _RULES,
-    ),
-    Case(
-        "a queue has its own calendar",
-        "chat",
-        "0 started\n1 queued queue=late\n90 agent agent_id=ann",
-        "first_response value_ms=89000 business_ms=30000 in_hours=true",
-        _RULES,
-    ),
-    Case(
-        "a policy's calendar goes before the queue's; clock time is what it is held against unless it says otherwise",
-        "chat",
-        "0 started\n1 queued queue=late\n90 agent agent_id=ann",
-        "first_response value_ms=89000 business_ms=89000 within=false policy=p",
-        _policies(calendar=ALWAYS),
-    ),
-    Case(
-        "a policy on business time holds the business time against its target",
-        "chat",
-        "0 started\n1 queued queue=late\n90 agent agent_id=ann",
-        "first_response value_ms=89000 business_ms=30000 within=true policy=p target_ms=60000",
-        _policies(clock="calendar"),
-    ),
-    Case(
-        "a policy on business time with a calendar of its own",
-        "chat",
-        "0 started\n1 queued queue=late\n90 agent agent_id=ann",
-        "first_response value_ms=89000 business_ms=59000 within=true",
-        _policies(clock="calendar", calendar=CENTRE),
-    ),
-    Case(
-        "an abandonment is measured in business time too, and short by the clock",
-        "call",
-        "58 started\n58 queued queue=a\n121 abandoned",
-        "abandoned value_ms=63000 business_ms=3000 within=true short=false",
-        _policies(clock="calendar"),
-    ),
-    Case(
-        "a partial contact is held against no policy, so its queue's calendar counts",
-        "chat",
-        "1 queued queue=late\n90 agent agent_id=ann",
-        "first_response value_ms=89000 business_ms=30000 within=null in_hours=true",
-        _policies(calendar=ALWAYS),
-    ),
-    Case(
-        "a calendar that never opens",
-        "chat",
-        "0 started\n90 agent agent_id=ann",
-        "first_response value_ms=90000 business_ms=0 in_hours=false within=true",
-        _policies(clock="calendar", calendar=NEVER),
-    ),
-    Case(
-        "without any calendar nothing is told of business time",
-        "chat",
-        "0 started\n90 agent agent_id=ann",
-        "first_response value_ms=90000 business_ms=null in_hours=null",
-        Rules(),
-    ),
-]
+RULES: Final = {
+    "hours": _RULES,
+    "always": _policies(calendar=ALWAYS),
+    "business": _policies(clock="calendar"),
+    "business-centre": _policies(clock="calendar", calendar=CENTRE),
+    "business-never": _policies(clock="calendar", calendar=NEVER),
+}
 
 
-@pytest.mark.parametrize("case", CASES, ids=ids(CASES))
+@pytest.mark.parametrize("case", cases("business_time", RULES), ids=lambda case: case.says)
 def test_answers(case: Case) -> None:
     """First responses and abandonments by the calendar that holds for them."""
-    check(case, "first_response", "abandoned")
+    check(case)
 
 
 def test_every_duration_has_business_time() -> None:

@@ -7,7 +7,7 @@ UV_VERSION := 0.13.9
 SOURCES := dashboards deploy schemas sinks streams tests
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo test test-all lint types format bench chaos compiled plain lock schemas dashboards clean
+.PHONY: help install install-dev demo test test-all lint types format bench chaos kills compiled plain lock schemas dashboards clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -53,6 +53,9 @@ format: install-dev ## put the code in order
 
 types: install-dev ## mypy, strict
 	$(BIN)/mypy
+
+kills: install-dev ## kill -9 of each part of `pulssi up`, ten times, while events flow (make kills ARGS='--parts worker --rounds 3')
+	$(BIN)/python -m tests.chaos.kills $(ARGS)
 
 compiled: install-dev ## the hot path as C, beside its sources: the same numbers in about two thirds of the time
 	$(BIN)/python -m deploy.compiled

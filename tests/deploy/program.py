@@ -12,6 +12,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from deploy.cli.up import LAST_PORT_BASE
+from deploy.embedded.parts import PORTED
+from deploy.embedded.ports import any_free, is_free
+
 #: Generous: the machine is shared.
 PATIENCE_S: Final = 120.0
 
@@ -111,6 +115,14 @@ def descendants(pid: int) -> list[int]:
         for child in task.read_text(encoding="utf-8").split():
             found += [int(child), *descendants(int(child))]
     return found
+
+
+def ports_in_a_row() -> int:
+    """Find free ports in a row for the parts of a stack; returns the first."""
+    while True:
+        base = any_free("127.0.0.1")
+        if base < LAST_PORT_BASE and all(is_free("127.0.0.1", base + place) for place in range(len(PORTED))):
+            return base
 
 
 def clean_environment(home: Path, **settings: str) -> dict[str, str]:

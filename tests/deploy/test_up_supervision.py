@@ -17,21 +17,12 @@ import pytest
 
 from deploy.embedded import state
 from deploy.embedded.parts import BEHIND_THE_LIVE
-from deploy.embedded.ports import any_free, is_free
 from deploy.embedded.state import PartState
 from deploy.embedded.supervisor import HOPELESS_AFTER, how
 from streams.brokers import admin_client
-from tests.deploy.program import PATIENCE_S, Program, await_gone, clean_environment, descendants, lives
+from tests.deploy.program import PATIENCE_S, Program, await_gone, clean_environment, descendants, lives, ports_in_a_row
 
 Start = Callable[..., Program]
-
-
-def _port_base() -> int:
-    """Find five free ports in a row."""
-    while True:
-        base = any_free("127.0.0.1")
-        if base < 65500 and all(is_free("127.0.0.1", base + place) for place in range(5)):
-            return base
 
 
 @pytest.fixture
@@ -40,7 +31,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     programs: list[Program] = []
 
     def started(*kind: str, port_base: int | None = None, before: tuple[str, ...] = ()) -> Program:
-        base = str(_port_base() if port_base is None else port_base)
+        base = str(ports_in_a_row() if port_base is None else port_base)
         command = [
             *before,
             sys.executable,
@@ -182,7 +173,7 @@ def test_a_second_one_on_the_folder_is_refused(start: Start, folder: Path) -> No
 
 def test_a_busy_port_is_got_around(start: Start, folder: Path) -> None:
     """Somebody listens on the broker's port: another is taken, which is said."""
-    base = _port_base()
+    base = ports_in_a_row()
     with socket.create_server(("127.0.0.1", base)):
         program = start(port_base=base)
         program.await_line(f"port {base} is busy: the broker takes ")

@@ -15,9 +15,8 @@ import pytest
 
 from deploy.embedded import state
 from deploy.embedded.parts import pulssi
-from deploy.embedded.ports import any_free, is_free
 from deploy.embedded.probes import http_fault
-from tests.deploy.program import Program, await_gone, clean_environment, descendants
+from tests.deploy.program import Program, await_gone, clean_environment, descendants, ports_in_a_row
 
 #: Six processes start; on a machine that does much else they take their time.
 STARTS_WITHIN_S = 240.0
@@ -25,11 +24,8 @@ STARTS_WITHIN_S = 240.0
 
 @pytest.fixture
 def port_base() -> int:
-    """Find five free ports in a row."""
-    while True:
-        base = any_free("127.0.0.1")
-        if base < 65500 and all(is_free("127.0.0.1", base + place) for place in range(5)):
-            return base
+    """Find free ports in a row."""
+    return ports_in_a_row()
 
 
 @pytest.fixture

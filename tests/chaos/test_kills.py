@@ -1,0 +1,38 @@
+"""Kill -9 of each part, of all, and a power cut, while events flow: nothing acknowledged is missing, difference 0.
+
+One round each; `make kills` does ten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.chaos.kills import VICTIMS, Ground, rounds
+from tests.kafka.apache import missing
+
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.apache,
+    pytest.mark.skipif(missing() is not None, reason=str(missing())),
+]
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Ground, list[Any]]]:
+    """Run one stack for all victims; with it the events that were acknowledged so far."""
+    ground = Ground(tmp_path_factory.mktemp("kills"))
+    ground.up()
+    yield ground, []
+    ground.down()
+
+
+@pytest.mark.parametrize("victim", VICTIMS)
+def test_what_is_killed_comes_back_and_nothing_is_missing(ground: tuple[Ground, list[Any]], victim: str) -> None:
+    """Every acknowledged event is in ClickHouse once, and no number differs from the fold of them."""
+    stack, before = ground
+    outcome, before[:] = rounds(stack, victim, 1, before)
+    assert outcome.faults == []
+    assert outcome.acknowledged > 0

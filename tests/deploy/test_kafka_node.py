@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from deploy.embedded import broker
-from deploy.embedded.kafka import java
+from deploy.embedded.kafka import archive, java
 from deploy.embedded.kafka.java import Java, JavaMissingError
 from deploy.embedded.kafka.node import Kafka, KafkaFailedError, last_meaningful
 from deploy.embedded.ports import any_free
@@ -122,3 +124,28 @@ def test_what_was_acknowledged_outlives_sigkill(tmp_path: Path) -> None:
     finally:
         server.kill()
     assert found == [str(number).encode() for number in range(2_000)]
+
+
+@needs_kafka
+@pytest.mark.skipif(java.find().version < archive.SINCE, reason="this JVM makes no such archive")
+def test_a_node_starts_with_an_archive_and_without_one_that_is_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run's archive is used; a file that is none costs the shortcut only; old ones of other installations go."""
+    used = kafka().options
+    assert used[0].startswith("-XX:AOTCache=")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert archive.to_use(kafka().java, kafka().jars) == ()
+    file = archive.file_of(kafka().java, kafka().jars)
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"damaged")
+    damaged = archive.to_use(kafka().java, kafka().jars)
+    assert str(file) in damaged[0]
+    node = broker.node_of(replace(kafka(), options=damaged), tmp_path, "127.0.0.1", any_free("127.0.0.1"))
+    process = broker.start(node)
+    broker.stop(process)
+    others = [file.with_name(f"java-25-{number}.aot") for number in range(archive.OTHERS_KEPT + 2)]
+    for age, other in enumerate(others):
+        other.touch()
+        os.utime(other, (age, age))
+    assert sorted(archive.surplus(file)) == others[:2]

@@ -26,8 +26,10 @@ HURRIED: Final[Mapping[str, str]] = {"log.retention.check.interval.ms": "5000", 
 
 @functools.cache
 def kafka() -> Kafka:
-    """Find the JVM and the jars, downloading these once."""
-    return prepare(load().kafka_repository, Progress(lambda title, _size: click.echo(f"downloading {title}", err=True)))
+    """Find the JVM and the jars, downloading these once, and have the archive made: a run starts many nodes."""
+    repository = load().kafka_repository
+    found = prepare(repository, Progress(lambda title, _size: click.echo(f"downloading {title}", err=True)))
+    return prepare(repository) if broker.train(found, niceness=0) else found
 
 
 @functools.cache

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from deploy.embedded.kafka import jars, java
+from deploy.embedded.kafka import archive, jars, java
 from deploy.embedded.kafka.jars import Progress
 from deploy.embedded.kafka.java import Java
 from deploy.embedded.lifeline import die_with_parent
@@ -72,22 +72,25 @@ class KafkaFailedError(RuntimeError):
 
 @dataclass(frozen=True)
 class Kafka:
-    """A JVM and the jars: what runs any node."""
+    """A JVM and the jars: what runs any node. `options` are more of the JVM's."""
 
     java: Java
     jars: Sequence[Path]
+    options: Sequence[str] = ()
 
-    def command(self, main: str, *arguments: str, log_file: Path, options: Sequence[str] = ()) -> list[str]:
+    def command(self, main: str, *arguments: str, log_file: Path) -> list[str]:
         """Return the command line of one of Kafka's programs, which logs to the file."""
         log4j = Path(__file__).with_name("log4j2.xml")
         own = (f"-Dlog4j2.configurationFile={log4j}", f"-Dpulssi.log={log_file}")
         path = ":".join(map(str, self.jars))
-        return [str(self.java.program), *self.java.options, *options, *own, "-cp", path, main, *arguments]
+        return [str(self.java.program), *self.java.options, *self.options, *own, "-cp", path, main, *arguments]
 
 
 def prepare(repository: str, progress: Progress | None = None) -> Kafka:
     """Find the JVM and the jars, downloading these the first time; raises JavaMissingError or JarsError."""
-    return Kafka(java.find(), jars.ensure(repository, progress))
+    found = java.find()
+    paths = jars.ensure(repository, progress)
+    return Kafka(found, paths, archive.to_use(found, paths))
 
 
 @dataclass(frozen=True)
@@ -151,7 +154,9 @@ class Node:
             raise KafkaFailedError(f"{data}: Kafka's folder cannot be formatted: {said}")
         fresh.rename(data)
 
-    def start(self, keep_open: tuple[int, ...] = (), *, own_session: bool = False) -> subprocess.Popen[bytes]:
+    def start(
+        self, keep_open: tuple[int, ...] = (), *, own_session: bool = False, niceness: int = 0
+    ) -> subprocess.Popen[bytes]:
         """Start the node as a child that dies with the calling thread, formatting its folder the first time.
 
         Returns at once; it keeps the descriptors in `keep_open` for as long as it lives. `own_session` keeps Ctrl-C
@@ -163,6 +168,12 @@ class Node:
         if not data.is_dir():
             self._format(data)
         command = self.kafka.command("kafka.Kafka", str(self._properties(data)), log_file=self.log)
+
+        def before() -> None:
+            die_with_parent()
+            if niceness:
+                os.nice(niceness)
+
         with self._words.open("wb") as words:
             return subprocess.Popen(  # noqa: S603 - our own command
                 command,
@@ -172,7 +183,7 @@ class Node:
                 env=_environment(),
                 pass_fds=keep_open,
                 start_new_session=own_session,
-                preexec_fn=die_with_parent,  # noqa: PLW1509 - one call of the C library, loaded before the fork
+                preexec_fn=before,  # noqa: PLW1509 - calls of the C library, loaded before the fork
             )
 
     @property

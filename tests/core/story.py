@@ -8,9 +8,10 @@ contract is refused.
 An expected line is `sample at=seconds field=value …`; only the fields it names are compared. `segment` stands for the
 samples of one segment: `segment at=100 handle=90 hold=0 wrap=30 talk=60 …`, values in seconds.
 
-`stories/*.txt` are tables of such cases. A section begins with `[samples] sentence`, the samples that its cases are
-about (`*`: all), and each case with `channel: sentence`; `with name` says which rules hold, and what follows from the
-story stands behind `=`.
+`stories/*.txt` are tables of such cases. A section begins with `[samples] sentence`: the samples that its cases are
+about; `*` are all, `glance` means fields of the contact's summary, `deadlines` the clocks that run against a target. A
+case begins with `channel: sentence`; `with name` says which rules hold, and what follows from the story stands behind
+`=`.
 """
 
 from __future__ import annotations
@@ -34,9 +35,11 @@ BEGIN: Final = 1_750_000_020_000 // 60_000 * 60_000
 
 _ZERO: Final = datetime.fromtimestamp(BEGIN / 1000, UTC)
 _AUTHORS: Final = frozenset({"customer", "agent", "bot", "system"})
-_LISTS: Final = frozenset({"tags"})
+_LISTS: Final = frozenset({"tags", "agents", "handling_agents"})
+_TIMES: Final = ("at", "since")
 _TABLES: Final = Path(__file__).with_name("stories")
 _SEGMENT: Final = frozenset({"handle", "hold", "wrap", "talk"})
+_DEADLINE: Final = ("metric", "policy", "since", "warns_at", "breached_at")
 
 
 class Case(NamedTuple):
@@ -85,7 +88,10 @@ def told(channel: Channel, story: str, rules: Rules | None = None) -> Folded:
 
 
 def check(case: Case) -> None:
-    """Expect exactly the samples that the case lists of those that it is about, in any order."""
+    """Expect exactly the samples, or deadlines, that the case lists of those that it is about, in any order."""
+    if case.samples in (["glance"], ["deadlines"]):
+        _check_summary(case)
+        return
     rows = [row for row in told(case.channel, case.story, case.rules).rows if row.sample in case.samples]
     wanted = [_expected(line) for line in case.expected]
     assert {want["sample"] for want in wanted} <= set(case.samples), "the case expects a sample that is not looked at"
@@ -139,21 +145,46 @@ def field(word: str) -> tuple[str, Any]:
 
 def _of_segment(line: str) -> list[str]:
     """Write out the samples of a segment; another line stays as it is."""
-    sample, at, *words = line.split()
-    if sample != "segment":
+    if not line.startswith("segment "):
         return [line]
+    _, at, *words = line.split()
     values = {name: value for name, _, value in (word.partition("=") for word in words) if name in _SEGMENT}
     assert int(values["handle"]) == sum(int(values[name]) for name in _SEGMENT - {"handle"}), line
     more = " ".join(word for word in words if word.partition("=")[0] not in _SEGMENT)
     return [f"{name} {at} value_ms={int(value) * 1000} {more}" for name, value in values.items()]
 
 
-def _expected(line: str) -> dict[str, Any]:
-    sample, *rest = line.split()
-    want: dict[str, Any] = {"sample": sample}
-    for name, value in map(field, rest):
-        want[name] = BEGIN + round(value * 1000) if name == "at" else value
-    return want
+def _check_summary(case: Case) -> None:
+    summary: Mapping[str, Any] = told(case.channel, case.story, case.rules).summary
+    if case.samples == ["glance"]:
+        wanted = {name: value for line in case.expected for name, value in map(_value, line.split())}
+        assert {name: summary[name] for name in wanted} == wanted, case.says
+    else:
+        deadlines = [dict(zip(_DEADLINE, deadline, strict=True)) for deadline in summary["deadlines"]]
+        # A deadline begins one millisecond behind the last instant that is within.
+        found = [{**each, **{name: each[name] and each[name] - 1 for name in _DEADLINE[3:]}} for each in deadlines]
+        assert found == [_expected(line, "metric") for line in case.expected], case.says
+
+
+def _field(word: str) -> tuple[str, Any]:
+    name, _, text = word.partition("=")
+    if name in _LISTS:
+        return name, [tag.replace("_", " ") for tag in text.split(",") if tag]
+    try:
+        return name, json.loads(text)
+    except json.JSONDecodeError:
+        return name, text
+
+
+def _value(word: str) -> tuple[str, Any]:
+    """Read a field, its time from seconds."""
+    name, value = _field(word)
+    return name, BEGIN + round(value * 1000) if name.endswith(_TIMES) and value is not None else value
+
+
+def _expected(line: str, kind: str = "sample") -> dict[str, Any]:
+    name, *rest = line.split()
+    return {kind: name, **dict(map(_value, rest))}
 
 
 def _fits(row: Sample, want: dict[str, Any]) -> bool:

@@ -1,11 +1,10 @@
-"""How tags are written, and those in effect at a glance."""
+"""How tags are read."""
 
 from __future__ import annotations
 
 import pytest
 
 from schemas.tags import normal
-from tests.core.story import told
 
 
 @pytest.mark.parametrize(
@@ -24,8 +23,3 @@ def test_normal(written: str, read: str) -> None:
     """A tag is trimmed and folded: case and compatibility forms do not tell tags apart."""
     assert normal(written) == read
     assert normal(read) == read
-
-
-def test_summary_has_the_tags_in_effect() -> None:
-    """The table of contacts lists them in order."""
-    assert told("chat", "0 started\n5 tagged tags=b,a,c\n9 untagged tags=c").summary["tags"] == ["a", "b"]

@@ -1,14 +1,18 @@
-"""Queue visits at a glance."""
+"""Queue visits: each wait in a queue and how it ended, and transfers."""
 
 from __future__ import annotations
 
-from tests.core.story import told
+from typing import Final
+
+import pytest
+
+from schemas.policies import Policy, Rules
+from tests.core.story import Case, cases, check
+
+RULES: Final = {"b-2s": Rules((Policy("b-2s", "queue_wait", 2_000, 0.8, queue="b"),))}
 
 
-def test_an_open_visit_is_waiting() -> None:
-    """The gauge tells since when; once answered it does not wait."""
-    story = "0 started\n1 queued queue=a\n5 connected agent_id=ann\n9 transferred agent_id=ann queue=b"
-    waiting = told("call", story).summary["waiting_since"]
-    assert waiting is not None
-    assert waiting % 60_000 == 9_000
-    assert told("call", story + "\n12 connected agent_id=ben").summary["waiting_since"] is None
+@pytest.mark.parametrize("case", cases("visits", RULES), ids=lambda case: case.says)
+def test_visits(case: Case) -> None:
+    """Exactly the samples that a story tells come of it."""
+    check(case)

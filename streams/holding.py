@@ -13,8 +13,9 @@ from typing import Final
 from schemas.policies import Rules, policies_since
 from streams.rounds import Round
 
-#: Contacts looked at in one go, once a second: a million take less than a minute.
-HELD_AT_ONCE: Final = 20_000
+#: Contacts looked at in one go at least, and in how many goes all of them: there is one a second, and a minute for all.
+HELD_AT_ONCE: Final = 1_000
+GOES: Final = 40
 
 
 class Holding:
@@ -24,6 +25,7 @@ class Holding:
         #: A time at which the rules were in force that contacts are held against, UTC milliseconds.
         self.as_of = 0
         self._by: tuple[str, int] | None = None
+        self._at_once = HELD_AT_ONCE
         self._round = Round()
 
     def next(self, rules: Rules, now: int, contacts: Mapping[bytes, bytes]) -> list[tuple[bytes, bytes]]:
@@ -34,7 +36,8 @@ class Holding:
         by = rules.version, policies_since(rules, now)
         if by != self._by:
             self._by, self.as_of = by, now
+            self._at_once = max(HELD_AT_ONCE, len(contacts) // GOES + 1)
             self._round.begin(now, contacts)
         if not self._round.under_way:
             return []
-        return [(each, contacts[each]) for each in self._round.next(HELD_AT_ONCE) if each in contacts]
+        return [(each, contacts[each]) for each in self._round.next(self._at_once) if each in contacts]

@@ -87,7 +87,8 @@ def test_a_day_that_is_reached() -> None:
 
 def test_a_worker_that_was_away(monkeypatch: pytest.MonkeyPatch) -> None:
     """It begins a round when it opens the partition: rules may have come into force meanwhile. Bounded at a time."""
-    monkeypatch.setattr(holding, "HELD_AT_ONCE", 2)
+    monkeypatch.setattr(holding, "HELD_AT_ONCE", 1)
+    monkeypatch.setattr(holding, "GOES", 3)
     before = _opened(BEFORE, {str(number): "0 started" for number in range(5)})
     partition = Partition(SOURCE, 0, AFTER)
     partition.contacts.update(before.contacts)

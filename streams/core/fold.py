@@ -57,8 +57,8 @@ class Fold:
         self.rules = rules
         #: What it waits for is held against the rules in force now, or at its last event, whichever is later.
         self.as_of = as_of
-        #: The latest time of the events that were taken; 0 where none was.
-        self.last_at = 0
+        #: Time of the last event that was taken; 0 where none was.
+        self._at = 0
         types = [event.type for event in events]
         self.discarded = "contact.discarded" in types
         self.is_test = self.discarded and any(
@@ -102,12 +102,17 @@ class Fold:
 
     def take(self, event: Event) -> None:
         """Take the next event."""
-        self.last_at = max(self.last_at, event.at)
+        self._at = event.at
         self.queue_before = self.force.queue
         self.force.take(event)
         handler = _HANDLERS.get(event.type)
         if handler is not None:
             handler(self, event)
+
+    @property
+    def last_at(self) -> int:
+        """The latest time of the events that were taken: the start comes first, and may have a later one."""
+        return self._at if self.started is None else max(self._at, self.started.at)
 
     @property
     def goes_on(self) -> bool:

@@ -66,7 +66,8 @@ class Going:
         if fold.rules is not rules or not arrived:
             return None
         following = arrived if len(arrived) == 1 else sorted(arrived, key=order)
-        if order(following[0]) < self._last_at or not ids.isdisjoint([event.event_id for event in following]):
+        first = order(following[0])
+        if first < self._last_at or not ids.isdisjoint([event.event_id for event in following]):
             return None
         fold.as_of = as_of
         many = len(ids)
@@ -78,7 +79,7 @@ class Going:
                 fold.take(event)
         if len(ids) != many + len(following):  # one came twice
             return None
-        self._last_at = order(following[-1])
+        self._last_at = first if len(following) == 1 else order(following[-1])
         self._event_lines += b"".join([b"," + event_line(event) for event in following])
         return self._changed(step)
 

@@ -152,6 +152,7 @@ def waiting(story: Story, now_ms: int, number: int, waits_ms: int) -> ContactRow
             "first_response_warns_at": since + TARGET_MS[story.channel] * 3 // 4 + 1,
             "first_response_breached_at": since + TARGET_MS[story.channel] + 1,
             "next_response_policy": "",
+            "queue_wait_policy": "",
             "resolution_policy": "",
             "leaves_at": now_ms + 86_400_000,
         }  # type: ignore[arg-type]  # the fields are set one by one above

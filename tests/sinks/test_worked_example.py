@@ -53,7 +53,7 @@ def example(channel: Channel) -> list[tuple[bytes, bytes]]:
     found = []
     for many, ends, in_time in GO:
         what = ANSWERS[channel] if ends == "answered" else "abandoned"
-        story = f"0 started queue=q\n{WAITS[channel][in_time]} {what}"
+        story = f"0 started queue=q\n0 queued queue=q seq=1\n{WAITS[channel][in_time]} {what}"
         for number in range(many):
             found += told(f"{ends} {in_time} {number}", story, channel)
     return found

@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 import orjson
 import pytest
 from clickhouse_connect.driver.client import Client
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from schemas.settings import Settings, load
 from schemas.topics import CONTACTS
@@ -43,22 +45,22 @@ class Weeks(NamedTuple):
 @pytest.fixture(scope="module")
 def weeks(clickhouse_server: ClickHouseServer) -> Iterator[Weeks]:
     """Fold five weeks of a small centre into a database of their own."""
-    settings = load(
+    ours = load(
         {
             "PULSSI_CLICKHOUSE_URL": clickhouse_server.url,
             "PULSSI_CLICKHOUSE_DATABASE": "derived_weeks",
             "PULSSI_TIME_ZONE": ZONE.key,
         }
     )
-    migrate(settings)
+    migrate(ours)
     plan = Plan(BEGIN, rate=0.003, seed=4, lasts_ms=DAYS * DAY_MS, zone=ZONE)
     sent = [each for each in simulate(plan) if each.topic in CONTACTS.values()]
     for topic in CONTACTS.values():
-        floor = Floor(settings, topic)
+        floor = Floor(ours, topic)
         floor.play((each.key, each.value) for each in sent if each.topic == topic)
         floor.close()
     events = [orjson.loads(each.value) for each in sent]
-    with connect(settings) as client:
+    with connect(ours) as client:
         yield Weeks(events, derived.told(events), client)
         client.command("DROP DATABASE derived_weeks SYNC")
 
@@ -72,15 +74,82 @@ def test_shares_of_tags(weeks: Weeks, begin: int, end: int) -> None:
     """Of the contacts started in a range, in the centre, each channel and each queue; shares are of the same counts."""
     since, until = BEGIN + begin * DAY_MS, BEGIN + end * DAY_MS
     rows = weeks.client.query(
-        "SELECT scope, channel, queue, tag, contacts, resolved, tagged, share_of_contacts, share_of_tagged"  # noqa: S608 - our own times
+        "SELECT scope, channel, queue, tag, contacts, resolved, tagged, share_of_contacts, share_of_tagged,"  # noqa: S608 - our own times
+        " resolved_contacts"
         f" FROM tag_shares(started_from = '{_time(since)}', started_to = '{_time(until)}')"
     ).result_rows
     expected = derived.tag_shares(weeks.told, since, until)
     assert {tuple(row[:4]): tuple(row[4:7]) for row in rows} == expected
     assert len(expected) > 20
     for row in rows:
-        assert row[7] == (row[4] / row[5] if row[5] else None)
+        assert row[7] == (row[9] / row[5] if row[5] else None)
         assert row[8] == row[4] / row[6]
+        assert row[9] == _with(weeks.told, tuple(row[:4]), since, until)
+
+
+def _with(told: list[derived.Told], place: tuple[str, ...], since: int, until: int) -> int:
+    scope, channel, queue, tag = place
+    return sum(
+        since <= of.started_at < until
+        and of.resolved_at is not None
+        and tag in of.tags
+        and (scope == "centre" or of.channel == channel)
+        and (scope != "queue" or of.queue == queue)
+        for of in told
+    )
+
+
+@pytest.fixture(scope="module")
+def asking(shared_database: Settings) -> Iterator[Client]:
+    """Give a client that examples of one test share."""
+    with connect(shared_database) as client:
+        yield client
+
+
+_CONTACTS: Final = st.lists(
+    st.tuples(
+        st.frozensets(st.sampled_from("abc"), max_size=3),
+        st.booleans(),
+        st.sampled_from(["", "discarded", "outside", "partial"]),
+    ),
+    max_size=12,
+)
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(of=_CONTACTS)
+def test_no_share_of_tags_is_above_one(asking: Client, shared_database: Settings, of: list[Any]) -> None:
+    """Open contacts with a tag are in no share of resolved ones, whatever the mixture."""
+    asking.command("TRUNCATE TABLE contacts_rows SYNC")
+    starts = {"": BEGIN, "discarded": BEGIN, "outside": BEGIN - 1, "partial": None}
+    rows = [
+        contact(1, contact_id=str(at), tags=sorted(tags), queue="q", discarded=kind == "discarded")._replace(
+            started_at=starts[kind], resolved_at=BEGIN + 1 if done else None, open=not done
+        )
+        for at, (tags, done, kind) in enumerate(of)
+    ]
+    keeper = ClickHouseKeeper(shared_database)
+    keeper.write(Batch(contacts=rows))
+    keeper.close()
+    counted = [(tags, done) for tags, done, kind in of if not kind]
+    expected = {
+        tag: (
+            _share(sum(done and tag in tags for tags, done in counted), sum(done for _, done in counted)),
+            _share(sum(tag in tags for tags, _ in counted), sum(bool(tags) for tags, _ in counted)),
+        )
+        for tag in {tag for tags, _ in counted for tag in tags}
+    }
+    found = asking.query(
+        "SELECT tag, share_of_contacts, share_of_tagged"  # noqa: S608 - our own times
+        f" FROM tag_shares(started_from = '{_time(BEGIN)}', started_to = '{_time(BEGIN + DAY_MS)}')"
+        " WHERE scope = 'centre'"
+    ).result_rows
+    assert {tag: (one, other) for tag, one, other in found} == expected
+    assert all(share is None or 0 <= share <= 1 for shares in expected.values() for share in shares)
+
+
+def _share(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
 
 
 @pytest.mark.parametrize("days", [(0, 2), (26, 33)])

@@ -45,6 +45,10 @@ CONTRACT["first_contacts"] = (
     "contact_id customer_id channel queue resolved_at reopens returned_at returned_to_queue_at first_contact"
     " first_contact_in_queue provisional"
 )
+CONTRACT["queue_service_level"] = (
+    "pane_start channel queue priority team segment answered answered_within abandoned abandoned_within short"
+    " short_excluded answered_only offered abandons_met excluding_abandoned_within"
+)
 CONTRACT["fcr"] = (
     "day channel queue resolved with_customer first_contacts first_contacts_in_queue fcr fcr_in_queue coverage"
     " provisional"

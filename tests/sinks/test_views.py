@@ -17,7 +17,7 @@ from sinks.port import Batch
 from sinks.rows import PaneRow
 from streams.clickhouse import connect
 from streams.core.histogram import bucket, quantile
-from tests.sinks.contract import contact
+from tests.sinks.contract import contact, sample
 
 MINUTE_MS = 60_000
 #: The last Sunday of October 2026, 00:00 UTC: at 01:00 UTC the clocks in Helsinki go from 04:00 back to 03:00.
@@ -83,6 +83,36 @@ def test_service_level_by_its_five_formulas(database: Settings, client: Client) 
     assert rows[1] == (None,) * 5
 
 
+def test_a_queues_own_service_level(database: Settings, client: Client) -> None:
+    """ICMI's example told by visits; those that moved on, left, or had no target are in none of the counters."""
+    visits = {
+        ("answered", True): 860,
+        ("answered", False): 140,
+        ("abandoned", True): 20,
+        ("abandoned", False): 40,
+        ("moved", True): 7,
+        ("left", False): 7,
+    }
+    rows = [
+        sample(1)._replace(
+            sample="queue_wait", slot=f"{outcome}{within}{at}", outcome=outcome, queue="q", value_ms=1, target_ms=2,
+            within=within, short=at < 5 if (outcome, within) == ("abandoned", True) else None, at=MINUTE_MS + at,
+        )
+        for (outcome, within), n in visits.items()
+        for at in range(n)
+    ]  # fmt: skip
+    rows += [rows[0]._replace(slot="no target", target_ms=None, within=None)]
+    rows += [rows[0]._replace(slot="taken back", gone=True), rows[0]._replace(slot="other", sample="first_response")]
+    _write(database, Batch(samples=rows))
+    names = "answered, answered_within, abandoned, abandoned_within, short"
+    formulas = "answered_only, offered, abandons_met, excluding_abandoned_within, short_excluded"
+    (row,) = client.query(
+        f"SELECT toUnixTimestamp64Milli(pane_start), {names}, {formulas} FROM queue_service_level"  # noqa: S608 - our own names
+    ).result_rows
+    assert row[:6] == (MINUTE_MS, 1000, 860, 60, 20, 5)
+    assert [round(100 * each, 1) for each in row[6:]] == [86.0, 81.1, 83.0, 82.7, 81.5]
+
+
 def test_intervals_follow_the_wall_clock(empty_database: Settings) -> None:
     """In the night the clocks go back, the hour that comes twice is two intervals; the day has 25 hours."""
     helsinki = empty_database.model_copy(update={"time_zone": "Europe/Helsinki"})
@@ -133,7 +163,7 @@ def test_a_queue_is_told_whole_and_by_team(database: Settings, client: Client) -
     ]
     types = {view: _types(client, view) for view in ("intervals", "intervals_by_team")}
     assert list(types["intervals"]) == list(types["intervals_by_team"])
-    assert types["intervals"]["day"] == "Date"
+    assert types["intervals"]["day"] == "Date32"
 
 
 def _types(client: Client, view: str) -> dict[str, str]:

@@ -3,46 +3,56 @@
 -- `day` is the local date on which an interval begins. Filter by it and by `interval`: only then does ClickHouse leave
 -- out the parts and granules of other times, as it cannot see through the cutting of minutes.
 
--- Panes under the names of the intervals that they lie in; not for asking.
+-- Panes under the names of the intervals that they lie in; not for asking. Dates are Date32 and instants DateTime64 all
+-- the way: a week, and west of Greenwich a month, can begin in 1969, and DateTime ends in 2106. toMonday and
+-- toStartOfMonth know no date before 1970, but ClickHouse sees through them when it leaves out parts; not through dateTrunc.
 CREATE OR REPLACE VIEW interval_panes AS
 WITH
-    toUnixTimestamp(pane_start) AS at_s,
-    timeZoneOffset(toTimeZone(pane_start, '${time_zone}')) AS offset_s
-SELECT '15 minutes' AS interval, toDate(pane_start, '${time_zone}') AS day,
-    CAST(toDateTime(intDiv(at_s + offset_s, 900) * 900 - offset_s), 'DateTime64(3, \'UTC\')') AS interval_start,
+    intDiv(toUnixTimestamp64Milli(pane_start), 1000) AS at_s,
+    toInt64(timeZoneOffset(toTimeZone(pane_start, '${time_zone}'))) AS offset_s
+SELECT '15 minutes' AS interval, toDate32(pane_start, '${time_zone}') AS day,
+    fromUnixTimestamp64Milli((at_s - positiveModulo(at_s + offset_s, 900)) * 1000, 'UTC') AS interval_start,
     channel, queue, team, sample, n, n_target, n_within, n_short, sum_ms, hist
 FROM panes_rows FINAL
 WHERE sample IN ('entered', 'offered', 'first_response', 'abandoned', 'handle')
 UNION ALL
-SELECT '30 minutes', toDate(pane_start, '${time_zone}'),
-    CAST(toDateTime(intDiv(at_s + offset_s, 1800) * 1800 - offset_s), 'DateTime64(3, \'UTC\')'),
+SELECT '30 minutes', toDate32(pane_start, '${time_zone}'),
+    fromUnixTimestamp64Milli((at_s - positiveModulo(at_s + offset_s, 1800)) * 1000, 'UTC'),
     channel, queue, team, sample, n, n_target, n_within, n_short, sum_ms, hist
 FROM panes_rows FINAL
 WHERE sample IN ('entered', 'offered', 'first_response', 'abandoned', 'handle')
 UNION ALL
-SELECT '60 minutes', toDate(pane_start, '${time_zone}'),
-    CAST(toDateTime(intDiv(at_s + offset_s, 3600) * 3600 - offset_s), 'DateTime64(3, \'UTC\')'),
+SELECT '60 minutes', toDate32(pane_start, '${time_zone}'),
+    fromUnixTimestamp64Milli((at_s - positiveModulo(at_s + offset_s, 3600)) * 1000, 'UTC'),
     channel, queue, team, sample, n, n_target, n_within, n_short, sum_ms, hist
 FROM panes_rows FINAL
 WHERE sample IN ('entered', 'offered', 'first_response', 'abandoned', 'handle')
 UNION ALL
-SELECT 'day', toDate(pane_start, '${time_zone}'),
-    CAST(toStartOfDay(pane_start, '${time_zone}'), 'DateTime64(3, \'UTC\')'),
+SELECT 'day', toDate32(pane_start, '${time_zone}'),
+    CAST(CAST(dateTrunc('day', pane_start, '${time_zone}'), 'DateTime64(3, \'${time_zone}\')'), 'DateTime64(3, \'UTC\')'),
     channel, queue, team, sample, n, n_target, n_within, n_short, sum_ms, hist
 FROM panes_rows FINAL
 WHERE sample IN ('entered', 'offered', 'first_response', 'abandoned', 'handle')
 UNION ALL
-SELECT 'week', toMonday(pane_start, '${time_zone}'),
-    CAST(CAST(toMonday(pane_start, '${time_zone}'), 'DateTime(\'${time_zone}\')'), 'DateTime64(3, \'UTC\')'),
+SELECT 'week', toDate32(toMonday(toDate32(pane_start, '${time_zone}') + 7)) - 7,
+    CAST(CAST(toDate32(toMonday(toDate32(pane_start, '${time_zone}') + 7)) - 7, 'DateTime64(3, \'${time_zone}\')'), 'DateTime64(3, \'UTC\')'),
     channel, queue, team, sample, n, n_target, n_within, n_short, sum_ms, hist
 FROM panes_rows FINAL
 WHERE sample IN ('entered', 'offered', 'first_response', 'abandoned', 'handle')
 UNION ALL
-SELECT 'month', toStartOfMonth(pane_start, '${time_zone}'),
-    CAST(CAST(toStartOfMonth(pane_start, '${time_zone}'), 'DateTime(\'${time_zone}\')'), 'DateTime64(3, \'UTC\')'),
+SELECT 'month', toDate32(toStartOfMonth(toDate32(pane_start, '${time_zone}'))),
+    CAST(CAST(toDate32(toStartOfMonth(toDate32(pane_start, '${time_zone}'))), 'DateTime64(3, \'${time_zone}\')'), 'DateTime64(3, \'UTC\')'),
     channel, queue, team, sample, n, n_target, n_within, n_short, sum_ms, hist
 FROM panes_rows FINAL
-WHERE sample IN ('entered', 'offered', 'first_response', 'abandoned', 'handle');
+WHERE sample IN ('entered', 'offered', 'first_response', 'abandoned', 'handle')
+    AND toDate32(pane_start, '${time_zone}') >= '1970-01-01'
+UNION ALL
+SELECT 'month', toDate32('1969-12-01'),
+    CAST(CAST(toDate32('1969-12-01'), 'DateTime64(3, \'${time_zone}\')'), 'DateTime64(3, \'UTC\')'),
+    channel, queue, team, sample, n, n_target, n_within, n_short, sum_ms, hist
+FROM panes_rows FINAL
+WHERE sample IN ('entered', 'offered', 'first_response', 'abandoned', 'handle')
+    AND toDate32(pane_start, '${time_zone}') < '1970-01-01';
 
 -- By team too, where the work of teams is the question. Contacts come in, and customers leave, before any team is known:
 -- those rows have no team, and a team's own service level is that of its answers alone.

@@ -1,6 +1,8 @@
 -- How tags are spread, of the contacts that started in a range: FROM tag_shares(started_from = '2026-03-01', started_to =
 -- '2026-04-01'), in UTC. A range is asked for as a whole because shares do not add up: a tag has no row on a day without it.
 -- `scope` says what a row is of, 'centre', 'channel' or 'queue'; `channel` and `queue` are empty where it is of all.
+-- `share_of_contacts`: resolved ones with the tag, of all that were resolved; `share_of_tagged`: with the tag, of those
+-- with any.
 CREATE OR REPLACE VIEW tag_shares AS
 SELECT
     place.1 AS scope,
@@ -10,7 +12,8 @@ SELECT
     contacts,
     resolved,
     tagged,
-    contacts / nullIf(toFloat64(resolved), 0) AS share_of_contacts,
+    of_resolved[tag] AS resolved_contacts,
+    resolved_contacts / nullIf(toFloat64(resolved), 0) AS share_of_contacts,
     contacts / nullIf(toFloat64(tagged), 0) AS share_of_tagged
 FROM (
     SELECT
@@ -20,6 +23,9 @@ FROM (
             ('queue', toString(c.channel), toString(c.queue))
         ]) AS place,
         sumMap(mapFromArrays(CAST(c.tags, 'Array(String)'), arrayMap(t -> toUInt64(1), c.tags))) AS of_tags,
+        sumMapIf(
+            mapFromArrays(CAST(c.tags, 'Array(String)'), arrayMap(t -> toUInt64(1), c.tags)), c.resolved_at IS NOT NULL
+        ) AS of_resolved,
         countIf(c.resolved_at IS NOT NULL) AS resolved,
         countIf(notEmpty(c.tags)) AS tagged
     FROM contacts_rows AS c FINAL
@@ -37,9 +43,9 @@ CREATE OR REPLACE VIEW tag_growth AS
 WITH
     (SELECT now64(3, 'UTC')) AS moment,
     (
-        SELECT toStartOfHour(addSeconds(
-            toDateTime(min(pane_start), 'UTC'), timeZoneOffset(toTimeZone(min(pane_start), '${time_zone}'))
-        ))
+        SELECT dateTrunc(
+            'hour', addSeconds(min(pane_start), timeZoneOffset(toTimeZone(min(pane_start), '${time_zone}')))
+        )
         FROM panes_rows
     ) AS first_hour
 SELECT
@@ -58,9 +64,7 @@ FROM (
     SELECT
         arrayJoin([0, 1, 2, 3, 4]) AS weeks_on,
         addWeeks(
-            toStartOfHour(addSeconds(
-                toDateTime(pane_start, 'UTC'), timeZoneOffset(toTimeZone(pane_start, '${time_zone}'))
-            )),
+            dateTrunc('hour', addSeconds(pane_start, timeZoneOffset(toTimeZone(pane_start, '${time_zone}')))),
             weeks_on
         ) AS hour,
         channel, queue, tag, n

@@ -36,7 +36,7 @@ ASOF LEFT JOIN (
 -- counts, divided; `coverage` says of how many resolved contacts the customer is known.
 CREATE OR REPLACE VIEW fcr AS
 SELECT
-    toDate(f.resolved_at, '${time_zone}') AS day,
+    toDate32(f.resolved_at, '${time_zone}') AS day,
     channel,
     queue,
     count() AS resolved,

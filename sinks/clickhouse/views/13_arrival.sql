@@ -3,7 +3,7 @@
 -- `short_excluded_live` they are missed ones. `unanswered`: with neither a response nor an abandonment so far.
 CREATE OR REPLACE VIEW email_service_level_by_arrival AS
 SELECT
-    toDateTime64(toStartOfMinute(arrived_at), 3, 'UTC') AS pane_start,
+    subtractMilliseconds(arrived_at, positiveModulo(toUnixTimestamp64Milli(arrived_at), 60000)) AS pane_start,
     'email' AS channel,
     queue,
     count() AS arrived,

@@ -48,7 +48,7 @@ def test_every_promise_has_a_test() -> None:
 
 
 def test_the_batch_imports_nothing_of_what_it_checks() -> None:
-    """`tests/oracle` has the standard library, holidays' dates, and itself; its own tests also run it alone."""
+    """`tests/oracle` has the standard library, holidays' dates, and itself."""
     for path in (ROOT / "tests" / "oracle").glob("*.py"):
         ours = {name for name in _imported(path) if name.split(".")[0] in OURS}
         assert all(name.startswith("tests.oracle") for name in ours), f"{path.name} imports {ours}"

@@ -8,7 +8,7 @@ import pytest
 
 from schemas.configuration.rules import load_rules
 from schemas.policies import Rules
-from tests.cases.told import CENTRE, CONFIG, NAMES, differences, events_of, expected_of, folded
+from tests.cases.told import CENTRE, CONFIG, NAMES, arriving, differences, events_of, expected_of, folded
 from tests.oracle.batch import samples
 
 #: Orders of arrival that are tried, with redeliveries and cuts; None: as in the file, at once.
@@ -24,7 +24,9 @@ def rules() -> Rules:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_row_by_the_batch(name: str) -> None:
     """No row is missing, none is there beyond the expected ones, and each column that they name agrees."""
-    assert differences(map(asdict, samples(events_of(name), CENTRE)), expected_of(name)) == []
+    for seed in ARRIVALS:
+        rows = samples(arriving(events_of(name), seed), CENTRE)
+        assert differences(map(asdict, rows), expected_of(name)) == [], f"arrival {seed}"
 
 
 @pytest.mark.parametrize("name", NAMES)

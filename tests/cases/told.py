@@ -68,14 +68,18 @@ def _fits(row: Columns, want: Columns) -> bool:
     return all(known[name] == value for name, value in want.items())
 
 
+def arriving(events: Events, seed: int | None) -> Events:
+    """Put events into the order of arrival that a seed draws, some of them again; None: as they are."""
+    if seed is None:
+        return events
+    chance = random.Random(seed)  # noqa: S311 - a test's disorder
+    return chance.sample([*events, *events[::2]], k=len(events) + len(events[::2]))
+
+
 def folded(events: Events, rules: Rules, seed: int | None = None) -> list[dict[str, Any]]:
     """Fold events in memory, contact by contact; with a seed in any order and cut, and some of them again."""
-    chance = random.Random(seed)  # noqa: S311 - a test's disorder
-    heap = list(events)
-    if seed is not None:
-        heap += chance.sample(heap, k=len(heap) // 2)
-        chance.shuffle(heap)
-    rows = []
+    chance = random.Random(seed)  # noqa: S311 - as above
+    heap, rows = arriving(events, seed), []
     for contact_id in dict.fromkeys(event["contact_id"] for event in heap):
         mine = [event for event in heap if event["contact_id"] == contact_id]
         cuts = set() if seed is None else {chance.randint(1, len(mine)) for _ in mine}

@@ -18,17 +18,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final, NamedTuple, cast
 
 from schemas.events import ContactEvent
 from schemas.policies import Rules
-from schemas.samples import NAMES, Sample
+from schemas.samples import NAMES
 from schemas.topics import CONTACTS, Channel
 from streams.core.event import Event, event_of, merge
 from streams.core.fold import Folded, fold
 from streams.decode import decode
+from tests.cases.told import Columns, differences, folded
+from tests.core import configured
+from tests.oracle.batch import samples
+from tests.oracle.centre import DEFAULTS, Centre
 
 #: Second 0 of every story: the beginning of a minute, in UTC milliseconds.
 BEGIN: Final = 1_750_000_020_000 // 60_000 * 60_000
@@ -52,27 +59,40 @@ class Case(NamedTuple):
     #: Exactly those expected may come of these.
     samples: Sequence[str]
     rules: Rules
+    #: The same rules as the batch reads them; None: it is not asked.
+    centre: Centre | None
 
 
-def cases(name: str, rules: Mapping[str, Rules]) -> list[Case]:
-    """Read a table of cases; `rules` by the names that it gives them."""
+def cases(name: str, rules: Mapping[str, Rules | Centre]) -> list[Case]:
+    """Read a table of cases; `rules` by the names that it gives them, as files where the batch is asked too."""
     found: list[Case] = []
-    samples: Sequence[str] = ()
+    about: Sequence[str] = ()
     for line in (_TABLES / f"{name}.txt").read_text("utf-8").splitlines():
         words = line.strip()
         if line.startswith("["):
             named = line[1 : line.index("]")].split()
-            samples = NAMES if named == ["*"] else named
+            about = NAMES if named == ["*"] else named
         elif words and not line.startswith(" "):
             channel, _, says = line.partition(": ")
-            found.append(Case(says, cast("Channel", channel), "", [], samples, Rules()))
+            found.append(Case(says, cast("Channel", channel), "", [], about, Rules(), DEFAULTS))
         elif words.startswith("with "):
-            found[-1] = found[-1]._replace(rules=rules[words.removeprefix("with ")])
+            given = rules[words.removeprefix("with ")]
+            if isinstance(given, Rules):
+                found[-1] = found[-1]._replace(rules=given, centre=None)
+            else:
+                found[-1] = found[-1]._replace(rules=_loaded(given), centre=given)
         elif words.startswith("= "):
             found[-1].expected.extend(_of_segment(words[2:]))
         elif words:
             found[-1] = found[-1]._replace(story=f"{found[-1].story}{words}\n")
     return found
+
+
+@cache
+def _loaded(centre: Centre) -> Rules:
+    """Load a centre's rules as a worker does."""
+    with TemporaryDirectory() as folder:
+        return configured.rules(Path(folder), dict(centre.files))
 
 
 def events(channel: Channel, story: str) -> list[Event]:
@@ -88,19 +108,22 @@ def told(channel: Channel, story: str, rules: Rules | None = None) -> Folded:
 
 
 def check(case: Case) -> None:
-    """Expect exactly the samples, or deadlines, that the case lists of those that it is about, in any order."""
+    """Expect exactly the samples, or what else the case is about: of the batch, and of the fold in any order."""
     if case.samples in (["glance"], ["deadlines"]):
         _check_summary(case)
         return
-    rows = [row for row in told(case.channel, case.story, case.rules).rows if row.sample in case.samples]
+    told_of = [json.loads(record) for record in records(case.channel, case.story)]
+    if case.centre is not None:
+        _check_rows(case, map(asdict, samples(told_of, case.centre)))
+    for seed in (None, 1, 2, 3):
+        _check_rows(case, folded(told_of, case.rules, seed))
+
+
+def _check_rows(case: Case, rows: Iterable[Columns]) -> None:
     wanted = [_expected(line) for line in case.expected]
     assert {want["sample"] for want in wanted} <= set(case.samples), "the case expects a sample that is not looked at"
-    assert len(rows) == len(wanted), f"{case.says}: {_shown(rows)}"
-    left = list(rows)
-    for want in wanted:
-        found = next((row for row in left if _fits(row, want)), None)
-        assert found is not None, f"{case.says}: no {want} among {_shown(left)}"
-        left.remove(found)
+    differ = differences([row for row in rows if row["sample"] in case.samples], wanted)
+    assert differ == [], "\n".join([case.says, *differ])
 
 
 def records(channel: Channel, story: str, contact_id: str = "story") -> list[bytes]:
@@ -185,17 +208,3 @@ def _value(word: str) -> tuple[str, Any]:
 def _expected(line: str, kind: str = "sample") -> dict[str, Any]:
     name, *rest = line.split()
     return {kind: name, **dict(map(_value, rest))}
-
-
-def _fits(row: Sample, want: dict[str, Any]) -> bool:
-    return all(getattr(row, name) == value for name, value in want.items())
-
-
-def _shown(rows: Iterable[Sample]) -> str:
-    return "\n" + "\n".join(
-        f"{row.sample} at={(row.at - BEGIN) / 1000} "
-        + " ".join(
-            f"{name}={value}" for name, value in row._asdict().items() if value not in {"", None} and name != "at"
-        )
-        for row in rows
-    )

@@ -88,7 +88,7 @@ def test_the_fold_equals_the_batch(centres: Centres, which: int, events: list[di
 #: What the batch and a contact's summary both tell.
 AT_A_GLANCE: Final = (
     *("partial", "discarded", "first_response_at", "first_response_ms", "abandoned_at", "first_resolved_at"),
-    *("resolved_at", "replies", "reopens"),
+    *("resolved_at", "first_resolution_ms", "resolution_ms", "rating", "replies", "reopens", "started_at"),
 )
 
 
@@ -110,6 +110,7 @@ def test_a_contact_at_a_glance_equals_the_batch(centres: Centres, which: int, ev
     summary: dict[str, Any] = {**decode_summary(change.value)}
     assert {name: summary[name] for name in AT_A_GLANCE} == {name: getattr(rows[0], name) for name in AT_A_GLANCE}
     assert (summary["handle_ms"] or 0, tuple(summary["tags"])) == (rows[0].handle_ms, rows[0].tags)
+    assert tuple(summary["agents"]) == rows[0].agents
 
 
 @settings(max_examples=60, deadline=None)

@@ -8,24 +8,32 @@ import pytest
 
 from schemas.calendars import Calendar, Hours, Span
 from schemas.policies import Policy, Rules
-from schemas.tags import taxonomy
+from tests.cases.told import CENTRE
 from tests.core.story import Case, cases, check, told
+from tests.oracle.centre import Centre
 
-TABLES: Final = ("clock", "fold", "glance", "responses", "returns", "segments", "tags")
+TABLES: Final = ("clock", "fold", "glance", "neighbours", "responses", "returns", "segments", "tags")
 #: Closed for eight minutes from the second minute of every story on.
 _BREAK: Final = Calendar("c", (Hours("UTC", ((Span(0, 15 * 60 + 9), Span(15 * 60 + 17, 1440)),) * 7),))
 _STOPS: Final = Policy("stop", "resolution", 60_000, 0.8, warning_ms=30_000, pauses="stop")
-RULES: Final = {
-    "next-10s": Rules((Policy("next-10s", "next_response", 10_000, 0.9, channel="chat"),)),
-    "no-policies": Rules(policies=()),
-    "a-urgent-5s": Rules(
-        (
-            Policy("other", "first_response", 1_000, 0.9, queue="b"),
-            Policy("urgent-5s", "first_response", 5_000, 0.9, queue="a", priority="urgent"),
-            Policy("all", "first_response", 60_000, 0.9),
-        )
+
+
+def policies(*told: str) -> Centre:
+    """Write a file of policies, each by its name, metric, target and whatever else it says."""
+    texts = ("".join(f"{word}\n" for word in one.split(", ")) for one in told)
+    return Centre({"policies": "".join(f"[[policy]]\n{text}" for text in texts) or "policy = []"})
+
+
+RULES: Final[dict[str, Rules | Centre]] = {
+    "cases": CENTRE,
+    "next-10s": policies('name = "next-10s", metric = "next_response", target = "10s", channel = "chat"'),
+    "no-policies": policies(),
+    "a-urgent-5s": policies(
+        'name = "other", metric = "first_response", target = "1s", queue = "b"',
+        'name = "urgent-5s", metric = "first_response", target = "5s", queue = "a", priority = "urgent"',
+        'name = "all", metric = "first_response", target = "1m"',
     ),
-    "patience-10s": Rules(patience_ms={"chat": 10_000, "email": 10_000, "call": 10_000}, short_abandon_ms=2_000),
+    "patience-10s": Centre({"centre": 'patience = {chat = "10s", email = "10s", call = "10s"}\nshort_abandon = "2s"'}),
     "short-horizons": Rules(horizons_ms={"chat": 7_000, "email": 1, "call": 2}),
     "every-metric": Rules(
         (
@@ -39,7 +47,9 @@ RULES: Final = {
     # A minute of work is to settle it, half of it is a warning.
     "stops": Rules((_STOPS,)),
     "stops-and-closes": Rules((_STOPS._replace(calendar=_BREAK, clock="calendar"),)),
-    "taxonomy": Rules(taxonomy=taxonomy(["Billing ", "Refund"], {"INVOICE": "Billing", "bill": "billing"})),
+    "taxonomy": Centre(
+        {"taxonomy": '[[tag]]\nname = "Billing "\naliases = ["INVOICE", "bill"]\n[[tag]]\nname = "Refund"'}
+    ),
 }
 
 

@@ -20,7 +20,7 @@ from tests.core.changes import changed
 from tests.core.plots import contacts
 from tests.core.test_against_batch import WHICH, Centres, centres
 from tests.oracle.contacts import contacts as put_together
-from tests.oracle.gauges import Gauge, gauges
+from tests.oracle.gauges import Gauge, at_a_moment, gauges
 
 __all__ = ["centres"]  # a fixture
 
@@ -47,6 +47,7 @@ def test_the_gauges_equal_the_batch(
     assert change.value is not None
     summary = decode_summary(change.value)
     last = max(event["at"] for event in together[0].events)
+    assert summary["clock_since"] == at_a_moment(together[0], last).clock_since
     for now in (last + ms for ms in sorted(later)):
         found = _reading({**summary, "deadlines": held_against(rules, summary, now)[0]}, now)
         assert found == {place: _as_read(gauge) for place, gauge in gauges(together, now).items()}, f"at {now}"

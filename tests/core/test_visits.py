@@ -6,10 +6,11 @@ from typing import Final
 
 import pytest
 
-from schemas.policies import Policy, Rules
 from tests.core.story import Case, cases, check
+from tests.oracle.centre import Centre
 
-RULES: Final = {"b-2s": Rules((Policy("b-2s", "queue_wait", 2_000, 0.8, queue="b"),))}
+POLICY: Final = '[[policy]]\nname = "b-2s"\nmetric = "queue_wait"\ntarget = "2s"\nqueue = "b"'
+RULES: Final = {"b-2s": Centre({"policies": POLICY})}
 
 
 @pytest.mark.parametrize("case", cases("visits", RULES), ids=lambda case: case.says)

@@ -43,6 +43,10 @@ class ContactRow:
     abandoned_at: int | None
     first_resolved_at: int | None
     resolved_at: int | None
+    first_resolution_ms: int | None
+    resolution_ms: int | None
+    rating: int | None
+    agents: tuple[str, ...]
     handle_ms: int
     replies: int
     reopens: int
@@ -111,6 +115,9 @@ def _contact_row(contact: Contact) -> ContactRow:
     responded = next((each for each in rows if each.sample == "first_response"), None)
     ends = [] if contact.discarded else [each.ended for each in stretches.stretches(contact) if each.ended is not None]
     started = contact.find("contact.started")
+    acted = contact.find("contact.connected", HUMAN_REPLY)
+    # Both are measured from the start; of a partial contact nobody saw it.
+    lengths = [max(0, contact.at(end) - contact.at(0)) for end in ends] if started else []
     return ContactRow(
         contact.contact_id,
         contact.channel,
@@ -122,6 +129,10 @@ def _contact_row(contact: Contact) -> ContactRow:
         next((each.at for each in rows if each.sample == "abandoned"), None),
         contact.at(ends[0]) if ends else None,
         contact.at(ends[-1]) if ends else None,
+        lengths[0] if lengths else None,
+        lengths[-1] if lengths else None,
+        next((each.value for each in reversed(rows) if each.sample == "rated"), None),
+        tuple(dict.fromkeys(contact.agent(i) for i in acted)),
         sum(each.value_ms or 0 for each in rows if each.sample == "handle"),
         len(contact.find(HUMAN_REPLY)),
         sum(each.sample == "reopened" for each in rows),

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from tests.oracle.centre import ms
-from tests.oracle.clock import REACHES_HUMANS, answer, beginning, clock_start, is_bots
+from tests.oracle.clock import REACHES_HUMANS, answer, clock_start, is_bots
 from tests.oracle.contacts import HUMAN_REPLY, Contact
 from tests.oracle.rows import Spans, measured, policy_of
 from tests.oracle.segments import segments
@@ -24,6 +24,8 @@ class Now:
     open: bool = False
     waiting_since: int | None = None
     awaiting_since: int | None = None
+    #: Since when the clock of the first response runs.
+    clock_since: int | None = None
     handling: int = 0
     at_risk: tuple[str, ...] = ()
     breached: tuple[str, ...] = ()
@@ -87,6 +89,7 @@ def at_a_moment(contact: Contact, now: int) -> Now:
         there,
         min(waits, default=None),
         min(awaits, default=None),
+        clock,
         handling,
         tuple(sorted(risk)),
         tuple(sorted(late)),
@@ -114,9 +117,8 @@ def clock_since(contact: Contact) -> int | None:
 
 
 def is_in_a_menu(contact: Contact) -> bool:
-    """Nobody was asked for yet in a call, since its start or its last opening: it is not at risk or breached."""
-    begins = beginning(contact, len(contact.events))
-    return contact.channel == "call" and answer(contact) is None and not contact.find(*REACHES_HUMANS, after=begins - 1)
+    """A call for which nobody was asked yet is not at risk or breached."""
+    return contact.channel == "call" and not contact.find(*REACHES_HUMANS)
 
 
 def _awaits(contact: Contact) -> Iterator[int]:

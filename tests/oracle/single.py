@@ -31,5 +31,5 @@ def rows(contact: Contact) -> Iterator[Row]:
         yield row(contact, "missed", position)
     for position in contact.find("contact.evaluated"):
         yield _score(contact, "evaluated", position)
-    for position in {contact.events[i]["survey_id"]: i for i in contact.find("contact.rated")}.values():
+    for position in sorted({contact.events[i]["survey_id"]: i for i in contact.find("contact.rated")}.values()):
         yield _score(contact, "rated", position)

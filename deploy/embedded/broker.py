@@ -5,10 +5,10 @@ It is durable: what it has acknowledged is there after `down`, after SIGKILL and
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -80,21 +80,23 @@ def train(kafka: Kafka, niceness: int = 19) -> bool:
     if kafka.java.version < archive.SINCE:
         return False
     file = archive.file_of(kafka.java, kafka.jars)
-    part = file.with_suffix(".part")
-    with suppress(FolderInUseError, KafkaFailedError, OSError), hold(file.parent, file.stem):
+    folder = file.with_suffix(".training")
+    part = folder / file.name
+    with suppress(FolderInUseError, KafkaFailedError, OSError, subprocess.TimeoutExpired), hold(file.parent, file.stem):
         if not file.is_file():
-            with tempfile.TemporaryDirectory(dir=file.parent, ignore_cleanup_errors=True) as folder:
-                learning = replace(kafka, options=archive.to_write(part))
-                node = node_of(learning, Path(folder), "127.0.0.1", any_free("127.0.0.1"))
-                process = node.start(niceness=niceness)
-                try:
-                    await_answer(node, process)
-                    process.terminate()
-                    process.wait(ARCHIVED_WITHIN_S)
-                finally:
-                    process.kill()
-                    process.wait()
-            part.replace(file)
+            shutil.rmtree(folder, ignore_errors=True)  # of one that was killed
+            learning = replace(kafka, options=archive.to_write(part))
+            node = node_of(learning, folder, "127.0.0.1", any_free("127.0.0.1"))
+            process = node.start(niceness=niceness)
+            try:
+                await_answer(node, process)
+                process.terminate()
+                process.wait(ARCHIVED_WITHIN_S)
+                part.replace(file)
+            finally:
+                process.kill()
+                process.wait()
+                shutil.rmtree(folder, ignore_errors=True)
             for old in archive.surplus(file):
                 old.unlink(missing_ok=True)
     return file.is_file()

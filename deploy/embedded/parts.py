@@ -128,7 +128,10 @@ def _served(wiring: Wiring, name: str, niceness: int = 0) -> Part:
 
 
 def parts_of(wiring: Wiring) -> list[tuple[Part, ...]]:
-    """List what is to be started, each group once the one before is ready: servers, the migration, what needs both."""
+    """List what is to be started, each group once the one before is ready: the servers, then what needs them.
+
+    The migration is among these: what comes before its topics and tables waits for them, and is loaded by then.
+    """
     data = ("--data", str(wiring.folder))
     servers = []
     if "broker" not in wiring.external:
@@ -144,8 +147,8 @@ def parts_of(wiring: Wiring) -> list[tuple[Part, ...]]:
         servers.append(Part("clickhouse", command, url, fault=fault, niceness=BEHIND_THE_LIVE))
     return [
         tuple(servers),
-        (Part("migrate", pulssi("migrate", "--wait", "30"), environment=wiring.environment),),
         (
+            Part("migrate", pulssi("migrate", "--wait", "60"), environment=wiring.environment),
             _served(wiring, "worker"),
             _served(wiring, "sink", niceness=BEHIND_THE_LIVE),
             _served(wiring, "wallboard"),

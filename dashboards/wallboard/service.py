@@ -16,8 +16,8 @@ import time
 from typing import Any, Final
 
 from aiohttp import web
+from aiokafka.errors import KafkaError
 
-from dashboards.wallboard.ends import LogEnds
 from dashboards.wallboard.freshness import Freshness, Standing
 from dashboards.wallboard.publisher import Publisher
 from dashboards.wallboard.server import application, edition
@@ -35,12 +35,15 @@ from streams.hosts import Hosts
 from streams.journal.tail import JournalTail
 from streams.live.view import LiveView, live_view
 from streams.live.windows import NAMES
+from streams.log_ends import LogEnds
 from streams.reloading import follow
 
 #: Between two pushes at least; news within it go out with the next.
 PUSH_EVERY_S: Final = 0.25
 TICK_EVERY_S: Final = 1.0
 ASK_EVERY_S: Final = 1.0
+#: Numbers are stale soon after: the broker is asked once more before.
+ANSWER_WITHIN_S: Final = 2.0
 #: The journals are asked several times a second; a fetch and a slow machine take a few.
 HANGS_AFTER_S: Final = 30.0
 #: Records taken in at one go: others get their turn between.
@@ -163,19 +166,27 @@ class Wallboard:
 
     async def ask(self) -> None:
         """Ask the broker every second where its logs end."""
-        ends = LogEnds(self._settings)
+        ends = LogEnds(self._settings, ANSWER_WITHIN_S)
         try:
             while True:
                 if not self.connected:
                     self.turned = time.monotonic()
-                asked_at = clock()
-                found = await ends.read(self._partitions(), self._heads()) if self.connected else None
-                if found is not None:
-                    self.freshness.ends(asked_at, found)
-                    self.freshness.heads(clock(), self._heads())
+                await self._ask(ends)
                 await asyncio.sleep(ASK_EVERY_S)
         finally:
             await ends.close()
+
+    async def _ask(self, ends: LogEnds) -> None:
+        if not self.connected:
+            return
+        asked_at, heads = clock(), self._heads()
+        try:
+            found = await ends.ends({place: heads.get(place, 0) for place in self._partitions()})
+        except (KafkaError, OSError, TimeoutError) as error:
+            _LOG.info("the broker does not tell where its logs end: %r", error)
+            return
+        self.freshness.ends(asked_at, found)
+        self.freshness.heads(clock(), self._heads())
 
     async def pace(self) -> None:
         """Push news at most four times a second, and a tick every second."""

@@ -34,10 +34,10 @@ CONNECT_S = 10.0
 async def _drained(settings: Settings, timeout_s: float) -> list[Lag]:
     """Look until nothing is behind or the time is up; returns the last look."""
     from sinks.clickhouse.keeper import ClickHouseKeeper  # noqa: PLC0415 - a second of imports, not for `--help`
-    from sinks.lag import Ends  # noqa: PLC0415 - as above
+    from sinks.lag import Lags  # noqa: PLC0415 - as above
 
     deadline = time.monotonic() + timeout_s
-    keeper, ends = ClickHouseKeeper(settings), Ends(settings)
+    keeper, ends = ClickHouseKeeper(settings), Lags(settings)
     try:
         await asyncio.to_thread(keeper.setup)
         try:
@@ -75,6 +75,8 @@ def drain(data: Path | None, timeout_s: float, *, as_json: bool) -> None:
 
     Example: pulssi replay today.ndjson --speed max && pulssi drain --timeout 120
     """
+    from aiokafka.errors import KafkaError  # noqa: PLC0415 - as above
+
     from sinks.port import KeeperAwayError, KeeperUnfitError  # noqa: PLC0415 - as above
 
     quiet_clients()
@@ -83,7 +85,7 @@ def drain(data: Path | None, timeout_s: float, *, as_json: bool) -> None:
         lags = asyncio.run(_drained(settings, timeout_s))
     except (KeeperAwayError, KeeperUnfitError) as error:
         fail(str(error), UNREACHABLE)
-    except TimeoutError:
+    except (KafkaError, OSError, TimeoutError):
         fail(f"Kafka at {settings.kafka_brokers} does not answer", UNREACHABLE)
     if as_json:
         click.echo(json.dumps(_report(lags), indent=2))

@@ -1,0 +1,116 @@
+"""Where logs end, on a real broker: with markers, aborted and open transactions, and many partitions at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from schemas.settings import Settings, load
+from streams.log_ends import LogEnds
+from streams.topics import migrate_topics
+from tests.kafka.server import KafkaServer
+
+CHAT = "contacts.chat"
+MANY = 16
+#: Not more than a page may wait for an answer: what costs a wait for each partition does not come in this time.
+WITHIN_S = 2.0
+
+
+@pytest.fixture
+def settings(fresh_kafka: KafkaServer) -> Settings:
+    """Return the settings of a broker with sixteen partitions a topic."""
+    settings = load({**fresh_kafka.settings_env(), "PULSSI_PARTITIONS": str(MANY)})
+    assert migrate_topics(settings, wait_s=60).ok
+    return settings
+
+
+@asynccontextmanager
+async def transactions(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
+    """Give a producer with transactions."""
+    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka_brokers, transactional_id="ends")
+    await producer.start()
+    try:
+        yield producer
+    finally:
+        await producer.stop()
+
+
+async def send(producer: AIOKafkaProducer, *numbers: int) -> None:
+    """Write a record to each of the partitions."""
+    for sent in [await producer.send(CHAT, b"{}", partition=number) for number in numbers]:
+        await sent
+
+
+async def test_a_marker_is_no_record_in_any_of_sixteen_partitions(settings: Settings) -> None:
+    """All that stands behind the positions are markers: every partition is read to its end, in one answer."""
+    everywhere = [(CHAT, number) for number in range(MANY)]
+    ends = LogEnds(settings, WITHIN_S)
+    async with transactions(settings) as producer:
+        async with producer.transaction():
+            await send(producer, *range(MANY))
+        at_end = dict.fromkeys(everywhere, 1)
+        assert await ends.stable(everywhere) == dict.fromkeys(everywhere, 2)
+        assert await ends.ends(at_end) == at_end
+        assert await ends.ends(at_end) == at_end, "the second time it is known"
+        behind = await ends.ends(dict.fromkeys(everywhere, 0))
+        assert set(behind.values()) == {2}
+        async with producer.transaction():
+            await send(producer, 3)
+        assert await ends.ends(at_end) == at_end | {(CHAT, 3): 4}
+    await ends.close()
+
+
+async def test_what_an_open_transaction_holds_back_is_produced(settings: Settings) -> None:
+    """Not decided, nothing behind its first record counts as read; taken back, it never was."""
+    place = (CHAT, 5)
+    ends = LogEnds(settings, WITHIN_S)
+    async with transactions(settings) as producer, AIOKafkaProducer(bootstrap_servers=settings.kafka_brokers) as plain:
+        await send(plain, 5)
+        assert await ends.ends({place: 1}) == {place: 1}
+        await producer.begin_transaction()
+        await send(producer, 5)
+        assert await ends.stable([place]) == {place: 1}
+        assert await ends.ends({place: 1}) == {place: 2}
+        await producer.abort_transaction()
+        assert await ends.ends({place: 1}) == {place: 1}
+        await producer.begin_transaction()
+        await send(producer, 5)
+        await send(plain, 5)
+        assert (await ends.ends({place: 1}))[place] == 5, (
+            "a record that is acknowledged, behind one that is not decided"
+        )
+        await producer.commit_transaction()
+        assert (await ends.ends({place: 5}))[place] == 5
+        assert (await ends.ends({place: 4}))[place] == 6
+    await ends.close()
+
+
+async def test_a_topic_that_is_missing_is_left_out_and_not_made(settings: Settings) -> None:
+    """Asking changes nothing on the broker."""
+    ends = LogEnds(settings, WITHIN_S)
+    assert await ends.ends({(CHAT, 0): 0, ("contacts.fax", 0): 0}) == {(CHAT, 0): 0}
+    assert await ends.ends({(CHAT, 0): 0, ("contacts.fax", 0): 0}) == {(CHAT, 0): 0}
+    await ends.close()
+
+
+async def test_a_broker_that_does_not_answer_is_an_error_in_time() -> None:
+    """A port that accepts and never answers: the question ends, and so does closing."""
+    accepted = asyncio.Event()
+
+    async def silent(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        accepted.set()
+        await asyncio.Event().wait()
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    ends = LogEnds(load({"PULSSI_KAFKA_BROKERS": f"127.0.0.1:{port}"}), 0.2)
+    with pytest.raises((TimeoutError, KafkaError)):
+        await ends.ends({(CHAT, 0): 0})
+    await accepted.wait()
+    server.close()

@@ -1,7 +1,8 @@
 """Which contacts were ever evicted: Bloom filters, so that a new contact need not be looked up in the archive.
 
 They may say yes for a contact that was not evicted, which costs a look in vain, never no for one that was. A filter
-that is full is left as it is and the next one begun, so that little is written where few are evicted.
+that is full is left as it is and the next one begun, so that little is written where few are evicted. Memory is
+bounded: beyond `FILTERS_AT_MOST` the oldest filter is dropped, and from then on the answer is yes for everybody.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ _SIZES: Final = (1_000, 10_000, 50_000)
 #: How often one filter says yes in vain.
 _IN_VAIN: Final = 1e-6
 _COUNT_BYTES: Final = 4
+#: Filters kept, of 50,000 ids each: 20 million contacts, 72 MB.
+FILTERS_AT_MOST: Final = 400
 
 
 def _as_it_is(number: int) -> int:
@@ -33,44 +36,59 @@ class Evicted:
     """The filters of one source partition, and which of them changed since `records`."""
 
     def __init__(self) -> None:
-        self._filters: list[Bloom] = []
-        self._counts: list[int] = []
+        #: By number; the first ones are missing once there were too many.
+        self._filters: dict[int, Bloom] = {}
+        self._counts: dict[int, int] = {}
         self._changed: set[int] = set()
 
     def __len__(self) -> int:
-        return sum(self._counts)
+        return sum(self._counts.values())
 
     def __contains__(self, contact_id: bytes) -> bool:
         if not self._filters:
             return False
+        if 0 not in self._filters:
+            return True
         number = _number(contact_id)
-        return any(number in each for each in self._filters)
+        return any(number in each for each in self._filters.values())
 
     def add(self, contact_ids: Iterable[bytes]) -> None:
         """Note contacts as evicted; one that is noted already changes nothing."""
+        last = max(self._filters, default=-1)
         for contact_id in contact_ids:
             number = _number(contact_id)
-            if any(number in each for each in self._filters):
+            if any(number in each for each in self._filters.values()):
                 continue
-            if not self._filters or self._counts[-1] >= _size(len(self._filters) - 1):
-                self._filters.append(Bloom(_size(len(self._filters)), _IN_VAIN, _as_it_is))
-                self._counts.append(0)
-            self._filters[-1].add(number)
-            self._counts[-1] += 1
-            self._changed.add(len(self._filters) - 1)
+            if last < 0 or self._counts[last] >= _size(last):
+                last += 1
+                self._filters[last], self._counts[last] = Bloom(_size(last), _IN_VAIN, _as_it_is), 0
+                self._drop(last - FILTERS_AT_MOST)
+            self._filters[last].add(number)
+            self._counts[last] += 1
+            self._changed.add(last)
 
-    def load(self, key: bytes, value: bytes) -> None:
-        """Take a filter from its journal record."""
+    def _drop(self, place: int) -> None:
+        """Drop a filter, if there is one of that number; its journal record becomes a tombstone."""
+        if self._filters.pop(place, None) is not None:
+            del self._counts[place]
+            self._changed.add(place)
+
+    def load(self, key: bytes, value: bytes | None) -> None:
+        """Take a filter from its journal record; None: it was dropped."""
         place = int(key[len(EVICTED) :])
-        while len(self._filters) <= place:
-            self._filters.append(Bloom(_size(len(self._filters)), _IN_VAIN, _as_it_is))
-            self._counts.append(0)
+        if value is None:
+            self._filters.pop(place, None)
+            self._counts.pop(place, None)
+            return
         self._counts[place] = int.from_bytes(value[:_COUNT_BYTES], "big")
         self._filters[place] = Bloom.load_bytes(value[_COUNT_BYTES:], _as_it_is)
 
-    def records(self) -> Iterator[tuple[bytes, bytes]]:
+    def records(self) -> Iterator[tuple[bytes, bytes | None]]:
         """Give the journal records of what changed since the last call."""
         for place in sorted(self._changed):
+            if place not in self._filters:
+                yield EVICTED + b"%d" % place, None
+                continue
             count = self._counts[place].to_bytes(_COUNT_BYTES, "big")
             yield EVICTED + b"%d" % place, count + self._filters[place].save_bytes()
         self._changed = set()

@@ -22,10 +22,14 @@ from streams.core.event import Event, merge
 #: Events of one agent, as JSON: a source that repeats itself every few seconds must not outgrow a record.
 KEPT_BYTES: Final = 256 * 1024
 
+#: Agents without an event for so long are forgotten; ClickHouse's views look as far back.
+AGENT_HORIZON_MS: Final = 31 * 24 * 3_600_000
+
 _STATUS: Final = "agent.status"
 _LONGEST_ID: Final = 128
 #: Before any time that an event can have.
 _EVER: Final = -(1 << 53)
+_FOR_EVER: Final = 1 << 53
 
 
 #: Status, reason, groups and capacity.
@@ -134,10 +138,16 @@ def _lasting(events: list[Event]) -> list[Event]:
 
 
 class Agents:
-    """The agents of one source partition: each one's record, and what a step does to them."""
+    """The agents of one source partition: each one's record, and what a step does to them.
+
+    Who had no event for `AGENT_HORIZON_MS`, by the partition's clock, is forgotten.
+    """
 
     def __init__(self) -> None:
         self._records: dict[bytes, bytes] = {}
+        #: When each one's newest event was, as far as it was not ahead of the clock.
+        self._newest: dict[bytes, int] = {}
+        self._looked = 0
         #: Events that came twice under one id with different contents.
         self.conflicts = 0
 
@@ -152,9 +162,14 @@ class Agents:
     def load(self, agent_id: bytes, value: bytes | None) -> None:
         """Take an agent's record from the journal."""
         if value is None:
-            self._records.pop(agent_id, None)
+            self._forget(agent_id)
         else:
             self._records[agent_id] = value
+            self._newest[agent_id] = _newest(decode(value), _FOR_EVER)
+
+    def _forget(self, agent_id: bytes) -> None:
+        self._records.pop(agent_id, None)
+        self._newest.pop(agent_id, None)
 
     def fold(self, arrived: Mapping[bytes, Iterable[Event]], clock: int) -> list[tuple[bytes, bytes | None]]:
         """Take events in, by agent, unknown types too; `clock` is the partition's with them.
@@ -171,5 +186,23 @@ class Agents:
             if after == before:
                 continue
             value = self._records[agent_id] = encode(after, clock)
+            self._newest[agent_id] = _newest(after, clock)
             written.append((AGENT + agent_id, value))
         return written
+
+    def wants_eviction(self, clock: int) -> bool:
+        """Tell whether it is time to look for agents who are to be forgotten: once a day of the partition's clock."""
+        return clock >= self._looked + HORIZON_MS
+
+    def evict(self, clock: int) -> list[tuple[bytes, bytes | None]]:
+        """Forget agents without an event for long; returns their tombstones for the journal."""
+        self._looked = clock
+        gone = [agent_id for agent_id, newest in self._newest.items() if newest < clock - AGENT_HORIZON_MS]
+        for agent_id in gone:
+            self._forget(agent_id)
+        return [(AGENT + agent_id, None) for agent_id in gone]
+
+
+def _newest(kept: Kept, clock: int) -> int:
+    """Tell when an agent's newest event was that is not ahead of a clock; the clock where all are."""
+    return next((event.at for event in reversed(kept.events) if event.at <= clock), clock)

@@ -40,8 +40,8 @@ class LivePanes:
         #: In how many minutes each (channel, queue) has anything.
         self.queues: dict[tuple[str, str], int] = {}
         self.windows = {name: Window(first_of) for name, first_of in firsts(zone).items()}
-        #: Tags that the taxonomy knows, by channel and queue.
-        self.known_tags: set[str] = set()
+        #: Tags that the taxonomy knows, each with its newest pane's start: older than the panes, they are forgotten.
+        self.known_tags: dict[str, int] = {}
 
     def move(self, now_ms: int) -> bool:
         """Go on to `now_ms`: windows roll, what is too old is forgotten. Tells whether anything rolled."""
@@ -50,6 +50,8 @@ class LivePanes:
         for start in [start for start in self._values if start < self._oldest]:
             del self._values[start]
             add_counts(self.queues, dict.fromkeys(self.minutes.pop(start, {}), 1), -1)
+        if any(rolled):
+            self.known_tags = {tag: start for tag, start in self.known_tags.items() if start >= self._oldest}
         return any(rolled)
 
     def put(self, lane: tuple[str, int], channel: str, key: bytes, value: bytes) -> bool:
@@ -76,9 +78,9 @@ class LivePanes:
             return False
         after = decode_tag_pane(value)
         if after.known:
-            self.known_tags.add(pane.tag)
+            self.known_tags[pane.tag] = max(pane.start, self.known_tags.get(pane.tag, 0))
         else:
-            self.known_tags.discard(pane.tag)
+            self.known_tags.pop(pane.tag, None)
         added = Totals()
         if difference := after.n - (decode_tag_pane(before).n if before else 0):
             added.tags[pane.tag] = difference

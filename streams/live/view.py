@@ -96,8 +96,8 @@ class LiveView:
         if not step.anew and (step.head.epoch < epoch or (step.head.epoch == epoch and step.end <= end)):
             return
         changed = False
-        if lane in self._read and (step.anew or step.head.epoch > epoch):
-            self._gauges.clear(lane)  # the contacts went with the journal that they were in
+        if lane in self._read and step.anew:
+            self._gauges.clear(lane)  # what the journal has comes again, also in a later epoch of the same journal
             self._agents.clear(lane)
             if channel is not None:
                 self._panes.void(lane, channel, step.head.epoch)

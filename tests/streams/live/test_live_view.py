@@ -212,8 +212,8 @@ def _same(view: LiveView, plain: Plain, now: int) -> None:
             assert dict(figures.tags) == tags
 
 
-def test_a_new_epoch_drops_the_contacts_and_keeps_the_panes() -> None:
-    """A topic made anew has no contacts of the old one; what was counted stays counted."""
+def test_a_recreated_journal_drops_the_contacts_and_keeps_the_panes() -> None:
+    """Who was in the old journal alone is in none; what was counted stays counted."""
     view = LiveView(ZONE, lambda: T0)
     old, new = Journal(), Journal(epoch=2)
     view.feed(
@@ -225,11 +225,21 @@ def test_a_new_epoch_drops_the_contacts_and_keeps_the_panes() -> None:
         ]
     )
     assert view.readings()[None, None].waiting == 1
-    view.feed([new.step(pane_record(T0, "billing", "offered", pane_of([0, 0]), epoch=2))])
+    view.feed([new.step(pane_record(T0, "billing", "offered", pane_of([0, 0]), epoch=2))._replace(anew=True)])
     assert view.readings()[None, None].waiting == 0
     assert view.figures("5m", (None, None)).offered == 3
     view.feed([old.step((contact_key("b"), contact(summary(waiting_since=T0))))])
     assert view.readings()[None, None].waiting == 0, "what an older epoch's worker still writes is nothing"
+
+
+def test_a_new_epoch_of_the_same_journal_keeps_the_contacts() -> None:
+    """The topic was recreated and its journal was not: whoever waits waits on."""
+    view = LiveView(ZONE, lambda: T0)
+    journal = Journal()
+    view.feed([journal.step((contact_key("a"), contact(summary(waiting_since=T0))))])
+    journal.head = journal.head._replace(epoch=2)
+    view.feed([journal.step(pane_record(T0, "billing", "offered", pane_of([0]), epoch=2))])
+    assert view.readings()[None, None].waiting == 1
 
 
 def test_an_evicted_pane_still_counts() -> None:

@@ -19,6 +19,7 @@ COMMANDS: Final = {
     "demo": "deploy.cli.up:demo",
     "down": "deploy.cli.up:down",
     "drain": "deploy.cli.drain:drain",
+    "epoch": "deploy.cli.epoch:epoch_group",
     "explain": "deploy.cli.explain:explain",
     "init": "deploy.cli.configuration:init",
     "migrate": "deploy.cli.migrate:migrate",
@@ -35,7 +36,7 @@ COMMANDS: Final = {
 
 
 #: Commands that fold, or read what was folded: never with code of other sources. Any other helps to get out of that.
-FOLDING: Final = frozenset({"demo", "explain", "reconcile", "sink", "up", "wallboard", "worker"})
+FOLDING: Final = frozenset({"demo", "epoch", "explain", "reconcile", "sink", "up", "wallboard", "worker"})
 
 
 class LazyGroup(click.Group):

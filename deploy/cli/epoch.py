@@ -1,0 +1,182 @@
+"""`pulssi epoch begin TOPIC`: what an operator does after a source topic was recreated or a journal went missing.
+
+The only thing that begins an epoch after another one. It refuses where the sink has not written all that the ended
+epoch issued, and does nothing where the topics are those that the journals name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from deploy.cli.common import (
+    ANSWER_IS_NO,
+    DONE,
+    UNREACHABLE,
+    UNUSABLE,
+    data_option,
+    fail,
+    json_option,
+    quiet_clients,
+    stack_settings,
+)
+from deploy.cli.rules import config_option, rules_or_exit
+from schemas.policies import Rules
+from schemas.settings import Settings
+from schemas.topics import SOURCES
+
+if TYPE_CHECKING:
+    from sinks.reconcile.findings import Report
+    from sinks.rows import Progress
+    from streams.epochs import Found
+
+
+@click.group("epoch")
+def epoch_group() -> None:
+    """Lives of source topics: what to do after one was recreated."""
+
+
+@epoch_group.command("begin")
+@click.argument("topic", metavar="TOPIC")
+@click.option("--yes", is_flag=True, help="Do not ask before anything is changed.")
+@data_option
+@config_option
+@json_option
+def begin(topic: str, data: Path | None, *, yes: bool, as_json: bool) -> None:
+    """Begin a new epoch of a source topic that was recreated, or whose journal went missing.
+
+    Checks that the sink has all there was, compares what the ended epoch issued with the archive and mends what
+    differs, carries open contacts and the panes that are still shown over, and has the topic read from its beginning.
+    Workers continue by themselves then. Where nothing is wrong, nothing is changed.
+
+    Example: pulssi epoch begin contacts.chat
+    """
+    if topic not in SOURCES:
+        fail(f"{topic} is no source topic; there are {', '.join(SOURCES)}", UNUSABLE)
+    quiet_clients()
+    settings = stack_settings(data)
+    rules = rules_or_exit(settings)
+    progress = _progress(settings, topic)
+    refused = [found for found in _survey(settings, topic, progress) if found.refused]
+    if not refused:
+        _tell({"topic": topic, "begun": []}, f"{topic} is the topic that was counted: nothing to begin", as_json)
+    _check_sink(refused, progress)
+    for found in refused:
+        if not as_json:
+            click.echo(f"{topic}/{found.place[1]}: {found.refused}")
+    if as_json and not yes:
+        fail("with --json nothing is asked: add --yes", UNUSABLE)
+    if not yes and not click.confirm(f"begin a new epoch of {len(refused)} partitions?"):
+        fail("nothing was changed", ANSWER_IS_NO)
+    begun, report = _begin(settings, rules, refused, progress)
+    said = {"topic": topic, "begun": begun, "compared": report.as_json()}
+    lines = [
+        f"{topic}/{each['partition']}: epoch {each['epoch']} begins with {each['contacts']:,} contacts"
+        for each in begun
+    ]
+    mended = sum(report.written.values())
+    lines.append(f"compared with the archive: {mended:,} rows mended, {report.standing:,} differences stand")
+    _tell(said, "\n".join(lines), as_json)
+
+
+def _tell(said: dict[str, Any], line: str, as_json: bool) -> None:  # noqa: FBT001 - of this file alone
+    click.echo(json.dumps(said, indent=2, default=str) if as_json else line)
+    raise SystemExit(DONE)
+
+
+def _progress(settings: Settings, topic: str) -> dict[int, Progress]:
+    from sinks.clickhouse.keeper import ClickHouseKeeper  # noqa: PLC0415 - a second of imports, not for `--help`
+    from sinks.port import KeeperAwayError, KeeperUnfitError  # noqa: PLC0415 - as above
+
+    keeper = ClickHouseKeeper(settings)
+    try:
+        return {row.partition: row for row in keeper.progress() if row.topic == topic}
+    except (KeeperAwayError, KeeperUnfitError) as error:
+        fail(str(error), UNREACHABLE)
+    finally:
+        keeper.close()
+
+
+def _survey(settings: Settings, topic: str, progress: dict[int, Progress]) -> list[Found]:
+    from aiokafka.errors import KafkaError  # noqa: PLC0415 - as above
+
+    from streams.epochs import survey  # noqa: PLC0415 - as above
+    from streams.opening import RefusedError  # noqa: PLC0415 - as above
+
+    try:
+        return asyncio.run(survey(settings, topic, {number: row.epoch for number, row in progress.items()}))
+    except RefusedError as error:
+        fail(str(error), ANSWER_IS_NO)
+    except (KafkaError, OSError, TimeoutError) as error:
+        fail(str(error) or f"Kafka at {settings.kafka_brokers} does not answer", UNREACHABLE)
+
+
+def _check_sink(refused: list[Found], progress: dict[int, Progress]) -> None:
+    """Refuse while steps of the ended epoch are in its journal and not in ClickHouse: they could not be compared."""
+    for found in refused:
+        head, row = found.head, progress.get(found.place[1])
+        if head is None or not head.step or (row is not None and row.epoch > head.epoch):
+            continue
+        written = row.step if row is not None else 0
+        if written < head.step:
+            fail(
+                f"{found.place[0]}/{found.place[1]}: the sink has written step {written} of {head.step}: let it run"
+                " until it has all, then run this again",
+                ANSWER_IS_NO,
+            )
+
+
+def _begin(
+    settings: Settings, rules: Rules, refused: list[Found], progress: dict[int, Progress]
+) -> tuple[list[dict[str, Any]], Report]:
+    """Claim the epochs, mend what the ended ones left, and write the new heads."""
+    from aiokafka.errors import KafkaError  # noqa: PLC0415 - as above
+
+    from sinks.clickhouse.keeper import ClickHouseKeeper  # noqa: PLC0415 - as above
+    from sinks.clickhouse.kept import Span  # noqa: PLC0415 - as above
+    from sinks.port import Batch, KeeperAwayError, KeeperUnfitError  # noqa: PLC0415 - as above
+    from sinks.reconcile.audit import mend  # noqa: PLC0415 - as above
+    from sinks.rows import Progress  # noqa: PLC0415 - as above
+    from streams.archive import ClickHouseArchive  # noqa: PLC0415 - as above
+    from streams.background import log_unhandled  # noqa: PLC0415 - as above
+    from streams.cluster import Cluster  # noqa: PLC0415 - as above
+    from streams.epochs import JournalChangedError, begin  # noqa: PLC0415 - as above
+
+    now_ms = time.time_ns() // 1_000_000
+    epochs = {
+        found: 1 + max(found.head.epoch if found.head else 0, row.epoch if row else 0)
+        for found in refused
+        for row in (progress.get(found.place[1]),)
+    }
+    keeper = ClickHouseKeeper(settings)
+    begun: list[dict[str, Any]] = []
+
+    async def begin_all() -> None:
+        asyncio.get_running_loop().set_exception_handler(log_unhandled)
+        archive, cluster = ClickHouseArchive(settings), Cluster(settings)
+        try:
+            for found, epoch in epochs.items():
+                partition = await begin(settings, rules, found, epoch, archive, cluster)
+                begun.append({"partition": found.place[1], "epoch": epoch, "contacts": len(partition.contacts)})
+        finally:
+            await cluster.stop()
+
+    try:
+        # Claimed first: the ended epochs count as ended then, and no later one takes these numbers.
+        keeper.write(
+            Batch(progress=[Progress(*found.place, epoch, 0, 0, -1, 0, now_ms) for found, epoch in epochs.items()])
+        )
+        report = mend(settings, rules, span=Span(), all_ended=False)
+        asyncio.run(begin_all())
+    except (KeeperAwayError, KeeperUnfitError, KafkaError, OSError, TimeoutError) as error:
+        fail(f"{str(error) or 'no answer in time'}: {len(begun)} partitions begun; run this again", UNREACHABLE)
+    except JournalChangedError as error:
+        fail(str(error), ANSWER_IS_NO)
+    finally:
+        keeper.close()
+    return begun, report

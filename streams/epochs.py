@@ -1,0 +1,165 @@
+"""Beginning an epoch: an operator's act, after a source topic was recreated or a journal went missing.
+
+An epoch is one life of a source partition: offsets begin again, and everything that is keyed by them carries its
+number. Nothing here begins one where the topics are those that the journal names, and all that begins an epoch is one
+transaction: a begin that dies has not happened, and is run again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import Final, NamedTuple, Protocol
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from schemas.journal import HEAD_KEY, Head, decode_head
+from schemas.policies import Rules
+from schemas.settings import Settings
+from schemas.topics import journal_of
+from streams.cluster import Cluster, Topic
+from streams.journal.writing import Writer
+from streams.log_ends import LogEnds
+from streams.opening import Describes, Place, RefusedError, check, described, worker_name
+from streams.partition import Partition
+from streams.past import Past
+from streams.recovery import recover
+
+#: How long the transaction that begins an epoch may take: it can hold every open contact.
+BEGIN_WITHIN_MS: Final = 300_000
+#: How often to try again where a worker opened the partition meanwhile, and so ended our transaction.
+ATTEMPTS: Final = 5
+_POLL_MS: Final = 200
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+class Found(NamedTuple):
+    """What stands in the way of a source partition, and what is known of its last epoch."""
+
+    place: Place
+    #: The last head in its journal; None: the journal has no step.
+    head: Head | None
+    #: Why it is refused now; None: its epoch continues, or it is new.
+    refused: str | None
+
+
+class Remembers(Protocol):
+    """What is asked of ClickHouse."""
+
+    async def past(self, source: str, partition: int, partitions: int, now_ms: int) -> Past:
+        """Tell what ended epochs left behind. Raises ArchiveAwayError."""
+        ...
+
+
+class JournalChangedError(Exception):
+    """Somebody wrote a step while an epoch was being begun."""
+
+
+async def survey(settings: Settings, source: str, known: dict[int, int]) -> list[Found]:
+    """Look at every partition of a source topic, changing nothing.
+
+    `known` is the last epoch that ClickHouse knows, by partition.
+    Raises RefusedError where the way on is another one; KafkaError and OSError where Kafka does not answer.
+    """
+    cluster, ends = Cluster(settings), LogEnds(settings)
+    try:
+        topic, journal = described(await cluster.topics(), source)
+        places = [(source, number) for number in range(topic.partitions)]
+        stable = await ends.stable([(journal_of(source), number) for _, number in places])
+        bounds = await ends.bounds(places)
+        heads = await _heads(settings, stable)
+    finally:
+        await cluster.stop()
+        await ends.close()
+    found = []
+    for place in places:
+        head = heads.get(place[1])
+        found.append(Found(place, head, _refusal(place, head, topic, journal, bounds[place][1], known)))
+    return found
+
+
+def _refusal(
+    place: Place, head: Head | None, topic: Topic, journal: Topic, end: int, known: dict[int, int]
+) -> str | None:
+    source, number = place
+    if head is None:
+        epoch = known.get(number, 0)
+        return f"its journal is missing, and ClickHouse knows epoch {epoch}" if epoch else None
+    partition = Partition(source, number, Rules())
+    partition.head = head
+    try:
+        check(partition, topic, journal)
+    except RefusedError as error:
+        if head.journal not in {"", journal.id} or head.partitions not in {0, topic.partitions}:
+            raise
+        return str(error)
+    return f"{source}/{number} ends at {end}, below {head.next}" if end < head.next else None
+
+
+async def _heads(settings: Settings, stable: dict[Place, int]) -> dict[int, Head]:
+    """Read the last head of each journal partition."""
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka_brokers,
+        isolation_level="read_committed",
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+    )
+    await consumer.start()
+    heads: dict[int, Head] = {}
+    try:
+        open_ = {TopicPartition(*place): end for place, end in stable.items() if end}
+        consumer.assign(list(open_))
+        for tp, begin in (await consumer.beginning_offsets(list(open_))).items() if open_ else ():
+            consumer.seek(tp, begin)
+        while open_:
+            for tp, records in (await consumer.getmany(*open_, timeout_ms=_POLL_MS)).items():
+                for record in records:
+                    if record.key == HEAD_KEY and record.value is not None:
+                        heads[tp.partition] = decode_head(record.value)
+            for tp in [tp for tp, end in open_.items() if await consumer.position(tp) >= end]:
+                del open_[tp]
+    finally:
+        await consumer.stop()
+    return heads
+
+
+async def begin(
+    settings: Settings, rules: Rules, found: Found, epoch: int, archive: Remembers, cluster: Describes
+) -> Partition:
+    """Begin an epoch of one partition, which continues with what its journal has, or else with what ClickHouse has.
+
+    Raises JournalChangedError, KafkaError, OSError (ArchiveAwayError is one) and TimeoutError; then nothing was begun.
+    """
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return await _begin(settings, rules, found, epoch, archive, cluster)
+        except KafkaError as error:
+            if attempt == ATTEMPTS:
+                raise
+            _LOG.info("%s/%d: trying again, a worker opened it meanwhile: %r", *found.place, error)
+    raise AssertionError  # the loop above only ends by returning or raising
+
+
+async def _begin(
+    settings: Settings, rules: Rules, found: Found, epoch: int, archive: Remembers, cluster: Describes
+) -> Partition:
+    place = found.place
+    topic, journal = described(await cluster.topics(), place[0])
+    now_ms = time.time_ns() // 1_000_000
+    past = Past() if found.head is not None else await archive.past(*place, topic.partitions, now_ms)
+    writer = Writer(settings, *place, BEGIN_WITHIN_MS)
+    try:
+        opened = await writer.open(worker_name())
+        partition, _ = await recover(settings, rules, place, opened, None, journal.id)
+        if partition.head != (found.head or Head()):
+            raise JournalChangedError(f"{place[0]}/{place[1]}: its journal got steps meanwhile: run this again")
+        partition.begin(opened, epoch, topic.partitions, (topic.id, journal.id))
+        steps = partition.carry(past)
+        await writer.append(await asyncio.to_thread(next, steps))  # it may read millions of ids
+        next(steps, None)
+    finally:
+        await writer.stop()
+    return partition

@@ -15,6 +15,8 @@ from typing import Final, NamedTuple
 import orjson
 import zstandard
 
+from schemas.journal import JournalVersionError
+
 VERSION: Final = 1
 
 #: How far back an agent's events are kept, and how long after its last word an agent counts as present.
@@ -55,10 +57,10 @@ def decode_kept(value: bytes) -> bytes:
 
 
 def decode_stretches(value: bytes) -> list[Stretch]:
-    """Read the stretches of a record. Raises ValueError where a newer version wrote it."""
+    """Read the stretches of a record. Raises JournalVersionError where a newer version wrote it."""
     fields = orjson.loads(value[: value.index(b"\n")])
     if fields["v"] > VERSION:
-        raise ValueError("the journal was written by a newer Pulssi: upgrade this one")
+        raise JournalVersionError("the journal was written by a newer Pulssi: upgrade this one")
     return [Stretch._make(stretch) for stretch in fields["stretches"]]
 
 

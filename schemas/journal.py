@@ -16,8 +16,8 @@ that head has it happened. A record's kind is the first byte of its key:
 | `b` + number | a Bloom filter of evicted contacts (`streams.evicted`) |
 | `a` + agent id | two JSON lines: the agent's stretches (see `schemas.agents`), the events that are kept |
 
-On a broker without transactions a step is one record batch, and `Head.open` names the opening that wrote it: a reader
-drops a batch whose opening is older than the newest it has seen.
+A step is a transaction. An opening ends the transactions of every older one, so no step of a former owner stands behind
+it, and readers that read what is committed need no rule of their own for that.
 """
 
 from __future__ import annotations
@@ -94,12 +94,10 @@ class Head(NamedTuple):
     step: int = 0
     #: The partition's clock, UTC milliseconds: the largest min(occurred_at, record timestamp) so far.
     clock: int = 0
-    #: Which life of the source partition this is; raised when the topic was made anew.
+    #: Which life of the source partition this is; raised by `pulssi epoch begin`, after the topic was recreated.
     epoch: int = 1
     #: Journal offset of the `Open` record of the opening that wrote this.
     open: int = -1
-    #: Hash of the last source record that is in, in hex; empty where there was none.
-    last: str = ""
     #: Version of the configuration that the step was folded with.
     config: str = ""
     #: Partitions of the source topic; 0: not known.
@@ -108,6 +106,9 @@ class Head(NamedTuple):
     panes_from: int = 0
     #: Contacts whose events wait for ClickHouse.
     parked: int = 0
+    #: The ids that Kafka gave the source topic and the journal's (KIP-516): a recreated topic has another one.
+    topic: str = ""
+    journal: str = ""
 
 
 def encode_open(worker: str) -> bytes:

@@ -104,10 +104,6 @@ class Settings(BaseModel):
             " supported."
         ),
     )
-    kafka_kind: Literal["apache", "embedded"] = Field(
-        default="apache",
-        description="`embedded`: the broker of `pulssi up`, which has no transactions and is used by one worker only.",
-    )
     kafka_repository: Annotated[str, AfterValidator(_repository)] = Field(
         default="central",
         description="Where the embedded broker's jars are downloaded from, once: the address of a Maven repository,"

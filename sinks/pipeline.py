@@ -14,17 +14,15 @@ import time
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from aiokafka.errors import KafkaError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential
 
 from schemas.journal import Head
 from schemas.settings import Settings
 from sinks.archive import event_rows
-from sinks.lag import Ends
 from sinks.minutes import WITHIN_MS, each_minute
 from sinks.pending import Pending, Place, Reached, claims, progress_rows
 from sinks.port import Batch, Keeper, KeeperAwayError, KeeperUnfitError
-from sinks.rows import End, EventRow, Progress
+from sinks.rows import EventRow, Progress
 from sinks.sources import SourceReader
 from sinks.vitals import Vitals
 from streams.journal.tail import JournalTail
@@ -38,8 +36,6 @@ STEP_RECORDS: Final = 5_000
 POLL_MS: Final = 100
 #: What a sink says of itself that is not ready yet, though nothing is wrong.
 READING: Final = "the journals are not read to their end yet"
-#: How often it is kept where the source topics end.
-ENDS_EVERY_S: Final = 1.0
 EVENTS_AT_ONCE: Final = 10_000
 
 Answer = TypeVar("Answer")
@@ -60,7 +56,6 @@ class Pipeline:
         self._now = now
         self._tail = JournalTail(settings, group=group)
         self._sources = SourceReader(settings, group)
-        self._ends = Ends(settings)
         self._pending = Pending()
         self._epochs: dict[Place, int] = {}
         self._at = 0
@@ -98,7 +93,6 @@ class Pipeline:
         """Let go of the connections."""
         await self._tail.stop()
         await self._sources.stop()
-        await self._ends.stop()
         await asyncio.to_thread(self._keeper.close)
 
     async def run(self) -> None:
@@ -106,28 +100,7 @@ class Pipeline:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._gather())
             tasks.create_task(self._write())
-            tasks.create_task(self._note_ends())
             tasks.create_task(each_minute(self._now_ms, self._stops_within, lambda: self._level, self._note_gauges))
-
-    async def _note_ends(self) -> None:
-        """Keep every second where the source topics end: what a broker that forgets takes with it can be named then."""
-        seen: dict[Place, int] = {}
-        kept: dict[tuple[Place, int], int] = {}
-        await self._ends.start()
-        while not self._stopping.is_set():
-            try:
-                seen = await self._ends.ends(seen)
-            except (KafkaError, TimeoutError) as error:
-                _LOG.info("asking for the ends of the events: %r", error)
-            rows = []
-            for place, end in seen.items():
-                epoch = self._epochs.get(place, 1)
-                if end > kept.get((place, epoch), 0):
-                    kept[place, epoch] = end
-                    rows.append(End(*place, epoch, end, self._now_ms()))
-            if rows:
-                await self._insert(Batch(ends=rows))
-            await self._stops_within(ENDS_EVERY_S * 1000)
 
     async def _note_gauges(self, minute: int) -> None:
         async with self._inserting:
@@ -203,7 +176,7 @@ class Pipeline:
         batch = rows.result()
         if gone := self._gone | self._sources.gone:
             batch.events = await asyncio.to_thread(pending.events_of, gone)
-            # An epoch that ended in order has archived them before; what is lost with a topic, the worker tells.
+            # An epoch that ended in order has archived them before.
             level = logging.WARNING if self._sources.gone and batch.events else logging.INFO
             _LOG.log(level, "archived %d events from what was folded: their records are gone", len(batch.events))
             self._gone, self._sources.gone = set(), set()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from sinks.rows import ContactRow, End, EventRow, PaneRow, Progress, SampleRow, TagPaneRow
+from sinks.rows import ContactRow, EventRow, PaneRow, Progress, SampleRow, TagPaneRow
 
 
 class KeeperAwayError(ConnectionError):
@@ -31,8 +31,6 @@ class Batch:
     contacts: list[ContactRow] = field(default_factory=list)
     #: Written last: what it says is in.
     progress: list[Progress] = field(default_factory=list)
-    #: Where the source topics end; of no consequence for what is counted.
-    ends: list[End] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.events) + len(self.panes) + len(self.tag_panes) + len(self.samples) + len(self.contacts)

@@ -213,16 +213,6 @@ class Progress(NamedTuple):
     parked: int = 0
 
 
-class End(NamedTuple):
-    """Where a source partition ended when the sink last looked."""
-
-    topic: str
-    partition: int
-    epoch: int
-    end: int
-    at: int
-
-
 #: Bits of a version that hold the offset; the epoch stands above them.
 OFFSET_BITS: Final = 40
 _ALL_BITS: Final = (1 << 64) - 1

@@ -1,19 +1,18 @@
-"""What the streams ask ClickHouse: how far the sink is, what an evicted contact was, what an ended epoch left behind.
+"""What the streams ask ClickHouse: how far the sink is, what an evicted contact was, what ended epochs left behind.
 
-Reading only. Questions that a step depends on raise `ArchiveAwayError` where there is no answer; whoever asks decides
-whether to wait.
+Reading only. A question without an answer raises `ArchiveAwayError`, which says why; whoever asks decides whether to
+wait, and nobody waits with a lock held.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Protocol, TypeVar
 
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
-from tenacity import AsyncRetrying, RetryCallState, wait_exponential
 
 from schemas.journal import encode_pane, encode_pane_key, encode_tag_pane_key
 from schemas.panes import PaneKey, TagPane, TagPaneKey
@@ -26,13 +25,13 @@ from streams.past import Kept, Past
 
 Answer = TypeVar("Answer")
 
-#: What the live view may show, and an hour for clocks that differ: panes of ended epochs that go on in the journal.
+#: What the live view may show, and an hour for clocks that differ: panes of ended epochs that a new journal takes over.
 CARRIED_MS: Final = 27 * 3_600_000
 #: Contacts asked for at once.
 AT_ONCE: Final = 2_000
-
-_BACK_OFF: Final = wait_exponential(multiplier=0.2, max=5.0)
-_LOG: Final = logging.getLogger(__name__)
+#: How long one query may take, and how many run at a time: a ClickHouse that hangs holds no more threads than these.
+ANSWER_WITHIN_S: Final = 15
+AT_A_TIME: Final = 4
 
 
 class ArchiveAwayError(ConnectionError):
@@ -42,8 +41,8 @@ class ArchiveAwayError(ConnectionError):
 class Archive(Protocol):
     """What a worker needs of it."""
 
-    async def past(self, source: str, partition: int) -> Past:
-        """Tell what ended epochs left behind; waits for as long as it takes."""
+    async def epoch(self, source: str, partition: int) -> int:
+        """Tell the last epoch of a source partition that is known, 0 where none is. Raises ArchiveAwayError."""
         ...
 
     async def passed(self, source: str, partition: int, epoch: int) -> int:
@@ -55,20 +54,22 @@ class Archive(Protocol):
         ...
 
 
-_PAST_EPOCH: Final = "SELECT max(epoch) FROM progress WHERE topic = {topic:String} AND `partition` = {partition:UInt32}"
+_EPOCH: Final = "SELECT max(epoch) FROM progress WHERE topic = {topic:String} AND `partition` = {partition:UInt32}"
 _PASSED: Final = """
 SELECT max(toInt64(step)) FROM progress
 WHERE topic = {topic:String} AND `partition` = {partition:UInt32} AND epoch = {epoch:UInt32} AND opened >= 0
 """
-_LOST: Final = """
-SELECT toInt64((
-    SELECT max(`end`) FROM ends
-    WHERE topic = {topic:String} AND `partition` = {partition:UInt32} AND epoch = {epoch:UInt32}
-)) - toInt64(max(next))
-FROM progress WHERE topic = {topic:String} AND `partition` = {partition:UInt32} AND epoch = {epoch:UInt32}
+#: Of one partition, by Kafka's own partitioner as ClickHouse has it.
+_ALL: Final = """
+SELECT DISTINCT contact_id FROM events_rows
+WHERE topic = {topic:String}
+AND bitAnd(kafkaMurmurHash(contact_id), 2147483647) % {partitions:UInt32} = {partition:UInt32}
 """
-_ALL: Final = "SELECT DISTINCT contact_id FROM events_rows WHERE topic = {topic:String}"
-_OPEN: Final = "SELECT contact_id FROM contacts_rows FINAL WHERE open AND channel = {channel:String}"
+_OPEN: Final = """
+SELECT contact_id FROM contacts_rows FINAL
+WHERE open AND channel = {channel:String}
+AND bitAnd(kafkaMurmurHash(contact_id), 2147483647) % {partitions:UInt32} = {partition:UInt32}
+"""
 _EVENTS: Final = """
 SELECT contact_id, normalised FROM events_rows WHERE contact_id IN {ids:Array(String)} AND agent_key = ''
 """
@@ -83,33 +84,27 @@ SELECT epoch, toUnixTimestamp64Milli(pane_start), queue, priority, team, segment
     n, n_target, n_within, n_short, n_satisfied, sum_ms, business_n, business_sum_ms, sum_value, hist, business_hist
 FROM panes_rows FINAL
 WHERE topic = {topic:String} AND `partition` = {partition:UInt32} AND supplement = ''
-AND pane_start >= (SELECT max(pane_start) FROM panes_rows) - INTERVAL {carried:UInt32} MILLISECOND
+AND pane_start >= fromUnixTimestamp64Milli({since:Int64})
 """
 _TAG_PANES: Final = """
 SELECT epoch, toUnixTimestamp64Milli(pane_start), queue, tag, n, known FROM tag_panes_rows FINAL
 WHERE topic = {topic:String} AND `partition` = {partition:UInt32} AND supplement = ''
-AND pane_start >= (SELECT max(pane_start) FROM panes_rows) - INTERVAL {carried:UInt32} MILLISECOND
+AND pane_start >= fromUnixTimestamp64Milli({since:Int64})
 """
 
 
 class ClickHouseArchive:
-    """ClickHouse as the worker sees it. Its client blocks, and is called from threads."""
+    """ClickHouse as the streams see it. Its client blocks, and is called from threads."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._threads = ThreadPoolExecutor(AT_A_TIME, "archive")
 
-    async def past(self, source: str, partition: int) -> Past:
-        """Tell what ended epochs left behind; waits for ClickHouse and its tables, and says so."""
-
-        def say(state: RetryCallState) -> None:
-            _LOG.warning(
-                "waiting for ClickHouse and its tables (`pulssi migrate`) to ask what is kept of %s/%d: attempt %d",
-                *(source, partition, state.attempt_number),
-            )
-
-        return await AsyncRetrying(wait=_BACK_OFF, before_sleep=say)(
-            self._ask, lambda client: _past(client, source, partition)
-        )
+    async def epoch(self, source: str, partition: int) -> int:
+        """Tell the last epoch of a source partition that is known, 0 where none is."""
+        values = {"topic": source, "partition": partition}
+        rows = await self._ask(lambda client: client.query(_EPOCH, parameters=values).result_rows)
+        return int(rows[0][0]) if rows and rows[0][0] else 0
 
     async def passed(self, source: str, partition: int, epoch: int) -> int:
         """Tell the last step of an epoch that the sink has written."""
@@ -124,12 +119,45 @@ class ClickHouseArchive:
             found |= await self._ask(_looking_up(names[begin : begin + AT_ONCE]))
         return found
 
+    async def past(self, source: str, partition: int, partitions: int, now_ms: int) -> Past:
+        """Tell what ended epochs left behind for a journal that does not have it.
+
+        The contacts' ids come as a stream, which whoever takes it reads in a thread; `now_ms`, UTC milliseconds, says
+        which panes are still shown. Raises ArchiveAwayError.
+        """
+        values = {
+            "topic": source,
+            "channel": channel_of(source) or "",
+            "partition": partition,
+            "partitions": partitions,
+            "since": now_ms - CARRIED_MS,
+        }
+        if not values["channel"]:
+            return Past()
+        opened = await self._ask(
+            lambda client: [row[0].encode() for row in client.query(_OPEN, parameters=values).result_rows]
+        )
+        panes = await self._ask(lambda client: tuple(_carried(client, values)))
+        return Past(self._stream(values), await self.contacts(opened), panes)
+
+    def _stream(self, values: dict[str, Any]) -> Iterator[bytes]:
+        """Read every contact's id, block by block. Raises ArchiveAwayError."""
+        try:
+            with (
+                connect(self._settings) as client,  # all of them may take longer than one question
+                client.query_column_block_stream(_ALL, parameters=values) as blocks,
+            ):
+                for block in blocks:
+                    yield from (contact_id.encode() for contact_id in block[0])
+        except (ClickHouseError, OSError) as error:
+            raise ArchiveAwayError(reason(error)) from None
+
     async def _ask(self, question: Callable[[Client], Answer]) -> Answer:
-        return await asyncio.to_thread(self._asked, question)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._asked, question)
 
     def _asked(self, question: Callable[[Client], Answer]) -> Answer:
         try:
-            with connect(self._settings) as client:
+            with connect(self._settings, answer_within_s=ANSWER_WITHIN_S) as client:
                 return question(client)
         except (ClickHouseError, OSError) as error:
             raise ArchiveAwayError(reason(error)) from None
@@ -149,25 +177,8 @@ def _looking_up(contact_ids: Sequence[str]) -> Callable[[Client], dict[bytes, Ke
     return look
 
 
-def _past(client: Client, source: str, partition: int) -> Past:
-    values: Mapping[str, Any] = {"topic": source, "partition": partition, "carried": CARRIED_MS}
-    epoch = int(client.query(_PAST_EPOCH, parameters=dict(values)).result_rows[0][0])
-    if not epoch:
-        return Past(epoch, [], [], [])
-    lost = max(0, int(client.query(_LOST, parameters={**values, "epoch": epoch}).result_rows[0][0]))
-    channel = channel_of(source)
-    if channel is None:
-        return Past(epoch, [], [], [], lost)
-
-    def ids(query: str) -> list[bytes]:
-        rows = client.query(query, parameters={**values, "channel": channel}).result_rows
-        return [row[0].encode() for row in rows]
-
-    return Past(epoch, ids(_ALL), ids(_OPEN), list(_carried(client, values)), lost)
-
-
 def _carried(client: Client, values: Mapping[str, Any]) -> Iterator[tuple[bytes, bytes]]:
-    """Write the panes as they stood in the journal that is gone, under the epochs they were counted in."""
+    """Write the panes as they stood in the journal that is missing, under the epochs they were counted in."""
     of = len(PaneKey._fields)
     for row in client.query(_PANES, parameters=dict(values)).result_rows:
         yield encode_pane_key(PaneKey._make(row[:of])), encode_pane(row[of:])

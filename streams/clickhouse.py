@@ -40,7 +40,7 @@ def _pool(ca: str, verify: bool) -> PoolManager:  # noqa: FBT001 - a key
     return cast("PoolManager", get_pool_manager(ca_cert=ca or None, verify=verify))
 
 
-def connect(settings: Settings, database: str | None = None) -> Client:
+def connect(settings: Settings, database: str | None = None, *, answer_within_s: float = ANSWER_TIMEOUT_S) -> Client:
     """Return a client whose database is the settings', or the one given (which must be there).
 
     Raises clickhouse_connect's OperationalError where none answers, and DatabaseError where it refuses.
@@ -58,7 +58,7 @@ def connect(settings: Settings, database: str | None = None) -> Client:
         proxy_path=server.path,
         database=settings.clickhouse_database if database is None else database,
         connect_timeout=CONNECT_TIMEOUT_S,
-        send_receive_timeout=ANSWER_TIMEOUT_S,
+        send_receive_timeout=answer_within_s,
         autogenerate_session_id=False,
         query_retries=0,
     )

@@ -1,32 +1,85 @@
-"""Opening a source partition: fence whoever had it, read its journal up to our own opening, go on at the head.
+"""Opening a source partition: fence whoever had it, read its journal up to our own opening, continue at the head.
 
-The journal is read up to the opening's record, never to an end offset: what a dead owner had in flight is either before
-that record or does not count.
+The journal is read up to the opening's record, never to an end offset: what a dead owner had under way is either before
+that record or does not count. Nothing here begins an epoch after another one, and nothing guesses: where the source
+topic or the journal is not the one that was read, the partition is refused, and the operator says what to do.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import socket
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple, Protocol
 
+from schemas.journal import Head
 from schemas.policies import Rules
 from schemas.settings import Settings
 from schemas.topics import journal_of
-from streams.archive import Archive
+from streams.archive import Archive, ArchiveAwayError
+from streams.cluster import Topic
 from streams.journal.writing import Writer
-from streams.partition import STEP_BYTES, Partition
-from streams.past import Past
+from streams.partition import Partition
 from streams.recovery import Left, recover
-from streams.routing import partition_of
-from streams.sightings import Sightings
+
+#: A topic and a partition of it.
+Place = tuple[str, int]
+
+#: How long a log may end below the head before that is believed: a new leader takes a moment to know its end.
+SHORT_FOR_S: Final = 10.0
+ASK_AGAIN_S: Final = 0.5
+#: How long ClickHouse is asked what it knows of a journal that is empty.
+ASK_WITHIN_S: Final = 5.0
 
 _LOG: Final = logging.getLogger(__name__)
 
 
-class PartitionsChangedError(Exception):
-    """The source topic has another number of partitions than before; says what to do."""
+class RefusedError(Exception):
+    """A partition must not be worked on until the operator has acted: says what was seen, and names the way on."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        #: The journal offset of the opening that was refused, and the ids of source topic and journal then.
+        self.opened = -1
+        self.ids: tuple[str, ...] = ()
+
+
+class NotDescribedError(ConnectionError):
+    """The cluster does not describe a topic; that says nothing about it."""
+
+
+class Describes(Protocol):
+    """What is asked of the cluster."""
+
+    async def topics(self) -> Mapping[str, Topic]:
+        """Describe every topic. Raises ClusterAwayError."""
+        ...
+
+    async def has_commits(self, group: str) -> bool:
+        """Tell whether a consumer group has committed an offset. Raises ClusterAwayError."""
+        ...
+
+    async def stop(self) -> None:
+        """Close the connection."""
+        ...
+
+
+class Bounds(Protocol):
+    """What is asked about logs."""
+
+    async def bounds(self, places: Iterable[Place]) -> Mapping[Place, tuple[int, int]]:
+        """Return the first offset and the end of partitions. Raises KafkaError, OSError and TimeoutError."""
+        ...
+
+
+class Asked(NamedTuple):
+    """Whom an opening asks."""
+
+    archive: Archive
+    cluster: Describes
+    logs: Bounds
 
 
 def worker_name() -> str:
@@ -35,106 +88,116 @@ def worker_name() -> str:
 
 
 async def open_partition(
-    settings: Settings, rules: Rules, source: str, number: int, archive: Archive, *, left: Left | None = None
+    settings: Settings, rules: Rules, place: Place, asked: Asked, *, left: Left | None = None
 ) -> tuple[Partition, Writer]:
-    """Fence, read, and return the partition as of its head with the writer to go on with.
+    """Fence, read, and return the partition as of its head with the writer to continue with.
 
-    With `left`, what this worker had in memory when it let go, only what was written since is read.
-    Raises aiokafka's KafkaError, TimeoutError, ArchiveAwayError, and PartitionsChangedError; a writer that was started
-    is stopped then.
+    With `left`, what this worker had in memory when it closed the partition, only what was written since is read.
+    Raises RefusedError; aiokafka's KafkaError, OSError (ArchiveAwayError and ClusterAwayError are some) and
+    TimeoutError, after which it may be tried again. A writer that was started is stopped then.
     """
-    writer = Writer(settings, source, number)
+    writer = Writer(settings, *place)
     try:
         opened = await writer.open(worker_name())
-        partitions = await writer.partitions()
-        partition, found = await recover(settings, rules, (source, number), opened, left)
+        topic, journal = described(await asked.cluster.topics(), place[0])
+        partition, found = await recover(settings, rules, place, opened, left, journal.id)
         if found:
-            _check_count(partition, partitions)
-        if found and (partition.head.next or partition.head.clock):
-            epoch = await _epoch_now(settings, partition, archive)
-            partition.begin(opened, epoch, partitions)
-        else:  # or whoever began it may have died before all that went before was written
-            begun = partition.head.epoch if found else None
-            await _begin_anew(partition, opened, partitions, writer, archive, settings, begun)
+            check(partition, topic, journal)
+            await _check_log(place, partition.head, asked.logs)
+        else:
+            await _check_is_new(settings, place, asked)
+        partition.begin(opened, partition.head.epoch, topic.partitions, (topic.id, journal.id))
+    except RefusedError as refused:
+        refused.opened, refused.ids = opened, (topic.id, journal.id)
+        await writer.stop()
+        raise
     except BaseException:
         await writer.stop()
         raise
     _LOG.info(
-        "%s/%d is open: %d contacts, %d panes, going on at offset %d",
-        *(source, number, len(partition.contacts), len(partition.panes), partition.head.next),
+        "%s/%d is open: %d contacts, %d panes, continuing at offset %d",
+        *(*place, len(partition.contacts), len(partition.panes), partition.head.next),
     )
     return partition, writer
 
 
-def _check_count(partition: Partition, partitions: int) -> None:
-    """Refuse to go on where keys belong to other partitions now: contacts would be in two."""
-    before = partition.head.partitions
-    if before and partitions != before:
-        raise PartitionsChangedError(
-            f"{partition.source} has {partitions} partitions, and had {before} when its journal was written. Let the"
-            f" sink come to the journal's end (`pulssi drain` with the old count), delete the topic"
-            f" {journal_of(partition.source)} and run `pulssi migrate`: workers then begin a new epoch, and find what"
-            " was counted in ClickHouse"
+def described(topics: Mapping[str, Topic], source: str) -> tuple[Topic, Topic]:
+    """Return a source topic and its journal. Raises NotDescribedError."""
+    missing = [name for name in (source, journal_of(source)) if name not in topics]
+    if missing:
+        raise NotDescribedError(f"the cluster does not describe {', '.join(missing)}")
+    return topics[source], topics[journal_of(source)]
+
+
+def check(partition: Partition, topic: Topic, journal: Topic) -> None:
+    """Refuse a partition whose topics are not those that its head names. Raises RefusedError."""
+    source, head = partition.source, partition.head
+    if head.journal not in {"", journal.id}:
+        raise RefusedError(
+            f"{journal_of(source)} holds records of another topic (id {head.journal}, now {journal.id}): it was copied."
+            f" Delete it, run `pulssi migrate`, then `pulssi epoch begin {source}`"
+        )
+    if head.partitions and topic.partitions != head.partitions:
+        raise RefusedError(
+            f"{source} has {topic.partitions} partitions, and had {head.partitions} when its journal was written. Let"
+            f" the sink write all of the journal, delete the topic {journal_of(source)}, run `pulssi migrate`, then"
+            f" `pulssi epoch begin {source}`"
+        )
+    if head.topic not in {"", topic.id}:
+        raise RefusedError(
+            f"{source} was recreated (id {topic.id}, the journal counted {head.topic}): run"
+            f" `pulssi epoch begin {source}`"
         )
 
 
-async def _epoch_now(settings: Settings, partition: Partition, archive: Archive) -> int:
-    """Tell in which life the source partition is: a new one where its topic was made anew beside the journal."""
-    place, head = (partition.source, partition.number), partition.head
-    sightings = Sightings(settings)
-    try:
-        seen = (await sightings.look({place: head})).get(place)
-    finally:
-        await sightings.stop()
-    if seen is None and head.next > 0 and head.last:
-        # Going on unseen, the worker could read a topic that was made anew from the middle, and never notice.
-        raise TimeoutError("the broker does not show the last event that was counted")
-    if seen is None or seen.life == "same":
-        return head.epoch
-    if seen.life == "gone":
-        if seen.first > head.next:
-            _LOG.error(
-                "%s/%d: events %d to %d are gone from the topic before they were counted: its retention is too short",
-                *(*place, head.next, seen.first - 1),
+async def _check_log(place: Place, head: Head, logs: Bounds) -> None:
+    """Refuse a log that ends below the head, and name what retention took before it was counted."""
+    deadline = asyncio.get_running_loop().time() + SHORT_FOR_S
+    while head.next:
+        found = (await logs.bounds([place])).get(place)
+        if found is None:
+            raise NotDescribedError(f"the cluster does not tell where {place[0]}/{place[1]} ends")
+        first, end = found
+        if first > head.next:
+            say_gone(place, head.next, first)
+        if end >= head.next:
+            return
+        if asyncio.get_running_loop().time() >= deadline:
+            raise RefusedError(
+                f"{place[0]}/{place[1]} ends at offset {end}, and was read up to {head.next}: records were lost. Run"
+                f" `pulssi epoch begin {place[0]}`"
             )
-        return head.epoch
-    past = await archive.past(*place)
-    epoch = 1 + max(head.epoch, past.epoch)
-    if past.epoch == head.epoch:
-        _say_lost(partition, past)
-    _LOG.warning("%s/%d was made anew: epoch %d begins; contacts go on", *place, epoch)
-    return epoch
+        await asyncio.sleep(ASK_AGAIN_S)
 
 
-def _say_lost(partition: Partition, past: Past) -> None:
-    if past.lost:
-        _LOG.error(
-            "%s/%d: %d events of epoch %d were produced and never archived: they went with the topic, uncounted",
-            *(partition.source, partition.number, past.lost, past.epoch),
-        )
-
-
-async def _begin_anew(
-    partition: Partition,
-    opened: int,
-    partitions: int,
-    writer: Writer,
-    archive: Archive,
-    settings: Settings,
-    epoch: int | None,
-) -> None:
-    """Begin a journal, or an epoch of one that was only begun; where epochs ended before it, with what they left."""
-    past = await archive.past(partition.source, partition.number)
-    partition.begin(opened, epoch or past.epoch + 1, partitions)
-    if not past.epoch:
-        return
-    if past.epoch < partition.head.epoch:
-        _say_lost(partition, past)
-    mine = [each for each in past.open if partition_of(each, partitions) == partition.number]
-    found = await archive.contacts(mine)
-    for step in partition.carry(past, found, STEP_BYTES[settings.kafka_kind]):
-        await writer.append(step)
-    _LOG.info(
-        "%s/%d: epoch %d begins with %d open contacts and %d panes of those before it",
-        *(partition.source, partition.number, partition.head.epoch, len(partition.contacts), len(past.panes)),
+def say_gone(place: Place, begin: int, end: int) -> None:
+    """Name the events that retention took before they were counted."""
+    _LOG.error(
+        "%s/%d: events %d to %d are gone from the topic before they were counted: its retention is too short",
+        *(*place, begin, end - 1),
     )
+
+
+async def _check_is_new(settings: Settings, place: Place, asked: Asked) -> None:
+    """Refuse an empty journal of which ClickHouse knows an earlier one.
+
+    While ClickHouse is away, Kafka decides: nobody ever committed for this installation, and no source record is gone,
+    so there was nothing before. Raises RefusedError, and ArchiveAwayError where Kafka cannot say that.
+    """
+    source, number = place
+    try:
+        async with asyncio.timeout(ASK_WITHIN_S):
+            epoch = await asked.archive.epoch(source, number)
+    except (ArchiveAwayError, TimeoutError) as error:
+        first, _ = (await asked.logs.bounds([place])).get(place, (1, 1))
+        if first == 0 and not await asked.cluster.has_commits(f"{settings.application}-sink"):
+            _LOG.warning("%s/%d is new to Kafka: it begins without asking ClickHouse (%s)", source, number, error)
+            return
+        raise ArchiveAwayError(
+            f"its journal is empty, and only ClickHouse knows whether there was one: {str(error) or 'no answer'}"
+        ) from None
+    if epoch:
+        raise RefusedError(
+            f"{journal_of(source)}/{number} is empty, and ClickHouse knows epoch {epoch} of {source}/{number}: the"
+            f" journal is missing. Run `pulssi epoch begin {source}`"
+        )

@@ -42,15 +42,10 @@ from streams.journal.assembly import Step
 from streams.past import Kept, Past
 from streams.rounds import Round, Run
 from streams.routing import partition_of
-from streams.steps import DeadLetter, Output, Record, Written, hash_of, in_parts
+from streams.steps import DeadLetter, Output, Record, Written, cut, in_parts
 
-#: What a step may come to before it is cut, by a guess on the safe side: one record batch where it must be one; more
-#: in a transaction, which only its time limits.
-STEP_BYTES: Final = {"embedded": 6 * 1024 * 1024, "apache": 48 * 1024 * 1024}
-
-#: A new event's share of its contact's record and panes, as a multiple of its own size, and a contact's fixed part.
-_GROWTH: Final = 3
-_FIXED_BYTES: Final = 1_000
+#: What a step may come to before it is cut, by a guess on the safe side: a transaction's time limits it.
+STEP_BYTES: Final = 48 * 1024 * 1024
 
 #: How often contacts are looked at for their age, by how many times within a horizon of the partition's clock.
 ROUNDS: Final = 16
@@ -136,17 +131,25 @@ class Partition:
             self.supplements[key] = step
 
     def _load_evicted(self, key: bytes, value: bytes | None, _step: int) -> None:
-        if value is not None:
-            self.evicted.load(key, value)
+        self.evicted.load(key, value)
 
-    def begin(self, opened: int, epoch: int, partitions: int = 0) -> None:
-        """Go on under a new opening, whose record stands at the journal offset `opened`."""
-        anew = epoch > self.head.epoch
+    def begin(self, opened: int, epoch: int, partitions: int = 0, ids: tuple[str, str] | None = None) -> None:
+        """Continue under a new opening, whose record stands at the journal offset `opened`.
+
+        `ids` are those of the source topic and the journal.
+        """
+        topic, journal = ids or (self.head.topic, self.head.journal)
+        begins = epoch > self.head.epoch
         self.head = self.head._replace(
-            open=opened, epoch=epoch, config=self.rules.version, partitions=partitions or self.head.partitions
+            open=opened,
+            epoch=epoch,
+            config=self.rules.version,
+            partitions=partitions or self.head.partitions,
+            topic=topic,
+            journal=journal,
         )
-        if anew:  # the source topic begins again; what is known of contacts stays
-            self.head = self.head._replace(next=0, last="")
+        if begins:  # the source topic is read from its beginning; what is known of contacts stays
+            self.head = self.head._replace(next=0)
 
     def use(self, rules: Rules) -> None:
         """Continue with other rules, from the next step on; what was issued stays until its contact changes.
@@ -196,33 +199,21 @@ class Partition:
             self.parked.setdefault(contact_id, [])
             self.waits += 1
 
-    def steps(self, batch: Sequence[Record], limit: int = STEP_BYTES["embedded"]) -> Iterator[Output]:
+    def steps(self, batch: Sequence[Record], limit: int = STEP_BYTES) -> Iterator[Output]:
         """Turn a batch into steps; records before the head are passed over. Write each before asking for the next.
 
         Raises BadRunError, before anything of that step is written.
         """
-        for part in self._cut(self.fresh(batch), limit):
+        for part in cut(self.fresh(batch), limit, self._bytes_of):
             yield from self._written(self._step(part))
 
     def _written(self, output: Output) -> Iterator[Output]:
         yield output
         self.head = output.head
 
-    def _cut(self, records: Sequence[Record], limit: int) -> Iterator[Sequence[Record]]:
-        """Cut a batch so that what a step writes stays below the limit."""
-        begin, size, seen = 0, 0, set[bytes]()
-        for at, record in enumerate(records):
-            key = record.key or b""
-            grows = _GROWTH * len(record.value or b"")
-            if key not in seen:
-                grows += len(self.contacts.get(key) or self.agents.record(key)) + _FIXED_BYTES
-            if size + grows > limit and at > begin:
-                yield records[begin:at]
-                begin, size, seen = at, 0, set()
-            size += grows
-            seen.add(key)
-        if begin < len(records):
-            yield records[begin:]
+    def _bytes_of(self, key: bytes) -> int:
+        """Tell what is written of a key whatever its new events are."""
+        return len(self.contacts.get(key) or self.agents.record(key))
 
     def _step(self, records: Sequence[Record]) -> Output:
         number = self.head.step + 1
@@ -250,8 +241,7 @@ class Partition:
             self.conflicts = self.agents.conflicts
         else:
             written = self._fold(arrived, self._channel, number)
-        last, parked = records[-1], len(self.parked)
-        head = self.head._replace(next=last.offset + 1, step=number, clock=clock, last=hash_of(last), parked=parked)
+        head = self.head._replace(next=records[-1].offset + 1, step=number, clock=clock, parked=len(self.parked))
         self.dead_letters += len(dead)
         self.strays += len(strays)
         self.events += len(records)
@@ -326,7 +316,7 @@ class Partition:
             written += [(PARKED + contact_id, None) for contact_id in waited]
             yield from self._written(self._output(written, self.head._replace(step=number, parked=len(self.parked))))
 
-    def hold_again(self, now: int, limit: int = STEP_BYTES["embedded"]) -> Iterator[Output]:
+    def hold_again(self, now: int, limit: int = STEP_BYTES) -> Iterator[Output]:
         """Make the steps that hold open contacts against rules that came into force since; `now` in UTC ms."""
         if self._channel is None:
             return
@@ -344,7 +334,9 @@ class Partition:
 
     def wants_eviction(self) -> bool:
         """Tell whether contacts or panes may be so old that they can go, once the sink has them."""
-        if self._channel is None or not self.head.clock:
+        if self._channel is None:
+            return self.agents.wants_eviction(self.head.clock)
+        if not self.head.clock:
             return False
         return self._round.under_way or self.head.clock >= self._round.clock + self._horizon_ms // ROUNDS
 
@@ -354,6 +346,10 @@ class Partition:
 
     def evict(self, passed: int, at_most: int = EVICTED_AT_ONCE) -> Iterator[Output]:
         """Make the step that forgets some of what is too old; `passed` is the last step that the sink has."""
+        if self._channel is None:
+            if gone_agents := self.agents.evict(self.head.clock):
+                yield from self._written(self._output(gone_agents, self.head._replace(step=self.head.step + 1)))
+            return
         if not self._round.under_way:
             self._round.begin(self.head.clock, self.contacts)
         before = self.head.clock - self._horizon_ms
@@ -382,18 +378,17 @@ class Partition:
         head = self.head._replace(step=self.head.step + 1, panes_from=self.panes.begin)
         yield from self._written(self._output(written, head))
 
-    def carry(self, past: Past, found: Mapping[bytes, Kept], limit: int = STEP_BYTES["embedded"]) -> Iterator[Output]:
-        """Make the first steps of a journal that follows ended epochs: their contacts, and their panes of today.
+    def carry(self, past: Past) -> Iterator[Output]:
+        """Make the first step of an epoch: where the journal is new, with what ClickHouse has of those before it.
 
-        Every contact of theirs counts as evicted; those found are in memory again, for what waits now goes on waiting.
+        Every contact of theirs counts as evicted; those found are in memory again, for what waits now waits on.
         """
         self.evicted.add(contact_id for contact_id in past.contacts if self._is_own(contact_id))
-        self.revive(found)
-        written: list[Written] = [(CONTACT + contact_id, self.contacts[contact_id]) for contact_id in self.contacts]
+        self.revive(past.found)
+        written: list[Written] = [(CONTACT + contact_id, self.contacts[contact_id]) for contact_id in self._revived]
         written += past.panes
         written += self.evicted.records()
         for key, value in past.panes:
             load = self.panes.load if key[:1] == PANE else self.panes.load_tag
             load(key, value, self.head.step + 1)
-        for part in in_parts(written, limit // 2):
-            yield from self._written(self._output(part, self.head._replace(step=self.head.step + 1)))
+        yield from self._written(self._output(written, self.head._replace(step=self.head.step + 1)))

@@ -1,7 +1,7 @@
-"""The source partitions that this worker has: opened where they are assigned, closed where they are not, never retried.
+"""The source partitions that this worker has: opened where they are assigned, closed where they are not.
 
-On any failure of a step, forget: memory is ahead of the journal then, and only opening anew is safe. Where even that
-hangs, the process ends at once, because a hung producer stands in the way of every partition.
+Each opens in a task of its own, so that one that waits (for ClickHouse, for a broker) or is refused holds up no other.
+Closing has a budget, after which the process ends at once: a hung producer stands in the way of every partition.
 """
 
 from __future__ import annotations
@@ -11,105 +11,91 @@ import gc
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, NoReturn
 
 from aiokafka.errors import KafkaError
-from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential
 
 from schemas.policies import Rules
 from schemas.settings import Settings
+from schemas.topics import journal_of
 from streams.archive import Archive, ArchiveAwayError
+from streams.background import end
+from streams.cluster import Cluster, ClusterAwayError, Topic
+from streams.held import KAFKA, Held, Shared
 from streams.in_hand import InHand
-from streams.journal.writing import StepTooLargeError, Writer
-from streams.opening import PartitionsChangedError, open_partition
-from streams.partition import STEP_BYTES, Partition
+from streams.journal.assembly import RecreatedError
+from streams.journal.writing import Writer
+from streams.log_ends import LogEnds
+from streams.opening import Asked, Describes, RefusedError, open_partition
+from streams.openings import EXIT_STUCK, STOP_WITHIN_S, Failures, Openings
+from streams.partition import Partition
 from streams.recovery import Left
-from streams.rounds import BadRunError
-from streams.sightings import Sightings
-from streams.steps import Output
 from streams.together import together
-
-#: A source topic and a partition of it.
-Place = tuple[str, int]
+from streams.waits import Place, Wait
 
 #: Where to read on: the source offset, and the session that what is read from there belongs to.
 Position = tuple[int, int]
 
-#: How long a producer may take to stop before the process ends instead.
-STOP_WITHIN_S: Final = 10.0
 #: How long one attempt to open a partition may take.
 OPEN_WITHIN_S: Final = 600.0
-#: A step of this size is never what was too slow.
-SMALL_STEP_BYTES: Final = 1024 * 1024
-#: How often partitions are tended, and of how many times that their source topics are looked at.
+#: How often partitions are tended, and of how many times that the cluster is asked about their topics.
 TEND_EVERY_S: Final = 1.0
 LOOK_EVERY: Final = 4
 #: Some batches that were read before an opening always come after it.
 PASSED_OVER_AT_MOST: Final = 20
-#: A batch is taken from a source topic that was looked at so lately; else that is done first.
-SEEN_WITHIN_S: Final = 10.0
-#: Contacts whose events may wait for ClickHouse, of one partition; above it the partition waits.
-PARKED_AT_MOST: Final = 10_000
-UNPARKED_AT_ONCE: Final = 2_000
+#: Batches are taken while the topic was seen to be the same so recently; else they wait: it may have been recreated and
+#: have grown past where reading continues.
+SEEN_WITHIN_S: Final = 20.0
+#: What stands behind an opening's record, and its marker, once another opening came and wrote a step.
+MORE_THAN_AN_OPENING: Final = 4
 #: Exit status of a worker that must not go on until somebody has mended something.
 EXIT_NO: Final = 1
-#: Exit status of a worker that ended itself because it could not let go of a partition.
-EXIT_STUCK: Final = 71
 
 _BACK_OFF: Final = wait_exponential(multiplier=0.2, max=5.0)
+_RETRIED: Final = retry_if_exception_type((KafkaError, OSError, TimeoutError, AssertionError, RecreatedError))
 
 _LOG: Final = logging.getLogger(__name__)
-
-
-class Held:
-    """A partition that this worker has open."""
-
-    def __init__(self, partition: Partition, writer: Writer, session: int) -> None:
-        self.partition = partition
-        self.writer = writer
-        self.session = session
-        self.lock = asyncio.Lock()
-        self.closed = False
-        #: Whether a step may not have been written: what is in memory is of no use then.
-        self.failed = False
-        #: Batches of other sessions since the last one of this.
-        self.passed_over = 0
 
 
 class Partitions:
     """All open partitions of one worker."""
 
     def __init__(
-        self, settings: Settings, rules: Rules, archive: Archive, now: Callable[[], float] = time.monotonic
+        self,
+        settings: Settings,
+        rules: Rules,
+        archive: Archive,
+        now: Callable[[], float] = time.monotonic,
+        *,
+        cluster: Describes | None = None,
     ) -> None:
         self._settings = settings
         self._rules = rules
-        self._archive = archive
-        self._sightings = Sightings(settings)
+        self._now = now
+        self._cluster = cluster or Cluster(settings)
+        self._ends = LogEnds(settings)
+        self._asked = Asked(archive, self._cluster, self._ends)
+        self._shared = Shared(archive, self.give_up, now)
         self._held: dict[Place, Held] = {}
+        self._failures = Failures()
+        self._openings = Openings(self._open, self._failures)
+        #: Why partitions are refused, each with the ids of its topics then, and where its journal ended.
+        self._refused: dict[Place, RefusedError] = {}
         self._in_hand = InHand(settings.contacts_in_hand)
         self._sessions = 0
-        self._limits: dict[Place, int] = {}
         self._assigned: frozenset[Place] = frozenset()
         self._settling = asyncio.Lock()
+        self._settled = False
         #: Seeks the consumer; set by the transport.
         self.seek: Callable[[dict[Place, Position]], Awaitable[None]] | None = None
-        self._blocked: dict[Place, str] = {}
-        #: When each step under way began, by the monotonic clock.
-        self._busy: dict[Place, float] = {}
         #: Partitions that went to other workers a while ago: they may come back.
         self._left: dict[Place, Left] = {}
-        self._now = now
-        #: When each partition's source topic was last seen to be the one that is read, by the monotonic clock.
+        #: When each source topic was last seen to be the one that is read, by the clock of `now`.
         self._seen: dict[Place, float] = {}
-        #: Whether every assigned partition is open.
-        self.ready = False
-
-    @property
-    def reads_committed(self) -> bool:
-        """Whether the broker has transactions, whose aborted records are no events."""
-        return self._settings.kafka_kind == "apache"
+        self._tasks: dict[Any, asyncio.Task[None]] = {}
 
     @property
     def held(self) -> list[Partition]:
@@ -117,246 +103,231 @@ class Partitions:
         return [held.partition for held in self._held.values() if not held.closed]
 
     def use(self, rules: Rules) -> None:
-        """Have every partition go on with other rules, from its next step on."""
+        """Have every partition continue with other rules, from its next step on."""
         self._rules = rules
         for partition in self.held:
             partition.use(rules)
 
+    # How it is.
+
+    @property
+    def ready(self) -> bool:
+        """Whether every assigned partition is open."""
+        return self._settled and all(self._is_open(place) for place in self._assigned)
+
+    @property
+    def refused(self) -> list[str]:
+        """Why partitions that are assigned here are refused, a line each reason."""
+        lines = (str(why) for place, why in sorted(self._refused.items()) if place in self._assigned)
+        return list(dict.fromkeys(lines))
+
     @property
     def blocked(self) -> str | None:
         """Why a partition cannot go on, in one line; None where all can."""
-        return next((why for place, why in self._blocked.items() if place in self._assigned), None)
+        standing = (why for place, why in self._shared.blocked.items() if place in self._assigned)
+        return next(standing, None) or next(iter(self.refused), None)
 
     @property
     def busy_since(self) -> float | None:
         """When the longest of the steps under way began, by the monotonic clock; None where none is."""
-        return min(self._busy.values(), default=None)
+        return min(self._shared.busy.values(), default=None)
+
+    @property
+    def waits(self) -> Wait | None:
+        """The partition that has waited longest for something outside; None where none waits."""
+        return self._shared.waits.longest
+
+    def _is_open(self, place: Place) -> bool:
+        return place in self._held and not self._held[place].closed
+
+    # What is assigned.
 
     async def settle(self, assigned: frozenset[Place]) -> dict[Place, Position]:
-        """Have exactly the assigned partitions open and say where each goes on. One at a time; again is harmless.
+        """Have exactly the assigned partitions open and say where each continues. One at a time; again is harmless.
 
         A partition that stays is not opened again: had another worker had it in between, our writer would be fenced,
-        the next step would fail, and it would be opened anew then.
+        the next step would fail, and it would be opened again then. One that cannot be opened soon is left out; it is
+        read from once it is open.
         """
         self._assigned = assigned
         async with self._settling:
-            gone = [place for place in self._held if place not in self._assigned]
-            await together(self._close(place) for place in gone)
-            missing = [place for place in sorted(self._assigned) if place not in self._held or self._held[place].closed]
-            await together(self._open(place) for place in missing)
-            self.ready = self._assigned <= self._held.keys()
-            return {place: self._position(place) for place in assigned if place in self._held}
+            gone = [place for place in {*self._held, *self._openings.under_way} if place not in assigned]
+            await together(self._give_up_on(place) for place in gone)
+            for place in sorted(assigned):
+                if not self._is_open(place) and place not in self._refused:
+                    self._openings.begin(place)
+            await self._openings.are_done()
+            self._settled = True
+            return {place: self._position(place) for place in assigned if self._is_open(place)}
+
+    async def _give_up_on(self, place: Place) -> None:
+        self._refused.pop(place, None)
+        await self._openings.end(place)
+        if place in self._held:
+            await self._close(place)
+
+    async def _open(self, place: Place) -> None:
+        """Open one partition, trying again while it is assigned to this worker; then have it read from its head."""
+        if place in self._held:
+            await self._close(place)
+        try:
+            async for attempt in AsyncRetrying(
+                wait=_BACK_OFF, retry=_RETRIED, before_sleep=lambda state: self._say(place, state), reraise=True
+            ):
+                with attempt:
+                    began = self._now()
+                    async with asyncio.timeout(OPEN_WITHIN_S):
+                        partition, writer = await self._opened(place)
+        except RefusedError as error:
+            self._refused[place] = error
+            _LOG.error("%s/%d is refused, the others continue: %s", *place, error)
+            return
+        finally:
+            self._shared.waits.end(place)
+        self._seen[place] = began
+        partition.share(self._in_hand)
+        partition.use(self._rules)  # they may have changed while it was opened
+        self._held[place] = Held(place, partition, writer, self._next_session(), self._shared)
+        if not self._settling.locked():  # else whoever settles says where it continues
+            await self._go_to(place)
+
+    def _say(self, place: Place, state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        _LOG.warning("%s/%d cannot be opened yet: %s", *place, _short(error))
+        self._shared.waits.begin(place, f"to be opened: {_short(error)}")
+        if isinstance(error, ArchiveAwayError):
+            self._openings.waits(place)
+
+    async def _opened(self, place: Place) -> tuple[Partition, Writer]:
+        try:
+            left = self._left.pop(place, None)
+            return await open_partition(self._settings, self._rules, place, self._asked, left=left)
+        finally:
+            gc.unfreeze()  # as in `_close`: what was kept, or what was read in vain
+
+    def _next_session(self) -> int:
+        self._sessions += 1
+        return self._sessions
+
+    def _position(self, place: Place) -> Position:
+        held = self._held[place]
+        return held.partition.head.next, held.session
+
+    async def _go_to(self, place: Place) -> None:
+        if self.seek is not None and place in self._assigned and self._is_open(place):
+            await self.seek({place: self._position(place)})
+
+    async def _resume(self, place: Place, held: Held) -> None:
+        """Have a partition's batches come again from its head, under a session of their own."""
+        held.resumes(self._next_session())
+        await self._go_to(place)
+
+    # Batches.
 
     async def take(self, place: Place, session: int, begins: int, records: Sequence[Any]) -> None:
         """Turn a batch into steps and write them. A batch read before the last opening is passed over."""
         held = self._held.get(place)
         if held is None or held.closed:
             return
-        if held.session != session:
-            held.passed_over += 1
-            return
-        held.passed_over = 0
-        async with held.lock:
-            if held.closed:
-                return
-            if begins > held.partition.head.next:
-                _LOG.warning("%s/%d: a batch before offset %d went missing; opening anew", *place, begins)
-                held.closed = True
-            elif records and records[0].offset < begins:  # the consumer began again: its position was out of range
-                _LOG.warning("%s/%d was read again from offset %d; opening anew", *place, records[0].offset)
-                held.closed = True
-            elif not await self._is_the_same(place, held):
-                held.closed = True
-            else:
-                await self._take(place, held, records)
-        if held.closed:
-            await self._open_anew(place, held)
+        if not held.held_back and self._now() - self._seen.get(place, 0.0) > SEEN_WITHIN_S:
+            await self.look()
+            if self._now() - self._seen.get(place, 0.0) > SEEN_WITHIN_S and not held.closed:
+                held.hold_back(f"{KAFKA} to say whether the topic is still the one that was read")
+        await held.take(session, begins, records)
+        self._reopen_closed(place, held)
 
-    async def _take(self, place: Place, held: Held, records: Sequence[Any]) -> None:
-        """Fold a batch, with the evicted contacts in it looked up, and write it."""
-        partition = held.partition
-        unknown = partition.unknown(partition.fresh(records))
-        if unknown:
-            await self._look_up(place, partition, unknown)
-        await self._write(place, held, partition.steps(records, self._limit(place)))
+    def _reopen_closed(self, place: Place, held: Held) -> None:
+        if held.closed and self._held.get(place) is held and place in self._assigned:
+            self._openings.begin(place)
 
-    async def _look_up(self, place: Place, partition: Partition, unknown: set[bytes]) -> None:
-        """Have evicted contacts in memory again; where ClickHouse is away their events wait, up to a limit."""
-        while True:
-            try:
-                partition.revive(await self._archive.contacts(unknown))
-            except ArchiveAwayError as error:
-                if len(partition.parked) + len(unknown) <= PARKED_AT_MOST:
-                    _LOG.warning(
-                        "%s/%d: events of %d contacts wait for ClickHouse, which has what these were: %s",
-                        *(*place, len(unknown), error),
-                    )
-                    partition.park(unknown)
-                    return
-                _LOG.warning("%s/%d waits for ClickHouse: %s", *place, error)
-                await asyncio.sleep(TEND_EVERY_S)
-            else:
-                return
+    # What happens between batches.
 
     async def tend(self) -> None:
-        """For ever: fold what waited for ClickHouse, forget what is old, and see whether topics were made anew."""
+        """For ever: fold what waited for ClickHouse, evict what is old, and see whether topics were recreated.
+
+        No partition waits for another one, nor for the cluster.
+        """
         rounds = 0
         while True:
             await asyncio.sleep(TEND_EVERY_S)
+            self._failures.raise_first()
             rounds += 1
             if any(not left.is_fresh(time.monotonic()) for left in self._left.values()):
                 self._left = {place: left for place, left in self._left.items() if left.is_fresh(time.monotonic())}
                 gc.unfreeze()  # as in `_close`: it was kept for longer than the collector takes to look away
+            for place in self._assigned - self._refused.keys() - self._held.keys():
+                self._openings.begin(place)  # it was cancelled, and nobody settled since
             for place, held in list(self._held.items()):
-                async with held.lock:
-                    if not held.closed:
-                        await self._tend(place, held)
-                if held.passed_over > PASSED_OVER_AT_MOST and self.seek is not None and place in self._assigned:
-                    _LOG.error("%s/%d gets batches of another session only; going where it is", *place)
-                    held.passed_over = 0
-                    await self.seek({place: self._position(place)})
-                if held.closed:
-                    await self._open_anew(place, held)
+                self._run((place, held.session), partial(self.tend_one, place, held))
             if rounds % LOOK_EVERY == 0:
-                await self.see()
+                self._run("look", self.look)
 
-    async def _tend(self, place: Place, held: Held) -> None:
-        partition = held.partition
-        await self._write(place, held, partition.hold_again(int(time.time() * 1000), self._limit(place)))
-        try:
-            if not held.closed and partition.parked:
-                waiting = list(partition.parked)[:UNPARKED_AT_ONCE]
-                found = await self._archive.contacts(waiting)
-                await self._write(place, held, partition.unpark(found, waiting))
-            if not held.closed and partition.wants_eviction():
-                passed = await self._archive.passed(*place, partition.head.epoch)
-                await self._write(place, held, partition.evict(passed))
-        except ArchiveAwayError as error:
-            _LOG.info("%s/%d: nothing is forgotten while ClickHouse is away: %s", *place, error)
+    def _run(self, key: Any, work: Callable[[], Coroutine[Any, Any, None]]) -> None:  # noqa: ANN401 - any key
+        """Run something in the background, once at a time."""
+        if key not in self._tasks:
+            task = self._tasks[key] = asyncio.ensure_future(work())
+            task.add_done_callback(lambda _: self._tasks.pop(key, None))
+            task.add_done_callback(self._failures.note)
 
-    async def see(self) -> None:
-        """Open partitions anew whose source topic is another one now."""
-        before, now = {place: held for place, held in self._held.items() if not held.closed}, self._now()
+    async def tend_one(self, place: Place, held: Held) -> None:
+        """Do what is due for one partition between batches."""
+        await held.tend()
+        if held.passed_over > PASSED_OVER_AT_MOST and self._held.get(place) is held:
+            _LOG.error("%s/%d gets batches of another session only; going where it is", *place)
+            held.passed_over = 0
+            await self._go_to(place)
+        if held.may_resume and self._held.get(place) is held:
+            await self._resume(place, held)
+        self._reopen_closed(place, held)
+
+    async def look(self) -> None:
+        """Ask the cluster whether the source topics are still those that are read. No answer says nothing."""
+        began = self._now()
         try:
-            seen = await self._sightings.look({place: held.partition.head for place, held in before.items()})
-        except (KafkaError, OSError) as error:
-            _LOG.info("source topics cannot be looked at: %s", _short(error))
+            topics = await self._cluster.topics()
+        except ClusterAwayError as error:
+            _LOG.info("whether topics were recreated is not known now: %s", error)
             return
-        self._seen |= dict.fromkeys(seen, now)
-        for place, sighting in seen.items():
-            held = before[place]
-            if sighting.life == "gone" and sighting.first > held.partition.head.next:
-                _LOG.error(
-                    "%s/%d: events %d to %d are gone from the topic and were not counted: its retention is too short",
-                    *(*place, held.partition.head.next, sighting.first - 1),
-                )
-            if sighting.life == "anew" and self._held.get(place) is held:
+        for place, held in list(self._held.items()):
+            topic, head = topics.get(place[0]), held.partition.head
+            if held.closed or topic is None:
+                continue
+            if (topic.id, topic.partitions) != (head.topic, head.partitions or topic.partitions):
                 async with held.lock:
                     held.closed = True
-                await self._open_anew(place, held)
+                self._reopen_closed(place, held)
+                continue
+            self._seen[place] = began
+            if held.waits_for_kafka and self._held.get(place) is held:
+                await self._resume(place, held)
+        await self._look_at_refused(topics)
 
-    async def _is_the_same(self, place: Place, held: Held) -> bool:
-        """Tell whether the source topic is the one that was read so far, and not one made anew while nobody looked.
-
-        After a broker was away it can have grown past where reading goes on, and what is before would be missing.
-        """
-        head, now = held.partition.head, self._now()
-        if not head.last or now - self._seen.get(place, 0.0) < SEEN_WITHIN_S:
-            return True
+    async def _look_at_refused(self, topics: Mapping[str, Topic]) -> None:
+        """Open refused partitions again whose topics, or whose journal's steps, are others now."""
+        if not self._refused:
+            return
         try:
-            seen = (await self._sightings.look({place: head})).get(place)
-        except (KafkaError, OSError):
-            return False
-        if seen is None or seen.life == "anew":
-            return False
-        self._seen[place] = now
-        return True
+            ends = await self._ends.stable([(journal_of(name), number) for name, number in self._refused])
+        except (KafkaError, OSError, TimeoutError) as error:
+            _LOG.info("journals of refused partitions cannot be looked at: %s", _short(error))
+            return
+        for place, refused in list(self._refused.items()):
+            ids = tuple(topics[name].id for name in (place[0], journal_of(place[0])) if name in topics)
+            grown = ends.get((journal_of(place[0]), place[1]), 0) - refused.opened >= MORE_THAN_AN_OPENING
+            if place in self._assigned and len(ids) > 1 and (ids != refused.ids or grown):
+                del self._refused[place]
+                self._openings.begin(place)
 
-    async def _write(self, place: Place, held: Held, steps: Iterable[Output]) -> None:
-        """Write step by step; whatever goes wrong closes the partition."""
-        try:
-            for step in steps:
-                self._busy[place] = time.monotonic()
-                await held.writer.append(step)
-            self._went_well(place)
-        except BadRunError as error:
-            self.give_up(f"the worker stops, nothing is lost: {error}")
-        except StepTooLargeError:
-            held.closed = held.failed = True
-            if self._limit(place) == 1:
-                self._blocked[place] = (
-                    f"{place[0]}/{place[1]} stands still: a contact is too large for a journal record"
-                )
-                _LOG.error("%s; it has the record at source offset %d", self._blocked[place], held.partition.head.next)
-            self._cut_finer(place, least=1)
-            _LOG.warning("%s/%d: a step did not fit into one record batch; cutting finer", *place)
-        except (KafkaError, OSError, AssertionError) as error:
-            held.closed = held.failed = True  # aiokafka raises AssertionError from a bad state, too
-            self._cut_finer(place, least=SMALL_STEP_BYTES)  # it may have been too large to be written in time
-            _LOG.warning("%s/%d: a step was not written (%s); opening anew", *place, type(error).__name__)
-        except BaseException:
-            held.closed = held.failed = True
-            raise
-        finally:
-            self._busy.pop(place, None)
+    # The end.
 
     async def close(self) -> None:
-        """Close every partition: wait for the step in hand, then stop its producer."""
+        """Close every partition: wait for the step under way, then stop its producer."""
         self._assigned = frozenset()
-        self.ready = False
         async with self._settling:
-            await together(self._close(place) for place in list(self._held))
-        await self._sightings.stop()
-
-    def _cut_finer(self, place: Place, least: int) -> None:
-        self._limits[place] = max(least, self._limit(place) // 2)
-
-    def _went_well(self, place: Place) -> None:
-        """After trouble, dare larger steps again where size is limited by time alone."""
-        self._blocked.pop(place, None)
-        if place in self._limits and self._settings.kafka_kind == "apache":
-            self._limits[place] = min(2 * self._limits[place], STEP_BYTES["apache"])
-
-    def _limit(self, place: Place) -> int:
-        return self._limits.get(place, STEP_BYTES[self._settings.kafka_kind])
-
-    def _position(self, place: Place) -> Position:
-        held = self._held[place]
-        return held.partition.head.next, held.session
-
-    async def _open(self, place: Place) -> None:
-        """Open one partition, trying again while it is assigned to this worker."""
-        stale = self._held.get(place)
-        if stale is not None:
-            await self._close(place)
-        async for attempt in AsyncRetrying(
-            wait=_BACK_OFF,
-            retry=retry_if_exception_type((KafkaError, OSError, TimeoutError, AssertionError)),
-            before_sleep=lambda state: _LOG.warning(
-                "%s/%d cannot be opened yet: %s", *place, _short(state.outcome.exception() if state.outcome else None)
-            ),
-            reraise=True,
-        ):
-            if place not in self._assigned:
-                return
-            with attempt:
-                began = self._now()
-                async with asyncio.timeout(OPEN_WITHIN_S):
-                    partition, writer = await self._opened(place)
-        self._sessions += 1
-        self._seen[place] = began
-        partition.share(self._in_hand)
-        partition.use(self._rules)  # they may have changed while it was opened
-        self._held[place] = Held(partition, writer, self._sessions)
-
-    async def _opened(self, place: Place) -> tuple[Partition, Writer]:
-        try:
-            left = self._left.pop(place, None)
-            return await open_partition(self._settings, self._rules, *place, archive=self._archive, left=left)
-        except PartitionsChangedError as error:
-            self.give_up(f"the worker stops: {error}")
-        finally:
-            gc.unfreeze()  # as in `_close`: what was left, or what was read in vain
+            await together(self._give_up_on(place) for place in {*self._held, *self._openings.under_way})
+        await end(*self._tasks.values())
+        await self._ends.close()
+        await self._cluster.stop()
 
     @staticmethod
     def give_up(why: str) -> NoReturn:
@@ -365,19 +336,12 @@ class Partitions:
         logging.shutdown()
         os._exit(EXIT_NO)
 
-    async def _open_anew(self, place: Place, failed: Held) -> None:
-        async with self._settling:
-            if self._held.get(place) is not failed or place not in self._assigned:
-                return
-            await self._open(place)
-            if self.seek is not None and place in self._held:
-                await self.seek({place: self._position(place)})
-
     async def _close(self, place: Place) -> None:
         held = self._held.pop(place)
-        gc.unfreeze()  # what is let go of may be a cycle, which only the garbage collector finds
+        gc.unfreeze()  # what is dropped may be a cycle, which only the garbage collector finds
         held.failed |= held.closed
         held.closed = True
+        self._shared.waits.end(place)
         try:
             async with asyncio.timeout(STOP_WITHIN_S), held.lock:
                 await held.writer.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from schemas.samples import Sample
@@ -16,15 +17,11 @@ class Kept(NamedTuple):
 
 
 class Past(NamedTuple):
-    """What ended epochs of a source partition left behind."""
+    """What ended epochs of a source partition left behind, for a journal that does not have it."""
 
-    #: The number of the last one, 0 where there was none.
-    epoch: int
     #: Every contact of the source topic, whatever its partition.
-    contacts: list[bytes]
-    #: Those that were open.
-    open: list[bytes]
+    contacts: Iterable[bytes] = ()
+    #: Those of this partition that are open.
+    found: Mapping[bytes, Kept] = {}
     #: Journal records of the panes that are still shown.
-    panes: list[tuple[bytes, bytes]]
-    #: Events of the last one that were produced and never came into the archive, as far as anybody saw.
-    lost: int = 0
+    panes: tuple[tuple[bytes, bytes], ...] = ()

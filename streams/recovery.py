@@ -1,7 +1,7 @@
 """Reading a journal back: all of it, or, where this worker had the partition a while ago, what was written since.
 
-It is read up to an opening's record, never to an end offset. What was in memory before is only gone on with where its
-last step is still where it was written, and no tombstone can have been compacted away since.
+It is read up to an opening's record, never to an end offset. What was in memory before is only used where the journal
+is the same, its last step is still where it was written, and no tombstone can have been compacted away since.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from schemas.journal import HEAD_KEY, decode_head
 from schemas.policies import Rules
 from schemas.settings import Settings
 from schemas.topics import journal_of
-from streams.journal.assembly import Assembly, SuspectError
+from streams.journal.assembly import Assembly
 from streams.partition import Partition
 
-#: How long what was let go is kept: far below the time for which journals keep tombstones.
+#: How long a closed partition is kept in memory: far below the time for which journals keep tombstones.
 LEFT_FOR_S: Final = 600.0
 
 _FETCH_BYTES: Final = 8 * 1024 * 1024
@@ -33,7 +33,7 @@ _LOG: Final = logging.getLogger(__name__)
 
 
 class Left(NamedTuple):
-    """A partition as it was in memory when this worker let go of it, its last step being in the journal."""
+    """A partition as it was in memory when this worker closed it, its last step being in the journal."""
 
     partition: Partition
     #: Journal offset behind its last step.
@@ -42,7 +42,7 @@ class Left(NamedTuple):
     at: float
 
     def is_fresh(self, now: float) -> bool:
-        """Tell whether it may still be gone on with."""
+        """Tell whether it may still be used."""
         return now - self.at < LEFT_FOR_S
 
 
@@ -75,19 +75,14 @@ class _Reader:
         self._consumer.seek(self._place, begin)
         while at < opened:
             fetched = await self._consumer.getmany(self._place, timeout_ms=_POLL_MS, max_records=_POLL_RECORDS)
-            try:
-                for record in fetched.get(self._place, ()):
-                    at = record.offset
-                    step = assembly.feed(at, record.key, record.value)
-                    if step is not None:
-                        partition.load(step)
-                        found = True
-                    if at >= opened:
-                        break
-            except SuspectError:
-                # Read from its beginning, this is one journal: what looks like another came late, or was sent twice.
-                assembly.believe()
-                self._consumer.seek(self._place, assembly.end)
+            for record in fetched.get(self._place, ()):
+                at = record.offset
+                step = assembly.feed(at, record.key, record.value)
+                if step is not None:
+                    partition.load(step)
+                    found = True
+                if at >= opened:
+                    break
             if time.monotonic() - told > _TELL_EVERY_S:
                 told = time.monotonic()
                 share = 100 * (at + 1 - begin) / max(1, opened - begin)
@@ -96,13 +91,16 @@ class _Reader:
 
 
 async def recover(
-    settings: Settings, rules: Rules, of: tuple[str, int], opened: int, left: Left | None
+    settings: Settings, rules: Rules, of: tuple[str, int], opened: int, left: Left | None, journal: str = ""
 ) -> tuple[Partition, bool]:
-    """Return the partition as of its last step before the opening, and whether there was one. Raises KafkaError."""
+    """Return the partition as of its last step before the opening, and whether there was one.
+
+    `journal` is the id of the journal's topic: what is in memory of another one is of no use. Raises KafkaError.
+    """
     place = TopicPartition(journal_of(of[0]), of[1])
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.kafka_brokers,
-        isolation_level="read_committed" if settings.kafka_kind == "apache" else "read_uncommitted",
+        isolation_level="read_committed",
         enable_auto_commit=False,
         auto_offset_reset="none",
         max_partition_fetch_bytes=_FETCH_BYTES,
@@ -111,9 +109,10 @@ async def recover(
     try:
         consumer.assign([place])
         began = time.monotonic()
-        assembly = Assembly(*of, whole=settings.kafka_kind == "embedded")
+        assembly = Assembly(*of)
         reader = _Reader(consumer, place, assembly)
-        if left is not None and left.is_fresh(began) and await reader.stands(left):
+        known = left is not None and left.partition.head.journal == journal and left.is_fresh(began)
+        if known and left is not None and await reader.stands(left):
             assembly.resume(left.end, left.partition.head)
             await reader.read(left.partition, left.end, opened)
             _LOG.info("%s/%d is back: read what was written meanwhile", *of)

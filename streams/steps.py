@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from schemas.journal import Head
@@ -11,11 +10,12 @@ from schemas.journal import Head
 #: A journal record: key, and value or None for a tombstone.
 Written = tuple[bytes, bytes | None]
 
+#: A new event's share of its contact's record and panes, as a multiple of its own size, and a contact's fixed part.
+_GROWTH: Final = 3
+_FIXED_BYTES: Final = 1_000
+
 #: The value of a record, which may have to be there.
 _Value = TypeVar("_Value", bytes, bytes | None)
-
-#: How much of a hash tells one record from another.
-_HASH_BYTES: Final = 8
 
 
 class Record(Protocol):
@@ -65,13 +65,6 @@ class Output(NamedTuple):
     strays: list[Any] = []  # noqa: RUF012 - never changed
 
 
-def hash_of(record: Record) -> str:
-    """Tell one source record from another that may stand at its offset some day."""
-    digest = hashlib.blake2b(record.key or b"", digest_size=_HASH_BYTES)
-    digest.update(record.value or b"")
-    return digest.hexdigest()
-
-
 def in_parts(records: Iterable[tuple[bytes, _Value]], limit: int) -> Iterator[list[tuple[bytes, _Value]]]:
     """Cut records so that keys and values of a part stay below a limit in bytes, but for a single one beyond it."""
     part: list[tuple[bytes, _Value]] = []
@@ -85,3 +78,20 @@ def in_parts(records: Iterable[tuple[bytes, _Value]], limit: int) -> Iterator[li
         size += grows
     if part:
         yield part
+
+
+def cut(records: Sequence[Record], limit: int, bytes_of: Callable[[bytes], int]) -> Iterator[Sequence[Record]]:
+    """Cut a batch so that what a step writes stays below the limit; `bytes_of` tells what a key's record has now."""
+    begin, size, seen = 0, 0, set[bytes]()
+    for at, record in enumerate(records):
+        key = record.key or b""
+        grows = _GROWTH * len(record.value or b"")
+        if key not in seen:
+            grows += bytes_of(key) + _FIXED_BYTES
+        if size + grows > limit and at > begin:
+            yield records[begin:at]
+            begin, size, seen = at, 0, set()
+        size += grows
+        seen.add(key)
+    if begin < len(records):
+        yield records[begin:]

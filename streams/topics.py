@@ -24,13 +24,15 @@ JOURNAL_MESSAGE_BYTES: Final = 8 * 1024 * 1024
 JOURNAL_DELETE_RETENTION: Final = timedelta(days=8)
 #: Dead letters wait for people: a month at least, whatever the events' own retention.
 DEAD_LETTER_RETENTION: Final = timedelta(days=30)
+#: How far ahead of the broker's clock a source record's own time may be: Kafka refuses it beyond.
+AHEAD_AT_MOST: Final = timedelta(hours=1)
 #: From this many copies on, a write is acknowledged by two.
 REPLICAS_FOR_TWO_ACKS: Final = 3
 
 #: Settings where a larger value only keeps or admits more: raised without asking, never lowered.
 RAISED_ONLY: Final = frozenset({"retention.ms", "delete.retention.ms", "max.message.bytes", "min.insync.replicas"})
 #: Settings that lose nothing of what is there when they change.
-CHANGED_FREELY: Final = frozenset({"message.timestamp.type"})
+CHANGED_FREELY: Final = frozenset({"message.timestamp.type", "message.timestamp.after.max.ms"})
 
 State = Literal["made", "there", "altered", "differs", "refused", "missing"]
 
@@ -96,7 +98,13 @@ def wanted(settings: Settings) -> tuple[Topic, ...]:
         "message.timestamp.type": "CreateTime",
         "min.insync.replicas": "2" if settings.replication >= REPLICAS_FOR_TWO_ACKS else "1",
     }
-    source = {**common, "cleanup.policy": "delete", "retention.ms": _milliseconds(retention)}
+    # A partition's clock follows records' own times, so no producer whose clock is wrong may move it far ahead.
+    source = {
+        **common,
+        "cleanup.policy": "delete",
+        "retention.ms": _milliseconds(retention),
+        "message.timestamp.after.max.ms": _milliseconds(AHEAD_AT_MOST),
+    }
     journal = {
         **common,
         "cleanup.policy": "compact",

@@ -13,7 +13,8 @@ from typing import Any, Final, NamedTuple
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from streams.partitions import Partitions, Place, Position
+from streams.partitions import Partitions, Position
+from streams.waits import Place
 
 #: Where a fetch began that no seek stands before; such a batch is passed over.
 NOWHERE: Final[Position] = (0, -1)
@@ -60,8 +61,7 @@ class BatchThread(driver.AIOKafkaConsumerThread):
         consumer = super()._create_worker_consumer(transport)
         # Not settings of Faust's; read at its start.
         consumer._fetch_min_bytes, consumer._fetch_max_wait_ms = FETCH_MIN_BYTES, FETCH_WAIT_MS  # noqa: SLF001 - so
-        if self.app.partitions.reads_committed:
-            consumer._isolation_level = "read_committed"  # noqa: SLF001 - as above
+        consumer._isolation_level = "read_committed"  # noqa: SLF001 - as above
         return consumer
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:

@@ -33,16 +33,26 @@ NEXT: Final = Metric("pulssi_worker_next_offset", "gauge", "First source offset 
 def health_of(partitions: Partitions, now: Callable[[], float] = time.monotonic) -> Health:
     """Make the server that tells how a worker is."""
     return Health(
-        ready=lambda: None if partitions.ready else "the partitions that this worker is assigned are not all open yet",
+        ready=lambda: _unready(partitions, now()),
         progress=lambda: _stuck(partitions, now()),
         metrics=lambda: render(_readings(partitions)),
     )
 
 
+def _unready(partitions: Partitions, now: float) -> str | None:
+    if partitions.refused:
+        return "; ".join(partitions.refused)
+    if partitions.waits is not None:
+        return partitions.waits.line(now)
+    return None if partitions.ready else "the partitions that this worker is assigned are not all open yet"
+
+
 def _stuck(partitions: Partitions, now: float) -> str | None:
-    since = partitions.busy_since
+    since, waits = partitions.busy_since, partitions.waits
     if since is not None and now - since > STUCK_AFTER_S:
         return f"a step has been under way for {now - since:.0f} s"
+    if waits is not None and now - waits.since > STUCK_AFTER_S:
+        return waits.line(now)
     return partitions.blocked
 
 

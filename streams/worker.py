@@ -42,6 +42,8 @@ FETCH_BYTES: Final = 6 * 1024 * 1024
 BATCHES_AHEAD: Final = 4
 
 SESSION_TIMEOUT_S: Final = 6.0
+#: How soon a topic that was recreated, or is new, is assigned to somebody.
+METADATA_MS: Final = 5_000
 REBALANCE_TIMEOUT_S: Final = 3.0
 #: Above the longest opening of a journal, which Faust counts as one request.
 REQUEST_TIMEOUT_S: Final = 660.0
@@ -82,6 +84,7 @@ class Worker(faust.App):
             broker_rebalance_timeout=REBALANCE_TIMEOUT_S,
             broker_request_timeout=REQUEST_TIMEOUT_S,
             broker_commit_interval=1.0,
+            consumer_metadata_max_age_ms=METADATA_MS,
             datadir=str(folder),
         )
         self.partitions = partitions

@@ -16,7 +16,7 @@ from clickhouse_connect.driver.insert import InsertContext
 from schemas.settings import Settings
 from sinks.clickhouse.gauge_history import NOTE
 from sinks.port import Batch, KeeperAwayError, KeeperUnfitError
-from sinks.rows import ContactRow, End, EventRow, PaneRow, Progress, SampleRow, TagPaneRow
+from sinks.rows import ContactRow, EventRow, PaneRow, Progress, SampleRow, TagPaneRow
 from streams.addresses import clickhouse_of
 from streams.clickhouse import connect, is_away, reason
 
@@ -28,7 +28,6 @@ TABLES: Final[dict[str, type[tuple[Any, ...]]]] = {
     "samples_rows": SampleRow,
     "contacts_rows": ContactRow,
     "progress": Progress,
-    "ends": End,
 }
 
 #: Waits until the rows are in, whatever the server's own settings say; years of history may come in one batch.
@@ -82,7 +81,6 @@ class ClickHouseKeeper:
             "samples_rows": batch.samples,
             "contacts_rows": batch.contacts,
             "progress": batch.progress,
-            "ends": batch.ends,
         }
         client = self._connected()
         try:

@@ -1,7 +1,7 @@
 """Following the journals: whole steps of every partition, as they are committed, for the sink and the live view.
 
-A reader never sees half a step, an aborted one, or one of a worker that had lost the partition. Where a journal was
-made anew (the embedded broker forgets, a cluster is replaced), it is read from its beginning, and the step says so.
+A reader never sees half a step, an aborted one, or one of a worker that had lost the partition. A journal that was
+recreated is read from its beginning, and the step says so.
 """
 
 from __future__ import annotations
@@ -9,21 +9,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import math
 import time
-from collections import deque
-from collections.abc import Collection, Mapping
-from typing import Any, Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from aiokafka.structs import OffsetAndMetadata
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential
 
-from schemas.journal import HEAD_KEY, Head, decode_head
+from schemas.journal import Head
 from schemas.settings import Settings
 from schemas.topics import SOURCES, journal_of
-from streams.journal.assembly import Assembly, Step, SuspectError
+from streams.background import end
+from streams.cluster import Cluster, ClusterAwayError, Topic
+from streams.journal.assembly import Assembly, RecreatedError, Step
+from streams.log_ends import LogEnds
 
 __all__ = ["JournalTail", "Partition", "Step", "connect"]
 
@@ -34,15 +35,38 @@ Partition = tuple[str, int]
 FETCH_BYTES: Final = 2 * 1024 * 1024
 #: How soon the broker answers where there is nothing.
 FETCH_WAIT_MS: Final = 100
-#: How long the last step is looked for where the journal may have been made anew.
-LOOK_MS: Final = 2_000
-#: How often one of the quiet partitions is looked at, in turn: one made anew that is as long as before says nothing.
-LOOK_EVERY_S: Final = 0.25
+#: How often the journals' ids are looked at: one that was recreated, and is as long as before, gives no record and no
+#: error that would show it.
+LOOK_EVERY_S: Final = 5.0
 #: A commit only shows lag to others: not worth a longer wait.
 COMMIT_WITHIN_S: Final = 5.0
 _RETRY: Final = wait_exponential(multiplier=0.1, max=2.0)
 
 _LOG: Final = logging.getLogger(__name__)
+
+
+class Describes(Protocol):
+    """What is asked of the cluster."""
+
+    async def topics(self) -> Mapping[str, Topic]:
+        """Describe every topic. Raises ClusterAwayError."""
+        ...
+
+    async def stop(self) -> None:
+        """Close the connection."""
+        ...
+
+
+class Ends(Protocol):
+    """What is asked about the journals' ends."""
+
+    async def stable(self, places: Iterable[Partition]) -> dict[Partition, int]:
+        """Return the offsets below which every transaction is decided. Raises KafkaError, OSError, TimeoutError."""
+        ...
+
+    async def close(self) -> None:
+        """Close the connection."""
+        ...
 
 
 class TopicsMissingError(Exception):
@@ -56,17 +80,22 @@ def _say(state: RetryCallState) -> None:
         _LOG.warning("waiting: %s", error)
 
 
+def _for_as_long_as_it_takes() -> AsyncRetrying:
+    """Try again while the broker is away or the topics are missing, and say so."""
+    return AsyncRetrying(
+        wait=_RETRY,
+        retry=retry_if_exception_type((KafkaError, OSError, TimeoutError, TopicsMissingError)),
+        before_sleep=_say,
+        reraise=True,
+    )
+
+
 async def connect(settings: Settings, topics: tuple[str, ...], group: str | None = None) -> AIOKafkaConsumer:
     """Return a started consumer of every partition of the topics, without positions yet.
 
     Waits for the broker and the topics for as long as it takes, and says so.
     """
-    async for attempt in AsyncRetrying(
-        wait=_RETRY,
-        retry=retry_if_exception_type((KafkaError, OSError, TopicsMissingError)),
-        before_sleep=_say,
-        reraise=True,
-    ):
+    async for attempt in _for_as_long_as_it_takes():
         with attempt:
             return await _connect(settings, topics, group)
     raise AssertionError  # the loop above only ends by returning
@@ -78,7 +107,7 @@ async def _connect(settings: Settings, topics: tuple[str, ...], group: str | Non
         group_id=group,
         enable_auto_commit=False,
         auto_offset_reset="none",
-        isolation_level="read_committed" if settings.kafka_kind == "apache" else "read_uncommitted",
+        isolation_level="read_committed",
         max_partition_fetch_bytes=FETCH_BYTES,
         fetch_max_wait_ms=FETCH_WAIT_MS,
     )
@@ -107,17 +136,26 @@ async def _partitions(consumer: AIOKafkaConsumer, topics: tuple[str, ...]) -> li
 class JournalTail:
     """All partitions of all journals, or of those of `sources`; one reader, one task."""
 
-    def __init__(self, settings: Settings, *, group: str | None = None, sources: tuple[str, ...] = SOURCES) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        group: str | None = None,
+        sources: tuple[str, ...] = SOURCES,
+        cluster: Describes | None = None,
+        ends: Ends | None = None,
+    ) -> None:
         self._settings = settings
         self._group = group
         self._source_of = {journal_of(source): source for source in sources}
+        self._cluster = cluster or Cluster(settings)
+        self._ends = ends or LogEnds(settings)
         self._consumer: Any = None
         self._assemblies: dict[TopicPartition, Assembly] = {}
-        self._behind: set[TopicPartition] = set()
-        #: Partitions whose last step may not be where it was: the connection was lost since.
-        self._unsure: set[TopicPartition] = set()
-        self._connections: list[Any] = []
-        self._quiet: deque[TopicPartition] = deque()
+        #: Where the partitions ended when reading began, of those that are not read up to there yet.
+        self._behind: dict[TopicPartition, int] = {}
+        self._ids: dict[str, str] = {}
+        self._looking: asyncio.Task[dict[str, str] | None] | None = None
         self._looked = 0.0
 
     async def start(
@@ -128,22 +166,20 @@ class JournalTail:
         """Connect, waiting for broker and topics, and go to the positions: journal offsets by (source, partition).
 
         A partition without one is read from its beginning. `heads` are the last ones applied; with them a journal that
-        was made anew meanwhile is noticed even where it has grown past the position.
+        was recreated meanwhile is noticed even where it has grown past the position.
         """
         positions, heads = positions or {}, heads or {}
         self._consumer = await connect(self._settings, tuple(self._source_of), self._group)
+        self._ids = await self._look() or {}
+        self._looked = time.monotonic()
         for tp in self.partitions:
             place = self._place(tp)
             at = positions.get(place)
-            self._assemblies[tp] = Assembly(*place, whole=self._settings.kafka_kind == "embedded")
+            self._assemblies[tp] = Assembly(*place)
             if at:
-                self._assemblies[tp].resume(at, heads.get(place))
+                self._assemblies[tp].resume(at, heads.get(place), self._ids.get(tp.topic, ""))
                 self._consumer.seek(tp, at)
-                if place in heads:
-                    self._unsure.add(tp)  # it may have been made anew while nobody read it
-        self._behind = set(self.partitions)
-        self._quiet = deque(self.partitions)
-        self._connections = list(self._consumer._client._conns.values())  # noqa: SLF001 - told nowhere else
+        await self._set_targets(self.partitions)
         await self._rewind([tp for tp in self.partitions if not positions.get(self._place(tp))])
 
     @property
@@ -158,167 +194,93 @@ class JournalTail:
         if not tps:
             return
         beginnings = {}
-        async for attempt in AsyncRetrying(
-            wait=_RETRY, retry=retry_if_exception_type((KafkaError, OSError)), before_sleep=_say, reraise=True
-        ):
+        async for attempt in _for_as_long_as_it_takes():
             with attempt:
                 beginnings = await self._consumer.beginning_offsets(tps)
         for tp in tps:
-            self._assemblies[tp].restart()
-            self._unsure.discard(tp)
-            self._behind.add(tp)
+            self._assemblies[tp].restart(self._ids.get(tp.topic, ""))
             self._consumer.seek(tp, beginnings[tp])
+
+    async def _set_targets(self, tps: list[TopicPartition]) -> None:
+        """Note where the partitions end now: read up to there, they are caught up."""
+        stable = {}
+        async for attempt in _for_as_long_as_it_takes():
+            with attempt:
+                stable = await self._ends.stable([(tp.topic, tp.partition) for tp in tps])
+        self._behind |= {tp: stable.get((tp.topic, tp.partition), 0) for tp in tps}
 
     async def steps(self, timeout_ms: int = 200, max_records: int = 20_000) -> list[Step]:
         """Return the steps that are whole by now, in order per partition; none where it is idle or the broker away.
 
-        Raises JournalVersionError where a newer Pulssi wrote the journal.
+        Raises JournalVersionError where another version of Pulssi wrote the journal.
         """
+        await self._recreated(await self._of_other_ids())
         try:
             fetched = await self._consumer.getmany(timeout_ms=timeout_ms, max_records=max_records)
         except OffsetOutOfRangeError as error:
-            await self._made_anew(list(error.args[0]))
+            await self._recreated(list(error.args[0]))
             return []
         except KafkaError as error:
             _LOG.warning("reading the journals: %s", error)
             await asyncio.sleep(timeout_ms / 1000)
             return []
-        for tp in self._doubted() & fetched.keys():
-            del fetched[tp]  # it may be of another journal, and is read again once that was looked into
         steps: list[Step] = []
-        suspects = {tp for tp, records in fetched.items() if not self._assemble(tp, records, steps)}
-        anew = await self._look(suspects | self._doubtful(fetched), suspects)
-        anew += await self._check_ends(suspects | set(anew))
-        await self._made_anew(anew)
+        await self._recreated([tp for tp, records in fetched.items() if not self._assemble(tp, records, steps)])
+        for tp, target in list(self._behind.items()):
+            if await self._consumer.position(tp) >= target:
+                del self._behind[tp]
         return steps
 
-    def _doubted(self) -> set[TopicPartition]:
-        """Name the partitions whose records may be another journal's by now: the connection was made anew.
-
-        They go on behind the last step, once it was looked at; where there is none, at the beginning.
-        """
-        connections = list(self._consumer._client._conns.values())  # noqa: SLF001 - as in `start`
-        if connections != self._connections:
-            self._connections = connections
-            self._unsure = set(self.partitions)
-            self._looked = -math.inf
-        doubted = set(self._unsure)
-        for tp in doubted:
-            assembly = self._assemblies[tp]
-            if assembly.known is None:  # openings may have been read, and count for this journal alone
-                assembly.restart()
-                self._unsure.discard(tp)
-                self._behind.add(tp)
-            assembly.drop()
-            self._consumer.seek(tp, assembly.end)
-        return doubted
-
-    def _doubtful(self, fetched: Collection[TopicPartition]) -> set[TopicPartition]:
-        """Pick partitions to look at: those that are doubted, else now and then one that is quiet.
-
-        A journal made anew that is as long as the old one was gives no record, and no error, that would tell.
-        """
-        now = time.monotonic()
-        if now - self._looked < LOOK_EVERY_S or not self._connections:
-            return set()
-        self._looked = now
-        if self._unsure:
-            return set(self._unsure)
-        self._quiet.rotate()
-        return {tp for tp in (self._quiet[0],) if tp not in fetched and self._assemblies[tp].known is not None}
-
     def _assemble(self, tp: TopicPartition, records: list[Any], steps: list[Step]) -> bool:
-        """Add what is whole to `steps`; False where the journal may have been made anew."""
+        """Add what is whole to `steps`; False where the journal was recreated."""
         feed = self._assemblies[tp].feed
         try:
             for record in records:
                 step = feed(record.offset, record.key or b"", record.value)
                 if step is not None:
                     steps.append(step)
-        except SuspectError:
+        except RecreatedError:
             return False
         return True
 
-    async def _look(self, tps: set[TopicPartition], suspects: set[TopicPartition]) -> list[TopicPartition]:
-        """Look whether the last steps' heads are still where they were; where they are, go on behind them.
-
-        Returns the partitions that were made anew. A suspect without an answer is taken for one; others are looked at
-        again.
-        """
-        if not tps:
+    async def _of_other_ids(self) -> list[TopicPartition]:
+        """Name the partitions whose topic has another id than before; looks now and then, and never waits for it."""
+        if self._looking is None:
+            if time.monotonic() - self._looked >= LOOK_EVERY_S:
+                self._looking = asyncio.ensure_future(self._look())
             return []
-        for tp in tps:
-            self._consumer.seek(tp, max(self._assemblies[tp].end - 1, 0))
-        anew, open_ = set[TopicPartition](), set(tps)
+        if not self._looking.done():
+            return []
+        found, self._looking, self._looked = self._looking.result(), None, time.monotonic()
+        before, self._ids = self._ids, self._ids | (found or {})
+        return [tp for tp in self.partitions if before.get(tp.topic) and before[tp.topic] != self._ids[tp.topic]]
+
+    async def _look(self) -> dict[str, str] | None:
+        """Ask for the journals' ids; None where nobody answers, which says nothing."""
         try:
-            async with asyncio.timeout(LOOK_MS / 1000):
-                while open_:
-                    for tp, records in (await self._first_of(open_, anew)).items():
-                        if not self._is_as_it_was(tp, records[0]):
-                            anew.add(tp)
-                        elif tp in suspects:
-                            self._assemblies[tp].believe()
-                        open_.discard(tp)
-                    open_ -= anew
-        except (KafkaError, TimeoutError):
-            anew |= open_ & suspects
-        self._unsure -= tps - open_
-        for tp in tps - anew:
-            self._assemblies[tp].drop()
-            self._consumer.seek(tp, self._assemblies[tp].end)
-        return list(anew)
+            topics = await self._cluster.topics()
+        except ClusterAwayError as error:
+            _LOG.info("the journals' ids are not known now: %s", error)
+            return None
+        return {name: topic.id for name, topic in topics.items() if name in self._source_of}
 
-    async def _first_of(self, tps: set[TopicPartition], anew: set[TopicPartition]) -> dict[TopicPartition, list[Any]]:
-        """Fetch what stands first at the positions; a position that the broker does not know goes to `anew`."""
-        try:
-            fetched: dict[TopicPartition, list[Any]] = await self._consumer.getmany(*tps, timeout_ms=FETCH_WAIT_MS)
-        except OffsetOutOfRangeError as error:
-            anew.update(tps & error.args[0].keys())
-            return {}
-        return fetched
-
-    def _is_as_it_was(self, tp: TopicPartition, record: Any) -> bool:  # noqa: ANN401 - aiokafka's record
-        """Tell whether the record is the last step's head, or one behind it, for compaction takes heads away."""
-        assembly = self._assemblies[tp]
-        known = assembly.known
-        if record.offset != assembly.end - 1 or known is None:
-            return record.offset >= assembly.end and tp not in self._unsure
-        if record.key != HEAD_KEY:
-            return False
-        head = decode_head(record.value)
-        return (head.step, head.epoch, head.open) == (known.step, known.epoch, known.open)
-
-    async def _check_ends(self, excluded: set[TopicPartition]) -> list[TopicPartition]:
-        """Compare positions with log ends as fetches tell them; returns partitions that end before their position."""
-        short = []
-        committed = self._settings.kafka_kind == "apache"
-        for tp in self.partitions:
-            end = self._consumer.highwater(tp)
-            if end is None or end < 0 or tp in excluded:
-                continue
-            at = await self._consumer.position(tp)
-            if at > end:
-                short.append(tp)
-            stable = self._consumer.last_stable_offset(tp) if committed else end
-            if stable is not None and at >= stable:
-                self._behind.discard(tp)
-        return short
-
-    async def _made_anew(self, tps: list[TopicPartition]) -> None:
-        # The embedded broker forgets at each start; anywhere else somebody should know why.
-        level = logging.INFO if self._settings.kafka_kind == "embedded" else logging.WARNING
+    async def _recreated(self, tps: list[TopicPartition]) -> None:
         for tp in tps:
-            _LOG.log(level, "%s %d was made anew: reading it from its beginning", tp.topic, tp.partition)
-        await self._rewind(tps)
+            _LOG.warning("%s %d was recreated: reading it from its beginning", tp.topic, tp.partition)
+        if tps:
+            found = await self._look() or {}
+            self._ids |= {tp.topic: found.get(tp.topic, "") for tp in tps}
+            await self._rewind(tps)
+            await self._set_targets(tps)
 
     def caught_up(self) -> bool:
-        """Tell whether every partition was read to its end once since `start`, or since it was made anew."""
-        return self._consumer is not None and not self._behind and not self._unsure
+        """Tell whether every partition was read to its end once since `start`, or since it was recreated."""
+        return self._consumer is not None and not self._behind
 
     async def commit(self, ends: Mapping[Partition, tuple[int, str]]) -> None:
         """Show others how far this reader is: (journal offset, a word about it) by (source, partition).
 
-        For lag only, and never relied on: the embedded broker keeps no such word, and forgets. Failures pass.
+        For lag only, and never relied on. Failures pass.
         """
         offsets = {
             TopicPartition(journal_of(source), partition): OffsetAndMetadata(end, word)
@@ -332,6 +294,11 @@ class JournalTail:
     async def stop(self) -> None:
         """Close the connection; a second call does nothing."""
         consumer, self._consumer = self._consumer, None
+        looking, self._looking = self._looking, None
+        if looking is not None:
+            await end(looking)
+        await self._ends.close()
+        await self._cluster.stop()
         if consumer is not None:
             with contextlib.suppress(KafkaError):
                 await consumer.stop()

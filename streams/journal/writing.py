@@ -1,8 +1,7 @@
 """Writing one journal partition: one atomic step after the other, by one worker at a time.
 
-On Apache Kafka a step is a transaction; starting the producer ends the former owner's transaction and refuses its
-writes from then on. On the embedded broker, which has no transactions, a step is one record batch. After any failure
-of `append` the writer is of no further use: whether the step was written is not known.
+A step is a transaction; starting the producer ends the former owner's transaction and refuses its writes from then on.
+After any failure of `append` the writer is of no further use: whether the step was written is not known.
 """
 
 from __future__ import annotations
@@ -22,6 +21,8 @@ from streams.steps import DeadLetter, Output
 
 #: A record batch's size at most; the journals' topics take as much.
 BATCH_BYTES: Final = 8 * 1024 * 1024
+#: What one record's key and value may come to, beside the batch's own header.
+RECORD_BYTES: Final = BATCH_BYTES - 1024
 
 #: Short, because a dead owner's open transaction holds readers back until it ends.
 TRANSACTION_TIMEOUT_MS: Final = 10_000
@@ -39,65 +40,40 @@ Letter = tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]
 
 
 class StepTooLargeError(Exception):
-    """A step does not fit into one record batch; cut it finer."""
+    """A record of a step does not fit into one record batch; cut the step finer."""
 
 
 class Writer:
     """The producer of one journal partition."""
 
-    def __init__(self, settings: Settings, source: str, number: int) -> None:
+    def __init__(self, settings: Settings, source: str, number: int, timeout_ms: int = TRANSACTION_TIMEOUT_MS) -> None:
         self._source = source
         self._journal = journal_of(source)
         self._number = number
-        #: Journal offset behind the last step that was written; 0 where none was, or where that may not count: without
-        #: transactions another worker can have opened in between, and nobody says so.
+        #: Journal offset behind the last step that was written; 0 where none was.
         self.end = 0
-        #: Where the next record stands unless another worker writes; None once one did, or with transactions.
-        self._next: int | None = None
-        self._transactional = settings.kafka_kind == "apache"
-        fencing = (
-            {
-                "transactional_id": f"{settings.application}-{source}-{number}",
-                "transaction_timeout_ms": TRANSACTION_TIMEOUT_MS,
-            }
-            if self._transactional
-            else {}
-        )
         self._producer = AIOKafkaProducer(
             bootstrap_servers=settings.kafka_brokers,
             acks="all",
             max_batch_size=BATCH_BYTES,
             max_request_size=BATCH_BYTES + 1024 * 1024,
-            **fencing,
+            transactional_id=f"{settings.application}-{source}-{number}",
+            transaction_timeout_ms=timeout_ms,
         )
 
     async def open(self, worker: str) -> int:
         """Start the producer, which fences every older one, and return the journal offset of the opening's record."""
         await self._producer.start()
-        if not self._transactional:
-            opened = await self._write([(OPEN_KEY, encode_open(worker))])
-            self._next = opened + 1
-            return opened
         async with self._producer.transaction():
             return await self._write([(OPEN_KEY, encode_open(worker))])
 
-    async def partitions(self) -> int:
-        """Tell how many partitions the source topic has."""
-        return len(await self._producer.partitions_for(self._source))
-
     async def append(self, step: Output) -> None:
         """Write a step, as a whole or not at all. Raises whatever aiokafka does, and StepTooLargeError."""
-        if not self._transactional:
+        async with self._producer.transaction():
             await self._bury(step.dead)
             await self._forward(step)
             end = 1 + await self._write(step.records)
-            self._next = end if self._next == end - len(step.records) else None
-            self.end = self._next or 0
-        else:
-            async with self._producer.transaction():
-                await self._bury(step.dead)
-                await self._forward(step)
-                self.end = 1 + await self._write(step.records)
+        self.end = end
 
     async def stop(self) -> None:
         """End the producer. Never while a step is being written: that can hang it."""
@@ -107,13 +83,12 @@ class Writer:
         producer = self._producer
         batch, sent, many = producer.create_batch(), [], 0
         for key, value in records:
+            if len(key) + len(value or b"") > RECORD_BYTES:  # aiokafka takes it, and the broker does not
+                raise StepTooLargeError
             if batch.append(key=key, value=value, timestamp=None) is None:
-                if not self._transactional:
-                    raise StepTooLargeError
                 sent.append(await producer.send_batch(batch, self._journal, partition=self._number))
                 batch, many = producer.create_batch(), 0
-                if batch.append(key=key, value=value, timestamp=None) is None:
-                    raise StepTooLargeError
+                batch.append(key=key, value=value, timestamp=None)
             many += 1
         sent.append(await producer.send_batch(batch, self._journal, partition=self._number))
         written: list[Any] = await asyncio.gather(*sent)

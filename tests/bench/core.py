@@ -70,7 +70,7 @@ def _steps(records: list[Record], batch: int) -> Partition:
     partition = Partition(TOPIC, 0, RULES)
     partition.begin(opened=0, epoch=1)
     for begin in range(0, len(records), batch):
-        for _ in partition.steps(records[begin : begin + batch], STEP_BYTES["apache"]):
+        for _ in partition.steps(records[begin : begin + batch], STEP_BYTES):
             pass
     return partition
 

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from schemas.settings import load
-from streams.partitions import Partitions, Place
+from streams.partitions import Partitions
+from streams.waits import Place
 from streams.worker import serve
 from tests.bench import job
 from tests.streams.no_archive import NoArchive

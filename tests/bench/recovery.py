@@ -28,7 +28,7 @@ from tests.bench.contest import TOPIC
 from tests.bench.events import EVENTS_A_CHAT, write_chats
 from tests.bench.report import Part, load, measured, spread, times
 from tests.bench.servers import broker, produce, records_of
-from tests.streams.no_archive import NoArchive
+from tests.streams.no_archive import asked
 
 NAME: Final = "recovery"
 COMMAND: Final = "make bench ARGS='--only recovery'"
@@ -41,7 +41,8 @@ NEARLY: Final = 1.5
 
 async def _write(settings: Settings, events: int) -> None:
     """Fold the topic's events into its journal, as a worker does."""
-    partition, writer = await open_partition(settings, Rules(), TOPIC, 0, NoArchive())
+    async with asked(settings) as whom:
+        partition, writer = await open_partition(settings, Rules(), (TOPIC, 0), whom)
     consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka_brokers, enable_auto_commit=False)
     await consumer.start()
     try:
@@ -50,7 +51,7 @@ async def _write(settings: Settings, events: int) -> None:
         consumer.seek(place, 0)
         while partition.head.next < events:
             fetched = await consumer.getmany(timeout_ms=1_000, max_records=BATCH)
-            for step in partition.steps(fetched.get(place, []), STEP_BYTES["apache"]):
+            for step in partition.steps(fetched.get(place, []), STEP_BYTES):
                 await writer.append(step)
     finally:
         await consumer.stop()
@@ -59,9 +60,10 @@ async def _write(settings: Settings, events: int) -> None:
 
 async def _opened(settings: Settings, contacts: int) -> float:
     """Open once; give contacts a second."""
-    began = time.monotonic()
-    partition, writer = await open_partition(settings, Rules(), TOPIC, 0, NoArchive())
-    took = time.monotonic() - began
+    async with asked(settings) as whom:
+        began = time.monotonic()
+        partition, writer = await open_partition(settings, Rules(), (TOPIC, 0), whom)
+        took = time.monotonic() - began
     await writer.stop()
     if len(partition.contacts) != contacts:
         raise RuntimeError(f"{len(partition.contacts)} of {contacts} contacts came back")

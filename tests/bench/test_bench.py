@@ -33,8 +33,6 @@ def test_each_does_the_job(name: str, fresh_kafka: KafkaServer) -> None:
     """Every pane that a program leaves in Kafka is what a batch over the events gives."""
     if reason := _missing(name):
         pytest.skip(reason)
-    if fresh_kafka.kind == "embedded" and name != "pulssi":
-        pytest.skip("others are measured on Apache Kafka")
     events = write_chats(EVENTS)
     settings = load(fresh_kafka.settings_env())
     migrate_topics(settings)

@@ -40,7 +40,7 @@ def _show(seed: int, outcome: Outcome) -> None:
 
 def _run(arguments: argparse.Namespace, seed: int, folder: Path) -> bool:
     make = short if arguments.short else long
-    course = make("apache", arguments.events or (SHORT_EVENTS if arguments.short else EVENTS), seed)
+    course = make(arguments.events or (SHORT_EVENTS if arguments.short else EVENTS), seed)
     server = ApacheKafka(folder / "kafka")
     _say(f"{course.events:,} events, seed {seed}, logs in {folder}")
     server.start()

@@ -33,15 +33,11 @@ class Scene:
 
 @dataclass(frozen=True)
 class Disturbance:
-    """Something that happens, `weight` slices long.
-
-    `apache`: only a broker that remembers can do it; `late`: in the second half, when there is much to be found again.
-    """
+    """Something that happens, `weight` slices long; `late`: in the second half, when much is to be found again."""
 
     name: str
     do: Callable[[Scene], None]
     weight: int = 1
-    apache: bool = False
     late: bool = False
 
 
@@ -103,12 +99,13 @@ def _sink_away(scene: Scene) -> None:
     scene.here.sink.start()
 
 
-def _topic_anew(scene: Scene) -> None:
-    """Delete a source topic, and make it again, when all of it was kept."""
+def _recreate_topic(scene: Scene) -> None:
+    """Delete a source topic, and make it again, when all of it was kept; the operator begins an epoch."""
     scene.feed.until(scene.slice_ends)
     scene.feed.flush()
     scene.here.pulssi("drain", "--timeout", "240", within_s=300)
     scene.here.make_anew(CONTACTS["call"])
+    scene.here.pulssi("epoch", "begin", CONTACTS["call"], "--yes", within_s=120)
     scene.feed.connect_anew()
 
 
@@ -125,12 +122,12 @@ def ordered(disturbances: Sequence[Disturbance], draws: random.Random) -> list[D
 KILLED: Final = Disturbance("worker killed", _kill)
 TOLD: Final = Disturbance("worker told to stop", _tell_to_stop)
 PAUSED: Final = Disturbance("worker paused past its session", _pause, weight=2)
-BROKER_KILLED: Final = Disturbance("broker killed and started again", _kill_broker, weight=2, apache=True)
+BROKER_KILLED: Final = Disturbance("broker killed and started again", _kill_broker, weight=2)
 CLICKHOUSE_AWAY: Final = Disturbance("ClickHouse stopped for a while", _stop_clickhouse, weight=3, late=True)
 CLICKHOUSE_KILLED: Final = Disturbance("ClickHouse killed for a while", _kill_clickhouse, weight=3, late=True)
 SINK_KILLED: Final = Disturbance("sink killed", _kill_sink)
 SINK_AWAY: Final = Disturbance("sink away past the horizons", _sink_away, weight=4)
-TOPIC_ANEW: Final = Disturbance("source topic made anew", _topic_anew, apache=True)
+TOPIC_RECREATED: Final = Disturbance("source topic recreated", _recreate_topic)
 
 LONG: Final = (
     *[KILLED] * 10,
@@ -141,8 +138,6 @@ LONG: Final = (
     CLICKHOUSE_KILLED,
     *[SINK_KILLED] * 2,
     SINK_AWAY,
-    TOPIC_ANEW,
+    TOPIC_RECREATED,
 )
-SHORT: Final = (*[KILLED] * 3, *[TOLD] * 2, CLICKHOUSE_AWAY, SINK_AWAY)
-#: On a broker that several workers can have, also.
-SHORT_APACHE: Final = (PAUSED, BROKER_KILLED, TOPIC_ANEW)
+SHORT: Final = (*[KILLED] * 3, *[TOLD] * 2, CLICKHOUSE_AWAY, SINK_AWAY, PAUSED, BROKER_KILLED, TOPIC_RECREATED)

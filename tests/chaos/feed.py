@@ -27,7 +27,6 @@ class Feed(threading.Thread):
         self._records = records
         self._per_second = per_second
         self._partitions = settings.partitions
-        self._kind = settings.kafka_kind
         self._brokers = settings.kafka_brokers
         self._producer = self._connected()
         self._changed = threading.Condition()
@@ -42,14 +41,13 @@ class Feed(threading.Thread):
         self.strays = 0
 
     def _connected(self) -> Any:  # noqa: ANN401 - confluent_kafka is untyped
-        own = {"enable.idempotence": True} if self._kind == "apache" else {"acks": "all"}
         return Producer(
             {
                 "bootstrap.servers": self._brokers,
                 "partitioner": "murmur2_random",
                 "linger.ms": 5,
                 "log_level": 2,  # a broker that is away is what happens here
-                **own,
+                "enable.idempotence": True,
             }
         )
 

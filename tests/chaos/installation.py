@@ -113,10 +113,8 @@ class Installation:
             part.check()
 
     def make_topics(self) -> None:
-        """Make the topics that are missing; where the broker compacts, have it compact all the time."""
+        """Make the topics that are missing, and have the broker compact journals all the time."""
         assert migrate_topics(self.settings).ok
-        if self.settings.kafka_kind != "apache":
-            return
         with admin_client(self.settings.kafka_brokers) as admin:
             asked = [
                 ConfigResource(ConfigResourceType.TOPIC, journal_of(source), configs=COMPACTING) for source in SOURCES

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from streams.partitions import EXIT_STUCK
+from streams.openings import EXIT_STUCK
 from tests.chaos.disturbances import Disturbance, Scene, ordered
 from tests.chaos.feed import Feed
 from tests.chaos.installation import Installation
@@ -62,9 +62,7 @@ def chaos(kafka: KafkaServer, course: Course, folder: Path, say: Callable[[str],
     records = arriving(events, course.seed, course.late_ms)
     order = ordered(course.disturbances, draws)
     outcome, began = Outcome(), time.monotonic()
-    with Installation(
-        kafka, folder, workers=2 if kafka.kind == "apache" else 1, centre=centre_toml(course.horizons)
-    ) as here:
+    with Installation(kafka, folder, workers=2, centre=centre_toml(course.horizons)) as here:
         feed, tally = Feed(here.settings, records, course.per_second), Tally(here.urls)
         tally.start()
         here.await_ready(*here.workers)

@@ -14,7 +14,7 @@ from tests.kafka.server import KafkaServer
 @pytest.mark.long
 def test_no_number_differs(fresh_kafka: KafkaServer, tmp_path: Path) -> None:
     """The short course: every view and the dead letters are as they should be, and what was to happen did."""
-    outcome = chaos(fresh_kafka, short(fresh_kafka.kind), tmp_path / "pulssi")
+    outcome = chaos(fresh_kafka, short(), tmp_path / "pulssi")
     assert outcome.faults == []
     assert outcome.counted["contacts evicted, at least"] > 100
     assert outcome.counted["contacts revived, at least"] > 10

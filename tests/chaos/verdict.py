@@ -159,6 +159,6 @@ def dead_letter_faults(here: Installation, feed: Feed) -> tuple[int, list[str]]:
         elif len({place for _, place in letters}) > 1:
             faults.append(f"record {number} is there from several places: {letters}")
     repeated = sum(len(letters) - 1 for letters in found.values())
-    if repeated and here.settings.kafka_kind == "apache":
+    if repeated:
         faults.append(f"{repeated} dead letters are there twice")
     return repeated, faults

@@ -82,8 +82,6 @@ async def test_events_that_nobody_counts_make_it_stale(fresh_kafka: KafkaServer)
 
 async def test_a_transaction_marker_is_no_event(fresh_kafka: KafkaServer) -> None:
     """What only a transaction leaves behind a head is not taken for an event that is not counted."""
-    if fresh_kafka.kind != "apache":
-        pytest.skip("the embedded broker has no transactions")
     settings = _settings(fresh_kafka)
     producer = AIOKafkaProducer(bootstrap_servers=settings.kafka_brokers, transactional_id="stray")
     async with producer, producer.transaction():

@@ -73,7 +73,6 @@ async def running(settings: Settings) -> AsyncIterator[Wallboard]:
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("PULSSI_")},
         "PULSSI_KAFKA_BROKERS": settings.kafka_brokers,
-        "PULSSI_KAFKA_KIND": settings.kafka_kind,
         "PULSSI_TIME_ZONE": settings.time_zone,
         "PULSSI_WALLBOARD_PORT": str(settings.wallboard_port),
     }

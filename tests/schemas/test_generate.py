@@ -56,7 +56,7 @@ def test_settings_schema() -> None:
     assert schema["properties"].keys() == Settings.model_fields.keys()
     assert all(of["description"] and "default" in of for of in schema["properties"].values())
     assert conforms(schema, {})
-    assert conforms(schema, {"partitions": 8, "kafka_kind": "embedded"})
+    assert conforms(schema, {"partitions": 8, "log_level": "debug"})
     assert not conforms(schema, {"partitions": 0})
     assert not conforms(schema, {"partition": 8})
 

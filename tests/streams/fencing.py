@@ -15,32 +15,30 @@ from typing import Any, Final, Literal
 from unittest.mock import patch
 
 import orjson
+import pytest
 from aiokafka.errors import ProducerFenced
 
-from schemas.journal import OPEN_KEY, Head, encode_open
+from schemas.journal import OPEN_KEY, encode_open
 from schemas.policies import Rules
 from schemas.settings import Settings, load
 from sinks.memory import MemoryKeeper
 from streams.archive import ArchiveAwayError
+from streams.epochs import Found, begin
 from streams.journal.assembly import Step
-from streams.opening import open_partition
+from streams.opening import Asked, RefusedError, open_partition
 from streams.partition import Partition
 from streams.past import Kept, Past
 from streams.recovery import Left, recover
-from streams.sightings import Sighting
-from streams.steps import Output, hash_of
+from streams.steps import Output
 from tests.streams.followers import JOURNAL, PLACE, Live, Sink, Truth
 from tests.streams.modelled_log import MORE_THAN_THERE_IS, Broker, Consumer
 from tests.streams.world import Record, kept_of, past_of
 
-Kind = Literal["embedded", "apache"]
-
 #: What may become of a write. Of those that are not acknowledged the worker dies.
-Fate = Literal["acknowledged", "unacknowledged", "never", "late", "twice", "aborted", "hangs"]
+Fate = Literal["acknowledged", "unacknowledged", "never", "aborted", "hangs"]
 
 #: Steps are cut so small that a batch makes several.
 STEP_BYTES: Final = 4_000
-CARRIED_BYTES: Final = 3_000
 
 
 class DiedError(Exception):
@@ -54,7 +52,6 @@ class Writer:
         self._model = model
         self._log = model.broker.log
         self._producer = -1
-        self._next: int | None = None
         self.end = 0
         #: What becomes of the writes to come; the last goes on.
         self.fates = deque(fates)
@@ -64,45 +61,25 @@ class Writer:
         self._producer = self._log.producer()
         [landed] = self._log.begin(self._producer, [(OPEN_KEY, encode_open(worker))])
         self._log.commit()
-        self._next = self._log.end
         self._model.truth.opened = landed.offset
         return landed.offset
-
-    async def partitions(self) -> int:
-        """The source topic has one."""
-        return 1
 
     async def append(self, step: Output) -> None:
         """Write a step as its fate has it. Raises DiedError and ProducerFenced."""
         fate = self.fates.popleft() if len(self.fates) > 1 else self.fates[0] if self.fates else "acknowledged"
         if fate == "never":
             raise DiedError
-        if fate == "late" and not self._log.transactional:
-            self._model.late.append((self, step))
-            raise DiedError
-        self.land(step, fate)
-        if fate in {"unacknowledged", "late", "aborted", "hangs"}:
-            raise DiedError
-        if fate == "twice" and not self._log.transactional:  # its answer was lost, and it was sent again
-            self.land(step, fate)
-
-    def land(self, step: Output, fate: Fate = "acknowledged") -> None:
-        """Have it land in the log."""
         begin = self._log.end
         self._log.begin(self._producer, step.records)
-        if self._log.transactional and fate in {"aborted", "hangs"}:
-            if fate == "aborted":
-                self._log.abort()
-            return
+        if fate == "aborted":
+            self._log.abort()
+        if fate in {"aborted", "hangs"}:
+            raise DiedError
         self._log.commit()
         self._model.truth.take(begin, step.records, step.head)
-        end = begin + len(step.records)
-        self._next = end if self._log.transactional or begin == self._next else None
-        self.end = self._next or 0
-
-    def move(self) -> None:
-        """Have the broker that comes next take what is under way."""
-        self._log = self._model.broker.log
+        if fate == "unacknowledged":
+            raise DiedError
+        self.end = begin + len(step.records)
 
     async def stop(self) -> None:
         """End the producer."""
@@ -111,23 +88,20 @@ class Writer:
 class Fencing:
     """One source partition, its journal, its workers, and the journal's readers."""
 
-    def __init__(self, kind: Kind, rules: Rules, workers: int = 3) -> None:
-        self.kind = kind
+    def __init__(self, rules: Rules, workers: int = 3) -> None:
         self.rules = rules
-        self.settings: Settings = load({"PULSSI_KAFKA_KIND": kind})
-        self.broker = Broker(transactional=kind == "apache")
+        self.settings: Settings = load({})
+        self.broker = Broker()
         self.truth = Truth()
-        self.epoch = 1
+        self.current_epoch = 1
         self.source: list[Record] = []
         #: All that was ever produced.
         self.events: list[Mapping[str, Any]] = []
-        #: Batches on their way, where there are no transactions: their workers are gone.
-        self.late: deque[tuple[Writer, Output]] = deque()
         self.away = False
         self._workers: list[tuple[Partition, Writer] | None] = [None] * workers
         self._left: dict[int, Left] = {}
         self._busy: set[int] = set()
-        self.sink = Sink(self, MemoryKeeper(), lambda: self.epoch)
+        self.sink = Sink(self, MemoryKeeper(), lambda: self.current_epoch)
         self.near, self.far, self.resuming = Live(self), Live(self), Live(self)
 
     async def start(self) -> None:
@@ -152,19 +126,16 @@ class Fencing:
         """The workers that think that they have the partition."""
         return [slot for slot, worker in enumerate(self._workers) if worker is not None]
 
-    async def open(self, slot: int, fates: Iterable[Fate] = (), *, at_most: int = MORE_THAN_THERE_IS) -> None:
-        """Have a worker open the partition; what it had is lost, unless it let go of it before.
-
-        The fates are those of what it writes where it begins a journal that follows ended epochs.
-        """
+    async def open(self, slot: int, *, at_most: int = MORE_THAN_THERE_IS) -> None:
+        """Have a worker open the partition; what it had is lost, unless it closed it in good order before."""
         if slot in self._busy:
             return
         self._workers[slot] = None
         self._busy.add(slot)
         try:
-            with in_place(self, fates, at_most):
+            with in_place(self, (), at_most):
                 partition, writer = await open_partition(
-                    self.settings, self.rules, *PLACE, archive=self, left=self._left.pop(slot, None)
+                    self.settings, self.rules, PLACE, Asked(self, self.broker, self), left=self._left.pop(slot, None)
                 )
         except (DiedError, ProducerFenced, ArchiveAwayError):
             return
@@ -174,12 +145,12 @@ class Fencing:
         self._workers[slot] = partition, writer
 
     async def recover(
-        self, settings: Settings, rules: Rules, of: tuple[str, int], opened: int, left: Left | None
+        self, settings: Settings, rules: Rules, of: tuple[str, int], opened: int, left: Left | None, journal: str
     ) -> tuple[Partition, bool]:
         """Read the journal back, and hold what comes of it against the truth as of the opening."""
         truth = self.truth
         head, written = truth.head, truth.latest()
-        partition, found = await recover(settings, rules, of, opened, left)
+        partition, found = await recover(settings, rules, of, opened, left, journal)
         if truth.opened == opened or not self.broker.log.compacted:
             # Else the opening's record may be gone, and more was read; the worker is one that is fenced by now.
             expected = Partition(*PLACE, rules)
@@ -231,12 +202,6 @@ class Fencing:
         if worker is not None and worker[1].end:
             self._left[slot] = Left(worker[0], worker[1].end, time.monotonic())
 
-    def arrive(self) -> None:
-        """Have the oldest batch that is on its way land."""
-        if self.late:
-            writer, step = self.late.popleft()
-            writer.land(step)
-
     # The broker.
 
     def compact(self, below: int, *, tombstones: bool = False) -> None:
@@ -245,37 +210,55 @@ class Fencing:
         ends += [left.end for left in self._left.values()]
         self.broker.log.compact(below, min(ends) if tombstones and not self._busy else 0)
 
-    async def begin_anew(self, *, under_way: bool = False, quietly: bool = False) -> None:
-        """Lose topic and journal, and every worker, once all is in the keeper.
+    async def begin_anew(self, *, journal: bool = True, fates: Iterable[Fate] = ()) -> None:
+        """Have the topic recreated, and its journal too or not, once all is in the keeper; an operator begins an epoch.
 
-        With a step under way, of events that are lost, the broker that is back takes it, where nothing fences. Quietly
-        is when somebody deletes the topics on a broker that goes on: no connection is lost.
+        Until that is done no worker opens the partition. The fates are those of what the operator's command writes:
+        where it dies, it is run again.
         """
         await self.settle()
-        lost = self._lost() if under_way and self.kind == "embedded" else []
-        self.epoch = 1 + max((row.epoch for row in self.sink.keeper.progress()), default=0)
-        self.source, self.truth = [], Truth()
+        self.current_epoch = 1 + max((row.epoch for row in self.sink.keeper.progress()), default=0)
+        self.source = []
+        self.broker.recreate_source()
+        head = None if journal else self.truth.head
+        if journal:
+            self.truth = Truth()
+            self.broker.recreate_journal()
         self._workers = [None] * len(self._workers)
-        self.broker.forget(quietly=quietly)
-        for writer, step in lost:
-            writer.move()
-            writer.land(step)
+        await self._is_refused()
+        found = Found(PLACE, head, "recreated")
+        for fate in (*fates, "acknowledged"):
+            try:
+                with in_place(self, (fate,), MORE_THAN_THERE_IS):
+                    await begin(self.settings, self.rules, found, self.current_epoch, self, self.broker)
+            except DiedError:
+                if fate == "unacknowledged":
+                    return
+                await self._is_refused()
+            else:
+                return
 
-    def _lost(self) -> list[tuple[Writer, Output]]:
-        worker = self._workers[0]
-        assert worker is not None
-        partition, writer = worker
-        event = {**self.events[-1], "contact_id": "lost", "event_id": "lost"}
-        record = Record(len(self.source), b"lost", orjson.dumps(event))
-        return [(writer, step) for step in partition.steps([record], STEP_BYTES)]
+    async def _is_refused(self) -> None:
+        asked = Asked(self, self.broker, self)
+        with (
+            in_place(self, (), MORE_THAN_THERE_IS),
+            pytest.raises(RefusedError, match=r"`pulssi epoch begin contacts\.chat`"),
+        ):
+            await open_partition(self.settings, self.rules, PLACE, asked)
 
     # What a worker asks of ClickHouse.
 
-    async def past(self, source: str, partition: int) -> Past:
+    async def past(self, source: str, partition: int, partitions: int, now_ms: int) -> Past:
         """Tell what ended epochs left behind."""
+        assert (source, partition, partitions, now_ms > 0) == (*PLACE, 1, True)
+        self._ask()
+        return past_of(self.sink.keeper)
+
+    async def epoch(self, source: str, partition: int) -> int:
+        """Tell the last epoch that is known."""
         assert (source, partition) == PLACE
         self._ask()
-        return past_of(self.sink.keeper, max((row.epoch for row in self.sink.keeper.progress()), default=0))
+        return max((row.epoch for row in self.sink.keeper.progress()), default=0)
 
     async def passed(self, source: str, partition: int, epoch: int) -> int:
         """Tell the last step that the sink has written."""
@@ -292,11 +275,9 @@ class Fencing:
         if self.away:
             raise ArchiveAwayError
 
-    def sighted(self, head: Head) -> Sighting:
-        """Tell whether the source topic is the one that was read."""
-        if head.next > len(self.source):
-            return Sighting("anew")
-        return Sighting("same" if hash_of(self.source[head.next - 1]) == head.last else "anew")
+    async def bounds(self, places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], tuple[int, int]]:
+        """Tell where the source begins and ends."""
+        return dict.fromkeys(places, (0, len(self.source)))
 
     # The end.
 
@@ -304,8 +285,6 @@ class Fencing:
         """Let everything come to its end, but for readers that lag; returns the partition as it then is."""
         self.away = False
         self.broker.interruptions.clear()
-        while self.late:
-            self.arrive()
         await self.open(0)
         worker = self._workers[0]
         assert worker is not None
@@ -327,7 +306,7 @@ def remembered(partition: Partition) -> dict[str, Any]:
         "panes": dict(partition.panes.totals()),
         "parked": partition.parked,
         "supplements": partition.supplements.keys(),
-        "evicted": [evicted.save_bytes() for evicted in partition.evicted._filters],  # noqa: SLF001 - told nowhere else
+        "evicted": [evicted.save_bytes() for evicted in partition.evicted._filters.values()],  # noqa: SLF001 - told nowhere else
     }
 
 
@@ -335,21 +314,12 @@ def remembered(partition: Partition) -> dict[str, Any]:
 def in_place(model: Fencing, fates: Iterable[Fate], at_most: int) -> Iterator[None]:
     """Put the model in the place of what opening a partition talks to."""
 
-    class Looking:
-        def __init__(self, _settings: Settings) -> None: ...
-
-        async def look(self, heads: Mapping[tuple[str, int], Head]) -> dict[tuple[str, int], Sighting]:
-            return {place: model.sighted(head) for place, head in heads.items() if head.next > 0 and head.last}
-
-        async def stop(self) -> None: ...
-
     def consumer(**_: object) -> Consumer:
         return Consumer(model.broker, JOURNAL, at_most)
 
     with ExitStack() as stack:
-        stack.enter_context(patch("streams.opening.Writer", lambda *_: Writer(model, fates)))
-        stack.enter_context(patch("streams.opening.Sightings", Looking))
-        stack.enter_context(patch("streams.opening.STEP_BYTES", dict.fromkeys(("embedded", "apache"), CARRIED_BYTES)))
-        stack.enter_context(patch("streams.opening.recover", model.recover))
+        for module in ("opening", "epochs"):
+            stack.enter_context(patch(f"streams.{module}.Writer", lambda *_: Writer(model, fates)))
+            stack.enter_context(patch(f"streams.{module}.recover", model.recover))
         stack.enter_context(patch("streams.recovery.AIOKafkaConsumer", consumer))
         yield

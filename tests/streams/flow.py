@@ -21,7 +21,7 @@ from schemas.samples import Sample
 from schemas.settings import Settings
 from schemas.topics import AGENTS, CONTACTS
 from streams.journal.tail import JournalTail
-from streams.partitions import EXIT_STUCK
+from streams.openings import EXIT_STUCK
 
 ROOT: Final = Path(__file__).parents[2]
 ENDS_WITHIN_S: Final = 40.0

@@ -31,8 +31,6 @@ PLACE: Final = (SOURCE, 0)
 JOURNAL: Final = TopicPartition(journal_of(SOURCE), 0)
 #: 2026-03-03T09:00:00Z: what the drawn contacts have lies around it.
 NOW_MS: Final = 1_772_528_400_000
-#: Nothing here takes time: what has not come by then does not come.
-LOOK_MS: Final = 20
 #: More rounds of reading than any journal here takes.
 ROUNDS: Final = 1_000
 
@@ -87,7 +85,8 @@ class Follower:
         async def connect(*_: Any) -> Consumer:  # noqa: ANN401 - as `connect` takes them
             return self._consumer
 
-        self._tail = JournalTail(self._told.settings, sources=(SOURCE,))
+        broker = self._told.broker
+        self._tail = JournalTail(self._told.settings, sources=(SOURCE,), cluster=broker, ends=broker)
         with patch("streams.journal.tail.connect", connect):
             await self._tail.start(positions, heads)
 
@@ -97,11 +96,10 @@ class Follower:
         await self.start({PLACE: self.end} if self.end else {}, known)
 
     async def read(self, at_most: int, *, looks: bool = True) -> None:
-        """Read on, by so many records a fetch; `looks`: it is time to see whether the journal is as it was."""
+        """Read on, by so many records a fetch; `looks`: it is time to see whether the journal is the same."""
         self._consumer.at_most = at_most
         self._tail._looked = -math.inf if looks else math.inf  # noqa: SLF001 - in place of waiting
-        with patch("streams.journal.tail.LOOK_MS", LOOK_MS):
-            steps = await self._tail.steps()
+        steps = await self._tail.steps()
         for step in steps:
             self._check(step)
             self.apply(step)

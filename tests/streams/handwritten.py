@@ -1,9 +1,9 @@
-"""Journals written by hand: steps as a worker would commit them, on either kind of broker."""
+"""Journals written by hand: steps as a worker would commit them."""
 
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from aiokafka import AIOKafkaProducer
 
@@ -15,21 +15,17 @@ Records = list[tuple[bytes, bytes | None]]
 
 
 class Hand:
-    """Writes one journal partition: a transaction a step where the broker has them, else a record batch."""
+    """Writes one journal partition, a transaction a step."""
 
     def __init__(self, settings: Settings, source: str, partition: int) -> None:
         self.source = source
         self.partition = partition
-        self._transactions = settings.kafka_kind == "apache"
-        options: dict[str, Any] = (
-            {"transactional_id": f"{settings.application}-{source}-{partition}"} if self._transactions else {}
-        )
         self._producer = AIOKafkaProducer(
             bootstrap_servers=settings.kafka_brokers,
             acks="all",
             max_batch_size=8 << 20,
             max_request_size=9 << 20,
-            **options,
+            transactional_id=f"{settings.application}-{source}-{partition}",
         )
 
     async def __aenter__(self) -> Self:
@@ -50,18 +46,12 @@ class Hand:
         return await self._append([*records, (HEAD_KEY, encode_head(head))])
 
     async def abort(self, records: Records) -> None:
-        """Begin a step and abort it; for brokers with transactions."""
+        """Begin a step and abort it."""
         await self._producer.begin_transaction()
         await self._send(records)
         await self._producer.abort_transaction()
 
-    async def tear(self, records: Records) -> None:
-        """Write records whose head never comes; for brokers without transactions."""
-        await self._send(records)
-
     async def _append(self, records: Records) -> int:
-        if not self._transactions:
-            return await self._send(records)
         async with self._producer.transaction():
             return await self._send(records)
 

@@ -1,8 +1,7 @@
 """One journal partition as a broker keeps it, and aiokafka's consumer of it: in memory, and at a test's pace.
 
-With transactions (Apache Kafka): the newest producer fences the older ones, readers see committed records up to the
-first undecided one, markers and aborted records leave holes. Without (the embedded broker): every batch lands.
-Both can be compacted here, as Apache Kafka does it.
+The newest producer fences the older ones, readers see committed records up to the first undecided one, markers and
+aborted records leave holes, and the log can be compacted.
 """
 
 from __future__ import annotations
@@ -10,11 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from types import SimpleNamespace
-from typing import Any, Final
+from typing import Final
 
 from aiokafka import TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError, ProducerFenced
+
+from schemas.topics import journal_of
+from streams.cluster import Topic
 
 #: Key, and value or None for a tombstone.
 Written = tuple[bytes, bytes | None]
@@ -38,8 +39,7 @@ class Record:
 class Log:
     """The records of one partition, by offset, with holes."""
 
-    def __init__(self, *, transactional: bool) -> None:
-        self.transactional = transactional
+    def __init__(self) -> None:
         self.records: list[Record] = []
         #: Offset behind all that was ever written.
         self.end = 0
@@ -53,22 +53,21 @@ class Log:
         return self._undecided[0].offset if self._undecided else self.end
 
     def producer(self) -> int:
-        """Start a producer; where there are transactions, that ends the older ones, and what they had under way."""
+        """Start a producer; that ends the older ones, and what they had under way."""
         self.abort()
         self._producer += 1
         return self._producer
 
     def begin(self, producer: int, written: Iterable[Written]) -> list[Record]:
-        """Have records land; where there are transactions, undecided. Raises ProducerFenced."""
-        if self.transactional and producer != self._producer:
+        """Have records land, undecided. Raises ProducerFenced."""
+        if producer != self._producer:
             raise ProducerFenced
         landed = []
         for key, value in written:
-            landed.append(Record(self.end, key, value, committed=not self.transactional))
+            landed.append(Record(self.end, key, value, committed=False))
             self.end += 1
         self.records += landed
-        if self.transactional:
-            self._undecided += landed
+        self._undecided += landed
         return landed
 
     def commit(self) -> None:
@@ -105,28 +104,48 @@ class Log:
 
     def visible(self, begin: int) -> list[Record]:
         """List what a reader may see from a position on."""
-        stable = self.stable if self.transactional else self.end
-        return [record for record in self.records if begin <= record.offset < stable and record.committed]
+        return [record for record in self.records if begin <= record.offset < self.stable and record.committed]
 
 
 class Broker:
-    """Holds the journal, which may be made anew, and says what happens between fetches."""
+    """Holds the journal, which may be recreated, and says what happens between fetches."""
 
-    def __init__(self, *, transactional: bool) -> None:
-        self.transactional = transactional
-        self.log = Log(transactional=transactional)
+    def __init__(self) -> None:
+        self.log = Log()
+        #: Which life of the journal, and of the source topic, this is.
+        self.lives = [1, 1]
         self.interruptions: deque[Interruption | None] = deque()
-        self._connections = 0
 
-    def forget(self, *, quietly: bool = False) -> None:
-        """Have the journal made anew; unless that is done quietly, every connection is lost."""
-        self.log = Log(transactional=self.transactional)
-        if not quietly:
-            self.reconnect()
+    def recreate_journal(self) -> None:
+        """Have the journal recreated."""
+        self.log = Log()
+        self.lives[0] += 1
 
-    def reconnect(self) -> None:
-        """Lose every connection, and make others."""
-        self._connections += 1
+    def recreate_source(self) -> None:
+        """Have the source topic recreated."""
+        self.lives[1] += 1
+
+    async def topics(self) -> dict[str, Topic]:
+        """Describe both topics, as the cluster does."""
+        source = "contacts.chat"
+        return {
+            journal_of(source): Topic(f"journal {self.lives[0]}", 1),
+            source: Topic(f"source {self.lives[1]}", 1),
+        }
+
+    async def has_commits(self, group: str) -> bool:
+        """Tell that somebody committed: only ClickHouse knows whether there was another journal."""
+        return bool(group)
+
+    async def stable(self, places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
+        """Tell up to where all is decided."""
+        return dict.fromkeys(places, self.log.stable)
+
+    async def stop(self) -> None:
+        """Disconnect."""
+
+    async def close(self) -> None:
+        """Disconnect."""
 
     async def interrupt(self) -> None:
         """Let happen what is due before a fetch."""
@@ -134,11 +153,6 @@ class Broker:
         what = self.interruptions.popleft() if self.interruptions else None
         if what is not None:
             await what()
-
-    @property
-    def connection(self) -> int:
-        """Name the connection that clients have."""
-        return self._connections
 
 
 class Consumer:
@@ -149,10 +163,6 @@ class Consumer:
         self._place = place
         self._position = 0
         self.at_most = at_most
-
-    @property
-    def _client(self) -> Any:  # noqa: ANN401 - as the tail looks at it
-        return SimpleNamespace(_conns={0: self._broker.connection})
 
     def assignment(self) -> set[TopicPartition]:
         """Name the one partition."""
@@ -187,14 +197,6 @@ class Consumer:
     async def position(self, _place: TopicPartition) -> int:
         """Tell where reading goes on."""
         return self._position
-
-    def highwater(self, _place: TopicPartition) -> int:
-        """Tell where the log ends."""
-        return self._broker.log.end
-
-    def last_stable_offset(self, _place: TopicPartition) -> int:
-        """Tell up to where all is decided."""
-        return self._broker.log.stable
 
     async def beginning_offsets(self, places: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         """Tell where the log begins: compaction leaves that as it is."""

@@ -117,16 +117,16 @@ async def _run(settings: Settings, records: list[Placed], archive: Beside, chanc
         workers += 1
         try:
             while True:
-                begin, session = (await partitions.settle(frozenset({place})))[place]
+                positions = await partitions.settle(frozenset({place}))
+                if place not in positions:
+                    continue  # its opening was cancelled
+                begin, session = positions[place]
                 held = partitions._held[place]  # noqa: SLF001 - what its own loop takes up every second
                 if begin >= len(records) and not held.partition.parked:
                     await partitions.close()
                     return workers
                 await partitions.take(place, session, begin, records[begin : begin + chance.randint(1, 8)])
-                held = partitions._held[place]  # noqa: SLF001 - it may have been opened anew
-                async with held.lock:
-                    if not held.closed:
-                        await partitions._tend(place, held)  # noqa: SLF001 - as above
+                await partitions.tend_one(place, held)
         except (Died, asyncio.CancelledError):
             continue  # nobody closes anything: the next one opens beside what is left
 

@@ -1,7 +1,7 @@
 """Whoever opens has the last valid step's state, and whoever reads applies each valid step once: whatever happens.
 
-Workers that lost the partition go on, ahead of the owner or behind it; writes are not acknowledged, come late, come
-twice or are aborted; the journal is compacted while it is read, and made anew.
+Workers that lost the partition go on, ahead of the owner or behind it; writes are not acknowledged or are aborted; the
+journal is compacted while it is read; topic and journal are recreated, and an operator begins an epoch.
 """
 
 from __future__ import annotations
@@ -23,14 +23,12 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from schemas.journal import Head
 from schemas.policies import Rules
-from streams.journal.assembly import Assembly, Step
 from streams.partition import Partition
 from tests.core.test_against_batch import key_of, told
 from tests.oracle.batch import samples
 from tests.streams.disordered import chats
-from tests.streams.fencing import Fate, Fencing, Kind
+from tests.streams.fencing import Fate, Fencing
 from tests.streams.followers import SOURCE, Live
 from tests.streams.modelled_log import MORE_THAN_THERE_IS
 from tests.streams.test_partition import state
@@ -49,7 +47,7 @@ FATES: Final[st.SearchStrategy[list[Fate]]] = st.one_of(
     st.just([]),
     st.just([]),
     st.lists(
-        st.sampled_from(["acknowledged", "unacknowledged", "never", "late", "twice", "aborted", "hangs"]),
+        st.sampled_from(["acknowledged", "unacknowledged", "never", "aborted", "hangs"]),
         min_size=1,
         max_size=3,
     ),
@@ -58,8 +56,6 @@ FATES: Final[st.SearchStrategy[list[Fate]]] = st.one_of(
 
 class Machine(RuleBasedStateMachine):
     """What may happen, in any order."""
-
-    kind: Kind
 
     def __init__(self) -> None:
         super().__init__()
@@ -75,7 +71,7 @@ class Machine(RuleBasedStateMachine):
         self._chance = random.Random(seed)  # noqa: S311 - a test's disorder
         self._events = chats(seed)
         self.evicts = evicts
-        self.model = Fencing(self.kind, SHORT if evicts else LONG)
+        self.model = Fencing(SHORT if evicts else LONG)
         self._do(self.model.start())
 
     # What is produced, and what workers do.
@@ -112,10 +108,10 @@ class Machine(RuleBasedStateMachine):
         """Have a worker go on, and nothing goes wrong."""
         self._work(slot, new, many, [])
 
-    @rule(slot=SLOTS, fates=FATES, pace=PACE)
-    def open(self, slot: int, fates: list[Fate], pace: int) -> None:
-        """Have another worker open, or the same again; who had the partition is not told."""
-        self._do(self.model.open(slot, fates, at_most=pace))
+    @rule(slot=SLOTS, pace=PACE)
+    def open(self, slot: int, pace: int) -> None:
+        """Have another worker open, or the same again; who had the partition does not know."""
+        self._do(self.model.open(slot, at_most=pace))
 
     @rule(slots=st.permutations([0, 1, 2]), many=st.lists(MANY, min_size=3, max_size=3))
     def lose(self, slots: list[int], many: list[int]) -> None:
@@ -148,19 +144,15 @@ class Machine(RuleBasedStateMachine):
 
     @rule(share=st.integers(0, 100), tombstones=st.booleans())
     def compact(self, share: int, *, tombstones: bool) -> None:
-        """Compact the journal below an offset; where it never is, have a batch land whose worker died."""
-        if self.kind == "apache":
-            self.model.compact(self.model.broker.log.end * share // 100, tombstones=tombstones)
-        else:
-            self.model.arrive()
+        """Compact the journal below an offset."""
+        self.model.compact(self.model.broker.log.end * share // 100, tombstones=tombstones)
 
     @rule(fetches=st.integers(0, 3), what=st.sampled_from(["compact", "step", "open"]), slot=SLOTS, many=MANY)
     def interrupt(self, fetches: int, what: str, slot: int, many: int) -> None:
         """Have something happen between two of the next fetches of whoever reads."""
 
         async def compacted() -> None:
-            if self.kind == "apache":
-                self.model.compact(self.model.broker.log.end * many // 8)
+            self.model.compact(self.model.broker.log.end * many // 8)
 
         does: dict[str, Callable[[], Any]] = {
             "compact": compacted,
@@ -170,13 +162,11 @@ class Machine(RuleBasedStateMachine):
         self.model.broker.interruptions.extend([*[None] * fetches, does[what]])
 
     @precondition(lambda self: self.model.truth.heads)
-    @rule(chance=st.integers(0, 3), under_way=st.booleans())
-    def begin_anew(self, chance: int, *, under_way: bool) -> None:
-        """Now and then, have topic and journal made anew; else only every connection."""
-        if chance:
-            self.model.broker.reconnect()
-        else:
-            self._do(self.model.begin_anew(under_way=under_way))
+    @rule(chance=st.integers(0, 3), journal=st.booleans(), fates=FATES)
+    def begin_anew(self, chance: int, fates: list[Fate], *, journal: bool) -> None:
+        """Now and then, have the topic recreated, with its journal or without."""
+        if not chance:
+            self._do(self.model.begin_anew(journal=journal, fates=fates))
 
     # What readers do.
 
@@ -231,7 +221,7 @@ class Machine(RuleBasedStateMachine):
             await reader.drain()
             assert {key[1:]: value for key, value in reader.contacts.items()} == partition.contacts
             assert reader.view.readings() == fresh.view.readings()
-        if self.evicts or model.epoch > 1:
+        if self.evicts or model.current_epoch > 1:
             return  # of what was evicted, or counted in ended epochs, not every reader has all
         batch = Partition(SOURCE, 0, LONG)
         batch.begin(opened=0, epoch=1)
@@ -247,101 +237,48 @@ def _not_empty(partition: Partition) -> dict[Any, Any]:
     return {key: fields for key, fields in partition.panes.totals() if fields[0]}
 
 
-def run(kind: Kind, examples: int, steps: int, **given: Any) -> None:  # noqa: ANN401 - Hypothesis' settings
-    """Try many courses of events on one kind of broker."""
-    machine = type("Machine", (Machine,), {"kind": kind})
+def run(examples: int, steps: int) -> None:
+    """Try many courses of events."""
     health = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
-    given |= {"max_examples": examples, "stateful_step_count": steps, "suppress_health_check": health}
-    run_state_machine_as_test(machine, settings=settings(deadline=None, **given))
+    given = settings(deadline=None, max_examples=examples, stateful_step_count=steps, suppress_health_check=health)
+    run_state_machine_as_test(Machine, settings=given)
 
 
-@pytest.mark.parametrize("kind", ["embedded", "apache"])
-def test_each_valid_step_counts_once(kind: Kind) -> None:
+def test_each_valid_step_counts_once() -> None:
     """Every opening, every reader and the end are held against the truth and the batch."""
-    run(kind, 60, 40)
+    run(60, 40)
 
 
-class Unfenced(Assembly):
-    """Takes a former owner's step for one that counts."""
-
-    def feed(self, offset: int, key: bytes, value: bytes | None) -> Step | None:
-        """Forget which opening is the newest."""
-        self._opened, self._sees_openings = -1, False
-        return super().feed(offset, key, value)
-
-
-class Unsuspecting(Assembly):
-    """Takes every head for one that follows the last."""
-
-    def _check(self, offset: int, head: Head) -> None:
-        """Suspect nothing."""
-
-
-class Trusting(Assembly):
-    """Takes a step whose opening the journal does not have."""
-
-    def __init__(self, source: str, partition: int, *, whole: bool) -> None:
-        del whole
-        super().__init__(source, partition)
+@pytest.mark.long
+def test_each_valid_step_counts_once_in_many_courses() -> None:
+    """The same, for longer."""
+    run(150, 60)
 
 
 async def _deleted() -> None:
-    """Delete topic and journal on a broker that goes on, and have more written than there was."""
-    model = Fencing("embedded", LONG)
+    """Recreate topic and journal, and have more written than there was before a reader comes."""
+    model = Fencing(LONG)
     await model.start()
     model.produce(chats(1))
     await model.open(0)
     await model.step(0, 3)
     await model.far.read(MORE_THAN_THERE_IS)
-    await model.begin_anew(quietly=True)
+    await model.begin_anew()
     model.produce(chats(2))
     await model.open(0)
     for _ in model.source:
         await model.step(0, 1)
-    await model.far.drain()
+    for _ in range(3):
+        await model.far.read(MORE_THAN_THERE_IS, looks=False)
     assert model.far.contacts.keys() >= {b"c" + record.key for record in model.source if record.key}
 
 
-async def _under_way() -> None:
-    """Have a broker come back empty, and take the step that was under way before anything else."""
-    model = Fencing("embedded", LONG)
-    await model.start()
-    model.produce(chats(1))
-    await model.begin_anew(under_way=True)
-    await model.open(0)
-    await model.near.drain()
-
-
-async def _lost() -> None:
-    """Have a worker that lost the partition write between the owner's steps."""
-    model = Fencing("embedded", LONG)
-    await model.start()
-    model.produce(chats(1))
-    await model.open(0)
-    await model.open(1)
-    await model.step(0, 3)
-    await model.step(1, 2)
-    await model.near.drain()
-
-
-#: By what is broken, a course of events in which it shows.
-COURSES: Final = {Unfenced: _lost, Unsuspecting: _deleted, Trusting: _under_way}
-
-
-@pytest.mark.parametrize("broken", COURSES)
-async def test_each_rule_of_reading_is_needed(broken: type[Assembly], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without one of the rules by which journals are read, a course of events that went well is noticed to go wrong."""
-    await COURSES[broken]()
-    monkeypatch.setattr("streams.journal.tail.Assembly", broken)
+async def test_the_rule_of_reading_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A recreated journal is noticed by the ids in its heads; without that, a course that went well goes wrong."""
+    await _deleted()
+    monkeypatch.setattr("streams.journal.assembly._follows", lambda *_: True)
     with pytest.raises(AssertionError):
-        await COURSES[broken]()
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("kind", ["embedded", "apache"])
-def test_each_valid_step_counts_once_in_many_courses(kind: Kind) -> None:
-    """The same, for longer."""
-    run(kind, 150, 60)
+        await _deleted()
 
 
 def _event(contact_id: str, kind: str) -> dict[str, Any]:
@@ -349,30 +286,30 @@ def _event(contact_id: str, kind: str) -> dict[str, Any]:
     return {**passing(0), "event_id": kind, "type": kind, "contact_id": contact_id, "seq": later}
 
 
-@pytest.mark.parametrize("kind", ["embedded", "apache"])
-async def test_what_ended_epochs_left_is_carried_whole(kind: Kind) -> None:
-    """A worker dies while it begins a journal after an ended epoch: whoever opens next knows all that was before."""
-    model = Fencing(kind, LONG)
+@pytest.mark.parametrize("journal", [True, False])
+@pytest.mark.parametrize("fate", ["unacknowledged", "never", "aborted", "hangs"])
+async def test_what_ended_epochs_left_is_carried_whole(fate: Fate, *, journal: bool) -> None:
+    """The command dies while it begins an epoch: whoever opens next knows all that was before."""
+    model = Fencing(LONG)
     await model.start()
     model.produce([_event("open", "contact.started"), *(ended := [_event("ended", "contact.started")])])
     model.produce([_event("ended", "contact.resolved")])
-    await model.begin_anew()
-    await model.open(0, ["unacknowledged"])
+    await model.begin_anew(journal=journal, fates=[fate])
     model.produce(ended)
     await model.settle()
     assert counted(model.sink.keeper) == expected(model.events)
 
 
-@pytest.mark.parametrize("kind", ["embedded", "apache"])
-async def test_a_journal_made_anew_of_which_only_openings_were_read(kind: Kind) -> None:
+async def test_a_recreated_journal_of_which_only_openings_were_read() -> None:
     """No step says which journal it was; nothing of the new one is passed over all the same."""
-    model = Fencing(kind, LONG)
+    model = Fencing(LONG)
     await model.start()
     await model.open(0)
     await model.open(1)
     await model.far.read(MORE_THAN_THERE_IS)
-    await model.begin_anew()
     model.produce(chats(1))
+    model.broker.recreate_journal()
+    model.truth = type(model.truth)()
     await model.settle()
     await model.far.drain()
     assert model.far.counted() == expected(model.events)

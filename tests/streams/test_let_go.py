@@ -48,10 +48,10 @@ async def test_what_went_to_another_worker_is_forgotten_in_the_end(monkeypatch: 
     monkeypatch.setattr("streams.partitions.TEND_EVERY_S", 0.0)
     partitions, tended = Partitions(load(), Rules(), NoArchive()), asyncio.Event()
 
-    async def see() -> None:
+    async def look() -> None:
         tended.set()
 
-    monkeypatch.setattr(partitions, "see", see)
+    monkeypatch.setattr(partitions, "look", look)
     partition, seen = _partition()
     partitions._left[PLACE] = Left(partition, 1, time.monotonic() - LEFT_FOR_S)  # noqa: SLF001 - ten minutes later
     del partition

@@ -1,108 +1,180 @@
-"""Opening a partition on real brokers: what the journal holds counts, whatever came late or twice."""
+"""Opening a partition on a real broker: refused where the topics are not those that were read, and only there."""
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Collection
 from typing import Final
 
 import pytest
-from aiokafka.errors import KafkaError
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt
+from aiokafka import AIOKafkaProducer, TopicPartition
+from confluent_kafka import Producer
+from kafka import TopicPartition as KafkaPartition
+from kafka.errors import KafkaError
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
-from schemas.journal import CONTACT, HEAD_KEY, Head, encode_head
+from schemas.journal import CONTACT, Head
 from schemas.policies import Rules
 from schemas.settings import Settings, load
-from streams.journal.writing import Writer
-from streams.opening import open_partition
-from streams.steps import Output
+from schemas.topics import journal_of
+from streams.archive import ArchiveAwayError
+from streams.brokers import admin_client
+from streams.cluster import Cluster, ClusterAwayError
+from streams.opening import Asked, RefusedError, open_partition
+from streams.partition import Partition
+from streams.past import Kept
 from streams.topics import migrate_topics
 from tests.kafka.server import KafkaServer
-from tests.streams.no_archive import NoArchive
+from tests.streams.handwritten import Hand
+from tests.streams.no_archive import NoArchive, asked
 
 SOURCE: Final = "contacts.chat"
+PLACE: Final = (SOURCE, 0)
+WAY_ON: Final = r"`pulssi epoch begin contacts\.chat`"
+
+
+class Knows(NoArchive):
+    """ClickHouse, which knows epochs of every partition, or is away."""
+
+    def __init__(self, epoch: int | None) -> None:
+        self._epoch = epoch
+
+    async def epoch(self, source: str, partition: int) -> int:
+        """Tell the last epoch."""
+        del source, partition
+        if self._epoch is None:
+            raise ArchiveAwayError("nobody listens")
+        return self._epoch
+
+    async def contacts(self, contact_ids: Collection[bytes]) -> dict[bytes, Kept]:
+        """Nothing is known of contacts."""
+        del contact_ids
+        return {}
 
 
 @pytest.fixture
-def settings(fresh_kafka: KafkaServer) -> Settings:
-    """Point at a broker without transactions, with Pulssi's topics and nothing in them."""
-    if fresh_kafka.kind != "embedded":
-        pytest.skip("with transactions nothing comes late or twice")
-    settings = load(fresh_kafka.settings_env())
-    migrate_topics(settings)
+def settings(fresh_kafka: KafkaServer, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Point at a broker with Pulssi's topics and nothing in them."""
+    monkeypatch.setattr("streams.opening.SHORT_FOR_S", 0.0)
+    settings = load({**fresh_kafka.settings_env(), "PULSSI_PARTITIONS": "2"})
+    assert migrate_topics(settings, wait_s=60).ok
     return settings
 
 
-def _step(opened: int, number: int, value: bytes) -> Output:
-    head = Head(next=number, step=number, open=opened)
-    return Output([(CONTACT + b"c1", value), (HEAD_KEY, encode_head(head))], [], head)
-
-
-async def _opened(settings: Settings) -> tuple[int, dict[bytes, bytes]]:
-    partition, writer = await open_partition(settings, Rules(), SOURCE, 0, archive=NoArchive())
+async def _opened(settings: Settings, epoch: int | None = 0) -> Partition:
+    """Open, trying again while the broker makes the topic in which it keeps groups' offsets, as workers do."""
+    async with asked(settings, Knows(epoch)) as whom:
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type(ClusterAwayError), stop=stop_after_attempt(20), wait=wait_fixed(0.5)
+        ):
+            with attempt:
+                partition, writer = await open_partition(settings, Rules(), PLACE, whom)
     await writer.stop()
-    return partition.head.step, partition.contacts
+    return partition
 
 
-async def test_a_step_that_was_sent_twice_counts_once(settings: Settings) -> None:
-    """A producer whose answer was lost sends a step again: the journal has it twice, and is opened all the same."""
-    writer = Writer(settings, SOURCE, 0)
-    opened = await writer.open("test")
-    await writer.append(_step(opened, 1, b"one"))
-    await writer.append(_step(opened, 2, b"two"))
-    await writer.append(_step(opened, 2, b"two"))
-    await writer.stop()
-    assert await _opened(settings) == (2, {b"c1": b"two"})
+async def _write(settings: Settings, head: Head) -> None:
+    async with Hand(settings, *PLACE) as hand:
+        await hand.step(head, [(CONTACT + b"c1", b"one")])
 
 
-async def test_a_step_that_came_late_does_not_count(settings: Settings) -> None:
-    """A former owner's steps behind the new owner's: they are passed over, and so they are by who opens next."""
-    old, new = Writer(settings, SOURCE, 0), Writer(settings, SOURCE, 0)
-    opened_by_old = await old.open("old")
-    await old.append(_step(opened_by_old, 1, b"one"))
-    opened_by_new = await new.open("new")
-    await new.append(_step(opened_by_new, 2, b"two"))
-    await old.append(_step(opened_by_old, 2, b"stale"))
-    await old.append(_step(opened_by_old, 3, b"staler"))
-    await new.append(_step(opened_by_new, 3, b"three"))
-    await old.append(_step(opened_by_old, 3, b"stale"))
-    await new.stop()
-    await old.stop()
-    assert await _opened(settings) == (3, {b"c1": b"three"})
+def _produce(settings: Settings, many: int) -> None:
+    producer = Producer({"bootstrap.servers": settings.kafka_brokers})
+    for number in range(many):
+        producer.produce(SOURCE, key=b"k", value=b"%d" % number, partition=0)
+    assert producer.flush(30) == 0
 
 
-async def test_a_source_topic_that_is_not_shown_is_waited_for(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where the broker does not answer, the topic may be another one by now: nothing is opened at the old offset."""
-    writer = Writer(settings, SOURCE, 0)
-    opened = await writer.open("test")
-    head = Head(next=9, step=1, open=opened, last="of the ninth")
-    await writer.append(Output([(CONTACT + b"c1", b"one"), (HEAD_KEY, encode_head(head))], [], head))
-    await writer.stop()
+def _recreate(settings: Settings, *names: str) -> None:
+    with admin_client(settings.kafka_brokers, 10) as admin:
+        admin.delete_topics(list(names))
+        while set(names) & set(admin.list_topics()):
+            pass
+    assert migrate_topics(settings, wait_s=10).ok
 
-    async def sees_nothing(*_: object) -> dict[object, object]:
-        return {}
 
-    monkeypatch.setattr("streams.sightings.Sightings.look", sees_nothing)
-    with pytest.raises(TimeoutError, match="last event that was counted"):
+async def test_the_head_names_the_topics_that_it_was_read_from(settings: Settings) -> None:
+    """As Kafka's own ids say, and they stay where nothing is recreated."""
+    partition = await _opened(settings)
+    cluster = Cluster(settings)
+    topics = await cluster.topics()
+    await cluster.stop()
+    assert (partition.head.topic, partition.head.journal) == (topics[SOURCE].id, topics[journal_of(SOURCE)].id)
+    await _write(settings, partition.head._replace(step=1))
+    assert (await _opened(settings)).head.topic == partition.head.topic
+
+
+async def test_a_recreated_topic_is_refused_however_long_it_is(settings: Settings) -> None:
+    """Its id is another one; that it has grown past the head, as here, hides nothing."""
+    partition = await _opened(settings)
+    _produce(settings, 3)
+    await _write(settings, partition.head._replace(step=1, next=3))
+    assert (await _opened(settings)).contacts == {b"c1": b"one"}
+    _recreate(settings, SOURCE)
+    _produce(settings, 9)
+    with pytest.raises(RefusedError, match=f"contacts.chat was recreated.*{WAY_ON}"):
         await _opened(settings)
 
 
-async def test_a_step_under_way_while_the_broker_forgets_does_not_count(
-    fresh_kafka: KafkaServer, settings: Settings
+async def test_a_log_that_ends_below_the_head_is_refused(settings: Settings) -> None:
+    """Records that were counted are lost: the broker's disk, or an election of one that had not all."""
+    partition = await _opened(settings)
+    _produce(settings, 3)
+    await _write(settings, partition.head._replace(step=1, next=9))
+    with pytest.raises(RefusedError, match=f"ends at offset 3, and was read up to 9.*{WAY_ON}"):
+        await _opened(settings)
+
+
+async def test_a_missing_journal_is_refused_where_clickhouse_knows_the_partition(settings: Settings) -> None:
+    """Counting would begin again beside what was counted; where ClickHouse knows nothing, the first epoch begins."""
+    with pytest.raises(RefusedError, match=f"ClickHouse knows epoch 3.*{WAY_ON}"):
+        await _opened(settings, epoch=3)
+    assert (await _opened(settings, epoch=0)).head.epoch == 1
+
+
+async def test_a_new_installation_opens_without_clickhouse(settings: Settings) -> None:
+    """Kafka can tell that there was nothing before: no record is gone, and this installation never committed."""
+    _produce(settings, 3)
+    assert (await _opened(settings, epoch=None)).head.epoch == 1
+
+
+async def test_without_clickhouse_an_installation_that_is_not_new_waits(settings: Settings) -> None:
+    """A sink committed once: the journal may be missing, and only ClickHouse knows."""
+    async with (
+        AIOKafkaProducer(bootstrap_servers=settings.kafka_brokers, transactional_id="once", acks="all") as producer,
+        producer.transaction(),
+    ):
+        await producer.send_offsets_to_transaction({TopicPartition(SOURCE, 1): 5}, f"{settings.application}-sink")
+    with pytest.raises(ArchiveAwayError, match="only ClickHouse knows"):
+        await _opened(settings, epoch=None)
+
+
+async def test_without_clickhouse_a_source_whose_beginning_is_gone_waits(settings: Settings) -> None:
+    """Records were deleted, so somebody may have counted them."""
+    _produce(settings, 3)
+    with admin_client(settings.kafka_brokers, 10) as admin:
+        admin.delete_records({KafkaPartition(SOURCE, 0): 2})
+    with pytest.raises(ArchiveAwayError, match="only ClickHouse knows"):
+        await _opened(settings, epoch=None)
+
+
+async def test_a_cluster_that_does_not_describe_its_topics_in_time_has_said_nothing(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The broker that comes back takes it before anything else: what it says was read is of a topic that is gone."""
-    writer = Writer(settings, SOURCE, 0)
-    opened = await writer.open("test")
-    await writer.append(_step(opened, 1, b"one"))
-    fresh_kafka.kill()
-    late = asyncio.create_task(writer.append(_step(opened, 2, b"two")))
-    await asyncio.sleep(0)
-    await asyncio.to_thread(fresh_kafka.start)
-    assert (await asyncio.to_thread(migrate_topics, settings, 10)).ok
-    await late
-    await writer.stop()
-    assert writer.end == 0
-    async for attempt in AsyncRetrying(retry=retry_if_exception_type(KafkaError), stop=stop_after_attempt(5)):
-        with attempt:  # the broker that was just started refuses a new producer once, as workers know
-            assert await _opened(settings) == (0, {})
+    """Neither opened nor refused: whoever opens tries again, with what is in memory."""
+    await _write(settings, (await _opened(settings)).head._replace(step=1))
+
+    def hangs(_: object) -> None:
+        raise KafkaError("timed out")
+
+    monkeypatch.setattr("streams.cluster._topics", hangs)
+    async with asked(settings) as whom:
+        with pytest.raises(ClusterAwayError, match="does not describe the topics"):
+            await open_partition(settings, Rules(), PLACE, Asked(whom.archive, whom.cluster, whom.logs))
+
+
+async def test_another_count_of_partitions_is_refused(settings: Settings) -> None:
+    """Keys would belong to other partitions; the way out is in the line."""
+    partition = await _opened(settings)
+    await _write(settings, partition.head._replace(step=1, partitions=3))
+    with pytest.raises(RefusedError, match=f"has 2 partitions, and had 3.*{WAY_ON}"):
+        await _opened(settings)

@@ -10,10 +10,10 @@ from aiokafka.errors import KafkaError
 
 from schemas.policies import Rules
 from schemas.settings import load
+from streams.cluster import ClusterAwayError, Topic
 from streams.journal.writing import StepTooLargeError
 from streams.partition import Partition
 from streams.partitions import Partitions
-from streams.sightings import Sighting
 from streams.steps import Output
 from tests.bench.events import write_chats
 from tests.streams.no_archive import NoArchive
@@ -65,6 +65,7 @@ async def take(partitions: Partitions) -> None:
     """Hand over all records, as read since the last opening."""
     _, session = (await partitions.settle(frozenset({PLACE})))[PLACE]
     await partitions.take(PLACE, session, 0, RECORDS)
+    await partitions.settle(frozenset({PLACE}))  # it may be opened again
 
 
 async def test_after_a_failure_everything_is_forgotten(writer: StandIn) -> None:
@@ -92,12 +93,13 @@ async def test_a_lost_batch_leads_to_a_new_opening(writer: StandIn) -> None:
     partitions = Partitions(load({}), Rules(), NoArchive())
     _, session = (await partitions.settle(frozenset({PLACE})))[PLACE]
     await partitions.take(PLACE, session, begins=7, records=RECORDS[7:])
+    await partitions.settle(frozenset({PLACE}))
     assert (writer.openings, writer.sizes) == (2, [])
 
 
 async def test_a_step_that_does_not_fit_is_cut_until_it_does_or_is_named(writer: StandIn) -> None:
     """Steps get smaller; where not even one record's fits, the partition says that it stands still."""
-    partitions = Partitions(load({"PULSSI_KAFKA_KIND": "embedded"}), Rules(), NoArchive())
+    partitions = Partitions(load({}), Rules(), NoArchive())
     writer.fails = StepTooLargeError()
     while partitions.blocked is None:
         await take(partitions)
@@ -110,7 +112,7 @@ async def test_a_step_that_does_not_fit_is_cut_until_it_does_or_is_named(writer:
 
 async def test_a_partition_that_went_to_another_worker_blocks_nobody_here(writer: StandIn) -> None:
     """A partition that stands still is this worker's trouble only while it is assigned here."""
-    partitions = Partitions(load({"PULSSI_KAFKA_KIND": "embedded"}), Rules(), NoArchive())
+    partitions = Partitions(load({}), Rules(), NoArchive())
     writer.fails = StepTooLargeError()
     while partitions.blocked is None:
         await take(partitions)
@@ -124,40 +126,69 @@ async def test_a_topic_that_is_read_again_from_its_beginning_leads_to_a_new_open
     _, session = (await partitions.settle(frozenset({PLACE})))[PLACE]
     await partitions.take(PLACE, session, begins=0, records=RECORDS[:9])
     await partitions.take(PLACE, session, begins=9, records=RECORDS)
+    await partitions.settle(frozenset({PLACE}))
     assert (writer.openings, writer.sizes) == (2, [9])
 
 
-class Unseeing:
-    """Looks at source topics, and sees what it is told to; without an answer of the broker, nothing."""
+class Described:
+    """A cluster that describes the topic as the test says, or does not answer."""
 
-    def __init__(self) -> None:
-        self.seen: dict[tuple[str, int], Sighting] = {}
+    def __init__(self, topic: Topic | None) -> None:
+        self.topic = topic
 
-    async def look(self, _: object) -> dict[tuple[str, int], Sighting]:
-        """Look."""
-        return self.seen
+    async def topics(self) -> dict[str, Topic]:
+        """Describe it."""
+        if self.topic is None:
+            raise ClusterAwayError("no answer")
+        return {PLACE[0]: self.topic}
+
+    async def has_commits(self, group: str) -> bool:
+        """Tell that nobody committed."""
+        del group
+        return False
+
+    async def stop(self) -> None:
+        """Disconnect."""
 
 
 @pytest.mark.parametrize(
-    ("seen", "openings", "counted"),
-    [({PLACE: Sighting("same")}, 1, [9, 9]), ({PLACE: Sighting("anew")}, 2, [9]), ({}, 2, [9])],
-    ids=["the same", "made anew", "no answer"],
+    ("topic", "openings", "counted", "waits"),
+    [
+        (Topic("one", 1), 1, [9, 9], False),
+        (Topic("another", 1), 2, [9], False),
+        (None, 1, [9], True),
+    ],
+    ids=["the same", "recreated", "no answer"],
 )
 async def test_a_source_topic_that_was_not_looked_at_for_long_is_looked_at_first(
-    writer: StandIn,
-    monkeypatch: pytest.MonkeyPatch,
-    seen: dict[tuple[str, int], Sighting],
-    openings: int,
-    counted: list[int],
+    writer: StandIn, topic: Topic | None, openings: int, counted: list[int], *, waits: bool
 ) -> None:
-    """While the broker was away its topic may have been made anew, and have grown past where reading goes on."""
-    sightings = Unseeing()
-    monkeypatch.setattr("streams.partitions.Sightings", lambda _: sightings)
-    clock = iter(range(100, 1_000, 20))
-    partitions = Partitions(load({}), Rules(), NoArchive(), now=lambda: next(clock))
+    """While the broker was away its topic may have been recreated; without an answer what is in memory stays."""
+    cluster = Described(Topic("one", 1))
+    clock = [100.0]
+    partitions = Partitions(load({}), Rules(), NoArchive(), now=lambda: clock[0], cluster=cluster)
+    positions: dict[tuple[str, int], tuple[int, int]] = {}
+
+    async def seek(found: dict[tuple[str, int], tuple[int, int]]) -> None:
+        positions.update(found)
+
+    partitions.seek = seek
     _, session = (await partitions.settle(frozenset({PLACE})))[PLACE]
+    partitions.held[0].begin(1, 1, 1, ("one", ""))
     await partitions.take(PLACE, session, begins=0, records=RECORDS[:9])
-    await partitions.see()
-    sightings.seen = seen
+    known = partitions.held[0].contacts
+    cluster.topic, clock[0] = topic, 200.0
     await partitions.take(PLACE, session, begins=9, records=RECORDS[9:18])
+    await partitions.settle(frozenset({PLACE}))
     assert (writer.openings, [each for each in writer.sizes if each]) == (openings, counted)
+    assert (partitions.waits is not None) == waits
+    if partitions.waits is not None:
+        assert "Kafka to say whether the topic is still the one that was read" in partitions.waits.line(0)
+        cluster.topic = Topic("one", 1)
+        await partitions.look()
+        assert partitions.held[0].contacts is known
+        begins, session = positions[PLACE]
+        assert begins == 9
+        await partitions.take(PLACE, session, begins, RECORDS[9:18])
+        assert (writer.openings, writer.sizes, len(partitions.held)) == (1, [9, 9], 1)
+        assert partitions.blocked is None

@@ -7,6 +7,7 @@ from typing import Final
 
 import orjson
 import pytest
+from confluent_kafka import Producer
 
 from schemas.journal import Head
 from schemas.policies import Rules
@@ -20,7 +21,7 @@ from streams.topics import migrate_topics
 from tests.bench.events import write_chats
 from tests.kafka.server import KafkaServer
 from tests.streams.handwritten import Hand, Records
-from tests.streams.no_archive import NoArchive
+from tests.streams.no_archive import asked
 from tests.streams.records import Record
 
 SOURCE: Final = "contacts.chat"
@@ -33,11 +34,16 @@ def settings(fresh_kafka: KafkaServer) -> Settings:
     """Return the settings of a broker that has the topics, of one partition each: the keys are of no matter."""
     settings = load({**fresh_kafka.settings_env(), "PULSSI_PARTITIONS": "1"})
     assert migrate_topics(settings, wait_s=10).ok
+    producer = Producer({"bootstrap.servers": settings.kafka_brokers})
+    for record in RECORDS:
+        producer.produce(SOURCE, key=record.key, value=record.value)
+    assert producer.flush(30) == 0
     return settings
 
 
 async def _open(settings: Settings, left: Left | None = None) -> tuple[Partition, Writer]:
-    return await open_partition(settings, Rules(), SOURCE, 0, NoArchive(), left=left)
+    async with asked(settings) as whom:
+        return await open_partition(settings, Rules(), (SOURCE, 0), whom, left=left)
 
 
 async def _work(settings: Settings, records: list[Record], left: Left | None = None) -> Left:
@@ -88,11 +94,7 @@ async def test_what_was_let_go_too_long_ago_is_read_again(settings: Settings) ->
 async def test_another_journal_is_read_from_its_beginning(fresh_kafka: KafkaServer, settings: Settings) -> None:
     """The journal was made anew: what is in memory belongs to none."""
     mine = await _work(settings, RECORDS[:20])
-    if fresh_kafka.kind == "embedded":
-        fresh_kafka.kill()
-        fresh_kafka.start()
-    else:
-        fresh_kafka.clear()
+    fresh_kafka.clear()
     assert migrate_topics(settings, wait_s=10).ok
     again = await _work(settings, RECORDS[20:40], mine)
     assert again.partition.head.next == 40

@@ -35,9 +35,10 @@ class Openings:
         self._first = {QUICK[1], SLOW[1]}
 
     async def open(
-        self, _settings: Settings, rules: Rules, source: str, number: int, **_: object
+        self, _settings: Settings, rules: Rules, place: tuple[str, int], *_: object, **__: object
     ) -> tuple[Partition, StandIn]:
         """Open a partition."""
+        source, number = place
         self.under_way[number] += 1
         self.most = max(self.most, self.under_way[number])
         try:

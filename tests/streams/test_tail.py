@@ -70,16 +70,12 @@ async def test_whole_steps_of_all_partitions(settings: Settings, tail: JournalTa
 
 
 async def test_what_was_not_committed_has_not_happened(settings: Settings, tail: JournalTail) -> None:
-    """Records of an aborted step, or of an older opening, are never seen."""
+    """Records of an aborted step are never seen."""
     async with Hand(settings, SOURCE, 0) as hand:
         first = await hand.open()
         await hand.step(Head(step=1, open=first), [(b"cA", b"1")])
-        if settings.kafka_kind == "apache":
-            await hand.abort([(b"cA", b"never"), (HEAD_KEY, encode_head(Head(step=2, open=first)))])
-            opened = await hand.open()
-        else:
-            opened = await hand.open()
-            await hand.step(Head(step=2, open=first), [(b"cA", b"never")])
+        await hand.abort([(b"cA", b"never"), (HEAD_KEY, encode_head(Head(step=2, open=first)))])
+        opened = await hand.open()
         await hand.step(Head(step=2, open=opened), [(b"cA", b"2")])
     await tail.start()
     steps = await _caught_up(tail)
@@ -129,40 +125,16 @@ async def test_a_journal_made_anew_that_grew_past_the_position(settings: Setting
     assert [(step.head.step, step.anew) for step in steps] == [(n, n == 1) for n in range(1, 11)]
 
 
-async def test_a_broker_that_forgot_is_read_anew(
-    fresh_kafka: KafkaServer, settings: Settings, tail: JournalTail
-) -> None:
-    """The embedded broker comes back empty: the tail waits, and reads the new journal from its beginning."""
-    if fresh_kafka.kind != "embedded":
-        pytest.skip("Apache Kafka does not forget")
-    async with Hand(settings, SOURCE, 0) as hand:
-        await hand.step(Head(step=7), [(b"cA", b"old")])
-    await tail.start()
-    await _caught_up(tail)
-    fresh_kafka.kill()
-    assert await tail.steps(timeout_ms=50) == []
-    fresh_kafka.start()
-    assert migrate_topics(settings, wait_s=10).ok
-    async with Hand(settings, SOURCE, 0) as hand:
-        for number in range(1, 4):
-            await hand.step(Head(step=number, epoch=2), [(b"cA", b"new")])
-    steps = await _steps(tail, 3)
-    assert [(step.head.step, step.anew) for step in steps] == [(1, True), (2, False), (3, False)]
-
-
 async def test_a_journal_made_anew_that_is_as_long_as_before(
-    fresh_kafka: KafkaServer, settings: Settings, tail: JournalTail
+    fresh_kafka: KafkaServer, settings: Settings, tail: JournalTail, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither a record nor an end nor an error tells that it is another one; it is noticed all the same, and read."""
+    """Neither a record nor an end nor an error tells that it is another one; its id does, and it is read."""
+    monkeypatch.setattr("streams.journal.tail.LOOK_EVERY_S", 0.1)
     async with Hand(settings, SOURCE, 0) as hand:
         await hand.step(Head(step=7, open=await hand.open()), [(b"cA", b"old")])
     await tail.start()
     await _caught_up(tail)
-    if fresh_kafka.kind == "embedded":
-        fresh_kafka.kill()
-        fresh_kafka.start()
-    else:
-        fresh_kafka.clear()
+    fresh_kafka.clear()
     assert migrate_topics(settings, wait_s=10).ok
     async with Hand(settings, SOURCE, 0) as hand:
         await hand.step(Head(step=7, open=await hand.open(), epoch=2), [(b"cA", b"new")])
@@ -173,9 +145,7 @@ async def test_a_journal_made_anew_that_is_as_long_as_before(
 async def test_a_broker_that_restarts_is_waited_for(
     fresh_kafka: KafkaServer, settings: Settings, tail: JournalTail
 ) -> None:
-    """Apache Kafka comes back with what it had: reading goes on where it was."""
-    if fresh_kafka.kind != "apache":
-        pytest.skip("the embedded broker forgets")
+    """It comes back with what it had: reading continues where it was."""
     async with Hand(settings, SOURCE, 0) as hand:
         await hand.step(Head(step=1), [(b"cA", b"1")])
     await tail.start()

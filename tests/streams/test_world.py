@@ -7,6 +7,7 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
@@ -118,6 +119,23 @@ def test_the_result_is_that_of_the_set_of_events(several: list[list[dict[str, An
     rows = sorted((key_of(row) for row in world.keeper.samples()), key=told)
     assert rows == sorted((key_of(row) for row in should), key=told)
     assert kept_panes(world.keeper.panes()) == added_panes(should)
+
+
+def test_filters_that_are_full_and_dropped_cost_nothing_but_questions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond what is kept of evicted contacts everybody is looked up, and the numbers are the same."""
+    monkeypatch.setattr("streams.evicted._SIZES", (1,))
+    monkeypatch.setattr("streams.evicted.FILTERS_AT_MOST", 1)
+
+    @settings(max_examples=40, deadline=None)
+    @given(several=st.lists(contacts(), min_size=2, max_size=4), seed=st.integers(0, 1 << 32))
+    def look(several: list[list[dict[str, Any]]], seed: int) -> None:
+        world = World(RULES)
+        delivered = live(world, several, random.Random(seed))  # noqa: S311 - a test's disorder
+        rows = sorted((key_of(row) for row in world.keeper.samples()), key=told)
+        assert rows == sorted((key_of(row) for row in samples(delivered)), key=told)
+        assert len(world.partition.evicted._filters) <= 1  # noqa: SLF001 - what is kept
+
+    look()
 
 
 def test_what_may_happen_does() -> None:

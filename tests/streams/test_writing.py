@@ -67,10 +67,7 @@ async def test_an_older_owner_does_no_harm(settings: Settings) -> None:
     opened_by_old = await old.open("old")
     await old.append(step(opened_by_old, 1))
     opened_by_new = await new.open("new")
-    if settings.kafka_kind == "apache":
-        with pytest.raises(KafkaError):
-            await old.append(step(opened_by_old, 2))
-    else:
+    with pytest.raises(KafkaError):
         await old.append(step(opened_by_old, 2))
     await new.append(step(opened_by_new, 2))
     await new.stop()
@@ -79,19 +76,19 @@ async def test_an_older_owner_does_no_harm(settings: Settings) -> None:
 
 
 async def test_a_step_above_a_batch_is_never_written_in_part(settings: Settings) -> None:
-    """Nine megabytes in a step: one transaction on Apache Kafka, refused whole where a step must be one batch."""
+    """Nine megabytes in a step: one transaction of several batches; with a record above a batch, nothing of it."""
     writer = Writer(settings, SOURCE, 2)
     opened = await writer.open("test")
     head = Head(next=1, step=1, open=opened)
     parts: list[tuple[bytes, bytes | None]] = [(CONTACT + b"%d" % at, b"x" * 3_000_000) for at in range(3)]
     large = Output([*parts, (HEAD_KEY, encode_head(head))], [], head)
-    if settings.kafka_kind == "apache":
-        await writer.append(large)
-    else:
-        with pytest.raises(StepTooLargeError):
-            await writer.append(large)
+    await writer.append(large)
+    parts[1] = (CONTACT + b"1", b"x" * 9_000_000)
+    head = Head(next=2, step=2, open=opened)
+    with pytest.raises(StepTooLargeError):
+        await writer.append(Output([*parts, (HEAD_KEY, encode_head(head))], [], head))
     await writer.stop()
-    assert [len(one.records) for one in await read(settings)] == ([3] if settings.kafka_kind == "apache" else [])
+    assert [len(one.records) for one in await read(settings)] == [3]
 
 
 async def test_a_bad_record_above_what_a_broker_takes_is_cut(settings: Settings) -> None:
@@ -110,20 +107,3 @@ async def test_a_bad_record_above_what_a_broker_takes_is_cut(settings: Settings)
     assert [(letter.key, len(letter.value or b"")) for letter in found] == [(b"k", CUT_BYTES), (b"k", 1)]
     assert dict(found[0].headers)["pulssi-bytes"] == b"10000000"
     assert dict(found[0].headers)["pulssi-offset"] == b"7"
-
-
-async def test_who_lost_the_partition_has_nothing_to_come_back_to(settings: Settings) -> None:
-    """Without transactions nobody refuses a former owner's step: that another wrote in between tells."""
-    if settings.kafka_kind == "apache":
-        pytest.skip("with transactions it is refused")
-    old, new = Writer(settings, SOURCE, 3), Writer(settings, SOURCE, 3)
-    opened = await old.open("old")
-    await old.append(step(opened, 1))
-    assert old.end == opened + 3
-    await new.open("new")
-    await old.append(step(opened, 2))
-    assert old.end == 0
-    await old.append(step(opened, 3))
-    assert old.end == 0
-    await old.stop()
-    await new.stop()

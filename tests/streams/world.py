@@ -57,7 +57,7 @@ class World:
     # The worker.
 
     def _open(self) -> Partition:
-        """Open the partition as a worker does: from its journal, or anew with what ended epochs left."""
+        """Open the partition as a worker does, or, without a journal, as `pulssi epoch begin` does."""
         partition = Partition(SOURCE, 0, self.rules)
         for step in self._journal:
             partition.load(step)
@@ -68,8 +68,7 @@ class World:
         self.epoch += 1
         partition.begin(self._opened, self.epoch)
         if self.epoch > 1:
-            past = self._past()
-            self._write(partition.carry(past, self._look_up(past.open)))
+            self._write(partition.carry(past_of(self.keeper)))
         return partition
 
     def _write(self, outputs: Iterable[Output]) -> None:
@@ -122,13 +121,19 @@ class World:
             self._journal[place] = step._replace(records=left)
 
     def begin_anew(self) -> None:
-        """Lose topic and journal, as the embedded broker does, once all is in the keeper; another worker opens."""
+        """Have the topic recreated, and, every other time, the journal too, once all is in the keeper."""
         self.sink(len(self._journal))
-        self._source, self._journal = [], []
-        self._offset = self._sunk = self._archived = 0
-        self._written = {}
-        self._opened = -1
+        self._source, self._archived = [], 0
+        if self.epoch % 2:
+            self._journal, self._written = [], {}
+            self._offset = self._sunk = 0
+            self._opened = -1
+            self.partition = self._open()
+            return
         self.partition = self._open()
+        self.epoch += 1
+        self.partition.begin(self._opened, self.epoch)
+        self._write(self.partition.carry(Past()))
 
     # The sink and the archive.
 
@@ -152,9 +157,6 @@ class World:
 
     def _look_up(self, contact_ids: Iterable[bytes]) -> dict[bytes, Kept]:
         return kept_of(self.keeper, contact_ids)
-
-    def _past(self) -> Past:
-        return past_of(self.keeper, self.epoch - 1)
 
     # What comes of it.
 
@@ -182,11 +184,11 @@ def kept_of(keeper: MemoryKeeper, contact_ids: Iterable[bytes]) -> dict[bytes, K
     return dict(found)
 
 
-def past_of(keeper: MemoryKeeper, epoch: int) -> Past:
-    """Tell what ended epochs left behind, but for their panes; `epoch` is the last of them."""
+def past_of(keeper: MemoryKeeper) -> Past:
+    """Tell what ended epochs left behind, but for their panes."""
     contacts = {row.contact_id.encode() for row in keeper._events.values()}  # noqa: SLF001 - as above
     still_open = [row.contact_id.encode() for row in keeper.contacts() if row.open]
-    return Past(epoch, sorted(contacts), still_open, [])
+    return Past(sorted(contacts), kept_of(keeper, still_open))
 
 
 def counted(keeper: MemoryKeeper) -> dict[tuple[str, str], tuple[int, ...]]:

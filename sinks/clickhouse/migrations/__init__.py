@@ -1,7 +1,7 @@
 """The schema: numbered files that are applied once, and views and functions that are brought up to date each time.
 
 A table's file is never changed once released: what comes later is another number. A file under `views/` is applied
-again whenever its text, or a setting in it, has changed. Nothing here drops a table or a row.
+again whenever its text, or a setting in it, has changed. Nothing here drops a row of what was counted.
 """
 
 from __future__ import annotations

@@ -1,0 +1,254 @@
+"""One open partition of a worker: batches become steps, and between batches what is old is evicted.
+
+The lock is held over the partition's memory and its writing, never over a question to ClickHouse: whoever closes the
+partition waits for a step at most. Each question has a time limit, and what is found counts only if the partition is
+still open then. On any failure of a step the partition is closed: memory is ahead of the journal then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
+from typing import Any, Final, TypeVar
+
+from aiokafka.errors import KafkaError
+
+from streams.archive import Archive, ArchiveAwayError
+from streams.journal.writing import StepTooLargeError, Writer
+from streams.partition import STEP_BYTES, Partition
+from streams.past import Kept
+from streams.rounds import BadRunError
+from streams.steps import Output
+from streams.waits import Place, Waits
+
+#: A step of this size is never what was too slow.
+SMALL_STEP_BYTES: Final = 1024 * 1024
+#: Contacts whose events may wait for ClickHouse, of one partition; above it the partition waits.
+PARKED_AT_MOST: Final = 10_000
+UNPARKED_AT_ONCE: Final = 2_000
+#: How long a batch waits for what ClickHouse has of its contacts, before their events are parked.
+LOOK_UP_WITHIN_S: Final = 10.0
+#: How long ClickHouse may take to answer what is asked between batches.
+TEND_WITHIN_S: Final = 30.0
+
+#: How the line begins that says what a partition is held back for.
+CLICKHOUSE: Final = "ClickHouse"
+KAFKA: Final = "Kafka"
+
+Answer = TypeVar("Answer")
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+class Reach:
+    """Whether ClickHouse answered last time: while it does not, batches do not wait for it one after the other."""
+
+    def __init__(self) -> None:
+        self.away = False
+
+
+class Shared:
+    """What all partitions of a worker share."""
+
+    def __init__(
+        self, archive: Archive, give_up: Callable[[str], Any], now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.archive = archive
+        self.give_up = give_up
+        self.now = now
+        self.waits = Waits(now)
+        self.reach = Reach()
+        #: What a step may come to, of partitions where steps were too large.
+        self.limits: dict[Place, int] = {}
+        #: Why a partition stands still, in one line.
+        self.blocked: dict[Place, str] = {}
+        #: When each step under way began, by the monotonic clock.
+        self.busy: dict[Place, float] = {}
+
+
+class Held:
+    """A partition that this worker has open."""
+
+    def __init__(self, place: Place, partition: Partition, writer: Writer, session: int, shared: Shared) -> None:
+        self.place = place
+        self.partition = partition
+        self.writer = writer
+        self.session = session
+        self.lock = asyncio.Lock()
+        self.closed = False
+        #: Whether a step may not have been written: what is in memory is of no use then.
+        self.failed = False
+        #: Batches of other sessions since the last one of this.
+        self.passed_over = 0
+        #: Why batches are passed over until the consumer is sent back to the head; None: they are not.
+        self.held_back: str | None = None
+        self._shared = shared
+
+    async def take(self, session: int, begins: int, records: Sequence[Any]) -> None:
+        """Turn a batch into steps and write them. A batch of another session is passed over: it comes again.
+
+        `begins` is the offset at which its fetch began.
+        """
+        if session != self.session or self.held_back:
+            self.passed_over += session != self.session
+            return
+        self.passed_over = 0
+        partition = self.partition
+        found: dict[bytes, Kept] = {}
+        asked, unanswered = set[bytes](), set[bytes]()
+        while not self.closed:
+            async with self.lock:
+                if self._is_out_of_order(begins, records):
+                    return
+                unknown = partition.unknown(partition.fresh(records))
+                missing = unknown - asked
+                if not missing:
+                    await self._fold(records, found, unknown & unanswered)
+                    return
+            # While ClickHouse is asked, contacts may be evicted and others come back, or the partition be closed. Those
+            # that were asked for stay as they are: only this batch brings them, or `_unpark`, which does not have them.
+            asked |= missing
+            answer = await self._look_up(missing)
+            found |= answer or {}
+            unanswered |= missing if answer is None else set()
+
+    def _is_out_of_order(self, begins: int, records: Sequence[Any]) -> bool:
+        """Tell whether a batch is not the one that follows; the partition is closed then, to be opened again."""
+        if begins > self.partition.head.next:
+            _LOG.warning("%s/%d: a batch before offset %d went missing; opening again", *self.place, begins)
+            self.closed = True
+        elif records and records[0].offset < begins:  # the consumer began again: its position was out of range
+            _LOG.warning("%s/%d was read again from offset %d; opening again", *self.place, records[0].offset)
+            self.closed = True
+        return self.closed
+
+    async def _fold(self, records: Sequence[Any], found: Mapping[bytes, Kept], waiting: set[bytes]) -> None:
+        """Write a batch's steps; the events of contacts that ClickHouse was not there for wait, up to a limit."""
+        partition = self.partition
+        if waiting and len(partition.parked) + len(waiting) > PARKED_AT_MOST:
+            self.hold_back(f"{CLICKHOUSE}, for the events of {len(partition.parked):,} contacts and more")
+            return
+        if waiting:
+            _LOG.warning(
+                "%s/%d: events of %d contacts wait for ClickHouse, which has what these were",
+                *(*self.place, len(waiting)),
+            )
+        partition.revive(found)
+        partition.park(waiting)
+        await self._write(partition.steps(records, self._limit))
+
+    async def _look_up(self, unknown: Collection[bytes]) -> dict[bytes, Kept] | None:
+        """Ask for evicted contacts; None where ClickHouse does not answer in time, or did not before."""
+        if self._away:
+            return None
+        try:
+            async with asyncio.timeout(LOOK_UP_WITHIN_S):
+                return await self._shared.archive.contacts(unknown)
+        except (ArchiveAwayError, TimeoutError) as error:
+            self._shared.reach.away = True
+            _LOG.warning("%s/%d: ClickHouse does not answer: %s", *self.place, _why(error, LOOK_UP_WITHIN_S))
+            return None
+
+    def hold_back(self, what: str) -> None:
+        """Pass over what comes until `resumes`; what it waits for is seen by health."""
+        self.held_back = what
+        self._shared.waits.begin(self.place, what)
+        _LOG.warning("%s/%d waits for %s", *self.place, what)
+
+    def resumes(self, session: int) -> None:
+        """Take batches again, those of a new session: the consumer is to be sent to the head."""
+        self.session, self.held_back, self.passed_over = session, None, 0
+        self._shared.waits.end(self.place)
+
+    @property
+    def may_resume(self) -> bool:
+        """Whether it was held back for ClickHouse, which is there again."""
+        full = len(self.partition.parked) > PARKED_AT_MOST // 2
+        return self._waits_for(CLICKHOUSE) and not (full or self._away)
+
+    @property
+    def waits_for_kafka(self) -> bool:
+        """Whether it was held back because nobody knew whether the topic is the same."""
+        return self._waits_for(KAFKA)
+
+    def _waits_for(self, whom: str) -> bool:
+        return self.held_back is not None and self.held_back.startswith(whom)
+
+    @property
+    def _away(self) -> bool:
+        return self._shared.reach.away
+
+    async def tend(self) -> None:
+        """Fold what waited for ClickHouse, and evict what is old. Waits for ClickHouse without the lock."""
+        partition, archive = self.partition, self._shared.archive
+        await self._write_open(lambda: partition.hold_again(int(time.time() * 1000), self._limit))
+        try:
+            if not self.closed and partition.parked:
+                waiting = list(partition.parked)[:UNPARKED_AT_ONCE]
+                found = await self._ask(archive.contacts(waiting))
+                await self._write_open(lambda: partition.unpark(found, waiting))
+            elif self._waits_for(CLICKHOUSE):
+                await self._ask(archive.epoch(*self.place))
+            if not self.closed and partition.wants_eviction():
+                passed = await self._ask(archive.passed(*self.place, partition.head.epoch))
+                await self._write_open(lambda: partition.evict(passed))
+        except (ArchiveAwayError, TimeoutError) as error:
+            _LOG.info("%s/%d: nothing is evicted while ClickHouse is away: %s", *self.place, _why(error, TEND_WITHIN_S))
+
+    async def _ask(self, question: Coroutine[Any, Any, Answer]) -> Answer:
+        async with asyncio.timeout(TEND_WITHIN_S):
+            answer = await question
+        self._shared.reach.away = False
+        return answer
+
+    async def _write_open(self, steps: Callable[[], Iterable[Output]]) -> None:
+        """Write steps made of the partition as it is now, unless it was closed while ClickHouse was asked."""
+        async with self.lock:
+            if not self.closed:
+                await self._write(steps())
+
+    async def _write(self, steps: Iterable[Output]) -> None:
+        """Write step by step; whatever goes wrong closes the partition."""
+        shared, place = self._shared, self.place
+        try:
+            for step in steps:
+                shared.busy[place] = time.monotonic()
+                await self.writer.append(step)
+            self._went_well()
+        except BadRunError as error:
+            shared.give_up(f"the worker stops, nothing is lost: {error}")
+        except StepTooLargeError:
+            self.closed = self.failed = True
+            if self._limit == 1:
+                shared.blocked[place] = f"{place[0]}/{place[1]} stands still: a contact is too large for a record"
+                _LOG.error("%s; it has the record at source offset %d", shared.blocked[place], self.partition.head.next)
+            self._cut_finer(least=1)
+            _LOG.warning("%s/%d: a record of a step did not fit into one batch; cutting finer", *place)
+        except (KafkaError, OSError, AssertionError) as error:
+            self.closed = self.failed = True  # aiokafka raises AssertionError from a bad state, too
+            self._cut_finer(least=SMALL_STEP_BYTES)  # it may have been too large to be written in time
+            _LOG.warning("%s/%d: a step was not written (%s); opening again", *place, type(error).__name__)
+        except BaseException:
+            self.closed = self.failed = True
+            raise
+        finally:
+            shared.busy.pop(place, None)
+
+    @property
+    def _limit(self) -> int:
+        return self._shared.limits.get(self.place, STEP_BYTES)
+
+    def _cut_finer(self, least: int) -> None:
+        self._shared.limits[self.place] = max(least, self._limit // 2)
+
+    def _went_well(self) -> None:
+        """After trouble, dare larger steps again."""
+        self._shared.blocked.pop(self.place, None)
+        if self.place in self._shared.limits:
+            self._shared.limits[self.place] = min(2 * self._limit, STEP_BYTES)
+
+
+def _why(error: Exception, within_s: float) -> str:
+    return str(error) or f"no answer within {within_s:g} s"

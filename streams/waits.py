@@ -1,0 +1,45 @@
+"""What partitions wait for, and since when: for health, which must see waiting that no step shows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+#: A source topic and a partition of it.
+Place = tuple[str, int]
+
+
+class Wait(NamedTuple):
+    """One partition's waiting."""
+
+    place: Place
+    what: str
+    #: By the monotonic clock.
+    since: float
+
+    def line(self, now: float) -> str:
+        """Say it in one line."""
+        return f"{self.place[0]}/{self.place[1]} has waited {now - self.since:.0f} s: {self.what}"
+
+
+class Waits:
+    """Each partition's waiting, if it waits."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._waits: dict[Place, Wait] = {}
+
+    def begin(self, place: Place, what: str) -> None:
+        """Note what a partition waits for; while it waits, only what is said of it changes."""
+        since = self._waits[place].since if place in self._waits else self._now()
+        self._waits[place] = Wait(place, what, since)
+
+    def end(self, place: Place) -> None:
+        """Note that a partition does not wait any more."""
+        self._waits.pop(place, None)
+
+    @property
+    def longest(self) -> Wait | None:
+        """The partition that has waited longest; None where none waits."""
+        return min(self._waits.values(), key=lambda wait: wait.since, default=None)

@@ -30,14 +30,18 @@ _UNTRUSTED: Final = "CERTIFICATE_VERIFY_FAILED"
 _NO_AUTHORITY: Final = "NO_CERTIFICATE_OR_CRL_FOUND"
 
 
+class AddressError(ValueError):
+    """A URL that is no address of an HTTP server; the message holds no credentials."""
+
+
 class Address:
     """A server by its URL; `ca` is a PEM file of the authorities to trust instead of the system's."""
 
     def __init__(self, url: str, ca: str = "", *, verify: bool = True) -> None:
-        """Take the URL apart. Raises ValueError where it is no HTTP address; the message holds no credentials."""
+        """Take the URL apart. Raises AddressError where it is no HTTP address."""
         parts = urlsplit(url)
         if parts.scheme not in _PORTS or not parts.hostname or parts.port == 0 or parts.query or parts.fragment:
-            raise ValueError(f"{parts.netloc.rpartition('@')[2] or 'the address'}: must look like http://host:8123")
+            raise AddressError(f"{parts.netloc.rpartition('@')[2] or 'the address'}: must look like http://host:8123")
         self.scheme = parts.scheme
         self.host = parts.hostname
         self.port = parts.port or _PORTS[parts.scheme]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from streams.addresses import Address
+from streams.addresses import Address, AddressError
 
 #: A piece of what Grafana reads, ready to be written as JSON or YAML.
 Json = dict[str, Any]
@@ -42,11 +42,11 @@ class Site(NamedTuple):
 def data_source_of(site: Site) -> Json:
     """Describe the data source, but for its password.
 
-    Raises ValueError where the address is no HTTP address, or names a user.
+    Raises AddressError where the address is no HTTP address, or names a user.
     """
     server = Address(site.clickhouse_url)
     if server.user is not None:
-        raise ValueError(f"{server}: takes no user and password; Grafana reads as {READER}, with {READER_PASSWORD}")
+        raise AddressError(f"{server}: takes no user and password; Grafana reads as {READER}, with {READER_PASSWORD}")
     json_data: Json = {
         "host": server.host,
         "port": server.port,

@@ -15,6 +15,7 @@ import click
 from dashboards.grafana_definitions.files import FOLDER_HERE, Drift, drift, texts, write
 from dashboards.grafana_definitions.site import READER_PASSWORD, Site
 from deploy.cli.common import ANSWER_IS_NO, UNREACHABLE, UNUSABLE, fail, json_option
+from streams.addresses import AddressError
 
 _AT: Final = Site()
 
@@ -47,7 +48,7 @@ def _site_options(command: Callable[..., None]) -> Callable[..., None]:
 def _files(site: Site) -> dict[str, str]:
     try:
         return texts(site)
-    except ValueError as error:
+    except AddressError as error:
         fail(f"--clickhouse {error}", UNUSABLE)
 
 

@@ -77,6 +77,18 @@ def test_an_address_that_is_none_is_refused(address: str, mend: str, tmp_path: P
     assert mend in run.output
 
 
+def test_another_error_is_not_told_as_an_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bug in the definitions stays a bug, with its trace: it is no fault of --clickhouse."""
+
+    def broken(_: Site) -> dict[str, str]:
+        raise ValueError("planted")
+
+    monkeypatch.setattr("deploy.cli.dashboards.texts", broken)
+    run = CliRunner().invoke(dashboards, ["build", "--out", str(tmp_path)])
+    assert isinstance(run.exception, ValueError)
+    assert "--clickhouse" not in run.output
+
+
 @pytest.mark.parametrize("path", sorted(texts(Site())))
 def test_every_file_reads_back_as_what_was_meant(path: str) -> None:
     """YAML and JSON parse, and a provisioning file names the version of its format."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from dataclasses import replace
 from typing import cast
 
@@ -34,3 +36,32 @@ async def test_a_request_without_a_place_is_told_to_come_again() -> None:
     async with await desk.take(second):
         assert desk.running == 1
     assert desk.running == 0
+
+
+class _Ill:
+    """An engine that answers with an error."""
+
+    def answers(self) -> bool:
+        """Fail as chDB does."""
+        raise Fault(241, "Memory limit exceeded")
+
+
+async def test_an_engine_that_does_not_answer_is_told_with_its_reason() -> None:
+    """For whoever reads the health page: what the engine said, not only that it did not answer."""
+    assert await Desk(cast("Engine", _Ill())).fault() == "Memory limit exceeded"
+
+
+async def test_what_ends_a_task_of_the_server_is_logged_whole(caplog: pytest.LogCaptureFixture) -> None:
+    """Putting a connection back goes on after its request: nobody awaits it, and its error is not lost."""
+
+    async def fails() -> None:
+        raise LookupError("planted")
+
+    desk = Desk(cast("Engine", None))
+    with pytest.raises(LookupError):
+        await desk.spawn(fails())
+    await asyncio.sleep(0)
+    (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert record.exc_info is not None
+    assert "planted" in caplog.text
+    assert "Traceback" in caplog.text

@@ -59,8 +59,14 @@ class Desk:
         """Run something to its end, whatever becomes of who asked for it."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
         return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Log what ended a task: nobody awaits those that go on after their request."""
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a bug: a task of the server ended with an error", exc_info=error)
 
     async def take(self, asking: Asking) -> Work:
         """Wait for a place; raises Fault where none comes free, or the query's id or session is in use."""
@@ -107,14 +113,16 @@ class Desk:
         except (Fault, RuntimeError) as error:
             log.warning("a statement could not be cancelled: %s", error)
 
-    async def answers(self) -> bool:
-        """Tell whether the engine answers, though all places may be taken."""
+    async def fault(self) -> str | None:
+        """Say why the engine does not answer, though all places may be taken; None where it does."""
         call = asyncio.get_running_loop().run_in_executor(self._few, self.engine.answers)
         try:
             async with asyncio.timeout(ASKED_S):
-                return await asyncio.shield(call)
-        except (Fault, RuntimeError, TimeoutError):
-            return False
+                return None if await asyncio.shield(call) else "it answers wrongly"
+        except TimeoutError:
+            return f"nothing came within {ASKED_S:g} s"
+        except (Fault, RuntimeError) as error:
+            return str(error)
 
     async def quiet(self, grace_s: float) -> None:
         """Take no more requests; let those under way end for a while, then cancel them."""

@@ -255,8 +255,10 @@ async def _query(request: web.Request) -> web.StreamResponse:
 
 async def _ping(request: web.Request) -> web.Response:
     desk = request.app[DESK]
-    if desk.ending or not await desk.answers():
-        return web.Response(status=HTTPStatus.SERVICE_UNAVAILABLE, text="The engine does not answer.\n")
+    fault = "the server is ending" if desk.ending else await desk.fault()
+    if fault is not None:
+        reason = fault.partition("\n")[0]
+        return web.Response(status=HTTPStatus.SERVICE_UNAVAILABLE, text=f"The engine does not answer: {reason}\n")
     return web.Response(text="Ok.\n", headers=_headers(desk))
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from dashboards.grafana_definitions.live_floor import LEVEL_PANEL, panel_id
-from dashboards.grafana_definitions.site import DASHBOARD_UID, DATA_SOURCE_UID, FOLDER, Json, Site
+from dashboards.grafana_definitions.site import DASHBOARD_UID, DATA_SOURCE, DATA_SOURCE_UID, FOLDER, Json, Site
 from schemas.policies import Policy
 
 GROUP: Final = "Service level"
@@ -141,11 +141,11 @@ def _annotations(site: Site, policy: Policy) -> dict[str, str]:
         ),
         "runbook_url": f"{site.runbooks.rstrip('/')}/{rule_uid(policy)}.md",
         "__dashboardUid__": DASHBOARD_UID,
-        "__panelId__": str(panel_id(site, LEVEL_PANEL)),
+        "__panelId__": str(panel_id(LEVEL_PANEL)),
     }
 
 
-def _query(site: Site, policy: Policy, policies: Sequence[Policy]) -> Json:
+def _query(policy: Policy, policies: Sequence[Policy]) -> Json:
     return {
         "refId": "A",
         "queryType": "table",
@@ -153,7 +153,7 @@ def _query(site: Site, policy: Policy, policies: Sequence[Policy]) -> Json:
         "datasourceUid": DATA_SOURCE_UID,
         "model": {
             "refId": "A",
-            "datasource": site.data_source,
+            "datasource": DATA_SOURCE,
             "editorType": "sql",
             "queryType": "table",
             "format": 1,
@@ -188,7 +188,7 @@ def _rule(site: Site, policy: Policy, policies: Sequence[Policy]) -> Json:
         "uid": rule_uid(policy),
         "title": f"Service level {policy.name}",
         "condition": "B",
-        "data": [_query(site, policy, policies), _threshold()],
+        "data": [_query(policy, policies), _threshold()],
         "noDataState": "Alerting",
         "execErrState": "Error",
         "for": _FOR,

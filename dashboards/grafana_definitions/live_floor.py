@@ -18,7 +18,7 @@ from dashboards.grafana_definitions.panels import (
     stat,
     table,
 )
-from dashboards.grafana_definitions.site import DASHBOARD_UID, Json, Site
+from dashboards.grafana_definitions.site import DASHBOARD_UID, DATA_SOURCE, Json
 
 #: The panel that alerts link to.
 LEVEL_PANEL: Final = "Service level over time · short_excluded"
@@ -42,12 +42,11 @@ _VOLUME_COLOURS: Final = {"Offered": "blue", "Answered": "green", "Abandoned": "
 _PERCENTILE_COLOURS: Final = {"p50": "green", "p80": "blue", "p90": "orange", "p95": "red"}
 
 
-def _figures(site: Site) -> list[Json]:
+def _figures() -> list[Json]:
     """The first row: one number a channel."""
     height = 5
     return [
         stat(
-            site,
             "Waiting now",
             "Contacts in a queue, or whose clock runs without a first response, at this moment.",
             queries.WAITING,
@@ -55,7 +54,6 @@ def _figures(site: Site) -> list[Json]:
             limits=_SOME,
         ),
         stat(
-            site,
             "Longest wait now",
             "How long the one who waits longest has waited, at this moment; 0 where nobody waits.",
             queries.LONGEST_WAIT,
@@ -63,21 +61,18 @@ def _figures(site: Site) -> list[Json]:
             unit=CLOCK,
         ),
         stat(
-            site,
             "Offered",
             "Contacts that came in during the range (outbound ones: with the customer's first message).",
             queries.count_by_channel("offered"),
             Place(6, 0, 2, height),
         ),
         stat(
-            site,
             "Answered",
             "Contacts that got their first response from a human in the range.",
             queries.count_by_channel("first_response"),
             Place(8, 0, 2, height),
         ),
         stat(
-            site,
             "Abandoned",
             "Contacts whose customer left before any response while the clock ran, short ones included.",
             queries.count_by_channel("abandoned"),
@@ -85,7 +80,6 @@ def _figures(site: Site) -> list[Json]:
             limits=_SOME,
         ),
         stat(
-            site,
             "Service level · short_excluded",
             f"Over the range. {_FORMULA}",
             queries.LEVEL_BY_CHANNEL,
@@ -94,7 +88,6 @@ def _figures(site: Site) -> list[Json]:
             limits=LEVEL,
         ),
         stat(
-            site,
             "First response p80",
             f"Four of five answered in the range got their response within this. {_RESPONSE} {_QUANTILE}",
             queries.percentile_by_channel("first_response", 0.8),
@@ -102,7 +95,6 @@ def _figures(site: Site) -> list[Json]:
             unit=CLOCK,
         ),
         stat(
-            site,
             "Handle time p50",
             f"Half of the segments closed in the range took no longer. {_HANDLE} {_QUANTILE}",
             queries.percentile_by_channel("handle", 0.5),
@@ -116,10 +108,9 @@ def _place_columns() -> list[Column]:
     return [Column("channel", title="Channel", width=76), Column("queue", title="Queue", width=120)]
 
 
-def _by_queue(site: Site) -> list[Json]:
+def _by_queue() -> list[Json]:
     return [
         table(
-            site,
             "Now, by queue",
             "Waiting: in a queue or without a first response. Awaiting reply: the customer wrote last. At risk: close "
             "to the first response's target; breached: beyond it. Open: neither resolved, abandoned nor disconnected. "
@@ -137,7 +128,6 @@ def _by_queue(site: Site) -> list[Json]:
             ],
         ),
         table(
-            site,
             "In the range, by queue · service level short_excluded",
             f"Abandon rate: abandoned / (answered + abandoned). {_FORMULA}",
             queries.RANGE_BY_QUEUE,
@@ -151,10 +141,9 @@ def _by_queue(site: Site) -> list[Json]:
     ]
 
 
-def _agents(site: Site) -> list[Json]:
+def _agents() -> list[Json]:
     return [
         table(
-            site,
             "Agents now, by group",
             "Agents by the status that their source told last; who was not heard of for 24 hours is left out. Who is "
             "in several groups counts in each. Empty where no source tells of agents.",
@@ -163,7 +152,6 @@ def _agents(site: Site) -> list[Json]:
             [Column("Group", width=180), Column("Available", limits=_NOBODY)],
         ),
         table(
-            site,
             "Slots now, by group",
             "Slots: of the agents at work (available, busy, in wrap-up, or away with a contact still in hand). In use: "
             "their open handle segments. Free: what is left to those who are available, or busy with contacts. "
@@ -181,10 +169,9 @@ def _agents(site: Site) -> list[Json]:
     ]
 
 
-def _times(site: Site) -> Json:
+def _times() -> Json:
     clocks = ("Response mean", "AHT", *(f"{what} {p}" for what in ("Response", "Handle") for p in queries.PERCENTILES))
     return table(
-        site,
         "First response and handle time in the range, by queue",
         f"{_RESPONSE} {_HANDLE} AHT: sum of handle times / segments. {_QUANTILE}",
         queries.TIMES_BY_QUEUE,
@@ -193,10 +180,9 @@ def _times(site: Site) -> Json:
     )
 
 
-def _over_time(site: Site) -> list[Json]:
+def _over_time() -> list[Json]:
     return [
         lines(
-            site,
             "Offered, answered, abandoned",
             f"Contacts a step, by when each thing happened. {_STEP}",
             queries.VOLUMES,
@@ -205,7 +191,6 @@ def _over_time(site: Site) -> list[Json]:
             colours=_VOLUME_COLOURS,
         ),
         lines(
-            site,
             "Offered, by channel or queue",
             f"Contacts a step that came in, stacked; `Lines by` chooses between channels and queues. {_STEP}",
             queries.OFFERED_BY_LINE,
@@ -215,7 +200,6 @@ def _over_time(site: Site) -> list[Json]:
             style={"drawStyle": "bars", "fillOpacity": 80, "lineWidth": 0, "stacking": {"mode": "normal"}},
         ),
         lines(
-            site,
             LEVEL_PANEL,
             f"{_FORMULA} Each contact is held against the target in force when it was answered or abandoned. {_STEP}",
             queries.LEVEL_OVER_TIME,
@@ -230,7 +214,7 @@ def _over_time(site: Site) -> list[Json]:
     ]
 
 
-def _percentiles(site: Site) -> list[Json]:
+def _percentiles() -> list[Json]:
     rows = (
         ("First response · $channel", f"{_RESPONSE} {_QUANTILE} {_STEP}", "first_response", 37),
         ("Handle time · $channel", f"{_HANDLE} {_QUANTILE} {_STEP}", "handle", 45),
@@ -238,7 +222,6 @@ def _percentiles(site: Site) -> list[Json]:
     return [
         repeated(
             lines(
-                site,
                 title,
                 description,
                 queries.percentiles_over_time(sample),
@@ -255,12 +238,11 @@ def _percentiles(site: Site) -> list[Json]:
     ]
 
 
-def _tags(site: Site) -> list[Json]:
+def _tags() -> list[Json]:
     meaning = "Contacts with the tag in effect, counted when it was put on; the twelve most frequent of the range."
     return [
-        bars(site, "Volume per tag", meaning, queries.TAGS, Place(0, 53, 8, 10)),
+        bars("Volume per tag", meaning, queries.TAGS, Place(0, 53, 8, 10)),
         lines(
-            site,
             "Volume per tag over time",
             f"The eight most frequent tags of the range, contacts a step, stacked. {_STEP}",
             queries.TAGS_OVER_TIME,
@@ -270,7 +252,6 @@ def _tags(site: Site) -> list[Json]:
             style={"drawStyle": "bars", "fillOpacity": 80, "lineWidth": 0, "stacking": {"mode": "normal"}},
         ),
         table(
-            site,
             "Volume per tag, by queue",
             "Contacts with the tag in effect, by channel and queue at the time it was put on; the fifty largest.",
             queries.TAGS_BY_QUEUE,
@@ -280,7 +261,7 @@ def _tags(site: Site) -> list[Json]:
     ]
 
 
-def _gauges_over_time(site: Site) -> list[Json]:
+def _gauges_over_time() -> list[Json]:
     kept = "As it was at each minute's turn; of a longer step the highest minute. A gap: nobody looked then."
     panels = (
         ("Waiting over time", "In a queue, or without a first response.", queries.WAITING_OVER_TIME),
@@ -289,7 +270,6 @@ def _gauges_over_time(site: Site) -> list[Json]:
     )
     return [
         lines(
-            site,
             title,
             f"{meaning} {kept} `Lines by` chooses between channels and queues.",
             sql,
@@ -301,12 +281,12 @@ def _gauges_over_time(site: Site) -> list[Json]:
     ]
 
 
-def _choice(site: Site, name: str, label: str, sql: str) -> Json:
+def _choice(name: str, label: str, sql: str) -> Json:
     return {
         "type": "query",
         "name": name,
         "label": label,
-        "datasource": site.data_source,
+        "datasource": DATA_SOURCE,
         "query": {"rawSql": sql, "editorType": "sql", "refId": name},
         "definition": sql,
         "multi": True,
@@ -334,17 +314,17 @@ def _lines_by() -> Json:
     }
 
 
-def live_floor(site: Site) -> Json:
+def live_floor() -> Json:
     """Describe the dashboard, its panels numbered in order."""
     panels = [
-        *_figures(site),
-        *_by_queue(site),
-        *_agents(site),
-        *_over_time(site),
-        _times(site),
-        *_percentiles(site),
-        *_tags(site),
-        *_gauges_over_time(site),
+        *_figures(),
+        *_by_queue(),
+        *_agents(),
+        *_over_time(),
+        _times(),
+        *_percentiles(),
+        *_tags(),
+        *_gauges_over_time(),
     ]
     return {
         "uid": DASHBOARD_UID,
@@ -360,8 +340,8 @@ def live_floor(site: Site) -> Json:
         "timepicker": {"refresh_intervals": ["5s", "10s", "30s", "1m", "5m"]},
         "templating": {
             "list": [
-                _choice(site, "channel", "Channel", queries.CHANNELS),
-                _choice(site, "queue", "Queue", queries.QUEUES),
+                _choice("channel", "Channel", queries.CHANNELS),
+                _choice("queue", "Queue", queries.QUEUES),
                 _lines_by(),
             ]
         },
@@ -371,6 +351,6 @@ def live_floor(site: Site) -> Json:
     }
 
 
-def panel_id(site: Site, title: str) -> int:
+def panel_id(title: str) -> int:
     """Find a panel's number. Raises StopIteration where there is none of that title."""
-    return next(int(panel["id"]) for panel in live_floor(site)["panels"] if panel["title"] == title)
+    return next(int(panel["id"]) for panel in live_floor()["panels"] if panel["title"] == title)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from dashboards.grafana_definitions.site import Json, Site
+from dashboards.grafana_definitions.site import DATA_SOURCE, Json
 
 #: The data source's `format` of an answer.
 _TIME_SERIES: Final = 0
@@ -50,10 +50,10 @@ PLAIN: Final = Limits("text")
 LEVEL: Final = Limits("red", ((0.7, "orange"), (0.8, "green")))
 
 
-def _target(site: Site, sql: str, form: int) -> Json:
+def _target(sql: str, form: int) -> Json:
     return {
         "refId": "A",
-        "datasource": site.data_source,
+        "datasource": DATA_SOURCE,
         "editorType": "sql",
         "queryType": "table" if form == _TABLE else "timeseries",
         "format": form,
@@ -61,23 +61,21 @@ def _target(site: Site, sql: str, form: int) -> Json:
     }
 
 
-def _panel(site: Site, kind: str, title: str, description: str, sql: str, place: Place, form: int) -> Json:
+def _panel(kind: str, title: str, description: str, sql: str, place: Place, form: int) -> Json:
     return {
         "type": kind,
         "title": title,
         "description": description,
-        "datasource": site.data_source,
+        "datasource": DATA_SOURCE,
         "gridPos": place._asdict(),
-        "targets": [_target(site, sql, form)],
+        "targets": [_target(sql, form)],
     }
 
 
-def stat(
-    site: Site, title: str, description: str, sql: str, place: Place, *, unit: str = COUNT, limits: Limits = PLAIN
-) -> Json:
+def stat(title: str, description: str, sql: str, place: Place, *, unit: str = COUNT, limits: Limits = PLAIN) -> Json:
     """A number a row of the answer, named by its text column."""
     return {
-        **_panel(site, "stat", title, description, sql, place, _TABLE),
+        **_panel("stat", title, description, sql, place, _TABLE),
         "fieldConfig": {
             "defaults": {
                 "unit": unit,
@@ -129,10 +127,10 @@ def _column(column: Column) -> Json:
     return {"matcher": {"id": "byName", "options": column.name}, "properties": properties}
 
 
-def table(site: Site, title: str, description: str, sql: str, place: Place, columns: Sequence[Column]) -> Json:
+def table(title: str, description: str, sql: str, place: Place, columns: Sequence[Column]) -> Json:
     """A table; columns that are not described are shown as they come."""
     return {
-        **_panel(site, "table", title, description, sql, place, _TABLE),
+        **_panel("table", title, description, sql, place, _TABLE),
         "fieldConfig": {
             "defaults": {
                 "color": {"mode": "thresholds"},
@@ -148,7 +146,6 @@ def table(site: Site, title: str, description: str, sql: str, place: Place, colu
 
 
 def lines(
-    site: Site,
     title: str,
     description: str,
     sql: str,
@@ -187,7 +184,7 @@ def lines(
     if name is not None:
         defaults["displayName"] = f"${{__field.labels.{name}}}"
     return {
-        **_panel(site, "timeseries", title, description, sql, place, _TIME_SERIES),
+        **_panel("timeseries", title, description, sql, place, _TIME_SERIES),
         "interval": interval,
         "fieldConfig": {
             "defaults": defaults,
@@ -206,10 +203,10 @@ def lines(
     }
 
 
-def bars(site: Site, title: str, description: str, sql: str, place: Place) -> Json:
+def bars(title: str, description: str, sql: str, place: Place) -> Json:
     """Horizontal bars: one a row of the answer, named by its text column."""
     return {
-        **_panel(site, "barchart", title, description, sql, place, _TABLE),
+        **_panel("barchart", title, description, sql, place, _TABLE),
         "fieldConfig": {
             "defaults": {
                 "unit": COUNT,

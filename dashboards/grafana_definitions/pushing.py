@@ -93,7 +93,7 @@ def push(
     _push_data_source(api, site, password)
     if not _is_there(api.folder.get_folder, FOLDER_UID):
         api.folder.create_folder(FOLDER, FOLDER_UID)
-    described = live_floor(site)
+    described = live_floor()
     described.pop("version")  # Grafana counts its own
     api.dashboard.update_dashboard({"dashboard": described, "folderUid": FOLDER_UID, "overwrite": True})
     _push_contact_point(api, site)

@@ -14,6 +14,8 @@ Json = dict[str, Any]
 
 DATA_SOURCE_UID: Final = "pulssi-clickhouse"
 DATA_SOURCE_TYPE: Final = "grafana-clickhouse-datasource"
+#: What refers to the data source, in panels and templates.
+DATA_SOURCE: Final[Json] = {"type": DATA_SOURCE_TYPE, "uid": DATA_SOURCE_UID}
 DASHBOARD_UID: Final = "pulssi-live-floor"
 FOLDER: Final = "Pulssi"
 FOLDER_UID: Final = "pulssi"
@@ -32,11 +34,6 @@ class Site(NamedTuple):
     webhook_url: str = "http://127.0.0.1:9095/pulssi"
     #: What the runbooks' file names are joined to.
     runbooks: str = "docs/runbooks"
-
-    @property
-    def data_source(self) -> Json:
-        """What refers to the data source, in panels and templates."""
-        return {"type": DATA_SOURCE_TYPE, "uid": DATA_SOURCE_UID}
 
 
 def data_source_of(site: Site) -> Json:

@@ -15,6 +15,7 @@ from sinks.archive import event_rows
 from sinks.port import Batch
 from sinks.rows import ContactRow, EventRow, PaneRow, TagPaneRow, version_of
 from streams.core.histogram import bucket
+from tests.sinks.contract import contact
 from tests.sinks.test_archive import Record
 
 QUEUES = {"call": ("sales", "support"), "chat": ("support", "webshop"), "email": ("billing",)}
@@ -119,43 +120,23 @@ def answered(story: Story, start: int, values: list[int]) -> PaneRow:
 
 def waiting(story: Story, now_ms: int, number: int, waits_ms: int) -> ContactRow:
     """A contact that waits for its first response."""
-    since = now_ms - waits_ms
-    values = dict.fromkeys(ContactRow._fields, None)
-    return ContactRow(
-        **{
-            **values,
-            "contact_id": f"floor:1:{story.channel}-{story.queue}-{number}",
-            "version": version_of(1, number),
-            "channel": story.channel,
-            "queue": story.queue,
-            "priority": "normal",
-            "team": "",
-            "segment": "",
-            "language": "",
-            "customer_id": "",
-            "agents": [],
-            "tags": [],
-            "started_at": since,
-            "last_at": since,
-            "reopens": 0,
-            "replies": 0,
-            "partial": False,
-            "discarded": False,
-            "open": True,
-            "waiting_since": since,
-            "clock_since": since,
-            "target_ms": TARGET_MS[story.channel],
-            "handling": 0,
-            "handling_agents": [],
-            "inbound": True,
-            "first_response_policy": {"call": "call-20s", "chat": "chat-60s", "email": "email-24h"}[story.channel],
-            "first_response_warns_at": since + TARGET_MS[story.channel] * 3 // 4 + 1,
-            "first_response_breached_at": since + TARGET_MS[story.channel] + 1,
-            "next_response_policy": "",
-            "queue_wait_policy": "",
-            "resolution_policy": "",
-            "leaves_at": now_ms + 86_400_000,
-        }  # type: ignore[arg-type]  # the fields are set one by one above
+    since, target = now_ms - waits_ms, TARGET_MS[story.channel]
+    return contact(
+        version_of(1, number),
+        contact_id=f"floor:1:{story.channel}-{story.queue}-{number}",
+        channel=story.channel,
+        queue=story.queue,
+        priority="normal",
+        agents=[],
+        started_at=since,
+        last_at=since,
+        waiting_since=since,
+        clock_since=since,
+        target_ms=target,
+        first_response_policy={"call": "call-20s", "chat": "chat-60s", "email": "email-24h"}[story.channel],
+        first_response_warns_at=since + target * 3 // 4 + 1,
+        first_response_breached_at=since + target + 1,
+        leaves_at=now_ms + 86_400_000,
     )
 
 

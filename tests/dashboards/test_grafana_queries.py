@@ -30,7 +30,7 @@ EVERYTHING = {"channel": [ALL], "queue": [ALL], "by": ["queue"]}
 CALLS = {"channel": ["call"], "queue": ["sales", "support"], "by": ["channel"]}
 CALL_POLICY = DEFAULT_POLICIES[0]
 
-DASHBOARD = live_floor(Site())
+DASHBOARD = live_floor()
 QUERIES = {
     **{panel["title"]: panel["targets"][0]["rawSql"] for panel in DASHBOARD["panels"]},
     **{

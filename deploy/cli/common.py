@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -101,16 +100,6 @@ def quiet_clients() -> None:
     """Keep the client libraries' own complaints off the screen: a command says itself what it could not reach."""
     for name in ("kafka", "aiokafka", "clickhouse_connect", "urllib3"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-
-
-@contextmanager
-def unreachable(*errors: type[BaseException], hint: str = "") -> Iterator[None]:
-    """End with 3 and one line where one of `errors` is raised in the block."""
-    try:
-        yield
-    except errors as error:
-        line = str(error).splitlines()[0] if str(error) else type(error).__name__
-        fail(f"{line}{f' ({hint})' if hint else ''}", UNREACHABLE)
 
 
 def ends_with(main: Callable[..., int], *arguments: Any) -> NoReturn:  # noqa: ANN401 - whatever that part's main takes

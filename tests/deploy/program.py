@@ -10,10 +10,10 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from deploy.cli.up import LAST_PORT_BASE
-from deploy.embedded.parts import PORTED
+from deploy.embedded.parts import PORTED, pulssi
 from deploy.embedded.ports import any_free, is_free
 
 #: Generous: the machine is shared.
@@ -67,9 +67,20 @@ class Program:
         return code
 
     @property
+    def code(self) -> int | None:
+        """How it ended; None while it runs."""
+        return self.process.returncode
+
+    @property
     def text(self) -> str:
         """Everything read so far."""
         return "\n".join(self.lines)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the program itself."""
@@ -88,6 +99,13 @@ class Program:
         for stream in (self.process.stdout, self.process.stdin):
             if stream is not None:
                 stream.close()
+
+
+def run(home: Path, *words: str, **settings: str) -> Program:
+    """Run one of Pulssi's commands to its end."""
+    with Program(pulssi(*words), clean_environment(home, **settings)) as program:
+        program.await_end()
+    return program
 
 
 def lives(pid: int) -> bool:

@@ -10,12 +10,11 @@ import pytest
 from click.testing import CliRunner
 
 from deploy.cli import main
-from deploy.embedded.parts import pulssi
 from schemas.configuration.files import TOPICS
 from schemas.configuration.rules import load_rules
 from schemas.policies import DEFAULT_POLICIES, Rules, policy_for
 from schemas.settings import Settings, load
-from tests.deploy.program import Program, clean_environment
+from tests.deploy.program import run
 
 _FAULTY = 'short_abandon = "soon"\npatience.cat = "2m"\n'
 
@@ -90,12 +89,9 @@ def test_check_config_without_a_folder() -> None:
 def test_a_faulty_configuration_ends_a_part_at_once(part: str, tmp_path: Path) -> None:
     """Each fault on a line of its own, and the exit is 2."""
     (tmp_path / "centre.toml").write_text(_FAULTY)
-    program = Program(
-        pulssi(part, "--config", str(tmp_path)), clean_environment(tmp_path, PULSSI_DATA=str(tmp_path / "data"))
-    )
-    assert program.await_end() == 2
+    program = run(tmp_path, part, "--config", str(tmp_path), PULSSI_DATA=str(tmp_path / "data"))
+    assert program.code == 2
     assert program.lines == [
         f"pulssi: {tmp_path}/centre.toml:1: short_abandon: must be a duration, such as 20s, 10m, 1h30m or 2d",
         f"pulssi: {tmp_path}/centre.toml:2: patience.cat: there is no such key; did you mean chat?",
     ]
-    program.close()

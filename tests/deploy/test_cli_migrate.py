@@ -10,7 +10,7 @@ from deploy.embedded.ports import any_free
 from schemas.settings import load
 from schemas.topics import DEAD_LETTERS
 from streams.topics import migrate_topics
-from tests.deploy.program import Program, clean_environment
+from tests.deploy.program import Program, clean_environment, run
 from tests.kafka.server import KafkaServer
 
 
@@ -30,29 +30,24 @@ def test_a_broker_that_comes_later_is_awaited(fresh_kafka: KafkaServer, tmp_path
 def test_a_changed_partition_count_is_refused(fresh_kafka: KafkaServer, tmp_path: Path) -> None:
     """Refused topics end it with 1, before ClickHouse is touched, and JSON says why."""
     migrate_topics(load({**fresh_kafka.settings_env(), "PULSSI_PARTITIONS": "2"}))
-    environment = clean_environment(tmp_path, **fresh_kafka.settings_env(), PULSSI_PARTITIONS="3")
-    program = Program(pulssi("migrate", "--json"), environment)
-    assert program.await_end() == 1
+    program = run(tmp_path, "migrate", "--json", **fresh_kafka.settings_env(), PULSSI_PARTITIONS="3")
+    assert program.code == 1
     report = json.loads("\n".join(program.lines[:-1]))
     assert report["ok"] is False
     assert "PULSSI_PARTITIONS=2" in report["topics"][0]["notes"][0]
-    program.close()
 
 
 def test_no_broker_is_one_line_and_3(tmp_path: Path) -> None:
     """Nothing listens: exit 3 and one line with the address."""
     address = f"127.0.0.1:{any_free('127.0.0.1')}"
-    program = Program(pulssi("migrate"), clean_environment(tmp_path, PULSSI_KAFKA_BROKERS=address))
-    assert program.await_end() == 3
+    program = run(tmp_path, "migrate", PULSSI_KAFKA_BROKERS=address)
+    assert program.code == 3
     assert len(program.lines) == 1
     assert address in program.text
-    program.close()
 
 
 def test_unusable_settings_are_all_named_and_2(tmp_path: Path) -> None:
     """Two faults: two lines, exit 2."""
-    environment = clean_environment(tmp_path, PULSSI_PARTITIONS="none", PULSSI_BROKRES="x")
-    program = Program(pulssi("migrate"), environment)
-    assert program.await_end() == 2
+    program = run(tmp_path, "migrate", PULSSI_PARTITIONS="none", PULSSI_BROKRES="x")
+    assert program.code == 2
     assert {"PULSSI_PARTITIONS", "PULSSI_BROKRES"} <= {line.split()[1] for line in program.lines}
-    program.close()

@@ -8,44 +8,40 @@ import pytest
 
 from deploy.cli import COMMANDS
 from deploy.embedded import configuration
-from deploy.embedded.parts import pulssi
 from deploy.embedded.ports import any_free
-from tests.deploy.program import Program, clean_environment
+from tests.deploy.program import run
 from tests.fixtures.clickhouse import ClickHouseServer
 
 
 @pytest.mark.parametrize("part", ["worker", "sink", "wallboard", "broker", "clickhouse"])
 def test_unusable_settings_end_a_part_at_once(part: str, tmp_path: Path) -> None:
     """A misspelt setting is named with its correction, and the exit is 2."""
-    program = Program(pulssi(part), clean_environment(tmp_path, PULSSI_PARTITION="4", PULSSI_DATA=str(tmp_path)))
-    assert program.await_end() == 2
+    program = run(tmp_path, part, PULSSI_PARTITION="4", PULSSI_DATA=str(tmp_path))
+    assert program.code == 2
     assert program.lines == [
         "pulssi: PULSSI_PARTITION (environment): there is no such setting; did you mean partitions?"
     ]
-    program.close()
 
 
 def test_a_query_without_a_clickhouse_is_one_line_and_3(tmp_path: Path) -> None:
     """Nobody listens: the address is named, and no password with it."""
     port = any_free("127.0.0.1")
     url = f"http://reader:secret@127.0.0.1:{port}"
-    program = Program(pulssi("query", "SELECT 1"), clean_environment(tmp_path, PULSSI_CLICKHOUSE_URL=url))
-    assert program.await_end() == 3
+    program = run(tmp_path, "query", "SELECT 1", PULSSI_CLICKHOUSE_URL=url)
+    assert program.code == 3
     assert len(program.lines) == 1
     assert f"127.0.0.1:{port}" in program.text
     assert "secret" not in program.text
-    program.close()
 
 
 def test_a_faulty_query_is_told_whole(clickhouse_server: ClickHouseServer, tmp_path: Path) -> None:
     """All that ClickHouse says of the fault, and nothing of the way there."""
     there = {"PULSSI_CLICKHOUSE_URL": clickhouse_server.url, "PULSSI_CLICKHOUSE_DATABASE": "default"}
-    program = Program(pulssi("query", "SELECT 1 FRUM x WHERE 2 AND"), clean_environment(tmp_path, **there))
-    assert program.await_end() == 2
+    program = run(tmp_path, "query", "SELECT 1 FRUM x WHERE 2 AND", **there)
+    assert program.code == 2
     assert program.text.startswith("pulssi: ClickHouse declined: Code: 62. DB::Exception: Syntax error")
     assert program.text.rstrip().endswith("(SYNTAX_ERROR)")
     assert "127.0.0.1" not in program.text
-    program.close()
 
 
 @pytest.mark.parametrize("part", ["up", "worker", "wallboard"])
@@ -55,22 +51,20 @@ def test_every_fault_of_a_configuration_is_told_at_once(part: str, tmp_path: Pat
     folder.mkdir()
     (folder / "pulssi.toml").write_text("partition = 4\n", encoding="utf-8")
     (folder / "centre.toml").write_text('short_abandon = "soon"\n', encoding="utf-8")
-    program = Program(pulssi(part, "--config", str(folder)), clean_environment(tmp_path))
-    assert program.await_end() == 2
+    program = run(tmp_path, part, "--config", str(folder))
+    assert program.code == 2
     assert len(program.lines) == 2
     assert "pulssi.toml:1" in program.lines[0]
     assert "centre.toml:1" in program.lines[1]
-    program.close()
 
 
 @pytest.mark.parametrize("command", sorted({"up", "demo", "down", "status", "migrate", "query", "worker", "broker"}))
 def test_help_shows_an_example(command: str, tmp_path: Path) -> None:
     """Every command tells what it does by an example."""
     assert command in COMMANDS
-    program = Program(pulssi(command, "--help"), clean_environment(tmp_path))
-    assert program.await_end() == 0
+    program = run(tmp_path, command, "--help")
+    assert program.code == 0
     assert "Example" in program.text
-    program.close()
 
 
 def test_a_folder_is_not_run_without_its_configuration(tmp_path: Path) -> None:
@@ -79,11 +73,10 @@ def test_a_folder_is_not_run_without_its_configuration(tmp_path: Path) -> None:
     folder.mkdir()
     config.mkdir()
     (folder / configuration.FILE).write_text(f"{config}\n", encoding="utf-8")
-    program = Program(pulssi("up", "--data", str(folder)), clean_environment(tmp_path))
-    assert program.await_end() == 2
+    program = run(tmp_path, "up", "--data", str(folder))
+    assert program.code == 2
     (line,) = program.lines
     assert line.startswith(f"pulssi: {folder} was run with the configuration {config}: add --config {config}, or --no-")
-    program.close()
 
 
 @pytest.mark.parametrize("named", [True, False])

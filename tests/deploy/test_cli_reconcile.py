@@ -72,11 +72,8 @@ def run(base: Settings, tmp_path: Path) -> Run:
     )
 
     def run(*words: str, **more: str) -> tuple[int, str]:
-        program = Program(pulssi(*words), {**environment, **more})
-        try:
+        with Program(pulssi(*words), {**environment, **more}) as program:
             return program.await_end(), program.text
-        finally:
-            program.close()
 
     return run
 

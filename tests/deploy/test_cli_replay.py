@@ -31,11 +31,8 @@ def broker(fresh_kafka: KafkaServer) -> KafkaServer:
 
 def run(tmp_path: Path, *arguments: str, **settings: str) -> tuple[int, list[str]]:
     """Run a command to its end; returns code and lines."""
-    program = Program(pulssi("replay", *arguments), clean_environment(tmp_path, **settings))
-    try:
+    with Program(pulssi("replay", *arguments), clean_environment(tmp_path, **settings)) as program:
         return program.await_end(), program.lines
-    finally:
-        program.close()
 
 
 def event(number: int, at: str = "2026-03-02T10:00:00.000Z") -> bytes:

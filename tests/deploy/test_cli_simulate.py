@@ -33,11 +33,8 @@ def broker(fresh_kafka: KafkaServer) -> KafkaServer:
 
 def run(tmp_path: Path, *arguments: str, **settings: str) -> tuple[int, str]:
     """Run a command to its end; returns code and output."""
-    program = Program(pulssi("simulate", *arguments), clean_environment(tmp_path, **settings))
-    try:
+    with Program(pulssi("simulate", *arguments), clean_environment(tmp_path, **settings)) as program:
         return program.await_end(), program.text
-    finally:
-        program.close()
 
 
 def test_the_same_bytes_again(tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import pytest
 
+from sinks.pending import contact_row
 from sinks.port import Batch, Keeper
 from sinks.rows import ContactRow, EventRow, PaneRow, Progress, SampleRow, TagPaneRow, first_wins, version_of
+from tests.streams.live.steps import summary
 
 
 def event(event_id: str = "e1", offset: int = 0, epoch: int = 1, **fields: Any) -> EventRow:  # noqa: ANN401 - columns
@@ -55,33 +57,10 @@ def tag_pane(version: int, n: int, partition: int = 0) -> TagPaneRow:
     return TagPaneRow(1_790_000_040_000, "chat", "q", "billing", 1, "contacts.chat", partition, "", version, True, n)
 
 
-#: Columns that name what a clock is held against.
-POLICIES: Final = tuple(name for name in ContactRow._fields if name.endswith("_policy"))
-
-
 def contact(version: int, **fields: Any) -> ContactRow:  # noqa: ANN401 - any columns
-    """Make a contact."""
-    plain = {name: None for name in ContactRow._fields if name.endswith(("_at", "_ms", "_since"))}
-    texts = ("queue", "priority", "team", "segment", "language", "customer_id", *POLICIES)
-    own = {
-        "contact_id": "a:1",
-        "version": version,
-        "channel": "chat",
-        "agents": ["x", "y"],
-        "last_at": 1_790_000_000_000,
-        "tags": [],
-        "reopens": 0,
-        "replies": 0,
-        "rating": None,
-        "partial": False,
-        "discarded": False,
-        "open": True,
-        "handling": 0,
-        "handling_agents": [],
-        "inbound": True,
-        "leaves_at": 4_000_000_000_000,
-    }
-    return ContactRow(**{**plain, **dict.fromkeys(texts, ""), **own, **fields})
+    """Make an open chat without a queue."""
+    plain = {"queue": "", "priority": "", "agents": ["x", "y"], "started_at": None, "last_at": 1_790_000_000_000}
+    return contact_row("a:1", version, summary(**plain, leaves_at=4_000_000_000_000))._replace(**fields)
 
 
 class KeeperContract:

@@ -88,8 +88,3 @@ def read(text: bytes, *, whole: bool) -> Statement | None:
         return None
     found = tuple(tokens(text))
     return Statement(text, found, output_format(found))
-
-
-def selects(statement: Statement) -> bool:
-    """Tell whether an INSERT takes its rows through a SELECT (`input()`)."""
-    return any(token.is_word(b"SELECT") and not token.depth for token in statement.tokens)

@@ -82,7 +82,6 @@ class Work:
         self._overdue: asyncio.TimerHandle | None = None
         self._timed_out = False
         self._given_up_kills = True
-        self._result_format: str | None = None
         comment = asking.settings.get("log_comment", "")
         #: By this the statement is found again among those that run.
         self.mark = f"{comment} [{asking.query_id}]" if comment else asking.query_id

@@ -242,6 +242,8 @@ WAYS_OUT: Final[dict[str, Request]] = {
     "cancelling others": Request("KILL QUERY WHERE 1"),
     "the server's end": Request("SYSTEM SHUTDOWN"),
     "a schedule of the server": Request("SYSTEM STOP MERGES"),
+    "paths of the data": Request("SELECT path FROM system.parts"),
+    "another name in a form": Request("SELECT 1", headers={"Authorization": "Basic ZGVmYXVsdDo="}),
     "a link that is followed": Request("", {"query": "DROP TABLE $DB.t"}, method="GET"),
     "a body in a coding that hides it": Request("SELECT 1", headers={"Content-Encoding": "gzip"}),
     "a frame that is none": Request("SELECT 1", {"decompress": "1"}),

@@ -15,7 +15,7 @@ from typing import Final
 
 from deploy.embedded.clickhouse import quoting, users
 from deploy.embedded.clickhouse.codings import choose
-from deploy.embedded.clickhouse.faults import BAD_ARGUMENTS, UNKNOWN_SETTING, Fault
+from deploy.embedded.clickhouse.faults import AUTHENTICATION_FAILED, BAD_ARGUMENTS, UNKNOWN_SETTING, Fault
 
 #: Parameters that the HTTP interface itself consumes; they are no settings of the engine.
 _OWN: Final = frozenset(
@@ -79,16 +79,21 @@ class Asking:
     protocol: int = 0
 
 
-def _user_name(parameters: Mapping[str, str], headers: Mapping[str, str]) -> str:
+def _user_name(fields: Sequence[tuple[str, str]], headers: Mapping[str, str]) -> str:
+    """Name who asks. Raises Fault where the request names several: whoever adds a name must not replace another."""
+    named = [value for name, value in fields if name == "user"]
     if name := headers.get("X-ClickHouse-User"):
-        return name
+        named.append(name)
     scheme, _, credentials = headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "basic":
         try:
-            return base64.b64decode(credentials, validate=True).decode().partition(":")[0]
+            named.append(base64.b64decode(credentials, validate=True).decode().partition(":")[0])
         except (binascii.Error, UnicodeDecodeError):
             raise Fault(BAD_ARGUMENTS, "The Authorization header is not base64 of user:password") from None
-    return parameters.get("user", "")
+    users_named = sorted(set(filter(None, named)))
+    if len(users_named) > 1:
+        raise Fault(AUTHENTICATION_FAILED, f"The request names several users: {', '.join(users_named)[:80]}")
+    return users_named[0] if users_named else ""
 
 
 def _flag(parameters: Mapping[str, str], name: str, default: str = "0") -> bool:
@@ -130,7 +135,7 @@ def understand(
     Raises Fault: an unknown user, a parameter that cannot be read.
     """
     parameters = dict(fields)
-    user = users.find(_user_name(parameters, headers))
+    user = users.find(_user_name(fields, headers))
     query_id = parameters.get("query_id") or headers.get("X-ClickHouse-Query-Id") or str(uuid.uuid4())
     compress = _flag(parameters, "compress")
     codes = _flag(parameters, "enable_http_compression", "1") and not compress

@@ -5,7 +5,7 @@ function `file` reads any path. Table functions and engines are withheld by gran
 withheld here. Whoever may ask a Grafana panel must not read the home folder of who runs Pulssi.
 
 Of the engine's own tables a reader sees those that describe what it may ask, not those that say what others ask, nor
-where things are on this machine: no grant tells them apart.
+the server's own settings and files: no grant tells them apart.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ OPEN_TABLES: Final = frozenset(
     b"""
     aggregate_function_combinators build_options collations columns constraints contributors current_roles
     data_skipping_indices data_type_families databases enabled_roles events formats functions keywords licenses
-    merge_tree_settings metrics numbers numbers_mt one parts parts_columns primes privileges projections settings
+    merge_tree_settings metrics numbers numbers_mt one primes privileges projections settings
     settings_changes statements table_engines table_functions tables time_zones tokenizers unicode zeros zeros_mt
     """.split()
 )

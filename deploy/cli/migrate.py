@@ -80,33 +80,49 @@ def _print_topics(topics: Any) -> None:  # noqa: ANN401 - as in `_topics`
 @config_option
 @json_option
 @click.option("--wait", "wait_s", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS", show_default=True)
-def migrate(data: Path | None, wait_s: float, *, as_json: bool) -> None:
+@click.option("--only", type=click.Choice(["topics", "clickhouse"]), help="One of the two.")
+def migrate(data: Path | None, wait_s: float, only: str | None, *, as_json: bool) -> None:
     """Bring the topics and ClickHouse's schema to what this version needs.
 
     Nothing is deleted. A partition count that differs from the settings is refused, with the way out (exit 1).
 
     Example: pulssi migrate --wait 60
     """
-    from deploy.embedded.probes import broker_fault, clickhouse_fault  # noqa: PLC0415 - a second of imports
-    from streams.addresses import clickhouse_of  # noqa: PLC0415 - as above
-
     quiet_clients()
     settings = stack_settings(data)
-    _await(f"Kafka at {settings.kafka_brokers}", lambda: broker_fault(settings.kafka_brokers), wait_s)
-    topics = _topics(settings)
-    report: dict[str, Any] = {"ok": topics.ok, "topics": [asdict(topic) for topic in topics.topics]}
-    if not as_json:
-        _print_topics(topics)
-    if topics.ok:
-        server = clickhouse_of(settings)
-        _await(f"ClickHouse at {server}", lambda: clickhouse_fault(server), wait_s)
-        report["clickhouse"] = _schema(settings)
-        if not as_json:
-            for line in report["clickhouse"] or ["there"]:
-                click.echo(f"ClickHouse schema: {line}")
+    report: dict[str, Any] = {"ok": True}
+    refused: list[str] = []
+    if only != "clickhouse":
+        refused = _bring_topics(settings, wait_s, report, as_json=as_json)
+    if only != "topics" and not refused:
+        _bring_schema(settings, wait_s, report, as_json=as_json)
     if as_json:
         click.echo(json.dumps(report, indent=2, default=str))
-    if not topics.ok:
-        refused = topics.refused
-        fail(f"{len(refused)} topics are refused, nothing was changed: {refused[0].name}", ANSWER_IS_NO)
+    if refused:
+        fail(f"{len(refused)} topics are refused, nothing was changed: {refused[0]}", ANSWER_IS_NO)
     raise SystemExit(DONE)
+
+
+def _bring_topics(settings: Settings, wait_s: float, report: dict[str, Any], *, as_json: bool) -> list[str]:
+    """Migrate the topics; returns the names of those that are refused."""
+    from deploy.embedded.probes import broker_fault  # noqa: PLC0415 - a second of imports
+
+    _await(f"Kafka at {settings.kafka_brokers}", lambda: broker_fault(settings.kafka_brokers), wait_s)
+    topics = _topics(settings)
+    report |= {"ok": topics.ok, "topics": [asdict(topic) for topic in topics.topics]}
+    if not as_json:
+        _print_topics(topics)
+    return [topic.name for topic in topics.refused]
+
+
+def _bring_schema(settings: Settings, wait_s: float, report: dict[str, Any], *, as_json: bool) -> None:
+    """Migrate ClickHouse's schema."""
+    from deploy.embedded.probes import clickhouse_fault  # noqa: PLC0415 - a second of imports
+    from streams.addresses import clickhouse_of  # noqa: PLC0415 - as above
+
+    server = clickhouse_of(settings)
+    _await(f"ClickHouse at {server}", lambda: clickhouse_fault(server), wait_s)
+    report["clickhouse"] = _schema(settings)
+    if not as_json:
+        for line in report["clickhouse"] or ["there"]:
+            click.echo(f"ClickHouse schema: {line}")

@@ -55,7 +55,7 @@ port_base_option: Final = click.option(
 def up(data: Path | None, port_base: int | None, *, detach: bool, no_config: bool, in_background: bool) -> None:
     """Start everything that the settings do not name as external, and keep it running.
 
-    Broker and ClickHouse, then the migration, worker, sink and wallboard. A part that dies is
+    Broker and ClickHouse with their migrations, then worker, sink and wallboard. A part that dies is
     named and started again; one that does not become ready any more ends all (exit 1). Ctrl-C ends all. A folder that
     is in use is refused (exit 3), and one that was run with a configuration is not run without (exit 2).
 

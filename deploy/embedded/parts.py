@@ -128,9 +128,9 @@ def _served(wiring: Wiring, name: str, niceness: int = 0) -> Part:
 
 
 def parts_of(wiring: Wiring) -> list[tuple[Part, ...]]:
-    """List what is to be started, each group once the one before is ready: the servers, then what needs them.
+    """List what is to be started, each group once the one before is ready: servers and migrations, what needs them.
 
-    The migration is among these: what comes before its topics and tables waits for them, and is loaded by then.
+    A migration waits for its server by itself, so that ClickHouse's runs while Kafka still starts.
     """
     data = ("--data", str(wiring.folder))
     servers = []
@@ -145,10 +145,14 @@ def parts_of(wiring: Wiring) -> list[tuple[Part, ...]]:
         command = pulssi("clickhouse", "--while-stdin", *data, *port)
         fault = partial(clickhouse_fault, Address(url))
         servers.append(Part("clickhouse", command, url, fault=fault, niceness=BEHIND_THE_LIVE))
+    wait = ("--wait", f"{BROKER_READY_WITHIN_S:g}")
+    steps = [
+        Part(name, pulssi("migrate", "--only", only, *wait), environment=wiring.environment)
+        for name, only in (("topics", "topics"), ("schema", "clickhouse"))
+    ]
     return [
-        tuple(servers),
+        (*servers, *steps),
         (
-            Part("migrate", pulssi("migrate", "--wait", "60"), environment=wiring.environment),
             _served(wiring, "worker"),
             _served(wiring, "sink", niceness=BEHIND_THE_LIVE),
             _served(wiring, "wallboard"),

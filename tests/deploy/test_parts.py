@@ -18,9 +18,9 @@ def _names(wiring: Wiring) -> list[list[str]]:
 
 
 def test_everything_is_started_where_nothing_is_named(tmp_path: Path) -> None:
-    """Servers first, then the migration and what waits for it."""
+    """Servers and migrations first, then what needs them."""
     wiring = wire(load({}), tmp_path, 42000, lambda _: None)
-    assert _names(wiring) == [["broker", "clickhouse"], ["migrate", "worker", "sink", "wallboard"]]
+    assert _names(wiring) == [["broker", "clickhouse", "topics", "schema"], ["worker", "sink", "wallboard"]]
     assert wiring.environment["PULSSI_KAFKA_BROKERS"] == "127.0.0.1:42000"
 
 
@@ -30,7 +30,7 @@ def test_named_servers_are_used_and_not_started(tmp_path: Path) -> None:
         {"PULSSI_KAFKA_BROKERS": "kafka:9092", "PULSSI_CLICKHOUSE_URL": "https://writer:secret@clickhouse:8443"}
     )
     wiring = wire(settings, tmp_path, None, lambda _: None)
-    assert _names(wiring) == [[], ["migrate", "worker", "sink", "wallboard"]]
+    assert _names(wiring) == [["topics", "schema"], ["worker", "sink", "wallboard"]]
     assert not any(name.startswith(("PULSSI_KAFKA", "PULSSI_CLICKHOUSE")) for name in wiring.environment)
     assert wiring.url_of("broker") == "kafka:9092"
 

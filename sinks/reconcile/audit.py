@@ -48,34 +48,26 @@ def reconcile(
         return _Audit(kept, rules, span or Span(), Report(listed=listed), tell).run()
 
 
-def repair(
+def mend(
     settings: Settings,
     rules: Rules,
     *,
     all_ended: bool,
-    since_ms: int | None = None,
+    span: Span | None = None,
     tell: Tell | None = None,
     listed: int = LISTED,
 ) -> Report:
     """Compare, and mend what ended epochs left behind.
 
-    `all_ended` says that no journal is left and no worker or sink runs: then every epoch has ended. `since_ms` limits
-    it to contacts with an event, and panes, from then on (UTC milliseconds), and whatever panes their mending touches.
-    Raises KeeperAwayError and KeeperUnfitError; run again, it goes on.
+    `all_ended` says that no journal is left and no worker or sink runs: then every epoch has ended. `span` limits it to
+    contacts with an event, and panes, within it, and whatever panes their mending touches. Raises KeeperAwayError and
+    KeeperUnfitError; run again, it goes on.
     """
-    span = Span() if since_ms is None else Span(begin=since_ms)
-    return mend(settings, rules, span=span, all_ended=all_ended, tell=tell, listed=listed)
-
-
-def mend(
-    settings: Settings, rules: Rules, *, span: Span, all_ended: bool, tell: Tell | None = None, listed: int = LISTED
-) -> Report:
-    """Do as `repair`, within a span that also has an end."""
     keeper = ClickHouseKeeper(settings)
     keeper.setup()
     try:
         with KeptRows(settings) as kept:
-            audit = _Audit(kept, rules, span, Report(listed=listed), tell, keeper, all_ended=all_ended)
+            audit = _Audit(kept, rules, span or Span(), Report(listed=listed), tell, keeper, all_ended=all_ended)
             return audit.run()
     finally:
         keeper.close()

@@ -189,19 +189,9 @@ def _check_summary(case: Case) -> None:
         assert found == [_expected(line, "metric") for line in case.expected], case.says
 
 
-def _field(word: str) -> tuple[str, Any]:
-    name, _, text = word.partition("=")
-    if name in _LISTS:
-        return name, [tag.replace("_", " ") for tag in text.split(",") if tag]
-    try:
-        return name, json.loads(text)
-    except json.JSONDecodeError:
-        return name, text
-
-
 def _value(word: str) -> tuple[str, Any]:
     """Read a field, its time from seconds."""
-    name, value = _field(word)
+    name, value = field(word)
     return name, BEGIN + round(value * 1000) if name.endswith(_TIMES) and value is not None else value
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from sinks.memory import MemoryKeeper
 from sinks.port import Keeper
 from tests.sinks.contract import KeeperContract
+from tests.sinks.memory import MemoryKeeper
 
 
 class TestMemoryKeeper(KeeperContract):

@@ -9,11 +9,11 @@ from schemas.journal import Head
 from schemas.samples import Sample
 from schemas.settings import Settings
 from sinks.archive import event_rows
-from sinks.memory import MemoryKeeper
 from sinks.pending import Pending
 from streams.core.event import from_normalised
 from streams.journal.tail import JournalTail
 from streams.past import Kept
+from tests.sinks.memory import MemoryKeeper
 from tests.streams.records import RECEIVED
 
 Place = tuple[str, int]

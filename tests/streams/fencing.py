@@ -21,7 +21,6 @@ from aiokafka.errors import ProducerFenced
 from schemas.journal import OPEN_KEY, encode_open
 from schemas.policies import Rules
 from schemas.settings import Settings, load
-from sinks.memory import MemoryKeeper
 from streams.archive import ArchiveAwayError
 from streams.epochs import Found, begin
 from streams.journal.assembly import Step
@@ -30,6 +29,7 @@ from streams.partition import Partition
 from streams.past import Kept, Past
 from streams.recovery import Left, recover
 from streams.steps import Output
+from tests.sinks.memory import MemoryKeeper
 from tests.streams.followers import JOURNAL, PLACE, Live, Sink, Truth
 from tests.streams.modelled_log import MORE_THAN_THERE_IS, Broker, Consumer
 from tests.streams.world import Record, kept_of, past_of

@@ -17,11 +17,11 @@ from schemas.journal import decode_supplement_key as supplement_of
 from schemas.settings import Settings
 from schemas.topics import journal_of
 from sinks.archive import event_rows
-from sinks.memory import MemoryKeeper
 from sinks.pending import Pending, progress_rows
 from streams.journal.assembly import Step
 from streams.journal.tail import JournalTail
 from streams.live.view import LiveView, live_view
+from tests.sinks.memory import MemoryKeeper
 from tests.streams.modelled_log import MORE_THAN_THERE_IS, Broker, Consumer, Written
 from tests.streams.records import pane_totals
 from tests.streams.world import Record

@@ -16,11 +16,11 @@ from schemas.journal import JournalVersionError
 from schemas.policies import Rules
 from schemas.settings import load
 from sinks import run as sink
-from sinks.memory import MemoryKeeper
 from sinks.pipeline import Pipeline
 from streams.background import UNHANDLED, end, log_unhandled
 from streams.reloading import follow
 from streams.together import together
+from tests.sinks.memory import MemoryKeeper
 
 
 async def fails_deep_inside(error: BaseException) -> None:

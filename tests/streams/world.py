@@ -16,7 +16,6 @@ from schemas.journal import Head
 from schemas.policies import Rules
 from schemas.samples import Sample
 from sinks.archive import event_rows
-from sinks.memory import MemoryKeeper
 from sinks.pending import Pending, progress_rows
 from streams.core.event import from_normalised
 from streams.journal.assembly import Step
@@ -24,6 +23,7 @@ from streams.partition import Partition
 from streams.past import Kept, Past
 from streams.steps import Output
 from tests.oracle.batch import added_up, samples
+from tests.sinks.memory import MemoryKeeper
 from tests.streams.records import Record as Bare
 
 SOURCE: Final = "contacts.chat"

@@ -14,7 +14,7 @@ from schemas.topics import CHANNELS, CONTACTS
 from sinks.clickhouse.kept import Span
 from sinks.port import KeeperUnfitError
 from sinks.reconcile import audit
-from sinks.reconcile.audit import mend, reconcile, repair
+from sinks.reconcile.audit import mend, reconcile
 from sinks.reconcile.findings import Report
 from tests.core.story import BEGIN
 from tests.sinks.reconcile.floor import Floor, busy, told
@@ -63,10 +63,10 @@ def everything(client: Client) -> list[Any]:
 
 def mended(database: Settings, client: Client, before: list[Any]) -> Report:
     """Repair as `up` does, check that all is as it was, and that a second repair writes nothing."""
-    report = repair(database, RULES, all_ended=True)
+    report = mend(database, RULES, all_ended=True)
     assert report.ok
     assert everything(client) == before
-    again = repair(database, RULES, all_ended=True)
+    again = mend(database, RULES, all_ended=True)
     assert sum(again.written.values()) == 0
     assert totals(again) == {}
     return report
@@ -80,7 +80,7 @@ def test_a_correct_base_has_no_difference(database: Settings, floor: Floor, clie
     for table in ("samples", "contacts", "panes", "tag_panes"):
         assert report.compared[table] == client.query(f"SELECT count() FROM {table}").result_rows[0][0], table  # noqa: S608 - our own names
         assert report.compared[table] > 30
-    assert sum(repair(database, RULES, all_ended=True).written.values()) == 0
+    assert sum(mend(database, RULES, all_ended=True).written.values()) == 0
 
 
 def test_oddities_are_no_differences(database: Settings, floor: Floor) -> None:
@@ -183,7 +183,7 @@ def test_archived_events_without_rows(database: Settings, floor: Floor, client: 
     floor.archive()
     beside = reconcile(database, RULES)
     assert (totals(beside), beside.left_out["contacts"], beside.ok) == ({}, 2, True)
-    report = repair(database, RULES, all_ended=True)
+    report = mend(database, RULES, all_ended=True)
     assert report.totals["contacts", "missing"] == 1
     assert report.totals["contacts", "different"] == 1
     rows = client.query("SELECT contact_id, replies, reopens FROM contacts ORDER BY 1").result_rows
@@ -201,7 +201,7 @@ def test_a_batch_half_written(database: Settings, floor: Floor, client: Client, 
     beside = reconcile(database, RULES)
     assert (totals(beside), beside.ok) == ({}, True)
     assert sum(beside.left_out.values()) > 0
-    assert repair(database, RULES, all_ended=True).ok
+    assert mend(database, RULES, all_ended=True).ok
     mended(database, client, everything(client))
 
 
@@ -212,7 +212,7 @@ def test_the_same_events_again_in_a_new_life(database: Settings, floor: Floor, c
     second = Floor(database, epoch=2)
     second.play(told("desk:1", WHOLE))
     second.close()
-    running = mend(database, RULES, span=Span(), all_ended=False)
+    running = mend(database, RULES, all_ended=False)
     assert {table for table, _ in totals(running)} == {"panes", "tag_panes"}
     assert not running.ok
     assert running.compared_only == running.totals
@@ -229,11 +229,11 @@ def test_an_ended_life_beside_a_running_one(database: Settings, floor: Floor, cl
     second = Floor(database, epoch=2)
     second.play(told("desk:2", "100000 started\n100005 agent agent_id=ann"))
     client.command("DELETE FROM samples_rows WHERE contact_id = 'desk:2' AND sample = 'offered'")
-    report = mend(database, RULES, span=Span(), all_ended=False)
+    report = mend(database, RULES, all_ended=False)
     assert dict(report.compared_only) == {("samples", "missing"): 1, ("panes", "too much"): 1}
     assert (report.standing, report.ok) == (2, False)
     assert dict(report.written) == {"samples": 1, "contacts": 0, "panes": 1, "tag_panes": 0}
-    again = mend(database, RULES, span=Span(), all_ended=False)
+    again = mend(database, RULES, all_ended=False)
     assert (sum(again.written.values()), again.standing) == (0, 2)
     second.play(told("desk:2", "100050 discarded reason=test event_id=x"))
     second.close()
@@ -253,7 +253,7 @@ def test_no_pane_is_mended_to_fit_a_wrong_sample(database: Settings, floor: Floo
     )
     before = everything(client)
     client.command("DELETE FROM samples_rows WHERE contact_id = 'desk:1' AND sample IN ('rated', 'tagged')")
-    report = mend(database, RULES, span=Span(), all_ended=False)
+    report = mend(database, RULES, all_ended=False)
     assert report.compared_only == report.totals
     assert {table for table, _ in totals(report)} == {"samples", "panes", "tag_panes"}
     assert sum(report.written.values()) == 0
@@ -265,7 +265,7 @@ def test_mended_panes_go_on_counting(database: Settings, floor: Floor, client: C
     """A later life adds to a pane that was mended, and a repair after it finds nothing to do."""
     floor.play(told("desk:1", WHOLE))
     client.command("TRUNCATE TABLE panes_rows")
-    assert repair(database, RULES, all_ended=True).written["panes"] > 5
+    assert mend(database, RULES, all_ended=True).written["panes"] > 5
     second = Floor(database, epoch=2)
     second.play(told("desk:2", WHOLE))
     second.close()
@@ -284,7 +284,7 @@ def test_another_configuration_is_nothing_wrong(database: Settings, whole: Floor
     del whole
     before = everything(client)
     stricter = Rules(policies=(Policy("chat-10s", "first_response", 10_000, 0.9, channel="chat"),), short_abandon_ms=1)
-    for report in (reconcile(database, stricter), repair(database, stricter, all_ended=True)):
+    for report in (reconcile(database, stricter), mend(database, stricter, all_ended=True)):
         assert totals(report) == {("samples", "another configuration"): 1}
         assert report.ok
         assert report.differences[0].columns == {
@@ -301,11 +301,11 @@ def test_without_its_event_a_row_stays(database: Settings, whole: Floor, client:
     del whole
     client.command("DELETE FROM events_rows WHERE event_id = 'e7'")
     before = everything(client)
-    report = repair(database, RULES, all_ended=True)
+    report = mend(database, RULES, all_ended=True)
     assert {kind for _, kind in totals(report)} == {"not archived"}
     assert not report.ok
     client.command("TRUNCATE TABLE events_rows")
-    assert {kind for _, kind in totals(repair(database, RULES, all_ended=True))} == {"not archived"}
+    assert {kind for _, kind in totals(mend(database, RULES, all_ended=True))} == {"not archived"}
     assert everything(client) == before
 
 
@@ -319,11 +319,11 @@ def test_a_span_limits_what_is_compared(database: Settings, floor: Floor, client
     since = BEGIN + later * 1000 - 5_000
     assert reconcile(database, RULES, span=Span(begin=since)).ok
     assert not reconcile(database, RULES, span=Span(end=since)).ok
-    assert repair(database, RULES, all_ended=True).ok
+    assert mend(database, RULES, all_ended=True).ok
     assert everything(client) == before
     client.command("DELETE FROM samples_rows WHERE contact_id = 'desk:late'")
     client.command("DELETE FROM panes_rows WHERE sample = 'offered'")
-    assert repair(database, RULES, all_ended=True, since_ms=since).ok
+    assert mend(database, RULES, all_ended=True, span=Span(begin=since)).ok
     assert everything(client) == before
 
 
@@ -360,7 +360,7 @@ def test_no_tables_is_said(empty_database: Settings) -> None:
     """A database that is not there: refused with the command that makes it."""
     checks: list[Callable[[], Report]] = [
         lambda: reconcile(empty_database, RULES),
-        lambda: repair(empty_database, RULES, all_ended=True),
+        lambda: mend(empty_database, RULES, all_ended=True),
     ]
     for check in checks:
         with pytest.raises(KeeperUnfitError, match="pulssi migrate"):

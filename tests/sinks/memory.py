@@ -1,4 +1,4 @@
-"""A keeper in memory, with the rules of the ClickHouse tables: for tests, and to tell those rules shortly."""
+"""A keeper in memory, with the rules of the ClickHouse tables."""
 
 from __future__ import annotations
 

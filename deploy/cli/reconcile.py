@@ -55,7 +55,7 @@ def _span(settings: Settings, since: str | None, until: str | None) -> Span:
     return span
 
 
-def _run(settings: Settings, span: Span, *, mends: bool, at_rest: bool, listed: int) -> Report:
+def _run(settings: Settings, span: Span, *, mends: bool, listed: int) -> Report:
     from deploy.cli.feeding import Meter  # noqa: PLC0415 - as above
     from sinks.reconcile.audit import mend, reconcile  # noqa: PLC0415 - as above
 
@@ -68,8 +68,8 @@ def _run(settings: Settings, span: Span, *, mends: bool, at_rest: bool, listed: 
                 share = done / of if of else 1.0
                 meter.show(0.8 * share if what == "contacts" else 0.8 + 0.2 * share, f"{what} {done:,} of {of:,}")
 
-        if mends or at_rest:
-            return mend(settings, rules, span=span, all_ended=at_rest, tell=tell, listed=listed)
+        if mends:
+            return mend(settings, rules, span=span, all_ended=False, tell=tell, listed=listed)
         return reconcile(settings, rules, span=span, tell=tell, listed=listed)
 
 
@@ -77,7 +77,6 @@ def _run(settings: Settings, span: Span, *, mends: bool, at_rest: bool, listed: 
 @click.option("--from", "since", metavar="T", help="Contacts with an event, and panes, from that hour on.")
 @click.option("--to", "until", metavar="T", help="Contacts with an event, and panes, up to that hour's end.")
 @click.option("--repair", "mends", is_flag=True, help="Mend what differs, where the epoch that wrote it has ended.")
-@click.option("--at-rest", is_flag=True, hidden=True, help="Mend all: no journal is left, no worker or sink runs.")
 @click.option(
     "--list", "listed", type=click.IntRange(0), default=20, show_default=True, help="Differences to list of each kind."
 )
@@ -85,7 +84,7 @@ def _run(settings: Settings, span: Span, *, mends: bool, at_rest: bool, listed: 
 @config_option
 @json_option
 def reconcile_command(
-    since: str | None, until: str | None, listed: int, data: Path | None, *, mends: bool, at_rest: bool, as_json: bool
+    since: str | None, until: str | None, listed: int, data: Path | None, *, mends: bool, as_json: bool
 ) -> None:
     """Fold the archived events anew and compare with what the stream wrote.
 
@@ -103,15 +102,15 @@ def reconcile_command(
     settings = stack_settings(data)
     span = _span(settings, since, until)
     try:
-        report = _run(settings, span, mends=mends, at_rest=at_rest, listed=listed)
+        report = _run(settings, span, mends=mends, listed=listed)
     except (KeeperAwayError, KeeperUnfitError) as error:
         fail(str(error), UNREACHABLE)
     if as_json:
         click.echo(json.dumps(report.as_json(), indent=2, default=str))
     else:
-        for line in _told(report, mends=mends or at_rest):
+        for line in _told(report, mends=mends):
             click.echo(line)
-    if not report.ok and not at_rest:  # what cannot be mended must not keep a stack from starting
+    if not report.ok:
         fail(f"{report.standing:,} differences", ANSWER_IS_NO)
     raise SystemExit(DONE)
 

@@ -1,7 +1,7 @@
 """One owner a data folder: a lock that its owner's death frees.
 
-An embedded broker has no transactions, so two workers on one would both write; and two engines on one folder would
-destroy it. The lock is the kernel's (flock) on an open file: no process, however it ends, leaves it behind.
+Two engines, or two brokers, on one folder would destroy it. The lock is the kernel's (flock) on an open file: no
+process, however it ends, leaves it behind.
 """
 
 from __future__ import annotations

@@ -12,7 +12,6 @@ from rich.console import Console
 from tests.bench import delay, memory, recovery, throughput, workers
 from tests.bench.contest import NAMES
 from tests.bench.report import Part, replaced, show
-from tests.bench.servers import KINDS, default_kind
 
 PARTS: Final = (throughput.NAME, workers.NAME, recovery.NAME, memory.NAME, delay.NAME)
 ALWAYS: Final = (throughput.OURS, throughput.BASELINE)
@@ -43,7 +42,6 @@ def _several(allowed: tuple[str, ...]) -> Callable[[click.Context, click.Paramet
 @click.option("--contacts", default=100_000, show_default=True, help="For memory.")
 @click.option("--seconds", default=60, show_default=True, help="For delay: how long each rate is measured.")
 @click.option("--rate", "rates", multiple=True, default=[3_000, 5_000], show_default=True, help="For delay: events/s.")
-@click.option("--kafka", type=click.Choice(KINDS), default=default_kind, help="[default: apache where Java is there]")
 @click.option("--write", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="Renew this page's tables.")
 def main(
     *,
@@ -55,7 +53,6 @@ def main(
     journal: int,
     seconds: int,
     rates: tuple[int, ...],
-    kafka: str,
     write: Path | None,
 ) -> None:
     """Measure, print tables, and put them into a page where asked to."""
@@ -64,11 +61,11 @@ def main(
         console = Console(width=160)
     names = [name for name in NAMES if name in (*ALWAYS, *peers)]
     parts: dict[str, Callable[[], Part]] = {
-        throughput.NAME: lambda: throughput.run(kafka, events, rounds, names),
+        throughput.NAME: lambda: throughput.run(events, rounds, names),
         workers.NAME: lambda: workers.run(events, rounds),
         recovery.NAME: lambda: recovery.run(journal, rounds),
         memory.NAME: lambda: memory.run(contacts),
-        delay.NAME: lambda: delay.run(kafka, rates, seconds),
+        delay.NAME: lambda: delay.run(rates, seconds),
     }
     for name in only:
         with console.status(f"measuring: {name}"):

@@ -189,9 +189,9 @@ def _told(sighting: Sighting, records: list[tuple[int, int, int]]) -> str:
     return f"p50 {p50:,} ms, p99 {p99:,} ms"
 
 
-def _run(kind: str, rate: int, seconds: int) -> tuple[list[tuple[str, str]], str]:
+def _run(rate: int, seconds: int) -> tuple[list[tuple[str, str]], str]:
     """Run the parts, produce for some seconds, and compare; returns rows, and how it went."""
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name, broker(kind) as kafka:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name, broker() as kafka:
         folder = Path(name)
         with ClickHouseServer.start(folder / "clickhouse") as clickhouse:
             environment = {**kafka.settings_env(), "PULSSI_CLICKHOUSE_URL": clickhouse.url}
@@ -214,14 +214,14 @@ def _run(kind: str, rate: int, seconds: int) -> tuple[list[tuple[str, str]], str
     return told, f"{late}{held} {_keeping_up(live, settled)}"
 
 
-def run(kind: str, rates: Sequence[int], seconds: int) -> Part:
+def run(rates: Sequence[int], seconds: int) -> Part:
     """Measure at each rate, each time with parts that have just started."""
     before = load()
     rows, words = [], []
     for rate in rates:
-        told, how = _run(kind, rate, SETTLING_S + seconds)
+        told, how = _run(rate, SETTLING_S + seconds)
         rows += told
         words.append(how)
-    where = measured(before, f"{kind.capitalize()} Kafka, ClickHouse, worker and sink on the same cores")
+    where = measured(before, "Apache Kafka, ClickHouse, worker and sink on the same cores")
     pace = f"Over {seconds} s, after {SETTLING_S} s that are left out."
     return Part(NAME, ("", "figure"), rows, [where, pace, *words, f"`{COMMAND}`"])

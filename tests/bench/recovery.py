@@ -102,7 +102,7 @@ def run(contacts: int, rounds: int) -> Part:
     """Write a journal, and open it several times; then once more as the broker compacts it."""
     before = load()
     records = records_of(write_chats(contacts * EVENTS_A_CHAT))
-    with broker("apache") as server:
+    with broker() as server:
         settings = settings_of({**server.settings_env(), "PULSSI_PARTITIONS": "1"})
         migrate_topics(settings)
         produce(settings, records)

@@ -16,20 +16,14 @@ from tests.kafka.apache import ApacheKafka
 from tests.kafka.server import KafkaServer
 from tests.streams.flow import topic_and_key
 
-KINDS: Final = ("apache",)
 _PRODUCED_WITHIN_S: Final = 60
 
 
-def default_kind() -> str:
-    """Name the broker to measure with where none is asked for."""
-    return "apache"
-
-
 @contextlib.contextmanager
-def broker(kind: str) -> Iterator[KafkaServer]:
+def broker() -> Iterator[KafkaServer]:
     """Run a new one."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        server = ApacheKafka(Path(folder) / kind)
+        server = ApacheKafka(Path(folder) / "kafka")
         server.start()
         try:
             yield server

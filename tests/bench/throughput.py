@@ -32,12 +32,12 @@ def _title(each: Contestant) -> str:
     return f"{each.title} {environments.version(each.name, each.package)}" if each.package else each.title
 
 
-def _rounds(names: Sequence[str], kind: str, events: int, rounds: int) -> Iterator[dict[str, Outcome]]:
+def _rounds(names: Sequence[str], events: int, rounds: int) -> Iterator[dict[str, Outcome]]:
     made = write_chats(events)
     wanted, records = job.expected(made), records_of(made)
     for number in range(rounds):
         turn = number % len(names)
-        with broker(kind) as server:
+        with broker() as server:
             settings = settings_of(server.settings_env())
             migrate_topics(settings)
             produce(settings, records)
@@ -59,10 +59,10 @@ def _ratio(outcomes: Sequence[dict[str, Outcome]], name: str, to: str) -> str:
     return spread(ratios, "{:.2f}") if ratios else _NONE
 
 
-def run(kind: str, events: int, rounds: int, names: Sequence[str]) -> Part:
+def run(events: int, rounds: int, names: Sequence[str]) -> Part:
     """Measure them all."""
     before = load()
-    outcomes = list(_rounds(names, kind, events, rounds))
+    outcomes = list(_rounds(names, events, rounds))
     rows, faults = [], []
     for each in CONTESTANTS:
         if each.name not in names:
@@ -91,5 +91,5 @@ def run(kind: str, events: int, rounds: int, names: Sequence[str]) -> Part:
         "Pulssi to it",
         "totals",
     )
-    where = measured(before, f"{kind.capitalize()} Kafka", f"{events:,} events", times(rounds))
+    where = measured(before, "Apache Kafka", f"{events:,} events", times(rounds))
     return Part(NAME, columns, rows, [where, *faults, f"`{COMMAND}`"])

@@ -81,9 +81,9 @@ def run(events: int, rounds: int) -> Part:
     ones, twos, faults = [], [], []
     for _ in range(rounds):
         try:
-            with broker("apache") as server:
+            with broker() as server:
                 one = _timed(server, 1, records)
-            with broker("apache") as server:
+            with broker() as server:
                 two = _timed(server, 2, records)
         except EndedError as error:
             faults.append(f"{error}.".splitlines()[0])

@@ -93,7 +93,7 @@ def test_probes_connect(by_tls: Settings, gate: Gate) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [("query", "SELECT count() FROM events"), ("reconcile", "--at-rest"), ("explain", "none")],
+    [("query", "SELECT count() FROM events"), ("reconcile", "--repair"), ("explain", "none")],
     ids=lambda words: words[0],
 )
 def test_commands_connect(words: tuple[str, ...], by_tls: Settings, gate: Gate, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from deploy.embedded.kafka.node import Kafka, Node, prepare
 from deploy.embedded.ports import any_free
 from schemas.settings import load
 from tests.kafka.lasting import lasting
-from tests.kafka.server import Kind, delete_topics, environment, new_application
+from tests.kafka.server import delete_topics, environment, new_application
 
 HOST: Final = "127.0.0.1"
 #: What takes minutes in production has to be seen within a test.
@@ -44,8 +44,6 @@ def missing() -> str | None:
 
 class ApacheKafka:
     """A broker and controller in one process; its topics outlive `stop`, `kill` and `start`."""
-
-    kind: Kind = "apache"
 
     def __init__(self, folder: Path, but: set[int] | None = None) -> None:
         self.application = new_application()

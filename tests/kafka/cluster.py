@@ -17,7 +17,7 @@ from kafka.errors import KafkaError
 from deploy.embedded.kafka.node import Node
 from streams.brokers import BrokerUnreachableError, admin_client
 from tests.kafka.apache import ApacheKafka
-from tests.kafka.server import Kind, delete_topics, environment, new_application
+from tests.kafka.server import delete_topics, environment, new_application
 
 NODES: Final = 3
 IN_SYNC_WITHIN_S: Final = 60.0
@@ -56,8 +56,6 @@ class ClusterNode(ApacheKafka):
 
 class ApacheCluster:
     """Three nodes; its topics outlive whatever happens to one of them."""
-
-    kind: Kind = "apache"
 
     def __init__(self, folder: Path) -> None:
         self.application = new_application()

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from deploy.embedded.ports import any_free
 from streams.brokers import answers
-from tests.kafka.server import Kind, delete_topics, environment, new_application
+from tests.kafka.server import delete_topics, environment, new_application
 
 IMAGE: Final = "apache/kafka:4.3.1"
 READY_WITHIN_S: Final = 90.0
@@ -25,8 +25,6 @@ def missing() -> str | None:
 
 class DockerKafka:
     """One KRaft node in a container, at a fixed port of this machine."""
-
-    kind: Kind = "apache"
 
     def __init__(self) -> None:
         self.application = new_application()

@@ -5,13 +5,12 @@ from __future__ import annotations
 import itertools
 import os
 import time
-from typing import Final, Literal, Protocol
+from typing import Final, Protocol
 
 from kafka.errors import KafkaError
 
 from streams.brokers import admin_client
 
-Kind = Literal["embedded", "apache"]
 DELETED_WITHIN_S: Final = 30.0
 _NUMBERS: Final = itertools.count(1)
 
@@ -19,7 +18,6 @@ _NUMBERS: Final = itertools.count(1)
 class KafkaServer(Protocol):
     """A broker that a test may stop, kill and start again at the same address."""
 
-    kind: Kind
     application: str
 
     @property

@@ -14,6 +14,7 @@ import orjson
 import pytest
 
 from streams.sources.simulator import Plan, simulate
+from tests import centres
 from tests.fixtures.stack import ENDS_WITHIN_S, Stack
 from tests.oracle.batch import samples
 from tests.oracle.centre import Centre
@@ -22,32 +23,7 @@ EVENTS: Final = 6_000
 #: 2026-03-02, a Monday, at 09:00 UTC: 11:00 in Helsinki.
 MONDAY_MORNING: Final = 1_772_442_000_000
 
-FILES: Final = {
-    "centre": 'time_zone = "Europe/Helsinki"\ncalendar = "office"\npatience.chat = "80s"\n',
-    "calendars": """
-        [[calendar]]
-        name = "office"
-        holidays = "FI"
-        week.weekdays = ["08:00-11:02", "11:05-17:00"]
-        [[calendar]]
-        name = "late"
-        week.every_day = ["11:03-19:00"]
-    """,
-    "queues": '[[queue]]\nname = "billing"\ncalendar = "late"\n',
-    "policies": """
-        [[policy]]
-        name = "all"
-        metric = "first_response"
-        target = "30s"
-        calendar = "office"
-        [[policy]]
-        name = "all"
-        metric = "first_response"
-        target = "25s"
-        valid_from = 2026-03-02T11:06:00+02:00
-    """,
-    "taxonomy": '[[tag]]\nname = "refund"\n',
-}
+FILES: Final = centres.files("stack")
 
 
 @pytest.fixture(scope="module")

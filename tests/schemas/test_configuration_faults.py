@@ -13,53 +13,14 @@ from hypothesis import strategies as st
 from schemas.configuration.positions import line_of
 from schemas.configuration.reading import ConfigurationError
 from schemas.configuration.rules import load_rules
+from tests import centres
 from tests.schemas.folders import WHOLE, faults, folder
 
 
 def test_every_fault_at_once(tmp_path: Path) -> None:
     """Faults of all files, of values, keys, references and of what does not fit together, each on its line."""
-    wrong = {
-        "centre": 'time_zone = "Europe/Osl"\ncalendar = "offce"\n[patience]\ncll = "2m"\nchat = 5\n',
-        "calendars": (
-            '[[calendar]]\nname = "office"\nclosed = [\n  2026-01-01,\n  "2026-13-01",\n]\nholidays = "DE-BX"\n'
-            '[calendar.week]\nmonday = ["08:00-12:00", "11:00-13:00"]\ntuesday = ["8-12"]\nsunday = ["24:30-25:00"]\n'
-            '[[calendar]]\nname = "b"\nclosed = [2026-05-01]\nextra.2026-05-01 = []\n[[calendar]]\nname = "b"\n'
-        ),
-        "queues": '[[queue]]\nname = "q"\ncalendar = "c"\n[[queue]]\nname = "q"\n',
-        "policies": (
-            '[[policy]]\nname = "p"\nmetric = "first"\ntarget = "soon"\ncalendar = "d"\n'
-            '[[policy]]\nname = "w"\nmetric = "resolution"\ntarget = "1h"\nwarning = "2h"\nchanel = "chat"\n'
-            '[[policy]]\nname = "v"\nmetric = "resolution"\ntarget = "1h"\nvalid_from = 2026-02-01\n'
-            "valid_until = 2026-01-01\nobjective = 80\n"
-        ),
-        "taxonomy": (
-            '[[tag]]\nname = "a"\naliases = ["B", "c"]\n[[tag]]\nname = "b"\naliases = ["C"]\n[[tag]]\nname = "A"\n'
-        ),
-    }
-    assert faults(tmp_path, wrong) == [
-        "centre.toml:1: time_zone: must be the name of a time zone, such as Europe/Helsinki; did you mean Europe/Oslo?",
-        "centre.toml:2: calendar: there is no calendar 'offce' in calendars.toml; did you mean 'office'?",
-        "centre.toml:4: patience.cll: there is no such key; did you mean call?",
-        "centre.toml:5: patience.chat: must be a duration in quotes, such as '20s', '10m', '1h30m' or '2d'",
-        "calendars.toml:5: calendar 'office'.closed 2: must be a day, such as 2026-12-24",
-        "calendars.toml:7: calendar 'office'.holidays: DE has no part BX with holidays of its own",
-        "calendars.toml:9: calendar 'office'.week.monday: has times that overlap",
-        "calendars.toml:10: calendar 'office'.week.tuesday: must be times such as '08:00-16:30', not '8-12'",
-        "calendars.toml:11: calendar 'office'.week.sunday: 24:30 is no time of a day",
-        "calendars.toml:12: calendar 'b': 2026-05-01 is closed and has hours of its own: take one away",
-        "queues.toml:3: queue 'q'.calendar: there is no calendar 'c' in calendars.toml",
-        "queues.toml:4: queue 'q': is there twice; make one of both",
-        "policies.toml:3: policy 'p'.metric: must be 'first_response', 'next_response', 'queue_wait' or 'resolution'",
-        "policies.toml:4: policy 'p'.target: must be a duration, such as 20s, 10m, 1h30m or 2d",
-        "policies.toml:5: policy 'p'.calendar: there is no calendar 'd' in calendars.toml",
-        "policies.toml:6: policy 'w': the warning is longer than the target",
-        "policies.toml:11: policy 'w'.chanel: there is no such key; did you mean channel?",
-        "policies.toml:17: policy 'v'.valid_until: must be later than `valid_from`",
-        "policies.toml:18: policy 'v'.objective: must be less than or equal to 1",
-        "taxonomy.toml:3: tag 'a'.aliases 1: 'B' is a tag itself",
-        "taxonomy.toml:6: tag 'b'.aliases 1: 'C' is another name of 'a' already",
-        "taxonomy.toml:7: tag 'A': is there twice; give one another `valid_from`",
-    ]
+    told = (Path(centres.__file__).parent / "wrong" / "faults.txt").read_text("utf-8")
+    assert faults(tmp_path, centres.files("wrong")) == told.splitlines()
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from schemas.calendars import Span
 from schemas.configuration.rules import load_rules
@@ -17,7 +18,6 @@ from schemas.durations import milliseconds
 from schemas.generate import ROOT
 from schemas.policies import DEFAULT_POLICIES, Rules, calendar_for, policy_for, taxonomy_at
 from schemas.settings import load
-from tests.schemas.conforms import conforms
 from tests.schemas.folders import WHOLE, folder
 
 HOUR: Final = 3_600_000
@@ -138,8 +138,9 @@ def test_the_schemas_take_what_the_models_take() -> None:
     for topic, text in WHOLE.items():
         schema = json.loads((ROOT / f"schemas/json/{topic}.schema.json").read_text())
         written = json.loads(json.dumps(tomllib.loads(text), default=lambda day: day.isoformat()))
-        assert conforms(schema, written), topic
-        assert not conforms(schema, {**written, "nothing_such": 1})
+        allows = Draft202012Validator(schema).is_valid
+        assert allows(written), topic
+        assert not allows({**written, "nothing_such": 1})
 
 
 def test_a_change_is_taken_and_a_faulty_one_refused(tmp_path: Path) -> None:

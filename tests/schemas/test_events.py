@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from schemas.events import MODELS, ContactEvent, UnknownEvent
 from schemas.generate import ROOT
@@ -17,7 +18,6 @@ from schemas.topics import AGENTS, CONTACTS, channel_of
 from schemas.values import ACCEPTED
 from streams.core.event import Event, event_of, normalised
 from streams.decode import BadRecord, decode
-from tests.schemas.conforms import conforms
 
 GOLDEN: Final = Path(__file__).parent / "golden"
 SAMPLES: Final[dict[str, Any]] = {path.stem: json.loads(path.read_text()) for path in sorted(GOLDEN.glob("*.json"))}
@@ -25,8 +25,9 @@ SAMPLES: Final[dict[str, Any]] = {path.stem: json.loads(path.read_text()) for pa
 GOOD: Final = [(kind, size) for kind in SAMPLES for size in ("minimal", "full")]
 BAD: Final = [(kind, number) for kind in SAMPLES for number in range(len(SAMPLES[kind]["bad"]))]
 
-SCHEMAS: Final[dict[bool, Any]] = {
-    of_agent: json.loads((ROOT / f"schemas/json/{name}.schema.json").read_text())
+#: Whether the schema of an agent's events, or of a contact's, allows fields.
+ALLOWS: Final = {
+    of_agent: Draft202012Validator(json.loads((ROOT / f"schemas/json/{name}.schema.json").read_text())).is_valid
     for of_agent, name in ((True, "agent-status"), (False, "contact-event"))
 }
 
@@ -48,7 +49,7 @@ def test_good_samples_are_read(kind: str, size: str) -> None:
     event = _read(kind, sample["event"])
     assert json.loads(normalised(event_of(event))) == sample["normalised"]
     assert type(event) is MODELS.get(kind, UnknownEvent)
-    assert conforms(SCHEMAS[kind == "agent.status"], sample["event"])
+    assert ALLOWS[kind == "agent.status"](sample["event"])
 
 
 @pytest.mark.parametrize("kind", [kind for kind in SAMPLES if kind in MODELS])
@@ -88,8 +89,8 @@ _BEYOND_SCHEMAS: Final = (
 def test_the_schema_refuses_them_too(kind: str, number: int) -> None:
     """But for the few that it cannot see."""
     bad = SAMPLES[kind]["bad"][number]
-    beyond = bad["reason"] in _BEYOND_SCHEMAS and conforms(SCHEMAS[kind == "agent.status"], bad["event"])
-    assert beyond or not conforms(SCHEMAS[kind == "agent.status"], bad["event"])
+    beyond = bad["reason"] in _BEYOND_SCHEMAS and ALLOWS[kind == "agent.status"](bad["event"])
+    assert beyond or not ALLOWS[kind == "agent.status"](bad["event"])
 
 
 @pytest.mark.parametrize(("kind", "size"), GOOD)

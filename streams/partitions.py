@@ -29,7 +29,7 @@ from streams.in_hand import InHand
 from streams.journal.assembly import RecreatedError
 from streams.journal.writing import Writer
 from streams.log_ends import LogEnds
-from streams.opening import Asked, Describes, RefusedError, open_partition
+from streams.opening import Asked, Describes, RefusedError, open_partition, say_gone
 from streams.openings import EXIT_STUCK, STOP_WITHIN_S, Failures, Openings
 from streams.partition import Partition
 from streams.recovery import Left
@@ -233,8 +233,21 @@ class Partitions:
             await self.look()
             if self._now() - self._seen.get(place, 0.0) > SEEN_WITHIN_S and not held.closed:
                 held.hold_back(f"{KAFKA} to say whether the topic is still the one that was read")
+        known = held.partition.head.next
+        if records and session == held.session and records[0].offset > known + 1:  # more than a marker is not there
+            self._run(("gone", place), partial(self._name_gone, place, known))
         await held.take(session, begins, records)
         self._reopen_closed(place, held)
+
+    async def _name_gone(self, place: Place, known: int) -> None:
+        """Name the events that retention took before they were counted, if that is why some are missing."""
+        try:
+            first, _ = (await self._ends.bounds([place])).get(place, (known, known))
+        except (KafkaError, OSError, TimeoutError) as error:
+            _LOG.info("%s/%d: whether retention took events is not known now: %s", *place, _short(error))
+            return
+        if first > known:
+            say_gone(place, known, first)
 
     def _reopen_closed(self, place: Place, held: Held) -> None:
         if held.closed and self._held.get(place) is held and place in self._assigned:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, Final
 
 import orjson
@@ -192,3 +193,24 @@ async def test_a_source_topic_that_was_not_looked_at_for_long_is_looked_at_first
         await partitions.take(PLACE, session, begins, RECORDS[9:18])
         assert (writer.openings, writer.sizes, len(partitions.held)) == (1, [9, 9], 1)
         assert partitions.blocked is None
+
+
+async def test_events_that_retention_took_before_they_were_counted_are_named(
+    writer: StandIn, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log begins behind the head: which events are missing is an error in the log, and the rest is counted."""
+    first = 7
+
+    async def bounds(*_: object) -> dict[tuple[str, int], tuple[int, int]]:
+        return {PLACE: (first, 20)}
+
+    monkeypatch.setattr("streams.log_ends.LogEnds.bounds", bounds)
+    partitions = Partitions(load({}), Rules(), NoArchive())
+    _, session = (await partitions.settle(frozenset({PLACE})))[PLACE]
+    await partitions.take(PLACE, session, begins=0, records=RECORDS[first:9])
+    await asyncio.gather(*partitions._tasks.values())  # noqa: SLF001 - what its own loop lets run
+    assert "contacts.chat/0: events 0 to 6 are gone from the topic before they were counted" in caplog.text
+    caplog.clear()
+    await partitions.take(PLACE, session, begins=9, records=RECORDS[9:12])
+    await asyncio.gather(*partitions._tasks.values())  # noqa: SLF001 - as above
+    assert (sum(writer.sizes), "are gone" in caplog.text) == (12, False)

@@ -70,20 +70,18 @@ async def survey(settings: Settings, source: str, known: dict[int, int]) -> list
         places = [(source, number) for number in range(topic.partitions)]
         stable = await ends.stable([(journal_of(source), number) for _, number in places])
         bounds = await ends.bounds(places)
-        heads = await _heads(settings, stable)
+        heads = await _heads(settings, stable, journal.id)
     finally:
         await cluster.stop()
         await ends.close()
     found = []
     for place in places:
         head = heads.get(place[1])
-        found.append(Found(place, head, _refusal(place, head, topic, journal, bounds[place][1], known)))
+        found.append(Found(place, head, _refusal(place, head, topic, bounds[place][1], known)))
     return found
 
 
-def _refusal(
-    place: Place, head: Head | None, topic: Topic, journal: Topic, end: int, known: dict[int, int]
-) -> str | None:
+def _refusal(place: Place, head: Head | None, topic: Topic, end: int, known: dict[int, int]) -> str | None:
     source, number = place
     if head is None:
         epoch = known.get(number, 0)
@@ -91,16 +89,16 @@ def _refusal(
     partition = Partition(source, number, Rules())
     partition.head = head
     try:
-        check(partition, topic, journal)
+        check(partition, topic)
     except RefusedError as error:
-        if head.journal not in {"", journal.id} or head.partitions not in {0, topic.partitions}:
+        if head.partitions not in {0, topic.partitions}:
             raise
         return str(error)
     return f"{source}/{number} ends at {end}, below {head.next}" if end < head.next else None
 
 
-async def _heads(settings: Settings, stable: dict[Place, int]) -> dict[int, Head]:
-    """Read the last head of each journal partition."""
+async def _heads(settings: Settings, stable: dict[Place, int], journal: str) -> dict[int, Head]:
+    """Read the last head of each journal partition that names this journal."""
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.kafka_brokers,
         isolation_level="read_committed",
@@ -118,7 +116,9 @@ async def _heads(settings: Settings, stable: dict[Place, int]) -> dict[int, Head
             for tp, records in (await consumer.getmany(*open_, timeout_ms=_POLL_MS)).items():
                 for record in records:
                     if record.key == HEAD_KEY and record.value is not None:
-                        heads[tp.partition] = decode_head(record.value)
+                        head = decode_head(record.value)
+                        if head.journal in {"", journal}:
+                            heads[tp.partition] = head
             for tp in [tp for tp, end in open_.items() if await consumer.position(tp) >= end]:
                 del open_[tp]
     finally:

@@ -102,7 +102,7 @@ async def open_partition(
         topic, journal = described(await asked.cluster.topics(), place[0])
         partition, found = await recover(settings, rules, place, opened, left, journal.id)
         if found:
-            check(partition, topic, journal)
+            check(partition, topic)
             await _check_log(place, partition.head, asked.logs)
         else:
             await _check_is_new(settings, place, asked)
@@ -129,14 +129,9 @@ def described(topics: Mapping[str, Topic], source: str) -> tuple[Topic, Topic]:
     return topics[source], topics[journal_of(source)]
 
 
-def check(partition: Partition, topic: Topic, journal: Topic) -> None:
-    """Refuse a partition whose topics are not those that its head names. Raises RefusedError."""
+def check(partition: Partition, topic: Topic) -> None:
+    """Refuse a partition whose source topic is not the one that its head names. Raises RefusedError."""
     source, head = partition.source, partition.head
-    if head.journal not in {"", journal.id}:
-        raise RefusedError(
-            f"{journal_of(source)} holds records of another topic (id {head.journal}, now {journal.id}): it was copied."
-            f" Delete it, run `pulssi migrate`, then `pulssi epoch begin {source}`"
-        )
     if head.partitions and topic.partitions != head.partitions:
         raise RefusedError(
             f"{source} has {topic.partitions} partitions, and had {head.partitions} when its journal was written. Let"

@@ -302,10 +302,12 @@ class Partitions:
             _LOG.info("whether topics were recreated is not known now: %s", error)
             return
         for place, held in list(self._held.items()):
-            topic, head = topics.get(place[0]), held.partition.head
+            topic, journal, head = topics.get(place[0]), topics.get(journal_of(place[0])), held.partition.head
             if held.closed or topic is None:
                 continue
-            if (topic.id, topic.partitions) != (head.topic, head.partitions or topic.partitions):
+            partitions = head.partitions or topic.partitions
+            other = journal is not None and head.journal not in {"", journal.id}
+            if other or (topic.id, topic.partitions) != (head.topic, partitions):
                 async with held.lock:
                     held.closed = True
                 self._reopen_closed(place, held)

@@ -110,10 +110,11 @@ async def recover(
         consumer.assign([place])
         began = time.monotonic()
         assembly = Assembly(*of)
+        assembly.restart(journal, certain=True)
         reader = _Reader(consumer, place, assembly)
         known = left is not None and left.partition.head.journal == journal and left.is_fresh(began)
         if known and left is not None and await reader.stands(left):
-            assembly.resume(left.end, left.partition.head)
+            assembly.resume(left.end, left.partition.head, journal)
             await reader.read(left.partition, left.end, opened)
             _LOG.info("%s/%d is back: read what was written meanwhile", *of)
             return left.partition, True

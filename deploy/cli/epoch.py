@@ -138,7 +138,6 @@ def _begin(
     from aiokafka.errors import KafkaError  # noqa: PLC0415 - as above
 
     from sinks.clickhouse.keeper import ClickHouseKeeper  # noqa: PLC0415 - as above
-    from sinks.clickhouse.kept import Span  # noqa: PLC0415 - as above
     from sinks.port import Batch, KeeperAwayError, KeeperUnfitError  # noqa: PLC0415 - as above
     from sinks.reconcile.audit import mend  # noqa: PLC0415 - as above
     from sinks.rows import Progress  # noqa: PLC0415 - as above
@@ -171,7 +170,7 @@ def _begin(
         keeper.write(
             Batch(progress=[Progress(*found.place, epoch, 0, 0, -1, 0, now_ms) for found, epoch in epochs.items()])
         )
-        report = mend(settings, rules, span=Span(), all_ended=False)
+        report = mend(settings, rules)
         asyncio.run(begin_all())
     except (KeeperAwayError, KeeperUnfitError, KafkaError, OSError, TimeoutError) as error:
         fail(f"{str(error) or 'no answer in time'}: {len(begun)} partitions begun; run this again", UNREACHABLE)

@@ -42,13 +42,15 @@ class Assembly:
         self._partition = partition
         self.restart()
 
-    def restart(self, journal: str = "") -> None:
+    def restart(self, journal: str = "", *, certain: bool = False) -> None:
         """Forget all: the journal is read from its beginning from here on.
 
         `journal` is the id of the journal's topic, where the cluster told it: what was read of a step may be of one
-        that is deleted when the rest comes.
+        that is deleted when the rest comes. Where it is certain, a step that names another journal is no step of this
+        one: a worker wrote it before it knew, and it is passed over.
         """
         self._journal = journal
+        self._certain = certain and bool(journal)
         self.known: Head | None = None
         #: Offset behind the last step, where there is one.
         self.end = 0
@@ -74,6 +76,9 @@ class Assembly:
         if value is None:
             return None
         head = decode_head(value)
+        if self._certain and head.journal not in {"", self._journal}:
+            self._records = []
+            return None
         if not _follows(head, self.known, self._journal):
             raise RecreatedError
         records, self._records = self._records, []

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any, Final, Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -190,7 +190,8 @@ class JournalTail:
     def _place(self, tp: TopicPartition) -> Partition:
         return self._source_of[tp.topic], tp.partition
 
-    async def _rewind(self, tps: list[TopicPartition]) -> None:
+    async def _rewind(self, tps: list[TopicPartition], certain: Container[str] = ()) -> None:
+        """Read partitions from their beginning; `certain` are the topics whose ids were asked for since."""
         if not tps:
             return
         beginnings = {}
@@ -198,7 +199,7 @@ class JournalTail:
             with attempt:
                 beginnings = await self._consumer.beginning_offsets(tps)
         for tp in tps:
-            self._assemblies[tp].restart(self._ids.get(tp.topic, ""))
+            self._assemblies[tp].restart(self._ids.get(tp.topic, ""), certain=tp.topic in certain)
             self._consumer.seek(tp, beginnings[tp])
 
     async def _set_targets(self, tps: list[TopicPartition]) -> None:
@@ -270,7 +271,7 @@ class JournalTail:
         if tps:
             found = await self._look() or {}
             self._ids |= {tp.topic: found.get(tp.topic, "") for tp in tps}
-            await self._rewind(tps)
+            await self._rewind(tps, found.keys())
             await self._set_targets(tps)
 
     def caught_up(self) -> bool:

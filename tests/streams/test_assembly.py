@@ -74,3 +74,12 @@ def test_a_position_without_a_head_takes_the_next_step_as_it_comes() -> None:
     assembly = Assembly("contacts.chat", 0)
     assembly.resume(8, None)
     assert [step.head.step for step in _feed(assembly, [_head(3, opened=5)], start=8)] == [3]
+
+
+def test_a_step_of_a_worker_that_did_not_know_yet_is_passed_over() -> None:
+    """The journal was recreated under it: what it wrote names the old one, and is no step of the new one."""
+    assembly = Assembly("contacts.chat", 0)
+    assembly.restart("new", certain=True)
+    records = [(b"c1", b"stray"), _head(7, journal="old"), OPENED, (b"c1", b"1"), _head(1, opened=2, journal="new")]
+    steps = _feed(assembly, records)
+    assert [(step.head.step, step.anew, step.records) for step in steps] == [(1, True, [(3, b"c1", b"1")])]

@@ -10,6 +10,7 @@ import gc
 import logging
 import signal
 import sys
+from collections.abc import Iterator
 from typing import Final
 
 from schemas.journal import JournalVersionError
@@ -103,13 +104,16 @@ async def _work(pipeline: Pipeline) -> None:
         await pipeline.start()
         await pipeline.run()
     except BaseExceptionGroup as group:
-        unreadable, others = group.split(JournalVersionError)
-        if others is not None or unreadable is None:
-            raise  # whole: each of them may be the cause
-        raise _first(unreadable) from None
+        errors = list(_single(group))
+        if len(errors) == 1 or all(isinstance(error, JournalVersionError) for error in errors):
+            raise errors[0] from None  # of several journals each says the same
+        raise  # whole: each of them may be the cause
 
 
-def _first(group: BaseExceptionGroup[JournalVersionError]) -> JournalVersionError:
-    """Return one of the group: each journal says the same of its version."""
-    error = group.exceptions[0]
-    return _first(error) if isinstance(error, BaseExceptionGroup) else error
+def _single(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    """Give the errors of a group one by one, whatever groups are in it."""
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _single(error)
+        else:
+            yield error

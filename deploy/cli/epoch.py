@@ -170,7 +170,7 @@ def _begin(
         keeper.write(
             Batch(progress=[Progress(*found.place, epoch, 0, 0, -1, 0, now_ms) for found, epoch in epochs.items()])
         )
-        report = mend(settings, rules)
+        report = mend(settings, rules, all_ended=False)
         asyncio.run(begin_all())
     except (KeeperAwayError, KeeperUnfitError, KafkaError, OSError, TimeoutError) as error:
         fail(f"{str(error) or 'no answer in time'}: {len(begun)} partitions begun; run this again", UNREACHABLE)

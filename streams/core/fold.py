@@ -295,9 +295,10 @@ class Fold:
         self._end(event)
 
     def _end(self, event: Event, *, by_disconnect: bool = False) -> None:
-        if self.stretches.since is None:
-            return
+        was_open = self.stretches.since is not None
         self.stretches.end(event, by_disconnect=by_disconnect)
+        if not was_open:
+            return
         by = self.force.dimensions()
         self.last_end = event, by, self.responses.replies
         if self.first_end is None:

@@ -96,8 +96,9 @@ class Stretches:
             self.unpause(event)
 
     def end(self, event: Event, *, by_disconnect: bool = False) -> None:
-        """End the open stretch."""
+        """End the open stretch; once a call that a disconnect had ended is resolved, only a reopening opens it."""
         if self.since is None:
+            self._by_disconnect = self._by_disconnect and by_disconnect
             return
         self.unpause(event)
         length = max(0, event.at - self.since)

@@ -132,7 +132,7 @@ def _contact_row(contact: Contact) -> ContactRow:
         lengths[0] if lengths else None,
         lengths[-1] if lengths else None,
         next((each.value for each in reversed(rows) if each.sample == "rated"), None),
-        tuple(dict.fromkeys(contact.agent(i) for i in acted)),
+        tuple(dict.fromkeys(agent for i in acted if (agent := contact.agent(i)))),
         sum(each.value_ms or 0 for each in rows if each.sample == "handle"),
         len(contact.find(HUMAN_REPLY)),
         sum(each.sample == "reopened" for each in rows),

@@ -39,10 +39,14 @@ def stretches(contact: Contact) -> list[Stretch]:
     """List a contact's open stretches; a partial contact is open from its first event, which may already end it."""
     found = [_stretch(contact, 0, -1 if contact.partial else 0, reopened=False)]
     while found[-1].ended is not None:
-        kinds = contact.kinds(found[-1].ended)
-        # After a `contact.resolved` only a reopening opens again.
-        more = () if "contact.resolved" in kinds else ("contact.queued", "contact.connected")
-        later = contact.find(*REOPENS, *more, after=found[-1].ended)
+        ended = found[-1].ended
+        resolved = contact.find("contact.resolved", after=ended - 1)
+        later = [
+            position
+            for position in contact.find(*REOPENS, "contact.queued", "contact.connected", after=ended)
+            # After a `contact.resolved` only a reopening opens again.
+            if contact.kinds(position) & {*REOPENS} or not any(each < position for each in resolved)
+        ]
         if not later:
             break
         found.append(_stretch(contact, later[0], later[0], reopened=bool(contact.kinds(later[0]) & {*REOPENS})))

@@ -28,7 +28,7 @@ Author = Literal["customer", "agent", "bot", "system"]
 class Event(BaseModel):
     """What every event has. `occurred_at` is in UTC milliseconds once read."""
 
-    model_config = ConfigDict(strict=True, extra="ignore", populate_by_name=True)
+    model_config = ConfigDict(strict=True, extra="ignore")
 
     event_id: Id
     occurred_at: Instant

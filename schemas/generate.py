@@ -77,7 +77,8 @@ def _agent_status() -> dict[str, Any]:
 
 
 def _of_no_type(schema: dict[str, Any], types: list[str]) -> dict[str, Any]:
-    """Narrow a schema to types other than these."""
+    """Narrow a schema to types other than these, whose optional fields may be anything."""
+    schema["properties"] = {name: schema["properties"][name] for name in schema["required"]}
     schema["properties"]["type"]["not"] = {"enum": sorted(types)}
     return schema
 

@@ -30,9 +30,9 @@ ACCEPTED: Final = "from 1970-01-01 up to and including 2099-12-31, UTC"
 _LAST_DAY: Final = (datetime(2100, 1, 1, tzinfo=UTC) - _EPOCH).days
 
 
-def nfc(text: str) -> str:
-    """Normalise text to NFC; ASCII is that already."""
-    return text if text.isascii() else unicodedata.normalize("NFC", text)
+def nfc(value: Any) -> Any:  # noqa: ANN401 - whatever JSON held
+    """Normalise text to NFC; ASCII is that already. What is no text is for the rule behind this one to refuse."""
+    return unicodedata.normalize("NFC", value) if isinstance(value, str) and not value.isascii() else value
 
 
 def milliseconds(at: datetime) -> int:
@@ -64,9 +64,9 @@ class _Rfc3339:
 
 
 def _text(longest: int | None, shortest: int = 1) -> Any:  # noqa: ANN401 - an annotation
-    """Annotate trimmed, NFC-normalised text. The limit stands inside the string's own constraints: checked in Rust."""
+    """Annotate NFC-normalised, trimmed text; limits count what it is then, inside the string's own rule, in Rust."""
     limits = StringConstraints(strip_whitespace=True, min_length=shortest, max_length=longest)
-    return Annotated[str, limits, AfterValidator(nfc)]
+    return Annotated[str, limits, BeforeValidator(nfc)]
 
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from schemas.events import Event as Contract
 from schemas.topics import AGENTS, channel_of
 from sinks.rows import OFFSET_BITS, EventRow, first_wins, named
 from streams.core.event import Event, normalised
-from streams.decode import AGENT_STATUS, BadRecord, decode, read_event
+from streams.decode import AGENT_STATUS, SPARED, BadRecord, decode, read_event
 
 #: The offset of an event whose source record is gone: behind every other.
 NOWHERE: Final = (1 << OFFSET_BITS) - 1
@@ -56,7 +56,7 @@ def event_rows(records: Iterable[Record], epoch: int, *, keep_text: bool = False
             continue
         of_agent = record.topic == AGENTS
         contact_id, channel = ("", "") if of_agent else (key.decode(), channel_of(record.topic) or "")
-        extra = _unknown(_model(event.type, of_agent=of_agent), value, keep_text=keep_text)
+        extra = _unknown(event, _model(event.type, of_agent=of_agent), value, keep_text=keep_text)
         came = (extra, record.timestamp, record.topic, record.partition, record.offset, epoch)
         row = _row(event, contact_id, channel, came)
         rows.append(_with_words(row, record) if keep_text else row)
@@ -137,10 +137,13 @@ def _known(model: type[Contract], *, keep_text: bool) -> frozenset[str]:
     return frozenset(names if keep_text else names | _WORDS_OF_PEOPLE)
 
 
-def _unknown(model: type[Contract], value: bytes, *, keep_text: bool) -> str:
+def _unknown(event: Event, model: type[Contract], value: bytes, *, keep_text: bool) -> str:
     """Return the fields that the contract does not know as JSON; empty where there are none."""
     known = _known(model, keep_text=keep_text)
     fields = _parsed(value)
+    if event.type not in MODELS:  # its optional fields may be such as this version cannot read
+        absent = (SPARED & fields.keys()) - event.fields.keys()
+        known -= {name for name in absent if (name, fields[name]) not in [("seq", event.seq), (name, None)]}
     if fields.keys() <= known:
         return ""
     extra = {name: field for name, field in fields.items() if name not in known}

@@ -33,6 +33,9 @@ AGENT_STATUS: Final = "agent.status"
 
 _UNKNOWN_EVENT: Final = TypeAdapter(UnknownEvent)
 _UNKNOWN_AGENT_EVENT: Final = TypeAdapter(UnknownAgentEvent)
+#: The optional fields of every event. With a type that this version does not know they take no part in any number, so a
+#: later version may mean something else by them: none of them makes that event a bad record.
+SPARED: Final = frozenset(name for name, field in UnknownEvent.model_fields.items() if not field.is_required())
 _FREE_NAMES: Final = frozenset({"attributes", "capacity"})
 _TOO_DEEP: Final = "not JSON that can be read: nested too deeply"
 
@@ -88,7 +91,7 @@ def _second_look(value: bytes) -> ContactEvent:
     if kind == AGENT_STATUS:
         raise BadRecord("wrong_type", f"type: {AGENT_STATUS} belongs into the topic {AGENTS}")
     known = isinstance(kind, str) and kind in MODELS
-    event: ContactEvent = _validated(CONTACT_EVENT if known else _UNKNOWN_EVENT, fields)
+    event: ContactEvent = _validated(CONTACT_EVENT, fields) if known else _validated(_UNKNOWN_EVENT, fields, SPARED)
     return event
 
 
@@ -98,7 +101,10 @@ def _agent_event(key: bytes | None, value: bytes) -> AgentStatus | UnknownAgentE
     if isinstance(kind, str) and kind.startswith(("contact.", "message.", "event.")):
         raise BadRecord("wrong_type", f"type: an event of a contact does not belong into the topic {AGENTS}")
     event: AgentStatus | UnknownAgentEvent
-    event = _validated(AGENT_EVENT if kind == AGENT_STATUS else _UNKNOWN_AGENT_EVENT, fields)
+    known = kind == AGENT_STATUS
+    event = (
+        _validated(AGENT_EVENT, fields) if known else _validated(_UNKNOWN_AGENT_EVENT, fields, SPARED - {"agent_id"})
+    )
     if key != event.agent_id.encode():
         raise BadRecord("wrong_key", "the record's key is not the event's agent_id (trimmed, NFC, UTF-8)")
     return event
@@ -123,14 +129,20 @@ def _given(field: object) -> object:
     return field
 
 
-def _validated(adapter: TypeAdapter[Any], fields: dict[str, object]) -> Any:  # noqa: ANN401 - what the adapter makes
-    """Make an event of a parsed object. Raises BadRecord with every fault."""
+def _validated(
+    adapter: TypeAdapter[Any],
+    fields: dict[str, object],
+    spared: frozenset[str] = frozenset(),
+) -> Any:  # noqa: ANN401 - what the adapter makes
+    """Make an event of a parsed object, but `spared` fields that are wrong. Raises BadRecord with every fault."""
     try:
         return adapter.validate_json(orjson.dumps(fields))
     except ValidationError as error:
         faults = error.errors(include_input=False, include_url=False, include_context=False)
         if any(fault["type"] == "json_invalid" for fault in faults):
             raise BadRecord("not_json", _TOO_DEEP) from None
+        if wrong := spared.intersection([str(fault["loc"][0]) for fault in faults if fault["loc"]]):
+            return _validated(adapter, {name: field for name, field in fields.items() if name not in wrong})
         raise BadRecord("invalid", "; ".join(map(_told, faults))) from None
     except orjson.JSONEncodeError:
         raise BadRecord("not_json", _TOO_DEEP) from None

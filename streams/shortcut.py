@@ -105,7 +105,7 @@ def _given_only(fields: _Schema) -> _Schema:
     """Make of a model's rules those of a plain dictionary that has no more than what was given."""
     return {
         "type": "typed-dict",
-        "config": {"strict": True, "validate_by_alias": True, "validate_by_name": True},
+        "config": {"strict": True, "validate_by_alias": True},
         "extra_behavior": "ignore",
         "fields": {
             name: {
@@ -123,6 +123,6 @@ def _plain(rule: _Schema) -> _Schema:
     """Take from a rule its default, what normalises text, and what follows the pattern of a time."""
     if rule["type"] == "function-after" and rule["function"]["function"] is milliseconds:
         return _plain(rule["schema"]["steps"][0])
-    if rule["type"] == "default" or (rule["type"] == "function-after" and rule["function"]["function"] is nfc):
+    if rule["type"] == "default" or (rule["type"] == "function-before" and rule["function"]["function"] is nfc):
         return _plain(rule["schema"])
     return {**rule, **{name: _plain(rule[name]) for name in _INNER if name in rule}}

@@ -77,6 +77,14 @@ def test_an_unknown_type_keeps_its_fields() -> None:
     assert (row.type, row.extra) == ("contact.dreamt", '{"author":"customer","depth":3}')
 
 
+def test_an_unknown_type_keeps_fields_that_cannot_be_read() -> None:
+    """An optional field of ours that a newer type fills otherwise is no column, and is kept as it came."""
+    newer = record(type="contact.dreamt", queue=5, priority="critical", team=" a", seq="next", segment=None)
+    (row,) = event_rows([newer], epoch=1)
+    assert (row.queue, row.team, row.seq) == ("", "a", 0)
+    assert row.extra == '{"author":"customer","priority":"critical","queue":5,"seq":"next"}'
+
+
 def test_bad_records_are_left_to_the_worker() -> None:
     """A record that is no event is not archived, and its neighbours are."""
     rows = event_rows([Record(b"a:1", b"{"), record(), Record(b"other", record().value)], epoch=1)

@@ -186,7 +186,9 @@ def test_text_is_trimmed_and_composed(text: str, with_null: bool) -> None:  # no
 
 
 def test_decomposed_text_is_the_same_as_composed() -> None:
-    """`é` in one or two characters is one queue."""
+    """`é` in one or two characters is one queue, and one letter of the 64; a letter that comes apart is two."""
+    assert read(STARTED | {"queue": " " + "e\u0301" * 64}).queue == "\u00e9" * 64
+    assert refused(json.dumps(STARTED | {"queue": "\u0958" * 64}).encode())[0] == "invalid"
     assert read(STARTED | {"queue": "caf\u0065\u0301"}).queue == "caf\u00e9"
 
 
@@ -250,6 +252,16 @@ def test_unknown_types_are_valid() -> None:
     assert event.type == "contact.teleported"
     status = decode(AGENTS, b"a", json.dumps(STATUS | {"type": "agent.trained"}).encode())
     assert isinstance(status, UnknownAgentEvent)
+
+
+@pytest.mark.parametrize(("topic", "least"), [(CHAT, STARTED), (AGENTS, STATUS)])
+def test_fields_of_unknown_types_take_no_part(topic: str, least: dict[str, Any]) -> None:
+    """A newer type may mean something else by an optional field: that is no fault; what every event needs still is."""
+    key = b"c" if topic == CHAT else b"a"
+    newer = least | {"type": "newer", "seq": "next", "queue": 5, "priority": "critical", "team": [], "attributes": 1}
+    event = decode(topic, key, json.dumps(newer).encode())
+    assert (event.seq, event.attributes) == (0, None)
+    assert refused(json.dumps(newer | {"source": 5}).encode(), topic, key)[1].startswith("source: ")
 
 
 def test_a_type_is_trimmed_like_any_string() -> None:

@@ -124,3 +124,10 @@ def test_both_ways_are_one_reading() -> None:
     for key, bad in ((b"d", value), (b"c", None), (b"c", value + b" " * MAX_RECORD_BYTES)):
         with pytest.raises(BadRecord):
             read_event(CHAT, key, bad)
+
+
+def test_a_name_of_ours_for_a_field_is_an_unknown_field() -> None:
+    """Python cannot call a field `for`; what we call it instead means nothing in an event, on either way."""
+    value = json.dumps(WHOLE | {"type": "contact.paused", "for_": "third_party"}).encode()
+    assert _same(CHAT, "chat", b"c", value)
+    assert "for_" not in event_of(decode(CHAT, b"c", value)).fields

@@ -129,8 +129,9 @@ def decode_head(value: bytes) -> Head:
         raise JournalVersionError("the journal was written by a newer Pulssi: upgrade this one")
     if version < VERSION:
         raise JournalVersionError(
-            f"the journal is of version {version}, which no release wrote and this Pulssi does not read: delete the"
-            " topics whose names end in .journal, and all is folded anew from what the sources still hold"
+            f"the journal has version {version}, which no release wrote and this Pulssi does not read: stop the"
+            " workers, delete the topics whose names end in .journal, run `pulssi migrate`, then `pulssi epoch begin"
+            " TOPIC` for each source topic: its records are read again from the beginning"
         )
     return Head(**fields)
 

@@ -155,7 +155,7 @@ class Settings(BaseModel):
         le=10_000_000,
         description="How many contacts a worker process keeps unpacked, those with the latest events first: about 7 KB"
         " each (16000: 112 MB), beside the 1.5 KB of every open contact. As many as are under way at a time are enough;"
-        " 0: none, and each event unpacks its contact anew.",
+        " 0: none, and each event unpacks its contact again.",
     )
     retention_days: int = Field(default=7, ge=1, le=3650, description="How long the event topics keep records.")
     time_zone: Annotated[str, AfterValidator(zone_name)] = Field(

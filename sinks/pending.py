@@ -73,7 +73,7 @@ class Pending:
     def add(self, step: Step) -> None:
         """Take the next step of its partition."""
         place = step.source, step.partition
-        if step.anew:
+        if step.restarted:
             self._written.pop(place, None)
         records, epoch = self._records, step.head.epoch
         for offset, key, value in step.records:

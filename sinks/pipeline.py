@@ -197,7 +197,7 @@ class Pipeline:
         await self._keep(Batch(progress=claims(begun.items(), self._tick())))
         for place, each in begun.items():
             if place in self._epochs:
-                self._sources.begin_anew(place)
+                self._sources.rewind(place)
                 self._gone.add(place)
             self._epochs[place] = each.head.epoch
 

@@ -1,7 +1,7 @@
 """Reading the source topics for the archive: up to where a step says that they are in, and no further.
 
 What stands behind a committed head may still be refused or forwarded by the worker, so it is not archived yet. Records
-that are gone, by retention or because the topic was made anew, are named and passed over: nothing may wait for them.
+that are gone, by retention or because the topic was recreated, are named and passed over: nothing may wait for them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CHUNK: Final = 5_000
 POLL_MS: Final = 100
 #: A log that ends below a committed head for so long is another log; a new leader takes a moment to know its end.
 GONE_AFTER_MS: Final = 10_000
-#: The broker tells the end several times a second; after a longer silence the time begins anew.
+#: The broker tells the end several times a second; after a longer silence the time starts again.
 SILENT_MS: Final = 3_000
 
 _LOG: Final = logging.getLogger(__name__)
@@ -60,8 +60,8 @@ class SourceReader:
         self._short.pop(tp, None)
         self._consumer.seek(tp, offset)
 
-    def begin_anew(self, place: Place) -> None:
-        """Stand at the beginning: the topic was made anew."""
+    def rewind(self, place: Place) -> None:
+        """Continue at offset 0: the topic was recreated."""
         tp = TopicPartition(*place)
         if tp in self._at:
             self._stand(tp, 0)

@@ -1,4 +1,4 @@
-"""Errors of tasks that nobody awaits: each is logged whole, under words that a log search can rely on.
+"""Errors of tasks that nobody awaits: each is logged with its stack trace, under words that a log search can rely on.
 
 Without this, asyncio reports such an error when the garbage collector finds the task, or never. Nothing here may
 hide an error or handle one.
@@ -31,7 +31,7 @@ def log_unhandled(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None
 
 
 async def end(*tasks: asyncio.Future[Any]) -> None:
-    """Cancel tasks and wait until they have ended; an error of theirs is logged whole."""
+    """Cancel tasks and wait until they have ended; their errors are logged with the stack trace."""
     for task in tasks:
         task.cancel()
     for task, ended in zip(tasks, await asyncio.gather(*tasks, return_exceptions=True), strict=True):

@@ -1,7 +1,7 @@
 """What a Kafka cluster says of its topics and groups: their ids, their partitions, whether a group ever committed.
 
-kafka-python's admin client blocks, so it has a thread of its own and a time limit. A cluster that does not answer in
-time has said nothing: `ClusterAwayError`, which nobody may take for a difference.
+kafka-python's admin client blocks, so it has a thread of its own and a time limit. `ClusterAwayError` means that
+nothing is known: it must never be taken for a recreated topic.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Beginning an epoch: an operator's act, after a source topic was recreated or a journal went missing.
 
 An epoch is one life of a source partition: offsets begin again, and everything that is keyed by them carries its
-number. Nothing here begins one where the topics are those that the journal names, and all that begins an epoch is one
-transaction: a begin that dies has not happened, and is run again.
+number. No epoch begins where the topics are those that the journal names. The beginning is one Kafka transaction: if
+the command dies before its commit, nothing has changed, and it is run again.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _LOG: Final = logging.getLogger(__name__)
 
 
 class Found(NamedTuple):
-    """What stands in the way of a source partition, and what is known of its last epoch."""
+    """A source partition, its last epoch, and why it is refused, if it is."""
 
     place: Place
     #: The last head in its journal; None: the journal has no step.
@@ -62,7 +62,8 @@ async def survey(settings: Settings, source: str, known: dict[int, int]) -> list
     """Look at every partition of a source topic, changing nothing.
 
     `known` is the last epoch that ClickHouse knows, by partition.
-    Raises RefusedError where the way on is another one; KafkaError and OSError where Kafka does not answer.
+    Raises RefusedError where the number of partitions changed, which an epoch alone does not mend; KafkaError and
+    OSError where Kafka does not answer.
     """
     cluster, ends = Cluster(settings), LogEnds(settings)
     try:
@@ -94,7 +95,7 @@ def _refusal(place: Place, head: Head | None, topic: Topic, end: int, known: dic
         if head.partitions not in {0, topic.partitions}:
             raise
         return str(error)
-    return f"{source}/{number} ends at {end}, below {head.next}" if end < head.next else None
+    return f"{source}/{number} ends at offset {end}, and was read up to {head.next}" if end < head.next else None
 
 
 async def _heads(settings: Settings, stable: dict[Place, int], journal: str) -> dict[int, Head]:
@@ -139,7 +140,7 @@ async def begin(
         except KafkaError as error:
             if attempt == ATTEMPTS:
                 raise
-            _LOG.info("%s/%d: trying again, a worker opened it meanwhile: %r", *found.place, error)
+            _LOG.info("%s/%d: a worker opened the partition meanwhile: trying again: %r", *found.place, error)
     raise AssertionError  # the loop above only ends by returning or raising
 
 
@@ -155,7 +156,9 @@ async def _begin(
         opened = await writer.open(worker_name())
         partition, _ = await recover(settings, rules, place, opened, None, journal.id)
         if partition.head != (found.head or Head()):
-            raise JournalChangedError(f"{place[0]}/{place[1]}: its journal got steps meanwhile: run this again")
+            raise JournalChangedError(
+                f"{place[0]}/{place[1]}: a worker wrote steps to its journal meanwhile: run the command again"
+            )
         partition.begin(opened, epoch, topic.partitions, (topic.id, journal.id))
         steps = partition.carry(past)
         await writer.append(await asyncio.to_thread(next, steps))  # it may read millions of ids

@@ -1,8 +1,8 @@
-"""One open partition of a worker: batches become steps, and between batches what is old is evicted.
+"""One open partition of a worker: it folds batches into steps, and evicts old contacts between batches.
 
 The lock is held over the partition's memory and its writing, never over a question to ClickHouse: whoever closes the
 partition waits for a step at most. Each question has a time limit, and what is found counts only if the partition is
-still open then. On any failure of a step the partition is closed: memory is ahead of the journal then.
+still open then. If writing a step fails, the partition is closed, because its memory is ahead of the journal.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from streams.rounds import BadRunError
 from streams.steps import Output
 from streams.waits import Place, Waits
 
-#: A step of this size is never what was too slow.
+#: A step of this size is never too large to be written in time.
 SMALL_STEP_BYTES: Final = 1024 * 1024
 #: Contacts whose events may wait for ClickHouse, of one partition; above it the partition waits.
 PARKED_AT_MOST: Final = 10_000
@@ -33,7 +33,7 @@ LOOK_UP_WITHIN_S: Final = 10.0
 #: How long ClickHouse may take to answer what is asked between batches.
 TEND_WITHIN_S: Final = 30.0
 
-#: How the line begins that says what a partition is held back for.
+#: What a partition is held back for: the first word of the reason in the log and in health.
 CLICKHOUSE: Final = "ClickHouse"
 KAFKA: Final = "Kafka"
 
@@ -60,9 +60,9 @@ class Shared:
         self.now = now
         self.waits = Waits(now)
         self.reach = Reach()
-        #: What a step may come to, of partitions where steps were too large.
+        #: The size limit of a step in bytes, for partitions whose steps were too large.
         self.limits: dict[Place, int] = {}
-        #: Why a partition stands still, in one line.
+        #: Why a partition is blocked, in one line.
         self.blocked: dict[Place, str] = {}
         #: When each step under way began, by the monotonic clock.
         self.busy: dict[Place, float] = {}
@@ -78,7 +78,7 @@ class Held:
         self.session = session
         self.lock = asyncio.Lock()
         self.closed = False
-        #: Whether a step may not have been written: what is in memory is of no use then.
+        #: Whether a step may be missing in the journal: the partition in memory must not be used again then.
         self.failed = False
         #: Batches of other sessions since the last one of this.
         self.passed_over = 0
@@ -117,10 +117,15 @@ class Held:
     def _is_out_of_order(self, begins: int, records: Sequence[Any]) -> bool:
         """Tell whether a batch is not the one that follows; the partition is closed then, to be opened again."""
         if begins > self.partition.head.next:
-            _LOG.warning("%s/%d: a batch before offset %d went missing; opening again", *self.place, begins)
+            _LOG.warning(
+                "%s/%d: expected offset %d, got a batch from offset %d: reopening",
+                *self.place,
+                self.partition.head.next,
+                begins,
+            )
             self.closed = True
         elif records and records[0].offset < begins:  # the consumer began again: its position was out of range
-            _LOG.warning("%s/%d was read again from offset %d; opening again", *self.place, records[0].offset)
+            _LOG.warning("%s/%d: the consumer went back to offset %d: reopening", *self.place, records[0].offset)
             self.closed = True
         return self.closed
 
@@ -128,12 +133,14 @@ class Held:
         """Write a batch's steps; the events of contacts that ClickHouse was not there for wait, up to a limit."""
         partition = self.partition
         if waiting and len(partition.parked) + len(waiting) > PARKED_AT_MOST:
-            self.hold_back(f"{CLICKHOUSE}, for the events of {len(partition.parked):,} contacts and more")
+            self.hold_back(
+                f"{CLICKHOUSE}: events of {len(partition.parked):,} evicted contacts are parked, and more came"
+            )
             return
         if waiting:
             _LOG.warning(
-                "%s/%d: events of %d contacts wait for ClickHouse, which has what these were",
-                *(*self.place, len(waiting)),
+                "%s/%d: events of %d evicted contacts are parked until ClickHouse answers, from offset %d on",
+                *(*self.place, len(waiting), partition.head.next),
             )
         partition.revive(found)
         partition.park(waiting)
@@ -152,10 +159,10 @@ class Held:
             return None
 
     def hold_back(self, what: str) -> None:
-        """Pass over what comes until `resumes`; what it waits for is seen by health."""
+        """Skip batches until `resumes`, which reads them again; health shows what the partition waits for."""
         self.held_back = what
         self._shared.waits.begin(self.place, what)
-        _LOG.warning("%s/%d waits for %s", *self.place, what)
+        _LOG.warning("%s/%d: reading stops at offset %d: waits for %s", *self.place, self.partition.head.next, what)
 
     def resumes(self, session: int) -> None:
         """Take batches again, those of a new session: the consumer is to be sent to the head."""
@@ -170,7 +177,7 @@ class Held:
 
     @property
     def waits_for_kafka(self) -> bool:
-        """Whether it was held back because nobody knew whether the topic is the same."""
+        """Whether it was held back because Kafka did not say that the topic is still the same."""
         return self._waits_for(KAFKA)
 
     def _waits_for(self, whom: str) -> bool:
@@ -210,7 +217,7 @@ class Held:
                 await self._write(steps())
 
     async def _write(self, steps: Iterable[Output]) -> None:
-        """Write step by step; whatever goes wrong closes the partition."""
+        """Write step by step; any failure closes the partition."""
         shared, place = self._shared, self.place
         try:
             for step in steps:
@@ -222,14 +229,14 @@ class Held:
         except StepTooLargeError:
             self.closed = self.failed = True
             if self._limit == 1:
-                shared.blocked[place] = f"{place[0]}/{place[1]} stands still: a contact is too large for a record"
-                _LOG.error("%s; it has the record at source offset %d", shared.blocked[place], self.partition.head.next)
+                shared.blocked[place] = f"{place[0]}/{place[1]} is blocked: a contact is too large for a journal record"
+                _LOG.error("%s, source offset %d", shared.blocked[place], self.partition.head.next)
             self._cut_finer(least=1)
-            _LOG.warning("%s/%d: a record of a step did not fit into one batch; cutting finer", *place)
+            _LOG.warning("%s/%d: a step was too large for a Kafka batch: writing smaller steps", *place)
         except (KafkaError, OSError, AssertionError) as error:
             self.closed = self.failed = True  # aiokafka raises AssertionError from a bad state, too
             self._cut_finer(least=SMALL_STEP_BYTES)  # it may have been too large to be written in time
-            _LOG.warning("%s/%d: a step was not written (%s); opening again", *place, type(error).__name__)
+            _LOG.warning("%s/%d: a step was not written (%s): reopening", *place, type(error).__name__)
         except BaseException:
             self.closed = self.failed = True
             raise
@@ -244,7 +251,7 @@ class Held:
         self._shared.limits[self.place] = max(least, self._limit // 2)
 
     def _went_well(self) -> None:
-        """After trouble, dare larger steps again."""
+        """Note that a step was written: after failures, allow larger steps again."""
         self._shared.blocked.pop(self.place, None)
         if self.place in self._shared.limits:
             self._shared.limits[self.place] = min(2 * self._limit, STEP_BYTES)

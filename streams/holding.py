@@ -1,8 +1,8 @@
-"""Which contacts to hold against rules that came into force, without an event of theirs. Pure.
+"""Which open contacts to check against rules that came into force, without waiting for their next event. Pure.
 
-What an open contact is held against stands in its record as instants, so that gauges need no rules. Where the rules are
-replaced, or a day comes from which on other policies hold, those instants are others: then a round through all contacts
-begins. It must never take longer than a minute, nor hold up what arrives.
+A contact's record holds its deadlines as instants, so that gauges need no rules. Where the rules are replaced, or a
+`valid_from` is reached, the deadlines change: a round through all contacts begins. It takes less than a minute, in
+small steps between the batches that arrive.
 """
 
 from __future__ import annotations

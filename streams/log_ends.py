@@ -1,9 +1,9 @@
-"""Where logs end: the one place that asks a broker, for whatever compares a position with what was produced.
+"""Where logs end: the one place that asks a broker for end offsets.
 
-A log's end is the first offset above which no committed record stands. Transaction markers and aborted records take
-offsets too, so the offset that a broker calls the end is not it; whoever compared with that would wait for ever for a
-record that does not exist. While a transaction is open, records above its first one cannot be read yet, and count as
-produced. Nothing here may move a position of anybody, or make a topic.
+A log's end here is the offset after its last committed record. A broker's end offset is larger where transaction
+markers or aborted records follow: a reader that waited for that offset would wait for ever. While a transaction is
+open, the records above its first one cannot be read yet, and count as produced. Nothing here moves the position of
+another consumer, or creates a topic.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Place = tuple[str, int]
 ANSWER_WITHIN_S: Final = 10.0
 #: How long a fetch waits at the broker where there is nothing to bring.
 FETCH_WAIT_MS: Final = 20
-#: A position that moves, and is further behind than this, has records before it, not only markers.
+#: A reader whose position moves and lags by more than this has records to read, not only markers.
 LOOKED_AT_OFFSETS: Final = 5_000
 
 
@@ -37,10 +37,10 @@ class LogEnds:
     def __init__(self, settings: Settings, within_s: float = ANSWER_WITHIN_S) -> None:
         self._settings = settings
         self._within_s = within_s
-        #: One that sees the ends that the broker tells, one that sees what is decided.
+        #: Consumers: one sees the broker's end offsets, the other the last stable offsets (LSO).
         self._all: Any = None
         self._committed: Any = None
-        #: By partition: a position, and the offset up to which no record stands behind it.
+        #: By partition: a position, and the offset up to which no committed record follows it.
         self._nothing: dict[Place, tuple[int, int]] = {}
         self._positions: dict[Place, int] = {}
         self._asking = asyncio.Lock()
@@ -61,7 +61,7 @@ class LogEnds:
         return await self._ask(lambda: self._ends(positions))
 
     async def bounds(self, places: Iterable[Place]) -> dict[Place, tuple[int, int]]:
-        """Return the first offset and the end, as the broker tells it; topics that are missing are left out.
+        """Return the first offset and the broker's end offset; topics that are missing are left out.
 
         Raises as `stable`.
         """
@@ -104,7 +104,7 @@ class LogEnds:
 
     async def _offsets(self, places: Iterable[Place], *, committed: bool) -> dict[Place, int]:
         consumer = self._committed if committed else self._all
-        known = await consumer.topics()  # all: asking for one by name may make it
+        known = await consumer.topics()  # all of them: a request for one by name may create it
         there = [TopicPartition(*place) for place in places if place[0] in known]
         found = await consumer.end_offsets(there) if there else {}
         return {(tp.topic, tp.partition): int(end) for tp, end in found.items()}
@@ -115,17 +115,17 @@ class LogEnds:
         return {place: (int(firsts[TopicPartition(*place)]), end) for place, end in ends.items()}
 
     async def _ends(self, positions: Mapping[Place, int]) -> dict[Place, int]:
-        told = await self._offsets(positions, committed=False)
-        stable = await self._offsets(told, committed=True)
+        broker_ends = await self._offsets(positions, committed=False)
+        stable = await self._offsets(broker_ends, committed=True)
         before, self._positions = self._positions, dict(positions)
         ends: dict[Place, int] = {}
         looked_at: dict[Place, int] = {}
-        for place, end in told.items():
+        for place, end in broker_ends.items():
             at = positions[place]
             decided = stable.get(place, end)
             ends[place] = max(end, decided)
             if decided < end or at >= end:
-                continue  # what is not decided counts as produced; or there is nothing behind
+                continue  # an open transaction counts as produced; or all is read
             if self._nothing.get(place) == (at, decided):
                 ends[place] = at
             elif decided - at <= LOOKED_AT_OFFSETS or before.get(place) == at:

@@ -1,8 +1,8 @@
-"""Opening a source partition: fence whoever had it, read its journal up to our own opening, continue at the head.
+"""Opening a source partition: fence the former owner, read its journal up to our own opening, continue at the head.
 
-The journal is read up to the opening's record, never to an end offset: what a dead owner had under way is either before
-that record or does not count. Nothing here begins an epoch after another one, and nothing guesses: where the source
-topic or the journal is not the one that was read, the partition is refused, and the operator says what to do.
+The journal is read up to the opening's record, never to an end offset: an unfinished step of a dead owner is either
+before that record or does not count. Nothing here begins a second epoch. Where the source topic or the journal is not
+the one that was read, the partition is refused until an operator runs `pulssi epoch begin`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from streams.recovery import Left, recover
 #: A topic and a partition of it.
 Place = tuple[str, int]
 
-#: How long a log may end below the head before that is believed: a new leader takes a moment to know its end.
+#: How long a log must end below the head before the partition is refused: a new leader needs a moment to know its end.
 SHORT_FOR_S: Final = 10.0
 ASK_AGAIN_S: Final = 0.5
 #: How long ClickHouse is asked what it knows of a journal that is empty.
@@ -37,7 +37,7 @@ _LOG: Final = logging.getLogger(__name__)
 
 
 class RefusedError(Exception):
-    """A partition must not be worked on until the operator has acted: says what was seen, and names the way on."""
+    """A partition that must not be read until an operator has acted; the message says why and names the command."""
 
     def __init__(self, why: str) -> None:
         super().__init__(why)
@@ -115,7 +115,7 @@ async def open_partition(
         await writer.stop()
         raise
     _LOG.info(
-        "%s/%d is open: %d contacts, %d panes, continuing at offset %d",
+        "%s/%d: open, %d contacts, %d panes, continuing at offset %d",
         *(*place, len(partition.contacts), len(partition.panes), partition.head.next),
     )
     return partition, writer
@@ -151,7 +151,7 @@ async def _check_log(place: Place, head: Head, logs: Bounds) -> None:
     while head.next:
         found = (await logs.bounds([place])).get(place)
         if found is None:
-            raise NotDescribedError(f"the cluster does not tell where {place[0]}/{place[1]} ends")
+            raise NotDescribedError(f"the cluster does not return the end offset of {place[0]}/{place[1]}")
         first, end = found
         if first > head.next:
             say_gone(place, head.next, first)
@@ -168,16 +168,16 @@ async def _check_log(place: Place, head: Head, logs: Bounds) -> None:
 def say_gone(place: Place, begin: int, end: int) -> None:
     """Name the events that retention took before they were counted."""
     _LOG.error(
-        "%s/%d: events %d to %d are gone from the topic before they were counted: its retention is too short",
+        "%s/%d: events %d to %d are gone from the topic before they were counted: raise its retention (retention_days)",
         *(*place, begin, end - 1),
     )
 
 
 async def _check_is_new(settings: Settings, place: Place, asked: Asked) -> None:
-    """Refuse an empty journal of which ClickHouse knows an earlier one.
+    """Refuse an empty journal of a partition that ClickHouse has an epoch of.
 
-    While ClickHouse is away, Kafka decides: nobody ever committed for this installation, and no source record is gone,
-    so there was nothing before. Raises RefusedError, and ArchiveAwayError where Kafka cannot say that.
+    While ClickHouse is away, Kafka decides: the partition is new if its first offset is 0 and this installation's sink
+    has committed no offset. Raises RefusedError, and ArchiveAwayError where Kafka shows that something was read before.
     """
     source, number = place
     try:
@@ -186,10 +186,12 @@ async def _check_is_new(settings: Settings, place: Place, asked: Asked) -> None:
     except (ArchiveAwayError, TimeoutError) as error:
         first, _ = (await asked.logs.bounds([place])).get(place, (1, 1))
         if first == 0 and not await asked.cluster.has_commits(f"{settings.application}-sink"):
-            _LOG.warning("%s/%d is new to Kafka: it begins without asking ClickHouse (%s)", source, number, error)
+            _LOG.warning(
+                "%s/%d: new to Kafka, epoch 1 begins without ClickHouse (%s)", source, number, str(error) or "no answer"
+            )
             return
         raise ArchiveAwayError(
-            f"its journal is empty, and only ClickHouse knows whether there was one: {str(error) or 'no answer'}"
+            f"its journal is empty, and only ClickHouse knows whether it is new or lost: {str(error) or 'no answer'}"
         ) from None
     if epoch:
         raise RefusedError(

@@ -1,7 +1,7 @@
 """The openings under way: one task a partition, so that none waits for another one.
 
-A rebalance waits for openings, but not for those that wait for something outside, and not for longer than a budget.
-Nothing of an opening goes on beside the next one of its partition. One that cannot be cancelled ends the process.
+A rebalance waits for openings up to a time limit, but not for those that wait for ClickHouse. Two openings of one
+partition never run at the same time. An opening that cannot be cancelled ends the process.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _LOG: Final = logging.getLogger(__name__)
 
 
 class Failures:
-    """What background tasks raised, to be raised where the process looks, since no code awaits them."""
+    """Errors of background tasks, kept until `raise_first` raises them, since no code awaits these tasks."""
 
     def __init__(self) -> None:
         self._first: BaseException | None = None
@@ -50,7 +50,7 @@ class Openings:
         self._open = open_one
         self._failures = failures
         self._tasks: dict[Place, asyncio.Task[None]] = {}
-        #: Openings that were tried, and wait for something outside: nobody waits for them.
+        #: Openings that wait for ClickHouse: `are_done` does not wait for them.
         self._waiting: set[Place] = set()
         self._changed = asyncio.Event()
 
@@ -66,7 +66,7 @@ class Openings:
             task.add_done_callback(lambda task: self._ended(place, task))
 
     def waits(self, place: Place) -> None:
-        """Note that an opening waits for something outside."""
+        """Note that an opening waits for ClickHouse."""
         self._waiting.add(place)
         self._changed.set()
 
@@ -78,7 +78,7 @@ class Openings:
         self._changed.set()
 
     async def are_done(self) -> None:
-        """Wait until every opening is done, waits for something outside, or has taken long.
+        """Wait until every opening is done or waits for ClickHouse, up to a time limit.
 
         Cancelled, it ends all openings first.
         """
@@ -88,7 +88,10 @@ class Openings:
                     self._changed.clear()
                     await self._changed.wait()
         except TimeoutError:
-            _LOG.info("not open yet: %s", ", ".join(f"{name}/{number}" for name, number in self.under_way))
+            _LOG.info(
+                "partitions not open yet, the rebalance does not wait for them: %s",
+                ", ".join(f"{name}/{number}" for name, number in self.under_way),
+            )
         except asyncio.CancelledError:
             await together(self.end(place) for place in self.under_way)
             raise
@@ -103,5 +106,5 @@ class Openings:
         task.cancel()
         _, hung = await asyncio.wait([task], timeout=STOP_WITHIN_S)
         if hung:
-            _LOG.critical("%s/%d: its opening does not end; ending the process", *place)
+            _LOG.critical("%s/%d: its opening cannot be cancelled: the worker ends", *place)
             os._exit(EXIT_STUCK)

@@ -287,7 +287,7 @@ class Partition:
         return written
 
     def _advance(self, contact_id: bytes, channel: str, events: list[Event], number: int) -> Change | None:
-        """Have a contact go on from where it was left, or fold it anew."""
+        """Have a contact go on from where it was left, or fold it again."""
         value, rules = self.contacts.get(contact_id), self.rules
         again = contact_id in self._revived
         left = None if value is None or again else self._in_hand.take(contact_id, value)

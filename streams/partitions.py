@@ -1,7 +1,7 @@
 """The source partitions that this worker has: opened where they are assigned, closed where they are not.
 
 Each opens in a task of its own, so that one that waits (for ClickHouse, for a broker) or is refused holds up no other.
-Closing has a budget, after which the process ends at once: a hung producer stands in the way of every partition.
+Closing has a time limit, after which the process ends: a producer that hangs would block every partition.
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ Position = tuple[int, int]
 
 #: How long one attempt to open a partition may take.
 OPEN_WITHIN_S: Final = 600.0
-#: How often partitions are tended, and of how many times that the cluster is asked about their topics.
+#: How often partitions are tended, and every how many rounds the cluster is asked about their topics.
 TEND_EVERY_S: Final = 1.0
 LOOK_EVERY: Final = 4
-#: Some batches that were read before an opening always come after it.
+#: So many batches of an earlier session are normal after an opening: they had been fetched before it.
 PASSED_OVER_AT_MOST: Final = 20
-#: Batches are taken while the topic was seen to be the same so recently; else they wait: it may have been recreated and
-#: have grown past where reading continues.
+#: Batches are taken only if the cluster confirmed within this time that the topic was not recreated: a recreated topic
+#: may already have grown past the offset where reading continues.
 SEEN_WITHIN_S: Final = 20.0
-#: What stands behind an opening's record, and its marker, once another opening came and wrote a step.
+#: Journal offsets that a further opening and one step take at least: its record, a head, and their markers.
 MORE_THAN_AN_OPENING: Final = 4
-#: Exit status of a worker that must not go on until somebody has mended something.
+#: Exit status of a worker that must not be started again before an operator has acted.
 EXIT_NO: Final = 1
 
 _BACK_OFF: Final = wait_exponential(multiplier=0.2, max=5.0)
@@ -108,7 +108,7 @@ class Partitions:
         for partition in self.held:
             partition.use(rules)
 
-    # How it is.
+    # State, for health and readiness.
 
     @property
     def ready(self) -> bool:
@@ -123,7 +123,7 @@ class Partitions:
 
     @property
     def blocked(self) -> str | None:
-        """Why a partition cannot go on, in one line; None where all can."""
+        """Why a partition is blocked or refused, in one line; None where none is."""
         standing = (why for place, why in self._shared.blocked.items() if place in self._assigned)
         return next(standing, None) or next(iter(self.refused), None)
 
@@ -143,11 +143,10 @@ class Partitions:
     # What is assigned.
 
     async def settle(self, assigned: frozenset[Place]) -> dict[Place, Position]:
-        """Have exactly the assigned partitions open and say where each continues. One at a time; again is harmless.
+        """Open the assigned partitions, close all others, and return where each continues. Calls run one at a time.
 
-        A partition that stays is not opened again: had another worker had it in between, our writer would be fenced,
-        the next step would fail, and it would be opened again then. One that cannot be opened soon is left out; it is
-        read from once it is open.
+        A partition that stays assigned is not reopened: if another worker had it in between, our writer is fenced, the
+        next step fails, and that reopens it. One that cannot be opened soon is left out, and read once it is open.
         """
         self._assigned = assigned
         async with self._settling:
@@ -180,7 +179,7 @@ class Partitions:
                         partition, writer = await self._opened(place)
         except RefusedError as error:
             self._refused[place] = error
-            _LOG.error("%s/%d is refused, the others continue: %s", *place, error)
+            _LOG.error("%s/%d: refused, other partitions continue: %s", *place, error)
             return
         finally:
             self._shared.waits.end(place)
@@ -193,8 +192,8 @@ class Partitions:
 
     def _say(self, place: Place, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
-        _LOG.warning("%s/%d cannot be opened yet: %s", *place, _short(error))
-        self._shared.waits.begin(place, f"to be opened: {_short(error)}")
+        _LOG.warning("%s/%d: cannot be opened yet: %s", *place, _short(error))
+        self._shared.waits.begin(place, f"its opening: {_short(error)}")
         if isinstance(error, ArchiveAwayError):
             self._openings.waits(place)
 
@@ -203,7 +202,7 @@ class Partitions:
             left = self._left.pop(place, None)
             return await open_partition(self._settings, self._rules, place, self._asked, left=left)
         finally:
-            gc.unfreeze()  # as in `_close`: what was kept, or what was read in vain
+            gc.unfreeze()  # as in `_close`: a partition kept in memory may have been dropped
 
     def _next_session(self) -> int:
         self._sessions += 1
@@ -232,9 +231,11 @@ class Partitions:
         if not held.held_back and self._now() - self._seen.get(place, 0.0) > SEEN_WITHIN_S:
             await self.look()
             if self._now() - self._seen.get(place, 0.0) > SEEN_WITHIN_S and not held.closed:
-                held.hold_back(f"{KAFKA} to say whether the topic is still the one that was read")
+                held.hold_back(f"{KAFKA} to confirm that the topic was not recreated")
         known = held.partition.head.next
-        if records and session == held.session and records[0].offset > known + 1:  # more than a marker is not there
+        if (
+            records and session == held.session and records[0].offset > known + 1
+        ):  # a gap larger than one transaction marker
             self._run(("gone", place), partial(self._name_gone, place, known))
         await held.take(session, begins, records)
         self._reopen_closed(place, held)
@@ -244,7 +245,10 @@ class Partitions:
         try:
             first, _ = (await self._ends.bounds([place])).get(place, (known, known))
         except (KafkaError, OSError, TimeoutError) as error:
-            _LOG.info("%s/%d: whether retention took events is not known now: %s", *place, _short(error))
+            _LOG.info(
+                "%s/%d: offsets after %d are missing, and the log's beginning is not known: %s",
+                *(*place, known, _short(error)),
+            )
             return
         if first > known:
             say_gone(place, known, first)
@@ -286,7 +290,11 @@ class Partitions:
         """Do what is due for one partition between batches."""
         await held.tend()
         if held.passed_over > PASSED_OVER_AT_MOST and self._held.get(place) is held:
-            _LOG.error("%s/%d gets batches of another session only; going where it is", *place)
+            _LOG.error(
+                "%s/%d: only batches of an earlier session arrive: seeking to offset %d",
+                *place,
+                held.partition.head.next,
+            )
             held.passed_over = 0
             await self._go_to(place)
         if held.may_resume and self._held.get(place) is held:
@@ -299,7 +307,7 @@ class Partitions:
         try:
             topics = await self._cluster.topics()
         except ClusterAwayError as error:
-            _LOG.info("whether topics were recreated is not known now: %s", error)
+            _LOG.info("topic ids are not known now: %s", error)
             return
         for place, held in list(self._held.items()):
             topic, journal, head = topics.get(place[0]), topics.get(journal_of(place[0])), held.partition.head
@@ -324,7 +332,7 @@ class Partitions:
         try:
             ends = await self._ends.stable([(journal_of(name), number) for name, number in self._refused])
         except (KafkaError, OSError, TimeoutError) as error:
-            _LOG.info("journals of refused partitions cannot be looked at: %s", _short(error))
+            _LOG.info("journal ends of refused partitions are not known now: %s", _short(error))
             return
         for place, refused in list(self._refused.items()):
             ids = tuple(topics[name].id for name in (place[0], journal_of(place[0])) if name in topics)
@@ -346,7 +354,7 @@ class Partitions:
 
     @staticmethod
     def give_up(why: str) -> NoReturn:
-        """End the process, for good: going on would be wrong, and starting again would not help."""
+        """End the process with a status that tells a supervisor not to start it again: an operator must act first."""
         _LOG.critical("%s", why)
         logging.shutdown()
         os._exit(EXIT_NO)
@@ -363,10 +371,10 @@ class Partitions:
                 if not held.failed and held.writer.end:
                     self._left[place] = Left(held.partition, held.writer.end, time.monotonic())
         except TimeoutError:
-            _LOG.critical("%s/%d: its producer does not stop; ending the process", *place)
+            _LOG.critical("%s/%d: its producer does not stop: the worker ends", *place)
             os._exit(EXIT_STUCK)
         except (KafkaError, OSError, AssertionError) as error:
-            _LOG.warning("%s/%d: its producer stopped badly: %s", *place, _short(error))
+            _LOG.warning("%s/%d: stopping its producer failed: %s", *place, _short(error))
 
 
 def _short(error: BaseException | None) -> str:

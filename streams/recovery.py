@@ -1,7 +1,7 @@
 """Reading a journal back: all of it, or, where this worker had the partition a while ago, what was written since.
 
-It is read up to an opening's record, never to an end offset. What was in memory before is only used where the journal
-is the same, its last step is still where it was written, and no tombstone can have been compacted away since.
+It is read up to an opening's record, never to an end offset. A partition kept in memory is used only where the journal
+is the same, its last step is still at its offset, and no tombstone can have been compacted away since.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ LEFT_FOR_S: Final = 600.0
 _FETCH_BYTES: Final = 8 * 1024 * 1024
 _POLL_MS: Final = 500
 _POLL_RECORDS: Final = 20_000
-#: How often a long reading is told of.
-_TELL_EVERY_S: Final = 5.0
+#: How often progress is logged while a long journal is read.
+_LOG_EVERY_S: Final = 5.0
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ class _Reader:
     async def read(self, partition: Partition, begin: int, opened: int) -> bool:
         """Load every step before the opening; tells whether there was one."""
         assembly, found, at = self._assembly, False, begin - 1
-        told = time.monotonic()
+        logged = time.monotonic()
         self._consumer.seek(self._place, begin)
         while at < opened:
             fetched = await self._consumer.getmany(self._place, timeout_ms=_POLL_MS, max_records=_POLL_RECORDS)
@@ -83,10 +83,10 @@ class _Reader:
                     found = True
                 if at >= opened:
                     break
-            if time.monotonic() - told > _TELL_EVERY_S:
-                told = time.monotonic()
+            if time.monotonic() - logged > _LOG_EVERY_S:
+                logged = time.monotonic()
                 share = 100 * (at + 1 - begin) / max(1, opened - begin)
-                _LOG.info("reading the journal of %s/%d: %.0f %%", partition.source, partition.number, share)
+                _LOG.info("%s/%d: reading the journal: %.0f %%", partition.source, partition.number, share)
         return found
 
 
@@ -95,7 +95,7 @@ async def recover(
 ) -> tuple[Partition, bool]:
     """Return the partition as of its last step before the opening, and whether there was one.
 
-    `journal` is the id of the journal's topic: what is in memory of another one is of no use. Raises KafkaError.
+    `journal` is the id of the journal's topic; a partition in memory of another journal is not used. Raises KafkaError.
     """
     place = TopicPartition(journal_of(of[0]), of[1])
     consumer = AIOKafkaConsumer(
@@ -116,13 +116,13 @@ async def recover(
         if known and left is not None and await reader.stands(left):
             assembly.resume(left.end, left.partition.head, journal)
             await reader.read(left.partition, left.end, opened)
-            _LOG.info("%s/%d is back: read what was written meanwhile", *of)
+            _LOG.info("%s/%d: reopened from memory, read the journal from offset %d on", *of, left.end)
             return left.partition, True
         partition = Partition(*of, rules)
         beginning = (await consumer.beginning_offsets([place]))[place]
         found = await reader.read(partition, beginning, opened)
         took_s = time.monotonic() - began
-        _LOG.info("read the journal of %s/%d: %d contacts in %.1f s", *of, len(partition.contacts), took_s)
+        _LOG.info("%s/%d: read the journal: %d contacts in %.1f s", *of, len(partition.contacts), took_s)
         return partition, found
     finally:
         await consumer.stop()

@@ -1,4 +1,4 @@
-"""What partitions wait for, and since when: for health, which must see waiting that no step shows."""
+"""What partitions wait for, and since when: health reports it, since a partition that waits writes no steps."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Wait(NamedTuple):
 
     def line(self, now: float) -> str:
         """Say it in one line."""
-        return f"{self.place[0]}/{self.place[1]} has waited {now - self.since:.0f} s: {self.what}"
+        return f"{self.place[0]}/{self.place[1]} has waited {now - self.since:.0f} s for {self.what}"
 
 
 class Waits:
@@ -31,7 +31,7 @@ class Waits:
         self._waits: dict[Place, Wait] = {}
 
     def begin(self, place: Place, what: str) -> None:
-        """Note what a partition waits for; while it waits, only what is said of it changes."""
+        """Note what a partition waits for. Where it waits already, the reason is replaced and the beginning stays."""
         since = self._waits[place].since if place in self._waits else self._now()
         self._waits[place] = Wait(place, what, since)
 

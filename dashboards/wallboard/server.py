@@ -50,7 +50,7 @@ SayAll = Callable[[tuple[str, ...]], dict[str, Any]]
 
 
 def edition() -> str:
-    """Name this edition of the page: a page of another one loads itself anew."""
+    """Name this edition of the page: a page of another one reloads itself."""
     folder = files(__package__).joinpath("page")
     digest = hashlib.sha256()
     for name, _ in ASSETS.values():

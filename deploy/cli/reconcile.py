@@ -1,4 +1,4 @@
-"""`pulssi reconcile`: fold the archive anew, compare with what the stream wrote, and mend what a crash left behind."""
+"""`pulssi reconcile`: fold the archive again, compare with what the stream wrote, and repair what differs."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _run(settings: Settings, span: Span, *, mends: bool, listed: int) -> Report:
 def reconcile_command(
     since: str | None, until: str | None, listed: int, data: Path | None, *, mends: bool, as_json: bool
 ) -> None:
-    """Fold the archived events anew and compare with what the stream wrote.
+    """Fold the archived events again and compare with what the stream wrote.
 
     Compared are samples, contacts, and panes with what the samples add up to. It may run beside a running stream: what
     is being written is left out, and counted. Ends with 1 where anything differs. A sample that was held against an

@@ -27,18 +27,18 @@ from deploy.embedded.ports import any_free, is_free
 from streams.brokers import answers
 
 PART: Final = "broker"
-#: A start takes some 5 s, one after SIGKILL 10; a machine that does much else takes its time.
+#: A start takes some 5 s, one after SIGKILL 10, and several times as long on a busy machine.
 READY_WITHIN_S: Final = 120.0
 ENDS_WITHIN_S: Final = 25.0
 #: How long a node is given to write the archive at its end.
 ARCHIVED_WITHIN_S: Final = 300.0
-#: Who is watching the first start is not disturbed by what the next one gains from.
+#: The archive is made only so long after the start, so that it does not slow the first minute down.
 TRAINS_AFTER_S: Final = 60.0
 _ENDING: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 class _EndRequested(BaseException):
-    """A signal asks for the end, wherever the start or the run stands."""
+    """SIGTERM or Ctrl-C arrived, during the start or the run."""
 
 
 def node_of(kafka: Kafka, folder: Path, host: str, port: int) -> Node:
@@ -75,7 +75,7 @@ def await_answer(node: Node, process: subprocess.Popen[bytes]) -> None:
 def train(kafka: Kafka, niceness: int = 19) -> bool:
     """Make the JVM's archive by a node on a folder of its own; tells whether there is one now.
 
-    It takes some 15 s of a processor. One process does it, others do not wait. A failure costs the shortcut only.
+    It takes some 15 s of a processor. One process does it, others do not wait. If it fails, starts only stay slower.
     """
     if kafka.java.version < archive.SINCE:
         return False
@@ -115,7 +115,7 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 @contextmanager
 def running(kafka: Kafka, folder: Path, host: str, port: int) -> Iterator[tuple[subprocess.Popen[bytes], Node]]:
     """Run the folder's broker for the length of the block; port 0 asks for any free one. Yields process and node."""
-    # The broker itself keeps the lock too: where this process is killed without it, the folder is not free yet.
+    # The broker inherits the lock: if only this process is killed, the folder stays locked until the broker has ended.
     with hold(folder, PART) as lock:
         node = node_of(kafka, folder, host, port or any_free(host))
         process = start(node, keep_open=(lock,))
@@ -131,7 +131,7 @@ def run(folder: Path, host: str, port: int, repository: str, progress: Progress 
     def end(number: int, frame: FrameType | None) -> None:
         del number, frame
         for each in _ENDING:
-            signal.signal(each, signal.SIG_IGN)  # it is ending: nothing cuts that short but SIGKILL
+            signal.signal(each, signal.SIG_IGN)  # from now on only SIGKILL interrupts the end
         raise _EndRequested
 
     for number in _ENDING:

@@ -1,4 +1,4 @@
-"""Which configuration folder a data folder is run with: noted, so that nobody counts on by other policies unasked."""
+"""Which configuration folder a data folder was run with, so that no run uses other policies by mistake."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ FILE: Final = "configuration"
 
 
 def environment() -> dict[str, str]:
-    """Name the configuration folder that the parts have, so that commands go by the same rules."""
+    """Return the setting that names the configuration folder of the parts, so that commands use the same rules."""
     folder = config_folder()
     return {} if folder is None else {f"{PREFIX}CONFIG": str(folder.resolve())}
 
 
 def remember(folder: Path) -> None:
-    """Note in the data folder what this run is configured by."""
+    """Note this run's configuration folder in the data folder."""
     named = config_folder()
     if named is None:
         (folder / FILE).unlink(missing_ok=True)
@@ -26,7 +26,7 @@ def remember(folder: Path) -> None:
 
 
 def forgotten(folder: Path) -> Path | None:
-    """Return the configuration that the data folder was run with where this run names none; None where all is well."""
+    """Return the configuration folder of the last run; None where this run names one, or that one had none."""
     if config_folder() is not None:
         return None
     try:

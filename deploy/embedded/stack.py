@@ -1,6 +1,6 @@
 """A stack in one data folder: its lock, its state file, its parts from the first to the last, and its end.
 
-Exit codes: 0 when it was asked to end, 1 when a part cannot be kept running, 3 when the folder is another's.
+Exit codes: 0 when it was asked to end, 1 when a part cannot be kept running, 3 when another stack uses the folder.
 """
 
 from __future__ import annotations
@@ -32,9 +32,7 @@ IN_USE: Final = 3
 LEFTOVERS_END_WITHIN_S: Final = 20.0
 #: What a killed part had started dies with it; the kernel takes a moment.
 KILLED_GONE_WITHIN_S: Final = 5.0
-RECOVERS: Final = (
-    "the last run ended without `down`: Kafka and ClickHouse recover; nothing that was acknowledged is missing"
-)
+RECOVERS: Final = "the last run did not end in order: Kafka and ClickHouse recover from what is on the disk"
 LOCKED_PARTS: Final = ("broker", "clickhouse")
 
 

@@ -1,6 +1,6 @@
 """What runs in a data folder: written by its `up`, read by every command that speaks to it.
 
-The file counts only while the folder's lock is held, so a stack that was killed leaves nothing that misleads. It names
+The file is valid only while the folder's lock is held, so a killed stack's file is ignored. It names
 addresses and process ids, never a password: those of external servers stay in the settings.
 """
 
@@ -62,7 +62,7 @@ def write(state: StackState) -> None:
 
 
 def read(folder: Path) -> StackState | None:
-    """Return what runs in the folder; None where nothing does, whatever a killed stack left there."""
+    """Return what runs in the folder; None where nothing does, even if a killed stack left its file."""
     pid = owner_of(folder, LOCK)
     if pid is None:
         return None
@@ -76,7 +76,7 @@ def read(folder: Path) -> StackState | None:
 
 
 def was_killed(folder: Path) -> bool:
-    """Tell whether the last stack of a folder, in which none runs, did not end in order: that removes its state."""
+    """Tell whether the last stack of a folder was killed: an orderly end removes its state. Only where none runs."""
     return (folder / FILE).exists()
 
 

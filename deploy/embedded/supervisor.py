@@ -1,8 +1,9 @@
-"""Starts parts, those that need others once these are really ready; starts again what dies; ends all when told to.
+"""Starts the parts of a stack in the order of their needs, restarts parts that die, and ends all parts on request.
 
-What it promises: a death is named by the part and how it died, and the part comes back, later each time. One that dies
-again and again without being ready between ends the rest, with its last lines. The end is in reverse order, politely,
-then by SIGKILL; no process is left. It knows nothing of Kafka or ClickHouse: a part is a command and a question.
+A part that dies is logged with its exit code or signal and started again, after a longer pause each time. One that dies
+HOPELESS_AFTER times in a row without being ready ends the stack, and its last lines are shown. Parts are ended in
+reverse order, by SIGTERM, then by SIGKILL; no process remains. It knows nothing of Kafka or ClickHouse: a part is a
+command and a readiness check.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from deploy.embedded.state import PartPhase, PartState
 T = TypeVar("T")
 
 READY_WITHIN_S: Final = 60.0
-#: Between two questions whether a part is ready.
+#: The pause between two readiness checks of a part.
 ASK_EVERY_S: Final = 0.15
 #: How long one part may take to end itself before SIGKILL.
 ENDS_WITHIN_S: Final = 30.0
@@ -36,9 +37,9 @@ FIRST_PAUSE_S: Final = 0.25
 LONGEST_PAUSE_S: Final = 15.0
 #: A part that was ready for so long has recovered: the next death counts as its first.
 RECOVERED_AFTER_S: Final = 60.0
-#: So many deaths in a row, never ready between, end the stack.
+#: So many deaths in a row without being ready in between end the stack.
 HOPELESS_AFTER: Final = 5
-#: How many of its last lines are repeated then.
+#: How many of the part's last lines are shown then.
 LAST_LINES: Final = 5
 #: A log line longer than this is cut: nobody reads it, and it must not fill the memory.
 LONGEST_LINE: Final = 64 * 1024
@@ -46,10 +47,10 @@ LONGEST_LINE: Final = 64 * 1024
 
 @dataclass(frozen=True)
 class Part:
-    """One program to run: its command, its address for people, and the question whether it is ready.
+    """One program to run: its command, its address for people, and its readiness check.
 
-    `fault` says what is still amiss, None once the part is ready; it is called in a thread, again and again. No `fault`
-    makes it a step, such as a migration, which is done when it has ended with 0, may take its time, and is run once.
+    `fault` returns why the part is not ready, None once it is; it is called repeatedly, in a thread. A part without
+    `fault` is a step, such as a migration: it is run once, has no time limit, and is done when it has ended with 0.
     """
 
     name: str
@@ -58,7 +59,7 @@ class Part:
     fault: Callable[[], str | None] | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     ready_within_s: float = READY_WITHIN_S
-    #: How far it stands back behind this process where the machine has too much to do; see `os.setpriority`.
+    #: Added to this process's own niceness, so that other parts go first on a busy machine; see `os.setpriority`.
     niceness: int = 0
 
 
@@ -91,7 +92,7 @@ async def _lines(stream: asyncio.StreamReader) -> AsyncIterator[str]:
 
 
 def _kill_group(process: Process) -> None:
-    """End what a part started and did not end."""
+    """Kill the processes that a part started and did not end."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
 
@@ -192,7 +193,7 @@ class Supervisor:
             preexec_fn=end_with_parent,
         )
         if part.niceness:
-            with contextlib.suppress(ProcessLookupError):  # it has ended already, which is told elsewhere
+            with contextlib.suppress(ProcessLookupError):  # it has ended already, which `_tend` reports
                 own = os.getpriority(os.PRIO_PROCESS, 0)
                 os.setpriority(os.PRIO_PROCESS, running.process.pid, own + part.niceness)
         running.listening = asyncio.create_task(self._listen(running, running.process))
@@ -244,7 +245,7 @@ class Supervisor:
         return True
 
     def _give_up(self, running: _Running, fault: str) -> None:
-        """Note why the stack must end, after the part's last lines; the first reason is the one that is told."""
+        """Show the part's last lines and note why the stack must end; later reasons are ignored."""
         if not self._fault.done():
             for line in running.lines:
                 self._say(f"  {running.part.name}: {line}")
@@ -302,7 +303,7 @@ class Supervisor:
             await asyncio.sleep(ASK_EVERY_S)
 
     async def _first(self, task: asyncio.Task[T]) -> T:
-        """Wait for a task, unless a part is beyond help or the end is asked for first."""
+        """Wait for a task, unless a part cannot be kept running or the end is asked for first."""
         stop = asyncio.create_task(self._stop.wait())
         try:
             await asyncio.wait({task, stop, self._fault}, return_when=asyncio.FIRST_COMPLETED)
@@ -316,7 +317,7 @@ class Supervisor:
             task.cancel()
 
     async def until_end(self) -> None:
-        """Return never: raises PartDiedError where a part is beyond help, StopRequested when the end was asked for."""
+        """Never return: raises PartDiedError when a part cannot be kept running, StopRequested on request."""
         await self._first(asyncio.create_task(asyncio.Event().wait()))
 
     async def end_all(self) -> None:
@@ -328,7 +329,7 @@ class Supervisor:
             async with running.changing:
                 await self._end(running)
         for running in self._running:
-            # What a part wrote last is still to be read; a stranger that holds its pipe is not waited for.
+            # A part's last lines are still read; another process that holds its pipe open is not waited for.
             _, late = await asyncio.wait([running.listening, running.tending], timeout=1.0)
             for task in late:
                 task.cancel()

@@ -50,7 +50,7 @@ def columns(row: type[tuple[Any, ...]]) -> list[str]:
 
 
 class ClickHouseKeeper:
-    """One client, made anew after each failure."""
+    """One client, made again after each failure."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

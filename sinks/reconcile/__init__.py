@@ -1,1 +1,1 @@
-"""What ClickHouse keeps, held against the archived events folded anew: told, and mended where a life has ended."""
+"""Compares what ClickHouse keeps with the archived events folded again, and repairs rows of epochs that have ended."""

@@ -1,4 +1,4 @@
-"""The story of a first response: what started the clock, what started it anew, what did not answer, and what did. Pure.
+"""The story of a first response: what started the clock, what restarted it, what did not answer, and what did. Pure.
 
 It is told by looking on while the contact is folded, never by a second computation that could say otherwise.
 """

@@ -1,4 +1,4 @@
-"""One contact: its archived events folded anew, held against its rows, and the rows that would mend it. Pure.
+"""One contact: its archived events folded again, held against its rows, and the rows that would mend it. Pure.
 
 The fold is the stream's own, so that what is compared here is what was written, not what the rules mean; whether the
 fold means what it should is the tests' question.

@@ -1,8 +1,8 @@
 """The course of a contact after the clock: its queues, work, pauses, ends and returns, a sentence an event. Pure.
 
-What any contact normally does is told here, and is no correction; what an event did not change is told where a reader
-would expect that it did. It is seen by looking on while the contact is folded, never by a second computation that could
-say otherwise.
+Each sentence reports what an event changed, or that it changed nothing where a reader would expect a change. None of
+them is a correction. The changes are observed while the contact is folded; nothing is computed a second time, so the
+story cannot differ from the numbers.
 """
 
 from __future__ import annotations

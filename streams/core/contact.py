@@ -2,7 +2,7 @@
 
 What was issued is kept, so that what changes is taken back exactly as it was issued, whatever the rules say by then.
 
-Here a contact is folded anew, from all its events. Where what arrives comes behind all that is known, what was left of
+Here a contact is folded again, from all its events. Where what arrives comes behind all that is known, what was left of
 that can go on instead (`streams.core.going`), with the same result.
 """
 
@@ -46,7 +46,7 @@ def decode(value: bytes) -> Contact:
 
 
 class Outcome(NamedTuple):
-    """What folding a contact anew came to."""
+    """What folding a contact again came to."""
 
     change: Change
     #: To go on with; None where that is not possible, or nothing changed.
@@ -87,7 +87,7 @@ def restored(channel: str, events: list[Event], issued: Iterable[Sample], rules:
     """Write a contact's record as it was when it was evicted; None where it has no events.
 
     What was issued for it stands as it was, under step 0, also where today's rules give other rows: so that the next
-    `advance` takes back exactly that. The summary alone is folded anew.
+    `advance` takes back exactly that. The summary alone is folded again.
     """
     known, _ = merge([], events)
     if not known:

@@ -1,7 +1,7 @@
 """A contact that goes on: what was left of its last fold takes the events that come behind all that is known.
 
 It holds no more than that needs. Whatever else arrives (an event that is late, known or in conflict, other rules) is
-for `streams.core.contact`, which reads the record and folds anew. Both ways give the same.
+for `streams.core.contact`, which reads the record and folds again. Both ways give the same.
 """
 
 from __future__ import annotations

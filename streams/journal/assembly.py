@@ -1,8 +1,8 @@
 """From one journal partition's records to whole steps: the rules of what has happened, without a broker.
 
-A record counts only with the head behind it. A journal that was recreated is noticed by its heads, which name the
-topic's id, and must be read from its beginning; nothing here may take a step of a new journal for the next one of the
-old.
+A record counts only once the head after it was read. A recreated journal is noticed by its heads, which name the
+topic's id, and must be read from its beginning. A step of the new journal must never be taken as the next step of
+the old one.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class Step(NamedTuple):
     end: int
     #: Heads and openings left out.
     records: list[Record]
-    #: The first step since the journal is read from its beginning: what is known of this partition's steps is void.
-    anew: bool = False
+    #: The first step after reading (re)started at the journal's beginning: discard what is known of this partition.
+    restarted: bool = False
 
 
 class RecreatedError(Exception):
@@ -43,25 +43,25 @@ class Assembly:
         self.restart()
 
     def restart(self, journal: str = "", *, certain: bool = False) -> None:
-        """Forget all: the journal is read from its beginning from here on.
+        """Forget all: from now on the journal is read from its beginning.
 
-        `journal` is the id of the journal's topic, where the cluster told it: what was read of a step may be of one
-        that is deleted when the rest comes. Where it is certain, a step that names another journal is no step of this
-        one: a worker wrote it before it knew, and it is passed over.
+        `journal` is the id of the journal's topic, as far as the cluster described it: a topic may be deleted while a
+        step is read. Where the id is `certain`, a step that names another journal is skipped: a worker wrote it before
+        it noticed that the journal was recreated.
         """
         self._journal = journal
         self._certain = certain and bool(journal)
         self.known: Head | None = None
         #: Offset behind the last step, where there is one.
         self.end = 0
-        self._anew = True
+        self._restarted = True
         self._records: list[Record] = []
 
     def resume(self, end: int, known: Head | None, journal: str = "") -> None:
         """Continue behind a step that was applied before; `known` is its head, where the reader kept it."""
         self.restart(journal)
         self.known, self.end = known, end
-        self._anew = False
+        self._restarted = False
 
     def feed(self, offset: int, key: bytes, value: bytes | None) -> Step | None:
         """Take the next record; returns the step that it completes.
@@ -82,9 +82,9 @@ class Assembly:
         if not _follows(head, self.known, self._journal):
             raise RecreatedError
         records, self._records = self._records, []
-        anew, self._anew = self._anew, False
+        restarted, self._restarted = self._restarted, False
         self.known, self.end = head, offset + 1
-        return Step(self._source, self._partition, head, offset + 1, records, anew)
+        return Step(self._source, self._partition, head, offset + 1, records, restarted)
 
 
 def _follows(head: Head, known: Head | None, journal: str) -> bool:

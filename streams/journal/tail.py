@@ -35,8 +35,8 @@ Partition = tuple[str, int]
 FETCH_BYTES: Final = 2 * 1024 * 1024
 #: How soon the broker answers where there is nothing.
 FETCH_WAIT_MS: Final = 100
-#: How often the journals' ids are looked at: one that was recreated, and is as long as before, gives no record and no
-#: error that would show it.
+#: How often the journals' topic ids are checked: a journal that was recreated and is as long as before gives no record
+#: and no error that would show it.
 LOOK_EVERY_S: Final = 5.0
 #: A commit only shows lag to others: not worth a longer wait.
 COMMIT_WITHIN_S: Final = 5.0
@@ -74,10 +74,10 @@ class TopicsMissingError(Exception):
 
 
 def _say(state: RetryCallState) -> None:
-    """Tell once, and then every so often, what is waited for."""
+    """Log what is waited for, at the first attempt and at every 15th."""
     error = state.outcome.exception() if state.outcome else None
     if state.attempt_number == 1 or state.attempt_number % 15 == 0:
-        _LOG.warning("waiting: %s", error)
+        _LOG.warning("waiting for Kafka: %s", error)
 
 
 def _for_as_long_as_it_takes() -> AsyncRetrying:
@@ -152,7 +152,7 @@ class JournalTail:
         self._ends = ends or LogEnds(settings)
         self._consumer: Any = None
         self._assemblies: dict[TopicPartition, Assembly] = {}
-        #: Where the partitions ended when reading began, of those that are not read up to there yet.
+        #: End offsets at the time reading began, of the partitions that are not read up to them yet.
         self._behind: dict[TopicPartition, int] = {}
         self._ids: dict[str, str] = {}
         self._looking: asyncio.Task[dict[str, str] | None] | None = None
@@ -222,7 +222,7 @@ class JournalTail:
             await self._recreated(list(error.args[0]))
             return []
         except KafkaError as error:
-            _LOG.warning("reading the journals: %s", error)
+            _LOG.warning("reading the journals failed, trying again: %s", error)
             await asyncio.sleep(timeout_ms / 1000)
             return []
         steps: list[Step] = []
@@ -261,13 +261,13 @@ class JournalTail:
         try:
             topics = await self._cluster.topics()
         except ClusterAwayError as error:
-            _LOG.info("the journals' ids are not known now: %s", error)
+            _LOG.info("journal topic ids are not known now: %s", error)
             return None
         return {name: topic.id for name, topic in topics.items() if name in self._source_of}
 
     async def _recreated(self, tps: list[TopicPartition]) -> None:
         for tp in tps:
-            _LOG.warning("%s %d was recreated: reading it from its beginning", tp.topic, tp.partition)
+            _LOG.warning("%s/%d: the journal was recreated: reading it from its beginning", tp.topic, tp.partition)
         if tps:
             found = await self._look() or {}
             self._ids |= {tp.topic: found.get(tp.topic, "") for tp in tps}

@@ -13,8 +13,8 @@ What a supervisor takes from it, and so what is counted:
   is counted as `unknown` there, someone at work without any capacity as `untold`, and where nobody has a known number
   of slots, capacity and free are None.
 
-Kept by what changes: an agent whose state or contacts changed is taken out and put in anew, so that ten thousand agents
-cost no more a second than the few who did something.
+Kept by what changes: an agent whose state or contacts changed is taken out and put in again, so that ten thousand
+agents cost no more a second than the few who did something.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class LiveAgents:
         #: Channel and agents of each contact that is in hand.
         self._contacts: dict[Lane, dict[bytes, tuple[str, list[str]]]] = {}
         self._in_hand: dict[str, dict[str, int]] = {}
-        #: What each agent is counted as, and who has to be counted anew.
+        #: What each agent is counted as, and who has to be counted again.
         self._counted: dict[str, tuple[Stretch, Mapping[str, int]]] = {}
         self._changed: set[str] = set()
         self._groups: dict[str | None, _Group] = {}
@@ -142,7 +142,7 @@ class LiveAgents:
             self._count(channel, agents, 1)
 
     def clear(self, lane: Lane) -> None:
-        """Forget what a source partition told: it was made anew."""
+        """Forget the agents of a source partition: it was recreated."""
         for agent_id, lanes in self._told.items():
             if lanes.pop(lane, None) is not None:
                 self._changed.add(agent_id)
@@ -165,7 +165,7 @@ class LiveAgents:
         """Read the centre, if there is any agent, and each group."""
         if self._changed:
             for agent_id in self._changed:
-                self._count_anew(agent_id)
+                self._recount(agent_id)
             self._changed.clear()
             names = sorted(self._groups, key=lambda name: (name is not None, name))
             self._readings = {name: self._groups[name].reading() for name in names}
@@ -182,7 +182,7 @@ class LiveAgents:
             if agent in self._told:
                 self._changed.add(agent)
 
-    def _count_anew(self, agent_id: str) -> None:
+    def _recount(self, agent_id: str) -> None:
         before = self._counted.pop(agent_id, None)
         if before is not None:
             self._add(*before, -1)

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from schemas.journal import Deadline, Summary
 from streams.live.totals import ALL, Group, groups_of
 
-#: A heap is made anew when stale entries outnumber the live ones by more than this.
+#: A heap is rebuilt when stale entries outnumber the live ones by more than this.
 _SLACK: Final = 64
 
 #: Where a metric's counts stand among a queue's; who is beyond the target is counted one place behind who is at risk.
@@ -150,7 +150,7 @@ class Gauges:
             self._take_out(before)
 
     def clear(self, lane: tuple[str, int]) -> None:
-        """Forget every contact of a source partition: its topic was made anew."""
+        """Forget every contact of a source partition: its topic was recreated."""
         for contact in self._lanes.pop(lane, {}).values():
             self._take_out(contact)
 

@@ -88,7 +88,7 @@ class LivePanes:
         return True
 
     def void(self, lane: tuple[str, int], channel: str, epoch: int) -> None:
-        """Take back what a source partition's panes of an epoch added: its journal is read anew."""
+        """Take back what a source partition's panes of an epoch added: its journal is read again."""
         mark = self._lanes.get(lane)
         if mark is None:
             return

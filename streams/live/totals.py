@@ -1,7 +1,7 @@
 """Sums of panes: what one queue, one channel or the whole centre comes to over some minutes.
 
 Everything here is an integer that is added and taken away again, so a running total is exactly what adding the panes
-anew would give; nothing is averaged.
+again would give; nothing is averaged.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The live view: fed with steps of the journals, read as figures and gauges of this moment.
 
-A step that was read before changes nothing; where a journal is read anew from its beginning, what was known from it is
+A step that was read before changes nothing; where a journal is read again from its beginning, what was known from it is
 void. Within a source partition steps come in order; between partitions any order gives the same view. No Kafka here:
 steps come from outside, the time from a clock.
 """
@@ -56,8 +56,8 @@ class Step(Protocol):
         """Journal offset, key and value of each record."""
 
     @property
-    def anew(self) -> bool:
-        """Whether it is the first since its journal is read from the beginning."""
+    def restarted(self) -> bool:
+        """Whether it is the first after reading (re)started at the journal's beginning."""
 
 
 class LiveView:
@@ -93,10 +93,10 @@ class LiveView:
         channel = channel_of(step.source)
         lane = step.source, step.partition
         epoch, end = self._read.get(lane, (0, 0))
-        if not step.anew and (step.head.epoch < epoch or (step.head.epoch == epoch and step.end <= end)):
+        if not step.restarted and (step.head.epoch < epoch or (step.head.epoch == epoch and step.end <= end)):
             return
         changed = False
-        if lane in self._read and step.anew:
+        if lane in self._read and step.restarted:
             self._gauges.clear(lane)  # what the journal has comes again, also in a later epoch of the same journal
             self._agents.clear(lane)
             if channel is not None:
@@ -159,7 +159,7 @@ class LiveView:
         return self._panes.windows[window].totals.get(group, _NOTHING)
 
     def figures(self, window: str, group: Group) -> Figures:
-        """Work out a group's figures over a window, anew only where it changed."""
+        """Work out a group's figures over a window, again only where it changed."""
         of = self._panes.windows[window]
         for changed in of.changed:
             self._figures.pop((window, changed), None)

@@ -94,7 +94,7 @@ class Ground:
             _kill(everything)
             await_gone(everything)
             self.up()
-            assert "the last run ended without `down`" in (self.stack.folder / "logs" / "up.log").read_text()
+            assert "the last run did not end in order" in (self.stack.folder / "logs" / "up.log").read_text()
             return
         victims = PARTS if victim == ALL else (victim,)
         pids = [pid for name in victims if (pid := before[name].pid)]

@@ -40,7 +40,7 @@ def test_a_jvm_of_java_home_is_taken_where_it_is_new_enough(
 
 @pytest.mark.parametrize(
     ("says", "why"),
-    [('openjdk version "11.0.2"', "is 11"), ('java version "1.8.0_402"', "is 8"), ("no", "does not tell its version")],
+    [('openjdk version "11.0.2"', "is 11"), ('java version "1.8.0_402"', "is 8"), ("no", "prints no version")],
 )
 def test_one_that_is_too_old_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: str, why: str) -> None:
     """Its path, its version, and the ways out, in one line."""
@@ -55,7 +55,7 @@ def test_one_that_is_too_old_is_named(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_no_jvm_at_all_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither the wheel nor JAVA_HOME nor the PATH has one."""
     monkeypatch.setattr(java, "find_spec", lambda _: None)
-    with pytest.raises(JavaMissingError, match="there is none: pip install"):
+    with pytest.raises(JavaMissingError, match="none was found: pip install"):
         java.find({"PATH": ""})
 
 

@@ -153,7 +153,7 @@ def test_killed_itself_it_leaves_no_process(start: Start, folder: Path) -> None:
     await_gone(everything)
     assert state.read(folder) is None
     again = start()
-    again.await_line("the last run ended without `down`: Kafka and ClickHouse recover")
+    again.await_line("the last run did not end in order: Kafka and ClickHouse recover")
     again.await_line("everything runs")
     again.signal(signal.SIGINT)
     assert again.await_end() == 0

@@ -15,10 +15,10 @@ from tests.sinks.handmade import KEY, contact, sample
 SOURCE = "contacts.chat"
 
 
-def step(number: int, records: list[Record], *, epoch: int = 1, anew: bool = False) -> Step:
+def step(number: int, records: list[Record], *, epoch: int = 1, restarted: bool = False) -> Step:
     """Make a step."""
     head = Head(next=number * 10, step=number, epoch=epoch, open=0)
-    return Step(SOURCE, 0, head, number * 100, records, anew)
+    return Step(SOURCE, 0, head, number * 100, records, restarted)
 
 
 def test_only_rows_after_the_step_that_is_in() -> None:
@@ -38,8 +38,8 @@ def test_only_rows_after_the_step_that_is_in() -> None:
 def test_all_rows_where_no_step_is_known_or_the_journal_is_read_anew() -> None:
     """Without a known step, or with one of another journal, everything is written."""
     value = contact([(1, sample("one")), (2, sample("two"))], [])
-    for pending, anew in ((Pending(), False), (Pending({(SOURCE, 0): 50}), True)):
-        pending.add(step(3, [(1, CONTACT + b"a:1", value)], anew=anew))
+    for pending, restarted in ((Pending(), False), (Pending({(SOURCE, 0): 50}), True)):
+        pending.add(step(3, [(1, CONTACT + b"a:1", value)], restarted=restarted))
         assert [row.slot for row in pending.batch().samples] == ["one", "two"]
 
 

@@ -118,8 +118,8 @@ class Follower:
     def _check(self, step: Step) -> None:
         truth, log = self._told.truth, self._told.broker.log
         assert truth.heads.get(step.end - 1) == step.head, "a step that nobody who had the partition wrote"
-        assert step.anew or self.life is truth, "a journal made anew is taken for the one before"
-        begin = 0 if step.anew else self.end
+        assert step.restarted or self.life is truth, "a journal made anew is taken for the one before"
+        begin = 0 if step.restarted else self.end
         for offset, key, value in step.records:
             assert offset >= begin, "a record that was read before"
             assert truth.written.get(offset) == (key, value), "a record that nobody who had the partition wrote"
@@ -146,7 +146,7 @@ class Live(Follower):
     def apply(self, step: Step) -> None:
         """Take it into the view, and into the plain state."""
         self.view.feed([step])
-        if step.anew:
+        if step.restarted:
             self.contacts.clear()
         for _, key, value in step.records:
             if key[:1] == CONTACT and value is None:

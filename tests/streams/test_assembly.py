@@ -33,7 +33,7 @@ def test_steps_do_not_depend_on_how_they_are_fetched(sizes: list[int], data: st.
     whole = [n for n in range(1, len(sizes) + 1) if 1 + sum(sizes[:n]) + n <= torn]
     assert [step.head.step for step in steps] == whole
     assert [len(step.records) for step in steps] == [sizes[n - 1] for n in whole]
-    assert [step.anew for step in steps] == [n == 1 for n in whole]
+    assert [step.restarted for step in steps] == [n == 1 for n in whole]
     assert all(step.end == step.head.step + 1 + sum(sizes[: step.head.step]) for step in steps)
 
 
@@ -57,7 +57,7 @@ def test_a_recreated_journal_is_noticed(known: Head, head: tuple[bytes, bytes]) 
         assembly.feed(900, *head)
     assembly.restart()
     steps = _feed(assembly, [_head(1, epoch=2)])
-    assert [step.anew for step in steps] == [True]
+    assert [step.restarted for step in steps] == [True]
 
 
 def test_steps_may_be_missing_and_epochs_may_follow() -> None:
@@ -66,7 +66,7 @@ def test_steps_may_be_missing_and_epochs_may_follow() -> None:
     assembly.resume(8, Head(step=5, open=0, journal="one"))
     records = [_head(9, journal="one"), OPENED, _head(12, epoch=2, opened=101, journal="one")]
     steps = _feed(assembly, records, start=100)
-    assert [(step.head.step, step.anew) for step in steps] == [(9, False), (12, False)]
+    assert [(step.head.step, step.restarted) for step in steps] == [(9, False), (12, False)]
 
 
 def test_a_position_without_a_head_takes_the_next_step_as_it_comes() -> None:
@@ -82,4 +82,4 @@ def test_a_step_of_a_worker_that_did_not_know_yet_is_passed_over() -> None:
     assembly.restart("new", certain=True)
     records = [(b"c1", b"stray"), _head(7, journal="old"), OPENED, (b"c1", b"1"), _head(1, opened=2, journal="new")]
     steps = _feed(assembly, records)
-    assert [(step.head.step, step.anew, step.records) for step in steps] == [(1, True, [(3, b"c1", b"1")])]
+    assert [(step.head.step, step.restarted, step.records) for step in steps] == [(1, True, [(3, b"c1", b"1")])]

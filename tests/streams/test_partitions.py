@@ -104,7 +104,7 @@ async def test_a_step_that_does_not_fit_is_cut_until_it_does_or_is_named(writer:
     writer.fails = StepTooLargeError()
     while partitions.blocked is None:
         await take(partitions)
-    assert "contacts.chat/0 stands still" in partitions.blocked
+    assert "contacts.chat/0 is blocked" in partitions.blocked
     writer.fails = None
     await take(partitions)
     assert partitions.blocked is None
@@ -184,7 +184,7 @@ async def test_a_source_topic_that_was_not_looked_at_for_long_is_looked_at_first
     assert (writer.openings, [each for each in writer.sizes if each]) == (openings, counted)
     assert (partitions.waits is not None) == waits
     if partitions.waits is not None:
-        assert "Kafka to say whether the topic is still the one that was read" in partitions.waits.line(0)
+        assert "Kafka to confirm that the topic was not recreated" in partitions.waits.line(0)
         cluster.topic = Topic("one", 1)
         await partitions.look()
         assert partitions.held[0].contacts is known

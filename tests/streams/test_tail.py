@@ -63,10 +63,10 @@ async def test_whole_steps_of_all_partitions(settings: Settings, tail: JournalTa
         steps = await _steps(tail, 3)
     by_partition = {source: [step for step in steps if step.source == source] for source in (SOURCE, OTHER)}
     one, two = by_partition[SOURCE]
-    assert (one.partition, one.head.next, one.end, one.anew) == (0, 5, first + 1, True)
+    assert (one.partition, one.head.next, one.end, one.restarted) == (0, 5, first + 1, True)
     assert [(key, value) for _, key, value in one.records] == [(b"cA", b"1"), (b"cB", b"1")]
-    assert (two.end, two.anew, two.records) == (second + 1, False, [(second - 1, b"cA", None)])
-    assert [(step.partition, step.anew) for step in by_partition[OTHER]] == [(1, True)]
+    assert (two.end, two.restarted, two.records) == (second + 1, False, [(second - 1, b"cA", None)])
+    assert [(step.partition, step.restarted) for step in by_partition[OTHER]] == [(1, True)]
 
 
 async def test_what_was_not_committed_has_not_happened(settings: Settings, tail: JournalTail) -> None:
@@ -104,7 +104,10 @@ async def test_it_goes_on_at_positions(settings: Settings, tail: JournalTail) ->
         await other.step(Head(step=1), [])
     await tail.start({(SOURCE, 0): first + 1}, {(SOURCE, 0): Head(step=1)})
     steps = await _caught_up(tail)
-    assert sorted((step.source, step.head.step, step.anew) for step in steps) == [(OTHER, 1, True), (SOURCE, 2, False)]
+    assert sorted((step.source, step.head.step, step.restarted) for step in steps) == [
+        (OTHER, 1, True),
+        (SOURCE, 2, False),
+    ]
 
 
 async def test_a_position_beyond_the_end_reads_from_the_beginning(settings: Settings, tail: JournalTail) -> None:
@@ -112,7 +115,7 @@ async def test_a_position_beyond_the_end_reads_from_the_beginning(settings: Sett
     async with Hand(settings, SOURCE, 0) as hand:
         await hand.step(Head(step=1, epoch=2), [(b"cA", b"1")])
     await tail.start({(SOURCE, 0): 1000}, {(SOURCE, 0): Head(step=50)})
-    assert [(step.head.epoch, step.anew) for step in await _steps(tail, 1)] == [(2, True)]
+    assert [(step.head.epoch, step.restarted) for step in await _steps(tail, 1)] == [(2, True)]
 
 
 async def test_a_journal_made_anew_that_grew_past_the_position(settings: Settings, tail: JournalTail) -> None:
@@ -122,7 +125,7 @@ async def test_a_journal_made_anew_that_grew_past_the_position(settings: Setting
             await hand.step(Head(step=number, epoch=2), [(b"cA", b"%d" % number)])
     await tail.start({(SOURCE, 0): 10}, {(SOURCE, 0): Head(step=3, epoch=1)})
     steps = await _steps(tail, 10)
-    assert [(step.head.step, step.anew) for step in steps] == [(n, n == 1) for n in range(1, 11)]
+    assert [(step.head.step, step.restarted) for step in steps] == [(n, n == 1) for n in range(1, 11)]
 
 
 async def test_a_journal_made_anew_that_is_as_long_as_before(
@@ -138,7 +141,7 @@ async def test_a_journal_made_anew_that_is_as_long_as_before(
     assert migrate_topics(settings, wait_s=10).ok
     async with Hand(settings, SOURCE, 0) as hand:
         await hand.step(Head(step=7, open=await hand.open(), epoch=2), [(b"cA", b"new")])
-    assert [(step.head.epoch, step.anew) for step in await _steps(tail, 1)] == [(2, True)]
+    assert [(step.head.epoch, step.restarted) for step in await _steps(tail, 1)] == [(2, True)]
     await _caught_up(tail)
 
 
@@ -155,7 +158,7 @@ async def test_a_broker_that_restarts_is_waited_for(
     fresh_kafka.start()
     async with Hand(settings, SOURCE, 0) as hand:
         await hand.step(Head(step=2), [(b"cA", b"2")])
-    assert [(step.head.step, step.anew) for step in await _steps(tail, 1)] == [(2, False)]
+    assert [(step.head.step, step.restarted) for step in await _steps(tail, 1)] == [(2, False)]
 
 
 async def test_started_first_it_waits_and_says_so(fresh_kafka: KafkaServer, caplog: pytest.LogCaptureFixture) -> None:

@@ -170,7 +170,9 @@ async def test_health_sees_who_waits_and_it_continues_by_itself(monkeypatch: pyt
     wait = worker.partitions.waits
     assert wait is not None
     line = wait.line(wait.since + 61)
-    assert "contacts.chat/0 has waited 61 s: ClickHouse, for the events of 1 contacts and more" in line
+    assert (
+        "contacts.chat/0 has waited 61 s for ClickHouse: events of 1 evicted contacts are parked, and more came" in line
+    )
     assert vitals._unready(worker.partitions, wait.since + 1) is not None  # noqa: SLF001 - what `/readyz` answers
     assert vitals._stuck(worker.partitions, wait.since + 1) is None  # noqa: SLF001 - what `/healthz` answers
     assert vitals._stuck(worker.partitions, wait.since + 61) == line  # noqa: SLF001 - as above

@@ -78,7 +78,7 @@ class World:
                 records.append((self._offset, key, value))
                 self._offset += 1
             self._offset += 1
-            self._journal.append(Step(*PLACE, output.head, self._offset, records, anew=not self._journal))
+            self._journal.append(Step(*PLACE, output.head, self._offset, records, restarted=not self._journal))
 
     def deliver(self, events: Iterable[Mapping[str, Any]]) -> None:
         """Produce events and have the worker take them as one batch, with evicted contacts looked up or parked."""

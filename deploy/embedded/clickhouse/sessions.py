@@ -85,7 +85,7 @@ class Sessions:
             self._left.append(connection)
 
     def take(self, asking: Asking) -> Session | None:
-        """Lock the request's session, made anew where it is not there; None where the request names none."""
+        """Lock the request's session, created where it does not exist; None where the request names none."""
         if not asking.session_id:
             return None
         key = (asking.user.name, asking.session_id)

@@ -1,6 +1,6 @@
 """The JVM's own archive of Kafka's classes: a node starts with it in half the time. `broker.train` makes it.
 
-It is a shortcut and nothing more: the JVM holds it against itself and the jars, and starts without it where it differs.
+It only saves time: the JVM checks that it fits the JVM and the jars, and starts without it where it does not.
 """
 
 from __future__ import annotations

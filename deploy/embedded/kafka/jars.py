@@ -1,7 +1,7 @@
 """Apache Kafka's jars: downloaded once into the user's cache, each held against the sha256 that `jars.lock` names.
 
-A file is in the cache under its own name only once it was checked as a whole, so a download that breaks leaves nothing
-behind, and the next one fetches what is missing. It never runs a file that differs from the lock.
+A file gets its own name in the cache only after its hash was checked, so a broken download leaves no file behind. A
+file that differs from the lock is never used.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ TIMEOUT_S: Final = 30.0
 _PIECE: Final = 64 * 1024
 _SERVER_FAULT: Final = 500
 _MEND: Final = (
-    "check the network (HTTPS_PROXY and SSL_CERT_FILE are heeded), or set PULSSI_KAFKA_REPOSITORY to a Maven repository"
+    "check the network (HTTPS_PROXY and SSL_CERT_FILE are used), or set PULSSI_KAFKA_REPOSITORY to a Maven repository"
     " that this machine reaches"
 )
 
@@ -77,7 +77,7 @@ def locked(lock: Path = LOCK_FILE) -> tuple[Jar, ...]:
 
 
 def version_of(jars: Sequence[Jar]) -> str:
-    """Give the version of Kafka that the jars make."""
+    """Return Kafka's version, that of the jar kafka-clients."""
     return next(jar.artifact.rpartition(":")[2] for jar in jars if ":kafka-clients:" in jar.artifact)
 
 
@@ -107,7 +107,7 @@ def ensure(repository: str, progress: Progress | None = None, *, lock: Path = LO
 
 
 def _missing(folder: Path, jars: Sequence[Jar]) -> list[Jar]:
-    """List what is not there; a file of another size was damaged after it had been checked."""
+    """List the jars that are missing, or have another size: damaged after their hash was checked."""
 
     def is_there(jar: Jar) -> bool:
         try:
@@ -120,7 +120,7 @@ def _missing(folder: Path, jars: Sequence[Jar]) -> list[Jar]:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Be the only process that downloads into the folder; one that is killed frees it."""
+    """Lock the folder, so that one process downloads at a time; the lock ends with its process."""
     with folder.with_name(f"{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         for left in folder.glob("*.part"):

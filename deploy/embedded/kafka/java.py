@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 OLDEST: Final = 17
-#: Later versions warn on standard error of what Kafka's own clients do.
+#: From this version on the JVM warns on standard error about calls that Kafka makes.
 _WARNS_FROM: Final = 24
 _ANSWERS_WITHIN_S: Final = 30.0
 _MEND: Final = "pip install 'pulssi[embedded]', or set JAVA_HOME, or PULSSI_KAFKA_BROKERS to a Kafka of yours"
@@ -30,7 +30,7 @@ class Java(NamedTuple):
 
     @property
     def options(self) -> tuple[str, ...]:
-        """What it is asked for: little memory, a quick start, an end where memory is out, and no complaints."""
+        """The JVM's options: little memory, a quick start, an end when memory is out, and no warnings."""
         quiet = ("--enable-native-access=ALL-UNNAMED", "--sun-misc-unsafe-memory-access=allow")
         return (
             "-Xmx256m",
@@ -52,7 +52,7 @@ def find(environment: Mapping[str, str] = os.environ) -> Java:
     home, on_path = environment.get("JAVA_HOME"), shutil.which("java", path=environment.get("PATH"))
     program = Path(home) / "bin" / "java" if home else Path(on_path) if on_path else None
     if program is None:
-        raise JavaMissingError(f"Apache Kafka needs Java {OLDEST} or newer, and there is none: {_MEND}")
+        raise JavaMissingError(f"Apache Kafka needs Java {OLDEST} or newer, and none was found: {_MEND}")
     version = _version_of(program)
     if version < OLDEST:
         raise JavaMissingError(f"Apache Kafka needs Java {OLDEST} or newer, and {program} is {version}: {_MEND}")
@@ -69,5 +69,5 @@ def _version_of(program: Path) -> int:
         raise JavaMissingError(f"{program} does not run ({error}): {_MEND}") from None
     found = re.search(r'version "(?:1\.)?(\d+)', told.stderr + told.stdout)
     if found is None:
-        raise JavaMissingError(f"{program} does not tell its version: {_MEND}")
+        raise JavaMissingError(f"{program} -version prints no version: {_MEND}")
     return int(found[1])

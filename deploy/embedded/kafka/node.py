@@ -21,11 +21,11 @@ from deploy.embedded.kafka.java import Java
 from deploy.embedded.lifeline import die_with_parent
 
 FORMATTED_WITHIN_S: Final = 120.0
-#: Any id in Kafka's spelling would do; one that is always the same lets a folder be moved.
+#: The cluster id: any valid one would do; a fixed one lets a data folder be moved.
 CLUSTER: Final = "cHVsc3NpLWVtYmVkZGVkMQ"
-#: Nothing else of the environment reaches the JVM.
+#: Environment variables that the JVM gets; all others are left out.
 _PASSED_ON: Final = ("HOME", "LANG", "PATH", "TMPDIR", "TZ")
-#: What every node has; the reasons stand with the values.
+#: Settings of every node, each with its reason.
 SETTINGS: Final[Mapping[str, str]] = {
     "process.roles": "broker,controller",
     "controller.listener.names": "CONTROLLER",
@@ -42,20 +42,20 @@ SETTINGS: Final[Mapping[str, str]] = {
     "share.coordinator.state.topic.replication.factor": "1",
     "share.coordinator.state.topic.min.isr": "1",
     "share.coordinator.state.topic.num.partitions": "1",
-    # A worker, a sink or a live view that starts is served at once.
+    # A worker or sink that starts gets its partitions at once.
     "group.initial.rebalance.delay.ms": "0",
     # After SIGKILL the old registration must time out before the node serves again.
     "broker.session.timeout.ms": "3000",
     "broker.heartbeat.interval.ms": "500",
     # A transaction whose owner died is ended soon after its own time is up.
     "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
-    # Written to the disk within a second: what a real power cut can take. SIGKILL takes nothing.
+    # Written to the disk each second: a power cut can lose the last second. SIGKILL loses nothing.
     "log.flush.interval.ms": "1000",
     "log.flush.scheduler.interval.ms": "1000",
     # Small segments: only closed ones are compacted, and after SIGKILL the open one is read again.
     "log.segment.bytes": str(64 * 1024 * 1024),
     "num.recovery.threads.per.data.dir": "2",
-    # Room: the cleaner's map alone would take half of the heap, and threads for hundreds of clients the rest.
+    # Memory: by default the cleaner's map alone takes half of the heap, and threads for hundreds of clients the rest.
     "log.cleaner.dedupe.buffer.size": str(16 * 1024 * 1024),
     "num.network.threads": "2",
     "num.io.threads": "4",
@@ -67,7 +67,7 @@ _IS_A_FAULT: Final = re.compile(r"\b(?:ERROR|FATAL|Caused by:|\w*(?:Exception|Er
 
 
 class KafkaFailedError(RuntimeError):
-    """Kafka did not start or ended by itself; the message is one line with its log and what stands there."""
+    """Kafka did not start or ended by itself; the message is one line with the log file and its error."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def prepare(repository: str, progress: Progress | None = None) -> Kafka:
 
 @dataclass(frozen=True)
 class Node:
-    """A node's folder, its addresses, and what it has beyond or instead of `SETTINGS`.
+    """A node's folder, its addresses, and settings added to `SETTINGS` or replacing them.
 
     `log` is the file that its log goes to; `voters` are the controllers of a cluster, this one alone by default.
     """
@@ -112,7 +112,7 @@ class Node:
 
     @property
     def advertised(self) -> str:
-        """host:port that clients are sent to: of every interface, the loopback one."""
+        """host:port that clients connect to; where the node listens on all interfaces, the loopback one."""
         host = "127.0.0.1" if self.host in {"0.0.0.0", "::"} else self.host  # noqa: S104 - compared, not bound
         return f"{host}:{self.port}"
 
@@ -136,7 +136,7 @@ class Node:
         return path
 
     def _format(self, data: Path) -> None:
-        """Format the folder in a place of its own, so that it is formatted as a whole or not at all."""
+        """Format a folder beside the data folder and rename it, so that it is formatted as a whole or not at all."""
         fresh = data.with_suffix(".new")
         shutil.rmtree(fresh, ignore_errors=True)
         arguments = ("format", "--cluster-id", CLUSTER, "--config", str(self._properties(fresh)))
@@ -151,7 +151,7 @@ class Node:
         )
         if done.returncode:
             said = last_meaningful(done.stderr) or f"code {done.returncode}"
-            raise KafkaFailedError(f"{data}: Kafka's folder cannot be formatted: {said}")
+            raise KafkaFailedError(f"{data}: the folder cannot be formatted: {said}")
         fresh.rename(data)
 
     def start(
@@ -188,15 +188,15 @@ class Node:
 
     @property
     def _words(self) -> Path:
-        """The file of what the JVM itself writes, such as why it could not start."""
+        """The file with the JVM's own output, such as why it could not start."""
         return self.log.with_name(f"{self.log.stem}-jvm.log")
 
     def said(self) -> str:
-        """Name the log, with its last line that means something: why the node ended, where it says so."""
+        """Return the path of the log and its last error line, else its last line: the reason why the node ended."""
         for path in (self._words, self.log):
             if line := last_meaningful(_end_of(path)):
                 return f"{path}: {line}"
-        return f"{self.log} does not say why"
+        return f"{self.log} has no reason"
 
 
 def _environment() -> dict[str, str]:
@@ -213,6 +213,6 @@ def _end_of(path: Path, size: int = 16 * 1024) -> str:
 
 
 def last_meaningful(text: str) -> str:
-    """Return the last line that tells of a fault, else the last one that says anything; no frames of a stack trace."""
+    """Return the last line that reports an error, else the last line; frames of a stack trace are skipped."""
     lines = [line.strip() for line in text.splitlines() if not _MEANS_LITTLE.match(line)]
     return next((line for line in reversed(lines) if _IS_A_FAULT.search(line)), lines[-1] if lines else "")

@@ -38,7 +38,7 @@ class Step(NamedTuple):
     head: Head
     end: int
     records: list[tuple[int, bytes, bytes | None]]
-    anew: bool = False
+    restarted: bool = False
 
 
 def summary(**changes: object) -> Summary:

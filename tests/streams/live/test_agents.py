@@ -125,9 +125,9 @@ def test_contacts_leave_hands() -> None:
     assert used() == 1
     view.feed([journal.step((contact_key("2"), None), held("3", ["a"]))])
     assert used() == 1
-    view.feed([Journal("contacts.chat").step()._replace(anew=True)])
+    view.feed([Journal("contacts.chat").step()._replace(restarted=True)])
     assert used() == 0
-    view.feed([Journal(AGENTS).step()._replace(anew=True)])
+    view.feed([Journal(AGENTS).step()._replace(restarted=True)])
     assert view.agents() == {}
 
 

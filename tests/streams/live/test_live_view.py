@@ -191,7 +191,7 @@ def _anew(fed: list[Step]) -> list[Step]:
     steps = []
     for step in fed:
         lane = step.source, step.partition
-        steps.append(step._replace(anew=lane not in seen))
+        steps.append(step._replace(restarted=lane not in seen))
         seen.add(lane)
     return steps
 
@@ -225,7 +225,7 @@ def test_a_recreated_journal_drops_the_contacts_and_keeps_the_panes() -> None:
         ]
     )
     assert view.readings()[None, None].waiting == 1
-    view.feed([new.step(pane_record(T0, "billing", "offered", pane_of([0, 0]), epoch=2))._replace(anew=True)])
+    view.feed([new.step(pane_record(T0, "billing", "offered", pane_of([0, 0]), epoch=2))._replace(restarted=True)])
     assert view.readings()[None, None].waiting == 0
     assert view.figures("5m", (None, None)).offered == 3
     view.feed([old.step((contact_key("b"), contact(summary(waiting_since=T0))))])
@@ -258,7 +258,7 @@ def test_what_a_journal_read_anew_no_longer_holds_is_void() -> None:
     view.feed(
         [Journal().step(seen, pane_record(T0, "billing", "offered", pane_of([0])), tag_record(T0, "billing", "vip", 2))]
     )
-    view.feed([Journal().step(pane_record(T0, "support", "offered", pane_of([0])))._replace(anew=True)])
+    view.feed([Journal().step(pane_record(T0, "support", "offered", pane_of([0])))._replace(restarted=True)])
     assert view.readings()[None, None].waiting == 0
     assert view.figures("5m", (None, None)).offered == 1
     assert view.figures("5m", ("chat", "billing")).tags == ()

@@ -69,12 +69,14 @@ class LogEnds:
 
     async def close(self) -> None:
         """Close the connections; a question opens them again."""
-        consumers = (self._all, self._committed)
+        consumers = [each for each in (self._all, self._committed) if each is not None]
         self._all = self._committed = None
+        await self._stop(consumers)
+
+    async def _stop(self, consumers: list[Any]) -> None:
         for consumer in consumers:
-            if consumer is not None:
-                with contextlib.suppress(KafkaError, OSError, TimeoutError):
-                    await asyncio.wait_for(consumer.stop(), self._within_s)
+            with contextlib.suppress(KafkaError, OSError, TimeoutError):
+                await asyncio.wait_for(consumer.stop(), self._within_s)
 
     async def _ask(self, question: Callable[[], Awaitable[Answer]]) -> Answer:
         async with self._asking:
@@ -88,10 +90,14 @@ class LogEnds:
 
     async def _connect(self) -> None:
         if self._all is None:
-            self._all = self._consumer("read_uncommitted")
-            self._committed = self._consumer("read_committed")
-            await self._all.start()
-            await self._committed.start()
+            consumers = [self._consumer("read_uncommitted"), self._consumer("read_committed")]
+            try:
+                for consumer in consumers:
+                    await consumer.start()
+            except BaseException:  # also where whoever asks is cancelled: the next one must not find half a connection
+                await self._stop(consumers)
+                raise
+            self._all, self._committed = consumers
 
     def _consumer(self, isolation_level: str) -> Any:  # noqa: ANN401 - aiokafka is untyped
         return AIOKafkaConsumer(

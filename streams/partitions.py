@@ -49,8 +49,9 @@ PASSED_OVER_AT_MOST: Final = 20
 #: Batches are taken only if the cluster confirmed within this time that the topic was not recreated: a recreated topic
 #: may already have grown past the offset where reading continues.
 SEEN_WITHIN_S: Final = 20.0
-#: Journal offsets that a further opening and one step take at least: its record, a head, and their markers.
-MORE_THAN_AN_OPENING: Final = 4
+#: From an opening's record to the journal's end once another opening came and wrote a step: two records, a head, and
+#: their three markers. With less, `pulssi epoch begin` may be at work: opening the partition would fence it.
+MORE_THAN_AN_OPENING: Final = 6
 #: Exit status of a worker that must not be started again before an operator has acted.
 EXIT_NO: Final = 1
 
@@ -275,7 +276,7 @@ class Partitions:
             for place in self._assigned - self._refused.keys() - self._held.keys():
                 self._openings.begin(place)  # it was cancelled, and nobody settled since
             for place, held in list(self._held.items()):
-                self._run((place, held.session), partial(self.tend_one, place, held))
+                self._run(held, partial(self.tend_one, place, held))
             if rounds % LOOK_EVERY == 0:
                 self._run("look", self.look)
 
@@ -316,14 +317,21 @@ class Partitions:
             partitions = head.partitions or topic.partitions
             other = journal is not None and head.journal not in {"", journal.id}
             if other or (topic.id, topic.partitions) != (head.topic, partitions):
-                async with held.lock:
-                    held.closed = True
-                self._reopen_closed(place, held)
+                if held.lock.locked():  # by a step, which may hang: the look at the others must not wait for it
+                    self._run(("recreated", place), partial(self._close_recreated, place, held))
+                else:
+                    await self._close_recreated(place, held)
                 continue
             self._seen[place] = began
             if held.waits_for_kafka and self._held.get(place) is held:
                 await self._resume(place, held)
         await self._look_at_refused(topics)
+
+    async def _close_recreated(self, place: Place, held: Held) -> None:
+        """Close a partition after the step under way, and open it again."""
+        async with held.lock:
+            held.closed = True
+        self._reopen_closed(place, held)
 
     async def _look_at_refused(self, topics: Mapping[str, Topic]) -> None:
         """Open refused partitions again whose topics, or whose journal's steps, are others now."""

@@ -1,0 +1,183 @@
+"""What comes between two awaits of a worker: a cancelled question, an epoch being begun, a step that hangs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+import pytest
+
+from schemas.policies import Rules
+from schemas.settings import load
+from schemas.topics import journal_of
+from streams.cluster import Topic
+from streams.log_ends import LogEnds
+from streams.opening import RefusedError
+from streams.partitions import Partitions
+from tests.streams.no_archive import NoArchive
+from tests.streams.test_partitions import PLACE
+from tests.streams.test_waiting import BOTH, OTHER, WAITS, Worker
+
+SOURCE: Final = PLACE[0]
+TOPICS: Final = {SOURCE: Topic("t", 2), journal_of(SOURCE): Topic("j", 2)}
+#: Journal offset of the opening that was refused.
+OPENED: Final = 10
+
+
+class Describing:
+    """A cluster that always describes the same topics."""
+
+    def __init__(self, topics: Mapping[str, Topic]) -> None:
+        self.described = topics
+
+    async def topics(self) -> Mapping[str, Topic]:
+        """Describe them."""
+        return self.described
+
+    async def has_commits(self, group: str) -> bool:
+        """Nobody committed."""
+        del group
+        return False
+
+    async def stop(self) -> None:
+        """End."""
+
+
+@pytest.mark.parametrize(("end", "openings"), [(OPENED + 2, 1), (OPENED + 4, 1), (OPENED + 6, 2)])
+async def test_a_refused_partition_is_opened_again_after_a_step_only(
+    monkeypatch: pytest.MonkeyPatch, end: int, openings: int
+) -> None:
+    """An opening alone is that of `pulssi epoch begin`, which reads the journal then: another one would fence it."""
+    opened = 0
+
+    async def refuses(*_: object, **__: object) -> None:
+        nonlocal opened
+        opened += 1
+        refused = RefusedError("recreated")
+        refused.opened, refused.ids = OPENED, ("t", "j")
+        raise refused
+
+    class Ends:
+        async def stable(self, places: Collection[tuple[str, int]]) -> dict[tuple[str, int], int]:
+            return dict.fromkeys(places, end)
+
+        async def close(self) -> None:
+            pass
+
+    monkeypatch.setattr("streams.partitions.open_partition", refuses)
+    monkeypatch.setattr("streams.partitions.LogEnds", lambda _: Ends())
+    partitions = Partitions(load({}), Rules(), NoArchive(), cluster=Describing(TOPICS))
+    await partitions.settle(frozenset({PLACE}))
+    await partitions.look()
+    await partitions.settle(frozenset({PLACE}))
+    assert opened == openings
+    await partitions.close()
+
+
+async def _turns() -> None:
+    """Let every task run until it waits for something that does not come."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def test_a_step_that_hangs_holds_up_no_look_at_the_topics(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The topic was recreated: the other partition is closed at once, this one after its step."""
+    worker = Worker(NoArchive(), monkeypatch)
+    cluster = Describing({SOURCE: Topic("another", 2)})
+    worker.partitions._cluster = cluster  # noqa: SLF001 - in place of a real one
+    await worker.partitions.settle(BOTH)
+    begun: list[tuple[str, int]] = []
+    monkeypatch.setattr(worker.partitions._openings, "begin", begun.append)  # noqa: SLF001 - what comes next
+    async with worker.partitions._held[WAITS].lock:  # noqa: SLF001 - as a step does that is being written
+        looking = asyncio.ensure_future(worker.partitions.look())
+        await _turns()
+        assert (looking.done(), begun) == (True, [OTHER])
+    await _turns()
+    assert begun == [OTHER, WAITS]
+    await worker.partitions.close()
+
+
+async def test_one_partition_is_tended_once_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where it gets another session meanwhile: an answer of before must not come after that of a later round."""
+
+    class Hangs(NoArchive):
+        def __init__(self) -> None:
+            self.asked = 0
+            self.hung = asyncio.Event()
+
+        async def passed(self, source: str, partition: int, epoch: int) -> int:
+            del source, partition, epoch
+            self.asked += 1
+            self.hung.set()
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    rounds = asyncio.Queue[None]()
+
+    async def look() -> None:
+        rounds.put_nowait(None)
+
+    monkeypatch.setattr("streams.partitions.TEND_EVERY_S", 0.0)
+    monkeypatch.setattr("streams.partition.Partition.wants_eviction", lambda _: True)
+    archive = Hangs()
+    worker = Worker(archive, monkeypatch)
+    await worker.partitions.settle(frozenset({OTHER}))
+    monkeypatch.setattr(worker.partitions, "look", look)
+    tending = asyncio.ensure_future(worker.partitions.tend())
+    await archive.hung.wait()
+    held = worker.partitions._held[OTHER]  # noqa: SLF001 - as a look does
+    await worker.partitions._resume(OTHER, held)  # noqa: SLF001 - as above
+    for _ in range(4):
+        await rounds.get()
+    assert archive.asked == 1
+    tending.cancel()
+    await asyncio.gather(tending, return_exceptions=True)
+    await worker.partitions.close()
+
+
+class Consumer:
+    """A client that takes two turns to start, and answers only then."""
+
+    made: list[Consumer]
+
+    def __init__(self, **_: object) -> None:
+        self.started = self.stopped = False
+        self.made.append(self)
+
+    async def start(self) -> None:
+        """Connect."""
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        self.started = True
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        self.stopped = True
+
+    async def topics(self) -> set[str]:
+        """Name the topics."""
+        return {SOURCE}
+
+    async def end_offsets(self, tps: list[Any]) -> dict[Any, int]:
+        """Answer, as aiokafka's does: not before it was started."""
+        assert self.started
+        return dict.fromkeys(tps, 7)
+
+
+@pytest.mark.parametrize("turns", range(1, 6))
+async def test_a_question_that_is_cancelled_leaves_no_half_connection(
+    monkeypatch: pytest.MonkeyPatch, turns: int
+) -> None:
+    """An opening is cancelled by a rebalance while it connects: the next question is answered."""
+    Consumer.made = []
+    monkeypatch.setattr("streams.log_ends.AIOKafkaConsumer", Consumer)
+    ends = LogEnds(load({}))
+    asking = asyncio.ensure_future(ends.stable([PLACE]))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    assert await ends.stable([PLACE]) == {PLACE: 7}
+    await ends.close()
+    assert all(each.stopped for each in Consumer.made)

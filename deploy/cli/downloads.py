@@ -1,4 +1,4 @@
-"""What people see of a download: a bar on a terminal, one line in a pipe, nothing where all is there already."""
+"""Shows a download: a progress bar on a terminal, one line in a pipe, nothing where all is in the cache."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from deploy.embedded.kafka.jars import Progress
 
 @contextmanager
 def downloading() -> Iterator[Progress]:
-    """Give what a download reports to; a bar appears with its first byte and goes with the block."""
+    """Yield the receiver of a download's progress; the bar is shown while the download runs."""
     if not sys.stderr.isatty():
         yield Progress(
             begin=lambda title, size: click.echo(f"downloading {title} ({size / 1e6:.0f} MB), once", err=True)

@@ -1,7 +1,7 @@
 """`pulssi epoch begin TOPIC`: what an operator does after a source topic was recreated or a journal went missing.
 
-The only thing that begins an epoch after another one. It refuses where the sink has not written all that the ended
-epoch issued, and does nothing where the topics are those that the journals name.
+Nothing else begins an epoch after the first. It refuses while the sink has not written all steps of the ended epoch,
+and does nothing where the topics are those that the journals name.
 """
 
 from __future__ import annotations
@@ -38,40 +38,43 @@ if TYPE_CHECKING:
 
 @click.group("epoch")
 def epoch_group() -> None:
-    """Lives of source topics: what to do after one was recreated."""
+    """Begin a new epoch of a source topic after it was recreated, or its journal went missing."""
 
 
 @epoch_group.command("begin")
 @click.argument("topic", metavar="TOPIC")
-@click.option("--yes", is_flag=True, help="Do not ask before anything is changed.")
+@click.option("--yes", is_flag=True, help="Change without asking.")
 @data_option
 @config_option
 @json_option
 def begin(topic: str, data: Path | None, *, yes: bool, as_json: bool) -> None:
     """Begin a new epoch of a source topic that was recreated, or whose journal went missing.
 
-    Checks that the sink has all there was, compares what the ended epoch issued with the archive and mends what
-    differs, carries open contacts and the panes that are still shown over, and has the topic read from its beginning.
-    Workers continue by themselves then. Where nothing is wrong, nothing is changed.
+    Checks that the sink has written all steps, compares the numbers of the ended epoch with the archive and repairs
+    them, keeps open contacts and the panes that are still shown, and reads the topic from its beginning. Running
+    workers continue by themselves afterwards. Where no partition is refused, nothing is changed.
+
+    Exits with 0 where it is done or not needed, with 1 where it was refused or declined, with 2 for a topic that is no
+    source topic, with 3 where Kafka or ClickHouse does not answer.
 
     Example: pulssi epoch begin contacts.chat
     """
     if topic not in SOURCES:
-        fail(f"{topic} is no source topic; there are {', '.join(SOURCES)}", UNUSABLE)
+        fail(f"{topic} is no source topic; these are: {', '.join(SOURCES)}", UNUSABLE)
     quiet_clients()
     settings = stack_settings(data)
     rules = rules_or_exit(settings)
     progress = _progress(settings, topic)
     refused = [found for found in _survey(settings, topic, progress) if found.refused]
     if not refused:
-        _tell({"topic": topic, "begun": []}, f"{topic} is the topic that was counted: nothing to begin", as_json)
+        _tell({"topic": topic, "begun": []}, f"{topic}: no partition is refused, nothing to begin", as_json)
     _check_sink(refused, progress)
     for found in refused:
         if not as_json:
             click.echo(f"{topic}/{found.place[1]}: {found.refused}")
     if as_json and not yes:
-        fail("with --json nothing is asked: add --yes", UNUSABLE)
-    if not yes and not click.confirm(f"begin a new epoch of {len(refused)} partitions?"):
+        fail("--json does not ask: add --yes", UNUSABLE)
+    if not yes and not click.confirm(f"begin a new epoch of these {len(refused)} partitions?"):
         fail("nothing was changed", ANSWER_IS_NO)
     begun, report = _begin(settings, rules, refused, progress)
     said = {"topic": topic, "begun": begun, "compared": report.as_json()}
@@ -80,7 +83,7 @@ def begin(topic: str, data: Path | None, *, yes: bool, as_json: bool) -> None:
         for each in begun
     ]
     mended = sum(report.written.values())
-    lines.append(f"compared with the archive: {mended:,} rows mended, {report.standing:,} differences stand")
+    lines.append(f"compared with the archive: {mended:,} rows repaired, {report.standing:,} differences remain")
     _tell(said, "\n".join(lines), as_json)
 
 
@@ -125,8 +128,8 @@ def _check_sink(refused: list[Found], progress: dict[int, Progress]) -> None:
         written = row.step if row is not None else 0
         if written < head.step:
             fail(
-                f"{found.place[0]}/{found.place[1]}: the sink has written step {written} of {head.step}: let it run"
-                " until it has all, then run this again",
+                f"{found.place[0]}/{found.place[1]}: the sink has written {written} of {head.step} steps: let it run"
+                " until it has written all, then run this command again",
                 ANSWER_IS_NO,
             )
 
@@ -134,7 +137,7 @@ def _check_sink(refused: list[Found], progress: dict[int, Progress]) -> None:
 def _begin(
     settings: Settings, rules: Rules, refused: list[Found], progress: dict[int, Progress]
 ) -> tuple[list[dict[str, Any]], Report]:
-    """Claim the epochs, mend what the ended ones left, and write the new heads."""
+    """Claim the epochs, repair the rows of the ended ones, and write the new heads."""
     from aiokafka.errors import KafkaError  # noqa: PLC0415 - as above
 
     from sinks.clickhouse.keeper import ClickHouseKeeper  # noqa: PLC0415 - as above
@@ -166,14 +169,17 @@ def _begin(
             await cluster.stop()
 
     try:
-        # Claimed first: the ended epochs count as ended then, and no later one takes these numbers.
+        # Claimed first: `mend` repairs only epochs below the claimed one, and no other epoch takes these numbers.
         keeper.write(
             Batch(progress=[Progress(*found.place, epoch, 0, 0, -1, 0, now_ms) for found, epoch in epochs.items()])
         )
         report = mend(settings, rules, all_ended=False)
         asyncio.run(begin_all())
     except (KeeperAwayError, KeeperUnfitError, KafkaError, OSError, TimeoutError) as error:
-        fail(f"{str(error) or 'no answer in time'}: {len(begun)} partitions begun; run this again", UNREACHABLE)
+        fail(
+            f"{str(error) or 'no answer in time'}: {len(begun)} epochs have begun: run this command again",
+            UNREACHABLE,
+        )
     except JournalChangedError as error:
         fail(str(error), ANSWER_IS_NO)
     finally:

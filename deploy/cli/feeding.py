@@ -113,7 +113,7 @@ async def _feed(producer: EventProducer, brokers: str, go: Feed) -> Sent:
 
 
 def _without_the_clients_own(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Leave out batches that the client gave up when the broker went, which nobody awaits: the producer has told it."""
+    """Ignore Kafka errors of batches that nobody awaits: the producer has reported the lost broker already."""
     from aiokafka.errors import KafkaError  # noqa: PLC0415 - not for `--help`
 
     if not isinstance(context.get("exception"), KafkaError):

@@ -84,7 +84,8 @@ def _print_topics(topics: Any) -> None:  # noqa: ANN401 - as in `_topics`
 def migrate(data: Path | None, wait_s: float, only: str | None, *, as_json: bool) -> None:
     """Bring the topics and ClickHouse's schema to what this version needs.
 
-    Nothing is deleted. A partition count that differs from the settings is refused, with the way out (exit 1).
+    No topic, event or number is deleted. A partition count that differs from the settings is refused, with the fix
+    (exit 1).
 
     Example: pulssi migrate --wait 60
     """

@@ -116,7 +116,7 @@ def wallboard() -> None:
 def broker(data: Path | None, host: str, port: int) -> None:
     """Run the embedded broker: one node of Apache Kafka, its records in the data folder.
 
-    Its jars are downloaded the first time, into XDG_CACHE_HOME/pulssi.
+    Its jars are downloaded the first time, into XDG_CACHE_HOME/pulssi (default: ~/.cache/pulssi).
 
     Example: pulssi broker --data ./.pulssi --port 9092
     """

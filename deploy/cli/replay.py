@@ -102,8 +102,9 @@ Examples:
 @click.option(
     "--rebase",
     type=Rebase(),
-    help="Move all times by one amount: `now` (with a --speed the first event is now, else the last one is), or so many"
-    " milliseconds, as a replay that was cut off says. The ids stay, so move them by one amount only in a stack.",
+    help="Move all times by one amount: `now` (with a --speed the first event is now, else the last one is), or this"
+    " many milliseconds, as printed by a replay that lost the broker. Event ids stay the same, so replay a file into"
+    " one stack with one amount only.",
 )
 @click.option(
     "--format",
@@ -134,8 +135,9 @@ def replay(
 ) -> None:
     """Send recorded events to Kafka: NDJSON files, plain, .gz or .zst; `-` is standard input.
 
-    A line that is no good event, but has a channel and a key, is sent as it is and becomes a dead letter. A line that
-    has no place to go is named, and the command ends with 1.
+    A line that is no valid event, but has a channel and a key, is sent as it is and becomes a dead letter. A line
+    without them is not sent but named, and the command ends with 1. If the broker stays away, it ends with 3 and prints
+    how many events are acknowledged, and the command that continues.
     """
     paced = speed is not None
     if paced and (shuffle is not None or duplicate):
@@ -163,7 +165,7 @@ def replay(
 
 
 def _how_far(recording: Recording, acknowledged: Mapping[str, int], shift_ms: int | None) -> str:
-    """Say how many events of each file are acknowledged, of how many, and how to continue."""
+    """Return how many events of each file are acknowledged, out of how many, and the command that continues."""
     of: Mapping[str, int] = {}
     with contextlib.suppress(UnreadableError):
         of = {} if recorded.STANDARD in recording.files else recording.count()
@@ -171,7 +173,7 @@ def _how_far(recording: Recording, acknowledged: Mapping[str, int], shift_ms: in
     by_file = ", ".join(f"{told} of {of[file]:,}" if file in of else told for file, told in files.items())
     total = f"{sum(acknowledged.values()):,}" + (f" of {sum(of.values()):,}" if of else "")
     again = "the same command" if shift_ms is None else f"the same command with --rebase {shift_ms}"
-    return f"{total} events are acknowledged ({by_file}); {again} continues: what is there already counts once"
+    return f"{total} events are acknowledged ({by_file}); {again} continues: events that are sent twice count once"
 
 
 def _now_ms() -> int:

@@ -136,7 +136,9 @@ def _to_kafka(settings: Settings, plan: Plan, give_up_s: float) -> None:
         await _live(plan, producer, stop, meter)
 
     def how_far(producer: EventProducer) -> str:
-        again = f"the same command with --start {written(plan.start_ms)} continues: what is there already counts once"
+        again = (
+            f"the same command with --start {written(plan.start_ms)} continues: events that are sent twice count once"
+        )
         return f"{producer.sent.total():,} events are acknowledged; {again}"
 
     click.echo(summary(feed(settings, "simulate", meter, give_up_s, go, how_far)))

@@ -49,15 +49,20 @@ port_base_option: Final = click.option(
 @folder_option
 @config_option
 @port_base_option
-@click.option("--detach", is_flag=True, help="Return when all is ready; logs go to DIR/logs; `pulssi down` ends it.")
-@click.option("--no-config", is_flag=True, help="Go by the defaults, though DIR was run with a configuration before.")
+@click.option(
+    "--detach", is_flag=True, help="Return when all is ready; logs go to the data folder's logs; `pulssi down` ends it."
+)
+@click.option(
+    "--no-config", is_flag=True, help="Use the defaults, even if the data folder was run with a configuration before."
+)
 @click.option("--in-background", is_flag=True, hidden=True, help="What --detach starts.")
 def up(data: Path | None, port_base: int | None, *, detach: bool, no_config: bool, in_background: bool) -> None:
-    """Start everything that the settings do not name as external, and keep it running.
+    """Start the whole stack on this machine, and keep it running.
 
-    Broker and ClickHouse with their migrations, then worker, sink and wallboard. A part that dies is
-    named and started again; one that does not become ready any more ends all (exit 1). Ctrl-C ends all. A folder that
-    is in use is refused (exit 3), and one that was run with a configuration is not run without (exit 2).
+    Starts broker and ClickHouse (unless the settings name external ones) with their migrations, then worker, sink and
+    wallboard. A part that dies is named and started again; one that dies repeatedly without becoming ready ends the
+    stack (exit 1). Ctrl-C ends all. A folder that is in use is refused (exit 3), and so is a folder that was run with
+    a configuration, where this run names none (exit 2).
 
     Example: pulssi up --data ./.pulssi --port-base 9400
     """
@@ -86,20 +91,20 @@ def up(data: Path | None, port_base: int | None, *, detach: bool, no_config: boo
 
 
 def _refuse_other_rules(folder: Path, *, no_config: bool) -> None:
-    """End with 2 where the folder was run with a configuration and nobody says that it is to be left out."""
+    """End with 2 where the folder was run with a configuration, and this run names none and has no --no-config."""
     from deploy.embedded import configuration  # noqa: PLC0415 - not for `--help`
 
     before = configuration.forgotten(folder)
     if before is not None and not no_config:
         fail(
-            f"{folder} was run with the configuration {before}: add --config {before}, or --no-config to count by the"
+            f"{folder} was run with the configuration {before}: add --config {before}, or --no-config to use the"
             " defaults from now on",
             UNUSABLE,
         )
 
 
 def _downloaded(settings: Settings) -> None:
-    """Have what the embedded broker needs, with a bar where it is downloaded; ends with 3 where it cannot be."""
+    """Download what the embedded broker needs, with a progress bar; ends with 3 where that fails."""
     if "kafka_brokers" in settings.model_fields_set:
         return
     from deploy.embedded.kafka.jars import JarsError  # noqa: PLC0415 - not for `--help`
@@ -166,7 +171,7 @@ def _running(data: Path | None) -> StackState | None:
 @click.command()
 @data_option
 def down(data: Path | None) -> None:
-    """End a running stack, the last started part first; nothing running is fine too.
+    """End a running stack, the last started part first; exit 0 also where nothing runs.
 
     Example: pulssi down --data ./.pulssi
     """
@@ -182,7 +187,7 @@ def down(data: Path | None) -> None:
 
 
 def _asked(part: PartState) -> dict[str, object]:
-    """Ask a part that is said to be ready whether it still is."""
+    """Return a part's state; one that was ready is asked whether it still is."""
     from deploy.embedded import probes  # noqa: PLC0415 - a second of imports
     from streams.addresses import Address  # noqa: PLC0415 - as above
 
@@ -217,7 +222,7 @@ def _print(now: StackState) -> None:
 @data_option
 @json_option
 def status(data: Path | None, *, as_json: bool) -> None:
-    """Tell what runs, where, and whether each part is ready now; exit 1 where one is not, or nothing runs.
+    """Show each part, its address, and whether it is ready now; exit 1 where one is not ready, or nothing runs.
 
     Example: pulssi status --json
     """

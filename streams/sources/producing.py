@@ -1,8 +1,8 @@
-"""Events into Kafka: keyed, in order within a partition, acknowledged by all, waiting where the broker is away.
+"""Events into Kafka: keyed, in order within a partition, acknowledged by all replicas; it waits for a lost broker.
 
-One batch a partition is under way at a time, so that order stands whatever is sent again. What was handed to `send` is
-acknowledged or counted as not; nothing is dropped. After an outage exactly what was not acknowledged is sent again: at
-most a record is there twice, never missing. It decides nothing about events: topic, key and bytes come from outside.
+One batch of a partition is sent at a time, so that retries keep the order. After an outage exactly the records that
+were not acknowledged are sent again: a record may be in the topic twice, and is never missing. It decides nothing about
+events: topic, key and bytes come from outside.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ from streams.brokers import BrokerUnreachableError, admin_client
 #: Records that wait here before `send` waits: enough for full batches, little enough to hold in memory.
 BUFFERED: Final = 50_000
 BATCH_BYTES: Final = 512 * 1024
-#: A record waits so long for others to come along.
+#: How long a record waits for others to fill its batch.
 LINGER_S: Final = 0.005
-#: A broker that is away this long is spoken of.
+#: An outage that lasts so long is reported.
 SAY_AFTER_S: Final = 3.0
 _POLL_S: Final = 0.25
 _STOP_WITHIN_S: Final = 3.0
 _REQUEST_TIMEOUT_MS: Final = 10_000
 _POSITIVE: Final = 0x7FFFFFFF
-#: Errors of a client that does not know any more which of its batches the broker has, or was stopped: it is replaced.
+#: Errors after which the client is replaced: it lost its sequence numbers, or was stopped.
 _LOST_COUNT: Final = (
     DuplicateSequenceNumber,
     IllegalStateError,
@@ -62,11 +62,11 @@ _LOST_COUNT: Final = (
 
 
 class TopicsMissingError(RuntimeError):
-    """The broker is there, and the topics are not."""
+    """The broker answers, but the source topics do not exist."""
 
 
 class ProduceError(RuntimeError):
-    """The broker declined a record for good."""
+    """The broker refused a record, and would refuse it again."""
 
 
 class _Record(NamedTuple):
@@ -116,8 +116,8 @@ class _Partition:
 class EventProducer:
     """Sends events; `async with` connects and, at the end, waits until all is acknowledged.
 
-    `say` is told, in a line, when the broker is away and when it is back. After `give_up_s` seconds without a broker
-    BrokerUnreachableError is raised by whatever waits then.
+    `say` gets a line when the broker stops answering and when it answers again. After `give_up_s` seconds without a
+    broker BrokerUnreachableError is raised by whatever waits then.
     """
 
     def __init__(self, settings: Settings, say: Callable[[str], None], *, give_up_s: float = 60.0, client: str) -> None:
@@ -181,7 +181,7 @@ class EventProducer:
         )
 
     async def _renew(self, failed: Any) -> None:  # noqa: ANN401 - as above
-        """Replace the client after an outage in which it lost count; for one of the partitions, all others follow."""
+        """Replace the client after it lost its sequence numbers; the first partition that notices does it for all."""
         async with self._renewing:
             if self._producer is not failed:
                 return
@@ -283,7 +283,7 @@ class EventProducer:
             partition.filled.clear()
 
     async def _watch(self) -> None:
-        """Speak up where nothing is acknowledged any more, and give up in the end."""
+        """Report that nothing is acknowledged any more, and give up after `give_up_s`."""
         told = False
         while self._failure is None:
             await asyncio.sleep(_POLL_S)

@@ -224,7 +224,7 @@ def test_a_broker_that_stays_away_ends_it_with_how_far_it_came(broker: KafkaServ
     told = re.fullmatch(
         r"pulssi: no Kafka broker answers at \S+ \(waited 4 s\); (\d+) of 90 events are acknowledged"
         r" \(\S+a\.ndjson (\d+) of 30, \S+b\.ndjson\.gz (\d+) of 60\); the same command with --rebase (\d+)"
-        r" continues: what is there already counts once",
+        r" continues: events that are sent twice count once",
         program.lines[-1],
     )
     assert told is not None, program.text

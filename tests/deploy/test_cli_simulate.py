@@ -118,7 +118,8 @@ def test_a_broker_that_dies_is_told_in_two_lines(broker: KafkaServer, tmp_path: 
     assert lost is not None
     assert program.lines[-1] == (
         f"pulssi: no Kafka broker answers at {broker.bootstrap} (waited 4 s); {lost[1]} events are acknowledged;"
-        f" the same command with --start {start.replace('+00:00', 'Z')} continues: what is there already counts once"
+        f" the same command with --start {start.replace('+00:00', 'Z')} continues: events that"
+        " are sent twice count once"
     )
 
 

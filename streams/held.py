@@ -11,6 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any, Final, TypeVar
 
 from aiokafka.errors import KafkaError
@@ -28,6 +29,8 @@ SMALL_STEP_BYTES: Final = 1024 * 1024
 #: Contacts whose events may wait for ClickHouse, of one partition; above it the partition waits.
 PARKED_AT_MOST: Final = 10_000
 UNPARKED_AT_ONCE: Final = 2_000
+#: Contacts of a batch asked for in one question: what was answered counts, also where later ones are not.
+LOOKED_UP_AT_ONCE: Final = 2_000
 #: How long a batch waits for what ClickHouse has of its contacts, before their events are parked.
 LOOK_UP_WITHIN_S: Final = 10.0
 #: How long ClickHouse may take to answer what is asked between batches.
@@ -98,19 +101,20 @@ class Held:
         partition = self.partition
         found: dict[bytes, Kept] = {}
         asked, unanswered = set[bytes](), set[bytes]()
+        until = asyncio.get_running_loop().time() + LOOK_UP_WITHIN_S
         while not self.closed:
             async with self.lock:
                 if self._is_out_of_order(begins, records):
                     return
                 unknown = partition.unknown(partition.fresh(records))
-                missing = unknown - asked
+                missing = set(islice(unknown - asked, LOOKED_UP_AT_ONCE))
                 if not missing:
                     await self._fold(records, found, unknown & unanswered)
                     return
             # While ClickHouse is asked, contacts may be evicted and others come back, or the partition be closed. Those
             # that were asked for stay as they are: only this batch brings them, or `_unpark`, which does not have them.
             asked |= missing
-            answer = await self._look_up(missing)
+            answer = await self._look_up(missing, until)
             found |= answer or {}
             unanswered |= missing if answer is None else set()
 
@@ -145,13 +149,15 @@ class Held:
         partition.revive(found)
         partition.park(waiting)
         await self._write(partition.steps(records, self._limit))
+        if not self.closed:
+            self._shared.waits.end(self.place)
 
-    async def _look_up(self, unknown: Collection[bytes]) -> dict[bytes, Kept] | None:
+    async def _look_up(self, unknown: Collection[bytes], until: float) -> dict[bytes, Kept] | None:
         """Ask for evicted contacts; None where ClickHouse does not answer in time, or did not before."""
         if self._away:
             return None
         try:
-            async with asyncio.timeout(LOOK_UP_WITHIN_S):
+            async with asyncio.timeout_at(until):
                 return await self._shared.archive.contacts(unknown)
         except (ArchiveAwayError, TimeoutError) as error:
             self._shared.reach.away = True
@@ -165,9 +171,13 @@ class Held:
         _LOG.warning("%s/%d: reading stops at offset %d: waits for %s", *self.place, self.partition.head.next, what)
 
     def resumes(self, session: int) -> None:
-        """Take batches again, those of a new session: the consumer is to be sent to the head."""
+        """Take batches again, those of a new session: the consumer is to be sent to the head.
+
+        Held back for ClickHouse, it still waits until the batch is written: its contacts may not be answered again.
+        """
+        if self.waits_for_kafka:
+            self._shared.waits.end(self.place)
         self.session, self.held_back, self.passed_over = session, None, 0
-        self._shared.waits.end(self.place)
 
     @property
     def may_resume(self) -> bool:

@@ -11,12 +11,14 @@ import pytest
 from schemas.policies import Rules
 from schemas.settings import load
 from schemas.topics import journal_of
+from streams.archive import ArchiveAwayError
 from streams.cluster import Topic
 from streams.log_ends import LogEnds
 from streams.opening import RefusedError
 from streams.partitions import Partitions
+from streams.past import Kept
 from tests.streams.no_archive import NoArchive
-from tests.streams.test_partitions import PLACE
+from tests.streams.test_partitions import PLACE, RECORDS
 from tests.streams.test_waiting import BOTH, OTHER, WAITS, Worker
 
 SOURCE: Final = PLACE[0]
@@ -133,6 +135,52 @@ async def test_one_partition_is_tended_once_at_a_time(monkeypatch: pytest.Monkey
     assert archive.asked == 1
     tending.cancel()
     await asyncio.gather(tending, return_exceptions=True)
+    await worker.partitions.close()
+
+
+class Slow(NoArchive):
+    """Says which epoch it knows, and answers for so many contacts in time."""
+
+    def __init__(self, in_time: int) -> None:
+        self._in_time = in_time
+
+    async def contacts(self, contact_ids: Collection[bytes]) -> dict[bytes, Kept]:
+        """Know none of them."""
+        self._in_time -= len(contact_ids)
+        if self._in_time < 0:
+            raise ArchiveAwayError("no answer in time")
+        return await super().contacts(contact_ids)
+
+
+async def test_health_sees_a_batch_that_is_held_back_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ClickHouse answers small questions, so reading starts again, and never those of the batch: nothing moves."""
+    monkeypatch.setattr("streams.held.PARKED_AT_MOST", 0)
+    worker = Worker(Slow(in_time=0), monkeypatch)
+    worker.positions |= await worker.partitions.settle(frozenset({WAITS}))
+    held = worker.partitions._held[WAITS]  # noqa: SLF001 - as its own loop tends it
+    since = set[float]()
+    for _ in range(3):
+        await worker.take(WAITS, RECORDS)
+        worker.sent.clear()
+        await worker.partitions.tend_one(WAITS, held)
+        assert worker.sent.is_set(), "it is read again"
+        wait = worker.partitions.waits
+        assert wait is not None
+        since.add(wait.since)
+    assert (worker.counted(WAITS), len(since)) == (0, 1)
+    await worker.partitions.close()
+
+
+async def test_what_clickhouse_answered_of_a_batch_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It answers for all contacts but one in time: that one's events wait, and the batch is written."""
+    contacts = {record.key for record in RECORDS}
+    monkeypatch.setattr("streams.held.PARKED_AT_MOST", 1)
+    monkeypatch.setattr("streams.held.LOOKED_UP_AT_ONCE", 1, raising=False)
+    worker = Worker(Slow(in_time=len(contacts) - 1), monkeypatch)
+    worker.positions |= await worker.partitions.settle(frozenset({WAITS}))
+    await worker.take(WAITS, RECORDS)
+    (partition,) = worker.partitions.held
+    assert (worker.counted(WAITS), len(partition.parked)) == (len(RECORDS), 1)
     await worker.partitions.close()
 
 

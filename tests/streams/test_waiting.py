@@ -185,8 +185,8 @@ async def test_health_sees_who_waits_and_it_continues_by_itself(monkeypatch: pyt
     worker.sent.clear()
     await worker.partitions.tend_one(WAITS, held)
     assert worker.sent.is_set()
-    assert worker.partitions.waits is None
     await worker.take(WAITS, RECORDS)
+    assert worker.partitions.waits is None
     assert worker.counted(WAITS) == len(RECORDS)
     await worker.partitions.close()
 

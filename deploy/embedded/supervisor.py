@@ -18,7 +18,8 @@ from asyncio.subprocess import PIPE, STDOUT, Process
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from functools import partial
+from typing import Any, Final, TypeVar
 
 from deploy.embedded.lifeline import end_with_parent
 from deploy.embedded.state import PartPhase, PartState
@@ -242,6 +243,7 @@ class Supervisor:
         asking = asyncio.create_task(self._await_ready(running, running.process))
         self._asking.add(asking)
         asking.add_done_callback(self._asking.discard)
+        asking.add_done_callback(partial(self._failed, running))
         return True
 
     def _give_up(self, running: _Running, fault: str) -> None:
@@ -250,6 +252,11 @@ class Supervisor:
             for line in running.lines:
                 self._say(f"  {running.part.name}: {line}")
             self._fault.set_result(f"{running.part.name} {fault}")
+
+    def _failed(self, running: _Running, task: asyncio.Task[Any]) -> None:
+        """End the stack where a part is not looked after any more, such as one that cannot be started again."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._give_up(running, f"cannot be kept running: {type(error).__name__}: {error}")
 
     async def start(self, *parts: Part) -> None:
         """Start parts that do not need one another, and return when all are ready (a step: when it is done).
@@ -265,6 +272,7 @@ class Supervisor:
             await self._spawn(running)
             self._running.append(running)
             running.tending = asyncio.create_task(self._tend(running))
+            running.tending.add_done_callback(partial(self._failed, running))
             started.append(running)
         self._on_change()
         await self._first(asyncio.create_task(self._all_ready(started)))

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from typing import Any, Final
 
 from kafka import KafkaAdminClient
@@ -48,9 +47,8 @@ def _any_port_open(brokers: str, wait_s: float) -> bool:
         time.sleep(RECONNECT_BACKOFF_MS / 1000)
 
 
-@contextmanager
-def admin_client(brokers: str, wait_s: float = PROBE_TIMEOUT_S) -> Iterator[Any]:
-    """Connect kafka-python's admin client, waiting up to `wait_s` for the first answer.
+def admin_client(brokers: str, wait_s: float = PROBE_TIMEOUT_S) -> closing[Any]:
+    """Connect kafka-python's admin client, waiting up to `wait_s` for the first answer; for a `with` statement.
 
     Raises BrokerUnreachableError. The port is tried first: a client whose bootstrap fails leaves its thread behind.
     """
@@ -69,10 +67,7 @@ def admin_client(brokers: str, wait_s: float = PROBE_TIMEOUT_S) -> Iterator[Any]
         )
     except KafkaError:
         raise BrokerUnreachableError(brokers, wait_s) from None
-    try:
-        yield client
-    finally:
-        client.close()
+    return closing(client)
 
 
 def answers(brokers: str, wait_s: float = 0.0) -> bool:

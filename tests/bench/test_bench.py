@@ -64,7 +64,7 @@ def test_the_page_has_a_place_for_every_part() -> None:
         replaced("nothing", Part("memory", (), [], []))
 
 
-@pytest.mark.parametrize("words", [["--only", "nonsense"], ["--peers", "nonsense"], ["--kafka", "nonsense"]])
+@pytest.mark.parametrize("words", [["--only", "nonsense"], ["--peers", "nonsense"]])
 def test_words_it_does_not_know(words: list[str]) -> None:
     """Unusable arguments end with 2 and a line that names what there is."""
     done = CliRunner().invoke(main, words)

@@ -57,7 +57,7 @@ def test_the_same_bytes_again(tmp_path: Path) -> None:
 def test_what_is_past_at_once_then_live(broker: KafkaServer, tmp_path: Path) -> None:
     """A start in the past without an end: the past at once, then as time passes, until Ctrl-C ends it cleanly."""
     start = datetime.now(UTC) - timedelta(minutes=20)
-    arguments = ("--start", start.isoformat(timespec="seconds"), "--rate", "20")
+    arguments = ("--start", start.isoformat(timespec="seconds"), "--rate", "100")
     program = Program(pulssi("simulate", *arguments), clean_environment(tmp_path, **broker.settings_env()))
     try:
         program.await_line("then as time passes")
@@ -102,8 +102,9 @@ def test_no_broker_is_3(tmp_path: Path) -> None:
 
 def test_a_broker_that_dies_is_told_in_two_lines(broker: KafkaServer, tmp_path: Path) -> None:
     """Nothing of what the client says of its own batches reaches the screen."""
+    # So many that also at night enough are past for the line to be printed.
     start = (datetime.now(UTC) - timedelta(minutes=5)).isoformat(timespec="seconds")
-    command = pulssi("simulate", "--start", start, "--rate", "20", "--wait", "4")
+    command = pulssi("simulate", "--start", start, "--rate", "200", "--wait", "4")
     program = Program(command, clean_environment(tmp_path, **broker.settings_env()))
     try:
         program.await_line("then as time passes")

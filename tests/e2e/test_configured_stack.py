@@ -84,7 +84,7 @@ def test_business_time_and_policies_equal_the_batch(configured: tuple[Stack, Pat
     assert tuple(panes[0]) == (sum(of[3] for of in expected.values()), sum(of[2] for of in expected.values()))
 
     (config / "policies.toml").write_text(FILES["policies"].replace('"25s"', '"25 parsecs"'))
-    _await_in_log(stack, "policies.toml:10: policy 'all'.target: must be a duration")
+    _await_in_log(stack, "policies.toml:9: policy 'all'.target: must be a duration")
     changed = {**FILES, "policies": FILES["policies"].replace("30s", "50s")}
     (config / "policies.toml").write_text(changed["policies"])
     _await_in_log(stack, "is in force")

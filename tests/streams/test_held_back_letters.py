@@ -1,0 +1,105 @@
+"""Dead letters of a partition that is held back: each is sent once, whatever comes in between, and none is missing."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection
+from random import Random
+from typing import Final
+
+import orjson
+import pytest
+
+from streams.archive import ArchiveAwayError
+from streams.past import Kept
+from streams.steps import Output
+from tests.bench.events import write_chats
+from tests.streams.no_archive import NoArchive
+from tests.streams.records import Record
+from tests.streams.test_partitions import StandIn
+from tests.streams.test_waiting import WAITS, Worker
+
+EVENTS: Final = [
+    Record(at, event["contact_id"].encode(), orjson.dumps(event)) for at, event in enumerate(write_chats(200))
+]
+
+
+class Letters(StandIn):
+    """A writer that notes the offsets of what it was given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.letters: list[int] = []
+
+    async def append(self, step: Output) -> None:
+        """Note the letters' offsets."""
+        await super().append(step)
+        self.letters += [letter.record.offset for letter in step.dead]
+
+
+class Toggled(NoArchive):
+    """Away or not; what is asked for is not known."""
+
+    away = False
+
+    async def epoch(self, source: str, partition: int) -> int:
+        """Answer unless away."""
+        if self.away:
+            raise ArchiveAwayError("nobody listens")
+        return await super().epoch(source, partition)
+
+    async def contacts(self, contact_ids: Collection[bytes]) -> dict[bytes, Kept]:
+        """Answer unless away."""
+        if self.away:
+            raise ArchiveAwayError("nobody listens")
+        return await super().contacts(contact_ids)
+
+
+async def _story(monkeypatch: pytest.MonkeyPatch, seed: int) -> int:
+    """Deliver all events, a tenth of them bad, and tell how often the consumer was sent back."""
+    random, archive, writer = Random(seed), Toggled(), Letters()  # noqa: S311 - a test's story, no secret
+    monkeypatch.setattr("streams.held.PARKED_AT_MOST", seed % 3)
+    worker = Worker(archive, monkeypatch)
+    worker.writers[WAITS] = writer
+    worker.positions |= await worker.partitions.settle(frozenset({WAITS}))
+    held = worker.partitions._held[WAITS]  # noqa: SLF001 - as its own loop tends it
+    held.partition.evicted.add(record.key for record in EVENTS if record.key)
+    bad = sorted(random.sample(range(len(EVENTS)), len(EVENTS) // 10))
+    log = [Record(each.offset, each.key, b"{") if each.offset in bad else each for each in EVENTS]
+    fetched = deque[tuple[int, int, list[Record]]]()
+    sent_back = 0
+
+    async def tend() -> None:
+        nonlocal sent_back
+        worker.sent.clear()
+        await worker.partitions.tend_one(WAITS, held)
+        sent_back += worker.sent.is_set()
+
+    async def fetch() -> None:
+        begins, session = worker.positions[WAITS]
+        if records := log[begins : begins + random.randint(1, 9)]:
+            fetched.append((session, begins, records))
+            worker.positions[WAITS] = records[-1].offset + 1, session
+
+    async def deliver() -> None:
+        if fetched:
+            session, begins, records = fetched.popleft()
+            await worker.partitions.take(WAITS, session, begins, records)
+
+    for _ in range(60):
+        archive.away ^= random.random() < 0.2
+        for act in random.sample([fetch, fetch, deliver, tend], 4):
+            await act()
+    archive.away = False
+    while held.partition.head.next < len(log) or held.partition.parked:
+        for act in (tend, fetch, deliver):
+            await act()
+    assert (writer.openings, writer.letters, writer.head) == (1, bad, len(log)), seed
+    assert worker.partitions.waits is None
+    await worker.partitions.close()
+    return sent_back
+
+
+async def test_no_letter_is_sent_twice_and_none_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches are fetched ahead, ClickHouse comes and goes, and the consumer is sent to the head in between."""
+    assert sum([await _story(monkeypatch, seed) for seed in range(40)]) > 40

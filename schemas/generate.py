@@ -112,7 +112,7 @@ def _table() -> str:
             "<!-- Written by `make schemas` from schemas/settings.py; change it there. -->",
             "",
             f"Each setting comes from the environment or from `{FILE}` in the folder that `{PREFIX}CONFIG` names; the",
-            "environment wins. Whatever is wrong is told at once, each fault with the setting and where it was set,",
+            "environment wins. All faults are reported at once, each with the setting and where it was set,",
             "and a command that cannot use its settings exits with 2. Nothing needs to be set for `pulssi up`.",
             "",
             f"| in `{FILE}` | in the environment | values | default | meaning |",

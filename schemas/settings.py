@@ -107,7 +107,7 @@ class Settings(BaseModel):
     kafka_repository: Annotated[str, AfterValidator(_repository)] = Field(
         default="central",
         description="Where the embedded broker's jars are downloaded from, once: the address of a Maven repository,"
-        " such as a mirror (user and password may stand before the host); `central`: Maven Central.",
+        " such as a mirror (may contain user and password); `central`: Maven Central.",
         # It may hold a password.
         repr=False,
     )
@@ -129,7 +129,8 @@ class Settings(BaseModel):
     clickhouse_verify: bool = Field(
         default=True,
         description=(
-            "Whether ClickHouse's certificate is checked. `false` lets anyone on the way read and change everything."
+            "Whether ClickHouse's certificate is checked. With `false`, anyone on the network path can read and change"
+            " everything."
         ),
     )
     clickhouse_database: str = Field(
@@ -142,12 +143,12 @@ class Settings(BaseModel):
         pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$",
         description="Names the consumer group and the transactions: one value for all workers of one installation.",
     )
-    partitions: int = Field(default=4, ge=1, le=1024, description="Partitions of each topic, when they are made.")
+    partitions: int = Field(default=4, ge=1, le=1024, description="Partitions of each topic when it is created.")
     replication: int = Field(
         default=1,
         ge=1,
         le=7,
-        description="Copies of each topic, when they are made; from 3 on two acknowledge a write, and any one may go.",
+        description="Copies of each topic when it is created. From 3 on, a write needs two, and any one may fail.",
     )
     contacts_in_hand: int = Field(
         default=16_000,
@@ -179,7 +180,7 @@ class Settings(BaseModel):
         ),
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="The least grave messages that are written to the log."
+        default="info", description="The lowest level of messages that are logged."
     )
 
 

@@ -62,7 +62,7 @@ async def _run(settings: Settings) -> int:
         print(f"the sink ends: {error}", file=sys.stderr)  # noqa: T201 - as above
         return EXIT_NO
     except Exception:  # noqa: BLE001 - whatever it is, the process ends, and says so
-        _LOG.exception("the sink ends, a bug")
+        _LOG.exception("a bug: the sink ends")
         return EXIT_BUG
     return EXIT_DONE
 

@@ -108,7 +108,7 @@ class SourceReader:
             await self._to_the_first(list(error.args[0]))
             return {}
         except KafkaError as error:
-            _LOG.warning("reading the events: %s", error)
+            _LOG.warning("reading the events failed, trying again: %s", error)
             await asyncio.sleep(POLL_MS / 1000)
             return {}
         return found
@@ -118,14 +118,15 @@ class SourceReader:
         try:
             first = await self._consumer.beginning_offsets(tps)
         except KafkaError as error:
-            _LOG.warning("asking for the first events: %s", error)
+            _LOG.warning("first offsets of the source topics are not known now: %s", error)
             return
         for tp in tps:
             at = self._at[tp]
             if first[tp] > at:
                 self.gone.add((tp.topic, tp.partition))
                 _LOG.error(
-                    "%s %d: events %d to %d are gone from the topic before they were archived (retention too short)",
+                    "%s/%d: events %d to %d are gone from the topic before they were archived:"
+                    " raise its retention (retention_days)",
                     *(tp.topic, tp.partition, at, first[tp] - 1),
                 )
             self._stand(tp, first[tp])
@@ -145,7 +146,7 @@ class SourceReader:
             return False
         self.gone.add((tp.topic, tp.partition))
         _LOG.error(
-            "%s %d: events %d to %d were folded, and are gone from the topic before they were archived",
+            "%s/%d: events %d to %d were folded, and are gone from the topic before they were archived",
             *(tp.topic, tp.partition, self._at[tp], end - 1),
         )
         self._at[tp] = end

@@ -1,4 +1,4 @@
-"""What the streams ask ClickHouse: how far the sink is, what an evicted contact was, what ended epochs left behind.
+"""What the streams read from ClickHouse: the sink's progress, evicted contacts, and the rows of ended epochs.
 
 Reading only. A question without an answer raises `ArchiveAwayError`, which says why; whoever asks decides whether to
 wait, and nobody waits with a lock held.
@@ -178,7 +178,7 @@ def _looking_up(contact_ids: Sequence[str]) -> Callable[[Client], dict[bytes, Ke
 
 
 def _carried(client: Client, values: Mapping[str, Any]) -> Iterator[tuple[bytes, bytes]]:
-    """Write the panes as they stood in the journal that is missing, under the epochs they were counted in."""
+    """Yield the panes of the missing journal, each under the epoch that counted it."""
     of = len(PaneKey._fields)
     for row in client.query(_PANES, parameters=dict(values)).result_rows:
         yield encode_pane_key(PaneKey._make(row[:of])), encode_pane(row[of:])

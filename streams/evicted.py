@@ -1,7 +1,7 @@
 """Which contacts were ever evicted: Bloom filters, so that a new contact need not be looked up in the archive.
 
-They may say yes for a contact that was not evicted, which costs a look in vain, never no for one that was. A filter
-that is full is left as it is and the next one begun, so that little is written where few are evicted. Memory is
+They may say yes for a contact that was not evicted, which costs one needless lookup, and never say no for one that was.
+A full filter is not changed any more and the next one begun, so that little is written where few are evicted. Memory is
 bounded: beyond `FILTERS_AT_MOST` the oldest filter is dropped, and from then on the answer is yes for everybody.
 """
 

@@ -287,7 +287,7 @@ class Partition:
         return written
 
     def _advance(self, contact_id: bytes, channel: str, events: list[Event], number: int) -> Change | None:
-        """Have a contact go on from where it was left, or fold it again."""
+        """Continue a contact's last fold, or fold it again."""
         value, rules = self.contacts.get(contact_id), self.rules
         again = contact_id in self._revived
         left = None if value is None or again else self._in_hand.take(contact_id, value)
@@ -317,7 +317,7 @@ class Partition:
             yield from self._written(self._output(written, self.head._replace(step=number, parked=len(self.parked))))
 
     def hold_again(self, now: int, limit: int = STEP_BYTES) -> Iterator[Output]:
-        """Make the steps that hold open contacts against rules that came into force since; `now` in UTC ms."""
+        """Make the steps with the deadlines of open contacts by rules that came into force; `now` in UTC ms."""
         if self._channel is None:
             return
         for part in in_parts(self._holding.next(self.rules, now, self.contacts), limit // 2):

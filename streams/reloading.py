@@ -26,7 +26,7 @@ async def follow(watched: Watched, use: Callable[[Rules], None], every_s: float 
                 use(rules)
                 _LOG.info("the configuration has changed: version %s is in force", rules.version)
         except Exception:  # noqa: BLE001 - as above
-            _LOG.exception("the configuration could not be looked at; what was in force stays")
+            _LOG.exception("the configuration could not be read; what was in force stays")
 
 
 def _refused(faults: list[str]) -> None:

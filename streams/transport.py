@@ -1,8 +1,8 @@
 """Faust's consumer, in batches: one message is all that one fetch brought of one partition.
 
-Idiomatic Faust makes two tasks a record; a batch costs as much as a record does there. Where to read on is asked of the
-journals, not of the group's committed offsets, which only show lag. What a fetch began at is noted in the consumer's
-own thread, with the seek and the fetch themselves.
+Idiomatic Faust makes two tasks a record; here it makes two a batch. Reading continues where the journals say, not at
+the group's committed offsets, which only show lag. The offset at which a fetch began is noted in the consumer's own
+thread, with the seek and the fetch themselves.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from faust.types import TP
 from streams.partitions import Partitions, Position
 from streams.waits import Place
 
-#: Where a fetch began that no seek stands before; such a batch is passed over.
+#: The position of a fetch without a seek before it; such a batch is skipped.
 NOWHERE: Final[Position] = (0, -1)
 
 

@@ -1,7 +1,7 @@
-"""The worker: Faust agents over batches, one a channel. Decode, fold and write stand elsewhere; here they are wired.
+"""The worker: Faust agents over batches, one a channel. It wires decoding, folding and writing together.
 
-`run` is the whole process: it waits for the broker and the topics, runs until told to stop, and lets go of its
-partitions. A bug ends the process at once: going on would count what was not written.
+`run` is the whole process: it waits for the broker and the topics, runs until SIGTERM or Ctrl-C, and closes its
+partitions. A bug ends the process at once: its memory may be ahead of the journal.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ FETCH_BYTES: Final = 6 * 1024 * 1024
 BATCHES_AHEAD: Final = 4
 
 SESSION_TIMEOUT_S: Final = 6.0
-#: How soon a topic that was recreated, or is new, is assigned to somebody.
+#: How soon the partitions of a new or recreated topic are assigned to a worker.
 METADATA_MS: Final = 5_000
 REBALANCE_TIMEOUT_S: Final = 3.0
 #: Above the longest opening of a journal, which Faust counts as one request.
@@ -171,7 +171,7 @@ async def _work(worker: Worker, stop: asyncio.Event) -> int:
     status = EXIT_BUG if worker.crashed else 0
     asyncio.get_running_loop().call_later(STOP_WITHIN_S, os._exit, status)
     if worker.crashed:
-        _LOG.critical("the worker gave up", exc_info=worker.crash_reason)
+        _LOG.critical("the worker ends after an error", exc_info=worker.crash_reason)
     await end(tending)
     await worker.stop()
     await end(ended, stopped)
@@ -179,7 +179,7 @@ async def _work(worker: Worker, stop: asyncio.Event) -> int:
 
 
 def _must_not_end(task: asyncio.Future[None]) -> None:
-    """End the process where a task failed without which it must not go on, such as tending the partitions: a bug."""
+    """End the process where a task that it cannot run without has failed, such as tending the partitions: a bug."""
     if not task.cancelled() and (error := task.exception()) is not None:
         _LOG.critical("a bug: the worker ends, nothing is lost\n%s", "".join(traceback.format_exception(error)))
         os._exit(EXIT_BUG)

@@ -183,7 +183,7 @@ class Wallboard:
         try:
             found = await ends.ends({place: heads.get(place, 0) for place in self._partitions()})
         except (KafkaError, OSError, TimeoutError) as error:
-            _LOG.info("the broker does not tell where its logs end: %r", error)
+            _LOG.info("the log ends are not known now: %r", error)
             return
         self.freshness.ends(asked_at, found)
         self.freshness.heads(clock(), self._heads())

@@ -23,17 +23,17 @@ BROKER_PORT: Final = 9092
 CLICKHOUSE_PORT: Final = 8123
 #: In the order of their ports from `--port-base` on.
 PORTED: Final = ("broker", "clickhouse", "worker", "sink", "wallboard")
-#: A little above what the broker gives itself, so that its own words come first.
+#: A little above the broker's own limit, so that the broker's own error is shown.
 BROKER_READY_WITHIN_S: Final = 130.0
 #: A worker that starts reads its journals before it is ready.
 WORKER_READY_WITHIN_S: Final = 120.0
-#: How far what is archived stands back behind what is watched: on a machine that is full the wallboard stays live.
+#: Niceness added to sink and ClickHouse, so that the wallboard stays live on a busy machine.
 BEHIND_THE_LIVE: Final = 10
 
 
 @dataclass(frozen=True)
 class Wiring:
-    """Where each part listens, and the environment that tells the others so."""
+    """Where each part listens, and the environment that points the other parts to it."""
 
     settings: Settings
     folder: Path
@@ -128,7 +128,7 @@ def _served(wiring: Wiring, name: str, niceness: int = 0) -> Part:
 
 
 def parts_of(wiring: Wiring) -> list[tuple[Part, ...]]:
-    """List what is to be started, each group once the one before is ready: servers and migrations, what needs them.
+    """List the groups of parts in the order of their start: servers and migrations, then the parts that need them.
 
     A migration waits for its server by itself, so that ClickHouse's runs while Kafka still starts.
     """

@@ -140,12 +140,12 @@ def _lasting(events: list[Event]) -> list[Event]:
 class Agents:
     """The agents of one source partition: each one's record, and what a step does to them.
 
-    Who had no event for `AGENT_HORIZON_MS`, by the partition's clock, is forgotten.
+    Agents without an event for `AGENT_HORIZON_MS`, by the partition's clock, are forgotten.
     """
 
     def __init__(self) -> None:
         self._records: dict[bytes, bytes] = {}
-        #: When each one's newest event was, as far as it was not ahead of the clock.
+        #: The time of each agent's newest event that was not ahead of the clock.
         self._newest: dict[bytes, int] = {}
         self._looked = 0
         #: Events that came twice under one id with different contents.
@@ -204,5 +204,5 @@ class Agents:
 
 
 def _newest(kept: Kept, clock: int) -> int:
-    """Tell when an agent's newest event was that is not ahead of a clock; the clock where all are."""
+    """Return the time of an agent's newest event that is not ahead of a clock; the clock where all are ahead."""
     return next((event.at for event in reversed(kept.events) if event.at <= clock), clock)

@@ -50,7 +50,7 @@ class HumanClock:
             self.started = event.at
 
     def opened_again(self, event: Event) -> None:
-        """Resolved before any response and opened again: the rule is applied to what comes from this event on."""
+        """Resolved before any response and opened again: the clock starts again from this event on."""
         self._forget()
         if self.started is not None:
             self.started = event.at
@@ -112,6 +112,6 @@ class HumanClock:
         return max(start, self._first_customer)
 
     def start_of_connected(self) -> int | None:
-        """Give what a call's first response is measured from: one that an agent connects in a menu, from its start."""
+        """Return the start of a connected call's first response; for a call connected in its menu, the call's start."""
         start = self.start()
         return self.started if start is None and not self._outreach else start

@@ -14,9 +14,9 @@ from streams.core.calendars import business_ms, last_within
 
 
 def held_against(rules: Rules, summary: Summary, at: int) -> tuple[list[Deadline], int | None]:
-    """Give the deadlines of the clocks that run, by the policies in force at a time.
+    """Return the deadlines of the running clocks, by the policies in force at a time.
 
-    With them how much clock time the target of the first response comes to; None where it has none.
+    The second value is the target of the first response in milliseconds of clock time; None where it has no target.
     """
     deadlines: list[Deadline] = []
     target_ms = None
@@ -44,7 +44,7 @@ def lasts_ms(rules: Rules, policy: Policy, queue: str, since: int, for_ms: int) 
 
 
 def deadline(rules: Rules, policy: Policy, queue: str, since: int, pauses: Sequence[Pause] = ()) -> Deadline:
-    """Say what a clock that runs since an instant is held against; without a warning time it is never at risk."""
+    """Return the deadline of a clock that runs since an instant; without a warning time it is never at risk."""
     stops = pauses if policy.pauses == "stop" else ()
     warns_at = None
     if policy.warning_ms:
@@ -54,9 +54,9 @@ def deadline(rules: Rules, policy: Policy, queue: str, since: int, pauses: Seque
 
 
 def _beyond(rules: Rules, policy: Policy, queue: str, since: int, for_ms: int, pauses: Sequence[Pause]) -> int | None:
-    """Give the first millisecond at which more than `for_ms` by the policy's clock have passed, without the pauses.
+    """Return the first millisecond at which more than `for_ms` by the policy's clock have passed, without the pauses.
 
-    None where that is never: in a pause that lasts no time passes.
+    None while a pause lasts: no time passes in it.
     """
     for begin, until in pauses:
         passed = _passed(rules, policy, queue, since, begin)

@@ -99,7 +99,7 @@ def merge(known: Iterable[Event], arrived: Iterable[Event]) -> tuple[list[Event]
     return sorted(by_id.values(), key=order), conflicts
 
 
-#: What happens first of what has one time, for sources without `seq`; all other types are of `_ANY_RANK`.
+#: The order of events with the same time, for sources without `seq`; all other types have `_ANY_RANK`.
 _RANKS: Final = {
     **dict.fromkeys(("contact.queued", "contact.handed_off"), 1),
     "contact.connected": 2,

@@ -26,7 +26,7 @@ from streams.core.visits import Visits
 #: A score from here on counts as satisfied, in millionths.
 SATISFIED: Final = 750_000
 
-#: Samples that a discarded contact keeps, for work is work, unless it was a test.
+#: Samples of work, which a discarded contact keeps unless it was a test.
 WORK: Final = frozenset({"handle", "hold", "wrap", "talk", "missed", "evaluated"})
 
 
@@ -50,12 +50,12 @@ def fold(channel: str, events: list[Event], rules: Rules, watch: Callable[[Event
 
 
 class Fold:
-    """A contact while its events pass. What looks ahead is given all effective events at the beginning."""
+    """A contact while its events are folded. It is given all effective events first: some rules need later ones."""
 
     def __init__(self, channel: str, events: list[Event], rules: Rules, as_of: int = 0) -> None:
         self.channel = channel
         self.rules = rules
-        #: What it waits for is held against the rules in force now, or at its last event, whichever is later.
+        #: Deadlines follow the rules in force at this time or at the last event, whichever is later.
         self.as_of = as_of
         #: Time of the last event that was taken; 0 where none was.
         self._at = 0
@@ -83,7 +83,7 @@ class Fold:
         self.offered = False
         self.human_side = False
         self.bot_wrote = False
-        #: Whether it was taken out of its queue for a call back, and not connected since.
+        #: Whether it was taken out of its queue for a callback, and not connected since.
         self.called_back = False
         self._left_the_menu = False
         self.queue_before = self.force.queue

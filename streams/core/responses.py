@@ -37,7 +37,7 @@ class Responses:
         self._taken = False
         self._human_replied = False
         self._slow = False
-        #: Whether the customer left, which was counted, and has not come back yet.
+        #: Whether an abandonment was counted and the customer has not come back yet.
         self._awaits_return = False
         #: Whether the turn began with a return, which in a call a connection answers.
         self._by_return = False
@@ -56,7 +56,7 @@ class Responses:
 
     @property
     def answered(self) -> bool:
-        """Whether the first response is there, or what came in its place: an abandonment, or a wait's silent end."""
+        """Whether the wait for a first response has ended: by a response, by an abandonment, or without a sample."""
         return self._taken or self.first_at is not None or self.abandoned_at is not None
 
     def connected(self, event: Event) -> None:
@@ -83,7 +83,7 @@ class Responses:
         self._human_replied = True
 
     def _end_silently(self) -> None:
-        """End the wait of a partial contact of which no clock was seen to start; its turns count from here."""
+        """End the wait of a partial contact whose clock's start is not known, without a sample; turns count now."""
         if self._sheet.partial and not self.answered and self._clock.start() is None:
             self._taken = self._human_replied = True
 
@@ -95,7 +95,7 @@ class Responses:
         self._turn_messages += 1
 
     def came_back(self, event: Event) -> None:
-        """A customer message, `contact.queued` or `contact.reopened`: whoever left is here again, and waits again."""
+        """A customer message, `contact.queued` or `contact.reopened`: a customer who had abandoned waits again."""
         self.gone = False
         if self._awaits_return:
             self._awaits_return = False

@@ -46,8 +46,8 @@ class Segment:
     def wrap(self, event: Event, force: InForce) -> None:
         """`contact.wrapped`: the first that is its own closes it.
 
-        While it has not ended, one belongs to the segment before it, if that one has ended and has none: the form of
-        the former call, saved during the next. Else it ends and closes this one.
+        While this segment is open, a wrap-up belongs to the agent's segment before it, if that one has ended without a
+        wrap-up (saved during the next call). Else it ends and closes this segment.
         """
         before = self._before
         if self.ended is None and before is not None and before.ended is not None and before.wrapped is None:

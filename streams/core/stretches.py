@@ -29,9 +29,9 @@ class Stretches:
         self._sheet = sheet
         self._by_disconnect = False
         self._pause_ends_by_message = False
-        #: Beginning of the pause that lasts; None where none does.
+        #: Beginning of the running pause; None where none runs.
         self.paused_since: int | None = None
-        #: The pauses of the open stretch that are over, as far as they lie in it.
+        #: The ended pauses of the open stretch, cut to it.
         self.pauses: list[tuple[int, int]] = []
         self.started_at: int | None = None
         #: Opening of the open stretch; None where none is open.
@@ -91,7 +91,7 @@ class Stretches:
             self.paused_since = None
 
     def customer_wrote(self, event: Event) -> None:
-        """A customer message: what was waited for, where that was the customer."""
+        """A customer message: ends a pause for the customer."""
         if self._pause_ends_by_message:
             self.unpause(event)
 

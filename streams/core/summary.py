@@ -82,9 +82,9 @@ def summary_of(fold: Fold, handle_ms: int | None) -> Summary:
 
 
 def held_again(value: bytes, rules: Rules, as_of: int, step: int) -> bytes | None:
-    """Hold what a contact waits for, of which this is the record, against rules that came into force.
+    """Compute the deadlines in a contact's record again, by rules that came into force.
 
-    Gives its new record; None where they make no difference to it.
+    Returns the new record; None where nothing changes.
     """
     summary = decode_summary(value)
     before = summary["deadlines"], summary["target_ms"], summary["leaves_at"]
@@ -96,16 +96,16 @@ def held_again(value: bytes, rules: Rules, as_of: int, step: int) -> bytes | Non
 
 
 def _hold(summary: Summary, rules: Rules, as_of: int) -> None:
-    """Say what the contact is held against by the rules in force, and from when on it is stale."""
+    """Set the deadlines by the rules in force, and the time from which the contact is stale."""
     summary["leaves_at"] = summary["last_at"] + rules.horizons_ms[summary["channel"]]
     if summary["clocks"] or summary["deadlines"]:
         summary["deadlines"], summary["target_ms"] = held_against(rules, summary, max(as_of, summary["last_at"]))
 
 
 def _clocks(fold: Fold, clock_since: int | None, *, runs: bool) -> list[Clock]:
-    """Give the running clocks, each with its start; a visit's runs in a contact that is not open too.
+    """Return the running clocks, each with its start; a queue visit's clock also runs in a contact that is not open.
 
-    The first response ends a turn without a sample, so before it no turn is held against a target.
+    The first response ends a turn without a sample, so no turn has a deadline before it.
     """
     clocks: list[Clock] = []
     if clock_since is not None:
@@ -121,7 +121,7 @@ def _clocks(fold: Fold, clock_since: int | None, *, runs: bool) -> list[Clock]:
 
 
 def _pauses(fold: Fold) -> list[Pause]:
-    """Give the pauses of the open stretch, the last of which may last."""
+    """Return the pauses of the open stretch; the last one may have no end yet."""
     stretches = fold.stretches
     pauses: list[Pause] = [*stretches.pauses]
     if stretches.paused_since is not None and stretches.since is not None:

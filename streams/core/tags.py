@@ -44,7 +44,7 @@ class Tags:
             del self.in_effect[name]
 
     def _meant(self, tags: list[str]) -> set[str]:
-        """Give those in effect that are meant: each by its name in the taxonomy of the time when it was put on."""
+        """Return the tags in effect that are named, by the taxonomy in force when each was put on."""
         rules = self._sheet.rules
         if not rules.taxonomy_from:
             return self.in_effect.keys() & {_named(tag, rules.taxonomy) for tag in tags}

@@ -109,8 +109,8 @@ class Writer:
         if sent:
             await asyncio.gather(*sent)
             _LOG.warning(
-                "bad records of %s/%d, in %s from now on: %d; the first, at offset %d: %s",
-                *(self._source, self._number, DEAD_LETTERS, len(sent)),
+                "%s/%d: %d bad records sent to %s, the first at offset %d: %s",
+                *(self._source, self._number, len(sent), DEAD_LETTERS),
                 *((first := next(iter(dead))).record.offset, first.reason),
             )
 
@@ -131,8 +131,8 @@ class Writer:
         ]
         await asyncio.gather(*sent)
         _LOG.warning(
-            "%s/%d: %d records belonged to another partition by murmur2 of their key, and were sent there; the first"
-            " stood at offset %d: let their producer partition as Kafka's own clients do",
+            "%s/%d: %d records were in the wrong partition for their key and were sent to the right one, the first from"
+            " offset %d: set their producer's partitioner to murmur2, as Kafka's own clients have it",
             *(self._source, self._number, len(sent), step.strays[0].offset),
         )
 

@@ -91,7 +91,7 @@ async def test_a_watcher_whose_look_fails_goes_on_and_logs_the_trace(caplog: pyt
         assert (await asyncio.wait_for(taken.get(), 10)).version == "later"
     finally:
         await end(following)
-    assert "could not be looked at" in caplog.text
+    assert "could not be read" in caplog.text
     assert "LookupError: the first look" in caplog.text
 
 

@@ -9,7 +9,7 @@ SOURCES := dashboards deploy schemas sinks streams tests
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev demo test test-all lint types format bench chaos kills compiled plain lock schemas dashboards clean
 
-help: ## what there is
+help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 $(BIN)/uv:
@@ -58,26 +58,26 @@ types: install-dev ## mypy, strict
 kills: install-dev ## kill -9 of each part of `pulssi up`, ten times, while events flow (make kills ARGS='--parts worker --rounds 3')
 	$(BIN)/python -m tests.chaos.kills $(ARGS)
 
-compiled: install-dev ## the hot path as C, beside its sources: the same numbers in about two thirds of the time
+compiled: install-dev ## compile the hot path to C, next to its sources: the same numbers in about two thirds of the time
 	$(BIN)/python -m deploy.compiled
 
-plain: install ## without what `make compiled` made
+plain: install ## remove what `make compiled` made
 	$(BIN)/python -m deploy.compiled --remove
 
-bench: install-dev ## events a second, beside idiomatic Faust in the same run
+bench: install-dev ## events a second, next to idiomatic Faust in the same run
 	$(BIN)/python -m tests.bench $(ARGS)
 
-chaos: install-dev ## everything goes wrong, and no number differs (make chaos ARGS='--seed 7 --events 50000')
+chaos: install-dev ## faults of every kind while events flow, and no number differs (make chaos ARGS='--seed 7 --events 50000')
 	$(BIN)/python -m tests.chaos $(ARGS)
 
-lock: $(BIN)/uv ## write locks/ anew from pyproject.toml
+lock: $(BIN)/uv ## write locks/ again from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra embedded -o locks/runtime.txt locks/build.in pyproject.toml $(ARGS)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra embedded --group dev -o locks/dev.txt pyproject.toml $(ARGS)
 
-schemas: install ## write schemas/json anew from the models
+schemas: install ## write schemas/json and the generated docs again from the models
 	$(BIN)/python -m schemas.generate
 
-dashboards: install ## write dashboards/grafana anew from the definitions
+dashboards: install ## write dashboards/grafana again from the definitions
 	$(BIN)/pulssi dashboards build
 
 clean: ## remove the virtual environment and caches

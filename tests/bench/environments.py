@@ -1,4 +1,4 @@
-"""Each peer's virtual environment: made from its lock under `.cache/bench/`, and made anew when the lock changes."""
+"""Each peer's virtual environment: made from its lock under `.cache/bench/`, and made again when the lock changes."""
 
 from __future__ import annotations
 

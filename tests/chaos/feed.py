@@ -52,7 +52,7 @@ class Feed(threading.Thread):
         )
 
     def connect_anew(self) -> None:
-        """Forget what is known of topics: one was made anew. Only while it waits, with all acknowledged."""
+        """Forget what is known of topics: one was recreated. Only while it waits, with all acknowledged."""
         self._producer = self._connected()
 
     def allow(self, limit: int) -> None:

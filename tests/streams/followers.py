@@ -118,7 +118,7 @@ class Follower:
     def _check(self, step: Step) -> None:
         truth, log = self._told.truth, self._told.broker.log
         assert truth.heads.get(step.end - 1) == step.head, "a step that nobody who had the partition wrote"
-        assert step.restarted or self.life is truth, "a journal made anew is taken for the one before"
+        assert step.restarted or self.life is truth, "a recreated journal is taken for the one before"
         begin = 0 if step.restarted else self.end
         for offset, key, value in step.records:
             assert offset >= begin, "a record that was read before"

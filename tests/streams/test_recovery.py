@@ -92,7 +92,7 @@ async def test_what_was_let_go_too_long_ago_is_read_again(settings: Settings) ->
 
 
 async def test_another_journal_is_read_from_its_beginning(fresh_kafka: KafkaServer, settings: Settings) -> None:
-    """The journal was made anew: what is in memory belongs to none."""
+    """The journal was recreated: what is in memory belongs to none."""
     mine = await _work(settings, RECORDS[:20])
     fresh_kafka.clear()
     assert migrate_topics(settings, wait_s=10).ok

@@ -252,7 +252,7 @@ def test_an_evicted_pane_still_counts() -> None:
 
 
 def test_what_a_journal_read_anew_no_longer_holds_is_void() -> None:
-    """A journal made anew under the same epoch takes the place of the old one: its panes and contacts."""
+    """A recreated journal under the same epoch takes the place of the old one: its panes and contacts."""
     view = LiveView(ZONE, lambda: T0)
     seen = (contact_key("a"), contact(summary(waiting_since=T0)))
     view.feed(

@@ -132,6 +132,8 @@ class EventProducer:
         self._changed = asyncio.Event()
         self._failure: Exception | None = None
         self._acknowledged_at = 0.0
+        #: Whether it was said that the broker does not answer, and not yet that it does again.
+        self._silence_said = False
         self._producer: Any = None
         self._renewing = asyncio.Lock()
         #: Acknowledged events by topic, and by what `send` was told of their origin.
@@ -279,25 +281,24 @@ class EventProducer:
                 self._waiting -= count
                 self.sent[topic] += count
                 self._acknowledged_at = time.monotonic()
+                if self._silence_said:  # here, not in the watch: this may have been the last batch
+                    self._silence_said = False
+                    self._say("Kafka answers again: continuing with what is not acknowledged")
                 self._changed.set()
             partition.filled.clear()
 
     async def _watch(self) -> None:
         """Report that nothing is acknowledged any more, and give up after `give_up_s`."""
-        told = False
         while self._failure is None:
             await asyncio.sleep(_POLL_S)
             silent_s = time.monotonic() - self._acknowledged_at if self._waiting else 0.0
             if silent_s > self._give_up_s:
                 self._fail(BrokerUnreachableError(self._settings.kafka_brokers, self._give_up_s))
-            elif silent_s > SAY_AFTER_S and not told:
-                told = True
+            elif silent_s > SAY_AFTER_S and not self._silence_said:
+                self._silence_said = True
                 left_s = self._give_up_s - silent_s
                 where = f"Kafka at {self._settings.kafka_brokers} does not answer"
                 self._say(f"{where}: {self.sent.total():,} events are acknowledged; waiting up to {left_s:.0f} s")
-            elif told and silent_s < SAY_AFTER_S:
-                told = False
-                self._say("Kafka answers again: continuing with what is not acknowledged")
 
     async def _stop(self) -> None:
         # Stopping waits for what is under way, which never ends where the broker is away.

@@ -71,7 +71,14 @@ def until_counted(here: Installation, should: tuple[int, ...]) -> None:
         time.sleep(0.2)
 
 
-@pytest.mark.parametrize("lost", [[CHAT], [CHAT, JOURNAL], [JOURNAL]], ids=["topic", "both", "journal"])
+@pytest.mark.parametrize(
+    "lost",
+    [
+        pytest.param([CHAT], id="topic"),
+        pytest.param([CHAT, JOURNAL], id="both", marks=pytest.mark.long),
+        pytest.param([JOURNAL], id="journal", marks=pytest.mark.long),
+    ],
+)
 def test_it_is_refused_told_and_continued(fresh_kafka: KafkaServer, tmp_path: Path, lost: list[str]) -> None:
     """Others go on meanwhile; open contacts get their later events; what ClickHouse has is what the events give."""
     with Installation(fresh_kafka, tmp_path / "pulssi", workers=1, centre="") as here:

@@ -2,8 +2,8 @@
 
 What was issued is kept, so that what changes is taken back exactly as it was issued, whatever the rules say by then.
 
-Here a contact is folded again, from all its events. Where what arrives comes behind all that is known, what was left of
-that can go on instead (`streams.core.going`), with the same result.
+Here a contact is refolded from all its events. Events that sort after everything already folded can be applied to the
+last fold instead (`streams.core.going`), with the same result.
 """
 
 from __future__ import annotations

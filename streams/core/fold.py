@@ -120,7 +120,7 @@ class Fold:
         return not self.discarded and not self._voids
 
     def goes_on_with(self, event: Event) -> bool:
-        """Tell whether an event behind all others can be taken, and gives what folding again would."""
+        """Tell whether an event that sorts after all others can be applied without refolding, with the same result."""
         if event.type in _LOOKED_FOR and (event.type != "contact.started" or self.started is None):
             return False
         return "queue" not in event.fields or self.force.knows_first_queue or not self.offered

@@ -10,8 +10,8 @@ samples of one segment: `segment at=100 handle=90 hold=0 wrap=30 talk=60 …`, v
 
 `stories/*.txt` are tables of such cases. A section begins with `[samples] sentence`: the samples that its cases are
 about; `*` are all, `glance` means fields of the contact's summary, `deadlines` the clocks that run against a target,
-`clock` and `course` what is told of a contact, each sentence behind its second. A case begins with `channel: sentence`;
-`with name` says which rules hold, and what follows from the story stands behind `=`.
+`clock` and `course` give the sentences that `pulssi explain` prints, each after its second. A case begins with
+`channel: sentence`; `with name` says which rules hold, and what follows from the story stands behind `=`.
 """
 
 from __future__ import annotations

@@ -108,12 +108,13 @@ def _progress(settings: Settings, topic: str) -> dict[int, Progress]:
 def _survey(settings: Settings, topic: str, progress: dict[int, Progress]) -> list[Found]:
     from aiokafka.errors import KafkaError  # noqa: PLC0415 - as above
 
+    from schemas.journal import JournalVersionError  # noqa: PLC0415 - as above
     from streams.epochs import survey  # noqa: PLC0415 - as above
     from streams.opening import RefusedError  # noqa: PLC0415 - as above
 
     try:
         return asyncio.run(survey(settings, topic, {number: row.epoch for number, row in progress.items()}))
-    except RefusedError as error:
+    except (RefusedError, JournalVersionError) as error:
         fail(str(error), ANSWER_IS_NO)
     except (KafkaError, OSError, TimeoutError) as error:
         fail(str(error) or f"Kafka at {settings.kafka_brokers} does not answer", UNREACHABLE)

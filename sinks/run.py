@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from typing import Final
 
+from schemas.exits import Exit
 from schemas.journal import JournalVersionError
 from schemas.settings import Settings
 from sinks.clickhouse.keeper import ClickHouseKeeper
@@ -26,12 +27,6 @@ STOP_WITHIN_S: Final = 15.0
 
 #: A batch is a hundred thousand small objects that all go at once: looking for cycles among them is in vain.
 GARBAGE_AFTER: Final = 100_000
-
-EXIT_DONE: Final = 0
-EXIT_NO: Final = 1
-EXIT_NEEDED: Final = 3
-#: Exit status after a bug in our own code.
-EXIT_BUG: Final = 70
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -57,14 +52,14 @@ async def _run(settings: Settings) -> int:
         await serve(settings, ClickHouseKeeper(settings), stop)
     except CannotListenError as error:
         print(error, file=sys.stderr)  # noqa: T201 - a command's own output
-        return EXIT_NEEDED
+        return Exit.UNREACHABLE
     except JournalVersionError as error:
         print(f"the sink ends: {error}", file=sys.stderr)  # noqa: T201 - as above
-        return EXIT_NO
+        return Exit.NO
     except Exception:  # noqa: BLE001 - whatever it is, the process ends, and says so
         _LOG.exception("a bug: the sink ends")
-        return EXIT_BUG
-    return EXIT_DONE
+        return Exit.BUG
+    return Exit.DONE
 
 
 async def serve(settings: Settings, keeper: Keeper, stop: asyncio.Event) -> None:

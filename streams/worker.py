@@ -22,6 +22,7 @@ import faust
 
 from schemas.configuration.reading import ConfigurationError
 from schemas.configuration.watching import Watched
+from schemas.exits import Exit
 from schemas.settings import Settings, config_folder
 from schemas.topics import DEAD_LETTERS, SOURCES, journal_of
 from streams import compilation
@@ -54,12 +55,6 @@ COLLECT_EVERY_S: Final = 60.0
 
 #: How long stopping may take before the process ends instead.
 STOP_WITHIN_S: Final = 20.0
-
-#: Exit status after a bug in our own code.
-EXIT_BUG: Final = 70
-
-#: Exit status where the configuration cannot be used.
-EXIT_UNUSABLE: Final = 2
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -106,7 +101,7 @@ def _agent_of(partitions: Partitions) -> Callable[[Any], Awaitable[None]]:
                 )
             except Exception:  # noqa: BLE001 - raised on, Faust would acknowledge the batch and go on
                 _LOG.critical("a bug: the worker ends, nothing is lost\n%s", traceback.format_exc())
-                os._exit(EXIT_BUG)
+                os._exit(Exit.BUG)
 
     return agent
 
@@ -168,7 +163,7 @@ async def _work(worker: Worker, stop: asyncio.Event) -> int:
     ended = asyncio.ensure_future(worker.wait_until_stopped())
     stopped = asyncio.ensure_future(stop.wait())
     await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
-    status = EXIT_BUG if worker.crashed else 0
+    status = Exit.BUG if worker.crashed else 0
     asyncio.get_running_loop().call_later(STOP_WITHIN_S, os._exit, status)
     if worker.crashed:
         _LOG.critical("the worker ends after an error", exc_info=worker.crash_reason)
@@ -182,7 +177,7 @@ def _must_not_end(task: asyncio.Future[None]) -> None:
     """End the process where a task that it cannot run without has failed, such as tending the partitions: a bug."""
     if not task.cancelled() and (error := task.exception()) is not None:
         _LOG.critical("a bug: the worker ends, nothing is lost\n%s", "".join(traceback.format_exception(error)))
-        os._exit(EXIT_BUG)
+        os._exit(Exit.BUG)
 
 
 async def _until_signal(settings: Settings, configuration: Watched) -> int:
@@ -204,5 +199,5 @@ def run(settings: Settings) -> int:
     except ConfigurationError as error:
         for fault in error.faults:
             print(f"pulssi: {fault}", file=sys.stderr)  # noqa: T201 - a command's own output
-        return EXIT_UNUSABLE
+        return Exit.UNUSABLE
     return asyncio.run(_until_signal(settings, configuration))

@@ -7,9 +7,8 @@ from typing import Final
 
 import click
 
+from schemas.exits import Exit
 from streams import compilation
-
-_EXIT_UNUSABLE: Final = 2
 
 COMMANDS: Final = {
     "broker": "deploy.cli.parts:broker",
@@ -70,4 +69,4 @@ def main(ctx: click.Context) -> None:
     """
     if ctx.invoked_subcommand in FOLDING and compilation.is_of_other_sources():
         click.echo(f"pulssi: {compilation.MEND}", err=True)
-        raise SystemExit(_EXIT_UNUSABLE)
+        raise SystemExit(Exit.UNUSABLE)

@@ -16,12 +16,8 @@ import click
 
 from deploy.embedded import state
 from deploy.embedded.state import StackState
+from schemas.exits import Exit
 from schemas.settings import PREFIX, Settings, SettingsError, load
-
-DONE: Final = 0
-ANSWER_IS_NO: Final = 1
-UNUSABLE: Final = 2
-UNREACHABLE: Final = 3
 
 CONFIG: Final = f"{PREFIX}CONFIG"
 
@@ -29,6 +25,11 @@ data_option: Final = click.option(
     "--data",
     type=click.Path(file_okay=False, path_type=Path),
     help="Data folder of an `up` (default: PULSSI_DATA, else the last `up`, else ./.pulssi).",
+)
+folder_option: Final = click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Data folder (default: PULSSI_DATA, else ./.pulssi).",
 )
 json_option: Final = click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
 
@@ -43,7 +44,7 @@ def refuse(faults: Iterable[str]) -> NoReturn:
     """Say every fault of a configuration, a line each, and end with 2."""
     for fault in faults:
         click.echo(f"pulssi: {fault}", err=True)
-    raise SystemExit(UNUSABLE)
+    raise SystemExit(Exit.UNUSABLE)
 
 
 def settings_or_exit(environment: Mapping[str, str] | None = None) -> Settings:
@@ -60,11 +61,12 @@ def _belongs(name: str, server: str) -> bool:
 
 def stack_settings(data: Path | None = None) -> Settings:
     """Load the settings for speaking to a running stack (see above); ends with 3 where `data` has none running."""
+    quiet_clients()
     running: StackState | None
     if data is not None:
         running = state.read(data.resolve())
         if running is None:
-            fail(f"no stack runs in {data}: start one with `pulssi up --data {data}`", UNREACHABLE)
+            fail(f"no stack runs in {data}: start one with `pulssi up --data {data}`", Exit.UNREACHABLE)
         _configured_as(running)
         return settings_or_exit({**running.environment, **os.environ, **_servers(running)})
     own = settings_or_exit()
@@ -97,7 +99,7 @@ def _configured_as(running: StackState) -> None:
 
 
 def quiet_clients() -> None:
-    """Keep the client libraries' own complaints off the screen: a command says itself what it could not reach."""
+    """Keep the client libraries' own messages off the screen: a command reports itself what it could not reach."""
     for name in ("kafka", "aiokafka", "clickhouse_connect", "urllib3"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
@@ -107,4 +109,4 @@ def ends_with(main: Callable[..., int], *arguments: Any) -> NoReturn:  # noqa: A
     try:
         raise SystemExit(main(*arguments))
     except KeyboardInterrupt:
-        raise SystemExit(DONE) from None
+        raise SystemExit(Exit.DONE) from None

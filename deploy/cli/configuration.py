@@ -8,9 +8,10 @@ from typing import Final
 
 import click
 
-from deploy.cli.common import DONE, UNUSABLE, fail, json_option, refuse
+from deploy.cli.common import fail, json_option, refuse
 from deploy.cli.rules import config_option, configured
 from schemas.configuration.files import TOPICS
+from schemas.exits import Exit
 from schemas.policies import Rules
 from schemas.settings import FILE, PREFIX, Settings, config_folder
 
@@ -48,14 +49,14 @@ def init(folder: Path) -> None:
     files = _files()
     there = [name for name in files if (folder / name).exists()]
     if there:
-        fail(f"{folder} has {', '.join(there)} already: name another folder, or move them away", UNUSABLE)
+        fail(f"{folder} has {', '.join(there)} already: name another folder, or move them away", Exit.UNUSABLE)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
             with (folder / name).open("x", encoding="utf-8") as file:
                 file.write(text)
     except OSError as error:
-        fail(f"{folder} cannot be written to: {error.strerror}", UNUSABLE)
+        fail(f"{folder} cannot be written to: {error.strerror}", Exit.UNUSABLE)
     click.echo(f"{folder}: {', '.join(files)}")
     click.echo(f"Edit them, then: pulssi check-config {folder} && {PREFIX}CONFIG={folder} pulssi up")
 
@@ -78,7 +79,7 @@ def check_config(folder: Path | None, *, as_json: bool) -> None:
     if as_json:
         version = None if faults or rules is None else rules.version
         click.echo(json.dumps({"ok": not faults, "faults": faults, "version": version}))
-        raise SystemExit(UNUSABLE if faults else DONE)
+        raise SystemExit(Exit.UNUSABLE if faults else Exit.DONE)
     if rules is None or faults:
         refuse(faults)
     click.echo(_told(folder, rules))

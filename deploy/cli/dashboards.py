@@ -14,7 +14,8 @@ import click
 
 from dashboards.grafana_definitions.files import FOLDER_HERE, Drift, drift, texts, write
 from dashboards.grafana_definitions.site import READER_PASSWORD, Site
-from deploy.cli.common import ANSWER_IS_NO, UNREACHABLE, UNUSABLE, fail, json_option
+from deploy.cli.common import fail, json_option
+from schemas.exits import Exit
 from streams.addresses import AddressError
 
 _AT: Final = Site()
@@ -49,7 +50,7 @@ def _files(site: Site) -> dict[str, str]:
     try:
         return texts(site)
     except AddressError as error:
-        fail(f"--clickhouse {error}", UNUSABLE)
+        fail(f"--clickhouse {error}", Exit.UNUSABLE)
 
 
 def _tell(found: list[Drift], folder: Path, said: str, *, as_json: bool) -> None:
@@ -82,7 +83,7 @@ def build(out: Path, clickhouse: str, webhook: str, runbooks: str, *, as_json: b
     try:
         changed = write(out, wanted)
     except OSError as error:
-        fail(f"{error.filename}: {error.strerror}: choose another folder by --out", UNUSABLE)
+        fail(f"{error.filename}: {error.strerror}: choose another folder by --out", Exit.UNUSABLE)
     _tell(changed, out, f"{len(wanted)} files, {len(changed)} changed", as_json=as_json)
 
 
@@ -100,7 +101,7 @@ def check(out: Path, clickhouse: str, webhook: str, runbooks: str, *, as_json: b
     said = "drift: run `pulssi dashboards build`" if found else f"{len(wanted)} files as defined"
     _tell(found, out, said, as_json=as_json)
     if found:
-        raise SystemExit(ANSWER_IS_NO)
+        raise SystemExit(Exit.NO)
 
 
 def _connect(url: str, token: str | None) -> Any:  # noqa: ANN401 - the library carries no types
@@ -108,7 +109,7 @@ def _connect(url: str, token: str | None) -> Any:  # noqa: ANN401 - the library 
 
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        fail("--url must look like http://host:3000 (a path may follow)", UNUSABLE)
+        fail("--url must look like http://host:3000 (a path may follow)", Exit.UNUSABLE)
     credential = token or ((parts.username, parts.password or "") if parts.username else None)
     prefix = parts.path.strip("/")
     return GrafanaApi(
@@ -150,12 +151,12 @@ def push(url: str, clickhouse: str, webhook: str, runbooks: str, *, as_json: boo
     try:
         brought = push_all(api, site, os.environ.get(READER_PASSWORD))
     except GrafanaUnauthorizedError:
-        fail(f"Grafana at {where} declined the credentials: set GRAFANA_TOKEN", UNUSABLE)
+        fail(f"Grafana at {where} declined the credentials: set GRAFANA_TOKEN", Exit.UNUSABLE)
     except (GrafanaTimeoutError, OSError):
-        fail(f"Grafana does not answer at {where}: is it running, and is --url right?", UNREACHABLE)
+        fail(f"Grafana does not answer at {where}: is it running, and is --url right?", Exit.UNREACHABLE)
     except GrafanaServerError as error:
-        code = UNREACHABLE if error.status_code in _AWAY else ANSWER_IS_NO
+        code = Exit.UNREACHABLE if error.status_code in _AWAY else Exit.NO
         fail(f"Grafana at {where} failed: {error.message.splitlines()[0]}", code)
     except GrafanaException as error:
-        fail(f"Grafana at {where} declined: {str(error.message).splitlines()[0]}", ANSWER_IS_NO)
+        fail(f"Grafana at {where} declined: {str(error.message).splitlines()[0]}", Exit.NO)
     click.echo(json.dumps({"url": where, "pushed": brought}) if as_json else "\n".join(brought))

@@ -10,16 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from deploy.cli.common import (
-    ANSWER_IS_NO,
-    DONE,
-    UNREACHABLE,
-    data_option,
-    fail,
-    json_option,
-    quiet_clients,
-    stack_settings,
-)
+from deploy.cli.common import data_option, fail, json_option, stack_settings
+from schemas.exits import Exit
 from schemas.settings import Settings
 
 if TYPE_CHECKING:
@@ -44,7 +36,7 @@ async def _drained(settings: Settings, timeout_s: float) -> list[Lag]:
             async with asyncio.timeout(CONNECT_S):
                 await ends.start()
         except TimeoutError:
-            fail(f"Kafka at {settings.kafka_brokers} does not answer, or has no topics yet", UNREACHABLE)
+            fail(f"Kafka at {settings.kafka_brokers} does not answer, or has no topics yet", Exit.UNREACHABLE)
         while True:
             lags = await ends.lags(await asyncio.to_thread(keeper.progress))
             if not any(lag.behind for lag in lags) or time.monotonic() >= deadline:
@@ -79,14 +71,13 @@ def drain(data: Path | None, timeout_s: float, *, as_json: bool) -> None:
 
     from sinks.port import KeeperAwayError, KeeperUnfitError  # noqa: PLC0415 - as above
 
-    quiet_clients()
     settings = stack_settings(data)
     try:
         lags = asyncio.run(_drained(settings, timeout_s))
     except (KeeperAwayError, KeeperUnfitError) as error:
-        fail(str(error), UNREACHABLE)
+        fail(str(error), Exit.UNREACHABLE)
     except (KafkaError, OSError, TimeoutError):
-        fail(f"Kafka at {settings.kafka_brokers} does not answer", UNREACHABLE)
+        fail(f"Kafka at {settings.kafka_brokers} does not answer", Exit.UNREACHABLE)
     if as_json:
         click.echo(json.dumps(_report(lags), indent=2))
     behind = [lag for lag in lags if lag.behind]
@@ -94,7 +85,6 @@ def drain(data: Path | None, timeout_s: float, *, as_json: bool) -> None:
         click.echo(f"{lag.topic} {lag.partition}: {lag.behind} behind (produced {lag.end}, in ClickHouse {lag.next})")
     if behind:
         total = sum(lag.behind for lag in behind)
-        fail(f"not drained after {timeout_s:g} s: {total} events behind in {len(behind)} partitions", ANSWER_IS_NO)
+        fail(f"not drained after {timeout_s:g} s: {total} events behind in {len(behind)} partitions", Exit.NO)
     if not as_json:
         click.echo(f"drained: nothing is behind in any of {len(lags)} partitions")
-    raise SystemExit(DONE)

@@ -14,18 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from deploy.cli.common import (
-    ANSWER_IS_NO,
-    DONE,
-    UNREACHABLE,
-    UNUSABLE,
-    data_option,
-    fail,
-    json_option,
-    quiet_clients,
-    stack_settings,
-)
+from deploy.cli.common import data_option, fail, json_option, stack_settings
 from deploy.cli.rules import config_option, rules_or_exit
+from schemas.exits import Exit
 from schemas.policies import Rules
 from schemas.settings import Settings
 from schemas.topics import SOURCES
@@ -60,8 +51,7 @@ def begin(topic: str, data: Path | None, *, yes: bool, as_json: bool) -> None:
     Example: pulssi epoch begin contacts.chat
     """
     if topic not in SOURCES:
-        fail(f"{topic} is no source topic; these are: {', '.join(SOURCES)}", UNUSABLE)
-    quiet_clients()
+        fail(f"{topic} is no source topic; these are: {', '.join(SOURCES)}", Exit.UNUSABLE)
     settings = stack_settings(data)
     rules = rules_or_exit(settings)
     progress = _progress(settings, topic)
@@ -73,9 +63,9 @@ def begin(topic: str, data: Path | None, *, yes: bool, as_json: bool) -> None:
         if not as_json:
             click.echo(f"{topic}/{found.place[1]}: {found.refused}")
     if as_json and not yes:
-        fail("--json does not ask: add --yes", UNUSABLE)
+        fail("--json does not ask: add --yes", Exit.UNUSABLE)
     if not yes and not click.confirm(f"begin a new epoch of these {len(refused)} partitions?"):
-        fail("nothing was changed", ANSWER_IS_NO)
+        fail("nothing was changed", Exit.NO)
     begun, report = _begin(settings, rules, refused, progress)
     said = {"topic": topic, "begun": begun, "compared": report.as_json()}
     lines = [
@@ -89,7 +79,7 @@ def begin(topic: str, data: Path | None, *, yes: bool, as_json: bool) -> None:
 
 def _tell(said: dict[str, Any], line: str, as_json: bool) -> None:  # noqa: FBT001 - of this file alone
     click.echo(json.dumps(said, indent=2, default=str) if as_json else line)
-    raise SystemExit(DONE)
+    raise SystemExit(Exit.DONE)
 
 
 def _progress(settings: Settings, topic: str) -> dict[int, Progress]:
@@ -100,7 +90,7 @@ def _progress(settings: Settings, topic: str) -> dict[int, Progress]:
     try:
         return {row.partition: row for row in keeper.progress() if row.topic == topic}
     except (KeeperAwayError, KeeperUnfitError) as error:
-        fail(str(error), UNREACHABLE)
+        fail(str(error), Exit.UNREACHABLE)
     finally:
         keeper.close()
 
@@ -115,9 +105,9 @@ def _survey(settings: Settings, topic: str, progress: dict[int, Progress]) -> li
     try:
         return asyncio.run(survey(settings, topic, {number: row.epoch for number, row in progress.items()}))
     except (RefusedError, JournalVersionError) as error:
-        fail(str(error), ANSWER_IS_NO)
+        fail(str(error), Exit.NO)
     except (KafkaError, OSError, TimeoutError) as error:
-        fail(str(error) or f"Kafka at {settings.kafka_brokers} does not answer", UNREACHABLE)
+        fail(str(error) or f"Kafka at {settings.kafka_brokers} does not answer", Exit.UNREACHABLE)
 
 
 def _check_sink(refused: list[Found], progress: dict[int, Progress]) -> None:
@@ -131,7 +121,7 @@ def _check_sink(refused: list[Found], progress: dict[int, Progress]) -> None:
             fail(
                 f"{found.place[0]}/{found.place[1]}: the sink has written {written} of {head.step} steps: let it run"
                 " until it has written all, then run this command again",
-                ANSWER_IS_NO,
+                Exit.NO,
             )
 
 
@@ -179,10 +169,10 @@ def _begin(
     except (KeeperAwayError, KeeperUnfitError, KafkaError, OSError, TimeoutError) as error:
         fail(
             f"{str(error) or 'no answer in time'}: {len(begun)} epochs have begun: run this command again",
-            UNREACHABLE,
+            Exit.UNREACHABLE,
         )
     except JournalChangedError as error:
-        fail(str(error), ANSWER_IS_NO)
+        fail(str(error), Exit.NO)
     finally:
         keeper.close()
     return begun, report

@@ -13,17 +13,9 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from deploy.cli.common import (
-    ANSWER_IS_NO,
-    UNREACHABLE,
-    UNUSABLE,
-    data_option,
-    fail,
-    json_option,
-    quiet_clients,
-    stack_settings,
-)
+from deploy.cli.common import data_option, fail, json_option, stack_settings
 from deploy.cli.rules import config_option, rules_or_exit
+from schemas.exits import Exit
 
 if TYPE_CHECKING:
     from schemas.samples import Sample
@@ -111,19 +103,18 @@ def explain(contact: str, zone_name: str | None, data: Path | None, *, as_json: 
     from sinks.port import KeeperAwayError, KeeperUnfitError  # noqa: PLC0415 - half a second, not for `--help`
     from sinks.reconcile.explaining import Unknown, explain_contact  # noqa: PLC0415 - as above
 
-    quiet_clients()
     settings = stack_settings(data)
     try:
         zone = ZoneInfo(zone_name or settings.time_zone)
     except (ValueError, OSError, LookupError):
-        fail(f"--time-zone: no time zone {zone_name!r}; one is Europe/Helsinki", UNUSABLE)
+        fail(f"--time-zone: no time zone {zone_name!r}; one is Europe/Helsinki", Exit.UNUSABLE)
     contact_id = unicodedata.normalize("NFC", contact.strip())
     try:
         found = explain_contact(settings, rules_or_exit(settings), contact_id)
     except (KeeperAwayError, KeeperUnfitError) as error:
-        fail(str(error), UNREACHABLE)
+        fail(str(error), Exit.UNREACHABLE)
     if isinstance(found, Unknown):
-        fail(_hint(contact_id, found), ANSWER_IS_NO)
+        fail(_hint(contact_id, found), Exit.NO)
     words = _Words(zone)
     if as_json:
         click.echo(json.dumps(_plain(words, dataclasses.asdict(found)), indent=2, ensure_ascii=False))

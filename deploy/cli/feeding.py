@@ -13,17 +13,30 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from deploy.cli.common import ANSWER_IS_NO, UNREACHABLE, fail, quiet_clients
+from deploy.cli.common import fail
+from schemas.exits import Exit
 from schemas.settings import Settings
 
 if TYPE_CHECKING:
     from streams.sources.producing import EventProducer
 
-#: How long a broker that is away is waited for, unless told otherwise.
-GIVE_UP_AFTER_S: Final = 60.0
 _EVERY_S: Final = 0.2
 #: How long the end waits for acknowledgements once somebody asked for it.
 _LAST_S: Final = 5.0
+
+wait_option: Final = click.option(
+    "--wait",
+    "give_up_s",
+    type=click.FloatRange(min=1),
+    default=60.0,
+    show_default=True,
+    help="Seconds to wait for a broker that is away before giving up.",
+)
+
+
+def now_ms() -> int:
+    """Return the time in UTC milliseconds."""
+    return time.time_ns() // 1_000_000
 
 
 class Meter:
@@ -129,17 +142,16 @@ def feed(settings: Settings, client: str, meter: Meter, give_up_s: float, go: Fe
     from streams.brokers import BrokerUnreachableError  # noqa: PLC0415 - Kafka's clients: a second of imports
     from streams.sources.producing import EventProducer, ProduceError, TopicsMissingError  # noqa: PLC0415 - as above
 
-    quiet_clients()
     producer = EventProducer(settings, meter.say, give_up_s=give_up_s, client=client)
     try:
         with meter:
             return asyncio.run(_feed(producer, settings.kafka_brokers, go))
     except TopicsMissingError as error:
-        fail(str(error), UNREACHABLE)
+        fail(str(error), Exit.UNREACHABLE)
     except BrokerUnreachableError as error:
-        fail(f"{error}{f'; {how_far(producer)}' if producer.connected else ''}", UNREACHABLE)
+        fail(f"{error}{f'; {how_far(producer)}' if producer.connected else ''}", Exit.UNREACHABLE)
     except ProduceError as error:
-        fail(str(error), ANSWER_IS_NO)
+        fail(str(error), Exit.NO)
 
 
 def summary(sent: Sent) -> str:

@@ -11,18 +11,9 @@ from typing import Any, Final
 
 import click
 
-from deploy.cli.common import (
-    ANSWER_IS_NO,
-    DONE,
-    UNREACHABLE,
-    UNUSABLE,
-    data_option,
-    fail,
-    json_option,
-    quiet_clients,
-    stack_settings,
-)
+from deploy.cli.common import data_option, fail, json_option, stack_settings
 from deploy.cli.rules import config_option
+from schemas.exits import Exit
 from schemas.settings import Settings
 
 POLL_S: Final = 0.5
@@ -34,7 +25,7 @@ def _await(what: str, fault: Callable[[], str | None], wait_s: float) -> None:
     told = False
     while (why := fault()) is not None:
         if time.monotonic() >= deadline:
-            fail(f"{what} does not answer (waited {wait_s:g} s): {why}", UNREACHABLE)
+            fail(f"{what} does not answer (waited {wait_s:g} s): {why}", Exit.UNREACHABLE)
         if not told:
             click.echo(f"waiting up to {wait_s:g} s for {what}", err=True)
             told = True
@@ -50,9 +41,9 @@ def _topics(settings: Settings) -> Any:  # noqa: ANN401 - imported late, for a q
     try:
         return migrate_topics(settings, wait_s=5.0)
     except BrokerUnreachableError as error:
-        fail(str(error), UNREACHABLE)
+        fail(str(error), Exit.UNREACHABLE)
     except KafkaError as error:
-        fail(f"the broker declined: {error}", ANSWER_IS_NO)
+        fail(f"the broker declined: {error}", Exit.NO)
 
 
 def _schema(settings: Settings) -> list[str]:
@@ -64,9 +55,9 @@ def _schema(settings: Settings) -> list[str]:
     try:
         return migrations.migrate(settings)
     except migrations.SchemaError as error:
-        fail(str(error), UNUSABLE)
+        fail(str(error), Exit.UNUSABLE)
     except Error as error:
-        fail(f"ClickHouse declined: {reason(error)}", ANSWER_IS_NO)
+        fail(f"ClickHouse declined: {reason(error)}", Exit.NO)
 
 
 def _print_topics(topics: Any) -> None:  # noqa: ANN401 - as in `_topics`
@@ -89,7 +80,6 @@ def migrate(data: Path | None, wait_s: float, only: str | None, *, as_json: bool
 
     Example: pulssi migrate --wait 60
     """
-    quiet_clients()
     settings = stack_settings(data)
     report: dict[str, Any] = {"ok": True}
     refused: list[str] = []
@@ -100,8 +90,7 @@ def migrate(data: Path | None, wait_s: float, only: str | None, *, as_json: bool
     if as_json:
         click.echo(json.dumps(report, indent=2, default=str))
     if refused:
-        fail(f"{len(refused)} topics are refused, nothing was changed: {refused[0]}", ANSWER_IS_NO)
-    raise SystemExit(DONE)
+        fail(f"{len(refused)} topics are refused, nothing was changed: {refused[0]}", Exit.NO)
 
 
 def _bring_topics(settings: Settings, wait_s: float, report: dict[str, Any], *, as_json: bool) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from deploy.cli.common import ends_with, settings_or_exit
+from deploy.cli.common import ends_with, folder_option, settings_or_exit
 from deploy.cli.downloads import downloading
 from deploy.cli.rules import config_option, configured_or_exit
 from deploy.embedded.state import folder_for
@@ -22,11 +22,6 @@ from schemas.settings import Settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-folder_option: Final = click.option(
-    "--data",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Data folder (default: PULSSI_DATA, else ./.pulssi).",
-)
 host_option: Final = click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 
 
@@ -105,7 +100,7 @@ def wallboard() -> None:
 
     Example: PULSSI_WALLBOARD_PORT=8080 pulssi wallboard
     """
-    _started("dashboards.wallboard", configured_or_exit())
+    _started("dashboards.wallboard.service", configured_or_exit())
 
 
 @click.command()

@@ -10,7 +10,8 @@ from typing import BinaryIO, Final, cast
 
 import click
 
-from deploy.cli.common import UNREACHABLE, UNUSABLE, data_option, fail, quiet_clients, stack_settings
+from deploy.cli.common import data_option, fail, stack_settings
+from schemas.exits import Exit
 from schemas.settings import Settings
 
 #: A format that the query itself names, which is then the one.
@@ -36,8 +37,8 @@ def _ask(settings: Settings, sql: str, form: str | None) -> None:
             sys.stdout.buffer.flush()
     except Error as error:
         if is_away(error):
-            fail(f"ClickHouse does not answer at {clickhouse_of(settings)}: {reason(error)}", UNREACHABLE)
-        fail(f"ClickHouse declined: {answer_of(error)}", UNUSABLE)
+            fail(f"ClickHouse does not answer at {clickhouse_of(settings)}: {reason(error)}", Exit.UNREACHABLE)
+        fail(f"ClickHouse declined: {answer_of(error)}", Exit.UNUSABLE)
 
 
 @click.command()
@@ -52,7 +53,6 @@ def query(sql: str, form: str | None, data: Path | None) -> None:
 
     Example: pulssi query "SELECT queue, sum(n) FROM panes WHERE sample = 'offered' GROUP BY queue"
     """
-    quiet_clients()
     settings = stack_settings(data)
     asked = sql.strip().rstrip(";")
     if form is None and not _OWN_FORMAT.search(asked):

@@ -11,19 +11,10 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from deploy.cli.common import (
-    ANSWER_IS_NO,
-    DONE,
-    UNREACHABLE,
-    UNUSABLE,
-    data_option,
-    fail,
-    json_option,
-    quiet_clients,
-    stack_settings,
-)
+from deploy.cli.common import data_option, fail, json_option, stack_settings
 from deploy.cli.moments import milliseconds, moment
 from deploy.cli.rules import config_option, rules_or_exit
+from schemas.exits import Exit
 from schemas.settings import Settings
 
 if TYPE_CHECKING:
@@ -51,7 +42,7 @@ def _span(settings: Settings, since: str | None, until: str | None) -> Span:
     }
     span = Span(**bounds)
     if span.begin >= span.end:
-        fail("--from must lie before --to", UNUSABLE)
+        fail("--from must lie before --to", Exit.UNUSABLE)
     return span
 
 
@@ -98,21 +89,19 @@ def reconcile_command(
     """
     from sinks.port import KeeperAwayError, KeeperUnfitError  # noqa: PLC0415 - as above
 
-    quiet_clients()
     settings = stack_settings(data)
     span = _span(settings, since, until)
     try:
         report = _run(settings, span, mends=mends, listed=listed)
     except (KeeperAwayError, KeeperUnfitError) as error:
-        fail(str(error), UNREACHABLE)
+        fail(str(error), Exit.UNREACHABLE)
     if as_json:
         click.echo(json.dumps(report.as_json(), indent=2, default=str))
     else:
         for line in _told(report, mends=mends):
             click.echo(line)
     if not report.ok:
-        fail(f"{report.standing:,} differences", ANSWER_IS_NO)
-    raise SystemExit(DONE)
+        fail(f"{report.standing:,} differences", Exit.NO)
 
 
 def _told(report: Report, *, mends: bool) -> Iterator[str]:

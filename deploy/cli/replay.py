@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +11,9 @@ from typing import TYPE_CHECKING, Final, Literal, cast
 
 import click
 
-from deploy.cli.common import ANSWER_IS_NO, UNUSABLE, data_option, fail, stack_settings
-from deploy.cli.feeding import GIVE_UP_AFTER_S, Meter, Sent, feed, summary
+from deploy.cli.common import data_option, fail, stack_settings
+from deploy.cli.feeding import Meter, Sent, feed, now_ms, summary, wait_option
+from schemas.exits import Exit
 from streams.sources import recorded
 from streams.sources.pacing import Pace, wait
 from streams.sources.recorded import Line, UnreadableError
@@ -114,14 +114,7 @@ Examples:
     show_default=True,
     help="What the lines are: events of the contract, or conversations with their messages.",
 )
-@click.option(
-    "--wait",
-    "give_up_s",
-    type=click.FloatRange(min=1),
-    default=GIVE_UP_AFTER_S,
-    show_default=True,
-    help="Seconds to wait for a broker that is away before giving up.",
-)
+@wait_option
 @data_option
 def replay(
     files: tuple[str, ...],
@@ -141,9 +134,12 @@ def replay(
     """
     paced = speed is not None
     if paced and (shuffle is not None or duplicate):
-        fail("--shuffle and --duplicate go with --speed max only: a pace needs the order of time", UNUSABLE)
+        fail("--shuffle and --duplicate go with --speed max only: a pace needs the order of time", Exit.UNUSABLE)
     if rebase == "now" and recorded.STANDARD in files:
-        fail("--rebase now reads its files twice, which standard input cannot be: write it to a file first", UNUSABLE)
+        fail(
+            "--rebase now reads its files twice, and standard input is read once: write it to a file",
+            Exit.UNUSABLE,
+        )
     settings = stack_settings(data)
     recording = Recording(files, cast("Format", form), shuffle, duplicate, by_time=paced)
     meter = Meter("replaying", None)
@@ -176,10 +172,6 @@ def _how_far(recording: Recording, acknowledged: Mapping[str, int], shift_ms: in
     return f"{total} events are acknowledged ({by_file}); {again} continues: events that are sent twice count once"
 
 
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
 def _prepare(recording: Recording, *, rebase: int | Literal["now"] | None, paced: bool) -> int | None:
     """Look whether every file can be read before anything is sent; returns by how much times are to be moved."""
     try:
@@ -188,10 +180,10 @@ def _prepare(recording: Recording, *, rebase: int | Literal["now"] | None, paced
                 next(recorded.lines(file), None)
         span = replace(recording, shuffle=None, duplicate=0.0, by_time=False).span() if rebase == "now" else None
     except UnreadableError as error:
-        fail(str(error), UNUSABLE)
+        fail(str(error), Exit.UNUSABLE)
     if isinstance(rebase, int) or span is None:
         return rebase if isinstance(rebase, int) else None
-    return _now_ms() - (span[0] if paced else span[1])
+    return now_ms() - (span[0] if paced else span[1])
 
 
 async def _send(
@@ -207,7 +199,7 @@ async def _send(
     for count, event in enumerate(recording.events(refuse, shift_ms)):
         if speed is not None and event.at is not None:
             if pace is None:
-                pace = Pace(_now_ms, event.at, _now_ms(), speed)
+                pace = Pace(now_ms, event.at, now_ms(), speed)
             ahead_s = pace.ahead_s(event.at)
             if ahead_s > 0:
                 await wait(ahead_s, stop)
@@ -226,6 +218,6 @@ def _end(sent: Sent, refused: int, unreadable: list[str]) -> None:
         line += f"; {refused:,} {'line' if refused == 1 else 'lines'} not sent"
     click.echo(line)
     if unreadable:
-        fail(unreadable[0], UNUSABLE)
+        fail(unreadable[0], Exit.UNUSABLE)
     if refused:
-        raise SystemExit(ANSWER_IS_NO)
+        raise SystemExit(Exit.NO)

@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 import click
 
-from deploy.cli.common import UNUSABLE, data_option, fail, stack_settings
-from deploy.cli.feeding import GIVE_UP_AFTER_S, Meter, feed, summary
+from deploy.cli.common import data_option, fail, stack_settings
+from deploy.cli.feeding import Meter, feed, now_ms, summary, wait_option
 from deploy.cli.moments import Duration, milliseconds, moment, written
+from schemas.exits import Exit
 from schemas.settings import Settings
 from streams.sources import recorded, simulator
 from streams.sources.pacing import Pace, wait
@@ -33,19 +34,8 @@ _LARGEST_SEED: Final = 10**9
 _WORTH_TELLING: Final = 1000
 
 
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
 def _clock(at_ms: int, zone: ZoneInfo) -> str:
     return f"{datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(zone):%a %H:%M:%S}"
-
-
-def _zone(settings: Settings) -> ZoneInfo:
-    try:
-        return ZoneInfo(settings.time_zone)
-    except (ZoneInfoNotFoundError, ValueError):
-        fail(f"PULSSI_TIME_ZONE: there is no time zone {settings.time_zone!r}", UNUSABLE)
 
 
 @click.command(
@@ -82,14 +72,7 @@ Examples:
     help="Same seed, start, rate and length: same bytes.",
 )
 @click.option("--out", help="Write to this file instead (.ndjson, or .gz, .zst; `-`: standard output), all at once.")
-@click.option(
-    "--wait",
-    "give_up_s",
-    type=click.FloatRange(min=1),
-    default=GIVE_UP_AFTER_S,
-    show_default=True,
-    help="Seconds to wait for a broker that is away before giving up.",
-)
+@wait_option
 @data_option
 def simulate(
     rate: float, lasts_ms: int | None, start: str, seed: int, out: str | None, give_up_s: float, data: Path | None
@@ -100,13 +83,13 @@ def simulate(
     before your own events flow. The day is the centre's: PULSSI_TIME_ZONE.
     """
     settings = stack_settings(data)
-    zone = _zone(settings)
+    zone = ZoneInfo(settings.time_zone)
     began = moment(start, zone, datetime.now(UTC))
     plan = Plan(milliseconds(began), rate, seed, lasts_ms, zone)
     if out is None:
         _to_kafka(settings, plan, give_up_s)
     elif lasts_ms is None:
-        fail("--out needs a length: add --for, such as --for 24h", UNUSABLE)
+        fail("--out needs a length: add --for, such as --for 24h", Exit.UNUSABLE)
     else:
         _to_file(plan, lasts_ms, out)
 
@@ -124,7 +107,7 @@ def _to_file(plan: Plan, lasts_ms: int, out: str) -> None:
         try:
             count = recorded.write(out, contents())
         except OSError as error:
-            fail(f"--out {out}: {error.strerror or error}", UNUSABLE)
+            fail(f"--out {out}: {error.strerror or error}", Exit.UNUSABLE)
     seconds = time.monotonic() - began
     click.echo(f"wrote {count:,} events to {out} in {seconds:.1f} s", err=out == recorded.STANDARD)
 
@@ -148,7 +131,7 @@ async def _live(plan: Plan, producer: EventProducer, stop: asyncio.Event, meter:
     """Send each event when its time has come; what is past goes out as fast as it can."""
     caught_up = False
     told_at = 0.0
-    pace = Pace(_now_ms, plan.start_ms, plan.start_ms)
+    pace = Pace(now_ms, plan.start_ms, plan.start_ms)
     for count, event in enumerate(simulator.simulate(plan)):
         ahead_s = pace.ahead_s(event.at)
         if ahead_s > 0:

@@ -5,39 +5,23 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final
 
 import click
 
-from deploy.cli.common import (
-    ANSWER_IS_NO,
-    DONE,
-    UNREACHABLE,
-    UNUSABLE,
-    data_option,
-    fail,
-    json_option,
-    quiet_clients,
-)
+from deploy.cli.common import data_option, fail, folder_option, json_option, quiet_clients
 from deploy.cli.downloads import downloading
 from deploy.cli.rules import config_option, configured_or_exit
 from deploy.embedded import state
 from deploy.embedded.state import PartState, StackState, folder_for
+from schemas.exits import Exit
 from schemas.settings import Settings
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 #: The last port that leaves room for every part's.
 LAST_PORT_BASE: Final = 65500
 DOWN_WITHIN_S: Final = 120.0
 
-folder_option: Final = click.option(
-    "--data",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Data folder (default: PULSSI_DATA, else ./.pulssi).",
-)
 port_base_option: Final = click.option(
     "--port-base",
     type=click.IntRange(1024, LAST_PORT_BASE),
@@ -79,7 +63,10 @@ def up(data: Path | None, port_base: int | None, *, detach: bool, no_config: boo
         voice = Files(folder / background.LOGS) if in_background else Terminal()
         raise SystemExit(stack.run(folder, settings, voice, port_base))
     if (running := state.read(folder)) is not None:
-        fail(f"{folder}: process {running.pid} runs a stack there already: `pulssi down --data {folder}`", UNREACHABLE)
+        fail(
+            f"{folder}: process {running.pid} runs a stack there: `pulssi down --data {folder}`",
+            Exit.UNREACHABLE,
+        )
     if state.was_killed(folder):
         click.echo(stack.RECOVERS, err=True)
     options = () if port_base is None else ("--port-base", str(port_base))
@@ -99,7 +86,7 @@ def _refuse_other_rules(folder: Path, *, no_config: bool) -> None:
         fail(
             f"{folder} was run with the configuration {before}: add --config {before}, or --no-config to use the"
             " defaults from now on",
-            UNUSABLE,
+            Exit.UNUSABLE,
         )
 
 
@@ -115,16 +102,16 @@ def _downloaded(settings: Settings) -> None:
         with downloading() as progress:
             prepare(settings.kafka_repository, progress)
     except (JarsError, JavaMissingError) as error:
-        fail(str(error), UNREACHABLE)
+        fail(str(error), Exit.UNREACHABLE)
 
 
 def _usable(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        fail(f"--data {folder}: {error.strerror}", UNUSABLE)
+        fail(f"--data {folder}: {error.strerror}", Exit.UNUSABLE)
     if not os.access(folder, os.W_OK):
-        fail(f"--data {folder}: not writable", UNUSABLE)
+        fail(f"--data {folder}: not writable", Exit.UNUSABLE)
     return folder
 
 
@@ -158,7 +145,7 @@ def demo(rate: float, seed: int, data: Path | None, port_base: int | None) -> No
     show = stack.Show(shown.parts, shown.announce)
     if data is not None:
         if not is_fresh(data):
-            fail(f"--data {data}: is not empty; a demonstration takes a folder of its own", UNUSABLE)
+            fail(f"--data {data}: is not empty; a demonstration takes a folder of its own", Exit.UNUSABLE)
         raise SystemExit(stack.run(_usable(data.resolve()), settings, Terminal(), port_base, show))
     with tempfile.TemporaryDirectory(prefix="pulssi-demo-") as folder:
         raise SystemExit(stack.run(Path(folder).resolve(), settings, Terminal(), port_base, show))
@@ -182,7 +169,7 @@ def down(data: Path | None) -> None:
         click.echo("nothing runs")
         return
     if not background.end(running.folder, DOWN_WITHIN_S):
-        fail(f"process {running.pid} still runs after {DOWN_WITHIN_S:g} s: see {running.folder / 'logs'}", ANSWER_IS_NO)
+        fail(f"process {running.pid} still runs after {DOWN_WITHIN_S:g} s: see {running.folder / 'logs'}", Exit.NO)
     click.echo(f"ended: {running.folder}")
 
 
@@ -243,4 +230,4 @@ def status(data: Path | None, *, as_json: bool) -> None:
             notes += [str(each["fault"])] if each["fault"] else []
             notes += [f"started again {each['restarts']} times, last {each['last_exit']}"] if each["restarts"] else []
             click.echo(f"{each['name']:<11} {each['state']:<10} {each['url']}{'  ' if notes else ''}{', '.join(notes)}")
-    raise SystemExit(DONE if ready else ANSWER_IS_NO)
+    raise SystemExit(Exit.DONE if ready else Exit.NO)

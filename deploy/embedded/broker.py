@@ -24,6 +24,7 @@ from deploy.embedded.kafka.java import JavaMissingError
 from deploy.embedded.kafka.node import Kafka, KafkaFailedError, Node, prepare
 from deploy.embedded.lock import FolderInUseError, hold
 from deploy.embedded.ports import any_free, is_free
+from schemas.exits import Exit
 from streams.brokers import answers
 
 PART: Final = "broker"
@@ -147,9 +148,9 @@ def run(folder: Path, host: str, port: int, repository: str, progress: Progress 
                 threading.Thread(target=train, args=(kafka,), daemon=True).start()
             code = process.wait()
             print(f"Kafka ended by itself (code {code}): {node.said()}", file=sys.stderr)  # noqa: T201 - as above
-            return 1
+            return Exit.NO
     except _EndRequested:
-        return 0
+        return Exit.DONE
     except (FolderInUseError, JavaMissingError, JarsError, KafkaFailedError) as error:
         print(error, file=sys.stderr)  # noqa: T201 - as above
-        return 3
+        return Exit.UNREACHABLE

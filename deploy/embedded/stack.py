@@ -23,11 +23,9 @@ from deploy.embedded.parts import Wiring, parts_of, wire
 from deploy.embedded.state import PartState, StackState
 from deploy.embedded.supervisor import Part, PartDiedError, StopRequested, Supervisor
 from deploy.embedded.voice import Voice
+from schemas.exits import Exit
 from schemas.settings import Settings
 
-DONE: Final = 0
-PART_DIED: Final = 1
-IN_USE: Final = 3
 #: After a stack was killed its parts notice within a moment and end; that long a new one waits for them.
 LEFTOVERS_END_WITHIN_S: Final = 20.0
 #: What a killed part had started dies with it; the kernel takes a moment.
@@ -120,7 +118,7 @@ async def _supervise(wiring: Wiring, groups: Sequence[Group], show: Show, voice:
         record.write(supervisor.states())
 
     supervisor = Supervisor(voice.line, voice.say, changed)
-    code = DONE
+    code = Exit.DONE
     with _signals(supervisor):
         changed()
         try:
@@ -137,7 +135,7 @@ async def _supervise(wiring: Wiring, groups: Sequence[Group], show: Show, voice:
         except StopRequested:
             voice.say("ending, the last started first")
         except PartDiedError as error:
-            code = PART_DIED
+            code = Exit.NO
             voice.say(f"{error}: ending the rest")
         finally:
             record.phase = "ending"
@@ -171,4 +169,4 @@ def run(
                 state.forget(folder)
     except FolderInUseError as error:
         click.echo(f"pulssi: {error}: `pulssi down --data {folder}` ends it", err=True)
-        return IN_USE
+        return Exit.UNREACHABLE

@@ -12,6 +12,7 @@ import pytest
 from aiokafka.errors import KafkaError
 
 from schemas.configuration.watching import Watched
+from schemas.exits import Exit
 from schemas.journal import JournalVersionError
 from schemas.policies import Rules
 from schemas.settings import load
@@ -118,15 +119,15 @@ def test_the_sink_tells_every_error_that_ended_it(
     """Two tasks that failed are both in the log; a journal of another version alone is one line."""
     settings = load({"PULSSI_SINK_PORT": "0"})
     failing_sink(LookupError("one"), OSError("two"))
-    assert asyncio.run(sink._run(settings)) == sink.EXIT_BUG  # noqa: SLF001 - the process without its settings of gc
+    assert asyncio.run(sink._run(settings)) == Exit.BUG  # noqa: SLF001 - the process without its settings of gc
     assert "LookupError: one" in caplog.text
     assert "OSError: two" in caplog.text
     caplog.clear()
     failing_sink(JournalVersionError("a newer Pulssi"), JournalVersionError("a newer Pulssi"))
-    assert asyncio.run(sink._run(settings)) == sink.EXIT_NO  # noqa: SLF001 - as above
+    assert asyncio.run(sink._run(settings)) == Exit.NO  # noqa: SLF001 - as above
     assert "the sink ends: a newer Pulssi" in capsys.readouterr().err
     failing_sink(JournalVersionError("a newer Pulssi"), LookupError("and this"))
-    assert asyncio.run(sink._run(settings)) == sink.EXIT_BUG  # noqa: SLF001 - as above
+    assert asyncio.run(sink._run(settings)) == Exit.BUG  # noqa: SLF001 - as above
     assert "LookupError: and this" in caplog.text
 
 
@@ -141,6 +142,6 @@ def test_an_error_at_the_wallboards_start_is_told_as_what_it_is(
 
     caplog.set_level(logging.INFO)
     monkeypatch.setattr(service.Wallboard, "follow", follow_journals)
-    assert service.run(load({"PULSSI_WALLBOARD_PORT": "0"})) == service.EXIT_BUG
+    assert service.run(load({"PULSSI_WALLBOARD_PORT": "0"})) == Exit.BUG
     assert "ValueError: not about time" in caplog.text
     assert "in fails_deep_inside" in caplog.text

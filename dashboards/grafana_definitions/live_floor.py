@@ -34,6 +34,63 @@ _RESPONSE: Final = (
 _HANDLE: Final = "Handle time: talk, hold and wrap-up of one agent's segment, counted when it closes."
 _QUANTILE: Final = "Percentiles come from merged histograms and are within 1 % of exact."
 _STEP: Final = "The last step is still filling."
+_BY_MINUTE: Final = (
+    "As it was at each minute's turn; of a longer step the highest minute. A gap: nobody looked then. "
+    "`Lines by` chooses between channels and queues."
+)
+
+#: What each panel shows, by its title.
+_MEANINGS: Final = {
+    "Waiting now": "Contacts in a queue, or whose clock runs without a first response, at this moment.",
+    "Longest wait now": "How long the one who waits longest has waited, at this moment; 0 where nobody waits.",
+    "Offered": "Contacts that came in during the range (outbound ones: with the customer's first message).",
+    "Answered": "Contacts that got their first response from a human in the range.",
+    "Abandoned": "Contacts whose customer left before any response while the clock ran, short ones included.",
+    "Service level · short_excluded": f"Over the range. {_FORMULA}",
+    "First response p80": (
+        f"Four of five answered in the range got their response within this. {_RESPONSE} {_QUANTILE}"
+    ),
+    "Handle time p50": f"Half of the segments closed in the range took no longer. {_HANDLE} {_QUANTILE}",
+    "Now, by queue": (
+        "Waiting: in a queue or without a first response. Awaiting reply: the customer wrote last. At risk: close "
+        "to the first response's target; breached: beyond it. Open: neither resolved, abandoned nor disconnected. "
+        "Handling: agents' open segments. Longest: how long the one who waits longest has waited."
+    ),
+    "In the range, by queue · service level short_excluded": (
+        f"Abandon rate: abandoned / (answered + abandoned). {_FORMULA}"
+    ),
+    "Agents now, by group": (
+        "Agents by the status that their source told last; who was not heard of for 24 hours is left out. Who is "
+        "in several groups counts in each. Empty where no source tells of agents."
+    ),
+    "Slots now, by group": (
+        "Slots: of the agents at work (available, busy, in wrap-up, or away with a contact still in hand). In use: "
+        "their open handle segments. Free: what is left to those who are available, or busy with contacts. "
+        "Unknown: agents with a contact in hand whose source tells no slots for the channel."
+    ),
+    "Offered, answered, abandoned": f"Contacts a step, by when each thing happened. {_STEP}",
+    "Offered, by channel or queue": (
+        f"Contacts a step that came in, stacked; `Lines by` chooses between channels and queues. {_STEP}"
+    ),
+    LEVEL_PANEL: (
+        f"{_FORMULA} Each contact is held against the target in force when it was answered or abandoned. {_STEP}"
+    ),
+    "First response and handle time in the range, by queue": (
+        f"{_RESPONSE} {_HANDLE} AHT: sum of handle times / segments. {_QUANTILE}"
+    ),
+    "First response · $channel": f"{_RESPONSE} {_QUANTILE} {_STEP}",
+    "Handle time · $channel": f"{_HANDLE} {_QUANTILE} {_STEP}",
+    "Volume per tag": (
+        "Contacts with the tag in effect, counted when it was put on; the twelve most frequent of the range."
+    ),
+    "Volume per tag over time": f"The eight most frequent tags of the range, contacts a step, stacked. {_STEP}",
+    "Volume per tag, by queue": (
+        "Contacts with the tag in effect, by channel and queue at the time it was put on; the fifty largest."
+    ),
+    "Waiting over time": f"In a queue, or without a first response. {_BY_MINUTE}",
+    "Beyond the target over time": f"Without a first response, and beyond its target. {_BY_MINUTE}",
+    "Awaiting a reply over time": f"The customer wrote last, or opened it again. {_BY_MINUTE}",
+}
 
 _SOME: Final = Limits("text", ((1, "orange"),))
 _NOBODY: Final = Limits("orange", ((1, "text"),))
@@ -41,150 +98,71 @@ _BAD: Final = Limits("text", ((1, "red"),))
 _VOLUME_COLOURS: Final = {"Offered": "blue", "Answered": "green", "Abandoned": "red"}
 _PERCENTILE_COLOURS: Final = {"p50": "green", "p80": "blue", "p90": "orange", "p95": "red"}
 
+_QUEUE: Final = (Column("channel", title="Channel", width=76), Column("queue", title="Queue", width=120))
+_NOW: Final = (
+    *_QUEUE,
+    Column("Waiting", limits=_SOME),
+    Column("Longest wait", CLOCK, title="Longest", width=95),
+    Column("Awaiting reply", title="Awaiting"),
+    Column("Longest await", CLOCK, title="Longest", width=95),
+    Column("At risk", limits=_SOME),
+    Column("Breached", limits=_BAD),
+)
+_RANGE: Final = (*_QUEUE, Column("Abandon rate", SHARE, width=110), Column("Service level", SHARE, LEVEL, width=110))
+_AGENTS: Final = (Column("Group", width=180), Column("Available", limits=_NOBODY))
+_SLOTS: Final = (
+    Column("Group", width=180),
+    Column("channel", title="Channel", width=76),
+    Column("Free", limits=_NOBODY),
+    Column("Use", SHARE, width=90),
+    Column("Unknown", limits=_SOME),
+)
+_CLOCKS: Final = (
+    "Response mean",
+    "AHT",
+    *(f"{what} {p}" for what in ("Response", "Handle") for p in queries.PERCENTILES),
+)
+_TIMES: Final = (*_QUEUE, *(Column(name, CLOCK) for name in _CLOCKS))
 
-def _figures() -> list[Json]:
-    """The first row: one number a channel."""
-    height = 5
-    return [
-        stat(
-            "Waiting now",
-            "Contacts in a queue, or whose clock runs without a first response, at this moment.",
-            queries.WAITING,
-            Place(0, 0, 3, height),
-            limits=_SOME,
-        ),
-        stat(
-            "Longest wait now",
-            "How long the one who waits longest has waited, at this moment; 0 where nobody waits.",
-            queries.LONGEST_WAIT,
-            Place(3, 0, 3, height),
-            unit=CLOCK,
-        ),
-        stat(
-            "Offered",
-            "Contacts that came in during the range (outbound ones: with the customer's first message).",
-            queries.count_by_channel("offered"),
-            Place(6, 0, 2, height),
-        ),
-        stat(
-            "Answered",
-            "Contacts that got their first response from a human in the range.",
-            queries.count_by_channel("first_response"),
-            Place(8, 0, 2, height),
-        ),
-        stat(
-            "Abandoned",
-            "Contacts whose customer left before any response while the clock ran, short ones included.",
-            queries.count_by_channel("abandoned"),
-            Place(10, 0, 3, height),
-            limits=_SOME,
-        ),
-        stat(
-            "Service level · short_excluded",
-            f"Over the range. {_FORMULA}",
-            queries.LEVEL_BY_CHANNEL,
-            Place(13, 0, 5, height),
-            unit=SHARE,
-            limits=LEVEL,
-        ),
-        stat(
-            "First response p80",
-            f"Four of five answered in the range got their response within this. {_RESPONSE} {_QUANTILE}",
-            queries.percentile_by_channel("first_response", 0.8),
-            Place(18, 0, 3, height),
-            unit=CLOCK,
-        ),
-        stat(
-            "Handle time p50",
-            f"Half of the segments closed in the range took no longer. {_HANDLE} {_QUANTILE}",
-            queries.percentile_by_channel("handle", 0.5),
-            Place(21, 0, 3, height),
-            unit=CLOCK,
-        ),
-    ]
+_STACKED: Final = {"drawStyle": "bars", "fillOpacity": 80, "lineWidth": 0, "stacking": {"mode": "normal"}}
+_LEVEL_STYLE: Final = {"fillOpacity": 0, "showPoints": "auto", "spanNulls": 3_600_000}
+_PERCENTILE_STYLE: Final = {"fillOpacity": 0, "spanNulls": 3_600_000, "showPoints": "auto"}
+_STEPS: Final = {"lineInterpolation": "stepAfter", "fillOpacity": 0}
+_MET: Final = Limits("transparent", ((0.8, "green"),))
 
 
-def _place_columns() -> list[Column]:
-    return [Column("channel", title="Channel", width=76), Column("queue", title="Queue", width=120)]
-
-
-def _by_queue() -> list[Json]:
-    return [
-        table(
-            "Now, by queue",
-            "Waiting: in a queue or without a first response. Awaiting reply: the customer wrote last. At risk: close "
-            "to the first response's target; breached: beyond it. Open: neither resolved, abandoned nor disconnected. "
-            "Handling: agents' open segments. Longest: how long the one who waits longest has waited.",
-            queries.NOW_BY_QUEUE,
-            Place(0, 5, 13, 9),
-            [
-                *_place_columns(),
-                Column("Waiting", limits=_SOME),
-                Column("Longest wait", CLOCK, title="Longest", width=95),
-                Column("Awaiting reply", title="Awaiting"),
-                Column("Longest await", CLOCK, title="Longest", width=95),
-                Column("At risk", limits=_SOME),
-                Column("Breached", limits=_BAD),
-            ],
-        ),
-        table(
-            "In the range, by queue · service level short_excluded",
-            f"Abandon rate: abandoned / (answered + abandoned). {_FORMULA}",
-            queries.RANGE_BY_QUEUE,
-            Place(13, 5, 11, 9),
-            [
-                *_place_columns(),
-                Column("Abandon rate", SHARE, width=110),
-                Column("Service level", SHARE, LEVEL, width=110),
-            ],
-        ),
-    ]
-
-
-def _agents() -> list[Json]:
-    return [
-        table(
-            "Agents now, by group",
-            "Agents by the status that their source told last; who was not heard of for 24 hours is left out. Who is "
-            "in several groups counts in each. Empty where no source tells of agents.",
-            queries.AGENTS_NOW,
-            Place(0, 14, 11, 7),
-            [Column("Group", width=180), Column("Available", limits=_NOBODY)],
-        ),
-        table(
-            "Slots now, by group",
-            "Slots: of the agents at work (available, busy, in wrap-up, or away with a contact still in hand). In use: "
-            "their open handle segments. Free: what is left to those who are available, or busy with contacts. "
-            "Unknown: agents with a contact in hand whose source tells no slots for the channel.",
-            queries.SLOTS_NOW,
-            Place(11, 14, 13, 7),
-            [
-                Column("Group", width=180),
-                Column("channel", title="Channel", width=76),
-                Column("Free", limits=_NOBODY),
-                Column("Use", SHARE, width=90),
-                Column("Unknown", limits=_SOME),
-            ],
-        ),
-    ]
-
-
-def _times() -> Json:
-    clocks = ("Response mean", "AHT", *(f"{what} {p}" for what in ("Response", "Handle") for p in queries.PERCENTILES))
-    return table(
-        "First response and handle time in the range, by queue",
-        f"{_RESPONSE} {_HANDLE} AHT: sum of handle times / segments. {_QUANTILE}",
-        queries.TIMES_BY_QUEUE,
-        Place(0, 29, 24, 8),
-        [*_place_columns(), *(Column(name, CLOCK) for name in clocks)],
+def _percentiles(title: str, sample: str, y: int) -> Json:
+    panel = lines(
+        title,
+        queries.percentiles_over_time(sample),
+        Place(0, y, 8, 8),
+        unit=CLOCK,
+        interval="5m",
+        colours=_PERCENTILE_COLOURS,
+        style=_PERCENTILE_STYLE,
     )
+    return repeated(panel, "channel", 3)
 
 
-def _over_time() -> list[Json]:
+def _panels() -> list[Json]:
+    by_channel, share = queries.percentile_by_channel, "Service level · short_excluded"
+    in_range = "In the range, by queue · service level short_excluded"
+    times = "First response and handle time in the range, by queue"
     return [
+        stat("Waiting now", queries.WAITING, Place(0, 0, 3, 5), limits=_SOME),
+        stat("Longest wait now", queries.LONGEST_WAIT, Place(3, 0, 3, 5), unit=CLOCK),
+        stat("Offered", queries.count_by_channel("offered"), Place(6, 0, 2, 5)),
+        stat("Answered", queries.count_by_channel("first_response"), Place(8, 0, 2, 5)),
+        stat("Abandoned", queries.count_by_channel("abandoned"), Place(10, 0, 3, 5), limits=_SOME),
+        stat(share, queries.LEVEL_BY_CHANNEL, Place(13, 0, 5, 5), unit=SHARE, limits=LEVEL),
+        stat("First response p80", by_channel("first_response", 0.8), Place(18, 0, 3, 5), unit=CLOCK),
+        stat("Handle time p50", by_channel("handle", 0.5), Place(21, 0, 3, 5), unit=CLOCK),
+        table("Now, by queue", queries.NOW_BY_QUEUE, Place(0, 5, 13, 9), _NOW),
+        table(in_range, queries.RANGE_BY_QUEUE, Place(13, 5, 11, 9), _RANGE),
+        table("Agents now, by group", queries.AGENTS_NOW, Place(0, 14, 11, 7), _AGENTS),
+        table("Slots now, by group", queries.SLOTS_NOW, Place(11, 14, 13, 7), _SLOTS),
         lines(
             "Offered, answered, abandoned",
-            f"Contacts a step, by when each thing happened. {_STEP}",
             queries.VOLUMES,
             Place(0, 21, 8, 8),
             interval="5m",
@@ -192,92 +170,39 @@ def _over_time() -> list[Json]:
         ),
         lines(
             "Offered, by channel or queue",
-            f"Contacts a step that came in, stacked; `Lines by` chooses between channels and queues. {_STEP}",
             queries.OFFERED_BY_LINE,
             Place(8, 21, 8, 8),
             interval="5m",
             name="line",
-            style={"drawStyle": "bars", "fillOpacity": 80, "lineWidth": 0, "stacking": {"mode": "normal"}},
+            style=_STACKED,
         ),
         lines(
             LEVEL_PANEL,
-            f"{_FORMULA} Each contact is held against the target in force when it was answered or abandoned. {_STEP}",
             queries.LEVEL_OVER_TIME,
             Place(16, 21, 8, 8),
             unit=SHARE,
             interval="10m",
             name="line",
             bounds=(0, 1),
-            limits=Limits("transparent", ((0.8, "green"),)),
-            style={"fillOpacity": 0, "showPoints": "auto", "spanNulls": 3_600_000},
+            limits=_MET,
+            style=_LEVEL_STYLE,
         ),
-    ]
-
-
-def _percentiles() -> list[Json]:
-    rows = (
-        ("First response · $channel", f"{_RESPONSE} {_QUANTILE} {_STEP}", "first_response", 37),
-        ("Handle time · $channel", f"{_HANDLE} {_QUANTILE} {_STEP}", "handle", 45),
-    )
-    return [
-        repeated(
-            lines(
-                title,
-                description,
-                queries.percentiles_over_time(sample),
-                Place(0, y, 8, 8),
-                unit=CLOCK,
-                interval="5m",
-                colours=_PERCENTILE_COLOURS,
-                style={"fillOpacity": 0, "spanNulls": 3_600_000, "showPoints": "auto"},
-            ),
-            "channel",
-            3,
-        )
-        for title, description, sample, y in rows
-    ]
-
-
-def _tags() -> list[Json]:
-    meaning = "Contacts with the tag in effect, counted when it was put on; the twelve most frequent of the range."
-    return [
-        bars("Volume per tag", meaning, queries.TAGS, Place(0, 53, 8, 10)),
+        table(times, queries.TIMES_BY_QUEUE, Place(0, 29, 24, 8), _TIMES),
+        _percentiles("First response · $channel", "first_response", 37),
+        _percentiles("Handle time · $channel", "handle", 45),
+        bars("Volume per tag", queries.TAGS, Place(0, 53, 8, 10)),
         lines(
             "Volume per tag over time",
-            f"The eight most frequent tags of the range, contacts a step, stacked. {_STEP}",
             queries.TAGS_OVER_TIME,
             Place(8, 53, 8, 10),
             interval="10m",
             name="named",
-            style={"drawStyle": "bars", "fillOpacity": 80, "lineWidth": 0, "stacking": {"mode": "normal"}},
+            style=_STACKED,
         ),
-        table(
-            "Volume per tag, by queue",
-            "Contacts with the tag in effect, by channel and queue at the time it was put on; the fifty largest.",
-            queries.TAGS_BY_QUEUE,
-            Place(16, 53, 8, 10),
-            _place_columns(),
-        ),
-    ]
-
-
-def _gauges_over_time() -> list[Json]:
-    kept = "As it was at each minute's turn; of a longer step the highest minute. A gap: nobody looked then."
-    panels = (
-        ("Waiting over time", "In a queue, or without a first response.", queries.WAITING_OVER_TIME),
-        ("Beyond the target over time", "Without a first response, and beyond its target.", queries.BREACHED_OVER_TIME),
-        ("Awaiting a reply over time", "The customer wrote last, or opened it again.", queries.AWAITING_OVER_TIME),
-    )
-    return [
-        lines(
-            title,
-            f"{meaning} {kept} `Lines by` chooses between channels and queues.",
-            sql,
-            Place(place * 8, 63, 8, 8),
-            name="line",
-            style={"lineInterpolation": "stepAfter", "fillOpacity": 0},
-        )
-        for place, (title, meaning, sql) in enumerate(panels)
+        table("Volume per tag, by queue", queries.TAGS_BY_QUEUE, Place(16, 53, 8, 10), _QUEUE),
+        lines("Waiting over time", queries.WAITING_OVER_TIME, Place(0, 63, 8, 8), name="line", style=_STEPS),
+        lines("Beyond the target over time", queries.BREACHED_OVER_TIME, Place(8, 63, 8, 8), name="line", style=_STEPS),
+        lines("Awaiting a reply over time", queries.AWAITING_OVER_TIME, Place(16, 63, 8, 8), name="line", style=_STEPS),
     ]
 
 
@@ -316,16 +241,6 @@ def _lines_by() -> Json:
 
 def live_floor() -> Json:
     """Describe the dashboard, its panels numbered in order."""
-    panels = [
-        *_figures(),
-        *_by_queue(),
-        *_agents(),
-        *_over_time(),
-        _times(),
-        *_percentiles(),
-        *_tags(),
-        *_gauges_over_time(),
-    ]
     return {
         "uid": DASHBOARD_UID,
         "title": "Live floor",
@@ -347,7 +262,10 @@ def live_floor() -> Json:
         },
         "annotations": {"list": []},
         "links": [],
-        "panels": [{"id": number, **panel} for number, panel in enumerate(panels, start=1)],
+        "panels": [
+            {"id": number, **panel, "description": _MEANINGS[panel["title"]]}
+            for number, panel in enumerate(_panels(), start=1)
+        ],
     }
 
 

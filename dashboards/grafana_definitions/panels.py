@@ -61,21 +61,21 @@ def _target(sql: str, form: int) -> Json:
     }
 
 
-def _panel(kind: str, title: str, description: str, sql: str, place: Place, form: int) -> Json:
+def _panel(kind: str, title: str, sql: str, place: Place, form: int) -> Json:
     return {
         "type": kind,
         "title": title,
-        "description": description,
+        "description": "",  # the dashboard's to give
         "datasource": DATA_SOURCE,
         "gridPos": place._asdict(),
         "targets": [_target(sql, form)],
     }
 
 
-def stat(title: str, description: str, sql: str, place: Place, *, unit: str = COUNT, limits: Limits = PLAIN) -> Json:
+def stat(title: str, sql: str, place: Place, *, unit: str = COUNT, limits: Limits = PLAIN) -> Json:
     """A number a row of the answer, named by its text column."""
     return {
-        **_panel("stat", title, description, sql, place, _TABLE),
+        **_panel("stat", title, sql, place, _TABLE),
         "fieldConfig": {
             "defaults": {
                 "unit": unit,
@@ -127,10 +127,10 @@ def _column(column: Column) -> Json:
     return {"matcher": {"id": "byName", "options": column.name}, "properties": properties}
 
 
-def table(title: str, description: str, sql: str, place: Place, columns: Sequence[Column]) -> Json:
+def table(title: str, sql: str, place: Place, columns: Sequence[Column]) -> Json:
     """A table; columns that are not described are shown as they come."""
     return {
-        **_panel("table", title, description, sql, place, _TABLE),
+        **_panel("table", title, sql, place, _TABLE),
         "fieldConfig": {
             "defaults": {
                 "color": {"mode": "thresholds"},
@@ -147,7 +147,6 @@ def table(title: str, description: str, sql: str, place: Place, columns: Sequenc
 
 def lines(
     title: str,
-    description: str,
     sql: str,
     place: Place,
     *,
@@ -184,7 +183,7 @@ def lines(
     if name is not None:
         defaults["displayName"] = f"${{__field.labels.{name}}}"
     return {
-        **_panel("timeseries", title, description, sql, place, _TIME_SERIES),
+        **_panel("timeseries", title, sql, place, _TIME_SERIES),
         "interval": interval,
         "fieldConfig": {
             "defaults": defaults,
@@ -203,10 +202,10 @@ def lines(
     }
 
 
-def bars(title: str, description: str, sql: str, place: Place) -> Json:
+def bars(title: str, sql: str, place: Place) -> Json:
     """Horizontal bars: one a row of the answer, named by its text column."""
     return {
-        **_panel("barchart", title, description, sql, place, _TABLE),
+        **_panel("barchart", title, sql, place, _TABLE),
         "fieldConfig": {
             "defaults": {
                 "unit": COUNT,

@@ -6,7 +6,8 @@ is left to the views; the only thing asked here is how far the sink is.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from clickhouse_connect.driver.client import Client
@@ -20,7 +21,7 @@ from sinks.rows import ContactRow, EventRow, PaneRow, Progress, SampleRow, TagPa
 from streams.addresses import clickhouse_of
 from streams.clickhouse import connect, is_away, reason
 
-#: Each table with its rows' class, in the order in which a batch is written.
+#: Each table with its rows' class, in the order in which a batch is written; a batch has a field for each.
 TABLES: Final[dict[str, type[tuple[Any, ...]]]] = {
     "events_rows": EventRow,
     "panes_rows": PaneRow,
@@ -60,57 +61,27 @@ class ClickHouseKeeper:
     def setup(self) -> None:
         """Connect, and look up every table's columns."""
         self.close()
-        try:
-            client = self._client = connect(self._settings)
-            self._inserts = {
-                table: client.create_insert_context(
-                    table, column_names=columns(row), column_oriented=True, settings=_SYNCHRONOUS
-                )
-                for table, row in TABLES.items()
-            }
-        except (ClickHouseError, OSError) as error:
-            self.close()
-            raise failure(self._settings, error) from None
+        with self._connected():
+            pass
 
     def write(self, batch: Batch) -> None:
         """Insert table by table."""
-        rows: dict[str, Sequence[tuple[Any, ...]]] = {
-            "events_rows": batch.events,
-            "panes_rows": batch.panes,
-            "tag_panes_rows": batch.tag_panes,
-            "samples_rows": batch.samples,
-            "contacts_rows": batch.contacts,
-            "progress": batch.progress,
-        }
-        client = self._connected()
-        try:
-            for table in TABLES:
-                if rows[table]:
-                    insert = self._inserts[table]
-                    insert.data = list(zip(*rows[table], strict=True))
+        with self._connected() as client:
+            for table, insert in self._inserts.items():
+                if rows := getattr(batch, table.removesuffix("_rows")):
+                    insert.data = list(zip(*rows, strict=True))
                     client.insert(context=insert)
-        except (ClickHouseError, OSError) as error:
-            self.close()
-            raise failure(self._settings, error) from None
 
     def progress(self) -> list[Progress]:
         """Ask how far each source partition is."""
-        client = self._connected()
-        try:
+        with self._connected() as client:
             found = client.query(_PROGRESS).result_rows
-        except (ClickHouseError, OSError) as error:
-            self.close()
-            raise failure(self._settings, error) from None
         return [Progress(str(topic), int(partition), *map(int, latest)) for topic, partition, latest in found]
 
     def note_gauges(self, minute: int) -> None:
         """Have ClickHouse put its gauges down."""
-        client = self._connected()
-        try:
+        with self._connected() as client:
             client.command(NOTE, parameters={"minute": minute}, settings=_AT_ONCE)
-        except (ClickHouseError, OSError) as error:
-            self.close()
-            raise failure(self._settings, error) from None
 
     def close(self) -> None:
         """Close the client; a second call does nothing."""
@@ -118,12 +89,22 @@ class ClickHouseKeeper:
         if client is not None:
             client.close()
 
-    def _connected(self) -> Client:
-        if self._client is None:
-            self.setup()
-        if self._client is None:
-            raise KeeperAwayError("ClickHouse is not connected")
-        return self._client
+    @contextmanager
+    def _connected(self) -> Iterator[Client]:
+        """Give the client, connecting first where there is none; an error closes it, and is raised as `failure`."""
+        try:
+            if self._client is None:
+                self._client = connect(self._settings)
+                self._inserts = {
+                    table: self._client.create_insert_context(
+                        table, column_names=columns(row), column_oriented=True, settings=_SYNCHRONOUS
+                    )
+                    for table, row in TABLES.items()
+                }
+            yield self._client
+        except (ClickHouseError, OSError) as error:
+            self.close()
+            raise failure(self._settings, error) from None
 
 
 def failure(settings: Settings, error: Exception) -> KeeperAwayError | KeeperUnfitError:

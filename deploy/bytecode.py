@@ -16,7 +16,7 @@ from typing import Final
 OWN: Final = ("dashboards", "deploy", "schemas", "sinks", "streams")
 #: What the parts and their commands load when they run.
 LOADED: Final = (
-    "dashboards.wallboard",
+    "dashboards.wallboard.service",
     "deploy.cli.migrate",
     "deploy.cli.parts",
     "deploy.cli.replay",

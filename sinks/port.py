@@ -32,8 +32,12 @@ class Batch:
     #: Written last: what it says is in.
     progress: list[Progress] = field(default_factory=list)
 
+    def counts(self) -> dict[str, int]:
+        """Count the rows by table, without progress."""
+        return {table: len(rows) for table, rows in vars(self).items() if table != "progress"}
+
     def __len__(self) -> int:
-        return len(self.events) + len(self.panes) + len(self.tag_panes) + len(self.samples) + len(self.contacts)
+        return sum(self.counts().values())
 
 
 class Keeper(Protocol):

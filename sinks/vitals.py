@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Final
 
 from sinks.pending import Place, Reached
 from sinks.port import Batch
-from streams.exposition import Metric, Reading, render
+from streams.exposition import Reading, render
 from streams.health import Health
 
 #: Longer than any one insert or fetch may take: without a sign of life for so long, the process is stuck.
 STUCK_AFTER_S: Final = 180.0
-
-ROWS: Final = Metric("pulssi_sink_rows_total", "counter", "Rows written, by table.")
-BATCHES: Final = Metric("pulssi_sink_batches_total", "counter", "Batches written.")
-FAILURES: Final = Metric("pulssi_sink_write_failures_total", "counter", "Writes that failed and were tried again.")
-NEXT: Final = Metric("pulssi_sink_next_offset", "gauge", "First source offset that is not in ClickHouse yet.")
-STEP: Final = Metric("pulssi_sink_step", "gauge", "Last step of the partition that is in ClickHouse.")
-PENDING: Final = Metric("pulssi_sink_pending_bytes", "gauge", "Bytes read from the journals and not yet written.")
-WRITTEN_AT: Final = Metric("pulssi_sink_last_write_timestamp_seconds", "gauge", "When a batch was last written.")
 
 
 class Vitals:
@@ -30,7 +23,7 @@ class Vitals:
         self._monotonic = monotonic
         self._now = now
         self._beat = monotonic()
-        self._rows: dict[str, int] = {}
+        self._rows = Counter[str]()
         self._batches = 0
         self._failures = 0
         self._reached: dict[Place, Reached] = {}
@@ -51,15 +44,7 @@ class Vitals:
 
     def wrote(self, batch: Batch) -> None:
         """Note what was written."""
-        counts = {
-            "events": len(batch.events),
-            "panes": len(batch.panes),
-            "tag_panes": len(batch.tag_panes),
-            "samples": len(batch.samples),
-            "contacts": len(batch.contacts),
-        }
-        for table, n in counts.items():
-            self._rows[table] = self._rows.get(table, 0) + n
+        self._rows.update(batch.counts())
         self.beat()
 
     def reached(self, reached: dict[Place, Reached]) -> None:
@@ -78,13 +63,17 @@ class Vitals:
         return f"no progress for {still:.0f} s" if still > STUCK_AFTER_S else None
 
     def _readings(self) -> Iterator[Reading]:
-        yield Reading(BATCHES, self._batches)
-        yield Reading(FAILURES, self._failures)
-        yield Reading(PENDING, self.pending_bytes)
-        yield Reading(WRITTEN_AT, self._written_at)
+        yield Reading("pulssi_sink_batches_total", "Batches written.", self._batches)
+        yield Reading("pulssi_sink_write_failures_total", "Writes that failed and were tried again.", self._failures)
+        pending = "Bytes read from the journals and not yet written."
+        yield Reading("pulssi_sink_pending_bytes", pending, self.pending_bytes)
+        written = "When a batch was last written."
+        yield Reading("pulssi_sink_last_write_timestamp_seconds", written, self._written_at)
         for table, n in self._rows.items():
-            yield Reading(ROWS, n, {"table": table})
+            yield Reading("pulssi_sink_rows_total", "Rows written, by table.", n, {"table": table})
         for (topic, partition), (head, _) in self._reached.items():
             labels = {"topic": topic, "partition": str(partition)}
-            yield Reading(NEXT, head.next, labels)
-            yield Reading(STEP, head.step, labels)
+            reached = "First source offset that is not in ClickHouse yet."
+            yield Reading("pulssi_sink_next_offset", reached, head.next, labels)
+            step = "Last step of the partition that is in ClickHouse."
+            yield Reading("pulssi_sink_step", step, head.step, labels)

@@ -1,48 +1,43 @@
-"""Metrics as Prometheus reads them: each name with its unit and meaning once, rendered as text.
+"""Metrics as Prometheus reads them, written by its own client library.
 
-Every part lists its metrics as `Metric` constants in one place; nothing here knows them, or counts.
+A part lists its readings where it has the values, each with its name, unit and meaning; nothing here counts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
-CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+from prometheus_client import Metric, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.registry import Collector
 
-
-class Metric(NamedTuple):
-    """A metric's name, with its unit at the end as Prometheus has it, and its meaning in one line."""
-
-    name: str
-    kind: Literal["counter", "gauge"]
-    meaning: str
+CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 
 
 class Reading(NamedTuple):
-    """One value of a metric."""
+    """One value of a metric: its name ends with its unit, that of a counter with `_total`."""
 
-    metric: Metric
+    name: str
+    meaning: str
     value: float
     labels: Mapping[str, str] = {}
 
 
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+class _Families(Collector):
+    """Readings with those of one metric together."""
 
+    def __init__(self, readings: Iterable[Reading]) -> None:
+        self._families: dict[str, Metric] = {}
+        for name, meaning, value, labels in readings:
+            kind = "counter" if name.endswith("_total") else "gauge"
+            family = self._families.setdefault(name, Metric(name.removesuffix("_total"), meaning, kind))
+            family.add_sample(name, dict(labels), value)
 
-def _line(reading: Reading) -> str:
-    pairs = ",".join(f'{name}="{_escaped(value)}"' for name, value in reading.labels.items())
-    labels = f"{{{pairs}}}" if pairs else ""
-    return f"{reading.metric.name}{labels} {reading.value:.17g}"
+    def collect(self) -> Iterable[Metric]:
+        return self._families.values()
 
 
 def render(readings: Iterable[Reading]) -> str:
-    """Write readings as text, those of one metric together under its meaning."""
-    by_metric: dict[Metric, list[str]] = {}
-    for reading in readings:
-        by_metric.setdefault(reading.metric, []).append(_line(reading))
-    lines = []
-    for metric, values in by_metric.items():
-        lines += [f"# HELP {metric.name} {metric.meaning}", f"# TYPE {metric.name} {metric.kind}", *values]
-    return "\n".join(lines) + "\n" if lines else ""
+    """Write readings as text."""
+    return generate_latest(_Families(readings)).decode()

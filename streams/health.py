@@ -7,7 +7,7 @@ what progress is, and nothing here may tell a setting or a contact.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -39,21 +39,26 @@ class Health:
     async def start(self, host: str, port: int, allowed_hosts: str = "") -> int:
         """Listen, and return the port: the one asked for, or with 0 any free one. Raises OSError where it is taken."""
         self._app.middlewares.append(Hosts(host, allowed_hosts).guard)
-        runner = web.AppRunner(self._app, access_log=None)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, host, port).start()
-        except OSError:
-            await runner.cleanup()
-            raise
-        self._runner = runner
-        return int(runner.addresses[0][1])
+        self._runner = await listen(self._app, host, port)
+        return int(self._runner.addresses[0][1])
 
     async def stop(self) -> None:
         """Stop listening; a second call does nothing."""
         runner, self._runner = self._runner, None
         if runner is not None:
             await runner.cleanup()
+
+
+async def listen(app: web.Application, host: str, port: int, **how: Any) -> web.AppRunner:  # noqa: ANN401 - aiohttp's own
+    """Serve an application; raises OSError where the port is taken."""
+    runner = web.AppRunner(app, access_log=None, **how)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError:
+        await runner.cleanup()
+        raise
+    return runner
 
 
 def add_routes(app: web.Application, *, ready: Check, progress: Check, metrics: Callable[[], str]) -> None:

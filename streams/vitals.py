@@ -6,32 +6,16 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from streams.exposition import Metric, Reading, render
+from streams.exposition import Reading, render
 from streams.health import Health
 from streams.partitions import Partitions
 
 #: A step that takes longer than this is stuck, not slow.
 STUCK_AFTER_S: Final = 60.0
 
-EVENTS: Final = Metric("pulssi_worker_events_total", "counter", "Records read since the partition was opened.")
-DEAD: Final = Metric("pulssi_worker_dead_letters_total", "counter", "Bad records sent to the dead letters.")
-CONFLICTS: Final = Metric(
-    "pulssi_worker_conflicts_total", "counter", "Events that came under an id with other contents."
-)
-STRAYS: Final = Metric("pulssi_worker_strays_total", "counter", "Records sent on to the partition of their key.")
-EVICTED: Final = Metric("pulssi_worker_evicted_total", "counter", "Contacts forgotten for their age.")
-REVIVED: Final = Metric("pulssi_worker_revived_total", "counter", "Evicted contacts found again in ClickHouse.")
-SUPPLEMENTS: Final = Metric("pulssi_worker_supplements_total", "counter", "Changes of panes that were evicted.")
-WAITED: Final = Metric("pulssi_worker_parked_total", "counter", "Evicted contacts that had to wait for ClickHouse.")
-PARKED: Final = Metric("pulssi_worker_parked", "gauge", "Contacts whose events wait for ClickHouse.")
-CONTACTS: Final = Metric("pulssi_worker_contacts", "gauge", "Contacts in memory.")
-AGENTS: Final = Metric("pulssi_worker_agents", "gauge", "Agents in memory.")
-PANES: Final = Metric("pulssi_worker_panes", "gauge", "Panes in memory.")
-NEXT: Final = Metric("pulssi_worker_next_offset", "gauge", "First source offset that is not in yet.")
-
 
 def health_of(partitions: Partitions, now: Callable[[], float] = time.monotonic) -> Health:
-    """Make the server that tells how a worker is."""
+    """Make the server that reports how a worker is."""
     return Health(
         ready=lambda: _unready(partitions, now()),
         progress=lambda: _stuck(partitions, now()),
@@ -59,16 +43,19 @@ def _stuck(partitions: Partitions, now: float) -> str | None:
 def _readings(partitions: Partitions) -> Iterator[Reading]:
     for partition in partitions.held:
         labels = {"topic": partition.source, "partition": str(partition.number)}
-        yield Reading(EVENTS, partition.events, labels)
-        yield Reading(DEAD, partition.dead_letters, labels)
-        yield Reading(CONFLICTS, partition.conflicts, labels)
-        yield Reading(STRAYS, partition.strays, labels)
-        yield Reading(EVICTED, partition.evictions, labels)
-        yield Reading(REVIVED, partition.revivals, labels)
-        yield Reading(SUPPLEMENTS, partition.supplemented, labels)
-        yield Reading(WAITED, partition.waits, labels)
-        yield Reading(PARKED, len(partition.parked), labels)
-        yield Reading(CONTACTS, len(partition.contacts), labels)
-        yield Reading(AGENTS, len(partition.agents), labels)
-        yield Reading(PANES, len(partition.panes), labels)
-        yield Reading(NEXT, partition.head.next, labels)
+        for name, value, meaning in (
+            ("events_total", partition.events, "Records read since the partition was opened."),
+            ("dead_letters_total", partition.dead_letters, "Bad records sent to the dead letters."),
+            ("conflicts_total", partition.conflicts, "Events that came under an id with other contents."),
+            ("strays_total", partition.strays, "Records sent on to the partition of their key."),
+            ("evicted_total", partition.evictions, "Contacts forgotten for their age."),
+            ("revived_total", partition.revivals, "Evicted contacts found again in ClickHouse."),
+            ("supplements_total", partition.supplemented, "Changes of panes that were evicted."),
+            ("parked_total", partition.waits, "Evicted contacts that had to wait for ClickHouse."),
+            ("parked", len(partition.parked), "Contacts whose events wait for ClickHouse."),
+            ("contacts", len(partition.contacts), "Contacts in memory."),
+            ("agents", len(partition.agents), "Agents in memory."),
+            ("panes", len(partition.panes), "Panes in memory."),
+            ("next_offset", partition.head.next, "First source offset that is not in yet."),
+        ):
+            yield Reading(f"pulssi_worker_{name}", meaning, value, labels)

@@ -24,13 +24,14 @@ from dashboards.wallboard.server import application, edition
 from dashboards.wallboard.snapshot import heading, snapshot
 from schemas.configuration.reading import ConfigurationError
 from schemas.configuration.watching import Watched
+from schemas.exits import Exit
 from schemas.journal import JournalVersionError
 from schemas.policies import Rules
 from schemas.settings import Settings, config_folder
 from schemas.topics import SOURCES, journal_of
 from streams.background import end, log_unhandled
-from streams.exposition import Metric, Reading, render
-from streams.health import add_routes
+from streams.exposition import Reading, render
+from streams.health import add_routes, listen
 from streams.hosts import Hosts
 from streams.journal.tail import JournalTail
 from streams.live.view import LiveView, live_view
@@ -48,18 +49,6 @@ ANSWER_WITHIN_S: Final = 2.0
 HANGS_AFTER_S: Final = 30.0
 #: Records taken in at one go: others get their turn between.
 AT_ONCE: Final = 4_000
-
-AGE: Final = Metric("pulssi_wallboard_age_seconds", "gauge", "How old the numbers are.")
-BEHIND: Final = Metric("pulssi_wallboard_behind_events", "gauge", "Events that are produced and not counted, at least.")
-CONTACTS_HELD: Final = Metric("pulssi_wallboard_contacts", "gauge", "Contacts that are in some gauge.")
-WATCHERS: Final = Metric("pulssi_wallboard_watchers", "gauge", "Pages that are open.")
-PUSHES: Final = Metric("pulssi_wallboard_pushes_total", "counter", "News that went to the pages.")
-
-EXIT_NO: Final = 1
-EXIT_UNUSABLE: Final = 2
-EXIT_UNREACHABLE: Final = 3
-#: Exit status after a bug in our own code.
-EXIT_BUG: Final = 70
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -114,11 +103,14 @@ class Wallboard:
         standing = self.standing()
         age_s = (clock() - standing.as_of) / 1000 if standing.as_of is not None else math.nan
         return [
-            Reading(AGE, age_s),
-            Reading(BEHIND, standing.behind),
-            Reading(CONTACTS_HELD, self.view.contacts),
-            Reading(WATCHERS, self.publisher.watchers),
-            Reading(PUSHES, self.publisher.pushed),
+            Reading(f"pulssi_wallboard_{name}", meaning, value)
+            for name, value, meaning in (
+                ("age_seconds", age_s, "How old the numbers are."),
+                ("behind_events", standing.behind, "Events that are produced and not counted, at least."),
+                ("contacts", self.view.contacts, "Contacts that are in some gauge."),
+                ("watchers", self.publisher.watchers, "Pages that are open."),
+                ("pushes_total", self.publisher.pushed, "News that went to the pages."),
+            )
         ]
 
     def standing(self) -> Standing:
@@ -216,14 +208,7 @@ class Wallboard:
 async def _listen(settings: Settings, board: Wallboard) -> web.AppRunner:
     app = application(board.publisher, board.say, Hosts(settings.bind, settings.allowed_hosts))
     add_routes(app, ready=board.unready, progress=board.hangs, metrics=lambda: render(board.metrics()))
-    runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, settings.bind, settings.wallboard_port).start()
-    except OSError:
-        await runner.cleanup()
-        raise
-    return runner
+    return await listen(app, settings.bind, settings.wallboard_port, handler_cancellation=True, shutdown_timeout=1.0)
 
 
 async def _serve(settings: Settings, board: Wallboard, configuration: Watched) -> int:
@@ -240,7 +225,7 @@ async def _serve(settings: Settings, board: Wallboard, configuration: Watched) -
             "set PULSSI_WALLBOARD_PORT to another port",
             file=sys.stderr,
         )
-        return EXIT_UNREACHABLE
+        return Exit.UNREACHABLE
     host, port = runner.addresses[0][:2]
     print(f"wallboard at http://{host}:{port}/", flush=True)  # noqa: T201 - as above
     running = (board.follow(), board.ask(), board.pace(), follow(configuration, board.use), ended.wait())
@@ -261,9 +246,9 @@ def _status(part: asyncio.Future[Any]) -> int:
         return 0
     if isinstance(error, JournalVersionError):
         print(f"pulssi: {error}", file=sys.stderr)  # noqa: T201 - a command's own output
-        return EXIT_NO
+        return Exit.NO
     _LOG.critical("a bug: the wallboard ends", exc_info=error)
-    return EXIT_BUG
+    return Exit.BUG
 
 
 def run(settings: Settings) -> int:
@@ -273,7 +258,7 @@ def run(settings: Settings) -> int:
     except ConfigurationError as error:
         for fault in error.faults:
             print(f"pulssi: {fault}", file=sys.stderr)  # noqa: T201 - as above
-        return EXIT_UNUSABLE
+        return Exit.UNUSABLE
     rules = configuration.rules
 
     async def start() -> int:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import aiohttp
 import pytest
 
-from streams.exposition import CONTENT_TYPE, Metric, Reading, render
+from streams.exposition import CONTENT_TYPE, Reading, render
 from streams.health import Health
 
-LAG = Metric("pulssi_test_lag_records", "gauge", "Records not yet read.")
+LAG = ("pulssi_test_lag_records", "Records not yet read.")
 
 
 async def _get(port: int, path: str) -> tuple[int, str, str]:
@@ -45,13 +45,13 @@ async def test_a_port_that_is_taken_is_refused() -> None:
 
 def test_readings_are_grouped_and_escaped() -> None:
     """One metric's values stand together under one meaning; quotes in labels do no harm."""
-    other = Metric("pulssi_test_total", "counter", "Things.")
-    text = render([Reading(LAG, 3, {"topic": 'a"b'}), Reading(other, 2.5), Reading(LAG, 4, {"topic": "c"})])
+    other = Reading("pulssi_test_total", "Things.", 2.5)
+    text = render([Reading(*LAG, 3, {"topic": 'a"b'}), other, Reading(*LAG, 4, {"topic": "c"})])
     assert text.splitlines() == [
         "# HELP pulssi_test_lag_records Records not yet read.",
         "# TYPE pulssi_test_lag_records gauge",
-        'pulssi_test_lag_records{topic="a\\"b"} 3',
-        'pulssi_test_lag_records{topic="c"} 4',
+        'pulssi_test_lag_records{topic="a\\"b"} 3.0',
+        'pulssi_test_lag_records{topic="c"} 4.0',
         "# HELP pulssi_test_total Things.",
         "# TYPE pulssi_test_total counter",
         "pulssi_test_total 2.5",

@@ -139,15 +139,15 @@ class _Found:
 
     def __init__(self, policies: Policies) -> None:
         self.policies = policies
-        self._by_conditions: dict[tuple[str, ...], Policy | None] = {}
+        self.by_conditions: dict[tuple[str, ...], Policy | None] = {}
 
-    def first(self, *conditions: str) -> Policy | None:
-        """Find the first that applies."""
-        if conditions not in self._by_conditions:
-            if len(self._by_conditions) >= _FOUND_AT_MOST:
-                self._by_conditions.clear()
-            self._by_conditions[conditions] = next((each for each in self.policies if each.applies(*conditions)), None)
-        return self._by_conditions[conditions]
+    def search(self, conditions: tuple[str, ...]) -> Policy | None:
+        """Find the first that applies, and keep it."""
+        if len(self.by_conditions) >= _FOUND_AT_MOST:
+            self.by_conditions.clear()
+        found = next((each for each in self.policies if each.applies(*conditions)), None)
+        self.by_conditions[conditions] = found
+        return found
 
 
 _FOUND_AT_MOST: Final = 4_096
@@ -157,11 +157,9 @@ _found: dict[int, _Found] = {}
 
 
 def _found_in(policies: Policies) -> _Found:
-    found = _found.get(id(policies))
-    if found is None:
-        if len(_found) >= _POLICIES_AT_MOST:
-            _found.clear()
-        found = _found[id(policies)] = _Found(policies)
+    if len(_found) >= _POLICIES_AT_MOST:
+        _found.clear()
+    found = _found[id(policies)] = _Found(policies)
     return found
 
 
@@ -170,7 +168,10 @@ def policy_for(
 ) -> Policy | None:
     """Find the policy in force at a time; None where no rule matches."""
     policies = policies_at(rules, at) if rules.policies_from else rules.policies
-    return _found_in(policies).first(metric, channel, queue, priority, segment)
+    found = _found.get(id(policies)) or _found_in(policies)
+    conditions = (metric, channel, queue, priority, segment)
+    known = found.by_conditions
+    return known[conditions] if conditions in known else found.search(conditions)
 
 
 def calendar_for(rules: Rules, queue: str, policy: Policy | None) -> Calendar | None:

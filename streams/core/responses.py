@@ -62,7 +62,8 @@ class Responses:
     def connected(self, event: Event) -> None:
         """`contact.connected`: a call's first response, with or without a clock that says how long it took."""
         self.gone = False
-        self._end_silently()
+        if self._sheet.partial:
+            self._end_silently()
         if self._sheet.channel == "call":
             self._respond_first(event, self._clock.start_of_connected())
             self._taken = True
@@ -73,7 +74,8 @@ class Responses:
         """A reply by an agent to the customer."""
         self.gone = False
         self.replies += 1
-        self._end_silently()
+        if self._sheet.partial:
+            self._end_silently()
         first = self._sheet.channel != "call" and self._respond_first(event, self._clock.start())
         if self.turn_since is not None:
             if first:  # the same wait: the first response has measured it
@@ -84,7 +86,7 @@ class Responses:
 
     def _end_silently(self) -> None:
         """End the wait of a partial contact whose clock's start is not known, without a sample; turns count now."""
-        if self._sheet.partial and not self.answered and self._clock.start() is None:
+        if not self.answered and self._clock.start() is None:
             self._taken = self._human_replied = True
 
     def customer_message(self, event: Event) -> None:

@@ -37,6 +37,7 @@ from streams.journal.tail import JournalTail
 from streams.live.view import LiveView, live_view
 from streams.live.windows import NAMES
 from streams.log_ends import LogEnds
+from streams.moments import now_ms
 from streams.reloading import follow
 
 #: Between two pushes at least; news within it go out with the next.
@@ -51,11 +52,6 @@ HANGS_AFTER_S: Final = 30.0
 AT_ONCE: Final = 4_000
 
 _LOG: Final = logging.getLogger(__name__)
-
-
-def clock() -> int:
-    """Return the time in UTC milliseconds."""
-    return time.time_ns() // 1_000_000
 
 
 class Wallboard:
@@ -93,7 +89,7 @@ class Wallboard:
 
     def hangs(self) -> str | None:
         """Say that nothing moves any more; None: it does, if only in waiting for the broker."""
-        if not self.freshness.answered_at(clock()):
+        if not self.freshness.answered_at(now_ms()):
             return None
         idle_s = time.monotonic() - self.turned
         return f"the journals were not asked for {idle_s:.0f} s" if idle_s > HANGS_AFTER_S else None
@@ -101,7 +97,7 @@ class Wallboard:
     def metrics(self) -> list[Reading]:
         """Read the metrics."""
         standing = self.standing()
-        age_s = (clock() - standing.as_of) / 1000 if standing.as_of is not None else math.nan
+        age_s = (now_ms() - standing.as_of) / 1000 if standing.as_of is not None else math.nan
         return [
             Reading(f"pulssi_wallboard_{name}", meaning, value)
             for name, value, meaning in (
@@ -115,15 +111,15 @@ class Wallboard:
 
     def standing(self) -> Standing:
         """Tell how far to trust the numbers now."""
-        return self.freshness.standing(clock(), connected=self.connected, caught_up=self.ready)
+        return self.freshness.standing(now_ms(), connected=self.connected, caught_up=self.ready)
 
     def head(self) -> dict[str, Any]:
         """Say how fresh the numbers are."""
-        return {**heading(self.view, self.standing(), clock()), "edition": self._edition}
+        return {**heading(self.view, self.standing(), now_ms()), "edition": self._edition}
 
     def say(self, windows: tuple[str, ...] = NAMES) -> dict[str, Any]:
         """Say all, for these windows."""
-        said = snapshot(self.view, self._rules, self.standing(), self._settings.time_zone, clock(), windows)
+        said = snapshot(self.view, self._rules, self.standing(), self._settings.time_zone, now_ms(), windows)
         return {**said, "edition": self._edition}
 
     async def follow(self) -> None:
@@ -137,7 +133,7 @@ class Wallboard:
             steps = await self.tail.steps(timeout_ms=200, max_records=AT_ONCE)
             if steps:
                 self.view.feed(steps)
-                self.freshness.heads(clock(), self._heads())
+                self.freshness.heads(now_ms(), self._heads())
                 self._news.set()
             if not said and self.ready:
                 said = True
@@ -171,14 +167,14 @@ class Wallboard:
     async def _ask(self, ends: LogEnds) -> None:
         if not self.connected:
             return
-        asked_at, heads = clock(), self._heads()
+        asked_at, heads = now_ms(), self._heads()
         try:
             found = await ends.ends({place: heads.get(place, 0) for place in self._partitions()})
         except (KafkaError, OSError, TimeoutError) as error:
             _LOG.info("the log ends are not known now: %r", error)
             return
         self.freshness.ends(asked_at, found)
-        self.freshness.heads(clock(), self._heads())
+        self.freshness.heads(now_ms(), self._heads())
 
     async def pace(self) -> None:
         """Push news at most four times a second, and a tick every second."""
@@ -262,7 +258,7 @@ def run(settings: Settings) -> int:
     rules = configuration.rules
 
     async def start() -> int:
-        view = live_view(settings.time_zone, clock)
+        view = live_view(settings.time_zone, now_ms)
         return await _serve(settings, Wallboard(settings, rules, view), configuration)
 
     return asyncio.run(start())

@@ -6,7 +6,6 @@ import dataclasses
 import json
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from zoneinfo import ZoneInfo
@@ -16,6 +15,7 @@ import click
 from deploy.cli.common import data_option, fail, json_option, stack_settings
 from deploy.cli.rules import config_option, rules_or_exit
 from schemas.exits import Exit
+from streams import moments
 
 if TYPE_CHECKING:
     from schemas.samples import Sample
@@ -58,8 +58,7 @@ class _Words:
 
     def moment(self, at: int, sep: str = " ") -> str:
         """Write a time; `at` in UTC milliseconds."""
-        whole = datetime.fromtimestamp(at // 1000, UTC).astimezone(self.zone)
-        return whole.replace(microsecond=at % 1000 * 1000).isoformat(sep, "milliseconds")
+        return moments.at(at).astimezone(self.zone).isoformat(sep, "milliseconds")
 
     @staticmethod
     def duration(ms: int) -> str:

@@ -34,11 +34,6 @@ wait_option: Final = click.option(
 )
 
 
-def now_ms() -> int:
-    """Return the time in UTC milliseconds."""
-    return time.time_ns() // 1_000_000
-
-
 class Meter:
     """A progress bar on a terminal, and nothing in a pipe. `of`: what stands for all of it; None where nobody knows."""
 

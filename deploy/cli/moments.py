@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime, timedelta
-from typing import Final
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import click
 
-_UNITS_MS: Final = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
-_PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+from schemas.durations import milliseconds
 
 
 class Duration(click.ParamType):
@@ -23,22 +19,13 @@ class Duration(click.ParamType):
         """Read a duration; it is longer than nothing."""
         if isinstance(value, int):
             return value
-        text = str(value).strip().lower()
-        parts = _PART.findall(text)
-        total = round(sum(float(number) * _UNITS_MS[unit] for number, unit in parts))
-        if not parts or "".join(number + unit for number, unit in parts) != text or total <= 0:
+        try:
+            total = milliseconds(str(value))
+        except ValueError:
+            total = 0
+        if total <= 0:
             self.fail(f"{value!r} is no duration: write it like 30s, 10m, 1h30m or 2d", param, ctx)
         return total
-
-
-def milliseconds(moment: datetime) -> int:
-    """Return UTC milliseconds since 1970."""
-    return (moment - _EPOCH) // timedelta(milliseconds=1)
-
-
-def written(at_ms: int) -> str:
-    """Write UTC milliseconds as `moment` reads them."""
-    return (_EPOCH + timedelta(milliseconds=at_ms)).isoformat().replace("+00:00", "Z")
 
 
 def moment(text: str, zone: ZoneInfo, now: datetime, option: str = "--start") -> datetime:

@@ -12,10 +12,11 @@ from zoneinfo import ZoneInfo
 import click
 
 from deploy.cli.common import data_option, fail, json_option, stack_settings
-from deploy.cli.moments import milliseconds, moment
+from deploy.cli.moments import moment
 from deploy.cli.rules import config_option, rules_or_exit
 from schemas.exits import Exit
 from schemas.settings import Settings
+from streams.moments import milliseconds, rfc3339
 
 if TYPE_CHECKING:
     from sinks.clickhouse.kept import Span
@@ -139,5 +140,5 @@ def _line(each: Difference) -> str:
 
 def _value(name: str, value: Any) -> str:  # noqa: ANN401 - any column's
     if isinstance(value, int) and (name == "at" or name.endswith(("_at", "_since", "_start"))):
-        return datetime.fromtimestamp(value / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return rfc3339(value)
     return "nothing" if value is None else str(value)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Final, Literal, cast
 import click
 
 from deploy.cli.common import data_option, fail, stack_settings
-from deploy.cli.feeding import Meter, Sent, feed, now_ms, summary, wait_option
+from deploy.cli.feeding import Meter, Sent, feed, summary, wait_option
 from schemas.exits import Exit
+from streams.moments import now_ms
 from streams.sources import recorded
 from streams.sources.pacing import Pace, wait
 from streams.sources.recorded import Line, UnreadableError

@@ -13,10 +13,11 @@ from zoneinfo import ZoneInfo
 import click
 
 from deploy.cli.common import data_option, fail, stack_settings
-from deploy.cli.feeding import Meter, feed, now_ms, summary, wait_option
-from deploy.cli.moments import Duration, milliseconds, moment, written
+from deploy.cli.feeding import Meter, feed, summary, wait_option
+from deploy.cli.moments import Duration, moment
 from schemas.exits import Exit
 from schemas.settings import Settings
+from streams.moments import at, milliseconds, now_ms
 from streams.sources import recorded, simulator
 from streams.sources.pacing import Pace, wait
 from streams.sources.simulator import Emitted, Plan
@@ -119,9 +120,8 @@ def _to_kafka(settings: Settings, plan: Plan, give_up_s: float) -> None:
         await _live(plan, producer, stop, meter)
 
     def how_far(producer: EventProducer) -> str:
-        again = (
-            f"the same command with --start {written(plan.start_ms)} continues: events that are sent twice count once"
-        )
+        start = at(plan.start_ms).isoformat().replace("+00:00", "Z")
+        again = f"the same command with --start {start} continues: events that are sent twice count once"
         return f"{producer.sent.total():,} events are acknowledged; {again}"
 
     click.echo(summary(feed(settings, "simulate", meter, give_up_s, go, how_far)))

@@ -35,6 +35,7 @@ from aiokafka.partitioner import murmur2
 from schemas.settings import Settings
 from schemas.topics import SOURCES
 from streams.brokers import BrokerUnreachableError, admin_client
+from streams.moments import now_ms
 
 #: Records that wait here before `send` waits: enough for full batches, little enough to hold in memory.
 BUFFERED: Final = 50_000
@@ -84,10 +85,6 @@ def _hash(key: bytes) -> int:
 def partition_of(key: bytes, partitions: int) -> int:
     """Return the partition that Kafka's own clients choose for a key."""
     return _hash(key) % partitions
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def partitions_of_sources(brokers: str, wait_s: float) -> dict[str, int]:
@@ -213,7 +210,7 @@ class EventProducer:
         if self._failure is not None:
             raise self._failure
         partition = self._partitions[topic, partition_of(key, self._counts[topic])]
-        partition.records.append(_Record(key, value, _now_ms(), origin))
+        partition.records.append(_Record(key, value, now_ms(), origin))
         partition.filled.set()
         if self._waiting == 0:
             self._acknowledged_at = time.monotonic()

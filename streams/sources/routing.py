@@ -6,16 +6,16 @@ Only what has no place to go is a fault. Nothing is changed here but, where aske
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Final, NamedTuple
 
 import orjson
 
 from schemas.topics import AGENTS, CONTACTS
+from streams.moments import milliseconds, rfc3339
 
 #: Kafka's own limit for a record as it comes; the contract's is lower, and the worker's to hold.
 LARGEST_BYTES: Final = 1_000_000
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _AGENT_TYPES: Final = "agent."
 
 
@@ -49,7 +49,7 @@ def time_of(value: object) -> int | None:
         read = datetime.fromisoformat(value.strip())
     except ValueError:
         return None
-    return None if read.tzinfo is None else (read - _EPOCH) // timedelta(milliseconds=1)
+    return None if read.tzinfo is None else milliseconds(read)
 
 
 def route(line: bytes, shift_ms: int | None = None, origin: str = "") -> Routed:
@@ -66,8 +66,7 @@ def route(line: bytes, shift_ms: int | None = None, origin: str = "") -> Routed:
     at = time_of(event.get("occurred_at"))
     if shift_ms is not None and at is not None:
         at += shift_ms
-        moved = _EPOCH + timedelta(milliseconds=at)
-        event["occurred_at"] = moved.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        event["occurred_at"] = rfc3339(at)
         line = orjson.dumps(event)
     return Routed(topic, key.encode(), line, at, origin)
 

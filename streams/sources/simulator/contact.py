@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from streams.sources.simulator.agents import Agent
     from streams.sources.simulator.floor import Floor, Priority
 
-#: Customers who come back stand among so many for each contact a second.
-_CUSTOMERS: Final = 400_000
 _KNOWN_CUSTOMER: Final = 0.92
 _PRODUCT_NAMED: Final = 0.3
 

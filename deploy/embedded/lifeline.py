@@ -20,19 +20,13 @@ GRACE_S: Final = 10.0
 _LIBC: Final = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
-def die_with_parent() -> None:
-    """Have the kernel kill the calling process when the thread that started it ends (Linux; elsewhere does nothing).
+def die_with_parent(by: signal.Signals = signal.SIGKILL) -> None:
+    """Have the kernel signal the calling process when the thread that started it ends (Linux; elsewhere does nothing).
 
-    Made to be called between fork and exec.
+    Made to be called between fork and exec. SIGTERM is for a program that has something to put in order.
     """
     if _LIBC is not None:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def end_with_parent() -> None:
-    """Do as `die_with_parent`, by SIGTERM: for a program that has something to put in order."""
-    if _LIBC is not None:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        _LIBC.prctl(_PR_SET_PDEATHSIG, by)
 
 
 def _watch() -> None:

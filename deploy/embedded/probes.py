@@ -7,6 +7,7 @@ seconds: they are asked again and again.
 from __future__ import annotations
 
 from base64 import b64encode
+from contextlib import closing
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Final
@@ -25,20 +26,18 @@ def _get(server: Address, path: str) -> tuple[int, str]:
     if server.user is not None:
         login = f"{server.user}:{server.password}"
         headers["Authorization"] = f"Basic {b64encode(login.encode()).decode()}"
-    connection: HTTPConnection | None = None
     try:
+        asked: HTTPConnection
         if server.secure:
-            connection = HTTPSConnection(server.host, server.port, timeout=TIMEOUT_S, context=server.tls)
+            asked = HTTPSConnection(server.host, server.port, timeout=TIMEOUT_S, context=server.tls)
         else:
-            connection = HTTPConnection(server.host, server.port, timeout=TIMEOUT_S)
-        connection.request("GET", path, headers=headers)
-        response = connection.getresponse()
-        return response.status, response.read(LONGEST_ANSWER).decode(errors="replace").strip()
+            asked = HTTPConnection(server.host, server.port, timeout=TIMEOUT_S)
+        with closing(asked) as connection:
+            connection.request("GET", path, headers=headers)
+            response = connection.getresponse()
+            return response.status, response.read(LONGEST_ANSWER).decode(errors="replace").strip()
     except (OSError, HTTPException) as error:
         return 0, f"{server} does not answer: {connection_fault(error) or type(error).__name__}"
-    finally:
-        if connection is not None:
-            connection.close()
 
 
 def _fault_of(answer: tuple[int, str]) -> str | None:

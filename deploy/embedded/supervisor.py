@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from deploy.embedded.lifeline import end_with_parent
+from deploy.embedded.lifeline import die_with_parent
 from deploy.embedded.state import PartPhase, PartState
 
 T = TypeVar("T")
@@ -191,7 +191,7 @@ class Supervisor:
             stderr=STDOUT,
             env={**os.environ, "PYTHONUNBUFFERED": "1", **part.environment},
             start_new_session=True,  # Ctrl-C comes to this process only, which ends the parts in order
-            preexec_fn=end_with_parent,
+            preexec_fn=partial(die_with_parent, signal.SIGTERM),
         )
         if part.niceness:
             with contextlib.suppress(ProcessLookupError):  # it has ended already, which `_tend` reports

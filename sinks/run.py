@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import signal
 import sys
 from collections.abc import Iterator
 from typing import Final
@@ -20,7 +19,7 @@ from sinks.clickhouse.keeper import ClickHouseKeeper
 from sinks.pipeline import Pipeline
 from sinks.port import Keeper
 from sinks.vitals import Vitals
-from streams.background import end, log_unhandled
+from streams.background import end, until_signal
 
 #: How long the batch in hand may take after the signal; unwritten, it is read again by the next sink.
 STOP_WITHIN_S: Final = 15.0
@@ -43,13 +42,8 @@ def run(settings: Settings) -> int:
 
 
 async def _run(settings: Settings) -> int:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    loop.set_exception_handler(log_unhandled)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
     try:
-        await serve(settings, ClickHouseKeeper(settings), stop)
+        await serve(settings, ClickHouseKeeper(settings), until_signal())
     except CannotListenError as error:
         print(error, file=sys.stderr)  # noqa: T201 - a command's own output
         return Exit.UNREACHABLE

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 from typing import Any, Final
 
 from aiokafka.errors import KafkaError
@@ -28,6 +29,16 @@ def log_unhandled(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None
         _LOG.warning("a Kafka request ended with an error that was handled elsewhere: %r", error)
         return
     _LOG.error("%s: %s (%r)", UNHANDLED, context.get("message"), future or context.get("handle"), exc_info=error)
+
+
+def until_signal() -> asyncio.Event:
+    """Return what SIGINT and SIGTERM set, and log errors that nobody awaits: for a part's loop, at its start."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(log_unhandled)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    return stop
 
 
 async def end(*tasks: asyncio.Future[Any]) -> None:

@@ -10,8 +10,6 @@ import asyncio
 import gc
 import logging
 import os
-import signal
-import sys
 import tempfile
 import traceback
 from collections.abc import Awaitable, Callable
@@ -20,14 +18,13 @@ from typing import Any, Final
 
 import faust
 
-from schemas.configuration.reading import ConfigurationError
 from schemas.configuration.watching import Watched
 from schemas.exits import Exit
 from schemas.settings import Settings, config_folder
 from schemas.topics import DEAD_LETTERS, SOURCES, journal_of
 from streams import compilation
 from streams.archive import Archive, ClickHouseArchive
-from streams.background import end, log_unhandled
+from streams.background import end, until_signal
 from streams.journal.tail import connect
 from streams.partitions import Partitions
 from streams.reloading import follow
@@ -181,23 +178,12 @@ def _must_not_end(task: asyncio.Future[None]) -> None:
 
 
 async def _until_signal(settings: Settings, configuration: Watched) -> int:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, stop.set)
-    loop.set_exception_handler(log_unhandled)
-    return await serve(settings, ClickHouseArchive(settings), stop, configuration)
+    return await serve(settings, ClickHouseArchive(settings), until_signal(), configuration)
 
 
 def run(settings: Settings) -> int:
-    """Run a worker as a process."""
+    """Run a worker as a process. Raises ConfigurationError."""
     logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
     for noisy in ("aiokafka", "faust", "mode"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    try:
-        configuration = Watched(config_folder(), settings.time_zone)
-    except ConfigurationError as error:
-        for fault in error.faults:
-            print(f"pulssi: {fault}", file=sys.stderr)  # noqa: T201 - a command's own output
-        return Exit.UNUSABLE
-    return asyncio.run(_until_signal(settings, configuration))
+    return asyncio.run(_until_signal(settings, Watched(config_folder(), settings.time_zone)))

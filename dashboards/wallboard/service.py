@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import logging
 import math
-import signal
 import sys
 import time
 from typing import Any, Final
@@ -22,14 +21,13 @@ from dashboards.wallboard.freshness import Freshness, Standing
 from dashboards.wallboard.publisher import Publisher
 from dashboards.wallboard.server import application, edition
 from dashboards.wallboard.snapshot import heading, snapshot
-from schemas.configuration.reading import ConfigurationError
 from schemas.configuration.watching import Watched
 from schemas.exits import Exit
 from schemas.journal import JournalVersionError
 from schemas.policies import Rules
 from schemas.settings import Settings, config_folder
 from schemas.topics import SOURCES, journal_of
-from streams.background import end, log_unhandled
+from streams.background import end, until_signal
 from streams.exposition import Reading, render
 from streams.health import add_routes, listen
 from streams.hosts import Hosts
@@ -208,11 +206,7 @@ async def _listen(settings: Settings, board: Wallboard) -> web.AppRunner:
 
 
 async def _serve(settings: Settings, board: Wallboard, configuration: Watched) -> int:
-    ended = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    loop.set_exception_handler(log_unhandled)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, ended.set)
+    ended = until_signal()
     try:
         runner = await _listen(settings, board)
     except OSError as error:
@@ -248,17 +242,11 @@ def _status(part: asyncio.Future[Any]) -> int:
 
 
 def run(settings: Settings) -> int:
-    """Serve the wallboard until SIGTERM or Ctrl-C; returns the exit code."""
-    try:
-        configuration = Watched(config_folder(), settings.time_zone)
-    except ConfigurationError as error:
-        for fault in error.faults:
-            print(f"pulssi: {fault}", file=sys.stderr)  # noqa: T201 - as above
-        return Exit.UNUSABLE
-    rules = configuration.rules
+    """Serve the wallboard until SIGTERM or Ctrl-C; returns the exit code. Raises ConfigurationError."""
+    configuration = Watched(config_folder(), settings.time_zone)
 
     async def start() -> int:
         view = live_view(settings.time_zone, now_ms)
-        return await _serve(settings, Wallboard(settings, rules, view), configuration)
+        return await _serve(settings, Wallboard(settings, configuration.rules, view), configuration)
 
     return asyncio.run(start())

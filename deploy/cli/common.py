@@ -16,6 +16,7 @@ import click
 
 from deploy.embedded import state
 from deploy.embedded.state import StackState
+from schemas.configuration.reading import ConfigurationError
 from schemas.exits import Exit
 from schemas.settings import PREFIX, Settings, SettingsError, load
 
@@ -105,8 +106,10 @@ def quiet_clients() -> None:
 
 
 def ends_with(main: Callable[..., int], *arguments: Any) -> NoReturn:  # noqa: ANN401 - whatever that part's main takes
-    """Run a part's main function and end with its code; Ctrl-C is a clean end."""
+    """Run a part's main function and end with its code; Ctrl-C is a clean end, an unusable configuration 2."""
     try:
         raise SystemExit(main(*arguments))
     except KeyboardInterrupt:
         raise SystemExit(Exit.DONE) from None
+    except ConfigurationError as error:
+        refuse(error.faults)

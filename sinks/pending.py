@@ -160,28 +160,12 @@ def claims(reached: Iterable[tuple[Place, Reached]], at: int) -> list[Progress]:
 
 
 def _pane_row(place: Place, key: bytes, version: int, value: bytes) -> PaneRow:
-    topic, partition = place
-    pane = decode_pane_key(key)
-    return PaneRow(
-        pane.sample,
-        pane.start,
-        channel_of(topic) or "",
-        pane.queue,
-        pane.priority,
-        pane.team,
-        pane.segment,
-        pane.epoch,
-        topic,
-        partition,
-        "",
-        version,
-        *decode_pane(value),
-    )
+    epoch, start, *dimensions, sample = decode_pane_key(key)
+    channel = channel_of(place[0]) or ""
+    return PaneRow._make([sample, start, channel, *dimensions, epoch, *place, "", version, *decode_pane(value)])
 
 
 def _tag_pane_row(place: Place, key: bytes, version: int, value: bytes) -> TagPaneRow:
-    topic, partition = place
-    pane = decode_tag_pane_key(key)
+    epoch, start, queue, tag = decode_tag_pane_key(key)
     n, known = decode_tag_pane(value)
-    channel = channel_of(topic) or ""
-    return TagPaneRow(pane.start, channel, pane.queue, pane.tag, pane.epoch, topic, partition, "", version, known, n)
+    return TagPaneRow(start, channel_of(place[0]) or "", queue, tag, epoch, *place, "", version, known, n)

@@ -82,6 +82,8 @@ VERSION: Final = 1
 _DIGITS: Final = 6
 
 _NOBODY: Final = Reading()
+#: What is told of a policy.
+_OF_POLICY: Final = ("name", "target_ms", "objective", "warning_ms")
 
 
 def snapshot(
@@ -137,14 +139,7 @@ def _group(
     return {
         "channel": channel,
         "queue": queue,
-        "policy": None
-        if policy is None
-        else {
-            "name": policy.name,
-            "target_ms": policy.target_ms,
-            "objective": policy.objective,
-            "warning_ms": policy.warning_ms,
-        },
+        "policy": policy and {name: getattr(policy, name) for name in _OF_POLICY},
         "formula": formula,
         "now": _now(reading, view.now),
         "windows": {
@@ -154,33 +149,14 @@ def _group(
 
 
 def _agents(group: str | None, reading: AgentsReading) -> dict[str, Any]:
-    return {
-        "group": group,
-        "by_status": reading.by_status,
-        "untold": reading.untold,
-        "slots": [slots._asdict() for slots in reading.slots],
-    }
+    return {"group": group, **reading._asdict(), "slots": [slots._asdict() for slots in reading.slots]}
 
 
 def _now(reading: Reading, now: int) -> dict[str, Any]:
     return {
-        "waiting": reading.waiting,
-        "oldest_waiting_since": reading.oldest_waiting_since,
+        **reading._asdict(),
         "longest_wait_ms": _age(reading.oldest_waiting_since, now),
-        "awaiting_reply": reading.awaiting_reply,
-        "oldest_awaiting_since": reading.oldest_awaiting_since,
         "longest_awaiting_reply_ms": _age(reading.oldest_awaiting_since, now),
-        "open": reading.open,
-        "handling": reading.handling,
-        "at_risk": reading.at_risk,
-        "breached": reading.breached,
-        "at_risk_next_response": reading.at_risk_next_response,
-        "breached_next_response": reading.breached_next_response,
-        "at_risk_resolution": reading.at_risk_resolution,
-        "breached_resolution": reading.breached_resolution,
-        "at_risk_queue_wait": reading.at_risk_queue_wait,
-        "breached_queue_wait": reading.breached_queue_wait,
-        "stale": reading.stale,
     }
 
 

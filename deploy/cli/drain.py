@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -47,13 +47,6 @@ async def _drained(settings: Settings, timeout_s: float) -> list[Lag]:
         keeper.close()
 
 
-def _report(lags: list[Lag]) -> dict[str, Any]:
-    return {
-        "drained": not any(lag.behind for lag in lags),
-        "partitions": [{**lag._asdict(), "behind": lag.behind} for lag in lags],
-    }
-
-
 @click.command()
 @click.option(
     "--timeout", "timeout_s", type=click.FloatRange(min=0), default=60.0, metavar="SECONDS", show_default=True
@@ -78,9 +71,10 @@ def drain(data: Path | None, timeout_s: float, *, as_json: bool) -> None:
         fail(str(error), Exit.UNREACHABLE)
     except (KafkaError, OSError, TimeoutError):
         fail(f"Kafka at {settings.kafka_brokers} does not answer", Exit.UNREACHABLE)
-    if as_json:
-        click.echo(json.dumps(_report(lags), indent=2))
     behind = [lag for lag in lags if lag.behind]
+    if as_json:
+        partitions = [{**lag._asdict(), "behind": lag.behind} for lag in lags]
+        click.echo(json.dumps({"drained": not behind, "partitions": partitions}, indent=2))
     for lag in [] if as_json else behind:
         click.echo(f"{lag.topic} {lag.partition}: {lag.behind} behind (produced {lag.end}, in ClickHouse {lag.next})")
     if behind:

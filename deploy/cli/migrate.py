@@ -32,40 +32,6 @@ def _await(what: str, fault: Callable[[], str | None], wait_s: float) -> None:
         time.sleep(POLL_S)
 
 
-def _topics(settings: Settings) -> Any:  # noqa: ANN401 - imported late, for a quick `--help`
-    from kafka.errors import KafkaError  # noqa: PLC0415 - a second of imports
-
-    from streams.brokers import BrokerUnreachableError  # noqa: PLC0415 - as above
-    from streams.topics import migrate_topics  # noqa: PLC0415 - as above
-
-    try:
-        return migrate_topics(settings, wait_s=5.0)
-    except BrokerUnreachableError as error:
-        fail(str(error), Exit.UNREACHABLE)
-    except KafkaError as error:
-        fail(f"the broker declined: {error}", Exit.NO)
-
-
-def _schema(settings: Settings) -> list[str]:
-    from clickhouse_connect.driver.exceptions import Error  # noqa: PLC0415 - half a second of imports
-
-    from sinks.clickhouse import migrations  # noqa: PLC0415 - as above
-    from streams.clickhouse import reason  # noqa: PLC0415 - as above
-
-    try:
-        return migrations.migrate(settings)
-    except migrations.SchemaError as error:
-        fail(str(error), Exit.UNUSABLE)
-    except Error as error:
-        fail(f"ClickHouse declined: {reason(error)}", Exit.NO)
-
-
-def _print_topics(topics: Any) -> None:  # noqa: ANN401 - as in `_topics`
-    for topic in topics.topics:
-        notes = "".join(f"\n    {note}" for note in topic.notes)
-        click.echo(f"topic {topic.name}: {topic.state}, {topic.partitions} partitions{notes}")
-
-
 @click.command()
 @data_option
 @config_option
@@ -95,24 +61,42 @@ def migrate(data: Path | None, wait_s: float, only: str | None, *, as_json: bool
 
 def _bring_topics(settings: Settings, wait_s: float, report: dict[str, Any], *, as_json: bool) -> list[str]:
     """Migrate the topics; returns the names of those that are refused."""
-    from deploy.embedded.probes import broker_fault  # noqa: PLC0415 - a second of imports
+    from kafka.errors import KafkaError  # noqa: PLC0415 - a second of imports
+
+    from deploy.embedded.probes import broker_fault  # noqa: PLC0415 - as above
+    from streams.brokers import BrokerUnreachableError  # noqa: PLC0415 - as above
+    from streams.topics import migrate_topics  # noqa: PLC0415 - as above
 
     _await(f"Kafka at {settings.kafka_brokers}", lambda: broker_fault(settings.kafka_brokers), wait_s)
-    topics = _topics(settings)
-    report |= {"ok": topics.ok, "topics": [asdict(topic) for topic in topics.topics]}
-    if not as_json:
-        _print_topics(topics)
-    return [topic.name for topic in topics.refused]
+    try:
+        found = migrate_topics(settings, wait_s=5.0)
+    except BrokerUnreachableError as error:
+        fail(str(error), Exit.UNREACHABLE)
+    except KafkaError as error:
+        fail(f"the broker declined: {error}", Exit.NO)
+    report |= {"ok": found.ok, "topics": [asdict(topic) for topic in found.topics]}
+    for topic in () if as_json else found.topics:
+        notes = "".join(f"\n    {note}" for note in topic.notes)
+        click.echo(f"topic {topic.name}: {topic.state}, {topic.partitions} partitions{notes}")
+    return [topic.name for topic in found.refused]
 
 
 def _bring_schema(settings: Settings, wait_s: float, report: dict[str, Any], *, as_json: bool) -> None:
     """Migrate ClickHouse's schema."""
-    from deploy.embedded.probes import clickhouse_fault  # noqa: PLC0415 - a second of imports
+    from clickhouse_connect.driver.exceptions import Error  # noqa: PLC0415 - half a second of imports
+
+    from deploy.embedded.probes import clickhouse_fault  # noqa: PLC0415 - as above
+    from sinks.clickhouse import migrations  # noqa: PLC0415 - as above
     from streams.addresses import clickhouse_of  # noqa: PLC0415 - as above
+    from streams.clickhouse import reason  # noqa: PLC0415 - as above
 
     server = clickhouse_of(settings)
     _await(f"ClickHouse at {server}", lambda: clickhouse_fault(server), wait_s)
-    report["clickhouse"] = _schema(settings)
-    if not as_json:
-        for line in report["clickhouse"] or ["there"]:
-            click.echo(f"ClickHouse schema: {line}")
+    try:
+        report["clickhouse"] = migrations.migrate(settings)
+    except migrations.SchemaError as error:
+        fail(str(error), Exit.UNUSABLE)
+    except Error as error:
+        fail(f"ClickHouse declined: {reason(error)}", Exit.NO)
+    for line in () if as_json else report["clickhouse"] or ["there"]:
+        click.echo(f"ClickHouse schema: {line}")

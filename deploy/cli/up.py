@@ -188,16 +188,8 @@ def _asked(part: PartState) -> dict[str, object]:
         else:
             fault = probes.http_fault(f"{part.url}readyz")
         now = "ready" if fault is None else "not ready"
-    return {
-        "name": part.name,
-        "url": part.url,
-        "state": now,
-        "pid": part.pid,
-        "restarts": part.restarts,
-        "last_exit": part.last_exit,
-        "external": not part.started_here,
-        "fault": fault,
-    }
+    kept = part.model_dump(include={"name", "url", "pid", "restarts", "last_exit"})
+    return {**kept, "state": now, "external": not part.started_here, "fault": fault}
 
 
 def _print(now: StackState) -> None:

@@ -7,7 +7,7 @@ story cannot differ from the numbers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 from streams.core.event import Event
@@ -30,19 +30,19 @@ class Told(NamedTuple):
 class _State(NamedTuple):
     """What an event may change."""
 
-    named: bool
-    queue: str | None
-    waits_since: int | None
-    called_back: bool
-    stretch: int | None
-    instance: int
-    pause: int | None
-    turn: int | None
-    abandoned: bool
-    over: bool
-    segments: dict[int, tuple[bool, bool]]
-    tags: frozenset[str]
-    surveys: frozenset[str]
+    named: bool = False
+    queue: str | None = None
+    waits_since: int | None = None
+    called_back: bool = False
+    stretch: int | None = None
+    instance: int = 0
+    pause: int | None = None
+    turn: int | None = None
+    abandoned: bool = False
+    over: bool = False
+    segments: Mapping[int, tuple[bool, bool]] = {}
+    tags: frozenset[str] = frozenset()
+    surveys: frozenset[str] = frozenset()
 
 
 class Course:
@@ -50,13 +50,13 @@ class Course:
 
     def __init__(self) -> None:
         self.told: list[Told] = []
-        self._before: _State | None = None
+        self._before = _State()
         self._left = False
 
     def watch(self, event: Event, fold: Fold) -> None:
         """Say what an event, which was just taken, did to the contact."""
         now = _state(fold)
-        before = self._before or _BLANK
+        before = self._before
         self.told += [Told(event.at, event.event_id, says) for says in self._sentences(event, fold, before, now)]
         self._before = now
 
@@ -82,23 +82,6 @@ class Course:
                 yield "leaves after the wait had ended: no abandonment"
         elif now.abandoned and now.turn is not None and before.turn is None and event.at == now.turn:
             yield "is back after the abandonment and waits again from here"
-
-
-_BLANK: Final = _State(
-    named=False,
-    queue=None,
-    waits_since=None,
-    called_back=False,
-    stretch=None,
-    instance=0,
-    pause=None,
-    turn=None,
-    abandoned=False,
-    over=False,
-    segments={},
-    tags=frozenset(),
-    surveys=frozenset(),
-)
 
 
 def _state(fold: Fold) -> _State:

@@ -1,65 +1,6 @@
-"""What `/api/live` and `/api/stream` say: the shape of the live figures, version 1.
+"""What `/api/live` and `/api/stream` say: the shape of the live figures, version 1, as docs/live.md describes it.
 
-Fields are only added; a change that a reader would misread raises `v`. Times are UTC milliseconds since 1970, durations
-milliseconds in fields ending `_ms`, shares run from 0 to 1. `null`: there is none (nothing to divide by, nobody waits,
-no policy), which is never 0.
-
-    {
-      "v": 1,
-      "id": 815,                  rises with every change
-      "at": 1773559200000,        when this was made, by the server's clock
-      "state": "live",            or "waiting", "reading", "stale" (see `dashboards.wallboard.freshness`)
-      "as_of": 1773559199400,     everything up to here is counted
-      "behind": 0,                events that are produced and not counted, at least
-      "reason": "",               why it is not live, for people
-      "time_zone": "UTC",         the centre's: where "today" begins
-      "windows": {"15m": {"from": …, "to": …}, …},    "5m", "15m", "30m", "60m", "today"
-      "groups": [                 the centre first, then each channel followed by its queues
-        {
-          "channel": null, "queue": null,             null: all of them
-          "policy": {"name": "chat-60s", "target_ms": 60000, "objective": 0.8, "warning_ms": 15000},
-          "formula": "short_excluded",                the one that "service_level" is told by
-          "now": {
-            "waiting": 3, "oldest_waiting_since": …, "longest_wait_ms": 42000,
-            "awaiting_reply": 5, "oldest_awaiting_since": …, "longest_awaiting_reply_ms": 7000,
-            "open": 20, "handling": 12,
-            "at_risk": 1, "breached": 0,              of the first response: close to the target, beyond it
-            "at_risk_next_response": 0, "breached_next_response": 2, "at_risk_resolution": 1, "breached_resolution": 0,
-            "at_risk_queue_wait": 0, "breached_queue_wait": 0,
-            "stale": 4                                without an event for the channel's horizon, and in no other gauge
-          },
-          "windows": {
-            "15m": {
-              "offered": 50, "entered": 52, "answered": 45, "abandoned": 3, "resolved": 40,
-              "bot_contained": 4,                     offered, and settled by a bot alone
-              "service_level": 0.93, "service_level_live": 0.91,
-              "service_levels": {"short_excluded": …, "answered_only": …, "offered": …, "abandons_met": …,
-                                 "excluding_abandoned_within": …, and each of them once more as "…_live"},
-              "counted": {"answered": 45, "answered_within": 42, "abandoned": 3, "abandoned_within": 1, "short": 0},
-              "asa_ms": null,                         calls only
-              "aht_ms": 310000,
-              "first_response": {"n": 45, "average_ms": …, "p50_ms": …, "p80_ms": …, "p90_ms": …, "p95_ms": …},
-              "next_response": {…}, "handle": {…},
-              "rating": 0.82, "ratings": 11,
-              "tags": [{"tag": "refund", "n": 9, "known": true}, …]
-            }
-          }
-        }
-      ],
-      "agents": [                 the whole centre (null), then each group; none where no source tells of agents
-        {
-          "group": "sales",                           "": agents who are in no group
-          "by_status": {"available": 3, "busy": 9, "wrap_up": 1, "away": 2, "offline": 6},
-          "untold": 0,                                at work, and no source tells how many slots they have
-          "slots": [{"channel": "chat", "capacity": 39, "used": 21, "free": 12, "unknown": 0}]
-        }
-      ]
-    }
-
-Of slots `capacity` and `free` are null where no source tells any; `streams.live.agents` says what each counts.
-
-Ages and windows are of `at` while the state is `live`, and stand still while it is not. A group has no `policy` where
-none applies, or where its queues have different ones.
+Fields are only added; a change that a reader would misread raises `v`.
 """
 
 from __future__ import annotations

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import Progress as Bars
 
 from deploy.embedded.kafka.jars import Progress
 
@@ -14,25 +17,13 @@ from deploy.embedded.kafka.jars import Progress
 @contextmanager
 def downloading() -> Iterator[Progress]:
     """Yield the receiver of a download's progress; the bar is shown while the download runs."""
-    if not sys.stderr.isatty():
-        yield Progress(
-            begin=lambda title, size: click.echo(f"downloading {title} ({size / 1e6:.0f} MB), once", err=True)
-        )
-        return
-    from rich.console import Console  # noqa: PLC0415 - only where there is a terminal
-    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn  # noqa: PLC0415
-    from rich.progress import Progress as Bars  # noqa: PLC0415
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
-    bars = Bars(*columns, console=Console(stderr=True))
+    shown = sys.stderr.isatty()
+    rest = (DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    bars = Bars(TextColumn("{task.description}"), BarColumn(), *rest, console=Console(stderr=True), disable=not shown)
 
     def begin(title: str, size: int) -> None:
+        if not shown:
+            click.echo(f"downloading {title} ({size / 1e6:.0f} MB), once", err=True)
         bars.start()
         bars.add_task(title, total=size)
 

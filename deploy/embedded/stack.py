@@ -68,34 +68,13 @@ def _await_leftovers(folder: Path, voice: Voice) -> None:
         time.sleep(0.1)
 
 
-class _Record:
-    """Keeps the state file as the parts are."""
-
-    def __init__(self, wiring: Wiring) -> None:
-        self._wiring = wiring
-        self.phase: Literal["starting", "ready", "ending"] = "starting"
-
-    def write(self, parts: Sequence[PartState]) -> None:
-        external = tuple(
-            PartState(
-                name=name,
-                url=url,
-                state="ready",
-                started_here=False,
-                ca=self._wiring.settings.clickhouse_ca,
-                verify=self._wiring.settings.clickhouse_verify,
-            )
-            for name, url in self._wiring.external.items()
-        )
-        state.write(
-            StackState(
-                pid=os.getpid(),
-                folder=self._wiring.folder,
-                phase=self.phase,
-                parts=(*external, *parts),
-                environment={**configuration.environment(), **self._wiring.environment},
-            )
-        )
+def _external(wiring: Wiring) -> list[PartState]:
+    """Describe the servers that are used and not started here."""
+    trust = {"ca": wiring.settings.clickhouse_ca, "verify": wiring.settings.clickhouse_verify}
+    return [
+        PartState.model_validate({"name": name, "url": url, "state": "ready", "started_here": False, **trust})
+        for name, url in wiring.external.items()
+    ]
 
 
 @contextmanager
@@ -112,10 +91,14 @@ def _signals(supervisor: Supervisor) -> Iterator[None]:
 
 
 async def _supervise(wiring: Wiring, groups: Sequence[Group], show: Show, voice: Voice) -> int:
-    record = _Record(wiring)
+    phase: Literal["starting", "ready", "ending"] = "starting"
+    environment = {**configuration.environment(), **wiring.environment}
 
     def changed() -> None:
-        record.write(supervisor.states())
+        parts = (*_external(wiring), *supervisor.states())
+        state.write(
+            StackState(pid=os.getpid(), folder=wiring.folder, phase=phase, parts=parts, environment=environment)
+        )
 
     supervisor = Supervisor(voice.line, voice.say, changed)
     code = Exit.DONE
@@ -124,7 +107,7 @@ async def _supervise(wiring: Wiring, groups: Sequence[Group], show: Show, voice:
         try:
             for group in groups:
                 await supervisor.start(*group)
-            record.phase = "ready"
+            phase = "ready"
             changed()
             _announce(wiring, voice)
             show.announce(wiring, voice)
@@ -138,7 +121,7 @@ async def _supervise(wiring: Wiring, groups: Sequence[Group], show: Show, voice:
             code = Exit.NO
             voice.say(f"{error}: ending the rest")
         finally:
-            record.phase = "ending"
+            phase = "ending"
             await supervisor.end_all()
     voice.say("all ended")
     return code

@@ -12,7 +12,7 @@ from typing import Annotated, Final, Literal
 
 import orjson
 from annotated_types import MinLen
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 SOURCE: Final = "conversations"
 
@@ -37,9 +37,6 @@ class _Conversation(BaseModel):
     messages: Annotated[list[_Message], MinLen(1)]
 
 
-_CONVERSATION: Final = TypeAdapter(_Conversation)
-
-
 def contact_id(brand: str, conversation: str) -> str:
     """Name a conversation's contact."""
     return f"{SOURCE}:{brand}:{conversation}"
@@ -48,7 +45,7 @@ def contact_id(brand: str, conversation: str) -> str:
 def events(line: bytes) -> Iterator[bytes]:
     """Yield a conversation's events, each one line of JSON, in order of time. Raises ConversationError."""
     try:
-        read = _CONVERSATION.validate_json(line)
+        read = _Conversation.model_validate_json(line)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "line"

@@ -51,6 +51,16 @@ def tag(floor: Floor, contact: Contact, agent: Agent) -> None:
     contact.say("contact.tagged", agent_id=agent.agent_id, tags=tags, **whole)
 
 
+def wrap(floor: Floor, contact: Contact, agent: Agent, lasts: Spread) -> Steps[None]:
+    """Tag a contact and close the agent's work on it."""
+    wrap_ms = floor.draws.span(lasts)
+    yield wrap_ms // 2
+    tag(floor, contact, agent)
+    yield wrap_ms - wrap_ms // 2
+    contact.say("contact.wrapped", agent_id=agent.agent_id)
+    floor.release(agent)
+
+
 def feedback(floor: Floor, contact: Contact, agent: Agent, *, share: float, content: bool) -> None:
     """Let the customer rate, and a supervisor evaluate, some time later."""
     if floor.draws.chance(share):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from streams.sources.simulator.aftermath import feedback, tag
+from streams.sources.simulator.aftermath import feedback, wrap
 from streams.sources.simulator.agents import Agent, tell
 from streams.sources.simulator.centre import QUEUE, Queue
 from streams.sources.simulator.contact import Contact
@@ -126,12 +126,7 @@ def _talk(floor: Floor, contact: Contact, agent: Agent, talk_ms: int) -> Steps[N
 
 def _wrap(floor: Floor, contact: Contact, agent: Agent) -> Steps[None]:
     tell(floor.log, floor.timeline.now, agent, "wrap_up")
-    wrap_ms = floor.draws.span(_WRAP)
-    yield wrap_ms // 2
-    tag(floor, contact, agent)
-    yield wrap_ms - wrap_ms // 2
-    contact.say("contact.wrapped", agent_id=agent.agent_id)
-    floor.release(agent)
+    yield from wrap(floor, contact, agent, _WRAP)
 
 
 def _transfer_target(floor: Floor, queue: Queue) -> Queue | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from streams.sources.simulator.aftermath import feedback, tag
+from streams.sources.simulator.aftermath import feedback, wrap
 from streams.sources.simulator.agents import Agent
 from streams.sources.simulator.centre import QUEUE
 from streams.sources.simulator.contact import Contact
@@ -108,7 +108,7 @@ def _served(floor: Floor, contact: Contact) -> Steps[bool]:
             break
         queue, priority, content = QUEUE[queue.channel, queue.transfers_to], "high", False
         contact.say("contact.transferred", agent_id=agent.agent_id, queue=queue.name)
-        floor.timeline.start(_wrap(floor, contact, agent))
+        floor.timeline.start(wrap(floor, contact, agent, _WRAP))
     contact.say("contact.disconnected", agent_id=agent.agent_id)
     yield from _close(floor, contact, agent, silent=silent)
     feedback(floor, contact, agent, share=_RATES, content=content)
@@ -118,25 +118,16 @@ def _served(floor: Floor, contact: Contact) -> Steps[bool]:
 def _close(floor: Floor, contact: Contact, agent: Agent, *, silent: bool) -> Steps[None]:
     draws = floor.draws
     if draws.chance(_SPAM):
-        yield from _wrap(floor, contact, agent)
+        yield from wrap(floor, contact, agent, _WRAP)
         contact.say("contact.discarded", reason="spam")
         return
     if silent:
         contact.say("contact.paused", **{"for": "customer"})
-    yield from _wrap(floor, contact, agent)
+    yield from wrap(floor, contact, agent, _WRAP)
     if silent:
         yield draws.between(600, 1200)
         contact.say("contact.unpaused")
     contact.say("contact.resolved")
-
-
-def _wrap(floor: Floor, contact: Contact, agent: Agent) -> Steps[None]:
-    wrap_ms = floor.draws.span(_WRAP)
-    yield wrap_ms // 2
-    tag(floor, contact, agent)
-    yield wrap_ms - wrap_ms // 2
-    contact.say("contact.wrapped", agent_id=agent.agent_id)
-    floor.release(agent)
 
 
 def _turns(floor: Floor, contact: Contact, agent: Agent, turns: int, reply: Spread) -> Steps[bool]:

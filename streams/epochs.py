@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Mapping
 from typing import Final, NamedTuple, Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -22,7 +23,7 @@ from schemas.topics import journal_of
 from streams.cluster import Cluster, Topic
 from streams.journal.writing import Writer
 from streams.log_ends import LogEnds
-from streams.opening import Describes, Place, RefusedError, check, described, worker_name
+from streams.opening import Bounds, Describes, Place, RefusedError, check, described, worker_name
 from streams.partition import Partition
 from streams.past import Past
 from streams.recovery import recover
@@ -58,10 +59,13 @@ class JournalChangedError(Exception):
     """Somebody wrote a step while an epoch was being begun."""
 
 
-async def survey(settings: Settings, source: str, known: dict[int, int]) -> list[Found]:
+async def survey(
+    settings: Settings, source: str, known: Mapping[int, int], heads: Mapping[int, Head] | None = None
+) -> list[Found]:
     """Look at every partition of a source topic, changing nothing.
 
-    `known` is the last epoch that ClickHouse knows, by partition.
+    `known` is the last epoch that ClickHouse knows, by partition. `heads` are those of a survey a moment ago: the
+    journals are then not read.
     Raises RefusedError where the number of partitions changed, which an epoch alone does not mend; KafkaError and
     OSError where Kafka does not answer.
     """
@@ -69,33 +73,37 @@ async def survey(settings: Settings, source: str, known: dict[int, int]) -> list
     try:
         topic, journal = described(await cluster.topics(), source)
         places = [(source, number) for number in range(topic.partitions)]
-        stable = await ends.stable([(journal_of(source), number) for _, number in places])
-        bounds = await ends.bounds(places)
-        heads = await _heads(settings, stable, journal.id)
+        if heads is None:
+            stable = await ends.stable([(journal_of(source), number) for _, number in places])
+            heads = await _heads(settings, stable, journal.id)
+        whys = await asyncio.gather(
+            *(_refusal(place, heads.get(place[1]), topic, ends, known) for place in places), return_exceptions=True
+        )
     finally:
         await cluster.stop()
         await ends.close()
     found = []
-    for place in places:
-        head = heads.get(place[1])
-        found.append(Found(place, head, _refusal(place, head, topic, bounds[place][1], known)))
+    for place, why in zip(places, whys, strict=True):
+        if isinstance(why, BaseException):
+            raise why
+        found.append(Found(place, heads.get(place[1]), why))
     return found
 
 
-def _refusal(place: Place, head: Head | None, topic: Topic, end: int, known: dict[int, int]) -> str | None:
-    source, number = place
+async def _refusal(
+    place: Place, head: Head | None, topic: Topic, logs: Bounds, known: Mapping[int, int]
+) -> str | None:
+    epoch = known.get(place[1], 0)
     if head is None:
-        epoch = known.get(number, 0)
         return f"its journal is missing, and ClickHouse knows epoch {epoch}" if epoch else None
-    partition = Partition(source, number, Rules())
-    partition.head = head
     try:
-        check(partition, topic)
+        await check(place, head, topic, logs)
     except RefusedError as error:
         if head.partitions not in {0, topic.partitions}:
             raise
         return str(error)
-    return f"{source}/{number} ends at offset {end}, and was read up to {head.next}" if end < head.next else None
+    # Claimed, and this command died; or counted by another cluster. The sink archives no other epoch than the last.
+    return f"its journal has epoch {head.epoch}, and ClickHouse knows epoch {epoch}" if epoch > head.epoch else None
 
 
 async def _heads(settings: Settings, stable: dict[Place, int], journal: str) -> dict[int, Head]:

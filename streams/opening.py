@@ -102,8 +102,9 @@ async def open_partition(
         topic, journal = described(await asked.cluster.topics(), place[0])
         partition, found = await recover(settings, rules, place, opened, left, journal.id)
         if found:
-            check(partition, topic)
-            await _check_log(place, partition.head, asked.logs)
+            first = await check(place, partition.head, topic, asked.logs)
+            if first > partition.head.next:
+                say_gone(place, partition.head.next, first)
         else:
             await _check_is_new(settings, place, asked)
         partition.begin(opened, partition.head.epoch, topic.partitions, (topic.id, journal.id))
@@ -129,9 +130,13 @@ def described(topics: Mapping[str, Topic], source: str) -> tuple[Topic, Topic]:
     return topics[source], topics[journal_of(source)]
 
 
-def check(partition: Partition, topic: Topic) -> None:
-    """Refuse a partition whose source topic is not the one that its head names. Raises RefusedError."""
-    source, head = partition.source, partition.head
+async def check(place: Place, head: Head, topic: Topic, logs: Bounds) -> int:
+    """Return the first offset of a source partition, 0 where none of it was read.
+
+    Raises RefusedError where the topic is not the one that the head names, or its log stays shorter than what was read;
+    NotDescribedError, KafkaError, OSError and TimeoutError where Kafka does not answer.
+    """
+    source, number = place
     if head.partitions and topic.partitions != head.partitions:
         raise RefusedError(
             f"{source} has {topic.partitions} partitions, and had {head.partitions} when its journal was written. Let"
@@ -143,26 +148,21 @@ def check(partition: Partition, topic: Topic) -> None:
             f"{source} was recreated (id {topic.id}, the journal counted {head.topic}): run"
             f" `pulssi epoch begin {source}`"
         )
-
-
-async def _check_log(place: Place, head: Head, logs: Bounds) -> None:
-    """Refuse a log that ends below the head, and name what retention took before it was counted."""
     deadline = asyncio.get_running_loop().time() + SHORT_FOR_S
     while head.next:
         found = (await logs.bounds([place])).get(place)
         if found is None:
-            raise NotDescribedError(f"the cluster does not return the end offset of {place[0]}/{place[1]}")
+            raise NotDescribedError(f"the cluster does not return the end offset of {source}/{number}")
         first, end = found
-        if first > head.next:
-            say_gone(place, head.next, first)
         if end >= head.next:
-            return
+            return first
         if asyncio.get_running_loop().time() >= deadline:
             raise RefusedError(
-                f"{place[0]}/{place[1]} ends at offset {end}, and was read up to {head.next}: records were lost. Run"
-                f" `pulssi epoch begin {place[0]}`"
+                f"{source}/{number} ends at offset {end}, and was read up to {head.next}: records were lost. Run"
+                f" `pulssi epoch begin {source}`"
             )
         await asyncio.sleep(ASK_AGAIN_S)
+    return 0
 
 
 def say_gone(place: Place, begin: int, end: int) -> None:

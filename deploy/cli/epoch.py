@@ -22,6 +22,7 @@ from schemas.settings import Settings
 from schemas.topics import SOURCES
 
 if TYPE_CHECKING:
+    from schemas.journal import Head
     from sinks.reconcile.findings import Report
     from sinks.rows import Progress
     from streams.epochs import Found
@@ -55,7 +56,7 @@ def begin(topic: str, data: Path | None, *, yes: bool, as_json: bool) -> None:
     settings = stack_settings(data)
     rules = rules_or_exit(settings)
     progress = _progress(settings, topic)
-    refused = [found for found in _survey(settings, topic, progress) if found.refused]
+    refused = _survey(settings, topic, progress)
     if not refused:
         _tell({"topic": topic, "begun": []}, f"{topic}: no partition is refused, nothing to begin", as_json)
     _check_sink(refused, progress)
@@ -66,6 +67,9 @@ def begin(topic: str, data: Path | None, *, yes: bool, as_json: bool) -> None:
         fail("--json does not ask: add --yes", Exit.UNUSABLE)
     if not yes and not click.confirm(f"begin a new epoch of these {len(refused)} partitions?"):
         fail("nothing was changed", Exit.NO)
+    heads = {found.place[1]: found.head for found in refused if found.head}
+    if [found.place for found in _survey(settings, topic, progress, heads)] != [found.place for found in refused]:
+        fail("other partitions are refused now, nothing was changed: run this command again", Exit.NO)
     begun, report = _begin(settings, rules, refused, progress)
     said = {"topic": topic, "begun": begun, "compared": report.as_json()}
     lines = [
@@ -95,7 +99,10 @@ def _progress(settings: Settings, topic: str) -> dict[int, Progress]:
         keeper.close()
 
 
-def _survey(settings: Settings, topic: str, progress: dict[int, Progress]) -> list[Found]:
+def _survey(
+    settings: Settings, topic: str, progress: dict[int, Progress], heads: dict[int, Head] | None = None
+) -> list[Found]:
+    """Return the partitions that are refused."""
     from aiokafka.errors import KafkaError  # noqa: PLC0415 - as above
 
     from schemas.journal import JournalVersionError  # noqa: PLC0415 - as above
@@ -103,7 +110,8 @@ def _survey(settings: Settings, topic: str, progress: dict[int, Progress]) -> li
     from streams.opening import RefusedError  # noqa: PLC0415 - as above
 
     try:
-        return asyncio.run(survey(settings, topic, {number: row.epoch for number, row in progress.items()}))
+        known = {number: row.epoch for number, row in progress.items()}
+        return [found for found in asyncio.run(survey(settings, topic, known, heads)) if found.refused]
     except (RefusedError, JournalVersionError) as error:
         fail(str(error), Exit.NO)
     except (KafkaError, OSError, TimeoutError) as error:

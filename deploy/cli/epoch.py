@@ -24,7 +24,6 @@ from schemas.topics import SOURCES
 if TYPE_CHECKING:
     from schemas.journal import Head
     from sinks.reconcile.findings import Report
-    from sinks.rows import Progress
     from streams.epochs import Found
 
 
@@ -55,11 +54,12 @@ def begin(topic: str, data: Path | None, *, yes: bool, as_json: bool) -> None:
         fail(f"{topic} is no source topic; these are: {', '.join(SOURCES)}", Exit.UNUSABLE)
     settings = stack_settings(data)
     rules = rules_or_exit(settings)
-    progress = _progress(settings, topic)
-    refused = _survey(settings, topic, progress)
+    steps = _steps(settings, topic)
+    known = dict(sorted(steps))  # the last epoch of each partition
+    refused = _survey(settings, topic, known)
     if not refused:
         _tell({"topic": topic, "begun": []}, f"{topic}: no partition is refused, nothing to begin", as_json)
-    _check_sink(refused, progress)
+    _check_sink(refused, steps)
     for found in refused:
         if not as_json:
             click.echo(f"{topic}/{found.place[1]}: {found.refused}")
@@ -68,9 +68,9 @@ def begin(topic: str, data: Path | None, *, yes: bool, as_json: bool) -> None:
     if not yes and not click.confirm(f"begin a new epoch of these {len(refused)} partitions?"):
         fail("nothing was changed", Exit.NO)
     heads = {found.place[1]: found.head for found in refused if found.head}
-    if [found.place for found in _survey(settings, topic, progress, heads)] != [found.place for found in refused]:
+    if [found.place for found in _survey(settings, topic, known, heads)] != [found.place for found in refused]:
         fail("other partitions are refused now, nothing was changed: run this command again", Exit.NO)
-    begun, report = _begin(settings, rules, refused, progress)
+    begun, report = _begin(settings, rules, refused, known)
     said = {"topic": topic, "begun": begun, "compared": report.as_json()}
     lines = [
         f"{topic}/{each['partition']}: epoch {each['epoch']} begins with {each['contacts']:,} contacts"
@@ -86,21 +86,20 @@ def _tell(said: dict[str, Any], line: str, as_json: bool) -> None:  # noqa: FBT0
     raise SystemExit(Exit.DONE)
 
 
-def _progress(settings: Settings, topic: str) -> dict[int, Progress]:
-    from sinks.clickhouse.keeper import ClickHouseKeeper  # noqa: PLC0415 - a second of imports, not for `--help`
+def _steps(settings: Settings, topic: str) -> dict[tuple[int, int], int]:
+    """Return the last step that the sink has written, by partition and epoch; 0 where an epoch was only claimed."""
+    from sinks.clickhouse.kept import KeptRows  # noqa: PLC0415 - a second of imports, not for `--help`
     from sinks.port import KeeperAwayError, KeeperUnfitError  # noqa: PLC0415 - as above
 
-    keeper = ClickHouseKeeper(settings)
     try:
-        return {row.partition: row for row in keeper.progress() if row.topic == topic}
+        with KeptRows(settings) as kept:
+            return {(row.partition, row.epoch): row.step for row in kept.progress() if row.topic == topic}
     except (KeeperAwayError, KeeperUnfitError) as error:
         fail(str(error), Exit.UNREACHABLE)
-    finally:
-        keeper.close()
 
 
 def _survey(
-    settings: Settings, topic: str, progress: dict[int, Progress], heads: dict[int, Head] | None = None
+    settings: Settings, topic: str, known: dict[int, int], heads: dict[int, Head] | None = None
 ) -> list[Found]:
     """Return the partitions that are refused."""
     from aiokafka.errors import KafkaError  # noqa: PLC0415 - as above
@@ -110,7 +109,6 @@ def _survey(
     from streams.opening import RefusedError  # noqa: PLC0415 - as above
 
     try:
-        known = {number: row.epoch for number, row in progress.items()}
         return [found for found in asyncio.run(survey(settings, topic, known, heads)) if found.refused]
     except (RefusedError, JournalVersionError) as error:
         fail(str(error), Exit.NO)
@@ -118,23 +116,20 @@ def _survey(
         fail(str(error) or f"Kafka at {settings.kafka_brokers} does not answer", Exit.UNREACHABLE)
 
 
-def _check_sink(refused: list[Found], progress: dict[int, Progress]) -> None:
+def _check_sink(refused: list[Found], steps: dict[tuple[int, int], int]) -> None:
     """Refuse while steps of the ended epoch are in its journal and not in ClickHouse: they could not be compared."""
-    for found in refused:
-        head, row = found.head, progress.get(found.place[1])
-        if head is None or not head.step or (row is not None and row.epoch > head.epoch):
-            continue
-        written = row.step if row is not None else 0
-        if written < head.step:
+    for (source, number), head, _ in refused:
+        written = steps.get((number, head.epoch), 0) if head else 0
+        if head and written < head.step:
             fail(
-                f"{found.place[0]}/{found.place[1]}: the sink has written {written} of {head.step} steps: let it run"
-                " until it has written all, then run this command again",
+                f"{source}/{number}: the sink has written {written} of {head.step} steps: let it run until it has"
+                " written all, then run this command again",
                 Exit.NO,
             )
 
 
 def _begin(
-    settings: Settings, rules: Rules, refused: list[Found], progress: dict[int, Progress]
+    settings: Settings, rules: Rules, refused: list[Found], known: dict[int, int]
 ) -> tuple[list[dict[str, Any]], Report]:
     """Claim the epochs, repair the rows of the ended ones, and write the new heads."""
     from aiokafka.errors import KafkaError  # noqa: PLC0415 - as above
@@ -150,9 +145,7 @@ def _begin(
 
     now_ms = time.time_ns() // 1_000_000
     epochs = {
-        found: 1 + max(found.head.epoch if found.head else 0, row.epoch if row else 0)
-        for found in refused
-        for row in (progress.get(found.place[1]),)
+        found: 1 + max(found.head.epoch if found.head else 0, known.get(found.place[1], 0)) for found in refused
     }
     keeper = ClickHouseKeeper(settings)
     begun: list[dict[str, Any]] = []

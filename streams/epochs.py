@@ -10,27 +10,32 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final, NamedTuple, Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt
 
-from schemas.journal import HEAD_KEY, Head, decode_head
+from schemas.journal import HEAD_KEY, Head, JournalVersionError, decode_head
 from schemas.policies import Rules
 from schemas.settings import Settings
 from schemas.topics import journal_of
 from streams.cluster import Cluster, Topic
-from streams.journal.writing import Writer
+from streams.journal.assembly import RecreatedError
+from streams.journal.writing import StepTooLargeError, Writer
 from streams.log_ends import LogEnds
 from streams.opening import Bounds, Describes, Place, RefusedError, check, described, worker_name
 from streams.partition import Partition
 from streams.past import Past
-from streams.recovery import recover
+from streams.recovery import SILENT_FOR_S, recover
 
 #: How long the transaction that begins an epoch may take: it can hold every open contact.
 BEGIN_WITHIN_MS: Final = 300_000
-#: How often to try again where a worker opened the partition meanwhile, and so ended our transaction.
+#: How long the broker may take to let a producer in.
+OPEN_WITHIN_S: Final = 60.0
+#: How often to try where a worker opens the partition meanwhile, and so ends our transaction.
 ATTEMPTS: Final = 5
 _POLL_MS: Final = 200
 
@@ -55,8 +60,23 @@ class Remembers(Protocol):
         ...
 
 
-class JournalChangedError(Exception):
-    """Somebody wrote a step while an epoch was being begun."""
+@contextmanager
+def _named(place: Place) -> Iterator[None]:
+    """Refuse what cannot be read or written, in a line that names the partition and what to do."""
+    source, number = place
+    try:
+        yield
+    except JournalVersionError as error:
+        raise RefusedError(f"{journal_of(source)}/{number}: {error}") from None
+    except RecreatedError:
+        raise RefusedError(
+            f"{journal_of(source)}/{number} was recreated while it was read: run `pulssi epoch begin {source}` again"
+        ) from None
+    except StepTooLargeError as error:
+        raise RefusedError(
+            f"{source}/{number}: {error}, which no journal takes: delete that contact's rows from `contacts_rows` and"
+            f" `events_rows` in ClickHouse, then run `pulssi epoch begin {source}` again"
+        ) from None
 
 
 async def survey(
@@ -66,8 +86,8 @@ async def survey(
 
     `known` is the last epoch that ClickHouse knows, by partition. `heads` are those of a survey a moment ago: the
     journals are then not read.
-    Raises RefusedError where the number of partitions changed, which an epoch alone does not mend; KafkaError and
-    OSError where Kafka does not answer.
+    Raises RefusedError where the number of partitions changed, which an epoch alone does not mend, or a journal cannot
+    be read; KafkaError, OSError and TimeoutError where Kafka does not answer.
     """
     cluster, ends = Cluster(settings), LogEnds(settings)
     try:
@@ -75,7 +95,7 @@ async def survey(
         places = [(source, number) for number in range(topic.partitions)]
         if heads is None:
             stable = await ends.stable([(journal_of(source), number) for _, number in places])
-            heads = await _heads(settings, stable, journal.id)
+            heads = await _heads(settings, source, stable, journal.id)
         whys = await asyncio.gather(
             *(_refusal(place, heads.get(place[1]), topic, ends, known) for place in places), return_exceptions=True
         )
@@ -90,9 +110,7 @@ async def survey(
     return found
 
 
-async def _refusal(
-    place: Place, head: Head | None, topic: Topic, logs: Bounds, known: Mapping[int, int]
-) -> str | None:
+async def _refusal(place: Place, head: Head | None, topic: Topic, logs: Bounds, known: Mapping[int, int]) -> str | None:
     epoch = known.get(place[1], 0)
     if head is None:
         return f"its journal is missing, and ClickHouse knows epoch {epoch}" if epoch else None
@@ -106,7 +124,7 @@ async def _refusal(
     return f"its journal has epoch {head.epoch}, and ClickHouse knows epoch {epoch}" if epoch > head.epoch else None
 
 
-async def _heads(settings: Settings, stable: dict[Place, int], journal: str) -> dict[int, Head]:
+async def _heads(settings: Settings, source: str, stable: dict[Place, int], journal: str) -> dict[int, Head]:
     """Read the last head of each journal partition that names this journal."""
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.kafka_brokers,
@@ -114,22 +132,27 @@ async def _heads(settings: Settings, stable: dict[Place, int], journal: str) -> 
         enable_auto_commit=False,
         auto_offset_reset="none",
     )
-    await consumer.start()
     heads: dict[int, Head] = {}
     try:
-        open_ = {TopicPartition(*place): end for place, end in stable.items() if end}
-        consumer.assign(list(open_))
-        for tp, begin in (await consumer.beginning_offsets(list(open_))).items() if open_ else ():
-            consumer.seek(tp, begin)
-        while open_:
-            for tp, records in (await consumer.getmany(*open_, timeout_ms=_POLL_MS)).items():
-                for record in records:
-                    if record.key == HEAD_KEY and record.value is not None:
-                        head = decode_head(record.value)
-                        if head.journal in {"", journal}:
-                            heads[tp.partition] = head
-            for tp in [tp for tp, end in open_.items() if await consumer.position(tp) >= end]:
-                del open_[tp]
+        async with asyncio.timeout(SILENT_FOR_S) as silence:
+            await consumer.start()
+            open_ = {TopicPartition(*place): end for place, end in stable.items() if end}
+            consumer.assign(list(open_))
+            for tp, begin in (await consumer.beginning_offsets(list(open_))).items() if open_ else ():
+                consumer.seek(tp, begin)
+            while open_:
+                fetched = await consumer.getmany(*open_, timeout_ms=_POLL_MS)
+                if fetched:
+                    silence.reschedule(asyncio.get_running_loop().time() + SILENT_FOR_S)
+                for tp, records in fetched.items():
+                    for record in records:
+                        if record.key == HEAD_KEY and record.value is not None:
+                            with _named((source, tp.partition)):
+                                head = decode_head(record.value)
+                            if head.journal in {"", journal}:
+                                heads[tp.partition] = head
+                for tp in [tp for tp, end in open_.items() if await consumer.position(tp) >= end]:
+                    del open_[tp]
     finally:
         await consumer.stop()
     return heads
@@ -140,16 +163,17 @@ async def begin(
 ) -> Partition:
     """Begin an epoch of one partition, which continues with what its journal has, or else with what ClickHouse has.
 
-    Raises JournalChangedError, KafkaError, OSError (ArchiveAwayError is one) and TimeoutError; then nothing was begun.
+    Raises RefusedError, KafkaError, OSError (ArchiveAwayError is one) and TimeoutError; then nothing was begun.
     """
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            return await _begin(settings, rules, found, epoch, archive, cluster)
-        except KafkaError as error:
-            if attempt == ATTEMPTS:
-                raise
-            _LOG.info("%s/%d: a worker opened the partition meanwhile: trying again: %r", *found.place, error)
-    raise AssertionError  # the loop above only ends by returning or raising
+    with _named(found.place):
+        return await AsyncRetrying(
+            retry=retry_if_exception_type((KafkaError, RecreatedError)),
+            stop=stop_after_attempt(ATTEMPTS),
+            before_sleep=lambda state: _LOG.info(
+                "%s/%d: trying again: %r", *found.place, state.outcome and state.outcome.exception()
+            ),
+            reraise=True,
+        )(_begin, settings, rules, found, epoch, archive, cluster)
 
 
 async def _begin(
@@ -161,10 +185,11 @@ async def _begin(
     past = Past() if found.head is not None else await archive.past(*place, topic.partitions, now_ms)
     writer = Writer(settings, *place, BEGIN_WITHIN_MS)
     try:
-        opened = await writer.open(worker_name())
+        async with asyncio.timeout(OPEN_WITHIN_S):
+            opened = await writer.open(worker_name())
         partition, _ = await recover(settings, rules, place, opened, None, journal.id)
         if partition.head != (found.head or Head()):
-            raise JournalChangedError(
+            raise RefusedError(
                 f"{place[0]}/{place[1]}: a worker wrote steps to its journal meanwhile: run the command again"
             )
         partition.begin(opened, epoch, topic.partitions, (topic.id, journal.id))

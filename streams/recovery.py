@@ -6,6 +6,7 @@ is the same, its last step is still at its offset, and no tombstone can have bee
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from typing import Any, Final, NamedTuple
@@ -26,6 +27,8 @@ LEFT_FOR_S: Final = 600.0
 _FETCH_BYTES: Final = 8 * 1024 * 1024
 _POLL_MS: Final = 500
 _POLL_RECORDS: Final = 20_000
+#: A consumer whose broker is away brings nothing, for ever: reading ends after so long without a record.
+SILENT_FOR_S: Final = 30.0
 #: How often progress is logged while a long journal is read.
 _LOG_EVERY_S: Final = 5.0
 
@@ -69,24 +72,27 @@ class _Reader:
         return False
 
     async def read(self, partition: Partition, begin: int, opened: int) -> bool:
-        """Load every step before the opening; tells whether there was one."""
+        """Load every step before the opening; tells whether there was one. Raises TimeoutError."""
         assembly, found, at = self._assembly, False, begin - 1
         logged = time.monotonic()
         self._consumer.seek(self._place, begin)
-        while at < opened:
-            fetched = await self._consumer.getmany(self._place, timeout_ms=_POLL_MS, max_records=_POLL_RECORDS)
-            for record in fetched.get(self._place, ()):
-                at = record.offset
-                step = assembly.feed(at, record.key, record.value)
-                if step is not None:
-                    partition.load(step)
-                    found = True
-                if at >= opened:
-                    break
-            if time.monotonic() - logged > _LOG_EVERY_S:
-                logged = time.monotonic()
-                share = 100 * (at + 1 - begin) / max(1, opened - begin)
-                _LOG.info("%s/%d: reading the journal: %.0f %%", partition.source, partition.number, share)
+        async with asyncio.timeout(SILENT_FOR_S) as silence:
+            while at < opened:
+                fetched = await self._consumer.getmany(self._place, timeout_ms=_POLL_MS, max_records=_POLL_RECORDS)
+                for record in fetched.get(self._place, ()):
+                    at = record.offset
+                    step = assembly.feed(at, record.key, record.value)
+                    if step is not None:
+                        partition.load(step)
+                        found = True
+                    if at >= opened:
+                        break
+                if fetched:
+                    silence.reschedule(asyncio.get_running_loop().time() + SILENT_FOR_S)
+                if time.monotonic() - logged > _LOG_EVERY_S:
+                    logged = time.monotonic()
+                    share = 100 * (at + 1 - begin) / max(1, opened - begin)
+                    _LOG.info("%s/%d: reading the journal: %.0f %%", partition.source, partition.number, share)
         return found
 
 
@@ -95,7 +101,8 @@ async def recover(
 ) -> tuple[Partition, bool]:
     """Return the partition as of its last step before the opening, and whether there was one.
 
-    `journal` is the id of the journal's topic; a partition in memory of another journal is not used. Raises KafkaError.
+    `journal` is the id of the journal's topic; a partition in memory of another journal is not used.
+    Raises KafkaError, TimeoutError, RecreatedError and JournalVersionError.
     """
     place = TopicPartition(journal_of(of[0]), of[1])
     consumer = AIOKafkaConsumer(

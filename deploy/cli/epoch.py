@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,31 +91,33 @@ def _tell(said: dict[str, Any], line: str, as_json: bool) -> None:  # noqa: FBT0
 def _steps(settings: Settings, topic: str) -> dict[tuple[int, int], int]:
     """Return the last step that the sink has written, by partition and epoch; 0 where an epoch was only claimed."""
     from sinks.clickhouse.kept import KeptRows  # noqa: PLC0415 - a second of imports, not for `--help`
-    from sinks.port import KeeperAwayError, KeeperUnfitError  # noqa: PLC0415 - as above
 
-    try:
-        with KeptRows(settings) as kept:
-            return {(row.partition, row.epoch): row.step for row in kept.progress() if row.topic == topic}
-    except (KeeperAwayError, KeeperUnfitError) as error:
-        fail(str(error), Exit.UNREACHABLE)
+    with _explained(settings), KeptRows(settings) as kept:
+        return {(row.partition, row.epoch): row.step for row in kept.progress() if row.topic == topic}
 
 
-def _survey(
-    settings: Settings, topic: str, known: dict[int, int], heads: dict[int, Head] | None = None
-) -> list[Found]:
-    """Return the partitions that are refused."""
+@contextmanager
+def _explained(settings: Settings, then: Callable[[], str] = str) -> Iterator[None]:
+    """End the command with one line where something is refused or does not answer; `then` is added to the latter."""
     from aiokafka.errors import KafkaError  # noqa: PLC0415 - as above
 
-    from schemas.journal import JournalVersionError  # noqa: PLC0415 - as above
-    from streams.epochs import survey  # noqa: PLC0415 - as above
+    from sinks.port import KeeperAwayError, KeeperUnfitError  # noqa: PLC0415 - as above
     from streams.opening import RefusedError  # noqa: PLC0415 - as above
 
     try:
-        return [found for found in asyncio.run(survey(settings, topic, known, heads)) if found.refused]
-    except (RefusedError, JournalVersionError) as error:
+        yield
+    except RefusedError as error:
         fail(str(error), Exit.NO)
-    except (KafkaError, OSError, TimeoutError) as error:
-        fail(str(error) or f"Kafka at {settings.kafka_brokers} does not answer", Exit.UNREACHABLE)
+    except (KeeperAwayError, KeeperUnfitError, KafkaError, OSError, TimeoutError) as error:
+        fail(f"{str(error) or f'Kafka at {settings.kafka_brokers} does not answer'}{then()}", Exit.UNREACHABLE)
+
+
+def _survey(settings: Settings, topic: str, known: dict[int, int], heads: dict[int, Head] | None = None) -> list[Found]:
+    """Return the partitions that are refused."""
+    from streams.epochs import survey  # noqa: PLC0415 - as above
+
+    with _explained(settings):
+        return [found for found in asyncio.run(survey(settings, topic, known, heads)) if found.refused]
 
 
 def _check_sink(refused: list[Found], steps: dict[tuple[int, int], int]) -> None:
@@ -132,22 +136,17 @@ def _begin(
     settings: Settings, rules: Rules, refused: list[Found], known: dict[int, int]
 ) -> tuple[list[dict[str, Any]], Report]:
     """Claim the epochs, repair the rows of the ended ones, and write the new heads."""
-    from aiokafka.errors import KafkaError  # noqa: PLC0415 - as above
-
     from sinks.clickhouse.keeper import ClickHouseKeeper  # noqa: PLC0415 - as above
-    from sinks.port import Batch, KeeperAwayError, KeeperUnfitError  # noqa: PLC0415 - as above
+    from sinks.port import Batch  # noqa: PLC0415 - as above
     from sinks.reconcile.audit import mend  # noqa: PLC0415 - as above
     from sinks.rows import Progress  # noqa: PLC0415 - as above
     from streams.archive import ClickHouseArchive  # noqa: PLC0415 - as above
     from streams.background import log_unhandled  # noqa: PLC0415 - as above
     from streams.cluster import Cluster  # noqa: PLC0415 - as above
-    from streams.epochs import JournalChangedError, begin  # noqa: PLC0415 - as above
+    from streams.epochs import begin  # noqa: PLC0415 - as above
 
     now_ms = time.time_ns() // 1_000_000
-    epochs = {
-        found: 1 + max(found.head.epoch if found.head else 0, known.get(found.place[1], 0)) for found in refused
-    }
-    keeper = ClickHouseKeeper(settings)
+    epochs = {found: 1 + max(found.head.epoch if found.head else 0, known.get(found.place[1], 0)) for found in refused}
     begun: list[dict[str, Any]] = []
 
     async def begin_all() -> None:
@@ -160,20 +159,14 @@ def _begin(
         finally:
             await cluster.stop()
 
-    try:
+    with (
+        _explained(settings, lambda: f": {len(begun)} epochs have begun: run this command again"),
+        closing(ClickHouseKeeper(settings)) as keeper,
+    ):
         # Claimed first: `mend` repairs only epochs below the claimed one, and no other epoch takes these numbers.
         keeper.write(
             Batch(progress=[Progress(*found.place, epoch, 0, 0, -1, 0, now_ms) for found, epoch in epochs.items()])
         )
         report = mend(settings, rules, all_ended=False)
         asyncio.run(begin_all())
-    except (KeeperAwayError, KeeperUnfitError, KafkaError, OSError, TimeoutError) as error:
-        fail(
-            f"{str(error) or 'no answer in time'}: {len(begun)} epochs have begun: run this command again",
-            Exit.UNREACHABLE,
-        )
-    except JournalChangedError as error:
-        fail(str(error), Exit.NO)
-    finally:
-        keeper.close()
     return begun, report

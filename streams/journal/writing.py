@@ -84,7 +84,8 @@ class Writer:
         batch, sent, many = producer.create_batch(), [], 0
         for key, value in records:
             if len(key) + len(value or b"") > RECORD_BYTES:  # aiokafka takes it, and the broker does not
-                raise StepTooLargeError
+                size = len(key) + len(value or b"")
+                raise StepTooLargeError(f"the record of {key[1:].decode()} has {size:,} bytes, above {RECORD_BYTES:,}")
             if batch.append(key=key, value=value, timestamp=None) is None:
                 sent.append(await producer.send_batch(batch, self._journal, partition=self._number))
                 batch, many = producer.create_batch(), 0

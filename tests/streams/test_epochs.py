@@ -1,17 +1,25 @@
-"""Looking at a topic before an epoch is begun: what is refused, in words that say why."""
+"""Looking at a topic and beginning an epoch of it: what is refused, in words that say why, and what never hangs."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.errors import ProducerFenced
 
-from schemas.journal import Head
+from schemas.journal import Head, JournalVersionError
+from schemas.policies import Rules
 from schemas.settings import load
 from schemas.topics import journal_of
 from streams.cluster import Topic
-from streams.epochs import survey
+from streams.epochs import ATTEMPTS, Found, begin, survey
+from streams.journal.assembly import RecreatedError
+from streams.journal.writing import StepTooLargeError
+from streams.opening import RefusedError
+from streams.recovery import recover
 
 SOURCE: Final = "contacts.chat"
 READ: Final = Head(next=9, step=1, partitions=1, topic="id")
@@ -26,6 +34,15 @@ class StandIn:
     async def topics(self) -> dict[str, Topic]:
         """Describe the topics."""
         return {SOURCE: Topic("id", 1), journal_of(SOURCE): Topic("journal", 1)}
+
+    async def has_commits(self, group: str) -> bool:
+        """Tell that nobody committed."""
+        del group
+        return False
+
+    async def stable(self, places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
+        """Tell that each journal has a record."""
+        return dict.fromkeys(places, 1)
 
     async def bounds(self, places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], tuple[int, int]]:
         """Tell the next end; the last one stays."""
@@ -61,3 +78,77 @@ async def test_what_is_refused(
     monkeypatch.setattr("streams.opening.ASK_AGAIN_S", 0.0)
     [found] = await survey(load({}), SOURCE, {0: known}, {} if head is None else {0: head})
     assert (refused or "None") in str(found.refused)
+
+
+@pytest.mark.parametrize(
+    ("error", "raised", "said", "attempts"),
+    [
+        (RecreatedError(), RefusedError, r"contacts.chat.journal/0 was recreated.*`pulssi epoch begin", ATTEMPTS),
+        (StepTooLargeError("too large"), RefusedError, r"contacts.chat/0: too large.*`pulssi epoch begin", 1),
+        (JournalVersionError("version 2"), RefusedError, r"contacts.chat.journal/0: version 2", 1),
+        (ProducerFenced(), ProducerFenced, "ProducerFenced", ATTEMPTS),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
+)
+async def test_what_an_epoch_fails_on_is_said_in_a_line(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, raised: type[Exception], said: str, attempts: int
+) -> None:
+    """Each line names the partition and what to do; what may pass is tried again first."""
+    tried = 0
+
+    async def fails(*_: object) -> None:
+        nonlocal tried
+        tried += 1
+        raise error
+
+    monkeypatch.setattr("streams.epochs._begin", fails)
+    whom: Any = None
+    with pytest.raises(raised, match=said):
+        await begin(load({}), Rules(), Found((SOURCE, 0), None, ""), 2, whom, StandIn(0))
+    assert tried == attempts
+
+
+class Silent:
+    """A consumer whose broker has stopped to answer: aiokafka brings nothing then, and raises nothing."""
+
+    def __init__(self, **_: object) -> None:
+        """Connect to nothing."""
+
+    async def start(self) -> None:
+        """Connect."""
+
+    async def stop(self) -> None:
+        """Disconnect."""
+
+    def assign(self, places: Iterable[TopicPartition]) -> None:
+        """Take partitions."""
+
+    def seek(self, place: TopicPartition, offset: int) -> None:
+        """Go to an offset."""
+
+    async def beginning_offsets(self, places: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+        """Tell that they begin at 0."""
+        return dict.fromkeys(places, 0)
+
+    async def position(self, place: TopicPartition) -> int:
+        """Tell that nothing was read."""
+        del place
+        return 0
+
+    async def getmany(self, *_: object, **__: object) -> dict[TopicPartition, list[Any]]:
+        """Bring nothing."""
+        await asyncio.sleep(0)
+        return {}
+
+
+async def test_reading_a_journal_ends_where_the_broker_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both where heads are looked for and where all is read back."""
+    for module in ("epochs", "recovery"):
+        monkeypatch.setattr(f"streams.{module}.AIOKafkaConsumer", Silent)
+        monkeypatch.setattr(f"streams.{module}.SILENT_FOR_S", 0.05)
+    monkeypatch.setattr("streams.epochs.Cluster", lambda _: StandIn(0))
+    monkeypatch.setattr("streams.epochs.LogEnds", lambda _: StandIn(0))
+    with pytest.raises(TimeoutError):
+        await survey(load({}), SOURCE, {})
+    with pytest.raises(TimeoutError):
+        await recover(load({}), Rules(), (SOURCE, 0), 7, None)

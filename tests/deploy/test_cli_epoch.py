@@ -1,0 +1,61 @@
+"""`pulssi epoch begin` as people and scripts see it where it refuses or cannot know: one line and an exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import pytest
+from aiokafka.errors import KafkaError
+from click.testing import CliRunner, Result
+
+from deploy.cli import main
+from schemas.exits import Exit
+from schemas.journal import Head
+from streams.epochs import Found
+from streams.opening import RefusedError
+
+CHAT: Final = "contacts.chat"
+RECREATED: Final = Found((CHAT, 0), Head(step=5, epoch=1), "recreated")
+#: Runs the command.
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    """Run the command where the survey finds or raises this, and ClickHouse has these steps."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+
+    def run(found: list[Found] | Exception, steps: dict[tuple[int, int], int]) -> Result:
+        async def survey(*_: object) -> list[Found]:
+            if isinstance(found, Exception):
+                raise found
+            return found
+
+        monkeypatch.setattr("streams.epochs.survey", survey)
+        monkeypatch.setattr("deploy.cli.epoch._steps", lambda *_: steps)
+        return CliRunner().invoke(main, ["epoch", "begin", CHAT], env={"PULSSI_CONFIG": None})
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("found", "steps", "code", "said"),
+    [
+        (RefusedError(f"{CHAT}/0: why"), {}, Exit.NO, f"{CHAT}/0: why"),
+        (KafkaError("gone"), {}, Exit.UNREACHABLE, "gone"),
+        (TimeoutError(), {}, Exit.UNREACHABLE, "does not answer"),
+        ([RECREATED._replace(refused=None)], {(0, 1): 5}, Exit.DONE, "nothing to begin"),
+        ([RECREATED], {(0, 1): 3}, Exit.NO, f"{CHAT}/0: the sink has written 3 of 5 steps"),
+        ([RECREATED], {(0, 1): 3, (0, 2): 0}, Exit.NO, f"{CHAT}/0: the sink has written 3 of 5 steps"),
+        ([RECREATED], {(0, 1): 5, (0, 2): 0}, Exit.NO, "begin a new epoch of these 1 partitions?"),
+    ],
+    ids=["refused", "Kafka fails", "no answer", "nothing", "sink behind", "sink behind, claimed", "asks"],
+)
+def test_it_ends_with_one_line(
+    run: Run, found: list[Found] | Exception, steps: dict[tuple[int, int], int], code: int, said: str
+) -> None:
+    """And never with a stack trace; an epoch that was claimed by a run that died does not end the comparison."""
+    result = run(found, steps)
+    assert (result.exit_code, said in result.output) == (code, True), result.output

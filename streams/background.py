@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+from collections.abc import Coroutine
 from typing import Any, Final
 
 from aiokafka.errors import KafkaError
@@ -48,3 +49,16 @@ async def end(*tasks: asyncio.Future[Any]) -> None:
     for task, ended in zip(tasks, await asyncio.gather(*tasks, return_exceptions=True), strict=True):
         if isinstance(ended, BaseException) and not isinstance(ended, asyncio.CancelledError):
             _LOG.error("%s: %r", UNHANDLED, task, exc_info=ended)
+
+
+async def to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Do something to its end, also where whoever waits for it is cancelled: that is raised afterwards."""
+    task, cancelled = asyncio.ensure_future(work), False
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            cancelled = True
+    task.result()
+    if cancelled:
+        raise asyncio.CancelledError

@@ -19,6 +19,7 @@ from schemas.policies import Rules
 from schemas.settings import Settings
 from schemas.topics import journal_of
 from streams.archive import Archive, ArchiveAwayError
+from streams.background import to_its_end
 from streams.cluster import Topic
 from streams.journal.writing import Writer
 from streams.partition import Partition
@@ -108,12 +109,10 @@ async def open_partition(
         else:
             await _check_is_new(settings, place, asked)
         partition.begin(opened, partition.head.epoch, topic.partitions, (topic.id, journal.id))
-    except RefusedError as refused:
-        refused.opened, refused.ids = opened, (topic.id, journal.id)
-        await writer.stop()
-        raise
-    except BaseException:
-        await writer.stop()
+    except BaseException as error:
+        if isinstance(error, RefusedError):
+            error.opened, error.ids = opened, (topic.id, journal.id)
+        await to_its_end(writer.stop())
         raise
     _LOG.info(
         "%s/%d: open, %d contacts, %d panes, continuing at offset %d",

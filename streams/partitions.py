@@ -22,7 +22,7 @@ from schemas.policies import Rules
 from schemas.settings import Settings
 from schemas.topics import journal_of
 from streams.archive import Archive, ArchiveAwayError
-from streams.background import end
+from streams.background import end, to_its_end
 from streams.cluster import Cluster, ClusterAwayError, Topic
 from streams.held import KAFKA, Held, Shared
 from streams.in_hand import InHand
@@ -373,6 +373,9 @@ class Partitions:
         held.failed |= held.closed
         held.closed = True
         self._shared.waits.end(place)
+        await to_its_end(self._stop(place, held))
+
+    async def _stop(self, place: Place, held: Held) -> None:
         try:
             async with asyncio.timeout(STOP_WITHIN_S), held.lock:
                 await held.writer.stop()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import pytest
+from aiokafka.errors import KafkaError
 
 from schemas.policies import Rules
 from schemas.settings import Settings, load
+from streams.journal.writing import Writer
+from streams.opening import open_partition
 from streams.partition import Partition
 from streams.partitions import PASSED_OVER_AT_MOST, Partitions
 from tests.streams.no_archive import NoArchive
@@ -108,6 +111,49 @@ async def test_a_partition_that_is_passed_over_is_gone_to_again(monkeypatch: pyt
     tending.cancel()
     await asyncio.gather(tending, return_exceptions=True)
     await partitions.close()
+
+
+class Slow(StandIn):
+    """A writer that cannot be opened, and takes a while to stop."""
+
+    def __init__(self, *_: object) -> None:
+        super().__init__()
+        self.let_go = asyncio.Event()
+        self.stopped = False
+
+    async def open(self, _: str) -> int:
+        """Fail to open."""
+        raise KafkaError
+
+    async def stop(self) -> None:
+        """End, once the test lets it."""
+        await self.let_go.wait()
+        self.stopped = True
+
+
+@pytest.mark.parametrize("when", ["closing", "opening"])
+async def test_a_producer_is_stopped_although_that_is_cancelled(monkeypatch: pytest.MonkeyPatch, when: str) -> None:
+    """Else its connections stay open for as long as the worker runs."""
+    writer = Slow()
+    nobody: Any = None
+    if when == "opening":
+        monkeypatch.setattr("streams.opening.Writer", lambda *_: writer)
+        stopping: asyncio.Task[Any] = asyncio.create_task(open_partition(load({}), Rules(), QUICK, nobody))
+    else:
+        openings = Openings()
+        openings._first.clear()  # noqa: SLF001 - it opens at once
+        monkeypatch.setattr("streams.partitions.open_partition", openings.open)
+        partitions = Partitions(load({}), Rules(), NoArchive())
+        await partitions.settle(frozenset({QUICK}))
+        partitions._held[QUICK].writer = cast("Writer", writer)  # noqa: SLF001 - in place of the one that ends at once
+        stopping = asyncio.create_task(partitions.settle(frozenset()))
+    await _turn()
+    stopping.cancel()
+    await _turn()
+    assert not stopping.done()
+    writer.let_go.set()
+    await asyncio.gather(stopping, return_exceptions=True)
+    assert (writer.stopped, stopping.cancelled()) == (True, True)
 
 
 async def _turn() -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any
 
 import orjson
 from hypothesis import strategies as st
 
-from schemas.events import ContactEvent
 from schemas.topics import CONTACTS, Channel
 from streams.core.event import Event, event_of
 from streams.core.event import order as fold_order
@@ -16,10 +16,12 @@ from streams.decode import decode
 from tests.core import plots
 
 
-def _read(told: dict[str, Any]) -> Event:
-    event = decode(CONTACTS[told["channel"]], told["contact_id"].encode(), orjson.dumps(told))
-    assert isinstance(event, ContactEvent)
-    return event_of(event)
+def read(told: Iterable[dict[str, Any]]) -> list[Event]:
+    """Decode a contact's events as the worker does."""
+    return [
+        event_of(decode(CONTACTS[event["channel"]], event["contact_id"].encode(), orjson.dumps(event)))
+        for event in told
+    ]
 
 
 @st.composite
@@ -28,7 +30,7 @@ def contacts(draw: st.DrawFn) -> tuple[Channel, list[Event]]:
     told = draw(plots.contacts().filter(bool))
     for one, other in draw(st.lists(st.tuples(st.sampled_from(told), st.sampled_from(told)), max_size=2)):
         one["event_id"] = other["event_id"]
-    return told[0]["channel"], [_read(event) for event in told]
+    return told[0]["channel"], read(told)
 
 
 @st.composite

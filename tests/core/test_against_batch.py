@@ -16,11 +16,10 @@ from schemas.policies import Rules
 from schemas.topics import CONTACTS
 from streams.core.contact import EMPTY
 from streams.core.contact import decode as decode_contact
-from streams.core.event import event_of
-from streams.decode import decode
 from streams.partition import Partition
 from tests.core import configured
 from tests.core.changes import changed
+from tests.core.contacts import read
 from tests.core.plots import contacts
 from tests.oracle.batch import added_up, contact_rows, in_business_time, samples
 from tests.oracle.centre import DEFAULTS, Centre
@@ -72,13 +71,10 @@ def test_the_fold_equals_the_batch(centres: Centres, which: int, events: list[di
         return
     rules, centre = centres[which]
     channel = events[0]["channel"]
-    topic, state = CONTACTS[channel], EMPTY
+    state = EMPTY
     bounds = sorted({0, *cuts, len(events)} & set(range(len(events) + 1)))
     for step, (begin, end) in enumerate(itertools.pairwise(bounds), start=1):
-        arrived = [
-            event_of(decode(topic, event["contact_id"].encode(), orjson.dumps(event))) for event in events[begin:end]
-        ]
-        change = changed(channel, state, arrived, rules, step)
+        change = changed(channel, state, read(events[begin:end]), rules, step)
         if change is not None and change.value is not None:
             state = decode_contact(change.value)
     rows = sorted((key_of(row) for _, row in state.rows.values()), key=told)
@@ -101,10 +97,7 @@ def test_a_contact_at_a_glance_equals_the_batch(centres: Centres, which: int, ev
     if not rows:
         return
     channel = events[0]["channel"]
-    arrived = [
-        event_of(decode(CONTACTS[channel], event["contact_id"].encode(), orjson.dumps(event))) for event in events
-    ]
-    change = changed(channel, EMPTY, arrived, rules, 1)
+    change = changed(channel, EMPTY, read(events), rules, 1)
     assert change is not None
     assert change.value is not None
     summary: dict[str, Any] = {**decode_summary(change.value)}

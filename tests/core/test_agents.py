@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from schemas.agents import AHEAD_MS, HORIZON_MS, Stretch, decode_stretches, in_force
 from schemas.journal import AGENT
-from streams.core.agents import KEPT_BYTES, Agents, decode, stretches
+from streams.core.agents import AGENT_HORIZON_MS, KEPT_BYTES, Agents, decode, stretches
 from tests.core.agents import BASE_MS, HOUR_MS, read, status, statuses
 from tests.oracle.agents import State, states
 
@@ -171,3 +171,31 @@ def test_an_agent_takes_little_room() -> None:
     assert len(ahead.record(b"x")) < KEPT_BYTES
     assert now(ahead, BASE_MS - AHEAD_MS)["x"] == now(folded([status("a", 0)]))["x"]
     assert 1_000 < len(decode(agents.record(b"x")).events) < 9_000
+
+
+def test_who_left_is_forgotten_and_who_comes_back_begins_again() -> None:
+    """A month and a day after the last event, by the partition's clock, in memory and in the journal."""
+    agents, later = Agents(), BASE_MS + AGENT_HORIZON_MS
+    agents.fold(read([status("a", 0), status("b", 0, agent_id="y")]), BASE_MS)
+    written = agents.fold(read([status("c", AGENT_HORIZON_MS, agent_id="y")]), later)
+    assert agents.wants_eviction(later)
+    assert agents.evict(later) == []
+    assert not agents.wants_eviction(later + 24 * HOUR_MS - 1)
+    assert agents.wants_eviction(later + 24 * HOUR_MS)
+    written += agents.evict(later + 24 * HOUR_MS)
+    assert (len(agents), written[-1]) == (1, (AGENT + b"x", None))
+    again = Agents()
+    for key, value in written:
+        again.load(key.removeprefix(AGENT), value)
+    assert len(again) == 1
+    agents.fold(read([status("d", AGENT_HORIZON_MS + 24 * HOUR_MS)]), later + 24 * HOUR_MS)
+    assert len(agents) == 2
+
+
+def test_one_event_dated_ahead_forgets_nobody() -> None:
+    """The partition's clock decides, which no event alone can move."""
+    agents, clock = Agents(), BASE_MS + 48 * HOUR_MS
+    agents.fold(read([status("a", 0), status("b", 9_600 * HOUR_MS, agent_id="y")]), BASE_MS)
+    agents.fold(read([status("c", 48 * HOUR_MS)]), clock)
+    assert agents.evict(clock) == []
+    assert len(agents) == 2

@@ -153,19 +153,6 @@ def test_nothing_and_backwards() -> None:
     assert business_ms(ALWAYS, 2_000, 1_000) == 0
 
 
-@pytest.mark.parametrize(
-    ("begin", "end", "hours"),
-    [
-        ("2026-03-28T00:00+02:00", "2026-03-29T00:00+02:00", 24),
-        ("2026-03-29T00:00+02:00", "2026-03-30T00:00+03:00", 23),
-        ("2026-10-25T00:00+03:00", "2026-10-26T00:00+02:00", 25),
-    ],
-)
-def test_days_of_23_and_25_hours(begin: str, end: str, hours: int) -> None:
-    """Where clocks change, a whole day is as long as it was."""
-    assert business_ms(ALWAYS, ms(begin), ms(end)) == hours * HOUR
-
-
 WEEK: Final = Calendar(
     "week",
     (
@@ -194,20 +181,3 @@ WEEK: Final = Calendar(
 def test_weeks_and_holidays(begin: str, end: str, minutes: int) -> None:
     """Breaks, closed days, holidays, and days with hours of their own, which are above all of these."""
     assert business_ms(WEEK, ms(begin), ms(end)) == minutes * MINUTE
-
-
-def test_new_hours_hold_from_their_day_on() -> None:
-    """Before `valid_from` the old hours count, from that local day on the new ones, within one interval too."""
-    old, new = Hours("Europe/Helsinki", ((Span(480, 540),),) * 7), Hours("UTC", ((Span(480, 600),),) * 7)
-    calendar = Calendar("changed", (old, new._replace(valid_from="2026-03-03")))
-    assert business_ms(calendar, ms("2026-03-01T00:00Z"), ms("2026-03-05T00:00Z")) == (2 * 60 + 2 * 120) * MINUTE
-    assert in_hours(calendar, ms("2026-03-02T06:30Z"))
-    assert not in_hours(calendar, ms("2026-03-03T06:30Z"))
-    assert in_hours(calendar, ms("2026-03-03T09:30Z"))
-
-
-def test_a_span_begins_and_ends() -> None:
-    """The first millisecond is open, the last minute's end is not."""
-    assert in_hours(WEEK, ms("2026-03-02T08:00+02:00"))
-    assert not in_hours(WEEK, ms("2026-03-02T12:00+02:00"))
-    assert in_hours(WEEK, ms("2026-03-02T12:00+02:00") - 1)

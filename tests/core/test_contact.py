@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import orjson
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.journal import ContactRecord, decode_contact, decode_summary
+from schemas.journal import decode_contact, decode_summary
 from schemas.policies import Policy, Rules
 from schemas.samples import Sample
 from schemas.topics import Channel
@@ -24,7 +24,6 @@ from tests.core.story import events
 from tests.core.test_panes import EMPTY as EMPTY_PANE
 from tests.core.test_panes import written
 
-DEFAULTS = Rules()
 RULES = Rules(
     policies=(
         Policy("wait", "queue_wait", 20_000, 0.8, queue="a"),
@@ -60,11 +59,6 @@ def run(channel: Channel, arriving: list[list[Event]], rules: Rules = RULES) -> 
 
 def _rows(contact: Contact) -> set[Sample]:
     return {row for _, row in contact.rows.values()}
-
-
-def _last(changes: list[Change]) -> ContactRecord:
-    values = [change.value for change in changes if change.value is not None]
-    return decode_contact(values[-1])
 
 
 @given(st.data())
@@ -169,95 +163,10 @@ def test_keys_are_unique_and_durations_whole(drawn: tuple[Channel, list[Event]])
         assert once[sample] <= 1
 
 
-@given(contacts())
-def test_the_record_reads_back(drawn: tuple[Channel, list[Event]]) -> None:
-    """State, sink and gauges read one record and find in it what was folded."""
-    channel, arrived = drawn
-    change = changed(channel, EMPTY, arrived, RULES, 7)
-    assert change is not None
-    assert change.value is not None
-    whole, _ = merge([], arrived)
-    folded = fold(channel, whole, RULES)
-    assert decode(change.value).events == whole
-    assert decode_summary(change.value) == {**folded.summary, "step": 7}
-    record = decode_contact(change.value)
-    assert {row for _, row in record.rows} == set(folded.rows)
-    assert {since for since, _ in record.rows} <= {7}
-
-
 def _steps(*stories: str) -> list[list[Event]]:
     told = events("chat", "\n".join(stories))
     taken = iter(told)
     return [[next(taken) for line in story.strip().splitlines() if line.strip()] for story in stories]
-
-
-def test_a_late_event_takes_back_and_issues_anew() -> None:
-    """A queue that was late shortens the response: the old row is taken back as it was, the new one issued."""
-    ran = run("chat", _steps("0 started\n30 agent agent_id=ann", "10 queued queue=a"))
-    late = ran.changes[1]
-    back = [row for row in late.taken_back if row.sample == "first_response"]
-    new = [row for row in late.issued if row.sample == "first_response"]
-    assert [row.value_ms for row in back] == [30_000]
-    assert [row.value_ms for row in new] == [20_000]
-    assert ran.contact.rows["first_response", ""][0] == 2
-
-
-def test_rows_that_stay_keep_their_step() -> None:
-    """The sink sees by the step which rows are new to it."""
-    ran = run("chat", _steps("0 started\n30 agent agent_id=ann", "60 resolved"))
-    assert ran.contact.rows["first_response", ""][0] == 1
-    assert ran.contact.rows["resolution", "e3"][0] == 2
-
-
-def test_a_row_that_goes_is_kept_as_gone() -> None:
-    """With the step that took it back, so that the sink can mark it; it comes back when its cause does."""
-    ran = run("chat", _steps("0 started\n30 missed agent_id=ann", "40 event.voided voids=e2"))
-    assert ran.contact.gone == {("missed", "e2"): 2}
-    assert _last(ran.changes).gone == [(2, "missed", "e2")]
-
-
-def test_a_row_that_comes_back_is_no_longer_gone() -> None:
-    """A discarding that is undone brings every row back."""
-    ran = run("chat", _steps("0 started", "9 discarded reason=spam", "20 event.voided voids=e2"))
-    assert [len(change.taken_back) for change in ran.changes] == [0, 1, 0]
-    assert not ran.contact.gone
-    assert ran.contact.rows["offered", ""][0] == 3
-
-
-def test_a_redelivery_is_nothing_new() -> None:
-    """An event that is there already changes nothing and writes nothing."""
-    (first,) = _steps("0 started\n30 agent agent_id=ann")
-    ran = run("chat", [first, first])
-    assert len(ran.changes) == 1
-
-
-def test_a_changed_policy_rewrites_nothing_by_itself() -> None:
-    """What is taken back is what was issued, whatever the rules say by then."""
-    first, second = _steps("0 started\n30 agent agent_id=ann", "40 event.voided voids=e2")
-    before = changed("chat", EMPTY, first, DEFAULTS, 1)
-    assert before is not None
-    assert before.value is not None
-    other = Rules(policies=(Policy("other", "first_response", 1, 0.5),), version="2")
-    assert changed("chat", decode(before.value), first, other, 2) is None
-    after = changed("chat", decode(before.value), second, other, 2)
-    assert after is not None
-    assert {row.policy for row in after.taken_back if row.sample == "first_response"} == {"chat-60s"}
-
-
-def test_a_restored_contact_takes_back_what_was_issued() -> None:
-    """Whatever the rules say by then: its rows are those that were issued, and its summary is folded anew."""
-    first, second = _steps("0 started\n30 agent agent_id=ann", "40 event.voided voids=e2")
-    whole = fold("chat", first, DEFAULTS)
-    other = Rules(policies=(Policy("other", "first_response", 1, 0.5),), version="2")
-    record = restored("chat", first, whole.rows, other, 9)
-    assert record is not None
-    assert decode_summary(record) == {**whole.summary, "step": 9}
-    assert [since for since, _ in decode_contact(record).rows] == [0] * len(whole.rows)
-    assert changed("chat", decode(record), first, other, 10) is None
-    after = changed("chat", decode(record), second, other, 10)
-    assert after is not None
-    assert {row.policy for row in after.taken_back if row.sample == "first_response"} == {"chat-60s"}
-    assert restored("chat", [], [], other, 9) is None
 
 
 @given(st.data())
@@ -266,9 +175,13 @@ def test_a_contact_goes_on_from_its_restored_record(data: st.DataObject) -> None
     channel, drawn = data.draw(contacts())
     cut = data.draw(st.integers(1, len(drawn)))
     before, _ = merge([], drawn[:cut])
-    issued = data.draw(st.permutations(fold(channel, before, RULES).rows))
+    whole = fold(channel, before, RULES)
+    issued = data.draw(st.permutations(whole.rows))
     record = restored(channel, data.draw(st.permutations(before)), issued, RULES, 3)
     assert record is not None
+    assert decode_summary(record) == {**whole.summary, "step": 3}
+    assert {since for since, _ in decode_contact(record).rows} <= {0}
+    assert restored(channel, [], [], RULES, 3) is None
     change = changed(channel, decode(record), drawn[cut:], RULES, 4)
     stayed = changed(channel, EMPTY, before, RULES, 1)
     assert stayed is not None
@@ -281,65 +194,49 @@ def test_a_contact_goes_on_from_its_restored_record(data: st.DataObject) -> None
     assert change.issued == expected.issued
 
 
-CONFLICT = """
-    0 started
-    5 missed agent_id=ben event_id=same
-    5 missed agent_id=ann event_id=same
-    """
+@pytest.mark.parametrize(
+    ("stories", "since", "gone"),
+    [
+        (("0 started\n30 agent agent_id=ann", "10 queued queue=a"), {("first_response", ""): 2}, {}),
+        (
+            ("0 started\n30 agent agent_id=ann", "60 resolved"),
+            {("first_response", ""): 1, ("resolution", "e3"): 2},
+            {},
+        ),
+        (("0 started\n30 missed agent_id=ann", "40 event.voided voids=e2"), {}, {("missed", "e2"): 2}),
+        (("0 started", "9 discarded reason=spam", "20 event.voided voids=e2"), {("offered", ""): 3}, {}),
+    ],
+    ids=["a row that changes", "a row that stays", "a row that goes", "a row that comes back"],
+)
+def test_a_row_names_the_step_that_issued_it(
+    stories: tuple[str, ...], since: dict[tuple[str, str], int], gone: dict[tuple[str, str], int]
+) -> None:
+    """The sink sees by the step what is new to it; a row taken back is kept as gone; a redelivery writes nothing."""
+    arriving = _steps(*stories)
+    ran = run("chat", [*arriving, arriving[-1]])
+    assert len(ran.changes) == len(stories)
+    assert {key: ran.contact.rows[key][0] for key in since} == since
+    assert ran.contact.gone == gone
+    assert decode_contact(ran.changes[-1].value or b"").gone == [(step, *key) for key, step in gone.items()]
 
 
 def test_of_two_under_one_id_the_one_that_sorts_first_stays() -> None:
-    """By its normalised JSON, whichever came first; each meeting of the two is counted."""
-    begin, ben, ann = events("chat", CONFLICT)
-    for order in ([begin, ben, ann], [begin, ann, ben]):
-        ran = run("chat", [order])
+    """By its normalised JSON, whichever came first; each meeting of the two is counted, with or without a record."""
+    told = "0 started\n5 missed agent_id=ben event_id=same\n5 missed agent_id=ann event_id=same"
+    begin, ben, ann = events("chat", told)
+    for arriving, counted in (([[begin, ben, ann]], [1]), ([[begin, ann, ben]], [1]), ([[begin, ann], [ben]], [0, 1])):
+        ran = run("chat", arriving)
         assert ran.contact.rows["missed", "same"][1].agent_id == "ann"
-        assert [change.conflicts for change in ran.changes] == [1]
-
-
-def test_a_conflict_that_changes_nothing_is_counted_too() -> None:
-    """The loser that arrives later writes nothing, but does not go unseen."""
-    begin, ben, ann = events("chat", CONFLICT)
-    ran = run("chat", [[begin, ann], [ben]])
-    assert [change.conflicts for change in ran.changes] == [0, 1]
+        assert [change.conflicts for change in ran.changes] == counted
     assert ran.changes[1].value is None
 
 
-@given(contacts())
-def test_an_event_reads_back_from_its_record(drawn: tuple[Channel, list[Event]]) -> None:
-    """An event is equal to itself after a restart: else a redelivery would be taken for a conflict."""
-    _, arrived = drawn
-    assert [Event._make(one) for one in orjson.loads(orjson.dumps([tuple(one) for one in arrived]))] == arrived
-
-
-@given(st.data())
-def test_merging_is_the_same_in_any_order(data: st.DataObject) -> None:
-    """Which event stays under an id depends on the events only."""
-    _, drawn = data.draw(contacts())
-    shuffled: list[Any] = data.draw(st.permutations(drawn))
-    assert merge([], shuffled)[0] == merge([], drawn)[0]
-    half = len(shuffled) // 2
-    assert merge(merge([], shuffled[:half])[0], shuffled[half:])[0] == merge([], drawn)[0]
-
-
-def test_other_rules_rewrite_no_history() -> None:
-    """A late event that changes nothing of a sample leaves it held against what it was held against."""
-    before = Rules()
-    strict = before._replace(
-        policies=(Policy("chat-1s", "first_response", 1_000, 0.9, channel="chat"),), short_abandon_ms=1, version="two"
-    )
-    told = events("chat", "0 started\n5 queued queue=red\n12 agent agent_id=ann\n60 resolved")
-    change = changed("chat", EMPTY, told, before, 1)
-    assert change is not None
-    assert change.value is not None
-    late = events("chat", "70 rated score=5 scale_max=5 event_id=late")
-    later = changed("chat", decode(change.value), late, strict, 2)
-    assert later is not None
-    assert [row.sample for row in later.issued] == ["rated"]
-    assert later.taken_back == []
-    sooner = events("chat", "9 agent agent_id=bo event_id=sooner")
-    corrected = changed("chat", decode(change.value), sooner, strict, 2)
-    assert corrected is not None
-    (old,) = (row for row in corrected.taken_back if row.sample == "first_response")
-    (new,) = (row for row in corrected.issued if row.sample == "first_response")
-    assert (old.policy, old.within, new.policy, new.within) == ("chat-60s", True, "chat-1s", False)
+def test_a_second_beginning_may_name_the_first_queue() -> None:
+    """A contact is offered to the first queue that is ever named, so one that continues must be folded anew for it."""
+    told = events("chat", "0 started direction=outbound\n10 customer\n20 started direction=outbound queue=a event_id=x")
+    outcome = advance("chat", EMPTY, told[:2], RULES, 1)
+    assert outcome is not None
+    assert outcome.going is not None
+    assert [row.queue for row in outcome.change.issued if row.sample == "offered"] == ["unassigned"]
+    assert [row.queue for row in fold("chat", told, RULES).rows if row.sample == "offered"] == ["a"]
+    assert outcome.going.follow(told[2:], RULES, 2) is None

@@ -24,7 +24,7 @@ from schemas.policies import Rules
 from schemas.samples import Sample
 from schemas.topics import CONTACTS, Channel
 from streams.core.contact import EMPTY
-from streams.core.event import Event, merge
+from streams.core.event import Event, from_normalised, merge, normalised
 from streams.core.fold import fold
 from streams.decode import read_event
 from tests.bench.events import write_chats
@@ -83,13 +83,14 @@ def test_any_record_reads_back(
 
 @given(contacts())
 def test_types_read_back_too(drawn: tuple[Channel, list[Event]]) -> None:
-    """True stays true and no 1: what reads back is equal, and of the same types, so that a comparison is of both."""
+    """True stays true and no 1: what reads back is equal and of the same types; what the archive keeps is equal too."""
     channel, arrived = drawn
     known, _ = merge([], arrived)
     folded = fold(channel, known, Rules())
     state = decode_state(encode_contact(folded.summary, known, [(3, row) for row in folded.rows], []))
     assert repr([tuple(event) for event in state.events]) == repr([tuple(event) for event in known])
     assert sorted(map(repr, state.rows)) == sorted(repr((3, row)) for row in folded.rows)
+    assert [from_normalised(normalised(event)) for event in known] == known
 
 
 def test_a_record_is_dense() -> None:

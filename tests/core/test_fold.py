@@ -8,14 +8,34 @@ import pytest
 
 from schemas.calendars import Calendar, Hours, Span
 from schemas.policies import Policy, Rules
+from schemas.tags import taxonomy
 from tests.cases.told import CENTRE
-from tests.core.story import Case, cases, check, told
+from tests.core.story import BEGIN, Case, cases, check
 from tests.oracle.centre import Centre
 
-TABLES: Final = ("clock", "fold", "glance", "neighbours", "responses", "returns", "segments", "tags")
+TABLES: Final = (
+    *("business_time", "clock", "fold", "glance", "neighbours", "responses", "returns", "segments", "stretches"),
+    *("tags", "visits"),
+)
+
+
+def _daily(name: str, *spans: tuple[int, int]) -> Calendar:
+    return Calendar(name, (Hours("UTC", (tuple(Span(*span) for span in spans),) * 7),))
+
+
+#: The minute of the day at which stories begin.
+_ZERO: Final = 15 * 60 + 7
 #: Closed for eight minutes from the second minute of every story on.
-_BREAK: Final = Calendar("c", (Hours("UTC", ((Span(0, 15 * 60 + 9), Span(15 * 60 + 17, 1440)),) * 7),))
+_BREAK: Final = _daily("c", (0, _ZERO + 2), (_ZERO + 10, 1440))
 _STOPS: Final = Policy("stop", "resolution", 60_000, 0.8, warning_ms=30_000, pauses="stop")
+#: Closed from second 60 to 120, and from 600 on.
+_HOURS: Final = _daily("centre", (0, _ZERO + 1), (_ZERO + 2, _ZERO + 10))
+_LATE: Final = {"late": _daily("late", (_ZERO + 1, _ZERO + 60))}
+
+
+def _first(**fields: object) -> Rules:
+    policy = Policy("p", "first_response", 60_000, 0.8)._replace(**fields)  # type: ignore[arg-type]  # a test's own
+    return Rules(calendar=_HOURS, queue_calendars=_LATE, policies=(policy,))
 
 
 def policies(*told: str) -> Centre:
@@ -28,6 +48,7 @@ RULES: Final[dict[str, Rules | Centre]] = {
     "cases": CENTRE,
     "next-10s": policies('name = "next-10s", metric = "next_response", target = "10s", channel = "chat"'),
     "no-policies": policies(),
+    "b-2s": policies('name = "b-2s", metric = "queue_wait", target = "2s", queue = "b"'),
     "a-urgent-5s": policies(
         'name = "other", metric = "first_response", target = "1s", queue = "b"',
         'name = "urgent-5s", metric = "first_response", target = "5s", queue = "a", priority = "urgent"',
@@ -44,6 +65,22 @@ RULES: Final[dict[str, Rules | Centre]] = {
             Policy("done", "resolution", 600_000, 0.8, warning_ms=540_000, calendar=_BREAK, clock="calendar"),
         )
     ),
+    "hours": Rules(calendar=_HOURS, queue_calendars=_LATE, policies=()),
+    "always": _first(calendar=_daily("always", (0, 1440))),
+    "clock": _first(),
+    "business": _first(clock="calendar"),
+    "business-centre": _first(clock="calendar", calendar=_HOURS),
+    "business-never": _first(clock="calendar", calendar=_daily("never")),
+    "dated": Rules(
+        policies_from=(
+            (BEGIN + 100_000, (Policy("strict", "first_response", 10_000, 0.8),)),
+            (BEGIN + 200_000, ()),
+        )
+    ),
+    "renamed": Rules(
+        taxonomy=taxonomy(["money"], {"refund": "money"}),
+        taxonomy_from=((BEGIN + 10_000, taxonomy(["cash"], {"refund": "cash"})),),
+    ),
     # A minute of work is to settle it, half of it is a warning.
     "stops": Rules((_STOPS,)),
     "stops-and-closes": Rules((_STOPS._replace(calendar=_BREAK, clock="calendar"),)),
@@ -59,30 +96,3 @@ RULES: Final[dict[str, Rules | Centre]] = {
 def test_stories(case: Case) -> None:
     """Exactly the samples that a story tells come of it."""
     check(case)
-
-
-def test_slots_are_unique() -> None:
-    """Sample and slot are a row's key within its contact."""
-    story = """
-        0 started queue=a
-        1 bot
-        2 handed_off
-        3 queued queue=a
-        4 missed agent_id=ann
-        9 connected agent_id=ben
-        10 agent agent_id=ben
-        12 customer
-        14 customer
-        20 agent agent_id=ben
-        25 transferred agent_id=ben queue=b
-        30 connected agent_id=ann
-        31 tagged tags=x,y
-        35 resolved
-        40 customer
-        50 agent agent_id=ann
-        60 resolved
-        70 rated score=5 scale_max=5
-        80 evaluated score=5 scale_max=5
-        """
-    keys = [(row.sample, row.slot) for row in told("chat", story).rows]
-    assert len(keys) == len(set(keys))

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.contact_record import Summary
 from schemas.journal import decode_summary
-from schemas.topics import CONTACTS
 from streams.core.contact import EMPTY
 from streams.core.deadlines import held_against
-from streams.core.event import event_of
-from streams.decode import decode
 from streams.live.gauges import Gauges, Reading
 from tests.core.changes import changed
+from tests.core.contacts import read
 from tests.core.plots import contacts
 from tests.core.test_against_batch import WHICH, Centres, centres
 from tests.oracle.contacts import contacts as put_together
@@ -39,10 +36,7 @@ def test_the_gauges_equal_the_batch(
     if not together or not together[0].events:
         return
     channel = events[0]["channel"]
-    arrived = [
-        event_of(decode(CONTACTS[channel], event["contact_id"].encode(), orjson.dumps(event))) for event in events
-    ]
-    change = changed(channel, EMPTY, arrived, rules, 1)
+    change = changed(channel, EMPTY, read(events), rules, 1)
     assert change is not None
     assert change.value is not None
     summary = decode_summary(change.value)

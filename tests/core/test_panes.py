@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any, Final
 
-from hypothesis import given
-from hypothesis import strategies as st
-
 from schemas.journal import decode_pane, decode_pane_key, decode_tag_pane, decode_tag_pane_key
-from schemas.panes import PANE_MS, Pane, PaneKey, TagPane, TagPaneKey
-from schemas.policies import Rules
+from schemas.panes import Pane, PaneKey, TagPane, TagPaneKey
 from schemas.samples import Sample
-from schemas.topics import Channel
-from streams.core.event import Event, merge
-from streams.core.fold import fold
 from streams.core.histogram import bucket
 from streams.core.panes import Panes
-from tests.core.contacts import contacts
 from tests.core.story import BEGIN, told
 
 EMPTY: Final = Pane()
-
-Drawn = list[tuple[Channel, list[Event]]]
-
-#: Few and short: what is looked at is the sum.
-_CONTACTS: Final = st.lists(contacts(), max_size=3)
 
 
 def written(panes: Panes) -> tuple[dict[PaneKey, Pane], dict[TagPaneKey, TagPane]]:
@@ -114,39 +100,3 @@ def test_loaded_panes_go_on_where_they_were() -> None:
     found, tags = written(second)
     assert {pane.n for pane in found.values()} == {2}
     assert {pane.n for pane in tags.values()} == {2}
-
-
-@given(_CONTACTS, _CONTACTS)
-def test_taking_back_undoes_putting_in(kept: Drawn, gone: Drawn) -> None:
-    """Rows put in and taken out leave the panes as if they had never been there."""
-    stay = [row for one in kept for row in _rows(one)]
-    leave = [row for one in gone for row in _rows(one)]
-    panes = Panes()
-    panes.add(1, stay + leave, 1)
-    panes.add(1, leave, -1)
-    plain = Panes()
-    plain.add(1, stay, 1)
-    found, tags = written(panes)
-    expected, expected_tags = written(plain)
-    assert {key: pane for key, pane in found.items() if pane != EMPTY} == expected
-    assert {key: pane for key, pane in tags.items() if pane.n} == expected_tags
-
-
-@given(_CONTACTS)
-def test_panes_hold_every_row_once(drawn: Drawn) -> None:
-    """The panes' counts are those of the rows, by minute and sample, and histograms hold all durations."""
-    rows = [row for one in drawn for row in _rows(one)]
-    panes = Panes()
-    panes.add(1, rows, 1)
-    found, _ = written(panes)
-    counted: Counter[tuple[int, str]] = Counter()
-    for key, pane in found.items():
-        counted[key.start, key.sample] += pane.n
-        durations = sum(pane.hist.values())
-        assert durations in {0, pane.n}
-    assert counted == Counter((row.at // PANE_MS * PANE_MS, row.sample) for row in rows)
-
-
-def _rows(drawn: tuple[Channel, list[Event]]) -> list[Sample]:
-    channel, arrived = drawn
-    return fold(channel, merge([], arrived)[0], Rules()).rows

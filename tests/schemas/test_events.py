@@ -16,7 +16,7 @@ from schemas.events import MODELS, ContactEvent, UnknownEvent
 from schemas.generate import ROOT
 from schemas.topics import AGENTS, CONTACTS, channel_of
 from schemas.values import ACCEPTED
-from streams.core.event import Event, event_of, normalised
+from streams.core.event import Event, event_of, from_normalised, normalised
 from streams.decode import BadRecord, decode
 
 GOLDEN: Final = Path(__file__).parent / "golden"
@@ -95,11 +95,12 @@ def test_the_schema_refuses_them_too(kind: str, number: int) -> None:
 
 @pytest.mark.parametrize(("kind", "size"), GOOD)
 def test_events_survive_the_journal(kind: str, size: str) -> None:
-    """Written as a contact keeps them and read back, they are the same."""
+    """Written as a contact keeps them, or as the archive does, and read back, they are the same."""
     event = _read(kind, SAMPLES[kind][size]["event"])
     if isinstance(event, ContactEvent):
         kept = event_of(event)
         assert Event._make(json.loads(json.dumps(tuple(kept)))) == kept
+        assert from_normalised(normalised(kept)) == kept
 
 
 @pytest.mark.parametrize(("kind", "size"), GOOD)

@@ -6,19 +6,12 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 
-from schemas.events import MODELS
 from schemas.generate import ROOT, differing, files, main
 from schemas.settings import Settings
-
-
-def test_no_drift() -> None:
-    """What lies in the tree is what the models say; else: `make schemas`."""
-    assert differing() == []
 
 
 def test_check_passes_here() -> None:
@@ -72,12 +65,3 @@ def test_settings_table() -> None:
     """Every setting has its line in the documentation."""
     table = (ROOT / "docs/settings.md").read_text()
     assert [name for name in Settings.model_fields if f"| `{name}` | `PULSSI_{name.upper()}` |" not in table] == []
-
-
-@pytest.mark.parametrize("kind", [kind for kind in MODELS if kind != "agent.status"])
-def test_schema_has_every_field(kind: str) -> None:
-    """By the names that stand in JSON."""
-    schema: dict[str, Any] = json.loads((ROOT / "schemas/json/contact-event.schema.json").read_text())
-    model = MODELS[kind]
-    fields = {field.alias or name for name, field in model.model_fields.items()}
-    assert schema["$defs"][model.__name__]["properties"].keys() == fields

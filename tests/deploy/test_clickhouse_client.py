@@ -11,7 +11,6 @@ from decimal import Decimal
 import pytest
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
-from clickhouse_connect.driver.external import ExternalData
 
 from tests.fixtures.clickhouse import ClickHouseServer
 
@@ -51,13 +50,11 @@ def test_columns_of_no_rows_are_known(client: Client) -> None:
     assert client.query("SELECT 1 WHERE 0").result_rows == []
 
 
-def test_parameters_settings_external_tables_and_streams(client: Client) -> None:
+def test_parameters_settings_and_streams(client: Client) -> None:
     """What a client may send beside a statement."""
     asked = client.query("SELECT {queue:String}, {ids:Array(UInt8)}", parameters={"queue": "it's\n", "ids": [1, 2]})
     assert asked.result_rows == [("it's\n", [1, 2])]
     assert client.query("SELECT getSetting('max_threads')", settings={"max_threads": 1}).result_rows == [(1,)]
-    brought = ExternalData(file_name="t.csv", data=b"1,x\n2,y\n", fmt="CSV", structure=["id UInt8", "name String"])
-    assert client.query("SELECT sum(id) FROM t", external_data=brought).result_rows == [(3,)]
     with client.query_rows_stream("SELECT number FROM numbers(300000)") as stream:
         assert sum(row[0] for row in stream) == 300_000 * 299_999 // 2
 

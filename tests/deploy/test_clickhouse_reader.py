@@ -167,15 +167,6 @@ def test_no_way_out(way: str, target: Target) -> None:
             "mine\n",
         ),
         (Request("WITH 1 AS a SELECT a + {b:UInt8}", {"param_b": "2"}), "3\n"),
-        (
-            Request(
-                "SELECT a, n FROM e",
-                {"e_structure": "a Map(String, Array(Nullable(DateTime64(3, 'UTC')))), n Enum8('x' = -1)"},
-                tables={"e": b"{'k':[NULL]}\tx"},
-            ),
-            "{'k':[NULL]}\tx\n",
-        ),
-        (Request("SELECT _1 + _2 FROM e", {"e_types": "UInt8,Decimal(9, 2)"}, tables={"e": b"1\t2.5"}), "3.5\n"),
         (Request("SELECT name FROM system.tables WHERE database = '$DB'"), "t\n"),
         (Request("SELECT count() > 1000 FROM system.functions"), "1\n"),
         (Request("SELECT initiated FROM (SELECT 'system' AS initiated) WHERE initiated = 'system'"), "system\n"),

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,13 @@ from typing import Final
 
 from deploy.embedded.clickhouse import quoting, users
 from deploy.embedded.clickhouse.codings import choose
-from deploy.embedded.clickhouse.faults import AUTHENTICATION_FAILED, BAD_ARGUMENTS, UNKNOWN_SETTING, Fault
+from deploy.embedded.clickhouse.faults import (
+    AUTHENTICATION_FAILED,
+    BAD_ARGUMENTS,
+    NOT_IMPLEMENTED,
+    UNKNOWN_SETTING,
+    Fault,
+)
 
 #: Parameters that the HTTP interface itself consumes; they are no settings of the engine.
 _OWN: Final = frozenset(
@@ -47,7 +52,6 @@ _OWN: Final = frozenset(
         "wait_end_of_query",
     }
 )
-_EXTERNAL: Final = re.compile(r"(?P<table>.+)_(?P<what>structure|format|types)")
 
 #: A session lives a minute without requests, and at most an hour, as with a server.
 SESSION_S: Final = 60.0
@@ -110,13 +114,10 @@ def _number(parameters: Mapping[str, str], name: str, default: float) -> float:
         raise Fault(BAD_ARGUMENTS, f"{name} must be a number, not {value!r}") from None
 
 
-def _settings(parameters: Mapping[str, str], external: Sequence[str]) -> dict[str, str]:
+def _settings(parameters: Mapping[str, str]) -> dict[str, str]:
     settings = {}
     for name, value in parameters.items():
         if name in _OWN or name.startswith("param_"):
-            continue
-        table = _EXTERNAL.fullmatch(name)
-        if table is not None and table["table"] in external:
             continue
         if not quoting.setting(name):
             raise Fault(UNKNOWN_SETTING, f"Unknown setting '{name}'")
@@ -124,16 +125,13 @@ def _settings(parameters: Mapping[str, str], external: Sequence[str]) -> dict[st
     return settings
 
 
-def understand(
-    method: str,
-    fields: Sequence[tuple[str, str]],
-    headers: Mapping[str, str],
-    external: Sequence[str] = (),
-) -> Asking:
-    """Read a request. `fields` are the URL's parameters and, of a form, its text fields; `external` its tables.
+def understand(method: str, fields: Sequence[tuple[str, str]], headers: Mapping[str, str]) -> Asking:
+    """Read a request; `fields` are the URL's parameters.
 
-    Raises Fault: an unknown user, a parameter that cannot be read.
+    Raises Fault: an unknown user, a parameter that cannot be read, a form.
     """
+    if headers.get("Content-Type", "").startswith("multipart/form-data"):
+        raise Fault(NOT_IMPLEMENTED, "Forms and external tables are not supported: parameters go into the URL")
     parameters = dict(fields)
     user = users.find(_user_name(fields, headers))
     query_id = parameters.get("query_id") or headers.get("X-ClickHouse-Query-Id") or str(uuid.uuid4())
@@ -144,7 +142,7 @@ def understand(
         user=user,
         query="\n".join(value for name, value in fields if name == "query"),
         query_id=query_id,
-        settings=user.bounded(_settings(parameters, external)),
+        settings=user.bounded(_settings(parameters)),
         parameters={
             quoting.name("A parameter", name[6:]): value
             for name, value in parameters.items()

@@ -96,8 +96,7 @@ class Desk:
             self._idle.set()
         if session is not None:
             self._sessions.give_back(asking, session)
-        for connection in self._sessions.ended():
-            self.threads.submit(connection.close)
+        self._sessions.forget_ended()
 
     def leave(self, work: Work, asking: Asking, session: Session | None) -> None:
         """Give the place back; the work has let go of everything."""

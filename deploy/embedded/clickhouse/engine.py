@@ -1,6 +1,6 @@
 """The only module that touches chDB: one engine a process, a connection a request.
 
-A connection carries its own settings, current database and temporary tables, and costs a millisecond, so each request
+A connection carries its own settings and current database, and costs a millisecond, so each request
 gets a new one and leaves nothing behind. All calls block (and release the GIL): they belong in threads.
 """
 

@@ -49,6 +49,8 @@ def check(statement: Statement) -> None:
             f"Syntax error (Multi-statements are not allowed): failed at position {second + 1}: {rest}",
         )
     for before, token in pairwise(statement.tokens):
+        if before.is_word(b"CREATE", b"REPLACE") and token.is_word(b"TEMPORARY", b"TEMP"):
+            raise Fault(NOT_IMPLEMENTED, "Temporary tables are not supported: a request leaves no connection behind")
         if before.is_word(b"INTO") and token.is_word(b"OUTFILE"):
             raise Fault(INTO_OUTFILE_NOT_ALLOWED, "INTO OUTFILE is not allowed")
         if before.is_word(b"FROM") and token.is_word(b"INFILE"):

@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Final
 
-from aiohttp import BodyPartReader, web
+from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from deploy.embedded.clickhouse.asking import Asking, understand
@@ -22,16 +22,11 @@ from deploy.embedded.clickhouse.body import Body
 from deploy.embedded.clickhouse.codings import Coder, Plain, packer, unpacker
 from deploy.embedded.clickhouse.desk import Desk
 from deploy.embedded.clickhouse.engine import Counts
-from deploy.embedded.clickhouse.faults import ACCESS_DENIED, BAD_ARGUMENTS, QUERY_IS_TOO_LARGE, UNKNOWN_EXCEPTION, Fault
+from deploy.embedded.clickhouse.faults import ACCESS_DENIED, UNKNOWN_EXCEPTION, Fault
 from deploy.embedded.clickhouse.frames import LZ4, ZSTD, FrameReader, FrameWriter
-from deploy.embedded.clickhouse.quoting import columns_of, name
-from deploy.embedded.clickhouse.work import External, Result, Work
+from deploy.embedded.clickhouse.work import Result, Work
 from streams.hosts import Hosts
 
-#: A form is held in memory: its statement and the tables it brings.
-MOST_FORM_BYTES: Final = 64 << 20
-#: In these a row may hold expressions.
-EVALUATED: Final = frozenset({"values"})
 #: URL and headers, as ClickHouse's http_max_uri_size: statements and parameters may stand in the URL.
 MOST_LINE_BYTES: Final = 1 << 20
 #: A client may pause for so long between two pieces of an answer.
@@ -182,41 +177,6 @@ def _from_elsewhere(request: web.Request) -> bool:
     return not request.app[HOSTS].sends(origin, request.headers.get("Host", ""))
 
 
-async def _form(request: web.Request) -> tuple[list[tuple[str, str]], dict[str, bytes]]:
-    fields: list[tuple[str, str]] = []
-    tables: dict[str, bytes] = {}
-    size = 0
-    async for part in await request.multipart():
-        if not isinstance(part, BodyPartReader) or part.name is None:
-            raise Fault(BAD_ARGUMENTS, "A part of the form has no name, or is a form itself")
-        content = bytearray()
-        while chunk := await part.read_chunk(1 << 16):
-            size += len(chunk)
-            content += chunk
-            if size > MOST_FORM_BYTES:
-                raise Fault(QUERY_IS_TOO_LARGE, f"The form is larger than {MOST_FORM_BYTES} bytes")
-        if part.filename is None:
-            fields.append((part.name, content.decode(errors="replace")))
-        else:
-            tables[part.name] = bytes(content)
-    return fields, tables
-
-
-def _externals(tables: Mapping[str, bytes], said: Mapping[str, str]) -> list[External]:
-    externals = []
-    for table, rows in tables.items():
-        structure = said.get(f"{table}_structure")
-        if structure is None and (types := said.get(f"{table}_types")):
-            structure = columns_of(types)
-        if not structure:
-            raise Fault(BAD_ARGUMENTS, f"The table {table} needs {table}_structure or {table}_types")
-        rows_format = name("A format", said.get(f"{table}_format", "TabSeparated"))
-        if rows_format.lower() in EVALUATED:
-            raise Fault(BAD_ARGUMENTS, f"External tables come in no format whose rows are evaluated: {rows_format}")
-        externals.append(External(table, structure, rows_format, rows))
-    return externals
-
-
 async def _query(request: web.Request) -> web.StreamResponse:
     desk = request.app[DESK]
     asking: Asking | None = None
@@ -224,15 +184,8 @@ async def _query(request: web.Request) -> web.StreamResponse:
     if _from_elsewhere(request):
         return _faulty(desk, Fault(ACCESS_DENIED, "Pages from elsewhere are not answered"), None, query_id)
     try:
-        fields = list(request.query.items())
-        tables: dict[str, bytes] = {}
-        is_form = request.content_type == "multipart/form-data"
-        if is_form:
-            of_form, tables = await _form(request)
-            fields += of_form
-        asking = understand(request.method, fields, request.headers, tuple(tables))
-        externals = _externals(tables, dict(fields))
-        has_body = request.can_read_body and not is_form and request.method == "POST"
+        asking = understand(request.method, list(request.query.items()), request.headers)
+        has_body = request.can_read_body and request.method == "POST"
         if not has_body and not asking.query.strip():
             return web.Response(text="Ok.\n", headers=_headers(desk))
         coders: tuple[Coder, ...] = (unpacker(asking.content_coding),)
@@ -240,7 +193,7 @@ async def _query(request: web.Request) -> web.StreamResponse:
             coders += (FrameReader(),)
         body = Body(request.content if has_body else None, coders)
         async with await desk.take(asking) as work:
-            result = await work.run(body, externals)
+            result = await work.run(body)
             if result.more:
                 return await _streamed(request, desk, asking, result, work)
             return await _whole(desk, asking, result, work)

@@ -1,8 +1,7 @@
-"""Sessions: what SET, USE and temporary tables leave for a client's next request.
+"""Sessions: what SET and USE leave for a client's next request.
 
-A connection a request is what keeps clients apart, so a session keeps no connection, only the SET and USE statements
-to say again, until it makes a temporary table: from then on its connection stays. One request a session at a time, as
-with a server.
+A connection per request keeps clients apart, so a session keeps no connection, only the SET and USE statements to
+repeat at the next request. One request a session at a time, as with a server.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from deploy.embedded.clickhouse.asking import Asking
-from deploy.embedded.clickhouse.engine import Connection
 from deploy.embedded.clickhouse.faults import READONLY, SESSION_IS_LOCKED, SESSION_NOT_FOUND, Fault
 from deploy.embedded.clickhouse.lexer import Token
 from deploy.embedded.clickhouse.quoting import assignment, identifier
@@ -29,7 +27,6 @@ class Session:
     ends_at: float = 0.0
     busy: bool = False
     said: list[str] = field(default_factory=list)
-    connection: Connection | None = None
 
 
 def says_for_later(statement: Statement) -> bool:
@@ -65,24 +62,12 @@ def _value(token: Token) -> str:
     raise Fault(READONLY, "A reader's SET names settings and plain values, its USE a database")
 
 
-def makes_temporary(statement: Statement) -> bool:
-    """Tell whether the statement makes something that lives as long as its connection."""
-    head = statement.tokens[:4]
-    return bool(head) and head[0].is_word(b"CREATE") and any(word.is_word(b"TEMPORARY", b"TEMP") for word in head)
-
-
 class Sessions:
     """All sessions by user and id."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._sessions: dict[tuple[str, str], Session] = {}
-        self._left: list[Connection] = []
-
-    def _forget(self, key: tuple[str, str]) -> None:
-        connection = self._sessions.pop(key).connection
-        if connection is not None:
-            self._left.append(connection)
 
     def take(self, asking: Asking) -> Session | None:
         """Lock the request's session, created where it does not exist; None where the request names none."""
@@ -90,10 +75,7 @@ class Sessions:
             return None
         key = (asking.user.name, asking.session_id)
         session = self._sessions.get(key)
-        if session is not None and not session.busy and session.ends_at < self._clock():
-            self._forget(key)
-            session = None
-        if session is None:
+        if session is None or (not session.busy and session.ends_at < self._clock()):
             if asking.session_check:
                 raise Fault(SESSION_NOT_FOUND, f"Session {asking.session_id} not found")
             session = self._sessions[key] = Session()
@@ -109,10 +91,8 @@ class Sessions:
         if asking.close_session:
             session.ends_at = 0.0
 
-    def ended(self) -> list[Connection]:
-        """Forget the sessions whose time is over; returns the connections that must be closed."""
+    def forget_ended(self) -> None:
+        """Forget the sessions whose time is over."""
         now = self._clock()
         for key in [key for key, session in self._sessions.items() if not session.busy and session.ends_at < now]:
-            self._forget(key)
-        left, self._left = self._left, []
-        return left
+            del self._sessions[key]

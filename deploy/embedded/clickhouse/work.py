@@ -25,8 +25,8 @@ from deploy.embedded.clickhouse.faults import (
     TIMEOUT_EXCEEDED,
     Fault,
 )
-from deploy.embedded.clickhouse.quoting import assignment, identifier, temporary_table
-from deploy.embedded.clickhouse.sessions import Session, makes_temporary, restated, says_for_later
+from deploy.embedded.clickhouse.quoting import assignment, identifier
+from deploy.embedded.clickhouse.sessions import Session, restated, says_for_later
 from deploy.embedded.clickhouse.statement import Statement, read
 from deploy.embedded.clickhouse.users import READ_ONLY
 
@@ -47,16 +47,6 @@ MOST_TEXT_BYTES = 16 << 20
 READ_AT_ONCE_BYTES = 1 << 14
 #: What a bounded user's query gets beyond its bound before it is cancelled from outside.
 GRACE_S = 5.0
-
-
-@dataclass(frozen=True)
-class External:
-    """A table that the request brings: its structure as in CREATE TABLE, its rows."""
-
-    name: str
-    structure: str
-    format: str
-    rows: bytes
 
 
 @dataclass(frozen=True)
@@ -128,28 +118,17 @@ class Work:
                 await self._blocking(self._open.cancel)
         except (Fault, RuntimeError) as error:
             log.debug("cancelling %s: %s", self.mark, error)
-        kept = self._session is not None and self._session.connection is self._connection
         if self._connection is not None:
             try:
-                await self._blocking(self._forget_settings if kept else self._connection.close)
+                await self._blocking(self._connection.close)
             except (Fault, RuntimeError) as error:
                 log.debug("letting go of %s: %s", self.mark, error)
         self._desk.leave(self, self._asking, self._session)
 
-    def _forget_settings(self) -> None:
-        """On a connection that stays, a request's settings end with it; what SET said before holds again."""
-        if self._connection is None or self._session is None:
-            return
-        if names := [*self._asking.settings, "log_comment"]:
-            self._connection.run("SET " + ", ".join(f"{name} = DEFAULT" for name in dict.fromkeys(names)))
-        for said in self._session.said:
-            self._connection.run(said)
-
-    def _prepare(self, statement: Statement, externals: Sequence[External]) -> Connection:
+    def _prepare(self, statement: Statement) -> Connection:
         """Make the connection what the request asks for, the user's bounds first: nothing after them can lift them."""
         asking, session, role = self._asking, self._session, self._asking.user.role
-        kept = session.connection if session is not None else None
-        connection = self._connection = kept or self._desk.engine.connection()
+        connection = self._connection = self._desk.engine.connection()
         settings = dict(asking.settings)
         read_only = settings.pop("readonly", "0")
         settings.pop("log_comment", None)
@@ -158,26 +137,17 @@ class Work:
             steps += [assignment({"readonly": str(READ_ONLY)}), assignment({"profile": role})]
         elif asking.read_only and read_only == "0":
             read_only = str(READ_ONLY)
-        steps += [*(() if kept or session is None else session.said), assignment(settings)]
+        steps += [*(() if session is None else session.said), assignment(settings)]
         if statement.rows_at is not None:
             steps.append(assignment({f"param_{name}": value for name, value in asking.parameters.items()}))
         if asking.database:
             steps.append(f"USE {identifier(asking.database)}")
         connection.run("; ".join(filter(None, steps)))
-        for table in externals:
-            connection.run(temporary_table(table.name, table.structure))
-            insert = connection.insert(f"INSERT INTO {identifier(table.name)}".encode(), table.format)
-            insert.append(table.rows)
-            insert.finish()
         if role:
-            # Last: a reader makes no tables. From here on its statement can do no more than the role may.
+            # From here on its statement can do no more than the role may.
             connection.run(f"SET ROLE {identifier(role)}")
-        elif kept is None:
-            if read_only != "0":
-                connection.run(assignment({"readonly": read_only}))
-        elif read_only != "0" and not connection.kind(statement.text).reads:
-            # It could not be unset on a connection that stays.
-            raise Fault(READONLY, "Cannot execute query in readonly mode")
+        elif read_only != "0":
+            connection.run(assignment({"readonly": read_only}))
         return connection
 
     def _permitted(self, connection: Connection, statement: Statement) -> tuple[bytes, bool]:
@@ -227,7 +197,7 @@ class Work:
             refusals.check_reader(statement, asking.parameters, asking.database)
         return statement, b"" if statement.rows_at is None else text[statement.rows_at :]
 
-    async def run(self, body: Body, externals: Sequence[External] = ()) -> Result:
+    async def run(self, body: Body) -> Result:
         """Run the request's statement; raises Fault with what the engine, or a server, says against it."""
         asking = self._asking
         statement, rows = await self._statement(body)
@@ -237,12 +207,12 @@ class Work:
             hello = greeting.answer(engine.display_name, engine.version, asking.protocol)
             return Result([hello], more=False, counts=Counts(read_rows=1, result_rows=1), format="Native")
         if statement.rows_at is not None:
-            return await self._insert(statement, externals, rows, body)
-        return await self._blocking(self._answer, statement, externals, output)
+            return await self._insert(statement, rows, body)
+        return await self._blocking(self._answer, statement, output)
 
-    def _answer(self, statement: Statement, externals: Sequence[External], output: str) -> Result:
+    def _answer(self, statement: Statement, output: str) -> Result:
         """Run a statement to its end, or, of a long result, to its second block. In a thread."""
-        connection = self._prepare(statement, externals)
+        connection = self._prepare(statement)
         text, reads = self._permitted(connection, statement)
         self._given_up_kills = reads
         if reads and output.lower() in STREAMED and not _has_totals(statement):
@@ -250,7 +220,8 @@ class Work:
             if stream is not None:
                 return self._first_blocks(stream, output)
         answer, counts = connection.query(text, output, self._asking.parameters)
-        self._remember(connection, statement, text)
+        if self._session is not None and says_for_later(statement):
+            self._session.said.append(text.decode().rstrip().rstrip(";"))
         return Result([answer] if answer else [], more=False, counts=counts, format=output if reads or answer else None)
 
     def _first_blocks(self, stream: Rows, output: str) -> Result:
@@ -264,14 +235,6 @@ class Work:
             blocks.append(block)
         return Result(blocks, more=True, counts=stream.counts, format=output)
 
-    def _remember(self, connection: Connection, statement: Statement, text: bytes) -> None:
-        if self._session is None:
-            return
-        if says_for_later(statement):
-            self._session.said.append(text.decode().rstrip().rstrip(";"))
-        elif makes_temporary(statement):
-            self._session.connection = connection
-
     async def next_block(self) -> bytes | None:
         """Return the next block of a result that has more; None after the last."""
         if not isinstance(self._open, Rows):
@@ -281,8 +244,8 @@ class Work:
             self._open = None
         return block
 
-    async def _insert(self, statement: Statement, externals: Sequence[External], rows: bytes, body: Body) -> Result:
-        insert = await self._blocking(self._begin_insert, statement, externals, rows)
+    async def _insert(self, statement: Statement, rows: bytes, body: Body) -> Result:
+        insert = await self._blocking(self._begin_insert, statement, rows)
         while rows := await body.take(self._blocking):
             await self._blocking(insert.append, rows)
         # From here on it is kept, whether or not the client waits for the answer.
@@ -291,10 +254,10 @@ class Work:
         counts = await self._blocking(insert.finish)
         return Result([], more=False, counts=counts, format=None)
 
-    def _begin_insert(self, statement: Statement, externals: Sequence[External], rows: bytes) -> Insert:
+    def _begin_insert(self, statement: Statement, rows: bytes) -> Insert:
         if self._asking.read_only:
             raise Fault(READONLY, f"Cannot execute query in readonly mode: {self._asking.user.name} only reads")
-        connection = self._prepare(statement, externals)
+        connection = self._prepare(statement)
         insert = self._open = connection.insert(statement.text, statement.format or "Values")
         if rows:
             insert.append(rows)

@@ -194,8 +194,9 @@ class Partitions:
     def _say(self, place: Place, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
         _LOG.warning("%s/%d: cannot be opened yet: %s", *place, _short(error))
-        self._shared.waits.begin(place, f"its opening: {_short(error)}")
-        if isinstance(error, ArchiveAwayError):
+        away = isinstance(error, ArchiveAwayError)
+        self._shared.waits.begin(place, f"its opening: {_short(error)}", opening=away)
+        if away:
             self._openings.waits(place)
 
     async def _opened(self, place: Place) -> tuple[Partition, Writer]:

@@ -35,7 +35,7 @@ def _stuck(partitions: Partitions, now: float) -> str | None:
     since, waits = partitions.busy_since, partitions.waits
     if since is not None and now - since > STUCK_AFTER_S:
         return f"a step has been under way for {now - since:.0f} s"
-    if waits is not None and now - waits.since > STUCK_AFTER_S:
+    if waits is not None and not waits.opening and now - waits.since > STUCK_AFTER_S:
         return waits.line(now)
     return partitions.blocked
 

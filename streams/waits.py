@@ -17,6 +17,8 @@ class Wait(NamedTuple):
     what: str
     #: By the monotonic clock.
     since: float
+    #: Whether it is for ClickHouse at an opening: a worker that is started again would wait for the same.
+    opening: bool = False
 
     def line(self, now: float) -> str:
         """Say it in one line."""
@@ -30,10 +32,10 @@ class Waits:
         self._now = now
         self._waits: dict[Place, Wait] = {}
 
-    def begin(self, place: Place, what: str) -> None:
+    def begin(self, place: Place, what: str, *, opening: bool = False) -> None:
         """Note what a partition waits for. Where it waits already, the reason is replaced and the beginning stays."""
         since = self._waits[place].since if place in self._waits else self._now()
-        self._waits[place] = Wait(place, what, since)
+        self._waits[place] = Wait(place, what, since, opening)
 
     def end(self, place: Place) -> None:
         """Note that a partition does not wait any more."""
@@ -41,5 +43,5 @@ class Waits:
 
     @property
     def longest(self) -> Wait | None:
-        """The partition that has waited longest; None where none waits."""
-        return min(self._waits.values(), key=lambda wait: wait.since, default=None)
+        """The partition that has waited longest, one that is open if any is; None where none waits."""
+        return min(self._waits.values(), key=lambda wait: (wait.opening, wait.since), default=None)

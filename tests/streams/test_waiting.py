@@ -207,6 +207,8 @@ async def test_one_that_waits_to_be_opened_holds_up_no_other(monkeypatch: pytest
     assert (await worker.partitions.settle(BOTH)).keys() == {OTHER}
     assert worker.partitions.waits is not None
     assert "contacts.chat/0" in str(vitals._unready(worker.partitions, 0.0))  # noqa: SLF001 - what `/readyz` answers
+    late = worker.partitions.waits.since + 3_600
+    assert vitals._stuck(worker.partitions, late) is None, "started again, it would wait the same"  # noqa: SLF001 - as above
     assert (await worker.partitions.settle(BOTH)).keys() == {OTHER}, "another rebalance waits for it as little"
     archive.away = False
     await worker.sent.wait()

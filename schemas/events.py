@@ -1,8 +1,9 @@
 """The event contract, version 1: one JSON object a Kafka record, as pydantic models in one discriminated union.
 
 Strings are trimmed and NFC-normalised, times become UTC milliseconds, JSON types are not coerced (a number in quotes is
-no number). Unknown fields are ignored here; the archive keeps them. An event of unknown type is valid and takes no part
-in any number: `UnknownEvent`. Whole numbers have 64 bits, as everything downstream has.
+no number). An empty optional string stands for absent. Unknown fields are ignored here; the archive keeps them. An
+event of unknown type is valid and takes no part in any number: `UnknownEvent`. Whole numbers have 64 bits, as
+everything downstream has.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from annotated_types import Ge, Gt, MaxLen, MinLen
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, WithJsonSchema, model_validator
 
 from schemas.topics import Channel
-from schemas.values import Free, Id, Instant, Name, Number, ShortText, Tag, Whole
+from schemas.values import Free, Id, Instant, Name, Number, OptionalId, OptionalName, ShortText, Tag, Whole
 
 #: Version of this contract; a change that an old reader would misread raises it.
 VERSION: Final = 1
@@ -34,7 +35,7 @@ class Event(BaseModel):
     occurred_at: Instant
     source: Name
     seq: Whole = 0
-    agent_id: Id | None = None
+    agent_id: OptionalId = None
     attributes: Annotated[dict[Name, ShortText], MaxLen(32)] | None = None
 
 
@@ -43,12 +44,12 @@ class ContactEvent(Event):
 
     contact_id: Id
     channel: Channel
-    queue: Name | None = None
+    queue: OptionalName = None
     priority: Priority | None = None
-    team: Name | None = None
-    language: Name | None = None
-    segment: Name | None = None
-    customer_id: Id | None = None
+    team: OptionalName = None
+    language: OptionalName = None
+    segment: OptionalName = None
+    customer_id: OptionalId = None
 
 
 class Started(ContactEvent):
@@ -203,7 +204,7 @@ class Discarded(ContactEvent):
 
     type: Literal["contact.discarded"]
     reason: Literal["merged", "spam", "test", "other"]
-    into: Id | None = None
+    into: OptionalId = None
 
 
 class Missed(ContactEvent):
@@ -230,15 +231,15 @@ class Evaluated(Scored):
     """A quality evaluation."""
 
     type: Literal["contact.evaluated"]
-    form: Name | None = None
-    evaluator_id: Id | None = None
+    form: OptionalName = None
+    evaluator_id: OptionalId = None
 
 
 class Rated(Scored):
     """The customer's satisfaction; a later rating of the same survey replaces an earlier one."""
 
     type: Literal["contact.rated"]
-    survey_id: Id | None = None
+    survey_id: OptionalId = None
     comment_present: bool = False
     comment: Free | None = None
 

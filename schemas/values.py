@@ -75,12 +75,17 @@ if TYPE_CHECKING:
     Tag: TypeAlias = str
     ShortText: TypeAlias = str
     Free: TypeAlias = str
+    OptionalId: TypeAlias = str | None
+    OptionalName: TypeAlias = str | None
 else:
     Id = _text(128)
     Name = _text(64)
     Tag = _text(128)
     ShortText = _text(256, shortest=0)
     Free = _text(None, shortest=0)
+    #: Of optional fields; many systems send an empty one where they have nothing, and it stands for absent.
+    OptionalId = _text(128, shortest=0) | None
+    OptionalName = _text(64, shortest=0) | None
 
 if TYPE_CHECKING:
     Instant = int

@@ -65,8 +65,8 @@ def plain_event(channel: str | None, key: bytes | None, value: bytes) -> Event |
     for name, default in contract.defaults[kind]:
         if fields.get(name) == default:
             del fields[name]
-    if None in fields.values():
-        fields = {name: given for name, given in fields.items() if given is not None}
+    if None in (values := fields.values()) or "" in values:
+        fields = {name: given for name, given in fields.items() if given is not None and given != ""}
     return _event(Event, (at, seq, event_id, kind, fields))
 
 

@@ -48,7 +48,7 @@ def event_of(event: ContactEvent | AgentStatus | UnknownAgentEvent) -> Event:
     fields = {
         name: given[name]
         for name in event.model_fields_set
-        if name in defaults and given[name] is not None and given[name] != defaults[name]
+        if name in defaults and given[name] is not None and given[name] not in ("", defaults[name])
     }
     if "score" in fields:
         fields["score"] = str(fields["score"])

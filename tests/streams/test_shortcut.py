@@ -38,7 +38,12 @@ WHOLE: Final[dict[str, Any]] = {
 }
 
 anything: Final = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from((" a ", "inbound")),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=8)
+    | st.sampled_from((" a ", "inbound", "", " ")),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=4,
 )
@@ -112,6 +117,23 @@ def test_it_takes_what_is_plain() -> None:
 def test_it_leaves_to_the_long_way_what_is_not(change: dict[str, Any]) -> None:
     """What needs a second look, or a reason why it is bad, is not taken."""
     assert not _same(CHAT, "chat", b"c", json.dumps(WHOLE | change).encode())
+
+
+@pytest.mark.parametrize("field", ["queue", "team", "language", "segment", "customer_id", "agent_id"])
+@pytest.mark.parametrize("empty", ["", "  "])
+def test_an_empty_optional_string_is_absent(field: str, empty: str) -> None:
+    """Many systems send one where they have nothing; the short way takes it too."""
+    without = {name: given for name, given in WHOLE.items() if name != field}
+    value = orjson.dumps(WHOLE | {field: empty})
+    assert _same(CHAT, "chat", b"c", value)
+    assert read_event(CHAT, b"c", value) == read_event(CHAT, b"c", orjson.dumps(without))
+
+
+@pytest.mark.parametrize(("kind", "field"), [("contact.queued", "queue"), ("contact.connected", "agent_id")])
+def test_an_empty_required_string_is_refused(kind: str, field: str) -> None:
+    """What an event cannot do without is not absent."""
+    with pytest.raises(BadRecord, match=f"{field}: String should have at least 1 character"):
+        read_event(CHAT, b"c", orjson.dumps(WHOLE | {"type": kind, field: ""}))
 
 
 def test_both_ways_are_one_reading() -> None:

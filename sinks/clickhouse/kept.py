@@ -45,21 +45,22 @@ class Between(NamedTuple):
     last: str | None
 
 
-def _selected(row: type[tuple[Any, ...]]) -> str:
-    """Name a row's columns, times as UTC milliseconds."""
-    return ", ".join(
+def _selected(row: type[tuple[Any, ...]], table: str) -> str:
+    """Ask for a row's columns in its order, times as UTC milliseconds."""
+    names = ", ".join(
         f"toUnixTimestamp64Milli(`{name}`)"
         if name == "at" or name.endswith(("_at", "_since", "_start"))
         else f"`{name}`"
         for name in columns(row)
     )
+    return f"SELECT {names} FROM {table} FINAL"  # noqa: S608 - our own names
 
 
-_SAMPLES: Final = _selected(SampleRow)
-_CONTACTS: Final = _selected(ContactRow)
-_PANES: Final = _selected(PaneRow)
-_TAG_PANES: Final = _selected(TagPaneRow)
-_PROGRESS: Final = _selected(Progress)
+_SAMPLES: Final = _selected(SampleRow, "samples_rows")
+_CONTACTS: Final = _selected(ContactRow, "contacts_rows")
+_PANES: Final = _selected(PaneRow, "panes_rows")
+_TAG_PANES: Final = _selected(TagPaneRow, "tag_panes_rows")
+_PROGRESS: Final = _selected(Progress, "progress")
 _EVENTS: Final = (
     "contact_id, normalised, channel, topic, `partition`, epoch, `offset`, toUnixTimestamp64Milli(received_at)"
 )
@@ -131,7 +132,7 @@ class KeptRows:
 
     def progress(self) -> list[Progress]:
         """Give every epoch's progress."""
-        return [Progress._make(row) for row in self._rows(f"SELECT {_PROGRESS} FROM progress FINAL")]  # noqa: S608 - our own names
+        return [Progress._make(row) for row in self._rows(_PROGRESS)]
 
     def how_many(self, span: Span) -> int:
         """Estimate how many contacts there are, for a progress bar."""
@@ -168,13 +169,11 @@ class KeptRows:
 
     def samples(self, between: Between, span: Span) -> list[SampleRow]:
         """Give samples, those taken back too."""
-        rows = self._of(between, span, f"SELECT {_SAMPLES} FROM samples_rows FINAL WHERE {{where}}")  # noqa: S608 - our own names
-        return [SampleRow._make(row) for row in rows]
+        return [SampleRow._make(row) for row in self._of(between, span, f"{_SAMPLES} WHERE {{where}}")]
 
     def contacts(self, between: Between, span: Span) -> list[ContactRow]:
         """Give contacts' rows."""
-        rows = self._of(between, span, f"SELECT {_CONTACTS} FROM contacts_rows FINAL WHERE {{where}}")  # noqa: S608 - our own names
-        return [ContactRow._make(row) for row in rows]
+        return [ContactRow._make(row) for row in self._of(between, span, f"{_CONTACTS} WHERE {{where}}")]
 
     def events(self, between: Between, span: Span) -> Sequence[Row]:
         """Give archived events as the columns of `_EVENTS`, the earliest delivery of each content first."""
@@ -207,8 +206,7 @@ class KeptRows:
     def panes(self, sample: str | None, span: Span) -> list[PaneRow]:
         """Give panes of one kind of sample or all, each part by itself."""
         rows = self._rows(
-            f"SELECT {_PANES} FROM panes_rows FINAL"  # noqa: S608 - our own names
-            f" WHERE {_of_kind(sample)} {_IN_HOURS.format(column='pane_start')}",
+            f"{_PANES} WHERE {_of_kind(sample)} {_IN_HOURS.format(column='pane_start')}",
             {"sample": sample or "", **span._asdict()},
         )
         return [PaneRow._make(row) for row in rows]
@@ -224,8 +222,5 @@ class KeptRows:
 
     def tag_panes(self, span: Span) -> list[TagPaneRow]:
         """Give tags' panes, each part by itself."""
-        rows = self._rows(
-            f"SELECT {_TAG_PANES} FROM tag_panes_rows FINAL WHERE {_IN_HOURS.format(column='pane_start')}",  # noqa: S608 - our own names
-            span._asdict(),
-        )
+        rows = self._rows(f"{_TAG_PANES} WHERE {_IN_HOURS.format(column='pane_start')}", span._asdict())
         return [TagPaneRow._make(row) for row in rows]

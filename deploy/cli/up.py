@@ -79,9 +79,7 @@ def up(data: Path | None, port_base: int | None, *, detach: bool, no_config: boo
 
 def _refuse_other_rules(folder: Path, *, no_config: bool) -> None:
     """End with 2 where the folder was run with a configuration, and this run names none and has no --no-config."""
-    from deploy.embedded import configuration  # noqa: PLC0415 - not for `--help`
-
-    before = configuration.forgotten(folder)
+    before = state.forgotten_configuration(folder)
     if before is not None and not no_config:
         fail(
             f"{folder} was run with the configuration {before}: add --config {before}, or --no-config to use the"

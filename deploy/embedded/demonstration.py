@@ -12,7 +12,7 @@ from rich.panel import Panel
 
 from deploy.embedded.parts import Wiring, pulssi
 from deploy.embedded.supervisor import Part
-from deploy.embedded.voice import Voice
+from deploy.embedded.voice import Terminal
 
 ARROW: Final = "\u2192"
 
@@ -29,7 +29,7 @@ class Demonstration:
         command = pulssi("simulate", "--start", "midnight", "--rate", f"{self.rate:g}", "--seed", str(self.seed))
         return [(Part("simulate", command, fault=lambda: None, environment=wiring.environment),)]
 
-    def announce(self, wiring: Wiring, voice: Voice) -> None:
+    def announce(self, wiring: Wiring, voice: Terminal) -> None:
         """Show the wallboard's address so that nobody misses it."""
         console = Console(highlight=False)
         address = wiring.url_of("wallboard")

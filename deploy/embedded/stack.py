@@ -17,12 +17,12 @@ from typing import Final, Literal
 
 import click
 
-from deploy.embedded import configuration, state
+from deploy.embedded import state
 from deploy.embedded.lock import FolderInUseError, hold, owner_of, tidy
 from deploy.embedded.parts import Wiring, parts_of, wire
 from deploy.embedded.state import PartState, StackState
 from deploy.embedded.supervisor import Part, PartDiedError, StopRequested, Supervisor
-from deploy.embedded.voice import Voice
+from deploy.embedded.voice import Terminal
 from schemas.exits import Exit
 from schemas.settings import Settings
 
@@ -43,10 +43,10 @@ class Show:
     """What runs beside the stack once it is ready: steps and parts, made when the addresses are known."""
 
     parts: Callable[[Wiring], Sequence[Group]] = lambda _wiring: ()
-    announce: Callable[[Wiring, Voice], None] = lambda _wiring, _voice: None
+    announce: Callable[[Wiring, Terminal], None] = lambda _wiring, _voice: None
 
 
-def _announce(wiring: Wiring, voice: Voice) -> None:
+def _announce(wiring: Wiring, voice: Terminal) -> None:
     voice.say("")
     for name in ("wallboard", "clickhouse", "broker", "worker", "sink"):
         note = "  (external)" if name in wiring.external else ""
@@ -55,7 +55,7 @@ def _announce(wiring: Wiring, voice: Voice) -> None:
     voice.say("")
 
 
-def _await_leftovers(folder: Path, voice: Voice) -> None:
+def _await_leftovers(folder: Path, voice: Terminal) -> None:
     deadline = time.monotonic() + LEFTOVERS_END_WITHIN_S
     told = False
     while left := [part for part in LOCKED_PARTS if owner_of(folder, part) is not None]:
@@ -90,9 +90,9 @@ def _signals(supervisor: Supervisor) -> Iterator[None]:
             loop.remove_signal_handler(number)
 
 
-async def _supervise(wiring: Wiring, groups: Sequence[Group], show: Show, voice: Voice) -> int:
+async def _supervise(wiring: Wiring, groups: Sequence[Group], show: Show, voice: Terminal) -> int:
     phase: Literal["starting", "ready", "ending"] = "starting"
-    environment = {**configuration.environment(), **wiring.environment}
+    environment = {**state.configuration_setting(), **wiring.environment}
 
     def changed() -> None:
         parts = (*_external(wiring), *supervisor.states())
@@ -130,7 +130,7 @@ async def _supervise(wiring: Wiring, groups: Sequence[Group], show: Show, voice:
 def run(
     folder: Path,
     settings: Settings,
-    voice: Voice,
+    voice: Terminal,
     port_base: int | None = None,
     show: Show | None = None,
     parts: Callable[[Wiring], Sequence[Group]] = parts_of,
@@ -143,7 +143,7 @@ def run(
                 if state.was_killed(folder):
                     voice.say(RECOVERS)
                 state.remember(folder)
-                configuration.remember(folder)
+                state.remember_configuration(folder)
                 wiring = wire(settings, folder, port_base, voice.say)
                 return asyncio.run(_supervise(wiring, parts(wiring), show or Show(), voice))
             finally:

@@ -14,9 +14,11 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from deploy.embedded.lock import owner_of
+from schemas.settings import PREFIX, config_folder
 
 LOCK: Final = "up"
 FILE: Final = "stack.json"
+CONFIGURATION: Final = "configuration"
 DEFAULT_FOLDER: Final = Path(".pulssi")
 
 PartPhase = Literal["starting", "ready", "done", "ending", "ended", "died"]
@@ -89,6 +91,31 @@ def forget(folder: Path) -> None:
             note.unlink()
     except OSError:
         return  # there is none, or the home folder is not ours to write
+
+
+def configuration_setting() -> dict[str, str]:
+    """Return the setting that names the configuration folder of the parts, so that commands use the same rules."""
+    folder = config_folder()
+    return {} if folder is None else {f"{PREFIX}CONFIG": str(folder.resolve())}
+
+
+def remember_configuration(folder: Path) -> None:
+    """Note this run's configuration folder in the data folder, so that no run uses other policies by mistake."""
+    named = config_folder()
+    if named is None:
+        (folder / CONFIGURATION).unlink(missing_ok=True)
+    else:
+        (folder / CONFIGURATION).write_text(f"{named.resolve()}\n", encoding="utf-8")
+
+
+def forgotten_configuration(folder: Path) -> Path | None:
+    """Return the configuration folder of the last run; None where this run names one, or that one had none."""
+    if config_folder() is not None:
+        return None
+    try:
+        return Path((folder / CONFIGURATION).read_text(encoding="utf-8").strip())
+    except FileNotFoundError:
+        return None
 
 
 def _last_note(environment: Mapping[str, str]) -> Path:

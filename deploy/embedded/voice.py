@@ -7,7 +7,7 @@ import sys
 from itertools import cycle
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import Final, Protocol, TextIO
+from typing import Final, TextIO
 
 import click
 
@@ -15,18 +15,6 @@ COLOURS: Final = ("cyan", "green", "yellow", "magenta", "blue", "bright_red", "b
 NAME_WIDTH: Final = 10
 LOG_BYTES: Final = 10 * 1024 * 1024
 OLD_LOGS: Final = 3
-
-
-class Voice(Protocol):
-    """Where a stack's words go."""
-
-    def line(self, part: str, text: str) -> None:
-        """Pass on one line of a part's log."""
-        ...
-
-    def say(self, text: str) -> None:
-        """Say something of the stack's own."""
-        ...
 
 
 class Terminal:
@@ -59,14 +47,14 @@ class Terminal:
         self._write(click.style(text, bold=True) if self._colour else text)
 
 
-class Files:
+class Files(Terminal):
     """A log file a part in `folder`, turned over at 10 MiB; the stack's own words on standard output."""
 
     def __init__(self, folder: Path) -> None:
+        super().__init__()
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._handlers: dict[str, RotatingFileHandler] = {}
-        self._own = Terminal()
 
     def line(self, part: str, text: str) -> None:
         """Write a part's line to its file."""
@@ -76,7 +64,3 @@ class Files:
             )
         record = logging.LogRecord(part, logging.INFO, "", 0, text, None, None)
         self._handlers[part].emit(record)
-
-    def say(self, text: str) -> None:
-        """Write the stack's own words."""
-        self._own.say(text)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from deploy.cli import COMMANDS
-from deploy.embedded import configuration
+from deploy.embedded import state
 from deploy.embedded.ports import any_free
 from tests.deploy.program import run
 from tests.fixtures.clickhouse import ClickHouseServer
@@ -72,7 +72,7 @@ def test_a_folder_is_not_run_without_its_configuration(tmp_path: Path) -> None:
     folder, config = tmp_path / "data", tmp_path / "config"
     folder.mkdir()
     config.mkdir()
-    (folder / configuration.FILE).write_text(f"{config}\n", encoding="utf-8")
+    (folder / state.CONFIGURATION).write_text(f"{config}\n", encoding="utf-8")
     program = run(tmp_path, "up", "--data", str(folder))
     assert program.code == 2
     (line,) = program.lines
@@ -85,10 +85,10 @@ def test_a_data_folder_remembers_its_configuration(
 ) -> None:
     """What the last run named is missed by a run that names none; a run without one asks for nothing later."""
     monkeypatch.setenv("PULSSI_CONFIG", str(tmp_path / "config"))
-    configuration.remember(tmp_path)
-    assert configuration.forgotten(tmp_path) is None
+    state.remember_configuration(tmp_path)
+    assert state.forgotten_configuration(tmp_path) is None
     if not named:
         monkeypatch.delenv("PULSSI_CONFIG")
-        configuration.remember(tmp_path)
+        state.remember_configuration(tmp_path)
     monkeypatch.delenv("PULSSI_CONFIG", raising=False)
-    assert configuration.forgotten(tmp_path) == (tmp_path / "config" if named else None)
+    assert state.forgotten_configuration(tmp_path) == (tmp_path / "config" if named else None)

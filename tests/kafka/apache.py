@@ -17,7 +17,7 @@ from deploy.embedded.kafka.node import Kafka, Node, prepare
 from deploy.embedded.ports import any_free
 from schemas.settings import load
 from tests.kafka.lasting import lasting
-from tests.kafka.server import delete_topics, environment, new_application
+from tests.kafka.server import KafkaServer
 
 HOST: Final = "127.0.0.1"
 #: What takes minutes in production has to be seen within a test.
@@ -42,11 +42,11 @@ def missing() -> str | None:
     return None
 
 
-class ApacheKafka:
+class ApacheKafka(KafkaServer):
     """A broker and controller in one process; its topics outlive `stop`, `kill` and `start`."""
 
     def __init__(self, folder: Path, but: set[int] | None = None) -> None:
-        self.application = new_application()
+        super().__init__()
         self._folder = folder
         self._port = any_free(HOST, but=but or set())
         self._controller = any_free(HOST, but={self._port, *(but or set())})
@@ -99,12 +99,3 @@ class ApacheKafka:
             self._process.kill()
             self._process.wait()
             self._process = None
-
-    def clear(self) -> None:
-        """Delete every topic and wait until they are gone; groups and transactions go by a new application."""
-        delete_topics(self.bootstrap)
-        self.application = new_application()
-
-    def settings_env(self) -> dict[str, str]:
-        """Return the environment that points Pulssi at this broker."""
-        return environment(self)

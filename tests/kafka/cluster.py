@@ -17,7 +17,7 @@ from kafka.errors import KafkaError
 from deploy.embedded.kafka.node import Node
 from streams.brokers import BrokerUnreachableError, admin_client
 from tests.kafka.apache import ApacheKafka
-from tests.kafka.server import delete_topics, environment, new_application
+from tests.kafka.server import KafkaServer
 
 NODES: Final = 3
 IN_SYNC_WITHIN_S: Final = 60.0
@@ -54,11 +54,11 @@ class ClusterNode(ApacheKafka):
         return replace(own, number=self.number, voters=self.voters, settings=settings)
 
 
-class ApacheCluster:
+class ApacheCluster(KafkaServer):
     """Three nodes; its topics outlive whatever happens to one of them."""
 
     def __init__(self, folder: Path) -> None:
-        self.application = new_application()
+        super().__init__()
         self.nodes: dict[int, ClusterNode] = {}
         taken: set[int] = set()
         for number in range(1, NODES + 1):
@@ -71,11 +71,6 @@ class ApacheCluster:
     def bootstrap(self) -> str:
         """host:port of each node."""
         return ",".join(node.bootstrap for node in self.nodes.values())
-
-    @property
-    def pid(self) -> int | None:
-        """None: there are several."""
-        return None
 
     def start(self) -> None:
         """Start what does not run, and return when all answer."""
@@ -93,14 +88,9 @@ class ApacheCluster:
         for node in self.nodes.values():
             node.kill()
 
-    def clear(self) -> None:
-        """Delete every topic and wait until they are gone."""
-        delete_topics(self.bootstrap)
-        self.application = new_application()
-
     def settings_env(self) -> dict[str, str]:
         """Return the environment that points Pulssi at this cluster, each topic on every node."""
-        return {**environment(self), "PULSSI_REPLICATION": str(NODES)}
+        return {**super().settings_env(), "PULSSI_REPLICATION": str(NODES)}
 
     # What a test of several nodes asks.
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from deploy.embedded.ports import any_free
 from streams.brokers import answers
-from tests.kafka.server import delete_topics, environment, new_application
+from tests.kafka.server import KafkaServer
 
 IMAGE: Final = "apache/kafka:4.3.1"
 READY_WITHIN_S: Final = 90.0
@@ -23,11 +23,11 @@ def missing() -> str | None:
     return None
 
 
-class DockerKafka:
+class DockerKafka(KafkaServer):
     """One KRaft node in a container, at a fixed port of this machine."""
 
     def __init__(self) -> None:
-        self.application = new_application()
+        super().__init__()
         self._port = any_free("127.0.0.1")
         self._container: Any = None
         self._runs = False
@@ -36,11 +36,6 @@ class DockerKafka:
     def bootstrap(self) -> str:
         """host:port."""
         return f"127.0.0.1:{self._port}"
-
-    @property
-    def pid(self) -> int | None:
-        """None: its process is the engine's."""
-        return None
 
     def _made(self) -> Any:  # noqa: ANN401 - testcontainers carries no types
         from testcontainers.core.container import DockerContainer  # noqa: PLC0415 - it looks for an engine
@@ -97,12 +92,3 @@ class DockerKafka:
             self._container.stop()
             self._container = None
             self._runs = False
-
-    def clear(self) -> None:
-        """Delete every topic and wait until they are gone."""
-        delete_topics(self.bootstrap)
-        self.application = new_application()
-
-    def settings_env(self) -> dict[str, str]:
-        """Return the environment that points Pulssi at this broker."""
-        return environment(self)

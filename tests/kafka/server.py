@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import os
 import time
-from typing import Final, Protocol
+from abc import ABC, abstractmethod
+from typing import Final
 
 from kafka.errors import KafkaError
 
@@ -15,53 +16,48 @@ DELETED_WITHIN_S: Final = 30.0
 _NUMBERS: Final = itertools.count(1)
 
 
-class KafkaServer(Protocol):
-    """A broker that a test may stop, kill and start again at the same address."""
-
-    application: str
-
-    @property
-    def bootstrap(self) -> str:
-        """host:port."""
-        ...
-
-    @property
-    def pid(self) -> int | None:
-        """The broker's own process, where there is one on this machine."""
-        ...
-
-    def start(self) -> None:
-        """Start it, at the address it had before, and return when it answers; nothing where it runs."""
-        ...
-
-    def stop(self) -> None:
-        """End it cleanly; nothing where it does not run."""
-        ...
-
-    def kill(self) -> None:
-        """End it as a power cut would: SIGKILL."""
-        ...
-
-    def clear(self) -> None:
-        """Forget every topic and group; return when they are gone."""
-        ...
-
-    def settings_env(self) -> dict[str, str]:
-        """Return the environment that points Pulssi at this broker."""
-        ...
-
-
 def new_application() -> str:
     """Name an installation that no other test uses: its groups and transactions are its own."""
     return f"pulssi-{os.getpid()}-{next(_NUMBERS)}"
 
 
-def environment(server: KafkaServer) -> dict[str, str]:
-    """Return the settings that point Pulssi at this broker."""
-    return {
-        "PULSSI_KAFKA_BROKERS": server.bootstrap,
-        "PULSSI_APPLICATION": server.application,
-    }
+class KafkaServer(ABC):
+    """A broker that a test may stop, kill and start again at the same address."""
+
+    def __init__(self) -> None:
+        #: The installation that the test is: its groups and transactions are its own.
+        self.application = new_application()
+
+    @property
+    @abstractmethod
+    def bootstrap(self) -> str:
+        """host:port."""
+
+    @property
+    def pid(self) -> int | None:
+        """The broker's own process, where there is one on this machine."""
+        return None
+
+    @abstractmethod
+    def start(self) -> None:
+        """Start it, at the address it had before, and return when it answers; nothing where it runs."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """End it cleanly; nothing where it does not run."""
+
+    @abstractmethod
+    def kill(self) -> None:
+        """End it as a power cut would: SIGKILL."""
+
+    def clear(self) -> None:
+        """Delete every topic and wait until they are gone; groups and transactions go by a new application."""
+        delete_topics(self.bootstrap)
+        self.application = new_application()
+
+    def settings_env(self) -> dict[str, str]:
+        """Return the environment that points Pulssi at this broker."""
+        return {"PULSSI_KAFKA_BROKERS": self.bootstrap, "PULSSI_APPLICATION": self.application}
 
 
 def delete_topics(bootstrap: str) -> None:

@@ -6,15 +6,14 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from schemas.journal import Head
-from schemas.samples import Sample
 from schemas.settings import Settings
 from sinks.archive import event_rows
 from sinks.pending import Pending
-from streams.core.event import from_normalised
 from streams.journal.tail import JournalTail
 from streams.past import Kept
 from tests.sinks.memory import MemoryKeeper
 from tests.streams.records import RECEIVED
+from tests.streams.world import kept_of
 
 Place = tuple[str, int]
 
@@ -91,14 +90,6 @@ class Beside:
     async def contacts(self, contact_ids: Collection[bytes]) -> dict[bytes, Kept]:
         """Look contacts up."""
         await self.keep_up()
-        wanted = {contact_id.decode() for contact_id in contact_ids}
-        found: dict[bytes, Kept] = {}
-        for event in self.keeper._events.values():  # noqa: SLF001 - all contents of an id, as the table has them
-            if event.contact_id in wanted:
-                kept = found.setdefault(event.contact_id.encode(), Kept([], []))
-                kept.events.append(from_normalised(event.normalised))
-        for row in self.keeper.samples():
-            if row.contact_id in wanted:
-                found[row.contact_id.encode()].issued.append(Sample(row.sample, row.slot, row.at, *row[7:]))
+        found = kept_of(self.keeper, contact_ids)
         self.found += len(found)
         return found

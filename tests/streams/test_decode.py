@@ -210,11 +210,6 @@ def test_null_is_absent(nulls: dict[str, Any]) -> None:
     assert kept._replace(fields={name: field for name, field in kept.fields.items() if field != {}}) == absent
 
 
-def test_null_in_a_required_field_is_missing() -> None:
-    """And is told like a missing one."""
-    assert refused(json.dumps(STARTED | {"source": None}).encode()) == ("invalid", "source: Field required")
-
-
 def test_every_fault_is_told() -> None:
     """One reason names them all, so that a source is mended in one go."""
     code, reason = refused(json.dumps({"type": "contact.queued", "contact_id": "c", "seq": -1}).encode())

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection
 from random import Random
 from typing import Final
 
 import orjson
 import pytest
 
-from streams.archive import ArchiveAwayError
-from streams.past import Kept
 from streams.steps import Output
 from tests.bench.events import write_chats
 from tests.streams.no_archive import NoArchive
@@ -37,27 +34,9 @@ class Letters(StandIn):
         self.letters += [letter.record.offset for letter in step.dead]
 
 
-class Toggled(NoArchive):
-    """Away or not; what is asked for is not known."""
-
-    away = False
-
-    async def epoch(self, source: str, partition: int) -> int:
-        """Answer unless away."""
-        if self.away:
-            raise ArchiveAwayError("nobody listens")
-        return await super().epoch(source, partition)
-
-    async def contacts(self, contact_ids: Collection[bytes]) -> dict[bytes, Kept]:
-        """Answer unless away."""
-        if self.away:
-            raise ArchiveAwayError("nobody listens")
-        return await super().contacts(contact_ids)
-
-
 async def _story(monkeypatch: pytest.MonkeyPatch, seed: int) -> int:
     """Deliver all events, a tenth of them bad, and tell how often the consumer was sent back."""
-    random, archive, writer = Random(seed), Toggled(), Letters()  # noqa: S311 - a test's story, no secret
+    random, archive, writer = Random(seed), NoArchive(), Letters()  # noqa: S311 - a test's story, no secret
     monkeypatch.setattr("streams.held.PARKED_AT_MOST", seed % 3)
     worker = Worker(archive, monkeypatch)
     worker.writers[WAITS] = writer

@@ -16,7 +16,6 @@ from streams.cluster import Topic
 from streams.log_ends import LogEnds
 from streams.opening import RefusedError
 from streams.partitions import Partitions
-from streams.past import Kept
 from tests.streams.no_archive import NoArchive
 from tests.streams.test_partitions import PLACE, RECORDS
 from tests.streams.test_waiting import BOTH, OTHER, WAITS, Worker
@@ -102,60 +101,52 @@ async def test_a_step_that_hangs_holds_up_no_look_at_the_topics(monkeypatch: pyt
 
 async def test_one_partition_is_tended_once_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where it gets another session meanwhile: an answer of before must not come after that of a later round."""
+    hung, rounds = asyncio.Event(), asyncio.Queue[None]()
+    asked: list[str] = []
 
-    class Hangs(NoArchive):
-        def __init__(self) -> None:
-            self.asked = 0
-            self.hung = asyncio.Event()
-
-        async def passed(self, source: str, partition: int, epoch: int) -> int:
-            del source, partition, epoch
-            self.asked += 1
-            self.hung.set()
+    async def hangs(what: str, _: object) -> None:
+        if what == "passed":
+            asked.append(what)
+            hung.set()
             await asyncio.Event().wait()
-            raise AssertionError
-
-    rounds = asyncio.Queue[None]()
 
     async def look() -> None:
         rounds.put_nowait(None)
 
     monkeypatch.setattr("streams.partitions.TEND_EVERY_S", 0.0)
     monkeypatch.setattr("streams.partition.Partition.wants_eviction", lambda _: True)
-    archive = Hangs()
-    worker = Worker(archive, monkeypatch)
+    worker = Worker(NoArchive(hangs), monkeypatch)
     await worker.partitions.settle(frozenset({OTHER}))
     monkeypatch.setattr(worker.partitions, "look", look)
     tending = asyncio.ensure_future(worker.partitions.tend())
-    await archive.hung.wait()
+    await hung.wait()
     held = worker.partitions._held[OTHER]  # noqa: SLF001 - as a look does
     await worker.partitions._resume(OTHER, held)  # noqa: SLF001 - as above
     for _ in range(4):
         await rounds.get()
-    assert archive.asked == 1
+    assert asked == ["passed"]
     tending.cancel()
     await asyncio.gather(tending, return_exceptions=True)
     await worker.partitions.close()
 
 
-class Slow(NoArchive):
-    """Says which epoch it knows, and answers for so many contacts in time."""
+def _slow(in_time: int) -> NoArchive:
+    """Answer for so many contacts in time."""
+    left = in_time
 
-    def __init__(self, in_time: int) -> None:
-        self._in_time = in_time
-
-    async def contacts(self, contact_ids: Collection[bytes]) -> dict[bytes, Kept]:
-        """Know none of them."""
-        self._in_time -= len(contact_ids)
-        if self._in_time < 0:
+    async def answers(what: str, of: Collection[Any]) -> None:
+        nonlocal left
+        left -= len(of) if what == "contacts" else 0
+        if what == "contacts" and left < 0:
             raise ArchiveAwayError("no answer in time")
-        return await super().contacts(contact_ids)
+
+    return NoArchive(answers)
 
 
 async def test_health_sees_a_batch_that_is_held_back_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """ClickHouse answers small questions, so reading starts again, and never those of the batch: nothing moves."""
     monkeypatch.setattr("streams.held.PARKED_AT_MOST", 0)
-    worker = Worker(Slow(in_time=0), monkeypatch)
+    worker = Worker(_slow(in_time=0), monkeypatch)
     worker.positions |= await worker.partitions.settle(frozenset({WAITS}))
     held = worker.partitions._held[WAITS]  # noqa: SLF001 - as its own loop tends it
     since = set[float]()
@@ -176,7 +167,7 @@ async def test_what_clickhouse_answered_of_a_batch_counts(monkeypatch: pytest.Mo
     contacts = {record.key for record in RECORDS}
     monkeypatch.setattr("streams.held.PARKED_AT_MOST", 1)
     monkeypatch.setattr("streams.held.LOOKED_UP_AT_ONCE", 1, raising=False)
-    worker = Worker(Slow(in_time=len(contacts) - 1), monkeypatch)
+    worker = Worker(_slow(in_time=len(contacts) - 1), monkeypatch)
     worker.positions |= await worker.partitions.settle(frozenset({WAITS}))
     await worker.take(WAITS, RECORDS)
     (partition,) = worker.partitions.held

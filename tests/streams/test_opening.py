@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Final
 
 import pytest
@@ -21,7 +20,6 @@ from streams.brokers import admin_client
 from streams.cluster import Cluster, ClusterAwayError
 from streams.opening import Asked, RefusedError, open_partition
 from streams.partition import Partition
-from streams.past import Kept
 from streams.topics import migrate_topics
 from tests.kafka.server import KafkaServer
 from tests.streams.handwritten import Hand
@@ -36,19 +34,12 @@ class Knows(NoArchive):
     """ClickHouse, which knows epochs of every partition, or is away."""
 
     def __init__(self, epoch: int | None) -> None:
-        self._epoch = epoch
+        super().__init__(away=epoch is None)
+        self._epoch = epoch or 0
 
     async def epoch(self, source: str, partition: int) -> int:
         """Tell the last epoch."""
-        del source, partition
-        if self._epoch is None:
-            raise ArchiveAwayError("nobody listens")
-        return self._epoch
-
-    async def contacts(self, contact_ids: Collection[bytes]) -> dict[bytes, Kept]:
-        """Nothing is known of contacts."""
-        del contact_ids
-        return {}
+        return max(self._epoch, await super().epoch(source, partition))
 
 
 @pytest.fixture

@@ -48,15 +48,6 @@ async def test_new_rules_reach_who_uses_them(tmp_path: Path, caplog: pytest.LogC
     assert "is refused; what was in force stays" in caplog.text
 
 
-def test_a_partition_names_the_rules_it_goes_by() -> None:
-    """Its head tells the version, from the next step on."""
-    partition = Partition("contacts.chat", 0, Rules())
-    partition.begin(opened=0, epoch=1)
-    assert partition.head.config == "default"
-    partition.use(Rules(version="other"))
-    assert partition.head.config == "other"
-
-
 @pytest.mark.parametrize("at", [1, 30, 59])
 def test_rules_that_change_under_way_leave_panes_and_samples_alike(at: int, tmp_path: Path) -> None:
     """Whatever a contact was held against before, panes are the sum of the samples in effect; heads name the rules."""

@@ -118,16 +118,6 @@ async def test_a_position_beyond_the_end_reads_from_the_beginning(settings: Sett
     assert [(step.head.epoch, step.restarted) for step in await _steps(tail, 1)] == [(2, True)]
 
 
-async def test_a_journal_made_anew_that_grew_past_the_position(settings: Settings, tail: JournalTail) -> None:
-    """The heads tell: it is read from its beginning, and nothing of it is missed."""
-    async with Hand(settings, SOURCE, 0) as hand:
-        for number in range(1, 11):
-            await hand.step(Head(step=number, epoch=2), [(b"cA", b"%d" % number)])
-    await tail.start({(SOURCE, 0): 10}, {(SOURCE, 0): Head(step=3, epoch=1)})
-    steps = await _steps(tail, 10)
-    assert [(step.head.step, step.restarted) for step in steps] == [(n, n == 1) for n in range(1, 11)]
-
-
 async def test_a_journal_made_anew_that_is_as_long_as_before(
     fresh_kafka: KafkaServer, settings: Settings, tail: JournalTail, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,11 +14,10 @@ import pytest
 from schemas.policies import Rules
 from schemas.settings import load
 from streams import vitals
-from streams.archive import ArchiveAwayError, ClickHouseArchive
+from streams.archive import ClickHouseArchive
 from streams.opening import Asked
 from streams.partition import Partition
 from streams.partitions import Partitions
-from streams.past import Kept
 from tests.streams.no_archive import NoArchive
 from tests.streams.records import Record
 from tests.streams.test_partitions import RECORDS, StandIn
@@ -125,23 +124,19 @@ async def test_a_rebalance_while_a_batch_waits_for_clickhouse(monkeypatch: pytes
 
 async def test_a_partition_closed_while_it_waited_writes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """The answer comes when the partition is another worker's."""
+    asked, answers = asyncio.Event(), asyncio.Event()
 
-    class Late(NoArchive):
-        def __init__(self) -> None:
-            self.asked, self.answers = asyncio.Event(), asyncio.Event()
+    async def late(what: str, _: object) -> None:
+        if what == "contacts":
+            asked.set()
+            await answers.wait()
 
-        async def contacts(self, contact_ids: Collection[bytes]) -> dict[bytes, Kept]:
-            self.asked.set()
-            await self.answers.wait()
-            return await super().contacts(contact_ids)
-
-    archive = Late()
-    worker = Worker(archive, monkeypatch)
+    worker = Worker(NoArchive(late), monkeypatch)
     worker.positions |= await worker.partitions.settle(BOTH)
     waiting = asyncio.ensure_future(worker.take(WAITS, RECORDS))
-    await archive.asked.wait()
+    await asked.wait()
     await worker.partitions.settle(frozenset({OTHER}))
-    archive.answers.set()
+    answers.set()
     await waiting
     assert worker.counted(WAITS) == 0
     await worker.partitions.close()
@@ -149,19 +144,11 @@ async def test_a_partition_closed_while_it_waited_writes_nothing(monkeypatch: py
 
 async def test_health_sees_who_waits_and_it_continues_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """Above the limit of what may wait, batches are passed over; ClickHouse back, the consumer is sent to the head."""
-
-    class Away(NoArchive):
-        away = True
-
-        async def contacts(self, contact_ids: Collection[bytes]) -> dict[bytes, Kept]:
-            if self.away:
-                raise ArchiveAwayError("nobody listens")
-            return await super().contacts(contact_ids)
-
     monkeypatch.setattr("streams.held.PARKED_AT_MOST", 1)
-    archive = Away()
+    archive = NoArchive()
     worker = Worker(archive, monkeypatch)
     worker.positions |= await worker.partitions.settle(BOTH)
+    archive.away = True
     contacts = [record for record in RECORDS if record.key == RECORDS[0].key]
     await worker.take(WAITS, contacts[:1])
     assert [len(partition.parked) for partition in worker.partitions.held] == [1, 0]
@@ -193,16 +180,7 @@ async def test_health_sees_who_waits_and_it_continues_by_itself(monkeypatch: pyt
 
 async def test_one_that_waits_to_be_opened_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """ClickHouse is away while a journal is empty: the other partition is open at once, this one when it is back."""
-
-    class Away(NoArchive):
-        away = True
-
-        async def epoch(self, source: str, partition: int) -> int:
-            if self.away:
-                raise ArchiveAwayError("nobody listens")
-            return await super().epoch(source, partition)
-
-    archive = Away()
+    archive = NoArchive(away=True)
     worker = Worker(archive, monkeypatch)
     assert (await worker.partitions.settle(BOTH)).keys() == {OTHER}
     assert worker.partitions.waits is not None
@@ -219,26 +197,22 @@ async def test_one_that_waits_to_be_opened_holds_up_no_other(monkeypatch: pytest
 
 async def test_tending_of_one_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """While one partition waits for what the sink has, the others are tended, every time."""
+    hung, others = asyncio.Event(), asyncio.Queue[object]()
 
-    class Hangs(NoArchive):
-        def __init__(self) -> None:
-            self.hung, self.others = asyncio.Event(), asyncio.Queue[int]()
-
-        async def passed(self, source: str, partition: int, epoch: int) -> int:
-            if (source, partition) == WAITS:
-                self.hung.set()
-                await asyncio.Event().wait()
-            self.others.put_nowait(partition)
-            return await super().passed(source, partition, epoch)
+    async def hangs(what: str, of: object) -> None:
+        if what == "passed" and of == WAITS:
+            hung.set()
+            await asyncio.Event().wait()
+        elif what == "passed":
+            others.put_nowait(of)
 
     monkeypatch.setattr("streams.partitions.TEND_EVERY_S", 0.0)
     monkeypatch.setattr("streams.partition.Partition.wants_eviction", lambda _: True)
-    archive = Hangs()
-    worker = Worker(archive, monkeypatch)
+    worker = Worker(NoArchive(hangs), monkeypatch)
     await worker.partitions.settle(BOTH)
     tending = asyncio.ensure_future(worker.partitions.tend())
-    await archive.hung.wait()
-    assert [await archive.others.get() for _ in range(5)] == [OTHER[1]] * 5
+    await hung.wait()
+    assert [await others.get() for _ in range(5)] == [OTHER] * 5
     assert (await worker.partitions.settle(frozenset({OTHER}))).keys() == {OTHER}
     tending.cancel()
     await asyncio.gather(tending, return_exceptions=True)
@@ -250,19 +224,18 @@ async def test_contacts_evicted_while_others_are_looked_up_are_looked_up_too(mon
     """A batch waits for ClickHouse; meanwhile a contact of it is evicted: none is folded as if it were new."""
     first, second = (orjson.loads(record.value or b"")["contact_id"].encode() for record in (RECORDS[0], RECORDS[-1]))
     worker: Worker
-    asked: list[set[bytes]] = []
+    asked: list[set[Any]] = []
 
-    class Evicts(NoArchive):
-        async def contacts(self, contact_ids: Collection[bytes]) -> dict[bytes, Kept]:
-            asked.append(set(contact_ids))
-            if len(asked) == 1:
-                partition = worker.partitions.held[0]
-                async with worker.partitions._held[WAITS].lock:  # noqa: SLF001 - as eviction does; held over it, it would hang
-                    partition.contacts.pop(second)
-                    partition.evicted.add([second])
-            return await super().contacts(contact_ids)
+    async def evicts(what: str, of: Collection[Any]) -> None:
+        if what == "contacts":
+            asked.append(set(of))
+        if len(asked) == 1:
+            partition = worker.partitions.held[0]
+            async with worker.partitions._held[WAITS].lock:  # noqa: SLF001 - as eviction does; held over it, it would hang
+                partition.contacts.pop(second)
+                partition.evicted.add([second])
 
-    worker = Worker(Evicts(), monkeypatch)
+    worker = Worker(NoArchive(evicts), monkeypatch)
     worker.positions |= await worker.partitions.settle(frozenset({WAITS}))
     partition = worker.partitions.held[0]
     contact = Partition("contacts.chat", 0, Rules())

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from dashboards.grafana_definitions.live_floor import LEVEL_PANEL, panel_id
-from dashboards.grafana_definitions.site import DASHBOARD_UID, DATA_SOURCE, DATA_SOURCE_UID, FOLDER, Json, Site
+from dashboards.grafana_definitions.site import DASHBOARD_UID, DATA_SOURCE, FOLDER, Json, Site
 from schemas.policies import Policy
 
 GROUP: Final = "Service level"
@@ -145,42 +145,26 @@ def _annotations(site: Site, policy: Policy) -> dict[str, str]:
     }
 
 
-def _query(policy: Policy, policies: Sequence[Policy]) -> Json:
+def _step(ref: str, kind: str, over_s: int, source: Json, before: Json, after: Json) -> Json:
+    """Describe a step of a rule, with what its model has before and after the limits that all have."""
+    limits = {"intervalMs": 60_000, "maxDataPoints": 1_000}
     return {
-        "refId": "A",
-        "queryType": "table",
-        "relativeTimeRange": {"from": window_s(policy), "to": 0},
-        "datasourceUid": DATA_SOURCE_UID,
-        "model": {
-            "refId": "A",
-            "datasource": DATA_SOURCE,
-            "editorType": "sql",
-            "queryType": "table",
-            "format": 1,
-            "intervalMs": 60_000,
-            "maxDataPoints": 1_000,
-            "rawSql": shortfall(policy, policies),
-        },
+        "refId": ref,
+        "queryType": kind,
+        "relativeTimeRange": {"from": over_s, "to": 0},
+        "datasourceUid": source["uid"],
+        "model": {"refId": ref, "datasource": source, **before, **limits, **after},
     }
 
 
-def _threshold() -> Json:
-    expression = {"type": "__expr__", "uid": "__expr__"}
-    return {
-        "refId": "B",
-        "queryType": "",
-        "relativeTimeRange": {"from": 0, "to": 0},
-        "datasourceUid": "__expr__",
-        "model": {
-            "refId": "B",
-            "datasource": expression,
-            "type": "threshold",
-            "expression": "A",
-            "conditions": [{"type": "query", "evaluator": {"type": "gt", "params": [0]}}],
-            "intervalMs": 60_000,
-            "maxDataPoints": 1_000,
-        },
-    }
+def _steps(policy: Policy, policies: Sequence[Policy]) -> list[Json]:
+    asks = {"editorType": "sql", "queryType": "table", "format": 1}
+    above_0 = [{"type": "query", "evaluator": {"type": "gt", "params": [0]}}]
+    judges = {"type": "threshold", "expression": "A", "conditions": above_0}
+    return [
+        _step("A", "table", window_s(policy), DATA_SOURCE, asks, {"rawSql": shortfall(policy, policies)}),
+        _step("B", "", 0, {"type": "__expr__", "uid": "__expr__"}, judges, {}),
+    ]
 
 
 def _rule(site: Site, policy: Policy, policies: Sequence[Policy]) -> Json:
@@ -188,7 +172,7 @@ def _rule(site: Site, policy: Policy, policies: Sequence[Policy]) -> Json:
         "uid": rule_uid(policy),
         "title": f"Service level {policy.name}",
         "condition": "B",
-        "data": [_query(policy, policies), _threshold()],
+        "data": _steps(policy, policies),
         "noDataState": "Alerting",
         "execErrState": "Error",
         "for": _FOR,

@@ -61,7 +61,18 @@ def _target(sql: str, form: int) -> Json:
     }
 
 
-def _panel(kind: str, title: str, sql: str, place: Place, form: int) -> Json:
+def _panel(
+    kind: str,
+    title: str,
+    sql: str,
+    place: Place,
+    form: int,
+    defaults: Json,
+    options: Json,
+    overrides: Sequence[Json] = (),
+    **more: object,
+) -> Json:
+    """Put a panel together; `defaults` and `overrides` are of its fields."""
     return {
         "type": kind,
         "title": title,
@@ -69,34 +80,32 @@ def _panel(kind: str, title: str, sql: str, place: Place, form: int) -> Json:
         "datasource": DATA_SOURCE,
         "gridPos": place._asdict(),
         "targets": [_target(sql, form)],
+        **more,
+        "fieldConfig": {"defaults": defaults, "overrides": list(overrides)},
+        "options": options,
     }
 
 
 def stat(title: str, sql: str, place: Place, *, unit: str = COUNT, limits: Limits = PLAIN) -> Json:
     """A number a row of the answer, named by its text column."""
-    return {
-        **_panel("stat", title, sql, place, _TABLE),
-        "fieldConfig": {
-            "defaults": {
-                "unit": unit,
-                "decimals": 1 if unit == SHARE else 0,
-                "color": {"mode": "thresholds"},
-                "thresholds": limits.to_json(),
-                "mappings": [_NOTHING],
-                "noValue": "-",
-            },
-            "overrides": [],
-        },
-        "options": {
-            "reduceOptions": {"values": True, "calcs": ["lastNotNull"], "fields": ""},
-            "orientation": "horizontal",
-            "textMode": "value_and_name",
-            "colorMode": "value",
-            "graphMode": "none",
-            "justifyMode": "auto",
-            "text": {"titleSize": 14, "valueSize": 22},
-        },
+    defaults = {
+        "unit": unit,
+        "decimals": 1 if unit == SHARE else 0,
+        "color": {"mode": "thresholds"},
+        "thresholds": limits.to_json(),
+        "mappings": [_NOTHING],
+        "noValue": "-",
     }
+    options = {
+        "reduceOptions": {"values": True, "calcs": ["lastNotNull"], "fields": ""},
+        "orientation": "horizontal",
+        "textMode": "value_and_name",
+        "colorMode": "value",
+        "graphMode": "none",
+        "justifyMode": "auto",
+        "text": {"titleSize": 14, "valueSize": 22},
+    }
+    return _panel("stat", title, sql, place, _TABLE, defaults, options)
 
 
 class Column(NamedTuple):
@@ -129,20 +138,15 @@ def _column(column: Column) -> Json:
 
 def table(title: str, sql: str, place: Place, columns: Sequence[Column]) -> Json:
     """A table; columns that are not described are shown as they come."""
-    return {
-        **_panel("table", title, sql, place, _TABLE),
-        "fieldConfig": {
-            "defaults": {
-                "color": {"mode": "thresholds"},
-                "thresholds": PLAIN.to_json(),
-                "decimals": 0,
-                "noValue": "-",
-                "custom": {"align": "auto", "cellOptions": {"type": "auto"}, "minWidth": 60},
-            },
-            "overrides": [_column(column) for column in columns],
-        },
-        "options": {"showHeader": True, "cellHeight": "sm", "footer": {"show": False}},
+    defaults = {
+        "color": {"mode": "thresholds"},
+        "thresholds": PLAIN.to_json(),
+        "decimals": 0,
+        "noValue": "-",
+        "custom": {"align": "auto", "cellOptions": {"type": "auto"}, "minWidth": 60},
     }
+    options = {"showHeader": True, "cellHeight": "sm", "footer": {"show": False}}
+    return _panel("table", title, sql, place, _TABLE, defaults, options, [_column(column) for column in columns])
 
 
 def lines(
@@ -182,50 +186,39 @@ def lines(
         defaults["min"], defaults["max"] = bounds
     if name is not None:
         defaults["displayName"] = f"${{__field.labels.{name}}}"
-    return {
-        **_panel("timeseries", title, sql, place, _TIME_SERIES),
-        "interval": interval,
-        "fieldConfig": {
-            "defaults": defaults,
-            "overrides": [
-                {
-                    "matcher": {"id": "byName", "options": column},
-                    "properties": [{"id": "color", "value": {"mode": "fixed", "fixedColor": colour}}],
-                }
-                for column, colour in (colours or {}).items()
-            ],
-        },
-        "options": {
-            "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []},
-            "tooltip": {"mode": "multi", "sort": "desc"},
-        },
+    overrides = [
+        {
+            "matcher": {"id": "byName", "options": column},
+            "properties": [{"id": "color", "value": {"mode": "fixed", "fixedColor": colour}}],
+        }
+        for column, colour in (colours or {}).items()
+    ]
+    options = {
+        "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []},
+        "tooltip": {"mode": "multi", "sort": "desc"},
     }
+    return _panel("timeseries", title, sql, place, _TIME_SERIES, defaults, options, overrides, interval=interval)
 
 
 def bars(title: str, sql: str, place: Place) -> Json:
     """Horizontal bars: one a row of the answer, named by its text column."""
-    return {
-        **_panel("barchart", title, sql, place, _TABLE),
-        "fieldConfig": {
-            "defaults": {
-                "unit": COUNT,
-                "decimals": 0,
-                "min": 0,
-                "color": {"mode": "fixed", "fixedColor": "blue"},
-                "thresholds": PLAIN.to_json(),
-                "custom": {"fillOpacity": 70, "lineWidth": 0},
-            },
-            "overrides": [],
-        },
-        "options": {
-            "orientation": "horizontal",
-            "showValue": "always",
-            "barWidth": 0.8,
-            "legend": {"showLegend": False, "displayMode": "list", "placement": "bottom", "calcs": []},
-            "tooltip": {"mode": "single", "sort": "none"},
-            "text": {"valueSize": 12},
-        },
+    defaults = {
+        "unit": COUNT,
+        "decimals": 0,
+        "min": 0,
+        "color": {"mode": "fixed", "fixedColor": "blue"},
+        "thresholds": PLAIN.to_json(),
+        "custom": {"fillOpacity": 70, "lineWidth": 0},
     }
+    options = {
+        "orientation": "horizontal",
+        "showValue": "always",
+        "barWidth": 0.8,
+        "legend": {"showLegend": False, "displayMode": "list", "placement": "bottom", "calcs": []},
+        "tooltip": {"mode": "single", "sort": "none"},
+        "text": {"valueSize": 12},
+    }
+    return _panel("barchart", title, sql, place, _TABLE, defaults, options)
 
 
 def repeated(panel: Json, variable: str, most: int) -> Json:

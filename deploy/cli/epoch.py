@@ -47,6 +47,9 @@ def begin(topic: str, data: Path | None, *, yes: bool, as_json: bool) -> None:
     them, keeps open contacts and the panes that are still shown, and reads the topic from its beginning. Running
     workers continue by themselves afterwards. Where no partition is refused, nothing is changed.
 
+    A topic that was not recreated (only its journal is lost) is read from its beginning too: no event counts twice,
+    but bad records that are still in it go to the dead letters once more, and have to be told apart from new ones.
+
     Exits with 0 where it is done or not needed, with 1 where it was refused or declined, with 2 for a topic that is no
     source topic, with 3 where Kafka or ClickHouse does not answer.
 

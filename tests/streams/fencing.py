@@ -18,9 +18,11 @@ import orjson
 import pytest
 from aiokafka.errors import ProducerFenced
 
-from schemas.journal import OPEN_KEY, encode_open
+from schemas.journal import OPEN_KEY, Head, encode_open
 from schemas.policies import Rules
 from schemas.settings import Settings, load
+from sinks.pending import Reached, claims
+from sinks.port import Batch
 from streams.archive import ArchiveAwayError
 from streams.epochs import Found, begin
 from streams.journal.assembly import Step
@@ -218,6 +220,7 @@ class Fencing:
         """
         await self.settle()
         self.current_epoch = 1 + max((row.epoch for row in self.sink.keeper.progress()), default=0)
+        self.sink.keeper.write(Batch(progress=claims([(PLACE, Reached(Head(epoch=self.current_epoch), 0))], 0)))
         self.source = []
         self.broker.recreate_source()
         head = None if journal else self.truth.head

@@ -202,11 +202,12 @@ class Sink(Follower):
     async def crash(self) -> None:
         """Lose what was gathered, and go on from what the keeper says, as the pipeline does."""
         self.life = self._kept
-        if not self.keeper.progress():
+        rows = [row for row in self.keeper.progress() if row.journal_end]  # else the epoch is only claimed
+        if not rows:
             self._pending, self._archived, self.end = Pending(), (0, 0), 0
             await self.start({}, {})
             return
-        [row] = self.keeper.progress()
+        [row] = rows
         self._pending, self._archived, self.end = Pending({PLACE: row.step}), (row.epoch, row.next), row.journal_end
         known = Head(row.next, row.step, epoch=row.epoch, open=row.opened)
         await self.start({PLACE: row.journal_end}, {PLACE: known})

@@ -195,7 +195,7 @@ def test_an_outage_is_told_and_outlived(broker: KafkaServer, tmp_path: Path) -> 
         line = program.await_line(f"Kafka at {broker.bootstrap} does not answer: ")
         acknowledged = re.search(r"answer: (\d+) events are acknowledged; waiting up to \d+ s", line)
         assert acknowledged is not None
-        assert 9 <= int(acknowledged[1]) < 90
+        assert int(acknowledged[1]) < 90  # fewer than are in the log: the broker may die before it acknowledges them
         broker.start()
         program.await_line("Kafka answers again: continuing with what is not acknowledged")
         assert program.await_end() == 0
@@ -229,7 +229,7 @@ def test_a_broker_that_stays_away_ends_it_with_how_far_it_came(broker: KafkaServ
     )
     assert told is not None, program.text
     total, of_a, of_b, shift = map(int, told.groups())
-    assert total == of_a + of_b >= 9
+    assert total == of_a + of_b < 90
     broker.start()
     code, _ = run(tmp_path, *files, "--rebase", str(shift), **environment)
     assert code == 0

@@ -284,7 +284,7 @@ async def test_agents_are_told_where_a_source_tells_of_them(settings: Settings, 
         care, nights = cards.nth(1), cards.nth(2)
         await expect(care.locator(".status b")).to_have_text(["1", "1", "0", "0"])
         await expect(nights.locator(".status b")).to_have_text(["0", "0", "1", "1"])
-        await expect(nights.locator(".slots")).to_have_text("slots are not told")
+        await expect(nights.locator(".slots")).to_have_text("slots unknown")
         in_hand = contact(summary(handling=1, handling_agents=["ann"]))
         contained = pane_record(start, "unassigned", "bot_contained", pane_of([0] * 2))
         await write(settings, [chats.step((contact_key("a"), in_hand), contained)])

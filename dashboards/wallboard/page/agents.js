@@ -37,7 +37,7 @@ function drawSlots(list, { slots, untold }) {
     return line;
   });
   const without = Math.max(untold, ...slots.map((each) => each.unknown));
-  if (without) lines.push(make("small", "", slots.length ? `${count(without)} without slots told` : "slots are not told"));
+  if (without) lines.push(make("small", "", slots.length ? `${count(without)} with unknown slots` : "slots unknown"));
   list.replaceChildren(...lines);
 }
 

@@ -24,7 +24,7 @@ EVERY_EVENT: Final[dict[str, Any]] = {
     "seq": 0,
 }
 _SCORE: Final = {"score": None, "scale_max": None}
-#: Each type's own fields with their defaults.
+#: Each type's own fields with their defaults; what people wrote takes no part, since nothing keeps it.
 OWN_FIELDS: Final[dict[str, dict[str, Any]]] = {
     **{
         f"contact.{name}": {}
@@ -35,14 +35,14 @@ OWN_FIELDS: Final[dict[str, dict[str, Any]]] = {
     },
     "contact.started": {"direction": "inbound", "initiated_by": "customer"},
     "contact.dequeued": {"reason": "other"},
-    "message.sent": {"author": None, "public": True, "automatic": False, "text": None},
+    "message.sent": {"author": None, "public": True, "automatic": False},
     "contact.tagged": {"tags": None, "replace": False},
     "contact.untagged": {"tags": None},
     "contact.paused": {"for": "customer"},
     "contact.unpaused": {"for": "customer"},
     "contact.discarded": {"reason": None, "into": None},
     "contact.evaluated": {**_SCORE, "form": None, "evaluator_id": None},
-    "contact.rated": {**_SCORE, "survey_id": None, "comment_present": False, "comment": None},
+    "contact.rated": {**_SCORE, "survey_id": None, "comment_present": False},
     "event.voided": {"voids": None},
 }
 #: The order of events of one time and `seq`, by type.

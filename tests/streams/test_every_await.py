@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final
 
@@ -22,13 +23,15 @@ from schemas.journal import encode_pane, encode_pane_key
 from schemas.panes import PaneKey
 from schemas.policies import Rules
 from schemas.settings import Settings, load
+from streams.archive import Archive
 from streams.opening import open_partition
 from streams.partitions import Partitions
 from streams.topics import migrate_topics
 from tests.bench.events import write_chats
 from tests.kafka.server import KafkaServer
+from tests.streams.beside import Placed
 from tests.streams.no_archive import NoArchive, asked
-from tests.streams.records import Record, pane_totals
+from tests.streams.records import pane_totals
 from tests.streams.world import expected
 
 SOURCE: Final = "contacts.chat"
@@ -40,36 +43,46 @@ AWAITS: Final = (
 MOST: Final = 24
 
 
+Method = Callable[..., Awaitable[Any]]
+
+
 class Died(BaseException):
     """The process ended here."""
 
 
 class Faults:
-    """Strikes the n-th await of any producer, once."""
+    """Strikes awaits: here the n-th one, once."""
 
     def __init__(self) -> None:
         self._left = 0
         self._how: tuple[type[BaseException], bool] = (KafkaError, False)
-        self.struck = False
+        #: What was struck, and whether it had done its work.
+        self.struck: Counter[tuple[str, bool]] = Counter()
 
     def arm(self, place: int, kind: type[BaseException], *, after: bool) -> None:
         """Strike at this await from now on, before or after it has done what it does."""
-        self._left, self._how, self.struck = place, (kind, after), False
+        self._left, self._how = place, (kind, after)
+        self.struck.clear()
 
-    def around(self, method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-        """Have a method struck when its turn comes."""
+    def strike(self, fails: type[Exception]) -> tuple[type[BaseException] | None, bool]:
+        """Say how the next await is struck, None: not at all, and whether after it has done its work."""
+        del fails
+        self._left -= 1
+        kind, after = self._how
+        return kind if self._left == 0 else None, after
+
+    def around(self, name: str, method: Method, fails: type[Exception] = KafkaError) -> Method:
+        """Have a method struck when its turn comes; `fails` is how it does that itself."""
 
         @functools.wraps(method)
         async def struck(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - any method's
-            self._left -= 1
-            kind, after = self._how
-            hit = self._left == 0
-            if hit and not after:
-                self.struck = True
-                raise kind
+            kind, after = self.strike(fails)
+            if kind is not None:
+                self.struck[name, after] += 1
+                if not after:
+                    raise kind
             answer = await method(*args, **kwargs)
-            if hit:
-                self.struck = True
+            if kind is not None:
                 raise kind
             return answer
 
@@ -81,49 +94,64 @@ def faults(monkeypatch: pytest.MonkeyPatch) -> Iterator[Faults]:
     """Put faults around what a writer awaits."""
     faults = Faults()
     for name in AWAITS:
-        monkeypatch.setattr(AIOKafkaProducer, name, faults.around(getattr(AIOKafkaProducer, name)))
+        monkeypatch.setattr(AIOKafkaProducer, name, faults.around(name, getattr(AIOKafkaProducer, name)))
     yield faults
     faults.arm(0, KafkaError, after=False)
 
 
-@pytest.fixture
-def settings(fresh_kafka: KafkaServer) -> Settings:
-    """Return the settings of a broker with a partition for each run."""
-    settings = load({**fresh_kafka.settings_env(), "PULSSI_PARTITIONS": str(MOST)})
+def topics(server: KafkaServer, partitions: int) -> Settings:
+    """Give the settings of a broker with a partition for each run."""
+    settings = load({**server.settings_env(), "PULSSI_PARTITIONS": str(partitions)})
     assert migrate_topics(settings, wait_s=60).ok
     return settings
 
 
-def _records(partition: int) -> list[Record]:
-    events = [{**event, "contact_id": f"p{partition}-{event['contact_id']}"} for event in write_chats(50)]
-    events.append({**events[0], "occurred_at": "no time", "event_id": "bad"})
-    return [Record(at, event["contact_id"].encode(), orjson.dumps(event)) for at, event in enumerate(events)]
+def chats(number: int, events: int, chance: random.Random | None = None) -> list[Placed]:
+    """Make the records of a partition, one of them bad; by chance, where it is given, in disorder."""
+    told = [{**event, "contact_id": f"p{number}-{event['contact_id']}"} for event in write_chats(events)]
+    if chance is not None:
+        places = {event["event_id"]: at + chance.uniform(0, 12) for at, event in enumerate(told)}
+        told.sort(key=lambda event: places[event["event_id"]])
+    told.insert(len(told) // 2, {**told[0], "occurred_at": "no time", "event_id": "bad"})
+    return [
+        Placed(at, event["contact_id"].encode(), orjson.dumps(event), SOURCE, number) for at, event in enumerate(told)
+    ]
 
 
-def _produce(settings: Settings, number: int, records: list[Record]) -> None:
+def good(records: list[Placed]) -> list[dict[str, Any]]:
+    """Give the events that count."""
+    events = [orjson.loads(record.value or b"") for record in records]
+    return [event for event in events if event["event_id"] != "bad"]
+
+
+def produce(settings: Settings, records: list[Placed]) -> None:
     """Put the records where they say they stand: a topic that lacks them would be another one."""
     producer = Producer({"bootstrap.servers": settings.kafka_brokers})
     for record in records:
-        producer.produce(SOURCE, key=record.key, value=record.value, partition=number)
+        producer.produce(SOURCE, key=record.key, value=record.value, partition=record.partition)
     assert producer.flush(30) == 0
 
 
-async def _run(settings: Settings, number: int, records: list[Record], chance: random.Random) -> None:
-    """Be a worker, and the next one where it dies, until all records are in."""
-    place = (SOURCE, number)
+async def work(
+    settings: Settings, rules: Rules, archive: Archive, records: list[Placed], many: Callable[[], int]
+) -> int:
+    """Be a worker, and the next one where it dies, until all is in and nothing waits; returns how many were needed."""
+    place, workers = (SOURCE, records[0].partition), 0
     while True:
-        partitions = Partitions(settings, Rules(), NoArchive())
+        partitions = Partitions(settings, rules, archive)
+        workers += 1
         try:
             while True:
                 positions = await partitions.settle(frozenset({place}))
                 if place not in positions:
                     continue  # its opening was cancelled
                 begin, session = positions[place]
-                if begin >= len(records):
+                held = partitions._held[place]  # noqa: SLF001 - what its own loop takes up every second
+                if begin >= len(records) and not held.partition.parked:
                     await partitions.close()
-                    return
-                many = chance.randint(1, 20)
-                await partitions.take(place, session, begin, records[begin : begin + many])
+                    return workers
+                await partitions.take(place, session, begin, records[begin : begin + many()])
+                await partitions.tend_one(place, held)
         except (Died, asyncio.CancelledError):
             continue  # nobody closes anything: the next one opens beside what is left
 
@@ -134,17 +162,18 @@ async def _run(settings: Settings, number: int, records: list[Record], chance: r
     ids=[f"{what} {when}" for what in ("fails", "dies", "is cancelled") for when in ("before", "after")],
 )
 async def test_at_every_await(
-    settings: Settings, faults: Faults, monkeypatch: pytest.MonkeyPatch, kind: type[BaseException], *, after: bool
+    fresh_kafka: KafkaServer, faults: Faults, monkeypatch: pytest.MonkeyPatch, kind: type[BaseException], *, after: bool
 ) -> None:
     """Whichever await it is, and whether it had done its work or not, counts and sums are those of the batch."""
     monkeypatch.setattr("streams.partition.Partition._is_own", lambda *_: True)
-    struck = 0
+    settings, struck = topics(fresh_kafka, MOST), 0
     for number in range(MOST):
-        records, chance = _records(number), random.Random(number)  # noqa: S311 - a test's cuts
-        await asyncio.to_thread(_produce, settings, number, records)
+        records, chance = chats(number, 50), random.Random(number)  # noqa: S311 - a test's cuts
+        await asyncio.to_thread(produce, settings, records)
         faults.arm(number + 1, kind, after=after)
-        await _run(settings, number, records, chance)
-        struck += faults.struck
+        await work(settings, Rules(), NoArchive(), records, functools.partial(chance.randint, 1, 20))
+        was_struck = faults.struck.total()
+        struck += was_struck
         faults.arm(0, kind, after=after)
         async with asked(settings) as whom:
             partition, writer = await open_partition(settings, Rules(), (SOURCE, number), whom)
@@ -154,9 +183,8 @@ async def test_at_every_await(
             for key, pane in partition.panes.totals()
             if isinstance(key, PaneKey)
         }
-        good = [orjson.loads(record.value or b"") for record in records[:-1]]
-        assert pane_totals(written) == expected(good), f"await {number + 1}"
+        assert pane_totals(written) == expected(good(records)), f"await {number + 1}"
         assert partition.head.next == len(records)
-        if not faults.struck and number > struck:
+        if not was_struck and number > struck:
             return  # no await is left to strike
     assert struck >= 10

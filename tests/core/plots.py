@@ -85,7 +85,10 @@ FIELDS: Final[dict[str, _Fields]] = {
 #: What stands between the scenes: anything, but what makes the whole contact nothing stands there seldom.
 SELDOM: Final = ("event.voided", "contact.discarded")
 BETWEEN: Final = (*sorted(set(FIELDS) - set(SELDOM)) * 2, *SELDOM, "contact.unheard_of")
-EXTRAS: Final = ({"queue": "red"}, {"team": "north"}, {"agent_id": "bo"}, {"segment": "vip"}, {"language": "fi"})
+EXTRAS: Final = (
+    *({"queue": "red"}, {"team": "north"}, {"agent_id": "bo"}, {"segment": "vip"}, {"language": "fi"}),
+    *({"queue": ""}, {"team": " "}, {"agent_id": ""}),
+)
 
 
 class Contact:

@@ -35,8 +35,10 @@ install-dev: $(VENV)/.dev
 demo: install ## the whole of Pulssi on this machine, with a simulated contact centre (Ctrl-C ends it)
 	$(BIN)/pulssi demo
 
-# Each process has its own broker and ClickHouse; a file's tests stay in one process, since they share a stack.
-PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --durations 20
+# Each process has its own broker and ClickHouse; a file's tests stay in one process, since they share a stack. Many tests
+# wait for a server, so one process more than there are cores keeps these busy.
+PROCESSES ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
+PYTEST := $(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder --durations 20
 
 test: install-dev ## the tests of a change, at most ten minutes on two cores (one: make test ARGS='tests/core -k wrap')
 	$(PYTEST) -m 'not long' $(ARGS)

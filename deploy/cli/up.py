@@ -218,6 +218,6 @@ def status(data: Path | None, *, as_json: bool) -> None:
         for each in parts:
             notes = ["external"] if each["external"] else []
             notes += [str(each["fault"])] if each["fault"] else []
-            notes += [f"restarts: {each['restarts']}, the last after it {each['last_exit']}"] if each["restarts"] else []
+            notes += [f"restarts: {each['restarts']}, last: {each['last_exit']}"] if each["restarts"] else []
             click.echo(f"{each['name']:<11} {each['state']:<10} {each['url']}{'  ' if notes else ''}{', '.join(notes)}")
     raise SystemExit(Exit.DONE if ready else Exit.NO)

@@ -93,7 +93,7 @@ def test_in_the_background_it_is_asked_and_a_dead_part_comes_back(folder: Path, 
     sink = _await_restarted(tmp_path, "sink")
     assert (sink["restarts"], sink["last_exit"]) == (1, "was killed by SIGKILL")
     assert "sink        ready" in (told := _pulssi(tmp_path, "status").stdout)
-    assert "restarts: 1, the last after it was killed by SIGKILL" in told
+    assert "restarts: 1, last: was killed by SIGKILL" in told
     log = (folder / "logs" / "up.log").read_text(encoding="utf-8")
     assert "sink was killed by SIGKILL: started again (1)" in log
     running = state.read(folder)

@@ -31,7 +31,8 @@ class State(NamedTuple):
 
 def normalised(raw: Mapping[str, Any]) -> Event:
     """Return the contract's fields of an agent's event; `at` stands for `occurred_at`."""
-    given = {name: value for name, value in trimmed(dict(raw)).items() if value != ""}  # empty stands for absent
+    present = trimmed(dict(raw))
+    given: Any = {name: value for name, value in present.items() if value != ""}  # empty stands for absent
     fields = {name: given.get(name) for name in (*EVERY_EVENT, *OWN_FIELDS.get(given["type"], ()))}
     fields["seq"] = fields["seq"] or 0
     fields["at"] = milliseconds(fields.pop("occurred_at"))

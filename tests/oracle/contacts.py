@@ -149,7 +149,8 @@ def trimmed(value: Any) -> Any:  # noqa: ANN401 - any JSON value
 
 def normalised(event: Mapping[str, Any]) -> Event:
     """Return the contract's fields of an event, defaults filled in; `at` stands for `occurred_at`."""
-    given = {name: value for name, value in trimmed(dict(event)).items() if value != ""}  # empty stands for absent
+    present = trimmed(dict(event))
+    given: Any = {name: value for name, value in present.items() if value != ""}  # empty stands for absent
     fields = EVERY_EVENT | OWN_FIELDS.get(given["type"], {})
     known = {name: default if given.get(name) is None else given[name] for name, default in fields.items()}
     known["at"] = milliseconds(known.pop("occurred_at"))

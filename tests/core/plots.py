@@ -86,8 +86,8 @@ FIELDS: Final[dict[str, _Fields]] = {
 SELDOM: Final = ("event.voided", "contact.discarded")
 BETWEEN: Final = (*sorted(set(FIELDS) - set(SELDOM)) * 2, *SELDOM, "contact.unheard_of")
 EXTRAS: Final = (
-    *({"queue": "red"}, {"team": "north"}, {"agent_id": "bo"}, {"segment": "vip"}, {"language": "fi"}),
-    *({"queue": ""}, {"team": " "}, {"agent_id": ""}),
+    *({"queue": "red"}, {"team": "north"}, {"agent_id": "bo"}),
+    *({"segment": "vip", "agent_id": ""}, {"language": "fi", "team": " ", "queue": ""}),
 )
 
 

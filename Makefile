@@ -32,8 +32,8 @@ install: $(VENV)/.runtime ## a virtual environment in .venv with locked versions
 
 install-dev: $(VENV)/.dev
 
-demo: install ## the whole of Pulssi on this machine, with a simulated contact centre (Ctrl-C ends it)
-	$(BIN)/pulssi demo
+demo: install ## the whole of Pulssi on this machine, with a simulated contact centre (Ctrl-C ends it; make demo ARGS='--rate 20')
+	$(BIN)/pulssi demo $(ARGS)
 
 # Each process has its own broker and ClickHouse; a file's tests stay in one process, since they share a stack. Many tests
 # wait for a server, so one process more than there are cores keeps these busy.

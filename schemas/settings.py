@@ -6,10 +6,8 @@ its value.
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -17,9 +15,9 @@ from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import ErrorDetails
 
-from schemas.zones import zone_name
+from schemas.configuration.toml_files import ConfigurationError, line_of, problem_of, read_toml
+from schemas.written import zone_name
 
 PREFIX: Final = "PULSSI_"
 FILE: Final = "pulssi.toml"
@@ -39,14 +37,6 @@ _NAMES: Final[Mapping[str, str]] = MappingProxyType(
 
 #: Names that other parts of Pulssi read from the environment; they are no settings of this object.
 RESERVED: Final = frozenset({"config", "data", "kafka_test"})
-
-
-class SettingsError(ValueError):
-    """Settings that cannot be used; `faults` holds one line for each."""
-
-    def __init__(self, faults: list[str]) -> None:
-        super().__init__("; ".join(faults))
-        self.faults = faults
 
 
 def _http_url(value: str) -> str:
@@ -184,90 +174,56 @@ class Settings(BaseModel):
     )
 
 
-def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    return {
-        name.removeprefix(PREFIX).lower(): value
-        for name, value in environment.items()
-        if name.startswith(PREFIX) and name.removeprefix(PREFIX).lower() not in RESERVED
-    }
-
-
-def _problem(fault: ErrorDetails) -> str:
-    """Say what is wrong, without what was set."""
-    setting = str(fault["loc"][0])
-    if fault["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(setting, Settings.model_fields, n=1)
-        return "there is no such setting" + (f"; did you mean {near[0]}?" if near else "")
-    if fault["type"] == "string_pattern_mismatch":
-        return _NAMES[setting]
-    return fault["msg"].removeprefix("Value error, ")
-
-
-def _line(text: str, setting: str) -> int:
-    """Find the line on which a setting stands in the file; 1 where that cannot be told."""
-    found = re.search(rf"""^[ \t]*(?:\[+[ \t]*)?["']?{re.escape(setting)}["']?[ \t]*[]=.]""", text, re.MULTILINE)
-    return 1 if found is None else text.count("\n", 0, found.start()) + 1
-
-
-def _read(folder: Path) -> tuple[str, dict[str, object]]:
-    """Read the file's text and settings; nothing where there is none. Raises SettingsError."""
-    path = folder / FILE
-    if not folder.is_dir():
-        raise SettingsError([f"{PREFIX}CONFIG: there is no folder {folder}"])
-    if not path.exists():
-        return "", {}
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise SettingsError([f"{path}: cannot be read: {error.strerror}"]) from None
-    except UnicodeDecodeError as error:
-        raise SettingsError([f"{path}: is not UTF-8 (byte {error.start})"]) from None
-    try:
-        return text, tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError([f"{path}: is not TOML: {error}"]) from None
-
-
 def config_folder(environment: Mapping[str, str] | None = None) -> Path | None:
     """Give the configuration folder that the environment names; None where it names none."""
     named = (os.environ if environment is None else environment).get(f"{PREFIX}CONFIG")
     return Path(named) if named else None
 
 
-def _of_the_centre(folder: Path | None) -> dict[str, object]:
-    """Take the time zone from `centre.toml`, so that all parts have the same one; its faults are told elsewhere."""
-    try:
-        text = "" if folder is None else (folder / CENTRE_FILE).read_text(encoding="utf-8-sig")
-        named = tomllib.loads(text).get("time_zone")
-        return {"time_zone": zone_name(named)} if isinstance(named, str) else {}
-    except (OSError, ValueError):  # a file that is no TOML or no UTF-8, a zone that is none
-        return {}
-
-
 def load(environment: Mapping[str, str] | None = None, folder: Path | None = None) -> Settings:
     """Read the settings from the environment over `pulssi.toml` in `folder` (default: `PULSSI_CONFIG`).
 
-    Raises SettingsError with every fault at once, each naming the setting and where it was set.
+    Raises ConfigurationError with every fault at once, each naming the setting and where it was set.
     """
     environment = os.environ if environment is None else environment
     folder = folder or config_folder(environment)
-    text, in_file = ("", {}) if folder is None else _read(folder)
-    in_environment = _from_environment(environment)
+    if folder is not None and not folder.is_dir():
+        raise ConfigurationError([f"{PREFIX}CONFIG: there is no folder {folder}"])
+    path = (folder or Path()) / FILE
+    text, in_file = ("", {}) if folder is None else read_toml(path)
+    named = {name.removeprefix(PREFIX).lower(): value for name, value in environment.items() if name.startswith(PREFIX)}
+    in_environment = {name: value for name, value in named.items() if name not in RESERVED}
     # Each place is judged by itself, so that a fault in the file shows though the environment overrides it.
     faults = [
         *(f"{PREFIX}{name.upper()} (environment): {problem}" for name, problem in _faults(in_environment)),
-        *(f"{name} ({(folder or Path()) / FILE}:{_line(text, name)}): {problem}" for name, problem in _faults(in_file)),
+        *(f"{name} ({path}:{line_of(text, (name,))}): {problem}" for name, problem in _faults(in_file)),
     ]
     if faults:
-        raise SettingsError(faults)
+        raise ConfigurationError(faults)
     return Settings.model_validate({**_of_the_centre(folder), **in_file, **in_environment})
 
 
 def _faults(given: Mapping[str, object]) -> list[tuple[str, str]]:
-    """List each faulty setting with its problem."""
+    """List each faulty setting with its problem, without what was set."""
     try:
         Settings.model_validate(dict(given))
     except ValidationError as error:
-        faults = error.errors(include_input=False, include_url=False)
-        return [(str(fault["loc"][0]), _problem(fault)) for fault in faults]
+        return [
+            (
+                setting := str(fault["loc"][0]),
+                _NAMES[setting]
+                if fault["type"] == "string_pattern_mismatch"
+                else problem_of(fault, Settings.model_fields, "setting"),
+            )
+            for fault in error.errors(include_input=False, include_url=False)
+        ]
     return []
+
+
+def _of_the_centre(folder: Path | None) -> dict[str, object]:
+    """Take the time zone from `centre.toml`, so that all parts have the same one; its faults are told elsewhere."""
+    try:
+        named = None if folder is None else read_toml(folder / CENTRE_FILE)[1].get("time_zone")
+        return {"time_zone": zone_name(named)} if isinstance(named, str) else {}
+    except ValueError:  # a file that cannot be read, a zone that is none
+        return {}

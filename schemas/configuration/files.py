@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from schemas.calendars import Span
 from schemas.configuration.fields import (
+    CalendarName,
     Country,
     Day,
     Duration,
@@ -19,9 +20,6 @@ from schemas.configuration.fields import (
     Zone,
 )
 from schemas.policies import Metric
-
-WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_WORKING_DAYS: Final = 5
 
 
 class PerChannel(Section):
@@ -38,7 +36,7 @@ class Centre(Section):
     time_zone: Zone | None = Field(
         default=None, description="Where the centre is. The settings' `time_zone` goes before it; default: UTC."
     )
-    calendar: Name | None = Field(
+    calendar: CalendarName | None = Field(
         default=None, description="The calendar of queues that name none. Default: there is none."
     )
     short_abandon: DurationOrNone | None = Field(
@@ -73,12 +71,12 @@ class Week(Section):
 
     def spans(self) -> tuple[tuple[Span, ...], ...]:
         """Give each weekday's spans, Monday first."""
-        return tuple(self._of(number, name) for number, name in enumerate(WEEKDAYS))
-
-    def _of(self, number: int, name: str) -> tuple[Span, ...]:
-        own: Spans | None = getattr(self, name)
-        part = self.weekdays if number < _WORKING_DAYS else self.weekend
-        return next((spans for spans in (own, part, self.every_day) if spans is not None), ())
+        own = (self.monday, self.tuesday, self.wednesday, self.thursday, self.friday, self.saturday, self.sunday)
+        parts = (*(self.weekdays,) * 5, *(self.weekend,) * 2)
+        return tuple(
+            next((spans for spans in (day, part, self.every_day) if spans is not None), ())
+            for day, part in zip(own, parts, strict=True)
+        )
 
 
 class CalendarEntry(Section):
@@ -113,7 +111,7 @@ class QueueEntry(Section):
     """What holds for one queue."""
 
     name: Name = Field(description="As the events name it.")
-    calendar: Name | None = Field(default=None, description="Default: the centre's.")
+    calendar: CalendarName | None = Field(default=None, description="Default: the centre's.")
     time_zone: Zone | None = Field(default=None, description="Where the queue is; default: the centre's.")
 
 
@@ -141,7 +139,7 @@ class PolicyEntry(Section):
     warning: DurationOrNone | None = Field(
         default=None, description="How long before the breach a contact is at risk; default: a quarter of the target."
     )
-    calendar: Name | None = Field(default=None, description="Default: the queue's, else the centre's.")
+    calendar: CalendarName | None = Field(default=None, description="Default: the queue's, else the centre's.")
     clock: Literal["time", "calendar"] | None = Field(
         default=None,
         description="What the target is held against: clock time, or business time in the calendar. Default: the "
@@ -204,10 +202,10 @@ TOPICS: Final[dict[str, type[Section]]] = {
     "taxonomy": TaxonomyFile,
 }
 
-#: Where a file has entries of one kind, and what each may say.
-ENTRIES: Final[dict[tuple[str, str], type[Section]]] = {
-    ("calendars", "calendar"): CalendarEntry,
-    ("queues", "queue"): QueueEntry,
-    ("policies", "policy"): PolicyEntry,
-    ("taxonomy", "tag"): TagEntry,
+#: In which file, and under which key of it, entries of a kind stand.
+ENTRIES: Final[dict[type[Section], tuple[str, str]]] = {
+    CalendarEntry: ("calendars", "calendar"),
+    QueueEntry: ("queues", "queue"),
+    PolicyEntry: ("policies", "policy"),
+    TagEntry: ("taxonomy", "tag"),
 }

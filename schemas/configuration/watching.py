@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from schemas.configuration.files import TOPICS
-from schemas.configuration.reading import ConfigurationError
 from schemas.configuration.rules import load_rules
+from schemas.configuration.toml_files import ConfigurationError
 from schemas.policies import Rules
 
 #: How often a part looks whether a file has changed.

@@ -10,9 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from schemas.configuration.positions import line_of
-from schemas.configuration.reading import ConfigurationError
 from schemas.configuration.rules import load_rules
+from schemas.configuration.toml_files import ConfigurationError, line_of
 from tests import centres
 from tests.schemas.folders import WHOLE, faults, folder
 

@@ -8,14 +8,15 @@ from typing import Final
 
 import pytest
 
-from schemas.settings import FILE, Settings, SettingsError, load
+from schemas.configuration.toml_files import ConfigurationError
+from schemas.settings import FILE, Settings, load
 
 PASSWORD: Final = "tuopillinen-olutta"  # noqa: S105 - what must not be seen
 
 
 def faults(environment: dict[str, str], folder: Path | None = None) -> list[str]:
     """Expect settings that cannot be used; give the faults."""
-    with pytest.raises(SettingsError) as caught:
+    with pytest.raises(ConfigurationError) as caught:
         load(environment, folder)
     assert PASSWORD not in str(caught.value)
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
@@ -75,10 +76,10 @@ def test_every_fault_is_told_at_once_with_its_place(tmp_path: Path) -> None:
         folder,
     ) == [
         "PULSSI_KAFKA_BROKERS (environment): must be host:port, several separated by commas",
-        "PULSSI_WORKER_PORT (environment): Input should be less than or equal to 65535",
-        "PULSSI_SINK_PORT (environment): Input should be a valid integer, unable to parse string as an integer",
-        "PULSSI_LOG_LEVEL (environment): Input should be 'debug', 'info', 'warning' or 'error'",
-        f"partitions ({folder / FILE}:2): Input should be greater than or equal to 1",
+        "PULSSI_WORKER_PORT (environment): must be less than or equal to 65535",
+        "PULSSI_SINK_PORT (environment): must be a valid integer, unable to parse string as an integer",
+        "PULSSI_LOG_LEVEL (environment): must be 'debug', 'info', 'warning' or 'error'",
+        f"partitions ({folder / FILE}:2): must be greater than or equal to 1",
         f"time_zone ({folder / FILE}:4): {helsinki}",
         f"retention ({folder / FILE}:5): there is no such setting; did you mean retention_days?",
     ]
@@ -154,4 +155,4 @@ def test_a_file_that_cannot_be_read_is_told(content: bytes, tmp_path: Path) -> N
     """With its path, in one line."""
     (tmp_path / FILE).write_bytes(content)
     (fault,) = faults({}, tmp_path)
-    assert fault.startswith(f"{tmp_path / FILE}: is not ")
+    assert fault.startswith(f"{tmp_path / FILE}:1: is not ")

@@ -18,7 +18,8 @@ from schemas.calendars import MINUTES_A_DAY, Span
 from schemas.written import DURATION_PATTERN, did_you_mean, milliseconds, zone_name
 
 _SPAN: Final = re.compile(r"(\d{1,2}):(\d\d)\s*-\s*(\d{1,2}):(\d\d)")
-_SPAN_PATTERN: Final = r"^[0-2]?[0-9]:[0-5][0-9]\s*-\s*[0-2]?[0-9]:[0-5][0-9]$"
+#: What hours look like, for schemas.
+SPAN_PATTERN: Final = r"^[0-2]?[0-9]:[0-5][0-9]\s*-\s*[0-2]?[0-9]:[0-5][0-9]$"
 
 
 class Section(BaseModel):
@@ -101,7 +102,7 @@ def _spans(value: object) -> tuple[Span, ...]:
 Spans = Annotated[
     tuple[Span, ...],
     BeforeValidator(_spans),
-    WithJsonSchema({"type": "array", "items": {"type": "string", "pattern": _SPAN_PATTERN}}),
+    WithJsonSchema({"type": "array", "items": {"type": "string", "pattern": SPAN_PATTERN}}),
 ]
 
 

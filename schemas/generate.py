@@ -88,7 +88,11 @@ def _headed(name: str, version: int, title: str, schema: dict[str, Any]) -> str:
 
 
 def _schema(model: type[BaseModel]) -> dict[str, Any]:
-    return model.model_json_schema(schema_generator=_Plain)
+    schema = model.model_json_schema(schema_generator=_Plain)
+    for given in schema["properties"].values():
+        if "description" in given:
+            given["description"] = given["description"].replace("\n", " ")  # lines of a docstring
+    return schema
 
 
 def _contact_event() -> dict[str, Any]:

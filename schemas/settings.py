@@ -82,96 +82,59 @@ def _host_names(value: str) -> str:
     return ",".join(names)
 
 
+_Port = Annotated[int, Field(ge=0, le=65535)]
+
+
 class Settings(BaseModel):
     """Everything a part of Pulssi is told from outside. Times end in their unit."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # A setting's docstring is its description. What may hold a password is left out of the `repr`.
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
-    kafka_brokers: Annotated[str, AfterValidator(_brokers)] = Field(
-        default="127.0.0.1:9092",
-        description=(
-            "The Kafka brokers, as host:port, several separated by commas. Connections are plain: TLS and SASL are not"
-            " supported."
-        ),
-    )
-    kafka_repository: Annotated[str, AfterValidator(_repository)] = Field(
-        default="central",
-        description="Where the embedded broker's jars are downloaded from, once: the address of a Maven repository,"
-        " such as a mirror (may contain user and password); `central`: Maven Central.",
-        # It may hold a password.
-        repr=False,
-    )
-    clickhouse_url: Annotated[str, AfterValidator(_http_url)] = Field(
-        default="http://127.0.0.1:8123",
-        description=(
-            "ClickHouse's HTTP interface; user and password may stand before the host, percent-encoded. `https://`"
-            " speaks TLS (port 8443 where none is named)."
-        ),
-        # It may hold a password.
-        repr=False,
-    )
-    clickhouse_ca: Annotated[str, AfterValidator(_file)] = Field(
-        default="",
-        description=(
-            "A PEM file with the authorities that may have signed ClickHouse's certificate; empty: the system's own."
-        ),
-    )
-    clickhouse_verify: bool = Field(
-        default=True,
-        description=(
-            "Whether ClickHouse's certificate is checked. With `false`, anyone on the network path can read and change"
-            " everything."
-        ),
-    )
-    clickhouse_database: str = Field(
-        default="pulssi",
-        pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$",
-        description="The ClickHouse database that holds everything.",
-    )
-    application: str = Field(
-        default="pulssi",
-        pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$",
-        description="Names the consumer group and the transactions: one value for all workers of one installation.",
-    )
-    partitions: int = Field(default=4, ge=1, le=1024, description="Partitions of each topic when it is created.")
-    replication: int = Field(
-        default=1,
-        ge=1,
-        le=7,
-        description="Copies of each topic when it is created. From 3 on, a write needs two, and any one may fail.",
-    )
-    contacts_in_hand: int = Field(
-        default=16_000,
-        ge=0,
-        le=10_000_000,
-        description="How many contacts a worker process keeps unpacked, those with the latest events first: about 7 KB"
-        " each (16000: 112 MB), beside the 1.5 KB of every open contact. As many as are under way at a time are enough;"
-        " 0: none, and each event unpacks its contact again.",
-    )
-    retention_days: int = Field(default=7, ge=1, le=3650, description="How long the event topics keep records.")
-    time_zone: Annotated[str, AfterValidator(zone_name)] = Field(
-        default="UTC",
-        description="The centre's time zone, as in `Europe/Helsinki`: where today begins; also in `centre.toml`.",
-    )
-    worker_port: int = Field(
-        default=6066, ge=0, le=65535, description="The worker's health and metrics; 0: any free port."
-    )
-    sink_port: int = Field(default=6067, ge=0, le=65535, description="The sink's health and metrics; 0: any free port.")
-    wallboard_port: int = Field(default=8080, ge=0, le=65535, description="The wallboard's page; 0: any free port.")
-    bind: str = Field(
-        default="127.0.0.1", min_length=1, description="The address that the parts' own servers listen on."
-    )
-    allowed_hosts: Annotated[str, AfterValidator(_host_names)] = Field(
-        default="",
-        description=(
-            "Names under which the parts' own servers and the embedded ClickHouse are reached, separated by commas,"
-            " besides `localhost`, the name in `bind` and every IP address. A request for another name gets 421: a page"
-            " of another site could otherwise read what is shown here, through a name of its own."
-        ),
-    )
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="The lowest level of messages that are logged."
-    )
+    kafka_brokers: Annotated[str, AfterValidator(_brokers)] = "127.0.0.1:9092"
+    """The Kafka brokers, as host:port, several separated by commas. Connections are plain: TLS and SASL are not
+    supported."""
+    kafka_repository: Annotated[str, AfterValidator(_repository), Field(repr=False)] = "central"
+    """Where the embedded broker's jars are downloaded from, once: the address of a Maven repository, such as a mirror
+    (may contain user and password); `central`: Maven Central."""
+    clickhouse_url: Annotated[str, AfterValidator(_http_url), Field(repr=False)] = "http://127.0.0.1:8123"
+    """ClickHouse's HTTP interface; user and password may stand before the host, percent-encoded. `https://` speaks TLS
+    (port 8443 where none is named)."""
+    clickhouse_ca: Annotated[str, AfterValidator(_file)] = ""
+    """A PEM file with the authorities that may have signed ClickHouse's certificate; empty: the system's own."""
+    clickhouse_verify: bool = True
+    """Whether ClickHouse's certificate is checked. With `false`, anyone on the network path can read and change
+    everything."""
+    clickhouse_database: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")] = "pulssi"
+    """The ClickHouse database that holds everything."""
+    application: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")] = "pulssi"
+    """Names the consumer group and the transactions: one value for all workers of one installation."""
+    partitions: Annotated[int, Field(ge=1, le=1024)] = 4
+    """Partitions of each topic when it is created."""
+    replication: Annotated[int, Field(ge=1, le=7)] = 1
+    """Copies of each topic when it is created. From 3 on, a write needs two, and any one may fail."""
+    contacts_in_hand: Annotated[int, Field(ge=0, le=10_000_000)] = 16_000
+    """How many contacts a worker process keeps unpacked, those with the latest events first: about 7 KB each (16000:
+    112 MB), beside the 1.5 KB of every open contact. As many as are under way at a time are enough; 0: none, and each
+    event unpacks its contact again."""
+    retention_days: Annotated[int, Field(ge=1, le=3650)] = 7
+    """How long the event topics keep records."""
+    time_zone: Annotated[str, AfterValidator(zone_name)] = "UTC"
+    """The centre's time zone, as in `Europe/Helsinki`: where today begins; also in `centre.toml`."""
+    worker_port: _Port = 6066
+    """The worker's health and metrics; 0: any free port."""
+    sink_port: _Port = 6067
+    """The sink's health and metrics; 0: any free port."""
+    wallboard_port: _Port = 8080
+    """The wallboard's page; 0: any free port."""
+    bind: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    """The address that the parts' own servers listen on."""
+    allowed_hosts: Annotated[str, AfterValidator(_host_names)] = ""
+    """Names under which the parts' own servers and the embedded ClickHouse are reached, separated by commas, besides
+    `localhost`, the name in `bind` and every IP address. A request for another name gets 421: a page of another site
+    could otherwise read what is shown here, through a name of its own."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The lowest level of messages that are logged."""
 
 
 def config_folder(environment: Mapping[str, str] | None = None) -> Path | None:

@@ -47,14 +47,15 @@ _MEANINGS: Final = {
     "In the range, by queue · service level short_excluded": (
         f"Abandon rate: abandoned / (answered + abandoned). {_FORMULA}"
     ),
-    "Agents now, by group": (
-        "Agents by the status that their source told last; who was not heard of for 24 hours is left out. Who is "
-        "in several groups counts in each. Empty where no source tells of agents."
+    "Agents now, by group and status": (
+        "The number of agents in each group by their latest status. An agent of several groups is counted in each of "
+        "them. An agent without an event for 24 hours is not counted. Empty if no source sends agents' states."
     ),
-    "Slots now, by group": (
-        "Slots: of the agents at work (available, busy, in wrap-up, or away with a contact still in hand). In use: "
-        "their open handle segments. Free: what is left to those who are available, or busy with contacts. "
-        "Unknown: agents with a contact in hand whose source tells no slots for the channel."
+    "Agents' slots now, by group and channel": (
+        "A slot is the capacity of an agent for one contact. Slots: of all agents at work, that is available, busy, in "
+        "wrap-up, or away with an open contact. In use: open handle segments of these agents. Free: unused slots of "
+        "agents who are available, or busy with contacts. Use: in use / slots. Unknown: agents with an open contact "
+        "whose source sends no capacity for the channel."
     ),
     "Offered, answered, abandoned": f"Contacts a step, by when each thing happened. {_STEP}",
     "Offered, by channel or queue": (
@@ -144,8 +145,8 @@ def _panels() -> list[Json]:
         stat("Handle time p50", by_channel("handle", 0.5), (21, 0, 3, 5), unit=CLOCK),
         table("Now, by queue", queries.NOW_BY_QUEUE, (0, 5, 13, 9), _NOW),
         table(in_range, queries.RANGE_BY_QUEUE, (13, 5, 11, 9), _RANGE),
-        table("Agents now, by group", queries.AGENTS_NOW, (0, 14, 11, 7), _AGENTS),
-        table("Slots now, by group", queries.SLOTS_NOW, (11, 14, 13, 7), _SLOTS),
+        table("Agents now, by group and status", queries.AGENTS_NOW, (0, 14, 11, 7), _AGENTS),
+        table("Agents' slots now, by group and channel", queries.SLOTS_NOW, (11, 14, 13, 7), _SLOTS),
         lines("Offered, answered, abandoned", queries.VOLUMES, (0, 21, 8, 8), step="5m", colours=_VOLUME_COLOURS),
         lines(
             "Offered, by channel or queue",

@@ -6,8 +6,10 @@ What changes on a day stands beside what held before it: a sample is held agains
 
 from __future__ import annotations
 
+import unicodedata
 from bisect import bisect_right
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple, TypeVar
 
@@ -71,8 +73,14 @@ _NO_CALENDARS: Final[Mapping[str, Calendar]] = MappingProxyType({})
 _NO_ZONES: Final[Mapping[str, str]] = MappingProxyType({})
 
 
+@lru_cache(maxsize=65_536)
+def normal_tag(tag: str) -> str:
+    """Bring a tag into normal form, as tags are compared and counted: trimmed, case and compatibility forms folded."""
+    return unicodedata.normalize("NFKC", tag).casefold().strip()
+
+
 class Taxonomy(NamedTuple):
-    """The tags that a centre knows, all in normal form (`schemas.tags` brings them into it)."""
+    """The tags that a centre knows, all in normal form."""
 
     names: frozenset[str]
     #: Other names of known tags.

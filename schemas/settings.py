@@ -21,8 +21,6 @@ from schemas.written import zone_name
 
 PREFIX: Final = "PULSSI_"
 FILE: Final = "pulssi.toml"
-#: Says the centre's time zone where neither the environment nor `pulssi.toml` does.
-CENTRE_FILE: Final = "centre.toml"
 
 _LAST_PORT: Final = 65_535
 _HOST_NAME: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252}[A-Za-z0-9_.])?")
@@ -186,7 +184,7 @@ def _faults(given: Mapping[str, object]) -> list[tuple[str, str]]:
 def _of_the_centre(folder: Path | None) -> dict[str, object]:
     """Take the time zone from `centre.toml`, so that all parts have the same one; its faults are told elsewhere."""
     try:
-        named = None if folder is None else read_toml(folder / CENTRE_FILE)[1].get("time_zone")
+        named = None if folder is None else read_toml(folder / "centre.toml")[1].get("time_zone")
         return {"time_zone": zone_name(named)} if isinstance(named, str) else {}
     except ValueError:  # a file that cannot be read, a zone that is none
         return {}

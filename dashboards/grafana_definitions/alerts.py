@@ -34,16 +34,10 @@ LEAST_VOLUME: Final = 10
 EVERY_S: Final = 60
 _FOR: Final = "5m"
 
-_LABEL: Final = re.compile(r"[^a-z0-9]+")
-
-
-def _slug(name: str) -> str:
-    return _LABEL.sub("-", name.lower()).strip("-")
-
 
 def rule_uid(policy: Policy) -> str:
     """Name a policy's rule; the runbook's file is named alike."""
-    return f"service-level-{_slug(policy.name)}"
+    return "service-level-" + re.sub(r"[^a-z0-9]+", "-", policy.name.lower()).strip("-")
 
 
 def window_s(policy: Policy) -> int:
@@ -143,14 +137,8 @@ def _annotations(site: Site, policy: Policy) -> dict[str, str]:
 def _steps(policy: Policy, policies: Sequence[Policy]) -> Iterator[Json]:
     """Describe the question to ClickHouse, and the threshold that its answer is held against."""
     limits = {"intervalMs": 60_000, "maxDataPoints": 1_000}
-    asks: Json = {
-        "refId": "A",
-        "datasource": DATA_SOURCE,
-        "editorType": "sql",
-        "queryType": "table",
-        "format": 1,
-        **limits,
-    }
+    table = {"editorType": "sql", "queryType": "table", "format": 1}
+    asks: Json = {"refId": "A", "datasource": DATA_SOURCE, **table, **limits}
     above_0 = [{"type": "query", "evaluator": {"type": "gt", "params": [0]}}]
     judges: Json = {"type": "threshold", "expression": "A", "conditions": above_0, **limits}
     for over_s, model in (

@@ -16,8 +16,7 @@ from schemas.calendars import Calendar, Hours
 from schemas.configuration.files import CalendarEntry, PerChannel, PolicyEntry, TagEntry
 from schemas.configuration.reading import Files, Placed
 from schemas.configuration.toml_files import ConfigurationError
-from schemas.policies import Policies, Policy, Rules, Taxonomy
-from schemas.tags import normal, taxonomy
+from schemas.policies import Policies, Policy, Rules, Taxonomy, normal_tag
 
 _VERSION_BYTES: Final = 6
 
@@ -179,24 +178,25 @@ class _Build:
 
     def _known(self, tags: Sequence[_Dated[TagEntry]]) -> Taxonomy | None:
         """Make the taxonomy of the tags in force; none where none is in force yet, so that every tag is known."""
-        names = {each.name: each.entry.name for each in tags}
+        names = {each.name for each in tags}
         aliases: dict[str, str] = {}
-        for tag, _, _, place, entry in tags:
+        for name, _, _, place, entry in tags:
             for number, alias in enumerate(entry.aliases):
                 path = ("tag", place, "aliases", number)
-                other = aliases.setdefault(normal(alias), entry.name)
-                if normal(alias) in names and normal(alias) != tag:
+                other = aliases.setdefault(normal_tag(alias), entry.name)
+                if normal_tag(alias) in names - {name}:
                     self._files.wrong("taxonomy", path, f"{alias!r} is a tag itself")
                 elif other != entry.name:
                     self._files.wrong("taxonomy", path, f"{alias!r} is another name of {other!r} already")
-        return taxonomy(names, aliases) if names else None
+        of = {alias: normal_tag(tag) for alias, tag in aliases.items()}
+        return Taxonomy(frozenset(names), of) if names else None
 
     def _dated(self, topic: str, kind: str, entries: Placed[_Entry]) -> list[_Dated[_Entry]]:
         """Tell from when to when each entry holds."""
         dated: list[_Dated[_Entry]] = []
         seen: set[tuple[str, int]] = set()
         for place, entry in entries:
-            name = normal(entry.name) if isinstance(entry, TagEntry) else entry.name
+            name = normal_tag(entry.name) if isinstance(entry, TagEntry) else entry.name
             since, until = self._ms(entry.valid_from, _EVER), self._ms(entry.valid_until, _NEVER)
             if (name, since) in seen:
                 self._files.wrong(topic, (kind, place), "is there twice; give one another `valid_from`")

@@ -187,9 +187,9 @@ def _values(schema: dict[str, Any], quote: str = "") -> str:
     }[schema["type"]]
 
 
-def differing(root: Path = ROOT) -> list[str]:
-    """Name the generated files that are missing or differ from the models."""
-    return [path for path, text in files().items() if not _holds(root / path, text)]
+def differing(root: Path = ROOT) -> dict[str, str]:
+    """Give the generated files that are missing or differ from the models, with the text that they should have."""
+    return {path: text for path, text in files().items() if not _holds(root / path, text)}
 
 
 def _holds(path: Path, text: str) -> bool:
@@ -201,16 +201,16 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     parser = argparse.ArgumentParser(prog="python -m schemas.generate", description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="compare only; exit 1 where a file differs")
     check = parser.parse_args(arguments).check
-    names = differing(root)
-    for name in names:
+    found = differing(root)
+    for name, text in found.items():
         if check:
             sys.stderr.write(f"{name} differs from the models: run `make schemas`\n")
             continue
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(files()[name], encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
         sys.stdout.write(f"{name} written\n")
-    return 1 if check and names else 0
+    return 1 if check and found else 0
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -135,6 +136,7 @@ def _strangers(folder: Path) -> Iterator[str]:
             yield f"{path}:1: nobody reads this file; did you mean {near[0]}.toml?"
 
 
+@cache  # making the schema takes longer than all else, and each fault asks for it
 def _keys(model: type[Section]) -> list[str]:
     """Name every key that a file may have, at whatever depth: a near miss is one of these."""
     schema = model.model_json_schema()

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -151,33 +151,20 @@ def _merged(intervals: Iterable[Interval]) -> list[Interval]:
 
 def _in_utc(local: list[Interval], zone: str, begin: int, end: int) -> Iterator[Interval]:
     """Turn local spans into instants between `begin` and `end`, piece by piece of one offset from UTC."""
-    at = 0
     for piece_begin, piece_end, offset in _pieces(zone, begin, end):
-        # The clock may have been put back: what this piece shows may begin before what the last one ended with.
-        while at and local[at - 1][1] > piece_begin + offset:
-            at -= 1
-        while at < len(local) and local[at][0] < piece_end + offset:
-            opens, closes = max(local[at][0] - offset, piece_begin), min(local[at][1] - offset, piece_end)
-            if opens < closes:
-                yield opens, closes
-            at += 1
+        for opens, closes in local:
+            span = max(opens - offset, piece_begin), min(closes - offset, piece_end)
+            if span[0] < span[1]:
+                yield span
 
 
 @lru_cache(maxsize=1_024)
-def _pieces(zone: str, begin: int, end: int) -> tuple[tuple[int, int, int], ...]:
+def _pieces(zone: str, begin: int, end: int) -> list[tuple[int, int, int]]:
     """Cut a time into pieces of one offset: begin, end and milliseconds that local time is ahead of UTC."""
     of = ZoneInfo(zone)
-    found: list[tuple[int, int, int]] = []
-    piece, offset = begin, _offset(of, begin)
-    for probe in range(begin + _PROBE_MS, end + _PROBE_MS, _PROBE_MS):
-        last = min(probe, end)
-        if _offset(of, last) != offset:
-            change = _change(of, last - _PROBE_MS, last)
-            found.append((piece, change, offset))
-            piece, offset = change, _offset(of, last)
-    if piece < end:
-        found.append((piece, end, offset))
-    return tuple(found)
+    probes = [(at, _offset(of, at)) for at in (*range(begin, end, _PROBE_MS), end)]
+    changes = [_change(of, low, high) for (low, one), (high, other) in pairwise(probes) if one != other]
+    return [(since, until, _offset(of, since)) for since, until in pairwise([begin, *changes, end])]
 
 
 def _offset(zone: ZoneInfo, at: int) -> int:

@@ -131,7 +131,8 @@ def _percentiles(title: str, sample: str, y: int) -> Json:
 
 
 def _panels() -> list[Json]:
-    by_channel, share = queries.percentile_by_channel, "Service level · short_excluded"
+    by_channel, over_time = queries.percentile_by_channel, queries.gauge_over_time
+    share = "Service level · short_excluded"
     in_range = "In the range, by queue · service level short_excluded"
     times = "First response and handle time in the range, by queue"
     return [
@@ -175,9 +176,9 @@ def _panels() -> list[Json]:
             "Volume per tag over time", queries.TAGS_OVER_TIME, (8, 53, 8, 10), step="10m", name="named", style=_STACKED
         ),
         table("Volume per tag, by queue", queries.TAGS_BY_QUEUE, (16, 53, 8, 10), _QUEUE),
-        lines("Waiting over time", queries.WAITING_OVER_TIME, (0, 63, 8, 8), name="line", style=_STEPS),
-        lines("Beyond the target over time", queries.BREACHED_OVER_TIME, (8, 63, 8, 8), name="line", style=_STEPS),
-        lines("Awaiting a reply over time", queries.AWAITING_OVER_TIME, (16, 63, 8, 8), name="line", style=_STEPS),
+        lines("Waiting over time", over_time("waiting"), (0, 63, 8, 8), name="line", style=_STEPS),
+        lines("Beyond the target over time", over_time("breached"), (8, 63, 8, 8), name="line", style=_STEPS),
+        lines("Awaiting a reply over time", over_time("awaiting_reply"), (16, 63, 8, 8), name="line", style=_STEPS),
     ]
 
 

@@ -50,17 +50,17 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 SayAll = Callable[[tuple[str, ...]], dict[str, Any]]
 
 
+def _content(name: str) -> bytes:
+    return files(__package__).joinpath("page", name).read_bytes()
+
+
 def edition() -> str:
     """Name this edition of the page: a page of another one reloads itself."""
-    folder = files(__package__).joinpath("page")
-    digest = hashlib.sha256()
-    for name, _ in ASSETS.values():
-        digest.update(folder.joinpath(name).read_bytes())
-    return digest.hexdigest()[:12]
+    return hashlib.sha256(b"".join(_content(name) for name, _ in ASSETS.values())).hexdigest()[:12]
 
 
 def _asset(name: str, kind: str) -> Handler:
-    content = files(__package__).joinpath("page", name).read_bytes()
+    content = _content(name)
     tag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
 
     async def serve(request: web.Request) -> web.Response:

@@ -121,17 +121,16 @@ class _Build:
         )
 
     def _queues(self) -> tuple[Mapping[str, Calendar], Mapping[str, str]]:
-        calendars: dict[str, Calendar] = {}
-        zones: dict[str, str] = {}
         seen: set[str] = set()
         for place, entry in self._files.queues:
             if entry.name in seen:
                 self._files.wrong("queues", ("queue", place), "is there twice; make one of both")
             seen.add(entry.name)
-            if (calendar := self._calendars.get(entry.calendar or "")) is not None:
-                calendars[entry.name] = calendar
-            if entry.time_zone is not None:
-                zones[entry.name] = entry.time_zone
+        queues = [entry for _, entry in self._files.queues]
+        calendars = {
+            queue.name: self._calendars[queue.calendar] for queue in queues if queue.calendar in self._calendars
+        }
+        zones = {queue.name: queue.time_zone for queue in queues if queue.time_zone is not None}
         return MappingProxyType(calendars), MappingProxyType(zones)
 
     # Policies and taxonomy: what holds from when on. The first of these holds from ever.

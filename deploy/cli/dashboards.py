@@ -111,15 +111,7 @@ def _connect(url: str, token: str | None) -> Any:  # noqa: ANN401 - the library 
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         fail("--url must look like http://host:3000 (a path may follow)", Exit.UNUSABLE)
     credential = token or ((parts.username, parts.password or "") if parts.username else None)
-    prefix = parts.path.strip("/")
-    return GrafanaApi(
-        credential,
-        host=parts.hostname,
-        port=parts.port,
-        url_path_prefix=f"{prefix}/" if prefix else "",
-        protocol=parts.scheme,
-        timeout=30.0,
-    )
+    return GrafanaApi.from_url(f"{url.rstrip('/')}/", credential, timeout=30.0)
 
 
 @dashboards.command()

@@ -7,10 +7,12 @@ it is now; it reads time-zone data and holidays, nothing else.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from itertools import accumulate, pairwise
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -97,12 +99,9 @@ def open_spans(calendar: Calendar, stretch: int) -> OpenSpans:
     for place, hours in enumerate(calendar.hours):
         until = calendar.hours[place + 1].valid_from if place + 1 < len(calendar.hours) else ""
         days = _days(begin, end, hours.valid_from, until)
-        found.extend(_in_utc(list(_merged(_local(hours, days))), hours.zone, begin, end))
-    spans = list(_merged(found))
-    before, total = [], 0
-    for opens, closes in spans:
-        before.append(total)
-        total += closes - opens
+        found.extend(_in_utc(_merged(_local(hours, days)), hours.zone, begin, end))
+    spans = _merged(found)
+    *before, total = accumulate((closes - opens for opens, closes in spans), initial=0)
     return OpenSpans(tuple(opens for opens, _ in spans), tuple(closes for _, closes in spans), tuple(before), total)
 
 
@@ -139,50 +138,33 @@ def _holidays(hours: Hours, days: range) -> set[int]:
     return {_number(day) for day in country_holidays(hours.country, subdiv=hours.subdivision or None, years=years)}
 
 
-def _merged(intervals: Iterable[Interval]) -> Iterator[Interval]:
+def _merged(intervals: Iterable[Interval]) -> list[Interval]:
     """Unite intervals that touch or overlap, and give them in order."""
-    open_begin: int | None = None
-    open_end = 0
+    merged: list[Interval] = []
     for begin, end in sorted(intervals):
-        if open_begin is None or begin > open_end:
-            if open_begin is not None:
-                yield open_begin, open_end
-            open_begin, open_end = begin, end
+        if merged and begin <= merged[-1][1]:
+            merged[-1] = merged[-1][0], max(merged[-1][1], end)
         else:
-            open_end = max(open_end, end)
-    if open_begin is not None:
-        yield open_begin, open_end
+            merged.append((begin, end))
+    return merged
 
 
 def _in_utc(local: list[Interval], zone: str, begin: int, end: int) -> Iterator[Interval]:
     """Turn local spans into instants between `begin` and `end`, piece by piece of one offset from UTC."""
-    at = 0
     for piece_begin, piece_end, offset in _pieces(zone, begin, end):
-        # The clock may have been put back: what this piece shows may begin before what the last one ended with.
-        while at and local[at - 1][1] > piece_begin + offset:
-            at -= 1
-        while at < len(local) and local[at][0] < piece_end + offset:
-            opens, closes = max(local[at][0] - offset, piece_begin), min(local[at][1] - offset, piece_end)
-            if opens < closes:
-                yield opens, closes
-            at += 1
+        for opens, closes in local:
+            span = max(opens - offset, piece_begin), min(closes - offset, piece_end)
+            if span[0] < span[1]:
+                yield span
 
 
 @lru_cache(maxsize=1_024)
-def _pieces(zone: str, begin: int, end: int) -> tuple[tuple[int, int, int], ...]:
+def _pieces(zone: str, begin: int, end: int) -> list[tuple[int, int, int]]:
     """Cut a time into pieces of one offset: begin, end and milliseconds that local time is ahead of UTC."""
     of = ZoneInfo(zone)
-    found: list[tuple[int, int, int]] = []
-    piece, offset = begin, _offset(of, begin)
-    for probe in range(begin + _PROBE_MS, end + _PROBE_MS, _PROBE_MS):
-        last = min(probe, end)
-        if _offset(of, last) != offset:
-            change = _change(of, last - _PROBE_MS, last)
-            found.append((piece, change, offset))
-            piece, offset = change, _offset(of, last)
-    if piece < end:
-        found.append((piece, end, offset))
-    return tuple(found)
+    probes = [(at, _offset(of, at)) for at in (*range(begin, end, _PROBE_MS), end)]
+    changes = [_change(of, low, high) for (low, one), (high, other) in pairwise(probes) if one != other]
+    return [(since, until, _offset(of, since)) for since, until in pairwise([begin, *changes, end])]
 
 
 def _offset(zone: ZoneInfo, at: int) -> int:
@@ -193,10 +175,4 @@ def _offset(zone: ZoneInfo, at: int) -> int:
 def _change(zone: ZoneInfo, low: int, high: int) -> int:
     """Find the first instant after `low` with the offset of `high`."""
     offset = _offset(zone, high)
-    while high - low > 1:
-        middle = (low + high) // 2
-        if _offset(zone, middle) == offset:
-            high = middle
-        else:
-            low = middle
-    return high
+    return low + bisect_left(range(low, high), True, lo=1, key=lambda at: _offset(zone, at) == offset)

@@ -8,7 +8,7 @@ everything downstream has.
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, get_args
 
 from annotated_types import Ge, Gt, MaxLen, MinLen
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, WithJsonSchema, model_validator
@@ -275,43 +275,15 @@ class UnknownAgentEvent(Event):
     agent_id: Id
 
 
-AnyContactEvent = Annotated[
-    Started
-    | Queued
-    | HandedOff
-    | Connected
-    | Held
-    | Resumed
-    | Transferred
-    | Dequeued
-    | Disconnected
-    | Wrapped
-    | Abandoned
-    | MessageSent
-    | Tagged
-    | Untagged
-    | Prioritised
-    | Resolved
-    | Reopened
-    | Paused
-    | Unpaused
-    | Discarded
-    | Missed
-    | Evaluated
-    | Rated
-    | Voided,
-    Field(discriminator="type"),
-]
+_Handled = Started | Queued | HandedOff | Connected | Held | Resumed | Transferred | Dequeued | Disconnected | Wrapped
+_Told = Abandoned | MessageSent | Tagged | Untagged | Prioritised | Resolved | Reopened | Paused | Unpaused | Discarded
+_KnownContactEvent = _Handled | _Told | Missed | Evaluated | Rated | Voided
+AnyContactEvent = Annotated[_KnownContactEvent, Field(discriminator="type")]
 
 CONTACT_EVENT: Final[TypeAdapter[AnyContactEvent]] = TypeAdapter(AnyContactEvent)
 AGENT_EVENT: Final[TypeAdapter[AgentStatus]] = TypeAdapter(AgentStatus)
 
 #: Each known type's model.
 MODELS: Final[dict[str, type[Event]]] = {
-    model.model_fields["type"].annotation.__args__[0]: model  # type: ignore[union-attr]  # each is a Literal of one
-    for model in (
-        *(Started, Queued, HandedOff, Connected, Held, Resumed, Transferred, Dequeued, Disconnected, Wrapped),
-        *(Abandoned, MessageSent, Tagged, Untagged, Prioritised, Resolved, Reopened, Paused, Unpaused, Discarded),
-        *(Missed, Evaluated, Rated, Voided, AgentStatus),
-    )
+    get_args(model.model_fields["type"].annotation)[0]: model for model in get_args(_KnownContactEvent | AgentStatus)
 }

@@ -9,21 +9,52 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
+from schemas.configuration.fields import SPAN_PATTERN
 from schemas.configuration.files import TOPICS
-from schemas.configuration.table import page
 from schemas.events import CONTACT_EVENT, MODELS, VERSION, AgentStatus, UnknownAgentEvent, UnknownEvent
 from schemas.settings import FILE, PREFIX, Settings
+from schemas.written import DURATION_PATTERN
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 
-_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
-_VERSION_OF_SETTINGS: Final = 1
-_VERSION_OF_CONFIGURATION: Final = 1
+_VERSION_OF_FILES: Final = 1
+
+#: What texts of these patterns are called.
+_PATTERNS: Final = {SPAN_PATTERN: "hours", DURATION_PATTERN: "a duration"}
+
+_SETTINGS: Final = f"""\
+# Settings
+
+<!-- Written by `make schemas` from schemas/settings.py; change it there. -->
+
+Each setting comes from the environment or from `{FILE}` in the folder that `{PREFIX}CONFIG` names; the
+environment wins. All faults are reported at once, each with the setting and where it was set,
+and a command that cannot use its settings exits with 2. Nothing needs to be set for `pulssi up`.
+
+| in `{FILE}` | in the environment | values | default | meaning |
+| --- | --- | --- | --- | --- |
+%s
+`{PREFIX}CONFIG` (the folder of `{FILE}`) and `{PREFIX}DATA` (the folder of an `up`) are read from the
+environment only. A password belongs into the environment: into the URL of ClickHouse, before the host.
+"""
+
+_CONFIGURATION: Final = """\
+# Configuration
+
+<!-- Written by `make schemas` from schemas/configuration/files.py; change it there. -->
+
+A folder, named by `--config` or `PULSSI_CONFIG`, with a TOML file for each topic; any may be missing. `pulssi init`
+writes them with every key as a comment, `pulssi check-config` names every fault at once. Durations are text: `"20s"`,
+`"10m"`, `"1h30m"`, `"2d"`. Hours are `"08:00-12:00"`; `"22:00-06:00"` ends on the next day, `"00:00-24:00"` is the
+whole day. A calendar is open whenever the clock on the wall shows a time of its hours.
+"""
 
 
 class _Plain(GenerateJsonSchema):
@@ -37,113 +68,128 @@ class _Plain(GenerateJsonSchema):
 
 def files() -> dict[str, str]:
     """Give each generated file's path below the root, with its text."""
+    schemas = [
+        ("contact-event", VERSION, "An event of a contact", _contact_event()),
+        ("agent-status", VERSION, "An event of an agent", _agent_status()),
+        ("settings", _VERSION_OF_FILES, f"Pulssi's {FILE}", _schema(Settings)),
+        *((topic, _VERSION_OF_FILES, f"Pulssi's {topic}.toml", _schema(model)) for topic, model in TOPICS.items()),
+    ]
     return {
-        "schemas/json/contact-event.schema.json": _json(_contact_event()),
-        "schemas/json/agent-status.schema.json": _json(_agent_status()),
-        "schemas/json/settings.schema.json": _json(_settings()),
-        **{f"schemas/json/{topic}.schema.json": _json(_topic(topic)) for topic in TOPICS},
-        "docs/settings.md": _table(),
-        "docs/configuration.md": page(),
+        **{f"schemas/json/{schema[0]}.schema.json": _headed(*schema) for schema in schemas},
+        "docs/settings.md": _settings_page(),
+        "docs/configuration.md": _configuration_page(),
     }
 
 
-def _headed(schema: dict[str, Any], name: str, version: int, title: str) -> dict[str, Any]:
-    return {
-        "$schema": _DIALECT,
-        "$id": f"urn:pulssi:{name}:{version}",
-        "title": title,
-        **{key: value for key, value in schema.items() if key != "title"},
-    }
+def _headed(name: str, version: int, title: str, schema: dict[str, Any]) -> str:
+    dialect = "https://json-schema.org/draft/2020-12/schema"
+    head = {"$schema": dialect, "$id": f"urn:pulssi:{name}:{version}", "title": title}
+    return json.dumps(head | schema | {"title": title}, indent=2, ensure_ascii=False) + "\n"
+
+
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    schema = model.model_json_schema(schema_generator=_Plain)
+    for given in schema["properties"].values():
+        if "description" in given:
+            given["description"] = given["description"].replace("\n", " ")  # lines of a docstring
+    return schema
 
 
 def _contact_event() -> dict[str, Any]:
     schema = CONTACT_EVENT.json_schema(schema_generator=_Plain)
-    unknown = UnknownEvent.model_json_schema(schema_generator=_Plain)
-    schema["$defs"]["UnknownEvent"] = _of_no_type(unknown, [kind for kind in MODELS if kind != "agent.status"])
+    schema["$defs"]["UnknownEvent"] = _of_no_type(UnknownEvent, MODELS.keys() - {"agent.status"})
     schema["oneOf"].append({"$ref": "#/$defs/UnknownEvent"})
     # Tools that follow a discriminator would refuse the types that it does not list, which are valid.
     schema.pop("discriminator", None)
-    return _headed(schema, "contact-event", VERSION, "An event of a contact")
+    return schema
 
 
 def _agent_status() -> dict[str, Any]:
-    known = AgentStatus.model_json_schema(schema_generator=_Plain)
-    unknown = UnknownAgentEvent.model_json_schema(schema_generator=_Plain)
-    both = {
-        "$defs": {"AgentStatus": known, "UnknownAgentEvent": _of_no_type(unknown, ["agent.status"])},
-        "oneOf": [{"$ref": "#/$defs/AgentStatus"}, {"$ref": "#/$defs/UnknownAgentEvent"}],
-    }
-    return _headed(both, "agent-status", VERSION, "An event of an agent")
+    parts = {"AgentStatus": _schema(AgentStatus), "UnknownAgentEvent": _of_no_type(UnknownAgentEvent, {"agent.status"})}
+    return {"$defs": parts, "oneOf": [{"$ref": f"#/$defs/{name}"} for name in parts]}
 
 
-def _of_no_type(schema: dict[str, Any], types: list[str]) -> dict[str, Any]:
-    """Narrow a schema to types other than these, whose optional fields may be anything."""
+def _of_no_type(model: type[BaseModel], types: set[str]) -> dict[str, Any]:
+    """Give the schema of events of types other than these, whose optional fields may be anything."""
+    schema = _schema(model)
     schema["properties"] = {name: schema["properties"][name] for name in schema["required"]}
     schema["properties"]["type"]["not"] = {"enum": sorted(types)}
     return schema
 
 
-def _settings() -> dict[str, Any]:
-    return _headed(
-        Settings.model_json_schema(schema_generator=_Plain), "settings", _VERSION_OF_SETTINGS, f"Pulssi's {FILE}"
-    )
-
-
-def _topic(topic: str) -> dict[str, Any]:
-    """Give the schema of one configuration file."""
-    schema = TOPICS[topic].model_json_schema(schema_generator=_Plain)
-    return _headed(schema, topic, _VERSION_OF_CONFIGURATION, f"Pulssi's {topic}.toml")
-
-
-def _json(schema: dict[str, Any]) -> str:
-    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
-
-
-def _table() -> str:
-    properties = Settings.model_json_schema(schema_generator=_Plain)["properties"]
+def _settings_page() -> str:
     rows = [
-        f"| `{name}` | `{PREFIX}{name.upper()}` | {_allowed(of)} | {_default(of['default'])} | {of['description']} |"
-        for name, of in properties.items()
+        f"| `{name}` | `{PREFIX}{name.upper()}` | {_values(given)} | {_default(given)} | {given['description']} |\n"
+        for name, given in _schema(Settings)["properties"].items()
     ]
-    return "\n".join(
-        (
-            "# Settings",
-            "",
-            "<!-- Written by `make schemas` from schemas/settings.py; change it there. -->",
-            "",
-            f"Each setting comes from the environment or from `{FILE}` in the folder that `{PREFIX}CONFIG` names; the",
-            "environment wins. All faults are reported at once, each with the setting and where it was set,",
-            "and a command that cannot use its settings exits with 2. Nothing needs to be set for `pulssi up`.",
-            "",
-            f"| in `{FILE}` | in the environment | values | default | meaning |",
-            "| --- | --- | --- | --- | --- |",
-            *rows,
-            "",
-            f"`{PREFIX}CONFIG` (the folder of `{FILE}`) and `{PREFIX}DATA` (the folder of an `up`) are read from the",
-            "environment only. A password belongs into the environment: into the URL of ClickHouse, before the host.",
-            "",
-        )
-    )
+    return _SETTINGS % "".join(rows)
 
 
-def _default(value: object) -> str:
-    """Write a default as it stands in the file; nothing for an empty text."""
-    return f"`{json.dumps(value) if isinstance(value, bool) else value}`" if value != "" else ""
+def _configuration_page() -> str:
+    parts = [_CONFIGURATION]
+    for topic, model in TOPICS.items():
+        what = (model.__doc__ or "").partition(": ")[2].strip()
+        parts.append(f"\n## {topic}.toml\n\n{what[:1].upper()}{what[1:]}\n")
+        parts.append("\n| key | values | default | meaning |\n| --- | --- | --- | --- |\n")
+        schema = model.model_json_schema()
+        parts.extend(_rows(schema, schema.get("$defs", {})))
+    return "".join(parts)
 
 
-def _allowed(schema: dict[str, Any]) -> str:
+def _rows(section: dict[str, Any], parts: dict[str, Any], before: str = "", meaning: str = "") -> Iterator[str]:
+    """Give a row for each key of a table, those of tables and lists of tables in it with dots.
+
+    The table's own meaning is that of keys that tell none.
+    """
+    for key, given in section["properties"].items():
+        of = _inner(given)
+        name = f"{before}{key}"
+        item = _inner(of.get("items", {}))
+        if "$ref" in of:
+            yield from _rows(parts[of["$ref"].rpartition("/")[2]], parts, f"{name}.", given.get("description", ""))
+        elif "$ref" in item:
+            yield from _rows(parts[item["$ref"].rpartition("/")[2]], parts, f"[[{name}]] ")
+        else:
+            default = "required" if key in section.get("required", []) else _default(given)
+            values = _values(of, quote='"')
+            yield f"| `{name}` | {values} | {default} | {given.get('description', meaning)} |\n"
+
+
+def _inner(schema: dict[str, Any]) -> dict[str, Any]:
+    """Leave out that a key may be missing."""
+    options: list[dict[str, Any]] = [one for one in schema.get("anyOf", [schema]) if one.get("type") != "null"]
+    return options[0]
+
+
+def _default(schema: dict[str, Any]) -> str:
+    """Write a default as it stands in the file; nothing for an empty one."""
+    default = schema.get("default")
+    return "" if default in (None, "", [], {}) else f"`{json.dumps(default) if default is True else default}`"
+
+
+def _values(schema: dict[str, Any], quote: str = "") -> str:
     if "enum" in schema:
-        return ", ".join(f"`{value}`" for value in schema["enum"])
-    if schema["type"] == "integer":
+        return ", ".join(f"`{quote}{value}{quote}`" for value in schema["enum"])
+    if schema.get("format") in {"date", "date-time"}:
+        return "a day, or a time" if schema["format"] == "date-time" else "a day"
+    if schema["type"] == "array":
+        return f"a list: {_values(_inner(schema['items']))}"
+    if "maximum" in schema and schema["type"] == "integer":
         return f"{schema['minimum']} to {schema['maximum']}"
-    if schema["type"] == "boolean":
-        return "`true`, `false`"
-    return "text"
+    if schema.get("pattern") in _PATTERNS:
+        return _PATTERNS[schema["pattern"]]
+    return {
+        "boolean": "`true`, `false`",
+        "integer": "a whole number",
+        "number": "above 0, up to 1",
+        "object": "a table: day = hours",
+        "string": "text",
+    }[schema["type"]]
 
 
-def differing(root: Path = ROOT) -> list[str]:
-    """Name the generated files that are missing or differ from the models."""
-    return [path for path, text in files().items() if not _holds(root / path, text)]
+def differing(root: Path = ROOT) -> dict[str, str]:
+    """Give the generated files that are missing or differ from the models, with the text that they should have."""
+    return {path: text for path, text in files().items() if not _holds(root / path, text)}
 
 
 def _holds(path: Path, text: str) -> bool:
@@ -155,16 +201,16 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     parser = argparse.ArgumentParser(prog="python -m schemas.generate", description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="compare only; exit 1 where a file differs")
     check = parser.parse_args(arguments).check
-    names = differing(root)
-    for name in names:
+    found = differing(root)
+    for name, text in found.items():
         if check:
             sys.stderr.write(f"{name} differs from the models: run `make schemas`\n")
             continue
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(files()[name], encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
         sys.stdout.write(f"{name} written\n")
-    return 1 if check and names else 0
+    return 1 if check and found else 0
 
 
 if __name__ == "__main__":

@@ -6,8 +6,10 @@ What changes on a day stands beside what held before it: a sample is held agains
 
 from __future__ import annotations
 
+import unicodedata
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple, TypeVar
 
@@ -71,8 +73,14 @@ _NO_CALENDARS: Final[Mapping[str, Calendar]] = MappingProxyType({})
 _NO_ZONES: Final[Mapping[str, str]] = MappingProxyType({})
 
 
+@lru_cache(maxsize=65_536)
+def normal_tag(tag: str) -> str:
+    """Bring a tag into normal form, as tags are compared and counted: trimmed, case and compatibility forms folded."""
+    return unicodedata.normalize("NFKC", tag).casefold().strip()
+
+
 class Taxonomy(NamedTuple):
-    """The tags that a centre knows, all in normal form (`schemas.tags` brings them into it)."""
+    """The tags that a centre knows, all in normal form."""
 
     names: frozenset[str]
     #: Other names of known tags.
@@ -134,33 +142,23 @@ def policies_since(rules: Rules, at: int) -> int:
     return bisect_right(rules.policies_from, at, key=lambda change: change[0])
 
 
-class _Found:
-    """What was found in some policies: they are looked up several times an event, and their hash takes longer."""
+_Search = Callable[[str, str, str, str, str], Policy | None]
 
-    def __init__(self, policies: Policies) -> None:
-        self.policies = policies
-        self.by_conditions: dict[tuple[str, ...], Policy | None] = {}
-
-    def search(self, conditions: tuple[str, ...]) -> Policy | None:
-        """Find the first that applies, and keep it."""
-        if len(self.by_conditions) >= _FOUND_AT_MOST:
-            self.by_conditions.clear()
-        found = next((each for each in self.policies if each.applies(*conditions)), None)
-        self.by_conditions[conditions] = found
-        return found
+#: Finds what applies, and keeps it: policies are looked up several times an event. By the identity of policies, whose
+#: hash takes longer; they stay as long as their search stands here.
+_searches: dict[int, _Search] = {}
+_SEARCHES_AT_MOST: Final = 64
 
 
-_FOUND_AT_MOST: Final = 4_096
-_POLICIES_AT_MOST: Final = 64
-#: By the identity of policies, which stay as long as they stand here.
-_found: dict[int, _Found] = {}
+def _search_in(policies: Policies) -> _Search:
+    @lru_cache(maxsize=4_096)
+    def search(metric: str, channel: str, queue: str, priority: str, segment: str) -> Policy | None:
+        return next((each for each in policies if each.applies(metric, channel, queue, priority, segment)), None)
 
-
-def _found_in(policies: Policies) -> _Found:
-    if len(_found) >= _POLICIES_AT_MOST:
-        _found.clear()
-    found = _found[id(policies)] = _Found(policies)
-    return found
+    if len(_searches) >= _SEARCHES_AT_MOST:
+        _searches.clear()
+    _searches[id(policies)] = search
+    return search
 
 
 def policy_for(
@@ -168,10 +166,8 @@ def policy_for(
 ) -> Policy | None:
     """Find the policy in force at a time; None where no rule matches."""
     policies = policies_at(rules, at) if rules.policies_from else rules.policies
-    found = _found.get(id(policies)) or _found_in(policies)
-    conditions = (metric, channel, queue, priority, segment)
-    known = found.by_conditions
-    return known[conditions] if conditions in known else found.search(conditions)
+    search = _searches.get(id(policies)) or _search_in(policies)
+    return search(metric, channel, queue, priority, segment)
 
 
 def calendar_for(rules: Rules, queue: str, policy: Policy | None) -> Calendar | None:

@@ -6,10 +6,8 @@ its value.
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -17,14 +15,12 @@ from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import ErrorDetails
 
-from schemas.zones import zone_name
+from schemas.configuration.toml_files import ConfigurationError, line_of, problem_of, read_toml
+from schemas.written import zone_name
 
 PREFIX: Final = "PULSSI_"
 FILE: Final = "pulssi.toml"
-#: Says the centre's time zone where neither the environment nor `pulssi.toml` does.
-CENTRE_FILE: Final = "centre.toml"
 
 _LAST_PORT: Final = 65_535
 _HOST_NAME: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252}[A-Za-z0-9_.])?")
@@ -39,14 +35,6 @@ _NAMES: Final[Mapping[str, str]] = MappingProxyType(
 
 #: Names that other parts of Pulssi read from the environment; they are no settings of this object.
 RESERVED: Final = frozenset({"config", "data", "kafka_test"})
-
-
-class SettingsError(ValueError):
-    """Settings that cannot be used; `faults` holds one line for each."""
-
-    def __init__(self, faults: list[str]) -> None:
-        super().__init__("; ".join(faults))
-        self.faults = faults
 
 
 def _http_url(value: str) -> str:
@@ -92,140 +80,59 @@ def _host_names(value: str) -> str:
     return ",".join(names)
 
 
+_Port = Annotated[int, Field(ge=0, le=65535)]
+
+
 class Settings(BaseModel):
     """Everything a part of Pulssi is told from outside. Times end in their unit."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # A setting's docstring is its description. What may hold a password is left out of the `repr`.
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
-    kafka_brokers: Annotated[str, AfterValidator(_brokers)] = Field(
-        default="127.0.0.1:9092",
-        description=(
-            "The Kafka brokers, as host:port, several separated by commas. Connections are plain: TLS and SASL are not"
-            " supported."
-        ),
-    )
-    kafka_repository: Annotated[str, AfterValidator(_repository)] = Field(
-        default="central",
-        description="Where the embedded broker's jars are downloaded from, once: the address of a Maven repository,"
-        " such as a mirror (may contain user and password); `central`: Maven Central.",
-        # It may hold a password.
-        repr=False,
-    )
-    clickhouse_url: Annotated[str, AfterValidator(_http_url)] = Field(
-        default="http://127.0.0.1:8123",
-        description=(
-            "ClickHouse's HTTP interface; user and password may stand before the host, percent-encoded. `https://`"
-            " speaks TLS (port 8443 where none is named)."
-        ),
-        # It may hold a password.
-        repr=False,
-    )
-    clickhouse_ca: Annotated[str, AfterValidator(_file)] = Field(
-        default="",
-        description=(
-            "A PEM file with the authorities that may have signed ClickHouse's certificate; empty: the system's own."
-        ),
-    )
-    clickhouse_verify: bool = Field(
-        default=True,
-        description=(
-            "Whether ClickHouse's certificate is checked. With `false`, anyone on the network path can read and change"
-            " everything."
-        ),
-    )
-    clickhouse_database: str = Field(
-        default="pulssi",
-        pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$",
-        description="The ClickHouse database that holds everything.",
-    )
-    application: str = Field(
-        default="pulssi",
-        pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$",
-        description="Names the consumer group and the transactions: one value for all workers of one installation.",
-    )
-    partitions: int = Field(default=4, ge=1, le=1024, description="Partitions of each topic when it is created.")
-    replication: int = Field(
-        default=1,
-        ge=1,
-        le=7,
-        description="Copies of each topic when it is created. From 3 on, a write needs two, and any one may fail.",
-    )
-    contacts_in_hand: int = Field(
-        default=16_000,
-        ge=0,
-        le=10_000_000,
-        description="How many contacts a worker process keeps unpacked, those with the latest events first: about 7 KB"
-        " each (16000: 112 MB), beside the 1.5 KB of every open contact. As many as are under way at a time are enough;"
-        " 0: none, and each event unpacks its contact again.",
-    )
-    retention_days: int = Field(default=7, ge=1, le=3650, description="How long the event topics keep records.")
-    time_zone: Annotated[str, AfterValidator(zone_name)] = Field(
-        default="UTC",
-        description="The centre's time zone, as in `Europe/Helsinki`: where today begins; also in `centre.toml`.",
-    )
-    worker_port: int = Field(
-        default=6066, ge=0, le=65535, description="The worker's health and metrics; 0: any free port."
-    )
-    sink_port: int = Field(default=6067, ge=0, le=65535, description="The sink's health and metrics; 0: any free port.")
-    wallboard_port: int = Field(default=8080, ge=0, le=65535, description="The wallboard's page; 0: any free port.")
-    bind: str = Field(
-        default="127.0.0.1", min_length=1, description="The address that the parts' own servers listen on."
-    )
-    allowed_hosts: Annotated[str, AfterValidator(_host_names)] = Field(
-        default="",
-        description=(
-            "Names under which the parts' own servers and the embedded ClickHouse are reached, separated by commas,"
-            " besides `localhost`, the name in `bind` and every IP address. A request for another name gets 421: a page"
-            " of another site could otherwise read what is shown here, through a name of its own."
-        ),
-    )
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="The lowest level of messages that are logged."
-    )
-
-
-def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    return {
-        name.removeprefix(PREFIX).lower(): value
-        for name, value in environment.items()
-        if name.startswith(PREFIX) and name.removeprefix(PREFIX).lower() not in RESERVED
-    }
-
-
-def _problem(fault: ErrorDetails) -> str:
-    """Say what is wrong, without what was set."""
-    setting = str(fault["loc"][0])
-    if fault["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(setting, Settings.model_fields, n=1)
-        return "there is no such setting" + (f"; did you mean {near[0]}?" if near else "")
-    if fault["type"] == "string_pattern_mismatch":
-        return _NAMES[setting]
-    return fault["msg"].removeprefix("Value error, ")
-
-
-def _line(text: str, setting: str) -> int:
-    """Find the line on which a setting stands in the file; 1 where that cannot be told."""
-    found = re.search(rf"""^[ \t]*(?:\[+[ \t]*)?["']?{re.escape(setting)}["']?[ \t]*[]=.]""", text, re.MULTILINE)
-    return 1 if found is None else text.count("\n", 0, found.start()) + 1
-
-
-def _read(folder: Path) -> tuple[str, dict[str, object]]:
-    """Read the file's text and settings; nothing where there is none. Raises SettingsError."""
-    path = folder / FILE
-    if not folder.is_dir():
-        raise SettingsError([f"{PREFIX}CONFIG: there is no folder {folder}"])
-    if not path.exists():
-        return "", {}
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise SettingsError([f"{path}: cannot be read: {error.strerror}"]) from None
-    except UnicodeDecodeError as error:
-        raise SettingsError([f"{path}: is not UTF-8 (byte {error.start})"]) from None
-    try:
-        return text, tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError([f"{path}: is not TOML: {error}"]) from None
+    kafka_brokers: Annotated[str, AfterValidator(_brokers)] = "127.0.0.1:9092"
+    """The Kafka brokers, as host:port, several separated by commas. Connections are plain: TLS and SASL are not
+    supported."""
+    kafka_repository: Annotated[str, AfterValidator(_repository), Field(repr=False)] = "central"
+    """Where the embedded broker's jars are downloaded from, once: the address of a Maven repository, such as a mirror
+    (may contain user and password); `central`: Maven Central."""
+    clickhouse_url: Annotated[str, AfterValidator(_http_url), Field(repr=False)] = "http://127.0.0.1:8123"
+    """ClickHouse's HTTP interface; user and password may stand before the host, percent-encoded. `https://` speaks TLS
+    (port 8443 where none is named)."""
+    clickhouse_ca: Annotated[str, AfterValidator(_file)] = ""
+    """A PEM file with the authorities that may have signed ClickHouse's certificate; empty: the system's own."""
+    clickhouse_verify: bool = True
+    """Whether ClickHouse's certificate is checked. With `false`, anyone on the network path can read and change
+    everything."""
+    clickhouse_database: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")] = "pulssi"
+    """The ClickHouse database that holds everything."""
+    application: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")] = "pulssi"
+    """Names the consumer group and the transactions: one value for all workers of one installation."""
+    partitions: Annotated[int, Field(ge=1, le=1024)] = 4
+    """Partitions of each topic when it is created."""
+    replication: Annotated[int, Field(ge=1, le=7)] = 1
+    """Copies of each topic when it is created. From 3 on, a write needs two, and any one may fail."""
+    contacts_in_hand: Annotated[int, Field(ge=0, le=10_000_000)] = 16_000
+    """How many contacts a worker process keeps unpacked, those with the latest events first: about 7 KB each (16000:
+    112 MB), beside the 1.5 KB of every open contact. As many as are under way at a time are enough; 0: none, and each
+    event unpacks its contact again."""
+    retention_days: Annotated[int, Field(ge=1, le=3650)] = 7
+    """How long the event topics keep records."""
+    time_zone: Annotated[str, AfterValidator(zone_name)] = "UTC"
+    """The centre's time zone, as in `Europe/Helsinki`: where today begins; also in `centre.toml`."""
+    worker_port: _Port = 6066
+    """The worker's health and metrics; 0: any free port."""
+    sink_port: _Port = 6067
+    """The sink's health and metrics; 0: any free port."""
+    wallboard_port: _Port = 8080
+    """The wallboard's page; 0: any free port."""
+    bind: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    """The address that the parts' own servers listen on."""
+    allowed_hosts: Annotated[str, AfterValidator(_host_names)] = ""
+    """Names under which the parts' own servers and the embedded ClickHouse are reached, separated by commas, besides
+    `localhost`, the name in `bind` and every IP address. A request for another name gets 421: a page of another site
+    could otherwise read what is shown here, through a name of its own."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The lowest level of messages that are logged."""
 
 
 def config_folder(environment: Mapping[str, str] | None = None) -> Path | None:
@@ -234,40 +141,50 @@ def config_folder(environment: Mapping[str, str] | None = None) -> Path | None:
     return Path(named) if named else None
 
 
-def _of_the_centre(folder: Path | None) -> dict[str, object]:
-    """Take the time zone from `centre.toml`, so that all parts have the same one; its faults are told elsewhere."""
-    try:
-        text = "" if folder is None else (folder / CENTRE_FILE).read_text(encoding="utf-8-sig")
-        named = tomllib.loads(text).get("time_zone")
-        return {"time_zone": zone_name(named)} if isinstance(named, str) else {}
-    except (OSError, ValueError):  # a file that is no TOML or no UTF-8, a zone that is none
-        return {}
-
-
 def load(environment: Mapping[str, str] | None = None, folder: Path | None = None) -> Settings:
     """Read the settings from the environment over `pulssi.toml` in `folder` (default: `PULSSI_CONFIG`).
 
-    Raises SettingsError with every fault at once, each naming the setting and where it was set.
+    Raises ConfigurationError with every fault at once, each naming the setting and where it was set.
     """
     environment = os.environ if environment is None else environment
     folder = folder or config_folder(environment)
-    text, in_file = ("", {}) if folder is None else _read(folder)
-    in_environment = _from_environment(environment)
+    if folder is not None and not folder.is_dir():
+        raise ConfigurationError([f"{PREFIX}CONFIG: there is no folder {folder}"])
+    path = (folder or Path()) / FILE
+    text, in_file = ("", {}) if folder is None else read_toml(path)
+    named = {name.removeprefix(PREFIX).lower(): value for name, value in environment.items() if name.startswith(PREFIX)}
+    in_environment = {name: value for name, value in named.items() if name not in RESERVED}
     # Each place is judged by itself, so that a fault in the file shows though the environment overrides it.
     faults = [
         *(f"{PREFIX}{name.upper()} (environment): {problem}" for name, problem in _faults(in_environment)),
-        *(f"{name} ({(folder or Path()) / FILE}:{_line(text, name)}): {problem}" for name, problem in _faults(in_file)),
+        *(f"{name} ({path}:{line_of(text, (name,))}): {problem}" for name, problem in _faults(in_file)),
     ]
     if faults:
-        raise SettingsError(faults)
+        raise ConfigurationError(faults)
     return Settings.model_validate({**_of_the_centre(folder), **in_file, **in_environment})
 
 
 def _faults(given: Mapping[str, object]) -> list[tuple[str, str]]:
-    """List each faulty setting with its problem."""
+    """List each faulty setting with its problem, without what was set."""
     try:
         Settings.model_validate(dict(given))
     except ValidationError as error:
-        faults = error.errors(include_input=False, include_url=False)
-        return [(str(fault["loc"][0]), _problem(fault)) for fault in faults]
+        return [
+            (
+                setting := str(fault["loc"][0]),
+                _NAMES[setting]
+                if fault["type"] == "string_pattern_mismatch"
+                else problem_of(fault, Settings.model_fields, "setting"),
+            )
+            for fault in error.errors(include_input=False, include_url=False)
+        ]
     return []
+
+
+def _of_the_centre(folder: Path | None) -> dict[str, object]:
+    """Take the time zone from `centre.toml`, so that all parts have the same one; its faults are told elsewhere."""
+    try:
+        named = None if folder is None else read_toml(folder / "centre.toml")[1].get("time_zone")
+        return {"time_zone": zone_name(named)} if isinstance(named, str) else {}
+    except ValueError:  # a file that cannot be read, a zone that is none
+        return {}

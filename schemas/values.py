@@ -8,7 +8,7 @@ from __future__ import annotations
 import unicodedata
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
+from typing import Annotated, Any, Final
 
 from annotated_types import Ge, Le
 from pydantic import AfterValidator, BeforeValidator, GetCoreSchemaHandler, StringConstraints, WithJsonSchema
@@ -63,47 +63,36 @@ class _Rfc3339:
         return core_schema.chain_schema([written, core_schema.datetime_schema(tz_constraint="aware", strict=False)])
 
 
-def _text(longest: int | None, shortest: int = 1) -> Any:  # noqa: ANN401 - an annotation
-    """Annotate NFC-normalised, trimmed text; limits count what it is then, inside the string's own rule, in Rust."""
-    limits = StringConstraints(strip_whitespace=True, min_length=shortest, max_length=longest)
-    return Annotated[str, limits, BeforeValidator(nfc)]
+def _limits(longest: int | None, shortest: int = 1) -> StringConstraints:
+    """Trim text; limits count what it is then, inside the string's own rule, in Rust."""
+    return StringConstraints(strip_whitespace=True, min_length=shortest, max_length=longest)
 
 
-if TYPE_CHECKING:
-    Id: TypeAlias = str
-    Name: TypeAlias = str
-    Tag: TypeAlias = str
-    ShortText: TypeAlias = str
-    Free: TypeAlias = str
-    OptionalId: TypeAlias = str | None
-    OptionalName: TypeAlias = str | None
-else:
-    Id = _text(128)
-    Name = _text(64)
-    Tag = _text(128)
-    ShortText = _text(256, shortest=0)
-    Free = _text(None, shortest=0)
-    #: Of optional fields; many systems send an empty one where they have nothing, and it stands for absent.
-    OptionalId = _text(128, shortest=0) | None
-    OptionalName = _text(64, shortest=0) | None
+_NFC: Final = BeforeValidator(nfc)
 
-if TYPE_CHECKING:
-    Instant = int
-else:
-    #: RFC 3339 with a zone in JSON; UTC milliseconds since 1970 in Python.
-    Instant = Annotated[
-        datetime,
-        _Rfc3339,
-        AfterValidator(milliseconds),
-        WithJsonSchema(
-            {
-                "type": "string",
-                "format": "date-time",
-                "pattern": TIME_PATTERN.replace(")?$", ")$"),
-                "description": f"RFC 3339 with a zone, {ACCEPTED}. Digits past the third of a second are cut.",
-            }
-        ),
-    ]
+Id = Annotated[str, _limits(128), _NFC]
+Name = Annotated[str, _limits(64), _NFC]
+Tag = Annotated[str, _limits(128), _NFC]
+ShortText = Annotated[str, _limits(256, shortest=0), _NFC]
+Free = Annotated[str, _limits(None, shortest=0), _NFC]
+#: Of optional fields; many systems send an empty one where they have nothing, and it stands for absent.
+OptionalId = Annotated[str, _limits(128, shortest=0), _NFC] | None
+OptionalName = Annotated[str, _limits(64, shortest=0), _NFC] | None
+
+#: RFC 3339 with a zone in JSON; UTC milliseconds since 1970 in Python.
+Instant = Annotated[
+    int,
+    _Rfc3339,
+    AfterValidator(milliseconds),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "format": "date-time",
+            "pattern": TIME_PATTERN.replace(")?$", ")$"),
+            "description": f"RFC 3339 with a zone, {ACCEPTED}. Digits past the third of a second are cut.",
+        }
+    ),
+]
 
 Whole = Annotated[int, Ge(0), Le(MAX_WHOLE)]
 Number = Annotated[Decimal, BeforeValidator(_number)]

@@ -11,11 +11,11 @@ nothing, which is an alert of its own and never a green light.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from dashboards.grafana_definitions.live_floor import LEVEL_PANEL, panel_id
-from dashboards.grafana_definitions.site import DASHBOARD_UID, DATA_SOURCE, FOLDER, Json, Site
+from dashboards.grafana_definitions.site import DASHBOARD_UID, DATA_SOURCE, Json, Site
 from schemas.policies import Policy
 
 GROUP: Final = "Service level"
@@ -34,16 +34,10 @@ LEAST_VOLUME: Final = 10
 EVERY_S: Final = 60
 _FOR: Final = "5m"
 
-_LABEL: Final = re.compile(r"[^a-z0-9]+")
-
-
-def _slug(name: str) -> str:
-    return _LABEL.sub("-", name.lower()).strip("-")
-
 
 def rule_uid(policy: Policy) -> str:
     """Name a policy's rule; the runbook's file is named alike."""
-    return f"service-level-{_slug(policy.name)}"
+    return "service-level-" + re.sub(r"[^a-z0-9]+", "-", policy.name.lower()).strip("-")
 
 
 def window_s(policy: Policy) -> int:
@@ -57,24 +51,19 @@ def _quoted(value: str) -> str:
 
 def _conditions(policy: Policy) -> str:
     """What a pane must be for this policy, or any of its kind, to hold for it."""
-    fields = {
-        "channel": policy.channel,
-        "queue": policy.queue,
-        "priority": policy.priority,
-        "segment": policy.segment,
-    }
-    return " AND ".join(f"{field} = {_quoted(value)}" for field, value in fields.items() if value is not None) or "1"
+    fields = ("channel", "queue", "priority", "segment")
+    given = ((field, getattr(policy, field)) for field in fields)
+    return " AND ".join(f"{field} = {_quoted(value)}" for field, value in given if value is not None) or "1"
 
 
-def _its_own(policy: Policy, policies: Iterable[Policy]) -> str:
+def _its_own(policy: Policy, policies: Sequence[Policy]) -> str:
     """The panes that this policy and no earlier one applies to."""
-    conditions = [_conditions(policy)]
-    for earlier in policies:
-        if earlier is policy:
-            break
-        if earlier.metric == policy.metric and earlier.channel in {None, policy.channel}:
-            conditions.append(f"NOT ({_conditions(earlier)})")
-    return " AND ".join(conditions)
+    others = [
+        f"NOT ({_conditions(earlier)})"
+        for earlier in policies[: policies.index(policy)]
+        if earlier.metric == policy.metric and earlier.channel in {None, policy.channel}
+    ]
+    return " AND ".join([_conditions(policy), *others])
 
 
 def _breached(policy: Policy) -> str:
@@ -145,26 +134,24 @@ def _annotations(site: Site, policy: Policy) -> dict[str, str]:
     }
 
 
-def _step(ref: str, kind: str, over_s: int, source: Json, before: Json, after: Json) -> Json:
-    """Describe a step of a rule, with what its model has before and after the limits that all have."""
+def _steps(policy: Policy, policies: Sequence[Policy]) -> Iterator[Json]:
+    """Describe the question to ClickHouse, and the threshold that its answer is held against."""
     limits = {"intervalMs": 60_000, "maxDataPoints": 1_000}
-    return {
-        "refId": ref,
-        "queryType": kind,
-        "relativeTimeRange": {"from": over_s, "to": 0},
-        "datasourceUid": source["uid"],
-        "model": {"refId": ref, "datasource": source, **before, **limits, **after},
-    }
-
-
-def _steps(policy: Policy, policies: Sequence[Policy]) -> list[Json]:
-    asks = {"editorType": "sql", "queryType": "table", "format": 1}
+    table = {"editorType": "sql", "queryType": "table", "format": 1}
+    asks: Json = {"refId": "A", "datasource": DATA_SOURCE, **table, **limits}
     above_0 = [{"type": "query", "evaluator": {"type": "gt", "params": [0]}}]
-    judges = {"type": "threshold", "expression": "A", "conditions": above_0}
-    return [
-        _step("A", "table", window_s(policy), DATA_SOURCE, asks, {"rawSql": shortfall(policy, policies)}),
-        _step("B", "", 0, {"type": "__expr__", "uid": "__expr__"}, judges, {}),
-    ]
+    judges: Json = {"type": "threshold", "expression": "A", "conditions": above_0, **limits}
+    for over_s, model in (
+        (window_s(policy), {**asks, "rawSql": shortfall(policy, policies)}),
+        (0, {"refId": "B", "datasource": {"type": "__expr__", "uid": "__expr__"}, **judges}),
+    ):
+        yield {
+            "refId": model["refId"],
+            "queryType": model.get("queryType", ""),
+            "relativeTimeRange": {"from": over_s, "to": 0},
+            "datasourceUid": model["datasource"]["uid"],
+            "model": model,
+        }
 
 
 def _rule(site: Site, policy: Policy, policies: Sequence[Policy]) -> Json:
@@ -172,7 +159,7 @@ def _rule(site: Site, policy: Policy, policies: Sequence[Policy]) -> Json:
         "uid": rule_uid(policy),
         "title": f"Service level {policy.name}",
         "condition": "B",
-        "data": _steps(policy, policies),
+        "data": list(_steps(policy, policies)),
         "noDataState": "Alerting",
         "execErrState": "Error",
         "for": _FOR,
@@ -185,17 +172,6 @@ def _rule(site: Site, policy: Policy, policies: Sequence[Policy]) -> Json:
 def rules(site: Site, policies: Sequence[Policy]) -> list[Json]:
     """Describe one rule for each policy."""
     return [_rule(site, policy, policies) for policy in policies]
-
-
-def rule_group(site: Site, policies: Sequence[Policy]) -> Json:
-    """Describe the group that the rules are evaluated in."""
-    return {
-        "orgId": 1,
-        "name": GROUP,
-        "folder": FOLDER,
-        "interval": f"{EVERY_S}s",
-        "rules": rules(site, policies),
-    }
 
 
 def receiver(site: Site) -> Json:

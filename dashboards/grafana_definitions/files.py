@@ -9,7 +9,7 @@ from typing import Final, Literal, NamedTuple
 
 import yaml  # type: ignore[import-untyped]  # no stubs for it among the locked dependencies
 
-from dashboards.grafana_definitions.alerts import CONTACT_POINT, receiver, route, rule_group
+from dashboards.grafana_definitions.alerts import CONTACT_POINT, EVERY_S, GROUP, receiver, route, rules
 from dashboards.grafana_definitions.live_floor import live_floor
 from dashboards.grafana_definitions.site import FOLDER, FOLDER_UID, READER_PASSWORD, Json, Site, data_source_of
 from schemas.policies import DEFAULT_POLICIES
@@ -49,55 +49,46 @@ def _yaml(value: Json) -> str:
     return _DO_NOT_EDIT + text
 
 
-def _provider() -> Json:
-    return {
-        "providers": [
-            {
-                "name": "pulssi",
-                "orgId": 1,
-                "folder": FOLDER,
-                "folderUid": FOLDER_UID,
-                "type": "file",
-                "disableDeletion": False,
-                "allowUiUpdates": False,
-                "updateIntervalSeconds": 30,
-                # Grafana's own variable: the same wherever the folder is put.
-                "options": {"path": "$GF_PATHS_PROVISIONING/dashboards"},
-            }
-        ]
-    }
-
-
 def texts(site: Site) -> dict[str, str]:
     """Give every file of the provisioning folder by its path in it."""
-    data_source = {
-        **data_source_of(site),
-        "editable": False,
-        "secureJsonData": {"password": f"${READER_PASSWORD}"},
+    data_source = {**data_source_of(site), "editable": False, "secureJsonData": {"password": f"${READER_PASSWORD}"}}
+    provider = {
+        "name": "pulssi",
+        "orgId": 1,
+        "folder": FOLDER,
+        "folderUid": FOLDER_UID,
+        "type": "file",
+        "disableDeletion": False,
+        "allowUiUpdates": False,
+        "updateIntervalSeconds": 30,
+        # Grafana's own variable: the same wherever the folder is put.
+        "options": {"path": "$GF_PATHS_PROVISIONING/dashboards"},
     }
+    group = {"name": GROUP, "folder": FOLDER, "interval": f"{EVERY_S}s", "rules": rules(site, DEFAULT_POLICIES)}
+    point = {"name": CONTACT_POINT, "receivers": [receiver(site)]}
     return {
         "datasources/pulssi.yaml": _yaml({"datasources": [data_source]}),
-        "dashboards/pulssi.yaml": _yaml(_provider()),
+        "dashboards/pulssi.yaml": _yaml({"providers": [provider]}),
         "dashboards/live-floor.json": json.dumps(live_floor(), indent=2, ensure_ascii=False) + "\n",
-        "alerting/rules.yaml": _yaml({"groups": [rule_group(site, DEFAULT_POLICIES)]}),
-        "alerting/contact-points.yaml": _yaml(
-            {"contactPoints": [{"orgId": 1, "name": CONTACT_POINT, "receivers": [receiver(site)]}]}
-        ),
+        "alerting/rules.yaml": _yaml({"groups": [{"orgId": 1, **group}]}),
+        "alerting/contact-points.yaml": _yaml({"contactPoints": [{"orgId": 1, **point}]}),
         "alerting/policies.yaml": _yaml({"policies": [{"orgId": 1, **route()}]}),
     }
 
 
 def drift(folder: Path, wanted: Mapping[str, str]) -> list[Drift]:
     """Compare a folder with what it should hold, in order of the paths."""
-    found = [
-        Drift(path, "missing" if not (folder / path).is_file() else "differs")
-        for path, text in wanted.items()
-        if not (folder / path).is_file() or (folder / path).read_bytes() != text.encode()
-    ]
     present = {
-        path.relative_to(folder).as_posix() for own in _OURS for path in (folder / own).rglob("*") if path.is_file()
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for own in _OURS
+        for path in (folder / own).rglob("*")
+        if path.is_file()
     }
-    return sorted([*found, *(Drift(path, "left over") for path in present - wanted.keys())])
+    return [
+        Drift(path, "left over" if path not in wanted else "differs" if path in present else "missing")
+        for path in sorted(present.keys() | wanted.keys())
+        if path not in wanted or present.get(path) != wanted[path].encode()
+    ]
 
 
 def write(folder: Path, wanted: Mapping[str, str]) -> list[Drift]:
@@ -105,10 +96,9 @@ def write(folder: Path, wanted: Mapping[str, str]) -> list[Drift]:
     changed = drift(folder, wanted)
     for path, problem in changed:
         file = folder / path
-        if problem == "left over":
-            if folder == FOLDER_HERE:
-                file.unlink()
-            continue
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(wanted[path], encoding="utf-8")
+        if problem != "left over":
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(wanted[path], encoding="utf-8")
+        elif folder == FOLDER_HERE:
+            file.unlink()
     return changed

@@ -5,19 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from dashboards.grafana_definitions import queries
-from dashboards.grafana_definitions.panels import (
-    CLOCK,
-    LEVEL,
-    SHARE,
-    Column,
-    Limits,
-    Place,
-    bars,
-    lines,
-    repeated,
-    stat,
-    table,
-)
+from dashboards.grafana_definitions.panels import CLOCK, LEVEL, SHARE, bars, column, limits, lines, stat, table
 from dashboards.grafana_definitions.site import DASHBOARD_UID, DATA_SOURCE, Json
 
 #: The panel that alerts link to.
@@ -59,14 +47,15 @@ _MEANINGS: Final = {
     "In the range, by queue · service level short_excluded": (
         f"Abandon rate: abandoned / (answered + abandoned). {_FORMULA}"
     ),
-    "Agents now, by group": (
-        "Agents by the status that their source told last; who was not heard of for 24 hours is left out. Who is "
-        "in several groups counts in each. Empty where no source tells of agents."
+    "Agents now, by group and status": (
+        "The number of agents in each group by their latest status. An agent of several groups is counted in each of "
+        "them. An agent without an event for 24 hours is not counted. Empty if no source sends agents' states."
     ),
-    "Slots now, by group": (
-        "Slots: of the agents at work (available, busy, in wrap-up, or away with a contact still in hand). In use: "
-        "their open handle segments. Free: what is left to those who are available, or busy with contacts. "
-        "Unknown: agents with a contact in hand whose source tells no slots for the channel."
+    "Agents' slots now, by group and channel": (
+        "A slot is the capacity of an agent for one contact. Slots: of all agents at work, that is available, busy, in "
+        "wrap-up, or away with an open contact. In use: open handle segments of these agents. Free: unused slots of "
+        "agents who are available, or busy with contacts. Use: in use / slots. Unknown: agents with an open contact "
+        "whose source sends no capacity for the channel."
     ),
     "Offered, answered, abandoned": f"Contacts a step, by when each thing happened. {_STEP}",
     "Offered, by channel or queue": (
@@ -92,117 +81,104 @@ _MEANINGS: Final = {
     "Awaiting a reply over time": f"The customer wrote last, or opened it again. {_BY_MINUTE}",
 }
 
-_SOME: Final = Limits("text", ((1, "orange"),))
-_NOBODY: Final = Limits("orange", ((1, "text"),))
-_BAD: Final = Limits("text", ((1, "red"),))
+_SOME: Final = limits("text", (1, "orange"))
+_NOBODY: Final = limits("orange", (1, "text"))
+_BAD: Final = limits("text", (1, "red"))
 _VOLUME_COLOURS: Final = {"Offered": "blue", "Answered": "green", "Abandoned": "red"}
 _PERCENTILE_COLOURS: Final = {"p50": "green", "p80": "blue", "p90": "orange", "p95": "red"}
 
-_QUEUE: Final = (Column("channel", title="Channel", width=76), Column("queue", title="Queue", width=120))
+_QUEUE: Final = (column("channel", title="Channel", width=76), column("queue", title="Queue", width=120))
 _NOW: Final = (
     *_QUEUE,
-    Column("Waiting", limits=_SOME),
-    Column("Longest wait", CLOCK, title="Longest", width=95),
-    Column("Awaiting reply", title="Awaiting"),
-    Column("Longest await", CLOCK, title="Longest", width=95),
-    Column("At risk", limits=_SOME),
-    Column("Breached", limits=_BAD),
+    column("Waiting", colours=_SOME),
+    column("Longest wait", CLOCK, title="Longest", width=95),
+    column("Awaiting reply", title="Awaiting"),
+    column("Longest await", CLOCK, title="Longest", width=95),
+    column("At risk", colours=_SOME),
+    column("Breached", colours=_BAD),
 )
-_RANGE: Final = (*_QUEUE, Column("Abandon rate", SHARE, width=110), Column("Service level", SHARE, LEVEL, width=110))
-_AGENTS: Final = (Column("Group", width=180), Column("Available", limits=_NOBODY))
+_RANGE: Final = (
+    *_QUEUE,
+    column("Abandon rate", SHARE, width=110),
+    column("Service level", SHARE, colours=LEVEL, width=110),
+)
+_AGENTS: Final = (column("Group", width=180), column("Available", colours=_NOBODY))
 _SLOTS: Final = (
-    Column("Group", width=180),
-    Column("channel", title="Channel", width=76),
-    Column("Free", limits=_NOBODY),
-    Column("Use", SHARE, width=90),
-    Column("Unknown", limits=_SOME),
+    column("Group", width=180),
+    column("channel", title="Channel", width=76),
+    column("Free", colours=_NOBODY),
+    column("Use", SHARE, width=90),
+    column("Unknown", colours=_SOME),
 )
 _CLOCKS: Final = (
     "Response mean",
     "AHT",
     *(f"{what} {p}" for what in ("Response", "Handle") for p in queries.PERCENTILES),
 )
-_TIMES: Final = (*_QUEUE, *(Column(name, CLOCK) for name in _CLOCKS))
+_TIMES: Final = (*_QUEUE, *(column(name, CLOCK) for name in _CLOCKS))
 
 _STACKED: Final = {"drawStyle": "bars", "fillOpacity": 80, "lineWidth": 0, "stacking": {"mode": "normal"}}
-_LEVEL_STYLE: Final = {"fillOpacity": 0, "showPoints": "auto", "spanNulls": 3_600_000}
-_PERCENTILE_STYLE: Final = {"fillOpacity": 0, "spanNulls": 3_600_000, "showPoints": "auto"}
+_GAPS: Final = {"fillOpacity": 0, "spanNulls": 3_600_000, "showPoints": "auto"}
 _STEPS: Final = {"lineInterpolation": "stepAfter", "fillOpacity": 0}
-_MET: Final = Limits("transparent", ((0.8, "green"),))
+_MET: Final = limits("transparent", (0.8, "green"))
 
 
 def _percentiles(title: str, sample: str, y: int) -> Json:
-    panel = lines(
-        title,
-        queries.percentiles_over_time(sample),
-        Place(0, y, 8, 8),
-        unit=CLOCK,
-        interval="5m",
-        colours=_PERCENTILE_COLOURS,
-        style=_PERCENTILE_STYLE,
-    )
-    return repeated(panel, "channel", 3)
+    sql = queries.percentiles_over_time(sample)
+    panel = lines(title, sql, (0, y, 8, 8), unit=CLOCK, step="5m", colours=_PERCENTILE_COLOURS, style=_GAPS)
+    # Once for each channel, side by side.
+    return {**panel, "repeat": "channel", "repeatDirection": "h", "maxPerRow": 3}
 
 
 def _panels() -> list[Json]:
-    by_channel, share = queries.percentile_by_channel, "Service level · short_excluded"
+    by_channel, over_time = queries.percentile_by_channel, queries.gauge_over_time
+    share = "Service level · short_excluded"
     in_range = "In the range, by queue · service level short_excluded"
     times = "First response and handle time in the range, by queue"
     return [
-        stat("Waiting now", queries.WAITING, Place(0, 0, 3, 5), limits=_SOME),
-        stat("Longest wait now", queries.LONGEST_WAIT, Place(3, 0, 3, 5), unit=CLOCK),
-        stat("Offered", queries.count_by_channel("offered"), Place(6, 0, 2, 5)),
-        stat("Answered", queries.count_by_channel("first_response"), Place(8, 0, 2, 5)),
-        stat("Abandoned", queries.count_by_channel("abandoned"), Place(10, 0, 3, 5), limits=_SOME),
-        stat(share, queries.LEVEL_BY_CHANNEL, Place(13, 0, 5, 5), unit=SHARE, limits=LEVEL),
-        stat("First response p80", by_channel("first_response", 0.8), Place(18, 0, 3, 5), unit=CLOCK),
-        stat("Handle time p50", by_channel("handle", 0.5), Place(21, 0, 3, 5), unit=CLOCK),
-        table("Now, by queue", queries.NOW_BY_QUEUE, Place(0, 5, 13, 9), _NOW),
-        table(in_range, queries.RANGE_BY_QUEUE, Place(13, 5, 11, 9), _RANGE),
-        table("Agents now, by group", queries.AGENTS_NOW, Place(0, 14, 11, 7), _AGENTS),
-        table("Slots now, by group", queries.SLOTS_NOW, Place(11, 14, 13, 7), _SLOTS),
-        lines(
-            "Offered, answered, abandoned",
-            queries.VOLUMES,
-            Place(0, 21, 8, 8),
-            interval="5m",
-            colours=_VOLUME_COLOURS,
-        ),
+        stat("Waiting now", queries.WAITING, (0, 0, 3, 5), colours=_SOME),
+        stat("Longest wait now", queries.LONGEST_WAIT, (3, 0, 3, 5), unit=CLOCK),
+        stat("Offered", queries.count_by_channel("offered"), (6, 0, 2, 5)),
+        stat("Answered", queries.count_by_channel("first_response"), (8, 0, 2, 5)),
+        stat("Abandoned", queries.count_by_channel("abandoned"), (10, 0, 3, 5), colours=_SOME),
+        stat(share, queries.LEVEL_BY_CHANNEL, (13, 0, 5, 5), unit=SHARE, colours=LEVEL),
+        stat("First response p80", by_channel("first_response", 0.8), (18, 0, 3, 5), unit=CLOCK),
+        stat("Handle time p50", by_channel("handle", 0.5), (21, 0, 3, 5), unit=CLOCK),
+        table("Now, by queue", queries.NOW_BY_QUEUE, (0, 5, 13, 9), _NOW),
+        table(in_range, queries.RANGE_BY_QUEUE, (13, 5, 11, 9), _RANGE),
+        table("Agents now, by group and status", queries.AGENTS_NOW, (0, 14, 11, 7), _AGENTS),
+        table("Agents' slots now, by group and channel", queries.SLOTS_NOW, (11, 14, 13, 7), _SLOTS),
+        lines("Offered, answered, abandoned", queries.VOLUMES, (0, 21, 8, 8), step="5m", colours=_VOLUME_COLOURS),
         lines(
             "Offered, by channel or queue",
             queries.OFFERED_BY_LINE,
-            Place(8, 21, 8, 8),
-            interval="5m",
+            (8, 21, 8, 8),
+            step="5m",
             name="line",
             style=_STACKED,
         ),
         lines(
             LEVEL_PANEL,
             queries.LEVEL_OVER_TIME,
-            Place(16, 21, 8, 8),
+            (16, 21, 8, 8),
             unit=SHARE,
-            interval="10m",
+            step="10m",
             name="line",
             bounds=(0, 1),
-            limits=_MET,
-            style=_LEVEL_STYLE,
+            limit=_MET,
+            style=_GAPS,
         ),
-        table(times, queries.TIMES_BY_QUEUE, Place(0, 29, 24, 8), _TIMES),
+        table(times, queries.TIMES_BY_QUEUE, (0, 29, 24, 8), _TIMES),
         _percentiles("First response · $channel", "first_response", 37),
         _percentiles("Handle time · $channel", "handle", 45),
-        bars("Volume per tag", queries.TAGS, Place(0, 53, 8, 10)),
+        bars("Volume per tag", queries.TAGS, (0, 53, 8, 10)),
         lines(
-            "Volume per tag over time",
-            queries.TAGS_OVER_TIME,
-            Place(8, 53, 8, 10),
-            interval="10m",
-            name="named",
-            style=_STACKED,
+            "Volume per tag over time", queries.TAGS_OVER_TIME, (8, 53, 8, 10), step="10m", name="named", style=_STACKED
         ),
-        table("Volume per tag, by queue", queries.TAGS_BY_QUEUE, Place(16, 53, 8, 10), _QUEUE),
-        lines("Waiting over time", queries.WAITING_OVER_TIME, Place(0, 63, 8, 8), name="line", style=_STEPS),
-        lines("Beyond the target over time", queries.BREACHED_OVER_TIME, Place(8, 63, 8, 8), name="line", style=_STEPS),
-        lines("Awaiting a reply over time", queries.AWAITING_OVER_TIME, Place(16, 63, 8, 8), name="line", style=_STEPS),
+        table("Volume per tag, by queue", queries.TAGS_BY_QUEUE, (16, 53, 8, 10), _QUEUE),
+        lines("Waiting over time", over_time("waiting"), (0, 63, 8, 8), name="line", style=_STEPS),
+        lines("Beyond the target over time", over_time("breached"), (8, 63, 8, 8), name="line", style=_STEPS),
+        lines("Awaiting a reply over time", over_time("awaiting_reply"), (16, 63, 8, 8), name="line", style=_STEPS),
     ]
 
 

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from dashboards.grafana_definitions.site import DATA_SOURCE, Json
-
-#: The data source's `format` of an answer.
-_TIME_SERIES: Final = 0
-_TABLE: Final = 1
 
 #: Units by what Grafana calls them: hours, minutes and seconds; a share; a count.
 CLOCK: Final = "dthms"
@@ -17,25 +13,13 @@ SHARE: Final = "percentunit"
 COUNT: Final = "short"
 
 
-class Place(NamedTuple):
-    """Where a panel stands on the grid of 24 columns."""
-
-    x: int
-    y: int
-    w: int
-    h: int
+#: Where a panel stands on the grid of 24 columns: x, y, width, height.
+Place = tuple[int, int, int, int]
 
 
-class Limits(NamedTuple):
-    """Colours by value: `base`, and from each limit on the colour beside it."""
-
-    base: str
-    steps: tuple[tuple[float, str], ...] = ()
-
-    def to_json(self) -> Json:
-        """Write them as Grafana's thresholds."""
-        first: Json = {"color": self.base, "value": None}
-        return {"mode": "absolute", "steps": [first, *({"color": c, "value": v} for v, c in self.steps)]}
+def limits(base: str, *steps: tuple[float, str]) -> Json:
+    """Colours by value, as Grafana's thresholds: `base`, and from each limit on the colour beside it."""
+    return {"mode": "absolute", "steps": [{"color": colour, "value": at} for at, colour in ((None, base), *steps)]}
 
 
 #: What is not known is neither good nor bad. (Matching NaN as well would match names, which are no numbers.)
@@ -45,20 +29,9 @@ _NOTHING: Final[Json] = {
 }
 
 #: Nothing good or bad about it.
-PLAIN: Final = Limits("text")
+PLAIN: Final = limits("text")
 #: A service level: green from the usual objective on.
-LEVEL: Final = Limits("red", ((0.7, "orange"), (0.8, "green")))
-
-
-def _target(sql: str, form: int) -> Json:
-    return {
-        "refId": "A",
-        "datasource": DATA_SOURCE,
-        "editorType": "sql",
-        "queryType": "table" if form == _TABLE else "timeseries",
-        "format": form,
-        "rawSql": sql,
-    }
+LEVEL: Final = limits("red", (0.7, "orange"), (0.8, "green"))
 
 
 def _panel(
@@ -66,33 +39,41 @@ def _panel(
     title: str,
     sql: str,
     place: Place,
-    form: int,
     defaults: Json,
     options: Json,
     overrides: Sequence[Json] = (),
     **more: object,
 ) -> Json:
     """Put a panel together; `defaults` and `overrides` are of its fields."""
+    over_time = kind == "timeseries"
+    target = {
+        "refId": "A",
+        "datasource": DATA_SOURCE,
+        "editorType": "sql",
+        "queryType": "timeseries" if over_time else "table",
+        "format": 0 if over_time else 1,
+        "rawSql": sql,
+    }
     return {
         "type": kind,
         "title": title,
         "description": "",  # the dashboard's to give
         "datasource": DATA_SOURCE,
-        "gridPos": place._asdict(),
-        "targets": [_target(sql, form)],
+        "gridPos": dict(zip("xywh", place, strict=True)),
+        "targets": [target],
         **more,
         "fieldConfig": {"defaults": defaults, "overrides": list(overrides)},
         "options": options,
     }
 
 
-def stat(title: str, sql: str, place: Place, *, unit: str = COUNT, limits: Limits = PLAIN) -> Json:
+def stat(title: str, sql: str, place: Place, *, unit: str = COUNT, colours: Json = PLAIN) -> Json:
     """A number a row of the answer, named by its text column."""
     defaults = {
         "unit": unit,
         "decimals": 1 if unit == SHARE else 0,
         "color": {"mode": "thresholds"},
-        "thresholds": limits.to_json(),
+        "thresholds": colours,
         "mappings": [_NOTHING],
         "noValue": "-",
     }
@@ -105,48 +86,43 @@ def stat(title: str, sql: str, place: Place, *, unit: str = COUNT, limits: Limit
         "justifyMode": "auto",
         "text": {"titleSize": 14, "valueSize": 22},
     }
-    return _panel("stat", title, sql, place, _TABLE, defaults, options)
+    return _panel("stat", title, sql, place, defaults, options)
 
 
-class Column(NamedTuple):
+def column(
+    name: str, unit: str = COUNT, *, colours: Json | None = None, width: int | None = None, title: str | None = None
+) -> Json:
     """How a table shows one of its columns."""
-
-    name: str
-    unit: str = COUNT
-    limits: Limits | None = None
-    width: int | None = None
-    title: str | None = None
-
-
-def _column(column: Column) -> Json:
-    properties: list[Json] = [{"id": "unit", "value": column.unit}]
-    if column.title is not None:
-        properties.append({"id": "displayName", "value": column.title})
-    if column.unit == SHARE:
-        properties.append({"id": "decimals", "value": 1})
-    if column.width is not None:
-        properties.append({"id": "custom.width", "value": column.width})
-    if column.limits is not None:
-        properties += [
-            {"id": "thresholds", "value": column.limits.to_json()},
-            # The same for Grafana up to 9.3 and from then on.
-            {"id": "custom.displayMode", "value": "color-text"},
-            {"id": "custom.cellOptions", "value": {"type": "color-text"}},
-        ]
-    return {"matcher": {"id": "byName", "options": column.name}, "properties": properties}
+    properties: Json = {"unit": unit}
+    if title is not None:
+        properties["displayName"] = title
+    if unit == SHARE:
+        properties["decimals"] = 1
+    if width is not None:
+        properties["custom.width"] = width
+    if colours is not None:
+        # The last two are the same, for Grafana up to 9.3 and from then on.
+        cells = {"custom.displayMode": "color-text", "custom.cellOptions": {"type": "color-text"}}
+        properties |= {"thresholds": colours, **cells}
+    return _override(name, properties)
 
 
-def table(title: str, sql: str, place: Place, columns: Sequence[Column]) -> Json:
+def _override(name: str, properties: Json) -> Json:
+    described = [{"id": key, "value": value} for key, value in properties.items()]
+    return {"matcher": {"id": "byName", "options": name}, "properties": described}
+
+
+def table(title: str, sql: str, place: Place, columns: Sequence[Json]) -> Json:
     """A table; columns that are not described are shown as they come."""
     defaults = {
         "color": {"mode": "thresholds"},
-        "thresholds": PLAIN.to_json(),
+        "thresholds": PLAIN,
         "decimals": 0,
         "noValue": "-",
         "custom": {"align": "auto", "cellOptions": {"type": "auto"}, "minWidth": 60},
     }
     options = {"showHeader": True, "cellHeight": "sm", "footer": {"show": False}}
-    return _panel("table", title, sql, place, _TABLE, defaults, options, [_column(column) for column in columns])
+    return _panel("table", title, sql, place, defaults, options, columns)
 
 
 def lines(
@@ -155,22 +131,22 @@ def lines(
     place: Place,
     *,
     unit: str = COUNT,
-    interval: str = "1m",
+    step: str = "1m",
     name: str | None = None,
     style: Mapping[str, object] | None = None,
     bounds: tuple[float, float] | None = None,
-    limits: Limits | None = None,
+    limit: Json | None = None,
     colours: Mapping[str, str] | None = None,
 ) -> Json:
     """Lines over time: one a number column, or, where `name` names a text column, one a value of that column.
 
-    `interval` is the shortest step. `style` overrides Grafana's own settings of a line.
+    `step` is the shortest one. `style` overrides Grafana's own settings of a line.
     """
     defaults: Json = {
         "unit": unit,
         "min": 0,
         "color": {"mode": "palette-classic"},
-        "thresholds": (limits or PLAIN).to_json(),
+        "thresholds": limit or PLAIN,
         "custom": {
             "drawStyle": "line",
             "lineWidth": 2,
@@ -178,7 +154,7 @@ def lines(
             "pointSize": 4,
             "showPoints": "never",
             "spanNulls": False,
-            "thresholdsStyle": {"mode": "dashed" if limits else "off"},
+            "thresholdsStyle": {"mode": "dashed" if limit else "off"},
             **(style or {}),
         },
     }
@@ -187,17 +163,14 @@ def lines(
     if name is not None:
         defaults["displayName"] = f"${{__field.labels.{name}}}"
     overrides = [
-        {
-            "matcher": {"id": "byName", "options": column},
-            "properties": [{"id": "color", "value": {"mode": "fixed", "fixedColor": colour}}],
-        }
+        _override(column, {"color": {"mode": "fixed", "fixedColor": colour}})
         for column, colour in (colours or {}).items()
     ]
     options = {
         "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []},
         "tooltip": {"mode": "multi", "sort": "desc"},
     }
-    return _panel("timeseries", title, sql, place, _TIME_SERIES, defaults, options, overrides, interval=interval)
+    return _panel("timeseries", title, sql, place, defaults, options, overrides, interval=step)
 
 
 def bars(title: str, sql: str, place: Place) -> Json:
@@ -207,7 +180,7 @@ def bars(title: str, sql: str, place: Place) -> Json:
         "decimals": 0,
         "min": 0,
         "color": {"mode": "fixed", "fixedColor": "blue"},
-        "thresholds": PLAIN.to_json(),
+        "thresholds": PLAIN,
         "custom": {"fillOpacity": 70, "lineWidth": 0},
     }
     options = {
@@ -218,9 +191,4 @@ def bars(title: str, sql: str, place: Place) -> Json:
         "tooltip": {"mode": "single", "sort": "none"},
         "text": {"valueSize": 12},
     }
-    return _panel("barchart", title, sql, place, _TABLE, defaults, options)
-
-
-def repeated(panel: Json, variable: str, most: int) -> Json:
-    """Show a panel once for each value of a variable, side by side up to `most` in a row."""
-    return {**panel, "repeat": variable, "repeatDirection": "h", "maxPerRow": most}
+    return _panel("barchart", title, sql, place, defaults, options)

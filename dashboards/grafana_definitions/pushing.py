@@ -7,14 +7,14 @@ changes nothing more.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from grafana_client.client import GrafanaClientError
 
 from dashboards.grafana_definitions.alerts import CONTACT_POINT, EVERY_S, GROUP, SERVICE, receiver, route, rules
 from dashboards.grafana_definitions.live_floor import live_floor
 from dashboards.grafana_definitions.site import DATA_SOURCE_UID, FOLDER, FOLDER_UID, Json, Site, data_source_of
-from schemas.policies import DEFAULT_POLICIES, Policy
+from schemas.policies import DEFAULT_POLICIES
 
 _NOT_FOUND: Final = 404
 
@@ -22,13 +22,8 @@ _NOT_FOUND: Final = 404
 _MATCHERS: Final = [["service", "=", SERVICE]]
 
 
-class Grafana(Protocol):
-    """The parts of `grafana_client.GrafanaApi` that are used; it carries no types of its own."""
-
-    datasource: Any
-    folder: Any
-    dashboard: Any
-    alertingprovisioning: Any
+#: A `grafana_client.GrafanaApi`, which carries no types of its own.
+Grafana = Any
 
 
 def _is_there(get: Any, *arguments: str) -> bool:  # noqa: ANN401 - a method of an untyped library
@@ -67,10 +62,10 @@ def merged(tree: Json) -> Json:
     return {**tree, "routes": [own, *others]}
 
 
-def _push_rules(api: Grafana, site: Site, policies: Sequence[Policy]) -> None:
+def _push_rules(api: Grafana, described: Sequence[Json]) -> None:
     """One by one, as writing a group makes no rule that names its own identifier; then the group for its interval."""
     alerting = api.alertingprovisioning
-    placed = [{**rule, "orgID": 1, "folderUID": FOLDER_UID, "ruleGroup": GROUP} for rule in rules(site, policies)]
+    placed = [{**rule, "orgID": 1, "folderUID": FOLDER_UID, "ruleGroup": GROUP} for rule in described]
     # Asked for as a list: some versions answer for one that is missing as if they had failed.
     present = {rule["uid"] for rule in alerting.get_alertrules_all()}
     for rule in placed:
@@ -83,9 +78,7 @@ def _push_rules(api: Grafana, site: Site, policies: Sequence[Policy]) -> None:
     alerting.update_rule_group(FOLDER_UID, GROUP, group)
 
 
-def push(
-    api: Grafana, site: Site, password: str | None = None, policies: Sequence[Policy] = DEFAULT_POLICIES
-) -> list[str]:
+def push(api: Grafana, site: Site, password: str | None = None) -> list[str]:
     """Bring a running Grafana to the definitions and tell what was brought.
 
     `password` is the reader's in ClickHouse; None leaves the one that Grafana has. Raises what `grafana_client` raises.
@@ -100,11 +93,12 @@ def push(
     api.alertingprovisioning.set_notification_policy_tree(
         merged(api.alertingprovisioning.get_notification_policy_tree())
     )
-    _push_rules(api, site, policies)
+    described_rules = rules(site, DEFAULT_POLICIES)
+    _push_rules(api, described_rules)
     return [
         f"data source {DATA_SOURCE_UID}",
         f"dashboard {described['title']}",
         f"contact point {CONTACT_POINT}",
         "notification policy",
-        *(f"rule {rule['title']}" for rule in rules(site, policies)),
+        *(f"rule {rule['title']}" for rule in described_rules),
     ]

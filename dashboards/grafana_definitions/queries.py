@@ -98,13 +98,22 @@ WHERE $__conditionalAll(channel IN (${{channel:singlequote}}), $channel)
 ORDER BY "Group", channel"""
 
 
-def count_by_channel(sample: str) -> str:
-    """How many samples of a kind in the range, one row a channel."""
-    return f"""SELECT channel, sumIf(n, sample = '{sample}') AS contacts
+def _by_channel(value: str, *samples: str) -> str:
+    """A value over the range, one row a channel that has any of these samples."""
+    named = ", ".join(f"'{sample}'" for sample in samples)
+    return f"""SELECT channel, {value}
 FROM panes
-WHERE {_IN_RANGE} AND sample IN ('offered', 'first_response', 'abandoned') AND {_CHOSEN}
+WHERE {_IN_RANGE} AND sample IN ({named}) AND {_CHOSEN}
 GROUP BY channel
 ORDER BY channel"""
+
+
+_OUTCOMES: Final = ("offered", "first_response", "abandoned")
+
+
+def count_by_channel(sample: str) -> str:
+    """How many samples of a kind in the range, one row a channel."""
+    return _by_channel(f"sumIf(n, sample = '{sample}') AS contacts", *_OUTCOMES)
 
 
 #: From counters by sample, as the view of the panes has them.
@@ -113,20 +122,12 @@ _LEVEL_OF_PANES: Final = f"""pulssi_service_level('{FORMULA}',
     sumIf(n_target, sample = 'abandoned'), sumIf(n_within, sample = 'abandoned'),
     sumIf(n_short, sample = 'abandoned'))"""
 
-LEVEL_BY_CHANNEL: Final = f"""SELECT channel, {_LEVEL_OF_PANES} AS level
-FROM panes
-WHERE {_IN_RANGE} AND sample IN ('offered', 'first_response', 'abandoned') AND {_CHOSEN}
-GROUP BY channel
-ORDER BY channel"""
+LEVEL_BY_CHANNEL: Final = _by_channel(f"{_LEVEL_OF_PANES} AS level", *_OUTCOMES)
 
 
 def percentile_by_channel(sample: str, q: float) -> str:
     """A percentile in seconds over the range, one row a channel; empty for one that only had contacts offered."""
-    return f"""SELECT channel, {_seconds(sample, q)} AS seconds
-FROM panes
-WHERE {_IN_RANGE} AND sample IN ('offered', '{sample}') AND {_CHOSEN}
-GROUP BY channel
-ORDER BY channel"""
+    return _by_channel(f"{_seconds(sample, q)} AS seconds", "offered", sample)
 
 
 def _columns(sample: str, title: str) -> str:
@@ -190,7 +191,7 @@ GROUP BY time
 ORDER BY time"""
 
 
-def _gauge_over_time(gauge: str) -> str:
+def gauge_over_time(gauge: str) -> str:
     """A gauge of each minute, the lines' queues added up; of a longer step the highest minute."""
     return f"""SELECT $__timeInterval(at) AS time, line, max(now) AS contacts
 FROM (
@@ -201,11 +202,6 @@ FROM (
 )
 GROUP BY time, line
 ORDER BY time, line"""
-
-
-WAITING_OVER_TIME: Final = _gauge_over_time("waiting")
-BREACHED_OVER_TIME: Final = _gauge_over_time("breached")
-AWAITING_OVER_TIME: Final = _gauge_over_time("awaiting_reply")
 
 
 _TAG: Final = "if(known, tag, concat(tag, ' (not in the taxonomy)'))"

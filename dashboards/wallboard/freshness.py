@@ -43,47 +43,45 @@ class Freshness:
 
     def __init__(self) -> None:
         self._ends: deque[tuple[int, Mapping[Partition, int]]] = deque(maxlen=_REMEMBERED)
-        self._as_of: int | None = None
-        self._answered: int | None = None
-        self._behind = 0
-        self._counted = 0
+        self._heads: Mapping[Partition, int] = {}
         self._counted_at: int | None = None
+        self._as_of: int | None = None
 
     def ends(self, now_ms: int, ends: Mapping[Partition, int]) -> None:
         """Note that the broker said at `now_ms` where the source partitions end."""
         self._ends.append((now_ms, ends))
-        self._answered = now_ms
 
     def heads(self, now_ms: int, heads: Mapping[Partition, int]) -> None:
         """Note how far each source partition is counted at `now_ms`: the first offset that is not in."""
-        if (counted := sum(heads.values())) != self._counted:
-            self._counted, self._counted_at = counted, now_ms
-        in_at = -1
-        for place, (_, ends) in enumerate(self._ends):
-            if all(heads.get(partition, 0) >= end for partition, end in ends.items()):
-                in_at = place
-        if in_at >= 0:
-            self._as_of = max(self._as_of or 0, self._ends[in_at][0])
-        if self._ends:
-            newest = self._ends[-1][1]
-            self._behind = sum(max(0, end - heads.get(partition, 0)) for partition, end in newest.items())
-        for _ in range(in_at):  # older than the newest end that is in: of no more use
-            self._ends.popleft()
+        if sum(heads.values()) != sum(self._heads.values()):
+            self._counted_at = now_ms
+        self._heads = heads
+        counted = [place for place, (_, ends) in enumerate(self._ends) if not self._missing(ends)]
+        if counted:
+            self._as_of = max(self._as_of or 0, self._ends[counted[-1]][0])
+            for _ in range(counted[-1]):  # older than the newest end that is in: of no more use
+                self._ends.popleft()
+
+    def _missing(self, ends: Mapping[Partition, int]) -> int:
+        return sum(max(0, end - self._heads.get(partition, 0)) for partition, end in ends.items())
 
     def standing(self, now_ms: int, *, connected: bool, caught_up: bool) -> Standing:
         """Tell how far to trust the numbers at `now_ms`."""
         if not connected:
             return Standing("waiting", None, 0, "waiting for the Kafka broker and its topics")
-        if not caught_up and self.answered_at(now_ms):
-            return Standing("reading", None, self._behind, "reading the journals")
+        answered, behind = self.answered_at(now_ms), self._missing(self._ends[-1][1]) if self._ends else 0
+        if not caught_up and answered:
+            return Standing("reading", None, behind, "reading the journals")
         if self._as_of is not None and now_ms - self._as_of <= STALE_AFTER_MS:
-            return Standing("live", self._as_of, self._behind, "")
-        if not self.answered_at(now_ms):
-            return Standing("stale", self._as_of, self._behind, "the Kafka broker does not answer")
-        if self._counted_at is not None and now_ms - self._counted_at <= STALE_AFTER_MS:
-            return Standing("stale", self._as_of, self._behind, "the worker is catching up with the events")
-        return Standing("stale", self._as_of, self._behind, "events wait to be counted: does the worker run?")
+            return Standing("live", self._as_of, behind, "")
+        if not answered:
+            reason = "the Kafka broker does not answer"
+        elif self._counted_at is not None and now_ms - self._counted_at <= STALE_AFTER_MS:
+            reason = "the worker is catching up with the events"
+        else:
+            reason = "events wait to be counted: does the worker run?"
+        return Standing("stale", self._as_of, behind, reason)
 
     def answered_at(self, now_ms: int) -> bool:
         """Tell whether the broker answered of late."""
-        return self._answered is not None and now_ms - self._answered <= STALE_AFTER_MS
+        return bool(self._ends) and now_ms - self._ends[-1][0] <= STALE_AFTER_MS

@@ -19,22 +19,16 @@ GZIP_HEADER: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 
 
 class Message(NamedTuple):
-    """One server-sent event, plain and as deflate blocks."""
+    """What goes to watchers, plain and as deflate blocks that can stand anywhere in a deflate stream."""
 
     plain: bytes
     deflated: bytes
 
 
-def message(event: str, number: int, content: Any) -> Message:  # noqa: ANN401 - anything that JSON can say
-    """Write a server-sent event."""
-    text = b"id: %d\nevent: %s\ndata: %s\n\n" % (number, event.encode(), orjson.dumps(content))
-    return Message(text, deflate(text))
-
-
-def deflate(text: bytes) -> bytes:
-    """Compress to blocks that can stand anywhere in a deflate stream."""
+def message(text: bytes) -> Message:
+    """Compress a text once for all."""
     packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
-    return packer.compress(text) + packer.flush(zlib.Z_FULL_FLUSH)
+    return Message(text, packer.compress(text) + packer.flush(zlib.Z_FULL_FLUSH))
 
 
 #: Says all for one window, or the heading alone where there is none.
@@ -48,7 +42,7 @@ class Publisher:
         self._say = say
         self._number = 0
         self._made: dict[str | None, Message] = {}
-        self._waiting: set[asyncio.Future[None]] = set()
+        self._news = asyncio.Event()
         self.pushed = 0
         self.ticked = 0
         self.watchers = 0
@@ -66,25 +60,17 @@ class Publisher:
         self._wake()
 
     def _wake(self) -> None:
-        waiting, self._waiting = self._waiting, set()
-        for each in waiting:
-            if not each.done():
-                each.set_result(None)
+        self._news.set()
+        self._news = asyncio.Event()
 
     async def news(self) -> None:
         """Return at the next push or tick."""
-        future = asyncio.get_running_loop().create_future()
-        self._waiting.add(future)
-        try:
-            await future
-        finally:
-            self._waiting.discard(future)
+        await self._news.wait()
 
     def newest(self, window: str | None) -> Message:
-        """Return the newest message for a window, or the newest tick; made when first asked for."""
-        made = self._made.get(window)
-        if made is None:
+        """Return the newest server-sent event for a window, or the newest tick; made when first asked for."""
+        if window not in self._made:
             self._number += 1
-            made = message("tick" if window is None else "live", self._number, self._say(window))
-            self._made[window] = made
-        return made
+            event, content = b"tick" if window is None else b"live", orjson.dumps(self._say(window))
+            self._made[window] = message(b"id: %d\nevent: %s\ndata: %s\n\n" % (self._number, event, content))
+        return self._made[window]

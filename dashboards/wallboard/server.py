@@ -14,12 +14,13 @@ from typing import Any, Final
 import orjson
 from aiohttp import web
 
-from dashboards.wallboard.publisher import GZIP_HEADER, Publisher, deflate
+from dashboards.wallboard.publisher import GZIP_HEADER, Publisher, message
 from streams.hosts import Hosts
 from streams.live.windows import NAMES
 
-#: Reconnect after this many milliseconds.
-RETRY_MS: Final = 1000
+#: Tells a page to reconnect after so many milliseconds.
+_RETRY: Final = message(b"retry: 1000\n\n")
+_HEARTBEAT: Final = message(b": heartbeat\n\n")
 HEARTBEAT_S: Final = 15.0
 #: A watcher that takes none for as long is dropped.
 SLOW_S: Final = 10.0
@@ -49,17 +50,17 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 SayAll = Callable[[tuple[str, ...]], dict[str, Any]]
 
 
+def _content(name: str) -> bytes:
+    return files(__package__).joinpath("page", name).read_bytes()
+
+
 def edition() -> str:
     """Name this edition of the page: a page of another one reloads itself."""
-    folder = files(__package__).joinpath("page")
-    digest = hashlib.sha256()
-    for name, _ in ASSETS.values():
-        digest.update(folder.joinpath(name).read_bytes())
-    return digest.hexdigest()[:12]
+    return hashlib.sha256(b"".join(_content(name) for name, _ in ASSETS.values())).hexdigest()[:12]
 
 
 def _asset(name: str, kind: str) -> Handler:
-    content = files(__package__).joinpath("page", name).read_bytes()
+    content = _content(name)
     tag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
 
     async def serve(request: web.Request) -> web.Response:
@@ -85,21 +86,14 @@ def _windows(request: web.Request) -> tuple[str, ...]:
     return windows
 
 
-@web.middleware
-async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
-    try:
-        response = await handler(request)
-    except web.HTTPException as refused:
-        refused.headers.update(_HEADERS)
-        raise
-    if not response.prepared:
-        response.headers.update(_HEADERS)
-    return response
+async def _guarded(_: web.Request, response: web.StreamResponse) -> None:
+    response.headers.update(_HEADERS)
 
 
 def application(publisher: Publisher, say_all: SayAll, hosts: Hosts) -> web.Application:
     """Make the routes of the page and its figures."""
-    app = web.Application(middlewares=[_guarded, hosts.guard])
+    app = web.Application(middlewares=[hosts.guard])
+    app.on_response_prepare.append(_guarded)
     for path, (name, kind) in ASSETS.items():
         app.router.add_get(path, _asset(name, kind))
 
@@ -114,52 +108,51 @@ def application(publisher: Publisher, say_all: SayAll, hosts: Hosts) -> web.Appl
         return response
 
     async def stream(request: web.Request) -> web.StreamResponse:
+        """Send what is newest, for as long as the watcher takes it."""
         window = _windows(request)[0]
         if publisher.watchers >= WATCHERS:
             raise web.HTTPServiceUnavailable(text="too many watchers\n", headers={"Retry-After": "5"})
-        return await _watch(request, publisher, window)
+        response = web.StreamResponse(
+            headers={
+                "Content-Type": "text/event-stream; charset=utf-8",
+                "Cache-Control": "no-store",
+                "X-Accel-Buffering": "no",  # nginx would keep events back
+            }
+        )
+        packed = "gzip" in request.headers.get("Accept-Encoding", "")
+        if packed:
+            response.headers["Content-Encoding"] = "gzip"
+        await response.prepare(request)
+        publisher.watchers += 1
+        try:
+            await _send(response, publisher, window, packed=packed)
+        except TimeoutError:
+            if request.transport is not None:
+                request.transport.abort()  # too slow: it may come again, to newer figures
+        except ConnectionError:
+            pass
+        finally:
+            publisher.watchers -= 1
+        return response
 
     app.router.add_get("/api/live", live)
     app.router.add_get("/api/stream", stream)
     return app
 
 
-async def _watch(request: web.Request, publisher: Publisher, window: str) -> web.StreamResponse:
-    """Send what is newest, for as long as the watcher takes it."""
-    packed = "gzip" in request.headers.get("Accept-Encoding", "")
-    headers = {**_HEADERS, "Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-store"}
-    if packed:
-        headers["Content-Encoding"] = "gzip"
-    headers["X-Accel-Buffering"] = "no"  # nginx would keep events back
-    response = web.StreamResponse(headers=headers)
-    await response.prepare(request)
-    publisher.watchers += 1
-    try:
-        retry = b"retry: %d\n\n" % RETRY_MS
-        await response.write(GZIP_HEADER + deflate(retry) if packed else retry)
-        await _send(response, publisher, window, packed=packed)
-    except TimeoutError:
-        if request.transport is not None:
-            request.transport.abort()  # too slow: it may come again, to newer figures
-    except ConnectionError:
-        pass
-    finally:
-        publisher.watchers -= 1
-    return response
-
-
 async def _send(response: web.StreamResponse, publisher: Publisher, window: str, *, packed: bool) -> None:
     loop = asyncio.get_running_loop()
+    text = GZIP_HEADER + _RETRY.deflated if packed else _RETRY.plain
     pushed = -1
     beat = loop.time() + HEARTBEAT_S
     while True:
-        made = publisher.newest(window if pushed != publisher.pushed else None)
+        text += publisher.newest(window if pushed != publisher.pushed else None)[packed]
         pushed, ticked = publisher.pushed, publisher.ticked
-        text = made.deflated if packed else made.plain
         if loop.time() >= beat:
-            text += deflate(b": heartbeat\n\n") if packed else b": heartbeat\n\n"
+            text += _HEARTBEAT[packed]
             beat = loop.time() + HEARTBEAT_S
         async with asyncio.timeout(SLOW_S):
             await response.write(text)
+        text = b""
         while (pushed, ticked) == (publisher.pushed, publisher.ticked):
             await publisher.news()

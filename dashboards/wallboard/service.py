@@ -14,7 +14,6 @@ import sys
 import time
 from typing import Any, Final
 
-from aiohttp import web
 from aiokafka.errors import KafkaError
 
 from dashboards.wallboard.freshness import Freshness, Standing
@@ -66,7 +65,7 @@ class Wallboard:
         self.turned = time.monotonic()
         self._news = asyncio.Event()
         self._edition = edition()
-        self.publisher = Publisher(lambda window: self.say((window,)) if window else self.head())
+        self.publisher = Publisher(lambda window: self.say((window,) if window else ()))
 
     def use(self, rules: Rules) -> None:
         """Go on with other rules, and say so."""
@@ -111,13 +110,13 @@ class Wallboard:
         """Tell how far to trust the numbers now."""
         return self.freshness.standing(now_ms(), connected=self.connected, caught_up=self.ready)
 
-    def head(self) -> dict[str, Any]:
-        """Say how fresh the numbers are."""
-        return {**heading(self.view, self.standing(), now_ms()), "edition": self._edition}
-
     def say(self, windows: tuple[str, ...] = NAMES) -> dict[str, Any]:
-        """Say all, for these windows."""
-        said = snapshot(self.view, self._rules, self.standing(), self._settings.time_zone, now_ms(), windows)
+        """Say all for these windows; without any, only how fresh the numbers are."""
+        standing, at = self.standing(), now_ms()
+        if windows:
+            said = snapshot(self.view, self._rules, standing, self._settings.time_zone, at, windows)
+        else:
+            said = heading(self.view, standing, at)
         return {**said, "edition": self._edition}
 
     async def follow(self) -> None:
@@ -141,33 +140,31 @@ class Wallboard:
     def _heads(self) -> dict[tuple[str, int], int]:
         return {lane: head.next for lane, head in self.view.heads.items()}
 
-    def _partitions(self) -> list[tuple[str, int]]:
-        """Name the source partitions: as many as the journals have."""
-        return [
-            (source, tp.partition)
-            for tp in self.tail.partitions
-            for source in SOURCES
-            if tp.topic == journal_of(source)
-        ]
-
     async def ask(self) -> None:
         """Ask the broker every second where its logs end."""
         ends = LogEnds(self._settings, ANSWER_WITHIN_S)
         try:
             while True:
-                if not self.connected:
+                if self.connected:
+                    await self._ask(ends)
+                else:
                     self.turned = time.monotonic()
-                await self._ask(ends)
                 await asyncio.sleep(ASK_EVERY_S)
         finally:
             await ends.close()
 
     async def _ask(self, ends: LogEnds) -> None:
-        if not self.connected:
-            return
         asked_at, heads = now_ms(), self._heads()
         try:
-            found = await ends.ends({place: heads.get(place, 0) for place in self._partitions()})
+            # As many source partitions as the journals have.
+            found = await ends.ends(
+                {
+                    (source, tp.partition): heads.get((source, tp.partition), 0)
+                    for tp in self.tail.partitions
+                    for source in SOURCES
+                    if tp.topic == journal_of(source)
+                }
+            )
         except (KafkaError, OSError, TimeoutError) as error:
             _LOG.info("the log ends are not known now: %r", error)
             return
@@ -199,16 +196,13 @@ class Wallboard:
                 self.publisher.tick()
 
 
-async def _listen(settings: Settings, board: Wallboard) -> web.AppRunner:
-    app = application(board.publisher, board.say, Hosts(settings.bind, settings.allowed_hosts))
-    add_routes(app, ready=board.unready, progress=board.hangs, metrics=lambda: render(board.metrics()))
-    return await listen(app, settings.bind, settings.wallboard_port, handler_cancellation=True, shutdown_timeout=1.0)
-
-
 async def _serve(settings: Settings, board: Wallboard, configuration: Watched) -> int:
     ended = until_signal()
+    app = application(board.publisher, board.say, Hosts(settings.bind, settings.allowed_hosts))
+    add_routes(app, ready=board.unready, progress=board.hangs, metrics=lambda: render(board.metrics()))
+    how: dict[str, Any] = {"handler_cancellation": True, "shutdown_timeout": 1.0}
     try:
-        runner = await _listen(settings, board)
+        runner = await listen(app, settings.bind, settings.wallboard_port, **how)
     except OSError as error:
         print(  # noqa: T201 - a command's own output
             f"pulssi: cannot listen on {settings.bind}:{settings.wallboard_port} ({error.strerror}): "
@@ -246,7 +240,7 @@ def run(settings: Settings) -> int:
     configuration = Watched(config_folder(), settings.time_zone)
 
     async def start() -> int:
-        view = live_view(settings.time_zone, now_ms)
-        return await _serve(settings, Wallboard(settings, configuration.rules, view), configuration)
+        board = Wallboard(settings, configuration.rules, live_view(settings.time_zone, now_ms))
+        return await _serve(settings, board, configuration)
 
     return asyncio.run(start())

@@ -61,14 +61,12 @@ def _groups(queues: Iterable[tuple[str, str]]) -> list[Group]:
 def _policies(rules: Rules, groups: Iterable[Group], at: int) -> dict[Group, Policy | None]:
     """Find each group's policy for an ordinary contact; a channel has one where its queues agree."""
     found: dict[Group, Policy | None] = {}
-    of_channel: dict[str, set[Policy | None]] = {}
-    for channel, queue in groups:
+    for channel, queue in groups:  # a channel before its queues
         if channel is not None and queue is not None:
             policy = policy_for(rules, "first_response", channel, queue, "normal", "", at)
             found[channel, queue] = policy
-            of_channel.setdefault(channel, set()).add(policy)
-    for channel, policies in of_channel.items():
-        found[channel, None] = next(iter(policies)) if len(policies) == 1 else None
+            agreed = found.setdefault((channel, None), policy)
+            found[channel, None] = policy if agreed == policy else None
     return found
 
 

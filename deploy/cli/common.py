@@ -16,9 +16,9 @@ import click
 
 from deploy.embedded import state
 from deploy.embedded.state import StackState
-from schemas.configuration.reading import ConfigurationError
+from schemas.configuration.toml_files import ConfigurationError
 from schemas.exits import Exit
-from schemas.settings import PREFIX, Settings, SettingsError, load
+from schemas.settings import PREFIX, Settings, load
 
 CONFIG: Final = f"{PREFIX}CONFIG"
 
@@ -52,7 +52,7 @@ def settings_or_exit(environment: Mapping[str, str] | None = None) -> Settings:
     """Load the settings; where they cannot be used, print every fault and end with 2."""
     try:
         return load(environment)
-    except SettingsError as error:
+    except ConfigurationError as error:
         refuse(error.faults)
 
 

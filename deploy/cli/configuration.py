@@ -26,7 +26,7 @@ _SETTINGS_HEAD: Final = f"""\
 def _files() -> dict[str, str]:
     """Give the files to start from."""
     settings = [
-        f"\n# {field.description}\n#{name} = {json.dumps(field.default)}\n"
+        f"\n# {' '.join((field.description or '').splitlines())}\n#{name} = {json.dumps(field.default)}\n"
         for name, field in Settings.model_fields.items()
         if name != "time_zone"  # stands in centre.toml
     ]

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -13,7 +14,7 @@ from urllib.parse import urlsplit
 import click
 
 from dashboards.grafana_definitions.files import FOLDER_HERE, Drift, drift, texts, write
-from dashboards.grafana_definitions.site import READER_PASSWORD, Site
+from dashboards.grafana_definitions.site import READER_PASSWORD, Site, data_source_of
 from deploy.cli.common import fail, json_option
 from schemas.exits import Exit
 from streams.addresses import AddressError
@@ -23,15 +24,6 @@ _AT: Final = Site()
 #: A proxy's words for a Grafana that is not there.
 _AWAY: Final = frozenset({502, 503, 504})
 
-_SITE_OPTIONS: Final = (
-    click.option(
-        "--clickhouse", default=_AT.clickhouse_url, show_default=True, help="ClickHouse, as Grafana reaches it."
-    ),
-    click.option("--webhook", default=_AT.webhook_url, show_default=True, help="Gets the alerts as JSON by POST."),
-    click.option(
-        "--runbooks", default=_AT.runbooks, show_default=True, help="What runbooks' file names are joined to."
-    ),
-)
 _out_option: Final = click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -41,16 +33,26 @@ _out_option: Final = click.option(
 
 
 def _site_options(command: Callable[..., None]) -> Callable[..., None]:
-    for option in reversed(_SITE_OPTIONS):
-        command = option(command)
-    return command
+    """Give a command the site that its options describe."""
 
+    @click.option(
+        "--clickhouse", default=_AT.clickhouse_url, show_default=True, help="ClickHouse, as Grafana reaches it."
+    )
+    @click.option("--webhook", default=_AT.webhook_url, show_default=True, help="Gets the alerts as JSON by POST.")
+    @click.option(
+        "--runbooks", default=_AT.runbooks, show_default=True, help="What runbooks' file names are joined to."
+    )
+    @json_option
+    @wraps(command)
+    def of_site(clickhouse: str, webhook: str, runbooks: str, **options: object) -> None:
+        site = Site(clickhouse_url=clickhouse, webhook_url=webhook, runbooks=runbooks)
+        try:
+            data_source_of(site)
+        except AddressError as error:
+            fail(f"--clickhouse {error}", Exit.UNUSABLE)
+        command(site=site, **options)
 
-def _files(site: Site) -> dict[str, str]:
-    try:
-        return texts(site)
-    except AddressError as error:
-        fail(f"--clickhouse {error}", Exit.UNUSABLE)
+    return of_site
 
 
 def _tell(found: list[Drift], folder: Path, said: str, *, as_json: bool) -> None:
@@ -73,13 +75,12 @@ def dashboards() -> None:
 @dashboards.command()
 @_out_option
 @_site_options
-@json_option
-def build(out: Path, clickhouse: str, webhook: str, runbooks: str, *, as_json: bool) -> None:
+def build(site: Site, out: Path, *, as_json: bool) -> None:
     """Write the provisioning folder; files that are right already are left alone.
 
     Example: pulssi dashboards build --out /etc/grafana/provisioning --clickhouse http://clickhouse:8123
     """
-    wanted = _files(Site(clickhouse_url=clickhouse, webhook_url=webhook, runbooks=runbooks))
+    wanted = texts(site)
     try:
         changed = write(out, wanted)
     except OSError as error:
@@ -90,13 +91,12 @@ def build(out: Path, clickhouse: str, webhook: str, runbooks: str, *, as_json: b
 @dashboards.command()
 @_out_option
 @_site_options
-@json_option
-def check(out: Path, clickhouse: str, webhook: str, runbooks: str, *, as_json: bool) -> None:
+def check(site: Site, out: Path, *, as_json: bool) -> None:
     """End with 1, naming the files, where the folder is not as the definitions say.
 
     Example: pulssi dashboards check && echo "no drift"
     """
-    wanted = _files(Site(clickhouse_url=clickhouse, webhook_url=webhook, runbooks=runbooks))
+    wanted = texts(site)
     found = drift(out, wanted)
     said = "drift: run `pulssi dashboards build`" if found else f"{len(wanted)} files as defined"
     _tell(found, out, said, as_json=as_json)
@@ -111,22 +111,13 @@ def _connect(url: str, token: str | None) -> Any:  # noqa: ANN401 - the library 
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         fail("--url must look like http://host:3000 (a path may follow)", Exit.UNUSABLE)
     credential = token or ((parts.username, parts.password or "") if parts.username else None)
-    prefix = parts.path.strip("/")
-    return GrafanaApi(
-        credential,
-        host=parts.hostname,
-        port=parts.port,
-        url_path_prefix=f"{prefix}/" if prefix else "",
-        protocol=parts.scheme,
-        timeout=30.0,
-    )
+    return GrafanaApi.from_url(f"{url.rstrip('/')}/", credential, timeout=30.0)
 
 
 @dashboards.command()
 @click.option("--url", envvar="GRAFANA_URL", default="http://127.0.0.1:3000", show_default=True, help="GRAFANA_URL")
 @_site_options
-@json_option
-def push(url: str, clickhouse: str, webhook: str, runbooks: str, *, as_json: bool) -> None:
+def push(site: Site, url: str, *, as_json: bool) -> None:
     """Bring a running Grafana to the definitions by its API; what is not Pulssi's stays.
 
     GRAFANA_TOKEN holds a service account's token; CLICKHOUSE_READER_PASSWORD, where it is set, goes into the data
@@ -144,8 +135,6 @@ def push(url: str, clickhouse: str, webhook: str, runbooks: str, *, as_json: boo
     from dashboards.grafana_definitions.pushing import push as push_all  # noqa: PLC0415 - as above
 
     logging.getLogger("grafana_client").setLevel(logging.ERROR + 20)
-    site = Site(clickhouse_url=clickhouse, webhook_url=webhook, runbooks=runbooks)
-    _files(site)
     api = _connect(url, os.environ.get("GRAFANA_TOKEN"))
     where = urlsplit(url).netloc.rpartition("@")[2]
     try:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from schemas.durations import milliseconds
+from schemas.written import milliseconds
 
 
 class Duration(click.ParamType):

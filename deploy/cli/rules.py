@@ -9,10 +9,10 @@ from typing import Final, NamedTuple
 import click
 
 from deploy.cli.common import refuse
-from schemas.configuration.reading import ConfigurationError
 from schemas.configuration.rules import load_rules
+from schemas.configuration.toml_files import ConfigurationError
 from schemas.policies import Rules
-from schemas.settings import PREFIX, Settings, SettingsError, config_folder, load
+from schemas.settings import PREFIX, Settings, config_folder, load
 
 
 def _named(context: click.Context, parameter: click.Parameter, folder: Path | None) -> None:
@@ -46,7 +46,7 @@ def configured(folder: Path | None) -> Configured:
     settings, rules = None, None
     try:
         settings = load(os.environ, folder)
-    except SettingsError as error:
+    except ConfigurationError as error:
         faults.extend(error.faults)
     try:
         rules = load_rules(folder, None if settings is None else settings.time_zone)

@@ -5,20 +5,21 @@ A message says what the value must be, never only that it is wrong; its reader h
 
 from __future__ import annotations
 
-import difflib
 import re
+from contextlib import suppress
 from datetime import date, datetime
 from itertools import pairwise
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from schemas.calendars import MINUTES_A_DAY, Span
-from schemas.durations import PATTERN, milliseconds
-from schemas.zones import zone_name
+from schemas.written import DURATION_PATTERN, did_you_mean, milliseconds, zone_name
 
 _SPAN: Final = re.compile(r"(\d{1,2}):(\d\d)\s*-\s*(\d{1,2}):(\d\d)")
-_SPAN_PATTERN: Final = r"^[0-2]?[0-9]:[0-5][0-9]\s*-\s*[0-2]?[0-9]:[0-5][0-9]$"
+#: What hours look like, for schemas.
+SPAN_PATTERN: Final = r"^[0-2]?[0-9]:[0-5][0-9]\s*-\s*[0-2]?[0-9]:[0-5][0-9]$"
 
 
 class Section(BaseModel):
@@ -33,7 +34,7 @@ def _duration(value: object) -> int:
     return milliseconds(value)
 
 
-_WRITTEN: Final = WithJsonSchema({"type": "string", "pattern": PATTERN, "examples": ["20s", "1h30m", "2d"]})
+_WRITTEN: Final = WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN, "examples": ["20s", "1h30m", "2d"]})
 
 #: Whole milliseconds, longer than nothing.
 Duration = Annotated[int, Field(gt=0), BeforeValidator(_duration), _WRITTEN]
@@ -41,32 +42,25 @@ Duration = Annotated[int, Field(gt=0), BeforeValidator(_duration), _WRITTEN]
 DurationOrNone = Annotated[int, Field(ge=0), BeforeValidator(_duration), _WRITTEN]
 
 
+def _moment(value: object) -> date:
+    if isinstance(value, date):  # a datetime is one
+        return value
+    for kind in (date, datetime):
+        with suppress(ValueError):
+            return kind.fromisoformat(str(value))
+    raise ValueError("must be a day or a time, such as 2026-03-01 or 2026-03-01T08:00:00+02:00")
+
+
 def _day(value: object) -> str:
-    try:
-        day = value if isinstance(value, date) else date.fromisoformat(str(value))
-    except ValueError:
-        day = None
-    if day is None or isinstance(day, datetime):
-        raise ValueError("must be a day, such as 2026-12-24")
-    return day.isoformat()
+    with suppress(ValueError):
+        day = _moment(value)
+        if not isinstance(day, datetime):
+            return day.isoformat()
+    raise ValueError("must be a day, such as 2026-12-24")
 
 
 #: An ISO date.
 Day = Annotated[str, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
-
-
-def _moment(value: object) -> date:
-    if isinstance(value, date):  # a datetime is one
-        return value
-    try:
-        return date.fromisoformat(str(value))
-    except ValueError:
-        pass
-    try:
-        return datetime.fromisoformat(str(value))
-    except ValueError:
-        raise ValueError("must be a day or a time, such as 2026-03-01 or 2026-03-01T08:00:00+02:00") from None
-
 
 #: A day, or a point in time; both in the centre's time zone where they name none.
 Moment = Annotated[
@@ -108,7 +102,7 @@ def _spans(value: object) -> tuple[Span, ...]:
 Spans = Annotated[
     tuple[Span, ...],
     BeforeValidator(_spans),
-    WithJsonSchema({"type": "array", "items": {"type": "string", "pattern": _SPAN_PATTERN}}),
+    WithJsonSchema({"type": "array", "items": {"type": "string", "pattern": SPAN_PATTERN}}),
 ]
 
 
@@ -121,8 +115,7 @@ def _country(value: str) -> str:
     if country not in known:
         raise ValueError("must be a country's two letters, such as FI, or with a part of it, such as DE-BY")
     if part and part not in known[country]:
-        near = difflib.get_close_matches(part, known[country], n=1)
-        meant = f"; did you mean {country}-{near[0]}?" if near else ""
+        meant = did_you_mean(part, known[country], f"{country}-{{}}")
         raise ValueError(f"{country} has no part {part} with holidays of its own{meant}")
     return value
 
@@ -135,3 +128,18 @@ Zone = Annotated[str, AfterValidator(zone_name)]
 
 #: A name that something is called by.
 Name = Annotated[str, Field(min_length=1, max_length=128)]
+
+#: The type of the fault of a name that no calendar has.
+NO_CALENDAR: Final = "no_calendar"
+
+
+def _calendar(value: str, info: ValidationInfo) -> str:
+    """Check that there is such a calendar, where the context names those that there are."""
+    if info.context is not None and value not in info.context:
+        problem = f"there is no calendar {value!r} in calendars.toml{did_you_mean(value, info.context, '{!r}')}"
+        raise PydanticCustomError(NO_CALENDAR, "{problem}", {"problem": problem})
+    return value
+
+
+#: The name of a calendar in `calendars.toml`.
+CalendarName = Annotated[Name, AfterValidator(_calendar)]

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 from schemas.calendars import Calendar, Hours
 from schemas.configuration.files import CalendarEntry, PerChannel, PolicyEntry, TagEntry
-from schemas.configuration.reading import ConfigurationError, Fault, Files, Placed, Texts
-from schemas.policies import Policies, Policy, Rules, Taxonomy
-from schemas.tags import normal, taxonomy
+from schemas.configuration.reading import Files, Placed
+from schemas.configuration.toml_files import ConfigurationError
+from schemas.policies import Policies, Policy, Rules, Taxonomy, normal_tag
 
 _VERSION_BYTES: Final = 6
 
 #: A warning is due when this part of the target is left, unless a policy says otherwise.
 _WARNING_PART: Final = 4
 
+#: Before and after any time that an entry may name, in UTC milliseconds.
+_EVER: Final = -(2**62)
+_NEVER: Final = 2**62
+
 _Value = TypeVar("_Value", Calendar, Policies)
-_Dated = TypeVar("_Dated", bound=PolicyEntry | TagEntry)
+_Entry = TypeVar("_Entry", bound=PolicyEntry | TagEntry)
 
 
 def load_rules(folder: Path | None, time_zone: str | None = None) -> Rules:
@@ -33,12 +36,9 @@ def load_rules(folder: Path | None, time_zone: str | None = None) -> Rules:
 
     `time_zone` is the centre's where it is set elsewhere. Raises ConfigurationError with every fault at once.
     """
-    texts = Texts(folder)
-    files = texts.files()
-    build = _Build(files, time_zone or files.centre.time_zone or Rules().time_zone)
-    rules = build.rules()
-    faults = [*texts.unreadable, *texts.said([*texts.faults(), *build.faults])]
-    if faults:
+    files = Files(folder)
+    rules = _Build(files, time_zone or files.centre.time_zone or Rules().time_zone).rules()
+    if faults := files.faults():
         raise ConfigurationError(faults)
     return rules
 
@@ -49,11 +49,15 @@ def _once(value: _Value) -> _Value:
     return value
 
 
-class _Period(NamedTuple):
-    """From when to when an entry holds, in UTC milliseconds; None: without a bound."""
+class _Dated(NamedTuple, Generic[_Entry]):
+    """An entry, its place in the file, and from when to before when it holds, in UTC milliseconds."""
 
-    since: int | None
-    until: int | None
+    #: What entries that take one another's place have in common.
+    name: str
+    since: int
+    until: int
+    place: int
+    entry: _Entry
 
 
 class _Build:
@@ -62,23 +66,21 @@ class _Build:
     def __init__(self, files: Files, time_zone: str) -> None:
         self._files = files
         self._time_zone = time_zone
-        self.faults: list[Fault] = []
         self._calendars = self._named_calendars()
 
     def rules(self) -> Rules:
         """Make the rules."""
         centre, default = self._files.centre, Rules()
-        self._dangling()
         queue_calendars, queue_zones = self._queues()
-        policies, policies_from = self._policies(default.policies)
-        known, known_from = self._taxonomy()
+        (_, policies), *policies_from = self._policies(default.policies)
+        (_, known), *known_from = self._taxonomy()
         rules = Rules(
             policies=policies,
             patience_ms=_per_channel(centre.patience, default.patience_ms),
             short_abandon_ms=default.short_abandon_ms if centre.short_abandon is None else centre.short_abandon,
             taxonomy=known,
-            policies_from=policies_from,
-            taxonomy_from=known_from,
+            policies_from=tuple(policies_from),
+            taxonomy_from=tuple(known_from),
             calendar=self._calendars.get(centre.calendar or ""),
             queue_calendars=queue_calendars,
             time_zone=self._time_zone,
@@ -88,26 +90,22 @@ class _Build:
         )
         return rules if rules == default else rules._replace(version=_version(rules))
 
-    def _wrong(self, topic: str, path: tuple[str | int, ...], problem: str) -> None:
-        self.faults.append(Fault(topic, path, problem))
-
     # Calendars and queues.
 
     def _named_calendars(self) -> dict[str, Calendar]:
-        entries: dict[str, list[CalendarEntry]] = {}
+        entries: dict[str, dict[str | None, CalendarEntry]] = {}
         for place, entry in self._files.calendars:
-            same = entries.setdefault(entry.name, [])
-            if any(other.valid_from == entry.valid_from for other in same):
-                self._wrong("calendars", ("calendar", place), "is there twice; give one another `valid_from`")
-            same.append(entry)
-        return {name: _once(self._joined(name, same)) for name, same in entries.items()}
+            same = entries.setdefault(entry.name, {})
+            if entry.valid_from in same:
+                self._files.wrong("calendars", ("calendar", place), "is there twice; give one another `valid_from`")
+            same[entry.valid_from] = entry
+        return {name: _once(self._joined(name, list(same.values()))) for name, same in entries.items()}
 
     def _joined(self, name: str, entries: list[CalendarEntry]) -> Calendar:
         """Put a calendar's entries in order; the earliest holds from ever, so that old contacts have hours too."""
-        ordered = sorted(entries, key=lambda entry: entry.valid_from or "")
+        first, *later = sorted(entries, key=lambda entry: entry.valid_from or "")
         return Calendar(
-            name,
-            tuple(self._hours(entry, entry.valid_from or "" if number else "") for number, entry in enumerate(ordered)),
+            name, (self._hours(first, ""), *(self._hours(entry, entry.valid_from or "") for entry in later))
         )
 
     def _hours(self, entry: CalendarEntry, valid_from: str) -> Hours:
@@ -122,53 +120,37 @@ class _Build:
             valid_from,
         )
 
-    def _dangling(self) -> None:
-        """Note who refers to a calendar that is not there."""
-        known = self._files.calendar_names
-        for topic, path, name in self._files.references:
-            if name not in known:
-                near = difflib.get_close_matches(name, known, n=1)
-                meant = f"; did you mean {near[0]!r}?" if near else ""
-                self._wrong(topic, path, f"there is no calendar {name!r} in calendars.toml{meant}")
-
     def _queues(self) -> tuple[Mapping[str, Calendar], Mapping[str, str]]:
-        calendars: dict[str, Calendar] = {}
-        zones: dict[str, str] = {}
         seen: set[str] = set()
         for place, entry in self._files.queues:
             if entry.name in seen:
-                self._wrong("queues", ("queue", place), "is there twice; make one of both")
+                self._files.wrong("queues", ("queue", place), "is there twice; make one of both")
             seen.add(entry.name)
-            calendar = self._calendars.get(entry.calendar or "")
-            if calendar is not None:
-                calendars[entry.name] = calendar
-            if entry.time_zone is not None:
-                zones[entry.name] = entry.time_zone
+        queues = [entry for _, entry in self._files.queues]
+        calendars = {
+            queue.name: self._calendars[queue.calendar] for queue in queues if queue.calendar in self._calendars
+        }
+        zones = {queue.name: queue.time_zone for queue in queues if queue.time_zone is not None}
         return MappingProxyType(calendars), MappingProxyType(zones)
 
-    # Policies and taxonomy: what holds from when on.
+    # Policies and taxonomy: what holds from when on. The first of these holds from ever.
 
-    def _policies(self, default: Policies) -> tuple[Policies, tuple[tuple[int, Policies], ...]]:
+    def _policies(self, default: Policies) -> list[tuple[int, Policies]]:
         if self._files.policies is None:
-            return default, ()
-        periods = self._periods("policies", "policy", self._files.policies)
+            return [(_EVER, default)]
         made = {place: self._policy(place, entry) for place, entry in self._files.policies}
-        eras = [
-            (at, _once(tuple(made[place] for place, _ in _in_force(self._files.policies, periods, at))))
-            for at in _changes(periods.values())
+        return [
+            (at, _once(tuple(made[each.place] for each in in_force)))
+            for at, in_force in _eras(self._dated("policies", "policy", self._files.policies))
         ]
-        return eras[0][1], tuple((at, policies) for at, policies in eras[1:] if at is not None)
 
     def _policy(self, place: int, entry: PolicyEntry) -> Policy:
         clock = entry.clock or ("time" if entry.calendar is None else "calendar")
         if clock == "calendar" and entry.calendar is None and self._files.centre.calendar is None:
             queues = {queue.name: queue.calendar for _, queue in self._files.queues}
             if entry.queue is None or queues.get(entry.queue) is None:
-                self._wrong(
-                    "policies",
-                    ("policy", place, "clock"),
-                    "needs a calendar: name one here, or one for the centre in centre.toml",
-                )
+                problem = "needs a calendar: name one here, or one for the centre in centre.toml"
+                self._files.wrong("policies", ("policy", place, "clock"), problem)
         return Policy(
             entry.name,
             entry.metric,
@@ -187,89 +169,63 @@ class _Build:
             entry.pauses,
         )
 
-    def _taxonomy(self) -> tuple[Taxonomy | None, tuple[tuple[int, Taxonomy | None], ...]]:
-        tags = self._files.tags
-        if tags is None:
-            return None, ()
-        periods = self._periods("taxonomy", "tag", tags)
-        eras = [(at, self._known(_in_force(tags, periods, at))) for at in _changes(periods.values())]
-        return eras[0][1], tuple((at, known) for at, known in eras[1:] if at is not None)
+    def _taxonomy(self) -> list[tuple[int, Taxonomy | None]]:
+        if self._files.tags is None:
+            return [(_EVER, None)]
+        eras = _eras(self._dated("taxonomy", "tag", self._files.tags))
+        return [(at, self._known(in_force)) for at, in_force in eras]
 
-    def _known(self, tags: Placed[TagEntry]) -> Taxonomy | None:
+    def _known(self, tags: Sequence[_Dated[TagEntry]]) -> Taxonomy | None:
         """Make the taxonomy of the tags in force; none where none is in force yet, so that every tag is known."""
-        names = {normal(entry.name): entry.name for _, entry in tags}
+        names = {each.name for each in tags}
         aliases: dict[str, str] = {}
-        for place, entry in tags:
+        for name, _, _, place, entry in tags:
             for number, alias in enumerate(entry.aliases):
                 path = ("tag", place, "aliases", number)
-                other = aliases.setdefault(normal(alias), entry.name)
-                if normal(alias) in names and normal(alias) != normal(entry.name):
-                    self._wrong_once("taxonomy", path, f"{alias!r} is a tag itself")
+                other = aliases.setdefault(normal_tag(alias), entry.name)
+                if normal_tag(alias) in names - {name}:
+                    self._files.wrong("taxonomy", path, f"{alias!r} is a tag itself")
                 elif other != entry.name:
-                    self._wrong_once("taxonomy", path, f"{alias!r} is another name of {other!r} already")
-        return taxonomy(names, aliases) if names else None
+                    self._files.wrong("taxonomy", path, f"{alias!r} is another name of {other!r} already")
+        of = {alias: normal_tag(tag) for alias, tag in aliases.items()}
+        return Taxonomy(frozenset(names), of) if names else None
 
-    def _wrong_once(self, topic: str, path: tuple[str | int, ...], problem: str) -> None:
-        """Note a fault that several eras may have, once."""
-        if Fault(topic, path, problem) not in self.faults:
-            self._wrong(topic, path, problem)
-
-    def _periods(self, topic: str, kind: str, entries: Placed[_Dated]) -> dict[int, _Period]:
+    def _dated(self, topic: str, kind: str, entries: Placed[_Entry]) -> list[_Dated[_Entry]]:
         """Tell from when to when each entry holds."""
-        periods: dict[int, _Period] = {}
-        seen: set[tuple[str, int | None]] = set()
+        dated: list[_Dated[_Entry]] = []
+        seen: set[tuple[str, int]] = set()
         for place, entry in entries:
-            period = _Period(self._ms(entry.valid_from), self._ms(entry.valid_until))
-            name = _name(entry)
-            if (name, period.since) in seen:
-                self._wrong(topic, (kind, place), "is there twice; give one another `valid_from`")
-            if period.since is not None and period.until is not None and period.until <= period.since:
-                self._wrong(topic, (kind, place, "valid_until"), "must be later than `valid_from`")
-            seen.add((name, period.since))
-            periods[place] = period
-        return periods
+            name = normal_tag(entry.name) if isinstance(entry, TagEntry) else entry.name
+            since, until = self._ms(entry.valid_from, _EVER), self._ms(entry.valid_until, _NEVER)
+            if (name, since) in seen:
+                self._files.wrong(topic, (kind, place), "is there twice; give one another `valid_from`")
+            if until <= since:
+                self._files.wrong(topic, (kind, place, "valid_until"), "must be later than `valid_from`")
+            seen.add((name, since))
+            dated.append(_Dated(name, since, until, place, entry))
+        return dated
 
-    def _ms(self, moment: date | None) -> int | None:
+    def _ms(self, moment: date | None, default: int) -> int:
         if moment is None:
-            return None
+            return default
         at = moment if isinstance(moment, datetime) else datetime.combine(moment, time())
         if at.tzinfo is None:
             at = at.replace(tzinfo=ZoneInfo(self._time_zone))
         return round(at.timestamp() * 1000)
 
 
-def _changes(periods: Iterable[_Period]) -> list[int | None]:
-    """List when something begins or ends to hold; the first is None: before all of them."""
-    return [None, *sorted({at for period in periods for at in period if at is not None})]
+def _eras(entries: Sequence[_Dated[_Entry]]) -> Iterator[tuple[int, list[_Dated[_Entry]]]]:
+    """Give what is in force from each change on, in the order of the names' first entries; the first is from ever.
 
-
-def _name(entry: PolicyEntry | TagEntry) -> str:
-    """Give what entries that take one another's place have in common."""
-    return normal(entry.name) if isinstance(entry, TagEntry) else entry.name
-
-
-def _in_force(entries: Placed[_Dated], periods: Mapping[int, _Period], at: int | None) -> Placed[_Dated]:
-    """Give each name's entry in force from a change on, in the order of the names' first entries."""
-    by_name: dict[str, Placed[_Dated]] = {}
-    for place, entry in entries:
-        by_name.setdefault(_name(entry), []).append((place, entry))
-    newest = (_newest(same, periods, at) for same in by_name.values())
-    return [found for found in newest if found is not None]
-
-
-def _newest(same: Placed[_Dated], periods: Mapping[int, _Period], at: int | None) -> tuple[int, _Dated] | None:
-    """Find the entry of one name that began last; None where none has begun, or that one has ended."""
-    moment = float("-inf") if at is None else at
-    begun = [(since, place, entry) for place, entry in same if (since := _since(periods[place])) <= moment]
-    if not begun:
-        return None
-    _, place, entry = max(begun, key=lambda found: (found[0], -found[1]))
-    until = periods[place].until
-    return None if until is not None and until <= moment else (place, entry)
-
-
-def _since(period: _Period) -> float:
-    return float("-inf") if period.since is None else period.since
+    Of the entries of one name the one that began last is in force, until it ends: no earlier one comes back then.
+    """
+    for at in sorted({_EVER, *(each.since for each in entries), *(each.until for each in entries)} - {_NEVER}):
+        newest: dict[str, _Dated[_Entry] | None] = {each.name: None for each in entries}
+        for each in entries:
+            before = newest[each.name]
+            if each.since <= at and (before is None or before.since < each.since):
+                newest[each.name] = each
+        yield at, [each for each in newest.values() if each is not None and at < each.until]
 
 
 def _per_channel(given: PerChannel, default: Mapping[str, int]) -> Mapping[str, int]:
@@ -278,17 +234,11 @@ def _per_channel(given: PerChannel, default: Mapping[str, int]) -> Mapping[str, 
 
 def _version(rules: Rules) -> str:
     """Name the content: the same rules have the same version, whoever loads them."""
-    text = json.dumps(_plain(rules._replace(version="")), sort_keys=True)
+    text = json.dumps(rules._replace(version=""), sort_keys=True, default=_plain)
     return hashlib.blake2b(text.encode(), digest_size=_VERSION_BYTES).hexdigest()
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever rules are made of
     if isinstance(value, Calendar):
-        return [value.name, _plain(value.hours)]
-    if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
-    if isinstance(value, frozenset):
-        return sorted(value)
-    if isinstance(value, tuple):
-        return [_plain(each) for each in value]
-    return value
+        return value.name, value.hours
+    return dict(value) if isinstance(value, Mapping) else sorted(value)

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from schemas.configuration.files import TOPICS
-from schemas.configuration.reading import ConfigurationError
 from schemas.configuration.rules import load_rules
+from schemas.configuration.toml_files import ConfigurationError
 from schemas.policies import Rules
 
 #: How often a part looks whether a file has changed.
 LOOK_EVERY_S: Final = 2.0
-
-#: What a file looks like from outside: when it was written, its length, and which file it is; None: not there.
-_Look = tuple[int, int, int] | None
 
 
 class Watched:
@@ -25,7 +23,7 @@ class Watched:
         """Load the rules; `time_zone` is the centre's. Raises ConfigurationError."""
         self._folder = folder
         self._time_zone = time_zone
-        self._taken = self._seen = self._look()
+        self._taken = self._seen = _look(folder)
         self.rules = load_rules(folder, time_zone)
 
     def changed(self, *, refused: Callable[[list[str]], None]) -> Rules | None:
@@ -34,7 +32,7 @@ class Watched:
         A change is looked at once it stands still from one call to the next: editors take a file away before they put
         the new one there. A faulty change is told to `refused`, once, and what is in force stays.
         """
-        seen, before = self._look(), self._seen
+        seen, before = _look(self._folder), self._seen
         self._seen = seen
         if seen != before or seen == self._taken:
             return None
@@ -49,13 +47,12 @@ class Watched:
         self.rules = rules
         return rules
 
-    def _look(self) -> list[_Look]:
-        return [] if self._folder is None else [_outside(self._folder / f"{topic}.toml") for topic in TOPICS]
 
-
-def _outside(path: Path) -> _Look:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+def _look(folder: Path | None) -> list[tuple[str, int, int, int]]:
+    """Tell of each file that is there when it was written, its length, and which file it is."""
+    found = []
+    for path in [folder / f"{topic}.toml" for topic in TOPICS] if folder else []:
+        with suppress(OSError):
+            seen = path.stat()
+            found.append((path.name, seen.st_mtime_ns, seen.st_size, seen.st_ino))
+    return found

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from schemas.policies import Taxonomy, taxonomy_at
-from schemas.tags import normal
+from schemas.policies import Taxonomy, normal_tag, taxonomy_at
 from streams.core.event import Event
 from streams.core.sheet import Dimensions, Sheet
 
 
 def _named(tag: str, taxonomy: Taxonomy | None) -> str:
-    name = normal(tag)
+    name = normal_tag(tag)
     return name if taxonomy is None else taxonomy.aliases.get(name, name)
 
 

@@ -7,8 +7,7 @@ from typing import Final
 import pytest
 
 from schemas.calendars import Calendar, Hours, Span
-from schemas.policies import Policy, Rules
-from schemas.tags import taxonomy
+from schemas.policies import Policy, Rules, Taxonomy
 from tests.cases.told import CENTRE
 from tests.core.story import BEGIN, Case, cases, check
 from tests.oracle.centre import Centre
@@ -78,8 +77,8 @@ RULES: Final[dict[str, Rules | Centre]] = {
         )
     ),
     "renamed": Rules(
-        taxonomy=taxonomy(["money"], {"refund": "money"}),
-        taxonomy_from=((BEGIN + 10_000, taxonomy(["cash"], {"refund": "cash"})),),
+        taxonomy=Taxonomy(frozenset({"money"}), {"refund": "money"}),
+        taxonomy_from=((BEGIN + 10_000, Taxonomy(frozenset({"cash"}), {"refund": "cash"})),),
     ),
     # A minute of work is to settle it, half of it is a warning.
     "stops": Rules((_STOPS,)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from schemas.tags import normal
+from schemas.policies import normal_tag
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from schemas.tags import normal
         ("Ⅳ", "iv"),
     ],
 )
-def test_normal(written: str, read: str) -> None:
+def test_normal_tag(written: str, read: str) -> None:
     """A tag is trimmed and folded: case and compatibility forms do not tell tags apart."""
-    assert normal(written) == read
-    assert normal(read) == read
+    assert normal_tag(written) == read
+    assert normal_tag(read) == read

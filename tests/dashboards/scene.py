@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from schemas.agents import STATUSES, Stretch, encode_agent
+from schemas.calendars import DAY_MS
 from schemas.journal import AGENT, Summary
 from schemas.panes import PANE_MS
+from schemas.policies import DEFAULT_POLICIES
 from schemas.topics import AGENTS
-from tests.streams.live.steps import Journal, Step, contact, contact_key, due, pane_of, pane_record, summary, tag_record
+from streams.journal.assembly import Step
+from tests.streams.live.steps import Journal, contact, contact_key, due, pane_of, pane_record, summary, tag_record
 
 
 class Queue(NamedTuple):
@@ -96,6 +99,7 @@ def day_so_far(now_ms: int, *, minutes: int = 600, seed: int = 1, partitions: in
         key = contact_key(f"in-hand-{number}")
         team = TEAMS[number % len(TEAMS)]
         in_hand = summary(channel=next(iter(team.capacity), "chat"), queue="billing", handling=1)
+        in_hand["leaves_at"] = now_ms + DAY_MS
         in_hand["handling_agents"] = [f"{team.name}-busy-{number // len(TEAMS) % team.agents[1]}"]
         yield journals[in_hand["channel"], 0].step((key, contact(in_hand)))
     yield from agents_now(now_ms)
@@ -134,11 +138,21 @@ def _minute(
 
 def _contact(draw: random.Random, queue: Queue, now_ms: int, *, waits: bool) -> Summary:
     since = now_ms - round(draw.random() * queue.response_s * 1.6 * 1000)
+    if waits:
+        return waiting(queue.channel, queue.name, since, queue.target_s * 1000)
+    awaiting = since if queue.channel != "call" and draw.random() < 0.6 else None
+    leaves_at = now_ms + DAY_MS
     return summary(
-        channel=queue.channel,
-        queue=queue.name,
-        waiting_since=since if waits else None,
-        deadlines=[due(since, queue.target_s * 1000, queue.target_s * 250)] if waits else [],
-        handling=0 if waits else 1,
-        awaiting_since=since if not waits and queue.channel != "call" and draw.random() < 0.6 else None,
+        channel=queue.channel, queue=queue.name, handling=1, awaiting_since=awaiting, last_at=since, leaves_at=leaves_at
+    )
+
+
+def waiting(channel: str, queue: str, since: int, target_ms: int) -> Summary:
+    """Write the summary of a contact that waits for its first response, by its channel's default policy."""
+    metric, _, *times = due(since, target_ms, target_ms // 4)
+    policy = next(policy.name for policy in DEFAULT_POLICIES if policy.channel == channel)
+    deadlines = [(metric, policy, *times)]
+    leaves_at = since + 7 * DAY_MS
+    return summary(
+        channel=channel, queue=queue, waiting_since=since, last_at=since, deadlines=deadlines, leaves_at=leaves_at
     )

@@ -48,12 +48,10 @@ class StandIn(ThreadingHTTPServer):
     def keep(self, method: str, path: str, given: Any) -> None:  # noqa: ANN401 - any JSON
         """Do as Grafana does with a write."""
         self.writes.append(f"{method} {path}")
-        if path == POINTS:
-            self.kept[POINTS].append(given)
+        if path in {POINTS, RULES}:
+            self.kept[path].append(given)
         elif path in {"/api/datasources", "/api/folders"}:
             self.kept[f"{path}/uid/{given['uid']}" if "datasources" in path else f"{path}/{given['uid']}"] = given
-        elif path == RULES:
-            self.kept[RULES].append(given)
         elif not path.startswith((f"{POINTS}/", f"{RULES}/")):
             self.kept[path] = given
 
@@ -175,11 +173,5 @@ def test_an_url_that_is_none_ends_with_2() -> None:
 def test_ours_is_replaced_and_theirs_keep_their_order() -> None:
     """In a tree that has our route already, further down, it stands first and once."""
     ours = {**route(), "object_matchers": [["service", "=", "pulssi"]]}
-    theirs = [{"receiver": name} for name in ("a", "b")]
-    assert [
-        one["receiver"] for one in merged({"receiver": "root", "routes": [theirs[0], ours, theirs[1]]})["routes"]
-    ] == [
-        CONTACT_POINT,
-        "a",
-        "b",
-    ]
+    routes = merged({"receiver": "root", "routes": [{"receiver": "a"}, ours, {"receiver": "b"}]})["routes"]
+    assert [one["receiver"] for one in routes] == [CONTACT_POINT, "a", "b"]

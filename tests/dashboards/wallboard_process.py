@@ -16,8 +16,8 @@ import orjson
 from schemas.journal import Head
 from schemas.panes import PANE_MS
 from schemas.settings import Settings
+from streams.journal.assembly import Step
 from tests.streams.handwritten import Hand
-from tests.streams.live.steps import Step
 
 STARTS_WITHIN_S: Final = 20.0
 SEEN_WITHIN_S: Final = 20.0
@@ -31,35 +31,25 @@ class Wallboard:
         self.process = process
         self.http = http
 
-    async def live(self, query: str = "") -> dict[str, Any]:
-        """Ask `/api/live`."""
-        async with self.http.get(f"{self.url}api/live{query}") as answer:
-            assert answer.status == 200
-            said: dict[str, Any] = await answer.json()
-            return said
-
     async def until(self, seen: Callable[[dict[str, Any]], object], within_s: float = SEEN_WITHIN_S) -> dict[str, Any]:
         """Follow `/api/stream` until what is told is as asked; returns it."""
         last: dict[str, Any] = {}
+        endless = aiohttp.ClientTimeout(total=None)
         try:
-            async with asyncio.timeout(within_s):
-                async for said in self.stream("?window=15m"):
-                    last = {**last, **said}
-                    if "groups" in last and seen(last):
-                        return last
+            async with (
+                asyncio.timeout(within_s),
+                self.http.get(f"{self.url}api/stream?window=15m", timeout=endless) as answer,
+            ):
+                assert answer.status == 200
+                async for line in answer.content:
+                    if line.startswith(b"data: "):
+                        last |= orjson.loads(line[6:])
+                        if "groups" in last and seen(last):
+                            return last
         except TimeoutError:
             last["groups"] = last.get("groups", [])[:1]  # the centre's, the first, says most
             raise AssertionError(f"not seen within {within_s:g} s; last: {last}") from None
         raise AssertionError("the stream ended")
-
-    async def stream(self, query: str = "") -> AsyncIterator[dict[str, Any]]:
-        """Follow `/api/stream`: what each event says."""
-        endless = aiohttp.ClientTimeout(total=None)
-        async with self.http.get(f"{self.url}api/stream{query}", timeout=endless) as answer:
-            assert answer.status == 200
-            async for line in answer.content:
-                if line.startswith(b"data: "):
-                    yield orjson.loads(line[6:])
 
     async def status(self, path: str) -> tuple[int, str]:
         """Ask for a page."""

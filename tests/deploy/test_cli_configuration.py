@@ -70,7 +70,7 @@ def test_check_config_names_every_fault(tmp_path: Path) -> None:
     code, said = _run("check-config", str(tmp_path))
     assert code == 2
     assert [line.split(": ")[0:3] for line in said.splitlines()] == [
-        ["pulssi", f"partitions ({tmp_path}/pulssi.toml:2)", "Input should be greater than or equal to 1"],
+        ["pulssi", f"partitions ({tmp_path}/pulssi.toml:2)", "must be greater than or equal to 1"],
         ["pulssi", f"{tmp_path}/centre.toml:1", "short_abandon"],
         ["pulssi", f"{tmp_path}/centre.toml:2", "patience.cat"],
     ]

@@ -18,7 +18,8 @@ import pytest
 from deploy.embedded.kafka import jars
 from deploy.embedded.kafka.jars import JarsError, Progress, ensure, locked
 from deploy.embedded.kafka.relock import relocked
-from schemas.settings import SettingsError, load
+from schemas.configuration.toml_files import ConfigurationError
+from schemas.settings import load
 
 NAMES: Final = ("kafka-clients", "one", "two", "three")
 CONTENTS: Final = {f"{name}-4.0.0.jar": os.urandom(100_000) for name in NAMES}
@@ -210,5 +211,5 @@ def test_the_project_s_lock_is_whole() -> None:
 @pytest.mark.parametrize("value", ["ftp://mirror/maven", "mirror", "https://"])
 def test_what_is_no_repository_is_refused(value: str) -> None:
     """The setting says what it takes."""
-    with pytest.raises(SettingsError, match=r"PULSSI_KAFKA_REPOSITORY \(environment\): .*Maven repository"):
+    with pytest.raises(ConfigurationError, match=r"PULSSI_KAFKA_REPOSITORY \(environment\): .*Maven repository"):
         load({"PULSSI_KAFKA_REPOSITORY": value})

@@ -7,8 +7,8 @@ from typing import Final
 
 import pytest
 
-from schemas.configuration.reading import ConfigurationError
 from schemas.configuration.rules import load_rules
+from schemas.configuration.toml_files import ConfigurationError
 from tests import centres
 
 WHOLE: Final = centres.files("whole")

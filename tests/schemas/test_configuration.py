@@ -14,10 +14,10 @@ from jsonschema import Draft202012Validator
 from schemas.calendars import Span
 from schemas.configuration.rules import load_rules
 from schemas.configuration.watching import Watched
-from schemas.durations import milliseconds
 from schemas.generate import ROOT
 from schemas.policies import DEFAULT_POLICIES, Rules, calendar_for, policy_for, taxonomy_at
 from schemas.settings import load
+from schemas.written import milliseconds
 from tests.schemas.folders import WHOLE, folder
 
 HOUR: Final = 3_600_000

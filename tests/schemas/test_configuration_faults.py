@@ -10,9 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from schemas.configuration.positions import line_of
-from schemas.configuration.reading import ConfigurationError
 from schemas.configuration.rules import load_rules
+from schemas.configuration.toml_files import ConfigurationError, line_of
 from tests import centres
 from tests.schemas.folders import WHOLE, faults, folder
 
@@ -55,35 +54,13 @@ def test_business_time_needs_a_calendar(tmp_path: Path) -> None:
 def test_lines_in_files_of_any_shape() -> None:
     """Lists over many lines, tables in one line, keys with dots, text over many lines."""
     text = '# c\na = [\n "1",\n # c\n "2", "3",\n]\nb.c = { d = 1 }\ns = """\nx\n"""\n[[t]]\n[t.u]\nv = 1\n[[t]]\n'
-    lines = {
-        ("a",): 2,
-        ("a", 0): 3,
-        ("a", 2): 5,
-        ("b", "c", "d"): 7,
-        ("s",): 8,
-        ("t", 0): 11,
-        ("t", 0, "u"): 12,
-        ("t", 0, "u", "v"): 13,
-        ("t", 1): 14,
-        ("t", 1, "missing"): 14,
-        ("missing",): 1,
-    }
-    assert {path: line_of(text, path) for path in lines} == lines
+    places = ("a", "a.0", "a.2", "b.c.d", "s", "t.0", "t.0.u", "t.0.u.v", "t.1", "t.1.missing", "missing")
+    paths = [[int(step) if step.isdecimal() else step for step in place.split(".")] for place in places]
+    assert [line_of(text, path) for path in paths] == [2, 3, 5, 7, 8, 11, 12, 13, 14, 14, 1]
 
 
 VALUES: Final = (
-    "5",
-    "-1.5",
-    '""',
-    '"x"',
-    "true",
-    "[]",
-    "[1]",
-    '["08:00-09:00"]',
-    "{}",
-    "2026-03-01",
-    "{ name = 1 }",
-    "nan",
+    *("5", "-1.5", '""', '"x"', "true", "[]", "[1]", '["08:00-09:00"]', "{}", "2026-03-01", "{ name = 1 }", "nan"),
 )
 
 

@@ -33,7 +33,7 @@ def test_check_names_what_differs(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "make schemas" in told
     assert changed.read_text() == "{}"
     assert main([], tmp_path) == 0
-    assert differing(tmp_path) == []
+    assert differing(tmp_path) == {}
 
 
 def test_nothing_else_lies_beside_the_generated_files() -> None:
@@ -53,15 +53,9 @@ def test_settings_schema() -> None:
     """Each setting is in it with its meaning and its default; others are not allowed."""
     schema = json.loads((ROOT / "schemas/json/settings.schema.json").read_text())
     assert schema["properties"].keys() == Settings.model_fields.keys()
-    assert all(of["description"] and "default" in of for of in schema["properties"].values())
+    assert all(
+        of["description"] and "\n" not in of["description"] and "default" in of for of in schema["properties"].values()
+    )
     allows = Draft202012Validator(schema).is_valid
-    assert allows({})
-    assert allows({"partitions": 8, "log_level": "debug"})
-    assert not allows({"partitions": 0})
-    assert not allows({"partition": 8})
-
-
-def test_settings_table() -> None:
-    """Every setting has its line in the documentation."""
-    table = (ROOT / "docs/settings.md").read_text()
-    assert [name for name in Settings.model_fields if f"| `{name}` | `PULSSI_{name.upper()}` |" not in table] == []
+    assert [allows(given) for given in ({}, {"partitions": 8, "log_level": "debug"})] == [True, True]
+    assert [allows(given) for given in ({"partitions": 0}, {"partition": 8})] == [False, False]

@@ -1,0 +1,96 @@
+"""TOML files: their content, or what is wrong with them in a user's words, and on which line something stands."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic_core import ErrorDetails
+
+from schemas.written import did_you_mean
+
+_POSITION: Final = re.compile(r"\(at line (\d+), column \d+\)")
+
+#: What may have to be closed for a part of a file to be whole.
+_CLOSINGS: Final = ("", "\n]", "\n]]", "\n]]]", '"""\n', "'''\n")
+
+
+class ConfigurationError(ValueError):
+    """Settings or a configuration that cannot be used; `faults` holds one line for each."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("; ".join(faults))
+        self.faults = faults
+
+
+def read_toml(path: Path) -> tuple[str, dict[str, Any]]:
+    """Read a file's text and content; both are empty where there is no file. Raises ConfigurationError."""
+    line = 1
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        return text, tomllib.loads(text)
+    except FileNotFoundError:
+        return "", {}
+    except OSError as error:
+        problem = f"cannot be read: {error.strerror}"
+    except UnicodeDecodeError as error:
+        problem = f"is not UTF-8 (byte {error.start})"
+    except tomllib.TOMLDecodeError as error:
+        at = _POSITION.search(str(error))
+        line = int(at[1]) if at else max(1, text.count("\n"))
+        problem = f"is not TOML: {_POSITION.sub('', str(error)).strip()}"
+    raise ConfigurationError([f"{path}:{line}: {problem}"])
+
+
+def problem_of(fault: ErrorDetails, known: Iterable[str], kind: str = "key") -> str:
+    """Say what is wrong, without the value; `known` are the keys that there are, and `kind` is what they are called."""
+    if fault["type"] == "missing":
+        return "is missing"
+    if fault["type"] == "extra_forbidden":
+        return f"there is no such {kind}{did_you_mean(str(fault['loc'][-1]), known)}"
+    return fault["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+
+
+def line_of(text: str, path: Sequence[str | int]) -> int:
+    """Give the line on which a value, a list or a table begins; of what is missing, where it should be.
+
+    `path` leads to it: keys of tables, places in lists. The text is a whole TOML file. The line is found by parsing
+    beginnings of the file: it ends the shortest one that has the value.
+    """
+    document = tomllib.loads(text)
+    while path and not _has(document, path):
+        path = path[:-1]
+    lines = text.splitlines(keepends=True)
+    low, high = 1, len(lines) if path else 1
+    while low < high:
+        middle = (low + high) // 2
+        # Within a value that cannot be cut there, look a little earlier.
+        parsed = next((part for end in range(middle, low - 1, -1) if (part := _begun(lines[:end])) is not None), {})
+        if _has(parsed, path):
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+def _begun(lines: list[str]) -> dict[str, Any] | None:
+    """Parse the beginning of a file; None where it breaks off within a value that cannot be closed."""
+    text = "".join(lines)
+    for closing in _CLOSINGS:
+        try:
+            return tomllib.loads(text + closing)
+        except tomllib.TOMLDecodeError:
+            continue
+    return None
+
+
+def _has(value: Any, path: Sequence[str | int]) -> bool:  # noqa: ANN401 - any TOML value
+    try:
+        for step in path:
+            value = value[step]
+    except (LookupError, TypeError):
+        return False
+    return True

@@ -14,7 +14,7 @@ from typing import Any, Final, NoReturn
 
 import click
 
-from deploy.embedded import state
+from deploy.embedded import UnavailableError, state
 from deploy.embedded.state import StackState
 from schemas.configuration.reading import ConfigurationError
 from schemas.exits import Exit
@@ -106,10 +106,15 @@ def quiet_clients() -> None:
 
 
 def ends_with(main: Callable[..., int], *arguments: Any) -> NoReturn:  # noqa: ANN401 - whatever that part's main takes
-    """Run a part's main function and end with its code; Ctrl-C is a clean end, an unusable configuration 2."""
+    """Run a part's main function and end with its code.
+
+    Ctrl-C is a clean end; an unusable configuration ends with 2, something that is not there with 3.
+    """
     try:
         raise SystemExit(main(*arguments))
     except KeyboardInterrupt:
         raise SystemExit(Exit.DONE) from None
     except ConfigurationError as error:
         refuse(error.faults)
+    except UnavailableError as error:
+        fail(str(error), Exit.UNREACHABLE)

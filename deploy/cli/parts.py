@@ -119,8 +119,8 @@ def broker(data: Path | None, host: str, port: int) -> None:
     _log(settings.log_level)
     logging.getLogger("kafka").setLevel(logging.CRITICAL)  # its readiness probe fails by design at first
     place = (folder_for(data, os.environ), host, port)
-    with downloading() as progress:
-        ends_with(_main_of("deploy.embedded.broker"), *place, settings.kafka_repository, progress)
+    with downloading() as begin:
+        ends_with(_main_of("deploy.embedded.broker"), *place, settings.kafka_repository, begin)
 
 
 @click.command()

@@ -13,7 +13,7 @@ import click
 from deploy.cli.common import data_option, fail, folder_option, json_option, quiet_clients
 from deploy.cli.downloads import downloading
 from deploy.cli.rules import config_option, configured_or_exit
-from deploy.embedded import state
+from deploy.embedded import UnavailableError, state
 from deploy.embedded.state import PartState, StackState, folder_for
 from schemas.exits import Exit
 from schemas.settings import Settings
@@ -92,14 +92,12 @@ def _downloaded(settings: Settings) -> None:
     """Download what the embedded broker needs, with a progress bar; ends with 3 where that fails."""
     if "kafka_brokers" in settings.model_fields_set:
         return
-    from deploy.embedded.kafka.jars import JarsError  # noqa: PLC0415 - not for `--help`
-    from deploy.embedded.kafka.java import JavaMissingError  # noqa: PLC0415 - as above
-    from deploy.embedded.kafka.node import prepare  # noqa: PLC0415 - as above
+    from deploy.embedded.kafka.node import prepare  # noqa: PLC0415 - not for `--help`
 
     try:
-        with downloading() as progress:
-            prepare(settings.kafka_repository, progress)
-    except (JarsError, JavaMissingError) as error:
+        with downloading() as begin:
+            prepare(settings.kafka_repository, begin)
+    except UnavailableError as error:
         fail(str(error), Exit.UNREACHABLE)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from typing import Final, Literal
 import click
 
 from deploy.embedded import state
-from deploy.embedded.lock import FolderInUseError, hold, owner_of, tidy
+from deploy.embedded.lock import FolderInUseError, hold, owner_of
 from deploy.embedded.parts import Wiring, parts_of, wire
 from deploy.embedded.state import PartState, StackState
 from deploy.embedded.supervisor import Part, PartDiedError, StopRequested, Supervisor
@@ -28,8 +27,6 @@ from schemas.settings import Settings
 
 #: After a stack was killed its parts notice within a moment and end; that long a new one waits for them.
 LEFTOVERS_END_WITHIN_S: Final = 20.0
-#: What a killed part had started dies with it; the kernel takes a moment.
-KILLED_GONE_WITHIN_S: Final = 5.0
 RECOVERS: Final = "the last run did not end in order: Kafka and ClickHouse recover from what is on the disk"
 LOCKED_PARTS: Final = ("broker", "clickhouse")
 
@@ -56,16 +53,12 @@ def _announce(wiring: Wiring, voice: Terminal) -> None:
 
 
 def _await_leftovers(folder: Path, voice: Terminal) -> None:
-    deadline = time.monotonic() + LEFTOVERS_END_WITHIN_S
-    told = False
-    while left := [part for part in LOCKED_PARTS if owner_of(folder, part) is not None]:
-        if time.monotonic() >= deadline:
-            owner = owner_of(folder, left[0])
-            raise FolderInUseError(folder, left[0], str(owner or ""))
-        if not told:
-            voice.say(f"waiting for the {' and the '.join(left)} of an earlier run in {folder} to end")
-            told = True
-        time.sleep(0.1)
+    """Wait for what an earlier run left to end, and remove the locks of what was killed; raises FolderInUseError."""
+    for part in LOCKED_PARTS:
+        if owner_of(folder, part) is not None:
+            voice.say(f"waiting for the {part} of an earlier run in {folder} to end")
+        with hold(folder, part, LEFTOVERS_END_WITHIN_S):
+            pass
 
 
 def _external(wiring: Wiring) -> list[PartState]:
@@ -147,8 +140,6 @@ def run(
                 wiring = wire(settings, folder, port_base, voice.say)
                 return asyncio.run(_supervise(wiring, parts(wiring), show or Show(), voice))
             finally:
-                for part in LOCKED_PARTS:
-                    tidy(folder, part, KILLED_GONE_WITHIN_S)
                 state.forget(folder)
     except FolderInUseError as error:
         click.echo(f"pulssi: {error}: `pulssi down --data {folder}` ends it", err=True)

@@ -15,7 +15,6 @@ from typing import Any, Final, NoReturn
 import click
 
 from deploy.embedded import UnavailableError, state
-from deploy.embedded.state import StackState
 from schemas.configuration.reading import ConfigurationError
 from schemas.exits import Exit
 from schemas.settings import PREFIX, Settings, SettingsError, load
@@ -29,7 +28,9 @@ data_option: Final = click.option(
 )
 folder_option: Final = click.option(
     "--data",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=click.Path(file_okay=False, resolve_path=True, path_type=Path),
+    envvar="PULSSI_DATA",
+    default=state.DEFAULT_FOLDER,
     help="Data folder (default: PULSSI_DATA, else ./.pulssi).",
 )
 json_option: Final = click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
@@ -56,47 +57,24 @@ def settings_or_exit(environment: Mapping[str, str] | None = None) -> Settings:
         refuse(error.faults)
 
 
-def _belongs(name: str, server: str) -> bool:
-    return name.startswith(f"PULSSI_{server.upper()}_")
-
-
 def stack_settings(data: Path | None = None) -> Settings:
     """Load the settings for speaking to a running stack (see above); ends with 3 where `data` has none running."""
     quiet_clients()
-    running: StackState | None
-    if data is not None:
-        running = state.read(data.resolve())
-        if running is None:
-            fail(f"no stack runs in {data}: start one with `pulssi up --data {data}`", Exit.UNREACHABLE)
-        _configured_as(running)
-        return settings_or_exit({**running.environment, **os.environ, **_servers(running)})
-    own = settings_or_exit()
-    running = state.last_running(os.environ)
+    running = state.meant(data)
     if running is None:
-        return own
-    _configured_as(running)
-    # A server is taken from one place as a whole: its address from here and its kind from there would not fit.
-    named = {
-        server
-        for server, field in (("kafka", "kafka_brokers"), ("clickhouse", "clickhouse_url"))
-        if field in own.model_fields_set
-    }
-    lent = {
-        name: value
-        for name, value in running.environment.items()
-        if name not in os.environ and not any(_belongs(name, server) for server in named)
-    }
+        if data is not None:
+            fail(f"no stack runs in {data}: start one with `pulssi up --data {data}`", Exit.UNREACHABLE)
+        return settings_or_exit()
+    lent = dict(running.environment)
+    if CONFIG in lent:  # rules and settings come from the stack's own configuration, unless another is named
+        os.environ.setdefault(CONFIG, lent.pop(CONFIG))
+    if data is None:
+        # A server is taken from one place as a whole: its address from here and its kind from there would not fit.
+        own = settings_or_exit().model_fields_set
+        servers = (("PULSSI_KAFKA_", "kafka_brokers"), ("PULSSI_CLICKHOUSE_", "clickhouse_url"))
+        named = tuple(prefix for prefix, field in servers if field in own)
+        lent = {name: value for name, value in lent.items() if name not in os.environ and not name.startswith(named)}
     return settings_or_exit({**os.environ, **lent})
-
-
-def _servers(running: StackState) -> dict[str, str]:
-    return {name: value for name, value in running.environment.items() if name != CONFIG}
-
-
-def _configured_as(running: StackState) -> None:
-    """Have rules and settings come from the stack's own configuration, unless another is named."""
-    if CONFIG in running.environment:
-        os.environ.setdefault(CONFIG, running.environment[CONFIG])
 
 
 def quiet_clients() -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -49,7 +50,7 @@ def refuse(faults: Iterable[str]) -> NoReturn:
     raise SystemExit(Exit.UNUSABLE)
 
 
-def settings_or_exit(environment: Mapping[str, str] | None = None) -> Settings:
+def settings_or_exit(environment: dict[str, str] | None = None) -> Settings:
     """Load the settings; where they cannot be used, print every fault and end with 2."""
     try:
         return load(environment)
@@ -75,6 +76,28 @@ def stack_settings(data: Path | None = None) -> Settings:
         named = tuple(prefix for prefix, field in servers if field in own)
         lent = {name: value for name, value in lent.items() if name not in os.environ and not name.startswith(named)}
     return settings_or_exit({**os.environ, **lent})
+
+
+@contextmanager
+def reaching(settings: Settings, then: Callable[[], str] = str) -> Iterator[None]:
+    """End with one line and 3 where Kafka or ClickHouse does not answer or is unfit, with 1 where a topic is refused.
+
+    `then` is added to the former's line.
+    """
+    from aiokafka.errors import KafkaError  # noqa: PLC0415 - a second of imports, not for `--help`
+
+    from sinks.port import KeeperUnfitError  # noqa: PLC0415 - as above
+    from streams.opening import RefusedError  # noqa: PLC0415 - as above
+
+    try:
+        yield
+    except RefusedError as error:
+        fail(str(error), Exit.NO)
+    except (KeeperUnfitError, KafkaError, OSError) as error:
+        why = str(error)
+        if isinstance(error, KafkaError) or not why:
+            why = f"Kafka at {settings.kafka_brokers} does not answer{f' ({why})' if why else ''}"
+        fail(f"{why}{then()}", Exit.UNREACHABLE)
 
 
 def quiet_clients() -> None:

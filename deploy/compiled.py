@@ -1,4 +1,4 @@
-"""`make compiled`: the hot path as C, by mypyc, beside its sources. `make plain` takes that away again.
+"""`make compiled`: the hot path as C, by mypyc, beside its sources. `make plain` removes it again.
 
 The sources stay what they are, and either way gives the same numbers; compiled, a worker takes about two thirds of the
 time. What is compiled is the fold and what carries its results: all pure, no input or output.
@@ -6,32 +6,26 @@ time. What is compiled is the fold and what carries its results: all pure, no in
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 import sys
-from itertools import chain
 from pathlib import Path
 from typing import Final
 
 from streams.compilation import GROUP, MARK, MODULES, ROOT, fingerprint, source_of
 
-#: Where what comes in between is written.
+#: Where intermediate files are written.
 BUILD: Final = ROOT / ".cache" / "compiled"
-
-#: Characters of an error that are told: a compiler's command is long.
-_TOLD: Final = 80
-
+#: Characters of an error that are shown: a compiler's command is long.
+_SHOWN: Final = 80
 _OPTIONS: Final = ("--strict", "--explicit-package-bases", "--follow-imports=silent", "--ignore-missing-imports")
-
-
-#: Where code is: a version of before may have compiled other modules than this one does.
-_PACKAGES: Final = ("schemas", "streams", "sinks", "dashboards", "deploy")
+#: Where code is: an earlier version may have compiled other modules than this one does.
+PACKAGES: Final = ("schemas", "streams", "sinks", "dashboards", "deploy")
 
 
 def built(folder: Path) -> list[Path]:
     """List what was compiled, by this version or another."""
-    shims = chain.from_iterable((folder / package).rglob("*.so") for package in _PACKAGES)
+    shims = [path for package in PACKAGES for path in (folder / package).rglob("*.so")]
     return sorted([*folder.glob(f"{GROUP}__mypyc*.so"), *shims])
 
 
@@ -55,25 +49,22 @@ def compile_all() -> str:
     try:
         command.run()
     except (BaseError, CCompilerError) as error:
-        return f"{str(error)[:_TOLD]} …"
+        return f"{str(error)[:_SHOWN]} …"
     return ""
 
 
 def remove_all(folder: Path = ROOT) -> None:
-    """Take away what was compiled."""
+    """Remove what was compiled."""
     for path in built(folder):
         path.unlink()
     MARK.unlink(missing_ok=True)
 
 
 def main() -> int:
-    """Compile, or with `--remove` take away what was compiled."""
-    words = argparse.ArgumentParser(prog="python -m deploy.compiled", description=__doc__)
-    words.add_argument("--remove", action="store_true", help="take away what was compiled")
-    removing: bool = words.parse_args().remove
+    """Compile, or with `--remove` remove what was compiled."""
     os.chdir(ROOT)  # mypyc names what it compiles by its path
     remove_all()
-    if removing:
+    if "--remove" in sys.argv:
         return 0
     if not any(shutil.which(compiler) for compiler in (os.environ.get("CC", "cc"), "gcc", "clang")):
         sys.stderr.write("pulssi: there is no C compiler; everything works without, and takes longer\n")
@@ -84,7 +75,7 @@ def main() -> int:
         sys.stderr.write(f"pulssi: it does not compile ({fault}); are Python's headers there? All works without\n")
         return 1
     MARK.write_text(fingerprint() + "\n")
-    sys.stdout.write(f"compiled {len(MODULES)} modules; `make plain` takes them away again\n")
+    sys.stdout.write(f"compiled {len(MODULES)} modules; `make plain` removes them again\n")
     return 0
 
 

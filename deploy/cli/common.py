@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
 import click
 
-from deploy.embedded import state
-from deploy.embedded.state import StackState
+from deploy.embedded import UnavailableError, state
 from schemas.configuration.toml_files import ConfigurationError
 from schemas.exits import Exit
 from schemas.settings import PREFIX, Settings, load
@@ -29,7 +29,9 @@ data_option: Final = click.option(
 )
 folder_option: Final = click.option(
     "--data",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=click.Path(file_okay=False, resolve_path=True, path_type=Path),
+    envvar="PULSSI_DATA",
+    default=state.DEFAULT_FOLDER,
     help="Data folder (default: PULSSI_DATA, else ./.pulssi).",
 )
 json_option: Final = click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
@@ -48,7 +50,7 @@ def refuse(faults: Iterable[str]) -> NoReturn:
     raise SystemExit(Exit.UNUSABLE)
 
 
-def settings_or_exit(environment: Mapping[str, str] | None = None) -> Settings:
+def settings_or_exit(environment: dict[str, str] | None = None) -> Settings:
     """Load the settings; where they cannot be used, print every fault and end with 2."""
     try:
         return load(environment)
@@ -56,47 +58,46 @@ def settings_or_exit(environment: Mapping[str, str] | None = None) -> Settings:
         refuse(error.faults)
 
 
-def _belongs(name: str, server: str) -> bool:
-    return name.startswith(f"PULSSI_{server.upper()}_")
-
-
 def stack_settings(data: Path | None = None) -> Settings:
     """Load the settings for speaking to a running stack (see above); ends with 3 where `data` has none running."""
     quiet_clients()
-    running: StackState | None
-    if data is not None:
-        running = state.read(data.resolve())
-        if running is None:
-            fail(f"no stack runs in {data}: start one with `pulssi up --data {data}`", Exit.UNREACHABLE)
-        _configured_as(running)
-        return settings_or_exit({**running.environment, **os.environ, **_servers(running)})
-    own = settings_or_exit()
-    running = state.last_running(os.environ)
+    running = state.meant(data)
     if running is None:
-        return own
-    _configured_as(running)
-    # A server is taken from one place as a whole: its address from here and its kind from there would not fit.
-    named = {
-        server
-        for server, field in (("kafka", "kafka_brokers"), ("clickhouse", "clickhouse_url"))
-        if field in own.model_fields_set
-    }
-    lent = {
-        name: value
-        for name, value in running.environment.items()
-        if name not in os.environ and not any(_belongs(name, server) for server in named)
-    }
+        if data is not None:
+            fail(f"no stack runs in {data}: start one with `pulssi up --data {data}`", Exit.UNREACHABLE)
+        return settings_or_exit()
+    lent = dict(running.environment)
+    if CONFIG in lent:  # rules and settings come from the stack's own configuration, unless another is named
+        os.environ.setdefault(CONFIG, lent.pop(CONFIG))
+    if data is None:
+        # A server is taken from one place as a whole: its address from here and its kind from there would not fit.
+        own = settings_or_exit().model_fields_set
+        servers = (("PULSSI_KAFKA_", "kafka_brokers"), ("PULSSI_CLICKHOUSE_", "clickhouse_url"))
+        named = tuple(prefix for prefix, field in servers if field in own)
+        lent = {name: value for name, value in lent.items() if name not in os.environ and not name.startswith(named)}
     return settings_or_exit({**os.environ, **lent})
 
 
-def _servers(running: StackState) -> dict[str, str]:
-    return {name: value for name, value in running.environment.items() if name != CONFIG}
+@contextmanager
+def reaching(settings: Settings, then: Callable[[], str] = str) -> Iterator[None]:
+    """End with one line and 3 where Kafka or ClickHouse does not answer or is unfit, with 1 where a topic is refused.
 
+    `then` is added to the former's line.
+    """
+    from aiokafka.errors import KafkaError  # noqa: PLC0415 - a second of imports, not for `--help`
 
-def _configured_as(running: StackState) -> None:
-    """Have rules and settings come from the stack's own configuration, unless another is named."""
-    if CONFIG in running.environment:
-        os.environ.setdefault(CONFIG, running.environment[CONFIG])
+    from sinks.port import KeeperUnfitError  # noqa: PLC0415 - as above
+    from streams.opening import RefusedError  # noqa: PLC0415 - as above
+
+    try:
+        yield
+    except RefusedError as error:
+        fail(str(error), Exit.NO)
+    except (KeeperUnfitError, KafkaError, OSError) as error:
+        why = str(error)
+        if isinstance(error, KafkaError) or not why:
+            why = f"Kafka at {settings.kafka_brokers} does not answer{f' ({why})' if why else ''}"
+        fail(f"{why}{then()}", Exit.UNREACHABLE)
 
 
 def quiet_clients() -> None:
@@ -106,10 +107,15 @@ def quiet_clients() -> None:
 
 
 def ends_with(main: Callable[..., int], *arguments: Any) -> NoReturn:  # noqa: ANN401 - whatever that part's main takes
-    """Run a part's main function and end with its code; Ctrl-C is a clean end, an unusable configuration 2."""
+    """Run a part's main function and end with its code.
+
+    Ctrl-C is a clean end; an unusable configuration ends with 2, something that is not there with 3.
+    """
     try:
         raise SystemExit(main(*arguments))
     except KeyboardInterrupt:
         raise SystemExit(Exit.DONE) from None
     except ConfigurationError as error:
         refuse(error.faults)
+    except UnavailableError as error:
+        fail(str(error), Exit.UNREACHABLE)

@@ -5,29 +5,31 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-from rich.progress import Progress as Bars
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from deploy.embedded.kafka.jars import Progress
+from deploy.embedded.kafka.jars import Advance, Begin
 
 
 @contextmanager
-def downloading() -> Iterator[Progress]:
-    """Yield the receiver of a download's progress; the bar is shown while the download runs."""
-    shown = sys.stderr.isatty()
+def downloading() -> Iterator[Begin]:
+    """Yield what is called when a download begins; its bar is shown until the end of the block."""
     rest = (DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    bars = Bars(TextColumn("{task.description}"), BarColumn(), *rest, console=Console(stderr=True), disable=not shown)
+    shown = sys.stderr.isatty()
+    bars = Progress(
+        TextColumn("{task.description}"), BarColumn(), *rest, console=Console(stderr=True), disable=not shown
+    )
 
-    def begin(title: str, size: int) -> None:
+    def begin(title: str, size: int) -> Advance:
         if not shown:
             click.echo(f"downloading {title} ({size / 1e6:.0f} MB), once", err=True)
         bars.start()
-        bars.add_task(title, total=size)
+        return partial(bars.advance, bars.add_task(title, total=size))
 
     try:
-        yield Progress(begin, lambda size: bars.advance(bars.task_ids[-1], size))
+        yield begin
     finally:
         bars.stop()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from deploy.cli.common import data_option, fail, json_option, stack_settings
+from deploy.cli.common import data_option, fail, json_option, reaching, stack_settings
 from schemas.exits import Exit
 from schemas.settings import Settings
 
@@ -60,22 +60,14 @@ def drain(data: Path | None, timeout_s: float, *, as_json: bool) -> None:
 
     Example: pulssi replay today.ndjson --speed max && pulssi drain --timeout 120
     """
-    from aiokafka.errors import KafkaError  # noqa: PLC0415 - as above
-
-    from sinks.port import KeeperAwayError, KeeperUnfitError  # noqa: PLC0415 - as above
-
     settings = stack_settings(data)
-    try:
+    with reaching(settings):
         lags = asyncio.run(_drained(settings, timeout_s))
-    except (KeeperAwayError, KeeperUnfitError) as error:
-        fail(str(error), Exit.UNREACHABLE)
-    except (KafkaError, OSError, TimeoutError):
-        fail(f"Kafka at {settings.kafka_brokers} does not answer", Exit.UNREACHABLE)
     behind = [lag for lag in lags if lag.behind]
     if as_json:
         partitions = [{**lag._asdict(), "behind": lag.behind} for lag in lags]
         click.echo(json.dumps({"drained": not behind, "partitions": partitions}, indent=2))
-    for lag in [] if as_json else behind:
+    for lag in () if as_json else behind:
         click.echo(f"{lag.topic} {lag.partition}: {lag.behind} behind (produced {lag.end}, in ClickHouse {lag.next})")
     if behind:
         total = sum(lag.behind for lag in behind)

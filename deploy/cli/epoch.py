@@ -9,14 +9,13 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from deploy.cli.common import data_option, fail, json_option, stack_settings
+from deploy.cli.common import data_option, fail, json_option, reaching, stack_settings
 from deploy.cli.rules import config_option, rules_or_exit
 from schemas.exits import Exit
 from schemas.policies import Rules
@@ -59,23 +58,23 @@ def begin(topic: str, data: Path | None, *, yes: bool, as_json: bool) -> None:
         fail(f"{topic} is no source topic; these are: {', '.join(SOURCES)}", Exit.UNUSABLE)
     settings = stack_settings(data)
     rules = rules_or_exit(settings)
-    steps = _steps(settings, topic)
-    known = dict(sorted(steps))  # the last epoch of each partition
-    refused = _survey(settings, topic, known)
-    if not refused:
-        _tell({"topic": topic, "begun": []}, f"{topic}: no partition is refused, nothing to begin", as_json)
-    _check_sink(refused, steps)
-    for found in refused:
-        if not as_json:
+    with reaching(settings):
+        steps = _steps(settings, topic)
+        known = dict(sorted(steps))  # the last epoch of each partition
+        refused = _survey(settings, topic, known)
+        if not refused:
+            _tell({"topic": topic, "begun": []}, f"{topic}: no partition is refused, nothing to begin", as_json)
+        _check_sink(refused, steps)
+        for found in () if as_json else refused:
             click.echo(f"{topic}/{found.place[1]}: {found.refused}")
-    if as_json and not yes:
-        fail("--json does not ask: add --yes", Exit.UNUSABLE)
-    if not yes and not click.confirm(f"begin a new epoch of these {len(refused)} partitions?"):
-        fail("nothing was changed", Exit.NO)
-    heads = {found.place[1]: found.head for found in refused if found.head}
-    if [found.place for found in _survey(settings, topic, known, heads)] != [found.place for found in refused]:
-        fail("other partitions are refused now, nothing was changed: run this command again", Exit.NO)
-    begun, report = _begin(settings, rules, refused, known)
+        if as_json and not yes:
+            fail("--json does not ask: add --yes", Exit.UNUSABLE)
+        if not yes and not click.confirm(f"begin a new epoch of these {len(refused)} partitions?"):
+            fail("nothing was changed", Exit.NO)
+        heads = {found.place[1]: found.head for found in refused if found.head}
+        if [found.place for found in _survey(settings, topic, known, heads)] != [found.place for found in refused]:
+            fail("other partitions are refused now, nothing was changed: run this command again", Exit.NO)
+        begun, report = _begin(settings, rules, refused, known)
     said = {"topic": topic, "begun": begun, "compared": report.as_json()}
     lines = [
         f"{topic}/{each['partition']}: epoch {each['epoch']} begins with {each['contacts']:,} contacts"
@@ -86,7 +85,7 @@ def begin(topic: str, data: Path | None, *, yes: bool, as_json: bool) -> None:
     _tell(said, "\n".join(lines), as_json)
 
 
-def _tell(said: dict[str, Any], line: str, as_json: bool) -> None:  # noqa: FBT001 - of this file alone
+def _tell(said: dict[str, Any], line: str, as_json: bool) -> NoReturn:  # noqa: FBT001 - of this file alone
     click.echo(json.dumps(said, indent=2, default=str) if as_json else line)
     raise SystemExit(Exit.DONE)
 
@@ -95,32 +94,15 @@ def _steps(settings: Settings, topic: str) -> dict[tuple[int, int], int]:
     """Return the last step that the sink has written, by partition and epoch; 0 where an epoch was only claimed."""
     from sinks.clickhouse.kept import KeptRows  # noqa: PLC0415 - a second of imports, not for `--help`
 
-    with _explained(settings), KeptRows(settings) as kept:
+    with KeptRows(settings) as kept:
         return {(row.partition, row.epoch): row.step for row in kept.progress() if row.topic == topic}
-
-
-@contextmanager
-def _explained(settings: Settings, then: Callable[[], str] = str) -> Iterator[None]:
-    """End the command with one line where something is refused or does not answer; `then` is added to the latter."""
-    from aiokafka.errors import KafkaError  # noqa: PLC0415 - as above
-
-    from sinks.port import KeeperAwayError, KeeperUnfitError  # noqa: PLC0415 - as above
-    from streams.opening import RefusedError  # noqa: PLC0415 - as above
-
-    try:
-        yield
-    except RefusedError as error:
-        fail(str(error), Exit.NO)
-    except (KeeperAwayError, KeeperUnfitError, KafkaError, OSError, TimeoutError) as error:
-        fail(f"{str(error) or f'Kafka at {settings.kafka_brokers} does not answer'}{then()}", Exit.UNREACHABLE)
 
 
 def _survey(settings: Settings, topic: str, known: dict[int, int], heads: dict[int, Head] | None = None) -> list[Found]:
     """Return the partitions that are refused."""
     from streams.epochs import survey  # noqa: PLC0415 - as above
 
-    with _explained(settings):
-        return [found for found in asyncio.run(survey(settings, topic, known, heads)) if found.refused]
+    return [found for found in asyncio.run(survey(settings, topic, known, heads)) if found.refused]
 
 
 def _check_sink(refused: list[Found], steps: dict[tuple[int, int], int]) -> None:
@@ -163,7 +145,7 @@ def _begin(
             await cluster.stop()
 
     with (
-        _explained(settings, lambda: f": {len(begun)} epochs have begun: run this command again"),
+        reaching(settings, lambda: f": {len(begun)} epochs have begun: run this command again"),
         closing(ClickHouseKeeper(settings)) as keeper,
     ):
         # Claimed first: `mend` repairs only epochs below the claimed one, and no other epoch takes these numbers.

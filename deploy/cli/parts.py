@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 import logging
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -17,7 +16,6 @@ import click
 from deploy.cli.common import ends_with, folder_option, settings_or_exit
 from deploy.cli.downloads import downloading
 from deploy.cli.rules import config_option, configured_or_exit
-from deploy.embedded.state import folder_for
 from schemas.settings import Settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -108,7 +106,7 @@ def wallboard() -> None:
 @host_option
 @_port_option(9092)
 @stdin_option
-def broker(data: Path | None, host: str, port: int) -> None:
+def broker(data: Path, host: str, port: int) -> None:
     """Run the embedded broker: one node of Apache Kafka, its records in the data folder.
 
     Its jars are downloaded the first time, into XDG_CACHE_HOME/pulssi (default: ~/.cache/pulssi).
@@ -118,9 +116,8 @@ def broker(data: Path | None, host: str, port: int) -> None:
     settings = settings_or_exit()
     _log(settings.log_level)
     logging.getLogger("kafka").setLevel(logging.CRITICAL)  # its readiness probe fails by design at first
-    place = (folder_for(data, os.environ), host, port)
-    with downloading() as progress:
-        ends_with(_main_of("deploy.embedded.broker"), *place, settings.kafka_repository, progress)
+    with downloading() as begin:
+        ends_with(_main_of("deploy.embedded.broker"), data, host, port, settings.kafka_repository, begin)
 
 
 @click.command()
@@ -128,13 +125,12 @@ def broker(data: Path | None, host: str, port: int) -> None:
 @host_option
 @_port_option(8123)
 @stdin_option
-def clickhouse(data: Path | None, host: str, port: int) -> None:
+def clickhouse(data: Path, host: str, port: int) -> None:
     """Run the embedded ClickHouse: the engine in this process, with ClickHouse's HTTP interface.
 
     Example: pulssi clickhouse --data ./.pulssi --port 8123
     """
     settings = settings_or_exit()
     _log(settings.log_level)
-    folder = folder_for(data, os.environ)
     database, hosts = settings.clickhouse_database, settings.allowed_hosts
-    ends_with(_main_of("deploy.embedded.clickhouse"), folder, host, port, database, hosts)
+    ends_with(_main_of("deploy.embedded.clickhouse"), data, host, port, database, hosts)

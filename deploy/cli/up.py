@@ -4,23 +4,35 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
 import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from deploy.cli.common import data_option, fail, folder_option, json_option, quiet_clients
 from deploy.cli.downloads import downloading
 from deploy.cli.rules import config_option, configured_or_exit
-from deploy.embedded import state
-from deploy.embedded.state import PartState, StackState, folder_for
+from deploy.embedded import UnavailableError, state
+from deploy.embedded.parts import Wiring, pulssi
+from deploy.embedded.state import PartState, StackState
+from deploy.embedded.supervisor import LAST_LINES
 from schemas.exits import Exit
 from schemas.settings import Settings
 
+if TYPE_CHECKING:
+    from deploy.embedded import stack
+
 #: The last port that leaves room for every part's.
 LAST_PORT_BASE: Final = 65500
+POLL_S: Final = 0.1
 DOWN_WITHIN_S: Final = 120.0
+LOGS: Final = "logs"
 
 port_base_option: Final = click.option(
     "--port-base",
@@ -40,7 +52,7 @@ port_base_option: Final = click.option(
     "--no-config", is_flag=True, help="Use the defaults, even if the data folder was run with a configuration before."
 )
 @click.option("--in-background", is_flag=True, hidden=True, help="What --detach starts.")
-def up(data: Path | None, port_base: int | None, *, detach: bool, no_config: bool, in_background: bool) -> None:
+def up(data: Path, port_base: int | None, *, detach: bool, no_config: bool, in_background: bool) -> None:
     """Start the whole stack on this machine, and keep it running.
 
     Starts broker and ClickHouse (unless the settings name external ones) with their migrations, then worker, sink and
@@ -50,67 +62,90 @@ def up(data: Path | None, port_base: int | None, *, detach: bool, no_config: boo
 
     Example: pulssi up --data ./.pulssi --port-base 9400
     """
-    from deploy.embedded import background, stack  # noqa: PLC0415 - a second of imports, not for `--help`
+    from deploy.embedded import stack  # noqa: PLC0415 - a second of imports, not for `--help`
     from deploy.embedded.voice import Files, Terminal  # noqa: PLC0415 - as above
 
     quiet_clients()
     settings = configured_or_exit()  # rules too: else each part would say so by itself, one after the other
-    folder = _usable(folder_for(data, os.environ))
-    if not in_background:
-        _refuse_other_rules(folder, no_config=no_config)
-        _downloaded(settings)
-    if not detach:
-        voice = Files(folder / background.LOGS) if in_background else Terminal()
-        raise SystemExit(stack.run(folder, settings, voice, port_base))
-    if (running := state.read(folder)) is not None:
-        fail(
-            f"{folder}: process {running.pid} runs a stack there: `pulssi down --data {folder}`",
-            Exit.UNREACHABLE,
-        )
-    if state.was_killed(folder):
-        click.echo(stack.RECOVERS, err=True)
-    options = () if port_base is None else ("--port-base", str(port_base))
-    try:
-        now = background.start(folder, options, lambda name, phase: click.echo(f"{name}: {phase}", err=True))
-    except background.NotStartedError as error:
-        fail(f"not started (logs: {folder / background.LOGS}):\n{error}", error.code)
-    _print(now)
-
-
-def _refuse_other_rules(folder: Path, *, no_config: bool) -> None:
-    """End with 2 where the folder was run with a configuration, and this run names none and has no --no-config."""
-    before = state.forgotten_configuration(folder)
+    _check_usable(data)
+    if in_background:
+        raise SystemExit(stack.run(data, settings, Files(data / LOGS), port_base))
+    before = state.forgotten_configuration(data)
     if before is not None and not no_config:
         fail(
-            f"{folder} was run with the configuration {before}: add --config {before}, or --no-config to use the"
+            f"{data} was run with the configuration {before}: add --config {before}, or --no-config to use the"
             " defaults from now on",
             Exit.UNUSABLE,
         )
+    _download(settings)
+    if not detach:
+        raise SystemExit(stack.run(data, settings, Terminal(), port_base))
+    if (running := state.read(data)) is not None:
+        fail(f"{data}: process {running.pid} runs a stack there: `pulssi down --data {data}`", Exit.UNREACHABLE)
+    if state.was_killed(data):
+        click.echo(stack.RECOVERS, err=True)
+    for part in _start_in_background(data, port_base).parts:
+        click.echo(f"{part.name:<11} {part.state:<10} {part.url}")
 
 
-def _downloaded(settings: Settings) -> None:
+def _start_in_background(folder: Path, port_base: int | None) -> StackState:
+    """Start `pulssi up` in a session of its own; returns its state once all is ready, and tells each part's till then.
+
+    Where the stack ends before, its last lines are shown, and its exit code is the command's.
+    """
+    log = folder / LOGS / "up.log"
+    log.parent.mkdir(exist_ok=True)
+    options = () if port_base is None else ("--port-base", str(port_base))
+    with log.open("wb") as output:
+        process = subprocess.Popen(  # noqa: S603 - our own command
+            pulssi("up", "--in-background", "--data", str(folder), *options),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    told: dict[str, str] = {}
+    try:
+        while True:
+            if (code := process.poll()) is not None:
+                # A part that failed is named in the stack's last lines with its own.
+                said = log.read_text(encoding="utf-8", errors="replace").splitlines()[-LAST_LINES - 2 :]
+                fail("\n".join([f"not started (logs: {log.parent}):", *said]), code if code > 0 else Exit.NO)
+            now = state.read(folder)
+            if now is not None and now.pid == process.pid:
+                for part in now.parts:
+                    if told.get(part.name) != part.state:
+                        told[part.name] = part.state
+                        click.echo(f"{part.name}: {part.state}", err=True)
+                if now.phase == "ready":
+                    return now
+            time.sleep(POLL_S)
+    except KeyboardInterrupt:
+        process.terminate()
+        process.wait()
+        raise
+
+
+def _download(settings: Settings) -> None:
     """Download what the embedded broker needs, with a progress bar; ends with 3 where that fails."""
     if "kafka_brokers" in settings.model_fields_set:
         return
-    from deploy.embedded.kafka.jars import JarsError  # noqa: PLC0415 - not for `--help`
-    from deploy.embedded.kafka.java import JavaMissingError  # noqa: PLC0415 - as above
-    from deploy.embedded.kafka.node import prepare  # noqa: PLC0415 - as above
+    from deploy.embedded.kafka.node import prepare  # noqa: PLC0415 - not for `--help`
 
     try:
-        with downloading() as progress:
-            prepare(settings.kafka_repository, progress)
-    except (JarsError, JavaMissingError) as error:
+        with downloading() as begin:
+            prepare(settings.kafka_repository, begin)
+    except UnavailableError as error:
         fail(str(error), Exit.UNREACHABLE)
 
 
-def _usable(folder: Path) -> Path:
+def _check_usable(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         fail(f"--data {folder}: {error.strerror}", Exit.UNUSABLE)
     if not os.access(folder, os.W_OK):
         fail(f"--data {folder}: not writable", Exit.UNUSABLE)
-    return folder
 
 
 @click.command()
@@ -120,7 +155,7 @@ def _usable(folder: Path) -> Path:
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Same seed, same contacts.")
 @click.option(
     "--data",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=click.Path(file_okay=False, resolve_path=True, path_type=Path),
     help="Empty folder to keep what is made (default: a temporary one, removed at the end).",
 )
 @config_option
@@ -138,19 +173,20 @@ def demo(rate: float, seed: int, data: Path | None, port_base: int | None) -> No
 
     quiet_clients()
     settings = configured_or_exit()
-    _downloaded(settings)
+    _download(settings)
     shown = Demonstration(rate, seed)
-    show = stack.Show(shown.parts, shown.announce)
+
+    def beside(wiring: Wiring, voice: Terminal) -> Sequence[stack.Group]:
+        shown.announce(wiring, voice)
+        return shown.parts(wiring)
+
     if data is not None:
         if not is_fresh(data):
             fail(f"--data {data}: is not empty; a demonstration takes a folder of its own", Exit.UNUSABLE)
-        raise SystemExit(stack.run(_usable(data.resolve()), settings, Terminal(), port_base, show))
+        _check_usable(data)
+        raise SystemExit(stack.run(data, settings, Terminal(), port_base, beside))
     with tempfile.TemporaryDirectory(prefix="pulssi-demo-") as folder:
-        raise SystemExit(stack.run(Path(folder).resolve(), settings, Terminal(), port_base, show))
-
-
-def _running(data: Path | None) -> StackState | None:
-    return state.last_running(os.environ) if data is None else state.read(data.resolve())
+        raise SystemExit(stack.run(Path(folder).resolve(), settings, Terminal(), port_base, beside))
 
 
 @click.command()
@@ -160,14 +196,17 @@ def down(data: Path | None) -> None:
 
     Example: pulssi down --data ./.pulssi
     """
-    from deploy.embedded import background  # noqa: PLC0415 - not for `--help`
-
-    running = _running(data)
+    running = state.meant(data)
     if running is None:
         click.echo("nothing runs")
         return
-    if not background.end(running.folder, DOWN_WITHIN_S):
-        fail(f"process {running.pid} still runs after {DOWN_WITHIN_S:g} s: see {running.folder / 'logs'}", Exit.NO)
+    with suppress(ProcessLookupError):
+        os.kill(running.pid, signal.SIGTERM)
+    deadline = time.monotonic() + DOWN_WITHIN_S
+    while (now := state.read(running.folder)) is not None and now.pid == running.pid:
+        if time.monotonic() >= deadline:
+            fail(f"process {running.pid} still runs after {DOWN_WITHIN_S:g} s: see {running.folder / LOGS}", Exit.NO)
+        time.sleep(POLL_S)
     click.echo(f"ended: {running.folder}")
 
 
@@ -176,23 +215,16 @@ def _asked(part: PartState) -> dict[str, object]:
     from deploy.embedded import probes  # noqa: PLC0415 - a second of imports
     from streams.addresses import Address  # noqa: PLC0415 - as above
 
-    now: str = part.state
     fault = None
-    if now == "ready" and part.url:
+    if part.state == "ready" and part.url:
         if part.name == "broker":
             fault = probes.broker_fault(part.url)
         elif part.name == "clickhouse":
             fault = probes.ping_fault(Address(part.url, part.ca, verify=part.verify))
         else:
             fault = probes.http_fault(f"{part.url}readyz")
-        now = "ready" if fault is None else "not ready"
     kept = part.model_dump(include={"name", "url", "pid", "restarts", "last_exit"})
-    return {**kept, "state": now, "external": not part.started_here, "fault": fault}
-
-
-def _print(now: StackState) -> None:
-    for part in now.parts:
-        click.echo(f"{part.name:<11} {part.state:<10} {part.url}")
+    return {**kept, "state": "not ready" if fault else part.state, "external": not part.started_here, "fault": fault}
 
 
 @click.command()
@@ -204,20 +236,17 @@ def status(data: Path | None, *, as_json: bool) -> None:
     Example: pulssi status --json
     """
     quiet_clients()
-    running = _running(data)
+    running = state.meant(data)
     parts = [] if running is None else [_asked(part) for part in running.parts]
-    ready = (
-        running is not None and running.phase == "ready" and all(each["state"] in {"ready", "done"} for each in parts)
-    )
+    phase, folder = (None, None) if running is None else (running.phase, str(running.folder))
+    ready = phase == "ready" and all(each["state"] in {"ready", "done"} for each in parts)
     if as_json:
-        folder = None if running is None else str(running.folder)
         click.echo(json.dumps({"ready": ready, "folder": folder, "parts": parts}, indent=2))
     elif running is None:
         click.echo("nothing runs: `pulssi up` starts a stack")
-    else:
-        for each in parts:
-            notes = ["external"] if each["external"] else []
-            notes += [str(each["fault"])] if each["fault"] else []
-            notes += [f"restarts: {each['restarts']}, last: {each['last_exit']}"] if each["restarts"] else []
-            click.echo(f"{each['name']:<11} {each['state']:<10} {each['url']}{'  ' if notes else ''}{', '.join(notes)}")
+    for each in () if as_json else parts:
+        notes = ["external"] if each["external"] else []
+        notes += [str(each["fault"])] if each["fault"] else []
+        notes += [f"restarts: {each['restarts']}, last: {each['last_exit']}"] if each["restarts"] else []
+        click.echo(f"{each['name']:<11} {each['state']:<10} {each['url']}{'  ' if notes else ''}{', '.join(notes)}")
     raise SystemExit(Exit.DONE if ready else Exit.NO)

@@ -8,21 +8,18 @@ from __future__ import annotations
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import replace
+from contextlib import suppress
 from pathlib import Path
-from types import FrameType
 from typing import Final
 
-from deploy.embedded.kafka import archive
-from deploy.embedded.kafka.jars import JarsError, Progress
-from deploy.embedded.kafka.java import JavaMissingError
-from deploy.embedded.kafka.node import Kafka, KafkaFailedError, Node, prepare
-from deploy.embedded.lock import FolderInUseError, hold
+import click
+
+from deploy.embedded import UnavailableError
+from deploy.embedded.kafka.jars import Begin
+from deploy.embedded.kafka.node import ARCHIVES_FROM, Kafka, Node, prepare
+from deploy.embedded.lock import hold
 from deploy.embedded.ports import any_free, is_free
 from schemas.exits import Exit
 from streams.brokers import answers
@@ -35,11 +32,8 @@ ENDS_WITHIN_S: Final = 25.0
 ARCHIVED_WITHIN_S: Final = 300.0
 #: The archive is made only so long after the start, so that it does not slow the first minute down.
 TRAINS_AFTER_S: Final = 60.0
-_ENDING: Final = (signal.SIGINT, signal.SIGTERM)
-
-
-class _EndRequested(BaseException):
-    """SIGTERM or Ctrl-C arrived, during the start or the run."""
+#: So many archives of other installations are kept, 65 MB each.
+ARCHIVES_KEPT: Final = 3
 
 
 def node_of(kafka: Kafka, folder: Path, host: str, port: int) -> Node:
@@ -48,11 +42,11 @@ def node_of(kafka: Kafka, folder: Path, host: str, port: int) -> Node:
     return Node(kafka, folder / "kafka", folder / "logs" / "kafka.log", host, port, controller)
 
 
-def start(node: Node, keep_open: tuple[int, ...] = (), *, own_session: bool = False) -> subprocess.Popen[bytes]:
-    """Start a node, and return when it answers a Metadata request; raises KafkaFailedError."""
+def start(node: Node, keep_open: tuple[int, ...] = ()) -> subprocess.Popen[bytes]:
+    """Start a node, and return when it answers a Metadata request; raises UnavailableError."""
     if not is_free(node.host, node.port):
-        raise KafkaFailedError(f"{node.host}:{node.port} is in use by another program: choose another port")
-    process = node.start(keep_open, own_session=own_session)
+        raise UnavailableError(f"{node.host}:{node.port} is in use by another program: choose another port")
+    process = node.start(keep_open)
     try:
         await_answer(node, process)
     except BaseException:
@@ -62,13 +56,13 @@ def start(node: Node, keep_open: tuple[int, ...] = (), *, own_session: bool = Fa
 
 
 def await_answer(node: Node, process: subprocess.Popen[bytes]) -> None:
-    """Return when a started node answers; raises KafkaFailedError where it ends, or does not in time."""
+    """Return when a started node answers; raises UnavailableError where it ends, or does not in time."""
     deadline = time.monotonic() + READY_WITHIN_S
     while not answers(node.advertised, wait_s=0.3):
         if process.poll() is not None:
-            raise KafkaFailedError(f"Kafka ended at its start (code {process.returncode}): {node.said()}")
+            raise UnavailableError(f"Kafka ended at its start (code {process.returncode}): {node.said()}")
         if time.monotonic() > deadline:
-            raise KafkaFailedError(
+            raise UnavailableError(
                 f"Kafka does not answer at {node.advertised} after {READY_WITHIN_S:g} s: {node.said()}"
             )
 
@@ -78,16 +72,15 @@ def train(kafka: Kafka, niceness: int = 19) -> bool:
 
     It takes some 15 s of a processor. One process does it, others do not wait. If it fails, starts only stay slower.
     """
-    if kafka.java.version < archive.SINCE:
+    if kafka.java.version < ARCHIVES_FROM:
         return False
-    file = archive.file_of(kafka.java, kafka.jars)
+    file = kafka.archive
     folder = file.with_suffix(".training")
-    part = folder / file.name
-    with suppress(FolderInUseError, KafkaFailedError, OSError, subprocess.TimeoutExpired), hold(file.parent, file.stem):
+    with suppress(UnavailableError, OSError, subprocess.TimeoutExpired), hold(file.parent, file.stem):
         if not file.is_file():
             shutil.rmtree(folder, ignore_errors=True)  # of one that was killed
-            learning = replace(kafka, options=archive.to_write(part))
-            node = node_of(learning, folder, "127.0.0.1", any_free("127.0.0.1"))
+            part = folder / file.name
+            node = node_of(kafka.writing_archive(part), folder, "127.0.0.1", any_free("127.0.0.1"))
             process = node.start(niceness=niceness)
             try:
                 await_answer(node, process)
@@ -98,13 +91,19 @@ def train(kafka: Kafka, niceness: int = 19) -> bool:
                 process.kill()
                 process.wait()
                 shutil.rmtree(folder, ignore_errors=True)
-            for old in archive.surplus(file):
+            for old in surplus_archives(file):
                 old.unlink(missing_ok=True)
     return file.is_file()
 
 
+def surplus_archives(file: Path) -> list[Path]:
+    """List archives that other installations left next to this one: all but the latest few."""
+    others = [path for path in file.parent.glob("java-*.aot") if path != file]
+    return sorted(others, key=lambda path: path.stat().st_mtime_ns, reverse=True)[ARCHIVES_KEPT:]
+
+
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """End a node: politely, so that its next start has nothing to recover, then by SIGKILL."""
+    """End a node: by SIGTERM, so that its next start has nothing to recover, then by SIGKILL."""
     process.terminate()
     try:
         process.wait(ENDS_WITHIN_S)
@@ -113,44 +112,33 @@ def stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-@contextmanager
-def running(kafka: Kafka, folder: Path, host: str, port: int) -> Iterator[tuple[subprocess.Popen[bytes], Node]]:
-    """Run the folder's broker for the length of the block; port 0 asks for any free one. Yields process and node."""
+def run(folder: Path, host: str, port: int, repository: str, begin: Begin) -> int:
+    """Run the folder's broker until it ends by itself; port 0 asks for any free one. For the main thread.
+
+    SIGTERM and Ctrl-C raise KeyboardInterrupt here. Raises UnavailableError.
+    """
+
+    def end(*_: object) -> None:
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, signal.SIG_IGN)  # from now on only SIGKILL interrupts the end
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
+    kafka = prepare(repository, begin)
     # The broker inherits the lock: if only this process is killed, the folder stays locked until the broker has ended.
     with hold(folder, PART) as lock:
         node = node_of(kafka, folder, host, port or any_free(host))
         process = start(node, keep_open=(lock,))
         try:
-            yield process, node
-        finally:
-            stop(process)
-
-
-def run(folder: Path, host: str, port: int, repository: str, progress: Progress | None = None) -> int:
-    """Run the embedded broker until SIGTERM or Ctrl-C; returns the exit code. For the main thread."""
-
-    def end(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        for each in _ENDING:
-            signal.signal(each, signal.SIG_IGN)  # from now on only SIGKILL interrupts the end
-        raise _EndRequested
-
-    for number in _ENDING:
-        signal.signal(number, end)
-    try:
-        kafka = prepare(repository, progress)
-        with running(kafka, folder, host, port) as (process, node):
-            print(f"broker ready at {host}:{node.port}", flush=True)  # noqa: T201 - a command's own output
+            click.echo(f"broker ready at {host}:{node.port}")
             with suppress(subprocess.TimeoutExpired):
                 process.wait(TRAINS_AFTER_S)
             if process.returncode is None and not kafka.options:
                 # A daemon: whoever ends this process ends the training with it.
                 threading.Thread(target=train, args=(kafka,), daemon=True).start()
             code = process.wait()
-            print(f"Kafka ended by itself (code {code}): {node.said()}", file=sys.stderr)  # noqa: T201 - as above
+            click.echo(f"Kafka ended by itself (code {code}): {node.said()}", err=True)
             return Exit.NO
-    except _EndRequested:
-        return Exit.DONE
-    except (FolderInUseError, JavaMissingError, JarsError, KafkaFailedError) as error:
-        print(error, file=sys.stderr)  # noqa: T201 - as above
-        return Exit.UNREACHABLE
+        finally:
+            stop(process)

@@ -10,20 +10,18 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
+
+from deploy.embedded import UnavailableError
 
 #: Someone who only asks for the owner holds the lock for an instant; that is no owner.
 _ASKED_FOR_S: Final = 0.1
 
 
-class FolderInUseError(RuntimeError):
+class FolderInUseError(UnavailableError):
     """Another living process holds this part of the folder."""
-
-    def __init__(self, folder: Path, part: str, owner: str) -> None:
-        super().__init__(f"{folder}: its {part} is run by process {owner or 'unknown'} already")
-        self.owner = int(owner) if owner.isdigit() else None
 
 
 def lock_path(folder: Path, part: str) -> Path:
@@ -31,29 +29,24 @@ def lock_path(folder: Path, part: str) -> Path:
     return folder / f"{part}.lock"
 
 
-def _same_file(descriptor: int, path: Path) -> bool:
-    """Tell whether the path still leads to the open file: its last owner may just have unlinked it."""
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
-        return False
+def _written(descriptor: int) -> str:
+    return os.pread(descriptor, 32, 0).decode(errors="replace").strip()
 
 
-def _open_locked(path: Path, folder: Path, part: str, wait_s: float) -> int:
+def _open_locked(path: Path, wait_s: float) -> int:
     deadline = time.monotonic() + max(wait_s, _ASKED_FOR_S)
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(descriptor).st_nlink:
+                return descriptor  # else its last owner has just unlinked it
         except BlockingIOError:
-            owner = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
-            os.close(descriptor)
-            if time.monotonic() < deadline:
-                time.sleep(0.01)
-                continue
-            raise FolderInUseError(folder, part, owner) from None
-        if _same_file(descriptor, path):
-            return descriptor
+            if time.monotonic() >= deadline:
+                owner = _written(descriptor) or "unknown"
+                os.close(descriptor)
+                raise FolderInUseError(f"{path.parent}: its {path.stem} is run by process {owner} already") from None
+            time.sleep(0.01)
         os.close(descriptor)
 
 
@@ -65,7 +58,7 @@ def hold(folder: Path, part: str, wait_s: float = 0.0) -> Iterator[int]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = lock_path(folder, part)
-    descriptor = _open_locked(path, folder, part, wait_s)
+    descriptor = _open_locked(path, wait_s)
     try:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
@@ -73,13 +66,6 @@ def hold(folder: Path, part: str, wait_s: float = 0.0) -> Iterator[int]:
     finally:
         path.unlink(missing_ok=True)
         os.close(descriptor)
-
-
-def tidy(folder: Path, part: str, wait_s: float) -> None:
-    """Remove the file that a killed owner left, waiting for what it started to be gone too; a living one keeps its."""
-    if lock_path(folder, part).exists():
-        with suppress(FolderInUseError), hold(folder, part, wait_s):
-            pass
 
 
 def owner_of(folder: Path, part: str) -> int | None:
@@ -91,8 +77,7 @@ def owner_of(folder: Path, part: str) -> int | None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        written = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
-        return int(written) if written.isdigit() else None
+        return int(_written(descriptor) or 0) or None
     else:
         return None
     finally:

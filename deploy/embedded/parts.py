@@ -14,15 +14,16 @@ from typing import Final
 
 from deploy.embedded.ports import any_free, is_free
 from deploy.embedded.probes import broker_fault, clickhouse_fault, http_fault
-from deploy.embedded.supervisor import Part
+from deploy.embedded.supervisor import READY_WITHIN_S, Part
 from schemas.settings import Settings
 from streams.addresses import Address, clickhouse_of
 
 LOOPBACK: Final = "127.0.0.1"
 BROKER_PORT: Final = 9092
 CLICKHOUSE_PORT: Final = 8123
+SERVERS: Final = ("broker", "clickhouse")
 #: In the order of their ports from `--port-base` on.
-PORTED: Final = ("broker", "clickhouse", "worker", "sink", "wallboard")
+PORTED: Final = (*SERVERS, "worker", "sink", "wallboard")
 #: A little above the broker's own limit, so that the broker's own error is shown.
 BROKER_READY_WITHIN_S: Final = 130.0
 #: A worker that starts reads its journals before it is ready.
@@ -41,25 +42,12 @@ class Wiring:
     external: Mapping[str, str]
 
     @property
-    def brokers(self) -> str:
-        """The Kafka that the parts use."""
-        return self.settings.kafka_brokers if "broker" in self.external else f"{LOOPBACK}:{self.ports['broker']}"
-
-    @property
-    def clickhouse_url(self) -> str:
-        """The ClickHouse that the parts use; may hold a password where it is external."""
-        if "clickhouse" in self.external:
-            return self.settings.clickhouse_url
-        return f"http://{LOOPBACK}:{self.ports['clickhouse']}"
-
-    @property
     def environment(self) -> dict[str, str]:
         """The settings that point a part, or a command, at this stack; nothing of external servers."""
         environment = {f"PULSSI_{name.upper()}_PORT": str(self.ports[name]) for name in ("worker", "sink", "wallboard")}
-        if "broker" not in self.external:
-            environment["PULSSI_KAFKA_BROKERS"] = self.brokers
-        if "clickhouse" not in self.external:
-            environment["PULSSI_CLICKHOUSE_URL"] = self.clickhouse_url
+        for name, setting in (("broker", "PULSSI_KAFKA_BROKERS"), ("clickhouse", "PULSSI_CLICKHOUSE_URL")):
+            if name not in self.external:
+                environment[setting] = self.url_of(name)
         return environment
 
     def url_of(self, name: str) -> str:
@@ -67,9 +55,9 @@ class Wiring:
         if name in self.external:
             return self.external[name]
         if name == "broker":
-            return self.brokers
+            return f"{LOOPBACK}:{self.ports[name]}"
         if name == "clickhouse":
-            return self.clickhouse_url
+            return f"http://{LOOPBACK}:{self.ports[name]}"
         host = LOOPBACK if self.settings.bind in {"0.0.0.0", "::", ""} else self.settings.bind  # noqa: S104 - compared
         return f"http://{host}:{self.ports[name]}/"
 
@@ -91,17 +79,15 @@ def wire(settings: Settings, folder: Path, port_base: int | None, say: Callable[
     if port_base is not None:
         wanted = {name: port_base + place for place, name in enumerate(PORTED)}
     ports: dict[str, int] = {}
-    for name in PORTED:
-        if name in external:
-            continue
-        host = LOOPBACK if name in {"broker", "clickhouse"} else settings.bind
+    for name in (name for name in PORTED if name not in external):
+        host = LOOPBACK if name in SERVERS else settings.bind
         port = wanted[name]
-        if port == 0:
-            port = any_free(host, but=ports.values())
-        elif port in ports.values() or not is_free(host, port):
-            port = any_free(host, but={*ports.values(), *wanted.values()})
-            say(f"port {wanted[name]} is busy: the {name} takes {port}")
-        ports[name] = port
+        if port == 0 or port in ports.values() or not is_free(host, port):
+            ports[name] = any_free(host, but={*ports.values(), *wanted.values()})
+            if port:
+                say(f"port {port} is busy: the {name} takes {ports[name]}")
+        else:
+            ports[name] = port
     return Wiring(settings, folder, ports, external)
 
 
@@ -113,48 +99,29 @@ def pulssi(*arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-P", "-m", "deploy.cli", *arguments)
 
 
-def _served(wiring: Wiring, name: str, niceness: int = 0) -> Part:
-    """Return a part that tells by `/readyz` whether it is ready."""
-    url = wiring.url_of(name)
-    return Part(
-        name,
-        pulssi(name, "--while-stdin"),
-        url,
-        fault=partial(http_fault, f"{url}readyz"),
-        environment=wiring.environment,
-        ready_within_s=WORKER_READY_WITHIN_S,
-        niceness=niceness,
-    )
-
-
 def parts_of(wiring: Wiring) -> list[tuple[Part, ...]]:
     """List the groups of parts in the order of their start: servers and migrations, then the parts that need them.
 
     A migration waits for its server by itself, so that ClickHouse's runs while Kafka still starts.
     """
-    data = ("--data", str(wiring.folder))
+
+    def part(name: str, fault: Callable[[str], str | None], ready_within_s: float = WORKER_READY_WITHIN_S) -> Part:
+        is_server, url = name in SERVERS, wiring.url_of(name)
+        place = ("--data", str(wiring.folder), "--port", str(wiring.ports[name])) if is_server else ()
+        environment = {} if is_server else wiring.environment
+        niceness = BEHIND_THE_LIVE if name in {"clickhouse", "sink"} else 0
+        command = pulssi(name, "--while-stdin", *place)
+        return Part(name, command, url, partial(fault, url), environment, ready_within_s, niceness)
+
     servers = []
     if "broker" not in wiring.external:
-        port = ("--port", str(wiring.ports["broker"]))
-        command = pulssi("broker", "--while-stdin", *data, *port)
-        fault = partial(broker_fault, wiring.brokers)
-        servers.append(Part("broker", command, wiring.brokers, fault=fault, ready_within_s=BROKER_READY_WITHIN_S))
+        servers.append(part("broker", broker_fault, BROKER_READY_WITHIN_S))
     if "clickhouse" not in wiring.external:
-        url = wiring.clickhouse_url
-        port = ("--port", str(wiring.ports["clickhouse"]))
-        command = pulssi("clickhouse", "--while-stdin", *data, *port)
-        fault = partial(clickhouse_fault, Address(url))
-        servers.append(Part("clickhouse", command, url, fault=fault, niceness=BEHIND_THE_LIVE))
+        servers.append(part("clickhouse", lambda url: clickhouse_fault(Address(url)), READY_WITHIN_S))
     wait = ("--wait", f"{BROKER_READY_WITHIN_S:g}")
     steps = [
         Part(name, pulssi("migrate", "--only", only, *wait), environment=wiring.environment)
         for name, only in (("topics", "topics"), ("schema", "clickhouse"))
     ]
-    return [
-        (*servers, *steps),
-        (
-            _served(wiring, "worker"),
-            _served(wiring, "sink", niceness=BEHIND_THE_LIVE),
-            _served(wiring, "wallboard"),
-        ),
-    ]
+    served = (part(name, lambda url: http_fault(f"{url}readyz")) for name in ("worker", "sink", "wallboard"))
+    return [(*servers, *steps), tuple(served)]

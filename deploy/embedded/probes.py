@@ -11,7 +11,6 @@ from contextlib import closing
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Final
-from urllib.parse import quote
 
 from streams.addresses import Address, connection_fault
 
@@ -20,12 +19,12 @@ TIMEOUT_S: Final = 3.0
 LONGEST_ANSWER: Final = 4096
 
 
-def _get(server: Address, path: str) -> tuple[int, str]:
-    """Return status and body; status 0 and the reason where no answer came. The server's user and password are sent."""
+def _fault(server: Address, path: str, expected: str | None = None) -> str | None:
+    """Say why GET does not answer 200, and as expected. The server's user and password are sent."""
     headers = {}
     if server.user is not None:
-        login = f"{server.user}:{server.password}"
-        headers["Authorization"] = f"Basic {b64encode(login.encode()).decode()}"
+        login = b64encode(f"{server.user}:{server.password}".encode()).decode()
+        headers["Authorization"] = f"Basic {login}"
     try:
         asked: HTTPConnection
         if server.secure:
@@ -34,41 +33,31 @@ def _get(server: Address, path: str) -> tuple[int, str]:
             asked = HTTPConnection(server.host, server.port, timeout=TIMEOUT_S)
         with closing(asked) as connection:
             connection.request("GET", path, headers=headers)
-            response = connection.getresponse()
-            return response.status, response.read(LONGEST_ANSWER).decode(errors="replace").strip()
+            answer = connection.getresponse()
+            text = answer.read(LONGEST_ANSWER).decode(errors="replace").strip()
     except (OSError, HTTPException) as error:
-        return 0, f"{server} does not answer: {connection_fault(error) or type(error).__name__}"
-
-
-def _fault_of(answer: tuple[int, str]) -> str | None:
-    status, text = answer
-    if status == HTTPStatus.OK:
-        return None
-    first = text.splitlines()[0] if text else ""
-    return first if status == 0 else f"{status}: {first}"
+        return f"{server} does not answer: {connection_fault(error) or type(error).__name__}"
+    fine = answer.status == HTTPStatus.OK and expected in {None, text}
+    return None if fine else f"{answer.status}: {text.partition(chr(10))[0]}"
 
 
 def http_fault(url: str) -> str | None:
     """Say why GET does not answer 200; None where it does. For a part's own server."""
     server = Address(url)
-    return _fault_of(_get(server, server.path or "/"))
+    return _fault(server, server.path or "/")
 
 
 def ping_fault(server: Address) -> str | None:
-    """Say why ClickHouse does not answer its ping; None where it does."""
-    return _fault_of(_get(server, f"{server.path}/ping"))
+    """Say why ClickHouse does not answer its ping, for which it wants no password; None where it does."""
+    return _fault(server, f"{server.path}/ping")
 
 
 def clickhouse_fault(server: Address) -> str | None:
-    """Say why ClickHouse does not answer its ping and SELECT 1; None where it does.
+    """Say why ClickHouse does not answer SELECT 1; None where it does.
 
     Asked without its client: this is the one question that is put before anything is known of the server.
     """
-    fault = ping_fault(server)
-    if fault is not None:
-        return fault
-    status, text = _get(server, f"{server.path}/?query={quote('SELECT 1')}")
-    return None if (status, text) == (HTTPStatus.OK, "1") else _fault_of((status or 0, text or "no answer"))
+    return _fault(server, f"{server.path}/?query=SELECT%201", "1")
 
 
 def broker_fault(brokers: str) -> str | None:

@@ -8,18 +8,15 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 import click
 
 from deploy.embedded import state
-from deploy.embedded.lock import FolderInUseError, hold, owner_of, tidy
-from deploy.embedded.parts import Wiring, parts_of, wire
+from deploy.embedded.lock import FolderInUseError, hold, owner_of
+from deploy.embedded.parts import SERVERS, Wiring, parts_of, wire
 from deploy.embedded.state import PartState, StackState
 from deploy.embedded.supervisor import Part, PartDiedError, StopRequested, Supervisor
 from deploy.embedded.voice import Terminal
@@ -28,22 +25,11 @@ from schemas.settings import Settings
 
 #: After a stack was killed its parts notice within a moment and end; that long a new one waits for them.
 LEFTOVERS_END_WITHIN_S: Final = 20.0
-#: What a killed part had started dies with it; the kernel takes a moment.
-KILLED_GONE_WITHIN_S: Final = 5.0
 RECOVERS: Final = "the last run did not end in order: Kafka and ClickHouse recover from what is on the disk"
-LOCKED_PARTS: Final = ("broker", "clickhouse")
-
-
 #: Parts that are started together.
-Group = tuple[Part, ...]
-
-
-@dataclass(frozen=True)
-class Show:
-    """What runs beside the stack once it is ready: steps and parts, made when the addresses are known."""
-
-    parts: Callable[[Wiring], Sequence[Group]] = lambda _wiring: ()
-    announce: Callable[[Wiring, Terminal], None] = lambda _wiring, _voice: None
+Group: TypeAlias = tuple[Part, ...]
+#: Announces what runs beside the stack once that is ready, and returns its parts.
+Beside: TypeAlias = Callable[[Wiring, Terminal], Sequence[Group]]
 
 
 def _announce(wiring: Wiring, voice: Terminal) -> None:
@@ -56,41 +42,24 @@ def _announce(wiring: Wiring, voice: Terminal) -> None:
 
 
 def _await_leftovers(folder: Path, voice: Terminal) -> None:
-    deadline = time.monotonic() + LEFTOVERS_END_WITHIN_S
-    told = False
-    while left := [part for part in LOCKED_PARTS if owner_of(folder, part) is not None]:
-        if time.monotonic() >= deadline:
-            owner = owner_of(folder, left[0])
-            raise FolderInUseError(folder, left[0], str(owner or ""))
-        if not told:
-            voice.say(f"waiting for the {' and the '.join(left)} of an earlier run in {folder} to end")
-            told = True
-        time.sleep(0.1)
+    """Wait for what an earlier run left to end, and remove the locks of what was killed; raises FolderInUseError."""
+    for part in SERVERS:
+        if owner_of(folder, part) is not None:
+            voice.say(f"waiting for the {part} of an earlier run in {folder} to end")
+        with hold(folder, part, LEFTOVERS_END_WITHIN_S):
+            pass
 
 
 def _external(wiring: Wiring) -> list[PartState]:
     """Describe the servers that are used and not started here."""
-    trust = {"ca": wiring.settings.clickhouse_ca, "verify": wiring.settings.clickhouse_verify}
+    ca, verify = wiring.settings.clickhouse_ca, wiring.settings.clickhouse_verify
     return [
-        PartState.model_validate({"name": name, "url": url, "state": "ready", "started_here": False, **trust})
+        PartState(name=name, url=url, state="ready", started_here=False, ca=ca, verify=verify)
         for name, url in wiring.external.items()
     ]
 
 
-@contextmanager
-def _signals(supervisor: Supervisor) -> Iterator[None]:
-    loop = asyncio.get_running_loop()
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    for number in numbers:
-        loop.add_signal_handler(number, supervisor.request_stop)
-    try:
-        yield
-    finally:
-        for number in numbers:
-            loop.remove_signal_handler(number)
-
-
-async def _supervise(wiring: Wiring, groups: Sequence[Group], show: Show, voice: Terminal) -> int:
+async def _supervise(wiring: Wiring, groups: Sequence[Group], beside: Beside, voice: Terminal) -> int:
     phase: Literal["starting", "ready", "ending"] = "starting"
     environment = {**state.configuration_setting(), **wiring.environment}
 
@@ -101,28 +70,28 @@ async def _supervise(wiring: Wiring, groups: Sequence[Group], show: Show, voice:
         )
 
     supervisor = Supervisor(voice.line, voice.say, changed)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, supervisor.request_stop)
     code = Exit.DONE
-    with _signals(supervisor):
+    changed()
+    try:
+        for group in groups:
+            await supervisor.start(*group)
+        phase = "ready"
         changed()
-        try:
-            for group in groups:
-                await supervisor.start(*group)
-            phase = "ready"
-            changed()
-            _announce(wiring, voice)
-            show.announce(wiring, voice)
-            for group in show.parts(wiring):
-                await supervisor.start(*group)
-            voice.say("everything runs; Ctrl-C ends it")
-            await supervisor.until_end()
-        except StopRequested:
-            voice.say("ending, the last started first")
-        except PartDiedError as error:
-            code = Exit.NO
-            voice.say(f"{error}: ending the rest")
-        finally:
-            phase = "ending"
-            await supervisor.end_all()
+        _announce(wiring, voice)
+        for group in beside(wiring, voice):
+            await supervisor.start(*group)
+        voice.say("everything runs; Ctrl-C ends it")
+        await supervisor.until_end()
+    except StopRequested:
+        voice.say("ending, the last started first")
+    except PartDiedError as error:
+        code = Exit.NO
+        voice.say(f"{error}: ending the rest")
+    finally:
+        phase = "ending"
+        await supervisor.end_all()
     voice.say("all ended")
     return code
 
@@ -132,7 +101,7 @@ def run(
     settings: Settings,
     voice: Terminal,
     port_base: int | None = None,
-    show: Show | None = None,
+    beside: Beside = lambda _wiring, _voice: (),
     parts: Callable[[Wiring], Sequence[Group]] = parts_of,
 ) -> int:
     """Run a stack until it is asked to end or a part is beyond help; returns the exit code. For the main thread."""
@@ -145,10 +114,8 @@ def run(
                 state.remember(folder)
                 state.remember_configuration(folder)
                 wiring = wire(settings, folder, port_base, voice.say)
-                return asyncio.run(_supervise(wiring, parts(wiring), show or Show(), voice))
+                return asyncio.run(_supervise(wiring, parts(wiring), beside, voice))
             finally:
-                for part in LOCKED_PARTS:
-                    tidy(folder, part, KILLED_GONE_WITHIN_S)
                 state.forget(folder)
     except FolderInUseError as error:
         click.echo(f"pulssi: {error}: `pulssi down --data {folder}` ends it", err=True)

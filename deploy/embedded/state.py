@@ -7,7 +7,7 @@ addresses and process ids, never a password: those of external servers stay in t
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Literal
 
@@ -68,29 +68,16 @@ def read(folder: Path) -> StackState | None:
     pid = owner_of(folder, LOCK)
     if pid is None:
         return None
-    try:
+    with suppress(FileNotFoundError, ValidationError):
         state = StackState.model_validate_json((folder / FILE).read_bytes())
-    except (FileNotFoundError, ValidationError):
-        return StackState(pid=pid, folder=folder, phase="starting")
-    if state.pid != pid:  # left by one that was killed; the new one has not written yet
-        return StackState(pid=pid, folder=folder, phase="starting")
-    return state
+        if state.pid == pid:
+            return state
+    return StackState(pid=pid, folder=folder, phase="starting")  # it has not written yet
 
 
 def was_killed(folder: Path) -> bool:
     """Tell whether the last stack of a folder was killed: an orderly end removes its state. Only where none runs."""
     return (folder / FILE).exists()
-
-
-def forget(folder: Path) -> None:
-    """Remove the state, and the note that this folder was the last."""
-    (folder / FILE).unlink(missing_ok=True)
-    note = _last_note(os.environ)
-    try:
-        if note.read_text(encoding="utf-8").strip() == str(folder):
-            note.unlink()
-    except OSError:
-        return  # there is none, or the home folder is not ours to write
 
 
 def configuration_setting() -> dict[str, str]:
@@ -101,50 +88,41 @@ def configuration_setting() -> dict[str, str]:
 
 def remember_configuration(folder: Path) -> None:
     """Note this run's configuration folder in the data folder, so that no run uses other policies by mistake."""
-    named = config_folder()
-    if named is None:
-        (folder / CONFIGURATION).unlink(missing_ok=True)
-    else:
-        (folder / CONFIGURATION).write_text(f"{named.resolve()}\n", encoding="utf-8")
+    (folder / CONFIGURATION).unlink(missing_ok=True)
+    for named in configuration_setting().values():
+        (folder / CONFIGURATION).write_text(f"{named}\n", encoding="utf-8")
 
 
 def forgotten_configuration(folder: Path) -> Path | None:
     """Return the configuration folder of the last run; None where this run names one, or that one had none."""
-    if config_folder() is not None:
-        return None
-    try:
-        return Path((folder / CONFIGURATION).read_text(encoding="utf-8").strip())
-    except FileNotFoundError:
-        return None
+    note = folder / CONFIGURATION
+    return Path(note.read_text(encoding="utf-8").strip()) if config_folder() is None and note.is_file() else None
 
 
-def _last_note(environment: Mapping[str, str]) -> Path:
-    base = environment.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    return Path(base) / "pulssi" / "last-up"
+def _last_note() -> Path:
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "pulssi" / "last-up"
 
 
 def remember(folder: Path) -> None:
     """Note the folder as that of the last `up`, for commands that are given none."""
-    note = _last_note(os.environ)
-    try:
-        note.parent.mkdir(parents=True, exist_ok=True)
-        note.write_text(f"{folder}\n", encoding="utf-8")
-    except OSError:
-        return  # a home that cannot be written costs only this convenience
+    with suppress(OSError):  # a home that cannot be written costs only this convenience
+        _last_note().parent.mkdir(parents=True, exist_ok=True)
+        _last_note().write_text(f"{folder}\n", encoding="utf-8")
 
 
-def last_running(environment: Mapping[str, str]) -> StackState | None:
-    """Find the stack a command means that names no folder: PULSSI_DATA's, that of the last `up`, or `.pulssi` here."""
-    if named := environment.get("PULSSI_DATA"):
+def forget(folder: Path) -> None:
+    """Remove the state, and the note that this folder was the last."""
+    (folder / FILE).unlink(missing_ok=True)
+    with suppress(OSError):
+        if _last_note().read_text(encoding="utf-8").strip() == str(folder):
+            _last_note().unlink()
+
+
+def meant(data: Path | None) -> StackState | None:
+    """Find the stack of the folder that a command is given; else PULSSI_DATA's, the last `up`, or `.pulssi` here."""
+    if named := data or os.environ.get("PULSSI_DATA"):
         return read(Path(named).resolve())
-    try:
-        noted = _last_note(environment).read_text(encoding="utf-8").strip()
-    except OSError:
-        noted = ""
-    running = read(Path(noted)) if noted else None
-    return running or read(DEFAULT_FOLDER.resolve())
-
-
-def folder_for(data: Path | None, environment: Mapping[str, str]) -> Path:
-    """Name the data folder of a part or an `up`: given, else PULSSI_DATA, else `.pulssi` in the working folder."""
-    return (data or Path(environment.get("PULSSI_DATA") or DEFAULT_FOLDER)).resolve()
+    with suppress(OSError):
+        if running := read(Path(_last_note().read_text(encoding="utf-8").strip())):
+            return running
+    return read(DEFAULT_FOLDER.resolve())

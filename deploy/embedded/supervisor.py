@@ -10,21 +10,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
 import os
 import signal
 import time
 from asyncio.subprocess import PIPE, STDOUT, Process
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from deploy.embedded.lifeline import die_with_parent
 from deploy.embedded.state import PartPhase, PartState
-
-T = TypeVar("T")
 
 READY_WITHIN_S: Final = 60.0
 #: The pause between two readiness checks of a part.
@@ -74,22 +71,7 @@ class StopRequested(Exception):  # noqa: N818 - a request, no error
 
 def how(code: int) -> str:
     """Say how a process ended."""
-    if code < 0:
-        with contextlib.suppress(ValueError):
-            return f"was killed by {signal.Signals(-code).name}"
-    return f"ended with code {code}"
-
-
-async def _lines(stream: asyncio.StreamReader) -> AsyncIterator[str]:
-    """Yield lines, the over-long ones cut."""
-    rest = b""
-    while chunk := await stream.read(LONGEST_LINE):
-        *whole, rest = (rest + chunk).split(b"\n")
-        for line in whole:
-            yield line[:LONGEST_LINE].decode(errors="replace").rstrip("\r")
-        rest = rest[:LONGEST_LINE]
-    if rest:
-        yield rest.decode(errors="replace")
+    return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
 
 
 def _kill_group(process: Process) -> None:
@@ -98,37 +80,19 @@ def _kill_group(process: Process) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
+@dataclass(eq=False)
 class _Running:
-    """A part and its process, which is another one after each death."""
+    """A part and its process, which is another one after each death; `keeping` looks after it."""
 
-    process: Process
-    listening: asyncio.Task[None]
-    tending: asyncio.Task[None]
-
-    def __init__(self, part: Part) -> None:
-        self.part = part
-        self.phase: PartPhase = "starting"
-        #: Held while the process is replaced or ended.
-        self.changing = asyncio.Lock()
-        self.lines: deque[str] = deque(maxlen=LAST_LINES)
-        self.restarts = 0
-        self.last_exit: str | None = None
-        #: Deaths in a row: since it last was ready for long, and since it last was ready at all.
-        self.deaths = 0
-        self.unready_deaths = 0
-        self.ready_at: float | None = None
-
-    def pause_s(self) -> float:
-        """Count a death, and say how long to wait before the next start."""
-        if self.ready_at is None:
-            self.unready_deaths += 1
-        else:
-            self.unready_deaths = 0
-            if time.monotonic() - self.ready_at >= RECOVERED_AFTER_S:
-                self.deaths = 0
-            self.ready_at = None
-        self.deaths += 1
-        return float(min(FIRST_PAUSE_S * 2 ** (self.deaths - 1), LONGEST_PAUSE_S))
+    part: Part
+    phase: PartPhase = "starting"
+    process: Process | None = None
+    restarts: int = 0
+    last_exit: str | None = None
+    lines: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
+    #: Set when it is ready for the first time; a step's when it is done.
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+    keeping: asyncio.Task[None] = field(init=False)
 
 
 class Supervisor:
@@ -143,24 +107,23 @@ class Supervisor:
         on_line: Callable[[str, str], None],
         say: Callable[[str], None],
         on_change: Callable[[], None] = lambda: None,
-        ends_within_s: float = ENDS_WITHIN_S,
     ) -> None:
         self._on_line = on_line
         self._say = say
         self._on_change = on_change
-        self._ends_within_s = ends_within_s
         self._running: list[_Running] = []
-        self._stop = asyncio.Event()
+        self._asked = False
         self._hurry = asyncio.Event()
-        self._ending = asyncio.Event()
-        self._asking: set[asyncio.Task[str | None]] = set()
-        self._fault: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        #: Why the stack ends: PartDiedError or StopRequested, whichever was first.
+        self._over: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
     def request_stop(self) -> None:
         """Ask for the end; asked a second time, no part is waited for."""
-        if self._stop.is_set():
+        if self._asked:
             self._hurry.set()
-        self._stop.set()
+        elif not self._over.done():
+            self._over.set_exception(StopRequested)
+        self._asked = True
 
     def states(self) -> tuple[PartState, ...]:
         """Return each part as it is now."""
@@ -169,22 +132,89 @@ class Supervisor:
                 name=each.part.name,
                 url=each.part.url,
                 state=each.phase,
-                pid=each.process.pid if each.process.returncode is None else None,
-                code=each.process.returncode,
+                pid=each.process.pid if each.process and each.process.returncode is None else None,
+                code=each.process and each.process.returncode,
                 restarts=each.restarts,
                 last_exit=each.last_exit,
             )
             for each in self._running
         )
 
+    async def start(self, *parts: Part) -> None:
+        """Start parts that do not need one another, and return when all are ready (a step: when it is done).
+
+        Raises PartDiedError when one of them, or any other part, cannot be kept running meanwhile or one is not ready
+        in time, and StopRequested.
+        """
+        if not self._over.done():
+            started = [_Running(part) for part in parts]
+            self._running += started
+            for running in started:
+                running.keeping = asyncio.create_task(self._keep(running))
+                running.keeping.add_done_callback(partial(self._failed, running))
+            all_ready = asyncio.gather(*(running.ready.wait() for running in started))
+            await asyncio.wait({all_ready, self._over}, return_when=asyncio.FIRST_COMPLETED)
+            all_ready.cancel()
+        if self._over.done():
+            self._over.result()
+
+    async def until_end(self) -> None:
+        """Never return: raises PartDiedError when a part cannot be kept running, StopRequested on request."""
+        await self._over
+
+    async def end_all(self) -> None:
+        """End every part in reverse order, and whatever a part left in its process group."""
+        self._over.cancel()
+        for running in reversed(self._running):
+            running.keeping.cancel()
+            await asyncio.wait([running.keeping])
+            if running.keeping.cancelled():
+                self._enter(running, "ended")
+
     def _enter(self, running: _Running, phase: PartPhase) -> None:
         running.phase = phase
         self._on_change()
 
-    async def _spawn(self, running: _Running) -> None:
-        """Start the part's process, and read what it writes."""
+    def _failed(self, running: _Running, keeping: asyncio.Task[None]) -> None:
+        """End the stack where a part cannot be kept running: show its last lines, and note why."""
+        if keeping.cancelled() or (error := keeping.exception()) is None or self._over.done():
+            return
+        for line in running.lines:
+            self._say(f"  {running.part.name}: {line}")
+        unforeseen = "" if isinstance(error, PartDiedError) else f"cannot be kept running: {type(error).__name__}: "
+        self._over.set_exception(PartDiedError(f"{running.part.name} {unforeseen}{error}"))
+
+    async def _keep(self, running: _Running) -> None:
+        """Run a step once, any other part through all its deaths; whoever cancels this ends the part.
+
+        Raises PartDiedError.
+        """
+        part, unready, pause_s = running.part, 0, FIRST_PAUSE_S
+        ready_by = time.monotonic() + part.ready_within_s
+        while True:
+            code, ready_for_s = await self._run(running, ready_by)
+            if part.fault is None and code == 0:
+                self._enter(running, "done")
+                running.ready.set()
+                return
+            running.last_exit = how(code)
+            self._enter(running, "died")
+            if part.fault is None:
+                raise PartDiedError(running.last_exit)
+            unready = 0 if ready_for_s else unready + 1
+            if unready == HOPELESS_AFTER:
+                raise PartDiedError(f"{running.last_exit}, {HOPELESS_AFTER} times in a row without being ready")
+            if ready_for_s >= RECOVERED_AFTER_S:
+                pause_s = FIRST_PAUSE_S
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+            running.restarts += 1
+            self._say(f"{part.name} {running.last_exit}: started again ({running.restarts})")
+
+    async def _run(self, running: _Running, ready_by: float) -> tuple[int, float]:
+        """Run one process of a part to its end; returns its code, and for how long it was ready (0: never)."""
         part = running.part
-        running.process = await asyncio.create_subprocess_exec(
+        process = running.process = await asyncio.create_subprocess_exec(
             *part.command,
             stdin=PIPE,  # its lifeline: closed by the kernel when this process is gone
             stdout=PIPE,
@@ -194,168 +224,68 @@ class Supervisor:
             preexec_fn=partial(die_with_parent, signal.SIGTERM),
         )
         if part.niceness:
-            with contextlib.suppress(ProcessLookupError):  # it has ended already, which `_tend` reports
+            with contextlib.suppress(ProcessLookupError):  # it has ended already
                 own = os.getpriority(os.PRIO_PROCESS, 0)
-                os.setpriority(os.PRIO_PROCESS, running.process.pid, own + part.niceness)
-        running.listening = asyncio.create_task(self._listen(running, running.process))
+                os.setpriority(os.PRIO_PROCESS, process.pid, own + part.niceness)
+        listening = asyncio.create_task(self._listen(running, process))
+        self._enter(running, "starting")
+        try:
+            ready_at = part.fault and await self._await_ready(running, process, part.fault, ready_by)
+            code = await process.wait()
+            return code, time.monotonic() - ready_at if ready_at else 0.0
+        finally:
+            await self._end(running, process)
+            # Its last lines are still read; another process that holds its pipe open is not waited for.
+            await asyncio.wait([listening], timeout=LAST_WORDS_WITHIN_S)
+            listening.cancel()
 
     async def _listen(self, running: _Running, process: Process) -> None:
+        """Pass on each line that a process writes, the over-long ones cut."""
         assert process.stdout is not None  # noqa: S101 - it was asked for as a pipe
-        async for line in _lines(process.stdout):
-            running.lines.append(line)
-            self._on_line(running.part.name, line)
+        rest = b""
+        while chunk := await process.stdout.read(LONGEST_LINE):
+            *whole, rest = (rest + chunk).split(b"\n")
+            for line in whole:
+                self._heard(running, line)
+            rest = rest[:LONGEST_LINE]
+        if rest:
+            self._heard(running, rest)
 
-    async def _tend(self, running: _Running) -> None:
-        """Look after a part until the stack ends: a step until it is done, any other part through all its deaths."""
-        while True:
-            code = await running.process.wait()
-            await asyncio.wait([running.listening], timeout=LAST_WORDS_WITHIN_S)
-            if self._ending.is_set():
-                self._enter(running, "ended")
-                return
-            if running.part.fault is None:
-                self._enter(running, "died" if code else "done")
-                if code:
-                    self._give_up(running, how(code))
-                return
-            if not await self._starts_again(running, code):
-                return
+    def _heard(self, running: _Running, line: bytes) -> None:
+        text = line[:LONGEST_LINE].decode(errors="replace").rstrip("\r")
+        running.lines.append(text)
+        self._on_line(running.part.name, text)
 
-    async def _starts_again(self, running: _Running, code: int) -> bool:
-        """Start a part that died again, after a pause; False where the stack ends instead."""
-        name, running.last_exit = running.part.name, how(code)
-        pause_s = running.pause_s()
-        self._enter(running, "died")
-        if running.unready_deaths >= HOPELESS_AFTER:
-            self._give_up(running, f"{running.last_exit}, {HOPELESS_AFTER} times in a row without being ready")
-            return False
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._ending.wait(), pause_s)
-        async with running.changing:
-            if self._ending.is_set():
-                self._enter(running, "ended")
-                return False
-            _kill_group(running.process)
-            running.restarts += 1
-            self._say(f"{name} {running.last_exit}: started again ({running.restarts})")
-            await self._spawn(running)
-            self._enter(running, "starting")
-        asking = asyncio.create_task(self._await_ready(running, running.process))
-        self._asking.add(asking)
-        asking.add_done_callback(self._asking.discard)
-        asking.add_done_callback(partial(self._failed, running))
-        return True
+    async def _await_ready(
+        self, running: _Running, process: Process, fault_of: Callable[[], str | None], ready_by: float
+    ) -> float | None:
+        """Ask a process until it is ready, and return when that was; None where it ended before.
 
-    def _give_up(self, running: _Running, fault: str) -> None:
-        """Show the part's last lines and note why the stack must end; later reasons are ignored."""
-        if not self._fault.done():
-            for line in running.lines:
-                self._say(f"  {running.part.name}: {line}")
-            self._fault.set_result(f"{running.part.name} {fault}")
-
-    def _failed(self, running: _Running, task: asyncio.Task[Any]) -> None:
-        """End the stack where a part is not looked after any more, such as one that cannot be started again."""
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._give_up(running, f"cannot be kept running: {type(error).__name__}: {error}")
-
-    async def start(self, *parts: Part) -> None:
-        """Start parts that do not need one another, and return when all are ready (a step: when it is done).
-
-        Raises PartDiedError when one of them, or any other part, cannot be kept running meanwhile or one is not ready
-        in time, and StopRequested.
+        Raises PartDiedError where the part was not ready by then for the first time.
         """
-        if self._stop.is_set():
-            raise StopRequested
-        started = []
-        for part in parts:
-            running = _Running(part)
-            await self._spawn(running)
-            self._running.append(running)
-            running.tending = asyncio.create_task(self._tend(running))
-            running.tending.add_done_callback(partial(self._failed, running))
-            started.append(running)
-        self._on_change()
-        await self._first(asyncio.create_task(self._all_ready(started)))
-
-    async def _all_ready(self, started: Sequence[_Running]) -> None:
-        async with asyncio.TaskGroup() as group:
-            for running in started:
-                group.create_task(self._ready(running))
-
-    async def _ready(self, running: _Running) -> None:
-        """Return when a part is ready for the first time, through however many deaths, or a step is done."""
-        part = running.part
-        if part.fault is None:
-            await asyncio.shield(running.tending)
-            return
-        deadline = time.monotonic() + part.ready_within_s
-        while (fault := await self._await_ready(running, running.process, deadline)) is not None:
-            if time.monotonic() >= deadline:
-                self._give_up(running, f"was not ready within {part.ready_within_s:g} s ({fault})")
-                return
-            await asyncio.sleep(ASK_EVERY_S)  # it died: the next process is asked
-
-    async def _await_ready(self, running: _Running, process: Process, deadline: float = math.inf) -> str | None:
-        """Ask one process of a part until it is ready: None then, else what was amiss when it ended or time was up."""
-        assert running.part.fault is not None  # noqa: S101 - a step is not asked
         while True:
-            fault = await asyncio.to_thread(running.part.fault)
-            if process is not running.process or process.returncode is not None:
-                return fault or "it ended"
-            if fault is None:
-                running.ready_at = running.ready_at or time.monotonic()
-                self._enter(running, "ready")
+            fault = await asyncio.to_thread(fault_of)
+            if process.returncode is not None:
                 return None
-            if time.monotonic() >= deadline:
-                return fault
+            if fault is None:
+                running.ready.set()
+                self._enter(running, "ready")
+                return time.monotonic()
+            if not running.ready.is_set() and time.monotonic() >= ready_by:
+                raise PartDiedError(f"was not ready within {running.part.ready_within_s:g} s ({fault})")
             await asyncio.sleep(ASK_EVERY_S)
 
-    async def _first(self, task: asyncio.Task[T]) -> T:
-        """Wait for a task, unless a part cannot be kept running or the end is asked for first."""
-        stop = asyncio.create_task(self._stop.wait())
-        try:
-            await asyncio.wait({task, stop, self._fault}, return_when=asyncio.FIRST_COMPLETED)
-            if self._fault.done():
-                raise PartDiedError(self._fault.result())
-            if self._stop.is_set():
-                raise StopRequested
-            return task.result()
-        finally:
-            stop.cancel()
-            task.cancel()
-
-    async def until_end(self) -> None:
-        """Never return: raises PartDiedError when a part cannot be kept running, StopRequested on request."""
-        await self._first(asyncio.create_task(asyncio.Event().wait()))
-
-    async def end_all(self) -> None:
-        """End every part in reverse order, and whatever a part left in its process group."""
-        self._ending.set()
-        for asking in self._asking:
-            asking.cancel()
-        for running in reversed(self._running):
-            async with running.changing:
-                await self._end(running)
-        for running in self._running:
-            # A part's last lines are still read; another process that holds its pipe open is not waited for.
-            _, late = await asyncio.wait([running.listening, running.tending], timeout=1.0)
-            for task in late:
-                task.cancel()
-
-    async def _end(self, running: _Running) -> None:
-        process = running.process
+    async def _end(self, running: _Running, process: Process) -> None:
+        """End a process by SIGTERM, then by SIGKILL, and whatever it has left in its group."""
         if process.returncode is None:
             self._enter(running, "ending")
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()
-            ended = asyncio.create_task(process.wait())
-            hurry = asyncio.create_task(self._hurry.wait())
-            done, _ = await asyncio.wait(
-                {ended, hurry}, timeout=self._ends_within_s, return_when=asyncio.FIRST_COMPLETED
-            )
+            ended, hurry = asyncio.create_task(process.wait()), asyncio.create_task(self._hurry.wait())
+            await asyncio.wait({ended, hurry}, timeout=ENDS_WITHIN_S, return_when=asyncio.FIRST_COMPLETED)
             hurry.cancel()
-            if ended not in done:
-                patience = "at once" if self._hurry.is_set() else f"within {self._ends_within_s:g} s"
+            if not ended.done():
+                patience = "at once" if self._hurry.is_set() else f"within {ENDS_WITHIN_S:g} s"
                 self._on_line(running.part.name, f"did not end {patience}: killed")
         _kill_group(process)
         await process.wait()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-import sys
+from collections import defaultdict
+from contextlib import suppress
 from itertools import cycle
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Final
 
 import click
 
@@ -20,31 +21,20 @@ OLD_LOGS: Final = 3
 class Terminal:
     """Lines on standard output; colour where that is a terminal. A reader that went away is no failure."""
 
-    def __init__(self, stream: TextIO | None = None) -> None:
-        self._stream = stream or sys.stdout
-        self._colour = self._stream.isatty()
-        self._colours = cycle(COLOURS)
-        self._of: dict[str, str] = {}
-
-    def _write(self, text: str) -> None:
-        try:
-            self._stream.write(f"{text}\n")
-            self._stream.flush()
-        except (BrokenPipeError, ValueError):
-            return
+    def __init__(self) -> None:
+        self._colours = defaultdict[str, str](cycle(COLOURS).__next__)
 
     def line(self, part: str, text: str) -> None:
         """Write a part's line behind its name."""
-        name = f"{part:<{NAME_WIDTH}} |"
-        if self._colour:
-            if part not in self._of:
-                self._of[part] = next(self._colours)
-            name = click.style(name, fg=self._of[part])
-        self._write(f"{name} {text}")
+        self._write(f"{click.style(f'{part:<{NAME_WIDTH}} |', fg=self._colours[part])} {text}")
 
     def say(self, text: str) -> None:
         """Write the stack's own words, in bold on a terminal."""
-        self._write(click.style(text, bold=True) if self._colour else text)
+        self._write(click.style(text, bold=True))
+
+    def _write(self, text: str) -> None:
+        with suppress(BrokenPipeError, ValueError):
+            click.echo(text)
 
 
 class Files(Terminal):
@@ -62,5 +52,4 @@ class Files(Terminal):
             self._handlers[part] = RotatingFileHandler(
                 self._folder / f"{part}.log", maxBytes=LOG_BYTES, backupCount=OLD_LOGS, encoding="utf-8"
             )
-        record = logging.LogRecord(part, logging.INFO, "", 0, text, None, None)
-        self._handlers[part].emit(record)
+        self._handlers[part].emit(logging.makeLogRecord({"msg": text}))

@@ -104,7 +104,7 @@ class Program:
 def run(home: Path, *words: str, **settings: str) -> Program:
     """Run one of Pulssi's commands to its end."""
     with Program(pulssi(*words), clean_environment(home, **settings)) as program:
-        program.await_end()
+        program.await_end(2 * PATIENCE_S)
     return program
 
 

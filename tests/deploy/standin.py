@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import click
 
@@ -24,23 +24,21 @@ class Ready(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-def main() -> None:
+def main(port: str, kind: str = "") -> None:
     """Serve until SIGTERM; `stubborn` ignores it, `short` ends by itself with 7 before it is ready."""
-    port, *kind = sys.argv[1:]
     end_with_stdin()
-    if "short" in kind:
+    if kind == "short":
         click.echo("going down")
         sys.exit(7)
-    server = ThreadingHTTPServer(("127.0.0.1", int(port)), Ready)
+    server = HTTPServer(("127.0.0.1", int(port)), Ready)
 
     def end(*_: object) -> None:
         threading.Thread(target=server.shutdown).start()
 
-    signal.signal(signal.SIGTERM, signal.SIG_IGN if "stubborn" in kind else end)
-    click.echo(f"stand-in listens on {port}")
+    signal.signal(signal.SIGTERM, signal.SIG_IGN if kind == "stubborn" else end)
     server.serve_forever()
     click.echo("stand-in ends")
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

@@ -1,37 +1,48 @@
-"""The commands that run one part: what they refuse before anything is started."""
+"""Commands as people and scripts see them before anything is started: what they refuse, and how they end."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import click
 import pytest
+from click.testing import CliRunner
 
-from deploy.cli import COMMANDS
+from deploy.cli import COMMANDS, main
 from deploy.embedded import state
 from deploy.embedded.ports import any_free
 from tests.deploy.program import run
 from tests.fixtures.clickhouse import ClickHouseServer
 
 
-@pytest.mark.parametrize("part", ["worker", "sink", "wallboard", "broker", "clickhouse"])
+@pytest.mark.parametrize("part", ["worker", "sink", "wallboard", "broker", "clickhouse", "migrate"])
 def test_unusable_settings_end_a_part_at_once(part: str, tmp_path: Path) -> None:
-    """A misspelt setting is named with its correction, and the exit is 2."""
-    program = run(tmp_path, part, PULSSI_PARTITION="4", PULSSI_DATA=str(tmp_path))
+    """A misspelt setting is named with its correction, with every other fault, and the exit is 2."""
+    program = run(tmp_path, part, PULSSI_PARTITION="4", PULSSI_SINK_PORT="none", PULSSI_DATA=str(tmp_path))
     assert program.code == 2
-    assert program.lines == [
-        "pulssi: PULSSI_PARTITION (environment): there is no such setting; did you mean partitions?"
-    ]
+    port, unknown = program.lines
+    assert port.startswith("pulssi: PULSSI_SINK_PORT (environment): ")
+    assert unknown == "pulssi: PULSSI_PARTITION (environment): there is no such setting; did you mean partitions?"
 
 
-def test_a_query_without_a_clickhouse_is_one_line_and_3(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("words", "setting", "url"),
+    [
+        (("query", "SELECT 1"), "PULSSI_CLICKHOUSE_URL", "http://reader:secret@{address}"),
+        (("migrate",), "PULSSI_KAFKA_BROKERS", "{address}"),
+    ],
+    ids=["ClickHouse", "Kafka"],
+)
+def test_a_server_that_does_not_answer_is_one_line_and_3(
+    tmp_path: Path, words: tuple[str, ...], setting: str, url: str
+) -> None:
     """Nobody listens: the address is named, and no password with it."""
-    port = any_free("127.0.0.1")
-    url = f"http://reader:secret@127.0.0.1:{port}"
-    program = run(tmp_path, "query", "SELECT 1", PULSSI_CLICKHOUSE_URL=url)
+    address = f"127.0.0.1:{any_free('127.0.0.1')}"
+    program = run(tmp_path, *words, **{setting: url.format(address=address)})
     assert program.code == 3
-    assert len(program.lines) == 1
-    assert f"127.0.0.1:{port}" in program.text
-    assert "secret" not in program.text
+    (line,) = program.lines
+    assert address in line
+    assert "secret" not in line
 
 
 def test_a_faulty_query_is_told_whole(clickhouse_server: ClickHouseServer, tmp_path: Path) -> None:
@@ -47,36 +58,36 @@ def test_a_faulty_query_is_told_whole(clickhouse_server: ClickHouseServer, tmp_p
 @pytest.mark.parametrize("part", ["up", "worker", "wallboard"])
 def test_every_fault_of_a_configuration_is_told_at_once(part: str, tmp_path: Path) -> None:
     """Settings and rules: who mends one fault does not meet the next one at the next start."""
-    folder = tmp_path / "config"
-    folder.mkdir()
-    (folder / "pulssi.toml").write_text("partition = 4\n", encoding="utf-8")
-    (folder / "centre.toml").write_text('short_abandon = "soon"\n', encoding="utf-8")
-    program = run(tmp_path, part, "--config", str(folder))
+    (tmp_path / "pulssi.toml").write_text("partition = 4\n", encoding="utf-8")
+    (tmp_path / "centre.toml").write_text('short_abandon = "soon"\n', encoding="utf-8")
+    program = run(tmp_path, part, "--config", str(tmp_path))
     assert program.code == 2
-    assert len(program.lines) == 2
-    assert "pulssi.toml:1" in program.lines[0]
-    assert "centre.toml:1" in program.lines[1]
+    setting, rule = program.lines
+    assert "pulssi.toml:1" in setting
+    assert "centre.toml:1" in rule
 
 
-@pytest.mark.parametrize("command", sorted({"up", "demo", "down", "status", "migrate", "query", "worker", "broker"}))
-def test_help_shows_an_example(command: str, tmp_path: Path) -> None:
-    """Every command tells what it does by an example."""
-    assert command in COMMANDS
-    program = run(tmp_path, command, "--help")
-    assert program.code == 0
-    assert "Example" in program.text
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_shows_an_example(name: str) -> None:
+    """Every command tells what it does by an example, or each of its own commands does."""
+    command = main.get_command(click.Context(main), name)
+    for each in command.commands.values() if isinstance(command, click.Group) else [command]:
+        assert each is not None
+        shown = CliRunner().invoke(each, ["--help"])
+        assert shown.exit_code == 0
+        assert "Example" in shown.output
 
 
 def test_a_folder_is_not_run_without_its_configuration(tmp_path: Path) -> None:
     """What was counted by a configuration's policies is not counted on by the defaults unless somebody says so."""
-    folder, config = tmp_path / "data", tmp_path / "config"
-    folder.mkdir()
-    config.mkdir()
-    (folder / state.CONFIGURATION).write_text(f"{config}\n", encoding="utf-8")
-    program = run(tmp_path, "up", "--data", str(folder))
+    config = tmp_path / "config"
+    (tmp_path / state.CONFIGURATION).write_text(f"{config}\n", encoding="utf-8")
+    program = run(tmp_path, "up", "--data", str(tmp_path))
     assert program.code == 2
     (line,) = program.lines
-    assert line.startswith(f"pulssi: {folder} was run with the configuration {config}: add --config {config}, or --no-")
+    assert line.startswith(
+        f"pulssi: {tmp_path} was run with the configuration {config}: add --config {config}, or --no"
+    )
 
 
 @pytest.mark.parametrize("named", [True, False])
@@ -87,8 +98,7 @@ def test_a_data_folder_remembers_its_configuration(
     monkeypatch.setenv("PULSSI_CONFIG", str(tmp_path / "config"))
     state.remember_configuration(tmp_path)
     assert state.forgotten_configuration(tmp_path) is None
+    monkeypatch.delenv("PULSSI_CONFIG")
     if not named:
-        monkeypatch.delenv("PULSSI_CONFIG")
         state.remember_configuration(tmp_path)
-    monkeypatch.delenv("PULSSI_CONFIG", raising=False)
     assert state.forgotten_configuration(tmp_path) == (tmp_path / "config" if named else None)

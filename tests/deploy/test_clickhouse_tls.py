@@ -88,7 +88,7 @@ def test_probes_connect(by_tls: Settings, gate: Gate) -> None:
     gate.sent.clear()
     assert clickhouse_fault(clickhouse_of(by_tls)) is None
     assert ping_fault(clickhouse_of(by_tls)) is None
-    assert gate.sent.count(b" HTTP/1.1\r\n") == 3
+    assert gate.sent.count(b" HTTP/1.1\r\n") == 2
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from deploy.embedded import broker
-from deploy.embedded.kafka import archive, java
-from deploy.embedded.kafka.java import Java, JavaMissingError
-from deploy.embedded.kafka.node import Kafka, KafkaFailedError, last_meaningful
+from deploy.embedded import UnavailableError, broker
+from deploy.embedded.kafka import java
+from deploy.embedded.kafka.java import Java
+from deploy.embedded.kafka.node import ARCHIVES_FROM, Kafka, last_meaningful
 from deploy.embedded.ports import any_free
 from streams.brokers import admin_client
 from tests.kafka.apache import ApacheKafka, kafka, missing
@@ -41,23 +41,22 @@ def test_a_jvm_of_java_home_is_taken_where_it_is_new_enough(
 
 @pytest.mark.parametrize(
     ("says", "why"),
-    [('openjdk version "11.0.2"', "is 11"), ('java version "1.8.0_402"', "is 8"), ("no", "prints no version")],
+    [
+        ('openjdk version "11.0.2"', "{home}/bin/java is 11: pip install 'pulssi"),
+        ('java version "1.8.0_402"', "{home}/bin/java is 8: pip install 'pulssi"),
+        ("no", "{home}/bin/java -version prints no version: pip install 'pulssi"),
+        (None, "none was found: pip install 'pulssi"),
+    ],
 )
-def test_one_that_is_too_old_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: str, why: str) -> None:
+def test_one_that_is_too_old_or_missing_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: str | None, why: str
+) -> None:
     """Its path, its version, and the ways out, in one line."""
     monkeypatch.setattr(java, "find_spec", lambda _: None)
-    _jvm(tmp_path, says)
-    with pytest.raises(JavaMissingError, match=why) as caught:
-        java.find({"JAVA_HOME": str(tmp_path)})
-    assert str(tmp_path) in str(caught.value)
-    assert "pip install 'pulssi[embedded]'" in str(caught.value)
-
-
-def test_no_jvm_at_all_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither the wheel nor JAVA_HOME nor the PATH has one."""
-    monkeypatch.setattr(java, "find_spec", lambda _: None)
-    with pytest.raises(JavaMissingError, match="none was found: pip install"):
-        java.find({"PATH": ""})
+    if says is not None:
+        _jvm(tmp_path, says)
+    with pytest.raises(UnavailableError, match=why.format(home=tmp_path)):
+        java.find({"PATH": ""} if says is None else {"JAVA_HOME": str(tmp_path)})
 
 
 @pytest.mark.parametrize(
@@ -84,7 +83,7 @@ def test_a_node_that_cannot_start_says_why_and_where(tmp_path: Path) -> None:
     data = tmp_path / "kafka" / "data"
     data.mkdir(parents=True)
     (data / "meta.properties").write_text("version=1\nnode.id=7\ncluster.id=cHVsc3NpLWVtYmVkZGVkMQ\n")
-    with pytest.raises(KafkaFailedError) as caught:
+    with pytest.raises(UnavailableError) as caught:
         broker.start(node)
     assert str(tmp_path / "logs") in str(caught.value)
     assert "node id" in str(caught.value)
@@ -95,7 +94,7 @@ def test_a_folder_that_cannot_be_formatted_is_not_taken_for_one_that_is(tmp_path
     failing = Java(_jvm(tmp_path / "jvm", "java.io.IOException: No space left on device"), 25)
     failing.program.write_text(failing.program.read_text() + "exit 1\n")
     node = broker.node_of(Kafka(failing, []), tmp_path, "127.0.0.1", any_free("127.0.0.1"))
-    with pytest.raises(KafkaFailedError, match=r"cannot be formatted: java\.io\.IOException: No space left on device"):
+    with pytest.raises(UnavailableError, match=r"cannot be formatted: java\.io\.IOException: No space left on device"):
         node.start()
     assert not (tmp_path / "kafka" / "data").exists()
 
@@ -128,7 +127,7 @@ def test_what_was_acknowledged_outlives_sigkill(tmp_path: Path) -> None:
 
 
 @needs_kafka
-@pytest.mark.skipif(java.find().version < archive.SINCE, reason="this JVM makes no such archive")
+@pytest.mark.skipif(java.find().version < ARCHIVES_FROM, reason="this JVM makes no such archive")
 def test_a_node_starts_with_an_archive_and_without_one_that_is_damaged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,19 +135,18 @@ def test_a_node_starts_with_an_archive_and_without_one_that_is_damaged(
     # Another process of this run may be making it just now.
     made = Retrying(retry=retry_if_result(lambda made: not made), wait=wait_fixed(0.5), stop=stop_after_delay(120))
     assert made(broker.train, kafka(), niceness=0)
-    assert archive.to_use(kafka().java, kafka().jars)[0].startswith("-XX:AOTCache=")
+    assert kafka().with_archive().options[0].startswith("-XX:AOTCache=")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    assert archive.to_use(kafka().java, kafka().jars) == ()
-    file = archive.file_of(kafka().java, kafka().jars)
+    without = replace(kafka(), options=())
+    assert without.with_archive() == without
+    file = without.archive
     file.parent.mkdir(parents=True)
     file.write_bytes(b"damaged")
-    damaged = archive.to_use(kafka().java, kafka().jars)
-    assert str(file) in damaged[0]
-    node = broker.node_of(replace(kafka(), options=damaged), tmp_path, "127.0.0.1", any_free("127.0.0.1"))
-    process = broker.start(node)
-    broker.stop(process)
-    others = [file.with_name(f"java-25-{number}.aot") for number in range(archive.OTHERS_KEPT + 2)]
+    damaged = without.with_archive()
+    assert str(file) in damaged.options[0]
+    broker.stop(broker.start(broker.node_of(damaged, tmp_path, "127.0.0.1", any_free("127.0.0.1"))))
+    others = [file.with_name(f"java-25-{number}.aot") for number in range(broker.ARCHIVES_KEPT + 2)]
     for age, other in enumerate(others):
         other.touch()
         os.utime(other, (age, age))
-    assert sorted(archive.surplus(file)) == others[:2]
+    assert sorted(broker.surplus_archives(file)) == others[:2]

@@ -18,14 +18,16 @@ def _names(wiring: Wiring) -> list[list[str]]:
 
 
 def test_everything_is_started_where_nothing_is_named(tmp_path: Path) -> None:
-    """Servers and migrations first, then what needs them."""
-    wiring = wire(load({}), tmp_path, 42000, lambda _: None)
+    """Servers and migrations first, then what needs them; ports stand in a row from the base."""
+    said: list[str] = []
+    wiring = wire(load({}), tmp_path, 21100, said.append)
     assert _names(wiring) == [["broker", "clickhouse", "topics", "schema"], ["worker", "sink", "wallboard"]]
-    assert wiring.environment["PULSSI_KAFKA_BROKERS"] == "127.0.0.1:42000"
+    assert list(wiring.ports.values()) == [21100, 21101, 21102, 21103, 21104], said
+    assert wiring.environment["PULSSI_KAFKA_BROKERS"] == "127.0.0.1:21100"
 
 
 def test_named_servers_are_used_and_not_started(tmp_path: Path) -> None:
-    """An external Kafka and ClickHouse: neither is started, and no setting of theirs is changed."""
+    """An external Kafka and ClickHouse: neither is started, no setting of theirs is changed, no password is shown."""
     settings = load(
         {"PULSSI_KAFKA_BROKERS": "kafka:9092", "PULSSI_CLICKHOUSE_URL": "https://writer:secret@clickhouse:8443"}
     )
@@ -33,21 +35,8 @@ def test_named_servers_are_used_and_not_started(tmp_path: Path) -> None:
     assert _names(wiring) == [["topics", "schema"], ["worker", "sink", "wallboard"]]
     assert not any(name.startswith(("PULSSI_KAFKA", "PULSSI_CLICKHOUSE")) for name in wiring.environment)
     assert wiring.url_of("broker") == "kafka:9092"
-
-
-def test_a_password_is_shown_nowhere(tmp_path: Path) -> None:
-    """What people and the state file see of an external ClickHouse is its address."""
-    settings = load({"PULSSI_CLICKHOUSE_URL": "https://writer:secret@clickhouse:8443"})
-    wiring = wire(settings, tmp_path, None, lambda _: None)
     assert wiring.url_of("clickhouse") == "https://clickhouse:8443"
     assert "secret" not in str(wiring.environment)
-
-
-def test_ports_stand_in_a_row_from_the_base(tmp_path: Path) -> None:
-    """Broker, ClickHouse, worker, sink, wallboard."""
-    said: list[str] = []
-    wiring = wire(load({}), tmp_path, 21100, said.append)
-    assert list(wiring.ports.values()) == [21100, 21101, 21102, 21103, 21104], said
 
 
 def test_no_two_parts_get_one_port(tmp_path: Path) -> None:

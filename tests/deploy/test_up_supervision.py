@@ -11,6 +11,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -18,35 +19,11 @@ import pytest
 from deploy.embedded import state
 from deploy.embedded.parts import BEHIND_THE_LIVE
 from deploy.embedded.state import PartState
-from deploy.embedded.supervisor import HOPELESS_AFTER, how
+from deploy.embedded.supervisor import HOPELESS_AFTER
 from streams.brokers import admin_client
-from tests.deploy.program import PATIENCE_S, Program, await_gone, clean_environment, descendants, lives, ports_in_a_row
+from tests.deploy.program import PATIENCE_S, Program, await_gone, clean_environment, descendants, ports_in_a_row
 
 Start = Callable[..., Program]
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Start stacks in this test's folder; what is left of them is ended."""
-    programs: list[Program] = []
-
-    def started(*kind: str, port_base: int | None = None, before: tuple[str, ...] = ()) -> Program:
-        base = str(ports_in_a_row() if port_base is None else port_base)
-        command = [
-            *before,
-            sys.executable,
-            "-m",
-            "tests.deploy.stack_of_standins",
-            str(tmp_path / "stack"),
-            base,
-            *kind,
-        ]
-        programs.append(Program(command, clean_environment(tmp_path)))
-        return programs[-1]
-
-    yield started
-    for program in programs:
-        program.close()
 
 
 @pytest.fixture
@@ -55,44 +32,65 @@ def folder(tmp_path: Path) -> Path:
     return (tmp_path / "stack").resolve()
 
 
-def _left(folder: Path) -> list[str]:
-    """List the locks and state files in the folder."""
-    return sorted(path.name for path in folder.iterdir() if path.suffix in {".lock", ".json"})
+@pytest.fixture
+def start(folder: Path, tmp_path: Path) -> Iterator[Start]:
+    """Start stacks in this test's folder; what is left of them is ended."""
+    with ExitStack() as programs:
+
+        def started(*kind: str, base: int | None = None, before: tuple[str, ...] = ()) -> Program:
+            stack = (sys.executable, "-m", "tests.deploy.stack_of_standins", str(folder), str(base or ports_in_a_row()))
+            return programs.enter_context(Program([*before, *stack, *kind], clean_environment(tmp_path)))
+
+        yield started
 
 
-def test_a_part_stands_back_behind_the_stack_itself(start: Start, folder: Path) -> None:
-    """Who gives the whole stack less claim to the processors is not overruled, which only root could."""
-    program = start(before=("nice", "-n", "12"))
-    program.await_line("everything runs")
-    running = state.read(folder)
-    assert running is not None
-    niceness = {part.name: os.getpriority(os.PRIO_PROCESS, part.pid) for part in running.parts if part.pid}
-    own = niceness["worker"]
-    assert own == min(os.getpriority(os.PRIO_PROCESS, 0) + 12, 19)
-    assert niceness["sink"] == min(own + BEHIND_THE_LIVE, 19)
-
-
-def test_it_starts_in_order_and_ends_in_reverse(start: Start, folder: Path) -> None:
-    """Each part is said to be ready; SIGTERM ends all with 0 and leaves no process, lock or state."""
-    program = start()
-    program.await_line("everything runs")
-    running = state.read(folder)
-    assert running is not None
-    assert [part.name for part in running.parts] == ["broker", "worker", "sink", "wallboard"]
-    assert {part.state for part in running.parts} == {"ready"}
+def _end(program: Program, folder: Path) -> None:
+    """End a stack: with 0, and neither a process nor a lock or state file is left."""
     everything = descendants(program.process.pid)
     program.signal(signal.SIGTERM)
     assert program.await_end() == 0
-    ends = [line.split()[0] for line in program.lines if "stand-in ends" in line]
-    assert ends == ["wallboard", "sink", "worker"]
     await_gone(everything)
     assert _left(folder) == []
+
+
+def _left(folder: Path) -> list[str]:
+    """List the locks and state files in the folder."""
+    return sorted(path.name for path in folder.iterdir() if path.suffix in {".lock", ".json"})
 
 
 def _parts(folder: Path) -> dict[str, PartState]:
     running = state.read(folder)
     assert running is not None
     return {part.name: part for part in running.parts}
+
+
+def test_it_starts_in_order_and_ends_in_reverse(start: Start, folder: Path) -> None:
+    """Each part is said to be ready; SIGTERM ends all with 0 and leaves no process, lock or state.
+
+    A busy port is got around, which is said. Who gives the whole stack less claim to the processors is not overruled,
+    which only root could. A second stack on the folder is refused in one line with its owner and the way out, with 3.
+    """
+    base = ports_in_a_row()
+    with socket.create_server(("127.0.0.1", base)):
+        program = start(base=base, before=("nice", "-n", "12"))
+        program.await_line(f"port {base} is busy: the broker takes ")
+        program.await_line("everything runs")
+        parts = _parts(folder)
+    assert list(parts) == ["broker", "worker", "sink", "wallboard"]
+    assert {part.state for part in parts.values()} == {"ready"}
+    assert parts["broker"].url != f"127.0.0.1:{base}"
+    niceness = {name: os.getpriority(os.PRIO_PROCESS, part.pid) for name, part in parts.items() if part.pid}
+    own = niceness["worker"]
+    assert own == min(os.getpriority(os.PRIO_PROCESS, 0) + 12, 19)
+    assert niceness["sink"] == min(own + BEHIND_THE_LIVE, 19)
+    second = start()
+    assert second.await_end() == 3
+    (line,) = second.lines
+    assert f"process {program.process.pid}" in line
+    assert f"pulssi down --data {folder}" in line
+    _end(program, folder)
+    ends = [line.split()[0] for line in program.lines if "stand-in ends" in line]
+    assert ends == ["wallboard", "sink", "worker"]
 
 
 def _await_restarted(folder: Path, name: str, times: int) -> PartState:
@@ -120,11 +118,7 @@ def test_a_killed_part_is_started_again(start: Start, folder: Path, victim: str)
         assert after.pid != pid
     others = before.keys() - {victim}
     assert {name: _parts(folder)[name] for name in others} == {name: before[name] for name in others}
-    everything = descendants(program.process.pid)
-    program.signal(signal.SIGTERM)
-    assert program.await_end() == 0
-    await_gone(everything)
-    assert _left(folder) == []
+    _end(program, folder)
 
 
 def test_a_broker_whose_jvm_is_killed_is_started_again(start: Start, folder: Path) -> None:
@@ -155,32 +149,7 @@ def test_killed_itself_it_leaves_no_process(start: Start, folder: Path) -> None:
     again = start()
     again.await_line("the last run did not end in order: Kafka and ClickHouse recover")
     again.await_line("everything runs")
-    again.signal(signal.SIGINT)
-    assert again.await_end() == 0
-
-
-def test_a_second_one_on_the_folder_is_refused(start: Start, folder: Path) -> None:
-    """One line with the owner and the way out, exit 3; the first one goes on."""
-    first = start()
-    first.await_line("everything runs")
-    second = start()
-    assert second.await_end() == 3
-    assert len(second.lines) == 1
-    assert f"process {first.process.pid}" in second.text
-    assert f"pulssi down --data {folder}" in second.text
-    assert lives(first.process.pid)
-
-
-def test_a_busy_port_is_got_around(start: Start, folder: Path) -> None:
-    """Somebody listens on the broker's port: another is taken, which is said."""
-    base = ports_in_a_row()
-    with socket.create_server(("127.0.0.1", base)):
-        program = start(port_base=base)
-        program.await_line(f"port {base} is busy: the broker takes ")
-        program.await_line("everything runs")
-        running = state.read(folder)
-    assert running is not None
-    assert running.environment["PULSSI_KAFKA_BROKERS"] != f"127.0.0.1:{base}"
+    _end(again, folder)
 
 
 def test_a_part_that_does_not_end_is_killed_when_asked_twice(start: Start) -> None:
@@ -209,29 +178,12 @@ def test_a_part_that_dies_again_and_again_ends_the_stack(start: Start, folder: P
     assert _left(folder) == []
 
 
-def test_it_can_be_ended_while_a_part_is_down(start: Start, folder: Path) -> None:
-    """SIGTERM in the pause before a restart: nothing is started any more, and all ends."""
-    program = start("short")
-    program.await_line("started again (3)")
-    everything = descendants(program.process.pid)
-    program.signal(signal.SIGTERM)
-    assert program.await_end() == 0
-    await_gone(everything)
-    assert _left(folder) == []
-
-
-def test_it_can_be_ended_while_it_starts(start: Start, folder: Path) -> None:
-    """SIGTERM before all is ready is a clean end too."""
-    program = start()
-    program.await_line("broker ready")
-    everything = descendants(program.process.pid)
-    program.signal(signal.SIGTERM)
-    assert program.await_end() == 0
-    await_gone(everything)
-    assert _left(folder) == []
-
-
-def test_how_a_process_ended_is_said_in_words() -> None:
-    """A signal by its name, else the code."""
-    assert how(-9) == "was killed by SIGKILL"
-    assert how(3) == "ended with code 3"
+@pytest.mark.parametrize(
+    ("kind", "line"),
+    [pytest.param("short", "started again (3)", id="a part is down"), pytest.param("", "broker ready", id="it starts")],
+)
+def test_it_can_be_ended_while(start: Start, folder: Path, kind: str, line: str) -> None:
+    """SIGTERM in the pause before a restart, or before all is ready: nothing is started any more, and all ends."""
+    program = start(kind)
+    program.await_line(line)
+    _end(program, folder)

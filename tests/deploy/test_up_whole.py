@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,16 +15,10 @@ import pytest
 from deploy.embedded import state
 from deploy.embedded.parts import pulssi
 from deploy.embedded.probes import http_fault
-from tests.deploy.program import Program, await_gone, clean_environment, descendants, ports_in_a_row
+from tests.deploy.program import Program, await_gone, clean_environment, descendants, ports_in_a_row, run
 
 #: Six processes start; on a machine that does much else they take their time.
 STARTS_WITHIN_S = 240.0
-
-
-@pytest.fixture
-def port_base() -> int:
-    """Find free ports in a row."""
-    return ports_in_a_row()
 
 
 @pytest.fixture
@@ -33,23 +26,11 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     """Name a data folder; whatever runs in it is ended."""
     folder = (tmp_path / "stack").resolve()
     yield folder
-    if state.read(folder) is not None:
-        _pulssi(tmp_path, "down", "--data", str(folder))
+    run(tmp_path, "down", "--data", str(folder))
 
 
-def _pulssi(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        pulssi(*arguments),
-        env=clean_environment(home),
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=STARTS_WITHIN_S,
-    )
-
-
-def _status(home: Path, *arguments: str) -> dict[str, Any]:
-    report: dict[str, Any] = json.loads(_pulssi(home, "status", "--json", *arguments).stdout)
+def _status(home: Path) -> dict[str, Any]:
+    report: dict[str, Any] = json.loads(run(home, "status", "--json").text)
     return report
 
 
@@ -57,10 +38,10 @@ def _left(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.rglob("*") if path.suffix == ".lock" or path.name == state.FILE)
 
 
-def test_in_the_background_it_is_asked_and_a_dead_part_comes_back(folder: Path, tmp_path: Path, port_base: int) -> None:
+def test_in_the_background_it_is_asked_and_a_dead_part_comes_back(folder: Path, tmp_path: Path) -> None:
     """`up --detach` returns when every part is ready; commands find it; a killed sink is named and comes back."""
-    started = _pulssi(tmp_path, "up", "--detach", "--data", str(folder), "--port-base", str(port_base))
-    assert started.returncode == 0, started.stderr
+    started = run(tmp_path, "up", "--detach", "--data", str(folder), "--port-base", str(ports_in_a_row()))
+    assert started.code == 0, started.text
     report = _status(tmp_path)
     parts = {part["name"]: part for part in report["parts"]}
     assert report["ready"] is True
@@ -78,31 +59,30 @@ def test_in_the_background_it_is_asked_and_a_dead_part_comes_back(folder: Path, 
     archives = {"sink", "clickhouse"}  # what is watched goes first
     assert max(niceness[name] for name in niceness.keys() - archives) < min(niceness[name] for name in archives)
     # Nothing is named: the last `up` is meant, and its views are there.
-    asked = _pulssi(tmp_path, "query", "SELECT count() AS n FROM samples")
-    assert (asked.returncode, asked.stdout.splitlines()) == (0, ["n", "0"])
+    asked = run(tmp_path, "query", "SELECT count() AS n FROM samples")
+    assert (asked.code, asked.lines) == (0, ["n", "0"])
     # A question costs nothing: what would write is declined.
-    slip = _pulssi(tmp_path, "query", "DROP TABLE samples_rows")
-    assert (slip.returncode, "readonly" in slip.stderr) == (2, True)
-    again = _pulssi(tmp_path, "migrate", "--data", str(folder))
-    assert "made" not in again.stdout
-    assert again.returncode == 0
-    second = _pulssi(tmp_path, "up", "--data", str(folder))
-    assert second.returncode == 3
-    assert len(second.stdout.splitlines() + second.stderr.splitlines()) == 1
+    slip = run(tmp_path, "query", "DROP TABLE samples_rows")
+    assert (slip.code, "readonly" in slip.text) == (2, True)
+    again = run(tmp_path, "migrate", "--data", str(folder))
+    assert (again.code, "made" in again.text) == (0, False)
+    second = run(tmp_path, "up", "--data", str(folder))
+    assert (second.code, len(second.lines)) == (3, 1)
     os.kill(int(parts["sink"]["pid"]), signal.SIGKILL)
     sink = _await_restarted(tmp_path, "sink")
     assert (sink["restarts"], sink["last_exit"]) == (1, "was killed by SIGKILL")
-    assert "sink        ready" in (told := _pulssi(tmp_path, "status").stdout)
+    told = run(tmp_path, "status").text
+    assert "sink        ready" in told
     assert "restarts: 1, last: was killed by SIGKILL" in told
     log = (folder / "logs" / "up.log").read_text(encoding="utf-8")
     assert "sink was killed by SIGKILL: started again (1)" in log
     running = state.read(folder)
     assert running is not None
     everything = [running.pid, *descendants(running.pid)]
-    assert _pulssi(tmp_path, "down").returncode == 0
+    assert run(tmp_path, "down").code == 0
     await_gone(everything)
     assert _left(folder) == []
-    assert _pulssi(tmp_path, "status", "--data", str(folder)).returncode == 1
+    assert run(tmp_path, "status", "--data", str(folder)).code == 1
 
 
 def _await_restarted(home: Path, name: str) -> dict[str, Any]:
@@ -116,19 +96,17 @@ def _await_restarted(home: Path, name: str) -> dict[str, Any]:
         time.sleep(0.1)
 
 
-def test_a_demonstration_shows_its_address_and_goes_live(folder: Path, tmp_path: Path, port_base: int) -> None:
+def test_a_demonstration_shows_its_address_and_goes_live(folder: Path, tmp_path: Path) -> None:
     """`demo` says where the wallboard is, sends today so far, and `down` ends it with 0 and nothing left."""
-    command = pulssi("demo", "--rate", "1", "--data", str(folder), "--port-base", str(port_base))
-    program = Program(command, clean_environment(tmp_path))
-    try:
+    base = ports_in_a_row()
+    command = pulssi("demo", "--rate", "1", "--data", str(folder), "--port-base", str(base))
+    with Program(command, clean_environment(tmp_path)) as program:
         line = program.await_line("Open the wallboard", within_s=STARTS_WITHIN_S)
-        assert f"http://127.0.0.1:{port_base + 4}/" in line
+        assert f"http://127.0.0.1:{base + 4}/" in line
         program.await_line("everything runs")
         everything = descendants(program.process.pid)
-        ended = _pulssi(tmp_path, "down", "--data", str(folder))
-        assert (ended.returncode, ended.stdout.strip()) == (0, f"ended: {folder}")
+        ended = run(tmp_path, "down", "--data", str(folder))
+        assert (ended.code, ended.lines) == (0, [f"ended: {folder}"])
         assert program.await_end() == 0
         await_gone(everything)
         assert _left(folder) == []
-    finally:
-        program.close()

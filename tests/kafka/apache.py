@@ -10,9 +10,8 @@ from typing import Final
 
 import click
 
-from deploy.embedded import broker
-from deploy.embedded.kafka.jars import JarsError, Progress
-from deploy.embedded.kafka.java import JavaMissingError
+from deploy.embedded import UnavailableError, broker
+from deploy.embedded.kafka.jars import Advance, unseen
 from deploy.embedded.kafka.node import Kafka, Node, prepare
 from deploy.embedded.ports import any_free
 from schemas.settings import load
@@ -28,8 +27,13 @@ HURRIED: Final[Mapping[str, str]] = {"log.retention.check.interval.ms": "5000", 
 def kafka() -> Kafka:
     """Find the JVM and the jars, downloading these once, and have the archive made: a run starts many nodes."""
     repository = load().kafka_repository
-    found = prepare(repository, Progress(lambda title, _size: click.echo(f"downloading {title}", err=True)))
-    return prepare(repository) if broker.train(found, niceness=0) else found
+
+    def begin(title: str, size: int) -> Advance:
+        click.echo(f"downloading {title}", err=True)
+        return unseen(title, size)
+
+    found = prepare(repository, begin)
+    return found.with_archive() if broker.train(found, niceness=0) else found
 
 
 @functools.cache
@@ -37,7 +41,7 @@ def missing() -> str | None:
     """Say why this machine cannot run Apache Kafka; None where it can."""
     try:
         kafka()
-    except (JarsError, JavaMissingError) as error:
+    except UnavailableError as error:
         return f"no Apache Kafka: {error}"
     return None
 

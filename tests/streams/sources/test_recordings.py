@@ -17,10 +17,8 @@ from hypothesis import strategies as st
 
 from streams.sources import recorded
 from streams.sources.disorder import AGAIN_WITHIN, duplicated, shuffled
-from streams.sources.pacing import Pace
 from streams.sources.recorded import Line, UnreadableError
-from streams.sources.replaying import Recording
-from streams.sources.routing import LARGEST_BYTES, Routed, UnroutableError, route
+from streams.sources.replaying import LARGEST_BYTES, Recording, Routed, UnroutableError, route
 
 
 def event(**changed: object) -> bytes:
@@ -174,13 +172,3 @@ def test_files_are_merged_by_time_where_they_are_paced(tmp_path: Path) -> None:
     assert not refused
     first, last = Recording(files).span() or (0, 0)
     assert last - first == 5 * 60_000
-
-
-def test_a_pace() -> None:
-    """At ten times the speed, what is a minute later is due six seconds later."""
-    now = 1_000_000
-    pace = Pace(lambda: now, first_ms=0, began_ms=1_000_000, speed=10.0)
-    assert pace.ahead_s(0) == 0
-    assert pace.ahead_s(60_000) == 6.0
-    now = 1_010_000
-    assert pace.ahead_s(60_000) == -4.0

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, TypeAlias
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import click
 from rich.console import Console
@@ -15,14 +17,17 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn
 
 from deploy.cli.common import fail
 from schemas.exits import Exit
-from schemas.settings import Settings
+from streams.moments import now_ms
 
 if TYPE_CHECKING:
     from streams.sources.producing import EventProducer
+    from streams.sources.replaying import Routed
 
 _EVERY_S: Final = 0.2
 #: How long the end waits for acknowledgements once somebody asked for it.
 _LAST_S: Final = 5.0
+#: Between two looks, while all is overdue, at whether somebody wants an end, and for the producer to work.
+_YIELD_EVERY: Final = 500
 
 wait_option: Final = click.option(
     "--wait",
@@ -76,48 +81,86 @@ class Meter:
             click.echo(line, err=True)
 
 
-class Sent(NamedTuple):
-    """Acknowledged events by topic, and how long it took from the connection on."""
+@dataclass
+class Pace:
+    """Events are due at their own times, `speed` times as fast."""
 
-    by_topic: Mapping[str, int]
-    seconds: float
+    speed: float = 1.0
+    #: An event's time and when it is due, in UTC milliseconds; None: the first event is due at once.
+    begins: tuple[int, int] | None = None
+
+    def ahead_s(self, at_ms: int) -> float:
+        """Return how long it is until an event is due; negative where that is past."""
+        now = now_ms()
+        first_ms, began_ms = self.begins = self.begins or (at_ms, now)
+        return (began_ms + (at_ms - first_ms) / self.speed - now) / 1000
 
 
-Feed: TypeAlias = "Callable[[EventProducer, asyncio.Event], Awaitable[None]]"
-HowFar: TypeAlias = "Callable[[EventProducer], str]"
+def feed(
+    producer: EventProducer,
+    meter: Meter,
+    events: Iterable[Routed],
+    pace: Pace | None,
+    how_far: Callable[[], str],
+) -> str:
+    """Send events, without a pace as fast as can be, until Ctrl-C or SIGTERM; returns how many went where, in a line.
 
-
-async def _feed(producer: EventProducer, brokers: str, go: Feed) -> Sent:
+    Ends the command with 3 where the broker or its topics are not there, with 1 where it declines a record. `how_far`
+    says what was acknowledged then, and how to continue.
+    """
     from streams.brokers import BrokerUnreachableError  # noqa: PLC0415 - Kafka's clients: a second of imports
+    from streams.sources.producing import ProduceError, TopicsMissingError  # noqa: PLC0415 - as above
 
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    loop.set_exception_handler(_without_the_clients_own)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    began = loop.time()
-
-    async def work() -> None:
-        nonlocal began
-        async with producer:
-            began = loop.time()
-            await go(producer, stop)
-
-    working = asyncio.ensure_future(work())
-    stopping = asyncio.ensure_future(stop.wait())
     try:
-        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            # Asked to end: what is under way is finished, unless the broker is not there to take it.
-            await asyncio.wait({working}, timeout=_LAST_S)
-            if not working.done():
-                working.cancel()
-                await asyncio.wait({working})
-                raise BrokerUnreachableError(brokers, _LAST_S)
-        await working
-    finally:
-        stopping.cancel()
-    return Sent(producer.sent, loop.time() - began)
+        with meter:
+            seconds = asyncio.run(_feed(producer, events, pace))
+    except TopicsMissingError as error:
+        fail(str(error), Exit.UNREACHABLE)
+    except BrokerUnreachableError as error:
+        fail(f"{error}{f'; {how_far()}' if producer.connected else ''}", Exit.UNREACHABLE)
+    except ProduceError as error:
+        fail(str(error), Exit.NO)
+    total = producer.sent.total()
+    by_topic = ", ".join(f"{topic} {count:,}" for topic, count in sorted(producer.sent.items()))
+    a_second = f" ({total / seconds:,.0f} a second)" if seconds >= 1 else ""
+    return f"sent {total:,} events in {seconds:.1f} s{a_second}{': ' if by_topic else ''}{by_topic}"
+
+
+async def _feed(producer: EventProducer, events: Iterable[Routed], pace: Pace | None) -> float:
+    """Send events; returns how long it took from the connection on."""
+    from streams.brokers import BrokerUnreachableError  # noqa: PLC0415 - as above
+
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    loop.set_exception_handler(_without_the_clients_own)
+    try:
+        async with asyncio.timeout(None) as limit:
+
+            def end() -> None:
+                """Finish what is under way, unless the broker is not there to take it."""
+                stop.set()
+                limit.reschedule(loop.time() + _LAST_S)
+
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, end)
+            async with producer:
+                began = loop.time()
+                await _send(producer, events, pace, stop)
+            return loop.time() - began
+    except TimeoutError:
+        raise BrokerUnreachableError(producer.brokers, _LAST_S) from None
+
+
+async def _send(producer: EventProducer, events: Iterable[Routed], pace: Pace | None, stop: asyncio.Event) -> None:
+    for count, event in enumerate(events):
+        ahead_s = 0.0 if pace is None or event.at is None else pace.ahead_s(event.at)
+        if ahead_s > 0:
+            with contextlib.suppress(TimeoutError):  # what is due within 5 ms goes out together
+                await asyncio.wait_for(stop.wait(), max(ahead_s, 0.005))
+        elif count % _YIELD_EVERY == 0:
+            await asyncio.sleep(0)
+        if stop.is_set():
+            return
+        await producer.send(event.topic, event.key, event.value, event.origin)
 
 
 def _without_the_clients_own(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -126,32 +169,3 @@ def _without_the_clients_own(loop: asyncio.AbstractEventLoop, context: dict[str,
 
     if not isinstance(context.get("exception"), KafkaError):
         loop.default_exception_handler(context)
-
-
-def feed(settings: Settings, client: str, meter: Meter, give_up_s: float, go: Feed, how_far: HowFar) -> Sent:
-    """Run `go` with a producer and an event that Ctrl-C or SIGTERM sets; returns what was acknowledged.
-
-    Ends the command with 3 where the broker or its topics are not there, with 1 where it declines a record. `how_far`
-    says what was acknowledged then, and how to continue.
-    """
-    from streams.brokers import BrokerUnreachableError  # noqa: PLC0415 - Kafka's clients: a second of imports
-    from streams.sources.producing import EventProducer, ProduceError, TopicsMissingError  # noqa: PLC0415 - as above
-
-    producer = EventProducer(settings, meter.say, give_up_s=give_up_s, client=client)
-    try:
-        with meter:
-            return asyncio.run(_feed(producer, settings.kafka_brokers, go))
-    except TopicsMissingError as error:
-        fail(str(error), Exit.UNREACHABLE)
-    except BrokerUnreachableError as error:
-        fail(f"{error}{f'; {how_far(producer)}' if producer.connected else ''}", Exit.UNREACHABLE)
-    except ProduceError as error:
-        fail(str(error), Exit.NO)
-
-
-def summary(sent: Sent) -> str:
-    """Tell in a line how many events went where."""
-    total = sum(sent.by_topic.values())
-    by_topic = ", ".join(f"{topic} {count:,}" for topic, count in sorted(sent.by_topic.items()) if count)
-    pace = f" ({total / sent.seconds:,.0f} a second)" if sent.seconds >= 1 else ""
-    return f"sent {total:,} events in {sent.seconds:.1f} s{pace}{': ' if by_topic else ''}{by_topic}"

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, cast
+from typing import Final, Literal, cast
 
 import click
 
 from deploy.cli.common import data_option, fail, stack_settings
-from deploy.cli.feeding import Meter, Sent, feed, summary, wait_option
+from deploy.cli.feeding import Meter, Pace, feed, wait_option
 from schemas.exits import Exit
 from streams.moments import now_ms
 from streams.sources import recorded
-from streams.sources.pacing import Pace, wait
 from streams.sources.recorded import Line, UnreadableError
-from streams.sources.replaying import Format, Recording
-
-if TYPE_CHECKING:
-    from streams.sources.producing import EventProducer
+from streams.sources.replaying import Format, Recording, Routed
 
 #: Lines that are not sent are named one by one up to here, then counted.
 NAMED: Final = 20
-_YIELD_EVERY: Final = 500
 _LARGEST_SPEED: Final = 1_000_000
 
 
@@ -142,23 +136,33 @@ def replay(
             Exit.UNUSABLE,
         )
     settings = stack_settings(data)
+    from streams.sources.producing import EventProducer  # noqa: PLC0415 - Kafka's clients: a second of imports
+
     recording = Recording(files, cast("Format", form), shuffle, duplicate, by_time=paced)
     meter = Meter("replaying", None)
     refuse = Refusals(meter)
     shift_ms = _prepare(recording, rebase=rebase, paced=paced)
-
     unreadable: list[str] = []
 
-    async def go(producer: EventProducer, stop: asyncio.Event) -> None:
+    def events() -> Iterator[Routed]:
         try:
-            await _send(recording, shift_ms, speed, producer, stop, meter, refuse)
+            for count, event in enumerate(recording.events(refuse, shift_ms)):
+                if meter.due():
+                    meter.show(count, f"{count:,} events")
+                yield event
         except UnreadableError as error:
             unreadable.append(str(error))
 
-    def how_far(producer: EventProducer) -> str:
-        return _how_far(recording, producer.sent_of, shift_ms)
-
-    _end(feed(settings, "replay", meter, give_up_s, go, how_far), refuse.count, unreadable)
+    producer = EventProducer(settings, meter.say, give_up_s=give_up_s, client="replay")
+    pace = None if speed is None else Pace(speed)
+    line = feed(producer, meter, events(), pace, lambda: _how_far(recording, producer.sent_of, shift_ms))
+    if refuse.count:
+        line += f"; {refuse.count:,} {'line' if refuse.count == 1 else 'lines'} not sent"
+    click.echo(line)
+    if unreadable:
+        fail(unreadable[0], Exit.UNUSABLE)
+    if refuse.count:
+        raise SystemExit(Exit.NO)
 
 
 def _how_far(recording: Recording, acknowledged: Mapping[str, int], shift_ms: int | None) -> str:
@@ -185,40 +189,3 @@ def _prepare(recording: Recording, *, rebase: int | Literal["now"] | None, paced
     if isinstance(rebase, int) or span is None:
         return rebase if isinstance(rebase, int) else None
     return now_ms() - (span[0] if paced else span[1])
-
-
-async def _send(
-    recording: Recording,
-    shift_ms: int | None,
-    speed: float | None,
-    producer: EventProducer,
-    stop: asyncio.Event,
-    meter: Meter,
-    refuse: Refusals,
-) -> None:
-    pace: Pace | None = None
-    for count, event in enumerate(recording.events(refuse, shift_ms)):
-        if speed is not None and event.at is not None:
-            if pace is None:
-                pace = Pace(now_ms, event.at, now_ms(), speed)
-            ahead_s = pace.ahead_s(event.at)
-            if ahead_s > 0:
-                await wait(ahead_s, stop)
-        if count % _YIELD_EVERY == 0:
-            await asyncio.sleep(0)
-        if stop.is_set():
-            return
-        await producer.send(event.topic, event.key, event.value, event.origin)
-        if meter.due():
-            meter.show(count, f"{sum(producer.sent.values()):,} events")
-
-
-def _end(sent: Sent, refused: int, unreadable: list[str]) -> None:
-    line = summary(sent)
-    if refused:
-        line += f"; {refused:,} {'line' if refused == 1 else 'lines'} not sent"
-    click.echo(line)
-    if unreadable:
-        fail(unreadable[0], Exit.UNUSABLE)
-    if refused:
-        raise SystemExit(Exit.NO)

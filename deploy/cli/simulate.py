@@ -2,41 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from zoneinfo import ZoneInfo
 
 import click
 
 from deploy.cli.common import data_option, fail, stack_settings
-from deploy.cli.feeding import Meter, feed, summary, wait_option
+from deploy.cli.feeding import Meter, Pace, feed, wait_option
 from deploy.cli.moments import Duration, moment
 from schemas.exits import Exit
 from schemas.settings import Settings
 from streams.moments import at, milliseconds, now_ms
 from streams.sources import recorded, simulator
-from streams.sources.pacing import Pace, wait
+from streams.sources.replaying import Routed
 from streams.sources.simulator import Emitted, Plan
 
-if TYPE_CHECKING:
-    from streams.sources.producing import EventProducer
-
-#: Between two looks at whether somebody wants an end, and for the producer to work, while all is overdue.
-_YIELD_EVERY: Final = 500
 #: Behind by more than this, a live run says so, at most so often.
 _BEHIND_S: Final = 5.0
 _SAY_EVERY_S: Final = 30.0
-_LARGEST_SEED: Final = 10**9
 #: A back-fill of so many events gets a line of its own when it is done.
 _WORTH_TELLING: Final = 1000
-
-
-def _clock(at_ms: int, zone: ZoneInfo) -> str:
-    return f"{datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(zone):%a %H:%M:%S}"
 
 
 @click.command(
@@ -67,7 +56,7 @@ Examples:
 )
 @click.option(
     "--seed",
-    type=click.IntRange(min=0, max=_LARGEST_SEED),
+    type=click.IntRange(min=0, max=10**9),
     default=1,
     show_default=True,
     help="Same seed, start, rate and length: same bytes.",
@@ -85,78 +74,55 @@ def simulate(
     """
     settings = stack_settings(data)
     zone = ZoneInfo(settings.time_zone)
-    began = moment(start, zone, datetime.now(UTC))
-    plan = Plan(milliseconds(began), rate, seed, lasts_ms, zone)
+    plan = Plan(milliseconds(moment(start, zone, datetime.now(UTC))), rate, seed, lasts_ms, zone)
+    meter = Meter("simulating", lasts_ms)
     if out is None:
-        _to_kafka(settings, plan, give_up_s)
+        _to_kafka(settings, plan, give_up_s, meter)
     elif lasts_ms is None:
         fail("--out needs a length: add --for, such as --for 24h", Exit.UNUSABLE)
     else:
-        _to_file(plan, lasts_ms, out)
-
-
-def _to_file(plan: Plan, lasts_ms: int, out: str) -> None:
-    began = time.monotonic()
-    with Meter("simulating", lasts_ms) as meter:
-
-        def contents() -> Iterator[bytes]:
-            for count, event in enumerate(simulator.simulate(plan)):
-                if meter.due():
-                    meter.show(event.at - plan.start_ms, f"{count:,} events, {_clock(event.at, plan.zone)}")
-                yield event.value
-
+        began = time.monotonic()
         try:
-            count = recorded.write(out, contents())
+            with meter:
+                count = recorded.write(out, (event.value for event in _events(plan, meter)))
         except OSError as error:
             fail(f"--out {out}: {error.strerror or error}", Exit.UNUSABLE)
-    seconds = time.monotonic() - began
-    click.echo(f"wrote {count:,} events to {out} in {seconds:.1f} s", err=out == recorded.STANDARD)
+        seconds = time.monotonic() - began
+        click.echo(f"wrote {count:,} events to {out} in {seconds:.1f} s", err=out == recorded.STANDARD)
 
 
-def _to_kafka(settings: Settings, plan: Plan, give_up_s: float) -> None:
-    meter = Meter("simulating", plan.lasts_ms)
+def _to_kafka(settings: Settings, plan: Plan, give_up_s: float, meter: Meter) -> None:
+    from streams.sources.producing import EventProducer  # noqa: PLC0415 - Kafka's clients: a second of imports
 
-    async def go(producer: EventProducer, stop: asyncio.Event) -> None:
-        await _live(plan, producer, stop, meter)
-
-    def how_far(producer: EventProducer) -> str:
+    def how_far() -> str:
         start = at(plan.start_ms).isoformat().replace("+00:00", "Z")
         again = f"the same command with --start {start} continues: events that are sent twice count once"
         return f"{producer.sent.total():,} events are acknowledged; {again}"
 
-    click.echo(summary(feed(settings, "simulate", meter, give_up_s, go, how_far)))
+    producer = EventProducer(settings, meter.say, give_up_s=give_up_s, client="simulate")
+    events = _watched(_events(plan, meter), meter)
+    click.echo(feed(producer, meter, events, Pace(begins=(plan.start_ms, plan.start_ms)), how_far))
 
 
-async def _live(plan: Plan, producer: EventProducer, stop: asyncio.Event, meter: Meter) -> None:
-    """Send each event when its time has come; what is past goes out as fast as it can."""
-    caught_up = False
-    told_at = 0.0
-    pace = Pace(now_ms, plan.start_ms, plan.start_ms)
+def _events(plan: Plan, meter: Meter) -> Iterator[Emitted]:
+    """Yield the run's events, and move the bar."""
     for count, event in enumerate(simulator.simulate(plan)):
-        ahead_s = pace.ahead_s(event.at)
-        if ahead_s > 0:
-            if not caught_up:
-                caught_up = True
-                if count > _WORTH_TELLING:
-                    meter.say(f"live: {count:,} events so far, then as time passes (Ctrl-C ends it)")
-            await wait(ahead_s, stop)
-        elif count % _YIELD_EVERY == 0:
-            await asyncio.sleep(0)
-            told_at = _tell_where_behind(meter, -ahead_s, told_at, caught_up=caught_up)
-        if stop.is_set():
-            return
-        await producer.send(event.topic, event.key, event.value)
         if meter.due():
-            meter.show(event.at - plan.start_ms, _note(producer, event, plan.zone))
+            clock = datetime.fromtimestamp(event.at / 1000, plan.zone)
+            meter.show(event.at - plan.start_ms, f"{count:,} events, {clock:%a %H:%M:%S}")
+        yield event
 
 
-def _note(producer: EventProducer, event: Emitted, zone: ZoneInfo) -> str:
-    return f"{sum(producer.sent.values()):,} events, {_clock(event.at, zone)}"
-
-
-def _tell_where_behind(meter: Meter, behind_s: float, told_at: float, *, caught_up: bool) -> float:
-    now = time.monotonic()
-    if not caught_up or behind_s < _BEHIND_S or now - told_at < _SAY_EVERY_S:
-        return told_at
-    meter.say(f"behind by {behind_s:.0f} s: this machine or the broker cannot keep up; a lower --rate can")
-    return now
+def _watched(events: Iterator[Emitted], meter: Meter) -> Iterator[Routed]:
+    """Pass events on; say when what is past is done, and when what is live comes late."""
+    caught_up, told_at = False, 0.0
+    for count, event in enumerate(events):
+        behind_s = (now_ms() - event.at) / 1000
+        if behind_s < 0 and not caught_up:
+            caught_up = True
+            if count > _WORTH_TELLING:
+                meter.say(f"live: {count:,} events so far, then as time passes (Ctrl-C ends it)")
+        if caught_up and behind_s > _BEHIND_S and time.monotonic() - told_at > _SAY_EVERY_S:
+            told_at = time.monotonic()
+            meter.say(f"behind by {behind_s:.0f} s: this machine or the broker cannot keep up; a lower --rate can")
+        yield Routed(event.topic, event.key, event.value, event.at)

@@ -17,19 +17,7 @@ from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import (
-    DuplicateSequenceNumber,
-    IllegalStateError,
-    InvalidProducerEpoch,
-    InvalidProducerIdMapping,
-    KafkaError,
-    KafkaTimeoutError,
-    MessageSizeTooLargeError,
-    OutOfOrderSequenceNumber,
-    ProducerClosed,
-    ProducerFenced,
-    UnknownProducerId,
-)
+from aiokafka.errors import BrokerResponseError, KafkaError, OutOfOrderSequenceNumber, UnknownProducerId
 from aiokafka.partitioner import murmur2
 
 from schemas.settings import Settings
@@ -46,20 +34,8 @@ LINGER_S: Final = 0.005
 SAY_AFTER_S: Final = 3.0
 _POLL_S: Final = 0.25
 _STOP_WITHIN_S: Final = 3.0
-_REQUEST_TIMEOUT_MS: Final = 10_000
-_POSITIVE: Final = 0x7FFFFFFF
-#: Errors after which the client is replaced: it lost its sequence numbers, or was stopped.
-_LOST_COUNT: Final = (
-    DuplicateSequenceNumber,
-    IllegalStateError,
-    InvalidProducerEpoch,
-    InvalidProducerIdMapping,
-    KafkaTimeoutError,
-    OutOfOrderSequenceNumber,
-    ProducerClosed,
-    ProducerFenced,
-    UnknownProducerId,
-)
+#: The broker's errors after which the client is replaced: it lost its sequence numbers.
+_LOST_COUNT: Final = (OutOfOrderSequenceNumber, UnknownProducerId)
 
 
 class TopicsMissingError(RuntimeError):
@@ -78,13 +54,9 @@ class _Record(NamedTuple):
 
 
 @lru_cache(maxsize=65_536)
-def _hash(key: bytes) -> int:
-    return int(murmur2(key)) & _POSITIVE
-
-
 def partition_of(key: bytes, partitions: int) -> int:
     """Return the partition that Kafka's own clients choose for a key."""
-    return _hash(key) % partitions
+    return (int(murmur2(key)) & 0x7FFFFFFF) % partitions
 
 
 def partitions_of_sources(brokers: str, wait_s: float) -> dict[str, int]:
@@ -118,14 +90,20 @@ class EventProducer:
     """
 
     def __init__(self, settings: Settings, say: Callable[[str], None], *, give_up_s: float = 60.0, client: str) -> None:
-        self._settings = settings
+        self.brokers = settings.kafka_brokers
+        #: Whether the broker has answered at all.
+        self.connected = False
+        #: Records taken and not yet acknowledged.
+        self.waiting = 0
+        #: Acknowledged events by topic, and by what `send` was told of their origin.
+        self.sent: Counter[str] = Counter()
+        self.sent_of: Counter[str] = Counter()
         self._say = say
         self._give_up_s = give_up_s
         self._client = f"{settings.application}-{client}"
         self._counts: Mapping[str, int] = {}
         self._partitions: dict[tuple[str, int], _Partition] = {}
         self._tasks: list[asyncio.Task[None]] = []
-        self._waiting = 0
         self._changed = asyncio.Event()
         self._failure: Exception | None = None
         self._acknowledged_at = 0.0
@@ -133,9 +111,6 @@ class EventProducer:
         self._silence_said = False
         self._producer: Any = None
         self._renewing = asyncio.Lock()
-        #: Acknowledged events by topic, and by what `send` was told of their origin.
-        self.sent: Counter[str] = Counter()
-        self.sent_of: Counter[str] = Counter()
 
     async def __aenter__(self) -> Self:
         started = time.monotonic()
@@ -146,8 +121,8 @@ class EventProducer:
             await asyncio.wait_for(self._producer.start(), left_s)
         except (KafkaError, TimeoutError):
             await self._stop()
-            raise BrokerUnreachableError(self._settings.kafka_brokers, self._give_up_s) from None
-        self._acknowledged_at = time.monotonic()
+            raise BrokerUnreachableError(self.brokers, self._give_up_s) from None
+        self.connected = True
         for topic, count in self._counts.items():
             for number in range(count):
                 partition = self._partitions[topic, number] = _Partition()
@@ -170,12 +145,12 @@ class EventProducer:
 
     def _client_of_kafka(self) -> Any:  # noqa: ANN401 - aiokafka carries no types
         return AIOKafkaProducer(
-            bootstrap_servers=self._settings.kafka_brokers,
+            bootstrap_servers=self.brokers,
             client_id=self._client,
             acks="all",
             enable_idempotence=True,
             max_batch_size=BATCH_BYTES,
-            request_timeout_ms=_REQUEST_TIMEOUT_MS,
+            request_timeout_ms=10_000,
             linger_ms=0,
         )
 
@@ -191,16 +166,15 @@ class EventProducer:
 
     async def _source_topics(self, deadline: float) -> Mapping[str, int]:
         """Find the topics as soon as the broker is there; each attempt is short, so that a wait can be cancelled."""
-        brokers, told = self._settings.kafka_brokers, False
+        said = False
         while True:
-            try:
-                return await asyncio.to_thread(partitions_of_sources, brokers, 0.5)
-            except BrokerUnreachableError:
-                if time.monotonic() >= deadline:
-                    raise BrokerUnreachableError(brokers, self._give_up_s) from None
-            if not told:
-                told = True
-                self._say(f"waiting up to {self._give_up_s:g} s for Kafka at {brokers}")
+            with contextlib.suppress(BrokerUnreachableError):
+                return await asyncio.to_thread(partitions_of_sources, self.brokers, 0.5)
+            if time.monotonic() >= deadline:
+                raise BrokerUnreachableError(self.brokers, self._give_up_s)
+            if not said:
+                said = True
+                self._say(f"waiting up to {self._give_up_s:g} s for Kafka at {self.brokers}")
 
     async def send(self, topic: str, key: bytes, value: bytes, origin: str = "") -> None:
         """Take one record; waits only while too many wait already. Its timestamp is now.
@@ -212,28 +186,18 @@ class EventProducer:
         partition = self._partitions[topic, partition_of(key, self._counts[topic])]
         partition.records.append(_Record(key, value, now_ms(), origin))
         partition.filled.set()
-        if self._waiting == 0:
+        if self.waiting == 0:
             self._acknowledged_at = time.monotonic()
-        self._waiting += 1
-        if self._waiting >= BUFFERED:
+        self.waiting += 1
+        if self.waiting >= BUFFERED:
             await self._until(BUFFERED // 2)
 
     async def flush(self) -> None:
         """Return when every record taken is acknowledged; raises what stands in the way for good."""
         await self._until(0)
 
-    @property
-    def connected(self) -> bool:
-        """Tell whether the broker has answered at all."""
-        return bool(self._partitions)
-
-    @property
-    def waiting(self) -> int:
-        """Records taken and not yet acknowledged."""
-        return self._waiting
-
     async def _until(self, at_most: int) -> None:
-        while self._failure is None and self._waiting > at_most:
+        while self._failure is None and self.waiting > at_most:
             self._changed.clear()
             await self._changed.wait()
         if self._failure is not None:
@@ -261,21 +225,17 @@ class EventProducer:
                 client = self._producer
                 try:
                     await (await client.send_batch(batch, topic, partition=number))
-                except MessageSizeTooLargeError:
-                    self._fail(ProduceError(f"{topic}: the broker takes no record of {len(records[0].value)} bytes"))
-                    return
-                except (*_LOST_COUNT, AssertionError):
-                    await self._renew(client)
-                    await asyncio.sleep(_POLL_S)
-                    continue
-                except KafkaError as error:
-                    if not error.retriable:
-                        self._fail(ProduceError(f"{topic}: the broker declined a record: {error}"))
-                        return
+                except (KafkaError, AssertionError) as error:
+                    if not getattr(error, "retriable", False):
+                        if isinstance(error, BrokerResponseError) and not isinstance(error, _LOST_COUNT):
+                            size = len(records[0].value)
+                            self._fail(ProduceError(f"{topic}: the broker declined a record of {size} bytes: {error}"))
+                            return
+                        await self._renew(client)
                     await asyncio.sleep(_POLL_S)  # the watch decides for how long this goes on
                     continue
                 self.sent_of.update(records.popleft().origin for _ in range(count))
-                self._waiting -= count
+                self.waiting -= count
                 self.sent[topic] += count
                 self._acknowledged_at = time.monotonic()
                 if self._silence_said:  # here, not in the watch: this may have been the last batch
@@ -288,13 +248,13 @@ class EventProducer:
         """Report that nothing is acknowledged any more, and give up after `give_up_s`."""
         while self._failure is None:
             await asyncio.sleep(_POLL_S)
-            silent_s = time.monotonic() - self._acknowledged_at if self._waiting else 0.0
+            silent_s = time.monotonic() - self._acknowledged_at if self.waiting else 0.0
             if silent_s > self._give_up_s:
-                self._fail(BrokerUnreachableError(self._settings.kafka_brokers, self._give_up_s))
+                self._fail(BrokerUnreachableError(self.brokers, self._give_up_s))
             elif silent_s > SAY_AFTER_S and not self._silence_said:
                 self._silence_said = True
                 left_s = self._give_up_s - silent_s
-                where = f"Kafka at {self._settings.kafka_brokers} does not answer"
+                where = f"Kafka at {self.brokers} does not answer"
                 self._say(f"{where}: {self.sent.total():,} events are acknowledged; waiting up to {left_s:.0f} s")
 
     async def _stop(self) -> None:

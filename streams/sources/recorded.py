@@ -13,12 +13,9 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final, NamedTuple
+from typing import IO, Final, NamedTuple
 
 import zstandard
-
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
 
 #: As an argument: standard input, or output.
 STANDARD: Final = "-"
@@ -42,58 +39,30 @@ class Line(NamedTuple):
         return f"{self.file}:{self.number}"
 
 
-class _Unpacked(io.RawIOBase):
-    """A zstd file, frame after frame; one that was cut off raises EOFError instead of ending as if it were whole."""
-
-    def __init__(self, packed: IO[bytes]) -> None:
-        self._packed = packed
-        self._frame = zstandard.ZstdDecompressor().decompressobj()
-        self._begun = False
-        self._ready = b""
-
-    def readable(self) -> bool:
-        """Tell the buffer around it that it can read."""
-        return True
-
-    def readinto(self, buffer: Buffer, /) -> int:
-        """Fill the buffer with what comes next; 0 is the end."""
-        while not self._ready:
-            chunk = self._packed.read(_BUFFER_BYTES)
-            if not chunk:
-                if self._begun:
-                    raise EOFError("it ends in the middle")
-                return 0
-            self._ready = b"".join(self._unpack(chunk))
-        view = memoryview(buffer)
-        count = min(len(view), len(self._ready))
-        view[:count] = self._ready[:count]
-        self._ready = self._ready[count:]
-        return count
-
-    def _unpack(self, chunk: bytes) -> Iterator[bytes]:
+def _unpacked(packed: IO[bytes]) -> Iterator[bytes]:
+    """Yield the lines of a zstd file, frame after frame; raises EOFError where it was cut off."""
+    frame, begun = None, b""
+    while chunk := packed.read(_BUFFER_BYTES):
         while chunk:
-            self._begun = True
-            yield self._frame.decompress(chunk)
-            chunk = b""
-            if self._frame.eof:
-                chunk = self._frame.unused_data
-                self._frame = zstandard.ZstdDecompressor().decompressobj()
-                self._begun = False
+            frame = frame or zstandard.ZstdDecompressor().decompressobj()
+            *whole, begun = (begun + frame.decompress(chunk)).split(b"\n")
+            yield from whole
+            chunk, frame = (frame.unused_data, None) if frame.eof else (b"", frame)
+    if frame is not None:
+        raise EOFError("it ends in the middle")
+    yield begun
 
 
 @contextmanager
-def _opened(name: str) -> Iterator[IO[bytes]]:
+def _opened(name: str) -> Iterator[Iterable[bytes]]:
     if name == STANDARD:
         yield sys.stdin.buffer
     elif name.endswith(".gz"):
         with gzip.open(name, "rb") as plain:
             yield io.BufferedReader(plain, _BUFFER_BYTES)
-    elif name.endswith(".zst"):
-        with Path(name).open("rb") as packed:
-            yield io.BufferedReader(_Unpacked(packed), _BUFFER_BYTES)
     else:
-        with Path(name).open("rb", _BUFFER_BYTES) as plain:
-            yield plain
+        with Path(name).open("rb", _BUFFER_BYTES) as file:
+            yield _unpacked(file) if name.endswith(".zst") else file
 
 
 def lines(name: str) -> Iterator[Line]:
@@ -131,11 +100,8 @@ def write(name: str, contents: Iterable[bytes]) -> int:
             return _write_to(file, contents)
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with partial.open("wb", _BUFFER_BYTES) as file:
-            packed = _packed(file, path.name)
+        with partial.open("wb", _BUFFER_BYTES) as file, _packed(file, path.name) as packed:
             count = _write_to(packed, contents)
-            if packed is not file:
-                packed.close()
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

@@ -1,6 +1,7 @@
 """A recording as it is to be sent: lines read, put in disorder where asked, turned into events, given their place.
 
-Everything but the reading is a pure chain of iterators; what cannot be sent is handed to `refuse`, never dropped.
+Everything but the reading is a pure chain of iterators; what cannot be sent is handed to `refuse`, never dropped. A
+line that is no good event but has a channel and a key is sent as it is: the worker dead-letters it where people look.
 """
 
 from __future__ import annotations
@@ -8,19 +9,43 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from heapq import merge
 from itertools import chain
-from typing import Literal
+from typing import Final, Literal, NamedTuple
 
+import orjson
+
+from schemas.topics import AGENTS, CONTACTS
+from streams.moments import milliseconds, rfc3339
 from streams.sources import conversations, recorded
 from streams.sources.disorder import duplicated, shuffled
 from streams.sources.recorded import Line
-from streams.sources.routing import Routed, UnroutableError, route
 
 Format = Literal["events", "conversations"]
 
 #: Is told of each line that cannot be sent, and why.
 Refuse = Callable[[Line, str], None]
+
+#: Kafka's own limit for a record as it comes; the contract's is lower, and the worker's to hold.
+LARGEST_BYTES: Final = 1_000_000
+
+
+class Routed(NamedTuple):
+    """A line with its place. `at` in UTC milliseconds; None where the line has no time that can be read.
+
+    `origin` names the recording that it comes from.
+    """
+
+    topic: str
+    key: bytes
+    value: bytes
+    at: int | None
+    origin: str = ""
+
+
+class UnroutableError(ValueError):
+    """A line that has no place to go; says why."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +61,7 @@ class Recording:
 
     def events(self, refuse: Refuse, shift_ms: int | None = None) -> Iterator[Routed]:
         """Yield what goes out. Raises recorded.UnreadableError where a file cannot be read on."""
-        parts: list[Iterator[Line]] = [self._lines(file, refuse) for file in self.files]
+        parts = [self._lines(file, refuse) for file in self.files]
         if self.by_time:
             return merge(*(_routed(part, refuse, shift_ms) for part in parts), key=lambda event: event.at or 0)
         together: Iterable[Line] = chain.from_iterable(parts)
@@ -48,11 +73,11 @@ class Recording:
 
     def count(self) -> Counter[str]:
         """Read everything once for the number of events of each file."""
-        return Counter(event.origin for event in self.events(_pass_over))
+        return Counter(event.origin for event in self.events(lambda _line, _why: None))
 
     def span(self) -> tuple[int, int] | None:
         """Read everything once for its first and last time (UTC milliseconds); None where no line has one."""
-        times = [event.at for event in self.events(_pass_over) if event.at is not None]
+        times = [event.at for event in self.events(lambda _line, _why: None) if event.at is not None]
         return (min(times), max(times)) if times else None
 
     def _lines(self, file: str, refuse: Refuse) -> Iterator[Line]:
@@ -62,10 +87,6 @@ class Recording:
         told = _told(lines, refuse)
         # Conversations overlap: to be paced, their events must first be put in order.
         return iter(sorted(told, key=lambda line: route(line.content).at or 0)) if self.by_time else told
-
-
-def _pass_over(line: Line, why: str) -> None:
-    del line, why
 
 
 def _told(lines: Iterable[Line], refuse: Refuse) -> Iterator[Line]:
@@ -83,3 +104,44 @@ def _routed(lines: Iterable[Line], refuse: Refuse, shift_ms: int | None) -> Iter
             yield route(line.content, shift_ms, line.file)
         except UnroutableError as error:
             refuse(line, str(error))
+
+
+def route(line: bytes, shift_ms: int | None = None, origin: str = "") -> Routed:
+    """Find a line's topic and key; with `shift_ms` its time is moved by so much. Raises UnroutableError."""
+    if len(line) > LARGEST_BYTES:
+        raise UnroutableError(f"{len(line):,} bytes, more than a record may have ({LARGEST_BYTES:,})")
+    try:
+        event = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise UnroutableError(f"not JSON: {error}") from None
+    if not isinstance(event, dict):
+        raise UnroutableError("not a JSON object")
+    of_agent = _text(event.get("type")).startswith("agent.")
+    name = "agent_id" if of_agent else "contact_id"
+    key = _text(event.get(name))
+    if not key:
+        raise UnroutableError(f"{name} is missing: there is no key to send it under")
+    channel = event.get("channel")
+    topic = AGENTS if of_agent else next((topic for known, topic in CONTACTS.items() if known == channel), None)
+    if topic is None:
+        raise UnroutableError(f"channel is not one of {', '.join(CONTACTS)}: there is no topic to send it to")
+    at = _time(event.get("occurred_at"))
+    if shift_ms is not None and at is not None:
+        at += shift_ms
+        event["occurred_at"] = rfc3339(at)
+        line = orjson.dumps(event)
+    return Routed(topic, key.encode(), line, at, origin)
+
+
+def _text(value: object) -> str:
+    """Return a text as the contract trims it; empty where it is none."""
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _time(value: object) -> int | None:
+    """Read a time as UTC milliseconds; None where it is none with a zone."""
+    try:
+        read = datetime.fromisoformat(_text(value))
+    except ValueError:
+        return None
+    return None if read.tzinfo is None else milliseconds(read)

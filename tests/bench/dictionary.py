@@ -22,7 +22,7 @@ from schemas.topics import CONTACTS, Channel
 from streams.core.event import Event, merge
 from streams.core.fold import fold
 from streams.decode import read_event
-from streams.sources.simulator.run import Plan, simulate
+from streams.sources.simulator import Plan, simulate
 
 DICTIONARY: Final = Path(contact_record.__file__).with_name("contact_record.dictionary")
 BYTES: Final = 8_192

@@ -70,7 +70,7 @@ def told(events: Events, centre: Centre = DEFAULTS) -> list[Told]:
                 contact.in_force(last, "customer_id"),
                 contact.channel,
                 contact.queue(last),
-                contact.at(0),
+                row.started_at or 0,  # not known of one that was under way already: in no range
                 row.resolved_at,
                 row.reopens,
                 contact.customers_own,

@@ -20,7 +20,7 @@ from sinks.clickhouse.keeper import ClickHouseKeeper
 from sinks.clickhouse.migrations import migrate
 from sinks.port import Batch
 from streams.clickhouse import connect
-from streams.sources.simulator.run import Plan, simulate
+from streams.sources.simulator import Plan, simulate
 from tests.fixtures.clickhouse import ClickHouseServer
 from tests.oracle import derived
 from tests.oracle.batch import samples

@@ -1,10 +1,55 @@
 """A simulated contact centre, so that Pulssi can be seen at work before one's own events flow.
 
-`simulate(Plan(...))` yields a believable centre's events in order of time. It is pure: one seed, one clock of its own,
-no effect. It knows the event contract and nothing of how Pulssi measures.
+`simulate(Plan(...))` yields the events of a believable centre in order of time. It is a pure function of its plan: it
+looks at no clock, so whoever reads decides when an event is due.
 """
 
-from streams.sources.simulator.log import Emitted
-from streams.sources.simulator.run import Plan, simulate
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from streams.sources.simulator.centre import QUEUES, TEAMS, Queue
+from streams.sources.simulator.contacts import COURSES
+from streams.sources.simulator.demand import SLICE_MS, Demand
+from streams.sources.simulator.floor import Emitted, Floor, Steps
+from streams.sources.simulator.plan import Plan
 
 __all__ = ["Emitted", "Plan", "simulate"]
+
+#: A large centre warms up for a shorter time: about this many contacts a channel are enough, and take seconds.
+_WARM_UP_CONTACTS = 12_000
+
+
+def simulate(of: Plan) -> Iterator[Emitted]:
+    """Yield the events of a run in order of time; without end where the plan has none."""
+    demand = Demand(of)
+    # The centre begins to live early enough for all calls and chats that last until the start, and for Friday's mail.
+    begins = {}
+    for channel, warm_up_h in {"call": 1.5, "chat": 1.5, "email": 66}.items():
+        per_hour = 3600 * demand.contacts_per_second * sum(each.share for each in QUEUES if each.channel == channel)
+        begins[channel] = of.start_ms - int(3_600_000 * min(warm_up_h, _WARM_UP_CONTACTS / per_hour)) - 1
+    floor = Floor(of, min(begins.values()))
+    floor.at(floor.now, floor.connect())
+    for team in TEAMS:
+        floor.at(min(begins[channel] for channel in team.slots), floor.staff(team, demand))
+    for queue in QUEUES:
+        floor.at(begins[queue.channel], _arrivals(floor, queue, demand))
+    while of.lasts_ms is None or floor.now < of.start_ms + of.lasts_ms:
+        yield from floor.out
+        floor.out.clear()
+        floor.step()
+
+
+def _arrivals(floor: Floor, queue: Queue, demand: Demand) -> Steps[None]:
+    """Let contacts come to one queue: a Poisson process whose rate changes from slice to slice."""
+    rate, slice_ends = 0.0, 0
+    while True:
+        if floor.now >= slice_ends:
+            rate, slice_ends = demand.actual(queue, floor.now), floor.now - floor.now % SLICE_MS + SLICE_MS
+        gap = int(1000 * floor.draws.expovariate(rate))
+        if floor.now + gap >= slice_ends:
+            yield slice_ends - floor.now
+        else:
+            yield gap
+            topic = demand.topic(queue, floor.now, floor.draws)
+            floor.at(floor.now, COURSES[queue.channel](floor, queue, topic, demand.customers).course())

@@ -1,20 +1,16 @@
-"""The simulated centre as plain tables: its queues, teams, topics and how long things take.
-
-Everything that makes the day believable and can be argued about stands here; the other modules only play it out.
-"""
+"""The simulated centre as tables: its queues, teams and topics, and the shape of its days."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from schemas.topics import Channel
-from streams.sources.simulator.draws import Spread, Weighted
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Team:
-    """People with the same skills. `slots`: how many contacts of a channel one of them handles at once."""
+    """People with the same skills. `slots`: how many contacts one handles at once; in one channel at most several."""
 
     name: str
     slots: dict[Channel, int]
@@ -28,70 +24,57 @@ BACK_OFFICE: Final = Team("back-office", {"email": 1})
 TEAMS: Final = (VOICE_CARE, VOICE_BILLING, SALES, CHAT_CARE, BACK_OFFICE)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Queue:
-    """One queue of one channel.
-
-    `share`: its part of all contacts; `teams`: whose work it is, the first is staffed for it, the others help out.
-    """
+    """One queue of one channel."""
 
     channel: Channel
     name: str
+    #: Its part of all contacts.
     share: float
+    #: The first is staffed for it, the others help out.
     teams: tuple[Team, ...]
-    work: Spread
-    tags: Weighted[str]
-    #: How much the wait of a contact here weighs against that of others when an agent becomes free.
+    #: Lognormal: median (seconds) and sigma of a call's talk, a chat's reply, or the work on an e-mail.
+    work: tuple[float, float]
+    #: How much a wait here weighs against one elsewhere when an agent becomes free.
     weight: float = 1.0
     #: Share of chats that a bot takes first, and of those the share that it settles.
     bot: float = 0.0
     contained: float = 0.0
-    transfers_to: str | None = field(default=None)
 
-    @property
-    def key(self) -> tuple[Channel, str]:
-        """Name it within the centre."""
-        return self.channel, self.name
-
-
-_SUPPORT_TAGS: Final = Weighted(
-    ("connection", 30), ("router", 18), ("slow internet", 20), ("installation", 12), ("login", 14), ("app", 6)
-)
-_BILLING_TAGS: Final = Weighted(
-    ("invoice", 34), ("payment", 22), ("refund", 16), ("payment plan", 10), ("e-invoice", 12), ("price change", 6)
-)
-_SALES_TAGS: Final = Weighted(("new order", 36), ("upgrade", 24), ("prices", 20), ("cancellation", 14), ("campaign", 6))
-_RETURNS_TAGS: Final = Weighted(("return", 40), ("exchange", 18), ("warranty", 20), ("refund", 14), ("damaged", 8))
-_ONBOARDING_TAGS: Final = Weighted(
-    ("activation", 40), ("installation", 24), ("login", 18), ("moving house", 12), ("contract", 6)
-)
-
-_CALL_WORK: Final = Spread(200, 0.65)
 
 QUEUES: Final = (
-    Queue("call", "support", 0.14, (VOICE_CARE, VOICE_BILLING), Spread(240, 0.65), _SUPPORT_TAGS, 1.0, 0, 0, "billing"),
-    Queue("call", "billing", 0.11, (VOICE_BILLING, VOICE_CARE), _CALL_WORK, _BILLING_TAGS, 1.0, 0, 0, "support"),
-    Queue("call", "sales", 0.08, (SALES,), Spread(230, 0.7), _SALES_TAGS, 1.5, 0, 0, "billing"),
-    Queue("call", "returns", 0.07, (VOICE_CARE, VOICE_BILLING), Spread(150, 0.6), _RETURNS_TAGS, 0.9, 0, 0, "billing"),
-    Queue("chat", "support", 0.15, (CHAT_CARE,), Spread(30, 0.6), _SUPPORT_TAGS, 1.0, 0.75, 0.38, "billing"),
-    Queue("chat", "billing", 0.08, (CHAT_CARE,), Spread(28, 0.6), _BILLING_TAGS, 1.0, 0.75, 0.34, "support"),
-    Queue("chat", "sales", 0.06, (SALES, CHAT_CARE), Spread(26, 0.6), _SALES_TAGS, 1.2, 0.0, 0.0, "billing"),
-    Queue("chat", "onboarding", 0.06, (CHAT_CARE,), Spread(30, 0.6), _ONBOARDING_TAGS, 1.0, 0.5, 0.30, "support"),
-    Queue("email", "support", 0.09, (BACK_OFFICE,), Spread(210, 0.7), _SUPPORT_TAGS, 1.0, 0, 0, "billing"),
-    Queue("email", "billing", 0.07, (BACK_OFFICE,), Spread(190, 0.7), _BILLING_TAGS, 1.0, 0, 0, "support"),
-    Queue("email", "returns", 0.05, (BACK_OFFICE,), Spread(150, 0.7), _RETURNS_TAGS, 1.0, 0, 0, "billing"),
-    Queue("email", "onboarding", 0.04, (BACK_OFFICE,), Spread(180, 0.7), _ONBOARDING_TAGS, 1.0, 0, 0, "support"),
+    Queue("call", "support", 0.14, (VOICE_CARE, VOICE_BILLING), (240, 0.65)),
+    Queue("call", "billing", 0.11, (VOICE_BILLING, VOICE_CARE), (200, 0.65)),
+    Queue("call", "sales", 0.08, (SALES,), (230, 0.7), 1.5),
+    Queue("call", "returns", 0.07, (VOICE_CARE, VOICE_BILLING), (150, 0.6), 0.9),
+    Queue("chat", "support", 0.15, (CHAT_CARE,), (30, 0.6), 1.0, 0.75, 0.38),
+    Queue("chat", "billing", 0.08, (CHAT_CARE,), (28, 0.6), 1.0, 0.75, 0.34),
+    Queue("chat", "sales", 0.06, (SALES, CHAT_CARE), (26, 0.6), 1.2),
+    Queue("chat", "onboarding", 0.06, (CHAT_CARE,), (30, 0.6), 1.0, 0.5, 0.30),
+    Queue("email", "support", 0.09, (BACK_OFFICE,), (210, 0.7)),
+    Queue("email", "billing", 0.07, (BACK_OFFICE,), (190, 0.7)),
+    Queue("email", "returns", 0.05, (BACK_OFFICE,), (150, 0.7)),
+    Queue("email", "onboarding", 0.04, (BACK_OFFICE,), (180, 0.7)),
 )
-QUEUE: Final = {queue.key: queue for queue in QUEUES}
+QUEUE: Final = {(queue.channel, queue.name): queue for queue in QUEUES}
 
-LANGUAGES: Final = Weighted(("fi", 78), ("sv", 8), ("en", 14))
-SEGMENTS: Final = Weighted(("consumer", 76), ("business", 18), ("vip", 6))
-PRODUCTS: Final = Weighted(("broadband", 50), ("mobile", 38), ("tv", 12))
+#: What is chosen among, with weights: the tags of a queue of this name.
+TAGS: Final[dict[str, dict[str, int]]] = {
+    "support": {"connection": 30, "router": 18, "slow internet": 20, "installation": 12, "login": 14, "app": 6},
+    "billing": {"invoice": 34, "payment": 22, "refund": 16, "payment plan": 10, "e-invoice": 12, "price change": 6},
+    "sales": {"new order": 36, "upgrade": 24, "prices": 20, "cancellation": 14, "campaign": 6},
+    "returns": {"return": 40, "exchange": 18, "warranty": 20, "refund": 14, "damaged": 8},
+    "onboarding": {"activation": 40, "installation": 24, "login": 18, "moving house": 12, "contract": 6},
+}
+LANGUAGES: Final = {"fi": 78, "sv": 8, "en": 14}
+SEGMENTS: Final = {"consumer": 76, "business": 18, "vip": 6}
+PRODUCTS: Final = {"broadband": 50, "mobile": 38, "tv": 12}
 
 
 @dataclass(frozen=True)
 class Topic:
-    """What a surge is about: its tag, the queue that feels it, and how often (a share of all) it is tagged there."""
+    """What a surge is about: its tag, the queues (by name) that feel it, and the share of it that is tagged so."""
 
     tag: str
     queue: str
@@ -118,9 +101,5 @@ WEEK_SHAPE: Final[dict[Channel, tuple[float, ...]]] = {
     "email": (125, 112, 106, 102, 95, 58, 52),
 }
 
-#: Back office hours, local time, Monday to Sunday; None is a day off.
-OFFICE_HOURS: Final = (*((7, 19),) * 5, (9, 15), None)
-
-#: Lines that a contact comes to on average, by channel: as it comes in, and as people work on it (agents' states too).
-LINES_AT_ARRIVAL: Final[dict[Channel, float]] = {"call": 12.2, "chat": 19.0, "email": 4.0}
-LINES_OF_OFFICE: Final = 13.2
+#: Back office hours, local time, from Monday to Sunday; the last is a day off.
+OFFICE_HOURS: Final = (*((7, 19),) * 5, (9, 15), (0, 0))

@@ -1,46 +1,67 @@
-"""How many contacts come, and when: day and week profiles, a forecast that errs, and surges.
+"""How many contacts come, and how many agents that asks for: day and week profiles, a forecast that errs, and surges.
 
-`planned` is what the planners expected and staffed for; `actual` is what comes. Both are functions of the time, so the
-same day has the same demand however a simulation of it is cut.
+Both what is forecast (and staffed for) and what comes are functions of the time.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from math import exp, sqrt
-from typing import Final
+from datetime import date, datetime, time, timedelta
+from functools import lru_cache
+from math import ceil, exp, sqrt
+from statistics import NormalDist, fmean
+from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from schemas.topics import Channel
+from streams.moments import milliseconds
 from streams.sources.simulator.centre import (
+    BACK_OFFICE,
     DAY_SHAPE,
-    LINES_AT_ARRIVAL,
-    LINES_OF_OFFICE,
     MAIN_TOPIC,
     OFFICE_HOURS,
     QUEUES,
     SIDE_TOPICS,
     WEEK_SHAPE,
     Queue,
+    Team,
     Topic,
 )
-from streams.sources.simulator.draws import Draws
+from streams.sources.simulator.plan import Draws, Plan
 
 #: Demand is constant within a slice.
 SLICE_MS: Final = 5 * 60_000
 _HOUR_MS: Final = 3_600_000
-_WEEK_MS: Final = 7 * 24 * _HOUR_MS
-#: A forecast of a large queue is off by this share in a typical hour; chance alone makes small queues vary more.
-_FORECAST_ERROR: Final = 0.07
-#: Each day has a lesser surge by night or morning, and one from the afternoon on: begins within (seconds), lasts.
-_SIDE_BEGINS_S: Final = ((0, 9 * 3600), (14 * 3600, 23 * 3600))
-_SIDE_LASTS_MS: Final = 40 * 60_000
+_WEEK_MS: Final = 168 * _HOUR_MS
 
 
-@dataclass(frozen=True)
-class Surge:
-    """A stretch in which one topic brings `extra` times a queue's usual volume on top. Times in UTC milliseconds."""
+class _Load(NamedTuple):
+    """What a contact of a channel makes on average."""
+
+    #: Events as it comes in and is answered; of e-mail without the agents' work, which waits for office hours.
+    events: float
+    #: Times that an agent works on it: a bot settles some, some leave before, some come back.
+    touches: float
+    #: Seconds that each time takes one of an agent's slots, with ringing and wrap-up.
+    handle_s: float
+    #: `_ATTAINED` should be answered within so many seconds.
+    within_s: float
+
+
+_LOAD: Final[dict[Channel, _Load]] = {
+    "call": _Load(12.2, 1.04, 325, 20),
+    "chat": _Load(19.0, 0.82, 420, 60),
+    "email": _Load(4.0, 1.38, 260, 0),
+}
+#: Events of agents' work on an e-mail.
+_OFFICE_EVENTS: Final = 13.2
+_ATTAINED: Final = 0.8
+_NORMAL: Final = NormalDist()
+#: Part of the week in which the back office works off the e-mails of all of it.
+_OFFICE_SHARE: Final = sum(closes - opens for opens, closes in OFFICE_HOURS) / 168
+
+
+class Surge(NamedTuple):
+    """A time in which a topic brings `extra` times a queue's usual volume on top. Times in UTC milliseconds."""
 
     topic: Topic
     begins: int
@@ -53,114 +74,123 @@ class Surge:
         if since < 0:
             return 0.0
         if since <= self.lasts:
-            return self.extra * min(1.0, 0.5 + since / (10 * 60_000))
-        left = exp(-(since - self.lasts) / (12 * 60_000))
+            return self.extra * min(1.0, 0.5 + since / 600_000)
+        left = exp((self.lasts - since) / 720_000)
         return self.extra * left if left > 1 / 32 else 0.0
 
 
-def _mean_of(shape: tuple[float, ...]) -> float:
-    return sum(shape) / len(shape)
-
-
-def _email_hours_per_week() -> float:
-    return sum(hours[1] - hours[0] for hours in OFFICE_HOURS if hours is not None)
-
-
 class Demand:
-    """The contacts of one run: `rate` lines a second on average over its window, or over a week where it has no end."""
+    """The contacts of one run, whose rate is kept on average over its length, or over a week where it has no end."""
 
-    def __init__(self, seed: int, zone: ZoneInfo, rate: float, start: int, lasts: int | None) -> None:
-        self._seed = seed
-        self._zone = zone
-        self._surges: dict[date, tuple[Surge, ...]] = {}
-        self._shapes: dict[tuple[Channel, int], float] = {}
-        self._noise: dict[tuple[Channel, str, int], float] = {}
-        self._error = 0.0
+    def __init__(self, of: Plan) -> None:
+        self._plan = of
         #: Contacts a second of the whole centre in an average hour of the week.
         self.contacts_per_second = 1.0
-        span = _WEEK_MS if lasts is None else lasts
-        steps = max(1, min(2016, span // SLICE_MS))
-        times = [start + span * step // steps for step in range(steps)]
-        mean = sum(self._lines(at) for at in times) / steps
-        self.contacts_per_second = rate / mean
-        self._error = min(_FORECAST_ERROR, 0.5 / sqrt(1 + 40 * rate))
-
-    def local(self, at: int) -> datetime:
-        """Return the centre's own time."""
-        return datetime.fromtimestamp(at / 1000, UTC).astimezone(self._zone)
-
-    def shape(self, channel: Channel, at: int) -> float:
-        """Return the expected volume of a channel relative to its mean over the week."""
-        key = (channel, at // SLICE_MS)
-        known = self._shapes.get(key)
-        if known is None:
-            local = self.local(key[1] * SLICE_MS)
-            hours, week = DAY_SHAPE[channel], WEEK_SHAPE[channel]
-            part = local.minute / 60
-            hour = hours[local.hour] * (1 - part) + hours[(local.hour + 1) % 24] * part
-            known = hour / _mean_of(hours) * week[local.weekday()] / _mean_of(week)
-            self._shapes[key] = known
-        return known
-
-    def planned(self, queue: Queue, at: int) -> float:
-        """Return the contacts a second that were forecast."""
-        return self.contacts_per_second * queue.share * self.shape(queue.channel, at)
+        span = of.lasts_ms or _WEEK_MS
+        slices = max(1, min(_WEEK_MS, span) // SLICE_MS)
+        times = [of.start_ms + span * each // slices for each in range(slices)]
+        self.contacts_per_second = of.rate / fmean(self._events(at) for at in times)
+        #: Known customers: one is drawn among about as many as contact the centre in a week.
+        self.customers = max(500, int(self.contacts_per_second * _WEEK_MS / 1000))
 
     def actual(self, queue: Queue, at: int) -> float:
         """Return the contacts a second that come."""
-        surge = sum(each.strength(at) for each in self.surges(at) if each.topic.queue == queue.name)
-        return self.planned(queue, at) * (self._forecast_error(queue, at) + surge)
+        surge = sum(each.strength(at) for each in self._surges(queue, at))
+        return self._planned(queue, at) * (_error(self._plan, queue, at // _HOUR_MS) + surge)
 
     def topic(self, queue: Queue, at: int, draws: Draws) -> Topic | None:
         """Draw whether a contact that comes now is about a surge's topic."""
-        for surge in self.surges(at):
-            if surge.topic.queue == queue.name:
-                strength = surge.strength(at)
-                if strength and draws.chance(strength / (1 + strength)):
-                    return surge.topic
+        for surge in self._surges(queue, at):
+            strength = surge.strength(at)
+            if draws.chance(strength / (1 + strength)):
+                return surge.topic
         return None
 
-    def surges(self, at: int) -> tuple[Surge, ...]:
-        """Return the surges of that local day and of the day before, whose end may reach into it."""
-        today = self.local(at - at % SLICE_MS).date()
-        known = self._surges.get(today)
-        if known is None:
-            known = (*self._surges_of(today - timedelta(days=1)), *self._surges_of(today))
-            self._surges[today] = known
-        return known
+    def agents(self, team: Team, at: int) -> int:
+        """Return how many agents of a team should be on shift: a tenth of a shift is breaks and lunch."""
+        if team is BACK_OFFICE:
+            # A little more than come, so that a backlog shrinks over the day.
+            load = 1.1 * self._office_work() * _LOAD["email"].touches * _LOAD["email"].handle_s
+            return ceil(load / 0.9) if self._office_open(at) else 0
+        needed = 0.0
+        for channel, slots in team.slots.items():
+            arrivals = sum(
+                self._planned(each, at) for each in QUEUES if each.channel == channel and each.teams[0] is team
+            )
+            if arrivals:
+                needed += servers(arrivals * _LOAD[channel].touches * _LOAD[channel].handle_s, channel) / slots
+        return max(1, ceil(needed / 0.9 - 0.3))
 
-    def office_open(self, at: int) -> bool:
-        """Tell whether the back office works now."""
-        local = self.local(at)
-        hours = OFFICE_HOURS[local.weekday()]
-        return hours is not None and hours[0] <= local.hour < hours[1]
+    def _planned(self, queue: Queue, at: int) -> float:
+        """Return the contacts a second that were forecast."""
+        return self.contacts_per_second * queue.share * _shape(self._plan.zone, queue.channel, at // SLICE_MS)
 
-    def office_work(self) -> float:
+    def _office_work(self) -> float:
         """Return the e-mails a second that the back office must settle while it is open, so that none are left."""
-        share = sum(queue.share for queue in QUEUES if queue.channel == "email")
-        return self.contacts_per_second * share * 7 * 24 / _email_hours_per_week()
+        return self.contacts_per_second * sum(each.share for each in QUEUES if each.channel == "email") / _OFFICE_SHARE
 
-    def _surges_of(self, day: date) -> tuple[Surge, ...]:
-        draws = Draws(f"{self._seed}:surges:{day.isoformat()}")
-        midnight = datetime(day.year, day.month, day.day, tzinfo=self._zone)
-        begins = int(midnight.timestamp() * 1000)
-        main = Surge(MAIN_TOPIC, begins + draws.between(9.5 * 3600, 15 * 3600), draws.between(2700, 4500), 1.1)
-        sides = [
-            Surge(SIDE_TOPICS[draws.below(len(SIDE_TOPICS))], begins + draws.between(low, high), _SIDE_LASTS_MS, 0.6)
-            for low, high in _SIDE_BEGINS_S
+    def _office_open(self, at: int) -> bool:
+        local = self._local(at)
+        opens, closes = OFFICE_HOURS[local.weekday()]
+        return opens <= local.hour < closes
+
+    def _events(self, at: int) -> float:
+        events = sum(self.actual(queue, at) * _LOAD[queue.channel].events for queue in QUEUES)
+        return events + (self._office_work() * _OFFICE_EVENTS if self._office_open(at) else 0.0)
+
+    def _local(self, at: int) -> datetime:
+        return datetime.fromtimestamp(at / 1000, self._plan.zone)
+
+    def _surges(self, queue: Queue, at: int) -> tuple[Surge, ...]:
+        return _surges(self._plan.seed, self._plan.zone, queue.name, self._local(at).date())
+
+
+@lru_cache(maxsize=10_000)
+def _shape(zone: ZoneInfo, channel: Channel, number: int) -> float:
+    """Return the expected volume of a channel in a slice, relative to its mean over the week."""
+    local = datetime.fromtimestamp(number * SLICE_MS / 1000, zone)
+    hours, days = DAY_SHAPE[channel], WEEK_SHAPE[channel]
+    part = local.minute / 60
+    hour = hours[local.hour] * (1 - part) + hours[(local.hour + 1) % 24] * part
+    return hour / fmean(hours) * days[local.weekday()] / fmean(days)
+
+
+@lru_cache(maxsize=10_000)
+def _error(of: Plan, queue: Queue, hour: int) -> float:
+    """Return what comes relative to the forecast: 7 % off in a large queue; chance alone varies small ones more."""
+    draws = Draws(f"{of.seed}:forecast:{queue.channel}:{queue.name}:{hour}")
+    return exp(draws.gauss(0, min(0.07, 0.5 / sqrt(1 + 40 * of.rate))))
+
+
+@lru_cache(maxsize=1_000)
+def _surges(seed: int, zone: ZoneInfo, queue: str, today: date) -> tuple[Surge, ...]:
+    """Return a queue's surges of a day and of the day before, whose end may reach into it.
+
+    Each day has a large one in office hours, a lesser one by night or morning, and one from the afternoon on.
+    """
+    found = []
+    for day in (today - timedelta(days=1), today):
+        draws = Draws(f"{seed}:surges:{day}")
+        midnight = milliseconds(datetime.combine(day, time(), zone))
+        found += [
+            Surge(MAIN_TOPIC, midnight + draws.between(9.5 * 3600, 15 * 3600), draws.between(2700, 4500), 1.1),
+            Surge(draws.choice(SIDE_TOPICS), midnight + draws.between(0, 9 * 3600), 2_400_000, 0.6),
+            Surge(draws.choice(SIDE_TOPICS), midnight + draws.between(14 * 3600, 23 * 3600), 2_400_000, 0.6),
         ]
-        return (main, *sides)
+    return tuple(surge for surge in found if surge.topic.queue == queue)
 
-    def _forecast_error(self, queue: Queue, at: int) -> float:
-        key = (*queue.key, at // _HOUR_MS)
-        known = self._noise.get(key)
-        if known is None:
-            draws = Draws(f"{self._seed}:forecast:{key}")
-            known = exp(draws.random.gauss(0, self._error))
-            self._noise[key] = known
-        return known
 
-    def _lines(self, at: int) -> float:
-        """Return the lines a second at one contact a second."""
-        lines = sum(self.actual(queue, at) * LINES_AT_ARRIVAL[queue.channel] for queue in QUEUES)
-        return lines + (self.office_work() * LINES_OF_OFFICE if self.office_open(at) else 0.0)
+def servers(load: float, channel: Channel) -> float:
+    """Return how many servers answer enough of a channel in time, at `load` Erlang.
+
+    After Halfin and Whitt, "Heavy-Traffic Limits for Queues with Many Exponential Servers" (1981): with load a and
+    n = a + beta * sqrt(a) servers, P(wait) = 1 / (1 + beta * Phi(beta) / phi(beta)), and a wait that is not zero is
+    exponential. So a centre of ten and one of ten thousand agents are both about as good as their targets.
+    """
+    low, high = 0.0, 5.0
+    for _ in range(30):
+        beta = (low + high) / 2
+        waits = 1 / (1 + beta * _NORMAL.cdf(beta) / _NORMAL.pdf(beta))
+        late = waits * exp(-beta * sqrt(load) * _LOAD[channel].within_s / _LOAD[channel].handle_s)
+        low, high = (beta, high) if late > 1 - _ATTAINED else (low, beta)
+    return load + high * sqrt(load)

@@ -1,177 +1,277 @@
-"""The floor: waiting lines, who takes what next, and how agents come and go.
+"""The floor: simulated time, waiting lines, and agents who come, take what is next, rest and go home.
 
-Contacts and agents meet only here, so that no agent ever has more than the slots allow and none idles beside a line.
+What goes on at the same time (a contact, a shift) is a generator: it yields for how many milliseconds it sleeps, or
+what it waits for, and is sent the agent that it gets.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict, deque
+from collections.abc import Generator
+from dataclasses import dataclass, field
 from heapq import heappop, heappush
-from typing import Final, Literal
+from itertools import count
+from typing import Any, Final, Literal, NamedTuple, TypeAlias, TypeVar
 
-from schemas.topics import Channel
-from streams.sources.simulator.agents import Agent, Roster, tell
-from streams.sources.simulator.centre import QUEUES, TEAMS, Queue
-from streams.sources.simulator.draws import Draws
-from streams.sources.simulator.log import Log
-from streams.sources.simulator.timeline import Process, Steps, Timeline
+import orjson
 
-Priority = Literal["low", "normal", "high", "urgent"]
+from schemas.topics import AGENTS, Channel
+from streams.moments import rfc3339
+from streams.sources.simulator.centre import QUEUES, TEAMS, Queue, Team
+from streams.sources.simulator.demand import Demand
+from streams.sources.simulator.plan import Draws, Plan
 
-RANK: Final[dict[str, int]] = {"urgent": 0, "high": 1, "normal": 2, "low": 3}
-#: Another team than a queue's own weighs its contacts this much.
-_HELPING: Final = 0.5
+R = TypeVar("R")
+Status: TypeAlias = Literal["available", "busy", "wrap_up", "away", "offline"]
+
+SOURCE: Final = "simulator"
+_HOUR_MS: Final = 3_600_000
+_PLAN_EVERY_MS: Final = _HOUR_MS // 4
+_SHORTEST_SHIFT_MS: Final = 7 * _HOUR_MS // 2
+_LONGEST_SHIFT_MS: Final = 17 * _HOUR_MS // 2
+_PRIORITIES: Final = ("low", "normal", "high", "urgent")
+#: Why an agent takes nothing new who goes home as soon as the contacts in hand are done.
+_HOME: Final = "home"
+#: The queues that a team serves, and what a wait there weighs: half where the team only helps out.
+_SERVES: Final = {
+    team: [(queue, queue.weight * (1.0 if queue.teams[0] is team else 0.5)) for queue in QUEUES if team in queue.teams]
+    for team in TEAMS
+}
 
 
-class Ticket:
-    """A contact's place in a line. `process` is woken with the agent."""
+class Emitted(NamedTuple):
+    """One event on its way out. `at` in UTC milliseconds; `value` is one line of JSON without its end."""
 
-    __slots__ = ("gone", "process", "since")
-
-    def __init__(self, process: Process, since: int) -> None:
-        self.process = process
-        self.since = since
-        self.gone = False
+    at: int
+    topic: str
+    key: bytes
+    value: bytes
 
 
-class Line:
-    """One queue's waiting contacts: by priority, then by age."""
+class Wait(NamedTuple):
+    """A contact's wish for an agent, since a time; once patience ends, it gets None."""
 
-    def __init__(self, queue: Queue) -> None:
-        self.queue = queue
-        self._tickets: list[tuple[int, int, int, Ticket]] = []
-        self._order = 0
+    queue: Queue
+    priority: str
+    since: int
+    #: Longer than any run, unless given.
+    patience_ms: int = 10**14
 
-    def join(self, ticket: Ticket, priority: Priority) -> None:
-        """Stand in the line."""
-        self._order += 1
-        heappush(self._tickets, (RANK[priority], ticket.since, self._order, ticket))
 
-    def head(self) -> tuple[int, Ticket] | None:
-        """Return the first who still waits, with the rank; None where nobody does."""
-        while self._tickets and self._tickets[0][3].gone:
-            heappop(self._tickets)
-        return (self._tickets[0][0], self._tickets[0][3]) if self._tickets else None
+Steps: TypeAlias = Generator[int | Wait, Any, R]
+
+
+@dataclass(eq=False, slots=True)
+class Agent:
+    """One person."""
+
+    agent_id: str
+    team: Team
+    #: Contacts in hand, all of one channel.
+    load: int = 0
+    channel: Channel | None = None
+    #: Why the agent takes nothing new; None: takes what comes.
+    away: str | None = None
+    #: When the shift began, or the rest at home.
+    since: int = 0
+    #: What was told last.
+    state: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(eq=False, slots=True)
+class _Turn:
+    """A generator that goes on at some time, with an agent or nothing; without `steps` the turn is void."""
+
+    steps: Steps[None] | None
+    agent: Agent | None = None
 
 
 class Floor:
-    """The centre at work."""
+    """Contacts and agents meet only here, so that no agent has more than the slots allow or idles beside a line."""
 
-    def __init__(self, timeline: Timeline, draws: Draws, log: Log) -> None:
-        self.timeline = timeline
-        self.draws = draws
-        self.log = log
-        self.rosters = {team.name: Roster(team) for team in TEAMS}
-        self._lines = {queue.key: Line(queue) for queue in QUEUES}
-        self._lines_of: dict[str, list[tuple[Line, float]]] = {
-            team.name: [
-                (line, line.queue.weight * (1.0 if line.queue.teams[0] is team else _HELPING))
-                for line in self._lines.values()
-                if team in line.queue.teams
-            ]
-            for team in TEAMS
-        }
+    def __init__(self, of: Plan, now: int) -> None:
+        #: The simulated time in UTC milliseconds.
+        self.now = now
+        self.draws = Draws(f"{of.prefix}:{of.rate!r}:{of.lasts_ms}")
+        self.prefix = of.prefix
+        self.contact_numbers = count(1)
+        #: What happens before is not told.
+        self.start_ms = of.start_ms
+        #: Events to be handed on.
+        self.out: list[Emitted] = []
+        self._agent_numbers, self._state_numbers, self._order = count(1), count(1), count()
+        self._due: list[tuple[int, int, _Turn]] = []
+        #: The most urgent first, then the oldest.
+        self._lines: dict[Queue, list[tuple[int, int, int, _Turn]]] = {queue: [] for queue in QUEUES}
+        #: Those with a free slot by the contacts in hand, longest idle first. Ordered dictionaries: a plain one whose
+        #: first were taken finds its first only past all the gaps.
+        self._free = {team: [OrderedDict[Agent, None]() for _ in range(max(team.slots.values()) + 1)] for team in TEAMS}
+        self._at_home: dict[Team, deque[Agent]] = {team: deque() for team in TEAMS}
+        self._on_shift: dict[Team, dict[Agent, None]] = {team: {} for team in TEAMS}
 
-    def wait(self, queue: Queue, priority: Priority, since: int, patience_ms: int | None) -> Steps[Agent | None]:
-        """Wait for an agent, whose slot is then taken; returns None where patience ends first (None: it never does)."""
-        for team in queue.teams:
-            agent = self.rosters[team.name].take(queue.channel)
-            if agent is not None:
-                tell(self.log, self.timeline.now, agent, "busy")
-                return agent
-        process = self.timeline.running
-        if process is None:
-            raise RuntimeError("only a running process can wait")
-        ticket = Ticket(process, since)
-        self._lines[queue.key].join(ticket, priority)
-        answer: Agent | None = yield patience_ms
-        ticket.gone = True
-        return answer
+    def at(self, when: int, steps: Steps[None], agent: Agent | None = None) -> _Turn:
+        """Let a generator go on at a time, after all that is due then already."""
+        turn = _Turn(steps, agent)
+        heappush(self._due, (when, next(self._order), turn))
+        return turn
+
+    def step(self) -> None:
+        """Let the next generator take its turn."""
+        when, _, turn = heappop(self._due)
+        if turn.steps is None:
+            return
+        steps, turn.steps, self.now = turn.steps, None, when
+        try:
+            wish = steps.send(turn.agent)
+        except StopIteration:
+            return
+        if isinstance(wish, int):
+            self.at(when + wish, steps)
+        elif (agent := self._free_for(wish.queue)) is not None:
+            self._take(agent, wish.queue.channel, steps)
+        else:
+            waiting = self.at(when + wish.patience_ms, steps)
+            rank = -_PRIORITIES.index(wish.priority)
+            heappush(self._lines[wish.queue], (rank, wish.since, next(self._order), waiting))
+
+    def emit(self, topic: str, key: str, event: dict[str, object]) -> None:
+        """Tell what happens now."""
+        event["occurred_at"] = rfc3339(self.now)
+        self.out.append(Emitted(self.now, topic, key.encode(), orjson.dumps(event)))
+
+    def connect(self) -> Steps[None]:
+        """Tell at the start in which state everyone on shift is, as a source does when it connects."""
+        yield self.start_ms - self.now
+        for team in TEAMS:
+            for agent in self._on_shift[team]:
+                self._tell_again(agent)
+
+    def tell(self, agent: Agent, status: Status) -> None:
+        """Tell an agent's state, where it changed."""
+        state: dict[str, object] = {"status": status, "groups": [agent.team.name]}
+        if status == "away":
+            state["reason"] = agent.away
+        if status != "offline":
+            # Who has a contact in hand takes more of that channel only.
+            slots = agent.team.slots
+            state["capacity"] = slots if agent.channel is None else {agent.channel: slots[agent.channel]}
+        if state != agent.state:
+            agent.state = state
+            if self.now >= self.start_ms:
+                self._tell_again(agent)
+
+    def _tell_again(self, agent: Agent) -> None:
+        event_id = f"{self.prefix}:{next(self._state_numbers)}"
+        known = {"event_id": event_id, "type": "agent.status", "agent_id": agent.agent_id, "source": SOURCE}
+        self.emit(AGENTS, agent.agent_id, {**known, **agent.state})
 
     def release(self, agent: Agent) -> None:
         """Give one slot of an agent back: to the next in line, a break, home, or the free."""
-        roster = self.rosters[agent.team.name]
-        roster.vacate(agent)
-        if agent.away_because is not None or agent.leaving:
-            if agent.load == 0:
-                self._withdrawn(agent)
-            return
-        self._offer(agent, roster)
-
-    def withdraw(self, agent: Agent, reason: str) -> None:
-        """Offer an agent nothing more; away as soon as the contacts in hand are done."""
-        agent.away_because = reason
-        self.rosters[agent.team.name].hide(agent)
-        if agent.load == 0:
-            self._withdrawn(agent)
-
-    def restore(self, agent: Agent) -> None:
-        """Let an agent work again."""
-        agent.away_because = None
-        if not agent.leaving:
-            self._offer(agent, self.rosters[agent.team.name])
-
-    def come(self, agent: Agent, on_since: int) -> None:
-        """Begin an agent's shift."""
-        agent.leaving = False
-        agent.away_because = None
-        agent.on_since = on_since
-        roster = self.rosters[agent.team.name]
-        roster.on_shift[agent] = None
-        self._offer(agent, roster)
-
-    def send_home(self, agent: Agent) -> None:
-        """End an agent's shift once the contacts in hand are done."""
-        agent.leaving = True
-        roster = self.rosters[agent.team.name]
-        roster.hide(agent)
-        roster.on_shift.pop(agent, None)
-        if agent.load == 0:
-            self._withdrawn(agent)
+        self._hold(agent, agent.load - 1, agent.channel)
+        self._settle(agent)
 
     def pause(self, agent: Agent, reason: str, low_s: float, high_s: float) -> Steps[None]:
-        """Take a break, unless the agent is away or leaving already."""
-        if agent.away_because is not None or agent.leaving:
+        """Take an agent away for a time, unless away or leaving already."""
+        if agent.away is None:
+            agent.away = reason
+            self._settle(agent)
+            yield self.draws.between(low_s, high_s)
+            if agent.away == reason:
+                agent.away = None
+                self._settle(agent)
+
+    def staff(self, team: Team, demand: Demand) -> Steps[None]:
+        """Keep a team as large as the forecast for the next quarter of an hour asks."""
+        on_shift, at_home = self._on_shift[team], self._at_home[team]
+        worked_s = 7 * 3600  # whoever is there at the beginning has worked up to so long
+        while True:
+            wanted = demand.agents(team, self.now + _PLAN_EVERY_MS // 2)
+            surplus = len(on_shift) - wanted
+            for place, agent in enumerate(list(on_shift)):
+                worked_ms = self.now - agent.since
+                spare = place < surplus and (worked_ms >= _SHORTEST_SHIFT_MS or wanted == 0)
+                if spare or worked_ms >= _LONGEST_SHIFT_MS:
+                    del on_shift[agent]
+                    agent.away = _HOME
+                    self._settle(agent)
+            while len(on_shift) < wanted:
+                rested = at_home and self.now - at_home[0].since >= 11 * _HOUR_MS
+                agent = at_home.popleft() if rested else Agent(f"agent-{next(self._agent_numbers):03d}", team)
+                agent.since, agent.away = self.now - self.draws.between(0, worked_s), None
+                on_shift[agent] = None
+                self._settle(agent)
+                self.at(self.now, self._rests(agent))
+            worked_s = 0
+            # Shifts do not all begin on the dot.
+            yield _PLAN_EVERY_MS - self.now % _PLAN_EVERY_MS + self.draws.between(0, 60)
+
+    def _rests(self, agent: Agent) -> Steps[None]:
+        """Take a shift's rests, so long (seconds) after so many hours each."""
+        due = agent.since
+        for after_h, low_s, high_s, reason in (
+            (2, 540, 780, "break"),
+            (2, 1620, 2100, "lunch"),
+            (2.2, 540, 780, "break"),
+        ):
+            due += int(after_h * _HOUR_MS) + self.draws.between(-900, 900)
+            if due > self.now:
+                yield due - self.now
+                yield from self.pause(agent, reason, low_s, high_s)
+
+    def _free_for(self, queue: Queue) -> Agent | None:
+        """Return the least loaded, longest idle agent of the first team that has one."""
+        for team in queue.teams:
+            # Who has a contact in hand has it of the one channel in which the team takes several.
+            for idle in self._free[team][: team.slots[queue.channel]]:
+                for agent in idle:
+                    return agent
+        return None
+
+    def _hold(self, agent: Agent, load: int, channel: Channel | None) -> None:
+        """Have so many contacts in hand, and be among the free if that leaves a slot."""
+        free = self._free[agent.team]
+        free[agent.load].pop(agent, None)
+        agent.load, agent.channel = load, channel if load else None
+        if agent.away is None and (agent.channel is None or load < agent.team.slots[agent.channel]):
+            free[load][agent] = None
+
+    def _settle(self, agent: Agent) -> None:
+        """Fill an agent's free slots from the lines; whoever takes nothing new leaves when no contact is in hand."""
+        self._hold(agent, agent.load, agent.channel)
+        while agent.away is None and self._takes_next(agent):
+            pass
+        if agent.load:
             return
-        self.withdraw(agent, reason)
-        yield self.draws.between(low_s, high_s)
-        self.restore(agent)
-
-    def _offer(self, agent: Agent, roster: Roster) -> None:
-        """Fill an agent's free slots from the lines, then put what is left among the free."""
-        while (channel := self._next_for(agent)) is not None:
-            roster.occupy(agent, channel)
-        roster.hide(agent)
-        roster.show(agent)
-        status: Literal["busy", "available"] = "busy" if agent.load else "available"
-        tell(self.log, self.timeline.now, agent, status)
-
-    def _next_for(self, agent: Agent) -> Channel | None:
-        """Call the contact whose turn it is with this agent; returns its channel."""
-        now, slots = self.timeline.now, agent.team.slots
-        best: tuple[float, Ticket, Channel] | None = None
-        for line, weight in self._lines_of[agent.team.name]:
-            channel = line.queue.channel
-            if (agent.channel is not None and agent.channel != channel) or agent.load >= slots[channel]:
-                continue
-            head = line.head()
-            if head is None:
-                continue
-            rank, ticket = head
-            score = (now - ticket.since + 1) * weight * (4 - rank)
-            if best is None or score > best[0]:
-                best = (score, ticket, channel)
-        if best is None:
-            return None
-        _, ticket, channel = best
-        ticket.gone = True
-        self.timeline.wake(ticket.process, agent)
-        return channel
-
-    def _withdrawn(self, agent: Agent) -> None:
-        now = self.timeline.now
-        if agent.leaving:
-            agent.off_since = now
-            self.rosters[agent.team.name].at_home.append(agent)
-            tell(self.log, now, agent, "offline")
+        if agent.away is None:
+            self.tell(agent, "available")
+        elif agent.away == _HOME:
+            agent.since = self.now
+            self._at_home[agent.team].append(agent)
+            self.tell(agent, "offline")
         else:
-            tell(self.log, now, agent, "away", agent.away_because)
+            self.tell(agent, "away")
+
+    def _takes_next(self, agent: Agent) -> bool:
+        """Take the contact whose turn it is with this agent, by its wait, its priority and its queue's weight."""
+        best: tuple[float, Channel, _Turn] | None = None
+        for queue, weight in _SERVES[agent.team]:
+            if agent.channel not in {None, queue.channel} or agent.load >= agent.team.slots[queue.channel]:
+                continue
+            line = self._lines[queue]
+            while line and line[0][3].steps is None:
+                heappop(line)
+            if line:
+                rank, since, _, waiting = line[0]
+                score = (self.now - since + 1) * weight * (1 - rank)
+                if best is None or score > best[0]:
+                    best = score, queue.channel, waiting
+        if best is None or best[2].steps is None:
+            return False
+        self._take(agent, best[1], best[2].steps)
+        best[2].steps = None
+        return True
+
+    def _take(self, agent: Agent, channel: Channel, steps: Steps[None]) -> None:
+        self._hold(agent, agent.load + 1, channel)
+        self.tell(agent, "busy")
+        self.at(self.now, steps, agent)

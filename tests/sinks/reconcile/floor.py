@@ -18,7 +18,7 @@ from sinks.pending import Reached as ReachedStep
 from sinks.port import Batch
 from streams.journal.assembly import Step
 from streams.partition import Partition
-from streams.sources.simulator.run import Plan, simulate
+from streams.sources.simulator import Plan, simulate
 from tests.core.story import BEGIN, records
 
 CHAT: Final = "contacts.chat"

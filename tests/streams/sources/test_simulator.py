@@ -15,7 +15,7 @@ from schemas.events import AGENT_EVENT, CONTACT_EVENT, MODELS
 from schemas.topics import AGENTS, CONTACTS, SOURCES, Channel
 from streams.sources.simulator import Emitted, Plan, simulate
 from streams.sources.simulator.centre import QUEUES, TEAMS
-from streams.sources.simulator.staffing import servers
+from streams.sources.simulator.demand import servers
 from tests.oracle.batch import batch
 from tests.oracle.contacts import milliseconds
 
@@ -192,16 +192,14 @@ def test_volume_scales_with_the_rate() -> None:
 
 
 def test_the_tables_are_whole() -> None:
-    """Shares add up to one; each queue's teams have slots for its channel; transfers go to queues that exist."""
+    """Shares add up to one; each queue's teams take its channel; a team takes several contacts in one channel only."""
     assert sum(queue.share for queue in QUEUES) == pytest.approx(1.0)
-    keys = {queue.key for queue in QUEUES}
-    for queue in QUEUES:
-        assert all(queue.channel in team.slots for team in queue.teams)
-        assert queue.transfers_to is None or (queue.channel, queue.transfers_to) in keys
+    assert all(queue.channel in team.slots for queue in QUEUES for team in queue.teams)
+    assert all(sum(slots > 1 for slots in team.slots.values()) <= 1 for team in TEAMS)
 
 
 @pytest.mark.parametrize("load", [0.3, 3.0, 30.0, 300.0, 30_000.0])
 def test_staffing_is_just_above_the_load(load: float) -> None:
     """A little more than the load, relatively less the larger the team."""
-    found = servers(load, 300.0, 20.0)
+    found = servers(load, "call")
     assert load < found < load + 3 * load**0.5

@@ -56,13 +56,13 @@ class Sample(NamedTuple):
     sample: str
     #: What tells several samples of one kind apart: the causing `event_id`, the tag, or empty.
     slot: str
-    at: int
-    queue: str
-    priority: str
-    team: str
-    segment: str
-    language: str
-    agent_id: str
+    at: int = 0
+    queue: str = ""
+    priority: str = ""
+    team: str = ""
+    segment: str = ""
+    language: str = ""
+    agent_id: str = ""
     tag: str = ""
     #: For `tagged`: whether the taxonomy knows the tag. For `queue_wait`: how the visit ended.
     outcome: str = ""

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
-from typing import Final, NamedTuple
+from typing import Final
 
 from schemas.panes import PANE_MS
 from schemas.policies import Rules
 from schemas.settings import Settings
 from sinks.clickhouse.keeper import ClickHouseKeeper
-from sinks.clickhouse.kept import END_OF_TIME, HOUR_MS, Between, KeptRows, Span
+from sinks.clickhouse.kept import END_OF_TIME, HOUR_MS, Between, KeptRows, Piece, Span
 from sinks.port import Batch
 from sinks.reconcile import contacts, panes
 from sinks.reconcile.contacts import Archived, Kept
-from sinks.reconcile.findings import BY_PROMISE, LISTED, Difference, Report
+from sinks.reconcile.findings import BY_PROMISE, LISTED, Difference, PaneTable, Report
 from sinks.reconcile.lives import Lives
 from sinks.rows import SampleRow
 from streams.core.event import from_normalised
@@ -31,13 +31,6 @@ PIECE: Final = 200_000
 
 #: Told what is being compared, how much of it is done and of how much.
 Tell = Callable[[str, int, int], None]
-
-
-class Piece(NamedTuple):
-    """Panes to compare at once, of one kind of sample, or of all (None)."""
-
-    sample: str | None
-    span: Span
 
 
 def reconcile(
@@ -76,9 +69,9 @@ def mend(
 def read_contacts(kept: KeptRows, between: Between, span: Span) -> Iterator[Kept]:
     """Read contacts with all that is kept of them, in the order of their ids."""
     # The sink writes events before samples before contacts: read the other way round, no row is without its events.
-    rows = {row.contact_id: row for row in kept.contacts(between, span)}
+    rows = {row.contact_id: row for row in kept.of_contacts("contacts", between, span)}
     samples: dict[str, list[SampleRow]] = {}
-    for row in kept.samples(between, span):
+    for row in kept.of_contacts("samples", between, span):
         samples.setdefault(row.contact_id, []).append(row)
     events: dict[str, list[Archived]] = {}
     for (contact_id, normalised), same in groupby(kept.events(between, span), key=lambda found: found[:2]):
@@ -188,9 +181,9 @@ class _Audit:
         pieces = list(self._pieces())
         for done, piece in enumerate(pieces):
             self._tell("panes", done, len(pieces))
-            self._compare_panes(piece)
+            self._compare("panes", piece)
             if piece.sample in {None, panes.TAGGED}:
-                self._compare_tags(piece.span)
+                self._compare("tag_panes", piece)
         self._tell("panes", len(pieces), len(pieces))
 
     def _pieces(self) -> Iterator[Piece]:
@@ -213,25 +206,17 @@ class _Audit:
         begin = hour * HOUR_MS
         return (self._span.begin < begin + HOUR_MS and begin < self._span.end) or (sample, hour) in self._touched
 
-    def _compare_panes(self, piece: Piece) -> None:
+    def _compare(self, table: PaneTable, piece: Piece) -> None:
         lives = self._lives()
-        wanted = panes.owed(self._kept.owed_panes(piece.sample, piece.span))
-        compared = panes.compare(wanted, self._kept.panes(piece.sample, piece.span), lives, self._doubtful)
-        self._take("panes", compared, Batch(panes=compared.mending))
-
-    def _compare_tags(self, span: Span) -> None:
-        lives = self._lives()
-        wanted = self._kept.owed_tag_panes(span)
-        compared = panes.compare_tags(wanted, self._kept.tag_panes(span), lives, self._doubtful)
-        self._take("tag_panes", compared, Batch(tag_panes=compared.mending))
-
-    def _take(self, table: str, compared: panes.Compared, mending: Batch) -> None:
-        self._report.compared[table] += compared.panes
-        self._report.left_out[table] += compared.left_out
-        self._write(mending)
+        wanted = (panes.owed if table == "panes" else panes.owed_tags)(self._kept.owed(table, piece))
+        compared = panes.compare(table, wanted, self._kept.panes(table, piece), lives, self._doubtful)
+        report = self._report
+        report.compared[table] += compared.panes
+        report.left_out[table] += compared.left_out
+        self._write(Batch(**{table: compared.mending}))
         for each in compared.differences:
-            mended = self._keeper is not None and not each.compared_only and len(mending) > 0
-            self._report.add(each, mended=mended)
+            mended = self._keeper is not None and not each.compared_only and len(compared.mending) > 0
+            report.add(each, mended=mended)
 
 
 def _mendable(difference: Difference) -> bool:

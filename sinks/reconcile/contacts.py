@@ -73,10 +73,7 @@ def owed(kept: Kept, rules: Rules) -> Owed | None:
         return None
     channel = kept.events[0].channel or CHANNELS[0]
     folded = fold(channel, events, rules)
-    rows = {
-        (row[0], row[1]): SampleRow(row[0], kept.contact_id, row[1], 0, False, row[2], channel, *row[3:])
-        for row in folded.rows
-    }
+    rows = {row[:2]: SampleRow(kept.contact_id, channel, 0, False, *row) for row in folded.rows}
     return Owed(rows, contact_row(kept.contact_id, 0, folded.summary))
 
 
@@ -191,6 +188,6 @@ def mending(kept: Kept, wanted: Owed | None, found: Iterable[Difference]) -> Bat
             continue
         name, slot = each.key["sample"], each.key["slot"]
         row = wanted.samples.get((name, slot))
-        gone = SampleRow(name, kept.contact_id, slot, version, True)
+        gone = SampleRow(kept.contact_id, "", version, True, name, slot)
         batch.samples.append(gone if row is None else row._replace(version=version))
     return batch

@@ -6,7 +6,8 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal
 
-Table = Literal["samples", "contacts", "panes", "tag_panes"]
+PaneTable = Literal["panes", "tag_panes"]
+Table = Literal["samples", "contacts"] | PaneTable
 Kind = Literal["missing", "too much", "different", "not archived", "another configuration"]
 
 #: Differences of one table and kind that are listed one by one; the totals count all.

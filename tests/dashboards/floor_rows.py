@@ -98,17 +98,17 @@ def _minute(draw: random.Random, story: Story, start: int, serial: int, batch: B
     for tag, count in Counter(draw.choice(TAGS) for _ in range(n - lost)).items():
         batch.tag_panes.append(
             TagPaneRow(
-                start,
-                story.channel,
-                story.queue,
-                tag,
-                1,
-                f"contacts.{story.channel}",
-                0,
-                "",
-                version_of(1, serial),
-                tag != "unheard-of",
-                count,
+                topic=f"contacts.{story.channel}",
+                partition=0,
+                channel=story.channel,
+                supplement="",
+                version=version_of(1, serial),
+                epoch=1,
+                pane_start=start,
+                queue=story.queue,
+                tag=tag,
+                n=count,
+                known=tag != "unheard-of",
             )
         )
 

@@ -29,9 +29,9 @@ class MemoryKeeper:
     def write(self, batch: Batch) -> None:
         """Keep the rows."""
         _keep(self._events, batch.events, lambda row: (row.contact_id, row.agent_key, row.event_id, row.normalised))
-        _keep(self._panes, batch.panes, lambda row: (*row[:7], row.epoch, row.topic, row.partition, row.supplement))
-        _keep(self._tag_panes, batch.tag_panes, lambda row: row[:8])
-        _keep(self._samples, batch.samples, lambda row: row[:3])
+        _keep(self._panes, batch.panes, lambda row: (*row[:4], *row[5 : row._fields.index("n")]))
+        _keep(self._tag_panes, batch.tag_panes, lambda row: (*row[:4], *row[5:9]))
+        _keep(self._samples, batch.samples, lambda row: (row.contact_id, row.sample, row.slot))
         _keep(self._contacts, batch.contacts, lambda row: row.contact_id)
         for progress in batch.progress:
             self._progress[progress.topic, progress.partition] = progress

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -19,10 +19,9 @@ from schemas.settings import load
 from sinks.clickhouse.keeper import ClickHouseKeeper
 from sinks.clickhouse.migrations import migrate
 from sinks.port import Batch
-from sinks.rows import PaneRow, SampleRow
 from streams.clickhouse import connect
 from tests.fixtures.clickhouse import ClickHouseServer
-from tests.sinks.contract import contact, event, sample, tag_pane
+from tests.sinks.contract import contact, event, pane, sample, tag_pane
 
 LAST_MS: Final = int(datetime(2100, 1, 1, tzinfo=UTC).timestamp() * 1000) - 1
 
@@ -48,18 +47,6 @@ class Centre(NamedTuple):
     client: Client
 
 
-def _pane(name: str, queue: str, at: int) -> PaneRow:
-    return PaneRow(
-        *(name, at - at % PANE_MS, "email", queue, "normal", "", "", 1, "contacts.email", 0, "", 1),
-        *(1, 1, 1, 0, 0, 10, 0, 0, 0, {3: 1}, {}),
-    )
-
-
-def _sample(name: str, queue: str, at: int) -> SampleRow:
-    made = sample(1)._replace(sample=name, contact_id=queue, slot=name, queue=queue, channel="email", at=at, value_ms=1)
-    return made._replace(target_ms=2, within=True, outcome="answered")
-
-
 @pytest.fixture(scope="module", params=["UTC", "Europe/Helsinki", "America/New_York", "Pacific/Kiritimati"])
 def centre(request: pytest.FixtureRequest, clickhouse_server: ClickHouseServer) -> Iterator[Centre]:
     """Write one of everything at each instant."""
@@ -75,9 +62,14 @@ def centre(request: pytest.FixtureRequest, clickhouse_server: ClickHouseServer) 
     keeper = ClickHouseKeeper(ours)
     batch = Batch()
     for queue, at in QUEUES.items():
-        batch.panes += [_pane(each, queue, at) for each in ("entered", "offered", "first_response", "handle")]
-        batch.tag_panes.append(tag_pane(1, 1)._replace(pane_start=at - at % PANE_MS, queue=queue))
-        batch.samples += [_sample(each, queue, at) for each in ("offered", "first_response", "queue_wait", "handle")]
+        of: dict[str, Any] = {"pane_start": at - at % PANE_MS, "queue": queue}
+        names = ("entered", "offered", "first_response", "handle")
+        batch.panes += [pane(sample=each, channel="email", **of) for each in names]
+        batch.tag_panes.append(tag_pane(**of))
+        held = {"value_ms": 1, "target_ms": 2, "within": True, "outcome": "answered"}
+        of = {"contact_id": queue, "queue": queue, "channel": "email", "at": at, **held}
+        names = ("offered", "first_response", "queue_wait", "handle")
+        batch.samples += [sample(1, sample=each, slot=each, **of) for each in names]
         whole = {"contact_id": queue, "queue": queue, "customer_id": queue, "tags": ["t"], "channel": "email"}
         batch.contacts.append(contact(1, **whole)._replace(started_at=at, resolved_at=at, last_at=at, open=False))
         batch.events.append(event(event_id=queue)._replace(contact_id=queue, occurred_at=at, queue=queue))

@@ -9,8 +9,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from schemas.settings import Settings
-from sinks.clickhouse.gauge_history import FALLS_FOR_MS
-from sinks.clickhouse.keeper import ClickHouseKeeper
+from sinks.clickhouse.keeper import FALLS_FOR_MS, ClickHouseKeeper
 from sinks.minutes import MINUTE_MS, WITHIN_MS, each_minute
 from sinks.port import Batch, KeeperAwayError
 from tests.sinks.contract import contact

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from clickhouse_connect.driver.client import Client
 
@@ -11,32 +11,15 @@ from schemas.panes import PANE_MS
 from schemas.settings import Settings
 from sinks.clickhouse.keeper import ClickHouseKeeper
 from sinks.port import Batch
-from sinks.rows import EventRow, PaneRow, TagPaneRow
 from streams.archive import CARRIED_MS, ClickHouseArchive
 from streams.routing import partition_of
+from tests.sinks.contract import event, pane, tag_pane
 
 CHAT: Final = "contacts.chat"
 PARTITIONS: Final = 5
 DAY_MS: Final = 24 * 3_600_000
 NOW: Final = 1_772_438_400_000
 MANY: Final = 500
-
-
-def pane(start: int) -> PaneRow:
-    """Make a pane of the first partition."""
-    counters: tuple[Any, ...] = (1, 0, 0, 0, 0, 0, 0, 0, 0, {}, {})
-    return PaneRow("offered", start, "chat", "q", "normal", "", "", 1, CHAT, 0, "", start, *counters)
-
-
-def event(contact_id: str) -> EventRow:
-    """Make an archived event of a contact."""
-    empty = dict.fromkeys(EventRow._fields, "")
-    numbers = dict.fromkeys(("version", "seq", "received_at", "partition", "offset", "epoch"), 1)
-    nothing = dict.fromkeys(("public", "automatic", "text", "score", "scale_max", "comment_present", "comment"))
-    lists: dict[str, Any] = {"tags": [], "groups": [], "attributes": {}, "capacity": {}}
-    known = {name: value for name, value in {**numbers, **nothing, **lists}.items() if name in empty}
-    own = {"contact_id": contact_id, "event_id": "e", "normalised": b"{}", "occurred_at": NOW, "topic": CHAT}
-    return EventRow(**{**empty, **known, **own})
 
 
 async def test_one_pane_dated_ahead_cuts_nothing(database: Settings, client: Client) -> None:
@@ -47,8 +30,8 @@ async def test_one_pane_dated_ahead_cuts_nothing(database: Settings, client: Cli
     keeper = ClickHouseKeeper(database)
     keeper.write(
         Batch(
-            panes=[pane(start) for start in starts],
-            tag_panes=[TagPaneRow(start, "chat", "q", "t", 1, CHAT, 0, "", start, True, 1) for start in starts],
+            panes=[pane(pane_start=start) for start in starts],
+            tag_panes=[tag_pane(pane_start=start) for start in starts],
         )
     )
     keeper.close()
@@ -63,7 +46,7 @@ async def test_contacts_are_those_of_the_partition(database: Settings, client: C
     del client
     names = [f"contact-{number}" for number in range(MANY)] + ["", "ä", "日本", "x" * 200, "a b", "1"]
     keeper = ClickHouseKeeper(database)
-    keeper.write(Batch(events=[event(name) for name in names]))
+    keeper.write(Batch(events=[event(contact_id=name) for name in names]))
     keeper.close()
     archive = ClickHouseArchive(database)
     for number in range(PARTITIONS):

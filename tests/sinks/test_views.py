@@ -17,7 +17,7 @@ from sinks.port import Batch
 from sinks.rows import PaneRow
 from streams.clickhouse import connect
 from streams.core.histogram import bucket, quantile
-from tests.sinks.contract import contact, sample
+from tests.sinks.contract import contact, pane, sample
 
 MINUTE_MS = 60_000
 #: The last Sunday of October 2026, 00:00 UTC: at 01:00 UTC the clocks in Helsinki go from 04:00 back to 03:00.
@@ -25,9 +25,8 @@ AUTUMN_MS = 1_792_886_400_000
 
 
 def _pane(sample: str, start: int, **values: Any) -> PaneRow:  # noqa: ANN401 - any columns
-    numbers = ("n", "n_target", "n_within", "n_short", "n_satisfied", "sum_ms", "business_n", "business_sum_ms")
-    whole = {**dict.fromkeys((*numbers, "sum_value"), 0), "hist": {}, "business_hist": {}, **values}
-    return PaneRow(sample, start, "call", "q", "normal", "t", "", 1, "contacts.call", 0, "", 1, *whole.values())
+    empty = {"n": 0, "n_target": 0, "n_within": 0, "sum_ms": 0, "hist": {}}
+    return pane(sample=sample, pane_start=start, channel="call", **{**empty, "team": "t", **values})
 
 
 def _write(database: Settings, batch: Batch) -> None:
@@ -148,11 +147,11 @@ def test_a_queue_is_told_whole_and_by_team(database: Settings, client: Client) -
     """Abandoned contacts have no team, answers do: only the queue's row holds one against the other."""
     fields = {"n_target": 10, "hist": {bucket(10_000): 10}, "sum_ms": 100_000}
     answers = [
-        _pane("first_response", 0, n=10, n_within=within, **fields)._replace(team=team)
+        _pane("first_response", 0, team=team, n=10, n_within=within, **fields)
         for team, within in (("red", 9), ("blue", 5))
     ]
-    gone = _pane("abandoned", 0, n=8, n_target=8, n_short=4)._replace(team="")
-    _write(database, Batch(panes=[*answers, gone, _pane("offered", 0, n=28)._replace(team="")]))
+    gone = _pane("abandoned", 0, n=8, n_target=8, n_short=4, team="")
+    _write(database, Batch(panes=[*answers, gone, _pane("offered", 0, n=28, team="")]))
     columns = "team, offered, answered, abandoned, n_within, asa_ms, service_level"
     ask = "SELECT {} FROM {} WHERE interval = '15 minutes' ORDER BY team"
     assert client.query(ask.format(columns, "intervals")).result_rows == [("", 28, 20, 8, 14, 10_000, 14 / 24)]

@@ -27,45 +27,8 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from schemas.contact_record import (
-    VERSION,
-    ContactRecord,
-    Deadline,
-    Summary,
-    decode_contact,
-    decode_summary,
-    encode_contact,
-)
+from schemas.contact_record import VERSION
 from schemas.panes import Pane, PaneKey, TagPane, TagPaneKey
-
-#: A contact's record stands in a module of its own; who reads a journal finds all of it here.
-__all__ = [
-    "AGENT",
-    "CONTACT",
-    "HEAD_KEY",
-    "OPEN_KEY",
-    "PANE",
-    "TAG_PANE",
-    "VERSION",
-    "ContactRecord",
-    "Deadline",
-    "Head",
-    "JournalVersionError",
-    "Summary",
-    "decode_contact",
-    "decode_head",
-    "decode_pane",
-    "decode_pane_key",
-    "decode_summary",
-    "decode_tag_pane",
-    "decode_tag_pane_key",
-    "encode_contact",
-    "encode_head",
-    "encode_open",
-    "encode_pane",
-    "encode_pane_key",
-    "supplement_of",
-]
 
 OPEN_KEY: Final = b"o"
 HEAD_KEY: Final = b"h"

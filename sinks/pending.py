@@ -12,6 +12,7 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any, Final, NamedTuple, get_args
 
+from schemas.contact_record import Summary, decode_contact
 from schemas.journal import (
     CONTACT,
     PANE,
@@ -19,8 +20,6 @@ from schemas.journal import (
     TAG_PANE,
     TAG_SUPPLEMENT,
     Head,
-    Summary,
-    decode_contact,
     decode_pane,
     decode_pane_key,
     decode_tag_pane,

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from schemas.agents import STATUSES, Stretch, encode_agent
-from schemas.journal import AGENT, Summary
+from schemas.contact_record import Summary
+from schemas.journal import AGENT
 from schemas.panes import PANE_MS
 from schemas.topics import AGENTS
 from tests.streams.live.steps import Journal, Step, contact, contact_key, due, pane_of, pane_record, summary, tag_record

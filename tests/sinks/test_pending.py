@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import cast
 
-from schemas.journal import CONTACT, Head, Summary, encode_pane, encode_pane_key
+from schemas.contact_record import Summary
+from schemas.journal import CONTACT, Head, encode_pane, encode_pane_key
 from schemas.panes import Pane, TagPaneKey
 from schemas.samples import Sample
 from sinks.pending import Pending, claims, contact_row, progress_rows

@@ -7,15 +7,8 @@ from typing import Any, Final, NamedTuple, cast
 
 import orjson
 
-from schemas.journal import (
-    CONTACT,
-    Deadline,
-    Head,
-    Summary,
-    encode_contact,
-    encode_pane,
-    encode_pane_key,
-)
+from schemas.contact_record import Deadline, Summary, encode_contact
+from schemas.journal import CONTACT, Head, encode_pane, encode_pane_key
 from schemas.panes import Pane, PaneKey, TagPane, TagPaneKey
 from schemas.policies import Metric
 from streams.core.histogram import bucket

@@ -31,7 +31,10 @@ class Span(NamedTuple):
     @property
     def is_all(self) -> bool:
         """Whether nothing is left out."""
-        return self == Span()
+        return self == EVERYTHING
+
+
+EVERYTHING: Final = Span()
 
 
 class Between(NamedTuple):

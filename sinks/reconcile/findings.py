@@ -16,7 +16,7 @@ LISTED: Final = 20
 BY_PROMISE: Final = "another configuration"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Difference:
     """One row that is not what the events, or for panes the samples in effect, come to."""
 

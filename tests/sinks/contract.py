@@ -1,14 +1,20 @@
-"""What every keeper must do: the same cases for each."""
+"""Rows and databases for tests of the sink, and what every keeper must do: the same cases for each."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import Any, Final
 
 import pytest
 
+from schemas.settings import Settings, load
+from sinks.clickhouse.keeper import ClickHouseKeeper
+from sinks.clickhouse.migrations import migrate
 from sinks.pending import contact_row
 from sinks.port import Batch, Keeper
 from sinks.rows import ContactRow, EventRow, PaneRow, Progress, SampleRow, TagPaneRow, first_wins, version_of
+from tests.fixtures.clickhouse import ClickHouseServer
 from tests.streams.live.steps import summary
 
 
@@ -60,6 +66,23 @@ def contact(version: int, **fields: Any) -> ContactRow:  # noqa: ANN401 - any co
     plain = {"queue": "", "priority": "", "agents": ["x", "y"], "started_at": None, "last_at": 1_790_000_000_000}
     row = contact_row("a:1", version, summary(**plain, leaves_at=4_000_000_000_000))
     return ContactRow(**{**row._asdict(), **fields})
+
+
+def write(database: Settings, batch: Batch) -> None:
+    """Write rows as the sink does."""
+    with closing(ClickHouseKeeper(database)) as keeper:
+        keeper.write(batch)
+
+
+@contextmanager
+def own_database(server: ClickHouseServer, name: str, **environment: str) -> Iterator[Settings]:
+    """Give settings of a database with Pulssi's tables that is dropped in the end."""
+    there = {"PULSSI_CLICKHOUSE_URL": server.url, "PULSSI_CLICKHOUSE_DATABASE": name}
+    settings = load({**there, **environment})
+    migrate(settings)
+    yield settings
+    with server.client() as client:
+        client.command(f"DROP DATABASE {name} SYNC")
 
 
 class KeeperContract:

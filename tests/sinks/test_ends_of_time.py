@@ -7,6 +7,7 @@ view that computes in them puts a call of 2099 into another century, and a week 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -15,13 +16,11 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from schemas.panes import PANE_MS
-from schemas.settings import load
 from sinks.clickhouse.keeper import ClickHouseKeeper
-from sinks.clickhouse.migrations import migrate
 from sinks.port import Batch
 from streams.clickhouse import connect
 from tests.fixtures.clickhouse import ClickHouseServer
-from tests.sinks.contract import contact, event, pane, sample, tag_pane
+from tests.sinks.contract import contact, event, own_database, pane, sample, tag_pane
 
 LAST_MS: Final = int(datetime(2100, 1, 1, tzinfo=UTC).timestamp() * 1000) - 1
 
@@ -51,15 +50,6 @@ class Centre(NamedTuple):
 def centre(request: pytest.FixtureRequest, clickhouse_server: ClickHouseServer) -> Iterator[Centre]:
     """Write one of everything at each instant."""
     name = "ends_" + str(request.param).replace("/", "_").lower()
-    ours = load(
-        {
-            "PULSSI_CLICKHOUSE_URL": clickhouse_server.url,
-            "PULSSI_CLICKHOUSE_DATABASE": name,
-            "PULSSI_TIME_ZONE": request.param,
-        }
-    )
-    migrate(ours)
-    keeper = ClickHouseKeeper(ours)
     batch = Batch()
     for queue, at in QUEUES.items():
         of: dict[str, Any] = {"pane_start": at - at % PANE_MS, "queue": queue}
@@ -73,12 +63,11 @@ def centre(request: pytest.FixtureRequest, clickhouse_server: ClickHouseServer) 
         whole = {"contact_id": queue, "queue": queue, "customer_id": queue, "tags": ["t"], "channel": "email"}
         batch.contacts.append(contact(1, **whole)._replace(started_at=at, resolved_at=at, last_at=at, open=False))
         batch.events.append(event(event_id=queue)._replace(contact_id=queue, occurred_at=at, queue=queue))
-    keeper.write(batch)
-    keeper.note_gauges(LAST_MS - LAST_MS % PANE_MS)
-    keeper.close()
-    with connect(ours) as client:
+    with own_database(clickhouse_server, name, PULSSI_TIME_ZONE=request.param) as ours, connect(ours) as client:
+        with closing(ClickHouseKeeper(ours)) as keeper:
+            keeper.write(batch)
+            keeper.note_gauges(LAST_MS - LAST_MS % PANE_MS)
         yield Centre(ZoneInfo(request.param), client)
-        client.command(f"DROP DATABASE {name} SYNC")
 
 
 def _wall(at: int, zone: ZoneInfo) -> datetime:

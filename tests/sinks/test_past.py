@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from clickhouse_connect.driver.client import Client
-
 from schemas.journal import decode_pane_key
 from schemas.panes import PANE_MS
 from schemas.settings import Settings
-from sinks.clickhouse.keeper import ClickHouseKeeper
 from sinks.port import Batch
 from streams.archive import CARRIED_MS, ClickHouseArchive
 from streams.routing import partition_of
-from tests.sinks.contract import event, pane, tag_pane
+from tests.sinks.contract import event, pane, tag_pane, write
 
 CHAT: Final = "contacts.chat"
 PARTITIONS: Final = 5
@@ -22,32 +19,22 @@ NOW: Final = 1_772_438_400_000
 MANY: Final = 500
 
 
-async def test_one_pane_dated_ahead_cuts_nothing(database: Settings, client: Client) -> None:
+async def test_one_pane_dated_ahead_cuts_nothing(database: Settings) -> None:
     """Today's panes are taken over although one is of the day after tomorrow; those of last week are not."""
-    del client
     starts = [NOW - 9 * DAY_MS, NOW - CARRIED_MS + PANE_MS, NOW - PANE_MS, NOW + 2 * DAY_MS]
     starts = [start - start % PANE_MS for start in starts]
-    keeper = ClickHouseKeeper(database)
-    keeper.write(
-        Batch(
-            panes=[pane(pane_start=start) for start in starts],
-            tag_panes=[tag_pane(pane_start=start) for start in starts],
-        )
-    )
-    keeper.close()
+    panes, tag_panes = ([make(pane_start=start) for start in starts] for make in (pane, tag_pane))
+    write(database, Batch(panes=panes, tag_panes=tag_panes))
     past = await ClickHouseArchive(database).past(CHAT, 0, PARTITIONS, NOW)
     carried = sorted(decode_pane_key(key).start for key, _ in past.panes if key[:1] == b"p")
     assert carried == starts[1:]
     assert len(past.panes) == 2 * len(carried)
 
 
-async def test_contacts_are_those_of_the_partition(database: Settings, client: Client) -> None:
+async def test_contacts_are_those_of_the_partition(database: Settings) -> None:
     """ClickHouse picks them as Kafka's own clients partition, whatever the bytes of their ids."""
-    del client
     names = [f"contact-{number}" for number in range(MANY)] + ["", "ä", "日本", "x" * 200, "a b", "1"]
-    keeper = ClickHouseKeeper(database)
-    keeper.write(Batch(events=[event(contact_id=name) for name in names]))
-    keeper.close()
+    write(database, Batch(events=[event(contact_id=name) for name in names]))
     archive = ClickHouseArchive(database)
     for number in range(PARTITIONS):
         past = await archive.past(CHAT, number, PARTITIONS, NOW)

@@ -27,45 +27,8 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from schemas.contact_record import (
-    VERSION,
-    ContactRecord,
-    Deadline,
-    Summary,
-    decode_contact,
-    decode_summary,
-    encode_contact,
-)
+from schemas.contact_record import VERSION
 from schemas.panes import Pane, PaneKey, TagPane, TagPaneKey
-
-#: A contact's record stands in a module of its own; who reads a journal finds all of it here.
-__all__ = [
-    "AGENT",
-    "CONTACT",
-    "HEAD_KEY",
-    "OPEN_KEY",
-    "PANE",
-    "TAG_PANE",
-    "VERSION",
-    "ContactRecord",
-    "Deadline",
-    "Head",
-    "JournalVersionError",
-    "Summary",
-    "decode_contact",
-    "decode_head",
-    "decode_pane",
-    "decode_pane_key",
-    "decode_summary",
-    "decode_tag_pane",
-    "decode_tag_pane_key",
-    "encode_contact",
-    "encode_head",
-    "encode_open",
-    "encode_pane",
-    "encode_pane_key",
-    "encode_tag_pane_key",
-]
 
 OPEN_KEY: Final = b"o"
 HEAD_KEY: Final = b"h"
@@ -136,46 +99,27 @@ def decode_head(value: bytes) -> Head:
     return Head(**fields)
 
 
-def encode_pane_key(key: PaneKey) -> bytes:
-    """Write a pane's key."""
-    return PANE + orjson.dumps(tuple(key))
+def encode_pane_key(key: PaneKey | TagPaneKey, step: int | None = None) -> bytes:
+    """Write the key of a pane, or of what a step adds to one that was evicted."""
+    of_tag = isinstance(key, TagPaneKey)
+    if step is None:
+        return (TAG_PANE if of_tag else PANE) + orjson.dumps(tuple(key))
+    return (TAG_SUPPLEMENT if of_tag else SUPPLEMENT) + orjson.dumps((*key, step))
 
 
 def decode_pane_key(key: bytes) -> PaneKey:
-    """Read a pane's key."""
-    return PaneKey(*orjson.loads(key[1:]))
-
-
-def encode_tag_pane_key(key: TagPaneKey) -> bytes:
-    """Write a tag pane's key."""
-    return TAG_PANE + orjson.dumps(tuple(key))
+    """Read the key of a pane, or of a supplement to it."""
+    return PaneKey(*orjson.loads(key[1:])[: len(PaneKey._fields)])
 
 
 def decode_tag_pane_key(key: bytes) -> TagPaneKey:
-    """Read a tag pane's key."""
-    return TagPaneKey(*orjson.loads(key[1:]))
+    """Read the key of a tag's pane, or of a supplement to it."""
+    return TagPaneKey(*orjson.loads(key[1:])[: len(TagPaneKey._fields)])
 
 
-def encode_supplement_key(key: PaneKey, step: int) -> bytes:
-    """Write the key of what a step adds to an evicted pane."""
-    return SUPPLEMENT + orjson.dumps((*key, step))
-
-
-def decode_supplement_key(key: bytes) -> tuple[PaneKey, int]:
-    """Read a supplement's key: the pane's, and the step."""
-    *of, step = orjson.loads(key[1:])
-    return PaneKey(*of), step
-
-
-def encode_tag_supplement_key(key: TagPaneKey, step: int) -> bytes:
-    """Write the key of what a step adds to an evicted tag pane."""
-    return TAG_SUPPLEMENT + orjson.dumps((*key, step))
-
-
-def decode_tag_supplement_key(key: bytes) -> tuple[TagPaneKey, int]:
-    """Read a tag supplement's key: the tag pane's, and the step."""
-    *of, step = orjson.loads(key[1:])
-    return TagPaneKey(*of), step
+def supplement_of(key: bytes) -> str:
+    """Return the step of a supplement; empty for a pane's own value."""
+    return str(orjson.loads(key[1:])[-1]) if key[:1] in {SUPPLEMENT, TAG_SUPPLEMENT} else ""
 
 
 def encode_pane(fields: Iterable[Any]) -> bytes:

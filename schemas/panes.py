@@ -7,9 +7,6 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-#: Version of a pane's value.
-VERSION: Final = 1
-
 #: Length of a pane.
 PANE_MS: Final = 60_000
 

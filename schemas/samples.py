@@ -8,43 +8,18 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-#: Version of a row; an added column raises it and gives readers a default.
-VERSION: Final = 2
-
 #: Samples whose `value_ms` is a duration with a percentile.
 DURATIONS: Final = (
-    "queue_wait",
-    "first_response",
-    "next_response",
-    "abandoned",
-    "ivr_abandoned",
-    "handle",
-    "hold",
-    "wrap",
-    "talk",
-    "resolution",
+    *("queue_wait", "first_response", "next_response", "abandoned", "ivr_abandoned"),
+    *("handle", "hold", "wrap", "talk", "resolution"),
 )
-
-#: Samples that count something.
-COUNTS: Final = (
-    "offered",
-    "entered",
-    "nudges",
-    "slow",
-    "replies",
-    "reopened",
-    "transferred",
-    "tagged",
-    "any_tag",
-    "untagged_resolved",
-    "missed",
-    "bot_contained",
+#: Then those that count something, and last those whose `value` is a score from 0 to 1, in millionths.
+NAMES: Final = (
+    *DURATIONS,
+    *("offered", "entered", "nudges", "slow", "replies", "reopened", "transferred"),
+    *("tagged", "any_tag", "untagged_resolved", "missed", "bot_contained"),
+    *("rated", "evaluated"),
 )
-
-#: Samples whose `value` is a score from 0 to 1, in millionths.
-SCORES: Final = ("rated", "evaluated")
-
-NAMES: Final = (*DURATIONS, *COUNTS, *SCORES)
 
 
 class Sample(NamedTuple):
@@ -56,13 +31,13 @@ class Sample(NamedTuple):
     sample: str
     #: What tells several samples of one kind apart: the causing `event_id`, the tag, or empty.
     slot: str
-    at: int
-    queue: str
-    priority: str
-    team: str
-    segment: str
-    language: str
-    agent_id: str
+    at: int = 0
+    queue: str = ""
+    priority: str = ""
+    team: str = ""
+    segment: str = ""
+    language: str = ""
+    agent_id: str = ""
     tag: str = ""
     #: For `tagged`: whether the taxonomy knows the tag. For `queue_wait`: how the visit ended.
     outcome: str = ""

@@ -18,7 +18,7 @@ from schemas.contact_record import decode_state
 from schemas.events import MODELS, AgentStatus, UnknownAgentEvent, UnknownEvent
 from schemas.events import Event as Contract
 from schemas.topics import AGENTS, channel_of
-from sinks.rows import OFFSET_BITS, EventRow, first_wins, named
+from sinks.rows import EVENT_FIELDS, OFFSET_BITS, EventRow, first_wins, named
 from streams.core.event import Event, normalised
 from streams.decode import AGENT_STATUS, SPARED, BadRecord, decode, read_event
 
@@ -29,6 +29,10 @@ _WORDS_OF_PEOPLE: Final = frozenset({"text", "comment"})
 #: Fields with names that differ in JSON and Python.
 _ALIASES: Final = {"for_": "for"}
 
+
+#: Where in a row each column stands that an event's own fields fill.
+_COLUMN: Final = {name: EventRow._fields.index(name) for name in EVENT_FIELDS}
+_SCORE, _SCALE_MAX = _COLUMN["score"], _COLUMN["scale_max"]
 
 #: What a row says of the record that it came in: its columns from `extra` on.
 _Came = tuple[str, int, str, int, int, int]
@@ -59,7 +63,10 @@ def event_rows(records: Iterable[Record], epoch: int, *, keep_text: bool = False
         extra = _unknown(event, _model(event.type, of_agent=of_agent), value, keep_text=keep_text)
         came = (extra, record.timestamp, record.topic, record.partition, record.offset, epoch)
         row = _row(event, contact_id, channel, came)
-        rows.append(_with_words(row, record) if keep_text else row)
+        if keep_text:
+            given = decode(record.topic, record.key, record.value).__dict__
+            row = row._replace(text=given.get("text"), comment=given.get("comment"))
+        rows.append(row)
     return rows
 
 
@@ -82,31 +89,11 @@ def _row(event: Event, contact_id: str, channel: str, came: _Came) -> EventRow:
     first = (contact_id, whose, event.event_id, normalised(event), event.at, version, event.type, channel, event.seq)
     row = [*first, *template, *came]
     for name, given in fields.items():
-        at = _COLUMN.get(name)
-        if at is not None:
-            row[at] = given
+        row[_COLUMN[name]] = given
     if "score" in fields:
         row[_SCORE], row[_SCALE_MAX] = float(fields["score"]), float(fields["scale_max"])
     made: EventRow = named(EventRow, row)
     return made
-
-
-def _with_words(row: EventRow, record: Record) -> EventRow:
-    """Add what people wrote."""
-    given = decode(record.topic, record.key, record.value).__dict__
-    return row._replace(text=given.get("text"), comment=given.get("comment"))
-
-
-#: Columns that an event's own fields fill, of the same name.
-_FIRST: Final = EventRow._fields.index("source")
-_LAST: Final = EventRow._fields.index("extra")
-_COLUMN: Final = {name: at for at, name in enumerate(EventRow._fields) if _FIRST <= at < _LAST}
-_SCORE, _SCALE_MAX = EventRow._fields.index("score"), EventRow._fields.index("scale_max")
-_NULLS: Final = frozenset(
-    {"public", "automatic", "text", "replace", "score", "scale_max", "comment_present", "comment"}
-)
-_LISTS: Final = frozenset({"tags", "groups"})
-_MAPS: Final = frozenset({"attributes", "capacity"})
 
 
 def _model(kind: str, *, of_agent: bool) -> type[Contract]:
@@ -118,17 +105,8 @@ def _model(kind: str, *, of_agent: bool) -> type[Contract]:
 @cache
 def _template(model: type[Contract]) -> tuple[Any, ...]:
     """Make those columns as they are where an event gives nothing: the fields' defaults, else empty."""
-    row: list[Any] = []
-    for name in _COLUMN:
-        field = model.model_fields.get(name)
-        default = None if field is None or field.is_required() else field.default
-        if default is not None:
-            row.append(default)
-        elif name in _NULLS:
-            row.append(None)
-        else:
-            row.append([] if name in _LISTS else {} if name in _MAPS else "")
-    return tuple(row)
+    given = {name: field.default for name, field in model.model_fields.items() if not field.is_required()}
+    return tuple(empty if given.get(name) is None else given[name] for name, empty in EVENT_FIELDS.items())
 
 
 @cache

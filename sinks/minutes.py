@@ -37,32 +37,19 @@ async def each_minute(
             minute = _of(now_ms()) + (MINUTE_MS if now_ms() % MINUTE_MS >= WITHIN_MS else 0)
         if await wait(max(0, minute - now_ms())):
             return
-        if await _note_in_time(minute, now_ms, wait, ready, note):
-            return
+        why = "what is in is not of now"
+        while now_ms() < minute + WITHIN_MS:
+            if ready():
+                try:
+                    await note(minute)
+                    break
+                except (KeeperAwayError, KeeperUnfitError) as error:
+                    why = str(error)
+            if await wait(AGAIN_MS):
+                return
+        else:
+            _LOG.info("the gauges of a minute are not kept: %s", why)
         minute += MINUTE_MS
-
-
-async def _note_in_time(
-    minute: int,
-    now_ms: Callable[[], int],
-    wait: Callable[[int], Awaitable[bool]],
-    ready: Callable[[], bool],
-    note: Callable[[int], Awaitable[None]],
-) -> bool:
-    """Try until it is noted or too late; tells whether to end."""
-    why = "what is in is not of now"
-    while now_ms() < minute + WITHIN_MS:
-        if ready():
-            try:
-                await note(minute)
-            except (KeeperAwayError, KeeperUnfitError) as error:
-                why = str(error)
-            else:
-                return False
-        if await wait(AGAIN_MS):
-            return True
-    _LOG.info("the gauges of a minute are not kept: %s", why)
-    return False
 
 
 def _of(at_ms: int) -> int:

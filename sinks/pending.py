@@ -12,6 +12,7 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any, Final, NamedTuple, get_args
 
+from schemas.contact_record import Summary, decode_contact
 from schemas.journal import (
     CONTACT,
     PANE,
@@ -19,34 +20,36 @@ from schemas.journal import (
     TAG_PANE,
     TAG_SUPPLEMENT,
     Head,
-    Summary,
-    decode_contact,
     decode_pane,
     decode_pane_key,
-    decode_supplement_key,
     decode_tag_pane,
     decode_tag_pane_key,
-    decode_tag_supplement_key,
-    encode_pane_key,
-    encode_tag_pane_key,
+    supplement_of,
 )
 from schemas.policies import Metric
 from schemas.topics import channel_of
 from sinks.archive import rows_of_contact
 from sinks.port import Batch
-from sinks.rows import ContactRow, EventRow, PaneRow, Progress, SampleRow, TagPaneRow, named, version_of
+from sinks.rows import (
+    CONTACT_FIELDS,
+    ContactRow,
+    EventRow,
+    PaneRow,
+    Progress,
+    SampleRow,
+    TagPaneRow,
+    named,
+    version_of,
+)
 from streams.journal.assembly import Step
 
 #: The step that is in where none is known: every row is later.
 NOTHING: Final = -1
 
-#: A contact's columns of a clock, and of all of them, where none runs.
 _NO_DEADLINE: Final[tuple[Any, ...]] = ("", None, None)
-_NO_DEADLINES: Final = _NO_DEADLINE * len(get_args(Metric))
-_FIRST_DEADLINE: Final = f"{get_args(Metric)[0]}_policy"
-
-#: Takes a contact's columns from its summary: those between its id and version, and the clocks.
-_taken: Final = itemgetter(*ContactRow._fields[2 : ContactRow._fields.index(_FIRST_DEADLINE)])
+_METRICS: Final = get_args(Metric)
+_NO_DEADLINES: Final = _NO_DEADLINE * len(_METRICS)
+_taken: Final = itemgetter(*CONTACT_FIELDS)
 
 #: A source topic and a partition of it.
 Place = tuple[str, int]
@@ -95,19 +98,13 @@ class Pending:
         for (place, key), (version, value) in self._records.items():
             kind = key[:1]
             if kind == CONTACT:
-                self._add_contact(batch, place, key, version, value)
-            elif kind == PANE:
-                batch.panes.append(_pane_row(place, key, version, value))
-            elif kind == TAG_PANE:
-                batch.tag_panes.append(_tag_pane_row(place, key, version, value))
-            elif kind == SUPPLEMENT:
-                pane, step = decode_supplement_key(key)
-                row = _pane_row(place, encode_pane_key(pane), version, value)
-                batch.panes.append(row._replace(supplement=str(step)))
-            elif kind == TAG_SUPPLEMENT:
-                tag_pane, step = decode_tag_supplement_key(key)
-                tag_row = _tag_pane_row(place, encode_tag_pane_key(tag_pane), version, value)
-                batch.tag_panes.append(tag_row._replace(supplement=str(step)))
+                self._add_contact(batch, key, version, value, self._written.get(place, NOTHING))
+            elif kind in {PANE, SUPPLEMENT}:
+                pane = (*_pane_place(place, key, version), *decode_pane_key(key), *decode_pane(value))
+                batch.panes.append(named(PaneRow, pane))
+            elif kind in {TAG_PANE, TAG_SUPPLEMENT}:
+                tag_pane = (*_pane_place(place, key, version), *decode_tag_pane_key(key), *decode_tag_pane(value))
+                batch.tag_panes.append(named(TagPaneRow, tag_pane))
         return batch
 
     def events_of(self, places: Collection[Place]) -> list[EventRow]:
@@ -121,19 +118,24 @@ class Pending:
             )
         ]
 
-    def _add_contact(self, batch: Batch, place: Place, key: bytes, version: int, value: bytes) -> None:
+    @staticmethod
+    def _add_contact(batch: Batch, key: bytes, version: int, value: bytes, written: int) -> None:
         contact_id = key[1:].decode()
-        summary, rows, gone = decode_contact(value, self._written.get(place, NOTHING))
+        summary, rows, gone = decode_contact(value, written)
         batch.contacts.append(contact_row(contact_id, version, summary))
         channel = summary["channel"]
         add = batch.samples.append
-        for _, (name, slot, at, *rest) in rows:
-            add(named(SampleRow, (name, contact_id, slot, version, False, at, channel, *rest)))
+        for _, sample in rows:
+            add(named(SampleRow, (contact_id, channel, version, False, *sample)))
         if gone:
             issued = {sample[:2] for _, sample in rows}
-            for _, name, slot in gone:
-                if (name, slot) not in issued:
-                    add(SampleRow(name, contact_id, slot, version, True))
+            for _, *of in gone:
+                if tuple(of) not in issued:
+                    add(SampleRow(contact_id, "", version, True, *of))
+
+
+def _pane_place(place: Place, key: bytes, version: int) -> tuple[str, int, str, str, int]:
+    return *place, channel_of(place[0]) or "", supplement_of(key), version
 
 
 def contact_row(contact_id: str, version: int, summary: Summary) -> ContactRow:
@@ -141,8 +143,8 @@ def contact_row(contact_id: str, version: int, summary: Summary) -> ContactRow:
     deadlines = _NO_DEADLINES
     if summary["deadlines"]:
         held = {metric: (policy, warns_at, late_at) for metric, policy, _, warns_at, late_at in summary["deadlines"]}
-        deadlines = tuple(chain.from_iterable(held.get(metric, _NO_DEADLINE) for metric in get_args(Metric)))
-    row: ContactRow = named(ContactRow, (contact_id, version, *_taken(summary), *deadlines, summary["leaves_at"]))
+        deadlines = tuple(chain.from_iterable(held.get(metric, _NO_DEADLINE) for metric in _METRICS))
+    row: ContactRow = named(ContactRow, (contact_id, version, *_taken(summary), *deadlines))
     return row
 
 
@@ -157,15 +159,3 @@ def progress_rows(reached: Iterable[tuple[Place, Reached]], at: int) -> list[Pro
 def claims(reached: Iterable[tuple[Place, Reached]], at: int) -> list[Progress]:
     """Say that an epoch has begun, before its first row: no later life may take its number, whatever becomes of it."""
     return [Progress(topic, partition, head.epoch, 0, 0, -1, 0, at) for (topic, partition), (head, _) in reached]
-
-
-def _pane_row(place: Place, key: bytes, version: int, value: bytes) -> PaneRow:
-    epoch, start, *dimensions, sample = decode_pane_key(key)
-    channel = channel_of(place[0]) or ""
-    return PaneRow._make([sample, start, channel, *dimensions, epoch, *place, "", version, *decode_pane(value)])
-
-
-def _tag_pane_row(place: Place, key: bytes, version: int, value: bytes) -> TagPaneRow:
-    epoch, start, queue, tag = decode_tag_pane_key(key)
-    n, known = decode_tag_pane(value)
-    return TagPaneRow(start, channel_of(place[0]) or "", queue, tag, epoch, *place, "", version, known, n)

@@ -221,12 +221,9 @@ class Pipeline:
                 await self._keep(Batch(events=rows))
 
     async def _keep(self, batch: Batch) -> None:
-        await self._insert(batch)
-        self._vitals.wrote(batch)
-
-    async def _insert(self, batch: Batch) -> None:
         async with self._inserting:  # a keeper is called from one thread at a time
             await self._with_retries(lambda: self._keeper.write(batch))
+        self._vitals.wrote(batch)
 
     def _tick(self) -> int:
         """Tell the time in UTC milliseconds, always later than before: of progress the latest counts."""

@@ -1,4 +1,4 @@
-"""The rows that a sink keeps, one class a table, in the order of its columns.
+"""The rows that a sink keeps, one class a table; a field is a column, named as the stream declares what is in it.
 
 Times are UTC milliseconds, as everywhere in the stream; dimensions that are missing are empty. A trailing underscore
 only keeps a name from being a keyword. Nothing here knows where rows come from or go to.
@@ -6,193 +6,75 @@ only keeps a name from being a keyword. Nothing here knows where rows come from 
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from collections import namedtuple
+from typing import Any, Final, NamedTuple, get_args
+
+from schemas.contact_record import Summary
+from schemas.events import MODELS
+from schemas.panes import Pane, PaneKey, TagPane, TagPaneKey
+from schemas.policies import Metric
+from schemas.samples import Sample
 
 #: Makes a row of its class and its fields in order, in half the time that calling the class takes.
 named: Final = tuple.__new__
 
+_OWN: Final = (
+    *("contact_id", "agent_key", "event_id", "normalised", "occurred_at", "version", "type", "channel", "seq"),
+)
+_NULLS: Final = ("public", "automatic", "text", "replace", "score", "scale_max", "comment_present", "comment")
+_EMPTY: Final[dict[str, Any]] = {**dict.fromkeys(_NULLS), "tags": [], "groups": [], "attributes": {}, "capacity": {}}
+#: Columns that an event's own fields fill, and what they hold where the event gives nothing.
+EVENT_FIELDS: Final[dict[str, Any]] = {
+    name: _EMPTY.get(name, "") for model in MODELS.values() for name in model.model_fields if name not in _OWN
+}
+_CAME: Final = {"extra": "", "received_at": 0, "topic": "", "partition": 0, "offset": 0, "epoch": 0}
 
-class EventRow(NamedTuple):
-    """One archived content of one event id."""
-
-    contact_id: str
-    #: The agent, for events of agents; empty for contacts'.
-    agent_key: str
-    event_id: str
-    normalised: bytes
-    occurred_at: int
-    version: int
-    type: str
-    channel: str
-    seq: int
-    source: str
-    queue: str
-    priority: str
-    team: str
-    language: str
-    segment: str
-    customer_id: str
-    agent_id: str
-    attributes: dict[str, str]
-    direction: str
-    initiated_by: str
-    author: str
-    public: bool | None
-    automatic: bool | None
-    text: str | None
-    tags: list[str]
-    replace: bool | None
-    for_: str
-    reason: str
-    into: str
-    score: float | None
-    scale_max: float | None
-    form: str
-    evaluator_id: str
-    comment_present: bool | None
-    comment: str | None
-    survey_id: str
-    voids: str
-    status: str
-    groups: list[str]
-    capacity: dict[str, int]
-    extra: str
-    received_at: int
-    topic: str
-    partition: int
-    offset: int
-    epoch: int
+#: Columns that a contact's summary fills; those of its deadlines follow.
+CONTACT_FIELDS: Final = tuple(
+    name for name in Summary.__annotations__ if name not in {"v", "step", "clocks", "pauses", "deadlines"}
+)
+#: What each clock that runs is held against: the policy, from when on at risk, from when on beyond the target.
+_DEADLINES: Final = tuple(
+    f"{metric}_{of}" for metric in get_args(Metric) for of in ("policy", "warns_at", "breached_at")
+)
+#: Where a pane's row comes from, before its key; in the key `start` is the column `pane_start`.
+_FROM: Final = ("topic", "partition", "channel", "supplement", "version")
 
 
-class SampleRow(NamedTuple):
+def _fields(*names: str, **defaults: Any) -> Any:  # noqa: ANN401 - mypy does not know fields that are derived
+    """Make a class with these fields and then those that have defaults, for a row's class to be derived from."""
+    columns = ["pane_start" if name == "start" else name for name in (*names, *defaults)]
+    return namedtuple("Row", columns, defaults=defaults.values())  # noqa: PYI024 - as above
+
+
+class EventRow(_fields(*_OWN, **EVENT_FIELDS, **_CAME)):  # type: ignore[misc]  # fields are derived
+    """One archived content of one event id; `agent_key` names the agent of an agent's event, and is empty else."""
+
+    __slots__ = ()
+
+
+class SampleRow(_fields("contact_id", "channel", "version", "gone", *Sample._fields[:2], **Sample._field_defaults)):  # type: ignore[misc]  # as above
     """One sample, in effect or taken back (`gone`)."""
 
-    sample: str
-    contact_id: str
-    slot: str
-    version: int
-    gone: bool
-    at: int = 0
-    channel: str = ""
-    queue: str = ""
-    priority: str = ""
-    team: str = ""
-    segment: str = ""
-    language: str = ""
-    agent_id: str = ""
-    tag: str = ""
-    outcome: str = ""
-    value_ms: int | None = None
-    business_ms: int | None = None
-    active_ms: int | None = None
-    active_business_ms: int | None = None
-    value: int | None = None
-    policy: str = ""
-    target_ms: int | None = None
-    within: bool | None = None
-    short: bool | None = None
-    satisfied: bool | None = None
-    partial: bool = False
-    in_hours: bool | None = None
-    instance: int | None = None
-    caused_by: str | None = None
+    __slots__ = ()
 
 
-class PaneRow(NamedTuple):
-    """A pane's absolute value in one source partition and epoch."""
+class PaneRow(_fields(*_FROM, *PaneKey._fields, **Pane._field_defaults)):  # type: ignore[misc]  # as above
+    """A pane's absolute value in one source partition and epoch; a supplement's step, else empty."""
 
-    sample: str
-    pane_start: int
-    channel: str
-    queue: str
-    priority: str
-    team: str
-    segment: str
-    epoch: int
-    topic: str
-    partition: int
-    supplement: str
-    version: int
-    n: int
-    n_target: int
-    n_within: int
-    n_short: int
-    n_satisfied: int
-    sum_ms: int
-    business_n: int
-    business_sum_ms: int
-    sum_value: int
-    hist: dict[int, int]
-    business_hist: dict[int, int]
+    __slots__ = ()
 
 
-class TagPaneRow(NamedTuple):
+class TagPaneRow(_fields(*_FROM, *TagPaneKey._fields, *TagPane._fields)):  # type: ignore[misc]  # as above
     """A tag's absolute count in one source partition and epoch."""
 
-    pane_start: int
-    channel: str
-    queue: str
-    tag: str
-    epoch: int
-    topic: str
-    partition: int
-    supplement: str
-    version: int
-    known: bool
-    n: int
+    __slots__ = ()
 
 
-class ContactRow(NamedTuple):
+class ContactRow(_fields("contact_id", "version", *CONTACT_FIELDS, *_DEADLINES)):  # type: ignore[misc]  # as above
     """A contact's latest state."""
 
-    contact_id: str
-    version: int
-    channel: str
-    queue: str
-    priority: str
-    team: str
-    segment: str
-    language: str
-    customer_id: str
-    agents: list[str]
-    started_at: int | None
-    last_at: int
-    first_response_at: int | None
-    first_response_ms: int | None
-    abandoned_at: int | None
-    first_resolved_at: int | None
-    resolved_at: int | None
-    first_resolution_ms: int | None
-    resolution_ms: int | None
-    handle_ms: int | None
-    tags: list[str]
-    reopens: int
-    replies: int
-    rating: int | None
-    partial: bool
-    discarded: bool
-    open: bool
-    waiting_since: int | None
-    awaiting_since: int | None
-    clock_since: int | None
-    target_ms: int | None
-    handling: int
-    handling_agents: list[str]
-    inbound: bool
-    #: What each clock that runs is held against: the policy, from when on at risk, from when on beyond the target.
-    first_response_policy: str
-    first_response_warns_at: int | None
-    first_response_breached_at: int | None
-    next_response_policy: str
-    next_response_warns_at: int | None
-    next_response_breached_at: int | None
-    queue_wait_policy: str
-    queue_wait_warns_at: int | None
-    queue_wait_breached_at: int | None
-    resolution_policy: str
-    resolution_warns_at: int | None
-    resolution_breached_at: int | None
-    leaves_at: int
+    __slots__ = ()
 
 
 class Progress(NamedTuple):

@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol, TypeVar
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from schemas.journal import encode_pane, encode_pane_key, encode_tag_pane_key
+from schemas.journal import encode_pane, encode_pane_key
 from schemas.panes import PaneKey, TagPane, TagPaneKey
 from schemas.samples import Sample
 from schemas.settings import Settings
@@ -183,4 +183,4 @@ def _carried(client: Client, values: Mapping[str, Any]) -> Iterator[tuple[bytes,
     for row in client.query(_PANES, parameters=dict(values)).result_rows:
         yield encode_pane_key(PaneKey._make(row[:of])), encode_pane(row[of:])
     for epoch, start, queue, tag, n, known in client.query(_TAG_PANES, parameters=dict(values)).result_rows:
-        yield encode_tag_pane_key(TagPaneKey(epoch, start, queue, tag)), encode_pane(TagPane(n, known))
+        yield encode_pane_key(TagPaneKey(epoch, start, queue, tag)), encode_pane(TagPane(n, known))

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import orjson
 
+from schemas.contact_record import decode_summary
 from schemas.journal import (
     AGENT,
     CONTACT,
@@ -22,7 +23,6 @@ from schemas.journal import (
     TAG_PANE,
     TAG_SUPPLEMENT,
     Head,
-    decode_summary,
     encode_head,
 )
 from schemas.panes import PANE_MS

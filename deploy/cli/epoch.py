@@ -123,7 +123,7 @@ def _begin(
     """Claim the epochs, repair the rows of the ended ones, and write the new heads."""
     from sinks.clickhouse.keeper import ClickHouseKeeper  # noqa: PLC0415 - as above
     from sinks.port import Batch  # noqa: PLC0415 - as above
-    from sinks.reconcile.audit import mend  # noqa: PLC0415 - as above
+    from sinks.reconcile.audit import reconcile  # noqa: PLC0415 - as above
     from sinks.rows import Progress  # noqa: PLC0415 - as above
     from streams.archive import ClickHouseArchive  # noqa: PLC0415 - as above
     from streams.background import log_unhandled  # noqa: PLC0415 - as above
@@ -148,10 +148,10 @@ def _begin(
         reaching(settings, lambda: f": {len(begun)} epochs have begun: run this command again"),
         closing(ClickHouseKeeper(settings)) as keeper,
     ):
-        # Claimed first: `mend` repairs only epochs below the claimed one, and no other epoch takes these numbers.
+        # Claimed first: a repair mends only epochs below the claimed one, and no other epoch takes these numbers.
         keeper.write(
             Batch(progress=[Progress(*found.place, epoch, 0, 0, -1, 0, now_ms) for found, epoch in epochs.items()])
         )
-        report = mend(settings, rules, all_ended=False)
+        report = reconcile(settings, rules, mends=True)
         asyncio.run(begin_all())
     return begun, report

@@ -20,9 +20,7 @@ from streams import moments
 if TYPE_CHECKING:
     from schemas.samples import Sample
     from sinks.reconcile.course import Told
-    from sinks.reconcile.explaining import Unknown
-    from sinks.reconcile.history import Correction
-    from sinks.reconcile.story import EventTold, Explanation, SampleTold
+    from sinks.reconcile.story import Correction, EventTold, Explanation, SampleTold, Unknown
 
 _Told = TypeVar("_Told")
 
@@ -100,7 +98,7 @@ def explain(contact: str, zone_name: str | None, data: Path | None, *, as_json: 
     Example: pulssi explain desk:acme:4711 --time-zone Europe/Helsinki
     """
     from sinks.port import KeeperAwayError, KeeperUnfitError  # noqa: PLC0415 - half a second, not for `--help`
-    from sinks.reconcile.explaining import Unknown, explain_contact  # noqa: PLC0415 - as above
+    from sinks.reconcile.story import Unknown, explain_contact  # noqa: PLC0415 - as above
 
     settings = stack_settings(data)
     try:

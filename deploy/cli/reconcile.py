@@ -49,7 +49,7 @@ def _span(settings: Settings, since: str | None, until: str | None) -> Span:
 
 def _run(settings: Settings, span: Span, *, mends: bool, listed: int) -> Report:
     from deploy.cli.feeding import Meter  # noqa: PLC0415 - as above
-    from sinks.reconcile.audit import mend, reconcile  # noqa: PLC0415 - as above
+    from sinks.reconcile.audit import reconcile  # noqa: PLC0415 - as above
 
     rules = rules_or_exit(settings)
     with Meter("comparing", 1.0) as meter:
@@ -60,9 +60,7 @@ def _run(settings: Settings, span: Span, *, mends: bool, listed: int) -> Report:
                 share = done / of if of else 1.0
                 meter.show(0.8 * share if what == "contacts" else 0.8 + 0.2 * share, f"{what} {done:,} of {of:,}")
 
-        if mends:
-            return mend(settings, rules, span=span, all_ended=False, tell=tell, listed=listed)
-        return reconcile(settings, rules, span=span, tell=tell, listed=listed)
+        return reconcile(settings, rules, mends=mends, span=span, tell=tell, listed=listed)
 
 
 @click.command("reconcile")

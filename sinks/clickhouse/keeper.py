@@ -15,7 +15,6 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from clickhouse_connect.driver.insert import InsertContext
 
 from schemas.settings import Settings
-from sinks.clickhouse.gauge_history import NOTE
 from sinks.port import Batch, KeeperAwayError, KeeperUnfitError
 from sinks.rows import ContactRow, EventRow, PaneRow, Progress, SampleRow, TagPaneRow
 from streams.addresses import clickhouse_of
@@ -45,9 +44,46 @@ FROM progress GROUP BY topic, `partition`
 """
 
 
+def _each(pattern: str, names: tuple[str, ...]) -> str:
+    return ", ".join(pattern.format(name) for name in names)
+
+
+_COUNTS: Final = (
+    *("waiting", "awaiting_reply", "at_risk", "breached", "open", "handling", "stale"),
+    *("at_risk_next_response", "breached_next_response", "at_risk_resolution", "breached_resolution"),
+    *("at_risk_queue_wait", "breached_queue_wait"),
+)
+_TIMES: Final = ("oldest_waiting_since", "oldest_awaiting_since")
+#: How long a queue that has nothing any more is put down with zeros, in milliseconds.
+FALLS_FOR_MS: Final = 3_600_000
+
+
+_MINUTE: Final = "fromUnixTimestamp64Milli({minute:Int64}, 'UTC')"
+_HOUR_BEFORE: Final = f"fromUnixTimestamp64Milli({{minute:Int64}} - {FALLS_FOR_MS}, 'UTC')"
+
+#: The gauges of this moment, put down under `minute` (its beginning, UTC milliseconds): a question that ClickHouse
+#: answers to itself. A queue that had something within the last hour and has nothing now is put down with zeros, so
+#: that its graph falls to 0 and does not just end. A minute that is there already is left alone, whoever wrote it.
+_NOTE_GAUGES: Final = f"""
+INSERT INTO gauge_history_rows (at, channel, queue, taken_at, {_each("{}", _TIMES)}, {_each("{}", _COUNTS)})
+SELECT {_MINUTE}, channel, queue, now64(3, 'UTC'), {_each("min(g.{})", _TIMES)}, {_each("sum(g.{})", _COUNTS)}
+FROM (
+    SELECT channel, queue, {_each("{}", _TIMES)}, {_each("{}", _COUNTS)} FROM gauges
+    UNION ALL
+    SELECT DISTINCT channel, queue, {_each("NULL AS {}", _TIMES)}, {_each("toUInt64(0) AS {}", _COUNTS)}
+    FROM (
+        SELECT channel, queue FROM gauge_history
+        WHERE at >= {_HOUR_BEFORE} AND at < {_MINUTE} AND {" + ".join(_COUNTS)} > 0
+    )
+) AS g
+WHERE (SELECT count() FROM gauge_history_rows WHERE at = {_MINUTE}) = 0
+GROUP BY channel, queue
+"""  # noqa: S608 - our own names
+
+
 def columns(row: type[tuple[Any, ...]]) -> list[str]:
     """Name a table's columns: the row's fields."""
-    return [name.rstrip("_") for name in row._fields]  # type: ignore[attr-defined]  # every row is a NamedTuple
+    return [name.rstrip("_") for name in row._fields]  # type: ignore[attr-defined]  # every row is a named tuple
 
 
 class ClickHouseKeeper:
@@ -81,7 +117,7 @@ class ClickHouseKeeper:
     def note_gauges(self, minute: int) -> None:
         """Have ClickHouse put its gauges down."""
         with self._connected() as client:
-            client.command(NOTE, parameters={"minute": minute}, settings=_AT_ONCE)
+            client.command(_NOTE_GAUGES, parameters={"minute": minute}, settings=_AT_ONCE)
 
     def close(self) -> None:
         """Close the client; a second call does nothing."""
@@ -91,30 +127,35 @@ class ClickHouseKeeper:
 
     @contextmanager
     def _connected(self) -> Iterator[Client]:
-        """Give the client, connecting first where there is none; an error closes it, and is raised as `failure`."""
+        """Return the client, connecting first where there is none; an error closes it."""
         try:
-            if self._client is None:
-                self._client = connect(self._settings)
-                self._inserts = {
-                    table: self._client.create_insert_context(
-                        table, column_names=columns(row), column_oriented=True, settings=_SYNCHRONOUS
-                    )
-                    for table, row in TABLES.items()
-                }
-            yield self._client
-        except (ClickHouseError, OSError) as error:
+            with explained(self._settings):
+                if self._client is None:
+                    self._client = connect(self._settings)
+                    self._inserts = {
+                        table: self._client.create_insert_context(
+                            table, column_names=columns(row), column_oriented=True, settings=_SYNCHRONOUS
+                        )
+                        for table, row in TABLES.items()
+                    }
+                yield self._client
+        except (KeeperAwayError, KeeperUnfitError):
             self.close()
-            raise failure(self._settings, error) from None
+            raise
 
 
-def failure(settings: Settings, error: Exception) -> KeeperAwayError | KeeperUnfitError:
-    """Say of an error whether to wait or to mend something, in one line that holds no secret."""
-    where = clickhouse_of(settings)
-    if is_away(error):
-        return KeeperAwayError(f"ClickHouse at {where} does not answer: {reason(error)}")
-    if any(f"ode: {code}." in str(error) for code in (60, 81)):
-        return KeeperUnfitError(
-            f"ClickHouse at {where} has no database {settings.clickhouse_database} with Pulssi's tables: "
-            "`pulssi migrate` makes them"
-        )
-    return KeeperUnfitError(f"ClickHouse at {where} refuses: {reason(error)}")
+@contextmanager
+def explained(settings: Settings) -> Iterator[None]:
+    """Raise what ClickHouse answers as KeeperAwayError or KeeperUnfitError, in one line that holds no secret."""
+    try:
+        yield
+    except (ClickHouseError, OSError) as error:
+        where = clickhouse_of(settings)
+        if is_away(error):
+            raise KeeperAwayError(f"ClickHouse at {where} does not answer: {reason(error)}") from None
+        if any(f"ode: {code}." in str(error) for code in (60, 81)):
+            raise KeeperUnfitError(
+                f"ClickHouse at {where} has no database {settings.clickhouse_database} with Pulssi's tables: "
+                "`pulssi migrate` makes them"
+            ) from None
+        raise KeeperUnfitError(f"ClickHouse at {where} refuses: {reason(error)}") from None

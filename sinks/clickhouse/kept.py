@@ -6,17 +6,13 @@ that were taken back; the archive comes as it stands, every content of an event 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any, Final, NamedTuple, Self
-
-from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.exceptions import ClickHouseError
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Literal, NamedTuple, Self
 
 from schemas.panes import PANE_MS
 from schemas.settings import Settings
-from sinks.clickhouse.keeper import columns, failure
-from sinks.rows import ContactRow, PaneRow, Progress, SampleRow, TagPaneRow
+from sinks.clickhouse.keeper import TABLES, columns, explained
+from sinks.rows import Progress
 from streams.clickhouse import connect
 
 HOUR_MS: Final = 3_600_000
@@ -35,7 +31,10 @@ class Span(NamedTuple):
     @property
     def is_all(self) -> bool:
         """Whether nothing is left out."""
-        return self == Span()
+        return self == EVERYTHING
+
+
+EVERYTHING: Final = Span()
 
 
 class Between(NamedTuple):
@@ -45,102 +44,101 @@ class Between(NamedTuple):
     last: str | None
 
 
-def _selected(row: type[tuple[Any, ...]], table: str) -> str:
-    """Ask for a row's columns in its order, times as UTC milliseconds."""
+class Piece(NamedTuple):
+    """Panes to read at once, of one kind of sample, or of all (None)."""
+
+    sample: str | None
+    span: Span
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Name what a question is asked with."""
+        return {"sample": self.sample or "", **self.span._asdict()}
+
+
+def _all_of(table: str) -> str:
+    """Ask for a table's columns in the order of its row, times as UTC milliseconds."""
     names = ", ".join(
         f"toUnixTimestamp64Milli(`{name}`)"
         if name == "at" or name.endswith(("_at", "_since", "_start"))
         else f"`{name}`"
-        for name in columns(row)
+        for name in columns(TABLES[table])
     )
     return f"SELECT {names} FROM {table} FINAL"  # noqa: S608 - our own names
 
 
-_SAMPLES: Final = _selected(SampleRow, "samples_rows")
-_CONTACTS: Final = _selected(ContactRow, "contacts_rows")
-_PANES: Final = _selected(PaneRow, "panes_rows")
-_TAG_PANES: Final = _selected(TagPaneRow, "tag_panes_rows")
-_PROGRESS: Final = _selected(Progress, "progress")
-_EVENTS: Final = (
-    "contact_id, normalised, channel, topic, `partition`, epoch, `offset`, toUnixTimestamp64Milli(received_at)"
-)
-_RANGE: Final = (
-    "occurred_at >= fromUnixTimestamp64Milli({begin:Int64}) AND occurred_at < fromUnixTimestamp64Milli({end:Int64})"
-)
-#: Ids travel as hexadecimal digits: whatever is in them, no escaping can change it.
-_AFTER: Final = "contact_id > unhex({after:String})"
-
-_PANE_KEY: Final = "channel, queue, priority, team, segment"
-_START: Final = f"intDiv(toUnixTimestamp64Milli(at), {PANE_MS}) * {PANE_MS}"
-_HOUR_OF: Final = f"intDiv(toUnixTimestamp64Milli({{column}}), {HOUR_MS}) AS hour"
-_AT_HOUR: Final = _HOUR_OF.format(column="at")
-_PANE_HOUR: Final = _HOUR_OF.format(column="pane_start")
-_HOURS: Final = f"""
-SELECT sample, hour, sum(n) FROM (
-    SELECT sample, {_AT_HOUR}, count() AS n FROM samples_rows FINAL WHERE NOT gone GROUP BY 1, 2
-    UNION ALL SELECT sample, {_PANE_HOUR}, 0 FROM panes_rows GROUP BY 1, 2
-    UNION ALL SELECT 'tagged', {_PANE_HOUR}, 0 FROM tag_panes_rows GROUP BY 1, 2
-) GROUP BY 1, 2 ORDER BY 1, 2
-"""  # noqa: S608 - our own names
-_IN_HOURS: Final = (
-    "{column} >= fromUnixTimestamp64Milli({{begin:Int64}}) AND {column} < fromUnixTimestamp64Milli({{end:Int64}})"
-)
-_SUMS: Final = (
-    "count(), countIf(target_ms IS NOT NULL), countIf(target_ms IS NOT NULL AND ifNull(within, false)),"
-    " countIf(target_ms IS NOT NULL AND ifNull(short, false)), countIf(ifNull(satisfied, false)),"
-    " sum(ifNull(value_ms, 0)), count(business_ms), sum(ifNull(business_ms, 0)), sum(ifNull(value, 0)),"
-    " groupArray(value_ms), groupArray(business_ms)"
-)
+def _within(column: str) -> str:
+    since, until = (f"fromUnixTimestamp64Milli({{{name}:Int64}})" for name in ("begin", "end"))
+    return f"{column} >= {since} AND {column} < {until}"
 
 
 def _in(span: Span) -> str:
-    return "" if span.is_all else f" AND {_RANGE}"
+    return "" if span.is_all else f" AND {_within('occurred_at')}"
 
 
-def _of_kind(sample: str | None) -> str:
-    return "" if sample is None else "sample = {sample:String} AND"
+def _hour(column: str) -> str:
+    return f"intDiv(toUnixTimestamp64Milli({column}), {HOUR_MS}) AS hour"
+
+
+_EVENTS: Final = (
+    "SELECT contact_id, normalised, channel, topic, `partition`, epoch, `offset`, toUnixTimestamp64Milli(received_at)"
+    " FROM events_rows WHERE {where} ORDER BY contact_id, agent_key, event_id, normalised, version DESC"
+)
+#: Ids travel as hexadecimal digits: whatever is in them, no escaping can change it.
+_AFTER: Final = "contact_id > unhex({after:String})"
+_START: Final = f"intDiv(toUnixTimestamp64Milli(at), {PANE_MS}) * {PANE_MS}"
+_HOURS: Final = f"""
+SELECT sample, hour, sum(n) FROM (
+    SELECT sample, {_hour("at")}, count() AS n FROM samples_rows FINAL WHERE NOT gone GROUP BY 1, 2
+    UNION ALL SELECT sample, {_hour("pane_start")}, 0 FROM panes_rows GROUP BY 1, 2
+    UNION ALL SELECT 'tagged', {_hour("pane_start")}, 0 FROM tag_panes_rows GROUP BY 1, 2
+) GROUP BY 1, 2 ORDER BY 1, 2
+"""  # noqa: S608 - our own names
+_OF_KIND: Final = "({sample:String} = '' OR sample = {sample:String})"
+#: Of the samples in effect: a pane's key, its counters and sums, the durations by both clocks.
+_OWED: Final = f"""
+SELECT sample, {_START} AS start, channel, queue, priority, team, segment,
+    count(), countIf(target_ms IS NOT NULL), countIf(target_ms IS NOT NULL AND ifNull(within, false)),
+    countIf(target_ms IS NOT NULL AND ifNull(short, false)), countIf(ifNull(satisfied, false)),
+    sum(ifNull(value_ms, 0)), count(business_ms), sum(ifNull(business_ms, 0)), sum(ifNull(value, 0)),
+    groupArray(value_ms), groupArray(business_ms)
+FROM samples_rows FINAL WHERE {_OF_KIND} AND NOT gone AND {_within("at")}
+GROUP BY sample, start, channel, queue, priority, team, segment
+"""  # noqa: S608 - our own names
+#: A tag pane's key, its number, and the outcomes that the samples name.
+_OWED_TAGS: Final = f"""
+SELECT {_START} AS start, channel, queue, tag, count(), groupUniqArray(outcome)
+FROM samples_rows FINAL WHERE sample = 'tagged' AND NOT gone AND {_within("at")}
+GROUP BY start, channel, queue, tag
+"""  # noqa: S608 - our own names
 
 
 class KeptRows:
-    """A connection that reads. Raises KeeperAwayError and KeeperUnfitError."""
+    """A connection that reads. Making it and asking raise KeeperAwayError and KeeperUnfitError."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._client: Client | None = None
+        with explained(settings):
+            self._client = connect(settings)
 
     def __enter__(self) -> Self:
-        with self._explained():
-            self._client = connect(self._settings)
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._client is not None:
-            self._client.close()
+        self._client.close()
 
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except (ClickHouseError, OSError) as error:
-            raise failure(self._settings, error) from None
-
-    def _rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Sequence[Row]:
-        if self._client is None:
-            raise RuntimeError("used outside its context")
-        with self._explained():
-            return self._client.query(sql, parameters=dict(parameters or {})).result_rows
+    def _rows(self, sql: str, values: Mapping[str, Any] | None = None) -> Sequence[Row]:
+        with explained(self._settings):
+            return self._client.query(sql, parameters=dict(values or {})).result_rows
 
     def progress(self) -> list[Progress]:
-        """Give every epoch's progress."""
-        return [Progress._make(row) for row in self._rows(_PROGRESS)]
+        """Return every epoch's progress."""
+        return [Progress._make(row) for row in self._rows(_all_of("progress"))]
 
     def how_many(self, span: Span) -> int:
         """Estimate how many contacts there are, for a progress bar."""
-        found = self._rows(
-            f"SELECT uniq(contact_id) FROM events_rows WHERE contact_id != ''{_in(span)}",  # noqa: S608 - our own names
-            span._asdict(),
-        )
-        return int(found[0][0])
+        sql = f"SELECT uniq(contact_id) FROM events_rows WHERE contact_id != ''{_in(span)}"  # noqa: S608 - our own names
+        return int(self._rows(sql, span._asdict())[0][0])
 
     def page(self, after: str, span: Span, size: int) -> Between | None:
         """Find the next ids with an archived event in the span; None once there are none and all ids were passed."""
@@ -153,32 +151,28 @@ class KeptRows:
             return Between(after, str(found[-1][0]))
         return Between(after, None) if found or span.is_all else None
 
-    def _of(self, between: Between, span: Span, what: str) -> Sequence[Row]:
+    def _of(self, between: Between, span: Span, sql: str) -> Sequence[Row]:
         """Read rows of contacts between two ids, but of those without an event in the span."""
-        parameters: dict[str, Any] = {"after": between.after.encode().hex(), **span._asdict()}
+        values: dict[str, Any] = {"after": between.after.encode().hex(), **span._asdict()}
         ids = _AFTER
         if between.last == between.after:
             ids = "contact_id = unhex({after:String})"
         elif between.last is not None:
-            parameters["last"] = between.last.encode().hex()
+            values["last"] = between.last.encode().hex()
             ids += " AND contact_id <= unhex({last:String})"
         where = ids
         if not span.is_all:
-            where += f" AND contact_id IN (SELECT contact_id FROM events_rows WHERE {ids} AND {_RANGE})"  # noqa: S608 - our own names
-        return self._rows(what.format(where=where), parameters)
+            where += f" AND contact_id IN (SELECT contact_id FROM events_rows WHERE {ids}{_in(span)})"  # noqa: S608 - our own names
+        return self._rows(sql.format(where=where), values)
 
-    def samples(self, between: Between, span: Span) -> list[SampleRow]:
-        """Give samples, those taken back too."""
-        return [SampleRow._make(row) for row in self._of(between, span, f"{_SAMPLES} WHERE {{where}}")]
-
-    def contacts(self, between: Between, span: Span) -> list[ContactRow]:
-        """Give contacts' rows."""
-        return [ContactRow._make(row) for row in self._of(between, span, f"{_CONTACTS} WHERE {{where}}")]
+    def of_contacts(self, table: Literal["samples", "contacts"], between: Between, span: Span) -> list[Any]:
+        """Return samples, those taken back too, or contacts' rows."""
+        name = f"{table}_rows"
+        return [TABLES[name](*row) for row in self._of(between, span, f"{_all_of(name)} WHERE {{where}}")]
 
     def events(self, between: Between, span: Span) -> Sequence[Row]:
-        """Give archived events as the columns of `_EVENTS`, the earliest delivery of each content first."""
-        order = "contact_id, agent_key, event_id, normalised, version DESC"
-        return self._of(between, span, f"SELECT {_EVENTS} FROM events_rows WHERE {{where}} ORDER BY {order}")  # noqa: S608 - our own names
+        """Return archived events as the columns of `_EVENTS`, the earliest delivery of each content first."""
+        return self._of(between, span, _EVENTS)
 
     def like(self, contact_id: str, most: int) -> list[str]:
         """Find contacts whose ids end, or begin, as the one given: people know a source's own number."""
@@ -194,33 +188,13 @@ class KeptRows:
         """Name every sample's hours that have samples or panes, with the number of samples."""
         return [(str(sample), int(hour), int(n)) for sample, hour, n in self._rows(_HOURS)]
 
-    def owed_panes(self, sample: str | None, span: Span) -> Sequence[Row]:
-        """Add samples in effect up, one kind or all: a pane's key, nine counters and sums, durations by both clocks."""
-        return self._rows(
-            f"SELECT sample, {_START} AS start, {_PANE_KEY}, {_SUMS} FROM samples_rows FINAL"  # noqa: S608 - our own names
-            f" WHERE {_of_kind(sample)} NOT gone AND {_IN_HOURS.format(column='at')}"
-            f" GROUP BY sample, start, {_PANE_KEY}",
-            {"sample": sample or "", **span._asdict()},
-        )
+    def owed(self, table: Literal["panes", "tag_panes"], piece: Piece) -> Sequence[Row]:
+        """Add samples in effect up: rows as `_OWED` and `_OWED_TAGS` ask for them."""
+        return self._rows(_OWED if table == "panes" else _OWED_TAGS, piece.values)
 
-    def panes(self, sample: str | None, span: Span) -> list[PaneRow]:
-        """Give panes of one kind of sample or all, each part by itself."""
-        rows = self._rows(
-            f"{_PANES} WHERE {_of_kind(sample)} {_IN_HOURS.format(column='pane_start')}",
-            {"sample": sample or "", **span._asdict()},
-        )
-        return [PaneRow._make(row) for row in rows]
-
-    def owed_tag_panes(self, span: Span) -> Sequence[Row]:
-        """Count tags in effect: start, channel, queue, tag, n, the outcomes that the samples name."""
-        return self._rows(
-            f"SELECT {_START} AS start, channel, queue, tag, count(), groupUniqArray(outcome) FROM samples_rows FINAL"  # noqa: S608 - our own names
-            f" WHERE sample = 'tagged' AND NOT gone AND {_IN_HOURS.format(column='at')}"
-            " GROUP BY start, channel, queue, tag",
-            span._asdict(),
-        )
-
-    def tag_panes(self, span: Span) -> list[TagPaneRow]:
-        """Give tags' panes, each part by itself."""
-        rows = self._rows(f"{_TAG_PANES} WHERE {_IN_HOURS.format(column='pane_start')}", span._asdict())
-        return [TagPaneRow._make(row) for row in rows]
+    def panes(self, table: Literal["panes", "tag_panes"], piece: Piece) -> list[Any]:
+        """Return panes, each part by itself."""
+        name = f"{table}_rows"
+        kind = f"{_OF_KIND} AND" if table == "panes" else ""
+        sql = f"{_all_of(name)} WHERE {kind} {_within('pane_start')}"
+        return [TABLES[name](*row) for row in self._rows(sql, piece.values)]

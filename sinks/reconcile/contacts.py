@@ -6,7 +6,7 @@ fold means what it should is the tests' question.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 from schemas.policies import Rules
@@ -73,36 +73,32 @@ def owed(kept: Kept, rules: Rules) -> Owed | None:
         return None
     channel = kept.events[0].channel or CHANNELS[0]
     folded = fold(channel, events, rules)
-    rows = {
-        (row[0], row[1]): SampleRow(row[0], kept.contact_id, row[1], 0, False, row[2], channel, *row[3:])
-        for row in folded.rows
-    }
+    rows = {row[:2]: SampleRow(kept.contact_id, channel, 0, False, *row) for row in folded.rows}
     return Owed(rows, contact_row(kept.contact_id, 0, folded.summary))
 
 
 def is_in(kept: Kept, lives: Lives) -> bool:
     """Tell whether all that the archive says of the contact is in, and nothing beyond it."""
-    versions = _versions(kept)
     places = {archived.place for archived in kept.events}
     return all(lives.event_in(each.place, each.epoch, each.offset) for each in kept.events) and all(
-        any(lives.row_in(place, version) for place in places) for version in versions if places
+        any(lives.row_in(place, row.version) for place in places) for row in _rows(kept) if places
     )
 
 
-def is_running(kept: Kept, lives: Lives) -> bool:
+def _is_running(kept: Kept, lives: Lives) -> bool:
     """Tell whether an epoch that still runs has a part in the contact."""
-    epochs = {epoch_of(version) for version in _versions(kept)}
-    places = {archived.place for archived in kept.events}
-    return any(lives.runs(each.place, each.epoch) for each in kept.events) or any(
-        lives.runs(place, epoch) for place in places for epoch in epochs
+    written = {epoch_of(row.version) for row in _rows(kept)}
+    return any(
+        lives.runs(each.place, each.epoch) or any(lives.runs(each.place, epoch) for epoch in written)
+        for each in kept.events
     )
 
 
-def _versions(kept: Kept) -> list[int]:
-    return [row.version for row in kept.samples] + ([] if kept.contact is None else [kept.contact.version])
+def _rows(kept: Kept) -> list[SampleRow | ContactRow]:
+    return [*kept.samples, *([kept.contact] if kept.contact else [])]
 
 
-def lacks_events(kept: Kept) -> bool:
+def _lacks_events(kept: Kept) -> bool:
     """Tell whether rows are kept of events that the archive does not have: then the archive proves nothing."""
     known = {archived.event.event_id for archived in kept.events}
     caused = {row.caused_by for row in kept.samples if not row.gone and row.caused_by is not None}
@@ -112,85 +108,72 @@ def lacks_events(kept: Kept) -> bool:
 
 def differences(kept: Kept, wanted: Owed | None, rules: Rules, lives: Lives) -> list[Difference]:
     """List what differs between the rows that are kept and those that the events come to."""
-    here = {(row.sample, row.slot): row for row in kept.samples if not row.gone}
-    there = {} if wanted is None else wanted.samples
-    found = [*_of_samples(kept.contact_id, here, there, rules)]
+    found = [*_of_samples(kept, {} if wanted is None else wanted.samples, rules)]
     found += _of_contact(kept, wanted, found)
-    if not found:
-        return []
-    unproved, running = lacks_events(kept), is_running(kept, lives)
-    return [
-        Difference(
-            each.table,
-            "not archived" if unproved and each.kind != BY_PROMISE else each.kind,
-            each.key,
-            each.columns,
-            running,
-        )
-        for each in found
-    ]
+    if found:
+        compared_only, unproved = _is_running(kept, lives), _lacks_events(kept)
+        for each in found:
+            each.compared_only = compared_only
+            if unproved and each.kind != BY_PROMISE:
+                each.kind = "not archived"
+    return found
 
 
-def _of_samples(
-    contact_id: str, here: dict[RowKey, SampleRow], there: dict[RowKey, SampleRow], rules: Rules
-) -> Iterable[Difference]:
+def _of_samples(kept: Kept, there: dict[RowKey, SampleRow], rules: Rules) -> Iterator[Difference]:
+    here = {(row.sample, row.slot): row for row in kept.samples if not row.gone}
     promised = tags_renamed(here, there, rules)
     if judged_by_patience(here, rules):
         promised.add(SLOW)
     for key in sorted(here.keys() | there.keys()):
         has, wants = here.get(key), there.get(key)
-        named = {"contact_id": contact_id, "sample": key[0], "slot": key[1]}
-        by_promise: Kind | None = BY_PROMISE if key in promised else None
-        if has is None:
-            yield Difference("samples", by_promise or "missing", named)
-        elif wants is None:
-            yield Difference("samples", by_promise or "too much", named)
-        else:
+        columns, kind = {}, _kind(has, wants)
+        if has is not None and wants is not None:
             columns = _columns(has, wants, _OF_SAMPLES)
-            if columns:
-                kind: Kind = BY_PROMISE if same_promise(has, wants, columns) else "different"
-                yield Difference("samples", by_promise or kind, named, columns)
+            if not columns:
+                continue
+            if same_promise(has, wants, columns):
+                kind = BY_PROMISE
+        named = {"contact_id": kept.contact_id, "sample": key[0], "slot": key[1]}
+        yield Difference("samples", BY_PROMISE if key in promised else kind, named, columns)
 
 
-def _of_contact(kept: Kept, wanted: Owed | None, found: list[Difference]) -> list[Difference]:
-    named = {"contact_id": kept.contact_id}
-    if kept.contact is None:
-        return [] if wanted is None else [Difference("contacts", "missing", named)]
-    if wanted is None:
-        return [Difference("contacts", "too much", named)]
-    columns = _columns(kept.contact, wanted.contact, _OF_CONTACTS)
-    if not columns:
-        return []
-    # What clocks are held against is a promise; tags are one where their samples differ by a taxonomy's names alone.
-    promised = set(_PROMISED)
-    tagged = [each for each in found if each.key["sample"] == "tagged"]
-    if tagged and all(each.kind == BY_PROMISE for each in tagged):
-        promised.add("tags")
-    return [Difference("contacts", BY_PROMISE if columns.keys() <= promised else "different", named, columns)]
+def _of_contact(kept: Kept, wanted: Owed | None, found: list[Difference]) -> Iterator[Difference]:
+    has, wants = kept.contact, None if wanted is None else wanted.contact
+    columns, kind = {}, _kind(has, wants)
+    if has is not None and wants is not None:
+        columns = _columns(has, wants, _OF_CONTACTS)
+        # What clocks are held against is a promise; so are tags whose samples differ by a taxonomy's names alone.
+        tagged = [each.kind == BY_PROMISE for each in found if each.key["sample"] == "tagged"]
+        if columns.keys() <= (_PROMISED | {"tags"} if tagged and all(tagged) else _PROMISED):
+            kind = BY_PROMISE
+    if columns or (has is None) != (wants is None):
+        yield Difference("contacts", kind, {"contact_id": kept.contact_id}, columns)
+
+
+def _kind(has: object, wants: object) -> Kind:
+    return "missing" if has is None else "too much" if wants is None else "different"
 
 
 def _columns(has: Any, wants: Any, names: Iterable[str]) -> dict[str, tuple[Any, Any]]:  # noqa: ANN401 - either row
-    return {
-        name.rstrip("_"): (mine, other)
-        for name in names
-        if (mine := getattr(has, name)) != (other := getattr(wants, name))
-    }
+    return {name: (mine, other) for name in names if (mine := getattr(has, name)) != (other := getattr(wants, name))}
+
+
+def is_mendable(difference: Difference) -> bool:
+    """Tell whether a repair writes what should be: rows that differ by promise, or unproved, stay."""
+    return not difference.compared_only and difference.kind not in {"not archived", BY_PROMISE}
 
 
 def mending(kept: Kept, wanted: Owed | None, found: Iterable[Difference]) -> Batch:
-    """Give the rows that make the contact what its events come to; those that differ by promise stay."""
+    """Return the rows that make the contact what its events come to."""
     batch = Batch()
     if wanted is None:
         return batch
-    version = mended(max(epoch_of(version) for version in [*_versions(kept), *(e.epoch << 40 for e in kept.events)]))
-    for each in found:
-        if each.kind in {BY_PROMISE, "not archived"} or each.compared_only:
-            continue
+    version = mended(max([*(epoch_of(row.version) for row in _rows(kept)), *(each.epoch for each in kept.events)]))
+    for each in filter(is_mendable, found):
         if each.table == "contacts":
             batch.contacts.append(wanted.contact._replace(version=version))
             continue
         name, slot = each.key["sample"], each.key["slot"]
-        row = wanted.samples.get((name, slot))
-        gone = SampleRow(name, kept.contact_id, slot, version, True)
-        batch.samples.append(gone if row is None else row._replace(version=version))
+        row = wanted.samples.get((name, slot)) or SampleRow(kept.contact_id, "", version, True, name, slot)
+        batch.samples.append(row._replace(version=version))
     return batch

@@ -6,7 +6,8 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal
 
-Table = Literal["samples", "contacts", "panes", "tag_panes"]
+PaneTable = Literal["panes", "tag_panes"]
+Table = Literal["samples", "contacts"] | PaneTable
 Kind = Literal["missing", "too much", "different", "not archived", "another configuration"]
 
 #: Differences of one table and kind that are listed one by one; the totals count all.
@@ -15,7 +16,7 @@ LISTED: Final = 20
 BY_PROMISE: Final = "another configuration"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Difference:
     """One row that is not what the events, or for panes the samples in effect, come to."""
 

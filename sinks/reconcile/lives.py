@@ -1,12 +1,12 @@
 """Which epochs of the source partitions still run, and what of them is in: so that nothing is judged half written.
 
-Pure. An epoch is ended once a later one was claimed, or where the caller knows that no journal of it is left. Of a
-running epoch only what its progress covers is in; of an ended one, all there will ever be.
+Pure. An epoch is ended once a later one was claimed. Of a running epoch only what its progress covers is in; of an
+ended one, all there will ever be.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
 from sinks.pending import Place
@@ -17,39 +17,29 @@ MENDED: Final = (1 << OFFSET_BITS) - 1
 
 
 def epoch_of(version: int) -> int:
-    """Name the epoch that wrote a row."""
+    """Return the epoch that wrote a row."""
     return version >> OFFSET_BITS
 
 
 def mended(epoch: int) -> int:
-    """Give the version of what a repair writes: it wins over the ended epoch, and loses against any later one."""
+    """Return the version of what a repair writes: it wins over the ended epoch, and loses against any later one."""
     return version_of(epoch, MENDED)
 
 
 class Lives:
     """Progress as it was read before the rows that are judged by it."""
 
-    def __init__(self, progress: Iterable[Progress], *, all_ended: bool = False) -> None:
-        self._all_ended = all_ended
-        self._latest: dict[Place, Progress] = {}
-        epochs: list[Progress] = sorted(progress, key=lambda row: row.epoch)
-        for row in epochs:
-            self._latest[row.topic, row.partition] = row
-        self._ended = max(
-            (row.epoch for row in epochs if not self.runs((row.topic, row.partition), row.epoch)), default=0
-        )
+    def __init__(self, progress: Sequence[Progress]) -> None:
+        by_epoch = sorted(progress, key=lambda row: row.epoch)
+        self._latest: dict[Place, Progress] = {(row.topic, row.partition): row for row in by_epoch}
+        ended = (row.epoch for row in by_epoch if not self.runs((row.topic, row.partition), row.epoch))
+        #: The last epoch that has ended in any partition; 0 where none has.
+        self.last_ended = max(ended, default=0)
 
     def runs(self, place: Place, epoch: int) -> bool:
         """Tell whether an epoch may still write. One that no progress names has claimed nothing yet, and will."""
-        if self._all_ended:
-            return False
         latest = self._latest.get(place)
         return latest is None or epoch >= latest.epoch
-
-    @property
-    def last_ended(self) -> int:
-        """The last epoch that has ended in any partition; 0 where none has."""
-        return self._ended
 
     def event_in(self, place: Place, epoch: int, offset: int) -> bool:
         """Tell whether what came of an archived event is in, or will never come."""

@@ -67,9 +67,10 @@ def tags_renamed(here: Mapping[RowKey, SampleRow], there: Mapping[RowKey, Sample
     aliases = ChainMap(*(dict(each.aliases) for each in reversed(taxonomies)))
     left = {key: row for key, row in here.items() if key[0] == _TAGGED and key not in there}
     come = {key: row for key, row in there.items() if key[0] == _TAGGED and key not in here}
-    renamed = set()
+    renamed = set[RowKey]()
     for key, row in left.items():
-        named = (_TAGGED, aliases.get(row.tag, row.tag))
+        tag: str = row.tag
+        named = (_TAGGED, aliases.get(tag, tag))
         same_event = (other for other, new in come.items() if (new.caused_by, new.at) == (row.caused_by, row.at))
         now = named if named in there else next(same_event, None)
         if now is not None:

@@ -12,9 +12,6 @@ from schemas.journal import (
     decode_tag_pane_key,
     encode_pane,
     encode_pane_key,
-    encode_supplement_key,
-    encode_tag_pane_key,
-    encode_tag_supplement_key,
 )
 from schemas.panes import PANE_MS, Pane, PaneKey, TagPane, TagPaneKey
 from schemas.samples import Sample
@@ -172,11 +169,11 @@ class Panes:
         for key in self._changed:
             yield encode_pane_key(key), encode_pane(self._panes[key].fields())
         for tag_key in self._changed_tags:
-            yield encode_tag_pane_key(tag_key), encode_pane(TagPane(*self._tags[tag_key]))
+            yield encode_pane_key(tag_key), encode_pane(TagPane(*self._tags[tag_key]))
         for key, totals in self._supplements.items():
-            yield encode_supplement_key(key, step), encode_pane(totals.fields())
+            yield encode_pane_key(key, step), encode_pane(totals.fields())
         for tag_key, counted in self._tag_supplements.items():
-            yield encode_tag_supplement_key(tag_key, step), encode_pane(TagPane(*counted))
+            yield encode_pane_key(tag_key, step), encode_pane(TagPane(*counted))
         self._written.update(dict.fromkeys(self._changed, step))
         self._written.update(dict.fromkeys(self._changed_tags, step))
         self._changed, self._changed_tags = set(), set()
@@ -196,4 +193,4 @@ class Panes:
             del self._panes[key]
         for tag_key in gone_tags:
             del self._tags[tag_key]
-        return [*map(encode_pane_key, gone), *map(encode_tag_pane_key, gone_tags)]
+        return [*map(encode_pane_key, gone), *map(encode_pane_key, gone_tags)]

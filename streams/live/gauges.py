@@ -13,7 +13,7 @@ from operator import add
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from schemas.journal import Deadline, Summary
+from schemas.contact_record import Deadline, Summary
 from streams.live.totals import ALL, Group, groups_of
 
 #: A heap is rebuilt when stale entries outnumber the live ones by more than this.

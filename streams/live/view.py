@@ -13,7 +13,8 @@ from typing import Final, Protocol
 from zoneinfo import ZoneInfo
 
 from schemas.agents import decode_stretches
-from schemas.journal import AGENT, CONTACT, PANE, TAG_PANE, Head, decode_summary
+from schemas.contact_record import decode_summary
+from schemas.journal import AGENT, CONTACT, PANE, TAG_PANE, Head
 from schemas.topics import channel_of
 from streams.live.agents import AgentsReading, LiveAgents
 from streams.live.figures import Figures, figures

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from schemas.configuration.rules import load_rules
-from schemas.journal import decode_summary
+from schemas.contact_record import decode_summary
 from schemas.policies import Rules
 from schemas.topics import CONTACTS
 from streams.core.contact import EMPTY

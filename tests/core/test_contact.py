@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.journal import decode_contact, decode_summary
+from schemas.contact_record import decode_contact, decode_summary
 from schemas.policies import Policy, Rules
 from schemas.samples import Sample
 from schemas.topics import Channel

@@ -7,8 +7,7 @@ from typing import Any, Final
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.contact_record import Summary
-from schemas.journal import decode_summary
+from schemas.contact_record import Summary, decode_summary
 from streams.core.contact import EMPTY
 from streams.core.deadlines import held_against
 from streams.live.gauges import Gauges, Reading

@@ -8,7 +8,8 @@ from typing import Final, NamedTuple
 
 from schemas.agents import STATUSES, Stretch, encode_agent
 from schemas.calendars import DAY_MS
-from schemas.journal import AGENT, Summary
+from schemas.contact_record import Summary
+from schemas.journal import AGENT
 from schemas.panes import PANE_MS
 from schemas.policies import DEFAULT_POLICIES
 from schemas.topics import AGENTS

@@ -12,13 +12,13 @@ from clickhouse_connect.driver.client import Client
 
 from deploy.embedded.parts import pulssi
 from deploy.embedded.ports import any_free
-from schemas.settings import Settings, load
+from schemas.settings import Settings
 from sinks.clickhouse.keeper import TABLES
-from sinks.clickhouse.migrations import migrate
 from streams.clickhouse import connect
 from tests.deploy.program import Program, clean_environment
 from tests.fixtures.clickhouse import ClickHouseServer
-from tests.sinks.reconcile.floor import Floor, told
+from tests.sinks.contract import own_database
+from tests.sinks.reconcile.floor import Floor, end_epochs, told
 
 STORY = """
     0 started queue=billing customer_id=kim
@@ -35,12 +35,8 @@ Run = Callable[..., tuple[int, str]]
 @pytest.fixture(scope="module")
 def database(clickhouse_server: ClickHouseServer) -> Iterator[Settings]:
     """Give a database with Pulssi's tables, made once for this module."""
-    name = f"cli_{os.getpid()}"
-    settings = load({"PULSSI_CLICKHOUSE_URL": clickhouse_server.url, "PULSSI_CLICKHOUSE_DATABASE": name})
-    migrate(settings)
-    yield settings
-    with clickhouse_server.client() as client:
-        client.command(f"DROP DATABASE IF EXISTS {name} SYNC")
+    with own_database(clickhouse_server, f"cli_{os.getpid()}") as settings:
+        yield settings
 
 
 @pytest.fixture
@@ -58,7 +54,7 @@ def base(database: Settings, client: Client) -> Settings:
     floor = Floor(database)
     floor.play(told("desk:acme:4711", STORY))
     floor.close()
-    Floor(database, epoch=2).close()
+    end_epochs(database)
     return database
 
 

@@ -11,9 +11,9 @@ from clickhouse_connect.driver.client import Client
 
 from schemas.settings import Settings, load
 from sinks.clickhouse.keeper import TABLES
-from sinks.clickhouse.migrations import migrate
 from streams.clickhouse import connect
 from tests.fixtures.clickhouse import ClickHouseServer
+from tests.sinks.contract import own_database
 
 _NUMBERS = itertools.count(1)
 
@@ -28,12 +28,17 @@ def empty_database(clickhouse_server: ClickHouseServer) -> Iterator[Settings]:
 
 
 @pytest.fixture(scope="session")
-def shared_database(clickhouse_server: ClickHouseServer) -> Settings:
+def shared_database(clickhouse_server: ClickHouseServer) -> Iterator[Settings]:
     """Return settings of a database with Pulssi's schema, made once for all tests."""
-    name = f"sink_{os.getpid()}_shared"
-    settings = load({"PULSSI_CLICKHOUSE_URL": clickhouse_server.url, "PULSSI_CLICKHOUSE_DATABASE": name})
-    migrate(settings)
-    return settings
+    with own_database(clickhouse_server, f"sink_{os.getpid()}_shared") as settings:
+        yield settings
+
+
+@pytest.fixture(scope="session")
+def asking(shared_database: Settings) -> Iterator[Client]:
+    """Return a client that examples of one test share; whoever writes empties the tables before."""
+    with connect(shared_database) as client:
+        yield client
 
 
 @pytest.fixture

@@ -1,28 +1,28 @@
-"""What every keeper must do: the same cases for each."""
+"""Rows and databases for tests of the sink, and what every keeper must do: the same cases for each."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Any, Final
 
 import pytest
 
+from schemas.settings import Settings, load
+from sinks.clickhouse.keeper import ClickHouseKeeper
+from sinks.clickhouse.migrations import migrate
 from sinks.pending import contact_row
 from sinks.port import Batch, Keeper
 from sinks.rows import ContactRow, EventRow, PaneRow, Progress, SampleRow, TagPaneRow, first_wins, version_of
+from tests.fixtures.clickhouse import ClickHouseServer
 from tests.streams.live.steps import summary
 
 
 def event(event_id: str = "e1", offset: int = 0, epoch: int = 1, **fields: Any) -> EventRow:  # noqa: ANN401 - columns
     """Make an archived event."""
-    plain: dict[str, Any] = {
-        name: [] if name in {"tags", "groups"} else {} if name in {"attributes", "capacity"} else ""
-        for name in EventRow._fields
-    }
-    nulls = dict.fromkeys(
-        ("public", "automatic", "text", "replace", "score", "scale_max", "comment_present", "comment")
-    )
-    own = {
+    own: dict[str, Any] = {
         "contact_id": "a:1",
+        "agent_key": "",
         "event_id": event_id,
         "normalised": b"{}",
         "occurred_at": 1_790_000_000_123,
@@ -36,31 +36,53 @@ def event(event_id: str = "e1", offset: int = 0, epoch: int = 1, **fields: Any) 
         "offset": offset,
         "epoch": epoch,
     }
-    return EventRow(**{**plain, **nulls, **own, **fields})
+    return EventRow(**{**own, **fields})
 
 
 def sample(version: int, *, gone: bool = False, **fields: Any) -> SampleRow:  # noqa: ANN401 - any columns
     """Make a sample."""
-    return SampleRow("handle", "a:1", "e1", version, gone, **{"at": 1_790_000_000_000, **fields})
+    own = {"contact_id": "a:1", "channel": "", "sample": "handle", "slot": "e1", "at": 1_790_000_000_000}
+    return SampleRow(version=version, gone=gone, **{**own, **fields})
 
 
-def pane(version: int, n: int, partition: int = 0, epoch: int = 1) -> PaneRow:
-    """Make a pane."""
-    return PaneRow(
-        *("handle", 1_790_000_040_000, "chat", "q", "normal", "", "", epoch, "contacts.chat", partition, "", version),
-        *(n, n, n, 0, 0, 10 * n, 0, 0, 0, {3: n}, {}),
-    )
+_PANE: Final = {"topic": "contacts.chat", "partition": 0, "channel": "chat", "supplement": "", "version": 1}
+_PANE_KEY: Final = {"epoch": 1, "pane_start": 1_790_000_040_000, "queue": "q"}
 
 
-def tag_pane(version: int, n: int, partition: int = 0) -> TagPaneRow:
+def pane(version: int = 1, n: int = 1, **fields: Any) -> PaneRow:  # noqa: ANN401 - any columns
+    """Make a pane; what it counts lasted 10 ms."""
+    key = {**_PANE_KEY, "priority": "normal", "team": "", "segment": "", "sample": "handle"}
+    value = {"n": n, "n_target": n, "n_within": n, "sum_ms": 10 * n, "hist": {3: n}}
+    return PaneRow(**{**_PANE, **key, **value, "version": version, **fields})
+
+
+def tag_pane(version: int = 1, n: int = 1, **fields: Any) -> TagPaneRow:  # noqa: ANN401 - any columns
     """Make a tag's pane."""
-    return TagPaneRow(1_790_000_040_000, "chat", "q", "billing", 1, "contacts.chat", partition, "", version, True, n)
+    return TagPaneRow(**{**_PANE, **_PANE_KEY, "tag": "billing", "known": True, "version": version, "n": n, **fields})
 
 
 def contact(version: int, **fields: Any) -> ContactRow:  # noqa: ANN401 - any columns
     """Make an open chat without a queue."""
     plain = {"queue": "", "priority": "", "agents": ["x", "y"], "started_at": None, "last_at": 1_790_000_000_000}
-    return contact_row("a:1", version, summary(**plain, leaves_at=4_000_000_000_000))._replace(**fields)
+    row = contact_row("a:1", version, summary(**plain, leaves_at=4_000_000_000_000))
+    return ContactRow(**{**row._asdict(), **fields})
+
+
+def write(database: Settings, batch: Batch) -> None:
+    """Write rows as the sink does."""
+    with closing(ClickHouseKeeper(database)) as keeper:
+        keeper.write(batch)
+
+
+@contextmanager
+def own_database(server: ClickHouseServer, name: str, **environment: str) -> Iterator[Settings]:
+    """Give settings of a database with Pulssi's tables that is dropped in the end."""
+    there = {"PULSSI_CLICKHOUSE_URL": server.url, "PULSSI_CLICKHOUSE_DATABASE": name}
+    settings = load({**there, **environment})
+    migrate(settings)
+    yield settings
+    with server.client() as client:
+        client.command(f"DROP DATABASE {name} SYNC")
 
 
 class KeeperContract:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from schemas.journal import encode_contact
+from schemas.contact_record import encode_contact
 from schemas.panes import PaneKey
 from schemas.samples import Sample
 from tests.streams.live.steps import summary

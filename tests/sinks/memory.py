@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
-from typing import Any
+from collections.abc import Hashable
+from operator import attrgetter
+from typing import Any, Final
 
 from sinks.port import Batch
 from sinks.rows import ContactRow, EventRow, PaneRow, Progress, SampleRow, TagPaneRow
+
+_PART: Final = ("topic", "partition", "supplement", "epoch", "pane_start", "channel", "queue")
+#: The columns of each table's key.
+_KEYS: Final = {
+    "events": attrgetter("contact_id", "agent_key", "event_id", "normalised"),
+    "panes": attrgetter(*_PART, "sample", "priority", "team", "segment"),
+    "tag_panes": attrgetter(*_PART, "tag"),
+    "samples": attrgetter("contact_id", "sample", "slot"),
+    "contacts": attrgetter("contact_id"),
+}
 
 
 class MemoryKeeper:
     """Keeps of each key the row with the largest version."""
 
     def __init__(self) -> None:
-        self._events: dict[Hashable, EventRow] = {}
-        self._panes: dict[Hashable, PaneRow] = {}
-        self._tag_panes: dict[Hashable, TagPaneRow] = {}
-        self._samples: dict[Hashable, SampleRow] = {}
-        self._contacts: dict[Hashable, ContactRow] = {}
+        self._kept: dict[str, dict[Hashable, Any]] = {table: {} for table in _KEYS}
         self._progress: dict[Hashable, Progress] = {}
 
     def setup(self) -> None:
@@ -28,11 +35,11 @@ class MemoryKeeper:
 
     def write(self, batch: Batch) -> None:
         """Keep the rows."""
-        _keep(self._events, batch.events, lambda row: (row.contact_id, row.agent_key, row.event_id, row.normalised))
-        _keep(self._panes, batch.panes, lambda row: (*row[:7], row.epoch, row.topic, row.partition, row.supplement))
-        _keep(self._tag_panes, batch.tag_panes, lambda row: row[:8])
-        _keep(self._samples, batch.samples, lambda row: row[:3])
-        _keep(self._contacts, batch.contacts, lambda row: row.contact_id)
+        for table, key in _KEYS.items():
+            kept = self._kept[table]
+            for row in getattr(batch, table):
+                if row.version >= kept.setdefault(key(row), row).version:
+                    kept[key(row)] = row
         for progress in batch.progress:
             self._progress[progress.topic, progress.partition] = progress
 
@@ -43,32 +50,29 @@ class MemoryKeeper:
     def note_gauges(self, minute: int) -> None:
         """Do nothing: no gauges are worked out here."""
 
+    def contents(self) -> list[EventRow]:
+        """Return every content of every event id, as the table has them."""
+        return list(self._kept["events"].values())
+
     def events(self) -> list[EventRow]:
         """Return the archived events: of several contents under one id, the one that sorts first."""
         first: dict[Hashable, EventRow] = {}
-        for row in sorted(self._events.values(), key=lambda row: row.normalised):
+        for row in sorted(self.contents(), key=attrgetter("normalised")):
             first.setdefault((row.contact_id, row.agent_key, row.event_id), row)
         return list(first.values())
 
     def samples(self) -> list[SampleRow]:
         """Return the samples in effect."""
-        return [row for row in self._samples.values() if not row.gone]
+        return [row for row in self._kept["samples"].values() if not row.gone]
 
     def panes(self) -> list[PaneRow]:
         """Return the panes, one a source partition and epoch."""
-        return list(self._panes.values())
+        return list(self._kept["panes"].values())
 
     def tag_panes(self) -> list[TagPaneRow]:
         """Return the tags' panes, one a source partition and epoch."""
-        return list(self._tag_panes.values())
+        return list(self._kept["tag_panes"].values())
 
     def contacts(self) -> list[ContactRow]:
         """Return each contact's latest state."""
-        return list(self._contacts.values())
-
-
-def _keep(kept: dict[Hashable, Any], rows: Iterable[Any], key: Any) -> None:  # noqa: ANN401 - any table's rows
-    for row in rows:
-        at = key(row)
-        if at not in kept or row.version >= kept[at].version:
-            kept[at] = row
+        return list(self._kept["contacts"].values())

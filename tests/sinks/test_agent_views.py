@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
-import pytest
 from clickhouse_connect.driver.client import Client
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -16,15 +15,13 @@ from schemas.agents import STATUSES, decode_stretches
 from schemas.settings import Settings
 from schemas.topics import AGENTS
 from sinks.archive import event_rows
-from sinks.clickhouse.keeper import ClickHouseKeeper
 from sinks.port import Batch
-from streams.clickhouse import connect
 from streams.core.agents import Agents
 from streams.live.agents import LiveAgents
 from tests.core.agents import BASE_MS, HOUR_MS, at, read, status, statuses
 from tests.oracle.agents import State, groups_at, states
 from tests.oracle.contacts import milliseconds
-from tests.sinks.contract import contact
+from tests.sinks.contract import contact, write
 from tests.sinks.test_archive import Record
 
 ASK = (
@@ -40,19 +37,6 @@ def archived(events: Iterable[Mapping[str, Any]]) -> Batch:
         for offset, event in enumerate(events)
     ]
     return Batch(events=event_rows(records, epoch=1))
-
-
-@pytest.fixture(scope="module")
-def asking(shared_database: Settings) -> Client:
-    """Return a client that examples of one test share."""
-    return connect(shared_database)
-
-
-def write(database: Settings, events: Iterable[Mapping[str, Any]]) -> None:
-    """Put events into the archive."""
-    keeper = ClickHouseKeeper(database)
-    keeper.write(archived(events))
-    keeper.close()
 
 
 def kept(client: Client, condition: str = "") -> list[State]:
@@ -83,8 +67,8 @@ def test_states_are_those_of_a_batch_fold(
     arriving = [*events, *order.sample(events, len(events) // 2)]
     order.shuffle(arriving)
     half = len(arriving) // 2
-    write(shared_database, arriving[:half])
-    write(shared_database, arriving[half:])
+    write(shared_database, archived(arriving[:half]))
+    write(shared_database, archived(arriving[half:]))
     expected = states(events)
     found = kept(asking)
     # Stretches of no length at one millisecond have no order of their own in this question.
@@ -99,16 +83,14 @@ def test_states_are_those_of_a_batch_fold(
 
 def test_a_day_of_an_agent(database: Settings, client: Client) -> None:
     """Each state lasts until the next; one told again goes on; an unknown type of event says nothing."""
-    write(
-        database,
-        [
-            status("d", 3 * HOUR_MS, "busy"),
-            status("a", 0, groups=["care"], capacity={"chat": 3}),
-            status("b", HOUR_MS, groups=["care"]),
-            {**status("c", 2 * HOUR_MS), "type": "agent.moved", "groups": ["nights"]},
-            status("e", 4 * HOUR_MS, "busy", groups=[]),
-        ],
-    )
+    told = [
+        status("d", 3 * HOUR_MS, "busy"),
+        status("a", 0, groups=["care"], capacity={"chat": 3}),
+        status("b", HOUR_MS, groups=["care"]),
+        {**status("c", 2 * HOUR_MS), "type": "agent.moved", "groups": ["nights"]},
+        status("e", 4 * HOUR_MS, "busy", groups=[]),
+    ]
+    write(database, archived(told))
     hours = "toHour(`from` - INTERVAL 7 HOUR - INTERVAL 20 MINUTE)"
     rows = client.query(
         f"SELECT {hours}, dateDiff('hour', `from`, `to`), dateDiff('hour', `from`, told_at), status, groups, capacity"  # noqa: S608 - our own
@@ -149,9 +131,7 @@ def test_now_is_the_same_on_the_wallboard(
         contact(1, contact_id=f"c{number}", channel=channel, handling=len(by), handling_agents=by)
         for number, (channel, by) in enumerate(hands)
     ]
-    keeper = ClickHouseKeeper(shared_database)
-    keeper.write(batch)
-    keeper.close()
+    write(shared_database, batch)
     live = LiveAgents()
     for key, record in Agents().fold(read(events), now):
         live.put((AGENTS, 0), key[1:].decode(), decode_stretches(record or b""))

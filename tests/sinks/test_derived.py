@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -14,17 +15,15 @@ from clickhouse_connect.driver.client import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from schemas.settings import Settings, load
+from schemas.settings import Settings
 from schemas.topics import CONTACTS
-from sinks.clickhouse.keeper import ClickHouseKeeper
-from sinks.clickhouse.migrations import migrate
 from sinks.port import Batch
 from streams.clickhouse import connect
 from streams.sources.simulator import Plan, simulate
 from tests.fixtures.clickhouse import ClickHouseServer
 from tests.oracle import derived
 from tests.oracle.batch import samples
-from tests.sinks.contract import contact
+from tests.sinks.contract import contact, own_database, write
 from tests.sinks.reconcile.floor import Floor
 
 #: 2026-03-02 06:00 UTC, a Monday; in the last of the weeks, clocks in Helsinki go forward.
@@ -45,24 +44,14 @@ class Weeks(NamedTuple):
 @pytest.fixture(scope="module")
 def weeks(clickhouse_server: ClickHouseServer) -> Iterator[Weeks]:
     """Fold five weeks of a small centre into a database of their own."""
-    ours = load(
-        {
-            "PULSSI_CLICKHOUSE_URL": clickhouse_server.url,
-            "PULSSI_CLICKHOUSE_DATABASE": "derived_weeks",
-            "PULSSI_TIME_ZONE": ZONE.key,
-        }
-    )
-    migrate(ours)
     plan = Plan(BEGIN, rate=0.003, seed=4, lasts_ms=DAYS * DAY_MS, zone=ZONE)
     sent = [each for each in simulate(plan) if each.topic in CONTACTS.values()]
-    for topic in CONTACTS.values():
-        floor = Floor(ours, topic)
-        floor.play((each.key, each.value) for each in sent if each.topic == topic)
-        floor.close()
     events = [orjson.loads(each.value) for each in sent]
-    with connect(ours) as client:
+    with own_database(clickhouse_server, "derived_weeks", PULSSI_TIME_ZONE=ZONE.key) as ours, connect(ours) as client:
+        for topic in CONTACTS.values():
+            with closing(Floor(ours, topic)) as floor:
+                floor.play((each.key, each.value) for each in sent if each.topic == topic)
         yield Weeks(events, derived.told(events), client)
-        client.command("DROP DATABASE derived_weeks SYNC")
 
 
 def _time(at: int) -> str:
@@ -99,13 +88,6 @@ def _with(told: list[derived.Told], place: tuple[str, ...], since: int, until: i
     )
 
 
-@pytest.fixture(scope="module")
-def asking(shared_database: Settings) -> Iterator[Client]:
-    """Give a client that examples of one test share."""
-    with connect(shared_database) as client:
-        yield client
-
-
 _CONTACTS: Final = st.lists(
     st.tuples(
         st.frozensets(st.sampled_from("abc"), max_size=3),
@@ -128,9 +110,7 @@ def test_no_share_of_tags_is_above_one(asking: Client, shared_database: Settings
         )
         for at, (tags, done, kind) in enumerate(of)
     ]
-    keeper = ClickHouseKeeper(shared_database)
-    keeper.write(Batch(contacts=rows))
-    keeper.close()
+    write(shared_database, Batch(contacts=rows))
     counted = [(tags, done) for tags, done, kind in of if not kind]
     expected = {
         tag: (
@@ -220,14 +200,12 @@ def test_a_week_is_needed_to_be_sure(database: Settings, client: Client) -> None
         contact(1, contact_id="at the same time", customer_id="c", started_at=old),
         contact(1, contact_id="later", customer_id="c", started_at=old + week + 1, queue="q"),
     ]
-    keeper = ClickHouseKeeper(database)
-    keeper.write(Batch(contacts=rows))
+    write(database, Batch(contacts=rows))
     ask = (
         "SELECT contact_id, first_contact, first_contact_in_queue, provisional FROM first_contacts ORDER BY contact_id"
     )
     assert client.query(ask).result_rows == [("new", 0, 1, 1), ("sure", 1, 1, 0), ("unknown", None, None, 0)]
-    keeper.write(Batch(contacts=[rows[-1]._replace(version=2, started_at=old + week)]))
-    keeper.close()
+    write(database, Batch(contacts=[rows[-1]._replace(version=2, started_at=old + week)]))
     assert client.query(ask).result_rows[1] == ("sure", 0, 0, 0)
 
 

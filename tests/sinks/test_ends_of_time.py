@@ -7,22 +7,20 @@ view that computes in them puts a call of 2099 into another century, and a week 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 import pytest
 from clickhouse_connect.driver.client import Client
 
 from schemas.panes import PANE_MS
-from schemas.settings import load
 from sinks.clickhouse.keeper import ClickHouseKeeper
-from sinks.clickhouse.migrations import migrate
 from sinks.port import Batch
-from sinks.rows import PaneRow, SampleRow
 from streams.clickhouse import connect
 from tests.fixtures.clickhouse import ClickHouseServer
-from tests.sinks.contract import contact, event, sample, tag_pane
+from tests.sinks.contract import contact, event, own_database, pane, sample, tag_pane
 
 LAST_MS: Final = int(datetime(2100, 1, 1, tzinfo=UTC).timestamp() * 1000) - 1
 
@@ -48,45 +46,28 @@ class Centre(NamedTuple):
     client: Client
 
 
-def _pane(name: str, queue: str, at: int) -> PaneRow:
-    return PaneRow(
-        *(name, at - at % PANE_MS, "email", queue, "normal", "", "", 1, "contacts.email", 0, "", 1),
-        *(1, 1, 1, 0, 0, 10, 0, 0, 0, {3: 1}, {}),
-    )
-
-
-def _sample(name: str, queue: str, at: int) -> SampleRow:
-    made = sample(1)._replace(sample=name, contact_id=queue, slot=name, queue=queue, channel="email", at=at, value_ms=1)
-    return made._replace(target_ms=2, within=True, outcome="answered")
-
-
 @pytest.fixture(scope="module", params=["UTC", "Europe/Helsinki", "America/New_York", "Pacific/Kiritimati"])
 def centre(request: pytest.FixtureRequest, clickhouse_server: ClickHouseServer) -> Iterator[Centre]:
     """Write one of everything at each instant."""
     name = "ends_" + str(request.param).replace("/", "_").lower()
-    ours = load(
-        {
-            "PULSSI_CLICKHOUSE_URL": clickhouse_server.url,
-            "PULSSI_CLICKHOUSE_DATABASE": name,
-            "PULSSI_TIME_ZONE": request.param,
-        }
-    )
-    migrate(ours)
-    keeper = ClickHouseKeeper(ours)
     batch = Batch()
     for queue, at in QUEUES.items():
-        batch.panes += [_pane(each, queue, at) for each in ("entered", "offered", "first_response", "handle")]
-        batch.tag_panes.append(tag_pane(1, 1)._replace(pane_start=at - at % PANE_MS, queue=queue))
-        batch.samples += [_sample(each, queue, at) for each in ("offered", "first_response", "queue_wait", "handle")]
+        of: dict[str, Any] = {"pane_start": at - at % PANE_MS, "queue": queue}
+        names = ("entered", "offered", "first_response", "handle")
+        batch.panes += [pane(sample=each, channel="email", **of) for each in names]
+        batch.tag_panes.append(tag_pane(**of))
+        held = {"value_ms": 1, "target_ms": 2, "within": True, "outcome": "answered"}
+        of = {"contact_id": queue, "queue": queue, "channel": "email", "at": at, **held}
+        names = ("offered", "first_response", "queue_wait", "handle")
+        batch.samples += [sample(1, sample=each, slot=each, **of) for each in names]
         whole = {"contact_id": queue, "queue": queue, "customer_id": queue, "tags": ["t"], "channel": "email"}
         batch.contacts.append(contact(1, **whole)._replace(started_at=at, resolved_at=at, last_at=at, open=False))
         batch.events.append(event(event_id=queue)._replace(contact_id=queue, occurred_at=at, queue=queue))
-    keeper.write(batch)
-    keeper.note_gauges(LAST_MS - LAST_MS % PANE_MS)
-    keeper.close()
-    with connect(ours) as client:
+    with own_database(clickhouse_server, name, PULSSI_TIME_ZONE=request.param) as ours, connect(ours) as client:
+        with closing(ClickHouseKeeper(ours)) as keeper:
+            keeper.write(batch)
+            keeper.note_gauges(LAST_MS - LAST_MS % PANE_MS)
         yield Centre(ZoneInfo(request.param), client)
-        client.command(f"DROP DATABASE {name} SYNC")
 
 
 def _wall(at: int, zone: ZoneInfo) -> datetime:

@@ -9,8 +9,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from schemas.settings import Settings
-from sinks.clickhouse.gauge_history import FALLS_FOR_MS
-from sinks.clickhouse.keeper import ClickHouseKeeper
+from sinks.clickhouse.keeper import FALLS_FOR_MS, ClickHouseKeeper
 from sinks.minutes import MINUTE_MS, WITHIN_MS, each_minute
 from sinks.port import Batch, KeeperAwayError
 from tests.sinks.contract import contact
@@ -110,30 +109,26 @@ class _Story:
         return self.noted
 
 
-@pytest.mark.parametrize("begins", [WITHIN_MS, MINUTE_MS - 1])
-async def test_each_minute_at_its_turn(begins: int) -> None:
-    """The first one that begins, and then every minute at its beginning."""
-    story = _Story(begins, 4 * MINUTE_MS)
-    assert await story.run() == [(turn * MINUTE_MS, turn * MINUTE_MS) for turn in (1, 2, 3)]
-
-
-async def test_a_start_soon_after_the_turn_has_the_minute() -> None:
-    """A sink that was started again at once leaves no gap."""
-    assert await _Story(WITHIN_MS - 1, MINUTE_MS).run() == [(0, WITHIN_MS - 1)]
-
-
-async def test_what_is_too_late_is_missing() -> None:
-    """ClickHouse was away for two turns, and came back in time for the next one; nothing is made up."""
-    story = _Story(0, 4 * MINUTE_MS, away=range(1, 2 * MINUTE_MS + WITHIN_MS))
-    assert await story.run() == [(0, 0), (3 * MINUTE_MS, 3 * MINUTE_MS)]
-    soon = _Story(0, 2 * MINUTE_MS, away=range(MINUTE_MS, MINUTE_MS + 2_500))
-    assert await soon.run() == [(0, 0), (MINUTE_MS, MINUTE_MS + 3_000)]
-
-
-async def test_what_is_not_of_now_is_not_kept() -> None:
-    """While the sink catches up, the state that is in ClickHouse is another time's."""
-    story = _Story(0, 3 * MINUTE_MS, unready=range(MINUTE_MS + WITHIN_MS + 1))
-    assert await story.run() == [(2 * MINUTE_MS, 2 * MINUTE_MS)]
+@pytest.mark.parametrize(
+    ("story", "noted"),
+    [
+        pytest.param(_Story(WITHIN_MS, 4 * MINUTE_MS), {1: 0, 2: 0, 3: 0}, id="each that begins, at its beginning"),
+        pytest.param(_Story(MINUTE_MS - 1, 4 * MINUTE_MS), {1: 0, 2: 0, 3: 0}, id="begun before a turn"),
+        pytest.param(_Story(WITHIN_MS - 1, MINUTE_MS), {0: WITHIN_MS - 1}, id="begun soon after a turn: no gap"),
+        pytest.param(
+            _Story(0, 4 * MINUTE_MS, away=range(1, 2 * MINUTE_MS + WITHIN_MS)), {0: 0, 3: 0}, id="away for two turns"
+        ),
+        pytest.param(
+            _Story(0, 2 * MINUTE_MS, away=range(MINUTE_MS, MINUTE_MS + 2_500)), {0: 0, 1: 3_000}, id="back in time"
+        ),
+        pytest.param(
+            _Story(0, 3 * MINUTE_MS, unready=range(MINUTE_MS + WITHIN_MS + 1)), {2: 0}, id="what is in is not of now"
+        ),
+    ],
+)
+async def test_each_minute_at_its_turn(story: _Story, noted: dict[int, int]) -> None:
+    """Every minute so many milliseconds after its beginning, or not at all: nothing is made up."""
+    assert await story.run() == [(turn * MINUTE_MS, turn * MINUTE_MS + late) for turn, late in noted.items()]
 
 
 async def test_a_clock_that_jumps_ahead() -> None:

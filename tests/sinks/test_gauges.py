@@ -13,13 +13,13 @@ from schemas.calendars import Calendar, Hours, Span
 from schemas.journal import CONTACT
 from schemas.policies import Policy, Rules
 from schemas.settings import Settings
-from sinks.clickhouse.keeper import ClickHouseKeeper
 from sinks.pending import Pending
 from streams.core.contact import EMPTY
 from streams.core.event import Event
 from streams.live.gauges import Gauges, Reading
 from streams.live.view import LiveView, live_view
 from tests.core.changes import changed
+from tests.sinks.contract import write
 from tests.streams.live.steps import Journal, contact, due, summary
 
 #: Opens and closes every second minute, day and night.
@@ -90,9 +90,7 @@ def test_the_view_and_the_live_view_agree(database: Settings, client: Client, se
     draw = random.Random(seed)  # noqa: S311 - no secret
     now = int(client.query("SELECT toUnixTimestamp64Milli(now64(3))").result_rows[0][0])
     view, pending = _fill(draw, now)
-    keeper = ClickHouseKeeper(database)
-    keeper.write(pending.batch())
-    keeper.close()
+    write(database, pending.batch())
     gauges = view._gauges  # noqa: SLF001 - to be moved to the moment at which ClickHouse looked
     moments = set()
     for _ in range(12):
@@ -126,9 +124,7 @@ def test_moments_long_apart(database: Settings, client: Client) -> None:
         records.append((CONTACT + str(number).encode(), contact(of)))
         live.put(("contacts.chat", 0), str(number).encode(), of)
     pending.add(journal.step(*records))
-    keeper = ClickHouseKeeper(database)
-    keeper.write(pending.batch())
-    keeper.close()
+    write(database, pending.batch())
     rows = client.query(f"SELECT toUnixTimestamp64Milli(at), channel, queue, {_COLUMNS} FROM gauges").result_rows  # noqa: S608 - our own names
     live.move(int(rows[0][0]))
     assert {(row[1], row[2]): Reading._make(row[3:]) for row in rows} == {

@@ -66,3 +66,10 @@ def test_quantile_for_quantile(client: Client) -> None:
     found = [each for row in rows for each in row[0]]
     assert found == pytest.approx(expected, rel=NEAR)
     assert all(abs(one - other) <= ACCURACY * other * (1 + 1e-9) for one, other in zip(found, exact, strict=True))
+
+
+def test_a_histogram_that_came_to_nothing(client: Client) -> None:
+    """Zero counts are no durations: where only they are left, there is no quantile."""
+    ask = "SELECT pulssi_quantile(sumMap(h), 0.5) FROM values('h Map(UInt16, Int64)', {})"
+    assert client.query(ask.format("(map(5, 3)), (map(5, -3, 0, 2))")).result_rows == [(0.0,)]
+    assert client.query(ask.format("(map(5, 3)), (map(5, -3))")).result_rows == [(None,)]

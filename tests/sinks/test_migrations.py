@@ -84,9 +84,9 @@ def _types(client: Client, view: str) -> list[tuple[str, str]]:
 
 
 def test_rows_and_tables_agree(client: Client) -> None:
-    """Every table has exactly the columns of its rows, in their order."""
+    """Every table has exactly the columns of its rows."""
     for table, row in TABLES.items():
-        assert [name for name, _ in _types(client, table)] == columns(row)
+        assert {name for name, _ in _types(client, table)} == set(columns(row)), table
 
 
 def test_another_time_zone_only_changes_what_depends_on_it(empty_database: Settings) -> None:

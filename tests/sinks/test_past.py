@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
-
-from clickhouse_connect.driver.client import Client
+from typing import Final
 
 from schemas.journal import decode_pane_key
 from schemas.panes import PANE_MS
 from schemas.settings import Settings
-from sinks.clickhouse.keeper import ClickHouseKeeper
 from sinks.port import Batch
-from sinks.rows import EventRow, PaneRow, TagPaneRow
 from streams.archive import CARRIED_MS, ClickHouseArchive
 from streams.routing import partition_of
+from tests.sinks.contract import event, pane, tag_pane, write
 
 CHAT: Final = "contacts.chat"
 PARTITIONS: Final = 5
@@ -22,49 +19,22 @@ NOW: Final = 1_772_438_400_000
 MANY: Final = 500
 
 
-def pane(start: int) -> PaneRow:
-    """Make a pane of the first partition."""
-    counters: tuple[Any, ...] = (1, 0, 0, 0, 0, 0, 0, 0, 0, {}, {})
-    return PaneRow("offered", start, "chat", "q", "normal", "", "", 1, CHAT, 0, "", start, *counters)
-
-
-def event(contact_id: str) -> EventRow:
-    """Make an archived event of a contact."""
-    empty = dict.fromkeys(EventRow._fields, "")
-    numbers = dict.fromkeys(("version", "seq", "received_at", "partition", "offset", "epoch"), 1)
-    nothing = dict.fromkeys(("public", "automatic", "text", "score", "scale_max", "comment_present", "comment"))
-    lists: dict[str, Any] = {"tags": [], "groups": [], "attributes": {}, "capacity": {}}
-    known = {name: value for name, value in {**numbers, **nothing, **lists}.items() if name in empty}
-    own = {"contact_id": contact_id, "event_id": "e", "normalised": b"{}", "occurred_at": NOW, "topic": CHAT}
-    return EventRow(**{**empty, **known, **own})
-
-
-async def test_one_pane_dated_ahead_cuts_nothing(database: Settings, client: Client) -> None:
+async def test_one_pane_dated_ahead_cuts_nothing(database: Settings) -> None:
     """Today's panes are taken over although one is of the day after tomorrow; those of last week are not."""
-    del client
     starts = [NOW - 9 * DAY_MS, NOW - CARRIED_MS + PANE_MS, NOW - PANE_MS, NOW + 2 * DAY_MS]
     starts = [start - start % PANE_MS for start in starts]
-    keeper = ClickHouseKeeper(database)
-    keeper.write(
-        Batch(
-            panes=[pane(start) for start in starts],
-            tag_panes=[TagPaneRow(start, "chat", "q", "t", 1, CHAT, 0, "", start, True, 1) for start in starts],
-        )
-    )
-    keeper.close()
+    panes, tag_panes = ([make(pane_start=start) for start in starts] for make in (pane, tag_pane))
+    write(database, Batch(panes=panes, tag_panes=tag_panes))
     past = await ClickHouseArchive(database).past(CHAT, 0, PARTITIONS, NOW)
     carried = sorted(decode_pane_key(key).start for key, _ in past.panes if key[:1] == b"p")
     assert carried == starts[1:]
     assert len(past.panes) == 2 * len(carried)
 
 
-async def test_contacts_are_those_of_the_partition(database: Settings, client: Client) -> None:
+async def test_contacts_are_those_of_the_partition(database: Settings) -> None:
     """ClickHouse picks them as Kafka's own clients partition, whatever the bytes of their ids."""
-    del client
     names = [f"contact-{number}" for number in range(MANY)] + ["", "ä", "日本", "x" * 200, "a b", "1"]
-    keeper = ClickHouseKeeper(database)
-    keeper.write(Batch(events=[event(name) for name in names]))
-    keeper.close()
+    write(database, Batch(events=[event(contact_id=name) for name in names]))
     archive = ClickHouseArchive(database)
     for number in range(PARTITIONS):
         past = await archive.past(CHAT, number, PARTITIONS, NOW)

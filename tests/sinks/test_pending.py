@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import cast
 
-from schemas.journal import CONTACT, Head, Summary, encode_pane, encode_pane_key, encode_tag_pane_key
+from schemas.contact_record import Summary
+from schemas.journal import CONTACT, Head, encode_pane, encode_pane_key
 from schemas.panes import Pane, TagPaneKey
 from schemas.samples import Sample
 from sinks.pending import Pending, claims, contact_row, progress_rows
@@ -87,7 +88,7 @@ def test_of_a_pane_the_last_value() -> None:
     pending = Pending()
     key = encode_pane_key(KEY)
     pending.add(step(1, [(1, key, encode_pane(Pane(n=1, hist={3: 1})))], epoch=2))
-    tag = encode_tag_pane_key(TagPaneKey(1, 60_000, "q", "billing"))
+    tag = encode_pane_key(TagPaneKey(1, 60_000, "q", "billing"))
     pending.add(step(2, [(5, key, encode_pane(Pane(n=2, hist={3: 2}))), (6, tag, b"[4,true]")], epoch=2))
     batch = pending.batch()
     (pane,), (tags,) = batch.panes, batch.tag_panes

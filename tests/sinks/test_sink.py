@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,14 +67,10 @@ class Floor:
     def __init__(self, settings: Settings, source: str, partition: int, epoch: int = 1) -> None:
         self._settings = settings
         self._place = source, partition
+        self.channel = source.rpartition(".")[2]
         self._epoch = epoch
         self.events = self.step = self._next = 0
         self._opened = -1
-
-    @property
-    def end(self) -> int:
-        """First source offset that is not in."""
-        return self._next
 
     async def play(self, steps: int, width: int = 5) -> None:
         """Write so many steps; each adds an event to each of `width` contacts."""
@@ -86,30 +85,29 @@ class Floor:
 
     async def _events(self, producer: AIOKafkaProducer, width: int) -> None:
         source, partition = self._place
-        for number in range(width):
+        for name in self.contacts(width):
             event = {
                 "event_id": f"{self._epoch}.{self.step}",
                 "type": "contact.reopened",
-                "contact_id": self._contact(number),
-                "channel": source.rpartition(".")[2],
+                "contact_id": name,
+                "channel": self.channel,
                 "occurred_at": "2026-09-21T14:13:20Z",
                 "source": "floor",
             }
-            sent = await producer.send(source, orjson.dumps(event), self._contact(number).encode(), partition)
+            sent = await producer.send(source, orjson.dumps(event), name.encode(), partition)
             self._next = (await sent).offset + 1
             self.events += 1
 
-    def _contact(self, number: int) -> str:
-        return f"{self._place[0]}:{self._place[1]}:{number}"
+    def contacts(self, width: int) -> list[str]:
+        """Name the contacts."""
+        return [f"{self._place[0]}:{self._place[1]}:{number}" for number in range(width)]
 
     def _records(self, width: int) -> list[tuple[bytes, bytes | None]]:
         """Each contact has a sample a step, but that each step takes back the one of two steps ago."""
         rows = [(step, sample(str(step), value_ms=step)) for step in (self.step - 1, self.step) if step > 0]
         gone = [(step + 2, "handle", str(step)) for step in range(1, self.step - 1)]
         value = contact(rows, gone, replies=self.step)
-        records: list[tuple[bytes, bytes | None]] = [
-            (CONTACT + self._contact(number).encode(), value) for number in range(width)
-        ]
+        records: list[tuple[bytes, bytes | None]] = [(CONTACT + name.encode(), value) for name in self.contacts(width)]
         n = self.step * width
         key = KEY._replace(epoch=self._epoch)
         return [*records, (encode_pane_key(key), encode_pane(Pane(n=n, sum_ms=n, hist={7: n})))]
@@ -128,13 +126,16 @@ async def sink(settings: Settings, keeper: Keeper | None = None) -> AsyncIterato
     await serving
 
 
-async def _drained(settings: Settings) -> None:
-    """Wait until all is in, as `drain` does."""
+async def _drained(settings: Settings, *but: tuple[str, int]) -> None:
+    """Wait until all is in, as `drain` does, but of these partitions something is not."""
     keeper, ends = ClickHouseKeeper(settings), Lags(settings)
     await ends.start()
     try:
         async with asyncio.timeout(WITHIN_S):
-            while any(lag.behind for lag in await ends.lags(await asyncio.to_thread(keeper.progress))):  # noqa: ASYNC110 - a database tells no one when it changes
+            while True:
+                lags = await ends.lags(await asyncio.to_thread(keeper.progress))
+                if {(lag.topic, lag.partition) for lag in lags if lag.behind} == {*but}:
+                    return
                 await asyncio.sleep(0.1)
     finally:
         await ends.stop()
@@ -158,18 +159,15 @@ def _check(settings: Settings, floors: list[Floor], width: int = 5) -> None:
     rows = _rows(settings)
     samples, contacts = [], []
     for floor in floors:
-        source, partition = floor._place  # noqa: SLF001 - the same file
-        for number in range(width):
-            name = f"{source}:{partition}:{number}"
+        for name in floor.contacts(width):
             contacts.append((name, floor.step))
             samples += [(name, str(step), step) for step in (floor.step - 1, floor.step) if step > 0]
     assert rows["samples"] == sorted(samples)
     assert rows["contacts"] == sorted(contacts)
     assert len(rows["events"]) == sum(floor.events for floor in floors)
-    by_channel: dict[str, int] = {}
+    by_channel = Counter[str]()
     for floor in floors:
-        channel = floor._place[0].rpartition(".")[2]  # noqa: SLF001 - as above
-        by_channel[channel] = by_channel.get(channel, 0) + floor.step * width
+        by_channel[floor.channel] += floor.step * width
     assert rows["panes"] == sorted((channel, "handle", n, n, {7: n}) for channel, n in by_channel.items())
 
 
@@ -183,14 +181,9 @@ async def test_everything_comes_through_and_nothing_else(settings: Settings) -> 
         _check(settings, floors)
         async with AIOKafkaProducer(bootstrap_servers=settings.kafka_brokers) as producer:
             await producer.send_and_wait(CALL, b"{}", b"early", 0)
-        keeper, ends = ClickHouseKeeper(settings), Lags(settings)
-        await ends.start()
-        lags = await ends.lags(keeper.progress())
-        await ends.stop()
-        keeper.close()
-        assert [(lag.topic, lag.partition) for lag in lags if lag.behind] == [(CALL, 0)]
+        await _drained(settings, (CALL, 0))
         await floors[0].play(2)
-        await _until(settings, (1, 6))
+        await _drained(settings, (CALL, 0))
     _check(settings, floors)
 
 
@@ -216,9 +209,7 @@ class _Dying(ClickHouseKeeper):
     def write(self, batch: Batch) -> None:
         """Write the rows; then fail as no keeper may."""
         claim = bool(batch.progress and not batch.progress[0].journal_end)
-        super().write(
-            batch if claim else Batch(batch.events, batch.panes, batch.tag_panes, batch.samples, batch.contacts)
-        )
+        super().write(batch if claim else replace(batch, progress=[]))
         if batch.progress and not claim:
             raise RuntimeError("died before the position was kept")
 
@@ -261,17 +252,21 @@ def sink_process(environment: dict[str, str], sink_log: Path) -> Iterator[Callab
         process.wait()
 
 
-async def _ready(settings: Settings) -> None:
-    url = f"http://127.0.0.1:{settings.sink_port}/readyz"
+async def _answer(settings: Settings, path: str, is_it: Callable[[int, str], bool]) -> str:
+    """Ask the sink's health server until it answers so."""
+    url = f"http://127.0.0.1:{settings.sink_port}/{path}"
     async with asyncio.timeout(WITHIN_S), aiohttp.ClientSession() as session:
         while True:
-            try:
+            with contextlib.suppress(aiohttp.ClientError):
                 async with session.get(url) as answer:
-                    if answer.status == 200:
-                        return
-            except aiohttp.ClientError:
-                pass
-            await asyncio.sleep(0.05)
+                    text = await answer.text()
+                    if is_it(answer.status, text):
+                        return text
+            await asyncio.sleep(0.02)
+
+
+async def _ready(settings: Settings) -> None:
+    await _answer(settings, "readyz", lambda status, _: status == 200)
 
 
 async def test_killed_at_any_moment(
@@ -283,7 +278,7 @@ async def test_killed_at_any_moment(
         process = sink_process()
         await _ready(settings)
         playing = asyncio.create_task(floor.play(10))
-        await _until_written(settings)
+        await _answer(settings, "metrics", lambda _, text: "pulssi_sink_batches_total 0" not in text)
         process.kill()
         process.wait()
         await playing
@@ -317,47 +312,12 @@ async def test_clickhouse_away_for_a_while(fresh_kafka: KafkaServer, tmp_path: P
             await floor.play(3)
             await _drained(settings)
         await floor.play(3)
-        assert "does not answer" in await _unready(settings)
+        assert "does not answer" in await _answer(settings, "readyz", lambda status, _: status == 503)
         with await asyncio.to_thread(ClickHouseServer.start, tmp_path / "data", port):
             await floor.play(1)
             await _drained(settings)
             _check(settings, [floor])
             await _ready(settings)
-
-
-async def _until_written(settings: Settings) -> None:
-    """Wait until this sink has written a batch."""
-    url = f"http://127.0.0.1:{settings.sink_port}/metrics"
-    async with asyncio.timeout(WITHIN_S), aiohttp.ClientSession() as session:
-        while True:
-            async with session.get(url) as answer:
-                if "pulssi_sink_batches_total 0" not in await answer.text():
-                    return
-            await asyncio.sleep(0.02)
-
-
-async def _unready(settings: Settings) -> str:
-    url = f"http://127.0.0.1:{settings.sink_port}/readyz"
-    async with asyncio.timeout(WITHIN_S), aiohttp.ClientSession() as session:
-        while True:
-            async with session.get(url) as answer:
-                if answer.status == 503:
-                    return await answer.text()
-            await asyncio.sleep(0.05)
-
-
-async def _until(settings: Settings, epoch_and_step: tuple[int, int]) -> None:
-    """Wait until that step of the first chat partition is in."""
-    async with asyncio.timeout(WITHIN_S):
-        while await asyncio.to_thread(_progress, settings) != epoch_and_step:  # noqa: ASYNC110 - a database tells no one
-            await asyncio.sleep(0.1)
-
-
-def _progress(settings: Settings) -> tuple[int, int]:
-    keeper = ClickHouseKeeper(settings)
-    found = keeper.progress()
-    keeper.close()
-    return next(((row.epoch, row.step) for row in found if (row.topic, row.partition) == (CHAT, 0)), (0, 0))
 
 
 async def test_a_broker_that_restarts_is_waited_for(fresh_kafka: KafkaServer, settings: Settings) -> None:

@@ -7,17 +7,14 @@ from typing import Any
 
 import pytest
 from clickhouse_connect.driver.client import Client
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from schemas.settings import Settings
-from sinks.clickhouse.keeper import ClickHouseKeeper
 from sinks.clickhouse.migrations import migrate
 from sinks.port import Batch
 from sinks.rows import PaneRow
 from streams.clickhouse import connect
-from streams.core.histogram import bucket, quantile
-from tests.sinks.contract import contact, sample
+from streams.core.histogram import bucket
+from tests.sinks.contract import contact, pane, sample, write
 
 MINUTE_MS = 60_000
 #: The last Sunday of October 2026, 00:00 UTC: at 01:00 UTC the clocks in Helsinki go from 04:00 back to 03:00.
@@ -25,49 +22,13 @@ AUTUMN_MS = 1_792_886_400_000
 
 
 def _pane(sample: str, start: int, **values: Any) -> PaneRow:  # noqa: ANN401 - any columns
-    numbers = ("n", "n_target", "n_within", "n_short", "n_satisfied", "sum_ms", "business_n", "business_sum_ms")
-    whole = {**dict.fromkeys((*numbers, "sum_value"), 0), "hist": {}, "business_hist": {}, **values}
-    return PaneRow(sample, start, "call", "q", "normal", "t", "", 1, "contacts.call", 0, "", 1, *whole.values())
-
-
-def _write(database: Settings, batch: Batch) -> None:
-    keeper = ClickHouseKeeper(database)
-    keeper.write(batch)
-    keeper.close()
-
-
-@pytest.fixture(scope="module")
-def asking(shared_database: Settings) -> Client:
-    """Return a client that examples of one test share."""
-    return connect(shared_database)
-
-
-@given(
-    durations=st.lists(st.integers(0, 10**9), max_size=60),
-    q=st.sampled_from([0.01, 0.5, 0.55, 0.8, 0.9, 0.95, 0.99, 1.0]),
-)
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_quantiles_agree_with_the_streams(asking: Client, durations: list[int], q: float) -> None:
-    """ClickHouse and the stream compute the same from the same buckets, and within 1 % of the exact value."""
-    hist: dict[int, int] = {}
-    for value in durations:
-        hist[bucket(value)] = hist.get(bucket(value), 0) + 1
-    text = "CAST(map(" + ", ".join(f"{b}, {n}" for b, n in hist.items()) + "), 'Map(UInt16, Int64)')"
-    found = asking.query(f"SELECT pulssi_quantile({text}, {q})").result_rows[0][0]
-    expected = quantile(hist, q)
-    assert found == (None if expected is None else pytest.approx(expected, rel=1e-12))
-
-
-def test_quantiles_of_merged_histograms(client: Client) -> None:
-    """It works on any merge, zero counts included, and an empty one has none."""
-    ask = "SELECT pulssi_quantile(sumMap(h), 0.5) FROM values('h Map(UInt16, Int64)', {})"
-    assert client.query(ask.format("(map(5, 3)), (map(5, -3, 0, 2))")).result_rows == [(0.0,)]
-    assert client.query(ask.format("(map(5, 3)), (map(5, -3))")).result_rows == [(None,)]
+    empty = {"n": 0, "n_target": 0, "n_within": 0, "sum_ms": 0, "hist": {}}
+    return pane(sample=sample, pane_start=start, channel="call", **{**empty, "team": "t", **values})
 
 
 def test_service_level_by_its_five_formulas(database: Settings, client: Client) -> None:
     """ICMI's example: 1000 answered, 860 within, 60 abandoned, 20 within; and NULL where there is nothing."""
-    _write(
+    write(
         database,
         Batch(
             panes=[
@@ -103,7 +64,7 @@ def test_a_queues_own_service_level(database: Settings, client: Client) -> None:
     ]  # fmt: skip
     rows += [rows[0]._replace(slot="no target", target_ms=None, within=None)]
     rows += [rows[0]._replace(slot="taken back", gone=True), rows[0]._replace(slot="other", sample="first_response")]
-    _write(database, Batch(samples=rows))
+    write(database, Batch(samples=rows))
     names = "answered, answered_within, abandoned, abandoned_within, short"
     formulas = "answered_only, offered, abandons_met, excluding_abandoned_within, short_excluded"
     (row,) = client.query(
@@ -122,7 +83,7 @@ def test_intervals_follow_the_wall_clock(empty_database: Settings) -> None:
     panes = [_pane("first_response", at, n=1, n_target=1, n_within=1, sum_ms=10_000, hist=hist) for at in half_past]
     midnight = [AUTUMN_MS - 180 * MINUTE_MS, AUTUMN_MS + 22 * 60 * MINUTE_MS]
     panes += [_pane("handle", at, n=2, sum_ms=600) for at in midnight]
-    _write(helsinki, Batch(panes=panes))
+    write(helsinki, Batch(panes=panes))
     with connect(helsinki) as client:
         ask = (
             "SELECT toUnixTimestamp64Milli(interval_start), interval_local, answered, asa_ms, handled, aht_ms"
@@ -148,11 +109,11 @@ def test_a_queue_is_told_whole_and_by_team(database: Settings, client: Client) -
     """Abandoned contacts have no team, answers do: only the queue's row holds one against the other."""
     fields = {"n_target": 10, "hist": {bucket(10_000): 10}, "sum_ms": 100_000}
     answers = [
-        _pane("first_response", 0, n=10, n_within=within, **fields)._replace(team=team)
+        _pane("first_response", 0, team=team, n=10, n_within=within, **fields)
         for team, within in (("red", 9), ("blue", 5))
     ]
-    gone = _pane("abandoned", 0, n=8, n_target=8, n_short=4)._replace(team="")
-    _write(database, Batch(panes=[*answers, gone, _pane("offered", 0, n=28)._replace(team="")]))
+    gone = _pane("abandoned", 0, n=8, n_target=8, n_short=4, team="")
+    write(database, Batch(panes=[*answers, gone, _pane("offered", 0, n=28, team="")]))
     columns = "team, offered, answered, abandoned, n_within, asa_ms, service_level"
     ask = "SELECT {} FROM {} WHERE interval = '15 minutes' ORDER BY team"
     assert client.query(ask.format(columns, "intervals")).result_rows == [("", 28, 20, 8, 14, 10_000, 14 / 24)]
@@ -176,7 +137,7 @@ def test_a_filter_by_day_reads_no_other_month(database: Settings, client: Client
     """Of a year's parts only those that the day lies in are read, and the answer is right."""
     month_ms = 31 * 86_400_000
     starts = [AUTUMN_MS + 12 * 3_600_000 - month_ms * back for back in range(12)]
-    _write(database, Batch(panes=[_pane("handle", start, n=1, sum_ms=7) for start in starts]))
+    write(database, Batch(panes=[_pane("handle", start, n=1, sum_ms=7) for start in starts]))
     ask = f"SELECT sum(handled) FROM {view} WHERE interval = '{interval}' AND day >= '2026-10-01'"  # noqa: S608 - our own names
     assert client.query(ask).result_rows == [(1,)]
     explained = "\n".join(row[0] for row in client.query(f"EXPLAIN indexes = 1 {ask}").result_rows)
@@ -190,7 +151,7 @@ def test_a_filter_by_day_reads_no_other_month(database: Settings, client: Client
 def test_what_was_taken_back_leaves_no_row(database: Settings, client: Client) -> None:
     """A pane whose samples all went elsewhere shows up nowhere: rows depend on the events, not on their order."""
     names = ("offered", "entered", "first_response", "abandoned", "handle")
-    _write(database, Batch(panes=[_pane(name, 0, hist={5: 0}) for name in names]))
+    write(database, Batch(panes=[_pane(name, 0, hist={5: 0}) for name in names]))
     for view in ("panes", "service_level", "intervals", "intervals_by_team"):
         assert client.query(f"SELECT * FROM {view}").result_rows == [], view  # noqa: S608 - our own names
 
@@ -210,7 +171,7 @@ def test_gauges_are_of_now(database: Settings, client: Client) -> None:
         contact(1, contact_id="6", queue="other", clock_since=old),
         contact(1, contact_id="7", queue="q", waiting_since=old - 1, handling=3, leaves_at=old, **late),
     ]
-    _write(database, Batch(contacts=contacts))
+    write(database, Batch(contacts=contacts))
     rows = client.query(
         "SELECT queue, waiting, toUnixTimestamp64Milli(oldest_waiting_since), awaiting_reply, at_risk, breached, open,"
         " handling, stale, at_risk_next_response, breached_next_response, at_risk_resolution, breached_resolution"

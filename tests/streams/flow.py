@@ -16,7 +16,8 @@ from typing import Any, Final, Self
 import orjson
 from confluent_kafka import Producer
 
-from schemas.journal import CONTACT, PANE, Head, decode_contact, decode_pane, decode_pane_key
+from schemas.contact_record import decode_contact
+from schemas.journal import CONTACT, PANE, Head, decode_pane, decode_pane_key
 from schemas.samples import Sample
 from schemas.settings import Settings
 from schemas.topics import AGENTS, CONTACTS

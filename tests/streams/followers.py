@@ -12,8 +12,7 @@ from unittest.mock import patch
 
 from aiokafka import TopicPartition
 
-from schemas.journal import CONTACT, HEAD_KEY, OPEN_KEY, PANE, SUPPLEMENT, Head, encode_pane_key
-from schemas.journal import decode_supplement_key as supplement_of
+from schemas.journal import CONTACT, HEAD_KEY, OPEN_KEY, PANE, SUPPLEMENT, Head, decode_pane_key, encode_pane_key
 from schemas.settings import Settings
 from schemas.topics import journal_of
 from sinks.archive import event_rows
@@ -161,7 +160,7 @@ class Live(Follower):
         supplements = [(key, value) for key, value in self.panes.items() if key[:1] == SUPPLEMENT]
         counts = pane_totals({key: value for key, value in self.panes.items() if key[:1] == PANE})
         for key, value in supplements:
-            for of, added in pane_totals({encode_pane_key(supplement_of(key)[0]): value}).items():
+            for of, added in pane_totals({encode_pane_key(decode_pane_key(key)): value}).items():
                 before = counts.get(of, (0,) * len(added))
                 counts[of] = tuple(a + b for a, b in zip(before, added, strict=True))
         return {of: counters for of, counters in counts.items() if any(counters)}

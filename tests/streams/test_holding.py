@@ -6,8 +6,8 @@ from typing import Final
 
 import pytest
 
-from schemas.contact_record import decode_state
-from schemas.journal import CONTACT, Deadline, decode_head, decode_summary
+from schemas.contact_record import Deadline, decode_state, decode_summary
+from schemas.journal import CONTACT, decode_head
 from schemas.policies import Policy, Rules
 from streams import holding
 from streams.partition import Partition

@@ -9,7 +9,8 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.journal import PANE, TAG_PANE, decode_head, decode_summary
+from schemas.contact_record import decode_summary
+from schemas.journal import PANE, TAG_PANE, decode_head
 from schemas.policies import Rules
 from streams.core.contact import decode as decode_contact
 from streams.journal.assembly import Assembly

@@ -175,18 +175,18 @@ def kept_of(keeper: MemoryKeeper, contact_ids: Iterable[bytes]) -> dict[bytes, K
     """Look contacts up as the archive does: their events, and the samples in effect."""
     wanted = {contact_id.decode() for contact_id in contact_ids}
     found: dict[bytes, Kept] = defaultdict(lambda: Kept([], []))
-    for event in keeper._events.values():  # noqa: SLF001 - all contents of an id, as the table has them
+    for event in keeper.contents():
         if event.contact_id in wanted:
             found[event.contact_id.encode()].events.append(from_normalised(event.normalised))
     for row in keeper.samples():
         if row.contact_id in wanted:
-            found[row.contact_id.encode()].issued.append(Sample(row.sample, row.slot, row.at, *row[7:]))
+            found[row.contact_id.encode()].issued.append(Sample._make(row[4:]))
     return dict(found)
 
 
 def past_of(keeper: MemoryKeeper) -> Past:
     """Tell what ended epochs left behind, but for their panes."""
-    contacts = {row.contact_id.encode() for row in keeper._events.values()}  # noqa: SLF001 - as above
+    contacts = {row.contact_id.encode() for row in keeper.contents()}
     still_open = [row.contact_id.encode() for row in keeper.contacts() if row.open]
     return Past(sorted(contacts), kept_of(keeper, still_open))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from functools import cache
 from typing import Final
 
@@ -16,6 +17,7 @@ from sinks.clickhouse.keeper import ClickHouseKeeper
 from sinks.pending import Pending, claims, progress_rows
 from sinks.pending import Reached as ReachedStep
 from sinks.port import Batch
+from sinks.rows import Progress
 from streams.journal.assembly import Step
 from streams.partition import Partition
 from streams.sources.simulator import Plan, simulate
@@ -52,10 +54,7 @@ class Floor:
         self._archived = 0
         self._journal_end = 1
         self._at = BEGIN + epoch * 1_000_000_000
-        self._keep(Batch(progress=claims([(self._place, ReachedStep(Head(epoch=epoch), 0))], self._at)))
-
-    def _keep(self, batch: Batch) -> None:
-        self._keeper.write(batch)
+        self._keeper.write(Batch(progress=claims([(self._place, ReachedStep(Head(epoch=epoch), 0))], self._at)))
 
     def send(self, events: Iterable[tuple[bytes, bytes]]) -> None:
         """Produce events, as key and value, and have the worker fold them."""
@@ -70,7 +69,7 @@ class Floor:
     def archive(self) -> None:
         """Write the events, and no more: here a sink may die."""
         new, self._archived = self._sent[self._archived :], len(self._sent)
-        self._keep(Batch(events=event_rows(new, self._epoch)))
+        self._keeper.write(Batch(events=event_rows(new, self._epoch)))
 
     def write(self, *tables: str, progress: bool = True) -> None:
         """Write the events, then these tables (all, unless named), then the progress."""
@@ -78,10 +77,10 @@ class Floor:
         pending, self._pending = self._pending, Pending(self._pending.after())
         batch = pending.batch()
         names = tables or ("panes", "tag_panes", "samples", "contacts")
-        self._keep(Batch(**{name: getattr(batch, name) for name in names}))
+        self._keeper.write(Batch(**{name: getattr(batch, name) for name in names}))
         if progress:
             self._at += 1
-            self._keep(Batch(progress=progress_rows(pending.reached.items(), self._at)))
+            self._keeper.write(Batch(progress=progress_rows(pending.reached.items(), self._at)))
 
     def play(self, events: Iterable[tuple[bytes, bytes]]) -> None:
         """Do all of it, as on a good day."""
@@ -91,6 +90,14 @@ class Floor:
     def close(self) -> None:
         """Let go of the connection."""
         self._keeper.close()
+
+
+def end_epochs(database: Settings) -> None:
+    """Claim the next epoch of each partition: every epoch so far has ended."""
+    with closing(ClickHouseKeeper(database)) as keeper:
+        found = keeper.progress()
+        claimed = [Progress(row.topic, row.partition, row.epoch + 1, 0, 0, -1, 0, row.at + 1) for row in found]
+        keeper.write(Batch(progress=claimed))
 
 
 def told(contact_id: str, story: str, channel: Channel = "chat") -> list[tuple[bytes, bytes]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,13 +11,13 @@ from clickhouse_connect.driver.client import Client
 from schemas.policies import Policy, Rules
 from schemas.settings import Settings
 from schemas.topics import CHANNELS, CONTACTS
-from sinks.clickhouse.kept import Span
+from sinks.clickhouse.kept import EVERYTHING, Span
 from sinks.port import KeeperUnfitError
 from sinks.reconcile import audit
-from sinks.reconcile.audit import mend, reconcile
+from sinks.reconcile.audit import reconcile
 from sinks.reconcile.findings import Report
 from tests.core.story import BEGIN
-from tests.sinks.reconcile.floor import Floor, busy, told
+from tests.sinks.reconcile.floor import Floor, busy, end_epochs, told
 
 RULES = Rules()
 #: A contact with most of what there is.
@@ -50,26 +50,31 @@ def whole(floor: Floor) -> Floor:
     return floor
 
 
-def totals(report: Report) -> dict[tuple[str, str], int]:
-    """Tell what was found."""
-    return {(table, kind): n for (table, kind), n in report.totals.items()}
-
-
 def everything(client: Client) -> list[Any]:
     """Read what every user sees."""
     tables = ("samples", "contacts", "panes", "tag_panes")
     return [client.query(f"SELECT * FROM {table} ORDER BY ALL").result_rows for table in tables]  # noqa: S608 - our own names
 
 
-def mended(database: Settings, client: Client, before: list[Any]) -> Report:
-    """Repair as `up` does, check that all is as it was, and that a second repair writes nothing."""
-    report = mend(database, RULES, all_ended=True)
-    assert report.ok
+def mend(database: Settings, rules: Rules = RULES, *, ended: bool = True, span: Span = EVERYTHING) -> Report:
+    """Repair, once every epoch so far has ended."""
+    if ended:
+        end_epochs(database)
+    return reconcile(database, rules, mends=True, span=span)
+
+
+def mended(database: Settings, client: Client, before: list[Any]) -> None:
+    """Repair, check that all is as it was, and that a second repair writes nothing."""
+    assert mend(database).ok
     assert everything(client) == before
-    again = mend(database, RULES, all_ended=True)
-    assert sum(again.written.values()) == 0
-    assert totals(again) == {}
-    return report
+    again = mend(database)
+    assert (sum(again.written.values()), again.totals) == (0, {})
+
+
+def again(table: str, replaced: str, where: str = "true") -> str:
+    """Write rows of a table again, some columns otherwise, as a later version."""
+    columns = f"{replaced}, version + 1 AS version"
+    return f"INSERT INTO {table} SELECT * REPLACE ({columns}) FROM {table} WHERE {where}"  # noqa: S608 - our own names
 
 
 def test_a_correct_base_has_no_difference(database: Settings, floor: Floor, client: Client) -> None:
@@ -80,7 +85,7 @@ def test_a_correct_base_has_no_difference(database: Settings, floor: Floor, clie
     for table in ("samples", "contacts", "panes", "tag_panes"):
         assert report.compared[table] == client.query(f"SELECT count() FROM {table}").result_rows[0][0], table  # noqa: S608 - our own names
         assert report.compared[table] > 30
-    assert sum(mend(database, RULES, all_ended=True).written.values()) == 0
+    assert sum(mend(database).written.values()) == 0
 
 
 def test_oddities_are_no_differences(database: Settings, floor: Floor) -> None:
@@ -95,72 +100,42 @@ def test_oddities_are_no_differences(database: Settings, floor: Floor) -> None:
     assert (report.differences, report.compared["contacts"]) == ([], 6)
 
 
-@pytest.mark.parametrize(
-    ("damage", "found"),
-    [
-        pytest.param(
-            "DELETE FROM samples_rows WHERE sample = 'handle' OR sample = 'next_response'",
-            {("samples", "missing"): 1},
-            id="a row missing",
-        ),
-        pytest.param(
-            "INSERT INTO samples_rows SELECT * REPLACE ('e3' AS slot) FROM samples_rows WHERE sample = 'next_response'",
-            {("samples", "too much"): 1, ("panes", "different"): 1},
-            id="a row too much",
-        ),
-        pytest.param(
-            "INSERT INTO samples_rows SELECT * REPLACE (value_ms + 1 AS value_ms, version + 1 AS version)"
-            " FROM samples_rows WHERE sample = 'first_response'",
-            {("samples", "different"): 1},
-            id="a wrong value",
-        ),
-        pytest.param(
-            "INSERT INTO samples_rows SELECT * REPLACE (true AS gone, version + 1 AS version)"
-            " FROM samples_rows WHERE sample = 'offered'",
-            {("samples", "missing"): 1},
-            id="a row wrongly taken back",
-        ),
-        pytest.param(
-            "INSERT INTO samples_rows SELECT * REPLACE (false AS within, version + 1 AS version)"
-            " FROM samples_rows WHERE sample = 'first_response'",
-            {("samples", "different"): 1},
-            id="beyond a target that it is within",
-        ),
-        pytest.param(
-            "DELETE FROM panes_rows WHERE sample = 'queue_wait'", {("panes", "missing"): 1}, id="a pane missing"
-        ),
-        pytest.param(
-            "INSERT INTO panes_rows SELECT * REPLACE ('again' AS supplement) FROM panes_rows WHERE sample = 'entered'",
-            {("panes", "different"): 1},
-            id="a pane doubled",
-        ),
-        pytest.param(
-            "INSERT INTO panes_rows SELECT * REPLACE ('elsewhere' AS queue) FROM panes_rows WHERE sample = 'entered'",
-            {("panes", "too much"): 1},
-            id="a pane too much",
-        ),
-        pytest.param(
-            "INSERT INTO panes_rows SELECT * REPLACE (map(9, 1) AS hist, version + 1 AS version)"
-            " FROM panes_rows WHERE sample = 'queue_wait'",
-            {("panes", "different"): 1},
-            id="a wrong histogram",
-        ),
-        pytest.param(
-            "DELETE FROM tag_panes_rows WHERE tag = 'late'", {("tag_panes", "missing"): 1}, id="a tag missing"
-        ),
-        pytest.param(
-            "INSERT INTO tag_panes_rows SELECT * REPLACE (2 AS epoch) FROM tag_panes_rows",
-            {("tag_panes", "different"): 2},
-            id="tags doubled",
-        ),
-        pytest.param("TRUNCATE TABLE contacts_rows", {("contacts", "missing"): 1}, id="a contact missing"),
-        pytest.param(
-            "INSERT INTO contacts_rows SELECT * REPLACE (9 AS replies, version + 1 AS version) FROM contacts_rows",
-            {("contacts", "different"): 1},
-            id="a contact wrong",
-        ),
-    ],
-)
+DAMAGE: dict[str, tuple[str, dict[tuple[str, str], int]]] = {
+    "a row missing": (
+        "DELETE FROM samples_rows WHERE sample = 'handle' OR sample = 'next_response'",
+        {("samples", "missing"): 1},
+    ),
+    "a row too much": (
+        again("samples_rows", "'e3' AS slot", "sample = 'next_response'"),
+        {("samples", "too much"): 1, ("panes", "different"): 1},
+    ),
+    "a wrong value": (
+        again("samples_rows", "value_ms + 1 AS value_ms", "sample = 'first_response'"),
+        {("samples", "different"): 1},
+    ),
+    "a row wrongly taken back": (
+        again("samples_rows", "true AS gone", "sample = 'offered'"),
+        {("samples", "missing"): 1},
+    ),
+    "beyond a target that it is within": (
+        again("samples_rows", "false AS within", "sample = 'first_response'"),
+        {("samples", "different"): 1},
+    ),
+    "a pane missing": ("DELETE FROM panes_rows WHERE sample = 'queue_wait'", {("panes", "missing"): 1}),
+    "a pane doubled": (again("panes_rows", "'x' AS supplement", "sample = 'entered'"), {("panes", "different"): 1}),
+    "a pane too much": (again("panes_rows", "'x' AS queue", "sample = 'entered'"), {("panes", "too much"): 1}),
+    "a wrong histogram": (
+        again("panes_rows", "map(9, 1) AS hist", "sample = 'queue_wait'"),
+        {("panes", "different"): 1},
+    ),
+    "a tag missing": ("DELETE FROM tag_panes_rows WHERE tag = 'late'", {("tag_panes", "missing"): 1}),
+    "tags doubled": (again("tag_panes_rows", "0 AS epoch"), {("tag_panes", "different"): 2}),
+    "a contact missing": ("TRUNCATE TABLE contacts_rows", {("contacts", "missing"): 1}),
+    "a contact wrong": (again("contacts_rows", "9 AS replies"), {("contacts", "different"): 1}),
+}
+
+
+@pytest.mark.parametrize(("damage", "found"), DAMAGE.values(), ids=DAMAGE)
 def test_damage_is_found_and_mended(
     database: Settings, whole: Floor, client: Client, damage: str, found: dict[tuple[str, str], int]
 ) -> None:
@@ -169,8 +144,8 @@ def test_damage_is_found_and_mended(
     client.command(damage)
     report = reconcile(database, RULES)
     assert not report.ok
-    assert found.items() <= totals(report).items()
-    assert {table for table, _ in totals(report)} <= {"panes", next(table for table, _ in found)}
+    assert found.items() <= report.totals.items()
+    assert {table for table, _ in report.totals} <= {"panes", next(table for table, _ in found)}
     mended(database, client, before)
     del whole
 
@@ -182,8 +157,8 @@ def test_archived_events_without_rows(database: Settings, floor: Floor, client: 
     floor.send(told("desk:1", "100 customer event_id=x1\n130 agent agent_id=ben event_id=x2\n140 resolved event_id=x3"))
     floor.archive()
     beside = reconcile(database, RULES)
-    assert (totals(beside), beside.left_out["contacts"], beside.ok) == ({}, 2, True)
-    report = mend(database, RULES, all_ended=True)
+    assert (beside.totals, beside.left_out["contacts"], beside.ok) == ({}, 2, True)
+    report = mend(database)
     assert report.totals["contacts", "missing"] == 1
     assert report.totals["contacts", "different"] == 1
     rows = client.query("SELECT contact_id, replies, reopens FROM contacts ORDER BY 1").result_rows
@@ -199,9 +174,9 @@ def test_a_batch_half_written(database: Settings, floor: Floor, client: Client, 
     floor.send(busy(seed=2, minutes=2))
     floor.write(*written, progress=False)
     beside = reconcile(database, RULES)
-    assert (totals(beside), beside.ok) == ({}, True)
+    assert (beside.totals, beside.ok) == ({}, True)
     assert sum(beside.left_out.values()) > 0
-    assert mend(database, RULES, all_ended=True).ok
+    assert mend(database).ok
     mended(database, client, everything(client))
 
 
@@ -212,8 +187,8 @@ def test_the_same_events_again_in_a_new_life(database: Settings, floor: Floor, c
     second = Floor(database, epoch=2)
     second.play(told("desk:1", WHOLE))
     second.close()
-    running = mend(database, RULES, all_ended=False)
-    assert {table for table, _ in totals(running)} == {"panes", "tag_panes"}
+    running = mend(database, ended=False)
+    assert {table for table, _ in running.totals} == {"panes", "tag_panes"}
     assert not running.ok
     assert running.compared_only == running.totals
     assert sum(running.written.values()) == 0
@@ -229,11 +204,11 @@ def test_an_ended_life_beside_a_running_one(database: Settings, floor: Floor, cl
     second = Floor(database, epoch=2)
     second.play(told("desk:2", "100000 started\n100005 agent agent_id=ann"))
     client.command("DELETE FROM samples_rows WHERE contact_id = 'desk:2' AND sample = 'offered'")
-    report = mend(database, RULES, all_ended=False)
+    report = mend(database, ended=False)
     assert dict(report.compared_only) == {("samples", "missing"): 1, ("panes", "too much"): 1}
     assert (report.standing, report.ok) == (2, False)
     assert dict(report.written) == {"samples": 1, "contacts": 0, "panes": 1, "tag_panes": 0}
-    again = mend(database, RULES, all_ended=False)
+    again = mend(database, ended=False)
     assert (sum(again.written.values()), again.standing) == (0, 2)
     second.play(told("desk:2", "100050 discarded reason=test event_id=x"))
     second.close()
@@ -253,9 +228,9 @@ def test_no_pane_is_mended_to_fit_a_wrong_sample(database: Settings, floor: Floo
     )
     before = everything(client)
     client.command("DELETE FROM samples_rows WHERE contact_id = 'desk:1' AND sample IN ('rated', 'tagged')")
-    report = mend(database, RULES, all_ended=False)
+    report = mend(database, ended=False)
     assert report.compared_only == report.totals
-    assert {table for table, _ in totals(report)} == {"samples", "panes", "tag_panes"}
+    assert {table for table, _ in report.totals} == {"samples", "panes", "tag_panes"}
     assert sum(report.written.values()) == 0
     assert everything(client)[1:] == before[1:]
     mended(database, client, before)
@@ -265,17 +240,14 @@ def test_mended_panes_go_on_counting(database: Settings, floor: Floor, client: C
     """A later life adds to a pane that was mended, and a repair after it finds nothing to do."""
     floor.play(told("desk:1", WHOLE))
     client.command("TRUNCATE TABLE panes_rows")
-    assert mend(database, RULES, all_ended=True).written["panes"] > 5
+    assert mend(database).written["panes"] > 5
     second = Floor(database, epoch=2)
     second.play(told("desk:2", WHOLE))
     second.close()
     assert reconcile(database, RULES).ok
     assert client.query("SELECT n FROM panes WHERE sample = 'offered'").result_rows == [(2,)]
     before = everything(client)
-    client.command(
-        "INSERT INTO panes_rows SELECT * REPLACE (5 AS n, version + 1 AS version) FROM panes_rows"
-        " WHERE epoch = 2 AND sample = 'offered'"
-    )
+    client.command(again("panes_rows", "5 AS n", "epoch = 2 AND sample = 'offered'"))
     mended(database, client, before)
 
 
@@ -284,8 +256,8 @@ def test_another_configuration_is_nothing_wrong(database: Settings, whole: Floor
     del whole
     before = everything(client)
     stricter = Rules(policies=(Policy("chat-10s", "first_response", 10_000, 0.9, channel="chat"),), short_abandon_ms=1)
-    for report in (reconcile(database, stricter), mend(database, stricter, all_ended=True)):
-        assert totals(report) == {("samples", "another configuration"): 1}
+    for report in (reconcile(database, stricter), mend(database, stricter)):
+        assert report.totals == {("samples", "another configuration"): 1}
         assert report.ok
         assert report.differences[0].columns == {
             "policy": ("chat-60s", "chat-10s"),
@@ -301,11 +273,11 @@ def test_without_its_event_a_row_stays(database: Settings, whole: Floor, client:
     del whole
     client.command("DELETE FROM events_rows WHERE event_id = 'e7'")
     before = everything(client)
-    report = mend(database, RULES, all_ended=True)
-    assert {kind for _, kind in totals(report)} == {"not archived"}
+    report = mend(database)
+    assert {kind for _, kind in report.totals} == {"not archived"}
     assert not report.ok
     client.command("TRUNCATE TABLE events_rows")
-    assert {kind for _, kind in totals(mend(database, RULES, all_ended=True))} == {"not archived"}
+    assert {kind for _, kind in mend(database).totals} == {"not archived"}
     assert everything(client) == before
 
 
@@ -319,11 +291,11 @@ def test_a_span_limits_what_is_compared(database: Settings, floor: Floor, client
     since = BEGIN + later * 1000 - 5_000
     assert reconcile(database, RULES, span=Span(begin=since)).ok
     assert not reconcile(database, RULES, span=Span(end=since)).ok
-    assert mend(database, RULES, all_ended=True).ok
+    assert mend(database).ok
     assert everything(client) == before
     client.command("DELETE FROM samples_rows WHERE contact_id = 'desk:late'")
     client.command("DELETE FROM panes_rows WHERE sample = 'offered'")
-    assert mend(database, RULES, all_ended=True, span=Span(begin=since)).ok
+    assert mend(database, span=Span(begin=since)).ok
     assert everything(client) == before
 
 
@@ -358,10 +330,6 @@ def test_every_channel(database: Settings, client: Client) -> None:
 
 def test_no_tables_is_said(empty_database: Settings) -> None:
     """A database that is not there: refused with the command that makes it."""
-    checks: list[Callable[[], Report]] = [
-        lambda: reconcile(empty_database, RULES),
-        lambda: mend(empty_database, RULES, all_ended=True),
-    ]
-    for check in checks:
+    for mends in (False, True):
         with pytest.raises(KeeperUnfitError, match="pulssi migrate"):
-            check()
+            reconcile(empty_database, RULES, mends=mends)

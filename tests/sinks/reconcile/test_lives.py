@@ -41,15 +41,6 @@ def test_what_was_mended_is_in() -> None:
     assert version_of(2, 1 << 39) < mended(2) < version_of(3, 0)
 
 
-def test_where_all_have_ended_all_is_in() -> None:
-    """Known from outside: no journal is left."""
-    lives = Lives([_progress(1, 100, 50)], all_ended=True)
-    assert lives.last_ended == 1
-    assert lives.event_in(CHAT, 1, 10_000)
-    assert lives.row_in(CHAT, version_of(1, 60))
-    assert Lives([], all_ended=True).last_ended == 0
-
-
 def test_while_contacts_are_parked_none_is_called_wrong() -> None:
     """Their events are read and archived, and counted later."""
     assert not Lives([_progress(1, 100, 50, parked=1)]).event_in(CHAT, 1, 9)

@@ -47,8 +47,7 @@ def kept(rules: Rules, change: Change | None = None, without: str = "") -> Kept:
 
 def found(contact: Kept, rules: Rules) -> set[tuple[str, str, str]]:
     """Tell table, sample and kind of what differs under today's rules."""
-    lives = Lives([], all_ended=True)
-    listed = differences(contact, owed(contact, rules), rules, lives)
+    listed = differences(contact, owed(contact, rules), rules, Lives([]))
     return {(each.table, each.key.get("sample", ""), each.kind) for each in listed}
 
 

@@ -11,8 +11,7 @@ from sinks.reconcile.lives import Lives
 from sinks.reconcile.story import Explanation, explain
 from tests.core.story import BEGIN, Case, cases, events
 
-#: Reads a place in the story: everything is in.
-EVERYTHING = Lives([], all_ended=True)
+LIVES = Lives([])
 
 
 def told(channel: Channel, story: str, arrival: str = "", rules: Rules | None = None) -> Explanation:
@@ -23,7 +22,7 @@ def told(channel: Channel, story: str, arrival: str = "", rules: Rules | None = 
         Archived(named[event_id], channel, CONTACTS[channel], 0, 1, offset, BEGIN + offset)
         for offset, event_id in enumerate(order)
     ]
-    return explain(Kept("desk:1", archived, [], None), rules or Rules(), EVERYTHING)
+    return explain(Kept("desk:1", archived, [], None), rules or Rules(), LIVES)
 
 
 @pytest.mark.parametrize("case", cases("explained", {}), ids=lambda case: case.says)
@@ -118,7 +117,7 @@ def test_two_contents_under_one_id() -> None:
     archived = [
         Archived(event, "chat", "contacts.chat", 0, 1, offset, BEGIN) for offset, event in enumerate([first, ben, ann])
     ]
-    explanation = explain(Kept("desk:1", archived, [], None), Rules(), EVERYTHING)
+    explanation = explain(Kept("desk:1", archived, [], None), Rules(), LIVES)
     both = [(event.fields["agent_id"], event.counts, bool(event.notes)) for event in explanation.events[1:]]
     assert sorted(both) == [("ann", True, False), ("ben", False, True)]
     assert [each.by.because for each in explanation.corrections] == ["conflict"]
@@ -153,7 +152,7 @@ def test_what_it_was_held_against_counts() -> None:
     assert then is not None
     kept = kept._replace(samples=list(then.samples.values()), contact=then.contact)
     now = Rules(policies=(Policy("chat-10s", "first_response", 10_000, 0.9, channel="chat"),))
-    explanation = explain(kept, now, EVERYTHING)
+    explanation = explain(kept, now, LIVES)
     first = next(each for each in explanation.samples if each.sample == "first_response")
     assert (first.policy, first.within) == ("chat-60s", True)
     assert [each.kind for each in explanation.differences] == ["another configuration"]

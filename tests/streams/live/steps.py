@@ -7,16 +7,8 @@ from typing import Any, Final, cast
 
 import orjson
 
-from schemas.journal import (
-    CONTACT,
-    Deadline,
-    Head,
-    Summary,
-    encode_contact,
-    encode_pane,
-    encode_pane_key,
-    encode_tag_pane_key,
-)
+from schemas.contact_record import Deadline, Summary, encode_contact
+from schemas.journal import CONTACT, Head, encode_pane, encode_pane_key
 from schemas.panes import Pane, PaneKey, TagPane, TagPaneKey
 from schemas.policies import Metric
 from streams.core.histogram import bucket
@@ -106,7 +98,7 @@ def pane_record(
 
 def tag_record(start: int, queue: str, tag: str, n: int, *, known: bool = True, epoch: int = 1) -> tuple[bytes, bytes]:
     """Write a tag pane's record."""
-    return encode_tag_pane_key(TagPaneKey(epoch, start, queue, tag)), orjson.dumps(list(TagPane(n, known)))
+    return encode_pane_key(TagPaneKey(epoch, start, queue, tag)), orjson.dumps(list(TagPane(n, known)))
 
 
 class Journal:

@@ -1,4 +1,4 @@
-"""The keeper that is ClickHouse keeps the contract, and says what is wrong where it cannot."""
+"""Both keepers keep the contract, and ClickHouse's says what is wrong where it cannot."""
 
 from __future__ import annotations
 
@@ -13,8 +13,22 @@ from schemas.settings import Settings, load
 from sinks.clickhouse.keeper import ClickHouseKeeper
 from sinks.port import Batch, Keeper, KeeperAwayError, KeeperUnfitError
 from tests.sinks.contract import KeeperContract, event, pane, sample, tag_pane
+from tests.sinks.memory import MemoryKeeper
 
 MONTH_MS = 31 * 24 * 3600 * 1000
+
+
+class TestMemoryKeeper(KeeperContract):
+    """The contract's cases in memory."""
+
+    @pytest.fixture
+    def keeper(self) -> Keeper:
+        """Return an empty keeper."""
+        return MemoryKeeper()
+
+    def kept(self, keeper: Keeper, table: str, *columns: str) -> list[tuple[Any, ...]]:
+        """Read by the keeper's own methods."""
+        return [tuple(getattr(row, column) for column in columns) for row in getattr(keeper, table)()]
 
 
 class TestClickHouseKeeper(KeeperContract):

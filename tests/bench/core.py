@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import argparse
 import gc
+import multiprocessing
 import os
 import resource
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -36,6 +38,7 @@ from streams.decode import decode, read_event
 from streams.journal.assembly import Assembly
 from streams.partition import STEP_BYTES, Partition
 from tests.bench.events import EVENTS_A_CHAT, write_chats
+from tests.bench.report import Part
 from tests.core.changes import changed
 from tests.streams.records import Record
 
@@ -48,6 +51,8 @@ LIVE: Final = 200
 CATCHING_UP: Final = 16_000
 #: In how many steps an open contact's events came, for its size in memory: records grow, and leave holes.
 GROWTH: Final = 3
+#: Contacts in hand are fewer.
+TENTH: Final = 10
 
 
 def _best(work: Callable[[], object]) -> float:
@@ -181,6 +186,18 @@ def in_hand_by(contacts: int) -> float:
         kept.append(outcome.going)
     gc.collect()
     return (_resident() - before) / contacts
+
+
+def memory(contacts: int) -> Part:
+    """Measure what an open contact costs in memory, in a process of its own: on a heap without holes."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+        grown, record = process.submit(grown_by, contacts).result()
+        in_hand = process.submit(in_hand_by, contacts // TENTH).result()
+    rows = [
+        ("memory of an open contact of ten events", f"{grown:,.0f} bytes, {record:,.0f} of them its record"),
+        ("beside that, of each that is kept ready to go on (`contacts_in_hand`)", f"{in_hand:,.0f} bytes"),
+    ]
+    return Part(rows, [f"growth of resident size over {contacts:,} contacts, ids of 36 characters"])
 
 
 def main() -> None:

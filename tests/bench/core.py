@@ -40,7 +40,7 @@ from streams.partition import STEP_BYTES, Partition
 from tests.bench.events import EVENTS_A_CHAT, write_chats
 from tests.bench.report import Part
 from tests.core.changes import changed
-from tests.streams.records import Record
+from tests.streams.records import Record, records_of
 
 TOPIC: Final = CONTACTS["chat"]
 ROUNDS: Final = 3
@@ -66,11 +66,6 @@ def _best(work: Callable[[], object]) -> float:
     return min(took)
 
 
-def _records(events: int) -> list[Record]:
-    made = write_chats(events)
-    return [Record(at, event["contact_id"].encode(), orjson.dumps(event)) for at, event in enumerate(made)]
-
-
 def _steps(records: list[Record], batch: int) -> Partition:
     partition = Partition(TOPIC, 0, RULES)
     partition.begin(opened=0, epoch=1)
@@ -82,7 +77,7 @@ def _steps(records: list[Record], batch: int) -> Partition:
 
 def _speeds(events: int) -> Iterator[tuple[str, float]]:
     """Give the name of each part and its events a second; plain pydantic first."""
-    records = _records(events)
+    records = records_of(write_chats(events))
     read = [(record.key, record.value or b"") for record in records]
     contacts: dict[bytes | None, list[Event]] = {}
     for key, value in read:
@@ -118,7 +113,7 @@ def _speeds(events: int) -> Iterator[tuple[str, float]]:
 
 def _recovery(contacts: int) -> float:
     """Give the contacts a second that come back from journal records, as they were fetched."""
-    kept = _steps(_records(1_000 * EVENTS_A_CHAT), CATCHING_UP).contacts
+    kept = _steps(records_of(write_chats(1_000 * EVENTS_A_CHAT)), CATCHING_UP).contacts
     values = list(kept.values())
     records = [(at, CONTACT + b"%036d" % at, values[at % len(values)]) for at in range(contacts)]
     head = encode_head(Head(next=1, step=1, open=0))

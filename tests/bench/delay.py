@@ -26,18 +26,17 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
 from deploy.embedded.parts import BEHIND_THE_LIVE, pulssi
 from schemas.settings import Settings
-from schemas.settings import load as settings_of
 from sinks.clickhouse.migrations import migrate
 from streams.clickhouse import connect
 from streams.journal.tail import JournalTail
 from streams.live.view import LiveView
-from streams.topics import migrate_topics
 from tests.bench.contest import TOPIC
 from tests.bench.events import EVENTS_A_CHAT, write_chats
 from tests.bench.report import Part
-from tests.bench.servers import broker, produce, records_of
+from tests.bench.servers import broker
 from tests.deploy.program import Program, clean_environment
 from tests.fixtures.clickhouse import ClickHouseServer
+from tests.streams.flow import keyed, produce
 
 WARM_UP: Final = 200 * EVENTS_A_CHAT
 #: The first seconds of a rate are caches that fill, and a JVM that has just started and compiles what it runs.
@@ -129,7 +128,7 @@ async def _measure(
                 following.create_task(_follow_journal(settings, live)),
                 following.create_task(_follow_rows(client, rows)),
             ]
-            await asyncio.to_thread(produce, settings, records_of(write_chats(WARM_UP)))
+            await asyncio.to_thread(produce, settings, keyed(write_chats(WARM_UP)))
             await _through(WARM_UP, programs, live, rows)
             words = (
                 f"--broker={settings.kafka_brokers}",
@@ -179,11 +178,10 @@ def _run(rate: int, seconds: int) -> tuple[list[tuple[str, str]], str]:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name, broker() as kafka:
         folder = Path(name)
         with ClickHouseServer.start(folder / "clickhouse") as clickhouse:
-            environment = {**kafka.settings_env(), "PULSSI_CLICKHOUSE_URL": clickhouse.url}
-            settings = settings_of(environment)
-            migrate_topics(settings)
+            more = {"PULSSI_CLICKHOUSE_URL": clickhouse.url, "PULSSI_WORKER_PORT": "0", "PULSSI_SINK_PORT": "0"}
+            settings = kafka.with_topics(**more)
             migrate(settings)
-            clean = clean_environment(folder, **environment, PULSSI_WORKER_PORT="0", PULSSI_SINK_PORT="0")
+            clean = clean_environment(folder, **kafka.settings_env(), **more)
             with Program(pulssi("worker"), clean) as worker, Program(pulssi("sink"), clean) as sink:
                 for pid in (clickhouse.pid, sink.process.pid):
                     _stand_back(pid)

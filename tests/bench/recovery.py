@@ -18,16 +18,15 @@ from kafka.admin import ConfigResource, ConfigResourceType
 
 from schemas.policies import Rules
 from schemas.settings import Settings
-from schemas.settings import load as settings_of
 from schemas.topics import journal_of
 from streams.brokers import admin_client
 from streams.opening import open_partition
 from streams.partition import STEP_BYTES
-from streams.topics import migrate_topics
 from tests.bench.contest import TOPIC
 from tests.bench.events import EVENTS_A_CHAT, write_chats
 from tests.bench.report import Part, spread, times
-from tests.bench.servers import broker, produce, records_of
+from tests.bench.servers import broker
+from tests.streams.flow import keyed, produce
 from tests.streams.no_archive import asked
 
 BATCH: Final = 16_000
@@ -98,10 +97,9 @@ def _compact(settings: Settings, contacts: int) -> None:
 
 def run(contacts: int, rounds: int) -> Part:
     """Write a journal, and open it several times; then once more as the broker compacts it."""
-    records = records_of(write_chats(contacts * EVENTS_A_CHAT))
+    records = keyed(write_chats(contacts * EVENTS_A_CHAT))
     with broker() as server:
-        settings = settings_of({**server.settings_env(), "PULSSI_PARTITIONS": "1"})
-        migrate_topics(settings)
+        settings = server.with_topics(PULSSI_PARTITIONS="1")
         produce(settings, records)
         asyncio.run(_write(settings, len(records)))
         written = _records(settings)

@@ -7,15 +7,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from schemas.settings import load
-from streams.topics import migrate_topics
 from tests.bench import job
 from tests.bench.__main__ import PARTS, main
 from tests.bench.contest import CONTESTANTS, difference, time_one
 from tests.bench.events import write_chats
 from tests.bench.report import Part, markdown, replaced
-from tests.bench.servers import produce, records_of
 from tests.kafka.server import KafkaServer
+from tests.streams.flow import keyed, produce
 
 EVENTS = 200
 PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
@@ -25,9 +23,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
 def test_each_does_the_job(name: str, fresh_kafka: KafkaServer) -> None:
     """Every pane that a program leaves in Kafka is what a batch over the events gives."""
     events = write_chats(EVENTS)
-    settings = load(fresh_kafka.settings_env())
-    migrate_topics(settings)
-    produce(settings, records_of(events))
+    produce(fresh_kafka.with_topics(), keyed(events))
     outcome = time_one(name, fresh_kafka, EVENTS, job.expected(events))
     assert outcome.fault == ""
     assert outcome.rate is not None

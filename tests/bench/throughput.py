@@ -9,25 +9,22 @@ from collections.abc import Iterator, Sequence
 
 import click
 
-from schemas.settings import load
-from streams.topics import migrate_topics
 from tests.bench import job
 from tests.bench.contest import CONTESTANTS, Outcome, time_one
 from tests.bench.events import write_chats
 from tests.bench.report import Part, spread, times
-from tests.bench.servers import broker, produce, records_of
+from tests.bench.servers import broker
+from tests.streams.flow import keyed, produce
 
 
 def _rounds(events: int, rounds: int) -> Iterator[dict[str, Outcome]]:
     made = write_chats(events)
-    wanted, records = job.expected(made), records_of(made)
+    wanted, records = job.expected(made), keyed(made)
     names = list(CONTESTANTS)
     for number in range(rounds):
         turn = number % len(names)
         with broker() as server:
-            settings = load(server.settings_env())
-            migrate_topics(settings)
-            produce(settings, records)
+            produce(server.with_topics(), records)
             outcomes = {}
             for name in (*names[turn:], *names[:turn]):
                 outcome = outcomes[name] = time_one(name, server, events, wanted)

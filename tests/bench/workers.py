@@ -15,16 +15,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
-from schemas.settings import load as settings_of
 from schemas.topics import journal_of
-from streams.topics import migrate_topics
 from tests.bench.contest import STARTS_WITHIN_S, TOPIC
 from tests.bench.events import EVENTS_A_CHAT, write_chats
 from tests.bench.report import Part, spread, times
 from tests.bench.results import JournalReading, Watch
-from tests.bench.servers import broker, produce, records_of
+from tests.bench.servers import broker
 from tests.deploy.program import Program, clean_environment
 from tests.kafka.server import KafkaServer
+from tests.streams.flow import keyed, produce
 
 #: Enough that each partition has some.
 WARM_UP: Final = 200 * EVENTS_A_CHAT
@@ -34,8 +33,7 @@ HALTED_AT_MOST_S: Final = 4.0
 
 def _timed(server: KafkaServer, workers: int, records: Sequence[tuple[str, bytes, bytes]]) -> float:
     """Give the events a second that so many workers manage."""
-    settings = settings_of(server.settings_env())
-    migrate_topics(settings)
+    settings = server.with_topics()
     command = [sys.executable, "-m", "tests.streams.worker_process"]
     watch = Watch(server.bootstrap, journal_of(TOPIC), JournalReading())
     with ExitStack() as running:
@@ -75,7 +73,7 @@ def _timed(server: KafkaServer, workers: int, records: Sequence[tuple[str, bytes
 
 def run(events: int, rounds: int) -> Part:
     """Measure one and two, in turn."""
-    records = records_of(write_chats(WARM_UP + events))
+    records = keyed(write_chats(WARM_UP + events))
     ones, twos, faults = [], [], []
     for _ in range(rounds):
         try:

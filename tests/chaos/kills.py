@@ -26,9 +26,9 @@ from deploy.embedded import state
 from deploy.embedded.parts import pulssi
 from deploy.embedded.state import PartState
 from streams.sources import recorded
-from streams.sources.simulator import Plan, simulate
 from tests.deploy.program import Program, await_gone, clean_environment, descendants, ports_in_a_row
 from tests.fixtures.stack import Stack
+from tests.streams.flow import simulated
 from tests.streams.sources.consumed import await_records
 
 PARTS: Final = ("broker", "clickhouse", "worker", "sink", "wallboard")
@@ -37,8 +37,6 @@ ALL: Final = "all-parts"
 POWER_CUT: Final = "power-cut"
 VICTIMS: Final = (*PARTS, ALL, POWER_CUT)
 ROUNDS: Final = 10
-#: 2026-03-02, a Monday, at 09:00 UTC.
-MONDAY_MORNING: Final = 1_772_442_000_000
 #: Events a second, and for how long there are some: rounds end before.
 RATE: Final = 40.0
 LASTS_S: Final = 1_200
@@ -128,8 +126,7 @@ def _kill(pids: Sequence[int]) -> None:
 
 def _recorded(file: Path, seed: int) -> list[dict[str, Any]]:
     """Write a recording in order of time; returns its events."""
-    made = itertools.islice(simulate(Plan(MONDAY_MORNING, RATE, seed)), round(RATE * LASTS_S))
-    events = sorted((orjson.loads(each.value) for each in made), key=lambda event: str(event["occurred_at"]))
+    events = sorted(simulated(round(RATE * LASTS_S), RATE, seed), key=lambda event: str(event["occurred_at"]))
     recorded.write(str(file), map(orjson.dumps, events))
     return events
 

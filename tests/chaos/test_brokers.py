@@ -12,10 +12,11 @@ from schemas.topics import CONTACTS, journal_of
 from streams.topics import wanted
 from tests.chaos.feed import Feed
 from tests.chaos.installation import Installation
-from tests.chaos.records import MINUTE_MS, arriving, simulated
+from tests.chaos.records import MINUTE_MS, arriving
 from tests.chaos.verdict import dead_letter_faults, differences
 from tests.kafka.cluster import NODES, ApacheCluster, ClusterNode
 from tests.oracle.centre import Centre
+from tests.streams.flow import simulated
 
 EVENTS: Final = 5_000
 PER_SECOND: Final = 600.0

@@ -6,10 +6,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from confluent_kafka import Consumer, TopicPartition
-
 from schemas.panes import PANE_MS
-from schemas.topics import DEAD_LETTERS
 from tests.chaos.feed import Feed
 from tests.chaos.installation import Installation
 from tests.chaos.records import Event
@@ -18,8 +15,8 @@ from tests.oracle.batch import added_up, contact_rows, rows_of, tag_counts
 from tests.oracle.centre import Centre
 from tests.oracle.contacts import contacts
 from tests.oracle.rows import Row
+from tests.streams.flow import dead_letters
 
-READ_WITHIN_S: Final = 30.0
 #: Differences that are told in full.
 TOLD: Final = 8
 
@@ -117,38 +114,13 @@ def _told(is_: Mapping[Hashable, Any], should: Mapping[Hashable, Any]) -> Iterat
         yield f"{key}: is {is_.get(key)}, should be {should.get(key)}"
 
 
-def dead_letters(here: Installation) -> list[Any]:
-    """Read all dead letters."""
-    reader = Consumer(
-        {
-            "bootstrap.servers": here.settings.kafka_brokers,
-            "group.id": "chaos",
-            "isolation.level": "read_committed",
-            "enable.partition.eof": True,
-            "enable.auto.commit": False,
-        }
-    )
-    numbers = reader.list_topics(DEAD_LETTERS).topics[DEAD_LETTERS].partitions
-    reader.assign([TopicPartition(DEAD_LETTERS, number, 0) for number in numbers])
-    letters, ended = [], 0
-    while ended < len(numbers):
-        message = reader.poll(READ_WITHIN_S)
-        assert message is not None, "the dead letters cannot be read to their end"
-        if message.error() is None:
-            letters.append(message)
-        else:
-            ended += 1
-    reader.close()
-    return letters
-
-
 def dead_letter_faults(here: Installation, feed: Feed) -> tuple[int, list[str]]:
     """Hold the dead letters against the bad records: returns how many came again, and what is wrong.
 
     With transactions each comes once; without, one may come again, and says by its headers that it is the same.
     """
     found: dict[int, list[tuple[str, tuple[bytes, ...]]]] = {}
-    for letter in dead_letters(here):
+    for letter in dead_letters(here.settings):
         told = dict(letter.headers())
         place = tuple(told[f"pulssi-{name}"] for name in ("topic", "partition", "offset"))
         found.setdefault(int(told.get("number", b"0")), []).append((told["pulssi-code"].decode(), place))

@@ -83,7 +83,7 @@ def chaos(kafka: KafkaServer, course: Course, folder: Path, say: Callable[[str],
             feed.stop()
             tally.stop()
         say(f"{time.monotonic() - began:6.1f} s  drained; comparing")
-        for view, told in differences(here, events, Centre({"centre": centre_toml(course.horizons)})).items():
+        for view, told in differences(here.rows, (events, Centre({"centre": centre_toml(course.horizons)}))).items():
             outcome.faults += [f"{view}: {line}" for line in told]
         repeated, wrong = dead_letter_faults(here, feed)
         outcome.faults += wrong

@@ -72,7 +72,7 @@ def test_a_broker_killed_and_another_stopped(kafka_cluster: ApacheCluster, tmp_p
         finally:
             feed.stop()
         assert len(ended) == 2
-        assert differences(here, events, Centre()) == {}
+        assert differences(here.rows, (events, Centre())) == {}
         repeated, wrong = dead_letter_faults(here, feed)
         assert (repeated, wrong) == (0, [])
         assert {status for part in (*here.workers, here.sink) for status in part.ended} == set()

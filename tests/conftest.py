@@ -12,7 +12,6 @@ from streams import compilation
 pytest_plugins = [
     "tests.fixtures.clickhouse",
     "tests.fixtures.kafka",
-    "tests.fixtures.stack",
     "tests.fixtures.tls",
 ]
 

@@ -6,22 +6,25 @@ seen the last result.
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
 from kafka.admin import NewTopic
 
-from schemas.settings import Settings, load
+from schemas.settings import load
 from schemas.topics import CONTACTS, journal_of
 from streams.brokers import admin_client
-from tests.bench import environments, job
+from tests.bench import job
 from tests.bench.job import Pane
-from tests.bench.program import EndedError, Program
 from tests.bench.results import JournalReading, PeerReading, Watch
+from tests.deploy.program import Program, clean_environment
 from tests.kafka.server import KafkaServer
 
 TOPIC: Final = CONTACTS["chat"]
@@ -36,24 +39,36 @@ AT_MOST_S: Final = 60.0
 class Contestant:
     """One of those measured."""
 
-    name: str
     #: What it is called in the table.
     title: str
-    #: The package whose version is told, locked in `peers/<name>.txt`; empty for what runs in our own environment.
-    package: str
     #: What it keeps, as set up here.
     keeps: str
+    #: The words behind `python -m`.
+    words: tuple[str, ...]
+    #: The topic that its results are read from.
+    results: str
 
 
-CONTESTANTS: Final = (
-    Contestant("pulssi", "Pulssi worker", "", "every step in a Kafka transaction; exactly once"),
-    Contestant("faust", "idiomatic Faust", "", "tables with changelog topics; at least once"),
-    Contestant("quixstreams", "Quix Streams", "quixstreams", "RocksDB, changelog topics; at least once"),
-    Contestant("bytewax", "Bytewax", "bytewax", "snapshot to a folder each second; at least once"),
-    Contestant("pathway", "Pathway", "pathway", "snapshot to a folder each second; at least once"),
-    Contestant("plain", "plain confluent-kafka loop", "confluent-kafka", "nothing: a crash forgets all"),
-)
-NAMES: Final = tuple(each.name for each in CONTESTANTS)
+CONTESTANTS: Final = {
+    "pulssi": Contestant(
+        "Pulssi worker",
+        "every step in a Kafka transaction; exactly once",
+        ("tests.bench.ours",),
+        journal_of(TOPIC),
+    ),
+    "faust": Contestant(
+        f"idiomatic Faust (faust-streaming {version('faust-streaming')})",
+        "tables with changelog topics; at least once",
+        ("tests.bench.idiomatic", "worker", "-l", "warn", "--without-web"),
+        f"{FAUST_APP}-panes-changelog",
+    ),
+    "plain": Contestant(
+        f"plain confluent-kafka loop {version('confluent-kafka')}",
+        "nothing: a crash forgets all",
+        ("tests.bench.plain",),
+        "bench.plain.panes",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -68,64 +83,52 @@ class Outcome:
     efficiency: float | None = None
 
 
-def _results_topic(name: str) -> str:
-    if name == "pulssi":
-        return journal_of(TOPIC)
-    return f"{FAUST_APP}-panes-changelog" if name == "faust" else f"bench.{name}.panes"
-
-
-def _program(name: str, server: KafkaServer, settings: Settings, folder: Path) -> Program:
-    log = folder / f"{name}.log"
-    if name == "pulssi":
-        environment = {**server.settings_env(), "PULSSI_WORKER_PORT": "0"}
-        return Program([sys.executable, "-m", "tests.bench.ours"], environment, log, job.CONSUMING)
-    state = folder / name
-    state.mkdir()
-    environment = {
-        "BENCH_APP": FAUST_APP,
-        "BENCH_BROKER": server.bootstrap,
-        "BENCH_TOPIC": TOPIC,
-        "BENCH_RESULTS": _results_topic(name),
-        "BENCH_PARTITIONS": str(settings.partitions),
-        "BENCH_FOLDER": str(state),
-    }
-    if name == "faust":
-        command = [sys.executable, "-m", "tests.bench.idiomatic", "worker", "-l", "warn", "--without-web"]
-    else:
-        command = [str(environments.make(name)), "-m", f"tests.bench.peers.{name}"]
-    return Program(command, environment, log, job.CONSUMING)
-
-
-def _make_topic(settings: Settings, topic: str) -> None:
-    with admin_client(settings.kafka_brokers, wait_s=STARTS_WITHIN_S) as admin:
-        admin.create_topics([NewTopic(topic, num_partitions=settings.partitions, replication_factor=1)])
+def _cpu_s(program: Program) -> float:
+    """Tell what processor time a program has taken; 0 where the system does not tell."""
+    stat = Path(f"/proc/{program.process.pid}/stat")
+    if not stat.is_file():
+        return 0.0
+    fields = stat.read_text("ascii", "replace").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def time_one(name: str, server: KafkaServer, events: int, wanted: Mapping[str, Pane]) -> Outcome:
     """Run one of them over the topic's events; the topic holds them all."""
     settings = load(server.settings_env())
+    contestant = CONTESTANTS[name]
     ours = name == "pulssi"
     reading: JournalReading | PeerReading = JournalReading() if ours else PeerReading()
-    watch = Watch(server.bootstrap, _results_topic(name), reading)
-    try:
-        if not ours and name != "faust":  # those two make their own
-            _make_topic(settings, _results_topic(name))
-        with (
-            tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
-            _program(name, server, settings, Path(folder)) as program,
-        ):
-            program.wait(STARTS_WITHIN_S)
-            facts = sum(pane[0] for pane in wanted.values())
-            all_of_it = events if ours else facts
-            how = watch.until(all_of_it, program.check, at_most_s=AT_MOST_S)
-            through = reading.count() / all_of_it
-            rate = events * through / max(watch.changed - program.began, _INSTANT_S)
-            spent = program.spent_s()
-            efficiency = events * through / spent if spent else None
-    except (EndedError, environments.UnavailableError) as error:
-        return Outcome(None, str(error))
-    finally:
-        watch.close()
+    all_of_it = events if ours else sum(pane[0] for pane in wanted.values())
+    if name == "plain":  # the others make their own
+        with admin_client(settings.kafka_brokers, wait_s=STARTS_WITHIN_S) as admin:
+            admin.create_topics([NewTopic(contestant.results, settings.partitions, replication_factor=1)])
+    watch = Watch(server.bootstrap, contestant.results, reading)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        environment = clean_environment(
+            Path(folder),
+            **server.settings_env(),
+            PULSSI_WORKER_PORT="0",
+            BENCH_APP=FAUST_APP,
+            BENCH_BROKER=server.bootstrap,
+            BENCH_TOPIC=TOPIC,
+            BENCH_RESULTS=contestant.results,
+            BENCH_PARTITIONS=str(settings.partitions),
+            BENCH_FOLDER=folder,
+        )
+        command = [sys.executable, "-m", *contestant.words]
+        try:
+            with Program(command, environment) as program:
+                program.await_line(job.CONSUMING, STARTS_WITHIN_S)
+                began, cpu = time.monotonic(), _cpu_s(program)
+                how = watch.until(all_of_it, program.check, at_most_s=AT_MOST_S)
+                spent = _cpu_s(program) - cpu
+        except AssertionError as error:
+            return Outcome(None, str(error))
+        finally:
+            watch.close()
+    through = reading.count() / all_of_it
+    rate = events * through / max(watch.changed - began, _INSTANT_S)
+    efficiency = events * through / spent if spent else None
     if how == "late":
         told = f"ended after {AT_MOST_S:g} s, with {through:.0%} through, which is its rate here"
         return Outcome(rate, told, efficiency)

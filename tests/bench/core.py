@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import argparse
 import gc
+import multiprocessing
 import os
 import resource
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -36,8 +38,9 @@ from streams.decode import decode, read_event
 from streams.journal.assembly import Assembly
 from streams.partition import STEP_BYTES, Partition
 from tests.bench.events import EVENTS_A_CHAT, write_chats
+from tests.bench.report import Part
 from tests.core.changes import changed
-from tests.streams.records import Record
+from tests.streams.records import Record, records_of
 
 TOPIC: Final = CONTACTS["chat"]
 ROUNDS: Final = 3
@@ -48,6 +51,8 @@ LIVE: Final = 200
 CATCHING_UP: Final = 16_000
 #: In how many steps an open contact's events came, for its size in memory: records grow, and leave holes.
 GROWTH: Final = 3
+#: Contacts in hand are fewer.
+TENTH: Final = 10
 
 
 def _best(work: Callable[[], object]) -> float:
@@ -61,11 +66,6 @@ def _best(work: Callable[[], object]) -> float:
     return min(took)
 
 
-def _records(events: int) -> list[Record]:
-    made = write_chats(events)
-    return [Record(at, event["contact_id"].encode(), orjson.dumps(event)) for at, event in enumerate(made)]
-
-
 def _steps(records: list[Record], batch: int) -> Partition:
     partition = Partition(TOPIC, 0, RULES)
     partition.begin(opened=0, epoch=1)
@@ -77,7 +77,7 @@ def _steps(records: list[Record], batch: int) -> Partition:
 
 def _speeds(events: int) -> Iterator[tuple[str, float]]:
     """Give the name of each part and its events a second; plain pydantic first."""
-    records = _records(events)
+    records = records_of(write_chats(events))
     read = [(record.key, record.value or b"") for record in records]
     contacts: dict[bytes | None, list[Event]] = {}
     for key, value in read:
@@ -113,7 +113,7 @@ def _speeds(events: int) -> Iterator[tuple[str, float]]:
 
 def _recovery(contacts: int) -> float:
     """Give the contacts a second that come back from journal records, as they were fetched."""
-    kept = _steps(_records(1_000 * EVENTS_A_CHAT), CATCHING_UP).contacts
+    kept = _steps(records_of(write_chats(1_000 * EVENTS_A_CHAT)), CATCHING_UP).contacts
     values = list(kept.values())
     records = [(at, CONTACT + b"%036d" % at, values[at % len(values)]) for at in range(contacts)]
     head = encode_head(Head(next=1, step=1, open=0))
@@ -181,6 +181,18 @@ def in_hand_by(contacts: int) -> float:
         kept.append(outcome.going)
     gc.collect()
     return (_resident() - before) / contacts
+
+
+def memory(contacts: int) -> Part:
+    """Measure what an open contact costs in memory, in a process of its own: on a heap without holes."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+        grown, record = process.submit(grown_by, contacts).result()
+        in_hand = process.submit(in_hand_by, contacts // TENTH).result()
+    rows = [
+        ("memory of an open contact of ten events", f"{grown:,.0f} bytes, {record:,.0f} of them its record"),
+        ("beside that, of each that is kept ready to go on (`contacts_in_hand`)", f"{in_hand:,.0f} bytes"),
+    ]
+    return Part(rows, [f"growth of resident size over {contacts:,} contacts, ids of 36 characters"])
 
 
 def main() -> None:

@@ -8,7 +8,6 @@ users run; the live view is fed here, as the wallboard feeds it.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import statistics
 import subprocess
@@ -16,7 +15,7 @@ import sys
 import tempfile
 import time
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -25,23 +24,20 @@ import orjson
 from clickhouse_connect.driver.client import Client
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
-from deploy.embedded.parts import BEHIND_THE_LIVE
+from deploy.embedded.parts import BEHIND_THE_LIVE, pulssi
 from schemas.settings import Settings
-from schemas.settings import load as settings_of
 from sinks.clickhouse.migrations import migrate
 from streams.clickhouse import connect
 from streams.journal.tail import JournalTail
 from streams.live.view import LiveView
-from streams.topics import migrate_topics
 from tests.bench.contest import TOPIC
 from tests.bench.events import EVENTS_A_CHAT, write_chats
-from tests.bench.program import ROOT, Program
-from tests.bench.report import Part, load, measured
-from tests.bench.servers import broker, produce, records_of
+from tests.bench.report import Part
+from tests.bench.servers import broker
+from tests.deploy.program import Program, clean_environment
 from tests.fixtures.clickhouse import ClickHouseServer
+from tests.streams.flow import keyed, produce
 
-NAME: Final = "delay"
-COMMAND: Final = "make bench ARGS='--only delay'"
 WARM_UP: Final = 200 * EVENTS_A_CHAT
 #: The first seconds of a rate are caches that fill, and a JVM that has just started and compiles what it runs.
 SETTLING_S: Final = 60
@@ -82,18 +78,6 @@ class Sighting:
 
 def _now() -> int:
     return time.time_ns() // 1_000_000
-
-
-@contextlib.contextmanager
-def _running(environment: Mapping[str, str], folder: Path) -> Iterator[list[Program]]:
-    with contextlib.ExitStack() as running:
-        clean = {**environment, "PULSSI_WORKER_PORT": "0", "PULSSI_SINK_PORT": "0"}
-        yield [
-            running.enter_context(
-                Program([sys.executable, "-m", "deploy.cli", part], clean, folder / f"{part}.log", "")
-            )
-            for part in ("worker", "sink")
-        ]
 
 
 def _stand_back(pid: int) -> None:
@@ -144,7 +128,7 @@ async def _measure(
                 following.create_task(_follow_journal(settings, live)),
                 following.create_task(_follow_rows(client, rows)),
             ]
-            await asyncio.to_thread(produce, settings, records_of(write_chats(WARM_UP)))
+            await asyncio.to_thread(produce, settings, keyed(write_chats(WARM_UP)))
             await _through(WARM_UP, programs, live, rows)
             words = (
                 f"--broker={settings.kafka_brokers}",
@@ -153,7 +137,7 @@ async def _measure(
                 f"--skip={WARM_UP}",
             )
             producer = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "tests.bench.steady", *words), cwd=ROOT, stdout=subprocess.PIPE
+                *(sys.executable, "-m", "tests.bench.steady", *words), stdout=subprocess.PIPE
             )
             said, _ = await producer.communicate()
             await _through(WARM_UP + rate * seconds, programs, live, rows)
@@ -194,14 +178,14 @@ def _run(rate: int, seconds: int) -> tuple[list[tuple[str, str]], str]:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name, broker() as kafka:
         folder = Path(name)
         with ClickHouseServer.start(folder / "clickhouse") as clickhouse:
-            environment = {**kafka.settings_env(), "PULSSI_CLICKHOUSE_URL": clickhouse.url}
-            settings = settings_of(environment)
-            migrate_topics(settings)
+            more = {"PULSSI_CLICKHOUSE_URL": clickhouse.url, "PULSSI_WORKER_PORT": "0", "PULSSI_SINK_PORT": "0"}
+            settings = kafka.with_topics(**more)
             migrate(settings)
-            with _running(environment, folder) as programs:
-                for pid in (clickhouse.pid, programs[1].process.pid):
+            clean = clean_environment(folder, **kafka.settings_env(), **more)
+            with Program(pulssi("worker"), clean) as worker, Program(pulssi("sink"), clean) as sink:
+                for pid in (clickhouse.pid, sink.process.pid):
                     _stand_back(pid)
-                live, rows, producer = asyncio.run(_measure(settings, programs, rate, seconds))
+                live, rows, producer = asyncio.run(_measure(settings, [worker, sink], rate, seconds))
             stamped = _timestamps(settings, WARM_UP + rate * seconds)
     first = sorted(at for _, _, at in stamped)[WARM_UP]
     settled = [record for record in stamped if record[2] >= first + SETTLING_S * 1_000]
@@ -216,12 +200,10 @@ def _run(rate: int, seconds: int) -> tuple[list[tuple[str, str]], str]:
 
 def run(rates: Sequence[int], seconds: int) -> Part:
     """Measure at each rate, each time with parts that have just started."""
-    before = load()
     rows, words = [], []
     for rate in rates:
         told, how = _run(rate, SETTLING_S + seconds)
         rows += told
         words.append(how)
-    where = measured(before, "Apache Kafka, ClickHouse, worker and sink on the same cores")
     pace = f"Over {seconds} s, after {SETTLING_S} s that are left out."
-    return Part(NAME, ("", "figure"), rows, [where, pace, *words, f"`{COMMAND}`"])
+    return Part(rows, ["Apache Kafka, ClickHouse, worker and sink on the same cores"], [pace, *words])

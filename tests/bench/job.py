@@ -1,8 +1,7 @@
-"""The job that every peer does: a contact's milestones, and counters a minute, by channel, queue and sample.
+"""The job that each of the others does: a contact's milestones, and counters a minute, by channel, queue and sample.
 
 Offered, first response (count, sum, within target), handle time, resolved, and volume by tag; as events come, keyed by
-contact. Deduplication, late events, retraction and percentiles are left out: it is less than Pulssi does. It runs in
-each peer's own environment, so it may import nothing but the contract, orjson and the standard library.
+contact. Deduplication, late events, retraction and percentiles are left out: it is less than Pulssi does.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ PANE_MS: Final = 60_000
 TARGET_MS: Final = 60_000
 #: What a program under measure says when the first record reaches its code.
 CONSUMING: Final = "consuming"
-#: Some libraries redirect Python's own.
+#: Faust redirects Python's own.
 _STDOUT: Final = 1
 
 #: Count, sum of milliseconds, count within target: of one minute, channel, queue and sample.
@@ -106,11 +105,6 @@ def add(pane: Iterable[int], fact: Fact) -> Pane:
     """Put a fact into its pane."""
     n, sum_ms, within = pane
     return n + 1, sum_ms + fact.value_ms, within + fact.within
-
-
-def encode(pane: Pane) -> bytes:
-    """Write a pane for the topic of results."""
-    return orjson.dumps(pane)
 
 
 def expected(events: Iterable[Mapping[str, Any]]) -> dict[str, Pane]:

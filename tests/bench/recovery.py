@@ -18,20 +18,17 @@ from kafka.admin import ConfigResource, ConfigResourceType
 
 from schemas.policies import Rules
 from schemas.settings import Settings
-from schemas.settings import load as settings_of
 from schemas.topics import journal_of
 from streams.brokers import admin_client
 from streams.opening import open_partition
 from streams.partition import STEP_BYTES
-from streams.topics import migrate_topics
 from tests.bench.contest import TOPIC
 from tests.bench.events import EVENTS_A_CHAT, write_chats
-from tests.bench.report import Part, load, measured, spread, times
-from tests.bench.servers import broker, produce, records_of
+from tests.bench.report import Part, spread, times
+from tests.bench.servers import broker
+from tests.streams.flow import keyed, produce
 from tests.streams.no_archive import asked
 
-NAME: Final = "recovery"
-COMMAND: Final = "make bench ARGS='--only recovery'"
 BATCH: Final = 16_000
 COMPACTING: Final = {"segment.ms": "1000", "min.cleanable.dirty.ratio": "0.01", "max.compaction.lag.ms": "1000"}
 COMPACTED_WITHIN_S: Final = 120.0
@@ -100,11 +97,9 @@ def _compact(settings: Settings, contacts: int) -> None:
 
 def run(contacts: int, rounds: int) -> Part:
     """Write a journal, and open it several times; then once more as the broker compacts it."""
-    before = load()
-    records = records_of(write_chats(contacts * EVENTS_A_CHAT))
+    records = keyed(write_chats(contacts * EVENTS_A_CHAT))
     with broker() as server:
-        settings = settings_of({**server.settings_env(), "PULSSI_PARTITIONS": "1"})
-        migrate_topics(settings)
+        settings = server.with_topics(PULSSI_PARTITIONS="1")
         produce(settings, records)
         asyncio.run(_write(settings, len(records)))
         written = _records(settings)
@@ -112,9 +107,7 @@ def run(contacts: int, rounds: int) -> Part:
         _compact(settings, contacts)
         compacted = _records(settings)
         speeds_after = [asyncio.run(_opened(settings, contacts)) for _ in range(rounds)]
-    where = measured(
-        before, "Apache Kafka on the same cores", f"one partition, {contacts:,} contacts of ten events", times(rounds)
-    )
+    where = "Apache Kafka on the same cores", f"one partition, {contacts:,} contacts of ten events", times(rounds)
     rows = [
         (
             f"state recovery, opening included: the journal as written, {written:,} records",
@@ -122,4 +115,4 @@ def run(contacts: int, rounds: int) -> Part:
         ),
         (f"the same, compacted: {compacted:,} records", f"{spread(speeds_after)} contacts/s"),
     ]
-    return Part(NAME, ("", "figure"), rows, [where, f"`{COMMAND}`"])
+    return Part(rows, where)

@@ -10,7 +10,7 @@ import os
 import platform
 import re
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -26,14 +26,30 @@ CPUINFO: Final = Path("/proc/cpuinfo")
 class Part(NamedTuple):
     """One table: rows of as many cells as there are columns, and what is to be known with it."""
 
-    name: str
-    columns: Sequence[str]
     rows: Sequence[Sequence[str]]
-    notes: Sequence[str]
+    #: Beside which servers it was measured, and over how much.
+    where: Sequence[str]
+    notes: Sequence[str] = ()
+    columns: Sequence[str] = ("", "figure")
+    #: Given by `measured`.
+    name: str = ""
+
+
+def measured(name: str, measure: Callable[[], Part]) -> Part:
+    """Measure one part, and note where, when and beside what load that was, and by which command."""
+    load = os.getloadavg()[0]
+    part = measure()
+    code = "Pulssi compiled" if is_compiled() else "Pulssi from its sources"
+    today = date.today().isoformat()  # noqa: DTZ011 - the machine's own day
+    told = ", ".join((f"Measured {today}", machine(), code, *part.where))
+    first, last = f"{told}; load average of the minute before: {load:.1f}.", f"`make bench ARGS='--only {name}'`"
+    return part._replace(name=name, notes=(first, *part.notes, last))
 
 
 def spread(figures: Sequence[float], form: str = "{:,.0f}") -> str:
-    """Write the median, and in brackets the least and the most where there are several."""
+    """Write the median, and in brackets the least and the most where there are several; a dash where there is none."""
+    if not figures:
+        return "-"
     median = form.format(statistics.median(figures))
     if len(figures) == 1:
         return median
@@ -50,18 +66,6 @@ def machine() -> str:
 def times(rounds: int) -> str:
     """Say how often it was measured."""
     return "1 round" if rounds == 1 else f"{rounds} rounds"
-
-
-def load() -> float:
-    """Give the load average of the last minute: what else ran, before we begin."""
-    return os.getloadavg()[0]
-
-
-def measured(before: float, *words: str) -> str:
-    """Say where, when and beside what a table was measured."""
-    code = "Pulssi compiled" if is_compiled() else "Pulssi from its sources"
-    told = ", ".join((f"Measured {date.today().isoformat()}", machine(), code, *words))  # noqa: DTZ011 - the machine's own day
-    return f"{told}; load average of the minute before: {before:.1f}."
 
 
 def show(part: Part, console: Console) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Final, Literal, Protocol
+from typing import Final, Literal
 
 import orjson
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
@@ -23,7 +23,7 @@ from schemas.journal import (
     decode_tag_pane,
     decode_tag_pane_key,
 )
-from tests.bench.job import Pane
+from tests.bench.job import EMPTY, Pane
 
 AT_ONCE: Final = 2_000
 POLL_S: Final = 0.05
@@ -34,7 +34,6 @@ SAMPLES: Final = {
     "handle": "handle",
     "resolution": "resolved",
 }
-_NO_PANE: Final = (0, 0, 0)
 #: Longer than any of them waits between two results, so that a stop means that nothing more comes.
 IDLE_S: Final = 30.0
 
@@ -42,43 +41,19 @@ IDLE_S: Final = 30.0
 Seen = Literal["whole", "stopped", "late"]
 
 
-class Reading(Protocol):
-    """Understands the records of one program."""
-
-    def take(self, partition: int, key: bytes, value: bytes | None) -> bool:
-        """Take a record in; tells whether it changed anything."""
-
-    def count(self) -> int:
-        """How much is through."""
-
-    def panes(self) -> dict[str, Pane]:
-        """Sum up by minute, channel, queue and sample."""
-
-
 class PeerReading:
-    """Panes as the job writes them, whole, by key: in Faust's changelog, in Pathway's stream of changes, or plainly."""
+    """Panes as the job writes them, whole, by key: in Faust's changelog, or plainly."""
 
     def __init__(self) -> None:
         self._kept: dict[tuple[int, str], Pane] = {}
         self._count = 0
 
-    def take(self, partition: int, key: bytes, value: bytes | None) -> bool:
+    def take(self, partition: int, key: bytes, value: bytes) -> None:
         """Keep the newest of a pane."""
-        if value is None:
-            return False
-        fields = orjson.loads(value)
-        if isinstance(fields, dict):
-            if fields["diff"] < 0:
-                return False
-            place = -1, fields["pane"]
-            pane = fields["n"], fields["sum_ms"], fields["within"]
-        else:
-            place = partition, key.decode().strip('"').rpartition("|")[2]
-            pane = fields[0], fields[1], fields[2]
-        before = self._kept.get(place, _NO_PANE)
+        pane: Pane = tuple(orjson.loads(value))
+        place = partition, key.decode().strip('"').rpartition("|")[2]
+        self._count += pane[0] - self._kept.get(place, EMPTY)[0]
         self._kept[place] = pane
-        self._count += pane[0] - before[0]
-        return pane != before
 
     def count(self) -> int:
         """Facts."""
@@ -96,16 +71,12 @@ class JournalReading:
         self._next: dict[int, int] = {}
         self._kept: dict[tuple[int, bytes], bytes] = {}
 
-    def take(self, partition: int, key: bytes, value: bytes | None) -> bool:
+    def take(self, partition: int, key: bytes, value: bytes) -> None:
         """Keep heads, and panes as they are."""
-        if value is None:
-            return False
         if key == HEAD_KEY:
             self._next[partition] = decode_head(value).next
-            return True
-        if key[:1] in {PANE, TAG_PANE}:
+        elif key[:1] in {PANE, TAG_PANE}:
             self._kept[partition, key] = value
-        return False
 
     def count(self) -> int:
         """Source records in a committed step."""
@@ -131,7 +102,7 @@ class JournalReading:
 def _summed(found: list[tuple[str, Pane]]) -> dict[str, Pane]:
     totals: dict[str, Pane] = {}
     for name, (n, sum_ms, within) in found:
-        before = totals.get(name, _NO_PANE)
+        before = totals.get(name, EMPTY)
         totals[name] = before[0] + n, before[1] + sum_ms, before[2] + within
     return {name: pane for name, pane in totals.items() if any(pane)}
 
@@ -139,7 +110,7 @@ def _summed(found: list[tuple[str, Pane]]) -> dict[str, Pane]:
 class Watch:
     """Reads a topic from its beginning, in no group; notes when what is through last changed."""
 
-    def __init__(self, broker: str, topic: str, reading: Reading) -> None:
+    def __init__(self, broker: str, topic: str, reading: PeerReading | JournalReading) -> None:
         self._reading = reading
         self._topic = topic
         self._consumer = Consumer(
@@ -154,14 +125,12 @@ class Watch:
         self._assigned = False
         self.changed = time.monotonic()
 
-    def until(
-        self, wanted: int, check: Callable[[], None], *, idle_s: float = IDLE_S, at_most_s: float = float("inf")
-    ) -> Seen:
+    def until(self, wanted: int, check: Callable[[], None], *, at_most_s: float = float("inf")) -> Seen:
         """Follow until so much is through, or nothing has changed for a while, or it takes too long; tells which."""
         began = self.changed = time.monotonic()
         while (through := self._reading.count()) < wanted:
             check()
-            if time.monotonic() - self.changed > idle_s:
+            if time.monotonic() - self.changed > IDLE_S:
                 return "stopped"
             if time.monotonic() - began > at_most_s:
                 return "late"
@@ -169,8 +138,8 @@ class Watch:
                 self._assign()
                 continue
             for message in self._consumer.consume(AT_ONCE, POLL_S):
-                if not message.error():
-                    self._reading.take(message.partition(), message.key() or b"", message.value())
+                if not message.error() and (value := message.value()) is not None:
+                    self._reading.take(message.partition(), message.key() or b"", value)
             if self._reading.count() != through:
                 self.changed = time.monotonic()
         return "whole"

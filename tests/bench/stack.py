@@ -7,7 +7,6 @@ figures say something of Pulssi.
 from __future__ import annotations
 
 import json
-import signal
 import tempfile
 import time
 from pathlib import Path
@@ -42,8 +41,7 @@ def seconds_to_moving(folder: Path) -> float:
     """Start a demonstration, and return after how many seconds the wallboard has shown two different figures."""
     base = ports_in_a_row()
     began = time.monotonic()
-    program = Program(pulssi("demo", "--port-base", str(base)), clean_environment(folder))
-    try:
+    with Program(pulssi("demo", "--port-base", str(base)), clean_environment(folder)) as program:
         first: int | None = None
         while time.monotonic() - began < MOVES_WITHIN_S:
             now = _offered(base + PORTED.index("wallboard"))
@@ -53,10 +51,6 @@ def seconds_to_moving(folder: Path) -> float:
                 return time.monotonic() - began
             time.sleep(0.1)
         raise AssertionError(f"the wallboard does not move after {MOVES_WITHIN_S:g} s:\n{program.text}")
-    finally:
-        program.signal(signal.SIGINT)
-        program.await_end()
-        program.close()
 
 
 def _pss_mb(pids: list[int]) -> float:
@@ -70,16 +64,12 @@ def _pss_mb(pids: list[int]) -> float:
 
 def memory_mb(folder: Path) -> dict[str, float]:
     """Return the megabytes (PSS) of each part of an idle stack, and of `up` itself."""
-    stack = Stack(folder / "data")
-    stack.pulssi("up", "--detach", "--port-base", str(ports_in_a_row()))
-    try:
+    with Stack(folder / "data") as stack:
         time.sleep(SETTLES_S)
         running = state.read(stack.folder)
         assert running is not None
         taken = {part.name: _pss_mb([part.pid, *descendants(part.pid)]) for part in running.parts if part.pid}
         return {**taken, "up": _pss_mb([running.pid])}
-    finally:
-        stack.pulssi("down")
 
 
 @click.command()

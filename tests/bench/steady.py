@@ -10,7 +10,7 @@ import orjson
 from confluent_kafka import Producer
 
 from tests.bench.events import write_chats
-from tests.bench.servers import records_of
+from tests.streams.flow import keyed
 
 TICK_S: Final = 0.01
 FLUSHED_WITHIN_S: Final = 60
@@ -23,7 +23,7 @@ FLUSHED_WITHIN_S: Final = 60
 @click.option("--skip", type=int, default=0, help="Events that were produced before.")
 def main(broker: str, rate: int, seconds: int, skip: int) -> None:
     """Produce, each tick what is due."""
-    records = records_of(write_chats(skip + rate * seconds)[skip:])
+    records = keyed(write_chats(skip + rate * seconds)[skip:])
     producer = Producer({"bootstrap.servers": broker, "partitioner": "murmur2_random", "linger.ms": 5, "log_level": 0})
     producer.list_topics(timeout=FLUSHED_WITHIN_S)  # connected before the clock runs
     began, done, behind = time.monotonic(), 0, 0.0

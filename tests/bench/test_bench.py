@@ -1,4 +1,4 @@
-"""The bench's parts hang together, and every peer does the job that it is measured by. How fast is no test."""
+"""The bench's parts hang together, and each program does the job that it is measured by. How fast is no test."""
 
 from __future__ import annotations
 
@@ -7,36 +7,23 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from schemas.settings import load
-from streams.topics import migrate_topics
-from tests.bench import environments, job
+from tests.bench import job
 from tests.bench.__main__ import PARTS, main
-from tests.bench.contest import NAMES, difference, time_one
+from tests.bench.contest import CONTESTANTS, difference, time_one
 from tests.bench.events import write_chats
 from tests.bench.report import Part, markdown, replaced
-from tests.bench.servers import produce, records_of
 from tests.kafka.server import KafkaServer
+from tests.streams.flow import keyed, produce
 
 EVENTS = 200
 PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
 
 
-def _missing(name: str) -> str | None:
-    """Say why a peer cannot run here."""
-    if not (environments.LOCKS / f"{name}.txt").is_file() or environments.python(name):
-        return None
-    return f"no environment for it: `make bench ARGS='--only throughput --peers {name}'` makes one"
-
-
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", CONTESTANTS)
 def test_each_does_the_job(name: str, fresh_kafka: KafkaServer) -> None:
     """Every pane that a program leaves in Kafka is what a batch over the events gives."""
-    if reason := _missing(name):
-        pytest.skip(reason)
     events = write_chats(EVENTS)
-    settings = load(fresh_kafka.settings_env())
-    migrate_topics(settings)
-    produce(settings, records_of(events))
+    produce(fresh_kafka.with_topics(), keyed(events))
     outcome = time_one(name, fresh_kafka, EVENTS, job.expected(events))
     assert outcome.fault == ""
     assert outcome.rate is not None
@@ -55,18 +42,17 @@ def test_the_page_has_a_place_for_every_part() -> None:
     """`--write docs/performance.md` finds its markers, renews what is between them, and leaves the rest."""
     page = PAGE.read_text("utf-8")
     for name in PARTS:
-        part = Part(name, ("what", "figure"), [("speed", "1")], ["a note"])
+        part = Part([("speed", "1")], (), ["a note"], name=name)
         once = replaced(page, part)
         assert markdown(part).rstrip() in once
         assert replaced(once, part) == once
         assert once.split("<!-- bench:")[0] == page.split("<!-- bench:")[0]
     with pytest.raises(ValueError, match="no lines <!-- bench:memory -->"):
-        replaced("nothing", Part("memory", (), [], []))
+        replaced("nothing", Part([], (), name="memory"))
 
 
-@pytest.mark.parametrize("words", [["--only", "nonsense"], ["--peers", "nonsense"]])
-def test_words_it_does_not_know(words: list[str]) -> None:
+def test_a_part_it_does_not_know() -> None:
     """Unusable arguments end with 2 and a line that names what there is."""
-    done = CliRunner().invoke(main, words)
+    done = CliRunner().invoke(main, ["--only", "nonsense"])
     assert done.exit_code == 2
     assert "nonsense" in done.output

@@ -15,19 +15,16 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
-from schemas.settings import load as settings_of
 from schemas.topics import journal_of
-from streams.topics import migrate_topics
 from tests.bench.contest import STARTS_WITHIN_S, TOPIC
 from tests.bench.events import EVENTS_A_CHAT, write_chats
-from tests.bench.program import EndedError, Program
-from tests.bench.report import Part, load, measured, spread, times
+from tests.bench.report import Part, spread, times
 from tests.bench.results import JournalReading, Watch
-from tests.bench.servers import broker, produce, records_of
+from tests.bench.servers import broker
+from tests.deploy.program import Program, clean_environment
 from tests.kafka.server import KafkaServer
+from tests.streams.flow import keyed, produce
 
-NAME: Final = "workers"
-COMMAND: Final = "make bench ARGS='--only workers'"
 #: Enough that each partition has some.
 WARM_UP: Final = 200 * EVENTS_A_CHAT
 #: Halted for longer, a worker would lose its partitions.
@@ -36,21 +33,21 @@ HALTED_AT_MOST_S: Final = 4.0
 
 def _timed(server: KafkaServer, workers: int, records: Sequence[tuple[str, bytes, bytes]]) -> float:
     """Give the events a second that so many workers manage."""
-    settings = settings_of(server.settings_env())
-    migrate_topics(settings)
-    environment = {**server.settings_env(), "PULSSI_WORKER_PORT": "0"}
+    settings = server.with_topics()
     command = [sys.executable, "-m", "tests.streams.worker_process"]
     watch = Watch(server.bootstrap, journal_of(TOPIC), JournalReading())
     with ExitStack() as running:
         running.callback(watch.close)
         folder = Path(running.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
+        environment = clean_environment(folder, **server.settings_env(), PULSSI_WORKER_PORT="0")
         programs = []
         for number in range(workers):
+            program = running.enter_context(Program(command, environment))
+            programs.append(program)
             # The first has all partitions; the next one gets its share of them.
-            marks = settings.partitions // (number + 1)
-            program = Program(command, environment, folder / f"{number}.log", rf"{TOPIC}/\d+ is open", marks)
-            programs.append(running.enter_context(program))
-            program.wait(STARTS_WITHIN_S)
+            left = settings.partitions // (number + 1)
+            while left:
+                left -= TOPIC in program.await_line(": open, ", STARTS_WITHIN_S)
 
         def check() -> None:
             for program in programs:
@@ -68,16 +65,15 @@ def _timed(server: KafkaServer, workers: int, records: Sequence[tuple[str, bytes
             for program in programs:
                 program.process.send_signal(signal.SIGCONT)
         if began - halted > HALTED_AT_MOST_S:
-            raise EndedError(f"the backlog took {began - halted:.1f} s to produce: take fewer --events")
+            raise AssertionError(f"the backlog took {began - halted:.1f} s to produce: take fewer --events")
         if watch.until(len(records), check) != "whole":
-            raise EndedError("not every event came through")
+            raise AssertionError("not every event came through")
         return (len(records) - WARM_UP) / (watch.changed - began)
 
 
 def run(events: int, rounds: int) -> Part:
     """Measure one and two, in turn."""
-    before = load()
-    records = records_of(write_chats(WARM_UP + events))
+    records = keyed(write_chats(WARM_UP + events))
     ones, twos, faults = [], [], []
     for _ in range(rounds):
         try:
@@ -85,7 +81,7 @@ def run(events: int, rounds: int) -> Part:
                 one = _timed(server, 1, records)
             with broker() as server:
                 two = _timed(server, 2, records)
-        except EndedError as error:
+        except AssertionError as error:
             faults.append(f"{error}.".splitlines()[0])
         else:
             ones.append(one)
@@ -93,5 +89,5 @@ def run(events: int, rounds: int) -> Part:
     rows = [("one worker", spread(ones) if ones else "not measured", "1")]
     ratios = [two / one for one, two in zip(ones, twos, strict=True)]
     rows.append(("two workers", *((spread(twos), spread(ratios, "{:.2f}")) if ones else ("not measured", ""))))
-    where = measured(before, "Apache Kafka on the same cores", f"{events:,} events", times(rounds))
-    return Part(NAME, ("", "events/s", "to one worker"), rows, [where, *faults, f"`{COMMAND}`"])
+    where = "Apache Kafka on the same cores", f"{events:,} events", times(rounds)
+    return Part(rows, where, faults, ("", "events/s", "to one worker"))

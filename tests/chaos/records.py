@@ -15,11 +15,8 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from schemas.topics import AGENTS, CONTACTS
-from streams.sources.simulator import Plan, simulate
 from tests.streams.flow import topic_and_key
 
-#: 2026-03-02, a Monday, at 09:00 UTC.
-MONDAY_MORNING: Final = 1_772_442_000_000
 MINUTE_MS: Final = 60_000
 
 DUPLICATES: Final = 0.1
@@ -43,11 +40,6 @@ class Made(NamedTuple):
     #: The code of a bad record, and its number; empty of a good one.
     bad: str = ""
     number: int = 0
-
-
-def simulated(number: int, rate: float, seed: int) -> list[Event]:
-    """Simulate so many events of contacts and agents."""
-    return [orjson.loads(each.value) for each in itertools.islice(simulate(Plan(MONDAY_MORNING, rate, seed)), number)]
 
 
 def arriving(events: Sequence[Event], seed: int, late_ms: int) -> list[Made]:

@@ -15,11 +15,12 @@ from streams.openings import EXIT_STUCK
 from tests.chaos.disturbances import Disturbance, Scene, ordered
 from tests.chaos.feed import Feed
 from tests.chaos.installation import Installation
-from tests.chaos.records import arriving, simulated
+from tests.chaos.records import arriving
 from tests.chaos.tally import Tally
 from tests.chaos.verdict import dead_letter_faults, differences
 from tests.kafka.server import KafkaServer
 from tests.oracle.centre import Centre
+from tests.streams.flow import simulated
 
 DRAINED_WITHIN_S: Final = 300.0
 #: How a worker may end: killed, told to before it listens, told to, and by itself where it could not let go.
@@ -82,7 +83,7 @@ def chaos(kafka: KafkaServer, course: Course, folder: Path, say: Callable[[str],
             feed.stop()
             tally.stop()
         say(f"{time.monotonic() - began:6.1f} s  drained; comparing")
-        for view, told in differences(here, events, Centre({"centre": centre_toml(course.horizons)})).items():
+        for view, told in differences(here.rows, (events, Centre({"centre": centre_toml(course.horizons)}))).items():
             outcome.faults += [f"{view}: {line}" for line in told]
         repeated, wrong = dead_letter_faults(here, feed)
         outcome.faults += wrong

@@ -12,10 +12,11 @@ from schemas.topics import CONTACTS, journal_of
 from streams.topics import wanted
 from tests.chaos.feed import Feed
 from tests.chaos.installation import Installation
-from tests.chaos.records import MINUTE_MS, arriving, simulated
+from tests.chaos.records import MINUTE_MS, arriving
 from tests.chaos.verdict import dead_letter_faults, differences
 from tests.kafka.cluster import NODES, ApacheCluster, ClusterNode
 from tests.oracle.centre import Centre
+from tests.streams.flow import simulated
 
 EVENTS: Final = 5_000
 PER_SECOND: Final = 600.0
@@ -71,7 +72,7 @@ def test_a_broker_killed_and_another_stopped(kafka_cluster: ApacheCluster, tmp_p
         finally:
             feed.stop()
         assert len(ended) == 2
-        assert differences(here, events, Centre()) == {}
+        assert differences(here.rows, (events, Centre())) == {}
         repeated, wrong = dead_letter_faults(here, feed)
         assert (repeated, wrong) == (0, [])
         assert {status for part in (*here.workers, here.sink) for status in part.ended} == set()

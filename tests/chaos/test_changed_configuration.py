@@ -3,51 +3,26 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import orjson
 import pytest
-from confluent_kafka import Producer
 
-from schemas.topics import CONTACTS
 from tests.chaos.installation import Installation
 from tests.kafka.server import KafkaServer
+from tests.streams.flow import chat_event, keyed, produce
 
 #: Contacts of each kind.
 MANY: Final = 120
-FLUSHED_WITHIN_S: Final = 30.0
 #: Answers within a minute are in time by what is shipped, and within ten seconds by this.
 POLICIES: Final = '[[policy]]\nname = "fast"\nmetric = "first_response"\nchannel = "chat"\ntarget = "10s"\n'
 TAXONOMY: Final = '[[tag]]\nname = "repair"\naliases = ["mending"]\n'
 
-Event = dict[str, Any]
 
-
-def told(kind: str, second: int, what: str, **fields: object) -> list[Event]:
+def told(kind: str, second: int, what: str, **fields: object) -> list[tuple[str, bytes, bytes]]:
     """Have the same happen to each contact of a kind."""
-    return [
-        {
-            "event_id": f"{what} {second}",
-            "type": what,
-            "contact_id": f"{kind} {number}",
-            "channel": "chat",
-            "occurred_at": f"2026-03-02T08:{second // 60:02d}:{second % 60:02d}Z",
-            "source": "test",
-            **fields,
-        }
-        for number in range(MANY)
-    ]
-
-
-def produce(here: Installation, events: Iterable[Event]) -> None:
-    """Produce events and wait until they are in ClickHouse."""
-    producer = Producer({"bootstrap.servers": here.settings.kafka_brokers, "partitioner": "murmur2_random"})
-    for event in events:
-        producer.produce(CONTACTS["chat"], key=event["contact_id"].encode(), value=orjson.dumps(event))
-    assert producer.flush(FLUSHED_WITHIN_S) == 0
-    here.pulssi("drain", "--timeout", "60")
+    at = f"2026-03-02T08:{second // 60:02d}:{second % 60:02d}Z"
+    return keyed(chat_event(what, f"{kind} {n}", at, event_id=f"{what} {second}", **fields) for n in range(MANY))
 
 
 @pytest.mark.long
@@ -72,7 +47,8 @@ def test_what_the_old_rules_issued_is_taken_back(fresh_kafka: KafkaServer, tmp_p
     with Installation(fresh_kafka, tmp_path / "pulssi", workers=1, centre="") as here:
         (worker,) = here.workers
         here.await_ready(worker)
-        produce(here, before)
+        produce(here.settings, before)
+        here.pulssi("drain", "--timeout", "60")
         answers = "SELECT sum(answered), sum(answered_within), sum(abandoned) FROM service_level"
         assert here.rows(answers) == [(3 * MANY, 3 * MANY, 0)]
         worker.end(signal.SIGKILL)
@@ -80,7 +56,8 @@ def test_what_the_old_rules_issued_is_taken_back(fresh_kafka: KafkaServer, tmp_p
         (here.folder / "config" / "taxonomy.toml").write_text(TAXONOMY)
         worker.start()
         here.await_ready(worker)
-        produce(here, late)
+        produce(here.settings, late)
+        here.pulssi("drain", "--timeout", "60")
         assert here.rows(answers) == [(3 * MANY, 2 * MANY, 0)]
         assert here.rows(
             "SELECT splitByChar(' ', contact_id)[1] AS kind, policy, target_ms, value_ms, within, count()"

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.chaos.kills import VICTIMS, Ground, rounds
+from tests.chaos.kills import VICTIMS, rounds
+from tests.fixtures.stack import Stack
 from tests.kafka.apache import missing
 
 pytestmark = [
@@ -21,18 +22,16 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Ground, list[Any]]]:
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, list[Any]]]:
     """Run one stack for all victims; with it the events that were acknowledged so far."""
-    ground = Ground(tmp_path_factory.mktemp("kills"))
-    ground.up()
-    yield ground, []
-    ground.down()
+    with Stack(tmp_path_factory.mktemp("kills") / "data") as stack:
+        yield stack, []
 
 
 @pytest.mark.parametrize("victim", VICTIMS)
-def test_what_is_killed_comes_back_and_nothing_is_missing(ground: tuple[Ground, list[Any]], victim: str) -> None:
+def test_what_is_killed_comes_back_and_nothing_is_missing(stack: tuple[Stack, list[Any]], victim: str) -> None:
     """Every acknowledged event is in ClickHouse once, and no number differs from the fold of them."""
-    stack, before = ground
-    outcome, before[:] = rounds(stack, victim, 1, before)
+    here, before = stack
+    outcome, before[:] = rounds(here, victim, 1, before)
     assert outcome.faults == []
     assert outcome.acknowledged > 0

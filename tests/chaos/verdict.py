@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from confluent_kafka import Consumer, TopicPartition
-
 from schemas.panes import PANE_MS
-from schemas.topics import DEAD_LETTERS
 from tests.chaos.feed import Feed
 from tests.chaos.installation import Installation
 from tests.chaos.records import Event
 from tests.oracle.agents import states
-from tests.oracle.batch import added_up, contact_rows, rows_of, tag_counts
+from tests.oracle.batch import added_up, contact_rows, rows_of
 from tests.oracle.centre import Centre
 from tests.oracle.contacts import contacts
 from tests.oracle.rows import Row
+from tests.streams.flow import dead_letters
 
-READ_WITHIN_S: Final = 30.0
 #: Differences that are told in full.
 TOLD: Final = 8
+
+#: Asks ClickHouse; returns rows.
+Query = Callable[[str], Sequence[Sequence[Any]]]
 
 _SAMPLES: Final = """
 SELECT sample, channel, queue, count(), sum(ifNull(value_ms, 0)), countIf(within IS NOT NULL), countIf(within),
@@ -29,7 +29,8 @@ SELECT sample, channel, queue, count(), sum(ifNull(value_ms, 0)), countIf(within
 FROM samples GROUP BY ALL
 """
 _EACH: Final = """
-SELECT sample, channel, contact_id, queue, priority, toUnixTimestamp64Milli(at), value_ms, value, within, tag, outcome
+SELECT sample, channel, contact_id, queue, priority, toUnixTimestamp64Milli(at), value_ms, value, within, tag, outcome,
+    policy, business_ms, in_hours
 FROM samples
 """
 _PANES: Final = """
@@ -38,7 +39,8 @@ SELECT sample, channel, queue, sum(n), sum(sum_ms), sum(n_target), sum(n_within)
 FROM panes GROUP BY ALL
 """
 _MINUTES: Final = """
-SELECT sample, channel, queue, priority, toUnixTimestamp64Milli(pane_start), sum(n), sum(sum_ms)
+SELECT sample, channel, queue, priority, toUnixTimestamp64Milli(pane_start), sum(n), sum(sum_ms), sum(business_sum_ms),
+    sum(arraySum(mapValues(business_hist)))
 FROM panes GROUP BY ALL HAVING sum(n) != 0 OR sum(sum_ms) != 0
 """
 _TAG_PANES: Final = "SELECT tag, channel, queue, sum(n) FROM tag_panes GROUP BY ALL HAVING sum(n) != 0"
@@ -56,28 +58,28 @@ FROM agent_states
 """
 
 
-def differences(here: Installation, events: Sequence[Event], centre: Centre) -> dict[str, list[str]]:
-    """Compare every view; returns what differs, by view."""
-    of_contacts = [event for event in events if event["type"] != "agent.status"]
-    folded = contacts(of_contacts, centre)
-    rows = [row for contact in folded for row in rows_of(contact)]
+def differences(query: Query, *parts: tuple[Sequence[Event], Centre]) -> dict[str, list[str]]:
+    """Compare every view with all events, each part folded by the centre of its time; returns what differs, by view."""
+    events = [event for part, _ in parts for event in part]
+    rows = [row for part, centre in parts for contact in contacts(part, centre) for row in rows_of(contact)]
     sums: dict[Hashable, Any] = {key: tuple(value) for key, value in added_up(rows).items()}
+    tags = Counter((row.tag, row.channel, row.queue) for row in rows if row.sample == "tagged")
     compared: dict[str, tuple[Mapping[Hashable, Any], Mapping[Hashable, Any]]] = {
-        "samples": (_keyed(here.rows(_SAMPLES), 3), sums),
-        "each sample": (Counter(map(tuple, here.rows(_EACH))), Counter(map(_sample, rows))),
-        "panes": (_keyed(here.rows(_PANES), 3, zeros=False), sums),
-        "panes by the minute": (_keyed(here.rows(_MINUTES), 5), _by_minute(rows)),
-        "tag_panes": (
-            _keyed(here.rows(_TAG_PANES), 3),
-            {key: (n,) for key, n in tag_counts(of_contacts).items()},
+        "samples": (_keyed(query(_SAMPLES), 3), sums),
+        "each sample": (Counter(map(tuple, query(_EACH))), Counter(map(_sample, rows))),
+        "panes": (_keyed(query(_PANES), 3, zeros=False), sums),
+        "panes by the minute": (_keyed(query(_MINUTES), 5), _by_minute(rows)),
+        "tag_panes": (_keyed(query(_TAG_PANES), 3), {key: (n,) for key, n in tags.items()}),
+        "contacts": (
+            _keyed(query(_CONTACTS), 1),
+            {key: row for part, centre in parts for key, row in _contacts(part, centre)},
         ),
-        "contacts": (_keyed(here.rows(_CONTACTS), 1), dict(_contacts(of_contacts, centre))),
         "events": (
-            _keyed(here.rows(_ARCHIVE), 1),
+            _keyed(query(_ARCHIVE), 1),
             {(kind,): (n,) for kind, n in Counter(event["type"] for event in events).items()},
         ),
         "agent_states": (
-            Counter(repr(tuple(row)) for row in here.rows(_AGENTS)),
+            Counter(repr(tuple(row)) for row in query(_AGENTS)),
             Counter(repr(tuple(state)) for state in states(e for e in events if e["type"] == "agent.status")),
         ),
     }
@@ -91,15 +93,16 @@ def _keyed(rows: Iterable[Sequence[Any]], of: int, *, zeros: bool = True) -> dic
 
 def _sample(row: Row) -> tuple[Any, ...]:
     place = row.sample, row.channel, row.contact_id, row.queue, row.priority, row.at
-    return *place, row.value_ms, row.value, row.within, row.tag, row.outcome
+    verdict = row.within, row.tag, row.outcome, row.policy, row.business_ms, row.in_hours
+    return *place, row.value_ms, row.value, *verdict
 
 
 def _by_minute(rows: Iterable[Row]) -> dict[Hashable, Any]:
-    found: dict[Hashable, tuple[int, int]] = {}
+    found: dict[Hashable, tuple[int, ...]] = {}
     for row in rows:
         key = row.sample, row.channel, row.queue, row.priority, row.at - row.at % PANE_MS
-        n, sum_ms = found.get(key, (0, 0))
-        found[key] = n + 1, sum_ms + (row.value_ms or 0)
+        own = 1, row.value_ms or 0, row.business_ms or 0, int(row.business_ms is not None)
+        found[key] = tuple(a + b for a, b in zip(found.get(key, (0,) * len(own)), own, strict=True))
     return found
 
 
@@ -117,38 +120,13 @@ def _told(is_: Mapping[Hashable, Any], should: Mapping[Hashable, Any]) -> Iterat
         yield f"{key}: is {is_.get(key)}, should be {should.get(key)}"
 
 
-def dead_letters(here: Installation) -> list[Any]:
-    """Read all dead letters."""
-    reader = Consumer(
-        {
-            "bootstrap.servers": here.settings.kafka_brokers,
-            "group.id": "chaos",
-            "isolation.level": "read_committed",
-            "enable.partition.eof": True,
-            "enable.auto.commit": False,
-        }
-    )
-    numbers = reader.list_topics(DEAD_LETTERS).topics[DEAD_LETTERS].partitions
-    reader.assign([TopicPartition(DEAD_LETTERS, number, 0) for number in numbers])
-    letters, ended = [], 0
-    while ended < len(numbers):
-        message = reader.poll(READ_WITHIN_S)
-        assert message is not None, "the dead letters cannot be read to their end"
-        if message.error() is None:
-            letters.append(message)
-        else:
-            ended += 1
-    reader.close()
-    return letters
-
-
 def dead_letter_faults(here: Installation, feed: Feed) -> tuple[int, list[str]]:
     """Hold the dead letters against the bad records: returns how many came again, and what is wrong.
 
     With transactions each comes once; without, one may come again, and says by its headers that it is the same.
     """
     found: dict[int, list[tuple[str, tuple[bytes, ...]]]] = {}
-    for letter in dead_letters(here):
+    for letter in dead_letters(here.settings):
         told = dict(letter.headers())
         place = tuple(told[f"pulssi-{name}"] for name in ("topic", "partition", "offset"))
         found.setdefault(int(told.get("number", b"0")), []).append((told["pulssi-code"].decode(), place))

@@ -6,7 +6,6 @@ import itertools
 import random
 from typing import Any, Final
 
-import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,7 +22,7 @@ from tests.core.contacts import read
 from tests.core.plots import contacts
 from tests.oracle.batch import added_up, contact_rows, in_business_time, samples
 from tests.oracle.centre import DEFAULTS, Centre
-from tests.streams.records import Record, business_totals, pane_totals
+from tests.streams.records import business_totals, pane_totals, records_of
 
 #: Centres whose policies are drawn, besides one with nothing configured and one with much.
 DRAWN: Final = 10
@@ -124,7 +123,7 @@ def test_panes_equal_the_batch(
     rules, centre = centres[which]
     events = [{**event, "contact_id": f"chat-{n}", "channel": "chat"} for n, of in enumerate(several) for event in of]
     random.Random(seed).shuffle(events)  # noqa: S311 - a test's disorder
-    records = [Record(at, event["contact_id"].encode(), orjson.dumps(event)) for at, event in enumerate(events)]
+    records = records_of(events)
     partition = Partition(CONTACTS["chat"], 0, rules)
     partition.begin(opened=0, epoch=1)
     bounds = sorted({0, *cuts, len(records)} & set(range(len(records) + 1)))

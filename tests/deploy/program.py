@@ -66,6 +66,11 @@ class Program:
         self._queue.put(None)
         return code
 
+    def check(self) -> None:
+        """Fail where it ended by itself."""
+        if self.process.poll() is not None:
+            raise AssertionError(f"ended by itself with {self.await_end()}:\n" + "\n".join(self.lines[-30:]))
+
     @property
     def code(self) -> int | None:
         """How it ended; None while it runs."""

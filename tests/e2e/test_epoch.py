@@ -6,16 +6,15 @@ import json
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import orjson
 import pytest
-from confluent_kafka import Producer
 
 from deploy.embedded.probes import http_fault
 from schemas.topics import CONTACTS, journal_of
 from tests.chaos.installation import Installation
 from tests.kafka.server import KafkaServer
+from tests.streams.flow import chat_event, keyed, produce
 
 CHAT: Final = CONTACTS["chat"]
 JOURNAL: Final = journal_of(CHAT)
@@ -27,29 +26,10 @@ COUNTED: Final = (
 )
 
 
-def told(kind: str, minute: int, what: str, channel: str = "chat", **fields: object) -> list[dict[str, Any]]:
+def told(kind: str, minute: int, what: str, **fields: object) -> list[tuple[str, bytes, bytes]]:
     """Have the same happen to each contact of a kind, an hour ago and some minutes more recently."""
-    at = datetime.now(UTC) - timedelta(hours=1) + timedelta(minutes=minute)
-    return [
-        {
-            "event_id": f"{what} {minute}",
-            "type": what,
-            "contact_id": f"{kind} {number}",
-            "channel": channel,
-            "occurred_at": at.isoformat(timespec="milliseconds"),
-            "source": "test",
-            **fields,
-        }
-        for number in range(MANY)
-    ]
-
-
-def produce(here: Installation, events: list[dict[str, Any]]) -> None:
-    """Produce events to the topics of their channels."""
-    producer = Producer({"bootstrap.servers": here.settings.kafka_brokers, "partitioner": "murmur2_random"})
-    for event in events:
-        producer.produce(CONTACTS[event["channel"]], key=event["contact_id"].encode(), value=orjson.dumps(event))
-    assert producer.flush(WITHIN_S) == 0
+    at = (datetime.now(UTC) + timedelta(minutes=minute - 60)).isoformat(timespec="milliseconds")
+    return keyed(chat_event(what, f"{kind} {n}", at, event_id=f"{what} {minute}", **fields) for n in range(MANY))
 
 
 def until(here: Installation, path: str, words: str) -> None:
@@ -84,8 +64,9 @@ def test_it_is_refused_told_and_continued(fresh_kafka: KafkaServer, tmp_path: Pa
     with Installation(fresh_kafka, tmp_path / "pulssi", workers=1, centre="") as here:
         (worker,) = here.workers
         here.await_ready(worker)
-        produce(here, [*told("early", 0, "contact.started", queue="q"), *told("open", 1, "contact.started", queue="q")])
-        produce(here, told("early", 2, "message.sent", author="agent", agent_id="ann"))
+        produce(here.settings, told("early", 0, "contact.started", queue="q"))
+        produce(here.settings, told("open", 1, "contact.started", queue="q"))
+        produce(here.settings, told("early", 2, "message.sent", author="agent", agent_id="ann"))
         here.pulssi("drain", "--timeout", "60")
         assert "nothing to begin" in here.pulssi("epoch", "begin", CHAT)
 
@@ -94,7 +75,7 @@ def test_it_is_refused_told_and_continued(fresh_kafka: KafkaServer, tmp_path: Pa
         until(here, "/readyz", f"pulssi epoch begin {CHAT}")
         until(here, "/healthz", f"pulssi epoch begin {CHAT}")
         assert worker.log.read_text().count("Traceback") == 0
-        produce(here, told("call", 3, "contact.started", "call", queue="q"))
+        produce(here.settings, told("call", 3, "contact.started", channel="call", queue="q"))
         until_counted(here, (3 * MANY, MANY, 0))
 
         words = here.pulssi("epoch", "begin", CHAT, "--yes", "--json", within_s=120)
@@ -102,9 +83,9 @@ def test_it_is_refused_told_and_continued(fresh_kafka: KafkaServer, tmp_path: Pa
         assert [(each["partition"], each["epoch"]) for each in said["begun"]] == [(n, 2) for n in range(4)]
         assert said["compared"]["standing"] == 0
         here.await_ready(worker)
-        produce(here, told("open", 4, "message.sent", author="agent", agent_id="ann"))
-        produce(here, told("early", 0, "contact.started", queue="q"))
-        produce(here, told("late", 5, "contact.started", queue="q"))
+        produce(here.settings, told("open", 4, "message.sent", author="agent", agent_id="ann"))
+        produce(here.settings, told("early", 0, "contact.started", queue="q"))
+        produce(here.settings, told("late", 5, "contact.started", queue="q"))
         until_counted(here, (4 * MANY, 2 * MANY, 0))
         here.pulssi("drain", "--timeout", "60")
         here.pulssi("reconcile")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, async_playwright, expect
 
 from deploy.embedded.ports import any_free
@@ -24,7 +25,7 @@ from streams.topics import migrate_topics
 from tests.dashboards.scene import QUEUES, day_so_far
 from tests.dashboards.wallboard_process import Wallboard, minute_now, now_ms, running, write
 from tests.kafka.server import KafkaServer
-from tests.streams.live.steps import Journal, contact, contact_key, due, pane_of, pane_record, summary, tag_record
+from tests.streams.live.steps import Journal, Step, contact, contact_key, due, pane_of, pane_record, summary, tag_record
 
 CHROMIUM: Final = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS: Final = (
@@ -35,6 +36,7 @@ WITHIN_MS: Final = 20_000
 CHAT = "contacts.chat"
 
 pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PATH (or in the environment as CHROMIUM)"),
 ]
@@ -45,25 +47,24 @@ expect.set_options(timeout=WITHIN_MS)
 @pytest.fixture
 def settings(fresh_kafka: KafkaServer) -> Settings:
     """Return the settings of a centre in Helsinki, whose topics are there."""
-    settings = load(
-        {
-            **fresh_kafka.settings_env(),
-            "PULSSI_PARTITIONS": "2",
-            "PULSSI_WALLBOARD_PORT": "0",
-            "PULSSI_TIME_ZONE": "Europe/Helsinki",
-        }
-    )
-    assert migrate_topics(settings, wait_s=10).ok
-    return settings
+    return fresh_kafka.with_topics(PULSSI_PARTITIONS="2", PULSSI_WALLBOARD_PORT="0", PULSSI_TIME_ZONE="Europe/Helsinki")
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[Browser]:
     """Return a headless Chromium."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         yield browser
         await browser.close()
+
+
+@pytest_asyncio.fixture(autouse=True, loop_scope="module")
+async def _closed(browser: Browser) -> AsyncIterator[None]:
+    """Leave no page to the next test."""
+    yield
+    for context in browser.contexts:
+        await context.close()
 
 
 def agent(name: str, status: str, groups: list[str], **capacity: int) -> tuple[bytes, bytes]:
@@ -233,33 +234,34 @@ async def test_before_the_broker_it_says_what_it_waits_for(browser: Browser) -> 
         await expect(page.locator("#notice")).to_have_text("waiting for the Kafka broker and its topics")
 
 
-@pytest.mark.parametrize(
-    ("width", "height", "scheme"), [(1920, 1080, "dark"), (1920, 1080, "light"), (390, 844, "light")]
-)
-async def test_a_whole_centre_fits(
-    settings: Settings, browser: Browser, tmp_path: Path, width: int, height: int, scheme: str
-) -> None:
+async def test_a_whole_centre_fits(settings: Settings, browser: Browser, tmp_path: Path) -> None:
     """Eleven rows fit a wall without scrolling, a phone scrolls down only, and no cell runs into the next."""
-    await write(settings, list(day_so_far(now_ms(), minutes=70, partitions=2)))
+    lanes: dict[tuple[str, int], Step] = {}
+    for step in day_so_far(now_ms(), minutes=70, partitions=2):  # hundreds of steps, written as one a lane
+        before = lanes[step.source, step.partition].records if (step.source, step.partition) in lanes else []
+        lanes[step.source, step.partition] = step._replace(records=[*before, *step.records])
+    await write(settings, list(lanes.values()))
     async with running(settings) as wallboard:
-        watched = await _open(browser, wallboard, "#60m", size=(width, height), color_scheme=scheme)
-        page = watched.page
-        await expect(page.locator(".row.queue")).to_have_count(len(QUEUES))
-        await expect(page.locator("body")).to_have_attribute("data-state", "live")
-        await page.screenshot(path=tmp_path / "wallboard.png", full_page=True)
-        wide, high = await page.evaluate(
-            "[document.documentElement.scrollWidth, document.documentElement.scrollHeight]"
-        )
-        assert wide <= width
-        if width > 1100:
-            assert high <= height
-        spilled = await page.evaluate(
-            """() => [...document.querySelectorAll('.row:not(.head) > *, .tile, .card, .card dt, .statuses, .slots')]
-                .filter((cell) => cell.scrollWidth > cell.clientWidth + 1)
-                .map((cell) => `${cell.className}: ${cell.textContent}`)"""
-        )
-        assert spilled == []
-        assert watched.complaints == []
+        for width, height, scheme in ((1920, 1080, "dark"), (1920, 1080, "light"), (390, 844, "light")):
+            watched = await _open(browser, wallboard, "#60m", size=(width, height), color_scheme=scheme)
+            page = watched.page
+            await expect(page.locator(".row.queue")).to_have_count(len(QUEUES))
+            await expect(page.locator("body")).to_have_attribute("data-state", "live")
+            await page.screenshot(path=tmp_path / "wallboard.png", full_page=True)
+            wide, high = await page.evaluate(
+                "[document.documentElement.scrollWidth, document.documentElement.scrollHeight]"
+            )
+            assert wide <= width
+            if width > 1100:
+                assert high <= height
+            spilled = await page.evaluate(
+                """() => [...document.querySelectorAll(
+                    '.row:not(.head) > *, .tile, .card, .card dt, .statuses, .slots')]
+                    .filter((cell) => cell.scrollWidth > cell.clientWidth + 1)
+                    .map((cell) => `${cell.className}: ${cell.textContent}`)"""
+            )
+            assert spilled == []
+            assert watched.complaints == []
 
 
 async def test_agents_are_told_where_a_source_tells_of_them(settings: Settings, browser: Browser) -> None:

@@ -1,9 +1,14 @@
-"""Events through everything: recorded files in, ClickHouse out, and every number equals the batch fold of the file."""
+"""Events through everything: recorded files in, ClickHouse out, and every number equals the batch fold of the file.
+
+One stack for all of it, so the tests build on each other: what comes first is there when the next one looks.
+"""
 
 from __future__ import annotations
 
 import itertools
-import statistics
+import shutil
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -13,15 +18,29 @@ import orjson
 import pytest
 
 from schemas.agents import STATUSES
-from streams.sources.simulator import Plan, simulate
-from tests.e2e.conversations import conversations_file, expected_first_responses, missing
-from tests.fixtures.stack import Stack
-from tests.oracle.agents import states
-from tests.oracle.batch import batch, tag_counts
+from schemas.configuration.rules import load_rules
+from tests import centres
+from tests.cases.told import CONFIG, NAMES, events_of, expected_of
+from tests.cases.told import differences as rows_that_differ
+from tests.chaos.verdict import differences
+from tests.e2e.test_real_conversations import CONVERSATIONS, expected_first_responses, needs_conversations
+from tests.fixtures.stack import ENDS_WITHIN_S, Stack
+from tests.oracle.batch import samples
+from tests.oracle.centre import Centre
+from tests.streams.flow import simulated
 
-EVENTS: Final = 20_000
-#: 2026-03-02, a Monday, at 09:00 UTC.
-MONDAY_MORNING: Final = 1_772_442_000_000
+EVENTS: Final = 10_000
+FILES: Final = centres.files("stack")
+CHANGED: Final = {**FILES, "policies": FILES["policies"].replace("30s", "50s")}
+FIRST: Final = simulated(EVENTS, rate=8.0, seed=3)
+SECOND: Final = simulated(EVENTS // 4, rate=8.0, seed=4)
+NOW: Final = datetime.now(UTC)
+
+#: What expected rows of the cases name, and what is needed to tell a row from another.
+_COLUMNS: Final = (
+    *("sample", "contact_id", "queue", "agent_id", "tag", "outcome", "value_ms", "value", "active_ms", "instance"),
+    *("policy", "target_ms", "within", "short", "satisfied", "partial", "caused_by"),
+)
 
 
 def status(event_id: str, at: datetime, agent: str, of: str, **fields: object) -> dict[str, Any]:
@@ -30,107 +49,105 @@ def status(event_id: str, at: datetime, agent: str, of: str, **fields: object) -
     return {**own, "occurred_at": at.isoformat(), **fields}
 
 
+PRESENT: Final = [
+    status("2", NOW, "x", "busy"),
+    status("1", NOW - timedelta(minutes=5), "x", "available", groups=["e2e"], capacity={"chat": 3}),
+    status("1", NOW, "y", "away", groups=["e2e"], reason="lunch"),
+    status("1", NOW, "x", "") | {"type": "contact.connected", "contact_id": "e2e:agents:1", "channel": "chat"},
+]
+
+
 @pytest.fixture(scope="module")
-def simulated(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """Replay 20,000 simulated events at full speed and drain."""
-    lines = [each.value for each in itertools.islice(simulate(Plan(MONDAY_MORNING, rate=8.0, seed=3)), EVENTS)]
-    file = tmp_path_factory.mktemp("simulated") / "events.ndjson"
-    file.write_bytes(b"\n".join(lines) + b"\n")
-    stack.pulssi("replay", str(file), "--speed", "max")
-    assert stack.pulssi("drain", "--timeout", "120").startswith("drained: nothing is behind")
-    return [orjson.loads(line) for line in lines]
+def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder in which a centre is configured."""
+    folder = tmp_path_factory.mktemp("config")
+    _configure(folder, FILES)
+    return folder
 
 
-def test_every_counter_equals_the_batch(stack: Stack, simulated: list[dict[str, Any]]) -> None:
-    """Counts and sums of every sample, by channel and queue, from `panes` and again from `samples`."""
-    panes = stack.rows(
-        "SELECT sample, channel, queue, sum(n), sum(sum_ms), sum(n_target), sum(n_within), sum(n_short)"
-        " FROM panes GROUP BY ALL"
-    )
-    rows = stack.rows(
-        "SELECT sample, channel, queue, count(), sum(ifNull(value_ms, 0)), countIf(target_ms IS NOT NULL),"
-        " countIf(within), countIf(short AND target_ms IS NOT NULL) FROM samples GROUP BY ALL"
-    )
-    expected = batch(simulated)
-    assert {tuple(row[:3]): tuple(row[3:]) for row in panes} == expected
-    assert {tuple(row[:3]): tuple(row[3:]) for row in rows} == expected
+@pytest.fixture(scope="module")
+def stack(config: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Run a stack for the module."""
+    with Stack(tmp_path_factory.mktemp("stack") / "data", config) as stack:
+        yield stack
 
 
-def test_tags_equal_the_batch(stack: Stack, simulated: list[dict[str, Any]]) -> None:
-    """Contacts by tag, channel and queue."""
-    rows = stack.rows("SELECT tag, channel, queue, sum(n) FROM tag_panes GROUP BY ALL")
-    assert {tuple(row[:3]): row[3] for row in rows} == tag_counts(simulated)
+def _configure(folder: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        (folder / f"{name}.toml").write_text(text)
 
 
-def test_every_event_is_in_the_archive_once(stack: Stack, simulated: list[dict[str, Any]]) -> None:
-    """The archive holds each event of the file, and nothing else."""
-    rows = stack.rows("SELECT type, count() FROM events GROUP BY type")
-    kinds = [event["type"] for event in simulated]
-    assert {row[0]: row[1] for row in rows} == {kind: kinds.count(kind) for kind in set(kinds)}
+def _await_in_log(stack: Stack, words: str) -> None:
+    """Wait until the worker has logged something."""
+    deadline = time.monotonic() + ENDS_WITHIN_S
+    while not any(words in path.read_text() for path in (stack.folder / "logs").glob("worker*")):
+        assert time.monotonic() < deadline, f"the worker never said: {words}"
+        time.sleep(0.2)
 
 
-def test_the_same_file_again_changes_nothing(stack: Stack, simulated: list[dict[str, Any]], tmp_path: Path) -> None:
-    """A redelivery of half the file, shuffled, leaves every counter as it was."""
-    file = tmp_path / "again.ndjson"
-    file.write_bytes(b"\n".join(orjson.dumps(event) for event in simulated[: EVENTS // 2]) + b"\n")
-    stack.pulssi("replay", str(file), "--shuffle", "5")
-    stack.pulssi("drain", "--timeout", "120")
-    panes = stack.rows("SELECT sample, channel, queue, sum(n), sum(sum_ms) FROM panes GROUP BY ALL")
-    expected = {key: counted[:2] for key, counted in batch(simulated).items()}
-    assert {tuple(row[:3]): tuple(row[3:]) for row in panes} == expected
+def test_every_view_equals_the_batch(stack: Stack) -> None:
+    """Each sample, sum, pane, contact, tag and state of an agent, with business time and the configured policies."""
+    stack.replay(FIRST, "--speed", "max")
+    assert differences(stack.rows, (FIRST, Centre(FILES))) == {}
+    rows = samples(FIRST, Centre(FILES))
+    assert any((row.business_ms or 0) < (row.value_ms or 0) for row in rows), "no duration fell into a break"
+    assert sum(event["type"] == "agent.status" for event in FIRST) > 500
 
 
-def test_agents_states_equal_the_batch(stack: Stack, simulated: list[dict[str, Any]]) -> None:
-    """Every stretch of every agent, with groups and capacity, also after half of it came twice."""
-    rows = stack.rows(
-        "SELECT agent_id, toUnixTimestamp64Milli(`from`), toUnixTimestamp64Milli(`to`), status, reason, groups,"
-        " capacity FROM agent_states"
-    )
-    expected = states(event for event in simulated if event["type"] == "agent.status")
-    assert sorted(map(repr, rows)) == sorted(repr(tuple(state)) for state in expected)
-    assert len(expected) > 1_000
+def test_the_same_file_again_changes_nothing(stack: Stack) -> None:
+    """A redelivery of half the file, shuffled, leaves everything as it was."""
+    stack.replay(FIRST[: EVENTS // 2], "--shuffle", "5")
+    assert differences(stack.rows, (FIRST, Centre(FILES))) == {}
 
 
-def test_who_is_there_now_is_on_the_wallboard(stack: Stack, tmp_path: Path) -> None:
+def test_who_is_there_now_is_on_the_wallboard(stack: Stack) -> None:
     """Agents who tell their states now, late and twice, and what they have in hand: page and views tell the same."""
-    now = datetime.now(UTC)
-    events = [
-        status("2", now, "x", "busy"),
-        status("1", now - timedelta(minutes=5), "x", "available", groups=["e2e"], capacity={"chat": 3}),
-        status("2", now, "x", "busy"),
-        status("1", now, "y", "away", groups=["e2e"], reason="lunch"),
-        status("1", now, "x", "") | {"type": "contact.connected", "contact_id": "e2e:agents:1", "channel": "chat"},
-    ]
-    file = tmp_path / "agents.ndjson"
-    file.write_bytes(b"\n".join(map(orjson.dumps, events)) + b"\n")
-    stack.pulssi("replay", str(file), "--speed", "max")
-    stack.pulssi("drain", "--timeout", "120")
+    stack.replay([*PRESENT, PRESENT[0]], "--speed", "max")
     groups = stack.rows("SELECT available, busy, wrap_up, away, offline FROM agent_groups WHERE agent_group = 'e2e'")
     assert [tuple(row) for row in groups] == [(0, 1, 0, 1, 0)]
     slots = stack.rows("SELECT channel, capacity, used, free, unknown FROM agent_slots WHERE agent_group = 'e2e'")
     assert [tuple(row) for row in slots] == [("chat", 3, 1, 2, 0)]
     told = [dict(zip(("channel", "capacity", "used", "free", "unknown"), row, strict=True)) for row in slots]
     own = {"group": "e2e", "by_status": dict(zip(STATUSES, groups[0], strict=True)), "untold": 0, "slots": told}
-    with urlopen(f"{stack.urls['wallboard']}api/stream?window=15m", timeout=10) as answer:  # noqa: S310 - our own
+    with urlopen(f"{stack.parts['wallboard'].url}api/stream?window=15m", timeout=10) as answer:  # noqa: S310 - our own
         seen = (orjson.loads(line[6:]) for line in itertools.islice(answer, 200) if line.startswith(b"data: "))
         assert any(own in said.get("agents", []) for said in seen)
 
 
-@pytest.mark.skipif(conversations_file() is None, reason=missing())
-def test_real_conversations_to_the_millisecond(stack: Stack, simulated: list[dict[str, Any]]) -> None:
-    """Each real conversation's first response is in ClickHouse as it follows from the file."""
-    del simulated  # they come first: these are told apart by their ids
-    path = conversations_file()
-    assert path is not None
-    stack.pulssi("replay", "--format", "conversations", str(path))
-    stack.pulssi("drain", "--timeout", "120")
-    found: dict[str, int] = dict(
-        tuple(row)
-        for row in stack.rows(
-            "SELECT contact_id, value_ms FROM samples"
-            " WHERE sample = 'first_response' AND startsWith(contact_id, 'conversations:')"
-        )
+def test_a_changed_configuration(stack: Stack, config: Path) -> None:
+    """A faulty change is refused, a sound one holds for what comes, what was stays."""
+    (config / "policies.toml").write_text(FILES["policies"].replace('"25s"', '"25 parsecs"'))
+    _await_in_log(stack, "policies.toml:9: policy 'all'.target: must be a duration")
+    _configure(config, CHANGED)
+    _await_in_log(stack, f"version {load_rules(config).version} is in force")
+    stack.replay(SECOND, "--speed", "max")
+    assert differences(stack.rows, ([*FIRST, *PRESENT], Centre(FILES)), (SECOND, Centre(CHANGED))) == {}
+    assert "nothing differs" in stack.pulssi("reconcile")
+
+
+def test_every_row_of_the_cases(stack: Stack, config: Path) -> None:
+    """All cases at once, in any order and with redelivery: `samples` has each expected row of theirs and no other."""
+    shutil.copytree(CONFIG, config, dirs_exist_ok=True)
+    _await_in_log(stack, f"version {load_rules(config).version} is in force")
+    stack.replay([event for name in NAMES for event in events_of(name)], "--shuffle", "11", "--duplicate", "0.3")
+    columns = ", ".join(f"`{name}`" for name in _COLUMNS)
+    found = stack.rows(
+        f"SELECT toUnixTimestamp64Milli(at) AS at, {columns} FROM samples"  # noqa: S608 - our own names
+        " WHERE NOT startsWith(contact_id, 'sim:') AND NOT startsWith(contact_id, 'e2e:')"
     )
-    assert found == expected_first_responses(path)
-    assert len(found) == 525
-    assert round(statistics.median(found.values()) / 1000, 1) == 6128.8
+    rows: list[dict[str, Any]] = [dict(zip(("at", *_COLUMNS), row, strict=True)) for row in found]
+    assert rows_that_differ(rows, [row for name in NAMES for row in expected_of(name)]) == []
+    # Not of what came before: the patience of then is not remembered.
+    assert "nothing differs" in stack.pulssi("reconcile", "--from", "2026-05-01T00:00Z", "--to", "2026-11-01T00:00Z")
+
+
+@needs_conversations
+def test_real_conversations_to_the_millisecond(stack: Stack) -> None:
+    """Each real conversation's first response is in ClickHouse as it follows from the file."""
+    stack.pulssi("replay", "--format", "conversations", str(CONVERSATIONS))
+    stack.pulssi("drain", "--timeout", "120")
+    found = stack.rows(
+        "SELECT contact_id, value_ms FROM samples"
+        " WHERE sample = 'first_response' AND startsWith(contact_id, 'conversations:')"
+    )
+    assert dict(tuple(row) for row in found) == expected_first_responses()

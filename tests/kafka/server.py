@@ -10,7 +10,9 @@ from typing import Final
 
 from kafka.errors import KafkaError
 
+from schemas.settings import Settings, load
 from streams.brokers import admin_client
+from streams.topics import migrate_topics
 
 DELETED_WITHIN_S: Final = 30.0
 _NUMBERS: Final = itertools.count(1)
@@ -58,6 +60,12 @@ class KafkaServer(ABC):
     def settings_env(self) -> dict[str, str]:
         """Return the environment that points Pulssi at this broker."""
         return {"PULSSI_KAFKA_BROKERS": self.bootstrap, "PULSSI_APPLICATION": self.application}
+
+    def with_topics(self, **more: str) -> Settings:
+        """Make Pulssi's topics, and return the settings that point at them, with more where asked."""
+        settings = load({**self.settings_env(), **more})
+        assert migrate_topics(settings, wait_s=60).ok
+        return settings
 
 
 def delete_topics(bootstrap: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import NamedTuple
 
 from schemas.journal import Head
 from schemas.settings import Settings
@@ -12,22 +11,10 @@ from sinks.pending import Pending
 from streams.journal.tail import JournalTail
 from streams.past import Kept
 from tests.sinks.memory import MemoryKeeper
-from tests.streams.records import RECEIVED
+from tests.streams.records import Record
 from tests.streams.world import kept_of
 
 Place = tuple[str, int]
-
-
-class Placed(NamedTuple):
-    """A source record that also says where it stands, as the archive reads it."""
-
-    offset: int
-    key: bytes | None
-    value: bytes | None
-    topic: str
-    partition: int
-    timestamp: int = RECEIVED
-    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 class Beside:
@@ -38,7 +25,7 @@ class Beside:
         self.keeper = MemoryKeeper()
         self.heads: dict[Place, Head] = {}
         self._written: dict[Place, int] = {}
-        self._records: dict[Place, Sequence[Placed]] = {}
+        self._records: dict[Place, Sequence[Record]] = {}
         self._archived: dict[Place, int] = {}
         #: Contacts that were looked up and found.
         self.found = 0
@@ -51,7 +38,7 @@ class Beside:
         """Disconnect."""
         await self._tail.stop()
 
-    def produced(self, place: Place, records: Sequence[Placed]) -> None:
+    def produced(self, place: Place, records: Sequence[Record]) -> None:
         """Know a partition's records, of which those below its head are archived."""
         self._records[place] = records
 

@@ -14,7 +14,6 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, Final, Literal
 from unittest.mock import patch
 
-import orjson
 import pytest
 from aiokafka.errors import ProducerFenced
 
@@ -34,7 +33,8 @@ from streams.steps import Output
 from tests.sinks.memory import MemoryKeeper
 from tests.streams.followers import JOURNAL, PLACE, Live, Sink, Truth
 from tests.streams.modelled_log import MORE_THAN_THERE_IS, Broker, Consumer
-from tests.streams.world import Record, kept_of, past_of
+from tests.streams.records import Record, records_of
+from tests.streams.world import kept_of, past_of
 
 #: What may become of a write. Of those that are not acknowledged the worker dies.
 Fate = Literal["acknowledged", "unacknowledged", "never", "aborted", "hangs"]
@@ -117,9 +117,9 @@ class Fencing:
 
     def produce(self, events: Iterable[Mapping[str, Any]]) -> None:
         """Append to the source topic."""
-        for event in events:
-            self.events.append(event)
-            self.source.append(Record(len(self.source), event["contact_id"].encode(), orjson.dumps(event)))
+        made = list(events)
+        self.events += made
+        self.source += [each._replace(offset=len(self.source) + each.offset) for each in records_of(made)]
 
     # The workers.
 

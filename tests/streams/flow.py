@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, Self
 
 import orjson
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 from schemas.contact_record import decode_contact
 from schemas.journal import CONTACT, PANE, Head, decode_pane, decode_pane_key
 from schemas.samples import Sample
 from schemas.settings import Settings
-from schemas.topics import AGENTS, CONTACTS
+from schemas.topics import AGENTS, CONTACTS, DEAD_LETTERS
 from streams.journal.tail import JournalTail
 from streams.openings import EXIT_STUCK
+from streams.sources.simulator import Plan, simulate
 
 ROOT: Final = Path(__file__).parents[2]
 ENDS_WITHIN_S: Final = 40.0
 DRAINS_WITHIN_S: Final = 120.0
-
-#: Sample, queue and what a pane counts of it.
-Counts = Counter[tuple[str, str, str]]
+PRODUCED_WITHIN_S: Final = 60.0
+#: 2026-03-02, a Monday, at 09:00 UTC.
+MONDAY_MORNING: Final = 1_772_442_000_000
 
 
 def topic_and_key(event: Mapping[str, Any]) -> tuple[str, bytes]:
@@ -39,30 +39,62 @@ def topic_and_key(event: Mapping[str, Any]) -> tuple[str, bytes]:
     return CONTACTS[event["channel"]], event["contact_id"].encode()
 
 
-class Feed(threading.Thread):
-    """Produces events at a steady rate, beside the test."""
+def chat_event(kind: str, contact_id: str, at: str, **fields: object) -> dict[str, Any]:
+    """Write an event of a chat, unless the fields name another channel; its id tells its type and time."""
+    own = {"event_id": f"{kind} {at}", "type": kind, "contact_id": contact_id, "channel": "chat", "source": "test"}
+    return {**own, "occurred_at": at, **fields}
 
-    def __init__(self, settings: Settings, events: Sequence[Mapping[str, Any]], per_second: float) -> None:
-        super().__init__(daemon=True)
-        self._events = events
-        self._per_second = per_second
-        self._producer = Producer(
-            {"bootstrap.servers": settings.kafka_brokers, "partitioner": "murmur2_random", "linger.ms": 5}
-        )
-        #: Records produced, by topic.
-        self.sent: Counter[str] = Counter()
 
-    def run(self) -> None:
-        """Produce them all, each when its time comes."""
-        began = time.monotonic()
-        for n, event in enumerate(self._events):
-            topic, key = topic_and_key(event)
-            self._producer.produce(topic, key=key, value=orjson.dumps(event))
-            self.sent[topic] += 1
-            if n % 50 == 0:
-                self._producer.poll(0)  # with a time to wait it comes back at the first acknowledgement
-                time.sleep(max(0.0, n / self._per_second - (time.monotonic() - began)))
-        self._producer.flush(ENDS_WITHIN_S)
+def simulated(number: int, rate: float, seed: int, begin: int = MONDAY_MORNING, **plan: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - as Plan has them
+    """Simulate so many events of contacts and agents."""
+    made = simulate(Plan(begin, rate, seed, **plan))
+    return [orjson.loads(each.value) for each in itertools.islice(made, number)]
+
+
+def keyed(events: Iterable[Mapping[str, Any]]) -> list[tuple[str, bytes, bytes]]:
+    """Write events as records: topic, key and value."""
+    return [(*topic_and_key(event), orjson.dumps(event)) for event in events]
+
+
+def produce(settings: Settings, records: Iterable[tuple[str, bytes, bytes]], **more: Any) -> None:  # noqa: ANN401 - as the producer has them
+    """Put records into their topics, and return when they are there."""
+    producer = Producer(
+        {
+            "bootstrap.servers": settings.kafka_brokers,
+            "partitioner": "murmur2_random",
+            "linger.ms": 5,
+            "queue.buffering.max.messages": 0,
+            "log_level": 0,
+        }
+    )
+    for topic, key, value in records:
+        producer.produce(topic, key=key, value=value, **more)
+    assert producer.flush(PRODUCED_WITHIN_S) == 0, "not all records got into Kafka"
+
+
+def dead_letters(settings: Settings) -> list[Any]:
+    """Read all dead letters."""
+    reader = Consumer(
+        {
+            "bootstrap.servers": settings.kafka_brokers,
+            "group.id": "dead-letters",
+            "isolation.level": "read_committed",
+            "enable.partition.eof": True,
+            "enable.auto.commit": False,
+        }
+    )
+    numbers = reader.list_topics(DEAD_LETTERS).topics[DEAD_LETTERS].partitions
+    reader.assign([TopicPartition(DEAD_LETTERS, number, 0) for number in numbers])
+    letters, ended = [], 0
+    while ended < len(numbers):
+        message = reader.poll(PRODUCED_WITHIN_S)
+        assert message is not None, "the dead letters cannot be read to their end"
+        if message.error() is None:
+            letters.append(message)
+        else:
+            ended += 1
+    reader.close()
+    return letters
 
 
 class WorkerProcess:

@@ -22,8 +22,7 @@ from streams.journal.tail import JournalTail
 from streams.live.view import LiveView, live_view
 from tests.sinks.memory import MemoryKeeper
 from tests.streams.modelled_log import MORE_THAN_THERE_IS, Broker, Consumer, Written
-from tests.streams.records import pane_totals
-from tests.streams.world import Record
+from tests.streams.records import Record, pane_totals
 
 SOURCE: Final = "contacts.chat"
 PLACE: Final = (SOURCE, 0)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NamedTuple
+
+import orjson
 
 from schemas.journal import PANE, decode_pane, decode_pane_key
+from schemas.topics import CONTACTS
 
 RECEIVED: Final = 1_900_000_000_000
 
@@ -16,8 +19,18 @@ class Record(NamedTuple):
     offset: int
     key: bytes | None
     value: bytes | None
+    topic: str = CONTACTS["chat"]
+    partition: int = 0
     timestamp: int = RECEIVED
     headers: tuple[tuple[str, bytes], ...] = ()
+
+
+def records_of(events: Iterable[Mapping[str, Any]], partition: int = 0) -> list[Record]:
+    """Write contacts' events as the records of one partition of chats, from offset 0 on."""
+    return [
+        Record(at, event["contact_id"].encode(), orjson.dumps(event), partition=partition)
+        for at, event in enumerate(events)
+    ]
 
 
 def pane_totals(written: Mapping[bytes, bytes | None]) -> dict[tuple[str, str], tuple[int, ...]]:

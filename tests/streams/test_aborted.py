@@ -5,52 +5,28 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-import orjson
-import pytest
 from aiokafka import AIOKafkaProducer
 
-from schemas.settings import Settings, load
 from sinks.lag import Lags
 from sinks.rows import Progress
-from streams.topics import migrate_topics
 from tests.kafka.server import KafkaServer
-from tests.streams.flow import Journals, WorkerProcess
+from tests.streams.flow import Journals, WorkerProcess, chat_event, keyed
 
 TOPIC: Final = "contacts.chat"
-
-
-@pytest.fixture
-def settings(fresh_kafka: KafkaServer) -> Settings:
-    """Point at a broker with Pulssi's topics, one partition each."""
-    settings = load({**fresh_kafka.settings_env(), "PULSSI_PARTITIONS": "1"})
-    migrate_topics(settings)
-    return settings
-
-
-def _started(name: str) -> tuple[bytes, bytes]:
-    """Make a contact's first event: key and value."""
-    event = {
-        "event_id": "e1",
-        "type": "contact.started",
-        "contact_id": name,
-        "channel": "chat",
-        "occurred_at": "2026-03-02T08:00:00Z",
-        "source": "test",
-    }
-    return name.encode(), orjson.dumps(event)
 
 
 async def _send(producer: AIOKafkaProducer, *names: str) -> int:
     """Send contacts' first events; returns the last one's offset."""
     offset = -1
     for name in names:
-        key, value = _started(name)
-        offset = (await producer.send_and_wait(TOPIC, value, key)).offset
+        ((topic, key, value),) = keyed([chat_event("contact.started", name, "2026-03-02T08:00:00Z")])
+        offset = (await producer.send_and_wait(topic, value, key)).offset
     return offset
 
 
-async def test_aborted_events_are_not_counted(settings: Settings, fresh_kafka: KafkaServer, tmp_path: Path) -> None:
+async def test_aborted_events_are_not_counted(fresh_kafka: KafkaServer, tmp_path: Path) -> None:
     """Between committed events and at the end of the log: no contact, no pane, and nothing that `drain` waits for."""
+    settings = fresh_kafka.with_topics(PULSSI_PARTITIONS="1")
     producer = AIOKafkaProducer(bootstrap_servers=settings.kafka_brokers, transactional_id="source")
     await producer.start()
     try:

@@ -18,6 +18,7 @@ from tests.core.plots import contacts
 from tests.core.test_against_batch import OF_A_SEGMENT, key_of, told
 from tests.oracle.batch import added_up
 from tests.oracle.centre import Centre
+from tests.streams.flow import chat_event
 from tests.streams.ledger import Ledger
 from tests.streams.test_world import passing
 from tests.streams.world import World
@@ -150,15 +151,8 @@ def test_another_segment_is_another_sample(rulebooks: Rulebooks) -> None:
 
 
 def _told(name: str, second: int, kind: str, **fields: str) -> dict[str, Any]:
-    return {
-        "event_id": f"{second}",
-        "type": kind,
-        "contact_id": name,
-        "channel": "chat",
-        "occurred_at": f"2026-03-02T08:{second // 60:02d}:{second % 60:02d}Z",
-        "source": "test",
-        **fields,
-    }
+    at = f"2026-03-02T08:{second // 60:02d}:{second % 60:02d}Z"
+    return chat_event(kind, name, at, event_id=f"{second}", **fields)
 
 
 def _answers(world: World) -> list[Any]:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import orjson
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Producer
 
-from schemas.settings import Settings, load
-from schemas.topics import CONTACTS, DEAD_LETTERS
-from streams.topics import migrate_topics
+from schemas.topics import CONTACTS
 from tests.bench.events import write_chats
 from tests.kafka.server import KafkaServer
-from tests.streams.flow import Journals, WorkerProcess
+from tests.streams.flow import Journals, WorkerProcess, dead_letters
 
 TOPIC: Final = CONTACTS["chat"]
 GOOD: Final = write_chats(10)
@@ -32,33 +30,9 @@ BAD: Final[list[tuple[str, bytes, bytes | None]]] = [
 ]
 
 
-def dead_letters(settings: Settings) -> list[Any]:
-    """Read as many dead letters as there should be, of all partitions."""
-    reader = Consumer(
-        {
-            "bootstrap.servers": settings.kafka_brokers,
-            "group.id": "dead-letters-test",
-            "isolation.level": "read_committed",
-            "fetch.message.max.bytes": 1 << 20,
-        }
-    )
-    partitions = reader.list_topics(DEAD_LETTERS).topics[DEAD_LETTERS].partitions
-    reader.assign([TopicPartition(DEAD_LETTERS, number, 0) for number in partitions])
-    letters: list[Any] = []
-    while len(letters) < len(BAD):
-        message = reader.poll(READ_WITHIN_S)
-        assert message is not None, f"{len(letters)} of {len(BAD)} dead letters came"
-        assert message.error() is None
-        letters.append(message)
-    assert reader.poll(1.0) is None
-    reader.close()
-    return letters
-
-
 async def test_bad_records_are_kept_and_told(fresh_kafka: KafkaServer, tmp_path: Path) -> None:
     """Bytes, key and headers unchanged; beside them where it stood, the code, and a reason; good events count."""
-    settings = load(fresh_kafka.settings_env())
-    migrate_topics(settings)
+    settings = fresh_kafka.with_topics()
     producer = Producer({"bootstrap.servers": settings.kafka_brokers, "partitioner": "murmur2_random"})
     for number, (_, key, value) in enumerate(BAD):
         producer.produce(TOPIC, key=key, value=value, headers=[("n", b"%d" % number)])
@@ -72,6 +46,7 @@ async def test_bad_records_are_kept_and_told(fresh_kafka: KafkaServer, tmp_path:
             await journals.until(len(BAD) + len(GOOD), worker)
             letters = dead_letters(settings)
             rows = journals.rows()
+    assert len(letters) == len(BAD)
     told = {dict(letter.headers())["n"]: letter for letter in letters}
     for number, (code, key, value) in enumerate(BAD):
         letter = told[b"%d" % number]

@@ -17,21 +17,19 @@ import orjson
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
-from confluent_kafka import Producer
 
 from schemas.journal import encode_pane, encode_pane_key
 from schemas.panes import PaneKey
 from schemas.policies import Rules
-from schemas.settings import Settings, load
+from schemas.settings import Settings
 from streams.archive import Archive
 from streams.opening import open_partition
 from streams.partitions import Partitions
-from streams.topics import migrate_topics
 from tests.bench.events import write_chats
 from tests.kafka.server import KafkaServer
-from tests.streams.beside import Placed
+from tests.streams.flow import produce
 from tests.streams.no_archive import NoArchive, asked
-from tests.streams.records import pane_totals
+from tests.streams.records import Record, pane_totals, records_of
 from tests.streams.world import expected
 
 SOURCE: Final = "contacts.chat"
@@ -99,41 +97,31 @@ def faults(monkeypatch: pytest.MonkeyPatch) -> Iterator[Faults]:
     faults.arm(0, KafkaError, after=False)
 
 
-def topics(server: KafkaServer, partitions: int) -> Settings:
-    """Give the settings of a broker with a partition for each run."""
-    settings = load({**server.settings_env(), "PULSSI_PARTITIONS": str(partitions)})
-    assert migrate_topics(settings, wait_s=60).ok
-    return settings
-
-
-def chats(number: int, events: int, chance: random.Random | None = None) -> list[Placed]:
+def chats(number: int, events: int, chance: random.Random | None = None) -> list[Record]:
     """Make the records of a partition, one of them bad; by chance, where it is given, in disorder."""
     told = [{**event, "contact_id": f"p{number}-{event['contact_id']}"} for event in write_chats(events)]
     if chance is not None:
         places = {event["event_id"]: at + chance.uniform(0, 12) for at, event in enumerate(told)}
         told.sort(key=lambda event: places[event["event_id"]])
     told.insert(len(told) // 2, {**told[0], "occurred_at": "no time", "event_id": "bad"})
-    return [
-        Placed(at, event["contact_id"].encode(), orjson.dumps(event), SOURCE, number) for at, event in enumerate(told)
-    ]
+    return records_of(told, number)
 
 
-def good(records: list[Placed]) -> list[dict[str, Any]]:
+def good(records: list[Record]) -> list[dict[str, Any]]:
     """Give the events that count."""
     events = [orjson.loads(record.value or b"") for record in records]
     return [event for event in events if event["event_id"] != "bad"]
 
 
-def produce(settings: Settings, records: list[Placed]) -> None:
+def put(settings: Settings, records: list[Record]) -> None:
     """Put the records where they say they stand: a topic that lacks them would be another one."""
-    producer = Producer({"bootstrap.servers": settings.kafka_brokers})
-    for record in records:
-        producer.produce(SOURCE, key=record.key, value=record.value, partition=record.partition)
-    assert producer.flush(30) == 0
+    produce(
+        settings, [(SOURCE, each.key or b"", each.value or b"") for each in records], partition=records[0].partition
+    )
 
 
 async def work(
-    settings: Settings, rules: Rules, archive: Archive, records: list[Placed], many: Callable[[], int]
+    settings: Settings, rules: Rules, archive: Archive, records: list[Record], many: Callable[[], int]
 ) -> int:
     """Be a worker, and the next one where it dies, until all is in and nothing waits; returns how many were needed."""
     place, workers = (SOURCE, records[0].partition), 0
@@ -166,10 +154,10 @@ async def test_at_every_await(
 ) -> None:
     """Whichever await it is, and whether it had done its work or not, counts and sums are those of the batch."""
     monkeypatch.setattr("streams.partition.Partition._is_own", lambda *_: True)
-    settings, struck = topics(fresh_kafka, MOST), 0
+    settings, struck = fresh_kafka.with_topics(PULSSI_PARTITIONS=str(MOST)), 0
     for number in range(MOST):
         records, chance = chats(number, 50), random.Random(number)  # noqa: S311 - a test's cuts
-        await asyncio.to_thread(produce, settings, records)
+        await asyncio.to_thread(put, settings, records)
         faults.arm(number + 1, kind, after=after)
         await work(settings, Rules(), NoArchive(), records, functools.partial(chance.randint, 1, 20))
         was_struck = faults.struck.total()

@@ -21,8 +21,9 @@ from streams.recovery import recover
 from tests.core.test_against_batch import key_of, told
 from tests.kafka.server import KafkaServer
 from tests.oracle.batch import samples
-from tests.streams.beside import Beside, Placed
-from tests.streams.test_every_await import SOURCE, Died, Faults, chats, good, produce, topics, work
+from tests.streams.beside import Beside
+from tests.streams.records import Record
+from tests.streams.test_every_await import SOURCE, Died, Faults, chats, good, put, work
 from tests.streams.whole_panes import added_panes, kept_panes
 
 PARTITIONS: Final = 6
@@ -59,7 +60,7 @@ class Now(Faults):
 
 async def test_at_every_await(fresh_kafka: KafkaServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Archive, eviction, steps and reading back fail, die and are cancelled: samples and panes are the batch's."""
-    settings, faults = topics(fresh_kafka, PARTITIONS), Now(seed=5)
+    settings, faults = fresh_kafka.with_topics(PULSSI_PARTITIONS=str(PARTITIONS)), Now(seed=5)
     archive = Beside(settings, SOURCE)
     monkeypatch.setattr("streams.partition.Partition._is_own", lambda *_: True)
     for name in ("contacts", "passed"):
@@ -67,11 +68,11 @@ async def test_at_every_await(fresh_kafka: KafkaServer, monkeypatch: pytest.Monk
     monkeypatch.setattr(Writer, "append", faults.around("append", Writer.append, KafkaError))
     monkeypatch.setattr("streams.opening.recover", faults.around("recover", recover, KafkaError))
     await archive.start()
-    produced: list[Placed] = []
+    produced: list[Record] = []
     for number in range(PARTITIONS):
         chance = random.Random(number)  # noqa: S311 - a test's cuts
         records = chats(number, EVENTS, chance)
-        await asyncio.to_thread(produce, settings, records)
+        await asyncio.to_thread(put, settings, records)
         archive.produced((SOURCE, number), records)
         faults.allow(MOST_FAULTS)
         assert await work(settings, RULES, archive, records, functools.partial(chance.randint, 1, 8)) > 1

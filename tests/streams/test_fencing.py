@@ -29,6 +29,7 @@ from tests.core.test_against_batch import key_of, told
 from tests.oracle.batch import samples
 from tests.streams.disordered import chats
 from tests.streams.fencing import Fate, Fencing
+from tests.streams.flow import chat_event
 from tests.streams.followers import SOURCE, Live
 from tests.streams.modelled_log import MORE_THAN_THERE_IS
 from tests.streams.test_partition import state
@@ -283,7 +284,7 @@ async def test_the_rule_of_reading_is_needed(monkeypatch: pytest.MonkeyPatch) ->
 
 def _event(contact_id: str, kind: str) -> dict[str, Any]:
     later = int(kind == "contact.resolved")
-    return {**passing(0), "event_id": kind, "type": kind, "contact_id": contact_id, "seq": later}
+    return chat_event(kind, contact_id, "2026-04-01T00:00:00Z", seq=later)
 
 
 @pytest.mark.parametrize("journal", [True, False])

@@ -6,19 +6,16 @@ from collections import deque
 from random import Random
 from typing import Final
 
-import orjson
 import pytest
 
 from streams.steps import Output
 from tests.bench.events import write_chats
 from tests.streams.no_archive import NoArchive
-from tests.streams.records import Record
+from tests.streams.records import Record, records_of
 from tests.streams.test_partitions import StandIn
 from tests.streams.test_waiting import WAITS, Worker
 
-EVENTS: Final = [
-    Record(at, event["contact_id"].encode(), orjson.dumps(event)) for at, event in enumerate(write_chats(200))
-]
+EVENTS: Final = records_of(write_chats(200))
 
 
 class Letters(StandIn):

@@ -12,7 +12,6 @@ from aiokafka.errors import KafkaError
 
 from schemas.settings import Settings, load
 from streams.log_ends import LogEnds
-from streams.topics import migrate_topics
 from tests.kafka.server import KafkaServer
 
 CHAT = "contacts.chat"
@@ -24,9 +23,7 @@ WITHIN_S = 2.0
 @pytest.fixture
 def settings(fresh_kafka: KafkaServer) -> Settings:
     """Return the settings of a broker with sixteen partitions a topic."""
-    settings = load({**fresh_kafka.settings_env(), "PULSSI_PARTITIONS": str(MANY)})
-    assert migrate_topics(settings, wait_s=60).ok
-    return settings
+    return fresh_kafka.with_topics(PULSSI_PARTITIONS=str(MANY))
 
 
 @asynccontextmanager

@@ -6,14 +6,13 @@ from typing import Final
 
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
-from confluent_kafka import Producer
 from kafka import TopicPartition as KafkaPartition
 from kafka.errors import KafkaError
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from schemas.journal import CONTACT, Head
 from schemas.policies import Rules
-from schemas.settings import Settings, load
+from schemas.settings import Settings
 from schemas.topics import journal_of
 from streams.archive import ArchiveAwayError
 from streams.brokers import admin_client
@@ -22,6 +21,7 @@ from streams.opening import Asked, RefusedError, open_partition
 from streams.partition import Partition
 from streams.topics import migrate_topics
 from tests.kafka.server import KafkaServer
+from tests.streams.flow import produce
 from tests.streams.handwritten import Hand
 from tests.streams.no_archive import NoArchive, asked
 
@@ -46,9 +46,7 @@ class Knows(NoArchive):
 def settings(fresh_kafka: KafkaServer, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Point at a broker with Pulssi's topics and nothing in them."""
     monkeypatch.setattr("streams.opening.SHORT_FOR_S", 0.0)
-    settings = load({**fresh_kafka.settings_env(), "PULSSI_PARTITIONS": "2"})
-    assert migrate_topics(settings, wait_s=60).ok
-    return settings
+    return fresh_kafka.with_topics(PULSSI_PARTITIONS="2")
 
 
 async def _opened(settings: Settings, epoch: int | None = 0) -> Partition:
@@ -69,10 +67,7 @@ async def _write(settings: Settings, head: Head) -> None:
 
 
 def _produce(settings: Settings, many: int) -> None:
-    producer = Producer({"bootstrap.servers": settings.kafka_brokers})
-    for number in range(many):
-        producer.produce(SOURCE, key=b"k", value=b"%d" % number, partition=0)
-    assert producer.flush(30) == 0
+    produce(settings, [(SOURCE, b"k", b"%d" % number) for number in range(many)], partition=0)
 
 
 def _recreate(settings: Settings, *names: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from typing import Any, Final
 
-import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,7 +16,7 @@ from streams.journal.assembly import Assembly
 from streams.partition import Partition
 from streams.steps import Output
 from tests.bench.events import write_chats
-from tests.streams.records import Record
+from tests.streams.records import Record, records_of
 
 SOURCE: Final = "contacts.chat"
 BAD: Final = b"{"
@@ -25,10 +24,7 @@ BAD: Final = b"{"
 
 def records(events: int = 60) -> list[Record]:
     """Make the records of a few chats, one of them bad, with offsets that have holes as transactions leave them."""
-    made = [
-        Record(2 * at, event["contact_id"].encode(), orjson.dumps(event))
-        for at, event in enumerate(write_chats(events))
-    ]
+    made = [record._replace(offset=2 * record.offset) for record in records_of(write_chats(events))]
     made[7] = made[7]._replace(value=BAD)
     return made
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
-import orjson
 import pytest
 from aiokafka.errors import KafkaError
 
@@ -18,12 +17,10 @@ from streams.partitions import Partitions
 from streams.steps import Output
 from tests.bench.events import write_chats
 from tests.streams.no_archive import NoArchive
-from tests.streams.records import Record
+from tests.streams.records import records_of
 
 PLACE: Final = ("contacts.chat", 0)
-RECORDS: Final = [
-    Record(at, event["contact_id"].encode(), orjson.dumps(event)) for at, event in enumerate(write_chats(20))
-]
+RECORDS: Final = records_of(write_chats(20))
 
 
 class StandIn:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import time
 from typing import Final
 
-import orjson
 import pytest
-from confluent_kafka import Producer
 
 from schemas.journal import Head
 from schemas.policies import Rules
-from schemas.settings import Settings, load
+from schemas.settings import Settings
 from streams.journal.assembly import Step
 from streams.journal.writing import Writer
 from streams.opening import open_partition
@@ -20,24 +18,21 @@ from streams.recovery import Left, recover
 from streams.topics import migrate_topics
 from tests.bench.events import write_chats
 from tests.kafka.server import KafkaServer
+from tests.streams.flow import keyed, produce
 from tests.streams.handwritten import Hand, Records
 from tests.streams.no_archive import asked
-from tests.streams.records import Record
+from tests.streams.records import Record, records_of
 
 SOURCE: Final = "contacts.chat"
 EVENTS: Final = write_chats(40)
-RECORDS: Final = [Record(at, event["contact_id"].encode(), orjson.dumps(event)) for at, event in enumerate(EVENTS)]
+RECORDS: Final = records_of(EVENTS)
 
 
 @pytest.fixture
 def settings(fresh_kafka: KafkaServer) -> Settings:
     """Return the settings of a broker that has the topics, of one partition each: the keys are of no matter."""
-    settings = load({**fresh_kafka.settings_env(), "PULSSI_PARTITIONS": "1"})
-    assert migrate_topics(settings, wait_s=10).ok
-    producer = Producer({"bootstrap.servers": settings.kafka_brokers})
-    for record in RECORDS:
-        producer.produce(SOURCE, key=record.key, value=record.value)
-    assert producer.flush(30) == 0
+    settings = fresh_kafka.with_topics(PULSSI_PARTITIONS="1")
+    produce(settings, keyed(EVENTS))
     return settings
 
 
@@ -114,8 +109,7 @@ async def test_a_journal_about_as_long_as_one_fetch_may_be(
     """
     monkeypatch.setattr("streams.recovery._POLL_RECORDS", limit)
     lengths = (1, limit - 1, limit, limit + 1, limit + 3, 2 * limit)
-    settings = load({**fresh_kafka.settings_env(), "PULSSI_PARTITIONS": str(len(lengths))})
-    assert migrate_topics(settings, wait_s=10).ok
+    settings = fresh_kafka.with_topics(PULSSI_PARTITIONS=str(len(lengths)))
     for number, length in enumerate(lengths):
         heads, left = 0, length - 1
         async with Hand(settings, SOURCE, number) as hand:

@@ -6,7 +6,6 @@ import asyncio
 import logging
 from pathlib import Path
 
-import orjson
 import pytest
 
 from schemas.configuration.watching import Watched
@@ -16,7 +15,7 @@ from streams.partition import Partition
 from streams.reloading import follow
 from tests.bench.events import write_chats
 from tests.core import configured
-from tests.streams.records import Record, business_totals, pane_totals
+from tests.streams.records import business_totals, pane_totals, records_of
 
 
 async def test_new_rules_reach_who_uses_them(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -51,10 +50,7 @@ async def test_new_rules_reach_who_uses_them(tmp_path: Path, caplog: pytest.LogC
 @pytest.mark.parametrize("at", [1, 30, 59])
 def test_rules_that_change_under_way_leave_panes_and_samples_alike(at: int, tmp_path: Path) -> None:
     """Whatever a contact was held against before, panes are the sum of the samples in effect; heads name the rules."""
-    records = [
-        Record(number, event["contact_id"].encode(), orjson.dumps(event))
-        for number, event in enumerate(write_chats(60))
-    ]
+    records = records_of(write_chats(60))
     much = configured.rules(tmp_path)
     partition = Partition("contacts.chat", 0, Rules())
     partition.begin(opened=0, epoch=1)

@@ -23,9 +23,7 @@ WITHIN_S = 20.0
 @pytest.fixture
 def settings(fresh_kafka: KafkaServer) -> Settings:
     """Return the settings of a broker that has the topics."""
-    settings = load({**fresh_kafka.settings_env(), "PULSSI_PARTITIONS": "2"})
-    assert migrate_topics(settings, wait_s=10).ok
-    return settings
+    return fresh_kafka.with_topics(PULSSI_PARTITIONS="2")
 
 
 @pytest.fixture

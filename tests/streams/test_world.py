@@ -15,6 +15,7 @@ from schemas.policies import Rules
 from tests.core.plots import contacts
 from tests.core.test_against_batch import key_of, told
 from tests.oracle.batch import samples
+from tests.streams.flow import chat_event
 from tests.streams.whole_panes import added_panes, kept_panes
 from tests.streams.world import World
 
@@ -56,15 +57,8 @@ def happen(world: World, what: str, many: int) -> None:
 
 def passing(number: int) -> dict[str, Any]:
     """Write an event of no consequence that moves the clock on by a minute or more."""
-    return {
-        "event_id": f"t{number}",
-        "type": "contact.tagged",
-        "tags": ["tick"],
-        "contact_id": "clock",
-        "channel": "chat",
-        "occurred_at": (LATER + timedelta(seconds=70 * number)).isoformat(),
-        "source": "test",
-    }
+    at = (LATER + timedelta(seconds=70 * number)).isoformat()
+    return chat_event("contact.tagged", "clock", at, tags=["tick"])
 
 
 class Counting(World):

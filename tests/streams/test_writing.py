@@ -9,12 +9,11 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
 from schemas.journal import CONTACT, HEAD_KEY, Head, encode_head
-from schemas.settings import Settings, load
+from schemas.settings import Settings
 from schemas.topics import DEAD_LETTERS
 from streams.journal.tail import JournalTail, Step
 from streams.journal.writing import CUT_BYTES, StepTooLargeError, Writer
 from streams.steps import DeadLetter, Output
-from streams.topics import migrate_topics
 from tests.kafka.server import KafkaServer
 from tests.streams.records import Record
 
@@ -24,9 +23,7 @@ SOURCE: Final = "contacts.chat"
 @pytest.fixture
 def settings(fresh_kafka: KafkaServer) -> Settings:
     """Point at a broker with Pulssi's topics and nothing in them."""
-    settings = load(fresh_kafka.settings_env())
-    migrate_topics(settings)
-    return settings
+    return fresh_kafka.with_topics()
 
 
 def step(opened: int, number: int, size: int = 10) -> Output:

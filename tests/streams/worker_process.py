@@ -11,7 +11,8 @@ from streams.worker import serve
 from tests.streams.no_archive import NoArchive
 
 
-async def _main() -> int:
+async def main() -> int:
+    """Run until SIGTERM; returns the exit status."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     return await serve(load(), NoArchive(), stop)
@@ -21,4 +22,4 @@ if __name__ == "__main__":
     logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for noisy in ("aiokafka", "faust", "mode"):
         logging.getLogger(noisy).setLevel("WARNING")
-    raise SystemExit(asyncio.run(_main()))
+    raise SystemExit(asyncio.run(main()))

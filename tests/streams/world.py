@@ -10,8 +10,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-import orjson
-
 from schemas.journal import Head
 from schemas.policies import Rules
 from schemas.samples import Sample
@@ -24,17 +22,10 @@ from streams.past import Kept, Past
 from streams.steps import Output
 from tests.oracle.batch import added_up, samples
 from tests.sinks.memory import MemoryKeeper
-from tests.streams.records import Record as Bare
+from tests.streams.records import Record, records_of
 
 SOURCE: Final = "contacts.chat"
 PLACE: Final = (SOURCE, 0)
-
-
-class Record(Bare):
-    """A source record that also says where it stands, as the archive reads it."""
-
-    topic = SOURCE
-    partition = 0
 
 
 class World:
@@ -82,10 +73,8 @@ class World:
 
     def deliver(self, events: Iterable[Mapping[str, Any]]) -> None:
         """Produce events and have the worker take them as one batch, with evicted contacts looked up or parked."""
-        batch = []
-        for event in events:
-            batch.append(Record(len(self._source), event["contact_id"].encode(), orjson.dumps(event)))
-            self._source.append(batch[-1])
+        batch = [each._replace(offset=len(self._source) + each.offset) for each in records_of(events)]
+        self._source += batch
         unknown = self.partition.unknown(self.partition.fresh(batch))
         if unknown and self.away:
             self.partition.park(unknown)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from typing import Any, Final
 
+import orjson
 from confluent_kafka import Consumer, Producer
 
 from tests.bench import job
@@ -40,7 +41,7 @@ def main() -> None:
                 panes[fact.pane] = job.add(panes.get(fact.pane, job.EMPTY), fact)
                 changed.add(fact.pane)
         for pane in changed:
-            producer.produce(results, key=pane, value=job.encode(panes[pane]))
+            producer.produce(results, key=pane, value=orjson.dumps(panes[pane]))
         producer.poll(0)
 
 

@@ -1,1 +1,0 @@
-"""The same job in other libraries, each a program of its own in an environment of its own."""

@@ -12,20 +12,6 @@ class HumanClock:
     all. Of a partial contact, whose start is not known, the clock runs only from a queue or a hand-off.
     """  # noqa: D205 - one rule, one sentence
 
-    __slots__ = (
-        "_bot_wrote",
-        "_first_customer",
-        "_first_queued",
-        "_handed_off",
-        "_is_call",
-        "_last_queued",
-        "_outreach",
-        "_outreach_call",
-        "_queued_after",
-        "humans",
-        "started",
-    )
-
     def __init__(self, channel: str, *, outreach: bool) -> None:
         #: `contact.started`, or the opening that took its place; None where the contact's start is not known.
         self.started: int | None = None

@@ -26,11 +26,6 @@ _key: Final = tuple.__new__  # makes a named tuple of its fields in half the tim
 class _Totals:
     """A pane while it is being changed; the fields are those of `Pane`, in its order."""
 
-    __slots__ = (
-        *("n", "n_target", "n_within", "n_short", "n_satisfied", "sum_ms"),
-        *("business_n", "business_sum_ms", "sum_value", "hist", "business_hist"),
-    )
-
     def __init__(self, pane: Pane) -> None:
         self.n = pane.n
         self.n_target = pane.n_target

@@ -9,8 +9,6 @@ from streams.core.sheet import InForce, Sheet
 class Segment:
     """From an agent's `contact.connected` up to the same agent's next one."""
 
-    __slots__ = ("_at_close", "_before", "_held_since", "_holds", "ended", "opened", "priority", "queue", "wrapped")
-
     def __init__(self, event: Event, force: InForce, before: Segment | None) -> None:
         self.opened = event
         #: The same agent's segment before it.
@@ -91,8 +89,6 @@ class Segment:
 
 class Segments:
     """All segments of a contact; each agent has one that is current."""
-
-    __slots__ = ("_current", "_sheet", "every")
 
     def __init__(self, sheet: Sheet) -> None:
         self._sheet = sheet

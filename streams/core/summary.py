@@ -51,8 +51,8 @@ def summary_of(fold: Fold, handle_ms: int | None) -> Summary:
         "partial": fold.sheet.partial,
         "discarded": discarded,
         "open": is_open,
-        "waiting_since": None if discarded else _earlier(fold.visits.since, clock_since),
-        "awaiting_since": _earlier(responses.turn_since, stretches.reopened_at) if is_open else None,
+        "waiting_since": None if discarded else earlier(fold.visits.since, clock_since),
+        "awaiting_since": earlier(responses.turn_since, stretches.reopened_at) if is_open else None,
         "clock_since": clock_since,
         "target_ms": None,
         "handling": len(handling),
@@ -133,7 +133,8 @@ def _lasted(started_at: int | None, last: Event | None) -> int | None:
     return None if started_at is None or last is None else max(0, last.at - started_at)
 
 
-def _earlier(one: int | None, other: int | None) -> int | None:
+def earlier(one: int | None, other: int | None) -> int | None:
+    """Give the earlier of two times; None where there is none."""
     if one is None or other is None:
         return other if one is None else one
     return min(one, other)

@@ -31,13 +31,12 @@ from schemas.topics import channel_of
 from streams.core.agents import Agents
 from streams.core.contact import EMPTY, advance, decode, restored
 from streams.core.event import Event, merge
-from streams.core.going import Change
+from streams.core.going import Change, InHand
 from streams.core.panes import Panes
 from streams.core.summary import held_again
 from streams.decode import BadRecord, read_event
 from streams.evicted import Evicted
 from streams.holding import Holding
-from streams.in_hand import InHand
 from streams.journal.assembly import Step
 from streams.past import Kept, Past
 from streams.rounds import Round, Run
@@ -92,7 +91,7 @@ class Partition:
         self._loaders: dict[bytes, Callable[[bytes, bytes | None, int], None]] = {
             CONTACT: self._load_contact,
             PANE: self.panes.load,
-            TAG_PANE: self.panes.load_tag,
+            TAG_PANE: self.panes.load,
             SUPPLEMENT: self._load_supplement,
             TAG_SUPPLEMENT: self._load_supplement,
             PARKED: self._load_parked,
@@ -389,6 +388,5 @@ class Partition:
         written += past.panes
         written += self.evicted.records()
         for key, value in past.panes:
-            load = self.panes.load if key[:1] == PANE else self.panes.load_tag
-            load(key, value, self.head.step + 1)
+            self.panes.load(key, value, self.head.step + 1)
         yield from self._written(self._output(written, self.head._replace(step=self.head.step + 1)))

@@ -24,8 +24,8 @@ from schemas.topics import journal_of
 from streams.archive import Archive, ArchiveAwayError
 from streams.background import end, to_its_end
 from streams.cluster import Cluster, ClusterAwayError, Topic
+from streams.core.going import InHand
 from streams.held import KAFKA, Held, Shared
-from streams.in_hand import InHand
 from streams.journal.assembly import RecreatedError
 from streams.journal.writing import Writer
 from streams.log_ends import LogEnds

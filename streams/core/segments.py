@@ -108,8 +108,7 @@ class Segments:
 
     def end(self, event: Event, agent: str) -> None:
         """End that agent's segment."""
-        segment = self._current.get(agent)
-        if segment is not None:
+        if segment := self._current.get(agent):
             segment.end(event, self._sheet.force)
 
     def end_all(self, event: Event) -> None:
@@ -119,23 +118,12 @@ class Segments:
 
     def wrap(self, event: Event, agent: str) -> None:
         """Close that agent's segment."""
-        segment = self._current.get(agent)
-        if segment is not None:
+        if segment := self._current.get(agent):
             segment.wrap(event, self._sheet.force)
-
-    @property
-    def all_ended(self) -> bool:
-        """Whether every agent's segment has ended."""
-        return all([segment.ended is not None for segment in self._current.values()])  # noqa: C419 - faster for so few
 
     def agents_at_work(self) -> list[str]:
         """Name the agents who have an open segment."""
         return [agent for agent, segment in self._current.items() if segment.ended is None]
-
-    @property
-    def ever(self) -> bool:
-        """Whether an agent was ever connected."""
-        return bool(self.every)
 
     def write(self) -> int | None:
         """Write the samples of all closed segments and give their length in all; None where none has closed."""

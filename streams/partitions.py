@@ -29,7 +29,7 @@ from streams.held import KAFKA, Held, Shared
 from streams.journal.assembly import RecreatedError
 from streams.journal.writing import Writer
 from streams.log_ends import LogEnds
-from streams.opening import Asked, Describes, RefusedError, open_partition, say_gone
+from streams.opening import Asked, RefusedError, open_partition, say_gone
 from streams.openings import EXIT_STUCK, STOP_WITHIN_S, Failures, Openings
 from streams.partition import Partition
 from streams.recovery import Left
@@ -71,7 +71,7 @@ class Partitions:
         archive: Archive,
         now: Callable[[], float] = time.monotonic,
         *,
-        cluster: Describes | None = None,
+        cluster: Cluster | None = None,
     ) -> None:
         self._settings = settings
         self._rules = rules

@@ -11,7 +11,7 @@ import logging
 import time
 from typing import Any, Final, NamedTuple
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
 from schemas.journal import HEAD_KEY, decode_head
@@ -19,6 +19,7 @@ from schemas.policies import Rules
 from schemas.settings import Settings
 from schemas.topics import journal_of
 from streams.journal.assembly import Assembly
+from streams.log_ends import Place, consumer_of
 from streams.partition import Partition
 
 #: How long a closed partition is kept in memory: far below the time for which journals keep tombstones.
@@ -97,7 +98,7 @@ class _Reader:
 
 
 async def recover(
-    settings: Settings, rules: Rules, of: tuple[str, int], opened: int, left: Left | None, journal: str = ""
+    settings: Settings, rules: Rules, of: Place, opened: int, left: Left | None, journal: str = ""
 ) -> tuple[Partition, bool]:
     """Return the partition as of its last step before the opening, and whether there was one.
 
@@ -105,13 +106,7 @@ async def recover(
     Raises KafkaError, TimeoutError, RecreatedError and JournalVersionError.
     """
     place = TopicPartition(journal_of(of[0]), of[1])
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka_brokers,
-        isolation_level="read_committed",
-        enable_auto_commit=False,
-        auto_offset_reset="none",
-        max_partition_fetch_bytes=_FETCH_BYTES,
-    )
+    consumer = consumer_of(settings, max_partition_fetch_bytes=_FETCH_BYTES)
     await consumer.start()
     try:
         consumer.assign([place])

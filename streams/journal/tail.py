@@ -139,7 +139,7 @@ class JournalTail:
             place, journal = self._place(tp), self._ids.get(tp.topic, "")
             at, known = positions.get(place), heads.get(place)
             self._assemblies[tp] = Assembly(*place)
-            if not at:
+            if not at or (journal and known is not None and known.journal not in {"", journal}):
                 anew.append(tp)
                 continue
             self._assemblies[tp].resume(at, known, journal)

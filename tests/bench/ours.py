@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from schemas.settings import load
+from streams.log_ends import Place
 from streams.partitions import Partitions
-from streams.waits import Place
 from streams.worker import serve
 from tests.bench import job
 from tests.streams.no_archive import NoArchive

@@ -7,8 +7,9 @@ wait, and nobody waits with a lock held.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Final, Protocol, TypeVar
 
 from clickhouse_connect.driver.client import Client
@@ -102,21 +103,21 @@ class ClickHouseArchive:
 
     async def epoch(self, source: str, partition: int) -> int:
         """Tell the last epoch of a source partition that is known, 0 where none is."""
-        values = {"topic": source, "partition": partition}
-        rows = await self._ask(lambda client: client.query(_EPOCH, parameters=values).result_rows)
-        return int(rows[0][0]) if rows and rows[0][0] else 0
+        return await self._number(_EPOCH, topic=source, partition=partition)
 
     async def passed(self, source: str, partition: int, epoch: int) -> int:
         """Tell the last step of an epoch that the sink has written."""
-        values = {"topic": source, "partition": partition, "epoch": epoch}
-        rows = await self._ask(lambda client: client.query(_PASSED, parameters=values).result_rows)
-        return int(rows[0][0]) if rows and rows[0][0] else -1
+        return await self._number(_PASSED, topic=source, partition=partition, epoch=epoch) or -1
+
+    async def _number(self, query: str, **values: str | int) -> int:
+        rows = await self._ask(lambda client: client.query(query, parameters=values).result_rows)
+        return int(rows[0][0] or 0) if rows else 0
 
     async def contacts(self, contact_ids: Collection[bytes]) -> dict[bytes, Kept]:
         """Look contacts up, `AT_ONCE` at a time."""
         names, found = [each.decode() for each in contact_ids], dict[bytes, Kept]()
         for begin in range(0, len(names), AT_ONCE):
-            found |= await self._ask(_looking_up(names[begin : begin + AT_ONCE]))
+            found |= await self._ask(partial(_looked_up, names=names[begin : begin + AT_ONCE]))
         return found
 
     async def past(self, source: str, partition: int, partitions: int, now_ms: int) -> Past:
@@ -163,18 +164,14 @@ class ClickHouseArchive:
             raise ArchiveAwayError(reason(error)) from None
 
 
-def _looking_up(contact_ids: Sequence[str]) -> Callable[[Client], dict[bytes, Kept]]:
-    def look(client: Client) -> dict[bytes, Kept]:
-        values = {"ids": list(contact_ids)}
-        found: dict[bytes, Kept] = {}
-        for contact_id, written in client.query(_EVENTS, parameters=values).result_rows:
-            event = from_normalised(written.encode() if isinstance(written, str) else written)
-            found.setdefault(contact_id.encode(), Kept([], [])).events.append(event)
-        for contact_id, *fields in client.query(_SAMPLES, parameters=values).result_rows:
-            found.setdefault(contact_id.encode(), Kept([], [])).issued.append(Sample._make(fields))
-        return found
-
-    return look
+def _looked_up(client: Client, names: list[str]) -> dict[bytes, Kept]:
+    found: dict[bytes, Kept] = {}
+    for contact_id, written in client.query(_EVENTS, parameters={"ids": names}).result_rows:
+        event = from_normalised(written.encode() if isinstance(written, str) else written)
+        found.setdefault(contact_id.encode(), Kept([], [])).events.append(event)
+    for contact_id, *fields in client.query(_SAMPLES, parameters={"ids": names}).result_rows:
+        found.setdefault(contact_id.encode(), Kept([], [])).issued.append(Sample._make(fields))
+    return found
 
 
 def _carried(client: Client, values: Mapping[str, Any]) -> Iterator[tuple[bytes, bytes]]:

@@ -1,4 +1,4 @@
-"""Errors of tasks that nobody awaits: each is logged with its stack trace, under words that a log search can rely on.
+"""Tasks: errors of those that nobody awaits are logged, and none is left behind when several are waited for.
 
 Without this, asyncio reports such an error when the garbage collector finds the task, or never. Nothing here may
 hide an error or handle one.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from typing import Any, Final
 
 from aiokafka.errors import KafkaError
@@ -62,3 +62,27 @@ async def to_its_end(work: Coroutine[Any, Any, None]) -> None:
     task.result()
     if cancelled:
         raise asyncio.CancelledError
+
+
+async def together(under_way: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Wait for all of them, also when cancelled or one fails: nothing goes on beside what comes next.
+
+    `asyncio.gather` ends with the first that was cancelled, while others still close their producers. Raises the error
+    of the one that failed, or a group with all errors where several did.
+    """
+    tasks = [asyncio.ensure_future(each) for each in under_way]
+    cancelled = False
+    while left := [task for task in tasks if not task.done()]:
+        try:
+            await asyncio.wait(left)
+        except asyncio.CancelledError:
+            cancelled = True
+            for task in left:
+                task.cancel()
+    errors = [error for task in tasks if not task.cancelled() and (error := task.exception()) is not None]
+    if cancelled or any(task.cancelled() for task in tasks):
+        errors.append(asyncio.CancelledError())
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise BaseExceptionGroup("several failed", errors)

@@ -21,30 +21,13 @@ MARK: Final = ROOT / f"{GROUP}.sources"
 
 #: What the hot path runs through, all of it pure. Left out: what pydantic, Faust or asyncio look into.
 MODULES: Final = (
-    "schemas.contact_record",
-    "schemas.journal",
-    "schemas.panes",
-    "schemas.policies",
-    "schemas.samples",
-    "streams.core.calendars",
-    "streams.core.clock",
-    "streams.core.contact",
-    "streams.core.deadlines",
-    "streams.core.event",
-    "streams.core.fold",
-    "streams.core.going",
-    "streams.core.histogram",
-    "streams.core.panes",
-    "streams.core.responses",
-    "streams.core.segments",
-    "streams.core.sheet",
-    "streams.core.stretches",
-    "streams.core.summary",
-    "streams.core.tags",
-    "streams.core.visits",
-    "streams.in_hand",
-    "streams.partition",
-    "streams.shortcut",
+    *(f"schemas.{name}" for name in ("contact_record", "journal", "panes", "policies", "samples")),
+    *(
+        f"streams.core.{path.stem}"
+        for path in sorted((ROOT / "streams" / "core").glob("[!_]*.py"))
+        if path.stem != "agents"
+    ),
+    *("streams.partition", "streams.shortcut"),
 )
 
 

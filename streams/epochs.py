@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt
 
@@ -25,8 +25,8 @@ from schemas.topics import journal_of
 from streams.cluster import Cluster, Topic
 from streams.journal.assembly import RecreatedError
 from streams.journal.writing import StepTooLargeError, Writer
-from streams.log_ends import LogEnds
-from streams.opening import Bounds, Describes, Place, RefusedError, check, described, worker_name
+from streams.log_ends import LogEnds, Place, consumer_of
+from streams.opening import RefusedError, check, described, worker_name
 from streams.partition import Partition
 from streams.past import Past
 from streams.recovery import SILENT_FOR_S, recover
@@ -52,12 +52,8 @@ class Found(NamedTuple):
     refused: str | None
 
 
-class Remembers(Protocol):
-    """What is asked of ClickHouse."""
-
-    async def past(self, source: str, partition: int, partitions: int, now_ms: int) -> Past:
-        """Tell what ended epochs left behind. Raises ArchiveAwayError."""
-        ...
+#: What ended epochs left behind, by source, partition, number of partitions and now. Raises ArchiveAwayError.
+Remembers = Callable[[str, int, int, int], Awaitable[Past]]
 
 
 @contextmanager
@@ -110,7 +106,9 @@ async def survey(
     return found
 
 
-async def _refusal(place: Place, head: Head | None, topic: Topic, logs: Bounds, known: Mapping[int, int]) -> str | None:
+async def _refusal(
+    place: Place, head: Head | None, topic: Topic, logs: LogEnds, known: Mapping[int, int]
+) -> str | None:
     epoch = known.get(place[1], 0)
     if head is None:
         return f"its journal is missing, and ClickHouse knows epoch {epoch}" if epoch else None
@@ -126,12 +124,7 @@ async def _refusal(place: Place, head: Head | None, topic: Topic, logs: Bounds, 
 
 async def _heads(settings: Settings, source: str, stable: dict[Place, int], journal: str) -> dict[int, Head]:
     """Read the last head of each journal partition that names this journal."""
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka_brokers,
-        isolation_level="read_committed",
-        enable_auto_commit=False,
-        auto_offset_reset="none",
-    )
+    consumer = consumer_of(settings)
     heads: dict[int, Head] = {}
     try:
         async with asyncio.timeout(SILENT_FOR_S) as silence:
@@ -159,7 +152,7 @@ async def _heads(settings: Settings, source: str, stable: dict[Place, int], jour
 
 
 async def begin(
-    settings: Settings, rules: Rules, found: Found, epoch: int, archive: Remembers, cluster: Describes
+    settings: Settings, rules: Rules, found: Found, epoch: int, past: Remembers, cluster: Cluster
 ) -> Partition:
     """Begin an epoch of one partition, which continues with what its journal has, or else with what ClickHouse has.
 
@@ -173,16 +166,16 @@ async def begin(
                 "%s/%d: trying again: %r", *found.place, state.outcome and state.outcome.exception()
             ),
             reraise=True,
-        )(_begin, settings, rules, found, epoch, archive, cluster)
+        )(_begin, settings, rules, found, epoch, past, cluster)
 
 
 async def _begin(
-    settings: Settings, rules: Rules, found: Found, epoch: int, archive: Remembers, cluster: Describes
+    settings: Settings, rules: Rules, found: Found, epoch: int, past: Remembers, cluster: Cluster
 ) -> Partition:
     place = found.place
     topic, journal = described(await cluster.topics(), place[0])
     now_ms = time.time_ns() // 1_000_000
-    past = Past() if found.head is not None else await archive.past(*place, topic.partitions, now_ms)
+    before = Past() if found.head is not None else await past(*place, topic.partitions, now_ms)
     writer = Writer(settings, *place, BEGIN_WITHIN_MS)
     try:
         async with asyncio.timeout(OPEN_WITHIN_S):
@@ -193,7 +186,7 @@ async def _begin(
                 f"{place[0]}/{place[1]}: a worker wrote steps to its journal meanwhile: run the command again"
             )
         partition.begin(opened, epoch, topic.partitions, (topic.id, journal.id))
-        steps = partition.carry(past)
+        steps = partition.carry(before)
         await writer.append(await asyncio.to_thread(next, steps))  # it may read millions of ids
         next(steps, None)
     finally:

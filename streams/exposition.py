@@ -6,7 +6,8 @@ A part lists its readings where it has the values, each with its name, unit and 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple
+from types import SimpleNamespace
+from typing import Final, NamedTuple, cast
 
 from prometheus_client import Metric, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
@@ -24,20 +25,11 @@ class Reading(NamedTuple):
     labels: Mapping[str, str] = {}
 
 
-class _Families(Collector):
-    """Readings with those of one metric together."""
-
-    def __init__(self, readings: Iterable[Reading]) -> None:
-        self._families: dict[str, Metric] = {}
-        for name, meaning, value, labels in readings:
-            kind = "counter" if name.endswith("_total") else "gauge"
-            family = self._families.setdefault(name, Metric(name.removesuffix("_total"), meaning, kind))
-            family.add_sample(name, dict(labels), value)
-
-    def collect(self) -> Iterable[Metric]:
-        return self._families.values()
-
-
 def render(readings: Iterable[Reading]) -> str:
-    """Write readings as text."""
-    return generate_latest(_Families(readings)).decode()
+    """Write readings as text, those of one metric together."""
+    families: dict[str, Metric] = {}
+    for name, meaning, value, labels in readings:
+        kind = "counter" if name.endswith("_total") else "gauge"
+        family = families.setdefault(name, Metric(name.removesuffix("_total"), meaning, kind))
+        family.add_sample(name, dict(labels), value)
+    return generate_latest(cast("Collector", SimpleNamespace(collect=families.values))).decode()

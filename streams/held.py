@@ -12,17 +12,16 @@ import logging
 import time
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from itertools import islice
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from aiokafka.errors import KafkaError
 
 from streams.archive import Archive, ArchiveAwayError
 from streams.journal.writing import StepTooLargeError, Writer
+from streams.log_ends import Place
 from streams.partition import STEP_BYTES, Partition
 from streams.past import Kept
-from streams.rounds import BadRunError
-from streams.steps import Output
-from streams.waits import Place, Waits
+from streams.steps import BadRunError, Output
 
 #: A step of this size is never too large to be written in time.
 SMALL_STEP_BYTES: Final = 1024 * 1024
@@ -45,30 +44,51 @@ Answer = TypeVar("Answer")
 _LOG: Final = logging.getLogger(__name__)
 
 
-class Reach:
-    """Whether ClickHouse answered last time: while it does not, batches do not wait for it one after the other."""
+class Wait(NamedTuple):
+    """What one partition waits for: health reports it, since a partition that waits writes no steps."""
 
-    def __init__(self) -> None:
-        self.away = False
+    place: Place
+    what: str
+    #: By the monotonic clock.
+    since: float
+    #: Whether it is for ClickHouse at an opening: a worker that is started again would wait for the same.
+    opening: bool = False
+
+    def line(self, now: float) -> str:
+        """Say it in one line."""
+        return f"{self.place[0]}/{self.place[1]} has waited {now - self.since:.0f} s for {self.what}"
 
 
 class Shared:
     """What all partitions of a worker share."""
 
-    def __init__(
-        self, archive: Archive, give_up: Callable[[str], Any], now: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, archive: Archive, give_up: Callable[[str], Any], now: Callable[[], float]) -> None:
         self.archive = archive
         self.give_up = give_up
-        self.now = now
-        self.waits = Waits(now)
-        self.reach = Reach()
+        self._now = now
+        #: Whether ClickHouse did not answer last time: batches do not wait for it one after the other then.
+        self.away = False
+        self._waits: dict[Place, Wait] = {}
         #: The size limit of a step in bytes, for partitions whose steps were too large.
         self.limits: dict[Place, int] = {}
         #: Why a partition is blocked, in one line.
         self.blocked: dict[Place, str] = {}
         #: When each step under way began, by the monotonic clock.
         self.busy: dict[Place, float] = {}
+
+    def waits(self, place: Place, what: str, *, opening: bool = False) -> None:
+        """Note what a partition waits for. Where it waits already, the reason is replaced and the beginning stays."""
+        since = self._waits[place].since if place in self._waits else self._now()
+        self._waits[place] = Wait(place, what, since, opening)
+
+    def waits_no_more(self, place: Place) -> None:
+        """Note that a partition does not wait any more."""
+        self._waits.pop(place, None)
+
+    @property
+    def longest_wait(self) -> Wait | None:
+        """The partition that has waited longest, one that is open if any is; None where none waits."""
+        return min(self._waits.values(), key=lambda wait: (wait.opening, wait.since), default=None)
 
 
 class Held:
@@ -120,13 +140,9 @@ class Held:
 
     def _is_out_of_order(self, begins: int, records: Sequence[Any]) -> bool:
         """Tell whether a batch is not the one that follows; the partition is closed then, to be opened again."""
-        if begins > self.partition.head.next:
-            _LOG.warning(
-                "%s/%d: expected offset %d, got a batch from offset %d: reopening",
-                *self.place,
-                self.partition.head.next,
-                begins,
-            )
+        expected = self.partition.head.next
+        if begins > expected:
+            _LOG.warning("%s/%d: expected offset %d, got a batch from %d: reopening", *self.place, expected, begins)
             self.closed = True
         elif records and records[0].offset < begins:  # the consumer began again: its position was out of range
             _LOG.warning("%s/%d: the consumer went back to offset %d: reopening", *self.place, records[0].offset)
@@ -150,24 +166,24 @@ class Held:
         partition.park(waiting)
         await self._write(partition.steps(records, self._limit))
         if not self.closed:
-            self._shared.waits.end(self.place)
+            self._shared.waits_no_more(self.place)
 
     async def _look_up(self, unknown: Collection[bytes], until: float) -> dict[bytes, Kept] | None:
         """Ask for evicted contacts; None where ClickHouse does not answer in time, or did not before."""
-        if self._away:
+        if self._shared.away:
             return None
         try:
             async with asyncio.timeout_at(until):
                 return await self._shared.archive.contacts(unknown)
         except (ArchiveAwayError, TimeoutError) as error:
-            self._shared.reach.away = True
+            self._shared.away = True
             _LOG.warning("%s/%d: ClickHouse does not answer: %s", *self.place, _why(error, LOOK_UP_WITHIN_S))
             return None
 
     def hold_back(self, what: str) -> None:
         """Skip batches until `resumes`, which reads them again; health shows what the partition waits for."""
         self.held_back = what
-        self._shared.waits.begin(self.place, what)
+        self._shared.waits(self.place, what)
         _LOG.warning("%s/%d: reading stops at offset %d: waits for %s", *self.place, self.partition.head.next, what)
 
     def resumes(self, session: int) -> None:
@@ -176,14 +192,14 @@ class Held:
         Held back for ClickHouse, it still waits until the batch is written: its contacts may not be answered again.
         """
         if self.waits_for_kafka:
-            self._shared.waits.end(self.place)
+            self._shared.waits_no_more(self.place)
         self.session, self.held_back, self.passed_over = session, None, 0
 
     @property
     def may_resume(self) -> bool:
         """Whether it was held back for ClickHouse, which is there again."""
         full = len(self.partition.parked) > PARKED_AT_MOST // 2
-        return self._waits_for(CLICKHOUSE) and not (full or self._away)
+        return self._waits_for(CLICKHOUSE) and not (full or self._shared.away)
 
     @property
     def waits_for_kafka(self) -> bool:
@@ -191,11 +207,7 @@ class Held:
         return self._waits_for(KAFKA)
 
     def _waits_for(self, whom: str) -> bool:
-        return self.held_back is not None and self.held_back.startswith(whom)
-
-    @property
-    def _away(self) -> bool:
-        return self._shared.reach.away
+        return (self.held_back or "").startswith(whom)
 
     async def tend(self) -> None:
         """Fold what waited for ClickHouse, and evict what is old. Waits for ClickHouse without the lock."""
@@ -217,7 +229,7 @@ class Held:
     async def _ask(self, question: Coroutine[Any, Any, Answer]) -> Answer:
         async with asyncio.timeout(TEND_WITHIN_S):
             answer = await question
-        self._shared.reach.away = False
+        self._shared.away = False
         return answer
 
     async def _write_open(self, steps: Callable[[], Iterable[Output]]) -> None:

@@ -31,6 +31,12 @@ FETCH_WAIT_MS: Final = 20
 LOOKED_AT_OFFSETS: Final = 5_000
 
 
+def consumer_of(settings: Settings, **how: object) -> AIOKafkaConsumer:
+    """Make a consumer that takes its positions from whoever made it, and sees what was committed, unless told else."""
+    usual = {"isolation_level": "read_committed", "enable_auto_commit": False, "auto_offset_reset": "none"}
+    return AIOKafkaConsumer(bootstrap_servers=settings.kafka_brokers, **usual | how)
+
+
 class LogEnds:
     """A connection of its own for asking where partitions end. One question at a time."""
 
@@ -90,7 +96,10 @@ class LogEnds:
 
     async def _connect(self) -> None:
         if self._all is None:
-            consumers = [self._consumer("read_uncommitted"), self._consumer("read_committed")]
+            consumers = [
+                consumer_of(self._settings, isolation_level=level, fetch_max_wait_ms=FETCH_WAIT_MS)
+                for level in ("read_uncommitted", "read_committed")
+            ]
             try:
                 for consumer in consumers:
                     await consumer.start()
@@ -98,15 +107,6 @@ class LogEnds:
                 await self._stop(consumers)
                 raise
             self._all, self._committed = consumers
-
-    def _consumer(self, isolation_level: str) -> Any:  # noqa: ANN401 - aiokafka is untyped
-        return AIOKafkaConsumer(
-            bootstrap_servers=self._settings.kafka_brokers,
-            isolation_level=isolation_level,
-            enable_auto_commit=False,
-            auto_offset_reset="none",
-            fetch_max_wait_ms=FETCH_WAIT_MS,
-        )
 
     async def _offsets(self, places: Iterable[Place], *, committed: bool) -> dict[Place, int]:
         consumer = self._committed if committed else self._all

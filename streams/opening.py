@@ -11,8 +11,8 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple, Protocol
+from collections.abc import Mapping
+from typing import Final, NamedTuple
 
 from schemas.journal import Head
 from schemas.policies import Rules
@@ -20,13 +20,11 @@ from schemas.settings import Settings
 from schemas.topics import journal_of
 from streams.archive import Archive, ArchiveAwayError
 from streams.background import to_its_end
-from streams.cluster import Topic
+from streams.cluster import Cluster, Topic
 from streams.journal.writing import Writer
+from streams.log_ends import LogEnds, Place
 from streams.partition import Partition
 from streams.recovery import Left, recover
-
-#: A topic and a partition of it.
-Place = tuple[str, int]
 
 #: How long a log must end below the head before the partition is refused: a new leader needs a moment to know its end.
 SHORT_FOR_S: Final = 10.0
@@ -51,36 +49,12 @@ class NotDescribedError(ConnectionError):
     """The cluster does not describe a topic; that says nothing about it."""
 
 
-class Describes(Protocol):
-    """What is asked of the cluster."""
-
-    async def topics(self) -> Mapping[str, Topic]:
-        """Describe every topic. Raises ClusterAwayError."""
-        ...
-
-    async def has_commits(self, group: str) -> bool:
-        """Tell whether a consumer group has committed an offset. Raises ClusterAwayError."""
-        ...
-
-    async def stop(self) -> None:
-        """Close the connection."""
-        ...
-
-
-class Bounds(Protocol):
-    """What is asked about logs."""
-
-    async def bounds(self, places: Iterable[Place]) -> Mapping[Place, tuple[int, int]]:
-        """Return the first offset and the end of partitions. Raises KafkaError, OSError and TimeoutError."""
-        ...
-
-
 class Asked(NamedTuple):
     """Whom an opening asks."""
 
     archive: Archive
-    cluster: Describes
-    logs: Bounds
+    cluster: Cluster
+    logs: LogEnds
 
 
 def worker_name() -> str:
@@ -129,7 +103,7 @@ def described(topics: Mapping[str, Topic], source: str) -> tuple[Topic, Topic]:
     return topics[source], topics[journal_of(source)]
 
 
-async def check(place: Place, head: Head, topic: Topic, logs: Bounds) -> int:
+async def check(place: Place, head: Head, topic: Topic, logs: LogEnds) -> int:
     """Return the first offset of a source partition, 0 where none of it was read.
 
     Raises RefusedError where the topic is not the one that the head names, or its log stays shorter than what was read;

@@ -12,8 +12,8 @@ import os
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
-from streams.together import together
-from streams.waits import Place
+from streams.background import together
+from streams.log_ends import Place
 
 #: How long a rebalance waits for openings; those that take longer are read from once they are open.
 SETTLE_WITHIN_S: Final = 20.0

@@ -6,8 +6,8 @@ object is ahead of its journal and must be thrown away.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 import orjson
 
@@ -31,18 +31,18 @@ from schemas.topics import channel_of
 from streams.core.agents import Agents
 from streams.core.contact import EMPTY, advance, decode, restored
 from streams.core.event import Event, merge
-from streams.core.going import Change
+from streams.core.going import Change, InHand
 from streams.core.panes import Panes
 from streams.core.summary import held_again
 from streams.decode import BadRecord, read_event
 from streams.evicted import Evicted
-from streams.holding import Holding
-from streams.in_hand import InHand
+from streams.holding import Holding, Round
 from streams.journal.assembly import Step
 from streams.past import Kept, Past
-from streams.rounds import Round, Run
 from streams.routing import partition_of
-from streams.steps import DeadLetter, Output, Record, Written, cut, in_parts
+from streams.steps import DeadLetter, Output, Record, Run, Written, cut, in_parts
+
+_Value = TypeVar("_Value")
 
 #: What a step may come to before it is cut, by a guess on the safe side: a transaction's time limits it.
 STEP_BYTES: Final = 48 * 1024 * 1024
@@ -85,53 +85,30 @@ class Partition:
         self._channel = channel_of(source)
         #: Contacts that were evicted and not folded since.
         self._revived: set[bytes] = set()
-        self._in_hand = InHand()
+        #: Contacts kept ready to go on, which partitions may share.
+        self.in_hand = InHand()
         self._round = Round()
         self._run = Run()
         self._holding = Holding()
-        self._loaders: dict[bytes, Callable[[bytes, bytes | None, int], None]] = {
-            CONTACT: self._load_contact,
-            PANE: self.panes.load,
-            TAG_PANE: self.panes.load_tag,
-            SUPPLEMENT: self._load_supplement,
-            TAG_SUPPLEMENT: self._load_supplement,
-            PARKED: self._load_parked,
-            EVICTED: self._load_evicted,
-            AGENT: self._load_agent,
-        }
 
     def load(self, step: Step) -> None:
         """Take a step from the journal."""
         for _, key, value in step.records:
-            load = self._loaders.get(key[:1])
-            if load is not None:
-                load(key, value, step.head.step)
+            kind, of = key[:1], key[1:]
+            if kind == CONTACT:
+                _put(self.contacts, of, value)
+            elif kind in {PANE, TAG_PANE}:
+                self.panes.load(key, value, step.head.step)
+            elif kind in {SUPPLEMENT, TAG_SUPPLEMENT}:
+                _put(self.supplements, key, None if value is None else step.head.step)
+            elif kind == PARKED:
+                _put(self.parked, of, None if value is None else [Event._make(event) for event in orjson.loads(value)])
+            elif kind == EVICTED:
+                self.evicted.load(key, value)
+            elif kind == AGENT:
+                self.agents.load(of, value)
         self.head = step.head
         self.panes.begin = step.head.panes_from
-
-    def _load_contact(self, key: bytes, value: bytes | None, _step: int) -> None:
-        if value is None:
-            self.contacts.pop(key[1:], None)
-        else:
-            self.contacts[key[1:]] = value
-
-    def _load_agent(self, key: bytes, value: bytes | None, _step: int) -> None:
-        self.agents.load(key[1:], value)
-
-    def _load_parked(self, key: bytes, value: bytes | None, _step: int) -> None:
-        if value is None:
-            self.parked.pop(key[1:], None)
-        else:
-            self.parked[key[1:]] = [Event._make(event) for event in orjson.loads(value)]
-
-    def _load_supplement(self, key: bytes, value: bytes | None, step: int) -> None:
-        if value is None:
-            self.supplements.pop(key, None)
-        else:
-            self.supplements[key] = step
-
-    def _load_evicted(self, key: bytes, value: bytes | None, _step: int) -> None:
-        self.evicted.load(key, value)
 
     def begin(self, opened: int, epoch: int, partitions: int = 0, ids: tuple[str, str] | None = None) -> None:
         """Continue under a new opening, whose record stands at the journal offset `opened`.
@@ -139,8 +116,9 @@ class Partition:
         `ids` are those of the source topic and the journal.
         """
         topic, journal = ids or (self.head.topic, self.head.journal)
-        begins = epoch > self.head.epoch
         self.head = self.head._replace(
+            # A new epoch reads the source topic from its beginning; what is known of contacts stays.
+            next=0 if epoch > self.head.epoch else self.head.next,
             open=opened,
             epoch=epoch,
             config=self.rules.version,
@@ -148,8 +126,6 @@ class Partition:
             topic=topic,
             journal=journal,
         )
-        if begins:  # the source topic is read from its beginning; what is known of contacts stays
-            self.head = self.head._replace(next=0)
 
     def use(self, rules: Rules) -> None:
         """Continue with other rules, from the next step on; what was issued stays until its contact changes.
@@ -158,10 +134,6 @@ class Partition:
         """
         self.rules = rules
         self.head = self.head._replace(config=rules.version)
-
-    def share(self, in_hand: InHand) -> None:
-        """Keep contacts ready to go on beside those of other partitions."""
-        self._in_hand = in_hand
 
     # What a batch does.
 
@@ -205,17 +177,13 @@ class Partition:
         Raises BadRunError, before anything of that step is written.
         """
         for part in cut(self.fresh(batch), limit, self._bytes_of):
-            yield from self._written(self._step(part))
-
-    def _written(self, output: Output) -> Iterator[Output]:
-        yield output
-        self.head = output.head
+            yield from self._step(part)
 
     def _bytes_of(self, key: bytes) -> int:
         """Tell what is written of a key whatever its new events are."""
         return len(self.contacts.get(key) or self.agents.record(key))
 
-    def _step(self, records: Sequence[Record]) -> Output:
+    def _step(self, records: Sequence[Record]) -> Iterator[Output]:
         number = self.head.step + 1
         clock = self.head.clock
         dead: list[DeadLetter] = []
@@ -241,22 +209,24 @@ class Partition:
             self.conflicts = self.agents.conflicts
         else:
             written = self._fold(arrived, self._channel, number)
-        head = self.head._replace(next=records[-1].offset + 1, step=number, clock=clock, parked=len(self.parked))
+        head = self.head._replace(next=records[-1].offset + 1, clock=clock, parked=len(self.parked))
         self.dead_letters += len(dead)
         self.strays += len(strays)
         self.events += len(records)
-        return self._output(written, head, dead, strays)
+        yield from self._write(written, head, dead, strays)
 
     def _where(self, dead: Sequence[DeadLetter]) -> str:
         if not dead:
             return ""
         return f"{self.source}/{self.number}, the last at offset {dead[-1].record.offset}: {dead[-1].reason}"
 
-    def _output(
+    def _write(
         self, written: list[Written], head: Head, dead: list[DeadLetter] | None = None, strays: list[Any] | None = None
-    ) -> Output:
-        head = head._replace(config=self.rules.version)  # new rules may have come since the last one was made
-        return Output([*written, (HEAD_KEY, encode_head(head))], dead or [], head, strays or [])
+    ) -> Iterator[Output]:
+        """Make a step, which counts once the next one is asked for."""
+        head = head._replace(step=head.step + 1, config=self.rules.version)  # rules may have changed
+        yield Output([*written, (HEAD_KEY, encode_head(head))], dead or [], head, strays or [])
+        self.head = head
 
     def _fold(self, arrived: Mapping[bytes, list[Event]], channel: str, number: int) -> list[Written]:
         contacts, panes, epoch, parked = self.contacts, self.panes, self.head.epoch, self.parked
@@ -290,18 +260,18 @@ class Partition:
         """Continue a contact's last fold, or fold it again."""
         value, rules = self.contacts.get(contact_id), self.rules
         again = contact_id in self._revived
-        left = None if value is None or again else self._in_hand.take(contact_id, value)
+        left = None if value is None or again else self.in_hand.take(contact_id, value)
         change = None if left is None else left.follow(events, rules, number, self._holding.as_of)
         if change is None:
             contact = EMPTY if value is None else decode(value)
             outcome = advance(channel, contact, events, rules, number, again=again, as_of=self._holding.as_of)
             if outcome is None:
                 if value is not None and left is not None:
-                    self._in_hand.keep(contact_id, value, left)
+                    self.in_hand.keep(contact_id, value, left)
                 return None
             change, left = outcome
         if left is not None and change.value is not None:
-            self._in_hand.keep(contact_id, change.value, left)
+            self.in_hand.keep(contact_id, change.value, left)
         return change
 
     # What happens between batches.
@@ -311,10 +281,9 @@ class Partition:
         self.revive(found)
         waited = {contact_id: self.parked.pop(contact_id) for contact_id in contact_ids if contact_id in self.parked}
         if waited and self._channel is not None:
-            number = self.head.step + 1
-            written = self._fold(waited, self._channel, number)
+            written = self._fold(waited, self._channel, self.head.step + 1)
             written += [(PARKED + contact_id, None) for contact_id in waited]
-            yield from self._written(self._output(written, self.head._replace(step=number, parked=len(self.parked))))
+            yield from self._write(written, self.head._replace(parked=len(self.parked)))
 
     def hold_again(self, now: int, limit: int = STEP_BYTES) -> Iterator[Output]:
         """Make the steps with the deadlines of open contacts by rules that came into force; `now` in UTC ms."""
@@ -327,10 +296,10 @@ class Partition:
                 value = held_again(before, self.rules, self._holding.as_of, number)
                 if value is not None:
                     self.contacts[contact_id] = value
-                    self._in_hand.renew(contact_id, before, value)
+                    self.in_hand.renew(contact_id, before, value)
                     written.append((CONTACT + contact_id, value))
             if written:
-                yield from self._written(self._output(written, self.head._replace(step=number)))
+                yield from self._write(written, self.head)
 
     def wants_eviction(self) -> bool:
         """Tell whether contacts or panes may be so old that they can go, once the sink has them."""
@@ -348,7 +317,7 @@ class Partition:
         """Make the step that forgets some of what is too old; `passed` is the last step that the sink has."""
         if self._channel is None:
             if gone_agents := self.agents.evict(self.head.clock):
-                yield from self._written(self._output(gone_agents, self.head._replace(step=self.head.step + 1)))
+                yield from self._write(gone_agents, self.head)
             return
         if not self._round.under_way:
             self._round.begin(self.head.clock, self.contacts)
@@ -375,8 +344,7 @@ class Partition:
         written: list[Written] = [(CONTACT + contact_id, None) for contact_id in gone]
         written += [(key, None) for key in keys]
         written += self.evicted.records()
-        head = self.head._replace(step=self.head.step + 1, panes_from=self.panes.begin)
-        yield from self._written(self._output(written, head))
+        yield from self._write(written, self.head._replace(panes_from=self.panes.begin))
 
     def carry(self, past: Past) -> Iterator[Output]:
         """Make the first step of an epoch: where the journal is new, with what ClickHouse has of those before it.
@@ -389,6 +357,12 @@ class Partition:
         written += past.panes
         written += self.evicted.records()
         for key, value in past.panes:
-            load = self.panes.load if key[:1] == PANE else self.panes.load_tag
-            load(key, value, self.head.step + 1)
-        yield from self._written(self._output(written, self.head._replace(step=self.head.step + 1)))
+            self.panes.load(key, value, self.head.step + 1)
+        yield from self._write(written, self.head)
+
+
+def _put(into: dict[bytes, _Value], key: bytes, value: _Value | None) -> None:
+    if value is None:
+        into.pop(key, None)
+    else:
+        into[key] = value

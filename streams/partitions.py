@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import logging
 import os
 import time
@@ -22,19 +23,16 @@ from schemas.policies import Rules
 from schemas.settings import Settings
 from schemas.topics import journal_of
 from streams.archive import Archive, ArchiveAwayError
-from streams.background import end, to_its_end
+from streams.background import end, to_its_end, together
 from streams.cluster import Cluster, ClusterAwayError, Topic
-from streams.held import KAFKA, Held, Shared
-from streams.in_hand import InHand
+from streams.core.going import InHand
+from streams.held import KAFKA, Held, Shared, Wait
 from streams.journal.assembly import RecreatedError
-from streams.journal.writing import Writer
-from streams.log_ends import LogEnds
-from streams.opening import Asked, Describes, RefusedError, open_partition, say_gone
+from streams.log_ends import LogEnds, Place
+from streams.opening import Asked, RefusedError, open_partition, say_gone
 from streams.openings import EXIT_STUCK, STOP_WITHIN_S, Failures, Openings
 from streams.partition import Partition
 from streams.recovery import Left
-from streams.together import together
-from streams.waits import Place, Wait
 
 #: Where to read on: the source offset, and the session that what is read from there belongs to.
 Position = tuple[int, int]
@@ -71,7 +69,7 @@ class Partitions:
         archive: Archive,
         now: Callable[[], float] = time.monotonic,
         *,
-        cluster: Describes | None = None,
+        cluster: Cluster | None = None,
     ) -> None:
         self._settings = settings
         self._rules = rules
@@ -86,7 +84,7 @@ class Partitions:
         #: Why partitions are refused, each with the ids of its topics then, and where its journal ended.
         self._refused: dict[Place, RefusedError] = {}
         self._in_hand = InHand(settings.contacts_in_hand)
-        self._sessions = 0
+        self._sessions = itertools.count(1)
         self._assigned: frozenset[Place] = frozenset()
         self._settling = asyncio.Lock()
         self._settled = False
@@ -136,7 +134,7 @@ class Partitions:
     @property
     def waits(self) -> Wait | None:
         """The partition that has waited longest for something outside; None where none waits."""
-        return self._shared.waits.longest
+        return self._shared.longest_wait
 
     def _is_open(self, place: Place) -> bool:
         return place in self._held and not self._held[place].closed
@@ -176,18 +174,23 @@ class Partitions:
             ):
                 with attempt:
                     began = self._now()
-                    async with asyncio.timeout(OPEN_WITHIN_S):
-                        partition, writer = await self._opened(place)
+                    try:
+                        async with asyncio.timeout(OPEN_WITHIN_S):
+                            partition, writer = await open_partition(
+                                self._settings, self._rules, place, self._asked, left=self._left.pop(place, None)
+                            )
+                    finally:
+                        gc.unfreeze()  # as in `_close`: a partition kept in memory may have been dropped
         except RefusedError as error:
             self._refused[place] = error
             _LOG.error("%s/%d: refused, other partitions continue: %s", *place, error)
             return
         finally:
-            self._shared.waits.end(place)
+            self._shared.waits_no_more(place)
         self._seen[place] = began
-        partition.share(self._in_hand)
+        partition.in_hand = self._in_hand
         partition.use(self._rules)  # they may have changed while it was opened
-        self._held[place] = Held(place, partition, writer, self._next_session(), self._shared)
+        self._held[place] = Held(place, partition, writer, next(self._sessions), self._shared)
         if not self._settling.locked():  # else whoever settles says where it continues
             await self._go_to(place)
 
@@ -195,20 +198,9 @@ class Partitions:
         error = state.outcome.exception() if state.outcome else None
         _LOG.warning("%s/%d: cannot be opened yet: %s", *place, _short(error))
         away = isinstance(error, ArchiveAwayError)
-        self._shared.waits.begin(place, f"its opening: {_short(error)}", opening=away)
+        self._shared.waits(place, f"its opening: {_short(error)}", opening=away)
         if away:
             self._openings.waits(place)
-
-    async def _opened(self, place: Place) -> tuple[Partition, Writer]:
-        try:
-            left = self._left.pop(place, None)
-            return await open_partition(self._settings, self._rules, place, self._asked, left=left)
-        finally:
-            gc.unfreeze()  # as in `_close`: a partition kept in memory may have been dropped
-
-    def _next_session(self) -> int:
-        self._sessions += 1
-        return self._sessions
 
     def _position(self, place: Place) -> Position:
         held = self._held[place]
@@ -220,7 +212,7 @@ class Partitions:
 
     async def _resume(self, place: Place, held: Held) -> None:
         """Have a partition's batches come again from its head, under a session of their own."""
-        held.resumes(self._next_session())
+        held.resumes(next(self._sessions))
         await self._go_to(place)
 
     # Batches.
@@ -235,9 +227,8 @@ class Partitions:
             if self._now() - self._seen.get(place, 0.0) > SEEN_WITHIN_S and not held.closed:
                 held.hold_back(f"{KAFKA} to confirm that the topic was not recreated")
         known = held.partition.head.next
-        if (
-            records and session == held.session and records[0].offset > known + 1
-        ):  # a gap larger than one transaction marker
+        # A gap that is larger than one transaction marker:
+        if records and session == held.session and records[0].offset > known + 1:
             self._run(("gone", place), partial(self._name_gone, place, known))
         await held.take(session, begins, records)
         self._reopen_closed(place, held)
@@ -247,10 +238,8 @@ class Partitions:
         try:
             first, _ = (await self._ends.bounds([place])).get(place, (known, known))
         except (KafkaError, OSError, TimeoutError) as error:
-            _LOG.info(
-                "%s/%d: offsets after %d are missing, and the log's beginning is not known: %s",
-                *(*place, known, _short(error)),
-            )
+            why = _short(error)
+            _LOG.info("%s/%d: offsets after %d are missing, the log's beginning is not known: %s", *place, known, why)
             return
         if first > known:
             say_gone(place, known, first)
@@ -292,11 +281,8 @@ class Partitions:
         """Do what is due for one partition between batches."""
         await held.tend()
         if held.passed_over > PASSED_OVER_AT_MOST and self._held.get(place) is held:
-            _LOG.error(
-                "%s/%d: only batches of an earlier session arrive: seeking to offset %d",
-                *place,
-                held.partition.head.next,
-            )
+            offset = held.partition.head.next
+            _LOG.error("%s/%d: only batches of an earlier session arrive: seeking to offset %d", *place, offset)
             held.passed_over = 0
             await self._go_to(place)
         if held.may_resume and self._held.get(place) is held:
@@ -373,7 +359,7 @@ class Partitions:
         gc.unfreeze()  # what is dropped may be a cycle, which only the garbage collector finds
         held.failed |= held.closed
         held.closed = True
-        self._shared.waits.end(place)
+        self._shared.waits_no_more(place)
         await to_its_end(self._stop(place, held))
 
     async def _stop(self, place: Place, held: Held) -> None:

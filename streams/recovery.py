@@ -11,7 +11,7 @@ import logging
 import time
 from typing import Any, Final, NamedTuple
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
 from schemas.journal import HEAD_KEY, decode_head
@@ -19,6 +19,7 @@ from schemas.policies import Rules
 from schemas.settings import Settings
 from schemas.topics import journal_of
 from streams.journal.assembly import Assembly
+from streams.log_ends import Place, consumer_of
 from streams.partition import Partition
 
 #: How long a closed partition is kept in memory: far below the time for which journals keep tombstones.
@@ -49,55 +50,48 @@ class Left(NamedTuple):
         return now - self.at < LEFT_FOR_S
 
 
-class _Reader:
-    """One journal partition, read from a position on."""
-
-    def __init__(self, consumer: Any, place: TopicPartition, assembly: Assembly) -> None:  # noqa: ANN401 - untyped
-        self._consumer = consumer
-        self._place = place
-        self._assembly = assembly
-
-    async def stands(self, left: Left) -> bool:
-        """Tell whether the last step's head is where it was."""
-        self._consumer.seek(self._place, left.end - 1)
-        try:
-            fetched = await self._consumer.getmany(self._place, timeout_ms=10 * _POLL_MS, max_records=1)
-        except OffsetOutOfRangeError:
-            return False
-        for record in fetched.get(self._place, ()):
-            if record.offset != left.end - 1 or record.key != HEAD_KEY or record.value is None:
-                return False
-            known, found = left.partition.head, decode_head(record.value)
-            return (found.step, found.epoch, found.open) == (known.step, known.epoch, known.open)
+async def _stands(consumer: Any, place: TopicPartition, left: Left) -> bool:  # noqa: ANN401 - untyped
+    """Tell whether the head of the last step of a partition in memory is where it was."""
+    consumer.seek(place, left.end - 1)
+    try:
+        fetched = await consumer.getmany(place, timeout_ms=10 * _POLL_MS, max_records=1)
+    except OffsetOutOfRangeError:
         return False
+    for record in fetched.get(place, ()):
+        if record.offset != left.end - 1 or record.key != HEAD_KEY or record.value is None:
+            return False
+        known, found = left.partition.head, decode_head(record.value)
+        return (found.step, found.epoch, found.open) == (known.step, known.epoch, known.open)
+    return False
 
-    async def read(self, partition: Partition, begin: int, opened: int) -> bool:
-        """Load every step before the opening; tells whether there was one. Raises TimeoutError."""
-        assembly, found, at = self._assembly, False, begin - 1
-        logged = time.monotonic()
-        self._consumer.seek(self._place, begin)
-        async with asyncio.timeout(SILENT_FOR_S) as silence:
-            while at < opened:
-                fetched = await self._consumer.getmany(self._place, timeout_ms=_POLL_MS, max_records=_POLL_RECORDS)
-                for record in fetched.get(self._place, ()):
-                    at = record.offset
-                    step = assembly.feed(at, record.key, record.value)
-                    if step is not None:
-                        partition.load(step)
-                        found = True
-                    if at >= opened:
-                        break
-                if fetched:
-                    silence.reschedule(asyncio.get_running_loop().time() + SILENT_FOR_S)
-                if time.monotonic() - logged > _LOG_EVERY_S:
-                    logged = time.monotonic()
-                    share = 100 * (at + 1 - begin) / max(1, opened - begin)
-                    _LOG.info("%s/%d: reading the journal: %.0f %%", partition.source, partition.number, share)
-        return found
+
+async def _read(consumer: Any, assembly: Assembly, partition: Partition, begin: int, opened: int) -> bool:  # noqa: ANN401 - untyped
+    """Load every step before the opening; tells whether there was one. Raises TimeoutError."""
+    place = TopicPartition(journal_of(partition.source), partition.number)
+    found, at, logged = False, begin - 1, time.monotonic()
+    consumer.seek(place, begin)
+    async with asyncio.timeout(SILENT_FOR_S) as silence:
+        while at < opened:
+            fetched = await consumer.getmany(place, timeout_ms=_POLL_MS, max_records=_POLL_RECORDS)
+            for record in fetched.get(place, ()):
+                at = record.offset
+                step = assembly.feed(at, record.key, record.value)
+                if step is not None:
+                    partition.load(step)
+                    found = True
+                if at >= opened:
+                    break
+            if fetched:
+                silence.reschedule(asyncio.get_running_loop().time() + SILENT_FOR_S)
+            if time.monotonic() - logged > _LOG_EVERY_S:
+                logged = time.monotonic()
+                share = 100 * (at + 1 - begin) / max(1, opened - begin)
+                _LOG.info("%s/%d: reading the journal: %.0f %%", partition.source, partition.number, share)
+    return found
 
 
 async def recover(
-    settings: Settings, rules: Rules, of: tuple[str, int], opened: int, left: Left | None, journal: str = ""
+    settings: Settings, rules: Rules, of: Place, opened: int, left: Left | None, journal: str = ""
 ) -> tuple[Partition, bool]:
     """Return the partition as of its last step before the opening, and whether there was one.
 
@@ -105,29 +99,22 @@ async def recover(
     Raises KafkaError, TimeoutError, RecreatedError and JournalVersionError.
     """
     place = TopicPartition(journal_of(of[0]), of[1])
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka_brokers,
-        isolation_level="read_committed",
-        enable_auto_commit=False,
-        auto_offset_reset="none",
-        max_partition_fetch_bytes=_FETCH_BYTES,
-    )
+    consumer = consumer_of(settings, max_partition_fetch_bytes=_FETCH_BYTES)
     await consumer.start()
     try:
         consumer.assign([place])
         began = time.monotonic()
         assembly = Assembly(*of)
         assembly.restart(journal, certain=True)
-        reader = _Reader(consumer, place, assembly)
         known = left is not None and left.partition.head.journal == journal and left.is_fresh(began)
-        if known and left is not None and await reader.stands(left):
+        if known and left is not None and await _stands(consumer, place, left):
             assembly.resume(left.end, left.partition.head, journal)
-            await reader.read(left.partition, left.end, opened)
+            await _read(consumer, assembly, left.partition, left.end, opened)
             _LOG.info("%s/%d: reopened from memory, read the journal from offset %d on", *of, left.end)
             return left.partition, True
         partition = Partition(*of, rules)
         beginning = (await consumer.beginning_offsets([place]))[place]
-        found = await reader.read(partition, beginning, opened)
+        found = await _read(consumer, assembly, partition, beginning, opened)
         took_s = time.monotonic() - began
         _LOG.info("%s/%d: read the journal: %d contacts in %.1f s", *of, len(partition.contacts), took_s)
         return partition, found

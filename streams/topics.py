@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Any, Final, Literal
 
 from kafka.admin import ConfigResource, ConfigResourceType
@@ -18,14 +17,15 @@ from schemas.settings import Settings
 from schemas.topics import DEAD_LETTERS, SOURCES, journal_of
 from streams.brokers import admin_client
 
+DAY_MS: Final = 24 * 3_600_000
 #: A step's largest record batch: what a worker commits as one must fit.
 JOURNAL_MESSAGE_BYTES: Final = 8 * 1024 * 1024
 #: Tombstones outlive the longest outage of the sink that is planned for (7 days) by a day.
-JOURNAL_DELETE_RETENTION: Final = timedelta(days=8)
+JOURNAL_DELETE_RETENTION_MS: Final = 8 * DAY_MS
 #: Dead letters wait for people: a month at least, whatever the events' own retention.
-DEAD_LETTER_RETENTION: Final = timedelta(days=30)
+DEAD_LETTER_RETENTION_MS: Final = 30 * DAY_MS
 #: How far ahead of the broker's clock a source record's own time may be: Kafka refuses it beyond.
-AHEAD_AT_MOST: Final = timedelta(hours=1)
+AHEAD_AT_MOST_MS: Final = DAY_MS // 24
 #: From this many copies on, a write is acknowledged by two.
 REPLICAS_FOR_TWO_ACKS: Final = 3
 
@@ -49,7 +49,10 @@ class Topic:
 
 @dataclass(frozen=True)
 class Step:
-    """What is to be done about one topic, and why; `change` holds the settings to alter."""
+    """What is done about one topic, and why; `change` holds the settings to alter.
+
+    `missing`: not made, because another topic was refused.
+    """
 
     topic: Topic
     state: State
@@ -58,42 +61,25 @@ class Step:
 
 
 @dataclass(frozen=True)
-class TopicReport:
-    """What became of one topic; where it is `refused` or `differs`, `notes` says why.
-
-    `missing`: not made, because another topic was refused.
-    """
-
-    name: str
-    state: State
-    partitions: int
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class TopicsReport:
     """What `migrate_topics` did, topic by topic."""
 
-    topics: tuple[TopicReport, ...]
+    topics: tuple[Step, ...]
+
+    @property
+    def refused(self) -> tuple[Step, ...]:
+        """The topics because of which nothing was done."""
+        return tuple(step for step in self.topics if step.state == "refused")
 
     @property
     def ok(self) -> bool:
-        """Tell whether every topic can be used as it now is."""
+        """Whether every topic can be used as it now is."""
         return not self.refused
-
-    @property
-    def refused(self) -> tuple[TopicReport, ...]:
-        """Name the topics because of which nothing was done."""
-        return tuple(topic for topic in self.topics if topic.state == "refused")
-
-
-def _milliseconds(span: timedelta) -> str:
-    return str(span // timedelta(milliseconds=1))
 
 
 def wanted(settings: Settings) -> tuple[Topic, ...]:
     """List every topic with the settings it must have: sources, their journals, the dead letters."""
-    retention = timedelta(days=settings.retention_days)
+    retention_ms = settings.retention_days * DAY_MS
     common = {
         "message.timestamp.type": "CreateTime",
         "min.insync.replicas": "2" if settings.replication >= REPLICAS_FOR_TWO_ACKS else "1",
@@ -102,20 +88,20 @@ def wanted(settings: Settings) -> tuple[Topic, ...]:
     source = {
         **common,
         "cleanup.policy": "delete",
-        "retention.ms": _milliseconds(retention),
-        "message.timestamp.after.max.ms": _milliseconds(AHEAD_AT_MOST),
+        "retention.ms": str(retention_ms),
+        "message.timestamp.after.max.ms": str(AHEAD_AT_MOST_MS),
     }
     journal = {
         **common,
         "cleanup.policy": "compact",
-        "delete.retention.ms": _milliseconds(JOURNAL_DELETE_RETENTION),
+        "delete.retention.ms": str(JOURNAL_DELETE_RETENTION_MS),
         "max.message.bytes": str(JOURNAL_MESSAGE_BYTES),
     }
     # A source takes records of 1 MiB; a dead letter is such a record with headers more, so it needs room above that.
     dead_letters = {
         **common,
         "cleanup.policy": "delete",
-        "retention.ms": _milliseconds(max(retention, DEAD_LETTER_RETENTION)),
+        "retention.ms": str(max(retention_ms, DEAD_LETTER_RETENTION_MS)),
         "max.message.bytes": str(JOURNAL_MESSAGE_BYTES),
     }
 
@@ -164,9 +150,7 @@ def _compare(want: Topic, have: Topic) -> Step:
 def _count_fault(want: Topic, found: Mapping[str, Topic]) -> str | None:
     """Say why a topic's partition count cannot stand, and the way out."""
     have = found.get(want.name)
-    if have is None or want.name == DEAD_LETTERS:
-        return None
-    if have.partitions == want.partitions:
+    if have is None or want.name == DEAD_LETTERS or have.partitions == want.partitions:
         return None
     pairs = [(name, journal_of(name)) for name in SOURCES if want.name in {name, journal_of(name)}]
     other = next((found[name] for pair in pairs for name in pair if name != want.name and name in found), None)
@@ -260,6 +244,4 @@ def migrate_topics(settings: Settings, wait_s: float = 0.0) -> TopicsReport:
         else:
             _make(admin, [step.topic for step in steps if step.state == "made"])
             _alter(admin, [step for step in steps if step.change])
-    return TopicsReport(
-        tuple(TopicReport(step.topic.name, step.state, step.topic.partitions, step.notes) for step in steps)
-    )
+    return TopicsReport(steps)

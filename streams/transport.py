@@ -8,40 +8,21 @@ thread, with the seek and the fetch themselves.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from dataclasses import replace
+from typing import Any, Final
 
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from streams.log_ends import Place
 from streams.partitions import Partitions, Position
-from streams.waits import Place
 
 #: The position of a fetch without a seek before it; such a batch is skipped.
 NOWHERE: Final[Position] = (0, -1)
 
-
 #: A fetch is answered once it brings so much, or after so long.
 FETCH_MIN_BYTES: Final = 256 * 1024
 FETCH_WAIT_MS: Final = 100
-
-
-class RecordBatch(NamedTuple):
-    """What Faust takes for one message; the fields that Faust reads keep its names."""
-
-    topic: str
-    partition: int
-    #: Of the last record, so that an acknowledgement covers the batch.
-    offset: int
-    timestamp: int
-    timestamp_type: int
-    headers: Any
-    #: The session that the batch was read in, and the offset at which its fetch began.
-    key: tuple[int, int]
-    #: The records.
-    value: Any
-    checksum: Any
-    serialized_key_size: int
-    serialized_value_size: int
 
 
 class BatchThread(driver.AIOKafkaConsumerThread):
@@ -100,24 +81,16 @@ class BatchThread(driver.AIOKafkaConsumerThread):
         fetched = await super()._fetch_records(*args, **kwargs)
         return {tp: [self._batch(tp, records)] for tp, records in fetched.items() if records}
 
-    def _batch(self, tp: TP, records: list[Any]) -> RecordBatch:
+    def _batch(self, tp: TP, records: list[Any]) -> Any:  # noqa: ANN401 - a record of aiokafka
+        """Make of all records one that Faust takes for a message: the last one's offset, so that an ack covers all.
+
+        Its key is the session that they were read in, and the offset at which their fetch began; they are its value.
+        """
         place, last = (tp.topic, tp.partition), records[-1]
         begins, session = self._at.get(place, NOWHERE)
         if session != NOWHERE[1]:
             self._at[place] = last.offset + 1, session
-        return RecordBatch(
-            topic=tp.topic,
-            partition=tp.partition,
-            offset=last.offset,
-            timestamp=last.timestamp,
-            timestamp_type=last.timestamp_type,
-            headers=(),
-            key=(session, begins),
-            value=records,
-            checksum=None,
-            serialized_key_size=0,
-            serialized_value_size=0,
-        )
+        return replace(last, headers=(), key=(session, begins), value=records, serialized_key_size=0)
 
 
 class BatchConsumer(driver.Consumer):

@@ -139,7 +139,7 @@ def _begin(
         archive, cluster = ClickHouseArchive(settings), Cluster(settings)
         try:
             for found, epoch in epochs.items():
-                partition = await begin(settings, rules, found, epoch, archive, cluster)
+                partition = await begin(settings, rules, found, epoch, archive.past, cluster)
                 begun.append({"partition": found.place[1], "epoch": epoch, "contacts": len(partition.contacts)})
         finally:
             await cluster.stop()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -74,11 +73,17 @@ def _bring_topics(settings: Settings, wait_s: float, report: dict[str, Any], *, 
         fail(str(error), Exit.UNREACHABLE)
     except KafkaError as error:
         fail(f"the broker declined: {error}", Exit.NO)
-    report |= {"ok": found.ok, "topics": [asdict(topic) for topic in found.topics]}
-    for topic in () if as_json else found.topics:
-        notes = "".join(f"\n    {note}" for note in topic.notes)
-        click.echo(f"topic {topic.name}: {topic.state}, {topic.partitions} partitions{notes}")
-    return [topic.name for topic in found.refused]
+    report |= {
+        "ok": found.ok,
+        "topics": [
+            {"name": step.topic.name, "state": step.state, "partitions": step.topic.partitions, "notes": step.notes}
+            for step in found.topics
+        ],
+    }
+    for step in () if as_json else found.topics:
+        notes = "".join(f"\n    {note}" for note in step.notes)
+        click.echo(f"topic {step.topic.name}: {step.state}, {step.topic.partitions} partitions{notes}")
+    return [step.topic.name for step in found.refused]
 
 
 def _bring_schema(settings: Settings, wait_s: float, report: dict[str, Any], *, as_json: bool) -> None:

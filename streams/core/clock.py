@@ -12,20 +12,6 @@ class HumanClock:
     all. Of a partial contact, whose start is not known, the clock runs only from a queue or a hand-off.
     """  # noqa: D205 - one rule, one sentence
 
-    __slots__ = (
-        "_bot_wrote",
-        "_first_customer",
-        "_first_queued",
-        "_handed_off",
-        "_is_call",
-        "_last_queued",
-        "_outreach",
-        "_outreach_call",
-        "_queued_after",
-        "humans",
-        "started",
-    )
-
     def __init__(self, channel: str, *, outreach: bool) -> None:
         #: `contact.started`, or the opening that took its place; None where the contact's start is not known.
         self.started: int | None = None
@@ -33,8 +19,7 @@ class HumanClock:
         self.humans = False
         self._is_call = channel == "call"
         self._outreach = outreach
-        self._outreach_call = outreach and channel == "call"
-        self._bot_wrote = False
+        self.bot_wrote = False
         self._forget()
 
     def _forget(self) -> None:
@@ -70,23 +55,15 @@ class HumanClock:
         self._handed_off = event.at
         self._queued_after = event.at if self._last_queued == event.at else None
 
-    def connected(self) -> None:
-        """`contact.connected`: the contact is no longer the bot's."""
-        self.humans = True
-
     def customer_wrote(self, event: Event) -> None:
         """A customer message."""
         if self._first_customer is None:
             self._first_customer = event.at
 
-    def bot_wrote(self) -> None:
-        """A bot's message: until a human side is named, the contact is the bot's."""
-        self._bot_wrote = True
-
     @property
     def is_the_bots(self) -> bool:
         """Whether the bot has it, so that no clock runs for gauges, alerts and abandonment."""
-        return self._bot_wrote and not self.humans
+        return self.bot_wrote and not self.humans
 
     @property
     def is_in_the_menu(self) -> bool:
@@ -107,7 +84,7 @@ class HumanClock:
             start = self.started
         if not self._outreach or start is None:
             return start
-        if self._outreach_call or self._first_customer is None:
+        if self._is_call or self._first_customer is None:
             return None
         return max(start, self._first_customer)
 

@@ -20,6 +20,10 @@ from schemas.events import MODELS, AgentStatus, ContactEvent, UnknownAgentEvent
 _LEFT_OUT: Final = frozenset({"event_id", "type", "contact_id", "channel", "seq", "occurred_at", "text", "comment"})
 
 
+#: Makes a named tuple of its type and a tuple of its fields in half the time that calling the type takes.
+named: Final = tuple.__new__
+
+
 class Event(NamedTuple):
     """One event of a contact, or of an agent; `order` gives what it is sorted by."""
 

@@ -65,9 +65,8 @@ class Fold:
             event.fields.get("reason") == "test" for event in events if event.type == "contact.discarded"
         )
         self._voids = "event.voided" in types
-        started = events[0] if types and types[0] == "contact.started" else None
+        self.started = started = events[0] if types and types[0] == "contact.started" else None
         given: dict[str, Any] = started.fields if started is not None else {}
-        self.started = started
         self.outreach = (
             given.get("direction", "inbound") == "outbound" or given.get("initiated_by", "customer") != "customer"
         )
@@ -81,8 +80,6 @@ class Fold:
         self.tags = Tags(self.sheet)
         self.agents: dict[str, None] = {}
         self.offered = False
-        self.human_side = False
-        self.bot_wrote = False
         #: Whether it was taken out of its queue for a callback, and not connected since.
         self.called_back = False
         self._left_the_menu = False
@@ -95,18 +92,15 @@ class Fold:
         #: The last rating of all, in millionths.
         self.rating: int | None = None
 
-        if started is None:
-            first = next((event for event in events if event.type != "event.voided"), None)
-            if first is not None:
-                self.stretches.open(first.at)
+        if started is None and (first := next((each for each in events if each.type != "event.voided"), None)):
+            self.stretches.open(first.at)
 
     def take(self, event: Event) -> None:
         """Take the next event."""
         self._at = event.at
         self.queue_before = self.force.queue
         self.force.take(event)
-        handler = _HANDLERS.get(event.type)
-        if handler is not None:
+        if handler := _HANDLERS.get(event.type):
             handler(self, event)
 
     @property
@@ -121,7 +115,9 @@ class Fold:
 
     def goes_on_with(self, event: Event) -> bool:
         """Tell whether an event that sorts after all others can be applied without refolding, with the same result."""
-        if event.type in _LOOKED_FOR and (event.type != "contact.started" or self.started is None):
+        if event.type in {"contact.discarded", "event.voided"}:  # the fold looks for them before it begins
+            return False
+        if event.type == "contact.started" and self.started is None:
             return False
         return "queue" not in event.fields or self.force.knows_first_queue or not self.offered
 
@@ -141,10 +137,6 @@ class Fold:
         del rows[settled:]
         return rows[:], last, summary_of(self, handle_ms)
 
-    def forget_settled(self) -> None:
-        """Leave the samples that stand as they are to the caller: `result` gives those that come from now on."""
-        self.sheet.rows.clear()
-
     # What each type of event says to the rules.
 
     def _offer(self, event: Event) -> None:
@@ -159,7 +151,6 @@ class Fold:
         self.stretches.start(event.at)
 
     def _taken_up(self, event: Event) -> None:
-        self.human_side = True
         if self.stretches.taken_up(event) and not self.responses.answered:
             self.clock.opened_again(event)
 
@@ -172,7 +163,6 @@ class Fold:
 
     def on_handed_off(self, event: Event) -> None:
         """`contact.handed_off`: from a bot to people."""
-        self.human_side = True
         self.clock.handed_off(event)
 
     def on_connected(self, event: Event) -> None:
@@ -181,7 +171,7 @@ class Fold:
         self._acts(event)
         self.called_back = False
         self.responses.connected(event)
-        self.clock.connected()
+        self.clock.humans = True
         self.visits.end(event, "answered")
         self.segments.open(event)
         if self.channel == "call":
@@ -195,14 +185,12 @@ class Fold:
 
     def on_held(self, event: Event) -> None:
         """`contact.held`: counts in that agent's segment."""
-        segment = self.segments.of(event.fields["agent_id"])
-        if segment is not None:
+        if segment := self.segments.of(event.fields["agent_id"]):
             segment.hold(event)
 
     def on_resumed(self, event: Event) -> None:
         """`contact.resumed`: ends the hold."""
-        segment = self.segments.of(event.fields["agent_id"])
-        if segment is not None:
+        if segment := self.segments.of(event.fields["agent_id"]):
             segment.resume(event)
 
     def on_transferred(self, event: Event) -> None:
@@ -230,10 +218,10 @@ class Fold:
             return
         if agent is None:
             self.visits.end(event, "left")
-        if self.channel != "call" or self.visits.since is not None or not self.segments.all_ended:
+        if self.channel != "call" or self.visits.since is not None or self.segments.agents_at_work():
             return
         self.responses.gone = True
-        if self.segments.ever:
+        if self.segments.every:
             self._end(event, by_disconnect=True)
 
     def on_wrapped(self, event: Event) -> None:
@@ -255,8 +243,7 @@ class Fold:
         """`message.sent`: a bot's, an agent's or the customer's; automatic and internal ones answer nothing."""
         author = event.fields["author"]
         if author == "bot":
-            self.bot_wrote = True
-            self.clock.bot_wrote()
+            self.clock.bot_wrote = True
         if author not in {"agent", "customer"} or event.fields.get("automatic") or not event.fields.get("public", True):
             return
         if author == "agent":
@@ -265,7 +252,6 @@ class Fold:
             self._customer(event)
 
     def _reply(self, event: Event) -> None:
-        self.human_side = True
         self._acts(event)
         self.responses.human_reply(event)
         self.visits.end(event, "answered")
@@ -312,7 +298,7 @@ class Fold:
             write("replies", event, "", by=by, value=replies)
             if not self.tags.in_effect:
                 write("untagged_resolved", event, "", by=by)
-            if self.first_end is not None and self.bot_wrote and not self.human_side:
+            if self.first_end is not None and self.clock.is_the_bots and not self.responses.replies:
                 event, by = self.first_end
                 write("bot_contained", event, "", by=by)
         for survey, (event, by, value) in self.rated.items():
@@ -331,10 +317,6 @@ class Fold:
         """`contact.rated`: the last one of each survey counts."""
         value = self.rating = millionths(event.fields["score"], event.fields["scale_max"])
         self.rated[event.fields.get("survey_id", "")] = event, self.force.dimensions(), value
-
-
-#: Types that the fold looks for before it begins.
-_LOOKED_FOR: Final = frozenset({"contact.started", "contact.discarded", "event.voided"})
 
 
 _HANDLERS: Final[Mapping[str, Callable[[Fold, Event], None]]] = MappingProxyType(

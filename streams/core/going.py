@@ -37,8 +37,6 @@ class Change(NamedTuple):
 class Going:
     """What goes on of a contact."""
 
-    __slots__ = ("_event_lines", "_fold", "_gone", "_ids", "_last", "_last_at", "_last_rows", "_row_lines")
-
     def __init__(
         self, fold: Fold, events: list[Event], rows: dict[RowKey, Kept], gone: dict[RowKey, int], last: list[Sample]
     ) -> None:
@@ -55,7 +53,7 @@ class Going:
         self._row_lines = bytearray(
             b",".join([row_line(*kept) for key, kept in rows.items() if key not in self._last_rows])
         )
-        fold.forget_settled()
+        fold.sheet.rows.clear()
 
     def follow(self, arrived: Sequence[Event], rules: Rules, step: int, as_of: int = 0) -> Change | None:
         """Take what arrived; None where it is not new, not behind all that is known, or where other rules hold now.
@@ -91,7 +89,7 @@ class Going:
                 self._gone.pop(row[:2], None)
             lines = b",".join([row_line(step, row) for row in settled])
             self._row_lines += b"," + lines if self._row_lines else lines
-            self._fold.forget_settled()
+            self._fold.sheet.rows.clear()
         if last != self._last:
             self._last_rows, taken_back, also_issued = replace(last, self._last_rows, self._gone, step)
             issued += also_issued
@@ -106,6 +104,37 @@ class Going:
             last = b",".join([row_line(*kept) for kept in self._last_rows.values()])
             lines = lines + b"," + last if lines else last
         return join_contact(summary, self._event_lines, lines, [(since, *key) for key, since in self._gone.items()])
+
+
+class InHand:
+    """Contacts that steps worked on of late, kept as they were left: the next event goes on from there.
+
+    Only a saving. A contact is taken from here only while its record is the very one that it wrote; where anything else
+    changed that record (a journal that was read, an eviction), the record is read again. What was not used while the
+    younger of two generations filled up is forgotten.
+    """
+
+    def __init__(self, at_most: int = 10_000) -> None:
+        self._of_one = at_most // 2
+        self._young: dict[bytes, tuple[bytes, Going]] = {}
+        self._old: dict[bytes, tuple[bytes, Going]] = {}
+
+    def take(self, contact_id: bytes, value: bytes) -> Going | None:
+        """Give a contact whose record is this one; None where it is not here."""
+        left = self._young.get(contact_id) or self._old.pop(contact_id, None)
+        return left[1] if left is not None and left[0] is value else None
+
+    def keep(self, contact_id: bytes, value: bytes, going: Going) -> None:
+        """Keep a contact beside the record that it wrote."""
+        if len(self._young) >= self._of_one and contact_id not in self._young:
+            self._old, self._young = self._young, {}
+        self._young[contact_id] = value, going
+
+    def renew(self, contact_id: bytes, before: bytes, value: bytes) -> None:
+        """Keep a contact, if it is here, beside another record that says the same of its events."""
+        left = self.take(contact_id, before)
+        if left is not None:
+            self.keep(contact_id, value, left)
 
 
 def replace(

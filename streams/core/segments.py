@@ -9,8 +9,6 @@ from streams.core.sheet import InForce, Sheet
 class Segment:
     """From an agent's `contact.connected` up to the same agent's next one."""
 
-    __slots__ = ("_at_close", "_before", "_held_since", "_holds", "ended", "opened", "priority", "queue", "wrapped")
-
     def __init__(self, event: Event, force: InForce, before: Segment | None) -> None:
         self.opened = event
         #: The same agent's segment before it.
@@ -92,8 +90,6 @@ class Segment:
 class Segments:
     """All segments of a contact; each agent has one that is current."""
 
-    __slots__ = ("_current", "_sheet", "every")
-
     def __init__(self, sheet: Sheet) -> None:
         self._sheet = sheet
         self.every: list[Segment] = []
@@ -112,8 +108,7 @@ class Segments:
 
     def end(self, event: Event, agent: str) -> None:
         """End that agent's segment."""
-        segment = self._current.get(agent)
-        if segment is not None:
+        if segment := self._current.get(agent):
             segment.end(event, self._sheet.force)
 
     def end_all(self, event: Event) -> None:
@@ -123,23 +118,12 @@ class Segments:
 
     def wrap(self, event: Event, agent: str) -> None:
         """Close that agent's segment."""
-        segment = self._current.get(agent)
-        if segment is not None:
+        if segment := self._current.get(agent):
             segment.wrap(event, self._sheet.force)
-
-    @property
-    def all_ended(self) -> bool:
-        """Whether every agent's segment has ended."""
-        return all([segment.ended is not None for segment in self._current.values()])  # noqa: C419 - faster for so few
 
     def agents_at_work(self) -> list[str]:
         """Name the agents who have an open segment."""
         return [agent for agent, segment in self._current.items() if segment.ended is None]
-
-    @property
-    def ever(self) -> bool:
-        """Whether an agent was ever connected."""
-        return bool(self.every)
 
     def write(self) -> int | None:
         """Write the samples of all closed segments and give their length in all; None where none has closed."""

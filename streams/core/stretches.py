@@ -9,22 +9,6 @@ from streams.core.sheet import Sheet
 class Stretches:
     """New, open, or ended. Reopening an open contact and resolving a resolved one change nothing."""
 
-    __slots__ = (
-        "_by_disconnect",
-        "_pause_ends_by_message",
-        "_sheet",
-        "first_end",
-        "first_ms",
-        "instance",
-        "last_end",
-        "paused_since",
-        "pauses",
-        "reopened_at",
-        "reopens",
-        "since",
-        "started_at",
-    )
-
     def __init__(self, sheet: Sheet) -> None:
         self._sheet = sheet
         self._by_disconnect = False

@@ -23,6 +23,7 @@ def summary_of(fold: Fold, handle_ms: int | None) -> Summary:
     handling = [] if discarded else fold.segments.agents_at_work()
     # None of a partial contact is held against a target.
     clocks = [] if discarded or fold.sheet.partial else _clocks(fold, clock_since, runs=runs)
+    # A discarded contact has no samples, so its summary tells none either: averages over contacts leave it out.
     summary: Summary = {
         "v": VERSION,
         "step": 0,
@@ -36,23 +37,23 @@ def summary_of(fold: Fold, handle_ms: int | None) -> Summary:
         "agents": list(fold.agents),
         "started_at": stretches.started_at,
         "last_at": fold.last_at,
-        "first_response_at": responses.first_at,
-        "first_response_ms": responses.first_ms,
-        "abandoned_at": responses.abandoned_at,
-        "first_resolved_at": None if first is None else first.at,
-        "resolved_at": None if last is None else last.at,
-        "first_resolution_ms": stretches.first_ms,
-        "resolution_ms": _lasted(stretches.started_at, last),
+        "first_response_at": None if discarded else responses.first_at,
+        "first_response_ms": None if discarded else responses.first_ms,
+        "abandoned_at": None if discarded else responses.abandoned_at,
+        "first_resolved_at": None if first is None or discarded else first.at,
+        "resolved_at": None if last is None or discarded else last.at,
+        "first_resolution_ms": None if discarded else stretches.first_ms,
+        "resolution_ms": None if discarded else _lasted(stretches.started_at, last),
         "handle_ms": handle_ms,
         "tags": sorted(fold.tags.in_effect),
-        "reopens": stretches.reopens,
+        "reopens": 0 if discarded else stretches.reopens,
         "replies": responses.replies,
-        "rating": fold.rating,
+        "rating": None if discarded else fold.rating,
         "partial": fold.sheet.partial,
         "discarded": discarded,
         "open": is_open,
-        "waiting_since": None if discarded else _earlier(fold.visits.since, clock_since),
-        "awaiting_since": _earlier(responses.turn_since, stretches.reopened_at) if is_open else None,
+        "waiting_since": None if discarded else earlier(fold.visits.since, clock_since),
+        "awaiting_since": earlier(responses.turn_since, stretches.reopened_at) if is_open else None,
         "clock_since": clock_since,
         "target_ms": None,
         "handling": len(handling),
@@ -64,20 +65,6 @@ def summary_of(fold: Fold, handle_ms: int | None) -> Summary:
         "leaves_at": 0,
     }
     _hold(summary, fold.rules, fold.as_of)
-    if discarded:  # it has no samples, so its summary tells none either: an average over contacts leaves it out
-        summary.update(
-            {
-                "first_response_at": None,
-                "first_response_ms": None,
-                "abandoned_at": None,
-                "first_resolved_at": None,
-                "resolved_at": None,
-                "first_resolution_ms": None,
-                "resolution_ms": None,
-                "reopens": 0,
-                "rating": None,
-            }
-        )
     return summary
 
 
@@ -133,7 +120,8 @@ def _lasted(started_at: int | None, last: Event | None) -> int | None:
     return None if started_at is None or last is None else max(0, last.at - started_at)
 
 
-def _earlier(one: int | None, other: int | None) -> int | None:
+def earlier(one: int | None, other: int | None) -> int | None:
+    """Give the earlier of two times; None where there is none."""
     if one is None or other is None:
         return other if one is None else one
     return min(one, other)

@@ -9,8 +9,6 @@ from streams.core.sheet import Sheet
 class Visits:
     """At most one visit is open; queueing where the contact waits already changes nothing."""
 
-    __slots__ = ("_sheet", "queue", "since")
-
     def __init__(self, sheet: Sheet) -> None:
         self._sheet = sheet
         #: The queue of the open visit, or of the last one.

@@ -10,8 +10,8 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Container, Iterable, Mapping
-from typing import Any, Final, Protocol
+from collections.abc import Container, Mapping
+from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
@@ -22,14 +22,9 @@ from schemas.journal import Head
 from schemas.settings import Settings
 from schemas.topics import SOURCES, journal_of
 from streams.background import end
-from streams.cluster import Cluster, ClusterAwayError, Topic
+from streams.cluster import Cluster, ClusterAwayError
 from streams.journal.assembly import Assembly, RecreatedError, Step
-from streams.log_ends import LogEnds
-
-__all__ = ["JournalTail", "Partition", "Step", "connect"]
-
-#: A source topic and a partition of it.
-Partition = tuple[str, int]
+from streams.log_ends import LogEnds, Place, consumer_of
 
 #: What one fetch brings of one partition at most; a batch above it still comes whole.
 FETCH_BYTES: Final = 2 * 1024 * 1024
@@ -43,30 +38,6 @@ COMMIT_WITHIN_S: Final = 5.0
 _RETRY: Final = wait_exponential(multiplier=0.1, max=2.0)
 
 _LOG: Final = logging.getLogger(__name__)
-
-
-class Describes(Protocol):
-    """What is asked of the cluster."""
-
-    async def topics(self) -> Mapping[str, Topic]:
-        """Describe every topic. Raises ClusterAwayError."""
-        ...
-
-    async def stop(self) -> None:
-        """Close the connection."""
-        ...
-
-
-class Ends(Protocol):
-    """What is asked about the journals' ends."""
-
-    async def stable(self, places: Iterable[Partition]) -> dict[Partition, int]:
-        """Return the offsets below which every transaction is decided. Raises KafkaError, OSError, TimeoutError."""
-        ...
-
-    async def close(self) -> None:
-        """Close the connection."""
-        ...
 
 
 class TopicsMissingError(Exception):
@@ -95,21 +66,12 @@ async def connect(settings: Settings, topics: tuple[str, ...], group: str | None
 
     Waits for the broker and the topics for as long as it takes, and says so.
     """
-    async for attempt in _for_as_long_as_it_takes():
-        with attempt:
-            return await _connect(settings, topics, group)
-    raise AssertionError  # the loop above only ends by returning
+    return await _for_as_long_as_it_takes()(_connect, settings, topics, group)
 
 
 async def _connect(settings: Settings, topics: tuple[str, ...], group: str | None) -> AIOKafkaConsumer:
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka_brokers,
-        group_id=group,
-        enable_auto_commit=False,
-        auto_offset_reset="none",
-        isolation_level="read_committed",
-        max_partition_fetch_bytes=FETCH_BYTES,
-        fetch_max_wait_ms=FETCH_WAIT_MS,
+    consumer = consumer_of(
+        settings, group_id=group, max_partition_fetch_bytes=FETCH_BYTES, fetch_max_wait_ms=FETCH_WAIT_MS
     )
     try:
         try:
@@ -142,8 +104,8 @@ class JournalTail:
         *,
         group: str | None = None,
         sources: tuple[str, ...] = SOURCES,
-        cluster: Describes | None = None,
-        ends: Ends | None = None,
+        cluster: Cluster | None = None,
+        ends: LogEnds | None = None,
     ) -> None:
         self._settings = settings
         self._group = group
@@ -160,8 +122,8 @@ class JournalTail:
 
     async def start(
         self,
-        positions: Mapping[Partition, int] | None = None,
-        heads: Mapping[Partition, Head] | None = None,
+        positions: Mapping[Place, int] | None = None,
+        heads: Mapping[Place, Head] | None = None,
     ) -> None:
         """Connect, waiting for broker and topics, and go to the positions: journal offsets by (source, partition).
 
@@ -172,42 +134,41 @@ class JournalTail:
         self._consumer = await connect(self._settings, tuple(self._source_of), self._group)
         self._ids = await self._look() or {}
         self._looked = time.monotonic()
+        anew = []
         for tp in self.partitions:
-            place = self._place(tp)
-            at = positions.get(place)
+            place, journal = self._place(tp), self._ids.get(tp.topic, "")
+            at, known = positions.get(place), heads.get(place)
             self._assemblies[tp] = Assembly(*place)
-            if at:
-                self._assemblies[tp].resume(at, heads.get(place), self._ids.get(tp.topic, ""))
-                self._consumer.seek(tp, at)
+            if not at or (journal and known is not None and known.journal not in {"", journal}):
+                anew.append(tp)
+                continue
+            self._assemblies[tp].resume(at, known, journal)
+            self._consumer.seek(tp, at)
         await self._set_targets(self.partitions)
-        await self._rewind([tp for tp in self.partitions if not positions.get(self._place(tp))])
+        await self._rewind(anew)
 
     @property
     def partitions(self) -> list[TopicPartition]:
         """The journals' partitions, in order."""
         return sorted(self._consumer.assignment())
 
-    def _place(self, tp: TopicPartition) -> Partition:
+    def _place(self, tp: TopicPartition) -> Place:
         return self._source_of[tp.topic], tp.partition
 
     async def _rewind(self, tps: list[TopicPartition], certain: Container[str] = ()) -> None:
         """Read partitions from their beginning; `certain` are the topics whose ids were asked for since."""
         if not tps:
             return
-        beginnings = {}
-        async for attempt in _for_as_long_as_it_takes():
-            with attempt:
-                beginnings = await self._consumer.beginning_offsets(tps)
+        beginnings: dict[TopicPartition, int] = await _for_as_long_as_it_takes()(self._consumer.beginning_offsets, tps)
         for tp in tps:
             self._assemblies[tp].restart(self._ids.get(tp.topic, ""), certain=tp.topic in certain)
             self._consumer.seek(tp, beginnings[tp])
 
     async def _set_targets(self, tps: list[TopicPartition]) -> None:
         """Note where the partitions end now: read up to there, they are caught up."""
-        stable = {}
-        async for attempt in _for_as_long_as_it_takes():
-            with attempt:
-                stable = await self._ends.stable([(tp.topic, tp.partition) for tp in tps])
+        stable: dict[Place, int] = await _for_as_long_as_it_takes()(
+            self._ends.stable, [(tp.topic, tp.partition) for tp in tps]
+        )
         self._behind |= {tp: stable.get((tp.topic, tp.partition), 0) for tp in tps}
 
     async def steps(self, timeout_ms: int = 200, max_records: int = 20_000) -> list[Step]:
@@ -278,7 +239,7 @@ class JournalTail:
         """Tell whether every partition was read to its end once since `start`, or since it was recreated."""
         return self._consumer is not None and not self._behind
 
-    async def commit(self, ends: Mapping[Partition, tuple[int, str]]) -> None:
+    async def commit(self, ends: Mapping[Place, tuple[int, str]]) -> None:
         """Show others how far this reader is: (journal offset, a word about it) by (source, partition).
 
         For lag only, and never relied on. Failures pass.

@@ -58,16 +58,12 @@ class AgentsReading(NamedTuple):
 
 
 class _Channel:
-    __slots__ = ("capacity", "free", "known", "unknown", "used")
-
     def __init__(self) -> None:
         self.capacity = self.used = self.free = self.known = self.unknown = 0
 
 
 class _Group:
     """One group's sums."""
-
-    __slots__ = ("agents", "by_status", "channels", "untold")
 
     def __init__(self) -> None:
         self.agents = 0

@@ -6,8 +6,8 @@ from typing import Final, NamedTuple
 
 from schemas.panes import Pane
 from streams.core.histogram import quantile
-from streams.live.service_level import Counted, counted
-from streams.live.totals import Total, Totals
+from streams.live.service_level import Counted
+from streams.live.totals import Totals
 
 #: How many tags are named.
 TOP_TAGS: Final = 8
@@ -44,43 +44,31 @@ class Figures(NamedTuple):
     ratings: int = 0
 
 
-_SUM_VALUE: Final = Pane._fields.index("sum_value")
 _MILLIONTHS: Final = 1_000_000
 
 
 def figures(totals: Totals) -> Figures:
     """Work out a group's figures."""
-    samples = totals.samples
-    rated = samples.get("rated")
+    pane = totals.pane
+    first, abandoned, rated = pane("first_response"), pane("abandoned"), pane("rated")
     return Figures(
-        offered=_n(samples.get("offered")),
-        entered=_n(samples.get("entered")),
-        abandoned=_n(samples.get("abandoned")),
-        resolved=_n(samples.get("resolution")),
-        bot_contained=_n(samples.get("bot_contained")),
-        counted=counted(samples),
-        first_response=durations(samples.get("first_response")),
-        next_response=durations(samples.get("next_response")),
-        handle=durations(samples.get("handle")),
+        offered=pane("offered").n,
+        entered=pane("entered").n,
+        abandoned=abandoned.n,
+        resolved=pane("resolution").n,
+        bot_contained=pane("bot_contained").n,
+        counted=Counted(first.n_target, first.n_within, abandoned.n_target, abandoned.n_within, abandoned.n_short),
+        first_response=durations(first),
+        next_response=durations(pane("next_response")),
+        handle=durations(pane("handle")),
         tags=tuple(sorted(totals.tags.items(), key=lambda tag: (-tag[1], tag[0]))[:TOP_TAGS]),
-        rating=rated.counters[_SUM_VALUE] / rated.n / _MILLIONTHS if rated and rated.n > 0 else None,
-        ratings=_n(rated),
+        rating=rated.sum_value / rated.n / _MILLIONTHS if rated.n > 0 else None,
+        ratings=rated.n,
     )
 
 
-def durations(total: Total | None) -> Durations:
+def durations(pane: Pane) -> Durations:
     """Work out a sample's average and percentiles."""
-    if total is None or total.n <= 0:
+    if pane.n <= 0:
         return Durations()
-    return Durations(
-        total.n,
-        total.sum_ms / total.n,
-        quantile(total.hist, 0.5),
-        quantile(total.hist, 0.8),
-        quantile(total.hist, 0.9),
-        quantile(total.hist, 0.95),
-    )
-
-
-def _n(total: Total | None) -> int:
-    return total.n if total else 0
+    return Durations(pane.n, pane.sum_ms / pane.n, *[quantile(pane.hist, q) for q in (0.5, 0.8, 0.9, 0.95)])

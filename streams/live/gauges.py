@@ -13,7 +13,8 @@ from operator import add
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from schemas.contact_record import Deadline, Summary
+from schemas.contact_record import Summary
+from streams.core.summary import earlier
 from streams.live.totals import ALL, Group, groups_of
 
 #: A heap is rebuilt when stale entries outnumber the live ones by more than this.
@@ -56,8 +57,6 @@ _NONE: Final = Reading()
 class _Contact:
     """What a contact adds to the gauges, while it does."""
 
-    __slots__ = ("awaiting_since", "channel", "handling", "live", "open", "queue", "risks", "stale", "waiting_since")
-
     def __init__(self, summary: Summary) -> None:
         self.channel = summary["channel"]
         self.queue = summary["queue"]
@@ -73,8 +72,6 @@ class _Contact:
 
 class _Oldest:
     """The oldest of many times that come and go: a heap whose stale entries are passed over when they surface."""
-
-    __slots__ = ("_heap", "count")
 
     def __init__(self) -> None:
         self._heap: list[tuple[int, int, _Contact]] = []
@@ -100,8 +97,6 @@ class _Oldest:
 
 class _Gauge:
     """One queue's running counts."""
-
-    __slots__ = ("awaiting", "handling", "open", "risks", "stale", "waiting")
 
     def __init__(self) -> None:
         self.waiting = _Oldest()
@@ -194,18 +189,12 @@ class Gauges:
             gauge.waiting.add(contact.waiting_since, self._serial, contact)
         if contact.awaiting_since is not None:
             gauge.awaiting.add(contact.awaiting_since, self._serial, contact)
-        for deadline in summary["deadlines"]:
-            self._expect(contact, deadline)
+        for metric, _, _, warns_at, breached_at in summary["deadlines"]:
+            for at, counted_at in ((warns_at, _PLACES[metric]), (breached_at, _PLACES[metric] + 1)):
+                if at is not None:
+                    self._expect_at(at, contact, counted_at)
         self._expect_at(summary["leaves_at"], contact, _STALE)
         return contact
-
-    def _expect(self, contact: _Contact, deadline: Deadline) -> None:
-        metric, _, _, warns_at, breached_at = deadline
-        place = _PLACES[metric]
-        if warns_at is not None:
-            self._expect_at(warns_at, contact, place)
-        if breached_at is not None:
-            self._expect_at(breached_at, contact, place + 1)
 
     def _expect_at(self, at: int, contact: _Contact, place: int) -> None:
         if at > self._now:
@@ -243,10 +232,6 @@ class Gauges:
             gauge.risks[place] -= 1
 
 
-#: The leading fields of a reading that are not simply added up.
-_SUMMED: Final = 4
-
-
 def _counts(summary: Summary) -> bool:
     return not summary["discarded"] and bool(
         summary["open"]
@@ -257,19 +242,12 @@ def _counts(summary: Summary) -> bool:
     )
 
 
-def _older(one: int | None, other: int | None) -> int | None:
-    if one is None or other is None:
-        return other if one is None else one
-    return min(one, other)
-
-
 def _sum(one: Reading, other: Reading) -> Reading:
-    return Reading._make(
-        (
-            one.waiting + other.waiting,
-            _older(one.oldest_waiting_since, other.oldest_waiting_since),
-            one.awaiting_reply + other.awaiting_reply,
-            _older(one.oldest_awaiting_since, other.oldest_awaiting_since),
-            *map(add, one[_SUMMED:], other[_SUMMED:]),
-        )
+    """Add two groups' gauges up: counts are added, of times the earlier one stays."""
+    return Reading(
+        one.waiting + other.waiting,
+        earlier(one.oldest_waiting_since, other.oldest_waiting_since),
+        one.awaiting_reply + other.awaiting_reply,
+        earlier(one.oldest_awaiting_since, other.oldest_awaiting_since),
+        *map(add, one[4:], other[4:]),
     )

@@ -7,12 +7,12 @@ of what decoded ones take. A pane that is evicted from a worker's memory still c
 
 from __future__ import annotations
 
-from collections.abc import Container
 from datetime import tzinfo
 from typing import Final
 
 from schemas.journal import TAG_PANE, decode_pane, decode_pane_key, decode_tag_pane, decode_tag_pane_key
-from streams.live.totals import COUNTERS, Totals, add_counts, change
+from schemas.panes import PaneKey, TagPaneKey
+from streams.live.totals import COUNTERS, Totals, add_counts
 from streams.live.windows import Minute, Window, firsts, pane_of
 
 #: As far back as today can reach: a day of 25 hours, and an hour for clocks that differ.
@@ -30,8 +30,7 @@ SAMPLES: Final = frozenset(
 class LivePanes:
     """Panes by minute, and the windows over them."""
 
-    def __init__(self, zone: tzinfo, samples: Container[str] = SAMPLES) -> None:
-        self._samples = samples
+    def __init__(self, zone: tzinfo) -> None:
         self._oldest = 0
         #: By pane start: the last value of each (source partition, key), as bytes.
         self._values: dict[int, dict[bytes, bytes]] = {}
@@ -55,36 +54,27 @@ class LivePanes:
         return any(rolled)
 
     def put(self, lane: tuple[str, int], channel: str, key: bytes, value: bytes) -> bool:
-        """Take a pane's new value in; `lane` is its source partition. Tells whether it changed anything."""
-        pane = decode_pane_key(key)
-        if pane.sample not in self._samples or pane.start < self._oldest:
-            return False
-        before = self._replace(lane, pane.start, key, value)
-        if before == value:
-            return False
-        counters, hist = change(decode_pane(before) if before else None, decode_pane(value))
-        added = Totals()
-        added.add_sample(pane.sample, counters, hist)
-        self._add(pane.start, channel, pane.queue, added)
-        return not added.empty()
+        """Take the new value of a pane or a tag's pane in; `lane` is its source partition.
 
-    def put_tag(self, lane: tuple[str, int], channel: str, key: bytes, value: bytes) -> bool:
-        """Take a tag pane's new value in."""
-        pane = decode_tag_pane_key(key)
-        if pane.start < self._oldest:
+        Tells whether it changed anything.
+        """
+        of = _key(key)
+        if of.start < self._oldest or (isinstance(of, PaneKey) and of.sample not in SAMPLES):
             return False
-        before = self._replace(lane, pane.start, key, value)
+        before = self._replace(lane, of.start, key, value)
         if before == value:
             return False
-        after = decode_tag_pane(value)
-        if after.known:
-            self.known_tags[pane.tag] = max(pane.start, self.known_tags.get(pane.tag, 0))
+        added = _totals(of, value)
+        if before is not None:
+            added.add(_totals(of, before), -1)
+        self._add(of.start, channel, of.queue, added)
+        return self._note_tag(of, value) if isinstance(of, TagPaneKey) else not added.empty()
+
+    def _note_tag(self, of: TagPaneKey, value: bytes) -> bool:
+        if decode_tag_pane(value).known:
+            self.known_tags[of.tag] = max(of.start, self.known_tags.get(of.tag, 0))
         else:
-            self.known_tags.pop(pane.tag, None)
-        added = Totals()
-        if difference := after.n - (decode_tag_pane(before).n if before else 0):
-            added.tags[pane.tag] = difference
-        self._add(pane.start, channel, pane.queue, added)
+            self.known_tags.pop(of.tag, None)
         return True
 
     def void(self, lane: tuple[str, int], channel: str, epoch: int) -> None:
@@ -94,20 +84,11 @@ class LivePanes:
             return
         for start, values in self._values.items():
             for marked in [marked for marked in values if marked.startswith(mark)]:
-                key = marked[len(mark) :]
-                taken = Totals()
-                if key[:1] == TAG_PANE:
-                    tag = decode_tag_pane_key(key)
-                    of, queue = tag.epoch, tag.queue
-                    taken.tags[tag.tag] = -decode_tag_pane(values[marked]).n
-                else:
-                    pane = decode_pane_key(key)
-                    of, queue = pane.epoch, pane.queue
-                    value = decode_pane(values[marked])
-                    taken.add_sample(pane.sample, value[:COUNTERS], value.hist, -1)
-                if of == epoch:
-                    del values[marked]
-                    self._add(start, channel, queue, taken)
+                of = _key(marked[len(mark) :])
+                if of.epoch == epoch:
+                    taken = Totals()
+                    taken.add(_totals(of, values.pop(marked)), -1)
+                    self._add(start, channel, of.queue, taken)
 
     def _replace(self, lane: tuple[str, int], start: int, key: bytes, value: bytes) -> bytes | None:
         mark = self._lanes.get(lane)
@@ -134,3 +115,17 @@ class LivePanes:
         for window in self.windows.values():
             if window.holds(start):
                 window.add(channel, queue, added)
+
+
+def _key(key: bytes) -> PaneKey | TagPaneKey:
+    return decode_tag_pane_key(key) if key[:1] == TAG_PANE else decode_pane_key(key)
+
+
+def _totals(of: PaneKey | TagPaneKey, value: bytes) -> Totals:
+    totals = Totals()
+    if isinstance(of, TagPaneKey):
+        add_counts(totals.tags, {of.tag: decode_tag_pane(value).n})
+    else:
+        pane = decode_pane(value)
+        totals.add_sample(of.sample, pane[:COUNTERS], pane.hist)
+    return totals

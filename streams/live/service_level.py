@@ -10,8 +10,6 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from streams.live.totals import Total
-
 
 class Counted(NamedTuple):
     """What the formulas are made of."""
@@ -38,18 +36,6 @@ FORMULAS: Final[Mapping[str, Formula]] = MappingProxyType(
 
 #: The formula where a policy names none.
 DEFAULT: Final = "short_excluded"
-
-
-def counted(samples: Mapping[str, Total]) -> Counted:
-    """Take what the formulas need from a group's sums."""
-    answered, abandoned = samples.get("first_response"), samples.get("abandoned")
-    return Counted(
-        answered.n_target if answered else 0,
-        answered.n_within if answered else 0,
-        abandoned.n_target if abandoned else 0,
-        abandoned.n_within if abandoned else 0,
-        abandoned.n_short if abandoned else 0,
-    )
 
 
 def service_level(formula: str, of: Counted, breached: int = 0) -> float | None:

@@ -7,7 +7,7 @@ again would give; nothing is averaged.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, TypeVar
 
 from schemas.panes import Pane
 
@@ -22,37 +22,9 @@ ALL: Final[Group] = (None, None)
 #: The leading fields of a pane, up to its histograms, that are plain counters.
 COUNTERS: Final = 9
 
-_N: Final = Pane._fields.index("n")
-_TARGET: Final = Pane._fields.index("n_target")
-_WITHIN: Final = Pane._fields.index("n_within")
-_SHORT: Final = Pane._fields.index("n_short")
-_SUM_MS: Final = Pane._fields.index("sum_ms")
-
-
-class Change(NamedTuple):
-    """What a pane's new value adds to its old one; also negative."""
-
-    counters: Sequence[int]
-    hist: Mapping[int, int]
-
-
-def change(old: Pane | None, new: Pane) -> Change:
-    """Return what leads from `old` (None: nothing) to `new`."""
-    if old is None:
-        return Change(new[:COUNTERS], new.hist)
-    counters = [after - before for before, after in zip(old[:COUNTERS], new[:COUNTERS], strict=True)]
-    hist = {
-        bucket: difference
-        for bucket in old.hist.keys() | new.hist.keys()
-        if (difference := new.hist.get(bucket, 0) - old.hist.get(bucket, 0))
-    }
-    return Change(counters, hist)
-
 
 class Total:
     """The sum of one sample's panes."""
-
-    __slots__ = ("counters", "hist")
 
     def __init__(self) -> None:
         self.counters = [0] * COUNTERS
@@ -65,31 +37,6 @@ class Total:
             if count:
                 own[field] += sign * count
         add_counts(self.hist, hist, sign)
-
-    @property
-    def n(self) -> int:
-        """Samples."""
-        return self.counters[_N]
-
-    @property
-    def n_target(self) -> int:
-        """Samples held against a target."""
-        return self.counters[_TARGET]
-
-    @property
-    def n_within(self) -> int:
-        """Of those, the ones within it."""
-        return self.counters[_WITHIN]
-
-    @property
-    def n_short(self) -> int:
-        """Of those held against a target, the short ones."""
-        return self.counters[_SHORT]
-
-    @property
-    def sum_ms(self) -> int:
-        """Sum of durations."""
-        return self.counters[_SUM_MS]
 
     def empty(self) -> bool:
         """Tell whether nothing is left in it."""
@@ -109,8 +56,6 @@ def add_counts(own: dict[Key, int], other: Mapping[Key, int], sign: int = 1) -> 
 class Totals:
     """The sums of a group: by sample, and by tag."""
 
-    __slots__ = ("samples", "tags")
-
     def __init__(self) -> None:
         self.samples: dict[str, Total] = {}
         self.tags: dict[str, int] = {}
@@ -129,6 +74,11 @@ class Totals:
         for sample, total in other.samples.items():
             self.add_sample(sample, total.counters, total.hist, sign)
         add_counts(self.tags, other.tags, sign)
+
+    def pane(self, sample: str) -> Pane:
+        """Give the sums of one sample, zeros where it has none; of durations in clock time alone the histogram."""
+        total = self.samples.get(sample)
+        return Pane() if total is None else Pane._make((*total.counters, total.hist, {}))
 
     def empty(self) -> bool:
         """Tell whether nothing is left in it."""

@@ -9,62 +9,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import tzinfo
-from typing import Final, Protocol
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from schemas.agents import decode_stretches
 from schemas.contact_record import decode_summary
 from schemas.journal import AGENT, CONTACT, PANE, TAG_PANE, Head
 from schemas.topics import channel_of
+from streams.journal.assembly import Step
 from streams.live.agents import AgentsReading, LiveAgents
 from streams.live.figures import Figures, figures
 from streams.live.gauges import Gauges, Reading
 from streams.live.panes import LivePanes
 from streams.live.totals import Group, Totals
-from streams.live.windows import NAMES
 
-#: UTC milliseconds since 1970.
-Clock = Callable[[], int]
-
-_CONTACT: Final = CONTACT[0]
-_PANE: Final = PANE[0]
-_TAG_PANE: Final = TAG_PANE[0]
-_AGENT: Final = AGENT[0]
 _NOTHING: Final = Totals()
-
-
-class Step(Protocol):
-    """A whole step of one journal partition, as `streams.journal.tail` gives it."""
-
-    @property
-    def source(self) -> str:
-        """The source topic."""
-
-    @property
-    def partition(self) -> int:
-        """Its partition."""
-
-    @property
-    def head(self) -> Head:
-        """How far the source was read."""
-
-    @property
-    def end(self) -> int:
-        """The journal offset behind the step."""
-
-    @property
-    def records(self) -> list[tuple[int, bytes, bytes | None]]:
-        """Journal offset, key and value of each record."""
-
-    @property
-    def restarted(self) -> bool:
-        """Whether it is the first after reading (re)started at the journal's beginning."""
 
 
 class LiveView:
     """What is happening now, in memory. Its `version` rises with every change that a reader could see."""
 
-    def __init__(self, zone: tzinfo, clock: Clock) -> None:
+    def __init__(self, zone: tzinfo, clock: Callable[[], int]) -> None:
+        """`clock` gives the time in UTC milliseconds."""
         self._clock = clock
         self._panes = LivePanes(zone)
         self._gauges = Gauges()
@@ -108,15 +74,15 @@ class LiveView:
         for _, key, value in step.records:
             if channel is not None:
                 changed |= self._record(lane, channel, key, value)
-            elif key[0] == _AGENT:
+            elif key[:1] == AGENT:
                 self._agents.put(lane, key[1:].decode(), None if value is None else decode_stretches(value))
                 changed = True
         if changed:
             self.version += 1
 
     def _record(self, lane: tuple[str, int], channel: str, key: bytes, value: bytes | None) -> bool:
-        kind = key[0]
-        if kind == _CONTACT:
+        kind = key[:1]
+        if kind == CONTACT:
             if value is None:
                 self._gauges.drop(lane, key)
                 self._agents.put_contact(lane, key, channel, [])
@@ -125,12 +91,8 @@ class LiveView:
                 self._gauges.put(lane, key, summary)
                 self._agents.put_contact(lane, key, channel, summary["handling_agents"])
             return True
-        if value is None:  # an evicted pane still counts
-            return False
-        if kind == _PANE:
+        if value is not None and kind in {PANE, TAG_PANE}:  # without a value it was evicted, and still counts
             return self._panes.put(lane, channel, key, value)
-        if kind == _TAG_PANE:
-            return self._panes.put_tag(lane, channel, key, value)
         return False
 
     @property
@@ -175,9 +137,6 @@ class LiveView:
         return set(self._panes.queues)
 
 
-def live_view(time_zone: str, clock: Clock) -> LiveView:
+def live_view(time_zone: str, clock: Callable[[], int]) -> LiveView:
     """Make a view for a centre. Raises zoneinfo.ZoneInfoNotFoundError where there is no such time zone."""
     return LiveView(ZoneInfo(time_zone), clock)
-
-
-__all__ = ["NAMES", "Clock", "LiveView", "Step", "live_view"]

@@ -94,7 +94,7 @@ def test_loaded_panes_go_on_where_they_were() -> None:
     first.add(1, told("chat", "0 started\n5 tagged tags=x\n9 resolved").rows, 1)
     second = Panes()
     for key, value in list(first.records(1)):
-        (second.load if key[:1] == b"p" else second.load_tag)(key, value, 1)
+        second.load(key, value, 1)
     assert len(second) == len(first)
     second.add(1, told("chat", "0 started\n5 tagged tags=x\n9 resolved").rows, 1)
     found, tags = written(second)

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 from unittest.mock import patch
 
 import pytest
@@ -137,7 +137,11 @@ class Fencing:
         try:
             with in_place(self, (), at_most):
                 partition, writer = await open_partition(
-                    self.settings, self.rules, PLACE, Asked(self, self.broker, self), left=self._left.pop(slot, None)
+                    self.settings,
+                    self.rules,
+                    PLACE,
+                    Asked(self, self.broker, cast("Any", self)),
+                    left=self._left.pop(slot, None),
                 )
         except (DiedError, ProducerFenced, ArchiveAwayError):
             return
@@ -233,7 +237,7 @@ class Fencing:
         for fate in (*fates, "acknowledged"):
             try:
                 with in_place(self, (fate,), MORE_THAN_THERE_IS):
-                    await begin(self.settings, self.rules, found, self.current_epoch, self, self.broker)
+                    await begin(self.settings, self.rules, found, self.current_epoch, self.past, self.broker)
             except DiedError:
                 if fate == "unacknowledged":
                     return
@@ -242,7 +246,7 @@ class Fencing:
                 return
 
     async def _is_refused(self) -> None:
-        asked = Asked(self, self.broker, self)
+        asked = Asked(self, self.broker, cast("Any", self))
         with (
             in_place(self, (), MORE_THAN_THERE_IS),
             pytest.raises(RefusedError, match=r"`pulssi epoch begin contacts\.chat`"),
@@ -324,5 +328,5 @@ def in_place(model: Fencing, fates: Iterable[Fate], at_most: int) -> Iterator[No
         for module in ("opening", "epochs"):
             stack.enter_context(patch(f"streams.{module}.Writer", lambda *_: Writer(model, fates)))
             stack.enter_context(patch(f"streams.{module}.recover", model.recover))
-        stack.enter_context(patch("streams.recovery.AIOKafkaConsumer", consumer))
+        stack.enter_context(patch("streams.log_ends.AIOKafkaConsumer", consumer))
         yield

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 from unittest.mock import patch
 
 from aiokafka import TopicPartition
@@ -84,7 +84,7 @@ class Follower:
             return self._consumer
 
         broker = self._told.broker
-        self._tail = JournalTail(self._told.settings, sources=(SOURCE,), cluster=broker, ends=broker)
+        self._tail = JournalTail(self._told.settings, sources=(SOURCE,), cluster=broker, ends=cast("Any", broker))
         with patch("streams.journal.tail.connect", connect):
             await self._tail.start(positions, heads)
 

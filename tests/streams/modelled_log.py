@@ -15,7 +15,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError, ProducerFenced
 
 from schemas.topics import journal_of
-from streams.cluster import Topic
+from streams.cluster import Cluster, Topic
 
 #: Key, and value or None for a tombstone.
 Written = tuple[bytes, bytes | None]
@@ -107,7 +107,7 @@ class Log:
         return [record for record in self.records if begin <= record.offset < self.stable and record.committed]
 
 
-class Broker:
+class Broker(Cluster):
     """Holds the journal, which may be recreated, and says what happens between fetches."""
 
     def __init__(self) -> None:

@@ -18,9 +18,8 @@ from schemas.policies import Rules
 from schemas.settings import load
 from sinks import run as sink
 from sinks.pipeline import Pipeline
-from streams.background import UNHANDLED, end, log_unhandled
+from streams.background import UNHANDLED, end, log_unhandled, together
 from streams.reloading import follow
-from streams.together import together
 from tests.sinks.memory import MemoryKeeper
 
 

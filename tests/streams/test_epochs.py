@@ -14,7 +14,7 @@ from schemas.journal import Head, JournalVersionError
 from schemas.policies import Rules
 from schemas.settings import load
 from schemas.topics import journal_of
-from streams.cluster import Topic
+from streams.cluster import Cluster, Topic
 from streams.epochs import ATTEMPTS, Found, begin, survey
 from streams.journal.assembly import RecreatedError
 from streams.journal.writing import StepTooLargeError
@@ -25,7 +25,7 @@ SOURCE: Final = "contacts.chat"
 READ: Final = Head(next=9, step=1, partitions=1, topic="id")
 
 
-class StandIn:
+class StandIn(Cluster):
     """A cluster with one source partition, whose end is told anew at each question."""
 
     def __init__(self, *ends: int) -> None:
@@ -143,8 +143,8 @@ class Silent:
 
 async def test_reading_a_journal_ends_where_the_broker_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     """Both where heads are looked for and where all is read back."""
+    monkeypatch.setattr("streams.log_ends.AIOKafkaConsumer", Silent)
     for module in ("epochs", "recovery"):
-        monkeypatch.setattr(f"streams.{module}.AIOKafkaConsumer", Silent)
         monkeypatch.setattr(f"streams.{module}.SILENT_FOR_S", 0.05)
     monkeypatch.setattr("streams.epochs.Cluster", lambda _: StandIn(0))
     monkeypatch.setattr("streams.epochs.LogEnds", lambda _: StandIn(0))

@@ -314,3 +314,17 @@ async def test_a_recreated_journal_of_which_only_openings_were_read() -> None:
     await model.settle()
     await model.far.drain()
     assert model.far.counted() == expected(model.events)
+
+
+async def test_a_recreated_journal_that_is_as_long_as_before_is_noticed_by_who_begins_again() -> None:
+    """No record comes at the position where a reader was: it knows by the journal's id that it has to begin anew."""
+    model = Fencing(LONG)
+    await model.start()
+    model.produce(chats(1))
+    await model.settle()
+    await model.resuming.drain()
+    await model.begin_anew()
+    await model.settle()
+    model.resuming.end = model.broker.log.stable  # as if the former journal had been as long
+    await model.resuming.resume()
+    await model.resuming.drain()

@@ -12,7 +12,7 @@ from schemas.policies import Rules
 from schemas.settings import load
 from schemas.topics import journal_of
 from streams.archive import ArchiveAwayError
-from streams.cluster import Topic
+from streams.cluster import Cluster, Topic
 from streams.log_ends import LogEnds
 from streams.opening import RefusedError
 from streams.partitions import Partitions
@@ -26,7 +26,7 @@ TOPICS: Final = {SOURCE: Topic("t", 2), journal_of(SOURCE): Topic("j", 2)}
 OPENED: Final = 10
 
 
-class Describing:
+class Describing(Cluster):
     """A cluster that always describes the same topics."""
 
     def __init__(self, topics: Mapping[str, Topic]) -> None:

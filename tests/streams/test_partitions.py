@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError
 
 from schemas.policies import Rules
 from schemas.settings import load
-from streams.cluster import ClusterAwayError, Topic
+from streams.cluster import Cluster, ClusterAwayError, Topic
 from streams.journal.writing import StepTooLargeError
 from streams.partition import Partition
 from streams.partitions import Partitions
@@ -128,7 +128,7 @@ async def test_a_topic_that_is_read_again_from_its_beginning_leads_to_a_new_open
     assert (writer.openings, writer.sizes) == (2, [9])
 
 
-class Described:
+class Described(Cluster):
     """A cluster that describes the topic as the test says, or does not answer."""
 
     def __init__(self, topic: Topic | None) -> None:

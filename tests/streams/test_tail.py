@@ -10,7 +10,8 @@ import pytest
 
 from schemas.journal import HEAD_KEY, Head, encode_head
 from schemas.settings import Settings, load
-from streams.journal.tail import JournalTail, Step
+from streams.journal.assembly import Step
+from streams.journal.tail import JournalTail
 from streams.topics import migrate_topics
 from tests.kafka.server import KafkaServer
 from tests.streams.handwritten import Hand

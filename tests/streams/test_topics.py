@@ -121,7 +121,7 @@ def test_a_changed_count_is_refused_by_a_real_broker_too(fresh_kafka: KafkaServe
         admin.delete_topics([DEAD_LETTERS])
     report = migrate_topics(settings.model_copy(update={"partitions": 5}))
     assert not report.ok
-    assert next(topic.state for topic in report.topics if topic.name == DEAD_LETTERS) == "missing"
+    assert _step(report.topics, DEAD_LETTERS).state == "missing"
     with admin_client(fresh_kafka.bootstrap) as admin:
         assert DEAD_LETTERS not in admin.list_topics()
 
@@ -135,7 +135,7 @@ def test_settings_of_a_real_topic_are_mended(fresh_kafka: KafkaServer) -> None:
     with admin_client(fresh_kafka.bootstrap) as admin:
         admin.create_topics(asked)
         admin.wait_for_topics(list(asked))
-    report = next(topic for topic in migrate_topics(settings).topics if topic.name == "contacts.chat.journal")
+    report = _step(migrate_topics(settings).topics, "contacts.chat.journal")
     assert report.state == "altered"
     assert "cleanup.policy delete -> compact" in report.notes
     with admin_client(fresh_kafka.bootstrap) as admin:

@@ -11,7 +11,8 @@ from aiokafka.errors import KafkaError
 from schemas.journal import CONTACT, HEAD_KEY, Head, encode_head
 from schemas.settings import Settings
 from schemas.topics import DEAD_LETTERS
-from streams.journal.tail import JournalTail, Step
+from streams.journal.assembly import Step
+from streams.journal.tail import JournalTail
 from streams.journal.writing import CUT_BYTES, StepTooLargeError, Writer
 from streams.steps import DeadLetter, Output
 from tests.kafka.server import KafkaServer

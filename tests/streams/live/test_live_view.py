@@ -14,8 +14,8 @@ from schemas.panes import PANE_MS, Pane, PaneKey, TagPaneKey
 from streams.core.histogram import merge
 from streams.journal.assembly import Step
 from streams.live.gauges import Reading
-from streams.live.view import NAMES, LiveView
-from streams.live.windows import LENGTHS, midnight
+from streams.live.view import LiveView
+from streams.live.windows import LENGTHS, NAMES, midnight
 from tests.streams.live.steps import Journal, contact, contact_key, due, pane_of, pane_record, summary, tag_record
 
 ZONE = ZoneInfo("Europe/Helsinki")

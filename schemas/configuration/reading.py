@@ -90,7 +90,7 @@ class Files:
         entries = [(place, entry) for place, entry in found if entry is not None]
         return entries if key in raw else None
 
-    def _validated(self, topic: str, model: type[_Section], given: Any, at: Steps = ()) -> _Section | None:  # noqa: ANN401 - any TOML value
+    def _validated(self, topic: str, model: type[_Section], given: object, at: Steps = ()) -> _Section | None:
         """Validate what stands at a path and note what is wrong; gives what is right, None where that is too little."""
         try:
             return model.model_validate(given, context=self._calendars)

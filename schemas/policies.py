@@ -132,11 +132,6 @@ def taxonomy_at(rules: Rules, at: int) -> Taxonomy | None:
     return _in_force(rules.taxonomy, rules.taxonomy_from, at) if rules.taxonomy_from else rules.taxonomy
 
 
-def policies_at(rules: Rules, at: int) -> Policies:
-    """Give the policies in force at a time."""
-    return _in_force(rules.policies, rules.policies_from, at) if rules.policies_from else rules.policies
-
-
 def policies_since(rules: Rules, at: int) -> int:
     """Give how many times the policies have changed up to a time, by the rules themselves."""
     return bisect_right(rules.policies_from, at, key=lambda change: change[0])
@@ -165,7 +160,7 @@ def policy_for(
     rules: Rules, metric: Metric, channel: str, queue: str, priority: str, segment: str, at: int
 ) -> Policy | None:
     """Find the policy in force at a time; None where no rule matches."""
-    policies = policies_at(rules, at) if rules.policies_from else rules.policies
+    policies = _in_force(rules.policies, rules.policies_from, at) if rules.policies_from else rules.policies
     search = _searches.get(id(policies)) or _search_in(policies)
     return search(metric, channel, queue, priority, segment)
 

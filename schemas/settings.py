@@ -10,7 +10,6 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
@@ -26,12 +25,10 @@ _LAST_PORT: Final = 65_535
 _HOST_NAME: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252}[A-Za-z0-9_.])?")
 
 #: What a setting with a pattern must look like, in words.
-_NAMES: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "clickhouse_database": "must be 1 to 64 letters, digits and underscores, and not begin with a digit",
-        "application": "must be 1 to 64 small letters, digits, dots, dashes and underscores, and begin with no mark",
-    }
-)
+_NAMES: Final = {
+    "clickhouse_database": "must be 1 to 64 letters, digits and underscores, and not begin with a digit",
+    "application": "must be 1 to 64 small letters, digits, dots, dashes and underscores, and begin with no mark",
+}
 
 #: Names that other parts of Pulssi read from the environment; they are no settings of this object.
 RESERVED: Final = frozenset({"config", "data", "kafka_test"})

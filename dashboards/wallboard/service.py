@@ -95,15 +95,13 @@ class Wallboard:
         """Read the metrics."""
         standing = self.standing()
         age_s = (now_ms() - standing.as_of) / 1000 if standing.as_of is not None else math.nan
+        name = "pulssi_wallboard_"
         return [
-            Reading(f"pulssi_wallboard_{name}", meaning, value)
-            for name, value, meaning in (
-                ("age_seconds", age_s, "How old the numbers are."),
-                ("behind_events", standing.behind, "Events that are produced and not counted, at least."),
-                ("contacts", self.view.contacts, "Contacts that are in some gauge."),
-                ("watchers", self.publisher.watchers, "Pages that are open."),
-                ("pushes_total", self.publisher.pushed, "News that went to the pages."),
-            )
+            Reading(f"{name}age_seconds", "How old the numbers are.", age_s),
+            Reading(f"{name}behind_events", "Events that are produced and not counted, at least.", standing.behind),
+            Reading(f"{name}contacts", "Contacts that are in some gauge.", self.view.contacts),
+            Reading(f"{name}watchers", "Pages that are open.", self.publisher.watchers),
+            Reading(f"{name}pushes_total", "News that went to the pages.", self.publisher.pushed),
         ]
 
     def standing(self) -> Standing:

@@ -11,8 +11,8 @@ import click
 from deploy.cli.common import fail, json_option, refuse
 from deploy.cli.rules import config_option, configured
 from schemas.configuration.files import TOPICS
+from schemas.configuration.toml_files import ConfigurationError
 from schemas.exits import Exit
-from schemas.policies import Rules
 from schemas.settings import FILE, PREFIX, Settings, config_folder
 
 _TEMPLATES: Final = Path(__file__).resolve().parent.parent / "starting"
@@ -75,17 +75,16 @@ def check_config(folder: Path | None, *, as_json: bool) -> None:
     Example: pulssi check-config /etc/pulssi
     """
     folder = folder or config_folder()
-    _, rules, faults = configured(folder)
+    rules, faults = None, []
+    try:
+        _, rules = configured(folder)
+    except ConfigurationError as error:
+        faults = error.faults
     if as_json:
-        version = None if faults or rules is None else rules.version
-        click.echo(json.dumps({"ok": not faults, "faults": faults, "version": version}))
+        click.echo(json.dumps({"ok": not faults, "faults": faults, "version": rules and rules.version}))
         raise SystemExit(Exit.UNUSABLE if faults else Exit.DONE)
-    if rules is None or faults:
+    if rules is None:
         refuse(faults)
-    click.echo(_told(folder, rules))
-
-
-def _told(folder: Path | None, rules: Rules) -> str:
     where = "no configuration folder is named, the defaults hold" if folder is None else f"{folder} is fine"
     named = ", ".join(policy.name for policy in rules.policies) or "none"
-    return f"{where}: policies {named}; time zone {rules.time_zone}; version {rules.version}"
+    click.echo(f"{where}: policies {named}; time zone {rules.time_zone}; version {rules.version}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import click
 
@@ -32,16 +32,8 @@ config_option: Final = click.option(
 )
 
 
-class Configured(NamedTuple):
-    """What a configuration comes to: both are there where nothing is at fault."""
-
-    settings: Settings | None
-    rules: Rules | None
-    faults: tuple[str, ...]
-
-
-def configured(folder: Path | None) -> Configured:
-    """Read settings and rules, with every fault of both."""
+def configured(folder: Path | None) -> tuple[Settings, Rules]:
+    """Read settings and rules. Raises ConfigurationError with every fault of both."""
     faults: list[str] = []
     settings, rules = None, None
     try:
@@ -52,15 +44,17 @@ def configured(folder: Path | None) -> Configured:
         rules = load_rules(folder, None if settings is None else settings.time_zone)
     except ConfigurationError as error:
         faults.extend(fault for fault in error.faults if fault not in faults)
-    return Configured(settings, rules, tuple(faults))
+    if settings is None or rules is None:
+        raise ConfigurationError(faults)
+    return settings, rules
 
 
 def configured_or_exit() -> Settings:
     """Load the settings; where they or the rules cannot be used, print every fault of both and end with 2."""
-    found = configured(config_folder())
-    if found.settings is None or found.faults:
-        refuse(found.faults)
-    return found.settings
+    try:
+        return configured(config_folder())[0]
+    except ConfigurationError as error:
+        refuse(error.faults)
 
 
 def rules_or_exit(settings: Settings) -> Rules:

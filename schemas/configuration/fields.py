@@ -38,8 +38,8 @@ _WRITTEN: Final = WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN,
 
 #: Whole milliseconds, longer than nothing.
 Duration = Annotated[int, Field(gt=0), BeforeValidator(_duration), _WRITTEN]
-#: The same, or nothing.
-DurationOrNone = Annotated[int, Field(ge=0), BeforeValidator(_duration), _WRITTEN]
+#: The same, or 0.
+DurationOrZero = Annotated[int, Field(ge=0), BeforeValidator(_duration), _WRITTEN]
 
 
 def _moment(value: object) -> date:

@@ -12,7 +12,7 @@ from schemas.configuration.fields import (
     Country,
     Day,
     Duration,
-    DurationOrNone,
+    DurationOrZero,
     Moment,
     Name,
     Section,
@@ -45,7 +45,7 @@ class Centre(Section):
 
     time_zone: Zone | None = _key("Where the centre is. The settings' `time_zone` goes before it; default: UTC.")
     calendar: CalendarName | None = _key("The calendar of queues that name none. Default: there is none.")
-    short_abandon: DurationOrNone | None = _key(
+    short_abandon: DurationOrZero | None = _key(
         "An abandonment before this is short: nobody could have answered. Default: 5s."
     )
     patience: PerChannel = _key("A response that takes longer counts as slow. Default: 2m, e-mail 24h.", PerChannel())
@@ -133,7 +133,7 @@ class PolicyEntry(Section):
     queue: Name | None = None
     priority: Priority | None = None
     segment: Name | None = _key("A group of customers, as the events name it.")
-    warning: DurationOrNone | None = _key(
+    warning: DurationOrZero | None = _key(
         "How long before the breach a contact is at risk; default: a quarter of the target."
     )
     calendar: CalendarName | None = _key("Default: the queue's, else the centre's.")

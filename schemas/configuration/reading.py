@@ -61,7 +61,7 @@ class Files:
             for entry in (listed if isinstance(listed, list) else [])
             if isinstance(entry, dict) and isinstance(entry.get("name"), str)
         }
-        self.centre = self._sound("centre", Centre, self._raw["centre"]) or Centre()
+        self.centre = self._validated("centre", Centre, self._raw["centre"]) or Centre()
         self.calendars = self._entries(CalendarEntry) or []
         self.queues = self._entries(QueueEntry) or []
         #: None: the file names none.
@@ -72,7 +72,7 @@ class Files:
         if not folder.is_dir():
             self.unreadable.append(f"PULSSI_CONFIG: there is no folder {folder}")
             return
-        self.unreadable.extend(_strangers(folder))
+        self.unreadable.extend(_misspelt(folder))
         for topic in TOPICS:
             try:
                 self._text[topic], self._raw[topic] = read_toml(folder / f"{topic}.toml")
@@ -85,12 +85,12 @@ class Files:
         raw = self._raw[topic]
         given = raw.get(key)
         listed = given if isinstance(given, list) else []
-        self._sound(topic, TOPICS[topic], {**raw, key: []} if listed else raw)
-        found = ((place, self._sound(topic, model, each, (key, place))) for place, each in enumerate(listed))
+        self._validated(topic, TOPICS[topic], {**raw, key: []} if listed else raw)
+        found = ((place, self._validated(topic, model, each, (key, place))) for place, each in enumerate(listed))
         entries = [(place, entry) for place, entry in found if entry is not None]
         return entries if key in raw else None
 
-    def _sound(self, topic: str, model: type[_Section], given: Any, at: Steps = ()) -> _Section | None:  # noqa: ANN401 - any TOML value
+    def _validated(self, topic: str, model: type[_Section], given: object, at: Steps = ()) -> _Section | None:
         """Validate what stands at a path and note what is wrong; gives what is right, None where that is too little."""
         try:
             return model.model_validate(given, context=self._calendars)
@@ -122,12 +122,12 @@ class Files:
         ]
         placed.sort(key=lambda found: found[:2])
         return self.unreadable + [
-            f"{self._folder / topic}.toml:{line}: {_told(path, self._raw[topic])}{problem}"
+            f"{self._folder / topic}.toml:{line}: {_in_words(path, self._raw[topic])}{problem}"
             for _, line, (topic, path, problem) in placed
         ]
 
 
-def _strangers(folder: Path) -> Iterator[str]:
+def _misspelt(folder: Path) -> Iterator[str]:
     """Name files that nobody reads and whose name is nearly one that somebody does."""
     known = (*TOPICS, *_OTHERS)
     for path in sorted(folder.glob("*.toml")):
@@ -144,7 +144,7 @@ def _keys(model: type[Section]) -> list[str]:
     return sorted({key for part in parts for key in part.get("properties", {})})
 
 
-def _told(path: Steps, value: Any) -> str:  # noqa: ANN401 - any TOML value
+def _in_words(path: Steps, value: Any) -> str:  # noqa: ANN401 - any TOML value
     """Write a path as people do: entries by name where they have one, else by number."""
     words: list[str] = []
     for step in path:

@@ -44,7 +44,7 @@ def load_rules(folder: Path | None, time_zone: str | None = None) -> Rules:
 
 
 @lru_cache(maxsize=1_024)
-def _once(value: _Value) -> _Value:
+def _same_object(value: _Value) -> _Value:
     """Give the same object for the same value: what stays as it was over a change is found again without comparing."""
     return value
 
@@ -99,7 +99,7 @@ class _Build:
             if entry.valid_from in same:
                 self._files.wrong("calendars", ("calendar", place), "is there twice; give one another `valid_from`")
             same[entry.valid_from] = entry
-        return {name: _once(self._joined(name, list(same.values()))) for name, same in entries.items()}
+        return {name: _same_object(self._joined(name, list(same.values()))) for name, same in entries.items()}
 
     def _joined(self, name: str, entries: list[CalendarEntry]) -> Calendar:
         """Put a calendar's entries in order; the earliest holds from ever, so that old contacts have hours too."""
@@ -140,7 +140,7 @@ class _Build:
             return [(_EVER, default)]
         made = {place: self._policy(place, entry) for place, entry in self._files.policies}
         return [
-            (at, _once(tuple(made[each.place] for each in in_force)))
+            (at, _same_object(tuple(made[each.place] for each in in_force)))
             for at, in_force in _eras(self._dated("policies", "policy", self._files.policies))
         ]
 

@@ -13,11 +13,11 @@ from typing import Any
 import aiohttp
 import orjson
 import pytest
-from aiohttp import web
 
 from dashboards.wallboard import server
 from dashboards.wallboard.publisher import Publisher
 from dashboards.wallboard.server import ASSETS, application
+from streams.health import listen
 from streams.hosts import Hosts
 
 
@@ -33,43 +33,37 @@ class Site:
         """Say something for these windows."""
         return {"word": self.word, "windows": windows}
 
-    def url(self, path: str) -> str:
-        """Return where a path is."""
-        return f"http://127.0.0.1:{self.port}{path}"
-
 
 @pytest.fixture
 async def site() -> AsyncIterator[Site]:
     """Return a running site."""
     site = Site()
     page = application(site.publisher, site.say_all, Hosts("127.0.0.1"))
-    runner = web.AppRunner(page, handler_cancellation=True, shutdown_timeout=0.2)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    runner = await listen(page, "127.0.0.1", 0, handler_cancellation=True, shutdown_timeout=0.2)
     site.port = runner.addresses[0][1]
     yield site
     await runner.cleanup()
 
 
 @pytest.fixture
-async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    """Return a client that leaves compressed bodies as they are."""
-    async with aiohttp.ClientSession(auto_decompress=False) as session:
+async def http(site: Site) -> AsyncIterator[aiohttp.ClientSession]:
+    """Return the site's client, which leaves compressed bodies as they are."""
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{site.port}", auto_decompress=False) as session:
         yield session
 
 
-async def test_page_and_assets_are_guarded(site: Site, http: aiohttp.ClientSession) -> None:
+async def test_page_and_assets_are_guarded(http: aiohttp.ClientSession) -> None:
     """Every answer forbids whatever is not from here, also one that refuses; an unchanged asset is not sent again."""
     for path in (*ASSETS, "/api/live", "/nothing", "/api/live?window=2h"):
-        async with http.get(site.url(path)) as answer:
+        async with http.get(path) as answer:
             policy = answer.headers["Content-Security-Policy"]
             assert "default-src 'none'" in policy
             assert "unsafe" not in policy
             assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    async with http.get(site.url("/")) as answer:
+    async with http.get("/") as answer:
         assert answer.content_type == "text/html"
         tag = answer.headers["ETag"]
-    async with http.get(site.url("/"), headers={"If-None-Match": tag}) as answer:
+    async with http.get("/", headers={"If-None-Match": tag}) as answer:
         assert answer.status == 304
 
 
@@ -83,18 +77,18 @@ def test_the_page_asks_nobody_else() -> None:
     assert not re.search(r"\sstyle=|\son[a-z]+=|<style|<script>", page)
 
 
-async def test_windows_are_chosen_by_name(site: Site, http: aiohttp.ClientSession) -> None:
+async def test_windows_are_chosen_by_name(http: aiohttp.ClientSession) -> None:
     """All without a choice, the named ones with it; an unknown one is refused with the names there are."""
     for query, windows in (
         ("", ["5m", "15m", "30m", "60m", "today"]),
         ("?window=today", ["today"]),
         ("?window=5m,60m", ["5m", "60m"]),
     ):
-        async with http.get(site.url(f"/api/live{query}"), headers={"Accept-Encoding": "identity"}) as answer:
+        async with http.get(f"/api/live{query}", headers={"Accept-Encoding": "identity"}) as answer:
             assert orjson.loads(await answer.read())["windows"] == windows
             assert answer.headers["Cache-Control"] == "no-store"
     for path in ("/api/live", "/api/stream"):
-        async with http.get(site.url(f"{path}?window=2h")) as answer:
+        async with http.get(f"{path}?window=2h") as answer:
             assert (answer.status, await answer.text()) == (
                 400,
                 "window: there is no '2h'; there are 5m, 15m, 30m, 60m, today\n",
@@ -106,7 +100,7 @@ async def test_the_stream(site: Site, http: aiohttp.ClientSession, encoding: str
     """At once all there is, then news whole and seconds as ticks, numbered; compressed where that is understood."""
     seen = b""
     unpack = zlib.decompressobj(wbits=31)
-    async with http.get(site.url("/api/stream?window=5m"), headers={"Accept-Encoding": encoding}) as answer:
+    async with http.get("/api/stream?window=5m", headers={"Accept-Encoding": encoding}) as answer:
         assert answer.content_type == "text/event-stream"
         assert answer.headers.get("Content-Encoding", "identity") == encoding
 
@@ -133,12 +127,10 @@ async def test_the_stream(site: Site, http: aiohttp.ClientSession, encoding: str
     assert numbers == sorted(set(numbers))
 
 
-async def test_a_heartbeat_comes_with_time(
-    site: Site, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_heartbeat_comes_with_time(http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch) -> None:
     """A comment every so often keeps proxies from closing the line."""
     monkeypatch.setattr(server, "HEARTBEAT_S", 0.0)
-    async with http.get(site.url("/api/stream"), headers={"Accept-Encoding": "identity"}) as answer:
+    async with http.get("/api/stream", headers={"Accept-Encoding": "identity"}) as answer:
         async with asyncio.timeout(10):
             while await answer.content.readline() != b": heartbeat\n":
                 pass
@@ -163,10 +155,10 @@ async def test_a_watcher_that_sleeps_is_dropped(site: Site, monkeypatch: pytest.
 
 async def test_a_watcher_that_leaves_frees_its_place(site: Site, http: aiohttp.ClientSession) -> None:
     """Closed pages are not written to for ever; and there are only so many places."""
-    async with http.get(site.url("/api/stream")):
+    async with http.get("/api/stream"):
         assert site.publisher.watchers == 1
         site.publisher.watchers = server.WATCHERS
-        async with http.get(site.url("/api/stream")) as refused:
+        async with http.get("/api/stream") as refused:
             assert (refused.status, refused.headers["Retry-After"]) == (503, "5")
         site.publisher.watchers = 1
     async with asyncio.timeout(10):

@@ -136,13 +136,12 @@ def replay(
             Exit.UNUSABLE,
         )
     settings = stack_settings(data)
-    from streams.sources.producing import EventProducer  # noqa: PLC0415 - Kafka's clients: a second of imports
-
     recording = Recording(files, cast("Format", form), shuffle, duplicate, by_time=paced)
     meter = Meter("replaying", None)
     refuse = Refusals(meter)
     shift_ms = _prepare(recording, rebase=rebase, paced=paced)
     unreadable: list[str] = []
+    from streams.sources.producing import EventProducer  # noqa: PLC0415 - Kafka's clients: a second of imports
 
     def events() -> Iterator[Routed]:
         try:

@@ -23,37 +23,17 @@ NAMED: Final = 20
 _LARGEST_SPEED: Final = 1_000_000
 
 
-class Speed(click.ParamType):
-    """A factor above zero, or `max`, which is None."""
-
-    name = "X|max"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float | None:
-        """Read a speed."""
-        if value == "max":
-            return None
-        try:
-            speed = float(cast("str", value))
-        except ValueError:
-            speed = 0.0
-        if not 0 < speed <= _LARGEST_SPEED:
-            self.fail(f"{value!r} is no speed: a factor above 0 (1: as recorded), or max", param, ctx)
-        return speed
+def _speed(text: str) -> float | None:
+    with contextlib.suppress(ValueError):
+        if text == "max" or 0 < float(text) <= _LARGEST_SPEED:
+            return None if text == "max" else float(text)
+    raise click.BadParameter(f"{text!r} is no speed: a factor above 0 (1: as recorded), or max")
 
 
-class Rebase(click.ParamType):
-    """`now`, or a number of milliseconds."""
-
-    name = "now|MS"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int | Literal["now"]:
-        """Read it."""
-        if value == "now":
-            return "now"
-        try:
-            return int(cast("str", value))
-        except ValueError:
-            self.fail(f"{value!r} is neither `now` nor a number of milliseconds", param, ctx)
+def _rebase(text: str) -> int | Literal["now"]:
+    with contextlib.suppress(ValueError):
+        return "now" if text == "now" else int(text)
+    raise click.BadParameter(f"{text!r} is neither `now` nor a number of milliseconds")
 
 
 class Refusals:
@@ -67,7 +47,7 @@ class Refusals:
         """Count a line, and name it unless too many were named already."""
         self.count += 1
         if self.count <= NAMED:
-            self._meter.say(f"{line.where}: not sent: {why}")
+            self._meter.say(f"{line.file}:{line.number}: not sent: {why}")
         elif self.count == NAMED + 1:
             self._meter.say(f"more than {NAMED} lines cannot be sent: the rest is only counted")
 
@@ -84,7 +64,12 @@ Examples:
 )
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
 @click.option(
-    "--speed", type=Speed(), default="max", show_default=True, help="Relative to the events' own times; 1: as recorded."
+    "--speed",
+    type=_speed,
+    metavar="X|max",
+    default="max",
+    show_default=True,
+    help="Relative to the events' own times; 1: as recorded.",
 )
 @click.option("--shuffle", type=int, metavar="SEED", help="Send all lines in another order, which the seed decides.")
 @click.option(
@@ -96,7 +81,8 @@ Examples:
 )
 @click.option(
     "--rebase",
-    type=Rebase(),
+    type=_rebase,
+    metavar="now|MS",
     help="Move all times by one amount: `now` (with a --speed the first event is now, else the last one is), or this"
     " many milliseconds, as printed by a replay that lost the broker. Event ids stay the same, so replay a file into"
     " one stack with one amount only.",
@@ -136,13 +122,12 @@ def replay(
             Exit.UNUSABLE,
         )
     settings = stack_settings(data)
-    from streams.sources.producing import EventProducer  # noqa: PLC0415 - Kafka's clients: a second of imports
-
     recording = Recording(files, cast("Format", form), shuffle, duplicate, by_time=paced)
     meter = Meter("replaying", None)
     refuse = Refusals(meter)
     shift_ms = _prepare(recording, rebase=rebase, paced=paced)
     unreadable: list[str] = []
+    from streams.sources.producing import EventProducer  # noqa: PLC0415 - Kafka's clients: a second of imports
 
     def events() -> Iterator[Routed]:
         try:

@@ -12,7 +12,7 @@ from typing import Annotated, Final, Literal
 
 import orjson
 from annotated_types import MinLen
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 SOURCE: Final = "conversations"
 
@@ -22,24 +22,15 @@ class ConversationError(ValueError):
 
 
 class _Message(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-
     id: Annotated[str, Field(min_length=1, max_length=100)]
     at: AwareDatetime
     author: Literal["customer", "agent", "bot", "system"]
 
 
 class _Conversation(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-
     conversation: Annotated[str, Field(min_length=1, max_length=48)]
     brand: Annotated[str, Field(min_length=1, max_length=64)]
     messages: Annotated[list[_Message], MinLen(1)]
-
-
-def contact_id(brand: str, conversation: str) -> str:
-    """Name a conversation's contact."""
-    return f"{SOURCE}:{brand}:{conversation}"
 
 
 def events(line: bytes) -> Iterator[bytes]:
@@ -51,7 +42,8 @@ def events(line: bytes) -> Iterator[bytes]:
         where = ".".join(str(part) for part in first["loc"]) or "line"
         raise ConversationError(f"no conversation: {where}: {first['msg']}") from None
     messages = sorted(read.messages, key=lambda message: message.at)  # stable: the log's order among equal times
-    known = {"contact_id": contact_id(read.brand, read.conversation), "channel": "chat", "source": SOURCE}
+    contact_id = f"{SOURCE}:{read.brand}:{read.conversation}"
+    known = {"contact_id": contact_id, "channel": "chat", "source": SOURCE}
     opening = messages[0]
     begun: dict[str, object] = {
         "event_id": "started",

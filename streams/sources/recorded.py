@@ -33,11 +33,6 @@ class Line(NamedTuple):
     number: int
     content: bytes
 
-    @property
-    def where(self) -> str:
-        """file:line."""
-        return f"{self.file}:{self.number}"
-
 
 def _unpacked(packed: IO[bytes]) -> Iterator[bytes]:
     """Yield the lines of a zstd file, frame after frame; raises EOFError where it was cut off."""

@@ -79,10 +79,10 @@ class Contact:
         """Tell a message."""
         self.say("message.sent", agent, author=author, **fields)
 
-    def answered(self, **patience_ms: int) -> Steps[Agent | None]:
+    def answered(self, patience_ms: int | None = None) -> Steps[Agent | None]:
         """Wait until an agent answers, mostly the first that is offered; returns None where patience ends first."""
         since = self.floor.now
-        wait = Wait(self.queue, self.priority, since, **patience_ms)
+        wait = Wait(self.queue, self.priority, since, None if patience_ms is None else since + patience_ms)
         agent: Agent | None = yield wait
         if agent is not None and self.draws.chance(0.03):
             yield self.draws.between(14, 20)
@@ -90,7 +90,7 @@ class Contact:
             self.floor.at(self.floor.now, self.floor.pause(agent, "missed offer", 60, 240))
             yield 0
             self.floor.release(agent)
-            agent = yield wait._replace(patience_ms=max(1, since + wait.patience_ms - self.floor.now))
+            agent = yield wait
         if agent is not None:
             yield self.draws.between(*self.answers_s)
             self.content = self.content and self.floor.now - since < _CONTENT_MS
@@ -211,8 +211,8 @@ class Call(Contact):
         """Wait in the line, where some are called back or sent round again; None: the customer hangs up."""
         patience_ms = self.draws.span(170, 0.9)
         if not self.draws.chance(0.06):
-            return (yield from self.answered(patience_ms=patience_ms))
-        agent = yield from self.answered(patience_ms=self.draws.between(45, 90))
+            return (yield from self.answered(patience_ms))
+        agent = yield from self.answered(self.draws.between(45, 90))
         if agent is not None:
             return agent
         called_back = self.draws.chance(0.6)
@@ -220,7 +220,7 @@ class Call(Contact):
         self.enqueue()
         self.priority = "high"
         if not called_back:
-            return (yield from self.answered(patience_ms=patience_ms))
+            return (yield from self.answered(patience_ms))
         self.say("contact.disconnected")
         return (yield from self.answered())
 
@@ -285,7 +285,7 @@ class Chat(Contact):
         """Wait for an agent and chat; returns whether anyone answered."""
         self.may_be_urgent(0.01)
         while True:
-            agent = yield from self.answered(patience_ms=self.draws.span(260, 0.8))
+            agent = yield from self.answered(self.draws.span(260, 0.8))
             if agent is not None:
                 silent = yield from self._talk(agent)
                 if not self.transferred(agent):

@@ -49,13 +49,12 @@ class Emitted(NamedTuple):
 
 
 class Wait(NamedTuple):
-    """A contact's wish for an agent, since a time; once patience ends, it gets None."""
+    """A contact's wish for an agent, since a time; where there is none until another, it gets None."""
 
     queue: Queue
     priority: str
     since: int
-    #: Longer than any run, unless given.
-    patience_ms: int = 10**14
+    until: int | None = None
 
 
 Steps: TypeAlias = Generator[int | Wait, Any, R]
@@ -130,7 +129,7 @@ class Floor:
         elif (agent := self._free_for(wish.queue)) is not None:
             self._take(agent, wish.queue.channel, steps)
         else:
-            waiting = self.at(when + wish.patience_ms, steps)
+            waiting = _Turn(steps) if wish.until is None else self.at(max(when, wish.until), steps)
             rank = -_PRIORITIES.index(wish.priority)
             heappush(self._lines[wish.queue], (rank, wish.since, next(self._order), waiting))
 

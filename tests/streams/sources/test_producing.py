@@ -12,10 +12,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaTimeoutError, OutOfOrderSequenceNumber
 from aiokafka.partitioner import murmur2
 
-from deploy.embedded.ports import any_free
 from schemas.settings import Settings, load
 from schemas.topics import CONTACTS, SOURCES
-from streams.brokers import BrokerUnreachableError
 from streams.sources.producing import EventProducer, TopicsMissingError, partition_of
 from streams.topics import migrate_topics
 from tests.kafka.server import KafkaServer
@@ -86,36 +84,6 @@ async def test_missing_topics_are_named(fresh_kafka: KafkaServer) -> None:
     with pytest.raises(TopicsMissingError, match=r"contacts\.chat.*pulssi migrate"):
         async with EventProducer(settings(fresh_kafka), pytest.fail, client="test"):
             pass
-
-
-async def test_no_broker_is_told_and_given_up() -> None:
-    """Where nothing listens it says that it waits, and ends when the time is over."""
-    said: list[str] = []
-    address = f"127.0.0.1:{any_free('127.0.0.1')}"
-    nowhere = load({"PULSSI_KAFKA_BROKERS": address})
-    with pytest.raises(BrokerUnreachableError, match=address):
-        async with EventProducer(nowhere, said.append, give_up_s=1.0, client="test"):
-            pass
-    assert said == [f"waiting up to 1 s for Kafka at {address}"]
-
-
-async def _two_records_with_a_death_between(server: KafkaServer, said: list[str]) -> None:
-    async with EventProducer(settings(server), said.append, give_up_s=2.0, client="test") as producer:
-        await producer.send(CONTACTS["chat"], b"a", b"1")
-        await producer.flush()
-        await asyncio.to_thread(server.kill)
-        await producer.send(CONTACTS["chat"], b"a", b"2")
-        await producer.flush()
-
-
-async def test_a_broker_that_stays_away_is_given_up(topics: KafkaServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It says so first; then whoever waits for acknowledgement is told."""
-    monkeypatch.setattr("streams.sources.producing.SAY_AFTER_S", 0.5)
-    said: list[str] = []
-    with pytest.raises(BrokerUnreachableError):
-        await _two_records_with_a_death_between(topics, said)
-    assert len(said) == 1
-    assert "does not answer" in said[0]
 
 
 async def test_a_broker_that_comes_back_gets_everything(topics: KafkaServer) -> None:

@@ -1,12 +1,13 @@
-"""The simulated centre: repeatable, valid, in order, and believable."""
+"""The simulated centre: repeatable, valid, in order, and believable; its agents' states agree with its contacts."""
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from datetime import UTC, datetime
 from itertools import islice
 from statistics import fmean
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 import pytest
@@ -16,12 +17,33 @@ from schemas.topics import AGENTS, CONTACTS, SOURCES, Channel
 from streams.sources.simulator import Emitted, Plan, simulate
 from streams.sources.simulator.centre import QUEUES, TEAMS
 from streams.sources.simulator.demand import servers
+from tests.oracle.agents import State, states
 from tests.oracle.batch import batch
 from tests.oracle.contacts import milliseconds
 
 HOUR_MS: Final = 3_600_000
 TUESDAY: Final = int(datetime(2026, 3, 3, tzinfo=UTC).timestamp() * 1000)
 DAY: Final = Plan(TUESDAY, rate=1.0, seed=1, lasts_ms=24 * HOUR_MS)
+SLOTS: Final[dict[str, dict[Channel, int]]] = {team.name: team.slots for team in TEAMS}
+
+
+class Work(NamedTuple):
+    """What an agent did with a contact: when the talk and the wrap-up ended; None: not before the day's end."""
+
+    channel: Channel
+    since: int
+    ended: int | None
+    wrapped: int | None
+
+
+def at(event: dict[str, Any]) -> int:
+    """Return an event's time."""
+    return milliseconds(event["occurred_at"])
+
+
+def hour(event: dict[str, Any]) -> int:
+    """Return the hour of the day."""
+    return (at(event) - TUESDAY) // HOUR_MS
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +56,35 @@ def day() -> list[Emitted]:
 def told(day: list[Emitted]) -> list[dict[str, Any]]:
     """Return the day's events as JSON objects."""
     return [orjson.loads(event.value) for event in day]
+
+
+@pytest.fixture(scope="module")
+def shifts(told: list[dict[str, Any]]) -> dict[str, list[State]]:
+    """Return each agent's states in order."""
+    found: dict[str, list[State]] = defaultdict(list)
+    for state in states(event for event in told if event["type"] == "agent.status"):
+        found[state.agent_id].append(state)
+    return found
+
+
+@pytest.fixture(scope="module")
+def worked(told: list[dict[str, Any]]) -> dict[str, list[Work]]:
+    """Return what each agent worked on."""
+    found: dict[str, list[Work]] = defaultdict(list)
+    under_way: dict[tuple[str, str], Work] = {}
+    for event in told:
+        contact, agent = event.get("contact_id"), event.get("agent_id", "")
+        if event["type"] == "contact.connected":
+            under_way[event["contact_id"], agent] = Work(event["channel"], at(event), None, None)
+        elif event["type"] in {"contact.disconnected", "contact.transferred"}:
+            for key, work in under_way.items():
+                if key[0] == contact and agent in {"", key[1]} and work.ended is None:
+                    under_way[key] = work._replace(ended=at(event))
+        elif event["type"] == "contact.wrapped" and (event["contact_id"], agent) in under_way:
+            found[agent].append(under_way.pop((event["contact_id"], agent))._replace(wrapped=at(event)))
+    for (_, agent), work in under_way.items():
+        found[agent].append(work)
+    return found
 
 
 def test_the_same_plan_gives_the_same_bytes() -> None:
@@ -111,53 +162,104 @@ def test_service_levels_are_about_the_targets_and_move(told: list[dict[str, Any]
     queued = {}
     for event in told:
         if event.get("channel") == "call" and event["type"] == "contact.queued":
-            queued[event["contact_id"]] = milliseconds(event["occurred_at"])
+            queued[event["contact_id"]] = event
         elif event["type"] == "contact.connected" and event["contact_id"] in queued:
             since = queued.pop(event["contact_id"])
-            by_hour[(since - TUESDAY) // HOUR_MS].append(milliseconds(event["occurred_at"]) - since <= 20_000)
-    levels = [fmean(within) for hour, within in by_hour.items() if 8 <= hour < 18]
+            by_hour[hour(since)].append(at(event) - at(since) <= 20_000)
+    levels = [fmean(by_hour[each]) for each in range(8, 18)]
     assert max(levels) - min(levels) > 0.15
 
 
 def test_the_day_has_its_shape_and_a_surge(told: list[dict[str, Any]]) -> None:
     """Busy by day, quiet by night, less at lunch than before; one topic rises for an hour or two."""
     started = Counter(
-        (milliseconds(event["occurred_at"]) - TUESDAY) // HOUR_MS
-        for event in told
-        if event["type"] == "contact.started" and event["channel"] == "call"
+        hour(event) for event in told if event["type"] == "contact.started" and event["channel"] == "call"
     )
     assert started[10] > 4 * started[3]
     assert started[10] > started[12]
     outages = Counter(
-        (milliseconds(event["occurred_at"]) - TUESDAY) // HOUR_MS
+        hour(event)
         for event in told
         if event["type"] == "contact.tagged" and "outage" in event["tags"] and event["channel"] != "email"
     )
     assert max(outages.values()) > 20
-    quiet = [outages[hour] for hour in range(24) if abs(hour - outages.most_common(1)[0][0]) > 3]
+    quiet = [outages[each] for each in range(24) if abs(each - outages.most_common(1)[0][0]) > 3]
     assert max(quiet) < max(outages.values()) / 5
 
 
-def test_agents_never_hold_more_than_their_slots(told: list[dict[str, Any]]) -> None:
+def test_agents_never_hold_more_than_their_slots(shifts: dict[str, list[State]], worked: dict[str, list[Work]]) -> None:
     """From connection to wrap-up an agent has at most the team's slots, and one channel at a time."""
-    slots: dict[tuple[str, str], int] = {
-        (team.name, channel): count for team in TEAMS for channel, count in team.slots.items()
-    }
-    teams = {event["agent_id"]: event["groups"][0] for event in told if event["type"] == "agent.status"}
-    hands: dict[str, set[tuple[str, str]]] = defaultdict(set)
-    worked = set()
-    for event in told:
-        agent = event.get("agent_id", "")
-        if event["type"] == "contact.connected":
-            hands[agent].add((event["channel"], event["contact_id"]))
-            channels = {channel for channel, _ in hands[agent]}
-            assert len(channels) == 1
-            assert len(hands[agent]) <= slots[teams[agent], channels.pop()]
-            worked.add(agent)
-        elif event["type"] == "contact.wrapped":
-            hands[agent].discard((event["channel"], event["contact_id"]))
     assert 60 <= len(worked) <= 160
-    assert any(len(held) == 0 for held in hands.values())
+    for agent, works in worked.items():
+        slots = SLOTS[shifts[agent][0].groups[0]]
+        for work in works:
+            held = [
+                each.channel
+                for each in works
+                if each.since <= work.since and (each.wrapped is None or each.wrapped > work.since)
+            ]
+            assert set(held) == {work.channel}
+            assert len(held) <= slots[work.channel]
+
+
+def during(shift: list[State], since: int, to: int) -> set[str]:
+    """Give what an agent was at some time strictly between two; nothing where there is no time between."""
+    if since == to:
+        return set()
+    first = max(0, bisect_right([state.since for state in shift], since) - 1)
+    return {state.status for state in shift[first:] if state.since < to and (state.to is None or state.to > since)}
+
+
+def test_who_works_is_busy_and_who_wraps_up_says_so(
+    shifts: dict[str, list[State]], worked: dict[str, list[Work]]
+) -> None:
+    """While a contact is talked to its agent is busy; after a call or an e-mail in wrap-up, until it is wrapped."""
+    seen: dict[str, set[str]] = defaultdict(set)
+    for agent, works in worked.items():
+        for channel, since, ended, wrapped in works:
+            if ended is not None and wrapped is not None:
+                seen["talk"] |= during(shifts[agent], since, ended)
+                seen[channel] |= during(shifts[agent], ended, wrapped)
+    # Chats go on beside one that is wrapped up.
+    assert seen == {"talk": {"busy"}, "call": {"wrap_up"}, "email": {"wrap_up"}, "chat": {"busy"}}
+
+
+def test_nobody_has_a_contact_who_is_not_at_work(shifts: dict[str, list[State]], worked: dict[str, list[Work]]) -> None:
+    """Available, away and offline agents have nothing in hand, and no wrap-up outlasts its contact."""
+    for agent, shift in shifts.items():
+        for state in shift:
+            if state.status != "busy":
+                until = state.to if state.to is not None else TUESDAY + 24 * HOUR_MS
+                inside = [work for work in worked[agent] if state.since < work.since < until]
+                assert not inside, (state, inside)
+            if state.status == "wrap_up" and state.to is not None:
+                assert state.to in {work.wrapped for work in worked[agent]} or state.since < TUESDAY + 90 * 60_000, (
+                    state
+                )
+
+
+def test_a_shift_is_believable(shifts: dict[str, list[State]]) -> None:
+    """Agents log in, take their breaks and lunch, go home; one who is at home is offline for hours."""
+    every = [state for shift in shifts.values() for state in shift]
+    assert {state.reason for state in every if state.status == "away"} == {"break", "lunch", "missed offer"}
+    lunches = [state.to - state.since for state in every if state.reason == "lunch" and state.to is not None]
+    assert 25 * 60_000 < fmean(lunches) < 40 * 60_000
+    assert len({state.agent_id for state in every if state.status == "offline"}) > len(shifts) / 2
+    assert all(
+        state.to - state.since >= 10 * HOUR_MS for state in every if state.status == "offline" and state.to is not None
+    )
+
+
+def test_capacity_is_what_the_team_can_take(shifts: dict[str, list[State]]) -> None:
+    """Idle agents could take any of their team's channels; one with a contact takes more of its channel only."""
+    for shift in shifts.values():
+        for state in shift:
+            slots = SLOTS[state.groups[0]]
+            if state.status == "available":
+                assert state.capacity == slots
+            elif state.status == "busy":
+                ((channel, count),) = state.capacity.items()
+                assert (channel, count) in slots.items()
 
 
 def test_a_start_at_noon_is_in_full_swing() -> None:

@@ -43,27 +43,31 @@ class Program:
             self._queue.put(line.rstrip("\n"))
         self._queue.put(None)
 
+    def _next(self, within_s: float) -> str | None:
+        """Return the next line; None after the last. Raises queue.Empty."""
+        line = self._queue.get(timeout=max(within_s, 0.01))
+        if line is None:
+            self._queue.put(None)
+        else:
+            self.lines.append(line)
+        return line
+
     def await_line(self, part: str, within_s: float = PATIENCE_S) -> str:
         """Return the next line that holds `part`."""
         deadline = time.monotonic() + within_s
-        while True:
-            try:
-                line = self._queue.get(timeout=max(deadline - time.monotonic(), 0.01))
-            except queue.Empty:
-                raise AssertionError(f"no line with {part!r} within {within_s:g} s; so far:\n{self.text}") from None
-            if line is None:
-                self._queue.put(None)
-                raise AssertionError(f"ended without a line with {part!r}:\n{self.text}")
-            self.lines.append(line)
-            if part in line:
-                return line
+        try:
+            while (line := self._next(deadline - time.monotonic())) is not None:
+                if part in line:
+                    return line
+        except queue.Empty:
+            raise AssertionError(f"no line with {part!r} within {within_s:g} s; so far:\n{self.text}") from None
+        raise AssertionError(f"ended without a line with {part!r}:\n{self.text}")
 
     def await_end(self, within_s: float = PATIENCE_S) -> int:
         """Return the exit code; all lines are then in `lines`."""
         code = self.process.wait(within_s)
-        while (line := self._queue.get(timeout=within_s)) is not None:
-            self.lines.append(line)
-        self._queue.put(None)
+        while self._next(within_s) is not None:
+            pass
         return code
 
     @property

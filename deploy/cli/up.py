@@ -142,10 +142,9 @@ def _download(settings: Settings) -> None:
 def _check_usable(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         fail(f"--data {folder}: {error.strerror}", Exit.UNUSABLE)
-    if not os.access(folder, os.W_OK):
-        fail(f"--data {folder}: not writable", Exit.UNUSABLE)
 
 
 @click.command()

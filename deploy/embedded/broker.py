@@ -5,6 +5,7 @@ It is durable: what it has acknowledged is there after `down`, after SIGKILL and
 
 from __future__ import annotations
 
+import logging
 import shutil
 import signal
 import subprocess
@@ -125,6 +126,7 @@ def run(folder: Path, host: str, port: int, repository: str, begin: Begin) -> in
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # the readiness probe fails by design at first
     kafka = prepare(repository, begin)
     # The broker inherits the lock: if only this process is killed, the folder stays locked until the broker has ended.
     with hold(folder, PART) as lock:

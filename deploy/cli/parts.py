@@ -14,7 +14,6 @@ from typing import Final, NoReturn
 import click
 
 from deploy.cli.common import fail, folder_option, refuse, settings_or_exit
-from deploy.cli.downloads import downloading
 from deploy.cli.rules import config_option, configured_or_exit
 from deploy.embedded import UnavailableError
 from schemas.configuration.reading import ConfigurationError
@@ -118,8 +117,7 @@ def broker(data: Path, host: str, port: int) -> None:
     Example: pulssi broker --data ./.pulssi --port 9092
     """
     settings = settings_or_exit()
-    with downloading() as begin:
-        _run("deploy.embedded.broker", settings, data, host, port, settings.kafka_repository, begin)
+    _run("deploy.embedded.broker", settings, data, host, port, settings.kafka_repository)
 
 
 @click.command()

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Final, Self
 
 from deploy.cli.up import LAST_PORT_BASE
+from deploy.embedded import state
 from deploy.embedded.parts import PORTED, pulssi
 from deploy.embedded.ports import any_free, is_free
+from deploy.embedded.state import PartState
 
 #: Generous: the machine is shared.
 PATIENCE_S: Final = 120.0
@@ -110,6 +112,27 @@ def run(home: Path, *words: str, **settings: str) -> Program:
     with Program(pulssi(*words), clean_environment(home, **settings)) as program:
         program.await_end(2 * PATIENCE_S)
     return program
+
+
+def left(folder: Path) -> list[str]:
+    """List the locks and state files in a data folder: none after an orderly end."""
+    return sorted(path.name for path in folder.rglob("*") if path.suffix == ".lock" or path.name == state.FILE)
+
+
+def parts_in(folder: Path) -> dict[str, PartState]:
+    """Return the parts of the stack that runs in a folder."""
+    running = state.read(folder)
+    assert running is not None
+    return {part.name: part for part in running.parts}
+
+
+def await_restarted(folder: Path, name: str, times: int = 1) -> PartState:
+    """Return a part once it is ready again after so many restarts."""
+    deadline = time.monotonic() + PATIENCE_S
+    while (part := parts_in(folder)[name]).restarts < times or part.state != "ready":
+        assert time.monotonic() < deadline, part
+        time.sleep(0.05)
+    return part
 
 
 def lives(pid: int) -> bool:

@@ -9,7 +9,6 @@ import os
 import signal
 import socket
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,10 +18,19 @@ import pytest
 
 from deploy.embedded import state
 from deploy.embedded.parts import BEHIND_THE_LIVE
-from deploy.embedded.state import PartState
 from deploy.embedded.supervisor import HOPELESS_AFTER
 from streams.brokers import admin_client
-from tests.deploy.program import PATIENCE_S, Program, await_gone, clean_environment, descendants, ports_in_a_row
+from tests.deploy.program import (
+    PATIENCE_S,
+    Program,
+    await_gone,
+    await_restarted,
+    clean_environment,
+    descendants,
+    left,
+    parts_in,
+    ports_in_a_row,
+)
 
 Start = Callable[..., Program]
 RUNS: Final = "everything runs"
@@ -56,18 +64,7 @@ def _end(program: Program, folder: Path) -> None:
     program.signal(signal.SIGTERM)
     assert program.await_end() == 0
     await_gone(everything)
-    assert _left(folder) == []
-
-
-def _left(folder: Path) -> list[str]:
-    """List the locks and state files in the folder."""
-    return sorted(path.name for path in folder.iterdir() if path.suffix in {".lock", ".json"})
-
-
-def _parts(folder: Path) -> dict[str, PartState]:
-    running = state.read(folder)
-    assert running is not None
-    return {part.name: part for part in running.parts}
+    assert left(folder) == []
 
 
 def test_it_starts_in_order_and_ends_in_reverse(start: Start, folder: Path) -> None:
@@ -79,7 +76,7 @@ def test_it_starts_in_order_and_ends_in_reverse(start: Start, folder: Path) -> N
     base = ports_in_a_row()
     with socket.create_server(("127.0.0.1", base)):
         program = start(base=base, before=("nice", "-n", "12"))
-        parts = _parts(folder)
+        parts = parts_in(folder)
     assert f"port {base} is busy: the broker takes " in program.text
     assert list(parts) == ["broker", "worker", "sink", "wallboard"]
     assert {part.state for part in parts.values()} == {"ready"}
@@ -98,45 +95,35 @@ def test_it_starts_in_order_and_ends_in_reverse(start: Start, folder: Path) -> N
     assert ends == ["wallboard", "sink", "worker"]
 
 
-def _await_restarted(folder: Path, name: str, times: int) -> PartState:
-    """Return the part once it is ready again after so many restarts."""
-    deadline = time.monotonic() + PATIENCE_S
-    while (part := _parts(folder)[name]).restarts < times or part.state != "ready":
-        assert time.monotonic() < deadline, part
-        time.sleep(0.05)
-    return part
-
-
 @pytest.mark.parametrize("victim", ["broker", "sink"])
 def test_a_killed_part_is_started_again(start: Start, folder: Path, victim: str) -> None:
     """SIGKILL, twice: how it ended is said and counted, it comes back at its address, and nothing else is touched."""
     program = start()
-    before = _parts(folder)
+    before = parts_in(folder)
+    part = before[victim]
     for times in (1, 2):
-        pid = _parts(folder)[victim].pid
-        assert pid is not None
-        os.kill(pid, signal.SIGKILL)
+        assert part.pid is not None
+        os.kill(part.pid, signal.SIGKILL)
         program.await_line(f"{victim} was killed by SIGKILL: started again ({times})")
-        after = _await_restarted(folder, victim, times)
-        assert (after.url, after.last_exit) == (before[victim].url, "was killed by SIGKILL")
-        assert after.pid != pid
-    others = before.keys() - {victim}
-    assert {name: _parts(folder)[name] for name in others} == {name: before[name] for name in others}
+        killed, part = part, await_restarted(folder, victim, times)
+        assert (part.url, part.last_exit) == (killed.url, "was killed by SIGKILL")
+        assert part.pid != killed.pid
+    assert parts_in(folder) == {**before, victim: part}
     _end(program, folder)
 
 
 def test_a_broker_whose_jvm_is_killed_is_started_again(start: Start, folder: Path) -> None:
     """The JVM dies and not what looks after it: that names the log and ends, and both come back with what was kept."""
     program = start()
-    with admin_client(_parts(folder)["broker"].url) as admin:
+    with admin_client(parts_in(folder)["broker"].url) as admin:
         admin.create_topics({"kept": {"num_partitions": 1, "replication_factor": 1}})
-    pid = _parts(folder)["broker"].pid
+    pid = parts_in(folder)["broker"].pid
     assert pid is not None
     (jvm,) = descendants(pid)
     os.kill(jvm, signal.SIGKILL)
     assert str(folder / "logs" / "kafka.log") in program.await_line("Kafka ended by itself (code -9): ")
     program.await_line("broker ended with code 1: started again (1)")
-    with admin_client(_await_restarted(folder, "broker", 1).url, wait_s=PATIENCE_S) as admin:
+    with admin_client(await_restarted(folder, "broker", 1).url, wait_s=PATIENCE_S) as admin:
         assert "kept" in admin.list_topics()
 
 
@@ -175,7 +162,7 @@ def test_a_part_that_dies_again_and_again_ends_the_stack(start: Start, folder: P
     told = program.lines.index("sink ended with code 7, 5 times in a row without being ready: ending the rest")
     assert program.lines[told - 1] == "  sink: going down"
     assert "everything runs" not in program.text
-    assert _left(folder) == []
+    assert left(folder) == []
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,11 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Final, NoReturn
 
 import click
 
-from deploy.embedded import UnavailableError, state
+from deploy.embedded import state
 from schemas.configuration.toml_files import ConfigurationError
 from schemas.exits import Exit
 from schemas.settings import PREFIX, Settings, load
@@ -104,18 +104,3 @@ def quiet_clients() -> None:
     """Keep the client libraries' own messages off the screen: a command reports itself what it could not reach."""
     for name in ("kafka", "aiokafka", "clickhouse_connect", "urllib3"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-
-
-def ends_with(main: Callable[..., int], *arguments: Any) -> NoReturn:  # noqa: ANN401 - whatever that part's main takes
-    """Run a part's main function and end with its code.
-
-    Ctrl-C is a clean end; an unusable configuration ends with 2, something that is not there with 3.
-    """
-    try:
-        raise SystemExit(main(*arguments))
-    except KeyboardInterrupt:
-        raise SystemExit(Exit.DONE) from None
-    except ConfigurationError as error:
-        refuse(error.faults)
-    except UnavailableError as error:
-        fail(str(error), Exit.UNREACHABLE)

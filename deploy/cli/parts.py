@@ -7,26 +7,25 @@ from __future__ import annotations
 
 import importlib
 import logging
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final, NoReturn
 
 import click
 
-from deploy.cli.common import ends_with, folder_option, settings_or_exit
-from deploy.cli.downloads import downloading
+from deploy.cli.common import fail, folder_option, refuse, settings_or_exit
 from deploy.cli.rules import config_option, configured_or_exit
+from deploy.embedded import UnavailableError
+from schemas.configuration.toml_files import ConfigurationError
+from schemas.exits import Exit
 from schemas.settings import Settings
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 host_option: Final = click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 
 
-def _port_option(default: int) -> Callable[[Command], Command]:
-    return click.option(
-        "--port", type=click.IntRange(0, 65535), default=default, show_default=True, help="0: any free port."
-    )
+port_option: Final = partial(
+    click.option, "--port", type=click.IntRange(0, 65535), show_default=True, help="0: any free port."
+)
 
 
 def _lifeline(context: click.Context, parameter: click.Parameter, wanted: bool) -> bool:  # noqa: FBT001 - click's order
@@ -48,24 +47,25 @@ stdin_option: Final = click.option(
 )
 
 
-def _log(level: str) -> None:
-    logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+def _run(module: str, settings: Settings, *arguments: object) -> NoReturn:
+    """Run the main function of a part's module, imported only now: the others' imports are not its own.
+
+    Ends with its code. Ctrl-C is a clean end; an unusable configuration ends with 2, what is not there with 3.
+    """
+    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for client in ("kafka", "aiokafka"):
         logging.getLogger(client).setLevel(logging.WARNING)
     # A sink that waits says so itself; its client would write two lines more each time (and sets `urllib3` back).
     for client in ("urllib3.connectionpool", "clickhouse_connect"):
         logging.getLogger(client).setLevel(logging.ERROR)
-
-
-def _main_of(module: str) -> Callable[..., int]:
-    """Import a part's module when it is started: the others' imports are not its own."""
-    run: Callable[..., int] = importlib.import_module(module).run
-    return run
-
-
-def _started(module: str, settings: Settings) -> None:
-    _log(settings.log_level)
-    ends_with(_main_of(module), settings)
+    try:
+        raise SystemExit(importlib.import_module(module).run(*arguments))
+    except KeyboardInterrupt:
+        raise SystemExit(Exit.DONE) from None
+    except ConfigurationError as error:
+        refuse(error.faults)
+    except UnavailableError as error:
+        fail(str(error), Exit.UNREACHABLE)
 
 
 @click.command()
@@ -76,7 +76,8 @@ def worker() -> None:
 
     Example: PULSSI_KAFKA_BROKERS=kafka:9092 pulssi worker
     """
-    _started("streams.worker", configured_or_exit())
+    settings = configured_or_exit()
+    _run("streams.worker", settings, settings)
 
 
 @click.command()
@@ -87,7 +88,8 @@ def sink() -> None:
 
     Example: PULSSI_CLICKHOUSE_URL=http://user:password@clickhouse:8123 pulssi sink
     """
-    _started("sinks.run", settings_or_exit())
+    settings = settings_or_exit()
+    _run("sinks.run", settings, settings)
 
 
 @click.command()
@@ -98,13 +100,14 @@ def wallboard() -> None:
 
     Example: PULSSI_WALLBOARD_PORT=8080 pulssi wallboard
     """
-    _started("dashboards.wallboard.service", configured_or_exit())
+    settings = configured_or_exit()
+    _run("dashboards.wallboard.service", settings, settings)
 
 
 @click.command()
 @folder_option
 @host_option
-@_port_option(9092)
+@port_option(default=9092)
 @stdin_option
 def broker(data: Path, host: str, port: int) -> None:
     """Run the embedded broker: one node of Apache Kafka, its records in the data folder.
@@ -114,16 +117,13 @@ def broker(data: Path, host: str, port: int) -> None:
     Example: pulssi broker --data ./.pulssi --port 9092
     """
     settings = settings_or_exit()
-    _log(settings.log_level)
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # its readiness probe fails by design at first
-    with downloading() as begin:
-        ends_with(_main_of("deploy.embedded.broker"), data, host, port, settings.kafka_repository, begin)
+    _run("deploy.embedded.broker", settings, data, host, port, settings.kafka_repository)
 
 
 @click.command()
 @folder_option
 @host_option
-@_port_option(8123)
+@port_option(default=8123)
 @stdin_option
 def clickhouse(data: Path, host: str, port: int) -> None:
     """Run the embedded ClickHouse: the engine in this process, with ClickHouse's HTTP interface.
@@ -131,6 +131,5 @@ def clickhouse(data: Path, host: str, port: int) -> None:
     Example: pulssi clickhouse --data ./.pulssi --port 8123
     """
     settings = settings_or_exit()
-    _log(settings.log_level)
     database, hosts = settings.clickhouse_database, settings.allowed_hosts
-    ends_with(_main_of("deploy.embedded.clickhouse"), data, host, port, database, hosts)
+    _run("deploy.embedded.clickhouse", settings, data, host, port, database, hosts)

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from deploy.cli.common import data_option, fail, folder_option, json_option, quiet_clients
-from deploy.cli.downloads import downloading
 from deploy.cli.rules import config_option, configured_or_exit
 from deploy.embedded import UnavailableError, state
 from deploy.embedded.parts import Wiring, pulssi
@@ -133,8 +132,7 @@ def _download(settings: Settings) -> None:
     from deploy.embedded.kafka.node import prepare  # noqa: PLC0415 - not for `--help`
 
     try:
-        with downloading() as begin:
-            prepare(settings.kafka_repository, begin)
+        prepare(settings.kafka_repository)
     except UnavailableError as error:
         fail(str(error), Exit.UNREACHABLE)
 
@@ -142,10 +140,9 @@ def _download(settings: Settings) -> None:
 def _check_usable(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         fail(f"--data {folder}: {error.strerror}", Exit.UNUSABLE)
-    if not os.access(folder, os.W_OK):
-        fail(f"--data {folder}: not writable", Exit.UNUSABLE)
 
 
 @click.command()

@@ -5,6 +5,7 @@ It is durable: what it has acknowledged is there after `down`, after SIGKILL and
 
 from __future__ import annotations
 
+import logging
 import shutil
 import signal
 import subprocess
@@ -17,7 +18,6 @@ from typing import Final
 import click
 
 from deploy.embedded import UnavailableError
-from deploy.embedded.kafka.jars import Begin
 from deploy.embedded.kafka.node import ARCHIVES_FROM, Kafka, Node, prepare
 from deploy.embedded.lock import hold
 from deploy.embedded.ports import any_free, is_free
@@ -112,7 +112,7 @@ def stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def run(folder: Path, host: str, port: int, repository: str, begin: Begin) -> int:
+def run(folder: Path, host: str, port: int, repository: str) -> int:
     """Run the folder's broker until it ends by itself; port 0 asks for any free one. For the main thread.
 
     SIGTERM and Ctrl-C raise KeyboardInterrupt here. Raises UnavailableError.
@@ -125,7 +125,8 @@ def run(folder: Path, host: str, port: int, repository: str, begin: Begin) -> in
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
-    kafka = prepare(repository, begin)
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # the readiness probe fails by design at first
+    kafka = prepare(repository)
     # The broker inherits the lock: if only this process is killed, the folder stays locked until the broker has ended.
     with hold(folder, PART) as lock:
         node = node_of(kafka, folder, host, port or any_free(host))

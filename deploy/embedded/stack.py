@@ -50,21 +50,17 @@ def _await_leftovers(folder: Path, voice: Terminal) -> None:
             pass
 
 
-def _external(wiring: Wiring) -> list[PartState]:
-    """Describe the servers that are used and not started here."""
+async def _supervise(wiring: Wiring, groups: Sequence[Group], beside: Beside, voice: Terminal) -> int:
+    phase: Literal["starting", "ready", "ending"] = "starting"
+    environment = {**state.configuration_setting(), **wiring.environment}
     ca, verify = wiring.settings.clickhouse_ca, wiring.settings.clickhouse_verify
-    return [
+    external = [
         PartState(name=name, url=url, state="ready", started_here=False, ca=ca, verify=verify)
         for name, url in wiring.external.items()
     ]
 
-
-async def _supervise(wiring: Wiring, groups: Sequence[Group], beside: Beside, voice: Terminal) -> int:
-    phase: Literal["starting", "ready", "ending"] = "starting"
-    environment = {**state.configuration_setting(), **wiring.environment}
-
     def changed() -> None:
-        parts = (*_external(wiring), *supervisor.states())
+        parts = (*external, *supervisor.states())
         state.write(
             StackState(pid=os.getpid(), folder=wiring.folder, phase=phase, parts=parts, environment=environment)
         )

@@ -27,11 +27,9 @@ PartPhase = Literal["starting", "ready", "done", "ending", "ended", "died"]
 class PartState(BaseModel):
     """One part: where it is reached and how it is."""
 
-    model_config = ConfigDict(frozen=True)
-
     name: str
     url: str
-    state: PartPhase
+    state: PartPhase = "starting"
     pid: int | None = None
     started_here: bool = True
     #: How the certificate of an external server is checked.

@@ -82,13 +82,10 @@ def _kill_group(process: Process) -> None:
 
 @dataclass(eq=False)
 class _Running:
-    """A part and its process, which is another one after each death; `keeping` looks after it."""
+    """A part as it is now; `keeping` looks after it."""
 
     part: Part
-    phase: PartPhase = "starting"
-    process: Process | None = None
-    restarts: int = 0
-    last_exit: str | None = None
+    state: PartState
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
     #: Set when it is ready for the first time; a step's when it is done.
     ready: asyncio.Event = field(default_factory=asyncio.Event)
@@ -127,18 +124,7 @@ class Supervisor:
 
     def states(self) -> tuple[PartState, ...]:
         """Return each part as it is now."""
-        return tuple(
-            PartState(
-                name=each.part.name,
-                url=each.part.url,
-                state=each.phase,
-                pid=each.process.pid if each.process and each.process.returncode is None else None,
-                code=each.process and each.process.returncode,
-                restarts=each.restarts,
-                last_exit=each.last_exit,
-            )
-            for each in self._running
-        )
+        return tuple(each.state for each in self._running)
 
     async def start(self, *parts: Part) -> None:
         """Start parts that do not need one another, and return when all are ready (a step: when it is done).
@@ -147,7 +133,7 @@ class Supervisor:
         in time, and StopRequested.
         """
         if not self._over.done():
-            started = [_Running(part) for part in parts]
+            started = [_Running(part, PartState(name=part.name, url=part.url)) for part in parts]
             self._running += started
             for running in started:
                 running.keeping = asyncio.create_task(self._keep(running))
@@ -172,7 +158,7 @@ class Supervisor:
                 self._enter(running, "ended")
 
     def _enter(self, running: _Running, phase: PartPhase) -> None:
-        running.phase = phase
+        running.state.state = phase
         self._on_change()
 
     def _failed(self, running: _Running, keeping: asyncio.Task[None]) -> None:
@@ -197,24 +183,24 @@ class Supervisor:
                 self._enter(running, "done")
                 running.ready.set()
                 return
-            running.last_exit = how(code)
+            running.state.last_exit = how(code)
             self._enter(running, "died")
             if part.fault is None:
-                raise PartDiedError(running.last_exit)
+                raise PartDiedError(how(code))
             unready = 0 if ready_for_s else unready + 1
             if unready == HOPELESS_AFTER:
-                raise PartDiedError(f"{running.last_exit}, {HOPELESS_AFTER} times in a row without being ready")
+                raise PartDiedError(f"{how(code)}, {HOPELESS_AFTER} times in a row without being ready")
             if ready_for_s >= RECOVERED_AFTER_S:
                 pause_s = FIRST_PAUSE_S
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
-            running.restarts += 1
-            self._say(f"{part.name} {running.last_exit}: started again ({running.restarts})")
+            running.state.restarts += 1
+            self._say(f"{part.name} {how(code)}: started again ({running.state.restarts})")
 
     async def _run(self, running: _Running, ready_by: float) -> tuple[int, float]:
         """Run one process of a part to its end; returns its code, and for how long it was ready (0: never)."""
         part = running.part
-        process = running.process = await asyncio.create_subprocess_exec(
+        process = await asyncio.create_subprocess_exec(
             *part.command,
             stdin=PIPE,  # its lifeline: closed by the kernel when this process is gone
             stdout=PIPE,
@@ -228,6 +214,7 @@ class Supervisor:
                 own = os.getpriority(os.PRIO_PROCESS, 0)
                 os.setpriority(os.PRIO_PROCESS, process.pid, own + part.niceness)
         listening = asyncio.create_task(self._listen(running, process))
+        running.state.pid, running.state.code = process.pid, None
         self._enter(running, "starting")
         try:
             ready_at = part.fault and await self._await_ready(running, process, part.fault, ready_by)
@@ -243,18 +230,19 @@ class Supervisor:
         """Pass on each line that a process writes, the over-long ones cut."""
         assert process.stdout is not None  # noqa: S101 - it was asked for as a pipe
         rest = b""
+
+        def heard(*lines: bytes) -> None:
+            for line in lines:
+                text = line[:LONGEST_LINE].decode(errors="replace").rstrip("\r")
+                running.lines.append(text)
+                self._on_line(running.part.name, text)
+
         while chunk := await process.stdout.read(LONGEST_LINE):
             *whole, rest = (rest + chunk).split(b"\n")
-            for line in whole:
-                self._heard(running, line)
+            heard(*whole)
             rest = rest[:LONGEST_LINE]
         if rest:
-            self._heard(running, rest)
-
-    def _heard(self, running: _Running, line: bytes) -> None:
-        text = line[:LONGEST_LINE].decode(errors="replace").rstrip("\r")
-        running.lines.append(text)
-        self._on_line(running.part.name, text)
+            heard(rest)
 
     async def _await_ready(
         self, running: _Running, process: Process, fault_of: Callable[[], str | None], ready_by: float
@@ -288,4 +276,4 @@ class Supervisor:
                 patience = "at once" if self._hurry.is_set() else f"within {ENDS_WITHIN_S:g} s"
                 self._on_line(running.part.name, f"did not end {patience}: killed")
         _kill_group(process)
-        await process.wait()
+        running.state.pid, running.state.code = None, await process.wait()

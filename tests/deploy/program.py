@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Final, Self
 
 from deploy.cli.up import LAST_PORT_BASE
+from deploy.embedded import state
 from deploy.embedded.parts import PORTED, pulssi
 from deploy.embedded.ports import any_free, is_free
+from deploy.embedded.state import PartState
 
 #: Generous: the machine is shared.
 PATIENCE_S: Final = 120.0
@@ -43,27 +45,31 @@ class Program:
             self._queue.put(line.rstrip("\n"))
         self._queue.put(None)
 
+    def _next(self, within_s: float) -> str | None:
+        """Return the next line; None after the last. Raises queue.Empty."""
+        line = self._queue.get(timeout=max(within_s, 0.01))
+        if line is None:
+            self._queue.put(None)
+        else:
+            self.lines.append(line)
+        return line
+
     def await_line(self, part: str, within_s: float = PATIENCE_S) -> str:
         """Return the next line that holds `part`."""
         deadline = time.monotonic() + within_s
-        while True:
-            try:
-                line = self._queue.get(timeout=max(deadline - time.monotonic(), 0.01))
-            except queue.Empty:
-                raise AssertionError(f"no line with {part!r} within {within_s:g} s; so far:\n{self.text}") from None
-            if line is None:
-                self._queue.put(None)
-                raise AssertionError(f"ended without a line with {part!r}:\n{self.text}")
-            self.lines.append(line)
-            if part in line:
-                return line
+        try:
+            while (line := self._next(deadline - time.monotonic())) is not None:
+                if part in line:
+                    return line
+        except queue.Empty:
+            raise AssertionError(f"no line with {part!r} within {within_s:g} s; so far:\n{self.text}") from None
+        raise AssertionError(f"ended without a line with {part!r}:\n{self.text}")
 
     def await_end(self, within_s: float = PATIENCE_S) -> int:
         """Return the exit code; all lines are then in `lines`."""
         code = self.process.wait(within_s)
-        while (line := self._queue.get(timeout=within_s)) is not None:
-            self.lines.append(line)
-        self._queue.put(None)
+        while self._next(within_s) is not None:
+            pass
         return code
 
     def check(self) -> None:
@@ -111,6 +117,27 @@ def run(home: Path, *words: str, **settings: str) -> Program:
     with Program(pulssi(*words), clean_environment(home, **settings)) as program:
         program.await_end(2 * PATIENCE_S)
     return program
+
+
+def left(folder: Path) -> list[str]:
+    """List the locks and state files in a data folder: none after an orderly end."""
+    return sorted(path.name for path in folder.rglob("*") if path.suffix == ".lock" or path.name == state.FILE)
+
+
+def parts_in(folder: Path) -> dict[str, PartState]:
+    """Return the parts of the stack that runs in a folder."""
+    running = state.read(folder)
+    assert running is not None
+    return {part.name: part for part in running.parts}
+
+
+def await_restarted(folder: Path, name: str, times: int = 1) -> PartState:
+    """Return a part once it is ready again after so many restarts."""
+    deadline = time.monotonic() + PATIENCE_S
+    while (part := parts_in(folder)[name]).restarts < times or part.state != "ready":
+        assert time.monotonic() < deadline, part
+        time.sleep(0.05)
+    return part
 
 
 def lives(pid: int) -> bool:

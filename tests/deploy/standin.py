@@ -31,11 +31,8 @@ def main(port: str, kind: str = "") -> None:
         click.echo("going down")
         sys.exit(7)
     server = HTTPServer(("127.0.0.1", int(port)), Ready)
-
-    def end(*_: object) -> None:
-        threading.Thread(target=server.shutdown).start()
-
-    signal.signal(signal.SIGTERM, signal.SIG_IGN if kind == "stubborn" else end)
+    shutdown = threading.Thread(target=server.shutdown)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN if kind == "stubborn" else lambda *_: shutdown.start())
     server.serve_forever()
     click.echo("stand-in ends")
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
+from unittest.mock import AsyncMock
 
 import pytest
 from aiokafka.errors import KafkaError
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
 from deploy.cli import main
 from schemas.exits import Exit
@@ -18,26 +18,6 @@ from streams.opening import RefusedError
 
 CHAT: Final = "contacts.chat"
 RECREATED: Final = Found((CHAT, 0), Head(step=5, epoch=1), "recreated")
-#: Runs the command.
-Run = Callable[..., Result]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    """Run the command where the survey finds or raises this, and ClickHouse has these steps."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-
-    def run(found: list[Found] | Exception, steps: dict[tuple[int, int], int]) -> Result:
-        async def survey(*_: object) -> list[Found]:
-            if isinstance(found, Exception):
-                raise found
-            return found
-
-        monkeypatch.setattr("streams.epochs.survey", survey)
-        monkeypatch.setattr("deploy.cli.epoch._steps", lambda *_: steps)
-        return CliRunner().invoke(main, ["epoch", "begin", CHAT], env={"PULSSI_CONFIG": None})
-
-    return run
 
 
 @pytest.mark.parametrize(
@@ -54,8 +34,16 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     ids=["refused", "Kafka fails", "no answer", "nothing", "sink behind", "sink behind, claimed", "asks"],
 )
 def test_it_ends_with_one_line(
-    run: Run, found: list[Found] | Exception, steps: dict[tuple[int, int], int], code: int, said: str
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    found: list[Found] | Exception,
+    steps: dict[tuple[int, int], int],
+    code: int,
+    said: str,
 ) -> None:
     """And never with a stack trace; an epoch that was claimed by a run that died does not end the comparison."""
-    result = run(found, steps)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setattr("streams.epochs.survey", AsyncMock(side_effect=[found]))
+    monkeypatch.setattr("deploy.cli.epoch._steps", lambda *_: steps)
+    result = CliRunner().invoke(main, ["epoch", "begin", CHAT], env={"PULSSI_CONFIG": None})
     assert (result.exit_code, said in result.output) == (code, True), result.output

@@ -12,12 +12,11 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Final
-from unittest.mock import Mock
 
 import pytest
 
 from deploy.embedded import UnavailableError
-from deploy.embedded.kafka.jars import Advance, ensure, locked, version_of
+from deploy.embedded.kafka.jars import ensure, locked, version_of
 from deploy.embedded.kafka.relock import relocked
 from schemas.configuration.toml_files import ConfigurationError
 from schemas.settings import load
@@ -86,25 +85,21 @@ def lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def test_what_was_downloaded_once_is_there(repository: Repository, lock: Path) -> None:
-    """Every file, whole, with its progress told; afterwards no repository is asked, so that none need be there.
+def test_what_was_downloaded_once_is_there(
+    repository: Repository, lock: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every file, whole, and the download is announced; afterwards no repository is asked, so that none need be there.
 
     A server that is busy once is asked once more, and a file in the cache that lost its end is fetched again.
     """
-    told: list[int] = []
-
-    def begin(title: str, size: int) -> Advance:
-        assert (title, size) == (f"Apache Kafka 4.0.0, 4 jars from {repository.url}", 400_000)
-        return told.append
-
     repository.spoilt[ONE] = "busy once"
-    paths = ensure(repository.url, begin, lock=lock)
+    paths = ensure(repository.url, lock)
     assert {path.name: path.read_bytes() for path in paths} == CONTENTS
-    assert sum(told) == 400_000
-    assert ensure("http://127.0.0.1:9/none", lock=lock) == paths
+    assert capsys.readouterr().err == f"downloading Apache Kafka 4.0.0, 4 jars from {repository.url} (0 MB), once\n"
+    assert ensure("http://127.0.0.1:9/none", lock) == paths
     assert repository.asked == {name: 2 if name == ONE else 1 for name in CONTENTS}
     paths[0].write_bytes(b"")
-    assert ensure(repository.url, lock=lock) == paths
+    assert ensure(repository.url, lock) == paths
     assert paths[0].read_bytes() == CONTENTS[paths[0].name]
     assert sum(repository.asked.values()) == 6
 
@@ -122,7 +117,7 @@ def test_a_bad_download_leaves_nothing(repository: Repository, lock: Path, fate:
     """One line with file, reason and fix; nothing broken stays, and the next one fetches what is missing."""
     repository.spoilt[TWO] = fate
     with pytest.raises(UnavailableError) as caught:
-        ensure("http://127.0.0.1:9" if fate == "nobody listens" else repository.url, lock=lock)
+        ensure("http://127.0.0.1:9" if fate == "nobody listens" else repository.url, lock)
     said = str(caught.value)
     assert "\n" not in said
     assert ".jar " in said
@@ -131,14 +126,14 @@ def test_a_bad_download_leaves_nothing(repository: Repository, lock: Path, fate:
     cached = lock.parent / "cache" / "pulssi" / "kafka" / "4.0.0"
     assert {path.name for path in cached.glob("*")} <= CONTENTS.keys() - {TWO}
     repository.spoilt.clear()
-    assert {path.name: path.read_bytes() for path in ensure(repository.url, lock=lock)} == CONTENTS
+    assert {path.name: path.read_bytes() for path in ensure(repository.url, lock)} == CONTENTS
 
 
 def test_processes_that_begin_at_once_share_one_download(repository: Repository, lock: Path) -> None:
     """Three of them: each file is asked for once, and all get all."""
     code = (
         "import sys; from pathlib import Path; from deploy.embedded.kafka.jars import ensure;"
-        "print(len(ensure(sys.argv[1], lock=Path(sys.argv[2]))))"
+        "print(len(ensure(sys.argv[1], Path(sys.argv[2]))))"
     )
     command = [sys.executable, "-c", code, repository.url, str(lock)]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
@@ -146,15 +141,16 @@ def test_processes_that_begin_at_once_share_one_download(repository: Repository,
     assert set(repository.asked.values()) == {1}
 
 
-def test_a_password_is_sent_and_not_told(repository: Repository, lock: Path) -> None:
-    """User and password of the address go as a header; neither progress nor fault names them."""
+def test_a_password_is_sent_and_not_told(
+    repository: Repository, lock: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """User and password of the address go as a header; neither announcement nor fault names them."""
     address = repository.url.replace("//", "//me:se%3Acret@")
     repository.spoilt[TWO] = "missing"
-    begin = Mock()
     with pytest.raises(UnavailableError) as caught:
-        ensure(address, begin, lock=lock)
+        ensure(address, lock)
     assert repository.authorised == {"Basic bWU6c2U6Y3JldA=="}
-    assert "cret" not in f"{caught.value}{begin.call_args}{load({'PULSSI_KAFKA_REPOSITORY': address})!r}"
+    assert "cret" not in f"{caught.value}{capsys.readouterr().err}{load({'PULSSI_KAFKA_REPOSITORY': address})!r}"
 
 
 def test_a_folder_is_a_repository_too(lock: Path, tmp_path: Path) -> None:
@@ -163,14 +159,14 @@ def test_a_folder_is_a_repository_too(lock: Path, tmp_path: Path) -> None:
         path = tmp_path / "maven" / jar.path
         path.parent.mkdir(parents=True)
         path.write_bytes(CONTENTS[jar.name])
-    assert len(ensure((tmp_path / "maven").as_uri(), lock=lock)) == 4
+    assert len(ensure((tmp_path / "maven").as_uri(), lock)) == 4
 
 
 def test_a_cache_that_cannot_be_written_is_named(repository: Repository, lock: Path, tmp_path: Path) -> None:
     """A file stands where the folder should be: one line, with the way out."""
     (tmp_path / "cache").write_text("")
     with pytest.raises(UnavailableError, match="XDG_CACHE_HOME"):
-        ensure(repository.url, lock=lock)
+        ensure(repository.url, lock)
 
 
 def test_the_lock_is_written_again(repository: Repository, lock: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -108,22 +109,19 @@ def test_what_was_acknowledged_outlives_sigkill(tmp_path: Path) -> None:
         with admin_client(server.bootstrap) as admin:
             admin.create_topics({"kept": {"num_partitions": 1, "replication_factor": 1}})
             admin.wait_for_topics(["kept"])
+        values = [str(number).encode() for number in range(2_000)]
         producer = KafkaProducer(bootstrap_servers=server.bootstrap, acks="all")
-        acknowledged = [producer.send("kept", str(number).encode()) for number in range(2_000)]
-        for each in acknowledged:
+        for each in [producer.send("kept", value) for value in values]:
             each.get(timeout=30)
         server.kill()
         producer.close(timeout=0)
         server.start()
-        consumer = KafkaConsumer(
-            bootstrap_servers=server.bootstrap, auto_offset_reset="earliest", consumer_timeout_ms=30_000
-        )
-        consumer.assign([TopicPartition("kept", 0)])
-        found = [record.value for _, record in zip(range(2_000), consumer, strict=False)]
-        consumer.close()
+        reads = {"auto_offset_reset": "earliest", "consumer_timeout_ms": 30_000}
+        with closing(KafkaConsumer(bootstrap_servers=server.bootstrap, **reads)) as consumer:
+            consumer.assign([TopicPartition("kept", 0)])
+            assert [record.value for record, _ in zip(consumer, values, strict=False)] == values
     finally:
         server.kill()
-    assert found == [str(number).encode() for number in range(2_000)]
 
 
 @needs_kafka

@@ -9,21 +9,31 @@ import os
 import signal
 import socket
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Final
 
 import pytest
 
 from deploy.embedded import state
 from deploy.embedded.parts import BEHIND_THE_LIVE
-from deploy.embedded.state import PartState
 from deploy.embedded.supervisor import HOPELESS_AFTER
 from streams.brokers import admin_client
-from tests.deploy.program import PATIENCE_S, Program, await_gone, clean_environment, descendants, ports_in_a_row
+from tests.deploy.program import (
+    PATIENCE_S,
+    Program,
+    await_gone,
+    await_restarted,
+    clean_environment,
+    descendants,
+    left,
+    parts_in,
+    ports_in_a_row,
+)
 
 Start = Callable[..., Program]
+RUNS: Final = "everything runs"
 
 
 @pytest.fixture
@@ -37,9 +47,13 @@ def start(folder: Path, tmp_path: Path) -> Iterator[Start]:
     """Start stacks in this test's folder; what is left of them is ended."""
     with ExitStack() as programs:
 
-        def started(*kind: str, base: int | None = None, before: tuple[str, ...] = ()) -> Program:
+        def started(kind: str = "", until: str = RUNS, base: int = 0, before: tuple[str, ...] = ()) -> Program:
             stack = (sys.executable, "-m", "tests.deploy.stack_of_standins", str(folder), str(base or ports_in_a_row()))
-            return programs.enter_context(Program([*before, *stack, *kind], clean_environment(tmp_path)))
+            program = Program([*before, *stack, kind], clean_environment(tmp_path))
+            programs.enter_context(program)
+            if until:
+                program.await_line(until)
+            return program
 
         yield started
 
@@ -50,18 +64,7 @@ def _end(program: Program, folder: Path) -> None:
     program.signal(signal.SIGTERM)
     assert program.await_end() == 0
     await_gone(everything)
-    assert _left(folder) == []
-
-
-def _left(folder: Path) -> list[str]:
-    """List the locks and state files in the folder."""
-    return sorted(path.name for path in folder.iterdir() if path.suffix in {".lock", ".json"})
-
-
-def _parts(folder: Path) -> dict[str, PartState]:
-    running = state.read(folder)
-    assert running is not None
-    return {part.name: part for part in running.parts}
+    assert left(folder) == []
 
 
 def test_it_starts_in_order_and_ends_in_reverse(start: Start, folder: Path) -> None:
@@ -73,9 +76,8 @@ def test_it_starts_in_order_and_ends_in_reverse(start: Start, folder: Path) -> N
     base = ports_in_a_row()
     with socket.create_server(("127.0.0.1", base)):
         program = start(base=base, before=("nice", "-n", "12"))
-        program.await_line(f"port {base} is busy: the broker takes ")
-        program.await_line("everything runs")
-        parts = _parts(folder)
+        parts = parts_in(folder)
+    assert f"port {base} is busy: the broker takes " in program.text
     assert list(parts) == ["broker", "worker", "sink", "wallboard"]
     assert {part.state for part in parts.values()} == {"ready"}
     assert parts["broker"].url != f"127.0.0.1:{base}"
@@ -83,7 +85,7 @@ def test_it_starts_in_order_and_ends_in_reverse(start: Start, folder: Path) -> N
     own = niceness["worker"]
     assert own == min(os.getpriority(os.PRIO_PROCESS, 0) + 12, 19)
     assert niceness["sink"] == min(own + BEHIND_THE_LIVE, 19)
-    second = start()
+    second = start(until="")
     assert second.await_end() == 3
     (line,) = second.lines
     assert f"process {program.process.pid}" in line
@@ -93,69 +95,54 @@ def test_it_starts_in_order_and_ends_in_reverse(start: Start, folder: Path) -> N
     assert ends == ["wallboard", "sink", "worker"]
 
 
-def _await_restarted(folder: Path, name: str, times: int) -> PartState:
-    """Return the part once it is ready again after so many restarts."""
-    deadline = time.monotonic() + PATIENCE_S
-    while (part := _parts(folder)[name]).restarts < times or part.state != "ready":
-        assert time.monotonic() < deadline, part
-        time.sleep(0.05)
-    return part
-
-
 @pytest.mark.parametrize("victim", ["broker", "sink"])
 def test_a_killed_part_is_started_again(start: Start, folder: Path, victim: str) -> None:
     """SIGKILL, twice: how it ended is said and counted, it comes back at its address, and nothing else is touched."""
     program = start()
-    program.await_line("everything runs")
-    before = _parts(folder)
+    before = parts_in(folder)
+    part = before[victim]
     for times in (1, 2):
-        pid = _parts(folder)[victim].pid
-        assert pid is not None
-        os.kill(pid, signal.SIGKILL)
+        assert part.pid is not None
+        os.kill(part.pid, signal.SIGKILL)
         program.await_line(f"{victim} was killed by SIGKILL: started again ({times})")
-        after = _await_restarted(folder, victim, times)
-        assert (after.url, after.last_exit) == (before[victim].url, "was killed by SIGKILL")
-        assert after.pid != pid
-    others = before.keys() - {victim}
-    assert {name: _parts(folder)[name] for name in others} == {name: before[name] for name in others}
+        killed, part = part, await_restarted(folder, victim, times)
+        assert (part.url, part.last_exit) == (killed.url, "was killed by SIGKILL")
+        assert part.pid != killed.pid
+    assert parts_in(folder) == {**before, victim: part}
     _end(program, folder)
 
 
 def test_a_broker_whose_jvm_is_killed_is_started_again(start: Start, folder: Path) -> None:
     """The JVM dies and not what looks after it: that names the log and ends, and both come back with what was kept."""
     program = start()
-    program.await_line("everything runs")
-    with admin_client(_parts(folder)["broker"].url) as admin:
+    with admin_client(parts_in(folder)["broker"].url) as admin:
         admin.create_topics({"kept": {"num_partitions": 1, "replication_factor": 1}})
-    pid = _parts(folder)["broker"].pid
+    pid = parts_in(folder)["broker"].pid
     assert pid is not None
     (jvm,) = descendants(pid)
     os.kill(jvm, signal.SIGKILL)
     assert str(folder / "logs" / "kafka.log") in program.await_line("Kafka ended by itself (code -9): ")
     program.await_line("broker ended with code 1: started again (1)")
-    with admin_client(_await_restarted(folder, "broker", 1).url, wait_s=PATIENCE_S) as admin:
+    with admin_client(await_restarted(folder, "broker", 1).url, wait_s=PATIENCE_S) as admin:
         assert "kept" in admin.list_topics()
 
 
 def test_killed_itself_it_leaves_no_process(start: Start, folder: Path) -> None:
     """SIGKILL of `up`: its parts end by themselves, and a new one starts in the same folder."""
     program = start()
-    program.await_line("everything runs")
     everything = descendants(program.process.pid)
     assert len(everything) >= 5
     program.signal(signal.SIGKILL)
     await_gone(everything)
     assert state.read(folder) is None
     again = start()
-    again.await_line("the last run did not end in order: Kafka and ClickHouse recover")
-    again.await_line("everything runs")
+    assert "the last run did not end in order: Kafka and ClickHouse recover" in again.text
     _end(again, folder)
 
 
 def test_a_part_that_does_not_end_is_killed_when_asked_twice(start: Start) -> None:
     """A second Ctrl-C waits for nobody."""
     program = start("stubborn")
-    program.await_line("everything runs")
     everything = descendants(program.process.pid)
     program.signal(signal.SIGINT)
     program.await_line("ending, the last started first")
@@ -167,7 +154,7 @@ def test_a_part_that_does_not_end_is_killed_when_asked_twice(start: Start) -> No
 
 def test_a_part_that_dies_again_and_again_ends_the_stack(start: Start, folder: Path) -> None:
     """The sink ends with 7 before it is ready, each time: it is tried five times, then named with its last lines."""
-    program = start("short")
+    program = start("short", until="")
     assert program.await_end() == 1
     assert [line for line in program.lines if "started again" in line] == [
         f"sink ended with code 7: started again ({times})" for times in range(1, HOPELESS_AFTER)
@@ -175,7 +162,7 @@ def test_a_part_that_dies_again_and_again_ends_the_stack(start: Start, folder: P
     told = program.lines.index("sink ended with code 7, 5 times in a row without being ready: ending the rest")
     assert program.lines[told - 1] == "  sink: going down"
     assert "everything runs" not in program.text
-    assert _left(folder) == []
+    assert left(folder) == []
 
 
 @pytest.mark.parametrize(
@@ -184,6 +171,4 @@ def test_a_part_that_dies_again_and_again_ends_the_stack(start: Start, folder: P
 )
 def test_it_can_be_ended_while(start: Start, folder: Path, kind: str, line: str) -> None:
     """SIGTERM in the pause before a restart, or before all is ready: nothing is started any more, and all ends."""
-    program = start(kind)
-    program.await_line(line)
-    _end(program, folder)
+    _end(start(kind, until=line), folder)

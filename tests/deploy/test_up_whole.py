@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,16 @@ import pytest
 from deploy.embedded import state
 from deploy.embedded.parts import pulssi
 from deploy.embedded.probes import http_fault
-from tests.deploy.program import Program, await_gone, clean_environment, descendants, ports_in_a_row, run
+from tests.deploy.program import (
+    Program,
+    await_gone,
+    await_restarted,
+    clean_environment,
+    descendants,
+    left,
+    ports_in_a_row,
+    run,
+)
 
 #: Six processes start; on a machine that does much else they take their time.
 STARTS_WITHIN_S = 240.0
@@ -32,10 +40,6 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 def _status(home: Path) -> dict[str, Any]:
     report: dict[str, Any] = json.loads(run(home, "status", "--json").text)
     return report
-
-
-def _left(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.rglob("*") if path.suffix == ".lock" or path.name == state.FILE)
 
 
 def test_in_the_background_it_is_asked_and_a_dead_part_comes_back(folder: Path, tmp_path: Path) -> None:
@@ -69,7 +73,8 @@ def test_in_the_background_it_is_asked_and_a_dead_part_comes_back(folder: Path, 
     second = run(tmp_path, "up", "--data", str(folder))
     assert (second.code, len(second.lines)) == (3, 1)
     os.kill(int(parts["sink"]["pid"]), signal.SIGKILL)
-    sink = _await_restarted(tmp_path, "sink")
+    await_restarted(folder, "sink")
+    sink = next(part for part in _status(tmp_path)["parts"] if part["name"] == "sink")
     assert (sink["restarts"], sink["last_exit"]) == (1, "was killed by SIGKILL")
     told = run(tmp_path, "status").text
     assert "sink        ready" in told
@@ -81,19 +86,8 @@ def test_in_the_background_it_is_asked_and_a_dead_part_comes_back(folder: Path, 
     everything = [running.pid, *descendants(running.pid)]
     assert run(tmp_path, "down").code == 0
     await_gone(everything)
-    assert _left(folder) == []
+    assert left(folder) == []
     assert run(tmp_path, "status", "--data", str(folder)).code == 1
-
-
-def _await_restarted(home: Path, name: str) -> dict[str, Any]:
-    """Return a part's status once it is ready again."""
-    deadline = time.monotonic() + STARTS_WITHIN_S
-    while True:
-        part: dict[str, Any] = next(part for part in _status(home)["parts"] if part["name"] == name)
-        if part["restarts"] and part["state"] == "ready":
-            return part
-        assert time.monotonic() < deadline, part
-        time.sleep(0.1)
 
 
 def test_a_demonstration_shows_its_address_and_goes_live(folder: Path, tmp_path: Path) -> None:
@@ -109,4 +103,4 @@ def test_a_demonstration_shows_its_address_and_goes_live(folder: Path, tmp_path:
         assert (ended.code, ended.lines) == (0, [f"ended: {folder}"])
         assert program.await_end() == 0
         await_gone(everything)
-        assert _left(folder) == []
+        assert left(folder) == []

@@ -8,10 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-import click
-
 from deploy.embedded import UnavailableError, broker
-from deploy.embedded.kafka.jars import Advance, unseen
 from deploy.embedded.kafka.node import Kafka, Node, prepare
 from deploy.embedded.ports import any_free
 from schemas.settings import load
@@ -26,13 +23,7 @@ HURRIED: Final[Mapping[str, str]] = {"log.retention.check.interval.ms": "5000", 
 @functools.cache
 def kafka() -> Kafka:
     """Find the JVM and the jars, downloading these once, and have the archive made: a run starts many nodes."""
-    repository = load().kafka_repository
-
-    def begin(title: str, size: int) -> Advance:
-        click.echo(f"downloading {title}", err=True)
-        return unseen(title, size)
-
-    found = prepare(repository, begin)
+    found = prepare(load().kafka_repository)
     return found.with_archive() if broker.train(found, niceness=0) else found
 
 

@@ -11,9 +11,12 @@ import math
 import os
 import re
 import ssl
+import sys
 from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 from http.client import HTTPException
 from pathlib import Path
 from typing import Final, NamedTuple, TypeAlias
@@ -21,6 +24,9 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urlsplit, urlunsplit
 from urllib.request import Request, urlopen
 
+import click
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from tenacity import retry, retry_if_exception, stop_after_attempt, wait_exponential
 
 from deploy.embedded import UnavailableError
@@ -40,14 +46,7 @@ _MEND: Final = (
 )
 
 #: Called with each piece's bytes, from several threads; negative where an attempt failed.
-Advance: TypeAlias = Callable[[int], object]
-#: Called with title and bytes in all when a download begins.
-Begin: TypeAlias = Callable[[str, int], Advance]
-
-
-def unseen(_title: str, _size: int) -> Advance:
-    """Show no progress."""
-    return lambda _size: None
+Advance: TypeAlias = Callable[[int], None]
 
 
 class Jar(NamedTuple):
@@ -85,7 +84,7 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pulssi" / "kafka"
 
 
-def ensure(repository: str, begin: Begin = unseen, *, lock: Path = LOCK_FILE) -> tuple[Path, ...]:
+def ensure(repository: str, lock: Path = LOCK_FILE) -> tuple[Path, ...]:
     """Return the paths of all jars, downloading from `repository` what the cache lacks; raises UnavailableError."""
     jars = locked(lock)
     version = version_of(jars)
@@ -96,7 +95,8 @@ def ensure(repository: str, begin: Begin = unseen, *, lock: Path = LOCK_FILE) ->
                 if missing := _missing(folder, jars):  # another process may have fetched them while this one waited
                     folder.mkdir(exist_ok=True)
                     title = f"Apache Kafka {version}, {len(missing)} jars from {_shown(repository)}"
-                    _fetch_all(missing, repository, folder, begin(title, sum(jar.size for jar in missing)))
+                    with _shown_on_stderr(title, sum(jar.size for jar in missing)) as advance:
+                        _fetch_all(missing, repository, folder, advance)
     except OSError as error:
         raise UnavailableError(
             f"{folder}: {error.strerror or error}: set XDG_CACHE_HOME to a folder with room"
@@ -107,6 +107,18 @@ def ensure(repository: str, begin: Begin = unseen, *, lock: Path = LOCK_FILE) ->
 def _missing(folder: Path, jars: Sequence[Jar]) -> list[Jar]:
     """List the jars that are missing, or have another size: damaged after their hash was checked."""
     return [jar for jar in jars if not (path := folder / jar.name).is_file() or path.stat().st_size != jar.size]
+
+
+@contextmanager
+def _shown_on_stderr(title: str, size: int) -> Iterator[Advance]:
+    """Show a download: by a progress bar on a terminal, else by one line."""
+    is_terminal = sys.stderr.isatty()
+    if not is_terminal:
+        click.echo(f"downloading {title} ({size / 1e6:.0f} MB), once", err=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, TimeRemainingColumn(), console=console, disable=not is_terminal) as bars:
+        yield partial(bars.advance, bars.add_task(title, total=size))
 
 
 def _shown(repository: str) -> str:

@@ -18,7 +18,7 @@ from typing import Final, Self
 
 from deploy.embedded import UnavailableError
 from deploy.embedded.kafka import java
-from deploy.embedded.kafka.jars import Begin, cache_folder, ensure, unseen
+from deploy.embedded.kafka.jars import cache_folder, ensure
 from deploy.embedded.kafka.java import Java
 from deploy.embedded.lifeline import die_with_parent
 
@@ -107,9 +107,9 @@ class Kafka:
         return replace(self, options=(f"-XX:AOTCacheOutput={file}", _QUIET))
 
 
-def prepare(repository: str, begin: Begin = unseen) -> Kafka:
+def prepare(repository: str) -> Kafka:
     """Find the JVM and the jars, downloading these the first time; raises UnavailableError."""
-    return Kafka(java.find(), ensure(repository, begin)).with_archive()
+    return Kafka(java.find(), ensure(repository)).with_archive()
 
 
 @dataclass(frozen=True)

@@ -51,9 +51,7 @@ def base(database: Settings, client: Client) -> Settings:
     """Have one contact in it, rightly written by an epoch that has ended."""
     for table in TABLES:
         client.command(f"TRUNCATE TABLE {table} SYNC")
-    floor = Floor(database)
-    floor.play(told("desk:acme:4711", STORY))
-    floor.close()
+    Floor(database).play(told("desk:acme:4711", STORY))
     end_epochs(database)
     return database
 

@@ -9,10 +9,13 @@ from collections.abc import Iterator
 import pytest
 from clickhouse_connect.driver.client import Client
 
+from deploy.embedded.ports import any_free
 from schemas.settings import Settings, load
 from sinks.clickhouse.keeper import TABLES
 from streams.clickhouse import connect
+from streams.topics import migrate_topics
 from tests.fixtures.clickhouse import ClickHouseServer
+from tests.kafka.server import KafkaServer
 from tests.sinks.contract import own_database
 
 _NUMBERS = itertools.count(1)
@@ -55,3 +58,23 @@ def client(database: Settings) -> Iterator[Client]:
     """Return a client of the database."""
     with connect(database) as client:
         yield client
+
+
+@pytest.fixture
+def environment(fresh_kafka: KafkaServer, database: Settings) -> dict[str, str]:
+    """Return the environment of a sink between a broker with topics and a ClickHouse with tables."""
+    environment = {
+        **fresh_kafka.settings_env(),
+        "PULSSI_PARTITIONS": "2",
+        "PULSSI_CLICKHOUSE_URL": database.clickhouse_url,
+        "PULSSI_CLICKHOUSE_DATABASE": database.clickhouse_database,
+        "PULSSI_SINK_PORT": str(any_free("127.0.0.1")),
+    }
+    assert migrate_topics(load(environment), wait_s=10).ok
+    return environment
+
+
+@pytest.fixture
+def settings(environment: dict[str, str]) -> Settings:
+    """Return the sink's settings."""
+    return load(environment)

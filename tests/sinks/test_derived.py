@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -49,8 +48,7 @@ def weeks(clickhouse_server: ClickHouseServer) -> Iterator[Weeks]:
     events = [orjson.loads(each.value) for each in sent]
     with own_database(clickhouse_server, "derived_weeks", PULSSI_TIME_ZONE=ZONE.key) as ours, connect(ours) as client:
         for topic in CONTACTS.values():
-            with closing(Floor(ours, topic)) as floor:
-                floor.play((each.key, each.value) for each in sent if each.topic == topic)
+            Floor(ours, topic).play((each.key, each.value) for each in sent if each.topic == topic)
         yield Weeks(events, derived.told(events), client)
 
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 
-from schemas.settings import Settings, load
+from schemas.settings import Settings
 from sinks.clickhouse.keeper import ClickHouseKeeper
 from sinks.pipeline import Pipeline
 from sinks.vitals import Vitals
 from streams.clickhouse import connect
-from streams.topics import migrate_topics
-from tests.kafka.server import KafkaServer
 from tests.sinks.test_sink import CHAT, WITHIN_S, Floor
 
 #: A minute's turn in 2026, seconds since 1970.
@@ -20,17 +18,8 @@ TURN_S = 1_790_000_040
 SLOWER = 20
 
 
-async def test_the_gauges_of_the_minute_are_kept(fresh_kafka: KafkaServer, database: Settings) -> None:
+async def test_the_gauges_of_the_minute_are_kept(settings: Settings) -> None:
     """Contacts that were in the journal when it started are in the minute that had just begun then."""
-    settings = load(
-        {
-            **fresh_kafka.settings_env(),
-            "PULSSI_PARTITIONS": "1",
-            "PULSSI_CLICKHOUSE_URL": database.clickhouse_url,
-            "PULSSI_CLICKHOUSE_DATABASE": database.clickhouse_database,
-        }
-    )
-    assert migrate_topics(settings, wait_s=10).ok
     await Floor(settings, CHAT, 0).play(3, width=4)
     begun = time.monotonic()
     keeper = ClickHouseKeeper(settings)

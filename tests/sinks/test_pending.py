@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
-from schemas.contact_record import Summary
+from schemas.contact_record import Summary, encode_contact
 from schemas.journal import CONTACT, Head, encode_pane, encode_pane_key
-from schemas.panes import Pane, TagPaneKey
+from schemas.panes import Pane, PaneKey, TagPaneKey
 from schemas.samples import Sample
 from sinks.pending import Pending, claims, contact_row, progress_rows
 from sinks.rows import Progress, version_of
 from streams.journal.assembly import Record, Step
-from tests.sinks.handmade import KEY, contact, sample
+from tests.streams.live.steps import summary
 
 SOURCE = "contacts.chat"
+KEY = PaneKey(1, 60_000, "q", "normal", "", "", "handle")
+
+
+def sample(slot: str, **fields: Any) -> Sample:  # noqa: ANN401 - any fields
+    """Make a sample as a worker would write it."""
+    return Sample("handle", slot, 60_000, "q", "normal", "", "", "", "x", **fields)
+
+
+def contact(rows: list[tuple[int, Sample]], gone: list[tuple[int, str, str]], **fields: Any) -> bytes:  # noqa: ANN401
+    """Write a contact's journal record."""
+    told = {"queue": "", "priority": "", "started_at": None, "last_at": 1, **fields}
+    return encode_contact(summary(**told), [], rows, gone)
 
 
 def step(number: int, records: list[Record], *, epoch: int = 1, restarted: bool = False) -> Step:

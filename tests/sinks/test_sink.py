@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -27,18 +28,24 @@ from schemas.settings import Settings, load
 from sinks.clickhouse.keeper import ClickHouseKeeper
 from sinks.clickhouse.migrations import migrate
 from sinks.lag import Lags
+from sinks.pipeline import Pipeline
 from sinks.port import Batch, Keeper
 from sinks.run import serve
+from sinks.vitals import Vitals
 from streams.clickhouse import connect
 from streams.topics import migrate_topics
 from tests.fixtures.clickhouse import ClickHouseServer
 from tests.kafka.server import KafkaServer
-from tests.sinks.handmade import KEY, contact, sample
+from tests.sinks.test_pending import KEY, contact, sample
 from tests.streams.handwritten import Hand
 
 CHAT, CALL = "contacts.chat", "contacts.call"
 WITHIN_S = 90.0
 ROOT = Path(__file__).parents[2]
+#: A minute's turn in 2026, seconds since 1970.
+_TURN_S = 1_790_000_040
+#: The sink's clock goes so much slower than the machine's, which may be busy with others.
+_SLOWER = 20
 
 
 class Floor:
@@ -312,3 +319,25 @@ async def test_a_broker_that_restarts_is_waited_for(fresh_kafka: KafkaServer, se
         await floor.play(3)
         await _drained(settings)
     _check(settings, [floor])
+
+
+async def test_the_gauges_of_the_minute_are_kept(settings: Settings) -> None:
+    """Contacts that were in the journal when it started are in the minute that had just begun then."""
+    await Floor(settings, CHAT, 0).play(3, width=4)
+    begun = time.monotonic()
+    keeper = ClickHouseKeeper(settings)
+    pipeline = Pipeline(settings, keeper, Vitals(), now=lambda: _TURN_S + (time.monotonic() - begun) / _SLOWER)
+    await pipeline.start()
+    running = asyncio.create_task(pipeline.run())
+    ask = "SELECT toUnixTimestamp(at), channel, open, stale FROM gauge_history"
+    try:
+        with connect(settings) as client:
+            async with asyncio.timeout(WITHIN_S):
+                while not (kept := client.query(ask).result_rows):  # noqa: ASYNC110 - a database tells no one when it changes
+                    await asyncio.sleep(0.1)
+        await pipeline.finish()
+        await running
+    finally:
+        running.cancel()
+        await pipeline.stop()
+    assert kept == [(_TURN_S, "chat", 4, 0)]

@@ -15,7 +15,9 @@ from sinks.archive import event_rows
 from sinks.clickhouse.kept import KeptRows
 from sinks.pending import Pending, Reached, claims, progress_rows
 from sinks.port import Batch
+from sinks.reconcile.contacts import Archived
 from sinks.rows import EventRow, Progress
+from streams.core.event import Event
 from streams.journal.assembly import Step
 from streams.partition import Partition
 from streams.sources.simulator.run import Plan, simulate
@@ -90,6 +92,12 @@ def end_epochs(database: Settings) -> None:
 def told(contact_id: str, story: str, channel: Channel = "chat") -> list[tuple[bytes, bytes]]:
     """Make records' keys and values of a story."""
     return [(contact_id.encode(), value) for value in records(channel, story, contact_id)]
+
+
+def archived(events: Iterable[Event], channel: Channel = "chat") -> list[Archived]:
+    """Archive events as they arrive, a millisecond apart."""
+    topic = CONTACTS[channel]
+    return [Archived(event, channel, topic, 0, 1, offset, BEGIN + offset) for offset, event in enumerate(events)]
 
 
 @cache

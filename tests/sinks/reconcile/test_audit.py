@@ -133,8 +133,9 @@ DAMAGE: dict[str, tuple[str, dict[tuple[str, str], int]]] = {
 
 
 @pytest.mark.parametrize(("damage", "found"), DAMAGE.values(), ids=DAMAGE)
+@pytest.mark.usefixtures("whole")
 def test_damage_is_found_and_mended(
-    database: Settings, whole: Floor, client: Client, damage: str, found: dict[tuple[str, str], int]
+    database: Settings, client: Client, damage: str, found: dict[tuple[str, str], int]
 ) -> None:
     """Found by its kind, and only that where panes and samples fit each other; then all is as it was."""
     before = everything(client)
@@ -144,7 +145,6 @@ def test_damage_is_found_and_mended(
     assert found.items() <= report.totals.items()
     assert {table for table, _ in report.totals} <= {"panes", next(table for table, _ in found)}
     mended(database, client, before)
-    del whole
 
 
 def test_archived_events_without_rows(database: Settings, floor: Floor, client: Client) -> None:
@@ -241,9 +241,9 @@ def test_mended_panes_go_on_counting(database: Settings, floor: Floor, client: C
     mended(database, client, before)
 
 
-def test_another_configuration_is_nothing_wrong(database: Settings, whole: Floor, client: Client) -> None:
+@pytest.mark.usefixtures("whole")
+def test_another_configuration_is_nothing_wrong(database: Settings, client: Client) -> None:
     """A sample keeps what it was held against: told, not failed, and not rewritten; its panes fit it."""
-    del whole
     before = everything(client)
     stricter = Rules(policies=(Policy("chat-10s", "first_response", 10_000, 0.9, channel="chat"),), short_abandon_ms=1)
     for report in (reconcile(database, stricter), mend(database, stricter)):
@@ -258,9 +258,9 @@ def test_another_configuration_is_nothing_wrong(database: Settings, whole: Floor
     assert everything(client) == before
 
 
-def test_without_its_event_a_row_stays(database: Settings, whole: Floor, client: Client) -> None:
+@pytest.mark.usefixtures("whole")
+def test_without_its_event_a_row_stays(database: Settings, client: Client) -> None:
     """Where the archive lacks events that rows tell of, it proves nothing: said so, and nothing is taken back."""
-    del whole
     client.command("DELETE FROM events_rows WHERE event_id = 'e7'")
     before = everything(client)
     report = mend(database)

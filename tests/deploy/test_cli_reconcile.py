@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,11 +12,7 @@ from clickhouse_connect.driver.client import Client
 from deploy.embedded.parts import pulssi
 from deploy.embedded.ports import any_free
 from schemas.settings import Settings
-from sinks.clickhouse.keeper import TABLES
-from streams.clickhouse import connect
 from tests.deploy.program import Program, clean_environment
-from tests.fixtures.clickhouse import ClickHouseServer
-from tests.sinks.contract import own_database
 from tests.sinks.reconcile.floor import Floor, end_epochs, told
 
 STORY = """
@@ -32,25 +27,9 @@ STORY = """
 Run = Callable[..., tuple[int, str]]
 
 
-@pytest.fixture(scope="module")
-def database(clickhouse_server: ClickHouseServer) -> Iterator[Settings]:
-    """Give a database with Pulssi's tables, made once for this module."""
-    with own_database(clickhouse_server, f"cli_{os.getpid()}") as settings:
-        yield settings
-
-
 @pytest.fixture
-def client(database: Settings) -> Iterator[Client]:
-    """Give a client of that database."""
-    with connect(database) as client:
-        yield client
-
-
-@pytest.fixture
-def base(database: Settings, client: Client) -> Settings:
+def base(database: Settings) -> Settings:
     """Have one contact in it, rightly written by an epoch that has ended."""
-    for table in TABLES:
-        client.command(f"TRUNCATE TABLE {table} SYNC")
     Floor(database).play(told("desk:acme:4711", STORY))
     end_epochs(database)
     return database

@@ -1,42 +1,27 @@
-"""Rows and databases for tests of the sink, and what every keeper must do: the same cases for each."""
+"""Rows for tests of the sink, and what every keeper must do: the same cases for each."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from typing import Any, Final
 
 import pytest
 
-from schemas.settings import Settings, load
+from schemas.settings import Settings
 from sinks.clickhouse.keeper import ClickHouseKeeper
-from sinks.clickhouse.migrations import migrate
 from sinks.pending import contact_row
 from sinks.port import Batch, Keeper
 from sinks.rows import ContactRow, EventRow, PaneRow, Progress, SampleRow, TagPaneRow, first_wins, version_of
-from tests.fixtures.clickhouse import ClickHouseServer
 from tests.streams.live.steps import summary
 
 
 def event(event_id: str = "e1", offset: int = 0, epoch: int = 1, **fields: Any) -> EventRow:  # noqa: ANN401 - columns
     """Make an archived event."""
-    own: dict[str, Any] = {
-        "contact_id": "a:1",
-        "agent_key": "",
-        "event_id": event_id,
-        "normalised": b"{}",
-        "occurred_at": 1_790_000_000_123,
-        "version": first_wins(epoch, offset),
-        "type": "contact.started",
-        "channel": "chat",
-        "seq": 0,
-        "received_at": 1_790_000_000_456 + offset,
-        "topic": "contacts.chat",
-        "partition": 0,
-        "offset": offset,
-        "epoch": epoch,
-    }
-    return EventRow(**{**own, **fields})
+    plain = EventRow(
+        "a:1", "", event_id, b"{}", 1_790_000_000_123, first_wins(epoch, offset), "contact.started", "chat", 0
+    )
+    came = {"received_at": 1_790_000_000_456 + offset, "topic": "contacts.chat", "offset": offset, "epoch": epoch}
+    return EventRow(**{**plain._asdict(), **came, **fields})
 
 
 def sample(version: int, *, gone: bool = False, **fields: Any) -> SampleRow:  # noqa: ANN401 - any columns
@@ -72,17 +57,6 @@ def write(database: Settings, batch: Batch) -> None:
     """Write rows as the sink does."""
     with closing(ClickHouseKeeper(database)) as keeper:
         keeper.write(batch)
-
-
-@contextmanager
-def own_database(server: ClickHouseServer, name: str, **environment: str) -> Iterator[Settings]:
-    """Give settings of a database with Pulssi's tables that is dropped in the end."""
-    there = {"PULSSI_CLICKHOUSE_URL": server.url, "PULSSI_CLICKHOUSE_DATABASE": name}
-    settings = load({**there, **environment})
-    migrate(settings)
-    yield settings
-    with server.client() as client:
-        client.command(f"DROP DATABASE {name} SYNC")
 
 
 class KeeperContract:

@@ -19,10 +19,10 @@ from schemas.topics import CONTACTS
 from sinks.port import Batch
 from streams.clickhouse import connect
 from streams.sources.simulator.run import Plan, simulate
-from tests.fixtures.clickhouse import ClickHouseServer
+from tests.fixtures.clickhouse import ClickHouseServer, own_database
 from tests.oracle import derived
 from tests.oracle.batch import samples
-from tests.sinks.contract import contact, own_database, write
+from tests.sinks.contract import contact, write
 from tests.sinks.reconcile.floor import Floor
 
 #: 2026-03-02 06:00 UTC, a Monday; in the last of the weeks, clocks in Helsinki go forward.

@@ -15,7 +15,7 @@ from sinks.archive import event_rows
 from sinks.port import Batch
 from sinks.rows import ContactRow, EventRow, PaneRow, TagPaneRow, version_of
 from streams.core.histogram import bucket
-from tests.sinks.contract import contact
+from tests.sinks.rows import contact
 from tests.sinks.test_archive import Record
 
 QUEUES = {"call": ("sales", "support"), "chat": ("support", "webshop"), "email": ("billing",)}

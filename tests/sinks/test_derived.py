@@ -22,8 +22,8 @@ from streams.sources.simulator.run import Plan, simulate
 from tests.fixtures.clickhouse import ClickHouseServer, own_database
 from tests.oracle import derived
 from tests.oracle.batch import samples
-from tests.sinks.contract import contact, write
 from tests.sinks.reconcile.floor import Floor
+from tests.sinks.rows import contact, write
 
 #: 2026-03-02 06:00 UTC, a Monday; in the last of the weeks, clocks in Helsinki go forward.
 BEGIN: Final = 1_772_431_200_000

@@ -14,7 +14,7 @@ from schemas.settings import Settings
 from sinks.clickhouse.keeper import FALLS_FOR_MS, ClickHouseKeeper
 from sinks.minutes import MINUTE_MS, WITHIN_MS, each_minute
 from sinks.port import Batch, KeeperAwayError
-from tests.sinks.contract import contact
+from tests.sinks.rows import contact
 
 #: A minute's turn in 2026.
 T0 = 1_790_000_040_000

@@ -14,7 +14,7 @@ from sinks.port import Batch
 from sinks.rows import PaneRow
 from streams.clickhouse import connect
 from streams.core.histogram import bucket
-from tests.sinks.contract import pane, sample, write
+from tests.sinks.rows import pane, sample, write
 
 MINUTE_MS = 60_000
 #: The last Sunday of October 2026, 00:00 UTC: at 01:00 UTC the clocks in Helsinki go from 04:00 back to 03:00.

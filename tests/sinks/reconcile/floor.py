@@ -22,7 +22,7 @@ from streams.journal.assembly import Step
 from streams.partition import Partition
 from streams.sources.simulator.run import Plan, simulate
 from tests.core.story import BEGIN, records
-from tests.sinks.contract import write
+from tests.sinks.rows import write
 from tests.sinks.test_archive import Record
 
 CHAT: Final = "contacts.chat"

@@ -17,20 +17,11 @@ def test_a_running_epoch_is_in_as_far_as_its_progress_says() -> None:
     """Events below the next offset, rows below the journal's end; of a partition that nobody claimed, nothing."""
     lives = Lives([_progress(1, 100, 50), _progress(2, 10, 5)])
     assert lives.last_ended == 1
-    assert (lives.runs(CHAT, 1), lives.runs(CHAT, 2), lives.runs(CHAT, 3), lives.runs(OTHER, 1)) == (
-        False,
-        True,
-        True,
-        True,
-    )
-    assert lives.event_in(CHAT, 1, 10_000)
-    assert lives.event_in(CHAT, 2, 9)
-    assert not lives.event_in(CHAT, 2, 10)
-    assert not lives.event_in(CHAT, 3, 0)
-    assert not lives.event_in(OTHER, 1, 0)
-    assert lives.row_in(CHAT, version_of(2, 4))
-    assert not lives.row_in(CHAT, version_of(2, 5))
-    assert not lives.row_in(CHAT, version_of(3, 0))
+    assert [lives.runs(CHAT, epoch) for epoch in (1, 2, 3)] == [False, True, True]
+    assert lives.runs(OTHER, 1)
+    events = [(CHAT, 1, 10_000), (CHAT, 2, 9), (CHAT, 2, 10), (CHAT, 3, 0), (OTHER, 1, 0)]
+    assert [lives.event_in(*event) for event in events] == [True, True, False, False, False]
+    assert [lives.row_in(CHAT, version_of(*of)) for of in ((2, 4), (2, 5), (3, 0))] == [True, False, False]
 
 
 def test_what_was_mended_is_in() -> None:

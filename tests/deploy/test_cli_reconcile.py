@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from deploy.embedded.parts import pulssi
 from deploy.embedded.ports import any_free
 from schemas.settings import Settings
-from tests.deploy.program import Program, clean_environment
+from tests.deploy.program import run as program_run
 from tests.sinks.reconcile.floor import Floor, end_epochs, told
 
 STORY = """
@@ -24,7 +23,7 @@ STORY = """
     60 resolved
 """
 #: Runs a command to its end: its exit code, and all that it says.
-Run = Callable[..., tuple[int, str]]
+Run = Callable[..., tuple[int | None, str]]
 
 
 @pytest.fixture
@@ -38,15 +37,11 @@ def base(database: Settings) -> Settings:
 @pytest.fixture
 def run(base: Settings, tmp_path: Path) -> Run:
     """Run a command against that database."""
-    environment = clean_environment(
-        tmp_path,
-        PULSSI_CLICKHOUSE_URL=base.clickhouse_url,
-        PULSSI_CLICKHOUSE_DATABASE=base.clickhouse_database,
-    )
+    there = {"PULSSI_CLICKHOUSE_URL": base.clickhouse_url, "PULSSI_CLICKHOUSE_DATABASE": base.clickhouse_database}
 
-    def run(*words: str, **more: str) -> tuple[int, str]:
-        with Program(pulssi(*words), {**environment, **more}) as program:
-            return program.await_end(), program.text
+    def run(*words: str, **more: str) -> tuple[int | None, str]:
+        program = program_run(tmp_path, *words, **{**there, **more})
+        return program.code, program.text
 
     return run
 

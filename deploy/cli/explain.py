@@ -27,24 +27,19 @@ _MINUTE_MS: Final = 60_000
 #: Samples of which a reader expects to be told the policy.
 _HELD: Final = frozenset({"first_response", "abandoned", "resolution", "next_response", "queue_wait"})
 #: Of the summary: what is told, in which words.
-_GLANCE: Final = (
-    ("queue", "queue"),
-    ("priority", "priority"),
-    ("team", "team"),
-    ("segment", "segment"),
-    ("agents", "agents"),
-    ("tags", "tags"),
-    ("started_at", "started"),
-    ("first_response_ms", "first response after"),
-    ("abandoned_at", "abandoned"),
-    ("resolved_at", "resolved"),
-    ("handle_ms", "handled for"),
-    ("replies", "replies"),
-    ("reopens", "reopened"),
-    ("handling", "segments still open"),
-    ("waiting_since", "waits for a human since"),
-    ("awaiting_since", "waits for a reply since"),
-)
+_GLANCE: Final = {
+    **{name: name for name in ("queue", "priority", "team", "segment", "agents", "tags")},
+    "started_at": "started",
+    "first_response_ms": "first response after",
+    "abandoned_at": "abandoned",
+    "resolved_at": "resolved",
+    "handle_ms": "handled for",
+    "replies": "replies",
+    "reopens": "reopened",
+    "handling": "segments still open",
+    "waiting_since": "waits for a human since",
+    "awaiting_since": "waits for a reply since",
+}
 
 
 class _Words:
@@ -144,7 +139,7 @@ def _lines(words: _Words, found: Explanation) -> Iterator[str]:
     yield f"contact {found.contact_id} ({found.channel}); times in {words.zone.key}"
     state = [name for name in ("open", "partial", "discarded") if found.summary[name]]
     yield f"  {', '.join(state) or 'not open'}"
-    for name, says in _GLANCE:
+    for name, says in _GLANCE.items():
         if found.summary[name]:
             yield f"  {says}: {words.value(name, found.summary[name])}"
     sections: dict[str, Iterable[Iterable[str]]] = {

@@ -178,7 +178,7 @@ def test_a_batch_half_written(database: Settings, floor: Floor, client: Client, 
 
 
 def test_the_same_events_again_in_a_new_life(database: Settings, floor: Floor, client: Client) -> None:
-    """A broker that forgot, and a replay: panes are doubled until both lives have ended and are mended."""
+    """A broker that forgot, and a replay: panes are doubled until both epochs have ended and are mended."""
     floor.play(told("desk:1", WHOLE))
     before = everything(client)
     Floor(database, epoch=2).play(told("desk:1", WHOLE))

@@ -8,7 +8,7 @@ import pytest
 
 from schemas.policies import Policy, Rules, Taxonomy
 from sinks.reconcile.contacts import Kept, differences, owed
-from sinks.reconcile.lives import Lives
+from sinks.reconcile.epochs import Epochs
 from sinks.rows import SampleRow
 from tests.core.story import events
 from tests.sinks.reconcile.floor import archived
@@ -44,7 +44,7 @@ def kept(rules: Rules, change: Change | None = None, without: str = "") -> Kept:
 
 def found(contact: Kept, rules: Rules) -> set[tuple[str, str, str]]:
     """Tell table, sample and kind of what differs under today's rules."""
-    listed = differences(contact, owed(contact, rules), rules, Lives([]))
+    listed = differences(contact, owed(contact, rules), rules, Epochs([]))
     return {(each.table, each.key.get("sample", ""), each.kind) for each in listed}
 
 

@@ -7,19 +7,19 @@ import pytest
 from schemas.policies import Policy, Rules
 from schemas.topics import Channel
 from sinks.reconcile.contacts import Kept, owed
-from sinks.reconcile.lives import Lives
+from sinks.reconcile.epochs import Epochs
 from sinks.reconcile.story import Explanation, explain
 from tests.core.story import BEGIN, Case, cases, events
 from tests.sinks.reconcile.floor import archived
 
-LIVES = Lives([])
+EPOCHS = Epochs([])
 
 
 def told(channel: Channel, story: str, arrival: str = "", rules: Rules | None = None) -> Explanation:
     """Explain a story; `arrival` names the order in which its events came, where that is another."""
     named = {event.event_id: event for event in events(channel, story)}
     arriving = [named[event_id] for event_id in arrival.split() or named]
-    return explain(Kept("desk:1", archived(arriving, channel), [], None), rules or Rules(), LIVES)
+    return explain(Kept("desk:1", archived(arriving, channel), [], None), rules or Rules(), EPOCHS)
 
 
 @pytest.mark.parametrize("case", cases("explained", {}), ids=lambda case: case.says)
@@ -111,7 +111,7 @@ def test_two_contents_under_one_id() -> None:
     story = "0 started\n5 missed agent_id=ben event_id=x\n6 missed agent_id=ann event_id=y"
     first, ben, ann = events("chat", story)
     ann = ann._replace(event_id="x", at=ben.at)
-    explanation = explain(Kept("desk:1", archived([first, ben, ann]), [], None), Rules(), LIVES)
+    explanation = explain(Kept("desk:1", archived([first, ben, ann]), [], None), Rules(), EPOCHS)
     both = [(event.fields["agent_id"], event.counts, bool(event.notes)) for event in explanation.events[1:]]
     assert sorted(both) == [("ann", True, False), ("ben", False, True)]
     assert [each.by.because for each in explanation.corrections] == ["conflict"]
@@ -141,7 +141,7 @@ def test_what_it_was_held_against_counts() -> None:
     assert then is not None
     kept = kept._replace(samples=list(then.samples.values()), contact=then.contact)
     now = Rules(policies=(Policy("chat-10s", "first_response", 10_000, 0.9, channel="chat"),))
-    explanation = explain(kept, now, LIVES)
+    explanation = explain(kept, now, EPOCHS)
     first = next(each for each in explanation.samples if each.sample == "first_response")
     assert (first.policy, first.within) == ("chat-60s", True)
     assert [each.kind for each in explanation.differences] == ["another configuration"]

@@ -41,6 +41,7 @@ TAG_SUPPLEMENT: Final = b"u"
 PARKED: Final = b"w"
 EVICTED: Final = b"b"
 
+_SUPPLEMENTS: Final = frozenset({SUPPLEMENT, TAG_SUPPLEMENT})
 _KEYS_AS_TEXT: Final = orjson.OPT_NON_STR_KEYS
 
 
@@ -119,7 +120,7 @@ def decode_tag_pane_key(key: bytes) -> TagPaneKey:
 
 def supplement_of(key: bytes) -> str:
     """Return the step of a supplement; empty for a pane's own value."""
-    return str(orjson.loads(key[1:])[-1]) if key[:1] in {SUPPLEMENT, TAG_SUPPLEMENT} else ""
+    return str(orjson.loads(key[1:])[-1]) if key[:1] in _SUPPLEMENTS else ""
 
 
 def encode_pane(fields: Iterable[Any]) -> bytes:

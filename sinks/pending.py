@@ -51,6 +51,11 @@ _METRICS: Final = get_args(Metric)
 _NO_DEADLINES: Final = _NO_DEADLINE * len(_METRICS)
 _taken: Final = itemgetter(*CONTACT_FIELDS)
 
+_PANE: Final[tuple[Any, ...]] = ("panes", PaneRow, decode_pane_key, decode_pane)
+_TAG_PANE: Final[tuple[Any, ...]] = ("tag_panes", TagPaneRow, decode_tag_pane_key, decode_tag_pane)
+#: Of each kind of pane: the batch's list, its row, and how key and value are read.
+_PANES: Final = {PANE: _PANE, SUPPLEMENT: _PANE, TAG_PANE: _TAG_PANE, TAG_SUPPLEMENT: _TAG_PANE}
+
 #: A source topic and a partition of it.
 Place = tuple[str, int]
 
@@ -99,12 +104,11 @@ class Pending:
             kind = key[:1]
             if kind == CONTACT:
                 self._add_contact(batch, key, version, value, self._written.get(place, NOTHING))
-            elif kind in {PANE, SUPPLEMENT}:
-                pane = (*_pane_place(place, key, version), *decode_pane_key(key), *decode_pane(value))
-                batch.panes.append(named(PaneRow, pane))
-            elif kind in {TAG_PANE, TAG_SUPPLEMENT}:
-                tag_pane = (*_pane_place(place, key, version), *decode_tag_pane_key(key), *decode_tag_pane(value))
-                batch.tag_panes.append(named(TagPaneRow, tag_pane))
+            elif kind in _PANES:
+                rows, row, of, told = _PANES[kind]
+                channel, supplement = channel_of(place[0]) or "", supplement_of(key)
+                fields = (*place, channel, supplement, version, *of(key), *told(value))
+                getattr(batch, rows).append(named(row, fields))
         return batch
 
     def events_of(self, places: Collection[Place]) -> list[EventRow]:
@@ -132,10 +136,6 @@ class Pending:
             for _, *of in gone:
                 if tuple(of) not in issued:
                     add(SampleRow(contact_id, "", version, True, *of))
-
-
-def _pane_place(place: Place, key: bytes, version: int) -> tuple[str, int, str, str, int]:
-    return *place, channel_of(place[0]) or "", supplement_of(key), version
 
 
 def contact_row(contact_id: str, version: int, summary: Summary) -> ContactRow:

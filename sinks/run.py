@@ -9,7 +9,6 @@ import asyncio
 import gc
 import logging
 import sys
-from collections.abc import Iterator
 from typing import Final
 
 from schemas.exits import Exit
@@ -93,16 +92,8 @@ async def _work(pipeline: Pipeline) -> None:
         await pipeline.start()
         await pipeline.run()
     except BaseExceptionGroup as group:
-        errors = list(_single(group))
-        if len(errors) == 1 or all(isinstance(error, JournalVersionError) for error in errors):
-            raise errors[0] from None  # of several journals each says the same
-        raise  # whole: each of them may be the cause
-
-
-def _single(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
-    """Give the errors of a group one by one, whatever groups are in it."""
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            yield from _single(error)
-        else:
-            yield error
+        error: BaseException = group
+        only_versions = group.split(JournalVersionError)[1] is None  # of several journals each says the same
+        while isinstance(error, BaseExceptionGroup) and (only_versions or len(error.exceptions) == 1):
+            error = error.exceptions[0]
+        raise error from None  # several are raised as a group: each of them may be the cause

@@ -16,11 +16,11 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from schemas.journal import encode_pane, encode_pane_key
-from schemas.panes import PaneKey, TagPane, TagPaneKey
+from schemas.panes import Pane, PaneKey, TagPane, TagPaneKey
 from schemas.samples import Sample
 from schemas.settings import Settings
 from schemas.topics import channel_of
-from streams.clickhouse import connect, reason
+from streams.clickhouse import connect, reason, selected
 from streams.core.event import from_normalised
 from streams.past import Kept, Past
 
@@ -74,24 +74,15 @@ AND bitAnd(kafkaMurmurHash(contact_id), 2147483647) % {partitions:UInt32} = {par
 _EVENTS: Final = """
 SELECT contact_id, normalised FROM events_rows WHERE contact_id IN {ids:Array(String)} AND agent_key = ''
 """
-_SAMPLES: Final = """
-SELECT contact_id, sample, slot, toUnixTimestamp64Milli(at), queue, priority, team, segment, language, agent_id, tag,
-    outcome, value_ms, business_ms, active_ms, active_business_ms, value, policy, target_ms, within, short, satisfied,
-    `partial`, in_hours, instance, caused_by
-FROM samples_rows FINAL WHERE contact_id IN {ids:Array(String)} AND NOT gone
-"""
-_PANES: Final = """
-SELECT epoch, toUnixTimestamp64Milli(pane_start), queue, priority, team, segment, sample,
-    n, n_target, n_within, n_short, n_satisfied, sum_ms, business_n, business_sum_ms, sum_value, hist, business_hist
-FROM panes_rows FINAL
-WHERE topic = {topic:String} AND `partition` = {partition:UInt32} AND supplement = ''
+_SAMPLES: Final = f"""
+SELECT contact_id, {selected(Sample._fields)} FROM samples_rows FINAL
+WHERE contact_id IN {{ids:Array(String)}} AND NOT gone
+"""  # noqa: S608 - our own names
+_OF_A_PANE: Final = """FINAL WHERE topic = {topic:String} AND `partition` = {partition:UInt32} AND supplement = ''
 AND pane_start >= fromUnixTimestamp64Milli({since:Int64})
 """
-_TAG_PANES: Final = """
-SELECT epoch, toUnixTimestamp64Milli(pane_start), queue, tag, n, known FROM tag_panes_rows FINAL
-WHERE topic = {topic:String} AND `partition` = {partition:UInt32} AND supplement = ''
-AND pane_start >= fromUnixTimestamp64Milli({since:Int64})
-"""
+_PANES: Final = f"SELECT {selected([*PaneKey._fields, *Pane._fields])} FROM panes_rows {_OF_A_PANE}"  # noqa: S608 - our own names
+_TAG_PANES: Final = f"SELECT {selected([*TagPaneKey._fields, *TagPane._fields])} FROM tag_panes_rows {_OF_A_PANE}"  # noqa: S608 - as above
 
 
 class ClickHouseArchive:
@@ -176,8 +167,8 @@ def _looked_up(client: Client, names: list[str]) -> dict[bytes, Kept]:
 
 def _carried(client: Client, values: Mapping[str, Any]) -> Iterator[tuple[bytes, bytes]]:
     """Yield the panes of the missing journal, each under the epoch that counted it."""
-    of = len(PaneKey._fields)
-    for row in client.query(_PANES, parameters=dict(values)).result_rows:
-        yield encode_pane_key(PaneKey._make(row[:of])), encode_pane(row[of:])
-    for epoch, start, queue, tag, n, known in client.query(_TAG_PANES, parameters=dict(values)).result_rows:
-        yield encode_pane_key(TagPaneKey(epoch, start, queue, tag)), encode_pane(TagPane(n, known))
+    keys: tuple[tuple[str, type[PaneKey | TagPaneKey]], ...] = ((_PANES, PaneKey), (_TAG_PANES, TagPaneKey))
+    for question, key in keys:
+        of = len(key._fields)
+        for row in client.query(question, parameters=dict(values)).result_rows:
+            yield encode_pane_key(key._make(row[:of])), encode_pane(row[of:])

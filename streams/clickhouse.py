@@ -6,6 +6,7 @@ Errors never carry the URL: it may hold a password.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import cache
 from typing import Final, cast
 
@@ -80,3 +81,13 @@ def answer_of(error: BaseException) -> str:
 def reason(error: BaseException) -> str:
     """Say in one line what went wrong; of a failed connection only what the system or TLS said."""
     return connection_fault(error) or answer_of(error).splitlines()[0][:_LINE_CHARACTERS]
+
+
+def selected(names: Iterable[str]) -> str:
+    """Write the columns of a SELECT, times as UTC milliseconds; a pane key's `start` is the column `pane_start`."""
+    return ", ".join(
+        f"toUnixTimestamp64Milli(`{name}`)"
+        if name == "at" or name.endswith(("_at", "_since", "_start"))
+        else f"`{name}`"
+        for name in ("pane_start" if name == "start" else name for name in names)
+    )

@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 import click
@@ -18,34 +19,27 @@ from schemas.exits import Exit
 from streams import moments
 
 if TYPE_CHECKING:
-    from schemas.samples import Sample
     from sinks.reconcile.course import Told
+    from sinks.reconcile.findings import Difference
     from sinks.reconcile.story import Correction, EventTold, Explanation, SampleTold, Unknown
-
-_Told = TypeVar("_Told")
 
 _MINUTE_MS: Final = 60_000
 #: Samples of which a reader expects to be told the policy.
 _HELD: Final = frozenset({"first_response", "abandoned", "resolution", "next_response", "queue_wait"})
 #: Of the summary: what is told, in which words.
-_GLANCE: Final = (
-    ("queue", "queue"),
-    ("priority", "priority"),
-    ("team", "team"),
-    ("segment", "segment"),
-    ("agents", "agents"),
-    ("tags", "tags"),
-    ("started_at", "started"),
-    ("first_response_ms", "first response after"),
-    ("abandoned_at", "abandoned"),
-    ("resolved_at", "resolved"),
-    ("handle_ms", "handled for"),
-    ("replies", "replies"),
-    ("reopens", "reopened"),
-    ("handling", "segments still open"),
-    ("waiting_since", "waits for a human since"),
-    ("awaiting_since", "waits for a reply since"),
-)
+_GLANCE: Final = {
+    **{name: name for name in ("queue", "priority", "team", "segment", "agents", "tags")},
+    "started_at": "started",
+    "first_response_ms": "first response after",
+    "abandoned_at": "abandoned",
+    "resolved_at": "resolved",
+    "handle_ms": "handled for",
+    "replies": "replies",
+    "reopens": "reopened",
+    "handling": "segments still open",
+    "waiting_since": "waits for a human since",
+    "awaiting_since": "waits for a reply since",
+}
 
 
 class _Words:
@@ -145,29 +139,24 @@ def _lines(words: _Words, found: Explanation) -> Iterator[str]:
     yield f"contact {found.contact_id} ({found.channel}); times in {words.zone.key}"
     state = [name for name in ("open", "partial", "discarded") if found.summary[name]]
     yield f"  {', '.join(state) or 'not open'}"
-    for name, says in _GLANCE:
+    for name, says in _GLANCE.items():
         if found.summary[name]:
             yield f"  {says}: {words.value(name, found.summary[name])}"
-    yield from _section("events, in the order in which they count", _each(words, _event, found.events))
-    yield from _section("the clock of the first response", _each(words, _sentence, found.clock))
-    yield from _section("its course", _each(words, _sentence, found.course))
-    yield from _section("samples", _each(words, _sample, found.samples), "none")
-    yield from _section(
-        "taken back or corrected since the first event came", _each(words, _correction, found.corrections)
-    )
-    yield from _section("missing", (f"  {line}" for line in found.missing))
-    yield from _differences(words, found)
-
-
-def _each(words: _Words, tell: Callable[[_Words, _Told], Iterator[str]], all_of_them: Iterable[_Told]) -> Iterator[str]:
-    return (line for one in all_of_them for line in tell(words, one))
-
-
-def _section(title: str, lines: Iterable[str], where_empty: str = "") -> Iterator[str]:
-    """Put a title above lines; nothing where there are none, or what stands for that."""
-    told = list(lines) or ([f"  {where_empty}"] if where_empty else [])
-    if told:
-        yield from ("", title, *told)
+    sections: dict[str, Iterable[Iterable[str]]] = {
+        "events, in the order in which they count": (_event(words, each) for each in found.events),
+        "the clock of the first response": (_sentence(words, each) for each in found.clock),
+        "its course": (_sentence(words, each) for each in found.course),
+        "samples": (_sample(words, each) for each in found.samples) if found.samples else [["  none"]],
+        "taken back or corrected since the first event came": (_correction(words, each) for each in found.corrections),
+        "missing": ([f"  {line}"] for line in found.missing),
+    }
+    if not found.being_written:
+        sections["what ClickHouse keeps otherwise"] = ([_difference(words, each)] for each in found.differences)
+    for title, parts in sections.items():
+        if lines := list(chain.from_iterable(parts)):
+            yield from ("", title, *lines)
+    if found.being_written and found.differences:
+        yield from ("", "it is being written: ClickHouse does not have all of it yet")
 
 
 def _event(words: _Words, event: EventTold) -> Iterator[str]:
@@ -204,29 +193,18 @@ def _correction(words: _Words, correction: Correction) -> Iterator[str]:
         yield f"  {what} was taken back: {correction.by.says}"
         return
     yield f"  {what} was corrected: {correction.by.says}"
-    yield f"      {_changes(words, before, after)}"
-
-
-def _changes(words: _Words, before: Sample, after: Sample) -> str:
-    return "; ".join(
+    changes = (
         f"{name}: {words.value(name, one)} became {words.value(name, other)}"
         for name, one, other in zip(before._fields, before, after, strict=True)
         if one != other
     )
+    yield f"      {'; '.join(changes)}"
 
 
-def _differences(words: _Words, found: Explanation) -> Iterator[str]:
-    if not found.differences:
-        return
-    yield ""
-    if found.being_written:
-        yield "it is being written: ClickHouse does not have all of it yet"
-        return
-    yield "what ClickHouse keeps otherwise"
-    for each in found.differences:
-        key = " ".join(str(value) for name, value in each.key.items() if name != "contact_id")
-        columns = "; ".join(
-            f"{name}: is {words.value(name, is_)}, should be {words.value(name, should)}"
-            for name, (is_, should) in each.columns.items()
-        )
-        yield f"  {each.table} {key}: {each.kind} {columns}".rstrip()
+def _difference(words: _Words, each: Difference) -> str:
+    key = " ".join(str(value) for name, value in each.key.items() if name != "contact_id")
+    columns = "; ".join(
+        f"{name}: is {words.value(name, is_)}, should be {words.value(name, should)}"
+        for name, (is_, should) in each.columns.items()
+    )
+    return f"  {each.table} {key}: {each.kind} {columns}".rstrip()

@@ -33,15 +33,14 @@ _MEANS: Final = {
 
 
 def _span(settings: Settings, since: str | None, until: str | None) -> Span:
-    from sinks.clickhouse.kept import Span  # noqa: PLC0415 - half a second of imports, not for `--help`
+    from sinks.clickhouse.kept import EVERYTHING  # noqa: PLC0415 - half a second of imports, not for `--help`
 
     zone, now = ZoneInfo(settings.time_zone), datetime.now(UTC)
-    bounds = {
-        name: milliseconds(moment(text, zone, now, f"--{option}"))
-        for name, option, text in (("begin", "from", since), ("end", "to", until))
-        if text is not None
-    }
-    span = Span(**bounds)
+    span = EVERYTHING
+    if since is not None:
+        span = span._replace(begin=milliseconds(moment(since, zone, now, "--from")))
+    if until is not None:
+        span = span._replace(end=milliseconds(moment(until, zone, now, "--to")))
     if span.begin >= span.end:
         fail("--from must lie before --to", Exit.UNUSABLE)
     return span

@@ -13,7 +13,7 @@ from schemas.panes import PANE_MS
 from schemas.settings import Settings
 from sinks.clickhouse.keeper import TABLES, columns, explained
 from sinks.rows import Progress
-from streams.clickhouse import connect
+from streams.clickhouse import connect, selected
 
 HOUR_MS: Final = 3_600_000
 #: 2262-01-01: behind the last instant that an event can have, UTC milliseconds.
@@ -57,14 +57,7 @@ class Piece(NamedTuple):
 
 
 def _all_of(table: str) -> str:
-    """Ask for a table's columns in the order of its row, times as UTC milliseconds."""
-    names = ", ".join(
-        f"toUnixTimestamp64Milli(`{name}`)"
-        if name == "at" or name.endswith(("_at", "_since", "_start"))
-        else f"`{name}`"
-        for name in columns(TABLES[table])
-    )
-    return f"SELECT {names} FROM {table} FINAL"  # noqa: S608 - our own names
+    return f"SELECT {selected(columns(TABLES[table]))} FROM {table} FINAL"  # noqa: S608 - our own names
 
 
 def _within(column: str) -> str:

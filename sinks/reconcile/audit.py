@@ -21,8 +21,8 @@ from sinks.clickhouse.kept import END_OF_TIME, EVERYTHING, HOUR_MS, Between, Kep
 from sinks.port import Batch
 from sinks.reconcile import contacts, panes
 from sinks.reconcile.contacts import Archived, Kept
+from sinks.reconcile.epochs import Epochs
 from sinks.reconcile.findings import LISTED, Difference, PaneTable, Report
-from sinks.reconcile.lives import Lives
 from sinks.rows import SampleRow
 from streams.core.event import from_normalised
 
@@ -104,10 +104,10 @@ class _Audit:
         of, done, after = self.kept.how_many(self.span), 0, ""
         self.tell("contacts", 0, of)
         while (between := self.kept.page(after, self.span, PAGE)) is not None:
-            lives = Lives(self.kept.progress())
+            epochs = Epochs(self.kept.progress())
             mending = Batch()
             for kept in read_contacts(self.kept, between, self.span):
-                self._contact(kept, lives, mending)
+                self._contact(kept, epochs, mending)
                 done += 1
             self._write(mending)
             self.tell("contacts", min(done, of), of)
@@ -115,13 +115,13 @@ class _Audit:
                 return
             after = between.last
 
-    def _contact(self, kept: Kept, lives: Lives, mending: Batch) -> None:
+    def _contact(self, kept: Kept, epochs: Epochs, mending: Batch) -> None:
         report = self.report
         wanted = contacts.owed(kept, self.rules)
         report.compared["contacts"] += 1
         report.compared["samples"] += sum(not row.gone for row in kept.samples)
-        found = contacts.differences(kept, wanted, self.rules, lives)
-        if found and not contacts.is_in(kept, lives):
+        found = contacts.differences(kept, wanted, self.rules, epochs)
+        if found and not contacts.is_in(kept, epochs):
             report.left_out["contacts"] += 1
             self._doubt(kept, wanted, found)
         elif found:
@@ -167,9 +167,9 @@ class _Audit:
         return (self.span.begin < begin + HOUR_MS and begin < self.span.end) or hour in self.touched
 
     def _panes(self, table: PaneTable, piece: Piece) -> None:
-        lives = Lives(self.kept.progress())
+        epochs = Epochs(self.kept.progress())
         wanted = (panes.owed if table == "panes" else panes.owed_tags)(self.kept.owed(table, piece))
-        compared = panes.compare(table, wanted, self.kept.panes(table, piece), lives, self.doubtful)
+        compared = panes.compare(table, wanted, self.kept.panes(table, piece), epochs, self.doubtful)
         self.report.compared[table] += compared.panes
         self.report.left_out[table] += compared.left_out
         self._write(Batch(**{table: compared.mending}))

@@ -13,8 +13,8 @@ from schemas.policies import Rules
 from schemas.topics import CHANNELS
 from sinks.pending import Place, contact_row
 from sinks.port import Batch
+from sinks.reconcile.epochs import Epochs, epoch_of, mended
 from sinks.reconcile.findings import BY_PROMISE, Difference, Kind
-from sinks.reconcile.lives import Lives, epoch_of, mended
 from sinks.reconcile.promise import SLOW, RowKey, judged_by_patience, same_promise, tags_renamed
 from sinks.rows import ContactRow, SampleRow
 from streams.core.event import Event, merge
@@ -77,19 +77,19 @@ def owed(kept: Kept, rules: Rules) -> Owed | None:
     return Owed(rows, contact_row(kept.contact_id, 0, folded.summary))
 
 
-def is_in(kept: Kept, lives: Lives) -> bool:
+def is_in(kept: Kept, epochs: Epochs) -> bool:
     """Tell whether all that the archive says of the contact is in, and nothing beyond it."""
     places = {archived.place for archived in kept.events}
-    return all(lives.event_in(each.place, each.epoch, each.offset) for each in kept.events) and all(
-        any(lives.row_in(place, row.version) for place in places) for row in _rows(kept) if places
+    return all(epochs.event_in(each.place, each.epoch, each.offset) for each in kept.events) and all(
+        any(epochs.row_in(place, row.version) for place in places) for row in _rows(kept) if places
     )
 
 
-def _is_running(kept: Kept, lives: Lives) -> bool:
+def _is_running(kept: Kept, epochs: Epochs) -> bool:
     """Tell whether an epoch that still runs has a part in the contact."""
     written = {epoch_of(row.version) for row in _rows(kept)}
     return any(
-        lives.runs(each.place, each.epoch) or any(lives.runs(each.place, epoch) for epoch in written)
+        epochs.runs(each.place, each.epoch) or any(epochs.runs(each.place, epoch) for epoch in written)
         for each in kept.events
     )
 
@@ -106,12 +106,12 @@ def _lacks_events(kept: Kept) -> bool:
     return not kept.events or not caused <= known or (kept.contact is not None and kept.contact.last_at > last)
 
 
-def differences(kept: Kept, wanted: Owed | None, rules: Rules, lives: Lives) -> list[Difference]:
+def differences(kept: Kept, wanted: Owed | None, rules: Rules, epochs: Epochs) -> list[Difference]:
     """List what differs between the rows that are kept and those that the events come to."""
     found = [*_of_samples(kept, {} if wanted is None else wanted.samples, rules)]
     found += _of_contact(kept, wanted, found)
     if found:
-        compared_only, unproved = _is_running(kept, lives), _lacks_events(kept)
+        compared_only, unproved = _is_running(kept, epochs), _lacks_events(kept)
         for each in found:
             each.compared_only = compared_only
             if unproved and each.kind != BY_PROMISE:

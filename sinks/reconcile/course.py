@@ -45,49 +45,62 @@ class _State(NamedTuple):
     segments: Mapping[int, tuple[bool, bool]] = {}
     tags: frozenset[str] = frozenset()
     surveys: frozenset[str] = frozenset()
+    #: The first-response clock: since when it runs.
+    clock: int | None = None
+    is_the_bots: bool = False
+    in_the_menu: bool = False
+    #: Whether the wait was over without a first response: a contact that was under way before it was seen.
+    taken: bool = False
 
 
-class _Course:
-    """Looks on while a contact is folded."""
+#: The events so far, each with what it came to.
+_Seen = list[tuple[Event, _State]]
 
-    def __init__(self) -> None:
-        self.told: list[Told] = []
-        self._before = _State()
-        self._left = False
 
-    def watch(self, event: Event, fold: Fold) -> None:
-        """Say what an event, which was just taken, did to the contact."""
-        now = _state(fold)
-        before = self._before
-        self.told += [Told(event.at, event.event_id, says) for says in self._sentences(event, fold, before, now)]
-        self._before = now
+def told(channel: str, events: list[Event], rules: Rules) -> tuple[Folded, list[Told], list[Told]]:
+    """Fold a contact's events, in order; returns it with its clock's story up to the first response and its course."""
+    seen: _Seen = []
+    course: list[Told] = []
 
-    def _sentences(self, event: Event, fold: Fold, before: _State, now: _State) -> Iterator[str]:
-        if fold.offered and now.named and not before.named and event.type != "contact.started":
-            yield f"names the first queue, {fold.force.first_queue}: the contact was offered there"
-        yield from _queue(event, before, now)
-        yield from _work(event, fold, before, now)
-        yield from self._leaving(event, fold, before, now)
-        yield from _stretch(event, before, now, partial=fold.sheet.partial)
-        yield from _pause(event, before, now)
-        yield from _marks(event, fold, before, now)
+    def watch(event: Event, going: Fold) -> None:
+        now = _state(going)
+        course.extend(Told(event.at, event.event_id, says) for says in _sentences(event, going, seen, now))
+        seen.append((event, now))
 
-    def _leaving(self, event: Event, fold: Fold, before: _State, now: _State) -> Iterator[str]:
-        if event.type == "contact.abandoned":
-            if fold.clock.is_in_the_menu:
-                again = " again: counted once" if self._left else ": no abandonment, and in no service level"
-                yield f"hangs up in the menu{again}"
-                self._left = True
-            elif before.abandoned:
-                yield "leaves again: an abandonment counts once"
-            elif not now.abandoned and before.over:
-                yield "leaves after the wait had ended: no abandonment"
-        elif now.abandoned and now.turn is not None and before.turn is None and event.at == now.turn:
-            yield "is back after the abandonment and waits again from here"
+    folded = fold(channel, events, rules, watch)
+    end = next((row for row in folded.rows if row.sample in {"first_response", "abandoned"}), None)
+    until = _until(channel, seen, end, partial=folded.summary["partial"])
+    return folded, [*until, *_at_last(channel, seen, end, folded)], course
+
+
+def _sentences(event: Event, fold: Fold, seen: _Seen, now: _State) -> Iterator[str]:
+    before = seen[-1][1] if seen else _State()
+    if fold.offered and now.named and not before.named and event.type != "contact.started":
+        yield f"names the first queue, {fold.force.first_queue}: the contact was offered there"
+    yield from _queue(event, before, now)
+    yield from _work(event, fold, before, now)
+    yield from _leaving(event, seen, before, now)
+    yield from _stretch(event, before, now, partial=fold.sheet.partial)
+    yield from _pause(event, before, now)
+    yield from _marks(event, fold, before, now)
+
+
+def _leaving(event: Event, seen: _Seen, before: _State, now: _State) -> Iterator[str]:
+    if event.type == "contact.abandoned":
+        if now.in_the_menu:
+            again = any(each.type == "contact.abandoned" and state.in_the_menu for each, state in seen)
+            counted = " again: counted once" if again else ": no abandonment, and in no service level"
+            yield f"hangs up in the menu{counted}"
+        elif before.abandoned:
+            yield "leaves again: an abandonment counts once"
+        elif not now.abandoned and before.over:
+            yield "leaves after the wait had ended: no abandonment"
+    elif now.abandoned and now.turn is not None and before.turn is None and event.at == now.turn:
+        yield "is back after the abandonment and waits again from here"
 
 
 def _state(fold: Fold) -> _State:
-    visits, stretches, responses = fold.visits, fold.stretches, fold.responses
+    clock, visits, stretches, responses = fold.clock, fold.visits, fold.stretches, fold.responses
     return _State(
         fold.force.queue != UNASSIGNED,
         visits.queue if visits.since is not None else None,
@@ -102,6 +115,10 @@ def _state(fold: Fold) -> _State:
         {id(each): (each.ended is not None, each.wrapped is not None) for each in fold.segments.every},
         frozenset(fold.tags.in_effect),
         frozenset(fold.rated),
+        clock.start(),
+        clock.is_the_bots,
+        clock.is_in_the_menu,
+        responses.answered and responses.first_at is None and responses.abandoned_at is None,
     )
 
 
@@ -187,52 +204,28 @@ def _marks(event: Event, fold: Fold, before: _State, now: _State) -> Iterator[st
         yield f"is discarded ({event.fields['reason']}): {kept}"
 
 
-class _Seen(NamedTuple):
-    event: Event
-    start: int | None
-    is_the_bots: bool
-    is_in_the_menu: bool
-    #: Whether the wait was over without a first response: a contact that was under way before it was seen.
-    taken: bool
-
-
-def told(channel: str, events: list[Event], rules: Rules) -> tuple[Folded, list[Told], list[Told]]:
-    """Fold a contact's events, in order; returns it with its clock's story up to the first response and its course."""
-    seen: list[_Seen] = []
-    course = _Course()
-
-    def watch(event: Event, going: Fold) -> None:
-        clock, responses = going.clock, going.responses
-        taken = responses.answered and responses.first_at is None and responses.abandoned_at is None
-        seen.append(_Seen(event, clock.start(), clock.is_the_bots, clock.is_in_the_menu, taken))
-        course.watch(event, going)
-
-    folded = fold(channel, events, rules, watch)
-    end = next((row for row in folded.rows if row.sample in {"first_response", "abandoned"}), None)
-    until = _until(channel, seen, end, partial=folded.summary["partial"])
-    return folded, [*until, *_at_last(channel, seen, end, folded)], course.told
-
-
-def _until(channel: str, seen: list[_Seen], end: Sample | None, *, partial: bool) -> Iterator[Told]:
+def _until(channel: str, seen: _Seen, end: Sample | None, *, partial: bool) -> Iterator[Told]:
     start: int | None = None
     handed_off = False
-    for event, now, is_the_bots, is_in_the_menu, taken in seen:
+    for event, state in seen:
         if end is not None and event.event_id == end.caused_by:
             return
-        if taken:
+        if state.taken:
             if partial:
                 yield Told(event.at, event.event_id, "the wait ends, and nobody saw it begin: no first response")
             return
-        if now != start and now is not None:
+        if state.clock != start and state.clock is not None:
             again = " again" if start is not None else ""
-            yield Told(now, event.event_id, f"the clock starts{again}: {_because(event, handed_off=handed_off)}")
+            yield Told(
+                state.clock, event.event_id, f"the clock starts{again}: {_because(event, handed_off=handed_off)}"
+            )
         else:
-            passed_over = _no_answer(channel, event, runs=start is not None, is_the_bots=is_the_bots)
-            if is_in_the_menu and event.type == "contact.abandoned":
+            passed_over = _no_answer(channel, event, runs=start is not None, is_the_bots=state.is_the_bots)
+            if state.in_the_menu and event.type == "contact.abandoned":
                 passed_over = "the customer left the menu, in which no clock runs: no abandonment"
             if passed_over:
                 yield Told(event.at, event.event_id, passed_over)
-        start = now
+        start = state.clock
         handed_off = handed_off or event.type == "contact.handed_off"
 
 
@@ -276,7 +269,7 @@ def _no_answer(channel: str, event: Event, *, runs: bool, is_the_bots: bool) -> 
     return None if runs else "a reply before any clock runs answers nothing"
 
 
-def _at_last(channel: str, seen: list[_Seen], end: Sample | None, folded: Folded) -> Iterator[Told]:
+def _at_last(channel: str, seen: _Seen, end: Sample | None, folded: Folded) -> Iterator[Told]:
     if end is not None:
         who = f"{end.agent_id} " if end.agent_id else ""
         answered = f"{who}answers" if end.sample == "first_response" else "the customer leaves unanswered"
@@ -284,7 +277,7 @@ def _at_last(channel: str, seen: list[_Seen], end: Sample | None, folded: Folded
         return
     if not seen:
         return
-    last = seen[-1]
+    event, last = seen[-1]
     if last.taken and folded.summary["partial"]:
         return
     if folded.summary["discarded"]:
@@ -293,18 +286,18 @@ def _at_last(channel: str, seen: list[_Seen], end: Sample | None, folded: Folded
         says = "no answer yet: the clock runs"
     elif last.is_the_bots:
         says = "the contact is the bot's: no clock is shown or held against a target"
-    elif last.start is None:
+    elif last.clock is None:
         says = _no_clock(channel, last, folded)
     else:
         says = "it ended without an answer"
-    yield Told(last.event.at, last.event.event_id, says)
+    yield Told(event.at, event.event_id, says)
 
 
-def _no_clock(channel: str, last: _Seen, folded: Folded) -> str:
+def _no_clock(channel: str, last: _State, folded: Folded) -> str:
     if folded.summary["partial"]:
         return "no clock: it was under way before Pulssi saw it, and no queue and no hand-off was seen"
     if not folded.summary["inbound"]:
         if channel == "call":
             return "no clock: a call that someone else began waits for nobody"
         return "no clock: a contact that someone else began waits for nobody before the customer writes"
-    return "no clock: a call waits for nobody while it is in its menu" if last.is_in_the_menu else "no clock runs"
+    return "no clock: a call waits for nobody while it is in its menu" if last.in_the_menu else "no clock runs"

@@ -13,8 +13,8 @@ from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from schemas.panes import Pane
+from sinks.reconcile.epochs import Epochs, mended
 from sinks.reconcile.findings import BY_PROMISE, Difference, Kind, PaneTable
-from sinks.reconcile.lives import Lives, mended
 from sinks.rows import PaneRow, TagPaneRow
 from streams.core.histogram import bucket, merge
 
@@ -70,7 +70,7 @@ def compare(
     table: PaneTable,
     wanted: Mapping[PaneId, Owed],
     parts: Iterable[PaneRow | TagPaneRow],
-    lives: Lives,
+    epochs: Epochs,
     doubtful: Doubtful,
 ) -> Compared:
     """Compare the panes of a table."""
@@ -91,15 +91,15 @@ def compare(
             columns, kind = {"known": (known, not known)}, BY_PROMISE
         if not columns:
             continue
-        if not all(lives.row_in((part.topic, part.partition), part.version) for part in here):
+        if not all(epochs.row_in((part.topic, part.partition), part.version) for part in here):
             left_out += 1
             continue
         named = dict(zip(KEYS[table], key, strict=True))
         only = (named.get("sample", TAGGED), named["pane_start"]) in doubtful or any(
-            part.supplement != REPAIR and lives.runs((part.topic, part.partition), part.epoch) for part in here
+            part.supplement != REPAIR and epochs.runs((part.topic, part.partition), part.epoch) for part in here
         )
         found.append(Difference(table, kind, named, columns, only))
-        if (epoch := lives.last_ended) and kind != BY_PROMISE and not only:
+        if (epoch := epochs.last_ended) and kind != BY_PROMISE and not only:
             rest = _added(_value(part) for part in here if (part.supplement, part.epoch) != (REPAIR, epoch))
             value = _added([wants, _negative(rest)])
             made = {

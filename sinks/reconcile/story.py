@@ -19,8 +19,8 @@ from sinks.reconcile import contacts
 from sinks.reconcile.audit import read_contacts
 from sinks.reconcile.contacts import Archived, Kept
 from sinks.reconcile.course import Told, told
+from sinks.reconcile.epochs import Epochs
 from sinks.reconcile.findings import BY_PROMISE, Difference
-from sinks.reconcile.lives import Lives
 from sinks.reconcile.promise import RowKey
 from streams.core.event import Event, effective, merge, order
 from streams.core.fold import fold
@@ -123,21 +123,21 @@ class Explanation:
 def explain_contact(settings: Settings, rules: Rules, contact_id: str) -> Explanation | Unknown:
     """Read a contact and explain it. Raises KeeperAwayError and KeeperUnfitError."""
     with KeptRows(settings) as kept:
-        lives = Lives(kept.progress())
+        epochs = Epochs(kept.progress())
         contact = next(read_contacts(kept, Between(contact_id, contact_id), EVERYTHING), None)
         if contact is None or not contact.events:
             return Unknown(contact is not None, [] if contact is not None else kept.like(contact_id, _ALIKE))
-        return explain(contact, rules, lives)
+        return explain(contact, rules, epochs)
 
 
-def explain(kept: Kept, rules: Rules, lives: Lives) -> Explanation:
+def explain(kept: Kept, rules: Rules, epochs: Epochs) -> Explanation:
     """Explain a contact that has archived events."""
     events, _ = merge([], (archived.event for archived in kept.events))
     channel = kept.events[0].channel
     folded, clock, course = told(channel, events, rules)
     counting = effective(events)
     of = {event.event_id: event for event in counting}
-    differences = contacts.differences(kept, contacts.owed(kept, rules), rules, lives)
+    differences = contacts.differences(kept, contacts.owed(kept, rules), rules, epochs)
     rows = sorted(_as_held(folded.rows, kept, differences), key=lambda row: (row.at, row.sample, row.slot))
     corrections, late = _history(channel, kept.events, rules)
     return Explanation(
@@ -151,7 +151,7 @@ def explain(kept: Kept, rules: Rules, lives: Lives) -> Explanation:
         corrections,
         _missing(events, counting, partial=folded.summary["partial"]),
         differences,
-        not contacts.is_in(kept, lives),
+        not contacts.is_in(kept, epochs),
     )
 
 

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from deploy.embedded.parts import pulssi
 from deploy.embedded.ports import any_free
 from schemas.settings import Settings
-from sinks.clickhouse.keeper import TABLES
-from streams.clickhouse import connect
-from tests.deploy.program import Program, clean_environment
-from tests.fixtures.clickhouse import ClickHouseServer
-from tests.sinks.contract import own_database
+from tests.deploy.program import run as program_run
 from tests.sinks.reconcile.floor import Floor, end_epochs, told
 
 STORY = """
@@ -29,31 +23,13 @@ STORY = """
     60 resolved
 """
 #: Runs a command to its end: its exit code, and all that it says.
-Run = Callable[..., tuple[int, str]]
-
-
-@pytest.fixture(scope="module")
-def database(clickhouse_server: ClickHouseServer) -> Iterator[Settings]:
-    """Give a database with Pulssi's tables, made once for this module."""
-    with own_database(clickhouse_server, f"cli_{os.getpid()}") as settings:
-        yield settings
+Run = Callable[..., tuple[int | None, str]]
 
 
 @pytest.fixture
-def client(database: Settings) -> Iterator[Client]:
-    """Give a client of that database."""
-    with connect(database) as client:
-        yield client
-
-
-@pytest.fixture
-def base(database: Settings, client: Client) -> Settings:
+def base(database: Settings) -> Settings:
     """Have one contact in it, rightly written by an epoch that has ended."""
-    for table in TABLES:
-        client.command(f"TRUNCATE TABLE {table} SYNC")
-    floor = Floor(database)
-    floor.play(told("desk:acme:4711", STORY))
-    floor.close()
+    Floor(database).play(told("desk:acme:4711", STORY))
     end_epochs(database)
     return database
 
@@ -61,15 +37,11 @@ def base(database: Settings, client: Client) -> Settings:
 @pytest.fixture
 def run(base: Settings, tmp_path: Path) -> Run:
     """Run a command against that database."""
-    environment = clean_environment(
-        tmp_path,
-        PULSSI_CLICKHOUSE_URL=base.clickhouse_url,
-        PULSSI_CLICKHOUSE_DATABASE=base.clickhouse_database,
-    )
+    there = {"PULSSI_CLICKHOUSE_URL": base.clickhouse_url, "PULSSI_CLICKHOUSE_DATABASE": base.clickhouse_database}
 
-    def run(*words: str, **more: str) -> tuple[int, str]:
-        with Program(pulssi(*words), {**environment, **more}) as program:
-            return program.await_end(), program.text
+    def run(*words: str, **more: str) -> tuple[int | None, str]:
+        program = program_run(tmp_path, *words, **{**there, **more})
+        return program.code, program.text
 
     return run
 

@@ -21,7 +21,7 @@ from streams.live.agents import LiveAgents
 from tests.core.agents import BASE_MS, HOUR_MS, at, read, status, statuses
 from tests.oracle.agents import State, groups_at, states
 from tests.oracle.contacts import milliseconds
-from tests.sinks.contract import contact, write
+from tests.sinks.rows import contact, write
 from tests.sinks.test_archive import Record
 
 ASK = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +14,8 @@ from schemas.policies import Rules
 from sinks.archive import event_rows, rows_of_contact
 from sinks.rows import first_wins
 from streams.partition import Partition
+from tests.core.agents import status
 from tests.core.plots import contacts
-from tests.streams.records import Record as Source
 
 
 @dataclass
@@ -27,6 +28,7 @@ class Record:
     partition: int = 1
     offset: int = 7
     timestamp: int = 1_790_000_000_000
+    headers: Sequence[tuple[str, bytes]] = ()
 
 
 def record(**fields: Any) -> Record:  # noqa: ANN401 - any event
@@ -50,13 +52,8 @@ def test_every_field_has_its_column() -> None:
     assert (row.contact_id, row.event_id, row.type, row.queue, row.seq) == ("a:1", "e1", "message.sent", "q", 3)
     assert (row.public, row.automatic, row.author, row.attributes) == (True, False, "customer", {"product": "x"})
     assert (row.occurred_at, row.received_at) == (1_790_000_000_123, 1_790_000_000_000)
-    assert (row.topic, row.partition, row.offset, row.epoch, row.version) == (
-        "contacts.chat",
-        1,
-        7,
-        2,
-        first_wins(2, 7),
-    )
+    place = (row.topic, row.partition, row.offset, row.epoch, row.version)
+    assert place == ("contacts.chat", 1, 7, 2, first_wins(2, 7))
     assert orjson.loads(row.normalised)["occurred_at"] == 1_790_000_000_123
 
 
@@ -93,18 +90,8 @@ def test_bad_records_are_left_to_the_worker() -> None:
 
 def test_agents_events_have_their_own_key() -> None:
     """States of agents have no contact."""
-    status = {
-        "event_id": "s1",
-        "type": "agent.status",
-        "agent_id": "x",
-        "occurred_at": "2026-09-21T14:13:20Z",
-        "source": "s",
-        "status": "away",
-        "reason": "lunch",
-        "groups": ["g"],
-        "capacity": {"chat": 3},
-    }
-    (row,) = event_rows([Record(b"x", orjson.dumps(status), "agents.status")], epoch=1)
+    told = status("s1", 0, "away", reason="lunch", groups=["g"], capacity={"chat": 3})
+    (row,) = event_rows([Record(b"x", orjson.dumps(told), "agents.status")], epoch=1)
     assert (row.contact_id, row.agent_key, row.agent_id, row.status, row.reason) == ("", "x", "x", "away", "lunch")
     assert (row.groups, row.capacity) == (["g"], {"chat": 3})
 
@@ -144,7 +131,7 @@ def test_what_was_folded_stands_in_for_records_that_are_gone(events: list[dict[s
     records = [Record(b"c", orjson.dumps(event), partition=0, offset=at) for at, event in enumerate(told)]
     partition = Partition("contacts.chat", 0, Rules())
     partition.begin(opened=0, epoch=3)
-    for _ in partition.steps([Source(record.offset, record.key, record.value) for record in records]):
+    for _ in partition.steps(records):
         pass
     made = rows_of_contact("c", "chat", partition.contacts[b"c"], ("contacts.chat", 0), 3) if told else []
     kept: dict[str, Any] = {}

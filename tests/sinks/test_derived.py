@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -20,11 +19,11 @@ from schemas.topics import CONTACTS
 from sinks.port import Batch
 from streams.clickhouse import connect
 from streams.sources.simulator import Plan, simulate
-from tests.fixtures.clickhouse import ClickHouseServer
+from tests.fixtures.clickhouse import ClickHouseServer, own_database
 from tests.oracle import derived
 from tests.oracle.batch import samples
-from tests.sinks.contract import contact, own_database, write
 from tests.sinks.reconcile.floor import Floor
+from tests.sinks.rows import contact, write
 
 #: 2026-03-02 06:00 UTC, a Monday; in the last of the weeks, clocks in Helsinki go forward.
 BEGIN: Final = 1_772_431_200_000
@@ -49,8 +48,7 @@ def weeks(clickhouse_server: ClickHouseServer) -> Iterator[Weeks]:
     events = [orjson.loads(each.value) for each in sent]
     with own_database(clickhouse_server, "derived_weeks", PULSSI_TIME_ZONE=ZONE.key) as ours, connect(ours) as client:
         for topic in CONTACTS.values():
-            with closing(Floor(ours, topic)) as floor:
-                floor.play((each.key, each.value) for each in sent if each.topic == topic)
+            Floor(ours, topic).play((each.key, each.value) for each in sent if each.topic == topic)
         yield Weeks(events, derived.told(events), client)
 
 

@@ -19,8 +19,8 @@ from schemas.panes import PANE_MS
 from sinks.clickhouse.keeper import ClickHouseKeeper
 from sinks.port import Batch
 from streams.clickhouse import connect
-from tests.fixtures.clickhouse import ClickHouseServer
-from tests.sinks.contract import contact, event, own_database, pane, sample, tag_pane
+from tests.fixtures.clickhouse import ClickHouseServer, own_database
+from tests.sinks.rows import contact, event, pane, sample, tag_pane
 
 LAST_MS: Final = int(datetime(2100, 1, 1, tzinfo=UTC).timestamp() * 1000) - 1
 

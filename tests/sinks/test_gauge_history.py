@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from schemas.settings import Settings
 from sinks.clickhouse.keeper import FALLS_FOR_MS, ClickHouseKeeper
 from sinks.minutes import MINUTE_MS, WITHIN_MS, each_minute
 from sinks.port import Batch, KeeperAwayError
-from tests.sinks.contract import contact
+from tests.sinks.rows import contact
 
 #: A minute's turn in 2026.
 T0 = 1_790_000_040_000
@@ -24,55 +26,48 @@ def _kept(client: Client) -> list[tuple[Any, ...]]:
     return [((row[0] - T0) // MINUTE_MS, *row[1:]) for row in rows]
 
 
-def test_a_minute_is_kept_once(database: Settings, client: Client) -> None:
+@pytest.fixture
+def keeper(database: Settings) -> Iterator[ClickHouseKeeper]:
+    """Return a keeper of an empty database."""
+    with closing(ClickHouseKeeper(database)) as keeper:
+        yield keeper
+
+
+def test_a_minute_is_kept_once(database: Settings, keeper: ClickHouseKeeper, client: Client) -> None:
     """All gauges of every queue; of two sinks, or one that was started again, the first has the minute."""
-    one, other = ClickHouseKeeper(database), ClickHouseKeeper(database)
-    one.write(
-        Batch(
-            contacts=[
-                contact(1, contact_id="1", queue="a", waiting_since=T0),
-                contact(1, contact_id="2", queue="a", awaiting_since=T0, next_response_breached_at=T0),
-                contact(1, contact_id="3", queue="b", channel="call", leaves_at=T0),
-            ]
-        )
-    )
-    one.note_gauges(T0)
-    one.write(Batch(contacts=[contact(2, contact_id="4", queue="a")]))
-    other.note_gauges(T0)
-    other.note_gauges(T0 + MINUTE_MS)
+    of_a = [
+        contact(1, contact_id="1", queue="a", waiting_since=T0),
+        contact(1, contact_id="2", queue="a", awaiting_since=T0, next_response_breached_at=T0),
+    ]
+    keeper.write(Batch(contacts=[*of_a, contact(1, contact_id="3", queue="b", channel="call", leaves_at=T0)]))
+    keeper.note_gauges(T0)
+    keeper.write(Batch(contacts=[contact(2, contact_id="4", queue="a")]))
+    with closing(ClickHouseKeeper(database)) as other:
+        other.note_gauges(T0)
+        other.note_gauges(T0 + MINUTE_MS)
     assert _kept(client) == [
         (0, "call", "b", 0, 0, 0, 0, 1),
         (0, "chat", "a", 1, 1, 2, 1, 0),
         (1, "call", "b", 0, 0, 0, 0, 1),
         (1, "chat", "a", 1, 1, 3, 1, 0),
     ]
-    gauges = _types(client, "gauges")
-    assert gauges == _types(client, "gauge_history")
-    one.close()
-    other.close()
+    assert _types(client, "gauges") == _types(client, "gauge_history")
 
 
 def _types(client: Client, view: str) -> dict[str, str]:
     return {str(row[0]): str(row[1]) for row in client.query(f"DESCRIBE TABLE {view}").result_rows}
 
 
-def test_two_at_the_same_time_are_one(database: Settings, client: Client) -> None:
+def test_two_at_the_same_time_are_one(keeper: ClickHouseKeeper, client: Client) -> None:
     """Where neither sees the other's, the later replaces the earlier; nothing is counted twice."""
-    keeper = ClickHouseKeeper(database)
     keeper.write(Batch(contacts=[contact(1, queue="a")]))
     keeper.note_gauges(T0)
-    columns = [name for name in _types(client, "gauge_history_rows") if name != "taken_at"]
-    client.command(
-        f"INSERT INTO gauge_history_rows ({', '.join(columns)}, taken_at)"  # noqa: S608 - our own names
-        f" SELECT {', '.join(columns)}, taken_at + 1 FROM gauge_history_rows"
-    )
+    client.command("INSERT INTO gauge_history_rows SELECT * REPLACE (taken_at + 1 AS taken_at) FROM gauge_history_rows")
     assert _kept(client) == [(0, "chat", "a", 0, 0, 1, 0, 0)]
-    keeper.close()
 
 
-def test_a_graph_falls_to_zero(database: Settings, client: Client) -> None:
+def test_a_graph_falls_to_zero(keeper: ClickHouseKeeper, client: Client) -> None:
     """A queue that has nothing any more has zeros for an hour; a minute that was missed stays missing."""
-    keeper = ClickHouseKeeper(database)
     keeper.write(Batch(contacts=[contact(1, queue="a")]))
     keeper.note_gauges(T0)
     keeper.write(Batch(contacts=[contact(2, queue="a", open=False)]))
@@ -81,7 +76,6 @@ def test_a_graph_falls_to_zero(database: Settings, client: Client) -> None:
         keeper.note_gauges(T0 + minute * MINUTE_MS)
     zeros = [(minute, "chat", "a", 0, 0, 0, 0, 0) for minute in (1, 3, hour - 1, hour)]
     assert _kept(client) == [(0, "chat", "a", 0, 0, 1, 0, 0), *zeros]
-    keeper.close()
 
 
 class _Story:

@@ -1,8 +1,9 @@
-"""Both keepers keep the contract, and ClickHouse's says what is wrong where it cannot."""
+"""What both keepers must do, in memory and on the real engine, and what ClickHouse's says where it cannot."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -12,64 +13,128 @@ from deploy.embedded.ports import any_free
 from schemas.settings import Settings, load
 from sinks.clickhouse.keeper import ClickHouseKeeper
 from sinks.port import Batch, Keeper, KeeperAwayError, KeeperUnfitError
-from tests.sinks.contract import KeeperContract, event, pane, sample, tag_pane
+from sinks.rows import Progress, first_wins, version_of
 from tests.sinks.memory import MemoryKeeper
+from tests.sinks.rows import contact, event, pane, sample, tag_pane, write
 
 MONTH_MS = 31 * 24 * 3600 * 1000
+#: Reads columns of a table's rows in effect.
+Kept = Callable[..., list[tuple[Any, ...]]]
 
 
-class TestMemoryKeeper(KeeperContract):
-    """The contract's cases in memory."""
-
-    @pytest.fixture
-    def keeper(self) -> Keeper:
-        """Return an empty keeper."""
-        return MemoryKeeper()
-
-    def kept(self, keeper: Keeper, table: str, *columns: str) -> list[tuple[Any, ...]]:
-        """Read by the keeper's own methods."""
-        return [tuple(getattr(row, column) for column in columns) for row in getattr(keeper, table)()]
-
-
-class TestClickHouseKeeper(KeeperContract):
-    """The contract's cases on the real engine, read through the views."""
-
-    @pytest.fixture
-    def keeper(self, database: Settings) -> Iterator[Keeper]:
-        """Return a keeper of an empty database."""
-        keeper = ClickHouseKeeper(database)
+@pytest.fixture(params=["memory", "clickhouse"])
+def keeper(request: pytest.FixtureRequest) -> Iterator[Keeper]:
+    """Return an empty keeper that is set up."""
+    made = MemoryKeeper() if request.param == "memory" else ClickHouseKeeper(request.getfixturevalue("database"))
+    with closing(made) as keeper:
         keeper.setup()
         yield keeper
-        keeper.close()
 
-    @pytest.fixture(autouse=True)
-    def _reader(self, client: Client) -> None:
-        self._client = client
 
-    def kept(self, keeper: Keeper, table: str, *columns: str) -> list[tuple[Any, ...]]:
-        """Ask the view."""
-        del keeper
+@pytest.fixture
+def kept(request: pytest.FixtureRequest, keeper: Keeper) -> Kept:
+    """Return the way to read: by the keeper's own methods, or through the views."""
+
+    def read(table: str, *columns: str) -> list[tuple[Any, ...]]:
+        if isinstance(keeper, MemoryKeeper):
+            return [tuple(getattr(row, column) for column in columns) for row in getattr(keeper, table)()]
         names = ", ".join(f"`{column}`" for column in columns)
-        return [tuple(row) for row in self._client.query(f"SELECT {names} FROM {table}").result_rows]  # noqa: S608 - our own names
+        return list(request.getfixturevalue("client").query(f"SELECT {names} FROM {table}").result_rows)  # noqa: S608 - our own names
 
-    def test_panes_of_partitions_add_up(self, keeper: Keeper) -> None:
-        """The views add source partitions and epochs, histograms included."""
-        keeper.write(Batch(panes=[pane(1, 5), pane(1, 2, partition=1), pane(9, 1, epoch=2)]))
-        keeper.write(Batch(panes=[pane(2, 4)], tag_panes=[tag_pane(1, 3), tag_pane(1, 4, partition=1)]))
-        assert self.kept(keeper, "panes", "n", "sum_ms", "hist") == [(7, 70, {3: 7})]
-        assert self.kept(keeper, "tag_panes", "n", "known") == [(7, True)]
+    return read
 
-    def test_years_of_history_in_one_batch(self, keeper: Keeper) -> None:
-        """A replay may touch more months than a server takes at once by its defaults."""
-        months = [event(f"e{n}", occurred_at=n * MONTH_MS) for n in range(130)]
-        keeper.write(Batch(events=months))
-        assert len(self.kept(keeper, "events", "event_id")) == 130
 
-    def test_times_keep_their_milliseconds(self, keeper: Keeper) -> None:
-        """What is read is what was written, in UTC."""
-        keeper.write(Batch(samples=[sample(1, at=1_790_000_000_789)]))
-        text = self._client.query("SELECT toString(at) FROM samples").result_rows[0][0]
-        assert text == "2026-09-21 14:13:20.789"
+def test_of_one_key_the_largest_version_counts(keeper: Keeper, kept: Kept) -> None:
+    """Whatever the order and the cut into batches, the newest row of a key is in effect."""
+    keeper.write(Batch(samples=[sample(version_of(1, 7), value_ms=70)], contacts=[contact(8, queue="new")]))
+    keeper.write(Batch(samples=[sample(version_of(1, 5), value_ms=50)], contacts=[contact(7, queue="old")]))
+    assert kept("samples", "value_ms") == [(70,)]
+    assert kept("contacts", "queue") == [("new",)]
+    keeper.write(Batch(samples=[sample(version_of(2, 0), value_ms=0)]))
+    assert kept("samples", "value_ms") == [(0,)]
+
+
+def test_a_batch_again_changes_nothing(keeper: Keeper, kept: Kept) -> None:
+    """After a failure the sink writes the same again."""
+    batch = Batch([event()], [pane(3, 5)], [tag_pane(3, 2)], [sample(3, value_ms=1)], [contact(3)])
+    keeper.write(batch)
+    keeper.write(batch)
+    for table, column, value in (
+        ("events", "event_id", "e1"),
+        ("panes", "n", 5),
+        ("tag_panes", "n", 2),
+        ("samples", "value_ms", 1),
+        ("contacts", "contact_id", "a:1"),
+    ):
+        assert kept(table, column) == [(value,)]
+
+
+def test_what_was_taken_back_is_not_in_effect(keeper: Keeper, kept: Kept) -> None:
+    """A retraction hides a sample until a later version issues it again."""
+    keeper.write(Batch(samples=[sample(1, value_ms=1)]))
+    keeper.write(Batch(samples=[sample(2, gone=True)]))
+    assert kept("samples", "slot") == []
+    keeper.write(Batch(samples=[sample(3, value_ms=None, within=None)]))
+    assert kept("samples", "value_ms", "within") == [(None, None)]
+
+
+def test_a_value_may_become_null(keeper: Keeper, kept: Kept) -> None:
+    """The newest row counts as a whole: a null in it is its value."""
+    keeper.write(Batch(samples=[sample(1, value_ms=5, within=True, caused_by="e1")], contacts=[contact(1, rating=1)]))
+    keeper.write(Batch(samples=[sample(2)], contacts=[contact(2)]))
+    assert kept("samples", "value_ms", "within", "caused_by") == [(None, None, None)]
+    assert kept("contacts", "rating") == [(None,)]
+
+
+def test_of_one_event_id_the_smallest_content_stays(keeper: Keeper, kept: Kept) -> None:
+    """In any order of arrival; of the same content the first to arrive."""
+    small, large = (
+        event(offset=9, normalised=b'{"a":1}', queue="small"),
+        event(normalised=b'{"a":2}', queue="large"),
+    )
+    keeper.write(Batch(events=[small]))
+    keeper.write(Batch(events=[large, small._replace(version=first_wins(1, 4), offset=4)]))
+    assert kept("events", "queue", "offset") == [("small", 4)]
+
+
+def test_agents_and_contacts_do_not_collide(keeper: Keeper, kept: Kept) -> None:
+    """An agent's event is another one, though its id and the agent's be those of a contact's."""
+    of_agent = event(contact_id="", agent_key="a:1", channel="", type="agent.status")
+    keeper.write(Batch(events=[event(), of_agent]))
+    assert sorted(kept("events", "type")) == [("agent.status",), ("contact.started",)]
+
+
+def test_the_latest_progress_of_a_partition(keeper: Keeper) -> None:
+    """What was written last counts, also where it is further back; partitions are apart."""
+    assert keeper.progress() == []
+    first = Progress("contacts.chat", 0, 1, 100, 10, 0, 50, 1_790_000_000_000)
+    claim = Progress("contacts.chat", 0, 2, 0, 0, -1, 0, 1_790_000_000_001)
+    other = Progress("contacts.call", 0, 1, 5, 1, -1, 3, 1_790_000_000_000)
+    keeper.write(Batch(progress=[first, other]))
+    keeper.write(Batch(progress=[claim]))
+    assert sorted(keeper.progress()) == sorted([claim, other])
+
+
+def test_panes_of_partitions_add_up(database: Settings, client: Client) -> None:
+    """The views add source partitions and epochs, histograms included."""
+    write(database, Batch(panes=[pane(1, 5), pane(1, 2, partition=1), pane(9, 1, epoch=2)]))
+    write(database, Batch(panes=[pane(2, 4)], tag_panes=[tag_pane(1, 3), tag_pane(1, 4, partition=1)]))
+    assert client.query("SELECT n, sum_ms, hist FROM panes").result_rows == [(7, 70, {3: 7})]
+    assert client.query("SELECT n, known FROM tag_panes").result_rows == [(7, True)]
+
+
+def test_years_of_history_in_one_batch(database: Settings, client: Client) -> None:
+    """A replay may touch more months than a server takes at once by its defaults."""
+    months = [event(f"e{n}", occurred_at=n * MONTH_MS) for n in range(130)]
+    write(database, Batch(events=months))
+    assert client.query("SELECT count() FROM events").result_rows == [(130,)]
+
+
+def test_times_keep_their_milliseconds(database: Settings, client: Client) -> None:
+    """What is read is what was written, in UTC."""
+    write(database, Batch(samples=[sample(1, at=1_790_000_000_789)]))
+    text = client.query("SELECT toString(at) FROM samples").result_rows[0][0]
+    assert text == "2026-09-21 14:13:20.789"
 
 
 def test_without_tables_it_names_the_way_out(empty_database: Settings) -> None:

@@ -10,7 +10,7 @@ from schemas.settings import Settings
 from sinks.port import Batch
 from streams.archive import CARRIED_MS, ClickHouseArchive
 from streams.routing import partition_of
-from tests.sinks.contract import event, pane, tag_pane, write
+from tests.sinks.rows import event, pane, tag_pane, write
 
 CHAT: Final = "contacts.chat"
 PARTITIONS: Final = 5

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
-from schemas.contact_record import Summary
+from schemas.contact_record import Summary, encode_contact
 from schemas.journal import CONTACT, Head, encode_pane, encode_pane_key
-from schemas.panes import Pane, TagPaneKey
+from schemas.panes import Pane, PaneKey, TagPaneKey
 from schemas.samples import Sample
 from sinks.pending import Pending, claims, contact_row, progress_rows
-from sinks.rows import ContactRow, Progress, version_of
+from sinks.rows import Progress, version_of
 from streams.journal.assembly import Record, Step
-from tests.sinks.handmade import KEY, contact, sample
+from tests.streams.live.steps import summary
 
 SOURCE = "contacts.chat"
+KEY = PaneKey(1, 60_000, "q", "normal", "", "", "handle")
+
+
+def sample(slot: str, **fields: Any) -> Sample:  # noqa: ANN401 - any fields
+    """Make a sample as a worker would write it."""
+    return Sample("handle", slot, 60_000, "q", "normal", "", "", "", "x", **fields)
+
+
+def contact(rows: list[tuple[int, Sample]], gone: list[tuple[int, str, str]], **fields: Any) -> bytes:  # noqa: ANN401
+    """Write a contact's journal record."""
+    told = {"queue": "", "priority": "", "started_at": None, "last_at": 1, **fields}
+    return encode_contact(summary(**told), [], rows, gone)
 
 
 def step(number: int, records: list[Record], *, epoch: int = 1, restarted: bool = False) -> Step:
@@ -60,15 +72,16 @@ def test_each_value_is_in_the_column_of_its_name() -> None:
     """Columns are filled by place: every one of a contact's summary and of a sample is where its name says."""
     held = [("resolution", "slow", 1, None, 9), ("first_response", "quick", 2, 3, None)]
     told = {name: f"<{name}>" for name in Summary.__annotations__} | {"deadlines": held}
-    row = contact_row("a:1", 7, cast("Summary", told))
     own = {"contact_id": "a:1", "version": 7}
-    empty = {"next_response_policy": "", "next_response_warns_at": None, "next_response_breached_at": None}
-    first = {"first_response_policy": "quick", "first_response_warns_at": 3, "first_response_breached_at": None}
-    empty |= {"queue_wait_policy": "", "queue_wait_warns_at": None, "queue_wait_breached_at": None}
-    third = {"resolution_policy": "slow", "resolution_warns_at": None, "resolution_breached_at": 9}
-    kept = {name: told[name] for name in ContactRow._fields if name in told}
-    assert row._asdict() == {**own, **kept, **first, **empty, **third}
-    assert set(told) - set(kept) == {"v", "step", "clocks", "pauses", "deadlines"}
+    row = contact_row("a:1", 7, cast("Summary", told))._asdict()
+    deadlines = {name: row.pop(name) for name in list(row) if name.endswith(("_policy", "_warns_at", "_breached_at"))}
+    assert {name: value for name, value in deadlines.items() if value} == {
+        "first_response_policy": "quick",
+        "first_response_warns_at": 3,
+        "resolution_policy": "slow",
+        "resolution_breached_at": 9,
+    }
+    assert row == own | {name: told[name] for name in told.keys() - {"v", "step", "clocks", "pauses", "deadlines"}}
     pending = Pending()
     made = Sample(*(f"<{name}>" for name in Sample._fields))  # type: ignore[arg-type]  # only their places count
     pending.add(step(1, [(1, CONTACT + b"a:1", contact([(1, made)], []))]))

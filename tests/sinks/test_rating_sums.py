@@ -27,7 +27,6 @@ def test_sums_are_exact_in_clickhouse(database: Settings, client: Client) -> Non
     floor = Floor(database)
     for begin in range(0, len(arriving), AT_ONCE):
         floor.play((event["contact_id"].encode(), written(event)) for event in arriving[begin : begin + AT_ONCE])
-    floor.close()
     expected = exact(arriving)
     for table, counted in (
         ("samples", "count(), countIf(satisfied), sum(value)"),

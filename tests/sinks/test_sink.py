@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
-import subprocess
-import sys
+import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +18,7 @@ import orjson
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from deploy.embedded.parts import pulssi
 from deploy.embedded.ports import any_free
 from schemas.journal import CONTACT, Head, encode_pane, encode_pane_key
 from schemas.panes import Pane
@@ -27,18 +26,24 @@ from schemas.settings import Settings, load
 from sinks.clickhouse.keeper import ClickHouseKeeper
 from sinks.clickhouse.migrations import migrate
 from sinks.lag import Lags
+from sinks.pipeline import Pipeline
 from sinks.port import Batch, Keeper
 from sinks.run import serve
+from sinks.vitals import Vitals
 from streams.clickhouse import connect
 from streams.topics import migrate_topics
+from tests.deploy.program import Program, clean_environment
 from tests.fixtures.clickhouse import ClickHouseServer
 from tests.kafka.server import KafkaServer
-from tests.sinks.handmade import KEY, contact, sample
+from tests.sinks.test_pending import KEY, contact, sample
 from tests.streams.handwritten import Hand
 
 CHAT, CALL = "contacts.chat", "contacts.call"
 WITHIN_S = 90.0
-ROOT = Path(__file__).parents[2]
+#: A minute's turn in 2026, seconds since 1970.
+_TURN_S = 1_790_000_040
+#: The sink's clock goes so much slower than the machine's, which may be busy with others.
+_SLOWER = 20
 
 
 @pytest.fixture
@@ -227,31 +232,6 @@ async def test_died_between_rows_and_position(settings: Settings) -> None:
     _check(settings, [floor])
 
 
-@pytest.fixture
-def sink_log(tmp_path: Path) -> Path:
-    """Name the file that the sink processes' errors go to."""
-    return tmp_path / "sink.log"
-
-
-@pytest.fixture
-def sink_process(environment: dict[str, str], sink_log: Path) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
-    """Start sinks as users do; what still runs is ended with the test."""
-    started = []
-
-    def start() -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "deploy.cli", "sink"]
-        with sink_log.open("ab") as log:
-            process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **environment}, stdout=log, stderr=log)
-        started.append(process)
-        return process
-
-    yield start
-    for process in started:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
-
-
 async def _answer(settings: Settings, path: str, is_it: Callable[[int, str], bool]) -> str:
     """Ask the sink's health server until it answers so."""
     url = f"http://127.0.0.1:{settings.sink_port}/{path}"
@@ -269,27 +249,24 @@ async def _ready(settings: Settings) -> None:
     await _answer(settings, "readyz", lambda status, _: status == 200)
 
 
-async def test_killed_at_any_moment(
-    settings: Settings, sink_process: Callable[[], subprocess.Popen[bytes]], sink_log: Path
-) -> None:
+async def test_killed_at_any_moment(settings: Settings, environment: dict[str, str], tmp_path: Path) -> None:
     """Kill -9 under load loses nothing and doubles nothing; SIGTERM finishes the batch in hand and ends with 0."""
-    floor = Floor(settings, CHAT, 1)
+    floor, there = Floor(settings, CHAT, 1), clean_environment(tmp_path, **environment)
     for _ in range(2):
-        process = sink_process()
-        await _ready(settings)
-        playing = asyncio.create_task(floor.play(10))
-        await _answer(settings, "metrics", lambda _, text: "pulssi_sink_batches_total 0" not in text)
-        process.kill()
-        process.wait()
-        await playing
-    process = sink_process()
-    await floor.play(3)
-    await _drained(settings)
-    process.send_signal(signal.SIGTERM)
-    status = await asyncio.to_thread(process.wait, WITHIN_S)
-    log = await asyncio.to_thread(sink_log.read_text)
-    assert status == 0, log
-    assert "Traceback" not in log
+        with Program(pulssi("sink"), there) as program:
+            await _ready(settings)
+            playing = asyncio.create_task(floor.play(10))
+            await _answer(settings, "metrics", lambda _, text: "pulssi_sink_batches_total 0" not in text)
+            program.process.kill()
+            program.process.wait()
+            await playing
+    with Program(pulssi("sink"), there) as program:
+        await floor.play(3)
+        await _drained(settings)
+        program.signal(signal.SIGTERM)
+        status = await asyncio.to_thread(program.await_end)
+    assert status == 0, program.text
+    assert "Traceback" not in program.text
     _check(settings, [floor])
 
 
@@ -332,3 +309,25 @@ async def test_a_broker_that_restarts_is_waited_for(fresh_kafka: KafkaServer, se
         await floor.play(3)
         await _drained(settings)
     _check(settings, [floor])
+
+
+async def test_the_gauges_of_the_minute_are_kept(settings: Settings) -> None:
+    """Contacts that were in the journal when it started are in the minute that had just begun then."""
+    await Floor(settings, CHAT, 0).play(3, width=4)
+    begun = time.monotonic()
+    keeper = ClickHouseKeeper(settings)
+    pipeline = Pipeline(settings, keeper, Vitals(), now=lambda: _TURN_S + (time.monotonic() - begun) / _SLOWER)
+    await pipeline.start()
+    running = asyncio.create_task(pipeline.run())
+    ask = "SELECT toUnixTimestamp(at), channel, open, stale FROM gauge_history"
+    try:
+        with connect(settings) as client:
+            async with asyncio.timeout(WITHIN_S):
+                while not (kept := client.query(ask).result_rows):  # noqa: ASYNC110 - a database tells no one when it changes
+                    await asyncio.sleep(0.1)
+        await pipeline.finish()
+        await running
+    finally:
+        running.cancel()
+        await pipeline.stop()
+    assert kept == [(_TURN_S, "chat", 4, 0)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, Final
+from unittest.mock import AsyncMock
 
 import pytest
 from aiokafka import TopicPartition
@@ -15,8 +16,8 @@ TP: Final = TopicPartition("contacts.chat", 0)
 PLACE: Final = ("contacts.chat", 0)
 
 
-class StandIn:
-    """A consumer; `told` says, look by look, at which second the broker answered last, and where the log ended then."""
+class _Consumer:
+    """`told` says, look by look, at which second the broker answered last, and where the log ended then."""
 
     def __init__(self, told: list[tuple[int, int]], records: list[Record]) -> None:
         self._told = iter(told)
@@ -25,32 +26,26 @@ class StandIn:
         self._at = 0
 
     def assignment(self) -> set[TopicPartition]:
-        """Name the partitions."""
         return {TP}
 
     def seek(self, _: object, offset: int) -> None:
-        """Stand somewhere."""
         self._at = offset
 
     def pause(self, *_: object) -> None:
-        """Read no more of these."""
+        """Change nothing: there is one partition."""
 
     resume = pause
 
     async def position(self, _: object) -> int:
-        """Tell where reading goes on."""
         return self._at
 
     def highwater(self, _: object) -> int:
-        """Tell the log's end, as the broker told it last."""
         return self._end
 
     def last_poll_timestamp(self, _: object) -> int:
-        """Tell when that was."""
         return self._second * 1000
 
     async def getmany(self, *_: object, **__: object) -> dict[TopicPartition, list[Any]]:
-        """Fetch what there is."""
         self._second, self._end = next(self._told)
         found = self._records[self._at : self._end]
         self._at += len(found)
@@ -59,12 +54,8 @@ class StandIn:
 
 async def _archived(monkeypatch: pytest.MonkeyPatch, told: list[tuple[int, int]]) -> tuple[int, bool]:
     """Read ten records; returns how many came, and whether some were said to be gone."""
-    stand_in = StandIn(told, [Record(at, b"c", b"{}") for at in range(10)])
-
-    async def connect(*_: object) -> StandIn:
-        return stand_in
-
-    monkeypatch.setattr("sinks.sources.connect", connect)
+    consumer = _Consumer(told, [Record(at, b"c", b"{}") for at in range(10)])
+    monkeypatch.setattr("sinks.sources.connect", AsyncMock(return_value=consumer))
     reader = SourceReader(load({}), "test")
     await reader.start({})
     read = [len(records) async for _, records in reader.below({PLACE: 10})]

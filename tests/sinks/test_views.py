@@ -14,7 +14,7 @@ from sinks.port import Batch
 from sinks.rows import PaneRow
 from streams.clickhouse import connect
 from streams.core.histogram import bucket
-from tests.sinks.contract import contact, pane, sample, write
+from tests.sinks.rows import pane, sample, write
 
 MINUTE_MS = 60_000
 #: The last Sunday of October 2026, 00:00 UTC: at 01:00 UTC the clocks in Helsinki go from 04:00 back to 03:00.
@@ -154,27 +154,3 @@ def test_what_was_taken_back_leaves_no_row(database: Settings, client: Client) -
     write(database, Batch(panes=[_pane(name, 0, hist={5: 0}) for name in names]))
     for view in ("panes", "service_level", "intervals", "intervals_by_team"):
         assert client.query(f"SELECT * FROM {view}").result_rows == [], view  # noqa: S608 - our own names
-
-
-def test_gauges_are_of_now(database: Settings, client: Client) -> None:
-    """Waiting, owed replies, risk and breach, per channel and queue; discarded contacts are nowhere."""
-    now = int(client.query("SELECT toUnixTimestamp64Milli(now64(3))").result_rows[0][0])
-    old, recent = now - 100_000, now - 52_000
-    soon = {"first_response_warns_at": recent, "first_response_breached_at": now + 600_000}
-    late = {"first_response_warns_at": old, "first_response_breached_at": recent}
-    contacts = [
-        contact(1, contact_id="1", queue="q", waiting_since=recent, **soon),
-        contact(1, contact_id="2", queue="q", waiting_since=old, resolution_breached_at=old, **late),
-        contact(1, contact_id="3", queue="q", awaiting_since=old, handling=2, next_response_warns_at=old),
-        contact(1, contact_id="4", queue="q", open=False),
-        contact(1, contact_id="5", queue="q", waiting_since=old, discarded=True),
-        contact(1, contact_id="6", queue="other", clock_since=old),
-        contact(1, contact_id="7", queue="q", waiting_since=old - 1, handling=3, leaves_at=old, **late),
-    ]
-    write(database, Batch(contacts=contacts))
-    rows = client.query(
-        "SELECT queue, waiting, toUnixTimestamp64Milli(oldest_waiting_since), awaiting_reply, at_risk, breached, open,"
-        " handling, stale, at_risk_next_response, breached_next_response, at_risk_resolution, breached_resolution"
-        " FROM gauges ORDER BY queue"
-    ).result_rows
-    assert rows == [("other", 0, None, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0), ("q", 2, old, 1, 1, 1, 3, 2, 1, 1, 0, 0, 1)]

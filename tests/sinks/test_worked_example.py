@@ -67,9 +67,7 @@ def rounded(levels: dict[str, float | None]) -> dict[str, float]:
 @pytest.mark.parametrize("channel", WAITS)
 def test_in_clickhouse(database: Settings, client: Client, channel: Channel) -> None:
     """The view's columns by name, the function over any range, the intervals, and e-mail by time of arrival."""
-    floor = Floor(database, CONTACTS[channel])
-    floor.play(example(channel))
-    floor.close()
+    Floor(database, CONTACTS[channel]).play(example(channel))
     ask = ", ".join(f"pulssi_service_level('{name}', {{}}) AS {name}" for name in PERCENT)
     of_panes = "sum(answered), sum(answered_within), sum(abandoned), sum(abandoned_within), sum(service_level.short)"
     of_intervals = (

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
-from contextlib import closing
+from collections.abc import Iterable
 from functools import cache
 from typing import Final
 
@@ -13,52 +12,44 @@ from schemas.policies import Rules
 from schemas.settings import Settings
 from schemas.topics import CONTACTS, Channel
 from sinks.archive import event_rows
-from sinks.clickhouse.keeper import ClickHouseKeeper
-from sinks.pending import Pending, claims, progress_rows
-from sinks.pending import Reached as ReachedStep
+from sinks.clickhouse.kept import KeptRows
+from sinks.pending import Pending, Reached, claims, progress_rows
 from sinks.port import Batch
-from sinks.rows import Progress
+from sinks.reconcile.contacts import Archived
+from sinks.rows import EventRow, Progress
+from streams.core.event import Event
 from streams.journal.assembly import Step
 from streams.partition import Partition
 from streams.sources.simulator import Plan, simulate
 from tests.core.story import BEGIN, records
+from tests.sinks.rows import write
+from tests.sinks.test_archive import Record
 
 CHAT: Final = "contacts.chat"
 #: Records folded as one step.
 WIDTH: Final = 50
 
 
-class SourceRecord:
-    """A record of a source topic, with all that worker and sink read of it."""
-
-    def __init__(self, place: tuple[str, int], offset: int, key: bytes, value: bytes) -> None:
-        self.topic, self.partition = place
-        self.offset = offset
-        self.timestamp = BEGIN + offset
-        self.key: bytes | None = key
-        self.value: bytes | None = value
-        self.headers: Sequence[tuple[str, bytes]] = ()
-
-
 class Floor:
     """One life (epoch) of a source partition: its worker and its sink."""
 
-    def __init__(self, database: Settings, source: str = CHAT, number: int = 0, epoch: int = 1) -> None:
-        self._keeper = ClickHouseKeeper(database)
-        self._place = source, number
+    def __init__(self, database: Settings, source: str = CHAT, epoch: int = 1) -> None:
+        self._database = database
+        self._place = source, 0
         self._epoch = epoch
-        self._worker = Partition(source, number, Rules())
+        self._worker = Partition(*self._place, Rules())
         self._worker.begin(0, epoch)
         self._pending = Pending()
-        self._sent: list[SourceRecord] = []
+        self._sent: list[Record] = []
         self._archived = 0
         self._journal_end = 1
         self._at = BEGIN + epoch * 1_000_000_000
-        self._keeper.write(Batch(progress=claims([(self._place, ReachedStep(Head(epoch=epoch), 0))], self._at)))
+        write(database, Batch(progress=claims([(self._place, Reached(Head(epoch=epoch), 0))], self._at)))
 
     def send(self, events: Iterable[tuple[bytes, bytes]]) -> None:
         """Produce events, as key and value, and have the worker fold them."""
-        new = [SourceRecord(self._place, len(self._sent) + n, key, value) for n, (key, value) in enumerate(events)]
+        first = len(self._sent)
+        new = [Record(*each, *self._place, offset, BEGIN + offset) for offset, each in enumerate(events, first)]
         self._sent += new
         for begin in range(0, len(new), WIDTH):
             for output in self._worker.steps(new[begin : begin + WIDTH]):
@@ -66,43 +57,47 @@ class Floor:
                 self._journal_end += len(output.records)
                 self._pending.add(Step(*self._place, output.head, self._journal_end, written))
 
+    def _events(self) -> list[EventRow]:
+        new, self._archived = self._sent[self._archived :], len(self._sent)
+        return event_rows(new, self._epoch)
+
     def archive(self) -> None:
         """Write the events, and no more: here a sink may die."""
-        new, self._archived = self._sent[self._archived :], len(self._sent)
-        self._keeper.write(Batch(events=event_rows(new, self._epoch)))
+        write(self._database, Batch(events=self._events()))
 
     def write(self, *tables: str, progress: bool = True) -> None:
         """Write the events, then these tables (all, unless named), then the progress."""
-        self.archive()
         pending, self._pending = self._pending, Pending(self._pending.after())
         batch = pending.batch()
         names = tables or ("panes", "tag_panes", "samples", "contacts")
-        self._keeper.write(Batch(**{name: getattr(batch, name) for name in names}))
-        if progress:
-            self._at += 1
-            self._keeper.write(Batch(progress=progress_rows(pending.reached.items(), self._at)))
+        self._at += 1
+        reached = pending.reached.items() if progress else ()
+        rows = {name: getattr(batch, name) for name in names}
+        write(self._database, Batch(self._events(), **rows, progress=progress_rows(reached, self._at)))
 
     def play(self, events: Iterable[tuple[bytes, bytes]]) -> None:
         """Do all of it, as on a good day."""
         self.send(events)
         self.write()
 
-    def close(self) -> None:
-        """Let go of the connection."""
-        self._keeper.close()
-
 
 def end_epochs(database: Settings) -> None:
     """Claim the next epoch of each partition: every epoch so far has ended."""
-    with closing(ClickHouseKeeper(database)) as keeper:
-        found = keeper.progress()
-        claimed = [Progress(row.topic, row.partition, row.epoch + 1, 0, 0, -1, 0, row.at + 1) for row in found]
-        keeper.write(Batch(progress=claimed))
+    with KeptRows(database) as kept:
+        found = kept.progress()
+    claimed = [Progress(row.topic, row.partition, row.epoch + 1, 0, 0, -1, 0, row.at + 1) for row in found]
+    write(database, Batch(progress=claimed))
 
 
 def told(contact_id: str, story: str, channel: Channel = "chat") -> list[tuple[bytes, bytes]]:
     """Make records' keys and values of a story."""
     return [(contact_id.encode(), value) for value in records(channel, story, contact_id)]
+
+
+def archived(events: Iterable[Event], channel: Channel = "chat") -> list[Archived]:
+    """Archive events as they arrive, a millisecond apart."""
+    topic = CONTACTS[channel]
+    return [Archived(event, channel, topic, 0, 1, offset, BEGIN + offset) for offset, event in enumerate(events)]
 
 
 @cache

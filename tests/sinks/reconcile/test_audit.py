@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -36,11 +35,9 @@ WHOLE = """
 
 
 @pytest.fixture
-def floor(database: Settings) -> Iterator[Floor]:
-    """Give one source partition's worker and sink."""
-    floor = Floor(database)
-    yield floor
-    floor.close()
+def floor(database: Settings) -> Floor:
+    """Return one source partition's worker and sink."""
+    return Floor(database)
 
 
 @pytest.fixture
@@ -136,8 +133,9 @@ DAMAGE: dict[str, tuple[str, dict[tuple[str, str], int]]] = {
 
 
 @pytest.mark.parametrize(("damage", "found"), DAMAGE.values(), ids=DAMAGE)
+@pytest.mark.usefixtures("whole")
 def test_damage_is_found_and_mended(
-    database: Settings, whole: Floor, client: Client, damage: str, found: dict[tuple[str, str], int]
+    database: Settings, client: Client, damage: str, found: dict[tuple[str, str], int]
 ) -> None:
     """Found by its kind, and only that where panes and samples fit each other; then all is as it was."""
     before = everything(client)
@@ -147,7 +145,6 @@ def test_damage_is_found_and_mended(
     assert found.items() <= report.totals.items()
     assert {table for table, _ in report.totals} <= {"panes", next(table for table, _ in found)}
     mended(database, client, before)
-    del whole
 
 
 def test_archived_events_without_rows(database: Settings, floor: Floor, client: Client) -> None:
@@ -181,12 +178,10 @@ def test_a_batch_half_written(database: Settings, floor: Floor, client: Client, 
 
 
 def test_the_same_events_again_in_a_new_life(database: Settings, floor: Floor, client: Client) -> None:
-    """A broker that forgot, and a replay: panes are doubled until both lives have ended and are mended."""
+    """A broker that forgot, and a replay: panes are doubled until both epochs have ended and are mended."""
     floor.play(told("desk:1", WHOLE))
     before = everything(client)
-    second = Floor(database, epoch=2)
-    second.play(told("desk:1", WHOLE))
-    second.close()
+    Floor(database, epoch=2).play(told("desk:1", WHOLE))
     running = mend(database, ended=False)
     assert {table for table, _ in running.totals} == {"panes", "tag_panes"}
     assert not running.ok
@@ -211,7 +206,6 @@ def test_an_ended_life_beside_a_running_one(database: Settings, floor: Floor, cl
     again = mend(database, ended=False)
     assert (sum(again.written.values()), again.standing) == (0, 2)
     second.play(told("desk:2", "100050 discarded reason=test event_id=x"))
-    second.close()
     mine = [[row for row in rows if "desk:2" not in row] for rows in everything(client)]
     assert mine[0] == before[0]
     assert mine[1] == before[1]
@@ -220,9 +214,7 @@ def test_an_ended_life_beside_a_running_one(database: Settings, floor: Floor, cl
 def test_no_pane_is_mended_to_fit_a_wrong_sample(database: Settings, floor: Floor, client: Client) -> None:
     """A contact that a running epoch has taken up again keeps its gap, and the pane of an ended epoch its count."""
     floor.play(told("desk:1", WHOLE))
-    second = Floor(database, epoch=2)
-    second.play(told("desk:2", "100000 started"))
-    second.close()
+    Floor(database, epoch=2).play(told("desk:2", "100000 started"))
     client.command(
         "INSERT INTO contacts_rows SELECT * REPLACE (bitShiftLeft(toUInt64(2), 40) + 1 AS version) FROM contacts_rows"
     )
@@ -241,9 +233,7 @@ def test_mended_panes_go_on_counting(database: Settings, floor: Floor, client: C
     floor.play(told("desk:1", WHOLE))
     client.command("TRUNCATE TABLE panes_rows")
     assert mend(database).written["panes"] > 5
-    second = Floor(database, epoch=2)
-    second.play(told("desk:2", WHOLE))
-    second.close()
+    Floor(database, epoch=2).play(told("desk:2", WHOLE))
     assert reconcile(database, RULES).ok
     assert client.query("SELECT n FROM panes WHERE sample = 'offered'").result_rows == [(2,)]
     before = everything(client)
@@ -251,9 +241,9 @@ def test_mended_panes_go_on_counting(database: Settings, floor: Floor, client: C
     mended(database, client, before)
 
 
-def test_another_configuration_is_nothing_wrong(database: Settings, whole: Floor, client: Client) -> None:
+@pytest.mark.usefixtures("whole")
+def test_another_configuration_is_nothing_wrong(database: Settings, client: Client) -> None:
     """A sample keeps what it was held against: told, not failed, and not rewritten; its panes fit it."""
-    del whole
     before = everything(client)
     stricter = Rules(policies=(Policy("chat-10s", "first_response", 10_000, 0.9, channel="chat"),), short_abandon_ms=1)
     for report in (reconcile(database, stricter), mend(database, stricter)):
@@ -268,9 +258,9 @@ def test_another_configuration_is_nothing_wrong(database: Settings, whole: Floor
     assert everything(client) == before
 
 
-def test_without_its_event_a_row_stays(database: Settings, whole: Floor, client: Client) -> None:
+@pytest.mark.usefixtures("whole")
+def test_without_its_event_a_row_stays(database: Settings, client: Client) -> None:
     """Where the archive lacks events that rows tell of, it proves nothing: said so, and nothing is taken back."""
-    del whole
     client.command("DELETE FROM events_rows WHERE event_id = 'e7'")
     before = everything(client)
     report = mend(database)
@@ -318,9 +308,7 @@ def test_pages_and_pieces_cut_nothing(
 def test_every_channel(database: Settings, client: Client) -> None:
     """Calls and e-mails fold by their own rules."""
     for channel in CHANNELS:
-        floor = Floor(database, CONTACTS[channel])
-        floor.play(busy(channel=channel, minutes=3))
-        floor.close()
+        Floor(database, CONTACTS[channel]).play(busy(channel=channel, minutes=3))
     assert reconcile(database, RULES).ok
     before = everything(client)
     client.command("TRUNCATE TABLE samples_rows")

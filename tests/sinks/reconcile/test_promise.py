@@ -7,10 +7,11 @@ from collections.abc import Callable
 import pytest
 
 from schemas.policies import Policy, Rules, Taxonomy
-from sinks.reconcile.contacts import Archived, Kept, differences, owed
-from sinks.reconcile.lives import Lives
+from sinks.reconcile.contacts import Kept, differences, owed
+from sinks.reconcile.epochs import Epochs
 from sinks.rows import SampleRow
-from tests.core.story import BEGIN, events
+from tests.core.story import events
+from tests.sinks.reconcile.floor import archived
 
 STORY = """
     0 started
@@ -34,11 +35,7 @@ Change = Callable[[SampleRow], SampleRow]
 
 def kept(rules: Rules, change: Change | None = None, without: str = "") -> Kept:
     """Give the story's contact as a stream with these rules would have kept it, but for a change."""
-    archived = [
-        Archived(event, "chat", "contacts.chat", 0, 1, offset, BEGIN)
-        for offset, event in enumerate(events("chat", STORY))
-    ]
-    contact = Kept("desk:1", archived, [], None)
+    contact = Kept("desk:1", archived(events("chat", STORY)), [], None)
     wanted = owed(contact, rules)
     assert wanted is not None
     rows = [row if change is None else change(row) for row in wanted.samples.values() if row.sample != without]
@@ -47,7 +44,7 @@ def kept(rules: Rules, change: Change | None = None, without: str = "") -> Kept:
 
 def found(contact: Kept, rules: Rules) -> set[tuple[str, str, str]]:
     """Tell table, sample and kind of what differs under today's rules."""
-    listed = differences(contact, owed(contact, rules), rules, Lives([]))
+    listed = differences(contact, owed(contact, rules), rules, Epochs([]))
     return {(each.table, each.key.get("sample", ""), each.kind) for each in listed}
 
 

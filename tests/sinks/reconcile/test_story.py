@@ -5,24 +5,21 @@ from __future__ import annotations
 import pytest
 
 from schemas.policies import Policy, Rules
-from schemas.topics import CONTACTS, Channel
-from sinks.reconcile.contacts import Archived, Kept, owed
-from sinks.reconcile.lives import Lives
+from schemas.topics import Channel
+from sinks.reconcile.contacts import Kept, owed
+from sinks.reconcile.epochs import Epochs
 from sinks.reconcile.story import Explanation, explain
 from tests.core.story import BEGIN, Case, cases, events
+from tests.sinks.reconcile.floor import archived
 
-LIVES = Lives([])
+EPOCHS = Epochs([])
 
 
 def told(channel: Channel, story: str, arrival: str = "", rules: Rules | None = None) -> Explanation:
     """Explain a story; `arrival` names the order in which its events came, where that is another."""
     named = {event.event_id: event for event in events(channel, story)}
-    order = arrival.split() or list(named)
-    archived = [
-        Archived(named[event_id], channel, CONTACTS[channel], 0, 1, offset, BEGIN + offset)
-        for offset, event_id in enumerate(order)
-    ]
-    return explain(Kept("desk:1", archived, [], None), rules or Rules(), LIVES)
+    arriving = [named[event_id] for event_id in arrival.split() or named]
+    return explain(Kept("desk:1", archived(arriving, channel), [], None), rules or Rules(), EPOCHS)
 
 
 @pytest.mark.parametrize("case", cases("explained", {}), ids=lambda case: case.says)
@@ -114,10 +111,7 @@ def test_two_contents_under_one_id() -> None:
     story = "0 started\n5 missed agent_id=ben event_id=x\n6 missed agent_id=ann event_id=y"
     first, ben, ann = events("chat", story)
     ann = ann._replace(event_id="x", at=ben.at)
-    archived = [
-        Archived(event, "chat", "contacts.chat", 0, 1, offset, BEGIN) for offset, event in enumerate([first, ben, ann])
-    ]
-    explanation = explain(Kept("desk:1", archived, [], None), Rules(), LIVES)
+    explanation = explain(Kept("desk:1", archived([first, ben, ann]), [], None), Rules(), EPOCHS)
     both = [(event.fields["agent_id"], event.counts, bool(event.notes)) for event in explanation.events[1:]]
     assert sorted(both) == [("ann", True, False), ("ben", False, True)]
     assert [each.by.because for each in explanation.corrections] == ["conflict"]
@@ -142,17 +136,12 @@ def test_no_words_and_no_customer() -> None:
 
 def test_what_it_was_held_against_counts() -> None:
     """Where policies have changed since, the sample tells the one that it was held against."""
-    story = "0 started\n30 agent agent_id=ann"
-    archived = [
-        Archived(event, "chat", "contacts.chat", 0, 1, offset, BEGIN)
-        for offset, event in enumerate(events("chat", story))
-    ]
-    kept = Kept("desk:1", archived, [], None)
+    kept = Kept("desk:1", archived(events("chat", "0 started\n30 agent agent_id=ann")), [], None)
     then = owed(kept, Rules())
     assert then is not None
     kept = kept._replace(samples=list(then.samples.values()), contact=then.contact)
     now = Rules(policies=(Policy("chat-10s", "first_response", 10_000, 0.9, channel="chat"),))
-    explanation = explain(kept, now, LIVES)
+    explanation = explain(kept, now, EPOCHS)
     first = next(each for each in explanation.samples if each.sample == "first_response")
     assert (first.policy, first.within) == ("chat-60s", True)
     assert [each.kind for each in explanation.differences] == ["another configuration"]

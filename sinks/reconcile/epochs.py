@@ -26,7 +26,7 @@ def mended(epoch: int) -> int:
     return version_of(epoch, MENDED)
 
 
-class Lives:
+class Epochs:
     """Progress as it was read before the rows that are judged by it."""
 
     def __init__(self, progress: Sequence[Progress]) -> None:

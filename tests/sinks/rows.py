@@ -1,0 +1,57 @@
+"""Rows for tests of the sink, and the way to write them."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import Any, Final
+
+from schemas.settings import Settings
+from sinks.clickhouse.keeper import ClickHouseKeeper
+from sinks.pending import contact_row
+from sinks.port import Batch
+from sinks.rows import ContactRow, EventRow, PaneRow, SampleRow, TagPaneRow, first_wins
+from tests.streams.live.steps import summary
+
+
+def event(event_id: str = "e1", offset: int = 0, epoch: int = 1, **fields: Any) -> EventRow:  # noqa: ANN401 - columns
+    """Make an archived event."""
+    plain = EventRow(
+        "a:1", "", event_id, b"{}", 1_790_000_000_123, first_wins(epoch, offset), "contact.started", "chat", 0
+    )
+    came = {"received_at": 1_790_000_000_456 + offset, "topic": "contacts.chat", "offset": offset, "epoch": epoch}
+    return EventRow(**{**plain._asdict(), **came, **fields})
+
+
+def sample(version: int, *, gone: bool = False, **fields: Any) -> SampleRow:  # noqa: ANN401 - any columns
+    """Make a sample."""
+    own = {"contact_id": "a:1", "channel": "", "sample": "handle", "slot": "e1", "at": 1_790_000_000_000}
+    return SampleRow(version=version, gone=gone, **{**own, **fields})
+
+
+_PANE: Final = {"topic": "contacts.chat", "partition": 0, "channel": "chat", "supplement": "", "version": 1}
+_PANE_KEY: Final = {"epoch": 1, "pane_start": 1_790_000_040_000, "queue": "q"}
+
+
+def pane(version: int = 1, n: int = 1, **fields: Any) -> PaneRow:  # noqa: ANN401 - any columns
+    """Make a pane; what it counts lasted 10 ms."""
+    key = {**_PANE_KEY, "priority": "normal", "team": "", "segment": "", "sample": "handle"}
+    value = {"n": n, "n_target": n, "n_within": n, "sum_ms": 10 * n, "hist": {3: n}}
+    return PaneRow(**{**_PANE, **key, **value, "version": version, **fields})
+
+
+def tag_pane(version: int = 1, n: int = 1, **fields: Any) -> TagPaneRow:  # noqa: ANN401 - any columns
+    """Make a tag's pane."""
+    return TagPaneRow(**{**_PANE, **_PANE_KEY, "tag": "billing", "known": True, "version": version, "n": n, **fields})
+
+
+def contact(version: int, **fields: Any) -> ContactRow:  # noqa: ANN401 - any columns
+    """Make an open chat without a queue."""
+    plain = {"queue": "", "priority": "", "agents": ["x", "y"], "started_at": None, "last_at": 1_790_000_000_000}
+    row = contact_row("a:1", version, summary(**plain, leaves_at=4_000_000_000_000))
+    return ContactRow(**{**row._asdict(), **fields})
+
+
+def write(database: Settings, batch: Batch) -> None:
+    """Write rows as the sink does."""
+    with closing(ClickHouseKeeper(database)) as keeper:
+        keeper.write(batch)

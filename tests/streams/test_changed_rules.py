@@ -16,6 +16,7 @@ from schemas.policies import Rules
 from tests.core import configured
 from tests.core.plots import contacts
 from tests.core.test_against_batch import OF_A_SEGMENT, key_of, told
+from tests.depth import examples
 from tests.oracle.batch import added_up
 from tests.oracle.centre import Centre
 from tests.streams.flow import chat_event
@@ -60,7 +61,7 @@ def rulebooks(tmp_path_factory: pytest.TempPathFactory) -> Rulebooks:
     return found
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150))
 @given(several=st.lists(contacts(), min_size=1, max_size=3), seed=st.integers(0, 1 << 32))
 def test_what_was_issued_is_taken_back(rulebooks: Rulebooks, several: list[list[dict[str, Any]]], seed: int) -> None:
     """Late events, evictions, crashes, each start with other rules: samples are the ledger's, panes their sum."""

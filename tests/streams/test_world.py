@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from schemas.policies import Rules
 from tests.core.plots import contacts
 from tests.core.test_against_batch import key_of, told
+from tests.depth import examples
 from tests.oracle.batch import samples
 from tests.streams.flow import chat_event
 from tests.streams.whole_panes import added_panes, kept_panes
@@ -102,7 +103,7 @@ def live(world: World, several: list[list[dict[str, Any]]], chance: random.Rando
     return [*events, *passed]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150))
 @given(several=st.lists(contacts(), min_size=1, max_size=4), seed=st.integers(0, 1 << 32))
 def test_the_result_is_that_of_the_set_of_events(several: list[list[dict[str, Any]]], seed: int) -> None:
     """Deliveries in any order and cut, a sink that lags, evictions, outages, crashes, new epochs: samples and panes."""
@@ -120,7 +121,7 @@ def test_filters_that_are_full_and_dropped_cost_nothing_but_questions(monkeypatc
     monkeypatch.setattr("streams.evicted._SIZES", (1,))
     monkeypatch.setattr("streams.evicted.FILTERS_AT_MOST", 1)
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=examples(40))
     @given(several=st.lists(contacts(), min_size=2, max_size=4), seed=st.integers(0, 1 << 32))
     def look(several: list[list[dict[str, Any]]], seed: int) -> None:
         world = World(RULES)

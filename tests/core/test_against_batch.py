@@ -17,8 +17,7 @@ from streams.core.contact import EMPTY
 from streams.core.contact import decode as decode_contact
 from streams.partition import Partition
 from tests.core import configured
-from tests.core.changes import changed
-from tests.core.contacts import read
+from tests.core.contacts import changed, read
 from tests.core.plots import contacts
 from tests.depth import examples
 from tests.oracle.batch import added_up, contact_rows, in_business_time, samples

@@ -12,8 +12,7 @@ from schemas.journal import decode_summary
 from streams.core.contact import EMPTY
 from streams.core.deadlines import held_against
 from streams.live.gauges import Gauges, Reading
-from tests.core.changes import changed
-from tests.core.contacts import read
+from tests.core.contacts import changed, read
 from tests.core.plots import contacts
 from tests.core.test_against_batch import WHICH, Centres, centres
 from tests.depth import examples

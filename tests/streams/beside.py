@@ -11,8 +11,8 @@ from sinks.pending import Pending
 from streams.journal.tail import JournalTail
 from streams.past import Kept
 from tests.sinks.memory import MemoryKeeper
+from tests.streams.followers import kept_of
 from tests.streams.records import Record
-from tests.streams.world import kept_of
 
 Place = tuple[str, int]
 

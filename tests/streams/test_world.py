@@ -42,13 +42,13 @@ BETWEEN: Final = {
 def happen(world: World, what: str, many: int) -> None:
     """Have one thing happen."""
     if what == "sink":
-        world.sink(many)
+        world.sink(10 * many)
     elif what == "evict":
         world.evict()
     elif what in {"crash", "compacted crash"}:
         world.crash(compacted=what != "crash")
     elif what in {"away", "back"}:
-        world.away = what == "away"
+        world.model.away = what == "away"
     elif what == "unpark":
         world.unpark()
     elif what == "anew":
@@ -74,11 +74,11 @@ class Counting(World):
         of = self.partition
         self.did.update(evicted=of.evictions, revived=of.revivals, parked=of.waits, supplemented=of.supplemented)
 
-    def crash(self, *, compacted: bool) -> None:
+    def crash(self, *, compacted: bool, rules: Rules | None = None) -> None:
         """Count first."""
         self.take_stock()
         self.did["crashed"] += 1
-        super().crash(compacted=compacted)
+        super().crash(compacted=compacted, rules=rules)
 
     def begin_anew(self) -> None:
         """Count first."""

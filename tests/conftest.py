@@ -8,6 +8,7 @@ import pytest
 from hypothesis import settings
 
 from streams import compilation
+from tests.depth import be_shallow
 
 pytest_plugins = [
     "tests.fixtures.clickhouse",
@@ -24,6 +25,12 @@ settings.load_profile("pulssi")
 
 #: Fixtures that start servers.
 SERVERS: Final = frozenset({"browser", "clickhouse_process", "clickhouse_server", "fresh_kafka", "kafka", "stack"})
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Look less deep where tests that take long are left out."""
+    if "not long" in config.option.markexpr:
+        be_shallow()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -39,7 +39,6 @@ from streams.journal.assembly import Assembly
 from streams.partition import STEP_BYTES, Partition
 from tests.bench.events import EVENTS_A_CHAT, write_chats
 from tests.bench.report import Part
-from tests.core.changes import changed
 from tests.streams.records import Record, records_of
 
 TOPIC: Final = CONTACTS["chat"]
@@ -83,7 +82,8 @@ def _speeds(events: int) -> Iterator[tuple[str, float]]:
     for key, value in read:
         contacts.setdefault(key, []).append(read_event(TOPIC, key, value))
     whole = [merge([], arrived)[0] for arrived in contacts.values()]
-    changes = [change for arrived in whole if (change := changed("chat", EMPTY, arrived, RULES, 1)) is not None]
+    outcomes = [advance("chat", EMPTY, arrived, RULES, 1) for arrived in whole]
+    changes = [outcome.change for outcome in outcomes if outcome is not None]
     values = [change.value or b"" for change in changes]
 
     def each(do: Callable[[Any], object], things: list[Any]) -> Callable[[], object]:
@@ -99,7 +99,7 @@ def _speeds(events: int) -> Iterator[tuple[str, float]]:
         ("decode, the long way", each(lambda one: event_of(decode(TOPIC, *one)), read)),
         ("decode", each(lambda one: read_event(TOPIC, *one), read)),
         ("fold", each(lambda one: fold("chat", one, RULES), whole)),
-        ("fold, compare and encode", each(lambda one: changed("chat", EMPTY, one, RULES, 1), whole)),
+        ("fold, compare and encode", each(lambda one: advance("chat", EMPTY, one, RULES, 1), whole)),
         ("panes", panes),
         ("read a contact's state", each(decode_state, values)),
         ("read a contact, as the sink", each(decode_contact, values)),
@@ -160,10 +160,10 @@ def grown_by(contacts: int) -> tuple[float, float]:
         for number in range(contacts):
             key = b"%036d" % number
             state = decode_state(kept[key]) if begin else EMPTY
-            change = changed("chat", state, arrived[number % len(arrived)][begin:end], RULES, 1 + begin)
-            if change is None or change.value is None:
+            outcome = advance("chat", state, arrived[number % len(arrived)][begin:end], RULES, 1 + begin)
+            if outcome is None or outcome.change.value is None:
                 raise RuntimeError("an event of a contact in hand is new")
-            kept[key] = change.value
+            kept[key] = outcome.change.value
     gc.collect()
     grown = _resident() - before
     return grown / contacts, sum(map(len, kept.values())) / contacts

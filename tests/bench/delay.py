@@ -177,7 +177,7 @@ def _run(rate: int, seconds: int) -> tuple[list[tuple[str, str]], str]:
     """Run the parts, produce for some seconds, and compare; returns rows, and how it went."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name, broker() as kafka:
         folder = Path(name)
-        with ClickHouseServer.start(folder / "clickhouse") as clickhouse:
+        with ClickHouseServer(folder / "clickhouse") as clickhouse:
             more = {"PULSSI_CLICKHOUSE_URL": clickhouse.url, "PULSSI_WORKER_PORT": "0", "PULSSI_SINK_PORT": "0"}
             settings = kafka.with_topics(**more)
             migrate(settings)

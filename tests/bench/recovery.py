@@ -27,7 +27,7 @@ from tests.bench.events import EVENTS_A_CHAT, write_chats
 from tests.bench.report import Part, spread, times
 from tests.bench.servers import broker
 from tests.streams.flow import keyed, produce
-from tests.streams.no_archive import asked
+from tests.streams.stand_ins import asked
 
 BATCH: Final = 16_000
 COMPACTING: Final = {"segment.ms": "1000", "min.cleanable.dirty.ratio": "0.01", "max.compaction.lag.ms": "1000"}

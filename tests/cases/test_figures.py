@@ -17,7 +17,7 @@ from streams.core.event import event_of
 from streams.decode import decode
 from streams.live.gauges import Gauges, Reading
 from tests.cases.told import CENTRE, CONFIG, events_of
-from tests.core.changes import changed
+from tests.core.contacts import changed
 from tests.oracle.batch import samples
 from tests.oracle.contacts import contacts, milliseconds
 from tests.oracle.derived import first_contacts, service_levels, told

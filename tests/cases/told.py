@@ -22,7 +22,7 @@ from streams.core.contact import EMPTY
 from streams.core.contact import decode as decode_contact
 from streams.core.event import event_of
 from streams.decode import decode
-from tests.core.changes import changed
+from tests.core.contacts import changed
 from tests.oracle.centre import Centre
 from tests.oracle.contacts import milliseconds
 

@@ -1,31 +1,17 @@
-"""`make chaos`: everything goes wrong, for as long as it takes, and every number is what it should be.
-
-Options: --seed N, --events N, --short, --keep FOLDER. Exits with 1 where
-anything differs.
-"""
+"""`make chaos`: everything goes wrong, for as long as it takes, and every number is what it should be."""
 
 from __future__ import annotations
 
-import argparse
 import random
 import tempfile
 from pathlib import Path
-from typing import Final
 
+import click
 from rich.console import Console
 from rich.table import Table
 
-from tests.chaos.courses import long, short
-from tests.chaos.run import Outcome, chaos
+from tests.chaos.run import Outcome, chaos, long, short
 from tests.kafka.apache import ApacheKafka, missing
-
-EVENTS: Final = 200_000
-SHORT_EVENTS: Final = 20_000
-_CONSOLE: Final = Console()
-
-
-def _say(line: str) -> None:
-    _CONSOLE.print(line, highlight=False, markup=False)
 
 
 def _show(seed: int, outcome: Outcome) -> None:
@@ -33,42 +19,34 @@ def _show(seed: int, outcome: Outcome) -> None:
     for name, times in [*sorted(outcome.done.items()), *outcome.counted.items()]:
         table.add_row(name, f"{times:,}")
     table.add_row("differences", f"{len(outcome.faults):,}")
-    _CONSOLE.print(table)
-    for fault in outcome.faults:
-        _say(fault)
+    Console().print(table)
+    click.echo("\n".join(outcome.faults))
 
 
-def _run(arguments: argparse.Namespace, seed: int, folder: Path) -> bool:
-    make = short if arguments.short else long
-    course = make(arguments.events or (SHORT_EVENTS if arguments.short else EVENTS), seed)
-    server = ApacheKafka(folder / "kafka")
-    _say(f"{course.events:,} events, seed {seed}, logs in {folder}")
-    server.start()
-    try:
-        outcome = chaos(server, course, folder / "pulssi", _say)
-    finally:
-        server.stop()
-    _show(seed, outcome)
-    return not outcome.faults
-
-
-def main() -> int:
-    """Run the courses asked for."""
-    parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
-    parser.add_argument("--seed", type=int)
-    parser.add_argument("--events", type=int)
-    parser.add_argument("--short", action="store_true")
-    parser.add_argument("--keep", type=Path, help="a folder that logs and data stay in")
-    arguments = parser.parse_args()
-    seed = random.SystemRandom().randrange(10_000) if arguments.seed is None else arguments.seed
+@click.command()
+@click.option("--seed", type=int, help="Of what is drawn (default: drawn too).")
+@click.option("--events", type=int, help="How many (default: 200,000; in the short course 20,000).")
+@click.option("--short", "is_short", is_flag=True, help="The short course.")
+@click.option("--keep", type=click.Path(path_type=Path), help="A folder that logs and data stay in.")
+def main(*, seed: int | None, events: int | None, is_short: bool, keep: Path | None) -> None:
+    """Run a course; exits with 1 where anything differs."""
     if reason := missing():
-        _say(reason)
-        return 1
-    with tempfile.TemporaryDirectory(prefix="pulssi-chaos-") as folder:
-        where = arguments.keep or Path(folder)
-        where.mkdir(parents=True, exist_ok=True)
-        return 0 if _run(arguments, seed, where) else 1
+        raise click.ClickException(reason)
+    seed = random.SystemRandom().randrange(10_000) if seed is None else seed
+    make = short if is_short else long
+    course = make(seed=seed) if events is None else make(events, seed)
+    with tempfile.TemporaryDirectory(prefix="pulssi-chaos-") as temporary:
+        folder = keep or Path(temporary)
+        click.echo(f"{course.events:,} events, seed {seed}, logs in {folder}")
+        server = ApacheKafka(folder / "kafka")
+        server.start()
+        try:
+            outcome = chaos(server, course, folder / "pulssi", click.echo)
+        finally:
+            server.stop()
+    _show(seed, outcome)
+    raise SystemExit(1 if outcome.faults else 0)
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    main()

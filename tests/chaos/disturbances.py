@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from schemas.topics import CONTACTS
@@ -41,14 +42,6 @@ class Disturbance:
     late: bool = False
 
 
-def _kill(scene: Scene) -> None:
-    _end_worker(scene, signal.SIGKILL)
-
-
-def _tell_to_stop(scene: Scene) -> None:
-    _end_worker(scene, signal.SIGTERM)
-
-
 def _end_worker(scene: Scene, by: signal.Signals) -> None:
     worker = scene.draws.choice(scene.here.workers)
     worker.end(by)
@@ -67,14 +60,6 @@ def _pause(scene: Scene) -> None:
 def _kill_broker(scene: Scene) -> None:
     scene.here.kafka.kill()
     scene.here.kafka.start()
-
-
-def _stop_clickhouse(scene: Scene) -> None:
-    _without_clickhouse(scene, signal.SIGTERM)
-
-
-def _kill_clickhouse(scene: Scene) -> None:
-    _without_clickhouse(scene, signal.SIGKILL)
 
 
 def _without_clickhouse(scene: Scene, by: signal.Signals) -> None:
@@ -119,12 +104,16 @@ def ordered(disturbances: Sequence[Disturbance], draws: random.Random) -> list[D
     return found
 
 
-KILLED: Final = Disturbance("worker killed", _kill)
-TOLD: Final = Disturbance("worker told to stop", _tell_to_stop)
+KILLED: Final = Disturbance("worker killed", partial(_end_worker, by=signal.SIGKILL))
+TOLD: Final = Disturbance("worker told to stop", partial(_end_worker, by=signal.SIGTERM))
 PAUSED: Final = Disturbance("worker paused past its session", _pause, weight=2)
 BROKER_KILLED: Final = Disturbance("broker killed and started again", _kill_broker, weight=2)
-CLICKHOUSE_AWAY: Final = Disturbance("ClickHouse stopped for a while", _stop_clickhouse, weight=3, late=True)
-CLICKHOUSE_KILLED: Final = Disturbance("ClickHouse killed for a while", _kill_clickhouse, weight=3, late=True)
+CLICKHOUSE_AWAY: Final = Disturbance(
+    "ClickHouse stopped for a while", partial(_without_clickhouse, by=signal.SIGTERM), weight=3, late=True
+)
+CLICKHOUSE_KILLED: Final = Disturbance(
+    "ClickHouse killed for a while", partial(_without_clickhouse, by=signal.SIGKILL), weight=3, late=True
+)
 SINK_KILLED: Final = Disturbance("sink killed", _kill_sink)
 SINK_AWAY: Final = Disturbance("sink away past the horizons", _sink_away, weight=4)
 TOPIC_RECREATED: Final = Disturbance("source topic recreated", _recreate_topic)

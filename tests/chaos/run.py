@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Final
 
 from streams.openings import EXIT_STUCK
-from tests.chaos.disturbances import Disturbance, Scene, ordered
+from tests.chaos.disturbances import LONG, SHORT, Disturbance, Scene, ordered
 from tests.chaos.feed import Feed
 from tests.chaos.installation import Installation
-from tests.chaos.records import arriving
+from tests.chaos.records import MINUTE_MS, arriving
 from tests.chaos.tally import Tally
 from tests.chaos.verdict import dead_letter_faults, differences
 from tests.kafka.server import KafkaServer
@@ -32,14 +32,27 @@ class Course:
     """How much, how fast, and what happens."""
 
     events: int
+    seed: int
     #: Simulated events a second of their own time; the horizons below are in that time.
     rate: float
     per_second: float
     late_ms: int
     horizons: str
     disturbances: Sequence[Disturbance]
+    #: How long ClickHouse is away.
     away_s: float
-    seed: int
+
+
+def long(events: int = 200_000, seed: int = 5) -> Course:
+    """Hours of a busy centre, in ten minutes or so."""
+    horizons = 'call = "10m"\nchat = "10m"\nemail = "30m"'
+    return Course(events, seed, 8.0, 900.0, 180 * MINUTE_MS, horizons, LONG, away_s=60.0)
+
+
+def short(events: int = 20_000, seed: int = 5) -> Course:
+    """An hour and a half of a small centre, in a minute: for every change."""
+    horizons = 'call = "4m"\nchat = "4m"\nemail = "10m"'
+    return Course(events, seed, 4.0, 500.0, 40 * MINUTE_MS, horizons, SHORT, away_s=6.0)
 
 
 @dataclass
@@ -51,11 +64,6 @@ class Outcome:
     faults: list[str] = field(default_factory=list)
 
 
-def centre_toml(horizons: str) -> str:
-    """Write the configuration of a run."""
-    return f"[horizons]\n{horizons}\n"
-
-
 def chaos(kafka: KafkaServer, course: Course, folder: Path, say: Callable[[str], None] = print) -> Outcome:
     """Run a course on a broker; the outcome's faults are empty where all is as it should be."""
     draws = random.Random(course.seed)  # noqa: S311 - nothing secret
@@ -63,7 +71,8 @@ def chaos(kafka: KafkaServer, course: Course, folder: Path, say: Callable[[str],
     records = arriving(events, course.seed, course.late_ms)
     order = ordered(course.disturbances, draws)
     outcome, began = Outcome(), time.monotonic()
-    with Installation(kafka, folder, workers=2, centre=centre_toml(course.horizons)) as here:
+    centre = f"[horizons]\n{course.horizons}\n"
+    with Installation(kafka, folder, workers=2, centre=centre) as here:
         feed, tally = Feed(here.settings, records, course.per_second), Tally(here.urls)
         tally.start()
         here.await_ready(*here.workers)
@@ -83,7 +92,7 @@ def chaos(kafka: KafkaServer, course: Course, folder: Path, say: Callable[[str],
             feed.stop()
             tally.stop()
         say(f"{time.monotonic() - began:6.1f} s  drained; comparing")
-        for view, told in differences(here.rows, (events, Centre({"centre": centre_toml(course.horizons)}))).items():
+        for view, told in differences(here.rows, (events, Centre({"centre": centre}))).items():
             outcome.faults += [f"{view}: {line}" for line in told]
         repeated, wrong = dead_letter_faults(here, feed)
         outcome.faults += wrong

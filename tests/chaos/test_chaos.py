@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.courses import short
-from tests.chaos.run import chaos
+from tests.chaos.run import chaos, short
 from tests.kafka.server import KafkaServer
 
 

@@ -12,7 +12,7 @@ from tests.chaos.feed import Feed
 from tests.chaos.records import Made
 from tests.kafka.server import KafkaServer
 from tests.oracle.batch import batch
-from tests.streams.flow import Journals, WorkerProcess, keyed, simulated
+from tests.streams.flow import Journals, keyed, simulated, worker_process
 
 EVENTS: Final = 10_000
 PER_SECOND: Final = 1_000
@@ -26,7 +26,7 @@ async def test_difference_is_nothing(fresh_kafka: KafkaServer, by: signal.Signal
     settings = fresh_kafka.with_topics()
     events = simulated(EVENTS, rate=8.0, seed=int(by))
     feed = Feed(settings, [Made(*record) for record in keyed(events)], PER_SECOND)
-    with WorkerProcess(fresh_kafka.settings_env(), tmp_path / "worker.log") as worker:
+    with worker_process(fresh_kafka.settings_env(), tmp_path / "worker.log") as worker:
         worker.start()
         feed.allow(EVENTS)
         feed.start()

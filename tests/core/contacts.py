@@ -9,9 +9,12 @@ from typing import Any
 import orjson
 from hypothesis import strategies as st
 
+from schemas.policies import Rules
 from schemas.topics import CONTACTS, Channel
+from streams.core.contact import Contact, advance
 from streams.core.event import Event, event_of
 from streams.core.event import order as fold_order
+from streams.core.going import Change
 from streams.decode import decode
 from tests.core import plots
 
@@ -22,6 +25,14 @@ def read(told: Iterable[dict[str, Any]]) -> list[Event]:
         event_of(decode(CONTACTS[event["channel"]], event["contact_id"].encode(), orjson.dumps(event)))
         for event in told
     ]
+
+
+def changed(
+    channel: str, contact: Contact, arrived: Iterable[Event], rules: Rules, step: int, *, again: bool = False
+) -> Change | None:
+    """Fold a contact anew with what arrived; None where nothing was new."""
+    outcome = advance(channel, contact, arrived, rules, step, again=again)
+    return None if outcome is None else outcome.change
 
 
 @st.composite

@@ -17,9 +17,9 @@ from streams.core.contact import EMPTY
 from streams.core.contact import decode as decode_contact
 from streams.partition import Partition
 from tests.core import configured
-from tests.core.changes import changed
-from tests.core.contacts import read
+from tests.core.contacts import changed, read
 from tests.core.plots import contacts
+from tests.depth import examples
 from tests.oracle.batch import added_up, contact_rows, in_business_time, samples
 from tests.oracle.centre import DEFAULTS, Centre
 from tests.streams.records import business_totals, pane_totals, records_of
@@ -62,7 +62,7 @@ def told(row: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple((value is not None, value) for value in row)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=examples(600))
 @given(which=WHICH, events=contacts(), cuts=st.sets(st.integers(0, 20)))
 def test_the_fold_equals_the_batch(centres: Centres, which: int, events: list[dict[str, Any]], cuts: set[int]) -> None:
     """Samples of a contact, event by event in any order and any batches, are those of the batch over the set."""
@@ -87,7 +87,7 @@ AT_A_GLANCE: Final = (
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200))
 @given(which=WHICH, events=contacts())
 def test_a_contact_at_a_glance_equals_the_batch(centres: Centres, which: int, events: list[dict[str, Any]]) -> None:
     """The row of the table of contacts tells what the batch over its events does, also where it counts nowhere."""
@@ -105,7 +105,7 @@ def test_a_contact_at_a_glance_equals_the_batch(centres: Centres, which: int, ev
     assert tuple(summary["agents"]) == rows[0].agents
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(
     which=WHICH,
     several=st.lists(contacts(), min_size=1, max_size=4),

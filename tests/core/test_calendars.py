@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from schemas.calendars import WHOLE_DAY, Calendar, Hours, Span
 from streams.core.calendars import business_ms, in_hours, last_within
+from tests.depth import examples
 
 MINUTE: Final = 60_000
 HOUR: Final = 60 * MINUTE
@@ -95,7 +96,7 @@ def calendars(draw: st.DrawFn) -> tuple[Calendar, int]:
     return Calendar("drawn", tuple(hours)), ms(f"{day}T00:00+00:00")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150))
 @given(drawn=calendars(), since=st.integers(-40 * 60, 20 * 60), minutes=st.integers(0, 40 * 60))
 def test_business_time_equals_a_walk_by_minutes(drawn: tuple[Calendar, int], since: int, minutes: int) -> None:
     """Counted minute by minute on the clock on the wall, as much time is open as the bisection says."""
@@ -107,7 +108,7 @@ def test_business_time_equals_a_walk_by_minutes(drawn: tuple[Calendar, int], sin
         assert in_hours(calendar, begin + minute * MINUTE) is walked[minute]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100))
 @given(drawn=calendars(), cuts=st.lists(st.integers(-3 * DAY, 400 * DAY), min_size=3, max_size=3).map(sorted))
 def test_business_time_adds_up(drawn: tuple[Calendar, int], cuts: list[int]) -> None:
     """Whatever lies between, two parts make the whole, also over the edges of what is computed at a time."""
@@ -118,7 +119,7 @@ def test_business_time_adds_up(drawn: tuple[Calendar, int], cuts: list[int]) -> 
     assert 0 <= parts <= three - one
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100))
 @given(drawn=calendars(), since=st.integers(-DAY, DAY), wanted=st.integers(0, 90 * HOUR))
 def test_a_deadline_is_the_last_moment(drawn: tuple[Calendar, int], since: int, wanted: int) -> None:
     """Up to that instant no more than the time has passed, a millisecond later more."""

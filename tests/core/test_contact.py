@@ -18,8 +18,7 @@ from streams.core.event import Event, merge
 from streams.core.fold import fold
 from streams.core.going import Change, Going
 from streams.core.panes import Panes
-from tests.core.changes import changed
-from tests.core.contacts import contacts, in_order, steps
+from tests.core.contacts import changed, contacts, in_order, steps
 from tests.core.story import events
 from tests.core.test_panes import EMPTY as EMPTY_PANE
 from tests.core.test_panes import written

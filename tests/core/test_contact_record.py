@@ -28,8 +28,7 @@ from streams.core.event import Event, from_normalised, merge, normalised
 from streams.core.fold import fold
 from streams.decode import read_event
 from tests.bench.events import write_chats
-from tests.core.changes import changed
-from tests.core.contacts import contacts
+from tests.core.contacts import changed, contacts
 from tests.core.story import told
 
 texts: Final = st.text(max_size=6) | st.sampled_from(("", "e1", "a\nb", "queue"))

@@ -11,10 +11,10 @@ from schemas.contact_record import Summary, decode_summary
 from streams.core.contact import EMPTY
 from streams.core.deadlines import held_against
 from streams.live.gauges import Gauges, Reading
-from tests.core.changes import changed
-from tests.core.contacts import read
+from tests.core.contacts import changed, read
 from tests.core.plots import contacts
 from tests.core.test_against_batch import WHICH, Centres, centres
+from tests.depth import examples
 from tests.oracle.contacts import contacts as put_together
 from tests.oracle.gauges import Gauge, at_a_moment, gauges
 
@@ -24,7 +24,7 @@ __all__ = ["centres"]  # a fixture
 LATER_MS: Final = (0, 1, 2_999, 3_001, 15_750, 21_001, 45_001, 60_001, 180_001, 3_600_001, 86_399_999, 172_800_000)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400))
 @given(which=WHICH, events=contacts(), later=st.sets(st.sampled_from(LATER_MS), min_size=1, max_size=4))
 def test_the_gauges_equal_the_batch(
     centres: Centres, which: int, events: list[dict[str, Any]], later: set[int]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import subprocess
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -12,12 +13,13 @@ from deploy.embedded import UnavailableError, broker
 from deploy.embedded.kafka.node import Kafka, Node, prepare
 from deploy.embedded.ports import any_free
 from schemas.settings import load
-from tests.kafka.lasting import lasting
 from tests.kafka.server import KafkaServer
 
 HOST: Final = "127.0.0.1"
 #: What takes minutes in production has to be seen within a test.
 HURRIED: Final[Mapping[str, str]] = {"log.retention.check.interval.ms": "5000", "log.cleaner.backoff.ms": "1000"}
+#: A broker dies with the thread that started it, so that none outlives a killed run: with this one, at the run's end.
+_STARTER: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="starter")
 
 
 @functools.cache
@@ -71,7 +73,7 @@ class ApacheKafka(KafkaServer):
     def launch(self) -> None:
         """Start it, formatting its folder the first time; nothing where it runs."""
         if self._process is None or self._process.poll() is not None:
-            self._process = lasting(self.node.start, own_session=True)
+            self._process = _STARTER.submit(self.node.start, own_session=True).result()
 
     def await_answer(self) -> None:
         """Return when it answers."""

@@ -18,7 +18,7 @@ from streams.core.contact import EMPTY
 from streams.core.event import Event
 from streams.live.gauges import Gauges, Reading
 from streams.live.view import LiveView, live_view
-from tests.core.changes import changed
+from tests.core.contacts import changed
 from tests.sinks.rows import write
 from tests.streams.live.steps import Journal, contact, due, summary
 

@@ -284,13 +284,13 @@ async def test_clickhouse_away_for_a_while(fresh_kafka: KafkaServer, tmp_path: P
     migrate_topics(settings, wait_s=10)
     floor = Floor(settings, CHAT, 0)
     async with sink(settings):
-        with await asyncio.to_thread(ClickHouseServer.start, tmp_path / "data", port):
+        with await asyncio.to_thread(ClickHouseServer, tmp_path / "data", port):
             await asyncio.to_thread(migrate, settings)
             await floor.play(3)
             await _drained(settings)
         await floor.play(3)
         assert "does not answer" in await _answer(settings, "readyz", lambda status, _: status == 503)
-        with await asyncio.to_thread(ClickHouseServer.start, tmp_path / "data", port):
+        with await asyncio.to_thread(ClickHouseServer, tmp_path / "data", port):
             await floor.play(1)
             await _drained(settings)
             _check(settings, [floor])

@@ -11,8 +11,8 @@ from sinks.pending import Pending
 from streams.journal.tail import JournalTail
 from streams.past import Kept
 from tests.sinks.memory import MemoryKeeper
+from tests.streams.followers import kept_of
 from tests.streams.records import Record
-from tests.streams.world import kept_of
 
 Place = tuple[str, int]
 
@@ -44,11 +44,10 @@ class Beside:
 
     async def keep_up(self) -> None:
         """Write what the journals have, the events below their heads first."""
-        pending, quiet = Pending(self._written), 0
-        while quiet < 2:  # one fetch may have been under way when the last step was committed
-            steps = await self._tail.steps(timeout_ms=60)
-            quiet = 0 if steps or not self._tail.caught_up() else quiet + 1
-            for step in steps:
+        pending = Pending(self._written)
+        await self._tail._set_targets(self._tail.partitions)  # noqa: SLF001 - it is caught up with what is there now
+        while not self._tail.caught_up():
+            for step in await self._tail.steps(timeout_ms=60):
                 pending.add(step)
         if not pending.steps:
             return

@@ -31,10 +31,9 @@ from streams.past import Kept, Past
 from streams.recovery import Left, recover
 from streams.steps import Output
 from tests.sinks.memory import MemoryKeeper
-from tests.streams.followers import JOURNAL, PLACE, Live, Sink, Truth
+from tests.streams.followers import JOURNAL, PLACE, Live, Sink, Truth, kept_of, past_of
 from tests.streams.modelled_log import MORE_THAN_THERE_IS, Broker, Consumer
 from tests.streams.records import Record, records_of
-from tests.streams.world import kept_of, past_of
 
 #: What may become of a write. Of those that are not acknowledged the worker dies.
 Fate = Literal["acknowledged", "unacknowledged", "never", "aborted", "hangs"]
@@ -128,6 +127,12 @@ class Fencing:
         """The workers that think that they have the partition."""
         return [slot for slot, worker in enumerate(self._workers) if worker is not None]
 
+    def partition(self, slot: int) -> Partition:
+        """Give the partition as a worker has it that thinks it does."""
+        worker = self._workers[slot]
+        assert worker is not None
+        return worker[0]
+
     async def open(self, slot: int, *, at_most: int = MORE_THAN_THERE_IS) -> None:
         """Have a worker open the partition; what it had is lost, unless it closed it in good order before."""
         if slot in self._busy:
@@ -183,13 +188,22 @@ class Fencing:
     async def tend(self, slot: int, fates: Iterable[Fate] = ()) -> None:
         """Have a worker fold what waited, and forget what is old."""
         worker = self._workers[slot]
-        if worker is None or self.away:
-            return
-        partition, _ = worker
-        if partition.parked:
+        if worker is not None and worker[0].parked:
+            await self.unpark(slot, fates)
+        elif worker is not None:
+            await self.evict(slot, fates)
+
+    async def unpark(self, slot: int, fates: Iterable[Fate] = ()) -> None:
+        """Have a worker fold what waited, unless ClickHouse is away."""
+        partition = self.partition(slot)
+        if partition.parked and not self.away:
             waiting = list(partition.parked)
             await self._write(slot, partition.unpark(await self.contacts(waiting), waiting), fates)
-        elif partition.head.clock:
+
+    async def evict(self, slot: int, fates: Iterable[Fate] = ()) -> None:
+        """Have a worker forget what is old and in the keeper, unless ClickHouse is away."""
+        partition = self.partition(slot)
+        if partition.head.clock and not self.away:
             await self._write(slot, partition.evict(self.sink.passed(partition.head.epoch), at_most=2), fates)
 
     async def _write(self, slot: int, outputs: Iterable[Output], fates: Iterable[Fate]) -> None:
@@ -293,9 +307,7 @@ class Fencing:
         self.away = False
         self.broker.interruptions.clear()
         await self.open(0)
-        worker = self._workers[0]
-        assert worker is not None
-        partition = worker[0]
+        partition = self.partition(0)
         await self.step(0, len(self.source))
         if partition.parked:
             await self.tend(0)

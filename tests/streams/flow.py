@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -97,68 +97,66 @@ def dead_letters(settings: Settings) -> list[Any]:
     return letters
 
 
-class WorkerProcess:
-    """A worker that a test starts and ends as it likes."""
+class Part:
+    """A worker, or another part, that a test starts and ends as it likes; with its context it is killed."""
 
-    def __init__(self, environment: Mapping[str, str], log: Path) -> None:
-        self._environment = {**os.environ, **environment, "PULSSI_WORKER_PORT": "0"}
-        self._log = log
-        self._process: subprocess.Popen[bytes] | None = None
+    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+        self.name = name
+        self.log = log
         self.ended: list[int] = []
+        self._command = command
+        self._environment = {**os.environ, **environment}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def _running(self) -> subprocess.Popen[bytes]:
+        assert self._process is not None, f"{self.name} does not run"
+        return self._process
 
     def start(self) -> None:
         """Start it anew."""
-        with self._log.open("ab") as log:
+        with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.streams.worker_process"],
-                cwd=ROOT,
-                env=self._environment,
-                stdout=log,
-                stderr=log,
+                self._command, cwd=ROOT, env=self._environment, stdin=subprocess.PIPE, stdout=log, stderr=log
             )
 
     def send(self, number: signal.Signals) -> None:
         """Send it a signal that it outlives, such as SIGSTOP."""
-        if self._process is None:
-            raise RuntimeError("no worker runs")
-        self._process.send_signal(number)
+        self._running.send_signal(number)
 
-    def end(self, by: signal.Signals) -> int:
-        """Send a signal and wait; returns the exit status."""
-        if self._process is None:
-            raise RuntimeError("no worker runs")
-        self._process.send_signal(by)
-        status = self._process.wait(ENDS_WITHIN_S)
+    def end(self, by: signal.Signals | None = None, within_s: float = ENDS_WITHIN_S) -> int:
+        """Send a signal, None: it ends by itself, and wait; returns the exit status."""
+        if by is not None:
+            self.send(by)
+        status = self._running.wait(within_s)
         self._process = None
         self.ended.append(status)
         return status
 
     def check(self) -> None:
-        """Fail where the worker ended by itself."""
-        if self._process is not None and self._process.poll() is not None:
-            lines = self._log.read_text(errors="replace").splitlines()[-30:]
-            raise AssertionError(f"the worker ended by itself with {self._process.returncode}:\n" + "\n".join(lines))
+        """Start it again where it ended because it could not let go, as any supervisor does; else it may not end."""
+        if self._process is None or (status := self._process.poll()) is None:
+            return
+        if status == EXIT_STUCK:
+            self.ended.append(status)
+            self.start()
+            return
+        lines = self.log.read_text(errors="replace").splitlines()[-30:]
+        raise AssertionError("\n".join([f"{self.name} ended by itself with {status}:", *lines]))
 
     def __enter__(self) -> Self:
-        """Use as a context: whatever runs at its end is killed."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Kill what still runs."""
         if self._process is not None:
             self._process.kill()
             self._process.wait(ENDS_WITHIN_S)
 
 
-class SupervisedWorker(WorkerProcess):
-    """A worker that is started again where it ended by itself because it could not let go, as any supervisor does."""
-
-    def check(self) -> None:
-        """Start it again; fail where it ended for another reason."""
-        if self._process is not None and self._process.poll() == EXIT_STUCK:
-            self.ended.append(EXIT_STUCK)
-            self.start()
-        super().check()
+def worker_process(environment: Mapping[str, str], log: Path) -> Part:
+    """Give a worker beside which no ClickHouse is."""
+    command = [sys.executable, "-m", "tests.streams.worker_process"]
+    return Part("worker", command, {**environment, "PULSSI_WORKER_PORT": "0"}, log)
 
 
 class Journals:
@@ -184,7 +182,7 @@ class Journals:
         """Source records that are in."""
         return sum(head.next for head in self.heads.values())
 
-    async def until(self, records: int, *workers: WorkerProcess) -> None:
+    async def until(self, records: int, *workers: Part) -> None:
         """Follow until so many source records are in."""
         deadline = time.monotonic() + DRAINS_WITHIN_S
         while self.read < records:

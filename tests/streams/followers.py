@@ -6,20 +6,25 @@ What is applied must have been written by whoever had the partition, all of it t
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Protocol, cast
 from unittest.mock import patch
 
 from aiokafka import TopicPartition
 
 from schemas.journal import CONTACT, HEAD_KEY, OPEN_KEY, PANE, SUPPLEMENT, Head, decode_pane_key, encode_pane_key
+from schemas.samples import Sample
 from schemas.settings import Settings
 from schemas.topics import journal_of
 from sinks.archive import event_rows
 from sinks.pending import Pending, progress_rows
+from streams.core.event import from_normalised
 from streams.journal.assembly import Step
 from streams.journal.tail import JournalTail
 from streams.live.view import LiveView, live_view
+from streams.past import Kept, Past
+from tests.oracle.batch import added_up, samples
 from tests.sinks.memory import MemoryKeeper
 from tests.streams.modelled_log import MORE_THAN_THERE_IS, Broker, Consumer, Written
 from tests.streams.records import Record, pane_totals
@@ -213,3 +218,38 @@ class Sink(Follower):
     def passed(self, epoch: int) -> int:
         """Tell the last step of an epoch that is in; -1 where none is."""
         return max((row.step for row in self.keeper.progress() if row.epoch == epoch and row.opened >= 0), default=-1)
+
+
+def kept_of(keeper: MemoryKeeper, contact_ids: Iterable[bytes]) -> dict[bytes, Kept]:
+    """Look contacts up as the archive does: their events, and the samples in effect."""
+    wanted = {contact_id.decode() for contact_id in contact_ids}
+    found: dict[bytes, Kept] = defaultdict(lambda: Kept([], []))
+    for event in keeper.contents():
+        if event.contact_id in wanted:
+            found[event.contact_id.encode()].events.append(from_normalised(event.normalised))
+    for row in keeper.samples():
+        if row.contact_id in wanted:
+            found[row.contact_id.encode()].issued.append(Sample._make(row[4:]))
+    return dict(found)
+
+
+def past_of(keeper: MemoryKeeper) -> Past:
+    """Tell what ended epochs left behind, but for their panes."""
+    contacts = {row.contact_id.encode() for row in keeper.contents()}
+    still_open = [row.contact_id.encode() for row in keeper.contacts() if row.open]
+    return Past(sorted(contacts), kept_of(keeper, still_open))
+
+
+def counted(keeper: MemoryKeeper) -> dict[tuple[str, str], tuple[int, ...]]:
+    """Sum the keeper's panes, supplements too, by sample and queue."""
+    totals: dict[tuple[str, str], tuple[int, ...]] = {}
+    for row in keeper.panes():
+        of = (row.n, row.sum_ms, row.n_target, row.n_within, row.n_short, row.n_satisfied, row.sum_value)
+        before = totals.get((row.sample, row.queue), (0,) * len(of))
+        totals[row.sample, row.queue] = tuple(a + b for a, b in zip(before, of, strict=True))
+    return {key: counters for key, counters in totals.items() if any(counters)}
+
+
+def expected(events: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], tuple[int, ...]]:
+    """Count the same by the batch over the set of events."""
+    return {(sample, queue): tuple(counters) for (sample, _, queue), counters in added_up(samples(events)).items()}

@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaProducer
 from sinks.lag import Lags
 from sinks.rows import Progress
 from tests.kafka.server import KafkaServer
-from tests.streams.flow import Journals, WorkerProcess, chat_event, keyed
+from tests.streams.flow import Journals, chat_event, keyed, worker_process
 
 TOPIC: Final = "contacts.chat"
 
@@ -40,7 +40,7 @@ async def test_aborted_events_are_not_counted(fresh_kafka: KafkaServer, tmp_path
                 await producer.abort_transaction()
     finally:
         await producer.stop()
-    with WorkerProcess(fresh_kafka.settings_env(), tmp_path / "worker.log") as worker:
+    with worker_process(fresh_kafka.settings_env(), tmp_path / "worker.log") as worker:
         worker.start()
         async with Journals(settings) as journals:
             await journals.until(last + 1, worker)

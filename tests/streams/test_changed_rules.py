@@ -16,6 +16,7 @@ from schemas.policies import Rules
 from tests.core import configured
 from tests.core.plots import contacts
 from tests.core.test_against_batch import OF_A_SEGMENT, key_of, told
+from tests.depth import examples
 from tests.oracle.batch import added_up
 from tests.oracle.centre import Centre
 from tests.streams.flow import chat_event
@@ -60,7 +61,7 @@ def rulebooks(tmp_path_factory: pytest.TempPathFactory) -> Rulebooks:
     return found
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150))
 @given(several=st.lists(contacts(), min_size=1, max_size=3), seed=st.integers(0, 1 << 32))
 def test_what_was_issued_is_taken_back(rulebooks: Rulebooks, several: list[list[dict[str, Any]]], seed: int) -> None:
     """Late events, evictions, crashes, each start with other rules: samples are the ledger's, panes their sum."""
@@ -77,12 +78,12 @@ def test_what_was_issued_is_taken_back(rulebooks: Rulebooks, several: list[list[
             world.deliver([event])
             ledger.deliver([event], centre)
         if chance.random() < 0.7:
-            world.sink(chance.randint(1, 9))
+            world.sink(10 * chance.randint(1, 9))
         for _ in range(chance.choice([0, 0, 3])):
             world.evict()
         if chance.random() < 0.5:
-            world.rules, centre = chance.choice(rulebooks)
-            world.crash(compacted=chance.random() < 0.5)
+            rules, centre = chance.choice(rulebooks)
+            world.crash(compacted=chance.random() < 0.5, rules=rules)
     world.settle()
     rows = Counter(told(key_of(row)) for row in world.keeper.samples())
     assert rows == Counter(told(key_of(row)) for row in ledger.rows)
@@ -109,8 +110,7 @@ def test_a_late_event_after_a_restart(rulebooks: Rulebooks, tmp_path: Path) -> N
     for name in ("kept", "changed", "undone"):
         world.deliver([_told(name, 0, "contact.started"), _told(name, 50, "message.sent", author="agent")])
     assert [(row.policy, row.within) for row in _answers(world)] == [("chat-60s", True)] * 3
-    world.rules = load_rules(tmp_path)
-    world.crash(compacted=False)
+    world.crash(compacted=False, rules=load_rules(tmp_path))
     world.deliver(
         [
             _told("kept", 70, "message.sent", author="customer"),
@@ -138,8 +138,7 @@ def test_another_segment_is_another_sample(rulebooks: Rulebooks) -> None:
     for event in story[:2]:
         world.deliver([event])
         ledger.deliver([event], quiet)
-    world.rules = much
-    world.crash(compacted=False)
+    world.crash(compacted=False, rules=much)
     world.deliver(story[2:])
     ledger.deliver(story[2:], centre)
     world.settle()

@@ -11,7 +11,7 @@ from confluent_kafka import Producer
 from schemas.topics import CONTACTS
 from tests.bench.events import write_chats
 from tests.kafka.server import KafkaServer
-from tests.streams.flow import Journals, WorkerProcess, dead_letters
+from tests.streams.flow import Journals, dead_letters, worker_process
 
 TOPIC: Final = CONTACTS["chat"]
 GOOD: Final = write_chats(10)
@@ -40,7 +40,7 @@ async def test_bad_records_are_kept_and_told(fresh_kafka: KafkaServer, tmp_path:
     for event in GOOD[len(BAD) :]:
         producer.produce(TOPIC, key=KEY, value=orjson.dumps(event))
     producer.flush(READ_WITHIN_S)
-    with WorkerProcess(fresh_kafka.settings_env(), tmp_path / "worker.log") as worker:
+    with worker_process(fresh_kafka.settings_env(), tmp_path / "worker.log") as worker:
         worker.start()
         async with Journals(settings) as journals:
             await journals.until(len(BAD) + len(GOOD), worker)

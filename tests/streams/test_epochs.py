@@ -2,43 +2,36 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 from typing import Any, Final
 
 import pytest
-from aiokafka import TopicPartition
 from aiokafka.errors import ProducerFenced
 
 from schemas.journal import Head, JournalVersionError
 from schemas.policies import Rules
 from schemas.settings import load
 from schemas.topics import journal_of
-from streams.cluster import Cluster, Topic
+from streams.cluster import Topic
 from streams.epochs import ATTEMPTS, Found, begin, survey
 from streams.journal.assembly import RecreatedError
 from streams.journal.writing import StepTooLargeError
 from streams.opening import RefusedError
 from streams.recovery import recover
+from tests.streams.followers import JOURNAL
+from tests.streams.modelled_log import Broker, Consumer
+from tests.streams.stand_ins import Described
 
 SOURCE: Final = "contacts.chat"
 READ: Final = Head(next=9, step=1, partitions=1, topic="id")
 
 
-class StandIn(Cluster):
+class StandIn(Described):
     """A cluster with one source partition, whose end is told anew at each question."""
 
     def __init__(self, *ends: int) -> None:
+        super().__init__({SOURCE: Topic("id", 1), journal_of(SOURCE): Topic("journal", 1)})
         self.ends = list(ends)
-
-    async def topics(self) -> dict[str, Topic]:
-        """Describe the topics."""
-        return {SOURCE: Topic("id", 1), journal_of(SOURCE): Topic("journal", 1)}
-
-    async def has_commits(self, group: str) -> bool:
-        """Tell that nobody committed."""
-        del group
-        return False
 
     async def stable(self, places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
         """Tell that each journal has a record."""
@@ -48,9 +41,6 @@ class StandIn(Cluster):
         """Tell the next end; the last one stays."""
         end = self.ends.pop(0) if len(self.ends) > 1 else self.ends[0]
         return dict.fromkeys(places, (0, end))
-
-    async def stop(self) -> None:
-        """Disconnect the cluster."""
 
     async def close(self) -> None:
         """Disconnect from the logs."""
@@ -108,42 +98,9 @@ async def test_what_an_epoch_fails_on_is_said_in_a_line(
     assert tried == attempts
 
 
-class Silent:
-    """A consumer whose broker has stopped to answer: aiokafka brings nothing then, and raises nothing."""
-
-    def __init__(self, **_: object) -> None:
-        """Connect to nothing."""
-
-    async def start(self) -> None:
-        """Connect."""
-
-    async def stop(self) -> None:
-        """Disconnect."""
-
-    def assign(self, places: Iterable[TopicPartition]) -> None:
-        """Take partitions."""
-
-    def seek(self, place: TopicPartition, offset: int) -> None:
-        """Go to an offset."""
-
-    async def beginning_offsets(self, places: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
-        """Tell that they begin at 0."""
-        return dict.fromkeys(places, 0)
-
-    async def position(self, place: TopicPartition) -> int:
-        """Tell that nothing was read."""
-        del place
-        return 0
-
-    async def getmany(self, *_: object, **__: object) -> dict[TopicPartition, list[Any]]:
-        """Bring nothing."""
-        await asyncio.sleep(0)
-        return {}
-
-
 async def test_reading_a_journal_ends_where_the_broker_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both where heads are looked for and where all is read back."""
-    monkeypatch.setattr("streams.log_ends.AIOKafkaConsumer", Silent)
+    """It brings nothing then, and raises nothing: where heads are looked for, and where all is read back."""
+    monkeypatch.setattr("streams.log_ends.AIOKafkaConsumer", lambda **_: Consumer(Broker(), JOURNAL))
     for module in ("epochs", "recovery"):
         monkeypatch.setattr(f"streams.{module}.SILENT_FOR_S", 0.05)
     monkeypatch.setattr("streams.epochs.Cluster", lambda _: StandIn(0))

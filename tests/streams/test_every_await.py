@@ -28,9 +28,9 @@ from streams.partitions import Partitions
 from tests.bench.events import write_chats
 from tests.kafka.server import KafkaServer
 from tests.streams.flow import produce
-from tests.streams.no_archive import NoArchive, asked
+from tests.streams.followers import expected
 from tests.streams.records import Record, pane_totals, records_of
-from tests.streams.world import expected
+from tests.streams.stand_ins import NoArchive, asked
 
 SOURCE: Final = "contacts.chat"
 AWAITS: Final = (

@@ -30,11 +30,10 @@ from tests.oracle.batch import samples
 from tests.streams.disordered import chats
 from tests.streams.fencing import Fate, Fencing
 from tests.streams.flow import chat_event
-from tests.streams.followers import SOURCE, Live
+from tests.streams.followers import SOURCE, Live, counted, expected
 from tests.streams.modelled_log import MORE_THAN_THERE_IS
 from tests.streams.test_partition import state
 from tests.streams.test_world import passing
-from tests.streams.world import counted, expected
 
 #: Horizons of seconds: whatever is at rest is evicted at the next chance.
 SHORT: Final = Rules(horizons_ms={"chat": 2_000, "email": 2_000, "call": 2_000})

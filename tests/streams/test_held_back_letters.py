@@ -8,38 +8,21 @@ from typing import Final
 
 import pytest
 
-from streams.steps import Output
 from tests.bench.events import write_chats
-from tests.streams.no_archive import NoArchive
 from tests.streams.records import Record, records_of
-from tests.streams.test_partitions import StandIn
-from tests.streams.test_waiting import WAITS, Worker
+from tests.streams.stand_ins import WAITS, NoArchive, Worker
 
 EVENTS: Final = records_of(write_chats(200))
 
 
-class Letters(StandIn):
-    """A writer that notes the offsets of what it was given."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.letters: list[int] = []
-
-    async def append(self, step: Output) -> None:
-        """Note the letters' offsets."""
-        await super().append(step)
-        self.letters += [letter.record.offset for letter in step.dead]
-
-
 async def _story(monkeypatch: pytest.MonkeyPatch, seed: int) -> int:
     """Deliver all events, a tenth of them bad, and tell how often the consumer was sent back."""
-    random, archive, writer = Random(seed), NoArchive(), Letters()  # noqa: S311 - a test's story, no secret
+    random, archive = Random(seed), NoArchive()  # noqa: S311 - a test's story, no secret
     monkeypatch.setattr("streams.held.PARKED_AT_MOST", seed % 3)
-    worker = Worker(archive, monkeypatch)
-    worker.writers[WAITS] = writer
-    worker.positions |= await worker.partitions.settle(frozenset({WAITS}))
-    held = worker.partitions._held[WAITS]  # noqa: SLF001 - as its own loop tends it
-    held.partition.evicted.add(record.key for record in EVENTS if record.key)
+    worker = Worker(monkeypatch, archive)
+    writer = worker.writers[WAITS]
+    await worker.settle(WAITS)
+    worker.held(WAITS).partition.evicted.add(record.key for record in EVENTS if record.key)
     bad = sorted(random.sample(range(len(EVENTS)), len(EVENTS) // 10))
     log = [Record(each.offset, each.key, b"{") if each.offset in bad else each for each in EVENTS]
     fetched = deque[tuple[int, int, list[Record]]]()
@@ -47,8 +30,7 @@ async def _story(monkeypatch: pytest.MonkeyPatch, seed: int) -> int:
 
     async def tend() -> None:
         nonlocal sent_back
-        worker.sent.clear()
-        await worker.partitions.tend_one(WAITS, held)
+        await worker.tend(WAITS)
         sent_back += worker.sent.is_set()
 
     async def fetch() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Any, Final
 
 import pytest
@@ -12,37 +12,16 @@ from schemas.policies import Rules
 from schemas.settings import load
 from schemas.topics import journal_of
 from streams.archive import ArchiveAwayError
-from streams.cluster import Cluster, Topic
+from streams.cluster import Topic
 from streams.log_ends import LogEnds
 from streams.opening import RefusedError
 from streams.partitions import Partitions
-from tests.streams.no_archive import NoArchive
-from tests.streams.test_partitions import PLACE, RECORDS
-from tests.streams.test_waiting import BOTH, OTHER, WAITS, Worker
+from tests.streams.stand_ins import OTHER, RECORDS, WAITS, Described, NoArchive, Worker
 
-SOURCE: Final = PLACE[0]
+SOURCE: Final = WAITS[0]
 TOPICS: Final = {SOURCE: Topic("t", 2), journal_of(SOURCE): Topic("j", 2)}
 #: Journal offset of the opening that was refused.
 OPENED: Final = 10
-
-
-class Describing(Cluster):
-    """A cluster that always describes the same topics."""
-
-    def __init__(self, topics: Mapping[str, Topic]) -> None:
-        self.described = topics
-
-    async def topics(self) -> Mapping[str, Topic]:
-        """Describe them."""
-        return self.described
-
-    async def has_commits(self, group: str) -> bool:
-        """Nobody committed."""
-        del group
-        return False
-
-    async def stop(self) -> None:
-        """End."""
 
 
 @pytest.mark.parametrize(("end", "openings"), [(OPENED + 2, 1), (OPENED + 4, 1), (OPENED + 6, 2)])
@@ -68,10 +47,10 @@ async def test_a_refused_partition_is_opened_again_after_a_step_only(
 
     monkeypatch.setattr("streams.partitions.open_partition", refuses)
     monkeypatch.setattr("streams.partitions.LogEnds", lambda _: Ends())
-    partitions = Partitions(load({}), Rules(), NoArchive(), cluster=Describing(TOPICS))
-    await partitions.settle(frozenset({PLACE}))
+    partitions = Partitions(load({}), Rules(), NoArchive(), cluster=Described(TOPICS))
+    await partitions.settle(frozenset({WAITS}))
     await partitions.look()
-    await partitions.settle(frozenset({PLACE}))
+    await partitions.settle(frozenset({WAITS}))
     assert opened == openings
     await partitions.close()
 
@@ -84,13 +63,13 @@ async def _turns() -> None:
 
 async def test_a_step_that_hangs_holds_up_no_look_at_the_topics(monkeypatch: pytest.MonkeyPatch) -> None:
     """The topic was recreated: the other partition is closed at once, this one after its step."""
-    worker = Worker(NoArchive(), monkeypatch)
-    cluster = Describing({SOURCE: Topic("another", 2)})
+    worker = Worker(monkeypatch)
+    cluster = Described({SOURCE: Topic("another", 2)})
     worker.partitions._cluster = cluster  # noqa: SLF001 - in place of a real one
-    await worker.partitions.settle(BOTH)
+    await worker.settle(WAITS, OTHER)
     begun: list[tuple[str, int]] = []
     monkeypatch.setattr(worker.partitions._openings, "begin", begun.append)  # noqa: SLF001 - what comes next
-    async with worker.partitions._held[WAITS].lock:  # noqa: SLF001 - as a step does that is being written
+    async with worker.held(WAITS).lock:
         looking = asyncio.ensure_future(worker.partitions.look())
         await _turns()
         assert (looking.done(), begun) == (True, [OTHER])
@@ -115,12 +94,12 @@ async def test_one_partition_is_tended_once_at_a_time(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr("streams.partitions.TEND_EVERY_S", 0.0)
     monkeypatch.setattr("streams.partition.Partition.wants_eviction", lambda _: True)
-    worker = Worker(NoArchive(hangs), monkeypatch)
-    await worker.partitions.settle(frozenset({OTHER}))
+    worker = Worker(monkeypatch, NoArchive(hangs))
+    await worker.settle(OTHER)
     monkeypatch.setattr(worker.partitions, "look", look)
     tending = asyncio.ensure_future(worker.partitions.tend())
     await hung.wait()
-    held = worker.partitions._held[OTHER]  # noqa: SLF001 - as a look does
+    held = worker.held(OTHER)
     await worker.partitions._resume(OTHER, held)  # noqa: SLF001 - as above
     for _ in range(4):
         await rounds.get()
@@ -146,14 +125,12 @@ def _slow(in_time: int) -> NoArchive:
 async def test_health_sees_a_batch_that_is_held_back_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """ClickHouse answers small questions, so reading starts again, and never those of the batch: nothing moves."""
     monkeypatch.setattr("streams.held.PARKED_AT_MOST", 0)
-    worker = Worker(_slow(in_time=0), monkeypatch)
-    worker.positions |= await worker.partitions.settle(frozenset({WAITS}))
-    held = worker.partitions._held[WAITS]  # noqa: SLF001 - as its own loop tends it
+    worker = Worker(monkeypatch, _slow(in_time=0))
+    await worker.settle(WAITS)
     since = set[float]()
     for _ in range(3):
-        await worker.take(WAITS, RECORDS)
-        worker.sent.clear()
-        await worker.partitions.tend_one(WAITS, held)
+        await worker.take(WAITS)
+        await worker.tend(WAITS)
         assert worker.sent.is_set(), "it is read again"
         wait = worker.partitions.waits
         assert wait is not None
@@ -167,9 +144,9 @@ async def test_what_clickhouse_answered_of_a_batch_counts(monkeypatch: pytest.Mo
     contacts = {record.key for record in RECORDS}
     monkeypatch.setattr("streams.held.PARKED_AT_MOST", 1)
     monkeypatch.setattr("streams.held.LOOKED_UP_AT_ONCE", 1, raising=False)
-    worker = Worker(_slow(in_time=len(contacts) - 1), monkeypatch)
-    worker.positions |= await worker.partitions.settle(frozenset({WAITS}))
-    await worker.take(WAITS, RECORDS)
+    worker = Worker(monkeypatch, _slow(in_time=len(contacts) - 1))
+    await worker.settle(WAITS)
+    await worker.take(WAITS)
     (partition,) = worker.partitions.held
     assert (worker.counted(WAITS), len(partition.parked)) == (len(RECORDS), 1)
     await worker.partitions.close()
@@ -212,11 +189,11 @@ async def test_a_question_that_is_cancelled_leaves_no_half_connection(
     Consumer.made = []
     monkeypatch.setattr("streams.log_ends.AIOKafkaConsumer", Consumer)
     ends = LogEnds(load({}))
-    asking = asyncio.ensure_future(ends.stable([PLACE]))
+    asking = asyncio.ensure_future(ends.stable([WAITS]))
     for _ in range(turns):
         await asyncio.sleep(0)
     asking.cancel()
     await asyncio.gather(asking, return_exceptions=True)
-    assert await ends.stable([PLACE]) == {PLACE: 7}
+    assert await ends.stable([WAITS]) == {WAITS: 7}
     await ends.close()
     assert all(each.stopped for each in Consumer.made)

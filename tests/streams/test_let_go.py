@@ -16,7 +16,7 @@ from schemas.settings import load
 from streams.partition import Partition
 from streams.partitions import Partitions
 from streams.recovery import LEFT_FOR_S, Left
-from tests.streams.no_archive import NoArchive
+from tests.streams.stand_ins import NoArchive
 
 PLACE: Final = ("contacts.chat", 0)
 

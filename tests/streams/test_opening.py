@@ -23,7 +23,7 @@ from streams.topics import migrate_topics
 from tests.kafka.server import KafkaServer
 from tests.streams.flow import produce
 from tests.streams.handwritten import Hand
-from tests.streams.no_archive import NoArchive, asked
+from tests.streams.stand_ins import NoArchive, asked
 
 SOURCE: Final = "contacts.chat"
 PLACE: Final = (SOURCE, 0)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from schemas.policies import Rules
 from schemas.topics import CONTACTS
 from streams.partition import Partition
+from tests.depth import examples
 from tests.streams.records import Record, pane_totals
 
 #: Scores and scales as sources write them; none of the shares but the last two is a whole number of millionths.
@@ -76,7 +77,7 @@ def exact(seen: Sequence[dict[str, Any]]) -> dict[tuple[str, str], tuple[int, in
     return found
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(120))
 @given(told=ratings(contacts=3, most=40), order=st.randoms(use_true_random=False), width=st.integers(1, 5))
 def test_sums_are_exact_after_every_step(told: list[Rating], order: random.Random, width: int) -> None:
     """However often a contact is rated again, and in whatever order that comes: no rest of an earlier score stays."""

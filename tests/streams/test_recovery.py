@@ -20,8 +20,8 @@ from tests.bench.events import write_chats
 from tests.kafka.server import KafkaServer
 from tests.streams.flow import keyed, produce
 from tests.streams.handwritten import Hand, Records
-from tests.streams.no_archive import asked
 from tests.streams.records import Record, records_of
+from tests.streams.stand_ins import asked
 
 SOURCE: Final = "contacts.chat"
 EVENTS: Final = write_chats(40)

@@ -15,11 +15,10 @@ from streams.journal.writing import Writer
 from streams.opening import open_partition
 from streams.partition import Partition
 from streams.partitions import PASSED_OVER_AT_MOST, Partitions
-from tests.streams.no_archive import NoArchive
-from tests.streams.test_partitions import RECORDS, StandIn
+from tests.streams.stand_ins import OTHER, RECORDS, WAITS, NoArchive, StandIn, Worker
 
-QUICK: Final = ("contacts.chat", 0)
-SLOW: Final = ("contacts.chat", 1)
+QUICK: Final = WAITS
+SLOW: Final = OTHER
 BOTH: Final = frozenset({QUICK, SLOW})
 #: Turns of the loop in which everything that can go on does.
 TURNS: Final = 20
@@ -90,27 +89,18 @@ async def test_an_opening_that_is_slow_to_end_is_waited_for(monkeypatch: pytest.
 
 async def test_a_partition_that_is_passed_over_is_gone_to_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Were the consumer ever to keep an older session, what it brings would be passed over for ever, without a word."""
-    openings = Openings()
-    openings._first.clear()  # noqa: SLF001 - the first ones open at once, too
-    monkeypatch.setattr("streams.partitions.open_partition", openings.open)
-    monkeypatch.setattr("streams.partition.Partition._is_own", lambda *_: True)
     monkeypatch.setattr("streams.partitions.TEND_EVERY_S", 0.0)
-    partitions = Partitions(load({}), Rules(), NoArchive())
-    begins, session = (await partitions.settle(frozenset({QUICK})))[QUICK]
-    gone_to: asyncio.Future[dict[Any, Any]] = asyncio.get_running_loop().create_future()
-
-    async def seek(positions: dict[Any, Any]) -> None:
-        if not gone_to.done():
-            gone_to.set_result(positions)
-
-    partitions.seek = seek
+    worker = Worker(monkeypatch)
+    begins, session = (await worker.settle(OTHER))[OTHER]
+    worker.positions.clear()
     for _ in range(PASSED_OVER_AT_MOST + 1):
-        await partitions.take(QUICK, session - 1, begins, RECORDS)
-    tending = asyncio.create_task(partitions.tend())
-    assert await gone_to == {QUICK: (begins, session)}
+        await worker.partitions.take(OTHER, session - 1, begins, RECORDS)
+    tending = asyncio.create_task(worker.partitions.tend())
+    await worker.sent.wait()
+    assert worker.positions == {OTHER: (begins, session)}
     tending.cancel()
     await asyncio.gather(tending, return_exceptions=True)
-    await partitions.close()
+    await worker.partitions.close()
 
 
 class Slow(StandIn):
@@ -140,13 +130,10 @@ async def test_a_producer_is_stopped_although_that_is_cancelled(monkeypatch: pyt
         monkeypatch.setattr("streams.opening.Writer", lambda *_: writer)
         stopping: asyncio.Task[Any] = asyncio.create_task(open_partition(load({}), Rules(), QUICK, nobody))
     else:
-        openings = Openings()
-        openings._first.clear()  # noqa: SLF001 - it opens at once
-        monkeypatch.setattr("streams.partitions.open_partition", openings.open)
-        partitions = Partitions(load({}), Rules(), NoArchive())
-        await partitions.settle(frozenset({QUICK}))
-        partitions._held[QUICK].writer = cast("Writer", writer)  # noqa: SLF001 - in place of the one that ends at once
-        stopping = asyncio.create_task(partitions.settle(frozenset()))
+        worker = Worker(monkeypatch)
+        await worker.settle(OTHER)
+        worker.held(OTHER).writer = cast("Writer", writer)  # in place of the one that ends at once
+        stopping = asyncio.create_task(worker.settle())
     await _turn()
     stopping.cancel()
     await _turn()

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from schemas.policies import Rules
 from tests.core.plots import contacts
 from tests.core.test_against_batch import key_of, told
+from tests.depth import examples
 from tests.oracle.batch import samples
 from tests.streams.flow import chat_event
 from tests.streams.whole_panes import added_panes, kept_panes
@@ -41,13 +42,13 @@ BETWEEN: Final = {
 def happen(world: World, what: str, many: int) -> None:
     """Have one thing happen."""
     if what == "sink":
-        world.sink(many)
+        world.sink(10 * many)
     elif what == "evict":
         world.evict()
     elif what in {"crash", "compacted crash"}:
         world.crash(compacted=what != "crash")
     elif what in {"away", "back"}:
-        world.away = what == "away"
+        world.model.away = what == "away"
     elif what == "unpark":
         world.unpark()
     elif what == "anew":
@@ -73,11 +74,11 @@ class Counting(World):
         of = self.partition
         self.did.update(evicted=of.evictions, revived=of.revivals, parked=of.waits, supplemented=of.supplemented)
 
-    def crash(self, *, compacted: bool) -> None:
+    def crash(self, *, compacted: bool, rules: Rules | None = None) -> None:
         """Count first."""
         self.take_stock()
         self.did["crashed"] += 1
-        super().crash(compacted=compacted)
+        super().crash(compacted=compacted, rules=rules)
 
     def begin_anew(self) -> None:
         """Count first."""
@@ -102,7 +103,7 @@ def live(world: World, several: list[list[dict[str, Any]]], chance: random.Rando
     return [*events, *passed]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150))
 @given(several=st.lists(contacts(), min_size=1, max_size=4), seed=st.integers(0, 1 << 32))
 def test_the_result_is_that_of_the_set_of_events(several: list[list[dict[str, Any]]], seed: int) -> None:
     """Deliveries in any order and cut, a sink that lags, evictions, outages, crashes, new epochs: samples and panes."""
@@ -120,7 +121,7 @@ def test_filters_that_are_full_and_dropped_cost_nothing_but_questions(monkeypatc
     monkeypatch.setattr("streams.evicted._SIZES", (1,))
     monkeypatch.setattr("streams.evicted.FILTERS_AT_MOST", 1)
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=examples(40))
     @given(several=st.lists(contacts(), min_size=2, max_size=4), seed=st.integers(0, 1 << 32))
     def look(several: list[list[dict[str, Any]]], seed: int) -> None:
         world = World(RULES)

@@ -8,7 +8,7 @@ import signal
 
 from schemas.settings import load
 from streams.worker import serve
-from tests.streams.no_archive import NoArchive
+from tests.streams.stand_ins import NoArchive
 
 
 async def main() -> int:

@@ -16,6 +16,7 @@ from streams.journal.assembly import Step
 from streams.live.gauges import Reading
 from streams.live.view import LiveView
 from streams.live.windows import LENGTHS, NAMES, midnight
+from tests.depth import examples
 from tests.streams.live.steps import Journal, contact, contact_key, due, pane_of, pane_record, summary, tag_record
 
 ZONE = ZoneInfo("Europe/Helsinki")
@@ -152,7 +153,7 @@ def _record(told: Told, plain: Plain) -> tuple[bytes, bytes | None]:
     return contact_key(str(told.contact)), contact(state)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150))
 @given(
     batches=st.lists(
         st.tuples(st.lists(TOLD, min_size=1, max_size=6), st.integers(0, 90_000), st.integers(0, 3)), max_size=12

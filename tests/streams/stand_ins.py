@@ -1,0 +1,184 @@
+"""What stands in for ClickHouse, the cluster and the journal's writer, where a test is about a worker's partitions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from schemas.policies import Rules
+from schemas.settings import Settings, load
+from streams.archive import Archive, ArchiveAwayError
+from streams.cluster import Cluster, ClusterAwayError, Topic
+from streams.held import Held
+from streams.log_ends import LogEnds
+from streams.opening import Asked
+from streams.partition import Partition
+from streams.partitions import Partitions
+from streams.past import Kept
+from streams.steps import Output
+from tests.bench.events import write_chats
+from tests.streams.records import Record, records_of
+
+if TYPE_CHECKING:  # a worker's process imports this too
+    import pytest
+
+Place = tuple[str, int]
+
+WAITS: Final = ("contacts.chat", 0)
+OTHER: Final = ("contacts.chat", 1)
+RECORDS: Final = records_of(write_chats(20))
+
+#: What happens before an answer: what is asked, and of which partition or contacts.
+Before = Callable[[str, tuple[str, int] | Collection[bytes]], Awaitable[None]]
+
+
+class NoArchive:
+    """For a worker beside which no ClickHouse ever was: nothing is kept, and nothing is ever evicted.
+
+    Before it answers `before` is called, with what is asked; while it is `away` nothing is answered.
+    """
+
+    def __init__(self, before: Before | None = None, *, away: bool = False) -> None:
+        self._before = before
+        self.away = away
+
+    async def _ask(self, what: str, of: tuple[str, int] | Collection[bytes]) -> None:
+        if self.away:
+            raise ArchiveAwayError("nobody listens")
+        if self._before is not None:
+            await self._before(what, of)
+
+    async def epoch(self, source: str, partition: int) -> int:
+        """No epoch is known."""
+        await self._ask("epoch", (source, partition))
+        return 0
+
+    async def passed(self, source: str, partition: int, epoch: int) -> int:
+        """No step was ever written."""
+        del epoch
+        await self._ask("passed", (source, partition))
+        return -1
+
+    async def contacts(self, contact_ids: Collection[bytes]) -> dict[bytes, Kept]:
+        """Nothing is known."""
+        await self._ask("contacts", contact_ids)
+        return {}
+
+
+class Described(Cluster):
+    """A cluster that describes topics as the test says; without any it does not answer. Nobody ever committed."""
+
+    def __init__(self, topics: Mapping[str, Topic] | None) -> None:
+        self.described = topics
+
+    async def topics(self) -> Mapping[str, Topic]:
+        """Describe them."""
+        if self.described is None:
+            raise ClusterAwayError("no answer")
+        return self.described
+
+    async def has_commits(self, group: str) -> bool:
+        """Tell that nobody committed."""
+        del group
+        return False
+
+    async def stop(self) -> None:
+        """Disconnect."""
+
+
+class StandIn:
+    """A writer; what is appended while it fails is lost, as in life."""
+
+    def __init__(self) -> None:
+        self.fails: Exception | None = None
+        self.openings = 0
+        self.sizes: list[int] = []
+        #: Offsets of the dead letters it was given.
+        self.letters: list[int] = []
+        self.head = 0
+        self.end = 0
+
+    async def append(self, step: Output) -> None:
+        """Write a step, or fail."""
+        if self.fails is not None:
+            raise self.fails
+        self.sizes.append(step.head.next - self.head)
+        self.head = step.head.next
+        self.letters += [letter.record.offset for letter in step.dead]
+
+    async def stop(self) -> None:
+        """End."""
+
+
+class Worker:
+    """Partitions on stand-ins for their writers; of the first, every contact of `RECORDS` was evicted."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, archive: Archive | None = None, **more: Any) -> None:  # noqa: ANN401 - as Partitions takes it
+        self.writers: dict[Place, StandIn] = defaultdict(StandIn)
+        #: Where the consumer was sent.
+        self.positions: dict[Place, tuple[int, int]] = {}
+        self.sent = asyncio.Event()
+        self.ends: list[int] = []
+        monkeypatch.setattr("streams.partitions.open_partition", self._opened)
+        monkeypatch.setattr("streams.partition.Partition._is_own", lambda *_: True)
+        monkeypatch.setattr("os._exit", self.ends.append)
+        self.partitions = Partitions(load({}), Rules(), archive or NoArchive(), **more)
+        self.partitions.seek = self._seek
+
+    async def _opened(
+        self, _settings: object, rules: Rules, place: Place, asked: Asked, **_: object
+    ) -> tuple[Partition, StandIn]:
+        """Open a partition; nothing is read back."""
+        if place == WAITS:
+            await asked.archive.epoch(*place)
+        writer = self.writers[place]
+        writer.openings += 1
+        partition = Partition(*place, rules)
+        partition.begin(opened=writer.openings, epoch=1)
+        if place == WAITS:
+            partition.evicted.add(record.key for record in RECORDS if record.key)
+        return partition, writer
+
+    async def _seek(self, positions: dict[Place, tuple[int, int]]) -> None:
+        self.positions |= positions
+        self.sent.set()
+
+    async def settle(self, *places: Place) -> dict[Place, tuple[int, int]]:
+        """Have these partitions assigned; returns where those that are open continue."""
+        positions = await self.partitions.settle(frozenset(places))
+        self.positions |= positions
+        return positions
+
+    def held(self, place: Place) -> Held:
+        """Give an open partition with its writer."""
+        return self.partitions._held[place]  # noqa: SLF001 - what the worker's own loops take up
+
+    async def tend(self, place: Place) -> None:
+        """Tend a partition, as its own loop does."""
+        self.sent.clear()
+        await self.partitions.tend_one(place, self.held(place))
+
+    async def take(self, place: Place, records: Sequence[Record] = RECORDS, *, begins: int | None = None) -> None:
+        """Hand over records as read where the partition continues, or from elsewhere."""
+        continues, session = self.positions[place]
+        if begins is None:
+            records = [each for each in records if each.offset >= continues]
+        await self.partitions.take(place, session, continues if begins is None else begins, records)
+
+    def counted(self, place: Place) -> int:
+        """Tell how many records a partition wrote."""
+        return sum(self.writers[place].sizes)
+
+
+@asynccontextmanager
+async def asked(settings: Settings, archive: Archive | None = None) -> AsyncIterator[Asked]:
+    """Give whom an opening asks: a real cluster, and an archive that knows nothing unless another is given."""
+    cluster, logs = Cluster(settings), LogEnds(settings)
+    try:
+        yield Asked(archive or NoArchive(), cluster, logs)
+    finally:
+        await logs.close()
+        await cluster.stop()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import socket
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any, Final
 
 from kafka import KafkaAdminClient
@@ -28,20 +28,13 @@ class BrokerUnreachableError(ConnectionError):
         self.brokers = brokers
 
 
-def _port_open(broker: str, timeout_s: float) -> bool:
-    host, _, port = broker.rpartition(":")
-    try:
-        with closing(socket.create_connection((host.strip("[]"), int(port)), timeout=timeout_s)):
-            return True
-    except OSError:
-        return False
-
-
 def _any_port_open(brokers: str, wait_s: float) -> bool:
     deadline = time.monotonic() + wait_s
     while True:
-        if any(_port_open(broker, timeout_s=1.0) for broker in brokers.split(",")):
-            return True
+        for broker in brokers.split(","):
+            host, _, port = broker.rpartition(":")
+            with suppress(OSError), socket.create_connection((host.strip("[]"), int(port)), timeout=1.0):
+                return True
         if time.monotonic() >= deadline:
             return False
         time.sleep(RECONNECT_BACKOFF_MS / 1000)

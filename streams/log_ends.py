@@ -9,16 +9,14 @@ another consumer, or creates a topic.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any, Final, TypeVar
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from schemas.settings import Settings
-
-Answer = TypeVar("Answer")
 
 #: A topic and a partition of it.
 Place = tuple[str, int]
@@ -56,7 +54,8 @@ class LogEnds:
 
         Raises KafkaError, OSError and TimeoutError; the next question connects again.
         """
-        return await self._ask(lambda: self._offsets(places, committed=True))
+        async with self._connected():
+            return await self._offsets(places, committed=True)
 
     async def ends(self, positions: Mapping[Place, int]) -> dict[Place, int]:
         """Return the ends of partitions that are read up to these positions; topics that are missing are left out.
@@ -64,14 +63,18 @@ class LogEnds:
         An end equal to the position means that all is read. A position above the end is left as it is. Raises as
         `stable`.
         """
-        return await self._ask(lambda: self._ends(positions))
+        async with self._connected():
+            return await self._ends(positions)
 
     async def bounds(self, places: Iterable[Place]) -> dict[Place, tuple[int, int]]:
         """Return the first offset and the broker's end offset; topics that are missing are left out.
 
         Raises as `stable`.
         """
-        return await self._ask(lambda: self._bounds(places))
+        async with self._connected():
+            ends = await self._offsets(places, committed=False)
+            firsts = await self._all.beginning_offsets([TopicPartition(*place) for place in ends]) if ends else {}
+            return {place: (int(firsts[TopicPartition(*place)]), end) for place, end in ends.items()}
 
     async def close(self) -> None:
         """Close the connections; a question opens them again."""
@@ -81,15 +84,16 @@ class LogEnds:
 
     async def _stop(self, consumers: list[Any]) -> None:
         for consumer in consumers:
-            with contextlib.suppress(KafkaError, OSError, TimeoutError):
+            with suppress(KafkaError, OSError, TimeoutError):
                 await asyncio.wait_for(consumer.stop(), self._within_s)
 
-    async def _ask(self, question: Callable[[], Awaitable[Answer]]) -> Answer:
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[None]:
         async with self._asking:
             try:
                 async with asyncio.timeout(self._within_s):
                     await self._connect()
-                    return await question()
+                    yield
             except (KafkaError, OSError, TimeoutError):
                 await self.close()
                 raise
@@ -114,11 +118,6 @@ class LogEnds:
         there = [TopicPartition(*place) for place in places if place[0] in known]
         found = await consumer.end_offsets(there) if there else {}
         return {(tp.topic, tp.partition): int(end) for tp, end in found.items()}
-
-    async def _bounds(self, places: Iterable[Place]) -> dict[Place, tuple[int, int]]:
-        ends = await self._offsets(places, committed=False)
-        firsts = await self._all.beginning_offsets([TopicPartition(*place) for place in ends]) if ends else {}
-        return {place: (int(firsts[TopicPartition(*place)]), end) for place, end in ends.items()}
 
     async def _ends(self, positions: Mapping[Place, int]) -> dict[Place, int]:
         broker_ends = await self._offsets(positions, committed=False)

@@ -31,7 +31,7 @@ from schemas.topics import channel_of
 from streams.core.agents import Agents
 from streams.core.contact import EMPTY, advance, decode, restored
 from streams.core.event import Event, merge
-from streams.core.going import Change, InHand
+from streams.core.going import Change, FoldCache
 from streams.core.panes import Panes
 from streams.core.summary import held_again
 from streams.decode import BadRecord, read_event
@@ -86,7 +86,7 @@ class Partition:
         #: Contacts that were evicted and not folded since.
         self._revived: set[bytes] = set()
         #: Contacts kept ready to go on, which partitions may share.
-        self.in_hand = InHand()
+        self.fold_cache = FoldCache()
         self._round = Round()
         self._run = Run()
         self._holding = Holding()
@@ -260,18 +260,18 @@ class Partition:
         """Continue a contact's last fold, or fold it again."""
         value, rules = self.contacts.get(contact_id), self.rules
         again = contact_id in self._revived
-        left = None if value is None or again else self.in_hand.take(contact_id, value)
+        left = None if value is None or again else self.fold_cache.take(contact_id, value)
         change = None if left is None else left.follow(events, rules, number, self._holding.as_of)
         if change is None:
             contact = EMPTY if value is None else decode(value)
             outcome = advance(channel, contact, events, rules, number, again=again, as_of=self._holding.as_of)
             if outcome is None:
                 if value is not None and left is not None:
-                    self.in_hand.keep(contact_id, value, left)
+                    self.fold_cache.keep(contact_id, value, left)
                 return None
             change, left = outcome
         if left is not None and change.value is not None:
-            self.in_hand.keep(contact_id, change.value, left)
+            self.fold_cache.keep(contact_id, change.value, left)
         return change
 
     # What happens between batches.
@@ -296,7 +296,7 @@ class Partition:
                 value = held_again(before, self.rules, self._holding.as_of, number)
                 if value is not None:
                     self.contacts[contact_id] = value
-                    self.in_hand.renew(contact_id, before, value)
+                    self.fold_cache.renew(contact_id, before, value)
                     written.append((CONTACT + contact_id, value))
             if written:
                 yield from self._write(written, self.head)

@@ -25,7 +25,7 @@ from schemas.topics import journal_of
 from streams.archive import Archive, ArchiveAwayError
 from streams.background import end, to_its_end, together
 from streams.cluster import Cluster, ClusterAwayError, Topic
-from streams.core.going import InHand
+from streams.core.going import FoldCache
 from streams.held import KAFKA, Held, Shared, Wait
 from streams.journal.assembly import RecreatedError
 from streams.log_ends import LogEnds, Place
@@ -83,7 +83,7 @@ class Partitions:
         self._openings = Openings(self._open, self._failures)
         #: Why partitions are refused, each with the ids of its topics then, and where its journal ended.
         self._refused: dict[Place, RefusedError] = {}
-        self._in_hand = InHand(settings.contacts_in_hand)
+        self._fold_cache = FoldCache(settings.contacts_in_hand)
         self._sessions = itertools.count(1)
         self._assigned: frozenset[Place] = frozenset()
         self._settling = asyncio.Lock()
@@ -188,7 +188,7 @@ class Partitions:
         finally:
             self._shared.waits_no_more(place)
         self._seen[place] = began
-        partition.in_hand = self._in_hand
+        partition.fold_cache = self._fold_cache
         partition.use(self._rules)  # they may have changed while it was opened
         self._held[place] = Held(place, partition, writer, next(self._sessions), self._shared)
         if not self._settling.locked():  # else whoever settles says where it continues

@@ -177,13 +177,14 @@ def _must_not_end(task: asyncio.Future[None]) -> None:
         os._exit(Exit.BUG)
 
 
-async def _until_signal(settings: Settings, configuration: Watched) -> int:
-    return await serve(settings, ClickHouseArchive(settings), until_signal(), configuration)
-
-
 def run(settings: Settings) -> int:
     """Run a worker as a process. Raises ConfigurationError."""
     logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
     for noisy in ("aiokafka", "faust", "mode"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    return asyncio.run(_until_signal(settings, Watched(config_folder(), settings.time_zone)))
+    configuration = Watched(config_folder(), settings.time_zone)
+
+    async def until_it_ends() -> int:
+        return await serve(settings, ClickHouseArchive(settings), until_signal(), configuration)
+
+    return asyncio.run(until_it_ends())

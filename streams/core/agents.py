@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 import orjson
@@ -26,11 +27,11 @@ KEPT_BYTES: Final = 256 * 1024
 AGENT_HORIZON_MS: Final = 31 * 24 * 3_600_000
 
 _STATUS: Final = "agent.status"
+_AT: Final = attrgetter("at")
 _LONGEST_ID: Final = 128
 #: Before any time that an event can have.
 _EVER: Final = -(1 << 53)
 _FOR_EVER: Final = 1 << 53
-
 
 #: Status, reason, groups and capacity.
 _State = tuple[str, str, list[str], dict[str, int]]
@@ -51,7 +52,9 @@ NOTHING: Final = Kept(_EVER, [])
 def encode(kept: Kept, clock: int) -> bytes:
     """Write an agent's record, as seen when the partition's clock stands at `clock`."""
     events = orjson.dumps({"horizon": kept.horizon, "events": [tuple(event) for event in kept.events]})
-    return encode_agent(_from_now_on(stretches(kept, clock + AHEAD_MS), clock), events)
+    found = stretches(kept, clock + AHEAD_MS)
+    over = sum(stretch.since <= clock for stretch in found) - 1
+    return encode_agent(found[max(0, over) :], events)
 
 
 def decode(value: bytes) -> Kept:
@@ -79,22 +82,15 @@ def stretches(kept: Kept, known_to: int = -_EVER) -> list[Stretch]:
         capacity = fields.get("capacity", capacity)
         if event.at <= kept.horizon:
             continue
-        at = event.at
         next_state = fields["status"], fields.get("reason", ""), groups, capacity
-        if next_state != state or told <= known_to < at:
+        if next_state != state or told <= known_to < event.at:
             if state is not None:
                 found.append(Stretch(since, told, *state))
-            since, state = at, next_state
-        told = at
+            since, state = event.at, next_state
+        told = event.at
     if state is not None:
         found.append(Stretch(since, told, *state))
     return found
-
-
-def _from_now_on(all_of_them: list[Stretch], clock: int) -> list[Stretch]:
-    """Leave out what is over at a time."""
-    over = sum(stretch.since <= clock for stretch in all_of_them) - 1
-    return all_of_them[max(0, over) :]
 
 
 def forget(events: list[Event], horizon: int, clock: int) -> Kept:
@@ -105,7 +101,7 @@ def forget(events: list[Event], horizon: int, clock: int) -> Kept:
     newest = next((e.at for e in reversed(events) if e.type == _STATUS and e.at <= clock), None)
     if newest is not None:
         horizon = max(horizon, newest - HORIZON_MS)
-    ahead = bisect_right(events, clock, key=_at)
+    ahead = bisect_right(events, clock, key=_AT)
     past, coming = events[:ahead], events[ahead:]
     if len(orjson.dumps([event.fields for event in events])) + _LONGEST_ID * len(events) > KEPT_BYTES:
         coming = coming[: _fitting(coming)]
@@ -113,12 +109,8 @@ def forget(events: list[Event], horizon: int, clock: int) -> Kept:
         if room < len(past):
             first_out = past[-room - 1].at
             horizon = max(horizon, first_out if newest is None else min(first_out, newest - 1))
-    recent = bisect_right(past, horizon, key=_at)
+    recent = bisect_right(past, horizon, key=_AT)
     return Kept(horizon, [*_lasting(past[:recent]), *past[recent:], *coming])
-
-
-def _at(event: Event) -> int:
-    return event.at
 
 
 def _fitting(events: Iterable[Event]) -> int:

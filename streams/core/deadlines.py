@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from schemas.calendars import Calendar
 from schemas.contact_record import Deadline, Pause, Summary
 from schemas.policies import Policy, Rules, calendar_for, policy_for
 from streams.core.calendars import business_ms, last_within
@@ -20,56 +21,49 @@ def held_against(rules: Rules, summary: Summary, at: int) -> tuple[list[Deadline
     """
     deadlines: list[Deadline] = []
     target_ms = None
-    channel, priority, segment = summary["channel"], summary["priority"], summary["segment"]
     for metric, since, visited in summary["clocks"]:
         queue = visited or summary["queue"]
-        policy = policy_for(rules, metric, channel, queue, priority, segment, at)
+        policy = policy_for(rules, metric, summary["channel"], queue, summary["priority"], summary["segment"], at)
         if policy is not None:
-            deadlines.append(deadline(rules, policy, queue, since, summary["pauses"]))
+            calendar = calendar_for(rules, queue, policy) if policy.clock == "calendar" else None
+            deadlines.append(_deadline(policy, calendar, since, summary["pauses"]))
             if metric == "first_response":
-                target_ms = lasts_ms(rules, policy, queue, since, policy.target_ms)
+                target_ms = _lasts_ms(calendar, since, policy.target_ms)
     return deadlines, target_ms
 
 
-def lasts_ms(rules: Rules, policy: Policy, queue: str, since: int, for_ms: int) -> int | None:
-    """Give how much clock time `for_ms` by the policy's clock comes to from an instant on, at most.
+def _lasts_ms(calendar: Calendar | None, since: int, for_ms: int) -> int | None:
+    """Give how much clock time `for_ms` of business time come to from an instant on, at most.
 
     None where it never passes: the calendar does not open any more.
     """
-    calendar = calendar_for(rules, queue, policy) if policy.clock == "calendar" else None
     if calendar is None:
         return for_ms
     until = last_within(calendar, since, for_ms)
     return None if until is None else until - since
 
 
-def deadline(rules: Rules, policy: Policy, queue: str, since: int, pauses: Sequence[Pause] = ()) -> Deadline:
+def _deadline(policy: Policy, calendar: Calendar | None, since: int, pauses: Sequence[Pause]) -> Deadline:
     """Return the deadline of a clock that runs since an instant; without a warning time it is never at risk."""
     stops = pauses if policy.pauses == "stop" else ()
     warns_at = None
     if policy.warning_ms:
-        warns_at = _beyond(rules, policy, queue, since, max(0, policy.target_ms - policy.warning_ms), stops)
-    breached_at = _beyond(rules, policy, queue, since, policy.target_ms, stops)
-    return policy.metric, policy.name, since, warns_at, breached_at
+        warns_at = _beyond(calendar, since, max(0, policy.target_ms - policy.warning_ms), stops)
+    return policy.metric, policy.name, since, warns_at, _beyond(calendar, since, policy.target_ms, stops)
 
 
-def _beyond(rules: Rules, policy: Policy, queue: str, since: int, for_ms: int, pauses: Sequence[Pause]) -> int | None:
+def _beyond(calendar: Calendar | None, since: int, for_ms: int, pauses: Sequence[Pause]) -> int | None:
     """Return the first millisecond at which more than `for_ms` by the policy's clock have passed, without the pauses.
 
     None while a pause lasts: no time passes in it.
     """
     for begin, until in pauses:
-        passed = _passed(rules, policy, queue, since, begin)
+        passed = begin - since if calendar is None else business_ms(calendar, since, begin)
         if for_ms < passed:
             break
         if until is None:
             return None
         for_ms -= passed
         since = until
-    lasts = lasts_ms(rules, policy, queue, since, for_ms)
+    lasts = _lasts_ms(calendar, since, for_ms)
     return None if lasts is None else since + lasts + 1
-
-
-def _passed(rules: Rules, policy: Policy, queue: str, since: int, until: int) -> int:
-    calendar = calendar_for(rules, queue, policy) if policy.clock == "calendar" else None
-    return until - since if calendar is None else business_ms(calendar, since, until)

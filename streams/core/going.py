@@ -106,7 +106,7 @@ class Going:
         return join_contact(summary, self._event_lines, lines, [(since, *key) for key, since in self._gone.items()])
 
 
-class InHand:
+class FoldCache:
     """Contacts that steps worked on of late, kept as they were left: the next event goes on from there.
 
     Only a saving. A contact is taken from here only while its record is the very one that it wrote; where anything else

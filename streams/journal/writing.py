@@ -27,16 +27,12 @@ RECORD_BYTES: Final = BATCH_BYTES - 1024
 #: Short, because a dead owner's open transaction holds readers back until it ends.
 TRANSACTION_TIMEOUT_MS: Final = 10_000
 
-_LOG: Final = logging.getLogger(__name__)
-
-
 #: A dead letter above this does not fit into its topic; a source's record can be larger, for it may come compressed.
 LETTER_BYTES: Final = 7 * 1024 * 1024
 #: What then is kept of its key, and of its value.
 CUT_BYTES: Final = 256 * 1024
 
-#: A dead letter's key, value and headers.
-Letter = tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]
+_LOG: Final = logging.getLogger(__name__)
 
 
 class StepTooLargeError(Exception):
@@ -97,16 +93,7 @@ class Writer:
 
     async def _bury(self, dead: Iterable[DeadLetter]) -> None:
         """Send bad records to the dead letters, unchanged, with where they stood and why."""
-        sent = [
-            await self._producer.send(
-                DEAD_LETTERS,
-                value=value,
-                key=key,
-                headers=[*headers, *self._headers(letter)],
-            )
-            for letter in dead
-            for key, value, headers in (_fitting(letter),)
-        ]
+        sent = [await self._producer.send(DEAD_LETTERS, **self._letter(letter)) for letter in dead]
         if sent:
             await asyncio.gather(*sent)
             _LOG.warning(
@@ -137,24 +124,23 @@ class Writer:
             *(self._source, self._number, len(sent), step.strays[0].offset),
         )
 
-    def _headers(self, letter: DeadLetter) -> list[tuple[str, bytes]]:
-        return [
+    def _letter(self, letter: DeadLetter) -> dict[str, Any]:
+        """Return what is sent of a bad record: all of it unless it is too large for any broker to take it here.
+
+        Of such a one the beginning is kept, and `pulssi-bytes` tells that more stands where it came from: a record that
+        cannot be buried would hold up its partition for ever.
+        """
+        record = letter.record
+        key, value, headers = record.key, record.value, list(record.headers)
+        size = len(key or b"") + len(value or b"") + sum(len(name) + len(held) for name, held in headers)
+        if size > LETTER_BYTES:
+            headers = [("pulssi-bytes", b"%d" % len(value or b""))]
+            key, value = (key or b"")[:CUT_BYTES], (value or b"")[:CUT_BYTES]
+        told = (
             ("pulssi-topic", self._source.encode()),
             ("pulssi-partition", b"%d" % self._number),
-            ("pulssi-offset", b"%d" % letter.record.offset),
+            ("pulssi-offset", b"%d" % record.offset),
             ("pulssi-code", letter.code.encode()),
             ("pulssi-reason", letter.reason.encode()),
-        ]
-
-
-def _fitting(letter: DeadLetter) -> Letter:
-    """Return what is sent of a bad record: all of it unless it is too large for any broker to take it here.
-
-    Of such a one the beginning is kept, and `pulssi-bytes` tells that more stands where it came from: a record that
-    cannot be buried would hold up its partition for ever.
-    """
-    record = letter.record
-    key, value, headers = record.key or b"", record.value or b"", list(record.headers)
-    if len(key) + len(value) + sum(len(name) + len(held) for name, held in headers) <= LETTER_BYTES:
-        return record.key, record.value, headers
-    return key[:CUT_BYTES], value[:CUT_BYTES], [("pulssi-bytes", b"%d" % len(value))]
+        )
+        return {"key": key, "value": value, "headers": [*headers, *told]}

@@ -13,7 +13,7 @@ from typing import Final
 from schemas.journal import TAG_PANE, decode_pane, decode_pane_key, decode_tag_pane, decode_tag_pane_key
 from schemas.panes import PaneKey, TagPaneKey
 from streams.live.totals import COUNTERS, Totals, add_counts
-from streams.live.windows import Minute, Window, firsts, pane_of
+from streams.live.windows import NAMES, Minute, Window, pane_of
 
 #: As far back as today can reach: a day of 25 hours, and an hour for clocks that differ.
 KEPT_MS: Final = 26 * 3_600_000
@@ -38,7 +38,7 @@ class LivePanes:
         self.minutes: dict[int, Minute] = {}
         #: In how many minutes each (channel, queue) has anything.
         self.queues: dict[tuple[str, str], int] = {}
-        self.windows = {name: Window(first_of) for name, first_of in firsts(zone).items()}
+        self.windows = {name: Window(name, zone) for name in NAMES}
         #: Tags that the taxonomy knows, each with its newest pane's start: older than the panes, they are forgotten.
         self.known_tags: dict[str, int] = {}
 

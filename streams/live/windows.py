@@ -6,7 +6,7 @@ depend on its length. At 12:00:30 "5 minutes" is 11:56 to 12:00.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
 from typing import Final
 
@@ -15,9 +15,6 @@ from streams.live.totals import Group, Totals, groups_of
 
 #: A queue's sums of one minute, by (channel, queue).
 Minute = dict[tuple[str, str], Totals]
-
-#: Start of the first pane of a window, given the start of the one still filling.
-First = Callable[[int], int]
 
 #: The windows of fixed length: name and panes.
 LENGTHS: Final[Mapping[str, int]] = {"5m": 5, "15m": 15, "30m": 30, "60m": 60}
@@ -37,23 +34,12 @@ def midnight(at_ms: int, zone: tzinfo) -> int:
     return round(start.astimezone(UTC).timestamp() * 1000)
 
 
-def firsts(zone: tzinfo) -> dict[str, First]:
-    """Say for each window where it begins."""
-
-    def last(panes: int) -> First:
-        return lambda filling: filling - (panes - 1) * PANE_MS
-
-    return {
-        **{name: last(panes) for name, panes in LENGTHS.items()},
-        TODAY: lambda filling: pane_of(midnight(filling, zone)),
-    }
-
-
 class Window:
     """One window's totals by group, and which groups changed since they were last looked at."""
 
-    def __init__(self, first_of: First) -> None:
-        self._first_of = first_of
+    def __init__(self, name: str, zone: tzinfo) -> None:
+        self._panes = LENGTHS.get(name)
+        self._zone = zone
         #: Starts of its first pane and of the one behind its last; empty until moved for the first time.
         self.first = 0
         self.end = 0
@@ -67,7 +53,8 @@ class Window:
     def move(self, now_ms: int, minutes: Mapping[int, Minute]) -> bool:
         """Go on to `now_ms`, also backwards; tells whether it is another range now."""
         filling = pane_of(now_ms)
-        first, end = self._first_of(filling), filling + PANE_MS
+        first = filling - (self._panes - 1) * PANE_MS if self._panes else pane_of(midnight(filling, self._zone))
+        end = filling + PANE_MS
         if (first, end) == (self.first, self.end):
             return False
         self._add_between(self.first, min(self.end, first), minutes, -1)

@@ -137,4 +137,4 @@ def clickhouse(data: Path | None, host: str, port: int) -> None:
     _log(settings.log_level)
     folder = folder_for(data, os.environ)
     database, hosts = settings.clickhouse_database, settings.allowed_hosts
-    ends_with(_main_of("deploy.embedded.clickhouse"), folder, host, port, database, hosts)
+    ends_with(_main_of("deploy.embedded.clickhouse.process"), folder, host, port, database, hosts)

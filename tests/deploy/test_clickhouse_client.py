@@ -66,39 +66,6 @@ def test_errors_carry_code_and_name(client: Client) -> None:
     assert (raised.value.code, raised.value.name) == (60, "UNKNOWN_TABLE")
 
 
-def test_materialized_views_final_windows_and_functions(client: Client) -> None:
-    """The SQL that the schema and the views are made of."""
-    for statement in (
-        "CREATE TABLE panes (queue String, n UInt64, v UInt64) ENGINE = ReplacingMergeTree(v) ORDER BY queue",
-        "CREATE TABLE totals (queue String, n UInt64) ENGINE = SummingMergeTree ORDER BY queue",
-        "CREATE MATERIALIZED VIEW to_totals TO totals AS SELECT queue, n FROM panes",
-        "CREATE VIEW latest AS SELECT queue, n FROM panes FINAL",
-    ):
-        client.command(statement)
-    for version, n in ((1, 5), (3, 9), (2, 7)):
-        client.insert("panes", [["billing", n, version]])
-    assert client.query("SELECT queue, n FROM latest").result_rows == [("billing", 9)]
-    assert client.query("SELECT sum(n) FROM totals").result_rows == [(21,)]
-    running = "SELECT number, sum(number) OVER (ORDER BY number ROWS 1 PRECEDING) FROM numbers(4) ORDER BY number"
-    assert client.query(running).result_rows == [(0, 0), (1, 1), (2, 3), (3, 5)]
-    name = f"f_{uuid.uuid4().hex[:12]}"
-    client.command(f"CREATE FUNCTION {name} AS (x, y) -> x * 100 + y")
-    assert client.command(f"SELECT {name}(4, 2)") == 402
-    client.command(f"DROP FUNCTION {name}")
-
-
-def test_a_view_over_much_data_answers(client: Client) -> None:
-    """A grouping over two million rows through a view, sorted and joined."""
-    client.command(
-        "CREATE TABLE many (id UInt64, queue LowCardinality(String), v Int64) ENGINE = MergeTree ORDER BY id"
-    )
-    client.command("INSERT INTO many SELECT number, concat('q', toString(number % 50)), number FROM numbers(2000000)")
-    client.command("CREATE VIEW by_queue AS SELECT queue, count() AS n, quantile(0.9)(v) AS p FROM many GROUP BY queue")
-    rows = client.query("SELECT a.queue, a.n FROM by_queue a JOIN by_queue b USING queue ORDER BY queue").result_rows
-    assert len(rows) == 50
-    assert {n for _, n in rows} == {40_000}
-
-
 def test_inserts_and_queries_at_once(clickhouse_server: ClickHouseServer, client: Client) -> None:
     """Eight clients in the same moment: nobody sees another's settings, and no row is lost."""
     client.command("CREATE TABLE shared (who UInt8, n UInt64) ENGINE = MergeTree ORDER BY (who, n)")

@@ -142,10 +142,16 @@ class Connection:
             raise
 
     def only_reads(self, sql: str) -> bool:
-        """Tell whether all that a statement does is read. Raises ClickHouseError where there are several."""
+        """Tell whether all that a statement does is read.
+
+        Raises ClickHouseError where there are several (behind rows, `canonical` does not see them), or one that is
+        understood in part only, such as COPY.
+        """
         seen = self._connection._conn.classify_query(sql)  # noqa: SLF001 - chDB wraps all but this
-        if seen["statement_count"] != 1:
+        if seen["statement_count"] > 1:
             raise ClickHouseError(Code.SYNTAX_ERROR, "Syntax error (Multi-statements are not allowed)")
+        if not seen["statement_count"]:
+            raise ClickHouseError(Code.NOT_IMPLEMENTED, "This statement is not supported")
         return bool(seen["query_class"].name == "READ_ONLY")
 
 

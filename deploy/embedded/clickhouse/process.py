@@ -98,8 +98,15 @@ def _complain(message: str, code: int) -> int:
     return code
 
 
-def run(folder: Path, host: str, port: int, database: str, allowed_hosts: str) -> int:
-    """Serve `folder` at the address until told to end; see the package's `run`."""
+def run(folder: Path, host: str, port: int, database: str = "pulssi", allowed_hosts: str = "") -> int:
+    """Serve the data folder until SIGTERM or SIGINT; returns the exit code of the command.
+
+    `pulssi_reader` reads `database`, or with a star at its end all databases whose names begin so. `allowed_hosts`:
+    names, separated by commas, under which the server is reached besides localhost and addresses.
+
+    Prints `clickhouse ready at http://HOST:PORT` once queries are answered; port 0 takes any free one. Returns 0 after
+    a clean end, 2 where the folder cannot be used, 3 where another process has it or the address is taken.
+    """
     before = signal.signal(signal.SIGTERM, _unwind)
     try:
         with hold(folder, PART):

@@ -29,6 +29,7 @@ from deploy.embedded.clickhouse.errors import ClickHouseError, Code
 from deploy.embedded.clickhouse.query import Query
 from deploy.embedded.clickhouse.request import understand
 from deploy.embedded.clickhouse.scheduler import Scheduler
+from streams.exposition import CONTENT_TYPE, Reading, render
 from streams.hosts import Hosts
 
 Done = TypeVar("Done")
@@ -212,16 +213,13 @@ async def _ping(request: web.Request) -> web.Response:
 
 
 async def _metrics(request: web.Request) -> web.Response:
-    scheduler = request.app[SCHEDULER]
-    lines = (
-        "# TYPE pulssi_clickhouse_requests_running gauge",
-        f"pulssi_clickhouse_requests_running {scheduler.running}",
-        "# TYPE pulssi_clickhouse_requests_total counter",
-        f"pulssi_clickhouse_requests_total {scheduler.done}",
-        "# TYPE pulssi_clickhouse_requests_failed_total counter",
-        f"pulssi_clickhouse_requests_failed_total {scheduler.failed}",
+    scheduler, name = request.app[SCHEDULER], "pulssi_clickhouse_requests"
+    readings = (
+        Reading(f"{name}_running", "Queries under way", scheduler.running),
+        Reading(f"{name}_total", "Queries that ended", scheduler.done),
+        Reading(f"{name}_failed_total", "Requests that were answered with an error", scheduler.failed),
     )
-    return web.Response(text="\n".join(lines) + "\n")
+    return web.Response(text=render(readings), headers={"Content-Type": CONTENT_TYPE})
 
 
 @web.middleware

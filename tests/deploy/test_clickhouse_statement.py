@@ -72,7 +72,7 @@ def test_only_so_much_is_read() -> None:
         ("/* /* */ ' */ SELECT 1 INTO OUTFILE '/tmp/x' --'", 79),
         ("SELECT 1 INTO\u00a0OUTFILE '/tmp/x'", 79),
         ("INSERT INTO t FROM INFILE '/etc/passwd' FORMAT TSV", 48),
-        ("COPY t FROM file", 48),
+        ("COPY t FROM file", 78),
         ("SELECT file('/etc/passwd')", 481),
         ("SELECT `file` ('/etc/passwd')", 481),
         ('SELECT "FILE"(x) FROM t', 481),

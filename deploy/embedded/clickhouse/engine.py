@@ -144,8 +144,7 @@ class Connection:
     def only_reads(self, sql: str) -> bool:
         """Tell whether all that a statement does is read.
 
-        Raises ClickHouseError where there are several (behind rows, `canonical` does not see them), or one that is
-        understood in part only, such as COPY.
+        Raises ClickHouseError where there are several (behind rows, `canonical` does not see them), or none is known.
         """
         seen = self._connection._conn.classify_query(sql)  # noqa: SLF001 - chDB wraps all but this
         if seen["statement_count"] > 1:

@@ -1,8 +1,8 @@
 """What a request asks the engine for: a statement, and for an INSERT with rows where these begin; and what is refused.
 
-The engine is the one parser here. It writes each statement in its canonical form, which has no comments, no escapes
-in plain names and one blank between words, and the rules are about that. Only the rows of an INSERT are cut off before,
-because they may be binary, and endless: a head that is not recognised is refused by the engine or by a rule.
+The engine's own parser reads each statement and writes its canonical form: no comments, no escapes in plain names, one
+blank between words. The rules are about that form. Only the rows of an INSERT are cut off before, by a pattern, since
+they may be binary and endless; an INSERT with rows that does not fit the pattern is refused.
 
 The engine believes it is a command-line tool of its user: it would write `INTO OUTFILE`, read `FROM INFILE`, and its
 function `file` reads any path. Table functions and engines are withheld by grants (users.xml); what no grant covers is
@@ -23,7 +23,7 @@ from deploy.embedded.clickhouse.request import MOST_TEXT_BYTES, NAME, QueryReque
 #: How far an INSERT's rows may stand from its beginning, bytes.
 _MOST_HEAD_BYTES: Final = 1 << 20
 
-#: What may end the line of FORMAT, `;` and `\\r\\n`, has come when so much has come behind it.
+#: Behind FORMAT's name may come `;`, a carriage return and a line break, in a piece of their own.
 _LINE_END_BYTES: Final = 2
 
 _STRING: Final = r"'(?:[^'\\]|\\.)*+'"
@@ -47,16 +47,12 @@ _IN_QUOTES: Final = re.compile(rf"{_STRING}|`((?:[^`\\]|\\.)*+)`", re.DOTALL)
 _IDENTIFIER: Final = re.compile(r"\{(\w+):Identifier\}")
 _FORMAT: Final = re.compile(r" FORMAT (\w+)(?: SETTINGS [^()]*)?$")
 
-_NO_CONNECTION: Final = "a request leaves no connection behind; settings go into the URL or a SETTINGS clause"
 _REFUSED: Final = (
     (r"\bINTO OUTFILE\b", Code.INTO_OUTFILE_NOT_ALLOWED, "INTO OUTFILE is not allowed"),
     (r"\bFROM INFILE\b", Code.NOT_IMPLEMENTED, "FROM INFILE is not supported: send the rows in the body"),
-    (r"(?i)\bFROM input\b", Code.NOT_IMPLEMENTED, "input() is not supported: insert into a table first"),
-    (
-        r"\bTEMPORARY\b|^(?:SET|USE)\b",
-        Code.NOT_IMPLEMENTED,
-        f"SET, USE and TEMPORARY are not supported: {_NO_CONNECTION}",
-    ),
+    (r"(?i)\bFROM input\(", Code.NOT_IMPLEMENTED, "input() is not supported: insert into a table first"),
+    (r"^(?:SET|USE)\b", Code.NOT_IMPLEMENTED, "SET and USE are not supported: settings and database go into the URL"),
+    (r"\bTEMPORARY\b", Code.NOT_IMPLEMENTED, "TEMPORARY is not supported: a request leaves no connection behind"),
     # Called or only named, as in `arrayMap((file), …)`: both read files.
     (r"(?i)\bfile\b", Code.PATH_ACCESS_DENIED, "The name file is not available: the function could read any file"),
 )
@@ -88,7 +84,7 @@ class Statement:
 def read(query: str, body: Iterator[bytes] | None, most_bytes: int) -> Statement:
     """Read a request's text, from the URL, the body, or half from each, as far as the rows of an INSERT.
 
-    Raises ClickHouseError: it is empty, no UTF-8, or longer than `most_bytes`.
+    Raises ClickHouseError: it is no UTF-8, or longer than `most_bytes`.
     """
     text = query.encode()
     if body is None:

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import datetime as dt
 import gzip
 import json
 import uuid
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from typing import Any, NamedTuple
 
 import aiohttp
 import lz4.frame
 import pytest
 import zstandard
+from clickhouse_connect.driver.client import Client
 
 from deploy.embedded.clickhouse.compression import frame, unframed
 from tests.fixtures.clickhouse import ClickHouseServer
 
 
-@dataclass
-class Answer:
+class Answer(NamedTuple):
     """A response that was read to its end, not unpacked."""
 
     status: int
@@ -73,6 +75,13 @@ def database(clickhouse_server: ClickHouseServer) -> Iterator[str]:
         client.command(f"CREATE TABLE {name}.t (id UInt64, name String) ENGINE = MergeTree ORDER BY id")
         yield name
         client.command(f"DROP DATABASE {name}")
+
+
+@pytest.fixture
+def client(clickhouse_server: ClickHouseServer, database: str) -> Iterator[Client]:
+    """Give clickhouse-connect, the only client in Pulssi's code."""
+    with clickhouse_server.client(database=database) as client:
+        yield client
 
 
 async def test_ping_and_an_empty_query_say_ok(http: Http) -> None:
@@ -339,3 +348,52 @@ async def test_more_requests_than_places_are_all_answered(http: Http) -> None:
     """They wait for a place; none is turned away for a moment's rush."""
     asked = [http.ask("SELECT sleep(0.05), {at:UInt8}", param_at=at) for at in range(80)]
     assert [answer.text for answer in await asyncio.gather(*asked)] == [f"0\t{at}\n" for at in range(80)]
+
+
+def test_values_of_all_kinds_come_back(client: Client) -> None:
+    """Native both ways, packed both ways: what was inserted is what is read."""
+    client.command(
+        "CREATE TABLE kinds (id UInt64, at DateTime64(3, 'UTC'), queue LowCardinality(String), tags Array(String),"
+        " hist Map(Int32, UInt64), agent Nullable(String), share Decimal(18, 6), within Nullable(Bool), value Int64)"
+        " ENGINE = MergeTree ORDER BY id"
+    )
+    at = dt.datetime(2026, 3, 1, 8, 30, 15, 125_000, tzinfo=dt.UTC)
+    rows = [
+        [2**64 - 1, at, "billing", ["a", "ä"], {-3: 4}, None, Decimal("0.250000"), None, -5],
+        [1, at, "billing", [], {}, "agent-1", Decimal("1.000000"), True, 2**62],
+    ]
+    summary = client.insert("kinds", rows).summary
+    assert summary["written_rows"] == "2"
+    read = client.query("SELECT * FROM kinds ORDER BY id DESC", tz_mode="aware").result_rows
+    assert [list(row) for row in read] == rows
+
+
+def test_columns_of_no_rows_are_known(client: Client) -> None:
+    """LIMIT 0 gives names; a query without rows gives none and does not fail."""
+    assert client.query("SELECT 1 AS one, 'x' AS two LIMIT 0").column_names == ("one", "two")
+    assert client.query("SELECT 1 WHERE 0").result_rows == []
+
+
+def test_parameters_settings_and_streams(client: Client) -> None:
+    """What a client may send beside a statement."""
+    asked = client.query("SELECT {queue:String}, {ids:Array(UInt8)}", parameters={"queue": "it's\n", "ids": [1, 2]})
+    assert asked.result_rows == [("it's\n", [1, 2])]
+    assert client.query("SELECT getSetting('max_threads')", settings={"max_threads": 1}).result_rows == [(1,)]
+    with client.query_rows_stream("SELECT number FROM numbers(300000)") as stream:
+        assert sum(row[0] for row in stream) == 300_000 * 299_999 // 2
+
+
+def test_inserts_and_queries_at_once(clickhouse_server: ClickHouseServer, database: str, client: Client) -> None:
+    """Eight clients in the same moment: nobody sees another's settings, and no row is lost."""
+    client.command("CREATE TABLE shared (who UInt8, n UInt64) ENGINE = MergeTree ORDER BY (who, n)")
+
+    def work(who: int) -> int:
+        with clickhouse_server.client(database=database) as own:
+            for batch in range(5):
+                own.insert("shared", [[who, batch * 1000 + at] for at in range(1000)])
+                threads = own.query("SELECT getSetting('max_threads')", settings={"max_threads": who + 1}).result_rows
+                assert threads == [(who + 1,)]
+            return int(str(own.command("SELECT count() FROM shared WHERE who = {who:UInt8}", parameters={"who": who})))
+
+    with ThreadPoolExecutor(8) as clients:
+        assert list(clients.map(work, range(8))) == [5000] * 8

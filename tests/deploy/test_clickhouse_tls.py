@@ -91,13 +91,8 @@ def test_probes_connect(by_tls: Settings, gate: Gate) -> None:
     assert gate.sent.count(b" HTTP/1.1\r\n") == 3
 
 
-@pytest.mark.parametrize(
-    "words",
-    [("query", "SELECT count() FROM events"), ("reconcile", "--repair"), ("explain", "none")],
-    ids=lambda words: words[0],
-)
-def test_commands_connect(words: tuple[str, ...], by_tls: Settings, gate: Gate, tmp_path: Path) -> None:
-    """Commands by the same settings, from the environment."""
+def test_a_command_connects(by_tls: Settings, gate: Gate, tmp_path: Path) -> None:
+    """By the same settings, from the environment."""
     gate.sent.clear()
     environment = clean_environment(
         tmp_path,
@@ -105,10 +100,9 @@ def test_commands_connect(words: tuple[str, ...], by_tls: Settings, gate: Gate, 
         PULSSI_CLICKHOUSE_DATABASE=DATABASE,
         PULSSI_CLICKHOUSE_CA=by_tls.clickhouse_ca,
     )
-    program = Program(pulssi(*words), environment)
+    program = Program(pulssi("query", "SELECT count() FROM events"), environment)
     try:
-        code = program.await_end()
-        assert code == (1 if words[0] == "explain" else 0), program.text
+        assert program.await_end() == 0, program.text
         assert gate.sent
     finally:
         program.close()

@@ -132,4 +132,4 @@ def clickhouse(data: Path, host: str, port: int) -> None:
     """
     settings = settings_or_exit()
     database, hosts = settings.clickhouse_database, settings.allowed_hosts
-    _run("deploy.embedded.clickhouse", settings, data, host, port, database, hosts)
+    _run("deploy.embedded.clickhouse.process", settings, data, host, port, database, hosts)

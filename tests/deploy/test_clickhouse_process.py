@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_fixed
 
-from deploy.embedded.clickhouse import run
+from deploy.embedded.clickhouse.process import run
 from deploy.embedded.lock import lock_path
 from tests.fixtures.clickhouse import END_S, ClickHouseServer
 
@@ -23,11 +23,18 @@ Start = Callable[[Path], ClickHouseServer]
 ENDLESS: Final = "SELECT count() FROM numbers(1000000000000) WHERE sin(number) > 2"
 
 
+async def ask(session: aiohttp.ClientSession, server: ClickHouseServer, data: str | bytes, **parameters: str) -> str:
+    """Post a statement or rows; returns the answer."""
+    async with session.post(server.url, params=parameters, data=data) as response:
+        answer = await response.text()
+        assert response.status == 200, answer
+        return answer
+
+
 async def running(session: aiohttp.ClientSession, server: ClickHouseServer, query_id: str) -> bool:
     """Tell whether the engine works at the query."""
     asked = "SELECT count() FROM system.processes WHERE Settings['log_comment'] = {id:String}"
-    async with session.post(server.url, params={"param_id": query_id}, data=asked) as response:
-        return (await response.text()) == "1\n"
+    return await ask(session, server, asked, param_id=query_id) == "1\n"
 
 
 async def until(session: aiohttp.ClientSession, server: ClickHouseServer, query_id: str, *, runs: bool) -> None:
@@ -38,48 +45,35 @@ async def until(session: aiohttp.ClientSession, server: ClickHouseServer, query_
     await asking(running, session, server, query_id)
 
 
-def test_a_second_process_on_the_folder_is_refused(
-    clickhouse_server: ClickHouseServer, capfd: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("folder", "port", "code", "words"),
+    [
+        ("server's", 0, 3, "run by process {pid} already"),
+        ("new", None, 3, "127.0.0.1:{port}: Address already in use; choose another --port"),
+        ("is it?", 0, 2, "choose another --data"),
+        ("R&D", 0, 2, "choose another --data"),
+        ("file", 0, 2, "choose another --data"),
+    ],
+)
+def test_what_it_cannot_serve_is_told_in_one_line(
+    folder: str,
+    port: int | None,
+    code: int,
+    words: str,
+    clickhouse_server: ClickHouseServer,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """One line that names the owner, exit code 3; the first goes on."""
-    assert run(clickhouse_server.folder, "127.0.0.1", 0) == 3
+    """A folder with an owner, a taken port, a path that the engine cannot name, a file: what it is, and what to do."""
+    (tmp_path / "file").write_text("in the way")
+    path = clickhouse_server.folder if folder == "server's" else tmp_path / folder
+    assert run(path, "127.0.0.1", clickhouse_server.port if port is None else port) == code
     told = capfd.readouterr()
     assert (told.out, told.err.count("\n")) == ("", 1)
-    assert str(clickhouse_server.pid) in told.err
+    assert words.format(pid=clickhouse_server.pid, port=clickhouse_server.port) in told.err
+    assert path == clickhouse_server.folder or not lock_path(path, "clickhouse").exists()
     with clickhouse_server.client() as client:
         assert client.command("SELECT 1") == 1
-
-
-def test_a_taken_port_is_told_in_one_line(
-    clickhouse_server: ClickHouseServer, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    """Exit code 3, which address, what to do; no lock stays."""
-    assert run(tmp_path / "data", "127.0.0.1", clickhouse_server.port) == 3
-    told = capfd.readouterr()
-    assert (told.out, told.err.count("\n")) == ("", 1)
-    assert f"127.0.0.1:{clickhouse_server.port}" in told.err
-    assert "--port" in told.err
-    assert not lock_path(tmp_path / "data", "clickhouse").exists()
-
-
-@pytest.mark.parametrize("name", ["is it?", "R&D"])
-def test_a_folder_that_the_engine_cannot_name_is_told_in_one_line(
-    tmp_path: Path, name: str, capfd: pytest.CaptureFixture[str]
-) -> None:
-    """Exit code 2, and what to do."""
-    assert run(tmp_path / name, "127.0.0.1", 0) == 2
-    told = capfd.readouterr()
-    assert (told.out, told.err.count("\n")) == ("", 1)
-    assert "--data" in told.err
-
-
-def test_a_folder_that_cannot_be_written_is_told_in_one_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """A file where the folder should be: exit code 2."""
-    (tmp_path / "file").write_text("in the way")
-    assert run(tmp_path / "file", "127.0.0.1", 0) == 2
-    told = capfd.readouterr()
-    assert (told.out, told.err.count("\n")) == ("", 1)
-    assert "--data" in told.err
 
 
 def test_everything_is_there_after_a_restart(clickhouse_process: Start, tmp_path: Path) -> None:
@@ -128,21 +122,18 @@ async def test_kill_9_loses_no_acknowledged_insert(clickhouse_process: Start, tm
     """Whatever was answered with 200 is there after the restart; what was under way is there whole or not at all."""
     server = clickhouse_process(tmp_path / "data")
     acknowledged: list[int] = []
-    statement = {"query": "INSERT INTO kept FORMAT CSV"}
 
     async def insert(session: aiohttp.ClientSession, who: int) -> None:
         for batch in range(who, 1_000_000, 4):
             rows = b"".join(b"%d,%d\n" % (batch, at) for at in range(500))
-            async with session.post(server.url, params=statement, data=rows) as response:
-                assert response.status == 200
+            await ask(session, server, rows, query="INSERT INTO kept FORMAT CSV")
             acknowledged.append(batch)
             if len(acknowledged) == 40:
                 server.end(signal.SIGKILL)
 
     async with aiohttp.ClientSession() as session:
         table = "CREATE TABLE kept (batch UInt64, at UInt64) ENGINE = MergeTree ORDER BY batch"
-        async with session.post(server.url, data=table) as response:
-            assert response.status == 200
+        await ask(session, server, table)
         ended = await asyncio.gather(*(insert(session, who) for who in range(4)), return_exceptions=True)
     assert all(isinstance(error, aiohttp.ClientError) for error in ended), ended
     server = clickhouse_process(tmp_path / "data")
@@ -165,8 +156,7 @@ async def test_a_slow_query_holds_up_nobody(clickhouse_server: ClickHouseServer)
             await until(session, clickhouse_server, name, runs=True)
         async with asyncio.timeout(20):
             for _ in range(20):
-                async with session.post(clickhouse_server.url, data="SELECT 1") as response:
-                    assert await response.text() == "1\n"
+                assert await ask(session, clickhouse_server, "SELECT 1") == "1\n"
             async with session.get(f"{clickhouse_server.url}/ping") as response:
                 assert await response.text() == "Ok.\n"
         for query in slow:
@@ -208,16 +198,11 @@ async def test_a_client_that_goes_away_amid_an_insert_inserts_nothing(clickhouse
 
     async with aiohttp.ClientSession() as session:
         table = "CREATE OR REPLACE TABLE default.half (id UInt64) ENGINE = MergeTree ORDER BY id"
-        async with session.post(clickhouse_server.url, data=table) as response:
-            assert response.status == 200
+        await ask(session, clickhouse_server, table)
         parameters = {"query": "INSERT INTO default.half FORMAT CSV", "query_id": "half"}
         insert = asyncio.create_task(session.post(clickhouse_server.url, params=parameters, data=rows()))
         await sent.wait()
         insert.cancel()
         await until(session, clickhouse_server, "half", runs=False)
-        async with session.post(
-            clickhouse_server.url, params={"query": "INSERT INTO default.half FORMAT CSV"}, data=b"1\n2\n"
-        ) as response:
-            assert response.status == 200
-        async with session.post(clickhouse_server.url, data="SELECT count() FROM default.half") as response:
-            assert await response.text() == "2\n"
+        await ask(session, clickhouse_server, b"1\n2\n", query="INSERT INTO default.half FORMAT CSV")
+        assert await ask(session, clickhouse_server, "SELECT count() FROM default.half") == "2\n"

@@ -1,112 +1,125 @@
-"""Where a statement's parts begin, and which statements are refused: pure, no engine."""
+"""Where a statement's rows begin, what is refused, and how an error of the engine is told."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
+from clickhouse_connect.driver.exceptions import DatabaseError
 
-from deploy.embedded.clickhouse import refusals
-from deploy.embedded.clickhouse.faults import Fault, from_engine
-from deploy.embedded.clickhouse.statement import Statement, read
+from deploy.embedded.clickhouse.errors import ClickHouseError, from_engine
+from deploy.embedded.clickhouse.statement import read
+from tests.fixtures.clickhouse import ClickHouseServer
 
-
-def whole(text: str) -> Statement:
-    """Read a text that is all there is."""
-    statement = read(text.encode(), whole=True)
-    assert statement is not None
-    return statement
+MOST = 1000
 
 
+@pytest.mark.parametrize("size", [1, 5, 1000])
 @pytest.mark.parametrize(
     ("text", "head", "rows_format", "rows"),
     [
-        ("INSERT INTO t FORMAT CSV\n1,2\n", "INSERT INTO t ", "CSV", "1,2\n"),
-        ("insert into t (a, b) format Native\r\n\x01\x02", "insert into t (a, b) ", "Native", "\x01\x02"),
-        ("INSERT INTO t FORMAT JSONEachRow {}", "INSERT INTO t ", "JSONEachRow", "{}"),
-        ("INSERT INTO t VALUES (1, 'x')", "INSERT INTO t ", "Values", " (1, 'x')"),
-        ("INSERT INTO `format` (`values`) SETTINGS a = 'FORMAT x' VALUES (1)", None, "Values", " (1)"),
-        ("INSERT INTO d.format FORMAT CSV\n\n1", "INSERT INTO d.format ", "CSV", "\n1"),
-        ("/* FORMAT /* x */ CSV */ INSERT INTO t -- VALUES\n FORMAT TSV\n\t", None, "TSV", "\t"),
+        (b"INSERT INTO t FORMAT CSV\n1,2\n", "INSERT INTO t ", "CSV", b"1,2\n"),
+        (b"insert into t (a, b) format Native\r\n\x01\xff'/*", "insert into t (a, b) ", "Native", b"\x01\xff'/*"),
+        (b"INSERT INTO t FORMAT JSONEachRow {}", "INSERT INTO t ", "JSONEachRow", b"{}"),
+        (b"INSERT INTO t VALUES (1, 'x')", "INSERT INTO t ", "Values", b" (1, 'x')"),
+        (b"INSERT INTO `format` (`values`) SETTINGS a = 'FORMAT x', b=1 VALUES (1)", None, "Values", b" (1)"),
+        (b"INSERT INTO table d.format(a, `b)`, c) FORMAT CSV\n\n1", None, "CSV", b"\n1"),
+        (b"/* FORMAT CSV */ INSERT INTO t -- VALUES\n FORMAT TSV\n\t", None, "TSV", b"\t"),
     ],
 )
-def test_rows_begin_after_the_format(text: str, head: str | None, rows_format: str, rows: str) -> None:
-    """An insert's head, format and rows are told apart, whatever stands in strings, comments and names."""
-    statement = whole(text)
-    assert statement.rows_at is not None
-    assert statement.format == rows_format
-    assert text.encode()[statement.rows_at :].decode() == rows
+def test_rows_begin_after_the_format(text: bytes, head: str | None, rows_format: str, rows: bytes, size: int) -> None:
+    """Head, format and rows are told apart, in whatever pieces they come; rows are never looked into."""
+    pieces = (text[at : at + size] for at in range(0, len(text), size))
+    statement = read("", pieces, MOST)
+    assert statement.rows is not None
+    assert (statement.format, b"".join(statement.rows)) == (rows_format, rows)
+    assert statement.text == f"{statement.head} FORMAT {rows_format}"
     if head is not None:
-        assert statement.text.decode() == head
-
-
-def test_an_insert_waits_for_its_rows() -> None:
-    """While the head is not complete, more of the body is asked for; binary rows are never looked into."""
-    for beginning in (b"INS", b"INSERT INTO t FOR", b"INSERT INTO t FORMAT Nat", b"INSERT INTO t FORMAT Native\n"):
-        assert read(beginning, whole=False) is None
-    statement = read(b"INSERT INTO t FORMAT Native\n'\xff\x00/*", whole=False)
-    assert statement is not None
-    assert statement.rows_at == len(b"INSERT INTO t FORMAT Native\n")
+        assert statement.head == head
 
 
 @pytest.mark.parametrize(
-    ("text", "named"),
-    [
-        ("SELECT 1", None),
-        ("SELECT 1 FORMAT JSON", "JSON"),
-        ("SELECT 'FORMAT CSV' FORMAT JSONEachRow SETTINGS max_threads = 1;", "JSONEachRow"),
-        ("SELECT * FROM (SELECT 1 FORMAT CSV)", None),
-        ("INSERT INTO t SELECT 1", None),
-    ],
+    "text", ["SELECT 'INSERT INTO t VALUES (1)'", "INSERT INTO t SELECT * FROM values('a Int8', 1)"]
 )
-def test_the_format_clause_outside_brackets_counts(text: str, named: str | None) -> None:
-    """The answer's format is that of the statement's own FORMAT clause."""
-    assert whole(text).format == named
-    assert whole(text).rows_at is None
+def test_a_statement_without_rows_is_whole(text: str) -> None:
+    """From the URL and the body, joined by a line break."""
+    statement = read(text[:9], iter([text[9:].encode()]), MOST)
+    assert (statement.text, statement.rows) == (f"{text[:9]}\n{text[9:]}", None)
+
+
+def test_only_so_much_is_read() -> None:
+    """A body without end is no statement; neither is one in another encoding."""
+
+    def endless() -> Iterator[bytes]:
+        while True:
+            yield b"SELECT " * 10_000
+
+    with pytest.raises(ClickHouseError, match="Max query size"):
+        read("", endless(), MOST)
+    with pytest.raises(ClickHouseError, match="UTF-8"):
+        read("", iter([b"SELECT '\xff'"]), MOST)
 
 
 @pytest.mark.parametrize(
     ("text", "code"),
     [
         ("SELECT 1; SELECT 2", 62),
+        ("INSERT INTO default.t SELECT 1; DROP TABLE default.t", 62),
         ("SELECT 1 INTO OUTFILE '/tmp/x'", 79),
         ("SELECT 1 into/* */outfile '/tmp/x'", 79),
         ("SELECT \u2018'\u2019 INTO OUTFILE '/tmp/x' --'", 79),
         ("SELECT $a$'$a$ INTO OUTFILE '/tmp/x' --'", 79),
         ("/* /* */ ' */ SELECT 1 INTO OUTFILE '/tmp/x' --'", 79),
+        ("SELECT 1 INTO\u00a0OUTFILE '/tmp/x'", 79),
         ("INSERT INTO t FROM INFILE '/etc/passwd' FORMAT TSV", 48),
+        ("COPY t FROM file", 78),
         ("SELECT file('/etc/passwd')", 481),
         ("SELECT `file` ('/etc/passwd')", 481),
         ('SELECT "FILE"(x) FROM t', 481),
         ("SELECT `fil\\x65`('/etc/passwd')", 481),
-        ("SELECT `fi\\le`('/etc/passwd')", 481),
+        ("SELECT `a'b`, file('/etc/passwd'), `c'd` FROM t", 481),
+        ("SELECT encrypt('aes-128-ecb', '0123456789abcdef', file('/etc/passwd'))", 481),
         ("SELECT arrayMap(file, ['/etc/passwd'])", 481),
+        ("SELECT arrayMap((file), ['/etc/passwd'])", 481),
         ("SELECT * APPLY(file) FROM t", 481),
         ("SELECT * APPLY file FROM t", 481),
         ("CREATE FUNCTION f AS (x) -> file(x)", 481),
         ("INSERT INTO FUNCTION file('/tmp/x', 'CSV', 'a UInt8') VALUES (1)", 481),
-        ("SELECT arrayMap((file), ['/etc/passwd'])", 481),
-        ("SELECT 1 INTO\u00a0OUTFILE '/tmp/x'", 79),
+        ("INSERT INTO default.t VALUES (1), (file('/etc/passwd'))", 481),
+        ("INSERT INTO FUNCTION null('a String') VALUES (file('/etc/passwd'))", 48),
     ],
 )
-def test_what_reaches_for_files_is_refused(text: str, code: int) -> None:
-    """No way of writing it, with any quotes and comments, gets past."""
-    with pytest.raises(Fault) as raised:
-        refusals.check(whole(text))
+def test_what_reaches_for_files_is_refused(text: str, code: int, clickhouse_server: ClickHouseServer) -> None:
+    """Also to who may write: no way of writing it, with any quotes and comments, gets past."""
+    with clickhouse_server.client() as client, pytest.raises(DatabaseError) as raised:
+        client.command(text)
     assert raised.value.code == code
 
 
+def test_a_name_as_a_parameter_is_looked_at(clickhouse_server: ClickHouseServer) -> None:
+    """A function by its name, in full or in escapes."""
+    with clickhouse_server.client() as client:
+        for name, code in (("file", 481), ("fil\\x65", 36), ("nothing", 47)):
+            with pytest.raises(DatabaseError) as raised:
+                client.command("SELECT arrayMap({f:Identifier}, ['/etc/passwd'])", parameters={"f": name})
+            assert raised.value.code == code
+
+
 @pytest.mark.parametrize(
-    "text",
+    ("text", "rows"),
     [
-        "SELECT 1;",
-        "SELECT 1; -- one\n/* statement */",
-        "SELECT 'INTO OUTFILE', ';', '; SELECT 2'",
-        "SELECT _file FROM t WHERE name = 'file'",
-        'SELECT profile(x), "into" FROM outfile',
+        ("SELECT 1;", "1"),
+        ("SELECT 1; -- one\n/* statement */", "1"),
+        ("SELECT 'INTO OUTFILE', ';', '; SELECT 2'", "INTO OUTFILE\t;\t; SELECT 2"),
+        ("SELECT _file FROM (SELECT 'file' AS _file) WHERE _file = 'file'", "file"),
+        ("SELECT into, profile FROM (SELECT 1 AS into, 2 AS profile) AS outfile", "1\t2"),
+        ("SELECT 'FORMAT CSV', 'a\\n\\'b\\\\' FORMAT TSV SETTINGS max_threads = 1;", "FORMAT CSV\ta\\n\\'b\\\\"),
     ],
 )
-def test_other_statements_pass(text: str) -> None:
+def test_other_statements_pass(text: str, rows: str, clickhouse_server: ClickHouseServer) -> None:
     """Strings, names and a semicolon at the end are nobody's concern."""
-    refusals.check(whole(text))
+    with clickhouse_server.client() as client:
+        assert client.raw_query(text).decode() == f"{rows}\n"
 
 
 @pytest.mark.parametrize(

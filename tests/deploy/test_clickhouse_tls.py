@@ -91,13 +91,8 @@ def test_probes_connect(by_tls: Settings, gate: Gate) -> None:
     assert gate.sent.count(b" HTTP/1.1\r\n") == 2
 
 
-@pytest.mark.parametrize(
-    "words",
-    [("query", "SELECT count() FROM events"), ("reconcile", "--repair"), ("explain", "none")],
-    ids=lambda words: words[0],
-)
-def test_commands_connect(words: tuple[str, ...], by_tls: Settings, gate: Gate, tmp_path: Path) -> None:
-    """Commands by the same settings, from the environment."""
+def test_a_command_connects(by_tls: Settings, gate: Gate, tmp_path: Path) -> None:
+    """By the same settings, from the environment."""
     gate.sent.clear()
     environment = clean_environment(
         tmp_path,
@@ -105,10 +100,9 @@ def test_commands_connect(words: tuple[str, ...], by_tls: Settings, gate: Gate, 
         PULSSI_CLICKHOUSE_DATABASE=DATABASE,
         PULSSI_CLICKHOUSE_CA=by_tls.clickhouse_ca,
     )
-    program = Program(pulssi(*words), environment)
+    program = Program(pulssi("query", "SELECT count() FROM events"), environment)
     try:
-        code = program.await_end()
-        assert code == (1 if words[0] == "explain" else 0), program.text
+        assert program.await_end() == 0, program.text
         assert gate.sent
     finally:
         program.close()
@@ -129,22 +123,19 @@ def assert_each(said: list[str], words: str) -> None:
     """Each says it in one line, without the password."""
     for line in said:
         assert words in line
-        assert "\n" not in line
-        assert "p@ss" not in line
-        assert "p%40ss" not in line
+        assert not any(hidden in line for hidden in ("\n", "p@ss", "p%40ss"))
 
 
-def test_a_certificate_of_an_unknown_authority_is_refused(gate: Gate) -> None:
-    """The line names the setting that would trust it, and nothing was sent."""
-    said = faults(told(f"https://{ENCODED}@localhost:{gate.port}"))
-    assert_each(said, "its certificate is refused (self-signed certificate): clickhouse_ca names the file")
-    assert not gate.sent
-
-
-def test_a_certificate_of_another_name_is_refused(gate: Gate, certificate: Certificate) -> None:
-    """The certificate is for localhost, the URL names an address."""
-    settings = told(f"https://{ENCODED}@127.0.0.1:{gate.port}", PULSSI_CLICKHOUSE_CA=str(certificate.chain))
-    assert_each(faults(settings), "its certificate is refused (IP address mismatch")
+def test_a_certificate_that_is_not_trusted(gate: Gate, certificate: Certificate, tmp_path: Path) -> None:
+    """Of an unknown authority, of another name, or no authority in the file: it is said, and nothing was sent."""
+    empty = tmp_path / "ca.pem"
+    empty.write_text("nothing\n")
+    url = f"https://{ENCODED}@localhost:{gate.port}"
+    assert_each(faults(told(url)), "its certificate is refused (self-signed certificate): clickhouse_ca names the file")
+    other_name = told(url.replace("localhost", "127.0.0.1"), PULSSI_CLICKHOUSE_CA=str(certificate.chain))
+    assert_each(faults(other_name), "its certificate is refused (IP address mismatch")
+    no_authority = told(url, PULSSI_CLICKHOUSE_CA=str(empty))
+    assert_each(faults(no_authority), "clickhouse_ca names a file without a certificate")
     assert not gate.sent
 
 
@@ -166,14 +157,6 @@ def test_a_tls_port_told_as_http(gate: Gate) -> None:
     """The other way round. A server that just hangs up is all that a client sees of some."""
     said = faults(told(f"http://{ENCODED}@localhost:{gate.port}"))
     assert_each(said, "it speaks TLS on this port" if "speaks" in said[0] else "a TLS port needs https:// in the URL")
-
-
-def test_a_file_without_a_certificate(gate: Gate, tmp_path: Path) -> None:
-    """The line names the setting."""
-    empty = tmp_path / "ca.pem"
-    empty.write_text("nothing\n")
-    said = faults(told(f"https://{ENCODED}@localhost:{gate.port}", PULSSI_CLICKHOUSE_CA=str(empty)))
-    assert_each(said, "clickhouse_ca names a file without a certificate")
 
 
 @pytest.mark.parametrize(

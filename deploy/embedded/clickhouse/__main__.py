@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from deploy.embedded.clickhouse import run
+from deploy.embedded.clickhouse.process import run
 
 
 @click.command(name="clickhouse")

@@ -1,45 +1,30 @@
 """The only module that touches chDB: one engine a process, a connection a request.
 
-A connection carries its own settings and current database, and costs a millisecond, so each request
+A connection carries its own settings and current database, and costs a fifth of a millisecond, so each request
 gets a new one and leaves nothing behind. All calls block (and release the GIL): they belong in threads.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Self
 
-from deploy.embedded.clickhouse.faults import NOT_IMPLEMENTED, Fault, from_engine
-from deploy.embedded.clickhouse.folder import prepare
-from deploy.embedded.clickhouse.quoting import NAME, quote
+from deploy.embedded.clickhouse.errors import ClickHouseError, Code, from_engine
+from deploy.embedded.clickhouse.request import MOST_TEXT_BYTES, NAME
 
 CONFIG: Final = Path(__file__).with_name("config.xml")
 USERS: Final = Path(__file__).with_name("users.xml")
 
 #: The engine's connection string has no way to write these in a path.
 _NOT_IN_PATHS: Final = "?&"
-
-#: Formats whose blocks, set one after the other, are the whole result. All others have a head or a foot.
-STREAMED: Final = frozenset(
-    name.lower()
-    for name in (
-        "Native",
-        "RowBinary",
-        "TabSeparated",
-        "TSV",
-        "TabSeparatedRaw",
-        "TSVRaw",
-        "CSV",
-        "JSONEachRow",
-        "JSONLines",
-        "NDJSON",
-        "JSONCompactEachRow",
-        "JSONStringsEachRow",
-    )
-)
+#: What an error of `canonical` has at its end.
+_IN_SCOPE: Final = ": In scope SELECT formatQuerySingleLine("
 
 
 class UnusableFolderError(ValueError):
@@ -47,154 +32,143 @@ class UnusableFolderError(ValueError):
 
 
 @dataclass(frozen=True)
-class Counts:
-    """What a statement read, wrote and gave (rows, bytes) and how long it took."""
+class Result:
+    """What a statement gives: its answer in blocks, and what was read, written and given so far (rows, bytes, ns)."""
 
-    read_rows: int = 0
-    read_bytes: int = 0
-    written_rows: int = 0
-    written_bytes: int = 0
-    result_rows: int = 0
-    result_bytes: int = 0
-    elapsed_s: float = 0.0
+    blocks: Iterator[bytes]
+    counts: Counter[str] = field(default_factory=Counter)
 
 
-class Kind(NamedTuple):
-    """How many statements a text holds (0: it is none), and whether all they do is read."""
+def quote(text: str, mark: str = "'") -> str:
+    """Write a string literal, or with backticks an identifier."""
+    escaped = text.replace("\\", "\\\\").replace(mark, f"\\{mark}")
+    return f"{mark}{escaped}{mark}"
 
-    statements: int
-    reads: bool
+
+def assignment(settings: Mapping[str, str]) -> str:
+    """Write SET for settings, and for parameters, which are called `param_…`; the caller has checked the names."""
+    return "SET " + ", ".join(f"{name} = {quote(value)}" for name, value in settings.items())
 
 
-def _text(statement: bytes) -> str | bytes:
-    """Hand over as text what is text; a literal may hold any bytes, which the engine takes too."""
+@contextmanager
+def _engine_errors() -> Iterator[None]:
+    """Raise as a ClickHouseError what the engine raises."""
     try:
-        return statement.decode()
-    except UnicodeDecodeError:
-        return statement
+        yield
+    except RuntimeError as error:
+        raise from_engine(str(error)) from None
 
 
-def _fault(error: Exception) -> Fault:
-    return from_engine(str(error))
-
-
-class Rows:
-    """A result that comes block by block, and what came so far in `counts`."""
-
-    def __init__(self, result: Any) -> None:  # noqa: ANN401 - chDB has no types
-        self._result = result
-        self.counts = Counts()
-
-    def next_block(self) -> bytes | None:
-        """Wait for the next block; None after the last."""
-        try:
-            block = self._result.fetch()
-        except RuntimeError as error:
-            raise _fault(error) from None
-        if block is None:
-            return None
-        body = bytes(block.bytes() or b"")
-        so_far = self.counts
-        self.counts = Counts(
-            read_rows=so_far.read_rows + block.storage_rows_read(),
-            read_bytes=so_far.read_bytes + block.storage_bytes_read(),
-            result_rows=so_far.result_rows + block.rows_read(),
-            result_bytes=so_far.result_bytes + len(body),
-            elapsed_s=so_far.elapsed_s + block.elapsed(),
-        )
-        return body
-
-    def cancel(self) -> None:
-        """Give up what has not come yet."""
-        self._result.cancel()
-
-
-class Insert:
-    """An insert under way: rows are appended in pieces of any size, and are there when `finish` has returned."""
-
-    def __init__(self, inserter: Any) -> None:  # noqa: ANN401 - chDB has no types
-        self._inserter = inserter
-
-    def append(self, piece: bytes) -> None:
-        """Hand the engine some bytes of the rows; waits while it is behind."""
-        try:
-            self._inserter.append(piece)
-        except RuntimeError as error:
-            raise _fault(error) from None
-
-    def finish(self) -> Counts:
-        """Commit."""
-        try:
-            result = self._inserter.finish()
-        except RuntimeError as error:
-            raise _fault(error) from None
-        return Counts(
-            written_rows=result.rows_written, written_bytes=result.bytes_written, elapsed_s=float(result.elapsed)
-        )
-
-    def cancel(self) -> None:
-        """Give up; blocks that were full are in the table already, as with a server."""
-        try:
-            self._inserter.cancel()
-        except RuntimeError as error:
-            raise _fault(error) from None
+def _counts(result: Any, body: bytes) -> dict[str, int]:  # noqa: ANN401 - chDB has no types
+    return {
+        "read_rows": result.storage_rows_read(),
+        "read_bytes": result.storage_bytes_read(),
+        "written_rows": result.rows_written(),
+        "written_bytes": result.bytes_written(),
+        "result_rows": result.rows_read(),
+        "result_bytes": len(body),
+        "elapsed_ns": int(result.elapsed() * 1e9),
+    }
 
 
 class Connection:
-    """One client's state in the engine."""
+    """One request's state in the engine; ends with its context."""
 
     def __init__(self, connection: Any) -> None:  # noqa: ANN401 - chDB has no types
         self._connection = connection
+        self._stream: Any = None
 
-    def run(self, sql: str) -> None:
-        """Run statements that give no rows, such as SET and USE; several may be joined by semicolons."""
-        self.query(sql.encode(), "Null", {})
+    def __enter__(self) -> Self:
+        return self
 
-    def query(self, sql: bytes, output: str, parameters: Mapping[str, str]) -> tuple[bytes, Counts]:
-        """Run one statement and return its whole result."""
-        try:
-            result = self._connection.query(_text(sql), output, params=dict(parameters))
-        except RuntimeError as error:
-            raise _fault(error) from None
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if self._stream is not None:
+            with suppress(RuntimeError):
+                self._stream.cancel()  # closing would wait for it, unless it came to its end
+        with suppress(RuntimeError):
+            self._connection.close()
+
+    def query(self, sql: str, output: str = "Null") -> Result:
+        """Run a statement to its end; several, joined by semicolons, give the last one's answer."""
+        with _engine_errors():
+            result = self._connection.query(sql, output)
         body = bytes(result.bytes() or b"")
-        return body, Counts(
-            read_rows=result.storage_rows_read(),
-            read_bytes=result.storage_bytes_read(),
-            written_rows=result.rows_written(),
-            written_bytes=result.bytes_written(),
-            result_rows=result.rows_read(),
-            result_bytes=len(body),
-            elapsed_s=result.elapsed(),
-        )
+        return Result(iter([body] if body else []), Counter(_counts(result, body)))
 
-    def rows(self, sql: bytes, output: str, parameters: Mapping[str, str]) -> Rows | None:
-        """Begin a SELECT whose format is in STREAMED; None: this statement must be run by `query`."""
+    def text(self, sql: str) -> str:
+        """Run a statement and return its answer as text, without the last line's end."""
+        return b"".join(self.query(sql, "TSVRaw").blocks).decode().removesuffix("\n")
+
+    def stream(self, sql: str, output: str) -> Result | None:
+        """Begin a SELECT, whose blocks come one by one; None: this statement must be run by `query`."""
         try:
-            return Rows(self._connection.send_query(_text(sql), output, params=dict(parameters)))
+            self._stream = self._connection.send_query(sql, output)
         except RuntimeError as error:
             if "Streaming query is not supported" in str(error):
                 return None
-            raise _fault(error) from None
+            raise from_engine(str(error)) from None
+        counts = Counter[str]()
+        return Result(self._blocks(counts), counts)
 
-    def insert(self, head: bytes, rows_format: str) -> Insert:
-        """Begin an insert; `head` is the statement without FORMAT and rows."""
+    def _blocks(self, counts: Counter[str]) -> Iterator[bytes]:
+        with _engine_errors():
+            while (block := self._stream.fetch()) is not None:
+                body = bytes(block.bytes() or b"")
+                counts.update(_counts(block, body))
+                yield body
+
+    def insert(self, head: str, rows_format: str, rows: Iterable[bytes]) -> Result:
+        """Insert rows; `head` is the statement without FORMAT. They are kept when this returns.
+
+        Where it fails, blocks that were full are in the table already, as with a server.
+        """
+        with _engine_errors(), self._connection.send_insert(head, rows_format) as insert:
+            for piece in rows:
+                insert.append(piece)
+            done = insert.finish()
+        return Result(iter(()), Counter(written_rows=done.rows_written, written_bytes=done.bytes_written))
+
+    def canonical(self, sql: str) -> str:
+        """Return a statement as the engine's own parser understands it, in one line, its rows left out.
+
+        Raises ClickHouseError: the syntax is wrong, there is no statement, or there are several.
+        """
+        # Twice as much, should each character need an escape; and the setting holds for the statement itself.
+        size = assignment({"max_query_size": str(2 * MOST_TEXT_BYTES + 1000)})
         try:
-            return Insert(self._connection.send_insert(_text(head), rows_format))
-        except RuntimeError as error:
-            if "send_insert does not support INSERT" in str(error):
-                raise Fault(
-                    NOT_IMPLEMENTED, "INSERT … SELECT FROM input() is not supported: insert into a table first"
-                ) from None
-            raise _fault(error) from None
+            return self.text(f"{size}; SELECT formatQuerySingleLine({quote(sql)})")
+        except ClickHouseError as error:
+            error.message = error.message.partition(_IN_SCOPE)[0]
+            raise
 
-    def kind(self, sql: bytes) -> Kind:
-        """Tell what the engine's own parser sees in a text."""
-        seen = self._connection._conn.classify_query(_text(sql))  # noqa: SLF001 - chDB wraps all but this
-        return Kind(int(seen["statement_count"]), seen["query_class"].name == "READ_ONLY")
+    def only_reads(self, sql: str) -> bool:
+        """Tell whether all that a statement does is read.
 
-    def close(self) -> None:
-        """Let go of it."""
-        self._connection.close()
+        Raises ClickHouseError where there are several (behind rows, `canonical` does not see them), or none is known.
+        """
+        seen = self._connection._conn.classify_query(sql)  # noqa: SLF001 - chDB wraps all but this
+        if seen["statement_count"] > 1:
+            raise ClickHouseError(Code.SYNTAX_ERROR, "Syntax error (Multi-statements are not allowed)")
+        if not seen["statement_count"]:
+            raise ClickHouseError(Code.NOT_IMPLEMENTED, "This statement is not supported")
+        return bool(seen["query_class"].name == "READ_ONLY")
+
+
+def _prepare(folder: Path) -> None:
+    """Write down the database `default`, once, as one like any other.
+
+    Left alone, the engine makes `default` an overlay over the files of the working directory, in which each table that
+    is not there is looked for on the disk: CREATE OR REPLACE and DROP IF EXISTS then need a grant on files, which is
+    withheld. So the overlay gets a name that nobody uses (config.xml).
+    """
+    written = folder / "metadata" / "default.sql"
+    written.parent.mkdir(parents=True, exist_ok=True)
+    if not written.exists():
+        new = written.with_suffix(".new")
+        new.write_text(f"ATTACH DATABASE _ UUID '{uuid.uuid4()}'\nENGINE = Atomic\n", encoding="utf-8")
+        new.replace(written)
+    # A link that the engine makes for convenience; by it, it would take the database for its overlay's.
+    written.with_suffix("").unlink(missing_ok=True)
 
 
 class Engine:
@@ -215,48 +189,39 @@ class Engine:
                 )
         # Times without a zone are UTC, as in ClickHouse's own container, whatever this machine's zone is.
         os.environ["TZ"] = "UTC"
+        # These two are read by config.xml and users.xml.
         os.environ["CLICKHOUSE_EMBEDDED_USERS"] = str(USERS)
-        # Read by users.xml.
         os.environ["CLICKHOUSE_EMBEDDED_READER"] = f"GRANT SELECT ON {database}.*"
         try:
-            prepare(folder)
+            _prepare(folder)
             from chdb.state import connect  # noqa: PLC0415 - loads the engine: a second, 200 MB
 
             self._connect = connect
-            self._first = Connection(connect(f"{self._path}?config-file={CONFIG}"))
-            answer, _ = self._first.query(b"SELECT version(), displayName()", "TSVRaw", {})
-        except (RuntimeError, Fault) as error:
-            raise UnusableFolderError(f"{folder}: the engine cannot open it: {_first_line(error)}") from None
-        self.version, self.display_name = answer.decode().rstrip("\n").split("\t")
+            self._first = connect(f"{self._path}?config-file={CONFIG}")
+            with self.connection() as connection:
+                self.version, self.display_name = connection.text("SELECT version(), displayName()").split("\t")
+                formats = connection.text("SELECT name, content_type FROM system.formats")
+            self.content_types = dict(line.split("\t") for line in formats.splitlines())
+        except (RuntimeError, ClickHouseError) as error:
+            reason = error if isinstance(error, ClickHouseError) else from_engine(str(error))
+            first_line = reason.message.partition("\n")[0]
+            raise UnusableFolderError(f"{folder}: the engine cannot open it: {first_line}") from None
 
     def connection(self) -> Connection:
         """Open a connection of its own."""
-        try:
+        with _engine_errors():
             return Connection(self._connect(self._path))
-        except RuntimeError as error:
-            raise _fault(error) from None
 
     def answers(self) -> bool:
         """Tell whether a new connection gets an answer."""
-        connection = self.connection()
-        try:
-            return connection.query(b"SELECT 1", "TSV", {})[0] == b"1\n"
-        finally:
-            connection.close()
+        with self.connection() as connection:
+            return connection.text("SELECT 1") == "1"
 
-    def kill(self, mark: str) -> None:
-        """Cancel the statements that run with this `log_comment`."""
-        connection = self.connection()
-        try:
-            connection.run(f"KILL QUERY WHERE Settings['log_comment'] = {quote(mark)} ASYNC")
-        finally:
-            connection.close()
+    def kill(self, query_id: str) -> None:
+        """Cancel the statement that runs under this `log_comment`."""
+        with self.connection() as connection:
+            connection.query(f"KILL QUERY WHERE Settings['log_comment'] = {quote(query_id)} ASYNC")
 
     def close(self) -> None:
         """End the engine, which writes out what it holds in memory."""
         self._first.close()
-
-
-def _first_line(error: Exception) -> str:
-    text = error.message if isinstance(error, Fault) else from_engine(str(error)).message
-    return text.partition("\n")[0]

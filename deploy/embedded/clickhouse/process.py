@@ -11,16 +11,14 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Final
 
 from aiohttp import web
 
-from deploy.embedded.clickhouse.desk import Desk
 from deploy.embedded.clickhouse.engine import Engine, UnusableFolderError
+from deploy.embedded.clickhouse.scheduler import Scheduler
 from deploy.embedded.clickhouse.server import MOST_LINE_BYTES, application
 from deploy.embedded.lock import FolderInUseError, hold
 from streams.hosts import Hosts
@@ -38,7 +36,7 @@ READ_AHEAD_BYTES: Final = 1 << 20
 log = logging.getLogger(__name__)
 
 
-def bound(host: str, port: int) -> socket.socket:
+def _bound(host: str, port: int) -> socket.socket:
     """Take the address, not listening yet: whoever connects before the engine is there is turned away, not kept.
 
     Raises OSError where the address is taken or is none of this machine's.
@@ -54,15 +52,14 @@ def bound(host: str, port: int) -> socket.socket:
     return taken
 
 
-async def serve(engine: Engine, listener: socket.socket, hosts: Hosts) -> None:
+async def _serve(engine: Engine, listener: socket.socket, hosts: Hosts) -> None:
     """Serve the engine until SIGTERM or SIGINT."""
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    desk = Desk(engine)
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    scheduler = Scheduler(engine)
     runner = web.AppRunner(
-        application(desk, hosts),
+        application(scheduler, hosts),
         access_log=None,
         handler_cancellation=True,
         shutdown_timeout=CLOSE_S,
@@ -79,10 +76,10 @@ async def serve(engine: Engine, listener: socket.socket, hosts: Hosts) -> None:
         shown = f"[{host}]" if ":" in host else host
         print(f"clickhouse ready at http://{shown}:{port}", flush=True)  # noqa: T201 - what starters wait for
         await stop.wait()
-        await desk.quiet(GRACE_S)
+        await scheduler.quiet(GRACE_S)
     finally:
         await runner.cleanup()
-        ended = await desk.end()
+        ended = await scheduler.end()
     if not ended:
         # A thread of the engine hangs in a statement that cannot be cancelled. What was acknowledged is on disk.
         log.error("a statement would not end; ending without it")
@@ -90,48 +87,44 @@ async def serve(engine: Engine, listener: socket.socket, hosts: Hosts) -> None:
         os._exit(1)
 
 
-def _complain(message: str) -> None:
+def _unwind(number: int, frame: FrameType | None) -> None:
+    """Let SIGTERM end it as Ctrl-C does until the server takes both, so that no lock stays behind."""
+    del number, frame
+    sys.exit(0)
+
+
+def _complain(message: str, code: int) -> int:
     print(f"clickhouse: {message}", file=sys.stderr, flush=True)  # noqa: T201 - one line to who started it
+    return code
 
 
-def run(folder: Path, host: str, port: int, database: str, allowed_hosts: str) -> int:
-    """Serve `folder` at the address until told to end; see the package's `run`."""
+def run(folder: Path, host: str, port: int, database: str = "pulssi", allowed_hosts: str = "") -> int:
+    """Serve the data folder until SIGTERM or SIGINT; returns the exit code of the command.
+
+    `pulssi_reader` reads `database`, or with a star at its end all databases whose names begin so. `allowed_hosts`:
+    names, separated by commas, under which the server is reached besides localhost and addresses.
+
+    Prints `clickhouse ready at http://HOST:PORT` once queries are answered; port 0 takes any free one. Returns 0 after
+    a clean end, 2 where the folder cannot be used, 3 where another process has it or the address is taken.
+    """
+    before = signal.signal(signal.SIGTERM, _unwind)
     try:
-        with _signals_end_it(), hold(folder, PART):
-            return _serve_folder(folder / PART, host, port, database, allowed_hosts)
+        with hold(folder, PART):
+            try:
+                listener = _bound(host, port)
+            except OSError as error:
+                message = f"cannot listen on {host}:{port}: {error.strerror or error}; choose another --port"
+                return _complain(message, UNREACHABLE)
+            with listener:
+                asyncio.run(_serve(Engine(folder / PART, database), listener, Hosts(host, allowed_hosts)))
     except (KeyboardInterrupt, SystemExit):
         return 0
     except FolderInUseError as error:
-        _complain(str(error))
-        return UNREACHABLE
+        return _complain(str(error), UNREACHABLE)
     except UnusableFolderError as error:
-        _complain(str(error))
+        return _complain(str(error), UNUSABLE)
     except OSError as error:
-        _complain(f"{folder}: {error.strerror or error}; choose another --data")
-    return UNUSABLE
-
-
-@contextmanager
-def _signals_end_it() -> Iterator[None]:
-    """Let SIGTERM unwind as Ctrl-C does until the server takes both, so that no lock stays behind."""
-
-    def end(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        sys.exit(0)
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
+        return _complain(f"{folder}: {error.strerror or error}; choose another --data", UNUSABLE)
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _serve_folder(folder: Path, host: str, port: int, database: str, allowed_hosts: str) -> int:
-    try:
-        listener = bound(host, port)
-    except OSError as error:
-        _complain(f"cannot listen on {host}:{port}: {error.strerror or error}; choose another --port")
-        return UNREACHABLE
-    with listener:
-        asyncio.run(serve(Engine(folder, database), listener, Hosts(host, allowed_hosts)))
     return 0

@@ -1,6 +1,4 @@
-"""ClickHouse's HTTP interface: routes, answers, errors.
-
-What a request means stands in `asking`, what is done about it in `work`.
+"""ClickHouse's HTTP interface: routes, answers, errors. What a request means stands in `request` and `statement`.
 
 A browser page of another site must never get in: it could send statements to a port on this machine without a password.
 """
@@ -10,128 +8,127 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import Coroutine, Iterator
 from http import HTTPStatus
-from typing import Final
+from itertools import chain, islice
+from typing import Any, Final, TypeVar
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from deploy.embedded.clickhouse.asking import Asking, understand
-from deploy.embedded.clickhouse.body import Body
-from deploy.embedded.clickhouse.codings import Coder, Plain, packer, unpacker
-from deploy.embedded.clickhouse.desk import Desk
-from deploy.embedded.clickhouse.engine import Counts
-from deploy.embedded.clickhouse.faults import ACCESS_DENIED, UNKNOWN_EXCEPTION, Fault
-from deploy.embedded.clickhouse.frames import LZ4, ZSTD, FrameReader, FrameWriter
-from deploy.embedded.clickhouse.work import Result, Work
+from deploy.embedded.clickhouse.compression import (
+    FRAMES,
+    PIECE_BYTES,
+    compressed,
+    decompressed,
+    gathered,
+    unframed,
+)
+from deploy.embedded.clickhouse.engine import Result
+from deploy.embedded.clickhouse.errors import ClickHouseError, Code
+from deploy.embedded.clickhouse.query import Query
+from deploy.embedded.clickhouse.request import understand
+from deploy.embedded.clickhouse.scheduler import Scheduler
+from streams.exposition import CONTENT_TYPE, Reading, render
 from streams.hosts import Hosts
+
+Done = TypeVar("Done")
 
 #: URL and headers, as ClickHouse's http_max_uri_size: statements and parameters may stand in the URL.
 MOST_LINE_BYTES: Final = 1 << 20
-#: A client may pause for so long between two pieces of an answer.
+#: A client may pause for so long between two pieces of an answer; and of a body, as a server's http_receive_timeout.
 SEND_S: Final = 300.0
-#: Answers below this are packed without asking a thread.
-PACK_AT_ONCE_BYTES: Final = 1 << 16
+RECEIVE_S: Final = 30.0
 
-CONTENT_TYPES: Final = {
-    "JSON": "application/json; charset=UTF-8",
-    "JSONCompact": "application/json; charset=UTF-8",
-    "JSONEachRow": "application/x-ndjson; charset=UTF-8",
-    "CSV": "text/csv; charset=UTF-8; header=absent",
-    "CSVWithNames": "text/csv; charset=UTF-8; header=present",
-    "TabSeparated": "text/tab-separated-values; charset=UTF-8",
-    "TSV": "text/tab-separated-values; charset=UTF-8",
-    "Native": "application/octet-stream",
-    "RowBinary": "application/octet-stream",
-    "RowBinaryWithNamesAndTypes": "application/octet-stream",
-    "Parquet": "application/octet-stream",
-    "Arrow": "application/octet-stream",
-    "ArrowStream": "application/octet-stream",
-}
+#: What X-ClickHouse-Summary tells.
+_SUMMARY: Final = (
+    *("read_rows", "read_bytes", "written_rows", "written_bytes", "total_rows_to_read", "result_rows", "result_bytes"),
+    "elapsed_ns",
+)
 
-DESK: Final = web.AppKey("desk", Desk)
+SCHEDULER: Final = web.AppKey("scheduler", Scheduler)
 HOSTS: Final = web.AppKey("hosts", Hosts)
 
 
-def _summary(counts: Counts) -> str:
-    return json.dumps(
-        {
-            "read_rows": str(counts.read_rows),
-            "read_bytes": str(counts.read_bytes),
-            "written_rows": str(counts.written_rows),
-            "written_bytes": str(counts.written_bytes),
-            "total_rows_to_read": "0",
-            "result_rows": str(counts.result_rows),
-            "result_bytes": str(counts.result_bytes),
-            "elapsed_ns": str(int(counts.elapsed_s * 1e9)),
-        },
-        separators=(",", ":"),
-    )
+class _Exchange:
+    """A query's request and answer, worked on in a thread, while aiohttp's streams belong to the event loop."""
+
+    def __init__(self, request: web.Request, query: Query) -> None:
+        self._request = request
+        self._query = query
+        self._scheduler = request.app[SCHEDULER]
+        self._loop = asyncio.get_running_loop()
+
+    def _await(self, coroutine: Coroutine[Any, Any, Done]) -> Done:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+
+    def run(self) -> web.StreamResponse:
+        """Run the query and answer it. An answer of one block is told with its length, a longer one is streamed."""
+        engine, coding = self._scheduler.engine, self._query.request.coding
+        try:
+            with engine.connection() as connection:
+                result = self._query.run(engine, connection, self._body())
+                first = list(islice(result.blocks, 2))
+                # Clients tell "no rows" by the length, so no coding's head may stand there.
+                headers = self._headers(result, coding if first else "")
+                if len(first) > 1:
+                    return self._stream(headers, chain(first, result.blocks))
+                return web.Response(headers=headers, body=b"".join(compressed(first, coding)) if first else b"")
+        except ClickHouseError as error:
+            return _error(self._request, self._query.told(error), self._query.request.query_id, coding)
+
+    def _body(self) -> Iterator[bytes] | None:
+        if not _has_body(self._request):
+            return None
+        pieces = decompressed(
+            iter(lambda: self._await(_receive(self._request)), b""), self._query.request.content_encoding
+        )
+        return gathered(unframed(pieces) if self._query.request.framed else pieces)
+
+    def _headers(self, result: Result, coding: str) -> dict[str, str]:
+        summary = {name: str(result.counts[name]) for name in _SUMMARY}
+        headers = _headers(self._scheduler, self._query.request.query_id, coding)
+        headers["X-ClickHouse-Summary"] = json.dumps(summary, separators=(",", ":"))
+        kind = "text/plain; charset=UTF-8"
+        if self._query.format is not None:
+            headers["X-ClickHouse-Format"] = self._query.format
+            kind = self._scheduler.engine.content_types.get(self._query.format, kind)
+        return headers | {"Content-Type": kind}
+
+    def _stream(self, headers: dict[str, str], blocks: Iterator[bytes]) -> web.StreamResponse:
+        tag = secrets.token_hex(8)
+        response = web.StreamResponse(headers=headers | {"X-ClickHouse-Exception-Tag": tag})
+        response.enable_chunked_encoding()
+        self._await(response.prepare(self._request))
+        failed = False
+
+        def with_error() -> Iterator[bytes]:
+            nonlocal failed
+            try:
+                yield from blocks
+            except ClickHouseError as error:
+                failed = True
+                line = self._query.told(error).line(self._scheduler.engine.version)
+                told = f"\r\n__exception__\r\n{tag}\r\n{line}{len(line.encode())} {tag}\r\n__exception__\r\n"
+                yield told.encode()
+
+        for piece in filter(None, compressed(with_error(), self._query.request.coding)):
+            self._await(_send(self._request, response, piece))
+        self._await(_end(self._request, response, failed=failed))
+        return response
 
 
-def _headers(desk: Desk, query_id: str = "") -> dict[str, str]:
-    headers = {"X-ClickHouse-Server-Display-Name": desk.engine.display_name, "X-ClickHouse-Timezone": "UTC"}
-    if query_id.isprintable() and query_id:
-        headers["X-ClickHouse-Query-Id"] = query_id
-    return headers
+async def _receive(request: web.Request) -> bytes:
+    """Return the body's next piece; an empty one is the end."""
+    try:
+        async with asyncio.timeout(RECEIVE_S):
+            return await request.content.read(PIECE_BYTES)
+    except TimeoutError:
+        message = f"Timeout exceeded while reading the body: nothing came for {RECEIVE_S:g} s"
+        raise ClickHouseError(Code.SOCKET_TIMEOUT, message) from None
 
 
-def _answer_coder(asking: Asking | None) -> tuple[Coder, str]:
-    if asking is None:
-        return Plain(), ""
-    if asking.compress:
-        return FrameWriter(ZSTD if asking.zstd_frames else LZ4), ""
-    return packer(asking.answer_coding), asking.answer_coding
-
-
-def _faulty(desk: Desk, fault: Fault, asking: Asking | None, query_id: str) -> web.Response:
-    coder, coding = _answer_coder(asking)
-    headers = _headers(desk, query_id) | {
-        "X-ClickHouse-Exception-Code": str(fault.code),
-        "Content-Type": "text/plain; charset=UTF-8",
-    }
-    if coding:
-        headers["Content-Encoding"] = coding
-    body = fault.line(desk.engine.version).encode()
-    return web.Response(status=fault.status, headers=headers, body=coder.feed(body) + coder.finish())
-
-
-def _result_headers(desk: Desk, asking: Asking, result: Result, coding: str) -> dict[str, str]:
-    headers = _headers(desk, asking.query_id) | {"X-ClickHouse-Summary": _summary(result.counts)}
-    if result.format:
-        headers["X-ClickHouse-Format"] = result.format
-    headers["Content-Type"] = CONTENT_TYPES.get(result.format or "", "text/plain; charset=UTF-8")
-    if coding:
-        headers["Content-Encoding"] = coding
-    return headers
-
-
-def _pack_all(coder: Coder, blocks: list[bytes]) -> bytes:
-    return b"".join([*(coder.feed(block) for block in blocks), coder.finish()])
-
-
-async def _whole(desk: Desk, asking: Asking, result: Result, work: Work) -> web.Response:
-    coder, coding = _answer_coder(asking)
-    blocks = list(result.blocks)
-    if not blocks:
-        # Nothing at all: clients tell "no rows" by the length, so no coding's head may stand there.
-        return web.Response(headers=_result_headers(desk, asking, result, ""), body=b"")
-    if sum(map(len, blocks)) < PACK_AT_ONCE_BYTES or isinstance(coder, Plain):
-        body = _pack_all(coder, blocks)
-    else:
-        body = await work.in_thread(_pack_all, coder, blocks)
-    return web.Response(headers=_result_headers(desk, asking, result, coding), body=body)
-
-
-async def _blocks(result: Result, work: Work) -> AsyncIterator[bytes]:
-    for block in result.blocks:
-        yield block
-    while (following := await work.next_block()) is not None:
-        yield following
-
-
-async def _write(request: web.Request, response: web.StreamResponse, piece: bytes) -> None:
+async def _send(request: web.Request, response: web.StreamResponse, piece: bytes) -> None:
     """Send a piece; a client that takes none for so long is gone, and its place is another's."""
     try:
         async with asyncio.timeout(SEND_S):
@@ -142,30 +139,41 @@ async def _write(request: web.Request, response: web.StreamResponse, piece: byte
         raise ConnectionResetError("the client reads no further") from None
 
 
-async def _streamed(request: web.Request, desk: Desk, asking: Asking, result: Result, work: Work) -> web.StreamResponse:
-    coder, coding = _answer_coder(asking)
-    tag = secrets.token_hex(8)
-    headers = _result_headers(desk, asking, result, coding) | {"X-ClickHouse-Exception-Tag": tag}
-    response = web.StreamResponse(headers=headers)
-    response.enable_chunked_encoding()
-    await response.prepare(request)
-    try:
-        async for block in _blocks(result, work):
-            piece = block if isinstance(coder, Plain) else await work.in_thread(coder.feed, block)
-            if piece:
-                await _write(request, response, piece)
-        if end := coder.finish():
-            await _write(request, response, end)
-    except Fault as fault:
-        desk.failed += 1
-        line = fault.line(desk.engine.version)
-        told = f"\r\n__exception__\r\n{tag}\r\n{line}{len(line.encode())} {tag}\r\n__exception__\r\n"
-        await response.write(coder.feed(told.encode()) + coder.finish())
-        # The answer must not look whole: without its last chunk, a client knows that it is not.
-        if request.transport is not None:
-            request.transport.close()
-        return response
-    await response.write_eof()
+async def _end(request: web.Request, response: web.StreamResponse, *, failed: bool) -> None:
+    """End a streamed answer; one that failed must not look whole: without its last chunk, a client knows."""
+    if not failed:
+        await response.write_eof()
+        return
+    request.app[SCHEDULER].failed += 1
+    if request.transport is not None:
+        request.transport.close()
+
+
+def _has_body(request: web.Request) -> bool:
+    return request.can_read_body and request.method == "POST"
+
+
+def _headers(scheduler: Scheduler, query_id: str = "", coding: str = "") -> dict[str, str]:
+    headers = {"X-ClickHouse-Server-Display-Name": scheduler.engine.display_name, "X-ClickHouse-Timezone": "UTC"}
+    if query_id.isprintable() and query_id:
+        headers["X-ClickHouse-Query-Id"] = query_id
+    if coding not in {"", FRAMES}:
+        headers["Content-Encoding"] = coding
+    return headers
+
+
+def _error(request: web.Request, error: ClickHouseError, query_id: str, coding: str = "") -> web.Response:
+    scheduler = request.app[SCHEDULER]
+    scheduler.failed += 1
+    headers = _headers(scheduler, query_id, coding) | {
+        "X-ClickHouse-Exception-Code": str(error.code),
+        "Content-Type": "text/plain; charset=UTF-8",
+    }
+    body = b"".join(compressed([error.line(scheduler.engine.version).encode()], coding))
+    response = web.Response(status=error.status, headers=headers, body=body)
+    if request.can_read_body and not request.content.at_eof():
+        # What is left of the body would be read as the next request.
+        response.force_close()
     return response
 
 
@@ -178,58 +186,40 @@ def _from_elsewhere(request: web.Request) -> bool:
 
 
 async def _query(request: web.Request) -> web.StreamResponse:
-    desk = request.app[DESK]
-    asking: Asking | None = None
+    scheduler = request.app[SCHEDULER]
     query_id = request.query.get("query_id", "")
+    coding = ""
     if _from_elsewhere(request):
-        return _faulty(desk, Fault(ACCESS_DENIED, "Pages from elsewhere are not answered"), None, query_id)
+        error = ClickHouseError(Code.ACCESS_DENIED, "Pages from elsewhere are not answered")
+        return _error(request, error, query_id)
     try:
-        asking = understand(request.method, list(request.query.items()), request.headers)
-        has_body = request.can_read_body and request.method == "POST"
-        if not has_body and not asking.query.strip():
-            return web.Response(text="Ok.\n", headers=_headers(desk))
-        coders: tuple[Coder, ...] = (unpacker(asking.content_coding),)
-        if asking.decompress:
-            coders += (FrameReader(),)
-        body = Body(request.content if has_body else None, coders)
-        async with await desk.take(asking) as work:
-            result = await work.run(body)
-            if result.more:
-                return await _streamed(request, desk, asking, result, work)
-            return await _whole(desk, asking, result, work)
-    except Fault as fault:
-        desk.failed += 1
-        answer = _faulty(desk, fault, asking, asking.query_id if asking else query_id)
-        if request.can_read_body and not request.content.at_eof():
-            # What is left of the body would be read as the next request.
-            answer.force_close()
-        return answer
+        asked = understand(request.method, list(request.query.items()), request.headers)
+        query_id, coding = asked.query_id, asked.coding
+        if not _has_body(request) and not asked.query.strip():
+            return web.Response(text="Ok.\n", headers=_headers(scheduler))
+        query = Query(asked)
+        return await scheduler.run(query, _Exchange(request, query).run)
+    except ClickHouseError as error:
+        return _error(request, error, query_id, coding)
 
 
 async def _ping(request: web.Request) -> web.Response:
-    desk = request.app[DESK]
-    fault = "the server is ending" if desk.ending else await desk.fault()
+    scheduler = request.app[SCHEDULER]
+    fault = await scheduler.fault()
     if fault is not None:
         reason = fault.partition("\n")[0]
         return web.Response(status=HTTPStatus.SERVICE_UNAVAILABLE, text=f"The engine does not answer: {reason}\n")
-    return web.Response(text="Ok.\n", headers=_headers(desk))
+    return web.Response(text="Ok.\n", headers=_headers(scheduler))
 
 
 async def _metrics(request: web.Request) -> web.Response:
-    desk = request.app[DESK]
-    lines = (
-        "# TYPE pulssi_clickhouse_requests_running gauge",
-        f"pulssi_clickhouse_requests_running {desk.running}",
-        "# TYPE pulssi_clickhouse_requests_total counter",
-        f"pulssi_clickhouse_requests_total {desk.done}",
-        "# TYPE pulssi_clickhouse_requests_failed_total counter",
-        f"pulssi_clickhouse_requests_failed_total {desk.failed}",
+    scheduler, name = request.app[SCHEDULER], "pulssi_clickhouse_requests"
+    readings = (
+        Reading(f"{name}_running", "Queries under way", scheduler.running),
+        Reading(f"{name}_total", "Queries that ended", scheduler.done),
+        Reading(f"{name}_failed_total", "Requests that were answered with an error", scheduler.failed),
     )
-    return web.Response(text="\n".join(lines) + "\n")
-
-
-async def _elsewhere(request: web.Request) -> web.Response:
-    return web.Response(status=HTTPStatus.NOT_FOUND, text=f"There is no handle {request.path}\n\nUse / or /ping.\n")
+    return web.Response(text=render(readings), headers={"Content-Type": CONTENT_TYPE})
 
 
 @web.middleware
@@ -241,18 +231,17 @@ async def _no_traces(request: web.Request, handler: Handler) -> web.StreamRespon
         raise
     except Exception as error:
         request.app.logger.exception("a request failed")
-        return _faulty(request.app[DESK], Fault(UNKNOWN_EXCEPTION, type(error).__name__), None, "")
+        return _error(request, ClickHouseError(Code.UNKNOWN_EXCEPTION, type(error).__name__), "")
 
 
-def application(desk: Desk, hosts: Hosts) -> web.Application:
-    """Make the web application around the desk."""
+def application(scheduler: Scheduler, hosts: Hosts) -> web.Application:
+    """Make the web application around the engine's places."""
     app = web.Application(middlewares=[hosts.guard, _no_traces])
-    app[DESK] = desk
+    app[SCHEDULER] = scheduler
     app[HOSTS] = hosts
     app.router.add_route("GET", "/", _query)
     app.router.add_route("POST", "/", _query)
-    for path in ("/ping", "/replicas_status", "/healthz", "/readyz"):
+    for path in ("/ping", "/healthz", "/readyz"):
         app.router.add_get(path, _ping)
     app.router.add_get("/metrics", _metrics)
-    app.router.add_route("*", "/{path:.*}", _elsewhere)
     return app

@@ -1,90 +1,164 @@
-"""What a request asks the engine for: a statement, and, for an insert, where its rows begin and in which format.
+"""What a request asks the engine for: a statement, and for an INSERT with rows where these begin; and what is refused.
 
-ClickHouse takes both as one text, from the URL, the body, or half from each. Pure: bytes in, a Statement out. It must
-never look into the rows: they may be binary, and endless.
+The engine's own parser reads each statement and writes its canonical form: no comments, no escapes in plain names, one
+blank between words. The rules are about that form. Only the rows of an INSERT are cut off before, by a pattern, since
+they may be binary and endless; an INSERT with rows that does not fit the pattern is refused.
+
+The engine believes it is a command-line tool of its user: it would write `INTO OUTFILE`, read `FROM INFILE`, and its
+function `file` reads any path. Table functions and engines are withheld by grants (users.xml); what no grant covers is
+withheld here. Whoever may ask a Grafana panel must not read the home folder of who runs Pulssi.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain
 from typing import Final
 
-from deploy.embedded.clickhouse.lexer import Token, tokens
+from deploy.embedded.clickhouse.errors import ClickHouseError, Code
+from deploy.embedded.clickhouse.request import MOST_TEXT_BYTES, NAME, QueryRequest
 
-#: Spaces after FORMAT's name, and one line break, are no rows.
-_BEFORE_ROWS: Final = re.compile(rb"[ \t\f]*(?:;?[ \t\f]*\r?\n)?")
+#: How far an INSERT's rows may stand from its beginning, bytes.
+_MOST_HEAD_BYTES: Final = 1 << 20
+
+#: Behind FORMAT's name may come `;`, a carriage return and a line break, in a piece of their own.
+_LINE_END_BYTES: Final = 2
+
+_STRING: Final = r"'(?:[^'\\]|\\.)*+'"
+_QUOTED: Final = r'(?:`(?:[^`\\]|\\.)*+`|"(?:[^"\\]|\\.)*+")'
+_GAP: Final = r"(?:\s|--[^\n]*+\n|/\*(?:(?!\*/).)*+\*/)"
+_NAME: Final = rf"(?:[A-Za-z_][A-Za-z0-9_$]*+|{_QUOTED})"
+_WITHIN: Final = rf"""(?:[^()'"`]|{_STRING}|{_QUOTED})"""
+_COLUMNS: Final = rf"\((?:{_WITHIN}|\({_WITHIN}*+\))*+\)"
+_SETTING: Final = rf"{_NAME}{_GAP}*+={_GAP}*+(?:{_STRING}|[\w.+-]++){_GAP}*+"
+#: An INSERT up to its rows. Blanks after FORMAT's name, and one line break, are no rows.
+_INSERT: Final = re.compile(
+    rf"(?P<head>{_GAP}*+INSERT{_GAP}++INTO{_GAP}++(?:TABLE{_GAP}++)?"
+    rf"{_NAME}{_GAP}*+(?:\.{_GAP}*+{_NAME}{_GAP}*+)?(?:{_COLUMNS}{_GAP}*+)?"
+    rf"(?:SETTINGS{_GAP}++{_SETTING}(?:,{_GAP}*+{_SETTING})*+)?)"
+    rf"(?:VALUES\b|FORMAT{_GAP}++(?P<format>\w++)[ \t\f]*+(?:;?[ \t\f]*+\r?\n)?)".encode(),
+    re.DOTALL | re.IGNORECASE,
+)
+
+#: In the canonical form: what stands in quotes.
+_IN_QUOTES: Final = re.compile(rf"{_STRING}|`((?:[^`\\]|\\.)*+)`", re.DOTALL)
+_IDENTIFIER: Final = re.compile(r"\{(\w+):Identifier\}")
+_FORMAT: Final = re.compile(r" FORMAT (\w+)(?: SETTINGS [^()]*)?$")
+
+_REFUSED: Final = (
+    (r"\bINTO OUTFILE\b", Code.INTO_OUTFILE_NOT_ALLOWED, "INTO OUTFILE is not allowed"),
+    (r"\bFROM INFILE\b", Code.NOT_IMPLEMENTED, "FROM INFILE is not supported: send the rows in the body"),
+    (r"(?i)\bFROM input\(", Code.NOT_IMPLEMENTED, "input() is not supported: insert into a table first"),
+    (r"^(?:SET|USE)\b", Code.NOT_IMPLEMENTED, "SET and USE are not supported: settings and database go into the URL"),
+    (r"\bTEMPORARY\b", Code.NOT_IMPLEMENTED, "TEMPORARY is not supported: a request leaves no connection behind"),
+    # Called or only named, as in `arrayMap((file), …)`: both read files.
+    (r"(?i)\bfile\b", Code.PATH_ACCESS_DENIED, "The name file is not available: the function could read any file"),
+)
+#: The canonical form leaves rows out, and so no rule sees them.
+_INSERT_OF_ROWS: Final = re.compile(r"\bINSERT INTO (?!.*\bSELECT\b)")
+
+#: Of the engine's tables a reader may ask those that describe what it may ask, not those that say what others ask, nor
+#: the server's own settings and files. No grant tells them apart.
+_CLOSED: Final = re.compile(
+    r"""\bPROCESSLIST\b | \bsystem\b(?!\.(?:
+    aggregate_function_combinators|build_options|collations|columns|constraints|contributors|current_roles|
+    data_skipping_indices|data_type_families|databases|enabled_roles|events|formats|functions|keywords|licenses|
+    merge_tree_settings|metrics|numbers|numbers_mt|one|primes|privileges|projections|settings|settings_changes|
+    statements|table_engines|table_functions|tables|time_zones|tokenizers|unicode|zeros|zeros_mt)\b)""",
+    re.IGNORECASE | re.VERBOSE,
+)
 
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement. `rows_at` is set for an insert that brings its rows: their first byte in the request's text."""
+    """One statement's text. An INSERT that brings rows has their format in it, and the rows in `rows`, in pieces."""
 
-    text: bytes
-    tokens: tuple[Token, ...]
-    format: str | None = None
-    rows_at: int | None = None
-
-    @property
-    def empty(self) -> bool:
-        """There is nothing to run."""
-        return not self.tokens
-
-    @property
-    def first_word(self) -> bytes:
-        """The statement's verb in capitals."""
-        return self.tokens[0].text.upper() if self.tokens else b""
-
-    @property
-    def several(self) -> int | None:
-        """Where a second statement begins, if there is one."""
-        ended = False
-        for token in self.tokens:
-            if token.text == b";" and token.kind == "mark" and not token.depth:
-                ended = True
-            elif ended:
-                return token.start
-        return None
+    text: str
+    head: str = ""
+    format: str = ""
+    rows: Iterator[bytes] | None = None
 
 
-def _rows_of(text: bytes, *, whole: bool) -> Statement | None:
-    """Read an INSERT up to its rows; None where the text ends before they begin."""
-    seen: list[Token] = []
-    before: Token | None = None  # the token before, unless it is in brackets or a table's name
-    for token in tokens(text):
-        names_table = bool(seen) and (seen[-1].is_word(b"INTO", b"TABLE", b"FUNCTION") or seen[-1].text == b".")
-        clause = not token.depth and not names_table and (token.end < len(text) or whole)
-        if clause and token.is_word(b"VALUES"):
-            return Statement(text[: token.start], tuple(seen), "Values", token.end)
-        if clause and token.kind == "word" and before is not None and before.is_word(b"FORMAT"):
-            rows = _BEFORE_ROWS.match(text, token.end)
-            rows_at = rows.end() if rows else token.end
-            if rows_at == len(text) and not whole:
-                return None
-            return Statement(text[: before.start], tuple(seen[:-1]), token.text.decode(), rows_at)
-        before = token if clause else None
-        seen.append(token)
-    return None
+def read(query: str, body: Iterator[bytes] | None, most_bytes: int) -> Statement:
+    """Read a request's text, from the URL, the body, or half from each, as far as the rows of an INSERT.
+
+    Raises ClickHouseError: it is no UTF-8, or longer than `most_bytes`.
+    """
+    text = query.encode()
+    if body is None:
+        body = iter(())
+    elif text:
+        text += b"\n"
+    while True:
+        insert = _INSERT.match(text, 0, _MOST_HEAD_BYTES)
+        if insert and insert.end() + _LINE_END_BYTES < len(text):
+            break
+        if len(text) > max(most_bytes, _MOST_HEAD_BYTES):
+            raise _too_long(most_bytes)
+        piece = next(body, b"")
+        if not piece:
+            break
+        text += piece
+    statement = text if insert is None else text[: insert.end()]
+    if len(statement) > most_bytes:
+        raise _too_long(most_bytes)
+    if insert is None:
+        return Statement(_text(statement))
+    head, rows_format = _text(insert["head"]), _text(insert["format"] or b"Values")
+    return Statement(f"{head} FORMAT {rows_format}", head, rows_format, chain([text[insert.end() :]], body))
 
 
-def output_format(statement: tuple[Token, ...]) -> str | None:
-    """Return what the statement's own FORMAT clause names: the last FORMAT outside brackets."""
-    named = None
-    for before, token in pairwise(statement):
-        if before.is_word(b"FORMAT") and token.kind == "word" and not token.depth:
-            named = token.text.decode()
-    return named
+def expressions(rows: Iterator[bytes]) -> str:
+    """Return the rows of VALUES, in which any expression may stand: they are for `check`, as a statement is."""
+    values = bytearray()
+    for piece in rows:
+        values += piece
+        if len(values) > MOST_TEXT_BYTES:
+            message = f"VALUES of more than {MOST_TEXT_BYTES} bytes are not supported: use another format"
+            raise ClickHouseError(Code.NOT_IMPLEMENTED, message)
+    return _text(values)
 
 
-def read(text: bytes, *, whole: bool) -> Statement | None:
-    """Read the request's text, or its beginning where not `whole`; None: more of it is needed."""
-    first = next(tokens(text), None)
-    if first is not None and first.is_word(b"INSERT"):
-        with_rows = _rows_of(text, whole=whole)
-        if with_rows is not None:
-            return with_rows
-    if not whole:
-        return None
-    found = tuple(tokens(text))
-    return Statement(text, found, output_format(found))
+def _text(text: bytes | bytearray) -> str:
+    try:
+        return text.decode()
+    except UnicodeDecodeError:
+        raise ClickHouseError(Code.BAD_ARGUMENTS, "The statement is not UTF-8") from None
+
+
+def _too_long(most_bytes: int) -> ClickHouseError:
+    message = f"Max query size exceeded: {most_bytes} bytes (can be raised by max_query_size)"
+    return ClickHouseError(Code.SYNTAX_ERROR, message)
+
+
+def check(statement: Statement, canonical: str, request: QueryRequest) -> str:
+    """Return the canonical form without what stands in quotes, but names; raise what a server would answer to it."""
+    plain = _IN_QUOTES.sub(lambda quoted: quoted[1] if quoted[1] and NAME.fullmatch(quoted[1]) else "''", canonical)
+    asked = _IDENTIFIER.sub(lambda parameter: _name_of(parameter[1], request.settings), plain)
+    for rule, code, message in _REFUSED:
+        if re.search(rule, asked):
+            raise ClickHouseError(code, message)
+    if statement.rows is None and _INSERT_OF_ROWS.search(plain):
+        message = "This INSERT is not supported: write INSERT INTO table (columns) FORMAT name, then the rows"
+        raise ClickHouseError(Code.NOT_IMPLEMENTED, message)
+    if request.reader and _CLOSED.search(f"{asked} {request.database}"):
+        message = "Not enough privileges: of the database system a reader reads some tables"
+        raise ClickHouseError(Code.ACCESS_DENIED, message)
+    return plain
+
+
+def _name_of(parameter: str, settings: Mapping[str, str]) -> str:
+    """Return what a parameter names: `{table:Identifier}`. The engine would undo escapes in it."""
+    name = settings.get(f"param_{parameter}", "")
+    if not all(NAME.fullmatch(part) for part in name.split(".")):
+        message = f"The parameter {parameter} must be a name of letters, digits and underscores, not {name[:60]!r}"
+        raise ClickHouseError(Code.BAD_ARGUMENTS, message)
+    return name
+
+
+def output_format(plain: str) -> str | None:
+    """Return what the statement's own FORMAT clause names, if it has one; `plain` is what `check` gave."""
+    named = _FORMAT.search(plain)
+    return named[1] if named else None

@@ -30,10 +30,7 @@ def built(folder: Path) -> list[Path]:
 
 
 def compile_all() -> str:
-    """Compile every module beside its source; returns why it could not, empty where it could.
-
-    Needs a C compiler, Python's headers, mypy and setuptools.
-    """
+    """Compile every module beside its source; returns why it could not, empty where it could."""
     from mypyc.build import mypycify  # noqa: PLC0415 - only who compiles has it
     from setuptools import Distribution  # type: ignore[import-untyped]  # noqa: PLC0415 - as above
     from setuptools.errors import BaseError, CCompilerError  # type: ignore[import-untyped]  # noqa: PLC0415 - as above

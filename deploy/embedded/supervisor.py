@@ -152,7 +152,8 @@ class Supervisor:
         """End every part in reverse order, and whatever a part left in its process group."""
         self._over.cancel()
         for running in reversed(self._running):
-            running.keeping.cancel()
+            if running.state.state != "ending":  # it was not ready in time, and is being ended already
+                running.keeping.cancel()
             await asyncio.wait([running.keeping])
             if running.keeping.cancelled():
                 self._enter(running, "ended")

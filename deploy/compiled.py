@@ -23,17 +23,8 @@ _OPTIONS: Final = ("--strict", "--explicit-package-bases", "--follow-imports=sil
 PACKAGES: Final = ("schemas", "streams", "sinks", "dashboards", "deploy")
 
 
-def built(folder: Path) -> list[Path]:
-    """List what was compiled, by this version or another."""
-    shims = [path for package in PACKAGES for path in (folder / package).rglob("*.so")]
-    return sorted([*folder.glob(f"{GROUP}__mypyc*.so"), *shims])
-
-
 def compile_all() -> str:
-    """Compile every module beside its source; returns why it could not, empty where it could.
-
-    Needs a C compiler, Python's headers, mypy and setuptools.
-    """
+    """Compile every module beside its source; returns why it could not, empty where it could."""
     from mypyc.build import mypycify  # noqa: PLC0415 - only who compiles has it
     from setuptools import Distribution  # type: ignore[import-untyped]  # noqa: PLC0415 - as above
     from setuptools.errors import BaseError, CCompilerError  # type: ignore[import-untyped]  # noqa: PLC0415 - as above
@@ -54,8 +45,9 @@ def compile_all() -> str:
 
 
 def remove_all(folder: Path = ROOT) -> None:
-    """Remove what was compiled."""
-    for path in built(folder):
+    """Remove what was compiled, by this version or another."""
+    shims = [path for package in PACKAGES for path in (folder / package).rglob("*.so")]
+    for path in [*folder.glob(f"{GROUP}__mypyc*.so"), *shims]:
         path.unlink()
     MARK.unlink(missing_ok=True)
 

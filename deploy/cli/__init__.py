@@ -41,16 +41,13 @@ FOLDING: Final = frozenset({"demo", "epoch", "explain", "reconcile", "sink", "up
 class LazyGroup(click.Group):
     """A group that imports a command's module only when it runs or shows that command: `--help` stays instant."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, _ctx: click.Context) -> list[str]:
         """Name every command, in order."""
-        del ctx
         return sorted(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return one command; None where there is none of that name."""
-        del ctx
-        target = COMMANDS.get(cmd_name)
-        if target is None:
+        if (target := COMMANDS.get(cmd_name)) is None:
             return None
         module, name = target.split(":")
         command: click.Command = getattr(importlib.import_module(module), name)

@@ -16,6 +16,7 @@ import click
 from deploy.cli.common import fail, folder_option, refuse, settings_or_exit
 from deploy.cli.rules import config_option, configured_or_exit
 from deploy.embedded import UnavailableError
+from deploy.embedded.lifeline import end_with_stdin
 from schemas.configuration.toml_files import ConfigurationError
 from schemas.exits import Exit
 from schemas.settings import Settings
@@ -28,21 +29,12 @@ port_option: Final = partial(
 )
 
 
-def _lifeline(context: click.Context, parameter: click.Parameter, wanted: bool) -> bool:  # noqa: FBT001 - click's order
-    del context, parameter
-    if wanted:
-        from deploy.embedded.lifeline import end_with_stdin  # noqa: PLC0415 - only under a supervisor
-
-        end_with_stdin()
-    return wanted
-
-
 stdin_option: Final = click.option(
     "--while-stdin",
     is_flag=True,
     is_eager=True,
     expose_value=False,
-    callback=_lifeline,
+    callback=lambda _context, _parameter, wanted: end_with_stdin() if wanted else None,
     help="End when standard input is closed: for a supervisor, so that no part outlives it.",
 )
 

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -177,13 +177,12 @@ def demo(rate: float, seed: int, data: Path | None, port_base: int | None) -> No
         shown.announce(wiring, voice)
         return shown.parts(wiring)
 
-    if data is not None:
-        if not is_fresh(data):
-            fail(f"--data {data}: is not empty; a demonstration takes a folder of its own", Exit.UNUSABLE)
-        _check_usable(data)
-        raise SystemExit(stack.run(data, settings, Terminal(), port_base, beside))
-    with tempfile.TemporaryDirectory(prefix="pulssi-demo-") as folder:
-        raise SystemExit(stack.run(Path(folder).resolve(), settings, Terminal(), port_base, beside))
+    if data is not None and not is_fresh(data):
+        fail(f"--data {data}: is not empty; a demonstration takes a folder of its own", Exit.UNUSABLE)
+    with nullcontext(data) if data else tempfile.TemporaryDirectory(prefix="pulssi-demo-") as named:
+        folder = Path(named).resolve()
+        _check_usable(folder)
+        raise SystemExit(stack.run(folder, settings, Terminal(), port_base, beside))
 
 
 @click.command()

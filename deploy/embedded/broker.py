@@ -24,7 +24,6 @@ from deploy.embedded.ports import any_free, is_free
 from schemas.exits import Exit
 from streams.brokers import answers
 
-PART: Final = "broker"
 #: A start takes some 5 s, one after SIGKILL 10, and several times as long on a busy machine.
 READY_WITHIN_S: Final = 120.0
 ENDS_WITHIN_S: Final = 25.0
@@ -128,7 +127,7 @@ def run(folder: Path, host: str, port: int, repository: str) -> int:
     logging.getLogger("kafka").setLevel(logging.CRITICAL)  # the readiness probe fails by design at first
     kafka = prepare(repository)
     # The broker inherits the lock: if only this process is killed, the folder stays locked until the broker has ended.
-    with hold(folder, PART) as lock:
+    with hold(folder, "broker") as lock:
         node = node_of(kafka, folder, host, port or any_free(host))
         process = start(node, keep_open=(lock,))
         try:

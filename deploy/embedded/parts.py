@@ -69,15 +69,9 @@ def wire(settings: Settings, folder: Path, port_base: int | None, say: Callable[
         external["broker"] = settings.kafka_brokers
     if "clickhouse_url" in settings.model_fields_set:
         external["clickhouse"] = clickhouse_of(settings).url
-    wanted = {
-        "broker": BROKER_PORT,
-        "clickhouse": CLICKHOUSE_PORT,
-        "worker": settings.worker_port,
-        "sink": settings.sink_port,
-        "wallboard": settings.wallboard_port,
-    }
-    if port_base is not None:
-        wanted = {name: port_base + place for place, name in enumerate(PORTED)}
+    usual = (BROKER_PORT, CLICKHOUSE_PORT, settings.worker_port, settings.sink_port, settings.wallboard_port)
+    in_a_row = None if port_base is None else range(port_base, port_base + len(PORTED))
+    wanted = dict(zip(PORTED, in_a_row or usual, strict=True))
     ports: dict[str, int] = {}
     for name in (name for name in PORTED if name not in external):
         host = LOOPBACK if name in SERVERS else settings.bind

@@ -32,15 +32,6 @@ Group: TypeAlias = tuple[Part, ...]
 Beside: TypeAlias = Callable[[Wiring, Terminal], Sequence[Group]]
 
 
-def _announce(wiring: Wiring, voice: Terminal) -> None:
-    voice.say("")
-    for name in ("wallboard", "clickhouse", "broker", "worker", "sink"):
-        note = "  (external)" if name in wiring.external else ""
-        voice.say(f"  {name:<11} {wiring.url_of(name)}{note}")
-    voice.say(f"  {'data':<11} {wiring.folder}")
-    voice.say("")
-
-
 def _await_leftovers(folder: Path, voice: Terminal) -> None:
     """Wait for what an earlier run left to end, and remove the locks of what was killed; raises FolderInUseError."""
     for part in SERVERS:
@@ -75,7 +66,11 @@ async def _supervise(wiring: Wiring, groups: Sequence[Group], beside: Beside, vo
             await supervisor.start(*group)
         phase = "ready"
         changed()
-        _announce(wiring, voice)
+        voice.say("")
+        for name in ("wallboard", "clickhouse", "broker", "worker", "sink"):
+            note = "  (external)" if name in wiring.external else ""
+            voice.say(f"  {name:<11} {wiring.url_of(name)}{note}")
+        voice.say(f"  {'data':<11} {wiring.folder}\n")
         for group in beside(wiring, voice):
             await supervisor.start(*group)
         voice.say("everything runs; Ctrl-C ends it")

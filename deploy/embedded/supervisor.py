@@ -138,9 +138,10 @@ class Supervisor:
             for running in started:
                 running.keeping = asyncio.create_task(self._keep(running))
                 running.keeping.add_done_callback(partial(self._failed, running))
-            all_ready = asyncio.gather(*(running.ready.wait() for running in started))
-            await asyncio.wait({all_ready, self._over}, return_when=asyncio.FIRST_COMPLETED)
-            all_ready.cancel()
+            for running in started:
+                ready = asyncio.create_task(running.ready.wait())
+                await asyncio.wait({ready, self._over}, return_when=asyncio.FIRST_COMPLETED)
+                ready.cancel()
         if self._over.done():
             self._over.result()
 
@@ -152,7 +153,8 @@ class Supervisor:
         """End every part in reverse order, and whatever a part left in its process group."""
         self._over.cancel()
         for running in reversed(self._running):
-            running.keeping.cancel()
+            if running.state.state != "ending":  # it was not ready in time, and is being ended already
+                running.keeping.cancel()
             await asyncio.wait([running.keeping])
             if running.keeping.cancelled():
                 self._enter(running, "ended")

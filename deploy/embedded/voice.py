@@ -38,11 +38,10 @@ class Terminal:
 
 
 class Files(Terminal):
-    """A log file a part in `folder`, turned over at 10 MiB; the stack's own words on standard output."""
+    """A log file a part in `folder` (which exists), turned over at 10 MiB; the stack's own words on standard output."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
-        folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._handlers: dict[str, RotatingFileHandler] = {}
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import queue
 import signal
 import subprocess
-import threading
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,51 +25,41 @@ class Program:
     """Runs a command; stdout and stderr are read as one."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], stdin: int = subprocess.DEVNULL) -> None:
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
         self.process = subprocess.Popen(
-            list(command),
-            env=dict(environment),
-            stdin=stdin,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
+            list(command), env=dict(environment), stdin=stdin, stdout=self._output, stderr=subprocess.STDOUT
         )
-        self.lines: list[str] = []
-        self._queue: queue.Queue[str | None] = queue.Queue()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
+        self._text = ""
+        self._seen = 0
 
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self._queue.put(line.rstrip("\n"))
-        self._queue.put(None)
+    @property
+    def text(self) -> str:
+        """All that was written so far."""
+        if not self._output.closed:
+            size = os.fstat(self._output.fileno()).st_size
+            self._text = os.pread(self._output.fileno(), size, 0).decode(errors="replace").removesuffix("\n")
+        return self._text
 
-    def _next(self, within_s: float) -> str | None:
-        """Return the next line; None after the last. Raises queue.Empty."""
-        line = self._queue.get(timeout=max(within_s, 0.01))
-        if line is None:
-            self._queue.put(None)
-        else:
-            self.lines.append(line)
-        return line
+    @property
+    def lines(self) -> list[str]:
+        """All that was written so far, line by line."""
+        return self.text.splitlines()
 
     def await_line(self, part: str, within_s: float = PATIENCE_S) -> str:
-        """Return the next line that holds `part`."""
+        """Return the next line that holds `part`, after the one that was returned last."""
         deadline = time.monotonic() + within_s
-        try:
-            while (line := self._next(deadline - time.monotonic())) is not None:
+        while True:
+            late = time.monotonic() > deadline or self.process.poll() is not None
+            for number, line in enumerate(self.lines[self._seen :], self._seen + 1):
                 if part in line:
+                    self._seen = number
                     return line
-        except queue.Empty:
-            raise AssertionError(f"no line with {part!r} within {within_s:g} s; so far:\n{self.text}") from None
-        raise AssertionError(f"ended without a line with {part!r}:\n{self.text}")
+            assert not late, f"no line with {part!r} within {within_s:g} s, or until its end:\n{self.text}"
+            time.sleep(0.05)
 
     def await_end(self, within_s: float = PATIENCE_S) -> int:
-        """Return the exit code; all lines are then in `lines`."""
-        code = self.process.wait(within_s)
-        while self._next(within_s) is not None:
-            pass
-        return code
+        """Return the exit code."""
+        return self.process.wait(within_s)
 
     def check(self) -> None:
         """Fail where it ended by itself."""
@@ -81,11 +70,6 @@ class Program:
     def code(self) -> int | None:
         """How it ended; None while it runs."""
         return self.process.returncode
-
-    @property
-    def text(self) -> str:
-        """Everything read so far."""
-        return "\n".join(self.lines)
 
     def __enter__(self) -> Self:
         return self
@@ -98,18 +82,17 @@ class Program:
         self.process.send_signal(number)
 
     def close(self) -> None:
-        """End it, however it stands, and close its pipes."""
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(PATIENCE_S)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-        self._reader.join(PATIENCE_S)
-        for stream in (self.process.stdout, self.process.stdin):
-            if stream is not None:
-                stream.close()
+        """End it, however it stands; what it wrote can still be read."""
+        self.process.terminate()
+        try:
+            self.process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+        self._text = self.text
+        self._output.close()
 
 
 def run(home: Path, *words: str, **settings: str) -> Program:

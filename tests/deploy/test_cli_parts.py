@@ -78,27 +78,21 @@ def test_help_shows_an_example(name: str) -> None:
         assert "Example" in shown.output
 
 
-def test_a_folder_is_not_run_without_its_configuration(tmp_path: Path) -> None:
-    """What was counted by a configuration's policies is not counted on by the defaults unless somebody says so."""
+def test_a_data_folder_remembers_its_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was counted by a configuration's policies is not counted on by the defaults unless somebody says so.
+
+    A run that names a configuration is not refused, and one that was allowed to have none is the last to be asked.
+    """
     config = tmp_path / "config"
-    (tmp_path / state.CONFIGURATION).write_text(f"{config}\n", encoding="utf-8")
+    monkeypatch.setenv("PULSSI_CONFIG", str(config))
+    state.remember_configuration(tmp_path)
+    assert state.forgotten_configuration(tmp_path) is None
+    monkeypatch.delenv("PULSSI_CONFIG")
     program = run(tmp_path, "up", "--data", str(tmp_path))
     assert program.code == 2
     (line,) = program.lines
     assert line.startswith(
         f"pulssi: {tmp_path} was run with the configuration {config}: add --config {config}, or --no"
     )
-
-
-@pytest.mark.parametrize("named", [True, False])
-def test_a_data_folder_remembers_its_configuration(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, named: bool
-) -> None:
-    """What the last run named is missed by a run that names none; a run without one asks for nothing later."""
-    monkeypatch.setenv("PULSSI_CONFIG", str(tmp_path / "config"))
     state.remember_configuration(tmp_path)
     assert state.forgotten_configuration(tmp_path) is None
-    monkeypatch.delenv("PULSSI_CONFIG")
-    if not named:
-        state.remember_configuration(tmp_path)
-    assert state.forgotten_configuration(tmp_path) == (tmp_path / "config" if named else None)

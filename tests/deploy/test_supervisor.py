@@ -1,16 +1,17 @@
-"""Looking after parts, in this process: what a part that cannot be started again leads to."""
+"""Looking after parts, in this process: what a part that cannot be kept running leads to."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
 
-from deploy.embedded.supervisor import Part, PartDiedError, Supervisor
-from tests.deploy.program import PATIENCE_S
+from deploy.embedded.supervisor import Part, PartDiedError, StopRequested, Supervisor
+from tests.deploy.program import PATIENCE_S, lives
 
 
 @pytest.mark.parametrize("gone", ["program", "question"])
@@ -35,3 +36,33 @@ async def test_a_part_that_cannot_be_started_again_ends_the_stack(tmp_path: Path
             await asyncio.wait_for(supervisor.until_end(), PATIENCE_S)
     finally:
         await supervisor.end_all()
+
+
+async def test_a_part_that_is_being_ended_is_not_left(tmp_path: Path) -> None:
+    """It was not ready in time, and ignores SIGTERM: the stack's end waits for it, and kills it if asked twice."""
+    trapped, being_ended = tmp_path / "trapped", asyncio.Event()
+
+    def changed() -> None:
+        if supervisor.states()[0].state == "ending":
+            being_ended.set()
+
+    def fault() -> str | None:
+        while not trapped.exists():
+            time.sleep(0.05)
+        return "no"
+
+    supervisor = Supervisor(lambda *_: None, lambda _: None, changed)
+    stubborn = ("sh", "-c", f"trap '' TERM; touch {trapped}; sleep 600")
+    starting = asyncio.create_task(supervisor.start(Part("sink", stubborn, fault=fault, ready_within_s=0)))
+    await asyncio.wait_for(being_ended.wait(), PATIENCE_S)
+    pid = supervisor.states()[0].pid
+    assert pid is not None
+    supervisor.request_stop()
+    with pytest.raises(StopRequested):
+        await starting
+    ending = asyncio.create_task(supervisor.end_all())
+    await asyncio.wait([ending], timeout=0.2)
+    assert not ending.done()
+    supervisor.request_stop()
+    await asyncio.wait_for(ending, PATIENCE_S)
+    assert not lives(pid)

@@ -190,8 +190,7 @@ class Node:
 
         def before() -> None:
             die_with_parent()
-            if niceness:
-                os.nice(niceness)
+            os.nice(niceness)
 
         with self._words.open("wb") as words:
             return subprocess.Popen(  # noqa: S603 - our own command

@@ -26,8 +26,6 @@ from streams.decode import AGENT_STATUS, SPARED, BadRecord, decode, read_event
 NOWHERE: Final = (1 << OFFSET_BITS) - 1
 
 _WORDS_OF_PEOPLE: Final = frozenset({"text", "comment"})
-#: Fields with names that differ in JSON and Python.
-_ALIASES: Final = {"for_": "for"}
 
 
 #: Where in a row each column stands that an event's own fields fill.
@@ -111,7 +109,7 @@ def _template(model: type[Contract]) -> tuple[Any, ...]:
 
 @cache
 def _known(model: type[Contract], *, keep_text: bool) -> frozenset[str]:
-    names = {_ALIASES.get(name, name) for name in model.model_fields}
+    names = {name.rstrip("_") for name in model.model_fields}
     return frozenset(names if keep_text else names | _WORDS_OF_PEOPLE)
 
 

@@ -22,7 +22,7 @@ from sinks.archive import event_rows
 from sinks.minutes import WITHIN_MS, each_minute
 from sinks.pending import Pending, Place, Reached, claims, progress_rows
 from sinks.port import Batch, Keeper, KeeperAwayError, KeeperUnfitError
-from sinks.rows import EventRow, Progress
+from sinks.rows import EventRow
 from sinks.sources import SourceReader
 from sinks.vitals import Vitals
 from streams.journal.tail import JournalTail
@@ -70,7 +70,7 @@ class Pipeline:
 
     async def start(self) -> None:
         """Ask the keeper how far it is, and go there; waits for keeper, broker and topics, and says so."""
-        found = await self._with_retries(self._ask)
+        found = await self._with_retries(self._keeper.progress)
         places = {(row.topic, row.partition): row for row in found}
         self._epochs = {place: row.epoch for place, row in places.items()}
         self._at = max((row.at for row in found), default=0)
@@ -84,10 +84,6 @@ class Pipeline:
         await self._sources.start({place: row.next for place, row in places.items()})
         self.started = True
         self._vitals.waiting_for = READING
-
-    def _ask(self) -> list[Progress]:
-        self._keeper.setup()
-        return self._keeper.progress()
 
     async def stop(self) -> None:
         """Let go of the connections."""

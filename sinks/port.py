@@ -41,30 +41,26 @@ class Batch:
 
 
 class Keeper(Protocol):
-    """Where the sink writes. Methods block, and are called from one thread at a time."""
+    """Where the sink writes. Methods connect where they must, block, and are called from one thread at a time.
 
-    def setup(self) -> None:
-        """Connect, and check that batches can be written. Raises KeeperAwayError or KeeperUnfitError."""
-        ...
+    They raise KeeperAwayError and KeeperUnfitError.
+    """
 
     def write(self, batch: Batch) -> None:
-        """Write a batch in the order of its fields; when this returns, it is kept.
-
-        Raises KeeperAwayError with any part of it written, and KeeperUnfitError.
-        """
+        """Write a batch in the order of its fields; kept when this returns, and any part of it when it raises."""
         ...
 
     def progress(self) -> list[Progress]:
-        """Return the latest progress of each source partition. Raises as `write`."""
+        """Return the latest progress of each source partition."""
         ...
 
     def note_gauges(self, minute: int) -> None:
         """Put the gauges of now down under a minute (its beginning, UTC milliseconds), unless it is there already.
 
-        Raises as `write`; then nothing, or all of it, is kept.
+        Where it raises, nothing or all of it is kept.
         """
         ...
 
     def close(self) -> None:
-        """Let go of the connection; `setup` makes another."""
+        """Let go of the connection."""
         ...

@@ -31,7 +31,7 @@ async def _drained(settings: Settings, timeout_s: float) -> list[Lag]:
     deadline = time.monotonic() + timeout_s
     keeper, ends = ClickHouseKeeper(settings), Lags(settings)
     try:
-        await asyncio.to_thread(keeper.setup)
+        await asyncio.to_thread(keeper.progress)  # says at once where ClickHouse is away
         try:
             async with asyncio.timeout(CONNECT_S):
                 await ends.start()

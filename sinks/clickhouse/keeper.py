@@ -94,12 +94,6 @@ class ClickHouseKeeper:
         self._client: Client | None = None
         self._inserts: dict[str, InsertContext] = {}
 
-    def setup(self) -> None:
-        """Connect, and look up every table's columns."""
-        self.close()
-        with self._connected():
-            pass
-
     def write(self, batch: Batch) -> None:
         """Insert table by table."""
         with self._connected() as client:

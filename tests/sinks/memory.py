@@ -27,9 +27,6 @@ class MemoryKeeper:
         self._kept: dict[str, dict[Hashable, Any]] = {table: {} for table in _KEYS}
         self._progress: dict[Hashable, Progress] = {}
 
-    def setup(self) -> None:
-        """Do nothing: memory is always there."""
-
     def close(self) -> None:
         """Do nothing: what is kept stays, as it would in a server."""
 

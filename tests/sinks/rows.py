@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import closing
 from typing import Any, Final
 
+from clickhouse_connect.driver.client import Client
+
 from schemas.settings import Settings
 from sinks.clickhouse.keeper import ClickHouseKeeper
 from sinks.pending import contact_row
@@ -55,3 +57,8 @@ def write(database: Settings, batch: Batch) -> None:
     """Write rows as the sink does."""
     with closing(ClickHouseKeeper(database)) as keeper:
         keeper.write(batch)
+
+
+def types(client: Client, view: str) -> dict[str, str]:
+    """Return the columns of a view or table with their types, in order."""
+    return {str(row[0]): str(row[1]) for row in client.query(f"DESCRIBE TABLE {view}").result_rows}

@@ -14,7 +14,7 @@ from schemas.settings import Settings
 from sinks.clickhouse.keeper import FALLS_FOR_MS, ClickHouseKeeper
 from sinks.minutes import MINUTE_MS, WITHIN_MS, each_minute
 from sinks.port import Batch, KeeperAwayError
-from tests.sinks.rows import contact
+from tests.sinks.rows import contact, types
 
 #: A minute's turn in 2026.
 T0 = 1_790_000_040_000
@@ -51,11 +51,7 @@ def test_a_minute_is_kept_once(database: Settings, keeper: ClickHouseKeeper, cli
         (1, "call", "b", 0, 0, 0, 0, 1),
         (1, "chat", "a", 1, 1, 3, 1, 0),
     ]
-    assert _types(client, "gauges") == _types(client, "gauge_history")
-
-
-def _types(client: Client, view: str) -> dict[str, str]:
-    return {str(row[0]): str(row[1]) for row in client.query(f"DESCRIBE TABLE {view}").result_rows}
+    assert types(client, "gauges") == types(client, "gauge_history")
 
 
 def test_two_at_the_same_time_are_one(keeper: ClickHouseKeeper, client: Client) -> None:

@@ -24,10 +24,9 @@ Kept = Callable[..., list[tuple[Any, ...]]]
 
 @pytest.fixture(params=["memory", "clickhouse"])
 def keeper(request: pytest.FixtureRequest) -> Iterator[Keeper]:
-    """Return an empty keeper that is set up."""
+    """Return an empty keeper."""
     made = MemoryKeeper() if request.param == "memory" else ClickHouseKeeper(request.getfixturevalue("database"))
     with closing(made) as keeper:
-        keeper.setup()
         yield keeper
 
 
@@ -140,12 +139,12 @@ def test_times_keep_their_milliseconds(database: Settings, client: Client) -> No
 def test_without_tables_it_names_the_way_out(empty_database: Settings) -> None:
     """A database that is not there, or has no tables, is refused with the command that makes them."""
     with pytest.raises(KeeperUnfitError, match="pulssi migrate"):
-        ClickHouseKeeper(empty_database).setup()
+        ClickHouseKeeper(empty_database).progress()
 
 
 def test_nobody_there_is_away_and_no_secret_is_told() -> None:
     """A server that does not answer is waited for; its password is in no message."""
     settings = load({"PULSSI_CLICKHOUSE_URL": f"http://someone:hush@127.0.0.1:{any_free('127.0.0.1')}"})
     with pytest.raises(KeeperAwayError, match=r"127\.0\.0\.1") as caught:
-        ClickHouseKeeper(settings).setup()
+        ClickHouseKeeper(settings).progress()
     assert "hush" not in str(caught.value)

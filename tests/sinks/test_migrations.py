@@ -9,6 +9,7 @@ from schemas.settings import Settings
 from sinks.clickhouse.keeper import TABLES, columns
 from sinks.clickhouse.migrations import SchemaError, migrate, statements
 from streams.clickhouse import connect
+from tests.sinks.rows import types
 
 #: Each view with the columns that others rely on.
 CONTRACT = {
@@ -70,23 +71,19 @@ def test_a_second_time_nothing_is_applied(empty_database: Settings) -> None:
 @pytest.mark.parametrize("view", CONTRACT)
 def test_views_have_the_columns_that_others_rely_on(client: Client, view: str) -> None:
     """The views are the contract; more columns may be added, these stay. Times and durations have one type each."""
-    types = dict(_types(client, view))
-    assert set(CONTRACT[view].split()) <= set(types)
-    assert {kind for name, kind in types.items() if name.endswith("_ms")} <= {"Int64", "Nullable(Int64)"}
+    found = types(client, view)
+    assert set(CONTRACT[view].split()) <= set(found)
+    assert {kind for name, kind in found.items() if name.endswith("_ms")} <= {"Int64", "Nullable(Int64)"}
     times = {
-        kind for name, kind in types.items() if name.endswith(("_at", "_since", "_start")) or name in {"at", "from"}
+        kind for name, kind in found.items() if name.endswith(("_at", "_since", "_start")) or name in {"at", "from"}
     }
     assert times <= {"DateTime64(3, 'UTC')", "Nullable(DateTime64(3, 'UTC'))"}
-
-
-def _types(client: Client, view: str) -> list[tuple[str, str]]:
-    return [(str(row[0]), str(row[1])) for row in client.query(f"DESCRIBE TABLE {view}").result_rows]
 
 
 def test_rows_and_tables_agree(client: Client) -> None:
     """Every table has exactly the columns of its rows."""
     for table, row in TABLES.items():
-        assert {name for name, _ in _types(client, table)} == set(columns(row)), table
+        assert set(types(client, table)) == set(columns(row)), table
 
 
 def test_another_time_zone_only_changes_what_depends_on_it(empty_database: Settings) -> None:

@@ -14,7 +14,7 @@ from sinks.port import Batch
 from sinks.rows import PaneRow
 from streams.clickhouse import connect
 from streams.core.histogram import bucket
-from tests.sinks.rows import pane, sample, write
+from tests.sinks.rows import pane, sample, types, write
 
 MINUTE_MS = 60_000
 #: The last Sunday of October 2026, 00:00 UTC: at 01:00 UTC the clocks in Helsinki go from 04:00 back to 03:00.
@@ -122,13 +122,9 @@ def test_a_queue_is_told_whole_and_by_team(database: Settings, client: Client) -
         ("blue", 0, 10, 0, 5, 10_000, 0.5),
         ("red", 0, 10, 0, 9, 10_000, 0.9),
     ]
-    types = {view: _types(client, view) for view in ("intervals", "intervals_by_team")}
-    assert list(types["intervals"]) == list(types["intervals_by_team"])
-    assert types["intervals"]["day"] == "Date32"
-
-
-def _types(client: Client, view: str) -> dict[str, str]:
-    return {str(row[0]): str(row[1]) for row in client.query(f"DESCRIBE TABLE {view}").result_rows}
+    whole, by_team = (types(client, view) for view in ("intervals", "intervals_by_team"))
+    assert list(whole) == list(by_team)
+    assert whole["day"] == "Date32"
 
 
 @pytest.mark.parametrize("view", ["intervals", "intervals_by_team"])

@@ -30,6 +30,7 @@ HELD = Rules(
     )
 )
 IMPATIENT = Rules(patience_ms={"chat": 20_000, "email": 20_000, "call": 20_000})
+ANOTHER = "another configuration"
 Change = Callable[[SampleRow], SampleRow]
 
 
@@ -50,7 +51,7 @@ def found(contact: Kept, rules: Rules) -> set[tuple[str, str, str]]:
 
 def test_other_policies_are_another_configuration() -> None:
     """Kept under policies that are gone, or under none that are there now."""
-    gone = {("samples", name, "another configuration") for name in ("first_response", "next_response", "resolution")}
+    gone = {("samples", name, ANOTHER) for name in ("first_response", "next_response", "resolution")}
     assert found(kept(HELD), Rules(policies=())) == gone
     assert found(kept(Rules(policies=())), HELD) == gone
 
@@ -81,30 +82,21 @@ def test_a_policy_where_none_can_apply() -> None:
 
 def test_patience_that_was_changed() -> None:
     """Slow by an earlier patience, or not: a configuration, where the centre has one and some patience gives that."""
-    assert found(kept(Rules()), IMPATIENT) == {("samples", "slow", "another configuration")}
+    assert found(kept(Rules()), IMPATIENT) == {("samples", "slow", ANOTHER)}
     later = kept(
         IMPATIENT, lambda row: row._replace(caused_by="e5", at=row.at + 50_000) if row.sample == "slow" else row
     )
     assert found(later, IMPATIENT) == {("samples", "slow", "different")}
     assert found(kept(IMPATIENT), Rules()) == {("samples", "slow", "too much")}
-    assert found(kept(IMPATIENT, without="slow"), IMPATIENT) == {("samples", "slow", "another configuration")}
+    assert found(kept(IMPATIENT, without="slow"), IMPATIENT) == {("samples", "slow", ANOTHER)}
 
 
 def test_a_taxonomy_that_came_later() -> None:
     """A tag that has another name by now, and one that is unknown by now; a lost tag is lost all the same."""
     renaming = Rules(taxonomy=Taxonomy(frozenset({"money back"}), {"refund": "money back"}))
-    assert found(kept(Rules()), renaming) == {
-        ("samples", "tagged", "another configuration"),
-        ("contacts", "", "another configuration"),
-    }
-    assert found(kept(renaming), Rules(taxonomy=Taxonomy(frozenset(), {}))) == {
-        ("samples", "tagged", "another configuration"),
-        ("contacts", "", "another configuration"),
-    }
-    assert found(kept(Rules()), Rules(taxonomy=Taxonomy(frozenset(), {}))) == {
-        ("samples", "tagged", "another configuration")
-    }
-    assert found(kept(Rules(), without="tagged"), renaming) == {
-        ("samples", "tagged", "missing"),
-        ("contacts", "", "different"),
-    }
+    unknown, tagged = Rules(taxonomy=Taxonomy(frozenset(), {})), ("samples", "tagged", ANOTHER)
+    assert found(kept(Rules()), renaming) == {tagged, ("contacts", "", ANOTHER)}
+    assert found(kept(renaming), unknown) == {tagged, ("contacts", "", ANOTHER)}
+    assert found(kept(Rules()), unknown) == {tagged}
+    lost = found(kept(Rules(), without="tagged"), renaming)
+    assert lost == {("samples", "tagged", "missing"), ("contacts", "", "different")}

@@ -10,7 +10,8 @@ from schemas.agents import STATUSES, Stretch, encode_agent
 from schemas.journal import AGENT, Summary
 from schemas.panes import PANE_MS
 from schemas.topics import AGENTS
-from tests.streams.live.steps import Journal, Step, contact, contact_key, due, pane_of, pane_record, summary, tag_record
+from streams.journal.assembly import Step
+from tests.streams.live.steps import Journal, contact, contact_key, due, pane_of, pane_record, summary, tag_record
 
 
 class Queue(NamedTuple):

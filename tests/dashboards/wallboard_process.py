@@ -16,8 +16,8 @@ import orjson
 from schemas.journal import Head
 from schemas.panes import PANE_MS
 from schemas.settings import Settings
+from streams.journal.assembly import Step
 from tests.streams.handwritten import Hand
-from tests.streams.live.steps import Step
 
 STARTS_WITHIN_S: Final = 20.0
 SEEN_WITHIN_S: Final = 20.0

@@ -21,11 +21,12 @@ from schemas.agents import Stretch, encode_agent
 from schemas.journal import AGENT
 from schemas.settings import Settings, load
 from schemas.topics import AGENTS
+from streams.journal.assembly import Step
 from streams.topics import migrate_topics
 from tests.dashboards.scene import QUEUES, day_so_far
 from tests.dashboards.wallboard_process import Wallboard, minute_now, now_ms, running, write
 from tests.kafka.server import KafkaServer
-from tests.streams.live.steps import Journal, Step, contact, contact_key, due, pane_of, pane_record, summary, tag_record
+from tests.streams.live.steps import Journal, contact, contact_key, due, pane_of, pane_record, summary, tag_record
 
 CHROMIUM: Final = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS: Final = (

@@ -80,7 +80,7 @@ def _fill(draw: random.Random, now: int) -> tuple[LiveView, Pending]:
                 records.append((CONTACT + f"{channel}:{number}".encode(), change.value))
         step = Journal(source).step(*records)
         view.feed([step])
-        pending.add(step)  # type: ignore[arg-type]  # the same in all that is read of it
+        pending.add(step)
     return view, pending
 
 
@@ -125,7 +125,7 @@ def test_moments_long_apart(database: Settings, client: Client) -> None:
         of = summary(waiting_since=at, queue=draw.choice("ab"), deadlines=deadlines, leaves_at=leaves_at, last_at=at)
         records.append((CONTACT + str(number).encode(), contact(of)))
         live.put(("contacts.chat", 0), str(number).encode(), of)
-    pending.add(journal.step(*records))  # type: ignore[arg-type]  # the same in all that is read of it
+    pending.add(journal.step(*records))
     keeper = ClickHouseKeeper(database)
     keeper.write(pending.batch())
     keeper.close()

@@ -25,15 +25,15 @@ from hypothesis.stateful import (
 
 from schemas.policies import Rules
 from streams.partition import Partition
-from tests.core.test_against_batch import key_of, told
 from tests.oracle.batch import samples
 from tests.streams.disordered import chats
 from tests.streams.fencing import Fate, Fencing
 from tests.streams.flow import chat_event
-from tests.streams.followers import SOURCE, Live, counted, expected
+from tests.streams.followers import SOURCE, Live, expected
 from tests.streams.modelled_log import MORE_THAN_THERE_IS
 from tests.streams.test_partition import state
 from tests.streams.test_world import passing
+from tests.streams.whole_panes import assert_as_batch
 
 #: Horizons of seconds: whatever is at rest is evicted at the next chance.
 SHORT: Final = Rules(horizons_ms={"chat": 2_000, "email": 2_000, "call": 2_000})
@@ -212,9 +212,7 @@ class Machine(RuleBasedStateMachine):
     async def _judge(self) -> None:
         model = self.model
         partition = await model.settle()
-        rows = sorted((key_of(row) for row in model.sink.keeper.samples()), key=told)
-        assert rows == sorted((key_of(row) for row in samples(model.events)), key=told)
-        assert counted(model.sink.keeper) == expected(model.events)
+        assert_as_batch(model.sink.keeper, samples(model.events))
         fresh = Live(model)
         await fresh.start({}, {})
         for reader in (fresh, model.near, model.far, model.resuming):
@@ -297,7 +295,7 @@ async def test_what_ended_epochs_left_is_carried_whole(fate: Fate, *, journal: b
     await model.begin_anew(journal=journal, fates=[fate])
     model.produce(ended)
     await model.settle()
-    assert counted(model.sink.keeper) == expected(model.events)
+    assert_as_batch(model.sink.keeper, samples(model.events))
 
 
 async def test_a_recreated_journal_of_which_only_openings_were_read() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, cast
 
 import orjson
 
@@ -20,6 +20,7 @@ from schemas.journal import (
 from schemas.panes import Pane, PaneKey, TagPane, TagPaneKey
 from schemas.policies import Metric
 from streams.core.histogram import bucket
+from streams.journal.assembly import Step
 
 #: Later than any test: what leaves then is never stale.
 NEVER: Final = 1 << 53
@@ -28,17 +29,6 @@ NEVER: Final = 1 << 53
 def due(since: int, target_ms: int, warning_ms: int = 0, metric: Metric = "first_response") -> Deadline:
     """Hold a clock that runs since an instant against a target in clock time."""
     return metric, "p", since, since + target_ms - warning_ms + 1 if warning_ms else None, since + target_ms + 1
-
-
-class Step(NamedTuple):
-    """A step as the journals' reader gives it."""
-
-    source: str
-    partition: int
-    head: Head
-    end: int
-    records: list[tuple[int, bytes, bytes | None]]
-    restarted: bool = False
 
 
 def summary(**changes: object) -> Summary:

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from schemas.journal import Deadline, Summary
 from schemas.panes import PANE_MS, Pane, PaneKey, TagPaneKey
 from streams.core.histogram import merge
+from streams.journal.assembly import Step
 from streams.live.gauges import Reading
 from streams.live.view import NAMES, LiveView
 from streams.live.windows import LENGTHS, midnight
 from tests.depth import examples
-from tests.streams.live.steps import Journal, Step, contact, contact_key, due, pane_of, pane_record, summary, tag_record
+from tests.streams.live.steps import Journal, contact, contact_key, due, pane_of, pane_record, summary, tag_record
 
 ZONE = ZoneInfo("Europe/Helsinki")
 #: 15 March 2026, 09:20 in Helsinki.

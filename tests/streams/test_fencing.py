@@ -25,6 +25,7 @@ from hypothesis.stateful import (
 
 from schemas.policies import Rules
 from streams.partition import Partition
+from tests.depth import examples
 from tests.oracle.batch import samples
 from tests.streams.disordered import chats
 from tests.streams.fencing import Fate, Fencing
@@ -235,22 +236,11 @@ def _not_empty(partition: Partition) -> dict[Any, Any]:
     return {key: fields for key, fields in partition.panes.totals() if fields[0]}
 
 
-def run(examples: int, steps: int) -> None:
-    """Try many courses of events."""
-    health = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
-    given = settings(deadline=None, max_examples=examples, stateful_step_count=steps, suppress_health_check=health)
-    run_state_machine_as_test(Machine, settings=given)
-
-
 def test_each_valid_step_counts_once() -> None:
     """Every opening, every reader and the end are held against the truth and the batch."""
-    run(60, 40)
-
-
-@pytest.mark.long
-def test_each_valid_step_counts_once_in_many_courses() -> None:
-    """The same, for longer."""
-    run(150, 60)
+    health = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
+    given = settings(max_examples=examples(180), stateful_step_count=50, suppress_health_check=health)
+    run_state_machine_as_test(Machine, settings=given)
 
 
 async def _deleted() -> None:

@@ -52,7 +52,7 @@ def faults(module: str, source: str) -> list[str]:
 def _import_faults(module: str, node: ast.AST) -> Iterator[str]:
     layer = layer_of(module)
     assert layer is not None, module
-    for name in _imported(node):
+    for name in imported(node):
         other, top = layer_of(name), name.partition(".")[0]
         at = f"{module}:{getattr(node, 'lineno', 0)}"
         if top == "tests":
@@ -69,7 +69,7 @@ def _import_faults(module: str, node: ast.AST) -> Iterator[str]:
             yield f"{at}: {name}: say time.sleep where it happens"
 
 
-def _imported(node: ast.AST) -> list[str]:
+def imported(node: ast.AST) -> list[str]:
     """Name what an import statement brings, down to the names taken from a module."""
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]

@@ -9,6 +9,8 @@ from typing import Final
 
 import pytest
 
+from tests.test_layers import imported
+
 ROOT: Final = Path(__file__).resolve().parent.parent
 PAGE: Final = ROOT / "docs" / "proofs.md"
 OURS: Final = {path.name for path in ROOT.iterdir() if (path / "__init__.py").is_file()} | {"tests"}
@@ -19,16 +21,6 @@ _NAMED: Final = re.compile(r"`(tests/[^`:]+\.py)(?:::(\w+))?`")
 def _functions(path: Path) -> set[str]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
-
-
-def _imported(path: Path) -> set[str]:
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            found.add(node.module or "")
-    return found
 
 
 @pytest.mark.parametrize(("file", "test"), _NAMED.findall(PAGE.read_text(encoding="utf-8")))
@@ -50,5 +42,6 @@ def test_every_promise_has_a_test() -> None:
 def test_the_batch_imports_nothing_of_what_it_checks() -> None:
     """`tests/oracle` has the standard library, holidays' dates, and itself."""
     for path in (ROOT / "tests" / "oracle").glob("*.py"):
-        ours = {name for name in _imported(path) if name.split(".")[0] in OURS}
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        ours = {name for node in ast.walk(tree) for name in imported(node) if name.split(".")[0] in OURS}
         assert all(name.startswith("tests.oracle") for name in ours), f"{path.name} imports {ours}"

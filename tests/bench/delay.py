@@ -22,7 +22,6 @@ from zoneinfo import ZoneInfo
 
 import orjson
 from clickhouse_connect.driver.client import Client
-from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
 from deploy.embedded.parts import BEHIND_THE_LIVE, pulssi
 from schemas.settings import Settings
@@ -36,7 +35,7 @@ from tests.bench.report import Part
 from tests.bench.servers import broker
 from tests.deploy.program import Program, clean_environment
 from tests.fixtures.clickhouse import ClickHouseServer
-from tests.streams.flow import keyed, produce
+from tests.streams.flow import keyed, produce, read_all
 
 WARM_UP: Final = 200 * EVENTS_A_CHAT
 #: The first seconds of a rate are caches that fill, and a JVM that has just started and compiles what it runs.
@@ -147,18 +146,6 @@ async def _measure(
     return live, rows, told
 
 
-def _timestamps(settings: Settings, events: int) -> list[tuple[int, int, int]]:
-    """Read partition, offset and timestamp of each record of the topic."""
-    consumer = Consumer({"bootstrap.servers": settings.kafka_brokers, "group.id": "bench-delay"})
-    consumer.assign([TopicPartition(TOPIC, number, OFFSET_BEGINNING) for number in range(settings.partitions)])
-    found: list[tuple[int, int, int]] = []
-    while len(found) < events:
-        messages = [message for message in consumer.consume(10_000, 1.0) if not message.error()]
-        found += [(message.partition(), message.offset(), message.timestamp()[1]) for message in messages]
-    consumer.close()
-    return found
-
-
 def _keeping_up(sighting: Sighting, records: list[tuple[int, int, int]]) -> str:
     """Say whether events queued up: then the rate was more than the machine had room for."""
     delays = [sighting.at(partition, offset) - at for partition, offset, at in records]
@@ -186,7 +173,7 @@ def _run(rate: int, seconds: int) -> tuple[list[tuple[str, str]], str]:
                 for pid in (clickhouse.pid, sink.process.pid):
                     _stand_back(pid)
                 live, rows, producer = asyncio.run(_measure(settings, [worker, sink], rate, seconds))
-            stamped = _timestamps(settings, WARM_UP + rate * seconds)
+            stamped = [(each.partition(), each.offset(), each.timestamp()[1]) for each in read_all(settings, TOPIC)]
     first = sorted(at for _, _, at in stamped)[WARM_UP]
     settled = [record for record in stamped if record[2] >= first + SETTLING_S * 1_000]
     late = f"At {rate:,} events/s the producer was at most {producer['behind_s']:.2f} s behind its timetable"

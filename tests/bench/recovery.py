@@ -12,8 +12,6 @@ import time
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from confluent_kafka import OFFSET_BEGINNING, Consumer
-from confluent_kafka import TopicPartition as ConfluentPartition
 from kafka.admin import ConfigResource, ConfigResourceType
 
 from schemas.policies import Rules
@@ -26,7 +24,7 @@ from tests.bench.contest import TOPIC
 from tests.bench.events import EVENTS_A_CHAT, write_chats
 from tests.bench.report import Part, spread, times
 from tests.bench.servers import broker
-from tests.streams.flow import keyed, produce
+from tests.streams.flow import keyed, produce, read_all
 from tests.streams.stand_ins import asked
 
 BATCH: Final = 16_000
@@ -67,29 +65,13 @@ async def _opened(settings: Settings, contacts: int) -> float:
     return contacts / took
 
 
-def _records(settings: Settings) -> int:
-    """Count the journal's records."""
-    journal = ConfluentPartition(journal_of(TOPIC), 0, OFFSET_BEGINNING)
-    consumer = Consumer(
-        {"bootstrap.servers": settings.kafka_brokers, "group.id": "bench", "enable.partition.eof": True}
-    )
-    consumer.assign([journal])
-    found = 0
-    while True:
-        messages = consumer.consume(10_000, 1.0)
-        found += sum(not message.error() for message in messages)
-        if any(message.error() for message in messages):
-            consumer.close()
-            return found
-
-
 def _compact(settings: Settings, contacts: int) -> None:
     """Have the broker compact the journal, down to about a record a contact."""
     asked = ConfigResource(ConfigResourceType.TOPIC, journal_of(TOPIC), configs=COMPACTING)
     with admin_client(settings.kafka_brokers, wait_s=COMPACTED_WITHIN_S) as admin:
         admin.alter_configs([asked])
     until = time.monotonic() + COMPACTED_WITHIN_S
-    while _records(settings) > contacts * NEARLY:
+    while len(read_all(settings, journal_of(TOPIC))) > contacts * NEARLY:
         if time.monotonic() > until:
             raise RuntimeError("the broker does not compact the journal")
         asyncio.run(_opened(settings, contacts))  # a record more, for the last segment is never compacted
@@ -102,10 +84,10 @@ def run(contacts: int, rounds: int) -> Part:
         settings = server.with_topics(PULSSI_PARTITIONS="1")
         produce(settings, records)
         asyncio.run(_write(settings, len(records)))
-        written = _records(settings)
+        written = len(read_all(settings, journal_of(TOPIC)))
         speeds = [asyncio.run(_opened(settings, contacts)) for _ in range(rounds)]
         _compact(settings, contacts)
-        compacted = _records(settings)
+        compacted = len(read_all(settings, journal_of(TOPIC)))
         speeds_after = [asyncio.run(_opened(settings, contacts)) for _ in range(rounds)]
     where = "Apache Kafka on the same cores", f"one partition, {contacts:,} contacts of ten events", times(rounds)
     rows = [

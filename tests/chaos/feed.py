@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -28,20 +27,20 @@ class Feed(threading.Thread):
         self._per_second = per_second
         self._partitions = settings.partitions
         self._brokers = settings.kafka_brokers
-        self._producer = self._connected()
+        self.connect_anew()
         self._changed = threading.Condition()
         self._limit = 0
         self._stopped = False
         self._failed: Exception | None = None
-        #: Records handed to the producer; delivered ones by topic.
+        #: Records handed to the producer.
         self.sent = 0
-        self.delivered: Counter[str] = Counter()
         #: Each bad record's code, by its number.
         self.bad: dict[int, str] = {}
         self.strays = 0
 
-    def _connected(self) -> Any:  # noqa: ANN401 - confluent_kafka is untyped
-        return Producer(
+    def connect_anew(self) -> None:
+        """Forget what is known of topics: one was recreated. Only while it waits, with all acknowledged."""
+        self._producer = Producer(
             {
                 "bootstrap.servers": self._brokers,
                 "partitioner": "murmur2_random",
@@ -50,10 +49,6 @@ class Feed(threading.Thread):
                 "enable.idempotence": True,
             }
         )
-
-    def connect_anew(self) -> None:
-        """Forget what is known of topics: one was recreated. Only while it waits, with all acknowledged."""
-        self._producer = self._connected()
 
     def allow(self, limit: int) -> None:
         """Let it go on up to a record."""
@@ -113,8 +108,6 @@ class Feed(threading.Thread):
             more["headers"] = [("number", b"%d" % made.number)]
         self._producer.produce(made.topic, key=made.key, value=made.value, on_delivery=self._on_delivery, **more)
 
-    def _on_delivery(self, error: object, message: Any) -> None:  # noqa: ANN401 - confluent_kafka is untyped
+    def _on_delivery(self, error: object, _message: object) -> None:
         if error is not None:
             self._failed = AssertionError(f"a record was not taken: {error}")
-        else:
-            self.delivered[message.topic()] += 1

@@ -11,7 +11,7 @@ from streams.partitions import EXIT_NO
 from tests.bench.events import write_chats
 from tests.chaos.installation import Installation
 from tests.kafka.server import KafkaServer
-from tests.streams.flow import dead_letters, keyed, produce
+from tests.streams.flow import keyed, produce, read_all
 
 BAD: Final = 300
 ENDS_WITHIN_S: Final = 60.0
@@ -36,6 +36,6 @@ def test_a_run_of_bad_records_stops_the_worker(fresh_kafka: KafkaServer, tmp_pat
         (here.folder / "config" / "centre.toml").write_text("bad_record_share = 1.0\n")
         worker.start()
         here.pulssi("drain", "--timeout", "60")
-        offsets = [int(dict(letter.headers())["pulssi-offset"]) for letter in dead_letters(here.settings)]
+        offsets = [int(dict(letter.headers())["pulssi-offset"]) for letter in read_all(here.settings)]
         assert sorted(offsets) == list(range(BAD))
         assert here.rows("SELECT count() FROM events")[0][0] == len(good)

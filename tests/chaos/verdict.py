@@ -15,7 +15,7 @@ from tests.oracle.batch import added_up, contact_rows, rows_of
 from tests.oracle.centre import Centre
 from tests.oracle.contacts import contacts
 from tests.oracle.rows import Row
-from tests.streams.flow import dead_letters
+from tests.streams.flow import read_all
 
 #: Differences that are told in full.
 TOLD: Final = 8
@@ -126,7 +126,7 @@ def dead_letter_faults(here: Installation, feed: Feed) -> tuple[int, list[str]]:
     With transactions each comes once; without, one may come again, and says by its headers that it is the same.
     """
     found: dict[int, list[tuple[str, tuple[bytes, ...]]]] = {}
-    for letter in dead_letters(here.settings):
+    for letter in read_all(here.settings):
         told = dict(letter.headers())
         place = tuple(told[f"pulssi-{name}"] for name in ("topic", "partition", "offset"))
         found.setdefault(int(told.get("number", b"0")), []).append((told["pulssi-code"].decode(), place))

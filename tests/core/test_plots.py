@@ -103,6 +103,7 @@ OUTCOMES: Final = (
 )
 
 
+@pytest.mark.long
 def test_every_verdict_of_a_policy(drawn: list[Drawn]) -> None:
     """By configured policies, in clock and business time: in time and late, and with pauses that stop the clock."""
     told: Counter[Any] = Counter()

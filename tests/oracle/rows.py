@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from tests.oracle.centre import Table, ms
 from tests.oracle.contacts import Contact
@@ -95,51 +96,29 @@ def row(
     position: int,
     *,
     queue: str | None = None,
-    priority: str | None = None,
-    agent: str | None = None,
     during: Spans | None = None,
     pauses: Spans | None = None,
-    value: int | None = None,
     metric: str | None = None,
     may_be_short: bool = False,
-    satisfied: bool | None = None,
-    tag: str = "",
-    outcome: str = "",
-    instance: int | None = None,
-    slot: str = "",
+    **own: Any,  # noqa: ANN401 - whatever a row has
 ) -> Row:
-    """Make a row at an event, with the dimensions in force there unless given otherwise."""
+    """Make a row at an event, with its own columns, and for others what is in force there."""
     centre, at = contact.centre, contact.at(position)
     queue = contact.queue(position) if queue is None else queue
     policy = None if metric is None else policy_of(contact, metric, position, queue, at)
     calendar = centre.calendar_of(queue, policy)
-    lasted = None if during is None else measured(contact, calendar, during, pauses or ())
-    return Row(
-        sample,
-        contact.channel,
-        contact.contact_id,
-        queue,
-        contact.in_force(position, "priority", "normal") if priority is None else priority,
-        at,
-        None if lasted is None else lasted.value_ms,
-        value,
-        None if policy is None or lasted is None else lasted.held(policy) <= ms(policy["target"]),
-        None if policy is None or lasted is None or not may_be_short else lasted.value_ms < centre.short_abandon,
-        satisfied,
-        tag,
-        outcome,
-        None if pauses is None or lasted is None else lasted.active_ms,
-        None if pauses is None or lasted is None else lasted.active_business_ms,
-        instance,
-        None if lasted is None else lasted.business_ms,
-        None if calendar is None else centre.is_open(calendar, at),
-        "" if policy is None else policy["name"],
-        None if policy is None else ms(policy["target"]),
-        contact.in_force(position, "team"),
-        contact.in_force(position, "segment"),
-        contact.in_force(position, "language"),
-        contact.agent(position) if agent is None else agent,
-        contact.partial,
-        contact.events[position]["event_id"],
-        slot=slot,
-    )
+    if calendar is not None:
+        own["in_hours"] = centre.is_open(calendar, at)
+    if during is not None:
+        lasted = measured(contact, calendar, during, pauses or ())
+        own |= {"value_ms": lasted.value_ms, "business_ms": lasted.business_ms}
+        if pauses is not None:
+            own |= {"active_ms": lasted.active_ms, "active_business_ms": lasted.active_business_ms}
+        if policy is not None:
+            target = ms(policy["target"])
+            own |= {"policy": policy["name"], "target_ms": target, "within": lasted.held(policy) <= target}
+            own["short"] = lasted.value_ms < centre.short_abandon if may_be_short else None
+    in_force = {"priority": contact.in_force(position, "priority", "normal"), "agent_id": contact.agent(position)}
+    in_force |= {name: contact.in_force(position, name) for name in ("team", "segment", "language")}
+    told = {"partial": contact.partial, "caused_by": contact.events[position]["event_id"]}
+    return Row(sample, contact.channel, contact.contact_id, queue, at=at, **{**in_force, **told, **own})

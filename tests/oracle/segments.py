@@ -111,7 +111,7 @@ def rows(contact: Contact) -> Iterator[Row]:
                 segment.closed,
                 queue=contact.queue(segment.opened),
                 priority=contact.in_force(segment.opened, "priority", "normal"),
-                agent=segment.agent,
+                agent_id=segment.agent,
                 during=during,
                 slot=contact.events[segment.opened]["event_id"],
             )

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 import orjson
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 
 from schemas.contact_record import decode_contact
 from schemas.journal import CONTACT, PANE, Head, decode_pane, decode_pane_key
@@ -72,29 +72,28 @@ def produce(settings: Settings, records: Iterable[tuple[str, bytes, bytes]], **m
     assert producer.flush(PRODUCED_WITHIN_S) == 0, "not all records got into Kafka"
 
 
-def dead_letters(settings: Settings) -> list[Any]:
-    """Read all dead letters."""
+def read_all(settings: Settings, topic: str = DEAD_LETTERS) -> list[Any]:
+    """Read all that is committed in a topic: messages as confluent_kafka has them."""
     reader = Consumer(
         {
             "bootstrap.servers": settings.kafka_brokers,
-            "group.id": "dead-letters",
+            "group.id": "read-all",
             "isolation.level": "read_committed",
             "enable.partition.eof": True,
             "enable.auto.commit": False,
         }
     )
-    numbers = reader.list_topics(DEAD_LETTERS).topics[DEAD_LETTERS].partitions
-    reader.assign([TopicPartition(DEAD_LETTERS, number, 0) for number in numbers])
-    letters, ended = [], 0
+    numbers = reader.list_topics(topic).topics[topic].partitions
+    reader.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in numbers])
+    found: list[Any] = []
+    ended, deadline = 0, time.monotonic() + PRODUCED_WITHIN_S
     while ended < len(numbers):
-        message = reader.poll(PRODUCED_WITHIN_S)
-        assert message is not None, "the dead letters cannot be read to their end"
-        if message.error() is None:
-            letters.append(message)
-        else:
-            ended += 1
+        assert time.monotonic() < deadline, f"{topic} cannot be read to its end"
+        messages = reader.consume(10_000, 0.1)
+        found += [message for message in messages if message.error() is None]
+        ended += sum(message.error() is not None for message in messages)
     reader.close()
-    return letters
+    return found
 
 
 class Part:

@@ -8,14 +8,13 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 from unittest.mock import patch
 
 from aiokafka import TopicPartition
 
 from schemas.journal import CONTACT, HEAD_KEY, OPEN_KEY, PANE, SUPPLEMENT, Head, decode_pane_key, encode_pane_key
 from schemas.samples import Sample
-from schemas.settings import Settings
 from schemas.topics import journal_of
 from sinks.archive import event_rows
 from sinks.pending import Pending, progress_rows
@@ -26,8 +25,11 @@ from streams.live.view import LiveView, live_view
 from streams.past import Kept, Past
 from tests.oracle.batch import added_up, samples
 from tests.sinks.memory import MemoryKeeper
-from tests.streams.modelled_log import MORE_THAN_THERE_IS, Broker, Consumer, Written
-from tests.streams.records import Record, pane_totals
+from tests.streams.modelled_log import MORE_THAN_THERE_IS, Consumer, Written
+from tests.streams.records import pane_totals
+
+if TYPE_CHECKING:
+    from tests.streams.fencing import Fencing
 
 SOURCE: Final = "contacts.chat"
 PLACE: Final = (SOURCE, 0)
@@ -62,20 +64,11 @@ class Truth:
         return {key: value for _, (key, value) in sorted(self.written.items())}
 
 
-class Told(Protocol):
-    """What readers need of the model."""
-
-    broker: Broker
-    truth: Truth
-    settings: Settings
-    source: list[Record]
-
-
 class Follower:
     """One reader of the journal, with the real tail over a modelled consumer."""
 
-    def __init__(self, told: Told) -> None:
-        self._told = told
+    def __init__(self, model: Fencing) -> None:
+        self._model = model
         #: The life of the journal that was last read, and the offset behind the last step.
         self.life: Truth | None = None
         self.end = 0
@@ -83,13 +76,13 @@ class Follower:
 
     async def start(self, positions: Mapping[tuple[str, int], int], heads: Mapping[tuple[str, int], Head]) -> None:
         """Begin at a kept position, or at the beginning."""
-        self._consumer = Consumer(self._told.broker, JOURNAL)
+        self._consumer = Consumer(self._model.broker, JOURNAL)
 
         async def connect(*_: Any) -> Consumer:  # noqa: ANN401 - as `connect` takes them
             return self._consumer
 
-        broker = self._told.broker
-        self._tail = JournalTail(self._told.settings, sources=(SOURCE,), cluster=broker, ends=cast("Any", broker))
+        broker = self._model.broker
+        self._tail = JournalTail(self._model.settings, sources=(SOURCE,), cluster=broker, ends=cast("Any", broker))
         with patch("streams.journal.tail.connect", connect):
             await self._tail.start(positions, heads)
 
@@ -106,20 +99,20 @@ class Follower:
         for step in steps:
             self._check(step)
             self.apply(step)
-            self.end, self._head, self.life = step.end, step.head, self._told.truth
+            self.end, self._head, self.life = step.end, step.head, self._model.truth
 
     async def drain(self) -> None:
         """Read all."""
         for number in range(ROUNDS):
             await self.read(MORE_THAN_THERE_IS, looks=number % 2 == 0)
-            at_end = await self._consumer.position(JOURNAL) >= self._told.broker.log.stable
-            nothing = self._told.truth.head is None
-            if at_end and self._tail.caught_up() and (nothing or self.life is self._told.truth):
+            at_end = await self._consumer.position(JOURNAL) >= self._model.broker.log.stable
+            nothing = self._model.truth.head is None
+            if at_end and self._tail.caught_up() and (nothing or self.life is self._model.truth):
                 return
         raise AssertionError("the journal is not read to its end")
 
     def _check(self, step: Step) -> None:
-        truth, log = self._told.truth, self._told.broker.log
+        truth, log = self._model.truth, self._model.broker.log
         assert truth.heads.get(step.end - 1) == step.head, "a step that nobody who had the partition wrote"
         assert step.restarted or self.life is truth, "a recreated journal is taken for the one before"
         begin = 0 if step.restarted else self.end
@@ -139,8 +132,8 @@ class Follower:
 class Live(Follower):
     """A live view, and the plain state of who follows a journal."""
 
-    def __init__(self, told: Told) -> None:
-        super().__init__(told)
+    def __init__(self, model: Fencing) -> None:
+        super().__init__(model)
         self.view: LiveView = live_view("UTC", lambda: NOW_MS)
         self.contacts: dict[bytes, bytes] = {}
         #: Panes and supplements, as they were last seen.
@@ -173,8 +166,8 @@ class Live(Follower):
 class Sink(Follower):
     """The sink: steps to rows, rows to a keeper, after a crash on from what the keeper says."""
 
-    def __init__(self, told: Told, keeper: MemoryKeeper, epoch: Callable[[], int]) -> None:
-        super().__init__(told)
+    def __init__(self, model: Fencing, keeper: MemoryKeeper, epoch: Callable[[], int]) -> None:
+        super().__init__(model)
         self.keeper = keeper
         self._epoch = epoch
         self._pending = Pending()
@@ -197,7 +190,7 @@ class Sink(Follower):
         begin = archived if epoch == head.epoch else 0
         batch = pending.batch()
         if head.epoch == self._epoch():
-            batch.events = event_rows(self._told.source[begin : head.next], head.epoch)  # type: ignore[arg-type]  # as aiokafka's
+            batch.events = event_rows(self._model.source[begin : head.next], head.epoch)  # type: ignore[arg-type]  # as aiokafka's
         batch.progress = progress_rows(pending.reached.items(), pending.steps)
         self._archived, self._kept = (head.epoch, head.next), self.life
         self.keeper.write(batch)
@@ -238,16 +231,6 @@ def past_of(keeper: MemoryKeeper) -> Past:
     contacts = {row.contact_id.encode() for row in keeper.contents()}
     still_open = [row.contact_id.encode() for row in keeper.contacts() if row.open]
     return Past(sorted(contacts), kept_of(keeper, still_open))
-
-
-def counted(keeper: MemoryKeeper) -> dict[tuple[str, str], tuple[int, ...]]:
-    """Sum the keeper's panes, supplements too, by sample and queue."""
-    totals: dict[tuple[str, str], tuple[int, ...]] = {}
-    for row in keeper.panes():
-        of = (row.n, row.sum_ms, row.n_target, row.n_within, row.n_short, row.n_satisfied, row.sum_value)
-        before = totals.get((row.sample, row.queue), (0,) * len(of))
-        totals[row.sample, row.queue] = tuple(a + b for a, b in zip(before, of, strict=True))
-    return {key: counters for key, counters in totals.items() if any(counters)}
 
 
 def expected(events: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], tuple[int, ...]]:

@@ -39,15 +39,8 @@ def pane_totals(written: Mapping[bytes, bytes | None]) -> dict[tuple[str, str], 
     for key, value in written.items():
         if key[:1] == PANE and value is not None:
             of, pane = decode_pane_key(key), decode_pane(value)
-            counted = (
-                pane.n,
-                pane.sum_ms,
-                pane.n_target,
-                pane.n_within,
-                pane.n_short,
-                pane.n_satisfied,
-                pane.sum_value,
-            )
+            targets = pane.n_target, pane.n_within, pane.n_short
+            counted = pane.n, pane.sum_ms, *targets, pane.n_satisfied, pane.sum_value
             before = totals.get((of.sample, of.queue), (0,) * len(counted))
             totals[of.sample, of.queue] = tuple(a + b for a, b in zip(before, counted, strict=True))
     return {key: counters for key, counters in totals.items() if any(counters)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,13 +14,13 @@ from schemas.configuration.rules import load_rules
 from schemas.policies import Rules
 from tests.core import configured
 from tests.core.plots import contacts
-from tests.core.test_against_batch import OF_A_SEGMENT, key_of, told
+from tests.core.test_against_batch import OF_A_SEGMENT
 from tests.depth import examples
-from tests.oracle.batch import added_up
 from tests.oracle.centre import Centre
 from tests.streams.flow import chat_event
 from tests.streams.ledger import Ledger
 from tests.streams.test_world import passing
+from tests.streams.whole_panes import assert_as_batch, kept_panes
 from tests.streams.world import World
 
 HORIZONS: Final = """
@@ -85,10 +84,7 @@ def test_what_was_issued_is_taken_back(rulebooks: Rulebooks, several: list[list[
             rules, centre = chance.choice(rulebooks)
             world.crash(compacted=chance.random() < 0.5, rules=rules)
     world.settle()
-    rows = Counter(told(key_of(row)) for row in world.keeper.samples())
-    assert rows == Counter(told(key_of(row)) for row in ledger.rows)
-    sums = {(sample, queue): tuple(counters) for (sample, _, queue), counters in added_up(ledger.rows).items()}
-    assert world.counted() == sums
+    assert_as_batch(world.keeper, ledger.rows)
 
 
 def _each_once(several: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
@@ -122,8 +118,9 @@ def test_a_late_event_after_a_restart(rulebooks: Rulebooks, tmp_path: Path) -> N
         ("changed", "fast", 10_000, 30_000, False),
         ("kept", "chat-60s", 60_000, 50_000, True),
     ]
-    counted = {queue: of for (sample, queue), of in world.counted().items() if sample == "first_response"}
-    assert counted == {"q": (1, 30_000, 1, 0, 0, 0, 0), "unassigned": (1, 50_000, 1, 1, 0, 0, 0)}
+    panes = kept_panes(world.keeper.panes())
+    counted = {place.queue: of.counters[:6] for place, of in panes.items() if place.sample == "first_response"}
+    assert counted == {"q": (1, 1, 0, 0, 0, 30_000), "unassigned": (1, 1, 1, 0, 0, 50_000)}
 
 
 def test_another_segment_is_another_sample(rulebooks: Rulebooks) -> None:
@@ -144,9 +141,7 @@ def test_another_segment_is_another_sample(rulebooks: Rulebooks) -> None:
     world.settle()
     issued = [row for row in world.keeper.samples() if row.sample in OF_A_SEGMENT]
     assert {(row.slot, row.business_ms is None) for row in issued} == {("20", False)}
-    assert Counter(told(key_of(row)) for row in world.keeper.samples()) == Counter(
-        told(key_of(row)) for row in ledger.rows
-    )
+    assert_as_batch(world.keeper, ledger.rows)
 
 
 def _told(name: str, second: int, kind: str, **fields: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from confluent_kafka import Producer
 from schemas.topics import CONTACTS
 from tests.bench.events import write_chats
 from tests.kafka.server import KafkaServer
-from tests.streams.flow import Journals, dead_letters, worker_process
+from tests.streams.flow import Journals, read_all, worker_process
 
 TOPIC: Final = CONTACTS["chat"]
 GOOD: Final = write_chats(10)
@@ -44,7 +44,7 @@ async def test_bad_records_are_kept_and_told(fresh_kafka: KafkaServer, tmp_path:
         worker.start()
         async with Journals(settings) as journals:
             await journals.until(len(BAD) + len(GOOD), worker)
-            letters = dead_letters(settings)
+            letters = read_all(settings)
             rows = journals.rows()
     assert len(letters) == len(BAD)
     told = {dict(letter.headers())["n"]: letter for letter in letters}

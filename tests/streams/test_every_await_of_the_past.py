@@ -18,13 +18,12 @@ from schemas.policies import Rules
 from streams.archive import ArchiveAwayError
 from streams.journal.writing import Writer
 from streams.recovery import recover
-from tests.core.test_against_batch import key_of, told
 from tests.kafka.server import KafkaServer
 from tests.oracle.batch import samples
 from tests.streams.beside import Beside
 from tests.streams.records import Record
 from tests.streams.test_every_await import SOURCE, Died, Faults, chats, good, put, work
-from tests.streams.whole_panes import added_panes, kept_panes
+from tests.streams.whole_panes import assert_as_batch
 
 PARTITIONS: Final = 6
 EVENTS: Final = 60
@@ -80,10 +79,7 @@ async def test_at_every_await(fresh_kafka: KafkaServer, monkeypatch: pytest.Monk
     faults.allow(0)
     await archive.keep_up()
     await archive.stop()
-    should = samples(good(produced))
-    rows = sorted((key_of(row) for row in archive.keeper.samples()), key=told)
-    assert rows == sorted((key_of(row) for row in should), key=told)
-    assert kept_panes(archive.keeper.panes()) == added_panes(should)
+    assert_as_batch(archive.keeper, samples(good(produced)))
     assert archive.found > 3 * PARTITIONS
     ways = {(name, after) for name in ("contacts", "passed", "append", "recover") for after in (True, False)}
     assert ways <= set(faults.struck), faults.struck

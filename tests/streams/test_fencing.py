@@ -25,15 +25,16 @@ from hypothesis.stateful import (
 
 from schemas.policies import Rules
 from streams.partition import Partition
-from tests.core.test_against_batch import key_of, told
+from tests.depth import examples
 from tests.oracle.batch import samples
 from tests.streams.disordered import chats
 from tests.streams.fencing import Fate, Fencing
 from tests.streams.flow import chat_event
-from tests.streams.followers import SOURCE, Live, counted, expected
+from tests.streams.followers import SOURCE, Live, expected
 from tests.streams.modelled_log import MORE_THAN_THERE_IS
 from tests.streams.test_partition import state
 from tests.streams.test_world import passing
+from tests.streams.whole_panes import assert_as_batch
 
 #: Horizons of seconds: whatever is at rest is evicted at the next chance.
 SHORT: Final = Rules(horizons_ms={"chat": 2_000, "email": 2_000, "call": 2_000})
@@ -212,9 +213,7 @@ class Machine(RuleBasedStateMachine):
     async def _judge(self) -> None:
         model = self.model
         partition = await model.settle()
-        rows = sorted((key_of(row) for row in model.sink.keeper.samples()), key=told)
-        assert rows == sorted((key_of(row) for row in samples(model.events)), key=told)
-        assert counted(model.sink.keeper) == expected(model.events)
+        assert_as_batch(model.sink.keeper, samples(model.events))
         fresh = Live(model)
         await fresh.start({}, {})
         for reader in (fresh, model.near, model.far, model.resuming):
@@ -237,22 +236,11 @@ def _not_empty(partition: Partition) -> dict[Any, Any]:
     return {key: fields for key, fields in partition.panes.totals() if fields[0]}
 
 
-def run(examples: int, steps: int) -> None:
-    """Try many courses of events."""
-    health = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
-    given = settings(deadline=None, max_examples=examples, stateful_step_count=steps, suppress_health_check=health)
-    run_state_machine_as_test(Machine, settings=given)
-
-
 def test_each_valid_step_counts_once() -> None:
     """Every opening, every reader and the end are held against the truth and the batch."""
-    run(60, 40)
-
-
-@pytest.mark.long
-def test_each_valid_step_counts_once_in_many_courses() -> None:
-    """The same, for longer."""
-    run(150, 60)
+    health = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
+    given = settings(max_examples=examples(180), stateful_step_count=50, suppress_health_check=health)
+    run_state_machine_as_test(Machine, settings=given)
 
 
 async def _deleted() -> None:
@@ -297,7 +285,7 @@ async def test_what_ended_epochs_left_is_carried_whole(fate: Fate, *, journal: b
     await model.begin_anew(journal=journal, fates=[fate])
     model.produce(ended)
     await model.settle()
-    assert counted(model.sink.keeper) == expected(model.events)
+    assert_as_batch(model.sink.keeper, samples(model.events))
 
 
 async def test_a_recreated_journal_of_which_only_openings_were_read() -> None:

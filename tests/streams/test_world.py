@@ -13,11 +13,10 @@ from hypothesis import strategies as st
 
 from schemas.policies import Rules
 from tests.core.plots import contacts
-from tests.core.test_against_batch import key_of, told
 from tests.depth import examples
 from tests.oracle.batch import samples
 from tests.streams.flow import chat_event
-from tests.streams.whole_panes import added_panes, kept_panes
+from tests.streams.whole_panes import assert_as_batch
 from tests.streams.world import World
 
 #: Horizons of seconds: whatever is at rest is evicted at the next chance.
@@ -110,10 +109,7 @@ def test_the_result_is_that_of_the_set_of_events(several: list[list[dict[str, An
     world = World(RULES)
     delivered = live(world, several, random.Random(seed))  # noqa: S311 - a test's disorder
     assert world.partition.parked == {}
-    should = samples(delivered)
-    rows = sorted((key_of(row) for row in world.keeper.samples()), key=told)
-    assert rows == sorted((key_of(row) for row in should), key=told)
-    assert kept_panes(world.keeper.panes()) == added_panes(should)
+    assert_as_batch(world.keeper, samples(delivered))
 
 
 def test_filters_that_are_full_and_dropped_cost_nothing_but_questions(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,8 +122,7 @@ def test_filters_that_are_full_and_dropped_cost_nothing_but_questions(monkeypatc
     def look(several: list[list[dict[str, Any]]], seed: int) -> None:
         world = World(RULES)
         delivered = live(world, several, random.Random(seed))  # noqa: S311 - a test's disorder
-        rows = sorted((key_of(row) for row in world.keeper.samples()), key=told)
-        assert rows == sorted((key_of(row) for row in samples(delivered)), key=told)
+        assert_as_batch(world.keeper, samples(delivered))
         assert len(world.partition.evicted._filters) <= 1  # noqa: SLF001 - what is kept
 
     look()

@@ -12,7 +12,9 @@ from typing import NamedTuple
 from schemas.panes import PANE_MS
 from sinks.rows import PaneRow
 from streams.core.histogram import bucket, merge
+from tests.core.test_against_batch import key_of, told
 from tests.oracle.rows import Row
+from tests.sinks.memory import MemoryKeeper
 
 
 class Place(NamedTuple):
@@ -76,3 +78,10 @@ def _sum(rows: list[Row]) -> Told:
         sum(row.value or 0 for row in rows),
     )
     return Told(counters, dict(Counter(map(bucket, lasting))), dict(Counter(map(bucket, business))))
+
+
+def assert_as_batch(keeper: MemoryKeeper, should: list[Row]) -> None:
+    """Expect the samples of a batch in a keeper, in every column, and its panes."""
+    rows = sorted((key_of(row) for row in keeper.samples()), key=told)
+    assert rows == sorted((key_of(row) for row in should), key=told)
+    assert kept_panes(keeper.panes()) == added_panes(should)

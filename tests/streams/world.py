@@ -12,7 +12,6 @@ from typing import Any, Final
 from schemas.policies import Rules
 from streams.partition import Partition
 from tests.streams.fencing import Fencing
-from tests.streams.followers import counted
 
 _LOOP: Final = asyncio.new_event_loop()
 
@@ -73,7 +72,3 @@ class World:
         self.unpark()
         self._do(self.model.sink.drain())
         self.model.sink.write()
-
-    def counted(self) -> dict[tuple[str, str], tuple[int, ...]]:
-        """Sum the keeper's panes, supplements too, by sample and queue."""
-        return counted(self.keeper)

@@ -95,8 +95,10 @@ class Partition:
         """Take a step from the journal."""
         for _, key, value in step.records:
             kind, of = key[:1], key[1:]
-            if kind == CONTACT:
-                _put(self.contacts, of, value)
+            if kind == CONTACT and value is not None:  # most are
+                self.contacts[of] = value
+            elif kind == CONTACT:
+                self.contacts.pop(of, None)
             elif kind in {PANE, TAG_PANE}:
                 self.panes.load(key, value, step.head.step)
             elif kind in {SUPPLEMENT, TAG_SUPPLEMENT}:

@@ -39,7 +39,7 @@ from streams.journal.assembly import Assembly
 from streams.partition import STEP_BYTES, Partition
 from tests.bench.events import EVENTS_A_CHAT, write_chats
 from tests.bench.report import Part
-from tests.streams.records import Record, records_of
+from tests.streams.records import Record, opened, records_of
 
 TOPIC: Final = CONTACTS["chat"]
 ROUNDS: Final = 3
@@ -66,8 +66,7 @@ def _best(work: Callable[[], object]) -> float:
 
 
 def _steps(records: list[Record], batch: int) -> Partition:
-    partition = Partition(TOPIC, 0, RULES)
-    partition.begin(opened=0, epoch=1)
+    partition = opened(TOPIC, RULES)
     for begin in range(0, len(records), batch):
         for _ in partition.steps(records[begin : begin + batch], STEP_BYTES):
             pass

@@ -55,7 +55,7 @@ def keyed(events: Iterable[Mapping[str, Any]]) -> list[tuple[str, bytes, bytes]]
     return [(*topic_and_key(event), orjson.dumps(event)) for event in events]
 
 
-def produce(settings: Settings, records: Iterable[tuple[str, bytes, bytes]], **more: Any) -> None:  # noqa: ANN401 - as the producer has them
+def produce(settings: Settings, records: Iterable[tuple[str, bytes | None, bytes | None]], **more: Any) -> None:  # noqa: ANN401 - as the producer has them
     """Put records into their topics, and return when they are there."""
     producer = Producer(
         {

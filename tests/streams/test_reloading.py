@@ -11,11 +11,10 @@ import pytest
 from schemas.configuration.watching import Watched
 from schemas.policies import Rules
 from streams.core.contact import decode
-from streams.partition import Partition
 from streams.reloading import follow
 from tests.bench.events import write_chats
 from tests.core import configured
-from tests.streams.records import business_totals, pane_totals, records_of
+from tests.streams.records import business_totals, opened, pane_totals, records_of
 
 
 async def test_new_rules_reach_who_uses_them(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -52,8 +51,7 @@ def test_rules_that_change_under_way_leave_panes_and_samples_alike(at: int, tmp_
     """Whatever a contact was held against before, panes are the sum of the samples in effect; heads name the rules."""
     records = records_of(write_chats(60))
     much = configured.rules(tmp_path)
-    partition = Partition("contacts.chat", 0, Rules())
-    partition.begin(opened=0, epoch=1)
+    partition = opened()
     written: dict[bytes, bytes | None] = {}
     versions = []
     for output in partition.steps(records[:at]):

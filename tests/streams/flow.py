@@ -15,8 +15,7 @@ from typing import Any, Final, Self
 import orjson
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 
-from schemas.journal import CONTACT, PANE, Head, decode_contact, decode_pane, decode_pane_key
-from schemas.samples import Sample
+from schemas.journal import CONTACT, PANE, Head, decode_pane, decode_pane_key
 from schemas.settings import Settings
 from schemas.topics import AGENTS, CONTACTS, DEAD_LETTERS
 from streams.journal.tail import JournalTail
@@ -195,12 +194,6 @@ class Journals:
                         self.contacts[key[1:]] = value
                     elif value is not None and key[:1] == PANE:
                         self.panes[step.source, step.partition, key] = value
-
-    def rows(self) -> list[tuple[str, Sample]]:
-        """Give the samples in effect, each with its contact."""
-        return [
-            (contact.decode(), row) for contact, value in self.contacts.items() for _, row in decode_contact(value).rows
-        ]
 
     def pane_totals(self) -> dict[tuple[str, str, str], tuple[int, int, int, int, int]]:
         """Sum all panes: by sample, channel and queue n, sum_ms, n_target, n_within and n_short."""

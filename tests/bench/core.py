@@ -7,7 +7,6 @@ rounds. Memory is what the process grows by. Options: --events N, --contacts N.
 
 from __future__ import annotations
 
-import argparse
 import gc
 import multiprocessing
 import os
@@ -20,6 +19,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
+import click
 import orjson
 from rich.console import Console
 from rich.table import Table
@@ -39,7 +39,7 @@ from streams.journal.assembly import Assembly
 from streams.partition import STEP_BYTES, Partition
 from tests.bench.events import EVENTS_A_CHAT, write_chats
 from tests.bench.report import Part
-from tests.streams.records import Record, records_of
+from tests.streams.records import Record, opened, records_of
 
 TOPIC: Final = CONTACTS["chat"]
 ROUNDS: Final = 3
@@ -66,8 +66,7 @@ def _best(work: Callable[[], object]) -> float:
 
 
 def _steps(records: list[Record], batch: int) -> Partition:
-    partition = Partition(TOPIC, 0, RULES)
-    partition.begin(opened=0, epoch=1)
+    partition = opened(TOPIC, RULES)
     for begin in range(0, len(records), batch):
         for _ in partition.steps(records[begin : begin + batch], STEP_BYTES):
             pass
@@ -195,24 +194,23 @@ def memory(contacts: int) -> Part:
     return Part(rows, [f"growth of resident size over {contacts:,} contacts, ids of 36 characters"])
 
 
-def main() -> None:
+@click.command()
+@click.option("--events", default=20_000, show_default=True)
+@click.option("--contacts", default=100_000, show_default=True)
+def main(events: int, contacts: int) -> None:
     """Measure and print."""
-    words = argparse.ArgumentParser(prog="python -m tests.bench.core", description=__doc__.splitlines()[0])
-    words.add_argument("--events", type=int, default=20_000)
-    words.add_argument("--contacts", type=int, default=100_000)
-    given = words.parse_args()
-    memory, record = grown_by(given.contacts)  # first, on a heap without holes
-    table = Table(title=f"{given.events:,} events, one process, {os.cpu_count()} cores")
+    memory, record = grown_by(contacts)  # first, on a heap without holes
+    table = Table(title=f"{events:,} events, one process, {os.cpu_count()} cores")
     for column in ("", "events/s", "to plain pydantic"):
         table.add_column(column, justify="right" if column else "left")
     plain = 0.0
-    for name, speed in _speeds(given.events):
+    for name, speed in _speeds(events):
         plain = plain or speed
         table.add_row(name, f"{speed:,.0f}", f"{speed / plain:.2f} x")
     console = Console()
     console.print(table)
     console.print(f"an open contact of ten events: {memory:,.0f} bytes in memory, {record:,.0f} of them its record")
-    recovered = _recovery(given.contacts)
+    recovered = _recovery(contacts)
     console.print(f"recovery: {recovered:,.0f} contacts/s, {recovered / plain:.2f} x plain pydantic")
 
 

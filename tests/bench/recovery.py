@@ -38,9 +38,7 @@ async def _write(settings: Settings, events: int) -> None:
     """Fold the topic's events into its journal, as a worker does."""
     async with asked(settings) as whom:
         partition, writer = await open_partition(settings, Rules(), (TOPIC, 0), whom)
-    consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka_brokers, enable_auto_commit=False)
-    await consumer.start()
-    try:
+    async with AIOKafkaConsumer(bootstrap_servers=settings.kafka_brokers, enable_auto_commit=False) as consumer:
         place = TopicPartition(TOPIC, 0)
         consumer.assign([place])
         consumer.seek(place, 0)
@@ -48,9 +46,7 @@ async def _write(settings: Settings, events: int) -> None:
             fetched = await consumer.getmany(timeout_ms=1_000, max_records=BATCH)
             for step in partition.steps(fetched.get(place, []), STEP_BYTES):
                 await writer.append(step)
-    finally:
-        await consumer.stop()
-        await writer.stop()
+    await writer.stop()
 
 
 async def _opened(settings: Settings, contacts: int) -> float:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-import orjson
 import pytest
 
 from schemas.configuration.rules import load_rules
@@ -13,11 +12,9 @@ from schemas.contact_record import decode_summary
 from schemas.policies import Rules
 from schemas.topics import CONTACTS
 from streams.core.contact import EMPTY
-from streams.core.event import event_of
-from streams.decode import decode
 from streams.live.gauges import Gauges, Reading
 from tests.cases.told import CENTRE, CONFIG, events_of
-from tests.core.contacts import changed
+from tests.core.contacts import changed, read
 from tests.oracle.batch import samples
 from tests.oracle.contacts import contacts, milliseconds
 from tests.oracle.derived import first_contacts, service_levels, told
@@ -73,8 +70,7 @@ def test_gauges_at_a_moment(rules: Rules, moment: Moment) -> None:
 
 def _live(events: list[dict[str, Any]], rules: Rules, now: int) -> Reading:
     channel = events[0]["channel"]
-    arrived = [event_of(decode(CONTACTS[channel], one["contact_id"].encode(), orjson.dumps(one))) for one in events]
-    change = changed(channel, EMPTY, arrived, rules, 1)
+    change = changed(channel, EMPTY, read(events), rules, 1)
     assert change is not None
     assert change.value is not None
     live = Gauges()

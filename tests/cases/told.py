@@ -14,15 +14,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import orjson
-
 from schemas.policies import Rules
-from schemas.topics import CONTACTS
 from streams.core.contact import EMPTY
 from streams.core.contact import decode as decode_contact
-from streams.core.event import event_of
-from streams.decode import decode
-from tests.core.contacts import changed
+from tests.core.contacts import changed, read
 from tests.oracle.centre import Centre
 from tests.oracle.contacts import milliseconds
 
@@ -85,11 +80,7 @@ def folded(events: Events, rules: Rules, seed: int | None = None) -> list[dict[s
         cuts = set() if seed is None else {chance.randint(1, len(mine)) for _ in mine}
         channel, state = mine[0]["channel"], EMPTY
         for step, (begin, end) in enumerate(itertools.pairwise(sorted({0, len(mine), *cuts})), start=1):
-            arrived = [
-                event_of(decode(CONTACTS[channel], event["contact_id"].encode(), orjson.dumps(event)))
-                for event in mine[begin:end]
-            ]
-            change = changed(channel, state, arrived, rules, step)
+            change = changed(channel, state, read(mine[begin:end]), rules, step)
             if change is not None and change.value is not None:
                 state = decode_contact(change.value)
         rows += [{**row._asdict(), "contact_id": contact_id} for _, row in state.rows.values()]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 from kafka.admin import ConfigResource, ConfigResourceType
 
@@ -32,6 +33,8 @@ COMPACTING: Final = {
 }
 COMMAND_S: Final = 120.0
 DELETED_WITHIN_S: Final = 30.0
+
+Answer = TypeVar("Answer")
 
 
 class Installation:
@@ -67,12 +70,16 @@ class Installation:
 
     def await_ready(self, *workers: Part) -> None:
         """Wait until workers have what they are assigned."""
-        deadline = time.monotonic() + COMMAND_S
         for worker in workers:
-            while http_fault(f"{self.urls[worker.name]}/readyz") is not None:
-                self.check()
-                assert time.monotonic() < deadline, f"{worker.name} is not ready after {COMMAND_S:g} s"
-                time.sleep(0.1)
+            self.until(partial(http_fault, f"{self.urls[worker.name]}/readyz"), lambda fault: fault is None)
+
+    def until(self, ask: Callable[[], Answer], is_so: Callable[[Answer], bool], within_s: float = COMMAND_S) -> None:
+        """Ask, the parts supervised meanwhile, until the answer is as wanted."""
+        deadline = time.monotonic() + within_s
+        while not is_so(answer := ask()):
+            self.check()
+            assert time.monotonic() < deadline, f"after {within_s:g} s still: {answer!r}"
+            time.sleep(0.1)
 
     def start_clickhouse(self) -> None:
         """Start ClickHouse where it was."""
@@ -97,10 +104,7 @@ class Installation:
         """Delete a topic and make it again."""
         with admin_client(self.settings.kafka_brokers) as admin:
             admin.delete_topics([topic])
-            deadline = time.monotonic() + DELETED_WITHIN_S
-            while topic in admin.list_topics():
-                assert time.monotonic() < deadline, f"{topic} is still there"
-                time.sleep(0.1)
+            self.until(admin.list_topics, lambda topics: topic not in topics, DELETED_WITHIN_S)
         self.make_topics()
 
     def pulssi(self, *words: str, within_s: float = COMMAND_S) -> str:

@@ -25,8 +25,10 @@ class Tally(threading.Thread):
         self.seen: Counter[str] = Counter()
 
     def run(self) -> None:
-        """Look until told to stop."""
-        while not self._stopping.wait(EVERY_S):
+        """Look until told to stop, and once more then."""
+        stopping = False
+        while not stopping:
+            stopping = self._stopping.wait(EVERY_S)
             for name, address in self._addresses.items():
                 self._look(name, address)
 
@@ -46,5 +48,3 @@ class Tally(threading.Thread):
         """Look once more, and end."""
         self._stopping.set()
         self.join()
-        for name, address in self._addresses.items():
-            self._look(name, address)

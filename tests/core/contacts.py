@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -19,7 +19,7 @@ from streams.decode import decode
 from tests.core import plots
 
 
-def read(told: Iterable[dict[str, Any]]) -> list[Event]:
+def read(told: Iterable[Mapping[str, Any]]) -> list[Event]:
     """Decode a contact's events as the worker does."""
     return [
         event_of(decode(CONTACTS[event["channel"]], event["contact_id"].encode(), orjson.dumps(event)))

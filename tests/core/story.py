@@ -25,13 +25,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, NamedTuple, cast
 
-from schemas.events import ContactEvent
 from schemas.policies import Rules
 from schemas.samples import NAMES
 from schemas.topics import CONTACTS, Channel
-from streams.core.event import Event, event_of, merge
+from streams.core.event import Event, merge
 from streams.core.fold import Folded, fold
-from streams.decode import decode
+from streams.decode import read_event
 from tests.cases.told import Columns, differences, folded
 from tests.core import configured
 from tests.oracle.batch import samples
@@ -97,8 +96,7 @@ def _loaded(centre: Centre) -> Rules:
 
 def events(channel: Channel, story: str) -> list[Event]:
     """Read a story's events in the order in which they are told."""
-    lines = [line for line in story.strip().splitlines() if line.strip()]
-    return [_event(channel, number, line) for number, line in enumerate(lines, 1)]
+    return [read_event(CONTACTS[channel], b"story", record) for record in records(channel, story)]
 
 
 def told(channel: Channel, story: str, rules: Rules | None = None) -> Folded:
@@ -130,12 +128,6 @@ def records(channel: Channel, story: str, contact_id: str = "story") -> list[byt
     """Write a story's events as a source would send them."""
     lines = [line for line in story.strip().splitlines() if line.strip()]
     return [json.dumps(_raw(channel, number, line, contact_id)).encode() for number, line in enumerate(lines, 1)]
-
-
-def _event(channel: Channel, number: int, line: str) -> Event:
-    event = decode(CONTACTS[channel], b"story", json.dumps(_raw(channel, number, line, "story")).encode())
-    assert isinstance(event, ContactEvent)
-    return event_of(event)
 
 
 def _raw(channel: Channel, number: int, line: str, contact_id: str) -> dict[str, Any]:

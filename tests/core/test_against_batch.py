@@ -12,17 +12,15 @@ from hypothesis import strategies as st
 
 from schemas.contact_record import decode_summary
 from schemas.policies import Rules
-from schemas.topics import CONTACTS
 from streams.core.contact import EMPTY
 from streams.core.contact import decode as decode_contact
-from streams.partition import Partition
 from tests.core import configured
 from tests.core.contacts import changed, read
 from tests.core.plots import contacts
 from tests.depth import examples
 from tests.oracle.batch import added_up, contact_rows, in_business_time, samples
 from tests.oracle.centre import DEFAULTS, Centre
-from tests.streams.records import business_totals, pane_totals, records_of
+from tests.streams.records import business_totals, opened, pane_totals, records_of
 
 #: Centres whose policies are drawn, besides one with nothing configured and one with much.
 DRAWN: Final = 10
@@ -124,8 +122,7 @@ def test_panes_equal_the_batch(
     events = [{**event, "contact_id": f"chat-{n}", "channel": "chat"} for n, of in enumerate(several) for event in of]
     random.Random(seed).shuffle(events)  # noqa: S311 - a test's disorder
     records = records_of(events)
-    partition = Partition(CONTACTS["chat"], 0, rules)
-    partition.begin(opened=0, epoch=1)
+    partition = opened(rules=rules)
     bounds = sorted({0, *cuts, len(records)} & set(range(len(records) + 1)))
     written = {
         key: value

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import time
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +19,6 @@ from tests.streams.flow import chat_event, keyed, produce
 CHAT: Final = CONTACTS["chat"]
 JOURNAL: Final = journal_of(CHAT)
 MANY: Final = 40
-WITHIN_S: Final = 60.0
 COUNTED: Final = (
     "SELECT sumIf(n, sample = 'offered'), sumIf(n, sample = 'first_response'), sumIf(n, sample = 'abandoned')"
     " FROM panes"
@@ -32,23 +31,9 @@ def told(kind: str, minute: int, what: str, **fields: object) -> list[tuple[str,
     return keyed(chat_event(what, f"{kind} {n}", at, event_id=f"{what} {minute}", **fields) for n in range(MANY))
 
 
-def until(here: Installation, path: str, words: str) -> None:
-    """Wait until the worker's health says so."""
-    deadline = time.monotonic() + WITHIN_S
-    (url,) = here.urls.values()
-    while words not in (fault := http_fault(f"{url}{path}") or ""):
-        here.check()
-        assert time.monotonic() < deadline, f"{path} says {fault!r}"
-        time.sleep(0.2)
-
-
 def until_counted(here: Installation, should: tuple[int, ...]) -> None:
     """Wait until ClickHouse has so much."""
-    deadline = time.monotonic() + WITHIN_S
-    while (found := here.rows(COUNTED)[0]) != should:
-        here.check()
-        assert time.monotonic() < deadline, f"is {found}, should be {should}"
-        time.sleep(0.2)
+    here.until(lambda: here.rows(COUNTED)[0], lambda found: found == should)
 
 
 @pytest.mark.parametrize(
@@ -72,8 +57,9 @@ def test_it_is_refused_told_and_continued(fresh_kafka: KafkaServer, tmp_path: Pa
 
         for topic in lost:
             here.make_anew(topic)
-        until(here, "/readyz", f"pulssi epoch begin {CHAT}")
-        until(here, "/healthz", f"pulssi epoch begin {CHAT}")
+        for path in ("readyz", "healthz"):
+            url = f"{here.urls[worker.name]}/{path}"
+            here.until(partial(http_fault, url), lambda fault: f"pulssi epoch begin {CHAT}" in (fault or ""))
         assert worker.log.read_text().count("Traceback") == 0
         produce(here.settings, told("call", 3, "contact.started", channel="call", queue="q"))
         until_counted(here, (3 * MANY, MANY, 0))

@@ -74,6 +74,11 @@ def agent(name: str, status: str, groups: list[str], **capacity: int) -> tuple[b
     return AGENT + name.encode(), encode_agent([Stretch(since, since, status, "", groups, capacity)], b"")
 
 
+def _one_offered() -> Step:
+    """Make a step in which one chat came in just now."""
+    return Journal(CHAT, 0).step(pane_record(minute_now(), "billing", "offered", pane_of([0])))
+
+
 class Watched:
     """A page, and all that it complained of or asked elsewhere."""
 
@@ -185,14 +190,14 @@ async def test_an_empty_centre_says_what_to_do(settings: Settings, browser: Brow
         page = (await _open(browser, wallboard)).page
         await expect(page.locator("#empty")).to_be_visible()
         await expect(page.locator("#empty code").first).to_have_text("pulssi simulate --rate 20")
-        await write(settings, [Journal(CHAT, 0).step(pane_record(minute_now(), "billing", "offered", pane_of([0])))])
+        await write(settings, [_one_offered()])
         await expect(page.locator("#empty")).to_be_hidden()
         await expect(page.locator("#board")).to_be_visible()
 
 
 async def test_it_is_honest_without_its_broker(settings: Settings, fresh_kafka: KafkaServer, browser: Browser) -> None:
     """The broker ends: the page greys out, says why and how old the numbers are; it comes back: so does the page."""
-    await write(settings, [Journal(CHAT, 0).step(pane_record(minute_now(), "billing", "offered", pane_of([0])))])
+    await write(settings, [_one_offered()])
     async with running(settings) as wallboard:
         watched = await _open(browser, wallboard)
         page = watched.page
@@ -213,7 +218,7 @@ async def test_it_is_honest_without_its_broker(settings: Settings, fresh_kafka: 
 
 async def test_it_is_honest_without_its_server(settings: Settings, browser: Browser) -> None:
     """The wallboard's process ends: the page says so within seconds; a new one at the address: it goes on by itself."""
-    await write(settings, [Journal(CHAT, 0).step(pane_record(minute_now(), "billing", "offered", pane_of([0])))])
+    await write(settings, [_one_offered()])
     async with running(settings) as wallboard:
         page = (await _open(browser, wallboard)).page
         await expect(page.locator("body")).to_have_attribute("data-state", "live")

@@ -15,9 +15,7 @@ from typing import Any, Final, Self
 import orjson
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 
-from schemas.contact_record import decode_contact
 from schemas.journal import CONTACT, PANE, Head, decode_pane, decode_pane_key
-from schemas.samples import Sample
 from schemas.settings import Settings
 from schemas.topics import AGENTS, CONTACTS, DEAD_LETTERS
 from streams.journal.tail import JournalTail
@@ -56,7 +54,7 @@ def keyed(events: Iterable[Mapping[str, Any]]) -> list[tuple[str, bytes, bytes]]
     return [(*topic_and_key(event), orjson.dumps(event)) for event in events]
 
 
-def produce(settings: Settings, records: Iterable[tuple[str, bytes, bytes]], **more: Any) -> None:  # noqa: ANN401 - as the producer has them
+def produce(settings: Settings, records: Iterable[tuple[str, bytes | None, bytes | None]], **more: Any) -> None:  # noqa: ANN401 - as the producer has them
     """Put records into their topics, and return when they are there."""
     producer = Producer(
         {
@@ -196,12 +194,6 @@ class Journals:
                         self.contacts[key[1:]] = value
                     elif value is not None and key[:1] == PANE:
                         self.panes[step.source, step.partition, key] = value
-
-    def rows(self) -> list[tuple[str, Sample]]:
-        """Give the samples in effect, each with its contact."""
-        return [
-            (contact.decode(), row) for contact, value in self.contacts.items() for _, row in decode_contact(value).rows
-        ]
 
     def pane_totals(self) -> dict[tuple[str, str, str], tuple[int, int, int, int, int]]:
         """Sum all panes: by sample, channel and queue n, sum_ms, n_target, n_within and n_short."""

@@ -8,7 +8,11 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from schemas.journal import PANE, decode_pane, decode_pane_key
+from schemas.policies import Rules
 from schemas.topics import CONTACTS
+from streams.journal.assembly import Assembly
+from streams.partition import Partition
+from streams.steps import Output
 
 RECEIVED: Final = 1_900_000_000_000
 
@@ -31,6 +35,25 @@ def records_of(events: Iterable[Mapping[str, Any]], partition: int = 0) -> list[
         Record(at, event["contact_id"].encode(), orjson.dumps(event), partition=partition)
         for at, event in enumerate(events)
     ]
+
+
+def opened(source: str = CONTACTS["chat"], rules: Rules | None = None) -> Partition:
+    """Make a partition that was just opened on an empty journal."""
+    partition = Partition(source, 0, rules or Rules())
+    partition.begin(opened=0, epoch=1)
+    return partition
+
+
+def reopened(outputs: Iterable[Output], source: str = CONTACTS["chat"]) -> Partition:
+    """Open a partition on the journal that these steps make."""
+    partition, assembly = Partition(source, 0, Rules()), Assembly(source, 0)
+    written = [record for output in outputs for record in output.records]
+    for offset, (key, value) in enumerate(written, start=1):
+        step = assembly.feed(offset, key, value)
+        if step is not None:
+            partition.load(step)
+    partition.begin(opened=999, epoch=1)
+    return partition
 
 
 def pane_totals(written: Mapping[bytes, bytes | None]) -> dict[tuple[str, str], tuple[int, ...]]:

@@ -27,9 +27,7 @@ async def _send(producer: AIOKafkaProducer, *names: str) -> int:
 async def test_aborted_events_are_not_counted(fresh_kafka: KafkaServer, tmp_path: Path) -> None:
     """Between committed events and at the end of the log: no contact, no pane, and nothing that `drain` waits for."""
     settings = fresh_kafka.with_topics(PULSSI_PARTITIONS="1")
-    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka_brokers, transactional_id="source")
-    await producer.start()
-    try:
+    async with AIOKafkaProducer(bootstrap_servers=settings.kafka_brokers, transactional_id="source") as producer:
         for names, holds in ((("a",), True), (("b", "c"), False), (("d",), True), (("e",), False)):
             await producer.begin_transaction()
             offset = await _send(producer, *names)
@@ -38,8 +36,6 @@ async def test_aborted_events_are_not_counted(fresh_kafka: KafkaServer, tmp_path
                 last = offset
             else:
                 await producer.abort_transaction()
-    finally:
-        await producer.stop()
     with worker_process(fresh_kafka.settings_env(), tmp_path / "worker.log") as worker:
         worker.start()
         async with Journals(settings) as journals:

@@ -10,23 +10,12 @@ from hypothesis import strategies as st
 
 from schemas.agents import decode_stretches, in_force
 from schemas.journal import AGENT, HEAD_KEY
-from schemas.policies import Rules
 from schemas.topics import AGENTS
-from streams.journal.assembly import Assembly
-from streams.partition import Partition
-from streams.steps import Output
 from tests.core.agents import BASE_MS, status, statuses
 from tests.oracle.agents import states
-from tests.streams.records import RECEIVED, Record
+from tests.streams.records import RECEIVED, Record, opened, reopened
 
 BAD: Final = b"{"
-
-
-def opened() -> Partition:
-    """Make a partition that was just opened on an empty journal."""
-    partition = Partition(AGENTS, 0, Rules())
-    partition.begin(opened=0, epoch=1)
-    return partition
 
 
 def records(events: list[dict[str, Any]]) -> list[Record]:
@@ -35,24 +24,12 @@ def records(events: list[dict[str, Any]]) -> list[Record]:
     return [Record(offset, key, value) for offset, (key, value) in enumerate(made)]
 
 
-def reopened(outputs: list[Output]) -> Partition:
-    """Open a partition on the journal that these steps make."""
-    partition, assembly = Partition(AGENTS, 0, Rules()), Assembly(AGENTS, 0)
-    written = [record for output in outputs for record in output.records]
-    for offset, (key, value) in enumerate(written, start=1):
-        step = assembly.feed(offset, key, value)
-        if step is not None:
-            partition.load(step)
-    partition.begin(opened=999, epoch=1)
-    return partition
-
-
 @given(events=st.lists(statuses(st.integers(0, 5)), min_size=1, max_size=20), cut=st.integers(1, 21))
 def test_a_journal_of_agents_goes_on_anywhere(events: list[dict[str, Any]], cut: int) -> None:
     """Read back after any record, and folded on with what comes then, it tells the states that a batch gives."""
     arriving = records(events)
-    first = opened()
-    second = reopened(list(first.steps(arriving[:cut], limit=2_000)))
+    first = opened(AGENTS)
+    second = reopened(first.steps(arriving[:cut], limit=2_000), AGENTS)
     list(second.steps(arriving[cut:], limit=2_000))
     lasting = {state.agent_id: state for state in states(events) if state.to is None}
     for agent in ("x", "y"):
@@ -67,7 +44,7 @@ def test_a_journal_of_agents_goes_on_anywhere(events: list[dict[str, Any]], cut:
 
 def test_a_step_writes_the_agents_it_changed() -> None:
     """One record an agent, then the head; a redelivery writes the head alone; bad ones go to the dead letters."""
-    partition = opened()
+    partition = opened(AGENTS)
     (output,) = partition.steps(records([status("a", 0), status("b", 1_000, "busy"), status("a", 0, agent_id="y")]))
     assert [key for key, _ in output.records] == [AGENT + b"x", AGENT + b"y", HEAD_KEY]
     assert [letter.code for letter in output.dead] == ["not_json"]

@@ -6,17 +6,16 @@ from pathlib import Path
 from typing import Final
 
 import orjson
-from confluent_kafka import Producer
 
+from schemas.journal import decode_contact
 from schemas.topics import CONTACTS
 from tests.bench.events import write_chats
 from tests.kafka.server import KafkaServer
-from tests.streams.flow import Journals, read_all, worker_process
+from tests.streams.flow import Journals, keyed, produce, read_all, worker_process
 
 TOPIC: Final = CONTACTS["chat"]
 GOOD: Final = write_chats(10)
 KEY: Final = GOOD[0]["contact_id"].encode()
-READ_WITHIN_S: Final = 30.0
 
 #: Code, key, value.
 BAD: Final[list[tuple[str, bytes, bytes | None]]] = [
@@ -33,19 +32,16 @@ BAD: Final[list[tuple[str, bytes, bytes | None]]] = [
 async def test_bad_records_are_kept_and_told(fresh_kafka: KafkaServer, tmp_path: Path) -> None:
     """Bytes, key and headers unchanged; beside them where it stood, the code, and a reason; good events count."""
     settings = fresh_kafka.with_topics()
-    producer = Producer({"bootstrap.servers": settings.kafka_brokers, "partitioner": "murmur2_random"})
     for number, (_, key, value) in enumerate(BAD):
-        producer.produce(TOPIC, key=key, value=value, headers=[("n", b"%d" % number)])
-        producer.produce(TOPIC, key=KEY, value=orjson.dumps(GOOD[number]))
-    for event in GOOD[len(BAD) :]:
-        producer.produce(TOPIC, key=KEY, value=orjson.dumps(event))
-    producer.flush(READ_WITHIN_S)
+        produce(settings, [(TOPIC, key, value)], headers=[("n", b"%d" % number)])
+        produce(settings, keyed(GOOD[number : number + 1]))
+    produce(settings, keyed(GOOD[len(BAD) :]))
     with worker_process(fresh_kafka.settings_env(), tmp_path / "worker.log") as worker:
         worker.start()
         async with Journals(settings) as journals:
             await journals.until(len(BAD) + len(GOOD), worker)
             letters = read_all(settings)
-            rows = journals.rows()
+            rows = [row for contact in journals.contacts.values() for _, row in decode_contact(contact).rows]
     assert len(letters) == len(BAD)
     told = {dict(letter.headers())["n"]: letter for letter in letters}
     for number, (code, key, value) in enumerate(BAD):
@@ -56,4 +52,9 @@ async def test_bad_records_are_kept_and_told(fresh_kafka: KafkaServer, tmp_path:
         assert headers["pulssi-topic"].decode() == TOPIC
         assert headers["pulssi-reason"]
         assert {"pulssi-partition", "pulssi-offset"} <= headers.keys()
-    assert {sample.sample for _, sample in rows} >= {"offered", "first_response", "handle", "tagged"}
+    assert {row.sample for row in rows} >= {
+        "offered",
+        "first_response",
+        "handle",
+        "tagged",
+    }

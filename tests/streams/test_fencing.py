@@ -32,6 +32,7 @@ from tests.streams.fencing import Fate, Fencing
 from tests.streams.flow import chat_event
 from tests.streams.followers import SOURCE, Live, expected
 from tests.streams.modelled_log import MORE_THAN_THERE_IS
+from tests.streams.records import opened
 from tests.streams.test_partition import state
 from tests.streams.test_world import passing
 from tests.streams.whole_panes import assert_as_batch
@@ -222,8 +223,7 @@ class Machine(RuleBasedStateMachine):
             assert reader.view.readings() == fresh.view.readings()
         if self.evicts or model.current_epoch > 1:
             return  # of what was evicted, or counted in ended epochs, not every reader has all
-        batch = Partition(SOURCE, 0, LONG)
-        batch.begin(opened=0, epoch=1)
+        batch = opened(SOURCE, LONG)
         for _ in batch.steps(model.source, limit=1 << 40):
             pass
         assert state(batch)["contacts"] == state(partition)["contacts"]

@@ -13,7 +13,7 @@ from streams import holding
 from streams.partition import Partition
 from streams.steps import Output
 from tests.core.story import BEGIN, records
-from tests.streams.records import Record
+from tests.streams.records import Record, opened
 
 SOURCE: Final = "contacts.chat"
 DAY: Final = 86_400_000
@@ -30,8 +30,7 @@ DATED: Final = Rules(policies=_policy(60), policies_from=((BEGIN + DAY, _policy(
 
 
 def _opened(rules: Rules, stories: dict[str, str]) -> Partition:
-    partition = Partition(SOURCE, 0, rules)
-    partition.begin(opened=0, epoch=1)
+    partition = opened(SOURCE, rules)
     told = [(name, value) for name, story in stories.items() for value in records("chat", story, name)]
     for _ in partition.steps([Record(at, name.encode(), value) for at, (name, value) in enumerate(told)]):
         pass

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -26,15 +24,9 @@ def settings(fresh_kafka: KafkaServer) -> Settings:
     return fresh_kafka.with_topics(PULSSI_PARTITIONS=str(MANY))
 
 
-@asynccontextmanager
-async def transactions(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
+def transactions(settings: Settings) -> AIOKafkaProducer:
     """Give a producer with transactions."""
-    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka_brokers, transactional_id="ends")
-    await producer.start()
-    try:
-        yield producer
-    finally:
-        await producer.stop()
+    return AIOKafkaProducer(bootstrap_servers=settings.kafka_brokers, transactional_id="ends")
 
 
 async def send(producer: AIOKafkaProducer, *numbers: int) -> list[int]:

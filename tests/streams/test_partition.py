@@ -10,13 +10,11 @@ from hypothesis import strategies as st
 
 from schemas.contact_record import decode_summary
 from schemas.journal import PANE, TAG_PANE, decode_head
-from schemas.policies import Rules
 from streams.core.contact import decode as decode_contact
-from streams.journal.assembly import Assembly
 from streams.partition import Partition
 from streams.steps import Output
 from tests.bench.events import write_chats
-from tests.streams.records import Record, records_of
+from tests.streams.records import Record, opened, records_of, reopened
 
 SOURCE: Final = "contacts.chat"
 BAD: Final = b"{"
@@ -27,19 +25,6 @@ def records(events: int = 60) -> list[Record]:
     made = [record._replace(offset=2 * record.offset) for record in records_of(write_chats(events))]
     made[7] = made[7]._replace(value=BAD)
     return made
-
-
-def opened() -> Partition:
-    """Make a partition that was just opened on an empty journal."""
-    partition = Partition(SOURCE, 0, Rules())
-    partition.begin(opened=0, epoch=1)
-    return partition
-
-
-def journal(outputs: list[Output]) -> list[tuple[int, bytes, bytes | None]]:
-    """Write steps one after the other, from offset 1 on."""
-    written = [record for output in outputs for record in output.records]
-    return [(at, key, value) for at, (key, value) in enumerate(written, start=1)]
 
 
 def state(partition: Partition) -> dict[str, Any]:
@@ -85,14 +70,9 @@ def test_records_before_the_head_are_passed_over(cut: int, again: int) -> None:
 @given(cut=st.integers(1, 59))
 def test_opening_anew_goes_on_where_the_journal_ends(cut: int) -> None:
     """What is read back from the journal, and goes on, equals what never stopped."""
-    never_stopped, first, second = opened(), opened(), opened()
+    never_stopped, first = opened(), opened()
     list(never_stopped.steps(records()))
-    assembly = Assembly(SOURCE, 0)
-    for record in journal(list(first.steps(records()[:cut], limit=5_000))):
-        step = assembly.feed(*record)
-        if step is not None:
-            second.load(step)
-    second.begin(opened=999, epoch=1)
+    second = reopened(first.steps(records()[:cut], limit=5_000))
     parts = list(second.steps(records()[cut:]))
     assert state(second) == state(never_stopped)
     last = parts[-1].records[-1][1]

@@ -12,11 +12,8 @@ import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.policies import Rules
-from schemas.topics import CONTACTS
-from streams.partition import Partition
 from tests.depth import examples
-from tests.streams.records import Record, pane_totals
+from tests.streams.records import Record, opened, pane_totals
 
 #: Scores and scales as sources write them; none of the shares but the last two is a whole number of millionths.
 SCORES: Final = (
@@ -84,8 +81,7 @@ def test_sums_are_exact_after_every_step(told: list[Rating], order: random.Rando
     arriving = events(told)
     arriving += order.sample(arriving, len(arriving) // 3)
     order.shuffle(arriving)
-    partition = Partition(CONTACTS["chat"], 0, Rules())
-    partition.begin(opened=0, epoch=1)
+    partition = opened()
     journal: dict[bytes, bytes | None] = {}
     for begin in range(0, len(arriving), width):
         step = enumerate(arriving[begin : begin + width], start=begin)

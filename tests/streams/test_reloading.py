@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,10 @@ import pytest
 from schemas.configuration.watching import Watched
 from schemas.policies import Rules
 from streams.core.contact import decode
-from streams.partition import Partition
 from streams.reloading import follow
 from tests.bench.events import write_chats
 from tests.core import configured
-from tests.streams.records import business_totals, pane_totals, records_of
+from tests.streams.records import business_totals, opened, pane_totals, records_of
 
 
 async def test_new_rules_reach_who_uses_them(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -52,8 +52,7 @@ def test_rules_that_change_under_way_leave_panes_and_samples_alike(at: int, tmp_
     """Whatever a contact was held against before, panes are the sum of the samples in effect; heads name the rules."""
     records = records_of(write_chats(60))
     much = configured.rules(tmp_path)
-    partition = Partition("contacts.chat", 0, Rules())
-    partition.begin(opened=0, epoch=1)
+    partition = opened()
     written: dict[bytes, bytes | None] = {}
     versions = []
     for output in partition.steps(records[:at]):
@@ -66,13 +65,11 @@ def test_rules_that_change_under_way_leave_panes_and_samples_alike(at: int, tmp_
     assert set(versions) == {much.version}
     rows = [row for value in partition.contacts.values() for _, row in decode(value).rows.values()]
     assert any(row.business_ms is not None for row in rows)
-    expected: dict[tuple[str, str], int] = {}
-    business: dict[tuple[str, str], tuple[int, int]] = {}
+    expected = Counter((row.sample, row.queue) for row in rows)
+    n, sum_ms = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
     for row in rows:
-        key = row.sample, row.queue
-        expected[key] = expected.get(key, 0) + 1
         if row.business_ms is not None:
-            n, sum_ms = business.get(key, (0, 0))
-            business[key] = n + 1, sum_ms + row.business_ms
+            n[row.sample, row.queue] += 1
+            sum_ms[row.sample, row.queue] += row.business_ms
     assert {key: totals[0] for key, totals in pane_totals(written).items()} == expected
-    assert business_totals(written) == business
+    assert business_totals(written) == {key: (n[key], sum_ms[key]) for key in n}

@@ -10,11 +10,10 @@ from typing import Any
 import orjson
 import pytest
 
-from schemas.policies import Rules
 from schemas.settings import load
 from streams import vitals
 from streams.archive import ClickHouseArchive
-from streams.partition import Partition
+from tests.streams.records import opened
 from tests.streams.stand_ins import OTHER, RECORDS, WAITS, NoArchive, Worker
 
 
@@ -185,8 +184,7 @@ async def test_contacts_evicted_while_others_are_looked_up_are_looked_up_too(mon
     worker = Worker(monkeypatch, NoArchive(evicts))
     await worker.settle(WAITS)
     partition = worker.partitions.held[0]
-    contact = Partition("contacts.chat", 0, Rules())
-    contact.begin(0, 1)
+    contact = opened()
     for _ in contact.steps([record for record in RECORDS if record.key != first]):
         pass
     partition.contacts = dict(contact.contacts)

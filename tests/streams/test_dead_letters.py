@@ -7,7 +7,7 @@ from typing import Final
 
 import orjson
 
-from schemas.journal import decode_contact
+from schemas.contact_record import decode_contact
 from schemas.topics import CONTACTS
 from tests.bench.events import write_chats
 from tests.kafka.server import KafkaServer

@@ -13,7 +13,7 @@ that head has it happened. A record's kind is the first byte of its key:
 | `s` + JSON array of `PaneKey` and a step | JSON array of `Pane`: what that step adds to a pane that was evicted |
 | `u` + JSON array of `TagPaneKey` and a step | JSON array of `TagPane`, likewise |
 | `w` + contact id | JSON array of events that wait until ClickHouse tells what their evicted contact was |
-| `b` + number | a Bloom filter of evicted contacts (`streams.evicted`) |
+| `b` + number | a Bloom filter of evicted contacts (`streams.partition.evicted_ids`) |
 | `a` + agent id | two JSON lines: the agent's stretches (see `schemas.agents`), the events that are kept |
 
 A step is a transaction. An opening ends the transactions of every older one, so no step of a former owner stands behind

@@ -8,9 +8,9 @@ from typing import NamedTuple
 from schemas.settings import Settings
 from schemas.topics import SOURCES
 from sinks.rows import Progress
-from streams.cluster import Cluster
 from streams.journal.tail import connect
-from streams.log_ends import LogEnds
+from streams.kafka.cluster import Cluster
+from streams.kafka.log_ends import LogEnds
 
 
 class Lag(NamedTuple):

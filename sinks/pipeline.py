@@ -18,13 +18,13 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 
 from schemas.journal import Head
 from schemas.settings import Settings
-from sinks.archive import event_rows
-from sinks.minutes import WITHIN_MS, each_minute
-from sinks.pending import Pending, Place, Reached, claims, progress_rows
+from sinks.batching import Pending, Place, Reached, claims, progress_rows
+from sinks.event_rows import event_rows
+from sinks.gauge_history import WITHIN_MS, each_minute
 from sinks.port import Batch, Keeper, KeeperAwayError, KeeperUnfitError
 from sinks.rows import EventRow
-from sinks.sources import SourceReader
-from sinks.vitals import Vitals
+from sinks.sink_health import Vitals
+from sinks.source_reader import SourceReader
 from streams.journal.tail import JournalTail
 
 #: A batch is begun so often, unless it is full before.

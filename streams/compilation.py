@@ -25,9 +25,9 @@ MODULES: Final = (
     *(
         f"streams.core.{path.stem}"
         for path in sorted((ROOT / "streams" / "core").glob("[!_]*.py"))
-        if path.stem != "agents"
+        if path.stem != "agent_fold"
     ),
-    *("streams.partition", "streams.shortcut"),
+    *("streams.partition.state", "streams.decoding.fast_path"),
 )
 
 

@@ -23,13 +23,13 @@ from schemas.exits import Exit
 from schemas.settings import Settings, config_folder
 from schemas.topics import DEAD_LETTERS, SOURCES, journal_of
 from streams import compilation
-from streams.archive import Archive, ClickHouseArchive
-from streams.background import end, until_signal
+from streams.assignment.assigned_partitions import Partitions
+from streams.clickhouse.contact_archive import Archive, ClickHouseArchive
 from streams.journal.tail import connect
-from streams.partitions import Partitions
+from streams.kafka.faust_transport import BatchTransport
+from streams.monitoring.worker_health import health_of
 from streams.reloading import follow
-from streams.transport import BatchTransport
-from streams.vitals import health_of
+from streams.tasks import end, until_signal
 
 #: Records of one fetch at most: what bounds a batch when catching up.
 BATCH_RECORDS: Final = 16_000

@@ -12,8 +12,8 @@ from aiohttp import web
 
 from dashboards.wallboard.publisher import Publisher
 from dashboards.wallboard.server import application
-from streams.health import Health
-from streams.hosts import Hosts
+from streams.monitoring.allowed_hosts import Hosts
+from streams.monitoring.health import Health
 from tests.fixtures.clickhouse import ClickHouseServer
 
 #: What the servers are told besides; the ClickHouse of the tests has no such name.
@@ -133,4 +133,8 @@ def test_every_server_is_guarded() -> None:
         for path in (root / layer).rglob("*.py")
         if "web.Application(" in path.read_text(encoding="utf-8")
     }
-    assert made == {"streams/health.py", "dashboards/wallboard/server.py", "deploy/embedded/clickhouse/server.py"}
+    assert made == {
+        "streams/monitoring/health.py",
+        "dashboards/wallboard/server.py",
+        "deploy/embedded/clickhouse/server.py",
+    }

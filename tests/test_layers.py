@@ -29,10 +29,10 @@ PURE: Final = frozenset(
 _OUTSIDE: Final = frozenset({"open", "print", "input", "breakpoint", "eval", "exec", "compile", "__import__"})
 
 #: They poll other programs, which tell nobody when they are ready or gone, before or beside any event loop.
-SLEEPERS: Final = ("deploy.", "streams.brokers")
+SLEEPERS: Final = ("deploy.", "streams.kafka.brokers")
 
 #: Makes ClickHouse clients for all, by the URL's scheme and the TLS settings.
-CLICKHOUSE: Final = "streams.clickhouse"
+CLICKHOUSE: Final = "streams.clickhouse.connection"
 
 FAUST: Final = frozenset({"faust", "mode"})
 
@@ -129,9 +129,9 @@ def test_something_is_looked_at() -> None:
 @pytest.mark.parametrize(
     ("module", "source"),
     [
-        ("schemas.events", "import streams.decode"),
+        ("schemas.events", "import streams.decoding.decoder"),
         ("schemas.events", "from streams.core import fold"),
-        ("streams.core.fold", "from streams.decode import decode"),
+        ("streams.core.fold", "from streams.decoding.decoder import decode"),
         ("streams.core.fold", "from streams import decode"),
         ("streams.core.fold", "import time"),
         ("streams.core.fold", "from datetime import datetime"),
@@ -142,17 +142,17 @@ def test_something_is_looked_at() -> None:
         ("streams.core.fold", "open('x')"),
         ("streams.worker", "from sinks.port import Sink"),
         ("streams.worker", "from tests.core import story"),
-        ("sinks.run", "from dashboards import wallboard"),
-        ("sinks.run", "import faust"),
+        ("sinks.sink", "from dashboards import wallboard"),
+        ("sinks.sink", "import faust"),
         ("deploy.cli.parts", "from mode import Service"),
         ("dashboards.wallboard.server", "import deploy"),
-        ("sinks.run", "import time\ntime.sleep(1)"),
+        ("sinks.sink", "import time\ntime.sleep(1)"),
         ("deploy.cli.up", "import time\nasync def f():\n    time.sleep(1)"),
         ("deploy.cli.up", "from time import sleep"),
         ("streams", "import deploy"),
-        ("streams.archive", "import clickhouse_connect\nclickhouse_connect.get_client(dsn='')"),
-        ("sinks.run", "from clickhouse_connect import get_client"),
-        ("sinks.run", "from clickhouse_connect.driver import create_async_client"),
+        ("streams.clickhouse.contact_archive", "import clickhouse_connect\nclickhouse_connect.get_client(dsn='')"),
+        ("sinks.sink", "from clickhouse_connect import get_client"),
+        ("sinks.sink", "from clickhouse_connect.driver import create_async_client"),
     ],
 )
 def test_a_crossing_is_found(module: str, source: str) -> None:
@@ -165,11 +165,11 @@ def test_a_crossing_is_found(module: str, source: str) -> None:
     [
         ("streams.core.fold", "import orjson\nfrom collections.abc import Mapping\nfrom schemas.samples import Sample"),
         ("streams.worker", "import faust\nimport time\nfrom streams.core.fold import fold\ntime.monotonic()"),
-        ("sinks.run", "from streams.journal.tail import Tail"),
+        ("sinks.sink", "from streams.journal.tail import Tail"),
         ("deploy.cli.up", "import dashboards.wallboard\nimport asyncio\nasyncio.sleep(1)"),
         ("deploy.embedded.stack", "import time\ntime.sleep(1)"),
-        ("streams.clickhouse", "import clickhouse_connect\nclickhouse_connect.get_client()"),
-        ("sinks.run", "from clickhouse_connect.driver.client import Client"),
+        ("streams.clickhouse.connection", "import clickhouse_connect\nclickhouse_connect.get_client()"),
+        ("sinks.sink", "from clickhouse_connect.driver.client import Client"),
     ],
 )
 def test_what_is_allowed_is_not_named(module: str, source: str) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from streams.addresses import Address, AddressError
+from streams.clickhouse.addresses import Address, AddressError
 
 #: A piece of what Grafana reads, ready to be written as JSON or YAML.
 Json = dict[str, Any]

@@ -15,8 +15,8 @@ import orjson
 from aiohttp import web
 
 from dashboards.wallboard.publisher import GZIP_HEADER, Publisher, message
-from streams.hosts import Hosts
 from streams.live.windows import NAMES
+from streams.monitoring.allowed_hosts import Hosts
 
 #: Tells a page to reconnect after so many milliseconds.
 _RETRY: Final = message(b"retry: 1000\n\n")

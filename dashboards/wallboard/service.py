@@ -26,16 +26,16 @@ from schemas.journal import JournalVersionError
 from schemas.policies import Rules
 from schemas.settings import Settings, config_folder
 from schemas.topics import SOURCES, journal_of
-from streams.background import end, until_signal
-from streams.exposition import Reading, render
-from streams.health import add_routes, listen
-from streams.hosts import Hosts
 from streams.journal.tail import JournalTail
+from streams.kafka.log_ends import LogEnds
 from streams.live.view import LiveView, live_view
 from streams.live.windows import NAMES
-from streams.log_ends import LogEnds
-from streams.moments import now_ms
+from streams.monitoring.allowed_hosts import Hosts
+from streams.monitoring.health import add_routes, listen
+from streams.monitoring.prometheus import Reading, render
 from streams.reloading import follow
+from streams.tasks import end, until_signal
+from streams.times import now_ms
 
 #: Between two pushes at least; news within it go out with the next.
 PUSH_EVERY_S: Final = 0.25

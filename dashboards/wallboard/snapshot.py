@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from dashboards.wallboard.freshness import Standing
 from schemas.policies import Policy, Rules, policy_for
-from streams.live.agents import AgentsReading
+from streams.live.agent_groups import AgentsReading
 from streams.live.figures import Durations, Figures
 from streams.live.gauges import Reading
 from streams.live.service_level import DEFAULT, FORMULAS, service_level

@@ -87,7 +87,7 @@ def reaching(settings: Settings, then: Callable[[], str] = str) -> Iterator[None
     from aiokafka.errors import KafkaError  # noqa: PLC0415 - a second of imports, not for `--help`
 
     from sinks.port import KeeperUnfitError  # noqa: PLC0415 - as above
-    from streams.opening import RefusedError  # noqa: PLC0415 - as above
+    from streams.assignment.opening import RefusedError  # noqa: PLC0415 - as above
 
     try:
         yield

@@ -17,7 +17,7 @@ from dashboards.grafana_definitions.files import FOLDER_HERE, Drift, drift, text
 from dashboards.grafana_definitions.site import READER_PASSWORD, Site, data_source_of
 from deploy.cli.common import fail, json_option
 from schemas.exits import Exit
-from streams.addresses import AddressError
+from streams.clickhouse.addresses import AddressError
 
 _AT: Final = Site()
 

@@ -24,8 +24,8 @@ from schemas.topics import SOURCES
 
 if TYPE_CHECKING:
     from schemas.journal import Head
-    from sinks.reconcile.findings import Report
-    from streams.epochs import Found
+    from sinks.reconcile.differences import Report
+    from streams.assignment.epochs import Found
 
 
 @click.group("epoch")
@@ -92,7 +92,7 @@ def _tell(said: dict[str, Any], line: str, as_json: bool) -> NoReturn:  # noqa: 
 
 def _steps(settings: Settings, topic: str) -> dict[tuple[int, int], int]:
     """Return the last step that the sink has written, by partition and epoch; 0 where an epoch was only claimed."""
-    from sinks.clickhouse.kept import KeptRows  # noqa: PLC0415 - a second of imports, not for `--help`
+    from sinks.clickhouse.reading_back import KeptRows  # noqa: PLC0415 - a second of imports, not for `--help`
 
     with KeptRows(settings) as kept:
         return {(row.partition, row.epoch): row.step for row in kept.progress() if row.topic == topic}
@@ -100,7 +100,7 @@ def _steps(settings: Settings, topic: str) -> dict[tuple[int, int], int]:
 
 def _survey(settings: Settings, topic: str, known: dict[int, int], heads: dict[int, Head] | None = None) -> list[Found]:
     """Return the partitions that are refused."""
-    from streams.epochs import survey  # noqa: PLC0415 - as above
+    from streams.assignment.epochs import survey  # noqa: PLC0415 - as above
 
     return [found for found in asyncio.run(survey(settings, topic, known, heads)) if found.refused]
 
@@ -125,10 +125,10 @@ def _begin(
     from sinks.port import Batch  # noqa: PLC0415 - as above
     from sinks.reconcile.audit import reconcile  # noqa: PLC0415 - as above
     from sinks.rows import Progress  # noqa: PLC0415 - as above
-    from streams.archive import ClickHouseArchive  # noqa: PLC0415 - as above
-    from streams.background import log_unhandled  # noqa: PLC0415 - as above
-    from streams.cluster import Cluster  # noqa: PLC0415 - as above
-    from streams.epochs import begin  # noqa: PLC0415 - as above
+    from streams.assignment.epochs import begin  # noqa: PLC0415 - as above
+    from streams.clickhouse.contact_archive import ClickHouseArchive  # noqa: PLC0415 - as above
+    from streams.kafka.cluster import Cluster  # noqa: PLC0415 - as above
+    from streams.tasks import log_unhandled  # noqa: PLC0415 - as above
 
     now_ms = time.time_ns() // 1_000_000
     epochs = {found: 1 + max(found.head.epoch if found.head else 0, known.get(found.place[1], 0)) for found in refused}

@@ -16,12 +16,12 @@ import click
 from deploy.cli.common import data_option, fail, json_option, stack_settings
 from deploy.cli.rules import config_option, rules_or_exit
 from schemas.exits import Exit
-from streams import moments
+from streams import times as moments
 
 if TYPE_CHECKING:
-    from sinks.reconcile.course import Told
-    from sinks.reconcile.findings import Difference
-    from sinks.reconcile.story import Correction, EventTold, Explanation, SampleTold, Unknown
+    from sinks.reconcile.contact_course import Told
+    from sinks.reconcile.differences import Difference
+    from sinks.reconcile.explanation import Correction, EventTold, Explanation, SampleTold, Unknown
 
 _MINUTE_MS: Final = 60_000
 #: Samples of which a reader expects to be told the policy.
@@ -92,7 +92,7 @@ def explain(contact: str, zone_name: str | None, data: Path | None, *, as_json: 
     Example: pulssi explain desk:acme:4711 --time-zone Europe/Helsinki
     """
     from sinks.port import KeeperAwayError, KeeperUnfitError  # noqa: PLC0415 - half a second, not for `--help`
-    from sinks.reconcile.story import Unknown, explain_contact  # noqa: PLC0415 - as above
+    from sinks.reconcile.explanation import Unknown, explain_contact  # noqa: PLC0415 - as above
 
     settings = stack_settings(data)
     try:

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn
 
 from deploy.cli.common import fail
 from schemas.exits import Exit
-from streams.moments import now_ms
+from streams.times import now_ms
 
 if TYPE_CHECKING:
     from streams.sources.producing import EventProducer
@@ -108,7 +108,7 @@ def feed(
     Ends the command with 3 where the broker or its topics are not there, with 1 where it declines a record. `how_far`
     says what was acknowledged then, and how to continue.
     """
-    from streams.brokers import BrokerUnreachableError  # noqa: PLC0415 - Kafka's clients: a second of imports
+    from streams.kafka.brokers import BrokerUnreachableError  # noqa: PLC0415 - Kafka's clients: a second of imports
     from streams.sources.producing import ProduceError, TopicsMissingError  # noqa: PLC0415 - as above
 
     try:
@@ -128,7 +128,7 @@ def feed(
 
 async def _feed(producer: EventProducer, events: Iterable[Routed], pace: Pace | None) -> float:
     """Send events; returns how long it took from the connection on."""
-    from streams.brokers import BrokerUnreachableError  # noqa: PLC0415 - as above
+    from streams.kafka.brokers import BrokerUnreachableError  # noqa: PLC0415 - as above
 
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     loop.set_exception_handler(_without_the_clients_own)

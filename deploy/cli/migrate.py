@@ -63,8 +63,8 @@ def _bring_topics(settings: Settings, wait_s: float, report: dict[str, Any], *, 
     from kafka.errors import KafkaError  # noqa: PLC0415 - a second of imports
 
     from deploy.embedded.probes import broker_fault  # noqa: PLC0415 - as above
-    from streams.brokers import BrokerUnreachableError  # noqa: PLC0415 - as above
-    from streams.topics import migrate_topics  # noqa: PLC0415 - as above
+    from streams.kafka.brokers import BrokerUnreachableError  # noqa: PLC0415 - as above
+    from streams.kafka.topics import migrate_topics  # noqa: PLC0415 - as above
 
     _await(f"Kafka at {settings.kafka_brokers}", lambda: broker_fault(settings.kafka_brokers), wait_s)
     try:
@@ -92,8 +92,8 @@ def _bring_schema(settings: Settings, wait_s: float, report: dict[str, Any], *, 
 
     from deploy.embedded.probes import clickhouse_fault  # noqa: PLC0415 - as above
     from sinks.clickhouse import migrations  # noqa: PLC0415 - as above
-    from streams.addresses import clickhouse_of  # noqa: PLC0415 - as above
-    from streams.clickhouse import reason  # noqa: PLC0415 - as above
+    from streams.clickhouse.addresses import clickhouse_of  # noqa: PLC0415 - as above
+    from streams.clickhouse.connection import reason  # noqa: PLC0415 - as above
 
     server = clickhouse_of(settings)
     _await(f"ClickHouse at {server}", lambda: clickhouse_fault(server), wait_s)

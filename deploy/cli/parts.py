@@ -16,7 +16,7 @@ import click
 from deploy.cli.common import fail, folder_option, refuse, settings_or_exit
 from deploy.cli.rules import config_option, configured_or_exit
 from deploy.embedded import UnavailableError
-from deploy.embedded.lifeline import end_with_stdin
+from deploy.embedded.child_end import end_with_stdin
 from schemas.configuration.toml_files import ConfigurationError
 from schemas.exits import Exit
 from schemas.settings import Settings
@@ -81,7 +81,7 @@ def sink() -> None:
     Example: PULSSI_CLICKHOUSE_URL=http://user:password@clickhouse:8123 pulssi sink
     """
     settings = settings_or_exit()
-    _run("sinks.run", settings, settings)
+    _run("sinks.sink", settings, settings)
 
 
 @click.command()

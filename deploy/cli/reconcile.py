@@ -16,11 +16,11 @@ from deploy.cli.moments import moment
 from deploy.cli.rules import config_option, rules_or_exit
 from schemas.exits import Exit
 from schemas.settings import Settings
-from streams.moments import milliseconds, rfc3339
+from streams.times import milliseconds, rfc3339
 
 if TYPE_CHECKING:
-    from sinks.clickhouse.kept import Span
-    from sinks.reconcile.findings import Difference, Report
+    from sinks.clickhouse.reading_back import Span
+    from sinks.reconcile.differences import Difference, Report
 
 _ROWS: Final = {"samples": "samples", "contacts": "contacts", "panes": "panes", "tag_panes": "tag panes"}
 _MEANS: Final = {
@@ -33,7 +33,7 @@ _MEANS: Final = {
 
 
 def _span(settings: Settings, since: str | None, until: str | None) -> Span:
-    from sinks.clickhouse.kept import EVERYTHING  # noqa: PLC0415 - half a second of imports, not for `--help`
+    from sinks.clickhouse.reading_back import EVERYTHING  # noqa: PLC0415 - half a second of imports, not for `--help`
 
     zone, now = ZoneInfo(settings.time_zone), datetime.now(UTC)
     span = EVERYTHING

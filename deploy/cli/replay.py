@@ -13,10 +13,10 @@ import click
 from deploy.cli.common import data_option, fail, stack_settings
 from deploy.cli.feeding import Meter, Pace, feed, wait_option
 from schemas.exits import Exit
-from streams.moments import now_ms
 from streams.sources import recorded
 from streams.sources.recorded import Line, UnreadableError
 from streams.sources.replaying import Format, Recording, Routed
+from streams.times import now_ms
 
 #: Lines that are not sent are named one by one up to here, then counted.
 NAMED: Final = 20

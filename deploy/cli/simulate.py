@@ -16,10 +16,10 @@ from deploy.cli.feeding import Meter, Pace, feed, wait_option
 from deploy.cli.moments import Duration, moment
 from schemas.exits import Exit
 from schemas.settings import Settings
-from streams.moments import at, milliseconds, now_ms
 from streams.sources import recorded, simulator
 from streams.sources.replaying import Routed
 from streams.sources.simulator import Emitted, Plan
+from streams.times import at, milliseconds, now_ms
 
 #: Behind by more than this, a live run says so, at most so often.
 _BEHIND_S: Final = 5.0

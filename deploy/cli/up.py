@@ -62,7 +62,7 @@ def up(data: Path, port_base: int | None, *, detach: bool, no_config: bool, in_b
     Example: pulssi up --data ./.pulssi --port-base 9400
     """
     from deploy.embedded import stack  # noqa: PLC0415 - a second of imports, not for `--help`
-    from deploy.embedded.voice import Files, Terminal  # noqa: PLC0415 - as above
+    from deploy.embedded.output import Files, Terminal  # noqa: PLC0415 - as above
 
     quiet_clients()
     settings = configured_or_exit()  # rules too: else each part would say so by itself, one after the other
@@ -166,7 +166,7 @@ def demo(rate: float, seed: int, data: Path | None, port_base: int | None) -> No
     """
     from deploy.embedded import stack  # noqa: PLC0415 - a second of imports, not for `--help`
     from deploy.embedded.demonstration import Demonstration, is_fresh  # noqa: PLC0415 - as above
-    from deploy.embedded.voice import Terminal  # noqa: PLC0415 - as above
+    from deploy.embedded.output import Terminal  # noqa: PLC0415 - as above
 
     quiet_clients()
     settings = configured_or_exit()
@@ -209,7 +209,7 @@ def down(data: Path | None) -> None:
 def _asked(part: PartState) -> dict[str, object]:
     """Return a part's state; one that was ready is asked whether it still is."""
     from deploy.embedded import probes  # noqa: PLC0415 - a second of imports
-    from streams.addresses import Address  # noqa: PLC0415 - as above
+    from streams.clickhouse.addresses import Address  # noqa: PLC0415 - as above
 
     fault = None
     if part.state == "ready" and part.url:

@@ -22,7 +22,7 @@ from deploy.embedded.kafka.node import ARCHIVES_FROM, Kafka, Node, prepare
 from deploy.embedded.lock import hold
 from deploy.embedded.ports import any_free, is_free
 from schemas.exits import Exit
-from streams.brokers import answers
+from streams.kafka.brokers import answers
 
 #: A start takes some 5 s, one after SIGKILL 10, and several times as long on a busy machine.
 READY_WITHIN_S: Final = 120.0

@@ -10,9 +10,9 @@ from typing import Final
 from rich.console import Console
 from rich.panel import Panel
 
+from deploy.embedded.output import Terminal
 from deploy.embedded.parts import Wiring, pulssi
 from deploy.embedded.supervisor import Part
-from deploy.embedded.voice import Terminal
 
 ARROW: Final = "\u2192"
 

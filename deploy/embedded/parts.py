@@ -16,7 +16,7 @@ from deploy.embedded.ports import any_free, is_free
 from deploy.embedded.probes import broker_fault, clickhouse_fault, http_fault
 from deploy.embedded.supervisor import READY_WITHIN_S, Part
 from schemas.settings import Settings
-from streams.addresses import Address, clickhouse_of
+from streams.clickhouse.addresses import Address, clickhouse_of
 
 LOOPBACK: Final = "127.0.0.1"
 BROKER_PORT: Final = 9092

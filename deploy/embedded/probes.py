@@ -12,7 +12,7 @@ from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Final
 
-from streams.addresses import Address, connection_fault
+from streams.clickhouse.addresses import Address, connection_fault
 
 TIMEOUT_S: Final = 3.0
 #: Of an answer's text so much is read: a reason is a line.
@@ -62,6 +62,6 @@ def clickhouse_fault(server: Address) -> str | None:
 
 def broker_fault(brokers: str) -> str | None:
     """Say that no broker answers a Metadata request; None where one does."""
-    from streams.brokers import answers  # noqa: PLC0415 - the client takes most of a second to import
+    from streams.kafka.brokers import answers  # noqa: PLC0415 - the client takes most of a second to import
 
     return None if answers(brokers) else f"no Kafka broker answers at {brokers}"

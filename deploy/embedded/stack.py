@@ -16,10 +16,10 @@ import click
 
 from deploy.embedded import state
 from deploy.embedded.lock import FolderInUseError, hold, owner_of
+from deploy.embedded.output import Terminal
 from deploy.embedded.parts import SERVERS, Wiring, parts_of, wire
 from deploy.embedded.state import PartState, StackState
 from deploy.embedded.supervisor import Part, PartDiedError, StopRequested, Supervisor
-from deploy.embedded.voice import Terminal
 from schemas.exits import Exit
 from schemas.settings import Settings
 

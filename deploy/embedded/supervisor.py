@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
-from deploy.embedded.lifeline import die_with_parent
+from deploy.embedded.child_end import die_with_parent
 from deploy.embedded.state import PartPhase, PartState
 
 READY_WITHIN_S: Final = 60.0

@@ -17,8 +17,8 @@ from clickhouse_connect.driver.insert import InsertContext
 from schemas.settings import Settings
 from sinks.port import Batch, KeeperAwayError, KeeperUnfitError
 from sinks.rows import ContactRow, EventRow, PaneRow, Progress, SampleRow, TagPaneRow
-from streams.addresses import clickhouse_of
-from streams.clickhouse import connect, is_away, reason
+from streams.clickhouse.addresses import clickhouse_of
+from streams.clickhouse.connection import connect, is_away, reason
 
 #: Each table with its rows' class, in the order in which a batch is written; a batch has a field for each.
 TABLES: Final[dict[str, type[tuple[Any, ...]]]] = {

@@ -17,12 +17,12 @@ from schemas.panes import PANE_MS
 from schemas.policies import Rules
 from schemas.settings import Settings
 from sinks.clickhouse.keeper import ClickHouseKeeper
-from sinks.clickhouse.kept import END_OF_TIME, EVERYTHING, HOUR_MS, Between, KeptRows, Piece, Span
+from sinks.clickhouse.reading_back import END_OF_TIME, EVERYTHING, HOUR_MS, Between, KeptRows, Piece, Span
 from sinks.port import Batch
-from sinks.reconcile import contacts, panes
-from sinks.reconcile.contacts import Archived, Kept
+from sinks.reconcile import contact_check, pane_check
+from sinks.reconcile.contact_check import Archived, Kept
+from sinks.reconcile.differences import LISTED, Difference, PaneTable, Report
 from sinks.reconcile.epochs import Epochs
-from sinks.reconcile.findings import LISTED, Difference, PaneTable, Report
 from sinks.rows import SampleRow
 from streams.core.event import from_normalised
 
@@ -89,7 +89,7 @@ class _Audit:
         for done, piece in enumerate(pieces):
             self.tell("panes", done, len(pieces))
             self._panes("panes", piece)
-            if piece.sample in {None, panes.TAGGED}:
+            if piece.sample in {None, pane_check.TAGGED}:
                 self._panes("tag_panes", piece)
         self.tell("panes", len(pieces), len(pieces))
         return self.report
@@ -117,21 +117,21 @@ class _Audit:
 
     def _contact(self, kept: Kept, epochs: Epochs, mending: Batch) -> None:
         report = self.report
-        wanted = contacts.owed(kept, self.rules)
+        wanted = contact_check.owed(kept, self.rules)
         report.compared["contacts"] += 1
         report.compared["samples"] += sum(not row.gone for row in kept.samples)
-        found = contacts.differences(kept, wanted, self.rules, epochs)
-        if found and not contacts.is_in(kept, epochs):
+        found = contact_check.differences(kept, wanted, self.rules, epochs)
+        if found and not contact_check.is_in(kept, epochs):
             report.left_out["contacts"] += 1
             self._doubt(kept, wanted, found)
         elif found:
             if self.keeper is not None:
-                self._mend(kept, contacts.mending(kept, wanted, found), mending)
+                self._mend(kept, contact_check.mending(kept, wanted, found), mending)
             for each in found:
-                report.add(each, mended=self.keeper is not None and contacts.is_mendable(each))
-            self._doubt(kept, wanted, [each for each in found if not contacts.is_mendable(each)])
+                report.add(each, mended=self.keeper is not None and contact_check.is_mendable(each))
+            self._doubt(kept, wanted, [each for each in found if not contact_check.is_mendable(each)])
 
-    def _doubt(self, kept: Kept, wanted: contacts.Owed | None, found: Iterable[Difference]) -> None:
+    def _doubt(self, kept: Kept, wanted: contact_check.Owed | None, found: Iterable[Difference]) -> None:
         keys = {(each.key["sample"], each.key["slot"]) for each in found if each.table == "samples"}
         there = wanted.samples.values() if wanted else ()
         rows = [row for row in (*kept.samples, *there) if not row.gone and (row.sample, row.slot) in keys]
@@ -168,8 +168,8 @@ class _Audit:
 
     def _panes(self, table: PaneTable, piece: Piece) -> None:
         epochs = Epochs(self.kept.progress())
-        wanted = (panes.owed if table == "panes" else panes.owed_tags)(self.kept.owed(table, piece))
-        compared = panes.compare(table, wanted, self.kept.panes(table, piece), epochs, self.doubtful)
+        wanted = (pane_check.owed if table == "panes" else pane_check.owed_tags)(self.kept.owed(table, piece))
+        compared = pane_check.compare(table, wanted, self.kept.panes(table, piece), epochs, self.doubtful)
         self.report.compared[table] += compared.panes
         self.report.left_out[table] += compared.left_out
         self._write(Batch(**{table: compared.mending}))

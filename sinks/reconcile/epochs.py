@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from sinks.pending import Place
+from sinks.batching import Place
 from sinks.rows import OFFSET_BITS, Progress, version_of
 
 #: Stands for the journal offset in the version of what a repair wrote: above any that its epoch can have.

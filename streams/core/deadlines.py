@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from schemas.calendars import Calendar
 from schemas.contact_record import Deadline, Pause, Summary
 from schemas.policies import Policy, Rules, calendar_for, policy_for
-from streams.core.calendars import business_ms, last_within
+from streams.core.business_time import business_ms, last_within
 
 
 def held_against(rules: Rules, summary: Summary, at: int) -> tuple[list[Deadline], int | None]:

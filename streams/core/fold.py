@@ -13,15 +13,15 @@ from typing import Any, Final, NamedTuple
 from schemas.contact_record import Summary
 from schemas.policies import Rules
 from schemas.samples import Sample
-from streams.core.clock import HumanClock
 from streams.core.event import Event, effective, millionths
+from streams.core.first_response_clock import HumanClock
+from streams.core.handle_segments import Segments
+from streams.core.open_stretches import Stretches
+from streams.core.queue_visits import Visits
 from streams.core.responses import Responses
-from streams.core.segments import Segments
-from streams.core.sheet import Dimensions, InForce, Sheet
-from streams.core.stretches import Stretches
+from streams.core.sample_writer import Dimensions, InForce, Sheet
 from streams.core.summary import summary_of
 from streams.core.tags import Tags
-from streams.core.visits import Visits
 
 #: A score from here on counts as satisfied, in millionths.
 SATISFIED: Final = 750_000

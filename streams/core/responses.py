@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from streams.core.clock import HumanClock
 from streams.core.event import Event
-from streams.core.sheet import Sheet
+from streams.core.first_response_clock import HumanClock
+from streams.core.sample_writer import Sheet
 
 
 class Responses:

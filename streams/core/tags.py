@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from schemas.policies import Taxonomy, normal_tag, taxonomy_at
 from streams.core.event import Event
-from streams.core.sheet import Dimensions, Sheet
+from streams.core.sample_writer import Dimensions, Sheet
 
 
 def _named(tag: str, taxonomy: Taxonomy | None) -> str:

@@ -21,10 +21,10 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 from schemas.journal import Head
 from schemas.settings import Settings
 from schemas.topics import SOURCES, journal_of
-from streams.background import end
-from streams.cluster import Cluster, ClusterAwayError
 from streams.journal.assembly import Assembly, RecreatedError, Step
-from streams.log_ends import LogEnds, Place, consumer_of
+from streams.kafka.cluster import Cluster, ClusterAwayError
+from streams.kafka.log_ends import LogEnds, Place, consumer_of
+from streams.tasks import end
 
 #: What one fetch brings of one partition at most; a batch above it still comes whole.
 FETCH_BYTES: Final = 2 * 1024 * 1024

@@ -16,8 +16,8 @@ from aiokafka import AIOKafkaProducer
 from schemas.journal import OPEN_KEY, encode_open
 from schemas.settings import Settings
 from schemas.topics import DEAD_LETTERS, journal_of
-from streams.routing import partition_of
-from streams.steps import DeadLetter, Output
+from streams.kafka.partitioner import partition_of
+from streams.partition.steps import DeadLetter, Output
 
 #: A record batch's size at most; the journals' topics take as much.
 BATCH_BYTES: Final = 8 * 1024 * 1024

@@ -17,10 +17,10 @@ from schemas.contact_record import decode_summary
 from schemas.journal import AGENT, CONTACT, PANE, TAG_PANE, Head
 from schemas.topics import channel_of
 from streams.journal.assembly import Step
-from streams.live.agents import AgentsReading, LiveAgents
+from streams.live.agent_groups import AgentsReading, LiveAgents
 from streams.live.figures import Figures, figures
 from streams.live.gauges import Gauges, Reading
-from streams.live.panes import LivePanes
+from streams.live.pane_sums import LivePanes
 from streams.live.totals import Group, Totals
 
 _NOTHING: Final = Totals()

@@ -22,8 +22,8 @@ from aiokafka.partitioner import murmur2
 
 from schemas.settings import Settings
 from schemas.topics import SOURCES
-from streams.brokers import BrokerUnreachableError, admin_client
-from streams.moments import now_ms
+from streams.kafka.brokers import BrokerUnreachableError, admin_client
+from streams.times import now_ms
 
 #: Records that wait here before `send` waits: enough for full batches, little enough to hold in memory.
 BUFFERED: Final = 50_000

@@ -17,10 +17,10 @@ from typing import Final, Literal, NamedTuple
 import orjson
 
 from schemas.topics import AGENTS, CONTACTS
-from streams.moments import milliseconds, rfc3339
 from streams.sources import conversations, recorded
 from streams.sources.disorder import duplicated, shuffled
 from streams.sources.recorded import Line
+from streams.times import milliseconds, rfc3339
 
 Format = Literal["events", "conversations"]
 

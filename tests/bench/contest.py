@@ -20,7 +20,7 @@ from kafka.admin import NewTopic
 
 from schemas.settings import load
 from schemas.topics import CONTACTS, journal_of
-from streams.brokers import admin_client
+from streams.kafka.brokers import admin_client
 from tests.bench import job
 from tests.bench.job import Pane
 from tests.bench.results import JournalReading, PeerReading, Watch

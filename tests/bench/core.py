@@ -29,14 +29,14 @@ from schemas.events import CONTACT_EVENT
 from schemas.journal import CONTACT, HEAD_KEY, Head, encode_head
 from schemas.policies import Rules
 from schemas.topics import CONTACTS
-from streams.core.contact import EMPTY, advance
-from streams.core.contact import decode as decode_state
 from streams.core.event import Event, event_of, merge
 from streams.core.fold import fold
-from streams.core.panes import Panes
-from streams.decode import decode, read_event
+from streams.core.pane_totals import Panes
+from streams.core.refold import EMPTY, advance
+from streams.core.refold import decode as decode_state
+from streams.decoding.decoder import decode, read_event
 from streams.journal.assembly import Assembly
-from streams.partition import STEP_BYTES, Partition
+from streams.partition.state import STEP_BYTES, Partition
 from tests.bench.events import EVENTS_A_CHAT, write_chats
 from tests.bench.report import Part
 from tests.streams.records import Record, opened, records_of

@@ -26,7 +26,7 @@ from clickhouse_connect.driver.client import Client
 from deploy.embedded.parts import BEHIND_THE_LIVE, pulssi
 from schemas.settings import Settings
 from sinks.clickhouse.migrations import migrate
-from streams.clickhouse import connect
+from streams.clickhouse.connection import connect
 from streams.journal.tail import JournalTail
 from streams.live.view import LiveView
 from tests.bench.contest import TOPIC

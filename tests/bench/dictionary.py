@@ -21,7 +21,7 @@ from schemas.policies import Rules
 from schemas.topics import CONTACTS, Channel
 from streams.core.event import Event, merge
 from streams.core.fold import fold
-from streams.decode import read_event
+from streams.decoding.decoder import read_event
 from streams.sources.simulator import Plan, simulate
 
 DICTIONARY: Final = Path(contact_record.__file__).with_name("contact_record.dictionary")

@@ -7,8 +7,8 @@ import logging
 from collections.abc import Sequence
 from typing import Any, Final
 
-from streams.log_ends import Place
-from streams.partitions import Partitions
+from streams.assignment.assigned_partitions import Partitions
+from streams.kafka.log_ends import Place
 from tests.bench import job
 from tests.streams import worker_process
 

@@ -17,9 +17,9 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from schemas.policies import Rules
 from schemas.settings import Settings
 from schemas.topics import journal_of
-from streams.brokers import admin_client
-from streams.opening import open_partition
-from streams.partition import STEP_BYTES
+from streams.assignment.opening import open_partition
+from streams.kafka.brokers import admin_client
+from streams.partition.state import STEP_BYTES
 from tests.bench.contest import TOPIC
 from tests.bench.events import EVENTS_A_CHAT, write_chats
 from tests.bench.report import Part, spread, times

@@ -11,7 +11,7 @@ from schemas.configuration.rules import load_rules
 from schemas.contact_record import decode_summary
 from schemas.policies import Rules
 from schemas.topics import CONTACTS
-from streams.core.contact import EMPTY
+from streams.core.refold import EMPTY
 from streams.live.gauges import Gauges, Reading
 from tests.cases.told import CENTRE, CONFIG, events_of
 from tests.core.contacts import changed, read

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from schemas.policies import Rules
-from streams.core.contact import EMPTY
-from streams.core.contact import decode as decode_contact
+from streams.core.refold import EMPTY
+from streams.core.refold import decode as decode_contact
 from tests.core.contacts import changed, read
 from tests.oracle.centre import Centre
 from tests.oracle.contacts import milliseconds

@@ -10,7 +10,7 @@ from typing import Any, Final
 from confluent_kafka import Producer
 
 from schemas.settings import Settings
-from streams.routing import partition_of
+from streams.kafka.partitioner import partition_of
 from tests.chaos.records import Made
 
 FLUSHED_WITHIN_S: Final = 120.0

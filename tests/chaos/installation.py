@@ -16,9 +16,9 @@ from deploy.embedded.ports import any_free
 from deploy.embedded.probes import http_fault
 from schemas.settings import Settings, load
 from schemas.topics import SOURCES, journal_of
-from streams.brokers import admin_client
-from streams.clickhouse import connect
-from streams.topics import migrate_topics
+from streams.clickhouse.connection import connect
+from streams.kafka.brokers import admin_client
+from streams.kafka.topics import migrate_topics
 from tests.deploy.program import Program
 from tests.fixtures.clickhouse import ClickHouseServer
 from tests.kafka.server import KafkaServer

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from streams.openings import EXIT_STUCK
+from streams.assignment.opening_tasks import EXIT_STUCK
 from tests.chaos.disturbances import LONG, SHORT, Disturbance, Scene, ordered
 from tests.chaos.feed import Feed
 from tests.chaos.installation import Installation

@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from streams.partitions import EXIT_NO
+from streams.assignment.assigned_partitions import EXIT_NO
 from tests.bench.events import write_chats
 from tests.chaos.installation import Installation
 from tests.kafka.server import KafkaServer

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from schemas.agents import STATUSES
 from schemas.topics import AGENTS
 from streams.core.event import Event, event_of
-from streams.decode import decode
+from streams.decoding.decoder import decode
 
 BASE_MS: Final = 1_773_559_200_000
 HOUR_MS: Final = 3_600_000

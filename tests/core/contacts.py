@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from schemas.policies import Rules
 from schemas.topics import CONTACTS, Channel
-from streams.core.contact import Contact, advance
 from streams.core.event import Event, event_of
 from streams.core.event import order as fold_order
-from streams.core.going import Change
-from streams.decode import decode
+from streams.core.incremental_fold import Change
+from streams.core.refold import Contact, advance
+from streams.decoding.decoder import decode
 from tests.core import plots
 
 

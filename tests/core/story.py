@@ -30,7 +30,7 @@ from schemas.samples import NAMES
 from schemas.topics import CONTACTS, Channel
 from streams.core.event import Event, merge
 from streams.core.fold import Folded, fold
-from streams.decode import read_event
+from streams.decoding.decoder import read_event
 from tests.cases.told import Columns, differences, folded
 from tests.core import configured
 from tests.oracle.batch import samples

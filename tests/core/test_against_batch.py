@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from schemas.contact_record import decode_summary
 from schemas.policies import Rules
-from streams.core.contact import EMPTY
-from streams.core.contact import decode as decode_contact
+from streams.core.refold import EMPTY
+from streams.core.refold import decode as decode_contact
 from tests.core import configured
 from tests.core.contacts import changed, read
 from tests.core.plots import contacts

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from schemas.agents import AHEAD_MS, HORIZON_MS, Stretch, decode_stretches, in_force
 from schemas.journal import AGENT
-from streams.core.agents import AGENT_HORIZON_MS, KEPT_BYTES, Agents, decode, stretches
+from streams.core.agent_fold import AGENT_HORIZON_MS, KEPT_BYTES, Agents, decode, stretches
 from tests.core.agents import BASE_MS, HOUR_MS, read, status, statuses
 from tests.oracle.agents import State, states
 

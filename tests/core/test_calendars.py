@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.calendars import WHOLE_DAY, Calendar, Hours, Span
-from streams.core.calendars import business_ms, in_hours, last_within
+from streams.core.business_time import business_ms, in_hours, last_within
 from tests.depth import examples
 
 MINUTE: Final = 60_000

@@ -13,11 +13,11 @@ from schemas.contact_record import decode_contact, decode_summary
 from schemas.policies import Policy, Rules
 from schemas.samples import Sample
 from schemas.topics import Channel
-from streams.core.contact import EMPTY, Contact, advance, decode, restored
 from streams.core.event import Event, merge
 from streams.core.fold import fold
-from streams.core.going import Change, Going
-from streams.core.panes import Panes
+from streams.core.incremental_fold import Change, Going
+from streams.core.pane_totals import Panes
+from streams.core.refold import EMPTY, Contact, advance, decode, restored
 from tests.core.contacts import changed, contacts, in_order, steps
 from tests.core.story import events
 from tests.core.test_panes import EMPTY as EMPTY_PANE

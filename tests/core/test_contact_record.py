@@ -23,10 +23,10 @@ from schemas.journal import Head, decode_head, encode_head
 from schemas.policies import Rules
 from schemas.samples import Sample
 from schemas.topics import CONTACTS, Channel
-from streams.core.contact import EMPTY
 from streams.core.event import Event, from_normalised, merge, normalised
 from streams.core.fold import fold
-from streams.decode import read_event
+from streams.core.refold import EMPTY
+from streams.decoding.decoder import read_event
 from tests.bench.events import write_chats
 from tests.core.contacts import changed, contacts
 from tests.core.story import told

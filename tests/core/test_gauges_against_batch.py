@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.contact_record import Summary, decode_summary
-from streams.core.contact import EMPTY
 from streams.core.deadlines import held_against
+from streams.core.refold import EMPTY
 from streams.live.gauges import Gauges, Reading
 from tests.core.contacts import changed, read
 from tests.core.plots import contacts

@@ -8,7 +8,7 @@ from schemas.journal import decode_pane, decode_pane_key, decode_tag_pane, decod
 from schemas.panes import Pane, PaneKey, TagPane, TagPaneKey
 from schemas.samples import Sample
 from streams.core.histogram import bucket
-from streams.core.panes import Panes
+from streams.core.pane_totals import Panes
 from tests.core.story import BEGIN, told
 
 EMPTY: Final = Pane()

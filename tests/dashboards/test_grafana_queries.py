@@ -19,13 +19,13 @@ from schemas.panes import PANE_MS
 from schemas.policies import DEFAULT_POLICIES, Policy
 from schemas.settings import load
 from schemas.topics import AGENTS
-from sinks.archive import event_rows
+from sinks.batching import Pending
 from sinks.clickhouse.keeper import ClickHouseKeeper
 from sinks.clickhouse.migrations import migrate
-from sinks.pending import Pending
+from sinks.event_rows import event_rows
 from sinks.port import Batch
 from sinks.rows import EventRow, PaneRow
-from streams.clickhouse import connect
+from streams.clickhouse.connection import connect
 from streams.core.histogram import merge, quantile
 from streams.journal.assembly import Step
 from streams.live.service_level import Counted, service_level

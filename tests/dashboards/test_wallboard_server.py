@@ -17,8 +17,8 @@ import pytest
 from dashboards.wallboard import server
 from dashboards.wallboard.publisher import Publisher
 from dashboards.wallboard.server import ASSETS, application
-from streams.health import listen
-from streams.hosts import Hosts
+from streams.monitoring.allowed_hosts import Hosts
+from streams.monitoring.health import listen
 
 
 class Site:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from deploy.cli.common import quiet_clients
 from deploy.embedded import stack
+from deploy.embedded.output import Terminal
 from deploy.embedded.parts import Wiring, parts_of
 from deploy.embedded.supervisor import Part
-from deploy.embedded.voice import Terminal
 from schemas.settings import load
 
 

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import click
 
-from deploy.embedded.lifeline import end_with_stdin
+from deploy.embedded.child_end import end_with_stdin
 
 
 class Ready(BaseHTTPRequestHandler):

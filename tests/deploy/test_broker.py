@@ -14,7 +14,7 @@ import pytest
 
 from deploy.embedded.lock import FolderInUseError, hold, owner_of
 from deploy.embedded.parts import pulssi
-from streams.brokers import answers
+from streams.kafka.brokers import answers
 from tests.deploy.program import PATIENCE_S, Program, await_gone, clean_environment, descendants, run
 
 

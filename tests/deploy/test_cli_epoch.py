@@ -13,8 +13,8 @@ from click.testing import CliRunner
 from deploy.cli import main
 from schemas.exits import Exit
 from schemas.journal import Head
-from streams.epochs import Found
-from streams.opening import RefusedError
+from streams.assignment.epochs import Found
+from streams.assignment.opening import RefusedError
 
 CHAT: Final = "contacts.chat"
 RECREATED: Final = Found((CHAT, 0), Head(step=5, epoch=1), "recreated")
@@ -43,7 +43,7 @@ def test_it_ends_with_one_line(
 ) -> None:
     """And never with a stack trace; an epoch that was claimed by a run that died does not end the comparison."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    monkeypatch.setattr("streams.epochs.survey", AsyncMock(side_effect=[found]))
+    monkeypatch.setattr("streams.assignment.epochs.survey", AsyncMock(side_effect=[found]))
     monkeypatch.setattr("deploy.cli.epoch._steps", lambda *_: steps)
     result = CliRunner().invoke(main, ["epoch", "begin", CHAT], env={"PULSSI_CONFIG": None})
     assert (result.exit_code, said in result.output) == (code, True), result.output

@@ -20,8 +20,8 @@ from deploy.embedded.ports import any_free
 from schemas.events import CONTACT_EVENT
 from schemas.settings import load
 from schemas.topics import AGENTS
+from streams.kafka.topics import migrate_topics
 from streams.sources import recorded
-from streams.topics import migrate_topics
 from tests.deploy.program import PATIENCE_S, Program, clean_environment, run
 from tests.kafka.server import KafkaServer
 from tests.oracle.contacts import milliseconds

@@ -16,11 +16,11 @@ from deploy.embedded.parts import pulssi
 from deploy.embedded.probes import clickhouse_fault, ping_fault
 from schemas.settings import Settings, load
 from sinks.clickhouse.keeper import ClickHouseKeeper
-from sinks.clickhouse.kept import KeptRows
 from sinks.clickhouse.migrations import migrate
+from sinks.clickhouse.reading_back import KeptRows
 from sinks.port import KeeperAwayError
-from streams.addresses import Address, clickhouse_of
-from streams.archive import ArchiveAwayError, ClickHouseArchive
+from streams.clickhouse.addresses import Address, clickhouse_of
+from streams.clickhouse.contact_archive import ArchiveAwayError, ClickHouseArchive
 from tests.deploy.program import Program, clean_environment
 from tests.fixtures.clickhouse import ClickHouseServer
 from tests.fixtures.tls import Certificate, Gate

@@ -16,7 +16,7 @@ from deploy.embedded.kafka import java
 from deploy.embedded.kafka.java import Java
 from deploy.embedded.kafka.node import ARCHIVES_FROM, Kafka, last_meaningful
 from deploy.embedded.ports import any_free
-from streams.brokers import admin_client
+from streams.kafka.brokers import admin_client
 from tests.kafka.apache import ApacheKafka, kafka, missing
 
 needs_kafka = pytest.mark.skipif(missing() is not None, reason=str(missing()))

@@ -19,7 +19,7 @@ import pytest
 from deploy.embedded import state
 from deploy.embedded.parts import BEHIND_THE_LIVE
 from deploy.embedded.supervisor import HOPELESS_AFTER
-from streams.brokers import admin_client
+from streams.kafka.brokers import admin_client
 from tests.deploy.program import (
     PATIENCE_S,
     Program,

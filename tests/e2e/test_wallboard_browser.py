@@ -22,7 +22,7 @@ from schemas.journal import AGENT
 from schemas.settings import Settings, load
 from schemas.topics import AGENTS
 from streams.journal.assembly import Step
-from streams.topics import migrate_topics
+from streams.kafka.topics import migrate_topics
 from tests.dashboards.scene import QUEUES, day_so_far
 from tests.dashboards.wallboard_process import Wallboard, minute_now, now_ms, running, write
 from tests.kafka.server import KafkaServer

@@ -15,7 +15,7 @@ from typing import Any, Final
 from kafka.errors import KafkaError
 
 from deploy.embedded.kafka.node import Node
-from streams.brokers import BrokerUnreachableError, admin_client
+from streams.kafka.brokers import BrokerUnreachableError, admin_client
 from tests.kafka.apache import ApacheKafka
 from tests.kafka.server import KafkaServer
 

@@ -7,7 +7,7 @@ import subprocess
 from typing import Any, Final
 
 from deploy.embedded.ports import any_free
-from streams.brokers import answers
+from streams.kafka.brokers import answers
 from tests.kafka.server import KafkaServer
 
 IMAGE: Final = "apache/kafka:4.3.1"

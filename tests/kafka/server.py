@@ -11,8 +11,8 @@ from typing import Final
 from kafka.errors import KafkaError
 
 from schemas.settings import Settings, load
-from streams.brokers import admin_client
-from streams.topics import migrate_topics
+from streams.kafka.brokers import admin_client
+from streams.kafka.topics import migrate_topics
 
 DELETED_WITHIN_S: Final = 30.0
 _NUMBERS: Final = itertools.count(1)

@@ -17,7 +17,7 @@ from schemas.generate import ROOT
 from schemas.topics import AGENTS, CONTACTS, channel_of
 from schemas.values import ACCEPTED
 from streams.core.event import Event, event_of, from_normalised, normalised
-from streams.decode import BadRecord, decode
+from streams.decoding.decoder import BadRecord, decode
 
 GOLDEN: Final = Path(__file__).parent / "golden"
 SAMPLES: Final[dict[str, Any]] = {path.stem: json.loads(path.read_text()) for path in sorted(GOLDEN.glob("*.json"))}

@@ -8,8 +8,8 @@ from typing import Any, Final
 from clickhouse_connect.driver.client import Client
 
 from schemas.settings import Settings
+from sinks.batching import contact_row
 from sinks.clickhouse.keeper import ClickHouseKeeper
-from sinks.pending import contact_row
 from sinks.port import Batch
 from sinks.rows import ContactRow, EventRow, PaneRow, SampleRow, TagPaneRow, first_wins
 from tests.streams.live.steps import summary

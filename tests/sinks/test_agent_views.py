@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from schemas.agents import STATUSES, decode_stretches
 from schemas.settings import Settings
 from schemas.topics import AGENTS
-from sinks.archive import event_rows
+from sinks.event_rows import event_rows
 from sinks.port import Batch
-from streams.core.agents import Agents
-from streams.live.agents import LiveAgents
+from streams.core.agent_fold import Agents
+from streams.live.agent_groups import LiveAgents
 from tests.core.agents import BASE_MS, HOUR_MS, at, read, status, statuses
 from tests.oracle.agents import State, groups_at, states
 from tests.oracle.contacts import milliseconds

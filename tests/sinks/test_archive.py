@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 
 from schemas.policies import Rules
-from sinks.archive import event_rows, rows_of_contact
+from sinks.event_rows import event_rows, rows_of_contact
 from sinks.rows import first_wins
-from streams.partition import Partition
+from streams.partition.state import Partition
 from tests.core.agents import status
 from tests.core.plots import contacts
 

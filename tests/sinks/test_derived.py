@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from schemas.settings import Settings
 from schemas.topics import CONTACTS
 from sinks.port import Batch
-from streams.clickhouse import connect
+from streams.clickhouse.connection import connect
 from streams.sources.simulator import Plan, simulate
 from tests.fixtures.clickhouse import ClickHouseServer, own_database
 from tests.oracle import derived

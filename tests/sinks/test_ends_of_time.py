@@ -18,7 +18,7 @@ from clickhouse_connect.driver.client import Client
 from schemas.panes import PANE_MS
 from sinks.clickhouse.keeper import ClickHouseKeeper
 from sinks.port import Batch
-from streams.clickhouse import connect
+from streams.clickhouse.connection import connect
 from tests.fixtures.clickhouse import ClickHouseServer, own_database
 from tests.sinks.rows import contact, event, pane, sample, tag_pane
 

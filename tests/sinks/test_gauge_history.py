@@ -12,7 +12,7 @@ from clickhouse_connect.driver.client import Client
 
 from schemas.settings import Settings
 from sinks.clickhouse.keeper import FALLS_FOR_MS, ClickHouseKeeper
-from sinks.minutes import MINUTE_MS, WITHIN_MS, each_minute
+from sinks.gauge_history import MINUTE_MS, WITHIN_MS, each_minute
 from sinks.port import Batch, KeeperAwayError
 from tests.sinks.rows import contact, types
 

@@ -13,9 +13,9 @@ from schemas.calendars import Calendar, Hours, Span
 from schemas.journal import CONTACT
 from schemas.policies import Policy, Rules
 from schemas.settings import Settings
-from sinks.pending import Pending
-from streams.core.contact import EMPTY
+from sinks.batching import Pending
 from streams.core.event import Event
+from streams.core.refold import EMPTY
 from streams.live.gauges import Gauges, Reading
 from streams.live.view import LiveView, live_view
 from tests.core.contacts import changed

@@ -8,7 +8,7 @@ from clickhouse_connect.driver.client import Client
 from schemas.settings import Settings
 from sinks.clickhouse.keeper import TABLES, columns
 from sinks.clickhouse.migrations import SchemaError, migrate, statements
-from streams.clickhouse import connect
+from streams.clickhouse.connection import connect
 from tests.sinks.rows import types
 
 #: Each view with the columns that others rely on.

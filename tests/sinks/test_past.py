@@ -8,8 +8,8 @@ from schemas.journal import decode_pane_key
 from schemas.panes import PANE_MS
 from schemas.settings import Settings
 from sinks.port import Batch
-from streams.archive import CARRIED_MS, ClickHouseArchive
-from streams.routing import partition_of
+from streams.clickhouse.contact_archive import CARRIED_MS, ClickHouseArchive
+from streams.kafka.partitioner import partition_of
 from tests.sinks.rows import event, pane, tag_pane, write
 
 CHAT: Final = "contacts.chat"

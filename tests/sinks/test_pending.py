@@ -8,7 +8,7 @@ from schemas.contact_record import Summary, encode_contact
 from schemas.journal import CONTACT, Head, encode_pane, encode_pane_key
 from schemas.panes import Pane, PaneKey, TagPaneKey
 from schemas.samples import Sample
-from sinks.pending import Pending, claims, contact_row, progress_rows
+from sinks.batching import Pending, claims, contact_row, progress_rows
 from sinks.rows import Progress, version_of
 from streams.journal.assembly import Record, Step
 from tests.streams.live.steps import summary

@@ -28,10 +28,10 @@ from sinks.clickhouse.migrations import migrate
 from sinks.lag import Lags
 from sinks.pipeline import Pipeline
 from sinks.port import Batch, Keeper
-from sinks.run import serve
-from sinks.vitals import Vitals
-from streams.clickhouse import connect
-from streams.topics import migrate_topics
+from sinks.sink import serve
+from sinks.sink_health import Vitals
+from streams.clickhouse.connection import connect
+from streams.kafka.topics import migrate_topics
 from tests.deploy.program import Program, clean_environment
 from tests.fixtures.clickhouse import ClickHouseServer
 from tests.kafka.server import KafkaServer

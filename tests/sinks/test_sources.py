@@ -9,7 +9,7 @@ import pytest
 from aiokafka import TopicPartition
 
 from schemas.settings import load
-from sinks.sources import SourceReader
+from sinks.source_reader import SourceReader
 from tests.streams.records import Record
 
 TP: Final = TopicPartition("contacts.chat", 0)
@@ -55,7 +55,7 @@ class _Consumer:
 async def _archived(monkeypatch: pytest.MonkeyPatch, told: list[tuple[int, int]]) -> tuple[int, bool]:
     """Read ten records; returns how many came, and whether some were said to be gone."""
     consumer = _Consumer(told, [Record(at, b"c", b"{}") for at in range(10)])
-    monkeypatch.setattr("sinks.sources.connect", AsyncMock(return_value=consumer))
+    monkeypatch.setattr("sinks.source_reader.connect", AsyncMock(return_value=consumer))
     reader = SourceReader(load({}), "test")
     await reader.start({})
     read = [len(records) async for _, records in reader.below({PLACE: 10})]

@@ -12,7 +12,7 @@ from schemas.settings import Settings
 from sinks.clickhouse.migrations import migrate
 from sinks.port import Batch
 from sinks.rows import PaneRow
-from streams.clickhouse import connect
+from streams.clickhouse.connection import connect
 from streams.core.histogram import bucket
 from tests.sinks.rows import pane, sample, types, write
 

@@ -18,7 +18,7 @@ from schemas.topics import CONTACTS, Channel
 from streams.journal.assembly import Assembly
 from streams.live.service_level import FORMULAS, service_level
 from streams.live.view import live_view
-from streams.partition import Partition
+from streams.partition.state import Partition
 from tests.core.story import BEGIN
 from tests.oracle.batch import Counters, added_up, samples
 from tests.sinks.reconcile.floor import Floor, told

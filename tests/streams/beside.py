@@ -6,10 +6,10 @@ from collections.abc import Collection, Sequence
 
 from schemas.journal import Head
 from schemas.settings import Settings
-from sinks.archive import event_rows
-from sinks.pending import Pending
+from sinks.batching import Pending
+from sinks.event_rows import event_rows
 from streams.journal.tail import JournalTail
-from streams.past import Kept
+from streams.partition.archived_history import Kept
 from tests.sinks.memory import MemoryKeeper
 from tests.streams.followers import kept_of
 from tests.streams.records import Record

@@ -20,16 +20,16 @@ from aiokafka.errors import ProducerFenced
 from schemas.journal import OPEN_KEY, Head, encode_open
 from schemas.policies import Rules
 from schemas.settings import Settings, load
-from sinks.pending import Reached, claims
+from sinks.batching import Reached, claims
 from sinks.port import Batch
-from streams.archive import ArchiveAwayError
-from streams.epochs import Found, begin
+from streams.assignment.epochs import Found, begin
+from streams.assignment.opening import Asked, RefusedError, open_partition
+from streams.assignment.recovery import Left, recover
+from streams.clickhouse.contact_archive import ArchiveAwayError
 from streams.journal.assembly import Step
-from streams.opening import Asked, RefusedError, open_partition
-from streams.partition import Partition
-from streams.past import Kept, Past
-from streams.recovery import Left, recover
-from streams.steps import Output
+from streams.partition.archived_history import Kept, Past
+from streams.partition.state import Partition
+from streams.partition.steps import Output
 from tests.sinks.memory import MemoryKeeper
 from tests.streams.followers import JOURNAL, PLACE, Live, Sink, Truth, kept_of, past_of
 from tests.streams.modelled_log import MORE_THAN_THERE_IS, Broker, Consumer
@@ -338,7 +338,7 @@ def in_place(model: Fencing, fates: Iterable[Fate], at_most: int) -> Iterator[No
 
     with ExitStack() as stack:
         for module in ("opening", "epochs"):
-            stack.enter_context(patch(f"streams.{module}.Writer", lambda *_: Writer(model, fates)))
-            stack.enter_context(patch(f"streams.{module}.recover", model.recover))
-        stack.enter_context(patch("streams.log_ends.AIOKafkaConsumer", consumer))
+            stack.enter_context(patch(f"streams.assignment.{module}.Writer", lambda *_: Writer(model, fates)))
+            stack.enter_context(patch(f"streams.assignment.{module}.recover", model.recover))
+        stack.enter_context(patch("streams.kafka.log_ends.AIOKafkaConsumer", consumer))
         yield

@@ -18,8 +18,8 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 from schemas.journal import CONTACT, PANE, Head, decode_pane, decode_pane_key
 from schemas.settings import Settings
 from schemas.topics import AGENTS, CONTACTS, DEAD_LETTERS
+from streams.assignment.opening_tasks import EXIT_STUCK
 from streams.journal.tail import JournalTail
-from streams.openings import EXIT_STUCK
 from streams.sources.simulator import Plan, simulate
 
 ROOT: Final = Path(__file__).parents[2]

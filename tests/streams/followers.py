@@ -16,13 +16,13 @@ from aiokafka import TopicPartition
 from schemas.journal import CONTACT, HEAD_KEY, OPEN_KEY, PANE, SUPPLEMENT, Head, decode_pane_key, encode_pane_key
 from schemas.samples import Sample
 from schemas.topics import journal_of
-from sinks.archive import event_rows
-from sinks.pending import Pending, progress_rows
+from sinks.batching import Pending, progress_rows
+from sinks.event_rows import event_rows
 from streams.core.event import from_normalised
 from streams.journal.assembly import Step
 from streams.journal.tail import JournalTail
 from streams.live.view import LiveView, live_view
-from streams.past import Kept, Past
+from streams.partition.archived_history import Kept, Past
 from tests.oracle.batch import added_up, samples
 from tests.sinks.memory import MemoryKeeper
 from tests.streams.modelled_log import MORE_THAN_THERE_IS, Consumer, Written

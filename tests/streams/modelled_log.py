@@ -15,7 +15,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError, ProducerFenced
 
 from schemas.topics import journal_of
-from streams.cluster import Cluster, Topic
+from streams.kafka.cluster import Cluster, Topic
 
 #: Key, and value or None for a tombstone.
 Written = tuple[bytes, bytes | None]

@@ -11,8 +11,8 @@ from schemas.journal import PANE, decode_pane, decode_pane_key
 from schemas.policies import Rules
 from schemas.topics import CONTACTS
 from streams.journal.assembly import Assembly
-from streams.partition import Partition
-from streams.steps import Output
+from streams.partition.state import Partition
+from streams.partition.steps import Output
 
 RECEIVED: Final = 1_900_000_000_000
 

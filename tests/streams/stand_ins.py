@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from schemas.policies import Rules
 from schemas.settings import Settings, load
-from streams.archive import Archive, ArchiveAwayError
-from streams.cluster import Cluster, ClusterAwayError, Topic
-from streams.held import Held
-from streams.log_ends import LogEnds
-from streams.opening import Asked
-from streams.partition import Partition
-from streams.partitions import Partitions
-from streams.past import Kept
-from streams.steps import Output
+from streams.assignment.assigned_partitions import Partitions
+from streams.assignment.open_partition import Held
+from streams.assignment.opening import Asked
+from streams.clickhouse.contact_archive import Archive, ArchiveAwayError
+from streams.kafka.cluster import Cluster, ClusterAwayError, Topic
+from streams.kafka.log_ends import LogEnds
+from streams.partition.archived_history import Kept
+from streams.partition.state import Partition
+from streams.partition.steps import Output
 from tests.bench.events import write_chats
 from tests.streams.records import Record, records_of
 
@@ -122,8 +122,8 @@ class Worker:
         self.positions: dict[Place, tuple[int, int]] = {}
         self.sent = asyncio.Event()
         self.ends: list[int] = []
-        monkeypatch.setattr("streams.partitions.open_partition", self._opened)
-        monkeypatch.setattr("streams.partition.Partition._is_own", lambda *_: True)
+        monkeypatch.setattr("streams.assignment.assigned_partitions.open_partition", self._opened)
+        monkeypatch.setattr("streams.partition.state.Partition._is_own", lambda *_: True)
         monkeypatch.setattr("os._exit", self.ends.append)
         self.partitions = Partitions(load({}), Rules(), archive or NoArchive(), **more)
         self.partitions.seek = self._seek

@@ -16,10 +16,10 @@ from schemas.exits import Exit
 from schemas.journal import JournalVersionError
 from schemas.policies import Rules
 from schemas.settings import load
-from sinks import run as sink
+from sinks import sink
 from sinks.pipeline import Pipeline
-from streams.background import UNHANDLED, end, log_unhandled, together
 from streams.reloading import follow
+from streams.tasks import UNHANDLED, end, log_unhandled, together
 from tests.sinks.memory import MemoryKeeper
 
 

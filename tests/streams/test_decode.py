@@ -16,7 +16,7 @@ from schemas.events import MAX_RECORD_BYTES, MODELS, ContactEvent, Started, Unkn
 from schemas.topics import AGENTS, CONTACTS, SOURCES
 from schemas.values import MAX_WHOLE
 from streams.core.event import event_of
-from streams.decode import BLANKS, BadRecord, decode
+from streams.decoding.decoder import BLANKS, BadRecord, decode
 
 CHAT: Final = CONTACTS["chat"]
 

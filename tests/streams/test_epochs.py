@@ -12,12 +12,12 @@ from schemas.journal import Head, JournalVersionError
 from schemas.policies import Rules
 from schemas.settings import load
 from schemas.topics import journal_of
-from streams.cluster import Topic
-from streams.epochs import ATTEMPTS, Found, begin, survey
+from streams.assignment.epochs import ATTEMPTS, Found, begin, survey
+from streams.assignment.opening import RefusedError
+from streams.assignment.recovery import recover
 from streams.journal.assembly import RecreatedError
 from streams.journal.writing import StepTooLargeError
-from streams.opening import RefusedError
-from streams.recovery import recover
+from streams.kafka.cluster import Topic
 from tests.streams.followers import JOURNAL
 from tests.streams.modelled_log import Broker, Consumer
 from tests.streams.stand_ins import Described
@@ -62,10 +62,10 @@ async def test_what_is_refused(
 ) -> None:
     """As a worker would: a log that is short is asked about again before it is called short."""
     cluster = StandIn(*ends)
-    monkeypatch.setattr("streams.epochs.Cluster", lambda _: cluster)
-    monkeypatch.setattr("streams.epochs.LogEnds", lambda _: cluster)
-    monkeypatch.setattr("streams.opening.SHORT_FOR_S", 60.0 if len(ends) > 1 else 0.0)
-    monkeypatch.setattr("streams.opening.ASK_AGAIN_S", 0.0)
+    monkeypatch.setattr("streams.assignment.epochs.Cluster", lambda _: cluster)
+    monkeypatch.setattr("streams.assignment.epochs.LogEnds", lambda _: cluster)
+    monkeypatch.setattr("streams.assignment.opening.SHORT_FOR_S", 60.0 if len(ends) > 1 else 0.0)
+    monkeypatch.setattr("streams.assignment.opening.ASK_AGAIN_S", 0.0)
     [found] = await survey(load({}), SOURCE, {0: known}, {} if head is None else {0: head})
     assert (refused or "None") in str(found.refused)
 
@@ -91,7 +91,7 @@ async def test_what_an_epoch_fails_on_is_said_in_a_line(
         tried += 1
         raise error
 
-    monkeypatch.setattr("streams.epochs._begin", fails)
+    monkeypatch.setattr("streams.assignment.epochs._begin", fails)
     whom: Any = None
     with pytest.raises(raised, match=said):
         await begin(load({}), Rules(), Found((SOURCE, 0), None, ""), 2, whom, StandIn(0))
@@ -100,11 +100,11 @@ async def test_what_an_epoch_fails_on_is_said_in_a_line(
 
 async def test_reading_a_journal_ends_where_the_broker_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     """It brings nothing then, and raises nothing: where heads are looked for, and where all is read back."""
-    monkeypatch.setattr("streams.log_ends.AIOKafkaConsumer", lambda **_: Consumer(Broker(), JOURNAL))
+    monkeypatch.setattr("streams.kafka.log_ends.AIOKafkaConsumer", lambda **_: Consumer(Broker(), JOURNAL))
     for module in ("epochs", "recovery"):
-        monkeypatch.setattr(f"streams.{module}.SILENT_FOR_S", 0.05)
-    monkeypatch.setattr("streams.epochs.Cluster", lambda _: StandIn(0))
-    monkeypatch.setattr("streams.epochs.LogEnds", lambda _: StandIn(0))
+        monkeypatch.setattr(f"streams.assignment.{module}.SILENT_FOR_S", 0.05)
+    monkeypatch.setattr("streams.assignment.epochs.Cluster", lambda _: StandIn(0))
+    monkeypatch.setattr("streams.assignment.epochs.LogEnds", lambda _: StandIn(0))
     with pytest.raises(TimeoutError):
         await survey(load({}), SOURCE, {})
     with pytest.raises(TimeoutError):

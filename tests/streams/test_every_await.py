@@ -22,9 +22,9 @@ from schemas.journal import encode_pane, encode_pane_key
 from schemas.panes import PaneKey
 from schemas.policies import Rules
 from schemas.settings import Settings
-from streams.archive import Archive
-from streams.opening import open_partition
-from streams.partitions import Partitions
+from streams.assignment.assigned_partitions import Partitions
+from streams.assignment.opening import open_partition
+from streams.clickhouse.contact_archive import Archive
 from tests.bench.events import write_chats
 from tests.kafka.server import KafkaServer
 from tests.streams.flow import produce
@@ -153,7 +153,7 @@ async def test_at_every_await(
     fresh_kafka: KafkaServer, faults: Faults, monkeypatch: pytest.MonkeyPatch, kind: type[BaseException], *, after: bool
 ) -> None:
     """Whichever await it is, and whether it had done its work or not, counts and sums are those of the batch."""
-    monkeypatch.setattr("streams.partition.Partition._is_own", lambda *_: True)
+    monkeypatch.setattr("streams.partition.state.Partition._is_own", lambda *_: True)
     settings, struck = fresh_kafka.with_topics(PULSSI_PARTITIONS=str(MOST)), 0
     for number in range(MOST):
         records, chance = chats(number, 50), random.Random(number)  # noqa: S311 - a test's cuts

@@ -15,9 +15,9 @@ import pytest
 from aiokafka.errors import KafkaError
 
 from schemas.policies import Rules
-from streams.archive import ArchiveAwayError
+from streams.assignment.recovery import recover
+from streams.clickhouse.contact_archive import ArchiveAwayError
 from streams.journal.writing import Writer
-from streams.recovery import recover
 from tests.kafka.server import KafkaServer
 from tests.oracle.batch import samples
 from tests.streams.beside import Beside
@@ -61,11 +61,11 @@ async def test_at_every_await(fresh_kafka: KafkaServer, monkeypatch: pytest.Monk
     """Archive, eviction, steps and reading back fail, die and are cancelled: samples and panes are the batch's."""
     settings, faults = fresh_kafka.with_topics(PULSSI_PARTITIONS=str(PARTITIONS)), Now(seed=5)
     archive = Beside(settings, SOURCE)
-    monkeypatch.setattr("streams.partition.Partition._is_own", lambda *_: True)
+    monkeypatch.setattr("streams.partition.state.Partition._is_own", lambda *_: True)
     for name in ("contacts", "passed"):
         monkeypatch.setattr(archive, name, faults.around(name, getattr(archive, name), ArchiveAwayError))
     monkeypatch.setattr(Writer, "append", faults.around("append", Writer.append, KafkaError))
-    monkeypatch.setattr("streams.opening.recover", faults.around("recover", recover, KafkaError))
+    monkeypatch.setattr("streams.assignment.opening.recover", faults.around("recover", recover, KafkaError))
     await archive.start()
     produced: list[Record] = []
     for number in range(PARTITIONS):

@@ -24,7 +24,7 @@ from hypothesis.stateful import (
 )
 
 from schemas.policies import Rules
-from streams.partition import Partition
+from streams.partition.state import Partition
 from tests.depth import examples
 from tests.oracle.batch import samples
 from tests.streams.disordered import chats

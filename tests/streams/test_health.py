@@ -5,8 +5,8 @@ from __future__ import annotations
 import aiohttp
 import pytest
 
-from streams.exposition import CONTENT_TYPE, Reading, render
-from streams.health import Health
+from streams.monitoring.health import Health
+from streams.monitoring.prometheus import CONTENT_TYPE, Reading, render
 
 LAG = ("pulssi_test_lag_records", "Records not yet read.")
 

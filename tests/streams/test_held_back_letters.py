@@ -18,7 +18,7 @@ EVENTS: Final = records_of(write_chats(200))
 async def _story(monkeypatch: pytest.MonkeyPatch, seed: int) -> int:
     """Deliver all events, a tenth of them bad, and tell how often the consumer was sent back."""
     random, archive = Random(seed), NoArchive()  # noqa: S311 - a test's story, no secret
-    monkeypatch.setattr("streams.held.PARKED_AT_MOST", seed % 3)
+    monkeypatch.setattr("streams.assignment.open_partition.PARKED_AT_MOST", seed % 3)
     worker = Worker(monkeypatch, archive)
     writer = worker.writers[WAITS]
     await worker.settle(WAITS)

@@ -9,9 +9,9 @@ import pytest
 from schemas.contact_record import Deadline, decode_state, decode_summary
 from schemas.journal import CONTACT, decode_head
 from schemas.policies import Policy, Rules
-from streams import holding
-from streams.partition import Partition
-from streams.steps import Output
+from streams.partition import rule_changes
+from streams.partition.state import Partition
+from streams.partition.steps import Output
 from tests.core.story import BEGIN, records
 from tests.streams.records import Record, opened
 
@@ -86,8 +86,8 @@ def test_a_day_that_is_reached() -> None:
 
 def test_a_worker_that_was_away(monkeypatch: pytest.MonkeyPatch) -> None:
     """It begins a round when it opens the partition: rules may have come into force meanwhile. Bounded at a time."""
-    monkeypatch.setattr(holding, "HELD_AT_ONCE", 1)
-    monkeypatch.setattr(holding, "GOES", 3)
+    monkeypatch.setattr(rule_changes, "HELD_AT_ONCE", 1)
+    monkeypatch.setattr(rule_changes, "GOES", 3)
     before = _opened(BEFORE, {str(number): "0 started" for number in range(5)})
     partition = Partition(SOURCE, 0, AFTER)
     partition.contacts.update(before.contacts)

@@ -11,11 +11,11 @@ import pytest
 from schemas.policies import Rules
 from schemas.settings import load
 from schemas.topics import journal_of
-from streams.archive import ArchiveAwayError
-from streams.cluster import Topic
-from streams.log_ends import LogEnds
-from streams.opening import RefusedError
-from streams.partitions import Partitions
+from streams.assignment.assigned_partitions import Partitions
+from streams.assignment.opening import RefusedError
+from streams.clickhouse.contact_archive import ArchiveAwayError
+from streams.kafka.cluster import Topic
+from streams.kafka.log_ends import LogEnds
 from tests.streams.stand_ins import OTHER, RECORDS, WAITS, Described, NoArchive, Worker
 
 SOURCE: Final = WAITS[0]
@@ -45,8 +45,8 @@ async def test_a_refused_partition_is_opened_again_after_a_step_only(
         async def close(self) -> None:
             pass
 
-    monkeypatch.setattr("streams.partitions.open_partition", refuses)
-    monkeypatch.setattr("streams.partitions.LogEnds", lambda _: Ends())
+    monkeypatch.setattr("streams.assignment.assigned_partitions.open_partition", refuses)
+    monkeypatch.setattr("streams.assignment.assigned_partitions.LogEnds", lambda _: Ends())
     partitions = Partitions(load({}), Rules(), NoArchive(), cluster=Described(TOPICS))
     await partitions.settle(frozenset({WAITS}))
     await partitions.look()
@@ -92,8 +92,8 @@ async def test_one_partition_is_tended_once_at_a_time(monkeypatch: pytest.Monkey
     async def look() -> None:
         rounds.put_nowait(None)
 
-    monkeypatch.setattr("streams.partitions.TEND_EVERY_S", 0.0)
-    monkeypatch.setattr("streams.partition.Partition.wants_eviction", lambda _: True)
+    monkeypatch.setattr("streams.assignment.assigned_partitions.TEND_EVERY_S", 0.0)
+    monkeypatch.setattr("streams.partition.state.Partition.wants_eviction", lambda _: True)
     worker = Worker(monkeypatch, NoArchive(hangs))
     await worker.settle(OTHER)
     monkeypatch.setattr(worker.partitions, "look", look)
@@ -124,7 +124,7 @@ def _slow(in_time: int) -> NoArchive:
 
 async def test_health_sees_a_batch_that_is_held_back_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """ClickHouse answers small questions, so reading starts again, and never those of the batch: nothing moves."""
-    monkeypatch.setattr("streams.held.PARKED_AT_MOST", 0)
+    monkeypatch.setattr("streams.assignment.open_partition.PARKED_AT_MOST", 0)
     worker = Worker(monkeypatch, _slow(in_time=0))
     await worker.settle(WAITS)
     since = set[float]()
@@ -142,8 +142,8 @@ async def test_health_sees_a_batch_that_is_held_back_again_and_again(monkeypatch
 async def test_what_clickhouse_answered_of_a_batch_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     """It answers for all contacts but one in time: that one's events wait, and the batch is written."""
     contacts = {record.key for record in RECORDS}
-    monkeypatch.setattr("streams.held.PARKED_AT_MOST", 1)
-    monkeypatch.setattr("streams.held.LOOKED_UP_AT_ONCE", 1, raising=False)
+    monkeypatch.setattr("streams.assignment.open_partition.PARKED_AT_MOST", 1)
+    monkeypatch.setattr("streams.assignment.open_partition.LOOKED_UP_AT_ONCE", 1, raising=False)
     worker = Worker(monkeypatch, _slow(in_time=len(contacts) - 1))
     await worker.settle(WAITS)
     await worker.take(WAITS)
@@ -187,7 +187,7 @@ async def test_a_question_that_is_cancelled_leaves_no_half_connection(
 ) -> None:
     """An opening is cancelled by a rebalance while it connects: the next question is answered."""
     Consumer.made = []
-    monkeypatch.setattr("streams.log_ends.AIOKafkaConsumer", Consumer)
+    monkeypatch.setattr("streams.kafka.log_ends.AIOKafkaConsumer", Consumer)
     ends = LogEnds(load({}))
     asking = asyncio.ensure_future(ends.stable([WAITS]))
     for _ in range(turns):

@@ -13,9 +13,9 @@ import pytest
 
 from schemas.policies import Rules
 from schemas.settings import load
-from streams.partition import Partition
-from streams.partitions import Partitions
-from streams.recovery import LEFT_FOR_S, Left
+from streams.assignment.assigned_partitions import Partitions
+from streams.assignment.recovery import LEFT_FOR_S, Left
+from streams.partition.state import Partition
 from tests.streams.stand_ins import NoArchive
 
 PLACE: Final = ("contacts.chat", 0)
@@ -45,7 +45,7 @@ def _is_gone(seen: weakref.ref[Contacts]) -> bool:
 
 async def test_what_went_to_another_worker_is_forgotten_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """A partition that does not come back is kept for a while; a worker's collections in between are no matter."""
-    monkeypatch.setattr("streams.partitions.TEND_EVERY_S", 0.0)
+    monkeypatch.setattr("streams.assignment.assigned_partitions.TEND_EVERY_S", 0.0)
     partitions, tended = Partitions(load(), Rules(), NoArchive()), asyncio.Event()
 
     async def look() -> None:
@@ -76,7 +76,7 @@ async def test_an_opening_that_failed_leaves_nothing(monkeypatch: pytest.MonkeyP
         del partition
         raise ValueError("not this time")
 
-    monkeypatch.setattr("streams.partitions.open_partition", opened)
+    monkeypatch.setattr("streams.assignment.assigned_partitions.open_partition", opened)
     partitions = Partitions(load(), Rules(), NoArchive())
     with pytest.raises(ValueError, match="not this time"):
         await partitions.settle(frozenset({PLACE}))

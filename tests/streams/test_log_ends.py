@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from schemas.settings import Settings, load
-from streams.log_ends import LogEnds
+from streams.kafka.log_ends import LogEnds
 from tests.kafka.server import KafkaServer
 
 CHAT = "contacts.chat"

@@ -14,12 +14,12 @@ from schemas.journal import CONTACT, Head
 from schemas.policies import Rules
 from schemas.settings import Settings
 from schemas.topics import journal_of
-from streams.archive import ArchiveAwayError
-from streams.brokers import admin_client
-from streams.cluster import Cluster, ClusterAwayError
-from streams.opening import Asked, RefusedError, open_partition
-from streams.partition import Partition
-from streams.topics import migrate_topics
+from streams.assignment.opening import Asked, RefusedError, open_partition
+from streams.clickhouse.contact_archive import ArchiveAwayError
+from streams.kafka.brokers import admin_client
+from streams.kafka.cluster import Cluster, ClusterAwayError
+from streams.kafka.topics import migrate_topics
+from streams.partition.state import Partition
 from tests.kafka.server import KafkaServer
 from tests.streams.flow import produce
 from tests.streams.handwritten import Hand
@@ -45,7 +45,7 @@ class Knows(NoArchive):
 @pytest.fixture
 def settings(fresh_kafka: KafkaServer, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Point at a broker with Pulssi's topics and nothing in them."""
-    monkeypatch.setattr("streams.opening.SHORT_FOR_S", 0.0)
+    monkeypatch.setattr("streams.assignment.opening.SHORT_FOR_S", 0.0)
     return fresh_kafka.with_topics(PULSSI_PARTITIONS="2")
 
 
@@ -152,7 +152,7 @@ async def test_a_cluster_that_does_not_describe_its_topics_in_time_has_said_noth
     def hangs(_: object) -> None:
         raise KafkaError("timed out")
 
-    monkeypatch.setattr("streams.cluster._topics", hangs)
+    monkeypatch.setattr("streams.kafka.cluster._topics", hangs)
     async with asked(settings) as whom:
         with pytest.raises(ClusterAwayError, match="does not describe the topics"):
             await open_partition(settings, Rules(), PLACE, Asked(whom.archive, whom.cluster, whom.logs))

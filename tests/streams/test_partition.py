@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from schemas.contact_record import decode_summary
 from schemas.journal import PANE, TAG_PANE, decode_head
-from streams.core.contact import decode as decode_contact
-from streams.partition import Partition
-from streams.steps import Output
+from streams.core.refold import decode as decode_contact
+from streams.partition.state import Partition
+from streams.partition.steps import Output
 from tests.bench.events import write_chats
 from tests.streams.records import Record, opened, records_of, reopened
 

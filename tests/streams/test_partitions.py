@@ -8,8 +8,8 @@ from typing import Final
 import pytest
 from aiokafka.errors import KafkaError
 
-from streams.cluster import Topic
 from streams.journal.writing import StepTooLargeError
+from streams.kafka.cluster import Topic
 from tests.streams.stand_ins import OTHER, RECORDS, Described, StandIn, Worker
 
 PLACE: Final = OTHER
@@ -138,7 +138,7 @@ async def test_events_that_retention_took_before_they_were_counted_are_named(
     async def bounds(*_: object) -> dict[tuple[str, int], tuple[int, int]]:
         return {PLACE: (first, 20)}
 
-    monkeypatch.setattr("streams.log_ends.LogEnds.bounds", bounds)
+    monkeypatch.setattr("streams.kafka.log_ends.LogEnds.bounds", bounds)
     await worker.settle(PLACE)
     await worker.take(PLACE, RECORDS[first:9], begins=0)
     await asyncio.gather(*worker.partitions._tasks.values())  # noqa: SLF001 - what its own loop lets run

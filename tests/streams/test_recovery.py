@@ -10,12 +10,12 @@ import pytest
 from schemas.journal import Head
 from schemas.policies import Rules
 from schemas.settings import Settings
+from streams.assignment.opening import open_partition
+from streams.assignment.recovery import Left, recover
 from streams.journal.assembly import Step
 from streams.journal.writing import Writer
-from streams.opening import open_partition
-from streams.partition import Partition
-from streams.recovery import Left, recover
-from streams.topics import migrate_topics
+from streams.kafka.topics import migrate_topics
+from streams.partition.state import Partition
 from tests.bench.events import write_chats
 from tests.kafka.server import KafkaServer
 from tests.streams.flow import keyed, produce
@@ -107,7 +107,7 @@ async def test_a_journal_about_as_long_as_one_fetch_may_be(
     So the opening's own record, at which reading ends, is the last of a fetch, or stands alone in the next; and where
     there are several, steps are cut by the fetches.
     """
-    monkeypatch.setattr("streams.recovery._POLL_RECORDS", limit)
+    monkeypatch.setattr("streams.assignment.recovery._POLL_RECORDS", limit)
     lengths = (1, limit - 1, limit, limit + 1, limit + 3, 2 * limit)
     settings = fresh_kafka.with_topics(PULSSI_PARTITIONS=str(len(lengths)))
     for number, length in enumerate(lengths):

@@ -11,7 +11,7 @@ import pytest
 
 from schemas.configuration.watching import Watched
 from schemas.policies import Rules
-from streams.core.contact import decode
+from streams.core.refold import decode
 from streams.reloading import follow
 from tests.bench.events import write_chats
 from tests.core import configured

@@ -11,10 +11,10 @@ from aiokafka.errors import KafkaError
 
 from schemas.policies import Rules
 from schemas.settings import Settings, load
+from streams.assignment.assigned_partitions import PASSED_OVER_AT_MOST, Partitions
+from streams.assignment.opening import open_partition
 from streams.journal.writing import Writer
-from streams.opening import open_partition
-from streams.partition import Partition
-from streams.partitions import PASSED_OVER_AT_MOST, Partitions
+from streams.partition.state import Partition
 from tests.streams.stand_ins import OTHER, RECORDS, WAITS, NoArchive, StandIn, Worker
 
 QUICK: Final = WAITS
@@ -67,8 +67,8 @@ class Openings:
 async def test_an_opening_that_is_slow_to_end_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """No partition is opened twice at a time, and a batch read where the next settling says is counted."""
     openings = Openings()
-    monkeypatch.setattr("streams.partitions.open_partition", openings.open)
-    monkeypatch.setattr("streams.partition.Partition._is_own", lambda *_: True)
+    monkeypatch.setattr("streams.assignment.assigned_partitions.open_partition", openings.open)
+    monkeypatch.setattr("streams.partition.state.Partition._is_own", lambda *_: True)
     partitions = Partitions(load({}), Rules(), NoArchive())
     first = asyncio.create_task(partitions.settle(BOTH))
     await openings.begun.wait()
@@ -89,7 +89,7 @@ async def test_an_opening_that_is_slow_to_end_is_waited_for(monkeypatch: pytest.
 
 async def test_a_partition_that_is_passed_over_is_gone_to_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Were the consumer ever to keep an older session, what it brings would be passed over for ever, without a word."""
-    monkeypatch.setattr("streams.partitions.TEND_EVERY_S", 0.0)
+    monkeypatch.setattr("streams.assignment.assigned_partitions.TEND_EVERY_S", 0.0)
     worker = Worker(monkeypatch)
     begins, session = (await worker.settle(OTHER))[OTHER]
     worker.positions.clear()
@@ -127,7 +127,7 @@ async def test_a_producer_is_stopped_although_that_is_cancelled(monkeypatch: pyt
     writer = Slow()
     nobody: Any = None
     if when == "opening":
-        monkeypatch.setattr("streams.opening.Writer", lambda *_: writer)
+        monkeypatch.setattr("streams.assignment.opening.Writer", lambda *_: writer)
         stopping: asyncio.Task[Any] = asyncio.create_task(open_partition(load({}), Rules(), QUICK, nobody))
     else:
         worker = Worker(monkeypatch)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from schemas.events import MAX_RECORD_BYTES, MODELS
 from schemas.topics import AGENTS, CHANNELS, CONTACTS, Channel
 from streams.core.event import event_of
-from streams.decode import BadRecord, decode, read_event
-from streams.shortcut import plain_event
+from streams.decoding.decoder import BadRecord, decode, read_event
+from streams.decoding.fast_path import plain_event
 from tests.bench.events import write_chats
 from tests.streams import test_decode as decoding
 from tests.streams.test_decode import STARTED

@@ -12,7 +12,7 @@ from schemas.journal import HEAD_KEY, Head, encode_head
 from schemas.settings import Settings, load
 from streams.journal.assembly import Step
 from streams.journal.tail import JournalTail
-from streams.topics import migrate_topics
+from streams.kafka.topics import migrate_topics
 from tests.kafka.server import KafkaServer
 from tests.streams.handwritten import Hand
 

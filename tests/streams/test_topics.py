@@ -10,8 +10,8 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from deploy.embedded.ports import any_free
 from schemas.settings import Settings, load
 from schemas.topics import DEAD_LETTERS, SOURCES, journal_of
-from streams.brokers import BrokerUnreachableError, admin_client, answers
-from streams.topics import Step, Topic, migrate_topics, plan, wanted
+from streams.kafka.brokers import BrokerUnreachableError, admin_client, answers
+from streams.kafka.topics import Step, Topic, migrate_topics, plan, wanted
 from tests.kafka.server import KafkaServer
 
 DAY_MS = 24 * 60 * 60 * 1000

@@ -8,7 +8,7 @@ from typing import Any, cast
 from aiokafka import TopicPartition
 from faust.types import TP
 
-from streams.transport import BatchThread
+from streams.kafka.faust_transport import BatchThread
 
 NOW_S = 1_000_000.0
 PLACE = TP("contacts.chat", 2)

@@ -11,8 +11,8 @@ import orjson
 import pytest
 
 from schemas.settings import load
-from streams import vitals
-from streams.archive import ClickHouseArchive
+from streams.clickhouse.contact_archive import ClickHouseArchive
+from streams.monitoring import worker_health as vitals
 from tests.streams.records import opened
 from tests.streams.stand_ins import OTHER, RECORDS, WAITS, NoArchive, Worker
 
@@ -92,7 +92,7 @@ async def test_a_partition_closed_while_it_waited_writes_nothing(monkeypatch: py
 
 async def test_health_sees_who_waits_and_it_continues_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """Above the limit of what may wait, batches are passed over; ClickHouse back, the consumer is sent to the head."""
-    monkeypatch.setattr("streams.held.PARKED_AT_MOST", 1)
+    monkeypatch.setattr("streams.assignment.open_partition.PARKED_AT_MOST", 1)
     archive = NoArchive()
     worker = Worker(monkeypatch, archive)
     await worker.settle(WAITS, OTHER)
@@ -152,8 +152,8 @@ async def test_tending_of_one_holds_up_no_other(monkeypatch: pytest.MonkeyPatch)
         elif what == "passed":
             others.put_nowait(of)
 
-    monkeypatch.setattr("streams.partitions.TEND_EVERY_S", 0.0)
-    monkeypatch.setattr("streams.partition.Partition.wants_eviction", lambda _: True)
+    monkeypatch.setattr("streams.assignment.assigned_partitions.TEND_EVERY_S", 0.0)
+    monkeypatch.setattr("streams.partition.state.Partition.wants_eviction", lambda _: True)
     worker = Worker(monkeypatch, NoArchive(hangs))
     await worker.settle(WAITS, OTHER)
     tending = asyncio.ensure_future(worker.partitions.tend())

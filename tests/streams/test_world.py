@@ -114,8 +114,8 @@ def test_the_result_is_that_of_the_set_of_events(several: list[list[dict[str, An
 
 def test_filters_that_are_full_and_dropped_cost_nothing_but_questions(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond what is kept of evicted contacts everybody is looked up, and the numbers are the same."""
-    monkeypatch.setattr("streams.evicted._SIZES", (1,))
-    monkeypatch.setattr("streams.evicted.FILTERS_AT_MOST", 1)
+    monkeypatch.setattr("streams.partition.evicted_ids._SIZES", (1,))
+    monkeypatch.setattr("streams.partition.evicted_ids.FILTERS_AT_MOST", 1)
 
     @settings(max_examples=examples(40))
     @given(several=st.lists(contacts(), min_size=2, max_size=4), seed=st.integers(0, 1 << 32))

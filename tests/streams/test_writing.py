@@ -12,7 +12,7 @@ from schemas.settings import Settings
 from streams.journal.assembly import Step
 from streams.journal.tail import JournalTail
 from streams.journal.writing import CUT_BYTES, StepTooLargeError, Writer
-from streams.steps import DeadLetter, Output
+from streams.partition.steps import DeadLetter, Output
 from tests.kafka.server import KafkaServer
 from tests.streams.flow import read_all
 from tests.streams.records import Record

@@ -10,7 +10,7 @@ from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any, Final
 
 from schemas.policies import Rules
-from streams.partition import Partition
+from streams.partition.state import Partition
 from tests.streams.fencing import Fencing
 
 _LOOP: Final = asyncio.new_event_loop()

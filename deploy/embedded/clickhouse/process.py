@@ -21,7 +21,7 @@ from deploy.embedded.clickhouse.engine import Engine, UnusableFolderError
 from deploy.embedded.clickhouse.scheduler import Scheduler
 from deploy.embedded.clickhouse.server import MOST_LINE_BYTES, application
 from deploy.embedded.lock import FolderInUseError, hold
-from streams.hosts import Hosts
+from streams.monitoring.allowed_hosts import Hosts
 
 PART: Final = "clickhouse"
 UNUSABLE: Final = 2

@@ -29,8 +29,8 @@ from deploy.embedded.clickhouse.errors import ClickHouseError, Code
 from deploy.embedded.clickhouse.query import Query
 from deploy.embedded.clickhouse.request import understand
 from deploy.embedded.clickhouse.scheduler import Scheduler
-from streams.exposition import CONTENT_TYPE, Reading, render
-from streams.hosts import Hosts
+from streams.monitoring.allowed_hosts import Hosts
+from streams.monitoring.prometheus import CONTENT_TYPE, Reading, render
 
 Done = TypeVar("Done")
 

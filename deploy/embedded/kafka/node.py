@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Final, Self
 
 from deploy.embedded import UnavailableError
+from deploy.embedded.child_end import die_with_parent
 from deploy.embedded.kafka import java
 from deploy.embedded.kafka.jars import cache_folder, ensure
 from deploy.embedded.kafka.java import Java
-from deploy.embedded.lifeline import die_with_parent
 
 #: The first Java that makes an archive in one run.
 ARCHIVES_FROM: Final = 25

@@ -18,7 +18,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError, ProgrammingError
 
 from schemas.settings import Settings
-from streams.clickhouse import connect
+from streams.clickhouse.connection import connect
 
 ACCESS: Final = "08_access"
 #: Codes by which a server says that it keeps no users: access denied, and no storage for them.

@@ -13,7 +13,6 @@ from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from schemas.topics import Channel
-from streams.moments import milliseconds
 from streams.sources.simulator.centre import (
     BACK_OFFICE,
     DAY_SHAPE,
@@ -27,6 +26,7 @@ from streams.sources.simulator.centre import (
     Topic,
 )
 from streams.sources.simulator.plan import Draws, Plan
+from streams.times import milliseconds
 
 #: Demand is constant within a slice.
 SLICE_MS: Final = 5 * 60_000

@@ -16,10 +16,10 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias, TypeVar
 import orjson
 
 from schemas.topics import AGENTS, Channel
-from streams.moments import rfc3339
 from streams.sources.simulator.centre import QUEUES, TEAMS, Queue, Team
 from streams.sources.simulator.demand import Demand
 from streams.sources.simulator.plan import Draws, Plan
+from streams.times import rfc3339
 
 R = TypeVar("R")
 Status: TypeAlias = Literal["available", "busy", "wrap_up", "away", "offline"]

@@ -9,7 +9,7 @@ from math import log
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
-from streams.moments import at
+from streams.times import at
 
 T = TypeVar("T")
 

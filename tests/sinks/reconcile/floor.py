@@ -11,15 +11,15 @@ from schemas.journal import Head
 from schemas.policies import Rules
 from schemas.settings import Settings
 from schemas.topics import CONTACTS, Channel
-from sinks.archive import event_rows
-from sinks.clickhouse.kept import KeptRows
-from sinks.pending import Pending, Reached, claims, progress_rows
+from sinks.batching import Pending, Reached, claims, progress_rows
+from sinks.clickhouse.reading_back import KeptRows
+from sinks.event_rows import event_rows
 from sinks.port import Batch
-from sinks.reconcile.contacts import Archived
+from sinks.reconcile.contact_check import Archived
 from sinks.rows import EventRow, Progress
 from streams.core.event import Event
 from streams.journal.assembly import Step
-from streams.partition import Partition
+from streams.partition.state import Partition
 from streams.sources.simulator import Plan, simulate
 from tests.core.story import BEGIN, records
 from tests.sinks.rows import write

@@ -10,11 +10,11 @@ from clickhouse_connect.driver.client import Client
 from schemas.policies import Policy, Rules
 from schemas.settings import Settings
 from schemas.topics import CHANNELS, CONTACTS
-from sinks.clickhouse.kept import EVERYTHING, Span
+from sinks.clickhouse.reading_back import EVERYTHING, Span
 from sinks.port import KeeperUnfitError
 from sinks.reconcile import audit
 from sinks.reconcile.audit import reconcile
-from sinks.reconcile.findings import Report
+from sinks.reconcile.differences import Report
 from tests.core.story import BEGIN
 from tests.sinks.reconcile.floor import Floor, busy, end_epochs, told
 

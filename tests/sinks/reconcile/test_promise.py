@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from schemas.policies import Policy, Rules, Taxonomy
-from sinks.reconcile.contacts import Kept, differences, owed
+from sinks.reconcile.contact_check import Kept, differences, owed
 from sinks.reconcile.epochs import Epochs
 from sinks.rows import SampleRow
 from tests.core.story import events

@@ -6,9 +6,9 @@ import pytest
 
 from schemas.policies import Policy, Rules
 from schemas.topics import Channel
-from sinks.reconcile.contacts import Kept, owed
+from sinks.reconcile.contact_check import Kept, owed
 from sinks.reconcile.epochs import Epochs
-from sinks.reconcile.story import Explanation, explain
+from sinks.reconcile.explanation import Explanation, explain
 from tests.core.story import BEGIN, Case, cases, events
 from tests.sinks.reconcile.floor import archived
 

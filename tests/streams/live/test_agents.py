@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from schemas.agents import AHEAD_MS, HORIZON_MS, STATUSES, Stretch, encode_agent
 from schemas.journal import AGENT
 from schemas.topics import AGENTS
-from streams.live.agents import AgentsReading, Slots
+from streams.live.agent_groups import AgentsReading, Slots
 from streams.live.view import LiveView, live_view
 from tests.streams.live.steps import Journal, contact, contact_key, summary
 

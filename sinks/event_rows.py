@@ -1,0 +1,138 @@
+"""From a source record to its row in the archive.
+
+Pure. A record that is no event is not archived: the worker puts it to the dead letters. What people wrote, messages'
+text and ratings' comments, is kept only where the archive is told to; nothing else here may let it through.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from functools import cache
+from typing import Any, Final, Protocol
+
+import orjson
+from pydantic_core import from_json
+
+from schemas.contact_record import decode_state
+from schemas.events import MODELS, AgentStatus, UnknownAgentEvent, UnknownEvent
+from schemas.events import Event as Contract
+from schemas.topics import AGENTS, channel_of
+from sinks.rows import EVENT_FIELDS, OFFSET_BITS, EventRow, first_wins, named
+from streams.core.event import Event, normalised
+from streams.decoding.decoder import AGENT_STATUS, SPARED, BadRecord, decode, read_event
+
+#: The offset of an event whose source record is gone: behind every other.
+NOWHERE: Final = (1 << OFFSET_BITS) - 1
+
+_WORDS_OF_PEOPLE: Final = frozenset({"text", "comment"})
+
+
+#: Where in a row each column stands that an event's own fields fill.
+_COLUMN: Final = {name: EventRow._fields.index(name) for name in EVENT_FIELDS}
+_SCORE, _SCALE_MAX = _COLUMN["score"], _COLUMN["scale_max"]
+
+#: What a row says of the record that it came in: its columns from `extra` on.
+_Came = tuple[str, int, str, int, int, int]
+
+
+class Record(Protocol):
+    """A record of a source topic, as aiokafka gives it."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+
+
+def event_rows(records: Iterable[Record], epoch: int, *, keep_text: bool = False) -> list[EventRow]:
+    """Decode records to rows, in order; bad records are left out."""
+    rows = []
+    for record in records:
+        key, value = record.key or b"", record.value or b""
+        try:
+            event = read_event(record.topic, record.key, record.value)
+        except BadRecord:
+            continue
+        of_agent = record.topic == AGENTS
+        contact_id, channel = ("", "") if of_agent else (key.decode(), channel_of(record.topic) or "")
+        extra = _unknown(event, _model(event.type, of_agent=of_agent), value, keep_text=keep_text)
+        came = (extra, record.timestamp, record.topic, record.partition, record.offset, epoch)
+        row = _row(event, contact_id, channel, came)
+        if keep_text:
+            given = decode(record.topic, record.key, record.value).__dict__
+            row = row._replace(text=given.get("text"), comment=given.get("comment"))
+        rows.append(row)
+    return rows
+
+
+def rows_of_contact(contact_id: str, channel: str, value: bytes, place: tuple[str, int], epoch: int) -> list[EventRow]:
+    """Make rows of the events in a contact's journal record, where the source records are gone.
+
+    What only those had, such as fields that the contract does not know, is missing; a row of the source's own stays.
+    """
+    events = [Event._make(fields) for fields in decode_state(value).events]
+    return [_row(event, contact_id, channel, ("", event.at, *place, NOWHERE, epoch)) for event in events]
+
+
+def _row(event: Event, contact_id: str, channel: str, came: _Came) -> EventRow:
+    fields = event.fields
+    of_agent = not contact_id
+    template = _template(_model(event.type, of_agent=of_agent))
+    whose = fields["agent_id"] if of_agent else ""
+    *_, offset, epoch = came
+    version = first_wins(epoch, offset)
+    first = (contact_id, whose, event.event_id, normalised(event), event.at, version, event.type, channel, event.seq)
+    row = [*first, *template, *came]
+    for name, given in fields.items():
+        row[_COLUMN[name]] = given
+    if "score" in fields:
+        row[_SCORE], row[_SCALE_MAX] = float(fields["score"]), float(fields["scale_max"])
+    made: EventRow = named(EventRow, row)
+    return made
+
+
+def _model(kind: str, *, of_agent: bool) -> type[Contract]:
+    if of_agent:
+        return AgentStatus if kind == AGENT_STATUS else UnknownAgentEvent
+    return MODELS.get(kind, UnknownEvent)
+
+
+@cache
+def _template(model: type[Contract]) -> tuple[Any, ...]:
+    """Make those columns as they are where an event gives nothing: the fields' defaults, else empty."""
+    given = {name: field.default for name, field in model.model_fields.items() if not field.is_required()}
+    return tuple(empty if given.get(name) is None else given[name] for name, empty in EVENT_FIELDS.items())
+
+
+@cache
+def _known(model: type[Contract], *, keep_text: bool) -> frozenset[str]:
+    names = {name.rstrip("_") for name in model.model_fields}
+    return frozenset(names if keep_text else names | _WORDS_OF_PEOPLE)
+
+
+def _unknown(event: Event, model: type[Contract], value: bytes, *, keep_text: bool) -> str:
+    """Return the fields that the contract does not know as JSON; empty where there are none."""
+    known = _known(model, keep_text=keep_text)
+    fields = _parsed(value)
+    if event.type not in MODELS:  # its optional fields may be such as this version cannot read
+        absent = (SPARED & fields.keys()) - event.fields.keys()
+        known -= {name for name in absent if (name, fields[name]) not in [("seq", event.seq), (name, None)]}
+    if fields.keys() <= known:
+        return ""
+    extra = {name: field for name, field in fields.items() if name not in known}
+    try:
+        return orjson.dumps(extra, option=orjson.OPT_SORT_KEYS).decode()
+    except TypeError:  # an integer beyond 64 bits
+        return json.dumps(extra, sort_keys=True, ensure_ascii=False)
+
+
+def _parsed(value: bytes) -> dict[str, Any]:
+    try:
+        fields: dict[str, Any] = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        # A number beyond any double in a field that is not ours: the decoder lets it pass, and it is kept as null.
+        fields = from_json(value)
+    return fields

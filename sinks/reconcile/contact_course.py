@@ -1,0 +1,303 @@
+"""What became of a contact, a sentence an event: its first-response clock, then queues, work, pauses and ends. Pure.
+
+Each sentence reports what an event changed, or that it changed nothing where a reader would expect a change. None of
+them is a correction. The changes are observed while the contact is folded; nothing is computed a second time, so the
+story cannot differ from the numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final, NamedTuple
+
+from schemas.policies import Rules
+from schemas.samples import Sample
+from streams.core.event import Event
+from streams.core.fold import Fold, Folded, fold
+from streams.core.handle_segments import Segment
+from streams.core.sample_writer import UNASSIGNED
+
+_FOR: Final = {"customer": "the customer", "third_party": "somebody outside"}
+
+
+class Told(NamedTuple):
+    """One sentence of a story."""
+
+    #: UTC milliseconds.
+    at: int
+    event_id: str
+    says: str
+
+
+class _State(NamedTuple):
+    """What an event may change."""
+
+    named: bool = False
+    queue: str | None = None
+    waits_since: int | None = None
+    called_back: bool = False
+    stretch: int | None = None
+    instance: int = 0
+    pause: int | None = None
+    turn: int | None = None
+    abandoned: bool = False
+    over: bool = False
+    segments: Mapping[int, tuple[bool, bool]] = {}
+    tags: frozenset[str] = frozenset()
+    surveys: frozenset[str] = frozenset()
+    #: The first-response clock: since when it runs.
+    clock: int | None = None
+    is_the_bots: bool = False
+    in_the_menu: bool = False
+    #: Whether the wait was over without a first response: a contact that was under way before it was seen.
+    taken: bool = False
+
+
+#: The events so far, each with what it came to.
+_Seen = list[tuple[Event, _State]]
+
+
+def told(channel: str, events: list[Event], rules: Rules) -> tuple[Folded, list[Told], list[Told]]:
+    """Fold a contact's events, in order; returns it with its clock's story up to the first response and its course."""
+    seen: _Seen = []
+    course: list[Told] = []
+
+    def watch(event: Event, going: Fold) -> None:
+        now = _state(going)
+        course.extend(Told(event.at, event.event_id, says) for says in _sentences(event, going, seen, now))
+        seen.append((event, now))
+
+    folded = fold(channel, events, rules, watch)
+    end = next((row for row in folded.rows if row.sample in {"first_response", "abandoned"}), None)
+    until = _until(channel, seen, end, partial=folded.summary["partial"])
+    return folded, [*until, *_at_last(channel, seen, end, folded)], course
+
+
+def _sentences(event: Event, fold: Fold, seen: _Seen, now: _State) -> Iterator[str]:
+    before = seen[-1][1] if seen else _State()
+    if fold.offered and now.named and not before.named and event.type != "contact.started":
+        yield f"names the first queue, {fold.force.first_queue}: the contact was offered there"
+    yield from _queue(event, before, now)
+    yield from _work(event, fold, before, now)
+    yield from _leaving(event, seen, before, now)
+    yield from _stretch(event, before, now, partial=fold.sheet.partial)
+    yield from _pause(event, before, now)
+    yield from _marks(event, fold, before, now)
+
+
+def _leaving(event: Event, seen: _Seen, before: _State, now: _State) -> Iterator[str]:
+    if event.type == "contact.abandoned":
+        if now.in_the_menu:
+            again = any(each.type == "contact.abandoned" and state.in_the_menu for each, state in seen)
+            counted = " again: counted once" if again else ": no abandonment, and in no service level"
+            yield f"hangs up in the menu{counted}"
+        elif before.abandoned:
+            yield "leaves again: an abandonment counts once"
+        elif not now.abandoned and before.over:
+            yield "leaves after the wait had ended: no abandonment"
+    elif now.abandoned and now.turn is not None and before.turn is None and event.at == now.turn:
+        yield "is back after the abandonment and waits again from here"
+
+
+def _state(fold: Fold) -> _State:
+    clock, visits, stretches, responses = fold.clock, fold.visits, fold.stretches, fold.responses
+    return _State(
+        fold.force.queue != UNASSIGNED,
+        visits.queue if visits.since is not None else None,
+        visits.since,
+        fold.called_back,
+        stretches.since,
+        stretches.instance,
+        stretches.paused_since,
+        responses.turn_since,
+        responses.abandoned_at is not None,
+        responses.answered,
+        {id(each): (each.ended is not None, each.wrapped is not None) for each in fold.segments.every},
+        frozenset(fold.tags.in_effect),
+        frozenset(fold.rated),
+        clock.start(),
+        clock.is_the_bots,
+        clock.is_in_the_menu,
+        responses.answered and responses.first_at is None and responses.abandoned_at is None,
+    )
+
+
+def _queue(event: Event, before: _State, now: _State) -> Iterator[str]:
+    if event.type in {"contact.queued", "contact.transferred"} and "queue" in event.fields:
+        queue = event.fields["queue"]
+        if now.waits_since == before.waits_since and now.queue == before.queue:
+            yield f"waits in {queue} already: nothing changes"
+        elif before.queue is not None:
+            yield f"moves from {before.queue} to {queue}"
+        else:
+            yield f"waits in {queue}"
+    elif event.type == "contact.dequeued":
+        reason = event.fields.get("reason", "other")
+        if before.queue is not None:
+            yield f"out of {before.queue} unanswered ({reason}), and not gone: the clock runs on"
+        if reason == "callback":
+            yield "is to be called back: the line may drop until somebody is connected"
+    elif event.type == "contact.disconnected" and now.called_back:
+        yield "the line drops before the call back: it still waits"
+
+
+def _work(event: Event, fold: Fold, before: _State, now: _State) -> Iterator[str]:
+    agent = event.fields.get("agent_id", "")
+    mine: list[Segment] = [each for each in fold.segments.every if each.opened.fields["agent_id"] == agent]
+    if event.type == "contact.connected":
+        if len(mine) > 1 and mine[-2].ended is None:
+            yield f"{agent}'s work {_since(mine[-2])} never ended and is not counted"
+    elif event.type == "contact.wrapped" and mine:
+        changed = [each for each in mine if now.segments[id(each)] != before.segments.get(id(each), (False, False))]
+        if not changed:
+            yield f"{agent} has wrapped up already: nothing changes"
+        elif changed[0] is not mine[-1]:
+            yield f"the form of {agent}'s former work {_since(changed[0])}, saved during the next"
+        elif not before.segments[id(changed[0])][0]:
+            yield f"ends and closes {agent}'s work {_since(changed[0])}"
+        else:
+            yield f"closes {agent}'s work {_since(changed[0])}"
+
+
+def _since(segment: Segment) -> str:
+    return f"that began with [{segment.opened.event_id}]"
+
+
+def _stretch(event: Event, before: _State, now: _State, *, partial: bool) -> Iterator[str]:
+    if now.instance > before.instance:
+        how = "nobody is connected and it waits in no queue: the call ends"
+        if event.type == "contact.resolved":
+            how = "is resolved"
+        unseen = partial and now.instance == 1
+        yield f"{how} ({'no resolution: its beginning was not seen' if unseen else f'resolution {now.instance}'})"
+    elif now.stretch is not None and before.stretch is None and before.instance:
+        yield "is open again"
+    elif event.type == "contact.resolved":
+        yield "is resolved already: nothing changes"
+    elif event.type == "contact.reopened":
+        yield "is open already: no reopening"
+
+
+def _pause(event: Event, before: _State, now: _State) -> Iterator[str]:
+    if event.type == "contact.paused":
+        if before.pause is not None:
+            yield "is paused already: nothing changes"
+        else:
+            yield f"is paused for {_FOR[event.fields.get('for_', 'customer')]}"
+    elif before.pause is not None and now.pause is None:
+        why = {"message.sent": "the customer wrote", "contact.unpaused": "unpaused"}.get(
+            event.type, "the stretch ended"
+        )
+        yield f"the pause ends: {why}"
+
+
+def _marks(event: Event, fold: Fold, before: _State, now: _State) -> Iterator[str]:
+    if event.type == "contact.rated":
+        survey = event.fields.get("survey_id", "")
+        name = f"survey {survey}" if survey else "the survey without a name"
+        yield f"rates {name}{', in place of the rating before' if survey in before.surveys else ''}"
+    elif event.type == "contact.tagged" and event.fields.get("replace"):
+        off = ", ".join(sorted(before.tags - now.tags))
+        yield f"states all tags there are{f'; off: {off}' if off else ''}"
+    elif event.type == "contact.discarded":
+        kept = "it was a test, so nothing counts" if fold.is_test else "only work on it counts"
+        yield f"is discarded ({event.fields['reason']}): {kept}"
+
+
+def _until(channel: str, seen: _Seen, end: Sample | None, *, partial: bool) -> Iterator[Told]:
+    start: int | None = None
+    handed_off = False
+    for event, state in seen:
+        if end is not None and event.event_id == end.caused_by:
+            return
+        if state.taken:
+            if partial:
+                yield Told(event.at, event.event_id, "the wait ends, and nobody saw it begin: no first response")
+            return
+        if state.clock != start and state.clock is not None:
+            again = " again" if start is not None else ""
+            yield Told(
+                state.clock, event.event_id, f"the clock starts{again}: {_because(event, handed_off=handed_off)}"
+            )
+        else:
+            passed_over = _no_answer(channel, event, runs=start is not None, is_the_bots=state.is_the_bots)
+            if state.in_the_menu and event.type == "contact.abandoned":
+                passed_over = "the customer left the menu, in which no clock runs: no abandonment"
+            if passed_over:
+                yield Told(event.at, event.event_id, passed_over)
+        start = state.clock
+        handed_off = handed_off or event.type == "contact.handed_off"
+
+
+def _because(event: Event, *, handed_off: bool) -> str:
+    match event.type:
+        case "contact.started":
+            return "the contact began"
+        case "contact.queued":
+            after = ", the first time after the hand-off" if handed_off else ""
+            return f"queued for {event.fields['queue']}{after}"
+        case "contact.handed_off":
+            return "the bot handed the contact to humans"
+        case "contact.reopened":
+            return "opened again without ever having been answered"
+        case "message.sent":
+            return "the customer wrote"
+        case _:
+            return f"{event.type} is the earliest event known"
+
+
+def _no_answer(channel: str, event: Event, *, runs: bool, is_the_bots: bool) -> str | None:
+    """Say why an event that looks like an answer is none; None where it does not look like one."""
+    fields = event.fields
+    if event.type == "contact.connected":
+        return None if channel == "call" else f"{fields['agent_id']} takes it: only a reply answers"
+    if event.type == "contact.abandoned":
+        if is_the_bots:
+            return "the customer left while the contact was the bot's: no abandonment"
+        return "the customer left, but no clock runs that it could end"
+    if event.type != "message.sent" or fields["author"] == "customer":
+        return None
+    who = fields["author"]
+    if who != "agent":
+        return f"a message of the {who} answers nothing"
+    if fields.get("automatic"):
+        return "an automatic message answers nothing"
+    if not fields.get("public", True):
+        return "an internal note answers nothing"
+    if channel == "call":
+        return "a message answers no call"
+    return None if runs else "a reply before any clock runs answers nothing"
+
+
+def _at_last(channel: str, seen: _Seen, end: Sample | None, folded: Folded) -> Iterator[Told]:
+    if end is not None:
+        who = f"{end.agent_id} " if end.agent_id else ""
+        answered = f"{who}answers" if end.sample == "first_response" else "the customer leaves unanswered"
+        yield Told(end.at, end.caused_by or "", answered)
+        return
+    if not seen:
+        return
+    event, last = seen[-1]
+    if last.taken and folded.summary["partial"]:
+        return
+    if folded.summary["discarded"]:
+        says = "the contact was discarded: no response and no abandonment counts"
+    elif folded.summary["clock_since"] is not None:
+        says = "no answer yet: the clock runs"
+    elif last.is_the_bots:
+        says = "the contact is the bot's: no clock is shown or held against a target"
+    elif last.clock is None:
+        says = _no_clock(channel, last, folded)
+    else:
+        says = "it ended without an answer"
+    yield Told(event.at, event.event_id, says)
+
+
+def _no_clock(channel: str, last: _State, folded: Folded) -> str:
+    if folded.summary["partial"]:
+        return "no clock: it was under way before Pulssi saw it, and no queue and no hand-off was seen"
+    if not folded.summary["inbound"]:
+        if channel == "call":
+            return "no clock: a call that someone else began waits for nobody"
+        return "no clock: a contact that someone else began waits for nobody before the customer writes"
+    return "no clock: a call waits for nobody while it is in its menu" if last.in_the_menu else "no clock runs"

@@ -1,0 +1,99 @@
+"""The sink process: what the stream has committed, and the events it came from, into ClickHouse.
+
+Here is only the edge: signals, the health server, exit codes. It ends by itself only where going on would be wrong.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import sys
+from typing import Final
+
+from schemas.exits import Exit
+from schemas.journal import JournalVersionError
+from schemas.settings import Settings
+from sinks.clickhouse.keeper import ClickHouseKeeper
+from sinks.pipeline import Pipeline
+from sinks.port import Keeper
+from sinks.sink_health import Vitals
+from streams.tasks import end, until_signal
+
+#: How long the batch in hand may take after the signal; unwritten, it is read again by the next sink.
+STOP_WITHIN_S: Final = 15.0
+
+#: A batch is a hundred thousand small objects that all go at once: looking for cycles among them is in vain.
+GARBAGE_AFTER: Final = 100_000
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+class CannotListenError(Exception):
+    """The health server's address is not to be had."""
+
+
+def run(settings: Settings) -> int:
+    """Run the sink until SIGTERM or Ctrl-C; returns the exit code."""
+    gc.freeze()
+    gc.set_threshold(GARBAGE_AFTER, 20, 50)
+    return asyncio.run(_run(settings))
+
+
+async def _run(settings: Settings) -> int:
+    try:
+        await serve(settings, ClickHouseKeeper(settings), until_signal())
+    except CannotListenError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - a command's own output
+        return Exit.UNREACHABLE
+    except JournalVersionError as error:
+        print(f"the sink ends: {error}", file=sys.stderr)  # noqa: T201 - as above
+        return Exit.NO
+    except Exception:  # noqa: BLE001 - whatever it is, the process ends, and says so
+        _LOG.exception("a bug: the sink ends")
+        return Exit.BUG
+    return Exit.DONE
+
+
+async def serve(settings: Settings, keeper: Keeper, stop: asyncio.Event) -> None:
+    """Write to the keeper until `stop` is set; then finish the batch in hand, where that is possible soon.
+
+    Raises CannotListenError, and JournalVersionError.
+    """
+    vitals = Vitals()
+    health = vitals.health()
+    try:
+        port = await health.start(settings.bind, settings.sink_port, settings.allowed_hosts)
+    except OSError as error:
+        where = f"{settings.bind}:{settings.sink_port}"
+        raise CannotListenError(f"the sink cannot listen at {where}: {error.strerror}") from None
+    print(f"sink: health at http://{settings.bind}:{port}", flush=True)  # noqa: T201 - a command's own output
+    pipeline = Pipeline(settings, keeper, vitals)
+    working = asyncio.create_task(_work(pipeline))
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if not working.done() and pipeline.started:
+            await pipeline.finish()
+            await asyncio.wait([working], timeout=STOP_WITHIN_S)
+    finally:
+        if working.done():
+            await end(stopping)
+        else:
+            await end(working, stopping)
+        await pipeline.stop()
+        await health.stop()
+    if not working.cancelled():
+        working.result()
+
+
+async def _work(pipeline: Pipeline) -> None:
+    try:
+        await pipeline.start()
+        await pipeline.run()
+    except BaseExceptionGroup as group:
+        error: BaseException = group
+        only_versions = group.split(JournalVersionError)[1] is None  # of several journals each says the same
+        while isinstance(error, BaseExceptionGroup) and (only_versions or len(error.exceptions) == 1):
+            error = error.exceptions[0]
+        raise error from None  # several are raised as a group: each of them may be the cause

@@ -1,0 +1,1 @@
+"""The partitions assigned to a worker: opening, recovery, batches, closing."""

@@ -1,0 +1,194 @@
+"""Beginning an epoch: an operator's act, after a source topic was recreated or a journal went missing.
+
+An epoch is one life of a source partition: offsets begin again, and everything that is keyed by them carries its
+number. No epoch begins where the topics are those that the journal names. The beginning is one Kafka transaction: if
+the command dies before its commit, nothing has changed, and it is run again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Final, NamedTuple
+
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt
+
+from schemas.journal import HEAD_KEY, Head, JournalVersionError, decode_head
+from schemas.policies import Rules
+from schemas.settings import Settings
+from schemas.topics import journal_of
+from streams.assignment.opening import RefusedError, check, described, worker_name
+from streams.assignment.recovery import SILENT_FOR_S, recover
+from streams.journal.assembly import RecreatedError
+from streams.journal.writing import StepTooLargeError, Writer
+from streams.kafka.cluster import Cluster, Topic
+from streams.kafka.log_ends import LogEnds, Place, consumer_of
+from streams.partition.archived_history import Past
+from streams.partition.state import Partition
+
+#: How long the transaction that begins an epoch may take: it can hold every open contact.
+BEGIN_WITHIN_MS: Final = 300_000
+#: How long the broker may take to let a producer in.
+OPEN_WITHIN_S: Final = 60.0
+#: How often to try where a worker opens the partition meanwhile, and so ends our transaction.
+ATTEMPTS: Final = 5
+_POLL_MS: Final = 200
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+class Found(NamedTuple):
+    """A source partition, its last epoch, and why it is refused, if it is."""
+
+    place: Place
+    #: The last head in its journal; None: the journal has no step.
+    head: Head | None
+    #: Why it is refused now; None: its epoch continues, or it is new.
+    refused: str | None
+
+
+#: What ended epochs left behind, by source, partition, number of partitions and now. Raises ArchiveAwayError.
+Remembers = Callable[[str, int, int, int], Awaitable[Past]]
+
+
+@contextmanager
+def _named(place: Place) -> Iterator[None]:
+    """Refuse what cannot be read or written, in a line that names the partition and what to do."""
+    source, number = place
+    try:
+        yield
+    except JournalVersionError as error:
+        raise RefusedError(f"{journal_of(source)}/{number}: {error}") from None
+    except RecreatedError:
+        raise RefusedError(
+            f"{journal_of(source)}/{number} was recreated while it was read: run `pulssi epoch begin {source}` again"
+        ) from None
+    except StepTooLargeError as error:
+        raise RefusedError(
+            f"{source}/{number}: {error}, which no journal takes: delete that contact's rows from `contacts_rows` and"
+            f" `events_rows` in ClickHouse, then run `pulssi epoch begin {source}` again"
+        ) from None
+
+
+async def survey(
+    settings: Settings, source: str, known: Mapping[int, int], heads: Mapping[int, Head] | None = None
+) -> list[Found]:
+    """Look at every partition of a source topic, changing nothing.
+
+    `known` is the last epoch that ClickHouse knows, by partition. `heads` are those of a survey a moment ago: the
+    journals are then not read.
+    Raises RefusedError where the number of partitions changed, which an epoch alone does not mend, or a journal cannot
+    be read; KafkaError, OSError and TimeoutError where Kafka does not answer.
+    """
+    cluster, ends = Cluster(settings), LogEnds(settings)
+    try:
+        topic, journal = described(await cluster.topics(), source)
+        places = [(source, number) for number in range(topic.partitions)]
+        if heads is None:
+            stable = await ends.stable([(journal_of(source), number) for _, number in places])
+            heads = await _heads(settings, source, stable, journal.id)
+        whys = await asyncio.gather(
+            *(_refusal(place, heads.get(place[1]), topic, ends, known) for place in places), return_exceptions=True
+        )
+    finally:
+        await cluster.stop()
+        await ends.close()
+    found = []
+    for place, why in zip(places, whys, strict=True):
+        if isinstance(why, BaseException):
+            raise why
+        found.append(Found(place, heads.get(place[1]), why))
+    return found
+
+
+async def _refusal(
+    place: Place, head: Head | None, topic: Topic, logs: LogEnds, known: Mapping[int, int]
+) -> str | None:
+    epoch = known.get(place[1], 0)
+    if head is None:
+        return f"its journal is missing, and ClickHouse knows epoch {epoch}" if epoch else None
+    try:
+        await check(place, head, topic, logs)
+    except RefusedError as error:
+        if head.partitions not in {0, topic.partitions}:
+            raise
+        return str(error)
+    # Claimed, and this command died; or counted by another cluster. The sink archives no other epoch than the last.
+    return f"its journal has epoch {head.epoch}, and ClickHouse knows epoch {epoch}" if epoch > head.epoch else None
+
+
+async def _heads(settings: Settings, source: str, stable: dict[Place, int], journal: str) -> dict[int, Head]:
+    """Read the last head of each journal partition that names this journal."""
+    consumer = consumer_of(settings)
+    heads: dict[int, Head] = {}
+    try:
+        async with asyncio.timeout(SILENT_FOR_S) as silence:
+            await consumer.start()
+            open_ = {TopicPartition(*place): end for place, end in stable.items() if end}
+            consumer.assign(list(open_))
+            for tp, begin in (await consumer.beginning_offsets(list(open_))).items() if open_ else ():
+                consumer.seek(tp, begin)
+            while open_:
+                fetched = await consumer.getmany(*open_, timeout_ms=_POLL_MS)
+                if fetched:
+                    silence.reschedule(asyncio.get_running_loop().time() + SILENT_FOR_S)
+                for tp, records in fetched.items():
+                    for record in records:
+                        if record.key == HEAD_KEY and record.value is not None:
+                            with _named((source, tp.partition)):
+                                head = decode_head(record.value)
+                            if head.journal in {"", journal}:
+                                heads[tp.partition] = head
+                for tp in [tp for tp, end in open_.items() if await consumer.position(tp) >= end]:
+                    del open_[tp]
+    finally:
+        await consumer.stop()
+    return heads
+
+
+async def begin(
+    settings: Settings, rules: Rules, found: Found, epoch: int, past: Remembers, cluster: Cluster
+) -> Partition:
+    """Begin an epoch of one partition, which continues with what its journal has, or else with what ClickHouse has.
+
+    Raises RefusedError, KafkaError, OSError (ArchiveAwayError is one) and TimeoutError; then nothing was begun.
+    """
+    with _named(found.place):
+        return await AsyncRetrying(
+            retry=retry_if_exception_type((KafkaError, RecreatedError)),
+            stop=stop_after_attempt(ATTEMPTS),
+            before_sleep=lambda state: _LOG.info(
+                "%s/%d: trying again: %r", *found.place, state.outcome and state.outcome.exception()
+            ),
+            reraise=True,
+        )(_begin, settings, rules, found, epoch, past, cluster)
+
+
+async def _begin(
+    settings: Settings, rules: Rules, found: Found, epoch: int, past: Remembers, cluster: Cluster
+) -> Partition:
+    place = found.place
+    topic, journal = described(await cluster.topics(), place[0])
+    now_ms = time.time_ns() // 1_000_000
+    before = Past() if found.head is not None else await past(*place, topic.partitions, now_ms)
+    writer = Writer(settings, *place, BEGIN_WITHIN_MS)
+    try:
+        async with asyncio.timeout(OPEN_WITHIN_S):
+            opened = await writer.open(worker_name())
+        partition, _ = await recover(settings, rules, place, opened, None, journal.id)
+        if partition.head != (found.head or Head()):
+            raise RefusedError(
+                f"{place[0]}/{place[1]}: a worker wrote steps to its journal meanwhile: run the command again"
+            )
+        partition.begin(opened, epoch, topic.partitions, (topic.id, journal.id))
+        steps = partition.carry(before)
+        await writer.append(await asyncio.to_thread(next, steps))  # it may read millions of ids
+        next(steps, None)
+    finally:
+        await writer.stop()
+    return partition

@@ -1,0 +1,173 @@
+"""Opening a source partition: fence the former owner, read its journal up to our own opening, continue at the head.
+
+The journal is read up to the opening's record, never to an end offset: an unfinished step of a dead owner is either
+before that record or does not count. Nothing here begins a second epoch. Where the source topic or the journal is not
+the one that was read, the partition is refused until an operator runs `pulssi epoch begin`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from schemas.journal import Head
+from schemas.policies import Rules
+from schemas.settings import Settings
+from schemas.topics import journal_of
+from streams.assignment.recovery import Left, recover
+from streams.clickhouse.contact_archive import Archive, ArchiveAwayError
+from streams.journal.writing import Writer
+from streams.kafka.cluster import Cluster, Topic
+from streams.kafka.log_ends import LogEnds, Place
+from streams.partition.state import Partition
+from streams.tasks import to_its_end
+
+#: How long a log must end below the head before the partition is refused: a new leader needs a moment to know its end.
+SHORT_FOR_S: Final = 10.0
+ASK_AGAIN_S: Final = 0.5
+#: How long ClickHouse is asked what it knows of a journal that is empty.
+ASK_WITHIN_S: Final = 5.0
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+class RefusedError(Exception):
+    """A partition that must not be read until an operator has acted; the message says why and names the command."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        #: The journal offset of the opening that was refused, and the ids of source topic and journal then.
+        self.opened = -1
+        self.ids: tuple[str, ...] = ()
+
+
+class NotDescribedError(ConnectionError):
+    """The cluster does not describe a topic; that says nothing about it."""
+
+
+class Asked(NamedTuple):
+    """Whom an opening asks."""
+
+    archive: Archive
+    cluster: Cluster
+    logs: LogEnds
+
+
+def worker_name() -> str:
+    """Name this process for people who read a journal."""
+    return f"{socket.gethostname()}/{os.getpid()}"
+
+
+async def open_partition(
+    settings: Settings, rules: Rules, place: Place, asked: Asked, *, left: Left | None = None
+) -> tuple[Partition, Writer]:
+    """Fence, read, and return the partition as of its head with the writer to continue with.
+
+    With `left`, what this worker had in memory when it closed the partition, only what was written since is read.
+    Raises RefusedError; aiokafka's KafkaError, OSError (ArchiveAwayError and ClusterAwayError are some) and
+    TimeoutError, after which it may be tried again. A writer that was started is stopped then.
+    """
+    writer = Writer(settings, *place)
+    try:
+        opened = await writer.open(worker_name())
+        topic, journal = described(await asked.cluster.topics(), place[0])
+        partition, found = await recover(settings, rules, place, opened, left, journal.id)
+        if found:
+            first = await check(place, partition.head, topic, asked.logs)
+            if first > partition.head.next:
+                say_gone(place, partition.head.next, first)
+        else:
+            await _check_is_new(settings, place, asked)
+        partition.begin(opened, partition.head.epoch, topic.partitions, (topic.id, journal.id))
+    except BaseException as error:
+        if isinstance(error, RefusedError):
+            error.opened, error.ids = opened, (topic.id, journal.id)
+        await to_its_end(writer.stop())
+        raise
+    _LOG.info(
+        "%s/%d: open, %d contacts, %d panes, continuing at offset %d",
+        *(*place, len(partition.contacts), len(partition.panes), partition.head.next),
+    )
+    return partition, writer
+
+
+def described(topics: Mapping[str, Topic], source: str) -> tuple[Topic, Topic]:
+    """Return a source topic and its journal. Raises NotDescribedError."""
+    missing = [name for name in (source, journal_of(source)) if name not in topics]
+    if missing:
+        raise NotDescribedError(f"the cluster does not describe {', '.join(missing)}")
+    return topics[source], topics[journal_of(source)]
+
+
+async def check(place: Place, head: Head, topic: Topic, logs: LogEnds) -> int:
+    """Return the first offset of a source partition, 0 where none of it was read.
+
+    Raises RefusedError where the topic is not the one that the head names, or its log stays shorter than what was read;
+    NotDescribedError, KafkaError, OSError and TimeoutError where Kafka does not answer.
+    """
+    source, number = place
+    if head.partitions and topic.partitions != head.partitions:
+        raise RefusedError(
+            f"{source} has {topic.partitions} partitions, and had {head.partitions} when its journal was written. Let"
+            f" the sink write all of the journal, delete the topic {journal_of(source)}, run `pulssi migrate`, then"
+            f" `pulssi epoch begin {source}`"
+        )
+    if head.topic not in {"", topic.id}:
+        raise RefusedError(
+            f"{source} was recreated (id {topic.id}, the journal counted {head.topic}): run"
+            f" `pulssi epoch begin {source}`"
+        )
+    deadline = asyncio.get_running_loop().time() + SHORT_FOR_S
+    while head.next:
+        found = (await logs.bounds([place])).get(place)
+        if found is None:
+            raise NotDescribedError(f"the cluster does not return the end offset of {source}/{number}")
+        first, end = found
+        if end >= head.next:
+            return first
+        if asyncio.get_running_loop().time() >= deadline:
+            raise RefusedError(
+                f"{source}/{number} ends at offset {end}, and was read up to {head.next}: records were lost. Run"
+                f" `pulssi epoch begin {source}`"
+            )
+        await asyncio.sleep(ASK_AGAIN_S)
+    return 0
+
+
+def say_gone(place: Place, begin: int, end: int) -> None:
+    """Name the events that retention took before they were counted."""
+    _LOG.error(
+        "%s/%d: events %d to %d are gone from the topic before they were counted: raise its retention (retention_days)",
+        *(*place, begin, end - 1),
+    )
+
+
+async def _check_is_new(settings: Settings, place: Place, asked: Asked) -> None:
+    """Refuse an empty journal of a partition that ClickHouse has an epoch of.
+
+    While ClickHouse is away, Kafka decides: the partition is new if its first offset is 0 and this installation's sink
+    has committed no offset. Raises RefusedError, and ArchiveAwayError where Kafka shows that something was read before.
+    """
+    source, number = place
+    try:
+        async with asyncio.timeout(ASK_WITHIN_S):
+            epoch = await asked.archive.epoch(source, number)
+    except (ArchiveAwayError, TimeoutError) as error:
+        first, _ = (await asked.logs.bounds([place])).get(place, (1, 1))
+        if first == 0 and not await asked.cluster.has_commits(f"{settings.application}-sink"):
+            _LOG.warning(
+                "%s/%d: new to Kafka, epoch 1 begins without ClickHouse (%s)", source, number, str(error) or "no answer"
+            )
+            return
+        raise ArchiveAwayError(
+            f"its journal is empty, and only ClickHouse knows whether it is new or lost: {str(error) or 'no answer'}"
+        ) from None
+    if epoch:
+        raise RefusedError(
+            f"{journal_of(source)}/{number} is empty, and ClickHouse knows epoch {epoch} of {source}/{number}: the"
+            f" journal is missing. Run `pulssi epoch begin {source}`"
+        )

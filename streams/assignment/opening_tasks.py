@@ -1,0 +1,110 @@
+"""The openings under way: one task a partition, so that none waits for another one.
+
+A rebalance waits for openings up to a time limit, but not for those that wait for ClickHouse. Two openings of one
+partition never run at the same time. An opening that cannot be cancelled ends the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+from streams.kafka.log_ends import Place
+from streams.tasks import together
+
+#: How long a rebalance waits for openings; those that take longer are read from once they are open.
+SETTLE_WITHIN_S: Final = 20.0
+#: How long a producer may take to stop before the process ends instead.
+STOP_WITHIN_S: Final = 10.0
+#: Exit status of a worker that ended itself because it could not close a partition.
+EXIT_STUCK: Final = 71
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+class Failures:
+    """Errors of background tasks, kept until `raise_first` raises them, since no code awaits these tasks."""
+
+    def __init__(self) -> None:
+        self._first: BaseException | None = None
+
+    def note(self, task: asyncio.Task[None]) -> None:
+        """Keep the error of a task that has ended."""
+        if not task.cancelled() and (error := task.exception()) is not None and self._first is None:
+            self._first = error
+
+    def raise_first(self) -> None:
+        """Raise what was noted first, once."""
+        first, self._first = self._first, None
+        if first is not None:
+            raise first
+
+
+class Openings:
+    """Opens partitions by the function given, each in a task of its own."""
+
+    def __init__(self, open_one: Callable[[Place], Coroutine[Any, Any, None]], failures: Failures) -> None:
+        self._open = open_one
+        self._failures = failures
+        self._tasks: dict[Place, asyncio.Task[None]] = {}
+        #: Openings that wait for ClickHouse: `are_done` does not wait for them.
+        self._waiting: set[Place] = set()
+        self._changed = asyncio.Event()
+
+    @property
+    def under_way(self) -> list[Place]:
+        """The partitions that are being opened."""
+        return sorted(self._tasks)
+
+    def begin(self, place: Place) -> None:
+        """Open a partition, unless that is under way."""
+        if place not in self._tasks:
+            task = self._tasks[place] = asyncio.ensure_future(self._open(place))
+            task.add_done_callback(lambda task: self._ended(place, task))
+
+    def waits(self, place: Place) -> None:
+        """Note that an opening waits for ClickHouse."""
+        self._waiting.add(place)
+        self._changed.set()
+
+    def _ended(self, place: Place, task: asyncio.Task[None]) -> None:
+        if self._tasks.get(place) is task:
+            del self._tasks[place]
+            self._waiting.discard(place)
+        self._failures.note(task)
+        self._changed.set()
+
+    async def are_done(self) -> None:
+        """Wait until every opening is done or waits for ClickHouse, up to a time limit.
+
+        Cancelled, it ends all openings first.
+        """
+        try:
+            async with asyncio.timeout(SETTLE_WITHIN_S):
+                while self._tasks.keys() - self._waiting:
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            _LOG.info(
+                "partitions not open yet, the rebalance does not wait for them: %s",
+                ", ".join(f"{name}/{number}" for name, number in self.under_way),
+            )
+        except asyncio.CancelledError:
+            await together(self.end(place) for place in self.under_way)
+            raise
+        self._failures.raise_first()
+
+    async def end(self, place: Place) -> None:
+        """Cancel an opening, if one is under way, and wait until its producer has ended."""
+        task = self._tasks.pop(place, None)
+        self._waiting.discard(place)
+        if task is None:
+            return
+        task.cancel()
+        _, hung = await asyncio.wait([task], timeout=STOP_WITHIN_S)
+        if hung:
+            _LOG.critical("%s/%d: its opening cannot be cancelled: the worker ends", *place)
+            os._exit(EXIT_STUCK)

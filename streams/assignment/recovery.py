@@ -1,0 +1,122 @@
+"""Reading a journal back: all of it, or, where this worker had the partition a while ago, what was written since.
+
+It is read up to an opening's record, never to an end offset. A partition kept in memory is used only where the journal
+is the same, its last step is still at its offset, and no tombstone can have been compacted away since.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import Any, Final, NamedTuple
+
+from aiokafka import TopicPartition
+from aiokafka.errors import OffsetOutOfRangeError
+
+from schemas.journal import HEAD_KEY, decode_head
+from schemas.policies import Rules
+from schemas.settings import Settings
+from schemas.topics import journal_of
+from streams.journal.assembly import Assembly
+from streams.kafka.log_ends import Place, consumer_of
+from streams.partition.state import Partition
+
+#: How long a closed partition is kept in memory: far below the time for which journals keep tombstones.
+LEFT_FOR_S: Final = 600.0
+
+_FETCH_BYTES: Final = 8 * 1024 * 1024
+_POLL_MS: Final = 500
+_POLL_RECORDS: Final = 20_000
+#: A consumer whose broker is away brings nothing, for ever: reading ends after so long without a record.
+SILENT_FOR_S: Final = 30.0
+#: How often progress is logged while a long journal is read.
+_LOG_EVERY_S: Final = 5.0
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+class Left(NamedTuple):
+    """A partition as it was in memory when this worker closed it, its last step being in the journal."""
+
+    partition: Partition
+    #: Journal offset behind its last step.
+    end: int
+    #: By the monotonic clock.
+    at: float
+
+    def is_fresh(self, now: float) -> bool:
+        """Tell whether it may still be used."""
+        return now - self.at < LEFT_FOR_S
+
+
+async def _stands(consumer: Any, place: TopicPartition, left: Left) -> bool:  # noqa: ANN401 - untyped
+    """Tell whether the head of the last step of a partition in memory is where it was."""
+    consumer.seek(place, left.end - 1)
+    try:
+        fetched = await consumer.getmany(place, timeout_ms=10 * _POLL_MS, max_records=1)
+    except OffsetOutOfRangeError:
+        return False
+    for record in fetched.get(place, ()):
+        if record.offset != left.end - 1 or record.key != HEAD_KEY or record.value is None:
+            return False
+        known, found = left.partition.head, decode_head(record.value)
+        return (found.step, found.epoch, found.open) == (known.step, known.epoch, known.open)
+    return False
+
+
+async def _read(consumer: Any, assembly: Assembly, partition: Partition, begin: int, opened: int) -> bool:  # noqa: ANN401 - untyped
+    """Load every step before the opening; tells whether there was one. Raises TimeoutError."""
+    place = TopicPartition(journal_of(partition.source), partition.number)
+    found, at, logged = False, begin - 1, time.monotonic()
+    consumer.seek(place, begin)
+    async with asyncio.timeout(SILENT_FOR_S) as silence:
+        while at < opened:
+            fetched = await consumer.getmany(place, timeout_ms=_POLL_MS, max_records=_POLL_RECORDS)
+            for record in fetched.get(place, ()):
+                at = record.offset
+                step = assembly.feed(at, record.key, record.value)
+                if step is not None:
+                    partition.load(step)
+                    found = True
+                if at >= opened:
+                    break
+            if fetched:
+                silence.reschedule(asyncio.get_running_loop().time() + SILENT_FOR_S)
+            if time.monotonic() - logged > _LOG_EVERY_S:
+                logged = time.monotonic()
+                share = 100 * (at + 1 - begin) / max(1, opened - begin)
+                _LOG.info("%s/%d: reading the journal: %.0f %%", partition.source, partition.number, share)
+    return found
+
+
+async def recover(
+    settings: Settings, rules: Rules, of: Place, opened: int, left: Left | None, journal: str = ""
+) -> tuple[Partition, bool]:
+    """Return the partition as of its last step before the opening, and whether there was one.
+
+    `journal` is the id of the journal's topic; a partition in memory of another journal is not used.
+    Raises KafkaError, TimeoutError, RecreatedError and JournalVersionError.
+    """
+    place = TopicPartition(journal_of(of[0]), of[1])
+    consumer = consumer_of(settings, max_partition_fetch_bytes=_FETCH_BYTES)
+    await consumer.start()
+    try:
+        consumer.assign([place])
+        began = time.monotonic()
+        assembly = Assembly(*of)
+        assembly.restart(journal, certain=True)
+        known = left is not None and left.partition.head.journal == journal and left.is_fresh(began)
+        if known and left is not None and await _stands(consumer, place, left):
+            assembly.resume(left.end, left.partition.head, journal)
+            await _read(consumer, assembly, left.partition, left.end, opened)
+            _LOG.info("%s/%d: reopened from memory, read the journal from offset %d on", *of, left.end)
+            return left.partition, True
+        partition = Partition(*of, rules)
+        beginning = (await consumer.beginning_offsets([place]))[place]
+        found = await _read(consumer, assembly, partition, beginning, opened)
+        took_s = time.monotonic() - began
+        _LOG.info("%s/%d: read the journal: %d contacts in %.1f s", *of, len(partition.contacts), took_s)
+        return partition, found
+    finally:
+        await consumer.stop()

@@ -1,0 +1,93 @@
+"""Reaching ClickHouse: the only place that makes a client, for every part, and one idea of when it is away.
+
+Errors never carry the URL: it may hold a password.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import cache
+from typing import Final, cast
+
+import clickhouse_connect
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
+from clickhouse_connect.driver.httputil import get_pool_manager
+from urllib3 import PoolManager
+
+from schemas.settings import Settings
+from streams.clickhouse.addresses import clickhouse_of, connection_fault
+
+CONNECT_TIMEOUT_S: Final = 5
+ANSWER_TIMEOUT_S: Final = 120
+
+#: Codes of answers by which a server says that it is busy or not well, not that the question is wrong: time limits,
+#: too many queries, parts or bytes in memory, no network, read-only for now, shutting down.
+_UNWELL: Final = ("159", "160", "202", "203", "209", "210", "241", "242", "252", "319", "425", "439", "999")
+
+#: What the client and the server put around an answer that is of no use to whoever asked.
+_AROUND: Final = re.compile(
+    r"^Received ClickHouse exception, code: \d+, server response: "
+    r"| ?\(version [^()]*(?:\([^()]*\))?\)"
+    r"| ?\(for url \S+\)$"
+)
+_LINE_CHARACTERS: Final = 300
+
+
+@cache
+def _pool(ca: str, verify: bool) -> PoolManager:  # noqa: FBT001 - a key
+    """Keep connections for the next client, as the library does; its own pools for an authority cannot be closed."""
+    return cast("PoolManager", get_pool_manager(ca_cert=ca or None, verify=verify))
+
+
+def connect(settings: Settings, database: str | None = None, *, answer_within_s: float = ANSWER_TIMEOUT_S) -> Client:
+    """Return a client whose database is the settings', or the one given (which must be there).
+
+    Raises clickhouse_connect's OperationalError where none answers, and DatabaseError where it refuses.
+    """
+    server = clickhouse_of(settings)
+    client: Client = clickhouse_connect.get_client(
+        host=server.host,
+        port=server.port,
+        username=server.user or "default",
+        password=server.password,
+        # Said twice: left to itself, the client takes port 443 or 8443 for TLS.
+        interface=server.scheme,
+        secure=server.secure,
+        pool_mgr=_pool(server.ca, server.verify),
+        proxy_path=server.path,
+        database=settings.clickhouse_database if database is None else database,
+        connect_timeout=CONNECT_TIMEOUT_S,
+        send_receive_timeout=answer_within_s,
+        autogenerate_session_id=False,
+        query_retries=0,
+    )
+    return client
+
+
+def is_away(error: BaseException) -> bool:
+    """Tell whether to wait and try again: no answer, or an answer that the server is not well."""
+    if isinstance(error, OperationalError | OSError):
+        return True
+    return isinstance(error, DatabaseError) and any(f"ode: {code}." in str(error) for code in _UNWELL)
+
+
+def answer_of(error: BaseException) -> str:
+    """Give all that the server answered, in as many lines as it took: for whoever wrote the query."""
+    return _AROUND.sub("", str(error).strip()) or type(error).__name__
+
+
+def reason(error: BaseException) -> str:
+    """Say in one line what went wrong; of a failed connection only what the system or TLS said."""
+    return connection_fault(error) or answer_of(error).splitlines()[0][:_LINE_CHARACTERS]
+
+
+def selected(names: Iterable[str]) -> str:
+    """Write the columns of a SELECT, times as UTC milliseconds; a pane key's `start` is the column `pane_start`."""
+    return ", ".join(
+        f"toUnixTimestamp64Milli(`{name}`)"
+        if name == "at" or name.endswith(("_at", "_since", "_start"))
+        else f"`{name}`"
+        for name in ("pane_start" if name == "start" else name for name in names)
+    )

@@ -1,0 +1,107 @@
+"""Open stretches: from a contact's start to its resolution, and from each reopening to the next."""
+
+from __future__ import annotations
+
+from streams.core.event import Event
+from streams.core.sample_writer import Sheet
+
+
+class Stretches:
+    """New, open, or ended. Reopening an open contact and resolving a resolved one change nothing."""
+
+    def __init__(self, sheet: Sheet) -> None:
+        self._sheet = sheet
+        self._by_disconnect = False
+        self._pause_ends_by_message = False
+        #: Beginning of the running pause; None where none runs.
+        self.paused_since: int | None = None
+        #: The ended pauses of the open stretch, cut to it.
+        self.pauses: list[tuple[int, int]] = []
+        self.started_at: int | None = None
+        #: Opening of the open stretch; None where none is open.
+        self.since: int | None = None
+        self.instance = 0
+        self.reopens = 0
+        #: The reopening that no human has answered yet.
+        self.reopened_at: int | None = None
+        self.first_end: Event | None = None
+        self.last_end: Event | None = None
+        self.first_ms: int | None = None
+
+    def start(self, at: int) -> None:
+        """`contact.started`."""
+        if self.started_at is None:
+            self.started_at = at
+            self.open(at)
+
+    def open(self, at: int) -> None:
+        """Open a stretch; a partial contact's first one begins with its earliest event, which is not its start."""
+        self.since = at
+        self.pauses = []
+
+    @property
+    def is_over(self) -> bool:
+        """Whether a stretch has ended and none has begun since."""
+        return self.since is None and self.last_end is not None
+
+    def reopen(self, event: Event) -> bool:
+        """`contact.reopened` or a customer message: tells whether it opened the contact again."""
+        if not self.is_over:
+            return False
+        self.open(event.at)
+        self.reopens += 1
+        self.reopened_at = event.at
+        self._sheet.write("reopened", event)
+        return True
+
+    def taken_up(self, event: Event) -> bool:
+        """`contact.queued` or `contact.connected`: opens a call again that a disconnect had ended."""
+        if not self.is_over or not self._by_disconnect:
+            return False
+        self.open(event.at)
+        return True
+
+    def pause(self, event: Event) -> None:
+        """`contact.paused`; of a paused contact it changes nothing."""
+        if self.paused_since is None:
+            self.paused_since = event.at
+            self._pause_ends_by_message = event.fields.get("for_", "customer") == "customer"
+
+    def unpause(self, event: Event) -> None:
+        """`contact.unpaused`, or the end of the stretch."""
+        if self.paused_since is not None:
+            if self.since is not None and event.at > (begin := max(self.paused_since, self.since)):
+                self.pauses.append((begin, event.at))
+            self.paused_since = None
+
+    def customer_wrote(self, event: Event) -> None:
+        """A customer message: ends a pause for the customer."""
+        if self._pause_ends_by_message:
+            self.unpause(event)
+
+    def end(self, event: Event, *, by_disconnect: bool = False) -> None:
+        """End the open stretch; once a call that a disconnect had ended is resolved, only a reopening opens it."""
+        if self.since is None:
+            self._by_disconnect = self._by_disconnect and by_disconnect
+            return
+        self.unpause(event)
+        length = max(0, event.at - self.since)
+        self.instance += 1
+        seen_whole = self.instance > 1 or not self._sheet.partial
+        if seen_whole:
+            self._sheet.write(
+                "resolution",
+                event,
+                value_ms=length,
+                since=self.since,
+                active_ms=length - sum([until - since for since, until in self.pauses]),
+                pauses=self.pauses,
+                policy=self._sheet.policy("resolution", event.at),
+                instance=self.instance,
+            )
+        if self.first_end is None:
+            self.first_end, self.first_ms = event, length if seen_whole else None
+        self.last_end = event
+        self.since = None
+        self.reopened_at = None
+        self._by_disconnect = by_disconnect

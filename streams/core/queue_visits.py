@@ -1,0 +1,47 @@
+"""Queue visits: each wait in a queue, and how it ended."""
+
+from __future__ import annotations
+
+from streams.core.event import Event
+from streams.core.sample_writer import Sheet
+
+
+class Visits:
+    """At most one visit is open; queueing where the contact waits already changes nothing."""
+
+    def __init__(self, sheet: Sheet) -> None:
+        self._sheet = sheet
+        #: The queue of the open visit, or of the last one.
+        self.queue = ""
+        #: Opening of the open visit, UTC milliseconds; None where none is open.
+        self.since: int | None = None
+
+    def open(self, event: Event, queue: str) -> None:
+        """`contact.queued`, or `contact.transferred` that names a queue."""
+        if self.since is not None:
+            if queue == self.queue:
+                return
+            self.end(event, "moved")
+        self.since, self.queue = event.at, queue
+        self._sheet.write("entered", event, queue=queue)
+
+    def end(self, event: Event, outcome: str) -> None:
+        """End the open visit, if there is one.
+
+        The outcome is `answered`, `abandoned`, `moved`, `left`, or the reason why it was taken out of its queue.
+        """
+        if self.since is None:
+            return
+        waited = event.at - self.since
+        policy = self._sheet.policy("queue_wait", event.at, self.queue)
+        self._sheet.write(
+            "queue_wait",
+            event,
+            queue=self.queue,
+            outcome=outcome,
+            value_ms=waited,
+            since=self.since,
+            policy=policy,
+            short=self._sheet.short(policy, waited) if outcome == "abandoned" else None,
+        )
+        self.since = None

@@ -1,0 +1,177 @@
+"""What is in force while a contact's events pass, and the sheet on which its samples are written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from schemas.policies import Metric, Policy, Rules, calendar_for, policy_for
+from schemas.samples import Sample
+from streams.core.business_time import business_ms as business_between
+from streams.core.business_time import in_hours
+from streams.core.event import Event, named
+
+#: The queue before any is named.
+UNASSIGNED: Final = "unassigned"
+
+#: Fields that stay in force.
+_NAMED: Final = frozenset({"queue", "priority", "team", "segment", "language", "customer_id"})
+
+#: Queue, priority, team, segment, language and agent, as a sample has them.
+Dimensions = tuple[str, str, str, str, str, str]
+
+
+class InForce:
+    """Queue, priority, team, segment, language and agent in force: the last named up to and including an event."""
+
+    def __init__(self, events: list[Event]) -> None:
+        self.queue = UNASSIGNED
+        self.priority = "normal"
+        self.team = ""
+        self.segment = ""
+        self.language = ""
+        self.customer = ""
+        #: The event's own agent, else the last who connected or replied.
+        self.agent = ""
+        #: The last who connected or replied.
+        self.last_agent = ""
+        first = next((event.fields["queue"] for event in events if "queue" in event.fields), None)
+        #: Whether any event names a queue, and the first.
+        self.knows_first_queue = first is not None
+        self.first_queue = first or UNASSIGNED
+        #: All of it together, until something changes.
+        self._now: Dimensions | None = None
+
+    def dimensions(self) -> Dimensions:
+        """Give what is in force now, in the order of a sample's columns."""
+        if self._now is None:
+            self._now = self.queue, self.priority, self.team, self.segment, self.language, self.agent
+        return self._now
+
+    def take(self, event: Event) -> None:
+        """Move on to an event."""
+        get = event.fields.get
+        agent: str = get("agent_id", self.last_agent)
+        if agent != self.agent:
+            self.agent, self._now = agent, None
+        if _NAMED.isdisjoint(event.fields):
+            return
+        self._now = None
+        if not self.knows_first_queue and "queue" in event.fields:
+            self.first_queue, self.knows_first_queue = event.fields["queue"], True
+        self.queue = get("queue", self.queue)
+        self.priority = get("priority", self.priority)
+        self.team = get("team", self.team)
+        self.segment = get("segment", self.segment)
+        self.language = get("language", self.language)
+        self.customer = get("customer_id", self.customer)
+
+
+class Sheet:
+    """Collects a contact's samples; dimensions are those in force, but where the caller names others."""
+
+    def __init__(self, channel: str, force: InForce, rules: Rules, *, partial: bool) -> None:
+        self.channel = channel
+        self.force = force
+        self.rules = rules
+        self.partial = partial
+        self.rows: list[Sample] = []
+        #: Most centres have none, and then nobody is to ask for one a dozen times a contact.
+        self._has_calendars = rules.calendar is not None or bool(rules.queue_calendars)
+
+    def write(
+        self,
+        sample: str,
+        event: Event,
+        slot: str | None = None,
+        *,
+        by: Dimensions | None = None,
+        queue: str | None = None,
+        tag: str = "",
+        outcome: str = "",
+        value_ms: int | None = None,
+        since: int | None = None,
+        business_ms: int | None = None,
+        active_ms: int | None = None,
+        pauses: Iterable[tuple[int, int]] = (),
+        value: int | None = None,
+        policy: Policy | None = None,
+        short: bool | None = None,
+        satisfied: bool | None = None,
+        instance: int | None = None,
+    ) -> None:
+        """Write a sample at the event that caused it.
+
+        The slot is the event's id unless named, the dimensions those in force now unless given (`by`), the queue the
+        one among them unless named. A `policy` is what the value is held against, by the clock that the policy names;
+        business time is that from `since` to the event, unless given. Where there is an `active_ms`, that is the value
+        without its `pauses`.
+        """
+        dimensions = by or self.force.dimensions()
+        if queue is not None and queue != dimensions[0]:
+            dimensions = (queue, *dimensions[1:])
+        name, target_ms, within, is_open, active_business_ms = "", None, None, None, None
+        if self._has_calendars or policy is not None:
+            stops = policy is not None and policy.pauses == "stop"
+            held = active_ms if stops else value_ms
+            calendar = calendar_for(self.rules, dimensions[0], policy)
+            if calendar is not None:
+                is_open = in_hours(calendar, event.at)
+                if since is not None:
+                    business_ms = business_between(calendar, since, event.at)
+                if active_ms is not None and business_ms is not None:
+                    paused = sum([business_between(calendar, *pause) for pause in pauses])
+                    active_business_ms = business_ms - paused
+                if policy is not None and policy.clock == "calendar":
+                    held = active_business_ms if stops else business_ms
+            if policy is not None:
+                name, target_ms = policy.name, policy.target_ms
+                within = None if held is None else held <= target_ms
+        self.rows.append(
+            named(
+                Sample,
+                (
+                    sample,
+                    event.event_id if slot is None else slot,
+                    event.at,
+                    *dimensions,
+                    tag,
+                    outcome,
+                    value_ms,
+                    business_ms,
+                    active_ms,
+                    active_business_ms,
+                    value,
+                    name,
+                    target_ms,
+                    within,
+                    short,
+                    satisfied,
+                    self.partial,
+                    is_open,
+                    instance,
+                    event.event_id,
+                ),
+            )
+        )
+
+    def business_ms(self, queue: str, since: int, until: int) -> int | None:
+        """Give the business time between two instants by a queue's calendar; None where there is none."""
+        calendar = calendar_for(self.rules, queue, None) if self._has_calendars else None
+        return None if calendar is None else business_between(calendar, since, until)
+
+    def policy(self, metric: Metric, at: int, queue: str | None = None) -> Policy | None:
+        """Find the policy for what is in force now, at a time; None where none matches, and for a partial contact.
+
+        The queue is the one in force unless named.
+        """
+        if self.partial:
+            return None
+        force = self.force
+        return policy_for(
+            self.rules, metric, self.channel, force.queue if queue is None else queue, force.priority, force.segment, at
+        )
+
+    def short(self, policy: Policy | None, waited_ms: int) -> bool | None:
+        """Tell whether an abandonment is short; None where it is held against no target, so that it is in no level."""
+        return None if policy is None else waited_ms < self.rules.short_abandon_ms

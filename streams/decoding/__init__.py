@@ -1,0 +1,1 @@
+"""From a record's bytes to an event, or to the reason why it is none."""

@@ -1,0 +1,106 @@
+"""What a Kafka cluster says of its topics and groups: their ids, their partitions, whether a group ever committed.
+
+kafka-python's admin client blocks, so it has a thread of its own and a time limit. `ClusterAwayError` means that
+nothing is known: it must never be taken for a recreated topic.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from time import monotonic
+from typing import Any, Final, NamedTuple, TypeVar
+
+from kafka.errors import KafkaError
+
+from schemas.settings import Settings
+from streams.kafka.brokers import BrokerUnreachableError, admin_client
+
+Answer = TypeVar("Answer")
+
+#: How long the cluster may take to answer one question.
+ANSWER_WITHIN_S: Final = 5.0
+
+
+class ClusterAwayError(ConnectionError):
+    """The cluster did not answer in time; says what was asked, in one line."""
+
+
+class Topic(NamedTuple):
+    """A topic as the cluster describes it."""
+
+    #: Kafka's own id (KIP-516); a topic that was deleted and created again has another one.
+    id: str
+    partitions: int
+
+
+class Cluster:
+    """An admin connection, kept open."""
+
+    def __init__(self, settings: Settings, within_s: float = ANSWER_WITHIN_S) -> None:
+        self._brokers = settings.kafka_brokers
+        self._within_s = within_s
+        self._thread = ThreadPoolExecutor(1, "cluster")
+        self._connection = ExitStack()
+        self._admin: Any = None
+        self._stopped = False
+        self._asking = asyncio.Lock()
+        self._asked_at = 0.0
+        self._topics: Mapping[str, Topic] = {}
+
+    async def topics(self) -> Mapping[str, Topic]:
+        """Describe every topic, as of a moment after this was called. Raises ClusterAwayError."""
+        called_at = monotonic()
+        async with self._asking:
+            if self._asked_at <= called_at:  # whoever waited meanwhile takes the same answer
+                asked_at = monotonic()
+                self._topics = await self._ask("the topics", _topics)
+                self._asked_at = asked_at
+            return self._topics
+
+    async def has_commits(self, group: str) -> bool:
+        """Tell whether a consumer group has committed any offset that is still kept. Raises ClusterAwayError."""
+        async with self._asking:
+            return await self._ask(f"the offsets of group {group}", lambda admin: _has_commits(admin, group))
+
+    async def stop(self) -> None:
+        """Close the connection, unless the cluster hangs; a second call does nothing."""
+        if not self._stopped:
+            self._stopped = True
+            self._thread.submit(self._disconnect)
+            self._thread.shutdown(wait=False)
+
+    async def _ask(self, what: str, question: Callable[[Any], Answer]) -> Answer:
+        try:
+            async with asyncio.timeout(self._within_s):
+                return await asyncio.get_running_loop().run_in_executor(self._thread, self._answer, question)
+        except (KafkaError, BrokerUnreachableError, OSError, TimeoutError) as error:
+            why = str(error) or f"no answer within {self._within_s:g} s"
+            raise ClusterAwayError(f"Kafka at {self._brokers} does not describe {what}: {why}") from None
+
+    def _answer(self, question: Callable[[Any], Answer]) -> Answer:
+        try:
+            if self._admin is None:
+                self._admin = self._connection.enter_context(admin_client(self._brokers))
+            return question(self._admin)
+        except BaseException:
+            self._disconnect()
+            raise
+
+    def _disconnect(self) -> None:
+        self._admin = None
+        self._connection.close()
+
+
+def _topics(admin: Any) -> dict[str, Topic]:  # noqa: ANN401 - kafka-python carries no types
+    return {
+        topic["name"]: Topic(str(topic["topic_id"]), len(topic["partitions"]))
+        for topic in admin.describe_topics()
+        if not topic["error_code"]
+    }
+
+
+def _has_commits(admin: Any, group: str) -> bool:  # noqa: ANN401 - as above
+    return any(kept.offset >= 0 for kept in admin.list_group_offsets([group])[group].values())

@@ -1,0 +1,247 @@
+"""The topics as they must be: made where missing, mended where that is safe, refused where it is not.
+
+`wanted` and `plan` are pure; `migrate_topics` is the edge. It never deletes a topic or a record, and never changes a
+partition count: a contact's partition is where its state is, so another count needs a drained migration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal
+
+from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.errors import KafkaError, TopicAlreadyExistsError
+
+from schemas.settings import Settings
+from schemas.topics import DEAD_LETTERS, SOURCES, journal_of
+from streams.kafka.brokers import admin_client
+
+DAY_MS: Final = 24 * 3_600_000
+#: A step's largest record batch: what a worker commits as one must fit.
+JOURNAL_MESSAGE_BYTES: Final = 8 * 1024 * 1024
+#: Tombstones outlive the longest outage of the sink that is planned for (7 days) by a day.
+JOURNAL_DELETE_RETENTION_MS: Final = 8 * DAY_MS
+#: Dead letters wait for people: a month at least, whatever the events' own retention.
+DEAD_LETTER_RETENTION_MS: Final = 30 * DAY_MS
+#: How far ahead of the broker's clock a source record's own time may be: Kafka refuses it beyond.
+AHEAD_AT_MOST_MS: Final = DAY_MS // 24
+#: From this many copies on, a write is acknowledged by two.
+REPLICAS_FOR_TWO_ACKS: Final = 3
+
+#: Settings where a larger value only keeps or admits more: raised without asking, never lowered.
+RAISED_ONLY: Final = frozenset({"retention.ms", "delete.retention.ms", "max.message.bytes", "min.insync.replicas"})
+#: Settings that lose nothing of what is there when they change.
+CHANGED_FREELY: Final = frozenset({"message.timestamp.type", "message.timestamp.after.max.ms"})
+
+State = Literal["made", "there", "altered", "differs", "refused", "missing"]
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic: as it should be, or as the broker has it."""
+
+    name: str
+    partitions: int
+    replication: int
+    config: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What is done about one topic, and why; `change` holds the settings to alter.
+
+    `missing`: not made, because another topic was refused.
+    """
+
+    topic: Topic
+    state: State
+    change: Mapping[str, str]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TopicsReport:
+    """What `migrate_topics` did, topic by topic."""
+
+    topics: tuple[Step, ...]
+
+    @property
+    def refused(self) -> tuple[Step, ...]:
+        """The topics because of which nothing was done."""
+        return tuple(step for step in self.topics if step.state == "refused")
+
+    @property
+    def ok(self) -> bool:
+        """Whether every topic can be used as it now is."""
+        return not self.refused
+
+
+def wanted(settings: Settings) -> tuple[Topic, ...]:
+    """List every topic with the settings it must have: sources, their journals, the dead letters."""
+    retention_ms = settings.retention_days * DAY_MS
+    common = {
+        "message.timestamp.type": "CreateTime",
+        "min.insync.replicas": "2" if settings.replication >= REPLICAS_FOR_TWO_ACKS else "1",
+    }
+    # A partition's clock follows records' own times, so no producer whose clock is wrong may move it far ahead.
+    source = {
+        **common,
+        "cleanup.policy": "delete",
+        "retention.ms": str(retention_ms),
+        "message.timestamp.after.max.ms": str(AHEAD_AT_MOST_MS),
+    }
+    journal = {
+        **common,
+        "cleanup.policy": "compact",
+        "delete.retention.ms": str(JOURNAL_DELETE_RETENTION_MS),
+        "max.message.bytes": str(JOURNAL_MESSAGE_BYTES),
+    }
+    # A source takes records of 1 MiB; a dead letter is such a record with headers more, so it needs room above that.
+    dead_letters = {
+        **common,
+        "cleanup.policy": "delete",
+        "retention.ms": str(max(retention_ms, DEAD_LETTER_RETENTION_MS)),
+        "max.message.bytes": str(JOURNAL_MESSAGE_BYTES),
+    }
+
+    def topic(name: str, config: Mapping[str, str]) -> Topic:
+        return Topic(name, settings.partitions, settings.replication, config)
+
+    return (
+        *(topic(name, source) for name in SOURCES),
+        *(topic(journal_of(name), journal) for name in SOURCES),
+        topic(DEAD_LETTERS, dead_letters),
+    )
+
+
+def _below(name: str, have: str, want: str) -> bool:
+    """Tell whether raising is what is needed; -1 in a retention means for ever."""
+    if name == "retention.ms" and have == "-1":
+        return False
+    return int(have) < int(want)
+
+
+def _compare(want: Topic, have: Topic) -> Step:
+    change: dict[str, str] = {}
+    notes: list[str] = []
+    for name, value in want.config.items():
+        now = have.config.get(name)
+        if now is None or now == value:
+            continue
+        # To compact a journal that was not keeps the last record of each key, which is all that is read of one.
+        if name in CHANGED_FREELY or value == "compact" or (name in RAISED_ONLY and _below(name, now, value)):
+            if name == "min.insync.replicas" and have.replication < int(value):
+                continue
+            change[name] = value
+            notes.append(f"{name} {now} -> {value}")
+        else:
+            notes.append(
+                f"{name} is {now}, not {value}: left, since changing it can lose records; kafka-configs sets it"
+            )
+    if have.replication != want.replication:
+        notes.append(
+            f"{have.replication} copies, settings say {want.replication}: left; kafka-reassign-partitions moves them"
+        )
+    state: State = "altered" if change else "differs" if notes else "there"
+    return Step(have, state, change, tuple(notes))
+
+
+def _count_fault(want: Topic, found: Mapping[str, Topic]) -> str | None:
+    """Say why a topic's partition count cannot stand, and the way out."""
+    have = found.get(want.name)
+    if have is None or want.name == DEAD_LETTERS or have.partitions == want.partitions:
+        return None
+    pairs = [(name, journal_of(name)) for name in SOURCES if want.name in {name, journal_of(name)}]
+    other = next((found[name] for pair in pairs for name in pair if name != want.name and name in found), None)
+    if other is not None and other.partitions != have.partitions:
+        return (
+            f"has {have.partitions} partitions, {other.name} has {other.partitions}: a source and its journal must "
+            f"have as many; stop the workers, delete {' and '.join(pairs[0])}, and migrate again "
+            "(what was not drained is lost)"
+        )
+    return (
+        f"has {have.partitions} partitions, settings say {want.partitions}: set PULSSI_PARTITIONS={have.partitions}, "
+        f"or drain, stop the workers, delete {' and '.join(pairs[0])}, and migrate again"
+    )
+
+
+def plan(topics: Sequence[Topic], found: Mapping[str, Topic]) -> tuple[Step, ...]:
+    """Decide for each wanted topic what to do, given what the broker has."""
+    steps = []
+    for want in topics:
+        have = found.get(want.name)
+        fault = _count_fault(want, found)
+        if fault is not None:
+            steps.append(Step(have or want, "refused", {}, (fault,)))
+        elif have is None:
+            steps.append(Step(want, "made", {}))
+        else:
+            steps.append(_compare(want, have))
+    return tuple(steps)
+
+
+def _found(admin: Any, names: Sequence[str]) -> dict[str, Topic]:  # noqa: ANN401 - kafka-python carries no types
+    """Read what the broker has; the embedded one tells no settings, so there is none to differ."""
+    described = {
+        topic["name"]: topic for topic in admin.describe_topics() if topic["name"] in names and not topic["error_code"]
+    }
+    if not described:
+        return {}
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in described]
+    configs = admin.describe_configs(resources, config_filter="all").get("topic", {})
+    return {
+        name: Topic(
+            name,
+            partitions=len(topic["partitions"]),
+            replication=min((len(each["replica_nodes"]) for each in topic["partitions"]), default=1),
+            config={key: str(entry["value"]) for key, entry in configs.get(name, {}).items()},
+        )
+        for name, topic in described.items()
+    }
+
+
+def _make(admin: Any, topics: Sequence[Topic]) -> None:  # noqa: ANN401 - kafka-python carries no types
+    for topic in topics:
+        asked = {
+            topic.name: {
+                "num_partitions": topic.partitions,
+                "replication_factor": topic.replication,
+                "configs": dict(topic.config),
+            }
+        }
+        try:
+            admin.create_topics(asked)
+        except TopicAlreadyExistsError:
+            continue  # another migration, at the same time, made it the same
+    admin.wait_for_topics([topic.name for topic in topics])
+
+
+def _alter(admin: Any, steps: Sequence[Step]) -> None:  # noqa: ANN401 - kafka-python carries no types
+    if not steps:
+        return
+    asked = [ConfigResource(ConfigResourceType.TOPIC, step.topic.name, configs=dict(step.change)) for step in steps]
+    for name, answer in admin.alter_configs(asked).get("topic", {}).items():
+        if answer != "OK":
+            raise KafkaError(f"{name}: its settings were not altered: {answer}")
+
+
+#: What a step comes to where nothing is done, because another topic is refused.
+_UNDONE: Final[Mapping[State, State]] = {"made": "missing", "altered": "differs"}
+
+
+def migrate_topics(settings: Settings, wait_s: float = 0.0) -> TopicsReport:
+    """Bring the topics to what they must be; a second run changes nothing.
+
+    Where a partition count is refused nothing is made or altered. Raises BrokerUnreachableError after `wait_s`, and
+    kafka.errors.KafkaError where the broker itself declines (such as more copies than it has brokers).
+    """
+    topics = wanted(settings)
+    with admin_client(settings.kafka_brokers, wait_s) as admin:
+        steps = plan(topics, _found(admin, [topic.name for topic in topics]))
+        if any(step.state == "refused" for step in steps):
+            steps = tuple(replace(step, state=_UNDONE.get(step.state, step.state)) for step in steps)
+        else:
+            _make(admin, [step.topic for step in steps if step.state == "made"])
+            _alter(admin, [step for step in steps if step.change])
+    return TopicsReport(steps)

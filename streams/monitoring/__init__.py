@@ -1,0 +1,1 @@
+"""How a part tells that it works: health, readiness, metrics, and who may ask."""

@@ -1,0 +1,84 @@
+"""The small server by which a part says how it is: `/healthz`, `/readyz` and `/metrics`.
+
+Healthy means progress, not just life: a part that answers but no longer works is to be restarted. Nothing here decides
+what progress is, and nothing here may tell a setting or a contact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from aiohttp import web
+
+from streams.monitoring.allowed_hosts import Hosts
+from streams.monitoring.prometheus import CONTENT_TYPE
+
+#: None where all is well, else the reason in one line.
+Check = Callable[[], str | None]
+
+FINE: Final = "ok\n"
+
+#: What a person finds who opens the address: this is no page to look at.
+_ROUTES: Final = """\
+/healthz  whether it gets on
+/readyz   whether it is ready
+/metrics  what it counts, for Prometheus
+"""
+
+
+class Health:
+    """A part's own server: `progress` answers `/healthz`, `ready` answers `/readyz`, `metrics` is Prometheus text."""
+
+    def __init__(self, *, ready: Check, progress: Check, metrics: Callable[[], str]) -> None:
+        self._app = web.Application()
+        self._app.router.add_get("/", _routes)
+        add_routes(self._app, ready=ready, progress=progress, metrics=metrics)
+        self._runner: web.AppRunner | None = None
+
+    async def start(self, host: str, port: int, allowed_hosts: str = "") -> int:
+        """Listen, and return the port: the one asked for, or with 0 any free one. Raises OSError where it is taken."""
+        self._app.middlewares.append(Hosts(host, allowed_hosts).guard)
+        self._runner = await listen(self._app, host, port)
+        return int(self._runner.addresses[0][1])
+
+    async def stop(self) -> None:
+        """Stop listening; a second call does nothing."""
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await runner.cleanup()
+
+
+async def listen(app: web.Application, host: str, port: int, **how: Any) -> web.AppRunner:  # noqa: ANN401 - aiohttp's own
+    """Serve an application; raises OSError where the port is taken."""
+    runner = web.AppRunner(app, access_log=None, **how)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError:
+        await runner.cleanup()
+        raise
+    return runner
+
+
+def add_routes(app: web.Application, *, ready: Check, progress: Check, metrics: Callable[[], str]) -> None:
+    """Give a part's own web server the three routes."""
+
+    async def tell(_: web.Request) -> web.Response:
+        return web.Response(text=metrics(), headers={"Content-Type": CONTENT_TYPE})
+
+    app.router.add_get("/healthz", _answering(progress))
+    app.router.add_get("/readyz", _answering(ready))
+    app.router.add_get("/metrics", tell)
+
+
+async def _routes(_: web.Request) -> web.Response:
+    return web.Response(text=_ROUTES)
+
+
+def _answering(check: Check) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def answer(_: web.Request) -> web.Response:
+        fault = check()
+        return web.Response(text=FINE) if fault is None else web.Response(text=f"{fault}\n", status=503)
+
+    return answer

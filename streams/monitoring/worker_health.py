@@ -1,0 +1,61 @@
+"""How a worker is: readiness, progress and numbers for Prometheus, from its partitions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from streams.assignment.assigned_partitions import Partitions
+from streams.monitoring.health import Health
+from streams.monitoring.prometheus import Reading, render
+
+#: A step that takes longer than this is stuck, not slow.
+STUCK_AFTER_S: Final = 60.0
+
+
+def health_of(partitions: Partitions, now: Callable[[], float] = time.monotonic) -> Health:
+    """Make the server that reports how a worker is."""
+    return Health(
+        ready=lambda: _unready(partitions, now()),
+        progress=lambda: _stuck(partitions, now()),
+        metrics=lambda: render(_readings(partitions)),
+    )
+
+
+def _unready(partitions: Partitions, now: float) -> str | None:
+    if partitions.refused:
+        return "; ".join(partitions.refused)
+    if partitions.waits is not None:
+        return partitions.waits.line(now)
+    return None if partitions.ready else "the partitions that this worker is assigned are not all open yet"
+
+
+def _stuck(partitions: Partitions, now: float) -> str | None:
+    since, waits = partitions.busy_since, partitions.waits
+    if since is not None and now - since > STUCK_AFTER_S:
+        return f"a step has been under way for {now - since:.0f} s"
+    if waits is not None and not waits.opening and now - waits.since > STUCK_AFTER_S:
+        return waits.line(now)
+    return partitions.blocked
+
+
+def _readings(partitions: Partitions) -> Iterator[Reading]:
+    for partition in partitions.held:
+        labels = {"topic": partition.source, "partition": str(partition.number)}
+        for name, value, meaning in (
+            ("events_total", partition.events, "Records read since the partition was opened."),
+            ("dead_letters_total", partition.dead_letters, "Bad records sent to the dead letters."),
+            ("conflicts_total", partition.conflicts, "Events that came under an id with other contents."),
+            ("strays_total", partition.strays, "Records sent on to the partition of their key."),
+            ("evicted_total", partition.evictions, "Contacts forgotten for their age."),
+            ("revived_total", partition.revivals, "Evicted contacts found again in ClickHouse."),
+            ("supplements_total", partition.supplemented, "Changes of panes that were evicted."),
+            ("parked_total", partition.waits, "Evicted contacts that had to wait for ClickHouse."),
+            ("parked", len(partition.parked), "Contacts whose events wait for ClickHouse."),
+            ("contacts", len(partition.contacts), "Contacts in memory."),
+            ("agents", len(partition.agents), "Agents in memory."),
+            ("panes", len(partition.panes), "Panes in memory."),
+            ("next_offset", partition.head.next, "First source offset that is not in yet."),
+        ):
+            yield Reading(f"pulssi_worker_{name}", meaning, value, labels)

@@ -6,6 +6,9 @@ from typing import Final, Literal
 
 Channel = Literal["chat", "email", "call"]
 
+#: A source topic and the number of one of its partitions.
+SourcePartition = tuple[str, int]
+
 CHANNELS: Final[tuple[Channel, ...]] = ("chat", "email", "call")
 
 #: Topic of each channel's events, keyed by `contact_id`.

@@ -27,7 +27,7 @@ from schemas.journal import (
     supplement_of,
 )
 from schemas.policies import Metric
-from schemas.topics import channel_of
+from schemas.topics import SourcePartition, channel_of
 from sinks.event_rows import rows_of_contact
 from sinks.port import Batch
 from sinks.rows import (
@@ -56,9 +56,6 @@ _TAG_PANE: Final[tuple[Any, ...]] = ("tag_panes", TagPaneRow, decode_tag_pane_ke
 #: Of each kind of pane: the batch's list, its row, and how key and value are read.
 _PANES: Final = {PANE: _PANE, SUPPLEMENT: _PANE, TAG_PANE: _TAG_PANE, TAG_SUPPLEMENT: _TAG_PANE}
 
-#: A source topic and a partition of it.
-Place = tuple[str, int]
-
 
 class Reached(NamedTuple):
     """How far a partition is with the steps gathered so far."""
@@ -67,13 +64,13 @@ class Reached(NamedTuple):
     journal_end: int
 
 
-class Pending:
+class PendingBatch:
     """Steps of one batch to be. `written` is the step that is in, by partition, where it is known."""
 
-    def __init__(self, written: dict[Place, int] | None = None) -> None:
+    def __init__(self, written: dict[SourcePartition, int] | None = None) -> None:
         self._written = dict(written or {})
-        self._records: dict[tuple[Place, bytes], tuple[int, bytes]] = {}
-        self.reached: dict[Place, Reached] = {}
+        self._records: dict[tuple[SourcePartition, bytes], tuple[int, bytes]] = {}
+        self.reached: dict[SourcePartition, Reached] = {}
         #: Bytes of keys and values held.
         self.size = 0
         self.steps = 0
@@ -93,7 +90,7 @@ class Pending:
         self.reached[place] = Reached(step.head, step.end)
         self.steps += 1
 
-    def after(self) -> dict[Place, int]:
+    def after(self) -> dict[SourcePartition, int]:
         """Return the step that is in, by partition, once this is written."""
         return {**self._written, **{place: reached.head.step for place, reached in self.reached.items()}}
 
@@ -111,7 +108,7 @@ class Pending:
                 getattr(batch, rows).append(named(row, fields))
         return batch
 
-    def events_of(self, places: Collection[Place]) -> list[EventRow]:
+    def events_of(self, places: Collection[SourcePartition]) -> list[EventRow]:
         """Return the events of the contacts of partitions whose source records are gone, as archive rows."""
         return [
             row
@@ -148,7 +145,7 @@ def contact_row(contact_id: str, version: int, summary: Summary) -> ContactRow:
     return row
 
 
-def progress_rows(reached: Iterable[tuple[Place, Reached]], at: int) -> list[Progress]:
+def progress_rows(reached: Iterable[tuple[SourcePartition, Reached]], at: int) -> list[Progress]:
     """Say how far the partitions are; `at` in UTC milliseconds."""
     return [
         Progress(topic, partition, head.epoch, head.next, head.step, head.open, end, at, head.parked)
@@ -156,6 +153,6 @@ def progress_rows(reached: Iterable[tuple[Place, Reached]], at: int) -> list[Pro
     ]
 
 
-def claims(reached: Iterable[tuple[Place, Reached]], at: int) -> list[Progress]:
+def claims(reached: Iterable[tuple[SourcePartition, Reached]], at: int) -> list[Progress]:
     """Say that an epoch has begun, before its first row: no later life may take its number, whatever becomes of it."""
     return [Progress(topic, partition, head.epoch, 0, 0, -1, 0, at) for (topic, partition), (head, _) in reached]

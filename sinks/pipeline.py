@@ -18,12 +18,13 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 
 from schemas.journal import Head
 from schemas.settings import Settings
-from sinks.batching import Pending, Place, Reached, claims, progress_rows
+from schemas.topics import SourcePartition
+from sinks.batching import PendingBatch, Reached, claims, progress_rows
 from sinks.event_rows import event_rows
 from sinks.gauge_history import WITHIN_MS, each_minute
 from sinks.port import Batch, Keeper, KeeperAwayError, KeeperUnfitError
 from sinks.rows import EventRow
-from sinks.sink_health import Vitals
+from sinks.sink_health import SinkHealth
 from sinks.source_reader import SourceReader
 from streams.journal.tail import JournalTail
 
@@ -48,7 +49,7 @@ class Pipeline:
     """The sink's two tasks and what they share."""
 
     def __init__(
-        self, settings: Settings, keeper: Keeper, vitals: Vitals, now: Callable[[], float] = time.time
+        self, settings: Settings, keeper: Keeper, vitals: SinkHealth, now: Callable[[], float] = time.time
     ) -> None:
         group = f"{settings.application}-sink"
         self._keeper = keeper
@@ -56,8 +57,8 @@ class Pipeline:
         self._now = now
         self._tail = JournalTail(settings, group=group)
         self._sources = SourceReader(settings, group)
-        self._pending = Pending()
-        self._epochs: dict[Place, int] = {}
+        self._pending = PendingBatch()
+        self._epochs: dict[SourcePartition, int] = {}
         self._at = 0
         self._stopping = asyncio.Event()
         self._changed = asyncio.Condition()
@@ -65,7 +66,7 @@ class Pipeline:
         #: Whether what is in is of now: the journals were read to their ends, and no full batch has piled up since.
         self._level = False
         #: Partitions with events that were folded, and whose records are gone before they were archived.
-        self._gone: set[Place] = set()
+        self._gone: set[SourcePartition] = set()
         self.started = False
 
     async def start(self) -> None:
@@ -75,7 +76,7 @@ class Pipeline:
         self._epochs = {place: row.epoch for place, row in places.items()}
         self._at = max((row.at for row in found), default=0)
         going_on = {place: row for place, row in places.items() if row.journal_end}
-        self._pending = Pending({place: row.step for place, row in going_on.items()})
+        self._pending = PendingBatch({place: row.step for place, row in going_on.items()})
         self._vitals.waiting_for = "the broker or its topics are not there yet"
         await self._tail.start(
             {place: row.journal_end for place, row in going_on.items()},
@@ -141,7 +142,7 @@ class Pipeline:
         while True:
             await self._wait_for_a_batch(begun)
             begun = time.monotonic()
-            pending, self._pending = self._pending, Pending(self._pending.after())
+            pending, self._pending = self._pending, PendingBatch(self._pending.after())
             async with self._changed:
                 self._changed.notify_all()
             if pending.steps:
@@ -162,7 +163,7 @@ class Pipeline:
                 except TimeoutError:
                     return
 
-    async def _put(self, pending: Pending) -> None:
+    async def _put(self, pending: PendingBatch) -> None:
         """Write one batch: claims of new epochs, events, rows, progress."""
         reached = pending.reached
         await self._claim(reached)
@@ -186,7 +187,7 @@ class Pipeline:
         await self._tail.commit(words)
         await self._sources.commit(reached)
 
-    async def _claim(self, reached: dict[Place, Reached]) -> None:
+    async def _claim(self, reached: dict[SourcePartition, Reached]) -> None:
         begun = {place: each for place, each in reached.items() if each.head.epoch > self._epochs.get(place, 0)}
         if not begun:
             return
@@ -197,7 +198,7 @@ class Pipeline:
                 self._gone.add(place)
             self._epochs[place] = each.head.epoch
 
-    async def _archive(self, reached: dict[Place, Reached]) -> None:
+    async def _archive(self, reached: dict[SourcePartition, Reached]) -> None:
         """Write the events below the heads of the epoch that the source topics are in."""
         ends = {place: head.next for place, (head, _) in reached.items() if head.epoch == self._epochs[place]}
         async with asyncio.TaskGroup() as tasks:  # the next rows are read while the last ones are written

@@ -17,7 +17,7 @@ from schemas.settings import Settings
 from sinks.clickhouse.keeper import ClickHouseKeeper
 from sinks.pipeline import Pipeline
 from sinks.port import Keeper
-from sinks.sink_health import Vitals
+from sinks.sink_health import SinkHealth
 from streams.tasks import end, until_signal
 
 #: How long the batch in hand may take after the signal; unwritten, it is read again by the next sink.
@@ -60,7 +60,7 @@ async def serve(settings: Settings, keeper: Keeper, stop: asyncio.Event) -> None
 
     Raises CannotListenError, and JournalVersionError.
     """
-    vitals = Vitals()
+    vitals = SinkHealth()
     health = vitals.health()
     try:
         port = await health.start(settings.bind, settings.sink_port, settings.allowed_hosts)

@@ -7,16 +7,17 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from sinks.batching import Place, Reached
+from schemas.topics import SourcePartition
+from sinks.batching import Reached
 from sinks.port import Batch
 from streams.monitoring.health import Health
-from streams.monitoring.prometheus import Reading, render
+from streams.monitoring.prometheus import MetricValue, render
 
 #: Longer than any one insert or fetch may take: without a sign of life for so long, the process is stuck.
 STUCK_AFTER_S: Final = 180.0
 
 
-class Vitals:
+class SinkHealth:
     """Counts, signs of life, and the one thing that is waited for, if any."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic, now: Callable[[], float] = time.time) -> None:
@@ -26,7 +27,7 @@ class Vitals:
         self._rows = Counter[str]()
         self._batches = 0
         self._failures = 0
-        self._reached: dict[Place, Reached] = {}
+        self._reached: dict[SourcePartition, Reached] = {}
         self._written_at = 0.0
         self.pending_bytes = 0
         #: Why the sink is not ready; None once it is.
@@ -47,7 +48,7 @@ class Vitals:
         self._rows.update(batch.counts())
         self.beat()
 
-    def reached(self, reached: dict[Place, Reached]) -> None:
+    def reached(self, reached: dict[SourcePartition, Reached]) -> None:
         """Note a finished batch and how far the partitions are."""
         self._batches += 1
         self._reached.update(reached)
@@ -62,18 +63,20 @@ class Vitals:
         still = self._monotonic() - self._beat
         return f"no progress for {still:.0f} s" if still > STUCK_AFTER_S else None
 
-    def _readings(self) -> Iterator[Reading]:
-        yield Reading("pulssi_sink_batches_total", "Batches written.", self._batches)
-        yield Reading("pulssi_sink_write_failures_total", "Writes that failed and were tried again.", self._failures)
+    def _readings(self) -> Iterator[MetricValue]:
+        yield MetricValue("pulssi_sink_batches_total", "Batches written.", self._batches)
+        yield MetricValue(
+            "pulssi_sink_write_failures_total", "Writes that failed and were tried again.", self._failures
+        )
         pending = "Bytes read from the journals and not yet written."
-        yield Reading("pulssi_sink_pending_bytes", pending, self.pending_bytes)
+        yield MetricValue("pulssi_sink_pending_bytes", pending, self.pending_bytes)
         written = "When a batch was last written."
-        yield Reading("pulssi_sink_last_write_timestamp_seconds", written, self._written_at)
+        yield MetricValue("pulssi_sink_last_write_timestamp_seconds", written, self._written_at)
         for table, n in self._rows.items():
-            yield Reading("pulssi_sink_rows_total", "Rows written, by table.", n, {"table": table})
+            yield MetricValue("pulssi_sink_rows_total", "Rows written, by table.", n, {"table": table})
         for (topic, partition), (head, _) in self._reached.items():
             labels = {"topic": topic, "partition": str(partition)}
             reached = "First source offset that is not in ClickHouse yet."
-            yield Reading("pulssi_sink_next_offset", reached, head.next, labels)
+            yield MetricValue("pulssi_sink_next_offset", reached, head.next, labels)
             step = "Last step of the partition that is in ClickHouse."
-            yield Reading("pulssi_sink_step", step, head.step, labels)
+            yield MetricValue("pulssi_sink_step", step, head.step, labels)

@@ -17,8 +17,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from schemas.settings import Settings
-from schemas.topics import SOURCES
-from sinks.batching import Place
+from schemas.topics import SOURCES, SourcePartition
 from streams.journal.tail import COMMIT_WITHIN_S, connect
 
 #: Records handed on at once.
@@ -45,9 +44,9 @@ class SourceReader:
         #: Since when, and when last, the broker said that a log ends too early, UTC milliseconds.
         self._short: dict[TopicPartition, tuple[int, int]] = {}
         #: Partitions of which records were gone before they could be read; whoever sees to it empties it.
-        self.gone: set[Place] = set()
+        self.gone: set[SourcePartition] = set()
 
-    async def start(self, positions: Mapping[Place, int]) -> None:
+    async def start(self, positions: Mapping[SourcePartition, int]) -> None:
         """Connect, waiting for broker and topics, and stand at the positions."""
         self._consumer = await connect(self._settings, SOURCES, self._group)
         for tp in self._consumer.assignment():
@@ -60,13 +59,13 @@ class SourceReader:
         self._short.pop(tp, None)
         self._consumer.seek(tp, offset)
 
-    def rewind(self, place: Place) -> None:
+    def rewind(self, place: SourcePartition) -> None:
         """Continue at offset 0: the topic was recreated."""
         tp = TopicPartition(*place)
         if tp in self._at:
             self._stand(tp, 0)
 
-    async def below(self, ends: Mapping[Place, int]) -> AsyncIterator[tuple[TopicPartition, list[Any]]]:
+    async def below(self, ends: Mapping[SourcePartition, int]) -> AsyncIterator[tuple[TopicPartition, list[Any]]]:
         """Yield the records below each end, in order per partition; returns when all were, or are gone.
 
         Waits while the broker is away.
@@ -160,7 +159,7 @@ class SourceReader:
         self._short[tp] = since, told
         return told - since >= GONE_AFTER_MS
 
-    async def commit(self, places: Iterable[Place]) -> None:
+    async def commit(self, places: Iterable[SourcePartition]) -> None:
         """Show others how far the archive is; for lag only, so failures pass."""
         offsets = {tp: self._at[tp] for place in places if (tp := TopicPartition(*place)) in self._at}
         try:

@@ -23,7 +23,7 @@ from schemas.exits import Exit
 from schemas.settings import Settings, config_folder
 from schemas.topics import DEAD_LETTERS, SOURCES, journal_of
 from streams import compilation
-from streams.assignment.assigned_partitions import Partitions
+from streams.assignment.assigned_partitions import AssignedPartitions
 from streams.clickhouse.contact_archive import Archive, ClickHouseArchive
 from streams.journal.tail import connect
 from streams.kafka.faust_transport import BatchTransport
@@ -59,7 +59,7 @@ _LOG: Final = logging.getLogger(__name__)
 class Worker(faust.App):
     """Faust's app with the partitions that its transport opens."""
 
-    def __init__(self, settings: Settings, partitions: Partitions, folder: Path) -> None:
+    def __init__(self, settings: Settings, partitions: AssignedPartitions, folder: Path) -> None:
         super().__init__(
             settings.application,
             broker=f"kafka://{settings.kafka_brokers.replace(',', ';kafka://')}",
@@ -86,7 +86,7 @@ class Worker(faust.App):
             self.agent(topic, name=source)(_agent_of(partitions))
 
 
-def _agent_of(partitions: Partitions) -> Callable[[Any], Awaitable[None]]:
+def _agent_of(partitions: AssignedPartitions) -> Callable[[Any], Awaitable[None]]:
     """Make the agent of one source: it hands each batch on and takes no decision."""
 
     async def agent(stream: Any) -> None:  # noqa: ANN401 - Faust is untyped
@@ -107,7 +107,7 @@ async def serve(settings: Settings, archive: Archive, stop: asyncio.Event, confi
     """Run a worker until `stop` is set; returns its exit status. Without a configuration, the defaults hold."""
     collecting = asyncio.ensure_future(_collect_now_and_then())
     configuration = configuration or Watched(None)
-    partitions = Partitions(settings, configuration.rules, archive)
+    partitions = AssignedPartitions(settings, configuration.rules, archive)
     reloading = asyncio.ensure_future(follow(configuration, partitions.use))
     reloading.add_done_callback(_must_not_end)
     health = health_of(partitions)

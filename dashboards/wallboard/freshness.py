@@ -10,8 +10,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Final, Literal, NamedTuple
 
-#: A source topic and a partition of it.
-Partition = tuple[str, int]
+from schemas.topics import SourcePartition
 
 #: Numbers that are older than this are called stale.
 STALE_AFTER_MS: Final = 3_000
@@ -42,16 +41,16 @@ class Freshness:
     """Notes log ends and heads, and tells up to when everything is in."""
 
     def __init__(self) -> None:
-        self._ends: deque[tuple[int, Mapping[Partition, int]]] = deque(maxlen=_REMEMBERED)
-        self._heads: Mapping[Partition, int] = {}
+        self._ends: deque[tuple[int, Mapping[SourcePartition, int]]] = deque(maxlen=_REMEMBERED)
+        self._heads: Mapping[SourcePartition, int] = {}
         self._counted_at: int | None = None
         self._as_of: int | None = None
 
-    def ends(self, now_ms: int, ends: Mapping[Partition, int]) -> None:
+    def ends(self, now_ms: int, ends: Mapping[SourcePartition, int]) -> None:
         """Note that the broker said at `now_ms` where the source partitions end."""
         self._ends.append((now_ms, ends))
 
-    def heads(self, now_ms: int, heads: Mapping[Partition, int]) -> None:
+    def heads(self, now_ms: int, heads: Mapping[SourcePartition, int]) -> None:
         """Note how far each source partition is counted at `now_ms`: the first offset that is not in."""
         if sum(heads.values()) != sum(self._heads.values()):
             self._counted_at = now_ms
@@ -62,7 +61,7 @@ class Freshness:
             for _ in range(counted[-1]):  # older than the newest end that is in: of no more use
                 self._ends.popleft()
 
-    def _missing(self, ends: Mapping[Partition, int]) -> int:
+    def _missing(self, ends: Mapping[SourcePartition, int]) -> int:
         return sum(max(0, end - self._heads.get(partition, 0)) for partition, end in ends.items())
 
     def standing(self, now_ms: int, *, connected: bool, caught_up: bool) -> Standing:

@@ -32,7 +32,7 @@ from streams.live.view import LiveView, live_view
 from streams.live.windows import NAMES
 from streams.monitoring.allowed_hosts import Hosts
 from streams.monitoring.health import add_routes, listen
-from streams.monitoring.prometheus import Reading, render
+from streams.monitoring.prometheus import MetricValue, render
 from streams.reloading import follow
 from streams.tasks import end, until_signal
 from streams.times import now_ms
@@ -91,17 +91,17 @@ class Wallboard:
         idle_s = time.monotonic() - self.turned
         return f"the journals were not asked for {idle_s:.0f} s" if idle_s > HANGS_AFTER_S else None
 
-    def metrics(self) -> list[Reading]:
+    def metrics(self) -> list[MetricValue]:
         """Read the metrics."""
         standing = self.standing()
         age_s = (now_ms() - standing.as_of) / 1000 if standing.as_of is not None else math.nan
         name = "pulssi_wallboard_"
         return [
-            Reading(f"{name}age_seconds", "How old the numbers are.", age_s),
-            Reading(f"{name}behind_events", "Events that are produced and not counted, at least.", standing.behind),
-            Reading(f"{name}contacts", "Contacts that are in some gauge.", self.view.contacts),
-            Reading(f"{name}watchers", "Pages that are open.", self.publisher.watchers),
-            Reading(f"{name}pushes_total", "News that went to the pages.", self.publisher.pushed),
+            MetricValue(f"{name}age_seconds", "How old the numbers are.", age_s),
+            MetricValue(f"{name}behind_events", "Events that are produced and not counted, at least.", standing.behind),
+            MetricValue(f"{name}contacts", "Contacts that are in some gauge.", self.view.contacts),
+            MetricValue(f"{name}watchers", "Pages that are open.", self.publisher.watchers),
+            MetricValue(f"{name}pushes_total", "News that went to the pages.", self.publisher.pushed),
         ]
 
     def standing(self) -> Standing:

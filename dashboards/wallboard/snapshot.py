@@ -12,7 +12,7 @@ from dashboards.wallboard.freshness import Standing
 from schemas.policies import Policy, Rules, policy_for
 from streams.live.agent_groups import AgentsReading
 from streams.live.figures import Durations, Figures
-from streams.live.gauges import Reading
+from streams.live.gauges import GaugeReading
 from streams.live.service_level import DEFAULT, FORMULAS, service_level
 from streams.live.totals import ALL, Group
 from streams.live.view import LiveView
@@ -22,7 +22,7 @@ VERSION: Final = 1
 #: Digits of a share: a ten-thousandth of a per cent.
 _DIGITS: Final = 6
 
-_NOBODY: Final = Reading()
+_NOBODY: Final = GaugeReading()
 #: What is told of a policy.
 _OF_POLICY: Final = ("name", "target_ms", "objective", "warning_ms")
 
@@ -71,7 +71,7 @@ def _policies(rules: Rules, groups: Iterable[Group], at: int) -> dict[Group, Pol
 
 
 def _group(
-    view: LiveView, group: Group, reading: Reading, policy: Policy | None, windows: Iterable[str]
+    view: LiveView, group: Group, reading: GaugeReading, policy: Policy | None, windows: Iterable[str]
 ) -> dict[str, Any]:
     channel, queue = group
     formula = policy.formula if policy is not None and policy.formula in FORMULAS else DEFAULT
@@ -91,7 +91,7 @@ def _agents(group: str | None, reading: AgentsReading) -> dict[str, Any]:
     return {"group": group, **reading._asdict(), "slots": [slots._asdict() for slots in reading.slots]}
 
 
-def _now(reading: Reading, now: int) -> dict[str, Any]:
+def _now(reading: GaugeReading, now: int) -> dict[str, Any]:
     return {
         **reading._asdict(),
         "longest_wait_ms": _age(reading.oldest_waiting_since, now),

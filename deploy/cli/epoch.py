@@ -25,7 +25,7 @@ from schemas.topics import SOURCES
 if TYPE_CHECKING:
     from schemas.journal import Head
     from sinks.reconcile.differences import Report
-    from streams.assignment.epochs import Found
+    from streams.assignment.epochs import SurveyedPartition
 
 
 @click.group("epoch")
@@ -92,20 +92,22 @@ def _tell(said: dict[str, Any], line: str, as_json: bool) -> NoReturn:  # noqa: 
 
 def _steps(settings: Settings, topic: str) -> dict[tuple[int, int], int]:
     """Return the last step that the sink has written, by partition and epoch; 0 where an epoch was only claimed."""
-    from sinks.clickhouse.reading_back import KeptRows  # noqa: PLC0415 - a second of imports, not for `--help`
+    from sinks.clickhouse.reading_back import StoredRows  # noqa: PLC0415 - a second of imports, not for `--help`
 
-    with KeptRows(settings) as kept:
+    with StoredRows(settings) as kept:
         return {(row.partition, row.epoch): row.step for row in kept.progress() if row.topic == topic}
 
 
-def _survey(settings: Settings, topic: str, known: dict[int, int], heads: dict[int, Head] | None = None) -> list[Found]:
+def _survey(
+    settings: Settings, topic: str, known: dict[int, int], heads: dict[int, Head] | None = None
+) -> list[SurveyedPartition]:
     """Return the partitions that are refused."""
     from streams.assignment.epochs import survey  # noqa: PLC0415 - as above
 
     return [found for found in asyncio.run(survey(settings, topic, known, heads)) if found.refused]
 
 
-def _check_sink(refused: list[Found], steps: dict[tuple[int, int], int]) -> None:
+def _check_sink(refused: list[SurveyedPartition], steps: dict[tuple[int, int], int]) -> None:
     """Refuse while steps of the ended epoch are in its journal and not in ClickHouse: they could not be compared."""
     for (source, number), head, _ in refused:
         written = steps.get((number, head.epoch), 0) if head else 0
@@ -118,7 +120,7 @@ def _check_sink(refused: list[Found], steps: dict[tuple[int, int], int]) -> None
 
 
 def _begin(
-    settings: Settings, rules: Rules, refused: list[Found], known: dict[int, int]
+    settings: Settings, rules: Rules, refused: list[SurveyedPartition], known: dict[int, int]
 ) -> tuple[list[dict[str, Any]], Report]:
     """Claim the epochs, repair the rows of the ended ones, and write the new heads."""
     from sinks.clickhouse.keeper import ClickHouseKeeper  # noqa: PLC0415 - as above

@@ -62,13 +62,13 @@ def up(data: Path, port_base: int | None, *, detach: bool, no_config: bool, in_b
     Example: pulssi up --data ./.pulssi --port-base 9400
     """
     from deploy.embedded import stack  # noqa: PLC0415 - a second of imports, not for `--help`
-    from deploy.embedded.output import Files, Terminal  # noqa: PLC0415 - as above
+    from deploy.embedded.output import FileOutput, TerminalOutput  # noqa: PLC0415 - as above
 
     quiet_clients()
     settings = configured_or_exit()  # rules too: else each part would say so by itself, one after the other
     _check_usable(data)
     if in_background:
-        raise SystemExit(stack.run(data, settings, Files(data / LOGS), port_base))
+        raise SystemExit(stack.run(data, settings, FileOutput(data / LOGS), port_base))
     before = state.forgotten_configuration(data)
     if before is not None and not no_config:
         fail(
@@ -78,7 +78,7 @@ def up(data: Path, port_base: int | None, *, detach: bool, no_config: bool, in_b
         )
     _download(settings)
     if not detach:
-        raise SystemExit(stack.run(data, settings, Terminal(), port_base))
+        raise SystemExit(stack.run(data, settings, TerminalOutput(), port_base))
     if (running := state.read(data)) is not None:
         fail(f"{data}: process {running.pid} runs a stack there: `pulssi down --data {data}`", Exit.UNREACHABLE)
     if state.was_killed(data):
@@ -166,14 +166,14 @@ def demo(rate: float, seed: int, data: Path | None, port_base: int | None) -> No
     """
     from deploy.embedded import stack  # noqa: PLC0415 - a second of imports, not for `--help`
     from deploy.embedded.demonstration import Demonstration, is_fresh  # noqa: PLC0415 - as above
-    from deploy.embedded.output import Terminal  # noqa: PLC0415 - as above
+    from deploy.embedded.output import TerminalOutput  # noqa: PLC0415 - as above
 
     quiet_clients()
     settings = configured_or_exit()
     _download(settings)
     shown = Demonstration(rate, seed)
 
-    def beside(wiring: Wiring, voice: Terminal) -> Sequence[stack.Group]:
+    def beside(wiring: Wiring, voice: TerminalOutput) -> Sequence[stack.Group]:
         shown.announce(wiring, voice)
         return shown.parts(wiring)
 
@@ -182,7 +182,7 @@ def demo(rate: float, seed: int, data: Path | None, port_base: int | None) -> No
     with nullcontext(data) if data else tempfile.TemporaryDirectory(prefix="pulssi-demo-") as named:
         folder = Path(named).resolve()
         _check_usable(folder)
-        raise SystemExit(stack.run(folder, settings, Terminal(), port_base, beside))
+        raise SystemExit(stack.run(folder, settings, TerminalOutput(), port_base, beside))
 
 
 @click.command()

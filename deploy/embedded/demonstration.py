@@ -10,7 +10,7 @@ from typing import Final
 from rich.console import Console
 from rich.panel import Panel
 
-from deploy.embedded.output import Terminal
+from deploy.embedded.output import TerminalOutput
 from deploy.embedded.parts import Wiring, pulssi
 from deploy.embedded.supervisor import Part
 
@@ -29,7 +29,7 @@ class Demonstration:
         command = pulssi("simulate", "--start", "midnight", "--rate", f"{self.rate:g}", "--seed", str(self.seed))
         return [(Part("simulate", command, fault=lambda: None, environment=wiring.environment),)]
 
-    def announce(self, wiring: Wiring, voice: Terminal) -> None:
+    def announce(self, wiring: Wiring, voice: TerminalOutput) -> None:
         """Show the wallboard's address so that nobody misses it."""
         console = Console(highlight=False)
         address = wiring.url_of("wallboard")

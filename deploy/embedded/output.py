@@ -18,7 +18,7 @@ LOG_BYTES: Final = 10 * 1024 * 1024
 OLD_LOGS: Final = 3
 
 
-class Terminal:
+class TerminalOutput:
     """Lines on standard output; colour where that is a terminal. A reader that went away is no failure."""
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class Terminal:
             click.echo(text)
 
 
-class Files(Terminal):
+class FileOutput(TerminalOutput):
     """A log file a part in `folder` (which exists), turned over at 10 MiB; the stack's own words on standard output."""
 
     def __init__(self, folder: Path) -> None:

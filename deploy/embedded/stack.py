@@ -16,7 +16,7 @@ import click
 
 from deploy.embedded import state
 from deploy.embedded.lock import FolderInUseError, hold, owner_of
-from deploy.embedded.output import Terminal
+from deploy.embedded.output import TerminalOutput
 from deploy.embedded.parts import SERVERS, Wiring, parts_of, wire
 from deploy.embedded.state import PartState, StackState
 from deploy.embedded.supervisor import Part, PartDiedError, StopRequested, Supervisor
@@ -29,10 +29,10 @@ RECOVERS: Final = "the last run did not end in order: Kafka and ClickHouse recov
 #: Parts that are started together.
 Group: TypeAlias = tuple[Part, ...]
 #: Announces what runs beside the stack once that is ready, and returns its parts.
-Beside: TypeAlias = Callable[[Wiring, Terminal], Sequence[Group]]
+Beside: TypeAlias = Callable[[Wiring, TerminalOutput], Sequence[Group]]
 
 
-def _await_leftovers(folder: Path, voice: Terminal) -> None:
+def _await_leftovers(folder: Path, voice: TerminalOutput) -> None:
     """Wait for what an earlier run left to end, and remove the locks of what was killed; raises FolderInUseError."""
     for part in SERVERS:
         if owner_of(folder, part) is not None:
@@ -41,7 +41,7 @@ def _await_leftovers(folder: Path, voice: Terminal) -> None:
             pass
 
 
-async def _supervise(wiring: Wiring, groups: Sequence[Group], beside: Beside, voice: Terminal) -> int:
+async def _supervise(wiring: Wiring, groups: Sequence[Group], beside: Beside, voice: TerminalOutput) -> int:
     phase: Literal["starting", "ready", "ending"] = "starting"
     environment = {**state.configuration_setting(), **wiring.environment}
     ca, verify = wiring.settings.clickhouse_ca, wiring.settings.clickhouse_verify
@@ -90,7 +90,7 @@ async def _supervise(wiring: Wiring, groups: Sequence[Group], beside: Beside, vo
 def run(
     folder: Path,
     settings: Settings,
-    voice: Terminal,
+    voice: TerminalOutput,
     port_base: int | None = None,
     beside: Beside = lambda _wiring, _voice: (),
     parts: Callable[[Wiring], Sequence[Group]] = parts_of,

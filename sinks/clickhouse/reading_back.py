@@ -37,14 +37,14 @@ class Span(NamedTuple):
 EVERYTHING: Final = Span()
 
 
-class Between(NamedTuple):
+class ContactRange(NamedTuple):
     """Contacts whose ids come after one, up to and including another; None: to the last. Twice the same: that one."""
 
     after: str
     last: str | None
 
 
-class Piece(NamedTuple):
+class PaneRange(NamedTuple):
     """Panes to read at once, of one kind of sample, or of all (None)."""
 
     sample: str | None
@@ -106,7 +106,7 @@ GROUP BY start, channel, queue, tag
 """  # noqa: S608 - our own names
 
 
-class KeptRows:
+class StoredRows:
     """A connection that reads. Making it and asking raise KeeperAwayError and KeeperUnfitError."""
 
     def __init__(self, settings: Settings) -> None:
@@ -133,7 +133,7 @@ class KeptRows:
         sql = f"SELECT uniq(contact_id) FROM events_rows WHERE contact_id != ''{_in(span)}"  # noqa: S608 - our own names
         return int(self._rows(sql, span._asdict())[0][0])
 
-    def page(self, after: str, span: Span, size: int) -> Between | None:
+    def page(self, after: str, span: Span, size: int) -> ContactRange | None:
         """Find the next ids with an archived event in the span; None once there are none and all ids were passed."""
         found = self._rows(
             f"SELECT DISTINCT contact_id FROM events_rows WHERE {_AFTER}{_in(span)}"  # noqa: S608 - our own names
@@ -141,10 +141,10 @@ class KeptRows:
             {"after": after.encode().hex(), "size": size, **span._asdict()},
         )
         if len(found) == size:
-            return Between(after, str(found[-1][0]))
-        return Between(after, None) if found or span.is_all else None
+            return ContactRange(after, str(found[-1][0]))
+        return ContactRange(after, None) if found or span.is_all else None
 
-    def _of(self, between: Between, span: Span, sql: str) -> Sequence[Row]:
+    def _of(self, between: ContactRange, span: Span, sql: str) -> Sequence[Row]:
         """Read rows of contacts between two ids, but of those without an event in the span."""
         values: dict[str, Any] = {"after": between.after.encode().hex(), **span._asdict()}
         ids = _AFTER
@@ -158,12 +158,12 @@ class KeptRows:
             where += f" AND contact_id IN (SELECT contact_id FROM events_rows WHERE {ids}{_in(span)})"  # noqa: S608 - our own names
         return self._rows(sql.format(where=where), values)
 
-    def of_contacts(self, table: Literal["samples", "contacts"], between: Between, span: Span) -> list[Any]:
+    def of_contacts(self, table: Literal["samples", "contacts"], between: ContactRange, span: Span) -> list[Any]:
         """Return samples, those taken back too, or contacts' rows."""
         name = f"{table}_rows"
         return [TABLES[name](*row) for row in self._of(between, span, f"{_all_of(name)} WHERE {{where}}")]
 
-    def events(self, between: Between, span: Span) -> Sequence[Row]:
+    def events(self, between: ContactRange, span: Span) -> Sequence[Row]:
         """Return archived events as the columns of `_EVENTS`, the earliest delivery of each content first."""
         return self._of(between, span, _EVENTS)
 
@@ -181,11 +181,11 @@ class KeptRows:
         """Name every sample's hours that have samples or panes, with the number of samples."""
         return [(str(sample), int(hour), int(n)) for sample, hour, n in self._rows(_HOURS)]
 
-    def owed(self, table: Literal["panes", "tag_panes"], piece: Piece) -> Sequence[Row]:
+    def owed(self, table: Literal["panes", "tag_panes"], piece: PaneRange) -> Sequence[Row]:
         """Add samples in effect up: rows as `_OWED` and `_OWED_TAGS` ask for them."""
         return self._rows(_OWED if table == "panes" else _OWED_TAGS, piece.values)
 
-    def panes(self, table: Literal["panes", "tag_panes"], piece: Piece) -> list[Any]:
+    def panes(self, table: Literal["panes", "tag_panes"], piece: PaneRange) -> list[Any]:
         """Return panes, each part by itself."""
         name = f"{table}_rows"
         kind = f"{_OF_KIND} AND" if table == "panes" else ""

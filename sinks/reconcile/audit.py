@@ -17,10 +17,10 @@ from schemas.panes import PANE_MS
 from schemas.policies import Rules
 from schemas.settings import Settings
 from sinks.clickhouse.keeper import ClickHouseKeeper
-from sinks.clickhouse.reading_back import END_OF_TIME, EVERYTHING, HOUR_MS, Between, KeptRows, Piece, Span
+from sinks.clickhouse.reading_back import END_OF_TIME, EVERYTHING, HOUR_MS, ContactRange, PaneRange, Span, StoredRows
 from sinks.port import Batch
 from sinks.reconcile import contact_check, pane_check
-from sinks.reconcile.contact_check import Archived, Kept
+from sinks.reconcile.contact_check import Archived, StoredContact
 from sinks.reconcile.differences import LISTED, Difference, PaneTable, Report
 from sinks.reconcile.epochs import Epochs
 from sinks.rows import SampleRow
@@ -49,11 +49,11 @@ def reconcile(
     `span` limits it to contacts with an event, and panes, within it, and whatever panes their mending touches. Raises
     KeeperAwayError and KeeperUnfitError.
     """
-    with KeptRows(settings) as kept, closing(ClickHouseKeeper(settings)) as keeper:
+    with StoredRows(settings) as kept, closing(ClickHouseKeeper(settings)) as keeper:
         return _Audit(kept, keeper if mends else None, rules, _whole_hours(span), tell, Report(listed=listed)).run()
 
 
-def read_contacts(kept: KeptRows, between: Between, span: Span) -> Iterator[Kept]:
+def read_contacts(kept: StoredRows, between: ContactRange, span: Span) -> Iterator[StoredContact]:
     """Read contacts with all that is kept of them, in the order of their ids."""
     # The sink writes events before samples before contacts: read the other way round, no row is without its events.
     rows = {row.contact_id: row for row in kept.of_contacts("contacts", between, span)}
@@ -65,12 +65,12 @@ def read_contacts(kept: KeptRows, between: Between, span: Span) -> Iterator[Kept
         archived = Archived(from_normalised(normalised.encode()), *next(same)[2:])
         events.setdefault(contact_id, []).append(archived)
     for contact_id in sorted(rows.keys() | samples.keys() | events.keys()):
-        yield Kept(contact_id, events.get(contact_id, []), samples.get(contact_id, []), rows.get(contact_id))
+        yield StoredContact(contact_id, events.get(contact_id, []), samples.get(contact_id, []), rows.get(contact_id))
 
 
 @dataclass
 class _Audit:
-    kept: KeptRows
+    kept: StoredRows
     #: None: nothing is mended.
     keeper: ClickHouseKeeper | None
     rules: Rules
@@ -115,7 +115,7 @@ class _Audit:
                 return
             after = between.last
 
-    def _contact(self, kept: Kept, epochs: Epochs, mending: Batch) -> None:
+    def _contact(self, kept: StoredContact, epochs: Epochs, mending: Batch) -> None:
         report = self.report
         wanted = contact_check.owed(kept, self.rules)
         report.compared["contacts"] += 1
@@ -131,20 +131,20 @@ class _Audit:
                 report.add(each, mended=self.keeper is not None and contact_check.is_mendable(each))
             self._doubt(kept, wanted, [each for each in found if not contact_check.is_mendable(each)])
 
-    def _doubt(self, kept: Kept, wanted: contact_check.Owed | None, found: Iterable[Difference]) -> None:
+    def _doubt(self, kept: StoredContact, wanted: contact_check.Owed | None, found: Iterable[Difference]) -> None:
         keys = {(each.key["sample"], each.key["slot"]) for each in found if each.table == "samples"}
         there = wanted.samples.values() if wanted else ()
         rows = [row for row in (*kept.samples, *there) if not row.gone and (row.sample, row.slot) in keys]
         self.doubtful |= {(row.sample, row.at - row.at % PANE_MS) for row in rows}
 
-    def _mend(self, kept: Kept, batch: Batch, mending: Batch) -> None:
+    def _mend(self, kept: StoredContact, batch: Batch, mending: Batch) -> None:
         mending.samples += batch.samples
         mending.contacts += batch.contacts
         keys = {(row.sample, row.slot) for row in batch.samples}
         before = (row for row in kept.samples if (row.sample, row.slot) in keys)
         self.touched |= {row.at // HOUR_MS for row in (*before, *batch.samples) if not row.gone}
 
-    def _pieces(self) -> Iterator[Piece]:
+    def _pieces(self) -> Iterator[PaneRange]:
         """Cut what is to be compared, so that each piece fits into memory: whole hours, in order.
 
         A long history is cut by kind of sample first, as its rows lie; of a short one all kinds are taken together.
@@ -166,7 +166,7 @@ class _Audit:
         begin = hour * HOUR_MS
         return (self.span.begin < begin + HOUR_MS and begin < self.span.end) or hour in self.touched
 
-    def _panes(self, table: PaneTable, piece: Piece) -> None:
+    def _panes(self, table: PaneTable, piece: PaneRange) -> None:
         epochs = Epochs(self.kept.progress())
         wanted = (pane_check.owed if table == "panes" else pane_check.owed_tags)(self.kept.owed(table, piece))
         compared = pane_check.compare(table, wanted, self.kept.panes(table, piece), epochs, self.doubtful)
@@ -178,8 +178,8 @@ class _Audit:
             self.report.add(each, mended=mended)
 
 
-def _piece(sample: str | None, first: int, last: int) -> Piece:
-    return Piece(sample, Span(first * HOUR_MS, (last + 1) * HOUR_MS))
+def _piece(sample: str | None, first: int, last: int) -> PaneRange:
+    return PaneRange(sample, Span(first * HOUR_MS, (last + 1) * HOUR_MS))
 
 
 def _whole_hours(span: Span) -> Span:

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 from schemas.policies import Rules
-from schemas.topics import CHANNELS
-from sinks.batching import Place, contact_row
+from schemas.topics import CHANNELS, SourcePartition
+from sinks.batching import contact_row
 from sinks.port import Batch
 from sinks.reconcile.differences import BY_PROMISE, Difference, Kind
 from sinks.reconcile.epochs import Epochs, epoch_of, mended
@@ -45,12 +45,12 @@ class Archived(NamedTuple):
     received_at: int
 
     @property
-    def place(self) -> Place:
+    def place(self) -> SourcePartition:
         """The source partition that it came by."""
         return self.topic, self.partition
 
 
-class Kept(NamedTuple):
+class StoredContact(NamedTuple):
     """A contact as ClickHouse has it; samples with those taken back, each key once."""
 
     contact_id: str
@@ -66,7 +66,7 @@ class Owed(NamedTuple):
     contact: ContactRow
 
 
-def owed(kept: Kept, rules: Rules) -> Owed | None:
+def owed(kept: StoredContact, rules: Rules) -> Owed | None:
     """Fold the archived events; None where there are none."""
     events, _ = merge([], (archived.event for archived in kept.events))
     if not events:
@@ -77,7 +77,7 @@ def owed(kept: Kept, rules: Rules) -> Owed | None:
     return Owed(rows, contact_row(kept.contact_id, 0, folded.summary))
 
 
-def is_in(kept: Kept, epochs: Epochs) -> bool:
+def is_in(kept: StoredContact, epochs: Epochs) -> bool:
     """Tell whether all that the archive says of the contact is in, and nothing beyond it."""
     places = {archived.place for archived in kept.events}
     return all(epochs.event_in(each.place, each.epoch, each.offset) for each in kept.events) and all(
@@ -85,7 +85,7 @@ def is_in(kept: Kept, epochs: Epochs) -> bool:
     )
 
 
-def _is_running(kept: Kept, epochs: Epochs) -> bool:
+def _is_running(kept: StoredContact, epochs: Epochs) -> bool:
     """Tell whether an epoch that still runs has a part in the contact."""
     written = {epoch_of(row.version) for row in _rows(kept)}
     return any(
@@ -94,11 +94,11 @@ def _is_running(kept: Kept, epochs: Epochs) -> bool:
     )
 
 
-def _rows(kept: Kept) -> list[SampleRow | ContactRow]:
+def _rows(kept: StoredContact) -> list[SampleRow | ContactRow]:
     return [*kept.samples, *([kept.contact] if kept.contact else [])]
 
 
-def _lacks_events(kept: Kept) -> bool:
+def _lacks_events(kept: StoredContact) -> bool:
     """Tell whether rows are kept of events that the archive does not have: then the archive proves nothing."""
     known = {archived.event.event_id for archived in kept.events}
     caused = {row.caused_by for row in kept.samples if not row.gone and row.caused_by is not None}
@@ -106,7 +106,7 @@ def _lacks_events(kept: Kept) -> bool:
     return not kept.events or not caused <= known or (kept.contact is not None and kept.contact.last_at > last)
 
 
-def differences(kept: Kept, wanted: Owed | None, rules: Rules, epochs: Epochs) -> list[Difference]:
+def differences(kept: StoredContact, wanted: Owed | None, rules: Rules, epochs: Epochs) -> list[Difference]:
     """List what differs between the rows that are kept and those that the events come to."""
     found = [*_of_samples(kept, {} if wanted is None else wanted.samples, rules)]
     found += _of_contact(kept, wanted, found)
@@ -119,7 +119,7 @@ def differences(kept: Kept, wanted: Owed | None, rules: Rules, epochs: Epochs) -
     return found
 
 
-def _of_samples(kept: Kept, there: dict[RowKey, SampleRow], rules: Rules) -> Iterator[Difference]:
+def _of_samples(kept: StoredContact, there: dict[RowKey, SampleRow], rules: Rules) -> Iterator[Difference]:
     here = {(row.sample, row.slot): row for row in kept.samples if not row.gone}
     promised = tags_renamed(here, there, rules)
     if judged_by_patience(here, rules):
@@ -137,7 +137,7 @@ def _of_samples(kept: Kept, there: dict[RowKey, SampleRow], rules: Rules) -> Ite
         yield Difference("samples", BY_PROMISE if key in promised else kind, named, columns)
 
 
-def _of_contact(kept: Kept, wanted: Owed | None, found: list[Difference]) -> Iterator[Difference]:
+def _of_contact(kept: StoredContact, wanted: Owed | None, found: list[Difference]) -> Iterator[Difference]:
     has, wants = kept.contact, None if wanted is None else wanted.contact
     columns, kind = {}, _kind(has, wants)
     if has is not None and wants is not None:
@@ -163,7 +163,7 @@ def is_mendable(difference: Difference) -> bool:
     return not difference.compared_only and difference.kind not in {"not archived", BY_PROMISE}
 
 
-def mending(kept: Kept, wanted: Owed | None, found: Iterable[Difference]) -> Batch:
+def mending(kept: StoredContact, wanted: Owed | None, found: Iterable[Difference]) -> Batch:
     """Return the rows that make the contact what its events come to."""
     batch = Batch()
     if wanted is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from sinks.batching import Place
+from schemas.topics import SourcePartition
 from sinks.rows import OFFSET_BITS, Progress, version_of
 
 #: Stands for the journal offset in the version of what a repair wrote: above any that its epoch can have.
@@ -31,17 +31,17 @@ class Epochs:
 
     def __init__(self, progress: Sequence[Progress]) -> None:
         by_epoch = sorted(progress, key=lambda row: row.epoch)
-        self._latest: dict[Place, Progress] = {(row.topic, row.partition): row for row in by_epoch}
+        self._latest: dict[SourcePartition, Progress] = {(row.topic, row.partition): row for row in by_epoch}
         ended = (row.epoch for row in by_epoch if not self.runs((row.topic, row.partition), row.epoch))
         #: The last epoch that has ended in any partition; 0 where none has.
         self.last_ended = max(ended, default=0)
 
-    def runs(self, place: Place, epoch: int) -> bool:
+    def runs(self, place: SourcePartition, epoch: int) -> bool:
         """Tell whether an epoch may still write. One that no progress names has claimed nothing yet, and will."""
         latest = self._latest.get(place)
         return latest is None or epoch >= latest.epoch
 
-    def event_in(self, place: Place, epoch: int, offset: int) -> bool:
+    def event_in(self, place: SourcePartition, epoch: int, offset: int) -> bool:
         """Tell whether what came of an archived event is in, or will never come."""
         if not self.runs(place, epoch):
             return True
@@ -49,7 +49,7 @@ class Epochs:
         # Which contacts are parked is not known here; while any is, none of that partition is called wrong.
         return latest is not None and epoch == latest.epoch and offset < latest.next and not latest.parked
 
-    def row_in(self, place: Place, version: int) -> bool:
+    def row_in(self, place: SourcePartition, version: int) -> bool:
         """Tell whether a row belongs to a batch that is wholly in."""
         epoch, offset = epoch_of(version), version & MENDED
         if offset == MENDED or not self.runs(place, epoch):

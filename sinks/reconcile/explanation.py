@@ -14,10 +14,10 @@ from schemas.events import MODELS
 from schemas.policies import Rules
 from schemas.samples import DURATIONS, Sample
 from schemas.settings import Settings
-from sinks.clickhouse.reading_back import EVERYTHING, Between, KeptRows
+from sinks.clickhouse.reading_back import EVERYTHING, ContactRange, StoredRows
 from sinks.reconcile import contact_check as contacts
 from sinks.reconcile.audit import read_contacts
-from sinks.reconcile.contact_check import Archived, Kept
+from sinks.reconcile.contact_check import Archived, StoredContact
 from sinks.reconcile.contact_course import Told, told
 from sinks.reconcile.differences import BY_PROMISE, Difference
 from sinks.reconcile.epochs import Epochs
@@ -122,15 +122,15 @@ class Explanation:
 
 def explain_contact(settings: Settings, rules: Rules, contact_id: str) -> Explanation | Unknown:
     """Read a contact and explain it. Raises KeeperAwayError and KeeperUnfitError."""
-    with KeptRows(settings) as kept:
+    with StoredRows(settings) as kept:
         epochs = Epochs(kept.progress())
-        contact = next(read_contacts(kept, Between(contact_id, contact_id), EVERYTHING), None)
+        contact = next(read_contacts(kept, ContactRange(contact_id, contact_id), EVERYTHING), None)
         if contact is None or not contact.events:
             return Unknown(contact is not None, [] if contact is not None else kept.like(contact_id, _ALIKE))
         return explain(contact, rules, epochs)
 
 
-def explain(kept: Kept, rules: Rules, epochs: Epochs) -> Explanation:
+def explain(kept: StoredContact, rules: Rules, epochs: Epochs) -> Explanation:
     """Explain a contact that has archived events."""
     events, _ = merge([], (archived.event for archived in kept.events))
     channel = kept.events[0].channel
@@ -155,7 +155,7 @@ def explain(kept: Kept, rules: Rules, epochs: Epochs) -> Explanation:
     )
 
 
-def _as_held(rows: list[Sample], kept: Kept, differences: list[Difference]) -> list[Sample]:
+def _as_held(rows: list[Sample], kept: StoredContact, differences: list[Difference]) -> list[Sample]:
     """Tell of samples that were held against another configuration what they were held against, as it counts."""
     promised = [
         each.key for each in differences if each.table == "samples" and each.kind == BY_PROMISE and each.columns
@@ -165,7 +165,7 @@ def _as_held(rows: list[Sample], kept: Kept, differences: list[Difference]) -> l
     return [held.get(row[:2], row) for row in rows]
 
 
-def _events(kept: Kept, events: list[Event], counting: list[Event], late: set[int]) -> list[EventTold]:
+def _events(kept: StoredContact, events: list[Event], counting: list[Event], late: set[int]) -> list[EventTold]:
     voided_by = {e.fields["voids"]: e.event_id for e in events if e.type == "event.voided"}
     stands = {event.event_id: event for event in events}
     counts = {event.event_id for event in counting}

@@ -21,17 +21,17 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 
 from schemas.policies import Rules
 from schemas.settings import Settings
-from schemas.topics import journal_of
-from streams.assignment.open_partition import KAFKA, Held, Shared, Wait
-from streams.assignment.opening import Asked, RefusedError, open_partition, say_gone
+from schemas.topics import SourcePartition, journal_of
+from streams.assignment.open_partition import KAFKA, OpenPartition, Wait, WorkerState
+from streams.assignment.opening import OpeningServices, RefusedError, open_partition, say_gone
 from streams.assignment.opening_tasks import EXIT_STUCK, STOP_WITHIN_S, Failures, Openings
-from streams.assignment.recovery import Left
+from streams.assignment.recovery import ReleasedPartition
 from streams.clickhouse.contact_archive import Archive, ArchiveAwayError
 from streams.core.incremental_fold import FoldCache
 from streams.journal.assembly import RecreatedError
-from streams.kafka.cluster import Cluster, ClusterAwayError, Topic
-from streams.kafka.log_ends import LogEnds, Place
-from streams.partition.state import Partition
+from streams.kafka.cluster import Cluster, ClusterAwayError, TopicDescription
+from streams.kafka.log_ends import LogEnds
+from streams.partition.state import PartitionState
 from streams.tasks import end, to_its_end, together
 
 #: Where to read on: the source offset, and the session that what is read from there belongs to.
@@ -59,7 +59,7 @@ _RETRIED: Final = retry_if_exception_type((KafkaError, OSError, TimeoutError, As
 _LOG: Final = logging.getLogger(__name__)
 
 
-class Partitions:
+class AssignedPartitions:
     """All open partitions of one worker."""
 
     def __init__(
@@ -76,28 +76,28 @@ class Partitions:
         self._now = now
         self._cluster = cluster or Cluster(settings)
         self._ends = LogEnds(settings)
-        self._asked = Asked(archive, self._cluster, self._ends)
-        self._shared = Shared(archive, self.give_up, now)
-        self._held: dict[Place, Held] = {}
+        self._asked = OpeningServices(archive, self._cluster, self._ends)
+        self._shared = WorkerState(archive, self.give_up, now)
+        self._held: dict[SourcePartition, OpenPartition] = {}
         self._failures = Failures()
         self._openings = Openings(self._open, self._failures)
         #: Why partitions are refused, each with the ids of its topics then, and where its journal ended.
-        self._refused: dict[Place, RefusedError] = {}
+        self._refused: dict[SourcePartition, RefusedError] = {}
         self._fold_cache = FoldCache(settings.contacts_in_hand)
         self._sessions = itertools.count(1)
-        self._assigned: frozenset[Place] = frozenset()
+        self._assigned: frozenset[SourcePartition] = frozenset()
         self._settling = asyncio.Lock()
         self._settled = False
         #: Seeks the consumer; set by the transport.
-        self.seek: Callable[[dict[Place, Position]], Awaitable[None]] | None = None
+        self.seek: Callable[[dict[SourcePartition, Position]], Awaitable[None]] | None = None
         #: Partitions that went to other workers a while ago: they may come back.
-        self._left: dict[Place, Left] = {}
+        self._left: dict[SourcePartition, ReleasedPartition] = {}
         #: When each source topic was last seen to be the one that is read, by the clock of `now`.
-        self._seen: dict[Place, float] = {}
+        self._seen: dict[SourcePartition, float] = {}
         self._tasks: dict[Any, asyncio.Task[None]] = {}
 
     @property
-    def held(self) -> list[Partition]:
+    def held(self) -> list[PartitionState]:
         """The partitions that are open now."""
         return [held.partition for held in self._held.values() if not held.closed]
 
@@ -136,12 +136,12 @@ class Partitions:
         """The partition that has waited longest for something outside; None where none waits."""
         return self._shared.longest_wait
 
-    def _is_open(self, place: Place) -> bool:
+    def _is_open(self, place: SourcePartition) -> bool:
         return place in self._held and not self._held[place].closed
 
     # What is assigned.
 
-    async def settle(self, assigned: frozenset[Place]) -> dict[Place, Position]:
+    async def settle(self, assigned: frozenset[SourcePartition]) -> dict[SourcePartition, Position]:
         """Open the assigned partitions, close all others, and return where each continues. Calls run one at a time.
 
         A partition that stays assigned is not reopened: if another worker had it in between, our writer is fenced, the
@@ -158,13 +158,13 @@ class Partitions:
             self._settled = True
             return {place: self._position(place) for place in assigned if self._is_open(place)}
 
-    async def _give_up_on(self, place: Place) -> None:
+    async def _give_up_on(self, place: SourcePartition) -> None:
         self._refused.pop(place, None)
         await self._openings.end(place)
         if place in self._held:
             await self._close(place)
 
-    async def _open(self, place: Place) -> None:
+    async def _open(self, place: SourcePartition) -> None:
         """Open one partition, trying again while it is assigned to this worker; then have it read from its head."""
         if place in self._held:
             await self._close(place)
@@ -190,11 +190,11 @@ class Partitions:
         self._seen[place] = began
         partition.fold_cache = self._fold_cache
         partition.use(self._rules)  # they may have changed while it was opened
-        self._held[place] = Held(place, partition, writer, next(self._sessions), self._shared)
+        self._held[place] = OpenPartition(place, partition, writer, next(self._sessions), self._shared)
         if not self._settling.locked():  # else whoever settles says where it continues
             await self._go_to(place)
 
-    def _say(self, place: Place, state: RetryCallState) -> None:
+    def _say(self, place: SourcePartition, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
         _LOG.warning("%s/%d: cannot be opened yet: %s", *place, _short(error))
         away = isinstance(error, ArchiveAwayError)
@@ -202,22 +202,22 @@ class Partitions:
         if away:
             self._openings.waits(place)
 
-    def _position(self, place: Place) -> Position:
+    def _position(self, place: SourcePartition) -> Position:
         held = self._held[place]
         return held.partition.head.next, held.session
 
-    async def _go_to(self, place: Place) -> None:
+    async def _go_to(self, place: SourcePartition) -> None:
         if self.seek is not None and place in self._assigned and self._is_open(place):
             await self.seek({place: self._position(place)})
 
-    async def _resume(self, place: Place, held: Held) -> None:
+    async def _resume(self, place: SourcePartition, held: OpenPartition) -> None:
         """Have a partition's batches come again from its head, under a session of their own."""
         held.resumes(next(self._sessions))
         await self._go_to(place)
 
     # Batches.
 
-    async def take(self, place: Place, session: int, begins: int, records: Sequence[Any]) -> None:
+    async def take(self, place: SourcePartition, session: int, begins: int, records: Sequence[Any]) -> None:
         """Turn a batch into steps and write them. A batch read before the last opening is passed over."""
         held = self._held.get(place)
         if held is None or held.closed:
@@ -233,7 +233,7 @@ class Partitions:
         await held.take(session, begins, records)
         self._reopen_closed(place, held)
 
-    async def _name_gone(self, place: Place, known: int) -> None:
+    async def _name_gone(self, place: SourcePartition, known: int) -> None:
         """Name the events that retention took before they were counted, if that is why some are missing."""
         try:
             first, _ = (await self._ends.bounds([place])).get(place, (known, known))
@@ -244,7 +244,7 @@ class Partitions:
         if first > known:
             say_gone(place, known, first)
 
-    def _reopen_closed(self, place: Place, held: Held) -> None:
+    def _reopen_closed(self, place: SourcePartition, held: OpenPartition) -> None:
         if held.closed and self._held.get(place) is held and place in self._assigned:
             self._openings.begin(place)
 
@@ -277,7 +277,7 @@ class Partitions:
             task.add_done_callback(lambda _: self._tasks.pop(key, None))
             task.add_done_callback(self._failures.note)
 
-    async def tend_one(self, place: Place, held: Held) -> None:
+    async def tend_one(self, place: SourcePartition, held: OpenPartition) -> None:
         """Do what is due for one partition between batches."""
         await held.tend()
         if held.passed_over > PASSED_OVER_AT_MOST and self._held.get(place) is held:
@@ -314,13 +314,13 @@ class Partitions:
                 await self._resume(place, held)
         await self._look_at_refused(topics)
 
-    async def _close_recreated(self, place: Place, held: Held) -> None:
+    async def _close_recreated(self, place: SourcePartition, held: OpenPartition) -> None:
         """Close a partition after the step under way, and open it again."""
         async with held.lock:
             held.closed = True
         self._reopen_closed(place, held)
 
-    async def _look_at_refused(self, topics: Mapping[str, Topic]) -> None:
+    async def _look_at_refused(self, topics: Mapping[str, TopicDescription]) -> None:
         """Open refused partitions again whose topics, or whose journal's steps, are others now."""
         if not self._refused:
             return
@@ -354,7 +354,7 @@ class Partitions:
         logging.shutdown()
         os._exit(EXIT_NO)
 
-    async def _close(self, place: Place) -> None:
+    async def _close(self, place: SourcePartition) -> None:
         held = self._held.pop(place)
         gc.unfreeze()  # what is dropped may be a cycle, which only the garbage collector finds
         held.failed |= held.closed
@@ -362,12 +362,12 @@ class Partitions:
         self._shared.waits_no_more(place)
         await to_its_end(self._stop(place, held))
 
-    async def _stop(self, place: Place, held: Held) -> None:
+    async def _stop(self, place: SourcePartition, held: OpenPartition) -> None:
         try:
             async with asyncio.timeout(STOP_WITHIN_S), held.lock:
                 await held.writer.stop()
                 if not held.failed and held.writer.end:
-                    self._left[place] = Left(held.partition, held.writer.end, time.monotonic())
+                    self._left[place] = ReleasedPartition(held.partition, held.writer.end, time.monotonic())
         except TimeoutError:
             _LOG.critical("%s/%d: its producer does not stop: the worker ends", *place)
             os._exit(EXIT_STUCK)

@@ -21,15 +21,15 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt
 from schemas.journal import HEAD_KEY, Head, JournalVersionError, decode_head
 from schemas.policies import Rules
 from schemas.settings import Settings
-from schemas.topics import journal_of
+from schemas.topics import SourcePartition, journal_of
 from streams.assignment.opening import RefusedError, check, described, worker_name
 from streams.assignment.recovery import SILENT_FOR_S, recover
 from streams.journal.assembly import RecreatedError
 from streams.journal.writing import StepTooLargeError, Writer
-from streams.kafka.cluster import Cluster, Topic
-from streams.kafka.log_ends import LogEnds, Place, consumer_of
-from streams.partition.archived_history import Past
-from streams.partition.state import Partition
+from streams.kafka.cluster import Cluster, TopicDescription
+from streams.kafka.log_ends import LogEnds, consumer_of
+from streams.partition.archived_history import EndedEpochs
+from streams.partition.state import PartitionState
 
 #: How long the transaction that begins an epoch may take: it can hold every open contact.
 BEGIN_WITHIN_MS: Final = 300_000
@@ -42,10 +42,10 @@ _POLL_MS: Final = 200
 _LOG: Final = logging.getLogger(__name__)
 
 
-class Found(NamedTuple):
+class SurveyedPartition(NamedTuple):
     """A source partition, its last epoch, and why it is refused, if it is."""
 
-    place: Place
+    place: SourcePartition
     #: The last head in its journal; None: the journal has no step.
     head: Head | None
     #: Why it is refused now; None: its epoch continues, or it is new.
@@ -53,11 +53,11 @@ class Found(NamedTuple):
 
 
 #: What ended epochs left behind, by source, partition, number of partitions and now. Raises ArchiveAwayError.
-Remembers = Callable[[str, int, int, int], Awaitable[Past]]
+Remembers = Callable[[str, int, int, int], Awaitable[EndedEpochs]]
 
 
 @contextmanager
-def _named(place: Place) -> Iterator[None]:
+def _named(place: SourcePartition) -> Iterator[None]:
     """Refuse what cannot be read or written, in a line that names the partition and what to do."""
     source, number = place
     try:
@@ -77,7 +77,7 @@ def _named(place: Place) -> Iterator[None]:
 
 async def survey(
     settings: Settings, source: str, known: Mapping[int, int], heads: Mapping[int, Head] | None = None
-) -> list[Found]:
+) -> list[SurveyedPartition]:
     """Look at every partition of a source topic, changing nothing.
 
     `known` is the last epoch that ClickHouse knows, by partition. `heads` are those of a survey a moment ago: the
@@ -102,12 +102,12 @@ async def survey(
     for place, why in zip(places, whys, strict=True):
         if isinstance(why, BaseException):
             raise why
-        found.append(Found(place, heads.get(place[1]), why))
+        found.append(SurveyedPartition(place, heads.get(place[1]), why))
     return found
 
 
 async def _refusal(
-    place: Place, head: Head | None, topic: Topic, logs: LogEnds, known: Mapping[int, int]
+    place: SourcePartition, head: Head | None, topic: TopicDescription, logs: LogEnds, known: Mapping[int, int]
 ) -> str | None:
     epoch = known.get(place[1], 0)
     if head is None:
@@ -122,7 +122,7 @@ async def _refusal(
     return f"its journal has epoch {head.epoch}, and ClickHouse knows epoch {epoch}" if epoch > head.epoch else None
 
 
-async def _heads(settings: Settings, source: str, stable: dict[Place, int], journal: str) -> dict[int, Head]:
+async def _heads(settings: Settings, source: str, stable: dict[SourcePartition, int], journal: str) -> dict[int, Head]:
     """Read the last head of each journal partition that names this journal."""
     consumer = consumer_of(settings)
     heads: dict[int, Head] = {}
@@ -152,8 +152,8 @@ async def _heads(settings: Settings, source: str, stable: dict[Place, int], jour
 
 
 async def begin(
-    settings: Settings, rules: Rules, found: Found, epoch: int, past: Remembers, cluster: Cluster
-) -> Partition:
+    settings: Settings, rules: Rules, found: SurveyedPartition, epoch: int, past: Remembers, cluster: Cluster
+) -> PartitionState:
     """Begin an epoch of one partition, which continues with what its journal has, or else with what ClickHouse has.
 
     Raises RefusedError, KafkaError, OSError (ArchiveAwayError is one) and TimeoutError; then nothing was begun.
@@ -170,12 +170,12 @@ async def begin(
 
 
 async def _begin(
-    settings: Settings, rules: Rules, found: Found, epoch: int, past: Remembers, cluster: Cluster
-) -> Partition:
+    settings: Settings, rules: Rules, found: SurveyedPartition, epoch: int, past: Remembers, cluster: Cluster
+) -> PartitionState:
     place = found.place
     topic, journal = described(await cluster.topics(), place[0])
     now_ms = time.time_ns() // 1_000_000
-    before = Past() if found.head is not None else await past(*place, topic.partitions, now_ms)
+    before = EndedEpochs() if found.head is not None else await past(*place, topic.partitions, now_ms)
     writer = Writer(settings, *place, BEGIN_WITHIN_MS)
     try:
         async with asyncio.timeout(OPEN_WITHIN_S):

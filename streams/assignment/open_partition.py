@@ -16,12 +16,12 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from aiokafka.errors import KafkaError
 
+from schemas.topics import SourcePartition
 from streams.clickhouse.contact_archive import Archive, ArchiveAwayError
 from streams.journal.writing import StepTooLargeError, Writer
-from streams.kafka.log_ends import Place
-from streams.partition.archived_history import Kept
-from streams.partition.state import STEP_BYTES, Partition
-from streams.partition.steps import BadRunError, Output
+from streams.partition.archived_history import ArchivedContact
+from streams.partition.state import STEP_BYTES, PartitionState
+from streams.partition.steps import BadRecordLimitError, StepToWrite
 
 #: A step of this size is never too large to be written in time.
 SMALL_STEP_BYTES: Final = 1024 * 1024
@@ -47,7 +47,7 @@ _LOG: Final = logging.getLogger(__name__)
 class Wait(NamedTuple):
     """What one partition waits for: health reports it, since a partition that waits writes no steps."""
 
-    place: Place
+    place: SourcePartition
     what: str
     #: By the monotonic clock.
     since: float
@@ -59,7 +59,7 @@ class Wait(NamedTuple):
         return f"{self.place[0]}/{self.place[1]} has waited {now - self.since:.0f} s for {self.what}"
 
 
-class Shared:
+class WorkerState:
     """What all partitions of a worker share."""
 
     def __init__(self, archive: Archive, give_up: Callable[[str], Any], now: Callable[[], float]) -> None:
@@ -68,20 +68,20 @@ class Shared:
         self._now = now
         #: Whether ClickHouse did not answer last time: batches do not wait for it one after the other then.
         self.away = False
-        self._waits: dict[Place, Wait] = {}
+        self._waits: dict[SourcePartition, Wait] = {}
         #: The size limit of a step in bytes, for partitions whose steps were too large.
-        self.limits: dict[Place, int] = {}
+        self.limits: dict[SourcePartition, int] = {}
         #: Why a partition is blocked, in one line.
-        self.blocked: dict[Place, str] = {}
+        self.blocked: dict[SourcePartition, str] = {}
         #: When each step under way began, by the monotonic clock.
-        self.busy: dict[Place, float] = {}
+        self.busy: dict[SourcePartition, float] = {}
 
-    def waits(self, place: Place, what: str, *, opening: bool = False) -> None:
+    def waits(self, place: SourcePartition, what: str, *, opening: bool = False) -> None:
         """Note what a partition waits for. Where it waits already, the reason is replaced and the beginning stays."""
         since = self._waits[place].since if place in self._waits else self._now()
         self._waits[place] = Wait(place, what, since, opening)
 
-    def waits_no_more(self, place: Place) -> None:
+    def waits_no_more(self, place: SourcePartition) -> None:
         """Note that a partition does not wait any more."""
         self._waits.pop(place, None)
 
@@ -91,10 +91,12 @@ class Shared:
         return min(self._waits.values(), key=lambda wait: (wait.opening, wait.since), default=None)
 
 
-class Held:
+class OpenPartition:
     """A partition that this worker has open."""
 
-    def __init__(self, place: Place, partition: Partition, writer: Writer, session: int, shared: Shared) -> None:
+    def __init__(
+        self, place: SourcePartition, partition: PartitionState, writer: Writer, session: int, shared: WorkerState
+    ) -> None:
         self.place = place
         self.partition = partition
         self.writer = writer
@@ -119,7 +121,7 @@ class Held:
             return
         self.passed_over = 0
         partition = self.partition
-        found: dict[bytes, Kept] = {}
+        found: dict[bytes, ArchivedContact] = {}
         asked, unanswered = set[bytes](), set[bytes]()
         until = asyncio.get_running_loop().time() + LOOK_UP_WITHIN_S
         while not self.closed:
@@ -149,7 +151,7 @@ class Held:
             self.closed = True
         return self.closed
 
-    async def _fold(self, records: Sequence[Any], found: Mapping[bytes, Kept], waiting: set[bytes]) -> None:
+    async def _fold(self, records: Sequence[Any], found: Mapping[bytes, ArchivedContact], waiting: set[bytes]) -> None:
         """Write a batch's steps; the events of contacts that ClickHouse was not there for wait, up to a limit."""
         partition = self.partition
         if waiting and len(partition.parked) + len(waiting) > PARKED_AT_MOST:
@@ -168,7 +170,7 @@ class Held:
         if not self.closed:
             self._shared.waits_no_more(self.place)
 
-    async def _look_up(self, unknown: Collection[bytes], until: float) -> dict[bytes, Kept] | None:
+    async def _look_up(self, unknown: Collection[bytes], until: float) -> dict[bytes, ArchivedContact] | None:
         """Ask for evicted contacts; None where ClickHouse does not answer in time, or did not before."""
         if self._shared.away:
             return None
@@ -232,13 +234,13 @@ class Held:
         self._shared.away = False
         return answer
 
-    async def _write_open(self, steps: Callable[[], Iterable[Output]]) -> None:
+    async def _write_open(self, steps: Callable[[], Iterable[StepToWrite]]) -> None:
         """Write steps made of the partition as it is now, unless it was closed while ClickHouse was asked."""
         async with self.lock:
             if not self.closed:
                 await self._write(steps())
 
-    async def _write(self, steps: Iterable[Output]) -> None:
+    async def _write(self, steps: Iterable[StepToWrite]) -> None:
         """Write step by step; any failure closes the partition."""
         shared, place = self._shared, self.place
         try:
@@ -246,7 +248,7 @@ class Held:
                 shared.busy[place] = time.monotonic()
                 await self.writer.append(step)
             self._went_well()
-        except BadRunError as error:
+        except BadRecordLimitError as error:
             shared.give_up(f"the worker stops, nothing is lost: {error}")
         except StepTooLargeError:
             self.closed = self.failed = True

@@ -17,13 +17,13 @@ from typing import Final, NamedTuple
 from schemas.journal import Head
 from schemas.policies import Rules
 from schemas.settings import Settings
-from schemas.topics import journal_of
-from streams.assignment.recovery import Left, recover
+from schemas.topics import SourcePartition, journal_of
+from streams.assignment.recovery import ReleasedPartition, recover
 from streams.clickhouse.contact_archive import Archive, ArchiveAwayError
 from streams.journal.writing import Writer
-from streams.kafka.cluster import Cluster, Topic
-from streams.kafka.log_ends import LogEnds, Place
-from streams.partition.state import Partition
+from streams.kafka.cluster import Cluster, TopicDescription
+from streams.kafka.log_ends import LogEnds
+from streams.partition.state import PartitionState
 from streams.tasks import to_its_end
 
 #: How long a log must end below the head before the partition is refused: a new leader needs a moment to know its end.
@@ -49,7 +49,7 @@ class NotDescribedError(ConnectionError):
     """The cluster does not describe a topic; that says nothing about it."""
 
 
-class Asked(NamedTuple):
+class OpeningServices(NamedTuple):
     """Whom an opening asks."""
 
     archive: Archive
@@ -63,8 +63,13 @@ def worker_name() -> str:
 
 
 async def open_partition(
-    settings: Settings, rules: Rules, place: Place, asked: Asked, *, left: Left | None = None
-) -> tuple[Partition, Writer]:
+    settings: Settings,
+    rules: Rules,
+    place: SourcePartition,
+    asked: OpeningServices,
+    *,
+    left: ReleasedPartition | None = None,
+) -> tuple[PartitionState, Writer]:
     """Fence, read, and return the partition as of its head with the writer to continue with.
 
     With `left`, what this worker had in memory when it closed the partition, only what was written since is read.
@@ -95,7 +100,7 @@ async def open_partition(
     return partition, writer
 
 
-def described(topics: Mapping[str, Topic], source: str) -> tuple[Topic, Topic]:
+def described(topics: Mapping[str, TopicDescription], source: str) -> tuple[TopicDescription, TopicDescription]:
     """Return a source topic and its journal. Raises NotDescribedError."""
     missing = [name for name in (source, journal_of(source)) if name not in topics]
     if missing:
@@ -103,7 +108,7 @@ def described(topics: Mapping[str, Topic], source: str) -> tuple[Topic, Topic]:
     return topics[source], topics[journal_of(source)]
 
 
-async def check(place: Place, head: Head, topic: Topic, logs: LogEnds) -> int:
+async def check(place: SourcePartition, head: Head, topic: TopicDescription, logs: LogEnds) -> int:
     """Return the first offset of a source partition, 0 where none of it was read.
 
     Raises RefusedError where the topic is not the one that the head names, or its log stays shorter than what was read;
@@ -138,7 +143,7 @@ async def check(place: Place, head: Head, topic: Topic, logs: LogEnds) -> int:
     return 0
 
 
-def say_gone(place: Place, begin: int, end: int) -> None:
+def say_gone(place: SourcePartition, begin: int, end: int) -> None:
     """Name the events that retention took before they were counted."""
     _LOG.error(
         "%s/%d: events %d to %d are gone from the topic before they were counted: raise its retention (retention_days)",
@@ -146,7 +151,7 @@ def say_gone(place: Place, begin: int, end: int) -> None:
     )
 
 
-async def _check_is_new(settings: Settings, place: Place, asked: Asked) -> None:
+async def _check_is_new(settings: Settings, place: SourcePartition, asked: OpeningServices) -> None:
     """Refuse an empty journal of a partition that ClickHouse has an epoch of.
 
     While ClickHouse is away, Kafka decides: the partition is new if its first offset is 0 and this installation's sink

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
-from streams.kafka.log_ends import Place
+from schemas.topics import SourcePartition
 from streams.tasks import together
 
 #: How long a rebalance waits for openings; those that take longer are read from once they are open.
@@ -46,31 +46,31 @@ class Failures:
 class Openings:
     """Opens partitions by the function given, each in a task of its own."""
 
-    def __init__(self, open_one: Callable[[Place], Coroutine[Any, Any, None]], failures: Failures) -> None:
+    def __init__(self, open_one: Callable[[SourcePartition], Coroutine[Any, Any, None]], failures: Failures) -> None:
         self._open = open_one
         self._failures = failures
-        self._tasks: dict[Place, asyncio.Task[None]] = {}
+        self._tasks: dict[SourcePartition, asyncio.Task[None]] = {}
         #: Openings that wait for ClickHouse: `are_done` does not wait for them.
-        self._waiting: set[Place] = set()
+        self._waiting: set[SourcePartition] = set()
         self._changed = asyncio.Event()
 
     @property
-    def under_way(self) -> list[Place]:
+    def under_way(self) -> list[SourcePartition]:
         """The partitions that are being opened."""
         return sorted(self._tasks)
 
-    def begin(self, place: Place) -> None:
+    def begin(self, place: SourcePartition) -> None:
         """Open a partition, unless that is under way."""
         if place not in self._tasks:
             task = self._tasks[place] = asyncio.ensure_future(self._open(place))
             task.add_done_callback(lambda task: self._ended(place, task))
 
-    def waits(self, place: Place) -> None:
+    def waits(self, place: SourcePartition) -> None:
         """Note that an opening waits for ClickHouse."""
         self._waiting.add(place)
         self._changed.set()
 
-    def _ended(self, place: Place, task: asyncio.Task[None]) -> None:
+    def _ended(self, place: SourcePartition, task: asyncio.Task[None]) -> None:
         if self._tasks.get(place) is task:
             del self._tasks[place]
             self._waiting.discard(place)
@@ -97,7 +97,7 @@ class Openings:
             raise
         self._failures.raise_first()
 
-    async def end(self, place: Place) -> None:
+    async def end(self, place: SourcePartition) -> None:
         """Cancel an opening, if one is under way, and wait until its producer has ended."""
         task = self._tasks.pop(place, None)
         self._waiting.discard(place)

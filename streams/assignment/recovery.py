@@ -17,10 +17,10 @@ from aiokafka.errors import OffsetOutOfRangeError
 from schemas.journal import HEAD_KEY, decode_head
 from schemas.policies import Rules
 from schemas.settings import Settings
-from schemas.topics import journal_of
+from schemas.topics import SourcePartition, journal_of
 from streams.journal.assembly import Assembly
-from streams.kafka.log_ends import Place, consumer_of
-from streams.partition.state import Partition
+from streams.kafka.log_ends import consumer_of
+from streams.partition.state import PartitionState
 
 #: How long a closed partition is kept in memory: far below the time for which journals keep tombstones.
 LEFT_FOR_S: Final = 600.0
@@ -36,10 +36,10 @@ _LOG_EVERY_S: Final = 5.0
 _LOG: Final = logging.getLogger(__name__)
 
 
-class Left(NamedTuple):
+class ReleasedPartition(NamedTuple):
     """A partition as it was in memory when this worker closed it, its last step being in the journal."""
 
-    partition: Partition
+    partition: PartitionState
     #: Journal offset behind its last step.
     end: int
     #: By the monotonic clock.
@@ -50,7 +50,7 @@ class Left(NamedTuple):
         return now - self.at < LEFT_FOR_S
 
 
-async def _stands(consumer: Any, place: TopicPartition, left: Left) -> bool:  # noqa: ANN401 - untyped
+async def _stands(consumer: Any, place: TopicPartition, left: ReleasedPartition) -> bool:  # noqa: ANN401 - untyped
     """Tell whether the head of the last step of a partition in memory is where it was."""
     consumer.seek(place, left.end - 1)
     try:
@@ -65,7 +65,7 @@ async def _stands(consumer: Any, place: TopicPartition, left: Left) -> bool:  # 
     return False
 
 
-async def _read(consumer: Any, assembly: Assembly, partition: Partition, begin: int, opened: int) -> bool:  # noqa: ANN401 - untyped
+async def _read(consumer: Any, assembly: Assembly, partition: PartitionState, begin: int, opened: int) -> bool:  # noqa: ANN401 - untyped
     """Load every step before the opening; tells whether there was one. Raises TimeoutError."""
     place = TopicPartition(journal_of(partition.source), partition.number)
     found, at, logged = False, begin - 1, time.monotonic()
@@ -91,8 +91,13 @@ async def _read(consumer: Any, assembly: Assembly, partition: Partition, begin: 
 
 
 async def recover(
-    settings: Settings, rules: Rules, of: Place, opened: int, left: Left | None, journal: str = ""
-) -> tuple[Partition, bool]:
+    settings: Settings,
+    rules: Rules,
+    of: SourcePartition,
+    opened: int,
+    left: ReleasedPartition | None,
+    journal: str = "",
+) -> tuple[PartitionState, bool]:
     """Return the partition as of its last step before the opening, and whether there was one.
 
     `journal` is the id of the journal's topic; a partition in memory of another journal is not used.
@@ -112,7 +117,7 @@ async def recover(
             await _read(consumer, assembly, left.partition, left.end, opened)
             _LOG.info("%s/%d: reopened from memory, read the journal from offset %d on", *of, left.end)
             return left.partition, True
-        partition = Partition(*of, rules)
+        partition = PartitionState(*of, rules)
         beginning = (await consumer.beginning_offsets([place]))[place]
         found = await _read(consumer, assembly, partition, beginning, opened)
         took_s = time.monotonic() - began

@@ -22,7 +22,7 @@ from schemas.settings import Settings
 from schemas.topics import channel_of
 from streams.clickhouse.connection import connect, reason, selected
 from streams.core.event import from_normalised
-from streams.partition.archived_history import Kept, Past
+from streams.partition.archived_history import ArchivedContact, EndedEpochs
 
 Answer = TypeVar("Answer")
 
@@ -50,7 +50,7 @@ class Archive(Protocol):
         """Tell the last step of an epoch that the sink has written, -1 where none. Raises ArchiveAwayError."""
         ...
 
-    async def contacts(self, contact_ids: Collection[bytes]) -> dict[bytes, Kept]:
+    async def contacts(self, contact_ids: Collection[bytes]) -> dict[bytes, ArchivedContact]:
         """Look contacts up; those that it does not know are left out. Raises ArchiveAwayError."""
         ...
 
@@ -104,14 +104,14 @@ class ClickHouseArchive:
         rows = await self._ask(lambda client: client.query(query, parameters=values).result_rows)
         return int(rows[0][0] or 0) if rows else 0
 
-    async def contacts(self, contact_ids: Collection[bytes]) -> dict[bytes, Kept]:
+    async def contacts(self, contact_ids: Collection[bytes]) -> dict[bytes, ArchivedContact]:
         """Look contacts up, `AT_ONCE` at a time."""
-        names, found = [each.decode() for each in contact_ids], dict[bytes, Kept]()
+        names, found = [each.decode() for each in contact_ids], dict[bytes, ArchivedContact]()
         for begin in range(0, len(names), AT_ONCE):
             found |= await self._ask(partial(_looked_up, names=names[begin : begin + AT_ONCE]))
         return found
 
-    async def past(self, source: str, partition: int, partitions: int, now_ms: int) -> Past:
+    async def past(self, source: str, partition: int, partitions: int, now_ms: int) -> EndedEpochs:
         """Tell what ended epochs left behind for a journal that does not have it.
 
         The contacts' ids come as a stream, which whoever takes it reads in a thread; `now_ms`, UTC milliseconds, says
@@ -125,12 +125,12 @@ class ClickHouseArchive:
             "since": now_ms - CARRIED_MS,
         }
         if not values["channel"]:
-            return Past()
+            return EndedEpochs()
         opened = await self._ask(
             lambda client: [row[0].encode() for row in client.query(_OPEN, parameters=values).result_rows]
         )
         panes = await self._ask(lambda client: tuple(_carried(client, values)))
-        return Past(self._stream(values), await self.contacts(opened), panes)
+        return EndedEpochs(self._stream(values), await self.contacts(opened), panes)
 
     def _stream(self, values: dict[str, Any]) -> Iterator[bytes]:
         """Read every contact's id, block by block. Raises ArchiveAwayError."""
@@ -155,13 +155,13 @@ class ClickHouseArchive:
             raise ArchiveAwayError(reason(error)) from None
 
 
-def _looked_up(client: Client, names: list[str]) -> dict[bytes, Kept]:
-    found: dict[bytes, Kept] = {}
+def _looked_up(client: Client, names: list[str]) -> dict[bytes, ArchivedContact]:
+    found: dict[bytes, ArchivedContact] = {}
     for contact_id, written in client.query(_EVENTS, parameters={"ids": names}).result_rows:
         event = from_normalised(written.encode() if isinstance(written, str) else written)
-        found.setdefault(contact_id.encode(), Kept([], [])).events.append(event)
+        found.setdefault(contact_id.encode(), ArchivedContact([], [])).events.append(event)
     for contact_id, *fields in client.query(_SAMPLES, parameters={"ids": names}).result_rows:
-        found.setdefault(contact_id.encode(), Kept([], [])).issued.append(Sample._make(fields))
+        found.setdefault(contact_id.encode(), ArchivedContact([], [])).issued.append(Sample._make(fields))
     return found
 
 

@@ -37,7 +37,7 @@ _FOR_EVER: Final = 1 << 53
 _State = tuple[str, str, list[str], dict[str, int]]
 
 
-class Kept(NamedTuple):
+class KeptEvents(NamedTuple):
     """What is known of an agent."""
 
     #: Events up to here only say which groups and what capacity were in force.
@@ -46,10 +46,10 @@ class Kept(NamedTuple):
     events: list[Event]
 
 
-NOTHING: Final = Kept(_EVER, [])
+NOTHING: Final = KeptEvents(_EVER, [])
 
 
-def encode(kept: Kept, clock: int) -> bytes:
+def encode(kept: KeptEvents, clock: int) -> bytes:
     """Write an agent's record, as seen when the partition's clock stands at `clock`."""
     events = orjson.dumps({"horizon": kept.horizon, "events": [tuple(event) for event in kept.events]})
     found = stretches(kept, clock + AHEAD_MS)
@@ -57,13 +57,13 @@ def encode(kept: Kept, clock: int) -> bytes:
     return encode_agent(found[max(0, over) :], events)
 
 
-def decode(value: bytes) -> Kept:
+def decode(value: bytes) -> KeptEvents:
     """Read what is kept of an agent from its record."""
     fields = orjson.loads(decode_kept(value))
-    return Kept(fields["horizon"], [Event._make(event) for event in fields["events"]])
+    return KeptEvents(fields["horizon"], [Event._make(event) for event in fields["events"]])
 
 
-def stretches(kept: Kept, known_to: int = -_EVER) -> list[Stretch]:
+def stretches(kept: KeptEvents, known_to: int = -_EVER) -> list[Stretch]:
     """Fold an agent's events, from the horizon on.
 
     What is dated after `known_to` begins a stretch of its own, also where it tells the same: an agent was not heard of
@@ -93,7 +93,7 @@ def stretches(kept: Kept, known_to: int = -_EVER) -> list[Stretch]:
     return found
 
 
-def forget(events: list[Event], horizon: int, clock: int) -> Kept:
+def forget(events: list[Event], horizon: int, clock: int) -> KeptEvents:
     """Keep of an agent's events, in order, what the horizon leaves; it only ever moves on.
 
     It follows the newest state that is not after `clock`: one dated next year must not push out those of today.
@@ -110,7 +110,7 @@ def forget(events: list[Event], horizon: int, clock: int) -> Kept:
             first_out = past[-room - 1].at
             horizon = max(horizon, first_out if newest is None else min(first_out, newest - 1))
     recent = bisect_right(past, horizon, key=_AT)
-    return Kept(horizon, [*_lasting(past[:recent]), *past[recent:], *coming])
+    return KeptEvents(horizon, [*_lasting(past[:recent]), *past[recent:], *coming])
 
 
 def _fitting(events: Iterable[Event]) -> int:
@@ -129,7 +129,7 @@ def _lasting(events: list[Event]) -> list[Event]:
     return [event for event in events if any(event is last for last in lasting.values())]
 
 
-class Agents:
+class AgentFold:
     """The agents of one source partition: each one's record, and what a step does to them.
 
     Agents without an event for `AGENT_HORIZON_MS`, by the partition's clock, are forgotten.
@@ -195,6 +195,6 @@ class Agents:
         return [(AGENT + agent_id, None) for agent_id in gone]
 
 
-def _newest(kept: Kept, clock: int) -> int:
+def _newest(kept: KeptEvents, clock: int) -> int:
     """Return the time of an agent's newest event that is not ahead of a clock; the clock where all are ahead."""
     return next((event.at for event in reversed(kept.events) if event.at <= clock), clock)

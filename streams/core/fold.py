@@ -15,11 +15,11 @@ from schemas.policies import Rules
 from schemas.samples import Sample
 from streams.core.event import Event, effective, millionths
 from streams.core.first_response_clock import HumanClock
-from streams.core.handle_segments import Segments
-from streams.core.open_stretches import Stretches
-from streams.core.queue_visits import Visits
+from streams.core.handle_segments import HandleSegments
+from streams.core.open_stretches import OpenStretches
+from streams.core.queue_visits import QueueVisits
 from streams.core.responses import Responses
-from streams.core.sample_writer import Dimensions, InForce, Sheet
+from streams.core.sample_writer import Dimensions, InForce, SampleWriter
 from streams.core.summary import summary_of
 from streams.core.tags import Tags
 
@@ -71,12 +71,12 @@ class Fold:
             given.get("direction", "inbound") == "outbound" or given.get("initiated_by", "customer") != "customer"
         )
         self.force = InForce(events)
-        self.sheet = Sheet(channel, self.force, rules, partial=started is None)
+        self.sheet = SampleWriter(channel, self.force, rules, partial=started is None)
         self.clock = HumanClock(channel, outreach=self.outreach)
         self.responses = Responses(self.sheet, self.clock)
-        self.visits = Visits(self.sheet)
-        self.segments = Segments(self.sheet)
-        self.stretches = Stretches(self.sheet)
+        self.visits = QueueVisits(self.sheet)
+        self.segments = HandleSegments(self.sheet)
+        self.stretches = OpenStretches(self.sheet)
         self.tags = Tags(self.sheet)
         self.agents: dict[str, None] = {}
         self.offered = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from streams.core.event import Event
-from streams.core.sample_writer import InForce, Sheet
+from streams.core.sample_writer import InForce, SampleWriter
 
 
 class Segment:
@@ -55,7 +55,7 @@ class Segment:
             self.wrapped = event
             self._at_close = (force.team, force.segment, force.language)
 
-    def write(self, sheet: Sheet) -> int | None:
+    def write(self, sheet: SampleWriter) -> int | None:
         """Write its samples and give its length in milliseconds; None where it has not closed."""
         closed = self.wrapped or self.ended
         if closed is None:
@@ -76,7 +76,7 @@ class Segment:
         return handle
 
     def _business(
-        self, sheet: Sheet, closed: int, wrap_since: int
+        self, sheet: SampleWriter, closed: int, wrap_since: int
     ) -> tuple[int, int, int, int] | tuple[None, None, None, None]:
         """Give handle, hold, wrap and talk in business time; talk is what the others leave of it."""
         handle = sheet.business_ms(self.queue, self.opened.at, closed)
@@ -87,10 +87,10 @@ class Segment:
         return handle, hold, wrap, handle - hold - wrap
 
 
-class Segments:
+class HandleSegments:
     """All segments of a contact; each agent has one that is current."""
 
-    def __init__(self, sheet: Sheet) -> None:
+    def __init__(self, sheet: SampleWriter) -> None:
         self._sheet = sheet
         self.every: list[Segment] = []
         self._current: dict[str, Segment] = {}

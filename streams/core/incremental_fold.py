@@ -34,7 +34,7 @@ class Change(NamedTuple):
     conflicts: int
 
 
-class Going:
+class IncrementalFold:
     """What goes on of a contact."""
 
     def __init__(
@@ -116,15 +116,15 @@ class FoldCache:
 
     def __init__(self, at_most: int = 10_000) -> None:
         self._of_one = at_most // 2
-        self._young: dict[bytes, tuple[bytes, Going]] = {}
-        self._old: dict[bytes, tuple[bytes, Going]] = {}
+        self._young: dict[bytes, tuple[bytes, IncrementalFold]] = {}
+        self._old: dict[bytes, tuple[bytes, IncrementalFold]] = {}
 
-    def take(self, contact_id: bytes, value: bytes) -> Going | None:
+    def take(self, contact_id: bytes, value: bytes) -> IncrementalFold | None:
         """Give a contact whose record is this one; None where it is not here."""
         left = self._young.get(contact_id) or self._old.pop(contact_id, None)
         return left[1] if left is not None and left[0] is value else None
 
-    def keep(self, contact_id: bytes, value: bytes, going: Going) -> None:
+    def keep(self, contact_id: bytes, value: bytes, going: IncrementalFold) -> None:
         """Keep a contact beside the record that it wrote."""
         if len(self._young) >= self._of_one and contact_id not in self._young:
             self._old, self._young = self._young, {}

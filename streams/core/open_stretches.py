@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from streams.core.event import Event
-from streams.core.sample_writer import Sheet
+from streams.core.sample_writer import SampleWriter
 
 
-class Stretches:
+class OpenStretches:
     """New, open, or ended. Reopening an open contact and resolving a resolved one change nothing."""
 
-    def __init__(self, sheet: Sheet) -> None:
+    def __init__(self, sheet: SampleWriter) -> None:
         self._sheet = sheet
         self._by_disconnect = False
         self._pause_ends_by_message = False

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from streams.core.event import Event
-from streams.core.sample_writer import Sheet
+from streams.core.sample_writer import SampleWriter
 
 
-class Visits:
+class QueueVisits:
     """At most one visit is open; queueing where the contact waits already changes nothing."""
 
-    def __init__(self, sheet: Sheet) -> None:
+    def __init__(self, sheet: SampleWriter) -> None:
         self._sheet = sheet
         #: The queue of the open visit, or of the last one.
         self.queue = ""

@@ -16,10 +16,10 @@ from schemas.policies import Rules
 from schemas.samples import Sample
 from streams.core.event import Event, effective, merge, named
 from streams.core.fold import Fold, fold
-from streams.core.incremental_fold import Change, Going, Kept, RowKey, replace
+from streams.core.incremental_fold import Change, IncrementalFold, Kept, RowKey, replace
 
 
-class Contact(NamedTuple):
+class ContactState(NamedTuple):
     """A contact as its record has it."""
 
     #: In the order of the fold, one an id.
@@ -30,13 +30,13 @@ class Contact(NamedTuple):
     gone: dict[RowKey, int]
 
 
-EMPTY: Final = Contact([], {}, {})
+EMPTY: Final = ContactState([], {}, {})
 
 
-def decode(value: bytes) -> Contact:
+def decode(value: bytes) -> ContactState:
     """Read a contact from its record."""
     state = decode_state(value)
-    return Contact(
+    return ContactState(
         [named(Event, event) for event in state.events],
         {kept[1][:2]: kept for kept in state.rows},
         {(sample, slot): step for step, sample, slot in state.gone},
@@ -48,12 +48,12 @@ class Outcome(NamedTuple):
 
     change: Change
     #: To go on with; None where that is not possible, or nothing changed.
-    going: Going | None
+    going: IncrementalFold | None
 
 
 def advance(
     channel: str,
-    contact: Contact,
+    contact: ContactState,
     arrived: Iterable[Event],
     rules: Rules,
     step: int,
@@ -76,7 +76,7 @@ def advance(
     settled, last, summary = going.result()
     gone = dict(contact.gone)
     rows, taken_back, issued = replace(settled + last, dict(contact.rows), gone, step)
-    left = Going(going, events, rows, gone, last)
+    left = IncrementalFold(going, events, rows, gone, last)
     value = left.record(summary, step)
     return Outcome(Change(value, taken_back, issued, conflicts), left if known and going.goes_on else None)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from streams.core.event import Event
 from streams.core.first_response_clock import HumanClock
-from streams.core.sample_writer import Sheet
+from streams.core.sample_writer import SampleWriter
 
 
 class Responses:
     """What a customer waited for. A contact has a first response or an abandonment, never both."""
 
-    def __init__(self, sheet: Sheet, clock: HumanClock) -> None:
+    def __init__(self, sheet: SampleWriter, clock: HumanClock) -> None:
         self._sheet = sheet
         self._clock = clock
         self._patience_ms = sheet.rules.patience_ms[sheet.channel]

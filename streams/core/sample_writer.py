@@ -67,7 +67,7 @@ class InForce:
         self.customer = get("customer_id", self.customer)
 
 
-class Sheet:
+class SampleWriter:
     """Collects a contact's samples; dimensions are those in force, but where the caller names others."""
 
     def __init__(self, channel: str, force: InForce, rules: Rules, *, partial: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from schemas.policies import Taxonomy, normal_tag, taxonomy_at
 from streams.core.event import Event
-from streams.core.sample_writer import Dimensions, Sheet
+from streams.core.sample_writer import Dimensions, SampleWriter
 
 
 def _named(tag: str, taxonomy: Taxonomy | None) -> str:
@@ -15,7 +15,7 @@ def _named(tag: str, taxonomy: Taxonomy | None) -> str:
 class Tags:
     """A tag counts where it was put on, if it is still there at the end, by the taxonomy of that time."""
 
-    def __init__(self, sheet: Sheet) -> None:
+    def __init__(self, sheet: SampleWriter) -> None:
         self._sheet = sheet
         self._last: tuple[Event, Dimensions] | None = None
         self.in_effect: dict[str, tuple[Event, Dimensions]] = {}

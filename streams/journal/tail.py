@@ -20,10 +20,10 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 
 from schemas.journal import Head
 from schemas.settings import Settings
-from schemas.topics import SOURCES, journal_of
+from schemas.topics import SOURCES, SourcePartition, journal_of
 from streams.journal.assembly import Assembly, RecreatedError, Step
 from streams.kafka.cluster import Cluster, ClusterAwayError
-from streams.kafka.log_ends import LogEnds, Place, consumer_of
+from streams.kafka.log_ends import LogEnds, consumer_of
 from streams.tasks import end
 
 #: What one fetch brings of one partition at most; a batch above it still comes whole.
@@ -122,8 +122,8 @@ class JournalTail:
 
     async def start(
         self,
-        positions: Mapping[Place, int] | None = None,
-        heads: Mapping[Place, Head] | None = None,
+        positions: Mapping[SourcePartition, int] | None = None,
+        heads: Mapping[SourcePartition, Head] | None = None,
     ) -> None:
         """Connect, waiting for broker and topics, and go to the positions: journal offsets by (source, partition).
 
@@ -152,7 +152,7 @@ class JournalTail:
         """The journals' partitions, in order."""
         return sorted(self._consumer.assignment())
 
-    def _place(self, tp: TopicPartition) -> Place:
+    def _place(self, tp: TopicPartition) -> SourcePartition:
         return self._source_of[tp.topic], tp.partition
 
     async def _rewind(self, tps: list[TopicPartition], certain: Container[str] = ()) -> None:
@@ -166,7 +166,7 @@ class JournalTail:
 
     async def _set_targets(self, tps: list[TopicPartition]) -> None:
         """Note where the partitions end now: read up to there, they are caught up."""
-        stable: dict[Place, int] = await _for_as_long_as_it_takes()(
+        stable: dict[SourcePartition, int] = await _for_as_long_as_it_takes()(
             self._ends.stable, [(tp.topic, tp.partition) for tp in tps]
         )
         self._behind |= {tp: stable.get((tp.topic, tp.partition), 0) for tp in tps}
@@ -239,7 +239,7 @@ class JournalTail:
         """Tell whether every partition was read to its end once since `start`, or since it was recreated."""
         return self._consumer is not None and not self._behind
 
-    async def commit(self, ends: Mapping[Place, tuple[int, str]]) -> None:
+    async def commit(self, ends: Mapping[SourcePartition, tuple[int, str]]) -> None:
         """Show others how far this reader is: (journal offset, a word about it) by (source, partition).
 
         For lag only, and never relied on. Failures pass.

@@ -17,7 +17,7 @@ from schemas.journal import OPEN_KEY, encode_open
 from schemas.settings import Settings
 from schemas.topics import DEAD_LETTERS, journal_of
 from streams.kafka.partitioner import partition_of
-from streams.partition.steps import DeadLetter, Output
+from streams.partition.steps import DeadLetter, StepToWrite
 
 #: A record batch's size at most; the journals' topics take as much.
 BATCH_BYTES: Final = 8 * 1024 * 1024
@@ -63,7 +63,7 @@ class Writer:
         async with self._producer.transaction():
             return await self._write([(OPEN_KEY, encode_open(worker))])
 
-    async def append(self, step: Output) -> None:
+    async def append(self, step: StepToWrite) -> None:
         """Write a step, as a whole or not at all. Raises whatever aiokafka does, and StepTooLargeError."""
         async with self._producer.transaction():
             await self._bury(step.dead)
@@ -102,7 +102,7 @@ class Writer:
                 *((first := next(iter(dead))).record.offset, first.reason),
             )
 
-    async def _forward(self, step: Output) -> None:
+    async def _forward(self, step: StepToWrite) -> None:
         """Send records to the partition that their key belongs to, unchanged."""
         if not step.strays:
             return

@@ -28,7 +28,7 @@ class ClusterAwayError(ConnectionError):
     """The cluster did not answer in time; says what was asked, in one line."""
 
 
-class Topic(NamedTuple):
+class TopicDescription(NamedTuple):
     """A topic as the cluster describes it."""
 
     #: Kafka's own id (KIP-516); a topic that was deleted and created again has another one.
@@ -48,9 +48,9 @@ class Cluster:
         self._stopped = False
         self._asking = asyncio.Lock()
         self._asked_at = 0.0
-        self._topics: Mapping[str, Topic] = {}
+        self._topics: Mapping[str, TopicDescription] = {}
 
-    async def topics(self) -> Mapping[str, Topic]:
+    async def topics(self) -> Mapping[str, TopicDescription]:
         """Describe every topic, as of a moment after this was called. Raises ClusterAwayError."""
         called_at = monotonic()
         async with self._asking:
@@ -94,9 +94,9 @@ class Cluster:
         self._connection.close()
 
 
-def _topics(admin: Any) -> dict[str, Topic]:  # noqa: ANN401 - kafka-python carries no types
+def _topics(admin: Any) -> dict[str, TopicDescription]:  # noqa: ANN401 - kafka-python carries no types
     return {
-        topic["name"]: Topic(str(topic["topic_id"]), len(topic["partitions"]))
+        topic["name"]: TopicDescription(str(topic["topic_id"]), len(topic["partitions"]))
         for topic in admin.describe_topics()
         if not topic["error_code"]
     }

@@ -14,8 +14,8 @@ from typing import Any, Final
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from streams.assignment.assigned_partitions import Partitions, Position
-from streams.kafka.log_ends import Place
+from schemas.topics import SourcePartition
+from streams.assignment.assigned_partitions import AssignedPartitions, Position
 
 #: The position of a fetch without a seek before it; such a batch is skipped.
 NOWHERE: Final[Position] = (0, -1)
@@ -31,7 +31,7 @@ class BatchThread(driver.AIOKafkaConsumerThread):
     def __post_init__(self) -> None:
         """Begin with no positions: what is fetched before the first seek belongs to no session."""
         super().__post_init__()
-        self._at: dict[Place, Position] = {}
+        self._at: dict[SourcePartition, Position] = {}
 
     def _create_worker_consumer(self, transport: Any) -> Any:  # noqa: ANN401 - Faust's own
         """Read what was committed only, for Faust would count what an aborted transaction took back; and not too often.
@@ -55,11 +55,11 @@ class BatchThread(driver.AIOKafkaConsumerThread):
         self._at.clear()
         await super().on_partitions_assigned(assigned, generation_id)
 
-    async def go_to(self, positions: Mapping[Place, Position]) -> None:
+    async def go_to(self, positions: Mapping[SourcePartition, Position]) -> None:
         """Seek, and give what is fetched from there on its session."""
         await self.call_thread(self._go_to, positions)
 
-    async def _go_to(self, positions: Mapping[Place, Position]) -> None:
+    async def _go_to(self, positions: Mapping[SourcePartition, Position]) -> None:
         consumer = self._ensure_consumer()
         assigned = consumer.assignment()
         for place, (offset, session) in positions.items():
@@ -101,14 +101,14 @@ class BatchConsumer(driver.Consumer):
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Go where the journals say. Faust asks after each assignment, and now and then beside it."""
-        partitions: Partitions = self.app.partitions
+        partitions: AssignedPartitions = self.app.partitions
         partitions.seek = self.go_to
         assigned = frozenset((tp.topic, tp.partition) for tp in self.assignment())
         positions = await partitions.settle(assigned)
         await self._thread.go_to(positions)
         return {TP(*place): offset for place, (offset, _) in positions.items()}
 
-    async def go_to(self, positions: Mapping[Place, Position]) -> None:
+    async def go_to(self, positions: Mapping[SourcePartition, Position]) -> None:
         """Seek to where opened partitions go on, also in Faust's own books, which would drop what it thinks it read."""
         await self._thread.go_to(positions)
         for place, (offset, _) in positions.items():

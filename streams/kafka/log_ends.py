@@ -17,9 +17,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from schemas.settings import Settings
-
-#: A topic and a partition of it.
-Place = tuple[str, int]
+from schemas.topics import SourcePartition
 
 #: How long one question may take, all partitions together.
 ANSWER_WITHIN_S: Final = 10.0
@@ -45,11 +43,11 @@ class LogEnds:
         self._all: Any = None
         self._committed: Any = None
         #: By partition: a position, and the offset up to which no committed record follows it.
-        self._nothing: dict[Place, tuple[int, int]] = {}
-        self._positions: dict[Place, int] = {}
+        self._nothing: dict[SourcePartition, tuple[int, int]] = {}
+        self._positions: dict[SourcePartition, int] = {}
         self._asking = asyncio.Lock()
 
-    async def stable(self, places: Iterable[Place]) -> dict[Place, int]:
+    async def stable(self, places: Iterable[SourcePartition]) -> dict[SourcePartition, int]:
         """Return the offsets below which every transaction is decided; topics that are missing are left out.
 
         Raises KafkaError, OSError and TimeoutError; the next question connects again.
@@ -57,7 +55,7 @@ class LogEnds:
         async with self._connected():
             return await self._offsets(places, committed=True)
 
-    async def ends(self, positions: Mapping[Place, int]) -> dict[Place, int]:
+    async def ends(self, positions: Mapping[SourcePartition, int]) -> dict[SourcePartition, int]:
         """Return the ends of partitions that are read up to these positions; topics that are missing are left out.
 
         An end equal to the position means that all is read. A position above the end is left as it is. Raises as
@@ -66,7 +64,7 @@ class LogEnds:
         async with self._connected():
             return await self._ends(positions)
 
-    async def bounds(self, places: Iterable[Place]) -> dict[Place, tuple[int, int]]:
+    async def bounds(self, places: Iterable[SourcePartition]) -> dict[SourcePartition, tuple[int, int]]:
         """Return the first offset and the broker's end offset; topics that are missing are left out.
 
         Raises as `stable`.
@@ -112,19 +110,19 @@ class LogEnds:
                 raise
             self._all, self._committed = consumers
 
-    async def _offsets(self, places: Iterable[Place], *, committed: bool) -> dict[Place, int]:
+    async def _offsets(self, places: Iterable[SourcePartition], *, committed: bool) -> dict[SourcePartition, int]:
         consumer = self._committed if committed else self._all
         known = await consumer.topics()  # all of them: a request for one by name may create it
         there = [TopicPartition(*place) for place in places if place[0] in known]
         found = await consumer.end_offsets(there) if there else {}
         return {(tp.topic, tp.partition): int(end) for tp, end in found.items()}
 
-    async def _ends(self, positions: Mapping[Place, int]) -> dict[Place, int]:
+    async def _ends(self, positions: Mapping[SourcePartition, int]) -> dict[SourcePartition, int]:
         broker_ends = await self._offsets(positions, committed=False)
         stable = await self._offsets(broker_ends, committed=True)
         before, self._positions = self._positions, dict(positions)
-        ends: dict[Place, int] = {}
-        looked_at: dict[Place, int] = {}
+        ends: dict[SourcePartition, int] = {}
+        looked_at: dict[SourcePartition, int] = {}
         for place, end in broker_ends.items():
             at = positions[place]
             decided = stable.get(place, end)
@@ -140,7 +138,9 @@ class LogEnds:
             ends[place] = positions[place]
         return ends
 
-    async def _without_records(self, looked_at: Mapping[Place, int], positions: Mapping[Place, int]) -> list[Place]:
+    async def _without_records(
+        self, looked_at: Mapping[SourcePartition, int], positions: Mapping[SourcePartition, int]
+    ) -> list[SourcePartition]:
         """Return the partitions that have no committed record between position and end."""
         if not looked_at:
             return []
@@ -149,7 +149,7 @@ class LogEnds:
         consumer.assign(list(open_))
         for tp in open_:
             consumer.seek(tp, positions[tp.topic, tp.partition])
-        nothing: list[Place] = []
+        nothing: list[SourcePartition] = []
         try:
             while open_:
                 try:

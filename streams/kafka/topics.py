@@ -38,7 +38,7 @@ State = Literal["made", "there", "altered", "differs", "refused", "missing"]
 
 
 @dataclass(frozen=True)
-class Topic:
+class WantedTopic:
     """A topic: as it should be, or as the broker has it."""
 
     name: str
@@ -48,13 +48,13 @@ class Topic:
 
 
 @dataclass(frozen=True)
-class Step:
+class TopicChange:
     """What is done about one topic, and why; `change` holds the settings to alter.
 
     `missing`: not made, because another topic was refused.
     """
 
-    topic: Topic
+    topic: WantedTopic
     state: State
     change: Mapping[str, str]
     notes: tuple[str, ...] = ()
@@ -64,10 +64,10 @@ class Step:
 class TopicsReport:
     """What `migrate_topics` did, topic by topic."""
 
-    topics: tuple[Step, ...]
+    topics: tuple[TopicChange, ...]
 
     @property
-    def refused(self) -> tuple[Step, ...]:
+    def refused(self) -> tuple[TopicChange, ...]:
         """The topics because of which nothing was done."""
         return tuple(step for step in self.topics if step.state == "refused")
 
@@ -77,7 +77,7 @@ class TopicsReport:
         return not self.refused
 
 
-def wanted(settings: Settings) -> tuple[Topic, ...]:
+def wanted(settings: Settings) -> tuple[WantedTopic, ...]:
     """List every topic with the settings it must have: sources, their journals, the dead letters."""
     retention_ms = settings.retention_days * DAY_MS
     common = {
@@ -105,8 +105,8 @@ def wanted(settings: Settings) -> tuple[Topic, ...]:
         "max.message.bytes": str(JOURNAL_MESSAGE_BYTES),
     }
 
-    def topic(name: str, config: Mapping[str, str]) -> Topic:
-        return Topic(name, settings.partitions, settings.replication, config)
+    def topic(name: str, config: Mapping[str, str]) -> WantedTopic:
+        return WantedTopic(name, settings.partitions, settings.replication, config)
 
     return (
         *(topic(name, source) for name in SOURCES),
@@ -122,7 +122,7 @@ def _below(name: str, have: str, want: str) -> bool:
     return int(have) < int(want)
 
 
-def _compare(want: Topic, have: Topic) -> Step:
+def _compare(want: WantedTopic, have: WantedTopic) -> TopicChange:
     change: dict[str, str] = {}
     notes: list[str] = []
     for name, value in want.config.items():
@@ -144,10 +144,10 @@ def _compare(want: Topic, have: Topic) -> Step:
             f"{have.replication} copies, settings say {want.replication}: left; kafka-reassign-partitions moves them"
         )
     state: State = "altered" if change else "differs" if notes else "there"
-    return Step(have, state, change, tuple(notes))
+    return TopicChange(have, state, change, tuple(notes))
 
 
-def _count_fault(want: Topic, found: Mapping[str, Topic]) -> str | None:
+def _count_fault(want: WantedTopic, found: Mapping[str, WantedTopic]) -> str | None:
     """Say why a topic's partition count cannot stand, and the way out."""
     have = found.get(want.name)
     if have is None or want.name == DEAD_LETTERS or have.partitions == want.partitions:
@@ -166,22 +166,22 @@ def _count_fault(want: Topic, found: Mapping[str, Topic]) -> str | None:
     )
 
 
-def plan(topics: Sequence[Topic], found: Mapping[str, Topic]) -> tuple[Step, ...]:
+def plan(topics: Sequence[WantedTopic], found: Mapping[str, WantedTopic]) -> tuple[TopicChange, ...]:
     """Decide for each wanted topic what to do, given what the broker has."""
     steps = []
     for want in topics:
         have = found.get(want.name)
         fault = _count_fault(want, found)
         if fault is not None:
-            steps.append(Step(have or want, "refused", {}, (fault,)))
+            steps.append(TopicChange(have or want, "refused", {}, (fault,)))
         elif have is None:
-            steps.append(Step(want, "made", {}))
+            steps.append(TopicChange(want, "made", {}))
         else:
             steps.append(_compare(want, have))
     return tuple(steps)
 
 
-def _found(admin: Any, names: Sequence[str]) -> dict[str, Topic]:  # noqa: ANN401 - kafka-python carries no types
+def _found(admin: Any, names: Sequence[str]) -> dict[str, WantedTopic]:  # noqa: ANN401 - kafka-python carries no types
     """Read what the broker has; the embedded one tells no settings, so there is none to differ."""
     described = {
         topic["name"]: topic for topic in admin.describe_topics() if topic["name"] in names and not topic["error_code"]
@@ -191,7 +191,7 @@ def _found(admin: Any, names: Sequence[str]) -> dict[str, Topic]:  # noqa: ANN40
     resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in described]
     configs = admin.describe_configs(resources, config_filter="all").get("topic", {})
     return {
-        name: Topic(
+        name: WantedTopic(
             name,
             partitions=len(topic["partitions"]),
             replication=min((len(each["replica_nodes"]) for each in topic["partitions"]), default=1),
@@ -201,7 +201,7 @@ def _found(admin: Any, names: Sequence[str]) -> dict[str, Topic]:  # noqa: ANN40
     }
 
 
-def _make(admin: Any, topics: Sequence[Topic]) -> None:  # noqa: ANN401 - kafka-python carries no types
+def _make(admin: Any, topics: Sequence[WantedTopic]) -> None:  # noqa: ANN401 - kafka-python carries no types
     for topic in topics:
         asked = {
             topic.name: {
@@ -217,7 +217,7 @@ def _make(admin: Any, topics: Sequence[Topic]) -> None:  # noqa: ANN401 - kafka-
     admin.wait_for_topics([topic.name for topic in topics])
 
 
-def _alter(admin: Any, steps: Sequence[Step]) -> None:  # noqa: ANN401 - kafka-python carries no types
+def _alter(admin: Any, steps: Sequence[TopicChange]) -> None:  # noqa: ANN401 - kafka-python carries no types
     if not steps:
         return
     asked = [ConfigResource(ConfigResourceType.TOPIC, step.topic.name, configs=dict(step.change)) for step in steps]

@@ -29,7 +29,7 @@ _NO_RISKS: Final = (0,) * (2 * len(_PLACES))
 _STALE: Final = -1
 
 
-class Reading(NamedTuple):
+class GaugeReading(NamedTuple):
     """A group's gauges. Times in UTC milliseconds; None: nobody waits."""
 
     waiting: int = 0
@@ -51,7 +51,7 @@ class Reading(NamedTuple):
     stale: int = 0
 
 
-_NONE: Final = Reading()
+_NONE: Final = GaugeReading()
 
 
 class _Contact:
@@ -106,10 +106,10 @@ class _Gauge:
         self.risks = list(_NO_RISKS)
         self.stale = 0
 
-    def reading(self) -> Reading:
+    def reading(self) -> GaugeReading:
         waiting, awaiting = self.waiting, self.awaiting
         waits = waiting.count, waiting.first(), awaiting.count, awaiting.first()
-        return Reading._make((*waits, self.open, self.handling, *self.risks, self.stale))
+        return GaugeReading._make((*waits, self.open, self.handling, *self.risks, self.stale))
 
 
 class Gauges:
@@ -165,9 +165,9 @@ class Gauges:
             self._due_when_tidied = len(self._due)
         return moved
 
-    def readings(self) -> dict[Group, Reading]:
+    def readings(self) -> dict[Group, GaugeReading]:
         """Read every group that has a contact, and the centre."""
-        read: dict[Group, Reading] = {ALL: _NONE}
+        read: dict[Group, GaugeReading] = {ALL: _NONE}
         for (channel, queue), gauge in self._gauges.items():
             own = gauge.reading()
             if own == _NONE:
@@ -242,9 +242,9 @@ def _counts(summary: Summary) -> bool:
     )
 
 
-def _sum(one: Reading, other: Reading) -> Reading:
+def _sum(one: GaugeReading, other: GaugeReading) -> GaugeReading:
     """Add two groups' gauges up: counts are added, of times the earlier one stays."""
-    return Reading(
+    return GaugeReading(
         one.waiting + other.waiting,
         earlier(one.oldest_waiting_since, other.oldest_waiting_since),
         one.awaiting_reply + other.awaiting_reply,

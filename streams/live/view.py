@@ -19,7 +19,7 @@ from schemas.topics import channel_of
 from streams.journal.assembly import Step
 from streams.live.agent_groups import AgentsReading, LiveAgents
 from streams.live.figures import Figures, figures
-from streams.live.gauges import Gauges, Reading
+from streams.live.gauges import GaugeReading, Gauges
 from streams.live.pane_sums import LivePanes
 from streams.live.totals import Group, Totals
 
@@ -104,7 +104,7 @@ class LiveView:
         """Tell whether the taxonomy knows a tag."""
         return tag in self._panes.known_tags
 
-    def readings(self) -> dict[Group, Reading]:
+    def readings(self) -> dict[Group, GaugeReading]:
         """Read the gauges of every group that has any, and of the centre."""
         return self._gauges.readings()
 

@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 
 
-class Reading(NamedTuple):
+class MetricValue(NamedTuple):
     """One value of a metric: its name ends with its unit, that of a counter with `_total`."""
 
     name: str
@@ -25,7 +25,7 @@ class Reading(NamedTuple):
     labels: Mapping[str, str] = {}
 
 
-def render(readings: Iterable[Reading]) -> str:
+def render(readings: Iterable[MetricValue]) -> str:
     """Write readings as text, those of one metric together."""
     families: dict[str, Metric] = {}
     for name, meaning, value, labels in readings:

@@ -6,15 +6,15 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from streams.assignment.assigned_partitions import Partitions
+from streams.assignment.assigned_partitions import AssignedPartitions
 from streams.monitoring.health import Health
-from streams.monitoring.prometheus import Reading, render
+from streams.monitoring.prometheus import MetricValue, render
 
 #: A step that takes longer than this is stuck, not slow.
 STUCK_AFTER_S: Final = 60.0
 
 
-def health_of(partitions: Partitions, now: Callable[[], float] = time.monotonic) -> Health:
+def health_of(partitions: AssignedPartitions, now: Callable[[], float] = time.monotonic) -> Health:
     """Make the server that reports how a worker is."""
     return Health(
         ready=lambda: _unready(partitions, now()),
@@ -23,7 +23,7 @@ def health_of(partitions: Partitions, now: Callable[[], float] = time.monotonic)
     )
 
 
-def _unready(partitions: Partitions, now: float) -> str | None:
+def _unready(partitions: AssignedPartitions, now: float) -> str | None:
     if partitions.refused:
         return "; ".join(partitions.refused)
     if partitions.waits is not None:
@@ -31,7 +31,7 @@ def _unready(partitions: Partitions, now: float) -> str | None:
     return None if partitions.ready else "the partitions that this worker is assigned are not all open yet"
 
 
-def _stuck(partitions: Partitions, now: float) -> str | None:
+def _stuck(partitions: AssignedPartitions, now: float) -> str | None:
     since, waits = partitions.busy_since, partitions.waits
     if since is not None and now - since > STUCK_AFTER_S:
         return f"a step has been under way for {now - since:.0f} s"
@@ -40,7 +40,7 @@ def _stuck(partitions: Partitions, now: float) -> str | None:
     return partitions.blocked
 
 
-def _readings(partitions: Partitions) -> Iterator[Reading]:
+def _readings(partitions: AssignedPartitions) -> Iterator[MetricValue]:
     for partition in partitions.held:
         labels = {"topic": partition.source, "partition": str(partition.number)}
         for name, value, meaning in (
@@ -58,4 +58,4 @@ def _readings(partitions: Partitions) -> Iterator[Reading]:
             ("panes", len(partition.panes), "Panes in memory."),
             ("next_offset", partition.head.next, "First source offset that is not in yet."),
         ):
-            yield Reading(f"pulssi_worker_{name}", meaning, value, labels)
+            yield MetricValue(f"pulssi_worker_{name}", meaning, value, labels)

@@ -9,19 +9,19 @@ from schemas.samples import Sample
 from streams.core.event import Event
 
 
-class Kept(NamedTuple):
+class ArchivedContact(NamedTuple):
     """What is known of a contact: its events, in no order, and the samples in effect."""
 
     events: list[Event]
     issued: list[Sample]
 
 
-class Past(NamedTuple):
+class EndedEpochs(NamedTuple):
     """What ended epochs of a source partition left behind, for a journal that does not have it."""
 
     #: Every contact of the source topic, whatever its partition.
     contacts: Iterable[bytes] = ()
     #: Those of this partition that are open.
-    found: Mapping[bytes, Kept] = {}
+    found: Mapping[bytes, ArchivedContact] = {}
     #: Journal records of the panes that are still shown.
     panes: tuple[tuple[bytes, bytes], ...] = ()

@@ -32,7 +32,7 @@ def _number(contact_id: bytes) -> int:
     return int.from_bytes(hashlib.blake2b(contact_id, digest_size=16).digest(), "big", signed=True)
 
 
-class Evicted:
+class EvictedIds:
     """The filters of one source partition, and which of them changed since `records`."""
 
     def __init__(self) -> None:

@@ -18,7 +18,7 @@ HELD_AT_ONCE: Final = 1_000
 GOES: Final = 40
 
 
-class Round:
+class ContactScan:
     """A walk over all contacts, in parts."""
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class Round:
         return found
 
 
-class Holding:
+class RuleChanges:
     """The round through a partition's contacts, and the time whose rules they are held against."""
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class Holding:
         self.as_of = 0
         self._by: tuple[str, int] | None = None
         self._at_once = HELD_AT_ONCE
-        self._round = Round()
+        self._round = ContactScan()
 
     def next(self, rules: Rules, now: int, contacts: Mapping[bytes, bytes]) -> list[tuple[bytes, bytes]]:
         """Give the contacts to look at next, with their records; `now` in UTC milliseconds.

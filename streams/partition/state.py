@@ -28,19 +28,19 @@ from schemas.journal import (
 from schemas.panes import PANE_MS
 from schemas.policies import Rules
 from schemas.topics import channel_of
-from streams.core.agent_fold import Agents
+from streams.core.agent_fold import AgentFold
 from streams.core.event import Event, merge
 from streams.core.incremental_fold import Change, FoldCache
-from streams.core.pane_totals import Panes
+from streams.core.pane_totals import PaneTotals
 from streams.core.refold import EMPTY, advance, decode, restored
 from streams.core.summary import held_again
 from streams.decoding.decoder import BadRecord, read_event
 from streams.journal.assembly import Step
 from streams.kafka.partitioner import partition_of
-from streams.partition.archived_history import Kept, Past
-from streams.partition.evicted_ids import Evicted
-from streams.partition.rule_changes import Holding, Round
-from streams.partition.steps import DeadLetter, Output, Record, Run, Written, cut, in_parts
+from streams.partition.archived_history import ArchivedContact, EndedEpochs
+from streams.partition.evicted_ids import EvictedIds
+from streams.partition.rule_changes import ContactScan, RuleChanges
+from streams.partition.steps import BadRecordLimit, DeadLetter, Record, StepToWrite, Written, cut, in_parts
 
 _Value = TypeVar("_Value")
 
@@ -55,7 +55,7 @@ EVICTED_AT_ONCE: Final = 5_000
 PANE_HORIZON_MS: Final = 48 * 3_600_000
 
 
-class Partition:
+class PartitionState:
     """The state of one source partition, as of its head."""
 
     def __init__(self, source: str, number: int, rules: Rules) -> None:
@@ -64,9 +64,9 @@ class Partition:
         self.head = Head()
         #: Each contact's journal record, by its id.
         self.contacts: dict[bytes, bytes] = {}
-        self.panes = Panes()
-        self.agents = Agents()
-        self.evicted = Evicted()
+        self.panes = PaneTotals()
+        self.agents = AgentFold()
+        self.evicted = EvictedIds()
         #: Events of evicted contacts that wait for the archive, by contact.
         self.parked: dict[bytes, list[Event]] = {}
         #: Journal keys of supplements that the sink may not have yet, with their steps.
@@ -87,9 +87,9 @@ class Partition:
         self._revived: set[bytes] = set()
         #: Contacts kept ready to go on, which partitions may share.
         self.fold_cache = FoldCache()
-        self._round = Round()
-        self._run = Run()
-        self._holding = Holding()
+        self._round = ContactScan()
+        self._run = BadRecordLimit()
+        self._holding = RuleChanges()
 
     def load(self, step: Step) -> None:
         """Take a step from the journal."""
@@ -154,7 +154,7 @@ class Partition:
     def _is_own(self, key: bytes) -> bool:
         return not self.head.partitions or partition_of(key, self.head.partitions) == self.number
 
-    def revive(self, found: Mapping[bytes, Kept]) -> None:
+    def revive(self, found: Mapping[bytes, ArchivedContact]) -> None:
         """Have evicted contacts in memory again; when they are folded next, they are in any case.
 
         The archive may have events that nothing was issued for yet: those that are parked, for one.
@@ -173,7 +173,7 @@ class Partition:
             self.parked.setdefault(contact_id, [])
             self.waits += 1
 
-    def steps(self, batch: Sequence[Record], limit: int = STEP_BYTES) -> Iterator[Output]:
+    def steps(self, batch: Sequence[Record], limit: int = STEP_BYTES) -> Iterator[StepToWrite]:
         """Turn a batch into steps; records before the head are passed over. Write each before asking for the next.
 
         Raises BadRunError, before anything of that step is written.
@@ -185,7 +185,7 @@ class Partition:
         """Tell what is written of a key whatever its new events are."""
         return len(self.contacts.get(key) or self.agents.record(key))
 
-    def _step(self, records: Sequence[Record]) -> Iterator[Output]:
+    def _step(self, records: Sequence[Record]) -> Iterator[StepToWrite]:
         number = self.head.step + 1
         clock = self.head.clock
         dead: list[DeadLetter] = []
@@ -224,10 +224,10 @@ class Partition:
 
     def _write(
         self, written: list[Written], head: Head, dead: list[DeadLetter] | None = None, strays: list[Any] | None = None
-    ) -> Iterator[Output]:
+    ) -> Iterator[StepToWrite]:
         """Make a step, which counts once the next one is asked for."""
         head = head._replace(step=head.step + 1, config=self.rules.version)  # rules may have changed
-        yield Output([*written, (HEAD_KEY, encode_head(head))], dead or [], head, strays or [])
+        yield StepToWrite([*written, (HEAD_KEY, encode_head(head))], dead or [], head, strays or [])
         self.head = head
 
     def _fold(self, arrived: Mapping[bytes, list[Event]], channel: str, number: int) -> list[Written]:
@@ -278,7 +278,7 @@ class Partition:
 
     # What happens between batches.
 
-    def unpark(self, found: Mapping[bytes, Kept], contact_ids: Iterable[bytes]) -> Iterator[Output]:
+    def unpark(self, found: Mapping[bytes, ArchivedContact], contact_ids: Iterable[bytes]) -> Iterator[StepToWrite]:
         """Make the step that folds what waited for the archive, which found these contacts or does not know them."""
         self.revive(found)
         waited = {contact_id: self.parked.pop(contact_id) for contact_id in contact_ids if contact_id in self.parked}
@@ -287,7 +287,7 @@ class Partition:
             written += [(PARKED + contact_id, None) for contact_id in waited]
             yield from self._write(written, self.head._replace(parked=len(self.parked)))
 
-    def hold_again(self, now: int, limit: int = STEP_BYTES) -> Iterator[Output]:
+    def hold_again(self, now: int, limit: int = STEP_BYTES) -> Iterator[StepToWrite]:
         """Make the steps with the deadlines of open contacts by rules that came into force; `now` in UTC ms."""
         if self._channel is None:
             return
@@ -315,7 +315,7 @@ class Partition:
     def _horizon_ms(self) -> int:
         return self.rules.horizons_ms[self._channel or ""]
 
-    def evict(self, passed: int, at_most: int = EVICTED_AT_ONCE) -> Iterator[Output]:
+    def evict(self, passed: int, at_most: int = EVICTED_AT_ONCE) -> Iterator[StepToWrite]:
         """Make the step that forgets some of what is too old; `passed` is the last step that the sink has."""
         if self._channel is None:
             if gone_agents := self.agents.evict(self.head.clock):
@@ -348,7 +348,7 @@ class Partition:
         written += self.evicted.records()
         yield from self._write(written, self.head._replace(panes_from=self.panes.begin))
 
-    def carry(self, past: Past) -> Iterator[Output]:
+    def carry(self, past: EndedEpochs) -> Iterator[StepToWrite]:
         """Make the first step of an epoch: where the journal is new, with what ClickHouse has of those before it.
 
         Every contact of theirs counts as evicted; those found are in memory again, for what waits now waits on.

@@ -61,7 +61,7 @@ class DeadLetter(NamedTuple):
     reason: str
 
 
-class Output(NamedTuple):
+class StepToWrite(NamedTuple):
     """What a step writes: journal records with the head last, dead letters, and records that belong elsewhere."""
 
     records: list[tuple[bytes, bytes | None]]
@@ -103,11 +103,11 @@ def cut(records: Sequence[Record], limit: int, bytes_of: Callable[[bytes], int])
         yield records[begin:]
 
 
-class BadRunError(Exception):
+class BadRecordLimitError(Exception):
     """So many of the last records are bad that the topic is not what it should be: the worker must stop."""
 
 
-class Run:
+class BadRecordLimit:
     """Counts bad records among the last thousand."""
 
     def __init__(self) -> None:
@@ -116,7 +116,7 @@ class Run:
         self._bad = 0
 
     def take(self, records: int, bad: int, share: float, last: str) -> None:
-        """Count a step's records. Raises BadRunError where more than `share` of enough of them are bad."""
+        """Count a step's records. Raises BadRecordLimitError where more than `share` of enough of them are bad."""
         self._counts.append((records, bad))
         self._records += records
         self._bad += bad
@@ -125,7 +125,7 @@ class Run:
             self._records -= gone
             self._bad -= gone_bad
         if self._records >= ENOUGH and self._bad > share * self._records:
-            raise BadRunError(
+            raise BadRecordLimitError(
                 f"{self._bad} of the last {self._records} records are bad ({last}): mend what produces them, or raise"
                 " bad_record_share in centre.toml (1 lets all pass to the dead letters), and start the worker again"
             )

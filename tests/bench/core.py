@@ -31,12 +31,12 @@ from schemas.policies import Rules
 from schemas.topics import CONTACTS
 from streams.core.event import Event, event_of, merge
 from streams.core.fold import fold
-from streams.core.pane_totals import Panes
+from streams.core.pane_totals import PaneTotals
 from streams.core.refold import EMPTY, advance
 from streams.core.refold import decode as decode_state
 from streams.decoding.decoder import decode, read_event
 from streams.journal.assembly import Assembly
-from streams.partition.state import STEP_BYTES, Partition
+from streams.partition.state import STEP_BYTES, PartitionState
 from tests.bench.events import EVENTS_A_CHAT, write_chats
 from tests.bench.report import Part
 from tests.streams.records import Record, opened, records_of
@@ -65,7 +65,7 @@ def _best(work: Callable[[], object]) -> float:
     return min(took)
 
 
-def _steps(records: list[Record], batch: int) -> Partition:
+def _steps(records: list[Record], batch: int) -> PartitionState:
     partition = opened(TOPIC, RULES)
     for begin in range(0, len(records), batch):
         for _ in partition.steps(records[begin : begin + batch], STEP_BYTES):
@@ -89,7 +89,7 @@ def _speeds(events: int) -> Iterator[tuple[str, float]]:
         return lambda: [None for thing in things if do(thing) is None]
 
     def panes() -> None:
-        kept = Panes()
+        kept = PaneTotals()
         for change in changes:
             kept.add(1, change.issued, 1)
 
@@ -118,7 +118,7 @@ def _recovery(contacts: int) -> float:
     head = encode_head(Head(next=1, step=1, open=0))
 
     def load() -> None:
-        partition, assembly = Partition(TOPIC, 0, RULES), Assembly(TOPIC, 0)
+        partition, assembly = PartitionState(TOPIC, 0, RULES), Assembly(TOPIC, 0)
         for record in records:
             assembly.feed(*record)
         step = assembly.feed(contacts, HEAD_KEY, head)

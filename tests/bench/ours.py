@@ -7,20 +7,22 @@ import logging
 from collections.abc import Sequence
 from typing import Any, Final
 
-from streams.assignment.assigned_partitions import Partitions
-from streams.kafka.log_ends import Place
+from schemas.topics import SourcePartition
+from streams.assignment.assigned_partitions import AssignedPartitions
 from tests.bench import job
 from tests.streams import worker_process
 
-_TAKE: Final = Partitions.take
+_TAKE: Final = AssignedPartitions.take
 
 
-async def _take(self: Partitions, place: Place, session: int, begins: int, records: Sequence[Any]) -> None:
+async def _take(
+    self: AssignedPartitions, place: SourcePartition, session: int, begins: int, records: Sequence[Any]
+) -> None:
     job.consuming()
     await _TAKE(self, place, session, begins, records)
 
 
 if __name__ == "__main__":
     logging.basicConfig(level="WARNING")
-    Partitions.take = _take  # type: ignore[method-assign]  # the one thing that is added
+    AssignedPartitions.take = _take  # type: ignore[method-assign]  # the one thing that is added
     raise SystemExit(asyncio.run(worker_process.main()))

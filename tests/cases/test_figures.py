@@ -12,7 +12,7 @@ from schemas.contact_record import decode_summary
 from schemas.policies import Rules
 from schemas.topics import CONTACTS
 from streams.core.refold import EMPTY
-from streams.live.gauges import Gauges, Reading
+from streams.live.gauges import GaugeReading, Gauges
 from tests.cases.told import CENTRE, CONFIG, events_of
 from tests.core.contacts import changed, read
 from tests.oracle.batch import samples
@@ -68,7 +68,7 @@ def test_gauges_at_a_moment(rules: Rules, moment: Moment) -> None:
     assert (live.open, *waits, live.handling, live.breached) == expected
 
 
-def _live(events: list[dict[str, Any]], rules: Rules, now: int) -> Reading:
+def _live(events: list[dict[str, Any]], rules: Rules, now: int) -> GaugeReading:
     channel = events[0]["channel"]
     change = changed(channel, EMPTY, read(events), rules, 1)
     assert change is not None

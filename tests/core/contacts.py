@@ -14,7 +14,7 @@ from schemas.topics import CONTACTS, Channel
 from streams.core.event import Event, event_of
 from streams.core.event import order as fold_order
 from streams.core.incremental_fold import Change
-from streams.core.refold import Contact, advance
+from streams.core.refold import ContactState, advance
 from streams.decoding.decoder import decode
 from tests.core import plots
 
@@ -28,7 +28,7 @@ def read(told: Iterable[Mapping[str, Any]]) -> list[Event]:
 
 
 def changed(
-    channel: str, contact: Contact, arrived: Iterable[Event], rules: Rules, step: int, *, again: bool = False
+    channel: str, contact: ContactState, arrived: Iterable[Event], rules: Rules, step: int, *, again: bool = False
 ) -> Change | None:
     """Fold a contact anew with what arrived; None where nothing was new."""
     outcome = advance(channel, contact, arrived, rules, step, again=again)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from schemas.agents import AHEAD_MS, HORIZON_MS, Stretch, decode_stretches, in_force
 from schemas.journal import AGENT
-from streams.core.agent_fold import AGENT_HORIZON_MS, KEPT_BYTES, Agents, decode, stretches
+from streams.core.agent_fold import AGENT_HORIZON_MS, KEPT_BYTES, AgentFold, decode, stretches
 from tests.core.agents import BASE_MS, HOUR_MS, read, status, statuses
 from tests.oracle.agents import State, states
 
@@ -23,21 +23,21 @@ FAR: Final = st.integers(0, 5 * 24).map(lambda hours: hours * HOUR_MS)
 AGENTS: Final = (b"x", b"y")
 
 
-def folded(events: list[dict[str, Any]], cuts: set[int] | None = None, clock: int = LATER) -> Agents:
+def folded(events: list[dict[str, Any]], cuts: set[int] | None = None, clock: int = LATER) -> AgentFold:
     """Fold events that arrive in this order, in one step or in several, each time opened anew from the journal."""
     journal: dict[bytes, bytes | None] = {}
-    agents = Agents()
+    agents = AgentFold()
     bounds = sorted({0, len(events), *(cut for cut in cuts or () if cut < len(events))})
     for begin, end in itertools.pairwise(bounds):
         journal.update(agents.fold(read(events[begin:end]), clock))
-        agents = Agents()
+        agents = AgentFold()
         for key, value in journal.items():
             assert key[:1] == AGENT
             agents.load(key[1:], value)
     return agents
 
 
-def told(agents: Agents) -> list[State]:
+def told(agents: AgentFold) -> list[State]:
     """Give all stretches that can be told from what is kept, as the oracle does."""
     found = []
     for agent in AGENTS:
@@ -50,7 +50,7 @@ def told(agents: Agents) -> list[State]:
     return found
 
 
-def now(agents: Agents, at_ms: int = LATER) -> dict[str, Stretch | None]:
+def now(agents: AgentFold, at_ms: int = LATER) -> dict[str, Stretch | None]:
     """Give each agent's state as a reader of the journal sees it."""
     return {
         agent.decode(): in_force(decode_stretches(agents.record(agent)), at_ms)
@@ -115,7 +115,7 @@ def test_telling_the_same_again_begins_no_new_state() -> None:
 
 def test_what_is_known_is_not_written_again() -> None:
     """A redelivery, or what is older than the horizon, writes nothing; a conflict is counted."""
-    agents = Agents()
+    agents = AgentFold()
     assert agents.fold(read([status("a", 0), status("b", 30 * HOUR_MS, "busy")]), LATER)
     assert not agents.fold(read([status("b", 30 * HOUR_MS, "busy"), status("c", HOUR_MS)]), LATER)
     assert agents.conflicts == 0
@@ -127,7 +127,7 @@ def test_what_is_known_is_not_written_again() -> None:
 def test_a_wrong_date_holds_no_state_for_ever() -> None:
     """What is dated far ahead waits for its time; a clock that is a little fast does not."""
     clock = BASE_MS + HOUR_MS
-    agents = Agents()
+    agents = AgentFold()
     agents.fold(read([status("next year", 8_760 * HOUR_MS, "offline")]), BASE_MS)
     agents.fold(read([status("a", 0)]), BASE_MS)
     agents.fold(read([status("b", HOUR_MS + 2_000, "busy")]), clock)
@@ -147,7 +147,7 @@ def test_a_wrong_date_holds_no_state_for_ever() -> None:
 
 def test_what_is_to_come_is_no_sign_of_life() -> None:
     """The same state told again with a wrong date: the agent was last heard of when it was, and since when stays."""
-    agents = Agents()
+    agents = AgentFold()
     agents.fold(read([status("a", 0, "busy"), status("b", 100 * HOUR_MS, "busy")]), BASE_MS)
     found = now(agents, BASE_MS)["x"]
     assert found is not None
@@ -175,7 +175,7 @@ def test_an_agent_takes_little_room() -> None:
 
 def test_who_left_is_forgotten_and_who_comes_back_begins_again() -> None:
     """A month and a day after the last event, by the partition's clock, in memory and in the journal."""
-    agents, later = Agents(), BASE_MS + AGENT_HORIZON_MS
+    agents, later = AgentFold(), BASE_MS + AGENT_HORIZON_MS
     agents.fold(read([status("a", 0), status("b", 0, agent_id="y")]), BASE_MS)
     written = agents.fold(read([status("c", AGENT_HORIZON_MS, agent_id="y")]), later)
     assert agents.wants_eviction(later)
@@ -184,7 +184,7 @@ def test_who_left_is_forgotten_and_who_comes_back_begins_again() -> None:
     assert agents.wants_eviction(later + 24 * HOUR_MS)
     written += agents.evict(later + 24 * HOUR_MS)
     assert (len(agents), written[-1]) == (1, (AGENT + b"x", None))
-    again = Agents()
+    again = AgentFold()
     for key, value in written:
         again.load(key.removeprefix(AGENT), value)
     assert len(again) == 1
@@ -194,7 +194,7 @@ def test_who_left_is_forgotten_and_who_comes_back_begins_again() -> None:
 
 def test_one_event_dated_ahead_forgets_nobody() -> None:
     """The partition's clock decides, which no event alone can move."""
-    agents, clock = Agents(), BASE_MS + 48 * HOUR_MS
+    agents, clock = AgentFold(), BASE_MS + 48 * HOUR_MS
     agents.fold(read([status("a", 0), status("b", 9_600 * HOUR_MS, agent_id="y")]), BASE_MS)
     agents.fold(read([status("c", 48 * HOUR_MS)]), clock)
     assert agents.evict(clock) == []

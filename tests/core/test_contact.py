@@ -15,9 +15,9 @@ from schemas.samples import Sample
 from schemas.topics import Channel
 from streams.core.event import Event, merge
 from streams.core.fold import fold
-from streams.core.incremental_fold import Change, Going
-from streams.core.pane_totals import Panes
-from streams.core.refold import EMPTY, Contact, advance, decode, restored
+from streams.core.incremental_fold import Change, IncrementalFold
+from streams.core.pane_totals import PaneTotals
+from streams.core.refold import EMPTY, ContactState, advance, decode, restored
 from tests.core.contacts import changed, contacts, in_order, steps
 from tests.core.story import events
 from tests.core.test_panes import EMPTY as EMPTY_PANE
@@ -36,14 +36,14 @@ OTHER_RULES = Rules(policies=(), version="other")
 class Run(NamedTuple):
     """What came of a contact step by step."""
 
-    contact: Contact
-    panes: Panes
+    contact: ContactState
+    panes: PaneTotals
     changes: list[Change]
 
 
 def run(channel: Channel, arriving: list[list[Event]], rules: Rules = RULES) -> Run:
     """Advance a contact by each step, through its written record each time, as a worker does."""
-    contact, panes, changes = EMPTY, Panes(), []
+    contact, panes, changes = EMPTY, PaneTotals(), []
     for number, step in enumerate(arriving, 1):
         change = changed(channel, contact, step, rules, number)
         if change is None:
@@ -56,7 +56,7 @@ def run(channel: Channel, arriving: list[list[Event]], rules: Rules = RULES) -> 
     return Run(contact, panes, changes)
 
 
-def _rows(contact: Contact) -> set[Sample]:
+def _rows(contact: ContactState) -> set[Sample]:
     return {row for _, row in contact.rows.values()}
 
 
@@ -69,7 +69,7 @@ def test_any_order_and_cut_gives_the_same(data: st.DataObject) -> None:
     rows = fold(channel, whole, RULES).rows
     assert _rows(ran.contact) == set(rows)
     assert ran.contact.events == whole
-    expected = Panes()
+    expected = PaneTotals()
     expected.add(1, rows, 1)
     panes, tags = written(ran.panes)
     expected_panes, expected_tags = written(expected)
@@ -82,7 +82,7 @@ def test_going_on_is_folding_anew(data: st.DataObject) -> None:
     """A contact that goes on does at each step what one does that is read from its record."""
     channel, drawn = data.draw(contacts())
     arriving = data.draw(st.one_of(steps(drawn), in_order(drawn)))
-    left: Going | None = None
+    left: IncrementalFold | None = None
     contact = EMPTY
     for number, step in enumerate(arriving, 1):
         rules = OTHER_RULES if data.draw(st.integers(0, 9)) == 9 else RULES

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from schemas.contact_record import Summary, decode_summary
 from streams.core.deadlines import held_against
 from streams.core.refold import EMPTY
-from streams.live.gauges import Gauges, Reading
+from streams.live.gauges import GaugeReading, Gauges
 from tests.core.contacts import changed, read
 from tests.core.plots import contacts
 from tests.core.test_against_batch import WHICH, Centres, centres
@@ -46,16 +46,16 @@ def test_the_gauges_equal_the_batch(
         assert found == {place: _as_read(gauge) for place, gauge in gauges(together, now).items()}, f"at {now}"
 
 
-def _reading(summary: Summary, now: int) -> dict[tuple[str, str], Reading]:
+def _reading(summary: Summary, now: int) -> dict[tuple[str, str], GaugeReading]:
     live = Gauges()
     live.put(("contacts", 0), b"contact", summary)
     live.move(now)
     place = summary["channel"], summary["queue"]
-    return {place: live.readings().get(place, Reading())}
+    return {place: live.readings().get(place, GaugeReading())}
 
 
-def _as_read(gauge: Gauge) -> Reading:
+def _as_read(gauge: Gauge) -> GaugeReading:
     waits = len(gauge.waiting), min(gauge.waiting, default=None), len(gauge.awaiting), min(gauge.awaiting, default=None)
     metrics = ("first_response", "next_response", "resolution", "queue_wait")
     risks = [counts.get(metric, 0) for metric in metrics for counts in (gauge.at_risk, gauge.breached)]
-    return Reading._make((*waits, gauge.open, gauge.handling, *risks, gauge.stale))
+    return GaugeReading._make((*waits, gauge.open, gauge.handling, *risks, gauge.stale))

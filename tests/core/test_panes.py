@@ -8,13 +8,13 @@ from schemas.journal import decode_pane, decode_pane_key, decode_tag_pane, decod
 from schemas.panes import Pane, PaneKey, TagPane, TagPaneKey
 from schemas.samples import Sample
 from streams.core.histogram import bucket
-from streams.core.pane_totals import Panes
+from streams.core.pane_totals import PaneTotals
 from tests.core.story import BEGIN, told
 
 EMPTY: Final = Pane()
 
 
-def written(panes: Panes) -> tuple[dict[PaneKey, Pane], dict[TagPaneKey, TagPane]]:
+def written(panes: PaneTotals) -> tuple[dict[PaneKey, Pane], dict[TagPaneKey, TagPane]]:
     """Read back what changed, as its journal's reader would."""
     records = list(panes.records(1))
     return (
@@ -29,7 +29,7 @@ def _row(sample: str = "first_response", at: int = BEGIN, **fields: Any) -> Samp
 
 def test_a_pane_counts_what_its_rows_say() -> None:
     """Counters, sums and histograms of one minute."""
-    panes = Panes()
+    panes = PaneTotals()
     panes.add(
         3,
         [
@@ -59,7 +59,7 @@ def test_a_pane_counts_what_its_rows_say() -> None:
 
 def test_short_and_within_count_only_against_a_target() -> None:
     """What is held against none is in no service level, whatever else it says."""
-    panes = Panes()
+    panes = PaneTotals()
     panes.add(1, [_row("abandoned", value_ms=100, short=True)], 1)
     (pane,) = written(panes)[0].values()
     assert (pane.n, pane.n_target, pane.n_within, pane.n_short) == (1, 0, 0, 0)
@@ -67,7 +67,7 @@ def test_short_and_within_count_only_against_a_target() -> None:
 
 def test_tag_panes() -> None:
     """Each tag counts in the minute and queue where it was put on."""
-    panes = Panes()
+    panes = PaneTotals()
     panes.add(1, told("chat", "0 started queue=a\n5 tagged tags=x,y\n65 tagged tags=z").rows, 1)
     _, tags = written(panes)
     assert {(key.start - BEGIN, key.queue, key.tag): pane.n for key, pane in tags.items()} == {
@@ -79,7 +79,7 @@ def test_tag_panes() -> None:
 
 def test_only_what_changed_is_written_again() -> None:
     """A step writes the panes that it touched, whole, and no others."""
-    panes = Panes()
+    panes = PaneTotals()
     panes.add(1, [_row(value_ms=1), _row("slow")], 1)
     assert len(written(panes)[0]) == 2
     panes.add(1, [_row(value_ms=5)], 1)
@@ -90,9 +90,9 @@ def test_only_what_changed_is_written_again() -> None:
 
 def test_loaded_panes_go_on_where_they_were() -> None:
     """What the journal held is added to, tags too."""
-    first = Panes()
+    first = PaneTotals()
     first.add(1, told("chat", "0 started\n5 tagged tags=x\n9 resolved").rows, 1)
-    second = Panes()
+    second = PaneTotals()
     for key, value in list(first.records(1)):
         second.load(key, value, 1)
     assert len(second) == len(first)

@@ -19,7 +19,7 @@ from schemas.panes import PANE_MS
 from schemas.policies import DEFAULT_POLICIES, Policy
 from schemas.settings import load
 from schemas.topics import AGENTS
-from sinks.batching import Pending
+from sinks.batching import PendingBatch
 from sinks.clickhouse.keeper import ClickHouseKeeper
 from sinks.clickhouse.migrations import migrate
 from sinks.event_rows import event_rows
@@ -76,7 +76,7 @@ def fill(url: str, database: str, batch: Batch, now_ms: int) -> Filled:
 
 def rows(*steps: Step) -> Batch:
     """Make rows of journal steps as the sink does."""
-    pending = Pending()
+    pending = PendingBatch()
     for step in steps:
         pending.add(step)
     return pending.batch()

@@ -13,11 +13,11 @@ from click.testing import CliRunner
 from deploy.cli import main
 from schemas.exits import Exit
 from schemas.journal import Head
-from streams.assignment.epochs import Found
+from streams.assignment.epochs import SurveyedPartition
 from streams.assignment.opening import RefusedError
 
 CHAT: Final = "contacts.chat"
-RECREATED: Final = Found((CHAT, 0), Head(step=5, epoch=1), "recreated")
+RECREATED: Final = SurveyedPartition((CHAT, 0), Head(step=5, epoch=1), "recreated")
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ RECREATED: Final = Found((CHAT, 0), Head(step=5, epoch=1), "recreated")
 def test_it_ends_with_one_line(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
-    found: list[Found] | Exception,
+    found: list[SurveyedPartition] | Exception,
     steps: dict[tuple[int, int], int],
     code: int,
     said: str,

@@ -17,7 +17,7 @@ from deploy.embedded.probes import clickhouse_fault, ping_fault
 from schemas.settings import Settings, load
 from sinks.clickhouse.keeper import ClickHouseKeeper
 from sinks.clickhouse.migrations import migrate
-from sinks.clickhouse.reading_back import KeptRows
+from sinks.clickhouse.reading_back import StoredRows
 from sinks.port import KeeperAwayError
 from streams.clickhouse.addresses import Address, clickhouse_of
 from streams.clickhouse.contact_archive import ArchiveAwayError, ClickHouseArchive
@@ -61,7 +61,7 @@ def keep(settings: Settings) -> object:
 
 def read_back(settings: Settings) -> object:
     """Ask as `reconcile` and `explain` do."""
-    with KeptRows(settings) as kept:
+    with StoredRows(settings) as kept:
         return kept.progress()
 
 

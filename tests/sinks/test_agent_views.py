@@ -16,7 +16,7 @@ from schemas.settings import Settings
 from schemas.topics import AGENTS
 from sinks.event_rows import event_rows
 from sinks.port import Batch
-from streams.core.agent_fold import Agents
+from streams.core.agent_fold import AgentFold
 from streams.live.agent_groups import LiveAgents
 from tests.core.agents import BASE_MS, HOUR_MS, at, read, status, statuses
 from tests.oracle.agents import State, groups_at, states
@@ -133,7 +133,7 @@ def test_now_is_the_same_on_the_wallboard(
     ]
     write(shared_database, batch)
     live = LiveAgents()
-    for key, record in Agents().fold(read(events), now):
+    for key, record in AgentFold().fold(read(events), now):
         live.put((AGENTS, 0), key[1:].decode(), decode_stretches(record or b""))
     for row in batch.contacts:
         live.put_contact(("contacts.x", 0), row.contact_id.encode(), row.channel, row.handling_agents)

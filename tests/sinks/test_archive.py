@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from schemas.policies import Rules
 from sinks.event_rows import event_rows, rows_of_contact
 from sinks.rows import first_wins
-from streams.partition.state import Partition
+from streams.partition.state import PartitionState
 from tests.core.agents import status
 from tests.core.plots import contacts
 
@@ -129,7 +129,7 @@ def test_what_was_folded_stands_in_for_records_that_are_gone(events: list[dict[s
     """Rows made of a contact's state are those of its records, but for where these stood and when they came."""
     told = [{**event, "contact_id": "c", "channel": "chat"} for event in events]
     records = [Record(b"c", orjson.dumps(event), partition=0, offset=at) for at, event in enumerate(told)]
-    partition = Partition("contacts.chat", 0, Rules())
+    partition = PartitionState("contacts.chat", 0, Rules())
     partition.begin(opened=0, epoch=3)
     for _ in partition.steps(records):
         pass

@@ -13,10 +13,10 @@ from schemas.calendars import Calendar, Hours, Span
 from schemas.journal import CONTACT
 from schemas.policies import Policy, Rules
 from schemas.settings import Settings
-from sinks.batching import Pending
+from sinks.batching import PendingBatch
 from streams.core.event import Event
 from streams.core.refold import EMPTY
-from streams.live.gauges import Gauges, Reading
+from streams.live.gauges import GaugeReading, Gauges
 from streams.live.view import LiveView, live_view
 from tests.core.contacts import changed
 from tests.sinks.rows import write
@@ -41,7 +41,7 @@ _RULES: Final = Rules(
     horizons_ms={"chat": 45_000, "email": 75_000, "call": 60_000},
 )
 _COLUMNS: Final = ", ".join(
-    f"toUnixTimestamp64Milli({name})" if name.endswith("_since") else name for name in Reading._fields
+    f"toUnixTimestamp64Milli({name})" if name.endswith("_since") else name for name in GaugeReading._fields
 )
 
 
@@ -69,9 +69,9 @@ def _life(draw: random.Random, now: int) -> Iterator[Event]:
             yield Event(at, number, f"e{number}", kind, given)
 
 
-def _fill(draw: random.Random, now: int) -> tuple[LiveView, Pending]:
+def _fill(draw: random.Random, now: int) -> tuple[LiveView, PendingBatch]:
     """Write contacts as a worker does, for both readers."""
-    view, pending = live_view("UTC", lambda: now), Pending()
+    view, pending = live_view("UTC", lambda: now), PendingBatch()
     for source, channel in (("contacts.chat", "chat"), ("contacts.email", "email"), ("contacts.call", "call")):
         records: list[tuple[bytes, bytes | None]] = []
         for number in range(120):
@@ -98,7 +98,7 @@ def test_the_view_and_the_live_view_agree(database: Settings, client: Client, se
         (moment,) = {int(row[0]) for row in rows}
         gauges.move(moment)
         moments.add(moment)
-        here = {(row[1], row[2]): Reading._make(row[3:]) for row in rows}
+        here = {(row[1], row[2]): GaugeReading._make(row[3:]) for row in rows}
         there = {group: reading for group, reading in view.readings().items() if None not in group}
         assert here == there
     assert len(moments) > 1
@@ -115,7 +115,7 @@ def test_moments_long_apart(database: Settings, client: Client) -> None:
     metrics = ("first_response", "next_response", "resolution")
     day = 86_400_000
     records: list[tuple[bytes, bytes | None]] = []
-    pending = Pending()
+    pending = PendingBatch()
     for number in range(300):
         at = now - draw.randrange(20 * day)
         deadlines = [due(at, draw.randrange(1, 20 * day), draw.choice((0, 1, day)), metric) for metric in metrics]  # type: ignore[arg-type]  # each is one
@@ -127,6 +127,6 @@ def test_moments_long_apart(database: Settings, client: Client) -> None:
     write(database, pending.batch())
     rows = client.query(f"SELECT toUnixTimestamp64Milli(at), channel, queue, {_COLUMNS} FROM gauges").result_rows  # noqa: S608 - our own names
     live.move(int(rows[0][0]))
-    assert {(row[1], row[2]): Reading._make(row[3:]) for row in rows} == {
+    assert {(row[1], row[2]): GaugeReading._make(row[3:]) for row in rows} == {
         group: reading for group, reading in live.readings().items() if None not in group
     }

@@ -8,7 +8,7 @@ from schemas.contact_record import Summary, encode_contact
 from schemas.journal import CONTACT, Head, encode_pane, encode_pane_key
 from schemas.panes import Pane, PaneKey, TagPaneKey
 from schemas.samples import Sample
-from sinks.batching import Pending, claims, contact_row, progress_rows
+from sinks.batching import PendingBatch, claims, contact_row, progress_rows
 from sinks.rows import Progress, version_of
 from streams.journal.assembly import Record, Step
 from tests.streams.live.steps import summary
@@ -37,7 +37,7 @@ def step(number: int, records: list[Record], *, epoch: int = 1, restarted: bool 
 def test_only_rows_after_the_step_that_is_in() -> None:
     """Rows and retractions that are in already are not written again; the contact itself is."""
     value = contact([(4, sample("old")), (5, sample("new", value_ms=7))], [(4, "hold", "old"), (5, "hold", "new")])
-    pending = Pending({(SOURCE, 0): 4})
+    pending = PendingBatch({(SOURCE, 0): 4})
     pending.add(step(5, [(470, CONTACT + b"a:1", value)]))
     batch = pending.batch()
     assert [(row.slot, row.gone, row.version, row.channel) for row in batch.samples] == [
@@ -51,7 +51,7 @@ def test_only_rows_after_the_step_that_is_in() -> None:
 def test_all_rows_where_no_step_is_known_or_the_journal_is_read_anew() -> None:
     """Without a known step, or with one of another journal, everything is written."""
     value = contact([(1, sample("one")), (2, sample("two"))], [])
-    for pending, restarted in ((Pending(), False), (Pending({(SOURCE, 0): 50}), True)):
+    for pending, restarted in ((PendingBatch(), False), (PendingBatch({(SOURCE, 0): 50}), True)):
         pending.add(step(3, [(1, CONTACT + b"a:1", value)], restarted=restarted))
         assert [row.slot for row in pending.batch().samples] == ["one", "two"]
 
@@ -60,7 +60,7 @@ def test_a_batch_measures_from_the_batch_before() -> None:
     """Of several records of a contact in one batch the last has every row since the batch began."""
     first = contact([(5, sample("one"))], [])
     second = contact([(5, sample("one")), (6, sample("two"))], [])
-    pending = Pending({(SOURCE, 0): 4})
+    pending = PendingBatch({(SOURCE, 0): 4})
     pending.add(step(5, [(1, CONTACT + b"a:1", first)]))
     pending.add(step(6, [(3, CONTACT + b"a:1", second), (4, CONTACT + b"a:1", None)]))
     batch = pending.batch()
@@ -82,7 +82,7 @@ def test_each_value_is_in_the_column_of_its_name() -> None:
         "resolution_breached_at": 9,
     }
     assert row == own | {name: told[name] for name in told.keys() - {"v", "step", "clocks", "pauses", "deadlines"}}
-    pending = Pending()
+    pending = PendingBatch()
     made = Sample(*(f"<{name}>" for name in Sample._fields))  # type: ignore[arg-type]  # only their places count
     pending.add(step(1, [(1, CONTACT + b"a:1", contact([(1, made)], []))]))
     (sent,) = pending.batch().samples
@@ -91,14 +91,14 @@ def test_each_value_is_in_the_column_of_its_name() -> None:
 
 def test_a_sample_issued_again_is_not_taken_back() -> None:
     """Where a key is both in effect and among the retracted, it is in effect."""
-    pending = Pending()
+    pending = PendingBatch()
     pending.add(step(1, [(1, CONTACT + b"a:1", contact([(2, sample("s"))], [(1, "handle", "s")]))]))
     assert [row.gone for row in pending.batch().samples] == [False]
 
 
 def test_of_a_pane_the_last_value() -> None:
     """Panes are absolute; versions carry the epoch and the journal offset."""
-    pending = Pending()
+    pending = PendingBatch()
     key = encode_pane_key(KEY)
     pending.add(step(1, [(1, key, encode_pane(Pane(n=1, hist={3: 1})))], epoch=2))
     tag = encode_pane_key(TagPaneKey(1, 60_000, "q", "billing"))
@@ -111,7 +111,7 @@ def test_of_a_pane_the_last_value() -> None:
 
 def test_size_counts_what_is_held() -> None:
     """A value that replaces another does not add up with it."""
-    pending = Pending()
+    pending = PendingBatch()
     pending.add(step(1, [(1, b"cA", b"x" * 100)]))
     pending.add(step(2, [(2, b"cA", b"x" * 40), (3, b"cB", None)]))
     assert pending.size == 42
@@ -119,7 +119,7 @@ def test_size_counts_what_is_held() -> None:
 
 def test_progress_and_claims() -> None:
     """Progress says what is in; a claim only that the epoch has begun."""
-    pending = Pending()
+    pending = PendingBatch()
     pending.add(step(3, [], epoch=2))
     reached = pending.reached.items()
     assert progress_rows(reached, 99) == [Progress(SOURCE, 0, 2, 30, 3, 0, 300, 99)]

@@ -29,7 +29,7 @@ from sinks.lag import Lags
 from sinks.pipeline import Pipeline
 from sinks.port import Batch, Keeper
 from sinks.sink import serve
-from sinks.sink_health import Vitals
+from sinks.sink_health import SinkHealth
 from streams.clickhouse.connection import connect
 from streams.kafka.topics import migrate_topics
 from tests.deploy.program import Program, clean_environment
@@ -316,7 +316,7 @@ async def test_the_gauges_of_the_minute_are_kept(settings: Settings) -> None:
     await Floor(settings, CHAT, 0).play(3, width=4)
     begun = time.monotonic()
     keeper = ClickHouseKeeper(settings)
-    pipeline = Pipeline(settings, keeper, Vitals(), now=lambda: _TURN_S + (time.monotonic() - begun) / _SLOWER)
+    pipeline = Pipeline(settings, keeper, SinkHealth(), now=lambda: _TURN_S + (time.monotonic() - begun) / _SLOWER)
     await pipeline.start()
     running = asyncio.create_task(pipeline.run())
     ask = "SELECT toUnixTimestamp(at), channel, open, stale FROM gauge_history"

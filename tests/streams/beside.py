@@ -6,15 +6,14 @@ from collections.abc import Collection, Sequence
 
 from schemas.journal import Head
 from schemas.settings import Settings
-from sinks.batching import Pending
+from schemas.topics import SourcePartition
+from sinks.batching import PendingBatch
 from sinks.event_rows import event_rows
 from streams.journal.tail import JournalTail
-from streams.partition.archived_history import Kept
+from streams.partition.archived_history import ArchivedContact
 from tests.sinks.memory import MemoryKeeper
 from tests.streams.followers import kept_of
 from tests.streams.records import Record
-
-Place = tuple[str, int]
 
 
 class Beside:
@@ -23,10 +22,10 @@ class Beside:
     def __init__(self, settings: Settings, source: str) -> None:
         self._tail = JournalTail(settings, sources=(source,))
         self.keeper = MemoryKeeper()
-        self.heads: dict[Place, Head] = {}
-        self._written: dict[Place, int] = {}
-        self._records: dict[Place, Sequence[Record]] = {}
-        self._archived: dict[Place, int] = {}
+        self.heads: dict[SourcePartition, Head] = {}
+        self._written: dict[SourcePartition, int] = {}
+        self._records: dict[SourcePartition, Sequence[Record]] = {}
+        self._archived: dict[SourcePartition, int] = {}
         #: Contacts that were looked up and found.
         self.found = 0
 
@@ -38,13 +37,13 @@ class Beside:
         """Disconnect."""
         await self._tail.stop()
 
-    def produced(self, place: Place, records: Sequence[Record]) -> None:
+    def produced(self, place: SourcePartition, records: Sequence[Record]) -> None:
         """Know a partition's records, of which those below its head are archived."""
         self._records[place] = records
 
     async def keep_up(self) -> None:
         """Write what the journals have, the events below their heads first."""
-        pending = Pending(self._written)
+        pending = PendingBatch(self._written)
         await self._tail._set_targets(self._tail.partitions)  # noqa: SLF001 - it is caught up with what is there now
         while not self._tail.caught_up():
             for step in await self._tail.steps(timeout_ms=60):
@@ -73,7 +72,7 @@ class Beside:
         await self.keep_up()
         return self._written.get((source, partition), -1)
 
-    async def contacts(self, contact_ids: Collection[bytes]) -> dict[bytes, Kept]:
+    async def contacts(self, contact_ids: Collection[bytes]) -> dict[bytes, ArchivedContact]:
         """Look contacts up."""
         await self.keep_up()
         found = kept_of(self.keeper, contact_ids)

@@ -22,14 +22,14 @@ from schemas.policies import Rules
 from schemas.settings import Settings, load
 from sinks.batching import Reached, claims
 from sinks.port import Batch
-from streams.assignment.epochs import Found, begin
-from streams.assignment.opening import Asked, RefusedError, open_partition
-from streams.assignment.recovery import Left, recover
+from streams.assignment.epochs import SurveyedPartition, begin
+from streams.assignment.opening import OpeningServices, RefusedError, open_partition
+from streams.assignment.recovery import ReleasedPartition, recover
 from streams.clickhouse.contact_archive import ArchiveAwayError
 from streams.journal.assembly import Step
-from streams.partition.archived_history import Kept, Past
-from streams.partition.state import Partition
-from streams.partition.steps import Output
+from streams.partition.archived_history import ArchivedContact, EndedEpochs
+from streams.partition.state import PartitionState
+from streams.partition.steps import StepToWrite
 from tests.sinks.memory import MemoryKeeper
 from tests.streams.followers import JOURNAL, PLACE, Live, Sink, Truth, kept_of, past_of
 from tests.streams.modelled_log import MORE_THAN_THERE_IS, Broker, Consumer
@@ -65,7 +65,7 @@ class Writer:
         self._model.truth.opened = landed.offset
         return landed.offset
 
-    async def append(self, step: Output) -> None:
+    async def append(self, step: StepToWrite) -> None:
         """Write a step as its fate has it. Raises DiedError and ProducerFenced."""
         fate = self.fates.popleft() if len(self.fates) > 1 else self.fates[0] if self.fates else "acknowledged"
         if fate == "never":
@@ -99,8 +99,8 @@ class Fencing:
         #: All that was ever produced.
         self.events: list[Mapping[str, Any]] = []
         self.away = False
-        self._workers: list[tuple[Partition, Writer] | None] = [None] * workers
-        self._left: dict[int, Left] = {}
+        self._workers: list[tuple[PartitionState, Writer] | None] = [None] * workers
+        self._left: dict[int, ReleasedPartition] = {}
         self._busy: set[int] = set()
         self.sink = Sink(self, MemoryKeeper(), lambda: self.current_epoch)
         self.near, self.far, self.resuming = Live(self), Live(self), Live(self)
@@ -127,7 +127,7 @@ class Fencing:
         """The workers that think that they have the partition."""
         return [slot for slot, worker in enumerate(self._workers) if worker is not None]
 
-    def partition(self, slot: int) -> Partition:
+    def partition(self, slot: int) -> PartitionState:
         """Give the partition as a worker has it that thinks it does."""
         worker = self._workers[slot]
         assert worker is not None
@@ -145,7 +145,7 @@ class Fencing:
                     self.settings,
                     self.rules,
                     PLACE,
-                    Asked(self, self.broker, cast("Any", self)),
+                    OpeningServices(self, self.broker, cast("Any", self)),
                     left=self._left.pop(slot, None),
                 )
         except (DiedError, ProducerFenced, ArchiveAwayError):
@@ -156,15 +156,21 @@ class Fencing:
         self._workers[slot] = partition, writer
 
     async def recover(
-        self, settings: Settings, rules: Rules, of: tuple[str, int], opened: int, left: Left | None, journal: str
-    ) -> tuple[Partition, bool]:
+        self,
+        settings: Settings,
+        rules: Rules,
+        of: tuple[str, int],
+        opened: int,
+        left: ReleasedPartition | None,
+        journal: str,
+    ) -> tuple[PartitionState, bool]:
         """Read the journal back, and hold what comes of it against the truth as of the opening."""
         truth = self.truth
         head, written = truth.head, truth.latest()
         partition, found = await recover(settings, rules, of, opened, left, journal)
         if truth.opened == opened or not self.broker.log.compacted:
             # Else the opening's record may be gone, and more was read; the worker is one that is fenced by now.
-            expected = Partition(*PLACE, rules)
+            expected = PartitionState(*PLACE, rules)
             if head is not None:
                 expected.load(Step(*PLACE, head, 0, [(0, key, value) for key, value in written.items()]))
             assert found == (head is not None)
@@ -206,7 +212,7 @@ class Fencing:
         if partition.head.clock and not self.away:
             await self._write(slot, partition.evict(self.sink.passed(partition.head.epoch), at_most=2), fates)
 
-    async def _write(self, slot: int, outputs: Iterable[Output], fates: Iterable[Fate]) -> None:
+    async def _write(self, slot: int, outputs: Iterable[StepToWrite], fates: Iterable[Fate]) -> None:
         worker = self._workers[slot]
         assert worker is not None
         worker[1].fates = deque(fates)
@@ -220,7 +226,7 @@ class Fencing:
         """Have a worker close the partition in good order; it may come back."""
         worker, self._workers[slot] = self._workers[slot], None
         if worker is not None and worker[1].end:
-            self._left[slot] = Left(worker[0], worker[1].end, time.monotonic())
+            self._left[slot] = ReleasedPartition(worker[0], worker[1].end, time.monotonic())
 
     # The broker.
 
@@ -247,7 +253,7 @@ class Fencing:
             self.broker.recreate_journal()
         self._workers = [None] * len(self._workers)
         await self._is_refused()
-        found = Found(PLACE, head, "recreated")
+        found = SurveyedPartition(PLACE, head, "recreated")
         for fate in (*fates, "acknowledged"):
             try:
                 with in_place(self, (fate,), MORE_THAN_THERE_IS):
@@ -260,7 +266,7 @@ class Fencing:
                 return
 
     async def _is_refused(self) -> None:
-        asked = Asked(self, self.broker, cast("Any", self))
+        asked = OpeningServices(self, self.broker, cast("Any", self))
         with (
             in_place(self, (), MORE_THAN_THERE_IS),
             pytest.raises(RefusedError, match=r"`pulssi epoch begin contacts\.chat`"),
@@ -269,7 +275,7 @@ class Fencing:
 
     # What a worker asks of ClickHouse.
 
-    async def past(self, source: str, partition: int, partitions: int, now_ms: int) -> Past:
+    async def past(self, source: str, partition: int, partitions: int, now_ms: int) -> EndedEpochs:
         """Tell what ended epochs left behind."""
         assert (source, partition, partitions, now_ms > 0) == (*PLACE, 1, True)
         self._ask()
@@ -287,7 +293,7 @@ class Fencing:
         self._ask()
         return self.sink.passed(epoch)
 
-    async def contacts(self, contact_ids: Collection[bytes]) -> dict[bytes, Kept]:
+    async def contacts(self, contact_ids: Collection[bytes]) -> dict[bytes, ArchivedContact]:
         """Look contacts up."""
         self._ask()
         return kept_of(self.sink.keeper, contact_ids)
@@ -302,7 +308,7 @@ class Fencing:
 
     # The end.
 
-    async def settle(self) -> Partition:
+    async def settle(self) -> PartitionState:
         """Let everything come to its end, but for readers that lag; returns the partition as it then is."""
         self.away = False
         self.broker.interruptions.clear()
@@ -317,7 +323,7 @@ class Fencing:
         return partition
 
 
-def remembered(partition: Partition) -> dict[str, Any]:
+def remembered(partition: PartitionState) -> dict[str, Any]:
     """Say all that a partition has from its journal."""
     return {
         "head": partition.head,

@@ -16,13 +16,13 @@ from aiokafka import TopicPartition
 from schemas.journal import CONTACT, HEAD_KEY, OPEN_KEY, PANE, SUPPLEMENT, Head, decode_pane_key, encode_pane_key
 from schemas.samples import Sample
 from schemas.topics import journal_of
-from sinks.batching import Pending, progress_rows
+from sinks.batching import PendingBatch, progress_rows
 from sinks.event_rows import event_rows
 from streams.core.event import from_normalised
 from streams.journal.assembly import Step
 from streams.journal.tail import JournalTail
 from streams.live.view import LiveView, live_view
-from streams.partition.archived_history import Kept, Past
+from streams.partition.archived_history import ArchivedContact, EndedEpochs
 from tests.oracle.batch import added_up, samples
 from tests.sinks.memory import MemoryKeeper
 from tests.streams.modelled_log import MORE_THAN_THERE_IS, Consumer, Written
@@ -170,7 +170,7 @@ class Sink(Follower):
         super().__init__(model)
         self.keeper = keeper
         self._epoch = epoch
-        self._pending = Pending()
+        self._pending = PendingBatch()
         self._archived = (0, 0)
         #: The life of the journal that the keeper's progress is of.
         self._kept: Truth | None = None
@@ -184,7 +184,7 @@ class Sink(Follower):
         pending = self._pending
         if not pending.steps:
             return
-        self._pending = Pending(pending.after())
+        self._pending = PendingBatch(pending.after())
         head = pending.reached[PLACE].head
         epoch, archived = self._archived
         begin = archived if epoch == head.epoch else 0
@@ -200,11 +200,15 @@ class Sink(Follower):
         self.life = self._kept
         rows = [row for row in self.keeper.progress() if row.journal_end]  # else the epoch is only claimed
         if not rows:
-            self._pending, self._archived, self.end = Pending(), (0, 0), 0
+            self._pending, self._archived, self.end = PendingBatch(), (0, 0), 0
             await self.start({}, {})
             return
         [row] = rows
-        self._pending, self._archived, self.end = Pending({PLACE: row.step}), (row.epoch, row.next), row.journal_end
+        self._pending, self._archived, self.end = (
+            PendingBatch({PLACE: row.step}),
+            (row.epoch, row.next),
+            row.journal_end,
+        )
         known = Head(row.next, row.step, epoch=row.epoch, open=row.opened)
         await self.start({PLACE: row.journal_end}, {PLACE: known})
 
@@ -213,10 +217,10 @@ class Sink(Follower):
         return max((row.step for row in self.keeper.progress() if row.epoch == epoch and row.opened >= 0), default=-1)
 
 
-def kept_of(keeper: MemoryKeeper, contact_ids: Iterable[bytes]) -> dict[bytes, Kept]:
+def kept_of(keeper: MemoryKeeper, contact_ids: Iterable[bytes]) -> dict[bytes, ArchivedContact]:
     """Look contacts up as the archive does: their events, and the samples in effect."""
     wanted = {contact_id.decode() for contact_id in contact_ids}
-    found: dict[bytes, Kept] = defaultdict(lambda: Kept([], []))
+    found: dict[bytes, ArchivedContact] = defaultdict(lambda: ArchivedContact([], []))
     for event in keeper.contents():
         if event.contact_id in wanted:
             found[event.contact_id.encode()].events.append(from_normalised(event.normalised))
@@ -226,11 +230,11 @@ def kept_of(keeper: MemoryKeeper, contact_ids: Iterable[bytes]) -> dict[bytes, K
     return dict(found)
 
 
-def past_of(keeper: MemoryKeeper) -> Past:
+def past_of(keeper: MemoryKeeper) -> EndedEpochs:
     """Tell what ended epochs left behind, but for their panes."""
     contacts = {row.contact_id.encode() for row in keeper.contents()}
     still_open = [row.contact_id.encode() for row in keeper.contacts() if row.open]
-    return Past(sorted(contacts), kept_of(keeper, still_open))
+    return EndedEpochs(sorted(contacts), kept_of(keeper, still_open))
 
 
 def expected(events: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], tuple[int, ...]]:

@@ -15,7 +15,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError, ProducerFenced
 
 from schemas.topics import journal_of
-from streams.kafka.cluster import Cluster, Topic
+from streams.kafka.cluster import Cluster, TopicDescription
 
 #: Key, and value or None for a tombstone.
 Written = tuple[bytes, bytes | None]
@@ -125,12 +125,12 @@ class Broker(Cluster):
         """Have the source topic recreated."""
         self.lives[1] += 1
 
-    async def topics(self) -> dict[str, Topic]:
+    async def topics(self) -> dict[str, TopicDescription]:
         """Describe both topics, as the cluster does."""
         source = "contacts.chat"
         return {
-            journal_of(source): Topic(f"journal {self.lives[0]}", 1),
-            source: Topic(f"source {self.lives[1]}", 1),
+            journal_of(source): TopicDescription(f"journal {self.lives[0]}", 1),
+            source: TopicDescription(f"source {self.lives[1]}", 1),
         }
 
     async def has_commits(self, group: str) -> bool:

@@ -11,8 +11,8 @@ from schemas.journal import PANE, decode_pane, decode_pane_key
 from schemas.policies import Rules
 from schemas.topics import CONTACTS
 from streams.journal.assembly import Assembly
-from streams.partition.state import Partition
-from streams.partition.steps import Output
+from streams.partition.state import PartitionState
+from streams.partition.steps import StepToWrite
 
 RECEIVED: Final = 1_900_000_000_000
 
@@ -37,16 +37,16 @@ def records_of(events: Iterable[Mapping[str, Any]], partition: int = 0) -> list[
     ]
 
 
-def opened(source: str = CONTACTS["chat"], rules: Rules | None = None) -> Partition:
+def opened(source: str = CONTACTS["chat"], rules: Rules | None = None) -> PartitionState:
     """Make a partition that was just opened on an empty journal."""
-    partition = Partition(source, 0, rules or Rules())
+    partition = PartitionState(source, 0, rules or Rules())
     partition.begin(opened=0, epoch=1)
     return partition
 
 
-def reopened(outputs: Iterable[Output], source: str = CONTACTS["chat"]) -> Partition:
+def reopened(outputs: Iterable[StepToWrite], source: str = CONTACTS["chat"]) -> PartitionState:
     """Open a partition on the journal that these steps make."""
-    partition, assembly = Partition(source, 0, Rules()), Assembly(source, 0)
+    partition, assembly = PartitionState(source, 0, Rules()), Assembly(source, 0)
     written = [record for output in outputs for record in output.records]
     for offset, (key, value) in enumerate(written, start=1):
         step = assembly.feed(offset, key, value)

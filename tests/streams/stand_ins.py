@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING, Any, Final
 
 from schemas.policies import Rules
 from schemas.settings import Settings, load
-from streams.assignment.assigned_partitions import Partitions
-from streams.assignment.open_partition import Held
-from streams.assignment.opening import Asked
+from schemas.topics import SourcePartition
+from streams.assignment.assigned_partitions import AssignedPartitions
+from streams.assignment.open_partition import OpenPartition
+from streams.assignment.opening import OpeningServices
 from streams.clickhouse.contact_archive import Archive, ArchiveAwayError
-from streams.kafka.cluster import Cluster, ClusterAwayError, Topic
+from streams.kafka.cluster import Cluster, ClusterAwayError, TopicDescription
 from streams.kafka.log_ends import LogEnds
-from streams.partition.archived_history import Kept
-from streams.partition.state import Partition
-from streams.partition.steps import Output
+from streams.partition.archived_history import ArchivedContact
+from streams.partition.state import PartitionState
+from streams.partition.steps import StepToWrite
 from tests.bench.events import write_chats
 from tests.streams.records import Record, records_of
 
 if TYPE_CHECKING:  # a worker's process imports this too
     import pytest
 
-Place = tuple[str, int]
 
 WAITS: Final = ("contacts.chat", 0)
 OTHER: Final = ("contacts.chat", 1)
@@ -62,7 +62,7 @@ class NoArchive:
         await self._ask("passed", (source, partition))
         return -1
 
-    async def contacts(self, contact_ids: Collection[bytes]) -> dict[bytes, Kept]:
+    async def contacts(self, contact_ids: Collection[bytes]) -> dict[bytes, ArchivedContact]:
         """Nothing is known."""
         await self._ask("contacts", contact_ids)
         return {}
@@ -71,10 +71,10 @@ class NoArchive:
 class Described(Cluster):
     """A cluster that describes topics as the test says; without any it does not answer. Nobody ever committed."""
 
-    def __init__(self, topics: Mapping[str, Topic] | None) -> None:
+    def __init__(self, topics: Mapping[str, TopicDescription] | None) -> None:
         self.described = topics
 
-    async def topics(self) -> Mapping[str, Topic]:
+    async def topics(self) -> Mapping[str, TopicDescription]:
         """Describe them."""
         if self.described is None:
             raise ClusterAwayError("no answer")
@@ -101,7 +101,7 @@ class StandIn:
         self.head = 0
         self.end = 0
 
-    async def append(self, step: Output) -> None:
+    async def append(self, step: StepToWrite) -> None:
         """Write a step, or fail."""
         if self.fails is not None:
             raise self.fails
@@ -116,69 +116,71 @@ class StandIn:
 class Worker:
     """Partitions on stand-ins for their writers; of the first, every contact of `RECORDS` was evicted."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, archive: Archive | None = None, **more: Any) -> None:  # noqa: ANN401 - as Partitions takes it
-        self.writers: dict[Place, StandIn] = defaultdict(StandIn)
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, archive: Archive | None = None, **more: Any) -> None:  # noqa: ANN401 - as AssignedPartitions takes it
+        self.writers: dict[SourcePartition, StandIn] = defaultdict(StandIn)
         #: Where the consumer was sent.
-        self.positions: dict[Place, tuple[int, int]] = {}
+        self.positions: dict[SourcePartition, tuple[int, int]] = {}
         self.sent = asyncio.Event()
         self.ends: list[int] = []
         monkeypatch.setattr("streams.assignment.assigned_partitions.open_partition", self._opened)
-        monkeypatch.setattr("streams.partition.state.Partition._is_own", lambda *_: True)
+        monkeypatch.setattr("streams.partition.state.PartitionState._is_own", lambda *_: True)
         monkeypatch.setattr("os._exit", self.ends.append)
-        self.partitions = Partitions(load({}), Rules(), archive or NoArchive(), **more)
+        self.partitions = AssignedPartitions(load({}), Rules(), archive or NoArchive(), **more)
         self.partitions.seek = self._seek
 
     async def _opened(
-        self, _settings: object, rules: Rules, place: Place, asked: Asked, **_: object
-    ) -> tuple[Partition, StandIn]:
+        self, _settings: object, rules: Rules, place: SourcePartition, asked: OpeningServices, **_: object
+    ) -> tuple[PartitionState, StandIn]:
         """Open a partition; nothing is read back."""
         if place == WAITS:
             await asked.archive.epoch(*place)
         writer = self.writers[place]
         writer.openings += 1
-        partition = Partition(*place, rules)
+        partition = PartitionState(*place, rules)
         partition.begin(opened=writer.openings, epoch=1)
         if place == WAITS:
             partition.evicted.add(record.key for record in RECORDS if record.key)
         return partition, writer
 
-    async def _seek(self, positions: dict[Place, tuple[int, int]]) -> None:
+    async def _seek(self, positions: dict[SourcePartition, tuple[int, int]]) -> None:
         self.positions |= positions
         self.sent.set()
 
-    async def settle(self, *places: Place) -> dict[Place, tuple[int, int]]:
+    async def settle(self, *places: SourcePartition) -> dict[SourcePartition, tuple[int, int]]:
         """Have these partitions assigned; returns where those that are open continue."""
         positions = await self.partitions.settle(frozenset(places))
         self.positions |= positions
         return positions
 
-    def held(self, place: Place) -> Held:
+    def held(self, place: SourcePartition) -> OpenPartition:
         """Give an open partition with its writer."""
         return self.partitions._held[place]  # noqa: SLF001 - what the worker's own loops take up
 
-    async def tend(self, place: Place) -> None:
+    async def tend(self, place: SourcePartition) -> None:
         """Tend a partition, as its own loop does."""
         self.sent.clear()
         await self.partitions.tend_one(place, self.held(place))
 
-    async def take(self, place: Place, records: Sequence[Record] = RECORDS, *, begins: int | None = None) -> None:
+    async def take(
+        self, place: SourcePartition, records: Sequence[Record] = RECORDS, *, begins: int | None = None
+    ) -> None:
         """Hand over records as read where the partition continues, or from elsewhere."""
         continues, session = self.positions[place]
         if begins is None:
             records = [each for each in records if each.offset >= continues]
         await self.partitions.take(place, session, continues if begins is None else begins, records)
 
-    def counted(self, place: Place) -> int:
+    def counted(self, place: SourcePartition) -> int:
         """Tell how many records a partition wrote."""
         return sum(self.writers[place].sizes)
 
 
 @asynccontextmanager
-async def asked(settings: Settings, archive: Archive | None = None) -> AsyncIterator[Asked]:
+async def asked(settings: Settings, archive: Archive | None = None) -> AsyncIterator[OpeningServices]:
     """Give whom an opening asks: a real cluster, and an archive that knows nothing unless another is given."""
     cluster, logs = Cluster(settings), LogEnds(settings)
     try:
-        yield Asked(archive or NoArchive(), cluster, logs)
+        yield OpeningServices(archive or NoArchive(), cluster, logs)
     finally:
         await logs.close()
         await cluster.stop()

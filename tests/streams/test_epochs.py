@@ -12,12 +12,12 @@ from schemas.journal import Head, JournalVersionError
 from schemas.policies import Rules
 from schemas.settings import load
 from schemas.topics import journal_of
-from streams.assignment.epochs import ATTEMPTS, Found, begin, survey
+from streams.assignment.epochs import ATTEMPTS, SurveyedPartition, begin, survey
 from streams.assignment.opening import RefusedError
 from streams.assignment.recovery import recover
 from streams.journal.assembly import RecreatedError
 from streams.journal.writing import StepTooLargeError
-from streams.kafka.cluster import Topic
+from streams.kafka.cluster import TopicDescription
 from tests.streams.followers import JOURNAL
 from tests.streams.modelled_log import Broker, Consumer
 from tests.streams.stand_ins import Described
@@ -30,7 +30,7 @@ class StandIn(Described):
     """A cluster with one source partition, whose end is told anew at each question."""
 
     def __init__(self, *ends: int) -> None:
-        super().__init__({SOURCE: Topic("id", 1), journal_of(SOURCE): Topic("journal", 1)})
+        super().__init__({SOURCE: TopicDescription("id", 1), journal_of(SOURCE): TopicDescription("journal", 1)})
         self.ends = list(ends)
 
     async def stable(self, places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
@@ -94,7 +94,7 @@ async def test_what_an_epoch_fails_on_is_said_in_a_line(
     monkeypatch.setattr("streams.assignment.epochs._begin", fails)
     whom: Any = None
     with pytest.raises(raised, match=said):
-        await begin(load({}), Rules(), Found((SOURCE, 0), None, ""), 2, whom, StandIn(0))
+        await begin(load({}), Rules(), SurveyedPartition((SOURCE, 0), None, ""), 2, whom, StandIn(0))
     assert tried == attempts
 
 

@@ -22,7 +22,7 @@ from schemas.journal import encode_pane, encode_pane_key
 from schemas.panes import PaneKey
 from schemas.policies import Rules
 from schemas.settings import Settings
-from streams.assignment.assigned_partitions import Partitions
+from streams.assignment.assigned_partitions import AssignedPartitions
 from streams.assignment.opening import open_partition
 from streams.clickhouse.contact_archive import Archive
 from tests.bench.events import write_chats
@@ -126,7 +126,7 @@ async def work(
     """Be a worker, and the next one where it dies, until all is in and nothing waits; returns how many were needed."""
     place, workers = (SOURCE, records[0].partition), 0
     while True:
-        partitions = Partitions(settings, rules, archive)
+        partitions = AssignedPartitions(settings, rules, archive)
         workers += 1
         try:
             while True:
@@ -153,7 +153,7 @@ async def test_at_every_await(
     fresh_kafka: KafkaServer, faults: Faults, monkeypatch: pytest.MonkeyPatch, kind: type[BaseException], *, after: bool
 ) -> None:
     """Whichever await it is, and whether it had done its work or not, counts and sums are those of the batch."""
-    monkeypatch.setattr("streams.partition.state.Partition._is_own", lambda *_: True)
+    monkeypatch.setattr("streams.partition.state.PartitionState._is_own", lambda *_: True)
     settings, struck = fresh_kafka.with_topics(PULSSI_PARTITIONS=str(MOST)), 0
     for number in range(MOST):
         records, chance = chats(number, 50), random.Random(number)  # noqa: S311 - a test's cuts

@@ -61,7 +61,7 @@ async def test_at_every_await(fresh_kafka: KafkaServer, monkeypatch: pytest.Monk
     """Archive, eviction, steps and reading back fail, die and are cancelled: samples and panes are the batch's."""
     settings, faults = fresh_kafka.with_topics(PULSSI_PARTITIONS=str(PARTITIONS)), Now(seed=5)
     archive = Beside(settings, SOURCE)
-    monkeypatch.setattr("streams.partition.state.Partition._is_own", lambda *_: True)
+    monkeypatch.setattr("streams.partition.state.PartitionState._is_own", lambda *_: True)
     for name in ("contacts", "passed"):
         monkeypatch.setattr(archive, name, faults.around(name, getattr(archive, name), ArchiveAwayError))
     monkeypatch.setattr(Writer, "append", faults.around("append", Writer.append, KafkaError))

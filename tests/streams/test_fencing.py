@@ -24,7 +24,7 @@ from hypothesis.stateful import (
 )
 
 from schemas.policies import Rules
-from streams.partition.state import Partition
+from streams.partition.state import PartitionState
 from tests.depth import examples
 from tests.oracle.batch import samples
 from tests.streams.disordered import chats
@@ -232,7 +232,7 @@ class Machine(RuleBasedStateMachine):
             assert reader.counted() == expected(model.events)
 
 
-def _not_empty(partition: Partition) -> dict[Any, Any]:
+def _not_empty(partition: PartitionState) -> dict[Any, Any]:
     return {key: fields for key, fields in partition.panes.totals() if fields[0]}
 
 

@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 
 from streams.monitoring.health import Health
-from streams.monitoring.prometheus import CONTENT_TYPE, Reading, render
+from streams.monitoring.prometheus import CONTENT_TYPE, MetricValue, render
 
 LAG = ("pulssi_test_lag_records", "Records not yet read.")
 
@@ -45,8 +45,8 @@ async def test_a_port_that_is_taken_is_refused() -> None:
 
 def test_readings_are_grouped_and_escaped() -> None:
     """One metric's values stand together under one meaning; quotes in labels do no harm."""
-    other = Reading("pulssi_test_total", "Things.", 2.5)
-    text = render([Reading(*LAG, 3, {"topic": 'a"b'}), other, Reading(*LAG, 4, {"topic": "c"})])
+    other = MetricValue("pulssi_test_total", "Things.", 2.5)
+    text = render([MetricValue(*LAG, 3, {"topic": 'a"b'}), other, MetricValue(*LAG, 4, {"topic": "c"})])
     assert text.splitlines() == [
         "# HELP pulssi_test_lag_records Records not yet read.",
         "# TYPE pulssi_test_lag_records gauge",

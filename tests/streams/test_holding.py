@@ -10,8 +10,8 @@ from schemas.contact_record import Deadline, decode_state, decode_summary
 from schemas.journal import CONTACT, decode_head
 from schemas.policies import Policy, Rules
 from streams.partition import rule_changes
-from streams.partition.state import Partition
-from streams.partition.steps import Output
+from streams.partition.state import PartitionState
+from streams.partition.steps import StepToWrite
 from tests.core.story import BEGIN, records
 from tests.streams.records import Record, opened
 
@@ -29,7 +29,7 @@ AFTER: Final = Rules(policies=_policy(5), horizons_ms={"chat": 7, "email": 7, "c
 DATED: Final = Rules(policies=_policy(60), policies_from=((BEGIN + DAY, _policy(5)),), version="dated")
 
 
-def _opened(rules: Rules, stories: dict[str, str]) -> Partition:
+def _opened(rules: Rules, stories: dict[str, str]) -> PartitionState:
     partition = opened(SOURCE, rules)
     told = [(name, value) for name, story in stories.items() for value in records("chat", story, name)]
     for _ in partition.steps([Record(at, name.encode(), value) for at, (name, value) in enumerate(told)]):
@@ -37,7 +37,7 @@ def _opened(rules: Rules, stories: dict[str, str]) -> Partition:
     return partition
 
 
-def _held(partition: Partition, contact: str) -> list[Deadline]:
+def _held(partition: PartitionState, contact: str) -> list[Deadline]:
     return decode_summary(partition.contacts[contact.encode()])["deadlines"]
 
 
@@ -45,7 +45,7 @@ def _by(policy: str, seconds: int) -> list[Deadline]:
     return [("first_response", policy, BEGIN, None, BEGIN + seconds * 1000 + 1)]
 
 
-def _written(outputs: list[Output]) -> set[bytes]:
+def _written(outputs: list[StepToWrite]) -> set[bytes]:
     return {key for output in outputs for key, _ in output.records if key[:1] == CONTACT}
 
 
@@ -89,7 +89,7 @@ def test_a_worker_that_was_away(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rule_changes, "HELD_AT_ONCE", 1)
     monkeypatch.setattr(rule_changes, "GOES", 3)
     before = _opened(BEFORE, {str(number): "0 started" for number in range(5)})
-    partition = Partition(SOURCE, 0, AFTER)
+    partition = PartitionState(SOURCE, 0, AFTER)
     partition.contacts.update(before.contacts)
     steps = [list(partition.hold_again(BEGIN)) for _ in range(4)]
     assert [len(_written(outputs)) for outputs in steps] == [2, 2, 1, 0]

@@ -11,15 +11,15 @@ import pytest
 from schemas.policies import Rules
 from schemas.settings import load
 from schemas.topics import journal_of
-from streams.assignment.assigned_partitions import Partitions
+from streams.assignment.assigned_partitions import AssignedPartitions
 from streams.assignment.opening import RefusedError
 from streams.clickhouse.contact_archive import ArchiveAwayError
-from streams.kafka.cluster import Topic
+from streams.kafka.cluster import TopicDescription
 from streams.kafka.log_ends import LogEnds
 from tests.streams.stand_ins import OTHER, RECORDS, WAITS, Described, NoArchive, Worker
 
 SOURCE: Final = WAITS[0]
-TOPICS: Final = {SOURCE: Topic("t", 2), journal_of(SOURCE): Topic("j", 2)}
+TOPICS: Final = {SOURCE: TopicDescription("t", 2), journal_of(SOURCE): TopicDescription("j", 2)}
 #: Journal offset of the opening that was refused.
 OPENED: Final = 10
 
@@ -47,7 +47,7 @@ async def test_a_refused_partition_is_opened_again_after_a_step_only(
 
     monkeypatch.setattr("streams.assignment.assigned_partitions.open_partition", refuses)
     monkeypatch.setattr("streams.assignment.assigned_partitions.LogEnds", lambda _: Ends())
-    partitions = Partitions(load({}), Rules(), NoArchive(), cluster=Described(TOPICS))
+    partitions = AssignedPartitions(load({}), Rules(), NoArchive(), cluster=Described(TOPICS))
     await partitions.settle(frozenset({WAITS}))
     await partitions.look()
     await partitions.settle(frozenset({WAITS}))
@@ -64,7 +64,7 @@ async def _turns() -> None:
 async def test_a_step_that_hangs_holds_up_no_look_at_the_topics(monkeypatch: pytest.MonkeyPatch) -> None:
     """The topic was recreated: the other partition is closed at once, this one after its step."""
     worker = Worker(monkeypatch)
-    cluster = Described({SOURCE: Topic("another", 2)})
+    cluster = Described({SOURCE: TopicDescription("another", 2)})
     worker.partitions._cluster = cluster  # noqa: SLF001 - in place of a real one
     await worker.settle(WAITS, OTHER)
     begun: list[tuple[str, int]] = []
@@ -93,7 +93,7 @@ async def test_one_partition_is_tended_once_at_a_time(monkeypatch: pytest.Monkey
         rounds.put_nowait(None)
 
     monkeypatch.setattr("streams.assignment.assigned_partitions.TEND_EVERY_S", 0.0)
-    monkeypatch.setattr("streams.partition.state.Partition.wants_eviction", lambda _: True)
+    monkeypatch.setattr("streams.partition.state.PartitionState.wants_eviction", lambda _: True)
     worker = Worker(monkeypatch, NoArchive(hangs))
     await worker.settle(OTHER)
     monkeypatch.setattr(worker.partitions, "look", look)

@@ -13,9 +13,9 @@ import pytest
 
 from schemas.policies import Rules
 from schemas.settings import load
-from streams.assignment.assigned_partitions import Partitions
-from streams.assignment.recovery import LEFT_FOR_S, Left
-from streams.partition.state import Partition
+from streams.assignment.assigned_partitions import AssignedPartitions
+from streams.assignment.recovery import LEFT_FOR_S, ReleasedPartition
+from streams.partition.state import PartitionState
 from tests.streams.stand_ins import NoArchive
 
 PLACE: Final = ("contacts.chat", 0)
@@ -32,8 +32,8 @@ def _as_it_was() -> Iterator[None]:
     gc.unfreeze()
 
 
-def _partition() -> tuple[Partition, weakref.ref[Contacts]]:
-    partition = Partition(*PLACE, Rules())
+def _partition() -> tuple[PartitionState, weakref.ref[Contacts]]:
+    partition = PartitionState(*PLACE, Rules())
     partition.contacts = contacts = Contacts()
     return partition, weakref.ref(contacts)
 
@@ -46,14 +46,14 @@ def _is_gone(seen: weakref.ref[Contacts]) -> bool:
 async def test_what_went_to_another_worker_is_forgotten_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """A partition that does not come back is kept for a while; a worker's collections in between are no matter."""
     monkeypatch.setattr("streams.assignment.assigned_partitions.TEND_EVERY_S", 0.0)
-    partitions, tended = Partitions(load(), Rules(), NoArchive()), asyncio.Event()
+    partitions, tended = AssignedPartitions(load(), Rules(), NoArchive()), asyncio.Event()
 
     async def look() -> None:
         tended.set()
 
     monkeypatch.setattr(partitions, "look", look)
     partition, seen = _partition()
-    partitions._left[PLACE] = Left(partition, 1, time.monotonic() - LEFT_FOR_S)  # noqa: SLF001 - ten minutes later
+    partitions._left[PLACE] = ReleasedPartition(partition, 1, time.monotonic() - LEFT_FOR_S)  # noqa: SLF001 - ten minutes later
     del partition
     gc.collect()
     gc.freeze()
@@ -77,7 +77,7 @@ async def test_an_opening_that_failed_leaves_nothing(monkeypatch: pytest.MonkeyP
         raise ValueError("not this time")
 
     monkeypatch.setattr("streams.assignment.assigned_partitions.open_partition", opened)
-    partitions = Partitions(load(), Rules(), NoArchive())
+    partitions = AssignedPartitions(load(), Rules(), NoArchive())
     with pytest.raises(ValueError, match="not this time"):
         await partitions.settle(frozenset({PLACE}))
     assert _is_gone(seen[0])

@@ -14,12 +14,12 @@ from schemas.journal import CONTACT, Head
 from schemas.policies import Rules
 from schemas.settings import Settings
 from schemas.topics import journal_of
-from streams.assignment.opening import Asked, RefusedError, open_partition
+from streams.assignment.opening import OpeningServices, RefusedError, open_partition
 from streams.clickhouse.contact_archive import ArchiveAwayError
 from streams.kafka.brokers import admin_client
 from streams.kafka.cluster import Cluster, ClusterAwayError
 from streams.kafka.topics import migrate_topics
-from streams.partition.state import Partition
+from streams.partition.state import PartitionState
 from tests.kafka.server import KafkaServer
 from tests.streams.flow import produce
 from tests.streams.handwritten import Hand
@@ -49,7 +49,7 @@ def settings(fresh_kafka: KafkaServer, monkeypatch: pytest.MonkeyPatch) -> Setti
     return fresh_kafka.with_topics(PULSSI_PARTITIONS="2")
 
 
-async def _opened(settings: Settings, epoch: int | None = 0) -> Partition:
+async def _opened(settings: Settings, epoch: int | None = 0) -> PartitionState:
     """Open, trying again while the broker makes the topic in which it keeps groups' offsets, as workers do."""
     async with asked(settings, Knows(epoch)) as whom:
         async for attempt in AsyncRetrying(
@@ -155,7 +155,7 @@ async def test_a_cluster_that_does_not_describe_its_topics_in_time_has_said_noth
     monkeypatch.setattr("streams.kafka.cluster._topics", hangs)
     async with asked(settings) as whom:
         with pytest.raises(ClusterAwayError, match="does not describe the topics"):
-            await open_partition(settings, Rules(), PLACE, Asked(whom.archive, whom.cluster, whom.logs))
+            await open_partition(settings, Rules(), PLACE, OpeningServices(whom.archive, whom.cluster, whom.logs))
 
 
 async def test_another_count_of_partitions_is_refused(settings: Settings) -> None:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from schemas.contact_record import decode_summary
 from schemas.journal import PANE, TAG_PANE, decode_head
 from streams.core.refold import decode as decode_contact
-from streams.partition.state import Partition
-from streams.partition.steps import Output
+from streams.partition.state import PartitionState
+from streams.partition.steps import StepToWrite
 from tests.bench.events import write_chats
 from tests.streams.records import Record, opened, records_of, reopened
 
@@ -27,7 +27,7 @@ def records(events: int = 60) -> list[Record]:
     return made
 
 
-def state(partition: Partition) -> dict[str, Any]:
+def state(partition: PartitionState) -> dict[str, Any]:
     """Say what a partition comes to, but for when its contacts changed and their rows were issued."""
     contacts = {}
     for contact, value in partition.contacts.items():
@@ -37,7 +37,7 @@ def state(partition: Partition) -> dict[str, Any]:
     return {"contacts": contacts, "next": partition.head.next, "clock": partition.head.clock}
 
 
-def latest(outputs: list[Output]) -> dict[bytes, bytes | None]:
+def latest(outputs: list[StepToWrite]) -> dict[bytes, bytes | None]:
     """Compact steps: the last value of each pane, without the ones that came to nothing."""
     panes = {key: value for output in outputs for key, value in output.records if key[:1] in {PANE, TAG_PANE}}
     return {key: value for key, value in panes.items() if value is not None and not value.startswith(b"[0,")}

@@ -9,7 +9,7 @@ import pytest
 from aiokafka.errors import KafkaError
 
 from streams.journal.writing import StepTooLargeError
-from streams.kafka.cluster import Topic
+from streams.kafka.cluster import TopicDescription
 from tests.streams.stand_ins import OTHER, RECORDS, Described, StandIn, Worker
 
 PLACE: Final = OTHER
@@ -95,17 +95,22 @@ async def test_a_topic_that_is_read_again_from_its_beginning_leads_to_a_new_open
 @pytest.mark.parametrize(
     ("topics", "openings", "counted", "waits"),
     [
-        ({PLACE[0]: Topic("one", 2)}, 1, [9, 9], False),
-        ({PLACE[0]: Topic("another", 2)}, 2, [9], False),
+        ({PLACE[0]: TopicDescription("one", 2)}, 1, [9, 9], False),
+        ({PLACE[0]: TopicDescription("another", 2)}, 2, [9], False),
         (None, 1, [9], True),
     ],
     ids=["the same", "recreated", "no answer"],
 )
 async def test_a_source_topic_that_was_not_looked_at_for_long_is_looked_at_first(
-    monkeypatch: pytest.MonkeyPatch, topics: dict[str, Topic] | None, openings: int, counted: list[int], *, waits: bool
+    monkeypatch: pytest.MonkeyPatch,
+    topics: dict[str, TopicDescription] | None,
+    openings: int,
+    counted: list[int],
+    *,
+    waits: bool,
 ) -> None:
     """While the broker was away its topic may have been recreated; without an answer what is in memory stays."""
-    one, clock = {PLACE[0]: Topic("one", 2)}, [100.0]
+    one, clock = {PLACE[0]: TopicDescription("one", 2)}, [100.0]
     cluster = Described(one)
     worker = Worker(monkeypatch, now=lambda: clock[0], cluster=cluster)
     writer = worker.writers[PLACE]

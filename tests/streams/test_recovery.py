@@ -11,11 +11,11 @@ from schemas.journal import Head
 from schemas.policies import Rules
 from schemas.settings import Settings
 from streams.assignment.opening import open_partition
-from streams.assignment.recovery import Left, recover
+from streams.assignment.recovery import ReleasedPartition, recover
 from streams.journal.assembly import Step
 from streams.journal.writing import Writer
 from streams.kafka.topics import migrate_topics
-from streams.partition.state import Partition
+from streams.partition.state import PartitionState
 from tests.bench.events import write_chats
 from tests.kafka.server import KafkaServer
 from tests.streams.flow import keyed, produce
@@ -36,22 +36,22 @@ def settings(fresh_kafka: KafkaServer) -> Settings:
     return settings
 
 
-async def _open(settings: Settings, left: Left | None = None) -> tuple[Partition, Writer]:
+async def _open(settings: Settings, left: ReleasedPartition | None = None) -> tuple[PartitionState, Writer]:
     async with asked(settings) as whom:
         return await open_partition(settings, Rules(), (SOURCE, 0), whom, left=left)
 
 
-async def _work(settings: Settings, records: list[Record], left: Left | None = None) -> Left:
+async def _work(settings: Settings, records: list[Record], left: ReleasedPartition | None = None) -> ReleasedPartition:
     """Open, take records in steps of ten, and let go."""
     partition, writer = await _open(settings, left)
     for begin in range(0, len(records), 10):
         for step in partition.steps(records[begin : begin + 10]):
             await writer.append(step)
     await writer.stop()
-    return Left(partition, writer.end, time.monotonic())
+    return ReleasedPartition(partition, writer.end, time.monotonic())
 
 
-def _state(partition: Partition) -> tuple[object, ...]:
+def _state(partition: PartitionState) -> tuple[object, ...]:
     return partition.contacts, dict(partition.panes.totals()), partition.head._replace(open=0)
 
 
@@ -64,13 +64,13 @@ async def test_it_goes_on_from_what_it_had(settings: Settings, monkeypatch: pyte
     whole, writer = await _open(settings)
     await writer.stop()
     loaded: list[int] = []
-    load = Partition.load
+    load = PartitionState.load
 
-    def noted(self: Partition, step: Step) -> None:
+    def noted(self: PartitionState, step: Step) -> None:
         loaded.append(step.head.step)
         load(self, step)
 
-    monkeypatch.setattr(Partition, "load", noted)
+    monkeypatch.setattr(PartitionState, "load", noted)
     back, writer = await _open(settings, mine)
     assert _state(back) == _state(whole)
     assert loaded == list(range(had + 1, whole.head.step + 1)), "only what was written meanwhile is read"

@@ -11,10 +11,10 @@ from aiokafka.errors import KafkaError
 
 from schemas.policies import Rules
 from schemas.settings import Settings, load
-from streams.assignment.assigned_partitions import PASSED_OVER_AT_MOST, Partitions
+from streams.assignment.assigned_partitions import PASSED_OVER_AT_MOST, AssignedPartitions
 from streams.assignment.opening import open_partition
 from streams.journal.writing import Writer
-from streams.partition.state import Partition
+from streams.partition.state import PartitionState
 from tests.streams.stand_ins import OTHER, RECORDS, WAITS, NoArchive, StandIn, Worker
 
 QUICK: Final = WAITS
@@ -38,7 +38,7 @@ class Openings:
 
     async def open(
         self, _settings: Settings, rules: Rules, place: tuple[str, int], *_: object, **__: object
-    ) -> tuple[Partition, StandIn]:
+    ) -> tuple[PartitionState, StandIn]:
         """Open a partition."""
         source, number = place
         self.under_way[number] += 1
@@ -47,7 +47,7 @@ class Openings:
             if number in self._first:
                 self._first.discard(number)
                 await self._wait(number)
-            partition = Partition(source, number, rules)
+            partition = PartitionState(source, number, rules)
             self.writers.append(StandIn())
             partition.begin(opened=len(self.writers), epoch=1)
             return partition, self.writers[-1]
@@ -68,8 +68,8 @@ async def test_an_opening_that_is_slow_to_end_is_waited_for(monkeypatch: pytest.
     """No partition is opened twice at a time, and a batch read where the next settling says is counted."""
     openings = Openings()
     monkeypatch.setattr("streams.assignment.assigned_partitions.open_partition", openings.open)
-    monkeypatch.setattr("streams.partition.state.Partition._is_own", lambda *_: True)
-    partitions = Partitions(load({}), Rules(), NoArchive())
+    monkeypatch.setattr("streams.partition.state.PartitionState._is_own", lambda *_: True)
+    partitions = AssignedPartitions(load({}), Rules(), NoArchive())
     first = asyncio.create_task(partitions.settle(BOTH))
     await openings.begun.wait()
     first.cancel()

@@ -11,17 +11,17 @@ from deploy.embedded.ports import any_free
 from schemas.settings import Settings, load
 from schemas.topics import DEAD_LETTERS, SOURCES, journal_of
 from streams.kafka.brokers import BrokerUnreachableError, admin_client, answers
-from streams.kafka.topics import Step, Topic, migrate_topics, plan, wanted
+from streams.kafka.topics import TopicChange, WantedTopic, migrate_topics, plan, wanted
 from tests.kafka.server import KafkaServer
 
 DAY_MS = 24 * 60 * 60 * 1000
 
 
-def _found(*topics: Topic) -> dict[str, Topic]:
+def _found(*topics: WantedTopic) -> dict[str, WantedTopic]:
     return {topic.name: topic for topic in topics}
 
 
-def _step(steps: tuple[Step, ...], name: str) -> Step:
+def _step(steps: tuple[TopicChange, ...], name: str) -> TopicChange:
     return next(step for step in steps if step.topic.name == name)
 
 

@@ -153,7 +153,7 @@ async def test_tending_of_one_holds_up_no_other(monkeypatch: pytest.MonkeyPatch)
             others.put_nowait(of)
 
     monkeypatch.setattr("streams.assignment.assigned_partitions.TEND_EVERY_S", 0.0)
-    monkeypatch.setattr("streams.partition.state.Partition.wants_eviction", lambda _: True)
+    monkeypatch.setattr("streams.partition.state.PartitionState.wants_eviction", lambda _: True)
     worker = Worker(monkeypatch, NoArchive(hangs))
     await worker.settle(WAITS, OTHER)
     tending = asyncio.ensure_future(worker.partitions.tend())

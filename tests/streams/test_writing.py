@@ -12,7 +12,7 @@ from schemas.settings import Settings
 from streams.journal.assembly import Step
 from streams.journal.tail import JournalTail
 from streams.journal.writing import CUT_BYTES, StepTooLargeError, Writer
-from streams.partition.steps import DeadLetter, Output
+from streams.partition.steps import DeadLetter, StepToWrite
 from tests.kafka.server import KafkaServer
 from tests.streams.flow import read_all
 from tests.streams.records import Record
@@ -26,10 +26,10 @@ def settings(fresh_kafka: KafkaServer) -> Settings:
     return fresh_kafka.with_topics()
 
 
-def step(opened: int, number: int, size: int = 10) -> Output:
+def step(opened: int, number: int, size: int = 10) -> StepToWrite:
     """Make a step that changes one contact."""
     head = Head(next=number, step=number, open=opened)
-    return Output([(CONTACT + b"c1", b"x" * size), (HEAD_KEY, encode_head(head))], [], head)
+    return StepToWrite([(CONTACT + b"c1", b"x" * size), (HEAD_KEY, encode_head(head))], [], head)
 
 
 async def read(settings: Settings) -> list[Step]:
@@ -78,12 +78,12 @@ async def test_a_step_above_a_batch_is_never_written_in_part(settings: Settings)
     opened = await writer.open("test")
     head = Head(next=1, step=1, open=opened)
     parts: list[tuple[bytes, bytes | None]] = [(CONTACT + b"%d" % at, b"x" * 3_000_000) for at in range(3)]
-    large = Output([*parts, (HEAD_KEY, encode_head(head))], [], head)
+    large = StepToWrite([*parts, (HEAD_KEY, encode_head(head))], [], head)
     await writer.append(large)
     parts[1] = (CONTACT + b"1", b"x" * 9_000_000)
     head = Head(next=2, step=2, open=opened)
     with pytest.raises(StepTooLargeError):
-        await writer.append(Output([*parts, (HEAD_KEY, encode_head(head))], [], head))
+        await writer.append(StepToWrite([*parts, (HEAD_KEY, encode_head(head))], [], head))
     await writer.stop()
     assert [len(one.records) for one in await read(settings)] == [3]
 
@@ -95,7 +95,7 @@ async def test_a_bad_record_above_what_a_broker_takes_is_cut(settings: Settings)
     record = Record(7, b"k", b" " * 10_000_000, headers=(("from", b"x" * 2_000_000),))
     head = Head(next=8, step=1, open=opened)
     letters = [DeadLetter(record, "too_large", "why"), DeadLetter(Record(8, b"k", b"{", headers=()), "not_json", "why")]
-    await writer.append(Output([(HEAD_KEY, encode_head(head))], letters, head))
+    await writer.append(StepToWrite([(HEAD_KEY, encode_head(head))], letters, head))
     await writer.stop()
     found = read_all(settings)
     assert [(letter.key(), len(letter.value())) for letter in found] == [(b"k", CUT_BYTES), (b"k", 1)]

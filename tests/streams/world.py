@@ -10,7 +10,7 @@ from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any, Final
 
 from schemas.policies import Rules
-from streams.partition.state import Partition
+from streams.partition.state import PartitionState
 from tests.streams.fencing import Fencing
 
 _LOOP: Final = asyncio.new_event_loop()
@@ -30,7 +30,7 @@ class World:
         _LOOP.run_until_complete(what)
 
     @property
-    def partition(self) -> Partition:
+    def partition(self) -> PartitionState:
         """The partition, as the worker has it."""
         return self.model.partition(0)
 

@@ -30,7 +30,7 @@ from deploy.embedded.clickhouse.query import Query
 from deploy.embedded.clickhouse.request import understand
 from deploy.embedded.clickhouse.scheduler import Scheduler
 from streams.monitoring.allowed_hosts import Hosts
-from streams.monitoring.prometheus import CONTENT_TYPE, Reading, render
+from streams.monitoring.prometheus import CONTENT_TYPE, MetricValue, render
 
 Done = TypeVar("Done")
 
@@ -215,9 +215,9 @@ async def _ping(request: web.Request) -> web.Response:
 async def _metrics(request: web.Request) -> web.Response:
     scheduler, name = request.app[SCHEDULER], "pulssi_clickhouse_requests"
     readings = (
-        Reading(f"{name}_running", "Queries under way", scheduler.running),
-        Reading(f"{name}_total", "Queries that ended", scheduler.done),
-        Reading(f"{name}_failed_total", "Requests that were answered with an error", scheduler.failed),
+        MetricValue(f"{name}_running", "Queries under way", scheduler.running),
+        MetricValue(f"{name}_total", "Queries that ended", scheduler.done),
+        MetricValue(f"{name}_failed_total", "Requests that were answered with an error", scheduler.failed),
     )
     return web.Response(text=render(readings), headers={"Content-Type": CONTENT_TYPE})
 

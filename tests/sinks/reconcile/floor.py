@@ -11,15 +11,15 @@ from schemas.journal import Head
 from schemas.policies import Rules
 from schemas.settings import Settings
 from schemas.topics import CONTACTS, Channel
-from sinks.batching import Pending, Reached, claims, progress_rows
-from sinks.clickhouse.reading_back import KeptRows
+from sinks.batching import PendingBatch, Reached, claims, progress_rows
+from sinks.clickhouse.reading_back import StoredRows
 from sinks.event_rows import event_rows
 from sinks.port import Batch
 from sinks.reconcile.contact_check import Archived
 from sinks.rows import EventRow, Progress
 from streams.core.event import Event
 from streams.journal.assembly import Step
-from streams.partition.state import Partition
+from streams.partition.state import PartitionState
 from streams.sources.simulator import Plan, simulate
 from tests.core.story import BEGIN, records
 from tests.sinks.rows import write
@@ -37,9 +37,9 @@ class Floor:
         self._database = database
         self._place = source, 0
         self._epoch = epoch
-        self._worker = Partition(*self._place, Rules())
+        self._worker = PartitionState(*self._place, Rules())
         self._worker.begin(0, epoch)
-        self._pending = Pending()
+        self._pending = PendingBatch()
         self._sent: list[Record] = []
         self._archived = 0
         self._journal_end = 1
@@ -67,7 +67,7 @@ class Floor:
 
     def write(self, *tables: str, progress: bool = True) -> None:
         """Write the events, then these tables (all, unless named), then the progress."""
-        pending, self._pending = self._pending, Pending(self._pending.after())
+        pending, self._pending = self._pending, PendingBatch(self._pending.after())
         batch = pending.batch()
         names = tables or ("panes", "tag_panes", "samples", "contacts")
         self._at += 1
@@ -83,7 +83,7 @@ class Floor:
 
 def end_epochs(database: Settings) -> None:
     """Claim the next epoch of each partition: every epoch so far has ended."""
-    with KeptRows(database) as kept:
+    with StoredRows(database) as kept:
         found = kept.progress()
     claimed = [Progress(row.topic, row.partition, row.epoch + 1, 0, 0, -1, 0, row.at + 1) for row in found]
     write(database, Batch(progress=claimed))

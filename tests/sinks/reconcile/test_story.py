@@ -6,7 +6,7 @@ import pytest
 
 from schemas.policies import Policy, Rules
 from schemas.topics import Channel
-from sinks.reconcile.contact_check import Kept, owed
+from sinks.reconcile.contact_check import StoredContact, owed
 from sinks.reconcile.epochs import Epochs
 from sinks.reconcile.explanation import Explanation, explain
 from tests.core.story import BEGIN, Case, cases, events
@@ -19,7 +19,7 @@ def told(channel: Channel, story: str, arrival: str = "", rules: Rules | None = 
     """Explain a story; `arrival` names the order in which its events came, where that is another."""
     named = {event.event_id: event for event in events(channel, story)}
     arriving = [named[event_id] for event_id in arrival.split() or named]
-    return explain(Kept("desk:1", archived(arriving, channel), [], None), rules or Rules(), EPOCHS)
+    return explain(StoredContact("desk:1", archived(arriving, channel), [], None), rules or Rules(), EPOCHS)
 
 
 @pytest.mark.parametrize("case", cases("explained", {}), ids=lambda case: case.says)
@@ -111,7 +111,7 @@ def test_two_contents_under_one_id() -> None:
     story = "0 started\n5 missed agent_id=ben event_id=x\n6 missed agent_id=ann event_id=y"
     first, ben, ann = events("chat", story)
     ann = ann._replace(event_id="x", at=ben.at)
-    explanation = explain(Kept("desk:1", archived([first, ben, ann]), [], None), Rules(), EPOCHS)
+    explanation = explain(StoredContact("desk:1", archived([first, ben, ann]), [], None), Rules(), EPOCHS)
     both = [(event.fields["agent_id"], event.counts, bool(event.notes)) for event in explanation.events[1:]]
     assert sorted(both) == [("ann", True, False), ("ben", False, True)]
     assert [each.by.because for each in explanation.corrections] == ["conflict"]
@@ -136,7 +136,7 @@ def test_no_words_and_no_customer() -> None:
 
 def test_what_it_was_held_against_counts() -> None:
     """Where policies have changed since, the sample tells the one that it was held against."""
-    kept = Kept("desk:1", archived(events("chat", "0 started\n30 agent agent_id=ann")), [], None)
+    kept = StoredContact("desk:1", archived(events("chat", "0 started\n30 agent agent_id=ann")), [], None)
     then = owed(kept, Rules())
     assert then is not None
     kept = kept._replace(samples=list(then.samples.values()), contact=then.contact)

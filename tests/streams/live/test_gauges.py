@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import random
 
-from streams.live.gauges import Gauges, Reading
+from streams.live.gauges import GaugeReading, Gauges
 from tests.streams.live.steps import due, summary
 
 LANE = ("contacts.chat", 0)
 
 
-def _all(gauges: Gauges) -> Reading:
+def _all(gauges: Gauges) -> GaugeReading:
     return gauges.readings()[None, None]
 
 
@@ -21,17 +21,17 @@ def test_without_an_event_a_contact_becomes_stale() -> None:
     gauges.put(LANE, b"a", waits)
     assert not gauges.move(10)
     gauges.move(999)
-    assert _all(gauges) == Reading(1, 0, 1, 0, open=1, handling=1, breached=1)
+    assert _all(gauges) == GaugeReading(1, 0, 1, 0, open=1, handling=1, breached=1)
     assert gauges.move(1_000)
-    assert _all(gauges) == Reading(stale=1)
+    assert _all(gauges) == GaugeReading(stale=1)
     gauges.put(LANE, b"a", summary(leaves_at=5_000))
-    assert _all(gauges) == Reading(open=1)
+    assert _all(gauges) == GaugeReading(open=1)
     gauges.put(LANE, b"b", waits)
-    assert _all(gauges) == Reading(open=1, stale=1)
+    assert _all(gauges) == GaugeReading(open=1, stale=1)
     gauges.drop(LANE, b"b")
     gauges.move(5_000)
     gauges.clear(LANE)
-    assert _all(gauges) == Reading()
+    assert _all(gauges) == GaugeReading()
 
 
 def test_contacts_that_come_and_go_leave_nothing_behind() -> None:

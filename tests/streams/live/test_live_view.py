@@ -13,7 +13,7 @@ from schemas.contact_record import Deadline, Summary
 from schemas.panes import PANE_MS, Pane, PaneKey, TagPaneKey
 from streams.core.histogram import merge
 from streams.journal.assembly import Step
-from streams.live.gauges import Reading
+from streams.live.gauges import GaugeReading
 from streams.live.view import LiveView
 from streams.live.windows import LENGTHS, NAMES, midnight
 from tests.depth import examples
@@ -91,7 +91,7 @@ class Plain:
         }
         return {s: a for s, a in added.items() if any(a[0]) or a[1]}, {t: n for t, n in tags.items() if n}
 
-    def reading(self, now: int, group: tuple[str | None, str | None]) -> Reading:
+    def reading(self, now: int, group: tuple[str | None, str | None]) -> GaugeReading:
         """Read a group's gauges from every contact."""
         mine = [
             each
@@ -109,7 +109,7 @@ class Plain:
             risks.append(sum((breach or now + 1) <= now for _, breach in of))
         counts = [sum(each["open"] for each in mine), sum(each["handling"] for each in mine), *risks, len(stale)]
         waits = len(waiting), min(waiting, default=None), len(awaiting), min(awaiting, default=None)
-        return Reading._make((*waits, *counts))
+        return GaugeReading._make((*waits, *counts))
 
 
 def _deadlines(since: int, minute: int) -> list[Deadline]:
@@ -202,7 +202,7 @@ def _same(view: LiveView, plain: Plain, now: int) -> None:
     groups = [(None, None), *((c, q) for _, c in SOURCES for q in (None, *QUEUES))]
     readings = view.readings()
     for group in groups:
-        assert readings.get(group, Reading()) == plain.reading(now, group), group
+        assert readings.get(group, GaugeReading()) == plain.reading(now, group), group
         for window in NAMES:
             samples, tags = plain.total(window, now, group)
             samples.pop("hold", None)  # no live figure is made of it

@@ -32,7 +32,7 @@ from streams.live.service_level import Counted, service_level
 from tests.dashboards.grafana_macros import ALL, Range, expand
 from tests.dashboards.scene import day_so_far, waiting
 from tests.fixtures.clickhouse import ClickHouseServer
-from tests.sinks.test_archive import Record
+from tests.sinks.test_event_rows import Record
 from tests.streams.live.steps import Journal, contact, contact_key, pane_of, pane_record
 
 EVERYTHING = {"channel": [ALL], "queue": [ALL], "by": ["queue"]}

@@ -22,7 +22,7 @@ from tests.core.agents import BASE_MS, HOUR_MS, at, read, status, statuses
 from tests.oracle.agents import State, groups_at, states
 from tests.oracle.contacts import milliseconds
 from tests.sinks.rows import contact, write
-from tests.sinks.test_archive import Record
+from tests.sinks.test_event_rows import Record
 
 ASK = (
     "SELECT agent_id, toUnixTimestamp64Milli(`from`), toUnixTimestamp64Milli(`to`), status, reason, groups, capacity"

@@ -35,7 +35,7 @@ from streams.kafka.topics import migrate_topics
 from tests.deploy.program import Program, clean_environment
 from tests.fixtures.clickhouse import ClickHouseServer
 from tests.kafka.server import KafkaServer
-from tests.sinks.test_pending import KEY, contact, sample
+from tests.sinks.test_batching import KEY, contact, sample
 from tests.streams.handwritten import Hand
 
 CHAT, CALL = "contacts.chat", "contacts.call"

@@ -33,7 +33,7 @@ from tests.streams.flow import chat_event
 from tests.streams.followers import SOURCE, Live, expected
 from tests.streams.modelled_log import MORE_THAN_THERE_IS
 from tests.streams.records import opened
-from tests.streams.test_partition import state
+from tests.streams.test_partition_state import state
 from tests.streams.test_world import passing
 from tests.streams.whole_panes import assert_as_batch
 

@@ -23,7 +23,7 @@ from streams.partition.state import PartitionState
 from streams.sources.simulator import Plan, simulate
 from tests.core.story import BEGIN, records
 from tests.sinks.rows import write
-from tests.sinks.test_archive import Record
+from tests.sinks.test_event_rows import Record
 
 CHAT: Final = "contacts.chat"
 #: Records folded as one step.

@@ -17,7 +17,7 @@ from streams.decoding.decoder import BadRecord, decode, read_event
 from streams.decoding.fast_path import plain_event
 from tests.bench.events import write_chats
 from tests.streams import test_decode as decoding
-from tests.streams.test_decode import STARTED
+from tests.streams.test_decoder import STARTED
 
 CHAT: Final = CONTACTS["chat"]
 

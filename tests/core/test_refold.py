@@ -20,8 +20,8 @@ from streams.core.pane_totals import PaneTotals
 from streams.core.refold import EMPTY, ContactState, advance, decode, restored
 from tests.core.contacts import changed, contacts, in_order, steps
 from tests.core.story import events
-from tests.core.test_panes import EMPTY as EMPTY_PANE
-from tests.core.test_panes import written
+from tests.core.test_pane_totals import EMPTY as EMPTY_PANE
+from tests.core.test_pane_totals import written
 
 RULES = Rules(
     policies=(

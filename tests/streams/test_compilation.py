@@ -55,9 +55,9 @@ def test_taken_away_it_is_gone(folder: Path, monkeypatch: pytest.MonkeyPatch) ->
     """`make plain` leaves the sources alone."""
     monkeypatch.setattr(compiled, "ROOT", folder)
     monkeypatch.setattr(compiled, "MARK", compilation.MARK)
-    (folder / "streams" / "partition.cpython-311.so").touch()
+    (folder / "streams" / "partition" / "state.cpython-311.so").touch()
     (folder / "streams" / "once.cpython-311.so").touch()  # of a version that compiled another module
     compiled.remove_all(folder)
     assert not compilation.is_compiled()
     assert [path.name for path in folder.rglob("*.so")] == []
-    assert (folder / "streams" / "partition.py").exists()
+    assert (folder / "streams" / "partition" / "state.py").exists()

@@ -16,7 +16,7 @@ from streams.core.event import event_of
 from streams.decoding.decoder import BadRecord, decode, read_event
 from streams.decoding.fast_path import plain_event
 from tests.bench.events import write_chats
-from tests.streams import test_decode as decoding
+from tests.streams import test_decoder as decoding
 from tests.streams.test_decoder import STARTED
 
 CHAT: Final = CONTACTS["chat"]

@@ -8,19 +8,19 @@ users run; the live view is fed here, as the wallboard feeds it.
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from bisect import bisect_right
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from zoneinfo import ZoneInfo
 
-import orjson
 from clickhouse_connect.driver.client import Client
 
 from deploy.embedded.parts import BEHIND_THE_LIVE, pulssi
@@ -33,6 +33,7 @@ from tests.bench.contest import TOPIC
 from tests.bench.events import EVENTS_A_CHAT, write_chats
 from tests.bench.report import Part
 from tests.bench.servers import broker
+from tests.bench.steady import produce_steadily
 from tests.deploy.program import Program, clean_environment
 from tests.fixtures.clickhouse import ClickHouseServer
 from tests.streams.flow import keyed, produce, read_all
@@ -119,7 +120,7 @@ async def _through(events: int, programs: list[Program], *sightings: Sighting) -
 
 async def _measure(
     settings: Settings, programs: list[Program], rate: int, seconds: int
-) -> tuple[Sighting, Sighting, dict[str, Any]]:
+) -> tuple[Sighting, Sighting, float]:
     live, rows = Sighting(), Sighting()
     with connect(settings) as client:
         async with asyncio.TaskGroup() as following:
@@ -129,21 +130,13 @@ async def _measure(
             ]
             await asyncio.to_thread(produce, settings, keyed(write_chats(WARM_UP)))
             await _through(WARM_UP, programs, live, rows)
-            words = (
-                f"--broker={settings.kafka_brokers}",
-                f"--rate={rate}",
-                f"--seconds={seconds}",
-                f"--skip={WARM_UP}",
-            )
-            producer = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "tests.bench.steady", *words), stdout=subprocess.PIPE
-            )
-            said, _ = await producer.communicate()
+            with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+                producing = partial(produce_steadily, settings.kafka_brokers, rate, seconds, WARM_UP)
+                behind_s = await asyncio.get_running_loop().run_in_executor(process, producing)
             await _through(WARM_UP + rate * seconds, programs, live, rows)
             for task in tasks:
                 task.cancel()
-    told: dict[str, Any] = orjson.loads(said)
-    return live, rows, told
+    return live, rows, behind_s
 
 
 def _keeping_up(sighting: Sighting, records: list[tuple[int, int, int]]) -> str:
@@ -172,12 +165,12 @@ def _run(rate: int, seconds: int) -> tuple[list[tuple[str, str]], str]:
             with Program(pulssi("worker"), clean) as worker, Program(pulssi("sink"), clean) as sink:
                 for pid in (clickhouse.pid, sink.process.pid):
                     _stand_back(pid)
-                live, rows, producer = asyncio.run(_measure(settings, [worker, sink], rate, seconds))
+                live, rows, behind_s = asyncio.run(_measure(settings, [worker, sink], rate, seconds))
             stamped = [(each.partition(), each.offset(), each.timestamp()[1]) for each in read_all(settings, TOPIC)]
     first = sorted(at for _, _, at in stamped)[WARM_UP]
     settled = [record for record in stamped if record[2] >= first + SETTLING_S * 1_000]
-    late = f"At {rate:,} events/s the producer was at most {producer['behind_s']:.2f} s behind its timetable"
-    held = "." if producer["behind_s"] <= BEHIND_S else ", so what is told here is of bursts, not of a steady rate."
+    late = f"At {rate:,} events/s the producer was at most {behind_s:.2f} s behind its timetable"
+    held = "." if behind_s <= BEHIND_S else ", so what is told here is of bursts, not of a steady rate."
     told = [
         (f"event to live view, at {rate:,} events/s", _told(live, settled)),
         (f"event to its row in ClickHouse, at {rate:,} events/s", _told(rows, settled)),

@@ -1,4 +1,4 @@
-"""Exit codes: the same for every command and every part."""
+"""Exit codes, the same for every command and every part, and how a part ends with one."""
 
 from __future__ import annotations
 
@@ -17,3 +17,13 @@ class Exit(IntEnum):
     UNREACHABLE = 3
     #: A bug in our own code.
     BUG = 70
+    #: A producer or an opening hung; the process can be started again.
+    STUCK = 71
+
+
+class EndError(Exception):
+    """A process must end: the message says why, in one line, and what to do; `code` is its exit code."""
+
+    def __init__(self, why: str, code: Exit) -> None:
+        super().__init__(why)
+        self.code = code

@@ -50,10 +50,10 @@ _CONFIGURATION: Final = """\
 
 <!-- Written by `make schemas` from schemas/configuration/files.py; change it there. -->
 
-A folder, named by `--config` or `PULSSI_CONFIG`, with a TOML file for each topic; any may be missing. `pulssi init`
+A folder, named by `--config` or `PULSSI_CONFIG`, with a TOML file for each subject; any may be missing. `pulssi init`
 writes them with every key as a comment, `pulssi check-config` names every fault at once. Durations are text: `"20s"`,
 `"10m"`, `"1h30m"`, `"2d"`. Hours are `"08:00-12:00"`; `"22:00-06:00"` ends on the next day, `"00:00-24:00"` is the
-whole day. A calendar is open whenever the clock on the wall shows a time of its hours.
+whole day. Hours are local wall-clock time; when clocks go back, the repeated hour counts twice.
 """
 
 

@@ -37,7 +37,7 @@ async def each_minute(
             minute = _of(now_ms()) + (MINUTE_MS if now_ms() % MINUTE_MS >= WITHIN_MS else 0)
         if await wait(max(0, minute - now_ms())):
             return
-        why = "what is in is not of now"
+        why = "the sink is behind"
         while now_ms() < minute + WITHIN_MS:
             if ready():
                 try:
@@ -48,7 +48,7 @@ async def each_minute(
             if await wait(AGAIN_MS):
                 return
         else:
-            _LOG.info("the gauges of a minute are not kept: %s", why)
+            _LOG.info("gauge_history has no row for a minute: %s", why)
         minute += MINUTE_MS
 
 

@@ -175,7 +175,11 @@ class Pipeline:
             batch.events = await asyncio.to_thread(pending.events_of, gone)
             # An epoch that ended in order has archived them before.
             level = logging.WARNING if self._sources.gone and batch.events else logging.INFO
-            _LOG.log(level, "archived %d events from what was folded: their records are gone", len(batch.events))
+            _LOG.log(
+                level,
+                "archived %d events from the journals, because their source records are gone: %s",
+                *(len(batch.events), ", ".join(f"{topic}/{number}" for topic, number in sorted(gone))),
+            )
             self._gone, self._sources.gone = set(), set()
         batch.progress = progress_rows(reached.items(), self._tick())
         await self._keep(batch)
@@ -238,4 +242,4 @@ class Pipeline:
         why = str(state.outcome.exception()) if state.outcome else ""
         self._vitals.failed(why)
         if state.attempt_number in {1, 5} or state.attempt_number % 12 == 0:
-            _LOG.warning("waiting: %s", why)
+            _LOG.warning("the sink waits (attempt %d): %s", state.attempt_number, why)

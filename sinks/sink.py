@@ -8,10 +8,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import sys
 from typing import Final
 
-from schemas.exits import Exit
+from schemas.exits import EndError, Exit
 from schemas.journal import JournalVersionError
 from schemas.settings import Settings
 from sinks.clickhouse.keeper import ClickHouseKeeper
@@ -29,10 +28,6 @@ GARBAGE_AFTER: Final = 100_000
 _LOG: Final = logging.getLogger(__name__)
 
 
-class CannotListenError(Exception):
-    """The health server's address is not to be had."""
-
-
 def run(settings: Settings) -> int:
     """Run the sink until SIGTERM or Ctrl-C; returns the exit code."""
     gc.freeze()
@@ -43,12 +38,10 @@ def run(settings: Settings) -> int:
 async def _run(settings: Settings) -> int:
     try:
         await serve(settings, ClickHouseKeeper(settings), until_signal())
-    except CannotListenError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - a command's own output
-        return Exit.UNREACHABLE
     except JournalVersionError as error:
-        print(f"the sink ends: {error}", file=sys.stderr)  # noqa: T201 - as above
-        return Exit.NO
+        raise EndError(f"the sink ends: {error}", Exit.NO) from None
+    except EndError:
+        raise
     except Exception:  # noqa: BLE001 - whatever it is, the process ends, and says so
         _LOG.exception("a bug: the sink ends")
         return Exit.BUG
@@ -58,15 +51,11 @@ async def _run(settings: Settings) -> int:
 async def serve(settings: Settings, keeper: Keeper, stop: asyncio.Event) -> None:
     """Write to the keeper until `stop` is set; then finish the batch in hand, where that is possible soon.
 
-    Raises CannotListenError, and JournalVersionError.
+    Raises EndError, and JournalVersionError.
     """
     vitals = SinkHealth()
     health = vitals.health()
-    try:
-        port = await health.start(settings.bind, settings.sink_port, settings.allowed_hosts)
-    except OSError as error:
-        where = f"{settings.bind}:{settings.sink_port}"
-        raise CannotListenError(f"the sink cannot listen at {where}: {error.strerror}") from None
+    port = await health.start(settings, "sink")
     print(f"sink: health at http://{settings.bind}:{port}", flush=True)  # noqa: T201 - a command's own output
     pipeline = Pipeline(settings, keeper, vitals)
     working = asyncio.create_task(_work(pipeline))

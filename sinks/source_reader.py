@@ -117,15 +117,15 @@ class SourceReader:
         try:
             first = await self._consumer.beginning_offsets(tps)
         except KafkaError as error:
-            _LOG.warning("first offsets of the source topics are not known now: %s", error)
+            _LOG.warning("Kafka did not tell the first offsets of the source topics, trying again: %s", error)
             return
         for tp in tps:
             at = self._at[tp]
             if first[tp] > at:
                 self.gone.add((tp.topic, tp.partition))
                 _LOG.error(
-                    "%s/%d: events %d to %d are gone from the topic before they were archived:"
-                    " raise its retention (retention_days)",
+                    "%s/%d: offsets %d to %d were deleted by retention before they were archived, and are archived"
+                    " from the journal: raise retention_days",
                     *(tp.topic, tp.partition, at, first[tp] - 1),
                 )
             self._stand(tp, first[tp])
@@ -145,7 +145,7 @@ class SourceReader:
             return False
         self.gone.add((tp.topic, tp.partition))
         _LOG.error(
-            "%s/%d: events %d to %d were folded, and are gone from the topic before they were archived",
+            "%s/%d: offsets %d to %d were counted, but are no longer in the topic: archived from the journal",
             *(tp.topic, tp.partition, self._at[tp], end - 1),
         )
         self._at[tp] = end
@@ -165,7 +165,7 @@ class SourceReader:
         try:
             await asyncio.wait_for(self._consumer.commit(offsets), COMMIT_WITHIN_S)
         except (KafkaError, TimeoutError) as error:
-            _LOG.info("offsets were not committed: %r", error)
+            _LOG.info("offsets that show the lag were not committed (nothing is lost): %r", error)
 
     async def stop(self) -> None:
         """Close the connection; a second call does nothing."""

@@ -13,7 +13,7 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parent.parent
 
 #: What to do about code of other sources.
-MEND: Final = "what was compiled is of other sources: run `make compiled` again, or `make plain`"
+MEND: Final = "the compiled modules do not match the source files: run `make compiled`, or `make plain` to remove them"
 
 #: The name of what all modules are compiled into, and where the fingerprint of their sources stands.
 GROUP: Final = "pulssi_core"

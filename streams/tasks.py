@@ -27,7 +27,7 @@ def log_unhandled(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None
     """
     error, future = context.get("exception"), context.get("future")
     if isinstance(error, KafkaError) and not isinstance(future, asyncio.Task):
-        _LOG.warning("a Kafka request ended with an error that was handled elsewhere: %r", error)
+        _LOG.debug("a Kafka request ended with an error that was handled elsewhere: %r", error)
         return
     _LOG.error("%s: %s (%r)", UNHANDLED, context.get("message"), future or context.get("handle"), exc_info=error)
 

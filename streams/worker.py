@@ -111,7 +111,7 @@ async def serve(settings: Settings, archive: Archive, stop: asyncio.Event, confi
     reloading = asyncio.ensure_future(follow(configuration, partitions.use))
     reloading.add_done_callback(_must_not_end)
     health = health_of(partitions)
-    port = await health.start(settings.bind, settings.worker_port, settings.allowed_hosts)
+    port = await health.start(settings, "worker")
     _LOG.info("health and metrics at http://%s:%d", settings.bind, port)
     _LOG.info("the hot path runs %s", "as C" if compilation.is_compiled() else "from its sources (`make compiled`)")
     try:

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from dashboards.wallboard.publisher import Publisher
 from dashboards.wallboard.server import application
+from schemas.settings import load
 from streams.monitoring.allowed_hosts import Hosts
 from streams.monitoring.health import Health
 from tests.fixtures.clickhouse import ClickHouseServer
@@ -28,7 +29,10 @@ async def face(request: pytest.FixtureRequest, clickhouse_server: ClickHouseServ
         yield "/ping", clickhouse_server.port
     elif request.param == "health":
         health = Health(ready=lambda: None, progress=lambda: None, metrics=str)
-        yield "/healthz", await health.start("127.0.0.1", 0, ALLOWED)
+        yield (
+            "/healthz",
+            await health.start(load({"PULSSI_WORKER_PORT": "0", "PULSSI_ALLOWED_HOSTS": ALLOWED}), "worker"),
+        )
         await health.stop()
     else:
         page = application(Publisher(lambda _: {}), lambda _: {}, Hosts("127.0.0.1", ALLOWED))
@@ -91,7 +95,7 @@ async def test_a_request_without_a_host_is_no_browsers(face: tuple[str, int]) ->
 async def test_a_name_of_the_setting_is_answered(host: str) -> None:
     """With any port and in any case."""
     health = Health(ready=lambda: None, progress=lambda: None, metrics=str)
-    port = await health.start("127.0.0.1", 0, ALLOWED)
+    port = await health.start(load({"PULSSI_WORKER_PORT": "0", "PULSSI_ALLOWED_HOSTS": ALLOWED}), "worker")
     assert (await ask(port, "/healthz", host))[0] == 200
     await health.stop()
 

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import logging
 import math
-import sys
 import time
 from typing import Any, Final
 
@@ -21,7 +20,7 @@ from dashboards.wallboard.publisher import Publisher
 from dashboards.wallboard.server import application, edition
 from dashboards.wallboard.snapshot import heading, snapshot
 from schemas.configuration.watching import Watched
-from schemas.exits import Exit
+from schemas.exits import EndError, Exit
 from schemas.journal import JournalVersionError
 from schemas.policies import Rules
 from schemas.settings import Settings, config_folder
@@ -199,17 +198,9 @@ async def _serve(settings: Settings, board: Wallboard, configuration: Watched) -
     app = application(board.publisher, board.say, Hosts(settings.bind, settings.allowed_hosts))
     add_routes(app, ready=board.unready, progress=board.hangs, metrics=lambda: render(board.metrics()))
     how: dict[str, Any] = {"handler_cancellation": True, "shutdown_timeout": 1.0}
-    try:
-        runner = await listen(app, settings.bind, settings.wallboard_port, **how)
-    except OSError as error:
-        print(  # noqa: T201 - a command's own output
-            f"pulssi: cannot listen on {settings.bind}:{settings.wallboard_port} ({error.strerror}): "
-            "set PULSSI_WALLBOARD_PORT to another port",
-            file=sys.stderr,
-        )
-        return Exit.UNREACHABLE
+    runner = await listen(app, settings, "wallboard", **how)
     host, port = runner.addresses[0][:2]
-    print(f"wallboard at http://{host}:{port}/", flush=True)  # noqa: T201 - as above
+    print(f"wallboard at http://{host}:{port}/", flush=True)  # noqa: T201 - a command's own output
     running = (board.follow(), board.ask(), board.pace(), follow(configuration, board.use), ended.wait())
     parts = [asyncio.ensure_future(part) for part in running]
     try:
@@ -227,8 +218,7 @@ def _status(part: asyncio.Future[Any]) -> int:
     if error is None:
         return 0
     if isinstance(error, JournalVersionError):
-        print(f"pulssi: {error}", file=sys.stderr)  # noqa: T201 - a command's own output
-        return Exit.NO
+        raise EndError(f"the wallboard ends: {error}", Exit.NO)
     _LOG.critical("a bug: the wallboard ends", exc_info=error)
     return Exit.BUG
 

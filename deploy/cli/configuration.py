@@ -19,7 +19,7 @@ _TEMPLATES: Final = Path(__file__).resolve().parent.parent / "starting"
 
 _SETTINGS_HEAD: Final = f"""\
 # Settings of the parts: where Kafka and ClickHouse are, ports, the log. Take the `#` before a name away to set one.
-# The environment goes before this file ({PREFIX}KAFKA_BROKERS for kafka_brokers, and so on); passwords belong there.
+# The environment overrides this file ({PREFIX}KAFKA_BROKERS for kafka_brokers, and so on); passwords belong there.
 """
 
 

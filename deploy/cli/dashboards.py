@@ -115,7 +115,13 @@ def _connect(url: str, token: str | None) -> Any:  # noqa: ANN401 - the library 
 
 
 @dashboards.command()
-@click.option("--url", envvar="GRAFANA_URL", default="http://127.0.0.1:3000", show_default=True, help="GRAFANA_URL")
+@click.option(
+    "--url",
+    envvar="GRAFANA_URL",
+    default="http://127.0.0.1:3000",
+    show_default=True,
+    help="Grafana's address; or GRAFANA_URL.",
+)
 @_site_options
 def push(site: Site, url: str, *, as_json: bool) -> None:
     """Bring a running Grafana to the definitions by its API; what is not Pulssi's stays.

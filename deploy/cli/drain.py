@@ -49,7 +49,13 @@ async def _drained(settings: Settings, timeout_s: float) -> list[Lag]:
 
 @click.command()
 @click.option(
-    "--timeout", "timeout_s", type=click.FloatRange(min=0), default=60.0, metavar="SECONDS", show_default=True
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(min=0),
+    default=60.0,
+    metavar="SECONDS",
+    show_default=True,
+    help="How long to wait until nothing is behind.",
 )
 @data_option
 @json_option
@@ -68,7 +74,7 @@ def drain(data: Path | None, timeout_s: float, *, as_json: bool) -> None:
         partitions = [{**lag._asdict(), "behind": lag.behind} for lag in lags]
         click.echo(json.dumps({"drained": not behind, "partitions": partitions}, indent=2))
     for lag in () if as_json else behind:
-        click.echo(f"{lag.topic} {lag.partition}: {lag.behind} behind (produced {lag.end}, in ClickHouse {lag.next})")
+        click.echo(f"{lag.topic}/{lag.partition}: {lag.behind} behind (produced {lag.end}, in ClickHouse {lag.next})")
     if behind:
         total = sum(lag.behind for lag in behind)
         fail(f"not drained after {timeout_s:g} s: {total} events behind in {len(behind)} partitions", Exit.NO)

@@ -35,7 +35,7 @@ def epoch_group() -> None:
 
 @epoch_group.command("begin")
 @click.argument("topic", metavar="TOPIC")
-@click.option("--yes", is_flag=True, help="Change without asking.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @data_option
 @config_option
 @json_option

@@ -1,4 +1,4 @@
-"""`pulssi explain`: one contact's events and numbers, and how the one came of the other."""
+"""`pulssi explain`: one contact's events and numbers, and how the numbers follow from the events."""
 
 from __future__ import annotations
 
@@ -151,12 +151,14 @@ def _lines(words: _Words, found: Explanation) -> Iterator[str]:
         "missing": ([f"  {line}"] for line in found.missing),
     }
     if not found.being_written:
-        sections["what ClickHouse keeps otherwise"] = ([_difference(words, each)] for each in found.differences)
+        sections["rows in ClickHouse that differ from this result"] = (
+            [_difference(words, each)] for each in found.differences
+        )
     for title, parts in sections.items():
         if lines := list(chain.from_iterable(parts)):
             yield from ("", title, *lines)
     if found.being_written and found.differences:
-        yield from ("", "it is being written: ClickHouse does not have all of it yet")
+        yield from ("", "the sink is still writing this contact: run the command again")
 
 
 def _event(words: _Words, event: EventTold) -> Iterator[str]:
@@ -183,7 +185,7 @@ def _sample(words: _Words, told: SampleTold) -> Iterator[str]:
         held = "within" if told.within else "beyond"
         yield f"      {held} the target of policy {told.policy}: {words.duration(told.target_ms)}"
     elif told.sample in _HELD:
-        yield "      held against no policy"
+        yield "      no policy applies"
 
 
 def _correction(words: _Words, correction: Correction) -> Iterator[str]:

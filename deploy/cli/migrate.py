@@ -35,8 +35,18 @@ def _await(what: str, fault: Callable[[], str | None], wait_s: float) -> None:
 @data_option
 @config_option
 @json_option
-@click.option("--wait", "wait_s", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS", show_default=True)
-@click.option("--only", type=click.Choice(["topics", "clickhouse"]), help="One of the two.")
+@click.option(
+    "--wait",
+    "wait_s",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    metavar="SECONDS",
+    show_default=True,
+    help="How long to wait for Kafka and ClickHouse to answer.",
+)
+@click.option(
+    "--only", type=click.Choice(["topics", "clickhouse"]), help="Migrate only the topics, or only ClickHouse."
+)
 def migrate(data: Path | None, wait_s: float, only: str | None, *, as_json: bool) -> None:
     """Bring the topics and ClickHouse's schema to what this version needs.
 
@@ -72,7 +82,7 @@ def _bring_topics(settings: Settings, wait_s: float, report: dict[str, Any], *, 
     except BrokerUnreachableError as error:
         fail(str(error), Exit.UNREACHABLE)
     except KafkaError as error:
-        fail(f"the broker declined: {error}", Exit.NO)
+        fail(f"Kafka refused: {error}", Exit.NO)
     report |= {
         "ok": found.ok,
         "topics": [
@@ -102,6 +112,6 @@ def _bring_schema(settings: Settings, wait_s: float, report: dict[str, Any], *, 
     except migrations.SchemaError as error:
         fail(str(error), Exit.UNUSABLE)
     except Error as error:
-        fail(f"ClickHouse declined: {reason(error)}", Exit.NO)
+        fail(f"ClickHouse refused: {reason(error)}", Exit.NO)
     for line in () if as_json else report["clickhouse"] or ["there"]:
         click.echo(f"ClickHouse schema: {line}")

@@ -18,7 +18,7 @@ from deploy.cli.rules import config_option, configured_or_exit
 from deploy.embedded import UnavailableError
 from deploy.embedded.child_end import end_with_stdin
 from schemas.configuration.toml_files import ConfigurationError
-from schemas.exits import Exit
+from schemas.exits import EndError, Exit
 from schemas.settings import Settings
 
 host_option: Final = click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
@@ -58,6 +58,8 @@ def _run(module: str, settings: Settings, *arguments: object) -> NoReturn:
         refuse(error.faults)
     except UnavailableError as error:
         fail(str(error), Exit.UNREACHABLE)
+    except EndError as error:
+        fail(str(error), error.code)
 
 
 @click.command()

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 _ROWS: Final = {"samples": "samples", "contacts": "contacts", "panes": "panes", "tag_panes": "tag panes"}
 _MEANS: Final = {
     "missing": "missing",
-    "too much": "too much",
+    "too much": "not expected",
     "different": "with another value",
-    "not archived": "that the archive lacks events of, and so proves nothing about",
-    "another configuration": "held against another configuration, which is kept as promised",
+    "not archived": "not checked, because their events are not in the archive",
+    "another configuration": "computed with another configuration (no difference)",
 }
 
 

@@ -43,7 +43,7 @@ class PerChannel(Section):
 class Centre(Section):
     """`centre.toml`: what holds for the whole centre."""
 
-    time_zone: Zone | None = _key("Where the centre is. The settings' `time_zone` goes before it; default: UTC.")
+    time_zone: Zone | None = _key("Where the centre is. The settings' `time_zone` overrides it; default: UTC.")
     calendar: CalendarName | None = _key("The calendar of queues that name none. Default: there is none.")
     short_abandon: DurationOrZero | None = _key(
         "An abandonment before this is short: nobody could have answered. Default: 5s."
@@ -53,7 +53,7 @@ class Centre(Section):
         "How long a contact stays in memory after its last event. Default: chat 2d, e-mail 30d, call 1d.", PerChannel()
     )
     bad_record_share: Share | None = _key(
-        "A run of records of which more than this share is bad stops the worker. Default: 0.5."
+        "If more than this share of a partition's last 1,000 records is bad, the worker stops. Default: 0.5."
     )
 
 
@@ -61,14 +61,14 @@ class Week(Section):
     """Opening hours by weekday; a day beats `weekdays` and `weekend`, these beat `every_day`; no hours: closed."""
 
     every_day: Spans | None = _key("Hours of days that are not named otherwise.")
-    weekdays: Spans | None = _key("Monday to Friday; goes before `every_day`.")
-    weekend: Spans | None = _key("Saturday and Sunday; goes before `every_day`.")
-    monday: Spans | None = _key("Goes before `weekdays`; so do the others.")
+    weekdays: Spans | None = _key("Monday to Friday; overrides `every_day`.")
+    weekend: Spans | None = _key("Saturday and Sunday; overrides `every_day`.")
+    monday: Spans | None = _key("Overrides `weekdays`; so do the others.")
     tuesday: Spans | None = None
     wednesday: Spans | None = None
     thursday: Spans | None = None
     friday: Spans | None = None
-    saturday: Spans | None = _key("Goes before `weekend`.")
+    saturday: Spans | None = _key("Overrides `weekend`.")
     sunday: Spans | None = None
 
     def spans(self) -> tuple[tuple[Span, ...], ...]:
@@ -125,11 +125,11 @@ class Queues(Section):
 class PolicyEntry(Section):
     """One policy; another of the same name with a later `valid_from` takes its place from then on."""
 
-    name: Name = Field(description="The same one again, with `valid_from`: another in its place from then on.")
+    name: Name = Field(description="The same name again with `valid_from` replaces this policy from that day on.")
     metric: Metric = Field(description="What is measured.")
     target: Duration = Field(description="Within this time.")
     objective: Share = _key("The share of contacts that is to be within the target.", 0.8)
-    channel: Channel | None = _key("Only for it; so the next three.")
+    channel: Channel | None = _key("Applies to this channel only; `queue`, `priority` and `segment` work the same way.")
     queue: Name | None = None
     priority: Priority | None = None
     segment: Name | None = _key("A group of customers, as the events name it.")
@@ -138,7 +138,7 @@ class PolicyEntry(Section):
     )
     calendar: CalendarName | None = _key("Default: the queue's, else the centre's.")
     clock: Literal["time", "calendar"] | None = _key(
-        "What the target is held against: clock time, or business time in the calendar. "
+        "Which clock the target is measured in: clock time, or business time in the calendar. "
         "Default: the calendar where the policy names one, else clock time."
     )
     pauses: Literal["count", "stop"] = _key("Of a resolution: whether pauses count, or stop the clock.", "count")

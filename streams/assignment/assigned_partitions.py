@@ -19,12 +19,14 @@ from typing import Any, Final, NoReturn
 from aiokafka.errors import KafkaError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential
 
+from schemas.exits import Exit
+from schemas.journal import JournalVersionError
 from schemas.policies import Rules
 from schemas.settings import Settings
 from schemas.topics import SourcePartition, journal_of
 from streams.assignment.open_partition import KAFKA, OpenPartition, Wait, WorkerState
 from streams.assignment.opening import OpeningServices, RefusedError, open_partition, say_gone
-from streams.assignment.opening_tasks import EXIT_STUCK, STOP_WITHIN_S, Failures, Openings
+from streams.assignment.opening_tasks import STOP_WITHIN_S, Failures, Openings
 from streams.assignment.recovery import ReleasedPartition
 from streams.clickhouse.contact_archive import Archive, ArchiveAwayError
 from streams.core.incremental_fold import FoldCache
@@ -50,8 +52,6 @@ SEEN_WITHIN_S: Final = 20.0
 #: From an opening's record to the journal's end once another opening came and wrote a step: two records, a head, and
 #: their three markers. With less, `pulssi epoch begin` may be at work: opening the partition would fence it.
 MORE_THAN_AN_OPENING: Final = 6
-#: Exit status of a worker that must not be started again before an operator has acted.
-EXIT_NO: Final = 1
 
 _BACK_OFF: Final = wait_exponential(multiplier=0.2, max=5.0)
 _RETRIED: Final = retry_if_exception_type((KafkaError, OSError, TimeoutError, AssertionError, RecreatedError))
@@ -116,9 +116,17 @@ class AssignedPartitions:
 
     @property
     def refused(self) -> list[str]:
-        """Why partitions that are assigned here are refused, a line each reason."""
-        lines = (str(why) for place, why in sorted(self._refused.items()) if place in self._assigned)
-        return list(dict.fromkeys(lines))
+        """Why partitions that are assigned here are refused, a line each reason, with the partitions it is true of."""
+        of: dict[tuple[str, str], list[str]] = {}
+        for (topic, number), why in sorted(self._refused.items()):
+            if (topic, number) in self._assigned:
+                of.setdefault((topic, str(why)), []).append(str(number))
+        return [f"{topic}/{','.join(numbers)}: refused: {why}" for (topic, why), numbers in of.items()]
+
+    @property
+    def refused_partitions(self) -> list[SourcePartition]:
+        """The partitions that are assigned here and refused."""
+        return sorted(place for place in self._refused if place in self._assigned)
 
     @property
     def blocked(self) -> str | None:
@@ -181,6 +189,8 @@ class AssignedPartitions:
                             )
                     finally:
                         gc.unfreeze()  # as in `_close`: a partition kept in memory may have been dropped
+        except JournalVersionError as error:
+            self.give_up(f"the worker ends: {journal_of(place[0])}/{place[1]}: {error}")
         except RefusedError as error:
             self._refused[place] = error
             _LOG.error("%s/%d: refused, other partitions continue: %s", *place, error)
@@ -239,7 +249,7 @@ class AssignedPartitions:
             first, _ = (await self._ends.bounds([place])).get(place, (known, known))
         except (KafkaError, OSError, TimeoutError) as error:
             why = _short(error)
-            _LOG.info("%s/%d: offsets after %d are missing, the log's beginning is not known: %s", *place, known, why)
+            _LOG.info("%s/%d: offsets after %d are missing, Kafka did not tell why: %s", *place, known, why)
             return
         if first > known:
             say_gone(place, known, first)
@@ -282,7 +292,9 @@ class AssignedPartitions:
         await held.tend()
         if held.passed_over > PASSED_OVER_AT_MOST and self._held.get(place) is held:
             offset = held.partition.head.next
-            _LOG.error("%s/%d: only batches of an earlier session arrive: seeking to offset %d", *place, offset)
+            _LOG.error(
+                "%s/%d: fetches still come from before the last seek: seeking again to offset %d", *place, offset
+            )
             held.passed_over = 0
             await self._go_to(place)
         if held.may_resume and self._held.get(place) is held:
@@ -295,7 +307,7 @@ class AssignedPartitions:
         try:
             topics = await self._cluster.topics()
         except ClusterAwayError as error:
-            _LOG.info("topic ids are not known now: %s", error)
+            _LOG.info("Kafka did not tell the topic ids, trying again: %s", error)
             return
         for place, held in list(self._held.items()):
             topic, journal, head = topics.get(place[0]), topics.get(journal_of(place[0])), held.partition.head
@@ -327,7 +339,7 @@ class AssignedPartitions:
         try:
             ends = await self._ends.stable([(journal_of(name), number) for name, number in self._refused])
         except (KafkaError, OSError, TimeoutError) as error:
-            _LOG.info("journal ends of refused partitions are not known now: %s", _short(error))
+            _LOG.info("Kafka did not tell the ends of journals, trying again: %s", _short(error))
             return
         for place, refused in list(self._refused.items()):
             ids = tuple(topics[name].id for name in (place[0], journal_of(place[0])) if name in topics)
@@ -349,10 +361,10 @@ class AssignedPartitions:
 
     @staticmethod
     def give_up(why: str) -> NoReturn:
-        """End the process with a status that tells a supervisor not to start it again: an operator must act first."""
+        """End the process with exit code 1: started again it would end again, until an operator has acted."""
         _LOG.critical("%s", why)
         logging.shutdown()
-        os._exit(EXIT_NO)
+        os._exit(Exit.NO)
 
     async def _close(self, place: SourcePartition) -> None:
         held = self._held.pop(place)
@@ -369,8 +381,8 @@ class AssignedPartitions:
                 if not held.failed and held.writer.end:
                     self._left[place] = ReleasedPartition(held.partition, held.writer.end, time.monotonic())
         except TimeoutError:
-            _LOG.critical("%s/%d: its producer does not stop: the worker ends", *place)
-            os._exit(EXIT_STUCK)
+            _LOG.critical("%s/%d: its producer does not stop: the worker ends (exit 71), nothing is lost", *place)
+            os._exit(Exit.STUCK)
         except (KafkaError, OSError, AssertionError) as error:
             _LOG.warning("%s/%d: stopping its producer failed: %s", *place, _short(error))
 

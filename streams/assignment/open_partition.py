@@ -144,12 +144,17 @@ class OpenPartition:
         """Tell whether a batch is not the one that follows; the partition is closed then, to be opened again."""
         expected = self.partition.head.next
         if begins > expected:
-            _LOG.warning("%s/%d: expected offset %d, got a batch from %d: reopening", *self.place, expected, begins)
-            self.closed = True
+            self._reopen(expected, begins)
         elif records and records[0].offset < begins:  # the consumer began again: its position was out of range
-            _LOG.warning("%s/%d: the consumer went back to offset %d: reopening", *self.place, records[0].offset)
-            self.closed = True
+            self._reopen(expected, records[0].offset)
         return self.closed
+
+    def _reopen(self, expected: int, got: int) -> None:
+        _LOG.warning(
+            "%s/%d: expected a batch from offset %d, got one from %d: reopening the partition, no event is lost",
+            *(*self.place, expected, got),
+        )
+        self.closed = True
 
     async def _fold(self, records: Sequence[Any], found: Mapping[bytes, ArchivedContact], waiting: set[bytes]) -> None:
         """Write a batch's steps; the events of contacts that ClickHouse was not there for wait, up to a limit."""
@@ -226,7 +231,9 @@ class OpenPartition:
                 passed = await self._ask(archive.passed(*self.place, partition.head.epoch))
                 await self._write_open(lambda: partition.evict(passed))
         except (ArchiveAwayError, TimeoutError) as error:
-            _LOG.info("%s/%d: nothing is evicted while ClickHouse is away: %s", *self.place, _why(error, TEND_WITHIN_S))
+            _LOG.info(
+                "%s/%d: parked events and eviction wait for ClickHouse: %s", *self.place, _why(error, TEND_WITHIN_S)
+            )
 
     async def _ask(self, question: Coroutine[Any, Any, Answer]) -> Answer:
         async with asyncio.timeout(TEND_WITHIN_S):
@@ -250,17 +257,22 @@ class OpenPartition:
             self._went_well()
         except BadRecordLimitError as error:
             shared.give_up(f"the worker stops, nothing is lost: {error}")
-        except StepTooLargeError:
+        except StepTooLargeError as error:
             self.closed = self.failed = True
             if self._limit == 1:
-                shared.blocked[place] = f"{place[0]}/{place[1]} is blocked: a contact is too large for a journal record"
-                _LOG.error("%s, source offset %d", shared.blocked[place], self.partition.head.next)
+                offset = self.partition.head.next
+                shared.blocked[place] = f"{place[0]}/{place[1]}: blocked at offset {offset}: {error}"
+                _LOG.error("%s", shared.blocked[place])
+            else:
+                _LOG.warning("%s/%d: a step was too large for a Kafka batch: writing smaller steps", *place)
             self._cut_finer(least=1)
-            _LOG.warning("%s/%d: a step was too large for a Kafka batch: writing smaller steps", *place)
         except (KafkaError, OSError, AssertionError) as error:
             self.closed = self.failed = True  # aiokafka raises AssertionError from a bad state, too
             self._cut_finer(least=SMALL_STEP_BYTES)  # it may have been too large to be written in time
-            _LOG.warning("%s/%d: a step was not written (%s): reopening", *place, type(error).__name__)
+            _LOG.warning(
+                "%s/%d: the step at offset %d was not written, reopening the partition, no event is lost: %r",
+                *(*place, self.partition.head.next, error),
+            )
         except BaseException:
             self.closed = self.failed = True
             raise

@@ -104,7 +104,7 @@ def described(topics: Mapping[str, TopicDescription], source: str) -> tuple[Topi
     """Return a source topic and its journal. Raises NotDescribedError."""
     missing = [name for name in (source, journal_of(source)) if name not in topics]
     if missing:
-        raise NotDescribedError(f"the cluster does not describe {', '.join(missing)}")
+        raise NotDescribedError(f"Kafka has no topic {', '.join(missing)}, or does not answer for it")
     return topics[source], topics[journal_of(source)]
 
 
@@ -123,14 +123,14 @@ async def check(place: SourcePartition, head: Head, topic: TopicDescription, log
         )
     if head.topic not in {"", topic.id}:
         raise RefusedError(
-            f"{source} was recreated (id {topic.id}, the journal counted {head.topic}): run"
+            f"{source} was recreated (its id is {topic.id}, the journal was written for {head.topic}): run"
             f" `pulssi epoch begin {source}`"
         )
     deadline = asyncio.get_running_loop().time() + SHORT_FOR_S
     while head.next:
         found = (await logs.bounds([place])).get(place)
         if found is None:
-            raise NotDescribedError(f"the cluster does not return the end offset of {source}/{number}")
+            raise NotDescribedError(f"Kafka does not return the end offset of {source}/{number}")
         first, end = found
         if end >= head.next:
             return first
@@ -146,7 +146,8 @@ async def check(place: SourcePartition, head: Head, topic: TopicDescription, log
 def say_gone(place: SourcePartition, begin: int, end: int) -> None:
     """Name the events that retention took before they were counted."""
     _LOG.error(
-        "%s/%d: events %d to %d are gone from the topic before they were counted: raise its retention (retention_days)",
+        "%s/%d: offsets %d to %d were deleted by retention before they were counted: import these events again from"
+        " their source, and raise retention_days",
         *(*place, begin, end - 1),
     )
 

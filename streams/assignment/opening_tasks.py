@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
+from schemas.exits import Exit
 from schemas.topics import SourcePartition
 from streams.tasks import together
 
@@ -19,8 +20,6 @@ from streams.tasks import together
 SETTLE_WITHIN_S: Final = 20.0
 #: How long a producer may take to stop before the process ends instead.
 STOP_WITHIN_S: Final = 10.0
-#: Exit status of a worker that ended itself because it could not close a partition.
-EXIT_STUCK: Final = 71
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -106,5 +105,5 @@ class Openings:
         task.cancel()
         _, hung = await asyncio.wait([task], timeout=STOP_WITHIN_S)
         if hung:
-            _LOG.critical("%s/%d: its opening cannot be cancelled: the worker ends", *place)
-            os._exit(EXIT_STUCK)
+            _LOG.critical("%s/%d: its opening cannot be cancelled: the worker ends (exit 71), nothing is lost", *place)
+            os._exit(Exit.STUCK)

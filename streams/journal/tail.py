@@ -222,7 +222,7 @@ class JournalTail:
         try:
             topics = await self._cluster.topics()
         except ClusterAwayError as error:
-            _LOG.info("journal topic ids are not known now: %s", error)
+            _LOG.info("Kafka did not tell the topic ids, trying again: %s", error)
             return None
         return {name: topic.id for name, topic in topics.items() if name in self._source_of}
 
@@ -251,7 +251,7 @@ class JournalTail:
         try:
             await asyncio.wait_for(self._consumer.commit(offsets), COMMIT_WITHIN_S)
         except (KafkaError, TimeoutError) as error:
-            _LOG.info("offsets were not committed: %r", error)
+            _LOG.info("offsets that show the lag were not committed (nothing is lost): %r", error)
 
     async def stop(self) -> None:
         """Close the connection; a second call does nothing."""

@@ -70,6 +70,7 @@ class Writer:
             await self._forward(step)
             end = 1 + await self._write(step.records)
         self.end = end
+        self._say(step)
 
     async def stop(self) -> None:
         """End the producer. Never while a step is being written: that can hang it."""
@@ -81,7 +82,7 @@ class Writer:
         for key, value in records:
             if len(key) + len(value or b"") > RECORD_BYTES:  # aiokafka takes it, and the broker does not
                 size = len(key) + len(value or b"")
-                raise StepTooLargeError(f"the record of {key[1:].decode()} has {size:,} bytes, above {RECORD_BYTES:,}")
+                raise StepTooLargeError(f"the record of {key[1:].decode()} has {size:,} bytes, limit {RECORD_BYTES:,}")
             if batch.append(key=key, value=value, timestamp=None) is None:
                 sent.append(await producer.send_batch(batch, self._journal, partition=self._number))
                 batch, many = producer.create_batch(), 0
@@ -94,18 +95,10 @@ class Writer:
     async def _bury(self, dead: Iterable[DeadLetter]) -> None:
         """Send bad records to the dead letters, unchanged, with where they stood and why."""
         sent = [await self._producer.send(DEAD_LETTERS, **self._letter(letter)) for letter in dead]
-        if sent:
-            await asyncio.gather(*sent)
-            _LOG.warning(
-                "%s/%d: %d bad records sent to %s, the first at offset %d: %s",
-                *(self._source, self._number, len(sent), DEAD_LETTERS),
-                *((first := next(iter(dead))).record.offset, first.reason),
-            )
+        await asyncio.gather(*sent)
 
     async def _forward(self, step: StepToWrite) -> None:
         """Send records to the partition that their key belongs to, unchanged."""
-        if not step.strays:
-            return
         sent = [
             await self._producer.send(
                 self._source,
@@ -118,11 +111,22 @@ class Writer:
             for record in step.strays
         ]
         await asyncio.gather(*sent)
-        _LOG.warning(
-            "%s/%d: %d records were in the wrong partition for their key and were sent to the right one, the first from"
-            " offset %d: set their producer's partitioner to murmur2, as Kafka's own clients have it",
-            *(self._source, self._number, len(sent), step.strays[0].offset),
-        )
+
+    def _say(self, step: StepToWrite) -> None:
+        """Log what was sent elsewhere; after the commit, since a step that fails comes again."""
+        place = self._source, self._number
+        if step.dead:
+            first = step.dead[0]
+            _LOG.warning(
+                "%s/%d: %d bad records sent to %s, the first at offset %d: %s",
+                *(*place, len(step.dead), DEAD_LETTERS, first.record.offset, first.reason),
+            )
+        if step.strays:
+            _LOG.warning(
+                "%s/%d: %d records were in the wrong partition for their key and were sent to the right one, the first"
+                " from offset %d: set their producer's partitioner to murmur2, as Kafka's own clients have it",
+                *(*place, len(step.strays), step.strays[0].offset),
+            )
 
     def _letter(self, letter: DeadLetter) -> dict[str, Any]:
         """Return what is sent of a bad record: all of it unless it is too large for any broker to take it here.

@@ -157,12 +157,11 @@ def _count_fault(want: WantedTopic, found: Mapping[str, WantedTopic]) -> str | N
     if other is not None and other.partitions != have.partitions:
         return (
             f"has {have.partitions} partitions, {other.name} has {other.partitions}: a source and its journal must "
-            f"have as many; stop the workers, delete {' and '.join(pairs[0])}, and migrate again "
-            "(what was not drained is lost)"
+            "have as many; see docs/runbooks/refused-partition.md"
         )
     return (
         f"has {have.partitions} partitions, settings say {want.partitions}: set PULSSI_PARTITIONS={have.partitions}, "
-        f"or drain, stop the workers, delete {' and '.join(pairs[0])}, and migrate again"
+        "or see docs/runbooks/refused-partition.md"
     )
 
 

@@ -11,6 +11,8 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from schemas.exits import EndError, Exit
+from schemas.settings import Settings
 from streams.monitoring.allowed_hosts import Hosts
 from streams.monitoring.prometheus import CONTENT_TYPE
 
@@ -36,10 +38,10 @@ class Health:
         add_routes(self._app, ready=ready, progress=progress, metrics=metrics)
         self._runner: web.AppRunner | None = None
 
-    async def start(self, host: str, port: int, allowed_hosts: str = "") -> int:
-        """Listen, and return the port: the one asked for, or with 0 any free one. Raises OSError where it is taken."""
-        self._app.middlewares.append(Hosts(host, allowed_hosts).guard)
-        self._runner = await listen(self._app, host, port)
+    async def start(self, settings: Settings, part: str) -> int:
+        """Listen on the port of a part, and return it: that of its setting, or with 0 any free one. Raises EndError."""
+        self._app.middlewares.append(Hosts(settings.bind, settings.allowed_hosts).guard)
+        self._runner = await listen(self._app, settings, part)
         return int(self._runner.addresses[0][1])
 
     async def stop(self) -> None:
@@ -49,15 +51,20 @@ class Health:
             await runner.cleanup()
 
 
-async def listen(app: web.Application, host: str, port: int, **how: Any) -> web.AppRunner:  # noqa: ANN401 - aiohttp's own
-    """Serve an application; raises OSError where the port is taken."""
+async def listen(app: web.Application, settings: Settings, part: str, **how: Any) -> web.AppRunner:  # noqa: ANN401 - aiohttp's own
+    """Serve an application on the port of a part. Raises EndError where the port is taken."""
     runner = web.AppRunner(app, access_log=None, **how)
     await runner.setup()
+    port = getattr(settings, f"{part}_port")
     try:
-        await web.TCPSite(runner, host, port).start()
-    except OSError:
+        await web.TCPSite(runner, settings.bind, port).start()
+    except OSError as error:
         await runner.cleanup()
-        raise
+        raise EndError(
+            f"the {part} cannot listen on {settings.bind}:{port} ({error.strerror}): set PULSSI_{part.upper()}_PORT to"
+            " another port",
+            Exit.UNREACHABLE,
+        ) from None
     return runner
 
 

@@ -41,6 +41,9 @@ def _stuck(partitions: AssignedPartitions, now: float) -> str | None:
 
 
 def _readings(partitions: AssignedPartitions) -> Iterator[MetricValue]:
+    for topic, number in partitions.refused_partitions:
+        labels = {"topic": topic, "partition": str(number)}
+        yield MetricValue("pulssi_worker_refused", "Partitions that wait for `pulssi epoch begin`.", 1, labels)
     for partition in partitions.held:
         labels = {"topic": partition.source, "partition": str(partition.number)}
         for name, value, meaning in (
@@ -56,6 +59,6 @@ def _readings(partitions: AssignedPartitions) -> Iterator[MetricValue]:
             ("contacts", len(partition.contacts), "Contacts in memory."),
             ("agents", len(partition.agents), "Agents in memory."),
             ("panes", len(partition.panes), "Panes in memory."),
-            ("next_offset", partition.head.next, "First source offset that is not in yet."),
+            ("next_offset", partition.head.next, "Next source offset to be counted."),
         ):
             yield MetricValue(f"pulssi_worker_{name}", meaning, value, labels)

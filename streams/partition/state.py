@@ -87,8 +87,8 @@ class PartitionState:
         self._revived: set[bytes] = set()
         #: Contacts kept ready to go on, which partitions may share.
         self.fold_cache = FoldCache()
-        self._round = ContactScan()
-        self._run = BadRecordLimit()
+        self._eviction_scan = ContactScan()
+        self._bad_records = BadRecordLimit()
         self._holding = RuleChanges()
 
     def load(self, step: Step) -> None:
@@ -176,7 +176,7 @@ class PartitionState:
     def steps(self, batch: Sequence[Record], limit: int = STEP_BYTES) -> Iterator[StepToWrite]:
         """Turn a batch into steps; records before the head are passed over. Write each before asking for the next.
 
-        Raises BadRunError, before anything of that step is written.
+        Raises BadRecordLimitError, before anything of that step is written.
         """
         for part in cut(self.fresh(batch), limit, self._bytes_of):
             yield from self._step(part)
@@ -205,7 +205,7 @@ class PartitionState:
                 arrived[key] = []
             clock = max(clock, min(event.at, record.timestamp))
             arrived[key].append(event)
-        self._run.take(len(records), len(dead), self.rules.bad_record_share, self._where(dead))
+        self._bad_records.count(len(records), len(dead), self.rules.bad_record_share, self._where(dead))
         if self._channel is None:
             written = self.agents.fold(arrived, clock)
             self.conflicts = self.agents.conflicts
@@ -309,7 +309,9 @@ class PartitionState:
             return self.agents.wants_eviction(self.head.clock)
         if not self.head.clock:
             return False
-        return self._round.under_way or self.head.clock >= self._round.clock + self._horizon_ms // ROUNDS
+        return (
+            self._eviction_scan.under_way or self.head.clock >= self._eviction_scan.clock + self._horizon_ms // ROUNDS
+        )
 
     @property
     def _horizon_ms(self) -> int:
@@ -321,12 +323,12 @@ class PartitionState:
             if gone_agents := self.agents.evict(self.head.clock):
                 yield from self._write(gone_agents, self.head)
             return
-        if not self._round.under_way:
-            self._round.begin(self.head.clock, self.contacts)
+        if not self._eviction_scan.under_way:
+            self._eviction_scan.begin(self.head.clock, self.contacts)
         before = self.head.clock - self._horizon_ms
         gone = [
             contact_id
-            for contact_id in self._round.next(at_most)
+            for contact_id in self._eviction_scan.next(at_most)
             if (value := self.contacts.get(contact_id)) is not None
             and (summary := decode_summary(value))["last_at"] < before
             and summary["step"] <= passed

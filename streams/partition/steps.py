@@ -114,9 +114,14 @@ class BadRecordLimit:
         self._counts: deque[tuple[int, int]] = deque()
         self._records = 0
         self._bad = 0
+        self._last = ""
 
-    def take(self, records: int, bad: int, share: float, last: str) -> None:
-        """Count a step's records. Raises BadRecordLimitError where more than `share` of enough of them are bad."""
+    def count(self, records: int, bad: int, share: float, last: str) -> None:
+        """Count a step's records; `last` says where its last bad one was and what was wrong, empty where none was.
+
+        Raises BadRecordLimitError where more than `share` of enough of them are bad.
+        """
+        self._last = last or self._last
         self._counts.append((records, bad))
         self._records += records
         self._bad += bad
@@ -126,6 +131,7 @@ class BadRecordLimit:
             self._bad -= gone_bad
         if self._records >= ENOUGH and self._bad > share * self._records:
             raise BadRecordLimitError(
-                f"{self._bad} of the last {self._records} records are bad ({last}): mend what produces them, or raise"
-                " bad_record_share in centre.toml (1 lets all pass to the dead letters), and start the worker again"
+                f"{self._last}: {self._bad} of the last {self._records} records are bad: correct what produces them, or"
+                " raise bad_record_share in centre.toml (1 sends all of them to the dead letters), and start the worker"
+                " again"
             )

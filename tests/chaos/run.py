@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from streams.assignment.opening_tasks import EXIT_STUCK
+from schemas.exits import Exit
 from tests.chaos.disturbances import LONG, SHORT, Disturbance, Scene, ordered
 from tests.chaos.feed import Feed
 from tests.chaos.installation import Installation
@@ -24,7 +24,7 @@ from tests.streams.flow import simulated
 
 DRAINED_WITHIN_S: Final = 300.0
 #: How a worker may end: killed, told to before it listens, told to, and by itself where it could not let go.
-ENDS: Final = {-signal.SIGKILL, -signal.SIGTERM, 0, EXIT_STUCK}
+ENDS: Final = {-signal.SIGKILL, -signal.SIGTERM, 0, Exit.STUCK}
 
 
 @dataclass(frozen=True)
@@ -137,5 +137,5 @@ def _counted(here: Installation, feed: Feed, tally: Tally, events: int, repeated
         "contacts parked, at least": tally.seen["parked"],
         "changes of evicted panes, at least": tally.seen["supplements"],
         "supplement rows in ClickHouse": int(supplements[0][0]),
-        "ends of workers by themselves": sum(part.ended.count(EXIT_STUCK) for part in here.workers),
+        "ends of workers by themselves": sum(part.ended.count(Exit.STUCK) for part in here.workers),
     }

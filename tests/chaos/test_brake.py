@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from streams.assignment.assigned_partitions import EXIT_NO
+from schemas.exits import Exit
 from tests.bench.events import write_chats
 from tests.chaos.installation import Installation
 from tests.kafka.server import KafkaServer
@@ -27,7 +27,7 @@ def test_a_run_of_bad_records_stops_the_worker(fresh_kafka: KafkaServer, tmp_pat
         here.await_ready(worker)
         chat, key, _ = keyed(good)[0]
         produce(here.settings, [*[(chat, key, b"{")] * BAD, *keyed(good)])
-        assert worker.end(within_s=ENDS_WITHIN_S) == EXIT_NO
+        assert worker.end(within_s=ENDS_WITHIN_S) == Exit.NO
         (line,) = [each for each in worker.log.read_text().splitlines() if "CRITICAL" in each]
         assert "the worker stops, nothing is lost" in line
         assert "bad_record_share in centre.toml" in line

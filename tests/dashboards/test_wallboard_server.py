@@ -17,6 +17,7 @@ import pytest
 from dashboards.wallboard import server
 from dashboards.wallboard.publisher import Publisher
 from dashboards.wallboard.server import ASSETS, application
+from schemas.settings import load
 from streams.monitoring.allowed_hosts import Hosts
 from streams.monitoring.health import listen
 
@@ -39,7 +40,9 @@ async def site() -> AsyncIterator[Site]:
     """Return a running site."""
     site = Site()
     page = application(site.publisher, site.say_all, Hosts("127.0.0.1"))
-    runner = await listen(page, "127.0.0.1", 0, handler_cancellation=True, shutdown_timeout=0.2)
+    runner = await listen(
+        page, load({"PULSSI_WALLBOARD_PORT": "0"}), "wallboard", handler_cancellation=True, shutdown_timeout=0.2
+    )
     site.port = runner.addresses[0][1]
     yield site
     await runner.cleanup()

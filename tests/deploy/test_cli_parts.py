@@ -50,7 +50,7 @@ def test_a_faulty_query_is_told_whole(clickhouse_server: ClickHouseServer, tmp_p
     there = {"PULSSI_CLICKHOUSE_URL": clickhouse_server.url, "PULSSI_CLICKHOUSE_DATABASE": "default"}
     program = run(tmp_path, "query", "SELECT 1 FRUM x WHERE 2 AND", **there)
     assert program.code == 2
-    assert program.text.startswith("pulssi: ClickHouse declined: Code: 62. DB::Exception: Syntax error")
+    assert program.text.startswith("pulssi: ClickHouse refused: Code: 62. DB::Exception: Syntax error")
     assert program.text.rstrip().endswith("(SYNTAX_ERROR)")
     assert "127.0.0.1" not in program.text
 

@@ -147,5 +147,5 @@ def test_what_is_kept_otherwise_is_told(run: Run, client: Client) -> None:
     client.command("DELETE FROM samples_rows WHERE sample = 'resolution'")
     code, text = run("explain", "desk:acme:4711")
     assert code == 0
-    assert "what ClickHouse keeps otherwise" in text
+    assert "rows in ClickHouse that differ from this result" in text
     assert "  samples resolution e6: missing" in text.splitlines()

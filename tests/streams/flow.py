@@ -15,10 +15,10 @@ from typing import Any, Final, Self
 import orjson
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 
+from schemas.exits import Exit
 from schemas.journal import CONTACT, PANE, Head, decode_pane, decode_pane_key
 from schemas.settings import Settings
 from schemas.topics import AGENTS, CONTACTS, DEAD_LETTERS
-from streams.assignment.opening_tasks import EXIT_STUCK
 from streams.journal.tail import JournalTail
 from streams.sources.simulator import Plan, simulate
 
@@ -134,7 +134,7 @@ class Part:
         """Start it again where it ended because it could not let go, as any supervisor does; else it may not end."""
         if self._process is None or (status := self._process.poll()) is None:
             return
-        if status == EXIT_STUCK:
+        if status == Exit.STUCK:
             self.ended.append(status)
             self.start()
             return

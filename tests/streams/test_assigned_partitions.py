@@ -65,7 +65,7 @@ async def test_a_step_that_does_not_fit_is_cut_until_it_does_or_is_named(worker:
     writer.fails = StepTooLargeError()
     while worker.partitions.blocked is None:
         await take(worker)
-    assert "contacts.chat/1 is blocked" in worker.partitions.blocked
+    assert "contacts.chat/1: blocked at offset" in worker.partitions.blocked
     writer.fails = None
     await take(worker)
     assert worker.partitions.blocked is None
@@ -147,8 +147,8 @@ async def test_events_that_retention_took_before_they_were_counted_are_named(
     await worker.settle(PLACE)
     await worker.take(PLACE, RECORDS[first:9], begins=0)
     await asyncio.gather(*worker.partitions._tasks.values())  # noqa: SLF001 - what its own loop lets run
-    assert "contacts.chat/1: events 0 to 6 are gone from the topic before they were counted" in caplog.text
+    assert "contacts.chat/1: offsets 0 to 6 were deleted by retention before they were counted" in caplog.text
     caplog.clear()
     await worker.take(PLACE, RECORDS[9:12], begins=9)
     await asyncio.gather(*worker.partitions._tasks.values())  # noqa: SLF001 - as above
-    assert (sum(writer.sizes), "are gone" in caplog.text) == (12, False)
+    assert (sum(writer.sizes), "deleted by retention" in caplog.text) == (12, False)

@@ -80,6 +80,12 @@ def test_the_page_asks_nobody_else() -> None:
     assert not re.search(r"\sstyle=|\son[a-z]+=|<style|<script>", page)
 
 
+def test_the_script_that_begins_comes_last() -> None:
+    """`wallboard.js` draws by the others as soon as figures come, which may be before a later script is there."""
+    page = files("dashboards.wallboard").joinpath("page", "index.html").read_text("utf-8")
+    assert re.findall(r'<script src="(\w+\.js)"', page)[-1] == "wallboard.js"
+
+
 async def test_windows_are_chosen_by_name(http: aiohttp.ClientSession) -> None:
     """All without a choice, the named ones with it; an unknown one is refused with the names there are."""
     for query, windows in (

@@ -27,7 +27,7 @@ def log_unhandled(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None
     """
     error, future = context.get("exception"), context.get("future")
     if isinstance(error, KafkaError) and not isinstance(future, asyncio.Task):
-        _LOG.debug("a Kafka request ended with an error that was handled elsewhere: %r", error)
+        _LOG.info("harmless: a Kafka request failed that nobody waits for any more: %r", error)
         return
     _LOG.error("%s: %s (%r)", UNHANDLED, context.get("message"), future or context.get("handle"), exc_info=error)
 

@@ -40,6 +40,7 @@ async def test_an_error_that_nobody_awaits_is_logged_with_its_trace(caplog: pyte
     assert "in fails_deep_inside" in caplog.text
     assert "LookupError: which" in caplog.text
     caplog.clear()
+    caplog.set_level(logging.INFO)
     future = loop.create_future()
     future.set_exception(KafkaError("gone"))
     del future

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from sinks.port import KeeperAwayError, KeeperUnfitError
+from sinks.port import StoreAwayError, StoreUnfitError
 
 MINUTE_MS: Final = 60_000
 #: How far into a minute its state is still put down under its beginning.
@@ -29,7 +29,7 @@ async def each_minute(
 ) -> None:
     """Note each minute by its beginning in UTC milliseconds, once, when `ready` holds within its first seconds.
 
-    `wait` passes milliseconds and tells whether to end. What the keeper raises is a try that failed.
+    `wait` passes milliseconds and tells whether to end. What the store raises is a try that failed.
     """
     minute = _of(now_ms())
     while True:
@@ -43,7 +43,7 @@ async def each_minute(
                 try:
                     await note(minute)
                     break
-                except (KeeperAwayError, KeeperUnfitError) as error:
+                except (StoreAwayError, StoreUnfitError) as error:
                     why = str(error)
             if await wait(AGAIN_MS):
                 return

@@ -1,4 +1,4 @@
-"""From the journals and the source topics to a keeper, batch after batch.
+"""From the journals and the source topics to a store, batch after batch.
 
 One task gathers steps while another writes: first the events below the batch's heads, then its rows, then how far that
 is. So whatever is in has its events in the archive, and after any failure the same batch, or a larger one, is written
@@ -22,7 +22,7 @@ from schemas.topics import SourcePartition
 from sinks.batching import PendingBatch, Reached, claims, progress_rows
 from sinks.event_rows import event_rows
 from sinks.gauge_history import WITHIN_MS, each_minute
-from sinks.port import Batch, Keeper, KeeperAwayError, KeeperUnfitError
+from sinks.port import Batch, Store, StoreAwayError, StoreUnfitError
 from sinks.rows import EventRow
 from sinks.sink_health import SinkHealth
 from sinks.source_reader import SourceReader
@@ -49,10 +49,10 @@ class Pipeline:
     """The sink's two tasks and what they share."""
 
     def __init__(
-        self, settings: Settings, keeper: Keeper, vitals: SinkHealth, now: Callable[[], float] = time.time
+        self, settings: Settings, store: Store, vitals: SinkHealth, now: Callable[[], float] = time.time
     ) -> None:
         group = f"{settings.application}-sink"
-        self._keeper = keeper
+        self._store = store
         self._vitals = vitals
         self._now = now
         self._tail = JournalTail(settings, group=group)
@@ -70,8 +70,8 @@ class Pipeline:
         self.started = False
 
     async def start(self) -> None:
-        """Ask the keeper how far it is, and go there; waits for keeper, broker and topics, and says so."""
-        found = await self._with_retries(self._keeper.progress)
+        """Ask the store how far it is, and go there; waits for store, broker and topics, and says so."""
+        found = await self._with_retries(self._store.progress)
         places = {(row.topic, row.partition): row for row in found}
         self._epochs = {place: row.epoch for place, row in places.items()}
         self._at = max((row.at for row in found), default=0)
@@ -90,7 +90,7 @@ class Pipeline:
         """Let go of the connections."""
         await self._tail.stop()
         await self._sources.stop()
-        await asyncio.to_thread(self._keeper.close)
+        await asyncio.to_thread(self._store.close)
 
     async def run(self) -> None:
         """Read and write until `finish`, then write what is in hand, and return."""
@@ -102,7 +102,7 @@ class Pipeline:
     async def _note_gauges(self, minute: int) -> None:
         async with self._inserting:
             if self._now_ms() < minute + WITHIN_MS:  # another insert may have taken longer than that
-                await asyncio.to_thread(self._keeper.note_gauges, minute)
+                await asyncio.to_thread(self._store.note_gauges, minute)
 
     async def _stops_within(self, ms: float) -> bool:
         with contextlib.suppress(TimeoutError):
@@ -167,7 +167,7 @@ class Pipeline:
         """Write one batch: claims of new epochs, events, rows, progress."""
         reached = pending.reached
         await self._claim(reached)
-        async with asyncio.TaskGroup() as tasks:  # one computes while the other waits for the keeper
+        async with asyncio.TaskGroup() as tasks:  # one computes while the other waits for the store
             rows = tasks.create_task(asyncio.to_thread(pending.batch))
             tasks.create_task(self._archive(reached))
         batch = rows.result()
@@ -222,8 +222,8 @@ class Pipeline:
                 await self._keep(Batch(events=rows))
 
     async def _keep(self, batch: Batch) -> None:
-        async with self._inserting:  # a keeper is called from one thread at a time
-            await self._with_retries(lambda: self._keeper.write(batch))
+        async with self._inserting:  # a store is called from one thread at a time
+            await self._with_retries(lambda: self._store.write(batch))
         self._vitals.wrote(batch)
 
     def _tick(self) -> int:
@@ -234,7 +234,7 @@ class Pipeline:
     async def _with_retries(self, ask: Callable[[], Answer]) -> Answer:
         return await AsyncRetrying(
             wait=_BACK_OFF,
-            retry=retry_if_exception_type((KeeperAwayError, KeeperUnfitError)),
+            retry=retry_if_exception_type((StoreAwayError, StoreUnfitError)),
             before_sleep=self._say,
         )(asyncio.to_thread, ask)
 

@@ -1,7 +1,7 @@
-"""The seam between the sink process and where it writes: what any keeper of the numbers must do.
+"""The seam between the sink process and where it writes: what any store of the numbers must do.
 
-A keeper owns its connection and nothing else. Writing is idempotent by key and version, so that the process may write a
-batch again after any failure; a keeper must never count on seeing a batch once, or on seeing every version of a key.
+A store owns its connection and nothing else. Writing is idempotent by key and version, so that the process may write a
+batch again after any failure; a store must never count on seeing a batch once, or on seeing every version of a key.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import Protocol
 from sinks.rows import ContactRow, EventRow, PaneRow, Progress, SampleRow, TagPaneRow
 
 
-class KeeperAwayError(ConnectionError):
+class StoreAwayError(ConnectionError):
     """It does not answer, or says that it is not well: wait, and try again."""
 
 
-class KeeperUnfitError(Exception):
+class StoreUnfitError(Exception):
     """It cannot take what the sink writes, such as without its tables; says why, and the way out."""
 
 
@@ -40,10 +40,10 @@ class Batch:
         return sum(self.counts().values())
 
 
-class Keeper(Protocol):
+class Store(Protocol):
     """Where the sink writes. Methods connect where they must, block, and are called from one thread at a time.
 
-    They raise KeeperAwayError and KeeperUnfitError.
+    They raise StoreAwayError and StoreUnfitError.
     """
 
     def write(self, batch: Batch) -> None:

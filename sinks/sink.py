@@ -13,9 +13,9 @@ from typing import Final
 from schemas.exits import EndError, Exit
 from schemas.journal import JournalVersionError
 from schemas.settings import Settings
-from sinks.clickhouse.keeper import ClickHouseKeeper
+from sinks.clickhouse.store import ClickHouseStore
 from sinks.pipeline import Pipeline
-from sinks.port import Keeper
+from sinks.port import Store
 from sinks.sink_health import SinkHealth
 from streams.tasks import end, until_signal
 
@@ -37,7 +37,7 @@ def run(settings: Settings) -> int:
 
 async def _run(settings: Settings) -> int:
     try:
-        await serve(settings, ClickHouseKeeper(settings), until_signal())
+        await serve(settings, ClickHouseStore(settings), until_signal())
     except JournalVersionError as error:
         raise EndError(f"the sink ends: {error}", Exit.NO) from None
     except EndError:
@@ -48,8 +48,8 @@ async def _run(settings: Settings) -> int:
     return Exit.DONE
 
 
-async def serve(settings: Settings, keeper: Keeper, stop: asyncio.Event) -> None:
-    """Write to the keeper until `stop` is set; then finish the batch in hand, where that is possible soon.
+async def serve(settings: Settings, store: Store, stop: asyncio.Event) -> None:
+    """Write to the store until `stop` is set; then finish the batch in hand, where that is possible soon.
 
     Raises EndError, and JournalVersionError.
     """
@@ -57,7 +57,7 @@ async def serve(settings: Settings, keeper: Keeper, stop: asyncio.Event) -> None
     health = vitals.health()
     port = await health.start(settings, "sink")
     print(f"sink: health at http://{settings.bind}:{port}", flush=True)  # noqa: T201 - a command's own output
-    pipeline = Pipeline(settings, keeper, vitals)
+    pipeline = Pipeline(settings, store, vitals)
     working = asyncio.create_task(_work(pipeline))
     stopping = asyncio.create_task(stop.wait())
     try:

@@ -86,14 +86,14 @@ def reaching(settings: Settings, then: Callable[[], str] = str) -> Iterator[None
     """
     from aiokafka.errors import KafkaError  # noqa: PLC0415 - a second of imports, not for `--help`
 
-    from sinks.port import KeeperUnfitError  # noqa: PLC0415 - as above
+    from sinks.port import StoreUnfitError  # noqa: PLC0415 - as above
     from streams.assignment.opening import RefusedError  # noqa: PLC0415 - as above
 
     try:
         yield
     except RefusedError as error:
         fail(str(error), Exit.NO)
-    except (KeeperUnfitError, KafkaError, OSError) as error:
+    except (StoreUnfitError, KafkaError, OSError) as error:
         why = str(error)
         if isinstance(error, KafkaError) or not why:
             why = f"Kafka at {settings.kafka_brokers} does not answer{f' ({why})' if why else ''}"

@@ -25,26 +25,26 @@ CONNECT_S = 10.0
 
 async def _drained(settings: Settings, timeout_s: float) -> list[Lag]:
     """Look until nothing is behind or the time is up; returns the last look."""
-    from sinks.clickhouse.keeper import ClickHouseKeeper  # noqa: PLC0415 - a second of imports, not for `--help`
+    from sinks.clickhouse.store import ClickHouseStore  # noqa: PLC0415 - a second of imports, not for `--help`
     from sinks.lag import Lags  # noqa: PLC0415 - as above
 
     deadline = time.monotonic() + timeout_s
-    keeper, ends = ClickHouseKeeper(settings), Lags(settings)
+    store, ends = ClickHouseStore(settings), Lags(settings)
     try:
-        await asyncio.to_thread(keeper.progress)  # says at once where ClickHouse is away
+        await asyncio.to_thread(store.progress)  # says at once where ClickHouse is away
         try:
             async with asyncio.timeout(CONNECT_S):
                 await ends.start()
         except TimeoutError:
             fail(f"Kafka at {settings.kafka_brokers} does not answer, or has no topics yet", Exit.UNREACHABLE)
         while True:
-            lags = await ends.lags(await asyncio.to_thread(keeper.progress))
+            lags = await ends.lags(await asyncio.to_thread(store.progress))
             if not any(lag.behind for lag in lags) or time.monotonic() >= deadline:
                 return lags
             await asyncio.sleep(min(EVERY_S, max(deadline - time.monotonic(), 0)))
     finally:
         await ends.stop()
-        keeper.close()
+        store.close()
 
 
 @click.command()

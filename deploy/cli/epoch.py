@@ -123,7 +123,7 @@ def _begin(
     settings: Settings, rules: Rules, refused: list[SurveyedPartition], known: dict[int, int]
 ) -> tuple[list[dict[str, Any]], Report]:
     """Claim the epochs, repair the rows of the ended ones, and write the new heads."""
-    from sinks.clickhouse.keeper import ClickHouseKeeper  # noqa: PLC0415 - as above
+    from sinks.clickhouse.store import ClickHouseStore  # noqa: PLC0415 - as above
     from sinks.port import Batch  # noqa: PLC0415 - as above
     from sinks.reconcile.audit import reconcile  # noqa: PLC0415 - as above
     from sinks.rows import Progress  # noqa: PLC0415 - as above
@@ -148,10 +148,10 @@ def _begin(
 
     with (
         reaching(settings, lambda: f": {len(begun)} epochs have begun: run this command again"),
-        closing(ClickHouseKeeper(settings)) as keeper,
+        closing(ClickHouseStore(settings)) as store,
     ):
         # Claimed first: a repair mends only epochs below the claimed one, and no other epoch takes these numbers.
-        keeper.write(
+        store.write(
             Batch(progress=[Progress(*found.place, epoch, 0, 0, -1, 0, now_ms) for found, epoch in epochs.items()])
         )
         report = reconcile(settings, rules, mends=True)

@@ -91,7 +91,7 @@ def explain(contact: str, zone_name: str | None, data: Path | None, *, as_json: 
 
     Example: pulssi explain desk:acme:4711 --time-zone Europe/Helsinki
     """
-    from sinks.port import KeeperAwayError, KeeperUnfitError  # noqa: PLC0415 - half a second, not for `--help`
+    from sinks.port import StoreAwayError, StoreUnfitError  # noqa: PLC0415 - half a second, not for `--help`
     from sinks.reconcile.explanation import Unknown, explain_contact  # noqa: PLC0415 - as above
 
     settings = stack_settings(data)
@@ -102,7 +102,7 @@ def explain(contact: str, zone_name: str | None, data: Path | None, *, as_json: 
     contact_id = unicodedata.normalize("NFC", contact.strip())
     try:
         found = explain_contact(settings, rules_or_exit(settings), contact_id)
-    except (KeeperAwayError, KeeperUnfitError) as error:
+    except (StoreAwayError, StoreUnfitError) as error:
         fail(str(error), Exit.UNREACHABLE)
     if isinstance(found, Unknown):
         fail(_hint(contact_id, found), Exit.NO)

@@ -85,13 +85,13 @@ def reconcile_command(
 
     Example: pulssi reconcile --from midnight
     """
-    from sinks.port import KeeperAwayError, KeeperUnfitError  # noqa: PLC0415 - as above
+    from sinks.port import StoreAwayError, StoreUnfitError  # noqa: PLC0415 - as above
 
     settings = stack_settings(data)
     span = _span(settings, since, until)
     try:
         report = _run(settings, span, mends=mends, listed=listed)
-    except (KeeperAwayError, KeeperUnfitError) as error:
+    except (StoreAwayError, StoreUnfitError) as error:
         fail(str(error), Exit.UNREACHABLE)
     if as_json:
         click.echo(json.dumps(report.as_json(), indent=2, default=str))

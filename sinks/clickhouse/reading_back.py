@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, NamedTuple, Self
 
 from schemas.panes import PANE_MS
 from schemas.settings import Settings
-from sinks.clickhouse.keeper import TABLES, columns, explained
+from sinks.clickhouse.store import TABLES, columns, explained
 from sinks.rows import Progress
 from streams.clickhouse.connection import connect, selected
 
@@ -107,7 +107,7 @@ GROUP BY start, channel, queue, tag
 
 
 class StoredRows:
-    """A connection that reads. Making it and asking raise KeeperAwayError and KeeperUnfitError."""
+    """A connection that reads. Making it and asking raise StoreAwayError and StoreUnfitError."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

@@ -16,8 +16,8 @@ from typing import Final
 from schemas.panes import PANE_MS
 from schemas.policies import Rules
 from schemas.settings import Settings
-from sinks.clickhouse.keeper import ClickHouseKeeper
 from sinks.clickhouse.reading_back import END_OF_TIME, EVERYTHING, HOUR_MS, ContactRange, PaneRange, Span, StoredRows
+from sinks.clickhouse.store import ClickHouseStore
 from sinks.port import Batch
 from sinks.reconcile import contact_check, pane_check
 from sinks.reconcile.contact_check import Archived, StoredContact
@@ -47,10 +47,10 @@ def reconcile(
     """Compare, and with `mends` write what ended epochs owe; run again, it goes on.
 
     `span` limits it to contacts with an event, and panes, within it, and whatever panes their mending touches. Raises
-    KeeperAwayError and KeeperUnfitError.
+    StoreAwayError and StoreUnfitError.
     """
-    with StoredRows(settings) as kept, closing(ClickHouseKeeper(settings)) as keeper:
-        return _Audit(kept, keeper if mends else None, rules, _whole_hours(span), tell, Report(listed=listed)).run()
+    with StoredRows(settings) as kept, closing(ClickHouseStore(settings)) as store:
+        return _Audit(kept, store if mends else None, rules, _whole_hours(span), tell, Report(listed=listed)).run()
 
 
 def read_contacts(kept: StoredRows, between: ContactRange, span: Span) -> Iterator[StoredContact]:
@@ -72,7 +72,7 @@ def read_contacts(kept: StoredRows, between: ContactRange, span: Span) -> Iterat
 class _Audit:
     kept: StoredRows
     #: None: nothing is mended.
-    keeper: ClickHouseKeeper | None
+    store: ClickHouseStore | None
     rules: Rules
     span: Span
     tell: Tell
@@ -95,8 +95,8 @@ class _Audit:
         return self.report
 
     def _write(self, batch: Batch) -> None:
-        if self.keeper is not None and len(batch):
-            self.keeper.write(batch)
+        if self.store is not None and len(batch):
+            self.store.write(batch)
             for table in ("samples", "contacts", "panes", "tag_panes"):
                 self.report.written[table] += len(getattr(batch, table))
 
@@ -125,10 +125,10 @@ class _Audit:
             report.left_out["contacts"] += 1
             self._doubt(kept, wanted, found)
         elif found:
-            if self.keeper is not None:
+            if self.store is not None:
                 self._mend(kept, contact_check.mending(kept, wanted, found), mending)
             for each in found:
-                report.add(each, mended=self.keeper is not None and contact_check.is_mendable(each))
+                report.add(each, mended=self.store is not None and contact_check.is_mendable(each))
             self._doubt(kept, wanted, [each for each in found if not contact_check.is_mendable(each)])
 
     def _doubt(self, kept: StoredContact, wanted: contact_check.Owed | None, found: Iterable[Difference]) -> None:
@@ -174,7 +174,7 @@ class _Audit:
         self.report.left_out[table] += compared.left_out
         self._write(Batch(**{table: compared.mending}))
         for each in compared.differences:
-            mended = self.keeper is not None and not each.compared_only and len(compared.mending) > 0
+            mended = self.store is not None and not each.compared_only and len(compared.mending) > 0
             self.report.add(each, mended=mended)
 
 

@@ -20,8 +20,8 @@ from schemas.policies import DEFAULT_POLICIES, Policy
 from schemas.settings import load
 from schemas.topics import AGENTS
 from sinks.batching import PendingBatch
-from sinks.clickhouse.keeper import ClickHouseKeeper
 from sinks.clickhouse.migrations import migrate
+from sinks.clickhouse.store import ClickHouseStore
 from sinks.event_rows import event_rows
 from sinks.port import Batch
 from sinks.rows import EventRow, PaneRow
@@ -62,13 +62,13 @@ class Filled(NamedTuple):
 
 
 def fill(url: str, database: str, batch: Batch, now_ms: int) -> Filled:
-    """Make a database by the migrations, write the rows through the sink's own keeper, and come back as the reader."""
+    """Make a database by the migrations, write the rows through the sink's own store, and come back as the reader."""
     settings = load({"PULSSI_CLICKHOUSE_URL": url, "PULSSI_CLICKHOUSE_DATABASE": database})
     migrate(settings)
-    keeper = ClickHouseKeeper(settings)
-    keeper.write(batch)
-    keeper.note_gauges(now_ms - now_ms % PANE_MS - PANE_MS)
-    keeper.close()
+    store = ClickHouseStore(settings)
+    store.write(batch)
+    store.note_gauges(now_ms - now_ms % PANE_MS - PANE_MS)
+    store.close()
     reader = settings.model_copy(update={"clickhouse_url": url.replace("://", "://pulssi_reader@")})
     now = now_ms // 1_000
     return Filled(connect(reader), batch, Range(now - 3 * 3_600, now, 300))

@@ -15,10 +15,10 @@ import pytest
 from deploy.embedded.parts import pulssi
 from deploy.embedded.probes import clickhouse_fault, ping_fault
 from schemas.settings import Settings, load
-from sinks.clickhouse.keeper import ClickHouseKeeper
 from sinks.clickhouse.migrations import migrate
 from sinks.clickhouse.reading_back import StoredRows
-from sinks.port import KeeperAwayError
+from sinks.clickhouse.store import ClickHouseStore
+from sinks.port import StoreAwayError
 from streams.clickhouse.addresses import Address, clickhouse_of
 from streams.clickhouse.contact_archive import ArchiveAwayError, ClickHouseArchive
 from tests.deploy.program import Program, clean_environment
@@ -52,11 +52,11 @@ def by_tls(gate: Gate, certificate: Certificate) -> Settings:
 
 def keep(settings: Settings) -> object:
     """Ask as the sink does."""
-    keeper = ClickHouseKeeper(settings)
+    store = ClickHouseStore(settings)
     try:
-        return keeper.progress()
+        return store.progress()
     finally:
-        keeper.close()
+        store.close()
 
 
 def read_back(settings: Settings) -> object:
@@ -111,7 +111,7 @@ def test_a_command_connects(by_tls: Settings, gate: Gate, tmp_path: Path) -> Non
 def faults(settings: Settings) -> list[str]:
     """Tell what each part says where it cannot connect."""
     said = []
-    for ask, kind in ((keep, KeeperAwayError), (read_back, KeeperAwayError), (look_up, ArchiveAwayError)):
+    for ask, kind in ((keep, StoreAwayError), (read_back, StoreAwayError), (look_up, ArchiveAwayError)):
         with pytest.raises(kind) as caught:
             ask(settings)
         said.append(str(caught.value))

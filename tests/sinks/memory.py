@@ -1,4 +1,4 @@
-"""A keeper in memory, with the rules of the ClickHouse tables."""
+"""A store in memory, with the rules of the ClickHouse tables."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _KEYS: Final = {
 }
 
 
-class MemoryKeeper:
+class MemoryStore:
     """Keeps of each key the row with the largest version."""
 
     def __init__(self) -> None:

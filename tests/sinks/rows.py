@@ -9,7 +9,7 @@ from clickhouse_connect.driver.client import Client
 
 from schemas.settings import Settings
 from sinks.batching import contact_row
-from sinks.clickhouse.keeper import ClickHouseKeeper
+from sinks.clickhouse.store import ClickHouseStore
 from sinks.port import Batch
 from sinks.rows import ContactRow, EventRow, PaneRow, SampleRow, TagPaneRow, first_wins
 from tests.streams.live.steps import summary
@@ -55,8 +55,8 @@ def contact(version: int, **fields: Any) -> ContactRow:  # noqa: ANN401 - any co
 
 def write(database: Settings, batch: Batch) -> None:
     """Write rows as the sink does."""
-    with closing(ClickHouseKeeper(database)) as keeper:
-        keeper.write(batch)
+    with closing(ClickHouseStore(database)) as store:
+        store.write(batch)
 
 
 def types(client: Client, view: str) -> dict[str, str]:

@@ -16,7 +16,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from schemas.panes import PANE_MS
-from sinks.clickhouse.keeper import ClickHouseKeeper
+from sinks.clickhouse.store import ClickHouseStore
 from sinks.port import Batch
 from streams.clickhouse.connection import connect
 from tests.fixtures.clickhouse import ClickHouseServer, own_database
@@ -64,9 +64,9 @@ def centre(request: pytest.FixtureRequest, clickhouse_server: ClickHouseServer) 
         batch.contacts.append(contact(1, **whole)._replace(started_at=at, resolved_at=at, last_at=at, open=False))
         batch.events.append(event(event_id=queue)._replace(contact_id=queue, occurred_at=at, queue=queue))
     with own_database(clickhouse_server, name, PULSSI_TIME_ZONE=request.param) as ours, connect(ours) as client:
-        with closing(ClickHouseKeeper(ours)) as keeper:
-            keeper.write(batch)
-            keeper.note_gauges(LAST_MS - LAST_MS % PANE_MS)
+        with closing(ClickHouseStore(ours)) as store:
+            store.write(batch)
+            store.note_gauges(LAST_MS - LAST_MS % PANE_MS)
         yield Centre(ZoneInfo(request.param), client)
 
 

@@ -11,9 +11,9 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from schemas.settings import Settings
-from sinks.clickhouse.keeper import FALLS_FOR_MS, ClickHouseKeeper
+from sinks.clickhouse.store import FALLS_FOR_MS, ClickHouseStore
 from sinks.gauge_history import MINUTE_MS, WITHIN_MS, each_minute
-from sinks.port import Batch, KeeperAwayError
+from sinks.port import Batch, StoreAwayError
 from tests.sinks.rows import contact, types
 
 #: A minute's turn in 2026.
@@ -27,22 +27,22 @@ def _kept(client: Client) -> list[tuple[Any, ...]]:
 
 
 @pytest.fixture
-def keeper(database: Settings) -> Iterator[ClickHouseKeeper]:
-    """Return a keeper of an empty database."""
-    with closing(ClickHouseKeeper(database)) as keeper:
-        yield keeper
+def store(database: Settings) -> Iterator[ClickHouseStore]:
+    """Return a store of an empty database."""
+    with closing(ClickHouseStore(database)) as store:
+        yield store
 
 
-def test_a_minute_is_kept_once(database: Settings, keeper: ClickHouseKeeper, client: Client) -> None:
+def test_a_minute_is_kept_once(database: Settings, store: ClickHouseStore, client: Client) -> None:
     """All gauges of every queue; of two sinks, or one that was started again, the first has the minute."""
     of_a = [
         contact(1, contact_id="1", queue="a", waiting_since=T0),
         contact(1, contact_id="2", queue="a", awaiting_since=T0, next_response_breached_at=T0),
     ]
-    keeper.write(Batch(contacts=[*of_a, contact(1, contact_id="3", queue="b", channel="call", leaves_at=T0)]))
-    keeper.note_gauges(T0)
-    keeper.write(Batch(contacts=[contact(2, contact_id="4", queue="a")]))
-    with closing(ClickHouseKeeper(database)) as other:
+    store.write(Batch(contacts=[*of_a, contact(1, contact_id="3", queue="b", channel="call", leaves_at=T0)]))
+    store.note_gauges(T0)
+    store.write(Batch(contacts=[contact(2, contact_id="4", queue="a")]))
+    with closing(ClickHouseStore(database)) as other:
         other.note_gauges(T0)
         other.note_gauges(T0 + MINUTE_MS)
     assert _kept(client) == [
@@ -54,22 +54,22 @@ def test_a_minute_is_kept_once(database: Settings, keeper: ClickHouseKeeper, cli
     assert types(client, "gauges") == types(client, "gauge_history")
 
 
-def test_two_at_the_same_time_are_one(keeper: ClickHouseKeeper, client: Client) -> None:
+def test_two_at_the_same_time_are_one(store: ClickHouseStore, client: Client) -> None:
     """Where neither sees the other's, the later replaces the earlier; nothing is counted twice."""
-    keeper.write(Batch(contacts=[contact(1, queue="a")]))
-    keeper.note_gauges(T0)
+    store.write(Batch(contacts=[contact(1, queue="a")]))
+    store.note_gauges(T0)
     client.command("INSERT INTO gauge_history_rows SELECT * REPLACE (taken_at + 1 AS taken_at) FROM gauge_history_rows")
     assert _kept(client) == [(0, "chat", "a", 0, 0, 1, 0, 0)]
 
 
-def test_a_graph_falls_to_zero(keeper: ClickHouseKeeper, client: Client) -> None:
+def test_a_graph_falls_to_zero(store: ClickHouseStore, client: Client) -> None:
     """A queue that has nothing any more has zeros for an hour; a minute that was missed stays missing."""
-    keeper.write(Batch(contacts=[contact(1, queue="a")]))
-    keeper.note_gauges(T0)
-    keeper.write(Batch(contacts=[contact(2, queue="a", open=False)]))
+    store.write(Batch(contacts=[contact(1, queue="a")]))
+    store.note_gauges(T0)
+    store.write(Batch(contacts=[contact(2, queue="a", open=False)]))
     hour = FALLS_FOR_MS // MINUTE_MS
     for minute in (1, 3, hour - 1, hour, hour + 1):
-        keeper.note_gauges(T0 + minute * MINUTE_MS)
+        store.note_gauges(T0 + minute * MINUTE_MS)
     zeros = [(minute, "chat", "a", 0, 0, 0, 0, 0) for minute in (1, 3, hour - 1, hour)]
     assert _kept(client) == [(0, "chat", "a", 0, 0, 1, 0, 0), *zeros]
 
@@ -91,7 +91,7 @@ class _Story:
 
     async def note(self, minute: int) -> None:
         if self.now in self.away:
-            raise KeeperAwayError("away")
+            raise StoreAwayError("away")
         self.noted.append((minute, self.now))
 
     async def run(self) -> list[tuple[int, int]]:

@@ -6,8 +6,8 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from schemas.settings import Settings
-from sinks.clickhouse.keeper import TABLES, columns
 from sinks.clickhouse.migrations import SchemaError, migrate, statements
+from sinks.clickhouse.store import TABLES, columns
 from streams.clickhouse.connection import connect
 from tests.sinks.rows import types
 

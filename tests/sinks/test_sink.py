@@ -23,11 +23,11 @@ from deploy.embedded.ports import any_free
 from schemas.journal import CONTACT, Head, encode_pane, encode_pane_key
 from schemas.panes import Pane
 from schemas.settings import Settings, load
-from sinks.clickhouse.keeper import ClickHouseKeeper
 from sinks.clickhouse.migrations import migrate
+from sinks.clickhouse.store import ClickHouseStore
 from sinks.lag import Lags
 from sinks.pipeline import Pipeline
-from sinks.port import Batch, Keeper
+from sinks.port import Batch, Store
 from sinks.sink import serve
 from sinks.sink_health import SinkHealth
 from streams.clickhouse.connection import connect
@@ -119,10 +119,10 @@ class Floor:
 
 
 @asynccontextmanager
-async def sink(settings: Settings, keeper: Keeper | None = None) -> AsyncIterator[asyncio.Task[None]]:
+async def sink(settings: Settings, store: Store | None = None) -> AsyncIterator[asyncio.Task[None]]:
     """Run the sink in this process; it is stopped as by SIGTERM in the end."""
     stop = asyncio.Event()
-    serving = asyncio.create_task(serve(settings, keeper or ClickHouseKeeper(settings), stop))
+    serving = asyncio.create_task(serve(settings, store or ClickHouseStore(settings), stop))
     try:
         yield serving
     finally:
@@ -133,18 +133,18 @@ async def sink(settings: Settings, keeper: Keeper | None = None) -> AsyncIterato
 
 async def _drained(settings: Settings, *but: tuple[str, int]) -> None:
     """Wait until all is in, as `drain` does, but of these partitions something is not."""
-    keeper, ends = ClickHouseKeeper(settings), Lags(settings)
+    store, ends = ClickHouseStore(settings), Lags(settings)
     await ends.start()
     try:
         async with asyncio.timeout(WITHIN_S):
             while True:
-                lags = await ends.lags(await asyncio.to_thread(keeper.progress))
+                lags = await ends.lags(await asyncio.to_thread(store.progress))
                 if {(lag.topic, lag.partition) for lag in lags if lag.behind} == {*but}:
                     return
                 await asyncio.sleep(0.1)
     finally:
         await ends.stop()
-        keeper.close()
+        store.close()
 
 
 def _rows(settings: Settings) -> dict[str, list[Any]]:
@@ -208,11 +208,11 @@ async def test_reading_all_again_changes_nothing(settings: Settings) -> None:
     _check(settings, floors)
 
 
-class _Dying(ClickHouseKeeper):
+class _Dying(ClickHouseStore):
     """Dies after the rows and before the progress."""
 
     def write(self, batch: Batch) -> None:
-        """Write the rows; then fail as no keeper may."""
+        """Write the rows; then fail as no store may."""
         claim = bool(batch.progress and not batch.progress[0].journal_end)
         super().write(batch if claim else replace(batch, progress=[]))
         if batch.progress and not claim:
@@ -315,8 +315,8 @@ async def test_the_gauges_of_the_minute_are_kept(settings: Settings) -> None:
     """Contacts that were in the journal when it started are in the minute that had just begun then."""
     await Floor(settings, CHAT, 0).play(3, width=4)
     begun = time.monotonic()
-    keeper = ClickHouseKeeper(settings)
-    pipeline = Pipeline(settings, keeper, SinkHealth(), now=lambda: _TURN_S + (time.monotonic() - begun) / _SLOWER)
+    store = ClickHouseStore(settings)
+    pipeline = Pipeline(settings, store, SinkHealth(), now=lambda: _TURN_S + (time.monotonic() - begun) / _SLOWER)
     await pipeline.start()
     running = asyncio.create_task(pipeline.run())
     ask = "SELECT toUnixTimestamp(at), channel, open, stale FROM gauge_history"

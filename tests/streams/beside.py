@@ -11,7 +11,7 @@ from sinks.batching import PendingBatch
 from sinks.event_rows import event_rows
 from streams.journal.tail import JournalTail
 from streams.partition.archived_history import ArchivedContact
-from tests.sinks.memory import MemoryKeeper
+from tests.sinks.memory import MemoryStore
 from tests.streams.followers import kept_of
 from tests.streams.records import Record
 
@@ -21,7 +21,7 @@ class Beside:
 
     def __init__(self, settings: Settings, source: str) -> None:
         self._tail = JournalTail(settings, sources=(source,))
-        self.keeper = MemoryKeeper()
+        self.store = MemoryStore()
         self.heads: dict[SourcePartition, Head] = {}
         self._written: dict[SourcePartition, int] = {}
         self._records: dict[SourcePartition, Sequence[Record]] = {}
@@ -57,7 +57,7 @@ class Beside:
             batch.events += event_rows(self._records[place][known : reached.head.next], reached.head.epoch)  # type: ignore[arg-type]  # as aiokafka's
             self._archived[place] = max(known, reached.head.next)
         self._written = pending.after()
-        self.keeper.write(batch)
+        self.store.write(batch)
 
     # As an archive.
 
@@ -75,6 +75,6 @@ class Beside:
     async def contacts(self, contact_ids: Collection[bytes]) -> dict[bytes, ArchivedContact]:
         """Look contacts up."""
         await self.keep_up()
-        found = kept_of(self.keeper, contact_ids)
+        found = kept_of(self.store, contact_ids)
         self.found += len(found)
         return found

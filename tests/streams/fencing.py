@@ -30,7 +30,7 @@ from streams.journal.assembly import Step
 from streams.partition.archived_history import ArchivedContact, EndedEpochs
 from streams.partition.state import PartitionState
 from streams.partition.steps import StepToWrite
-from tests.sinks.memory import MemoryKeeper
+from tests.sinks.memory import MemoryStore
 from tests.streams.followers import JOURNAL, PLACE, Live, Sink, Truth, kept_of, past_of
 from tests.streams.modelled_log import MORE_THAN_THERE_IS, Broker, Consumer
 from tests.streams.records import Record, records_of
@@ -102,7 +102,7 @@ class Fencing:
         self._workers: list[tuple[PartitionState, Writer] | None] = [None] * workers
         self._left: dict[int, ReleasedPartition] = {}
         self._busy: set[int] = set()
-        self.sink = Sink(self, MemoryKeeper(), lambda: self.current_epoch)
+        self.sink = Sink(self, MemoryStore(), lambda: self.current_epoch)
         self.near, self.far, self.resuming = Live(self), Live(self), Live(self)
 
     async def start(self) -> None:
@@ -207,7 +207,7 @@ class Fencing:
             await self._write(slot, partition.unpark(await self.contacts(waiting), waiting), fates)
 
     async def evict(self, slot: int, fates: Iterable[Fate] = ()) -> None:
-        """Have a worker forget what is old and in the keeper, unless ClickHouse is away."""
+        """Have a worker forget what is old and in the store, unless ClickHouse is away."""
         partition = self.partition(slot)
         if partition.head.clock and not self.away:
             await self._write(slot, partition.evict(self.sink.passed(partition.head.epoch), at_most=2), fates)
@@ -237,14 +237,14 @@ class Fencing:
         self.broker.log.compact(below, min(ends) if tombstones and not self._busy else 0)
 
     async def begin_anew(self, *, journal: bool = True, fates: Iterable[Fate] = ()) -> None:
-        """Have the topic recreated, and its journal too or not, once all is in the keeper; an operator begins an epoch.
+        """Have the topic recreated, and its journal too or not, once all is in the store; an operator begins an epoch.
 
         Until that is done no worker opens the partition. The fates are those of what the operator's command writes:
         where it dies, it is run again.
         """
         await self.settle()
-        self.current_epoch = 1 + max((row.epoch for row in self.sink.keeper.progress()), default=0)
-        self.sink.keeper.write(Batch(progress=claims([(PLACE, Reached(Head(epoch=self.current_epoch), 0))], 0)))
+        self.current_epoch = 1 + max((row.epoch for row in self.sink.store.progress()), default=0)
+        self.sink.store.write(Batch(progress=claims([(PLACE, Reached(Head(epoch=self.current_epoch), 0))], 0)))
         self.source = []
         self.broker.recreate_source()
         head = None if journal else self.truth.head
@@ -279,13 +279,13 @@ class Fencing:
         """Tell what ended epochs left behind."""
         assert (source, partition, partitions, now_ms > 0) == (*PLACE, 1, True)
         self._ask()
-        return past_of(self.sink.keeper)
+        return past_of(self.sink.store)
 
     async def epoch(self, source: str, partition: int) -> int:
         """Tell the last epoch that is known."""
         assert (source, partition) == PLACE
         self._ask()
-        return max((row.epoch for row in self.sink.keeper.progress()), default=0)
+        return max((row.epoch for row in self.sink.store.progress()), default=0)
 
     async def passed(self, source: str, partition: int, epoch: int) -> int:
         """Tell the last step that the sink has written."""
@@ -296,7 +296,7 @@ class Fencing:
     async def contacts(self, contact_ids: Collection[bytes]) -> dict[bytes, ArchivedContact]:
         """Look contacts up."""
         self._ask()
-        return kept_of(self.sink.keeper, contact_ids)
+        return kept_of(self.sink.store, contact_ids)
 
     def _ask(self) -> None:
         if self.away:

@@ -24,7 +24,7 @@ from streams.journal.tail import JournalTail
 from streams.live.view import LiveView, live_view
 from streams.partition.archived_history import ArchivedContact, EndedEpochs
 from tests.oracle.batch import added_up, samples
-from tests.sinks.memory import MemoryKeeper
+from tests.sinks.memory import MemoryStore
 from tests.streams.modelled_log import MORE_THAN_THERE_IS, Consumer, Written
 from tests.streams.records import pane_totals
 
@@ -164,15 +164,15 @@ class Live(Follower):
 
 
 class Sink(Follower):
-    """The sink: steps to rows, rows to a keeper, after a crash on from what the keeper says."""
+    """The sink: steps to rows, rows to a store, after a crash on from what the store says."""
 
-    def __init__(self, model: Fencing, keeper: MemoryKeeper, epoch: Callable[[], int]) -> None:
+    def __init__(self, model: Fencing, store: MemoryStore, epoch: Callable[[], int]) -> None:
         super().__init__(model)
-        self.keeper = keeper
+        self.store = store
         self._epoch = epoch
         self._pending = PendingBatch()
         self._archived = (0, 0)
-        #: The life of the journal that the keeper's progress is of.
+        #: The life of the journal that the store's progress is of.
         self._kept: Truth | None = None
 
     def apply(self, step: Step) -> None:
@@ -193,12 +193,12 @@ class Sink(Follower):
             batch.events = event_rows(self._model.source[begin : head.next], head.epoch)  # type: ignore[arg-type]  # as aiokafka's
         batch.progress = progress_rows(pending.reached.items(), pending.steps)
         self._archived, self._kept = (head.epoch, head.next), self.life
-        self.keeper.write(batch)
+        self.store.write(batch)
 
     async def crash(self) -> None:
-        """Lose what was gathered, and go on from what the keeper says, as the pipeline does."""
+        """Lose what was gathered, and go on from what the store says, as the pipeline does."""
         self.life = self._kept
-        rows = [row for row in self.keeper.progress() if row.journal_end]  # else the epoch is only claimed
+        rows = [row for row in self.store.progress() if row.journal_end]  # else the epoch is only claimed
         if not rows:
             self._pending, self._archived, self.end = PendingBatch(), (0, 0), 0
             await self.start({}, {})
@@ -214,27 +214,27 @@ class Sink(Follower):
 
     def passed(self, epoch: int) -> int:
         """Tell the last step of an epoch that is in; -1 where none is."""
-        return max((row.step for row in self.keeper.progress() if row.epoch == epoch and row.opened >= 0), default=-1)
+        return max((row.step for row in self.store.progress() if row.epoch == epoch and row.opened >= 0), default=-1)
 
 
-def kept_of(keeper: MemoryKeeper, contact_ids: Iterable[bytes]) -> dict[bytes, ArchivedContact]:
+def kept_of(store: MemoryStore, contact_ids: Iterable[bytes]) -> dict[bytes, ArchivedContact]:
     """Look contacts up as the archive does: their events, and the samples in effect."""
     wanted = {contact_id.decode() for contact_id in contact_ids}
     found: dict[bytes, ArchivedContact] = defaultdict(lambda: ArchivedContact([], []))
-    for event in keeper.contents():
+    for event in store.contents():
         if event.contact_id in wanted:
             found[event.contact_id.encode()].events.append(from_normalised(event.normalised))
-    for row in keeper.samples():
+    for row in store.samples():
         if row.contact_id in wanted:
             found[row.contact_id.encode()].issued.append(Sample._make(row[4:]))
     return dict(found)
 
 
-def past_of(keeper: MemoryKeeper) -> EndedEpochs:
+def past_of(store: MemoryStore) -> EndedEpochs:
     """Tell what ended epochs left behind, but for their panes."""
-    contacts = {row.contact_id.encode() for row in keeper.contents()}
-    still_open = [row.contact_id.encode() for row in keeper.contacts() if row.open]
-    return EndedEpochs(sorted(contacts), kept_of(keeper, still_open))
+    contacts = {row.contact_id.encode() for row in store.contents()}
+    still_open = [row.contact_id.encode() for row in store.contacts() if row.open]
+    return EndedEpochs(sorted(contacts), kept_of(store, still_open))
 
 
 def expected(events: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], tuple[int, ...]]:

@@ -84,7 +84,7 @@ def test_what_was_issued_is_taken_back(rulebooks: Rulebooks, several: list[list[
             rules, centre = chance.choice(rulebooks)
             world.crash(compacted=chance.random() < 0.5, rules=rules)
     world.settle()
-    assert_as_batch(world.keeper, ledger.rows)
+    assert_as_batch(world.store, ledger.rows)
 
 
 def _each_once(several: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
@@ -118,7 +118,7 @@ def test_a_late_event_after_a_restart(rulebooks: Rulebooks, tmp_path: Path) -> N
         ("changed", "fast", 10_000, 30_000, False),
         ("kept", "chat-60s", 60_000, 50_000, True),
     ]
-    panes = kept_panes(world.keeper.panes())
+    panes = kept_panes(world.store.panes())
     counted = {place.queue: of.counters[:6] for place, of in panes.items() if place.sample == "first_response"}
     assert counted == {"q": (1, 1, 0, 0, 0, 30_000), "unassigned": (1, 1, 1, 0, 0, 50_000)}
 
@@ -139,9 +139,9 @@ def test_another_segment_is_another_sample(rulebooks: Rulebooks) -> None:
     world.deliver(story[2:])
     ledger.deliver(story[2:], centre)
     world.settle()
-    issued = [row for row in world.keeper.samples() if row.sample in OF_A_SEGMENT]
+    issued = [row for row in world.store.samples() if row.sample in OF_A_SEGMENT]
     assert {(row.slot, row.business_ms is None) for row in issued} == {("20", False)}
-    assert_as_batch(world.keeper, ledger.rows)
+    assert_as_batch(world.store, ledger.rows)
 
 
 def _told(name: str, second: int, kind: str, **fields: str) -> dict[str, Any]:
@@ -151,5 +151,5 @@ def _told(name: str, second: int, kind: str, **fields: str) -> dict[str, Any]:
 
 def _answers(world: World) -> list[Any]:
     world.settle()
-    found = [row for row in world.keeper.samples() if row.sample == "first_response"]
+    found = [row for row in world.store.samples() if row.sample == "first_response"]
     return sorted(found, key=lambda row: str(row.contact_id))

@@ -79,7 +79,7 @@ async def test_at_every_await(fresh_kafka: KafkaServer, monkeypatch: pytest.Monk
     faults.allow(0)
     await archive.keep_up()
     await archive.stop()
-    assert_as_batch(archive.keeper, samples(good(produced)))
+    assert_as_batch(archive.store, samples(good(produced)))
     assert archive.found > 3 * PARTITIONS
     ways = {(name, after) for name in ("contacts", "passed", "append", "recover") for after in (True, False)}
     assert ways <= set(faults.struck), faults.struck

@@ -178,7 +178,7 @@ class Machine(RuleBasedStateMachine):
         looks=st.booleans(),
     )
     def sink(self, what: str, pace: int, *, looks: bool) -> None:
-        """Have the sink read on, write, or end and begin where its keeper is; ClickHouse goes away and comes back."""
+        """Have the sink read on, write, or end and begin where its store is; ClickHouse goes away and comes back."""
         if what == "away":
             self.model.away = not self.model.away
         elif what == "crash":
@@ -214,7 +214,7 @@ class Machine(RuleBasedStateMachine):
     async def _judge(self) -> None:
         model = self.model
         partition = await model.settle()
-        assert_as_batch(model.sink.keeper, samples(model.events))
+        assert_as_batch(model.sink.store, samples(model.events))
         fresh = Live(model)
         await fresh.start({}, {})
         for reader in (fresh, model.near, model.far, model.resuming):
@@ -285,7 +285,7 @@ async def test_what_ended_epochs_left_is_carried_whole(fate: Fate, *, journal: b
     await model.begin_anew(journal=journal, fates=[fate])
     model.produce(ended)
     await model.settle()
-    assert_as_batch(model.sink.keeper, samples(model.events))
+    assert_as_batch(model.sink.store, samples(model.events))
 
 
 async def test_a_recreated_journal_of_which_only_openings_were_read() -> None:

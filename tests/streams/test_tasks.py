@@ -20,7 +20,7 @@ from sinks import sink
 from sinks.pipeline import Pipeline
 from streams.reloading import follow
 from streams.tasks import UNHANDLED, end, log_unhandled, together
-from tests.sinks.memory import MemoryKeeper
+from tests.sinks.memory import MemoryStore
 
 
 async def fails_deep_inside(error: BaseException) -> None:
@@ -108,7 +108,7 @@ def failing_sink(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
         monkeypatch.setattr(Pipeline, "start", start)
         monkeypatch.setattr(Pipeline, "run", run)
-        monkeypatch.setattr(sink, "ClickHouseKeeper", lambda _: MemoryKeeper())
+        monkeypatch.setattr(sink, "ClickHouseStore", lambda _: MemoryStore())
 
     return fail
 

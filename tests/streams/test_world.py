@@ -109,7 +109,7 @@ def test_the_result_is_that_of_the_set_of_events(several: list[list[dict[str, An
     world = World(RULES)
     delivered = live(world, several, random.Random(seed))  # noqa: S311 - a test's disorder
     assert world.partition.parked == {}
-    assert_as_batch(world.keeper, samples(delivered))
+    assert_as_batch(world.store, samples(delivered))
 
 
 def test_filters_that_are_full_and_dropped_cost_nothing_but_questions(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,7 +122,7 @@ def test_filters_that_are_full_and_dropped_cost_nothing_but_questions(monkeypatc
     def look(several: list[list[dict[str, Any]]], seed: int) -> None:
         world = World(RULES)
         delivered = live(world, several, random.Random(seed))  # noqa: S311 - a test's disorder
-        assert_as_batch(world.keeper, samples(delivered))
+        assert_as_batch(world.store, samples(delivered))
         assert len(world.partition.evicted._filters) <= 1  # noqa: SLF001 - what is kept
 
     look()

@@ -14,7 +14,7 @@ from sinks.rows import PaneRow
 from streams.core.histogram import bucket, merge
 from tests.core.test_against_batch import key_of, told
 from tests.oracle.rows import Row
-from tests.sinks.memory import MemoryKeeper
+from tests.sinks.memory import MemoryStore
 
 
 class Place(NamedTuple):
@@ -80,8 +80,8 @@ def _sum(rows: list[Row]) -> Told:
     return Told(counters, dict(Counter(map(bucket, lasting))), dict(Counter(map(bucket, business))))
 
 
-def assert_as_batch(keeper: MemoryKeeper, should: list[Row]) -> None:
-    """Expect the samples of a batch in a keeper, in every column, and its panes."""
-    rows = sorted((key_of(row) for row in keeper.samples()), key=told)
+def assert_as_batch(store: MemoryStore, should: list[Row]) -> None:
+    """Expect the samples of a batch in a store, in every column, and its panes."""
+    rows = sorted((key_of(row) for row in store.samples()), key=told)
     assert rows == sorted((key_of(row) for row in should), key=told)
-    assert kept_panes(keeper.panes()) == added_panes(should)
+    assert kept_panes(store.panes()) == added_panes(should)

@@ -21,7 +21,7 @@ class World:
 
     def __init__(self, rules: Rules) -> None:
         self.model = Fencing(rules, workers=1)
-        self.keeper = self.model.sink.keeper
+        self.store = self.model.sink.store
         self._do(self.model.start())
         self._do(self.model.open(0))
 
@@ -45,7 +45,7 @@ class World:
         self._do(self.model.unpark(0))
 
     def evict(self) -> None:
-        """Forget what is old and in the keeper."""
+        """Forget what is old and in the store."""
         self._do(self.model.evict(0))
 
     def crash(self, *, compacted: bool, rules: Rules | None = None) -> None:
@@ -56,7 +56,7 @@ class World:
         self._do(self.model.open(0))
 
     def begin_anew(self) -> None:
-        """Have the topic recreated, and, every other time, the journal too, once all is in the keeper."""
+        """Have the topic recreated, and, every other time, the journal too, once all is in the store."""
         self._do(self.model.begin_anew(journal=bool(self.partition.head.epoch % 2)))
         self._do(self.model.open(0))
 

@@ -1,4 +1,4 @@
-"""The keeper that is ClickHouse: a batch becomes one native, synchronous insert a table.
+"""The store that is ClickHouse: a batch becomes one native, synchronous insert a table.
 
 Every table replaces by key and version (`migrations/`), so that an insert that is sent twice changes nothing. Reading
 is left to the views; the only thing asked here is how far the sink is.
@@ -15,7 +15,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from clickhouse_connect.driver.insert import InsertContext
 
 from schemas.settings import Settings
-from sinks.port import Batch, KeeperAwayError, KeeperUnfitError
+from sinks.port import Batch, StoreAwayError, StoreUnfitError
 from sinks.rows import ContactRow, EventRow, PaneRow, Progress, SampleRow, TagPaneRow
 from streams.clickhouse.addresses import clickhouse_of
 from streams.clickhouse.connection import connect, is_away, reason
@@ -86,7 +86,7 @@ def columns(row: type[tuple[Any, ...]]) -> list[str]:
     return [name.rstrip("_") for name in row._fields]  # type: ignore[attr-defined]  # every row is a named tuple
 
 
-class ClickHouseKeeper:
+class ClickHouseStore:
     """One client, made again after each failure."""
 
     def __init__(self, settings: Settings) -> None:
@@ -133,23 +133,23 @@ class ClickHouseKeeper:
                         for table, row in TABLES.items()
                     }
                 yield self._client
-        except (KeeperAwayError, KeeperUnfitError):
+        except (StoreAwayError, StoreUnfitError):
             self.close()
             raise
 
 
 @contextmanager
 def explained(settings: Settings) -> Iterator[None]:
-    """Raise what ClickHouse answers as KeeperAwayError or KeeperUnfitError, in one line that holds no secret."""
+    """Raise what ClickHouse answers as StoreAwayError or StoreUnfitError, in one line that holds no secret."""
     try:
         yield
     except (ClickHouseError, OSError) as error:
         where = clickhouse_of(settings)
         if is_away(error):
-            raise KeeperAwayError(f"ClickHouse at {where} does not answer: {reason(error)}") from None
+            raise StoreAwayError(f"ClickHouse at {where} does not answer: {reason(error)}") from None
         if any(f"ode: {code}." in str(error) for code in (60, 81)):
-            raise KeeperUnfitError(
+            raise StoreUnfitError(
                 f"ClickHouse at {where} has no database {settings.clickhouse_database} with Pulssi's tables: "
                 "`pulssi migrate` makes them"
             ) from None
-        raise KeeperUnfitError(f"ClickHouse at {where} refuses: {reason(error)}") from None
+        raise StoreUnfitError(f"ClickHouse at {where} refuses: {reason(error)}") from None

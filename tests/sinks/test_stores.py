@@ -1,4 +1,4 @@
-"""What both keepers must do, in memory and on the real engine, and what ClickHouse's says where it cannot."""
+"""What both stores must do, in memory and on the real engine, and what ClickHouse's says where it cannot."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from clickhouse_connect.driver.client import Client
 
 from deploy.embedded.ports import any_free
 from schemas.settings import Settings, load
-from sinks.clickhouse.keeper import ClickHouseKeeper
-from sinks.port import Batch, Keeper, KeeperAwayError, KeeperUnfitError
+from sinks.clickhouse.store import ClickHouseStore
+from sinks.port import Batch, Store, StoreAwayError, StoreUnfitError
 from sinks.rows import Progress, first_wins, version_of
-from tests.sinks.memory import MemoryKeeper
+from tests.sinks.memory import MemoryStore
 from tests.sinks.rows import contact, event, pane, sample, tag_pane, write
 
 MONTH_MS = 31 * 24 * 3600 * 1000
@@ -23,41 +23,41 @@ Kept = Callable[..., list[tuple[Any, ...]]]
 
 
 @pytest.fixture(params=["memory", "clickhouse"])
-def keeper(request: pytest.FixtureRequest) -> Iterator[Keeper]:
-    """Return an empty keeper."""
-    made = MemoryKeeper() if request.param == "memory" else ClickHouseKeeper(request.getfixturevalue("database"))
-    with closing(made) as keeper:
-        yield keeper
+def store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    """Return an empty store."""
+    made = MemoryStore() if request.param == "memory" else ClickHouseStore(request.getfixturevalue("database"))
+    with closing(made) as store:
+        yield store
 
 
 @pytest.fixture
-def kept(request: pytest.FixtureRequest, keeper: Keeper) -> Kept:
-    """Return the way to read: by the keeper's own methods, or through the views."""
+def kept(request: pytest.FixtureRequest, store: Store) -> Kept:
+    """Return the way to read: by the store's own methods, or through the views."""
 
     def read(table: str, *columns: str) -> list[tuple[Any, ...]]:
-        if isinstance(keeper, MemoryKeeper):
-            return [tuple(getattr(row, column) for column in columns) for row in getattr(keeper, table)()]
+        if isinstance(store, MemoryStore):
+            return [tuple(getattr(row, column) for column in columns) for row in getattr(store, table)()]
         names = ", ".join(f"`{column}`" for column in columns)
         return list(request.getfixturevalue("client").query(f"SELECT {names} FROM {table}").result_rows)  # noqa: S608 - our own names
 
     return read
 
 
-def test_of_one_key_the_largest_version_counts(keeper: Keeper, kept: Kept) -> None:
+def test_of_one_key_the_largest_version_counts(store: Store, kept: Kept) -> None:
     """Whatever the order and the cut into batches, the newest row of a key is in effect."""
-    keeper.write(Batch(samples=[sample(version_of(1, 7), value_ms=70)], contacts=[contact(8, queue="new")]))
-    keeper.write(Batch(samples=[sample(version_of(1, 5), value_ms=50)], contacts=[contact(7, queue="old")]))
+    store.write(Batch(samples=[sample(version_of(1, 7), value_ms=70)], contacts=[contact(8, queue="new")]))
+    store.write(Batch(samples=[sample(version_of(1, 5), value_ms=50)], contacts=[contact(7, queue="old")]))
     assert kept("samples", "value_ms") == [(70,)]
     assert kept("contacts", "queue") == [("new",)]
-    keeper.write(Batch(samples=[sample(version_of(2, 0), value_ms=0)]))
+    store.write(Batch(samples=[sample(version_of(2, 0), value_ms=0)]))
     assert kept("samples", "value_ms") == [(0,)]
 
 
-def test_a_batch_again_changes_nothing(keeper: Keeper, kept: Kept) -> None:
+def test_a_batch_again_changes_nothing(store: Store, kept: Kept) -> None:
     """After a failure the sink writes the same again."""
     batch = Batch([event()], [pane(3, 5)], [tag_pane(3, 2)], [sample(3, value_ms=1)], [contact(3)])
-    keeper.write(batch)
-    keeper.write(batch)
+    store.write(batch)
+    store.write(batch)
     for table, column, value in (
         ("events", "event_id", "e1"),
         ("panes", "n", 5),
@@ -68,50 +68,50 @@ def test_a_batch_again_changes_nothing(keeper: Keeper, kept: Kept) -> None:
         assert kept(table, column) == [(value,)]
 
 
-def test_what_was_taken_back_is_not_in_effect(keeper: Keeper, kept: Kept) -> None:
+def test_what_was_taken_back_is_not_in_effect(store: Store, kept: Kept) -> None:
     """A retraction hides a sample until a later version issues it again."""
-    keeper.write(Batch(samples=[sample(1, value_ms=1)]))
-    keeper.write(Batch(samples=[sample(2, gone=True)]))
+    store.write(Batch(samples=[sample(1, value_ms=1)]))
+    store.write(Batch(samples=[sample(2, gone=True)]))
     assert kept("samples", "slot") == []
-    keeper.write(Batch(samples=[sample(3, value_ms=None, within=None)]))
+    store.write(Batch(samples=[sample(3, value_ms=None, within=None)]))
     assert kept("samples", "value_ms", "within") == [(None, None)]
 
 
-def test_a_value_may_become_null(keeper: Keeper, kept: Kept) -> None:
+def test_a_value_may_become_null(store: Store, kept: Kept) -> None:
     """The newest row counts as a whole: a null in it is its value."""
-    keeper.write(Batch(samples=[sample(1, value_ms=5, within=True, caused_by="e1")], contacts=[contact(1, rating=1)]))
-    keeper.write(Batch(samples=[sample(2)], contacts=[contact(2)]))
+    store.write(Batch(samples=[sample(1, value_ms=5, within=True, caused_by="e1")], contacts=[contact(1, rating=1)]))
+    store.write(Batch(samples=[sample(2)], contacts=[contact(2)]))
     assert kept("samples", "value_ms", "within", "caused_by") == [(None, None, None)]
     assert kept("contacts", "rating") == [(None,)]
 
 
-def test_of_one_event_id_the_smallest_content_stays(keeper: Keeper, kept: Kept) -> None:
+def test_of_one_event_id_the_smallest_content_stays(store: Store, kept: Kept) -> None:
     """In any order of arrival; of the same content the first to arrive."""
     small, large = (
         event(offset=9, normalised=b'{"a":1}', queue="small"),
         event(normalised=b'{"a":2}', queue="large"),
     )
-    keeper.write(Batch(events=[small]))
-    keeper.write(Batch(events=[large, small._replace(version=first_wins(1, 4), offset=4)]))
+    store.write(Batch(events=[small]))
+    store.write(Batch(events=[large, small._replace(version=first_wins(1, 4), offset=4)]))
     assert kept("events", "queue", "offset") == [("small", 4)]
 
 
-def test_agents_and_contacts_do_not_collide(keeper: Keeper, kept: Kept) -> None:
+def test_agents_and_contacts_do_not_collide(store: Store, kept: Kept) -> None:
     """An agent's event is another one, though its id and the agent's be those of a contact's."""
     of_agent = event(contact_id="", agent_key="a:1", channel="", type="agent.status")
-    keeper.write(Batch(events=[event(), of_agent]))
+    store.write(Batch(events=[event(), of_agent]))
     assert sorted(kept("events", "type")) == [("agent.status",), ("contact.started",)]
 
 
-def test_the_latest_progress_of_a_partition(keeper: Keeper) -> None:
+def test_the_latest_progress_of_a_partition(store: Store) -> None:
     """What was written last counts, also where it is further back; partitions are apart."""
-    assert keeper.progress() == []
+    assert store.progress() == []
     first = Progress("contacts.chat", 0, 1, 100, 10, 0, 50, 1_790_000_000_000)
     claim = Progress("contacts.chat", 0, 2, 0, 0, -1, 0, 1_790_000_000_001)
     other = Progress("contacts.call", 0, 1, 5, 1, -1, 3, 1_790_000_000_000)
-    keeper.write(Batch(progress=[first, other]))
-    keeper.write(Batch(progress=[claim]))
-    assert sorted(keeper.progress()) == sorted([claim, other])
+    store.write(Batch(progress=[first, other]))
+    store.write(Batch(progress=[claim]))
+    assert sorted(store.progress()) == sorted([claim, other])
 
 
 def test_panes_of_partitions_add_up(database: Settings, client: Client) -> None:
@@ -138,13 +138,13 @@ def test_times_keep_their_milliseconds(database: Settings, client: Client) -> No
 
 def test_without_tables_it_names_the_way_out(empty_database: Settings) -> None:
     """A database that is not there, or has no tables, is refused with the command that makes them."""
-    with pytest.raises(KeeperUnfitError, match="pulssi migrate"):
-        ClickHouseKeeper(empty_database).progress()
+    with pytest.raises(StoreUnfitError, match="pulssi migrate"):
+        ClickHouseStore(empty_database).progress()
 
 
 def test_nobody_there_is_away_and_no_secret_is_told() -> None:
     """A server that does not answer is waited for; its password is in no message."""
     settings = load({"PULSSI_CLICKHOUSE_URL": f"http://someone:hush@127.0.0.1:{any_free('127.0.0.1')}"})
-    with pytest.raises(KeeperAwayError, match=r"127\.0\.0\.1") as caught:
-        ClickHouseKeeper(settings).progress()
+    with pytest.raises(StoreAwayError, match=r"127\.0\.0\.1") as caught:
+        ClickHouseStore(settings).progress()
     assert "hush" not in str(caught.value)

@@ -32,7 +32,7 @@ from streams.journal.tail import JournalTail
 EVERY_S: Final = 1.0
 FULL_BYTES: Final = 16 * 1024 * 1024
 #: Above this nothing more is read until a batch was written.
-HOLD_BYTES: Final = 2 * FULL_BYTES
+MAX_PENDING_BYTES: Final = 2 * FULL_BYTES
 STEP_RECORDS: Final = 5_000
 POLL_MS: Final = 100
 #: What a sink says of itself that is not ready yet, though nothing is wrong.
@@ -122,7 +122,7 @@ class Pipeline:
     async def _gather(self) -> None:
         while not self._stopping.is_set():
             async with self._changed:
-                await self._changed.wait_for(lambda: self._pending.size < HOLD_BYTES or self._stopping.is_set())
+                await self._changed.wait_for(lambda: self._pending.size < MAX_PENDING_BYTES or self._stopping.is_set())
             steps = await self._tail.steps(POLL_MS, STEP_RECORDS)
             if not self._pending.size:
                 self._vitals.beat()

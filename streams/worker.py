@@ -24,7 +24,7 @@ from schemas.settings import Settings, config_folder
 from schemas.topics import DEAD_LETTERS, SOURCES, journal_of
 from streams import compilation
 from streams.assignment.assigned_partitions import AssignedPartitions
-from streams.clickhouse.contact_archive import Archive, ClickHouseArchive
+from streams.clickhouse.history import ClickHouseHistory, History
 from streams.journal.tail import connect
 from streams.kafka.faust_transport import BatchTransport
 from streams.monitoring.worker_health import health_of
@@ -93,7 +93,7 @@ def _agent_of(partitions: AssignedPartitions) -> Callable[[Any], Awaitable[None]
         async for event in stream.events():
             session, begins = event.message.key
             try:
-                await partitions.take(
+                await partitions.process_batch(
                     (event.message.topic, event.message.partition), session, begins, event.message.value
                 )
             except Exception:  # noqa: BLE001 - raised on, Faust would acknowledge the batch and go on
@@ -103,7 +103,7 @@ def _agent_of(partitions: AssignedPartitions) -> Callable[[Any], Awaitable[None]
     return agent
 
 
-async def serve(settings: Settings, archive: Archive, stop: asyncio.Event, configuration: Watched | None = None) -> int:
+async def serve(settings: Settings, archive: History, stop: asyncio.Event, configuration: Watched | None = None) -> int:
     """Run a worker until `stop` is set; returns its exit status. Without a configuration, the defaults hold."""
     collecting = asyncio.ensure_future(_collect_now_and_then())
     configuration = configuration or Watched(None)
@@ -185,6 +185,6 @@ def run(settings: Settings) -> int:
     configuration = Watched(config_folder(), settings.time_zone)
 
     async def until_it_ends() -> int:
-        return await serve(settings, ClickHouseArchive(settings), until_signal(), configuration)
+        return await serve(settings, ClickHouseHistory(settings), until_signal(), configuration)
 
     return asyncio.run(until_it_ends())

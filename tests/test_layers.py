@@ -150,7 +150,7 @@ def test_something_is_looked_at() -> None:
         ("deploy.cli.up", "import time\nasync def f():\n    time.sleep(1)"),
         ("deploy.cli.up", "from time import sleep"),
         ("streams", "import deploy"),
-        ("streams.clickhouse.contact_archive", "import clickhouse_connect\nclickhouse_connect.get_client(dsn='')"),
+        ("streams.clickhouse.history", "import clickhouse_connect\nclickhouse_connect.get_client(dsn='')"),
         ("sinks.sink", "from clickhouse_connect import get_client"),
         ("sinks.sink", "from clickhouse_connect.driver import create_async_client"),
     ],

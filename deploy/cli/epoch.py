@@ -128,7 +128,7 @@ def _begin(
     from sinks.reconcile.audit import reconcile  # noqa: PLC0415 - as above
     from sinks.rows import Progress  # noqa: PLC0415 - as above
     from streams.assignment.epochs import begin  # noqa: PLC0415 - as above
-    from streams.clickhouse.contact_archive import ClickHouseArchive  # noqa: PLC0415 - as above
+    from streams.clickhouse.history import ClickHouseHistory  # noqa: PLC0415 - as above
     from streams.kafka.cluster import Cluster  # noqa: PLC0415 - as above
     from streams.tasks import log_unhandled  # noqa: PLC0415 - as above
 
@@ -138,7 +138,7 @@ def _begin(
 
     async def begin_all() -> None:
         asyncio.get_running_loop().set_exception_handler(log_unhandled)
-        archive, cluster = ClickHouseArchive(settings), Cluster(settings)
+        archive, cluster = ClickHouseHistory(settings), Cluster(settings)
         try:
             for found, epoch in epochs.items():
                 partition = await begin(settings, rules, found, epoch, archive.past, cluster)

@@ -25,10 +25,10 @@ from schemas.policies import Rules
 from schemas.settings import Settings
 from schemas.topics import SourcePartition, journal_of
 from streams.assignment.open_partition import KAFKA, OpenPartition, Wait, WorkerState
-from streams.assignment.opening import OpeningServices, RefusedError, open_partition, say_gone
+from streams.assignment.opening import OpeningServices, RefusedError, say_gone, take_over
 from streams.assignment.opening_tasks import STOP_WITHIN_S, Failures, Openings
 from streams.assignment.recovery import ReleasedPartition
-from streams.clickhouse.contact_archive import Archive, ArchiveAwayError
+from streams.clickhouse.history import History, HistoryAwayError
 from streams.core.incremental_fold import FoldCache
 from streams.journal.assembly import RecreatedError
 from streams.kafka.cluster import Cluster, ClusterAwayError, TopicDescription
@@ -48,7 +48,7 @@ LOOK_EVERY: Final = 4
 PASSED_OVER_AT_MOST: Final = 20
 #: Batches are taken only if the cluster confirmed within this time that the topic was not recreated: a recreated topic
 #: may already have grown past the offset where reading continues.
-SEEN_WITHIN_S: Final = 20.0
+CONFIRMED_WITHIN_S: Final = 20.0
 #: From an opening's record to the journal's end once another opening came and wrote a step: two records, a head, and
 #: their three markers. With less, `pulssi epoch begin` may be at work: opening the partition would fence it.
 MORE_THAN_AN_OPENING: Final = 6
@@ -66,7 +66,7 @@ class AssignedPartitions:
         self,
         settings: Settings,
         rules: Rules,
-        archive: Archive,
+        archive: History,
         now: Callable[[], float] = time.monotonic,
         *,
         cluster: Cluster | None = None,
@@ -78,7 +78,7 @@ class AssignedPartitions:
         self._ends = LogEnds(settings)
         self._asked = OpeningServices(archive, self._cluster, self._ends)
         self._shared = WorkerState(archive, self.give_up, now)
-        self._held: dict[SourcePartition, OpenPartition] = {}
+        self._opened: dict[SourcePartition, OpenPartition] = {}
         self._failures = Failures()
         self._openings = Openings(self._open, self._failures)
         #: Why partitions are refused, each with the ids of its topics then, and where its journal ended.
@@ -91,20 +91,20 @@ class AssignedPartitions:
         #: Seeks the consumer; set by the transport.
         self.seek: Callable[[dict[SourcePartition, Position]], Awaitable[None]] | None = None
         #: Partitions that went to other workers a while ago: they may come back.
-        self._left: dict[SourcePartition, ReleasedPartition] = {}
+        self._released: dict[SourcePartition, ReleasedPartition] = {}
         #: When each source topic was last seen to be the one that is read, by the clock of `now`.
-        self._seen: dict[SourcePartition, float] = {}
+        self._confirmed_at: dict[SourcePartition, float] = {}
         self._tasks: dict[Any, asyncio.Task[None]] = {}
 
     @property
-    def held(self) -> list[PartitionState]:
+    def open_states(self) -> list[PartitionState]:
         """The partitions that are open now."""
-        return [held.partition for held in self._held.values() if not held.closed]
+        return [opened.partition for opened in self._opened.values() if not opened.closed]
 
     def use(self, rules: Rules) -> None:
         """Have every partition continue with other rules, from its next step on."""
         self._rules = rules
-        for partition in self.held:
+        for partition in self.open_states:
             partition.use(rules)
 
     # State, for health and readiness.
@@ -145,7 +145,7 @@ class AssignedPartitions:
         return self._shared.longest_wait
 
     def _is_open(self, place: SourcePartition) -> bool:
-        return place in self._held and not self._held[place].closed
+        return place in self._opened and not self._opened[place].closed
 
     # What is assigned.
 
@@ -157,7 +157,7 @@ class AssignedPartitions:
         """
         self._assigned = assigned
         async with self._settling:
-            gone = [place for place in {*self._held, *self._openings.under_way} if place not in assigned]
+            gone = [place for place in {*self._opened, *self._openings.under_way} if place not in assigned]
             await together(self._give_up_on(place) for place in gone)
             for place in sorted(assigned):
                 if not self._is_open(place) and place not in self._refused:
@@ -169,12 +169,12 @@ class AssignedPartitions:
     async def _give_up_on(self, place: SourcePartition) -> None:
         self._refused.pop(place, None)
         await self._openings.end(place)
-        if place in self._held:
+        if place in self._opened:
             await self._close(place)
 
     async def _open(self, place: SourcePartition) -> None:
         """Open one partition, trying again while it is assigned to this worker; then have it read from its head."""
-        if place in self._held:
+        if place in self._opened:
             await self._close(place)
         try:
             async for attempt in AsyncRetrying(
@@ -184,8 +184,8 @@ class AssignedPartitions:
                     began = self._now()
                     try:
                         async with asyncio.timeout(OPEN_WITHIN_S):
-                            partition, writer = await open_partition(
-                                self._settings, self._rules, place, self._asked, left=self._left.pop(place, None)
+                            partition, writer = await take_over(
+                                self._settings, self._rules, place, self._asked, left=self._released.pop(place, None)
                             )
                     finally:
                         gc.unfreeze()  # as in `_close`: a partition kept in memory may have been dropped
@@ -197,51 +197,51 @@ class AssignedPartitions:
             return
         finally:
             self._shared.waits_no_more(place)
-        self._seen[place] = began
+        self._confirmed_at[place] = began
         partition.fold_cache = self._fold_cache
         partition.use(self._rules)  # they may have changed while it was opened
-        self._held[place] = OpenPartition(place, partition, writer, next(self._sessions), self._shared)
+        self._opened[place] = OpenPartition(place, partition, writer, next(self._sessions), self._shared)
         if not self._settling.locked():  # else whoever settles says where it continues
             await self._go_to(place)
 
     def _say(self, place: SourcePartition, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
         _LOG.warning("%s/%d: cannot be opened yet: %s", *place, _short(error))
-        away = isinstance(error, ArchiveAwayError)
+        away = isinstance(error, HistoryAwayError)
         self._shared.waits(place, f"its opening: {_short(error)}", opening=away)
         if away:
             self._openings.waits(place)
 
     def _position(self, place: SourcePartition) -> Position:
-        held = self._held[place]
-        return held.partition.head.next, held.session
+        opened = self._opened[place]
+        return opened.partition.head.next, opened.session
 
     async def _go_to(self, place: SourcePartition) -> None:
         if self.seek is not None and place in self._assigned and self._is_open(place):
             await self.seek({place: self._position(place)})
 
-    async def _resume(self, place: SourcePartition, held: OpenPartition) -> None:
+    async def _resume(self, place: SourcePartition, opened: OpenPartition) -> None:
         """Have a partition's batches come again from its head, under a session of their own."""
-        held.resumes(next(self._sessions))
+        opened.resumes(next(self._sessions))
         await self._go_to(place)
 
     # Batches.
 
-    async def take(self, place: SourcePartition, session: int, begins: int, records: Sequence[Any]) -> None:
+    async def process_batch(self, place: SourcePartition, session: int, begins: int, records: Sequence[Any]) -> None:
         """Turn a batch into steps and write them. A batch read before the last opening is passed over."""
-        held = self._held.get(place)
-        if held is None or held.closed:
+        opened = self._opened.get(place)
+        if opened is None or opened.closed:
             return
-        if not held.held_back and self._now() - self._seen.get(place, 0.0) > SEEN_WITHIN_S:
-            await self.look()
-            if self._now() - self._seen.get(place, 0.0) > SEEN_WITHIN_S and not held.closed:
-                held.hold_back(f"{KAFKA} to confirm that the topic was not recreated")
-        known = held.partition.head.next
+        if not opened.held_back and self._now() - self._confirmed_at.get(place, 0.0) > CONFIRMED_WITHIN_S:
+            await self.check_topic_ids()
+            if self._now() - self._confirmed_at.get(place, 0.0) > CONFIRMED_WITHIN_S and not opened.closed:
+                opened.hold_back(f"{KAFKA} to confirm that the topic was not recreated")
+        known = opened.partition.head.next
         # A gap that is larger than one transaction marker:
-        if records and session == held.session and records[0].offset > known + 1:
+        if records and session == opened.session and records[0].offset > known + 1:
             self._run(("gone", place), partial(self._name_gone, place, known))
-        await held.take(session, begins, records)
-        self._reopen_closed(place, held)
+        await opened.process_batch(session, begins, records)
+        self._reopen_closed(place, opened)
 
     async def _name_gone(self, place: SourcePartition, known: int) -> None:
         """Name the events that retention took before they were counted, if that is why some are missing."""
@@ -254,8 +254,8 @@ class AssignedPartitions:
         if first > known:
             say_gone(place, known, first)
 
-    def _reopen_closed(self, place: SourcePartition, held: OpenPartition) -> None:
-        if held.closed and self._held.get(place) is held and place in self._assigned:
+    def _reopen_closed(self, place: SourcePartition, opened: OpenPartition) -> None:
+        if opened.closed and self._opened.get(place) is opened and place in self._assigned:
             self._openings.begin(place)
 
     # What happens between batches.
@@ -270,15 +270,17 @@ class AssignedPartitions:
             await asyncio.sleep(TEND_EVERY_S)
             self._failures.raise_first()
             rounds += 1
-            if any(not left.is_fresh(time.monotonic()) for left in self._left.values()):
-                self._left = {place: left for place, left in self._left.items() if left.is_fresh(time.monotonic())}
+            if any(not left.is_fresh(time.monotonic()) for left in self._released.values()):
+                self._released = {
+                    place: left for place, left in self._released.items() if left.is_fresh(time.monotonic())
+                }
                 gc.unfreeze()  # as in `_close`: it was kept for longer than the collector takes to look away
-            for place in self._assigned - self._refused.keys() - self._held.keys():
+            for place in self._assigned - self._refused.keys() - self._opened.keys():
                 self._openings.begin(place)  # it was cancelled, and nobody settled since
-            for place, held in list(self._held.items()):
-                self._run(held, partial(self.tend_one, place, held))
+            for place, opened in list(self._opened.items()):
+                self._run(opened, partial(self.tend_one, place, opened))
             if rounds % LOOK_EVERY == 0:
-                self._run("look", self.look)
+                self._run("look", self.check_topic_ids)
 
     def _run(self, key: Any, work: Callable[[], Coroutine[Any, Any, None]]) -> None:  # noqa: ANN401 - any key
         """Run something in the background, once at a time."""
@@ -287,21 +289,21 @@ class AssignedPartitions:
             task.add_done_callback(lambda _: self._tasks.pop(key, None))
             task.add_done_callback(self._failures.note)
 
-    async def tend_one(self, place: SourcePartition, held: OpenPartition) -> None:
+    async def tend_one(self, place: SourcePartition, opened: OpenPartition) -> None:
         """Do what is due for one partition between batches."""
-        await held.tend()
-        if held.passed_over > PASSED_OVER_AT_MOST and self._held.get(place) is held:
-            offset = held.partition.head.next
+        await opened.tend()
+        if opened.passed_over > PASSED_OVER_AT_MOST and self._opened.get(place) is opened:
+            offset = opened.partition.head.next
             _LOG.error(
                 "%s/%d: fetches still come from before the last seek: seeking again to offset %d", *place, offset
             )
-            held.passed_over = 0
+            opened.passed_over = 0
             await self._go_to(place)
-        if held.may_resume and self._held.get(place) is held:
-            await self._resume(place, held)
-        self._reopen_closed(place, held)
+        if opened.may_resume and self._opened.get(place) is opened:
+            await self._resume(place, opened)
+        self._reopen_closed(place, opened)
 
-    async def look(self) -> None:
+    async def check_topic_ids(self) -> None:
         """Ask the cluster whether the source topics are still those that are read. No answer says nothing."""
         began = self._now()
         try:
@@ -309,28 +311,28 @@ class AssignedPartitions:
         except ClusterAwayError as error:
             _LOG.info("Kafka did not tell the topic ids, trying again: %s", error)
             return
-        for place, held in list(self._held.items()):
-            topic, journal, head = topics.get(place[0]), topics.get(journal_of(place[0])), held.partition.head
-            if held.closed or topic is None:
+        for place, opened in list(self._opened.items()):
+            topic, journal, head = topics.get(place[0]), topics.get(journal_of(place[0])), opened.partition.head
+            if opened.closed or topic is None:
                 continue
             partitions = head.partitions or topic.partitions
             other = journal is not None and head.journal not in {"", journal.id}
             if other or (topic.id, topic.partitions) != (head.topic, partitions):
-                if held.lock.locked():  # by a step, which may hang: the look at the others must not wait for it
-                    self._run(("recreated", place), partial(self._close_recreated, place, held))
+                if opened.lock.locked():  # by a step, which may hang: the look at the others must not wait for it
+                    self._run(("recreated", place), partial(self._close_recreated, place, opened))
                 else:
-                    await self._close_recreated(place, held)
+                    await self._close_recreated(place, opened)
                 continue
-            self._seen[place] = began
-            if held.waits_for_kafka and self._held.get(place) is held:
-                await self._resume(place, held)
+            self._confirmed_at[place] = began
+            if opened.waits_for_kafka and self._opened.get(place) is opened:
+                await self._resume(place, opened)
         await self._look_at_refused(topics)
 
-    async def _close_recreated(self, place: SourcePartition, held: OpenPartition) -> None:
+    async def _close_recreated(self, place: SourcePartition, opened: OpenPartition) -> None:
         """Close a partition after the step under way, and open it again."""
-        async with held.lock:
-            held.closed = True
-        self._reopen_closed(place, held)
+        async with opened.lock:
+            opened.closed = True
+        self._reopen_closed(place, opened)
 
     async def _look_at_refused(self, topics: Mapping[str, TopicDescription]) -> None:
         """Open refused partitions again whose topics, or whose journal's steps, are others now."""
@@ -354,7 +356,7 @@ class AssignedPartitions:
         """Close every partition: wait for the step under way, then stop its producer."""
         self._assigned = frozenset()
         async with self._settling:
-            await together(self._give_up_on(place) for place in {*self._held, *self._openings.under_way})
+            await together(self._give_up_on(place) for place in {*self._opened, *self._openings.under_way})
         await end(*self._tasks.values())
         await self._ends.close()
         await self._cluster.stop()
@@ -367,19 +369,19 @@ class AssignedPartitions:
         os._exit(Exit.NO)
 
     async def _close(self, place: SourcePartition) -> None:
-        held = self._held.pop(place)
+        opened = self._opened.pop(place)
         gc.unfreeze()  # what is dropped may be a cycle, which only the garbage collector finds
-        held.failed |= held.closed
-        held.closed = True
+        opened.failed |= opened.closed
+        opened.closed = True
         self._shared.waits_no_more(place)
-        await to_its_end(self._stop(place, held))
+        await to_its_end(self._stop(place, opened))
 
-    async def _stop(self, place: SourcePartition, held: OpenPartition) -> None:
+    async def _stop(self, place: SourcePartition, opened: OpenPartition) -> None:
         try:
-            async with asyncio.timeout(STOP_WITHIN_S), held.lock:
-                await held.writer.stop()
-                if not held.failed and held.writer.end:
-                    self._left[place] = ReleasedPartition(held.partition, held.writer.end, time.monotonic())
+            async with asyncio.timeout(STOP_WITHIN_S), opened.lock:
+                await opened.writer.stop()
+                if not opened.failed and opened.writer.end:
+                    self._released[place] = ReleasedPartition(opened.partition, opened.writer.end, time.monotonic())
         except TimeoutError:
             _LOG.critical("%s/%d: its producer does not stop: the worker ends (exit 71), nothing is lost", *place)
             os._exit(Exit.STUCK)

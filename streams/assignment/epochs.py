@@ -52,7 +52,7 @@ class SurveyedPartition(NamedTuple):
     refused: str | None
 
 
-#: What ended epochs left behind, by source, partition, number of partitions and now. Raises ArchiveAwayError.
+#: What ended epochs left behind, by source, partition, number of partitions and now. Raises HistoryAwayError.
 Remembers = Callable[[str, int, int, int], Awaitable[EndedEpochs]]
 
 
@@ -156,7 +156,7 @@ async def begin(
 ) -> PartitionState:
     """Begin an epoch of one partition, which continues with what its journal has, or else with what ClickHouse has.
 
-    Raises RefusedError, KafkaError, OSError (ArchiveAwayError is one) and TimeoutError; then nothing was begun.
+    Raises RefusedError, KafkaError, OSError (HistoryAwayError is one) and TimeoutError; then nothing was begun.
     """
     with _named(found.place):
         return await AsyncRetrying(

@@ -17,11 +17,12 @@ from typing import Any, Final, NamedTuple, TypeVar
 from aiokafka.errors import KafkaError
 
 from schemas.topics import SourcePartition
-from streams.clickhouse.contact_archive import Archive, ArchiveAwayError
+from streams.clickhouse.history import History, HistoryAwayError
 from streams.journal.writing import StepTooLargeError, Writer
 from streams.partition.archived_history import ArchivedContact
+from streams.partition.bad_record_limit import BadRecordLimitError
 from streams.partition.state import STEP_BYTES, PartitionState
-from streams.partition.steps import BadRecordLimitError, StepToWrite
+from streams.partition.steps import StepToWrite
 
 #: A step of this size is never too large to be written in time.
 SMALL_STEP_BYTES: Final = 1024 * 1024
@@ -62,7 +63,7 @@ class Wait(NamedTuple):
 class WorkerState:
     """What all partitions of a worker share."""
 
-    def __init__(self, archive: Archive, give_up: Callable[[str], Any], now: Callable[[], float]) -> None:
+    def __init__(self, archive: History, give_up: Callable[[str], Any], now: Callable[[], float]) -> None:
         self.archive = archive
         self.give_up = give_up
         self._now = now
@@ -111,7 +112,7 @@ class OpenPartition:
         self.held_back: str | None = None
         self._shared = shared
 
-    async def take(self, session: int, begins: int, records: Sequence[Any]) -> None:
+    async def process_batch(self, session: int, begins: int, records: Sequence[Any]) -> None:
         """Turn a batch into steps and write them. A batch of another session is passed over: it comes again.
 
         `begins` is the offset at which its fetch began.
@@ -182,7 +183,7 @@ class OpenPartition:
         try:
             async with asyncio.timeout_at(until):
                 return await self._shared.archive.contacts(unknown)
-        except (ArchiveAwayError, TimeoutError) as error:
+        except (HistoryAwayError, TimeoutError) as error:
             self._shared.away = True
             _LOG.warning("%s/%d: ClickHouse does not answer: %s", *self.place, _why(error, LOOK_UP_WITHIN_S))
             return None
@@ -219,7 +220,7 @@ class OpenPartition:
     async def tend(self) -> None:
         """Fold what waited for ClickHouse, and evict what is old. Waits for ClickHouse without the lock."""
         partition, archive = self.partition, self._shared.archive
-        await self._write_open(lambda: partition.hold_again(int(time.time() * 1000), self._limit))
+        await self._write_open(lambda: partition.renew_deadlines(int(time.time() * 1000), self._limit))
         try:
             if not self.closed and partition.parked:
                 waiting = list(partition.parked)[:UNPARKED_AT_ONCE]
@@ -228,9 +229,9 @@ class OpenPartition:
             elif self._waits_for(CLICKHOUSE):
                 await self._ask(archive.epoch(*self.place))
             if not self.closed and partition.wants_eviction():
-                passed = await self._ask(archive.passed(*self.place, partition.head.epoch))
+                passed = await self._ask(archive.last_step_in_sink(*self.place, partition.head.epoch))
                 await self._write_open(lambda: partition.evict(passed))
-        except (ArchiveAwayError, TimeoutError) as error:
+        except (HistoryAwayError, TimeoutError) as error:
             _LOG.info(
                 "%s/%d: parked events and eviction wait for ClickHouse: %s", *self.place, _why(error, TEND_WITHIN_S)
             )

@@ -19,7 +19,7 @@ from schemas.policies import Rules
 from schemas.settings import Settings
 from schemas.topics import SourcePartition, journal_of
 from streams.assignment.recovery import ReleasedPartition, recover
-from streams.clickhouse.contact_archive import Archive, ArchiveAwayError
+from streams.clickhouse.history import History, HistoryAwayError
 from streams.journal.writing import Writer
 from streams.kafka.cluster import Cluster, TopicDescription
 from streams.kafka.log_ends import LogEnds
@@ -52,7 +52,7 @@ class NotDescribedError(ConnectionError):
 class OpeningServices(NamedTuple):
     """Whom an opening asks."""
 
-    archive: Archive
+    archive: History
     cluster: Cluster
     logs: LogEnds
 
@@ -62,7 +62,7 @@ def worker_name() -> str:
     return f"{socket.gethostname()}/{os.getpid()}"
 
 
-async def open_partition(
+async def take_over(
     settings: Settings,
     rules: Rules,
     place: SourcePartition,
@@ -73,7 +73,7 @@ async def open_partition(
     """Fence, read, and return the partition as of its head with the writer to continue with.
 
     With `left`, what this worker had in memory when it closed the partition, only what was written since is read.
-    Raises RefusedError; aiokafka's KafkaError, OSError (ArchiveAwayError and ClusterAwayError are some) and
+    Raises RefusedError; aiokafka's KafkaError, OSError (HistoryAwayError and ClusterAwayError are some) and
     TimeoutError, after which it may be tried again. A writer that was started is stopped then.
     """
     writer = Writer(settings, *place)
@@ -156,20 +156,20 @@ async def _check_is_new(settings: Settings, place: SourcePartition, asked: Openi
     """Refuse an empty journal of a partition that ClickHouse has an epoch of.
 
     While ClickHouse is away, Kafka decides: the partition is new if its first offset is 0 and this installation's sink
-    has committed no offset. Raises RefusedError, and ArchiveAwayError where Kafka shows that something was read before.
+    has committed no offset. Raises RefusedError, and HistoryAwayError where Kafka shows that something was read before.
     """
     source, number = place
     try:
         async with asyncio.timeout(ASK_WITHIN_S):
             epoch = await asked.archive.epoch(source, number)
-    except (ArchiveAwayError, TimeoutError) as error:
+    except (HistoryAwayError, TimeoutError) as error:
         first, _ = (await asked.logs.bounds([place])).get(place, (1, 1))
         if first == 0 and not await asked.cluster.has_commits(f"{settings.application}-sink"):
             _LOG.warning(
                 "%s/%d: new to Kafka, epoch 1 begins without ClickHouse (%s)", source, number, str(error) or "no answer"
             )
             return
-        raise ArchiveAwayError(
+        raise HistoryAwayError(
             f"its journal is empty, and only ClickHouse knows whether it is new or lost: {str(error) or 'no answer'}"
         ) from None
     if epoch:

@@ -68,7 +68,7 @@ def summary_of(fold: Fold, handle_ms: int | None) -> Summary:
     return summary
 
 
-def held_again(value: bytes, rules: Rules, as_of: int, step: int) -> bytes | None:
+def with_renewed_deadlines(value: bytes, rules: Rules, as_of: int, step: int) -> bytes | None:
     """Compute the deadlines in a contact's record again, by rules that came into force.
 
     Returns the new record; None where nothing changes.

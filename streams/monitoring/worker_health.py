@@ -44,7 +44,7 @@ def _readings(partitions: AssignedPartitions) -> Iterator[MetricValue]:
     for topic, number in partitions.refused_partitions:
         labels = {"topic": topic, "partition": str(number)}
         yield MetricValue("pulssi_worker_refused", "Partitions that wait for `pulssi epoch begin`.", 1, labels)
-    for partition in partitions.held:
+    for partition in partitions.open_states:
         labels = {"topic": partition.source, "partition": str(partition.number)}
         for name, value, meaning in (
             ("events_total", partition.events, "Records read since the partition was opened."),

@@ -7,41 +7,15 @@ small steps between the batches that arrive.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
+from collections.abc import Mapping
 from typing import Final
 
 from schemas.policies import Rules, policies_since
+from streams.partition.contact_scan import ContactScan
 
 #: Contacts looked at in one go at least, and in how many goes all of them: there is one a second, and a minute for all.
 HELD_AT_ONCE: Final = 1_000
 GOES: Final = 40
-
-
-class ContactScan:
-    """A walk over all contacts, in parts."""
-
-    def __init__(self) -> None:
-        #: The partition's clock when the last round began, UTC milliseconds.
-        self.clock = 0
-        self._left: Iterator[bytes] | None = None
-
-    @property
-    def under_way(self) -> bool:
-        """Whether some are not looked at yet."""
-        return self._left is not None
-
-    def begin(self, clock: int, contacts: Iterable[bytes]) -> None:
-        """Begin a round over the contacts of now."""
-        self.clock = clock
-        self._left = iter(list(contacts))
-
-    def next(self, at_most: int) -> list[bytes]:
-        """Give the next ones; the last call of a round may give fewer."""
-        found = list(islice(self._left, at_most)) if self._left is not None else []
-        if len(found) < at_most:
-            self._left = None
-        return found
 
 
 class RuleChanges:

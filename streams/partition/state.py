@@ -33,14 +33,16 @@ from streams.core.event import Event, merge
 from streams.core.incremental_fold import Change, FoldCache
 from streams.core.pane_totals import PaneTotals
 from streams.core.refold import EMPTY, advance, decode, restored
-from streams.core.summary import held_again
+from streams.core.summary import with_renewed_deadlines
 from streams.decoding.decoder import BadRecord, read_event
 from streams.journal.assembly import Step
 from streams.kafka.partitioner import partition_of
 from streams.partition.archived_history import ArchivedContact, EndedEpochs
+from streams.partition.bad_record_limit import BadRecordLimit
+from streams.partition.contact_scan import ContactScan
 from streams.partition.evicted_ids import EvictedIds
-from streams.partition.rule_changes import ContactScan, RuleChanges
-from streams.partition.steps import BadRecordLimit, DeadLetter, Record, StepToWrite, Written, cut, in_parts
+from streams.partition.rule_changes import RuleChanges
+from streams.partition.steps import DeadLetter, Record, StepToWrite, Written, cut, in_parts
 
 _Value = TypeVar("_Value")
 
@@ -132,7 +134,7 @@ class PartitionState:
     def use(self, rules: Rules) -> None:
         """Continue with other rules, from the next step on; what was issued stays until its contact changes.
 
-        What open contacts are held against follows with `hold_again`.
+        What open contacts are held against follows with `renew_deadlines`.
         """
         self.rules = rules
         self.head = self.head._replace(config=rules.version)
@@ -287,7 +289,7 @@ class PartitionState:
             written += [(PARKED + contact_id, None) for contact_id in waited]
             yield from self._write(written, self.head._replace(parked=len(self.parked)))
 
-    def hold_again(self, now: int, limit: int = STEP_BYTES) -> Iterator[StepToWrite]:
+    def renew_deadlines(self, now: int, limit: int = STEP_BYTES) -> Iterator[StepToWrite]:
         """Make the steps with the deadlines of open contacts by rules that came into force; `now` in UTC ms."""
         if self._channel is None:
             return
@@ -295,7 +297,7 @@ class PartitionState:
             number = self.head.step + 1
             written: list[Written] = []
             for contact_id, before in part:
-                value = held_again(before, self.rules, self._holding.as_of, number)
+                value = with_renewed_deadlines(before, self.rules, self._holding.as_of, number)
                 if value is not None:
                     self.contacts[contact_id] = value
                     self.fold_cache.renew(contact_id, before, value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
@@ -17,11 +16,6 @@ _FIXED_BYTES: Final = 1_000
 
 #: The value of a record, which may have to be there.
 _Value = TypeVar("_Value", bytes, bytes | None)
-
-
-#: Records that a share of bad ones is taken of, and how many there must be for one.
-RECENT: Final = 1_000
-ENOUGH: Final = 200
 
 
 class Record(Protocol):
@@ -101,37 +95,3 @@ def cut(records: Sequence[Record], limit: int, bytes_of: Callable[[bytes], int])
         seen.add(key)
     if begin < len(records):
         yield records[begin:]
-
-
-class BadRecordLimitError(Exception):
-    """So many of the last records are bad that the topic is not what it should be: the worker must stop."""
-
-
-class BadRecordLimit:
-    """Counts bad records among the last thousand."""
-
-    def __init__(self) -> None:
-        self._counts: deque[tuple[int, int]] = deque()
-        self._records = 0
-        self._bad = 0
-        self._last = ""
-
-    def count(self, records: int, bad: int, share: float, last: str) -> None:
-        """Count a step's records; `last` says where its last bad one was and what was wrong, empty where none was.
-
-        Raises BadRecordLimitError where more than `share` of enough of them are bad.
-        """
-        self._last = last or self._last
-        self._counts.append((records, bad))
-        self._records += records
-        self._bad += bad
-        while self._records - self._counts[0][0] >= RECENT:
-            gone, gone_bad = self._counts.popleft()
-            self._records -= gone
-            self._bad -= gone_bad
-        if self._records >= ENOUGH and self._bad > share * self._records:
-            raise BadRecordLimitError(
-                f"{self._last}: {self._bad} of the last {self._records} records are bad: correct what produces them, or"
-                " raise bad_record_share in centre.toml (1 sends all of them to the dead letters), and start the worker"
-                " again"
-            )

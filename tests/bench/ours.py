@@ -12,7 +12,7 @@ from streams.assignment.assigned_partitions import AssignedPartitions
 from tests.bench import job
 from tests.streams import worker_process
 
-_TAKE: Final = AssignedPartitions.take
+_TAKE: Final = AssignedPartitions.process_batch
 
 
 async def _take(
@@ -24,5 +24,5 @@ async def _take(
 
 if __name__ == "__main__":
     logging.basicConfig(level="WARNING")
-    AssignedPartitions.take = _take  # type: ignore[method-assign]  # the one thing that is added
+    AssignedPartitions.process_batch = _take  # type: ignore[method-assign]  # the one thing that is added
     raise SystemExit(asyncio.run(worker_process.main()))

@@ -17,7 +17,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from schemas.policies import Rules
 from schemas.settings import Settings
 from schemas.topics import journal_of
-from streams.assignment.opening import open_partition
+from streams.assignment.opening import take_over
 from streams.kafka.brokers import admin_client
 from streams.partition.state import STEP_BYTES
 from tests.bench.contest import TOPIC
@@ -37,7 +37,7 @@ NEARLY: Final = 1.5
 async def _write(settings: Settings, events: int) -> None:
     """Fold the topic's events into its journal, as a worker does."""
     async with asked(settings) as whom:
-        partition, writer = await open_partition(settings, Rules(), (TOPIC, 0), whom)
+        partition, writer = await take_over(settings, Rules(), (TOPIC, 0), whom)
     async with AIOKafkaConsumer(bootstrap_servers=settings.kafka_brokers, enable_auto_commit=False) as consumer:
         place = TopicPartition(TOPIC, 0)
         consumer.assign([place])
@@ -53,7 +53,7 @@ async def _opened(settings: Settings, contacts: int) -> float:
     """Open once; give contacts a second."""
     async with asked(settings) as whom:
         began = time.monotonic()
-        partition, writer = await open_partition(settings, Rules(), (TOPIC, 0), whom)
+        partition, writer = await take_over(settings, Rules(), (TOPIC, 0), whom)
         took = time.monotonic() - began
     await writer.stop()
     if len(partition.contacts) != contacts:

@@ -20,7 +20,7 @@ from sinks.clickhouse.reading_back import StoredRows
 from sinks.clickhouse.store import ClickHouseStore
 from sinks.port import StoreAwayError
 from streams.clickhouse.addresses import Address, clickhouse_of
-from streams.clickhouse.contact_archive import ArchiveAwayError, ClickHouseArchive
+from streams.clickhouse.history import ClickHouseHistory, HistoryAwayError
 from tests.deploy.program import Program, clean_environment
 from tests.fixtures.clickhouse import ClickHouseServer
 from tests.fixtures.tls import Certificate, Gate
@@ -67,7 +67,7 @@ def read_back(settings: Settings) -> object:
 
 def look_up(settings: Settings) -> object:
     """Ask as a worker does."""
-    return asyncio.run(ClickHouseArchive(settings).passed("contacts.chat", 0, 1))
+    return asyncio.run(ClickHouseHistory(settings).last_step_in_sink("contacts.chat", 0, 1))
 
 
 #: Each part that connects, and what it raises where none answers.
@@ -111,7 +111,7 @@ def test_a_command_connects(by_tls: Settings, gate: Gate, tmp_path: Path) -> Non
 def faults(settings: Settings) -> list[str]:
     """Tell what each part says where it cannot connect."""
     said = []
-    for ask, kind in ((keep, StoreAwayError), (read_back, StoreAwayError), (look_up, ArchiveAwayError)):
+    for ask, kind in ((keep, StoreAwayError), (read_back, StoreAwayError), (look_up, HistoryAwayError)):
         with pytest.raises(kind) as caught:
             ask(settings)
         said.append(str(caught.value))

@@ -66,7 +66,7 @@ class Beside:
         del source, partition
         return 0
 
-    async def passed(self, source: str, partition: int, epoch: int) -> int:
+    async def last_step_in_sink(self, source: str, partition: int, epoch: int) -> int:
         """Tell the last step that is in."""
         del epoch
         await self.keep_up()

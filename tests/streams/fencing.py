@@ -23,9 +23,9 @@ from schemas.settings import Settings, load
 from sinks.batching import Reached, claims
 from sinks.port import Batch
 from streams.assignment.epochs import SurveyedPartition, begin
-from streams.assignment.opening import OpeningServices, RefusedError, open_partition
+from streams.assignment.opening import OpeningServices, RefusedError, take_over
 from streams.assignment.recovery import ReleasedPartition, recover
-from streams.clickhouse.contact_archive import ArchiveAwayError
+from streams.clickhouse.history import HistoryAwayError
 from streams.journal.assembly import Step
 from streams.partition.archived_history import ArchivedContact, EndedEpochs
 from streams.partition.state import PartitionState
@@ -141,14 +141,14 @@ class Fencing:
         self._busy.add(slot)
         try:
             with in_place(self, (), at_most):
-                partition, writer = await open_partition(
+                partition, writer = await take_over(
                     self.settings,
                     self.rules,
                     PLACE,
                     OpeningServices(self, self.broker, cast("Any", self)),
                     left=self._left.pop(slot, None),
                 )
-        except (DiedError, ProducerFenced, ArchiveAwayError):
+        except (DiedError, ProducerFenced, HistoryAwayError):
             return
         finally:
             self._busy.discard(slot)
@@ -210,7 +210,9 @@ class Fencing:
         """Have a worker forget what is old and in the store, unless ClickHouse is away."""
         partition = self.partition(slot)
         if partition.head.clock and not self.away:
-            await self._write(slot, partition.evict(self.sink.passed(partition.head.epoch), at_most=2), fates)
+            await self._write(
+                slot, partition.evict(self.sink.last_step_in_sink(partition.head.epoch), at_most=2), fates
+            )
 
     async def _write(self, slot: int, outputs: Iterable[StepToWrite], fates: Iterable[Fate]) -> None:
         worker = self._workers[slot]
@@ -271,7 +273,7 @@ class Fencing:
             in_place(self, (), MORE_THAN_THERE_IS),
             pytest.raises(RefusedError, match=r"`pulssi epoch begin contacts\.chat`"),
         ):
-            await open_partition(self.settings, self.rules, PLACE, asked)
+            await take_over(self.settings, self.rules, PLACE, asked)
 
     # What a worker asks of ClickHouse.
 
@@ -287,11 +289,11 @@ class Fencing:
         self._ask()
         return max((row.epoch for row in self.sink.store.progress()), default=0)
 
-    async def passed(self, source: str, partition: int, epoch: int) -> int:
+    async def last_step_in_sink(self, source: str, partition: int, epoch: int) -> int:
         """Tell the last step that the sink has written."""
         assert (source, partition) == PLACE
         self._ask()
-        return self.sink.passed(epoch)
+        return self.sink.last_step_in_sink(epoch)
 
     async def contacts(self, contact_ids: Collection[bytes]) -> dict[bytes, ArchivedContact]:
         """Look contacts up."""
@@ -300,7 +302,7 @@ class Fencing:
 
     def _ask(self) -> None:
         if self.away:
-            raise ArchiveAwayError
+            raise HistoryAwayError
 
     async def bounds(self, places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], tuple[int, int]]:
         """Tell where the source begins and ends."""

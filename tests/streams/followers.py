@@ -212,7 +212,7 @@ class Sink(Follower):
         known = Head(row.next, row.step, epoch=row.epoch, open=row.opened)
         await self.start({PLACE: row.journal_end}, {PLACE: known})
 
-    def passed(self, epoch: int) -> int:
+    def last_step_in_sink(self, epoch: int) -> int:
         """Tell the last step of an epoch that is in; -1 where none is."""
         return max((row.step for row in self.store.progress() if row.epoch == epoch and row.opened >= 0), default=-1)
 

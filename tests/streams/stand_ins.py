@@ -14,7 +14,7 @@ from schemas.topics import SourcePartition
 from streams.assignment.assigned_partitions import AssignedPartitions
 from streams.assignment.open_partition import OpenPartition
 from streams.assignment.opening import OpeningServices
-from streams.clickhouse.contact_archive import Archive, ArchiveAwayError
+from streams.clickhouse.history import History, HistoryAwayError
 from streams.kafka.cluster import Cluster, ClusterAwayError, TopicDescription
 from streams.kafka.log_ends import LogEnds
 from streams.partition.archived_history import ArchivedContact
@@ -35,7 +35,7 @@ RECORDS: Final = records_of(write_chats(20))
 Before = Callable[[str, tuple[str, int] | Collection[bytes]], Awaitable[None]]
 
 
-class NoArchive:
+class NoHistory:
     """For a worker beside which no ClickHouse ever was: nothing is kept, and nothing is ever evicted.
 
     Before it answers `before` is called, with what is asked; while it is `away` nothing is answered.
@@ -47,7 +47,7 @@ class NoArchive:
 
     async def _ask(self, what: str, of: tuple[str, int] | Collection[bytes]) -> None:
         if self.away:
-            raise ArchiveAwayError("nobody listens")
+            raise HistoryAwayError("nobody listens")
         if self._before is not None:
             await self._before(what, of)
 
@@ -56,7 +56,7 @@ class NoArchive:
         await self._ask("epoch", (source, partition))
         return 0
 
-    async def passed(self, source: str, partition: int, epoch: int) -> int:
+    async def last_step_in_sink(self, source: str, partition: int, epoch: int) -> int:
         """No step was ever written."""
         del epoch
         await self._ask("passed", (source, partition))
@@ -116,16 +116,16 @@ class StandIn:
 class Worker:
     """Partitions on stand-ins for their writers; of the first, every contact of `RECORDS` was evicted."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, archive: Archive | None = None, **more: Any) -> None:  # noqa: ANN401 - as AssignedPartitions takes it
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, archive: History | None = None, **more: Any) -> None:  # noqa: ANN401 - as AssignedPartitions takes it
         self.writers: dict[SourcePartition, StandIn] = defaultdict(StandIn)
         #: Where the consumer was sent.
         self.positions: dict[SourcePartition, tuple[int, int]] = {}
         self.sent = asyncio.Event()
         self.ends: list[int] = []
-        monkeypatch.setattr("streams.assignment.assigned_partitions.open_partition", self._opened)
+        monkeypatch.setattr("streams.assignment.assigned_partitions.take_over", self._opened)
         monkeypatch.setattr("streams.partition.state.PartitionState._is_own", lambda *_: True)
         monkeypatch.setattr("os._exit", self.ends.append)
-        self.partitions = AssignedPartitions(load({}), Rules(), archive or NoArchive(), **more)
+        self.partitions = AssignedPartitions(load({}), Rules(), archive or NoHistory(), **more)
         self.partitions.seek = self._seek
 
     async def _opened(
@@ -154,7 +154,7 @@ class Worker:
 
     def held(self, place: SourcePartition) -> OpenPartition:
         """Give an open partition with its writer."""
-        return self.partitions._held[place]  # noqa: SLF001 - what the worker's own loops take up
+        return self.partitions._opened[place]  # noqa: SLF001 - what the worker's own loops take up
 
     async def tend(self, place: SourcePartition) -> None:
         """Tend a partition, as its own loop does."""
@@ -168,7 +168,7 @@ class Worker:
         continues, session = self.positions[place]
         if begins is None:
             records = [each for each in records if each.offset >= continues]
-        await self.partitions.take(place, session, continues if begins is None else begins, records)
+        await self.partitions.process_batch(place, session, continues if begins is None else begins, records)
 
     def counted(self, place: SourcePartition) -> int:
         """Tell how many records a partition wrote."""
@@ -176,11 +176,11 @@ class Worker:
 
 
 @asynccontextmanager
-async def asked(settings: Settings, archive: Archive | None = None) -> AsyncIterator[OpeningServices]:
+async def asked(settings: Settings, archive: History | None = None) -> AsyncIterator[OpeningServices]:
     """Give whom an opening asks: a real cluster, and an archive that knows nothing unless another is given."""
     cluster, logs = Cluster(settings), LogEnds(settings)
     try:
-        yield OpeningServices(archive or NoArchive(), cluster, logs)
+        yield OpeningServices(archive or NoHistory(), cluster, logs)
     finally:
         await logs.close()
         await cluster.stop()

@@ -39,7 +39,7 @@ async def test_after_a_failure_everything_is_forgotten(worker: Worker, writer: S
     writer.fails = KafkaError()
     await take(worker)
     assert writer.openings == 2
-    assert [len(partition.contacts) for partition in worker.partitions.held] == [0]
+    assert [len(partition.contacts) for partition in worker.partitions.open_states] == [0]
     writer.fails = None
     await take(worker)
     assert (writer.openings, sum(writer.sizes)) == (2, len(RECORDS))
@@ -48,7 +48,7 @@ async def test_after_a_failure_everything_is_forgotten(worker: Worker, writer: S
 async def test_a_batch_of_an_earlier_session_is_passed_over(worker: Worker, writer: StandIn) -> None:
     """What was fetched before the last opening is not folded: it comes again."""
     await worker.settle(PLACE)
-    await worker.partitions.take(PLACE, session=-1, begins=0, records=RECORDS)
+    await worker.partitions.process_batch(PLACE, session=-1, begins=0, records=RECORDS)
     assert writer.sizes == []
 
 
@@ -115,9 +115,9 @@ async def test_a_source_topic_that_was_not_looked_at_for_long_is_looked_at_first
     worker = Worker(monkeypatch, now=lambda: clock[0], cluster=cluster)
     writer = worker.writers[PLACE]
     await worker.settle(PLACE)
-    worker.partitions.held[0].begin(1, 1, 2, ("one", ""))
+    worker.partitions.open_states[0].begin(1, 1, 2, ("one", ""))
     await worker.take(PLACE, RECORDS[:9])
-    known = worker.partitions.held[0].contacts
+    known = worker.partitions.open_states[0].contacts
     cluster.described, clock[0] = topics, 200.0
     await worker.take(PLACE, RECORDS[9:18], begins=9)
     await worker.settle(PLACE)
@@ -126,11 +126,11 @@ async def test_a_source_topic_that_was_not_looked_at_for_long_is_looked_at_first
     if worker.partitions.waits is not None:
         assert "Kafka to confirm that the topic was not recreated" in worker.partitions.waits.line(0)
         cluster.described = one
-        await worker.partitions.look()
-        assert worker.partitions.held[0].contacts is known
+        await worker.partitions.check_topic_ids()
+        assert worker.partitions.open_states[0].contacts is known
         assert worker.positions[PLACE][0] == 9
         await worker.take(PLACE, RECORDS[9:18])
-        assert (writer.openings, writer.sizes, len(worker.partitions.held)) == (1, [9, 9], 1)
+        assert (writer.openings, writer.sizes, len(worker.partitions.open_states)) == (1, [9, 9], 1)
         assert worker.partitions.blocked is None
 
 

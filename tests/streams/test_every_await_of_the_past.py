@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaError
 
 from schemas.policies import Rules
 from streams.assignment.recovery import recover
-from streams.clickhouse.contact_archive import ArchiveAwayError
+from streams.clickhouse.history import HistoryAwayError
 from streams.journal.writing import Writer
 from tests.kafka.server import KafkaServer
 from tests.oracle.batch import samples
@@ -63,7 +63,7 @@ async def test_at_every_await(fresh_kafka: KafkaServer, monkeypatch: pytest.Monk
     archive = Beside(settings, SOURCE)
     monkeypatch.setattr("streams.partition.state.PartitionState._is_own", lambda *_: True)
     for name in ("contacts", "passed"):
-        monkeypatch.setattr(archive, name, faults.around(name, getattr(archive, name), ArchiveAwayError))
+        monkeypatch.setattr(archive, name, faults.around(name, getattr(archive, name), HistoryAwayError))
     monkeypatch.setattr(Writer, "append", faults.around("append", Writer.append, KafkaError))
     monkeypatch.setattr("streams.assignment.opening.recover", faults.around("recover", recover, KafkaError))
     await archive.start()

@@ -10,14 +10,14 @@ import pytest
 
 from tests.bench.events import write_chats
 from tests.streams.records import Record, records_of
-from tests.streams.stand_ins import WAITS, NoArchive, Worker
+from tests.streams.stand_ins import WAITS, NoHistory, Worker
 
 EVENTS: Final = records_of(write_chats(200))
 
 
 async def _story(monkeypatch: pytest.MonkeyPatch, seed: int) -> int:
     """Deliver all events, a tenth of them bad, and tell how often the consumer was sent back."""
-    random, archive = Random(seed), NoArchive()  # noqa: S311 - a test's story, no secret
+    random, archive = Random(seed), NoHistory()  # noqa: S311 - a test's story, no secret
     monkeypatch.setattr("streams.assignment.open_partition.PARKED_AT_MOST", seed % 3)
     worker = Worker(monkeypatch, archive)
     writer = worker.writers[WAITS]
@@ -42,7 +42,7 @@ async def _story(monkeypatch: pytest.MonkeyPatch, seed: int) -> int:
     async def deliver() -> None:
         if fetched:
             session, begins, records = fetched.popleft()
-            await worker.partitions.take(WAITS, session, begins, records)
+            await worker.partitions.process_batch(WAITS, session, begins, records)
 
     for _ in range(60):
         archive.away ^= random.random() < 0.2

@@ -13,10 +13,10 @@ from schemas.settings import load
 from schemas.topics import journal_of
 from streams.assignment.assigned_partitions import AssignedPartitions
 from streams.assignment.opening import RefusedError
-from streams.clickhouse.contact_archive import ArchiveAwayError
+from streams.clickhouse.history import HistoryAwayError
 from streams.kafka.cluster import TopicDescription
 from streams.kafka.log_ends import LogEnds
-from tests.streams.stand_ins import OTHER, RECORDS, WAITS, Described, NoArchive, Worker
+from tests.streams.stand_ins import OTHER, RECORDS, WAITS, Described, NoHistory, Worker
 
 SOURCE: Final = WAITS[0]
 TOPICS: Final = {SOURCE: TopicDescription("t", 2), journal_of(SOURCE): TopicDescription("j", 2)}
@@ -45,11 +45,11 @@ async def test_a_refused_partition_is_opened_again_after_a_step_only(
         async def close(self) -> None:
             pass
 
-    monkeypatch.setattr("streams.assignment.assigned_partitions.open_partition", refuses)
+    monkeypatch.setattr("streams.assignment.assigned_partitions.take_over", refuses)
     monkeypatch.setattr("streams.assignment.assigned_partitions.LogEnds", lambda _: Ends())
-    partitions = AssignedPartitions(load({}), Rules(), NoArchive(), cluster=Described(TOPICS))
+    partitions = AssignedPartitions(load({}), Rules(), NoHistory(), cluster=Described(TOPICS))
     await partitions.settle(frozenset({WAITS}))
-    await partitions.look()
+    await partitions.check_topic_ids()
     await partitions.settle(frozenset({WAITS}))
     assert opened == openings
     await partitions.close()
@@ -70,7 +70,7 @@ async def test_a_step_that_hangs_holds_up_no_look_at_the_topics(monkeypatch: pyt
     begun: list[tuple[str, int]] = []
     monkeypatch.setattr(worker.partitions._openings, "begin", begun.append)  # noqa: SLF001 - what comes next
     async with worker.held(WAITS).lock:
-        looking = asyncio.ensure_future(worker.partitions.look())
+        looking = asyncio.ensure_future(worker.partitions.check_topic_ids())
         await _turns()
         assert (looking.done(), begun) == (True, [OTHER])
     await _turns()
@@ -94,7 +94,7 @@ async def test_one_partition_is_tended_once_at_a_time(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr("streams.assignment.assigned_partitions.TEND_EVERY_S", 0.0)
     monkeypatch.setattr("streams.partition.state.PartitionState.wants_eviction", lambda _: True)
-    worker = Worker(monkeypatch, NoArchive(hangs))
+    worker = Worker(monkeypatch, NoHistory(hangs))
     await worker.settle(OTHER)
     monkeypatch.setattr(worker.partitions, "look", look)
     tending = asyncio.ensure_future(worker.partitions.tend())
@@ -109,7 +109,7 @@ async def test_one_partition_is_tended_once_at_a_time(monkeypatch: pytest.Monkey
     await worker.partitions.close()
 
 
-def _slow(in_time: int) -> NoArchive:
+def _slow(in_time: int) -> NoHistory:
     """Answer for so many contacts in time."""
     left = in_time
 
@@ -117,9 +117,9 @@ def _slow(in_time: int) -> NoArchive:
         nonlocal left
         left -= len(of) if what == "contacts" else 0
         if what == "contacts" and left < 0:
-            raise ArchiveAwayError("no answer in time")
+            raise HistoryAwayError("no answer in time")
 
-    return NoArchive(answers)
+    return NoHistory(answers)
 
 
 async def test_health_sees_a_batch_that_is_held_back_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,7 +147,7 @@ async def test_what_clickhouse_answered_of_a_batch_counts(monkeypatch: pytest.Mo
     worker = Worker(monkeypatch, _slow(in_time=len(contacts) - 1))
     await worker.settle(WAITS)
     await worker.take(WAITS)
-    (partition,) = worker.partitions.held
+    (partition,) = worker.partitions.open_states
     assert (worker.counted(WAITS), len(partition.parked)) == (len(RECORDS), 1)
     await worker.partitions.close()
 

@@ -16,7 +16,7 @@ from schemas.settings import load
 from streams.assignment.assigned_partitions import AssignedPartitions
 from streams.assignment.recovery import LEFT_FOR_S, ReleasedPartition
 from streams.partition.state import PartitionState
-from tests.streams.stand_ins import NoArchive
+from tests.streams.stand_ins import NoHistory
 
 PLACE: Final = ("contacts.chat", 0)
 
@@ -46,14 +46,14 @@ def _is_gone(seen: weakref.ref[Contacts]) -> bool:
 async def test_what_went_to_another_worker_is_forgotten_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """A partition that does not come back is kept for a while; a worker's collections in between are no matter."""
     monkeypatch.setattr("streams.assignment.assigned_partitions.TEND_EVERY_S", 0.0)
-    partitions, tended = AssignedPartitions(load(), Rules(), NoArchive()), asyncio.Event()
+    partitions, tended = AssignedPartitions(load(), Rules(), NoHistory()), asyncio.Event()
 
     async def look() -> None:
         tended.set()
 
     monkeypatch.setattr(partitions, "look", look)
     partition, seen = _partition()
-    partitions._left[PLACE] = ReleasedPartition(partition, 1, time.monotonic() - LEFT_FOR_S)  # noqa: SLF001 - ten minutes later
+    partitions._released[PLACE] = ReleasedPartition(partition, 1, time.monotonic() - LEFT_FOR_S)  # noqa: SLF001 - ten minutes later
     del partition
     gc.collect()
     gc.freeze()
@@ -76,8 +76,8 @@ async def test_an_opening_that_failed_leaves_nothing(monkeypatch: pytest.MonkeyP
         del partition
         raise ValueError("not this time")
 
-    monkeypatch.setattr("streams.assignment.assigned_partitions.open_partition", opened)
-    partitions = AssignedPartitions(load(), Rules(), NoArchive())
+    monkeypatch.setattr("streams.assignment.assigned_partitions.take_over", opened)
+    partitions = AssignedPartitions(load(), Rules(), NoHistory())
     with pytest.raises(ValueError, match="not this time"):
         await partitions.settle(frozenset({PLACE}))
     assert _is_gone(seen[0])

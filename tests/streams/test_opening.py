@@ -14,8 +14,8 @@ from schemas.journal import CONTACT, Head
 from schemas.policies import Rules
 from schemas.settings import Settings
 from schemas.topics import journal_of
-from streams.assignment.opening import OpeningServices, RefusedError, open_partition
-from streams.clickhouse.contact_archive import ArchiveAwayError
+from streams.assignment.opening import OpeningServices, RefusedError, take_over
+from streams.clickhouse.history import HistoryAwayError
 from streams.kafka.brokers import admin_client
 from streams.kafka.cluster import Cluster, ClusterAwayError
 from streams.kafka.topics import migrate_topics
@@ -23,14 +23,14 @@ from streams.partition.state import PartitionState
 from tests.kafka.server import KafkaServer
 from tests.streams.flow import produce
 from tests.streams.handwritten import Hand
-from tests.streams.stand_ins import NoArchive, asked
+from tests.streams.stand_ins import NoHistory, asked
 
 SOURCE: Final = "contacts.chat"
 PLACE: Final = (SOURCE, 0)
 WAY_ON: Final = r"`pulssi epoch begin contacts\.chat`"
 
 
-class Knows(NoArchive):
+class Knows(NoHistory):
     """ClickHouse, which knows epochs of every partition, or is away."""
 
     def __init__(self, epoch: int | None) -> None:
@@ -56,7 +56,7 @@ async def _opened(settings: Settings, epoch: int | None = 0) -> PartitionState:
             retry=retry_if_exception_type(ClusterAwayError), stop=stop_after_attempt(20), wait=wait_fixed(0.5)
         ):
             with attempt:
-                partition, writer = await open_partition(settings, Rules(), PLACE, whom)
+                partition, writer = await take_over(settings, Rules(), PLACE, whom)
     await writer.stop()
     return partition
 
@@ -130,7 +130,7 @@ async def test_without_clickhouse_an_installation_that_is_not_new_waits(settings
         producer.transaction(),
     ):
         await producer.send_offsets_to_transaction({TopicPartition(SOURCE, 1): 5}, f"{settings.application}-sink")
-    with pytest.raises(ArchiveAwayError, match="only ClickHouse knows"):
+    with pytest.raises(HistoryAwayError, match="only ClickHouse knows"):
         await _opened(settings, epoch=None)
 
 
@@ -139,7 +139,7 @@ async def test_without_clickhouse_a_source_whose_beginning_is_gone_waits(setting
     _produce(settings, 3)
     with admin_client(settings.kafka_brokers, 10) as admin:
         admin.delete_records({KafkaPartition(SOURCE, 0): 2})
-    with pytest.raises(ArchiveAwayError, match="only ClickHouse knows"):
+    with pytest.raises(HistoryAwayError, match="only ClickHouse knows"):
         await _opened(settings, epoch=None)
 
 
@@ -155,7 +155,7 @@ async def test_a_cluster_that_does_not_describe_its_topics_in_time_has_said_noth
     monkeypatch.setattr("streams.kafka.cluster._topics", hangs)
     async with asked(settings) as whom:
         with pytest.raises(ClusterAwayError, match="does not describe the topics"):
-            await open_partition(settings, Rules(), PLACE, OpeningServices(whom.archive, whom.cluster, whom.logs))
+            await take_over(settings, Rules(), PLACE, OpeningServices(whom.archive, whom.cluster, whom.logs))
 
 
 async def test_another_count_of_partitions_is_refused(settings: Settings) -> None:

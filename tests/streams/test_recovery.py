@@ -10,7 +10,7 @@ import pytest
 from schemas.journal import Head
 from schemas.policies import Rules
 from schemas.settings import Settings
-from streams.assignment.opening import open_partition
+from streams.assignment.opening import take_over
 from streams.assignment.recovery import ReleasedPartition, recover
 from streams.journal.assembly import Step
 from streams.journal.writing import Writer
@@ -38,7 +38,7 @@ def settings(fresh_kafka: KafkaServer) -> Settings:
 
 async def _open(settings: Settings, left: ReleasedPartition | None = None) -> tuple[PartitionState, Writer]:
     async with asked(settings) as whom:
-        return await open_partition(settings, Rules(), (SOURCE, 0), whom, left=left)
+        return await take_over(settings, Rules(), (SOURCE, 0), whom, left=left)
 
 
 async def _work(settings: Settings, records: list[Record], left: ReleasedPartition | None = None) -> ReleasedPartition:

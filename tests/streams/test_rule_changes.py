@@ -55,10 +55,10 @@ STORIES: Final = {"waits": "0 started", "answered": "0 started\n1 agent agent_id
 def test_rules_that_are_loaded_again() -> None:
     """Those that wait are held against them, all that stays in memory is stale by them; events and rows stay."""
     partition = _opened(BEFORE, STORIES)
-    assert list(partition.hold_again(BEGIN)) == []
+    assert list(partition.renew_deadlines(BEGIN)) == []
     events = {contact: decode_state(value) for contact, value in partition.contacts.items()}
     partition.use(AFTER)
-    (step,) = partition.hold_again(BEGIN)
+    (step,) = partition.renew_deadlines(BEGIN)
     assert _written([step]) == {CONTACT + contact for contact in partition.contacts}
     assert _held(partition, "waits") == _by("in-5s", 5)
     assert (_held(partition, "answered"), _held(partition, "done")) == ([], [])
@@ -66,15 +66,15 @@ def test_rules_that_are_loaded_again() -> None:
     assert (summary["step"], summary["leaves_at"]) == (step.head.step, BEGIN + 7)
     assert decode_head(step.records[-1][1] or b"") == partition.head
     assert {contact: decode_state(value) for contact, value in partition.contacts.items()} == events
-    assert list(partition.hold_again(BEGIN + DAY)) == []
+    assert list(partition.renew_deadlines(BEGIN + DAY)) == []
 
 
 def test_a_day_that_is_reached() -> None:
     """By the clock, and then also what arrives later with times of before."""
     partition = _opened(DATED, STORIES)
-    assert list(partition.hold_again(BEGIN + DAY - 1)) == []
+    assert list(partition.renew_deadlines(BEGIN + DAY - 1)) == []
     assert _held(partition, "waits") == _by("in-60s", 60)
-    (step,) = partition.hold_again(BEGIN + DAY)
+    (step,) = partition.renew_deadlines(BEGIN + DAY)
     assert _written([step]) == {CONTACT + b"waits"}
     assert _held(partition, "waits") == _by("in-5s", 5)
     (message,) = records("chat", "9 customer event_id=later", "waits")
@@ -91,7 +91,7 @@ def test_a_worker_that_was_away(monkeypatch: pytest.MonkeyPatch) -> None:
     before = _opened(BEFORE, {str(number): "0 started" for number in range(5)})
     partition = PartitionState(SOURCE, 0, AFTER)
     partition.contacts.update(before.contacts)
-    steps = [list(partition.hold_again(BEGIN)) for _ in range(4)]
+    steps = [list(partition.renew_deadlines(BEGIN)) for _ in range(4)]
     assert [len(_written(outputs)) for outputs in steps] == [2, 2, 1, 0]
     assert all(_held(partition, str(number)) == _by("in-5s", 5) for number in range(5))
 
@@ -101,7 +101,7 @@ def test_a_step_stays_below_its_limit() -> None:
     partition = _opened(BEFORE, {str(number): "0 started" for number in range(9)})
     size = max(map(len, partition.contacts.values()))
     partition.use(AFTER)
-    steps = list(partition.hold_again(BEGIN, limit=6 * size))
+    steps = list(partition.renew_deadlines(BEGIN, limit=6 * size))
     assert len(steps) > 2
     assert [output.head.step for output in steps] == list(range(steps[0].head.step, partition.head.step + 1))
     for output in steps:
@@ -112,7 +112,7 @@ def test_a_step_stays_below_its_limit() -> None:
 def test_a_contact_that_continues_follows_too() -> None:
     """One that is kept ready takes the next event behind its new record as it would have behind the old one."""
     partition, other = _opened(DATED, STORIES), _opened(DATED, STORIES)
-    list(partition.hold_again(BEGIN + DAY))
+    list(partition.renew_deadlines(BEGIN + DAY))
     (reply,) = records("chat", "9 agent agent_id=ann event_id=reply", "waits")
     for each in (partition, other):
         list(each.steps([Record(99, b"waits", reply)]))

@@ -12,10 +12,10 @@ from aiokafka.errors import KafkaError
 from schemas.policies import Rules
 from schemas.settings import Settings, load
 from streams.assignment.assigned_partitions import PASSED_OVER_AT_MOST, AssignedPartitions
-from streams.assignment.opening import open_partition
+from streams.assignment.opening import take_over
 from streams.journal.writing import Writer
 from streams.partition.state import PartitionState
-from tests.streams.stand_ins import OTHER, RECORDS, WAITS, NoArchive, StandIn, Worker
+from tests.streams.stand_ins import OTHER, RECORDS, WAITS, NoHistory, StandIn, Worker
 
 QUICK: Final = WAITS
 SLOW: Final = OTHER
@@ -67,9 +67,9 @@ class Openings:
 async def test_an_opening_that_is_slow_to_end_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """No partition is opened twice at a time, and a batch read where the next settling says is counted."""
     openings = Openings()
-    monkeypatch.setattr("streams.assignment.assigned_partitions.open_partition", openings.open)
+    monkeypatch.setattr("streams.assignment.assigned_partitions.take_over", openings.open)
     monkeypatch.setattr("streams.partition.state.PartitionState._is_own", lambda *_: True)
-    partitions = AssignedPartitions(load({}), Rules(), NoArchive())
+    partitions = AssignedPartitions(load({}), Rules(), NoHistory())
     first = asyncio.create_task(partitions.settle(BOTH))
     await openings.begun.wait()
     first.cancel()
@@ -82,7 +82,7 @@ async def test_an_opening_that_is_slow_to_end_is_waited_for(monkeypatch: pytest.
     assert openings.most == 1
     for place in (QUICK, SLOW):
         begins, session = positions[place]
-        await partitions.take(place, session, begins, RECORDS)
+        await partitions.process_batch(place, session, begins, RECORDS)
     assert sum(sum(writer.sizes) for writer in openings.writers) == 2 * len(RECORDS)
     await partitions.close()
 
@@ -94,7 +94,7 @@ async def test_a_partition_that_is_passed_over_is_gone_to_again(monkeypatch: pyt
     begins, session = (await worker.settle(OTHER))[OTHER]
     worker.positions.clear()
     for _ in range(PASSED_OVER_AT_MOST + 1):
-        await worker.partitions.take(OTHER, session - 1, begins, RECORDS)
+        await worker.partitions.process_batch(OTHER, session - 1, begins, RECORDS)
     tending = asyncio.create_task(worker.partitions.tend())
     await worker.sent.wait()
     assert worker.positions == {OTHER: (begins, session)}
@@ -128,7 +128,7 @@ async def test_a_producer_is_stopped_although_that_is_cancelled(monkeypatch: pyt
     nobody: Any = None
     if when == "opening":
         monkeypatch.setattr("streams.assignment.opening.Writer", lambda *_: writer)
-        stopping: asyncio.Task[Any] = asyncio.create_task(open_partition(load({}), Rules(), QUICK, nobody))
+        stopping: asyncio.Task[Any] = asyncio.create_task(take_over(load({}), Rules(), QUICK, nobody))
     else:
         worker = Worker(monkeypatch)
         await worker.settle(OTHER)

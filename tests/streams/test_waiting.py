@@ -11,10 +11,10 @@ import orjson
 import pytest
 
 from schemas.settings import load
-from streams.clickhouse.contact_archive import ClickHouseArchive
+from streams.clickhouse.history import ClickHouseHistory
 from streams.monitoring import worker_health as vitals
 from tests.streams.records import opened
-from tests.streams.stand_ins import OTHER, RECORDS, WAITS, NoArchive, Worker
+from tests.streams.stand_ins import OTHER, RECORDS, WAITS, NoHistory, Worker
 
 
 class Silent:
@@ -44,7 +44,7 @@ async def silent_server() -> AsyncIterator[Silent]:
             writer.transport.abort()
 
 
-class Opens(ClickHouseArchive):
+class Opens(ClickHouseHistory):
     """Lets partitions open; what else is asked, ClickHouse does not answer."""
 
     async def epoch(self, source: str, partition: int) -> int:
@@ -79,7 +79,7 @@ async def test_a_partition_closed_while_it_waited_writes_nothing(monkeypatch: py
             asked.set()
             await answers.wait()
 
-    worker = Worker(monkeypatch, NoArchive(late))
+    worker = Worker(monkeypatch, NoHistory(late))
     await worker.settle(WAITS, OTHER)
     waiting = asyncio.ensure_future(worker.take(WAITS))
     await asked.wait()
@@ -93,13 +93,13 @@ async def test_a_partition_closed_while_it_waited_writes_nothing(monkeypatch: py
 async def test_health_sees_who_waits_and_it_continues_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """Above the limit of what may wait, batches are passed over; ClickHouse back, the consumer is sent to the head."""
     monkeypatch.setattr("streams.assignment.open_partition.PARKED_AT_MOST", 1)
-    archive = NoArchive()
+    archive = NoHistory()
     worker = Worker(monkeypatch, archive)
     await worker.settle(WAITS, OTHER)
     archive.away = True
     contacts = [record for record in RECORDS if record.key == RECORDS[0].key]
     await worker.take(WAITS, contacts[:1])
-    assert [len(partition.parked) for partition in worker.partitions.held] == [1, 0]
+    assert [len(partition.parked) for partition in worker.partitions.open_states] == [1, 0]
     worker.positions[WAITS] = contacts[0].offset + 1, worker.positions[WAITS][1]
     await worker.take(WAITS)
     wait = worker.partitions.waits
@@ -126,7 +126,7 @@ async def test_health_sees_who_waits_and_it_continues_by_itself(monkeypatch: pyt
 
 async def test_one_that_waits_to_be_opened_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """ClickHouse is away while a journal is empty: the other partition is open at once, this one when it is back."""
-    archive = NoArchive(away=True)
+    archive = NoHistory(away=True)
     worker = Worker(monkeypatch, archive)
     assert (await worker.settle(WAITS, OTHER)).keys() == {OTHER}
     assert worker.partitions.waits is not None
@@ -154,7 +154,7 @@ async def test_tending_of_one_holds_up_no_other(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr("streams.assignment.assigned_partitions.TEND_EVERY_S", 0.0)
     monkeypatch.setattr("streams.partition.state.PartitionState.wants_eviction", lambda _: True)
-    worker = Worker(monkeypatch, NoArchive(hangs))
+    worker = Worker(monkeypatch, NoHistory(hangs))
     await worker.settle(WAITS, OTHER)
     tending = asyncio.ensure_future(worker.partitions.tend())
     await hung.wait()
@@ -176,14 +176,14 @@ async def test_contacts_evicted_while_others_are_looked_up_are_looked_up_too(mon
         if what == "contacts":
             asked.append(set(of))
         if len(asked) == 1:
-            partition = worker.partitions.held[0]
+            partition = worker.partitions.open_states[0]
             async with worker.held(WAITS).lock:
                 partition.contacts.pop(second)
                 partition.evicted.add([second])
 
-    worker = Worker(monkeypatch, NoArchive(evicts))
+    worker = Worker(monkeypatch, NoHistory(evicts))
     await worker.settle(WAITS)
-    partition = worker.partitions.held[0]
+    partition = worker.partitions.open_states[0]
     contact = opened()
     for _ in contact.steps([record for record in RECORDS if record.key != first]):
         pass

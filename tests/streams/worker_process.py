@@ -8,14 +8,14 @@ import signal
 
 from schemas.settings import load
 from streams.worker import serve
-from tests.streams.stand_ins import NoArchive
+from tests.streams.stand_ins import NoHistory
 
 
 async def main() -> int:
     """Run until SIGTERM; returns the exit status."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    return await serve(load(), NoArchive(), stop)
+    return await serve(load(), NoHistory(), stop)
 
 
 if __name__ == "__main__":

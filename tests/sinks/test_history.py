@@ -8,7 +8,7 @@ from schemas.journal import decode_pane_key
 from schemas.panes import PANE_MS
 from schemas.settings import Settings
 from sinks.port import Batch
-from streams.clickhouse.contact_archive import CARRIED_MS, ClickHouseArchive
+from streams.clickhouse.history import CARRIED_MS, ClickHouseHistory
 from streams.kafka.partitioner import partition_of
 from tests.sinks.rows import event, pane, tag_pane, write
 
@@ -25,7 +25,7 @@ async def test_one_pane_dated_ahead_cuts_nothing(database: Settings) -> None:
     starts = [start - start % PANE_MS for start in starts]
     panes, tag_panes = ([make(pane_start=start) for start in starts] for make in (pane, tag_pane))
     write(database, Batch(panes=panes, tag_panes=tag_panes))
-    past = await ClickHouseArchive(database).past(CHAT, 0, PARTITIONS, NOW)
+    past = await ClickHouseHistory(database).past(CHAT, 0, PARTITIONS, NOW)
     carried = sorted(decode_pane_key(key).start for key, _ in past.panes if key[:1] == b"p")
     assert carried == starts[1:]
     assert len(past.panes) == 2 * len(carried)
@@ -35,7 +35,7 @@ async def test_contacts_are_those_of_the_partition(database: Settings) -> None:
     """ClickHouse picks them as Kafka's own clients partition, whatever the bytes of their ids."""
     names = [f"contact-{number}" for number in range(MANY)] + ["", "ä", "日本", "x" * 200, "a b", "1"]
     write(database, Batch(events=[event(contact_id=name) for name in names]))
-    archive = ClickHouseArchive(database)
+    archive = ClickHouseHistory(database)
     for number in range(PARTITIONS):
         past = await archive.past(CHAT, number, PARTITIONS, NOW)
         should = {name.encode() for name in names if partition_of(name.encode(), PARTITIONS) == number}

@@ -1,6 +1,6 @@
 """What the streams read from ClickHouse: the sink's progress, evicted contacts, and the rows of ended epochs.
 
-Reading only. A question without an answer raises `ArchiveAwayError`, which says why; whoever asks decides whether to
+Reading only. A question without an answer raises `HistoryAwayError`, which says why; whoever asks decides whether to
 wait, and nobody waits with a lock held.
 """
 
@@ -35,23 +35,23 @@ ANSWER_WITHIN_S: Final = 15
 AT_A_TIME: Final = 4
 
 
-class ArchiveAwayError(ConnectionError):
+class HistoryAwayError(ConnectionError):
     """ClickHouse does not answer, or not with what was asked for; says why in one line."""
 
 
-class Archive(Protocol):
+class History(Protocol):
     """What a worker needs of it."""
 
     async def epoch(self, source: str, partition: int) -> int:
-        """Tell the last epoch of a source partition that is known, 0 where none is. Raises ArchiveAwayError."""
+        """Tell the last epoch of a source partition that is known, 0 where none is. Raises HistoryAwayError."""
         ...
 
-    async def passed(self, source: str, partition: int, epoch: int) -> int:
-        """Tell the last step of an epoch that the sink has written, -1 where none. Raises ArchiveAwayError."""
+    async def last_step_in_sink(self, source: str, partition: int, epoch: int) -> int:
+        """Tell the last step of an epoch that the sink has written, -1 where none. Raises HistoryAwayError."""
         ...
 
     async def contacts(self, contact_ids: Collection[bytes]) -> dict[bytes, ArchivedContact]:
-        """Look contacts up; those that it does not know are left out. Raises ArchiveAwayError."""
+        """Look contacts up; those that it does not know are left out. Raises HistoryAwayError."""
         ...
 
 
@@ -85,7 +85,7 @@ _PANES: Final = f"SELECT {selected([*PaneKey._fields, *Pane._fields])} FROM pane
 _TAG_PANES: Final = f"SELECT {selected([*TagPaneKey._fields, *TagPane._fields])} FROM tag_panes_rows {_OF_A_PANE}"  # noqa: S608 - as above
 
 
-class ClickHouseArchive:
+class ClickHouseHistory:
     """ClickHouse as the streams see it. Its client blocks, and is called from threads."""
 
     def __init__(self, settings: Settings) -> None:
@@ -96,7 +96,7 @@ class ClickHouseArchive:
         """Tell the last epoch of a source partition that is known, 0 where none is."""
         return await self._number(_EPOCH, topic=source, partition=partition)
 
-    async def passed(self, source: str, partition: int, epoch: int) -> int:
+    async def last_step_in_sink(self, source: str, partition: int, epoch: int) -> int:
         """Tell the last step of an epoch that the sink has written."""
         return await self._number(_PASSED, topic=source, partition=partition, epoch=epoch) or -1
 
@@ -115,7 +115,7 @@ class ClickHouseArchive:
         """Tell what ended epochs left behind for a journal that does not have it.
 
         The contacts' ids come as a stream, which whoever takes it reads in a thread; `now_ms`, UTC milliseconds, says
-        which panes are still shown. Raises ArchiveAwayError.
+        which panes are still shown. Raises HistoryAwayError.
         """
         values = {
             "topic": source,
@@ -133,7 +133,7 @@ class ClickHouseArchive:
         return EndedEpochs(self._stream(values), await self.contacts(opened), panes)
 
     def _stream(self, values: dict[str, Any]) -> Iterator[bytes]:
-        """Read every contact's id, block by block. Raises ArchiveAwayError."""
+        """Read every contact's id, block by block. Raises HistoryAwayError."""
         try:
             with (
                 connect(self._settings) as client,  # all of them may take longer than one question
@@ -142,7 +142,7 @@ class ClickHouseArchive:
                 for block in blocks:
                     yield from (contact_id.encode() for contact_id in block[0])
         except (ClickHouseError, OSError) as error:
-            raise ArchiveAwayError(reason(error)) from None
+            raise HistoryAwayError(reason(error)) from None
 
     async def _ask(self, question: Callable[[Client], Answer]) -> Answer:
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._asked, question)
@@ -152,7 +152,7 @@ class ClickHouseArchive:
             with connect(self._settings, answer_within_s=ANSWER_WITHIN_S) as client:
                 return question(client)
         except (ClickHouseError, OSError) as error:
-            raise ArchiveAwayError(reason(error)) from None
+            raise HistoryAwayError(reason(error)) from None
 
 
 def _looked_up(client: Client, names: list[str]) -> dict[bytes, ArchivedContact]:

@@ -62,7 +62,7 @@ async def test_at_every_await(fresh_kafka: KafkaServer, monkeypatch: pytest.Monk
     settings, faults = fresh_kafka.with_topics(PULSSI_PARTITIONS=str(PARTITIONS)), Now(seed=5)
     archive = Beside(settings, SOURCE)
     monkeypatch.setattr("streams.partition.state.PartitionState._is_own", lambda *_: True)
-    for name in ("contacts", "passed"):
+    for name in ("contacts", "last_step_in_sink"):
         monkeypatch.setattr(archive, name, faults.around(name, getattr(archive, name), HistoryAwayError))
     monkeypatch.setattr(Writer, "append", faults.around("append", Writer.append, KafkaError))
     monkeypatch.setattr("streams.assignment.opening.recover", faults.around("recover", recover, KafkaError))

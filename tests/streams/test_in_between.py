@@ -96,7 +96,7 @@ async def test_one_partition_is_tended_once_at_a_time(monkeypatch: pytest.Monkey
     monkeypatch.setattr("streams.partition.state.PartitionState.wants_eviction", lambda _: True)
     worker = Worker(monkeypatch, NoHistory(hangs))
     await worker.settle(OTHER)
-    monkeypatch.setattr(worker.partitions, "look", look)
+    monkeypatch.setattr(worker.partitions, "check_topic_ids", look)
     tending = asyncio.ensure_future(worker.partitions.tend())
     await hung.wait()
     held = worker.held(OTHER)

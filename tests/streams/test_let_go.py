@@ -51,7 +51,7 @@ async def test_what_went_to_another_worker_is_forgotten_in_the_end(monkeypatch: 
     async def look() -> None:
         tended.set()
 
-    monkeypatch.setattr(partitions, "look", look)
+    monkeypatch.setattr(partitions, "check_topic_ids", look)
     partition, seen = _partition()
     partitions._released[PLACE] = ReleasedPartition(partition, 1, time.monotonic() - LEFT_FOR_S)  # noqa: SLF001 - ten minutes later
     del partition

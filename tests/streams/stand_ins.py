@@ -59,7 +59,7 @@ class NoHistory:
     async def last_step_in_sink(self, source: str, partition: int, epoch: int) -> int:
         """No step was ever written."""
         del epoch
-        await self._ask("passed", (source, partition))
+        await self._ask("last_step_in_sink", (source, partition))
         return -1
 
     async def contacts(self, contact_ids: Collection[bytes]) -> dict[bytes, ArchivedContact]:

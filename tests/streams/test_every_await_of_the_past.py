@@ -81,5 +81,5 @@ async def test_at_every_await(fresh_kafka: KafkaServer, monkeypatch: pytest.Monk
     await archive.stop()
     assert_as_batch(archive.store, samples(good(produced)))
     assert archive.found > 3 * PARTITIONS
-    ways = {(name, after) for name in ("contacts", "passed", "append", "recover") for after in (True, False)}
+    ways = {(name, after) for name in ("contacts", "last_step_in_sink", "append", "recover") for after in (True, False)}
     assert ways <= set(faults.struck), faults.struck

@@ -84,7 +84,7 @@ async def test_one_partition_is_tended_once_at_a_time(monkeypatch: pytest.Monkey
     asked: list[str] = []
 
     async def hangs(what: str, _: object) -> None:
-        if what == "passed":
+        if what == "last_step_in_sink":
             asked.append(what)
             hung.set()
             await asyncio.Event().wait()
@@ -103,7 +103,7 @@ async def test_one_partition_is_tended_once_at_a_time(monkeypatch: pytest.Monkey
     await worker.partitions._resume(OTHER, held)  # noqa: SLF001 - as above
     for _ in range(4):
         await rounds.get()
-    assert asked == ["passed"]
+    assert asked == ["last_step_in_sink"]
     tending.cancel()
     await asyncio.gather(tending, return_exceptions=True)
     await worker.partitions.close()

@@ -146,10 +146,10 @@ async def test_tending_of_one_holds_up_no_other(monkeypatch: pytest.MonkeyPatch)
     hung, others = asyncio.Event(), asyncio.Queue[object]()
 
     async def hangs(what: str, of: object) -> None:
-        if what == "passed" and of == WAITS:
+        if what == "last_step_in_sink" and of == WAITS:
             hung.set()
             await asyncio.Event().wait()
-        elif what == "passed":
+        elif what == "last_step_in_sink":
             others.put_nowait(of)
 
     monkeypatch.setattr("streams.assignment.assigned_partitions.TEND_EVERY_S", 0.0)

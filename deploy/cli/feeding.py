@@ -137,8 +137,9 @@ async def _feed(producer: EventProducer, events: Iterable[Routed], pace: Pace | 
 
             def end() -> None:
                 """Finish what is under way, unless the broker is not there to take it."""
-                stop.set()
-                limit.reschedule(loop.time() + _LAST_S)
+                if not stop.is_set():
+                    stop.set()
+                    limit.reschedule(loop.time() + _LAST_S)
 
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.add_signal_handler(number, end)

@@ -6,6 +6,7 @@ Exit codes: 0 when it was asked to end, 1 when a part cannot be kept running, 3 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 from collections.abc import Callable, Sequence
@@ -25,6 +26,8 @@ from schemas.settings import Settings
 
 #: After a stack was killed its parts notice within a moment and end; that long a new one waits for them.
 LEFTOVERS_END_WITHIN_S: Final = 20.0
+#: How long the end of a stack waits for what its killed parts left.
+KILLED_END_WITHIN_S: Final = 5.0
 RECOVERS: Final = "the last run did not end in order: Kafka and ClickHouse recover from what is on the disk"
 #: Parts that are started together.
 Group: TypeAlias = tuple[Part, ...]
@@ -107,6 +110,9 @@ def run(
                 wiring = wire(settings, folder, port_base, voice.say)
                 return asyncio.run(_supervise(wiring, parts(wiring), beside, voice))
             finally:
+                for part in SERVERS:  # what a killed part left, such as a JVM, has the folder for a moment
+                    with contextlib.suppress(FolderInUseError), hold(folder, part, KILLED_END_WITHIN_S):
+                        pass
                 state.forget(folder)
     except FolderInUseError as error:
         click.echo(f"pulssi: {error}: `pulssi down --data {folder}` ends it", err=True)

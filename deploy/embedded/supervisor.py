@@ -71,7 +71,9 @@ class StopRequested(Exception):  # noqa: N818 - a request, no error
 
 def how(code: int) -> str:
     """Say how a process ended."""
-    return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+    with contextlib.suppress(ValueError):  # signals for real time have no names
+        return f"was killed by {signal.Signals(-code).name}"
+    return f"ended with code {code}"
 
 
 def _kill_group(process: Process) -> None:

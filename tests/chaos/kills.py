@@ -77,9 +77,12 @@ def kill(stack: Stack, victim: str) -> None:
     deadline = time.monotonic() + READY_WITHIN_S
     while behind := [
         name
-        for name, part in stack.parts.items()
-        if part.state not in {"ready", "done"} or (name in before and part.restarts <= before[name].restarts)
+        for name in PARTS
+        if (part := stack.parts.get(name)) is None
+        or part.state not in {"ready", "done"}
+        or (name in before and part.restarts <= before[name].restarts)
     ]:
+        assert state.read(stack.folder) is not None, (stack.folder / "logs" / "up.log").read_text()[-2000:]
         assert time.monotonic() < deadline, f"not ready again after {READY_WITHIN_S:g} s: {behind}"
         time.sleep(0.05)
 

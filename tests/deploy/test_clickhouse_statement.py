@@ -87,6 +87,12 @@ def test_only_so_much_is_read() -> None:
         ("INSERT INTO FUNCTION file('/tmp/x', 'CSV', 'a UInt8') VALUES (1)", 481),
         ("INSERT INTO default.t VALUES (1), (file('/etc/passwd'))", 481),
         ("INSERT INTO FUNCTION null('a String') VALUES (file('/etc/passwd'))", 48),
+        ("INSERT INTO t\u00a0(`SELECT`) VALUES (file('/etc/passwd'))", 48),
+        ("INSERT INTO t # c\n(`SELECT`) VALUES (file('/etc/passwd'))", 48),
+        ("INSERT INTO t (`SELECT`) SETTINGS additional_table_filters = {} VALUES (file('/etc/passwd'))", 48),
+        ("INSERT INTO t\u00a0(a.`SELECT`, b) VALUES (file('/etc/passwd'))", 48),
+        ("INSERT INTO t\u00a0VALUES (`SELECT`(file('/etc/passwd')))", 48),
+        ("EXPLAIN AST INSERT INTO t\u00a0(`SELECT`) VALUES (file('/etc/passwd'))", 48),
     ],
 )
 def test_what_reaches_for_files_is_refused(text: str, code: int, clickhouse_server: ClickHouseServer) -> None:
@@ -94,6 +100,25 @@ def test_what_reaches_for_files_is_refused(text: str, code: int, clickhouse_serv
     with clickhouse_server.client() as client, pytest.raises(DatabaseError) as raised:
         client.command(text)
     assert raised.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("rows", "read"),
+    [
+        ("(1, 'a')(2, 'b')", [(1, "a"), (2, "b")]),
+        ("(1, 'a'), (1 + 1, upper('b'))", [(1, "a"), (2, "B")]),
+        ("(1, 'it''s'), (2, 'fi\\x6ce')", [(1, "it's"), (2, "file")]),
+    ],
+)
+def test_rows_of_values_are_the_engines(
+    rows: str, read: list[tuple[int, str]], clickhouse_server: ClickHouseServer
+) -> None:
+    """Whatever it takes as rows is taken; only what may name a function in them is looked at before."""
+    with clickhouse_server.client() as client:
+        client.command("CREATE OR REPLACE TABLE rows_of_values (id UInt8, name String) ENGINE = MergeTree ORDER BY id")
+        client.command(f"INSERT INTO rows_of_values VALUES {rows}")  # noqa: S608 - the test's own rows
+        assert client.query("SELECT * FROM rows_of_values ORDER BY id").result_rows == read
+        client.command("DROP TABLE rows_of_values")
 
 
 def test_a_name_as_a_parameter_is_looked_at(clickhouse_server: ClickHouseServer) -> None:

@@ -31,6 +31,7 @@ MOST_FRAME_BYTES: Final = 0x40000000
 
 #: The coding of an answer in ClickHouse's frames; the others are called as in HTTP.
 FRAMES: Final = "frames"
+PLAIN: Final = 0x02
 LZ4: Final = 0x82
 ZSTD: Final = 0x90
 
@@ -47,6 +48,7 @@ _COMPRESSORS: Final[dict[str, Callable[[], Any]]] = {
 #: For bodies; lz4 is what clickhouse-connect sends.
 _DECOMPRESSORS: Final[dict[str, Callable[[], Any]]] = {
     "gzip": lambda: zlib.decompressobj(_GZIP_WINDOW),
+    "x-gzip": lambda: zlib.decompressobj(_GZIP_WINDOW),
     "deflate": zlib.decompressobj,
     "zstd": lambda: zstandard.ZstdDecompressor().decompressobj(),
     "lz4": lz4.frame.LZ4FrameDecompressor,
@@ -153,8 +155,10 @@ def _unpacked(framed: bytes) -> bytes:
     method, _, length = _HEAD.unpack_from(framed)
     packed = framed[_HEAD.size :]
     try:
-        if method == LZ4:
-            plain: bytes = lz4.block.decompress(packed, uncompressed_size=length)
+        if method == PLAIN:
+            plain: bytes = packed
+        elif method == LZ4:
+            plain = lz4.block.decompress(packed, uncompressed_size=length)
         elif method == ZSTD:
             plain = zstandard.ZstdDecompressor().decompress(packed, max_output_size=length)
         else:

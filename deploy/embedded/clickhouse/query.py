@@ -10,7 +10,7 @@ from deploy.embedded.clickhouse import greeting
 from deploy.embedded.clickhouse.engine import Connection, Engine, Result, assignment, quote
 from deploy.embedded.clickhouse.errors import ClickHouseError, Code
 from deploy.embedded.clickhouse.request import BOUNDS, READ_ONLY, READER, QueryRequest
-from deploy.embedded.clickhouse.statement import check, expressions, output_format, read
+from deploy.embedded.clickhouse.statement import check, output_format, read, values
 
 #: Formats whose blocks, set one after the other, are the whole result. All others have a head or a foot.
 _STREAMED: Final = re.compile(
@@ -40,10 +40,10 @@ class Query:
             raise ClickHouseError(Code.READONLY, f"Cannot execute query in readonly mode: {READER} only reads")
         rows = statement.rows
         if rows is not None and statement.format.lower() == "values":
-            values = expressions(rows)
-            rows = iter([values.encode()])
-            if values.strip(" \t\r\n;"):
-                check(statement, connection.canonical(f"SELECT {values}"), request)
+            whole, doubtful = values(rows)
+            rows = iter([whole])
+            if doubtful:
+                check(statement, connection.canonical(f"SELECT {doubtful}"), request)
         self._prepare(connection)
         if rows is not None:
             return connection.insert(statement.head, statement.format, self._until_commit(rows))

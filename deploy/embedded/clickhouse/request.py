@@ -69,6 +69,8 @@ class QueryRequest:
     #: The body is in ClickHouse's frames.
     framed: bool
     most_query_bytes: int
+    #: The answer is sent only once it is whole, so that an error has its own status.
+    whole: bool
     protocol: int
 
 
@@ -145,5 +147,6 @@ def understand(method: str, fields: Sequence[tuple[str, str]], headers: Mapping[
         content_encoding=headers.get("Content-Encoding", "").strip().lower(),
         framed=parameters.get("decompress", "0") in {"1", "true"},
         most_query_bytes=min(_whole_number(parameters, "max_query_size", MOST_QUERY_BYTES), MOST_TEXT_BYTES),
+        whole=parameters.get("wait_end_of_query", "0") in {"1", "true"},
         protocol=_whole_number(parameters, "client_protocol_version", 0),
     )

@@ -68,10 +68,10 @@ class _Exchange:
         try:
             with engine.connection() as connection:
                 result = self._query.run(engine, connection, self._body())
-                first = list(islice(result.blocks, 2))
+                first = list(islice(result.blocks, None if self._query.request.whole else 2))
                 # Clients tell "no rows" by the length, so no coding's head may stand there.
                 headers = self._headers(result, coding if first else "")
-                if len(first) > 1:
+                if len(first) > 1 and not self._query.request.whole:
                     return self._stream(headers, chain(first, result.blocks))
                 return web.Response(headers=headers, body=b"".join(compressed(first, coding)) if first else b"")
         except ClickHouseError as error:

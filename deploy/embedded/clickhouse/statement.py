@@ -56,8 +56,16 @@ _REFUSED: Final = (
     # Called or only named, as in `arrayMap((file), …)`: both read files.
     (r"(?i)\bfile\b", Code.PATH_ACCESS_DENIED, "The name file is not available: the function could read any file"),
 )
-#: The canonical form leaves rows out, and so no rule sees them.
-_INSERT_OF_ROWS: Final = re.compile(r"\bINSERT INTO (?!.*\bSELECT\b)")
+#: The canonical form leaves rows out, and so no rule sees them: what is cut off by no pattern must insert a query. With
+#: quotes and brackets emptied, the query's first word stands behind the target; it is no setting's name.
+_EMPTIED: Final = re.compile(r"\([^()]+\)")
+_INSERT_INTO: Final = re.compile(
+    r"\bINSERT INTO (?!(?:TABLE |FUNCTION )?\S+(?: \(\))?(?: SETTINGS .*?)? (?:SELECT|WITH) (?!=))"
+)
+
+#: By what an expression in the rows of VALUES could reach a file: the function's name in full, escaped, quoted, or as a
+#: parameter. Other rows are the engine's own concern.
+_MAY_NAME_A_FILE: Final = re.compile(rb"file|[\\`\"{]", re.IGNORECASE)
 
 #: Of the engine's tables a reader may ask those that describe what it may ask, not those that say what others ask, nor
 #: the server's own settings and files. No grant tells them apart.
@@ -110,15 +118,15 @@ def read(query: str, body: Iterator[bytes] | None, most_bytes: int) -> Statement
     return Statement(f"{head} FORMAT {rows_format}", head, rows_format, chain([text[insert.end() :]], body))
 
 
-def expressions(rows: Iterator[bytes]) -> str:
-    """Return the rows of VALUES, in which any expression may stand: they are for `check`, as a statement is."""
-    values = bytearray()
+def values(rows: Iterator[bytes]) -> tuple[bytes, str]:
+    """Return the rows of VALUES; and again as text for `check`, empty where no expression in them can reach a file."""
+    found = bytearray()
     for piece in rows:
-        values += piece
-        if len(values) > MOST_TEXT_BYTES:
+        found += piece
+        if len(found) > MOST_TEXT_BYTES:
             message = f"VALUES of more than {MOST_TEXT_BYTES} bytes are not supported: use another format"
             raise ClickHouseError(Code.NOT_IMPLEMENTED, message)
-    return _text(values)
+    return bytes(found), _text(found).strip(" \t\r\n;") if _MAY_NAME_A_FILE.search(found) else ""
 
 
 def _text(text: bytes | bytearray) -> str:
@@ -140,7 +148,10 @@ def check(statement: Statement, canonical: str, request: QueryRequest) -> str:
     for rule, code, message in _REFUSED:
         if re.search(rule, asked):
             raise ClickHouseError(code, message)
-    if statement.rows is None and _INSERT_OF_ROWS.search(plain):
+    emptied = _IN_QUOTES.sub("''", canonical)
+    while (shorter := _EMPTIED.sub("()", emptied)) != emptied:
+        emptied = shorter
+    if statement.rows is None and _INSERT_INTO.search(emptied):
         message = "This INSERT is not supported: write INSERT INTO table (columns) FORMAT name, then the rows"
         raise ClickHouseError(Code.NOT_IMPLEMENTED, message)
     if request.reader and _CLOSED.search(f"{asked} {request.database}"):

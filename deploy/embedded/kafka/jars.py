@@ -165,8 +165,8 @@ def request_for(repository: str, path: str) -> Request:
     address = urlunsplit(parts._replace(netloc=host, path=f"{parts.path.rstrip('/')}/{path}"))
     request = Request(address, headers={"User-Agent": "pulssi"})  # noqa: S310 - the setting admits http, https and file
     if login:
-        user, _, password = unquote(login).partition(":")
-        encoded = b64encode(f"{user}:{password}".encode()).decode()
+        user, _, password = login.partition(":")
+        encoded = b64encode(f"{unquote(user)}:{unquote(password)}".encode()).decode()
         request.add_unredirected_header("Authorization", f"Basic {encoded}")
     return request
 

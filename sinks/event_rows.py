@@ -20,7 +20,7 @@ from schemas.events import Event as Contract
 from schemas.topics import AGENTS, channel_of
 from sinks.rows import EVENT_FIELDS, OFFSET_BITS, EventRow, first_wins, named
 from streams.core.event import Event, normalised
-from streams.decoding.decoder import AGENT_STATUS, SPARED, BadRecord, decode, read_event
+from streams.decoding.decoder import AGENT_STATUS, BLANKS, SPARED, BadRecord, decode, read_event
 
 #: The offset of an event whose source record is gone: behind every other.
 NOWHERE: Final = (1 << OFFSET_BITS) - 1
@@ -119,7 +119,7 @@ def _unknown(event: Event, model: type[Contract], value: bytes, *, keep_text: bo
     fields = _parsed(value)
     if event.type not in MODELS:  # its optional fields may be such as this version cannot read
         absent = (SPARED & fields.keys()) - event.fields.keys()
-        known -= {name for name in absent if (name, fields[name]) not in [("seq", event.seq), (name, None)]}
+        known -= {name for name in absent if not _is_empty(fields[name]) and (name, fields[name]) != ("seq", event.seq)}
     if fields.keys() <= known:
         return ""
     extra = {name: field for name, field in fields.items() if name not in known}
@@ -127,6 +127,11 @@ def _unknown(event: Event, model: type[Contract], value: bytes, *, keep_text: bo
         return orjson.dumps(extra, option=orjson.OPT_SORT_KEYS).decode()
     except TypeError:  # an integer beyond 64 bits
         return json.dumps(extra, sort_keys=True, ensure_ascii=False)
+
+
+def _is_empty(field: object) -> bool:
+    """Whether an optional field says nothing: null, or a string of blanks."""
+    return field is None or (isinstance(field, str) and not field.strip(BLANKS))
 
 
 def _parsed(value: bytes) -> dict[str, Any]:

@@ -146,12 +146,12 @@ def push(site: Site, url: str, *, as_json: bool) -> None:
     try:
         brought = push_all(api, site, os.environ.get(READER_PASSWORD))
     except GrafanaUnauthorizedError:
-        fail(f"Grafana at {where} declined the credentials: set GRAFANA_TOKEN", Exit.UNUSABLE)
+        fail(f"Grafana at {where} refused the credentials: set GRAFANA_TOKEN", Exit.UNUSABLE)
     except (GrafanaTimeoutError, OSError):
         fail(f"Grafana does not answer at {where}: is it running, and is --url right?", Exit.UNREACHABLE)
     except GrafanaServerError as error:
         code = Exit.UNREACHABLE if error.status_code in _AWAY else Exit.NO
         fail(f"Grafana at {where} failed: {error.message.splitlines()[0]}", code)
     except GrafanaException as error:
-        fail(f"Grafana at {where} declined: {str(error.message).splitlines()[0]}", Exit.NO)
+        fail(f"Grafana at {where} refused: {str(error.message).splitlines()[0]}", Exit.NO)
     click.echo(json.dumps({"url": where, "pushed": brought}) if as_json else "\n".join(brought))

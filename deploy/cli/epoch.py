@@ -47,10 +47,10 @@ def begin(topic: str, data: Path | None, *, yes: bool, as_json: bool) -> None:
     workers continue by themselves afterwards. Where no partition is refused, nothing is changed.
 
     A topic that was not recreated (only its journal is lost) is read from its beginning too: no event counts twice,
-    but bad records that are still in it go to the dead letters once more, and have to be told apart from new ones.
+    but bad records that are still in it go to the dead letters once more, so `contacts.dlq` has them twice.
 
-    Exits with 0 where it is done or not needed, with 1 where it was refused or declined, with 2 for a topic that is no
-    source topic, with 3 where Kafka or ClickHouse does not answer.
+    Exits with 0 if it is done or not needed, with 1 if it was refused or not confirmed, with 2 for a topic that is no
+    source topic, with 3 if Kafka or ClickHouse does not answer.
 
     Example: pulssi epoch begin contacts.chat
     """

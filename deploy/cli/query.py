@@ -38,7 +38,7 @@ def _ask(settings: Settings, sql: str, form: str | None) -> None:
     except Error as error:
         if is_away(error):
             fail(f"ClickHouse does not answer at {clickhouse_of(settings)}: {reason(error)}", Exit.UNREACHABLE)
-        fail(f"ClickHouse declined: {answer_of(error)}", Exit.UNUSABLE)
+        fail(f"ClickHouse refused: {answer_of(error)}", Exit.UNUSABLE)
 
 
 @click.command()
@@ -48,7 +48,7 @@ def _ask(settings: Settings, sql: str, form: str | None) -> None:
 def query(sql: str, form: str | None, data: Path | None) -> None:
     """Ask ClickHouse; PrettyCompact on a terminal, tab-separated with a header row in a pipe.
 
-    It reads only: what would write is declined. A query that ClickHouse declines ends with 2, an unreachable
+    It reads only: what would write is refused. A query that ClickHouse refuses ends with 2, an unreachable
     ClickHouse with 3.
 
     Example: pulssi query "SELECT queue, sum(n) FROM panes WHERE sample = 'offered' GROUP BY queue"

@@ -229,7 +229,7 @@ class EventProducer:
                     if not getattr(error, "retriable", False):
                         if isinstance(error, BrokerResponseError) and not isinstance(error, _LOST_COUNT):
                             size = len(records[0].value)
-                            self._fail(ProduceError(f"{topic}: the broker declined a record of {size} bytes: {error}"))
+                            self._fail(ProduceError(f"{topic}: Kafka refused a record of {size} bytes: {error}"))
                             return
                         await self._renew(client)
                     await asyncio.sleep(_POLL_S)  # the watch decides for how long this goes on

@@ -86,7 +86,7 @@ def test_a_configuration_that_came_later_is_told(run: Run, tmp_path: Path) -> No
     (folder / "policies.toml").write_text("\n".join((*lines, "objective = 0.9")))
     code, text = run("reconcile", "--config", str(folder))
     assert code == 0
-    assert "samples held against another configuration, which is kept as promised: 1" in text
+    assert "samples computed with another configuration (no difference): 1" in text
     assert "policy: is chat-60s, should be chat-10s" in text
     code, text = run("explain", "desk:acme:4711", "--config", str(folder))
     assert code == 0

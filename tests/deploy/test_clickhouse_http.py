@@ -328,15 +328,6 @@ async def test_what_is_not_supported_is_said(http: Http, database: str, statemen
     assert reason in answer.text
 
 
-async def test_an_error_after_many_rows_has_its_status_where_the_client_waits(http: Http) -> None:
-    """`wait_end_of_query`: nothing is sent before the end; without it an answer that began is broken off."""
-    late = "SELECT throwIf(number = 3000000), toString(number) FROM numbers(4000000)"
-    waited = await http.ask(late, wait_end_of_query=1, max_block_size=1000)
-    assert (waited.status, waited.headers["X-ClickHouse-Exception-Code"]) == (500, "395")
-    with pytest.raises(aiohttp.ClientPayloadError):
-        await http.ask(late, max_block_size=1000)
-
-
 async def test_forms_are_refused(http: Http) -> None:
     """No client that is supported sends them."""
     form = aiohttp.FormData()

@@ -121,6 +121,15 @@ def test_rows_of_values_are_the_engines(
         client.command("DROP TABLE rows_of_values")
 
 
+def test_an_error_after_many_rows_has_its_code_where_the_client_waits(clickhouse_server: ClickHouseServer) -> None:
+    """`wait_end_of_query`: nothing is sent before the end. Else the client would find a broken stream."""
+    late = "SELECT throwIf(number = 3000000), toString(number) FROM numbers(4000000)"
+    with clickhouse_server.client() as client:
+        with pytest.raises(DatabaseError) as raised:
+            client.raw_query(late, settings={"wait_end_of_query": 1, "max_block_size": 1000})
+        assert raised.value.code == 395
+
+
 def test_a_name_as_a_parameter_is_looked_at(clickhouse_server: ClickHouseServer) -> None:
     """A function by its name, in full or in escapes."""
     with clickhouse_server.client() as client:

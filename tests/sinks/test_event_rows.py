@@ -75,8 +75,10 @@ def test_an_unknown_type_keeps_its_fields() -> None:
 
 
 def test_an_unknown_type_keeps_fields_that_cannot_be_read() -> None:
-    """An optional field of ours that a newer type fills otherwise is no column, and is kept as it came."""
-    newer = record(type="contact.dreamt", queue=5, priority="critical", team=" a", seq="next", segment=None)
+    """An optional field of ours that a newer type fills otherwise is kept as it came, and an empty one not."""
+    newer = record(
+        type="contact.dreamt", queue=5, priority="critical", team=" a", seq="next", segment=None, language=" "
+    )
     (row,) = event_rows([newer], epoch=1)
     assert (row.queue, row.team, row.seq) == ("", "a", 0)
     assert row.extra == '{"author":"customer","priority":"critical","queue":5,"seq":"next"}'

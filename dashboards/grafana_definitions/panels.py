@@ -18,7 +18,7 @@ Place = tuple[int, int, int, int]
 
 
 def limits(base: str, *steps: tuple[float, str]) -> Json:
-    """Colours by value, as Grafana's thresholds: `base`, and from each limit on the colour beside it."""
+    """Grafana's thresholds: the colour `base`, and for each (limit, colour) that colour from the limit on."""
     return {"mode": "absolute", "steps": [{"color": colour, "value": at} for at, colour in ((None, base), *steps)]}
 
 

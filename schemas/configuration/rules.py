@@ -97,7 +97,9 @@ class _Build:
         for place, entry in self._files.calendars:
             same = entries.setdefault(entry.name, {})
             if entry.valid_from in same:
-                self._files.wrong("calendars", ("calendar", place), "is there twice; give one another `valid_from`")
+                self._files.wrong(
+                    "calendars", ("calendar", place), "appears twice: give one of them another `valid_from`"
+                )
             same[entry.valid_from] = entry
         return {name: _same_object(self._joined(name, list(same.values()))) for name, same in entries.items()}
 
@@ -124,7 +126,7 @@ class _Build:
         seen: set[str] = set()
         for place, entry in self._files.queues:
             if entry.name in seen:
-                self._files.wrong("queues", ("queue", place), "is there twice; make one of both")
+                self._files.wrong("queues", ("queue", place), "appears twice: remove one")
             seen.add(entry.name)
         queues = [entry for _, entry in self._files.queues]
         calendars = {
@@ -198,7 +200,7 @@ class _Build:
             name = normal_tag(entry.name) if isinstance(entry, TagEntry) else entry.name
             since, until = self._ms(entry.valid_from, _EVER), self._ms(entry.valid_until, _NEVER)
             if (name, since) in seen:
-                self._files.wrong(topic, (kind, place), "is there twice; give one another `valid_from`")
+                self._files.wrong(topic, (kind, place), "appears twice: give one of them another `valid_from`")
             if until <= since:
                 self._files.wrong(topic, (kind, place, "valid_until"), "must be later than `valid_from`")
             seen.add((name, since))

@@ -49,7 +49,7 @@ class Watched:
 
 
 def _look(folder: Path | None) -> list[tuple[str, int, int, int]]:
-    """Tell of each file that is there when it was written, its length, and which file it is."""
+    """Return each existing file's modification time, length and inode: another value means that it changed."""
     found = []
     for path in [folder / f"{topic}.toml" for topic in TOPICS] if folder else []:
         with suppress(OSError):

@@ -1,7 +1,7 @@
-"""A contact that goes on: what was left of its last fold takes the events that come behind all that is known.
+"""Continues a contact's last fold with events that sort after everything already folded, without folding it again.
 
-It holds no more than that needs. Whatever else arrives (an event that is late, known or in conflict, other rules) is
-for `streams.core.refold`, which reads the record and folds again. Both ways give the same.
+It keeps no more than that needs. Anything else (a late, repeated or conflicting event, other rules) is refolded from
+the record by `streams.core.refold`. Both ways give the same result.
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ class Query:
         self.cancellable = False
 
     def told(self, error: ClickHouseError) -> ClickHouseError:
-        """Return what the client is told: that it was cancelled from outside is no reason."""
+        """Return the error for the client: of a query that was cancelled at its time limit, the limit."""
         if error.code == Code.QUERY_WAS_CANCELLED and self.timed_out:
             message = f"Timeout exceeded: maximum for {READER}: {BOUNDS['max_execution_time']} s"
             return ClickHouseError(Code.TIMEOUT_EXCEEDED, message)

@@ -22,13 +22,13 @@ Answer = TypeVar("Answer")
 
 log = logging.getLogger(__name__)
 
-#: How many statements run at once. Each has the engine's own threads beside it; more would only share two cores.
+#: How many statements run at once. Each has the engine's own threads beside it; more would only wait for one another.
 PLACES: Final = 32
-#: How long a request waits for a place before it is told to come again.
+#: How long a request waits for its turn before it is answered that the server is busy.
 WAIT_S: Final = 10.0
-#: What a reader's query gets beyond its bound before it is cancelled from outside, whatever its SETTINGS clause says.
+#: What a reader's query gets beyond its bound before it is cancelled here, whatever its SETTINGS clause says.
 GRACE_S: Final = 5.0
-#: How long a cancelled statement may take to tell its client; and to let go of everything.
+#: How long a cancelled statement may take to answer its client; and to end.
 CANCELLED_S: Final = 2.0
 END_S: Final = 8.0
 ASKED_S: Final = 5.0

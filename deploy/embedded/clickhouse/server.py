@@ -63,7 +63,7 @@ class _Exchange:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 
     def run(self) -> web.StreamResponse:
-        """Run the query and answer it. An answer of one block is told with its length, a longer one is streamed."""
+        """Run the query and answer it. An answer of one block has its length in a header, a longer one is streamed."""
         engine, coding = self._scheduler.engine, self._query.request.coding
         try:
             with engine.connection() as connection:
@@ -172,7 +172,7 @@ def _error(request: web.Request, error: ClickHouseError, query_id: str, coding: 
     body = b"".join(compressed([error.line(scheduler.engine.version).encode()], coding))
     response = web.Response(status=error.status, headers=headers, body=body)
     if request.can_read_body and not request.content.at_eof():
-        # What is left of the body would be read as the next request.
+        # Else the unread rest of the body would be read as the next request.
         response.force_close()
     return response
 

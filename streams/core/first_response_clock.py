@@ -12,6 +12,19 @@ class HumanClock:
     all. Of a partial contact, whose start is not known, the clock runs only from a queue or a hand-off.
     """  # noqa: D205 - one rule, one sentence
 
+    __slots__ = (
+        "_first_customer",
+        "_first_queued",
+        "_handed_off",
+        "_is_call",
+        "_last_queued",
+        "_outreach",
+        "_queued_after",
+        "bot_wrote",
+        "humans",
+        "started",
+    )
+
     def __init__(self, channel: str, *, outreach: bool) -> None:
         #: `contact.started`, or the opening that took its place; None where the contact's start is not known.
         self.started: int | None = None

@@ -9,6 +9,8 @@ from streams.core.sample_writer import InForce, SampleWriter
 class Segment:
     """From an agent's `contact.connected` up to the same agent's next one."""
 
+    __slots__ = ("_at_close", "_before", "_held_since", "_holds", "ended", "opened", "priority", "queue", "wrapped")
+
     def __init__(self, event: Event, force: InForce, before: Segment | None) -> None:
         self.opened = event
         #: The same agent's segment before it.
@@ -89,6 +91,8 @@ class Segment:
 
 class HandleSegments:
     """All segments of a contact; each agent has one that is current."""
+
+    __slots__ = ("_current", "_sheet", "every")
 
     def __init__(self, sheet: SampleWriter) -> None:
         self._sheet = sheet

@@ -37,6 +37,8 @@ class Change(NamedTuple):
 class IncrementalFold:
     """What goes on of a contact."""
 
+    __slots__ = ("_event_lines", "_fold", "_gone", "_ids", "_last", "_last_at", "_last_rows", "_row_lines")
+
     def __init__(
         self, fold: Fold, events: list[Event], rows: dict[RowKey, Kept], gone: dict[RowKey, int], last: list[Sample]
     ) -> None:

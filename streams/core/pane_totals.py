@@ -25,6 +25,20 @@ Key = PaneKey | TagPaneKey
 class _Totals:
     """A pane while it is being changed; the fields are those of `Pane`."""
 
+    __slots__ = (
+        "business_hist",
+        "business_n",
+        "business_sum_ms",
+        "hist",
+        "n",
+        "n_satisfied",
+        "n_short",
+        "n_target",
+        "n_within",
+        "sum_ms",
+        "sum_value",
+    )
+
     def __init__(self, pane: Pane) -> None:
         self.n, self.n_target, self.n_within, self.n_short, self.n_satisfied = pane[:5]
         self.sum_ms, self.business_n, self.business_sum_ms, self.sum_value = pane[5:9]
@@ -59,6 +73,8 @@ class _Totals:
 
 class _TagTotals(_Totals):
     """A tag's pane while it is being changed; a subclass, for a union's methods are called more slowly in C."""
+
+    __slots__ = ("known",)
 
     def __init__(self, pane: TagPane) -> None:
         self.n, self.known = pane

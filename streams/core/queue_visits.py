@@ -9,6 +9,8 @@ from streams.core.sample_writer import SampleWriter
 class QueueVisits:
     """At most one visit is open; queueing where the contact waits already changes nothing."""
 
+    __slots__ = ("_sheet", "queue", "since")
+
     def __init__(self, sheet: SampleWriter) -> None:
         self._sheet = sheet
         #: The queue of the open visit, or of the last one.

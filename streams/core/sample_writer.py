@@ -24,6 +24,20 @@ Dimensions = tuple[str, str, str, str, str, str]
 class InForce:
     """Queue, priority, team, segment, language and agent in force: the last named up to and including an event."""
 
+    __slots__ = (
+        "_now",
+        "agent",
+        "customer",
+        "first_queue",
+        "knows_first_queue",
+        "language",
+        "last_agent",
+        "priority",
+        "queue",
+        "segment",
+        "team",
+    )
+
     def __init__(self, events: list[Event]) -> None:
         self.queue = UNASSIGNED
         self.priority = "normal"
@@ -69,6 +83,8 @@ class InForce:
 
 class SampleWriter:
     """Collects a contact's samples; dimensions are those in force, but where the caller names others."""
+
+    __slots__ = ("_has_calendars", "channel", "force", "partial", "rows", "rules")
 
     def __init__(self, channel: str, force: InForce, rules: Rules, *, partial: bool) -> None:
         self.channel = channel

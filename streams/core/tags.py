@@ -15,6 +15,8 @@ def _named(tag: str, taxonomy: Taxonomy | None) -> str:
 class Tags:
     """A tag counts where it was put on, if it is still there at the end, by the taxonomy of that time."""
 
+    __slots__ = ("_last", "_sheet", "in_effect")
+
     def __init__(self, sheet: SampleWriter) -> None:
         self._sheet = sheet
         self._last: tuple[Event, Dimensions] | None = None

@@ -87,7 +87,7 @@ class Pipeline:
         self._vitals.waiting_for = READING
 
     async def stop(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         await self._tail.stop()
         await self._sources.stop()
         await asyncio.to_thread(self._store.close)

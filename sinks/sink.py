@@ -49,7 +49,7 @@ async def _run(settings: Settings) -> int:
 
 
 async def serve(settings: Settings, store: Store, stop: asyncio.Event) -> None:
-    """Write to the store until `stop` is set; then finish the batch in hand, where that is possible soon.
+    """Write to the store until `stop` is set; then finish the current batch, within a time limit.
 
     Raises EndError, and JournalVersionError.
     """

@@ -29,7 +29,7 @@ from streams.core.fold import fold
 _ALIKE: Final = 5
 #: Fields that say nothing of what happened, or could hold anything.
 _UNTOLD: Final = frozenset({"source", "attributes", "customer_id", "evaluator_id"})
-#: What an agent can only do with a contact that is in hand.
+#: Events of an agent that need an open handle segment.
 _IN_HAND: Final = frozenset({"contact.held", "contact.resumed", "contact.wrapped", "contact.disconnected"})
 
 
@@ -156,7 +156,7 @@ def explain(kept: StoredContact, rules: Rules, epochs: Epochs) -> Explanation:
 
 
 def _as_held(rows: list[Sample], kept: StoredContact, differences: list[Difference]) -> list[Sample]:
-    """Tell of samples that were held against another configuration what they were held against, as it counts."""
+    """Give samples that were computed with another configuration the policy and target used then: these count."""
     promised = [
         each.key for each in differences if each.table == "samples" and each.kind == BY_PROMISE and each.columns
     ]

@@ -109,7 +109,7 @@ class IncrementalFold:
 
 
 class FoldCache:
-    """Contacts that steps worked on of late, kept as they were left: the next event goes on from there.
+    """Keeps the folds of the contacts with the latest events, so that their next event continues them.
 
     Only a saving. A contact is taken from here only while its record is the very one that it wrote; where anything else
     changed that record (a journal that was read, an eviction), the record is read again. What was not used while the

@@ -97,7 +97,7 @@ def _count(histogram: dict[int, int], of: int, sign: int) -> None:
 
 
 class PaneTotals:
-    """All panes of a partition in memory, those of tags too, and which of them the step in hand has changed.
+    """All panes of a partition in memory, those of tags too, and which of them the current step has changed.
 
     What is added to a pane that was evicted is a supplement: a record of that step alone, which readers add.
     """

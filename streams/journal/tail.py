@@ -134,18 +134,18 @@ class JournalTail:
         self._consumer = await connect(self._settings, tuple(self._source_of), self._group)
         self._ids = await self._look() or {}
         self._looked = time.monotonic()
-        anew = []
+        recreated = []
         for tp in self.partitions:
             place, journal = self._place(tp), self._ids.get(tp.topic, "")
             at, known = positions.get(place), heads.get(place)
             self._assemblies[tp] = Assembly(*place)
             if not at or (journal and known is not None and known.journal not in {"", journal}):
-                anew.append(tp)
+                recreated.append(tp)
                 continue
             self._assemblies[tp].resume(at, known, journal)
             self._consumer.seek(tp, at)
         await self._set_targets(self.partitions)
-        await self._rewind(anew)
+        await self._rewind(recreated)
 
     @property
     def partitions(self) -> list[TopicPartition]:

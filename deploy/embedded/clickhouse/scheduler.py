@@ -22,7 +22,7 @@ Answer = TypeVar("Answer")
 
 log = logging.getLogger(__name__)
 
-#: How many statements run at once. Each has the engine's own threads beside it; more would only wait for one another.
+#: How many statements run at once; each may use several threads of the engine.
 PLACES: Final = 32
 #: How long a request waits for its turn before it is answered that the server is busy.
 WAIT_S: Final = 10.0

@@ -30,7 +30,7 @@ _PLAN_EVERY_MS: Final = _HOUR_MS // 4
 _SHORTEST_SHIFT_MS: Final = 7 * _HOUR_MS // 2
 _LONGEST_SHIFT_MS: Final = 17 * _HOUR_MS // 2
 _PRIORITIES: Final = ("low", "normal", "high", "urgent")
-#: Why an agent takes nothing new who goes home as soon as the contacts in hand are done.
+#: The reason of an agent who takes no new contact and goes home after the current ones.
 _HOME: Final = "home"
 #: The queues that a team serves, and what a wait there weighs: half where the team only helps out.
 _SERVES: Final = {

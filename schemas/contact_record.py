@@ -127,7 +127,7 @@ def event_line(event: EventFields) -> bytes:
 
 def row_line(step: int, row: Sample) -> bytes:
     """Write one row, with the step that last changed it."""
-    return orjson.dumps((step, *row))
+    return orjson.dumps((step,) + row)  # noqa: RUF005 - twice as fast
 
 
 def encode_contact(

@@ -6,9 +6,10 @@ in a number and is not kept here, nor in that comparison.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from decimal import Decimal
 from functools import cache
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -93,14 +94,18 @@ def from_normalised(written: bytes) -> Event:
 
 def merge(known: Iterable[Event], arrived: Iterable[Event]) -> tuple[list[Event], int]:
     """Unite events, one an id, in the order of the fold; with them the number of conflicts met among `arrived`."""
-    by_id = {event.event_id: event for event in known}
+    both = [*known, *arrived]
+    by_id = {event.event_id: event for event in both}
+    if len(by_id) == len(both):
+        return in_order(both), 0
+    by_id = {}
     conflicts = 0
-    for event in arrived:
+    for event in both:  # of those known no two have one id
         other = by_id.setdefault(event.event_id, event)
         if other is not event and other != event:
             conflicts += 1
             by_id[event.event_id] = min(other, event, key=normalised)
-    return sorted(by_id.values(), key=order), conflicts
+    return in_order(by_id.values()), conflicts
 
 
 #: The order of events with the same time, for sources without `seq`; all other types have `_ANY_RANK`.
@@ -114,12 +119,19 @@ _RANKS: Final = {
     **dict.fromkeys(("contact.reopened", "contact.rated", "contact.evaluated"), 8),
 }
 _ANY_RANK: Final = 3
+_AT: Final = itemgetter(0)
 
 
 def order(event: Event) -> tuple[int, int, int, str]:
     """Give what an event is sorted by."""
     at, seq, event_id, kind, _ = event
     return at, seq, _RANKS.get(kind, _ANY_RANK), event_id
+
+
+def in_order(events: Collection[Event]) -> list[Event]:
+    """Sort events by `order`, which is asked only where two of them have the same time."""
+    ordered = sorted(events, key=_AT)
+    return ordered if len(set(map(_AT, ordered))) == len(ordered) else sorted(ordered, key=order)
 
 
 def effective(events: list[Event]) -> list[Event]:

@@ -6,8 +6,7 @@ event speaks to which.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from schemas.contact_record import Summary
@@ -319,28 +318,26 @@ class Fold:
         self.rated[event.fields.get("survey_id", "")] = event, self.force.dimensions(), value
 
 
-_HANDLERS: Final[Mapping[str, Callable[[Fold, Event], None]]] = MappingProxyType(
-    {
-        "contact.started": Fold.on_started,
-        "contact.queued": Fold.on_queued,
-        "contact.handed_off": Fold.on_handed_off,
-        "contact.connected": Fold.on_connected,
-        "contact.held": Fold.on_held,
-        "contact.resumed": Fold.on_resumed,
-        "contact.transferred": Fold.on_transferred,
-        "contact.dequeued": Fold.on_dequeued,
-        "contact.disconnected": Fold.on_disconnected,
-        "contact.wrapped": Fold.on_wrapped,
-        "contact.abandoned": Fold.on_abandoned,
-        "message.sent": Fold.on_message,
-        "contact.tagged": lambda fold, event: fold.tags.put_on(event),
-        "contact.untagged": lambda fold, event: fold.tags.take_off(event),
-        "contact.resolved": Fold.on_resolved,
-        "contact.reopened": Fold.on_reopened,
-        "contact.paused": lambda fold, event: fold.stretches.pause(event),
-        "contact.unpaused": lambda fold, event: fold.stretches.unpause(event),
-        "contact.missed": Fold.on_missed,
-        "contact.evaluated": Fold.on_evaluated,
-        "contact.rated": Fold.on_rated,
-    }
-)
+_HANDLERS: Final[dict[str, Callable[[Fold, Event], None]]] = {
+    "contact.started": Fold.on_started,
+    "contact.queued": Fold.on_queued,
+    "contact.handed_off": Fold.on_handed_off,
+    "contact.connected": Fold.on_connected,
+    "contact.held": Fold.on_held,
+    "contact.resumed": Fold.on_resumed,
+    "contact.transferred": Fold.on_transferred,
+    "contact.dequeued": Fold.on_dequeued,
+    "contact.disconnected": Fold.on_disconnected,
+    "contact.wrapped": Fold.on_wrapped,
+    "contact.abandoned": Fold.on_abandoned,
+    "message.sent": Fold.on_message,
+    "contact.tagged": lambda fold, event: fold.tags.put_on(event),
+    "contact.untagged": lambda fold, event: fold.tags.take_off(event),
+    "contact.resolved": Fold.on_resolved,
+    "contact.reopened": Fold.on_reopened,
+    "contact.paused": lambda fold, event: fold.stretches.pause(event),
+    "contact.unpaused": lambda fold, event: fold.stretches.unpause(event),
+    "contact.missed": Fold.on_missed,
+    "contact.evaluated": Fold.on_evaluated,
+    "contact.rated": Fold.on_rated,
+}

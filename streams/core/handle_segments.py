@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from schemas.samples import Sample
 from streams.core.event import Event
 from streams.core.sample_writer import InForce, SampleWriter
 
@@ -9,7 +10,18 @@ from streams.core.sample_writer import InForce, SampleWriter
 class Segment:
     """From an agent's `contact.connected` up to the same agent's next one."""
 
-    __slots__ = ("_at_close", "_before", "_held_since", "_holds", "ended", "opened", "priority", "queue", "wrapped")
+    __slots__ = (
+        "_at_close",
+        "_before",
+        "_held_since",
+        "_holds",
+        "_written",
+        "ended",
+        "opened",
+        "priority",
+        "queue",
+        "wrapped",
+    )
 
     def __init__(self, event: Event, force: InForce, before: Segment | None) -> None:
         self.opened = event
@@ -24,6 +36,8 @@ class Segment:
         self._held_since: int | None = None
         #: Team, segment and language in force when it closed.
         self._at_close = ("", "", "")
+        #: Its samples and its length, and the event that had closed it then.
+        self._written: tuple[Event, list[Sample], int] | None = None
 
     def hold(self, event: Event) -> None:
         """`contact.held`; during a hold it changes nothing."""
@@ -62,6 +76,15 @@ class Segment:
         closed = self.wrapped or self.ended
         if closed is None:
             return None
+        if self._written is None or self._written[0] is not closed:
+            written = len(sheet.rows)
+            handle = self._measure(sheet, closed)
+            self._written = closed, sheet.rows[written:], handle
+            return handle
+        sheet.rows += self._written[1]
+        return self._written[2]
+
+    def _measure(self, sheet: SampleWriter, closed: Event) -> int:
         by = (self.queue, self.priority, *self._at_close, self.opened.fields["agent_id"])
         handle = closed.at - self.opened.at
         hold = sum(until - since for since, until in self._holds)

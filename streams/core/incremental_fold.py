@@ -37,7 +37,17 @@ class Change(NamedTuple):
 class IncrementalFold:
     """What goes on of a contact."""
 
-    __slots__ = ("_event_lines", "_fold", "_gone", "_ids", "_last", "_last_at", "_last_rows", "_row_lines")
+    __slots__ = (
+        "_event_lines",
+        "_fold",
+        "_gone",
+        "_ids",
+        "_last",
+        "_last_event",
+        "_last_lines",
+        "_last_rows",
+        "_row_lines",
+    )
 
     def __init__(
         self, fold: Fold, events: list[Event], rows: dict[RowKey, Kept], gone: dict[RowKey, int], last: list[Sample]
@@ -45,10 +55,11 @@ class IncrementalFold:
         """Go on from a fold that took these events; `last` are those of its rows that may yet change."""
         self._fold = fold
         self._ids = {event.event_id for event in events}
-        self._last_at = order(events[-1])
+        self._last_event = events[-1]
         #: The rows that may yet change, as the fold gives them and as they are issued.
         self._last = last
         self._last_rows = {row[:2]: rows[row[:2]] for row in last}
+        self._last_lines = _lines(self._last_rows)
         self._gone = gone
         #: Events, and rows that stay, as they are written.
         self._event_lines = bytearray(b",".join([event_line(event) for event in events]))
@@ -66,26 +77,26 @@ class IncrementalFold:
         if fold.rules is not rules or not arrived:
             return None
         following = arrived if len(arrived) == 1 else sorted(arrived, key=order)
-        first = order(following[0])
-        if first < self._last_at or not ids.isdisjoint([event.event_id for event in following]):
+        first, last = following[0], self._last_event
+        if first.at <= last.at and order(first) < order(last):
             return None
         fold.as_of = as_of
-        many = len(ids)
         for event in following:
+            if event.event_id in ids:
+                return None
             ids.add(event.event_id)
             if event.type in MODELS:
                 if not fold.goes_on_with(event):
                     return None
                 fold.take(event)
-        if len(ids) != many + len(following):  # one came twice
-            return None
-        self._last_at = first if len(following) == 1 else order(following[-1])
+        self._last_event = following[-1]
         self._event_lines += b"".join([b"," + event_line(event) for event in following])
         return self._changed(step)
 
     def _changed(self, step: int) -> Change:
         settled, last, summary = self._fold.result()
-        issued, taken_back = list(settled), list[Sample]()
+        issued: list[Sample] = list(settled)
+        taken_back: list[Sample] = []
         if settled:
             for row in settled:
                 self._gone.pop(row[:2], None)
@@ -95,17 +106,20 @@ class IncrementalFold:
         if last != self._last:
             self._last_rows, taken_back, also_issued = replace(last, self._last_rows, self._gone, step)
             issued += also_issued
-            self._last = last
+            self._last, self._last_lines = last, _lines(self._last_rows)
         return Change(self.record(summary, step), taken_back, issued, 0)
 
     def record(self, summary: Summary, step: int) -> bytes:
         """Write the contact's record."""
         summary["step"] = step
         lines: bytes | bytearray = self._row_lines
-        if self._last_rows:
-            last = b",".join([row_line(*kept) for kept in self._last_rows.values()])
-            lines = lines + b"," + last if lines else last
+        if self._last_lines:
+            lines = lines + b"," + self._last_lines if lines else self._last_lines
         return join_contact(summary, self._event_lines, lines, [(since, *key) for key, since in self._gone.items()])
+
+
+def _lines(rows: dict[RowKey, Kept]) -> bytes:
+    return b",".join([row_line(*kept) for kept in rows.values()])
 
 
 class FoldCache:
@@ -146,6 +160,8 @@ def replace(
 
     What stays as it was keeps its step; `gone` is kept up.
     """
+    if not before and not gone:
+        return {row[:2]: (step, row) for row in rows}, [], rows
     now: dict[RowKey, Kept] = {}
     taken_back: list[Sample] = []
     issued: list[Sample] = []

@@ -123,14 +123,14 @@ class SampleWriter:
         business time is that from `since` to the event, unless given. Where there is an `active_ms`, that is the value
         without its `pauses`.
         """
-        dimensions = by or self.force.dimensions()
-        if queue is not None and queue != dimensions[0]:
-            dimensions = (queue, *dimensions[1:])
+        in_force, priority, team, segment, language, agent = by or self.force.dimensions()
+        if queue is None:
+            queue = in_force
         name, target_ms, within, is_open, active_business_ms = "", None, None, None, None
         if self._has_calendars or policy is not None:
             stops = policy is not None and policy.pauses == "stop"
             held = active_ms if stops else value_ms
-            calendar = calendar_for(self.rules, dimensions[0], policy)
+            calendar = calendar_for(self.rules, queue, policy)
             if calendar is not None:
                 is_open = in_hours(calendar, event.at)
                 if since is not None:
@@ -150,7 +150,12 @@ class SampleWriter:
                     sample,
                     event.event_id if slot is None else slot,
                     event.at,
-                    *dimensions,
+                    queue,
+                    priority,
+                    team,
+                    segment,
+                    language,
+                    agent,
                     tag,
                     outcome,
                     value_ms,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from schemas.policies import Taxonomy, normal_tag, taxonomy_at
+from schemas.samples import Sample
 from streams.core.event import Event
 from streams.core.sample_writer import Dimensions, SampleWriter
 
@@ -15,12 +16,14 @@ def _named(tag: str, taxonomy: Taxonomy | None) -> str:
 class Tags:
     """A tag counts where it was put on, if it is still there at the end, by the taxonomy of that time."""
 
-    __slots__ = ("_last", "_sheet", "in_effect")
+    __slots__ = ("_last", "_sheet", "_written", "in_effect")
 
     def __init__(self, sheet: SampleWriter) -> None:
         self._sheet = sheet
         self._last: tuple[Event, Dimensions] | None = None
         self.in_effect: dict[str, tuple[Event, Dimensions]] = {}
+        #: The samples of these tags; None where they have changed since.
+        self._written: list[Sample] | None = None
 
     def put_on(self, event: Event) -> None:
         """`contact.tagged`; a tag already in effect stays where it was put on first.
@@ -28,7 +31,7 @@ class Tags:
         With `replace` those that it does not name are taken off.
         """
         at_event = (event, self._sheet.force.dimensions())
-        self._last = at_event
+        self._last, self._written = at_event, None
         taxonomy = taxonomy_at(self._sheet.rules, event.at)
         tags: list[str] = event.fields["tags"]
         if event.fields.get("replace"):
@@ -39,6 +42,7 @@ class Tags:
 
     def take_off(self, event: Event) -> None:
         """`contact.untagged`."""
+        self._written = None
         for name in self._meant(event.fields["tags"]):
             del self.in_effect[name]
 
@@ -55,6 +59,15 @@ class Tags:
 
     def write(self) -> None:
         """Write the samples of the tags in effect."""
+        rows = self._sheet.rows
+        if self._written is None:
+            before = len(rows)
+            self._measure()
+            self._written = rows[before:]
+        else:
+            rows += self._written
+
+    def _measure(self) -> None:
         for tag, (event, dimensions) in self.in_effect.items():
             taxonomy = taxonomy_at(self._sheet.rules, event.at)
             outcome = "known" if taxonomy is None or tag in taxonomy.names else "unknown"

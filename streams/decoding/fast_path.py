@@ -62,7 +62,7 @@ def plain_event(channel: str | None, key: bytes | None, value: bytes) -> Event |
     for name, default in contract.defaults[kind]:
         if fields.get(name) == default:
             del fields[name]
-    if None in (values := fields.values()) or "" in values:
+    if not all(fields.values()):  # the quicker question, which 0 and False answer too
         fields = {name: given for name, given in fields.items() if given is not None and given != ""}
     return named(Event, (at, seq, event_id, kind, fields))
 

@@ -250,8 +250,10 @@ class PartitionState:
                 continue
             contacts[contact_id] = change.value
             revived.discard(contact_id)
-            panes.add(epoch, change.taken_back, -1)
-            panes.add(epoch, change.issued, 1)
+            if change.taken_back:
+                panes.add(epoch, change.taken_back, -1)
+            if change.issued:
+                panes.add(epoch, change.issued, 1)
             written.append((CONTACT + contact_id, change.value))
         for record in panes.records(number):
             written.append(record)

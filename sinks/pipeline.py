@@ -219,6 +219,10 @@ class Pipeline:
     async def _archive(self, pending: PendingBatch) -> None:
         """Write the events below the heads of the epoch that the source topics are in."""
         heads = {of: head for of, (head, _) in pending.reached.items() if head.epoch == self._epochs[of]}
+        for partition, head in list(heads.items()):
+            if await self._tail.is_recreated(partition[0], head.topic):
+                del heads[partition]
+                self._sources.gone.add(partition)
         async with asyncio.TaskGroup() as tasks:  # the next rows are read while the last ones are written
             writing: asyncio.Task[None] | None = None
             rows: list[EventRow] = []

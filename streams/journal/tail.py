@@ -116,6 +116,7 @@ class JournalTail:
         self._assemblies: dict[TopicPartition, Assembly] = {}
         #: End offsets at the time reading began, of the partitions that are not read up to them yet.
         self._behind: dict[TopicPartition, int] = {}
+        #: Ids of the journals' topics, and of the topics beside them.
         self._ids: dict[str, str] = {}
         self._looking: asyncio.Task[dict[str, str] | None] | None = None
         self._looked = 0.0
@@ -218,13 +219,22 @@ class JournalTail:
         return [tp for tp in self.partitions if before.get(tp.topic) and before[tp.topic] != self._ids[tp.topic]]
 
     async def _look(self) -> dict[str, str] | None:
-        """Ask for the journals' ids; None where nobody answers, which says nothing."""
+        """Ask for the topics' ids; None where nobody answers, which says nothing."""
         try:
             topics = await self._cluster.topics()
         except ClusterAwayError as error:
             _LOG.info("Kafka did not tell the topic ids, trying again: %s", error)
             return None
-        return {name: topic.id for name, topic in topics.items() if name in self._source_of}
+        ours = self._source_of.keys() | self._source_of.values()
+        return {name: topic.id for name, topic in topics.items() if name in ours}
+
+    async def is_recreated(self, source: str, topic: str) -> bool:
+        """Tell whether a source topic is not the one that a head names by its id; not where Kafka does not say."""
+        if not topic or self._ids.get(source, topic) == topic:
+            return False
+        found = (await self._look() or {}).get(source, topic)  # what was last known may be older than the head
+        self._ids[source] = found
+        return found != topic
 
     async def _recreated(self, tps: list[TopicPartition]) -> None:
         for tp in tps:

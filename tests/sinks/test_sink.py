@@ -26,6 +26,7 @@ from schemas.panes import Pane
 from schemas.settings import Settings, load
 from sinks.clickhouse.migrations import migrate
 from sinks.clickhouse.store import ClickHouseStore
+from sinks.event_rows import NOWHERE
 from sinks.lag import Lags
 from sinks.pipeline import Pipeline
 from sinks.port import Batch, Store
@@ -41,6 +42,7 @@ from tests.kafka.server import KafkaServer
 from tests.sinks.test_batching import KEY, contact, sample
 from tests.sinks.test_event_rows import record
 from tests.streams.handwritten import Hand
+from tests.streams.records import Record, opened
 
 CHAT, CALL = "contacts.chat", "contacts.call"
 WITHIN_S = 90.0
@@ -386,6 +388,19 @@ async def test_what_a_worker_set_aside_is_not_archived(settings: Settings) -> No
     async with sink(settings):
         await _drained(settings)
     assert _archived(settings) == [("a", CHAT, 0), ("d", CHAT, 3)]
+
+
+async def test_records_of_a_recreated_topic_are_not_those_that_were_counted(settings: Settings) -> None:
+    """While no epoch has begun, what was counted comes from the journal: the new topic may hold anything."""
+    partition = opened(CHAT)
+    (step,) = partition.steps([Record(0, b"a:1", record(event_id="before").value)])
+    async with AIOKafkaProducer(bootstrap_servers=settings.kafka_brokers) as producer:
+        await producer.send_and_wait(CHAT, b"{", b"a:1", 0)
+    async with Hand(settings, CHAT, 0) as hand:
+        await hand.step(step.head._replace(topic="of before", open=await hand.open()), step.records[:-1])
+    async with sink(settings):
+        await _drained(settings)
+    assert _archived(settings) == [("before", CHAT, NOWHERE)]
 
 
 def _archived(settings: Settings) -> list[tuple[str, str, int]]:

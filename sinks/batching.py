@@ -171,7 +171,7 @@ def contact_row(contact_id: str, version: int, summary: Summary) -> ContactRow:
 def progress_rows(reached: Iterable[tuple[SourcePartition, Reached]], at: int) -> list[Progress]:
     """Say how far the partitions are; `at` in UTC milliseconds."""
     return [
-        Progress(topic, partition, head.epoch, head.next, head.step, head.open, end, at, head.parked)
+        Progress(topic, partition, head.epoch, head.next, head.step, head.open, end, at, head.parked, head.journal)
         for (topic, partition), (head, end) in reached
     ]
 

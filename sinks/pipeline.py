@@ -85,7 +85,10 @@ class Pipeline:
         self._vitals.waiting_for = "the broker or its topics are not there yet"
         await self._tail.start(
             {partition: row.journal_end for partition, row in going_on.items()},
-            {of: Head(row.next, row.step, epoch=row.epoch, open=row.opened) for of, row in going_on.items()},
+            {
+                partition: Head(row.next, row.step, epoch=row.epoch, open=row.opened, journal=row.journal)
+                for partition, row in going_on.items()
+            },
         )
         await self._sources.start({partition: row.next for partition, row in known.items()})
         self.started = True

@@ -211,7 +211,7 @@ class Sink(Follower):
             (row.epoch, row.next),
             row.journal_end,
         )
-        known = Head(row.next, row.step, epoch=row.epoch, open=row.opened)
+        known = Head(row.next, row.step, epoch=row.epoch, open=row.opened, journal=row.journal)
         await self.start({PLACE: row.journal_end}, {PLACE: known})
 
     def last_step_in_sink(self, epoch: int) -> int:

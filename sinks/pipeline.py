@@ -105,9 +105,10 @@ class Pipeline:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._gather())
             tasks.create_task(self._write())
-            tasks.create_task(
-                each_minute(self._now_ms, self._stops_within, lambda: self._is_current, self._note_gauges)
-            )
+            tasks.create_task(each_minute(self._now_ms, self._stops_within, self._has_all_of_now, self._note_gauges))
+
+    def _has_all_of_now(self) -> bool:
+        return self._is_current and not self._vitals.held
 
     async def _note_gauges(self, minute: int) -> None:
         async with self._inserting:
@@ -201,8 +202,7 @@ class Pipeline:
         await self._insert(batch)
         self._vitals.reached(reached)
         caught_up = self._tail.caught_up()
-        is_current = caught_up or (self._is_current and pending.size < FULL_BYTES)
-        self._is_current = is_current and not self._vitals.held
+        self._is_current = caught_up or (self._is_current and pending.size < FULL_BYTES)
         self._vitals.waiting_for = None if caught_up else READING
         words = {partition: (end, f"{head.epoch}:{head.step}") for partition, (head, end) in reached.items()}
         await self._tail.commit(words)

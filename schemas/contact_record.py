@@ -25,7 +25,7 @@ from schemas.policies import Metric
 from schemas.samples import Sample
 
 #: Version of the journal, this record being most of it.
-VERSION: Final = 4
+VERSION: Final = 5
 
 #: An event: UTC milliseconds, `seq`, id, type, fields.
 EventFields = tuple[int, int, str, str, dict[str, Any]]

@@ -1,4 +1,4 @@
-"""The journal's records, version 4: how one source partition's state is written, and how readers understand it.
+"""The journal's records, version 5: how one source partition's state is written, and how readers understand it.
 
 A journal partition is a compacted log beside its source partition. What a step writes ends with its `Head`; only with
 that head has it happened. A record's kind is the first byte of its key:
@@ -12,6 +12,7 @@ that head has it happened. A record's kind is the first byte of its key:
 | `t` + JSON array of `TagPaneKey` | JSON array of `TagPane` |
 | `s` + JSON array of `PaneKey` and a step | JSON array of `Pane`: what that step adds to a pane that was evicted |
 | `u` + JSON array of `TagPaneKey` and a step | JSON array of `TagPane`, likewise |
+| `x` + JSON array of an epoch and a step | JSON array of `[begin, end)`: source offsets that the step set aside |
 | `w` + contact id | JSON array of events that wait until ClickHouse tells what their evicted contact was |
 | `b` + number | a Bloom filter of evicted contacts (`streams.partition.evicted_ids`) |
 | `a` + agent id | two JSON lines: the agent's stretches (see `schemas.agents`), the events that are kept |
@@ -40,9 +41,13 @@ SUPPLEMENT: Final = b"s"
 TAG_SUPPLEMENT: Final = b"u"
 PARKED: Final = b"w"
 EVICTED: Final = b"b"
+SET_ASIDE: Final = b"x"
 
 _SUPPLEMENTS: Final = frozenset({SUPPLEMENT, TAG_SUPPLEMENT})
 _KEYS_AS_TEXT: Final = orjson.OPT_NON_STR_KEYS
+
+#: Source offsets from the first up to, and without, the second.
+OffsetRange = tuple[int, int]
 
 
 class JournalVersionError(ValueError):
@@ -68,6 +73,8 @@ class Head(NamedTuple):
     partitions: int = 0
     #: Panes that begin before this and are not in the journal may have been evicted, UTC milliseconds.
     panes_from: int = 0
+    #: Which source offsets below this were set aside may not be in the journal any more; the sink has archived them.
+    set_aside_from: int = 0
     #: Contacts whose events wait for ClickHouse.
     parked: int = 0
     #: The ids that Kafka gave the source topic and the journal's (KIP-516): a recreated topic has another one.
@@ -98,6 +105,23 @@ def decode_head(value: bytes) -> Head:
             " TOPIC` for each source topic: its records are read again from the beginning"
         )
     return Head(**fields)
+
+
+def encode_set_aside(epoch: int, step: int, offsets: Iterable[int]) -> tuple[bytes, bytes]:
+    """Write key and value of the source offsets that a step set aside, in ranges: they may be all of it."""
+    ranges: list[list[int]] = []
+    for offset in sorted(offsets):
+        if ranges and ranges[-1][1] == offset:
+            ranges[-1][1] += 1
+        else:
+            ranges.append([offset, offset + 1])
+    return SET_ASIDE + orjson.dumps((epoch, step)), orjson.dumps(ranges)
+
+
+def decode_set_aside(key: bytes, value: bytes) -> tuple[int, int, list[OffsetRange]]:
+    """Read the epoch and step that set source offsets aside, and which, in order."""
+    epoch, step = orjson.loads(key[1:])
+    return epoch, step, [(begin, end) for begin, end in orjson.loads(value)]
 
 
 def encode_pane_key(key: PaneKey | TagPaneKey, step: int | None = None) -> bytes:

@@ -16,12 +16,15 @@ from schemas.contact_record import Summary, decode_contact
 from schemas.journal import (
     CONTACT,
     PANE,
+    SET_ASIDE,
     SUPPLEMENT,
     TAG_PANE,
     TAG_SUPPLEMENT,
     Head,
+    OffsetRange,
     decode_pane,
     decode_pane_key,
+    decode_set_aside,
     decode_tag_pane,
     decode_tag_pane_key,
     supplement_of,
@@ -70,6 +73,7 @@ class PendingBatch:
     def __init__(self, written: dict[SourcePartition, int] | None = None) -> None:
         self._written = dict(written or {})
         self._records: dict[tuple[SourcePartition, bytes], tuple[int, bytes]] = {}
+        self._set_aside: dict[SourcePartition, dict[int, list[OffsetRange]]] = {}
         self.reached: dict[SourcePartition, Reached] = {}
         #: Bytes of keys and values held.
         self.size = 0
@@ -77,45 +81,64 @@ class PendingBatch:
 
     def add(self, step: Step) -> None:
         """Take the next step of its partition."""
-        place = step.source, step.partition
+        partition = step.source, step.partition
         if step.restarted:
-            self._written.pop(place, None)
+            self._written.pop(partition, None)
+            self._set_aside.pop(partition, None)
         records, epoch = self._records, step.head.epoch
         for offset, key, value in step.records:
             if value is None:
                 continue
-            before = records.get((place, key))
+            if key[:1] == SET_ASIDE:
+                self._add_set_aside(partition, key, value)
+                continue
+            before = records.get((partition, key))
             self.size += len(value) + (len(key) if before is None else -len(before[1]))
-            records[place, key] = (version_of(epoch, offset), value)
-        self.reached[place] = Reached(step.head, step.end)
+            records[partition, key] = (version_of(epoch, offset), value)
+        self.reached[partition] = Reached(step.head, step.end)
         self.steps += 1
+
+    def _add_set_aside(self, partition: SourcePartition, key: bytes, value: bytes) -> None:
+        epoch, _, ranges = decode_set_aside(key, value)
+        self._set_aside.setdefault(partition, {}).setdefault(epoch, []).extend(ranges)
+        self.size += len(value)
+
+    def set_aside(self, partition: SourcePartition) -> list[OffsetRange]:
+        """Return the source offsets that these steps of the partition's epoch set aside, in order."""
+        return self._set_aside.get(partition, {}).get(self.reached[partition].head.epoch, [])
+
+    def leave_out(self, partitions: Collection[SourcePartition]) -> None:
+        """Forget what was gathered of these partitions."""
+        if not self.reached.keys().isdisjoint(partitions):
+            self._records = {of: value for of, value in self._records.items() if of[0] not in partitions}
+            self.reached = {of: reached for of, reached in self.reached.items() if of not in partitions}
 
     def after(self) -> dict[SourcePartition, int]:
         """Return the step that is in, by partition, once this is written."""
-        return {**self._written, **{place: reached.head.step for place, reached in self.reached.items()}}
+        return {**self._written, **{partition: reached.head.step for partition, reached in self.reached.items()}}
 
     def batch(self) -> Batch:
         """Return all of it as rows, without events and progress."""
         batch = Batch()
-        for (place, key), (version, value) in self._records.items():
+        for (partition, key), (version, value) in self._records.items():
             kind = key[:1]
             if kind == CONTACT:
-                self._add_contact(batch, key, version, value, self._written.get(place, NOTHING))
+                self._add_contact(batch, key, version, value, self._written.get(partition, NOTHING))
             elif kind in _PANES:
                 rows, row, of, told = _PANES[kind]
-                channel, supplement = channel_of(place[0]) or "", supplement_of(key)
-                fields = (*place, channel, supplement, version, *of(key), *told(value))
+                channel, supplement = channel_of(partition[0]) or "", supplement_of(key)
+                fields = (*partition, channel, supplement, version, *of(key), *told(value))
                 getattr(batch, rows).append(named(row, fields))
         return batch
 
-    def events_of(self, places: Collection[SourcePartition]) -> list[EventRow]:
+    def events_of(self, partitions: Collection[SourcePartition]) -> list[EventRow]:
         """Return the events of the contacts of partitions whose source records are gone, as archive rows."""
         return [
             row
-            for (place, key), (_, value) in self._records.items()
-            if place in places and key[:1] == CONTACT
+            for (partition, key), (_, value) in self._records.items()
+            if partition in partitions and key[:1] == CONTACT
             for row in rows_of_contact(
-                key[1:].decode(), channel_of(place[0]) or "", value, place, self.reached[place].head.epoch
+                key[1:].decode(), channel_of(partition[0]) or "", value, partition, self.reached[partition].head.epoch
             )
         ]
 
@@ -148,7 +171,7 @@ def contact_row(contact_id: str, version: int, summary: Summary) -> ContactRow:
 def progress_rows(reached: Iterable[tuple[SourcePartition, Reached]], at: int) -> list[Progress]:
     """Say how far the partitions are; `at` in UTC milliseconds."""
     return [
-        Progress(topic, partition, head.epoch, head.next, head.step, head.open, end, at, head.parked)
+        Progress(topic, partition, head.epoch, head.next, head.step, head.open, end, at, head.parked, head.journal)
         for (topic, partition), (head, end) in reached
     ]
 

@@ -1,7 +1,6 @@
 """From a source record to its row in the archive.
 
-Pure. A record that is no event is not archived: the worker puts it to the dead letters. What people wrote, messages'
-text and ratings' comments, is kept only where the archive is told to; nothing else here may let it through.
+Pure. What people wrote, messages' text and ratings' comments, is not archived: nothing here may let it through.
 """
 
 from __future__ import annotations
@@ -17,10 +16,10 @@ from pydantic_core import from_json
 from schemas.contact_record import decode_state
 from schemas.events import MODELS, AgentStatus, UnknownAgentEvent, UnknownEvent
 from schemas.events import Event as Contract
-from schemas.topics import AGENTS, channel_of
+from schemas.topics import AGENTS, SourcePartition, channel_of
 from sinks.rows import EVENT_FIELDS, OFFSET_BITS, EventRow, first_wins, named
 from streams.core.event import Event, normalised
-from streams.decoding.decoder import AGENT_STATUS, BLANKS, SPARED, BadRecord, decode, read_event
+from streams.decoding.decoder import AGENT_STATUS, BLANKS, SPARED, BadRecord, read_event
 
 #: The offset of an event whose source record is gone: behind every other.
 NOWHERE: Final = (1 << OFFSET_BITS) - 1
@@ -47,34 +46,38 @@ class Record(Protocol):
     value: bytes | None
 
 
-def event_rows(records: Iterable[Record], epoch: int, *, keep_text: bool = False) -> list[EventRow]:
-    """Decode records to rows, in order; bad records are left out."""
+class UnreadableEventError(ValueError):
+    """An event that a worker counted is none to this version."""
+
+    def __init__(self, offset: int, reason: str) -> None:
+        super().__init__(reason)
+        self.offset: Final = offset
+
+
+def event_rows(records: Iterable[Record], epoch: int) -> list[EventRow]:
+    """Decode records to rows, in order. Raises UnreadableEventError."""
     rows = []
     for record in records:
         key, value = record.key or b"", record.value or b""
         try:
             event = read_event(record.topic, record.key, record.value)
-        except BadRecord:
-            continue
+        except BadRecord as bad:
+            raise UnreadableEventError(record.offset, bad.reason) from None
         of_agent = record.topic == AGENTS
         contact_id, channel = ("", "") if of_agent else (key.decode(), channel_of(record.topic) or "")
-        extra = _unknown(event, _model(event.type, of_agent=of_agent), value, keep_text=keep_text)
+        extra = _unknown(event, _model(event.type, of_agent=of_agent), value)
         came = (extra, record.timestamp, record.topic, record.partition, record.offset, epoch)
-        row = _row(event, contact_id, channel, came)
-        if keep_text:
-            given = decode(record.topic, record.key, record.value).__dict__
-            row = row._replace(text=given.get("text"), comment=given.get("comment"))
-        rows.append(row)
+        rows.append(_row(event, contact_id, channel, came))
     return rows
 
 
-def rows_of_contact(contact_id: str, channel: str, value: bytes, place: tuple[str, int], epoch: int) -> list[EventRow]:
+def rows_of_contact(contact_id: str, channel: str, value: bytes, source: SourcePartition, epoch: int) -> list[EventRow]:
     """Make rows of the events in a contact's journal record, where the source records are gone.
 
     What only those had, such as fields that the contract does not know, is missing; a row of the source's own stays.
     """
     events = [Event._make(fields) for fields in decode_state(value).events]
-    return [_row(event, contact_id, channel, ("", event.at, *place, NOWHERE, epoch)) for event in events]
+    return [_row(event, contact_id, channel, ("", event.at, *source, NOWHERE, epoch)) for event in events]
 
 
 def _row(event: Event, contact_id: str, channel: str, came: _Came) -> EventRow:
@@ -108,14 +111,13 @@ def _template(model: type[Contract]) -> tuple[Any, ...]:
 
 
 @cache
-def _known(model: type[Contract], *, keep_text: bool) -> frozenset[str]:
-    names = {name.rstrip("_") for name in model.model_fields}
-    return frozenset(names if keep_text else names | _WORDS_OF_PEOPLE)
+def _known(model: type[Contract]) -> frozenset[str]:
+    return frozenset({name.rstrip("_") for name in model.model_fields} | _WORDS_OF_PEOPLE)
 
 
-def _unknown(event: Event, model: type[Contract], value: bytes, *, keep_text: bool) -> str:
+def _unknown(event: Event, model: type[Contract], value: bytes) -> str:
     """Return the fields that the contract does not know as JSON; empty where there are none."""
-    known = _known(model, keep_text=keep_text)
+    known = _known(model)
     fields = _parsed(value)
     if event.type not in MODELS:  # its optional fields may be such as this version cannot read
         absent = (SPARED & fields.keys()) - event.fields.keys()

@@ -53,11 +53,11 @@ class Lags:
         """
         rows = {(row.topic, row.partition): row for row in progress}
         topics = await self._cluster.topics()
-        places = [(name, number) for name in SOURCES if name in topics for number in range(topics[name].partitions)]
-        nexts = {place: rows[place].next if place in rows else 0 for place in places}
+        partitions = [(name, number) for name in SOURCES if name in topics for number in range(topics[name].partitions)]
+        nexts = {partition: rows[partition].next if partition in rows else 0 for partition in partitions}
         ends = await self._ends.ends(nexts)
         return [
-            Lag(*place, ends[place], nexts[place], rows[place].parked if place in rows else 0)
-            for place in places
-            if place in ends
+            Lag(*partition, ends[partition], nexts[partition], rows[partition].parked if partition in rows else 0)
+            for partition in partitions
+            if partition in ends
         ]

@@ -11,16 +11,17 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential
 
-from schemas.journal import Head
+from schemas.journal import Head, OffsetRange
 from schemas.settings import Settings
 from schemas.topics import SourcePartition
+from sinks.accepted import accepted
 from sinks.batching import PendingBatch, Reached, claims, progress_rows
-from sinks.event_rows import event_rows
+from sinks.event_rows import Record, UnreadableEventError, event_rows
 from sinks.gauge_history import WITHIN_MS, each_minute
 from sinks.port import Batch, Store, StoreAwayError, StoreUnfitError
 from sinks.rows import EventRow
@@ -45,6 +46,10 @@ _BACK_OFF: Final = wait_exponential(multiplier=0.2, max=5.0)
 _LOG: Final = logging.getLogger(__name__)
 
 
+def _rows(records: Sequence[Record], head: Head, set_aside: Sequence[OffsetRange]) -> list[EventRow]:
+    return event_rows(accepted(records, head, set_aside), head.epoch)
+
+
 class Pipeline:
     """The sink's two tasks and what they share."""
 
@@ -64,7 +69,7 @@ class Pipeline:
         self._changed = asyncio.Condition()
         self._inserting = asyncio.Lock()
         #: Whether what is in is of now: the journals were read to their ends, and no full batch has piled up since.
-        self._level = False
+        self._is_current = False
         #: Partitions with events that were folded, and whose records are gone before they were archived.
         self._gone: set[SourcePartition] = set()
         self.started = False
@@ -72,17 +77,20 @@ class Pipeline:
     async def start(self) -> None:
         """Ask the store how far it is, and go there; waits for store, broker and topics, and says so."""
         found = await self._with_retries(self._store.progress)
-        places = {(row.topic, row.partition): row for row in found}
-        self._epochs = {place: row.epoch for place, row in places.items()}
+        known = {(row.topic, row.partition): row for row in found}
+        self._epochs = {partition: row.epoch for partition, row in known.items()}
         self._at = max((row.at for row in found), default=0)
-        going_on = {place: row for place, row in places.items() if row.journal_end}
-        self._pending = PendingBatch({place: row.step for place, row in going_on.items()})
+        going_on = {partition: row for partition, row in known.items() if row.journal_end}
+        self._pending = PendingBatch({partition: row.step for partition, row in going_on.items()})
         self._vitals.waiting_for = "the broker or its topics are not there yet"
         await self._tail.start(
-            {place: row.journal_end for place, row in going_on.items()},
-            {place: Head(row.next, row.step, epoch=row.epoch, open=row.opened) for place, row in going_on.items()},
+            {partition: row.journal_end for partition, row in going_on.items()},
+            {
+                partition: Head(row.next, row.step, epoch=row.epoch, open=row.opened, journal=row.journal)
+                for partition, row in going_on.items()
+            },
         )
-        await self._sources.start({place: row.next for place, row in places.items()})
+        await self._sources.start({partition: row.next for partition, row in known.items()})
         self.started = True
         self._vitals.waiting_for = READING
 
@@ -97,7 +105,10 @@ class Pipeline:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._gather())
             tasks.create_task(self._write())
-            tasks.create_task(each_minute(self._now_ms, self._stops_within, lambda: self._level, self._note_gauges))
+            tasks.create_task(each_minute(self._now_ms, self._stops_within, self._has_all_of_now, self._note_gauges))
+
+    def _has_all_of_now(self) -> bool:
+        return self._is_current and not self._vitals.held
 
     async def _note_gauges(self, minute: int) -> None:
         async with self._inserting:
@@ -133,7 +144,7 @@ class Pipeline:
                 # Journals without a step yet, as in a new installation: there is nothing to write, and all is well.
                 if self._vitals.waiting_for == READING and not self._pending.steps and self._tail.caught_up():
                     self._vitals.waiting_for = None
-                    self._level = True
+                    self._is_current = True
                 if steps:
                     self._changed.notify_all()
 
@@ -146,7 +157,7 @@ class Pipeline:
             async with self._changed:
                 self._changed.notify_all()
             if pending.steps:
-                await self._put(pending)
+                await self._write_batch(pending)
             elif self._stopping.is_set():
                 return
 
@@ -163,14 +174,20 @@ class Pipeline:
                 except TimeoutError:
                     return
 
-    async def _put(self, pending: PendingBatch) -> None:
+    async def _write_batch(self, pending: PendingBatch) -> None:
         """Write one batch: claims of new epochs, events, rows, progress."""
-        reached = pending.reached
-        await self._claim(reached)
+        pending.leave_out(self._vitals.held)
+        await self._claim(pending.reached)
         async with asyncio.TaskGroup() as tasks:  # one computes while the other waits for the store
             rows = tasks.create_task(asyncio.to_thread(pending.batch))
-            tasks.create_task(self._archive(reached))
+            tasks.create_task(self._archive(pending))
         batch = rows.result()
+        if not self._vitals.held.keys().isdisjoint(pending.reached):
+            pending.leave_out(self._vitals.held)
+            batch = await asyncio.to_thread(pending.batch)
+        reached = pending.reached
+        if not reached:
+            return
         if gone := self._gone | self._sources.gone:
             batch.events = await asyncio.to_thread(pending.events_of, gone)
             # An epoch that ended in order has archived them before.
@@ -182,46 +199,66 @@ class Pipeline:
             )
             self._gone, self._sources.gone = set(), set()
         batch.progress = progress_rows(reached.items(), self._tick())
-        await self._keep(batch)
+        await self._insert(batch)
         self._vitals.reached(reached)
         caught_up = self._tail.caught_up()
-        self._level = caught_up or (self._level and pending.size < FULL_BYTES)
+        self._is_current = caught_up or (self._is_current and pending.size < FULL_BYTES)
         self._vitals.waiting_for = None if caught_up else READING
-        words = {place: (end, f"{head.epoch}:{head.step}") for place, (head, end) in reached.items()}
+        words = {partition: (end, f"{head.epoch}:{head.step}") for partition, (head, end) in reached.items()}
         await self._tail.commit(words)
         await self._sources.commit(reached)
 
     async def _claim(self, reached: dict[SourcePartition, Reached]) -> None:
-        begun = {place: each for place, each in reached.items() if each.head.epoch > self._epochs.get(place, 0)}
+        begun = {of: each for of, each in reached.items() if each.head.epoch > self._epochs.get(of, 0)}
         if not begun:
             return
-        await self._keep(Batch(progress=claims(begun.items(), self._tick())))
-        for place, each in begun.items():
-            if place in self._epochs:
-                self._sources.rewind(place)
-                self._gone.add(place)
-            self._epochs[place] = each.head.epoch
+        await self._insert(Batch(progress=claims(begun.items(), self._tick())))
+        for partition, each in begun.items():
+            if partition in self._epochs:
+                self._sources.rewind(partition)
+                self._gone.add(partition)
+            self._epochs[partition] = each.head.epoch
 
-    async def _archive(self, reached: dict[SourcePartition, Reached]) -> None:
+    async def _archive(self, pending: PendingBatch) -> None:
         """Write the events below the heads of the epoch that the source topics are in."""
-        ends = {place: head.next for place, (head, _) in reached.items() if head.epoch == self._epochs[place]}
+        heads = {of: head for of, (head, _) in pending.reached.items() if head.epoch == self._epochs[of]}
+        for partition, head in list(heads.items()):
+            if await self._tail.is_recreated(partition[0], head.topic):
+                del heads[partition]
+                self._sources.gone.add(partition)
         async with asyncio.TaskGroup() as tasks:  # the next rows are read while the last ones are written
             writing: asyncio.Task[None] | None = None
             rows: list[EventRow] = []
-            async for tp, records in self._sources.below(ends):
+            async for tp, records in self._sources.below({of: head.next for of, head in heads.items()}):
                 self._vitals.beat()
-                rows += await asyncio.to_thread(event_rows, records, self._epochs[tp.topic, tp.partition])
+                partition = tp.topic, tp.partition
+                head, set_aside = heads[partition], pending.set_aside(partition)
+                try:
+                    rows += await asyncio.to_thread(_rows, records, head, set_aside)
+                except UnreadableEventError as error:
+                    self._hold(partition, error)
                 if len(rows) >= EVENTS_AT_ONCE:
                     if writing is not None:
                         await writing
-                    writing = tasks.create_task(self._keep(Batch(events=rows)))
+                    writing = tasks.create_task(self._insert(Batch(events=rows)))
                     rows = []
             if writing is not None:
                 await writing
             if rows:
-                await self._keep(Batch(events=rows))
+                await self._insert(Batch(events=rows))
 
-    async def _keep(self, batch: Batch) -> None:
+    def _hold(self, partition: SourcePartition, error: UnreadableEventError) -> None:
+        """Write nothing more of a partition: what is in must have its events in the archive."""
+        if partition in self._vitals.held:
+            return
+        why = (
+            f"{partition[0]}/{partition[1]}: held at offset {error.offset}: a worker counted an event that this sink"
+            f" cannot read ({error}): upgrade the sink, it continues there"
+        )
+        self._vitals.held[partition] = why
+        _LOG.error("%s; nothing is lost", why)
+
+    async def _insert(self, batch: Batch) -> None:
         async with self._inserting:  # a store is called from one thread at a time
             await self._with_retries(lambda: self._store.write(batch))
         self._vitals.wrote(batch)

@@ -93,6 +93,8 @@ class Progress(NamedTuple):
     at: int
     #: Contacts whose events wait for ClickHouse to tell what they were: read, and not counted yet.
     parked: int = 0
+    #: The id that Kafka gave the journal's topic.
+    journal: str = ""
 
 
 #: Bits of a version that hold the offset; the epoch stands above them.

@@ -30,6 +30,8 @@ class SinkHealth:
         self._reached: dict[SourcePartition, Reached] = {}
         self._written_at = 0.0
         self.pending_bytes = 0
+        #: Partitions of which nothing more is written, and why.
+        self.held: dict[SourcePartition, str] = {}
         #: Why the sink is not ready; None once it is.
         self.waiting_for: str | None = "the sink is starting"
 
@@ -57,7 +59,10 @@ class SinkHealth:
 
     def health(self) -> Health:
         """Make the server that tells."""
-        return Health(ready=lambda: self.waiting_for, progress=self._stuck, metrics=lambda: render(self._readings()))
+        return Health(ready=self._unready, progress=self._stuck, metrics=lambda: render(self._readings()))
+
+    def _unready(self) -> str | None:
+        return "; ".join(self.held.values()) or self.waiting_for
 
     def _stuck(self) -> str | None:
         still = self._monotonic() - self._beat
@@ -72,6 +77,10 @@ class SinkHealth:
         yield MetricValue("pulssi_sink_pending_bytes", pending, self.pending_bytes)
         written = "When a batch was last written."
         yield MetricValue("pulssi_sink_last_write_timestamp_seconds", written, self._written_at)
+        for topic, partition in self.held:
+            labels = {"topic": topic, "partition": str(partition)}
+            held = "1 while an event that a worker counted cannot be read: nothing more of the partition is written."
+            yield MetricValue("pulssi_sink_held", held, 1, labels)
         for table, n in self._rows.items():
             yield MetricValue("pulssi_sink_rows_total", "Rows written, by table.", n, {"table": table})
         for (topic, partition), (head, _) in self._reached.items():

@@ -59,9 +59,9 @@ class SourceReader:
         self._short.pop(tp, None)
         self._consumer.seek(tp, offset)
 
-    def rewind(self, place: SourcePartition) -> None:
+    def rewind(self, partition: SourcePartition) -> None:
         """Continue at offset 0: the topic was recreated."""
-        tp = TopicPartition(*place)
+        tp = TopicPartition(*partition)
         if tp in self._at:
             self._stand(tp, 0)
 
@@ -70,7 +70,7 @@ class SourceReader:
 
         Waits while the broker is away.
         """
-        wanted = {tp: end for place, end in ends.items() if self._at.get(tp := TopicPartition(*place), end) < end}
+        wanted = {tp: end for of, end in ends.items() if self._at.get(tp := TopicPartition(*of), end) < end}
         for tp, end in wanted.items():
             if records := self._take(tp, end):
                 yield tp, records
@@ -159,9 +159,9 @@ class SourceReader:
         self._short[tp] = since, told
         return told - since >= GONE_AFTER_MS
 
-    async def commit(self, places: Iterable[SourcePartition]) -> None:
+    async def commit(self, partitions: Iterable[SourcePartition]) -> None:
         """Show others how far the archive is; for lag only, so failures pass."""
-        offsets = {tp: self._at[tp] for place in places if (tp := TopicPartition(*place)) in self._at}
+        offsets = {tp: self._at[tp] for partition in partitions if (tp := TopicPartition(*partition)) in self._at}
         try:
             await asyncio.wait_for(self._consumer.commit(offsets), COMMIT_WITHIN_S)
         except (KafkaError, TimeoutError) as error:

@@ -38,7 +38,7 @@ _AT_ONCE: Final = {"wait_end_of_query": 1, "max_execution_time": 15}
 
 _PROGRESS: Final = """
 SELECT topic, `partition`, argMax(
-    (epoch, next, step, opened, journal_end, toUnixTimestamp64Milli(at), parked), (epoch, step, at)
+    (epoch, next, step, opened, journal_end, toUnixTimestamp64Milli(at), parked, journal), (epoch, step, at)
 )
 FROM progress GROUP BY topic, `partition`
 """
@@ -106,7 +106,7 @@ class ClickHouseStore:
         """Ask how far each source partition is."""
         with self._connected() as client:
             found = client.query(_PROGRESS).result_rows
-        return [Progress(str(topic), int(partition), *map(int, latest)) for topic, partition, latest in found]
+        return [Progress(str(topic), int(partition), *latest) for topic, partition, latest in found]
 
     def note_gauges(self, minute: int) -> None:
         """Have ClickHouse put its gauges down."""

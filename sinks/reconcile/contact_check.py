@@ -45,7 +45,7 @@ class Archived(NamedTuple):
     received_at: int
 
     @property
-    def place(self) -> SourcePartition:
+    def source(self) -> SourcePartition:
         """The source partition that it came by."""
         return self.topic, self.partition
 
@@ -79,9 +79,9 @@ def owed(kept: StoredContact, rules: Rules) -> Owed | None:
 
 def is_in(kept: StoredContact, epochs: Epochs) -> bool:
     """Tell whether all that the archive says of the contact is in, and nothing beyond it."""
-    places = {archived.place for archived in kept.events}
-    return all(epochs.event_in(each.place, each.epoch, each.offset) for each in kept.events) and all(
-        any(epochs.row_in(place, row.version) for place in places) for row in _rows(kept) if places
+    sources = {archived.source for archived in kept.events}
+    return all(epochs.event_in(each.source, each.epoch, each.offset) for each in kept.events) and all(
+        any(epochs.row_in(source, row.version) for source in sources) for row in _rows(kept) if sources
     )
 
 
@@ -89,7 +89,7 @@ def _is_running(kept: StoredContact, epochs: Epochs) -> bool:
     """Tell whether an epoch that still runs has a part in the contact."""
     written = {epoch_of(row.version) for row in _rows(kept)}
     return any(
-        epochs.runs(each.place, each.epoch) or any(epochs.runs(each.place, epoch) for epoch in written)
+        epochs.runs(each.source, each.epoch) or any(epochs.runs(each.source, epoch) for epoch in written)
         for each in kept.events
     )
 

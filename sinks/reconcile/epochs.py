@@ -36,23 +36,23 @@ class Epochs:
         #: The last epoch that has ended in any partition; 0 where none has.
         self.last_ended = max(ended, default=0)
 
-    def runs(self, place: SourcePartition, epoch: int) -> bool:
+    def runs(self, source: SourcePartition, epoch: int) -> bool:
         """Tell whether an epoch may still write. One that no progress names has claimed nothing yet, and will."""
-        latest = self._latest.get(place)
+        latest = self._latest.get(source)
         return latest is None or epoch >= latest.epoch
 
-    def event_in(self, place: SourcePartition, epoch: int, offset: int) -> bool:
+    def event_in(self, source: SourcePartition, epoch: int, offset: int) -> bool:
         """Tell whether what came of an archived event is in, or will never come."""
-        if not self.runs(place, epoch):
+        if not self.runs(source, epoch):
             return True
-        latest = self._latest.get(place)
+        latest = self._latest.get(source)
         # Which contacts are parked is not known here; while any is, none of that partition is called wrong.
         return latest is not None and epoch == latest.epoch and offset < latest.next and not latest.parked
 
-    def row_in(self, place: SourcePartition, version: int) -> bool:
+    def row_in(self, source: SourcePartition, version: int) -> bool:
         """Tell whether a row belongs to a batch that is wholly in."""
         epoch, offset = epoch_of(version), version & MENDED
-        if offset == MENDED or not self.runs(place, epoch):
+        if offset == MENDED or not self.runs(source, epoch):
             return True
-        latest = self._latest.get(place)
+        latest = self._latest.get(source)
         return latest is not None and epoch == latest.epoch and offset < latest.journal_end

@@ -209,7 +209,7 @@ def _history(channel: str, events: list[Archived], rules: Rules) -> tuple[list[C
     rows: dict[RowKey, Sample] = {}
     found: list[Correction] = []
     late: set[int] = set()
-    apart = len({archived.place for archived in events}) > 1  # offsets of several partitions do not compare
+    apart = len({archived.source for archived in events}) > 1  # offsets of several partitions do not compare
     for archived in sorted(events, key=lambda each: (each.epoch, each.received_at if apart else 0, each.offset)):
         if _is_late(known, archived.event):
             late.add(id(archived))

@@ -22,6 +22,7 @@ from schemas.journal import Head
 from schemas.settings import Settings
 from schemas.topics import SOURCES, SourcePartition, journal_of
 from streams.journal.assembly import Assembly, RecreatedError, Step
+from streams.kafka.brokers import TopicsMissingError
 from streams.kafka.cluster import Cluster, ClusterAwayError
 from streams.kafka.log_ends import LogEnds, consumer_of
 from streams.tasks import end
@@ -38,10 +39,6 @@ COMMIT_WITHIN_S: Final = 5.0
 _RETRY: Final = wait_exponential(multiplier=0.1, max=2.0)
 
 _LOG: Final = logging.getLogger(__name__)
-
-
-class TopicsMissingError(Exception):
-    """Not all topics are there yet."""
 
 
 def _say(state: RetryCallState) -> None:
@@ -78,20 +75,19 @@ async def _connect(settings: Settings, topics: tuple[str, ...], group: str | Non
             await consumer.start()
         except KafkaError as error:
             raise ConnectionError(f"no Kafka broker answers at {settings.kafka_brokers}") from error
-        consumer.assign(await _partitions(consumer, topics))
+        consumer.assign(await _partitions(consumer, topics, settings.kafka_brokers))
     except BaseException:
         await consumer.stop()
         raise
     return consumer
 
 
-async def _partitions(consumer: AIOKafkaConsumer, topics: tuple[str, ...]) -> list[TopicPartition]:
+async def _partitions(consumer: AIOKafkaConsumer, topics: tuple[str, ...], brokers: str) -> list[TopicPartition]:
     """List the topics' partitions. Asks for all topics: asking for one by name may make it, with another count."""
     cluster = await consumer._client.fetch_all_metadata()  # noqa: SLF001 - `topics()` keeps the partitions to itself
     partitions = {topic: cluster.partitions_for_topic(topic) or () for topic in topics}
-    missing = sorted(topic for topic, numbers in partitions.items() if not numbers)
-    if missing:
-        raise TopicsMissingError(f"no topic {', '.join(missing)} on the broker yet: `pulssi migrate` makes them")
+    if missing := [topic for topic, numbers in partitions.items() if not numbers]:
+        raise TopicsMissingError(brokers, missing)
     return [TopicPartition(topic, number) for topic, numbers in partitions.items() for number in sorted(numbers)]
 
 
@@ -116,6 +112,7 @@ class JournalTail:
         self._assemblies: dict[TopicPartition, Assembly] = {}
         #: End offsets at the time reading began, of the partitions that are not read up to them yet.
         self._behind: dict[TopicPartition, int] = {}
+        #: Ids of the journals' topics, and of the topics beside them.
         self._ids: dict[str, str] = {}
         self._looking: asyncio.Task[dict[str, str] | None] | None = None
         self._looked = 0.0
@@ -218,13 +215,22 @@ class JournalTail:
         return [tp for tp in self.partitions if before.get(tp.topic) and before[tp.topic] != self._ids[tp.topic]]
 
     async def _look(self) -> dict[str, str] | None:
-        """Ask for the journals' ids; None where nobody answers, which says nothing."""
+        """Ask for the topics' ids; None where nobody answers, which says nothing."""
         try:
             topics = await self._cluster.topics()
         except ClusterAwayError as error:
             _LOG.info("Kafka did not tell the topic ids, trying again: %s", error)
             return None
-        return {name: topic.id for name, topic in topics.items() if name in self._source_of}
+        ours = self._source_of.keys() | self._source_of.values()
+        return {name: topic.id for name, topic in topics.items() if name in ours}
+
+    async def is_recreated(self, source: str, topic: str) -> bool:
+        """Tell whether a source topic is not the one that a head names by its id; not where Kafka does not say."""
+        if not topic or self._ids.get(source, topic) == topic:
+            return False
+        found = (await self._look() or {}).get(source, topic)  # what was last known may be older than the head
+        self._ids[source] = found
+        return found != topic
 
     async def _recreated(self, tps: list[TopicPartition]) -> None:
         for tp in tps:

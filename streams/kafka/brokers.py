@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Iterable
 from contextlib import closing, suppress
 from typing import Any, Final
 
@@ -18,6 +19,13 @@ REQUEST_TIMEOUT_MS: Final = 10_000
 RECONNECT_BACKOFF_MS: Final = 100
 RECONNECT_BACKOFF_MAX_MS: Final = 500
 PROBE_TIMEOUT_S: Final = 3.0
+
+
+class TopicsMissingError(RuntimeError):
+    """The broker answers, but these topics do not exist."""
+
+    def __init__(self, brokers: str, missing: Iterable[str]) -> None:
+        super().__init__(f"no topic {', '.join(sorted(missing))} at {brokers}: `pulssi migrate` makes them")
 
 
 class BrokerUnreachableError(ConnectionError):

@@ -19,6 +19,7 @@ from schemas.journal import (
     HEAD_KEY,
     PANE,
     PARKED,
+    SET_ASIDE,
     SUPPLEMENT,
     TAG_PANE,
     TAG_SUPPLEMENT,
@@ -42,6 +43,7 @@ from streams.partition.bad_record_limit import BadRecordLimit
 from streams.partition.contact_scan import ContactScan
 from streams.partition.evicted_ids import EvictedIds
 from streams.partition.rule_changes import RuleChanges
+from streams.partition.set_aside import SetAside
 from streams.partition.steps import DeadLetter, Record, StepToWrite, Written, cut, in_parts
 
 _Value = TypeVar("_Value")
@@ -73,6 +75,7 @@ class PartitionState:
         self.parked: dict[bytes, list[Event]] = {}
         #: Journal keys of supplements that the sink may not have yet, with their steps.
         self.supplements: dict[bytes, int] = {}
+        self.set_aside = SetAside()
         #: Events that came twice under one id with different contents.
         self.conflicts = 0
         self.dead_letters = 0
@@ -111,6 +114,8 @@ class PartitionState:
                 self.evicted.load(key, value)
             elif kind == AGENT:
                 self.agents.load(of, value)
+            elif kind == SET_ASIDE:
+                self.set_aside.load(key, value)
         self.head = step.head
         self.panes.begin = step.head.panes_from
 
@@ -120,9 +125,9 @@ class PartitionState:
         `ids` are those of the source topic and the journal.
         """
         topic, journal = ids or (self.head.topic, self.head.journal)
+        if epoch > self.head.epoch:  # it reads the source topic from its beginning; what is known of contacts stays
+            self.head = self.head._replace(next=0, set_aside_from=0)
         self.head = self.head._replace(
-            # A new epoch reads the source topic from its beginning; what is known of contacts stays.
-            next=0 if epoch > self.head.epoch else self.head.next,
             open=opened,
             epoch=epoch,
             config=self.rules.version,
@@ -213,6 +218,9 @@ class PartitionState:
             self.conflicts = self.agents.conflicts
         else:
             written = self._fold(arrived, self._channel, number)
+        if dead or strays:
+            offsets = [record.offset for record in (*(letter.record for letter in dead), *strays)]
+            written.append(self.set_aside.add(self.head.epoch, number, offsets))
         head = self.head._replace(next=records[-1].offset + 1, clock=clock, parked=len(self.parked))
         self.dead_letters += len(dead)
         self.strays += len(strays)
@@ -308,14 +316,15 @@ class PartitionState:
                 yield from self._write(written, self.head)
 
     def wants_eviction(self) -> bool:
-        """Tell whether contacts or panes may be so old that they can go, once the sink has them."""
-        if self._channel is None:
-            return self.agents.wants_eviction(self.head.clock)
-        if not self.head.clock:
-            return False
-        return (
-            self._eviction_scan.under_way or self.head.clock >= self._eviction_scan.clock + self._horizon_ms // ROUNDS
-        )
+        """Tell whether something may go once the sink has it: what was set aside, or is old."""
+        if self.set_aside:
+            return True
+        return self.agents.wants_eviction(self.head.clock) if self._channel is None else self._is_scan_due()
+
+    def _is_scan_due(self) -> bool:
+        if self._eviction_scan.under_way:
+            return True
+        return bool(self.head.clock) and self.head.clock >= self._eviction_scan.clock + self._horizon_ms // ROUNDS
 
     @property
     def _horizon_ms(self) -> int:
@@ -323,10 +332,16 @@ class PartitionState:
 
     def evict(self, passed: int, at_most: int = EVICTED_AT_ONCE) -> Iterator[StepToWrite]:
         """Make the step that forgets some of what is too old; `passed` is the last step that the sink has."""
+        written, covered = self.set_aside.evict(self.head, passed)
         if self._channel is None:
-            if gone_agents := self.agents.evict(self.head.clock):
-                yield from self._write(gone_agents, self.head)
-            return
+            written += self.agents.evict(self.head.clock)
+        elif self._is_scan_due():
+            written += self._evict_old(passed, at_most)
+        if written or covered != self.head.set_aside_from:
+            yield from self._write(written, self.head._replace(panes_from=self.panes.begin, set_aside_from=covered))
+
+    def _evict_old(self, passed: int, at_most: int) -> list[Written]:
+        """Forget contacts and panes."""
         if not self._eviction_scan.under_way:
             self._eviction_scan.begin(self.head.clock, self.contacts)
         before = self.head.clock - self._horizon_ms
@@ -341,7 +356,7 @@ class PartitionState:
         keys = self.panes.evict(panes_before - panes_before % PANE_MS, passed, at_most)
         keys += [key for key, step in self.supplements.items() if step <= passed]
         if not gone and not keys:
-            return
+            return []
         for contact_id in gone:
             del self.contacts[contact_id]
             self._revived.discard(contact_id)
@@ -352,7 +367,7 @@ class PartitionState:
         written: list[Written] = [(CONTACT + contact_id, None) for contact_id in gone]
         written += [(key, None) for key in keys]
         written += self.evicted.records()
-        yield from self._write(written, self.head._replace(panes_from=self.panes.begin))
+        return written
 
     def carry(self, past: EndedEpochs) -> Iterator[StepToWrite]:
         """Make the first step of an epoch: where the journal is new, with what ClickHouse has of those before it.

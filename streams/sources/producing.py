@@ -22,7 +22,7 @@ from aiokafka.partitioner import murmur2
 
 from schemas.settings import Settings
 from schemas.topics import SOURCES
-from streams.kafka.brokers import BrokerUnreachableError, admin_client
+from streams.kafka.brokers import BrokerUnreachableError, TopicsMissingError, admin_client
 from streams.times import now_ms
 
 #: Records that wait here before `send` waits: enough for full batches, little enough to hold in memory.
@@ -36,10 +36,6 @@ _POLL_S: Final = 0.25
 _STOP_WITHIN_S: Final = 3.0
 #: The broker's errors after which the client is replaced: it lost its sequence numbers.
 _LOST_COUNT: Final = (OutOfOrderSequenceNumber, UnknownProducerId)
-
-
-class TopicsMissingError(RuntimeError):
-    """The broker answers, but the source topics do not exist."""
 
 
 class ProduceError(RuntimeError):
@@ -70,7 +66,7 @@ def partitions_of_sources(brokers: str, wait_s: float) -> dict[str, int]:
         }
     missing = [name for name in SOURCES if name not in found]
     if missing:
-        raise TopicsMissingError(f"no topic {', '.join(missing)} at {brokers}: `pulssi migrate` makes them")
+        raise TopicsMissingError(brokers, missing)
     return {name: found[name] for name in SOURCES}
 
 

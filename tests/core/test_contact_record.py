@@ -107,7 +107,7 @@ def test_a_record_is_dense() -> None:
 @pytest.mark.parametrize(("version", "said"), [(3, "no release wrote"), (5, "newer Pulssi")])
 def test_a_journal_of_another_version_is_refused(version: int, said: str) -> None:
     """With a word on what to do."""
-    written: Any = encode_head(Head()).replace(b'"v":4', b'"v":%d' % version)
+    written: Any = encode_head(Head()).replace(b'"v":5', b'"v":%d' % version)
     with pytest.raises(ValueError, match=said):
         decode_head(written)
     assert decode_head(encode_head(Head(step=7))).step == 7

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 
 from schemas.policies import Rules
-from sinks.event_rows import event_rows, rows_of_contact
+from sinks.event_rows import UnreadableEventError, event_rows, rows_of_contact
 from sinks.rows import first_wins
 from streams.partition.state import PartitionState
 from tests.core.agents import status
@@ -57,15 +57,13 @@ def test_every_field_has_its_column() -> None:
     assert orjson.loads(row.normalised)["occurred_at"] == 1_790_000_000_123
 
 
-def test_text_is_kept_only_where_told() -> None:
+def test_text_is_not_kept() -> None:
     """What people wrote is in no column, not in the normalised JSON, and not among unknown fields."""
     said = [record(text="call me", comment="hush", nickname="n")]
     (row,) = event_rows(said, epoch=1)
     assert b"call me" not in row.normalised
     assert (row.text, row.comment, row.extra) == (None, None, '{"nickname":"n"}')
     assert not any("call me" in str(each) or "hush" in str(each) for each in row)
-    (row,) = event_rows(said, epoch=1, keep_text=True)
-    assert row.text == "call me"
 
 
 def test_an_unknown_type_keeps_its_fields() -> None:
@@ -84,10 +82,11 @@ def test_an_unknown_type_keeps_fields_that_cannot_be_read() -> None:
     assert row.extra == '{"author":"customer","priority":"critical","queue":5,"seq":"next"}'
 
 
-def test_bad_records_are_left_to_the_worker() -> None:
-    """A record that is no event is not archived, and its neighbours are."""
-    rows = event_rows([Record(b"a:1", b"{"), record(), Record(b"other", record().value)], epoch=1)
-    assert [row.event_id for row in rows] == ["e1"]
+def test_an_event_that_a_worker_counted_is_never_left_out() -> None:
+    """One that this version cannot read is named, with why."""
+    with pytest.raises(UnreadableEventError, match="contact_id") as raised:
+        event_rows([record(), Record(b"other", record().value, offset=8)], epoch=1)
+    assert raised.value.offset == 8
 
 
 def test_agents_events_have_their_own_key() -> None:
@@ -99,9 +98,10 @@ def test_agents_events_have_their_own_key() -> None:
 
 
 def test_no_number_is_too_large_for_the_archive() -> None:
-    """Whatever a source sends, the archive's columns hold it, or it was refused: it never stops the sink."""
+    """Whatever a source sends, the archive's columns hold it, or it is no event."""
     value = (record(seq=1).value or b"").replace(b'"seq":1', b'"seq":1' + b"0" * 30)
-    assert all(row.seq < 2**63 for row in event_rows([Record(b"a:1", value)], epoch=1))
+    with pytest.raises(UnreadableEventError, match="seq"):
+        event_rows([Record(b"a:1", value)], epoch=1)
 
 
 @pytest.mark.parametrize(

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import aiohttp
 import orjson
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -25,45 +20,22 @@ from schemas.panes import Pane
 from schemas.settings import Settings, load
 from sinks.clickhouse.migrations import migrate
 from sinks.clickhouse.store import ClickHouseStore
-from sinks.lag import Lags
 from sinks.pipeline import Pipeline
-from sinks.port import Batch, Store
-from sinks.sink import serve
+from sinks.port import Batch
 from sinks.sink_health import SinkHealth
 from streams.clickhouse.connection import connect
 from streams.kafka.topics import migrate_topics
 from tests.deploy.program import Program, clean_environment
 from tests.fixtures.clickhouse import ClickHouseServer
 from tests.kafka.server import KafkaServer
+from tests.sinks.running import CALL, CHAT, WITHIN_S, answer, drained, rows_of, sink
 from tests.sinks.test_batching import KEY, contact, sample
 from tests.streams.handwritten import Hand
 
-CHAT, CALL = "contacts.chat", "contacts.call"
-WITHIN_S = 90.0
 #: A minute's turn in 2026, seconds since 1970.
 _TURN_S = 1_790_000_040
 #: The sink's clock goes so much slower than the machine's, which may be busy with others.
 _SLOWER = 20
-
-
-@pytest.fixture
-def environment(fresh_kafka: KafkaServer, database: Settings) -> dict[str, str]:
-    """Return the environment of a sink between a broker with topics and a ClickHouse with tables."""
-    environment = {
-        **fresh_kafka.settings_env(),
-        "PULSSI_PARTITIONS": "2",
-        "PULSSI_CLICKHOUSE_URL": database.clickhouse_url,
-        "PULSSI_CLICKHOUSE_DATABASE": database.clickhouse_database,
-        "PULSSI_SINK_PORT": str(any_free("127.0.0.1")),
-    }
-    assert migrate_topics(load(environment), wait_s=10).ok
-    return environment
-
-
-@pytest.fixture
-def settings(environment: dict[str, str]) -> Settings:
-    """Return the sink's settings."""
-    return load(environment)
 
 
 class Floor:
@@ -118,50 +90,9 @@ class Floor:
         return [*records, (encode_pane_key(key), encode_pane(Pane(n=n, sum_ms=n, hist={7: n})))]
 
 
-@asynccontextmanager
-async def sink(settings: Settings, store: Store | None = None) -> AsyncIterator[asyncio.Task[None]]:
-    """Run the sink in this process; it is stopped as by SIGTERM in the end."""
-    stop = asyncio.Event()
-    serving = asyncio.create_task(serve(settings, store or ClickHouseStore(settings), stop))
-    try:
-        yield serving
-    finally:
-        stop.set()
-        await asyncio.wait([serving], timeout=WITHIN_S)
-    await serving
-
-
-async def _drained(settings: Settings, *but: tuple[str, int]) -> None:
-    """Wait until all is in, as `drain` does, but of these partitions something is not."""
-    store, ends = ClickHouseStore(settings), Lags(settings)
-    await ends.start()
-    try:
-        async with asyncio.timeout(WITHIN_S):
-            while True:
-                lags = await ends.lags(await asyncio.to_thread(store.progress))
-                if {(lag.topic, lag.partition) for lag in lags if lag.behind} == {*but}:
-                    return
-                await asyncio.sleep(0.1)
-    finally:
-        await ends.stop()
-        store.close()
-
-
-def _rows(settings: Settings) -> dict[str, list[Any]]:
-    """Read all that is in effect, through the views."""
-    asked = {
-        "samples": "SELECT contact_id, slot, value_ms FROM samples ORDER BY ALL",
-        "panes": "SELECT channel, sample, n, sum_ms, hist FROM panes ORDER BY ALL",
-        "contacts": "SELECT contact_id, replies FROM contacts ORDER BY ALL",
-        "events": "SELECT contact_id, event_id, topic, `partition`, `offset`, epoch FROM events ORDER BY ALL",
-    }
-    with connect(settings) as client:
-        return {name: list(client.query(sql).result_rows) for name, sql in asked.items()}
-
-
 def _check(settings: Settings, floors: list[Floor], width: int = 5) -> None:
     """Hold what is in ClickHouse against what the floors played."""
-    rows = _rows(settings)
+    rows = rows_of(settings)
     samples, contacts = [], []
     for floor in floors:
         for name in floor.contacts(width):
@@ -182,13 +113,13 @@ async def test_everything_comes_through_and_nothing_else(settings: Settings) -> 
     async with sink(settings):
         for floor in floors:
             await floor.play(4)
-        await _drained(settings)
+        await drained(settings)
         _check(settings, floors)
         async with AIOKafkaProducer(bootstrap_servers=settings.kafka_brokers) as producer:
             await producer.send_and_wait(CALL, b"{}", b"early", 0)
-        await _drained(settings, (CALL, 0))
+        await drained(settings, (CALL, 0))
         await floors[0].play(2)
-        await _drained(settings, (CALL, 0))
+        await drained(settings, (CALL, 0))
     _check(settings, floors)
 
 
@@ -198,13 +129,13 @@ async def test_reading_all_again_changes_nothing(settings: Settings) -> None:
     for floor in floors:
         await floor.play(3)
     async with sink(settings):
-        await _drained(settings)
-    before = _rows(settings)
+        await drained(settings)
+    before = rows_of(settings)
     with connect(settings) as client:
         client.command("TRUNCATE TABLE progress SYNC")
     async with sink(settings):
-        await _drained(settings)
-    assert _rows(settings) == before
+        await drained(settings)
+    assert rows_of(settings) == before
     _check(settings, floors)
 
 
@@ -228,25 +159,12 @@ async def test_died_between_rows_and_position(settings: Settings) -> None:
             await asyncio.wait([serving], timeout=WITHIN_S)
     await floor.play(3)
     async with sink(settings):
-        await _drained(settings)
+        await drained(settings)
     _check(settings, [floor])
 
 
-async def _answer(settings: Settings, path: str, is_it: Callable[[int, str], bool]) -> str:
-    """Ask the sink's health server until it answers so."""
-    url = f"http://127.0.0.1:{settings.sink_port}/{path}"
-    async with asyncio.timeout(WITHIN_S), aiohttp.ClientSession() as session:
-        while True:
-            with contextlib.suppress(aiohttp.ClientError):
-                async with session.get(url) as answer:
-                    text = await answer.text()
-                    if is_it(answer.status, text):
-                        return text
-            await asyncio.sleep(0.02)
-
-
 async def _ready(settings: Settings) -> None:
-    await _answer(settings, "readyz", lambda status, _: status == 200)
+    await answer(settings, "readyz", lambda status, _: status == 200)
 
 
 async def test_killed_at_any_moment(settings: Settings, environment: dict[str, str], tmp_path: Path) -> None:
@@ -256,13 +174,13 @@ async def test_killed_at_any_moment(settings: Settings, environment: dict[str, s
         with Program(pulssi("sink"), there) as program:
             await _ready(settings)
             playing = asyncio.create_task(floor.play(10))
-            await _answer(settings, "metrics", lambda _, text: "pulssi_sink_batches_total 0" not in text)
+            await answer(settings, "metrics", lambda _, text: "pulssi_sink_batches_total 0" not in text)
             program.process.kill()
             program.process.wait()
             await playing
     with Program(pulssi("sink"), there) as program:
         await floor.play(3)
-        await _drained(settings)
+        await drained(settings)
         program.signal(signal.SIGTERM)
         status = await asyncio.to_thread(program.await_end)
     assert status == 0, program.text
@@ -287,12 +205,12 @@ async def test_clickhouse_away_for_a_while(fresh_kafka: KafkaServer, tmp_path: P
         with await asyncio.to_thread(ClickHouseServer, tmp_path / "data", port):
             await asyncio.to_thread(migrate, settings)
             await floor.play(3)
-            await _drained(settings)
+            await drained(settings)
         await floor.play(3)
-        assert "does not answer" in await _answer(settings, "readyz", lambda status, _: status == 503)
+        assert "does not answer" in await answer(settings, "readyz", lambda status, _: status == 503)
         with await asyncio.to_thread(ClickHouseServer, tmp_path / "data", port):
             await floor.play(1)
-            await _drained(settings)
+            await drained(settings)
             _check(settings, [floor])
             await _ready(settings)
 
@@ -302,12 +220,12 @@ async def test_a_broker_that_restarts_is_waited_for(fresh_kafka: KafkaServer, se
     floor = Floor(settings, CHAT, 0)
     async with sink(settings):
         await floor.play(3)
-        await _drained(settings)
+        await drained(settings)
         # Not in a thread: the broker ends with the thread that started it.
         fresh_kafka.stop()
         fresh_kafka.start()
         await floor.play(3)
-        await _drained(settings)
+        await drained(settings)
     _check(settings, [floor])
 
 

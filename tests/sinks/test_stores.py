@@ -108,7 +108,7 @@ def test_the_latest_progress_of_a_partition(store: Store) -> None:
     assert store.progress() == []
     first = Progress("contacts.chat", 0, 1, 100, 10, 0, 50, 1_790_000_000_000)
     claim = Progress("contacts.chat", 0, 2, 0, 0, -1, 0, 1_790_000_000_001)
-    other = Progress("contacts.call", 0, 1, 5, 1, -1, 3, 1_790_000_000_000)
+    other = Progress("contacts.call", 0, 1, 5, 1, -1, 3, 1_790_000_000_000, 2, "SLl2Dh8OQmmU0Z9xQ4xXcA")
     store.write(Batch(progress=[first, other]))
     store.write(Batch(progress=[claim]))
     assert sorted(store.progress()) == sorted([claim, other])

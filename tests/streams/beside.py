@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from schemas.journal import Head
 from schemas.settings import Settings
 from schemas.topics import SourcePartition
+from sinks.accepted import accepted
 from sinks.batching import PendingBatch
 from sinks.event_rows import event_rows
 from streams.journal.tail import JournalTail
@@ -54,7 +56,8 @@ class Beside:
         for place, reached in pending.reached.items():
             self.heads[place] = reached.head
             known = self._archived.get(place, 0)
-            batch.events += event_rows(self._records[place][known : reached.head.next], reached.head.epoch)  # type: ignore[arg-type]  # as aiokafka's
+            records: Any = self._records[place][known : reached.head.next]
+            batch.events += event_rows(accepted(records, reached.head, pending.set_aside(place)), reached.head.epoch)
             self._archived[place] = max(known, reached.head.next)
         self._written = pending.after()
         self.store.write(batch)

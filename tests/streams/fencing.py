@@ -89,10 +89,11 @@ class Writer:
 class Fencing:
     """One source partition, its journal, its workers, and the journal's readers."""
 
-    def __init__(self, rules: Rules, workers: int = 3) -> None:
+    def __init__(self, rules: Rules, workers: int = 3, partitions: int = 1) -> None:
         self.rules = rules
         self.settings: Settings = load({})
         self.broker = Broker()
+        self.broker.partitions = partitions
         self.truth = Truth()
         self.current_epoch = 1
         self.source: list[Record] = []
@@ -118,7 +119,11 @@ class Fencing:
         """Append to the source topic."""
         made = list(events)
         self.events += made
-        self.source += [each._replace(offset=len(self.source) + each.offset) for each in records_of(made)]
+        self.append(records_of(made))
+
+    def append(self, records: Iterable[Record]) -> None:
+        """Append any records to the source topic."""
+        self.source += [each._replace(offset=offset) for offset, each in enumerate(records, len(self.source))]
 
     # The workers.
 
@@ -279,7 +284,7 @@ class Fencing:
 
     async def past(self, source: str, partition: int, partitions: int, now_ms: int) -> EndedEpochs:
         """Tell what ended epochs left behind."""
-        assert (source, partition, partitions, now_ms > 0) == (*PLACE, 1, True)
+        assert (source, partition, partitions, now_ms > 0) == (*PLACE, self.broker.partitions, True)
         self._ask()
         return past_of(self.sink.store)
 
@@ -333,6 +338,7 @@ def remembered(partition: PartitionState) -> dict[str, Any]:
         "panes": dict(partition.panes.totals()),
         "parked": partition.parked,
         "supplements": partition.supplements.keys(),
+        "set aside": partition.set_aside._noted,  # noqa: SLF001 - told nowhere else
         "evicted": [evicted.save_bytes() for evicted in partition.evicted._filters.values()],  # noqa: SLF001 - told nowhere else
     }
 

@@ -16,6 +16,7 @@ from aiokafka import TopicPartition
 from schemas.journal import CONTACT, HEAD_KEY, OPEN_KEY, PANE, SUPPLEMENT, Head, decode_pane_key, encode_pane_key
 from schemas.samples import Sample
 from schemas.topics import journal_of
+from sinks.accepted import accepted
 from sinks.batching import PendingBatch, progress_rows
 from sinks.event_rows import event_rows
 from streams.core.event import from_normalised
@@ -190,7 +191,8 @@ class Sink(Follower):
         begin = archived if epoch == head.epoch else 0
         batch = pending.batch()
         if head.epoch == self._epoch():
-            batch.events = event_rows(self._model.source[begin : head.next], head.epoch)  # type: ignore[arg-type]  # as aiokafka's
+            records: Any = self._model.source[begin : head.next]
+            batch.events = event_rows(accepted(records, head, pending.set_aside(PLACE)), head.epoch)
         batch.progress = progress_rows(pending.reached.items(), pending.steps)
         self._archived, self._kept = (head.epoch, head.next), self.life
         self.store.write(batch)
@@ -209,7 +211,7 @@ class Sink(Follower):
             (row.epoch, row.next),
             row.journal_end,
         )
-        known = Head(row.next, row.step, epoch=row.epoch, open=row.opened)
+        known = Head(row.next, row.step, epoch=row.epoch, open=row.opened, journal=row.journal)
         await self.start({PLACE: row.journal_end}, {PLACE: known})
 
     def last_step_in_sink(self, epoch: int) -> int:

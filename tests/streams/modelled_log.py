@@ -112,6 +112,7 @@ class Broker(Cluster):
 
     def __init__(self) -> None:
         self.log = Log()
+        self.partitions = 1
         #: Which life of the journal, and of the source topic, this is.
         self.lives = [1, 1]
         self.interruptions: deque[Interruption | None] = deque()
@@ -129,8 +130,8 @@ class Broker(Cluster):
         """Describe both topics, as the cluster does."""
         source = "contacts.chat"
         return {
-            journal_of(source): TopicDescription(f"journal {self.lives[0]}", 1),
-            source: TopicDescription(f"source {self.lives[1]}", 1),
+            journal_of(source): TopicDescription(f"journal {self.lives[0]}", self.partitions),
+            source: TopicDescription(f"source {self.lives[1]}", self.partitions),
         }
 
     async def has_commits(self, group: str) -> bool:

@@ -134,6 +134,15 @@ async def test_a_journal_made_anew_that_is_as_long_as_before(
     await _caught_up(tail)
 
 
+async def test_a_position_in_another_journal_reads_from_the_beginning(settings: Settings, tail: JournalTail) -> None:
+    """One that is as long as the journal before is known by its id, at the start too."""
+    async with Hand(settings, SOURCE, 0) as hand:
+        end = 1 + await hand.step(Head(step=7), [(b"cA", b"new")])
+    await tail.start({(SOURCE, 0): end}, {(SOURCE, 0): Head(step=7, journal="of before")})
+    assert [(step.head.step, step.restarted) for step in await _steps(tail, 1)] == [(7, True)]
+    await _caught_up(tail)
+
+
 async def test_a_broker_that_restarts_is_waited_for(
     fresh_kafka: KafkaServer, settings: Settings, tail: JournalTail
 ) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from schemas.policies import Rules
 from streams.partition.state import PartitionState
 from tests.streams.fencing import Fencing
+from tests.streams.records import Record, records_of
 
 _LOOP: Final = asyncio.new_event_loop()
 
@@ -19,8 +20,8 @@ _LOOP: Final = asyncio.new_event_loop()
 class World:
     """One source partition with all that hangs on it."""
 
-    def __init__(self, rules: Rules) -> None:
-        self.model = Fencing(rules, workers=1)
+    def __init__(self, rules: Rules, partitions: int = 1) -> None:
+        self.model = Fencing(rules, workers=1, partitions=partitions)
         self.store = self.model.sink.store
         self._do(self.model.start())
         self._do(self.model.open(0))
@@ -36,8 +37,14 @@ class World:
 
     def deliver(self, events: Iterable[Mapping[str, Any]]) -> None:
         """Produce events and have the worker take them as one batch, with evicted contacts looked up or parked."""
+        made = list(events)
+        self.model.events += made
+        self.deliver_records(records_of(made))
+
+    def deliver_records(self, records: Iterable[Record]) -> None:
+        """Produce any records and have the worker take them as one batch."""
         before = len(self.model.source)
-        self.model.produce(events)
+        self.model.append(records)
         self._do(self.model.step(0, len(self.model.source) - before))
 
     def unpark(self) -> None:

@@ -14,8 +14,9 @@ from aiokafka.partitioner import murmur2
 
 from schemas.settings import Settings, load
 from schemas.topics import CONTACTS, SOURCES
+from streams.kafka.brokers import TopicsMissingError
 from streams.kafka.topics import migrate_topics
-from streams.sources.producing import EventProducer, TopicsMissingError, partition_of
+from streams.sources.producing import EventProducer, partition_of
 from tests.kafka.server import KafkaServer
 from tests.streams.sources.consumed import consumed
 

@@ -1,0 +1,87 @@
+"""A worker and a sink of different versions, between a real broker and a real ClickHouse: the worker alone judges."""
+
+from __future__ import annotations
+
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from schemas.journal import Head, encode_set_aside
+from schemas.settings import Settings
+from sinks.event_rows import NOWHERE
+from streams.core.event import Event
+from streams.decoding.decoder import BadRecord, read_event
+from tests.sinks.running import CALL, CHAT, answer, drained, rows_of, sink
+from tests.sinks.test_event_rows import record
+from tests.streams.handwritten import Hand
+from tests.streams.records import Record, opened
+
+
+def _older(topic: str, key: bytes | None, value: bytes | None) -> Event:
+    """Read a record as a version does that does not know what `newer` means."""
+    if b'"newer"' in (value or b""):
+        raise BadRecord("invalid", "newer: unknown")
+    return read_event(topic, key, value)
+
+
+async def _counted(
+    settings: Settings, source: str, events: list[dict[str, Any]], set_aside: tuple[int, ...] = ()
+) -> None:
+    """Have events in partition 0, and a step that counted all but some."""
+    async with (
+        AIOKafkaProducer(bootstrap_servers=settings.kafka_brokers) as producer,
+        Hand(settings, source, 0) as hand,
+    ):
+        for event in events:
+            made = record(channel=source.rpartition(".")[2], **event)
+            await producer.send_and_wait(source, made.value, made.key, 0)
+        head = Head(next=len(events), step=1, open=await hand.open())
+        await hand.step(head, [encode_set_aside(1, 1, set_aside)] if set_aside else [])
+
+
+async def test_an_event_that_the_sink_cannot_read_holds_its_partition(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is named with its offset and the fix, and all other partitions go on; an upgraded sink continues there."""
+    await _counted(settings, CHAT, [{"event_id": "a"}, {"event_id": "b", "newer": 1}, {"event_id": "c"}])
+    await _counted(settings, CALL, [{"event_id": "d"}])
+    with patch("sinks.event_rows.read_event", _older):
+        async with sink(settings):
+            ready = await answer(settings, "readyz", lambda status, text: status == 503 and "held" in text)
+            await drained(settings, (CHAT, 0))
+            metrics = await answer(settings, "metrics", lambda status, _: status == 200)
+    assert "contacts.chat/0: held at offset 1: a worker counted an event that this sink cannot read" in ready
+    assert "(newer: unknown): upgrade the sink" in ready
+    assert 'pulssi_sink_held{partition="0",topic="contacts.chat"} 1.0' in metrics
+    assert caplog.text.count("held at offset 1") == 1
+    assert ("d", CALL, 0) in _archived(settings)
+    async with sink(settings):
+        await drained(settings)
+    assert _archived(settings) == [("a", CHAT, 0), ("b", CHAT, 1), ("c", CHAT, 2), ("d", CALL, 0)]
+
+
+async def test_what_a_worker_set_aside_is_not_archived(settings: Settings) -> None:
+    """A record that is an event to this sink, and was none to the worker, is no event."""
+    await _counted(settings, CHAT, [{"event_id": name} for name in "abcde"], (1, 2, 4))
+    async with sink(settings):
+        await drained(settings)
+    assert _archived(settings) == [("a", CHAT, 0), ("d", CHAT, 3)]
+
+
+async def test_records_of_a_recreated_topic_are_not_those_that_were_counted(settings: Settings) -> None:
+    """While no epoch has begun, what was counted comes from the journal: the new topic may hold anything."""
+    partition = opened(CHAT)
+    (step,) = partition.steps([Record(0, b"a:1", record(event_id="before").value)])
+    async with AIOKafkaProducer(bootstrap_servers=settings.kafka_brokers) as producer:
+        await producer.send_and_wait(CHAT, b"{", b"a:1", 0)
+    async with Hand(settings, CHAT, 0) as hand:
+        await hand.step(step.head._replace(topic="of before", open=await hand.open()), step.records[:-1])
+    async with sink(settings):
+        await drained(settings)
+    assert _archived(settings) == [("before", CHAT, NOWHERE)]
+
+
+def _archived(settings: Settings) -> list[tuple[str, str, int]]:
+    return [(event_id, topic, offset) for _, event_id, topic, _, offset, _ in sorted(rows_of(settings)["events"])]

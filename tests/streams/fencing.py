@@ -146,7 +146,7 @@ class Fencing:
                     self.rules,
                     PLACE,
                     OpeningServices(self, self.broker, cast("Any", self)),
-                    left=self._left.pop(slot, None),
+                    released=self._left.pop(slot, None),
                 )
         except (DiedError, ProducerFenced, HistoryAwayError):
             return

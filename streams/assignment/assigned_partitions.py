@@ -10,28 +10,24 @@ import asyncio
 import gc
 import itertools
 import logging
-import os
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import partial
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
-from aiokafka.errors import KafkaError
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential
 
-from schemas.exits import Exit
-from schemas.journal import JournalVersionError
 from schemas.policies import Rules
 from schemas.settings import Settings
 from schemas.topics import SourcePartition, journal_of
+from streams.assignment.failures import Action, During, described_error, failure_of, react
 from streams.assignment.open_partition import KAFKA, OpenPartition, Wait, WorkerState
 from streams.assignment.opening import OpeningServices, RefusedError, say_gone, take_over
 from streams.assignment.opening_tasks import STOP_WITHIN_S, Failures, Openings
 from streams.assignment.recovery import ReleasedPartition
 from streams.clickhouse.history import History, HistoryAwayError
 from streams.core.incremental_fold import FoldCache
-from streams.journal.assembly import RecreatedError
-from streams.kafka.cluster import Cluster, ClusterAwayError, TopicDescription
+from streams.kafka.cluster import Cluster, TopicDescription
 from streams.kafka.log_ends import LogEnds
 from streams.partition.state import PartitionState
 from streams.tasks import end, to_its_end, together
@@ -54,7 +50,7 @@ CONFIRMED_WITHIN_S: Final = 20.0
 MORE_THAN_AN_OPENING: Final = 6
 
 _BACK_OFF: Final = wait_exponential(multiplier=0.2, max=5.0)
-_RETRIED: Final = retry_if_exception_type((KafkaError, OSError, TimeoutError, AssertionError, RecreatedError))
+_RETRY: Final = retry_if_exception(lambda error: failure_of(During.OPENING, error).action is Action.RETRY)
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -77,7 +73,7 @@ class AssignedPartitions:
         self._cluster = cluster or Cluster(settings)
         self._ends = LogEnds(settings)
         self._services = OpeningServices(archive, self._cluster, self._ends)
-        self._shared = WorkerState(archive, self.give_up, now)
+        self._shared = WorkerState(archive, now)
         self._opened: dict[SourcePartition, OpenPartition] = {}
         self._failures = Failures()
         self._openings = Openings(self._open, self._failures)
@@ -178,7 +174,7 @@ class AssignedPartitions:
             await self._close(partition)
         try:
             async for attempt in AsyncRetrying(
-                wait=_BACK_OFF, retry=_RETRIED, before_sleep=lambda retry: self._say(partition, retry), reraise=True
+                wait=_BACK_OFF, retry=_RETRY, before_sleep=lambda retry: self._say(partition, retry), reraise=True
             ):
                 with attempt:
                     began = self._now()
@@ -193,11 +189,10 @@ class AssignedPartitions:
                             )
                     finally:
                         gc.unfreeze()  # as in `_close`: a partition kept in memory may have been dropped
-        except JournalVersionError as error:
-            self.give_up(f"the worker ends: {journal_of(partition[0])}/{partition[1]}: {error}")
-        except RefusedError as error:
-            self._refused[partition] = error
-            _LOG.error("%s/%d: refused, other partitions continue: %s", *partition, error)
+        except Exception as error:  # noqa: BLE001 - what is none of the table's is raised on
+            react(During.OPENING, error, partition)
+            if isinstance(error, RefusedError):
+                self._refused[partition] = error
             return
         finally:
             self._shared.waits_no_more(partition)
@@ -210,9 +205,10 @@ class AssignedPartitions:
 
     def _say(self, partition: SourcePartition, retry: RetryCallState) -> None:
         error = retry.outcome.exception() if retry.outcome else None
-        _LOG.warning("%s/%d: cannot be opened yet: %s", *partition, _short(error))
+        assert error is not None  # noqa: S101 - tenacity's type allows for none
+        react(During.OPENING, error, partition)
         away = isinstance(error, HistoryAwayError)
-        self._shared.waits(partition, f"its opening: {_short(error)}", opening=away)
+        self._shared.waits(partition, f"its opening: {described_error(error)}", opening=away)
         if away:
             self._openings.waits(partition)
 
@@ -253,9 +249,8 @@ class AssignedPartitions:
         """Name the events that retention took before they were counted, if that is why some are missing."""
         try:
             first, _ = (await self._ends.bounds([partition])).get(partition, (known, known))
-        except (KafkaError, OSError, TimeoutError) as error:
-            why = _short(error)
-            _LOG.info("%s/%d: offsets after %d are missing, Kafka did not tell why: %s", *partition, known, why)
+        except Exception as error:  # noqa: BLE001 - as in `_open`
+            react(During.GONE, error, partition, offset=known)
             return
         if first > known:
             say_gone(partition, known, first)
@@ -314,8 +309,8 @@ class AssignedPartitions:
         began = self._now()
         try:
             topics = await self._cluster.topics()
-        except ClusterAwayError as error:
-            _LOG.info("Kafka did not tell the topic ids, trying again: %s", error)
+        except Exception as error:  # noqa: BLE001 - as in `_open`
+            react(During.TOPIC_IDS, error)
             return
         for partition, opened in list(self._opened.items()):
             topic, journal, head = topics.get(partition[0]), topics.get(journal_of(partition[0])), opened.state.head
@@ -346,8 +341,8 @@ class AssignedPartitions:
             return
         try:
             ends = await self._ends.stable([(journal_of(name), number) for name, number in self._refused])
-        except (KafkaError, OSError, TimeoutError) as error:
-            _LOG.info("Kafka did not tell the ends of journals, trying again: %s", _short(error))
+        except Exception as error:  # noqa: BLE001 - as in `_open`
+            react(During.LOG_ENDS, error)
             return
         for partition, refused in list(self._refused.items()):
             ids = tuple(topics[name].id for name in (partition[0], journal_of(partition[0])) if name in topics)
@@ -367,13 +362,6 @@ class AssignedPartitions:
         await self._ends.close()
         await self._cluster.stop()
 
-    @staticmethod
-    def give_up(why: str) -> NoReturn:
-        """End the process with exit code 1: started again it would end again, until an operator has acted."""
-        _LOG.critical("%s", why)
-        logging.shutdown()
-        os._exit(Exit.NO)
-
     async def _close(self, partition: SourcePartition) -> None:
         opened = self._opened.pop(partition)
         gc.unfreeze()  # what is dropped may be a cycle, which only the garbage collector finds
@@ -388,12 +376,5 @@ class AssignedPartitions:
                 await opened.writer.stop()
                 if not opened.failed and opened.writer.end:
                     self._released[partition] = ReleasedPartition(opened.state, opened.writer.end, time.monotonic())
-        except TimeoutError:
-            _LOG.critical("%s/%d: its producer does not stop: the worker ends (exit 71), nothing is lost", *partition)
-            os._exit(Exit.STUCK)
-        except (KafkaError, OSError, AssertionError) as error:
-            _LOG.warning("%s/%d: stopping its producer failed: %s", *partition, _short(error))
-
-
-def _short(error: BaseException | None) -> str:
-    return f"{type(error).__name__}: {error}" if error is not None and str(error) else type(error).__name__
+        except Exception as error:  # noqa: BLE001 - as in `_open`
+            react(During.CLOSING, error, partition)

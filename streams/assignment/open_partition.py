@@ -14,13 +14,11 @@ from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, 
 from itertools import islice
 from typing import Any, Final, NamedTuple, TypeVar
 
-from aiokafka.errors import KafkaError
-
 from schemas.topics import SourcePartition
-from streams.clickhouse.history import History, HistoryAwayError
+from streams.assignment.failures import During, react
+from streams.clickhouse.history import History
 from streams.journal.writing import StepTooLargeError, Writer
 from streams.partition.archived_history import ArchivedContact
-from streams.partition.bad_record_limit import BadRecordLimitError
 from streams.partition.state import STEP_BYTES, PartitionState
 from streams.partition.steps import StepToWrite
 
@@ -63,9 +61,8 @@ class Wait(NamedTuple):
 class WorkerState:
     """What all partitions of a worker share."""
 
-    def __init__(self, archive: History, give_up: Callable[[str], Any], now: Callable[[], float]) -> None:
+    def __init__(self, archive: History, now: Callable[[], float]) -> None:
         self.archive = archive
-        self.give_up = give_up
         self._now = now
         #: Whether ClickHouse did not answer last time: batches do not wait for it one after the other then.
         self.away = False
@@ -181,9 +178,9 @@ class OpenPartition:
         try:
             async with asyncio.timeout_at(until):
                 return await self._shared.archive.contacts(unknown)
-        except (HistoryAwayError, TimeoutError) as error:
+        except Exception as error:  # noqa: BLE001 - as in `_write`
+            react(During.LOOK_UP, error, self.partition)
             self._shared.away = True
-            _LOG.warning("%s/%d: ClickHouse does not answer: %s", *self.partition, _why(error, LOOK_UP_WITHIN_S))
             return None
 
     def pause(self, what: str) -> None:
@@ -229,10 +226,8 @@ class OpenPartition:
             if not self.closed and state.wants_eviction():
                 passed = await self._ask(archive.last_step_in_sink(*self.partition, state.head.epoch))
                 await self._write_open(lambda: state.evict(passed))
-        except (HistoryAwayError, TimeoutError) as error:
-            _LOG.info(
-                "%s/%d: parked events and eviction wait for ClickHouse: %s", *self.partition, _why(error, TEND_WITHIN_S)
-            )
+        except Exception as error:  # noqa: BLE001 - as in `_write`
+            react(During.TENDING, error, self.partition)
 
     async def _ask(self, question: Coroutine[Any, Any, Answer]) -> Answer:
         async with asyncio.timeout(TEND_WITHIN_S):
@@ -254,27 +249,15 @@ class OpenPartition:
                 shared.busy[partition] = time.monotonic()
                 await self.writer.append(step)
             self._went_well()
-        except BadRecordLimitError as error:
-            shared.give_up(f"the worker stops, nothing is lost: {error}")
-        except StepTooLargeError as error:
+        except BaseException as error:  # noqa: BLE001 - what is none of the table's is raised on
             self.closed = self.failed = True
-            if self._limit == 1:
-                offset = self.state.head.next
-                shared.blocked[partition] = f"{partition[0]}/{partition[1]}: blocked at offset {offset}: {error}"
-                _LOG.error("%s", shared.blocked[partition])
-            else:
-                _LOG.warning("%s/%d: a step was too large for a Kafka batch: writing smaller steps", *partition)
-            self._cut_finer(least=1)
-        except (KafkaError, OSError, AssertionError) as error:
-            self.closed = self.failed = True  # aiokafka raises AssertionError from a bad state, too
-            self._cut_finer(least=SMALL_STEP_BYTES)  # it may have been too large to be written in time
-            _LOG.warning(
-                "%s/%d: the step at offset %d was not written, reopening the partition, no event is lost: %r",
-                *(*partition, self.state.head.next, error),
-            )
-        except BaseException:
-            self.closed = self.failed = True
-            raise
+            too_large = isinstance(error, StepTooLargeError)
+            during = During.RECORD if too_large and self._limit == 1 else During.STEP
+            line = react(during, error, partition, offset=self.state.head.next).line
+            if during is During.RECORD:
+                shared.blocked[partition] = line
+            # Without an answer in time, it may have been too large as well.
+            self._cut_finer(least=1 if too_large else SMALL_STEP_BYTES)
         finally:
             shared.busy.pop(partition, None)
 
@@ -290,7 +273,3 @@ class OpenPartition:
         self._shared.blocked.pop(self.partition, None)
         if self.partition in self._shared.limits:
             self._shared.limits[self.partition] = min(2 * self._limit, STEP_BYTES)
-
-
-def _why(error: Exception, within_s: float) -> str:
-    return str(error) or f"no answer within {within_s:g} s"

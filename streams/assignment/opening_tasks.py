@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
-from schemas.exits import Exit
 from schemas.topics import SourcePartition
+from streams.assignment.failures import During, react
 from streams.tasks import together
 
 #: How long a rebalance waits for openings; those that take longer are read from once they are open.
@@ -105,7 +104,4 @@ class Openings:
         task.cancel()
         _, hung = await asyncio.wait([task], timeout=STOP_WITHIN_S)
         if hung:
-            _LOG.critical(
-                "%s/%d: its opening cannot be cancelled: the worker ends (exit 71), nothing is lost", *partition
-            )
-            os._exit(Exit.STUCK)
+            react(During.CANCELLING, TimeoutError(), partition)

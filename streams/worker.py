@@ -26,6 +26,7 @@ from streams.assignment.failures import During, react
 from streams.clickhouse.history import ClickHouseHistory, History
 from streams.journal.tail import connect
 from streams.kafka.faust_transport import BatchTransport
+from streams.monitoring.watchdog import watched
 from streams.monitoring.worker_health import health_of
 from streams.reloading import follow
 from streams.tasks import end, until_signal
@@ -115,7 +116,10 @@ async def serve(settings: Settings, archive: History, stop: asyncio.Event, confi
     try:
         if not await _topics_are_there(settings, stop):
             return 0
-        with tempfile.TemporaryDirectory(prefix="pulssi-worker-") as folder:  # Faust wants one; nothing is kept there
+        with (
+            tempfile.TemporaryDirectory(prefix="pulssi-worker-") as folder,  # Faust wants one; nothing is kept there
+            watched(partitions.activities),
+        ):
             return await _work(Worker(settings, partitions, Path(folder)), stop)
     finally:
         await end(reloading, collecting)

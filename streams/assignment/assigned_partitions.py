@@ -29,6 +29,7 @@ from streams.clickhouse.history import History, HistoryAwayError
 from streams.core.incremental_fold import FoldCache
 from streams.kafka.cluster import Cluster, TopicDescription
 from streams.kafka.log_ends import LogEnds
+from streams.monitoring.activities import Activities, Phase, doing
 from streams.partition.state import PartitionState
 from streams.tasks import end, to_its_end, together
 
@@ -74,6 +75,8 @@ class AssignedPartitions:
         self._ends = LogEnds(settings)
         self._services = OpeningServices(archive, self._cluster, self._ends)
         self._shared = WorkerState(archive, now)
+        #: For the watchdog and for health.
+        self.activities = Activities()
         self._opened: dict[SourcePartition, OpenPartition] = {}
         self._failures = Failures()
         self._openings = Openings(self._open, self._failures)
@@ -131,11 +134,6 @@ class AssignedPartitions:
         return next(standing, None) or next(iter(self.refused), None)
 
     @property
-    def busy_since(self) -> float | None:
-        """When the longest of the steps under way began, by the monotonic clock; None where none is."""
-        return min(self._shared.busy.values(), default=None)
-
-    @property
     def waits(self) -> Wait | None:
         """The partition that has waited longest for something outside; None where none waits."""
         return self._shared.longest_wait
@@ -176,7 +174,7 @@ class AssignedPartitions:
             async for attempt in AsyncRetrying(
                 wait=_BACK_OFF, retry=_RETRY, before_sleep=lambda retry: self._say(partition, retry), reraise=True
             ):
-                with attempt:
+                with attempt, self.activities.during(Phase.FENCING, partition):
                     began = self._now()
                     try:
                         async with asyncio.timeout(OPEN_WITHIN_S):
@@ -218,7 +216,8 @@ class AssignedPartitions:
 
     async def _go_to(self, partition: SourcePartition) -> None:
         if self.seek is not None and partition in self._assigned and self._is_open(partition):
-            await self.seek({partition: self._position(partition)})
+            with self.activities.during(Phase.SEEKING, partition):
+                await self.seek({partition: self._position(partition)})
 
     async def _resume(self, partition: SourcePartition, opened: OpenPartition) -> None:
         """Have a partition's batches come again from its head, under a session of their own."""
@@ -242,7 +241,8 @@ class AssignedPartitions:
         # A gap that is larger than one transaction marker:
         if records and session == opened.session and records[0].offset > known + 1:
             self._run(("gone", partition), partial(self._name_gone, partition, known))
-        await opened.process_batch(session, begins, records)
+        with self.activities.during(Phase.LOCK, partition):
+            await opened.process_batch(session, begins, records)
         self._reopen_closed(partition, opened)
 
     async def _name_gone(self, partition: SourcePartition, known: int) -> None:
@@ -292,7 +292,8 @@ class AssignedPartitions:
 
     async def tend_one(self, partition: SourcePartition, opened: OpenPartition) -> None:
         """Do what is due for one partition between batches."""
-        await opened.tend()
+        with self.activities.during(Phase.LOCK, partition):
+            await opened.tend()
         if opened.skipped_batches > SKIPPED_BATCHES_AT_MOST and self._opened.get(partition) is opened:
             offset = opened.state.head.next
             _LOG.error(
@@ -308,7 +309,8 @@ class AssignedPartitions:
         """Ask the cluster whether the source topics are still those that are read. No answer says nothing."""
         began = self._now()
         try:
-            topics = await self._cluster.topics()
+            with self.activities.during(Phase.TOPICS, "the worker"):
+                topics = await self._cluster.topics()
         except Exception as error:  # noqa: BLE001 - as in `_open`
             react(During.TOPIC_IDS, error)
             return
@@ -331,8 +333,9 @@ class AssignedPartitions:
 
     async def _close_recreated(self, partition: SourcePartition, opened: OpenPartition) -> None:
         """Close a partition after the step under way, and open it again."""
-        async with opened.lock:
-            opened.closed = True
+        with self.activities.during(Phase.LOCK, partition):
+            async with opened.lock:
+                opened.closed = True
         self._reopen_closed(partition, opened)
 
     async def _look_at_refused(self, topics: Mapping[str, TopicDescription]) -> None:
@@ -340,7 +343,8 @@ class AssignedPartitions:
         if not self._refused:
             return
         try:
-            ends = await self._ends.stable([(journal_of(name), number) for name, number in self._refused])
+            with self.activities.during(Phase.LOG_ENDS, "the worker"):
+                ends = await self._ends.stable([(journal_of(name), number) for name, number in self._refused])
         except Exception as error:  # noqa: BLE001 - as in `_open`
             react(During.LOG_ENDS, error)
             return
@@ -372,9 +376,11 @@ class AssignedPartitions:
 
     async def _stop(self, partition: SourcePartition, opened: OpenPartition) -> None:
         try:
-            async with asyncio.timeout(STOP_WITHIN_S), opened.lock:
-                await opened.writer.stop()
-                if not opened.failed and opened.writer.end:
-                    self._released[partition] = ReleasedPartition(opened.state, opened.writer.end, time.monotonic())
+            with self.activities.during(Phase.LOCK, partition):
+                async with asyncio.timeout(STOP_WITHIN_S), opened.lock:
+                    doing(Phase.STOPPING)
+                    await opened.writer.stop()
+            if not opened.failed and opened.writer.end:
+                self._released[partition] = ReleasedPartition(opened.state, opened.writer.end, time.monotonic())
         except Exception as error:  # noqa: BLE001 - as in `_open`
             react(During.CLOSING, error, partition)

@@ -18,6 +18,7 @@ from schemas.topics import SourcePartition
 from streams.assignment.failures import During, react
 from streams.clickhouse.history import History
 from streams.journal.writing import StepTooLargeError, Writer
+from streams.monitoring.activities import Phase, doing
 from streams.partition.archived_history import ArchivedContact
 from streams.partition.state import STEP_BYTES, PartitionState
 from streams.partition.steps import StepToWrite
@@ -71,8 +72,6 @@ class WorkerState:
         self.limits: dict[SourcePartition, int] = {}
         #: Why a partition is blocked, in one line.
         self.blocked: dict[SourcePartition, str] = {}
-        #: When each step under way began, by the monotonic clock.
-        self.busy: dict[SourcePartition, float] = {}
 
     def waits(self, partition: SourcePartition, what: str, *, opening: bool = False) -> None:
         """Note what a partition waits for. Where it waits already, the reason is replaced and the beginning stays."""
@@ -123,7 +122,9 @@ class OpenPartition:
         asked, unanswered = set[bytes](), set[bytes]()
         until = asyncio.get_running_loop().time() + LOOK_UP_WITHIN_S
         while not self.closed:
+            doing(Phase.LOCK)
             async with self.lock:
+                doing(Phase.FOLDING)
                 if self._is_out_of_order(begins, records):
                     return
                 unknown = state.unknown(state.fresh(records))
@@ -134,6 +135,7 @@ class OpenPartition:
             # While ClickHouse is asked, contacts may be evicted and others come back, or the partition be closed. Those
             # that were asked for stay as they are: only this batch brings them, or `_unpark`, which does not have them.
             asked |= missing
+            doing(Phase.LOOKING_UP)
             answer = await self._look_up(missing, until)
             found |= answer or {}
             unanswered |= missing if answer is None else set()
@@ -230,6 +232,7 @@ class OpenPartition:
             react(During.TENDING, error, self.partition)
 
     async def _ask(self, question: Coroutine[Any, Any, Answer]) -> Answer:
+        doing(Phase.LOOKING_UP)
         async with asyncio.timeout(TEND_WITHIN_S):
             answer = await question
         self._shared.away = False
@@ -237,7 +240,9 @@ class OpenPartition:
 
     async def _write_open(self, steps: Callable[[], Iterable[StepToWrite]]) -> None:
         """Write steps made of the partition as it is now, unless it was closed while ClickHouse was asked."""
+        doing(Phase.LOCK)
         async with self.lock:
+            doing(Phase.FOLDING)
             if not self.closed:
                 await self._write(steps())
 
@@ -246,8 +251,8 @@ class OpenPartition:
         shared, partition = self._shared, self.partition
         try:
             for step in steps:
-                shared.busy[partition] = time.monotonic()
                 await self.writer.append(step)
+                doing(Phase.FOLDING)
             self._went_well()
         except BaseException as error:  # noqa: BLE001 - what is none of the table's is raised on
             self.closed = self.failed = True
@@ -258,8 +263,6 @@ class OpenPartition:
                 shared.blocked[partition] = line
             # Without an answer in time, it may have been too large as well.
             self._cut_finer(least=1 if too_large else SMALL_STEP_BYTES)
-        finally:
-            shared.busy.pop(partition, None)
 
     @property
     def _limit(self) -> int:

@@ -23,6 +23,7 @@ from streams.clickhouse.history import History, HistoryAwayError
 from streams.journal.writing import Writer
 from streams.kafka.cluster import Cluster, TopicDescription
 from streams.kafka.log_ends import LogEnds
+from streams.monitoring.activities import Phase, doing
 from streams.partition.state import PartitionState
 from streams.tasks import to_its_end
 
@@ -79,8 +80,10 @@ async def take_over(
     writer = Writer(settings, *partition)
     try:
         opened = await writer.open(worker_name())
+        doing(Phase.TOPICS)
         topic, journal = described(await services.cluster.topics(), partition[0])
         state, found = await recover(settings, rules, partition, opened, released, journal.id)
+        doing(Phase.LOG_ENDS)
         if found:
             first = await check(partition, state.head, topic, services.logs)
             if first > state.head.next:
@@ -91,6 +94,7 @@ async def take_over(
     except BaseException as error:
         if isinstance(error, RefusedError):
             error.opened, error.ids = opened, (topic.id, journal.id)
+        doing(Phase.STOPPING)
         await to_its_end(writer.stop())
         raise
     _LOG.info(
@@ -159,10 +163,12 @@ async def _check_is_new(settings: Settings, partition: SourcePartition, services
     has committed no offset. Raises RefusedError, and HistoryAwayError where Kafka shows that something was read before.
     """
     source, number = partition
+    doing(Phase.LOOKING_UP)
     try:
         async with asyncio.timeout(ASK_WITHIN_S):
             epoch = await services.archive.epoch(source, number)
     except (HistoryAwayError, TimeoutError) as error:
+        doing(Phase.LOG_ENDS)
         first, _ = (await services.logs.bounds([partition])).get(partition, (1, 1))
         if first == 0 and not await services.cluster.has_commits(f"{settings.application}-sink"):
             _LOG.warning(

@@ -20,6 +20,7 @@ from schemas.settings import Settings
 from schemas.topics import SourcePartition, journal_of
 from streams.journal.assembly import Assembly
 from streams.kafka.log_ends import consumer_of
+from streams.monitoring.activities import Phase, doing
 from streams.partition.state import PartitionState
 
 #: How long a closed partition is kept in memory: far below the time for which journals keep tombstones.
@@ -82,6 +83,7 @@ async def _read(consumer: Any, assembly: Assembly, state: PartitionState, begin:
                 if at >= opened:
                     break
             if fetched:
+                doing(Phase.READING)  # it gets on
                 silence.reschedule(asyncio.get_running_loop().time() + SILENT_FOR_S)
             if time.monotonic() - logged > _LOG_EVERY_S:
                 logged = time.monotonic()
@@ -104,6 +106,7 @@ async def recover(
     Raises KafkaError, TimeoutError, RecreatedError and JournalVersionError.
     """
     journal_partition = TopicPartition(journal_of(partition[0]), partition[1])
+    doing(Phase.READING)
     consumer = consumer_of(settings, max_partition_fetch_bytes=_FETCH_BYTES)
     await consumer.start()
     try:

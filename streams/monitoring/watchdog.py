@@ -6,6 +6,7 @@ It sees and says; it ends the process only after a time above every time limit. 
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import sys
 import threading
@@ -13,7 +14,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
+from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
 from typing import Any, Final
 
 from streams.assignment.failures import During, react
@@ -25,6 +26,10 @@ LOOK_EVERY_S: Final = 1.0
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _OURS: Final = frozenset({"dashboards", "deploy", "schemas", "sinks", "streams"})
+
+#: How coroutines, generators and async generators name what they wait for, by how they name their frame.
+_KINDS: Final = {"cr": "cr_await", "gi": "gi_yieldfrom", "ag": "ag_await"}
+_FOLLOWED: Final = (CoroutineType, GeneratorType, AsyncGeneratorType, asyncio.Task)
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -91,12 +96,16 @@ def _path(frame: FrameType) -> Path:
 
 def _awaited(task: asyncio.Task[Any]) -> Iterator[FrameType]:
     """Yield the frames of what a task waits in, the innermost last; nothing where it runs. Its `get_stack` has one."""
-    awaited: Any = task.get_coro()
+    awaited: Any = task
     while awaited is not None and not getattr(awaited, "cr_running", False):
-        for kind in ("cr", "gi", "ag"):
-            if frame := getattr(awaited, f"{kind}_frame", None):
+        if isinstance(awaited, asyncio.Task):
+            awaited = awaited.get_coro()
+        elif kind := next((kind for kind in _KINDS if hasattr(awaited, f"{kind}_frame")), None):
+            if frame := getattr(awaited, f"{kind}_frame"):
                 yield frame
-        awaited = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)
+            awaited = getattr(awaited, _KINDS[kind])
+        else:  # what `__await__` returned: Faust's agents are awaited by it, and async generators
+            awaited = next((each for each in gc.get_referents(awaited) if isinstance(each, _FOLLOWED)), None)
 
 
 def _thread_stack(activity: Activity) -> list[str]:

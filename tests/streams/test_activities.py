@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -19,6 +20,7 @@ from streams.monitoring.activities import (
     worst,
 )
 
+RUNBOOK: Final = Path(__file__).parents[2] / "docs" / "runbooks" / "stuck.md"
 CHAT: Final = ("contacts.chat", 3)
 
 
@@ -132,3 +134,12 @@ def test_a_process_that_was_halted_blames_nobody(clock: Clock) -> None:
 def test_outside_any_activity_nothing_is_noted() -> None:
     """As in a command that writes a journal."""
     doing(Phase.WRITING)
+
+
+def test_the_runbook_has_every_phase_and_limit() -> None:
+    """In the words of the log."""
+    text = RUNBOOK.read_text(encoding="utf-8")
+    assert [phase for phase in Phase if f"`{phase}`" not in text] == []
+    assert [
+        limit for limit in (STUCK_AFTER_S, UNHEALTHY_AFTER_S, END_AFTER_S) if f"{limit:.0f} seconds" not in text
+    ] == []

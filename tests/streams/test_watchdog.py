@@ -6,7 +6,7 @@ import asyncio
 import logging
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Coroutine, Generator, Iterator
 from typing import Any, Final, Self
 
 import aiohttp
@@ -20,7 +20,7 @@ from sinks.pipeline import Pipeline
 from sinks.sink_health import SinkHealth
 from streams.assignment.assigned_partitions import AssignedPartitions
 from streams.journal.writing import Writer
-from streams.monitoring.activities import Activities
+from streams.monitoring.activities import Activities, Phase
 from streams.monitoring.health import Health
 from streams.monitoring.watchdog import watched
 from streams.monitoring.worker_health import health_of
@@ -126,6 +126,44 @@ async def test_a_broker_that_never_answers_is_named(monkeypatch: pytest.MonkeyPa
             assert "contacts.chat/1 is stuck fencing the former owner" in answer[1]
             await ended(settling)
         await partitions.close()
+
+
+class Agent:
+    """Awaited by its `__await__`, as Faust's agents are."""
+
+    def __init__(self, work: Coroutine[Any, Any, None]) -> None:
+        self._work = work
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        """Give the work's own."""
+        return self._work.__await__()
+
+
+async def test_the_line_of_code_is_found_through_what_awaits_it(monkeypatch: pytest.MonkeyPatch, lines: Lines) -> None:
+    """Through an agent of Faust's, an async generator and a task: not the line of the library between."""
+    worker = Worker(monkeypatch)
+    await worker.settle(OTHER)
+
+    async def batches() -> AsyncIterator[None]:
+        await Agent(worker.take(OTHER))
+        yield
+
+    async def agent() -> None:
+        with worker.partitions.activities.during(Phase.FETCHING, "an agent"):
+            async for _ in batches():
+                pass
+
+    async def awaits_a_task() -> None:
+        with worker.partitions.activities.during(Phase.FETCHING, "another"):
+            await asyncio.ensure_future(agent())
+
+    with watched(worker.partitions.activities):
+        async with worker.held(OTHER).lock:
+            waiting = asyncio.ensure_future(awaits_a_task())
+            for name in ("an agent", "another", "contacts.chat/1"):
+                await lines.come(rf"{name} is stuck .*, at streams/assignment/open_partition\.py:\d+ process_batch$")
+        await waiting
+    await worker.partitions.close()
 
 
 async def test_a_lock_that_is_not_given_back_is_named(monkeypatch: pytest.MonkeyPatch, lines: Lines) -> None:

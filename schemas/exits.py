@@ -17,7 +17,7 @@ class Exit(IntEnum):
     UNREACHABLE = 3
     #: A bug in our own code.
     BUG = 70
-    #: A producer or an opening hung; the process can be started again.
+    #: A producer, an opening or something else hung; the process can be started again.
     STUCK = 71
 
 

@@ -28,6 +28,7 @@ from sinks.rows import EventRow
 from sinks.sink_health import SinkHealth
 from sinks.source_reader import SourceReader
 from streams.journal.tail import JournalTail
+from streams.monitoring.activities import Phase
 
 #: A batch is begun so often, unless it is full before.
 EVERY_S: Final = 1.0
@@ -134,7 +135,8 @@ class Pipeline:
         while not self._stopping.is_set():
             async with self._changed:
                 await self._changed.wait_for(lambda: self._pending.size < MAX_PENDING_BYTES or self._stopping.is_set())
-            steps = await self._tail.steps(POLL_MS, STEP_RECORDS)
+            with self._vitals.activities.during(Phase.FETCHING, "the sink"):
+                steps = await self._tail.steps(POLL_MS, STEP_RECORDS)
             if not self._pending.size:
                 self._vitals.beat()
             async with self._changed:
@@ -269,11 +271,15 @@ class Pipeline:
         return self._at
 
     async def _with_retries(self, ask: Callable[[], Answer]) -> Answer:
+        def asked() -> Answer:  # in its thread, whose stack says where it hangs
+            with self._vitals.activities.during(Phase.INSERTING, "the sink"):
+                return ask()
+
         return await AsyncRetrying(
             wait=_BACK_OFF,
             retry=retry_if_exception_type((StoreAwayError, StoreUnfitError)),
             before_sleep=self._say,
-        )(asyncio.to_thread, ask)
+        )(asyncio.to_thread, asked)
 
     def _say(self, state: RetryCallState) -> None:
         why = str(state.outcome.exception()) if state.outcome else ""

@@ -17,6 +17,7 @@ from sinks.clickhouse.store import ClickHouseStore
 from sinks.pipeline import Pipeline
 from sinks.port import Store
 from sinks.sink_health import SinkHealth
+from streams.monitoring.watchdog import watched
 from streams.tasks import end, until_signal
 
 #: How long the batch in hand may take after the signal; unwritten, it is read again by the next sink.
@@ -61,7 +62,8 @@ async def serve(settings: Settings, store: Store, stop: asyncio.Event) -> None:
     working = asyncio.create_task(_work(pipeline))
     stopping = asyncio.create_task(stop.wait())
     try:
-        await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
+        with watched(vitals.activities):
+            await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
         if not working.done() and pipeline.started:
             await pipeline.finish()
             await asyncio.wait([working], timeout=STOP_WITHIN_S)

@@ -10,8 +10,10 @@ from typing import Final
 from schemas.topics import SourcePartition
 from sinks.batching import Reached
 from sinks.port import Batch
+from streams.monitoring.activities import Activities
 from streams.monitoring.health import Health
 from streams.monitoring.prometheus import MetricValue, render
+from streams.monitoring.watchdog import health_line
 
 #: Longer than any one insert or fetch may take: without a sign of life for so long, the process is stuck.
 STUCK_AFTER_S: Final = 180.0
@@ -22,6 +24,7 @@ class SinkHealth:
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic, now: Callable[[], float] = time.time) -> None:
         self._monotonic = monotonic
+        self.activities = Activities(monotonic)
         self._now = now
         self._beat = monotonic()
         self._rows = Counter[str]()
@@ -59,14 +62,20 @@ class SinkHealth:
 
     def health(self) -> Health:
         """Make the server that tells."""
-        return Health(ready=self._unready, progress=self._stuck, metrics=lambda: render(self._readings()))
+        return Health(
+            ready=self._unready,
+            progress=self._stuck,
+            metrics=lambda: render(self._readings()),
+            slow=lambda: health_line(self.activities),
+        )
 
     def _unready(self) -> str | None:
         return "; ".join(self.held.values()) or self.waiting_for
 
     def _stuck(self) -> str | None:
         still = self._monotonic() - self._beat
-        return f"no progress for {still:.0f} s" if still > STUCK_AFTER_S else None
+        where = health_line(self.activities)
+        return f"no progress for {still:.0f} s{f'; {where}' if where else ''}" if still > STUCK_AFTER_S else None
 
     def _readings(self) -> Iterator[MetricValue]:
         yield MetricValue("pulssi_sink_batches_total", "Batches written.", self._batches)

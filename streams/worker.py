@@ -9,9 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import os
 import tempfile
-import traceback
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
@@ -24,9 +22,11 @@ from schemas.settings import Settings, config_folder
 from schemas.topics import DEAD_LETTERS, SOURCES, journal_of
 from streams import compilation
 from streams.assignment.assigned_partitions import AssignedPartitions
+from streams.assignment.failures import During, react
 from streams.clickhouse.history import ClickHouseHistory, History
 from streams.journal.tail import connect
 from streams.kafka.faust_transport import BatchTransport
+from streams.monitoring.watchdog import watched
 from streams.monitoring.worker_health import health_of
 from streams.reloading import follow
 from streams.tasks import end, until_signal
@@ -96,9 +96,8 @@ def _agent_of(partitions: AssignedPartitions) -> Callable[[Any], Awaitable[None]
                 await partitions.process_batch(
                     (event.message.topic, event.message.partition), session, begins, event.message.value
                 )
-            except Exception:  # noqa: BLE001 - raised on, Faust would acknowledge the batch and go on
-                _LOG.critical("a bug: the worker ends, nothing is lost\n%s", traceback.format_exc())
-                os._exit(Exit.BUG)
+            except Exception as error:  # noqa: BLE001 - raised on, Faust would acknowledge the batch and go on
+                react(During.ANYTHING, error)
 
     return agent
 
@@ -117,7 +116,10 @@ async def serve(settings: Settings, archive: History, stop: asyncio.Event, confi
     try:
         if not await _topics_are_there(settings, stop):
             return 0
-        with tempfile.TemporaryDirectory(prefix="pulssi-worker-") as folder:  # Faust wants one; nothing is kept there
+        with (
+            tempfile.TemporaryDirectory(prefix="pulssi-worker-") as folder,  # Faust wants one; nothing is kept there
+            watched(partitions.activities),
+        ):
             return await _work(Worker(settings, partitions, Path(folder)), stop)
     finally:
         await end(reloading, collecting)
@@ -160,21 +162,19 @@ async def _work(worker: Worker, stop: asyncio.Event) -> int:
     ended = asyncio.ensure_future(worker.wait_until_stopped())
     stopped = asyncio.ensure_future(stop.wait())
     await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
-    status = Exit.BUG if worker.crashed else 0
-    asyncio.get_running_loop().call_later(STOP_WITHIN_S, os._exit, status)
     if worker.crashed:
-        _LOG.critical("the worker ends after an error", exc_info=worker.crash_reason)
+        react(During.ANYTHING, worker.crash_reason)
+    asyncio.get_running_loop().call_later(STOP_WITHIN_S, react, During.STOPPING, TimeoutError())
     await end(tending)
     await worker.stop()
     await end(ended, stopped)
-    return status
+    return Exit.DONE
 
 
 def _must_not_end(task: asyncio.Future[None]) -> None:
     """End the process where a task that it cannot run without has failed, such as tending the partitions: a bug."""
     if not task.cancelled() and (error := task.exception()) is not None:
-        _LOG.critical("a bug: the worker ends, nothing is lost\n%s", "".join(traceback.format_exception(error)))
-        os._exit(Exit.BUG)
+        react(During.ANYTHING, error)
 
 
 def run(settings: Settings) -> int:

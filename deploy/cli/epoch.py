@@ -66,13 +66,15 @@ def begin(topic: str, data: Path | None, *, yes: bool, as_json: bool) -> None:
             _tell({"topic": topic, "begun": []}, f"{topic}: no partition is refused, nothing to begin", as_json)
         _check_sink(refused, steps)
         for found in () if as_json else refused:
-            click.echo(f"{topic}/{found.place[1]}: {found.refused}")
+            click.echo(f"{topic}/{found.partition[1]}: {found.refused}")
         if as_json and not yes:
             fail("--json does not ask: add --yes", Exit.UNUSABLE)
         if not yes and not click.confirm(f"begin a new epoch of these {len(refused)} partitions?"):
             fail("nothing was changed", Exit.NO)
-        heads = {found.place[1]: found.head for found in refused if found.head}
-        if [found.place for found in _survey(settings, topic, known, heads)] != [found.place for found in refused]:
+        heads = {found.partition[1]: found.head for found in refused if found.head}
+        if [found.partition for found in _survey(settings, topic, known, heads)] != [
+            found.partition for found in refused
+        ]:
             fail("other partitions are refused now, nothing was changed: run this command again", Exit.NO)
         begun, report = _begin(settings, rules, refused, known)
     said = {"topic": topic, "begun": begun, "compared": report.as_json()}
@@ -133,7 +135,9 @@ def _begin(
     from streams.tasks import log_unhandled  # noqa: PLC0415 - as above
 
     now_ms = time.time_ns() // 1_000_000
-    epochs = {found: 1 + max(found.head.epoch if found.head else 0, known.get(found.place[1], 0)) for found in refused}
+    epochs = {
+        found: 1 + max(found.head.epoch if found.head else 0, known.get(found.partition[1], 0)) for found in refused
+    }
     begun: list[dict[str, Any]] = []
 
     async def begin_all() -> None:
@@ -142,7 +146,7 @@ def _begin(
         try:
             for found, epoch in epochs.items():
                 partition = await begin(settings, rules, found, epoch, archive.past, cluster)
-                begun.append({"partition": found.place[1], "epoch": epoch, "contacts": len(partition.contacts)})
+                begun.append({"partition": found.partition[1], "epoch": epoch, "contacts": len(partition.contacts)})
         finally:
             await cluster.stop()
 
@@ -152,7 +156,7 @@ def _begin(
     ):
         # Claimed first: a repair mends only epochs below the claimed one, and no other epoch takes these numbers.
         store.write(
-            Batch(progress=[Progress(*found.place, epoch, 0, 0, -1, 0, now_ms) for found, epoch in epochs.items()])
+            Batch(progress=[Progress(*found.partition, epoch, 0, 0, -1, 0, now_ms) for found, epoch in epochs.items()])
         )
         report = reconcile(settings, rules, mends=True)
         asyncio.run(begin_all())

@@ -21,6 +21,8 @@ from schemas.configuration.toml_files import ConfigurationError
 from schemas.exits import EndError, Exit
 from schemas.settings import Settings
 
+_LOG: Final = logging.getLogger(__name__)
+
 host_option: Final = click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 
 
@@ -42,7 +44,8 @@ stdin_option: Final = click.option(
 def _run(module: str, settings: Settings, *arguments: object) -> NoReturn:
     """Run the main function of a part's module, imported only now: the others' imports are not its own.
 
-    Ends with its code. Ctrl-C is a clean end; an unusable configuration ends with 2, what is not there with 3.
+    Ends with its code. Ctrl-C is a clean end; an unusable configuration ends with 2, what is not there with 3, and
+    what nothing expects with 70, its trace in the log.
     """
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for client in ("kafka", "aiokafka"):
@@ -51,7 +54,7 @@ def _run(module: str, settings: Settings, *arguments: object) -> NoReturn:
     for client in ("urllib3.connectionpool", "clickhouse_connect"):
         logging.getLogger(client).setLevel(logging.ERROR)
     try:
-        raise SystemExit(importlib.import_module(module).run(*arguments))
+        code = importlib.import_module(module).run(*arguments)
     except KeyboardInterrupt:
         raise SystemExit(Exit.DONE) from None
     except ConfigurationError as error:
@@ -60,6 +63,10 @@ def _run(module: str, settings: Settings, *arguments: object) -> NoReturn:
         fail(str(error), Exit.UNREACHABLE)
     except EndError as error:
         fail(str(error), error.code)
+    except Exception:  # noqa: BLE001 - whatever it is, the process ends, and says so
+        _LOG.exception("a bug: %s ends", module)
+        code = Exit.BUG
+    raise SystemExit(code)
 
 
 @click.command()

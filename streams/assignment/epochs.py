@@ -45,7 +45,7 @@ _LOG: Final = logging.getLogger(__name__)
 class SurveyedPartition(NamedTuple):
     """A source partition, its last epoch, and why it is refused, if it is."""
 
-    place: SourcePartition
+    partition: SourcePartition
     #: The last head in its journal; None: the journal has no step.
     head: Head | None
     #: Why it is refused now; None: its epoch continues, or it is new.
@@ -57,9 +57,9 @@ Remembers = Callable[[str, int, int, int], Awaitable[EndedEpochs]]
 
 
 @contextmanager
-def _named(place: SourcePartition) -> Iterator[None]:
+def _named(partition: SourcePartition) -> Iterator[None]:
     """Refuse what cannot be read or written, in a line that names the partition and what to do."""
-    source, number = place
+    source, number = partition
     try:
         yield
     except JournalVersionError as error:
@@ -88,32 +88,33 @@ async def survey(
     cluster, ends = Cluster(settings), LogEnds(settings)
     try:
         topic, journal = described(await cluster.topics(), source)
-        places = [(source, number) for number in range(topic.partitions)]
+        partitions = [(source, number) for number in range(topic.partitions)]
         if heads is None:
-            stable = await ends.stable([(journal_of(source), number) for _, number in places])
+            stable = await ends.stable([(journal_of(source), number) for _, number in partitions])
             heads = await _heads(settings, source, stable, journal.id)
         whys = await asyncio.gather(
-            *(_refusal(place, heads.get(place[1]), topic, ends, known) for place in places), return_exceptions=True
+            *(_refusal(partition, heads.get(partition[1]), topic, ends, known) for partition in partitions),
+            return_exceptions=True,
         )
     finally:
         await cluster.stop()
         await ends.close()
     found = []
-    for place, why in zip(places, whys, strict=True):
+    for partition, why in zip(partitions, whys, strict=True):
         if isinstance(why, BaseException):
             raise why
-        found.append(SurveyedPartition(place, heads.get(place[1]), why))
+        found.append(SurveyedPartition(partition, heads.get(partition[1]), why))
     return found
 
 
 async def _refusal(
-    place: SourcePartition, head: Head | None, topic: TopicDescription, logs: LogEnds, known: Mapping[int, int]
+    partition: SourcePartition, head: Head | None, topic: TopicDescription, logs: LogEnds, known: Mapping[int, int]
 ) -> str | None:
-    epoch = known.get(place[1], 0)
+    epoch = known.get(partition[1], 0)
     if head is None:
         return f"its journal is missing, and ClickHouse knows epoch {epoch}" if epoch else None
     try:
-        await check(place, head, topic, logs)
+        await check(partition, head, topic, logs)
     except RefusedError as error:
         if head.partitions not in {0, topic.partitions}:
             raise
@@ -129,7 +130,7 @@ async def _heads(settings: Settings, source: str, stable: dict[SourcePartition, 
     try:
         async with asyncio.timeout(SILENT_FOR_S) as silence:
             await consumer.start()
-            open_ = {TopicPartition(*place): end for place, end in stable.items() if end}
+            open_ = {TopicPartition(*partition): end for partition, end in stable.items() if end}
             consumer.assign(list(open_))
             for tp, begin in (await consumer.beginning_offsets(list(open_))).items() if open_ else ():
                 consumer.seek(tp, begin)
@@ -158,12 +159,12 @@ async def begin(
 
     Raises RefusedError, KafkaError, OSError (HistoryAwayError is one) and TimeoutError; then nothing was begun.
     """
-    with _named(found.place):
+    with _named(found.partition):
         return await AsyncRetrying(
             retry=retry_if_exception_type((KafkaError, RecreatedError)),
             stop=stop_after_attempt(ATTEMPTS),
             before_sleep=lambda state: _LOG.info(
-                "%s/%d: trying again: %r", *found.place, state.outcome and state.outcome.exception()
+                "%s/%d: trying again: %r", *found.partition, state.outcome and state.outcome.exception()
             ),
             reraise=True,
         )(_begin, settings, rules, found, epoch, past, cluster)
@@ -172,23 +173,23 @@ async def begin(
 async def _begin(
     settings: Settings, rules: Rules, found: SurveyedPartition, epoch: int, past: Remembers, cluster: Cluster
 ) -> PartitionState:
-    place = found.place
-    topic, journal = described(await cluster.topics(), place[0])
+    partition = found.partition
+    topic, journal = described(await cluster.topics(), partition[0])
     now_ms = time.time_ns() // 1_000_000
-    before = EndedEpochs() if found.head is not None else await past(*place, topic.partitions, now_ms)
-    writer = Writer(settings, *place, BEGIN_WITHIN_MS)
+    before = EndedEpochs() if found.head is not None else await past(*partition, topic.partitions, now_ms)
+    writer = Writer(settings, *partition, BEGIN_WITHIN_MS)
     try:
         async with asyncio.timeout(OPEN_WITHIN_S):
             opened = await writer.open(worker_name())
-        partition, _ = await recover(settings, rules, place, opened, None, journal.id)
-        if partition.head != (found.head or Head()):
+        state, _ = await recover(settings, rules, partition, opened, None, journal.id)
+        if state.head != (found.head or Head()):
             raise RefusedError(
-                f"{place[0]}/{place[1]}: a worker wrote steps to its journal meanwhile: run the command again"
+                f"{partition[0]}/{partition[1]}: a worker wrote steps to its journal meanwhile: run the command again"
             )
-        partition.begin(opened, epoch, topic.partitions, (topic.id, journal.id))
-        steps = partition.carry(before)
+        state.begin(opened, epoch, topic.partitions, (topic.id, journal.id))
+        steps = state.carry(before)
         await writer.append(await asyncio.to_thread(next, steps))  # it may read millions of ids
         next(steps, None)
     finally:
         await writer.stop()
-    return partition
+    return state

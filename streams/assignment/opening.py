@@ -23,6 +23,7 @@ from streams.clickhouse.history import History, HistoryAwayError
 from streams.journal.writing import Writer
 from streams.kafka.cluster import Cluster, TopicDescription
 from streams.kafka.log_ends import LogEnds
+from streams.monitoring.activities import Phase, doing
 from streams.partition.state import PartitionState
 from streams.tasks import to_its_end
 
@@ -65,39 +66,42 @@ def worker_name() -> str:
 async def take_over(
     settings: Settings,
     rules: Rules,
-    place: SourcePartition,
-    asked: OpeningServices,
+    partition: SourcePartition,
+    services: OpeningServices,
     *,
-    left: ReleasedPartition | None = None,
+    released: ReleasedPartition | None = None,
 ) -> tuple[PartitionState, Writer]:
     """Fence, read, and return the partition as of its head with the writer to continue with.
 
-    With `left`, what this worker had in memory when it closed the partition, only what was written since is read.
+    With `released`, what this worker had in memory when it closed the partition, only what was written since is read.
     Raises RefusedError; aiokafka's KafkaError, OSError (HistoryAwayError and ClusterAwayError are some) and
     TimeoutError, after which it may be tried again. A writer that was started is stopped then.
     """
-    writer = Writer(settings, *place)
+    writer = Writer(settings, *partition)
     try:
         opened = await writer.open(worker_name())
-        topic, journal = described(await asked.cluster.topics(), place[0])
-        partition, found = await recover(settings, rules, place, opened, left, journal.id)
+        doing(Phase.TOPICS)
+        topic, journal = described(await services.cluster.topics(), partition[0])
+        state, found = await recover(settings, rules, partition, opened, released, journal.id)
+        doing(Phase.LOG_ENDS)
         if found:
-            first = await check(place, partition.head, topic, asked.logs)
-            if first > partition.head.next:
-                say_gone(place, partition.head.next, first)
+            first = await check(partition, state.head, topic, services.logs)
+            if first > state.head.next:
+                say_gone(partition, state.head.next, first)
         else:
-            await _check_is_new(settings, place, asked)
-        partition.begin(opened, partition.head.epoch, topic.partitions, (topic.id, journal.id))
+            await _check_is_new(settings, partition, services)
+        state.begin(opened, state.head.epoch, topic.partitions, (topic.id, journal.id))
     except BaseException as error:
         if isinstance(error, RefusedError):
             error.opened, error.ids = opened, (topic.id, journal.id)
+        doing(Phase.STOPPING)
         await to_its_end(writer.stop())
         raise
     _LOG.info(
         "%s/%d: open, %d contacts, %d panes, continuing at offset %d",
-        *(*place, len(partition.contacts), len(partition.panes), partition.head.next),
+        *(*partition, len(state.contacts), len(state.panes), state.head.next),
     )
-    return partition, writer
+    return state, writer
 
 
 def described(topics: Mapping[str, TopicDescription], source: str) -> tuple[TopicDescription, TopicDescription]:
@@ -108,13 +112,13 @@ def described(topics: Mapping[str, TopicDescription], source: str) -> tuple[Topi
     return topics[source], topics[journal_of(source)]
 
 
-async def check(place: SourcePartition, head: Head, topic: TopicDescription, logs: LogEnds) -> int:
+async def check(partition: SourcePartition, head: Head, topic: TopicDescription, logs: LogEnds) -> int:
     """Return the first offset of a source partition, 0 where none of it was read.
 
     Raises RefusedError where the topic is not the one that the head names, or its log stays shorter than what was read;
     NotDescribedError, KafkaError, OSError and TimeoutError where Kafka does not answer.
     """
-    source, number = place
+    source, number = partition
     if head.partitions and topic.partitions != head.partitions:
         raise RefusedError(
             f"{source} has {topic.partitions} partitions, and had {head.partitions} when its journal was written. Let"
@@ -128,7 +132,7 @@ async def check(place: SourcePartition, head: Head, topic: TopicDescription, log
         )
     deadline = asyncio.get_running_loop().time() + SHORT_FOR_S
     while head.next:
-        found = (await logs.bounds([place])).get(place)
+        found = (await logs.bounds([partition])).get(partition)
         if found is None:
             raise NotDescribedError(f"Kafka does not return the end offset of {source}/{number}")
         first, end = found
@@ -143,28 +147,30 @@ async def check(place: SourcePartition, head: Head, topic: TopicDescription, log
     return 0
 
 
-def say_gone(place: SourcePartition, begin: int, end: int) -> None:
+def say_gone(partition: SourcePartition, begin: int, end: int) -> None:
     """Name the events that retention took before they were counted."""
     _LOG.error(
         "%s/%d: offsets %d to %d were deleted by retention before they were counted: import these events again from"
         " their source, and raise retention_days",
-        *(*place, begin, end - 1),
+        *(*partition, begin, end - 1),
     )
 
 
-async def _check_is_new(settings: Settings, place: SourcePartition, asked: OpeningServices) -> None:
+async def _check_is_new(settings: Settings, partition: SourcePartition, services: OpeningServices) -> None:
     """Refuse an empty journal of a partition that ClickHouse has an epoch of.
 
     While ClickHouse is away, Kafka decides: the partition is new if its first offset is 0 and this installation's sink
     has committed no offset. Raises RefusedError, and HistoryAwayError where Kafka shows that something was read before.
     """
-    source, number = place
+    source, number = partition
+    doing(Phase.LOOKING_UP)
     try:
         async with asyncio.timeout(ASK_WITHIN_S):
-            epoch = await asked.archive.epoch(source, number)
+            epoch = await services.archive.epoch(source, number)
     except (HistoryAwayError, TimeoutError) as error:
-        first, _ = (await asked.logs.bounds([place])).get(place, (1, 1))
-        if first == 0 and not await asked.cluster.has_commits(f"{settings.application}-sink"):
+        doing(Phase.LOG_ENDS)
+        first, _ = (await services.logs.bounds([partition])).get(partition, (1, 1))
+        if first == 0 and not await services.cluster.has_commits(f"{settings.application}-sink"):
             _LOG.warning(
                 "%s/%d: new to Kafka, epoch 1 begins without ClickHouse (%s)", source, number, str(error) or "no answer"
             )

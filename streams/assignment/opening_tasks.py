@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
-from schemas.exits import Exit
 from schemas.topics import SourcePartition
+from streams.assignment.failures import During, react
 from streams.tasks import together
 
 #: How long a rebalance waits for openings; those that take longer are read from once they are open.
@@ -58,21 +57,21 @@ class Openings:
         """The partitions that are being opened."""
         return sorted(self._tasks)
 
-    def begin(self, place: SourcePartition) -> None:
+    def begin(self, partition: SourcePartition) -> None:
         """Open a partition, unless that is under way."""
-        if place not in self._tasks:
-            task = self._tasks[place] = asyncio.ensure_future(self._open(place))
-            task.add_done_callback(lambda task: self._ended(place, task))
+        if partition not in self._tasks:
+            task = self._tasks[partition] = asyncio.ensure_future(self._open(partition))
+            task.add_done_callback(lambda task: self._ended(partition, task))
 
-    def waits(self, place: SourcePartition) -> None:
+    def waits(self, partition: SourcePartition) -> None:
         """Note that an opening waits for ClickHouse."""
-        self._waiting.add(place)
+        self._waiting.add(partition)
         self._changed.set()
 
-    def _ended(self, place: SourcePartition, task: asyncio.Task[None]) -> None:
-        if self._tasks.get(place) is task:
-            del self._tasks[place]
-            self._waiting.discard(place)
+    def _ended(self, partition: SourcePartition, task: asyncio.Task[None]) -> None:
+        if self._tasks.get(partition) is task:
+            del self._tasks[partition]
+            self._waiting.discard(partition)
         self._failures.note(task)
         self._changed.set()
 
@@ -92,18 +91,17 @@ class Openings:
                 ", ".join(f"{name}/{number}" for name, number in self.under_way),
             )
         except asyncio.CancelledError:
-            await together(self.end(place) for place in self.under_way)
+            await together(self.end(partition) for partition in self.under_way)
             raise
         self._failures.raise_first()
 
-    async def end(self, place: SourcePartition) -> None:
+    async def end(self, partition: SourcePartition) -> None:
         """Cancel an opening, if one is under way, and wait until its producer has ended."""
-        task = self._tasks.pop(place, None)
-        self._waiting.discard(place)
+        task = self._tasks.pop(partition, None)
+        self._waiting.discard(partition)
         if task is None:
             return
         task.cancel()
         _, hung = await asyncio.wait([task], timeout=STOP_WITHIN_S)
         if hung:
-            _LOG.critical("%s/%d: its opening cannot be cancelled: the worker ends (exit 71), nothing is lost", *place)
-            os._exit(Exit.STUCK)
+            react(During.CANCELLING, TimeoutError(), partition)

@@ -20,6 +20,7 @@ from schemas.settings import Settings
 from schemas.topics import SourcePartition, journal_of
 from streams.journal.assembly import Assembly
 from streams.kafka.log_ends import consumer_of
+from streams.monitoring.activities import Phase, doing
 from streams.partition.state import PartitionState
 
 #: How long a closed partition is kept in memory: far below the time for which journals keep tombstones.
@@ -39,7 +40,7 @@ _LOG: Final = logging.getLogger(__name__)
 class ReleasedPartition(NamedTuple):
     """A partition as it was in memory when this worker closed it, its last step being in the journal."""
 
-    partition: PartitionState
+    state: PartitionState
     #: Journal offset behind its last step.
     end: int
     #: By the monotonic clock.
@@ -50,52 +51,53 @@ class ReleasedPartition(NamedTuple):
         return now - self.at < LEFT_FOR_S
 
 
-async def _stands(consumer: Any, place: TopicPartition, left: ReleasedPartition) -> bool:  # noqa: ANN401 - untyped
+async def _stands(consumer: Any, journal_partition: TopicPartition, released: ReleasedPartition) -> bool:  # noqa: ANN401 - untyped
     """Tell whether the head of the last step of a partition in memory is where it was."""
-    consumer.seek(place, left.end - 1)
+    consumer.seek(journal_partition, released.end - 1)
     try:
-        fetched = await consumer.getmany(place, timeout_ms=10 * _POLL_MS, max_records=1)
+        fetched = await consumer.getmany(journal_partition, timeout_ms=10 * _POLL_MS, max_records=1)
     except OffsetOutOfRangeError:
         return False
-    for record in fetched.get(place, ()):
-        if record.offset != left.end - 1 or record.key != HEAD_KEY or record.value is None:
+    for record in fetched.get(journal_partition, ()):
+        if record.offset != released.end - 1 or record.key != HEAD_KEY or record.value is None:
             return False
-        known, found = left.partition.head, decode_head(record.value)
+        known, found = released.state.head, decode_head(record.value)
         return (found.step, found.epoch, found.open) == (known.step, known.epoch, known.open)
     return False
 
 
-async def _read(consumer: Any, assembly: Assembly, partition: PartitionState, begin: int, opened: int) -> bool:  # noqa: ANN401 - untyped
+async def _read(consumer: Any, assembly: Assembly, state: PartitionState, begin: int, opened: int) -> bool:  # noqa: ANN401 - untyped
     """Load every step before the opening; tells whether there was one. Raises TimeoutError."""
-    place = TopicPartition(journal_of(partition.source), partition.number)
+    journal_partition = TopicPartition(journal_of(state.source), state.number)
     found, at, logged = False, begin - 1, time.monotonic()
-    consumer.seek(place, begin)
+    consumer.seek(journal_partition, begin)
     async with asyncio.timeout(SILENT_FOR_S) as silence:
         while at < opened:
-            fetched = await consumer.getmany(place, timeout_ms=_POLL_MS, max_records=_POLL_RECORDS)
-            for record in fetched.get(place, ()):
+            fetched = await consumer.getmany(journal_partition, timeout_ms=_POLL_MS, max_records=_POLL_RECORDS)
+            for record in fetched.get(journal_partition, ()):
                 at = record.offset
                 step = assembly.feed(at, record.key, record.value)
                 if step is not None:
-                    partition.load(step)
+                    state.load(step)
                     found = True
                 if at >= opened:
                     break
             if fetched:
+                doing(Phase.READING)  # it gets on
                 silence.reschedule(asyncio.get_running_loop().time() + SILENT_FOR_S)
             if time.monotonic() - logged > _LOG_EVERY_S:
                 logged = time.monotonic()
                 share = 100 * (at + 1 - begin) / max(1, opened - begin)
-                _LOG.info("%s/%d: reading the journal: %.0f %%", partition.source, partition.number, share)
+                _LOG.info("%s/%d: reading the journal: %.0f %%", state.source, state.number, share)
     return found
 
 
 async def recover(
     settings: Settings,
     rules: Rules,
-    of: SourcePartition,
+    partition: SourcePartition,
     opened: int,
-    left: ReleasedPartition | None,
+    released: ReleasedPartition | None,
     journal: str = "",
 ) -> tuple[PartitionState, bool]:
     """Return the partition as of its last step before the opening, and whether there was one.
@@ -103,25 +105,26 @@ async def recover(
     `journal` is the id of the journal's topic; a partition in memory of another journal is not used.
     Raises KafkaError, TimeoutError, RecreatedError and JournalVersionError.
     """
-    place = TopicPartition(journal_of(of[0]), of[1])
+    journal_partition = TopicPartition(journal_of(partition[0]), partition[1])
+    doing(Phase.READING)
     consumer = consumer_of(settings, max_partition_fetch_bytes=_FETCH_BYTES)
     await consumer.start()
     try:
-        consumer.assign([place])
+        consumer.assign([journal_partition])
         began = time.monotonic()
-        assembly = Assembly(*of)
+        assembly = Assembly(*partition)
         assembly.restart(journal, certain=True)
-        known = left is not None and left.partition.head.journal == journal and left.is_fresh(began)
-        if known and left is not None and await _stands(consumer, place, left):
-            assembly.resume(left.end, left.partition.head, journal)
-            await _read(consumer, assembly, left.partition, left.end, opened)
-            _LOG.info("%s/%d: reopened from memory, read the journal from offset %d on", *of, left.end)
-            return left.partition, True
-        partition = PartitionState(*of, rules)
-        beginning = (await consumer.beginning_offsets([place]))[place]
-        found = await _read(consumer, assembly, partition, beginning, opened)
+        known = released is not None and released.state.head.journal == journal and released.is_fresh(began)
+        if known and released is not None and await _stands(consumer, journal_partition, released):
+            assembly.resume(released.end, released.state.head, journal)
+            await _read(consumer, assembly, released.state, released.end, opened)
+            _LOG.info("%s/%d: reopened from memory, read the journal from offset %d on", *partition, released.end)
+            return released.state, True
+        state = PartitionState(*partition, rules)
+        beginning = (await consumer.beginning_offsets([journal_partition]))[journal_partition]
+        found = await _read(consumer, assembly, state, beginning, opened)
         took_s = time.monotonic() - began
-        _LOG.info("%s/%d: read the journal: %d contacts in %.1f s", *of, len(partition.contacts), took_s)
-        return partition, found
+        _LOG.info("%s/%d: read the journal: %d contacts in %.1f s", *partition, len(state.contacts), took_s)
+        return state, found
     finally:
         await consumer.stop()

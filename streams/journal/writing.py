@@ -17,6 +17,7 @@ from schemas.journal import OPEN_KEY, encode_open
 from schemas.settings import Settings
 from schemas.topics import DEAD_LETTERS, journal_of
 from streams.kafka.partitioner import partition_of
+from streams.monitoring.activities import Phase, doing
 from streams.partition.steps import DeadLetter, StepToWrite
 
 #: A record batch's size at most; the journals' topics take as much.
@@ -65,10 +66,12 @@ class Writer:
 
     async def append(self, step: StepToWrite) -> None:
         """Write a step, as a whole or not at all. Raises whatever aiokafka does, and StepTooLargeError."""
+        doing(Phase.WRITING)
         async with self._producer.transaction():
             await self._bury(step.dead)
             await self._forward(step)
             end = 1 + await self._write(step.records)
+            doing(Phase.COMMITTING)
         self.end = end
         self._say(step)
 

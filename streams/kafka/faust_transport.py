@@ -16,6 +16,7 @@ from faust.types import TP
 
 from schemas.topics import SourcePartition
 from streams.assignment.assigned_partitions import AssignedPartitions, Position
+from streams.monitoring.activities import Phase
 
 #: The position of a fetch without a seek before it; such a batch is skipped.
 NOWHERE: Final[Position] = (0, -1)
@@ -78,7 +79,8 @@ class BatchThread(driver.AIOKafkaConsumerThread):
         self._verify_aiokafka_event_path(now, tp)
 
     async def _fetch_records(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - Faust's own
-        fetched = await super()._fetch_records(*args, **kwargs)
+        with self.app.partitions.activities.during(Phase.FETCHING, "the consumer"):
+            fetched = await super()._fetch_records(*args, **kwargs)
         return {tp: [self._batch(tp, records)] for tp, records in fetched.items() if records}
 
     def _batch(self, tp: TP, records: list[Any]) -> Any:  # noqa: ANN401 - a record of aiokafka

@@ -92,7 +92,7 @@ class LogEnds:
                 async with asyncio.timeout(self._within_s):
                     await self._connect()
                     yield
-            except (KafkaError, OSError, TimeoutError):
+            except (KafkaError, OSError, AssertionError):  # aiokafka asserts where its state is bad
                 await self.close()
                 raise
 

@@ -32,10 +32,13 @@ _ROUTES: Final = """\
 class Health:
     """A part's own server: `progress` answers `/healthz`, `ready` answers `/readyz`, `metrics` is Prometheus text."""
 
-    def __init__(self, *, ready: Check, progress: Check, metrics: Callable[[], str]) -> None:
+    def __init__(
+        self, *, ready: Check, progress: Check, metrics: Callable[[], str], slow: Check = lambda: None
+    ) -> None:
+        """`slow` is what `/healthz` names although all is well still."""
         self._app = web.Application()
         self._app.router.add_get("/", _routes)
-        add_routes(self._app, ready=ready, progress=progress, metrics=metrics)
+        add_routes(self._app, ready=ready, progress=progress, metrics=metrics, slow=slow)
         self._runner: web.AppRunner | None = None
 
     async def start(self, settings: Settings, part: str) -> int:
@@ -68,13 +71,15 @@ async def listen(app: web.Application, settings: Settings, part: str, **how: Any
     return runner
 
 
-def add_routes(app: web.Application, *, ready: Check, progress: Check, metrics: Callable[[], str]) -> None:
+def add_routes(
+    app: web.Application, *, ready: Check, progress: Check, metrics: Callable[[], str], slow: Check = lambda: None
+) -> None:
     """Give a part's own web server the three routes."""
 
     async def tell(_: web.Request) -> web.Response:
         return web.Response(text=metrics(), headers={"Content-Type": CONTENT_TYPE})
 
-    app.router.add_get("/healthz", _answering(progress))
+    app.router.add_get("/healthz", _answering(progress, slow))
     app.router.add_get("/readyz", _answering(ready))
     app.router.add_get("/metrics", tell)
 
@@ -83,9 +88,11 @@ async def _routes(_: web.Request) -> web.Response:
     return web.Response(text=_ROUTES)
 
 
-def _answering(check: Check) -> Callable[[web.Request], Awaitable[web.Response]]:
+def _answering(check: Check, also: Check = lambda: None) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def answer(_: web.Request) -> web.Response:
-        fault = check()
-        return web.Response(text=FINE) if fault is None else web.Response(text=f"{fault}\n", status=503)
+        if (fault := check()) is not None:
+            return web.Response(text=f"{fault}\n", status=503)
+        slow = also()
+        return web.Response(text=f"{FINE}{slow}\n" if slow else FINE)
 
     return answer

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Final
 
 from streams.assignment.assigned_partitions import AssignedPartitions
+from streams.monitoring.activities import UNHEALTHY_AFTER_S
 from streams.monitoring.health import Health
 from streams.monitoring.prometheus import MetricValue, render
-
-#: A step that takes longer than this is stuck, not slow.
-STUCK_AFTER_S: Final = 60.0
+from streams.monitoring.watchdog import health_line
 
 
 def health_of(partitions: AssignedPartitions, now: Callable[[], float] = time.monotonic) -> Health:
@@ -19,6 +17,7 @@ def health_of(partitions: AssignedPartitions, now: Callable[[], float] = time.mo
     return Health(
         ready=lambda: _unready(partitions, now()),
         progress=lambda: _stuck(partitions, now()),
+        slow=lambda: health_line(partitions.activities),
         metrics=lambda: render(_readings(partitions)),
     )
 
@@ -32,10 +31,10 @@ def _unready(partitions: AssignedPartitions, now: float) -> str | None:
 
 
 def _stuck(partitions: AssignedPartitions, now: float) -> str | None:
-    since, waits = partitions.busy_since, partitions.waits
-    if since is not None and now - since > STUCK_AFTER_S:
-        return f"a step has been under way for {now - since:.0f} s"
-    if waits is not None and not waits.opening and now - waits.since > STUCK_AFTER_S:
+    waits = partitions.waits
+    if line := health_line(partitions.activities, after_s=UNHEALTHY_AFTER_S):
+        return line
+    if waits is not None and not waits.opening and now - waits.since > UNHEALTHY_AFTER_S:
         return waits.line(now)
     return partitions.blocked
 

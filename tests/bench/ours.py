@@ -16,10 +16,10 @@ _TAKE: Final = AssignedPartitions.process_batch
 
 
 async def _take(
-    self: AssignedPartitions, place: SourcePartition, session: int, begins: int, records: Sequence[Any]
+    self: AssignedPartitions, partition: SourcePartition, session: int, begins: int, records: Sequence[Any]
 ) -> None:
     job.consuming()
-    await _TAKE(self, place, session, begins, records)
+    await _TAKE(self, partition, session, begins, records)
 
 
 if __name__ == "__main__":

@@ -8,9 +8,11 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from deploy.cli import COMMANDS, main
+from deploy.cli import COMMANDS, main, parts
 from deploy.embedded import state
 from deploy.embedded.ports import any_free
+from schemas.exits import EndError, Exit
+from schemas.settings import load
 from tests.deploy.program import run
 from tests.fixtures.clickhouse import ClickHouseServer
 
@@ -96,3 +98,23 @@ def test_a_data_folder_remembers_its_configuration(tmp_path: Path, monkeypatch: 
     )
     state.remember_configuration(tmp_path)
     assert state.forgotten_configuration(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "told"),
+    [(LookupError("no such thing"), Exit.BUG, "in fails"), (EndError("port taken", Exit.UNREACHABLE), 3, "")],
+    ids=["a bug", "an end"],
+)
+def test_a_part_that_fails_ends_with_the_code_of_that(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception, code: int, told: str
+) -> None:
+    """What nobody expects is a bug, also before or beside what the part itself guards: 70, with the trace."""
+
+    def fails(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("streams.worker.run", fails)
+    with pytest.raises(SystemExit) as ended:
+        parts._run("streams.worker", load({}), load({}))  # noqa: SLF001 - what every part is run by
+    assert ended.value.code == code
+    assert (told in caplog.text) if told else not caplog.text

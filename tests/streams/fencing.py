@@ -151,7 +151,7 @@ class Fencing:
                     self.rules,
                     PLACE,
                     OpeningServices(self, self.broker, cast("Any", self)),
-                    left=self._left.pop(slot, None),
+                    released=self._left.pop(slot, None),
                 )
         except (DiedError, ProducerFenced, HistoryAwayError):
             return

@@ -135,7 +135,7 @@ async def work(
                     continue  # its opening was cancelled
                 begin, session = positions[place]
                 held = partitions._opened[place]  # noqa: SLF001 - what its own loop takes up every second
-                if begin >= len(records) and not held.partition.parked:
+                if begin >= len(records) and not held.state.parked:
                     await partitions.close()
                     return workers
                 await partitions.process_batch(place, session, begin, records[begin : begin + many()])

@@ -22,7 +22,7 @@ async def _story(monkeypatch: pytest.MonkeyPatch, seed: int) -> int:
     worker = Worker(monkeypatch, archive)
     writer = worker.writers[WAITS]
     await worker.settle(WAITS)
-    worker.held(WAITS).partition.evicted.add(record.key for record in EVENTS if record.key)
+    worker.held(WAITS).state.evicted.add(record.key for record in EVENTS if record.key)
     bad = sorted(random.sample(range(len(EVENTS)), len(EVENTS) // 10))
     log = [Record(each.offset, each.key, b"{") if each.offset in bad else each for each in EVENTS]
     fetched = deque[tuple[int, int, list[Record]]]()

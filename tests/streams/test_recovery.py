@@ -38,7 +38,7 @@ def settings(fresh_kafka: KafkaServer) -> Settings:
 
 async def _open(settings: Settings, left: ReleasedPartition | None = None) -> tuple[PartitionState, Writer]:
     async with asked(settings) as whom:
-        return await take_over(settings, Rules(), (SOURCE, 0), whom, left=left)
+        return await take_over(settings, Rules(), (SOURCE, 0), whom, released=left)
 
 
 async def _work(settings: Settings, records: list[Record], left: ReleasedPartition | None = None) -> ReleasedPartition:
@@ -59,7 +59,7 @@ async def test_it_goes_on_from_what_it_had(settings: Settings, monkeypatch: pyte
     """Another worker went on meanwhile: what that one wrote is read, and the state is that of reading all."""
     half, most = len(RECORDS) // 2, len(RECORDS) - 10
     mine = await _work(settings, RECORDS[:half])
-    had = mine.partition.head.step
+    had = mine.state.head.step
     await _work(settings, RECORDS[half:most])
     whole, writer = await _open(settings)
     await writer.stop()
@@ -80,7 +80,7 @@ async def test_it_goes_on_from_what_it_had(settings: Settings, monkeypatch: pyte
 async def test_what_was_let_go_too_long_ago_is_read_again(settings: Settings) -> None:
     """Tombstones may be gone by then."""
     mine = await _work(settings, RECORDS[:20])
-    mine.partition.contacts[b"gone since"] = b"{}"
+    mine.state.contacts[b"gone since"] = b"{}"
     back, writer = await _open(settings, mine._replace(at=time.monotonic() - 3_600))
     assert b"gone since" not in back.contacts
     await writer.stop()
@@ -92,8 +92,8 @@ async def test_another_journal_is_read_from_its_beginning(fresh_kafka: KafkaServ
     fresh_kafka.clear()
     assert migrate_topics(settings, wait_s=10).ok
     again = await _work(settings, RECORDS[20:40], mine)
-    assert again.partition.head.next == 40
-    assert again.partition.contacts.keys() == {record.key for record in RECORDS[20:40]}
+    assert again.state.head.next == 40
+    assert again.state.contacts.keys() == {record.key for record in RECORDS[20:40]}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 
 from schemas.policies import Rules
 from schemas.settings import Settings, load
-from streams.assignment.assigned_partitions import PASSED_OVER_AT_MOST, AssignedPartitions
+from streams.assignment.assigned_partitions import SKIPPED_BATCHES_AT_MOST, AssignedPartitions
 from streams.assignment.opening import take_over
 from streams.journal.writing import Writer
 from streams.partition.state import PartitionState
@@ -93,7 +93,7 @@ async def test_a_partition_that_is_passed_over_is_gone_to_again(monkeypatch: pyt
     worker = Worker(monkeypatch)
     begins, session = (await worker.settle(OTHER))[OTHER]
     worker.positions.clear()
-    for _ in range(PASSED_OVER_AT_MOST + 1):
+    for _ in range(SKIPPED_BATCHES_AT_MOST + 1):
         await worker.partitions.process_batch(OTHER, session - 1, begins, RECORDS)
     tending = asyncio.create_task(worker.partitions.tend())
     await worker.sent.wait()

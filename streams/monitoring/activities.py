@@ -1,0 +1,179 @@
+"""What a process is doing, and what of it takes too long: the watchdog's core. No thread, no log, no stack.
+
+Whoever begins something that may hang says so (`Activities.during`), and what it goes on to (`doing`): some attributes
+for each batch, nothing for an event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
+
+from schemas.topics import SourcePartition
+
+#: From when on something is stuck, not slow: above what a batch, or a question with its own time limit, usually takes.
+STUCK_AFTER_S: Final = 15.0
+#: From when on the process is not healthy: above every usual time limit.
+UNHEALTHY_AFTER_S: Final = 60.0
+#: From when on the process ends itself: above the longest time limit, that of one attempt to open a partition.
+END_AFTER_S: Final = 660.0
+#: The same is said once in so long.
+SAY_EVERY_S: Final = 60.0
+#: Between two looks: after more, the process was stopped or the machine asleep, which is nobody's fault here.
+HALTED_S: Final = 10.0
+
+
+class Phase(StrEnum):
+    """What is being done, in the words of logs, `/healthz` and the runbook."""
+
+    FETCHING = "fetching"
+    LOCK = "waiting for the partition's lock"
+    FOLDING = "folding"
+    WRITING = "writing the step"
+    COMMITTING = "committing"
+    LOOKING_UP = "looking up ClickHouse"
+    INSERTING = "writing to ClickHouse"
+    FENCING = "fencing the former owner"
+    TOPICS = "asking Kafka for its topics"
+    READING = "reading the journal"
+    LOG_ENDS = "asking Kafka where logs end"
+    SEEKING = "seeking the consumer"
+    STOPPING = "stopping the producer"
+    IN_CODE = "in code that does not wait"
+
+
+#: Where Kafka is away these go on for as long as that lasts: said, and no reason to end.
+PATIENT: Final = frozenset({Phase.FETCHING})
+
+
+class Activity:
+    """One thing under way; `doing` changes it."""
+
+    __slots__ = ("of", "phase", "since", "task", "thread")
+
+    def __init__(self, of: SourcePartition | str, phase: Phase, since: float, task: asyncio.Task[Any] | None) -> None:
+        self.of = of
+        self.phase = phase
+        #: When this phase began, or last got on, by the clock of `Activities`; infinite once it is over.
+        self.since = since
+        #: Where it runs: for its stack.
+        self.task = task
+        self.thread = threading.get_ident()
+
+
+class StuckActivity(NamedTuple):
+    """An activity that takes too long, as it was when it was looked at."""
+
+    activity: Activity
+    phase: Phase
+    since: float
+    seconds: float
+
+    @property
+    def name(self) -> str:
+        """Name the partition, or what else it is of."""
+        of = self.activity.of
+        return of if isinstance(of, str) else f"{of[0]}/{of[1]}"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it went on since."""
+        return self.activity.since != self.since
+
+    def line(self, where: str) -> str:
+        """Say it in one line, with where in the code it stands."""
+        return f"{self.name} is stuck {self.phase}: {self.seconds:.0f} s so far, at {where}"
+
+    def over(self, now: float) -> str:
+        """Say in one line that it goes on."""
+        return f"{self.name} is no longer stuck {self.phase}: it took {now - self.since:.0f} s"
+
+
+_CURRENT: Final[ContextVar[tuple[Activity, Callable[[], float]] | None]] = ContextVar("activity", default=None)
+
+
+def doing(phase: Phase) -> None:
+    """Note what the activity of this task goes on to, or that it got on; outside any, nothing."""
+    if (current := _CURRENT.get()) is not None:
+        activity, now = current
+        activity.phase = phase
+        activity.since = now()
+
+
+class Activities:
+    """All that one process has under way."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self.now = now
+        self._under_way: set[Activity] = set()
+
+    @contextmanager
+    def during(self, phase: Phase, of: SourcePartition | str) -> Iterator[Activity]:
+        """Note that something is under way until the block ends."""
+        try:
+            task = asyncio.current_task()
+        except RuntimeError:  # a thread without a loop
+            task = None
+        activity = Activity(of, phase, self.now(), task)
+        token = _CURRENT.set((activity, self.now))
+        self._under_way.add(activity)
+        try:
+            yield activity
+        finally:
+            self._under_way.discard(activity)
+            activity.since = math.inf
+            _CURRENT.reset(token)
+
+    def stuck(self) -> list[StuckActivity]:
+        """Give what takes too long, the longest first."""
+        now = self.now()
+        # A copy: tasks of other threads begin and end meanwhile.
+        seen = [StuckActivity(each, each.phase, each.since, now - each.since) for each in list(self._under_way)]
+        return sorted((each for each in seen if each.seconds >= STUCK_AFTER_S), key=lambda one: -one.seconds)
+
+    def forgive(self, halted_s: float) -> None:
+        """Do not count a time in which the whole process was halted."""
+        for activity in list(self._under_way):
+            activity.since += halted_s
+
+
+class Watch:
+    """Decides what is said of stuck activities, and when: each once a minute, and that it goes on."""
+
+    def __init__(self, activities: Activities) -> None:
+        self._activities = activities
+        self._looked_at = activities.now()
+        self._quiet_until: dict[tuple[object, Phase], float] = {}
+        self._said: dict[Activity, StuckActivity] = {}
+
+    def look(self) -> tuple[list[StuckActivity], list[str]]:
+        """Look at all that is under way; return what is to be said of, and the lines of what is over."""
+        now = self._activities.now()
+        if now - self._looked_at > HALTED_S:
+            self._activities.forgive(now - self._looked_at)
+            self._said.clear()
+        self._looked_at = now
+        over = [each for each in self._said.values() if each.is_over]
+        for each in over:
+            del self._said[each.activity]
+        return [each for each in self._activities.stuck() if self._is_due(each, now)], [each.over(now) for each in over]
+
+    def _is_due(self, stuck: StuckActivity, now: float) -> bool:
+        key = stuck.activity.of, stuck.phase
+        if now < self._quiet_until.get(key, now):
+            return False
+        self._quiet_until[key] = now + SAY_EVERY_S
+        self._said[stuck.activity] = stuck
+        return True
+
+
+def worst(stuck: Iterable[StuckActivity], after_s: float) -> StuckActivity | None:
+    """Give the one that ends a process, or its health, after so long: the longest of those that are not patient."""
+    return next((each for each in stuck if each.seconds > after_s and each.phase not in PATIENT), None)

@@ -1,0 +1,112 @@
+"""The watchdog: a thread that sees what is stuck, a blocked event loop too, and logs what it is doing and where.
+
+It sees and says; it ends the process only after a time above every time limit. What is stuck, `activities` decides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
+from typing import Any, Final
+
+from streams.assignment.failures import During, react
+from streams.monitoring import activities as core
+from streams.monitoring.activities import Activities, Activity, Phase, StuckActivity, Watch, worst
+
+#: How often it looks.
+LOOK_EVERY_S: Final = 1.0
+
+_ROOT: Final = Path(__file__).resolve().parents[2]
+_OURS: Final = frozenset({"dashboards", "deploy", "schemas", "sinks", "streams"})
+
+#: How coroutines, generators and async generators name what they wait for, by how they name their frame.
+_KINDS: Final = {"cr": "cr_await", "gi": "gi_yieldfrom", "ag": "ag_await"}
+_FOLLOWED: Final = (CoroutineType, GeneratorType, AsyncGeneratorType, asyncio.Task)
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+@contextmanager
+def watched(activities: Activities) -> Iterator[None]:
+    """Watch this event loop and what is under way while the block runs."""
+    stopping, loop = threading.Event(), asyncio.get_running_loop()
+    with activities.during(Phase.IN_CODE, "the event loop") as beats:
+        beats.task = None  # its stack is its thread's
+        watch = threading.Thread(target=_watch, args=(activities, loop, beats, stopping), name="watchdog", daemon=True)
+        watch.start()
+        try:
+            yield
+        finally:
+            stopping.set()
+            watch.join()
+
+
+def _watch(activities: Activities, loop: asyncio.AbstractEventLoop, beats: Activity, stopping: threading.Event) -> None:
+    def beat() -> None:
+        beats.since = activities.now()
+
+    watch = Watch(activities)
+    while not stopping.wait(LOOK_EVERY_S):
+        loop.call_soon_threadsafe(beat)
+        said, over = watch.look()
+        for line in over:
+            _LOG.warning("%s", line)
+        for stuck in said:
+            _LOG.warning("%s", line_of(stuck))
+            if stuck.activity is beats:
+                _LOG.warning("the event loop's thread stands at\n%s", "".join(_thread_stack(beats)))
+        if last := worst(activities.stuck(), core.END_AFTER_S):
+            react(During.WATCHING, TimeoutError(line_of(last)))
+
+
+def line_of(stuck: StuckActivity) -> str:
+    """Say in one line what is stuck, and where in the code."""
+    return stuck.line(_where(stuck.activity))
+
+
+def health_line(activities: Activities, *, after_s: float = 0.0) -> str | None:
+    """Say what is stuck for longest, if for longer than this; None where nothing is."""
+    stuck = activities.stuck()
+    found = worst(stuck, after_s) if after_s else next(iter(stuck), None)
+    return line_of(found) if found else None
+
+
+def _where(activity: Activity) -> str:
+    """Name the innermost line of ours that an activity stands at: file, line, function."""
+    frames = list(_awaited(activity.task)) if activity.task else []
+    if not frames:  # it runs at this moment, or is no task
+        frames = [frame for frame, _ in traceback.walk_stack(sys._current_frames().get(activity.thread))][::-1]  # noqa: SLF001 - the only way to a thread's stack
+    ours = [frame for frame in frames if _path(frame).parts[0] in _OURS]
+    frame = (ours or frames)[-1]
+    return f"{_path(frame)}:{frame.f_lineno} {frame.f_code.co_name}"
+
+
+def _path(frame: FrameType) -> Path:
+    path = Path(frame.f_code.co_filename)
+    return path.relative_to(_ROOT) if path.is_relative_to(_ROOT) else path
+
+
+def _awaited(task: asyncio.Task[Any]) -> Iterator[FrameType]:
+    """Yield the frames of what a task waits in, the innermost last; nothing where it runs. Its `get_stack` has one."""
+    awaited: Any = task
+    while awaited is not None and not getattr(awaited, "cr_running", False):
+        if isinstance(awaited, asyncio.Task):
+            awaited = awaited.get_coro()
+        elif kind := next((kind for kind in _KINDS if hasattr(awaited, f"{kind}_frame")), None):
+            if frame := getattr(awaited, f"{kind}_frame"):
+                yield frame
+            awaited = getattr(awaited, _KINDS[kind])
+        else:  # what `__await__` returned: Faust's agents are awaited by it, and async generators
+            awaited = next((each for each in gc.get_referents(awaited) if isinstance(each, _FOLLOWED)), None)
+
+
+def _thread_stack(activity: Activity) -> list[str]:
+    return traceback.format_stack(sys._current_frames().get(activity.thread))  # noqa: SLF001 - as above

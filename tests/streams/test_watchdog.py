@@ -1,0 +1,251 @@
+"""What really hangs is named: in the log, by `/healthz`, with what it does and where in the code it stands."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import threading
+from collections.abc import AsyncIterator, Coroutine, Generator, Iterator
+from typing import Any, Final, Self
+
+import aiohttp
+import pytest
+
+from schemas.exits import Exit
+from schemas.policies import Rules
+from schemas.settings import load
+from sinks.clickhouse.store import ClickHouseStore
+from sinks.pipeline import Pipeline
+from sinks.sink_health import SinkHealth
+from streams.assignment.assigned_partitions import AssignedPartitions
+from streams.journal.writing import Writer
+from streams.monitoring.activities import Activities, Phase
+from streams.monitoring.health import Health
+from streams.monitoring.watchdog import watched
+from streams.monitoring.worker_health import health_of
+from tests.streams.stand_ins import OTHER, RECORDS, WAITS, NoHistory, Worker
+from tests.streams.test_waiting import Opens, silent_server
+
+CORE: Final = "streams.monitoring.activities"
+#: Longer than any of these takes.
+IN_TIME_S: Final = 20.0
+
+
+class Lines(logging.Handler):
+    """The log, by line, as it comes from any thread."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lines: list[str] = []
+        self._come = threading.Condition()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a line."""
+        with self._come:
+            self._lines.append(record.getMessage())
+            self._come.notify_all()
+
+    def wait(self, pattern: str) -> str:
+        """Block until a line matches, and give it."""
+        found: list[str] = []
+
+        def is_there() -> bool:
+            found.extend(line for line in self._lines if re.search(pattern, line))
+            return bool(found)
+
+        with self._come:
+            assert self._come.wait_for(is_there, IN_TIME_S), f"{pattern} is not among {self._lines}"
+        return found[0]
+
+    async def come(self, pattern: str) -> str:
+        """Wait until a line matches, and give it."""
+        return await asyncio.to_thread(self.wait, pattern)
+
+
+@pytest.fixture
+def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lines]:
+    """Give the log, with a watchdog that is in a hurry."""
+    monkeypatch.setattr(f"{CORE}.STUCK_AFTER_S", 0.2)
+    monkeypatch.setattr("streams.monitoring.watchdog.LOOK_EVERY_S", 0.02)
+    found = Lines()
+    logging.getLogger().addHandler(found)
+    yield found
+    logging.getLogger().removeHandler(found)
+
+
+async def healthz(health: Health) -> tuple[int, str]:
+    """Ask a part's `/healthz`."""
+    port = await health.start(load({"PULSSI_WORKER_PORT": "0"}), "worker")
+    try:
+        async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/healthz") as answer:
+            return answer.status, await answer.text()
+    finally:
+        await health.stop()
+
+
+async def ended(task: asyncio.Future[Any]) -> None:
+    """Cancel a task that hangs."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_clickhouse_that_never_answers_is_named(monkeypatch: pytest.MonkeyPatch, lines: Lines) -> None:
+    """While a batch waits for it, and once it does not any more; health is fine until a minute is over."""
+    monkeypatch.setattr("streams.assignment.open_partition.LOOK_UP_WITHIN_S", 2.0)
+    async with silent_server() as server:
+        worker = Worker(monkeypatch, Opens(load({"PULSSI_CLICKHOUSE_URL": server.url})))
+        await worker.settle(WAITS)
+        with watched(worker.partitions.activities):
+            batch = asyncio.ensure_future(worker.take(WAITS))
+            said = await lines.come("is stuck")
+            where = r"streams/clickhouse/history\.py:\d+ _ask"
+            stuck = rf"contacts\.chat/0 is stuck looking up ClickHouse: \d s so far, at {where}"
+            assert re.fullmatch(stuck, said)
+            code, text = await healthz(health_of(worker.partitions))
+            assert (code, re.fullmatch(f"ok\n{stuck}\n", text) is not None) == (200, True)
+            await batch
+            assert "contacts.chat/0 is no longer stuck looking up ClickHouse" in await lines.come("no longer")
+        await worker.partitions.close()
+
+
+async def test_a_broker_that_never_answers_is_named(monkeypatch: pytest.MonkeyPatch, lines: Lines) -> None:
+    """A partition cannot be opened; after its limit the worker is not healthy, and says why."""
+    monkeypatch.setattr("streams.monitoring.worker_health.UNHEALTHY_AFTER_S", 0.3)
+    async with silent_server() as server:
+        brokers = {"PULSSI_KAFKA_BROKERS": server.url.removeprefix("http://")}
+        partitions = AssignedPartitions(load(brokers), Rules(), NoHistory())
+        with watched(partitions.activities):
+            settling = asyncio.ensure_future(partitions.settle(frozenset({OTHER})))
+            await lines.come(
+                r"contacts\.chat/1 is stuck fencing the former owner: .*streams/journal/writing\.py:\d+ open$"
+            )
+            while (answer := await healthz(health_of(partitions)))[0] == 200:
+                pass
+            assert answer[0] == 503
+            assert "contacts.chat/1 is stuck fencing the former owner" in answer[1]
+            await ended(settling)
+        await partitions.close()
+
+
+class Agent:
+    """Awaited by its `__await__`, as Faust's agents are."""
+
+    def __init__(self, work: Coroutine[Any, Any, None]) -> None:
+        self._work = work
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        """Give the work's own."""
+        return self._work.__await__()
+
+
+async def test_the_line_of_code_is_found_through_what_awaits_it(monkeypatch: pytest.MonkeyPatch, lines: Lines) -> None:
+    """Through an agent of Faust's, an async generator and a task: not the line of the library between."""
+    worker = Worker(monkeypatch)
+    await worker.settle(OTHER)
+
+    async def batches() -> AsyncIterator[None]:
+        await Agent(worker.take(OTHER))
+        yield
+
+    async def agent() -> None:
+        with worker.partitions.activities.during(Phase.FETCHING, "an agent"):
+            async for _ in batches():
+                pass
+
+    async def awaits_a_task() -> None:
+        with worker.partitions.activities.during(Phase.FETCHING, "another"):
+            await asyncio.ensure_future(agent())
+
+    with watched(worker.partitions.activities):
+        async with worker.held(OTHER).lock:
+            waiting = asyncio.ensure_future(awaits_a_task())
+            for name in ("an agent", "another", "contacts.chat/1"):
+                await lines.come(rf"{name} is stuck .*, at streams/assignment/open_partition\.py:\d+ process_batch$")
+        await waiting
+    await worker.partitions.close()
+
+
+async def test_a_lock_that_is_not_given_back_is_named(monkeypatch: pytest.MonkeyPatch, lines: Lines) -> None:
+    """Who waits for it, and in which function."""
+    worker = Worker(monkeypatch)
+    await worker.settle(OTHER)
+    with watched(worker.partitions.activities):
+        async with worker.held(OTHER).lock:
+            batch = asyncio.ensure_future(worker.take(OTHER))
+            await lines.come(
+                r"contacts\.chat/1 is stuck waiting for the partition's lock: .*/open_partition\.py:\d+ process_batch$"
+            )
+        await batch
+        await lines.come("contacts.chat/1 is no longer stuck waiting")
+    assert worker.counted(OTHER) == len(RECORDS)
+    await worker.partitions.close()
+
+
+class HangsAtItsCommit:
+    """A producer whose broker takes a step, and does not answer to its commit."""
+
+    def transaction(self) -> Self:
+        """Begin."""
+        return self
+
+    async def __aenter__(self) -> None: ...
+
+    async def __aexit__(self, *_: object) -> None:
+        await asyncio.Event().wait()
+
+    async def stop(self) -> None:
+        """End."""
+
+
+async def test_a_commit_that_hangs_is_named_and_ends_the_process_at_last(
+    monkeypatch: pytest.MonkeyPatch, lines: Lines
+) -> None:
+    """Above every time limit of what it waits for, only a new start helps: code 71."""
+    worker = Worker(monkeypatch)
+    await worker.settle(OTHER)
+    monkeypatch.setattr(f"{CORE}.END_AFTER_S", 0.5)
+
+    async def takes(*_: object) -> int:
+        return 0
+
+    writer: Any = Writer(load({}), *OTHER)
+    monkeypatch.setattr(writer, "_producer", HangsAtItsCommit())
+    monkeypatch.setattr(writer, "_write", takes)
+    worker.held(OTHER).writer = writer
+    with watched(worker.partitions.activities):
+        batch = asyncio.ensure_future(worker.take(OTHER))
+        await lines.come(
+            r"contacts\.chat/1 is stuck committing: .*/writing\.py:\d+ append: the process ends \(exit 71\), nothing is"
+        )
+        await ended(batch)
+    assert worker.ends
+    assert set(worker.ends) == {Exit.STUCK}
+    await worker.partitions.close()
+
+
+async def test_code_that_does_not_wait_is_seen_from_another_thread(lines: Lines) -> None:
+    """The event loop runs nothing meanwhile, so that `/healthz` is mute: the log has the whole stack."""
+
+    def hangs_in_code() -> str:
+        return lines.wait("the event loop's thread stands at")
+
+    with watched(Activities()):
+        await asyncio.sleep(0)
+        stack = hangs_in_code()
+        assert "in hangs_in_code" in stack
+        assert lines.wait("the event loop is stuck in code that does not wait: ")
+        await lines.come("the event loop is no longer stuck in code that does not wait")
+
+
+async def test_a_sink_whose_insert_hangs_is_named(lines: Lines) -> None:
+    """By its thread's stack: the client blocks."""
+    async with silent_server() as server:
+        settings, vitals = load({"PULSSI_CLICKHOUSE_URL": server.url}), SinkHealth()
+        pipeline = Pipeline(settings, ClickHouseStore(settings), vitals)
+        with watched(vitals.activities):
+            starting = asyncio.ensure_future(pipeline.start())
+            await lines.come(r"the sink is stuck writing to ClickHouse: .*/(store|connection)\.py:\d+ \w+$")
+            code, text = await healthz(vitals.health())
+            assert (code, "the sink is stuck" in text) == (200, True)
+            await ended(starting)

@@ -31,15 +31,15 @@ def message(text: bytes) -> Message:
     return Message(text, packer.compress(text) + packer.flush(zlib.Z_FULL_FLUSH))
 
 
-#: Says all for one window, or the heading alone where there is none.
-Say = Callable[[str | None], dict[str, Any]]
+#: Gives all figures for one window, or the heading alone where there is none.
+Payload = Callable[[str | None], dict[str, Any]]
 
 
 class Publisher:
     """What watchers wait for: `pushed` rises with news, `ticked` every second besides."""
 
-    def __init__(self, say: Say) -> None:
-        self._say = say
+    def __init__(self, payload: Payload) -> None:
+        self._payload = payload
         self._number = 0
         self._made: dict[str | None, Message] = {}
         self._news = asyncio.Event()
@@ -71,6 +71,6 @@ class Publisher:
         """Return the newest server-sent event for a window, or the newest tick; made when first asked for."""
         if window not in self._made:
             self._number += 1
-            event, content = b"tick" if window is None else b"live", orjson.dumps(self._say(window))
+            event, content = b"tick" if window is None else b"live", orjson.dumps(self._payload(window))
             self._made[window] = message(b"id: %d\nevent: %s\ndata: %s\n\n" % (self._number, event, content))
         return self._made[window]

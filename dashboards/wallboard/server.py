@@ -46,8 +46,8 @@ _HEADERS: Final = {
 }
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-#: Says all for these windows.
-SayAll = Callable[[tuple[str, ...]], dict[str, Any]]
+#: Gives the figures for these windows.
+Payload = Callable[[tuple[str, ...]], dict[str, Any]]
 
 
 def _content(name: str) -> bytes:
@@ -90,7 +90,7 @@ async def _guarded(_: web.Request, response: web.StreamResponse) -> None:
     response.headers.update(_HEADERS)
 
 
-def application(publisher: Publisher, say_all: SayAll, hosts: Hosts) -> web.Application:
+def application(publisher: Publisher, payload: Payload, hosts: Hosts) -> web.Application:
     """Make the routes of the page and its figures."""
     app = web.Application(middlewares=[hosts.guard])
     app.on_response_prepare.append(_guarded)
@@ -99,7 +99,7 @@ def application(publisher: Publisher, say_all: SayAll, hosts: Hosts) -> web.Appl
 
     async def live(request: web.Request) -> web.Response:
         response = web.Response(
-            body=orjson.dumps(say_all(_windows(request))),
+            body=orjson.dumps(payload(_windows(request))),
             content_type="application/json",
             charset="utf-8",
             headers={"Cache-Control": "no-store"},

@@ -30,7 +30,7 @@ class Site:
         self.publisher = Publisher(lambda window: {"word": self.word, "window": window})
         self.port = 0
 
-    def say_all(self, windows: tuple[str, ...]) -> dict[str, Any]:
+    def payload(self, windows: tuple[str, ...]) -> dict[str, Any]:
         """Say something for these windows."""
         return {"word": self.word, "windows": windows}
 
@@ -39,7 +39,7 @@ class Site:
 async def site() -> AsyncIterator[Site]:
     """Return a running site."""
     site = Site()
-    page = application(site.publisher, site.say_all, Hosts("127.0.0.1"))
+    page = application(site.publisher, site.payload, Hosts("127.0.0.1"))
     runner = await listen(
         page, load({"PULSSI_WALLBOARD_PORT": "0"}), "wallboard", handler_cancellation=True, shutdown_timeout=0.2
     )

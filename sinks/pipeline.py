@@ -169,7 +169,7 @@ class Pipeline:
         await self._claim(reached)
         async with asyncio.TaskGroup() as tasks:  # one computes while the other waits for the store
             rows = tasks.create_task(asyncio.to_thread(pending.batch))
-            tasks.create_task(self._archive(reached))
+            archived = tasks.create_task(self._archive(reached))
         batch = rows.result()
         if gone := self._gone | self._sources.gone:
             batch.events = await asyncio.to_thread(pending.events_of, gone)
@@ -183,7 +183,7 @@ class Pipeline:
             self._gone, self._sources.gone = set(), set()
         batch.progress = progress_rows(reached.items(), self._tick())
         await self._keep(batch)
-        self._vitals.reached(reached)
+        self._vitals.reached(reached, archived.result())
         caught_up = self._tail.caught_up()
         self._level = caught_up or (self._level and pending.size < FULL_BYTES)
         self._vitals.waiting_for = None if caught_up else READING
@@ -202,14 +202,19 @@ class Pipeline:
                 self._gone.add(place)
             self._epochs[place] = each.head.epoch
 
-    async def _archive(self, reached: dict[SourcePartition, Reached]) -> None:
-        """Write the events below the heads of the epoch that the source topics are in."""
+    async def _archive(self, reached: dict[SourcePartition, Reached]) -> dict[str, int]:
+        """Write the events below the heads of the epoch that the source topics are in.
+
+        Tells when the first record of each topic was written to Kafka, UTC milliseconds.
+        """
+        oldest: dict[str, int] = {}
         ends = {place: head.next for place, (head, _) in reached.items() if head.epoch == self._epochs[place]}
         async with asyncio.TaskGroup() as tasks:  # the next rows are read while the last ones are written
             writing: asyncio.Task[None] | None = None
             rows: list[EventRow] = []
             async for tp, records in self._sources.below(ends):
                 self._vitals.beat()
+                oldest[tp.topic] = min(oldest.get(tp.topic, records[0].timestamp), records[0].timestamp)
                 rows += await asyncio.to_thread(event_rows, records, self._epochs[tp.topic, tp.partition])
                 if len(rows) >= EVENTS_AT_ONCE:
                     if writing is not None:
@@ -220,11 +225,17 @@ class Pipeline:
                 await writing
             if rows:
                 await self._keep(Batch(events=rows))
+        return oldest
 
     async def _keep(self, batch: Batch) -> None:
         async with self._inserting:  # a store is called from one thread at a time
-            await self._with_retries(lambda: self._store.write(batch))
-        self._vitals.wrote(batch)
+            seconds = await self._with_retries(lambda: self._insert(batch))
+        self._vitals.wrote(batch, seconds)
+
+    def _insert(self, batch: Batch) -> float:
+        begun = time.monotonic()
+        self._store.write(batch)
+        return time.monotonic() - begun
 
     def _tick(self) -> int:
         """Tell the time in UTC milliseconds, always later than before: of progress the latest counts."""

@@ -14,6 +14,9 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from schemas.metric_definitions import WALLBOARD_MESSAGE_LATENCY
+from streams.monitoring.prometheus import histogram
+
 #: A gzip stream's beginning: deflate, no name, no time. The stream has no end, so it needs no check sum.
 GZIP_HEADER: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 
@@ -46,9 +49,13 @@ class Publisher:
         self.pushed = 0
         self.ticked = 0
         self.watchers = 0
+        #: Since when there was what was pushed last, by the monotonic clock.
+        self.news_since = 0.0
+        self.latency = histogram(WALLBOARD_MESSAGE_LATENCY)
 
-    def push(self) -> None:
-        """There is news: everyone gets it whole."""
+    def push(self, since: float) -> None:
+        """There is news, since then by the monotonic clock: everyone gets it whole."""
+        self.news_since = since
         self.pushed += 1
         self._made.clear()
         self._wake()

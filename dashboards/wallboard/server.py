@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 from collections.abc import Awaitable, Callable
 from importlib.resources import files
 from typing import Any, Final
@@ -146,6 +147,8 @@ async def _send(response: web.StreamResponse, publisher: Publisher, window: str,
     pushed = -1
     beat = loop.time() + HEARTBEAT_S
     while True:
+        news = pushed not in {-1, publisher.pushed}  # what a page gets first may have been there for long
+        since = publisher.news_since
         text += publisher.newest(window if pushed != publisher.pushed else None)[packed]
         pushed, ticked = publisher.pushed, publisher.ticked
         if loop.time() >= beat:
@@ -153,6 +156,8 @@ async def _send(response: web.StreamResponse, publisher: Publisher, window: str,
             beat = loop.time() + HEARTBEAT_S
         async with asyncio.timeout(SLOW_S):
             await response.write(text)
+        if news:
+            publisher.latency.observe(time.monotonic() - since)
         text = b""
         while (pushed, ticked) == (publisher.pushed, publisher.ticked):
             await publisher.news()

@@ -19,6 +19,7 @@ from dashboards.wallboard.freshness import Freshness, Standing
 from dashboards.wallboard.publisher import Publisher
 from dashboards.wallboard.server import application, edition
 from dashboards.wallboard.snapshot import heading, snapshot
+from schemas import metric_definitions as declared
 from schemas.configuration.watching import Watched
 from schemas.exits import EndError, Exit
 from schemas.journal import JournalVersionError
@@ -63,6 +64,8 @@ class Wallboard:
         #: When the journals were last asked, by the monotonic clock: a part that hangs is seen by it.
         self.polled_at = time.monotonic()
         self._news = asyncio.Event()
+        #: When there first was something that was not pushed yet, by the monotonic clock.
+        self._news_since = 0.0
         self._edition = edition()
         self.publisher = Publisher(lambda window: self.payload((window,) if window else ()))
 
@@ -70,7 +73,12 @@ class Wallboard:
         """Go on with other rules, and say so."""
         self._rules = rules
         self.view.version += 1  # the pages show policies
-        self._news.set()
+        self._has_news()
+
+    def _has_news(self) -> None:
+        if not self._news.is_set():
+            self._news_since = time.monotonic()
+            self._news.set()
 
     @property
     def ready(self) -> bool:
@@ -90,18 +98,18 @@ class Wallboard:
         idle_s = time.monotonic() - self.polled_at
         return f"the journals were not asked for {idle_s:.0f} s" if idle_s > HANGS_AFTER_S else None
 
-    def metrics(self) -> list[MetricValue]:
-        """Read the metrics."""
+    def metrics(self) -> str:
+        """Write the metrics as Prometheus reads them."""
         standing = self.standing()
         age_s = (now_ms() - standing.as_of) / 1000 if standing.as_of is not None else math.nan
-        name = "pulssi_wallboard_"
-        return [
-            MetricValue(f"{name}age_seconds", "How old the numbers are.", age_s),
-            MetricValue(f"{name}behind_events", "Events that are produced and not counted, at least.", standing.behind),
-            MetricValue(f"{name}contacts", "Contacts that are in some gauge.", self.view.contacts),
-            MetricValue(f"{name}watchers", "Pages that are open.", self.publisher.watchers),
-            MetricValue(f"{name}pushes_total", "News that went to the pages.", self.publisher.pushed),
-        ]
+        readings = (
+            MetricValue(declared.WALLBOARD_AGE, age_s),
+            MetricValue(declared.WALLBOARD_BEHIND, standing.behind),
+            MetricValue(declared.WALLBOARD_CONTACTS, self.view.contacts),
+            MetricValue(declared.WALLBOARD_WATCHERS, self.publisher.watchers),
+            MetricValue(declared.WALLBOARD_PUSHES, self.publisher.pushed),
+        )
+        return render(readings, (self.publisher.latency,))
 
     def standing(self) -> Standing:
         """Tell how far to trust the numbers now."""
@@ -128,11 +136,11 @@ class Wallboard:
             if steps:
                 self.view.feed(steps)
                 self.freshness.heads(now_ms(), self._heads())
-                self._news.set()
+                self._has_news()
             if not logged and self.ready:
                 logged = True
                 _LOG.info("the journals are read: the page is live")
-                self._news.set()
+                self._has_news()
 
     def _heads(self) -> dict[tuple[str, int], int]:
         return {partition: head.next for partition, head in self.view.heads.items()}
@@ -185,9 +193,10 @@ class Wallboard:
             if current == pushed:
                 self._news.clear()
             elif loop.time() >= pushed_at + PUSH_EVERY_S:
-                self._news.clear()
                 pushed, pushed_at = current, loop.time()
-                self.publisher.push()
+                # Without news it is time that changed them: a window moved, or they became stale.
+                self.publisher.push(self._news_since if self._news.is_set() else time.monotonic())
+                self._news.clear()
             if loop.time() >= ticked_at + TICK_EVERY_S:
                 ticked_at = loop.time()
                 self.publisher.tick()
@@ -196,7 +205,7 @@ class Wallboard:
 async def _serve(settings: Settings, board: Wallboard, configuration: Watched) -> int:
     ended = until_signal()
     app = application(board.publisher, board.payload, Hosts(settings.bind, settings.allowed_hosts))
-    add_routes(app, ready=board.unready, progress=board.hangs, metrics=lambda: render(board.metrics()))
+    add_routes(app, ready=board.unready, progress=board.hangs, metrics=board.metrics)
     how: dict[str, Any] = {"handler_cancellation": True, "shutdown_timeout": 1.0}
     runner = await listen(app, settings, "wallboard", **how)
     host, port = runner.addresses[0][:2]

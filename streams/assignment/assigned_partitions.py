@@ -227,11 +227,11 @@ class AssignedPartitions:
 
     # Batches.
 
-    async def process_batch(self, place: SourcePartition, session: int, begins: int, records: Sequence[Any]) -> None:
-        """Turn a batch into steps and write them. A batch read before the last opening is passed over."""
+    async def process_batch(self, place: SourcePartition, session: int, begins: int, records: Sequence[Any]) -> bool:
+        """Turn a batch into steps and write them; tells whether all were. One read before the last opening is not."""
         opened = self._opened.get(place)
         if opened is None or opened.closed:
-            return
+            return False
         if not opened.held_back and self._now() - self._confirmed_at.get(place, 0.0) > CONFIRMED_WITHIN_S:
             await self.check_topic_ids()
             if self._now() - self._confirmed_at.get(place, 0.0) > CONFIRMED_WITHIN_S and not opened.closed:
@@ -240,8 +240,9 @@ class AssignedPartitions:
         # A gap that is larger than one transaction marker:
         if records and session == opened.session and records[0].offset > known + 1:
             self._run(("gone", place), partial(self._name_gone, place, known))
-        await opened.process_batch(session, begins, records)
+        committed = await opened.process_batch(session, begins, records)
         self._reopen_closed(place, opened)
+        return committed
 
     async def _name_gone(self, place: SourcePartition, known: int) -> None:
         """Name the events that retention took before they were counted, if that is why some are missing."""

@@ -112,14 +112,14 @@ class OpenPartition:
         self.held_back: str | None = None
         self._shared = shared
 
-    async def process_batch(self, session: int, begins: int, records: Sequence[Any]) -> None:
-        """Turn a batch into steps and write them. A batch of another session is passed over: it comes again.
+    async def process_batch(self, session: int, begins: int, records: Sequence[Any]) -> bool:
+        """Turn a batch into steps and write them; tells whether all were. One of another session comes again.
 
         `begins` is the offset at which its fetch began.
         """
         if session != self.session or self.held_back:
             self.passed_over += session != self.session
-            return
+            return False
         self.passed_over = 0
         partition = self.partition
         found: dict[bytes, ArchivedContact] = {}
@@ -128,18 +128,18 @@ class OpenPartition:
         while not self.closed:
             async with self.lock:
                 if self._is_out_of_order(begins, records):
-                    return
+                    return False
                 unknown = partition.unknown(partition.fresh(records))
                 missing = set(islice(unknown - asked, LOOKED_UP_AT_ONCE))
                 if not missing:
-                    await self._fold(records, found, unknown & unanswered)
-                    return
+                    return await self._fold(records, found, unknown & unanswered)
             # While ClickHouse is asked, contacts may be evicted and others come back, or the partition be closed. Those
             # that were asked for stay as they are: only this batch brings them, or `_unpark`, which does not have them.
             asked |= missing
             answer = await self._look_up(missing, until)
             found |= answer or {}
             unanswered |= missing if answer is None else set()
+        return False
 
     def _is_out_of_order(self, begins: int, records: Sequence[Any]) -> bool:
         """Tell whether a batch is not the one that follows; the partition is closed then, to be opened again."""
@@ -157,14 +157,17 @@ class OpenPartition:
         )
         self.closed = True
 
-    async def _fold(self, records: Sequence[Any], found: Mapping[bytes, ArchivedContact], waiting: set[bytes]) -> None:
-        """Write a batch's steps; the events of contacts that ClickHouse was not there for wait, up to a limit."""
+    async def _fold(self, records: Sequence[Any], found: Mapping[bytes, ArchivedContact], waiting: set[bytes]) -> bool:
+        """Write a batch's steps and tell whether all were.
+
+        The events of contacts that ClickHouse was not there for wait, up to a limit.
+        """
         partition = self.partition
         if waiting and len(partition.parked) + len(waiting) > PARKED_AT_MOST:
             self.hold_back(
                 f"{CLICKHOUSE}: events of {len(partition.parked):,} evicted contacts are parked, and more came"
             )
-            return
+            return False
         if waiting:
             _LOG.warning(
                 "%s/%d: events of %d evicted contacts are parked until ClickHouse answers, from offset %d on",
@@ -173,8 +176,10 @@ class OpenPartition:
         partition.revive(found)
         partition.park(waiting)
         await self._write(partition.steps(records, self._limit))
-        if not self.closed:
-            self._shared.waits_no_more(self.place)
+        if self.closed:
+            return False
+        self._shared.waits_no_more(self.place)
+        return True
 
     async def _look_up(self, unknown: Collection[bytes], until: float) -> dict[bytes, ArchivedContact] | None:
         """Ask for evicted contacts; None where ClickHouse does not answer in time, or did not before."""

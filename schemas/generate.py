@@ -1,4 +1,4 @@
-"""Writes the contracts down for others: JSON Schemas of events, settings and configuration, and tables of both.
+"""Writes the contracts down for others: JSON Schemas of events, settings and configuration, and tables for people.
 
 `python -m schemas.generate` writes; with `--check` it only compares, names what differs and exits 1. The models are the
 source: nothing here is to be said that they do not say.
@@ -10,6 +10,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from schemas.configuration.fields import SPAN_PATTERN
 from schemas.configuration.files import TOPICS
 from schemas.events import CONTACT_EVENT, MODELS, VERSION, AgentStatus, UnknownAgentEvent, UnknownEvent
+from schemas.metric_definitions import ALL, WORKER_STEP_LATENCY, MetricDefinition
 from schemas.settings import FILE, PREFIX, Settings
 from schemas.written import DURATION_PATTERN
 
@@ -56,6 +58,23 @@ writes them with every key as a comment, `pulssi check-config` names every fault
 whole day. Hours are local wall-clock time; when clocks go back, the repeated hour counts twice.
 """
 
+_PROMETHEUS: Final = f"""\
+# Metrics for Prometheus
+
+<!-- Written by `make schemas` from schemas/metric_definitions.py; change it there. -->
+
+Each part answers `/metrics` on its [port](runbooks/README.md#health-and-metrics-of-each-part); the embedded ClickHouse
+on that of its HTTP interface. What contact centres measure is not here but in [ClickHouse](views.md). Counters begin
+again when a part, or for the worker a partition, starts anew, as `rate()` expects. Of a histogram, here with its lowest
+and highest bucket, the 99th percentile of the last five minutes is:
+
+    histogram_quantile(0.99, sum by (le) (rate({WORKER_STEP_LATENCY.name}_bucket[5m])))
+
+A histogram takes one value a batch, insert or message. Freshness is that of a batch's first record, the oldest as a
+rule, by the time that its Kafka record carries: the batch's other events are fresher. Records that carry the time of
+long ago, as a producer may set it, are that old here.
+"""
+
 
 class _Plain(GenerateJsonSchema):
     """Leaves out titles that only repeat a field's name."""
@@ -78,6 +97,7 @@ def files() -> dict[str, str]:
         **{f"schemas/json/{schema[0]}.schema.json": _headed(*schema) for schema in schemas},
         "docs/settings.md": _settings_page(),
         "docs/configuration.md": _configuration_page(),
+        "docs/prometheus.md": _prometheus_page(),
     }
 
 
@@ -134,6 +154,21 @@ def _configuration_page() -> str:
         schema = model.model_json_schema()
         parts.extend(_rows(schema, schema.get("$defs", {})))
     return "".join(parts)
+
+
+def _prometheus_page() -> str:
+    parts = [_PROMETHEUS]
+    for part, metrics in groupby(ALL, lambda metric: metric.part):
+        parts.append(f"\n## {part}\n\n| metric | kind | unit | labels | meaning |\n| --- | --- | --- | --- | --- |\n")
+        parts.extend(
+            f"| `{metric.name}` | {_kind(metric)} | {metric.unit} | {', '.join(metric.labels)} | {metric.help} |\n"
+            for metric in metrics
+        )
+    return "".join(parts)
+
+
+def _kind(metric: MetricDefinition) -> str:
+    return f"{metric.kind}, {metric.buckets[0]:,} to {metric.buckets[-1]:,}" if metric.buckets else metric.kind
 
 
 def _rows(section: dict[str, Any], parts: dict[str, Any], before: str = "", meaning: str = "") -> Iterator[str]:

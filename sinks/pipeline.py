@@ -182,7 +182,7 @@ class Pipeline:
         await self._claim(pending.reached)
         async with asyncio.TaskGroup() as tasks:  # one computes while the other waits for the store
             rows = tasks.create_task(asyncio.to_thread(pending.batch))
-            tasks.create_task(self._archive(pending))
+            archived = tasks.create_task(self._archive(pending))
         batch = rows.result()
         if not self._vitals.held.keys().isdisjoint(pending.reached):
             pending.leave_out(self._vitals.held)
@@ -202,7 +202,7 @@ class Pipeline:
             self._gone, self._sources.gone = set(), set()
         batch.progress = progress_rows(reached.items(), self._tick())
         await self._insert(batch)
-        self._vitals.reached(reached)
+        self._vitals.reached(reached, archived.result())
         caught_up = self._tail.caught_up()
         self._is_current = caught_up or (self._is_current and pending.size < FULL_BYTES)
         self._vitals.waiting_for = None if caught_up else READING
@@ -221,8 +221,12 @@ class Pipeline:
                 self._gone.add(partition)
             self._epochs[partition] = each.head.epoch
 
-    async def _archive(self, pending: PendingBatch) -> None:
-        """Write the events below the heads of the epoch that the source topics are in."""
+    async def _archive(self, pending: PendingBatch) -> dict[str, int]:
+        """Write the events below the heads of the epoch that the source topics are in.
+
+        Tells when the first record of each topic was written to Kafka, UTC milliseconds.
+        """
+        oldest: dict[str, int] = {}
         heads = {of: head for of, (head, _) in pending.reached.items() if head.epoch == self._epochs[of]}
         for partition, head in list(heads.items()):
             if await self._tail.is_recreated(partition[0], head.topic):
@@ -235,6 +239,7 @@ class Pipeline:
                 self._vitals.beat()
                 partition = tp.topic, tp.partition
                 head, set_aside = heads[partition], pending.set_aside(partition)
+                oldest[tp.topic] = min(oldest.get(tp.topic, records[0].timestamp), records[0].timestamp)
                 try:
                     rows += await asyncio.to_thread(_rows, records, head, set_aside)
                 except UnreadableEventError as error:
@@ -248,6 +253,7 @@ class Pipeline:
                 await writing
             if rows:
                 await self._insert(Batch(events=rows))
+        return oldest
 
     def _hold(self, partition: SourcePartition, error: UnreadableEventError) -> None:
         """Write nothing more of a partition: what is in must have its events in the archive."""
@@ -262,8 +268,13 @@ class Pipeline:
 
     async def _insert(self, batch: Batch) -> None:
         async with self._inserting:  # a store is called from one thread at a time
-            await self._with_retries(lambda: self._store.write(batch))
-        self._vitals.wrote(batch)
+            seconds = await self._with_retries(lambda: self._timed(batch))
+        self._vitals.wrote(batch, seconds)
+
+    def _timed(self, batch: Batch) -> float:
+        begun = time.monotonic()
+        self._store.write(batch)
+        return time.monotonic() - begun
 
     def _tick(self) -> int:
         """Tell the time in UTC milliseconds, always later than before: of progress the latest counts."""

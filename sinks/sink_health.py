@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
+from schemas import metric_definitions as declared
 from schemas.topics import SourcePartition
 from sinks.batching import Reached
 from sinks.port import Batch
 from streams.monitoring.activities import Activities
 from streams.monitoring.health import Health
-from streams.monitoring.prometheus import MetricValue, render
+from streams.monitoring.prometheus import MetricValue, histogram, render
 from streams.monitoring.watchdog import health_line
 
 #: Longer than any one insert or fetch may take: without a sign of life for so long, the process is stuck.
@@ -32,6 +33,9 @@ class SinkHealth:
         self._failures = 0
         self._reached: dict[SourcePartition, Reached] = {}
         self._written_at = 0.0
+        self._freshness = histogram(declared.SINK_FRESHNESS)
+        self._durations = histogram(declared.SINK_INSERT_DURATION)
+        self._insert_rows = histogram(declared.SINK_INSERT_ROWS)
         self.pending_bytes = 0
         #: Partitions of which nothing more is written, and why.
         self.held: dict[SourcePartition, str] = {}
@@ -48,24 +52,29 @@ class SinkHealth:
         self.waiting_for = why
         self.beat()
 
-    def wrote(self, batch: Batch) -> None:
-        """Note what was written."""
+    def wrote(self, batch: Batch, seconds: float) -> None:
+        """Note what was written, and how long that took."""
         self._rows.update(batch.counts())
+        self._durations.observe(seconds)
+        self._insert_rows.observe(len(batch))
         self.beat()
 
-    def reached(self, reached: dict[SourcePartition, Reached]) -> None:
-        """Note a finished batch and how far the partitions are."""
+    def reached(self, reached: dict[SourcePartition, Reached], oldest: Mapping[str, int]) -> None:
+        """Note a finished batch and how far the partitions are; `oldest` has the time of a record by topic, UTC ms."""
         self._batches += 1
         self._reached.update(reached)
         self._written_at = self._now()
+        for topic, at_ms in oldest.items():  # a producer's clock may be ahead
+            self._freshness.labels(topic).observe(max(0.0, self._written_at - at_ms / 1000))
         self.beat()
 
     def health(self) -> Health:
         """Make the server that tells."""
+        histograms = self._freshness, self._durations, self._insert_rows
         return Health(
             ready=self._unready,
             progress=self._stuck,
-            metrics=lambda: render(self._readings()),
+            metrics=lambda: render(self._readings(), histograms),
             slow=lambda: health_line(self.activities),
         )
 
@@ -78,23 +87,15 @@ class SinkHealth:
         return f"no progress for {still:.0f} s{f'; {where}' if where else ''}" if still > STUCK_AFTER_S else None
 
     def _readings(self) -> Iterator[MetricValue]:
-        yield MetricValue("pulssi_sink_batches_total", "Batches written.", self._batches)
-        yield MetricValue(
-            "pulssi_sink_write_failures_total", "Writes that failed and were tried again.", self._failures
-        )
-        pending = "Bytes read from the journals and not yet written."
-        yield MetricValue("pulssi_sink_pending_bytes", pending, self.pending_bytes)
-        written = "When a batch was last written."
-        yield MetricValue("pulssi_sink_last_write_timestamp_seconds", written, self._written_at)
-        for topic, partition in self.held:
-            labels = {"topic": topic, "partition": str(partition)}
-            held = "1 while an event that a worker counted cannot be read: nothing more of the partition is written."
-            yield MetricValue("pulssi_sink_held", held, 1, labels)
+        yield MetricValue(declared.SINK_BATCHES, self._batches)
+        yield MetricValue(declared.SINK_WRITE_FAILURES, self._failures)
+        yield MetricValue(declared.SINK_PENDING_BYTES, self.pending_bytes)
+        yield MetricValue(declared.SINK_LAST_WRITE, self._written_at)
+        for topic, partition in self._reached.keys() | self.held.keys():
+            yield MetricValue(declared.SINK_HELD, int((topic, partition) in self.held), (topic, str(partition)))
         for table, n in self._rows.items():
-            yield MetricValue("pulssi_sink_rows_total", "Rows written, by table.", n, {"table": table})
+            yield MetricValue(declared.SINK_ROWS, n, (table,))
         for (topic, partition), (head, _) in self._reached.items():
-            labels = {"topic": topic, "partition": str(partition)}
-            reached = "First source offset that is not in ClickHouse yet."
-            yield MetricValue("pulssi_sink_next_offset", reached, head.next, labels)
-            step = "Last step of the partition that is in ClickHouse."
-            yield MetricValue("pulssi_sink_step", step, head.step, labels)
+            labels = topic, str(partition)
+            yield MetricValue(declared.SINK_NEXT_OFFSET, head.next, labels)
+            yield MetricValue(declared.SINK_STEP, head.step, labels)

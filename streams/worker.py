@@ -27,7 +27,7 @@ from streams.clickhouse.history import ClickHouseHistory, History
 from streams.journal.tail import connect
 from streams.kafka.faust_transport import BatchTransport
 from streams.monitoring.watchdog import watched
-from streams.monitoring.worker_health import health_of
+from streams.monitoring.worker_health import BatchMetrics, health_of
 from streams.reloading import follow
 from streams.tasks import end, until_signal
 
@@ -59,7 +59,7 @@ _LOG: Final = logging.getLogger(__name__)
 class Worker(faust.App):
     """Faust's app with the partitions that its transport opens."""
 
-    def __init__(self, settings: Settings, partitions: AssignedPartitions, folder: Path) -> None:
+    def __init__(self, settings: Settings, partitions: AssignedPartitions, batches: BatchMetrics, folder: Path) -> None:
         super().__init__(
             settings.application,
             broker=f"kafka://{settings.kafka_brokers.replace(',', ';kafka://')}",
@@ -83,19 +83,19 @@ class Worker(faust.App):
         self.transport = BatchTransport(self.conf.broker_consumer, self, self.loop)
         for source in SOURCES:
             topic = self.topic(source, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
-            self.agent(topic, name=source)(_agent_of(partitions))
+            self.agent(topic, name=source)(_agent_of(partitions, batches))
 
 
-def _agent_of(partitions: AssignedPartitions) -> Callable[[Any], Awaitable[None]]:
+def _agent_of(partitions: AssignedPartitions, batches: BatchMetrics) -> Callable[[Any], Awaitable[None]]:
     """Make the agent of one source: it hands each batch on and takes no decision."""
 
     async def agent(stream: Any) -> None:  # noqa: ANN401 - Faust is untyped
         async for event in stream.events():
-            session, begins = event.message.key
+            fetch, records = event.message.key, event.message.value
+            partition = event.message.topic, event.message.partition
             try:
-                await partitions.process_batch(
-                    (event.message.topic, event.message.partition), session, begins, event.message.value
-                )
+                if await partitions.process_batch(partition, fetch.session, fetch.begins, records):
+                    batches.committed(partition, records, fetch.at, fetch.log_end)
             except Exception as error:  # noqa: BLE001 - raised on, Faust would acknowledge the batch and go on
                 react(During.ANYTHING, error)
 
@@ -109,7 +109,8 @@ async def serve(settings: Settings, archive: History, stop: asyncio.Event, confi
     partitions = AssignedPartitions(settings, configuration.rules, archive)
     reloading = asyncio.ensure_future(follow(configuration, partitions.use))
     reloading.add_done_callback(_must_not_end)
-    health = health_of(partitions)
+    batches = BatchMetrics()
+    health = health_of(partitions, batches)
     port = await health.start(settings, "worker")
     _LOG.info("health and metrics at http://%s:%d", settings.bind, port)
     _LOG.info("the hot path runs %s", "as C" if compilation.is_compiled() else "from its sources (`make compiled`)")
@@ -120,7 +121,7 @@ async def serve(settings: Settings, archive: History, stop: asyncio.Event, confi
             tempfile.TemporaryDirectory(prefix="pulssi-worker-") as folder,  # Faust wants one; nothing is kept there
             watched(partitions.activities),
         ):
-            return await _work(Worker(settings, partitions, Path(folder)), stop)
+            return await _work(Worker(settings, partitions, batches, Path(folder)), stop)
     finally:
         await end(reloading, collecting)
         await partitions.close()

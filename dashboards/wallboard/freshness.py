@@ -55,7 +55,7 @@ class Freshness:
         if sum(heads.values()) != sum(self._heads.values()):
             self._counted_at = now_ms
         self._heads = heads
-        counted = [place for place, (_, ends) in enumerate(self._ends) if not self._missing(ends)]
+        counted = [index for index, (_, ends) in enumerate(self._ends) if not self._missing(ends)]
         if counted:
             self._as_of = max(self._as_of or 0, self._ends[counted[-1]][0])
             for _ in range(counted[-1]):  # older than the newest end that is in: of no more use

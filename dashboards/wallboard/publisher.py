@@ -14,6 +14,9 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from schemas.metric_definitions import WALLBOARD_MESSAGE_LATENCY
+from streams.monitoring.prometheus import histogram
+
 #: A gzip stream's beginning: deflate, no name, no time. The stream has no end, so it needs no check sum.
 GZIP_HEADER: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 
@@ -31,24 +34,28 @@ def message(text: bytes) -> Message:
     return Message(text, packer.compress(text) + packer.flush(zlib.Z_FULL_FLUSH))
 
 
-#: Says all for one window, or the heading alone where there is none.
-Say = Callable[[str | None], dict[str, Any]]
+#: Gives all figures for one window, or the heading alone where there is none.
+Payload = Callable[[str | None], dict[str, Any]]
 
 
 class Publisher:
     """What watchers wait for: `pushed` rises with news, `ticked` every second besides."""
 
-    def __init__(self, say: Say) -> None:
-        self._say = say
+    def __init__(self, payload: Payload) -> None:
+        self._payload = payload
         self._number = 0
         self._made: dict[str | None, Message] = {}
         self._news = asyncio.Event()
         self.pushed = 0
         self.ticked = 0
         self.watchers = 0
+        #: Since when there was what was pushed last, by the monotonic clock.
+        self.news_since = 0.0
+        self.latency = histogram(WALLBOARD_MESSAGE_LATENCY)
 
-    def push(self) -> None:
-        """There is news: everyone gets it whole."""
+    def push(self, since: float) -> None:
+        """There is news, since then by the monotonic clock: everyone gets it whole."""
+        self.news_since = since
         self.pushed += 1
         self._made.clear()
         self._wake()
@@ -71,6 +78,6 @@ class Publisher:
         """Return the newest server-sent event for a window, or the newest tick; made when first asked for."""
         if window not in self._made:
             self._number += 1
-            event, content = b"tick" if window is None else b"live", orjson.dumps(self._say(window))
+            event, content = b"tick" if window is None else b"live", orjson.dumps(self._payload(window))
             self._made[window] = message(b"id: %d\nevent: %s\ndata: %s\n\n" % (self._number, event, content))
         return self._made[window]

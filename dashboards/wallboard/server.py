@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 from collections.abc import Awaitable, Callable
 from importlib.resources import files
 from typing import Any, Final
@@ -46,8 +47,8 @@ _HEADERS: Final = {
 }
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-#: Says all for these windows.
-SayAll = Callable[[tuple[str, ...]], dict[str, Any]]
+#: Gives the figures for these windows.
+Payload = Callable[[tuple[str, ...]], dict[str, Any]]
 
 
 def _content(name: str) -> bytes:
@@ -90,7 +91,7 @@ async def _guarded(_: web.Request, response: web.StreamResponse) -> None:
     response.headers.update(_HEADERS)
 
 
-def application(publisher: Publisher, say_all: SayAll, hosts: Hosts) -> web.Application:
+def application(publisher: Publisher, payload: Payload, hosts: Hosts) -> web.Application:
     """Make the routes of the page and its figures."""
     app = web.Application(middlewares=[hosts.guard])
     app.on_response_prepare.append(_guarded)
@@ -99,7 +100,7 @@ def application(publisher: Publisher, say_all: SayAll, hosts: Hosts) -> web.Appl
 
     async def live(request: web.Request) -> web.Response:
         response = web.Response(
-            body=orjson.dumps(say_all(_windows(request))),
+            body=orjson.dumps(payload(_windows(request))),
             content_type="application/json",
             charset="utf-8",
             headers={"Cache-Control": "no-store"},
@@ -146,6 +147,8 @@ async def _send(response: web.StreamResponse, publisher: Publisher, window: str,
     pushed = -1
     beat = loop.time() + HEARTBEAT_S
     while True:
+        news = pushed not in {-1, publisher.pushed}  # what a page gets first may have been there for long
+        since = publisher.news_since
         text += publisher.newest(window if pushed != publisher.pushed else None)[packed]
         pushed, ticked = publisher.pushed, publisher.ticked
         if loop.time() >= beat:
@@ -153,6 +156,8 @@ async def _send(response: web.StreamResponse, publisher: Publisher, window: str,
             beat = loop.time() + HEARTBEAT_S
         async with asyncio.timeout(SLOW_S):
             await response.write(text)
+        if news:
+            publisher.latency.observe(time.monotonic() - since)
         text = b""
         while (pushed, ticked) == (publisher.pushed, publisher.ticked):
             await publisher.news()

@@ -19,6 +19,7 @@ from dashboards.wallboard.freshness import Freshness, Standing
 from dashboards.wallboard.publisher import Publisher
 from dashboards.wallboard.server import application, edition
 from dashboards.wallboard.snapshot import heading, snapshot
+from schemas import metric_definitions as declared
 from schemas.configuration.watching import Watched
 from schemas.exits import EndError, Exit
 from schemas.journal import JournalVersionError
@@ -61,16 +62,23 @@ class Wallboard:
         self.tail = JournalTail(settings, sources=SOURCES)
         self.connected = False
         #: When the journals were last asked, by the monotonic clock: a part that hangs is seen by it.
-        self.turned = time.monotonic()
+        self.polled_at = time.monotonic()
         self._news = asyncio.Event()
+        #: When there first was something that was not pushed yet, by the monotonic clock.
+        self._news_since = 0.0
         self._edition = edition()
-        self.publisher = Publisher(lambda window: self.say((window,) if window else ()))
+        self.publisher = Publisher(lambda window: self.payload((window,) if window else ()))
 
     def use(self, rules: Rules) -> None:
         """Go on with other rules, and say so."""
         self._rules = rules
         self.view.version += 1  # the pages show policies
-        self._news.set()
+        self._has_news()
+
+    def _has_news(self) -> None:
+        if not self._news.is_set():
+            self._news_since = time.monotonic()
+            self._news.set()
 
     @property
     def ready(self) -> bool:
@@ -87,70 +95,70 @@ class Wallboard:
         """Say that nothing moves any more; None: it does, if only in waiting for the broker."""
         if not self.freshness.answered_at(now_ms()):
             return None
-        idle_s = time.monotonic() - self.turned
+        idle_s = time.monotonic() - self.polled_at
         return f"the journals were not asked for {idle_s:.0f} s" if idle_s > HANGS_AFTER_S else None
 
-    def metrics(self) -> list[MetricValue]:
-        """Read the metrics."""
+    def metrics(self) -> str:
+        """Write the metrics as Prometheus reads them."""
         standing = self.standing()
         age_s = (now_ms() - standing.as_of) / 1000 if standing.as_of is not None else math.nan
-        name = "pulssi_wallboard_"
-        return [
-            MetricValue(f"{name}age_seconds", "How old the numbers are.", age_s),
-            MetricValue(f"{name}behind_events", "Events that are produced and not counted, at least.", standing.behind),
-            MetricValue(f"{name}contacts", "Contacts that are in some gauge.", self.view.contacts),
-            MetricValue(f"{name}watchers", "Pages that are open.", self.publisher.watchers),
-            MetricValue(f"{name}pushes_total", "News that went to the pages.", self.publisher.pushed),
-        ]
+        readings = (
+            MetricValue(declared.WALLBOARD_AGE, age_s),
+            MetricValue(declared.WALLBOARD_BEHIND, standing.behind),
+            MetricValue(declared.WALLBOARD_CONTACTS, self.view.contacts),
+            MetricValue(declared.WALLBOARD_WATCHERS, self.publisher.watchers),
+            MetricValue(declared.WALLBOARD_PUSHES, self.publisher.pushed),
+        )
+        return render(readings, (self.publisher.latency,))
 
     def standing(self) -> Standing:
         """Tell how far to trust the numbers now."""
         return self.freshness.standing(now_ms(), connected=self.connected, caught_up=self.ready)
 
-    def say(self, windows: tuple[str, ...] = NAMES) -> dict[str, Any]:
-        """Say all for these windows; without any, only how fresh the numbers are."""
+    def payload(self, windows: tuple[str, ...] = NAMES) -> dict[str, Any]:
+        """Give all figures for these windows; without any, only how fresh the numbers are."""
         standing, at = self.standing(), now_ms()
         if windows:
-            said = snapshot(self.view, self._rules, standing, self._settings.time_zone, at, windows)
+            figures = snapshot(self.view, self._rules, standing, self._settings.time_zone, at, windows)
         else:
-            said = heading(self.view, standing, at)
-        return {**said, "edition": self._edition}
+            figures = heading(self.view, standing, at)
+        return {**figures, "edition": self._edition}
 
     async def follow(self) -> None:
         """Read the journals for ever."""
         await self.tail.start()
         self.connected = True
         _LOG.info("reading the journals at %s", self._settings.kafka_brokers)
-        said = False
+        logged = False
         while True:
-            self.turned = time.monotonic()
+            self.polled_at = time.monotonic()
             steps = await self.tail.steps(timeout_ms=200, max_records=AT_ONCE)
             if steps:
                 self.view.feed(steps)
                 self.freshness.heads(now_ms(), self._heads())
-                self._news.set()
-            if not said and self.ready:
-                said = True
+                self._has_news()
+            if not logged and self.ready:
+                logged = True
                 _LOG.info("the journals are read: the page is live")
-                self._news.set()
+                self._has_news()
 
     def _heads(self) -> dict[tuple[str, int], int]:
-        return {lane: head.next for lane, head in self.view.heads.items()}
+        return {partition: head.next for partition, head in self.view.heads.items()}
 
-    async def ask(self) -> None:
+    async def poll_log_ends(self) -> None:
         """Ask the broker every second where its logs end."""
         ends = LogEnds(self._settings, ANSWER_WITHIN_S)
         try:
             while True:
                 if self.connected:
-                    await self._ask(ends)
+                    await self._poll_log_ends(ends)
                 else:
-                    self.turned = time.monotonic()
+                    self.polled_at = time.monotonic()
                 await asyncio.sleep(ASK_EVERY_S)
         finally:
             await ends.close()
 
-    async def _ask(self, ends: LogEnds) -> None:
+    async def _poll_log_ends(self, ends: LogEnds) -> None:
         asked_at, heads = now_ms(), self._heads()
         try:
             # As many source partitions as the journals have.
@@ -168,10 +176,10 @@ class Wallboard:
         self.freshness.ends(asked_at, found)
         self.freshness.heads(now_ms(), self._heads())
 
-    async def pace(self) -> None:
+    async def push_updates(self) -> None:
         """Push news at most four times a second, and a tick every second."""
         loop = asyncio.get_running_loop()
-        told: tuple[int, str, str] | None = None
+        pushed: tuple[int, str, str] | None = None
         pushed_at = ticked_at = loop.time()
         while True:
             with contextlib.suppress(TimeoutError):
@@ -181,13 +189,14 @@ class Wallboard:
             standing = self.standing()
             if standing.state == "live":  # else the numbers stand still: time must not pass over what is not known
                 self.view.move()
-            telling = (self.view.version, standing.state, standing.reason)
-            if telling == told:
+            current = (self.view.version, standing.state, standing.reason)
+            if current == pushed:
                 self._news.clear()
             elif loop.time() >= pushed_at + PUSH_EVERY_S:
+                pushed, pushed_at = current, loop.time()
+                # Without news it is time that changed them: a window moved, or they became stale.
+                self.publisher.push(self._news_since if self._news.is_set() else time.monotonic())
                 self._news.clear()
-                told, pushed_at = telling, loop.time()
-                self.publisher.push()
             if loop.time() >= ticked_at + TICK_EVERY_S:
                 ticked_at = loop.time()
                 self.publisher.tick()
@@ -195,13 +204,19 @@ class Wallboard:
 
 async def _serve(settings: Settings, board: Wallboard, configuration: Watched) -> int:
     ended = until_signal()
-    app = application(board.publisher, board.say, Hosts(settings.bind, settings.allowed_hosts))
-    add_routes(app, ready=board.unready, progress=board.hangs, metrics=lambda: render(board.metrics()))
+    app = application(board.publisher, board.payload, Hosts(settings.bind, settings.allowed_hosts))
+    add_routes(app, ready=board.unready, progress=board.hangs, metrics=board.metrics)
     how: dict[str, Any] = {"handler_cancellation": True, "shutdown_timeout": 1.0}
     runner = await listen(app, settings, "wallboard", **how)
     host, port = runner.addresses[0][:2]
     print(f"wallboard at http://{host}:{port}/", flush=True)  # noqa: T201 - a command's own output
-    running = (board.follow(), board.ask(), board.pace(), follow(configuration, board.use), ended.wait())
+    running = (
+        board.follow(),
+        board.poll_log_ends(),
+        board.push_updates(),
+        follow(configuration, board.use),
+        ended.wait(),
+    )
     parts = [asyncio.ensure_future(part) for part in running]
     try:
         done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)

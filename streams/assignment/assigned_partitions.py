@@ -228,11 +228,11 @@ class AssignedPartitions:
 
     async def process_batch(
         self, partition: SourcePartition, session: int, begins: int, records: Sequence[Any]
-    ) -> None:
-        """Turn a batch into steps and write them. A batch read before the last opening is passed over."""
+    ) -> bool:
+        """Turn a batch into steps and write them; tells whether all were. One read before the last opening is not."""
         opened = self._opened.get(partition)
         if opened is None or opened.closed:
-            return
+            return False
         if not opened.pause_reason and self._now() - self._confirmed_at.get(partition, 0.0) > CONFIRMED_WITHIN_S:
             await self.check_topic_ids()
             if self._now() - self._confirmed_at.get(partition, 0.0) > CONFIRMED_WITHIN_S and not opened.closed:
@@ -242,8 +242,9 @@ class AssignedPartitions:
         if records and session == opened.session and records[0].offset > known + 1:
             self._run(("gone", partition), partial(self._name_gone, partition, known))
         with self.activities.during(Phase.LOCK, partition):
-            await opened.process_batch(session, begins, records)
+            committed = await opened.process_batch(session, begins, records)
         self._reopen_closed(partition, opened)
+        return committed
 
     async def _name_gone(self, partition: SourcePartition, known: int) -> None:
         """Name the events that retention took before they were counted, if that is why some are missing."""

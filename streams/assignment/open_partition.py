@@ -108,14 +108,14 @@ class OpenPartition:
         self.pause_reason: str | None = None
         self._shared = shared
 
-    async def process_batch(self, session: int, begins: int, records: Sequence[Any]) -> None:
-        """Turn a batch into steps and write them. A batch of another session is passed over: it comes again.
+    async def process_batch(self, session: int, begins: int, records: Sequence[Any]) -> bool:
+        """Turn a batch into steps and write them; tells whether all were. One of another session comes again.
 
         `begins` is the offset at which its fetch began.
         """
         if session != self.session or self.pause_reason:
             self.skipped_batches += session != self.session
-            return
+            return False
         self.skipped_batches = 0
         state = self.state
         found: dict[bytes, ArchivedContact] = {}
@@ -126,12 +126,11 @@ class OpenPartition:
             async with self.lock:
                 doing(Phase.FOLDING)
                 if self._is_out_of_order(begins, records):
-                    return
+                    return False
                 unknown = state.unknown(state.fresh(records))
                 missing = set(islice(unknown - asked, LOOKED_UP_AT_ONCE))
                 if not missing:
-                    await self._fold(records, found, unknown & unanswered)
-                    return
+                    return await self._fold(records, found, unknown & unanswered)
             # While ClickHouse is asked, contacts may be evicted and others come back, or the partition be closed. Those
             # that were asked for stay as they are: only this batch brings them, or `_unpark`, which does not have them.
             asked |= missing
@@ -139,6 +138,7 @@ class OpenPartition:
             answer = await self._look_up(missing, until)
             found |= answer or {}
             unanswered |= missing if answer is None else set()
+        return False
 
     def _is_out_of_order(self, begins: int, records: Sequence[Any]) -> bool:
         """Tell whether a batch is not the one that follows; the partition is closed then, to be opened again."""
@@ -156,12 +156,15 @@ class OpenPartition:
         )
         self.closed = True
 
-    async def _fold(self, records: Sequence[Any], found: Mapping[bytes, ArchivedContact], waiting: set[bytes]) -> None:
-        """Write a batch's steps; the events of contacts that ClickHouse was not there for wait, up to a limit."""
+    async def _fold(self, records: Sequence[Any], found: Mapping[bytes, ArchivedContact], waiting: set[bytes]) -> bool:
+        """Write a batch's steps and tell whether all were.
+
+        The events of contacts that ClickHouse was not there for wait, up to a limit.
+        """
         state = self.state
         if waiting and len(state.parked) + len(waiting) > PARKED_AT_MOST:
             self.pause(f"{CLICKHOUSE}: events of {len(state.parked):,} evicted contacts are parked, and more came")
-            return
+            return False
         if waiting:
             _LOG.warning(
                 "%s/%d: events of %d evicted contacts are parked until ClickHouse answers, from offset %d on",
@@ -170,8 +173,10 @@ class OpenPartition:
         state.revive(found)
         state.park(waiting)
         await self._write(state.steps(records, self._limit))
-        if not self.closed:
-            self._shared.waits_no_more(self.partition)
+        if self.closed:
+            return False
+        self._shared.waits_no_more(self.partition)
+        return True
 
     async def _look_up(self, unknown: Collection[bytes], until: float) -> dict[bytes, ArchivedContact] | None:
         """Ask for evicted contacts; None where ClickHouse does not answer in time, or did not before."""

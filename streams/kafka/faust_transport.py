@@ -7,9 +7,10 @@ thread, with the seek and the fetch themselves.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
@@ -24,6 +25,17 @@ NOWHERE: Final[Position] = (0, -1)
 #: A fetch is answered once it brings so much, or after so long.
 FETCH_MIN_BYTES: Final = 256 * 1024
 FETCH_WAIT_MS: Final = 100
+
+
+class Fetch(NamedTuple):
+    """What is known of a batch besides its records."""
+
+    session: int
+    #: The offset at which the fetch began.
+    begins: int
+    #: By the monotonic clock.
+    at: float
+    log_end: int
 
 
 class BatchThread(driver.AIOKafkaConsumerThread):
@@ -78,21 +90,22 @@ class BatchThread(driver.AIOKafkaConsumerThread):
         """
         self._verify_aiokafka_event_path(now, tp)
 
-    async def _fetch_records(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - Faust's own
+    async def _fetch_records(self, consumer: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - Faust's own
         with self.app.partitions.activities.during(Phase.FETCHING, "the consumer"):
-            fetched = await super()._fetch_records(*args, **kwargs)
-        return {tp: [self._batch(tp, records)] for tp, records in fetched.items() if records}
+            fetched = await super()._fetch_records(consumer, *args, **kwargs)
+        return {tp: [self._batch(tp, records, consumer.highwater(tp))] for tp, records in fetched.items() if records}
 
-    def _batch(self, tp: TP, records: list[Any]) -> Any:  # noqa: ANN401 - a record of aiokafka
+    def _batch(self, tp: TP, records: list[Any], log_end: int) -> Any:  # noqa: ANN401 - a record of aiokafka
         """Make of all records one that Faust takes for a message: the last one's offset, so that an ack covers all.
 
-        Its key is the session that they were read in, and the offset at which their fetch began; they are its value.
+        Its key is their fetch; they are its value.
         """
         place, last = (tp.topic, tp.partition), records[-1]
         begins, session = self._at.get(place, NOWHERE)
         if session != NOWHERE[1]:
             self._at[place] = last.offset + 1, session
-        return replace(last, headers=(), key=(session, begins), value=records, serialized_key_size=0)
+        fetch = Fetch(session, begins, time.monotonic(), log_end)
+        return replace(last, headers=(), key=fetch, value=records, serialized_key_size=0)
 
 
 class BatchConsumer(driver.Consumer):

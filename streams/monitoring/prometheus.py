@@ -1,35 +1,44 @@
 """Metrics as Prometheus reads them, written by its own client library.
 
-A part lists its readings where it has the values, each with its name, unit and meaning; nothing here counts.
+A part lists its readings where it has the values; a histogram is kept by the library. Both go by their declarations.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Final, NamedTuple, cast
 
-from prometheus_client import Metric, generate_latest
+from prometheus_client import Histogram, Metric, disable_created_metrics, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
+from schemas.metric_definitions import MetricDefinition
+
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # the library's; else each histogram has a series more
 
 
 class MetricValue(NamedTuple):
-    """One value of a metric: its name ends with its unit, that of a counter with `_total`."""
+    """One value of a counter or gauge; `labels` holds the labels' values in the order of the declaration."""
 
-    name: str
-    meaning: str
+    metric: MetricDefinition
     value: float
-    labels: Mapping[str, str] = {}
+    labels: tuple[str, ...] = ()
 
 
-def render(readings: Iterable[MetricValue]) -> str:
-    """Write readings as text, those of one metric together."""
+def histogram(metric: MetricDefinition) -> Histogram:
+    """Make a histogram that belongs to one part, and not to the process."""
+    return Histogram(metric.name, metric.help, metric.labels, buckets=metric.buckets, registry=None)
+
+
+def render(readings: Iterable[MetricValue], histograms: Iterable[Histogram] = ()) -> str:
+    """Write readings and histograms as text, those of one metric together."""
     families: dict[str, Metric] = {}
-    for name, meaning, value, labels in readings:
-        kind = "counter" if name.endswith("_total") else "gauge"
-        family = families.setdefault(name, Metric(name.removesuffix("_total"), meaning, kind))
-        family.add_sample(name, dict(labels), value)
-    return generate_latest(cast("Collector", SimpleNamespace(collect=families.values))).decode()
+    for metric, value, labels in readings:
+        family = Metric(metric.name.removesuffix("_total"), metric.help, metric.kind)
+        family = families.setdefault(metric.name, family)
+        family.add_sample(metric.name, dict(zip(metric.labels, labels, strict=True)), value)
+    collected = [*families.values(), *(family for each in histograms for family in each.collect())]
+    return generate_latest(cast("Collector", SimpleNamespace(collect=lambda: collected))).decode()

@@ -3,22 +3,52 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
+from schemas import metric_definitions as declared
+from schemas.topics import SourcePartition
 from streams.assignment.assigned_partitions import AssignedPartitions
 from streams.monitoring.activities import UNHEALTHY_AFTER_S
 from streams.monitoring.health import Health
-from streams.monitoring.prometheus import MetricValue, render
+from streams.monitoring.prometheus import MetricValue, histogram, render
 from streams.monitoring.watchdog import health_line
 
 
-def health_of(partitions: AssignedPartitions, now: Callable[[], float] = time.monotonic) -> Health:
+class BatchMetrics:
+    """What a worker measures of each batch that it has committed."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic, now: Callable[[], float] = time.time) -> None:
+        self._monotonic = monotonic
+        self._now = now
+        self._latency = histogram(declared.WORKER_STEP_LATENCY)
+        self._freshness = histogram(declared.WORKER_FRESHNESS)
+        self._records = histogram(declared.WORKER_BATCH_RECORDS)
+        self._lag = histogram(declared.WORKER_BATCH_LAG)
+        self.histograms = (self._latency, self._freshness, self._records, self._lag)
+        #: Of each partition's last batch.
+        self.lags: dict[SourcePartition, int] = {}
+
+    def committed(self, partition: SourcePartition, records: Sequence[Any], fetched_at: float, log_end: int) -> None:
+        """Note a batch that was fetched at `fetched_at`, by the monotonic clock, when the log ended at `log_end`."""
+        topic, _ = partition
+        lag = self.lags[partition] = max(0, log_end - records[-1].offset - 1)
+        self._latency.labels(topic).observe(self._monotonic() - fetched_at)
+        # A producer's clock may be ahead; negative values would break the sum.
+        self._freshness.labels(topic).observe(max(0.0, self._now() - records[0].timestamp / 1000))
+        self._records.labels(topic).observe(len(records))
+        self._lag.labels(topic).observe(lag)
+
+
+def health_of(
+    partitions: AssignedPartitions, batches: BatchMetrics, now: Callable[[], float] = time.monotonic
+) -> Health:
     """Make the server that reports how a worker is."""
     return Health(
         ready=lambda: _unready(partitions, now()),
         progress=lambda: _stuck(partitions, now()),
         slow=lambda: health_line(partitions.activities),
-        metrics=lambda: render(_readings(partitions)),
+        metrics=lambda: render(_readings(partitions, batches.lags), batches.histograms),
     )
 
 
@@ -39,25 +69,27 @@ def _stuck(partitions: AssignedPartitions, now: float) -> str | None:
     return partitions.blocked
 
 
-def _readings(partitions: AssignedPartitions) -> Iterator[MetricValue]:
+def _readings(partitions: AssignedPartitions, lags: Mapping[SourcePartition, int]) -> Iterator[MetricValue]:
     for topic, number in partitions.refused_partitions:
-        labels = {"topic": topic, "partition": str(number)}
-        yield MetricValue("pulssi_worker_refused", "Partitions that wait for `pulssi epoch begin`.", 1, labels)
+        yield MetricValue(declared.WORKER_REFUSED, 1, (topic, str(number)))
     for partition in partitions.open_states:
-        labels = {"topic": partition.source, "partition": str(partition.number)}
-        for name, value, meaning in (
-            ("events_total", partition.events, "Records read since the partition was opened."),
-            ("dead_letters_total", partition.dead_letters, "Bad records sent to the dead letters."),
-            ("conflicts_total", partition.conflicts, "Events that came under an id with other contents."),
-            ("strays_total", partition.strays, "Records sent on to the partition of their key."),
-            ("evicted_total", partition.evictions, "Contacts forgotten for their age."),
-            ("revived_total", partition.revivals, "Evicted contacts found again in ClickHouse."),
-            ("supplements_total", partition.supplemented, "Changes of panes that were evicted."),
-            ("parked_total", partition.waits, "Evicted contacts that had to wait for ClickHouse."),
-            ("parked", len(partition.parked), "Contacts whose events wait for ClickHouse."),
-            ("contacts", len(partition.contacts), "Contacts in memory."),
-            ("agents", len(partition.agents), "Agents in memory."),
-            ("panes", len(partition.panes), "Panes in memory."),
-            ("next_offset", partition.head.next, "Next source offset to be counted."),
+        labels = partition.source, str(partition.number)
+        if (lag := lags.get((partition.source, partition.number))) is not None:
+            yield MetricValue(declared.WORKER_LAG, lag, labels)
+        for metric, value in (
+            (declared.WORKER_RECORDS, partition.events),
+            (declared.WORKER_DEAD_LETTERS, partition.dead_letters),
+            (declared.WORKER_CONFLICTS, partition.conflicts),
+            (declared.WORKER_STRAYS, partition.strays),
+            (declared.WORKER_EVICTED, partition.evictions),
+            (declared.WORKER_REVIVED, partition.revivals),
+            (declared.WORKER_SUPPLEMENTS, partition.supplemented),
+            (declared.WORKER_PARKED, partition.waits),
+            (declared.WORKER_PARKED_CONTACTS, len(partition.parked)),
+            (declared.WORKER_CONTACTS, len(partition.contacts)),
+            (declared.WORKER_AGENTS, len(partition.agents)),
+            (declared.WORKER_PANES, len(partition.panes)),
+            (declared.WORKER_NEXT_OFFSET, partition.head.next),
+            (declared.WORKER_REFUSED, 0),
         ):
-            yield MetricValue(f"pulssi_worker_{name}", meaning, value, labels)
+            yield MetricValue(metric, value, labels)

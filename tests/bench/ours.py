@@ -17,9 +17,9 @@ _TAKE: Final = AssignedPartitions.process_batch
 
 async def _take(
     self: AssignedPartitions, partition: SourcePartition, session: int, begins: int, records: Sequence[Any]
-) -> None:
+) -> bool:
     job.consuming()
-    await _TAKE(self, partition, session, begins, records)
+    return await _TAKE(self, partition, session, begins, records)
 
 
 if __name__ == "__main__":

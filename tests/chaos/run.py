@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from schemas import metric_definitions as declared
 from schemas.exits import Exit
 from tests.chaos.disturbances import LONG, SHORT, Disturbance, Scene, ordered
 from tests.chaos.feed import Feed
@@ -132,10 +133,10 @@ def _counted(here: Installation, feed: Feed, tally: Tally, events: int, repeated
         "dead letters that came twice": repeated,
         "records into a wrong partition": feed.strays,
         "epochs": int(epochs[0][0]),
-        "contacts evicted, at least": tally.seen["evicted"],
-        "contacts revived, at least": tally.seen["revived"],
-        "contacts parked, at least": tally.seen["parked"],
-        "changes of evicted panes, at least": tally.seen["supplements"],
+        "contacts evicted, at least": tally.seen[declared.WORKER_EVICTED.name],
+        "contacts revived, at least": tally.seen[declared.WORKER_REVIVED.name],
+        "contacts parked, at least": tally.seen[declared.WORKER_PARKED.name],
+        "changes of evicted panes, at least": tally.seen[declared.WORKER_SUPPLEMENTS.name],
         "supplement rows in ClickHouse": int(supplements[0][0]),
         "ends of workers by themselves": sum(part.ended.count(Exit.STUCK) for part in here.workers),
     }

@@ -10,7 +10,7 @@ from typing import Final
 from urllib.request import urlopen
 
 EVERY_S: Final = 0.5
-_LINE: Final = re.compile(r"^pulssi_worker_(\w+)_total(\{[^}]*\}) (\d+)", re.MULTILINE)
+_LINE: Final = re.compile(r"^(pulssi_worker_\w+_total)(\{[^}]*\}) (\d+)", re.MULTILINE)
 
 
 class Tally(threading.Thread):

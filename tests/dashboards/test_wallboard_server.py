@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
+import time
 import zlib
 from collections.abc import AsyncIterator
 from importlib.resources import files
@@ -30,7 +31,7 @@ class Site:
         self.publisher = Publisher(lambda window: {"word": self.word, "window": window})
         self.port = 0
 
-    def say_all(self, windows: tuple[str, ...]) -> dict[str, Any]:
+    def payload(self, windows: tuple[str, ...]) -> dict[str, Any]:
         """Say something for these windows."""
         return {"word": self.word, "windows": windows}
 
@@ -39,7 +40,7 @@ class Site:
 async def site() -> AsyncIterator[Site]:
     """Return a running site."""
     site = Site()
-    page = application(site.publisher, site.say_all, Hosts("127.0.0.1"))
+    page = application(site.publisher, site.payload, Hosts("127.0.0.1"))
     runner = await listen(
         page, load({"PULSSI_WALLBOARD_PORT": "0"}), "wallboard", handler_cancellation=True, shutdown_timeout=0.2
     )
@@ -104,6 +105,13 @@ async def test_windows_are_chosen_by_name(http: aiohttp.ClientSession) -> None:
             )
 
 
+def _measured(site: Site) -> tuple[float, float]:
+    """Tell how many messages were measured, and how many seconds they took together."""
+    (family,) = site.publisher.latency.collect()
+    values = {sample.name.rpartition("_")[2]: sample.value for sample in family.samples}
+    return values["count"], values["sum"]
+
+
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])
 async def test_the_stream(site: Site, http: aiohttp.ClientSession, encoding: str) -> None:
     """At once all there is, then news whole and seconds as ticks, numbered; compressed where that is understood."""
@@ -125,13 +133,19 @@ async def test_the_stream(site: Site, http: aiohttp.ClientSession, encoding: str
         site.publisher.tick()
         await until(b"a second has passed")
         site.word = "news"
-        site.publisher.push()
+        site.publisher.push(time.monotonic() - 2)
         await until(b"news")
         assert site.publisher.watchers == 1
+        site.word = "another second"
+        site.publisher.tick()
+        await until(b"another second")
+    messages, seconds = _measured(site)
+    assert messages == 1, "neither what a page finds nor a tick is news"
+    assert seconds >= 2
     blocks = [dict(line.split(": ", 1) for line in block.splitlines()) for block in seen.decode().strip().split("\n\n")]
     assert blocks[0] == {"retry": "1000"}
-    assert [block["event"] for block in blocks[1:]] == ["live", "tick", "live"]
-    assert [orjson.loads(block["data"])["window"] for block in blocks[1:]] == ["5m", None, "5m"]
+    assert [block["event"] for block in blocks[1:]] == ["live", "tick", "live", "tick"]
+    assert [orjson.loads(block["data"])["window"] for block in blocks[1:]] == ["5m", None, "5m", None]
     numbers = [int(block["id"]) for block in blocks[1:]]
     assert numbers == sorted(set(numbers))
 
@@ -157,7 +171,7 @@ async def test_a_watcher_that_sleeps_is_dropped(site: Site, monkeypatch: pytest.
             came = False
             while not came or site.publisher.watchers:
                 came = came or site.publisher.watchers > 0
-                site.publisher.push()
+                site.publisher.push(time.monotonic())
                 await asyncio.sleep(0.01)
     assert len(site.publisher._made) <= 2  # noqa: SLF001 - what is measured here
 

@@ -6,8 +6,10 @@ One stack for all of it, so the tests build on each other: what comes first is t
 from __future__ import annotations
 
 import itertools
+import math
 import shutil
 import time
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,9 +18,11 @@ from urllib.request import urlopen
 
 import orjson
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from schemas.agents import STATUSES
 from schemas.configuration.rules import load_rules
+from schemas.metric_definitions import ALL
 from tests import centres
 from tests.cases.told import CONFIG, NAMES, events_of, expected_of
 from tests.cases.told import differences as rows_that_differ
@@ -112,6 +116,26 @@ def test_who_is_there_now_is_on_the_wallboard(stack: Stack) -> None:
     with urlopen(f"{stack.parts['wallboard'].url}api/stream?window=15m", timeout=10) as answer:  # noqa: S310 - our own
         seen = (orjson.loads(line[6:]) for line in itertools.islice(answer, 200) if line.startswith(b"data: "))
         assert any(own in said.get("agents", []) for said in seen)
+
+
+def test_each_part_exposes_the_metrics_that_are_declared_and_no_other(stack: Stack) -> None:
+    """Each by its kind, its labels and its buckets; what came through is in the histograms (no page is open)."""
+    counts: Counter[str] = Counter()
+    for part in {metric.part for metric in ALL}:
+        with urlopen(f"{stack.parts[part].url.rstrip('/')}/metrics", timeout=10) as answer:  # noqa: S310 - our own
+            families = {family.name: family for family in text_string_to_metric_families(answer.read().decode())}
+        declared = {metric.name.removesuffix("_total"): metric for metric in ALL if metric.part == part}
+        assert families.keys() == declared.keys()
+        for name, family in families.items():
+            kind, labels, buckets = declared[name].kind, declared[name].labels, declared[name].buckets
+            assert (family.type, family.documentation) == (kind, declared[name].help)
+            own = [sample for sample in family.samples if not sample.name.endswith("_bucket")]
+            assert {*labels} == {label for sample in own for label in sample.labels}, name
+            bounds = {float(sample.labels["le"]) for sample in family.samples if "le" in sample.labels}
+            assert bounds == ({*buckets, math.inf} if buckets else set()), name
+            counts[name] += sum(int(sample.value) for sample in own if sample.name.endswith("_count"))
+    flowed = {metric.name for metric in ALL if metric.kind == "histogram" and metric.part != "wallboard"}
+    assert {name for name, n in counts.items() if n} >= flowed
 
 
 def test_a_changed_configuration(stack: Stack, config: Path) -> None:

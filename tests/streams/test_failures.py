@@ -20,6 +20,8 @@ from schemas.topics import journal_of
 from streams.assignment.failures import TABLE, Action, During, Failure, react
 from streams.assignment.opening import RefusedError
 from streams.kafka.cluster import TopicDescription
+from streams.kafka.faust_transport import Fetch
+from streams.monitoring.worker_health import BatchMetrics
 from streams.partition.bad_record_limit import BadRecordLimitError
 from streams.worker import _agent_of
 from tests.streams.stand_ins import OTHER, RECORDS, Described, Worker
@@ -94,10 +96,10 @@ async def test_a_bug_in_a_batch_ends_the_worker_with_its_trace(
     monkeypatch.setattr("streams.partition.state.PartitionState.steps", folds_wrongly)
 
     async def events() -> AsyncIterator[Any]:
-        message = SimpleNamespace(key=(session, 0), topic=OTHER[0], partition=OTHER[1], value=RECORDS)
+        message = SimpleNamespace(key=Fetch(session, 0, 0.0, 0), topic=OTHER[0], partition=OTHER[1], value=RECORDS)
         yield SimpleNamespace(message=message)
 
-    await _agent_of(worker.partitions)(SimpleNamespace(events=events))
+    await _agent_of(worker.partitions, BatchMetrics())(SimpleNamespace(events=events))
     assert worker.ends == [Exit.BUG]
     assert "a bug: the worker ends, nothing is lost\nTraceback" in caplog.text
     assert "in folds_wrongly" in caplog.text

@@ -6,11 +6,14 @@ import aiohttp
 import pytest
 
 from schemas.exits import EndError
+from schemas.metric_definitions import MetricDefinition
 from schemas.settings import load
 from streams.monitoring.health import Health
-from streams.monitoring.prometheus import CONTENT_TYPE, MetricValue, render
+from streams.monitoring.prometheus import CONTENT_TYPE, MetricValue, histogram, render
 
-LAG = ("pulssi_test_lag_records", "Records not yet read.")
+LAG = MetricDefinition("pulssi_test_lag_records", "gauge", "records", "Records not yet read.", ("topic",))
+THINGS = MetricDefinition("pulssi_test_total", "counter", "things", "Things.")
+TOOK = MetricDefinition("pulssi_test_seconds", "histogram", "seconds", "How long.", ("topic",), (0.1, 1))
 
 
 async def _get(port: int, path: str) -> tuple[int, str, str]:
@@ -47,8 +50,10 @@ async def test_a_port_that_is_taken_is_refused() -> None:
 
 def test_readings_are_grouped_and_escaped() -> None:
     """One metric's values stand together under one meaning; quotes in labels do no harm."""
-    other = MetricValue("pulssi_test_total", "Things.", 2.5)
-    text = render([MetricValue(*LAG, 3, {"topic": 'a"b'}), other, MetricValue(*LAG, 4, {"topic": "c"})])
+    took = histogram(TOOK)
+    took.labels("c").observe(0.1)
+    readings = [MetricValue(LAG, 3, ('a"b',)), MetricValue(THINGS, 2.5), MetricValue(LAG, 4, ("c",))]
+    text = render(readings, [took])
     assert text.splitlines() == [
         "# HELP pulssi_test_lag_records Records not yet read.",
         "# TYPE pulssi_test_lag_records gauge",
@@ -57,5 +62,14 @@ def test_readings_are_grouped_and_escaped() -> None:
         "# HELP pulssi_test_total Things.",
         "# TYPE pulssi_test_total counter",
         "pulssi_test_total 2.5",
+        "# HELP pulssi_test_seconds How long.",
+        "# TYPE pulssi_test_seconds histogram",
+        'pulssi_test_seconds_bucket{le="0.1",topic="c"} 1.0',
+        'pulssi_test_seconds_bucket{le="1.0",topic="c"} 1.0',
+        'pulssi_test_seconds_bucket{le="+Inf",topic="c"} 1.0',
+        'pulssi_test_seconds_count{topic="c"} 1.0',
+        'pulssi_test_seconds_sum{topic="c"} 0.1',
     ]
     assert render([]) == ""
+    with pytest.raises(ValueError, match="zip"):  # labels are those of the declaration
+        render([MetricValue(LAG, 3)])

@@ -23,7 +23,7 @@ from streams.journal.writing import Writer
 from streams.monitoring.activities import Activities, Phase
 from streams.monitoring.health import Health
 from streams.monitoring.watchdog import watched
-from streams.monitoring.worker_health import health_of
+from streams.monitoring.worker_health import BatchMetrics, health_of
 from tests.streams.stand_ins import OTHER, RECORDS, WAITS, NoHistory, Worker
 from tests.streams.test_waiting import Opens, silent_server
 
@@ -102,7 +102,7 @@ async def test_a_clickhouse_that_never_answers_is_named(monkeypatch: pytest.Monk
             where = r"streams/clickhouse/history\.py:\d+ _ask"
             stuck = rf"contacts\.chat/0 is stuck looking up ClickHouse: \d s so far, at {where}"
             assert re.fullmatch(stuck, said)
-            code, text = await healthz(health_of(worker.partitions))
+            code, text = await healthz(health_of(worker.partitions, BatchMetrics()))
             assert (code, re.fullmatch(f"ok\n{stuck}\n", text) is not None) == (200, True)
             await batch
             assert "contacts.chat/0 is no longer stuck looking up ClickHouse" in await lines.come("no longer")
@@ -120,7 +120,7 @@ async def test_a_broker_that_never_answers_is_named(monkeypatch: pytest.MonkeyPa
             await lines.come(
                 r"contacts\.chat/1 is stuck fencing the former owner: .*streams/journal/writing\.py:\d+ open$"
             )
-            while (answer := await healthz(health_of(partitions)))[0] == 200:
+            while (answer := await healthz(health_of(partitions, BatchMetrics())))[0] == 200:
                 pass
             assert answer[0] == 503
             assert "contacts.chat/1 is stuck fencing the former owner" in answer[1]

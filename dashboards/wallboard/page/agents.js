@@ -67,12 +67,12 @@ function drawAgents(agents) {
     parts.node.remove();
     cards.delete(name);
   }
-  let place = null;
+  let previous = null;
   for (const group of shown) {
     if (!cards.has(group.group)) cards.set(group.group, makeCard());
     const parts = cards.get(group.group);
-    if (parts.node.previousSibling !== place || parts.node.parentNode !== section) section.insertBefore(parts.node, place ? place.nextSibling : section.firstChild);
-    place = parts.node;
+    if (parts.node.previousSibling !== previous || parts.node.parentNode !== section) section.insertBefore(parts.node, previous ? previous.nextSibling : section.firstChild);
+    previous = parts.node;
     parts.node.classList.toggle("small", group !== all && !largest.has(group));
     drawCard(parts, group);
   }

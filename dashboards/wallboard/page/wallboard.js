@@ -295,14 +295,14 @@ function draw() {
   const wanted = new Set();
   const body = at("rows");
   const heard = [];
-  let place = null;
+  let previous = null;
   for (const group of others) {
     const key = JSON.stringify([group.channel, group.queue]);
     wanted.add(key);
     if (!rows.has(key)) rows.set(key, makeRow(group));
     const parts = rows.get(key);
-    if (parts.node.parentNode !== body || parts.node.previousSibling !== place) body.insertBefore(parts.node, place ? place.nextSibling : body.firstChild);
-    place = parts.node;
+    if (parts.node.parentNode !== body || parts.node.previousSibling !== previous) body.insertBefore(parts.node, previous ? previous.nextSibling : body.firstChild);
+    previous = parts.node;
     const judged = drawRow(parts, group);
     if (!parts.isChannel) heard.push([key, `${parts.title}, ${CHANNELS[group.channel] ?? group.channel}`, judged]);
   }
@@ -468,8 +468,8 @@ at("switch").addEventListener("change", (event) => choose(event.target.value, fa
 window.addEventListener("hashchange", () => choose(location.hash.slice(1), true));
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.altKey || event.metaKey) return;
-  const place = Number(event.key) - 1;
-  if (WINDOWS[place]) choose(WINDOWS[place], true);
+  const index = Number(event.key) - 1;
+  if (WINDOWS[index]) choose(WINDOWS[index], true);
 });
 
 window.addEventListener("resize", fit);

@@ -29,6 +29,7 @@ from deploy.embedded.clickhouse.errors import ClickHouseError, Code
 from deploy.embedded.clickhouse.query import Query
 from deploy.embedded.clickhouse.request import understand
 from deploy.embedded.clickhouse.scheduler import Scheduler
+from schemas import metric_definitions as declared
 from streams.monitoring.allowed_hosts import Hosts
 from streams.monitoring.prometheus import CONTENT_TYPE, MetricValue, render
 
@@ -213,11 +214,11 @@ async def _ping(request: web.Request) -> web.Response:
 
 
 async def _metrics(request: web.Request) -> web.Response:
-    scheduler, name = request.app[SCHEDULER], "pulssi_clickhouse_requests"
+    scheduler = request.app[SCHEDULER]
     readings = (
-        MetricValue(f"{name}_running", "Queries under way", scheduler.running),
-        MetricValue(f"{name}_total", "Queries that ended", scheduler.done),
-        MetricValue(f"{name}_failed_total", "Requests that were answered with an error", scheduler.failed),
+        MetricValue(declared.CLICKHOUSE_RUNNING, scheduler.running),
+        MetricValue(declared.CLICKHOUSE_REQUESTS, scheduler.done),
+        MetricValue(declared.CLICKHOUSE_FAILED, scheduler.failed),
     )
     return web.Response(text=render(readings), headers={"Content-Type": CONTENT_TYPE})
 

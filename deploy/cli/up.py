@@ -20,7 +20,7 @@ from deploy.cli.rules import config_option, configured_or_exit
 from deploy.embedded import UnavailableError, state
 from deploy.embedded.parts import Wiring, pulssi
 from deploy.embedded.state import PartState, StackState
-from deploy.embedded.supervisor import LAST_LINES
+from deploy.embedded.supervisor import LAST_LINES, RUNBOOK
 from schemas.exits import Exit
 from schemas.settings import Settings
 
@@ -56,8 +56,8 @@ def up(data: Path, port_base: int | None, *, detach: bool, no_config: bool, in_b
 
     Starts broker and ClickHouse (unless the settings name external ones) with their migrations, then worker, sink and
     wallboard. A part that dies is named and started again; one that dies repeatedly without becoming ready ends the
-    stack (exit 1). Ctrl-C ends all. A folder that is in use is refused (exit 3), and so is a folder that was run with
-    a configuration, where this run names none (exit 2).
+    stack (exit 1), one that says that somebody must act first stays down. Ctrl-C ends all. A folder that is in use is
+    refused (exit 3), and so is a folder that was run with a configuration, where this run names none (exit 2).
 
     Example: pulssi up --data ./.pulssi --port-base 9400
     """
@@ -83,8 +83,11 @@ def up(data: Path, port_base: int | None, *, detach: bool, no_config: bool, in_b
         fail(f"{data}: process {running.pid} runs a stack there: `pulssi down --data {data}`", Exit.UNREACHABLE)
     if state.was_killed(data):
         click.echo(stack.RECOVERS, err=True)
-    for part in _start_in_background(data, port_base).parts:
+    parts = _start_in_background(data, port_base).parts
+    for part in parts:
         click.echo(f"{part.name:<11} {part.state:<10} {part.url}")
+    if stopped := [part for part in parts if part.state == "stopped"]:
+        fail(f"{stopped[0].name} {stopped[0].last_exit}", Exit.NO)
 
 
 def _start_in_background(folder: Path, port_base: int | None) -> StackState:
@@ -243,6 +246,9 @@ def status(data: Path | None, *, as_json: bool) -> None:
     for each in () if as_json else parts:
         notes = ["external"] if each["external"] else []
         notes += [str(each["fault"])] if each["fault"] else []
-        notes += [f"restarts: {each['restarts']}, last: {each['last_exit']}"] if each["restarts"] else []
+        if each["state"] == "stopped":
+            notes.append(f"{each['last_exit']}; {RUNBOOK}")
+        elif each["restarts"]:
+            notes.append(f"restarts: {each['restarts']}, last: {each['last_exit']}")
         click.echo(f"{each['name']:<11} {each['state']:<10} {each['url']}{'  ' if notes else ''}{', '.join(notes)}")
     raise SystemExit(Exit.DONE if ready else Exit.NO)

@@ -15,6 +15,7 @@ from typing import Final
 from deploy.embedded.ports import any_free, is_free
 from deploy.embedded.probes import broker_fault, clickhouse_fault, http_fault
 from deploy.embedded.supervisor import READY_WITHIN_S, Part
+from schemas.exits import Exit
 from schemas.settings import Settings
 from streams.clickhouse.addresses import Address, clickhouse_of
 
@@ -101,11 +102,12 @@ def parts_of(wiring: Wiring) -> list[tuple[Part, ...]]:
 
     def part(name: str, fault: Callable[[str], str | None], ready_within_s: float = WORKER_READY_WITHIN_S) -> Part:
         is_server, url = name in SERVERS, wiring.url_of(name)
-        place = ("--data", str(wiring.folder), "--port", str(wiring.ports[name])) if is_server else ()
+        options = ("--data", str(wiring.folder), "--port", str(wiring.ports[name])) if is_server else ()
         environment = {} if is_server else wiring.environment
         niceness = BEHIND_THE_LIVE if name in {"clickhouse", "sink"} else 0
-        command = pulssi(name, "--while-stdin", *place)
-        return Part(name, command, url, partial(fault, url), environment, ready_within_s, niceness)
+        gives_up_with = None if is_server else Exit.NO
+        command = pulssi(name, "--while-stdin", *options)
+        return Part(name, command, url, partial(fault, url), environment, ready_within_s, niceness, gives_up_with)
 
     servers = []
     if "broker" not in wiring.external:

@@ -76,7 +76,9 @@ async def _supervise(wiring: Wiring, groups: Sequence[Group], beside: Beside, vo
         voice.say(f"  {'data':<11} {wiring.folder}\n")
         for group in beside(wiring, voice):
             await supervisor.start(*group)
-        voice.say("everything runs; Ctrl-C ends it")
+        stopped = [part.name for part in supervisor.states() if part.state == "stopped"]
+        runs = f"all but {', '.join(stopped)} runs" if stopped else "everything runs"
+        voice.say(f"{runs}; Ctrl-C ends it")
         await supervisor.until_end()
     except StopRequested:
         voice.say("ending, the last started first")

@@ -30,6 +30,7 @@ from tests.deploy.program import (
     left,
     parts_in,
     ports_in_a_row,
+    run,
 )
 
 Start = Callable[..., Program]
@@ -172,3 +173,21 @@ def test_a_part_that_dies_again_and_again_ends_the_stack(start: Start, folder: P
 def test_it_can_be_ended_while(start: Start, folder: Path, kind: str, line: str) -> None:
     """SIGTERM in the pause before a restart, or before all is ready: nothing is started any more, and all ends."""
     _end(start(kind, until=line), folder)
+
+
+def test_a_part_that_gives_up_stays_down(start: Start, folder: Path, tmp_path: Path) -> None:
+    """It ends with 1, for an operator must act first: said once with its reason, kept in the status; the others run."""
+    program = start("gives-up", until="all but sink runs")
+    why = "ended with code 1: too many bad records"
+    assert [line for line in program.lines if line.startswith("sink ") and "|" not in line] == [
+        f"sink {why}",
+        "sink stays down, the others go on: docs/runbooks/stopped-part.md says what to do",
+    ]
+    parts = parts_in(folder)
+    assert (parts["sink"].state, parts["sink"].restarts, parts["sink"].pid) == ("stopped", 0, None)
+    assert {part.state for name, part in parts.items() if name != "sink"} == {"ready"}
+    status = run(tmp_path, "status", "--data", str(folder))
+    assert status.code == 1
+    (line,) = [line for line in status.lines if line.startswith("sink")]
+    assert f"{why}; docs/runbooks/stopped-part.md" in line
+    _end(program, folder)

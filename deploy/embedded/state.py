@@ -29,6 +29,8 @@ class PartState(BaseModel):
 
     name: str
     url: str
+    #: Which program it is, where there are several.
+    program: str = ""
     state: PartPhase = "starting"
     pid: int | None = None
     started_here: bool = True

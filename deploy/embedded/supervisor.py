@@ -60,6 +60,8 @@ class Part:
     ready_within_s: float = READY_WITHIN_S
     #: Added to this process's own niceness, so that other parts go first on a busy machine; see `os.setpriority`.
     niceness: int = 0
+    #: Which program it is, for people, where there are several.
+    program: str = ""
     #: The exit code by which it says that it would end again until an operator has acted.
     gives_up_with: int | None = None
 
@@ -140,7 +142,7 @@ class Supervisor:
         in time, and StopRequested.
         """
         if not self._over.done():
-            started = [_Running(part, PartState(name=part.name, url=part.url)) for part in parts]
+            started = [_Running(part, PartState(name=part.name, url=part.url, program=part.program)) for part in parts]
             self._running += started
             for running in started:
                 running.keeping = asyncio.create_task(self._keep(running))

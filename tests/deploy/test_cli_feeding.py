@@ -349,10 +349,10 @@ def test_a_second_ctrl_c_ends_it_at_once(
     times: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What would wait for the broker a while longer is waited for no more; the end is 3, with how far it came."""
-    monkeypatch.setattr(feeding, "_LAST_S", PATIENCE_S)
+    monkeypatch.setattr(feeding, "_LAST_S", 20.0)
     began = time.monotonic()
     with pytest.raises(SystemExit) as ended:
         feeding.feed(cast("Any", _Lost(times)), feeding.Meter("replaying", None), (), None, lambda: "7 of 9")
     assert ended.value.code == 3
-    assert time.monotonic() - began < PATIENCE_S / 2
+    assert time.monotonic() - began < 10
     assert capsys.readouterr().err == "pulssi: no Kafka broker answers at kafka:9092 (waited 0 s); 7 of 9\n"

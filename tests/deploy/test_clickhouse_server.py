@@ -20,7 +20,7 @@ import pytest
 
 from deploy.embedded import clickhouse_server
 from deploy.embedded.clickhouse_server import ENGINE_FOLDER, SERVER_FOLDER, UnusableError, choose, configuration
-from deploy.embedded.lock import hold
+from deploy.embedded.lock import hold, lock_path
 from deploy.embedded.parts import parts_of, pulssi, wire
 from deploy.embedded.probes import ping_fault
 from schemas.configuration.toml_files import ConfigurationError
@@ -178,7 +178,10 @@ def test_it_is_ended_with_what_started_it(tmp_path: Path, end: str) -> None:
         second = run(tmp_path, *words)
         assert (second.code, len(second.lines)) == (3, 1)
         children = descendants(program.process.pid)
-        assert len(children) == 1
+        (server,) = children
+        # It keeps the lock, for where it outlives what started it by a moment.
+        held = {str(path.readlink()) for path in Path(f"/proc/{server}/fd").iterdir()}
+        assert str(lock_path(tmp_path / "stack", "clickhouse")) in held
         if end == "its starter is gone":
             assert program.process.stdin is not None
             program.process.stdin.close()

@@ -21,6 +21,10 @@ from schemas.written import zone_name
 PREFIX: Final = "PULSSI_"
 FILE: Final = "pulssi.toml"
 
+#: What the setting `clickhouse_program` may be besides a path.
+CLICKHOUSE_AUTO: Final = "auto"
+CLICKHOUSE_EMBEDDED: Final = "embedded"
+
 _LAST_PORT: Final = 65_535
 _HOST_NAME: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252}[A-Za-z0-9_.])?")
 
@@ -43,6 +47,12 @@ def _http_url(value: str) -> str:
         usable = False
     if not usable:
         raise ValueError("must look like http://host:8123 (user and password may stand before the host)")
+    return value
+
+
+def _program(value: str) -> str:
+    if value not in {CLICKHOUSE_AUTO, CLICKHOUSE_EMBEDDED} and not os.access(value, os.X_OK):
+        raise ValueError("must be `auto`, `embedded`, or the path of a program")
     return value
 
 
@@ -102,6 +112,10 @@ class Settings(BaseModel):
     everything."""
     clickhouse_database: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")] = "pulssi"
     """The ClickHouse database that holds everything."""
+    clickhouse_program: Annotated[str, AfterValidator(_program)] = CLICKHOUSE_AUTO
+    """What `pulssi up` runs as ClickHouse where `clickhouse_url` is not set: the path of an official `clickhouse`
+    program, release 25.8 or newer; `embedded`: the engine that comes with Pulssi; `auto`: the program where one is on
+    the PATH, else the engine. Each keeps a database of its own in the data folder."""
     application: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")] = "pulssi"
     """Names the consumer group and the transactions: one value for all workers of one installation."""
     partitions: Annotated[int, Field(ge=1, le=1024)] = 4

@@ -66,16 +66,18 @@ def stack_settings(data: Path | None = None) -> Settings:
         if data is not None:
             fail(f"no stack runs in {data}: start one with `pulssi up --data {data}`", Exit.UNREACHABLE)
         return settings_or_exit()
-    lent = dict(running.environment)
-    if CONFIG in lent:  # rules and settings come from the stack's own configuration, unless another is named
-        os.environ.setdefault(CONFIG, lent.pop(CONFIG))
+    of_stack = dict(running.environment)
+    if CONFIG in of_stack:  # rules and settings come from the stack's own configuration, unless another is named
+        os.environ.setdefault(CONFIG, of_stack.pop(CONFIG))
     if data is None:
-        # A server is taken from one place as a whole: its address from here and its kind from there would not fit.
+        # A server is taken whole from one source: its address from here and its kind from there would not fit.
         own = settings_or_exit().model_fields_set
         servers = (("PULSSI_KAFKA_", "kafka_brokers"), ("PULSSI_CLICKHOUSE_", "clickhouse_url"))
         named = tuple(prefix for prefix, field in servers if field in own)
-        lent = {name: value for name, value in lent.items() if name not in os.environ and not name.startswith(named)}
-    return settings_or_exit({**os.environ, **lent})
+        of_stack = {
+            name: value for name, value in of_stack.items() if name not in os.environ and not name.startswith(named)
+        }
+    return settings_or_exit({**os.environ, **of_stack})
 
 
 @contextmanager

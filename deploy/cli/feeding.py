@@ -132,14 +132,18 @@ async def _feed(producer: EventProducer, events: Iterable[Routed], pace: Pace | 
 
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     loop.set_exception_handler(_without_the_clients_own)
+    asked_at = 0.0
     try:
         async with asyncio.timeout(None) as limit:
 
             def end() -> None:
-                """Finish what is under way, unless the broker is not there to take it."""
-                if not stop.is_set():
-                    stop.set()
-                    limit.reschedule(loop.time() + _LAST_S)
+                """Finish what is under way, unless the broker is not there to take it; asked again, end at once."""
+                nonlocal asked_at
+                last_s = 0.0 if stop.is_set() else _LAST_S
+                asked_at = asked_at or loop.time()
+                stop.set()
+                with contextlib.suppress(RuntimeError):  # the time is up already
+                    limit.reschedule(loop.time() + last_s)
 
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.add_signal_handler(number, end)
@@ -148,7 +152,7 @@ async def _feed(producer: EventProducer, events: Iterable[Routed], pace: Pace | 
                 await _send(producer, events, pace, stop)
             return loop.time() - began
     except TimeoutError:
-        raise BrokerUnreachableError(producer.brokers, _LAST_S) from None
+        raise BrokerUnreachableError(producer.brokers, round(loop.time() - asked_at)) from None
 
 
 async def _send(producer: EventProducer, events: Iterable[Routed], pace: Pace | None, stop: asyncio.Event) -> None:

@@ -125,12 +125,19 @@ def broker(data: Path, host: str, port: int) -> None:
 @folder_option
 @host_option
 @port_option(default=8123)
+@click.option(
+    "--program",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Run this official `clickhouse` program instead, in a folder of its own.",
+)
 @stdin_option
-def clickhouse(data: Path, host: str, port: int) -> None:
+def clickhouse(data: Path, host: str, port: int, program: Path | None) -> None:
     """Run the embedded ClickHouse: the engine in this process, with ClickHouse's HTTP interface.
 
     Example: pulssi clickhouse --data ./.pulssi --port 8123
     """
     settings = settings_or_exit()
     database, hosts = settings.clickhouse_database, settings.allowed_hosts
+    if program is not None:
+        _run("deploy.embedded.clickhouse_server", settings, program, data, host, port, hosts)
     _run("deploy.embedded.clickhouse.process", settings, data, host, port, database, hosts)

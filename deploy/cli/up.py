@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -20,7 +21,7 @@ from deploy.cli.rules import config_option, configured_or_exit
 from deploy.embedded import UnavailableError, state
 from deploy.embedded.parts import Wiring, pulssi
 from deploy.embedded.state import PartState, StackState
-from deploy.embedded.supervisor import LAST_LINES
+from deploy.embedded.supervisor import LAST_LINES, RUNBOOK
 from schemas.exits import Exit
 from schemas.settings import Settings
 
@@ -56,8 +57,9 @@ def up(data: Path, port_base: int | None, *, detach: bool, no_config: bool, in_b
 
     Starts broker and ClickHouse (unless the settings name external ones) with their migrations, then worker, sink and
     wallboard. A part that dies is named and started again; one that dies repeatedly without becoming ready ends the
-    stack (exit 1). Ctrl-C ends all. A folder that is in use is refused (exit 3), and so is a folder that was run with
-    a configuration, where this run names none (exit 2).
+    stack (exit 1), one that says that somebody must act first stays down. Ctrl-C ends all. A folder that is in use is
+    refused (exit 3), and so is a folder that was run with a configuration, where this run names none, or with another
+    kind of ClickHouse than it would be now (exit 2).
 
     Example: pulssi up --data ./.pulssi --port-base 9400
     """
@@ -76,6 +78,8 @@ def up(data: Path, port_base: int | None, *, detach: bool, no_config: bool, in_b
             " defaults from now on",
             Exit.UNUSABLE,
         )
+    if detach:
+        _tell_clickhouse(settings, data)
     _download(settings)
     if not detach:
         raise SystemExit(stack.run(data, settings, TerminalOutput(), port_base))
@@ -83,8 +87,11 @@ def up(data: Path, port_base: int | None, *, detach: bool, no_config: bool, in_b
         fail(f"{data}: process {running.pid} runs a stack there: `pulssi down --data {data}`", Exit.UNREACHABLE)
     if state.was_killed(data):
         click.echo(stack.RECOVERS, err=True)
-    for part in _start_in_background(data, port_base).parts:
-        click.echo(f"{part.name:<11} {part.state:<10} {part.url}")
+    parts = _start_in_background(data, port_base).parts
+    for part in parts:
+        click.echo(f"{part.name:<11} {part.state:<10} {part.url}{part.program and f'  ({part.program})'}")
+    if stopped := [part for part in parts if part.state == "stopped"]:
+        fail(f"{stopped[0].name} {stopped[0].last_exit}", Exit.NO)
 
 
 def _start_in_background(folder: Path, port_base: int | None) -> StackState:
@@ -123,6 +130,18 @@ def _start_in_background(folder: Path, port_base: int | None) -> StackState:
         process.terminate()
         process.wait()
         raise
+
+
+def _tell_clickhouse(settings: Settings, folder: Path) -> None:
+    """Say what the choice of a ClickHouse means for the folder, which the background says in a log; may end with 2."""
+    from deploy.embedded import clickhouse_server  # noqa: PLC0415 - not for `--help`
+
+    if "clickhouse_url" in settings.model_fields_set:
+        return
+    try:
+        clickhouse_server.choose(settings.clickhouse_program, folder, partial(click.echo, err=True))
+    except clickhouse_server.UnusableError as error:
+        fail(str(error), Exit.UNUSABLE)
 
 
 def _download(settings: Settings) -> None:
@@ -219,7 +238,7 @@ def _asked(part: PartState) -> dict[str, object]:
             fault = probes.ping_fault(Address(part.url, part.ca, verify=part.verify))
         else:
             fault = probes.http_fault(f"{part.url}readyz")
-    kept = part.model_dump(include={"name", "url", "pid", "restarts", "last_exit"})
+    kept = part.model_dump(include={"name", "url", "program", "pid", "restarts", "last_exit"})
     return {**kept, "state": "not ready" if fault else part.state, "external": not part.started_here, "fault": fault}
 
 
@@ -242,7 +261,11 @@ def status(data: Path | None, *, as_json: bool) -> None:
         click.echo("nothing runs: `pulssi up` starts a stack")
     for each in () if as_json else parts:
         notes = ["external"] if each["external"] else []
+        notes += [str(each["program"])] if each["program"] else []
         notes += [str(each["fault"])] if each["fault"] else []
-        notes += [f"restarts: {each['restarts']}, last: {each['last_exit']}"] if each["restarts"] else []
+        if each["state"] == "stopped":
+            notes.append(f"{each['last_exit']}; {RUNBOOK}")
+        elif each["restarts"]:
+            notes.append(f"restarts: {each['restarts']}, last: {each['last_exit']}")
         click.echo(f"{each['name']:<11} {each['state']:<10} {each['url']}{'  ' if notes else ''}{', '.join(notes)}")
     raise SystemExit(Exit.DONE if ready else Exit.NO)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import shutil
-import signal
 import subprocess
 import threading
 import time
@@ -18,6 +17,7 @@ from typing import Final
 import click
 
 from deploy.embedded import UnavailableError
+from deploy.embedded.child_end import interrupt_once, stop
 from deploy.embedded.kafka.node import ARCHIVES_FROM, Kafka, Node, prepare
 from deploy.embedded.lock import hold
 from deploy.embedded.ports import any_free, is_free
@@ -26,7 +26,6 @@ from streams.kafka.brokers import answers
 
 #: A start takes some 5 s, one after SIGKILL 10, and several times as long on a busy machine.
 READY_WITHIN_S: Final = 120.0
-ENDS_WITHIN_S: Final = 25.0
 #: How long a node is given to write the archive at its end.
 ARCHIVED_WITHIN_S: Final = 300.0
 #: The archive is made only so long after the start, so that it does not slow the first minute down.
@@ -78,14 +77,14 @@ def train(kafka: Kafka, niceness: int = 19) -> bool:
     with suppress(UnavailableError, OSError, subprocess.TimeoutExpired), hold(file.parent, file.stem):
         if not file.is_file():
             shutil.rmtree(folder, ignore_errors=True)  # of one that was killed
-            part = folder / file.name
-            node = node_of(kafka.writing_archive(part), folder, "127.0.0.1", any_free("127.0.0.1"))
+            unfinished = folder / file.name
+            node = node_of(kafka.writing_archive(unfinished), folder, "127.0.0.1", any_free("127.0.0.1"))
             process = node.start(niceness=niceness)
             try:
                 await_answer(node, process)
                 process.terminate()
                 process.wait(ARCHIVED_WITHIN_S)
-                part.replace(file)
+                unfinished.replace(file)
             finally:
                 process.kill()
                 process.wait()
@@ -101,29 +100,12 @@ def surplus_archives(file: Path) -> list[Path]:
     return sorted(others, key=lambda path: path.stat().st_mtime_ns, reverse=True)[ARCHIVES_KEPT:]
 
 
-def stop(process: subprocess.Popen[bytes]) -> None:
-    """End a node: by SIGTERM, so that its next start has nothing to recover, then by SIGKILL."""
-    process.terminate()
-    try:
-        process.wait(ENDS_WITHIN_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
 def run(folder: Path, host: str, port: int, repository: str) -> int:
     """Run the folder's broker until it ends by itself; port 0 asks for any free one. For the main thread.
 
     SIGTERM and Ctrl-C raise KeyboardInterrupt here. Raises UnavailableError.
     """
-
-    def end(*_: object) -> None:
-        for each in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(each, signal.SIG_IGN)  # from now on only SIGKILL interrupts the end
-        raise KeyboardInterrupt
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, end)
+    interrupt_once()
     logging.getLogger("kafka").setLevel(logging.CRITICAL)  # the readiness probe fails by design at first
     kafka = prepare(repository)
     # The broker inherits the lock: if only this process is killed, the folder stays locked until the broker has ended.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -17,6 +18,8 @@ from typing import Final
 _PR_SET_PDEATHSIG: Final = 1
 #: How long a part may take to end itself after its starter is gone.
 GRACE_S: Final = 10.0
+#: How long a server may take to end in order.
+SERVER_ENDS_WITHIN_S: Final = 25.0
 _LIBC: Final = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
@@ -40,3 +43,25 @@ def _watch() -> None:
 def end_with_stdin() -> None:
     """End this process, first politely, when its standard input is closed."""
     threading.Thread(target=_watch, name="lifeline", daemon=True).start()
+
+
+def interrupt_once() -> None:
+    """Have SIGTERM and Ctrl-C raise KeyboardInterrupt; from then on only SIGKILL interrupts the end."""
+
+    def end(*_: object) -> None:
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
+
+
+def stop(server: subprocess.Popen[bytes]) -> None:
+    """End a server: by SIGTERM, so that its next start has nothing to recover, then by SIGKILL."""
+    server.terminate()
+    try:
+        server.wait(SERVER_ENDS_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()

@@ -12,9 +12,12 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from deploy.embedded import clickhouse_server
+from deploy.embedded.clickhouse_server import Server
 from deploy.embedded.ports import any_free, is_free
 from deploy.embedded.probes import broker_fault, clickhouse_fault, http_fault
 from deploy.embedded.supervisor import READY_WITHIN_S, Part
+from schemas.exits import Exit
 from schemas.settings import Settings
 from streams.clickhouse.addresses import Address, clickhouse_of
 
@@ -40,6 +43,13 @@ class Wiring:
     folder: Path
     ports: Mapping[str, int]
     external: Mapping[str, str]
+    #: The server that runs as ClickHouse; None: the embedded engine.
+    clickhouse: Server | None = None
+
+    @property
+    def program(self) -> str:
+        """Name what runs as ClickHouse; empty where it is external."""
+        return "" if "clickhouse" in self.external else str(self.clickhouse or clickhouse_server.engine())
 
     @property
     def environment(self) -> dict[str, str]:
@@ -63,12 +73,17 @@ class Wiring:
 
 
 def wire(settings: Settings, folder: Path, port_base: int | None, say: Callable[[str], None]) -> Wiring:
-    """Choose every port: the wanted one where it is free, else another, saying so."""
-    external = {}
+    """Choose what runs as ClickHouse, and every port: the wanted one where it is free, else another, saying so.
+
+    Raises clickhouse_server.UnusableError.
+    """
+    external, server = {}, None
     if "kafka_brokers" in settings.model_fields_set:
         external["broker"] = settings.kafka_brokers
     if "clickhouse_url" in settings.model_fields_set:
         external["clickhouse"] = clickhouse_of(settings).url
+    else:
+        server = clickhouse_server.choose(settings.clickhouse_program, folder, say)
     usual = (BROKER_PORT, CLICKHOUSE_PORT, settings.worker_port, settings.sink_port, settings.wallboard_port)
     in_a_row = None if port_base is None else range(port_base, port_base + len(PORTED))
     wanted = dict(zip(PORTED, in_a_row or usual, strict=True))
@@ -82,7 +97,7 @@ def wire(settings: Settings, folder: Path, port_base: int | None, say: Callable[
                 say(f"port {port} is busy: the {name} takes {ports[name]}")
         else:
             ports[name] = port
-    return Wiring(settings, folder, ports, external)
+    return Wiring(settings, folder, ports, external, server)
 
 
 def pulssi(*arguments: str) -> tuple[str, ...]:
@@ -101,11 +116,18 @@ def parts_of(wiring: Wiring) -> list[tuple[Part, ...]]:
 
     def part(name: str, fault: Callable[[str], str | None], ready_within_s: float = WORKER_READY_WITHIN_S) -> Part:
         is_server, url = name in SERVERS, wiring.url_of(name)
-        place = ("--data", str(wiring.folder), "--port", str(wiring.ports[name])) if is_server else ()
+        options = ["--while-stdin"]
+        if is_server:
+            options += ["--data", str(wiring.folder), "--port", str(wiring.ports[name])]
+        if name == "clickhouse" and wiring.clickhouse:
+            options += ["--program", str(wiring.clickhouse.program)]
         environment = {} if is_server else wiring.environment
         niceness = BEHIND_THE_LIVE if name in {"clickhouse", "sink"} else 0
-        command = pulssi(name, "--while-stdin", *place)
-        return Part(name, command, url, partial(fault, url), environment, ready_within_s, niceness)
+        program = wiring.program if name == "clickhouse" else ""
+        gives_up_with = None if is_server else Exit.NO
+        command = pulssi(name, *options)
+        fault_now = partial(fault, url)
+        return Part(name, command, url, fault_now, environment, ready_within_s, niceness, program, gives_up_with)
 
     servers = []
     if "broker" not in wiring.external:

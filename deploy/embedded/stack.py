@@ -1,6 +1,7 @@
 """A stack in one data folder: its lock, its state file, its parts from the first to the last, and its end.
 
-Exit codes: 0 when it was asked to end, 1 when a part cannot be kept running, 3 when another stack uses the folder.
+Exit codes: 0 when it was asked to end, 1 when a part cannot be kept running, 2 when its settings do not go with the
+folder, 3 when another stack uses the folder.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Final, Literal, TypeAlias
 import click
 
 from deploy.embedded import state
+from deploy.embedded.clickhouse_server import UnusableError
 from deploy.embedded.lock import FolderInUseError, hold, owner_of
 from deploy.embedded.output import TerminalOutput
 from deploy.embedded.parts import SERVERS, Wiring, parts_of, wire
@@ -71,12 +73,15 @@ async def _supervise(wiring: Wiring, groups: Sequence[Group], beside: Beside, vo
         changed()
         voice.say("")
         for name in ("wallboard", "clickhouse", "broker", "worker", "sink"):
-            note = "  (external)" if name in wiring.external else ""
+            program = wiring.program if name == "clickhouse" else ""
+            note = "  (external)" if name in wiring.external else f"  ({program})" if program else ""
             voice.say(f"  {name:<11} {wiring.url_of(name)}{note}")
         voice.say(f"  {'data':<11} {wiring.folder}\n")
         for group in beside(wiring, voice):
             await supervisor.start(*group)
-        voice.say("everything runs; Ctrl-C ends it")
+        stopped = [part.name for part in supervisor.states() if part.state == "stopped"]
+        runs = f"all but {', '.join(stopped)} runs" if stopped else "everything runs"
+        voice.say(f"{runs}; Ctrl-C ends it")
         await supervisor.until_end()
     except StopRequested:
         voice.say("ending, the last started first")
@@ -117,3 +122,6 @@ def run(
     except FolderInUseError as error:
         click.echo(f"pulssi: {error}: `pulssi down --data {folder}` ends it", err=True)
         return Exit.UNREACHABLE
+    except UnusableError as error:
+        click.echo(f"pulssi: {error}", err=True)
+        return Exit.UNUSABLE

@@ -21,7 +21,7 @@ FILE: Final = "stack.json"
 CONFIGURATION: Final = "configuration"
 DEFAULT_FOLDER: Final = Path(".pulssi")
 
-PartPhase = Literal["starting", "ready", "done", "ending", "ended", "died"]
+PartPhase = Literal["starting", "ready", "done", "ending", "ended", "died", "stopped"]
 
 
 class PartState(BaseModel):
@@ -29,6 +29,8 @@ class PartState(BaseModel):
 
     name: str
     url: str
+    #: Which program it is, where there are several.
+    program: str = ""
     state: PartPhase = "starting"
     pid: int | None = None
     started_here: bool = True
@@ -56,9 +58,9 @@ class StackState(BaseModel):
 def write(state: StackState) -> None:
     """Put the state in its folder, whole or not at all."""
     path = state.folder / FILE
-    part = path.with_suffix(f".{os.getpid()}")
-    part.write_text(state.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    part.replace(path)
+    unfinished = path.with_suffix(f".{os.getpid()}")
+    unfinished.write_text(state.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    unfinished.replace(path)
 
 
 def read(folder: Path) -> StackState | None:

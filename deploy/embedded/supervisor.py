@@ -1,9 +1,9 @@
 """Starts the parts of a stack in the order of their needs, restarts parts that die, and ends all parts on request.
 
 A part that dies is logged with its exit code or signal and started again, after a longer pause each time. One that dies
-HOPELESS_AFTER times in a row without being ready ends the stack, and its last lines are shown. Parts are ended in
-reverse order, by SIGTERM, then by SIGKILL; no process remains. It knows nothing of Kafka or ClickHouse: a part is a
-command and a readiness check.
+HOPELESS_AFTER times in a row without being ready ends the stack, and its last lines are shown. One whose exit code says
+that an operator must act first stays down, and the others go on. Parts are ended in reverse order, by SIGTERM, then by
+SIGKILL; no process remains. It knows nothing of Kafka or ClickHouse: a part is a command and a readiness check.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ HOPELESS_AFTER: Final = 5
 LAST_LINES: Final = 5
 #: A log line longer than this is cut: nobody reads it, and it must not fill the memory.
 LONGEST_LINE: Final = 64 * 1024
+RUNBOOK: Final = "docs/runbooks/stopped-part.md says what to do"
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,10 @@ class Part:
     ready_within_s: float = READY_WITHIN_S
     #: Added to this process's own niceness, so that other parts go first on a busy machine; see `os.setpriority`.
     niceness: int = 0
+    #: Which program it is, for people, where there are several.
+    program: str = ""
+    #: The exit code by which it says that it would end again until an operator has acted.
+    gives_up_with: int | None = None
 
 
 class PartDiedError(RuntimeError):
@@ -71,9 +76,11 @@ class StopRequested(Exception):  # noqa: N818 - a request, no error
 
 def how(code: int) -> str:
     """Say how a process ended."""
+    if code >= 0:
+        return f"ended with code {code}"
     with contextlib.suppress(ValueError):  # signals for real time have no names
         return f"was killed by {signal.Signals(-code).name}"
-    return f"ended with code {code}"
+    return f"was killed by signal {-code}"
 
 
 def _kill_group(process: Process) -> None:
@@ -129,13 +136,13 @@ class Supervisor:
         return tuple(each.state for each in self._running)
 
     async def start(self, *parts: Part) -> None:
-        """Start parts that do not need one another, and return when all are ready (a step: when it is done).
+        """Start parts that do not need one another, and return when all are ready (a step: when it is done) or gave up.
 
         Raises PartDiedError when one of them, or any other part, cannot be kept running meanwhile or one is not ready
         in time, and StopRequested.
         """
         if not self._over.done():
-            started = [_Running(part, PartState(name=part.name, url=part.url)) for part in parts]
+            started = [_Running(part, PartState(name=part.name, url=part.url, program=part.program)) for part in parts]
             self._running += started
             for running in started:
                 running.keeping = asyncio.create_task(self._keep(running))
@@ -188,6 +195,9 @@ class Supervisor:
                 running.ready.set()
                 return
             running.state.last_exit = how(code)
+            if code == part.gives_up_with:
+                self._give_up(running)
+                return
             self._enter(running, "died")
             if part.fault is None:
                 raise PartDiedError(how(code))
@@ -200,6 +210,15 @@ class Supervisor:
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
             running.state.restarts += 1
             self._say(f"{part.name} {how(code)}: started again ({running.state.restarts})")
+
+    def _give_up(self, running: _Running) -> None:
+        """Leave a part down, and say why: its last line has the reason and the fix."""
+        last = "".join([*running.lines][-1:])
+        running.state.last_exit = f"{running.state.last_exit}: {last}"
+        self._enter(running, "stopped")
+        running.ready.set()  # nobody needs to wait for it any longer
+        self._say(f"{running.part.name} {running.state.last_exit}")
+        self._say(f"{running.part.name} stays down, the others go on: {RUNBOOK}")
 
     async def _run(self, running: _Running, ready_by: float) -> tuple[int, float]:
         """Run one process of a part to its end; returns its code, and for how long it was ready (0: never)."""

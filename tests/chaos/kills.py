@@ -63,13 +63,13 @@ class Outcome:
 def kill(stack: Stack, victim: str) -> None:
     """Kill, and return when all is ready again."""
     running = state.read(stack.folder)
-    assert running is not None
+    assert running is not None, stack.log[-2000:]
     if victim == POWER_CUT:
         everything = [running.pid, *descendants(running.pid)]
         _kill(everything)
         await_gone(everything)
         stack.up()
-        assert "the last run did not end in order" in (stack.folder / "logs" / "up.log").read_text()
+        assert "the last run did not end in order" in stack.log
         return
     before = {part.name: part for part in running.parts if part.name in (PARTS if victim == ALL else (victim,))}
     pids = [part.pid for part in before.values() if part.pid]
@@ -82,7 +82,6 @@ def kill(stack: Stack, victim: str) -> None:
         or part.state not in {"ready", "done"}
         or (name in before and part.restarts <= before[name].restarts)
     ]:
-        assert state.read(stack.folder) is not None, (stack.folder / "logs" / "up.log").read_text()[-2000:]
         assert time.monotonic() < deadline, f"not ready again after {READY_WITHIN_S:g} s: {behind}"
         time.sleep(0.05)
 
@@ -110,9 +109,9 @@ def rounds(stack: Stack, victim: str, times: int, before: Sequence[Event] = ()) 
     )
     file = stack.folder.with_name(f"{victim}.ndjson")
     recorded.write(str(file), map(orjson.dumps, events))
-    brokers = stack.parts["broker"].url
     replay = pulssi("replay", str(file), "--speed", "1", "--wait", "300", "--data", str(stack.folder))
     try:
+        brokers = stack.parts["broker"].url
         with Program(replay, clean_environment(stack.folder.parent)) as producer:
             await_records(brokers, len(before) + 1)
             for number in range(times):

@@ -6,10 +6,12 @@ One round each; `make kills` does ten.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.chaos import kills
 from tests.chaos.kills import VICTIMS, rounds
 from tests.fixtures.stack import Stack
 from tests.kafka.apache import missing
@@ -35,3 +37,10 @@ def test_what_is_killed_comes_back_and_nothing_is_missing(stack: tuple[Stack, li
     outcome, before[:] = rounds(here, victim, 1, before)
     assert outcome.faults == []
     assert outcome.acknowledged > 0
+
+
+def test_a_stack_that_has_ended_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is killed next is not where the fault lies: the round says that nothing runs, with the last words."""
+    monkeypatch.setattr(kills, "LASTS_S", 1)
+    outcome, _ = rounds(Stack(tmp_path / "data"), "worker", 1)
+    assert outcome.faults == ["the stack does not run:\n"]

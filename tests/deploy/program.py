@@ -159,6 +159,6 @@ def ports_in_a_row() -> int:
 
 
 def clean_environment(home: Path, **settings: str) -> dict[str, str]:
-    """Return this environment without Pulssi's settings, and with a state folder of its own."""
+    """Return this environment without Pulssi's settings, with a state folder of its own and the embedded ClickHouse."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("PULSSI_")}
-    return {**own, "XDG_STATE_HOME": str(home), **settings}
+    return {**own, "XDG_STATE_HOME": str(home), "PULSSI_CLICKHOUSE_PROGRAM": "embedded", **settings}

@@ -1,4 +1,7 @@
-"""Runs a stack whose broker is real and whose other parts are stand-ins. Usage: … FOLDER PORT_BASE [SINK'S KIND]."""
+"""Runs a stack whose broker is real and whose other parts are stand-ins. Usage: … FOLDER PORT_BASE [SINK'S KIND].
+
+There is a ClickHouse only where the settings name a program.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,8 @@ def main(folder: str, port_base: str, kind: str = "") -> int:
         for part in served:
             command = (sys.executable, "-m", "tests.deploy.standin", str(wiring.ports[part.name]))
             standins.append(replace(part, command=(*command, kind if part.name == "sink" else "")))
-        return [tuple(part for part in servers if part.name == "broker"), tuple(standins)]
+        wanted = ("broker", "clickhouse") if wiring.clickhouse else ("broker",)
+        return [tuple(part for part in servers if part.name in wanted), tuple(standins)]
 
     quiet_clients()
     return stack.run(Path(folder), load(), TerminalOutput(), int(port_base), parts=parts)

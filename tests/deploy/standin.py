@@ -1,4 +1,4 @@
-"""A part that only says it is ready: for tests of what looks after parts. Usage: … PORT [stubborn|short]."""
+"""A part that only says it is ready: for tests of what looks after parts. Usage: … PORT [stubborn|short|gives-up]."""
 
 from __future__ import annotations
 
@@ -25,8 +25,11 @@ class Ready(BaseHTTPRequestHandler):
 
 
 def main(port: str, kind: str = "") -> None:
-    """Serve until SIGTERM; `stubborn` ignores it, `short` ends by itself with 7 before it is ready."""
+    """Serve until SIGTERM; `stubborn` ignores it, `short` ends with 7 before it is ready, `gives-up` with 1."""
     end_with_stdin()
+    if kind == "gives-up":
+        click.echo("too many bad records")
+        sys.exit(1)
     if kind == "short":
         click.echo("going down")
         sys.exit(7)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import signal
 import subprocess
@@ -9,12 +10,13 @@ import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, cast
 
 import orjson
 import pytest
 from click.testing import CliRunner
 
-from deploy.cli import main
+from deploy.cli import feeding, main
 from deploy.embedded.parts import pulssi
 from deploy.embedded.ports import any_free
 from schemas.events import CONTACT_EVENT
@@ -322,3 +324,35 @@ def test_unusable_arguments_are_2(arguments: str, names: str, tmp_path: Path) ->
 def test_help_shows_examples() -> None:
     """`--help` ends with commands to copy."""
     assert "pulssi simulate --start midnight" in CliRunner().invoke(main, ["simulate", "--help"]).output
+
+
+class _Lost:
+    """A producer whose broker never answers; meanwhile somebody presses Ctrl-C so many times."""
+
+    brokers, connected = "kafka:9092", True
+
+    def __init__(self, times: int) -> None:
+        self._times = times
+
+    async def __aenter__(self) -> None:
+        for _ in range(self._times):
+            signal.raise_signal(signal.SIGINT)
+            await asyncio.sleep(0.01)  # a moment for the loop to see it
+        await asyncio.Event().wait()
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize("times", [2, 5])
+def test_a_second_ctrl_c_ends_it_at_once(
+    times: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What would wait for the broker a while longer is waited for no more; the end is 3, with how far it came."""
+    monkeypatch.setattr(feeding, "_LAST_S", 20.0)
+    began = time.monotonic()
+    with pytest.raises(SystemExit) as ended:
+        feeding.feed(cast("Any", _Lost(times)), feeding.Meter("replaying", None), (), None, lambda: "7 of 9")
+    assert ended.value.code == 3
+    assert time.monotonic() - began < 10
+    assert capsys.readouterr().err == "pulssi: no Kafka broker answers at kafka:9092 (waited 0 s); 7 of 9\n"

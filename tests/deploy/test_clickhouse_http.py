@@ -344,8 +344,8 @@ async def test_a_long_statement_is_refused_in_one_line(http: Http) -> None:
     assert (await http.ask("SELECT '" + "x" * 200_000 + "'")).status == 200
 
 
-async def test_more_requests_than_places_are_all_answered(http: Http) -> None:
-    """They wait for a place; none is turned away for a moment's rush."""
+async def test_more_requests_than_slots_are_all_answered(http: Http) -> None:
+    """They wait for a slot; none is turned away for a moment's rush."""
     asked = [http.ask("SELECT sleep(0.05), {at:UInt8}", param_at=at) for at in range(80)]
     assert [answer.text for answer in await asyncio.gather(*asked)] == [f"0\t{at}\n" for at in range(80)]
 

@@ -40,8 +40,8 @@ def query(query_id: str) -> Query:
 
 
 async def test_a_query_without_a_place_is_told_to_come_again() -> None:
-    """TOO_MANY_SIMULTANEOUS_QUERIES, as 503, which clients retry; its id and the place are free again afterwards."""
-    scheduler = Scheduler(cast("Engine", _Engine()), places=1, wait_s=0.01)
+    """TOO_MANY_SIMULTANEOUS_QUERIES, as 503, which clients retry; its id and the slot are free again afterwards."""
+    scheduler = Scheduler(cast("Engine", _Engine()), slots=1, wait_s=0.01)
     go_on = threading.Event()
     first = asyncio.create_task(scheduler.run(query("a"), go_on.wait))
     await asyncio.sleep(0)
@@ -65,7 +65,7 @@ async def test_an_engine_that_does_not_answer_is_told_with_its_reason() -> None:
 
 @pytest.mark.parametrize("cancellable", [True, False])
 async def test_a_query_whose_client_went_away(caplog: pytest.LogCaptureFixture, *, cancellable: bool) -> None:
-    """It is cancelled unless it writes, keeps its place until its thread ended, and a bug in it is logged whole."""
+    """It is cancelled unless it writes, keeps its slot until its thread ended, and a bug in it is logged whole."""
     engine, go_on = _Engine(), threading.Event()
 
     def fails() -> None:

@@ -12,6 +12,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from deploy.embedded import UnavailableError, broker
+from deploy.embedded.child_end import stop
 from deploy.embedded.kafka import java
 from deploy.embedded.kafka.java import Java
 from deploy.embedded.kafka.node import ARCHIVES_FROM, Kafka, last_meaningful
@@ -142,7 +143,7 @@ def test_a_node_starts_with_an_archive_and_without_one_that_is_damaged(
     file.write_bytes(b"damaged")
     damaged = without.with_archive()
     assert str(file) in damaged.options[0]
-    broker.stop(broker.start(broker.node_of(damaged, tmp_path, "127.0.0.1", any_free("127.0.0.1"))))
+    stop(broker.start(broker.node_of(damaged, tmp_path, "127.0.0.1", any_free("127.0.0.1"))))
     others = [file.with_name(f"java-25-{number}.aot") for number in range(broker.ARCHIVES_KEPT + 2)]
     for age, other in enumerate(others):
         other.touch()

@@ -66,3 +66,13 @@ async def test_a_part_that_is_being_ended_is_not_left(tmp_path: Path) -> None:
     supervisor.request_stop()
     await asyncio.wait_for(ending, PATIENCE_S)
     assert not lives(pid)
+
+
+async def test_a_signal_without_a_name_is_told_by_its_number() -> None:
+    """Signals for real time have no names: the step's end is told all the same."""
+    supervisor = Supervisor(lambda *_: None, lambda _: None)
+    try:
+        with pytest.raises(PartDiedError, match=r"^topics was killed by signal 40$"):
+            await supervisor.start(Part("topics", ("sh", "-c", "kill -40 $$")))
+    finally:
+        await supervisor.end_all()

@@ -20,6 +20,7 @@ from deploy.embedded import state
 from deploy.embedded.parts import BEHIND_THE_LIVE
 from deploy.embedded.supervisor import HOPELESS_AFTER
 from streams.kafka.brokers import admin_client
+from tests.deploy import clickhouse_standin
 from tests.deploy.program import (
     PATIENCE_S,
     Program,
@@ -30,6 +31,7 @@ from tests.deploy.program import (
     left,
     parts_in,
     ports_in_a_row,
+    run,
 )
 
 Start = Callable[..., Program]
@@ -47,9 +49,11 @@ def start(folder: Path, tmp_path: Path) -> Iterator[Start]:
     """Start stacks in this test's folder; what is left of them is ended."""
     with ExitStack() as programs:
 
-        def started(kind: str = "", until: str = RUNS, base: int = 0, before: tuple[str, ...] = ()) -> Program:
+        def started(
+            kind: str = "", until: str = RUNS, base: int = 0, before: tuple[str, ...] = (), **settings: str
+        ) -> Program:
             stack = (sys.executable, "-m", "tests.deploy.stack_of_standins", str(folder), str(base or ports_in_a_row()))
-            program = Program([*before, *stack, kind], clean_environment(tmp_path))
+            program = Program([*before, *stack, kind], clean_environment(tmp_path, **settings))
             programs.enter_context(program)
             if until:
                 program.await_line(until)
@@ -172,3 +176,39 @@ def test_a_part_that_dies_again_and_again_ends_the_stack(start: Start, folder: P
 def test_it_can_be_ended_while(start: Start, folder: Path, kind: str, line: str) -> None:
     """SIGTERM in the pause before a restart, or before all is ready: nothing is started any more, and all ends."""
     _end(start(kind, until=line), folder)
+
+
+def test_a_part_that_gives_up_stays_down(start: Start, folder: Path, tmp_path: Path) -> None:
+    """It ends with 1, for an operator must act first: said once with its reason, kept in the status; the others run."""
+    program = start("gives-up", until="all but sink runs")
+    why = "ended with code 1: too many bad records"
+    assert [line for line in program.lines if line.startswith("sink ") and "|" not in line] == [
+        f"sink {why}",
+        "sink stays down, the others go on: docs/runbooks/stopped-part.md says what to do",
+    ]
+    parts = parts_in(folder)
+    assert (parts["sink"].state, parts["sink"].restarts, parts["sink"].pid) == ("stopped", 0, None)
+    assert {part.state for name, part in parts.items() if name != "sink"} == {"ready"}
+    status = run(tmp_path, "status", "--data", str(folder))
+    assert status.code == 1
+    (line,) = [line for line in status.lines if line.startswith("sink")]
+    assert f"{why}; docs/runbooks/stopped-part.md" in line
+    _end(program, folder)
+
+
+def test_an_official_clickhouse_is_a_part_like_any(start: Start, folder: Path, tmp_path: Path) -> None:
+    """A program that the setting names: it is told with its version, comes back after SIGKILL, and ends in order."""
+    named = clickhouse_standin.program(tmp_path)
+    program = start(PULSSI_CLICKHOUSE_PROGRAM=str(named))
+    told = f"ClickHouse 26.9.1.1, {named}"
+    before = parts_in(folder)["clickhouse"]
+    assert (before.program, before.state) == (told, "ready")
+    assert f"({told})" in program.text
+    assert told in run(tmp_path, "status", "--data", str(folder)).text
+    assert before.pid is not None
+    (server,) = descendants(before.pid)
+    os.kill(server, signal.SIGKILL)
+    program.await_line("clickhouse ended with code 1: started again (1)")
+    assert await_restarted(folder, "clickhouse").url == before.url
+    _end(program, folder)
+    assert "stand-in ends" in "\n".join(line for line in program.lines if line.startswith("clickhouse"))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from deploy.embedded import UnavailableError, broker
+from deploy.embedded.child_end import stop
 from deploy.embedded.kafka.node import Kafka, Node, prepare
 from deploy.embedded.ports import any_free
 from schemas.settings import load
@@ -87,7 +88,7 @@ class ApacheKafka(KafkaServer):
     def stop(self) -> None:
         """End it with SIGTERM, as an operator would."""
         if self._process is not None:
-            broker.stop(self._process)
+            stop(self._process)
             self._process = None
 
     def kill(self) -> None:

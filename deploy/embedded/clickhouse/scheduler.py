@@ -23,7 +23,7 @@ Answer = TypeVar("Answer")
 log = logging.getLogger(__name__)
 
 #: How many statements run at once; each may use several threads of the engine.
-PLACES: Final = 32
+SLOTS: Final = 32
 #: How long a request waits for its turn before it is answered that the server is busy.
 WAIT_S: Final = 10.0
 #: What a reader's query gets beyond its bound before it is cancelled here, whatever its SETTINGS clause says.
@@ -35,17 +35,17 @@ ASKED_S: Final = 5.0
 
 
 class Scheduler:
-    """The engine's places."""
+    """The engine's slots."""
 
-    def __init__(self, engine: Engine, places: int = PLACES, wait_s: float = WAIT_S) -> None:
+    def __init__(self, engine: Engine, slots: int = SLOTS, wait_s: float = WAIT_S) -> None:
         self.engine = engine
         self.ending = False
         self.done = 0
         self.failed = 0
-        self._threads = ThreadPoolExecutor(max_workers=places, thread_name_prefix="clickhouse")
-        #: For what must go on though all places are taken.
-        self._few = ThreadPoolExecutor(max_workers=2, thread_name_prefix="clickhouse-few")
-        self._places = asyncio.Semaphore(places)
+        self._threads = ThreadPoolExecutor(max_workers=slots, thread_name_prefix="clickhouse")
+        #: For what must go on though all slots are taken.
+        self._reserved = ThreadPoolExecutor(max_workers=2, thread_name_prefix="clickhouse-reserved")
+        self._slots = asyncio.Semaphore(slots)
         self._wait_s = wait_s
         self._queries: dict[str, Query] = {}
         self._idle = asyncio.Event()
@@ -57,9 +57,9 @@ class Scheduler:
         return len(self._queries)
 
     async def run(self, query: Query, work: Callable[[], Answer]) -> Answer:
-        """Wait for a place, and do the query's work in a thread. Cancelled, it cancels the query in the engine.
+        """Wait for a slot, and do the query's work in a thread. Cancelled, it cancels the query in the engine.
 
-        Raises ClickHouseError where no place comes free, or the query's id is in use.
+        Raises ClickHouseError where no slot comes free, or the query's id is in use.
         """
         query_id = query.request.query_id
         if self.ending:
@@ -72,7 +72,7 @@ class Scheduler:
         self._idle.clear()
         try:
             async with asyncio.timeout(self._wait_s):
-                await self._places.acquire()
+                await self._slots.acquire()
         except BaseException as error:
             self._forget(query_id)
             if isinstance(error, TimeoutError):
@@ -86,7 +86,7 @@ class Scheduler:
         def ended(_: asyncio.Future[Answer]) -> None:
             overdue.cancel()
             self.done += 1
-            self._places.release()
+            self._slots.release()
             self._forget(query_id)
 
         call.add_done_callback(ended)
@@ -109,7 +109,7 @@ class Scheduler:
             self._cancel(query)
 
     def _cancel(self, query: Query) -> asyncio.Future[None]:
-        return asyncio.get_running_loop().run_in_executor(self._few, self._kill, query.request.query_id)
+        return asyncio.get_running_loop().run_in_executor(self._reserved, self._kill, query.request.query_id)
 
     def _kill(self, query_id: str) -> None:
         try:
@@ -118,10 +118,10 @@ class Scheduler:
             log.warning("a statement could not be cancelled: %s", error)
 
     async def fault(self) -> str | None:
-        """Say why the engine does not answer, though all places may be taken; None where it does."""
+        """Say why the engine does not answer, though all slots may be taken; None where it does."""
         if self.ending:
             return "the server is ending"
-        call = asyncio.get_running_loop().run_in_executor(self._few, self.engine.answers)
+        call = asyncio.get_running_loop().run_in_executor(self._reserved, self.engine.answers)
         try:
             async with asyncio.timeout(ASKED_S):
                 return None if await asyncio.shield(call) else "it answers wrongly"
@@ -143,7 +143,7 @@ class Scheduler:
         if self._queries:
             return False
         self._threads.shutdown()
-        self._few.shutdown()
+        self._reserved.shutdown()
         self.engine.close()
         return True
 

@@ -130,7 +130,7 @@ async def _receive(request: web.Request) -> bytes:
 
 
 async def _send(request: web.Request, response: web.StreamResponse, piece: bytes) -> None:
-    """Send a piece; a client that takes none for so long is gone, and its place is another's."""
+    """Send a piece; a client that takes none for so long is gone, and its slot is another's."""
     try:
         async with asyncio.timeout(SEND_S):
             await response.write(piece)
@@ -236,7 +236,7 @@ async def _no_traces(request: web.Request, handler: Handler) -> web.StreamRespon
 
 
 def application(scheduler: Scheduler, hosts: Hosts) -> web.Application:
-    """Make the web application around the engine's places."""
+    """Make the web application around the engine's slots."""
     app = web.Application(middlewares=[hosts.guard, _no_traces])
     app[SCHEDULER] = scheduler
     app[HOSTS] = hosts

@@ -1,0 +1,227 @@
+"""An official ClickHouse server in the embedded engine's stead: found, configured for a small machine, run as a child.
+
+It has a folder of its own beside the engine's. Neither reads what the other wrote, so a data folder does not go over
+from one to the other unless the setting `clickhouse_program` says so.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from string import Template
+from typing import Final, NamedTuple
+from xml.sax.saxutils import escape
+
+import click
+
+from deploy.embedded import UnavailableError
+from deploy.embedded.child_end import die_with_parent, interrupt_once, stop
+from deploy.embedded.lock import hold
+from deploy.embedded.ports import any_free, is_free
+from deploy.embedded.probes import ping_fault
+from schemas.exits import Exit
+from schemas.settings import CLICKHOUSE_AUTO, CLICKHOUSE_EMBEDDED
+from streams.clickhouse.addresses import Address
+
+PART: Final = "clickhouse"
+#: The folders of the embedded engine and of a server, in the data folder.
+ENGINE_FOLDER: Final = PART
+SERVER_FOLDER: Final = "clickhouse-server"
+#: What an official installation puts on the PATH.
+NAMES: Final = ("clickhouse", "clickhouse-server")
+#: The oldest release that is used.
+OLDEST: Final = (25, 8)
+CONFIG: Final = Path(__file__).with_name("clickhouse_server.xml")
+USERS: Final = Path(__file__).with_name("clickhouse_server_users.xml")
+READY_WITHIN_S: Final = 50.0
+_ASK_EVERY_S: Final = 0.1
+_VERSION_WITHIN_S: Final = 30.0
+_VERSION: Final = re.compile(r"ClickHouse server version ((\d+)\.(\d+)[0-9.]*[0-9])")
+_SETTING: Final = "PULSSI_CLICKHOUSE_PROGRAM"
+
+
+class UnusableError(ValueError):
+    """The setting cannot be followed with this program, or this data folder; the message is one line with the fix."""
+
+
+class Server(NamedTuple):
+    """A program that is a ClickHouse server of a release that can be used."""
+
+    program: Path
+    version: str
+
+    def __str__(self) -> str:
+        """Name it to people."""
+        return f"ClickHouse {self.version}, {self.program}"
+
+
+def engine() -> str:
+    """Name the embedded engine to people."""
+    with suppress(PackageNotFoundError):
+        return f"embedded engine, chdb-core {version('chdb-core')}"
+    return "embedded engine"
+
+
+def _command(program: Path, *arguments: str) -> list[str]:
+    # `clickhouse` is many programs in one; by the name `clickhouse-server` it is this one.
+    return [str(program), *(() if program.name == "clickhouse-server" else ("server",)), *arguments]
+
+
+def examined(program: Path) -> Server:
+    """Ask a program what it is; raises UnusableError."""
+    try:
+        done = subprocess.run(  # noqa: S603 - the user's own program
+            _command(program, "--version"),
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            stdin=subprocess.DEVNULL,
+            timeout=_VERSION_WITHIN_S,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise UnusableError(f"{program} does not run: {error}") from None
+    found = _VERSION.search(done.stdout)
+    if done.returncode or found is None:
+        raise UnusableError(f"{program} is no ClickHouse server: it does not tell its version")
+    if (int(found[2]), int(found[3])) < OLDEST:
+        raise UnusableError(f"{program} is ClickHouse {found[1]}; Pulssi needs {OLDEST[0]}.{OLDEST[1]} or newer")
+    return Server(program, found[1])
+
+
+def _on_the_path(say: Callable[[str], None]) -> Server | None:
+    """Return the first server on the PATH; one that cannot be used is named."""
+    for path in filter(None, map(shutil.which, NAMES)):
+        try:
+            return examined(Path(path))
+        except UnusableError as error:
+            say(f"{error}: not used")
+    return None
+
+
+def choose(setting: str, folder: Path, say: Callable[[str], None]) -> Server | None:
+    """Choose what runs as ClickHouse on a data folder; None is the embedded engine.
+
+    Raises UnusableError where the setting names no server, or names nothing and the other kind wrote the folder.
+    """
+    if setting == CLICKHOUSE_EMBEDDED:
+        server = None
+    elif setting == CLICKHOUSE_AUTO:
+        server = _on_the_path(say)
+    else:
+        try:
+            server = examined(Path(setting).absolute())
+        except UnusableError as error:
+            raise UnusableError(f"{_SETTING}: {error}") from None
+    own, other = (folder / name for name in (SERVER_FOLDER, ENGINE_FOLDER)[:: 1 if server else -1])
+    if not other.exists():
+        return server
+    if setting == CLICKHOUSE_AUTO:
+        if server:
+            keep, change = CLICKHOUSE_EMBEDDED, str(server.program)
+            why = f"{other} was written by the embedded engine, and there is {server} on the PATH now"
+        else:
+            keep, change = "/path/to/clickhouse", CLICKHOUSE_EMBEDDED
+            why = f"{other} was written by a ClickHouse server, and none is on the PATH now"
+        raise UnusableError(
+            f"{why}: {_SETTING}={keep} continues with it; {_SETTING}={change} uses another database, which is empty at"
+            " first: replay recorded events then"
+        )
+    if not own.exists():
+        say(
+            f"ClickHouse begins with an empty database in {own}: it gets what Kafka still holds; `pulssi replay` brings"
+            f" older recordings. The former one stays in {other}, and {_SETTING} chooses"
+        )
+    return server
+
+
+def configuration(folder: Path, log: Path, host: str, port: int, allowed_hosts: str = "") -> str:
+    """Write the configuration of a server on its folder."""
+    names = ["localhost", host, *filter(None, allowed_hosts.split(","))]
+    values = {
+        "folder": str(folder),
+        "users": str(USERS),
+        "log": str(log),
+        "host": host,
+        "port": str(port),
+        "names": "|".join(map(re.escape, names)),
+    }
+    return Template(CONFIG.read_text("utf-8")).substitute({name: escape(value) for name, value in values.items()})
+
+
+def start(
+    program: Path,
+    folder: Path,
+    log: Path,
+    host: str,
+    port: int,
+    *,
+    allowed_hosts: str = "",
+    keep_open: tuple[int, ...] = (),
+) -> subprocess.Popen[bytes]:
+    """Start a server on its folder, and return when it answers `/ping`; raises UnavailableError.
+
+    It dies with the calling thread, and keeps the descriptors in `keep_open` for as long as it lives.
+    """
+    if not is_free(host, port):
+        raise UnavailableError(f"{host}:{port} is in use by another program: choose another port")
+    folder.mkdir(parents=True, exist_ok=True)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    file = folder / "config.xml"
+    file.write_text(configuration(folder, log, host, port, allowed_hosts), "utf-8")
+    process = subprocess.Popen(  # noqa: S603 - the user's own program
+        _command(program, f"--config-file={file}"),
+        cwd=folder,
+        # Its watchdog would stand between it and our signals.
+        env={**os.environ, "CLICKHOUSE_WATCHDOG_ENABLE": "0"},
+        stdin=subprocess.DEVNULL,
+        pass_fds=keep_open,
+        preexec_fn=die_with_parent,  # noqa: PLW1509 - a call of the C library, loaded before the fork
+    )
+    try:
+        _await_answer(process, Address(_url(host, port)), log)
+    except BaseException:
+        stop(process)
+        raise
+    return process
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _await_answer(process: subprocess.Popen[bytes], address: Address, log: Path) -> None:
+    deadline = time.monotonic() + READY_WITHIN_S
+    while (fault := ping_fault(address)) is not None:
+        with suppress(subprocess.TimeoutExpired):
+            code = process.wait(_ASK_EVERY_S)
+            raise UnavailableError(f"ClickHouse ended at its start (code {code}): see {log}")
+        if time.monotonic() > deadline:
+            raise UnavailableError(f"ClickHouse is not ready after {READY_WITHIN_S:g} s ({fault}): see {log}")
+
+
+def run(program: Path, folder: Path, host: str, port: int, allowed_hosts: str = "") -> int:
+    """Run a server on the data folder until it ends by itself; port 0 asks for any free one. For the main thread.
+
+    SIGTERM and Ctrl-C raise KeyboardInterrupt here. Raises UnavailableError.
+    """
+    interrupt_once()
+    port, log = port or any_free(host), folder / "logs" / "clickhouse-server.log"
+    # The server inherits the lock: if only this process is killed, the folder stays locked until the server has ended.
+    with hold(folder, PART) as lock:
+        process = start(
+            program, folder / SERVER_FOLDER, log, host, port, allowed_hosts=allowed_hosts, keep_open=(lock,)
+        )
+        try:
+            click.echo(f"clickhouse ready at {_url(host, port)}")
+            click.echo(f"ClickHouse ended by itself (code {process.wait()}): see {log}", err=True)
+            return Exit.NO
+        finally:
+            stop(process)

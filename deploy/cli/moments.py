@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from schemas.written import milliseconds
+from schemas.user_input import milliseconds
 
 
 class Duration(click.ParamType):

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from schemas.calendars import MINUTES_A_DAY, Span
-from schemas.written import DURATION_PATTERN, did_you_mean, milliseconds, zone_name
+from schemas.user_input import DURATION_PATTERN, did_you_mean, milliseconds, zone_name
 
 _SPAN: Final = re.compile(r"(\d{1,2}):(\d\d)\s*-\s*(\d{1,2}):(\d\d)")
 #: What hours look like, for schemas.

@@ -7,10 +7,10 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 
-from schemas.configuration.rules import load_rules
 from schemas.contact_record import decode_summary
 from schemas.policies import Rules
 from schemas.topics import CONTACTS
+from streams.configuration.folder import load_rules
 from streams.core.refold import EMPTY
 from streams.live.gauges import GaugeReading, Gauges
 from tests.cases.told import CENTRE, CONFIG, events_of

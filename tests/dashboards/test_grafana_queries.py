@@ -17,7 +17,6 @@ from dashboards.grafana_definitions.site import Site
 from schemas.agents import STATUSES
 from schemas.panes import PANE_MS
 from schemas.policies import DEFAULT_POLICIES, Policy
-from schemas.settings import load
 from schemas.topics import AGENTS
 from sinks.batching import PendingBatch
 from sinks.clickhouse.migrations import migrate
@@ -26,6 +25,7 @@ from sinks.event_rows import event_rows
 from sinks.port import Batch
 from sinks.rows import EventRow, PaneRow
 from streams.clickhouse.connection import connect
+from streams.configuration.environment import load_settings
 from streams.core.histogram import merge, quantile
 from streams.journal.assembly import Step
 from streams.live.service_level import Counted, service_level
@@ -63,7 +63,7 @@ class Filled(NamedTuple):
 
 def fill(url: str, database: str, batch: Batch, now_ms: int) -> Filled:
     """Make a database by the migrations, write the rows through the sink's own store, and come back as the reader."""
-    settings = load({"PULSSI_CLICKHOUSE_URL": url, "PULSSI_CLICKHOUSE_DATABASE": database})
+    settings = load_settings({"PULSSI_CLICKHOUSE_URL": url, "PULSSI_CLICKHOUSE_DATABASE": database})
     migrate(settings)
     store = ClickHouseStore(settings)
     store.write(batch)

@@ -18,7 +18,7 @@ import orjson
 import pytest
 
 from schemas.agents import STATUSES
-from schemas.configuration.rules import load_rules
+from streams.configuration.folder import load_rules
 from tests import centres
 from tests.cases.told import CONFIG, NAMES, events_of, expected_of
 from tests.cases.told import differences as rows_that_differ

@@ -22,7 +22,7 @@ from deploy.embedded.parts import pulssi
 from deploy.embedded.ports import any_free
 from schemas.journal import CONTACT, Head, encode_pane, encode_pane_key
 from schemas.panes import Pane
-from schemas.settings import Settings, load
+from schemas.settings import Settings
 from sinks.clickhouse.migrations import migrate
 from sinks.clickhouse.store import ClickHouseStore
 from sinks.lag import Lags
@@ -31,6 +31,7 @@ from sinks.port import Batch, Store
 from sinks.sink import serve
 from sinks.sink_health import SinkHealth
 from streams.clickhouse.connection import connect
+from streams.configuration.environment import load_settings
 from streams.kafka.topics import migrate_topics
 from tests.deploy.program import Program, clean_environment
 from tests.fixtures.clickhouse import ClickHouseServer
@@ -56,14 +57,14 @@ def environment(fresh_kafka: KafkaServer, database: Settings) -> dict[str, str]:
         "PULSSI_CLICKHOUSE_DATABASE": database.clickhouse_database,
         "PULSSI_SINK_PORT": str(any_free("127.0.0.1")),
     }
-    assert migrate_topics(load(environment), wait_s=10).ok
+    assert migrate_topics(load_settings(environment), wait_s=10).ok
     return environment
 
 
 @pytest.fixture
 def settings(environment: dict[str, str]) -> Settings:
     """Return the sink's settings."""
-    return load(environment)
+    return load_settings(environment)
 
 
 class Floor:
@@ -273,7 +274,7 @@ async def test_killed_at_any_moment(settings: Settings, environment: dict[str, s
 async def test_clickhouse_away_for_a_while(fresh_kafka: KafkaServer, tmp_path: Path) -> None:
     """It waits, says so, and catches up; nothing is lost. Started first, it waits as well."""
     port = any_free("127.0.0.1")
-    settings = load(
+    settings = load_settings(
         {
             **fresh_kafka.settings_env(),
             "PULSSI_PARTITIONS": "1",

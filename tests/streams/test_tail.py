@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from schemas.journal import HEAD_KEY, Head, encode_head
-from schemas.settings import Settings, load
+from schemas.settings import Settings
+from streams.configuration.environment import load_settings
 from streams.journal.assembly import Step
 from streams.journal.tail import JournalTail
 from streams.kafka.topics import migrate_topics
@@ -152,7 +153,7 @@ async def test_a_broker_that_restarts_is_waited_for(
 
 async def test_started_first_it_waits_and_says_so(fresh_kafka: KafkaServer, caplog: pytest.LogCaptureFixture) -> None:
     """Neither a missing broker nor missing topics end it."""
-    settings = load({**fresh_kafka.settings_env(), "PULSSI_PARTITIONS": "1"})
+    settings = load_settings({**fresh_kafka.settings_env(), "PULSSI_PARTITIONS": "1"})
     tail = JournalTail(settings)
     with caplog.at_level(logging.WARNING, logger="streams.journal.tail"):
         starting = asyncio.create_task(tail.start())

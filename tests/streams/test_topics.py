@@ -8,8 +8,9 @@ import pytest
 from kafka.admin import ConfigResource, ConfigResourceType
 
 from deploy.embedded.ports import any_free
-from schemas.settings import Settings, load
+from schemas.settings import Settings
 from schemas.topics import DEAD_LETTERS, SOURCES, journal_of
+from streams.configuration.environment import load_settings
 from streams.kafka.brokers import BrokerUnreachableError, admin_client, answers
 from streams.kafka.topics import TopicChange, WantedTopic, migrate_topics, plan, wanted
 from tests.kafka.server import KafkaServer
@@ -102,7 +103,7 @@ def test_no_broker_is_said_in_one_line() -> None:
 
 def test_topics_are_made_and_a_second_run_changes_nothing(fresh_kafka: KafkaServer) -> None:
     """On a real broker: made with the settings' count, then there."""
-    settings = load({**fresh_kafka.settings_env(), "PULSSI_PARTITIONS": "3"})
+    settings = load_settings({**fresh_kafka.settings_env(), "PULSSI_PARTITIONS": "3"})
     first = migrate_topics(settings)
     assert {topic.state for topic in first.topics} == {"made"}
     with admin_client(fresh_kafka.bootstrap) as admin:
@@ -115,7 +116,7 @@ def test_topics_are_made_and_a_second_run_changes_nothing(fresh_kafka: KafkaServ
 
 def test_a_changed_count_is_refused_by_a_real_broker_too(fresh_kafka: KafkaServer) -> None:
     """After 3 partitions, 5 are refused, and nothing is made meanwhile."""
-    settings = load({**fresh_kafka.settings_env(), "PULSSI_PARTITIONS": "3"})
+    settings = load_settings({**fresh_kafka.settings_env(), "PULSSI_PARTITIONS": "3"})
     migrate_topics(settings)
     with admin_client(fresh_kafka.bootstrap) as admin:
         admin.delete_topics([DEAD_LETTERS])
@@ -128,7 +129,7 @@ def test_a_changed_count_is_refused_by_a_real_broker_too(fresh_kafka: KafkaServe
 
 def test_settings_of_a_real_topic_are_mended(fresh_kafka: KafkaServer) -> None:
     """A journal that somebody made with Kafka's defaults gets compacted, and takes 8 MiB."""
-    settings = load(fresh_kafka.settings_env())
+    settings = load_settings(fresh_kafka.settings_env())
     asked = {
         "contacts.chat.journal": {"num_partitions": 4, "replication_factor": 1, "configs": {"cleanup.policy": "delete"}}
     }
@@ -146,7 +147,7 @@ def test_settings_of_a_real_topic_are_mended(fresh_kafka: KafkaServer) -> None:
 
 def test_a_broker_comes_back_at_its_address(fresh_kafka: KafkaServer) -> None:
     """Killed and started again it answers where it did, and has its topics."""
-    settings = load(fresh_kafka.settings_env())
+    settings = load_settings(fresh_kafka.settings_env())
     migrate_topics(settings)
     fresh_kafka.kill()
     assert not answers(fresh_kafka.bootstrap)

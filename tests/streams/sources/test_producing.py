@@ -12,8 +12,9 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaTimeoutError, OutOfOrderSequenceNumber
 from aiokafka.partitioner import murmur2
 
-from schemas.settings import Settings, load
+from schemas.settings import Settings
 from schemas.topics import CONTACTS, SOURCES
+from streams.configuration.environment import load_settings
 from streams.kafka.topics import migrate_topics
 from streams.sources.producing import EventProducer, TopicsMissingError, partition_of
 from tests.kafka.server import KafkaServer
@@ -22,7 +23,7 @@ from tests.streams.sources.consumed import consumed
 
 def settings(server: KafkaServer) -> Settings:
     """Return settings for a broker; topics have several partitions."""
-    return load({**server.settings_env(), "PULSSI_PARTITIONS": "3"})
+    return load_settings({**server.settings_env(), "PULSSI_PARTITIONS": "3"})
 
 
 @pytest.fixture

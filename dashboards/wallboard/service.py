@@ -180,7 +180,7 @@ class Wallboard:
                     await asyncio.sleep(pushed_at + PUSH_EVERY_S - loop.time())
             standing = self.standing()
             if standing.state == "live":  # else the numbers stand still: time must not pass over what is not known
-                self.view.move()
+                self.view.advance()
             telling = (self.view.version, standing.state, standing.reason)
             if telling == told:
                 self._news.clear()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from schemas.configuration.file_models import FILES
-from schemas.configuration.rules import parse_rules
+from schemas.configuration.parsed_rules import parse_rules
 from schemas.configuration.toml_files import ConfigurationError, parse_toml
 from schemas.policies import Rules
 

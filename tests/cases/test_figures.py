@@ -74,8 +74,8 @@ def _live(events: list[dict[str, Any]], rules: Rules, now: int) -> GaugeReading:
     assert change is not None
     assert change.value is not None
     live = Gauges()
-    live.put((CONTACTS[channel], 0), b"contact", decode_summary(change.value))
-    live.move(now)
+    live.update((CONTACTS[channel], 0), b"contact", decode_summary(change.value))
+    live.advance(now)
     return live.readings()[None, None]
 
 

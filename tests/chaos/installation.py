@@ -19,7 +19,7 @@ from schemas.topics import SOURCES, journal_of
 from streams.clickhouse.connection import connect
 from streams.configuration.environment import load_settings
 from streams.kafka.brokers import admin_client
-from streams.kafka.topics import migrate_topics
+from streams.kafka.topic_migration import migrate_topics
 from tests.deploy.program import Program
 from tests.fixtures.clickhouse import ClickHouseServer
 from tests.kafka.server import KafkaServer

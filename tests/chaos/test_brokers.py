@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 from schemas.topics import CONTACTS, journal_of
-from streams.kafka.topics import wanted
+from streams.kafka.topic_migration import wanted
 from tests.chaos.feed import Feed
 from tests.chaos.installation import Installation
 from tests.chaos.records import MINUTE_MS, arriving

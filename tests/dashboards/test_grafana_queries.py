@@ -28,7 +28,7 @@ from streams.clickhouse.connection import connect
 from streams.configuration.environment import load_settings
 from streams.core.histogram import merge, quantile
 from streams.journal.assembly import Step
-from streams.live.service_level import Counted, service_level
+from streams.live.service_level import ServiceLevelCounts, service_level
 from tests.dashboards.grafana_macros import ALL, Range, expand
 from tests.dashboards.scene import day_so_far, waiting
 from tests.fixtures.clickhouse import ClickHouseServer
@@ -138,10 +138,10 @@ def _panes(filled: Filled, sample: str, channel: str, queue: str, since_s: int) 
     ]
 
 
-def _counted(filled: Filled, channel: str, queue: str, since_s: int) -> Counted:
+def _counted(filled: Filled, channel: str, queue: str, since_s: int) -> ServiceLevelCounts:
     of_answers = _panes(filled, "first_response", channel, queue, since_s)
     of_abandons = _panes(filled, "abandoned", channel, queue, since_s)
-    return Counted(
+    return ServiceLevelCounts(
         sum(pane.n_target for pane in of_answers),
         sum(pane.n_within for pane in of_answers),
         sum(pane.n_target for pane in of_abandons),

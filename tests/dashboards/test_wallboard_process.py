@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaProducer
 from deploy.embedded.ports import any_free
 from schemas.settings import Settings
 from streams.configuration.environment import load_settings
-from streams.kafka.topics import migrate_topics
+from streams.kafka.topic_migration import migrate_topics
 from tests.dashboards.wallboard_process import minute_now, now_ms, running, write
 from tests.kafka.server import KafkaServer
 from tests.streams.handwritten import Hand

@@ -20,7 +20,7 @@ from deploy.embedded.ports import any_free
 from schemas.events import CONTACT_EVENT
 from schemas.topics import AGENTS
 from streams.configuration.environment import load_settings
-from streams.kafka.topics import migrate_topics
+from streams.kafka.topic_migration import migrate_topics
 from streams.sources import recorded
 from tests.deploy.program import PATIENCE_S, Program, clean_environment, run
 from tests.kafka.server import KafkaServer

@@ -8,7 +8,7 @@ from pathlib import Path
 from deploy.embedded.parts import pulssi
 from schemas.topics import DEAD_LETTERS
 from streams.configuration.environment import load_settings
-from streams.kafka.topics import migrate_topics
+from streams.kafka.topic_migration import migrate_topics
 from tests.deploy.program import Program, clean_environment, run
 from tests.kafka.server import KafkaServer
 

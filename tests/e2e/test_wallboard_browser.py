@@ -23,7 +23,7 @@ from schemas.settings import Settings
 from schemas.topics import AGENTS
 from streams.configuration.environment import load_settings
 from streams.journal.assembly import Step
-from streams.kafka.topics import migrate_topics
+from streams.kafka.topic_migration import migrate_topics
 from tests.dashboards.scene import QUEUES, day_so_far
 from tests.dashboards.wallboard_process import Wallboard, minute_now, now_ms, running, write
 from tests.kafka.server import KafkaServer

@@ -13,7 +13,7 @@ from kafka.errors import KafkaError
 from schemas.settings import Settings
 from streams.configuration.environment import load_settings
 from streams.kafka.brokers import admin_client
-from streams.kafka.topics import migrate_topics
+from streams.kafka.topic_migration import migrate_topics
 
 DELETED_WITHIN_S: Final = 30.0
 _NUMBERS: Final = itertools.count(1)

@@ -32,7 +32,7 @@ from sinks.sink import serve
 from sinks.sink_health import SinkHealth
 from streams.clickhouse.connection import connect
 from streams.configuration.environment import load_settings
-from streams.kafka.topics import migrate_topics
+from streams.kafka.topic_migration import migrate_topics
 from tests.deploy.program import Program, clean_environment
 from tests.fixtures.clickhouse import ClickHouseServer
 from tests.kafka.server import KafkaServer

@@ -13,7 +13,7 @@ from schemas.settings import Settings
 from streams.configuration.environment import load_settings
 from streams.journal.assembly import Step
 from streams.journal.tail import JournalTail
-from streams.kafka.topics import migrate_topics
+from streams.kafka.topic_migration import migrate_topics
 from tests.kafka.server import KafkaServer
 from tests.streams.handwritten import Hand
 

@@ -15,7 +15,7 @@ from aiokafka.partitioner import murmur2
 from schemas.settings import Settings
 from schemas.topics import CONTACTS, SOURCES
 from streams.configuration.environment import load_settings
-from streams.kafka.topics import migrate_topics
+from streams.kafka.topic_migration import migrate_topics
 from streams.sources.producing import EventProducer, TopicsMissingError, partition_of
 from tests.kafka.server import KafkaServer
 from tests.streams.sources.consumed import consumed

@@ -12,7 +12,7 @@ from schemas.settings import Settings
 from schemas.topics import DEAD_LETTERS, SOURCES, journal_of
 from streams.configuration.environment import load_settings
 from streams.kafka.brokers import BrokerUnreachableError, admin_client, answers
-from streams.kafka.topics import TopicChange, WantedTopic, migrate_topics, plan, wanted
+from streams.kafka.topic_migration import TopicChange, WantedTopic, migrate_topics, plan, wanted
 from tests.kafka.server import KafkaServer
 
 DAY_MS = 24 * 60 * 60 * 1000

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from schemas.calendars import Calendar, Hours
 from schemas.configuration.file_models import CalendarEntry, PerChannel, PolicyEntry, TagEntry
-from schemas.configuration.parsing import Numbered, ParsedFiles
+from schemas.configuration.parsed_files import Numbered, ParsedFiles
 from schemas.policies import Policies, Policy, Rules, Taxonomy, normal_tag
 
 _VERSION_BYTES: Final = 6

@@ -122,7 +122,7 @@ async def test_a_journal_made_anew_that_is_as_long_as_before(
     fresh_kafka: KafkaServer, settings: Settings, tail: JournalTail, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither a record nor an end nor an error tells that it is another one; its id does, and it is read."""
-    monkeypatch.setattr("streams.journal.tail.LOOK_EVERY_S", 0.1)
+    monkeypatch.setattr("streams.journal.tail.CHECK_IDS_EVERY_S", 0.1)
     async with Hand(settings, SOURCE, 0) as hand:
         await hand.step(Head(step=7, open=await hand.open()), [(b"cA", b"old")])
     await tail.start()

@@ -22,6 +22,7 @@ from schemas.journal import Head
 from schemas.settings import Settings
 from schemas.topics import SOURCES, SourcePartition, journal_of
 from streams.journal.assembly import Assembly, RecreatedError, Step
+from streams.kafka.brokers import TopicsMissingError
 from streams.kafka.cluster import Cluster, ClusterAwayError
 from streams.kafka.log_ends import LogEnds, consumer_of
 from streams.tasks import end
@@ -38,10 +39,6 @@ COMMIT_WITHIN_S: Final = 5.0
 _RETRY: Final = wait_exponential(multiplier=0.1, max=2.0)
 
 _LOG: Final = logging.getLogger(__name__)
-
-
-class TopicsMissingError(Exception):
-    """Not all topics are there yet."""
 
 
 def _log_wait(state: RetryCallState) -> None:
@@ -78,20 +75,20 @@ async def _connect(settings: Settings, topics: tuple[str, ...], group: str | Non
             await consumer.start()
         except KafkaError as error:
             raise ConnectionError(f"no Kafka broker answers at {settings.kafka_brokers}") from error
-        consumer.assign(await _partitions(consumer, topics))
+        consumer.assign(await _partitions(consumer, topics, settings.kafka_brokers))
     except BaseException:
         await consumer.stop()
         raise
     return consumer
 
 
-async def _partitions(consumer: AIOKafkaConsumer, topics: tuple[str, ...]) -> list[TopicPartition]:
+async def _partitions(consumer: AIOKafkaConsumer, topics: tuple[str, ...], brokers: str) -> list[TopicPartition]:
     """List the topics' partitions. Asks for all topics: asking for one by name may make it, with another count."""
     cluster = await consumer._client.fetch_all_metadata()  # noqa: SLF001 - `topics()` keeps the partitions to itself
     partitions = {topic: cluster.partitions_for_topic(topic) or () for topic in topics}
     missing = sorted(topic for topic, numbers in partitions.items() if not numbers)
     if missing:
-        raise TopicsMissingError(f"no topic {', '.join(missing)} on the broker yet: `pulssi migrate` makes them")
+        raise TopicsMissingError(brokers, missing)
     return [TopicPartition(topic, number) for topic, numbers in partitions.items() for number in sorted(numbers)]
 
 

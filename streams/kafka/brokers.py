@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Iterable
 from contextlib import closing, suppress
 from typing import Any, Final
 
@@ -26,6 +27,13 @@ class BrokerUnreachableError(ConnectionError):
     def __init__(self, brokers: str, waited_s: float) -> None:
         super().__init__(f"no Kafka broker answers at {brokers} (waited {waited_s:g} s)")
         self.brokers = brokers
+
+
+class TopicsMissingError(LookupError):
+    """A broker answers, but does not have all topics."""
+
+    def __init__(self, brokers: str, topics: Iterable[str]) -> None:
+        super().__init__(f"no topic {', '.join(topics)} at {brokers}: `pulssi migrate` makes them")
 
 
 def _any_port_open(brokers: str, wait_s: float) -> bool:

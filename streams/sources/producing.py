@@ -12,17 +12,16 @@ import contextlib
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import BrokerResponseError, KafkaError, OutOfOrderSequenceNumber, UnknownProducerId
-from aiokafka.partitioner import murmur2
 
 from schemas.settings import Settings
 from schemas.topics import SOURCES
-from streams.kafka.brokers import BrokerUnreachableError, admin_client
+from streams.kafka.brokers import BrokerUnreachableError, TopicsMissingError, admin_client
+from streams.kafka.partitioner import partition_of
 from streams.times import now_ms
 
 #: Records that wait here before `send` waits: enough for full batches, little enough to hold in memory.
@@ -38,10 +37,6 @@ _STOP_WITHIN_S: Final = 3.0
 _LOST_COUNT: Final = (OutOfOrderSequenceNumber, UnknownProducerId)
 
 
-class TopicsMissingError(RuntimeError):
-    """The broker answers, but the source topics do not exist."""
-
-
 class ProduceError(RuntimeError):
     """The broker refused a record, and would refuse it again."""
 
@@ -51,12 +46,6 @@ class _Record(NamedTuple):
     value: bytes
     timestamp_ms: int
     origin: str
-
-
-@lru_cache(maxsize=65_536)
-def partition_of(key: bytes, partitions: int) -> int:
-    """Return the partition that Kafka's own clients choose for a key."""
-    return (int(murmur2(key)) & 0x7FFFFFFF) % partitions
 
 
 def partitions_of_sources(brokers: str, wait_s: float) -> dict[str, int]:
@@ -70,7 +59,7 @@ def partitions_of_sources(brokers: str, wait_s: float) -> dict[str, int]:
         }
     missing = [name for name in SOURCES if name not in found]
     if missing:
-        raise TopicsMissingError(f"no topic {', '.join(missing)} at {brokers}: `pulssi migrate` makes them")
+        raise TopicsMissingError(brokers, missing)
     return {name: found[name] for name in SOURCES}
 
 

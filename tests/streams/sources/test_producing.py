@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaTimeoutError, OutOfOrderSequenceNumber
-from aiokafka.partitioner import murmur2
+from kafka.partitioner.default import murmur2
 
 from schemas.settings import Settings
 from schemas.topics import CONTACTS, SOURCES
 from streams.configuration.environment import load_settings
+from streams.kafka.brokers import TopicsMissingError
+from streams.kafka.partitioner import partition_of
 from streams.kafka.topic_migration import migrate_topics
-from streams.sources.producing import EventProducer, TopicsMissingError, partition_of
+from streams.sources.producing import EventProducer
 from tests.kafka.server import KafkaServer
 from tests.streams.sources.consumed import consumed
 

@@ -11,7 +11,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from dashboards.grafana_definitions import queries
-from dashboards.grafana_definitions.alerts import LEAST_VOLUME, rules, shortfall
+from dashboards.grafana_definitions.alerts import MIN_VOLUME, rules, shortfall
 from dashboards.grafana_definitions.live_floor import live_floor
 from dashboards.grafana_definitions.site import Site
 from schemas.agents import STATUSES
@@ -192,13 +192,13 @@ def test_too_few_to_judge_is_no_alert_and_a_stalled_queue_is_one(clickhouse_serv
     """Few late answers give 0; a queue that answers nobody falls short by the whole objective."""
     now_ms = time.time_ns() // 1_000_000
     minute = now_ms // PANE_MS * PANE_MS
-    few, many = (pane_of([ms] * n, target=20_000) for ms, n in ((60_000, LEAST_VOLUME - 1), (1_000, 50)))
+    few, many = (pane_of([ms] * n, target=20_000) for ms, n in ((60_000, MIN_VOLUME - 1), (1_000, 50)))
     stalled = contact(waiting("call", "stalled", now_ms - 300_000, 20_000))
     batch = rows(
         Journal("contacts.call").step(
             pane_record(minute, "quiet", "first_response", few),
             pane_record(minute - 3 * 3_600_000, "stalled", "first_response", many),
-            *((contact_key(str(number)), stalled) for number in range(LEAST_VOLUME)),
+            *((contact_key(str(number)), stalled) for number in range(MIN_VOLUME)),
         )
     )
     filled = fill(clickhouse_server.url, "pulssi_quiet", batch, now_ms)
@@ -226,15 +226,15 @@ def test_who_is_late_counts_for_his_own_policy(clickhouse_server: ClickHouseServ
         | {"deadlines": [("next_response", policy, now_ms - 300_000, None, now_ms - 1_000)], "leaves_at": leaves_at}
         for policy, leaves_at in (
             ("urgent", now_ms - 1),
-            *(("urgent", waits["leaves_at"]),) * LEAST_VOLUME,
-            *(("another", waits["leaves_at"]),) * LEAST_VOLUME,
+            *(("urgent", waits["leaves_at"]),) * MIN_VOLUME,
+            *(("another", waits["leaves_at"]),) * MIN_VOLUME,
         )
     ]
     pane = pane_record(
         now_ms // PANE_MS * PANE_MS - PANE_MS,
         "support",
         "next_response",
-        pane_of([1_000] * LEAST_VOLUME, target=60_000),
+        pane_of([1_000] * MIN_VOLUME, target=60_000),
     )
     batch = rows(
         Journal("contacts.chat").step(

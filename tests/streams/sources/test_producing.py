@@ -127,5 +127,5 @@ async def test_a_client_that_lost_count_is_replaced(topics: KafkaServer, monkeyp
             await producer.send(CONTACTS["chat"], b"contact-%d" % (number % 50), b"%d" % number, f"file-{number % 2}")
     found = await asyncio.to_thread(consumed, topics.bootstrap, 300)
     assert sorted(int(record.value) for record in found) == list(range(300))
-    assert producer.sent_of == {"file-0": 150, "file-1": 150}
+    assert producer.sent_by_origin == {"file-0": 150, "file-1": 150}
     assert len(made) == 4

@@ -19,7 +19,7 @@ _LAST_PORT: Final = 65_535
 _HOST_NAME: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252}[A-Za-z0-9_.])?")
 
 #: What a setting with a pattern must look like, in words.
-_NAMES: Final = {
+_PATTERN_PROBLEMS: Final = {
     "clickhouse_database": "must be 1 to 64 letters, digits and underscores, and not begin with a digit",
     "application": "must be 1 to 64 small letters, digits, dots, dashes and underscores, and begin with no mark",
 }
@@ -125,7 +125,7 @@ def faults_of(given: Mapping[str, object]) -> list[tuple[str, str]]:
         return [
             (
                 setting := str(fault["loc"][0]),
-                _NAMES[setting]
+                _PATTERN_PROBLEMS[setting]
                 if fault["type"] == "string_pattern_mismatch"
                 else problem_of(fault, Settings.model_fields, "setting"),
             )

@@ -18,7 +18,7 @@ from deploy.contract_files import ROOT
 from schemas.calendars import Span
 from schemas.configuration.toml_files import ConfigurationError, line_of
 from schemas.policies import DEFAULT_POLICIES, Rules, calendar_for, policy_for, taxonomy_at
-from schemas.user_input import milliseconds
+from schemas.user_input import duration_ms
 from streams.configuration.environment import load_settings
 from streams.configuration.folder import load_rules
 from streams.configuration.reloading import WatchedRules
@@ -142,14 +142,14 @@ def test_what_a_change_leaves_alone_is_the_same_object(tmp_path: Path) -> None:
 )
 def test_durations(text: str, expected: int) -> None:
     """As people write them."""
-    assert milliseconds(text) == expected
+    assert duration_ms(text) == expected
 
 
 @pytest.mark.parametrize("text", ["", "20", "s", "1x", "1h later", "-5s", "1h,30m"])
 def test_what_is_no_duration(text: str) -> None:
     """Refused with an example."""
     with pytest.raises(ValueError, match="such as 20s"):
-        milliseconds(text)
+        duration_ms(text)
 
 
 def test_the_schemas_take_what_the_models_take() -> None:

@@ -225,8 +225,7 @@ def _alter(admin: Any, changes: Sequence[TopicChange]) -> None:  # noqa: ANN401 
     if not changes:
         return
     request = [
-        ConfigResource(ConfigResourceType.TOPIC, change.topic.name, configs=dict(change.alterations))
-        for change in changes
+        ConfigResource(ConfigResourceType.TOPIC, each.topic.name, configs=dict(each.alterations)) for each in changes
     ]
     for name, answer in admin.alter_configs(request).get("topic", {}).items():
         if answer != "OK":

@@ -186,9 +186,9 @@ class Floor:
         while True:
             wanted = demand.agents(team, self.now + _PLAN_EVERY_MS // 2)
             surplus = len(on_shift) - wanted
-            for place, agent in enumerate(list(on_shift)):
+            for number, agent in enumerate(list(on_shift)):
                 worked_ms = self.now - agent.since
-                spare = place < surplus and (worked_ms >= _SHORTEST_SHIFT_MS or wanted == 0)
+                spare = number < surplus and (worked_ms >= _SHORTEST_SHIFT_MS or wanted == 0)
                 if spare or worked_ms >= _LONGEST_SHIFT_MS:
                     del on_shift[agent]
                     agent.away = _HOME

@@ -77,7 +77,7 @@ lock: $(BIN)/uv ## write locks/ again from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra embedded --group dev -o locks/dev.txt pyproject.toml $(ARGS)
 
 schemas: install ## write schemas/json and the generated docs again from the models
-	$(BIN)/python -m schemas.generate
+	$(BIN)/python -m deploy.contract_files
 
 dashboards: install ## write dashboards/grafana again from the definitions
 	$(BIN)/pulssi dashboards build

@@ -47,8 +47,8 @@ class Stretch(NamedTuple):
 
 def encode_agent(stretches: Iterable[Stretch], kept: bytes) -> bytes:
     """Write a record: the part that everyone reads, and the worker's own."""
-    told = orjson.dumps({"v": VERSION, "stretches": [tuple(stretch) for stretch in stretches]})
-    return told + b"\n" + zstandard.ZstdCompressor(level=_COMPRESSION).compress(kept)
+    shared = orjson.dumps({"v": VERSION, "stretches": [tuple(stretch) for stretch in stretches]})
+    return shared + b"\n" + zstandard.ZstdCompressor(level=_COMPRESSION).compress(kept)
 
 
 def decode_kept(value: bytes) -> bytes:

@@ -96,8 +96,8 @@ def open_spans(calendar: Calendar, stretch: int) -> OpenSpans:
     """Give the open spans of one stretch: from `stretch * STRETCH_MS` on, for so long."""
     begin, end = stretch * STRETCH_MS, (stretch + 1) * STRETCH_MS
     found: list[Interval] = []
-    for place, hours in enumerate(calendar.hours):
-        until = calendar.hours[place + 1].valid_from if place + 1 < len(calendar.hours) else ""
+    for index, hours in enumerate(calendar.hours):
+        until = calendar.hours[index + 1].valid_from if index + 1 < len(calendar.hours) else ""
         days = _days(begin, end, hours.valid_from, until)
         found.extend(_in_utc(_merged(_local(hours, days)), hours.zone, begin, end))
     spans = _merged(found)

@@ -140,10 +140,10 @@ def encode_contact(
 
 def join_contact(summary: Summary, events: bytes | bytearray, rows: bytes | bytearray, gone: Sequence[Gone]) -> bytes:
     """Write a contact's record of events and rows that are written already, with commas between them."""
-    return orjson.dumps(list(summary.values())) + b"\n" + _zstd().compress(behind_summary(events, rows, gone))
+    return orjson.dumps(list(summary.values())) + b"\n" + _zstd().compress(encode_body(events, rows, gone))
 
 
-def behind_summary(events: bytes | bytearray, rows: bytes | bytearray, gone: Sequence[Gone]) -> bytes:
+def encode_body(events: bytes | bytearray, rows: bytes | bytearray, gone: Sequence[Gone]) -> bytes:
     """Write what stands behind the summary, as it is before it is compressed."""
     return b"".join((b"[[", rows, b"],", orjson.dumps(gone), b"]\n[", events, b"]"))
 

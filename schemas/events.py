@@ -14,7 +14,7 @@ from annotated_types import Ge, Gt, MaxLen, MinLen
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, WithJsonSchema, model_validator
 
 from schemas.topics import Channel
-from schemas.values import Free, Id, Instant, Name, Number, OptionalId, OptionalName, ShortText, Tag, Whole
+from schemas.values import FreeText, Id, Instant, Name, Number, OptionalId, OptionalName, ShortText, Tag, Whole
 
 #: Version of this contract; a change that an old reader would misread raises it.
 VERSION: Final = 1
@@ -133,7 +133,7 @@ class MessageSent(ContactEvent):
     author: Author
     public: bool = True
     automatic: bool = False
-    text: Free | None = None
+    text: FreeText | None = None
 
 
 class Tagged(ContactEvent):
@@ -241,7 +241,7 @@ class Rated(Scored):
     type: Literal["contact.rated"]
     survey_id: OptionalId = None
     comment_present: bool = False
-    comment: Free | None = None
+    comment: FreeText | None = None
 
 
 class Voided(ContactEvent):
@@ -275,9 +275,9 @@ class UnknownAgentEvent(Event):
     agent_id: Id
 
 
-_Handled = Started | Queued | HandedOff | Connected | Held | Resumed | Transferred | Dequeued | Disconnected | Wrapped
-_Told = Abandoned | MessageSent | Tagged | Untagged | Prioritised | Resolved | Reopened | Paused | Unpaused | Discarded
-_KnownContactEvent = _Handled | _Told | Missed | Evaluated | Rated | Voided
+_Work = Started | Queued | HandedOff | Connected | Held | Resumed | Transferred | Dequeued | Disconnected | Wrapped
+_State = Abandoned | MessageSent | Tagged | Untagged | Prioritised | Resolved | Reopened | Paused | Unpaused | Discarded
+_KnownContactEvent = _Work | _State | Missed | Evaluated | Rated | Voided
 AnyContactEvent = Annotated[_KnownContactEvent, Field(discriminator="type")]
 
 CONTACT_EVENT: Final[TypeAdapter[AnyContactEvent]] = TypeAdapter(AnyContactEvent)

@@ -1,22 +1,16 @@
-"""The one settings object: from the environment (`PULSSI_…`) and `pulssi.toml`, every fault reported at once.
-
-Environment variables win over the file. A secret (a URL with a password) is never printed: faults name the setting, not
-its value.
-"""
+"""The one settings object, and what is wrong with settings as they were given: faults name a setting, not its value."""
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from schemas.configuration.toml_files import ConfigurationError, line_of, problem_of, read_toml
-from schemas.written import zone_name
+from schemas.configuration.toml_files import problem_of
+from schemas.user_input import zone_name
 
 PREFIX: Final = "PULSSI_"
 FILE: Final = "pulssi.toml"
@@ -29,13 +23,10 @@ _LAST_PORT: Final = 65_535
 _HOST_NAME: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252}[A-Za-z0-9_.])?")
 
 #: What a setting with a pattern must look like, in words.
-_NAMES: Final = {
+_PATTERN_PROBLEMS: Final = {
     "clickhouse_database": "must be 1 to 64 letters, digits and underscores, and not begin with a digit",
     "application": "must be 1 to 64 small letters, digits, dots, dashes and underscores, and begin with no mark",
 }
-
-#: Names that other parts of Pulssi read from the environment; they are no settings of this object.
-RESERVED: Final = frozenset({"config", "data", "kafka_test"})
 
 
 def _http_url(value: str) -> str:
@@ -47,18 +38,6 @@ def _http_url(value: str) -> str:
         usable = False
     if not usable:
         raise ValueError("must look like http://host:8123 (user and password may stand before the host)")
-    return value
-
-
-def _program(value: str) -> str:
-    if value not in {CLICKHOUSE_AUTO, CLICKHOUSE_EMBEDDED} and not os.access(value, os.X_OK):
-        raise ValueError("must be `auto`, `embedded`, or the path of a program")
-    return value
-
-
-def _file(value: str) -> str:
-    if value and not Path(value).is_file():
-        raise ValueError("must be the path of a file that is there")
     return value
 
 
@@ -105,14 +84,14 @@ class Settings(BaseModel):
     clickhouse_url: Annotated[str, AfterValidator(_http_url), Field(repr=False)] = "http://127.0.0.1:8123"
     """ClickHouse's HTTP interface; user and password may stand before the host, percent-encoded. `https://` speaks TLS
     (port 8443 where none is named)."""
-    clickhouse_ca: Annotated[str, AfterValidator(_file)] = ""
+    clickhouse_ca: str = ""
     """A PEM file with the authorities that may have signed ClickHouse's certificate; empty: the system's own."""
     clickhouse_verify: bool = True
     """Whether ClickHouse's certificate is checked. With `false`, anyone on the network path can read and change
     everything."""
     clickhouse_database: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")] = "pulssi"
     """The ClickHouse database that holds everything."""
-    clickhouse_program: Annotated[str, AfterValidator(_program)] = CLICKHOUSE_AUTO
+    clickhouse_program: str = CLICKHOUSE_AUTO
     """What `pulssi up` runs as ClickHouse where `clickhouse_url` is not set: the path of an official `clickhouse`
     program, release 25.8 or newer; `embedded`: the engine that comes with Pulssi; `auto`: the program where one is on
     the PATH, else the engine. Each keeps a database of its own in the data folder."""
@@ -146,36 +125,7 @@ class Settings(BaseModel):
     """The lowest level of messages that are logged."""
 
 
-def config_folder(environment: Mapping[str, str] | None = None) -> Path | None:
-    """Give the configuration folder that the environment names; None where it names none."""
-    named = (os.environ if environment is None else environment).get(f"{PREFIX}CONFIG")
-    return Path(named) if named else None
-
-
-def load(environment: Mapping[str, str] | None = None, folder: Path | None = None) -> Settings:
-    """Read the settings from the environment over `pulssi.toml` in `folder` (default: `PULSSI_CONFIG`).
-
-    Raises ConfigurationError with every fault at once, each naming the setting and where it was set.
-    """
-    environment = os.environ if environment is None else environment
-    folder = folder or config_folder(environment)
-    if folder is not None and not folder.is_dir():
-        raise ConfigurationError([f"{PREFIX}CONFIG: there is no folder {folder}"])
-    path = (folder or Path()) / FILE
-    text, in_file = ("", {}) if folder is None else read_toml(path)
-    named = {name.removeprefix(PREFIX).lower(): value for name, value in environment.items() if name.startswith(PREFIX)}
-    in_environment = {name: value for name, value in named.items() if name not in RESERVED}
-    # Each place is judged by itself, so that a fault in the file shows though the environment overrides it.
-    faults = [
-        *(f"{PREFIX}{name.upper()} (environment): {problem}" for name, problem in _faults(in_environment)),
-        *(f"{name} ({path}:{line_of(text, (name,))}): {problem}" for name, problem in _faults(in_file)),
-    ]
-    if faults:
-        raise ConfigurationError(faults)
-    return Settings.model_validate({**_of_the_centre(folder), **in_file, **in_environment})
-
-
-def _faults(given: Mapping[str, object]) -> list[tuple[str, str]]:
+def faults_of(given: Mapping[str, object]) -> list[tuple[str, str]]:
     """List each faulty setting with its problem, without what was set."""
     try:
         Settings.model_validate(dict(given))
@@ -183,19 +133,10 @@ def _faults(given: Mapping[str, object]) -> list[tuple[str, str]]:
         return [
             (
                 setting := str(fault["loc"][0]),
-                _NAMES[setting]
+                _PATTERN_PROBLEMS[setting]
                 if fault["type"] == "string_pattern_mismatch"
                 else problem_of(fault, Settings.model_fields, "setting"),
             )
             for fault in error.errors(include_input=False, include_url=False)
         ]
     return []
-
-
-def _of_the_centre(folder: Path | None) -> dict[str, object]:
-    """Take the time zone from `centre.toml`, so that all parts have the same one; its faults are told elsewhere."""
-    try:
-        named = None if folder is None else read_toml(folder / "centre.toml")[1].get("time_zone")
-        return {"time_zone": zone_name(named)} if isinstance(named, str) else {}
-    except ValueError:  # a file that cannot be read, a zone that is none
-        return {}

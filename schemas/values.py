@@ -74,7 +74,7 @@ Id = Annotated[str, _limits(128), _NFC]
 Name = Annotated[str, _limits(64), _NFC]
 Tag = Annotated[str, _limits(128), _NFC]
 ShortText = Annotated[str, _limits(256, shortest=0), _NFC]
-Free = Annotated[str, _limits(None, shortest=0), _NFC]
+FreeText = Annotated[str, _limits(None, shortest=0), _NFC]
 #: Of optional fields; many systems send an empty one where they have nothing, and it stands for absent.
 OptionalId = Annotated[str, _limits(128, shortest=0), _NFC] | None
 OptionalName = Annotated[str, _limits(64, shortest=0), _NFC] | None

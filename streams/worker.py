@@ -16,19 +16,19 @@ from typing import Any, Final
 
 import faust
 
-from schemas.configuration.watching import Watched
 from schemas.exits import Exit
-from schemas.settings import Settings, config_folder
+from schemas.settings import Settings
 from schemas.topics import DEAD_LETTERS, SOURCES, journal_of
 from streams import compilation
 from streams.assignment.assigned_partitions import AssignedPartitions
 from streams.assignment.failures import During, react
 from streams.clickhouse.history import ClickHouseHistory, History
+from streams.configuration.environment import config_folder
+from streams.configuration.reloading import WatchedRules, follow
 from streams.journal.tail import connect
 from streams.kafka.faust_transport import BatchTransport
 from streams.monitoring.watchdog import watched
 from streams.monitoring.worker_health import BatchMetrics, health_of
-from streams.reloading import follow
 from streams.tasks import end, until_signal
 
 #: Records of one fetch at most: what bounds a batch when catching up.
@@ -102,10 +102,12 @@ def _agent_of(partitions: AssignedPartitions, batches: BatchMetrics) -> Callable
     return agent
 
 
-async def serve(settings: Settings, archive: History, stop: asyncio.Event, configuration: Watched | None = None) -> int:
+async def serve(
+    settings: Settings, archive: History, stop: asyncio.Event, configuration: WatchedRules | None = None
+) -> int:
     """Run a worker until `stop` is set; returns its exit status. Without a configuration, the defaults hold."""
     collecting = asyncio.ensure_future(_collect_now_and_then())
-    configuration = configuration or Watched(None)
+    configuration = configuration or WatchedRules(None)
     partitions = AssignedPartitions(settings, configuration.rules, archive)
     reloading = asyncio.ensure_future(follow(configuration, partitions.use))
     reloading.add_done_callback(_must_not_end)
@@ -183,7 +185,7 @@ def run(settings: Settings) -> int:
     logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
     for noisy in ("aiokafka", "faust", "mode"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    configuration = Watched(config_folder(), settings.time_zone)
+    configuration = WatchedRules(config_folder(), settings.time_zone)
 
     async def until_it_ends() -> int:
         return await serve(settings, ClickHouseHistory(settings), until_signal(), configuration)

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from dashboards.wallboard.publisher import Publisher
 from dashboards.wallboard.server import application
-from schemas.settings import load
+from streams.configuration.environment import load_settings
 from streams.monitoring.allowed_hosts import Hosts
 from streams.monitoring.health import Health
 from tests.fixtures.clickhouse import ClickHouseServer
@@ -31,7 +31,7 @@ async def face(request: pytest.FixtureRequest, clickhouse_server: ClickHouseServ
         health = Health(ready=lambda: None, progress=lambda: None, metrics=str)
         yield (
             "/healthz",
-            await health.start(load({"PULSSI_WORKER_PORT": "0", "PULSSI_ALLOWED_HOSTS": ALLOWED}), "worker"),
+            await health.start(load_settings({"PULSSI_WORKER_PORT": "0", "PULSSI_ALLOWED_HOSTS": ALLOWED}), "worker"),
         )
         await health.stop()
     else:
@@ -95,7 +95,7 @@ async def test_a_request_without_a_host_is_no_browsers(face: tuple[str, int]) ->
 async def test_a_name_of_the_setting_is_answered(host: str) -> None:
     """With any port and in any case."""
     health = Health(ready=lambda: None, progress=lambda: None, metrics=str)
-    port = await health.start(load({"PULSSI_WORKER_PORT": "0", "PULSSI_ALLOWED_HOSTS": ALLOWED}), "worker")
+    port = await health.start(load_settings({"PULSSI_WORKER_PORT": "0", "PULSSI_ALLOWED_HOSTS": ALLOWED}), "worker")
     assert (await ask(port, "/healthz", host))[0] == 200
     await health.stop()
 

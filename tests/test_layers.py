@@ -1,8 +1,8 @@
 """Who may import whom: read from the code itself, so that a layer cannot be crossed unseen.
 
-Each layer may import those to its left, and itself: schemas, streams.core, streams, sinks, dashboards, deploy. The core
-is pure: it may import only what is listed here. Faust lives in streams alone. Nothing sleeps on an event loop, nor
-where it could wait for what is to happen. One module makes ClickHouse connections.
+Each layer may import those to its left, and itself: schemas, streams.core, streams, sinks, dashboards, deploy.
+Contracts and core are pure: they may import only what is listed here. Faust lives in streams alone. Nothing sleeps on
+an event loop, nor where it could wait for what is to happen. One module makes ClickHouse connections.
 """
 
 from __future__ import annotations
@@ -19,12 +19,17 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 LAYERS: Final = ("schemas", "streams.core", "streams", "sinks", "dashboards", "deploy")
 
 #: All that the core needs: values, text and arithmetic, and a fast JSON. No clock, file, process or network.
-PURE: Final = frozenset(
-    {
-        *("__future__", "bisect", "collections", "decimal", "enum", "functools", "heapq", "itertools", "math"),
-        *("operator", "types", "typing", "unicodedata", "orjson", "pydantic", "schemas", "streams"),
-    }
+_CORE: Final = (
+    *("__future__", "bisect", "collections", "decimal", "enum", "functools", "heapq", "itertools", "math"),
+    *("operator", "types", "typing", "unicodedata", "orjson", "pydantic", "schemas", "streams"),
 )
+#: What contracts need beside that: dates, texts that people write, and the dictionary that records are compressed with.
+_CONTRACTS: Final = (
+    *("annotated_types", "contextlib", "dataclasses", "datetime", "difflib", "hashlib", "holidays", "json"),
+    *("pydantic_core", "re", "threading", "tomllib", "zoneinfo", "zstandard"),
+    *("importlib.resources", "pathlib.PurePath", "urllib.parse"),
+)
+PURE: Final = {"streams.core": _CORE, "schemas": (*_CORE, *_CONTRACTS)}
 #: Built-in functions that reach outside.
 _OUTSIDE: Final = frozenset({"open", "print", "input", "breakpoint", "eval", "exec", "compile", "__import__"})
 
@@ -59,8 +64,8 @@ def _import_faults(module: str, node: ast.AST) -> Iterator[str]:
             yield f"{at}: {name}: tests are imported by tests only"
         elif other is not None and LAYERS.index(other) > LAYERS.index(layer):
             yield f"{at}: {name}: {layer} may not import {other}"
-        if layer == "streams.core" and top not in PURE:
-            yield f"{at}: {name}: the core is pure"
+        if layer in PURE and not f"{name}.".startswith(tuple(f"{pure}." for pure in PURE[layer])):
+            yield f"{at}: {name}: {layer} is pure"
         if top in FAUST and layer != "streams":
             yield f"{at}: {name}: Faust lives in streams only"
         if name.startswith("clickhouse_connect.") and name.endswith("_client") and module != CLICKHOUSE:
@@ -100,8 +105,8 @@ def _call_faults(module: str, node: ast.AST) -> Iterator[str]:
         yield f"{module}:{node.lineno}: {called}: wait for what is to happen instead"
     if called.startswith("clickhouse_connect.") and module != CLICKHOUSE:
         yield f"{module}:{node.lineno}: {called}: {CLICKHOUSE} makes connections"
-    if layer_of(module) == "streams.core" and called in _OUTSIDE:
-        yield f"{module}:{node.lineno}: {called}: the core is pure"
+    if layer_of(module) in PURE and called in _OUTSIDE:
+        yield f"{module}:{node.lineno}: {called}: {layer_of(module)} is pure"
 
 
 def modules() -> list[Path]:
@@ -140,6 +145,12 @@ def test_something_is_looked_at() -> None:
         ("streams.core.fold", "import aiokafka"),
         ("streams.core.fold", "import faust"),
         ("streams.core.fold", "open('x')"),
+        ("schemas.settings", "open('x')"),
+        ("schemas.settings", "from pathlib import Path"),
+        ("schemas.settings", "import pathlib"),
+        ("schemas.settings", "import os\nos.stat('x')"),
+        ("schemas.settings", "from urllib.request import urlopen"),
+        ("schemas.settings", "def f():\n    import socket"),
         ("streams.worker", "from sinks.port import Sink"),
         ("streams.worker", "from tests.core import story"),
         ("sinks.sink", "from dashboards import wallboard"),
@@ -164,6 +175,7 @@ def test_a_crossing_is_found(module: str, source: str) -> None:
     ("module", "source"),
     [
         ("streams.core.fold", "import orjson\nfrom collections.abc import Mapping\nfrom schemas.samples import Sample"),
+        ("schemas.settings", "import re\nfrom pathlib import PurePath\nfrom urllib.parse import urlsplit"),
         ("streams.worker", "import faust\nimport time\nfrom streams.core.fold import fold\ntime.monotonic()"),
         ("sinks.sink", "from streams.journal.tail import Tail"),
         ("deploy.cli.up", "import dashboards.wallboard\nimport asyncio\nasyncio.sleep(1)"),

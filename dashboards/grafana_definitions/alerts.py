@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from dashboards.grafana_definitions.live_floor import LEVEL_PANEL, panel_id
+from dashboards.grafana_definitions.live_floor import SERVICE_LEVEL_PANEL, panel_id
 from dashboards.grafana_definitions.site import DASHBOARD_UID, DATA_SOURCE, Json, Site
 from schemas.policies import Policy
 
@@ -24,11 +24,11 @@ CONTACT_POINT: Final = "pulssi-webhook"
 SERVICE: Final = "pulssi"
 
 #: Attainment is judged over this long at least; over the target itself where that is longer.
-_LEAST_WINDOW_S: Final = 1_800
+_MIN_WINDOW_S: Final = 1_800
 #: Queues that had anything in this time are watched.
-_WATCHED_S: Final = 86_400
+_LOOKBACK_S: Final = 86_400
 #: Contacts held against the target below which a queue is not judged.
-LEAST_VOLUME: Final = 10
+MIN_VOLUME: Final = 10
 
 #: How often the rules are evaluated.
 EVERY_S: Final = 60
@@ -42,21 +42,21 @@ def rule_uid(policy: Policy) -> str:
 
 def window_s(policy: Policy) -> int:
     """Say over how many seconds a policy is judged."""
-    return max(_LEAST_WINDOW_S, policy.target_ms // 1_000)
+    return max(_MIN_WINDOW_S, policy.target_ms // 1_000)
 
 
-def _quoted(value: str) -> str:
+def _quote(value: str) -> str:
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _conditions(policy: Policy) -> str:
     """What a pane must be for this policy, or any of its kind, to hold for it."""
     fields = ("channel", "queue", "priority", "segment")
-    given = ((field, getattr(policy, field)) for field in fields)
-    return " AND ".join(f"{field} = {_quoted(value)}" for field, value in given if value is not None) or "1"
+    values = ((field, getattr(policy, field)) for field in fields)
+    return " AND ".join(f"{field} = {_quote(value)}" for field, value in values if value is not None) or "1"
 
 
-def _its_own(policy: Policy, policies: Sequence[Policy]) -> str:
+def _applies_first(policy: Policy, policies: Sequence[Policy]) -> str:
     """The panes that this policy and no earlier one applies to."""
     others = [
         f"NOT ({_conditions(earlier)})"
@@ -70,7 +70,7 @@ def _breached(policy: Policy) -> str:
     """Contacts that are beyond this policy's target now, as the gauges count them."""
     metric = policy.metric
     return (
-        f"SELECT channel, queue, count() AS breached FROM contacts WHERE {metric}_policy = {_quoted(policy.name)}"
+        f"SELECT channel, queue, count() AS breached FROM contacts WHERE {metric}_policy = {_quote(policy.name)}"
         f" AND {metric}_breached_at <= now64(3, 'UTC') AND leaves_at > now64(3, 'UTC') AND NOT discarded"
         " GROUP BY channel, queue"
     )
@@ -83,9 +83,9 @@ def shortfall(policy: Policy, policies: Sequence[Policy]) -> str:
     """
     answered, abandoned = policy.metric, "abandoned" if policy.metric == "first_response" else ""
     window = window_s(policy)
-    watched = max(_WATCHED_S, window)
+    lookback = max(_LOOKBACK_S, window)
     return f"""SELECT channel, queue,
-  if(counted.held + ifNull(now.breached, 0) < {LEAST_VOLUME}, 0,
+  if(counted.held + ifNull(now.breached, 0) < {MIN_VOLUME}, 0,
     greatest(0, round(100 * ({policy.objective} - ifNull(
       pulssi_service_level('{policy.formula}', counted.answered + ifNull(now.breached, 0), counted.answered_within,
         counted.abandoned, counted.abandoned_within, counted.short), {policy.objective})), 2))) AS shortfall
@@ -101,8 +101,8 @@ FROM (
     SELECT channel, queue, sample, n_target, n_within, n_short,
       pane_start > $__toTime - INTERVAL {window} SECOND AS recent
     FROM panes
-    WHERE pane_start > $__toTime - INTERVAL {watched} SECOND AND pane_start <= $__toTime
-      AND {_its_own(policy, policies)}
+    WHERE pane_start > $__toTime - INTERVAL {lookback} SECOND AND pane_start <= $__toTime
+      AND {_applies_first(policy, policies)}
   )
   GROUP BY channel, queue
 ) AS counted
@@ -110,7 +110,7 @@ LEFT JOIN ({_breached(policy)}) AS now USING (channel, queue)
 ORDER BY channel, queue"""
 
 
-def _words(seconds: int) -> str:
+def _duration(seconds: int) -> str:
     for length, name in ((3_600, "h"), (60, "min")):
         if seconds >= length and seconds % length == 0:
             return f"{seconds // length} {name}"
@@ -118,37 +118,39 @@ def _words(seconds: int) -> str:
 
 
 def _annotations(site: Site, policy: Policy) -> dict[str, str]:
-    promise = f"{policy.objective:.0%} within {_words(policy.target_ms // 1_000)}"
+    promise = f"{policy.objective:.0%} within {_duration(policy.target_ms // 1_000)}"
     below = f"{{{{ $labels.channel }}}} {{{{ $labels.queue }}}}: {{{{ $values.A }}}} points below {promise}"
-    nothing = f"{policy.name}: no data for {_words(max(_WATCHED_S, window_s(policy)))}, or ClickHouse does not answer"
+    nothing = (
+        f"{policy.name}: no data for {_duration(max(_LOOKBACK_S, window_s(policy)))}, or ClickHouse does not answer"
+    )
     return {
         "summary": f"{{{{ if $labels.queue }}}}{below}{{{{ else }}}}{nothing}{{{{ end }}}}",
         "description": (
             f"Policy {policy.name}: {promise} ({policy.metric.replace('_', ' ')}, formula {policy.formula}, live: "
-            f"contacts that wait beyond their target count as missed), judged over {_words(window_s(policy))} from "
-            f"{LEAST_VOLUME} contacts on. Without a queue in its labels: no data of this channel for a day."
+            f"contacts that wait beyond their target count as missed), judged over {_duration(window_s(policy))} from "
+            f"{MIN_VOLUME} contacts on. Without a queue in its labels: no data of this channel for a day."
         ),
         "runbook_url": f"{site.runbooks.rstrip('/')}/{rule_uid(policy)}.md",
         "__dashboardUid__": DASHBOARD_UID,
-        "__panelId__": str(panel_id(LEVEL_PANEL)),
+        "__panelId__": str(panel_id(SERVICE_LEVEL_PANEL)),
     }
 
 
-def _steps(policy: Policy, policies: Sequence[Policy]) -> Iterator[Json]:
+def _queries(policy: Policy, policies: Sequence[Policy]) -> Iterator[Json]:
     """Describe the question to ClickHouse, and the threshold that its answer is held against."""
-    limits = {"intervalMs": 60_000, "maxDataPoints": 1_000}
+    interval = {"intervalMs": 60_000, "maxDataPoints": 1_000}
     table = {"editorType": "sql", "queryType": "table", "format": 1}
-    asks: Json = {"refId": "A", "datasource": DATA_SOURCE, **table, **limits}
+    query: Json = {"refId": "A", "datasource": DATA_SOURCE, **table, **interval}
     above_0 = [{"type": "query", "evaluator": {"type": "gt", "params": [0]}}]
-    judges: Json = {"type": "threshold", "expression": "A", "conditions": above_0, **limits}
-    for over_s, model in (
-        (window_s(policy), {**asks, "rawSql": shortfall(policy, policies)}),
-        (0, {"refId": "B", "datasource": {"type": "__expr__", "uid": "__expr__"}, **judges}),
+    threshold: Json = {"type": "threshold", "expression": "A", "conditions": above_0, **interval}
+    for range_s, model in (
+        (window_s(policy), {**query, "rawSql": shortfall(policy, policies)}),
+        (0, {"refId": "B", "datasource": {"type": "__expr__", "uid": "__expr__"}, **threshold}),
     ):
         yield {
             "refId": model["refId"],
             "queryType": model.get("queryType", ""),
-            "relativeTimeRange": {"from": over_s, "to": 0},
+            "relativeTimeRange": {"from": range_s, "to": 0},
             "datasourceUid": model["datasource"]["uid"],
             "model": model,
         }
@@ -159,7 +161,7 @@ def _rule(site: Site, policy: Policy, policies: Sequence[Policy]) -> Json:
         "uid": rule_uid(policy),
         "title": f"Service level {policy.name}",
         "condition": "B",
-        "data": list(_steps(policy, policies)),
+        "data": list(_queries(policy, policies)),
         "noDataState": "Alerting",
         "execErrState": "Error",
         "for": _FOR,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from dashboards.grafana_definitions import queries
-from dashboards.grafana_definitions.panels import CLOCK, LEVEL, SHARE, bars, column, limits, lines, stat, table
+from dashboards.grafana_definitions.panels import CLOCK, LEVEL, SHARE, bars, column, lines, stat, table, thresholds
 from dashboards.grafana_definitions.site import DASHBOARD_UID, DATA_SOURCE, Json
 
 #: The panel that alerts link to.
-LEVEL_PANEL: Final = "Service level over time · short_excluded"
+SERVICE_LEVEL_PANEL: Final = "Service level over time · short_excluded"
 
 _FORMULA: Final = (
     "Formula short_excluded: answered within target / (answered + abandoned - short abandons). Contacts without a "
@@ -28,7 +28,7 @@ _BY_MINUTE: Final = (
 )
 
 #: What each panel shows, by its title.
-_MEANINGS: Final = {
+_DESCRIPTIONS: Final = {
     "Waiting now": "Contacts in a queue, or whose clock runs without a first response, at this moment.",
     "Longest wait now": "How long the one who waits longest has waited, at this moment; 0 where nobody waits.",
     "Offered": "Contacts that came in during the range (outbound ones: with the customer's first message).",
@@ -61,7 +61,7 @@ _MEANINGS: Final = {
     "Offered, by channel or queue": (
         f"Contacts a step that came in, stacked; `Lines by` chooses between channels and queues. {_STEP}"
     ),
-    LEVEL_PANEL: (
+    SERVICE_LEVEL_PANEL: (
         f"{_FORMULA} Each contact is held against the target in force when it was answered or abandoned. {_STEP}"
     ),
     "First response and handle time in the range, by queue": (
@@ -81,34 +81,34 @@ _MEANINGS: Final = {
     "Awaiting a reply over time": f"The customer wrote last, or opened it again. {_BY_MINUTE}",
 }
 
-_SOME: Final = limits("text", (1, "orange"))
-_NOBODY: Final = limits("orange", (1, "text"))
-_BAD: Final = limits("text", (1, "red"))
+_ORANGE_FROM_1: Final = thresholds("text", (1, "orange"))
+_ORANGE_BELOW_1: Final = thresholds("orange", (1, "text"))
+_RED_FROM_1: Final = thresholds("text", (1, "red"))
 _VOLUME_COLOURS: Final = {"Offered": "blue", "Answered": "green", "Abandoned": "red"}
 _PERCENTILE_COLOURS: Final = {"p50": "green", "p80": "blue", "p90": "orange", "p95": "red"}
 
 _QUEUE: Final = (column("channel", title="Channel", width=76), column("queue", title="Queue", width=120))
 _NOW: Final = (
     *_QUEUE,
-    column("Waiting", colours=_SOME),
+    column("Waiting", colours=_ORANGE_FROM_1),
     column("Longest wait", CLOCK, title="Longest", width=95),
     column("Awaiting reply", title="Awaiting"),
     column("Longest await", CLOCK, title="Longest", width=95),
-    column("At risk", colours=_SOME),
-    column("Breached", colours=_BAD),
+    column("At risk", colours=_ORANGE_FROM_1),
+    column("Breached", colours=_RED_FROM_1),
 )
 _RANGE: Final = (
     *_QUEUE,
     column("Abandon rate", SHARE, width=110),
     column("Service level", SHARE, colours=LEVEL, width=110),
 )
-_AGENTS: Final = (column("Group", width=180), column("Available", colours=_NOBODY))
+_AGENTS: Final = (column("Group", width=180), column("Available", colours=_ORANGE_BELOW_1))
 _SLOTS: Final = (
     column("Group", width=180),
     column("channel", title="Channel", width=76),
-    column("Free", colours=_NOBODY),
+    column("Free", colours=_ORANGE_BELOW_1),
     column("Use", SHARE, width=90),
-    column("Unknown", colours=_SOME),
+    column("Unknown", colours=_ORANGE_FROM_1),
 )
 _CLOCKS: Final = (
     "Response mean",
@@ -120,7 +120,7 @@ _TIMES: Final = (*_QUEUE, *(column(name, CLOCK) for name in _CLOCKS))
 _STACKED: Final = {"drawStyle": "bars", "fillOpacity": 80, "lineWidth": 0, "stacking": {"mode": "normal"}}
 _GAPS: Final = {"fillOpacity": 0, "spanNulls": 3_600_000, "showPoints": "auto"}
 _STEPS: Final = {"lineInterpolation": "stepAfter", "fillOpacity": 0}
-_MET: Final = limits("transparent", (0.8, "green"))
+_GREEN_FROM_80: Final = thresholds("transparent", (0.8, "green"))
 
 
 def _percentiles(title: str, sample: str, y: int) -> Json:
@@ -136,11 +136,11 @@ def _panels() -> list[Json]:
     in_range = "In the range, by queue · service level short_excluded"
     times = "First response and handle time in the range, by queue"
     return [
-        stat("Waiting now", queries.WAITING, (0, 0, 3, 5), colours=_SOME),
+        stat("Waiting now", queries.WAITING, (0, 0, 3, 5), colours=_ORANGE_FROM_1),
         stat("Longest wait now", queries.LONGEST_WAIT, (3, 0, 3, 5), unit=CLOCK),
         stat("Offered", queries.count_by_channel("offered"), (6, 0, 2, 5)),
         stat("Answered", queries.count_by_channel("first_response"), (8, 0, 2, 5)),
-        stat("Abandoned", queries.count_by_channel("abandoned"), (10, 0, 3, 5), colours=_SOME),
+        stat("Abandoned", queries.count_by_channel("abandoned"), (10, 0, 3, 5), colours=_ORANGE_FROM_1),
         stat(share, queries.LEVEL_BY_CHANNEL, (13, 0, 5, 5), unit=SHARE, colours=LEVEL),
         stat("First response p80", by_channel("first_response", 0.8), (18, 0, 3, 5), unit=CLOCK),
         stat("Handle time p50", by_channel("handle", 0.5), (21, 0, 3, 5), unit=CLOCK),
@@ -158,14 +158,14 @@ def _panels() -> list[Json]:
             style=_STACKED,
         ),
         lines(
-            LEVEL_PANEL,
+            SERVICE_LEVEL_PANEL,
             queries.LEVEL_OVER_TIME,
             (16, 21, 8, 8),
             unit=SHARE,
             step="10m",
             name="line",
             bounds=(0, 1),
-            limit=_MET,
+            threshold=_GREEN_FROM_80,
             style=_GAPS,
         ),
         table(times, queries.TIMES_BY_QUEUE, (0, 29, 24, 8), _TIMES),
@@ -182,7 +182,7 @@ def _panels() -> list[Json]:
     ]
 
 
-def _choice(name: str, label: str, sql: str) -> Json:
+def _query_variable(name: str, label: str, sql: str) -> Json:
     return {
         "type": "query",
         "name": name,
@@ -200,7 +200,7 @@ def _choice(name: str, label: str, sql: str) -> Json:
     }
 
 
-def _lines_by() -> Json:
+def _lines_by_variable() -> Json:
     choices = ("channel", "queue")
     return {
         "type": "custom",
@@ -231,15 +231,15 @@ def live_floor() -> Json:
         "timepicker": {"refresh_intervals": ["5s", "10s", "30s", "1m", "5m"]},
         "templating": {
             "list": [
-                _choice("channel", "Channel", queries.CHANNELS),
-                _choice("queue", "Queue", queries.QUEUES),
-                _lines_by(),
+                _query_variable("channel", "Channel", queries.CHANNELS),
+                _query_variable("queue", "Queue", queries.QUEUES),
+                _lines_by_variable(),
             ]
         },
         "annotations": {"list": []},
         "links": [],
         "panels": [
-            {"id": number, **panel, "description": _MEANINGS[panel["title"]]}
+            {"id": number, **panel, "description": _DESCRIPTIONS[panel["title"]]}
             for number, panel in enumerate(_panels(), start=1)
         ],
     }

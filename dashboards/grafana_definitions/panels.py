@@ -14,31 +14,31 @@ COUNT: Final = "short"
 
 
 #: Where a panel stands on the grid of 24 columns: x, y, width, height.
-Place = tuple[int, int, int, int]
+GridPosition = tuple[int, int, int, int]
 
 
-def limits(base: str, *steps: tuple[float, str]) -> Json:
+def thresholds(base: str, *steps: tuple[float, str]) -> Json:
     """Grafana's thresholds: the colour `base`, and for each (limit, colour) that colour from the limit on."""
     return {"mode": "absolute", "steps": [{"color": colour, "value": at} for at, colour in ((None, base), *steps)]}
 
 
 #: What is not known is neither good nor bad. (Matching NaN as well would match names, which are no numbers.)
-_NOTHING: Final[Json] = {
+_NULL_MAPPING: Final[Json] = {
     "type": "special",
     "options": {"match": "null", "result": {"text": "-", "color": "text", "index": 0}},
 }
 
 #: Nothing good or bad about it.
-PLAIN: Final = limits("text")
+PLAIN: Final = thresholds("text")
 #: A service level: green from the usual objective on.
-LEVEL: Final = limits("red", (0.7, "orange"), (0.8, "green"))
+LEVEL: Final = thresholds("red", (0.7, "orange"), (0.8, "green"))
 
 
 def _panel(
     kind: str,
     title: str,
     sql: str,
-    place: Place,
+    position: GridPosition,
     defaults: Json,
     options: Json,
     overrides: Sequence[Json] = (),
@@ -59,7 +59,7 @@ def _panel(
         "title": title,
         "description": "",  # the dashboard's to give
         "datasource": DATA_SOURCE,
-        "gridPos": dict(zip("xywh", place, strict=True)),
+        "gridPos": dict(zip("xywh", position, strict=True)),
         "targets": [target],
         **more,
         "fieldConfig": {"defaults": defaults, "overrides": list(overrides)},
@@ -67,14 +67,14 @@ def _panel(
     }
 
 
-def stat(title: str, sql: str, place: Place, *, unit: str = COUNT, colours: Json = PLAIN) -> Json:
+def stat(title: str, sql: str, position: GridPosition, *, unit: str = COUNT, colours: Json = PLAIN) -> Json:
     """A number a row of the answer, named by its text column."""
     defaults = {
         "unit": unit,
         "decimals": 1 if unit == SHARE else 0,
         "color": {"mode": "thresholds"},
         "thresholds": colours,
-        "mappings": [_NOTHING],
+        "mappings": [_NULL_MAPPING],
         "noValue": "-",
     }
     options = {
@@ -86,7 +86,7 @@ def stat(title: str, sql: str, place: Place, *, unit: str = COUNT, colours: Json
         "justifyMode": "auto",
         "text": {"titleSize": 14, "valueSize": 22},
     }
-    return _panel("stat", title, sql, place, defaults, options)
+    return _panel("stat", title, sql, position, defaults, options)
 
 
 def column(
@@ -108,11 +108,11 @@ def column(
 
 
 def _override(name: str, properties: Json) -> Json:
-    described = [{"id": key, "value": value} for key, value in properties.items()]
-    return {"matcher": {"id": "byName", "options": name}, "properties": described}
+    changes = [{"id": key, "value": value} for key, value in properties.items()]
+    return {"matcher": {"id": "byName", "options": name}, "properties": changes}
 
 
-def table(title: str, sql: str, place: Place, columns: Sequence[Json]) -> Json:
+def table(title: str, sql: str, position: GridPosition, columns: Sequence[Json]) -> Json:
     """A table; columns that are not described are shown as they come."""
     defaults = {
         "color": {"mode": "thresholds"},
@@ -122,20 +122,20 @@ def table(title: str, sql: str, place: Place, columns: Sequence[Json]) -> Json:
         "custom": {"align": "auto", "cellOptions": {"type": "auto"}, "minWidth": 60},
     }
     options = {"showHeader": True, "cellHeight": "sm", "footer": {"show": False}}
-    return _panel("table", title, sql, place, defaults, options, columns)
+    return _panel("table", title, sql, position, defaults, options, columns)
 
 
 def lines(
     title: str,
     sql: str,
-    place: Place,
+    position: GridPosition,
     *,
     unit: str = COUNT,
     step: str = "1m",
     name: str | None = None,
     style: Mapping[str, object] | None = None,
     bounds: tuple[float, float] | None = None,
-    limit: Json | None = None,
+    threshold: Json | None = None,
     colours: Mapping[str, str] | None = None,
 ) -> Json:
     """Lines over time: one a number column, or, where `name` names a text column, one a value of that column.
@@ -146,7 +146,7 @@ def lines(
         "unit": unit,
         "min": 0,
         "color": {"mode": "palette-classic"},
-        "thresholds": limit or PLAIN,
+        "thresholds": threshold or PLAIN,
         "custom": {
             "drawStyle": "line",
             "lineWidth": 2,
@@ -154,7 +154,7 @@ def lines(
             "pointSize": 4,
             "showPoints": "never",
             "spanNulls": False,
-            "thresholdsStyle": {"mode": "dashed" if limit else "off"},
+            "thresholdsStyle": {"mode": "dashed" if threshold else "off"},
             **(style or {}),
         },
     }
@@ -170,10 +170,10 @@ def lines(
         "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []},
         "tooltip": {"mode": "multi", "sort": "desc"},
     }
-    return _panel("timeseries", title, sql, place, defaults, options, overrides, interval=step)
+    return _panel("timeseries", title, sql, position, defaults, options, overrides, interval=step)
 
 
-def bars(title: str, sql: str, place: Place) -> Json:
+def bars(title: str, sql: str, position: GridPosition) -> Json:
     """Horizontal bars: one a row of the answer, named by its text column."""
     defaults = {
         "unit": COUNT,
@@ -191,4 +191,4 @@ def bars(title: str, sql: str, place: Place) -> Json:
         "tooltip": {"mode": "single", "sort": "none"},
         "text": {"valueSize": 12},
     }
-    return _panel("barchart", title, sql, place, defaults, options)
+    return _panel("barchart", title, sql, position, defaults, options)

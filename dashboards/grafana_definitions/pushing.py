@@ -19,14 +19,14 @@ from schemas.policies import DEFAULT_POLICIES
 _NOT_FOUND: Final = 404
 
 #: Tells Pulssi's alerts from others in a shared policy tree.
-_MATCHERS: Final = [["service", "=", SERVICE]]
+_OWN_MATCHERS: Final = [["service", "=", SERVICE]]
 
 
 #: A `grafana_client.GrafanaApi`, which carries no types of its own.
 Grafana = Any
 
 
-def _is_there(get: Any, *arguments: str) -> bool:  # noqa: ANN401 - a method of an untyped library
+def _exists(get: Any, *arguments: str) -> bool:  # noqa: ANN401 - a method of an untyped library
     try:
         get(*arguments)
     except GrafanaClientError as error:
@@ -37,43 +37,43 @@ def _is_there(get: Any, *arguments: str) -> bool:  # noqa: ANN401 - a method of 
 
 
 def _push_data_source(api: Grafana, site: Site, password: str | None) -> None:
-    described = data_source_of(site)
+    definition = data_source_of(site)
     if password is not None:
-        described["secureJsonData"] = {"password": password}
-    if _is_there(api.datasource.get_datasource_by_uid, DATA_SOURCE_UID):
-        api.datasource.update_datasource_by_uid(DATA_SOURCE_UID, described)
+        definition["secureJsonData"] = {"password": password}
+    if _exists(api.datasource.get_datasource_by_uid, DATA_SOURCE_UID):
+        api.datasource.update_datasource_by_uid(DATA_SOURCE_UID, definition)
     else:
-        api.datasource.create_datasource(described)
+        api.datasource.create_datasource(definition)
 
 
 def _push_contact_point(api: Grafana, site: Site) -> None:
-    described = {"name": CONTACT_POINT, **receiver(site)}
-    present = api.alertingprovisioning.get_contactpoints()
-    if any(point["uid"] == CONTACT_POINT for point in present):
-        api.alertingprovisioning.update_contactpoint(CONTACT_POINT, described)
+    definition = {"name": CONTACT_POINT, **receiver(site)}
+    existing = api.alertingprovisioning.get_contactpoints()
+    if any(point["uid"] == CONTACT_POINT for point in existing):
+        api.alertingprovisioning.update_contactpoint(CONTACT_POINT, definition)
     else:
-        api.alertingprovisioning.create_contactpoint(described)
+        api.alertingprovisioning.create_contactpoint(definition)
 
 
-def merged(tree: Json) -> Json:
+def with_own_route(tree: Json) -> Json:
     """Put Pulssi's route first in a policy tree, in place of an earlier one of its own; all else stays."""
-    own = {**route(), "object_matchers": _MATCHERS, "continue": False}
-    others = [child for child in tree.get("routes") or [] if child.get("object_matchers") != _MATCHERS]
+    own = {**route(), "object_matchers": _OWN_MATCHERS, "continue": False}
+    others = [child for child in tree.get("routes") or [] if child.get("object_matchers") != _OWN_MATCHERS]
     return {**tree, "routes": [own, *others]}
 
 
-def _push_rules(api: Grafana, described: Sequence[Json]) -> None:
+def _push_rules(api: Grafana, definitions: Sequence[Json]) -> None:
     """One by one, as writing a group makes no rule that names its own identifier; then the group for its interval."""
     alerting = api.alertingprovisioning
-    placed = [{**rule, "orgID": 1, "folderUID": FOLDER_UID, "ruleGroup": GROUP} for rule in described]
+    in_folder = [{**rule, "orgID": 1, "folderUID": FOLDER_UID, "ruleGroup": GROUP} for rule in definitions]
     # Asked for as a list: some versions answer for one that is missing as if they had failed.
-    present = {rule["uid"] for rule in alerting.get_alertrules_all()}
-    for rule in placed:
-        if rule["uid"] in present:
+    existing = {rule["uid"] for rule in alerting.get_alertrules_all()}
+    for rule in in_folder:
+        if rule["uid"] in existing:
             alerting.update_alertrule(rule["uid"], rule)
         else:
             alerting.create_alertrule(rule)
-    group = {"title": GROUP, "folderUid": FOLDER_UID, "interval": EVERY_S, "rules": placed}
+    group = {"title": GROUP, "folderUid": FOLDER_UID, "interval": EVERY_S, "rules": in_folder}
     # A rule whose policy is gone leaves with this: the group is what is given.
     alerting.update_rule_group(FOLDER_UID, GROUP, group)
 
@@ -84,21 +84,21 @@ def push(api: Grafana, site: Site, password: str | None = None) -> list[str]:
     `password` is the reader's in ClickHouse; None leaves the one that Grafana has. Raises what `grafana_client` raises.
     """
     _push_data_source(api, site, password)
-    if not _is_there(api.folder.get_folder, FOLDER_UID):
+    if not _exists(api.folder.get_folder, FOLDER_UID):
         api.folder.create_folder(FOLDER, FOLDER_UID)
-    described = live_floor()
-    described.pop("version")  # Grafana counts its own
-    api.dashboard.update_dashboard({"dashboard": described, "folderUid": FOLDER_UID, "overwrite": True})
+    definition = live_floor()
+    definition.pop("version")  # Grafana counts its own
+    api.dashboard.update_dashboard({"dashboard": definition, "folderUid": FOLDER_UID, "overwrite": True})
     _push_contact_point(api, site)
     api.alertingprovisioning.set_notification_policy_tree(
-        merged(api.alertingprovisioning.get_notification_policy_tree())
+        with_own_route(api.alertingprovisioning.get_notification_policy_tree())
     )
-    described_rules = rules(site, DEFAULT_POLICIES)
-    _push_rules(api, described_rules)
+    rule_definitions = rules(site, DEFAULT_POLICIES)
+    _push_rules(api, rule_definitions)
     return [
         f"data source {DATA_SOURCE_UID}",
-        f"dashboard {described['title']}",
+        f"dashboard {definition['title']}",
         f"contact point {CONTACT_POINT}",
         "notification policy",
-        *(f"rule {rule['title']}" for rule in described_rules),
+        *(f"rule {rule['title']}" for rule in rule_definitions),
     ]

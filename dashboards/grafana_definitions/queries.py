@@ -16,20 +16,22 @@ FORMULA: Final = "short_excluded"
 #: Percentiles by the name they are shown with.
 PERCENTILES: Final = {"p50": 0.5, "p80": 0.8, "p90": 0.9, "p95": 0.95}
 
-_CHOSEN: Final = (
+_SELECTED: Final = (
     "$__conditionalAll(channel IN (${channel:singlequote}), $channel)"
     " AND $__conditionalAll(queue IN (${queue:singlequote}), $queue)"
 )
 #: In a panel that is repeated by channel, `channel` is that panel's own.
-_OF_PANEL: Final = "channel IN (${channel:singlequote}) AND $__conditionalAll(queue IN (${queue:singlequote}), $queue)"
+_SELECTED_IN_PANEL: Final = (
+    "channel IN (${channel:singlequote}) AND $__conditionalAll(queue IN (${queue:singlequote}), $queue)"
+)
 _IN_RANGE: Final = "$__timeFilter(pane_start)"
 _LEVEL: Final = (
     f"pulssi_service_level('{FORMULA}', sum(answered), sum(answered_within), sum(abandoned), "
     "sum(abandoned_within), sum(short))"
 )
-_LINE: Final = "if('${by}' = 'queue', concat(channel, ' · ', queue), channel)"
+_LINE_NAME: Final = "if('${by}' = 'queue', concat(channel, ' · ', queue), channel)"
 #: Steps without any pane count 0.
-_EVERY_STEP: Final = (
+_FILL_STEPS: Final = (
     "WITH FILL FROM toDateTime(intDiv(toUInt32($__fromTime), $__interval_s) * $__interval_s)"
     " TO $__toTime STEP toIntervalSecond($__interval_s)"
 )
@@ -59,7 +61,7 @@ def now_by_channel(value: str) -> str:
     """A gauge now, one row a channel; `value` is an aggregate over the gauges' columns."""
     return f"""SELECT channel, {value}
 FROM {_NOW}
-WHERE {_CHOSEN}
+WHERE {_SELECTED}
 GROUP BY channel
 ORDER BY channel"""
 
@@ -79,7 +81,7 @@ NOW_BY_QUEUE: Final = f"""SELECT channel, queue,
   sum(open) AS "Open",
   sum(handling) AS "Handling"
 FROM {_NOW}
-WHERE {_CHOSEN}
+WHERE {_SELECTED}
 GROUP BY channel, queue
 ORDER BY channel, queue"""
 
@@ -103,7 +105,7 @@ def _by_channel(value: str, *samples: str) -> str:
     named = ", ".join(f"'{sample}'" for sample in samples)
     return f"""SELECT channel, {value}
 FROM panes
-WHERE {_IN_RANGE} AND sample IN ({named}) AND {_CHOSEN}
+WHERE {_IN_RANGE} AND sample IN ({named}) AND {_SELECTED}
 GROUP BY channel
 ORDER BY channel"""
 
@@ -142,7 +144,7 @@ RANGE_BY_QUEUE: Final = f"""SELECT channel, queue,
     / nullIf(sumIf(n, sample = 'first_response') + sumIf(n, sample = 'abandoned'), 0) AS "Abandon rate",
   {_LEVEL_OF_PANES} AS "Service level"
 FROM panes
-WHERE {_IN_RANGE} AND sample IN ('offered', 'first_response', 'abandoned') AND {_CHOSEN}
+WHERE {_IN_RANGE} AND sample IN ('offered', 'first_response', 'abandoned') AND {_SELECTED}
 GROUP BY channel, queue
 ORDER BY channel, queue"""
 
@@ -154,7 +156,7 @@ TIMES_BY_QUEUE: Final = f"""SELECT channel, queue,
   sumIf(sum_ms, sample = 'handle') / nullIf("Handled", 0) / 1000 AS "AHT",
   {_columns("handle", "Handle")}
 FROM panes
-WHERE {_IN_RANGE} AND sample IN ('first_response', 'handle') AND {_CHOSEN}
+WHERE {_IN_RANGE} AND sample IN ('first_response', 'handle') AND {_SELECTED}
 GROUP BY channel, queue
 ORDER BY channel, queue"""
 
@@ -163,19 +165,19 @@ VOLUMES: Final = f"""SELECT $__timeInterval(pane_start) AS time,
   sumIf(n, sample = 'first_response') AS "Answered",
   sumIf(n, sample = 'abandoned') AS "Abandoned"
 FROM panes
-WHERE {_IN_RANGE} AND sample IN ('offered', 'first_response', 'abandoned') AND {_CHOSEN}
+WHERE {_IN_RANGE} AND sample IN ('offered', 'first_response', 'abandoned') AND {_SELECTED}
 GROUP BY time
-ORDER BY time {_EVERY_STEP}"""
+ORDER BY time {_FILL_STEPS}"""
 
-OFFERED_BY_LINE: Final = f"""SELECT $__timeInterval(pane_start) AS time, {_LINE} AS line, sum(n) AS offered
+OFFERED_BY_LINE: Final = f"""SELECT $__timeInterval(pane_start) AS time, {_LINE_NAME} AS line, sum(n) AS offered
 FROM panes
-WHERE {_IN_RANGE} AND sample = 'offered' AND {_CHOSEN}
+WHERE {_IN_RANGE} AND sample = 'offered' AND {_SELECTED}
 GROUP BY time, line
 ORDER BY time, line"""
 
-LEVEL_OVER_TIME: Final = f"""SELECT $__timeInterval(pane_start) AS time, {_LINE} AS line, {_LEVEL} AS level
+LEVEL_OVER_TIME: Final = f"""SELECT $__timeInterval(pane_start) AS time, {_LINE_NAME} AS line, {_LEVEL} AS level
 FROM service_level
-WHERE {_IN_RANGE} AND {_CHOSEN}
+WHERE {_IN_RANGE} AND {_SELECTED}
 GROUP BY time, line
 ORDER BY time, line"""
 
@@ -186,7 +188,7 @@ def percentiles_over_time(sample: str) -> str:
     return f"""SELECT $__timeInterval(pane_start) AS time,
   {columns}
 FROM panes
-WHERE {_IN_RANGE} AND sample = '{sample}' AND {_OF_PANEL}
+WHERE {_IN_RANGE} AND sample = '{sample}' AND {_SELECTED_IN_PANEL}
 GROUP BY time
 ORDER BY time"""
 
@@ -195,9 +197,9 @@ def gauge_over_time(gauge: str) -> str:
     """A gauge of each minute, the lines' queues added up; of a longer step the highest minute."""
     return f"""SELECT $__timeInterval(at) AS time, line, max(now) AS contacts
 FROM (
-  SELECT at, {_LINE} AS line, sum({gauge}) AS now
+  SELECT at, {_LINE_NAME} AS line, sum({gauge}) AS now
   FROM gauge_history
-  WHERE $__timeFilter(at) AND {_CHOSEN}
+  WHERE $__timeFilter(at) AND {_SELECTED}
   GROUP BY at, line
 )
 GROUP BY time, line
@@ -208,23 +210,23 @@ _TAG: Final = "if(known, tag, concat(tag, ' (not in the taxonomy)'))"
 
 TAGS: Final = f"""SELECT {_TAG} AS named, sum(n) AS "Contacts"
 FROM tag_panes
-WHERE {_IN_RANGE} AND {_CHOSEN}
+WHERE {_IN_RANGE} AND {_SELECTED}
 GROUP BY named
 ORDER BY "Contacts" DESC, named
 LIMIT 12"""
 
 TAGS_OVER_TIME: Final = f"""SELECT $__timeInterval(pane_start) AS time, {_TAG} AS named, sum(n) AS contacts
 FROM tag_panes
-WHERE {_IN_RANGE} AND {_CHOSEN}
+WHERE {_IN_RANGE} AND {_SELECTED}
   AND tag IN (
-    SELECT tag FROM tag_panes WHERE {_IN_RANGE} AND {_CHOSEN} GROUP BY tag ORDER BY sum(n) DESC LIMIT 8
+    SELECT tag FROM tag_panes WHERE {_IN_RANGE} AND {_SELECTED} GROUP BY tag ORDER BY sum(n) DESC LIMIT 8
   )
 GROUP BY time, named
 ORDER BY time, named"""
 
 TAGS_BY_QUEUE: Final = f"""SELECT channel, queue, {_TAG} AS "Tag", sum(n) AS "Contacts"
 FROM tag_panes
-WHERE {_IN_RANGE} AND {_CHOSEN}
+WHERE {_IN_RANGE} AND {_SELECTED}
 GROUP BY channel, queue, "Tag"
 ORDER BY "Contacts" DESC, channel, queue, "Tag"
 LIMIT 50"""

@@ -20,12 +20,13 @@ from dashboards.wallboard.publisher import Publisher
 from dashboards.wallboard.server import application, edition
 from dashboards.wallboard.snapshot import heading, snapshot
 from schemas import metric_definitions as declared
-from schemas.configuration.watching import Watched
 from schemas.exits import EndError, Exit
 from schemas.journal import JournalVersionError
 from schemas.policies import Rules
-from schemas.settings import Settings, config_folder
+from schemas.settings import Settings
 from schemas.topics import SOURCES, journal_of
+from streams.configuration.environment import config_folder
+from streams.configuration.reloading import WatchedRules, follow
 from streams.journal.tail import JournalTail
 from streams.kafka.log_ends import LogEnds
 from streams.live.view import LiveView, live_view
@@ -33,7 +34,6 @@ from streams.live.windows import NAMES
 from streams.monitoring.allowed_hosts import Hosts
 from streams.monitoring.health import add_routes, listen
 from streams.monitoring.prometheus import MetricValue, render
-from streams.reloading import follow
 from streams.tasks import end, until_signal
 from streams.times import now_ms
 
@@ -188,7 +188,7 @@ class Wallboard:
                     await asyncio.sleep(pushed_at + PUSH_EVERY_S - loop.time())
             standing = self.standing()
             if standing.state == "live":  # else the numbers stand still: time must not pass over what is not known
-                self.view.move()
+                self.view.advance()
             current = (self.view.version, standing.state, standing.reason)
             if current == pushed:
                 self._news.clear()
@@ -202,7 +202,7 @@ class Wallboard:
                 self.publisher.tick()
 
 
-async def _serve(settings: Settings, board: Wallboard, configuration: Watched) -> int:
+async def _serve(settings: Settings, board: Wallboard, configuration: WatchedRules) -> int:
     ended = until_signal()
     app = application(board.publisher, board.payload, Hosts(settings.bind, settings.allowed_hosts))
     add_routes(app, ready=board.unready, progress=board.hangs, metrics=board.metrics)
@@ -240,7 +240,7 @@ def _status(part: asyncio.Future[Any]) -> int:
 
 def run(settings: Settings) -> int:
     """Serve the wallboard until SIGTERM or Ctrl-C; returns the exit code. Raises ConfigurationError."""
-    configuration = Watched(config_folder(), settings.time_zone)
+    configuration = WatchedRules(config_folder(), settings.time_zone)
 
     async def start() -> int:
         board = Wallboard(settings, configuration.rules, live_view(settings.time_zone, now_ms))

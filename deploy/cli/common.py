@@ -18,7 +18,8 @@ import click
 from deploy.embedded import state
 from schemas.configuration.toml_files import ConfigurationError
 from schemas.exits import Exit
-from schemas.settings import PREFIX, Settings, load
+from schemas.settings import PREFIX, Settings
+from streams.configuration.environment import load_settings
 
 CONFIG: Final = f"{PREFIX}CONFIG"
 
@@ -53,7 +54,7 @@ def refuse(faults: Iterable[str]) -> NoReturn:
 def settings_or_exit(environment: dict[str, str] | None = None) -> Settings:
     """Load the settings; where they cannot be used, print every fault and end with 2."""
     try:
-        return load(environment)
+        return load_settings(environment)
     except ConfigurationError as error:
         refuse(error.faults)
 

@@ -10,10 +10,11 @@ import click
 
 from deploy.cli.common import fail, json_option, refuse
 from deploy.cli.rules import config_option, configured
-from schemas.configuration.files import TOPICS
+from schemas.configuration.file_models import FILES
 from schemas.configuration.toml_files import ConfigurationError
 from schemas.exits import Exit
-from schemas.settings import FILE, PREFIX, Settings, config_folder
+from schemas.settings import FILE, PREFIX, Settings
+from streams.configuration.environment import config_folder
 
 _TEMPLATES: Final = Path(__file__).resolve().parent.parent / "starting"
 
@@ -31,7 +32,7 @@ def _files() -> dict[str, str]:
         if name != "time_zone"  # stands in centre.toml
     ]
     return {
-        **{f"{topic}.toml": (_TEMPLATES / f"{topic}.toml").read_text(encoding="utf-8") for topic in TOPICS},
+        **{f"{topic}.toml": (_TEMPLATES / f"{topic}.toml").read_text(encoding="utf-8") for topic in FILES},
         FILE: _SETTINGS_HEAD + "".join(settings),
     }
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from dashboards.grafana_definitions.files import FOLDER_HERE, Drift, drift, texts, write
+from dashboards.grafana_definitions.provisioning import FOLDER_HERE, Drift, drift, texts, write
 from dashboards.grafana_definitions.site import READER_PASSWORD, Site, data_source_of
 from deploy.cli.common import fail, json_option
 from schemas.exits import Exit

@@ -108,7 +108,10 @@ def feed(
     Ends the command with 3 where the broker or its topics are not there, with 1 where it declines a record. `how_far`
     says what was acknowledged then, and how to continue.
     """
-    from streams.kafka.brokers import BrokerUnreachableError, TopicsMissingError  # noqa: PLC0415 - slow clients
+    from streams.kafka.brokers import (  # noqa: PLC0415 - Kafka's clients: a second of imports
+        BrokerUnreachableError,
+        TopicsMissingError,
+    )
     from streams.sources.producing import ProduceError  # noqa: PLC0415 - as above
 
     try:

@@ -74,7 +74,7 @@ def _bring_topics(settings: Settings, wait_s: float, report: dict[str, Any], *, 
 
     from deploy.embedded.probes import broker_fault  # noqa: PLC0415 - as above
     from streams.kafka.brokers import BrokerUnreachableError  # noqa: PLC0415 - as above
-    from streams.kafka.topics import migrate_topics  # noqa: PLC0415 - as above
+    from streams.kafka.topic_migration import migrate_topics  # noqa: PLC0415 - as above
 
     _await(f"Kafka at {settings.kafka_brokers}", lambda: broker_fault(settings.kafka_brokers), wait_s)
     try:

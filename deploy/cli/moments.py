@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from schemas.written import milliseconds
+from schemas.user_input import duration_ms
 
 
 class Duration(click.ParamType):
@@ -20,7 +20,7 @@ class Duration(click.ParamType):
         if isinstance(value, int):
             return value
         try:
-            total = milliseconds(str(value))
+            total = duration_ms(str(value))
         except ValueError:
             total = 0
         if total <= 0:

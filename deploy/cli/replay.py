@@ -140,7 +140,7 @@ def replay(
 
     producer = EventProducer(settings, meter.say, give_up_s=give_up_s, client="replay")
     pace = None if speed is None else Pace(speed)
-    line = feed(producer, meter, events(), pace, lambda: _how_far(recording, producer.sent_of, shift_ms))
+    line = feed(producer, meter, events(), pace, lambda: _how_far(recording, producer.sent_by_origin, shift_ms))
     if refuse.count:
         line += f"; {refuse.count:,} {'line' if refuse.count == 1 else 'lines'} not sent"
     click.echo(line)

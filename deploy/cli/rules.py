@@ -9,10 +9,11 @@ from typing import Final
 import click
 
 from deploy.cli.common import refuse
-from schemas.configuration.rules import load_rules
 from schemas.configuration.toml_files import ConfigurationError
 from schemas.policies import Rules
-from schemas.settings import PREFIX, Settings, config_folder, load
+from schemas.settings import PREFIX, Settings
+from streams.configuration.environment import config_folder, load_settings
+from streams.configuration.folder import load_rules
 
 
 def _named(context: click.Context, parameter: click.Parameter, folder: Path | None) -> None:
@@ -37,7 +38,7 @@ def configured(folder: Path | None) -> tuple[Settings, Rules]:
     faults: list[str] = []
     settings, rules = None, None
     try:
-        settings = load(os.environ, folder)
+        settings = load_settings(os.environ, folder)
     except ConfigurationError as error:
         faults.extend(error.faults)
     try:

@@ -14,7 +14,8 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from deploy.embedded.lock import owner_of
-from schemas.settings import PREFIX, config_folder
+from schemas.settings import PREFIX
+from streams.configuration.environment import config_folder
 
 LOCK: Final = "up"
 FILE: Final = "stack.json"

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from schemas.calendars import MINUTES_A_DAY, Span
-from schemas.written import DURATION_PATTERN, did_you_mean, milliseconds, zone_name
+from schemas.user_input import DURATION_PATTERN, did_you_mean, duration_ms, zone_name
 
 _SPAN: Final = re.compile(r"(\d{1,2}):(\d\d)\s*-\s*(\d{1,2}):(\d\d)")
 #: What hours look like, for schemas.
@@ -31,15 +31,17 @@ class Section(BaseModel):
 def _duration(value: object) -> int:
     if not isinstance(value, str):
         raise ValueError("must be a duration in quotes, such as '20s', '10m', '1h30m' or '2d'")  # noqa: TRY004 - pydantic collects these
-    return milliseconds(value)
+    return duration_ms(value)
 
 
-_WRITTEN: Final = WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN, "examples": ["20s", "1h30m", "2d"]})
+_DURATION_SCHEMA: Final = WithJsonSchema(
+    {"type": "string", "pattern": DURATION_PATTERN, "examples": ["20s", "1h30m", "2d"]}
+)
 
 #: Whole milliseconds, longer than nothing.
-Duration = Annotated[int, Field(gt=0), BeforeValidator(_duration), _WRITTEN]
+Duration = Annotated[int, Field(gt=0), BeforeValidator(_duration), _DURATION_SCHEMA]
 #: The same, or 0.
-DurationOrZero = Annotated[int, Field(ge=0), BeforeValidator(_duration), _WRITTEN]
+DurationOrZero = Annotated[int, Field(ge=0), BeforeValidator(_duration), _DURATION_SCHEMA]
 
 
 def _moment(value: object) -> date:

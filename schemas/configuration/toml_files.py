@@ -1,16 +1,16 @@
-"""TOML files: their content, or what is wrong with them in a user's words, and on which line something stands."""
+"""The text of TOML files: its content, or what is wrong with it in a user's words, and on which line something is."""
 
 from __future__ import annotations
 
 import re
 import tomllib
 from collections.abc import Iterable, Sequence
-from pathlib import Path
+from pathlib import PurePath
 from typing import Any, Final
 
 from pydantic_core import ErrorDetails
 
-from schemas.written import did_you_mean
+from schemas.user_input import did_you_mean
 
 _POSITION: Final = re.compile(r"\(at line (\d+), column \d+\)")
 
@@ -26,23 +26,15 @@ class ConfigurationError(ValueError):
         self.faults = faults
 
 
-def read_toml(path: Path) -> tuple[str, dict[str, Any]]:
-    """Read a file's text and content; both are empty where there is no file. Raises ConfigurationError."""
-    line = 1
+def parse_toml(path: PurePath, text: str) -> dict[str, Any]:
+    """Parse the text of the file at `path`. Raises ConfigurationError."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        return text, tomllib.loads(text)
-    except FileNotFoundError:
-        return "", {}
-    except OSError as error:
-        problem = f"cannot be read: {error.strerror}"
-    except UnicodeDecodeError as error:
-        problem = f"is not UTF-8 (byte {error.start})"
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         at = _POSITION.search(str(error))
         line = int(at[1]) if at else max(1, text.count("\n"))
-        problem = f"is not TOML: {_POSITION.sub('', str(error)).strip()}"
-    raise ConfigurationError([f"{path}:{line}: {problem}"])
+        problem = _POSITION.sub("", str(error)).strip()
+    raise ConfigurationError([f"{path}:{line}: is not TOML: {problem}"])
 
 
 def problem_of(fault: ErrorDetails, known: Iterable[str], kind: str = "key") -> str:

@@ -17,13 +17,13 @@ from schemas.settings import Settings
 _PORTS: Final = {"http": 8123, "https": 8443}
 
 #: What the system says of a failed connection, inside what the libraries say around it.
-_SYSTEM: Final = re.compile(r"\[Errno -?\d+\] ([A-Za-z ]+)")
+_SYSTEM_ERROR: Final = re.compile(r"\[Errno -?\d+\] ([A-Za-z ]+)")
 #: What OpenSSL says: its name for the fault, and its explanation.
-_TLS: Final = re.compile(r"\[(?:SSL|X509)(?:: ([A-Z0-9_]+))?\] ([^()\"]*)")
+_TLS_ERROR: Final = re.compile(r"\[(?:SSL|X509)(?:: ([A-Z0-9_]+))?\] ([^()\"]*)")
 #: A TLS alert, read as the first line of an HTTP answer.
-_TLS_ANSWER: Final = re.compile(r"BadStatusLine\(.*\\x15\\x03")
+_TLS_ALERT: Final = re.compile(r"BadStatusLine\(.*\\x15\\x03")
 #: A server that ends a connection at the first bytes, as some do that were to be spoken to in TLS.
-_HUNG_UP: Final = re.compile("RemoteDisconnected|closed connection without response|ConnectionResetError")
+_CONNECTION_CLOSED: Final = re.compile("RemoteDisconnected|closed connection without response|ConnectionResetError")
 #: OpenSSL's names for an answer that is no TLS.
 _NOT_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"})
 _UNTRUSTED: Final = "CERTIFICATE_VERIFY_FAILED"
@@ -89,7 +89,7 @@ def clickhouse_of(settings: Settings) -> Address:
 def connection_fault(error: BaseException) -> str | None:
     """Say in one line why no connection came about, and the mend where it is a setting; None where that is not said."""
     text = f"{error!r} {error}"
-    if tls := _TLS.search(text):
+    if tls := _TLS_ERROR.search(text):
         if tls[1] in _NOT_TLS:
             return "it does not speak TLS on this port: http:// in the URL, or the port of https (8443)"
         if tls[1] == _UNTRUSTED:
@@ -98,9 +98,9 @@ def connection_fault(error: BaseException) -> str | None:
         if tls[1] == _NO_AUTHORITY:
             return "clickhouse_ca names a file without a certificate"
         return f"TLS failed: {tls[2].strip()}"
-    if _TLS_ANSWER.search(text):
+    if _TLS_ALERT.search(text):
         return "it speaks TLS on this port: https:// in the URL"
-    if _HUNG_UP.search(text):
+    if _CONNECTION_CLOSED.search(text):
         return "it closed the connection without an answer (a TLS port needs https:// in the URL)"
-    said = _SYSTEM.search(text)
-    return said[1] if said else None
+    found = _SYSTEM_ERROR.search(text)
+    return found[1] if found else None

@@ -24,15 +24,15 @@ ANSWER_TIMEOUT_S: Final = 120
 
 #: Codes of answers by which a server says that it is busy or not well, not that the question is wrong: time limits,
 #: too many queries, parts or bytes in memory, no network, read-only for now, shutting down.
-_UNWELL: Final = ("159", "160", "202", "203", "209", "210", "241", "242", "252", "319", "425", "439", "999")
+_OVERLOADED: Final = ("159", "160", "202", "203", "209", "210", "241", "242", "252", "319", "425", "439", "999")
 
 #: What the client and the server put around an answer that is of no use to whoever asked.
-_AROUND: Final = re.compile(
+_WRAPPING: Final = re.compile(
     r"^Received ClickHouse exception, code: \d+, server response: "
     r"| ?\(version [^()]*(?:\([^()]*\))?\)"
     r"| ?\(for url \S+\)$"
 )
-_LINE_CHARACTERS: Final = 300
+_MAX_LINE_CHARACTERS: Final = 300
 
 
 @cache
@@ -70,17 +70,17 @@ def is_away(error: BaseException) -> bool:
     """Tell whether to wait and try again: no answer, or an answer that the server is not well."""
     if isinstance(error, OperationalError | OSError):
         return True
-    return isinstance(error, DatabaseError) and any(f"ode: {code}." in str(error) for code in _UNWELL)
+    return isinstance(error, DatabaseError) and any(f"ode: {code}." in str(error) for code in _OVERLOADED)
 
 
 def answer_of(error: BaseException) -> str:
     """Give all that the server answered, in as many lines as it took: for whoever wrote the query."""
-    return _AROUND.sub("", str(error).strip()) or type(error).__name__
+    return _WRAPPING.sub("", str(error).strip()) or type(error).__name__
 
 
 def reason(error: BaseException) -> str:
     """Say in one line what went wrong; of a failed connection only what the system or TLS said."""
-    return connection_fault(error) or answer_of(error).splitlines()[0][:_LINE_CHARACTERS]
+    return connection_fault(error) or answer_of(error).splitlines()[0][:_MAX_LINE_CHARACTERS]
 
 
 def selected(names: Iterable[str]) -> str:

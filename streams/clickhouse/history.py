@@ -29,10 +29,10 @@ Answer = TypeVar("Answer")
 #: What the live view may show, and an hour for clocks that differ: panes of ended epochs that a new journal takes over.
 CARRIED_MS: Final = 27 * 3_600_000
 #: Contacts asked for at once.
-AT_ONCE: Final = 2_000
+CONTACTS_A_QUERY: Final = 2_000
 #: How long one query may take, and how many run at a time: a ClickHouse that hangs holds no more threads than these.
 ANSWER_WITHIN_S: Final = 15
-AT_A_TIME: Final = 4
+MAX_QUERIES: Final = 4
 
 
 class HistoryAwayError(ConnectionError):
@@ -56,17 +56,17 @@ class History(Protocol):
 
 
 _EPOCH: Final = "SELECT max(epoch) FROM progress WHERE topic = {topic:String} AND `partition` = {partition:UInt32}"
-_PASSED: Final = """
+_LAST_STEP: Final = """
 SELECT max(toInt64(step)) FROM progress
 WHERE topic = {topic:String} AND `partition` = {partition:UInt32} AND epoch = {epoch:UInt32} AND opened >= 0
 """
 #: Of one partition, by Kafka's own partitioner as ClickHouse has it.
-_ALL: Final = """
+_CONTACT_IDS: Final = """
 SELECT DISTINCT contact_id FROM events_rows
 WHERE topic = {topic:String}
 AND bitAnd(kafkaMurmurHash(contact_id), 2147483647) % {partitions:UInt32} = {partition:UInt32}
 """
-_OPEN: Final = """
+_OPEN_CONTACTS: Final = """
 SELECT contact_id FROM contacts_rows FINAL
 WHERE open AND channel = {channel:String}
 AND bitAnd(kafkaMurmurHash(contact_id), 2147483647) % {partitions:UInt32} = {partition:UInt32}
@@ -78,11 +78,11 @@ _SAMPLES: Final = f"""
 SELECT contact_id, {selected(Sample._fields)} FROM samples_rows FINAL
 WHERE contact_id IN {{ids:Array(String)}} AND NOT gone
 """  # noqa: S608 - our own names
-_OF_A_PANE: Final = """FINAL WHERE topic = {topic:String} AND `partition` = {partition:UInt32} AND supplement = ''
+_OF_PARTITION: Final = """FINAL WHERE topic = {topic:String} AND `partition` = {partition:UInt32} AND supplement = ''
 AND pane_start >= fromUnixTimestamp64Milli({since:Int64})
 """
-_PANES: Final = f"SELECT {selected([*PaneKey._fields, *Pane._fields])} FROM panes_rows {_OF_A_PANE}"  # noqa: S608 - our own names
-_TAG_PANES: Final = f"SELECT {selected([*TagPaneKey._fields, *TagPane._fields])} FROM tag_panes_rows {_OF_A_PANE}"  # noqa: S608 - as above
+_PANES: Final = f"SELECT {selected([*PaneKey._fields, *Pane._fields])} FROM panes_rows {_OF_PARTITION}"  # noqa: S608 - our own names
+_TAG_PANES: Final = f"SELECT {selected([*TagPaneKey._fields, *TagPane._fields])} FROM tag_panes_rows {_OF_PARTITION}"  # noqa: S608 - as above
 
 
 class ClickHouseHistory:
@@ -90,7 +90,7 @@ class ClickHouseHistory:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._threads = ThreadPoolExecutor(AT_A_TIME, "archive")
+        self._threads = ThreadPoolExecutor(MAX_QUERIES, "archive")
 
     async def epoch(self, source: str, partition: int) -> int:
         """Tell the last epoch of a source partition that is known, 0 where none is."""
@@ -98,17 +98,17 @@ class ClickHouseHistory:
 
     async def last_step_in_sink(self, source: str, partition: int, epoch: int) -> int:
         """Tell the last step of an epoch that the sink has written."""
-        return await self._number(_PASSED, topic=source, partition=partition, epoch=epoch) or -1
+        return await self._number(_LAST_STEP, topic=source, partition=partition, epoch=epoch) or -1
 
     async def _number(self, query: str, **values: str | int) -> int:
-        rows = await self._ask(lambda client: client.query(query, parameters=values).result_rows)
+        rows = await self._query(lambda client: client.query(query, parameters=values).result_rows)
         return int(rows[0][0] or 0) if rows else 0
 
     async def contacts(self, contact_ids: Collection[bytes]) -> dict[bytes, ArchivedContact]:
-        """Look contacts up, `AT_ONCE` at a time."""
-        names, found = [each.decode() for each in contact_ids], dict[bytes, ArchivedContact]()
-        for begin in range(0, len(names), AT_ONCE):
-            found |= await self._ask(partial(_looked_up, names=names[begin : begin + AT_ONCE]))
+        """Look contacts up, `CONTACTS_A_QUERY` at a time."""
+        ids, found = [each.decode() for each in contact_ids], dict[bytes, ArchivedContact]()
+        for begin in range(0, len(ids), CONTACTS_A_QUERY):
+            found |= await self._query(partial(_read_contacts, ids=ids[begin : begin + CONTACTS_A_QUERY]))
         return found
 
     async def past(self, source: str, partition: int, partitions: int, now_ms: int) -> EndedEpochs:
@@ -126,28 +126,28 @@ class ClickHouseHistory:
         }
         if not values["channel"]:
             return EndedEpochs()
-        opened = await self._ask(
-            lambda client: [row[0].encode() for row in client.query(_OPEN, parameters=values).result_rows]
+        open_contacts = await self._query(
+            lambda client: [row[0].encode() for row in client.query(_OPEN_CONTACTS, parameters=values).result_rows]
         )
-        panes = await self._ask(lambda client: tuple(_carried(client, values)))
-        return EndedEpochs(self._stream(values), await self.contacts(opened), panes)
+        panes = await self._query(lambda client: tuple(_read_panes(client, values)))
+        return EndedEpochs(self._stream_contact_ids(values), await self.contacts(open_contacts), panes)
 
-    def _stream(self, values: dict[str, Any]) -> Iterator[bytes]:
+    def _stream_contact_ids(self, values: dict[str, Any]) -> Iterator[bytes]:
         """Read every contact's id, block by block. Raises HistoryAwayError."""
         try:
             with (
                 connect(self._settings) as client,  # all of them may take longer than one question
-                client.query_column_block_stream(_ALL, parameters=values) as blocks,
+                client.query_column_block_stream(_CONTACT_IDS, parameters=values) as blocks,
             ):
                 for block in blocks:
                     yield from (contact_id.encode() for contact_id in block[0])
         except (ClickHouseError, OSError) as error:
             raise HistoryAwayError(reason(error)) from None
 
-    async def _ask(self, question: Callable[[Client], Answer]) -> Answer:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._asked, question)
+    async def _query(self, question: Callable[[Client], Answer]) -> Answer:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, question)
 
-    def _asked(self, question: Callable[[Client], Answer]) -> Answer:
+    def _run(self, question: Callable[[Client], Answer]) -> Answer:
         try:
             with connect(self._settings, answer_within_s=ANSWER_WITHIN_S) as client:
                 return question(client)
@@ -155,20 +155,20 @@ class ClickHouseHistory:
             raise HistoryAwayError(reason(error)) from None
 
 
-def _looked_up(client: Client, names: list[str]) -> dict[bytes, ArchivedContact]:
+def _read_contacts(client: Client, ids: list[str]) -> dict[bytes, ArchivedContact]:
     found: dict[bytes, ArchivedContact] = {}
-    for contact_id, written in client.query(_EVENTS, parameters={"ids": names}).result_rows:
-        event = from_normalised(written.encode() if isinstance(written, str) else written)
+    for contact_id, normalised in client.query(_EVENTS, parameters={"ids": ids}).result_rows:
+        event = from_normalised(normalised.encode() if isinstance(normalised, str) else normalised)
         found.setdefault(contact_id.encode(), ArchivedContact([], [])).events.append(event)
-    for contact_id, *fields in client.query(_SAMPLES, parameters={"ids": names}).result_rows:
+    for contact_id, *fields in client.query(_SAMPLES, parameters={"ids": ids}).result_rows:
         found.setdefault(contact_id.encode(), ArchivedContact([], [])).issued.append(Sample._make(fields))
     return found
 
 
-def _carried(client: Client, values: Mapping[str, Any]) -> Iterator[tuple[bytes, bytes]]:
+def _read_panes(client: Client, values: Mapping[str, Any]) -> Iterator[tuple[bytes, bytes]]:
     """Yield the panes of the missing journal, each under the epoch that counted it."""
     keys: tuple[tuple[str, type[PaneKey | TagPaneKey]], ...] = ((_PANES, PaneKey), (_TAG_PANES, TagPaneKey))
     for question, key in keys:
-        of = len(key._fields)
+        width = len(key._fields)
         for row in client.query(question, parameters=dict(values)).result_rows:
-            yield encode_pane_key(key._make(row[:of])), encode_pane(row[of:])
+            yield encode_pane_key(key._make(row[:width])), encode_pane(row[width:])

@@ -1,13 +1,12 @@
-"""An event as the fold sees it: what orders it, what it is, and the contract's fields that differ from their defaults.
+"""An event as the fold sees it, its order among others, and its normalised JSON.
 
-Of two events under one id the one whose normalised JSON sorts first stays. Text of messages and comments takes no part
-in a number and is not kept here, nor in that comparison.
+It keeps the contract's fields that differ from their defaults. Of two events under one id the one whose normalised JSON
+sorts first stays. Text of messages and comments takes no part in a number, and is in neither.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from decimal import Decimal
 from functools import cache
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
@@ -149,9 +148,3 @@ def effective(events: list[Event]) -> list[Event]:
                 known.insert(0, known.pop(place))
                 break
     return known
-
-
-def millionths(score: str, scale_max: str) -> int:
-    """Put a score on the scale from 0 to 1, in millionths, halves to even."""
-    share = (Decimal(score) - 1) / (Decimal(scale_max) - 1)
-    return int((share * 1_000_000).to_integral_value())

@@ -12,13 +12,14 @@ from typing import Any, Final, NamedTuple
 from schemas.contact_record import Summary
 from schemas.policies import Rules
 from schemas.samples import Sample
-from streams.core.event import Event, effective, millionths
+from streams.core.event import Event, effective
 from streams.core.first_response_clock import HumanClock
 from streams.core.handle_segments import HandleSegments
 from streams.core.open_stretches import OpenStretches
 from streams.core.queue_visits import QueueVisits
 from streams.core.responses import Responses
 from streams.core.sample_writer import Dimensions, InForce, SampleWriter
+from streams.core.scores import millionths
 from streams.core.summary import summary_of
 from streams.core.tags import Tags
 

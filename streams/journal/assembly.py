@@ -50,17 +50,17 @@ class Assembly:
         it noticed that the journal was recreated.
         """
         self._journal = journal
-        self._certain = certain and bool(journal)
-        self.known: Head | None = None
+        self._id_is_certain = certain and bool(journal)
+        self.last_head: Head | None = None
         #: Offset behind the last step, where there is one.
         self.end = 0
         self._restarted = True
         self._records: list[Record] = []
 
-    def resume(self, end: int, known: Head | None, journal: str = "") -> None:
-        """Continue behind a step that was applied before; `known` is its head, where the reader kept it."""
+    def resume(self, end: int, last_head: Head | None, journal: str = "") -> None:
+        """Continue behind a step that was applied before; `last_head` is its head, where the reader kept it."""
         self.restart(journal)
-        self.known, self.end = known, end
+        self.last_head, self.end = last_head, end
         self._restarted = False
 
     def feed(self, offset: int, key: bytes, value: bytes | None) -> Step | None:
@@ -76,18 +76,18 @@ class Assembly:
         if value is None:
             return None
         head = decode_head(value)
-        if self._certain and head.journal not in {"", self._journal}:
+        if self._id_is_certain and head.journal not in {"", self._journal}:
             self._records = []
             return None
-        if not _follows(head, self.known, self._journal):
+        if not _follows(head, self.last_head, self._journal):
             raise RecreatedError
         records, self._records = self._records, []
         restarted, self._restarted = self._restarted, False
-        self.known, self.end = head, offset + 1
+        self.last_head, self.end = head, offset + 1
         return Step(self._source, self._partition, head, offset + 1, records, restarted)
 
 
-def _follows(head: Head, known: Head | None, journal: str) -> bool:
+def _follows(head: Head, last_head: Head | None, journal: str) -> bool:
     """Tell whether a step comes after another in one journal; some may be missing, for compaction removes heads.
 
     A reader that kept only step, epoch and opening does not know the journal's id. It follows within an epoch: a
@@ -95,10 +95,10 @@ def _follows(head: Head, known: Head | None, journal: str) -> bool:
     """
     if journal and head.journal not in {"", journal}:
         return False
-    if known is None:
+    if last_head is None:
         return True
-    if head.step <= known.step:
+    if head.step <= last_head.step:
         return False
-    if known.journal:
-        return head.journal == known.journal
-    return head.epoch == known.epoch and head.open >= known.open
+    if last_head.journal:
+        return head.journal == last_head.journal
+    return head.epoch == last_head.epoch and head.open >= last_head.open

@@ -29,11 +29,11 @@ from streams.tasks import end
 
 #: What one fetch brings of one partition at most; a batch above it still comes whole.
 FETCH_BYTES: Final = 2 * 1024 * 1024
-#: How soon the broker answers where there is nothing.
+#: How long a fetch waits at the broker for records.
 FETCH_WAIT_MS: Final = 100
 #: How often the journals' topic ids are checked: a journal that was recreated and is as long as before gives no record
 #: and no error that would show it.
-LOOK_EVERY_S: Final = 5.0
+CHECK_IDS_EVERY_S: Final = 5.0
 #: A commit only shows lag to others: not worth a longer wait.
 COMMIT_WITHIN_S: Final = 5.0
 _RETRY: Final = wait_exponential(multiplier=0.1, max=2.0)
@@ -41,19 +41,19 @@ _RETRY: Final = wait_exponential(multiplier=0.1, max=2.0)
 _LOG: Final = logging.getLogger(__name__)
 
 
-def _say(state: RetryCallState) -> None:
-    """Log what is waited for, at the first attempt and at every 15th."""
+def _log_wait(state: RetryCallState) -> None:
+    """Log what a retry waits for, at the first attempt and at every 15th."""
     error = state.outcome.exception() if state.outcome else None
     if state.attempt_number == 1 or state.attempt_number % 15 == 0:
         _LOG.warning("waiting for Kafka: %s", error)
 
 
-def _for_as_long_as_it_takes() -> AsyncRetrying:
+def _retry_forever() -> AsyncRetrying:
     """Try again while the broker is away or the topics are missing, and say so."""
     return AsyncRetrying(
         wait=_RETRY,
         retry=retry_if_exception_type((KafkaError, OSError, TimeoutError, TopicsMissingError)),
-        before_sleep=_say,
+        before_sleep=_log_wait,
         reraise=True,
     )
 
@@ -63,7 +63,7 @@ async def connect(settings: Settings, topics: tuple[str, ...], group: str | None
 
     Waits for the broker and the topics for as long as it takes, and says so.
     """
-    return await _for_as_long_as_it_takes()(_connect, settings, topics, group)
+    return await _retry_forever()(_connect, settings, topics, group)
 
 
 async def _connect(settings: Settings, topics: tuple[str, ...], group: str | None) -> AIOKafkaConsumer:
@@ -110,12 +110,12 @@ class JournalTail:
         self._ends = ends or LogEnds(settings)
         self._consumer: Any = None
         self._assemblies: dict[TopicPartition, Assembly] = {}
-        #: End offsets at the time reading began, of the partitions that are not read up to them yet.
-        self._behind: dict[TopicPartition, int] = {}
+        #: End offsets when reading began, of the partitions that are not read up to them yet.
+        self._catch_up_targets: dict[TopicPartition, int] = {}
         #: Ids of the journals' topics, and of the topics beside them.
         self._ids: dict[str, str] = {}
-        self._looking: asyncio.Task[dict[str, str] | None] | None = None
-        self._looked = 0.0
+        self._id_request: asyncio.Task[dict[str, str] | None] | None = None
+        self._ids_checked_at = 0.0
 
     async def start(
         self,
@@ -129,17 +129,17 @@ class JournalTail:
         """
         positions, heads = positions or {}, heads or {}
         self._consumer = await connect(self._settings, tuple(self._source_of), self._group)
-        self._ids = await self._look() or {}
-        self._looked = time.monotonic()
+        self._ids = await self._fetch_topic_ids() or {}
+        self._ids_checked_at = time.monotonic()
         recreated = []
         for tp in self.partitions:
-            place, journal = self._place(tp), self._ids.get(tp.topic, "")
-            at, known = positions.get(place), heads.get(place)
-            self._assemblies[tp] = Assembly(*place)
-            if not at or (journal and known is not None and known.journal not in {"", journal}):
+            partition, journal = self._source_partition(tp), self._ids.get(tp.topic, "")
+            at, last_head = positions.get(partition), heads.get(partition)
+            self._assemblies[tp] = Assembly(*partition)
+            if not at or (journal and last_head is not None and last_head.journal not in {"", journal}):
                 recreated.append(tp)
                 continue
-            self._assemblies[tp].resume(at, known, journal)
+            self._assemblies[tp].resume(at, last_head, journal)
             self._consumer.seek(tp, at)
         await self._set_targets(self.partitions)
         await self._rewind(recreated)
@@ -149,45 +149,45 @@ class JournalTail:
         """The journals' partitions, in order."""
         return sorted(self._consumer.assignment())
 
-    def _place(self, tp: TopicPartition) -> SourcePartition:
+    def _source_partition(self, tp: TopicPartition) -> SourcePartition:
         return self._source_of[tp.topic], tp.partition
 
     async def _rewind(self, tps: list[TopicPartition], certain: Container[str] = ()) -> None:
         """Read partitions from their beginning; `certain` are the topics whose ids were asked for since."""
         if not tps:
             return
-        beginnings: dict[TopicPartition, int] = await _for_as_long_as_it_takes()(self._consumer.beginning_offsets, tps)
+        beginnings: dict[TopicPartition, int] = await _retry_forever()(self._consumer.beginning_offsets, tps)
         for tp in tps:
             self._assemblies[tp].restart(self._ids.get(tp.topic, ""), certain=tp.topic in certain)
             self._consumer.seek(tp, beginnings[tp])
 
     async def _set_targets(self, tps: list[TopicPartition]) -> None:
         """Note where the partitions end now: read up to there, they are caught up."""
-        stable: dict[SourcePartition, int] = await _for_as_long_as_it_takes()(
+        stable: dict[SourcePartition, int] = await _retry_forever()(
             self._ends.stable, [(tp.topic, tp.partition) for tp in tps]
         )
-        self._behind |= {tp: stable.get((tp.topic, tp.partition), 0) for tp in tps}
+        self._catch_up_targets |= {tp: stable.get((tp.topic, tp.partition), 0) for tp in tps}
 
     async def steps(self, timeout_ms: int = 200, max_records: int = 20_000) -> list[Step]:
         """Return the steps that are whole by now, in order per partition; none where it is idle or the broker away.
 
         Raises JournalVersionError where another version of Pulssi wrote the journal.
         """
-        await self._recreated(await self._of_other_ids())
+        await self._restart_recreated(await self._recreated_partitions())
         try:
             fetched = await self._consumer.getmany(timeout_ms=timeout_ms, max_records=max_records)
         except OffsetOutOfRangeError as error:
-            await self._recreated(list(error.args[0]))
+            await self._restart_recreated(list(error.args[0]))
             return []
         except KafkaError as error:
             _LOG.warning("reading the journals failed, trying again: %s", error)
             await asyncio.sleep(timeout_ms / 1000)
             return []
         steps: list[Step] = []
-        await self._recreated([tp for tp, records in fetched.items() if not self._assemble(tp, records, steps)])
-        for tp, target in list(self._behind.items()):
+        await self._restart_recreated([tp for tp, records in fetched.items() if not self._assemble(tp, records, steps)])
+        for tp, target in list(self._catch_up_targets.items()):
             if await self._consumer.position(tp) >= target:
-                del self._behind[tp]
+                del self._catch_up_targets[tp]
         return steps
 
     def _assemble(self, tp: TopicPartition, records: list[Any], steps: list[Step]) -> bool:
@@ -202,20 +202,20 @@ class JournalTail:
             return False
         return True
 
-    async def _of_other_ids(self) -> list[TopicPartition]:
-        """Name the partitions whose topic has another id than before; looks now and then, and never waits for it."""
-        if self._looking is None:
-            if time.monotonic() - self._looked >= LOOK_EVERY_S:
-                self._looking = asyncio.ensure_future(self._look())
+    async def _recreated_partitions(self) -> list[TopicPartition]:
+        """Return the partitions whose topic has another id than before; asks now and then, and never waits for it."""
+        if self._id_request is None:
+            if time.monotonic() - self._ids_checked_at >= CHECK_IDS_EVERY_S:
+                self._id_request = asyncio.ensure_future(self._fetch_topic_ids())
             return []
-        if not self._looking.done():
+        if not self._id_request.done():
             return []
-        found, self._looking, self._looked = self._looking.result(), None, time.monotonic()
+        found, self._id_request, self._ids_checked_at = self._id_request.result(), None, time.monotonic()
         before, self._ids = self._ids, self._ids | (found or {})
         return [tp for tp in self.partitions if before.get(tp.topic) and before[tp.topic] != self._ids[tp.topic]]
 
-    async def _look(self) -> dict[str, str] | None:
-        """Ask for the topics' ids; None where nobody answers, which says nothing."""
+    async def _fetch_topic_ids(self) -> dict[str, str] | None:
+        """Fetch the topics' ids; None where the cluster does not answer."""
         try:
             topics = await self._cluster.topics()
         except ClusterAwayError as error:
@@ -228,31 +228,33 @@ class JournalTail:
         """Tell whether a source topic is not the one that a head names by its id; not where Kafka does not say."""
         if not topic or self._ids.get(source, topic) == topic:
             return False
-        found = (await self._look() or {}).get(source, topic)  # what was last known may be older than the head
+        found = (await self._fetch_topic_ids() or {}).get(
+            source, topic
+        )
         self._ids[source] = found
         return found != topic
 
-    async def _recreated(self, tps: list[TopicPartition]) -> None:
+    async def _restart_recreated(self, tps: list[TopicPartition]) -> None:
         for tp in tps:
             _LOG.warning("%s/%d: the journal was recreated: reading it from its beginning", tp.topic, tp.partition)
         if tps:
-            found = await self._look() or {}
+            found = await self._fetch_topic_ids() or {}
             self._ids |= {tp.topic: found.get(tp.topic, "") for tp in tps}
             await self._rewind(tps, found.keys())
             await self._set_targets(tps)
 
     def caught_up(self) -> bool:
         """Tell whether every partition was read to its end once since `start`, or since it was recreated."""
-        return self._consumer is not None and not self._behind
+        return self._consumer is not None and not self._catch_up_targets
 
     async def commit(self, ends: Mapping[SourcePartition, tuple[int, str]]) -> None:
-        """Show others how far this reader is: (journal offset, a word about it) by (source, partition).
+        """Commit how far this reader is: (journal offset, comment) by (source, partition).
 
-        For lag only, and never relied on. Failures pass.
+        It shows lag to others and is never read back; a failure is logged.
         """
         offsets = {
-            TopicPartition(journal_of(source), partition): OffsetAndMetadata(end, word)
-            for (source, partition), (end, word) in ends.items()
+            TopicPartition(journal_of(source), partition): OffsetAndMetadata(end, comment)
+            for (source, partition), (end, comment) in ends.items()
         }
         try:
             await asyncio.wait_for(self._consumer.commit(offsets), COMMIT_WITHIN_S)
@@ -262,9 +264,9 @@ class JournalTail:
     async def stop(self) -> None:
         """Close the connection; a second call does nothing."""
         consumer, self._consumer = self._consumer, None
-        looking, self._looking = self._looking, None
-        if looking is not None:
-            await end(looking)
+        id_request, self._id_request = self._id_request, None
+        if id_request is not None:
+            await end(id_request)
         await self._ends.close()
         await self._cluster.stop()
         if consumer is not None:

@@ -30,7 +30,7 @@ TRANSACTION_TIMEOUT_MS: Final = 10_000
 
 #: A dead letter above this does not fit into its topic; a source's record can be larger, for it may come compressed.
 LETTER_BYTES: Final = 7 * 1024 * 1024
-#: What then is kept of its key, and of its value.
+#: Bytes that then are kept of its key, and of its value.
 CUT_BYTES: Final = 256 * 1024
 
 _LOG: Final = logging.getLogger(__name__)
@@ -43,10 +43,12 @@ class StepTooLargeError(Exception):
 class Writer:
     """The producer of one journal partition."""
 
-    def __init__(self, settings: Settings, source: str, number: int, timeout_ms: int = TRANSACTION_TIMEOUT_MS) -> None:
+    def __init__(
+        self, settings: Settings, source: str, partition: int, timeout_ms: int = TRANSACTION_TIMEOUT_MS
+    ) -> None:
         self._source = source
         self._journal = journal_of(source)
-        self._number = number
+        self._partition = partition
         #: Journal offset behind the last step that was written; 0 where none was.
         self.end = 0
         self._producer = AIOKafkaProducer(
@@ -54,7 +56,7 @@ class Writer:
             acks="all",
             max_batch_size=BATCH_BYTES,
             max_request_size=BATCH_BYTES + 1024 * 1024,
-            transactional_id=f"{settings.application}-{source}-{number}",
+            transactional_id=f"{settings.application}-{source}-{partition}",
             transaction_timeout_ms=timeout_ms,
         )
 
@@ -68,12 +70,12 @@ class Writer:
         """Write a step, as a whole or not at all. Raises whatever aiokafka does, and StepTooLargeError."""
         doing(Phase.WRITING)
         async with self._producer.transaction():
-            await self._bury(step.dead)
-            await self._forward(step)
+            await self._send_dead_letters(step.dead)
+            await self._forward_strays(step)
             end = 1 + await self._write(step.records)
             doing(Phase.COMMITTING)
         self.end = end
-        self._say(step)
+        self._log_redirected(step)
 
     async def stop(self) -> None:
         """End the producer. Never while a step is being written: that can hang it."""
@@ -81,26 +83,26 @@ class Writer:
 
     async def _write(self, records: Iterable[tuple[bytes, bytes | None]]) -> int:
         producer = self._producer
-        batch, sent, many = producer.create_batch(), [], 0
+        batch, sent, in_batch = producer.create_batch(), [], 0
         for key, value in records:
             if len(key) + len(value or b"") > RECORD_BYTES:  # aiokafka takes it, and the broker does not
                 size = len(key) + len(value or b"")
                 raise StepTooLargeError(f"the record of {key[1:].decode()} has {size:,} bytes, limit {RECORD_BYTES:,}")
             if batch.append(key=key, value=value, timestamp=None) is None:
-                sent.append(await producer.send_batch(batch, self._journal, partition=self._number))
-                batch, many = producer.create_batch(), 0
+                sent.append(await producer.send_batch(batch, self._journal, partition=self._partition))
+                batch, in_batch = producer.create_batch(), 0
                 batch.append(key=key, value=value, timestamp=None)
-            many += 1
-        sent.append(await producer.send_batch(batch, self._journal, partition=self._number))
+            in_batch += 1
+        sent.append(await producer.send_batch(batch, self._journal, partition=self._partition))
         written: list[Any] = await asyncio.gather(*sent)
-        return int(written[-1].offset) + many - 1  # told is where a batch begins
+        return int(written[-1].offset) + in_batch - 1  # the answer names a batch's first offset
 
-    async def _bury(self, dead: Iterable[DeadLetter]) -> None:
-        """Send bad records to the dead letters, unchanged, with where they stood and why."""
-        sent = [await self._producer.send(DEAD_LETTERS, **self._letter(letter)) for letter in dead]
+    async def _send_dead_letters(self, letters: Iterable[DeadLetter]) -> None:
+        """Send bad records to the dead letters, unchanged, with their origin and the reason."""
+        sent = [await self._producer.send(DEAD_LETTERS, **self._dead_letter_record(letter)) for letter in letters]
         await asyncio.gather(*sent)
 
-    async def _forward(self, step: StepToWrite) -> None:
+    async def _forward_strays(self, step: StepToWrite) -> None:
         """Send records to the partition that their key belongs to, unchanged."""
         sent = [
             await self._producer.send(
@@ -115,39 +117,39 @@ class Writer:
         ]
         await asyncio.gather(*sent)
 
-    def _say(self, step: StepToWrite) -> None:
-        """Log what was sent elsewhere; after the commit, since a step that fails comes again."""
-        place = self._source, self._number
+    def _log_redirected(self, step: StepToWrite) -> None:
+        """Log records sent to other topics or partitions; after the commit, since a step that fails is repeated."""
+        source_partition = self._source, self._partition
         if step.dead:
             first = step.dead[0]
             _LOG.warning(
                 "%s/%d: %d bad records sent to %s, the first at offset %d: %s",
-                *(*place, len(step.dead), DEAD_LETTERS, first.record.offset, first.reason),
+                *(*source_partition, len(step.dead), DEAD_LETTERS, first.record.offset, first.reason),
             )
         if step.strays:
             _LOG.warning(
                 "%s/%d: %d records were in the wrong partition for their key and were sent to the right one, the first"
                 " from offset %d: set their producer's partitioner to murmur2, as Kafka's own clients have it",
-                *(*place, len(step.strays), step.strays[0].offset),
+                *(*source_partition, len(step.strays), step.strays[0].offset),
             )
 
-    def _letter(self, letter: DeadLetter) -> dict[str, Any]:
-        """Return what is sent of a bad record: all of it unless it is too large for any broker to take it here.
+    def _dead_letter_record(self, letter: DeadLetter) -> dict[str, Any]:
+        """Return the dead letter of a bad record: all of it, or its beginning where all would not fit into the topic.
 
-        Of such a one the beginning is kept, and `pulssi-bytes` tells that more stands where it came from: a record that
-        cannot be buried would hold up its partition for ever.
+        `pulssi-bytes` then holds the size of the whole value, which the source topic has. A record without a dead
+        letter would block its partition for ever.
         """
         record = letter.record
         key, value, headers = record.key, record.value, list(record.headers)
-        size = len(key or b"") + len(value or b"") + sum(len(name) + len(held) for name, held in headers)
+        size = len(key or b"") + len(value or b"") + sum(len(name) + len(content) for name, content in headers)
         if size > LETTER_BYTES:
             headers = [("pulssi-bytes", b"%d" % len(value or b""))]
             key, value = (key or b"")[:CUT_BYTES], (value or b"")[:CUT_BYTES]
-        told = (
+        origin_headers = (
             ("pulssi-topic", self._source.encode()),
-            ("pulssi-partition", b"%d" % self._number),
+            ("pulssi-partition", b"%d" % self._partition),
             ("pulssi-offset", b"%d" % record.offset),
             ("pulssi-code", letter.code.encode()),
             ("pulssi-reason", letter.reason.encode()),
         )
-        return {"key": key, "value": value, "headers": [*headers, *told]}
+        return {"key": key, "value": value, "headers": [*headers, *origin_headers]}

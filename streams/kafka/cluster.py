@@ -46,24 +46,24 @@ class Cluster:
         self._connection = ExitStack()
         self._admin: Any = None
         self._stopped = False
-        self._asking = asyncio.Lock()
-        self._asked_at = 0.0
+        self._lock = asyncio.Lock()
+        self._topics_as_of = 0.0
         self._topics: Mapping[str, TopicDescription] = {}
 
     async def topics(self) -> Mapping[str, TopicDescription]:
         """Describe every topic, as of a moment after this was called. Raises ClusterAwayError."""
         called_at = monotonic()
-        async with self._asking:
-            if self._asked_at <= called_at:  # whoever waited meanwhile takes the same answer
+        async with self._lock:
+            if self._topics_as_of <= called_at:  # whoever waited meanwhile takes the same answer
                 asked_at = monotonic()
-                self._topics = await self._ask("the topics", _topics)
-                self._asked_at = asked_at
+                self._topics = await self._query("the topics", _topics)
+                self._topics_as_of = asked_at
             return self._topics
 
     async def has_commits(self, group: str) -> bool:
         """Tell whether a consumer group has committed any offset that is still kept. Raises ClusterAwayError."""
-        async with self._asking:
-            return await self._ask(f"the offsets of group {group}", lambda admin: _has_commits(admin, group))
+        async with self._lock:
+            return await self._query(f"the offsets of group {group}", lambda admin: _has_commits(admin, group))
 
     async def stop(self) -> None:
         """Close the connection, unless the cluster hangs; a second call does nothing."""
@@ -72,15 +72,15 @@ class Cluster:
             self._thread.submit(self._disconnect)
             self._thread.shutdown(wait=False)
 
-    async def _ask(self, what: str, question: Callable[[Any], Answer]) -> Answer:
+    async def _query(self, what: str, question: Callable[[Any], Answer]) -> Answer:
         try:
             async with asyncio.timeout(self._within_s):
-                return await asyncio.get_running_loop().run_in_executor(self._thread, self._answer, question)
+                return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, question)
         except (KafkaError, BrokerUnreachableError, OSError, TimeoutError) as error:
             why = str(error) or f"no answer within {self._within_s:g} s"
             raise ClusterAwayError(f"Kafka at {self._brokers} does not describe {what}: {why}") from None
 
-    def _answer(self, question: Callable[[Any], Answer]) -> Answer:
+    def _run(self, question: Callable[[Any], Answer]) -> Answer:
         try:
             if self._admin is None:
                 self._admin = self._connection.enter_context(admin_client(self._brokers))
@@ -103,4 +103,4 @@ def _topics(admin: Any) -> dict[str, TopicDescription]:  # noqa: ANN401 - kafka-
 
 
 def _has_commits(admin: Any, group: str) -> bool:  # noqa: ANN401 - as above
-    return any(kept.offset >= 0 for kept in admin.list_group_offsets([group])[group].values())
+    return any(stored.offset >= 0 for stored in admin.list_group_offsets([group])[group].values())

@@ -19,8 +19,8 @@ from schemas.topics import SourcePartition
 from streams.assignment.assigned_partitions import AssignedPartitions, Position
 from streams.monitoring.activities import Phase
 
-#: The position of a fetch without a seek before it; such a batch is skipped.
-NOWHERE: Final[Position] = (0, -1)
+#: The position of a fetch without a seek before it; the worker skips such a batch.
+NO_POSITION: Final[Position] = (0, -1)
 
 #: A fetch is answered once it brings so much, or after so long.
 FETCH_MIN_BYTES: Final = 256 * 1024
@@ -44,7 +44,7 @@ class BatchThread(driver.AIOKafkaConsumerThread):
     def __post_init__(self) -> None:
         """Begin with no positions: what is fetched before the first seek belongs to no session."""
         super().__post_init__()
-        self._at: dict[SourcePartition, Position] = {}
+        self._positions: dict[SourcePartition, Position] = {}
 
     def _create_worker_consumer(self, transport: Any) -> Any:  # noqa: ANN401 - Faust's own
         """Read what was committed only, for Faust would count what an aborted transaction took back; and not too often.
@@ -60,26 +60,26 @@ class BatchThread(driver.AIOKafkaConsumerThread):
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Forget the positions: until the next seek, what is fetched belongs to no session."""
-        self._at.clear()
+        self._positions.clear()
         await super().on_partitions_revoked(revoked)
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Forget them once more: aiokafka goes on at the group's committed offsets, which may be past what is in."""
-        self._at.clear()
+        self._positions.clear()
         await super().on_partitions_assigned(assigned, generation_id)
 
-    async def go_to(self, positions: Mapping[SourcePartition, Position]) -> None:
-        """Seek, and give what is fetched from there on its session."""
-        await self.call_thread(self._go_to, positions)
+    async def seek_to(self, positions: Mapping[SourcePartition, Position]) -> None:
+        """Seek; what is fetched from there on belongs to the position's session."""
+        await self.call_thread(self._seek_to, positions)
 
-    async def _go_to(self, positions: Mapping[SourcePartition, Position]) -> None:
+    async def _seek_to(self, positions: Mapping[SourcePartition, Position]) -> None:
         consumer = self._ensure_consumer()
         assigned = consumer.assignment()
-        for place, (offset, session) in positions.items():
-            tp = driver.ensure_aiokafka_TP(TP(*place))
+        for partition, (offset, session) in positions.items():
+            tp = driver.ensure_aiokafka_TP(TP(*partition))
             if tp in assigned:
                 consumer.seek(tp, offset)
-                self._at[place] = offset, session
+                self._positions[partition] = offset, session
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Complain where fetching has stopped, as Faust does, and of nothing else.
@@ -100,10 +100,10 @@ class BatchThread(driver.AIOKafkaConsumerThread):
 
         Its key is their fetch; they are its value.
         """
-        place, last = (tp.topic, tp.partition), records[-1]
-        begins, session = self._at.get(place, NOWHERE)
-        if session != NOWHERE[1]:
-            self._at[place] = last.offset + 1, session
+        partition, last = (tp.topic, tp.partition), records[-1]
+        begins, session = self._positions.get(partition, NO_POSITION)
+        if session != NO_POSITION[1]:
+            self._positions[partition] = last.offset + 1, session
         fetch = Fetch(session, begins, time.monotonic(), log_end)
         return replace(last, headers=(), key=fetch, value=records, serialized_key_size=0)
 
@@ -115,19 +115,19 @@ class BatchConsumer(driver.Consumer):
         return BatchThread(self, loop=self.loop, beacon=self.beacon)
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
-        """Go where the journals say. Faust asks after each assignment, and now and then beside it."""
+        """Seek to the positions of the journals. Faust calls this after each assignment, and now and then beside it."""
         partitions: AssignedPartitions = self.app.partitions
-        partitions.seek = self.go_to
+        partitions.seek = self.seek_to
         assigned = frozenset((tp.topic, tp.partition) for tp in self.assignment())
         positions = await partitions.settle(assigned)
-        await self._thread.go_to(positions)
-        return {TP(*place): offset for place, (offset, _) in positions.items()}
+        await self._thread.seek_to(positions)
+        return {TP(*partition): offset for partition, (offset, _) in positions.items()}
 
-    async def go_to(self, positions: Mapping[SourcePartition, Position]) -> None:
+    async def seek_to(self, positions: Mapping[SourcePartition, Position]) -> None:
         """Seek to where opened partitions go on, also in Faust's own books, which would drop what it thinks it read."""
-        await self._thread.go_to(positions)
-        for place, (offset, _) in positions.items():
-            self._read_offset[TP(*place)] = offset or None
+        await self._thread.seek_to(positions)
+        for partition, (offset, _) in positions.items():
+            self._read_offset[TP(*partition)] = offset or None
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         # Faust counts the arriving message's own offset into the gap, so that it stands twice in its list of acked

@@ -24,13 +24,13 @@ ANSWER_WITHIN_S: Final = 10.0
 #: How long a fetch waits at the broker where there is nothing to bring.
 FETCH_WAIT_MS: Final = 20
 #: A reader whose position moves and lags by more than this has records to read, not only markers.
-LOOKED_AT_OFFSETS: Final = 5_000
+PROBED_OFFSETS: Final = 5_000
 
 
-def consumer_of(settings: Settings, **how: object) -> AIOKafkaConsumer:
-    """Make a consumer that takes its positions from whoever made it, and sees what was committed, unless told else."""
-    usual = {"isolation_level": "read_committed", "enable_auto_commit": False, "auto_offset_reset": "none"}
-    return AIOKafkaConsumer(bootstrap_servers=settings.kafka_brokers, **usual | how)
+def consumer_of(settings: Settings, **options: object) -> AIOKafkaConsumer:
+    """Make a consumer without a position or auto-commit that reads committed records; `options` override this."""
+    defaults = {"isolation_level": "read_committed", "enable_auto_commit": False, "auto_offset_reset": "none"}
+    return AIOKafkaConsumer(bootstrap_servers=settings.kafka_brokers, **defaults | options)
 
 
 class LogEnds:
@@ -40,20 +40,20 @@ class LogEnds:
         self._settings = settings
         self._within_s = within_s
         #: Consumers: one sees the broker's end offsets, the other the last stable offsets (LSO).
-        self._all: Any = None
+        self._uncommitted: Any = None
         self._committed: Any = None
         #: By partition: a position, and the offset up to which no committed record follows it.
-        self._nothing: dict[SourcePartition, tuple[int, int]] = {}
+        self._ends_without_records: dict[SourcePartition, tuple[int, int]] = {}
         self._positions: dict[SourcePartition, int] = {}
-        self._asking = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
-    async def stable(self, places: Iterable[SourcePartition]) -> dict[SourcePartition, int]:
+    async def stable(self, partitions: Iterable[SourcePartition]) -> dict[SourcePartition, int]:
         """Return the offsets below which every transaction is decided; topics that are missing are left out.
 
         Raises KafkaError, OSError and TimeoutError; the next question connects again.
         """
         async with self._connected():
-            return await self._offsets(places, committed=True)
+            return await self._offsets(partitions, committed=True)
 
     async def ends(self, positions: Mapping[SourcePartition, int]) -> dict[SourcePartition, int]:
         """Return the ends of partitions that are read up to these positions; topics that are missing are left out.
@@ -64,20 +64,21 @@ class LogEnds:
         async with self._connected():
             return await self._ends(positions)
 
-    async def bounds(self, places: Iterable[SourcePartition]) -> dict[SourcePartition, tuple[int, int]]:
+    async def bounds(self, partitions: Iterable[SourcePartition]) -> dict[SourcePartition, tuple[int, int]]:
         """Return the first offset and the broker's end offset; topics that are missing are left out.
 
         Raises as `stable`.
         """
         async with self._connected():
-            ends = await self._offsets(places, committed=False)
-            firsts = await self._all.beginning_offsets([TopicPartition(*place) for place in ends]) if ends else {}
-            return {place: (int(firsts[TopicPartition(*place)]), end) for place, end in ends.items()}
+            ends = await self._offsets(partitions, committed=False)
+            asked = [TopicPartition(*partition) for partition in ends]
+            firsts = await self._uncommitted.beginning_offsets(asked) if asked else {}
+            return {partition: (int(firsts[TopicPartition(*partition)]), end) for partition, end in ends.items()}
 
     async def close(self) -> None:
         """Close the connections; a question opens them again."""
-        consumers = [each for each in (self._all, self._committed) if each is not None]
-        self._all = self._committed = None
+        consumers = [each for each in (self._uncommitted, self._committed) if each is not None]
+        self._uncommitted = self._committed = None
         await self._stop(consumers)
 
     async def _stop(self, consumers: list[Any]) -> None:
@@ -87,7 +88,7 @@ class LogEnds:
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[None]:
-        async with self._asking:
+        async with self._lock:
             try:
                 async with asyncio.timeout(self._within_s):
                     await self._connect()
@@ -97,7 +98,7 @@ class LogEnds:
                 raise
 
     async def _connect(self) -> None:
-        if self._all is None:
+        if self._uncommitted is None:
             consumers = [
                 consumer_of(self._settings, isolation_level=level, fetch_max_wait_ms=FETCH_WAIT_MS)
                 for level in ("read_uncommitted", "read_committed")
@@ -108,13 +109,13 @@ class LogEnds:
             except BaseException:  # also where whoever asks is cancelled: the next one must not find half a connection
                 await self._stop(consumers)
                 raise
-            self._all, self._committed = consumers
+            self._uncommitted, self._committed = consumers
 
-    async def _offsets(self, places: Iterable[SourcePartition], *, committed: bool) -> dict[SourcePartition, int]:
-        consumer = self._committed if committed else self._all
+    async def _offsets(self, partitions: Iterable[SourcePartition], *, committed: bool) -> dict[SourcePartition, int]:
+        consumer = self._committed if committed else self._uncommitted
         known = await consumer.topics()  # all of them: a request for one by name may create it
-        there = [TopicPartition(*place) for place in places if place[0] in known]
-        found = await consumer.end_offsets(there) if there else {}
+        existing = [TopicPartition(*partition) for partition in partitions if partition[0] in known]
+        found = await consumer.end_offsets(existing) if existing else {}
         return {(tp.topic, tp.partition): int(end) for tp, end in found.items()}
 
     async def _ends(self, positions: Mapping[SourcePartition, int]) -> dict[SourcePartition, int]:
@@ -122,46 +123,46 @@ class LogEnds:
         stable = await self._offsets(broker_ends, committed=True)
         before, self._positions = self._positions, dict(positions)
         ends: dict[SourcePartition, int] = {}
-        looked_at: dict[SourcePartition, int] = {}
-        for place, end in broker_ends.items():
-            at = positions[place]
-            decided = stable.get(place, end)
-            ends[place] = max(end, decided)
-            if decided < end or at >= end:
+        probed: dict[SourcePartition, int] = {}
+        for partition, end in broker_ends.items():
+            position = positions[partition]
+            decided = stable.get(partition, end)
+            ends[partition] = max(end, decided)
+            if decided < end or position >= end:
                 continue  # an open transaction counts as produced; or all is read
-            if self._nothing.get(place) == (at, decided):
-                ends[place] = at
-            elif decided - at <= LOOKED_AT_OFFSETS or before.get(place) == at:
-                looked_at[place] = decided
-        for place in await self._without_records(looked_at, positions):
-            self._nothing[place] = positions[place], looked_at[place]
-            ends[place] = positions[place]
+            if self._ends_without_records.get(partition) == (position, decided):
+                ends[partition] = position
+            elif decided - position <= PROBED_OFFSETS or before.get(partition) == position:
+                probed[partition] = decided
+        for partition in await self._without_records(probed, positions):
+            self._ends_without_records[partition] = positions[partition], probed[partition]
+            ends[partition] = positions[partition]
         return ends
 
     async def _without_records(
-        self, looked_at: Mapping[SourcePartition, int], positions: Mapping[SourcePartition, int]
+        self, probed: Mapping[SourcePartition, int], positions: Mapping[SourcePartition, int]
     ) -> list[SourcePartition]:
         """Return the partitions that have no committed record between position and end."""
-        if not looked_at:
+        if not probed:
             return []
         consumer = self._committed
-        open_ = {TopicPartition(*place): end for place, end in looked_at.items()}
-        consumer.assign(list(open_))
-        for tp in open_:
+        pending = {TopicPartition(*partition): end for partition, end in probed.items()}
+        consumer.assign(list(pending))
+        for tp in pending:
             consumer.seek(tp, positions[tp.topic, tp.partition])
-        nothing: list[SourcePartition] = []
+        without_records: list[SourcePartition] = []
         try:
-            while open_:
+            while pending:
                 try:
-                    fetched = await consumer.getmany(*open_, timeout_ms=FETCH_WAIT_MS, max_records=len(open_))
+                    fetched = await consumer.getmany(*pending, timeout_ms=FETCH_WAIT_MS, max_records=len(pending))
                 except OffsetOutOfRangeError as error:  # the log begins behind the position: there may be records
                     fetched = dict.fromkeys(error.args[0], True)
                 for tp in fetched:
-                    open_.pop(tp, None)
-                for tp, end in list(open_.items()):
+                    pending.pop(tp, None)
+                for tp, end in list(pending.items()):
                     if await consumer.position(tp) >= end:
-                        nothing.append((tp.topic, tp.partition))
-                        del open_[tp]
+                        without_records.append((tp.topic, tp.partition))
+                        del pending[tp]
         finally:
             consumer.assign([])
-        return nothing
+        return without_records

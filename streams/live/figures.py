@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from schemas.panes import Pane
 from streams.core.histogram import quantile
-from streams.live.service_level import Counted
+from streams.live.service_level import ServiceLevelCounts
 from streams.live.totals import Totals
 
 #: How many tags are named.
@@ -25,7 +25,7 @@ class Durations(NamedTuple):
 
 
 class Figures(NamedTuple):
-    """What a group comes to over a window."""
+    """A group's figures over a window."""
 
     offered: int = 0
     entered: int = 0
@@ -33,7 +33,7 @@ class Figures(NamedTuple):
     resolved: int = 0
     #: Settled by a bot alone; they are among the offered, and never answered or abandoned.
     bot_contained: int = 0
-    counted: Counted = Counted()
+    counted: ServiceLevelCounts = ServiceLevelCounts()
     first_response: Durations = Durations()
     next_response: Durations = Durations()
     handle: Durations = Durations()
@@ -47,8 +47,8 @@ class Figures(NamedTuple):
 _MILLIONTHS: Final = 1_000_000
 
 
-def figures(totals: Totals) -> Figures:
-    """Work out a group's figures."""
+def figures_of(totals: Totals) -> Figures:
+    """Compute a group's figures."""
     pane = totals.pane
     first, abandoned, rated = pane("first_response"), pane("abandoned"), pane("rated")
     return Figures(
@@ -57,18 +57,20 @@ def figures(totals: Totals) -> Figures:
         abandoned=abandoned.n,
         resolved=pane("resolution").n,
         bot_contained=pane("bot_contained").n,
-        counted=Counted(first.n_target, first.n_within, abandoned.n_target, abandoned.n_within, abandoned.n_short),
-        first_response=durations(first),
-        next_response=durations(pane("next_response")),
-        handle=durations(pane("handle")),
+        counted=ServiceLevelCounts(
+            first.n_target, first.n_within, abandoned.n_target, abandoned.n_within, abandoned.n_short
+        ),
+        first_response=durations_of(first),
+        next_response=durations_of(pane("next_response")),
+        handle=durations_of(pane("handle")),
         tags=tuple(sorted(totals.tags.items(), key=lambda tag: (-tag[1], tag[0]))[:TOP_TAGS]),
         rating=rated.sum_value / rated.n / _MILLIONTHS if rated.n > 0 else None,
         ratings=rated.n,
     )
 
 
-def durations(pane: Pane) -> Durations:
-    """Work out a sample's average and percentiles."""
+def durations_of(pane: Pane) -> Durations:
+    """Compute a sample's average and percentiles."""
     if pane.n <= 0:
         return Durations()
     return Durations(pane.n, pane.sum_ms / pane.n, *[quantile(pane.hist, q) for q in (0.5, 0.8, 0.9, 0.95)])

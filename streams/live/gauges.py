@@ -1,8 +1,8 @@
 """The gauges: how many contacts wait, are open, at risk or beyond their target at this moment, by channel and queue.
 
-Kept by what changes: a contact's new summary takes its old one out and puts itself in; deadlines come up by themselves
-as the clock moves, and so does the time from which a contact without events is only counted as stale. A hundred
-thousand open contacts cost no more a second than the few that changed.
+Updated incrementally: a contact's new summary replaces what the old one added. As the clock advances, deadlines pass,
+and contacts without events become stale. A hundred thousand open contacts cost no more a second than the few that
+changed.
 """
 
 from __future__ import annotations
@@ -14,18 +14,19 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from schemas.contact_record import Summary
+from schemas.topics import SourcePartition
 from streams.core.summary import earlier
 from streams.live.totals import ALL, Group, groups_of
 
 #: A heap is rebuilt when stale entries outnumber the live ones by more than this.
-_SLACK: Final = 64
+_REBUILD_SLACK: Final = 64
 
-#: Where a metric's counts stand among a queue's; who is beyond the target is counted one place behind who is at risk.
-_PLACES: Final[Mapping[str, int]] = MappingProxyType(
+#: The index of a metric's count of contacts at risk in a queue's `risks`; the next one counts those beyond the target.
+_RISKS: Final[Mapping[str, int]] = MappingProxyType(
     {"first_response": 0, "next_response": 2, "resolution": 4, "queue_wait": 6}
 )
-_NO_RISKS: Final = (0,) * (2 * len(_PLACES))
-#: In the place of a metric's: the contact is stale from now on.
+_NO_RISKS: Final = (0,) * (2 * len(_RISKS))
+#: In place of such an index: the contact is stale from now on.
 _STALE: Final = -1
 
 
@@ -64,7 +65,7 @@ class _Contact:
         self.handling = summary["handling"]
         self.waiting_since = summary["waiting_since"]
         self.awaiting_since = summary["awaiting_since"]
-        #: In which of a queue's counts of risks and breaches it is.
+        #: The indexes of the counts in a queue's `risks` that include it.
         self.risks: set[int] = set()
         self.live = True
         self.stale = False
@@ -81,10 +82,10 @@ class _Oldest:
         heappush(self._heap, (since, serial, contact))
         self.count += 1
 
-    def drop(self) -> None:
+    def remove(self) -> None:
         """One contact of the heap is no longer live."""
         self.count -= 1
-        if len(self._heap) > 2 * self.count + _SLACK:
+        if len(self._heap) > 2 * self.count + _REBUILD_SLACK:
             self._heap = [entry for entry in self._heap if entry[2].live]
             heapify(self._heap)
 
@@ -113,76 +114,76 @@ class _Gauge:
 
 
 class Gauges:
-    """The gauges of every queue, channel and the centre, as of the last `move`."""
+    """The gauges of every queue, channel and the centre, as of the last `advance`."""
 
     def __init__(self) -> None:
         self._now = 0
         self._serial = 0
-        self._lanes: dict[tuple[str, int], dict[bytes, _Contact]] = {}
+        self._partitions: dict[SourcePartition, dict[bytes, _Contact]] = {}
         self._gauges: dict[tuple[str, str], _Gauge] = {}
-        #: When a contact comes at risk, is beyond its target or stale: (at, serial, place among the risks, contact).
+        #: When a contact becomes at risk, beyond its target or stale: (at, serial, index in `risks`, contact).
         self._due: list[tuple[int, int, int, _Contact]] = []
-        self._due_when_tidied = 0
+        self._due_at_rebuild = 0
 
     @property
     def contacts(self) -> int:
         """Contacts that are in some gauge, stale ones included."""
-        return sum(len(lane) for lane in self._lanes.values())
+        return sum(len(partition) for partition in self._partitions.values())
 
-    def put(self, lane: tuple[str, int], contact_id: bytes, summary: Summary) -> None:
-        """Take a contact's newest summary in; `lane` is its source partition."""
-        contacts = self._lanes.setdefault(lane, {})
+    def update(self, partition: SourcePartition, contact_id: bytes, summary: Summary) -> None:
+        """Replace a contact's summary by a newer one."""
+        contacts = self._partitions.setdefault(partition, {})
         before = contacts.pop(contact_id, None)
         if before is not None:
-            self._take_out(before)
-        if _counts(summary):
-            contacts[contact_id] = self._put_in(summary)
+            self._remove(before)
+        if _is_in_a_gauge(summary):
+            contacts[contact_id] = self._add(summary)
 
-    def drop(self, lane: tuple[str, int], contact_id: bytes) -> None:
-        """Forget a contact, as its worker has."""
-        before = self._lanes.get(lane, {}).pop(contact_id, None)
+    def remove(self, partition: SourcePartition, contact_id: bytes) -> None:
+        """Remove a contact that its worker has evicted."""
+        before = self._partitions.get(partition, {}).pop(contact_id, None)
         if before is not None:
-            self._take_out(before)
+            self._remove(before)
 
-    def clear(self, lane: tuple[str, int]) -> None:
-        """Forget every contact of a source partition: its topic was recreated."""
-        for contact in self._lanes.pop(lane, {}).values():
-            self._take_out(contact)
+    def clear(self, partition: SourcePartition) -> None:
+        """Remove every contact of a source partition: its journal is read again."""
+        for contact in self._partitions.pop(partition, {}).values():
+            self._remove(contact)
 
-    def move(self, now_ms: int) -> bool:
-        """Go on to `now_ms`, never back; tells whether a contact came at risk, beyond its target, or is stale."""
+    def advance(self, now_ms: int) -> bool:
+        """Advance to `now_ms`, never back; return whether a contact became at risk, beyond its target, or stale."""
         self._now = max(self._now, now_ms)
         moved = False
         due = self._due
         while due and due[0][0] <= self._now:
-            _, _, place, contact = heappop(due)
+            _, _, risk, contact = heappop(due)
             if contact.live:
-                self._come_up(contact, place)
+                self._pass_deadline(contact, risk)
                 moved = True
-        if len(due) > 2 * self._due_when_tidied + _SLACK:
+        if len(due) > 2 * self._due_at_rebuild + _REBUILD_SLACK:
             self._due = [entry for entry in due if entry[3].live]
             heapify(self._due)
-            self._due_when_tidied = len(self._due)
+            self._due_at_rebuild = len(self._due)
         return moved
 
     def readings(self) -> dict[Group, GaugeReading]:
         """Read every group that has a contact, and the centre."""
         read: dict[Group, GaugeReading] = {ALL: _NONE}
         for (channel, queue), gauge in self._gauges.items():
-            own = gauge.reading()
-            if own == _NONE:
+            reading = gauge.reading()
+            if reading == _NONE:
                 continue
             for group in groups_of(channel, queue):
-                read[group] = _sum(read[group], own) if group in read else own
+                read[group] = _sum(read[group], reading) if group in read else reading
         return read
 
-    def _put_in(self, summary: Summary) -> _Contact:
+    def _add(self, summary: Summary) -> _Contact:
         contact = _Contact(summary)
         self._serial += 1
-        place = contact.channel, contact.queue
-        gauge = self._gauges.get(place)
+        queue = contact.channel, contact.queue
+        gauge = self._gauges.get(queue)
         if gauge is None:
-            gauge = self._gauges[place] = _Gauge()
+            gauge = self._gauges[queue] = _Gauge()
         gauge.open += contact.open
         gauge.handling += contact.handling
         if contact.waiting_since is not None:
@@ -190,32 +191,32 @@ class Gauges:
         if contact.awaiting_since is not None:
             gauge.awaiting.add(contact.awaiting_since, self._serial, contact)
         for metric, _, _, warns_at, breached_at in summary["deadlines"]:
-            for at, counted_at in ((warns_at, _PLACES[metric]), (breached_at, _PLACES[metric] + 1)):
+            for at, risk in ((warns_at, _RISKS[metric]), (breached_at, _RISKS[metric] + 1)):
                 if at is not None:
-                    self._expect_at(at, contact, counted_at)
-        self._expect_at(summary["leaves_at"], contact, _STALE)
+                    self._schedule(at, contact, risk)
+        self._schedule(summary["leaves_at"], contact, _STALE)
         return contact
 
-    def _expect_at(self, at: int, contact: _Contact, place: int) -> None:
+    def _schedule(self, at: int, contact: _Contact, risk: int) -> None:
         if at > self._now:
-            heappush(self._due, (at, self._serial, place, contact))
+            heappush(self._due, (at, self._serial, risk, contact))
         elif contact.live:
-            self._come_up(contact, place)
+            self._pass_deadline(contact, risk)
 
-    def _come_up(self, contact: _Contact, place: int) -> None:
+    def _pass_deadline(self, contact: _Contact, risk: int) -> None:
         gauge = self._gauges[contact.channel, contact.queue]
-        if place == _STALE:
-            self._take_out(contact)
+        if risk == _STALE:
+            self._remove(contact)
             contact.stale = True
             gauge.stale += 1
             return
-        if place % 2 and place - 1 in contact.risks:  # beyond the target it is no longer at risk
-            contact.risks.remove(place - 1)
-            gauge.risks[place - 1] -= 1
-        contact.risks.add(place)
-        gauge.risks[place] += 1
+        if risk % 2 and risk - 1 in contact.risks:  # beyond the target it is no longer at risk
+            contact.risks.remove(risk - 1)
+            gauge.risks[risk - 1] -= 1
+        contact.risks.add(risk)
+        gauge.risks[risk] += 1
 
-    def _take_out(self, contact: _Contact) -> None:
+    def _remove(self, contact: _Contact) -> None:
         gauge = self._gauges[contact.channel, contact.queue]
         if contact.stale:
             contact.stale = False
@@ -225,14 +226,14 @@ class Gauges:
         gauge.open -= contact.open
         gauge.handling -= contact.handling
         if contact.waiting_since is not None:
-            gauge.waiting.drop()
+            gauge.waiting.remove()
         if contact.awaiting_since is not None:
-            gauge.awaiting.drop()
-        for place in contact.risks:
-            gauge.risks[place] -= 1
+            gauge.awaiting.remove()
+        for risk in contact.risks:
+            gauge.risks[risk] -= 1
 
 
-def _counts(summary: Summary) -> bool:
+def _is_in_a_gauge(summary: Summary) -> bool:
     return not summary["discarded"] and bool(
         summary["open"]
         or summary["handling"]

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 
-class Counted(NamedTuple):
+class ServiceLevelCounts(NamedTuple):
     """What the formulas are made of."""
 
     answered: int = 0
@@ -21,7 +21,7 @@ class Counted(NamedTuple):
     short: int = 0
 
 
-Formula = Callable[[Counted], tuple[int, int]]
+Formula = Callable[[ServiceLevelCounts], tuple[int, int]]
 
 #: Numerator and denominator of each.
 FORMULAS: Final[Mapping[str, Formula]] = MappingProxyType(
@@ -38,7 +38,7 @@ FORMULAS: Final[Mapping[str, Formula]] = MappingProxyType(
 DEFAULT: Final = "short_excluded"
 
 
-def service_level(formula: str, of: Counted, breached: int = 0) -> float | None:
+def service_level(formula: str, of: ServiceLevelCounts, breached: int = 0) -> float | None:
     """Give a share from 0 to 1; None where there is nothing to divide by.
 
     `breached` (contacts that wait beyond their target now) makes it the live one. Raises KeyError for an unknown name.

@@ -32,10 +32,10 @@ class Total:
 
     def add(self, counters: Sequence[int], hist: Mapping[int, int], sign: int = 1) -> None:
         """Add, or with -1 take away."""
-        own = self.counters
+        target = self.counters
         for field, count in enumerate(counters):
             if count:
-                own[field] += sign * count
+                target[field] += sign * count
         add_counts(self.hist, hist, sign)
 
     def empty(self) -> bool:
@@ -43,14 +43,14 @@ class Total:
         return not self.hist and not any(self.counters)
 
 
-def add_counts(own: dict[Key, int], other: Mapping[Key, int], sign: int = 1) -> None:
-    """Add counts to `own`; what comes to nothing is taken out."""
+def add_counts(target: dict[Key, int], other: Mapping[Key, int], sign: int = 1) -> None:
+    """Add counts to `target`; what comes to nothing is taken out."""
     for key, count in other.items():
-        left = own.get(key, 0) + sign * count
+        left = target.get(key, 0) + sign * count
         if left:
-            own[key] = left
+            target[key] = left
         else:
-            own.pop(key, None)
+            target.pop(key, None)
 
 
 class Totals:

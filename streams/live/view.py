@@ -1,7 +1,7 @@
-"""The live view: fed with steps of the journals, read as figures and gauges of this moment.
+"""The live view: it applies steps of the journals, and gives figures and gauges of this moment.
 
 A step that was read before changes nothing; where a journal is read again from its beginning, what was known from it is
-void. Within a source partition steps come in order; between partitions any order gives the same view. No Kafka here:
+removed. Within a source partition steps come in order; between partitions any order gives the same view. No Kafka here:
 steps come from outside, the time from a clock.
 """
 
@@ -15,12 +15,12 @@ from zoneinfo import ZoneInfo
 from schemas.agents import decode_stretches
 from schemas.contact_record import decode_summary
 from schemas.journal import AGENT, CONTACT, PANE, TAG_PANE, Head
-from schemas.topics import channel_of
+from schemas.topics import SourcePartition, channel_of
 from streams.journal.assembly import Step
 from streams.live.agent_groups import AgentsReading, LiveAgents
-from streams.live.figures import Figures, figures
+from streams.live.figures import Figures, figures_of
 from streams.live.gauges import GaugeReading, Gauges
-from streams.live.pane_sums import LivePanes
+from streams.live.live_panes import LivePanes
 from streams.live.totals import Group, Totals
 
 _NOTHING: Final = Totals()
@@ -36,63 +36,64 @@ class LiveView:
         self._gauges = Gauges()
         self._agents = LiveAgents()
         #: Newest epoch and end of each source partition.
-        self._read: dict[tuple[str, int], tuple[int, int]] = {}
-        self.heads: dict[tuple[str, int], Head] = {}
+        self._read: dict[SourcePartition, tuple[int, int]] = {}
+        self.heads: dict[SourcePartition, Head] = {}
         self._figures: dict[tuple[str, Group], Figures] = {}
         self.now = 0
         self.version = 0
-        self.move()
+        self.advance()
 
     def feed(self, steps: Iterable[Step]) -> None:
-        """Take steps in."""
+        """Apply steps."""
         for step in steps:
-            self._take(step)
+            self._apply(step)
 
-    def move(self) -> None:
-        """Go on to the clock's time: windows roll, deadlines come up, what is too old is forgotten."""
+    def advance(self) -> None:
+        """Advance to the clock's time: windows roll, deadlines pass, panes that are too old are dropped."""
         self.now = self._clock()
-        rolled = self._panes.move(self.now)
-        moved = self._gauges.move(self.now)
-        if self._agents.move(self.now) or rolled or moved:
+        rolled = self._panes.advance(self.now)
+        moved = self._gauges.advance(self.now)
+        if self._agents.advance(self.now) or rolled or moved:
             self.version += 1
 
-    def _take(self, step: Step) -> None:
+    def _apply(self, step: Step) -> None:
         channel = channel_of(step.source)
-        lane = step.source, step.partition
-        epoch, end = self._read.get(lane, (0, 0))
+        partition = step.source, step.partition
+        epoch, end = self._read.get(partition, (0, 0))
         if not step.restarted and (step.head.epoch < epoch or (step.head.epoch == epoch and step.end <= end)):
             return
         changed = False
-        if lane in self._read and step.restarted:
-            self._gauges.clear(lane)  # what the journal has comes again, also in a later epoch of the same journal
-            self._agents.clear(lane)
+        if partition in self._read and step.restarted:
+            # What the journal has comes again, also in a later epoch of the same journal.
+            self._gauges.clear(partition)
+            self._agents.clear(partition)
             if channel is not None:
-                self._panes.void(lane, channel, step.head.epoch)
+                self._panes.retract(partition, channel, step.head.epoch)
             changed = True
-        self._read[lane] = step.head.epoch, step.end
-        self.heads[lane] = step.head
+        self._read[partition] = step.head.epoch, step.end
+        self.heads[partition] = step.head
         for _, key, value in step.records:
             if channel is not None:
-                changed |= self._record(lane, channel, key, value)
+                changed |= self._apply_record(partition, channel, key, value)
             elif key[:1] == AGENT:
-                self._agents.put(lane, key[1:].decode(), None if value is None else decode_stretches(value))
+                self._agents.update(partition, key[1:].decode(), None if value is None else decode_stretches(value))
                 changed = True
         if changed:
             self.version += 1
 
-    def _record(self, lane: tuple[str, int], channel: str, key: bytes, value: bytes | None) -> bool:
+    def _apply_record(self, partition: SourcePartition, channel: str, key: bytes, value: bytes | None) -> bool:
         kind = key[:1]
         if kind == CONTACT:
             if value is None:
-                self._gauges.drop(lane, key)
-                self._agents.put_contact(lane, key, channel, [])
+                self._gauges.remove(partition, key)
+                self._agents.update_contact(partition, key, channel, [])
             else:
                 summary = decode_summary(value)
-                self._gauges.put(lane, key, summary)
-                self._agents.put_contact(lane, key, channel, summary["handling_agents"])
+                self._gauges.update(partition, key, summary)
+                self._agents.update_contact(partition, key, channel, summary["handling_agents"])
             return True
         if value is not None and kind in {PANE, TAG_PANE}:  # without a value it was evicted, and still counts
-            return self._panes.put(lane, channel, key, value)
+            return self._panes.update(partition, channel, key, value)
         return False
 
     @property
@@ -114,8 +115,8 @@ class LiveView:
 
     def span(self, window: str) -> tuple[int, int]:
         """Give the starts of a window's first pane and of the one behind its last, in UTC milliseconds."""
-        of = self._panes.windows[window]
-        return of.first, of.end
+        rolling = self._panes.windows[window]
+        return rolling.first, rolling.end
 
     def totals(self, window: str, group: Group) -> Totals:
         """Give a group's sums over a window, to be read only."""
@@ -123,14 +124,14 @@ class LiveView:
 
     def figures(self, window: str, group: Group) -> Figures:
         """Work out a group's figures over a window, again only where it changed."""
-        of = self._panes.windows[window]
-        for changed in of.changed:
+        rolling = self._panes.windows[window]
+        for changed in rolling.changed:
             self._figures.pop((window, changed), None)
-        of.changed.clear()
-        known = self._figures.get((window, group))
-        if known is None:
-            known = self._figures[window, group] = figures(self.totals(window, group))
-        return known
+        rolling.changed.clear()
+        cached = self._figures.get((window, group))
+        if cached is None:
+            cached = self._figures[window, group] = figures_of(self.totals(window, group))
+        return cached
 
     def queues(self) -> set[tuple[str, str]]:
         """Name each (channel, queue) that had anything in the last 26 hours."""

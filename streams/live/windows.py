@@ -35,7 +35,7 @@ def midnight(at_ms: int, zone: tzinfo) -> int:
 
 
 class Window:
-    """One window's totals by group, and which groups changed since they were last looked at."""
+    """One window's totals by group, and which groups changed since their figures were last computed."""
 
     def __init__(self, name: str, zone: tzinfo) -> None:
         self._panes = LENGTHS.get(name)
@@ -46,12 +46,12 @@ class Window:
         self.totals: dict[Group, Totals] = {}
         self.changed: set[Group] = set()
 
-    def holds(self, start: int) -> bool:
-        """Tell whether a pane is in it."""
+    def contains(self, start: int) -> bool:
+        """Return whether a pane is in the window."""
         return self.first <= start < self.end
 
-    def move(self, now_ms: int, minutes: Mapping[int, Minute]) -> bool:
-        """Go on to `now_ms`, also backwards; tells whether it is another range now."""
+    def advance(self, now_ms: int, minutes: Mapping[int, Minute]) -> bool:
+        """Set the range for `now_ms`, which may be earlier than before; return whether it changed."""
         filling = pane_of(now_ms)
         first = filling - (self._panes - 1) * PANE_MS if self._panes else pane_of(midnight(filling, self._zone))
         end = filling + PANE_MS
@@ -73,10 +73,10 @@ class Window:
     def add(self, channel: str, queue: str, totals: Totals, sign: int = 1) -> None:
         """Add a queue's sums to it, its channel and the centre."""
         for group in groups_of(channel, queue):
-            own = self.totals.get(group)
-            if own is None:
-                own = self.totals[group] = Totals()
-            own.add(totals, sign)
-            if own.empty():
+            group_totals = self.totals.get(group)
+            if group_totals is None:
+                group_totals = self.totals[group] = Totals()
+            group_totals.add(totals, sign)
+            if group_totals.empty():
                 del self.totals[group]
             self.changed.add(group)

@@ -33,28 +33,29 @@ class _Conversation(BaseModel):
     messages: Annotated[list[_Message], MinLen(1)]
 
 
-def events(line: bytes) -> Iterator[bytes]:
+def events_of(line: bytes) -> Iterator[bytes]:
     """Yield a conversation's events, each one line of JSON, in order of time. Raises ConversationError."""
     try:
-        read = _Conversation.model_validate_json(line)
+        conversation = _Conversation.model_validate_json(line)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "line"
-        raise ConversationError(f"no conversation: {where}: {first['msg']}") from None
-    messages = sorted(read.messages, key=lambda message: message.at)  # stable: the log's order among equal times
-    contact_id = f"{SOURCE}:{read.brand}:{read.conversation}"
+        fault = error.errors(include_url=False, include_input=False)[0]
+        field = ".".join(str(part) for part in fault["loc"]) or "line"
+        raise ConversationError(f"no conversation: {field}: {fault['msg']}") from None
+    # Stable: the log's order among equal times.
+    messages = sorted(conversation.messages, key=lambda message: message.at)
+    contact_id = f"{SOURCE}:{conversation.brand}:{conversation.conversation}"
     known = {"contact_id": contact_id, "channel": "chat", "source": SOURCE}
-    opening = messages[0]
-    begun: dict[str, object] = {
+    first_message = messages[0]
+    started: dict[str, object] = {
         "event_id": "started",
         "type": "contact.started",
         **known,
-        "occurred_at": opening.at.isoformat(),
-        "queue": read.brand,
+        "occurred_at": first_message.at.isoformat(),
+        "queue": conversation.brand,
     }
-    if opening.author != "customer":
-        begun |= {"direction": "outbound", "initiated_by": "agent" if opening.author == "agent" else "system"}
-    yield orjson.dumps(begun)
+    if first_message.author != "customer":
+        started |= {"direction": "outbound", "initiated_by": "agent" if first_message.author == "agent" else "system"}
+    yield orjson.dumps(started)
     for seq, message in enumerate(messages, 1):
         yield orjson.dumps(
             {

@@ -11,7 +11,7 @@ from typing import Final
 from streams.sources.recorded import Line
 
 #: A line that is sent again comes back within so many lines.
-AGAIN_WITHIN: Final = 5_000
+REPEATED_WITHIN: Final = 5_000
 
 
 def shuffled(lines: Iterable[Line], seed: int) -> Iterator[Line]:
@@ -20,12 +20,12 @@ def shuffled(lines: Iterable[Line], seed: int) -> Iterator[Line]:
     The lines lie in a temporary file: memory holds only where.
     """
     with tempfile.TemporaryFile(prefix="pulssi-shuffle-") as disk:
-        places = []
+        positions = []
         for file, number, content in lines:
-            places.append((file, number, disk.tell(), len(content)))
+            positions.append((file, number, disk.tell(), len(content)))
             disk.write(content)
-        random.Random(f"shuffle:{seed}").shuffle(places)  # noqa: S311 - disorder, no secret
-        for file, number, offset, size in places:
+        random.Random(f"shuffle:{seed}").shuffle(positions)  # noqa: S311 - disorder, no secret
+        for file, number, offset, size in positions:
             disk.seek(offset)
             yield Line(file, number, disk.read(size))
 
@@ -33,12 +33,12 @@ def shuffled(lines: Iterable[Line], seed: int) -> Iterator[Line]:
 def duplicated(lines: Iterable[Line], share: float, seed: int) -> Iterator[Line]:
     """Yield every line, and this share of them (0 to 1) once more a little later."""
     chance = random.Random(f"duplicate:{seed}")  # noqa: S311 - redelivery, no secret
-    again: list[tuple[int, int, Line]] = []
+    repeats: list[tuple[int, int, Line]] = []
     for position, line in enumerate(lines):
-        while again and again[0][0] <= position:
-            yield heappop(again)[2]
+        while repeats and repeats[0][0] <= position:
+            yield heappop(repeats)[2]
         yield line
         if chance.random() < share:
-            heappush(again, (position + 1 + chance.randrange(AGAIN_WITHIN), position, line))
-    while again:
-        yield heappop(again)[2]
+            heappush(repeats, (position + 1 + chance.randrange(REPEATED_WITHIN), position, line))
+    while repeats:
+        yield heappop(repeats)[2]

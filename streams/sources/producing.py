@@ -12,17 +12,16 @@ import contextlib
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import BrokerResponseError, KafkaError, OutOfOrderSequenceNumber, UnknownProducerId
-from aiokafka.partitioner import murmur2
 
 from schemas.settings import Settings
 from schemas.topics import SOURCES
 from streams.kafka.brokers import BrokerUnreachableError, TopicsMissingError, admin_client
+from streams.kafka.partitioner import partition_of
 from streams.times import now_ms
 
 #: Records that wait here before `send` waits: enough for full batches, little enough to hold in memory.
@@ -31,11 +30,11 @@ BATCH_BYTES: Final = 512 * 1024
 #: How long a record waits for others to fill its batch.
 LINGER_S: Final = 0.005
 #: An outage that lasts so long is reported.
-SAY_AFTER_S: Final = 3.0
+REPORT_AFTER_S: Final = 3.0
 _POLL_S: Final = 0.25
 _STOP_WITHIN_S: Final = 3.0
-#: The broker's errors after which the client is replaced: it lost its sequence numbers.
-_LOST_COUNT: Final = (OutOfOrderSequenceNumber, UnknownProducerId)
+#: The broker's errors that mean lost sequence numbers: the client is replaced.
+_SEQUENCE_LOST: Final = (OutOfOrderSequenceNumber, UnknownProducerId)
 
 
 class ProduceError(RuntimeError):
@@ -47,12 +46,6 @@ class _Record(NamedTuple):
     value: bytes
     timestamp_ms: int
     origin: str
-
-
-@lru_cache(maxsize=65_536)
-def partition_of(key: bytes, partitions: int) -> int:
-    """Return the partition that Kafka's own clients choose for a key."""
-    return (int(murmur2(key)) & 0x7FFFFFFF) % partitions
 
 
 def partitions_of_sources(brokers: str, wait_s: float) -> dict[str, int]:
@@ -70,8 +63,8 @@ def partitions_of_sources(brokers: str, wait_s: float) -> dict[str, int]:
     return {name: found[name] for name in SOURCES}
 
 
-class _Partition:
-    """What waits for one partition."""
+class _PartitionQueue:
+    """Records that wait for one partition."""
 
     def __init__(self) -> None:
         self.records: deque[_Record] = deque()
@@ -81,38 +74,40 @@ class _Partition:
 class EventProducer:
     """Sends events; `async with` connects and, at the end, waits until all is acknowledged.
 
-    `say` gets a line when the broker stops answering and when it answers again. After `give_up_s` seconds without a
+    `report` gets a line when the broker stops answering and when it answers again. After `give_up_s` seconds without a
     broker BrokerUnreachableError is raised by whatever waits then.
     """
 
-    def __init__(self, settings: Settings, say: Callable[[str], None], *, give_up_s: float = 60.0, client: str) -> None:
+    def __init__(
+        self, settings: Settings, report: Callable[[str], None], *, give_up_s: float = 60.0, client: str
+    ) -> None:
         self.brokers = settings.kafka_brokers
         #: Whether the broker has answered at all.
         self.connected = False
-        #: Records taken and not yet acknowledged.
+        #: Records queued and not yet acknowledged.
         self.waiting = 0
-        #: Acknowledged events by topic, and by what `send` was told of their origin.
+        #: Acknowledged events by topic, and by the origin that `send` was given.
         self.sent: Counter[str] = Counter()
-        self.sent_of: Counter[str] = Counter()
-        self._say = say
+        self.sent_by_origin: Counter[str] = Counter()
+        self._report = report
         self._give_up_s = give_up_s
         self._client = f"{settings.application}-{client}"
         self._counts: Mapping[str, int] = {}
-        self._partitions: dict[tuple[str, int], _Partition] = {}
+        self._queues: dict[tuple[str, int], _PartitionQueue] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._changed = asyncio.Event()
         self._failure: Exception | None = None
         self._acknowledged_at = 0.0
-        #: Whether it was said that the broker does not answer, and not yet that it does again.
-        self._silence_said = False
+        #: Whether an outage was reported, and its end not yet.
+        self._outage_reported = False
         self._producer: Any = None
-        self._renewing = asyncio.Lock()
+        self._replacing = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         started = time.monotonic()
         self._counts = await self._source_topics(started + self._give_up_s)
         left_s = max(_POLL_S, self._give_up_s - (time.monotonic() - started))
-        self._producer = self._client_of_kafka()
+        self._producer = self._new_client()
         try:
             await asyncio.wait_for(self._producer.start(), left_s)
         except (KafkaError, TimeoutError):
@@ -120,10 +115,10 @@ class EventProducer:
             raise BrokerUnreachableError(self.brokers, self._give_up_s) from None
         self.connected = True
         for topic, count in self._counts.items():
-            for number in range(count):
-                partition = self._partitions[topic, number] = _Partition()
-                self._tasks.append(asyncio.create_task(self._deliver(topic, number, partition)))
-        self._tasks.append(asyncio.create_task(self._watch()))
+            for partition in range(count):
+                queue = self._queues[topic, partition] = _PartitionQueue()
+                self._tasks.append(asyncio.create_task(self._deliver(topic, partition, queue)))
+        self._tasks.append(asyncio.create_task(self._watch_for_outage()))
         return self
 
     async def __aexit__(
@@ -139,7 +134,7 @@ class EventProducer:
             await asyncio.gather(*self._tasks, return_exceptions=True)
             await self._stop()
 
-    def _client_of_kafka(self) -> Any:  # noqa: ANN401 - aiokafka carries no types
+    def _new_client(self) -> Any:  # noqa: ANN401 - aiokafka carries no types
         return AIOKafkaProducer(
             bootstrap_servers=self.brokers,
             client_id=self._client,
@@ -150,49 +145,49 @@ class EventProducer:
             linger_ms=0,
         )
 
-    async def _renew(self, failed: Any) -> None:  # noqa: ANN401 - as above
+    async def _replace_client(self, failed: Any) -> None:  # noqa: ANN401 - as above
         """Replace the client after it lost its sequence numbers; the first partition that notices does it for all."""
-        async with self._renewing:
+        async with self._replacing:
             if self._producer is not failed:
                 return
             await self._stop()
-            self._producer = self._client_of_kafka()
+            self._producer = self._new_client()
             with contextlib.suppress(KafkaError):  # no broker yet: sending fails as retriable, and tries again
                 await self._producer.start()
 
     async def _source_topics(self, deadline: float) -> Mapping[str, int]:
         """Find the topics as soon as the broker is there; each attempt is short, so that a wait can be cancelled."""
-        said = False
+        reported = False
         while True:
             with contextlib.suppress(BrokerUnreachableError):
                 return await asyncio.to_thread(partitions_of_sources, self.brokers, 0.5)
             if time.monotonic() >= deadline:
                 raise BrokerUnreachableError(self.brokers, self._give_up_s)
-            if not said:
-                said = True
-                self._say(f"waiting up to {self._give_up_s:g} s for Kafka at {self.brokers}")
+            if not reported:
+                reported = True
+                self._report(f"waiting up to {self._give_up_s:g} s for Kafka at {self.brokers}")
 
     async def send(self, topic: str, key: bytes, value: bytes, origin: str = "") -> None:
-        """Take one record; waits only while too many wait already. Its timestamp is now.
+        """Queue one record with the present timestamp; waits only while too many are queued.
 
-        `origin` is what `sent_of` counts it by once it is acknowledged.
+        Once it is acknowledged, `sent_by_origin` counts it by `origin`.
         """
         if self._failure is not None:
             raise self._failure
-        partition = self._partitions[topic, partition_of(key, self._counts[topic])]
-        partition.records.append(_Record(key, value, now_ms(), origin))
-        partition.filled.set()
+        queue = self._queues[topic, partition_of(key, self._counts[topic])]
+        queue.records.append(_Record(key, value, now_ms(), origin))
+        queue.filled.set()
         if self.waiting == 0:
             self._acknowledged_at = time.monotonic()
         self.waiting += 1
         if self.waiting >= BUFFERED:
-            await self._until(BUFFERED // 2)
+            await self._wait_for_backlog(BUFFERED // 2)
 
     async def flush(self) -> None:
-        """Return when every record taken is acknowledged; raises what stands in the way for good."""
-        await self._until(0)
+        """Return when every queued record is acknowledged; raises the error that prevents it for good."""
+        await self._wait_for_backlog(0)
 
-    async def _until(self, at_most: int) -> None:
+    async def _wait_for_backlog(self, at_most: int) -> None:
         while self._failure is None and self.waiting > at_most:
             self._changed.clear()
             await self._changed.wait()
@@ -204,11 +199,11 @@ class EventProducer:
             self._failure = error
         self._changed.set()
 
-    async def _deliver(self, topic: str, number: int, partition: _Partition) -> None:
-        """Send what waits for one partition, a batch at a time, for as long as this producer lives."""
-        records = partition.records
+    async def _deliver(self, topic: str, partition: int, queue: _PartitionQueue) -> None:
+        """Send the queued records of one partition, a batch at a time, until the producer is closed."""
+        records = queue.records
         while True:
-            await partition.filled.wait()
+            await queue.filled.wait()
             await asyncio.sleep(LINGER_S)
             while records:
                 batch = self._producer.create_batch()
@@ -220,38 +215,38 @@ class EventProducer:
                 batch.close()
                 client = self._producer
                 try:
-                    await (await client.send_batch(batch, topic, partition=number))
+                    await (await client.send_batch(batch, topic, partition=partition))
                 except (KafkaError, AssertionError) as error:
                     if not getattr(error, "retriable", False):
-                        if isinstance(error, BrokerResponseError) and not isinstance(error, _LOST_COUNT):
+                        if isinstance(error, BrokerResponseError) and not isinstance(error, _SEQUENCE_LOST):
                             size = len(records[0].value)
                             self._fail(ProduceError(f"{topic}: Kafka refused a record of {size} bytes: {error}"))
                             return
-                        await self._renew(client)
+                        await self._replace_client(client)
                     await asyncio.sleep(_POLL_S)  # the watch decides for how long this goes on
                     continue
-                self.sent_of.update(records.popleft().origin for _ in range(count))
+                self.sent_by_origin.update(records.popleft().origin for _ in range(count))
                 self.waiting -= count
                 self.sent[topic] += count
                 self._acknowledged_at = time.monotonic()
-                if self._silence_said:  # here, not in the watch: this may have been the last batch
-                    self._silence_said = False
-                    self._say("Kafka answers again: continuing with what is not acknowledged")
+                if self._outage_reported:  # here, not in `_watch_for_outage`: this may have been the last batch
+                    self._outage_reported = False
+                    self._report("Kafka answers again: continuing with what is not acknowledged")
                 self._changed.set()
-            partition.filled.clear()
+            queue.filled.clear()
 
-    async def _watch(self) -> None:
+    async def _watch_for_outage(self) -> None:
         """Report that nothing is acknowledged any more, and give up after `give_up_s`."""
         while self._failure is None:
             await asyncio.sleep(_POLL_S)
             silent_s = time.monotonic() - self._acknowledged_at if self.waiting else 0.0
             if silent_s > self._give_up_s:
                 self._fail(BrokerUnreachableError(self.brokers, self._give_up_s))
-            elif silent_s > SAY_AFTER_S and not self._silence_said:
-                self._silence_said = True
+            elif silent_s > REPORT_AFTER_S and not self._outage_reported:
+                self._outage_reported = True
                 left_s = self._give_up_s - silent_s
                 where = f"Kafka at {self.brokers} does not answer"
-                self._say(f"{where}: {self.sent.total():,} events are acknowledged; waiting up to {left_s:.0f} s")
+                self._report(f"{where}: {self.sent.total():,} events are acknowledged; waiting up to {left_s:.0f} s")
 
     async def _stop(self) -> None:
         # Stopping waits for what is under way, which never ends where the broker is away.

@@ -34,22 +34,22 @@ class Line(NamedTuple):
     content: bytes
 
 
-def _unpacked(packed: IO[bytes]) -> Iterator[bytes]:
+def _decompressed(compressed: IO[bytes]) -> Iterator[bytes]:
     """Yield the lines of a zstd file, frame after frame; raises EOFError where it was cut off."""
-    frame, begun = None, b""
-    while chunk := packed.read(_BUFFER_BYTES):
+    frame, partial_line = None, b""
+    while chunk := compressed.read(_BUFFER_BYTES):
         while chunk:
             frame = frame or zstandard.ZstdDecompressor().decompressobj()
-            *whole, begun = (begun + frame.decompress(chunk)).split(b"\n")
+            *whole, partial_line = (partial_line + frame.decompress(chunk)).split(b"\n")
             yield from whole
             chunk, frame = (frame.unused_data, None) if frame.eof else (b"", frame)
     if frame is not None:
         raise EOFError("it ends in the middle")
-    yield begun
+    yield partial_line
 
 
 @contextmanager
-def _opened(name: str) -> Iterator[Iterable[bytes]]:
+def _open(name: str) -> Iterator[Iterable[bytes]]:
     if name == STANDARD:
         yield sys.stdin.buffer
     elif name.endswith(".gz"):
@@ -57,7 +57,7 @@ def _opened(name: str) -> Iterator[Iterable[bytes]]:
             yield io.BufferedReader(plain, _BUFFER_BYTES)
     else:
         with Path(name).open("rb", _BUFFER_BYTES) as file:
-            yield _unpacked(file) if name.endswith(".zst") else file
+            yield _decompressed(file) if name.endswith(".zst") else file
 
 
 def lines(name: str) -> Iterator[Line]:
@@ -65,7 +65,7 @@ def lines(name: str) -> Iterator[Line]:
     shown = "stdin" if name == STANDARD else name
     number = 0
     try:
-        with _opened(name) as file:
+        with _open(name) as file:
             for number, content in enumerate(file, 1):
                 stripped = content.strip()
                 if stripped:
@@ -76,7 +76,7 @@ def lines(name: str) -> Iterator[Line]:
         raise UnreadableError(f"{shown}: damaged after line {number}: {error}") from None
 
 
-def _packed(file: IO[bytes], name: str) -> IO[bytes]:
+def _compressed(file: IO[bytes], name: str) -> IO[bytes]:
     """Compress by the name's ending; the same lines give the same bytes, so no time and no name go in."""
     if name.endswith(".gz"):
         return gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=file, mtime=0)  # type: ignore[return-value]  # it writes and closes as a file does
@@ -95,8 +95,8 @@ def write(name: str, contents: Iterable[bytes]) -> int:
             return _write_to(file, contents)
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with partial.open("wb", _BUFFER_BYTES) as file, _packed(file, path.name) as packed:
-            count = _write_to(packed, contents)
+        with partial.open("wb", _BUFFER_BYTES) as file, _compressed(file, path.name) as compressed:
+            count = _write_to(compressed, contents)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

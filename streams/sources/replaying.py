@@ -84,15 +84,15 @@ class Recording:
         lines = recorded.lines(file)
         if self.form == "events":
             return lines
-        told = _told(lines, refuse)
+        converted = _converted(lines, refuse)
         # Conversations overlap: to be paced, their events must first be put in order.
-        return iter(sorted(told, key=lambda line: route(line.content).at or 0)) if self.by_time else told
+        return iter(sorted(converted, key=lambda line: route(line.content).at or 0)) if self.by_time else converted
 
 
-def _told(lines: Iterable[Line], refuse: Refuse) -> Iterator[Line]:
+def _converted(lines: Iterable[Line], refuse: Refuse) -> Iterator[Line]:
     for line in lines:
         try:
-            for content in conversations.events(line.content):
+            for content in conversations.events_of(line.content):
                 yield Line(line.file, line.number, content)
         except conversations.ConversationError as error:
             refuse(line, str(error))
@@ -141,7 +141,7 @@ def _text(value: object) -> str:
 def _time(value: object) -> int | None:
     """Read a time as UTC milliseconds; None where it is none with a zone."""
     try:
-        read = datetime.fromisoformat(_text(value))
+        parsed = datetime.fromisoformat(_text(value))
     except ValueError:
         return None
-    return None if read.tzinfo is None else milliseconds(read)
+    return None if parsed.tzinfo is None else milliseconds(parsed)

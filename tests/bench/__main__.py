@@ -9,15 +9,15 @@ from typing import Final
 import click
 from rich.console import Console
 
-from tests.bench import core, delay, recovery, throughput, workers
+from tests.bench import core, delay, recovery, throughput, transport, workers
 from tests.bench.report import Part, measured, replaced, show
 
-PARTS: Final = ("throughput", "workers", "recovery", "memory", "delay")
+PARTS: Final = ("throughput", "transport", "workers", "recovery", "memory", "delay")
 
 
 @click.command()
 @click.option("--only", type=click.Choice(PARTS), multiple=True, default=PARTS, help="One part, or several.")
-@click.option("--events", default=100_000, show_default=True, help="For throughput and workers.")
+@click.option("--events", default=100_000, show_default=True, help="For throughput, transport and workers.")
 @click.option("--rounds", default=3, show_default=True, help="For all but memory and delay.")
 @click.option("--journal", default=20_000, show_default=True, help="For recovery: contacts in the journal.")
 @click.option("--contacts", default=100_000, show_default=True, help="For memory.")
@@ -41,6 +41,7 @@ def main(
         console = Console(width=160)
     parts: dict[str, Callable[[], Part]] = {
         "throughput": lambda: throughput.run(events, rounds),
+        "transport": lambda: transport.run(events, rounds),
         "workers": lambda: workers.run(events, rounds),
         "recovery": lambda: recovery.run(journal, rounds),
         "memory": lambda: core.memory(contacts),

@@ -18,8 +18,8 @@ from typing import Final
 
 from kafka.admin import NewTopic
 
-from schemas.settings import load
 from schemas.topics import CONTACTS, journal_of
+from streams.configuration.environment import load_settings
 from streams.kafka.brokers import admin_client
 from tests.bench import job
 from tests.bench.job import Pane
@@ -94,7 +94,7 @@ def _cpu_s(program: Program) -> float:
 
 def time_one(name: str, server: KafkaServer, events: int, wanted: Mapping[str, Pane]) -> Outcome:
     """Run one of them over the topic's events; the topic holds them all."""
-    settings = load(server.settings_env())
+    settings = load_settings(server.settings_env())
     contestant = CONTESTANTS[name]
     ours = name == "pulssi"
     reading: JournalReading | PeerReading = JournalReading() if ours else PeerReading()

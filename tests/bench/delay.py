@@ -94,7 +94,7 @@ async def _follow_journal(settings: Settings, sighting: Sighting) -> None:
         while True:
             steps = await tail.steps(timeout_ms=200)
             view.feed(steps)
-            view.move()
+            view.advance()
             for step in steps:
                 if step.source == TOPIC:
                     sighting.note(step.partition, step.head.next)

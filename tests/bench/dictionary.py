@@ -53,7 +53,7 @@ def _rest(channel: Channel, events: list[Event]) -> bytes:
     """Write what a record has behind its summary."""
     folded = fold(channel, events, Rules())
     rows = b",".join(contact_record.row_line(1_000 + len(events), row) for row in folded.rows)
-    return contact_record.behind_summary(b",".join(map(contact_record.event_line, events)), rows, [])
+    return contact_record.encode_body(b",".join(map(contact_record.event_line, events)), rows, [])
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from tests.bench.__main__ import PARTS, main
 from tests.bench.contest import CONTESTANTS, difference, time_one
 from tests.bench.events import write_chats
 from tests.bench.report import Part, markdown, replaced
+from tests.bench.transport import rate_of
 from tests.kafka.server import KafkaServer
 from tests.streams.flow import keyed, produce
 
@@ -27,6 +28,13 @@ def test_each_does_the_job(name: str, fresh_kafka: KafkaServer) -> None:
     outcome = time_one(name, fresh_kafka, EVENTS, job.expected(events))
     assert outcome.fault == ""
     assert outcome.rate is not None
+
+
+@pytest.mark.parametrize("transport", ["idiomatic", "batches"])
+def test_each_transport_brings_every_record(transport: str, fresh_kafka: KafkaServer) -> None:
+    """The agent that only counts comes to as many records as were produced; else there is no rate."""
+    produce(fresh_kafka.with_topics(), keyed(write_chats(EVENTS)))
+    assert rate_of(transport, fresh_kafka, EVENTS) >= 0
 
 
 def test_a_missing_fact_is_told() -> None:

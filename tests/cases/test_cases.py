@@ -6,8 +6,8 @@ from dataclasses import asdict
 
 import pytest
 
-from schemas.configuration.rules import load_rules
 from schemas.policies import Rules
+from streams.configuration.folder import load_rules
 from tests.cases.told import CENTRE, CONFIG, NAMES, arriving, differences, events_of, expected_of, folded
 from tests.oracle.batch import samples
 

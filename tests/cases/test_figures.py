@@ -7,10 +7,10 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 
-from schemas.configuration.rules import load_rules
 from schemas.contact_record import decode_summary
 from schemas.policies import Rules
 from schemas.topics import CONTACTS
+from streams.configuration.folder import load_rules
 from streams.core.refold import EMPTY
 from streams.live.gauges import GaugeReading, Gauges
 from tests.cases.told import CENTRE, CONFIG, events_of
@@ -74,8 +74,8 @@ def _live(events: list[dict[str, Any]], rules: Rules, now: int) -> GaugeReading:
     assert change is not None
     assert change.value is not None
     live = Gauges()
-    live.put((CONTACTS[channel], 0), b"contact", decode_summary(change.value))
-    live.move(now)
+    live.update((CONTACTS[channel], 0), b"contact", decode_summary(change.value))
+    live.advance(now)
     return live.readings()[None, None]
 
 

@@ -14,11 +14,12 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from deploy.embedded.parts import pulssi
 from deploy.embedded.ports import any_free
 from deploy.embedded.probes import http_fault
-from schemas.settings import Settings, load
+from schemas.settings import Settings
 from schemas.topics import SOURCES, journal_of
 from streams.clickhouse.connection import connect
+from streams.configuration.environment import load_settings
 from streams.kafka.brokers import admin_client
-from streams.kafka.topics import migrate_topics
+from streams.kafka.topic_migration import migrate_topics
 from tests.deploy.program import Program
 from tests.fixtures.clickhouse import ClickHouseServer
 from tests.kafka.server import KafkaServer
@@ -56,7 +57,7 @@ class Installation:
             "PULSSI_CONFIG": str(folder / "config"),
             "PULSSI_SINK_PORT": "0",
         }
-        self.settings: Settings = load(self.environment)
+        self.settings: Settings = load_settings(self.environment)
         self.workers = [
             self._part(f"worker {number}", "worker", PULSSI_WORKER_PORT=str(port)) for number, port in enumerate(ports)
         ]

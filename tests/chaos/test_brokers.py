@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 from schemas.topics import CONTACTS, journal_of
-from streams.kafka.topics import wanted
+from streams.kafka.topic_migration import required_topics
 from tests.chaos.feed import Feed
 from tests.chaos.installation import Installation
 from tests.chaos.records import MINUTE_MS, arriving
@@ -26,7 +26,7 @@ JOURNAL: Final = journal_of(CONTACTS["chat"])
 
 def check_copies(cluster: ApacheCluster, here: Installation) -> None:
     """Every topic is on every node."""
-    for topic in wanted(here.settings):
+    for topic in required_topics(here.settings):
         assert topic.config["min.insync.replicas"] == "2"
         assert {len(each["replica_nodes"]) for each in cluster.partitions(topic.name)} == {NODES}, topic.name
 

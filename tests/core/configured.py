@@ -8,8 +8,8 @@ import random
 from pathlib import Path
 from typing import Final
 
-from schemas.configuration.rules import load_rules
 from schemas.policies import Rules
+from streams.configuration.folder import load_rules
 from tests import centres
 from tests.oracle.centre import Centre
 

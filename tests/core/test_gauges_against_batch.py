@@ -48,8 +48,8 @@ def test_the_gauges_equal_the_batch(
 
 def _reading(summary: Summary, now: int) -> dict[tuple[str, str], GaugeReading]:
     live = Gauges()
-    live.put(("contacts", 0), b"contact", summary)
-    live.move(now)
+    live.update(("contacts", 0), b"contact", summary)
+    live.advance(now)
     place = summary["channel"], summary["queue"]
     return {place: live.readings().get(place, GaugeReading())}
 

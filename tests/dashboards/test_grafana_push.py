@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from dashboards.grafana_definitions.alerts import CONTACT_POINT, route, rules
-from dashboards.grafana_definitions.pushing import merged
+from dashboards.grafana_definitions.pushing import with_own_route
 from dashboards.grafana_definitions.site import DASHBOARD_UID, DATA_SOURCE_UID, FOLDER_UID, Site
 from deploy.cli.dashboards import dashboards
 from schemas.policies import DEFAULT_POLICIES
@@ -173,5 +173,5 @@ def test_an_url_that_is_none_ends_with_2() -> None:
 def test_ours_is_replaced_and_theirs_keep_their_order() -> None:
     """In a tree that has our route already, further down, it stands first and once."""
     ours = {**route(), "object_matchers": [["service", "=", "pulssi"]]}
-    routes = merged({"receiver": "root", "routes": [{"receiver": "a"}, ours, {"receiver": "b"}]})["routes"]
+    routes = with_own_route({"receiver": "root", "routes": [{"receiver": "a"}, ours, {"receiver": "b"}]})["routes"]
     assert [one["receiver"] for one in routes] == [CONTACT_POINT, "a", "b"]

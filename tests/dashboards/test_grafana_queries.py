@@ -11,13 +11,12 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from dashboards.grafana_definitions import queries
-from dashboards.grafana_definitions.alerts import LEAST_VOLUME, rules, shortfall
+from dashboards.grafana_definitions.alerts import MIN_VOLUME, rules, shortfall
 from dashboards.grafana_definitions.live_floor import live_floor
 from dashboards.grafana_definitions.site import Site
 from schemas.agents import STATUSES
 from schemas.panes import PANE_MS
 from schemas.policies import DEFAULT_POLICIES, Policy
-from schemas.settings import load
 from schemas.topics import AGENTS
 from sinks.batching import PendingBatch
 from sinks.clickhouse.migrations import migrate
@@ -26,9 +25,10 @@ from sinks.event_rows import event_rows
 from sinks.port import Batch
 from sinks.rows import EventRow, PaneRow
 from streams.clickhouse.connection import connect
+from streams.configuration.environment import load_settings
 from streams.core.histogram import merge, quantile
 from streams.journal.assembly import Step
-from streams.live.service_level import Counted, service_level
+from streams.live.service_level import ServiceLevelCounts, service_level
 from tests.dashboards.grafana_macros import ALL, Range, expand
 from tests.dashboards.scene import day_so_far, waiting
 from tests.fixtures.clickhouse import ClickHouseServer
@@ -63,7 +63,7 @@ class Filled(NamedTuple):
 
 def fill(url: str, database: str, batch: Batch, now_ms: int) -> Filled:
     """Make a database by the migrations, write the rows through the sink's own store, and come back as the reader."""
-    settings = load({"PULSSI_CLICKHOUSE_URL": url, "PULSSI_CLICKHOUSE_DATABASE": database})
+    settings = load_settings({"PULSSI_CLICKHOUSE_URL": url, "PULSSI_CLICKHOUSE_DATABASE": database})
     migrate(settings)
     store = ClickHouseStore(settings)
     store.write(batch)
@@ -138,10 +138,10 @@ def _panes(filled: Filled, sample: str, channel: str, queue: str, since_s: int) 
     ]
 
 
-def _counted(filled: Filled, channel: str, queue: str, since_s: int) -> Counted:
+def _counted(filled: Filled, channel: str, queue: str, since_s: int) -> ServiceLevelCounts:
     of_answers = _panes(filled, "first_response", channel, queue, since_s)
     of_abandons = _panes(filled, "abandoned", channel, queue, since_s)
-    return Counted(
+    return ServiceLevelCounts(
         sum(pane.n_target for pane in of_answers),
         sum(pane.n_within for pane in of_answers),
         sum(pane.n_target for pane in of_abandons),
@@ -192,13 +192,13 @@ def test_too_few_to_judge_is_no_alert_and_a_stalled_queue_is_one(clickhouse_serv
     """Few late answers give 0; a queue that answers nobody falls short by the whole objective."""
     now_ms = time.time_ns() // 1_000_000
     minute = now_ms // PANE_MS * PANE_MS
-    few, many = (pane_of([ms] * n, target=20_000) for ms, n in ((60_000, LEAST_VOLUME - 1), (1_000, 50)))
+    few, many = (pane_of([ms] * n, target=20_000) for ms, n in ((60_000, MIN_VOLUME - 1), (1_000, 50)))
     stalled = contact(waiting("call", "stalled", now_ms - 300_000, 20_000))
     batch = rows(
         Journal("contacts.call").step(
             pane_record(minute, "quiet", "first_response", few),
             pane_record(minute - 3 * 3_600_000, "stalled", "first_response", many),
-            *((contact_key(str(number)), stalled) for number in range(LEAST_VOLUME)),
+            *((contact_key(str(number)), stalled) for number in range(MIN_VOLUME)),
         )
     )
     filled = fill(clickhouse_server.url, "pulssi_quiet", batch, now_ms)
@@ -226,15 +226,15 @@ def test_who_is_late_counts_for_his_own_policy(clickhouse_server: ClickHouseServ
         | {"deadlines": [("next_response", policy, now_ms - 300_000, None, now_ms - 1_000)], "leaves_at": leaves_at}
         for policy, leaves_at in (
             ("urgent", now_ms - 1),
-            *(("urgent", waits["leaves_at"]),) * LEAST_VOLUME,
-            *(("another", waits["leaves_at"]),) * LEAST_VOLUME,
+            *(("urgent", waits["leaves_at"]),) * MIN_VOLUME,
+            *(("another", waits["leaves_at"]),) * MIN_VOLUME,
         )
     ]
     pane = pane_record(
         now_ms // PANE_MS * PANE_MS - PANE_MS,
         "support",
         "next_response",
-        pane_of([1_000] * LEAST_VOLUME, target=60_000),
+        pane_of([1_000] * MIN_VOLUME, target=60_000),
     )
     batch = rows(
         Journal("contacts.chat").step(

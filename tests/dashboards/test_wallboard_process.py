@@ -11,8 +11,9 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from deploy.embedded.ports import any_free
-from schemas.settings import Settings, load
-from streams.kafka.topics import migrate_topics
+from schemas.settings import Settings
+from streams.configuration.environment import load_settings
+from streams.kafka.topic_migration import migrate_topics
 from tests.dashboards.wallboard_process import minute_now, now_ms, running, write
 from tests.kafka.server import KafkaServer
 from tests.streams.handwritten import Hand
@@ -22,7 +23,7 @@ CHAT = "contacts.chat"
 
 
 def _settings(kafka: KafkaServer, *, migrated: bool = True) -> Settings:
-    settings = load({**kafka.settings_env(), "PULSSI_PARTITIONS": "2", "PULSSI_WALLBOARD_PORT": "0"})
+    settings = load_settings({**kafka.settings_env(), "PULSSI_PARTITIONS": "2", "PULSSI_WALLBOARD_PORT": "0"})
     if migrated:
         assert migrate_topics(settings, wait_s=10).ok
     return settings

@@ -18,7 +18,7 @@ import pytest
 from dashboards.wallboard import server
 from dashboards.wallboard.publisher import Publisher
 from dashboards.wallboard.server import ASSETS, application
-from schemas.settings import load
+from streams.configuration.environment import load_settings
 from streams.monitoring.allowed_hosts import Hosts
 from streams.monitoring.health import listen
 
@@ -42,7 +42,11 @@ async def site() -> AsyncIterator[Site]:
     site = Site()
     page = application(site.publisher, site.payload, Hosts("127.0.0.1"))
     runner = await listen(
-        page, load({"PULSSI_WALLBOARD_PORT": "0"}), "wallboard", handler_cancellation=True, shutdown_timeout=0.2
+        page,
+        load_settings({"PULSSI_WALLBOARD_PORT": "0"}),
+        "wallboard",
+        handler_cancellation=True,
+        shutdown_timeout=0.2,
     )
     site.port = runner.addresses[0][1]
     yield site

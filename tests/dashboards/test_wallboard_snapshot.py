@@ -66,7 +66,7 @@ def said() -> dict[str, Any]:
             ),
         ]
     )
-    view.move()
+    view.advance()
     return snapshot(view, RULES, Standing("live", NOW - 100, 0, ""), "Europe/Helsinki", NOW)
 
 

@@ -14,7 +14,7 @@ from deploy.embedded import stack
 from deploy.embedded.output import TerminalOutput
 from deploy.embedded.parts import Wiring, parts_of
 from deploy.embedded.supervisor import Part
-from schemas.settings import load
+from streams.configuration.environment import load_settings
 
 
 def main(folder: str, port_base: str, kind: str = "") -> int:
@@ -30,7 +30,7 @@ def main(folder: str, port_base: str, kind: str = "") -> int:
         return [tuple(part for part in servers if part.name in wanted), tuple(standins)]
 
     quiet_clients()
-    return stack.run(Path(folder), load(), TerminalOutput(), int(port_base), parts=parts)
+    return stack.run(Path(folder), load_settings(), TerminalOutput(), int(port_base), parts=parts)
 
 
 if __name__ == "__main__":

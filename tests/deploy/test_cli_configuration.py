@@ -10,10 +10,11 @@ import pytest
 from click.testing import CliRunner
 
 from deploy.cli import main
-from schemas.configuration.files import TOPICS
-from schemas.configuration.rules import load_rules
+from schemas.configuration.file_models import FILES
 from schemas.policies import DEFAULT_POLICIES, Rules, policy_for
-from schemas.settings import Settings, load
+from schemas.settings import Settings
+from streams.configuration.environment import load_settings
+from streams.configuration.folder import load_rules
 from tests.deploy.program import run
 
 _FAULTY = 'short_abandon = "soon"\npatience.cat = "2m"\n'
@@ -30,9 +31,9 @@ def test_init_gives_files_that_change_nothing(tmp_path: Path) -> None:
     code, said = _run("init", str(tmp_path / "new" / "folder"))
     assert (code, f"pulssi check-config {tmp_path / 'new' / 'folder'}" in said) == (0, True)
     written = {path.name for path in (tmp_path / "new/folder").iterdir()}
-    assert written == {*(f"{topic}.toml" for topic in TOPICS), "pulssi.toml"}
+    assert written == {*(f"{topic}.toml" for topic in FILES), "pulssi.toml"}
     assert load_rules(tmp_path / "new/folder") == Rules()
-    assert load({}, tmp_path / "new/folder") == load({})
+    assert load_settings({}, tmp_path / "new/folder") == load_settings({})
     assert _run("check-config", str(tmp_path / "new/folder"))[0] == 0
 
 
@@ -51,7 +52,9 @@ def test_what_init_shows_is_right(tmp_path: Path) -> None:
     assert (rules.short_abandon_ms, rules.bad_record_share) == (plain.short_abandon_ms, plain.bad_record_share)
     named = set(re.findall(r"^(\w+) =", (tmp_path / "pulssi.toml").read_text(), re.MULTILINE))
     assert named == Settings.model_fields.keys() - {"time_zone"}
-    assert load({}, tmp_path).model_dump(exclude={"time_zone"}) == load({}).model_dump(exclude={"time_zone"})
+    assert load_settings({}, tmp_path).model_dump(exclude={"time_zone"}) == load_settings({}).model_dump(
+        exclude={"time_zone"}
+    )
 
 
 def test_init_overwrites_nothing(tmp_path: Path) -> None:

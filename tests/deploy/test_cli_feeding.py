@@ -20,9 +20,9 @@ from deploy.cli import feeding, main
 from deploy.embedded.parts import pulssi
 from deploy.embedded.ports import any_free
 from schemas.events import CONTACT_EVENT
-from schemas.settings import load
 from schemas.topics import AGENTS
-from streams.kafka.topics import migrate_topics
+from streams.configuration.environment import load_settings
+from streams.kafka.topic_migration import migrate_topics
 from streams.sources import recorded
 from tests.deploy.program import PATIENCE_S, Program, clean_environment, run
 from tests.kafka.server import KafkaServer
@@ -33,7 +33,7 @@ from tests.streams.sources.consumed import await_records, consumed
 @pytest.fixture
 def broker(fresh_kafka: KafkaServer) -> KafkaServer:
     """Return a broker with the topics, and nothing in them."""
-    migrate_topics(load(fresh_kafka.settings_env()))
+    migrate_topics(load_settings(fresh_kafka.settings_env()))
     return fresh_kafka
 
 

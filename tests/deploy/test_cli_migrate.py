@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 from deploy.embedded.parts import pulssi
-from schemas.settings import load
 from schemas.topics import DEAD_LETTERS
-from streams.kafka.topics import migrate_topics
+from streams.configuration.environment import load_settings
+from streams.kafka.topic_migration import migrate_topics
 from tests.deploy.program import Program, clean_environment, run
 from tests.kafka.server import KafkaServer
 
@@ -25,7 +25,7 @@ def test_a_broker_that_comes_later_is_awaited(fresh_kafka: KafkaServer, tmp_path
 
 def test_a_changed_partition_count_is_refused(fresh_kafka: KafkaServer, tmp_path: Path) -> None:
     """Refused topics end it with 1, before ClickHouse is touched, and JSON says why."""
-    migrate_topics(load({**fresh_kafka.settings_env(), "PULSSI_PARTITIONS": "2"}))
+    migrate_topics(load_settings({**fresh_kafka.settings_env(), "PULSSI_PARTITIONS": "2"}))
     program = run(tmp_path, "migrate", "--json", **fresh_kafka.settings_env(), PULSSI_PARTITIONS="3")
     assert program.code == 1
     report = json.loads("\n".join(program.lines[:-1]))

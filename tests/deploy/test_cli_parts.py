@@ -12,7 +12,7 @@ from deploy.cli import COMMANDS, main, parts
 from deploy.embedded import state
 from deploy.embedded.ports import any_free
 from schemas.exits import EndError, Exit
-from schemas.settings import load
+from streams.configuration.environment import load_settings
 from tests.deploy.program import run
 from tests.fixtures.clickhouse import ClickHouseServer
 
@@ -115,6 +115,6 @@ def test_a_part_that_fails_ends_with_the_code_of_that(
 
     monkeypatch.setattr("streams.worker.run", fails)
     with pytest.raises(SystemExit) as ended:
-        parts._run("streams.worker", load({}), load({}))  # noqa: SLF001 - what every part is run by
+        parts._run("streams.worker", load_settings({}), load_settings({}))  # noqa: SLF001 - what every part is run by
     assert ended.value.code == code
     assert (told in caplog.text) if told else not caplog.text

@@ -24,8 +24,8 @@ from deploy.embedded.lock import hold, lock_path
 from deploy.embedded.parts import parts_of, pulssi, wire
 from deploy.embedded.probes import ping_fault
 from schemas.configuration.toml_files import ConfigurationError
-from schemas.settings import load
 from streams.clickhouse.addresses import Address
+from streams.configuration.environment import load_settings
 from tests.deploy import clickhouse_standin
 from tests.deploy.program import PATIENCE_S, Program, await_gone, clean_environment, descendants, run
 from tests.fixtures.stack import Stack
@@ -83,9 +83,9 @@ def test_what_is_no_server_that_can_be_used(path: Path, tmp_path: Path, said: li
 
 def test_the_setting_names_a_program() -> None:
     """Anything else is refused with what it takes."""
-    assert load({"PULSSI_CLICKHOUSE_PROGRAM": sys.executable}).clickhouse_program == sys.executable
+    assert load_settings({"PULSSI_CLICKHOUSE_PROGRAM": sys.executable}).clickhouse_program == sys.executable
     with pytest.raises(ConfigurationError, match=r"PULSSI_CLICKHOUSE_PROGRAM.*`auto`, `embedded`, or the path"):
-        load({"PULSSI_CLICKHOUSE_PROGRAM": "/nowhere/clickhouse"})
+        load_settings({"PULSSI_CLICKHOUSE_PROGRAM": "/nowhere/clickhouse"})
 
 
 def test_a_folder_does_not_go_over_by_itself(path: Path, tmp_path: Path, said: list[str]) -> None:
@@ -122,10 +122,12 @@ def test_a_folder_does_not_go_over_by_itself(path: Path, tmp_path: Path, said: l
 def test_the_stack_starts_it(path: Path, tmp_path: Path) -> None:
     """The part runs that program and says which; an external ClickHouse is no question of programs."""
     program = clickhouse_standin.program(path)
-    (_, clickhouse, *_), _ = parts_of(wire(load({}), tmp_path, 21300, lambda _: None))
+    (_, clickhouse, *_), _ = parts_of(wire(load_settings({}), tmp_path, 21300, lambda _: None))
     assert clickhouse.command[-2:] == ("--program", str(program))
     assert clickhouse.program == f"ClickHouse {NEW}, {program}"
-    assert wire(load({"PULSSI_CLICKHOUSE_URL": "http://ch:8123"}), tmp_path, 21300, lambda _: None).program == ""
+    assert (
+        wire(load_settings({"PULSSI_CLICKHOUSE_URL": "http://ch:8123"}), tmp_path, 21300, lambda _: None).program == ""
+    )
 
 
 @pytest.mark.parametrize("options", [(), ("--detach",)])

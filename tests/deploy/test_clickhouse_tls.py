@@ -14,13 +14,14 @@ import pytest
 
 from deploy.embedded.parts import pulssi
 from deploy.embedded.probes import clickhouse_fault, ping_fault
-from schemas.settings import Settings, load
+from schemas.settings import Settings
 from sinks.clickhouse.migrations import migrate
 from sinks.clickhouse.reading_back import StoredRows
 from sinks.clickhouse.store import ClickHouseStore
 from sinks.port import StoreAwayError
 from streams.clickhouse.addresses import Address, clickhouse_of
 from streams.clickhouse.history import ClickHouseHistory, HistoryAwayError
+from streams.configuration.environment import load_settings
 from tests.deploy.program import Program, clean_environment
 from tests.fixtures.clickhouse import ClickHouseServer
 from tests.fixtures.tls import Certificate, Gate
@@ -33,7 +34,7 @@ DATABASE = "by_tls"
 
 def told(url: str, **settings: str) -> Settings:
     """Read settings that name a ClickHouse."""
-    return load({"PULSSI_CLICKHOUSE_URL": url, "PULSSI_CLICKHOUSE_DATABASE": DATABASE, **settings})
+    return load_settings({"PULSSI_CLICKHOUSE_URL": url, "PULSSI_CLICKHOUSE_DATABASE": DATABASE, **settings})
 
 
 @pytest.fixture

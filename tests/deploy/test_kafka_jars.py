@@ -19,7 +19,7 @@ from deploy.embedded import UnavailableError
 from deploy.embedded.kafka.jars import ensure, locked, version_of
 from deploy.embedded.kafka.relock import relocked
 from schemas.configuration.toml_files import ConfigurationError
-from schemas.settings import load
+from streams.configuration.environment import load_settings
 
 NAMES: Final = ("kafka-clients", "one", "two", "three")
 ONE, TWO = "one-4.0.0.jar", "two-4.0.0.jar"
@@ -150,7 +150,9 @@ def test_a_password_is_sent_and_not_told(
     with pytest.raises(UnavailableError) as caught:
         ensure(address, lock)
     assert repository.authorised == {"Basic bWU6c2U6Y3JldA=="}
-    assert "cret" not in f"{caught.value}{capsys.readouterr().err}{load({'PULSSI_KAFKA_REPOSITORY': address})!r}"
+    assert (
+        "cret" not in f"{caught.value}{capsys.readouterr().err}{load_settings({'PULSSI_KAFKA_REPOSITORY': address})!r}"
+    )
 
 
 def test_a_folder_is_a_repository_too(lock: Path, tmp_path: Path) -> None:
@@ -189,4 +191,4 @@ def test_the_project_s_lock_is_whole() -> None:
 def test_what_is_no_repository_is_refused(value: str) -> None:
     """The setting says what it takes."""
     with pytest.raises(ConfigurationError, match=r"PULSSI_KAFKA_REPOSITORY \(environment\): .*Maven repository"):
-        load({"PULSSI_KAFKA_REPOSITORY": value})
+        load_settings({"PULSSI_KAFKA_REPOSITORY": value})

@@ -8,7 +8,7 @@ from pathlib import Path
 from deploy.embedded.demonstration import Demonstration, is_fresh
 from deploy.embedded.parts import Wiring, parts_of, wire
 from deploy.embedded.ports import any_free
-from schemas.settings import load
+from streams.configuration.environment import load_settings
 
 
 def _names(wiring: Wiring) -> list[list[str]]:
@@ -18,7 +18,7 @@ def _names(wiring: Wiring) -> list[list[str]]:
 def test_everything_is_started_where_nothing_is_named(tmp_path: Path) -> None:
     """Servers and migrations first, then what needs them; ports stand in a row from the base."""
     said: list[str] = []
-    wiring = wire(load({}), tmp_path, 21100, said.append)
+    wiring = wire(load_settings({}), tmp_path, 21100, said.append)
     assert _names(wiring) == [["broker", "clickhouse", "topics", "schema"], ["worker", "sink", "wallboard"]]
     assert list(wiring.ports.values()) == [21100, 21101, 21102, 21103, 21104], said
     assert wiring.environment["PULSSI_KAFKA_BROKERS"] == "127.0.0.1:21100"
@@ -26,7 +26,7 @@ def test_everything_is_started_where_nothing_is_named(tmp_path: Path) -> None:
 
 def test_named_servers_are_used_and_not_started(tmp_path: Path) -> None:
     """An external Kafka and ClickHouse: neither is started, no setting of theirs is changed, no password is shown."""
-    settings = load(
+    settings = load_settings(
         {"PULSSI_KAFKA_BROKERS": "kafka:9092", "PULSSI_CLICKHOUSE_URL": "https://writer:secret@clickhouse:8443"}
     )
     wiring = wire(settings, tmp_path, None, lambda _: None)
@@ -43,7 +43,7 @@ def test_no_two_parts_get_one_port(tmp_path: Path) -> None:
         busy = str(taken.getsockname()[1])
         free = str(any_free("127.0.0.1"))
         said: list[str] = []
-        settings = load({"PULSSI_WORKER_PORT": busy, "PULSSI_SINK_PORT": free, "PULSSI_WALLBOARD_PORT": free})
+        settings = load_settings({"PULSSI_WORKER_PORT": busy, "PULSSI_SINK_PORT": free, "PULSSI_WALLBOARD_PORT": free})
         wiring = wire(settings, tmp_path, None, said.append)
     assert len(set(wiring.ports.values())) == len(wiring.ports)
     assert any(line.startswith(f"port {busy} is busy: the worker takes ") for line in said)
@@ -51,7 +51,7 @@ def test_no_two_parts_get_one_port(tmp_path: Path) -> None:
 
 def test_a_demonstration_begins_at_midnight(tmp_path: Path) -> None:
     """One simulator, from the start of today, with the rate and the seed that were asked for."""
-    wiring = wire(load({}), tmp_path, 21200, lambda _: None)
+    wiring = wire(load_settings({}), tmp_path, 21200, lambda _: None)
     ((simulator,),) = Demonstration(2.5, 7).parts(wiring)
     assert simulator.command[-7:] == ("simulate", "--start", "midnight", "--rate", "2.5", "--seed", "7")
 

@@ -13,7 +13,7 @@ from deploy.embedded.lock import owner_of
 from deploy.embedded.output import TerminalOutput
 from deploy.embedded.supervisor import Part
 from schemas.exits import Exit
-from schemas.settings import load
+from streams.configuration.environment import load_settings
 
 #: Ends at once, and leaves a process of another group that has its lock for a second more, as a killed JVM has.
 _LEAVES_ONE: Final = """
@@ -35,6 +35,6 @@ def test_the_end_waits_for_what_a_killed_part_left(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     folder = tmp_path / "stack"
     broker = Part("broker", (sys.executable, "-c", _LEAVES_ONE, str(folder)))
-    settings = load({"PULSSI_CLICKHOUSE_PROGRAM": "embedded"})
+    settings = load_settings({"PULSSI_CLICKHOUSE_PROGRAM": "embedded"})
     code = stack.run(folder, settings, TerminalOutput(), parts=lambda _: [(broker,)])
     assert (code, owner_of(folder, "broker")) == (Exit.NO, None)

@@ -16,7 +16,7 @@ import orjson
 import pytest
 
 from schemas.events import CONTACT_EVENT
-from streams.sources.conversations import events
+from streams.sources.conversations import events_of
 from tests.oracle.batch import contact_rows
 
 _BESIDE: Final = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "customer-care-chats.jsonl"
@@ -55,7 +55,7 @@ def test_what_is_expected() -> None:
 @needs_conversations
 def test_their_events_say_the_same() -> None:
     """Turned into events of the contract and folded in batch, each first response is the one computed directly."""
-    told = [event for line in CONVERSATIONS.read_bytes().splitlines() for event in events(line)]
+    told = [event for line in CONVERSATIONS.read_bytes().splitlines() for event in events_of(line)]
     for event in told:
         CONTACT_EVENT.validate_json(event)
     rows = contact_rows(orjson.loads(event) for event in told)

@@ -19,10 +19,11 @@ from playwright.async_api import Browser, Locator, Page, async_playwright, expec
 from deploy.embedded.ports import any_free
 from schemas.agents import Stretch, encode_agent
 from schemas.journal import AGENT
-from schemas.settings import Settings, load
+from schemas.settings import Settings
 from schemas.topics import AGENTS
+from streams.configuration.environment import load_settings
 from streams.journal.assembly import Step
-from streams.kafka.topics import migrate_topics
+from streams.kafka.topic_migration import migrate_topics
 from tests.dashboards.scene import QUEUES, day_so_far
 from tests.dashboards.wallboard_process import Wallboard, minute_now, now_ms, running, write
 from tests.kafka.server import KafkaServer
@@ -233,7 +234,9 @@ async def test_it_is_honest_without_its_server(settings: Settings, browser: Brow
 
 async def test_before_the_broker_it_says_what_it_waits_for(browser: Browser) -> None:
     """The page is there before the broker, greyed, and names what is missing."""
-    settings = load({"PULSSI_KAFKA_BROKERS": f"127.0.0.1:{any_free('127.0.0.1')}", "PULSSI_WALLBOARD_PORT": "0"})
+    settings = load_settings(
+        {"PULSSI_KAFKA_BROKERS": f"127.0.0.1:{any_free('127.0.0.1')}", "PULSSI_WALLBOARD_PORT": "0"}
+    )
     async with running(settings) as wallboard:
         page = (await _open(browser, wallboard)).page
         await expect(page.locator("body")).to_have_attribute("data-state", "waiting")

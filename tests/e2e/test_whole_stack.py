@@ -21,8 +21,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from schemas.agents import STATUSES
-from schemas.configuration.rules import load_rules
 from schemas.metric_definitions import ALL
+from streams.configuration.folder import load_rules
 from tests import centres
 from tests.cases.told import CONFIG, NAMES, events_of, expected_of
 from tests.cases.told import differences as rows_that_differ

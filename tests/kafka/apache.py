@@ -13,7 +13,7 @@ from deploy.embedded import UnavailableError, broker
 from deploy.embedded.child_end import stop
 from deploy.embedded.kafka.node import Kafka, Node, prepare
 from deploy.embedded.ports import any_free
-from schemas.settings import load
+from streams.configuration.environment import load_settings
 from tests.kafka.server import KafkaServer
 
 HOST: Final = "127.0.0.1"
@@ -26,7 +26,7 @@ _STARTER: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="starter"
 @functools.cache
 def kafka() -> Kafka:
     """Find the JVM and the jars, downloading these once, and have the archive made: a run starts many nodes."""
-    found = prepare(load().kafka_repository)
+    found = prepare(load_settings().kafka_repository)
     return found.with_archive() if broker.train(found, niceness=0) else found
 
 

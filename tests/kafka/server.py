@@ -10,9 +10,10 @@ from typing import Final
 
 from kafka.errors import KafkaError
 
-from schemas.settings import Settings, load
+from schemas.settings import Settings
+from streams.configuration.environment import load_settings
 from streams.kafka.brokers import admin_client
-from streams.kafka.topics import migrate_topics
+from streams.kafka.topic_migration import migrate_topics
 
 DELETED_WITHIN_S: Final = 30.0
 _NUMBERS: Final = itertools.count(1)
@@ -63,7 +64,7 @@ class KafkaServer(ABC):
 
     def with_topics(self, **more: str) -> Settings:
         """Make Pulssi's topics, and return the settings that point at them, with more where asked."""
-        settings = load({**self.settings_env(), **more})
+        settings = load_settings({**self.settings_env(), **more})
         assert migrate_topics(settings, wait_s=60).ok
         return settings
 

@@ -12,8 +12,8 @@ from typing import Any, Final
 import pytest
 from jsonschema import Draft202012Validator
 
+from deploy.contract_files import ROOT
 from schemas.events import MODELS, ContactEvent, UnknownEvent
-from schemas.generate import ROOT
 from schemas.topics import AGENTS, CONTACTS, channel_of
 from schemas.values import ACCEPTED
 from streams.core.event import Event, event_of, from_normalised, normalised

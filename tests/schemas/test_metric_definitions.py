@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-from schemas.generate import ROOT
+from deploy.contract_files import ROOT
 from schemas.metric_definitions import ALL
 
 _MENTIONED = re.compile(r"\bpulssi_(?:worker|sink|wallboard|clickhouse)_[a-z_]*[a-z]")

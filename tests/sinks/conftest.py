@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from deploy.embedded.ports import any_free
-from schemas.settings import Settings, load
-from streams.kafka.topics import migrate_topics
+from schemas.settings import Settings
+from streams.configuration.environment import load_settings
+from streams.kafka.topic_migration import migrate_topics
 from tests.kafka.server import KafkaServer
 
 
@@ -20,11 +21,11 @@ def environment(fresh_kafka: KafkaServer, database: Settings) -> dict[str, str]:
         "PULSSI_CLICKHOUSE_DATABASE": database.clickhouse_database,
         "PULSSI_SINK_PORT": str(any_free("127.0.0.1")),
     }
-    assert migrate_topics(load(environment), wait_s=10).ok
+    assert migrate_topics(load_settings(environment), wait_s=10).ok
     return environment
 
 
 @pytest.fixture
 def settings(environment: dict[str, str]) -> Settings:
     """Return the sink's settings."""
-    return load(environment)
+    return load_settings(environment)

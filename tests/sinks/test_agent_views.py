@@ -134,10 +134,10 @@ def test_now_is_the_same_on_the_wallboard(
     write(shared_database, batch)
     live = LiveAgents()
     for key, record in AgentFold().fold(read(events), now):
-        live.put((AGENTS, 0), key[1:].decode(), decode_stretches(record or b""))
+        live.update((AGENTS, 0), key[1:].decode(), decode_stretches(record or b""))
     for row in batch.contacts:
-        live.put_contact(("contacts.x", 0), row.contact_id.encode(), row.channel, row.handling_agents)
-    live.move(now)
+        live.update_contact(("contacts.x", 0), row.contact_id.encode(), row.channel, row.handling_agents)
+    live.advance(now)
     expected = {group: reading for group, reading in live.readings().items() if group is not None}
     by_the_batch = groups_at(events, hands, now)
     assert {group: (reading.by_status, set(reading.slots)) for group, reading in expected.items()} == {

@@ -96,7 +96,7 @@ def test_the_view_and_the_live_view_agree(database: Settings, client: Client, se
     for _ in range(12):
         rows = client.query(f"SELECT toUnixTimestamp64Milli(at), channel, queue, {_COLUMNS} FROM gauges").result_rows  # noqa: S608 - our own names
         (moment,) = {int(row[0]) for row in rows}
-        gauges.move(moment)
+        gauges.advance(moment)
         moments.add(moment)
         here = {(row[1], row[2]): GaugeReading._make(row[3:]) for row in rows}
         there = {group: reading for group, reading in view.readings().items() if None not in group}
@@ -122,11 +122,11 @@ def test_moments_long_apart(database: Settings, client: Client) -> None:
         leaves_at = at + draw.randrange(1, 60 * day)
         of = summary(waiting_since=at, queue=draw.choice("ab"), deadlines=deadlines, leaves_at=leaves_at, last_at=at)
         records.append((CONTACT + str(number).encode(), contact(of)))
-        live.put(("contacts.chat", 0), str(number).encode(), of)
+        live.update(("contacts.chat", 0), str(number).encode(), of)
     pending.add(journal.step(*records))
     write(database, pending.batch())
     rows = client.query(f"SELECT toUnixTimestamp64Milli(at), channel, queue, {_COLUMNS} FROM gauges").result_rows  # noqa: S608 - our own names
-    live.move(int(rows[0][0]))
+    live.advance(int(rows[0][0]))
     assert {(row[1], row[2]): GaugeReading._make(row[3:]) for row in rows} == {
         group: reading for group, reading in live.readings().items() if None not in group
     }

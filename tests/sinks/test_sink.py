@@ -17,14 +17,15 @@ from deploy.embedded.parts import pulssi
 from deploy.embedded.ports import any_free
 from schemas.journal import CONTACT, Head, encode_pane, encode_pane_key
 from schemas.panes import Pane
-from schemas.settings import Settings, load
+from schemas.settings import Settings
 from sinks.clickhouse.migrations import migrate
 from sinks.clickhouse.store import ClickHouseStore
 from sinks.pipeline import Pipeline
 from sinks.port import Batch
 from sinks.sink_health import SinkHealth
 from streams.clickhouse.connection import connect
-from streams.kafka.topics import migrate_topics
+from streams.configuration.environment import load_settings
+from streams.kafka.topic_migration import migrate_topics
 from tests.deploy.program import Program, clean_environment
 from tests.fixtures.clickhouse import ClickHouseServer
 from tests.kafka.server import KafkaServer
@@ -191,7 +192,7 @@ async def test_killed_at_any_moment(settings: Settings, environment: dict[str, s
 async def test_clickhouse_away_for_a_while(fresh_kafka: KafkaServer, tmp_path: Path) -> None:
     """It waits, says so, and catches up; nothing is lost. Started first, it waits as well."""
     port = any_free("127.0.0.1")
-    settings = load(
+    settings = load_settings(
         {
             **fresh_kafka.settings_env(),
             "PULSSI_PARTITIONS": "1",

@@ -8,8 +8,8 @@ from unittest.mock import AsyncMock
 import pytest
 from aiokafka import TopicPartition
 
-from schemas.settings import load
 from sinks.source_reader import SourceReader
+from streams.configuration.environment import load_settings
 from tests.streams.records import Record
 
 TP: Final = TopicPartition("contacts.chat", 0)
@@ -56,7 +56,7 @@ async def _archived(monkeypatch: pytest.MonkeyPatch, told: list[tuple[int, int]]
     """Read ten records; returns how many came, and whether some were said to be gone."""
     consumer = _Consumer(told, [Record(at, b"c", b"{}") for at in range(10)])
     monkeypatch.setattr("sinks.source_reader.connect", AsyncMock(return_value=consumer))
-    reader = SourceReader(load({}), "test")
+    reader = SourceReader(load_settings({}), "test")
     await reader.start({})
     read = [len(records) async for _, records in reader.below({PLACE: 10})]
     return sum(read), bool(reader.gone)

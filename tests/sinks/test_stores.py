@@ -10,10 +10,11 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from deploy.embedded.ports import any_free
-from schemas.settings import Settings, load
+from schemas.settings import Settings
 from sinks.clickhouse.store import ClickHouseStore
 from sinks.port import Batch, Store, StoreAwayError, StoreUnfitError
 from sinks.rows import Progress, first_wins, version_of
+from streams.configuration.environment import load_settings
 from tests.sinks.memory import MemoryStore
 from tests.sinks.rows import contact, event, pane, sample, tag_pane, write
 
@@ -144,7 +145,7 @@ def test_without_tables_it_names_the_way_out(empty_database: Settings) -> None:
 
 def test_nobody_there_is_away_and_no_secret_is_told() -> None:
     """A server that does not answer is waited for; its password is in no message."""
-    settings = load({"PULSSI_CLICKHOUSE_URL": f"http://someone:hush@127.0.0.1:{any_free('127.0.0.1')}"})
+    settings = load_settings({"PULSSI_CLICKHOUSE_URL": f"http://someone:hush@127.0.0.1:{any_free('127.0.0.1')}"})
     with pytest.raises(StoreAwayError, match=r"127\.0\.0\.1") as caught:
         ClickHouseStore(settings).progress()
     assert "hush" not in str(caught.value)

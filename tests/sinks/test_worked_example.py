@@ -104,7 +104,7 @@ def test_in_the_live_view() -> None:
             step = assembly.feed(offset, key, value)
             if step is not None:
                 view.feed([step])
-    view.move()
+    view.advance()
     counted = view.figures("5m", ("call", "q")).counted
     assert counted == (1000, 860, 60, 20, 0)
     assert rounded({name: service_level(name, counted) for name in FORMULAS}) == PERCENT

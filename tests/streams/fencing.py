@@ -19,13 +19,14 @@ from aiokafka.errors import ProducerFenced
 
 from schemas.journal import OPEN_KEY, Head, encode_open
 from schemas.policies import Rules
-from schemas.settings import Settings, load
+from schemas.settings import Settings
 from sinks.batching import Reached, claims
 from sinks.port import Batch
 from streams.assignment.epochs import SurveyedPartition, begin
 from streams.assignment.opening import OpeningServices, RefusedError, take_over
 from streams.assignment.recovery import ReleasedPartition, recover
 from streams.clickhouse.history import HistoryAwayError
+from streams.configuration.environment import load_settings
 from streams.journal.assembly import Step
 from streams.partition.archived_history import ArchivedContact, EndedEpochs
 from streams.partition.state import PartitionState
@@ -91,7 +92,7 @@ class Fencing:
 
     def __init__(self, rules: Rules, workers: int = 3, partitions: int = 1) -> None:
         self.rules = rules
-        self.settings: Settings = load({})
+        self.settings: Settings = load_settings({})
         self.broker = Broker()
         self.broker.partitions = partitions
         self.truth = Truth()

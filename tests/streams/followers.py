@@ -95,7 +95,7 @@ class Follower:
     async def read(self, at_most: int, *, looks: bool = True) -> None:
         """Read on, by so many records a fetch; `looks`: it is time to see whether the journal is the same."""
         self._consumer.at_most = at_most
-        self._tail._looked = -math.inf if looks else math.inf  # noqa: SLF001 - in place of waiting
+        self._tail._ids_checked_at = -math.inf if looks else math.inf  # noqa: SLF001 - in place of waiting
         steps = await self._tail.steps()
         for step in steps:
             self._check(step)

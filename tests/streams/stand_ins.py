@@ -9,12 +9,13 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from schemas.policies import Rules
-from schemas.settings import Settings, load
+from schemas.settings import Settings
 from schemas.topics import SourcePartition
 from streams.assignment.assigned_partitions import AssignedPartitions
 from streams.assignment.open_partition import OpenPartition
 from streams.assignment.opening import OpeningServices
 from streams.clickhouse.history import History, HistoryAwayError
+from streams.configuration.environment import load_settings
 from streams.kafka.cluster import Cluster, ClusterAwayError, TopicDescription
 from streams.kafka.log_ends import LogEnds
 from streams.partition.archived_history import ArchivedContact
@@ -125,7 +126,7 @@ class Worker:
         monkeypatch.setattr("streams.assignment.assigned_partitions.take_over", self._opened)
         monkeypatch.setattr("streams.partition.state.PartitionState._is_own", lambda *_: True)
         monkeypatch.setattr("os._exit", self.ends.append)
-        self.partitions = AssignedPartitions(load({}), Rules(), archive or NoHistory(), **more)
+        self.partitions = AssignedPartitions(load_settings({}), Rules(), archive or NoHistory(), **more)
         self.partitions.seek = self._seek
 
     async def _opened(

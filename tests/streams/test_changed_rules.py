@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.configuration.rules import load_rules
 from schemas.policies import Rules
+from streams.configuration.folder import load_rules
 from tests.core import configured
 from tests.core.plots import contacts
 from tests.core.test_against_batch import OF_A_SEGMENT

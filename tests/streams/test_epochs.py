@@ -10,11 +10,11 @@ from aiokafka.errors import ProducerFenced
 
 from schemas.journal import Head, JournalVersionError
 from schemas.policies import Rules
-from schemas.settings import load
 from schemas.topics import journal_of
 from streams.assignment.epochs import ATTEMPTS, SurveyedPartition, begin, survey
 from streams.assignment.opening import RefusedError
 from streams.assignment.recovery import recover
+from streams.configuration.environment import load_settings
 from streams.journal.assembly import RecreatedError
 from streams.journal.writing import StepTooLargeError
 from streams.kafka.cluster import TopicDescription
@@ -66,7 +66,7 @@ async def test_what_is_refused(
     monkeypatch.setattr("streams.assignment.epochs.LogEnds", lambda _: cluster)
     monkeypatch.setattr("streams.assignment.opening.SHORT_FOR_S", 60.0 if len(ends) > 1 else 0.0)
     monkeypatch.setattr("streams.assignment.opening.ASK_AGAIN_S", 0.0)
-    [found] = await survey(load({}), SOURCE, {0: known}, {} if head is None else {0: head})
+    [found] = await survey(load_settings({}), SOURCE, {0: known}, {} if head is None else {0: head})
     assert (refused or "None") in str(found.refused)
 
 
@@ -94,7 +94,7 @@ async def test_what_an_epoch_fails_on_is_said_in_a_line(
     monkeypatch.setattr("streams.assignment.epochs._begin", fails)
     whom: Any = None
     with pytest.raises(raised, match=said):
-        await begin(load({}), Rules(), SurveyedPartition((SOURCE, 0), None, ""), 2, whom, StandIn(0))
+        await begin(load_settings({}), Rules(), SurveyedPartition((SOURCE, 0), None, ""), 2, whom, StandIn(0))
     assert tried == attempts
 
 
@@ -106,6 +106,6 @@ async def test_reading_a_journal_ends_where_the_broker_is_silent(monkeypatch: py
     monkeypatch.setattr("streams.assignment.epochs.Cluster", lambda _: StandIn(0))
     monkeypatch.setattr("streams.assignment.epochs.LogEnds", lambda _: StandIn(0))
     with pytest.raises(TimeoutError):
-        await survey(load({}), SOURCE, {})
+        await survey(load_settings({}), SOURCE, {})
     with pytest.raises(TimeoutError):
-        await recover(load({}), Rules(), (SOURCE, 0), 7, None)
+        await recover(load_settings({}), Rules(), (SOURCE, 0), 7, None)

@@ -7,7 +7,7 @@ import pytest
 
 from schemas.exits import EndError
 from schemas.metric_definitions import MetricDefinition
-from schemas.settings import load
+from streams.configuration.environment import load_settings
 from streams.monitoring.health import Health
 from streams.monitoring.prometheus import CONTENT_TYPE, MetricValue, histogram, render
 
@@ -25,7 +25,7 @@ async def test_checks_answer_as_they_find_it() -> None:
     """Progress and readiness are asked at each request; a fault is told with its reason."""
     faults: dict[str, str | None] = {"ready": "the broker is awaited", "progress": None}
     health = Health(ready=lambda: faults["ready"], progress=lambda: faults["progress"], metrics=lambda: "x 1\n")
-    port = await health.start(load({"PULSSI_WORKER_PORT": "0"}), "worker")
+    port = await health.start(load_settings({"PULSSI_WORKER_PORT": "0"}), "worker")
     assert (await _get(port, "/readyz"))[:2] == (503, "the broker is awaited\n")
     assert (await _get(port, "/healthz"))[:2] == (200, "ok\n")
     faults["ready"] = None
@@ -42,9 +42,9 @@ async def test_checks_answer_as_they_find_it() -> None:
 async def test_a_port_that_is_taken_is_refused() -> None:
     """Two parts cannot have one port: the second is told, and listens nowhere."""
     one, two = (Health(ready=lambda: None, progress=lambda: None, metrics=str) for _ in range(2))
-    port = await one.start(load({"PULSSI_SINK_PORT": "0"}), "sink")
+    port = await one.start(load_settings({"PULSSI_SINK_PORT": "0"}), "sink")
     with pytest.raises(EndError, match=f"the sink cannot listen on 127.0.0.1:{port}.*set PULSSI_SINK_PORT"):
-        await two.start(load({"PULSSI_SINK_PORT": str(port)}), "sink")
+        await two.start(load_settings({"PULSSI_SINK_PORT": str(port)}), "sink")
     await one.stop()
 
 

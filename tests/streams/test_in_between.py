@@ -9,11 +9,11 @@ from typing import Any, Final
 import pytest
 
 from schemas.policies import Rules
-from schemas.settings import load
 from schemas.topics import journal_of
 from streams.assignment.assigned_partitions import AssignedPartitions
 from streams.assignment.opening import RefusedError
 from streams.clickhouse.history import HistoryAwayError
+from streams.configuration.environment import load_settings
 from streams.kafka.cluster import TopicDescription
 from streams.kafka.log_ends import LogEnds
 from tests.streams.stand_ins import OTHER, RECORDS, WAITS, Described, NoHistory, Worker
@@ -47,7 +47,7 @@ async def test_a_refused_partition_is_opened_again_after_a_step_only(
 
     monkeypatch.setattr("streams.assignment.assigned_partitions.take_over", refuses)
     monkeypatch.setattr("streams.assignment.assigned_partitions.LogEnds", lambda _: Ends())
-    partitions = AssignedPartitions(load({}), Rules(), NoHistory(), cluster=Described(TOPICS))
+    partitions = AssignedPartitions(load_settings({}), Rules(), NoHistory(), cluster=Described(TOPICS))
     await partitions.settle(frozenset({WAITS}))
     await partitions.check_topic_ids()
     await partitions.settle(frozenset({WAITS}))
@@ -188,7 +188,7 @@ async def test_a_question_that_is_cancelled_leaves_no_half_connection(
     """An opening is cancelled by a rebalance while it connects: the next question is answered."""
     Consumer.made = []
     monkeypatch.setattr("streams.kafka.log_ends.AIOKafkaConsumer", Consumer)
-    ends = LogEnds(load({}))
+    ends = LogEnds(load_settings({}))
     asking = asyncio.ensure_future(ends.stable([WAITS]))
     for _ in range(turns):
         await asyncio.sleep(0)

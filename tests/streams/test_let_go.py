@@ -12,9 +12,9 @@ from typing import Any, Final
 import pytest
 
 from schemas.policies import Rules
-from schemas.settings import load
 from streams.assignment.assigned_partitions import AssignedPartitions
 from streams.assignment.recovery import LEFT_FOR_S, ReleasedPartition
+from streams.configuration.environment import load_settings
 from streams.partition.state import PartitionState
 from tests.streams.stand_ins import NoHistory
 
@@ -46,7 +46,7 @@ def _is_gone(seen: weakref.ref[Contacts]) -> bool:
 async def test_what_went_to_another_worker_is_forgotten_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """A partition that does not come back is kept for a while; a worker's collections in between are no matter."""
     monkeypatch.setattr("streams.assignment.assigned_partitions.TEND_EVERY_S", 0.0)
-    partitions, tended = AssignedPartitions(load(), Rules(), NoHistory()), asyncio.Event()
+    partitions, tended = AssignedPartitions(load_settings(), Rules(), NoHistory()), asyncio.Event()
 
     async def look() -> None:
         tended.set()
@@ -77,7 +77,7 @@ async def test_an_opening_that_failed_leaves_nothing(monkeypatch: pytest.MonkeyP
         raise ValueError("not this time")
 
     monkeypatch.setattr("streams.assignment.assigned_partitions.take_over", opened)
-    partitions = AssignedPartitions(load(), Rules(), NoHistory())
+    partitions = AssignedPartitions(load_settings(), Rules(), NoHistory())
     with pytest.raises(ValueError, match="not this time"):
         await partitions.settle(frozenset({PLACE}))
     assert _is_gone(seen[0])

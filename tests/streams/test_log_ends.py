@@ -8,7 +8,8 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from schemas.settings import Settings, load
+from schemas.settings import Settings
+from streams.configuration.environment import load_settings
 from streams.kafka.log_ends import LogEnds
 from tests.kafka.server import KafkaServer
 
@@ -108,7 +109,7 @@ async def test_a_broker_that_does_not_answer_is_an_error_in_time() -> None:
 
     server = await asyncio.start_server(silent, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    ends = LogEnds(load({"PULSSI_KAFKA_BROKERS": f"127.0.0.1:{port}"}), 0.2)
+    ends = LogEnds(load_settings({"PULSSI_KAFKA_BROKERS": f"127.0.0.1:{port}"}), 0.2)
     with pytest.raises((TimeoutError, KafkaError)):
         await ends.ends({(CHAT, 0): 0})
     await accepted.wait()

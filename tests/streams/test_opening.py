@@ -18,7 +18,7 @@ from streams.assignment.opening import OpeningServices, RefusedError, take_over
 from streams.clickhouse.history import HistoryAwayError
 from streams.kafka.brokers import admin_client
 from streams.kafka.cluster import Cluster, ClusterAwayError
-from streams.kafka.topics import migrate_topics
+from streams.kafka.topic_migration import migrate_topics
 from streams.partition.state import PartitionState
 from tests.kafka.server import KafkaServer
 from tests.streams.flow import produce

@@ -14,7 +14,7 @@ from streams.assignment.opening import take_over
 from streams.assignment.recovery import ReleasedPartition, recover
 from streams.journal.assembly import Step
 from streams.journal.writing import Writer
-from streams.kafka.topics import migrate_topics
+from streams.kafka.topic_migration import migrate_topics
 from streams.partition.state import PartitionState
 from tests.bench.events import write_chats
 from tests.kafka.server import KafkaServer

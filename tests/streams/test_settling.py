@@ -10,9 +10,10 @@ import pytest
 from aiokafka.errors import KafkaError
 
 from schemas.policies import Rules
-from schemas.settings import Settings, load
+from schemas.settings import Settings
 from streams.assignment.assigned_partitions import SKIPPED_BATCHES_AT_MOST, AssignedPartitions
 from streams.assignment.opening import take_over
+from streams.configuration.environment import load_settings
 from streams.journal.writing import Writer
 from streams.partition.state import PartitionState
 from tests.streams.stand_ins import OTHER, RECORDS, WAITS, NoHistory, StandIn, Worker
@@ -69,7 +70,7 @@ async def test_an_opening_that_is_slow_to_end_is_waited_for(monkeypatch: pytest.
     openings = Openings()
     monkeypatch.setattr("streams.assignment.assigned_partitions.take_over", openings.open)
     monkeypatch.setattr("streams.partition.state.PartitionState._is_own", lambda *_: True)
-    partitions = AssignedPartitions(load({}), Rules(), NoHistory())
+    partitions = AssignedPartitions(load_settings({}), Rules(), NoHistory())
     first = asyncio.create_task(partitions.settle(BOTH))
     await openings.begun.wait()
     first.cancel()
@@ -128,7 +129,7 @@ async def test_a_producer_is_stopped_although_that_is_cancelled(monkeypatch: pyt
     nobody: Any = None
     if when == "opening":
         monkeypatch.setattr("streams.assignment.opening.Writer", lambda *_: writer)
-        stopping: asyncio.Task[Any] = asyncio.create_task(take_over(load({}), Rules(), QUICK, nobody))
+        stopping: asyncio.Task[Any] = asyncio.create_task(take_over(load_settings({}), Rules(), QUICK, nobody))
     else:
         worker = Worker(monkeypatch)
         await worker.settle(OTHER)

@@ -9,10 +9,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from schemas.journal import HEAD_KEY, Head, encode_head
-from schemas.settings import Settings, load
+from schemas.settings import Settings
+from streams.configuration.environment import load_settings
 from streams.journal.assembly import Step
 from streams.journal.tail import JournalTail
-from streams.kafka.topics import migrate_topics
+from streams.kafka.topic_migration import migrate_topics
 from tests.kafka.server import KafkaServer
 from tests.streams.handwritten import Hand
 
@@ -121,7 +122,7 @@ async def test_a_journal_made_anew_that_is_as_long_as_before(
     fresh_kafka: KafkaServer, settings: Settings, tail: JournalTail, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither a record nor an end nor an error tells that it is another one; its id does, and it is read."""
-    monkeypatch.setattr("streams.journal.tail.LOOK_EVERY_S", 0.1)
+    monkeypatch.setattr("streams.journal.tail.CHECK_IDS_EVERY_S", 0.1)
     async with Hand(settings, SOURCE, 0) as hand:
         await hand.step(Head(step=7, open=await hand.open()), [(b"cA", b"old")])
     await tail.start()
@@ -161,7 +162,7 @@ async def test_a_broker_that_restarts_is_waited_for(
 
 async def test_started_first_it_waits_and_says_so(fresh_kafka: KafkaServer, caplog: pytest.LogCaptureFixture) -> None:
     """Neither a missing broker nor missing topics end it."""
-    settings = load({**fresh_kafka.settings_env(), "PULSSI_PARTITIONS": "1"})
+    settings = load_settings({**fresh_kafka.settings_env(), "PULSSI_PARTITIONS": "1"})
     tail = JournalTail(settings)
     with caplog.at_level(logging.WARNING, logger="streams.journal.tail"):
         starting = asyncio.create_task(tail.start())

@@ -11,14 +11,13 @@ from typing import Any
 import pytest
 from aiokafka.errors import KafkaError
 
-from schemas.configuration.watching import Watched
 from schemas.exits import EndError, Exit
 from schemas.journal import JournalVersionError
 from schemas.policies import Rules
-from schemas.settings import load
 from sinks import sink
 from sinks.pipeline import Pipeline
-from streams.reloading import follow
+from streams.configuration.environment import load_settings
+from streams.configuration.reloading import WatchedRules, follow
 from streams.tasks import UNHANDLED, end, log_unhandled, together
 from tests.sinks.memory import MemoryStore
 
@@ -73,27 +72,29 @@ async def test_every_error_of_several_is_kept() -> None:
     assert [str(error) for error in caught.value.exceptions] == ["one", "two"]
 
 
-async def test_a_watcher_whose_look_fails_goes_on_and_logs_the_trace(caplog: pytest.LogCaptureFixture) -> None:
-    """A later change is taken all the same."""
-    taken: asyncio.Queue[Rules] = asyncio.Queue()
+async def test_polling_the_configuration_goes_on_after_an_error_and_logs_the_trace(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A later change is applied all the same."""
+    applied: asyncio.Queue[Rules] = asyncio.Queue()
 
-    class Fails(Watched):
-        looks = 0
+    class Fails(WatchedRules):
+        polls = 0
 
-        def changed(self, *, refused: Callable[[list[str]], None]) -> Rules | None:
+        def poll(self, *, refused: Callable[[list[str]], None]) -> Rules | None:
             del refused
-            self.looks += 1
-            if self.looks == 1:
-                raise LookupError("the first look")
+            self.polls += 1
+            if self.polls == 1:
+                raise LookupError("the first poll")
             return Rules(version="later")
 
-    following = asyncio.ensure_future(follow(Fails(None), taken.put_nowait, every_s=0.001))
+    following = asyncio.ensure_future(follow(Fails(None), applied.put_nowait, every_s=0.001))
     try:
-        assert (await asyncio.wait_for(taken.get(), 10)).version == "later"
+        assert (await asyncio.wait_for(applied.get(), 10)).version == "later"
     finally:
         await end(following)
     assert "could not be read" in caplog.text
-    assert "LookupError: the first look" in caplog.text
+    assert "LookupError: the first poll" in caplog.text
 
 
 @pytest.fixture
@@ -117,7 +118,7 @@ def test_the_sink_tells_every_error_that_ended_it(
     failing_sink: Callable[..., None], caplog: pytest.LogCaptureFixture
 ) -> None:
     """Two tasks that failed are both in the log; a journal of another version alone is one line."""
-    settings = load({"PULSSI_SINK_PORT": "0"})
+    settings = load_settings({"PULSSI_SINK_PORT": "0"})
     failing_sink(LookupError("one"), OSError("two"))
     assert asyncio.run(sink._run(settings)) == Exit.BUG  # noqa: SLF001 - the process without its settings of gc
     assert "LookupError: one" in caplog.text
@@ -143,6 +144,6 @@ def test_an_error_at_the_wallboards_start_is_told_as_what_it_is(
 
     caplog.set_level(logging.INFO)
     monkeypatch.setattr(service.Wallboard, "follow", follow_journals)
-    assert service.run(load({"PULSSI_WALLBOARD_PORT": "0"})) == Exit.BUG
+    assert service.run(load_settings({"PULSSI_WALLBOARD_PORT": "0"})) == Exit.BUG
     assert "ValueError: not about time" in caplog.text
     assert "in fails_deep_inside" in caplog.text

@@ -10,8 +10,8 @@ from typing import Any
 import orjson
 import pytest
 
-from schemas.settings import load
 from streams.clickhouse.history import ClickHouseHistory
+from streams.configuration.environment import load_settings
 from streams.monitoring import worker_health as vitals
 from tests.streams.records import opened
 from tests.streams.stand_ins import OTHER, RECORDS, WAITS, NoHistory, Worker
@@ -56,7 +56,7 @@ class Opens(ClickHouseHistory):
 async def test_a_rebalance_while_a_batch_waits_for_clickhouse(monkeypatch: pytest.MonkeyPatch) -> None:
     """It completes, the process lives, the other partition goes on, and what waited writes nothing any more."""
     async with silent_server() as server:
-        worker = Worker(monkeypatch, Opens(load({"PULSSI_CLICKHOUSE_URL": server.url})))
+        worker = Worker(monkeypatch, Opens(load_settings({"PULSSI_CLICKHOUSE_URL": server.url})))
         await worker.settle(WAITS, OTHER)
         waiting = asyncio.ensure_future(worker.take(WAITS))
         await server.asked.wait()

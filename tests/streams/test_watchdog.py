@@ -14,11 +14,11 @@ import pytest
 
 from schemas.exits import Exit
 from schemas.policies import Rules
-from schemas.settings import load
 from sinks.clickhouse.store import ClickHouseStore
 from sinks.pipeline import Pipeline
 from sinks.sink_health import SinkHealth
 from streams.assignment.assigned_partitions import AssignedPartitions
+from streams.configuration.environment import load_settings
 from streams.journal.writing import Writer
 from streams.monitoring.activities import Activities, Phase
 from streams.monitoring.health import Health
@@ -76,7 +76,7 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lines]:
 
 async def healthz(health: Health) -> tuple[int, str]:
     """Ask a part's `/healthz`."""
-    port = await health.start(load({"PULSSI_WORKER_PORT": "0"}), "worker")
+    port = await health.start(load_settings({"PULSSI_WORKER_PORT": "0"}), "worker")
     try:
         async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/healthz") as answer:
             return answer.status, await answer.text()
@@ -94,7 +94,7 @@ async def test_a_clickhouse_that_never_answers_is_named(monkeypatch: pytest.Monk
     """While a batch waits for it, and once it does not any more; health is fine until a minute is over."""
     monkeypatch.setattr("streams.assignment.open_partition.LOOK_UP_WITHIN_S", 2.0)
     async with silent_server() as server:
-        worker = Worker(monkeypatch, Opens(load({"PULSSI_CLICKHOUSE_URL": server.url})))
+        worker = Worker(monkeypatch, Opens(load_settings({"PULSSI_CLICKHOUSE_URL": server.url})))
         await worker.settle(WAITS)
         with watched(worker.partitions.activities):
             batch = asyncio.ensure_future(worker.take(WAITS))
@@ -114,7 +114,7 @@ async def test_a_broker_that_never_answers_is_named(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("streams.monitoring.worker_health.UNHEALTHY_AFTER_S", 0.3)
     async with silent_server() as server:
         brokers = {"PULSSI_KAFKA_BROKERS": server.url.removeprefix("http://")}
-        partitions = AssignedPartitions(load(brokers), Rules(), NoHistory())
+        partitions = AssignedPartitions(load_settings(brokers), Rules(), NoHistory())
         with watched(partitions.activities):
             settling = asyncio.ensure_future(partitions.settle(frozenset({OTHER})))
             await lines.come(
@@ -209,7 +209,7 @@ async def test_a_commit_that_hangs_is_named_and_ends_the_process_at_last(
     async def takes(*_: object) -> int:
         return 0
 
-    writer: Any = Writer(load({}), *OTHER)
+    writer: Any = Writer(load_settings({}), *OTHER)
     monkeypatch.setattr(writer, "_producer", HangsAtItsCommit())
     monkeypatch.setattr(writer, "_write", takes)
     worker.held(OTHER).writer = writer
@@ -241,7 +241,7 @@ async def test_code_that_does_not_wait_is_seen_from_another_thread(lines: Lines)
 async def test_a_sink_whose_insert_hangs_is_named(lines: Lines) -> None:
     """By its thread's stack: the client blocks."""
     async with silent_server() as server:
-        settings, vitals = load({"PULSSI_CLICKHOUSE_URL": server.url}), SinkHealth()
+        settings, vitals = load_settings({"PULSSI_CLICKHOUSE_URL": server.url}), SinkHealth()
         pipeline = Pipeline(settings, ClickHouseStore(settings), vitals)
         with watched(vitals.activities):
             starting = asyncio.ensure_future(pipeline.start())

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import signal
 
-from schemas.settings import load
+from streams.configuration.environment import load_settings
 from streams.worker import serve
 from tests.streams.stand_ins import NoHistory
 
@@ -15,7 +15,7 @@ async def main() -> int:
     """Run until SIGTERM; returns the exit status."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    return await serve(load(), NoHistory(), stop)
+    return await serve(load_settings(), NoHistory(), stop)
 
 
 if __name__ == "__main__":

@@ -29,14 +29,14 @@ def simulate(of: Plan) -> Iterator[Emitted]:
         per_hour = 3600 * demand.contacts_per_second * sum(each.share for each in QUEUES if each.channel == channel)
         begins[channel] = of.start_ms - int(3_600_000 * min(warm_up_h, _WARM_UP_CONTACTS / per_hour)) - 1
     floor = Floor(of, min(begins.values()))
-    floor.at(floor.now, floor.connect())
+    floor.schedule(floor.now, floor.report_agents())
     for team in TEAMS:
-        floor.at(min(begins[channel] for channel in team.slots), floor.staff(team, demand))
+        floor.schedule(min(begins[channel] for channel in team.slots), floor.staff(team, demand))
     for queue in QUEUES:
-        floor.at(begins[queue.channel], _arrivals(floor, queue, demand))
+        floor.schedule(begins[queue.channel], _arrivals(floor, queue, demand))
     while of.lasts_ms is None or floor.now < of.start_ms + of.lasts_ms:
-        yield from floor.out
-        floor.out.clear()
+        yield from floor.emitted
+        floor.emitted.clear()
         floor.step()
 
 
@@ -52,4 +52,4 @@ def _arrivals(floor: Floor, queue: Queue, demand: Demand) -> Steps[None]:
         else:
             yield gap
             topic = demand.topic(queue, floor.now, floor.draws)
-            floor.at(floor.now, COURSES[queue.channel](floor, queue, topic, demand.customers).course())
+            floor.schedule(floor.now, COURSES[queue.channel](floor, queue, topic, demand.customers).course())

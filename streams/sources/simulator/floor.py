@@ -66,14 +66,14 @@ class Agent:
 
     agent_id: str
     team: Team
-    #: Contacts in hand, all of one channel.
+    #: Contacts that the agent handles, all of one channel.
     load: int = 0
     channel: Channel | None = None
     #: Why the agent takes nothing new; None: takes what comes.
     away: str | None = None
     #: When the shift began, or the rest at home.
     since: int = 0
-    #: What was told last.
+    #: The state that was emitted last.
     state: dict[str, object] = field(default_factory=dict)
 
 
@@ -94,28 +94,28 @@ class Floor:
         self.draws = Draws(f"{of.prefix}:{of.rate!r}:{of.lasts_ms}")
         self.prefix = of.prefix
         self.contact_numbers = count(1)
-        #: What happens before is not told.
+        #: Nothing is emitted before.
         self.start_ms = of.start_ms
-        #: Events to be handed on.
-        self.out: list[Emitted] = []
+        #: Events that the reader has not yet had.
+        self.emitted: list[Emitted] = []
         self._agent_numbers, self._state_numbers, self._order = count(1), count(1), count()
         self._due: list[tuple[int, int, _Turn]] = []
         #: The most urgent first, then the oldest.
-        self._lines: dict[Queue, list[tuple[int, int, int, _Turn]]] = {queue: [] for queue in QUEUES}
+        self._waiting_lines: dict[Queue, list[tuple[int, int, int, _Turn]]] = {queue: [] for queue in QUEUES}
         #: Those with a free slot by the contacts in hand, longest idle first. Ordered dictionaries: a plain one whose
         #: first were taken finds its first only past all the gaps.
         self._free = {team: [OrderedDict[Agent, None]() for _ in range(max(team.slots.values()) + 1)] for team in TEAMS}
         self._at_home: dict[Team, deque[Agent]] = {team: deque() for team in TEAMS}
         self._on_shift: dict[Team, dict[Agent, None]] = {team: {} for team in TEAMS}
 
-    def at(self, when: int, steps: Steps[None], agent: Agent | None = None) -> _Turn:
-        """Let a generator go on at a time, after all that is due then already."""
+    def schedule(self, when: int, steps: Steps[None], agent: Agent | None = None) -> _Turn:
+        """Resume a generator at a time, after all that are due then already."""
         turn = _Turn(steps, agent)
         heappush(self._due, (when, next(self._order), turn))
         return turn
 
     def step(self) -> None:
-        """Let the next generator take its turn."""
+        """Resume the generator that is due next."""
         when, _, turn = heappop(self._due)
         if turn.steps is None:
             return
@@ -125,28 +125,28 @@ class Floor:
         except StopIteration:
             return
         if isinstance(wish, int):
-            self.at(when + wish, steps)
-        elif (agent := self._free_for(wish.queue)) is not None:
-            self._take(agent, wish.queue.channel, steps)
+            self.schedule(when + wish, steps)
+        elif (agent := self._free_agent(wish.queue)) is not None:
+            self._assign(agent, wish.queue.channel, steps)
         else:
-            waiting = _Turn(steps) if wish.until is None else self.at(max(when, wish.until), steps)
+            waiting = _Turn(steps) if wish.until is None else self.schedule(max(when, wish.until), steps)
             rank = -_PRIORITIES.index(wish.priority)
-            heappush(self._lines[wish.queue], (rank, wish.since, next(self._order), waiting))
+            heappush(self._waiting_lines[wish.queue], (rank, wish.since, next(self._order), waiting))
 
     def emit(self, topic: str, key: str, event: dict[str, object]) -> None:
-        """Tell what happens now."""
+        """Emit an event that happens now."""
         event["occurred_at"] = rfc3339(self.now)
-        self.out.append(Emitted(self.now, topic, key.encode(), orjson.dumps(event)))
+        self.emitted.append(Emitted(self.now, topic, key.encode(), orjson.dumps(event)))
 
-    def connect(self) -> Steps[None]:
-        """Tell at the start in which state everyone on shift is, as a source does when it connects."""
+    def report_agents(self) -> Steps[None]:
+        """Emit the state of every agent on shift at the start, as a source does when it connects."""
         yield self.start_ms - self.now
         for team in TEAMS:
             for agent in self._on_shift[team]:
-                self._tell_again(agent)
+                self._emit_status(agent)
 
-    def tell(self, agent: Agent, status: Status) -> None:
-        """Tell an agent's state, where it changed."""
+    def report_status(self, agent: Agent, status: Status) -> None:
+        """Emit an agent's state where it changed."""
         state: dict[str, object] = {"status": status, "groups": [agent.team.name]}
         if status == "away":
             state["reason"] = agent.away
@@ -157,27 +157,27 @@ class Floor:
         if state != agent.state:
             agent.state = state
             if self.now >= self.start_ms:
-                self._tell_again(agent)
+                self._emit_status(agent)
 
-    def _tell_again(self, agent: Agent) -> None:
+    def _emit_status(self, agent: Agent) -> None:
         event_id = f"{self.prefix}:{next(self._state_numbers)}"
         known = {"event_id": event_id, "type": "agent.status", "agent_id": agent.agent_id, "source": SOURCE}
         self.emit(AGENTS, agent.agent_id, {**known, **agent.state})
 
     def release(self, agent: Agent) -> None:
         """Give one slot of an agent back: to the next in line, a break, home, or the free."""
-        self._hold(agent, agent.load - 1, agent.channel)
-        self._settle(agent)
+        self._set_load(agent, agent.load - 1, agent.channel)
+        self._assign_waiting(agent)
 
     def pause(self, agent: Agent, reason: str, low_s: float, high_s: float) -> Steps[None]:
         """Take an agent away for a time, unless away or leaving already."""
         if agent.away is None:
             agent.away = reason
-            self._settle(agent)
+            self._assign_waiting(agent)
             yield self.draws.between(low_s, high_s)
             if agent.away == reason:
                 agent.away = None
-                self._settle(agent)
+                self._assign_waiting(agent)
 
     def staff(self, team: Team, demand: Demand) -> Steps[None]:
         """Keep a team as large as the forecast for the next quarter of an hour asks."""
@@ -186,25 +186,25 @@ class Floor:
         while True:
             wanted = demand.agents(team, self.now + _PLAN_EVERY_MS // 2)
             surplus = len(on_shift) - wanted
-            for place, agent in enumerate(list(on_shift)):
+            for number, agent in enumerate(list(on_shift)):
                 worked_ms = self.now - agent.since
-                spare = place < surplus and (worked_ms >= _SHORTEST_SHIFT_MS or wanted == 0)
+                spare = number < surplus and (worked_ms >= _SHORTEST_SHIFT_MS or wanted == 0)
                 if spare or worked_ms >= _LONGEST_SHIFT_MS:
                     del on_shift[agent]
                     agent.away = _HOME
-                    self._settle(agent)
+                    self._assign_waiting(agent)
             while len(on_shift) < wanted:
                 rested = at_home and self.now - at_home[0].since >= 11 * _HOUR_MS
                 agent = at_home.popleft() if rested else Agent(f"agent-{next(self._agent_numbers):03d}", team)
                 agent.since, agent.away = self.now - self.draws.between(0, worked_s), None
                 on_shift[agent] = None
-                self._settle(agent)
-                self.at(self.now, self._rests(agent))
+                self._assign_waiting(agent)
+                self.schedule(self.now, self._take_breaks(agent))
             worked_s = 0
             # Shifts do not all begin on the dot.
             yield _PLAN_EVERY_MS - self.now % _PLAN_EVERY_MS + self.draws.between(0, 60)
 
-    def _rests(self, agent: Agent) -> Steps[None]:
+    def _take_breaks(self, agent: Agent) -> Steps[None]:
         """Take a shift's rests, so long (seconds) after so many hours each."""
         due = agent.since
         for after_h, low_s, high_s, reason in (
@@ -217,7 +217,7 @@ class Floor:
                 yield due - self.now
                 yield from self.pause(agent, reason, low_s, high_s)
 
-    def _free_for(self, queue: Queue) -> Agent | None:
+    def _free_agent(self, queue: Queue) -> Agent | None:
         """Return the least loaded, longest idle agent of the first team that has one."""
         for team in queue.teams:
             # Who has a contact in hand has it of the one channel in which the team takes several.
@@ -226,37 +226,37 @@ class Floor:
                     return agent
         return None
 
-    def _hold(self, agent: Agent, load: int, channel: Channel | None) -> None:
-        """Have so many contacts in hand, and be among the free if that leaves a slot."""
+    def _set_load(self, agent: Agent, load: int, channel: Channel | None) -> None:
+        """Set how many contacts an agent handles; with a slot left the agent is among the free."""
         free = self._free[agent.team]
         free[agent.load].pop(agent, None)
         agent.load, agent.channel = load, channel if load else None
         if agent.away is None and (agent.channel is None or load < agent.team.slots[agent.channel]):
             free[load][agent] = None
 
-    def _settle(self, agent: Agent) -> None:
-        """Fill an agent's free slots from the lines; whoever takes nothing new leaves when no contact is in hand."""
-        self._hold(agent, agent.load, agent.channel)
-        while agent.away is None and self._takes_next(agent):
+    def _assign_waiting(self, agent: Agent) -> None:
+        """Fill an agent's free slots from the lines; an agent who takes nothing new leaves after the last contact."""
+        self._set_load(agent, agent.load, agent.channel)
+        while agent.away is None and self._assign_next(agent):
             pass
         if agent.load:
             return
         if agent.away is None:
-            self.tell(agent, "available")
+            self.report_status(agent, "available")
         elif agent.away == _HOME:
             agent.since = self.now
             self._at_home[agent.team].append(agent)
-            self.tell(agent, "offline")
+            self.report_status(agent, "offline")
         else:
-            self.tell(agent, "away")
+            self.report_status(agent, "away")
 
-    def _takes_next(self, agent: Agent) -> bool:
-        """Take the contact whose turn it is with this agent, by its wait, its priority and its queue's weight."""
+    def _assign_next(self, agent: Agent) -> bool:
+        """Assign the next contact to this agent, by its wait, its priority and its queue's weight."""
         best: tuple[float, Channel, _Turn] | None = None
         for queue, weight in _SERVES[agent.team]:
             if agent.channel not in {None, queue.channel} or agent.load >= agent.team.slots[queue.channel]:
                 continue
-            line = self._lines[queue]
+            line = self._waiting_lines[queue]
             while line and line[0][3].steps is None:
                 heappop(line)
             if line:
@@ -266,11 +266,11 @@ class Floor:
                     best = score, queue.channel, waiting
         if best is None or best[2].steps is None:
             return False
-        self._take(agent, best[1], best[2].steps)
+        self._assign(agent, best[1], best[2].steps)
         best[2].steps = None
         return True
 
-    def _take(self, agent: Agent, channel: Channel, steps: Steps[None]) -> None:
-        self._hold(agent, agent.load + 1, channel)
-        self.tell(agent, "busy")
-        self.at(self.now, steps, agent)
+    def _assign(self, agent: Agent, channel: Channel, steps: Steps[None]) -> None:
+        self._set_load(agent, agent.load + 1, channel)
+        self.report_status(agent, "busy")
+        self.schedule(self.now, steps, agent)

@@ -140,17 +140,17 @@ def test_states_change_with_time_alone() -> None:
     assert counts(view.agents()["care"]) == (1, 0, 0, 0, 0)
     read = view.version
     clock[0] = ahead - AHEAD_MS - 1
-    view.move()
+    view.advance()
     assert view.version == read
     clock[0] += 1
-    view.move()
+    view.advance()
     assert view.version > read
     assert counts(view.agents()["care"]) == (0, 1, 0, 0, 0)
     clock[0] = ahead + HORIZON_MS - 1
-    view.move()
+    view.advance()
     assert view.agents()
     clock[0] += 1
-    view.move()
+    view.advance()
     assert view.agents() == {}
 
 
@@ -196,9 +196,9 @@ def test_only_the_last_of_each_record_counts(
         view.feed([journals[lane].step(next(waiting[lane]))])
         clock[0] += passes
         if passes:
-            view.move()
+            view.advance()
             view.agents()
-    view.move()
+    view.advance()
     last = live_view("UTC", lambda: clock[0])
     last.feed([Journal(lane).step(*dict(of_lane).items()) for lane, of_lane in lanes.items()])
     assert view.agents() == last.agents()

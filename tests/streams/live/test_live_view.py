@@ -181,10 +181,10 @@ def test_any_split_and_order_equals_a_plain_computation(
         if again == 2:  # journals that are read anew from their beginning
             view.feed(_anew(fed))
         now += passed
-        view.move()
+        view.advance()
         _same(view, plain, now)
     now += zone_skip
-    view.move()
+    view.advance()
     _same(view, plain, now)
 
 
@@ -276,8 +276,8 @@ def test_version_rises_only_with_what_can_be_seen() -> None:
     version = view.version
     view.feed([step])
     now += 1000
-    view.move()
+    view.advance()
     assert view.version == version
     now += PANE_MS
-    view.move()
+    view.advance()
     assert view.version > version

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streams.live.service_level import FORMULAS, Counted, service_level
+from streams.live.service_level import FORMULAS, ServiceLevelCounts, service_level
 
 
 @pytest.mark.parametrize(
@@ -19,28 +19,28 @@ from streams.live.service_level import FORMULAS, Counted, service_level
 )
 def test_the_check_of_the_field(formula: str, percent: float) -> None:
     """1000 answered, 860 within; 60 abandoned, 20 within: the known results, to a tenth of a per cent."""
-    level = service_level(formula, Counted(1000, 860, 60, 20))
+    level = service_level(formula, ServiceLevelCounts(1000, 860, 60, 20))
     assert level is not None
     assert round(100 * level, 1) == percent
 
 
 def test_short_abandonments_are_left_out() -> None:
     """The default formula does not hold against a centre who hung up at once."""
-    assert service_level("short_excluded", Counted(80, 80, 40, 0, 20)) == 0.8
+    assert service_level("short_excluded", ServiceLevelCounts(80, 80, 40, 0, 20)) == 0.8
 
 
 @pytest.mark.parametrize("formula", FORMULAS)
 def test_nothing_is_neither_nought_nor_all(formula: str) -> None:
     """Without a denominator there is no service level."""
-    assert service_level(formula, Counted()) is None
+    assert service_level(formula, ServiceLevelCounts()) is None
 
 
 def test_a_queue_that_stalls_is_not_at_a_hundred_per_cent() -> None:
     """The live formula counts those that wait beyond their target now as missed, also where nobody was answered."""
-    assert service_level("short_excluded", Counted(8, 8), breached=2) == 0.8
-    assert service_level("short_excluded", Counted(), breached=2) == 0.0
+    assert service_level("short_excluded", ServiceLevelCounts(8, 8), breached=2) == 0.8
+    assert service_level("short_excluded", ServiceLevelCounts(), breached=2) == 0.0
 
 
 def test_only_short_abandonments() -> None:
     """Where all that was counted is left out again, there is no service level either."""
-    assert service_level("short_excluded", Counted(abandoned=3, short=3)) is None
+    assert service_level("short_excluded", ServiceLevelCounts(abandoned=3, short=3)) is None

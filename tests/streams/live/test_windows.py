@@ -59,11 +59,11 @@ def test_minutes_enter_and_leave() -> None:
     seen = []
     for minute in range(11):
         now = start + minute * PANE_MS
-        view.move()
+        view.advance()
         seen.append((_offered(view, "5m"), _offered(view, "today")))
     assert seen == [(2, 2)] * 5 + [(0, 2)] * 5 + [(0, 0)]
     now = start + PANE_MS
-    view.move()
+    view.advance()
     assert (_offered(view, "5m"), _offered(view, "today")) == (2, 2)
 
 
@@ -74,7 +74,7 @@ def test_what_is_too_old_is_forgotten() -> None:
     journal = Journal()
     view.feed([journal.step(pane_record(start, "billing", "offered", pane_of([0])))])
     now += 27 * 3_600_000
-    view.move()
+    view.advance()
     assert view.queues() == set()
     view.feed([journal.step(pane_record(start, "billing", "offered", pane_of([0, 0])))])
     assert view.queues() == set()

@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from schemas.events import CONTACT_EVENT
-from streams.sources.conversations import ConversationError, events
+from streams.sources.conversations import ConversationError, events_of
 
 
 def line(**changed: object) -> bytes:
@@ -24,7 +24,7 @@ def line(**changed: object) -> bytes:
 
 def test_a_contact_starts_with_its_first_message() -> None:
     """The start and the first message share a time; `seq` puts the start first."""
-    told = [orjson.loads(event) for event in events(line())]
+    told = [orjson.loads(event) for event in events_of(line())]
     for event in told:
         CONTACT_EVENT.validate_json(orjson.dumps(event))
     assert [event["type"] for event in told] == ["contact.started", "message.sent", "message.sent"]
@@ -38,7 +38,7 @@ def test_a_contact_starts_with_its_first_message() -> None:
 def test_a_conversation_that_an_agent_began_is_outbound() -> None:
     """Who wrote first decides the direction."""
     began = line(messages=[{"id": "m1", "at": "2026-03-02T10:00:00Z", "author": "agent"}])
-    started = orjson.loads(next(iter(events(began))))
+    started = orjson.loads(next(iter(events_of(began))))
     assert (started["direction"], started["initiated_by"]) == ("outbound", "agent")
 
 
@@ -55,4 +55,4 @@ def test_a_conversation_that_an_agent_began_is_outbound() -> None:
 def test_what_is_no_conversation_is_named(bad: bytes, field: str) -> None:
     """The error names the field."""
     with pytest.raises(ConversationError, match=f"no conversation: {field}"):
-        list(events(bad))
+        list(events_of(bad))

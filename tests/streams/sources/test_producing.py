@@ -10,20 +10,22 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaTimeoutError, OutOfOrderSequenceNumber
-from aiokafka.partitioner import murmur2
+from kafka.partitioner.default import murmur2
 
-from schemas.settings import Settings, load
+from schemas.settings import Settings
 from schemas.topics import CONTACTS, SOURCES
+from streams.configuration.environment import load_settings
 from streams.kafka.brokers import TopicsMissingError
-from streams.kafka.topics import migrate_topics
-from streams.sources.producing import EventProducer, partition_of
+from streams.kafka.partitioner import partition_of
+from streams.kafka.topic_migration import migrate_topics
+from streams.sources.producing import EventProducer
 from tests.kafka.server import KafkaServer
 from tests.streams.sources.consumed import consumed
 
 
 def settings(server: KafkaServer) -> Settings:
     """Return settings for a broker; topics have several partitions."""
-    return load({**server.settings_env(), "PULSSI_PARTITIONS": "3"})
+    return load_settings({**server.settings_env(), "PULSSI_PARTITIONS": "3"})
 
 
 @pytest.fixture
@@ -125,5 +127,5 @@ async def test_a_client_that_lost_count_is_replaced(topics: KafkaServer, monkeyp
             await producer.send(CONTACTS["chat"], b"contact-%d" % (number % 50), b"%d" % number, f"file-{number % 2}")
     found = await asyncio.to_thread(consumed, topics.bootstrap, 300)
     assert sorted(int(record.value) for record in found) == list(range(300))
-    assert producer.sent_of == {"file-0": 150, "file-1": 150}
+    assert producer.sent_by_origin == {"file-0": 150, "file-1": 150}
     assert len(made) == 4

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.sources import recorded
-from streams.sources.disorder import AGAIN_WITHIN, duplicated, shuffled
+from streams.sources.disorder import REPEATED_WITHIN, duplicated, shuffled
 from streams.sources.recorded import Line, UnreadableError
 from streams.sources.replaying import LARGEST_BYTES, Recording, Routed, UnroutableError, route
 
@@ -110,7 +110,7 @@ def test_duplicates_come_a_little_later() -> None:
     assert sum(1 for count in counts.values() if count == 2) == pytest.approx(4_000, rel=0.1)
     first: dict[int, int] = {}
     for place, line in enumerate(sent):
-        assert place - first.setdefault(line.number, place) <= AGAIN_WITHIN * 2
+        assert place - first.setdefault(line.number, place) <= REPEATED_WITHIN * 2
 
 
 def test_lines_go_where_they_belong() -> None:

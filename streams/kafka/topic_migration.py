@@ -1,7 +1,7 @@
 """The topics as they must be: made where missing, mended where that is safe, refused where it is not.
 
-`wanted` and `plan` are pure; `migrate_topics` is the edge. It never deletes a topic or a record, and never changes a
-partition count: a contact's partition is where its state is, so another count needs a drained migration.
+`required_topics` and `plan` are pure; `migrate_topics` is the edge. It never deletes a topic or a record, and never
+changes a partition count: a contact's partition is where its state is, so another count needs a drained migration.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ State = Literal["made", "there", "altered", "differs", "refused", "missing"]
 
 
 @dataclass(frozen=True)
-class WantedTopic:
+class TopicSpec:
     """A topic: as it should be, or as the broker has it."""
 
     name: str
@@ -49,14 +49,14 @@ class WantedTopic:
 
 @dataclass(frozen=True)
 class TopicChange:
-    """What is done about one topic, and why; `change` holds the settings to alter.
+    """What is done about one topic, and why; `alterations` holds the settings to alter.
 
     `missing`: not made, because another topic was refused.
     """
 
-    topic: WantedTopic
+    topic: TopicSpec
     state: State
-    change: Mapping[str, str]
+    alterations: Mapping[str, str]
     notes: tuple[str, ...] = ()
 
 
@@ -69,7 +69,7 @@ class TopicsReport:
     @property
     def refused(self) -> tuple[TopicChange, ...]:
         """The topics because of which nothing was done."""
-        return tuple(step for step in self.topics if step.state == "refused")
+        return tuple(change for change in self.topics if change.state == "refused")
 
     @property
     def ok(self) -> bool:
@@ -77,7 +77,7 @@ class TopicsReport:
         return not self.refused
 
 
-def wanted(settings: Settings) -> tuple[WantedTopic, ...]:
+def required_topics(settings: Settings) -> tuple[TopicSpec, ...]:
     """List every topic with the settings it must have: sources, their journals, the dead letters."""
     retention_ms = settings.retention_days * DAY_MS
     common = {
@@ -105,8 +105,8 @@ def wanted(settings: Settings) -> tuple[WantedTopic, ...]:
         "max.message.bytes": str(JOURNAL_MESSAGE_BYTES),
     }
 
-    def topic(name: str, config: Mapping[str, str]) -> WantedTopic:
-        return WantedTopic(name, settings.partitions, settings.replication, config)
+    def topic(name: str, config: Mapping[str, str]) -> TopicSpec:
+        return TopicSpec(name, settings.partitions, settings.replication, config)
 
     return (
         *(topic(name, source) for name in SOURCES),
@@ -115,72 +115,77 @@ def wanted(settings: Settings) -> tuple[WantedTopic, ...]:
     )
 
 
-def _below(name: str, have: str, want: str) -> bool:
+def _must_be_raised(name: str, existing: str, wanted: str) -> bool:
     """Tell whether raising is what is needed; -1 in a retention means for ever."""
-    if name == "retention.ms" and have == "-1":
+    if name == "retention.ms" and existing == "-1":
         return False
-    return int(have) < int(want)
+    return int(existing) < int(wanted)
 
 
-def _compare(want: WantedTopic, have: WantedTopic) -> TopicChange:
-    change: dict[str, str] = {}
+def _compare(wanted: TopicSpec, existing: TopicSpec) -> TopicChange:
+    alterations: dict[str, str] = {}
     notes: list[str] = []
-    for name, value in want.config.items():
-        now = have.config.get(name)
-        if now is None or now == value:
+    for name, value in wanted.config.items():
+        current = existing.config.get(name)
+        if current is None or current == value:
             continue
         # To compact a journal that was not keeps the last record of each key, which is all that is read of one.
-        if name in CHANGED_FREELY or value == "compact" or (name in RAISED_ONLY and _below(name, now, value)):
-            if name == "min.insync.replicas" and have.replication < int(value):
+        if (
+            name in CHANGED_FREELY
+            or value == "compact"
+            or (name in RAISED_ONLY and _must_be_raised(name, current, value))
+        ):
+            if name == "min.insync.replicas" and existing.replication < int(value):
                 continue
-            change[name] = value
-            notes.append(f"{name} {now} -> {value}")
+            alterations[name] = value
+            notes.append(f"{name} {current} -> {value}")
         else:
             notes.append(
-                f"{name} is {now}, not {value}: left, since changing it can lose records; kafka-configs sets it"
+                f"{name} is {current}, not {value}: left, since changing it can lose records; kafka-configs sets it"
             )
-    if have.replication != want.replication:
+    if existing.replication != wanted.replication:
         notes.append(
-            f"{have.replication} copies, settings say {want.replication}: left; kafka-reassign-partitions moves them"
+            f"{existing.replication} copies, settings say {wanted.replication}: left; kafka-reassign-partitions moves"
+            " them"
         )
-    state: State = "altered" if change else "differs" if notes else "there"
-    return TopicChange(have, state, change, tuple(notes))
+    state: State = "altered" if alterations else "differs" if notes else "there"
+    return TopicChange(existing, state, alterations, tuple(notes))
 
 
-def _count_fault(want: WantedTopic, found: Mapping[str, WantedTopic]) -> str | None:
+def _count_fault(wanted: TopicSpec, found: Mapping[str, TopicSpec]) -> str | None:
     """Say why a topic's partition count cannot stand, and the way out."""
-    have = found.get(want.name)
-    if have is None or want.name == DEAD_LETTERS or have.partitions == want.partitions:
+    existing = found.get(wanted.name)
+    if existing is None or wanted.name == DEAD_LETTERS or existing.partitions == wanted.partitions:
         return None
-    pairs = [(name, journal_of(name)) for name in SOURCES if want.name in {name, journal_of(name)}]
-    other = next((found[name] for pair in pairs for name in pair if name != want.name and name in found), None)
-    if other is not None and other.partitions != have.partitions:
+    pairs = [(name, journal_of(name)) for name in SOURCES if wanted.name in {name, journal_of(name)}]
+    other = next((found[name] for pair in pairs for name in pair if name != wanted.name and name in found), None)
+    if other is not None and other.partitions != existing.partitions:
         return (
-            f"has {have.partitions} partitions, {other.name} has {other.partitions}: a source and its journal must "
+            f"has {existing.partitions} partitions, {other.name} has {other.partitions}: a source and its journal must "
             "have as many; see docs/runbooks/refused-partition.md"
         )
     return (
-        f"has {have.partitions} partitions, settings say {want.partitions}: set PULSSI_PARTITIONS={have.partitions}, "
-        "or see docs/runbooks/refused-partition.md"
+        f"has {existing.partitions} partitions, settings say {wanted.partitions}: set "
+        f"PULSSI_PARTITIONS={existing.partitions}, or see docs/runbooks/refused-partition.md"
     )
 
 
-def plan(topics: Sequence[WantedTopic], found: Mapping[str, WantedTopic]) -> tuple[TopicChange, ...]:
+def plan(topics: Sequence[TopicSpec], found: Mapping[str, TopicSpec]) -> tuple[TopicChange, ...]:
     """Decide for each wanted topic what to do, given what the broker has."""
-    steps = []
-    for want in topics:
-        have = found.get(want.name)
-        fault = _count_fault(want, found)
+    changes = []
+    for wanted in topics:
+        existing = found.get(wanted.name)
+        fault = _count_fault(wanted, found)
         if fault is not None:
-            steps.append(TopicChange(have or want, "refused", {}, (fault,)))
-        elif have is None:
-            steps.append(TopicChange(want, "made", {}))
+            changes.append(TopicChange(existing or wanted, "refused", {}, (fault,)))
+        elif existing is None:
+            changes.append(TopicChange(wanted, "made", {}))
         else:
-            steps.append(_compare(want, have))
-    return tuple(steps)
+            changes.append(_compare(wanted, existing))
+    return tuple(changes)
 
 
-def _found(admin: Any, names: Sequence[str]) -> dict[str, WantedTopic]:  # noqa: ANN401 - kafka-python carries no types
+def _existing_topics(admin: Any, names: Sequence[str]) -> dict[str, TopicSpec]:  # noqa: ANN401 - kafka-python carries no types
     """Read what the broker has; the embedded one tells no settings, so there is none to differ."""
     described = {
         topic["name"]: topic for topic in admin.describe_topics() if topic["name"] in names and not topic["error_code"]
@@ -190,7 +195,7 @@ def _found(admin: Any, names: Sequence[str]) -> dict[str, WantedTopic]:  # noqa:
     resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in described]
     configs = admin.describe_configs(resources, config_filter="all").get("topic", {})
     return {
-        name: WantedTopic(
+        name: TopicSpec(
             name,
             partitions=len(topic["partitions"]),
             replication=min((len(each["replica_nodes"]) for each in topic["partitions"]), default=1),
@@ -200,9 +205,9 @@ def _found(admin: Any, names: Sequence[str]) -> dict[str, WantedTopic]:  # noqa:
     }
 
 
-def _make(admin: Any, topics: Sequence[WantedTopic]) -> None:  # noqa: ANN401 - kafka-python carries no types
+def _create(admin: Any, topics: Sequence[TopicSpec]) -> None:  # noqa: ANN401 - kafka-python carries no types
     for topic in topics:
-        asked = {
+        request = {
             topic.name: {
                 "num_partitions": topic.partitions,
                 "replication_factor": topic.replication,
@@ -210,23 +215,25 @@ def _make(admin: Any, topics: Sequence[WantedTopic]) -> None:  # noqa: ANN401 - 
             }
         }
         try:
-            admin.create_topics(asked)
+            admin.create_topics(request)
         except TopicAlreadyExistsError:
             continue  # another migration, at the same time, made it the same
     admin.wait_for_topics([topic.name for topic in topics])
 
 
-def _alter(admin: Any, steps: Sequence[TopicChange]) -> None:  # noqa: ANN401 - kafka-python carries no types
-    if not steps:
+def _alter(admin: Any, changes: Sequence[TopicChange]) -> None:  # noqa: ANN401 - kafka-python carries no types
+    if not changes:
         return
-    asked = [ConfigResource(ConfigResourceType.TOPIC, step.topic.name, configs=dict(step.change)) for step in steps]
-    for name, answer in admin.alter_configs(asked).get("topic", {}).items():
+    request = [
+        ConfigResource(ConfigResourceType.TOPIC, each.topic.name, configs=dict(each.alterations)) for each in changes
+    ]
+    for name, answer in admin.alter_configs(request).get("topic", {}).items():
         if answer != "OK":
             raise KafkaError(f"{name}: its settings were not altered: {answer}")
 
 
-#: What a step comes to where nothing is done, because another topic is refused.
-_UNDONE: Final[Mapping[State, State]] = {"made": "missing", "altered": "differs"}
+#: The state of a change that is not made, because another topic is refused.
+_NOT_DONE: Final[Mapping[State, State]] = {"made": "missing", "altered": "differs"}
 
 
 def migrate_topics(settings: Settings, wait_s: float = 0.0) -> TopicsReport:
@@ -235,12 +242,12 @@ def migrate_topics(settings: Settings, wait_s: float = 0.0) -> TopicsReport:
     Where a partition count is refused nothing is made or altered. Raises BrokerUnreachableError after `wait_s`, and
     kafka.errors.KafkaError where the broker itself declines (such as more copies than it has brokers).
     """
-    topics = wanted(settings)
+    topics = required_topics(settings)
     with admin_client(settings.kafka_brokers, wait_s) as admin:
-        steps = plan(topics, _found(admin, [topic.name for topic in topics]))
-        if any(step.state == "refused" for step in steps):
-            steps = tuple(replace(step, state=_UNDONE.get(step.state, step.state)) for step in steps)
+        changes = plan(topics, _existing_topics(admin, [topic.name for topic in topics]))
+        if any(change.state == "refused" for change in changes):
+            changes = tuple(replace(change, state=_NOT_DONE.get(change.state, change.state)) for change in changes)
         else:
-            _make(admin, [step.topic for step in steps if step.state == "made"])
-            _alter(admin, [step for step in steps if step.change])
-    return TopicsReport(steps)
+            _create(admin, [change.topic for change in changes if change.state == "made"])
+            _alter(admin, [change for change in changes if change.alterations])
+    return TopicsReport(changes)

@@ -20,7 +20,7 @@ FOLDER_HERE: Final = Path(__file__).resolve().parent.parent / "grafana"
 _DO_NOT_EDIT: Final = "# Written by `pulssi dashboards build` from dashboards/grafana_definitions: change those.\n"
 
 #: Only in these is a file that no definition gives called left over.
-_OURS: Final = ("datasources", "dashboards", "alerting")
+_GENERATED_FOLDERS: Final = ("datasources", "dashboards", "alerting")
 
 
 class Drift(NamedTuple):
@@ -78,16 +78,16 @@ def texts(site: Site) -> dict[str, str]:
 
 def drift(folder: Path, wanted: Mapping[str, str]) -> list[Drift]:
     """Compare a folder with what it should hold, in order of the paths."""
-    present = {
+    existing = {
         path.relative_to(folder).as_posix(): path.read_bytes()
-        for own in _OURS
+        for own in _GENERATED_FOLDERS
         for path in (folder / own).rglob("*")
         if path.is_file()
     }
     return [
-        Drift(path, "left over" if path not in wanted else "differs" if path in present else "missing")
-        for path in sorted(present.keys() | wanted.keys())
-        if path not in wanted or present.get(path) != wanted[path].encode()
+        Drift(path, "left over" if path not in wanted else "differs" if path in existing else "missing")
+        for path in sorted(existing.keys() | wanted.keys())
+        if path not in wanted or existing.get(path) != wanted[path].encode()
     ]
 
 

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from schemas.generate import ROOT, differing, files, main
+from deploy.contract_files import ROOT, differing, files, main
 from schemas.settings import Settings
 
 
 def test_check_passes_here() -> None:
     """As CI runs it."""
-    subprocess.run([sys.executable, "-m", "schemas.generate", "--check"], cwd=ROOT, check=True)
+    subprocess.run([sys.executable, "-m", "deploy.contract_files", "--check"], cwd=ROOT, check=True)
 
 
 def test_check_names_what_differs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,7 +1,7 @@
 """Writes the contracts down for others: JSON Schemas of events, settings and configuration, and tables for people.
 
-`python -m schemas.generate` writes; with `--check` it only compares, names what differs and exits 1. The models are the
-source: nothing here is to be said that they do not say.
+`python -m deploy.contract_files` writes; with `--check` it only compares, names what differs and exits 1. The models
+are the source: nothing here is to be said that they do not say.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
 from schemas.configuration.fields import SPAN_PATTERN
-from schemas.configuration.files import TOPICS
+from schemas.configuration.file_models import FILES
 from schemas.events import CONTACT_EVENT, MODELS, VERSION, AgentStatus, UnknownAgentEvent, UnknownEvent
 from schemas.metric_definitions import ALL, WORKER_STEP_LATENCY, MetricDefinition
 from schemas.settings import FILE, PREFIX, Settings
-from schemas.written import DURATION_PATTERN
+from schemas.user_input import DURATION_PATTERN
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 
@@ -50,7 +50,7 @@ environment only. A password belongs into the environment: into the URL of Click
 _CONFIGURATION: Final = """\
 # Configuration
 
-<!-- Written by `make schemas` from schemas/configuration/files.py; change it there. -->
+<!-- Written by `make schemas` from schemas/configuration/file_models.py; change it there. -->
 
 A folder, named by `--config` or `PULSSI_CONFIG`, with a TOML file for each subject; any may be missing. `pulssi init`
 writes them with every key as a comment, `pulssi check-config` names every fault at once. Durations are text: `"20s"`,
@@ -91,7 +91,7 @@ def files() -> dict[str, str]:
         ("contact-event", VERSION, "An event of a contact", _contact_event()),
         ("agent-status", VERSION, "An event of an agent", _agent_status()),
         ("settings", _VERSION_OF_FILES, f"Pulssi's {FILE}", _schema(Settings)),
-        *((topic, _VERSION_OF_FILES, f"Pulssi's {topic}.toml", _schema(model)) for topic, model in TOPICS.items()),
+        *((name, _VERSION_OF_FILES, f"Pulssi's {name}.toml", _schema(model)) for name, model in FILES.items()),
     ]
     return {
         **{f"schemas/json/{schema[0]}.schema.json": _headed(*schema) for schema in schemas},
@@ -147,9 +147,9 @@ def _settings_page() -> str:
 
 def _configuration_page() -> str:
     parts = [_CONFIGURATION]
-    for topic, model in TOPICS.items():
+    for name, model in FILES.items():
         what = (model.__doc__ or "").partition(": ")[2].strip()
-        parts.append(f"\n## {topic}.toml\n\n{what[:1].upper()}{what[1:]}\n")
+        parts.append(f"\n## {name}.toml\n\n{what[:1].upper()}{what[1:]}\n")
         parts.append("\n| key | values | default | meaning |\n| --- | --- | --- | --- |\n")
         schema = model.model_json_schema()
         parts.extend(_rows(schema, schema.get("$defs", {})))
@@ -233,7 +233,7 @@ def _holds(path: Path, text: str) -> bool:
 
 def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     """Write the files, or compare them; give the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m schemas.generate", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m deploy.contract_files", description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="compare only; exit 1 where a file differs")
     check = parser.parse_args(arguments).check
     found = differing(root)

@@ -9,7 +9,8 @@ from typing import Final
 import pytest
 
 from schemas.configuration.toml_files import ConfigurationError
-from schemas.settings import FILE, Settings, load
+from schemas.settings import FILE, Settings
+from streams.configuration.environment import load_settings
 
 PASSWORD: Final = "tuopillinen-olutta"  # noqa: S105 - what must not be seen
 
@@ -17,7 +18,7 @@ PASSWORD: Final = "tuopillinen-olutta"  # noqa: S105 - what must not be seen
 def faults(environment: dict[str, str], folder: Path | None = None) -> list[str]:
     """Expect settings that cannot be used; give the faults."""
     with pytest.raises(ConfigurationError) as caught:
-        load(environment, folder)
+        load_settings(environment, folder)
     assert PASSWORD not in str(caught.value)
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
     assert "\n" not in str(caught.value)
@@ -32,16 +33,21 @@ def written(folder: Path, text: str) -> Path:
 
 def test_nothing_set_is_enough(tmp_path: Path) -> None:
     """The defaults make an empty environment work, with an empty folder and an empty file too."""
-    assert load({}) == load({}, tmp_path) == load({}, written(tmp_path, "# nothing yet\n")) == Settings()
-    assert load({}).kafka_brokers == "127.0.0.1:9092"
+    assert (
+        load_settings({})
+        == load_settings({}, tmp_path)
+        == load_settings({}, written(tmp_path, "# nothing yet\n"))
+        == Settings()
+    )
+    assert load_settings({}).kafka_brokers == "127.0.0.1:9092"
 
 
 def test_what_is_nearer_wins(tmp_path: Path) -> None:
     """The environment over the file, setting by setting, and a command's own folder over the one in the environment."""
     folder = written(tmp_path, 'partitions = 8\nreplication = 3\nlog_level = "debug"\n')
-    settings = load({"PULSSI_PARTITIONS": "16", "PULSSI_CONFIG": str(folder), "PATH": "/bin"})
+    settings = load_settings({"PULSSI_PARTITIONS": "16", "PULSSI_CONFIG": str(folder), "PATH": "/bin"})
     assert (settings.partitions, settings.replication, settings.log_level) == (16, 3, "debug")
-    assert load({"PULSSI_CONFIG": "/nowhere"}, folder).partitions == 8
+    assert load_settings({"PULSSI_CONFIG": "/nowhere"}, folder).partitions == 8
 
 
 def test_the_process_environment_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,12 +55,12 @@ def test_the_process_environment_is_the_default(monkeypatch: pytest.MonkeyPatch)
     for name in [name for name in os.environ if name.startswith("PULSSI_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PULSSI_APPLICATION", "north")
-    assert load().application == "north"
+    assert load_settings().application == "north"
 
 
 def test_names_of_other_parts_are_no_settings() -> None:
     """What commands and tests read from the environment by themselves is let be."""
-    assert load({"PULSSI_DATA": "/tmp", "PULSSI_KAFKA_TEST": "apache"}) == Settings()  # noqa: S108 - never used
+    assert load_settings({"PULSSI_DATA": "/tmp", "PULSSI_KAFKA_TEST": "apache"}) == Settings()  # noqa: S108 - never used
 
 
 def test_every_fault_is_told_at_once_with_its_place(tmp_path: Path) -> None:
@@ -129,7 +135,7 @@ def test_faults_name_the_setting_and_never_the_secret(setting: str, value: str, 
 
 def test_the_settings_do_not_print_a_password() -> None:
     """However they come into a log."""
-    settings = load({"PULSSI_CLICKHOUSE_URL": f"https://writer:{PASSWORD}@clickhouse:8443"})
+    settings = load_settings({"PULSSI_CLICKHOUSE_URL": f"https://writer:{PASSWORD}@clickhouse:8443"})
     assert PASSWORD not in repr(settings)
     assert PASSWORD not in str(settings)
 
@@ -137,7 +143,7 @@ def test_the_settings_do_not_print_a_password() -> None:
 @pytest.mark.parametrize("brokers", ["one:9092", " one:9092 , two:9093", "[::1]:9092"])
 def test_brokers(brokers: str) -> None:
     """Blanks between brokers are allowed."""
-    assert load({"PULSSI_KAFKA_BROKERS": brokers}).kafka_brokers == brokers.strip().replace(" , ", ",")
+    assert load_settings({"PULSSI_KAFKA_BROKERS": brokers}).kafka_brokers == brokers.strip().replace(" , ", ",")
 
 
 @pytest.mark.parametrize("content", [b"partitions = = 3\n", b"\xff\xfe", b"[unfinished"])

@@ -180,8 +180,8 @@ class TaxonomyFile(Section):
     tag: list[TagEntry] | None = _key("Left out: every tag is known.")
 
 
-#: Each file's name without its ending, and what it may say.
-TOPICS: Final[dict[str, type[Section]]] = {
+#: Each file's name without its ending, and its model.
+FILES: Final[dict[str, type[Section]]] = {
     "centre": Centre,
     "calendars": Calendars,
     "queues": Queues,

@@ -12,8 +12,8 @@ import yaml  # type: ignore[import-untyped]  # no stubs for it among the locked 
 from click.testing import CliRunner
 
 from dashboards.grafana_definitions.alerts import CONTACT_POINT, rule_uid
-from dashboards.grafana_definitions.files import FOLDER_HERE, drift, texts, write
 from dashboards.grafana_definitions.live_floor import live_floor
+from dashboards.grafana_definitions.provisioning import FOLDER_HERE, drift, texts, write
 from dashboards.grafana_definitions.site import DATA_SOURCE_UID, Site
 from deploy.cli.dashboards import dashboards
 from schemas.policies import DEFAULT_POLICIES

@@ -12,6 +12,7 @@ from typing import Final
 
 from schemas.journal import TAG_PANE, decode_pane, decode_pane_key, decode_tag_pane, decode_tag_pane_key
 from schemas.panes import PaneKey, TagPaneKey
+from schemas.topics import SourcePartition
 from streams.live.totals import COUNTERS, Totals, add_counts
 from streams.live.windows import NAMES, Minute, Window, pane_of
 
@@ -34,7 +35,7 @@ class LivePanes:
         self._oldest = 0
         #: By pane start: the last value of each (source partition, key), as bytes.
         self._values: dict[int, dict[bytes, bytes]] = {}
-        self._lanes: dict[tuple[str, int], bytes] = {}
+        self._prefixes: dict[SourcePartition, bytes] = {}
         self.minutes: dict[int, Minute] = {}
         #: In how many minutes each (channel, queue) has anything.
         self.queues: dict[tuple[str, str], int] = {}
@@ -42,9 +43,9 @@ class LivePanes:
         #: Tags that the taxonomy knows, each with its newest pane's start: older than the panes, they are forgotten.
         self.known_tags: dict[str, int] = {}
 
-    def move(self, now_ms: int) -> bool:
-        """Go on to `now_ms`: windows roll, what is too old is forgotten. Tells whether anything rolled."""
-        rolled = [window.move(now_ms, self.minutes) for window in self.windows.values()]
+    def advance(self, now_ms: int) -> bool:
+        """Advance to `now_ms`: windows roll, panes that are too old are dropped. Returns whether a window rolled."""
+        rolled = [window.advance(now_ms, self.minutes) for window in self.windows.values()]
         self._oldest = max(self._oldest, pane_of(now_ms - KEPT_MS))
         for start in [start for start in self._values if start < self._oldest]:
             del self._values[start]
@@ -53,79 +54,76 @@ class LivePanes:
             self.known_tags = {tag: start for tag, start in self.known_tags.items() if start >= self._oldest}
         return any(rolled)
 
-    def put(self, lane: tuple[str, int], channel: str, key: bytes, value: bytes) -> bool:
-        """Take the new value of a pane or a tag's pane in; `lane` is its source partition.
-
-        Tells whether it changed anything.
-        """
-        of = _key(key)
-        if of.start < self._oldest or (isinstance(of, PaneKey) and of.sample not in SAMPLES):
+    def update(self, partition: SourcePartition, channel: str, key: bytes, value: bytes) -> bool:
+        """Apply the new value of a pane or a tag's pane; return whether it changed anything."""
+        pane_key = _decode_key(key)
+        if pane_key.start < self._oldest or (isinstance(pane_key, PaneKey) and pane_key.sample not in SAMPLES):
             return False
-        before = self._replace(lane, of.start, key, value)
+        before = self._replace(partition, pane_key.start, key, value)
         if before == value:
             return False
-        added = _totals(of, value)
+        added = _totals_of(pane_key, value)
         if before is not None:
-            added.add(_totals(of, before), -1)
-        self._add(of.start, channel, of.queue, added)
-        return self._note_tag(of, value) if isinstance(of, TagPaneKey) else not added.empty()
+            added.add(_totals_of(pane_key, before), -1)
+        self._add(pane_key.start, channel, pane_key.queue, added)
+        return self._update_tag(pane_key, value) if isinstance(pane_key, TagPaneKey) else not added.empty()
 
-    def _note_tag(self, of: TagPaneKey, value: bytes) -> bool:
+    def _update_tag(self, pane_key: TagPaneKey, value: bytes) -> bool:
         if decode_tag_pane(value).known:
-            self.known_tags[of.tag] = max(of.start, self.known_tags.get(of.tag, 0))
+            self.known_tags[pane_key.tag] = max(pane_key.start, self.known_tags.get(pane_key.tag, 0))
         else:
-            self.known_tags.pop(of.tag, None)
+            self.known_tags.pop(pane_key.tag, None)
         return True
 
-    def void(self, lane: tuple[str, int], channel: str, epoch: int) -> None:
-        """Take back what a source partition's panes of an epoch added: its journal is read again."""
-        mark = self._lanes.get(lane)
-        if mark is None:
+    def retract(self, partition: SourcePartition, channel: str, epoch: int) -> None:
+        """Subtract what a source partition's panes of an epoch added: its journal is read again."""
+        prefix = self._prefixes.get(partition)
+        if prefix is None:
             return
         for start, values in self._values.items():
-            for marked in [marked for marked in values if marked.startswith(mark)]:
-                of = _key(marked[len(mark) :])
-                if of.epoch == epoch:
-                    taken = Totals()
-                    taken.add(_totals(of, values.pop(marked)), -1)
-                    self._add(start, channel, of.queue, taken)
+            for prefixed in [prefixed for prefixed in values if prefixed.startswith(prefix)]:
+                pane_key = _decode_key(prefixed[len(prefix) :])
+                if pane_key.epoch == epoch:
+                    retracted = Totals()
+                    retracted.add(_totals_of(pane_key, values.pop(prefixed)), -1)
+                    self._add(start, channel, pane_key.queue, retracted)
 
-    def _replace(self, lane: tuple[str, int], start: int, key: bytes, value: bytes) -> bytes | None:
-        mark = self._lanes.get(lane)
-        if mark is None:
-            mark = self._lanes[lane] = len(self._lanes).to_bytes(4, "big")
+    def _replace(self, partition: SourcePartition, start: int, key: bytes, value: bytes) -> bytes | None:
+        prefix = self._prefixes.get(partition)
+        if prefix is None:
+            prefix = self._prefixes[partition] = len(self._prefixes).to_bytes(4, "big")
         values = self._values.setdefault(start, {})
-        marked = mark + key
-        before = values.get(marked)
-        values[marked] = value
+        prefixed = prefix + key
+        before = values.get(prefixed)
+        values[prefixed] = value
         return before
 
     def _add(self, start: int, channel: str, queue: str, added: Totals) -> None:
         if added.empty():
             return
         minute = self.minutes.setdefault(start, {})
-        own = minute.get((channel, queue))
-        if own is None:
-            own = minute[channel, queue] = Totals()
+        totals = minute.get((channel, queue))
+        if totals is None:
+            totals = minute[channel, queue] = Totals()
             add_counts(self.queues, {(channel, queue): 1})
-        own.add(added)
-        if own.empty():
+        totals.add(added)
+        if totals.empty():
             del minute[channel, queue]
             add_counts(self.queues, {(channel, queue): 1}, -1)
         for window in self.windows.values():
-            if window.holds(start):
+            if window.contains(start):
                 window.add(channel, queue, added)
 
 
-def _key(key: bytes) -> PaneKey | TagPaneKey:
+def _decode_key(key: bytes) -> PaneKey | TagPaneKey:
     return decode_tag_pane_key(key) if key[:1] == TAG_PANE else decode_pane_key(key)
 
 
-def _totals(of: PaneKey | TagPaneKey, value: bytes) -> Totals:
+def _totals_of(pane_key: PaneKey | TagPaneKey, value: bytes) -> Totals:
     totals = Totals()
-    if isinstance(of, TagPaneKey):
-        add_counts(totals.tags, {of.tag: decode_tag_pane(value).n})
+    if isinstance(pane_key, TagPaneKey):
+        add_counts(totals.tags, {pane_key.tag: decode_tag_pane(value).n})
     else:
         pane = decode_pane(value)
-        totals.add_sample(of.sample, pane[:COUNTERS], pane.hist)
+        totals.add_sample(pane_key.sample, pane[:COUNTERS], pane.hist)
     return totals

@@ -16,7 +16,7 @@ _PART: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d|w)")
 DURATION_PATTERN: Final = r"^\s*([0-9]+(\.[0-9]+)?\s*(ms|s|min|m|h|d|w)\s*)+$"
 
 
-def milliseconds(text: str) -> int:
+def duration_ms(text: str) -> int:
     """Read a duration (`20s`, `1h30m`, `2d`) as whole milliseconds. Raises ValueError."""
     given = text.strip().lower()
     parts = list(_PART.finditer(given))

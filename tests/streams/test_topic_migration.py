@@ -8,16 +8,17 @@ import pytest
 from kafka.admin import ConfigResource, ConfigResourceType
 
 from deploy.embedded.ports import any_free
-from schemas.settings import Settings, load
+from schemas.settings import Settings
 from schemas.topics import DEAD_LETTERS, SOURCES, journal_of
+from streams.configuration.environment import load_settings
 from streams.kafka.brokers import BrokerUnreachableError, admin_client, answers
-from streams.kafka.topics import TopicChange, WantedTopic, migrate_topics, plan, wanted
+from streams.kafka.topic_migration import TopicChange, TopicSpec, migrate_topics, plan, required_topics
 from tests.kafka.server import KafkaServer
 
 DAY_MS = 24 * 60 * 60 * 1000
 
 
-def _found(*topics: WantedTopic) -> dict[str, WantedTopic]:
+def _found(*topics: TopicSpec) -> dict[str, TopicSpec]:
     return {topic.name: topic for topic in topics}
 
 
@@ -27,14 +28,14 @@ def _step(steps: tuple[TopicChange, ...], name: str) -> TopicChange:
 
 def test_every_source_has_a_journal_of_as_many_partitions() -> None:
     """Sources, journals and the dead letters are wanted, all with the settings' count."""
-    topics = {topic.name: topic for topic in wanted(Settings(partitions=6))}
+    topics = {topic.name: topic for topic in required_topics(Settings(partitions=6))}
     assert set(topics) == {*SOURCES, *map(journal_of, SOURCES), DEAD_LETTERS}
     assert {topic.partitions for topic in topics.values()} == {6}
 
 
 def test_journals_are_compacted_and_keep_tombstones_longer_than_an_outage() -> None:
     """A journal's tombstones outlive a week's outage, and its largest message is 8 MiB."""
-    journal = next(topic for topic in wanted(Settings()) if topic.name == "contacts.chat.journal")
+    journal = next(topic for topic in required_topics(Settings()) if topic.name == "contacts.chat.journal")
     assert journal.config["cleanup.policy"] == "compact"
     assert int(journal.config["delete.retention.ms"]) > 7 * DAY_MS
     assert journal.config["max.message.bytes"] == str(8 * 1024 * 1024)
@@ -43,24 +44,26 @@ def test_journals_are_compacted_and_keep_tombstones_longer_than_an_outage() -> N
 @pytest.mark.parametrize(("replication", "acks"), [(1, "1"), (2, "1"), (3, "2"), (5, "2")])
 def test_two_copies_must_acknowledge_where_there_are_three(replication: int, acks: str) -> None:
     """Two of at least three copies acknowledge a write; with fewer copies one has to do."""
-    assert {topic.config["min.insync.replicas"] for topic in wanted(Settings(replication=replication))} == {acks}
+    assert {topic.config["min.insync.replicas"] for topic in required_topics(Settings(replication=replication))} == {
+        acks
+    }
 
 
 def test_an_empty_broker_gets_every_topic() -> None:
     """Nothing there: everything is made."""
-    assert {step.state for step in plan(wanted(Settings()), {})} == {"made"}
+    assert {step.state for step in plan(required_topics(Settings()), {})} == {"made"}
 
 
 def test_what_is_as_wanted_is_left() -> None:
     """All there as wanted: nothing to do."""
-    topics = wanted(Settings())
+    topics = required_topics(Settings())
     assert {step.state for step in plan(topics, _found(*topics))} == {"there"}
 
 
 def test_another_count_than_the_settings_is_refused_with_the_way_out() -> None:
     """A source and its journal of 8 partitions stand against 4 in the settings: named, with the mend."""
-    found = _found(*wanted(Settings(partitions=8)))
-    steps = plan(wanted(Settings(partitions=4)), found)
+    found = _found(*required_topics(Settings(partitions=8)))
+    steps = plan(required_topics(Settings(partitions=4)), found)
     refused = [step for step in steps if step.state == "refused"]
     assert {step.topic.name for step in refused} == {*SOURCES, *map(journal_of, SOURCES)}
     assert "PULSSI_PARTITIONS=8" in refused[0].notes[0]
@@ -68,9 +71,9 @@ def test_another_count_than_the_settings_is_refused_with_the_way_out() -> None:
 
 def test_a_journal_that_differs_from_its_source_is_refused() -> None:
     """A source that was given more partitions by hand: the note names both topics."""
-    topics = {topic.name: topic for topic in wanted(Settings(partitions=4))}
+    topics = {topic.name: topic for topic in required_topics(Settings(partitions=4))}
     topics["contacts.call"] = replace(topics["contacts.call"], partitions=12)
-    steps = plan(wanted(Settings(partitions=4)), topics)
+    steps = plan(required_topics(Settings(partitions=4)), topics)
     step = _step(steps, "contacts.call")
     assert step.state == "refused"
     assert "contacts.call.journal has 4" in step.notes[0]
@@ -79,18 +82,18 @@ def test_a_journal_that_differs_from_its_source_is_refused() -> None:
 
 def test_retention_is_raised_and_never_lowered() -> None:
     """Longer retention is set; shorter would delete records, so it is only told."""
-    week, month = wanted(Settings(retention_days=7)), wanted(Settings(retention_days=28))
-    assert _step(plan(month, _found(*week)), "contacts.chat").change == {"retention.ms": str(28 * DAY_MS)}
+    week, month = required_topics(Settings(retention_days=7)), required_topics(Settings(retention_days=28))
+    assert _step(plan(month, _found(*week)), "contacts.chat").alterations == {"retention.ms": str(28 * DAY_MS)}
     lowered = _step(plan(week, _found(*month)), "contacts.chat")
-    assert (lowered.state, lowered.change) == ("differs", {})
+    assert (lowered.state, lowered.alterations) == ("differs", {})
     assert "kafka-configs" in lowered.notes[0]
 
 
 def test_for_ever_is_longer_than_any_retention() -> None:
     """A retention of -1 is not below a week."""
-    source = wanted(Settings())[0]
+    source = required_topics(Settings())[0]
     for_ever = replace(source, config={**source.config, "retention.ms": "-1"})
-    assert _step(plan((source,), _found(for_ever)), source.name).change == {}
+    assert _step(plan((source,), _found(for_ever)), source.name).alterations == {}
 
 
 def test_no_broker_is_said_in_one_line() -> None:
@@ -102,7 +105,7 @@ def test_no_broker_is_said_in_one_line() -> None:
 
 def test_topics_are_made_and_a_second_run_changes_nothing(fresh_kafka: KafkaServer) -> None:
     """On a real broker: made with the settings' count, then there."""
-    settings = load({**fresh_kafka.settings_env(), "PULSSI_PARTITIONS": "3"})
+    settings = load_settings({**fresh_kafka.settings_env(), "PULSSI_PARTITIONS": "3"})
     first = migrate_topics(settings)
     assert {topic.state for topic in first.topics} == {"made"}
     with admin_client(fresh_kafka.bootstrap) as admin:
@@ -115,7 +118,7 @@ def test_topics_are_made_and_a_second_run_changes_nothing(fresh_kafka: KafkaServ
 
 def test_a_changed_count_is_refused_by_a_real_broker_too(fresh_kafka: KafkaServer) -> None:
     """After 3 partitions, 5 are refused, and nothing is made meanwhile."""
-    settings = load({**fresh_kafka.settings_env(), "PULSSI_PARTITIONS": "3"})
+    settings = load_settings({**fresh_kafka.settings_env(), "PULSSI_PARTITIONS": "3"})
     migrate_topics(settings)
     with admin_client(fresh_kafka.bootstrap) as admin:
         admin.delete_topics([DEAD_LETTERS])
@@ -128,7 +131,7 @@ def test_a_changed_count_is_refused_by_a_real_broker_too(fresh_kafka: KafkaServe
 
 def test_settings_of_a_real_topic_are_mended(fresh_kafka: KafkaServer) -> None:
     """A journal that somebody made with Kafka's defaults gets compacted, and takes 8 MiB."""
-    settings = load(fresh_kafka.settings_env())
+    settings = load_settings(fresh_kafka.settings_env())
     asked = {
         "contacts.chat.journal": {"num_partitions": 4, "replication_factor": 1, "configs": {"cleanup.policy": "delete"}}
     }
@@ -146,7 +149,7 @@ def test_settings_of_a_real_topic_are_mended(fresh_kafka: KafkaServer) -> None:
 
 def test_a_broker_comes_back_at_its_address(fresh_kafka: KafkaServer) -> None:
     """Killed and started again it answers where it did, and has its topics."""
-    settings = load(fresh_kafka.settings_env())
+    settings = load_settings(fresh_kafka.settings_env())
     migrate_topics(settings)
     fresh_kafka.kill()
     assert not answers(fresh_kafka.bootstrap)

@@ -14,14 +14,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from deploy.contract_files import ROOT
 from schemas.calendars import Span
-from schemas.configuration.rules import load_rules
 from schemas.configuration.toml_files import ConfigurationError, line_of
-from schemas.configuration.watching import Watched
-from schemas.generate import ROOT
 from schemas.policies import DEFAULT_POLICIES, Rules, calendar_for, policy_for, taxonomy_at
-from schemas.settings import load
-from schemas.written import milliseconds
+from schemas.user_input import duration_ms
+from streams.configuration.environment import load_settings
+from streams.configuration.folder import load_rules
+from streams.configuration.reloading import WatchedRules
 from tests import centres
 
 WHOLE: Final = centres.files("whole")
@@ -142,14 +142,14 @@ def test_what_a_change_leaves_alone_is_the_same_object(tmp_path: Path) -> None:
 )
 def test_durations(text: str, expected: int) -> None:
     """As people write them."""
-    assert milliseconds(text) == expected
+    assert duration_ms(text) == expected
 
 
 @pytest.mark.parametrize("text", ["", "20", "s", "1x", "1h later", "-5s", "1h,30m"])
 def test_what_is_no_duration(text: str) -> None:
     """Refused with an example."""
     with pytest.raises(ValueError, match="such as 20s"):
-        milliseconds(text)
+        duration_ms(text)
 
 
 def test_the_schemas_take_what_the_models_take() -> None:
@@ -165,36 +165,36 @@ def test_the_schemas_take_what_the_models_take() -> None:
 def test_a_change_is_taken_and_a_faulty_one_refused(tmp_path: Path) -> None:
     """Seen once; what is faulty leaves the running rules in force, and mending it brings the new ones."""
     told: list[list[str]] = []
-    watched = Watched(folder(tmp_path, {"centre": 'short_abandon = "6s"\n'}))
-    assert watched.changed(refused=told.append) is None
+    watched = WatchedRules(folder(tmp_path, {"centre": 'short_abandon = "6s"\n'}))
+    assert watched.poll(refused=told.append) is None
     folder(tmp_path, {"centre": 'short_abandon = "six"\n'})
-    assert [watched.changed(refused=told.append) for _ in range(3)] == [None] * 3
+    assert [watched.poll(refused=told.append) for _ in range(3)] == [None] * 3
     assert (watched.rules.short_abandon_ms, len(told)) == (6_000, 1)
     assert "centre.toml:1: short_abandon" in told[0][0]
     folder(tmp_path, {"centre": 'short_abandon = "8s" # mended\n'})
     (tmp_path / "centre.toml").rename(tmp_path / "backup")  # as an editor does
-    assert watched.changed(refused=told.append) is None
+    assert watched.poll(refused=told.append) is None
     (tmp_path / "backup").rename(tmp_path / "centre.toml")
-    assert watched.changed(refused=told.append) is None
-    changed = watched.changed(refused=told.append)
+    assert watched.poll(refused=told.append) is None
+    changed = watched.poll(refused=told.append)
     assert changed is not None
     assert changed.short_abandon_ms == watched.rules.short_abandon_ms == 8_000
     folder(tmp_path, {"centre": 'short_abandon = "8000ms" # the same\n'})
-    assert [watched.changed(refused=told.append) for _ in range(2)] == [None] * 2
+    assert [watched.poll(refused=told.append) for _ in range(2)] == [None] * 2
     (tmp_path / "centre.toml").unlink()
-    assert [watched.changed(refused=told.append) for _ in range(3)] == [None, Rules(), None]
+    assert [watched.poll(refused=told.append) for _ in range(3)] == [None, Rules(), None]
 
 
 def test_every_part_has_the_centres_time_zone(tmp_path: Path) -> None:
     """The settings take it from `centre.toml` where neither they nor the environment say one; rules are told theirs."""
     folder(tmp_path, {"centre": 'time_zone = "Europe/Helsinki"\n'})
-    assert load({}, tmp_path).time_zone == "Europe/Helsinki"
-    assert load({"PULSSI_TIME_ZONE": "Asia/Tokyo"}, tmp_path).time_zone == "Asia/Tokyo"
+    assert load_settings({}, tmp_path).time_zone == "Europe/Helsinki"
+    assert load_settings({"PULSSI_TIME_ZONE": "Asia/Tokyo"}, tmp_path).time_zone == "Asia/Tokyo"
     assert load_rules(tmp_path, "Asia/Tokyo").time_zone == "Asia/Tokyo"
     folder(tmp_path, {"pulssi": 'time_zone = "Europe/Oslo"\n'})
-    assert load({}, tmp_path).time_zone == "Europe/Oslo"
+    assert load_settings({}, tmp_path).time_zone == "Europe/Oslo"
     folder(tmp_path, {"centre": "time_zone = 5\n", "pulssi": ""})
-    assert load({}, tmp_path).time_zone == "UTC"
+    assert load_settings({}, tmp_path).time_zone == "UTC"
 
 
 def test_every_fault_at_once(tmp_path: Path) -> None:
@@ -209,9 +209,9 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "queues.toml").mkdir()
     assert faults(tmp_path, {"centre": 'a = 1\nb = \nc = "', "policy": "", "pulssi": "", "mine": ""}) == [
         "policy.toml:1: nobody reads this file; did you mean policies.toml?",
-        "centre.toml:2: is not TOML: Invalid value",
         "queues.toml:1: cannot be read: Is a directory",
         "taxonomy.toml:1: is not UTF-8 (byte 0)",
+        "centre.toml:2: is not TOML: Invalid value",
     ]
     with pytest.raises(ConfigurationError, match="there is no folder"):
         load_rules(tmp_path / "nowhere")

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from schemas.configuration.watching import Watched
 from schemas.policies import Rules
+from streams.configuration.reloading import WatchedRules, follow
 from streams.core.refold import decode
-from streams.reloading import follow
 from tests.bench.events import write_chats
 from tests.core import configured
 from tests.streams.records import business_totals, opened, pane_totals, records_of
@@ -29,9 +28,9 @@ async def test_new_rules_reach_who_uses_them(tmp_path: Path, caplog: pytest.LogC
             if "centre.toml:2: short_abandon" in record.getMessage():
                 refused.set()
 
-    watched = Watched(tmp_path)
+    watched = WatchedRules(tmp_path)
     ears = Ears()
-    logging.getLogger("streams.reloading").addHandler(ears)
+    logging.getLogger("streams.configuration.reloading").addHandler(ears)
     following = asyncio.ensure_future(follow(watched, taken.put_nowait, every_s=0.01))
     try:
         (tmp_path / "centre.toml").write_text('\nshort_abandon = "soon"\n')
@@ -41,7 +40,7 @@ async def test_new_rules_reach_who_uses_them(tmp_path: Path, caplog: pytest.LogC
         rules = await asyncio.wait_for(taken.get(), 10)
     finally:
         following.cancel()
-        logging.getLogger("streams.reloading").removeHandler(ears)
+        logging.getLogger("streams.configuration.reloading").removeHandler(ears)
     assert rules.short_abandon_ms == 9_000
     assert f"version {rules.version} is in force" in caplog.text
     assert "is refused; what was in force stays" in caplog.text

@@ -1,4 +1,4 @@
-"""From configuration files to rules: what refers to what, what holds from when on, and the version of it all."""
+"""From configuration files to rules: what refers to what, what is in force from when on, and the version of it all."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 from functools import lru_cache
-from pathlib import Path
+from pathlib import PurePath
 from types import MappingProxyType
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 from schemas.calendars import Calendar, Hours
-from schemas.configuration.files import CalendarEntry, PerChannel, PolicyEntry, TagEntry
-from schemas.configuration.reading import Files, Placed
-from schemas.configuration.toml_files import ConfigurationError
+from schemas.configuration.file_models import CalendarEntry, PerChannel, PolicyEntry, TagEntry
+from schemas.configuration.parsed_files import Numbered, ParsedFiles
 from schemas.policies import Policies, Policy, Rules, Taxonomy, normal_tag
 
 _VERSION_BYTES: Final = 6
@@ -31,16 +30,14 @@ _Value = TypeVar("_Value", Calendar, Policies)
 _Entry = TypeVar("_Entry", bound=PolicyEntry | TagEntry)
 
 
-def load_rules(folder: Path | None, time_zone: str | None = None) -> Rules:
-    """Read a folder's rules; without a folder, or an empty one, the defaults.
+def parse_rules(folder: PurePath, texts: Mapping[str, str], time_zone: str | None) -> tuple[Rules, list[str]]:
+    """Make the rules that files of these texts say, and list every fault; after a fault the rules are of no use.
 
-    `time_zone` is the centre's where it is set elsewhere. Raises ConfigurationError with every fault at once.
+    A text that is missing says nothing. `time_zone` is the centre's where it is set elsewhere.
     """
-    files = Files(folder)
-    rules = _Build(files, time_zone or files.centre.time_zone or Rules().time_zone).rules()
-    if faults := files.faults():
-        raise ConfigurationError(faults)
-    return rules
+    files = ParsedFiles(folder, texts)
+    rules = _RulesBuilder(files, time_zone or files.centre.time_zone or Rules().time_zone).rules()
+    return rules, files.faults()
 
 
 @lru_cache(maxsize=1_024)
@@ -50,20 +47,20 @@ def _same_object(value: _Value) -> _Value:
 
 
 class _Dated(NamedTuple, Generic[_Entry]):
-    """An entry, its place in the file, and from when to before when it holds, in UTC milliseconds."""
+    """An entry, its position in the file, and from when to before when it holds, in UTC milliseconds."""
 
-    #: What entries that take one another's place have in common.
+    #: Entries of one name replace one another.
     name: str
     since: int
     until: int
-    place: int
+    number: int
     entry: _Entry
 
 
-class _Build:
+class _RulesBuilder:
     """Makes the rules, and notes what cannot be made; after a fault the rules are of no use."""
 
-    def __init__(self, files: Files, time_zone: str) -> None:
+    def __init__(self, files: ParsedFiles, time_zone: str) -> None:
         self._files = files
         self._time_zone = time_zone
         self._calendars = self._named_calendars()
@@ -94,11 +91,11 @@ class _Build:
 
     def _named_calendars(self) -> dict[str, Calendar]:
         entries: dict[str, dict[str | None, CalendarEntry]] = {}
-        for place, entry in self._files.calendars:
+        for number, entry in self._files.calendars:
             same = entries.setdefault(entry.name, {})
             if entry.valid_from in same:
-                self._files.wrong(
-                    "calendars", ("calendar", place), "appears twice: give one of them another `valid_from`"
+                self._files.add_fault(
+                    "calendars", ("calendar", number), "appears twice: give one of them another `valid_from`"
                 )
             same[entry.valid_from] = entry
         return {name: _same_object(self._joined(name, list(same.values()))) for name, same in entries.items()}
@@ -124,9 +121,9 @@ class _Build:
 
     def _queues(self) -> tuple[Mapping[str, Calendar], Mapping[str, str]]:
         seen: set[str] = set()
-        for place, entry in self._files.queues:
+        for number, entry in self._files.queues:
             if entry.name in seen:
-                self._files.wrong("queues", ("queue", place), "appears twice: remove one")
+                self._files.add_fault("queues", ("queue", number), "appears twice: remove one")
             seen.add(entry.name)
         queues = [entry for _, entry in self._files.queues]
         calendars = {
@@ -135,24 +132,24 @@ class _Build:
         zones = {queue.name: queue.time_zone for queue in queues if queue.time_zone is not None}
         return MappingProxyType(calendars), MappingProxyType(zones)
 
-    # Policies and taxonomy: what holds from when on. The first of these holds from ever.
+    # Policies and taxonomy: what is in force from when on. The first of these holds from ever.
 
     def _policies(self, default: Policies) -> list[tuple[int, Policies]]:
         if self._files.policies is None:
             return [(_EVER, default)]
-        made = {place: self._policy(place, entry) for place, entry in self._files.policies}
+        made = {number: self._policy(number, entry) for number, entry in self._files.policies}
         return [
-            (at, _same_object(tuple(made[each.place] for each in in_force)))
+            (at, _same_object(tuple(made[each.number] for each in in_force)))
             for at, in_force in _eras(self._dated("policies", "policy", self._files.policies))
         ]
 
-    def _policy(self, place: int, entry: PolicyEntry) -> Policy:
+    def _policy(self, number: int, entry: PolicyEntry) -> Policy:
         clock = entry.clock or ("time" if entry.calendar is None else "calendar")
         if clock == "calendar" and entry.calendar is None and self._files.centre.calendar is None:
             queues = {queue.name: queue.calendar for _, queue in self._files.queues}
             if entry.queue is None or queues.get(entry.queue) is None:
                 problem = "needs a calendar: name one here, or one for the centre in centre.toml"
-                self._files.wrong("policies", ("policy", place, "clock"), problem)
+                self._files.add_fault("policies", ("policy", number, "clock"), problem)
         return Policy(
             entry.name,
             entry.metric,
@@ -181,30 +178,30 @@ class _Build:
         """Make the taxonomy of the tags in force; none where none is in force yet, so that every tag is known."""
         names = {each.name for each in tags}
         aliases: dict[str, str] = {}
-        for name, _, _, place, entry in tags:
-            for number, alias in enumerate(entry.aliases):
-                path = ("tag", place, "aliases", number)
+        for name, _, _, number, entry in tags:
+            for index, alias in enumerate(entry.aliases):
+                path = ("tag", number, "aliases", index)
                 other = aliases.setdefault(normal_tag(alias), entry.name)
                 if normal_tag(alias) in names - {name}:
-                    self._files.wrong("taxonomy", path, f"{alias!r} is a tag itself")
+                    self._files.add_fault("taxonomy", path, f"{alias!r} is a tag itself")
                 elif other != entry.name:
-                    self._files.wrong("taxonomy", path, f"{alias!r} is another name of {other!r} already")
+                    self._files.add_fault("taxonomy", path, f"{alias!r} is another name of {other!r} already")
         of = {alias: normal_tag(tag) for alias, tag in aliases.items()}
         return Taxonomy(frozenset(names), of) if names else None
 
-    def _dated(self, topic: str, kind: str, entries: Placed[_Entry]) -> list[_Dated[_Entry]]:
+    def _dated(self, file: str, kind: str, entries: Numbered[_Entry]) -> list[_Dated[_Entry]]:
         """Tell from when to when each entry holds."""
         dated: list[_Dated[_Entry]] = []
         seen: set[tuple[str, int]] = set()
-        for place, entry in entries:
+        for number, entry in entries:
             name = normal_tag(entry.name) if isinstance(entry, TagEntry) else entry.name
             since, until = self._ms(entry.valid_from, _EVER), self._ms(entry.valid_until, _NEVER)
             if (name, since) in seen:
-                self._files.wrong(topic, (kind, place), "appears twice: give one of them another `valid_from`")
+                self._files.add_fault(file, (kind, number), "appears twice: give one of them another `valid_from`")
             if until <= since:
-                self._files.wrong(topic, (kind, place, "valid_until"), "must be later than `valid_from`")
+                self._files.add_fault(file, (kind, number, "valid_until"), "must be later than `valid_from`")
             seen.add((name, since))
-            dated.append(_Dated(name, since, until, place, entry))
+            dated.append(_Dated(name, since, until, number, entry))
         return dated
 
     def _ms(self, moment: date | None, default: int) -> int:

@@ -1,0 +1,140 @@
+"""Parses the configuration files' texts, and lists all that is wrong with them, each fault with its file and line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import PurePath
+from typing import Any, NamedTuple, TypeVar
+
+from pydantic import ValidationError
+
+from schemas.configuration.fields import NO_CALENDAR, Section
+from schemas.configuration.file_models import (
+    ENTRIES,
+    FILES,
+    CalendarEntry,
+    Centre,
+    PolicyEntry,
+    QueueEntry,
+    TagEntry,
+)
+from schemas.configuration.toml_files import ConfigurationError, line_of, parse_toml, problem_of
+
+_Section = TypeVar("_Section", bound=Section)
+
+#: Keys of tables and positions in lists that lead to something in a file.
+TomlPath = tuple[str | int, ...]
+#: Entries with their positions in the file; those of which too little is right are left out.
+Numbered = list[tuple[int, _Section]]
+
+
+class Fault(NamedTuple):
+    """Something wrong in a file, before its line is looked up."""
+
+    file: str
+    path: TomlPath
+    problem: str
+
+
+class ParsedFiles:
+    """The content of the folder's files: what is right in each of them, and what is wrong."""
+
+    def __init__(self, folder: PurePath, texts: Mapping[str, str]) -> None:
+        self._folder = folder
+        self._text = dict.fromkeys(FILES, "")
+        self._raw: dict[str, dict[str, Any]] = {file: {} for file in FILES}
+        #: A line for each file that is not TOML.
+        self._not_toml: list[str] = []
+        #: What is wrong in the files, each once (a set that keeps its order).
+        self._faults: dict[Fault, None] = {}
+        for file, text in texts.items():
+            try:
+                self._raw[file] = parse_toml(folder / f"{file}.toml", text)
+                self._text[file] = text
+            except ConfigurationError as error:
+                self._not_toml.extend(error.faults)
+        listed = self._raw["calendars"].get("calendar")
+        #: Faulty calendars too: whoever refers to one of those has no fault.
+        self._calendars = {
+            entry["name"]
+            for entry in (listed if isinstance(listed, list) else [])
+            if isinstance(entry, dict) and isinstance(entry.get("name"), str)
+        }
+        self.centre = self._validated("centre", Centre, self._raw["centre"]) or Centre()
+        self.calendars = self._entries(CalendarEntry) or []
+        self.queues = self._entries(QueueEntry) or []
+        #: None: the file names none.
+        self.policies = self._entries(PolicyEntry)
+        self.tags = self._entries(TagEntry)
+
+    def _entries(self, model: type[_Section]) -> Numbered[_Section] | None:
+        """Validate a file that lists entries; None where it names no list."""
+        file, key = ENTRIES[model]
+        raw = self._raw[file]
+        given = raw.get(key)
+        listed = given if isinstance(given, list) else []
+        self._validated(file, FILES[file], {**raw, key: []} if listed else raw)
+        found = ((number, self._validated(file, model, each, (key, number))) for number, each in enumerate(listed))
+        entries = [(number, entry) for number, entry in found if entry is not None]
+        return entries if key in raw else None
+
+    def _validated(self, file: str, model: type[_Section], given: object, at: TomlPath = ()) -> _Section | None:
+        """Validate what stands at a path and note what is wrong; gives what is right, None where that is too little."""
+        try:
+            return model.model_validate(given, context=self._calendars)
+        except ValidationError as error:
+            found = error.errors(include_input=False, include_url=False)
+        wrong = {fault["loc"][0] for fault in found if fault["loc"] and fault["type"] != NO_CALENDAR}
+        sound = None
+        try:
+            sound = model.model_validate(
+                {key: value for key, value in given.items() if key not in wrong} if isinstance(given, dict) else given
+            )
+        except ValidationError as error:
+            # What does not fit together is seen only once the faulty keys are gone.
+            found += [fault for fault in error.errors(include_input=False, include_url=False) if not fault["loc"]]
+        for fault in found:
+            path = (step for step in fault["loc"] if step != "[key]")
+            self.add_fault(file, (*at, *path), problem_of(fault, _keys(FILES[file])))
+        return sound
+
+    def add_fault(self, file: str, path: TomlPath, problem: str) -> None:
+        """Note a fault."""
+        self._faults[Fault(file, path, problem)] = None
+
+    def faults(self) -> list[str]:
+        """List each fault in one line: file, line, key and what is to be done; in the order of the lines."""
+        order = list(FILES)
+        located = [
+            (order.index(fault.file), line_of(self._text[fault.file], fault.path), fault) for fault in self._faults
+        ]
+        located.sort(key=lambda found: found[:2])
+        return self._not_toml + [
+            f"{self._folder / file}.toml:{line}: {_in_words(path, self._raw[file])}{problem}"
+            for _, line, (file, path, problem) in located
+        ]
+
+
+@cache  # making the schema takes longer than all else, and each fault asks for it
+def _keys(model: type[Section]) -> list[str]:
+    """Name every key that a file may have, at whatever depth: a near miss is one of these."""
+    schema = model.model_json_schema()
+    parts = [schema, *schema.get("$defs", {}).values()]
+    return sorted({key for part in parts for key in part.get("properties", {})})
+
+
+def _in_words(path: TomlPath, value: Any) -> str:  # noqa: ANN401 - any TOML value
+    """Write a path as people do: entries by name where they have one, else by number."""
+    words: list[str] = []
+    for step in path:
+        try:
+            value = value[step]
+        except (LookupError, TypeError):
+            value = None
+        if isinstance(step, str):
+            words.append(step)
+        else:
+            name = value.get("name") if isinstance(value, dict) else None
+            words[-1] += f" {name!r}" if isinstance(name, str) else f" {step + 1}"
+    return f"{'.'.join(words)}: " if words else ""

@@ -1,0 +1,85 @@
+"""Has a running part follow its configuration folder: new rules apply between steps, a faulty change is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from schemas.configuration.file_models import FILES
+from schemas.configuration.toml_files import ConfigurationError
+from schemas.policies import Rules
+from streams.configuration.folder import load_rules
+
+_LOG: Final = logging.getLogger(__name__)
+
+#: How often a part looks whether a file has changed.
+_POLL_EVERY_S: Final = 2.0
+
+
+class WatchedRules:
+    """The rules in force, and whether the folder says something else by now."""
+
+    def __init__(self, folder: Path | None, time_zone: str | None = None) -> None:
+        """Load the rules; `time_zone` is the centre's. Raises ConfigurationError."""
+        self._folder = folder
+        self._time_zone = time_zone
+        #: The files' versions at the last attempt to load them, and at the last poll.
+        self._loaded = self._seen = _file_versions(folder)
+        self.rules = load_rules(folder, time_zone)
+
+    def poll(self, *, refused: Callable[[list[str]], None]) -> Rules | None:
+        """Return new rules where the files say others than those in force, else None.
+
+        A change is loaded once two polls in a row see the same files: editors remove a file before they put the new one
+        there. The faults of a faulty change go to `refused`, once, and the rules in force stay.
+        """
+        seen, before = _file_versions(self._folder), self._seen
+        self._seen = seen
+        if seen != before or seen == self._loaded:
+            return None
+        self._loaded = seen
+        try:
+            rules = load_rules(self._folder, self._time_zone)
+        except ConfigurationError as error:
+            refused(error.faults)
+            return None
+        if rules == self.rules:
+            return None
+        self.rules = rules
+        return rules
+
+
+def _file_versions(folder: Path | None) -> list[tuple[str, int, int, int]]:
+    """Return each existing file's modification time, length and inode: another value means that it changed."""
+    found = []
+    for path in [folder / f"{name}.toml" for name in FILES] if folder else []:
+        with suppress(OSError):
+            stat = path.stat()
+            found.append((path.name, stat.st_mtime_ns, stat.st_size, stat.st_ino))
+    return found
+
+
+async def follow(watched: WatchedRules, apply: Callable[[Rules], None], every_s: float = _POLL_EVERY_S) -> None:
+    """Poll the folder for ever, and pass new rules to `apply`.
+
+    An error is logged with its trace, and polling goes on: without it no later change would be read.
+    """
+    while True:
+        await asyncio.sleep(every_s)
+        try:
+            rules = watched.poll(refused=_log_refusal)
+            if rules is not None:
+                apply(rules)
+                _LOG.info("the configuration has changed: version %s is in force", rules.version)
+        except Exception:  # noqa: BLE001 - as above
+            _LOG.exception("the configuration could not be read; what was in force stays")
+
+
+def _log_refusal(faults: list[str]) -> None:
+    _LOG.error("the configuration has changed and is refused; what was in force stays")
+    for fault in faults:
+        _LOG.error("%s", fault)

@@ -228,9 +228,7 @@ class JournalTail:
         """Tell whether a source topic is not the one that a head names by its id; not where Kafka does not say."""
         if not topic or self._ids.get(source, topic) == topic:
             return False
-        found = (await self._fetch_topic_ids() or {}).get(
-            source, topic
-        )
+        found = (await self._fetch_topic_ids() or {}).get(source, topic)
         self._ids[source] = found
         return found != topic
 

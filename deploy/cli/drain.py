@@ -62,7 +62,7 @@ async def _drained(settings: Settings, timeout_s: float) -> list[Lag]:
 def drain(data: Path | None, timeout_s: float, *, as_json: bool) -> None:
     """Wait until all that was produced is read, aggregated and in ClickHouse.
 
-    Ends with 1 where that is not so in time, and names the lag by topic and partition.
+    Ends with 1 where it takes longer than the timeout, and names how far each partition is behind.
 
     Example: pulssi replay today.ndjson --speed max && pulssi drain --timeout 120
     """

@@ -171,7 +171,7 @@ class Wallboard:
                 }
             )
         except (KafkaError, OSError, TimeoutError) as error:
-            _LOG.info("the log ends are not known now: %r", error)
+            _LOG.info("Kafka did not tell where the topics end, the page cannot say how far it is behind: %r", error)
             return
         self.freshness.ends(asked_at, found)
         self.freshness.heads(now_ms(), self._heads())

@@ -166,7 +166,8 @@ class SourceReader:
             await asyncio.wait_for(self._consumer.commit(offsets), COMMIT_WITHIN_S)
         except (KafkaError, TimeoutError) as error:
             _LOG.info(
-                "Kafka did not take the consumer group's offsets, which only show lag, nothing is lost: %r", error
+                "Kafka did not take the consumer group's offsets, which only show lag, nothing is lost: %s",
+                str(error) or "no answer in time",
             )
 
     async def stop(self) -> None:

@@ -258,7 +258,8 @@ class JournalTail:
             await asyncio.wait_for(self._consumer.commit(offsets), COMMIT_WITHIN_S)
         except (KafkaError, TimeoutError) as error:
             _LOG.info(
-                "Kafka did not take the consumer group's offsets, which only show lag, nothing is lost: %r", error
+                "Kafka did not take the consumer group's offsets, which only show lag, nothing is lost: %s",
+                str(error) or "no answer in time",
             )
 
     async def stop(self) -> None:

@@ -97,7 +97,9 @@ def _path(frame: FrameType) -> Path:
 def _awaited(task: asyncio.Task[Any]) -> Iterator[FrameType]:
     """Yield the frames of what a task waits in, the innermost last; nothing where it runs. Its `get_stack` has one."""
     awaited: Any = task
-    while awaited is not None and not getattr(awaited, "cr_running", False):
+    followed: set[int] = set()
+    while awaited is not None and id(awaited) not in followed and not getattr(awaited, "cr_running", False):
+        followed.add(id(awaited))
         if isinstance(awaited, asyncio.Task):
             awaited = awaited.get_coro()
         elif kind := next((kind for kind in _KINDS if hasattr(awaited, f"{kind}_frame")), None):

@@ -166,6 +166,39 @@ async def test_the_line_of_code_is_found_through_what_awaits_it(monkeypatch: pyt
     await worker.partitions.close()
 
 
+class Circle:
+    """What its `__await__` gives refers to the task that waits for it."""
+
+    def __init__(self) -> None:
+        self.task = asyncio.current_task()
+
+    def __await__(self) -> Any:  # noqa: ANN401 - an iterator, not the generator that it should be
+        """Give itself."""
+        return self
+
+    __iter__ = __await__
+
+    def __next__(self) -> asyncio.Future[None]:
+        """Wait, for ever."""
+        forever = asyncio.get_running_loop().create_future()
+        forever._asyncio_future_blocking = True  # noqa: SLF001 - what asyncio asks of whom a task waits for
+        return forever
+
+
+async def test_what_waits_for_itself_is_named(lines: Lines) -> None:
+    """Whoever follows it comes to the task again, and goes round no second time."""
+
+    async def waits(activities: Activities) -> None:
+        with activities.during(Phase.FETCHING, "a circle"):
+            await Circle()
+
+    activities = Activities()
+    with watched(activities):
+        waiting = asyncio.ensure_future(waits(activities))
+        await lines.come(r"a circle is stuck fetching: .* waits$")
+        await ended(waiting)
+
+
 async def test_a_lock_that_is_not_given_back_is_named(monkeypatch: pytest.MonkeyPatch, lines: Lines) -> None:
     """Who waits for it, and in which function."""
     worker = Worker(monkeypatch)

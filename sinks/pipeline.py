@@ -80,6 +80,8 @@ class Pipeline:
         found = await self._with_retries(self._store.progress)
         known = {(row.topic, row.partition): row for row in found}
         self._epochs = {partition: row.epoch for partition, row in known.items()}
+        # A sink that died after its claim of an epoch left the events of those before.
+        self._gone = {partition for partition, row in known.items() if row.epoch > 1 and not row.journal_end}
         self._at = max((row.at for row in found), default=0)
         going_on = {partition: row for partition, row in known.items() if row.journal_end}
         self._pending = PendingBatch({partition: row.step for partition, row in going_on.items()})
@@ -190,7 +192,7 @@ class Pipeline:
         reached = pending.reached
         if not reached:
             return
-        if gone := self._gone | self._sources.gone:
+        if gone := (self._gone | self._sources.gone) & reached.keys():
             batch.events = await asyncio.to_thread(pending.events_of, gone)
             # An epoch that ended in order has archived them before.
             level = logging.WARNING if self._sources.gone and batch.events else logging.INFO
@@ -199,7 +201,8 @@ class Pipeline:
                 "archived %d events from the journals, because their source records are gone: %s",
                 *(len(batch.events), ", ".join(f"{topic}/{number}" for topic, number in sorted(gone))),
             )
-            self._gone, self._sources.gone = set(), set()
+            self._sources.gone -= gone
+            self._gone -= {of for of in gone if reached[of].head.epoch == self._epochs[of]}
         batch.progress = progress_rows(reached.items(), self._tick())
         await self._insert(batch)
         self._vitals.reached(reached, archived.result())

@@ -28,7 +28,7 @@ from sinks.rows import EventRow
 from sinks.sink_health import SinkHealth
 from sinks.source_reader import SourceReader
 from streams.journal.tail import JournalTail
-from streams.monitoring.activities import Phase
+from streams.monitoring.activities import Phase, doing
 
 #: A batch is begun so often, unless it is full before.
 EVERY_S: Final = 1.0
@@ -238,20 +238,22 @@ class Pipeline:
         async with asyncio.TaskGroup() as tasks:  # the next rows are read while the last ones are written
             writing: asyncio.Task[None] | None = None
             rows: list[EventRow] = []
-            async for tp, records in self._sources.below({of: head.next for of, head in heads.items()}):
-                self._vitals.beat()
-                partition = tp.topic, tp.partition
-                head, set_aside = heads[partition], pending.set_aside(partition)
-                oldest[tp.topic] = min(oldest.get(tp.topic, records[0].timestamp), records[0].timestamp)
-                try:
-                    rows += await asyncio.to_thread(_rows, records, head, set_aside)
-                except UnreadableEventError as error:
-                    self._hold(partition, error)
-                if len(rows) >= EVENTS_AT_ONCE:
-                    if writing is not None:
-                        await writing
-                    writing = tasks.create_task(self._insert(Batch(events=rows)))
-                    rows = []
+            with self._vitals.activities.during(Phase.FETCHING, "the archive"):
+                async for tp, records in self._sources.below({of: head.next for of, head in heads.items()}):
+                    self._vitals.beat()
+                    doing(Phase.FETCHING)  # it gets on
+                    partition = tp.topic, tp.partition
+                    head, set_aside = heads[partition], pending.set_aside(partition)
+                    oldest[tp.topic] = min(oldest.get(tp.topic, records[0].timestamp), records[0].timestamp)
+                    try:
+                        rows += await asyncio.to_thread(_rows, records, head, set_aside)
+                    except UnreadableEventError as error:
+                        self._hold(partition, error)
+                    if len(rows) >= EVENTS_AT_ONCE:
+                        if writing is not None:
+                            await writing
+                        writing = tasks.create_task(self._insert(Batch(events=rows)))
+                        rows = []
             if writing is not None:
                 await writing
             if rows:

@@ -7,6 +7,7 @@ import logging
 import re
 import threading
 from collections.abc import AsyncIterator, Coroutine, Generator, Iterator
+from types import SimpleNamespace
 from typing import Any, Final, Self
 
 import aiohttp
@@ -14,6 +15,7 @@ import pytest
 
 from schemas.exits import Exit
 from schemas.policies import Rules
+from sinks.batching import PendingBatch
 from sinks.clickhouse.store import ClickHouseStore
 from sinks.pipeline import Pipeline
 from sinks.sink_health import SinkHealth
@@ -269,6 +271,22 @@ async def test_code_that_does_not_wait_is_seen_from_another_thread(lines: Lines)
         assert "in hangs_in_code" in stack
         assert lines.wait("the event loop is stuck in code that does not wait: ")
         await lines.come("the event loop is no longer stuck in code that does not wait")
+
+
+async def test_a_sink_whose_events_do_not_come_is_named(monkeypatch: pytest.MonkeyPatch, lines: Lines) -> None:
+    """It reads them before it writes a batch, which waits for them for as long as that takes."""
+
+    async def below(_: object) -> AsyncIterator[None]:
+        await asyncio.Event().wait()
+        yield
+
+    settings, vitals, pending = load_settings({}), SinkHealth(), PendingBatch()
+    pipeline = Pipeline(settings, ClickHouseStore(settings), vitals)
+    monkeypatch.setattr(pipeline, "_sources", SimpleNamespace(below=below))
+    with watched(vitals.activities):
+        archiving = asyncio.ensure_future(pipeline._archive(pending))  # noqa: SLF001 - all around it would take a broker
+        await lines.come(r"the archive is stuck fetching: .*_archive$")
+        await ended(archiving)
 
 
 async def test_a_sink_whose_insert_hangs_is_named(lines: Lines) -> None:

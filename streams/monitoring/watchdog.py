@@ -84,7 +84,7 @@ def _where(activity: Activity) -> str:
     frames = list(_awaited(activity.task)) if activity.task else []
     if not frames:  # it runs at this moment, or is no task
         frames = [frame for frame, _ in traceback.walk_stack(sys._current_frames().get(activity.thread))][::-1]  # noqa: SLF001 - the only way to a thread's stack
-    ours = [frame for frame in frames if _path(frame).parts[0] in _OURS]
+    ours = [frame for frame in frames if _path(frame).as_posix().partition("/")[0] in _OURS]
     frame = (ours or frames)[-1]
     return f"{_path(frame)}:{frame.f_lineno} {frame.f_code.co_name}"
 

@@ -100,14 +100,14 @@ async def test_a_clickhouse_that_never_answers_is_named(monkeypatch: pytest.Monk
         await worker.settle(WAITS)
         with watched(worker.partitions.activities):
             batch = asyncio.ensure_future(worker.take(WAITS))
-            said = await lines.come("is stuck")
+            said = await lines.come("contacts.chat/0 is stuck")
             where = r"streams/clickhouse/history\.py:\d+ _query"
             stuck = rf"contacts\.chat/0 is stuck looking up ClickHouse: \d s so far, at {where}"
             assert re.fullmatch(stuck, said)
             code, text = await healthz(health_of(worker.partitions, BatchMetrics()))
             assert (code, re.fullmatch(f"ok\n{stuck}\n", text) is not None) == (200, True)
             await batch
-            assert "contacts.chat/0 is no longer stuck looking up ClickHouse" in await lines.come("no longer")
+            await lines.come("contacts.chat/0 is no longer stuck looking up ClickHouse")
         await worker.partitions.close()
 
 
@@ -166,6 +166,19 @@ async def test_the_line_of_code_is_found_through_what_awaits_it(monkeypatch: pyt
                 await lines.come(rf"{name} is stuck .*, at streams/assignment/open_partition\.py:\d+ process_batch$")
         await waiting
     await worker.partitions.close()
+
+
+async def test_code_of_no_file_does_not_end_the_watchdog(lines: Lines) -> None:
+    """Whatever was compiled from a text: the line names who called it."""
+    activities = Activities()
+    code = compile("wait('a thread is stuck writing to ClickHouse: ')", "", "exec")
+
+    def hangs() -> None:
+        with activities.during(Phase.INSERTING, "a thread"):
+            exec(code, {"wait": lines.wait})  # noqa: S102 - our own text
+
+    with watched(activities):
+        await asyncio.to_thread(hangs)
 
 
 class Circle:

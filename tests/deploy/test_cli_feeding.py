@@ -24,9 +24,11 @@ from schemas.topics import AGENTS
 from streams.configuration.environment import load_settings
 from streams.kafka.topic_migration import migrate_topics
 from streams.sources import recorded
+from tests.core.agents import status
 from tests.deploy.program import PATIENCE_S, Program, clean_environment, run
 from tests.kafka.server import KafkaServer
 from tests.oracle.contacts import milliseconds
+from tests.streams.flow import chat_event
 from tests.streams.sources.consumed import await_records, consumed
 
 
@@ -39,30 +41,13 @@ def broker(fresh_kafka: KafkaServer) -> KafkaServer:
 
 def event(number: int, at: str = "2026-03-02T10:00:00.000Z") -> bytes:
     """Write an event of one of seven chats."""
-    told = {
-        "event_id": f"{number}",
-        "type": "contact.reopened",
-        "contact_id": f"test:{number % 7}",
-        "channel": "chat",
-        "source": "test",
-        "occurred_at": at,
-    }
-    return orjson.dumps(told)
+    return orjson.dumps(chat_event("contact.reopened", f"test:{number % 7}", at, event_id=f"{number}"))
 
 
 def test_every_line_arrives_unchanged(broker: KafkaServer, tmp_path: Path) -> None:
     """Several files, packed or not, agents among contacts: all there, bytes and keys as they were."""
-    status = orjson.dumps(
-        {
-            "event_id": "s",
-            "type": "agent.status",
-            "agent_id": "agent-1",
-            "source": "test",
-            "occurred_at": "2026-03-02T10:00:00Z",
-            "status": "available",
-        }
-    )
-    contents = [[event(number) for number in range(500)], [event(number) for number in range(500, 700)], [status]]
+    of_agent = orjson.dumps(status("s", 0, agent_id="agent-1"))
+    contents = [[event(number) for number in range(500)], [event(number) for number in range(500, 700)], [of_agent]]
     files = [str(tmp_path / name) for name in ("a.ndjson", "b.ndjson.gz", "c.ndjson.zst")]
     for file, lines in zip(files, contents, strict=True):
         recorded.write(file, lines)

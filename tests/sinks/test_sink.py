@@ -31,6 +31,7 @@ from tests.fixtures.clickhouse import ClickHouseServer
 from tests.kafka.server import KafkaServer
 from tests.sinks.running import CALL, CHAT, WITHIN_S, answer, drained, rows_of, sink
 from tests.sinks.test_batching import KEY, contact, sample
+from tests.streams.flow import chat_event
 from tests.streams.handwritten import Hand
 
 #: A minute's turn in 2026, seconds since 1970.
@@ -64,14 +65,8 @@ class Floor:
     async def _events(self, producer: AIOKafkaProducer, width: int) -> None:
         source, partition = self._place
         for name in self.contacts(width):
-            event = {
-                "event_id": f"{self._epoch}.{self.step}",
-                "type": "contact.reopened",
-                "contact_id": name,
-                "channel": self.channel,
-                "occurred_at": "2026-09-21T14:13:20Z",
-                "source": "floor",
-            }
+            of = {"event_id": f"{self._epoch}.{self.step}", "channel": self.channel}
+            event = chat_event("contact.reopened", name, "2026-09-21T14:13:20Z", **of)
             sent = await producer.send(source, orjson.dumps(event), name.encode(), partition)
             self._next = (await sent).offset + 1
             self.events += 1

@@ -17,21 +17,10 @@ from streams.decoding.decoder import BadRecord, decode, read_event
 from streams.decoding.fast_path import plain_event
 from tests.bench.events import write_chats
 from tests.streams import test_decoder as decoding
-from tests.streams.test_decoder import STARTED
 
 CHAT: Final = CONTACTS["chat"]
 
-WHOLE: Final[dict[str, Any]] = STARTED | {
-    "agent_id": "ann",
-    "queue": "a",
-    "tags": ["x"],
-    "author": "bot",
-    "voids": "9",
-    "reason": "spam",
-    "score": 4,
-    "scale_max": 5,
-    "priority": "low",
-}
+WHOLE: Final[dict[str, Any]] = decoding.VALID | {"type": "contact.started", "priority": "low"}
 anything: Final = decoding.anything | st.sampled_from((" a ", "inbound", "", " "))
 names: Final = [*decoding.names, "for_"]
 times: Final = st.sampled_from(

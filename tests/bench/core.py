@@ -55,7 +55,6 @@ TENTH: Final = 10
 
 
 def _best(work: Callable[[], object]) -> float:
-    """Time some work: seconds of this process, the best of a few rounds."""
     took = []
     for _ in range(ROUNDS):
         gc.collect()

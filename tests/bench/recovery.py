@@ -50,7 +50,6 @@ async def _write(settings: Settings, events: int) -> None:
 
 
 async def _opened(settings: Settings, contacts: int) -> float:
-    """Open once; give contacts a second."""
     async with asked(settings) as whom:
         began = time.monotonic()
         partition, writer = await take_over(settings, Rules(), (TOPIC, 0), whom)

@@ -54,7 +54,6 @@ def seconds_to_moving(folder: Path) -> float:
 
 
 def _pss_mb(pids: list[int]) -> float:
-    """Add up what processes take of the memory, shared pages by their share."""
     total = 0
     for pid in pids:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()

@@ -63,7 +63,6 @@ def arriving(events: Sequence[Event], seed: int, late_ms: int) -> list[Made]:
 
 
 def _bad(event: Event, topic: str, key: bytes, draws: random.Random, number: int) -> Made:
-    """Spoil an event."""
     kinds = dict(_spoilt(event, topic, key))
     code = draws.choice(sorted(kinds))
     if code == "too_large" and draws.random() < 0.8:  # few of these are enough

@@ -303,6 +303,5 @@ def contacts(draw: st.DrawFn) -> list[dict[str, Any]]:
 
 
 def _changed(draw: st.DrawFn, event: dict[str, Any]) -> dict[str, Any]:
-    """Send an event again: mostly as it was."""
     change = draw(st.sampled_from([{}, {}, {"seq": 1 - event["seq"]}, {"team": "south"}]))
     return {**event, **change}

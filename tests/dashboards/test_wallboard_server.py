@@ -110,7 +110,6 @@ async def test_windows_are_chosen_by_name(http: aiohttp.ClientSession) -> None:
 
 
 def _measured(site: Site) -> tuple[float, float]:
-    """Tell how many messages were measured, and how many seconds they took together."""
     (family,) = site.publisher.latency.collect()
     values = {sample.name.rpartition("_")[2]: sample.value for sample in family.samples}
     return values["count"], values["sum"]

@@ -57,18 +57,6 @@ def test_a_faulty_query_is_told_whole(clickhouse_server: ClickHouseServer, tmp_p
     assert "127.0.0.1" not in program.text
 
 
-@pytest.mark.parametrize("part", ["up", "worker", "wallboard"])
-def test_every_fault_of_a_configuration_is_told_at_once(part: str, tmp_path: Path) -> None:
-    """Settings and rules: who mends one fault does not meet the next one at the next start."""
-    (tmp_path / "pulssi.toml").write_text("partition = 4\n", encoding="utf-8")
-    (tmp_path / "centre.toml").write_text('short_abandon = "soon"\n', encoding="utf-8")
-    program = run(tmp_path, part, "--config", str(tmp_path))
-    assert program.code == 2
-    setting, rule = program.lines
-    assert "pulssi.toml:1" in setting
-    assert "centre.toml:1" in rule
-
-
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_shows_an_example(name: str) -> None:
     """Every command tells what it does by an example, or each of its own commands does."""

@@ -41,7 +41,6 @@ class _Files(BaseHTTPRequestHandler):
     server: Repository
 
     def do_GET(self) -> None:
-        """Answer with a file, or with what became of it."""
         name = self.path.rpartition("/")[2]
         self.server.asked[name] += 1
         self.server.authorised.add(self.headers["Authorization"])

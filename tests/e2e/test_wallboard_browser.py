@@ -76,7 +76,6 @@ def agent(name: str, status: str, groups: list[str], **capacity: int) -> tuple[b
 
 
 def _one_offered() -> Step:
-    """Make a step in which one chat came in just now."""
     return Journal(CHAT, 0).step(pane_record(minute_now(), "billing", "offered", pane_of([0])))
 
 

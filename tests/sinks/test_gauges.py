@@ -70,7 +70,6 @@ def _life(draw: random.Random, now: int) -> Iterator[Event]:
 
 
 def _fill(draw: random.Random, now: int) -> tuple[LiveView, PendingBatch]:
-    """Write contacts as a worker does, for both readers."""
     view, pending = live_view("UTC", lambda: now), PendingBatch()
     for source, channel in (("contacts.chat", "chat"), ("contacts.email", "email"), ("contacts.call", "call")):
         records: list[tuple[bytes, bytes | None]] = []

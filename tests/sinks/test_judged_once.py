@@ -20,7 +20,6 @@ from tests.streams.records import Record, opened
 
 
 def _older(topic: str, key: bytes | None, value: bytes | None) -> Event:
-    """Read a record as a version does that does not know what `newer` means."""
     if b'"newer"' in (value or b""):
         raise BadRecord("invalid", "newer: unknown")
     return read_event(topic, key, value)

@@ -87,7 +87,6 @@ class Floor:
 
 
 def _check(settings: Settings, floors: list[Floor], width: int = 5) -> None:
-    """Hold what is in ClickHouse against what the floors played."""
     rows = rows_of(settings)
     samples, contacts = [], []
     for floor in floors:
@@ -139,7 +138,6 @@ class _Dying(ClickHouseStore):
     """Dies after the rows and before the progress."""
 
     def write(self, batch: Batch) -> None:
-        """Write the rows; then fail as no store may."""
         claim = bool(batch.progress and not batch.progress[0].journal_end)
         super().write(batch if claim else replace(batch, progress=[]))
         if batch.progress and not claim:

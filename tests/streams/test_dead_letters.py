@@ -52,9 +52,4 @@ async def test_bad_records_are_kept_and_told(fresh_kafka: KafkaServer, tmp_path:
         assert headers["pulssi-topic"].decode() == TOPIC
         assert headers["pulssi-reason"]
         assert {"pulssi-partition", "pulssi-offset"} <= headers.keys()
-    assert {row.sample for row in rows} >= {
-        "offered",
-        "first_response",
-        "handle",
-        "tagged",
-    }
+    assert {row.sample for row in rows} >= {"offered", "first_response", "handle", "tagged"}

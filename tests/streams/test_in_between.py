@@ -110,7 +110,6 @@ async def test_one_partition_is_tended_once_at_a_time(monkeypatch: pytest.Monkey
 
 
 def _slow(in_time: int) -> NoHistory:
-    """Answer for so many contacts in time."""
     left = in_time
 
     async def answers(what: str, of: Collection[Any]) -> None:

@@ -42,7 +42,6 @@ async def _open(settings: Settings, left: ReleasedPartition | None = None) -> tu
 
 
 async def _work(settings: Settings, records: list[Record], left: ReleasedPartition | None = None) -> ReleasedPartition:
-    """Open, take records in steps of ten, and let go."""
     partition, writer = await _open(settings, left)
     for begin in range(0, len(records), 10):
         for step in partition.steps(records[begin : begin + 10]):

@@ -124,7 +124,6 @@ def _deadlines(since: int, minute: int) -> list[Deadline]:
 
 
 def _record(told: Told, plain: Plain) -> tuple[bytes, bytes | None]:
-    """Write one record, and tell it to the plain computation."""
     channel = SOURCES[told.source][1]
     start = T0 - T0 % PANE_MS + told.minute * PANE_MS
     if told.kind == "pane":

@@ -306,11 +306,6 @@ def test_unusable_arguments_are_2(arguments: str, names: str, tmp_path: Path) ->
     assert names in result.output
 
 
-def test_help_shows_examples() -> None:
-    """`--help` ends with commands to copy."""
-    assert "pulssi simulate --start midnight" in CliRunner().invoke(main, ["simulate", "--help"]).output
-
-
 class _Lost:
     """A producer whose broker never answers; meanwhile somebody presses Ctrl-C so many times."""
 

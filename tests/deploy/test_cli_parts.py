@@ -31,9 +31,11 @@ def test_unusable_settings_end_a_part_at_once(part: str, tmp_path: Path) -> None
     ("words", "setting", "url"),
     [
         (("query", "SELECT 1"), "PULSSI_CLICKHOUSE_URL", "http://reader:secret@{address}"),
+        (("reconcile",), "PULSSI_CLICKHOUSE_URL", "http://reader:secret@{address}"),
+        (("explain", "desk:acme:4711"), "PULSSI_CLICKHOUSE_URL", "http://reader:secret@{address}"),
         (("migrate",), "PULSSI_KAFKA_BROKERS", "{address}"),
     ],
-    ids=["ClickHouse", "Kafka"],
+    ids=["query", "reconcile", "explain", "migrate"],
 )
 def test_a_server_that_does_not_answer_is_one_line_and_3(
     tmp_path: Path, words: tuple[str, ...], setting: str, url: str

@@ -1,7 +1,5 @@
 """Under which names every HTTP server of Pulssi answers: one table of cases for all of them."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path

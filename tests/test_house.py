@@ -3,8 +3,6 @@
 A clone must build anywhere, behind a mirror too: which registry is asked is up to the machine, not to us.
 """
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess

@@ -5,8 +5,6 @@ Contracts and core are pure: they may import only what is listed here. Faust liv
 an event loop, nor where it could wait for what is to happen. One module makes ClickHouse connections.
 """
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterator
 from pathlib import Path

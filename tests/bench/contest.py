@@ -4,8 +4,6 @@ The clock starts when the first record reaches a program's own code, and stops w
 seen the last result.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 import tempfile

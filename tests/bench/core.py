@@ -5,8 +5,6 @@ Machines and their neighbours differ, so read the ratios: events a second of eac
 rounds. Memory is what the process grows by. Options: --events N, --contacts N.
 """
 
-from __future__ import annotations
-
 import gc
 import multiprocessing
 import os

@@ -1,7 +1,5 @@
 """Events to measure with: chats of ten events, many under way at a time, in order of time."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Any, Final
 

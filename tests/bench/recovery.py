@@ -5,8 +5,6 @@ broker has compacted it, which it does all the time. Opening is all of it: fenci
 loading the state.
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
 from typing import Final

@@ -4,8 +4,6 @@ Run it: `python -m tests.bench.stack`. Kafka's jars have to be in the cache; on 
 figures say something of Pulssi.
 """
 
-from __future__ import annotations
-
 import json
 import tempfile
 import time

@@ -3,8 +3,6 @@
 Whole-machine noise hits all of a round, so ratios are taken within it; the order turns from round to round.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 import click

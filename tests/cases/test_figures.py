@@ -1,7 +1,5 @@
 """What the cases say of more than one contact, and of a moment: service levels, first contacts, and gauges."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 

@@ -1,7 +1,5 @@
 """What happens to an installation while records flow: each a plain function, in a list with how often it comes."""
 
-from __future__ import annotations
-
 import random
 import signal
 import time

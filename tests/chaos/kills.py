@@ -4,8 +4,6 @@ What was acknowledged to the producer must be in ClickHouse, and `pulssi reconci
 --parts LIST (with commas; default: all), --rounds N (default: 10). Exits with 1 where anything is missing or differs.
 """
 
-from __future__ import annotations
-
 import itertools
 import os
 import re

@@ -4,8 +4,6 @@ Pure: the same seed gives the same records in the same order. A bad record is to
 is found again among the dead letters.
 """
 
-from __future__ import annotations
-
 import itertools
 import random
 from collections.abc import Iterator, Mapping, Sequence

@@ -3,8 +3,6 @@
 One round each; `make kills` does ten.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Contacts as the fold takes them, and the ways in which their events arrive, for property tests."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Any

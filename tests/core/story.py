@@ -14,8 +14,6 @@ about; `*` are all, `glance` means fields of the contact's summary, `deadlines` 
 `channel: sentence`; `with name` says which rules hold, and what follows from the story stands behind `=`.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict

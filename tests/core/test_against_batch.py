@@ -1,7 +1,5 @@
 """The fold against an independent batch computation: random contacts, any events, ties, repetition and disorder."""
 
-from __future__ import annotations
-
 import itertools
 import random
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """Business time against a walk from minute to minute, with clocks that are put forward and back in between."""
 
-from __future__ import annotations
-
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo

@@ -1,7 +1,5 @@
 """A contact's record: what is written reads back the same, whatever the contact, for every reader."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 import orjson

@@ -1,7 +1,5 @@
 """The fold: the samples of stories, and the contact at a glance."""
 
-from __future__ import annotations
-
 from typing import Final
 
 import pytest

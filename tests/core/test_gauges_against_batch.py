@@ -1,7 +1,5 @@
 """What a contact gives to the gauges, at any moment after its last event, is what the batch says at that moment."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 from hypothesis import given, settings

@@ -1,7 +1,5 @@
 """Histograms: the laws that let figures be added over time, queues and partitions."""
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from fractions import Fraction

@@ -1,7 +1,5 @@
 """A contact that is folded anew with what arrives: taken back, issued, gone, and always the same in the end."""
 
-from __future__ import annotations
-
 from collections import Counter
 from typing import NamedTuple
 

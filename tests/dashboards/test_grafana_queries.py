@@ -1,7 +1,5 @@
 """Every question that the dashboard, its choices and the rules ask, on a real engine filled through its tables."""
 
-from __future__ import annotations
-
 import time
 from typing import Final, NamedTuple
 

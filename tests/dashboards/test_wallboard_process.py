@@ -1,7 +1,5 @@
 """The wallboard as a process, on real brokers: it shows what the journals say, at once, and says when it cannot."""
 
-from __future__ import annotations
-
 import asyncio
 import signal
 from functools import partial

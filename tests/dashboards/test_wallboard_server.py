@@ -1,7 +1,5 @@
 """The wallboard's routes over real sockets: headers, compression, parameters, watchers that come, go and sleep."""
 
-from __future__ import annotations
-
 import asyncio
 import re
 import socket

@@ -1,7 +1,5 @@
 """What the wallboard's API says, field by field, from panes and contacts that are worked out by hand."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -4,8 +4,6 @@ It tells a version, and answers `/ping` and `SELECT 1` on the port of its config
 --version | --config-file=FILE.
 """
 
-from __future__ import annotations
-
 import re
 import sys
 from pathlib import Path

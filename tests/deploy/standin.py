@@ -1,7 +1,5 @@
 """A part that only says it is ready: for tests of what looks after parts. Usage: … PORT [stubborn|short|gives-up]."""
 
-from __future__ import annotations
-
 import signal
 import sys
 import threading

@@ -1,7 +1,5 @@
 """Which stack a command speaks to: the folder it is given, named servers, the last `up`, or the defaults."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

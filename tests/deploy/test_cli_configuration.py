@@ -1,7 +1,5 @@
 """`pulssi init` and `check-config`, and what a part does with a configuration that it cannot use."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

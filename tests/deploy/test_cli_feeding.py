@@ -1,7 +1,5 @@
 """`pulssi replay` and `pulssi simulate` as people and scripts see them."""
 
-from __future__ import annotations
-
 import asyncio
 import re
 import signal

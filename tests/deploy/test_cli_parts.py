@@ -1,7 +1,5 @@
 """Commands as people and scripts see them before anything is started: what they refuse, and how they end."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

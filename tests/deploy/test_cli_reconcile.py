@@ -1,7 +1,5 @@
 """`pulssi reconcile` and `pulssi explain` as people and scripts see them: what they say, and how they end."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from pathlib import Path

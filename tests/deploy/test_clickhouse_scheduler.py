@@ -1,7 +1,5 @@
 """Which queries may run at a time; no engine is needed to refuse."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import threading

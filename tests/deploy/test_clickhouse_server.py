@@ -3,8 +3,6 @@
 A stand-in answers here. The last test runs all of Pulssi on the real program, where one is on the PATH.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import signal

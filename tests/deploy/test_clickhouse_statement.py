@@ -1,7 +1,5 @@
 """Where a statement's rows begin, what is refused, and how an error of the engine is told."""
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Kafka's jars: downloaded once, whole and as locked, or not at all."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import subprocess

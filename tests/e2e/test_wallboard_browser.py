@@ -3,8 +3,6 @@
 Chromium is found on the PATH, or named by CHROMIUM in the environment; nothing is ever downloaded.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -3,8 +3,6 @@
 One stack for all of it, so the tests build on each other: what comes first is there when the next one looks.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 import shutil

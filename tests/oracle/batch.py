@@ -1,7 +1,5 @@
 """All contacts together: events in; samples, counters and contacts' rows out."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """Agents' states in ClickHouse, held against a batch fold that was written independently; and who is there now."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterable, Mapping
 from typing import Any

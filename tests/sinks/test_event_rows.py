@@ -1,7 +1,5 @@
 """From source records to archive rows."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import orjson

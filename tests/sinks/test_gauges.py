@@ -1,7 +1,5 @@
 """The gauges are the same in ClickHouse and in the live view, at any moment, for whatever happened to the contacts."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterator
 from typing import Any, Final

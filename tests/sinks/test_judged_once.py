@@ -1,7 +1,5 @@
 """A worker and a sink of different versions, between a real broker and a real ClickHouse: the worker alone judges."""
 
-from __future__ import annotations
-
 from typing import Any
 from unittest.mock import patch
 

@@ -1,7 +1,5 @@
 """The schema comes to be once, and stays what it is."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Final
 

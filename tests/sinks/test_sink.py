@@ -1,7 +1,5 @@
 """The sink between a real broker and a real ClickHouse: whatever happens, the same rows in the end."""
 
-from __future__ import annotations
-
 import asyncio
 import signal
 import time

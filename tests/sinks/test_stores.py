@@ -1,7 +1,5 @@
 """What both stores must do, in memory and on the real engine, and what ClickHouse's says where it cannot."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any

@@ -3,8 +3,6 @@
 Drawn by one seed, so that a test of long courses of events shrinks to what happened rather than to what was said.
 """
 
-from __future__ import annotations
-
 import random
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final

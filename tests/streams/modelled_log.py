@@ -4,8 +4,6 @@ The newest producer fences the older ones, readers see committed records up to t
 aborted records leave holes, and the log can be compacted.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence

@@ -1,7 +1,5 @@
 """Bad records on real brokers: each goes to the dead letters as it came, and the good ones beside it count."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Final
 

@@ -1,7 +1,5 @@
 """Decoding: any bytes give an event or a bad record with a code and a reason, and nothing else ever."""
 
-from __future__ import annotations
-
 import json
 import unicodedata
 from datetime import UTC, datetime, timedelta, timezone

@@ -1,7 +1,5 @@
 """The short way to an event: what it takes is what the long way makes of it, and it takes what is plain and right."""
 
-from __future__ import annotations
-
 import json
 from typing import Any, Final
 

@@ -4,8 +4,6 @@ Workers that lost the partition go on, ahead of the owner or behind it; writes a
 journal is compacted while it is read; topic and journal are recreated, and an operator begins an epoch.
 """
 
-from __future__ import annotations
-
 import asyncio
 import random
 from collections.abc import Callable

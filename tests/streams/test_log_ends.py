@@ -1,7 +1,5 @@
 """Where logs end, on a real broker: with markers, aborted and open transactions, and many partitions at once."""
 
-from __future__ import annotations
-
 import asyncio
 
 import pytest

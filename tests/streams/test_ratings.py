@@ -1,7 +1,5 @@
 """Scores in thirds and sevenths, given again and again: sums are those of exact fractions, to the last digit."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterable, Sequence
 from decimal import Decimal

@@ -1,7 +1,5 @@
 """Reading a journal back on real brokers: all of it, or what was written since this worker let go."""
 
-from __future__ import annotations
-
 import time
 from typing import Final
 

@@ -3,8 +3,6 @@
 The worker here is stricter than the sink, so that a sink that judged by itself would archive what was not counted.
 """
 
-from __future__ import annotations
-
 import random
 from collections import Counter
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Settling is cancelled, as Faust does at each rebalance: nothing of it goes on beside the next one."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import Counter
 from typing import Any, Final, cast

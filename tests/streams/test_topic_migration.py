@@ -1,7 +1,5 @@
 """Topics: what they must be, what is mended, what is refused; and the same on real brokers."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

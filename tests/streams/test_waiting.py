@@ -1,7 +1,5 @@
 """A ClickHouse that accepts and never answers: nobody waits for it with a lock held, and health says who waits."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager

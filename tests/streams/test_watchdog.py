@@ -1,7 +1,5 @@
 """What really hangs is named: in the log, by `/healthz`, with what it does and where in the code it stands."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import re

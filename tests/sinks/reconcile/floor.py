@@ -1,7 +1,5 @@
 """A worker and a sink without a broker between them: what they would have written, and what a crash leaves of it."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterable
 from functools import cache

@@ -1,7 +1,5 @@
 """Settings: the environment over the file, every fault at once, each with its place, and no secret in any."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Final

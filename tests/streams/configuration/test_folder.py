@@ -1,7 +1,5 @@
 """The configuration folder: what it may say, what comes of it, and every fault with its file and line."""
 
-from __future__ import annotations
-
 import json
 import re
 import tomllib

@@ -1,7 +1,5 @@
 """Journal steps for tests of what reads them, and the plain computation that a live view must equal."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Final, cast
 

@@ -1,7 +1,5 @@
 """Who is there now: counts by group that are worked out by hand, and the same whatever came in which order."""
 
-from __future__ import annotations
-
 import random
 from typing import Any, Final
 

@@ -1,7 +1,5 @@
 """The live view against a plain computation over everything it was ever told, for any split and order."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo

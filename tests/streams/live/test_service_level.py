@@ -1,7 +1,5 @@
 """The service level formulas at their edges; `tests/sinks/test_worked_example.py` has the figures of the field."""
 
-from __future__ import annotations
-
 import pytest
 
 from streams.live.service_level import FORMULAS, ServiceLevelCounts, service_level

@@ -1,7 +1,5 @@
 """The rolling windows: where each begins, in time zones and on days that are longer or shorter."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 

@@ -1,7 +1,5 @@
 """Recordings: read in any packing, put in disorder on request, each line given its place or refused by name."""
 
-from __future__ import annotations
-
 import contextlib
 import gzip
 from collections import Counter

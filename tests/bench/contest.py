@@ -49,10 +49,7 @@ class Contestant:
 
 CONTESTANTS: Final = {
     "pulssi": Contestant(
-        "Pulssi worker",
-        "every step in a Kafka transaction; exactly once",
-        ("tests.bench.ours",),
-        journal_of(TOPIC),
+        "Pulssi worker", "every step in a Kafka transaction; exactly once", ("tests.bench.ours",), journal_of(TOPIC)
     ),
     "faust": Contestant(
         f"idiomatic Faust (faust-streaming {version('faust-streaming')})",

@@ -14,11 +14,7 @@ from tests.chaos.kills import VICTIMS, rounds
 from tests.fixtures.stack import Stack
 from tests.kafka.apache import missing
 
-pytestmark = [
-    pytest.mark.long,
-    pytest.mark.apache,
-    pytest.mark.skipif(missing() is not None, reason=str(missing())),
-]
+pytestmark = [pytest.mark.long, pytest.mark.apache, pytest.mark.skipif(missing() is not None, reason=str(missing()))]
 
 
 @pytest.fixture(scope="module")

@@ -109,11 +109,7 @@ def test_a_contact_at_a_glance_equals_the_batch(centres: Centres, which: int, ev
     cuts=st.sets(st.integers(0, 40), max_size=5),
 )
 def test_panes_equal_the_batch(
-    centres: Centres,
-    which: int,
-    several: list[list[dict[str, Any]]],
-    seed: int,
-    cuts: set[int],
+    centres: Centres, which: int, several: list[list[dict[str, Any]]], seed: int, cuts: set[int]
 ) -> None:
     """Panes of a partition, however its records come and are cut, sum up to the batch's counters."""
     rules, centre = centres[which]

@@ -216,10 +216,7 @@ def test_who_is_late_counts_for_his_own_policy(clickhouse_server: ClickHouseServ
         )
     ]
     pane = pane_record(
-        now_ms // PANE_MS * PANE_MS - PANE_MS,
-        "support",
-        "next_response",
-        pane_of([1_000] * MIN_VOLUME, target=60_000),
+        now_ms // PANE_MS * PANE_MS - PANE_MS, "support", "next_response", pane_of([1_000] * MIN_VOLUME, target=60_000)
     )
     batch = rows(
         Journal("contacts.chat").step(

@@ -77,8 +77,7 @@ def test_the_heading(said: dict[str, Any]) -> None:
 
 def test_groups_in_order(said: dict[str, Any]) -> None:
     """The centre first, then each channel followed by its queues."""
-    queues = {None: [None], "call": [None, "sales"], "chat": [None, "billing", "vip"]}
-    expected = [(channel, queue) for channel, of in queues.items() for queue in of]
+    expected = [(None, None), ("call", None), ("call", "sales"), ("chat", None), ("chat", "billing"), ("chat", "vip")]
     assert [(g["channel"], g["queue"]) for g in said["groups"]] == expected
 
 

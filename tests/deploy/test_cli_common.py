@@ -12,10 +12,7 @@ from deploy.embedded.lock import hold
 from deploy.embedded.state import StackState
 from schemas.policies import Rules
 
-EMBEDDED = {
-    "PULSSI_KAFKA_BROKERS": "127.0.0.1:19092",
-    "PULSSI_CLICKHOUSE_URL": "http://127.0.0.1:18123",
-}
+EMBEDDED = {"PULSSI_KAFKA_BROKERS": "127.0.0.1:19092", "PULSSI_CLICKHOUSE_URL": "http://127.0.0.1:18123"}
 
 
 @pytest.fixture(autouse=True)

@@ -60,10 +60,7 @@ def test_what_is_on_the_path_is_chosen(path: Path, tmp_path: Path, said: list[st
 @pytest.mark.parametrize(
     ("script", "why"),
     [
-        (
-            "echo 'ClickHouse server version 25.7.1.1 (official build).'",
-            "is ClickHouse 25.7.1.1; Pulssi needs 25.8 or",
-        ),
+        ("echo 'ClickHouse server version 25.7.1.1 (official build).'", "is ClickHouse 25.7.1.1; Pulssi needs 25.8 or"),
         ("echo 'ClickHouse client version 26.9.1.1'", "is no ClickHouse server: it does not tell its version"),
         ("echo 'ClickHouse server version 26.9.1.1'; exit 78", "is no ClickHouse server: it does not tell its version"),
     ],

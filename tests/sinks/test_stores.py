@@ -86,10 +86,7 @@ def test_a_value_may_become_null(store: Store, kept: Kept) -> None:
 
 def test_of_one_event_id_the_smallest_content_stays(store: Store, kept: Kept) -> None:
     """In any order of arrival; of the same content the first to arrive."""
-    small, large = (
-        event(offset=9, normalised=b'{"a":1}', queue="small"),
-        event(normalised=b'{"a":2}', queue="large"),
-    )
+    small, large = (event(offset=9, normalised=b'{"a":1}', queue="small"), event(normalised=b'{"a":2}', queue="large"))
     store.write(Batch(events=[small]))
     store.write(Batch(events=[large, small._replace(version=first_wins(1, 4), offset=4)]))
     assert kept("events", "queue", "offset") == [("small", 4)]

@@ -7,12 +7,10 @@ import pytest
 
 from schemas.contact_record import decode_summary
 from schemas.policies import Rules
-from schemas.topics import CONTACTS
 from streams.configuration.folder import load_rules
-from streams.core.refold import EMPTY
 from streams.live.gauges import GaugeReading, Gauges
 from tests.cases.told import CENTRE, CONFIG, events_of
-from tests.core.contacts import changed, read
+from tests.core.contacts import record_of
 from tests.oracle.batch import samples
 from tests.oracle.contacts import contacts, milliseconds
 from tests.oracle.derived import first_contacts, service_levels, told
@@ -68,12 +66,8 @@ def test_gauges_at_a_moment(rules: Rules, moment: Moment) -> None:
 
 
 def _live(events: list[dict[str, Any]], rules: Rules, now: int) -> GaugeReading:
-    channel = events[0]["channel"]
-    change = changed(channel, EMPTY, read(events), rules, 1)
-    assert change is not None
-    assert change.value is not None
     live = Gauges()
-    live.update((CONTACTS[channel], 0), b"contact", decode_summary(change.value))
+    live.update(("contacts", 0), b"contact", decode_summary(record_of(events, rules)))
     live.advance(now)
     return live.readings()[None, None]
 

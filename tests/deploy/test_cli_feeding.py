@@ -19,8 +19,6 @@ from deploy.embedded.parts import pulssi
 from deploy.embedded.ports import any_free
 from schemas.events import CONTACT_EVENT
 from schemas.topics import AGENTS
-from streams.configuration.environment import load_settings
-from streams.kafka.topic_migration import migrate_topics
 from streams.sources import recorded
 from tests.core.agents import status
 from tests.deploy.program import PATIENCE_S, Program, clean_environment, run
@@ -33,7 +31,7 @@ from tests.streams.sources.consumed import await_records, consumed
 @pytest.fixture
 def broker(fresh_kafka: KafkaServer) -> KafkaServer:
     """Return a broker with the topics, and nothing in them."""
-    migrate_topics(load_settings(fresh_kafka.settings_env()))
+    fresh_kafka.with_topics()
     return fresh_kafka
 
 

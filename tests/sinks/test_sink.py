@@ -22,8 +22,6 @@ from sinks.pipeline import Pipeline
 from sinks.port import Batch
 from sinks.sink_health import SinkHealth
 from streams.clickhouse.connection import connect
-from streams.configuration.environment import load_settings
-from streams.kafka.topic_migration import migrate_topics
 from tests.deploy.program import Program, clean_environment
 from tests.fixtures.clickhouse import ClickHouseServer
 from tests.kafka.server import KafkaServer
@@ -183,15 +181,8 @@ async def test_killed_at_any_moment(settings: Settings, environment: dict[str, s
 async def test_clickhouse_away_for_a_while(fresh_kafka: KafkaServer, tmp_path: Path) -> None:
     """It waits, says so, and catches up; nothing is lost. Started first, it waits as well."""
     port = any_free("127.0.0.1")
-    settings = load_settings(
-        {
-            **fresh_kafka.settings_env(),
-            "PULSSI_PARTITIONS": "1",
-            "PULSSI_CLICKHOUSE_URL": f"http://127.0.0.1:{port}",
-            "PULSSI_SINK_PORT": str(any_free("127.0.0.1")),
-        }
-    )
-    migrate_topics(settings, wait_s=10)
+    there = {"PULSSI_CLICKHOUSE_URL": f"http://127.0.0.1:{port}", "PULSSI_SINK_PORT": str(any_free("127.0.0.1"))}
+    settings = fresh_kafka.with_topics(PULSSI_PARTITIONS="1", **there)
     floor = Floor(settings, CHAT, 0)
     async with sink(settings):
         with await asyncio.to_thread(ClickHouseServer, tmp_path / "data", port):

@@ -77,14 +77,8 @@ def test_it_takes_what_is_plain() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"x": float("nan")},
-        {"x": float("-inf")},
-        {"queue": "caf\u00e9"},
-        {"channel": "call"},
-        {"contact_id": "d"},
-        {"type": "contact.unheard_of"},
-        {"occurred_at": "2026-03-02T09:30:00"},
-        {"seq": None},
+        *({"x": float("nan")}, {"x": float("-inf")}, {"queue": "caf\u00e9"}, {"channel": "call"}, {"contact_id": "d"}),
+        *({"type": "contact.unheard_of"}, {"occurred_at": "2026-03-02T09:30:00"}, {"seq": None}),
     ],
 )
 def test_it_leaves_to_the_long_way_what_is_not(change: dict[str, Any]) -> None:

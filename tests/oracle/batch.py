@@ -93,16 +93,6 @@ def batch(events: Events) -> dict[tuple[str, str, str], tuple[int, ...]]:
     return {key: each[:5] for key, each in added_up(samples(events)).items()}
 
 
-def tag_counts(events: Events) -> dict[tuple[str, str, str], int]:
-    """Count contacts by (tag, channel, queue)."""
-    counts: dict[tuple[str, str, str], int] = {}
-    for each in samples(events):
-        if each.sample == "tagged":
-            key = (each.tag, each.channel, each.queue)
-            counts[key] = counts.get(key, 0) + 1
-    return counts
-
-
 def contact_rows(events: Events, centre: Centre = DEFAULTS) -> dict[str, ContactRow]:
     """Give one row a contact, by contact_id."""
     return {contact.contact_id: _contact_row(contact) for contact in contacts(events, centre) if contact.events}

@@ -22,7 +22,7 @@ from streams.monitoring.activities import Activities, Phase
 from streams.monitoring.health import Health
 from streams.monitoring.watchdog import watched
 from streams.monitoring.worker_health import BatchMetrics, health_of
-from tests.streams.stand_ins import OTHER, RECORDS, WAITS, NoHistory, Worker
+from tests.streams.stand_ins import OTHER, RECORDS, WAITS, NoHistory, Worker, ended
 from tests.streams.test_waiting import Opens, silent_server
 
 CORE: Final = "streams.monitoring.activities"
@@ -80,12 +80,6 @@ async def healthz(health: Health) -> tuple[int, str]:
             return answer.status, await answer.text()
     finally:
         await health.stop()
-
-
-async def ended(task: asyncio.Future[Any]) -> None:
-    """Cancel a task that hangs."""
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_a_clickhouse_that_never_answers_is_named(monkeypatch: pytest.MonkeyPatch, lines: Lines) -> None:

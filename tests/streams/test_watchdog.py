@@ -91,7 +91,7 @@ async def test_a_clickhouse_that_never_answers_is_named(monkeypatch: pytest.Monk
         with watched(worker.partitions.activities):
             batch = asyncio.ensure_future(worker.take(WAITS))
             said = await lines.come("is stuck")
-            where = r"streams/clickhouse/history\.py:\d+ _ask"
+            where = r"streams/clickhouse/history\.py:\d+ _query"
             stuck = rf"contacts\.chat/0 is stuck looking up ClickHouse: \d s so far, at {where}"
             assert re.fullmatch(stuck, said)
             code, text = await healthz(health_of(worker.partitions, BatchMetrics()))

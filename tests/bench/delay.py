@@ -5,8 +5,6 @@ the step that holds it, and in ClickHouse once a query finds its row of the arch
 users run; the live view is fed here, as the wallboard feeds it.
 """
 
-from __future__ import annotations
-
 import asyncio
 import multiprocessing
 import os

@@ -3,8 +3,6 @@
 A stand-in answers here. The last test runs all of Pulssi on the real program, where one is on the PATH.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import signal
@@ -72,10 +70,7 @@ def test_a_path_of_here_is_one_of_everywhere(path: Path, tmp_path: Path, monkeyp
 @pytest.mark.parametrize(
     ("script", "why"),
     [
-        (
-            "echo 'ClickHouse server version 25.7.1.1 (official build).'",
-            "is ClickHouse 25.7.1.1; Pulssi needs 25.8 or",
-        ),
+        ("echo 'ClickHouse server version 25.7.1.1 (official build).'", "is ClickHouse 25.7.1.1; Pulssi needs 25.8 or"),
         ("echo 'ClickHouse client version 26.9.1.1'", "is no ClickHouse server: it does not tell its version"),
         ("echo 'ClickHouse server version 26.9.1.1'; exit 78", "is no ClickHouse server: it does not tell its version"),
     ],

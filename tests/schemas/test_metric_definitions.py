@@ -1,7 +1,5 @@
 """The metrics' names by Prometheus' conventions, and documents that name none that is not declared."""
 
-from __future__ import annotations
-
 import re
 from itertools import pairwise
 

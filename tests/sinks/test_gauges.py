@@ -1,7 +1,5 @@
 """The gauges are the same in ClickHouse and in the live view, at any moment, for whatever happened to the contacts."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterator
 from typing import Any, Final
@@ -70,7 +68,6 @@ def _life(draw: random.Random, now: int) -> Iterator[Event]:
 
 
 def _fill(draw: random.Random, now: int) -> tuple[LiveView, PendingBatch]:
-    """Write contacts as a worker does, for both readers."""
     view, pending = live_view("UTC", lambda: now), PendingBatch()
     for source, channel in (("contacts.chat", "chat"), ("contacts.email", "email"), ("contacts.call", "call")):
         records: list[tuple[bytes, bytes | None]] = []

@@ -1,7 +1,5 @@
 """A worker and a sink of different versions, between a real broker and a real ClickHouse: the worker alone judges."""
 
-from __future__ import annotations
-
 from contextlib import closing
 from typing import Any
 from unittest.mock import patch
@@ -26,7 +24,6 @@ from tests.streams.records import Record, opened
 
 
 def _older(topic: str, key: bytes | None, value: bytes | None) -> Event:
-    """Read a record as a version does that does not know what `newer` means."""
     if b'"newer"' in (value or b""):
         raise BadRecord("invalid", "newer: unknown")
     return read_event(topic, key, value)

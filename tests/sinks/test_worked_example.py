@@ -4,8 +4,6 @@
 formulas without short abandonments, and, as nobody here hangs up at once, 81.1 % by the one with.
 """
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 import orjson

@@ -1,7 +1,5 @@
 """A sink that keeps up with a real journal, and the archive that is made of it: in memory, for workers that evict."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Source records as aiokafka gives them, made by hand, and what panes in journal records sum up to."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 

@@ -176,6 +176,18 @@ class Worker:
         return sum(self.writers[place].sizes)
 
 
+async def ended(task: asyncio.Future[Any]) -> None:
+    """Cancel a task, whatever it waits for."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def turns() -> None:
+    """Let every task run until it waits for something that does not come."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
 @asynccontextmanager
 async def asked(settings: Settings, archive: History | None = None) -> AsyncIterator[OpeningServices]:
     """Give whom an opening asks: a real cluster, and an archive that knows nothing unless another is given."""

@@ -4,8 +4,6 @@ Faults strike the producer's own methods, before they do anything or after they 
 cannot know whether its step was written.
 """
 
-from __future__ import annotations
-
 import asyncio
 import functools
 import random

@@ -1,7 +1,5 @@
 """What a worker does on which exception: the table, its page in the documents, and who asks it."""
 
-from __future__ import annotations
-
 import importlib
 import logging
 import pkgutil

@@ -1,7 +1,5 @@
 """What a part tells about itself."""
 
-from __future__ import annotations
-
 import aiohttp
 import pytest
 

@@ -1,7 +1,5 @@
 """A partition in memory: however its records are cut into batches and steps, it comes to the same."""
 
-from __future__ import annotations
-
 import itertools
 from typing import Any, Final
 

@@ -1,7 +1,5 @@
 """What really hangs is named: in the log, by `/healthz`, with what it does and where in the code it stands."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import re
@@ -26,7 +24,7 @@ from streams.monitoring.activities import Activities, Phase
 from streams.monitoring.health import Health
 from streams.monitoring.watchdog import watched
 from streams.monitoring.worker_health import BatchMetrics, health_of
-from tests.streams.stand_ins import OTHER, RECORDS, WAITS, NoHistory, Worker
+from tests.streams.stand_ins import OTHER, RECORDS, WAITS, NoHistory, Worker, ended
 from tests.streams.test_waiting import Opens, silent_server
 
 CORE: Final = "streams.monitoring.activities"
@@ -84,12 +82,6 @@ async def healthz(health: Health) -> tuple[int, str]:
             return answer.status, await answer.text()
     finally:
         await health.stop()
-
-
-async def ended(task: asyncio.Future[Any]) -> None:
-    """Cancel a task that hangs."""
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_a_clickhouse_that_never_answers_is_named(monkeypatch: pytest.MonkeyPatch, lines: Lines) -> None:

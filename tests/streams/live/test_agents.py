@@ -1,7 +1,5 @@
 """Who is there now: counts by group that are worked out by hand, and the same whatever came in which order."""
 
-from __future__ import annotations
-
 import random
 from typing import Any, Final
 
@@ -82,14 +80,7 @@ def test_slots_in_use_and_free() -> None:
             agent("g", state("offline", chat=2)),  # not there, whatever it left behind
             agent("h", state("available", chat=1)),  # two in hand where one is allowed: none free
         ],
-        [
-            held("1", ["a"]),
-            held("2", ["b"]),
-            held("3", ["b", "e"]),
-            held("4", ["g"]),
-            held("5", ["h"]),
-            held("6", ["h"]),
-        ],
+        [held(str(number), by) for number, by in enumerate((["a"], ["b"], ["b", "e"], ["g"], ["h"], ["h"]))],
     )
     assert view.agents()["care"].slots == (Slots("chat", 3 + 3 + 3 + 3 + 2 + 1, 6, 3, 0),)
 

@@ -1,7 +1,5 @@
 """The live view against a plain computation over everything it was ever told, for any split and order."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -124,7 +122,6 @@ def _deadlines(since: int, minute: int) -> list[Deadline]:
 
 
 def _record(told: Told, plain: Plain) -> tuple[bytes, bytes | None]:
-    """Write one record, and tell it to the plain computation."""
     channel = SOURCES[told.source][1]
     start = T0 - T0 % PANE_MS + told.minute * PANE_MS
     if told.kind == "pane":

@@ -7,8 +7,6 @@ A state is told by one event after the other. Groups and capacity are in force f
 another does, status and reason are each event's own. Events that tell the same state again make no new stretch.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 

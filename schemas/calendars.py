@@ -5,8 +5,6 @@ hour that daylight saving repeats, twice, and in the hour that it leaves out, ne
 it is now; it reads time-zone data and holidays, nothing else.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field

@@ -21,8 +21,6 @@ A step is a transaction. An opening ends the transactions of every older one, so
 it, and readers that read what is committed need no rule of their own for that.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 

@@ -4,8 +4,6 @@
 Counters and gauges are read when Prometheus asks; a histogram takes one value a batch, step or message, none an event.
 """
 
-from __future__ import annotations
-
 from typing import Final, Literal, NamedTuple
 
 Kind = Literal["counter", "gauge", "histogram"]

@@ -4,8 +4,6 @@ Rules are ordered; for each metric the first rule whose conditions hold applies.
 What changes on a day stands beside what held before it: a sample is held against what was in force at its time.
 """
 
-from __future__ import annotations
-
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Callable, Mapping

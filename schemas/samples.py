@@ -4,8 +4,6 @@ A row is positional (`Sample`), so that it is small in the journal. Times are UT
 milliseconds, scores whole millionths; text that is missing is empty, anything else that is missing is None.
 """
 
-from __future__ import annotations
-
 from typing import Final, NamedTuple
 
 #: Samples whose `value_ms` is a duration with a percentile.

@@ -1,7 +1,5 @@
 """The one settings object, and what is wrong with settings as they were given: faults name a setting, not its value."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal

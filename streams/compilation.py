@@ -4,8 +4,6 @@ Python takes what was compiled wherever it finds it. After an upgrade or an edit
 with nothing to tell it by; so the sources' fingerprint is kept beside it, and who starts looks whether it is theirs.
 """
 
-from __future__ import annotations
-
 import hashlib
 from pathlib import Path
 from typing import Final

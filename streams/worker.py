@@ -4,8 +4,6 @@
 partitions. A bug ends the process at once: its memory may be ahead of the journal.
 """
 
-from __future__ import annotations
-
 import asyncio
 import gc
 import logging

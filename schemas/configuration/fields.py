@@ -3,8 +3,6 @@
 A message says what the value must be, never only that it is wrong; its reader has the file before them.
 """
 
-from __future__ import annotations
-
 import re
 from contextlib import suppress
 from datetime import date, datetime

@@ -1,7 +1,5 @@
 """Parses the configuration files' texts, and lists all that is wrong with them, each fault with its file and line."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import cache
 from pathlib import PurePath

@@ -1,7 +1,5 @@
 """From configuration files to rules: what refers to what, what is in force from when on, and the version of it all."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence

@@ -4,8 +4,6 @@ Each opens in a task of its own, so that one that waits (for ClickHouse, for a b
 Closing has a time limit, after which the process ends: a producer that hangs would block every partition.
 """
 
-from __future__ import annotations
-
 import asyncio
 import gc
 import itertools

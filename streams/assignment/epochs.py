@@ -5,8 +5,6 @@ number. No epoch begins where the topics are those that the journal names. The b
 the command dies before its commit, nothing has changed, and it is run again.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import time

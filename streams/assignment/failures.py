@@ -4,8 +4,6 @@ An exception without a row is a bug: it is raised on, and the process ends. docs
 compares both.
 """
 
-from __future__ import annotations
-
 import logging
 import os
 import traceback

@@ -5,8 +5,6 @@ partition waits for a step at most. Each question has a time limit, and what is 
 still open then. If writing a step fails, the partition is closed, because its memory is ahead of the journal.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import time

@@ -5,8 +5,6 @@ before that record or does not count. Nothing here begins a second epoch. Where 
 the one that was read, the partition is refused until an operator runs `pulssi epoch begin`.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import os

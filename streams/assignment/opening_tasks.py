@@ -4,8 +4,6 @@ A rebalance waits for openings up to a time limit, but not for those that wait f
 partition never run at the same time. An opening that cannot be cancelled ends the process.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine

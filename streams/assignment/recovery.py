@@ -4,8 +4,6 @@ It is read up to an opening's record, never to an end offset. A partition kept i
 is the same, its last step is still at its offset, and no tombstone can have been compacted away since.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import time

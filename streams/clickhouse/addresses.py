@@ -4,8 +4,6 @@ The only place that takes an address apart, so that no part can leave out the sc
 opens no connection and imports no client; nothing here prints a user or a password.
 """
 
-from __future__ import annotations
-
 import re
 import ssl
 from functools import cached_property

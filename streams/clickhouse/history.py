@@ -4,8 +4,6 @@ Reading only. A question without an answer raises `HistoryAwayError`, which says
 wait, and nobody waits with a lock held.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor

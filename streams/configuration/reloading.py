@@ -1,7 +1,5 @@
 """Has a running part follow its configuration folder: new rules apply between steps, a faulty change is refused."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import Callable

@@ -6,8 +6,6 @@ later than that changes nothing here (the archive has it). What is kept depends 
 order, so far as none is dated ahead of its arrival.
 """
 
-from __future__ import annotations
-
 import itertools
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping

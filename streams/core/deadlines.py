@@ -4,8 +4,6 @@ Whoever reads a deadline compares it with the time and needs neither policies no
 the first millisecond of what it begins: at risk from `warns_at` on, beyond the target from `breached_at` on.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from schemas.calendars import Calendar

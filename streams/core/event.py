@@ -4,8 +4,6 @@ It keeps the contract's fields that differ from their defaults. Of two events un
 sorts first stays. Text of messages and comments takes no part in a number, and is in neither.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable
 from functools import cache
 from operator import itemgetter

@@ -1,7 +1,5 @@
 """The human clock: since when a contact waits for a human, as seen just before its first response."""
 
-from __future__ import annotations
-
 from streams.core.event import Event
 
 

@@ -4,8 +4,6 @@ Each rule stands in a module of its own (`clock`, `responses`, `visits`, `segmen
 event speaks to which.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
@@ -35,18 +33,6 @@ class Folded(NamedTuple):
 
     rows: list[Sample]
     summary: Summary
-
-
-def fold(channel: str, events: list[Event], rules: Rules, watch: Callable[[Event, Fold], None] | None = None) -> Folded:
-    """Fold one contact's deduplicated events, given in order; `watch` may look on, to explain it."""
-    known = effective(events)
-    going = Fold(channel, known, rules)
-    for event in known:
-        going.take(event)
-        if watch is not None:
-            watch(event, going)
-    settled, last, summary = going.result()
-    return Folded(settled + last, summary)
 
 
 class Fold:
@@ -342,3 +328,15 @@ _HANDLERS: Final[dict[str, Callable[[Fold, Event], None]]] = {
     "contact.evaluated": Fold.on_evaluated,
     "contact.rated": Fold.on_rated,
 }
+
+
+def fold(channel: str, events: list[Event], rules: Rules, watch: Callable[[Event, Fold], None] | None = None) -> Folded:
+    """Fold one contact's deduplicated events, given in order; `watch` may look on, to explain it."""
+    known = effective(events)
+    going = Fold(channel, known, rules)
+    for event in known:
+        going.take(event)
+        if watch is not None:
+            watch(event, going)
+    settled, last, summary = going.result()
+    return Folded(settled + last, summary)

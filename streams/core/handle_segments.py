@@ -1,7 +1,5 @@
 """Handle segments: what an agent spends on a contact, split into talk, hold and wrap-up."""
 
-from __future__ import annotations
-
 from schemas.samples import Sample
 from streams.core.event import Event
 from streams.core.sample_writer import InForce, SampleWriter
@@ -23,7 +21,7 @@ class Segment:
         "wrapped",
     )
 
-    def __init__(self, event: Event, force: InForce, before: Segment | None) -> None:
+    def __init__(self, event: Event, force: InForce, before: "Segment | None") -> None:
         self.opened = event
         #: The same agent's segment before it.
         self._before = before

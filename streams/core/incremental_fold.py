@@ -4,8 +4,6 @@ It keeps no more than that needs. Anything else (a late, repeated or conflicting
 the record by `streams.core.refold`. Both ways give the same result.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from operator import itemgetter
 from typing import Final, NamedTuple

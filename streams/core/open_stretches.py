@@ -1,7 +1,5 @@
 """Open stretches: from a contact's start to its resolution, and from each reopening to the next."""
 
-from __future__ import annotations
-
 from streams.core.event import Event
 from streams.core.sample_writer import SampleWriter
 

@@ -1,7 +1,5 @@
 """The panes of one source partition: absolute values, changed by the rows that a step issues and takes back."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from typing import Any
 

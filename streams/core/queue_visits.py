@@ -1,7 +1,5 @@
 """Queue visits: each wait in a queue, and how it ended."""
 
-from __future__ import annotations
-
 from streams.core.event import Event
 from streams.core.sample_writer import SampleWriter
 

@@ -1,7 +1,5 @@
 """First response or abandonment, whichever comes first; then the customer's turns and the replies that end them."""
 
-from __future__ import annotations
-
 from streams.core.event import Event
 from streams.core.first_response_clock import HumanClock
 from streams.core.sample_writer import SampleWriter

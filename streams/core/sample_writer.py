@@ -1,7 +1,5 @@
 """What is in force while a contact's events pass, and the sheet on which its samples are written."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Final
 

@@ -1,7 +1,5 @@
 """Scores of ratings and evaluations on one scale, whatever scale their source uses."""
 
-from __future__ import annotations
-
 from decimal import Decimal
 
 

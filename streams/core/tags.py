@@ -1,7 +1,5 @@
 """Tags in effect, and the events that put them there."""
 
-from __future__ import annotations
-
 from schemas.policies import Taxonomy, normal_tag, taxonomy_at
 from schemas.samples import Sample
 from streams.core.event import Event

@@ -4,8 +4,6 @@ A bad record is an exception of its own, never a crash: its code and reason go w
 Reasons name fields and limits, never what a field held.
 """
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 import orjson

@@ -5,8 +5,6 @@ in no default and leaves out what an ASCII record cannot need. It never says wha
 take, for whatever reason, goes the long way (`streams.decoding.decoder`), which takes it or tells why not.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import datetime
 from functools import cache

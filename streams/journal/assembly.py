@@ -5,8 +5,6 @@ topic's id, and must be read from its beginning. A step of the new journal must 
 the old one.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from schemas.journal import HEAD_KEY, OPEN_KEY, Head, decode_head

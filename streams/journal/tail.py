@@ -4,8 +4,6 @@ A reader never sees half a step, an aborted one, or one of a worker that had los
 recreated is read from its beginning, and the step says so.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import logging

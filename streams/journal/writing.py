@@ -4,8 +4,6 @@ A step is a transaction; starting the producer ends the former owner's transacti
 After any failure of `append` the writer is of no further use: whether the step was written is not known.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import Iterable

@@ -3,8 +3,6 @@
 An open port is not yet a broker: only an answered Metadata request counts. Nothing here may change anything there.
 """
 
-from __future__ import annotations
-
 import socket
 import time
 from collections.abc import Iterable

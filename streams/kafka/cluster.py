@@ -4,8 +4,6 @@ kafka-python's admin client blocks, so it has a thread of its own and a time lim
 nothing is known: it must never be taken for a recreated topic.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor

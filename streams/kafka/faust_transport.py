@@ -5,8 +5,6 @@ the group's committed offsets, which only show lag. The offset at which a fetch 
 thread, with the seek and the fetch themselves.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping
 from dataclasses import replace

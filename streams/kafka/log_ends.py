@@ -6,8 +6,6 @@ open, the records above its first one cannot be read yet, and count as produced.
 another consumer, or creates a topic.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress

@@ -4,8 +4,6 @@
 changes a partition count: a contact's partition is where its state is, so another count needs a drained migration.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal

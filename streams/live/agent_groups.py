@@ -17,8 +17,6 @@ Updated incrementally: an agent whose state or contacts changed is subtracted an
 agents cost no more a second than the few who changed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from heapq import heappop, heappush
 from types import MappingProxyType

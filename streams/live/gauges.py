@@ -5,8 +5,6 @@ and contacts without events become stale. A hundred thousand open contacts cost 
 changed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from heapq import heapify, heappop, heappush
 from operator import add

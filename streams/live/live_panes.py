@@ -5,8 +5,6 @@ into the minute and into the windows that hold it. The last values are kept as t
 of what decoded ones take. A pane that is evicted from a worker's memory still counts.
 """
 
-from __future__ import annotations
-
 from datetime import tzinfo
 from typing import Final
 

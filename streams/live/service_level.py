@@ -4,8 +4,6 @@ Only what was held against a target counts; a denominator of 0 gives None, neith
 contacts that wait beyond their target now to the denominator: a queue that stalls is not at 100 %.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple

@@ -5,8 +5,6 @@ removed. Within a source partition steps come in order; between partitions any o
 steps come from outside, the time from a clock.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from datetime import tzinfo
 from typing import Final

@@ -4,8 +4,6 @@ Whoever begins something that may hang says so (`Activities.during`), and what i
 for each batch, nothing for an event.
 """
 
-from __future__ import annotations
-
 import asyncio
 import math
 import threading

@@ -3,8 +3,6 @@
 It sees and says; it ends the process only after a time above every time limit. What is stuck, `activities` decides.
 """
 
-from __future__ import annotations
-
 import asyncio
 import gc
 import logging

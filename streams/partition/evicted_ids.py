@@ -5,8 +5,6 @@ A full filter is not changed any more and the next one begun, so that little is 
 bounded: beyond `FILTERS_AT_MOST` the oldest filter is dropped, and from then on the answer is yes for everybody.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable, Iterator
 from typing import Final

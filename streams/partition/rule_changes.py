@@ -5,8 +5,6 @@ A contact's record holds its deadlines as instants, so that gauges need no rules
 small steps between the batches that arrive.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Final
 

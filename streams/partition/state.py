@@ -4,8 +4,6 @@ No broker here. A batch becomes steps; each must be written before the next is a
 object is ahead of its journal and must be thrown away.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
 

@@ -5,8 +5,6 @@ contact in the brand's queue: it starts with its first message, and what it does
 anybody was assigned) is not made up.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Annotated, Final, Literal
 

@@ -1,7 +1,5 @@
 """Disorder and redelivery on request: what a real bus does now and then, seeded so that it can be done again."""
 
-from __future__ import annotations
-
 import random
 import tempfile
 from collections.abc import Iterable, Iterator

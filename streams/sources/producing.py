@@ -5,8 +5,6 @@ were not acknowledged are sent again: a record may be in the topic twice, and is
 events: topic, key and bytes come from outside.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import time

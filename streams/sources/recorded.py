@@ -3,8 +3,6 @@
 A line is bytes; whether it is a good event is not decided here. Nothing is ever held in memory as a whole.
 """
 
-from __future__ import annotations
-
 import gzip
 import io
 import os

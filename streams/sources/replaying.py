@@ -4,8 +4,6 @@ Everything but the reading is a pure chain of iterators; what cannot be sent is 
 line that is no good event but has a channel and a key is sent as it is: the worker dead-letters it where people look.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass

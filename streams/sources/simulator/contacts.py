@@ -3,8 +3,6 @@
 Each event's fields are only what changed: the contract carries queue, team and priority on.
 """
 
-from __future__ import annotations
-
 from schemas.topics import CONTACTS, Channel
 from streams.sources.simulator.centre import LANGUAGES, PRODUCTS, QUEUE, SEGMENTS, TAGS, Queue, Topic
 from streams.sources.simulator.floor import SOURCE, Agent, Floor, Steps, Wait

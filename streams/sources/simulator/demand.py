@@ -3,8 +3,6 @@
 Both what is forecast (and staffed for) and what comes are functions of the time.
 """
 
-from __future__ import annotations
-
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from math import ceil, exp, sqrt

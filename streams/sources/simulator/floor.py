@@ -4,8 +4,6 @@ What goes on at the same time (a contact, a shift) is a generator: it yields for
 what it waits for, and is sent the agent that it gets.
 """
 
-from __future__ import annotations
-
 from collections import OrderedDict, deque
 from collections.abc import Generator
 from dataclasses import dataclass, field

@@ -9,15 +9,7 @@ class Segment:
     """From an agent's `contact.connected` up to the same agent's next one."""
 
     __slots__ = (
-        "_at_close",
-        "_before",
-        "_held_since",
-        "_holds",
-        "_written",
-        "ended",
-        "opened",
-        "priority",
-        "queue",
+        *("_at_close", "_before", "_held_since", "_holds", "_written", "ended", "opened", "priority", "queue"),
         "wrapped",
     )
 

@@ -36,15 +36,7 @@ class IncrementalFold:
     """What goes on of a contact."""
 
     __slots__ = (
-        "_event_lines",
-        "_fold",
-        "_gone",
-        "_ids",
-        "_last",
-        "_last_event",
-        "_last_lines",
-        "_last_rows",
-        "_row_lines",
+        *("_event_lines", "_fold", "_gone", "_ids", "_last", "_last_event", "_last_lines", "_last_rows", "_row_lines"),
     )
 
     def __init__(

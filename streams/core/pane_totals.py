@@ -24,17 +24,8 @@ class _Totals:
     """A pane while it is being changed; the fields are those of `Pane`."""
 
     __slots__ = (
-        "business_hist",
-        "business_n",
-        "business_sum_ms",
-        "hist",
-        "n",
-        "n_satisfied",
-        "n_short",
-        "n_target",
-        "n_within",
-        "sum_ms",
-        "sum_value",
+        *("business_hist", "business_n", "business_sum_ms", "hist", "n", "n_satisfied", "n_short", "n_target"),
+        *("n_within", "sum_ms", "sum_value"),
     )
 
     def __init__(self, pane: Pane) -> None:

@@ -9,21 +9,8 @@ class Responses:
     """What a customer waited for. A contact has a first response or an abandonment, never both."""
 
     __slots__ = (
-        "_awaits_return",
-        "_by_return",
-        "_clock",
-        "_human_replied",
-        "_patience_ms",
-        "_sheet",
-        "_slow",
-        "_taken",
-        "_turn_messages",
-        "abandoned_at",
-        "first_at",
-        "first_ms",
-        "gone",
-        "replies",
-        "turn_since",
+        *("_awaits_return", "_by_return", "_clock", "_human_replied", "_patience_ms", "_sheet", "_slow", "_taken"),
+        *("_turn_messages", "abandoned_at", "first_at", "first_ms", "gone", "replies", "turn_since"),
     )
 
     def __init__(self, sheet: SampleWriter, clock: HumanClock) -> None:

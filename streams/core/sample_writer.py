@@ -23,17 +23,8 @@ class InForce:
     """Queue, priority, team, segment, language and agent in force: the last named up to and including an event."""
 
     __slots__ = (
-        "_now",
-        "agent",
-        "customer",
-        "first_queue",
-        "knows_first_queue",
-        "language",
-        "last_agent",
-        "priority",
-        "queue",
-        "segment",
-        "team",
+        *("_now", "agent", "customer", "first_queue", "knows_first_queue", "language", "last_agent", "priority"),
+        *("queue", "segment", "team"),
     )
 
     def __init__(self, events: list[Event]) -> None:

@@ -23,7 +23,7 @@ from streams.assignment.open_partition import KAFKA, OpenPartition, Wait, Worker
 from streams.assignment.opening import OpeningServices, RefusedError, say_gone, take_over
 from streams.assignment.opening_tasks import STOP_WITHIN_S, Failures, Openings
 from streams.assignment.recovery import ReleasedPartition
-from streams.clickhouse.history import History, HistoryAwayError
+from streams.clickhouse.history import ClickHouseHistory, HistoryAwayError
 from streams.core.incremental_fold import FoldCache
 from streams.kafka.cluster import Cluster, TopicDescription
 from streams.kafka.log_ends import LogEnds
@@ -61,7 +61,7 @@ class AssignedPartitions:
         self,
         settings: Settings,
         rules: Rules,
-        archive: History,
+        archive: ClickHouseHistory,
         now: Callable[[], float] = time.monotonic,
         *,
         cluster: Cluster | None = None,

@@ -8,6 +8,7 @@ import logging
 import os
 import traceback
 from enum import StrEnum
+from logging import CRITICAL, ERROR, INFO, WARNING
 from typing import Final, NamedTuple
 
 from aiokafka.errors import KafkaError
@@ -76,142 +77,83 @@ class Reaction(NamedTuple):
 
 #: From aiokafka; it asserts where its state is bad. TimeoutError and the errors of lost connections are OSErrors.
 _KAFKA: Final = (KafkaError, OSError, AssertionError)
+_CLICKHOUSE: Final = (HistoryAwayError, TimeoutError)
+_UNOPENED: Final = (HistoryAwayError, RecreatedError, *_KAFKA)
+
+
+def _ends(during: During, error: type[BaseException], code: Exit, line: str) -> Failure:
+    return Failure(during, (error,), Action.END, CRITICAL, line, code)
+
 
 TABLE: Final = (
     Failure(
         During.OPENING,
         (RefusedError,),
         Action.RELEASE,
-        logging.ERROR,
-        "%(partition)s: refused, other partitions continue: %(error)s",
+        ERROR,
+        "{partition}: refused, other partitions continue: {error}",
     ),
-    Failure(
-        During.OPENING,
-        (JournalVersionError,),
-        Action.END,
-        logging.CRITICAL,
-        "the worker ends: %(journal)s: %(error)s",
-        Exit.NO,
-    ),
-    Failure(
-        During.OPENING,
-        (HistoryAwayError, RecreatedError, *_KAFKA),
-        Action.RETRY,
-        logging.WARNING,
-        "%(partition)s: cannot be opened yet: %(error)s",
-    ),
-    Failure(
+    _ends(During.OPENING, JournalVersionError, Exit.NO, "the worker ends: {journal}: {error}"),
+    Failure(During.OPENING, _UNOPENED, Action.RETRY, WARNING, "{partition}: cannot be opened yet: {error}"),
+    _ends(
         During.CANCELLING,
-        (TimeoutError,),
-        Action.END,
-        logging.CRITICAL,
-        "%(partition)s: its opening cannot be cancelled: the worker ends (exit 71), nothing is lost",
+        TimeoutError,
         Exit.STUCK,
+        "{partition}: its opening cannot be cancelled: the worker ends (exit 71), nothing is lost",
     ),
-    Failure(
-        During.STEP,
-        (BadRecordLimitError,),
-        Action.END,
-        logging.CRITICAL,
-        "the worker stops, nothing is lost: %(error)s",
-        Exit.NO,
-    ),
+    _ends(During.STEP, BadRecordLimitError, Exit.NO, "the worker stops, nothing is lost: {error}"),
     Failure(
         During.STEP,
         (StepTooLargeError,),
         Action.REOPEN,
-        logging.WARNING,
-        "%(partition)s: a step was too large for a Kafka batch: writing smaller steps",
+        WARNING,
+        "{partition}: a step was too large for a Kafka batch: writing smaller steps",
     ),
     Failure(
         During.STEP,
         _KAFKA,
         Action.REOPEN,
-        logging.WARNING,
-        "%(partition)s: the step at offset %(offset)s was not written, reopening the partition, no event is lost:"
-        " %(error)s",
+        WARNING,
+        "{partition}: the step at offset {offset} was not written, reopening the partition, no event is lost: {error}",
     ),
     Failure(
-        During.RECORD,
-        (StepTooLargeError,),
-        Action.REOPEN,
-        logging.ERROR,
-        "%(partition)s: blocked at offset %(offset)s: %(error)s",
+        During.RECORD, (StepTooLargeError,), Action.REOPEN, ERROR, "{partition}: blocked at offset {offset}: {error}"
     ),
-    Failure(
-        During.LOOK_UP,
-        (HistoryAwayError, TimeoutError),
-        Action.RETRY,
-        logging.WARNING,
-        "%(partition)s: ClickHouse does not answer: %(error)s",
-    ),
+    Failure(During.LOOK_UP, _CLICKHOUSE, Action.RETRY, WARNING, "{partition}: ClickHouse does not answer: {error}"),
     Failure(
         During.TENDING,
-        (HistoryAwayError, TimeoutError),
+        _CLICKHOUSE,
         Action.RETRY,
-        logging.INFO,
-        "%(partition)s: parked events and eviction wait for ClickHouse: %(error)s",
+        INFO,
+        "{partition}: parked events and eviction wait for ClickHouse: {error}",
     ),
     Failure(
         During.TOPIC_IDS,
         (ClusterAwayError,),
         Action.RETRY,
-        logging.INFO,
-        "Kafka did not tell the topic ids, trying again: %(error)s",
+        INFO,
+        "Kafka did not tell the topic ids, trying again: {error}",
     ),
     Failure(
-        During.LOG_ENDS,
-        _KAFKA,
-        Action.RETRY,
-        logging.INFO,
-        "Kafka did not tell the ends of journals, trying again: %(error)s",
+        During.LOG_ENDS, _KAFKA, Action.RETRY, INFO, "Kafka did not tell the ends of journals, trying again: {error}"
     ),
     Failure(
         During.GONE,
         _KAFKA,
         Action.RETRY,
-        logging.INFO,
-        "%(partition)s: offsets after %(offset)s are missing, Kafka did not tell why: %(error)s",
+        INFO,
+        "{partition}: offsets after {offset} are missing, Kafka did not tell why: {error}",
     ),
-    Failure(
+    _ends(
         During.CLOSING,
-        (TimeoutError,),
-        Action.END,
-        logging.CRITICAL,
-        "%(partition)s: its producer does not stop: the worker ends (exit 71), nothing is lost",
+        TimeoutError,
         Exit.STUCK,
+        "{partition}: its producer does not stop: the worker ends (exit 71), nothing is lost",
     ),
-    Failure(
-        During.CLOSING,
-        _KAFKA,
-        Action.RELEASE,
-        logging.WARNING,
-        "%(partition)s: stopping its producer failed: %(error)s",
-    ),
-    Failure(
-        During.STOPPING,
-        (TimeoutError,),
-        Action.END,
-        logging.CRITICAL,
-        "the worker does not stop: it ends (exit 71), nothing is lost",
-        Exit.STUCK,
-    ),
-    Failure(
-        During.WATCHING,
-        (TimeoutError,),
-        Action.END,
-        logging.CRITICAL,
-        "%(error)s: the process ends (exit 71), nothing is lost",
-        Exit.STUCK,
-    ),
-    Failure(
-        During.ANYTHING,
-        (BaseException,),
-        Action.END,
-        logging.CRITICAL,
-        "a bug: the worker ends, nothing is lost\n%(trace)s",
-        Exit.BUG,
-    ),
+    Failure(During.CLOSING, _KAFKA, Action.RELEASE, WARNING, "{partition}: stopping its producer failed: {error}"),
+    _ends(During.STOPPING, TimeoutError, Exit.STUCK, "the worker does not stop: it ends (exit 71), nothing is lost"),
+    _ends(During.WATCHING, TimeoutError, Exit.STUCK, "{error}: the process ends (exit 71), nothing is lost"),
+    _ends(During.ANYTHING, BaseException, Exit.BUG, "a bug: the worker ends, nothing is lost\n{trace}"),
 )
 
 
@@ -228,13 +170,13 @@ def react(
     if row.during is not during:
         raise error
     topic, number = partition or ("", 0)
-    line = row.line % {
-        "partition": f"{topic}/{number}",
-        "journal": f"{journal_of(topic)}/{number}",
-        "offset": offset,
-        "error": described_error(error),
-        "trace": "".join(traceback.format_exception(error)) if "%(trace)s" in row.line else "",
-    }
+    line = row.line.format(
+        partition=f"{topic}/{number}",
+        journal=f"{journal_of(topic)}/{number}",
+        offset=offset,
+        error=described_error(error),
+        trace="".join(traceback.format_exception(error)) if "{trace}" in row.line else "",
+    )
     _LOG.log(row.level, "%s", line)
     if row.code is not None:
         logging.shutdown()

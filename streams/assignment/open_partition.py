@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from schemas.topics import SourcePartition
 from streams.assignment.failures import During, react
-from streams.clickhouse.history import History
+from streams.clickhouse.history import ClickHouseHistory
 from streams.journal.writing import StepTooLargeError, Writer
 from streams.monitoring.activities import Phase, doing
 from streams.partition.archived_history import ArchivedContact
@@ -60,7 +60,7 @@ class Wait(NamedTuple):
 class WorkerState:
     """What all partitions of a worker share."""
 
-    def __init__(self, archive: History, now: Callable[[], float]) -> None:
+    def __init__(self, archive: ClickHouseHistory, now: Callable[[], float]) -> None:
         self.archive = archive
         self._now = now
         #: Whether ClickHouse did not answer last time: batches do not wait for it one after the other then.

@@ -17,7 +17,7 @@ from schemas.policies import Rules
 from schemas.settings import Settings
 from schemas.topics import SourcePartition, journal_of
 from streams.assignment.recovery import ReleasedPartition, recover
-from streams.clickhouse.history import History, HistoryAwayError
+from streams.clickhouse.history import ClickHouseHistory, HistoryAwayError
 from streams.journal.writing import Writer
 from streams.kafka.cluster import Cluster, TopicDescription
 from streams.kafka.log_ends import LogEnds
@@ -51,7 +51,7 @@ class NotDescribedError(ConnectionError):
 class OpeningServices(NamedTuple):
     """Whom an opening asks."""
 
-    archive: History
+    archive: ClickHouseHistory
     cluster: Cluster
     logs: LogEnds
 

@@ -22,27 +22,22 @@ class Record(Protocol):
     @property
     def offset(self) -> int:
         """Where it stands in its partition."""
-        ...
 
     @property
     def timestamp(self) -> int:
         """The record's own time, UTC milliseconds."""
-        ...
 
     @property
     def key(self) -> bytes | None:
         """What partitions it."""
-        ...
 
     @property
     def value(self) -> bytes | None:
         """The event, as it came."""
-        ...
 
     @property
     def headers(self) -> Sequence[tuple[str, bytes]]:
         """Kafka's headers."""
-        ...
 
 
 class DeadLetter(NamedTuple):

@@ -36,7 +36,7 @@ def _row(row: Failure) -> str:
     errors = ", ".join(f"`{error.__name__}`" for error in row.errors)
     line, more, _ = row.line.partition("\n")
     for name, shown in (("partition", "TOPIC/N"), ("journal", "TOPIC.journal/N"), ("offset", "…"), ("error", "…")):
-        line = line.replace(f"%({name})s", shown)
+        line = line.replace(f"{{{name}}}", shown)
     ends = "" if row.code is None else f" with {row.code:d}"
     level = logging.getLevelName(row.level).lower()
     return f"| {row.during} | {errors} | {row.action}{ends} | {level}: `{line}`{more and ', then the stack trace'} |\n"

@@ -64,7 +64,4 @@ def decode_stretches(value: bytes) -> list[Stretch]:
 
 def in_force(stretches: Sequence[Stretch], now_ms: int) -> Stretch | None:
     """Find the state at a time; None before the first."""
-    for stretch in reversed(stretches):
-        if stretch.since <= now_ms + AHEAD_MS:
-            return stretch
-    return None
+    return next((stretch for stretch in reversed(stretches) if stretch.since <= now_ms + AHEAD_MS), None)

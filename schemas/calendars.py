@@ -39,10 +39,6 @@ class Span(NamedTuple):
     end: int
 
 
-#: Open from midnight to midnight.
-WHOLE_DAY: Final = (Span(0, MINUTES_A_DAY),)
-
-
 class Hours(NamedTuple):
     """What a calendar says from a day on. Days are ISO dates in the hours' own zone."""
 
@@ -74,7 +70,6 @@ class Calendar:
         object.__setattr__(self, "_hash", hash((self.name, self.hours)))
 
     def __hash__(self) -> int:
-        """Give the kept hash."""
         return self._hash
 
 

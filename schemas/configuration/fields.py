@@ -107,7 +107,6 @@ Spans = Annotated[
 
 
 def _country(value: str) -> str:
-    """Check a country, or a part of one, whose public holidays are known."""
     from holidays import list_supported_countries  # noqa: PLC0415 - only where a calendar asks for holidays
 
     country, _, part = value.partition("-")

@@ -85,10 +85,10 @@ class ParsedFiles:
             found = error.errors(include_input=False, include_url=False)
         wrong = {fault["loc"][0] for fault in found if fault["loc"] and fault["type"] != NO_CALENDAR}
         sound = None
+        if isinstance(given, dict):
+            given = {key: value for key, value in given.items() if key not in wrong}
         try:
-            sound = model.model_validate(
-                {key: value for key, value in given.items() if key not in wrong} if isinstance(given, dict) else given
-            )
+            sound = model.model_validate(given)
         except ValidationError as error:
             # What does not fit together is seen only once the faulty keys are gone.
             found += [fault for fault in error.errors(include_input=False, include_url=False) if not fault["loc"]]
@@ -104,9 +104,7 @@ class ParsedFiles:
     def faults(self) -> list[str]:
         """List each fault in one line: file, line, key and what is to be done; in the order of the lines."""
         order = list(FILES)
-        located = [
-            (order.index(fault.file), line_of(self._text[fault.file], fault.path), fault) for fault in self._faults
-        ]
+        located = [(order.index(each.file), line_of(self._text[each.file], each.path), each) for each in self._faults]
         located.sort(key=lambda found: found[:2])
         return self._not_toml + [
             f"{self._folder / file}.toml:{line}: {_in_words(path, self._raw[file])}{problem}"

@@ -21,10 +21,7 @@ NAMES: Final = (
 
 
 class Sample(NamedTuple):
-    """One measurement of one contact; `(contact, sample, slot)` is its key.
-
-    Contact and channel stand with the contact.
-    """
+    """One measurement of a contact, beside its id and channel; `(contact, sample, slot)` is its key."""
 
     sample: str
     #: What tells several samples of one kind apart: the causing `event_id`, the tag, or empty.

@@ -261,10 +261,7 @@ class AssignedPartitions:
     # What happens between batches.
 
     async def tend(self) -> None:
-        """For ever: fold what waited for ClickHouse, evict what is old, and see whether topics were recreated.
-
-        No partition waits for another one, nor for the cluster.
-        """
+        """For ever: have each partition do what is due, none waiting for another, and look for recreated topics."""
         rounds = 0
         while True:
             await asyncio.sleep(TEND_EVERY_S)

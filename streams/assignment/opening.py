@@ -167,15 +167,13 @@ async def _check_is_new(settings: Settings, partition: SourcePartition, services
             epoch = await services.archive.epoch(source, number)
     except (HistoryAwayError, TimeoutError) as error:
         doing(Phase.LOG_ENDS)
+        why = str(error) or "no answer"
         first, _ = (await services.logs.bounds([partition])).get(partition, (1, 1))
         if first == 0 and not await services.cluster.has_commits(f"{settings.application}-sink"):
-            _LOG.warning(
-                "%s/%d: new to Kafka, epoch 1 begins without ClickHouse (%s)", source, number, str(error) or "no answer"
-            )
+            _LOG.warning("%s/%d: new to Kafka, epoch 1 begins without ClickHouse (%s)", source, number, why)
             return
-        raise HistoryAwayError(
-            f"its journal is empty, and only ClickHouse knows whether it is new or lost: {str(error) or 'no answer'}"
-        ) from None
+        unknown = "its journal is empty, and only ClickHouse knows whether it is new or lost"
+        raise HistoryAwayError(f"{unknown}: {why}") from None
     if epoch:
         raise RefusedError(
             f"{journal_of(source)}/{number} is empty, and ClickHouse knows epoch {epoch} of {source}/{number}: the"

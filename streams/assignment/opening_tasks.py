@@ -74,10 +74,7 @@ class Openings:
         self._changed.set()
 
     async def are_done(self) -> None:
-        """Wait until every opening is done or waits for ClickHouse, up to a time limit.
-
-        Cancelled, it ends all openings first.
-        """
+        """Wait until each opening is done or waits for ClickHouse, up to a time limit; cancelled, end all first."""
         try:
             async with asyncio.timeout(SETTLE_WITHIN_S):
                 while self._tasks.keys() - self._waiting:

@@ -57,7 +57,6 @@ class Address:
         return self.scheme == "https"
 
     def __str__(self) -> str:
-        """Name the server for people: host and port."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     __repr__ = __str__

@@ -99,15 +99,11 @@ class ClickHouseHistory:
         The contacts' ids come as a stream, which whoever takes it reads in a thread; `now_ms`, UTC milliseconds, says
         which panes are still shown. Raises HistoryAwayError.
         """
-        values = {
-            "topic": source,
-            "channel": channel_of(source) or "",
-            "partition": partition,
-            "partitions": partitions,
-            "since": now_ms - CARRIED_MS,
-        }
-        if not values["channel"]:
+        channel = channel_of(source)
+        if channel is None:
             return EndedEpochs()
+        place = {"topic": source, "channel": channel, "partition": partition, "partitions": partitions}
+        values: dict[str, Any] = {**place, "since": now_ms - CARRIED_MS}
         open_contacts = await self._query(
             lambda client: [row[0].encode() for row in client.query(_OPEN_CONTACTS, parameters=values).result_rows]
         )

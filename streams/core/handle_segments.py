@@ -119,9 +119,15 @@ class HandleSegments:
         self.every.append(segment)
         self._current[agent] = segment
 
-    def of(self, agent: str) -> Segment | None:
-        """Give an agent's current segment."""
-        return self._current.get(agent)
+    def hold(self, event: Event) -> None:
+        """`contact.held`."""
+        if segment := self._current.get(event.fields["agent_id"]):
+            segment.hold(event)
+
+    def resume(self, event: Event) -> None:
+        """`contact.resumed`."""
+        if segment := self._current.get(event.fields["agent_id"]):
+            segment.resume(event)
 
     def end(self, event: Event, agent: str) -> None:
         """End that agent's segment."""
@@ -133,9 +139,9 @@ class HandleSegments:
         for segment in self._current.values():
             segment.end(event, self._sheet.force)
 
-    def wrap(self, event: Event, agent: str) -> None:
-        """Close that agent's segment."""
-        if segment := self._current.get(agent):
+    def wrap(self, event: Event) -> None:
+        """`contact.wrapped`."""
+        if segment := self._current.get(event.fields["agent_id"]):
             segment.wrap(event, self._sheet.force)
 
     def agents_at_work(self) -> list[str]:

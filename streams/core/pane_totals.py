@@ -69,11 +69,9 @@ class _TagTotals(_Totals):
         self.n, self.known = pane
 
     def add(self, row: Sample, sign: int) -> None:
-        """Put a row in (sign 1) or take it out (-1)."""
         self.n, self.known = self.n + sign, row.outcome == "known"
 
     def fields(self) -> tuple[Any, ...]:
-        """Give the pane as it stands."""
         return self.n, self.known
 
 

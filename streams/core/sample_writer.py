@@ -171,10 +171,7 @@ class SampleWriter:
         return None if calendar is None else business_between(calendar, since, until)
 
     def policy(self, metric: Metric, at: int, queue: str | None = None) -> Policy | None:
-        """Find the policy for what is in force now, at a time; None where none matches, and for a partial contact.
-
-        The queue is the one in force unless named.
-        """
+        """Find the policy at a time, of the queue in force or another; None: none matches, or it is partial."""
         if self.partial:
             return None
         force = self.force

@@ -62,10 +62,7 @@ class Assembly:
         self._restarted = False
 
     def feed(self, offset: int, key: bytes, value: bytes | None) -> Step | None:
-        """Take the next record; returns the step that it completes.
-
-        Raises RecreatedError, and JournalVersionError where another version of Pulssi wrote the journal.
-        """
+        """Take the next record; returns the step that it completes. Raises RecreatedError and JournalVersionError."""
         if key == OPEN_KEY:
             return None
         if key != HEAD_KEY:

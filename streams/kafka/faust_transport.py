@@ -94,10 +94,7 @@ class BatchThread(driver.AIOKafkaConsumerThread):
         return {tp: [self._batch(tp, records, consumer.highwater(tp))] for tp, records in fetched.items() if records}
 
     def _batch(self, tp: TP, records: list[Any], log_end: int) -> Any:  # noqa: ANN401 - a record of aiokafka
-        """Make of all records one that Faust takes for a message: the last one's offset, so that an ack covers all.
-
-        Its key is their fetch; they are its value.
-        """
+        """Make one message of all records, their fetch its key, at the last offset, so that an ack covers all."""
         partition, last = (tp.topic, tp.partition), records[-1]
         begins, session = self._positions.get(partition, NO_POSITION)
         if session != NO_POSITION[1]:

@@ -63,10 +63,7 @@ class LogEnds:
             return await self._ends(positions)
 
     async def bounds(self, partitions: Iterable[SourcePartition]) -> dict[SourcePartition, tuple[int, int]]:
-        """Return the first offset and the broker's end offset; topics that are missing are left out.
-
-        Raises as `stable`.
-        """
+        """Return first offsets and the broker's end offsets; missing topics are left out. Raises as `stable`."""
         async with self._connected():
             ends = await self._offsets(partitions, committed=False)
             asked = [TopicPartition(*partition) for partition in ends]

@@ -59,8 +59,6 @@ class _Channel:
 
 
 class _Group:
-    """One group's sums."""
-
     def __init__(self) -> None:
         self.agents = 0
         self.by_status = dict.fromkeys(STATUSES, 0)

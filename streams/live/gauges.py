@@ -95,8 +95,6 @@ class _Oldest:
 
 
 class _Gauge:
-    """One queue's running counts."""
-
     def __init__(self) -> None:
         self.waiting = _Oldest()
         self.awaiting = _Oldest()
@@ -130,12 +128,9 @@ class Gauges:
 
     def update(self, partition: SourcePartition, contact_id: bytes, summary: Summary) -> None:
         """Replace a contact's summary by a newer one."""
-        contacts = self._partitions.setdefault(partition, {})
-        before = contacts.pop(contact_id, None)
-        if before is not None:
-            self._remove(before)
+        self.remove(partition, contact_id)
         if _is_in_a_gauge(summary):
-            contacts[contact_id] = self._add(summary)
+            self._partitions.setdefault(partition, {})[contact_id] = self._add(summary)
 
     def remove(self, partition: SourcePartition, contact_id: bytes) -> None:
         """Remove a contact that its worker has evicted."""

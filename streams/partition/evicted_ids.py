@@ -22,10 +22,6 @@ _COUNT_BYTES: Final = 4
 FILTERS_AT_MOST: Final = 400
 
 
-def _as_it_is(number: int) -> int:
-    return number
-
-
 def _number(contact_id: bytes) -> int:
     return int.from_bytes(hashlib.blake2b(contact_id, digest_size=16).digest(), "big", signed=True)
 
@@ -59,17 +55,13 @@ class EvictedIds:
                 continue
             if last < 0 or self._counts[last] >= _size(last):
                 last += 1
-                self._filters[last], self._counts[last] = Bloom(_size(last), _IN_VAIN, _as_it_is), 0
-                self._drop(last - FILTERS_AT_MOST)
+                self._filters[last], self._counts[last] = Bloom(_size(last), _IN_VAIN, int), 0
+                if self._filters.pop(dropped := last - FILTERS_AT_MOST, None) is not None:
+                    del self._counts[dropped]
+                    self._changed.add(dropped)  # its journal record becomes a tombstone
             self._filters[last].add(number)
             self._counts[last] += 1
             self._changed.add(last)
-
-    def _drop(self, place: int) -> None:
-        """Drop a filter, if there is one of that number; its journal record becomes a tombstone."""
-        if self._filters.pop(place, None) is not None:
-            del self._counts[place]
-            self._changed.add(place)
 
     def load(self, key: bytes, value: bytes | None) -> None:
         """Take a filter from its journal record; None: it was dropped."""
@@ -79,7 +71,7 @@ class EvictedIds:
             self._counts.pop(place, None)
             return
         self._counts[place] = int.from_bytes(value[:_COUNT_BYTES], "big")
-        self._filters[place] = Bloom.load_bytes(value[_COUNT_BYTES:], _as_it_is)
+        self._filters[place] = Bloom.load_bytes(value[_COUNT_BYTES:], int)
 
     def records(self) -> Iterator[tuple[bytes, bytes | None]]:
         """Give the journal records of what changed since the last call."""

@@ -118,27 +118,17 @@ class PartitionState:
         self.panes.begin = step.head.panes_from
 
     def begin(self, opened: int, epoch: int, partitions: int = 0, ids: tuple[str, str] | None = None) -> None:
-        """Continue under a new opening, whose record stands at the journal offset `opened`.
-
-        `ids` are those of the source topic and the journal.
-        """
+        """Continue under an opening, whose journal offset is `opened`; `ids`: of the source topic and the journal."""
         topic, journal = ids or (self.head.topic, self.head.journal)
         if epoch > self.head.epoch:  # it reads the source topic from its beginning; what is known of contacts stays
             self.head = self.head._replace(next=0, set_aside_from=0)
+        version, partitions = self.rules.version, partitions or self.head.partitions
         self.head = self.head._replace(
-            open=opened,
-            epoch=epoch,
-            config=self.rules.version,
-            partitions=partitions or self.head.partitions,
-            topic=topic,
-            journal=journal,
+            open=opened, epoch=epoch, config=version, partitions=partitions, topic=topic, journal=journal
         )
 
     def use(self, rules: Rules) -> None:
-        """Continue with other rules, from the next step on; what was issued stays until its contact changes.
-
-        What open contacts are held against follows with `renew_deadlines`.
-        """
+        """Continue with other rules from the next step on; what was issued stays, `renew_deadlines` does the rest."""
         self.rules = rules
         self.head = self.head._replace(config=rules.version)
 
@@ -183,12 +173,8 @@ class PartitionState:
 
         Raises BadRecordLimitError, before anything of that step is written.
         """
-        for part in cut(self.fresh(batch), limit, self._bytes_of):
+        for part in cut(self.fresh(batch), limit, lambda key: len(self.contacts.get(key) or self.agents.record(key))):
             yield from self._step(part)
-
-    def _bytes_of(self, key: bytes) -> int:
-        """Tell what is written of a key whatever its new events are."""
-        return len(self.contacts.get(key) or self.agents.record(key))
 
     def _step(self, records: Sequence[Record]) -> Iterator[StepToWrite]:
         number = self.head.step + 1
@@ -269,7 +255,6 @@ class PartitionState:
         return written
 
     def _advance(self, contact_id: bytes, channel: str, events: list[Event], number: int) -> Change | None:
-        """Continue a contact's last fold, or fold it again."""
         value, rules = self.contacts.get(contact_id), self.rules
         again = contact_id in self._revived
         left = None if value is None or again else self.fold_cache.take(contact_id, value)
@@ -339,7 +324,6 @@ class PartitionState:
             yield from self._write(written, self.head._replace(panes_from=self.panes.begin, set_aside_from=covered))
 
     def _evict_old(self, passed: int, at_most: int) -> list[Written]:
-        """Forget contacts and panes."""
         if not self._eviction_scan.under_way:
             self._eviction_scan.begin(self.head.clock, self.contacts)
         before = self.head.clock - self._horizon_ms

@@ -13,10 +13,7 @@ REPEATED_WITHIN: Final = 5_000
 
 
 def shuffled(lines: Iterable[Line], seed: int) -> Iterator[Line]:
-    """Yield every line once, in an order that only the seed decides: each order is as likely as any other.
-
-    The lines lie in a temporary file: memory holds only where.
-    """
+    """Yield every line once, in an order that only the seed decides; lines lie on the disk, memory holds only where."""
     with tempfile.TemporaryFile(prefix="pulssi-shuffle-") as disk:
         positions = []
         for file, number, content in lines:

@@ -103,8 +103,7 @@ def write(name: str, contents: Iterable[bytes]) -> int:
 
 def _write_to(file: IO[bytes], contents: Iterable[bytes]) -> int:
     count = 0
-    for content in contents:
+    for count, content in enumerate(contents, 1):  # noqa: B007 - it is returned
         file.write(content + b"\n")
-        count += 1
     file.flush()
     return count

@@ -30,10 +30,7 @@ LARGEST_BYTES: Final = 1_000_000
 
 
 class Routed(NamedTuple):
-    """A line with its place. `at` in UTC milliseconds; None where the line has no time that can be read.
-
-    `origin` names the recording that it comes from.
-    """
+    """A line with its place: `at` in UTC milliseconds, None without a time; `origin` names its recording."""
 
     topic: str
     key: bytes

@@ -205,11 +205,8 @@ class Floor:
     def _take_breaks(self, agent: Agent) -> Steps[None]:
         """Take a shift's rests, so long (seconds) after so many hours each."""
         due = agent.since
-        for after_h, low_s, high_s, reason in (
-            (2, 540, 780, "break"),
-            (2, 1620, 2100, "lunch"),
-            (2.2, 540, 780, "break"),
-        ):
+        breaks = (2, 540, 780, "break"), (2, 1620, 2100, "lunch"), (2.2, 540, 780, "break")
+        for after_h, low_s, high_s, reason in breaks:
             due += int(after_h * _HOUR_MS) + self.draws.between(-900, 900)
             if due > self.now:
                 yield due - self.now

@@ -18,13 +18,10 @@ GROUP: Final = "pulssi_core"
 MARK: Final = ROOT / f"{GROUP}.sources"
 
 #: What the hot path runs through, all of it pure. Left out: what pydantic, Faust or asyncio look into.
+_CORE: Final = sorted({path.stem for path in (ROOT / "streams" / "core").glob("[!_]*.py")} - {"agent_fold"})
 MODULES: Final = (
     *(f"schemas.{name}" for name in ("contact_record", "journal", "panes", "policies", "samples")),
-    *(
-        f"streams.core.{path.stem}"
-        for path in sorted((ROOT / "streams" / "core").glob("[!_]*.py"))
-        if path.stem != "agent_fold"
-    ),
+    *(f"streams.core.{name}" for name in _CORE),
     *("streams.partition.state", "streams.decoding.fast_path"),
 )
 

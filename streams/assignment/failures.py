@@ -80,21 +80,19 @@ _KAFKA: Final = (KafkaError, OSError, AssertionError)
 _CLICKHOUSE: Final = (HistoryAwayError, TimeoutError)
 _UNOPENED: Final = (HistoryAwayError, RecreatedError, *_KAFKA)
 
+RETRY, REOPEN, RELEASE, END = Action
+
 
 def _ends(during: During, error: type[BaseException], code: Exit, line: str) -> Failure:
-    return Failure(during, (error,), Action.END, CRITICAL, line, code)
+    return Failure(during, (error,), END, CRITICAL, line, code)
 
 
 TABLE: Final = (
     Failure(
-        During.OPENING,
-        (RefusedError,),
-        Action.RELEASE,
-        ERROR,
-        "{partition}: refused, other partitions continue: {error}",
+        During.OPENING, (RefusedError,), RELEASE, ERROR, "{partition}: refused, other partitions continue: {error}"
     ),
     _ends(During.OPENING, JournalVersionError, Exit.NO, "the worker ends: {journal}: {error}"),
-    Failure(During.OPENING, _UNOPENED, Action.RETRY, WARNING, "{partition}: cannot be opened yet: {error}"),
+    Failure(During.OPENING, _UNOPENED, RETRY, WARNING, "{partition}: cannot be opened yet: {error}"),
     _ends(
         During.CANCELLING,
         TimeoutError,
@@ -105,42 +103,30 @@ TABLE: Final = (
     Failure(
         During.STEP,
         (StepTooLargeError,),
-        Action.REOPEN,
+        REOPEN,
         WARNING,
         "{partition}: a step was too large for a Kafka batch: writing smaller steps",
     ),
     Failure(
         During.STEP,
         _KAFKA,
-        Action.REOPEN,
+        REOPEN,
         WARNING,
         "{partition}: the step at offset {offset} was not written, reopening the partition, no event is lost: {error}",
     ),
+    Failure(During.RECORD, (StepTooLargeError,), REOPEN, ERROR, "{partition}: blocked at offset {offset}: {error}"),
+    Failure(During.LOOK_UP, _CLICKHOUSE, RETRY, WARNING, "{partition}: ClickHouse does not answer: {error}"),
     Failure(
-        During.RECORD, (StepTooLargeError,), Action.REOPEN, ERROR, "{partition}: blocked at offset {offset}: {error}"
-    ),
-    Failure(During.LOOK_UP, _CLICKHOUSE, Action.RETRY, WARNING, "{partition}: ClickHouse does not answer: {error}"),
-    Failure(
-        During.TENDING,
-        _CLICKHOUSE,
-        Action.RETRY,
-        INFO,
-        "{partition}: parked events and eviction wait for ClickHouse: {error}",
+        During.TENDING, _CLICKHOUSE, RETRY, INFO, "{partition}: parked events and eviction wait for ClickHouse: {error}"
     ),
     Failure(
-        During.TOPIC_IDS,
-        (ClusterAwayError,),
-        Action.RETRY,
-        INFO,
-        "Kafka did not tell the topic ids, trying again: {error}",
+        During.TOPIC_IDS, (ClusterAwayError,), RETRY, INFO, "Kafka did not tell the topic ids, trying again: {error}"
     ),
-    Failure(
-        During.LOG_ENDS, _KAFKA, Action.RETRY, INFO, "Kafka did not tell the ends of journals, trying again: {error}"
-    ),
+    Failure(During.LOG_ENDS, _KAFKA, RETRY, INFO, "Kafka did not tell the ends of journals, trying again: {error}"),
     Failure(
         During.GONE,
         _KAFKA,
-        Action.RETRY,
+        RETRY,
         INFO,
         "{partition}: offsets after {offset} are missing, Kafka did not tell why: {error}",
     ),
@@ -150,7 +136,7 @@ TABLE: Final = (
         Exit.STUCK,
         "{partition}: its producer does not stop: the worker ends (exit 71), nothing is lost",
     ),
-    Failure(During.CLOSING, _KAFKA, Action.RELEASE, WARNING, "{partition}: stopping its producer failed: {error}"),
+    Failure(During.CLOSING, _KAFKA, RELEASE, WARNING, "{partition}: stopping its producer failed: {error}"),
     _ends(During.STOPPING, TimeoutError, Exit.STUCK, "the worker does not stop: it ends (exit 71), nothing is lost"),
     _ends(During.WATCHING, TimeoutError, Exit.STUCK, "{error}: the process ends (exit 71), nothing is lost"),
     _ends(During.ANYTHING, BaseException, Exit.BUG, "a bug: the worker ends, nothing is lost\n{trace}"),

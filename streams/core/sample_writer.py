@@ -132,38 +132,34 @@ class SampleWriter:
             if policy is not None:
                 name, target_ms = policy.name, policy.target_ms
                 within = None if held is None else held <= target_ms
-        self.rows.append(
-            named(
-                Sample,
-                (
-                    sample,
-                    event.event_id if slot is None else slot,
-                    event.at,
-                    queue,
-                    priority,
-                    team,
-                    segment,
-                    language,
-                    agent,
-                    tag,
-                    outcome,
-                    value_ms,
-                    business_ms,
-                    active_ms,
-                    active_business_ms,
-                    value,
-                    name,
-                    target_ms,
-                    within,
-                    short,
-                    satisfied,
-                    self.partial,
-                    is_open,
-                    instance,
-                    event.event_id,
-                ),
-            )
+        row = (
+            sample,
+            event.event_id if slot is None else slot,
+            event.at,
+            queue,
+            priority,
+            team,
+            segment,
+            language,
+            agent,
+            tag,
+            outcome,
+            value_ms,
+            business_ms,
+            active_ms,
+            active_business_ms,
+            value,
+            name,
+            target_ms,
+            within,
+            short,
+            satisfied,
+            self.partial,
+            is_open,
+            instance,
+            event.event_id,
         )
+        self.rows.append(named(Sample, row))
 
     def business_ms(self, queue: str, since: int, until: int) -> int | None:
         """Give the business time between two instants by a queue's calendar; None where there is none."""

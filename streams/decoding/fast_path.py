@@ -90,20 +90,13 @@ def _defaults(fields: _Schema) -> list[tuple[str, Any]]:
 
 def _given_only(fields: _Schema) -> _Schema:
     """Make of a model's rules those of a plain dictionary that has no more than what was given."""
-    return {
-        "type": "typed-dict",
-        "config": {"strict": True, "validate_by_alias": True},
-        "extra_behavior": "ignore",
-        "fields": {
-            name: {
-                **field,
-                "type": "typed-dict-field",
-                "required": field["schema"]["type"] != "default",
-                "schema": _plain(field["schema"]),
-            }
-            for name, field in fields.items()
-        },
-    }
+    config = {"strict": True, "validate_by_alias": True}
+    given = {name: _field(field, field["schema"]) for name, field in fields.items()}
+    return {"type": "typed-dict", "config": config, "extra_behavior": "ignore", "fields": given}
+
+
+def _field(field: _Schema, rule: _Schema) -> _Schema:
+    return {**field, "type": "typed-dict-field", "required": rule["type"] != "default", "schema": _plain(rule)}
 
 
 def _plain(rule: _Schema) -> _Schema:

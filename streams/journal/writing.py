@@ -97,17 +97,11 @@ class Writer:
 
     async def _forward_strays(self, step: StepToWrite) -> None:
         """Send records to the partition that their key belongs to, unchanged."""
-        sent = [
-            await self._producer.send(
-                self._source,
-                value=record.value,
-                key=record.key,
-                partition=partition_of(record.key, step.head.partitions),
-                timestamp_ms=record.timestamp,
-                headers=list(record.headers),
-            )
-            for record in step.strays
-        ]
+        sent = []
+        for record in step.strays:
+            own = {"key": record.key, "value": record.value, "headers": list(record.headers)}
+            to = partition_of(record.key, step.head.partitions)
+            sent.append(await self._producer.send(self._source, **own, partition=to, timestamp_ms=record.timestamp))
         await asyncio.gather(*sent)
 
     def _log_redirected(self, step: StepToWrite) -> None:

@@ -227,13 +227,8 @@ class Gauges:
 
 
 def _is_in_a_gauge(summary: Summary) -> bool:
-    return not summary["discarded"] and bool(
-        summary["open"]
-        or summary["handling"]
-        or summary["waiting_since"] is not None
-        or summary["awaiting_since"] is not None
-        or summary["clock_since"] is not None
-    )
+    waits = summary["waiting_since"], summary["awaiting_since"], summary["clock_since"]
+    return not summary["discarded"] and bool(summary["open"] or summary["handling"] or waits != (None, None, None))
 
 
 def _sum(one: GaugeReading, other: GaugeReading) -> GaugeReading:

@@ -19,25 +19,12 @@ _Value = TypeVar("_Value", bytes, bytes | None)
 class Record(Protocol):
     """A record of a source topic, as aiokafka gives it."""
 
-    @property
-    def offset(self) -> int:
-        """Where it stands in its partition."""
-
-    @property
-    def timestamp(self) -> int:
-        """The record's own time, UTC milliseconds."""
-
-    @property
-    def key(self) -> bytes | None:
-        """What partitions it."""
-
-    @property
-    def value(self) -> bytes | None:
-        """The event, as it came."""
-
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes]]:
-        """Kafka's headers."""
+    offset: int
+    #: Its own time, UTC milliseconds.
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
 
 
 class DeadLetter(NamedTuple):

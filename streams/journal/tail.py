@@ -55,12 +55,9 @@ def _retry_forever() -> AsyncRetrying:
     )
 
 
+@_retry_forever().wraps
 async def connect(settings: Settings, topics: tuple[str, ...], group: str | None = None) -> AIOKafkaConsumer:
     """Start a consumer of all partitions of the topics, without positions; waits for broker and topics, and says so."""
-    return await _retry_forever()(_connect, settings, topics, group)
-
-
-async def _connect(settings: Settings, topics: tuple[str, ...], group: str | None) -> AIOKafkaConsumer:
     consumer = consumer_of(
         settings, group_id=group, max_partition_fetch_bytes=FETCH_BYTES, fetch_max_wait_ms=FETCH_WAIT_MS
     )

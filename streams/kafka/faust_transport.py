@@ -82,9 +82,7 @@ class BatchThread(driver.AIOKafkaConsumerThread):
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Complain where fetching has stopped, as Faust does, and of nothing else.
 
-        Faust also reports, on a page of text, a partition whose first record comes minutes after the start or after
-        a quiet time, and one without a group commit. Here neither is a fault; whether a worker keeps up, its health
-        tells.
+        A first record minutes after the start or a quiet time, or no group commit, is a fault to Faust, and not here.
         """
         self._verify_aiokafka_event_path(now, tp)
 

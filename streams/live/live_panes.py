@@ -87,11 +87,8 @@ class LivePanes:
                     self._add(start, channel, pane_key.queue, retracted)
 
     def _replace(self, partition: SourcePartition, start: int, key: bytes, value: bytes) -> bytes | None:
-        prefix = self._prefixes.get(partition)
-        if prefix is None:
-            prefix = self._prefixes[partition] = len(self._prefixes).to_bytes(4, "big")
         values = self._values.setdefault(start, {})
-        prefixed = prefix + key
+        prefixed = self._prefixes.setdefault(partition, len(self._prefixes).to_bytes(4, "big")) + key
         before = values.get(prefixed)
         values[prefixed] = value
         return before

@@ -105,7 +105,7 @@ class Wallboard:
         readings = (
             MetricValue(declared.WALLBOARD_AGE, age_s),
             MetricValue(declared.WALLBOARD_BEHIND, standing.behind),
-            MetricValue(declared.WALLBOARD_CONTACTS, self.view.contacts),
+            MetricValue(declared.WALLBOARD_CONTACTS, self.view.gauges.contacts),
             MetricValue(declared.WALLBOARD_WATCHERS, self.publisher.watchers),
             MetricValue(declared.WALLBOARD_PUSHES, self.publisher.pushed),
         )

@@ -200,7 +200,7 @@ def _anew(fed: list[Step]) -> list[Step]:
 
 def _same(view: LiveView, plain: Plain, now: int) -> None:
     groups = [(None, None), *((c, q) for _, c in SOURCES for q in (None, *QUEUES))]
-    readings = view.readings()
+    readings = view.gauges.readings()
     for group in groups:
         assert readings.get(group, GaugeReading()) == plain.reading(now, group), group
         for window in NAMES:
@@ -226,12 +226,12 @@ def test_a_recreated_journal_drops_the_contacts_and_keeps_the_panes() -> None:
             )
         ]
     )
-    assert view.readings()[None, None].waiting == 1
+    assert view.gauges.readings()[None, None].waiting == 1
     view.feed([new.step(pane_record(T0, "billing", "offered", pane_of([0, 0]), epoch=2))._replace(restarted=True)])
-    assert view.readings()[None, None].waiting == 0
+    assert view.gauges.readings()[None, None].waiting == 0
     assert view.figures("5m", (None, None)).offered == 3
     view.feed([old.step((contact_key("b"), contact(summary(waiting_since=T0))))])
-    assert view.readings()[None, None].waiting == 0, "what an older epoch's worker still writes is nothing"
+    assert view.gauges.readings()[None, None].waiting == 0, "what an older epoch's worker still writes is nothing"
 
 
 def test_a_new_epoch_of_the_same_journal_keeps_the_contacts() -> None:
@@ -241,7 +241,7 @@ def test_a_new_epoch_of_the_same_journal_keeps_the_contacts() -> None:
     view.feed([journal.step((contact_key("a"), contact(summary(waiting_since=T0))))])
     journal.head = journal.head._replace(epoch=2)
     view.feed([journal.step(pane_record(T0, "billing", "offered", pane_of([0]), epoch=2))])
-    assert view.readings()[None, None].waiting == 1
+    assert view.gauges.readings()[None, None].waiting == 1
 
 
 def test_an_evicted_pane_still_counts() -> None:
@@ -261,10 +261,10 @@ def test_what_a_journal_read_anew_no_longer_holds_is_void() -> None:
         [Journal().step(seen, pane_record(T0, "billing", "offered", pane_of([0])), tag_record(T0, "billing", "vip", 2))]
     )
     view.feed([Journal().step(pane_record(T0, "support", "offered", pane_of([0])))._replace(restarted=True)])
-    assert view.readings()[None, None].waiting == 0
+    assert view.gauges.readings()[None, None].waiting == 0
     assert view.figures("5m", (None, None)).offered == 1
     assert view.figures("5m", ("chat", "billing")).tags == ()
-    assert view.queues() == {("chat", "support")}
+    assert set(view.panes.queues) == {("chat", "support")}
 
 
 def test_version_rises_only_with_what_can_be_seen() -> None:

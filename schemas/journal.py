@@ -41,7 +41,10 @@ PARKED: Final = b"w"
 EVICTED: Final = b"b"
 SET_ASIDE: Final = b"x"
 
-_SUPPLEMENTS: Final = frozenset({SUPPLEMENT, TAG_SUPPLEMENT})
+#: Kinds of records of panes, and of supplements to them.
+PANES: Final = frozenset({PANE, TAG_PANE})
+SUPPLEMENTS: Final = frozenset({SUPPLEMENT, TAG_SUPPLEMENT})
+
 _KEYS_AS_TEXT: Final = orjson.OPT_NON_STR_KEYS
 
 #: Source offsets from the first up to, and without, the second.
@@ -140,9 +143,14 @@ def decode_tag_pane_key(key: bytes) -> TagPaneKey:
     return TagPaneKey(*orjson.loads(key[1:])[: len(TagPaneKey._fields)])
 
 
+def decode_any_pane_key(key: bytes) -> PaneKey | TagPaneKey:
+    """Read the key of a pane, which may be a tag's."""
+    return decode_tag_pane_key(key) if key[:1] == TAG_PANE else decode_pane_key(key)
+
+
 def supplement_of(key: bytes) -> str:
     """Return the step of a supplement; empty for a pane's own value."""
-    return str(orjson.loads(key[1:])[-1]) if key[:1] in _SUPPLEMENTS else ""
+    return str(orjson.loads(key[1:])[-1]) if key[:1] in SUPPLEMENTS else ""
 
 
 def encode_pane(fields: Iterable[Any]) -> bytes:

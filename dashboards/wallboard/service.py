@@ -29,7 +29,7 @@ from streams.configuration.environment import config_folder
 from streams.configuration.reloading import WatchedRules, follow
 from streams.journal.tail import JournalTail
 from streams.kafka.log_ends import LogEnds
-from streams.live.view import LiveView, live_view
+from streams.live.view import LiveView
 from streams.live.windows import NAMES
 from streams.monitoring.allowed_hosts import Hosts
 from streams.monitoring.health import add_routes, listen
@@ -243,7 +243,7 @@ def run(settings: Settings) -> int:
     configuration = WatchedRules(config_folder(), settings.time_zone)
 
     async def start() -> int:
-        board = Wallboard(settings, configuration.rules, live_view(settings.time_zone, now_ms))
+        board = Wallboard(settings, configuration.rules, LiveView(settings.time_zone, now_ms))
         return await _serve(settings, board, configuration)
 
     return asyncio.run(start())

@@ -68,13 +68,6 @@ class Failure(NamedTuple):
     code: Exit | None = None
 
 
-class Reaction(NamedTuple):
-    """What to do, and what was logged."""
-
-    action: Action
-    line: str
-
-
 #: From aiokafka; it asserts where its state is bad. TimeoutError and the errors of lost connections are OSErrors.
 _KAFKA: Final = (KafkaError, OSError, AssertionError)
 _CLICKHOUSE: Final = (HistoryAwayError, TimeoutError)
@@ -148,10 +141,8 @@ def failure_of(during: During, error: BaseException) -> Failure:
     return next(row for row in TABLE if row.during in {during, During.ANYTHING} and isinstance(error, row.errors))
 
 
-def react(
-    during: During, error: BaseException, partition: SourcePartition | None = None, *, offset: int = 0
-) -> Reaction:
-    """Log an error's line and say what to do; END ends the process here. An error without a row is raised on."""
+def react(during: During, error: BaseException, partition: SourcePartition | None = None, *, offset: int = 0) -> str:
+    """Log an error's line and return it; END ends the process here. An error without a row is raised on."""
     row = failure_of(during, error)
     if row.during is not during:
         raise error
@@ -167,7 +158,7 @@ def react(
     if row.code is not None:
         logging.shutdown()
         os._exit(row.code)
-    return Reaction(row.action, line)
+    return line
 
 
 def described_error(error: BaseException) -> str:

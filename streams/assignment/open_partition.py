@@ -254,7 +254,7 @@ class OpenPartition:
             self.closed = self.failed = True
             too_large = isinstance(error, StepTooLargeError)
             during = During.RECORD if too_large and self._limit == 1 else During.STEP
-            line = react(during, error, partition, offset=self.state.head.next).line
+            line = react(during, error, partition, offset=self.state.head.next)
             if during is During.RECORD:
                 shared.blocked[partition] = line
             # Without an answer in time, it may have been too large as well.

@@ -3,15 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from schemas.journal import (
-    TAG_PANE,
-    decode_pane,
-    decode_pane_key,
-    decode_tag_pane,
-    decode_tag_pane_key,
-    encode_pane,
-    encode_pane_key,
-)
+from schemas.journal import decode_any_pane_key, decode_pane, decode_tag_pane, encode_pane, encode_pane_key
 from schemas.panes import PANE_MS, Pane, PaneKey, TagPane, TagPaneKey
 from schemas.samples import Sample
 from streams.core.event import named
@@ -107,7 +99,7 @@ class PaneTotals:
 
     def load(self, key: bytes, value: bytes | None, step: int) -> None:
         """Take a pane from its journal record, or, without a value, forget it."""
-        of: Key = decode_tag_pane_key(key) if key[:1] == TAG_PANE else decode_pane_key(key)
+        of = decode_any_pane_key(key)
         if value is None:
             self._panes.pop(of, None)
             return

@@ -6,13 +6,12 @@ steps come from outside, the time from a clock.
 """
 
 from collections.abc import Callable, Iterable
-from datetime import tzinfo
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from schemas.agents import decode_stretches
 from schemas.contact_record import decode_summary
-from schemas.journal import AGENT, CONTACT, PANE, TAG_PANE, Head
+from schemas.journal import AGENT, CONTACT, PANES, Head
 from schemas.topics import SourcePartition, channel_of
 from streams.journal.assembly import Step
 from streams.live.agent_groups import LiveAgents
@@ -27,10 +26,10 @@ _NOTHING: Final = Totals()
 class LiveView:
     """What is happening now, in memory. Its `version` rises with every change that a reader could see."""
 
-    def __init__(self, zone: tzinfo, clock: Callable[[], int]) -> None:
-        """`clock` gives the time in UTC milliseconds."""
+    def __init__(self, time_zone: str, clock: Callable[[], int]) -> None:
+        """`clock` gives the time in UTC milliseconds. Raises ZoneInfoNotFoundError where there is no such time zone."""
         self._clock = clock
-        self.panes = LivePanes(zone)
+        self.panes = LivePanes(ZoneInfo(time_zone))
         self.gauges = Gauges()
         self.agents = LiveAgents()
         #: Newest epoch and end of each source partition.
@@ -90,7 +89,7 @@ class LiveView:
                 self.gauges.update(partition, key, summary)
                 self.agents.update_contact(partition, key, channel, summary["handling_agents"])
             return True
-        if value is not None and kind in {PANE, TAG_PANE}:  # without a value it was evicted, and still counts
+        if value is not None and kind in PANES:  # without a value it was evicted, and still counts
             return self.panes.update(partition, channel, key, value)
         return False
 
@@ -113,8 +112,3 @@ class LiveView:
         if cached is None:
             cached = self._figures[window, group] = figures_of(self.totals(window, group))
         return cached
-
-
-def live_view(time_zone: str, clock: Callable[[], int]) -> LiveView:
-    """Make a view for a centre. Raises zoneinfo.ZoneInfoNotFoundError where there is no such time zone."""
-    return LiveView(ZoneInfo(time_zone), clock)

@@ -10,20 +10,7 @@ from typing import Any, Final, TypeVar
 import orjson
 
 from schemas.contact_record import decode_summary
-from schemas.journal import (
-    AGENT,
-    CONTACT,
-    EVICTED,
-    HEAD_KEY,
-    PANE,
-    PARKED,
-    SET_ASIDE,
-    SUPPLEMENT,
-    TAG_PANE,
-    TAG_SUPPLEMENT,
-    Head,
-    encode_head,
-)
+from schemas.journal import AGENT, CONTACT, EVICTED, HEAD_KEY, PANES, PARKED, SET_ASIDE, SUPPLEMENTS, Head, encode_head
 from schemas.panes import PANE_MS
 from schemas.policies import Rules
 from schemas.topics import channel_of
@@ -102,9 +89,9 @@ class PartitionState:
                 self.contacts[of] = value
             elif kind == CONTACT:
                 self.contacts.pop(of, None)
-            elif kind in {PANE, TAG_PANE}:
+            elif kind in PANES:
                 self.panes.load(key, value, step.head.step)
-            elif kind in {SUPPLEMENT, TAG_SUPPLEMENT}:
+            elif kind in SUPPLEMENTS:
                 _put(self.supplements, key, None if value is None else step.head.step)
             elif kind == PARKED:
                 _put(self.parked, of, None if value is None else [Event._make(event) for event in orjson.loads(value)])
@@ -249,7 +236,7 @@ class PartitionState:
             written.append((CONTACT + contact_id, change.value))
         for record in panes.records(number):
             written.append(record)
-            if record[0][:1] in {SUPPLEMENT, TAG_SUPPLEMENT}:
+            if record[0][:1] in SUPPLEMENTS:
                 self.supplements[record[0]] = number
                 self.supplemented += 1
         return written

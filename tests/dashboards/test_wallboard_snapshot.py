@@ -12,7 +12,7 @@ from schemas.agents import STATUSES, Stretch, encode_agent
 from schemas.journal import AGENT
 from schemas.policies import Policy, Rules
 from schemas.topics import AGENTS
-from streams.live.view import live_view
+from streams.live.view import LiveView
 from tests.streams.live.steps import Journal, contact, contact_key, due, pane_of, pane_record, summary, tag_record
 
 NOW = 1_773_559_200_000
@@ -28,7 +28,7 @@ RULES = Rules(
 @pytest.fixture
 def said() -> dict[str, Any]:
     """Return what is said of a small centre: calls in sales, chats in two queues."""
-    view = live_view("Europe/Helsinki", lambda: NOW)
+    view = LiveView("Europe/Helsinki", lambda: NOW)
     calls, chats = Journal("contacts.call"), Journal("contacts.chat")
     view.feed(
         [

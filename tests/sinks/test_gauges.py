@@ -17,7 +17,7 @@ from sinks.batching import PendingBatch
 from streams.core.event import Event
 from streams.core.refold import EMPTY
 from streams.live.gauges import GaugeReading, Gauges
-from streams.live.view import LiveView, live_view
+from streams.live.view import LiveView
 from tests.core.contacts import changed
 from tests.sinks.rows import write
 from tests.streams.live.steps import Journal, contact, due, summary
@@ -71,7 +71,7 @@ def _life(draw: random.Random, now: int) -> Iterator[Event]:
 
 def _fill(draw: random.Random, now: int) -> tuple[LiveView, PendingBatch]:
     """Write contacts as a worker does, for both readers."""
-    view, pending = live_view("UTC", lambda: now), PendingBatch()
+    view, pending = LiveView("UTC", lambda: now), PendingBatch()
     for source, channel in (("contacts.chat", "chat"), ("contacts.email", "email"), ("contacts.call", "call")):
         records: list[tuple[bytes, bytes | None]] = []
         for number in range(120):

@@ -12,7 +12,7 @@ from schemas.agents import AHEAD_MS, HORIZON_MS, STATUSES, Stretch, encode_agent
 from schemas.journal import AGENT
 from schemas.topics import AGENTS
 from streams.live.agent_groups import AgentsReading, Slots
-from streams.live.view import LiveView, live_view
+from streams.live.view import LiveView
 from tests.streams.live.steps import Journal, contact, contact_key, summary
 
 NOW: Final = 1_773_559_200_000
@@ -35,7 +35,7 @@ def held(name: str, by: list[str], channel: str = "chat") -> tuple[bytes, bytes]
 
 def view_of(agents: list[tuple[bytes, bytes]], contacts: list[tuple[bytes, bytes]] | None = None) -> LiveView:
     """Feed a view with agents and with chats."""
-    view = live_view("UTC", lambda: NOW)
+    view = LiveView("UTC", lambda: NOW)
     view.feed([Journal(AGENTS).step(*agents), Journal("contacts.chat").step(*(contacts or []))])
     return view
 
@@ -110,7 +110,7 @@ def test_slots_that_no_source_tells_are_not_made_up() -> None:
 
 def test_contacts_leave_hands() -> None:
     """Handed back, forgotten by the worker, or gone with their journal: the slots are free again."""
-    view = live_view("UTC", lambda: NOW)
+    view = LiveView("UTC", lambda: NOW)
     journal = Journal("contacts.chat")
     view.feed([Journal(AGENTS).step(agent("a", state("available", chat=3)))])
 
@@ -134,7 +134,7 @@ def test_contacts_leave_hands() -> None:
 def test_states_change_with_time_alone() -> None:
     """One that is dated ahead comes into force; who is not heard of for a day is gone. Readers are told."""
     clock = [NOW]
-    view = live_view("UTC", lambda: clock[0])
+    view = LiveView("UTC", lambda: clock[0])
     ahead = NOW + AHEAD_MS + 60_000
     view.feed([Journal(AGENTS).step(agent("a", state("available"), state("busy", since=ahead)))])
     assert counts(view.agents.readings()["care"]) == (1, 0, 0, 0, 0)
@@ -184,7 +184,7 @@ def test_only_the_last_of_each_record_counts(
 ) -> None:
     """However steps interleave, and whoever reads as time goes by: the end is that of the last records alone."""
     clock = [NOW]
-    view = live_view("UTC", lambda: clock[0])
+    view = LiveView("UTC", lambda: clock[0])
     lanes: dict[str, list[Any]] = {}
     for lane, record in records:
         lanes.setdefault(lane, []).append(record)
@@ -199,6 +199,6 @@ def test_only_the_last_of_each_record_counts(
             view.advance()
             view.agents.readings()
     view.advance()
-    last = live_view("UTC", lambda: clock[0])
+    last = LiveView("UTC", lambda: clock[0])
     last.feed([Journal(lane).step(*dict(of_lane).items()) for lane, of_lane in lanes.items()])
     assert view.agents.readings() == last.agents.readings()

@@ -24,8 +24,6 @@ HORIZON_MS: Final = 24 * 3_600_000
 #: beyond it waits for its time, so that a single wrong date does not hold an agent's state for ever.
 AHEAD_MS: Final = 5 * 60_000
 
-_COMPRESSION: Final = 3
-
 STATUSES: Final = ("available", "busy", "wrap_up", "away", "offline")
 
 
@@ -46,7 +44,7 @@ class Stretch(NamedTuple):
 def encode_agent(stretches: Iterable[Stretch], kept: bytes) -> bytes:
     """Write a record: the part that everyone reads, and the worker's own."""
     shared = orjson.dumps({"v": VERSION, "stretches": [tuple(stretch) for stretch in stretches]})
-    return shared + b"\n" + zstandard.ZstdCompressor(level=_COMPRESSION).compress(kept)
+    return shared + b"\n" + zstandard.ZstdCompressor().compress(kept)
 
 
 def decode_kept(value: bytes) -> bytes:

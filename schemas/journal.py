@@ -45,7 +45,6 @@ SET_ASIDE: Final = b"x"
 PANES: Final = frozenset({PANE, TAG_PANE})
 SUPPLEMENTS: Final = frozenset({SUPPLEMENT, TAG_SUPPLEMENT})
 
-_KEYS_AS_TEXT: Final = orjson.OPT_NON_STR_KEYS
 
 #: Source offsets from the first up to, and without, the second.
 OffsetRange = tuple[int, int]
@@ -155,7 +154,7 @@ def supplement_of(key: bytes) -> str:
 
 def encode_pane(fields: Iterable[Any]) -> bytes:
     """Write a pane's value from its fields in order."""
-    return orjson.dumps(list(fields), option=_KEYS_AS_TEXT)
+    return orjson.dumps(list(fields), option=orjson.OPT_NON_STR_KEYS)
 
 
 def decode_pane(value: bytes) -> Pane:

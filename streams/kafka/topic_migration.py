@@ -194,13 +194,9 @@ def _existing_topics(admin: Any, names: Sequence[str]) -> dict[str, TopicSpec]: 
 
 def _create(admin: Any, topics: Sequence[TopicSpec]) -> None:  # noqa: ANN401 - kafka-python carries no types
     for topic in topics:
-        of = {
-            "num_partitions": topic.partitions,
-            "replication_factor": topic.replication,
-            "configs": dict(topic.config),
-        }
+        counts = {"num_partitions": topic.partitions, "replication_factor": topic.replication}
         try:
-            admin.create_topics({topic.name: of})
+            admin.create_topics({topic.name: {**counts, "configs": dict(topic.config)}})
         except TopicAlreadyExistsError:
             continue  # another migration, at the same time, made it the same
     admin.wait_for_topics([topic.name for topic in topics])

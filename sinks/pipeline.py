@@ -296,4 +296,4 @@ class Pipeline:
         why = str(state.outcome.exception()) if state.outcome else ""
         self._vitals.failed(why)
         if state.attempt_number in {1, 5} or state.attempt_number % 12 == 0:
-            _LOG.warning("the sink waits (attempt %d): %s", state.attempt_number, why)
+            _LOG.warning("the sink waits and tries again, nothing is lost (attempt %d): %s", state.attempt_number, why)

@@ -57,7 +57,7 @@ async def serve(settings: Settings, store: Store, stop: asyncio.Event) -> None:
     vitals = SinkHealth()
     health = vitals.health()
     port = await health.start(settings, "sink")
-    print(f"sink: health at http://{settings.bind}:{port}", flush=True)  # noqa: T201 - a command's own output
+    print(f"sink: health and metrics at http://{settings.bind}:{port}", flush=True)  # noqa: T201 - a command's own output
     pipeline = Pipeline(settings, store, vitals)
     working = asyncio.create_task(_work(pipeline))
     stopping = asyncio.create_task(stop.wait())

@@ -113,7 +113,8 @@ async def serve(
     health = health_of(partitions, batches)
     port = await health.start(settings, "worker")
     _LOG.info("health and metrics at http://%s:%d", settings.bind, port)
-    _LOG.info("the hot path runs %s", "as C" if compilation.is_compiled() else "from its sources (`make compiled`)")
+    compiled = "C" if compilation.is_compiled() else "Python (`make compiled` makes it C, which is faster)"
+    _LOG.info("the code that folds events runs as %s", compiled)
     try:
         if not await _topics_are_there(settings, stop):
             return 0

@@ -171,7 +171,10 @@ class Wallboard:
                 }
             )
         except (KafkaError, OSError, TimeoutError) as error:
-            _LOG.info("the log ends are not known now: %r", error)
+            _LOG.info(
+                "Kafka did not tell where the topics end, the page cannot say how far it is behind: %s",
+                str(error) or "no answer in time",
+            )
             return
         self.freshness.ends(asked_at, found)
         self.freshness.heads(now_ms(), self._heads())

@@ -75,6 +75,9 @@ def _run(module: str, settings: Settings, *arguments: object) -> NoReturn:
 def worker() -> None:
     """Run a stream worker: reads events, folds contacts, writes the journals.
 
+    Health and metrics are at PULSSI_WORKER_PORT (/healthz, /readyz, /metrics). Ends with 1 where somebody must act
+    first, with 70 for a bug, with 71 where something hung: start it again after 70 and 71.
+
     Example: PULSSI_KAFKA_BROKERS=kafka:9092 pulssi worker
     """
     settings = configured_or_exit()
@@ -87,6 +90,9 @@ def worker() -> None:
 def sink() -> None:
     """Run the sink: writes what the journals hold, and the events, to ClickHouse.
 
+    Health and metrics are at PULSSI_SINK_PORT (/healthz, /readyz, /metrics). Ends with 1 where somebody must act
+    first, with 70 for a bug, with 71 where something hung: start it again after 70 and 71.
+
     Example: PULSSI_CLICKHOUSE_URL=http://user:password@clickhouse:8123 pulssi sink
     """
     settings = settings_or_exit()
@@ -98,6 +104,9 @@ def sink() -> None:
 @stdin_option
 def wallboard() -> None:
     """Run the wallboard: the live page and its API.
+
+    Health and metrics are at the page's address (/healthz, /readyz, /metrics). Ends with 1 where somebody must act
+    first, with 70 for a bug: start it again after 70.
 
     Example: PULSSI_WALLBOARD_PORT=8080 pulssi wallboard
     """

@@ -77,9 +77,9 @@ def reconcile_command(
 ) -> None:
     """Fold the archived events again and compare with what the stream wrote.
 
-    Compared are samples, contacts, and panes with what the samples add up to. It may run beside a running stream: what
-    is being written is left out, and counted. Ends with 1 where anything differs. A sample that was held against an
-    earlier policy or taxonomy is told, and is no difference.
+    It compares samples, contacts, and panes with the sum of their samples. It may run beside a running stream: rows
+    that are being written are left out, and their number is shown. Ends with 1 where anything differs. A sample that
+    was judged by an earlier policy or taxonomy is named, and is no difference.
 
     T is RFC 3339, `midnight` or `now`; without a zone it is the centre's time.
 

@@ -37,7 +37,8 @@ LOGS: Final = "logs"
 port_base_option: Final = click.option(
     "--port-base",
     type=click.IntRange(1024, LAST_PORT_BASE),
-    help="First of the ports in a row: broker, ClickHouse, worker, sink, wallboard.",
+    help="First of the ports in a row: broker, ClickHouse, worker, sink, wallboard. For one that is busy another is"
+    " taken, and named.",
 )
 
 
@@ -58,8 +59,8 @@ def up(data: Path, port_base: int | None, *, detach: bool, no_config: bool, in_b
     Starts broker and ClickHouse (unless the settings name external ones) with their migrations, then worker, sink and
     wallboard. A part that dies is named and started again; one that dies repeatedly without becoming ready ends the
     stack (exit 1), one that says that somebody must act first stays down. Ctrl-C ends all. A folder that is in use is
-    refused (exit 3), and so is a folder that was run with a configuration, where this run names none, or with another
-    kind of ClickHouse than it would be now (exit 2).
+    refused (exit 3). A folder that was run with a configuration is refused without one, and a folder that was run with
+    ClickHouse's engine is refused for its program, and the other way round (exit 2).
 
     Example: pulssi up --data ./.pulssi --port-base 9400
     """

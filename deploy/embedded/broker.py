@@ -21,6 +21,7 @@ from deploy.embedded.child_end import interrupt_once, stop
 from deploy.embedded.kafka.node import ARCHIVES_FROM, Kafka, Node, prepare
 from deploy.embedded.lock import hold
 from deploy.embedded.ports import any_free, is_free
+from deploy.embedded.supervisor import how
 from schemas.exits import Exit
 from streams.kafka.brokers import answers
 
@@ -120,7 +121,7 @@ def run(folder: Path, host: str, port: int, repository: str) -> int:
                 # A daemon: whoever ends this process ends the training with it.
                 threading.Thread(target=train, args=(kafka,), daemon=True).start()
             code = process.wait()
-            click.echo(f"Kafka ended by itself (code {code}): {node.said()}", err=True)
+            click.echo(f"Kafka {how(code)}: see {node.said()}", err=True)
             return Exit.NO
         finally:
             stop(process)

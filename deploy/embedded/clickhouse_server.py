@@ -26,6 +26,7 @@ from deploy.embedded.child_end import die_with_parent, interrupt_once, stop
 from deploy.embedded.lock import hold
 from deploy.embedded.ports import any_free, is_free
 from deploy.embedded.probes import ping_fault
+from deploy.embedded.supervisor import how
 from schemas.exits import Exit
 from schemas.settings import CLICKHOUSE_AUTO, CLICKHOUSE_EMBEDDED
 from streams.clickhouse.addresses import Address
@@ -221,7 +222,7 @@ def run(program: Path, folder: Path, host: str, port: int, allowed_hosts: str = 
         )
         try:
             click.echo(f"clickhouse ready at {_url(host, port)}")
-            click.echo(f"ClickHouse ended by itself (code {process.wait()}): see {log}", err=True)
+            click.echo(f"ClickHouse {how(process.wait())}: see {log}", err=True)
             return Exit.NO
         finally:
             stop(process)

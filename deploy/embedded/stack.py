@@ -81,7 +81,7 @@ async def _supervise(wiring: Wiring, groups: Sequence[Group], beside: Beside, vo
             await supervisor.start(*group)
         stopped = [part.name for part in supervisor.states() if part.state == "stopped"]
         runs = f"all but {', '.join(stopped)} runs" if stopped else "everything runs"
-        voice.say(f"{runs}; Ctrl-C ends it")
+        voice.say(f"{runs}; Ctrl-C or `pulssi down` ends it")
         await supervisor.until_end()
     except StopRequested:
         voice.say("ending, the last started first")

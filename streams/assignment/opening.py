@@ -96,8 +96,8 @@ async def take_over(
         await to_its_end(writer.stop())
         raise
     _LOG.info(
-        "%s/%d: open, %d contacts, %d panes, continuing at offset %d",
-        *(*partition, len(state.contacts), len(state.panes), state.head.next),
+        "%s/%d: open, %d contacts, %d agents, %d panes, continuing at offset %d",
+        *(*partition, len(state.contacts), len(state.agents), len(state.panes), state.head.next),
     )
     return state, writer
 

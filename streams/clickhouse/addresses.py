@@ -22,6 +22,8 @@ _TLS_ERROR: Final = re.compile(r"\[(?:SSL|X509)(?:: ([A-Z0-9_]+))?\] ([^()\"]*)"
 _TLS_ALERT: Final = re.compile(r"BadStatusLine\(.*\\x15\\x03")
 #: A server that ends a connection at the first bytes, as some do that were to be spoken to in TLS.
 _CONNECTION_CLOSED: Final = re.compile("RemoteDisconnected|closed connection without response|ConnectionResetError")
+#: What ClickHouse's client says where an answer does not come in time.
+_TIMED_OUT: Final = re.compile(r"\((?:read|connect) timeout=([\d.]+)\)")
 #: OpenSSL's names for an answer that is no TLS.
 _NOT_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"})
 _UNTRUSTED: Final = "CERTIFICATE_VERIFY_FAILED"
@@ -99,5 +101,8 @@ def connection_fault(error: BaseException) -> str | None:
         return "it speaks TLS on this port: https:// in the URL"
     if _CONNECTION_CLOSED.search(text):
         return "it closed the connection without an answer (a TLS port needs https:// in the URL)"
-    found = _SYSTEM_ERROR.search(text)
-    return found[1] if found else None
+    if late := _TIMED_OUT.search(text):
+        return f"no answer within {float(late[1]):g} s"
+    if found := _SYSTEM_ERROR.search(text):
+        return found[1]
+    return "no answer in time" if isinstance(error, TimeoutError) else None

@@ -242,7 +242,10 @@ class JournalTail:
         try:
             await asyncio.wait_for(self._consumer.commit(offsets), COMMIT_WITHIN_S)
         except (KafkaError, TimeoutError) as error:
-            _LOG.info("offsets that show the lag were not committed (nothing is lost): %r", error)
+            _LOG.info(
+                "Kafka did not take the consumer group's offsets, which only show lag, nothing is lost: %s",
+                str(error) or "no answer in time",
+            )
 
     async def stop(self) -> None:
         """Close the connection; a second call does nothing."""

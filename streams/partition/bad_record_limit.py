@@ -36,7 +36,7 @@ class BadRecordLimit:
             self._bad -= gone_bad
         if self._records >= ENOUGH and self._bad > share * self._records:
             raise BadRecordLimitError(
-                f"{self._last}: {self._bad} of the last {self._records} records are bad: correct what produces them, or"
+                f"{self._last}, {self._bad} of the last {self._records} records are bad: correct what produces them, or"
                 " raise bad_record_share in centre.toml (1 sends all of them to the dead letters), and start the worker"
                 " again"
             )

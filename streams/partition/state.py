@@ -201,7 +201,7 @@ class PartitionState:
     def _where(self, dead: Sequence[DeadLetter]) -> str:
         if not dead:
             return ""
-        return f"{self.source}/{self.number}, the last at offset {dead[-1].record.offset}: {dead[-1].reason}"
+        return f"{self.source}/{self.number}: bad record at offset {dead[-1].record.offset} ({dead[-1].reason})"
 
     def _write(
         self, written: list[Written], head: Head, dead: list[DeadLetter] | None = None, strays: list[Any] | None = None

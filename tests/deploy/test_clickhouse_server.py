@@ -210,7 +210,7 @@ def test_one_that_ends_by_itself_is_told_with_its_log(tmp_path: Path) -> None:
         (server,) = descendants(later.process.pid)
         os.kill(server, signal.SIGKILL)
         assert later.await_end() == 1
-    assert later.lines[-1] == f"ClickHouse ended by itself (code -9): see {log}"
+    assert later.lines[-1] == f"ClickHouse was killed by SIGKILL: see {log}"
 
 
 @pytest.mark.long

@@ -19,7 +19,7 @@ from sinks.clickhouse.migrations import migrate
 from sinks.clickhouse.reading_back import StoredRows
 from sinks.clickhouse.store import ClickHouseStore
 from sinks.port import StoreAwayError
-from streams.clickhouse.addresses import Address, clickhouse_of
+from streams.clickhouse.addresses import Address, clickhouse_of, connection_fault
 from streams.clickhouse.history import ClickHouseHistory, HistoryAwayError
 from streams.configuration.environment import load_settings
 from tests.deploy.program import Program, clean_environment
@@ -158,6 +158,21 @@ def test_a_tls_port_told_as_http(gate: Gate) -> None:
     """The other way round. A server that just hangs up is all that a client sees of some."""
     said = faults(told(f"http://{ENCODED}@localhost:{gate.port}"))
     assert_each(said, "it speaks TLS on this port" if "speaks" in said[0] else "a TLS port needs https:// in the URL")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError("HTTPConnectionPool(…): Read timed out. (read timeout=120)"), "no answer within 120 s"),
+        (OSError("Connection to h timed out. (connect timeout=2.5)"), "no answer within 2.5 s"),
+        (TimeoutError("timed out"), "no answer in time"),
+        (ConnectionRefusedError(111, "Connection refused"), "Connection refused"),
+        (OSError("whatever"), None),
+    ],
+)
+def test_an_answer_that_does_not_come_in_time(error: OSError, said: str | None) -> None:
+    """The time that was waited is told, and not the client's own sentence around it."""
+    assert connection_fault(error) == said
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def _where(activity: Activity) -> str:
     frames = list(_awaited(activity.task)) if activity.task else []
     if not frames:  # it runs at this moment, or is no task
         frames = [frame for frame, _ in traceback.walk_stack(sys._current_frames().get(activity.thread))][::-1]  # noqa: SLF001 - the only way to a thread's stack
-    ours = [frame for frame in frames if _path(frame).parts[0] in _OURS]
+    ours = [frame for frame in frames if _path(frame).as_posix().partition("/")[0] in _OURS]
     frame = (ours or frames)[-1]
     return f"{_path(frame)}:{frame.f_lineno} {frame.f_code.co_name}"
 
@@ -96,7 +96,9 @@ def _path(frame: FrameType) -> Path:
 def _awaited(task: asyncio.Task[Any]) -> Iterator[FrameType]:
     """Yield the frames of what a task waits in, the innermost last; nothing where it runs. Its `get_stack` has one."""
     awaited: Any = task
-    while awaited is not None and not getattr(awaited, "cr_running", False):
+    followed: set[int] = set()
+    while awaited is not None and id(awaited) not in followed and not getattr(awaited, "cr_running", False):
+        followed.add(id(awaited))
         if isinstance(awaited, asyncio.Task):
             awaited = awaited.get_coro()
         elif kind := next((kind for kind in _KINDS if hasattr(awaited, f"{kind}_frame")), None):

@@ -59,6 +59,16 @@ def test_what_is_on_the_path_is_chosen(path: Path, tmp_path: Path, said: list[st
     assert choose("embedded", tmp_path / "data", said.append) is None
 
 
+def test_a_path_of_here_is_one_of_everywhere(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server runs in a folder of its own, where a name that counts from this one is another program, or none."""
+    program = clickhouse_standin.program(path, NEW)
+    monkeypatch.chdir(path)
+    monkeypatch.setenv("PATH", ".")
+    server = choose("auto", tmp_path / "data", lambda _: None)
+    assert server is not None
+    assert server.program == program
+
+
 @pytest.mark.parametrize(
     ("script", "why"),
     [
@@ -144,7 +154,7 @@ def test_a_folder_of_the_other_kind_ends_up_with_2(path: Path, tmp_path: Path, o
 def test_its_configuration(tmp_path: Path) -> None:
     """One port, of this machine, and everything in its folder, whatever the folder is called; names are no patterns."""
     folder = tmp_path / "a & b"
-    root = ET.fromstring(configuration(folder, tmp_path / "log", "127.0.0.1", 8123, "board.example"))  # noqa: S314 - our own
+    root = ET.fromstring(configuration(folder, tmp_path / "log", "127.0.0.1", 8123, "a.example, board.example,"))  # noqa: S314 - our own
     assert {element.tag: element.text for element in root if element.tag.endswith(("port", "host"))} == {
         "listen_host": "127.0.0.1",
         "http_port": "8123",

@@ -9,9 +9,10 @@ from typing import Any
 import orjson
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from schemas.policies import Rules
-from sinks.event_rows import UnreadableEventError, event_rows, rows_of_contact
+from sinks.event_rows import UnreadableEventError, event_rows, rows_of_journal
 from sinks.rows import first_wins
 from streams.partition.state import PartitionState
 from tests.core.agents import status
@@ -126,16 +127,17 @@ def test_odd_values_in_unknown_fields_do_no_harm(written: bytes, kept: str) -> N
 
 
 @settings(max_examples=60, deadline=None)
-@given(events=contacts())
-def test_what_was_folded_stands_in_for_records_that_are_gone(events: list[dict[str, Any]]) -> None:
-    """Rows made of a contact's state are those of its records, but for where these stood and when they came."""
+@given(events=contacts(), parked=st.booleans())
+def test_what_was_counted_stands_in_for_records_that_are_gone(events: list[dict[str, Any]], parked: bool) -> None:  # noqa: FBT001 - drawn
+    """Rows made of the journal, folded or parked, are those of the records, but for where and when these came."""
     told = [{**event, "contact_id": "c", "channel": "chat"} for event in events]
     records = [Record(b"c", orjson.dumps(event), partition=0, offset=at) for at, event in enumerate(told)]
     partition = PartitionState("contacts.chat", 0, Rules())
     partition.begin(opened=0, epoch=3)
-    for _ in partition.steps(records):
-        pass
-    made = rows_of_contact("c", "chat", partition.contacts[b"c"], ("contacts.chat", 0), 3) if told else []
+    if parked:
+        partition.park([b"c"])
+    written = {key: value or b"" for step in partition.steps(records) for key, value in step.records}
+    made = [row for of in written.items() for row in rows_of_journal(*of, ("contacts.chat", 0), 3)]
     kept: dict[str, Any] = {}
     for row in sorted(event_rows(records, epoch=3), key=lambda row: row.normalised):
         kept.setdefault(row.event_id, row)

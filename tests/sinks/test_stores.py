@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,10 +12,13 @@ from clickhouse_connect.driver.client import Client
 
 from deploy.embedded.ports import any_free
 from schemas.settings import Settings
+from sinks.clickhouse.migrations import migrate
 from sinks.clickhouse.store import ClickHouseStore
 from sinks.port import Batch, Store, StoreAwayError, StoreUnfitError
 from sinks.rows import Progress, first_wins, version_of
+from streams.clickhouse.connection import ANSWER_TIMEOUT_S, connect
 from streams.configuration.environment import load_settings
+from streams.monitoring.activities import Activities, Phase
 from tests.sinks.memory import MemoryStore
 from tests.sinks.rows import contact, event, pane, sample, tag_pane, write
 
@@ -141,6 +145,37 @@ def test_without_tables_it_names_the_way_out(empty_database: Settings) -> None:
     """A database that is not there, or has no tables, is refused with the command that makes them."""
     with pytest.raises(StoreUnfitError, match="pulssi migrate"):
         ClickHouseStore(empty_database).progress()
+
+
+def test_tables_of_an_older_version_name_the_way_out(empty_database: Settings) -> None:
+    """A sink that was upgraded before its tables is told what is missing, and how it comes."""
+    migrate(empty_database)
+    with connect(empty_database) as client:
+        client.command("ALTER TABLE progress DROP COLUMN journal")
+    with pytest.raises(StoreUnfitError, match="pulssi migrate"), closing(ClickHouseStore(empty_database)) as store:
+        store.progress()
+
+
+def test_a_slow_server_that_gets_on_is_not_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch is an insert a table, each with a time limit of its own: together they may take longer than any one."""
+    now, sizes = [0.0], list[float]()
+    activities = Activities(lambda: now[0])
+
+    class Slow:
+        def create_insert_context(self, *_: object, **__: object) -> SimpleNamespace:
+            return SimpleNamespace()
+
+        def insert(self, **_: object) -> None:
+            now[0] += ANSWER_TIMEOUT_S
+            sizes.extend(each.seconds for each in activities.stuck())
+
+    monkeypatch.setattr("sinks.clickhouse.store.connect", lambda _: Slow())
+    batch = Batch(
+        [event()], [pane(1, 1)], [tag_pane(1, 1)], [sample(1)], [contact(1)], [Progress("t", 0, 1, 0, 0, 0, 0, 0)]
+    )
+    with activities.during(Phase.INSERTING, "the sink"):
+        ClickHouseStore(load_settings({})).write(batch)
+    assert sizes == [ANSWER_TIMEOUT_S] * 6
 
 
 def test_nobody_there_is_away_and_no_secret_is_told() -> None:

@@ -7,6 +7,7 @@ import logging
 import re
 import threading
 from collections.abc import AsyncIterator, Coroutine, Generator, Iterator
+from types import SimpleNamespace
 from typing import Any, Final, Self
 
 import aiohttp
@@ -14,6 +15,7 @@ import pytest
 
 from schemas.exits import Exit
 from schemas.policies import Rules
+from sinks.batching import PendingBatch
 from sinks.clickhouse.store import ClickHouseStore
 from sinks.pipeline import Pipeline
 from sinks.sink_health import SinkHealth
@@ -98,14 +100,14 @@ async def test_a_clickhouse_that_never_answers_is_named(monkeypatch: pytest.Monk
         await worker.settle(WAITS)
         with watched(worker.partitions.activities):
             batch = asyncio.ensure_future(worker.take(WAITS))
-            said = await lines.come("is stuck")
-            where = r"streams/clickhouse/history\.py:\d+ _ask"
+            said = await lines.come("contacts.chat/0 is stuck")
+            where = r"streams/clickhouse/history\.py:\d+ _query"
             stuck = rf"contacts\.chat/0 is stuck looking up ClickHouse: \d s so far, at {where}"
             assert re.fullmatch(stuck, said)
             code, text = await healthz(health_of(worker.partitions, BatchMetrics()))
             assert (code, re.fullmatch(f"ok\n{stuck}\n", text) is not None) == (200, True)
             await batch
-            assert "contacts.chat/0 is no longer stuck looking up ClickHouse" in await lines.come("no longer")
+            await lines.come("contacts.chat/0 is no longer stuck looking up ClickHouse")
         await worker.partitions.close()
 
 
@@ -164,6 +166,52 @@ async def test_the_line_of_code_is_found_through_what_awaits_it(monkeypatch: pyt
                 await lines.come(rf"{name} is stuck .*, at streams/assignment/open_partition\.py:\d+ process_batch$")
         await waiting
     await worker.partitions.close()
+
+
+async def test_code_of_no_file_does_not_end_the_watchdog(lines: Lines) -> None:
+    """Whatever was compiled from a text: the line names who called it."""
+    activities = Activities()
+    code = compile("wait('a thread is stuck writing to ClickHouse: ')", "", "exec")
+
+    def hangs() -> None:
+        with activities.during(Phase.INSERTING, "a thread"):
+            exec(code, {"wait": lines.wait})  # noqa: S102 - our own text
+
+    with watched(activities):
+        await asyncio.to_thread(hangs)
+
+
+class Circle:
+    """What its `__await__` gives refers to the task that waits for it."""
+
+    def __init__(self) -> None:
+        self.task = asyncio.current_task()
+
+    def __await__(self) -> Any:  # noqa: ANN401 - an iterator, not the generator that it should be
+        """Give itself."""
+        return self
+
+    __iter__ = __await__
+
+    def __next__(self) -> asyncio.Future[None]:
+        """Wait, for ever."""
+        forever = asyncio.get_running_loop().create_future()
+        forever._asyncio_future_blocking = True  # noqa: SLF001 - what asyncio asks of whom a task waits for
+        return forever
+
+
+async def test_what_waits_for_itself_is_named(lines: Lines) -> None:
+    """Whoever follows it comes to the task again, and goes round no second time."""
+
+    async def waits(activities: Activities) -> None:
+        with activities.during(Phase.FETCHING, "a circle"):
+            await Circle()
+
+    activities = Activities()
+    with watched(activities):
+        waiting = asyncio.ensure_future(waits(activities))
+        await lines.come(r"a circle is stuck fetching: .* waits$")
+        await ended(waiting)
 
 
 async def test_a_lock_that_is_not_given_back_is_named(monkeypatch: pytest.MonkeyPatch, lines: Lines) -> None:
@@ -236,6 +284,22 @@ async def test_code_that_does_not_wait_is_seen_from_another_thread(lines: Lines)
         assert "in hangs_in_code" in stack
         assert lines.wait("the event loop is stuck in code that does not wait: ")
         await lines.come("the event loop is no longer stuck in code that does not wait")
+
+
+async def test_a_sink_whose_events_do_not_come_is_named(monkeypatch: pytest.MonkeyPatch, lines: Lines) -> None:
+    """It reads them before it writes a batch, which waits for them for as long as that takes."""
+
+    async def below(_: object) -> AsyncIterator[None]:
+        await asyncio.Event().wait()
+        yield
+
+    settings, vitals, pending = load_settings({}), SinkHealth(), PendingBatch()
+    pipeline = Pipeline(settings, ClickHouseStore(settings), vitals)
+    monkeypatch.setattr(pipeline, "_sources", SimpleNamespace(below=below))
+    with watched(vitals.activities):
+        archiving = asyncio.ensure_future(pipeline._archive(pending))  # noqa: SLF001 - all around it would take a broker
+        await lines.come(r"the archive is stuck fetching: .*_archive$")
+        await ended(archiving)
 
 
 async def test_a_sink_whose_insert_hangs_is_named(lines: Lines) -> None:

@@ -3,8 +3,6 @@
 It sees and says; it ends the process only after a time above every time limit. What is stuck, `activities` decides.
 """
 
-from __future__ import annotations
-
 import asyncio
 import gc
 import logging
@@ -62,7 +60,8 @@ def _watch(activities: Activities, loop: asyncio.AbstractEventLoop, beats: Activ
         for stuck in said:
             _LOG.warning("%s", line_of(stuck))
             if stuck.activity is beats:
-                _LOG.warning("the event loop's thread stands at\n%s", "".join(_thread_stack(beats)))
+                stack = traceback.format_stack(sys._current_frames().get(beats.thread))  # noqa: SLF001 - as in `_where`
+                _LOG.warning("the event loop's thread stands at\n%s", "".join(stack))
         if last := worst(activities.stuck(), core.END_AFTER_S):
             react(During.WATCHING, TimeoutError(line_of(last)))
 
@@ -108,7 +107,3 @@ def _awaited(task: asyncio.Task[Any]) -> Iterator[FrameType]:
             awaited = getattr(awaited, _KINDS[kind])
         else:  # what `__await__` returned: Faust's agents are awaited by it, and async generators
             awaited = next((each for each in gc.get_referents(awaited) if isinstance(each, _FOLLOWED)), None)
-
-
-def _thread_stack(activity: Activity) -> list[str]:
-    return traceback.format_stack(sys._current_frames().get(activity.thread))  # noqa: SLF001 - as above

@@ -17,7 +17,6 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from clickhouse_connect.driver.client import Client
 
@@ -85,7 +84,7 @@ def _stand_back(pid: int) -> None:
 
 
 async def _follow_journal(settings: Settings, sighting: Sighting) -> None:
-    view = LiveView(ZoneInfo(settings.time_zone), _now)
+    view = LiveView(settings.time_zone, _now)
     tail = JournalTail(settings)
     await tail.start()
     try:

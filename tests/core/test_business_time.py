@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.calendars import WHOLE_DAY, Calendar, Hours, Span
+from schemas.calendars import MINUTES_A_DAY, Calendar, Hours, Span
 from streams.core.business_time import business_ms, in_hours, last_within
 from tests.depth import examples
 from tests.oracle.contacts import milliseconds as ms
@@ -17,7 +17,7 @@ MINUTE: Final = 60_000
 HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
 
-ALWAYS: Final = Calendar("always", (Hours("Europe/Helsinki", (WHOLE_DAY,) * 7),))
+ALWAYS: Final = Calendar("always", (Hours("Europe/Helsinki", ((Span(0, MINUTES_A_DAY),),) * 7),))
 NEVER: Final = Calendar("never", (Hours("Europe/Helsinki", ((),) * 7),))
 
 #: Days on which clocks of these zones were put forward, put back, or nothing happened.

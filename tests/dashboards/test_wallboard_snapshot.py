@@ -10,7 +10,7 @@ from schemas.agents import STATUSES, Stretch, encode_agent
 from schemas.journal import AGENT
 from schemas.policies import Policy, Rules
 from schemas.topics import AGENTS
-from streams.live.view import live_view
+from streams.live.view import LiveView
 from tests.streams.live.steps import Journal, contact, contact_key, due, pane_of, pane_record, summary, tag_record
 
 NOW = 1_773_559_200_000
@@ -26,7 +26,7 @@ RULES = Rules(
 @pytest.fixture
 def said() -> dict[str, Any]:
     """Return what is said of a small centre: calls in sales, chats in two queues."""
-    view = live_view("Europe/Helsinki", lambda: NOW)
+    view = LiveView("Europe/Helsinki", lambda: NOW)
     calls, chats = Journal("contacts.call"), Journal("contacts.chat")
     late = {"waiting_since": NOW - 40_000, "deadlines": [due(NOW - 40_000, 20_000), due(0, 1, metric="resolution")]}
     in_hand = summary(queue="billing", handling=1, handling_agents=["ann"], awaiting_since=NOW - 7_000)

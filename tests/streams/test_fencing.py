@@ -214,7 +214,7 @@ class Machine(RuleBasedStateMachine):
         for reader in (fresh, model.near, model.far, model.resuming):
             await reader.drain()
             assert {key[1:]: value for key, value in reader.contacts.items()} == partition.contacts
-            assert reader.view.readings() == fresh.view.readings()
+            assert reader.view.gauges.readings() == fresh.view.gauges.readings()
         if self.evicts or model.current_epoch > 1:
             return  # of what was evicted, or counted in ended epochs, not every reader has all
         batch = opened(SOURCE, LONG)

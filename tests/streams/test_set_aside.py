@@ -6,6 +6,7 @@ The worker here is stricter than the sink, so that a sink that judged by itself 
 import random
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final
 from unittest.mock import patch
 
@@ -165,10 +166,10 @@ def test_a_step_says_what_it_set_aside_and_a_journal_read_back_knows() -> None:
     )
     broken = Record(0, b"c", b"{")
     kinds = [good, stray, broken, stray, good, broken]
-    (step,) = partition.steps([record._replace(offset=offset) for offset, record in enumerate(kinds)])
+    (step,) = partition.steps([replace(record, offset=offset) for offset, record in enumerate(kinds)])
     ((key, value),) = [(key, value) for key, value in step.records if key[:1] == SET_ASIDE]
     assert decode_set_aside(key, value or b"") == (1, 1, [(1, 4), (5, 6)])
-    (step,) = partition.steps([good._replace(offset=6)])
+    (step,) = partition.steps([replace(good, offset=6)])
     assert not [key for key, _ in step.records if key[:1] == SET_ASIDE]
 
 

@@ -9,7 +9,8 @@ import pytest
 from aiokafka.errors import KafkaConnectionError
 
 from schemas.topics import SourcePartition
-from streams.monitoring.activities import Phase
+from streams.monitoring.activities import UNHEALTHY_AFTER_S, Phase
+from streams.monitoring.watchdog import health_line
 from tests.streams.stand_ins import OTHER, RECORDS, Worker
 
 #: Turns of the loop in which everything that can go on does.
@@ -77,6 +78,10 @@ async def test_what_stays_silent_is_stuck_until_it_is_closed(worker: SilentWorke
     worker.positions.clear()
     assert await worker.look() == [Phase.SILENT]
     assert worker.positions == {}
+    activities = worker.partitions.activities
+    activities.forgive(-UNHEALTHY_AFTER_S - 1)  # so long passes
+    line = health_line(activities, after_s=UNHEALTHY_AFTER_S)
+    assert str(line).startswith("contacts.chat/1 is stuck waiting for records that its log has: 61 s so far, at streams/")
     await worker.settle()
     assert await worker.look() == []
 

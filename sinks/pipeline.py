@@ -23,7 +23,7 @@ from sinks.accepted import accepted
 from sinks.batching import PendingBatch, Reached, claims, progress_rows
 from sinks.event_rows import Record, UnreadableEventError, event_rows
 from sinks.gauge_history import WITHIN_MS, each_minute
-from sinks.port import Batch, Store, StoreAwayError, StoreUnfitError
+from sinks.port import Batch, Store, StoreError
 from sinks.rows import EventRow
 from sinks.sink_health import SinkHealth
 from sinks.source_reader import SourceReader
@@ -288,7 +288,7 @@ class Pipeline:
 
         return await AsyncRetrying(
             wait=_BACK_OFF,
-            retry=retry_if_exception_type((StoreAwayError, StoreUnfitError)),
+            retry=retry_if_exception_type(StoreError),
             before_sleep=self._say,
         )(asyncio.to_thread, asked)
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from deploy.cli.common import data_option, fail, json_option, reaching, stack_settings
-from deploy.cli.rules import config_option, rules_or_exit
+from deploy.cli.rules import config_option, rules_of
 from schemas.exits import Exit
 from schemas.policies import Rules
 from schemas.settings import Settings
@@ -57,7 +57,7 @@ def begin(topic: str, data: Path | None, *, yes: bool, as_json: bool) -> None:
     if topic not in SOURCES:
         fail(f"{topic} is no source topic; these are: {', '.join(SOURCES)}", Exit.UNUSABLE)
     settings = stack_settings(data)
-    rules = rules_or_exit(settings)
+    rules = rules_of(settings)
     with reaching(settings):
         steps = _steps(settings, topic)
         known = dict(sorted(steps))  # the last epoch of each partition

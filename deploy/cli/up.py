@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from deploy.cli.common import data_option, fail, folder_option, json_option, quiet_clients
-from deploy.cli.rules import config_option, configured_or_exit
-from deploy.embedded import UnavailableError, state
+from deploy.cli.rules import config_option, configured
+from deploy.embedded import state
 from deploy.embedded.parts import Wiring, pulssi
 from deploy.embedded.state import PartState, StackState
 from deploy.embedded.supervisor import LAST_LINES, RUNBOOK
@@ -67,7 +67,7 @@ def up(data: Path, port_base: int | None, *, detach: bool, no_config: bool, in_b
     from deploy.embedded.output import FileOutput, TerminalOutput  # noqa: PLC0415 - as above
 
     quiet_clients()
-    settings = configured_or_exit()  # rules too: else each part would say so by itself, one after the other
+    settings, _ = configured()  # rules too: else each part would say so by itself, one after the other
     _check_usable(data)
     if in_background:
         raise SystemExit(stack.run(data, settings, FileOutput(data / LOGS), port_base))
@@ -133,27 +133,19 @@ def _start_in_background(folder: Path, port_base: int | None) -> StackState:
 
 
 def _tell_clickhouse(settings: Settings, folder: Path) -> None:
-    """Say what the choice of a ClickHouse means for the folder, which the background says in a log; may end with 2."""
+    """Say what the choice of a ClickHouse means for the folder, which the background says in a log."""
     from deploy.embedded import clickhouse_server  # noqa: PLC0415 - not for `--help`
 
-    if "clickhouse_url" in settings.model_fields_set:
-        return
-    try:
+    if "clickhouse_url" not in settings.model_fields_set:
         clickhouse_server.choose(settings.clickhouse_program, folder, partial(click.echo, err=True))
-    except clickhouse_server.UnusableError as error:
-        fail(str(error), Exit.UNUSABLE)
 
 
 def _download(settings: Settings) -> None:
-    """Download what the embedded broker needs, with a progress bar; ends with 3 where that fails."""
-    if "kafka_brokers" in settings.model_fields_set:
-        return
+    """Download what the embedded broker needs, with a progress bar."""
     from deploy.embedded.kafka.node import prepare  # noqa: PLC0415 - not for `--help`
 
-    try:
+    if "kafka_brokers" not in settings.model_fields_set:
         prepare(settings.kafka_repository)
-    except UnavailableError as error:
-        fail(str(error), Exit.UNREACHABLE)
 
 
 def _check_usable(folder: Path) -> None:
@@ -188,7 +180,7 @@ def demo(rate: float, seed: int, data: Path | None, port_base: int | None) -> No
     from deploy.embedded.output import TerminalOutput  # noqa: PLC0415 - as above
 
     quiet_clients()
-    settings = configured_or_exit()
+    settings, _ = configured()
     _download(settings)
     shown = Demonstration(rate, seed)
 

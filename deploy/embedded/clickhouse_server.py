@@ -21,7 +21,7 @@ from xml.sax.saxutils import escape
 
 import click
 
-from deploy.embedded import UnavailableError
+from deploy.embedded import UnavailableError, UnusableError
 from deploy.embedded.child_end import die_with_parent, interrupt_once, stop
 from deploy.embedded.lock import hold
 from deploy.embedded.ports import any_free, is_free
@@ -45,10 +45,6 @@ _ASK_EVERY_S: Final = 0.1
 _VERSION_WITHIN_S: Final = 30.0
 _VERSION: Final = re.compile(r"ClickHouse server version ((\d+)\.(\d+)[0-9.]*[0-9])")
 _SETTING: Final = "PULSSI_CLICKHOUSE_PROGRAM"
-
-
-class UnusableError(ValueError):
-    """The setting cannot be followed with this program, or this data folder; the message is one line with the fix."""
 
 
 class Server(NamedTuple):

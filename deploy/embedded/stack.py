@@ -14,10 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
-import click
-
-from deploy.embedded import state
-from deploy.embedded.clickhouse_server import UnusableError
+from deploy.embedded import UnavailableError, state
 from deploy.embedded.lock import FolderInUseError, hold, owner_of
 from deploy.embedded.output import TerminalOutput
 from deploy.embedded.parts import SERVERS, Wiring, parts_of, wire
@@ -120,8 +117,4 @@ def run(
                         pass
                 state.forget(folder)
     except FolderInUseError as error:
-        click.echo(f"pulssi: {error}: `pulssi down --data {folder}` ends it", err=True)
-        return Exit.UNREACHABLE
-    except UnusableError as error:
-        click.echo(f"pulssi: {error}", err=True)
-        return Exit.UNUSABLE
+        raise UnavailableError(f"{error}: `pulssi down --data {folder}` ends it") from None

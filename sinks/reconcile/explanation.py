@@ -121,7 +121,7 @@ class Explanation:
 
 
 def explain_contact(settings: Settings, rules: Rules, contact_id: str) -> Explanation | Unknown:
-    """Read a contact and explain it. Raises StoreAwayError and StoreUnfitError."""
+    """Read a contact and explain it. Raises StoreError."""
     with StoredRows(settings) as kept:
         epochs = Epochs(kept.progress())
         contact = next(read_contacts(kept, ContactRange(contact_id, contact_id), EVERYTHING), None)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from deploy.cli.common import stack_settings
-from deploy.cli.rules import rules_or_exit
+from deploy.cli.rules import rules_of
 from deploy.embedded import state
 from deploy.embedded.lock import hold
 from deploy.embedded.state import StackState
@@ -62,11 +62,11 @@ def test_a_stacks_configuration_is_taken_with_it(tmp_path: Path, monkeypatch: py
         _write(tmp_path, PULSSI_CONFIG=str(tmp_path / "config"))
         settings = stack_settings(tmp_path)
         assert (settings.time_zone, settings.kafka_brokers) == ("Europe/Helsinki", "127.0.0.1:19092")
-        assert rules_or_exit(settings).short_abandon_ms == 9_000
+        assert rules_of(settings).short_abandon_ms == 9_000
         (tmp_path / "other").mkdir()
         os.environ["PULSSI_CONFIG"] = str(tmp_path / "other")
         settings = stack_settings(tmp_path)
-        assert (settings.time_zone, rules_or_exit(settings)) == ("UTC", Rules())
+        assert (settings.time_zone, rules_of(settings)) == ("UTC", Rules())
 
 
 def test_a_folder_where_nothing_runs_is_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ from clickhouse_connect.driver.client import Client
 from deploy.embedded.ports import any_free
 from schemas.settings import Settings
 from sinks.clickhouse.store import ClickHouseStore
-from sinks.port import Batch, Store, StoreAwayError, StoreUnfitError
+from sinks.port import Batch, Store, StoreError
 from sinks.rows import Progress, first_wins, version_of
 from streams.configuration.environment import load_settings
 from tests.sinks.memory import MemoryStore
@@ -139,13 +139,13 @@ def test_times_keep_their_milliseconds(database: Settings, client: Client) -> No
 
 def test_without_tables_it_names_the_way_out(empty_database: Settings) -> None:
     """A database that is not there, or has no tables, is refused with the command that makes them."""
-    with pytest.raises(StoreUnfitError, match="pulssi migrate"):
+    with pytest.raises(StoreError, match="pulssi migrate"):
         ClickHouseStore(empty_database).progress()
 
 
 def test_nobody_there_is_away_and_no_secret_is_told() -> None:
     """A server that does not answer is waited for; its password is in no message."""
     settings = load_settings({"PULSSI_CLICKHOUSE_URL": f"http://someone:hush@127.0.0.1:{any_free('127.0.0.1')}"})
-    with pytest.raises(StoreAwayError, match=r"127\.0\.0\.1") as caught:
+    with pytest.raises(StoreError, match=r"127\.0\.0\.1") as caught:
         ClickHouseStore(settings).progress()
     assert "hush" not in str(caught.value)

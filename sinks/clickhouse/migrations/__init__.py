@@ -15,8 +15,9 @@ from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.exceptions import DatabaseError, ProgrammingError
+from clickhouse_connect.driver.exceptions import DatabaseError
 
+from schemas.exits import EndError, Exit
 from schemas.settings import Settings
 from streams.clickhouse.connection import connect
 
@@ -30,10 +31,6 @@ _LEDGER: Final = """
 CREATE TABLE IF NOT EXISTS schema_migrations (name String, digest String, at DateTime64(3, 'UTC') DEFAULT now64(3))
 ENGINE = ReplacingMergeTree(at) ORDER BY name
 """
-
-
-class SchemaError(ProgrammingError):
-    """The schema cannot be brought to this version; says why, and the way out."""
 
 
 def statements(text: str) -> list[str]:
@@ -51,13 +48,15 @@ def _zone(settings: Settings) -> str:
     try:
         return ZoneInfo(settings.time_zone).key
     except (ZoneInfoNotFoundError, ValueError):
-        raise SchemaError(f"time_zone: no time zone {settings.time_zone!r}; one is Europe/Helsinki") from None
+        raise EndError(
+            f"time_zone: no time zone {settings.time_zone!r}; one is Europe/Helsinki", Exit.UNUSABLE
+        ) from None
 
 
 def migrate(settings: Settings) -> list[str]:
     """Bring ClickHouse's schema to this version, and return what was applied; a second run applies nothing.
 
-    Raises SchemaError where a newer Pulssi made the schema, and clickhouse_connect's errors.
+    Raises EndError where a newer Pulssi made the schema, and clickhouse_connect's errors.
     """
     with connect(settings, database="") as client:
         client.command(f"CREATE DATABASE IF NOT EXISTS {settings.clickhouse_database}")
@@ -70,9 +69,10 @@ def migrate(settings: Settings) -> list[str]:
         tables = _folder("migrations")
         newer = sorted(name for name in applied if name[:4].isdigit() and name not in tables)
         if newer:
-            raise SchemaError(
+            raise EndError(
                 f"database {settings.clickhouse_database} was made by a newer Pulssi ({newer[-1]}): upgrade this one, "
-                "or name another database in clickhouse_database"
+                "or name another database in clickhouse_database",
+                Exit.UNUSABLE,
             )
         return [*_apply_tables(client, tables, applied), *_apply_views(client, settings, applied)]
 

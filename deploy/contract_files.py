@@ -6,10 +6,9 @@ are the source: nothing here is to be said that they do not say.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
@@ -224,18 +223,16 @@ def _values(schema: dict[str, Any], quote: str = "") -> str:
 
 def differing(root: Path = ROOT) -> dict[str, str]:
     """Give the generated files that are missing or differ from the models, with the text that they should have."""
-    return {path: text for path, text in files().items() if not _holds(root / path, text)}
+    return {
+        path: text
+        for path, text in files().items()
+        if not (root / path).is_file() or (root / path).read_text(encoding="utf-8") != text
+    }
 
 
-def _holds(path: Path, text: str) -> bool:
-    return path.is_file() and path.read_text(encoding="utf-8") == text
-
-
-def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
+def main(arguments: Sequence[str], root: Path = ROOT) -> int:
     """Write the files, or compare them; give the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m deploy.contract_files", description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="compare only; exit 1 where a file differs")
-    check = parser.parse_args(arguments).check
+    check = "--check" in arguments
     found = differing(root)
     for name, text in found.items():
         if check:
@@ -249,4 +246,4 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv))

@@ -29,7 +29,6 @@ class Site(NamedTuple):
     """Where an installation's parts are, as Grafana reaches them."""
 
     clickhouse_url: str = "http://127.0.0.1:8123"
-    database: str = "pulssi"
     #: Gets alerts as JSON by POST.
     webhook_url: str = "http://127.0.0.1:9095/pulssi"
     #: What the runbooks' file names are joined to.
@@ -50,7 +49,7 @@ def data_source_of(site: Site) -> Json:
         "protocol": "http",
         "secure": server.secure,
         "username": READER,
-        "defaultDatabase": site.database,
+        "defaultDatabase": "pulssi",
         "queryTimeout": "60",
     }
     if server.path:

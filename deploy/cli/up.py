@@ -8,25 +8,21 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 
 from deploy.cli.common import data_option, fail, folder_option, json_option, quiet_clients
 from deploy.cli.rules import config_option, configured
 from deploy.embedded import state
-from deploy.embedded.parts import Wiring, pulssi
+from deploy.embedded.parts import pulssi
 from deploy.embedded.state import PartState, StackState
 from deploy.embedded.supervisor import LAST_LINES, RUNBOOK
 from schemas.exits import Exit
 from schemas.settings import Settings
-
-if TYPE_CHECKING:
-    from deploy.embedded import stack
 
 #: The last port that leaves room for every part's.
 LAST_PORT_BASE: Final = 65500
@@ -176,24 +172,18 @@ def demo(rate: float, seed: int, data: Path | None, port_base: int | None) -> No
     Example: pulssi demo --rate 20 --seed 7
     """
     from deploy.embedded import stack  # noqa: PLC0415 - a second of imports, not for `--help`
-    from deploy.embedded.demonstration import Demonstration, is_fresh  # noqa: PLC0415 - as above
+    from deploy.embedded.demonstration import demonstrate  # noqa: PLC0415 - as above
     from deploy.embedded.output import TerminalOutput  # noqa: PLC0415 - as above
 
     quiet_clients()
     settings, _ = configured()
     _download(settings)
-    shown = Demonstration(rate, seed)
-
-    def beside(wiring: Wiring, voice: TerminalOutput) -> Sequence[stack.Group]:
-        shown.announce(wiring, voice)
-        return shown.parts(wiring)
-
-    if data is not None and not is_fresh(data):
+    if data is not None and data.exists() and any(data.iterdir()):
         fail(f"--data {data}: is not empty; a demonstration takes a folder of its own", Exit.UNUSABLE)
     with nullcontext(data) if data else tempfile.TemporaryDirectory(prefix="pulssi-demo-") as named:
         folder = Path(named).resolve()
         _check_usable(folder)
-        raise SystemExit(stack.run(folder, settings, TerminalOutput(), port_base, beside))
+        raise SystemExit(stack.run(folder, settings, TerminalOutput(), port_base, partial(demonstrate, rate, seed)))
 
 
 @click.command()

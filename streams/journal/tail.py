@@ -66,6 +66,14 @@ async def connect(settings: Settings, topics: tuple[str, ...], group: str | None
     return await _retry_forever()(_connect, settings, topics, group)
 
 
+async def show_lag(consumer: AIOKafkaConsumer, offsets: Mapping[TopicPartition, Any]) -> None:
+    """Commit how far a reader is, for others to see; it is never read back, and a failure is logged."""
+    try:
+        await asyncio.wait_for(consumer.commit(offsets), COMMIT_WITHIN_S)
+    except (KafkaError, TimeoutError) as error:
+        _LOG.info("offsets that show the lag were not committed (nothing is lost): %r", error)
+
+
 async def _connect(settings: Settings, topics: tuple[str, ...], group: str | None) -> AIOKafkaConsumer:
     consumer = consumer_of(
         settings, group_id=group, max_partition_fetch_bytes=FETCH_BYTES, fetch_max_wait_ms=FETCH_WAIT_MS
@@ -246,18 +254,12 @@ class JournalTail:
         return self._consumer is not None and not self._catch_up_targets
 
     async def commit(self, ends: Mapping[SourcePartition, tuple[int, str]]) -> None:
-        """Commit how far this reader is: (journal offset, comment) by (source, partition).
-
-        It shows lag to others and is never read back; a failure is logged.
-        """
+        """Show others how far this reader is: (journal offset, comment) by (source, partition)."""
         offsets = {
             TopicPartition(journal_of(source), partition): OffsetAndMetadata(end, comment)
             for (source, partition), (end, comment) in ends.items()
         }
-        try:
-            await asyncio.wait_for(self._consumer.commit(offsets), COMMIT_WITHIN_S)
-        except (KafkaError, TimeoutError) as error:
-            _LOG.info("offsets that show the lag were not committed (nothing is lost): %r", error)
+        await show_lag(self._consumer, offsets)
 
     async def stop(self) -> None:
         """Close the connection; a second call does nothing."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from deploy.cli.common import stack_settings
 from deploy.cli.rules import rules_of
 from deploy.embedded import state
-from deploy.embedded.lock import hold
+from deploy.embedded.lock import hold, lock_path
 from deploy.embedded.state import StackState
 from schemas.policies import Rules
 
@@ -76,3 +78,14 @@ def test_a_folder_where_nothing_runs_is_3(tmp_path: Path, capsys: pytest.Capture
         stack_settings(tmp_path)
     assert ended.value.code == 3
     assert "pulssi up --data" in capsys.readouterr().err
+
+
+def test_a_killed_stack_is_not_taken_for_the_one_that_has_just_got_its_lock(tmp_path: Path) -> None:
+    """Between taking the lock and writing its process id, the next stack has the killed one's id in the lock's file."""
+    killed = subprocess.Popen(["true"])
+    killed.wait()
+    lock_path(tmp_path, state.LOCK).write_text(f"{killed.pid}\n")
+    state.write(StackState(pid=killed.pid, folder=tmp_path, phase="ready", environment=EMBEDDED))
+    with lock_path(tmp_path, state.LOCK).open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert state.read(tmp_path) is None

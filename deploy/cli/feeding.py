@@ -97,11 +97,7 @@ class Pace:
 
 
 def feed(
-    producer: EventProducer,
-    meter: Meter,
-    events: Iterable[Routed],
-    pace: Pace | None,
-    how_far: Callable[[], str],
+    producer: EventProducer, meter: Meter, events: Iterable[Routed], pace: Pace | None, how_far: Callable[[], str]
 ) -> str:
     """Send events, without a pace as fast as can be, until Ctrl-C or SIGTERM; returns how many went where, in a line.
 

@@ -59,7 +59,7 @@ def up(data: Path, port_base: int | None, *, detach: bool, no_config: bool, in_b
 
     Example: pulssi up --data ./.pulssi --port-base 9400
     """
-    from deploy.embedded import stack  # noqa: PLC0415 - a second of imports, not for `--help`
+    from deploy.embedded import clickhouse_server, stack  # noqa: PLC0415 - a second of imports, not for `--help`
     from deploy.embedded.output import FileOutput, TerminalOutput  # noqa: PLC0415 - as above
 
     quiet_clients()
@@ -74,8 +74,8 @@ def up(data: Path, port_base: int | None, *, detach: bool, no_config: bool, in_b
             " defaults from now on",
             Exit.UNUSABLE,
         )
-    if detach:
-        _tell_clickhouse(settings, data)
+    if detach and "clickhouse_url" not in settings.model_fields_set:  # what it means: the background says it in a log
+        clickhouse_server.choose(settings.clickhouse_program, data, partial(click.echo, err=True))
     _download(settings)
     if not detach:
         raise SystemExit(stack.run(data, settings, TerminalOutput(), port_base))
@@ -126,14 +126,6 @@ def _start_in_background(folder: Path, port_base: int | None) -> StackState:
         process.terminate()
         process.wait()
         raise
-
-
-def _tell_clickhouse(settings: Settings, folder: Path) -> None:
-    """Say what the choice of a ClickHouse means for the folder, which the background says in a log."""
-    from deploy.embedded import clickhouse_server  # noqa: PLC0415 - not for `--help`
-
-    if "clickhouse_url" not in settings.model_fields_set:
-        clickhouse_server.choose(settings.clickhouse_program, folder, partial(click.echo, err=True))
 
 
 def _download(settings: Settings) -> None:

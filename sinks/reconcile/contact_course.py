@@ -18,6 +18,14 @@ from streams.core.handle_segments import Segment
 from streams.core.sample_writer import UNASSIGNED
 
 _FOR: Final = {"customer": "the customer", "third_party": "somebody outside"}
+#: Why the clock starts, by the event that starts it.
+_STARTS: Final = {
+    "contact.started": "the contact began",
+    "contact.handed_off": "the bot handed the contact to humans",
+    "contact.reopened": "opened again without ever having been answered",
+    "message.sent": "the customer wrote",
+}
+_UNPAUSED: Final = {"message.sent": "the customer wrote", "contact.unpaused": "unpaused"}
 
 
 class Told(NamedTuple):
@@ -153,10 +161,9 @@ def _work(event: Event, fold: Fold, before: _State, now: _State) -> Iterator[str
             yield f"{agent} has wrapped up already: nothing changes"
         elif changed[0] is not mine[-1]:
             yield f"the form of {agent}'s former work {_since(changed[0])}, saved during the next"
-        elif not before.segments[id(changed[0])][0]:
-            yield f"ends and closes {agent}'s work {_since(changed[0])}"
         else:
-            yield f"closes {agent}'s work {_since(changed[0])}"
+            closes = "closes" if before.segments[id(changed[0])][0] else "ends and closes"
+            yield f"{closes} {agent}'s work {_since(changed[0])}"
 
 
 def _since(segment: Segment) -> str:
@@ -165,9 +172,8 @@ def _since(segment: Segment) -> str:
 
 def _stretch(event: Event, before: _State, now: _State, *, partial: bool) -> Iterator[str]:
     if now.instance > before.instance:
-        how = "nobody is connected and it waits in no queue: the call ends"
-        if event.type == "contact.resolved":
-            how = "is resolved"
+        ends = "nobody is connected and it waits in no queue: the call ends"
+        how = "is resolved" if event.type == "contact.resolved" else ends
         unseen = partial and now.instance == 1
         yield f"{how} ({'no resolution: its beginning was not seen' if unseen else f'resolution {now.instance}'})"
     elif now.stretch is not None and before.stretch is None and before.instance:
@@ -180,15 +186,10 @@ def _stretch(event: Event, before: _State, now: _State, *, partial: bool) -> Ite
 
 def _pause(event: Event, before: _State, now: _State) -> Iterator[str]:
     if event.type == "contact.paused":
-        if before.pause is not None:
-            yield "is paused already: nothing changes"
-        else:
-            yield f"is paused for {_FOR[event.fields.get('for_', 'customer')]}"
+        whom = _FOR[event.fields.get("for_", "customer")]
+        yield "is paused already: nothing changes" if before.pause is not None else f"is paused for {whom}"
     elif before.pause is not None and now.pause is None:
-        why = {"message.sent": "the customer wrote", "contact.unpaused": "unpaused"}.get(
-            event.type, "the stretch ended"
-        )
-        yield f"the pause ends: {why}"
+        yield f"the pause ends: {_UNPAUSED.get(event.type, 'the stretch ended')}"
 
 
 def _marks(event: Event, fold: Fold, before: _State, now: _State) -> Iterator[str]:
@@ -216,9 +217,8 @@ def _until(channel: str, seen: _Seen, end: Sample | None, *, partial: bool) -> I
             return
         if state.clock != start and state.clock is not None:
             again = " again" if start is not None else ""
-            yield Told(
-                state.clock, event.event_id, f"the clock starts{again}: {_because(event, handed_off=handed_off)}"
-            )
+            because = _because(event, handed_off=handed_off)
+            yield Told(state.clock, event.event_id, f"the clock starts{again}: {because}")
         else:
             passed_over = _no_answer(channel, event, runs=start is not None, is_the_bots=state.is_the_bots)
             if state.in_the_menu and event.type == "contact.abandoned":
@@ -230,20 +230,9 @@ def _until(channel: str, seen: _Seen, end: Sample | None, *, partial: bool) -> I
 
 
 def _because(event: Event, *, handed_off: bool) -> str:
-    match event.type:
-        case "contact.started":
-            return "the contact began"
-        case "contact.queued":
-            after = ", the first time after the hand-off" if handed_off else ""
-            return f"queued for {event.fields['queue']}{after}"
-        case "contact.handed_off":
-            return "the bot handed the contact to humans"
-        case "contact.reopened":
-            return "opened again without ever having been answered"
-        case "message.sent":
-            return "the customer wrote"
-        case _:
-            return f"{event.type} is the earliest event known"
+    if event.type == "contact.queued":
+        return f"queued for {event.fields['queue']}{', the first time after the hand-off' if handed_off else ''}"
+    return _STARTS.get(event.type, f"{event.type} is the earliest event known")
 
 
 def _no_answer(channel: str, event: Event, *, runs: bool, is_the_bots: bool) -> str | None:
@@ -297,7 +286,7 @@ def _no_clock(channel: str, last: _State, folded: Folded) -> str:
     if folded.summary["partial"]:
         return "no clock: it was under way before Pulssi saw it, and no queue and no hand-off was seen"
     if not folded.summary["inbound"]:
-        if channel == "call":
-            return "no clock: a call that someone else began waits for nobody"
-        return "no clock: a contact that someone else began waits for nobody before the customer writes"
+        waits = "a call that someone else began waits for nobody"
+        other = "a contact that someone else began waits for nobody before the customer writes"
+        return f"no clock: {waits if channel == 'call' else other}"
     return "no clock: a call waits for nobody while it is in its menu" if last.in_the_menu else "no clock runs"

@@ -67,19 +67,13 @@ def stack_settings(data: Path | None = None) -> Settings:
 
 @contextmanager
 def reaching(settings: Settings, then: Callable[[], str] = str) -> Iterator[None]:
-    """End with one line and 3 where Kafka or ClickHouse does not answer or is unfit, with 1 where a topic is refused.
-
-    `then` is added to the former's line.
-    """
+    """End with one line and 3 where Kafka or ClickHouse does not answer or is unfit; `then` is added to the line."""
     from aiokafka.errors import KafkaError  # noqa: PLC0415 - a second of imports, not for `--help`
 
     from sinks.port import StoreError  # noqa: PLC0415 - as above
-    from streams.assignment.opening import RefusedError  # noqa: PLC0415 - as above
 
     try:
         yield
-    except RefusedError as error:
-        fail(str(error), Exit.NO)
     except (StoreError, KafkaError, OSError) as error:
         why = str(error)
         if isinstance(error, KafkaError) or not why:

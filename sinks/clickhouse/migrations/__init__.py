@@ -12,7 +12,6 @@ import secrets
 from importlib.resources import files
 from string import Template
 from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
@@ -42,15 +41,6 @@ def _folder(name: str) -> dict[str, str]:
     found = files("sinks.clickhouse").joinpath(name).iterdir()
     texts = {each.name.removesuffix(".sql"): each.read_text("utf-8") for each in found if each.name.endswith(".sql")}
     return dict(sorted(texts.items()))
-
-
-def _zone(settings: Settings) -> str:
-    try:
-        return ZoneInfo(settings.time_zone).key
-    except (ZoneInfoNotFoundError, ValueError):
-        raise EndError(
-            f"time_zone: no time zone {settings.time_zone!r}; one is Europe/Helsinki", Exit.UNUSABLE
-        ) from None
 
 
 def migrate(settings: Settings) -> list[str]:
@@ -91,7 +81,7 @@ def _apply_tables(client: Client, tables: dict[str, str], applied: dict[str, str
 
 def _apply_views(client: Client, settings: Settings, applied: dict[str, str]) -> list[str]:
     done = []
-    names = {"time_zone": _zone(settings), "database": settings.clickhouse_database}
+    names = {"time_zone": settings.time_zone, "database": settings.clickhouse_database}
     for name, text in _folder("views").items():
         digest = _digest(Template(text).safe_substitute(names))
         if applied.get(name) == digest:

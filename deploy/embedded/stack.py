@@ -34,15 +34,6 @@ Group: TypeAlias = tuple[Part, ...]
 Beside: TypeAlias = Callable[[Wiring, TerminalOutput], Sequence[Group]]
 
 
-def _await_leftovers(folder: Path, voice: TerminalOutput) -> None:
-    """Wait for what an earlier run left to end, and remove the locks of what was killed; raises FolderInUseError."""
-    for part in SERVERS:
-        if owner_of(folder, part) is not None:
-            voice.say(f"waiting for the {part} of an earlier run in {folder} to end")
-        with hold(folder, part, LEFTOVERS_END_WITHIN_S):
-            pass
-
-
 async def _supervise(wiring: Wiring, groups: Sequence[Group], beside: Beside, voice: TerminalOutput) -> int:
     phase: Literal["starting", "ready", "ending"] = "starting"
     environment = {**state.configuration_setting(), **wiring.environment}
@@ -104,7 +95,11 @@ def run(
     try:
         with hold(folder, state.LOCK):
             try:
-                _await_leftovers(folder, voice)
+                for part in SERVERS:  # what an earlier run left; the lock of what was killed is removed
+                    if owner_of(folder, part) is not None:
+                        voice.say(f"waiting for the {part} of an earlier run in {folder} to end")
+                    with hold(folder, part, LEFTOVERS_END_WITHIN_S):
+                        pass
                 if state.was_killed(folder):
                     voice.say(RECOVERS)
                 state.remember(folder)

@@ -7,7 +7,7 @@ story cannot differ from the numbers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from schemas.policies import Rules
@@ -37,28 +37,25 @@ class Told(NamedTuple):
     says: str
 
 
-class _State(NamedTuple):
-    """What an event may change."""
+class _State:
+    """What an event may change, as it is after an event."""
 
-    named: bool = False
-    queue: str | None = None
-    waits_since: int | None = None
-    called_back: bool = False
-    stretch: int | None = None
-    instance: int = 0
-    pause: int | None = None
-    turn: int | None = None
-    abandoned: bool = False
-    over: bool = False
-    segments: Mapping[int, tuple[bool, bool]] = {}
-    tags: frozenset[str] = frozenset()
-    surveys: frozenset[str] = frozenset()
-    #: The first-response clock: since when it runs.
-    clock: int | None = None
-    is_the_bots: bool = False
-    in_the_menu: bool = False
-    #: Whether the wait was over without a first response: a contact that was under way before it was seen.
-    taken: bool = False
+    def __init__(self, fold: Fold) -> None:
+        clock, visits, stretches, responses = fold.clock, fold.visits, fold.stretches, fold.responses
+        self.named = fold.force.queue != UNASSIGNED
+        self.queue = visits.queue if visits.since is not None else None
+        self.waits_since = visits.since
+        self.called_back = fold.called_back
+        self.stretch, self.instance, self.pause = stretches.since, stretches.instance, stretches.paused_since
+        self.turn = responses.turn_since
+        self.abandoned, self.over = responses.abandoned_at is not None, responses.answered
+        self.segments = {id(each): (each.ended is not None, each.wrapped is not None) for each in fold.segments.every}
+        self.tags, self.surveys = frozenset(fold.tags.in_effect), frozenset(fold.rated)
+        #: The first-response clock: since when it runs.
+        self.clock = clock.start()
+        self.is_the_bots, self.in_the_menu = clock.is_the_bots, clock.is_in_the_menu
+        #: Whether the wait was over without a first response: a contact that was under way before it was seen.
+        self.taken = responses.answered and responses.first_at is None and responses.abandoned_at is None
 
 
 #: The events so far, each with what it came to.
@@ -69,10 +66,11 @@ def told(channel: str, events: list[Event], rules: Rules) -> tuple[Folded, list[
     """Fold a contact's events, in order; returns it with its clock's story up to the first response and its course."""
     seen: _Seen = []
     course: list[Told] = []
+    at_first = _State(Fold(channel, [], rules))
 
     def watch(event: Event, going: Fold) -> None:
-        now = _state(going)
-        course.extend(Told(event.at, event.event_id, says) for says in _sentences(event, going, seen, now))
+        before, now = seen[-1][1] if seen else at_first, _State(going)
+        course.extend(Told(event.at, event.event_id, says) for says in _sentences(event, going, seen, before, now))
         seen.append((event, now))
 
     folded = fold(channel, events, rules, watch)
@@ -81,8 +79,7 @@ def told(channel: str, events: list[Event], rules: Rules) -> tuple[Folded, list[
     return folded, [*until, *_at_last(channel, seen, end, folded)], course
 
 
-def _sentences(event: Event, fold: Fold, seen: _Seen, now: _State) -> Iterator[str]:
-    before = seen[-1][1] if seen else _State()
+def _sentences(event: Event, fold: Fold, seen: _Seen, before: _State, now: _State) -> Iterator[str]:
     if fold.offered and now.named and not before.named and event.type != "contact.started":
         yield f"names the first queue, {fold.force.first_queue}: the contact was offered there"
     yield from _queue(event, before, now)
@@ -105,29 +102,6 @@ def _leaving(event: Event, seen: _Seen, before: _State, now: _State) -> Iterator
             yield "leaves after the wait had ended: no abandonment"
     elif now.abandoned and now.turn is not None and before.turn is None and event.at == now.turn:
         yield "is back after the abandonment and waits again from here"
-
-
-def _state(fold: Fold) -> _State:
-    clock, visits, stretches, responses = fold.clock, fold.visits, fold.stretches, fold.responses
-    return _State(
-        fold.force.queue != UNASSIGNED,
-        visits.queue if visits.since is not None else None,
-        visits.since,
-        fold.called_back,
-        stretches.since,
-        stretches.instance,
-        stretches.paused_since,
-        responses.turn_since,
-        responses.abandoned_at is not None,
-        responses.answered,
-        {id(each): (each.ended is not None, each.wrapped is not None) for each in fold.segments.every},
-        frozenset(fold.tags.in_effect),
-        frozenset(fold.rated),
-        clock.start(),
-        clock.is_the_bots,
-        clock.is_in_the_menu,
-        responses.answered and responses.first_at is None and responses.abandoned_at is None,
-    )
 
 
 def _queue(event: Event, before: _State, now: _State) -> Iterator[str]:

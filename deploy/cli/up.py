@@ -234,9 +234,7 @@ def status(data: Path | None, *, as_json: bool) -> None:
     elif running is None:
         click.echo("nothing runs: `pulssi up` starts a stack")
     for each in () if as_json else parts:
-        notes = ["external"] if each["external"] else []
-        notes += [str(each["program"])] if each["program"] else []
-        notes += [str(each["fault"])] if each["fault"] else []
+        notes = [str(note) for note in (each["external"] and "external", each["program"], each["fault"]) if note]
         if each["state"] == "stopped":
             notes.append(f"{each['last_exit']}; {RUNBOOK}")
         elif each["restarts"]:

@@ -91,7 +91,10 @@ def run(
     beside: Beside = lambda _wiring, _voice: (),
     parts: Callable[[Wiring], Sequence[Group]] = parts_of,
 ) -> int:
-    """Run a stack until it is asked to end or a part is beyond help; returns the exit code. For the main thread."""
+    """Run a stack until it is asked to end or a part is beyond help; returns the exit code. For the main thread.
+
+    Raises UnavailableError where another stack has the folder, and UnusableError.
+    """
     try:
         with hold(folder, state.LOCK):
             try:

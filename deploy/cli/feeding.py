@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import click
 from rich.console import Console
@@ -123,10 +123,9 @@ def feed(
 async def _feed(producer: EventProducer, events: Iterable[Routed], pace: Pace | None) -> float:
     """Send events; returns how long it took from the connection on."""
     from streams.kafka.brokers import BrokerUnreachableError  # noqa: PLC0415 - as above
-    from streams.tasks import log_unhandled  # noqa: PLC0415 - as above
 
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
-    loop.set_exception_handler(log_unhandled)
+    loop.set_exception_handler(_without_the_clients_own)
     asked_at = 0.0
     try:
         async with asyncio.timeout(None) as limit:
@@ -161,3 +160,11 @@ async def _send(producer: EventProducer, events: Iterable[Routed], pace: Pace | 
         if stop.is_set():
             return
         await producer.send(event.topic, event.key, event.value, event.origin)
+
+
+def _without_the_clients_own(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Ignore Kafka errors of batches that nobody awaits: the producer has reported the lost broker already."""
+    from aiokafka.errors import KafkaError  # noqa: PLC0415 - not for `--help`
+
+    if not isinstance(context.get("exception"), KafkaError):
+        loop.default_exception_handler(context)

@@ -1,12 +1,11 @@
 """Writes the contracts down for others: JSON Schemas of events, settings and configuration, and tables for people.
 
-`python -m deploy.contract_files` writes; with `--check` it only compares, names what differs and exits 1. The models
-are the source: nothing here is to be said that they do not say.
+`python -m deploy.contract_files` writes what differs, and names it. The models are the source: nothing here is to be
+said that they do not say.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Iterator
@@ -224,29 +223,21 @@ def _values(schema: dict[str, Any], quote: str = "") -> str:
 
 def differing(root: Path = ROOT) -> dict[str, str]:
     """Give the generated files that are missing or differ from the models, with the text that they should have."""
-    return {path: text for path, text in files().items() if not _holds(root / path, text)}
+    return {
+        path: text
+        for path, text in files().items()
+        if not (root / path).is_file() or (root / path).read_text(encoding="utf-8") != text
+    }
 
 
-def _holds(path: Path, text: str) -> bool:
-    return path.is_file() and path.read_text(encoding="utf-8") == text
-
-
-def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
-    """Write the files, or compare them; give the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m deploy.contract_files", description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="compare only; exit 1 where a file differs")
-    check = parser.parse_args(arguments).check
-    found = differing(root)
-    for name, text in found.items():
-        if check:
-            sys.stderr.write(f"{name} differs from the models: run `make schemas`\n")
-            continue
+def main(root: Path = ROOT) -> None:
+    """Write the files that are not as they should be."""
+    for name, text in differing(root).items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
         sys.stdout.write(f"{name} written\n")
-    return 1 if check and found else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

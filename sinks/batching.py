@@ -7,7 +7,7 @@ worker forgot the contact, and is passed over.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from itertools import chain
 from operator import itemgetter
 from typing import Any, Final, NamedTuple, get_args
@@ -33,17 +33,7 @@ from schemas.policies import Metric
 from schemas.topics import SourcePartition, channel_of
 from sinks.event_rows import rows_of_journal
 from sinks.port import Batch
-from sinks.rows import (
-    CONTACT_FIELDS,
-    ContactRow,
-    EventRow,
-    PaneRow,
-    Progress,
-    SampleRow,
-    TagPaneRow,
-    named,
-    version_of,
-)
+from sinks.rows import CONTACT_FIELDS, ContactRow, EventRow, PaneRow, Progress, SampleRow, TagPaneRow, named, version_of
 from streams.journal.assembly import Step
 
 #: The step that is in where none is known: every row is later.
@@ -174,6 +164,6 @@ def progress_rows(reached: Iterable[tuple[SourcePartition, Reached]], at: int) -
     ]
 
 
-def claims(reached: Iterable[tuple[SourcePartition, Reached]], at: int) -> list[Progress]:
-    """Say that an epoch has begun, before its first row: no later life may take its number, whatever becomes of it."""
-    return [Progress(topic, partition, head.epoch, 0, 0, -1, 0, at) for (topic, partition), (head, _) in reached]
+def claims(epochs: Mapping[SourcePartition, int], at: int) -> list[Progress]:
+    """Say that epochs have begun, before their first row: no later life may take the number, whatever becomes of it."""
+    return [Progress(*partition, epoch, 0, 0, -1, 0, at) for partition, epoch in epochs.items()]

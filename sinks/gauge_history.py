@@ -10,7 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from sinks.port import StoreAwayError, StoreUnfitError
+from sinks.port import StoreError
 
 MINUTE_MS: Final = 60_000
 #: How far into a minute its state is still put down under its beginning.
@@ -43,7 +43,7 @@ async def each_minute(
                 try:
                     await note(minute)
                     break
-                except (StoreAwayError, StoreUnfitError) as error:
+                except StoreError as error:
                     why = str(error)
             if await wait(AGAIN_MS):
                 return

@@ -23,7 +23,7 @@ from sinks.accepted import accepted
 from sinks.batching import PendingBatch, Reached, claims, progress_rows
 from sinks.event_rows import Record, UnreadableEventError, event_rows
 from sinks.gauge_history import WITHIN_MS, each_minute
-from sinks.port import Batch, Store, StoreAwayError, StoreUnfitError
+from sinks.port import Batch, Store, StoreError
 from sinks.rows import EventRow
 from sinks.sink_health import SinkHealth
 from sinks.source_reader import SourceReader
@@ -214,15 +214,14 @@ class Pipeline:
         await self._sources.commit(reached)
 
     async def _claim(self, reached: dict[SourcePartition, Reached]) -> None:
-        begun = {of: each for of, each in reached.items() if each.head.epoch > self._epochs.get(of, 0)}
+        begun = {of: head.epoch for of, (head, _) in reached.items() if head.epoch > self._epochs.get(of, 0)}
         if not begun:
             return
-        await self._insert(Batch(progress=claims(begun.items(), self._tick())))
-        for partition, each in begun.items():
-            if partition in self._epochs:
-                self._sources.rewind(partition)
-                self._gone.add(partition)
-            self._epochs[partition] = each.head.epoch
+        await self._insert(Batch(progress=claims(begun, self._tick())))
+        for partition in begun.keys() & self._epochs.keys():
+            self._sources.rewind(partition)
+            self._gone.add(partition)
+        self._epochs |= begun
 
     async def _archive(self, pending: PendingBatch) -> dict[str, int]:
         """Write the events below the heads of the epoch that the source topics are in.
@@ -291,11 +290,9 @@ class Pipeline:
             with self._vitals.activities.during(Phase.INSERTING, "the sink"):
                 return ask()
 
-        return await AsyncRetrying(
-            wait=_BACK_OFF,
-            retry=retry_if_exception_type((StoreAwayError, StoreUnfitError)),
-            before_sleep=self._say,
-        )(asyncio.to_thread, asked)
+        return await AsyncRetrying(wait=_BACK_OFF, retry=retry_if_exception_type(StoreError), before_sleep=self._say)(
+            asyncio.to_thread, asked
+        )
 
     def _say(self, state: RetryCallState) -> None:
         why = str(state.outcome.exception()) if state.outcome else ""

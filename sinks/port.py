@@ -9,15 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from schemas.exits import EndError, Exit
 from sinks.rows import ContactRow, EventRow, PaneRow, Progress, SampleRow, TagPaneRow
 
 
-class StoreAwayError(ConnectionError):
-    """It does not answer, or says that it is not well: wait, and try again."""
+class StoreError(EndError):
+    """It does not answer, or cannot take what the sink writes, such as without its tables; says which, and the fix."""
 
-
-class StoreUnfitError(Exception):
-    """It cannot take what the sink writes, such as without its tables; says why, and the way out."""
+    def __init__(self, why: str) -> None:
+        super().__init__(why, Exit.UNREACHABLE)
 
 
 @dataclass
@@ -43,24 +43,20 @@ class Batch:
 class Store(Protocol):
     """Where the sink writes. Methods connect where they must, block, and are called from one thread at a time.
 
-    They raise StoreAwayError and StoreUnfitError.
+    They raise StoreError.
     """
 
     def write(self, batch: Batch) -> None:
         """Write a batch in the order of its fields; kept when this returns, and any part of it when it raises."""
-        ...
 
     def progress(self) -> list[Progress]:
         """Return the latest progress of each source partition."""
-        ...
 
     def note_gauges(self, minute: int) -> None:
         """Put the gauges of now down under a minute (its beginning, UTC milliseconds), unless it is there already.
 
         Where it raises, nothing or all of it is kept.
         """
-        ...
 
     def close(self) -> None:
         """Close the connection."""
-        ...

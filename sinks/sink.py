@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import logging
 from typing import Final
 
 from schemas.exits import EndError, Exit
@@ -26,8 +25,6 @@ STOP_WITHIN_S: Final = 15.0
 #: A batch is a hundred thousand small objects that all go at once: looking for cycles among them is in vain.
 GARBAGE_AFTER: Final = 100_000
 
-_LOG: Final = logging.getLogger(__name__)
-
 
 def run(settings: Settings) -> int:
     """Run the sink until SIGTERM or Ctrl-C; returns the exit code."""
@@ -41,11 +38,6 @@ async def _run(settings: Settings) -> int:
         await serve(settings, ClickHouseStore(settings), until_signal())
     except JournalVersionError as error:
         raise EndError(f"the sink ends: {error}", Exit.NO) from None
-    except EndError:
-        raise
-    except Exception:  # noqa: BLE001 - whatever it is, the process ends, and says so
-        _LOG.exception("a bug: the sink ends")
-        return Exit.BUG
     return Exit.DONE
 
 

@@ -18,7 +18,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from schemas.settings import Settings
 from schemas.topics import SOURCES, SourcePartition
-from streams.journal.tail import COMMIT_WITHIN_S, connect
+from streams.journal.tail import connect, show_lag
 
 #: Records handed on at once.
 CHUNK: Final = 5_000
@@ -99,17 +99,14 @@ class SourceReader:
         return records
 
     async def _fetch(self, tps: list[TopicPartition]) -> dict[TopicPartition, list[Any]]:
+        found: dict[TopicPartition, list[Any]] = {}
         try:
-            found: dict[TopicPartition, list[Any]] = await self._consumer.getmany(
-                *tps, timeout_ms=POLL_MS, max_records=CHUNK
-            )
+            found = await self._consumer.getmany(*tps, timeout_ms=POLL_MS, max_records=CHUNK)
         except OffsetOutOfRangeError as error:
             await self._to_the_first(list(error.args[0]))
-            return {}
         except KafkaError as error:
             _LOG.warning("reading the events failed, trying again: %s", error)
             await asyncio.sleep(POLL_MS / 1000)
-            return {}
         return found
 
     async def _to_the_first(self, tps: list[TopicPartition]) -> None:
@@ -134,13 +131,10 @@ class SourceReader:
         """Tell whether all below the end was read, or will never come."""
         if not self._ahead[tp]:
             self._at[tp] = max(self._at[tp], await self._consumer.position(tp))
-        if self._at[tp] >= end:
-            self._short.pop(tp, None)
-            return True
         log_end = self._consumer.highwater(tp)
-        if log_end is None or log_end >= end:
+        if self._at[tp] >= end or log_end is None or log_end >= end:
             self._short.pop(tp, None)
-            return False
+            return self._at[tp] >= end
         if not self._stays_short(tp, self._consumer.last_poll_timestamp(tp) or 0):
             return False
         self.gone.add((tp.topic, tp.partition))
@@ -160,15 +154,9 @@ class SourceReader:
         return told - since >= GONE_AFTER_MS
 
     async def commit(self, partitions: Iterable[SourcePartition]) -> None:
-        """Show others how far the archive is; for lag only, so failures pass."""
+        """Show others how far the archive is."""
         offsets = {tp: self._at[tp] for partition in partitions if (tp := TopicPartition(*partition)) in self._at}
-        try:
-            await asyncio.wait_for(self._consumer.commit(offsets), COMMIT_WITHIN_S)
-        except (KafkaError, TimeoutError) as error:
-            _LOG.info(
-                "Kafka did not take the consumer group's offsets, which only show lag, nothing is lost: %s",
-                str(error) or "no answer in time",
-            )
+        await show_lag(self._consumer, offsets)
 
     async def stop(self) -> None:
         """Close the connection; a second call does nothing."""

@@ -32,7 +32,6 @@ MIN_VOLUME: Final = 10
 
 #: How often the rules are evaluated.
 EVERY_S: Final = 60
-_FOR: Final = "5m"
 
 
 def rule_uid(policy: Policy) -> str:
@@ -82,8 +81,7 @@ def shortfall(policy: Policy, policies: Sequence[Policy]) -> str:
     `policies` are all of them, in order: the first that applies is the one that counts.
     """
     answered, abandoned = policy.metric, "abandoned" if policy.metric == "first_response" else ""
-    window = window_s(policy)
-    lookback = max(_LOOKBACK_S, window)
+    window, lookback = window_s(policy), max(_LOOKBACK_S, window_s(policy))
     return f"""SELECT channel, queue,
   if(counted.held + ifNull(now.breached, 0) < {MIN_VOLUME}, 0,
     greatest(0, round(100 * ({policy.objective} - ifNull(
@@ -156,24 +154,23 @@ def _queries(policy: Policy, policies: Sequence[Policy]) -> Iterator[Json]:
         }
 
 
-def _rule(site: Site, policy: Policy, policies: Sequence[Policy]) -> Json:
-    return {
-        "uid": rule_uid(policy),
-        "title": f"Service level {policy.name}",
-        "condition": "B",
-        "data": list(_queries(policy, policies)),
-        "noDataState": "Alerting",
-        "execErrState": "Error",
-        "for": _FOR,
-        "annotations": _annotations(site, policy),
-        # Channel and queue come with each row of the answer; a rule that names them too would hide the row's.
-        "labels": {"service": SERVICE, "policy": policy.name, "severity": "page"},
-    }
-
-
 def rules(site: Site, policies: Sequence[Policy]) -> list[Json]:
     """Describe one rule for each policy."""
-    return [_rule(site, policy, policies) for policy in policies]
+    return [
+        {
+            "uid": rule_uid(policy),
+            "title": f"Service level {policy.name}",
+            "condition": "B",
+            "data": list(_queries(policy, policies)),
+            "noDataState": "Alerting",
+            "execErrState": "Error",
+            "for": "5m",
+            "annotations": _annotations(site, policy),
+            # Channel and queue come with each row of the answer; a rule that names them too would hide the row's.
+            "labels": {"service": SERVICE, "policy": policy.name, "severity": "page"},
+        }
+        for policy in policies
+    ]
 
 
 def receiver(site: Site) -> Json:

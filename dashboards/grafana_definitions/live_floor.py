@@ -97,11 +97,8 @@ _NOW: Final = (
     column("At risk", colours=_ORANGE_FROM_1),
     column("Breached", colours=_RED_FROM_1),
 )
-_RANGE: Final = (
-    *_QUEUE,
-    column("Abandon rate", SHARE, width=110),
-    column("Service level", SHARE, colours=LEVEL, width=110),
-)
+_LEVEL: Final = column("Service level", SHARE, colours=LEVEL, width=110)
+_RANGE: Final = (*_QUEUE, column("Abandon rate", SHARE, width=110), _LEVEL)
 _AGENTS: Final = (column("Group", width=180), column("Available", colours=_ORANGE_BELOW_1))
 _SLOTS: Final = (
     column("Group", width=180),
@@ -110,11 +107,7 @@ _SLOTS: Final = (
     column("Use", SHARE, width=90),
     column("Unknown", colours=_ORANGE_FROM_1),
 )
-_CLOCKS: Final = (
-    "Response mean",
-    "AHT",
-    *(f"{what} {p}" for what in ("Response", "Handle") for p in queries.PERCENTILES),
-)
+_CLOCKS: Final = ("Response mean", "AHT", *(f"{of} {p}" for of in ("Response", "Handle") for p in queries.PERCENTILES))
 _TIMES: Final = (*_QUEUE, *(column(name, CLOCK) for name in _CLOCKS))
 
 _STACKED: Final = {"drawStyle": "bars", "fillOpacity": 80, "lineWidth": 0, "stacking": {"mode": "normal"}}
@@ -132,7 +125,7 @@ def _percentiles(title: str, sample: str, y: int) -> Json:
 
 def _panels() -> list[Json]:
     by_channel, over_time = queries.percentile_by_channel, queries.gauge_over_time
-    share = "Service level · short_excluded"
+    share, by_line, tags = "Service level · short_excluded", "Offered, by channel or queue", "Volume per tag over time"
     in_range = "In the range, by queue · service level short_excluded"
     times = "First response and handle time in the range, by queue"
     return [
@@ -149,14 +142,7 @@ def _panels() -> list[Json]:
         table("Agents now, by group and status", queries.AGENTS_NOW, (0, 14, 11, 7), _AGENTS),
         table("Agents' slots now, by group and channel", queries.SLOTS_NOW, (11, 14, 13, 7), _SLOTS),
         lines("Offered, answered, abandoned", queries.VOLUMES, (0, 21, 8, 8), step="5m", colours=_VOLUME_COLOURS),
-        lines(
-            "Offered, by channel or queue",
-            queries.OFFERED_BY_LINE,
-            (8, 21, 8, 8),
-            step="5m",
-            name="line",
-            style=_STACKED,
-        ),
+        lines(by_line, queries.OFFERED_BY_LINE, (8, 21, 8, 8), step="5m", name="line", style=_STACKED),
         lines(
             SERVICE_LEVEL_PANEL,
             queries.LEVEL_OVER_TIME,
@@ -164,7 +150,6 @@ def _panels() -> list[Json]:
             unit=SHARE,
             step="10m",
             name="line",
-            bounds=(0, 1),
             threshold=_GREEN_FROM_80,
             style=_GAPS,
         ),
@@ -172,9 +157,7 @@ def _panels() -> list[Json]:
         _percentiles("First response · $channel", "first_response", 37),
         _percentiles("Handle time · $channel", "handle", 45),
         bars("Volume per tag", queries.TAGS, (0, 53, 8, 10)),
-        lines(
-            "Volume per tag over time", queries.TAGS_OVER_TIME, (8, 53, 8, 10), step="10m", name="named", style=_STACKED
-        ),
+        lines(tags, queries.TAGS_OVER_TIME, (8, 53, 8, 10), step="10m", name="named", style=_STACKED),
         table("Volume per tag, by queue", queries.TAGS_BY_QUEUE, (16, 53, 8, 10), _QUEUE),
         lines("Waiting over time", over_time("waiting"), (0, 63, 8, 8), name="line", style=_STEPS),
         lines("Beyond the target over time", over_time("breached"), (8, 63, 8, 8), name="line", style=_STEPS),
@@ -201,16 +184,16 @@ def _query_variable(name: str, label: str, sql: str) -> Json:
 
 
 def _lines_by_variable() -> Json:
-    choices = ("channel", "queue")
+    options = [{"selected": choice == "channel", "text": choice, "value": choice} for choice in ("channel", "queue")]
     return {
         "type": "custom",
         "name": "by",
         "label": "Lines by",
-        "query": ",".join(choices),
+        "query": "channel,queue",
         "multi": False,
         "includeAll": False,
-        "current": {"selected": True, "text": choices[0], "value": choices[0]},
-        "options": [{"selected": c == choices[0], "text": c, "value": c} for c in choices],
+        "current": options[0],
+        "options": options,
         "hide": 0,
     }
 

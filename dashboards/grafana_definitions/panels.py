@@ -134,7 +134,6 @@ def lines(
     step: str = "1m",
     name: str | None = None,
     style: Mapping[str, object] | None = None,
-    bounds: tuple[float, float] | None = None,
     threshold: Json | None = None,
     colours: Mapping[str, str] | None = None,
 ) -> Json:
@@ -158,8 +157,8 @@ def lines(
             **(style or {}),
         },
     }
-    if bounds is not None:
-        defaults["min"], defaults["max"] = bounds
+    if unit == SHARE:
+        defaults["max"] = 1
     if name is not None:
         defaults["displayName"] = f"${{__field.labels.{name}}}"
     overrides = [

@@ -25,10 +25,6 @@ _SELECTED_IN_PANEL: Final = (
     "channel IN (${channel:singlequote}) AND $__conditionalAll(queue IN (${queue:singlequote}), $queue)"
 )
 _IN_RANGE: Final = "$__timeFilter(pane_start)"
-_LEVEL: Final = (
-    f"pulssi_service_level('{FORMULA}', sum(answered), sum(answered_within), sum(abandoned), "
-    "sum(abandoned_within), sum(short))"
-)
 _LINE_NAME: Final = "if('${by}' = 'queue', concat(channel, ' · ', queue), channel)"
 #: Steps without any pane count 0.
 _FILL_STEPS: Final = (
@@ -136,10 +132,12 @@ def _columns(sample: str, title: str) -> str:
     return ",\n  ".join(f'{_seconds(sample, q)} AS "{title} {name}"' for name, q in PERCENTILES.items())
 
 
-RANGE_BY_QUEUE: Final = f"""SELECT channel, queue,
-  sumIf(n, sample = 'offered') AS "Offered",
+_COUNTS: Final = """sumIf(n, sample = 'offered') AS "Offered",
   sumIf(n, sample = 'first_response') AS "Answered",
-  sumIf(n, sample = 'abandoned') AS "Abandoned",
+  sumIf(n, sample = 'abandoned') AS "Abandoned\""""
+
+RANGE_BY_QUEUE: Final = f"""SELECT channel, queue,
+  {_COUNTS},
   sumIf(n, sample = 'abandoned')
     / nullIf(sumIf(n, sample = 'first_response') + sumIf(n, sample = 'abandoned'), 0) AS "Abandon rate",
   {_LEVEL_OF_PANES} AS "Service level"
@@ -161,9 +159,7 @@ GROUP BY channel, queue
 ORDER BY channel, queue"""
 
 VOLUMES: Final = f"""SELECT $__timeInterval(pane_start) AS time,
-  sumIf(n, sample = 'offered') AS "Offered",
-  sumIf(n, sample = 'first_response') AS "Answered",
-  sumIf(n, sample = 'abandoned') AS "Abandoned"
+  {_COUNTS}
 FROM panes
 WHERE {_IN_RANGE} AND sample IN ('offered', 'first_response', 'abandoned') AND {_SELECTED}
 GROUP BY time
@@ -175,6 +171,10 @@ WHERE {_IN_RANGE} AND sample = 'offered' AND {_SELECTED}
 GROUP BY time, line
 ORDER BY time, line"""
 
+_LEVEL: Final = (
+    f"pulssi_service_level('{FORMULA}', sum(answered), sum(answered_within), sum(abandoned), "
+    "sum(abandoned_within), sum(short))"
+)
 LEVEL_OVER_TIME: Final = f"""SELECT $__timeInterval(pane_start) AS time, {_LINE_NAME} AS line, {_LEVEL} AS level
 FROM service_level
 WHERE {_IN_RANGE} AND {_SELECTED}

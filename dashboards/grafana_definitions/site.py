@@ -13,9 +13,8 @@ from streams.clickhouse.addresses import Address, AddressError
 Json = dict[str, Any]
 
 DATA_SOURCE_UID: Final = "pulssi-clickhouse"
-DATA_SOURCE_TYPE: Final = "grafana-clickhouse-datasource"
 #: What refers to the data source, in panels and templates.
-DATA_SOURCE: Final[Json] = {"type": DATA_SOURCE_TYPE, "uid": DATA_SOURCE_UID}
+DATA_SOURCE: Final[Json] = {"type": "grafana-clickhouse-datasource", "uid": DATA_SOURCE_UID}
 DASHBOARD_UID: Final = "pulssi-live-floor"
 FOLDER: Final = "Pulssi"
 FOLDER_UID: Final = "pulssi"
@@ -29,7 +28,6 @@ class Site(NamedTuple):
     """Where an installation's parts are, as Grafana reaches them."""
 
     clickhouse_url: str = "http://127.0.0.1:8123"
-    database: str = "pulssi"
     #: Gets alerts as JSON by POST.
     webhook_url: str = "http://127.0.0.1:9095/pulssi"
     #: What the runbooks' file names are joined to.
@@ -50,7 +48,7 @@ def data_source_of(site: Site) -> Json:
         "protocol": "http",
         "secure": server.secure,
         "username": READER,
-        "defaultDatabase": site.database,
+        "defaultDatabase": "pulssi",
         "queryTimeout": "60",
     }
     if server.path:
@@ -58,7 +56,7 @@ def data_source_of(site: Site) -> Json:
     return {
         "uid": DATA_SOURCE_UID,
         "name": "Pulssi",
-        "type": DATA_SOURCE_TYPE,
+        "type": DATA_SOURCE["type"],
         "access": "proxy",
         "isDefault": False,
         "jsonData": json_data,

@@ -209,8 +209,7 @@ async def _serve(settings: Settings, board: Wallboard, configuration: WatchedRul
     ended = until_signal()
     app = application(board.publisher, board.payload, Hosts(settings.bind, settings.allowed_hosts))
     add_routes(app, ready=board.unready, progress=board.hangs, metrics=board.metrics)
-    how: dict[str, Any] = {"handler_cancellation": True, "shutdown_timeout": 1.0}
-    runner = await listen(app, settings, "wallboard", **how)
+    runner = await listen(app, settings, "wallboard", handler_cancellation=True, shutdown_timeout=1.0)
     host, port = runner.addresses[0][:2]
     print(f"wallboard at http://{host}:{port}/", flush=True)  # noqa: T201 - a command's own output
     running = (

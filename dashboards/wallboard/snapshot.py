@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from dashboards.wallboard.freshness import Standing
 from schemas.policies import Policy, Rules, policy_for
-from streams.live.agent_groups import AgentsReading
 from streams.live.figures import Durations, Figures
 from streams.live.gauges import GaugeReading
 from streams.live.service_level import DEFAULT, FORMULAS, service_level
@@ -40,7 +39,10 @@ def snapshot(
         "time_zone": time_zone,
         "windows": {name: dict(zip(("from", "to"), view.span(name), strict=True)) for name in windows},
         "groups": [_group(view, group, readings.get(group, _NOBODY), policies.get(group), windows) for group in groups],
-        "agents": [_agents(group, reading) for group, reading in view.agents.readings().items()],
+        "agents": [
+            {"group": group, **reading._asdict(), "slots": [slots._asdict() for slots in reading.slots]}
+            for group, reading in view.agents.readings().items()
+        ],
     }
 
 
@@ -80,22 +82,14 @@ def _group(
         "queue": queue,
         "policy": policy and {name: getattr(policy, name) for name in _OF_POLICY},
         "formula": formula,
-        "now": _now(reading, view.now),
+        "now": {
+            **reading._asdict(),
+            "longest_wait_ms": _age(reading.oldest_waiting_since, view.now),
+            "longest_awaiting_reply_ms": _age(reading.oldest_awaiting_since, view.now),
+        },
         "windows": {
             name: _window(view, view.figures(name, group), channel, formula, reading.breached) for name in windows
         },
-    }
-
-
-def _agents(group: str | None, reading: AgentsReading) -> dict[str, Any]:
-    return {"group": group, **reading._asdict(), "slots": [slots._asdict() for slots in reading.slots]}
-
-
-def _now(reading: GaugeReading, now: int) -> dict[str, Any]:
-    return {
-        **reading._asdict(),
-        "longest_wait_ms": _age(reading.oldest_waiting_since, now),
-        "longest_awaiting_reply_ms": _age(reading.oldest_awaiting_since, now),
     }
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
-from typing import Final
+from typing import Any, Final
 
 import click
 
-from schemas.exits import Exit
+from deploy.cli.common import fail
+from schemas.configuration.toml_files import ConfigurationError
+from schemas.exits import EndError, Exit
 from streams import compilation
 
 COMMANDS: Final = {
@@ -39,7 +41,10 @@ FOLDING: Final = frozenset({"demo", "epoch", "explain", "reconcile", "sink", "up
 
 
 class LazyGroup(click.Group):
-    """A group that imports a command's module only when it runs or shows that command: `--help` stays instant."""
+    """A group that imports a command's module only when it runs or shows that command: `--help` stays instant.
+
+    Every command ends here where it cannot go on: with a line for each fault, and the error's exit code.
+    """
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
         """Name every command, in order."""
@@ -53,6 +58,15 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(importlib.import_module(module), name)
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except ConfigurationError as error:
+            fail("\npulssi: ".join(error.faults), Exit.UNUSABLE)
+        except EndError as error:
+            fail(str(error), error.code)
+
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="pulssi")
@@ -63,5 +77,4 @@ def main(ctx: click.Context) -> None:
     Start with `pulssi demo`, then open the address it prints.
     """
     if ctx.invoked_subcommand in FOLDING and compilation.is_of_other_sources():
-        click.echo(f"pulssi: {compilation.MEND}", err=True)
-        raise SystemExit(Exit.UNUSABLE)
+        fail(compilation.MEND, Exit.UNUSABLE)

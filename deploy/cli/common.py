@@ -1,4 +1,4 @@
-"""What commands share: settings or a clean refusal, the stack they speak to, and the exit codes.
+"""What commands share: options, the stack they speak to, and how they say that they cannot go on.
 
 Which stack: `--data DIR` means the `up` of that folder. Without it, settings that name a server win; for what they
 leave open, the stack of PULSSI_DATA, of the last `up` that still runs, or of `.pulssi` here; else the defaults.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NoReturn
@@ -16,7 +16,6 @@ from typing import Final, NoReturn
 import click
 
 from deploy.embedded import state
-from schemas.configuration.toml_files import ConfigurationError
 from schemas.exits import Exit
 from schemas.settings import PREFIX, Settings
 from streams.configuration.environment import load_settings
@@ -44,21 +43,6 @@ def fail(message: str, code: int) -> NoReturn:
     raise SystemExit(code)
 
 
-def refuse(faults: Iterable[str]) -> NoReturn:
-    """Say every fault of a configuration, a line each, and end with 2."""
-    for fault in faults:
-        click.echo(f"pulssi: {fault}", err=True)
-    raise SystemExit(Exit.UNUSABLE)
-
-
-def settings_or_exit(environment: dict[str, str] | None = None) -> Settings:
-    """Load the settings; where they cannot be used, print every fault and end with 2."""
-    try:
-        return load_settings(environment)
-    except ConfigurationError as error:
-        refuse(error.faults)
-
-
 def stack_settings(data: Path | None = None) -> Settings:
     """Load the settings for speaking to a running stack (see above); ends with 3 where `data` has none running."""
     quiet_clients()
@@ -66,37 +50,31 @@ def stack_settings(data: Path | None = None) -> Settings:
     if running is None:
         if data is not None:
             fail(f"no stack runs in {data}: start one with `pulssi up --data {data}`", Exit.UNREACHABLE)
-        return settings_or_exit()
+        return load_settings()
     of_stack = dict(running.environment)
     if CONFIG in of_stack:  # rules and settings come from the stack's own configuration, unless another is named
         os.environ.setdefault(CONFIG, of_stack.pop(CONFIG))
     if data is None:
         # A server is taken whole from one source: its address from here and its kind from there would not fit.
-        own = settings_or_exit().model_fields_set
+        own = load_settings().model_fields_set
         servers = (("PULSSI_KAFKA_", "kafka_brokers"), ("PULSSI_CLICKHOUSE_", "clickhouse_url"))
         named = tuple(prefix for prefix, field in servers if field in own)
         of_stack = {
             name: value for name, value in of_stack.items() if name not in os.environ and not name.startswith(named)
         }
-    return settings_or_exit({**os.environ, **of_stack})
+    return load_settings({**os.environ, **of_stack})
 
 
 @contextmanager
 def reaching(settings: Settings, then: Callable[[], str] = str) -> Iterator[None]:
-    """End with one line and 3 where Kafka or ClickHouse does not answer or is unfit, with 1 where a topic is refused.
-
-    `then` is added to the former's line.
-    """
+    """End with one line and 3 where Kafka or ClickHouse does not answer or is unfit; `then` is added to the line."""
     from aiokafka.errors import KafkaError  # noqa: PLC0415 - a second of imports, not for `--help`
 
-    from sinks.port import StoreUnfitError  # noqa: PLC0415 - as above
-    from streams.assignment.opening import RefusedError  # noqa: PLC0415 - as above
+    from sinks.port import StoreError  # noqa: PLC0415 - as above
 
     try:
         yield
-    except RefusedError as error:
-        fail(str(error), Exit.NO)
-    except (StoreUnfitError, KafkaError, OSError) as error:
+    except (StoreError, KafkaError, OSError) as error:
         why = str(error)
         if isinstance(error, KafkaError) or not why:
             why = f"Kafka at {settings.kafka_brokers} does not answer{f' ({why})' if why else ''}"

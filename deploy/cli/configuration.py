@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from deploy.cli.common import fail, json_option, refuse
+from deploy.cli.common import fail, json_option
 from deploy.cli.rules import config_option, configured
 from schemas.configuration.file_models import FILES
 from schemas.configuration.toml_files import ConfigurationError
@@ -76,16 +76,16 @@ def check_config(folder: Path | None, *, as_json: bool) -> None:
     Example: pulssi check-config /etc/pulssi
     """
     folder = folder or config_folder()
-    rules, faults = None, []
     try:
         _, rules = configured(folder)
     except ConfigurationError as error:
-        faults = error.faults
+        if as_json:
+            click.echo(json.dumps({"ok": False, "faults": error.faults, "version": None}))
+            raise SystemExit(Exit.UNUSABLE) from None
+        raise
     if as_json:
-        click.echo(json.dumps({"ok": not faults, "faults": faults, "version": rules and rules.version}))
-        raise SystemExit(Exit.UNUSABLE if faults else Exit.DONE)
-    if rules is None:
-        refuse(faults)
+        click.echo(json.dumps({"ok": True, "faults": [], "version": rules.version}))
+        return
     where = "no configuration folder is named, the defaults hold" if folder is None else f"{folder} is fine"
     named = ", ".join(policy.name for policy in rules.policies) or "none"
     click.echo(f"{where}: policies {named}; time zone {rules.time_zone}; version {rules.version}")

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 import click
@@ -104,16 +104,6 @@ def check(site: Site, out: Path, *, as_json: bool) -> None:
         raise SystemExit(Exit.NO)
 
 
-def _connect(url: str, token: str | None) -> Any:  # noqa: ANN401 - the library carries no types
-    from grafana_client import GrafanaApi  # noqa: PLC0415 - most of a second, not for `check`
-
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        fail("--url must look like http://host:3000 (a path may follow)", Exit.UNUSABLE)
-    credential = token or ((parts.username, parts.password or "") if parts.username else None)
-    return GrafanaApi.from_url(f"{url.rstrip('/')}/", credential, timeout=30.0)
-
-
 @dashboards.command()
 @click.option(
     "--url",
@@ -131,6 +121,7 @@ def push(site: Site, url: str, *, as_json: bool) -> None:
 
     Example: GRAFANA_TOKEN=… pulssi dashboards push --url https://grafana.example --clickhouse http://clickhouse:8123
     """
+    from grafana_client import GrafanaApi  # noqa: PLC0415 - most of a second, not for `check`
     from grafana_client.client import (  # noqa: PLC0415 - as above
         GrafanaException,
         GrafanaServerError,
@@ -141,8 +132,12 @@ def push(site: Site, url: str, *, as_json: bool) -> None:
     from dashboards.grafana_definitions.pushing import push as push_all  # noqa: PLC0415 - as above
 
     logging.getLogger("grafana_client").setLevel(logging.ERROR + 20)
-    api = _connect(url, os.environ.get("GRAFANA_TOKEN"))
-    where = urlsplit(url).netloc.rpartition("@")[2]
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        fail("--url must look like http://host:3000 (a path may follow)", Exit.UNUSABLE)
+    login = (parts.username, parts.password or "") if parts.username else None
+    api = GrafanaApi.from_url(f"{url.rstrip('/')}/", os.environ.get("GRAFANA_TOKEN") or login, timeout=30.0)
+    where = parts.netloc.rpartition("@")[2]
     try:
         brought = push_all(api, site, os.environ.get(READER_PASSWORD))
     except GrafanaUnauthorizedError:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -16,11 +15,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from deploy.cli.common import data_option, fail, json_option, reaching, stack_settings
-from deploy.cli.rules import config_option, rules_or_exit
+from deploy.cli.rules import config_option, rules_of
 from schemas.exits import Exit
 from schemas.policies import Rules
 from schemas.settings import Settings
 from schemas.topics import SOURCES
+from streams.times import now_ms
 
 if TYPE_CHECKING:
     from schemas.journal import Head
@@ -57,7 +57,7 @@ def begin(topic: str, data: Path | None, *, yes: bool, as_json: bool) -> None:
     if topic not in SOURCES:
         fail(f"{topic} is no source topic; these are: {', '.join(SOURCES)}", Exit.UNUSABLE)
     settings = stack_settings(data)
-    rules = rules_or_exit(settings)
+    rules = rules_of(settings)
     with reaching(settings):
         steps = _steps(settings, topic)
         known = dict(sorted(steps))  # the last epoch of each partition
@@ -125,16 +125,15 @@ def _begin(
     settings: Settings, rules: Rules, refused: list[SurveyedPartition], known: dict[int, int]
 ) -> tuple[list[dict[str, Any]], Report]:
     """Claim the epochs, repair the rows of the ended ones, and write the new heads."""
+    from sinks.batching import claims  # noqa: PLC0415 - as above
     from sinks.clickhouse.store import ClickHouseStore  # noqa: PLC0415 - as above
     from sinks.port import Batch  # noqa: PLC0415 - as above
     from sinks.reconcile.audit import reconcile  # noqa: PLC0415 - as above
-    from sinks.rows import Progress  # noqa: PLC0415 - as above
     from streams.assignment.epochs import begin  # noqa: PLC0415 - as above
     from streams.clickhouse.history import ClickHouseHistory  # noqa: PLC0415 - as above
     from streams.kafka.cluster import Cluster  # noqa: PLC0415 - as above
     from streams.tasks import log_unhandled  # noqa: PLC0415 - as above
 
-    now_ms = time.time_ns() // 1_000_000
     epochs = {
         found: 1 + max(found.head.epoch if found.head else 0, known.get(found.partition[1], 0)) for found in refused
     }
@@ -155,9 +154,7 @@ def _begin(
         closing(ClickHouseStore(settings)) as store,
     ):
         # Claimed first: a repair mends only epochs below the claimed one, and no other epoch takes these numbers.
-        store.write(
-            Batch(progress=[Progress(*found.partition, epoch, 0, 0, -1, 0, now_ms) for found, epoch in epochs.items()])
-        )
+        store.write(Batch(progress=claims({found.partition: epoch for found, epoch in epochs.items()}, now_ms())))
         report = reconcile(settings, rules, mends=True)
         asyncio.run(begin_all())
     return begun, report

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from deploy.cli.common import data_option, fail, json_option, stack_settings
-from deploy.cli.rules import config_option, rules_or_exit
+from deploy.cli.rules import config_option, rules_of
 from schemas.exits import Exit
 from streams import times as moments
 
@@ -91,8 +91,7 @@ def explain(contact: str, zone_name: str | None, data: Path | None, *, as_json: 
 
     Example: pulssi explain desk:acme:4711 --time-zone Europe/Helsinki
     """
-    from sinks.port import StoreAwayError, StoreUnfitError  # noqa: PLC0415 - half a second, not for `--help`
-    from sinks.reconcile.explanation import Unknown, explain_contact  # noqa: PLC0415 - as above
+    from sinks.reconcile.explanation import Unknown, explain_contact  # noqa: PLC0415 - half a second, not for `--help`
 
     settings = stack_settings(data)
     try:
@@ -100,10 +99,7 @@ def explain(contact: str, zone_name: str | None, data: Path | None, *, as_json: 
     except (ValueError, OSError, LookupError):
         fail(f"--time-zone: no time zone {zone_name!r}; one is Europe/Helsinki", Exit.UNUSABLE)
     contact_id = unicodedata.normalize("NFC", contact.strip())
-    try:
-        found = explain_contact(settings, rules_or_exit(settings), contact_id)
-    except (StoreAwayError, StoreUnfitError) as error:
-        fail(str(error), Exit.UNREACHABLE)
+    found = explain_contact(settings, rules_of(settings), contact_id)
     if isinstance(found, Unknown):
         fail(_hint(contact_id, found), Exit.NO)
     words = _Words(zone)

@@ -97,28 +97,19 @@ class Pace:
 
 
 def feed(
-    producer: EventProducer,
-    meter: Meter,
-    events: Iterable[Routed],
-    pace: Pace | None,
-    how_far: Callable[[], str],
+    producer: EventProducer, meter: Meter, events: Iterable[Routed], pace: Pace | None, how_far: Callable[[], str]
 ) -> str:
     """Send events, without a pace as fast as can be, until Ctrl-C or SIGTERM; returns how many went where, in a line.
 
     Ends the command with 3 where the broker or its topics are not there, with 1 where it declines a record. `how_far`
     says what was acknowledged then, and how to continue.
     """
-    from streams.kafka.brokers import (  # noqa: PLC0415 - Kafka's clients: a second of imports
-        BrokerUnreachableError,
-        TopicsMissingError,
-    )
+    from streams.kafka.brokers import BrokerUnreachableError  # noqa: PLC0415 - Kafka's clients: a second of imports
     from streams.sources.producing import ProduceError  # noqa: PLC0415 - as above
 
     try:
         with meter:
             seconds = asyncio.run(_feed(producer, events, pace))
-    except TopicsMissingError as error:
-        fail(str(error), Exit.UNREACHABLE)
     except BrokerUnreachableError as error:
         fail(f"{error}{f'; {how_far()}' if producer.connected else ''}", Exit.UNREACHABLE)
     except ProduceError as error:

@@ -109,8 +109,6 @@ def _bring_schema(settings: Settings, wait_s: float, report: dict[str, Any], *, 
     _await(f"ClickHouse at {server}", lambda: clickhouse_fault(server), wait_s)
     try:
         report["clickhouse"] = migrations.migrate(settings)
-    except migrations.SchemaError as error:
-        fail(str(error), Exit.UNUSABLE)
     except Error as error:
         fail(f"ClickHouse refused: {reason(error)}", Exit.NO)
     for line in () if as_json else report["clickhouse"] or ["there"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -10,22 +11,12 @@ import click
 from schemas.user_input import duration_ms
 
 
-class Duration(click.ParamType):
-    """A duration such as `30s`, `10m`, `1h30m` or `2d`, as whole milliseconds."""
-
-    name = "duration"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Read a duration; it is longer than nothing."""
-        if isinstance(value, int):
-            return value
-        try:
-            total = duration_ms(str(value))
-        except ValueError:
-            total = 0
-        if total <= 0:
-            self.fail(f"{value!r} is no duration: write it like 30s, 10m, 1h30m or 2d", param, ctx)
-        return total
+def duration(text: str) -> int:
+    """Read a duration such as `30s`, `10m`, `1h30m` or `2d`, longer than nothing, as whole milliseconds."""
+    with suppress(ValueError):
+        if (total := duration_ms(text)) > 0:
+            return total
+    raise click.BadParameter(f"{text!r} is no duration: write it like 30s, 10m, 1h30m or 2d")
 
 
 def moment(text: str, zone: ZoneInfo, now: datetime, option: str = "--start") -> datetime:

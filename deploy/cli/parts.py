@@ -13,13 +13,13 @@ from typing import Final, NoReturn
 
 import click
 
-from deploy.cli.common import fail, folder_option, refuse, settings_or_exit
-from deploy.cli.rules import config_option, configured_or_exit
-from deploy.embedded import UnavailableError
+from deploy.cli.common import folder_option
+from deploy.cli.rules import config_option, configured
 from deploy.embedded.child_end import end_with_stdin
 from schemas.configuration.toml_files import ConfigurationError
 from schemas.exits import EndError, Exit
 from schemas.settings import Settings
+from streams.configuration.environment import load_settings
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -44,8 +44,7 @@ stdin_option: Final = click.option(
 def _run(module: str, settings: Settings, *arguments: object) -> NoReturn:
     """Run the main function of a part's module, imported only now: the others' imports are not its own.
 
-    Ends with its code. Ctrl-C is a clean end; an unusable configuration ends with 2, what is not there with 3, and
-    what nothing expects with 70, its trace in the log.
+    Ends with its code. Ctrl-C is a clean end; what nothing expects ends with 70, its trace in the log.
     """
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for client in ("kafka", "aiokafka"):
@@ -57,12 +56,8 @@ def _run(module: str, settings: Settings, *arguments: object) -> NoReturn:
         code = importlib.import_module(module).run(*arguments)
     except KeyboardInterrupt:
         raise SystemExit(Exit.DONE) from None
-    except ConfigurationError as error:
-        refuse(error.faults)
-    except UnavailableError as error:
-        fail(str(error), Exit.UNREACHABLE)
-    except EndError as error:
-        fail(str(error), error.code)
+    except (ConfigurationError, EndError):
+        raise
     except Exception:  # noqa: BLE001 - whatever it is, the process ends, and says so
         _LOG.exception("a bug: %s ends", module)
         code = Exit.BUG
@@ -80,7 +75,7 @@ def worker() -> None:
 
     Example: PULSSI_KAFKA_BROKERS=kafka:9092 pulssi worker
     """
-    settings = configured_or_exit()
+    settings, _ = configured()
     _run("streams.worker", settings, settings)
 
 
@@ -95,7 +90,7 @@ def sink() -> None:
 
     Example: PULSSI_CLICKHOUSE_URL=http://user:password@clickhouse:8123 pulssi sink
     """
-    settings = settings_or_exit()
+    settings = load_settings()
     _run("sinks.sink", settings, settings)
 
 
@@ -110,7 +105,7 @@ def wallboard() -> None:
 
     Example: PULSSI_WALLBOARD_PORT=8080 pulssi wallboard
     """
-    settings = configured_or_exit()
+    settings, _ = configured()
     _run("dashboards.wallboard.service", settings, settings)
 
 
@@ -126,7 +121,7 @@ def broker(data: Path, host: str, port: int) -> None:
 
     Example: pulssi broker --data ./.pulssi --port 9092
     """
-    settings = settings_or_exit()
+    settings = load_settings()
     _run("deploy.embedded.broker", settings, data, host, port, settings.kafka_repository)
 
 
@@ -139,14 +134,15 @@ def broker(data: Path, host: str, port: int) -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Run this official `clickhouse` program instead, in a folder of its own.",
 )
+@click.option("--database", hidden=True, help="What readers read instead of the settings'; `x*`: all that begin so.")
 @stdin_option
-def clickhouse(data: Path, host: str, port: int, program: Path | None) -> None:
+def clickhouse(data: Path, host: str, port: int, program: Path | None, database: str | None) -> None:
     """Run the embedded ClickHouse: the engine in this process, with ClickHouse's HTTP interface.
 
     Example: pulssi clickhouse --data ./.pulssi --port 8123
     """
-    settings = settings_or_exit()
-    database, hosts = settings.clickhouse_database, settings.allowed_hosts
+    settings = load_settings()
+    database, hosts = database or settings.clickhouse_database, settings.allowed_hosts
     if program is not None:
         _run("deploy.embedded.clickhouse_server", settings, program, data, host, port, hosts)
     _run("deploy.embedded.clickhouse.process", settings, data, host, port, database, hosts)

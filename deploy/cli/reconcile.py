@@ -13,7 +13,7 @@ import click
 
 from deploy.cli.common import data_option, fail, json_option, stack_settings
 from deploy.cli.moments import moment
-from deploy.cli.rules import config_option, rules_or_exit
+from deploy.cli.rules import config_option, rules_of
 from schemas.exits import Exit
 from schemas.settings import Settings
 from streams.times import milliseconds, rfc3339
@@ -50,7 +50,7 @@ def _run(settings: Settings, span: Span, *, mends: bool, listed: int) -> Report:
     from deploy.cli.feeding import Meter  # noqa: PLC0415 - as above
     from sinks.reconcile.audit import reconcile  # noqa: PLC0415 - as above
 
-    rules = rules_or_exit(settings)
+    rules = rules_of(settings)
     with Meter("comparing", 1.0) as meter:
 
         def tell(what: str, done: int, of: int) -> None:
@@ -85,14 +85,9 @@ def reconcile_command(
 
     Example: pulssi reconcile --from midnight
     """
-    from sinks.port import StoreAwayError, StoreUnfitError  # noqa: PLC0415 - as above
-
     settings = stack_settings(data)
     span = _span(settings, since, until)
-    try:
-        report = _run(settings, span, mends=mends, listed=listed)
-    except (StoreAwayError, StoreUnfitError) as error:
-        fail(str(error), Exit.UNREACHABLE)
+    report = _run(settings, span, mends=mends, listed=listed)
     if as_json:
         click.echo(json.dumps(report.as_json(), indent=2, default=str))
     else:

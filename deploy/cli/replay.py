@@ -60,7 +60,7 @@ Examples:
   pulssi replay yesterday.ndjson --shuffle 7 --duplicate 0.2
   pulssi replay --format conversations archive.jsonl
   zcat *.gz | pulssi replay -
-""",
+"""
 )
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
 @click.option(
@@ -117,10 +117,7 @@ def replay(
     if paced and (shuffle is not None or duplicate):
         fail("--shuffle and --duplicate go with --speed max only: a pace needs the order of time", Exit.UNUSABLE)
     if rebase == "now" and recorded.STANDARD in files:
-        fail(
-            "--rebase now reads its files twice, and standard input is read once: write it to a file",
-            Exit.UNUSABLE,
-        )
+        fail("--rebase now reads its files twice, and standard input is read once: write it to a file", Exit.UNUSABLE)
     settings = stack_settings(data)
     recording = Recording(files, cast("Format", form), shuffle, duplicate, by_time=paced)
     meter = Meter("replaying", None)

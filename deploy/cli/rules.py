@@ -8,7 +8,6 @@ from typing import Final
 
 import click
 
-from deploy.cli.common import refuse
 from schemas.configuration.toml_files import ConfigurationError
 from schemas.policies import Rules
 from schemas.settings import PREFIX, Settings
@@ -33,9 +32,9 @@ config_option: Final = click.option(
 )
 
 
-def configured(folder: Path | None) -> tuple[Settings, Rules]:
-    """Read settings and rules. Raises ConfigurationError with every fault of both."""
-    faults: list[str] = []
+def configured(folder: Path | None = None) -> tuple[Settings, Rules]:
+    """Read settings and rules, by default of the folder in force. Raises ConfigurationError with all faults of both."""
+    folder, faults = folder or config_folder(), list[str]()
     settings, rules = None, None
     try:
         settings = load_settings(os.environ, folder)
@@ -50,17 +49,6 @@ def configured(folder: Path | None) -> tuple[Settings, Rules]:
     return settings, rules
 
 
-def configured_or_exit() -> Settings:
-    """Load the settings; where they or the rules cannot be used, print every fault of both and end with 2."""
-    try:
-        return configured(config_folder())[0]
-    except ConfigurationError as error:
-        refuse(error.faults)
-
-
-def rules_or_exit(settings: Settings) -> Rules:
-    """Give the rules that the worker folds by; where they cannot be used, print every fault and end with 2."""
-    try:
-        return load_rules(config_folder(), settings.time_zone)
-    except ConfigurationError as error:
-        refuse(error.faults)
+def rules_of(settings: Settings) -> Rules:
+    """Give the rules that the worker folds by. Raises ConfigurationError."""
+    return load_rules(config_folder(), settings.time_zone)

@@ -13,7 +13,7 @@ import click
 
 from deploy.cli.common import data_option, fail, stack_settings
 from deploy.cli.feeding import Meter, Pace, feed, wait_option
-from deploy.cli.moments import Duration, moment
+from deploy.cli.moments import duration, moment
 from schemas.exits import Exit
 from schemas.settings import Settings
 from streams.sources import recorded, simulator
@@ -46,7 +46,7 @@ Examples:
     help="Events a second on average: over the run, or over a week where it has no end; "
     "agents' states at the start come on top. The number of agents follows.",
 )
-@click.option("--for", "lasts_ms", type=Duration(), help="Length, like 30s, 10m, 24h; without it: until Ctrl-C.")
+@click.option("--for", "lasts_ms", type=duration, help="Length, like 30s, 10m, 24h; without it: until Ctrl-C.")
 @click.option(
     "--start",
     default="now",

@@ -8,25 +8,21 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 
 from deploy.cli.common import data_option, fail, folder_option, json_option, quiet_clients
-from deploy.cli.rules import config_option, configured_or_exit
-from deploy.embedded import UnavailableError, state
-from deploy.embedded.parts import Wiring, pulssi
+from deploy.cli.rules import config_option, configured
+from deploy.embedded import state
+from deploy.embedded.parts import pulssi
 from deploy.embedded.state import PartState, StackState
 from deploy.embedded.supervisor import LAST_LINES, RUNBOOK
 from schemas.exits import Exit
 from schemas.settings import Settings
-
-if TYPE_CHECKING:
-    from deploy.embedded import stack
 
 #: The last port that leaves room for every part's.
 LAST_PORT_BASE: Final = 65500
@@ -64,11 +60,11 @@ def up(data: Path, port_base: int | None, *, detach: bool, no_config: bool, in_b
 
     Example: pulssi up --data ./.pulssi --port-base 9400
     """
-    from deploy.embedded import stack  # noqa: PLC0415 - a second of imports, not for `--help`
+    from deploy.embedded import clickhouse_server, stack  # noqa: PLC0415 - a second of imports, not for `--help`
     from deploy.embedded.output import FileOutput, TerminalOutput  # noqa: PLC0415 - as above
 
     quiet_clients()
-    settings = configured_or_exit()  # rules too: else each part would say so by itself, one after the other
+    settings, _ = configured()  # rules too: else each part would say so by itself, one after the other
     _check_usable(data)
     if in_background:
         raise SystemExit(stack.run(data, settings, FileOutput(data / LOGS), port_base))
@@ -79,8 +75,8 @@ def up(data: Path, port_base: int | None, *, detach: bool, no_config: bool, in_b
             " defaults from now on",
             Exit.UNUSABLE,
         )
-    if detach:
-        _tell_clickhouse(settings, data)
+    if detach and "clickhouse_url" not in settings.model_fields_set:  # what it means: the background says it in a log
+        clickhouse_server.choose(settings.clickhouse_program, data, partial(click.echo, err=True))
     _download(settings)
     if not detach:
         raise SystemExit(stack.run(data, settings, TerminalOutput(), port_base))
@@ -133,28 +129,12 @@ def _start_in_background(folder: Path, port_base: int | None) -> StackState:
         raise
 
 
-def _tell_clickhouse(settings: Settings, folder: Path) -> None:
-    """Say what the choice of a ClickHouse means for the folder, which the background says in a log; may end with 2."""
-    from deploy.embedded import clickhouse_server  # noqa: PLC0415 - not for `--help`
-
-    if "clickhouse_url" in settings.model_fields_set:
-        return
-    try:
-        clickhouse_server.choose(settings.clickhouse_program, folder, partial(click.echo, err=True))
-    except clickhouse_server.UnusableError as error:
-        fail(str(error), Exit.UNUSABLE)
-
-
 def _download(settings: Settings) -> None:
-    """Download what the embedded broker needs, with a progress bar; ends with 3 where that fails."""
-    if "kafka_brokers" in settings.model_fields_set:
-        return
+    """Download what the embedded broker needs, with a progress bar."""
     from deploy.embedded.kafka.node import prepare  # noqa: PLC0415 - not for `--help`
 
-    try:
+    if "kafka_brokers" not in settings.model_fields_set:
         prepare(settings.kafka_repository)
-    except UnavailableError as error:
-        fail(str(error), Exit.UNREACHABLE)
 
 
 def _check_usable(folder: Path) -> None:
@@ -185,24 +165,18 @@ def demo(rate: float, seed: int, data: Path | None, port_base: int | None) -> No
     Example: pulssi demo --rate 20 --seed 7
     """
     from deploy.embedded import stack  # noqa: PLC0415 - a second of imports, not for `--help`
-    from deploy.embedded.demonstration import Demonstration, is_fresh  # noqa: PLC0415 - as above
+    from deploy.embedded.demonstration import demonstrate  # noqa: PLC0415 - as above
     from deploy.embedded.output import TerminalOutput  # noqa: PLC0415 - as above
 
     quiet_clients()
-    settings = configured_or_exit()
+    settings, _ = configured()
     _download(settings)
-    shown = Demonstration(rate, seed)
-
-    def beside(wiring: Wiring, voice: TerminalOutput) -> Sequence[stack.Group]:
-        shown.announce(wiring, voice)
-        return shown.parts(wiring)
-
-    if data is not None and not is_fresh(data):
+    if data is not None and data.exists() and any(data.iterdir()):
         fail(f"--data {data}: is not empty; a demonstration takes a folder of its own", Exit.UNUSABLE)
     with nullcontext(data) if data else tempfile.TemporaryDirectory(prefix="pulssi-demo-") as named:
         folder = Path(named).resolve()
         _check_usable(folder)
-        raise SystemExit(stack.run(folder, settings, TerminalOutput(), port_base, beside))
+        raise SystemExit(stack.run(folder, settings, TerminalOutput(), port_base, partial(demonstrate, rate, seed)))
 
 
 @click.command()
@@ -261,9 +235,7 @@ def status(data: Path | None, *, as_json: bool) -> None:
     elif running is None:
         click.echo("nothing runs: `pulssi up` starts a stack")
     for each in () if as_json else parts:
-        notes = ["external"] if each["external"] else []
-        notes += [str(each["program"])] if each["program"] else []
-        notes += [str(each["fault"])] if each["fault"] else []
+        notes = [str(note) for note in (each["external"] and "external", each["program"], each["fault"]) if note]
         if each["state"] == "stopped":
             notes.append(f"{each['last_exit']}; {RUNBOOK}")
         elif each["restarts"]:

@@ -21,7 +21,7 @@ from xml.sax.saxutils import escape
 
 import click
 
-from deploy.embedded import UnavailableError
+from deploy.embedded import UnavailableError, UnusableError
 from deploy.embedded.child_end import die_with_parent, interrupt_once, stop
 from deploy.embedded.lock import hold
 from deploy.embedded.ports import any_free, is_free
@@ -46,10 +46,6 @@ _ASK_EVERY_S: Final = 0.1
 _VERSION_WITHIN_S: Final = 30.0
 _VERSION: Final = re.compile(r"ClickHouse server version ((\d+)\.(\d+)[0-9.]*[0-9])")
 _SETTING: Final = "PULSSI_CLICKHOUSE_PROGRAM"
-
-
-class UnusableError(ValueError):
-    """The setting cannot be followed with this program, or this data folder; the message is one line with the fix."""
 
 
 class Server(NamedTuple):
@@ -158,47 +154,6 @@ def configuration(folder: Path, log: Path, host: str, port: int, allowed_hosts: 
     return Template(CONFIG.read_text("utf-8")).substitute({name: escape(value) for name, value in values.items()})
 
 
-def start(
-    program: Path,
-    folder: Path,
-    log: Path,
-    host: str,
-    port: int,
-    *,
-    allowed_hosts: str = "",
-    keep_open: tuple[int, ...] = (),
-) -> subprocess.Popen[bytes]:
-    """Start a server on its folder, and return when it answers `/ping`; raises UnavailableError.
-
-    It dies with the calling thread, and keeps the descriptors in `keep_open` for as long as it lives.
-    """
-    if not is_free(host, port):
-        raise UnavailableError(f"{host}:{port} is in use by another program: choose another port")
-    folder.mkdir(parents=True, exist_ok=True)
-    log.parent.mkdir(parents=True, exist_ok=True)
-    file = folder / "config.xml"
-    file.write_text(configuration(folder, log, host, port, allowed_hosts), "utf-8")
-    process = subprocess.Popen(  # noqa: S603 - the user's own program
-        _command(program, f"--config-file={file}"),
-        cwd=folder,
-        # Its watchdog would stand between it and our signals.
-        env={**os.environ, "CLICKHOUSE_WATCHDOG_ENABLE": "0"},
-        stdin=subprocess.DEVNULL,
-        pass_fds=keep_open,
-        preexec_fn=die_with_parent,  # noqa: PLW1509 - a call of the C library, loaded before the fork
-    )
-    try:
-        _await_answer(process, Address(_url(host, port)), log)
-    except BaseException:
-        stop(process)
-        raise
-    return process
-
-
-def _url(host: str, port: int) -> str:
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
 def _await_answer(process: subprocess.Popen[bytes], address: Address, log: Path) -> None:
     deadline = time.monotonic() + READY_WITHIN_S
     while (fault := ping_fault(address)) is not None:
@@ -215,14 +170,28 @@ def run(program: Path, folder: Path, host: str, port: int, allowed_hosts: str = 
     SIGTERM and Ctrl-C raise KeyboardInterrupt here. Raises UnavailableError.
     """
     interrupt_once()
-    port, log = port or any_free(host), folder / "logs" / "clickhouse-server.log"
+    port, own, log = port or any_free(host), folder / SERVER_FOLDER, folder / "logs" / "clickhouse-server.log"
     # The server inherits the lock: if only this process is killed, the folder stays locked until the server has ended.
     with hold(folder, PART) as lock:
-        process = start(
-            program, folder / SERVER_FOLDER, log, host, port, allowed_hosts=allowed_hosts, keep_open=(lock,)
+        if not is_free(host, port):
+            raise UnavailableError(f"{host}:{port} is in use by another program: choose another port")
+        own.mkdir(exist_ok=True)
+        log.parent.mkdir(exist_ok=True)
+        file = own / "config.xml"
+        file.write_text(configuration(own, log, host, port, allowed_hosts), "utf-8")
+        process = subprocess.Popen(  # noqa: S603 - the user's own program
+            _command(program, f"--config-file={file}"),
+            cwd=own,
+            # Its watchdog would stand between it and our signals.
+            env={**os.environ, "CLICKHOUSE_WATCHDOG_ENABLE": "0"},
+            stdin=subprocess.DEVNULL,
+            pass_fds=(lock,),
+            preexec_fn=die_with_parent,  # noqa: PLW1509 - a call of the C library, loaded before the fork
         )
         try:
-            click.echo(f"clickhouse ready at {_url(host, port)}")
+            url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+            _await_answer(process, Address(url), log)
+            click.echo(f"clickhouse ready at {url}")
             click.echo(f"ClickHouse {how(process.wait())}: see {log}", err=True)
             return Exit.NO
         finally:

@@ -75,7 +75,7 @@ class Wiring:
 def wire(settings: Settings, folder: Path, port_base: int | None, say: Callable[[str], None]) -> Wiring:
     """Choose what runs as ClickHouse, and every port: the wanted one where it is free, else another, saying so.
 
-    Raises clickhouse_server.UnusableError.
+    Raises UnusableError.
     """
     external, server = {}, None
     if "kafka_brokers" in settings.model_fields_set:

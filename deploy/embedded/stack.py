@@ -14,10 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
-import click
-
-from deploy.embedded import state
-from deploy.embedded.clickhouse_server import UnusableError
+from deploy.embedded import UnavailableError, state
 from deploy.embedded.lock import FolderInUseError, hold, owner_of
 from deploy.embedded.output import TerminalOutput
 from deploy.embedded.parts import SERVERS, Wiring, parts_of, wire
@@ -35,15 +32,6 @@ RECOVERS: Final = "the last run did not end in order: Kafka and ClickHouse recov
 Group: TypeAlias = tuple[Part, ...]
 #: Announces what runs beside the stack once that is ready, and returns its parts.
 Beside: TypeAlias = Callable[[Wiring, TerminalOutput], Sequence[Group]]
-
-
-def _await_leftovers(folder: Path, voice: TerminalOutput) -> None:
-    """Wait for what an earlier run left to end, and remove the locks of what was killed; raises FolderInUseError."""
-    for part in SERVERS:
-        if owner_of(folder, part) is not None:
-            voice.say(f"waiting for the {part} of an earlier run in {folder} to end")
-        with hold(folder, part, LEFTOVERS_END_WITHIN_S):
-            pass
 
 
 async def _supervise(wiring: Wiring, groups: Sequence[Group], beside: Beside, voice: TerminalOutput) -> int:
@@ -103,11 +91,18 @@ def run(
     beside: Beside = lambda _wiring, _voice: (),
     parts: Callable[[Wiring], Sequence[Group]] = parts_of,
 ) -> int:
-    """Run a stack until it is asked to end or a part is beyond help; returns the exit code. For the main thread."""
+    """Run a stack until it is asked to end or a part is beyond help; returns the exit code. For the main thread.
+
+    Raises UnavailableError where another stack has the folder, and UnusableError.
+    """
     try:
         with hold(folder, state.LOCK):
             try:
-                _await_leftovers(folder, voice)
+                for part in SERVERS:  # what an earlier run left; the lock of what was killed is removed
+                    if owner_of(folder, part) is not None:
+                        voice.say(f"waiting for the {part} of an earlier run in {folder} to end")
+                    with hold(folder, part, LEFTOVERS_END_WITHIN_S):
+                        pass
                 if state.was_killed(folder):
                     voice.say(RECOVERS)
                 state.remember(folder)
@@ -120,8 +115,4 @@ def run(
                         pass
                 state.forget(folder)
     except FolderInUseError as error:
-        click.echo(f"pulssi: {error}: `pulssi down --data {folder}` ends it", err=True)
-        return Exit.UNREACHABLE
-    except UnusableError as error:
-        click.echo(f"pulssi: {error}", err=True)
-        return Exit.UNUSABLE
+        raise UnavailableError(f"{error}: `pulssi down --data {folder}` ends it") from None

@@ -67,13 +67,23 @@ def write(state: StackState) -> None:
 def read(folder: Path) -> StackState | None:
     """Return what runs in the folder; None where nothing does, even if a killed stack left its file."""
     pid = owner_of(folder, LOCK)
-    if pid is None:
+    if pid is None or not _lives(pid):  # the lock of a killed stack is another's, who has not written its id yet
         return None
     with suppress(FileNotFoundError, ValidationError):
         state = StackState.model_validate_json((folder / FILE).read_bytes())
         if state.pid == pid:
             return state
     return StackState(pid=pid, folder=folder, phase="starting")  # it has not written yet
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
 
 
 def was_killed(folder: Path) -> bool:

@@ -83,12 +83,6 @@ def how(code: int) -> str:
     return f"was killed by signal {-code}"
 
 
-def _kill_group(process: Process) -> None:
-    """Kill the processes that a part started and did not end."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-
-
 @dataclass(eq=False)
 class _Running:
     """A part as it is now; `keeping` looks after it."""
@@ -195,8 +189,12 @@ class Supervisor:
                 running.ready.set()
                 return
             running.state.last_exit = how(code)
-            if code == part.gives_up_with:
-                self._give_up(running)
+            if code == part.gives_up_with:  # its last line has the reason and the fix
+                running.state.last_exit += f": {''.join([*running.lines][-1:])}"
+                self._enter(running, "stopped")
+                running.ready.set()  # nobody needs to wait for it any longer
+                self._say(f"{part.name} {running.state.last_exit}")
+                self._say(f"{part.name} stays down, the others go on: {RUNBOOK}")
                 return
             self._enter(running, "died")
             if part.fault is None:
@@ -210,15 +208,6 @@ class Supervisor:
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
             running.state.restarts += 1
             self._say(f"{part.name} {how(code)}: started again ({running.state.restarts})")
-
-    def _give_up(self, running: _Running) -> None:
-        """Leave a part down, and say why: its last line has the reason and the fix."""
-        last = "".join([*running.lines][-1:])
-        running.state.last_exit = f"{running.state.last_exit}: {last}"
-        self._enter(running, "stopped")
-        running.ready.set()  # nobody needs to wait for it any longer
-        self._say(f"{running.part.name} {running.state.last_exit}")
-        self._say(f"{running.part.name} stays down, the others go on: {RUNBOOK}")
 
     async def _run(self, running: _Running, ready_by: float) -> tuple[int, float]:
         """Run one process of a part to its end; returns its code, and for how long it was ready (0: never)."""
@@ -298,5 +287,6 @@ class Supervisor:
             if not ended.done():
                 patience = "at once" if self._hurry.is_set() else f"within {ENDS_WITHIN_S:g} s"
                 self._on_line(running.part.name, f"did not end {patience}: killed")
-        _kill_group(process)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
         running.state.pid, running.state.code = None, await process.wait()

@@ -107,7 +107,7 @@ GROUP BY start, channel, queue, tag
 
 
 class StoredRows:
-    """A connection that reads. Making it and asking raise StoreAwayError and StoreUnfitError."""
+    """A connection that reads. Making it and asking raise StoreError."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

@@ -15,7 +15,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from clickhouse_connect.driver.insert import InsertContext
 
 from schemas.settings import Settings
-from sinks.port import Batch, StoreAwayError, StoreUnfitError
+from sinks.port import Batch, StoreError
 from sinks.rows import ContactRow, EventRow, PaneRow, Progress, SampleRow, TagPaneRow
 from streams.clickhouse.addresses import clickhouse_of
 from streams.clickhouse.connection import connect, is_away, reason
@@ -138,23 +138,23 @@ class ClickHouseStore:
                         for table, row in TABLES.items()
                     }
                 yield self._client
-        except (StoreAwayError, StoreUnfitError):
+        except StoreError:
             self.close()
             raise
 
 
 @contextmanager
 def explained(settings: Settings) -> Iterator[None]:
-    """Raise what ClickHouse answers as StoreAwayError or StoreUnfitError, in one line that holds no secret."""
+    """Raise what ClickHouse answers as a StoreError, in one line that holds no secret."""
     try:
         yield
     except (ClickHouseError, OSError) as error:
         where = clickhouse_of(settings)
         if is_away(error):
-            raise StoreAwayError(f"ClickHouse at {where} does not answer: {reason(error)}") from None
+            raise StoreError(f"ClickHouse at {where} does not answer: {reason(error)}") from None
         if any(words in str(error) for words in _NOT_MIGRATED):
-            raise StoreUnfitError(
+            raise StoreError(
                 f"ClickHouse at {where} has no database {settings.clickhouse_database} with the tables of this version:"
                 " `pulssi migrate` makes them"
             ) from None
-        raise StoreUnfitError(f"ClickHouse at {where} refuses: {reason(error)}") from None
+        raise StoreError(f"ClickHouse at {where} refuses: {reason(error)}") from None

@@ -47,7 +47,7 @@ def reconcile(
     """Compare, and with `mends` write what ended epochs owe; run again, it goes on.
 
     `span` limits it to contacts with an event, and panes, within it, and whatever panes their mending touches. Raises
-    StoreAwayError and StoreUnfitError.
+    StoreError.
     """
     with StoredRows(settings) as kept, closing(ClickHouseStore(settings)) as store:
         return _Audit(kept, store if mends else None, rules, _whole_hours(span), tell, Report(listed=listed)).run()

@@ -7,7 +7,7 @@ story cannot differ from the numbers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from schemas.policies import Rules
@@ -18,6 +18,14 @@ from streams.core.handle_segments import Segment
 from streams.core.sample_writer import UNASSIGNED
 
 _FOR: Final = {"customer": "the customer", "third_party": "somebody outside"}
+#: Why the clock starts, by the event that starts it.
+_STARTS: Final = {
+    "contact.started": "the contact began",
+    "contact.handed_off": "the bot handed the contact to humans",
+    "contact.reopened": "opened again without ever having been answered",
+    "message.sent": "the customer wrote",
+}
+_UNPAUSED: Final = {"message.sent": "the customer wrote", "contact.unpaused": "unpaused"}
 
 
 class Told(NamedTuple):
@@ -29,28 +37,25 @@ class Told(NamedTuple):
     says: str
 
 
-class _State(NamedTuple):
-    """What an event may change."""
+class _State:
+    """What an event may change, as it is after an event."""
 
-    named: bool = False
-    queue: str | None = None
-    waits_since: int | None = None
-    called_back: bool = False
-    stretch: int | None = None
-    instance: int = 0
-    pause: int | None = None
-    turn: int | None = None
-    abandoned: bool = False
-    over: bool = False
-    segments: Mapping[int, tuple[bool, bool]] = {}
-    tags: frozenset[str] = frozenset()
-    surveys: frozenset[str] = frozenset()
-    #: The first-response clock: since when it runs.
-    clock: int | None = None
-    is_the_bots: bool = False
-    in_the_menu: bool = False
-    #: Whether the wait was over without a first response: a contact that was under way before it was seen.
-    taken: bool = False
+    def __init__(self, fold: Fold) -> None:
+        clock, visits, stretches, responses = fold.clock, fold.visits, fold.stretches, fold.responses
+        self.named = fold.force.queue != UNASSIGNED
+        self.queue = visits.queue if visits.since is not None else None
+        self.waits_since = visits.since
+        self.called_back = fold.called_back
+        self.stretch, self.instance, self.pause = stretches.since, stretches.instance, stretches.paused_since
+        self.turn = responses.turn_since
+        self.abandoned, self.over = responses.abandoned_at is not None, responses.answered
+        self.segments = {id(each): (each.ended is not None, each.wrapped is not None) for each in fold.segments.every}
+        self.tags, self.surveys = frozenset(fold.tags.in_effect), frozenset(fold.rated)
+        #: The first-response clock: since when it runs.
+        self.clock = clock.start()
+        self.is_the_bots, self.in_the_menu = clock.is_the_bots, clock.is_in_the_menu
+        #: Whether the wait was over without a first response: a contact that was under way before it was seen.
+        self.taken = responses.answered and responses.first_at is None and responses.abandoned_at is None
 
 
 #: The events so far, each with what it came to.
@@ -61,10 +66,11 @@ def told(channel: str, events: list[Event], rules: Rules) -> tuple[Folded, list[
     """Fold a contact's events, in order; returns it with its clock's story up to the first response and its course."""
     seen: _Seen = []
     course: list[Told] = []
+    at_first = _State(Fold(channel, [], rules))
 
     def watch(event: Event, going: Fold) -> None:
-        now = _state(going)
-        course.extend(Told(event.at, event.event_id, says) for says in _sentences(event, going, seen, now))
+        before, now = seen[-1][1] if seen else at_first, _State(going)
+        course.extend(Told(event.at, event.event_id, says) for says in _sentences(event, going, seen, before, now))
         seen.append((event, now))
 
     folded = fold(channel, events, rules, watch)
@@ -73,8 +79,7 @@ def told(channel: str, events: list[Event], rules: Rules) -> tuple[Folded, list[
     return folded, [*until, *_at_last(channel, seen, end, folded)], course
 
 
-def _sentences(event: Event, fold: Fold, seen: _Seen, now: _State) -> Iterator[str]:
-    before = seen[-1][1] if seen else _State()
+def _sentences(event: Event, fold: Fold, seen: _Seen, before: _State, now: _State) -> Iterator[str]:
     if fold.offered and now.named and not before.named and event.type != "contact.started":
         yield f"names the first queue, {fold.force.first_queue}: the contact was offered there"
     yield from _queue(event, before, now)
@@ -97,29 +102,6 @@ def _leaving(event: Event, seen: _Seen, before: _State, now: _State) -> Iterator
             yield "leaves after the wait had ended: no abandonment"
     elif now.abandoned and now.turn is not None and before.turn is None and event.at == now.turn:
         yield "is back after the abandonment and waits again from here"
-
-
-def _state(fold: Fold) -> _State:
-    clock, visits, stretches, responses = fold.clock, fold.visits, fold.stretches, fold.responses
-    return _State(
-        fold.force.queue != UNASSIGNED,
-        visits.queue if visits.since is not None else None,
-        visits.since,
-        fold.called_back,
-        stretches.since,
-        stretches.instance,
-        stretches.paused_since,
-        responses.turn_since,
-        responses.abandoned_at is not None,
-        responses.answered,
-        {id(each): (each.ended is not None, each.wrapped is not None) for each in fold.segments.every},
-        frozenset(fold.tags.in_effect),
-        frozenset(fold.rated),
-        clock.start(),
-        clock.is_the_bots,
-        clock.is_in_the_menu,
-        responses.answered and responses.first_at is None and responses.abandoned_at is None,
-    )
 
 
 def _queue(event: Event, before: _State, now: _State) -> Iterator[str]:
@@ -153,10 +135,9 @@ def _work(event: Event, fold: Fold, before: _State, now: _State) -> Iterator[str
             yield f"{agent} has wrapped up already: nothing changes"
         elif changed[0] is not mine[-1]:
             yield f"the form of {agent}'s former work {_since(changed[0])}, saved during the next"
-        elif not before.segments[id(changed[0])][0]:
-            yield f"ends and closes {agent}'s work {_since(changed[0])}"
         else:
-            yield f"closes {agent}'s work {_since(changed[0])}"
+            closes = "closes" if before.segments[id(changed[0])][0] else "ends and closes"
+            yield f"{closes} {agent}'s work {_since(changed[0])}"
 
 
 def _since(segment: Segment) -> str:
@@ -165,9 +146,8 @@ def _since(segment: Segment) -> str:
 
 def _stretch(event: Event, before: _State, now: _State, *, partial: bool) -> Iterator[str]:
     if now.instance > before.instance:
-        how = "nobody is connected and it waits in no queue: the call ends"
-        if event.type == "contact.resolved":
-            how = "is resolved"
+        ends = "nobody is connected and it waits in no queue: the call ends"
+        how = "is resolved" if event.type == "contact.resolved" else ends
         unseen = partial and now.instance == 1
         yield f"{how} ({'no resolution: its beginning was not seen' if unseen else f'resolution {now.instance}'})"
     elif now.stretch is not None and before.stretch is None and before.instance:
@@ -180,15 +160,10 @@ def _stretch(event: Event, before: _State, now: _State, *, partial: bool) -> Ite
 
 def _pause(event: Event, before: _State, now: _State) -> Iterator[str]:
     if event.type == "contact.paused":
-        if before.pause is not None:
-            yield "is paused already: nothing changes"
-        else:
-            yield f"is paused for {_FOR[event.fields.get('for_', 'customer')]}"
+        whom = _FOR[event.fields.get("for_", "customer")]
+        yield "is paused already: nothing changes" if before.pause is not None else f"is paused for {whom}"
     elif before.pause is not None and now.pause is None:
-        why = {"message.sent": "the customer wrote", "contact.unpaused": "unpaused"}.get(
-            event.type, "the stretch ended"
-        )
-        yield f"the pause ends: {why}"
+        yield f"the pause ends: {_UNPAUSED.get(event.type, 'the stretch ended')}"
 
 
 def _marks(event: Event, fold: Fold, before: _State, now: _State) -> Iterator[str]:
@@ -216,9 +191,8 @@ def _until(channel: str, seen: _Seen, end: Sample | None, *, partial: bool) -> I
             return
         if state.clock != start and state.clock is not None:
             again = " again" if start is not None else ""
-            yield Told(
-                state.clock, event.event_id, f"the clock starts{again}: {_because(event, handed_off=handed_off)}"
-            )
+            because = _because(event, handed_off=handed_off)
+            yield Told(state.clock, event.event_id, f"the clock starts{again}: {because}")
         else:
             passed_over = _no_answer(channel, event, runs=start is not None, is_the_bots=state.is_the_bots)
             if state.in_the_menu and event.type == "contact.abandoned":
@@ -230,20 +204,9 @@ def _until(channel: str, seen: _Seen, end: Sample | None, *, partial: bool) -> I
 
 
 def _because(event: Event, *, handed_off: bool) -> str:
-    match event.type:
-        case "contact.started":
-            return "the contact began"
-        case "contact.queued":
-            after = ", the first time after the hand-off" if handed_off else ""
-            return f"queued for {event.fields['queue']}{after}"
-        case "contact.handed_off":
-            return "the bot handed the contact to humans"
-        case "contact.reopened":
-            return "opened again without ever having been answered"
-        case "message.sent":
-            return "the customer wrote"
-        case _:
-            return f"{event.type} is the earliest event known"
+    if event.type == "contact.queued":
+        return f"queued for {event.fields['queue']}{', the first time after the hand-off' if handed_off else ''}"
+    return _STARTS.get(event.type, f"{event.type} is the earliest event known")
 
 
 def _no_answer(channel: str, event: Event, *, runs: bool, is_the_bots: bool) -> str | None:
@@ -297,7 +260,7 @@ def _no_clock(channel: str, last: _State, folded: Folded) -> str:
     if folded.summary["partial"]:
         return "no clock: it was under way before Pulssi saw it, and no queue and no hand-off was seen"
     if not folded.summary["inbound"]:
-        if channel == "call":
-            return "no clock: a call that someone else began waits for nobody"
-        return "no clock: a contact that someone else began waits for nobody before the customer writes"
+        waits = "a call that someone else began waits for nobody"
+        other = "a contact that someone else began waits for nobody before the customer writes"
+        return f"no clock: {waits if channel == 'call' else other}"
     return "no clock: a call waits for nobody while it is in its menu" if last.in_the_menu else "no clock runs"

@@ -121,7 +121,7 @@ class Explanation:
 
 
 def explain_contact(settings: Settings, rules: Rules, contact_id: str) -> Explanation | Unknown:
-    """Read a contact and explain it. Raises StoreAwayError and StoreUnfitError."""
+    """Read a contact and explain it. Raises StoreError."""
     with StoredRows(settings) as kept:
         epochs = Epochs(kept.progress())
         contact = next(read_contacts(kept, ContactRange(contact_id, contact_id), EVERYTHING), None)
@@ -157,10 +157,11 @@ def explain(kept: StoredContact, rules: Rules, epochs: Epochs) -> Explanation:
 
 def _as_held(rows: list[Sample], kept: StoredContact, differences: list[Difference]) -> list[Sample]:
     """Give samples that were computed with another configuration the policy and target used then: these count."""
-    promised = [
-        each.key for each in differences if each.table == "samples" and each.kind == BY_PROMISE and each.columns
-    ]
-    keys = {(key["sample"], key["slot"]) for key in promised}
+    keys = {
+        (each.key["sample"], each.key["slot"])
+        for each in differences
+        if each.table == "samples" and each.kind == BY_PROMISE and each.columns
+    }
     held = {row[4:6]: Sample._make(row[4:]) for row in kept.samples if row[4:6] in keys}
     return [held.get(row[:2], row) for row in rows]
 
@@ -248,11 +249,8 @@ def _arrival(known: list[Event], event: Event) -> Arrival | None:
 
 
 def _missing(events: list[Event], counting: list[Event], *, partial: bool) -> list[str]:
-    found = []
-    if partial:
-        found.append(
-            "no contact.started: it was under way before Pulssi saw it (partial), so no policy is held against it"
-        )
+    unseen = "no contact.started: it was under way before Pulssi saw it (partial), so no policy is held against it"
+    found = [unseen] if partial else []
     ids = {event.event_id for event in events}
     found += [
         f"{event.event_id} voids {event.fields['voids']}, which has not arrived"
@@ -265,7 +263,6 @@ def _missing(events: list[Event], counting: list[Event], *, partial: bool) -> li
         if event.type == "contact.connected":
             connected.add(event.fields["agent_id"])
         elif event.type in _IN_HAND and agent is not None and agent not in connected:
-            found.append(
-                f"{event.type} {event.event_id} of {agent} without a contact.connected before it: no handle time"
-            )
+            what = f"{event.type} {event.event_id} of {agent}"
+            found.append(f"{what} without a contact.connected before it: no handle time")
     return found

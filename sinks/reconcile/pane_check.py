@@ -102,19 +102,12 @@ def compare(
         if (epoch := epochs.last_ended) and kind != BY_PROMISE and not only:
             rest = _added(_value(part) for part in here if (part.supplement, part.epoch) != (REPAIR, epoch))
             value = _added([wants, _negative(rest)])
-            made = {
-                "topic": "",
-                "partition": 0,
-                "supplement": REPAIR,
-                "version": mended(epoch),
-                "epoch": epoch,
-                **named,
-            }
+            row = {"topic": "", "partition": 0, "supplement": REPAIR, "version": mended(epoch), "epoch": epoch, **named}
             if table == "panes":
-                mending.append(PaneRow(**made, **value._asdict()))
+                mending.append(PaneRow(**row, **value._asdict()))
             else:
                 is_known = "known" in outcomes or (not outcomes and known)
-                mending.append(TagPaneRow(**made, n=value.n, known=is_known))
+                mending.append(TagPaneRow(**row, n=value.n, known=is_known))
     return Compared(compared, found, left_out, mending)
 
 

@@ -12,6 +12,7 @@ import socket
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from schemas.exits import EndError, Exit
 from schemas.journal import Head
 from schemas.policies import Rules
 from schemas.settings import Settings
@@ -34,11 +35,11 @@ ASK_WITHIN_S: Final = 5.0
 _LOG: Final = logging.getLogger(__name__)
 
 
-class RefusedError(Exception):
+class RefusedError(EndError):
     """A partition that must not be read until an operator has acted; the message says why and names the command."""
 
     def __init__(self, why: str) -> None:
-        super().__init__(why)
+        super().__init__(why, Exit.NO)
         #: The journal offset of the opening that was refused, and the ids of source topic and journal then.
         self.opened = -1
         self.ids: tuple[str, ...] = ()

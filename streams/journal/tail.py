@@ -55,6 +55,17 @@ def _retry_forever() -> AsyncRetrying:
     )
 
 
+async def show_lag(consumer: AIOKafkaConsumer, offsets: Mapping[TopicPartition, Any]) -> None:
+    """Commit how far a reader is, for others to see; it is never read back, and a failure is logged."""
+    try:
+        await asyncio.wait_for(consumer.commit(offsets), COMMIT_WITHIN_S)
+    except (KafkaError, TimeoutError) as error:
+        _LOG.info(
+            "Kafka did not take the consumer group's offsets, which only show lag, nothing is lost: %s",
+            str(error) or "no answer in time",
+        )
+
+
 @_retry_forever().wraps
 async def connect(settings: Settings, topics: tuple[str, ...], group: str | None = None) -> AIOKafkaConsumer:
     """Start a consumer of all partitions of the topics, without positions; waits for broker and topics, and says so."""
@@ -234,18 +245,12 @@ class JournalTail:
         return self._consumer is not None and not self._catch_up_targets
 
     async def commit(self, ends: Mapping[SourcePartition, tuple[int, str]]) -> None:
-        """Commit (journal offset, comment) by (source, partition): shows lag, never read back; a failure is logged."""
+        """Show others how far this reader is: (journal offset, comment) by (source, partition)."""
         offsets = {
             TopicPartition(journal_of(source), partition): OffsetAndMetadata(end, comment)
             for (source, partition), (end, comment) in ends.items()
         }
-        try:
-            await asyncio.wait_for(self._consumer.commit(offsets), COMMIT_WITHIN_S)
-        except (KafkaError, TimeoutError) as error:
-            _LOG.info(
-                "Kafka did not take the consumer group's offsets, which only show lag, nothing is lost: %s",
-                str(error) or "no answer in time",
-            )
+        await show_lag(self._consumer, offsets)
 
     async def stop(self) -> None:
         """Close the connection; a second call does nothing."""

@@ -12,6 +12,8 @@ from typing import Any, Final
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
+from schemas.exits import EndError, Exit
+
 REQUEST_TIMEOUT_MS: Final = 10_000
 #: Between two attempts while a broker is awaited: short, for the embedded one is there within a tenth of a second.
 RECONNECT_BACKOFF_MS: Final = 100
@@ -19,11 +21,12 @@ RECONNECT_BACKOFF_MAX_MS: Final = 500
 PROBE_TIMEOUT_S: Final = 3.0
 
 
-class TopicsMissingError(RuntimeError):
+class TopicsMissingError(EndError):
     """The broker answers, but these topics do not exist."""
 
     def __init__(self, brokers: str, missing: Iterable[str]) -> None:
-        super().__init__(f"no topic {', '.join(sorted(missing))} at {brokers}: `pulssi migrate` makes them")
+        why = f"no topic {', '.join(sorted(missing))} at {brokers}: `pulssi migrate` makes them"
+        super().__init__(why, Exit.UNREACHABLE)
 
 
 class BrokerUnreachableError(ConnectionError):

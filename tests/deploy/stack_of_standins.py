@@ -7,11 +7,12 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from deploy.cli.common import quiet_clients
+from deploy.cli.common import fail, quiet_clients
 from deploy.embedded import stack
 from deploy.embedded.output import TerminalOutput
 from deploy.embedded.parts import Wiring, parts_of
 from deploy.embedded.supervisor import Part
+from schemas.exits import EndError
 from streams.configuration.environment import load_settings
 
 
@@ -28,7 +29,10 @@ def main(folder: str, port_base: str, kind: str = "") -> int:
         return [tuple(part for part in servers if part.name in wanted), tuple(standins)]
 
     quiet_clients()
-    return stack.run(Path(folder), load_settings(), TerminalOutput(), int(port_base), parts=parts)
+    try:
+        return stack.run(Path(folder), load_settings(), TerminalOutput(), int(port_base), parts=parts)
+    except EndError as error:
+        fail(str(error), error.code)
 
 
 if __name__ == "__main__":

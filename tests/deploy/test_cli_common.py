@@ -1,14 +1,16 @@
 """Which stack a command speaks to: the folder it is given, named servers, the last `up`, or the defaults."""
 
+import fcntl
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from deploy.cli.common import stack_settings
-from deploy.cli.rules import rules_or_exit
+from deploy.cli.rules import rules_of
 from deploy.embedded import state
-from deploy.embedded.lock import hold
+from deploy.embedded.lock import hold, lock_path
 from deploy.embedded.state import StackState
 from schemas.policies import Rules
 
@@ -57,11 +59,11 @@ def test_a_stacks_configuration_is_taken_with_it(tmp_path: Path, monkeypatch: py
         _write(tmp_path, PULSSI_CONFIG=str(tmp_path / "config"))
         settings = stack_settings(tmp_path)
         assert (settings.time_zone, settings.kafka_brokers) == ("Europe/Helsinki", "127.0.0.1:19092")
-        assert rules_or_exit(settings).short_abandon_ms == 9_000
+        assert rules_of(settings).short_abandon_ms == 9_000
         (tmp_path / "other").mkdir()
         os.environ["PULSSI_CONFIG"] = str(tmp_path / "other")
         settings = stack_settings(tmp_path)
-        assert (settings.time_zone, rules_or_exit(settings)) == ("UTC", Rules())
+        assert (settings.time_zone, rules_of(settings)) == ("UTC", Rules())
 
 
 def test_a_folder_where_nothing_runs_is_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -71,3 +73,14 @@ def test_a_folder_where_nothing_runs_is_3(tmp_path: Path, capsys: pytest.Capture
         stack_settings(tmp_path)
     assert ended.value.code == 3
     assert "pulssi up --data" in capsys.readouterr().err
+
+
+def test_a_killed_stack_is_not_taken_for_the_one_that_has_just_got_its_lock(tmp_path: Path) -> None:
+    """Between taking the lock and writing its process id, the next stack has the killed one's id in the lock's file."""
+    killed = subprocess.Popen(["true"])
+    killed.wait()
+    lock_path(tmp_path, state.LOCK).write_text(f"{killed.pid}\n")
+    state.write(StackState(pid=killed.pid, folder=tmp_path, phase="ready", environment=EMBEDDED))
+    with lock_path(tmp_path, state.LOCK).open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert state.read(tmp_path) is None

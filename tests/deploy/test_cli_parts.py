@@ -6,11 +6,10 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from deploy.cli import COMMANDS, main, parts
+from deploy.cli import COMMANDS, main
 from deploy.embedded import state
 from deploy.embedded.ports import any_free
 from schemas.exits import EndError, Exit
-from streams.configuration.environment import load_settings
 from tests.deploy.program import run
 from tests.fixtures.clickhouse import ClickHouseServer
 
@@ -102,7 +101,5 @@ def test_a_part_that_fails_ends_with_the_code_of_that(
         raise error
 
     monkeypatch.setattr("streams.worker.run", fails)
-    with pytest.raises(SystemExit) as ended:
-        parts._run("streams.worker", load_settings({}), load_settings({}))  # noqa: SLF001 - what every part is run by
-    assert ended.value.code == code
+    assert CliRunner().invoke(main, ["worker"]).exit_code == code
     assert (told in caplog.text) if told else not caplog.text

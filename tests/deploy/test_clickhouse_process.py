@@ -11,8 +11,8 @@ import aiohttp
 import pytest
 from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_fixed
 
-from deploy.embedded.clickhouse.process import run
 from deploy.embedded.lock import lock_path
+from tests.deploy.program import run
 from tests.fixtures.clickhouse import END_S, ClickHouseServer
 
 Start = Callable[[Path], ClickHouseServer]
@@ -50,7 +50,7 @@ async def until(session: aiohttp.ClientSession, server: ClickHouseServer, query_
         ("new", None, 3, "127.0.0.1:{port}: Address already in use; choose another --port"),
         ("is it?", 0, 2, "choose another --data"),
         ("R&D", 0, 2, "choose another --data"),
-        ("file", 0, 2, "choose another --data"),
+        ("file/data", 0, 2, "choose another --data"),
     ],
 )
 def test_what_it_cannot_serve_is_told_in_one_line(
@@ -60,15 +60,14 @@ def test_what_it_cannot_serve_is_told_in_one_line(
     words: str,
     clickhouse_server: ClickHouseServer,
     tmp_path: Path,
-    capfd: pytest.CaptureFixture[str],
 ) -> None:
     """A folder with an owner, a taken port, a path that the engine cannot name, a file: what it is, and what to do."""
     (tmp_path / "file").write_text("in the way")
     path = clickhouse_server.folder if folder == "server's" else tmp_path / folder
-    assert run(path, "127.0.0.1", clickhouse_server.port if port is None else port) == code
-    told = capfd.readouterr()
-    assert (told.out, told.err.count("\n")) == ("", 1)
-    assert words.format(pid=clickhouse_server.pid, port=clickhouse_server.port) in told.err
+    taken = clickhouse_server.port if port is None else port
+    ended = run(tmp_path, "clickhouse", "--data", str(path), "--port", str(taken))
+    assert (ended.code, len(ended.lines)) == (code, 1)
+    assert words.format(pid=clickhouse_server.pid, port=clickhouse_server.port) in ended.text
     assert path == clickhouse_server.folder or not lock_path(path, "clickhouse").exists()
     with clickhouse_server.client() as client:
         assert client.command("SELECT 1") == 1

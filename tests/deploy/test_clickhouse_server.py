@@ -16,8 +16,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from deploy.embedded import clickhouse_server
-from deploy.embedded.clickhouse_server import ENGINE_FOLDER, SERVER_FOLDER, UnusableError, choose, configuration
+from deploy.embedded import UnusableError, clickhouse_server
+from deploy.embedded.clickhouse_server import ENGINE_FOLDER, SERVER_FOLDER, choose, configuration
 from deploy.embedded.lock import hold, lock_path
 from deploy.embedded.parts import parts_of, pulssi, wire
 from deploy.embedded.probes import ping_fault

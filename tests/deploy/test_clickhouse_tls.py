@@ -16,7 +16,7 @@ from schemas.settings import Settings
 from sinks.clickhouse.migrations import migrate
 from sinks.clickhouse.reading_back import StoredRows
 from sinks.clickhouse.store import ClickHouseStore
-from sinks.port import StoreAwayError
+from sinks.port import StoreError
 from streams.clickhouse.addresses import Address, clickhouse_of, connection_fault
 from streams.clickhouse.history import ClickHouseHistory, HistoryAwayError
 from streams.configuration.environment import load_settings
@@ -110,7 +110,7 @@ def test_a_command_connects(by_tls: Settings, gate: Gate, tmp_path: Path) -> Non
 def faults(settings: Settings) -> list[str]:
     """Tell what each part says where it cannot connect."""
     said = []
-    for ask, kind in ((keep, StoreAwayError), (read_back, StoreAwayError), (look_up, HistoryAwayError)):
+    for ask, kind in ((keep, StoreError), (read_back, StoreError), (look_up, HistoryAwayError)):
         with pytest.raises(kind) as caught:
             ask(settings)
         said.append(str(caught.value))

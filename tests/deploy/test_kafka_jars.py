@@ -172,7 +172,7 @@ def test_the_lock_is_written_again(repository: Repository, lock: Path) -> None:
     """After another version was named: hashes and sizes are those of the repository, comments stay."""
     text = lock.read_text(encoding="utf-8")
     forgotten = "\n".join(line if line[0] == "#" else f"- - {line.split()[2]}" for line in text.splitlines())
-    assert relocked(forgotten, repository.url) == text
+    assert relocked(f"{forgotten}\n", repository.url) == text
 
 
 def test_the_project_s_lock_is_whole() -> None:

@@ -3,10 +3,12 @@
 import socket
 from pathlib import Path
 
-from deploy.embedded.demonstration import Demonstration, is_fresh
+from deploy.embedded.demonstration import demonstrate
+from deploy.embedded.output import TerminalOutput
 from deploy.embedded.parts import Wiring, parts_of, wire
 from deploy.embedded.ports import any_free
 from streams.configuration.environment import load_settings
+from tests.deploy.program import run
 
 
 def _names(wiring: Wiring) -> list[list[str]]:
@@ -50,13 +52,15 @@ def test_no_two_parts_get_one_port(tmp_path: Path) -> None:
 def test_a_demonstration_begins_at_midnight(tmp_path: Path) -> None:
     """One simulator, from the start of today, with the rate and the seed that were asked for."""
     wiring = wire(load_settings({}), tmp_path, 21200, lambda _: None)
-    ((simulator,),) = Demonstration(2.5, 7).parts(wiring)
+    ((simulator,),) = demonstrate(2.5, 7, wiring, TerminalOutput())
     assert simulator.command[-7:] == ("simulate", "--start", "midnight", "--rate", "2.5", "--seed", "7")
 
 
 def test_a_demonstration_takes_no_folder_that_holds_something(tmp_path: Path) -> None:
-    """Only an empty folder, or none yet, will do."""
-    assert is_fresh(tmp_path)
-    assert is_fresh(tmp_path / "not-there")
+    """It must not mix with what somebody keeps."""
     (tmp_path / "mine.txt").touch()
-    assert not is_fresh(tmp_path)
+    demo = run(tmp_path, "demo", "--data", str(tmp_path), PULSSI_KAFKA_BROKERS="127.0.0.1:9")
+    assert (demo.code, demo.lines) == (
+        2,
+        [f"pulssi: --data {tmp_path}: is not empty; a demonstration takes a folder of its own"],
+    )

@@ -121,4 +121,4 @@ def test_progress_and_claims() -> None:
     pending.add(step(3, [], epoch=2))
     reached = pending.reached.items()
     assert progress_rows(reached, 99) == [Progress(SOURCE, 0, 2, 30, 3, 0, 300, 99)]
-    assert claims(reached, 99) == [Progress(SOURCE, 0, 2, 0, 0, -1, 0, 99)]
+    assert claims({(SOURCE, 0): 2}, 99) == [Progress(SOURCE, 0, 2, 0, 0, -1, 0, 99)]

@@ -11,7 +11,7 @@ from clickhouse_connect.driver.client import Client
 from schemas.settings import Settings
 from sinks.clickhouse.store import FALLS_FOR_MS, ClickHouseStore
 from sinks.gauge_history import MINUTE_MS, WITHIN_MS, each_minute
-from sinks.port import Batch, StoreAwayError
+from sinks.port import Batch, StoreError
 from tests.sinks.rows import contact, types
 
 #: A minute's turn in 2026.
@@ -89,7 +89,7 @@ class _Story:
 
     async def note(self, minute: int) -> None:
         if self.now in self.away:
-            raise StoreAwayError("away")
+            raise StoreError("away")
         self.noted.append((minute, self.now))
 
     async def run(self) -> list[tuple[int, int]]:

@@ -18,10 +18,10 @@ from unittest.mock import patch
 import pytest
 from aiokafka.errors import ProducerFenced
 
-from schemas.journal import OPEN_KEY, Head, encode_open
+from schemas.journal import OPEN_KEY, encode_open
 from schemas.policies import Rules
 from schemas.settings import Settings
-from sinks.batching import Reached, claims
+from sinks.batching import claims
 from sinks.port import Batch
 from streams.assignment.epochs import SurveyedPartition, begin
 from streams.assignment.opening import OpeningServices, RefusedError, take_over
@@ -253,7 +253,7 @@ class Fencing(ClickHouseHistory):
         """
         await self.settle()
         self.current_epoch = 1 + max((row.epoch for row in self.sink.store.progress()), default=0)
-        self.sink.store.write(Batch(progress=claims([(PLACE, Reached(Head(epoch=self.current_epoch), 0))], 0)))
+        self.sink.store.write(Batch(progress=claims({PLACE: self.current_epoch}, 0)))
         self.source = []
         self.broker.recreate_source()
         head = None if journal else self.truth.head

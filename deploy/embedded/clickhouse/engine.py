@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
+from deploy.embedded import UnusableError
 from deploy.embedded.clickhouse.errors import ClickHouseError, Code, from_engine
 from deploy.embedded.clickhouse.request import MOST_TEXT_BYTES, NAME
 
@@ -25,10 +26,6 @@ USERS: Final = Path(__file__).with_name("users.xml")
 _NOT_IN_PATHS: Final = "?&"
 #: What an error of `canonical` has at its end.
 _IN_SCOPE: Final = ": In scope SELECT formatQuerySingleLine("
-
-
-class UnusableFolderError(ValueError):
-    """The engine cannot keep its files there; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -177,14 +174,14 @@ class Engine:
     def __init__(self, folder: Path, database: str) -> None:
         """Open or make the folder; the caller holds its lock. Readers read `database`, or all of a beginning (`x*`).
 
-        Raises UnusableFolderError.
+        Raises UnusableError.
         """
         if not NAME.fullmatch(database.removesuffix("*")):
-            raise UnusableFolderError(f"{database!r} is no name of a database; choose another --database")
+            raise UnusableError(f"{database!r} is no name of a database; choose another --database")
         self._path = str(folder.absolute())
         for path in (self._path, str(CONFIG)):
             if found := set(path) & set(_NOT_IN_PATHS):
-                raise UnusableFolderError(
+                raise UnusableError(
                     f"{path}: the engine takes no path with {' or '.join(sorted(found))} in it; choose another --data"
                 )
         # Times without a zone are UTC, as in ClickHouse's own container, whatever this machine's zone is.
@@ -205,7 +202,7 @@ class Engine:
         except (RuntimeError, ClickHouseError) as error:
             reason = error if isinstance(error, ClickHouseError) else from_engine(str(error))
             first_line = reason.message.partition("\n")[0]
-            raise UnusableFolderError(f"{folder}: the engine cannot open it: {first_line}") from None
+            raise UnusableError(f"{folder}: the engine cannot open it: {first_line}") from None
 
     def connection(self) -> Connection:
         """Open a connection of its own."""

@@ -1,7 +1,4 @@
-"""The process: takes the folder's lock, opens the engine, serves, and ends in bounded time.
-
-What can go wrong before it serves is told in one line, never as a trace.
-"""
+"""The process: takes the folder's lock, opens the engine, serves, and ends in bounded time."""
 
 from __future__ import annotations
 
@@ -12,21 +9,20 @@ import signal
 import socket
 import sys
 from pathlib import Path
-from types import FrameType
 from typing import Final
 
 from aiohttp import web
 
-from deploy.embedded.clickhouse.engine import Engine, UnusableFolderError
+from deploy.embedded import UnavailableError, UnusableError
+from deploy.embedded.child_end import interrupt_once
+from deploy.embedded.clickhouse.engine import Engine
 from deploy.embedded.clickhouse.scheduler import Scheduler
 from deploy.embedded.clickhouse.server import MOST_LINE_BYTES, application
-from deploy.embedded.lock import FolderInUseError, hold
+from deploy.embedded.lock import hold
+from schemas.exits import Exit
 from streams.monitoring.allowed_hosts import Hosts
 
 PART: Final = "clickhouse"
-UNUSABLE: Final = 2
-UNREACHABLE: Final = 3
-
 #: How long requests may go on after a signal before they are cancelled; and connections after those.
 GRACE_S: Final = 2.0
 CLOSE_S: Final = 1.0
@@ -39,16 +35,16 @@ log = logging.getLogger(__name__)
 def _bound(host: str, port: int) -> socket.socket:
     """Take the address, not listening yet: whoever connects before the engine is there is turned away, not kept.
 
-    Raises OSError where the address is taken or is none of this machine's.
+    Raises UnavailableError where the address is taken or is none of this machine's.
     """
-    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    taken = socket.socket(family, kind, protocol)
     try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        taken = socket.socket(family, kind, protocol)
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind(address)
-    except OSError:
-        taken.close()
-        raise
+    except OSError as error:
+        why = error.strerror or error
+        raise UnavailableError(f"cannot listen on {host}:{port}: {why}; choose another --port") from None
     return taken
 
 
@@ -87,44 +83,20 @@ async def _serve(engine: Engine, listener: socket.socket, hosts: Hosts) -> None:
         os._exit(1)
 
 
-def _unwind(number: int, frame: FrameType | None) -> None:
-    """Let SIGTERM end it as Ctrl-C does until the server takes both, so that no lock stays behind."""
-    del number, frame
-    sys.exit(0)
-
-
-def _complain(message: str, code: int) -> int:
-    print(f"clickhouse: {message}", file=sys.stderr, flush=True)  # noqa: T201 - one line to who started it
-    return code
-
-
 def run(folder: Path, host: str, port: int, database: str = "pulssi", allowed_hosts: str = "") -> int:
-    """Serve the data folder until SIGTERM or SIGINT; returns the exit code of the command.
+    """Serve the data folder until SIGTERM or SIGINT; returns the exit code of the command. For the main thread.
 
     `pulssi_reader` reads `database`, or with a star at its end all databases whose names begin so. `allowed_hosts`:
     names, separated by commas, under which the server is reached besides localhost and addresses.
 
-    Prints `clickhouse ready at http://HOST:PORT` once queries are answered; port 0 takes any free one. Returns 0 after
-    a clean end, 2 where the folder cannot be used, 3 where another process has it or the address is taken.
+    Prints `clickhouse ready at http://HOST:PORT` once queries are answered; port 0 takes any free one. A signal before
+    that raises KeyboardInterrupt. Raises UnusableError, and UnavailableError where another process has the folder or
+    the address is taken.
     """
-    before = signal.signal(signal.SIGTERM, _unwind)
+    interrupt_once()
     try:
-        with hold(folder, PART):
-            try:
-                listener = _bound(host, port)
-            except OSError as error:
-                message = f"cannot listen on {host}:{port}: {error.strerror or error}; choose another --port"
-                return _complain(message, UNREACHABLE)
-            with listener:
-                asyncio.run(_serve(Engine(folder / PART, database), listener, Hosts(host, allowed_hosts)))
-    except (KeyboardInterrupt, SystemExit):
-        return 0
-    except FolderInUseError as error:
-        return _complain(str(error), UNREACHABLE)
-    except UnusableFolderError as error:
-        return _complain(str(error), UNUSABLE)
+        with hold(folder, PART), _bound(host, port) as listener:
+            asyncio.run(_serve(Engine(folder / PART, database), listener, Hosts(host, allowed_hosts)))
     except OSError as error:
-        return _complain(f"{folder}: {error.strerror or error}; choose another --data", UNUSABLE)
-    finally:
-        signal.signal(signal.SIGTERM, before)
-    return 0
+        raise UnusableError(f"{folder}: {error.strerror or error}; choose another --data") from None
+    return Exit.DONE

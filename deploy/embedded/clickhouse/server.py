@@ -16,14 +16,7 @@ from typing import Any, Final, TypeVar
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from deploy.embedded.clickhouse.compression import (
-    FRAMES,
-    PIECE_BYTES,
-    compressed,
-    decompressed,
-    gathered,
-    unframed,
-)
+from deploy.embedded.clickhouse.compression import FRAMES, PIECE_BYTES, compressed, decompressed, gathered, unframed
 from deploy.embedded.clickhouse.engine import Result
 from deploy.embedded.clickhouse.errors import ClickHouseError, Code
 from deploy.embedded.clickhouse.query import Query

@@ -12,18 +12,16 @@ from urllib.request import urlopen
 from deploy.embedded.kafka.jars import CENTRAL, LOCK_FILE, Jar, request_for
 
 
-def _relocked(line: str, repository: str) -> str:
-    if line.startswith("#"):
-        return line
-    artifact = line.rsplit(maxsplit=1)[-1]
-    with urlopen(request_for(repository, Jar("", 0, artifact).path)) as answer:  # noqa: S310 - http, https or file
-        content = answer.read()
-    return f"{hashlib.sha256(content).hexdigest()} {len(content)} {artifact}"
-
-
 def relocked(text: str, repository: str) -> str:
     """Return the lock's text with each artifact's present hash and size."""
-    return "".join(f"{_relocked(line, repository)}\n" for line in text.splitlines())
+    lines = text.splitlines(keepends=True)
+    for number, line in enumerate(lines):
+        if not line.startswith("#"):
+            artifact = line.split()[-1]
+            with urlopen(request_for(repository, Jar("", 0, artifact).path)) as answer:  # noqa: S310 - as `request_for`
+                content = answer.read()
+            lines[number] = f"{hashlib.sha256(content).hexdigest()} {len(content)} {artifact}\n"
+    return "".join(lines)
 
 
 if __name__ == "__main__":

@@ -12,11 +12,11 @@ import secrets
 from importlib.resources import files
 from string import Template
 from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.exceptions import DatabaseError, ProgrammingError
+from clickhouse_connect.driver.exceptions import DatabaseError
 
+from schemas.exits import EndError, Exit
 from schemas.settings import Settings
 from streams.clickhouse.connection import connect
 
@@ -32,10 +32,6 @@ ENGINE = ReplacingMergeTree(at) ORDER BY name
 """
 
 
-class SchemaError(ProgrammingError):
-    """The schema cannot be brought to this version; says why, and the way out."""
-
-
 def statements(text: str) -> list[str]:
     """Split a file: a statement ends with a semicolon at a line's end; lines that begin with -- are comments."""
     return [part.strip() for part in _END.split(_COMMENT.sub("", text)) if part.strip()]
@@ -47,17 +43,10 @@ def _folder(name: str) -> dict[str, str]:
     return dict(sorted(texts.items()))
 
 
-def _zone(settings: Settings) -> str:
-    try:
-        return ZoneInfo(settings.time_zone).key
-    except (ZoneInfoNotFoundError, ValueError):
-        raise SchemaError(f"time_zone: no time zone {settings.time_zone!r}; one is Europe/Helsinki") from None
-
-
 def migrate(settings: Settings) -> list[str]:
     """Bring ClickHouse's schema to this version, and return what was applied; a second run applies nothing.
 
-    Raises SchemaError where a newer Pulssi made the schema, and clickhouse_connect's errors.
+    Raises EndError where a newer Pulssi made the schema, and clickhouse_connect's errors.
     """
     with connect(settings, database="") as client:
         client.command(f"CREATE DATABASE IF NOT EXISTS {settings.clickhouse_database}")
@@ -70,9 +59,10 @@ def migrate(settings: Settings) -> list[str]:
         tables = _folder("migrations")
         newer = sorted(name for name in applied if name[:4].isdigit() and name not in tables)
         if newer:
-            raise SchemaError(
+            raise EndError(
                 f"database {settings.clickhouse_database} was made by a newer Pulssi ({newer[-1]}): upgrade this one, "
-                "or name another database in clickhouse_database"
+                "or name another database in clickhouse_database",
+                Exit.UNUSABLE,
             )
         return [*_apply_tables(client, tables, applied), *_apply_views(client, settings, applied)]
 
@@ -91,7 +81,7 @@ def _apply_tables(client: Client, tables: dict[str, str], applied: dict[str, str
 
 def _apply_views(client: Client, settings: Settings, applied: dict[str, str]) -> list[str]:
     done = []
-    names = {"time_zone": _zone(settings), "database": settings.clickhouse_database}
+    names = {"time_zone": settings.time_zone, "database": settings.clickhouse_database}
     for name, text in _folder("views").items():
         digest = _digest(Template(text).safe_substitute(names))
         if applied.get(name) == digest:

@@ -5,11 +5,10 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any, Final
 
-from schemas.journal import Head
 from schemas.policies import Rules
 from schemas.settings import Settings
 from schemas.topics import CONTACTS, Channel
-from sinks.batching import PendingBatch, Reached, claims, progress_rows
+from sinks.batching import PendingBatch, claims, progress_rows
 from sinks.clickhouse.reading_back import StoredRows
 from sinks.event_rows import event_rows
 from sinks.port import Batch
@@ -42,7 +41,7 @@ class Floor:
         self._archived = 0
         self._journal_end = 1
         self._at = BEGIN + epoch * 1_000_000_000
-        write(database, Batch(progress=claims([(self._place, Reached(Head(epoch=epoch), 0))], self._at)))
+        write(database, Batch(progress=claims({self._place: epoch}, self._at)))
 
     def send(self, events: Iterable[tuple[bytes, bytes]]) -> None:
         """Produce events, as key and value, and have the worker fold them."""

@@ -9,7 +9,7 @@ from schemas.policies import Policy, Rules
 from schemas.settings import Settings
 from schemas.topics import CHANNELS, CONTACTS
 from sinks.clickhouse.reading_back import EVERYTHING, Span
-from sinks.port import StoreUnfitError
+from sinks.port import StoreError
 from sinks.reconcile import audit
 from sinks.reconcile.audit import reconcile
 from sinks.reconcile.differences import Report
@@ -317,5 +317,5 @@ def test_every_channel(database: Settings, client: Client) -> None:
 def test_no_tables_is_said(empty_database: Settings) -> None:
     """A database that is not there: refused with the command that makes it."""
     for mends in (False, True):
-        with pytest.raises(StoreUnfitError, match="pulssi migrate"):
+        with pytest.raises(StoreError, match="pulssi migrate"):
             reconcile(empty_database, RULES, mends=mends)

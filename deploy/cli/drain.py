@@ -60,10 +60,10 @@ async def _drained(settings: Settings, timeout_s: float) -> list[Lag]:
 @data_option
 @json_option
 def drain(data: Path | None, timeout_s: float, *, as_json: bool) -> None:
-    """Wait until all that was produced is read, aggregated and in ClickHouse.
+    """Wait until all that was produced before is read, aggregated and in ClickHouse.
 
     Ends with 1 where it takes longer than the timeout, and names how far each partition is behind. Events that come
-    while it waits are waited for too: beside a running stream, a few that are under way may be all that it names.
+    while it waits are not waited for, so that it ends beside a running stream too.
 
     Example: pulssi replay today.ndjson --speed max && pulssi drain --timeout 120
     """

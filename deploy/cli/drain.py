@@ -67,8 +67,8 @@ def drain(data: Path | None, timeout_s: float, *, as_json: bool) -> None:
     """Wait until all that was produced before is read, aggregated and in ClickHouse.
 
     Ends with 1 where it takes longer than the timeout, and names how far each partition is behind. Events that come
-    while it waits are not waited for, so that it ends beside a running stream too. Ends with 3 where Kafka or ClickHouse
-    does not answer for as long as the timeout (at least 5 s, at most 30).
+    while it waits are not waited for, so that it ends beside a running stream too. Ends with 3 where Kafka or
+    ClickHouse does not answer for as long as the timeout (at least 5 s, at most 30).
 
     Example: pulssi replay today.ndjson --speed max && pulssi drain --timeout 120
     """

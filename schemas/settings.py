@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
@@ -125,8 +125,8 @@ class Settings(BaseModel):
     """The lowest level of messages that are logged."""
 
 
-def faults_of(given: Mapping[str, object]) -> list[tuple[str, str]]:
-    """List each faulty setting with its problem, without what was set."""
+def faults_of(given: Mapping[str, object], form: Callable[[str], str] = str) -> list[tuple[str, str]]:
+    """List each faulty setting with its problem, without what was set; `form` writes the name of one."""
     try:
         Settings.model_validate(dict(given))
     except ValidationError as error:
@@ -135,7 +135,7 @@ def faults_of(given: Mapping[str, object]) -> list[tuple[str, str]]:
                 setting := str(fault["loc"][0]),
                 _PATTERN_PROBLEMS[setting]
                 if fault["type"] == "string_pattern_mismatch"
-                else problem_of(fault, Settings.model_fields, "setting"),
+                else problem_of(fault, Settings.model_fields, "setting", form),
             )
             for fault in error.errors(include_input=False, include_url=False)
         ]

@@ -26,7 +26,9 @@ def test_unusable_settings_end_a_part_at_once(part: str, tmp_path: Path) -> None
     assert program.code == 2
     port, unknown = program.lines
     assert port.startswith("pulssi: PULSSI_SINK_PORT (environment): ")
-    assert unknown == "pulssi: PULSSI_PARTITION (environment): there is no such setting; did you mean PULSSI_PARTITIONS?"
+    assert (
+        unknown == "pulssi: PULSSI_PARTITION (environment): there is no such setting; did you mean PULSSI_PARTITIONS?"
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,5 @@
 """A stack in the background: what the terminal shows of it, and what stays in its log."""
 
-from __future__ import annotations
-
 import os
 import re
 import signal

@@ -1,7 +1,5 @@
 """How far ClickHouse is behind: what `drain` waits for."""
 
-from __future__ import annotations
-
 from aiokafka import AIOKafkaProducer
 
 from sinks.lag import Lags

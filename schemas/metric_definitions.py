@@ -102,6 +102,19 @@ WORKER_REFUSED: Final = MetricDefinition(
     "1 while the partition waits for `pulssi epoch begin`, 0 while it is open.",
     _PARTITION,
 )
+#: Why a partition is held, as its metric says it.
+HELD_BY: Final = ("blocked", "clickhouse", "kafka", "stuck")
+WORKER_WAITING: Final = MetricDefinition(
+    "pulssi_worker_waiting",
+    "partitions",
+    "1 while the partition counts nothing: blocked by a record, waiting for ClickHouse or Kafka, or stuck.",
+    (*_PARTITION, "reason"),
+)
+WORKER_CONFIGURATION_REFUSED: Final = MetricDefinition(
+    "pulssi_worker_configuration_refused",
+    "changes",
+    "1 while the configuration has changed and is refused: what was in force stays.",
+)
 
 SINK_FRESHNESS: Final = _durations(
     "pulssi_sink_freshness_seconds",
@@ -154,6 +167,9 @@ WALLBOARD_CONTACTS: Final = MetricDefinition(
 )
 WALLBOARD_WATCHERS: Final = MetricDefinition("pulssi_wallboard_watchers", "pages", "Pages that are open.")
 WALLBOARD_PUSHES: Final = MetricDefinition("pulssi_wallboard_pushes_total", "messages", "News that went to the pages.")
+WALLBOARD_CONFIGURATION_REFUSED: Final = WORKER_CONFIGURATION_REFUSED._replace(
+    name="pulssi_wallboard_configuration_refused"
+)
 
 CLICKHOUSE_RUNNING: Final = MetricDefinition("pulssi_clickhouse_requests_running", "requests", "Queries under way.")
 CLICKHOUSE_REQUESTS: Final = MetricDefinition("pulssi_clickhouse_requests_total", "requests", "Queries that ended.")

@@ -1,7 +1,7 @@
 """The one settings object, and what is wrong with settings as they were given: faults name a setting, not its value."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
@@ -124,18 +124,19 @@ class Settings(BaseModel):
     """The lowest level of messages that are logged."""
 
 
-def faults_of(given: Mapping[str, object]) -> list[tuple[str, str]]:
-    """List each faulty setting with its problem, without what was set."""
+def faults_of(given: Mapping[str, object], form: Callable[[str], str] = str) -> list[tuple[str, str]]:
+    """List each faulty setting with its problem, without what was set; `form` writes the name of one."""
     try:
         Settings.model_validate(dict(given))
     except ValidationError as error:
         return [
-            (str(fault["loc"][0]), _problem(fault)) for fault in error.errors(include_input=False, include_url=False)
+            (str(fault["loc"][0]), _problem(fault, form))
+            for fault in error.errors(include_input=False, include_url=False)
         ]
     return []
 
 
-def _problem(fault: ErrorDetails) -> str:
+def _problem(fault: ErrorDetails, form: Callable[[str], str]) -> str:
     if fault["type"] == "string_pattern_mismatch":
         return _PATTERN_PROBLEMS[str(fault["loc"][0])]
-    return problem_of(fault, Settings.model_fields, "setting")
+    return problem_of(fault, Settings.model_fields, "setting", form)

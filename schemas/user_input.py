@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -33,7 +33,7 @@ def zone_name(value: str) -> str:
     return value
 
 
-def did_you_mean(given: str, known: Iterable[str], form: str = "{}") -> str:
-    """Suggest the known word that is nearest, written as `form` has it; empty where none is near."""
+def did_you_mean(given: str, known: Iterable[str], form: Callable[[str], str] = str) -> str:
+    """Suggest the known word that is nearest, as `form` writes it; empty where none is near."""
     near = difflib.get_close_matches(given, list(known), n=1)
-    return f"; did you mean {form.format(near[0])}?" if near else ""
+    return f"; did you mean {form(near[0])}?" if near else ""

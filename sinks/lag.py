@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from schemas.settings import Settings
-from schemas.topics import SOURCES
+from schemas.topics import SOURCES, SourcePartition
 from sinks.rows import Progress
 from streams.journal.tail import connect
 from streams.kafka.cluster import Cluster
@@ -30,12 +30,13 @@ class Lag(NamedTuple):
 
 
 class Lags:
-    """Compares the source topics' ends with what is in."""
+    """Compares what is in with the source topics' ends as of the first look: later events are not waited for."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._cluster = Cluster(settings)
         self._ends = LogEnds(settings)
+        self._first_ends: dict[SourcePartition, int] = {}
 
     async def start(self) -> None:
         """Wait for the broker and the topics, for as long as it takes."""
@@ -47,7 +48,7 @@ class Lags:
         await self._cluster.stop()
 
     async def lags(self, progress: Iterable[Progress]) -> list[Lag]:
-        """Compare the ends as of now with what is in.
+        """Compare the ends as of the first call with what is in.
 
         Raises TimeoutError, OSError and KafkaError where the broker does not answer.
         """
@@ -56,6 +57,10 @@ class Lags:
         partitions = [(name, number) for name in SOURCES if name in topics for number in range(topics[name].partitions)]
         nexts = {partition: rows[partition].next if partition in rows else 0 for partition in partitions}
         ends = await self._ends.ends(nexts)
+        self._first_ends = ends | self._first_ends
+        for partition, end in ends.items():
+            if end >= (position := nexts[partition]):  # else the topic was recreated
+                ends[partition] = max(position, min(end, self._first_ends[partition]))
         return [
             Lag(*partition, ends[partition], nexts[partition], rows[partition].parked if partition in rows else 0)
             for partition in partitions

@@ -110,7 +110,7 @@ async def serve(
     reloading = asyncio.ensure_future(follow(configuration, partitions.use))
     reloading.add_done_callback(_must_not_end)
     batches = BatchMetrics()
-    health = health_of(partitions, batches)
+    health = health_of(partitions, batches, refused=lambda: configuration.refused)
     port = await health.start(settings, "worker")
     _LOG.info("health and metrics at http://%s:%d", settings.bind, port)
     compiled = "C" if compilation.is_compiled() else "Python (`make compiled` makes it C, which is faster)"

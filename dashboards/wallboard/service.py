@@ -98,8 +98,8 @@ class Wallboard:
         idle_s = time.monotonic() - self.polled_at
         return f"the journals were not asked for {idle_s:.0f} s" if idle_s > HANGS_AFTER_S else None
 
-    def metrics(self) -> str:
-        """Write the metrics as Prometheus reads them."""
+    def metrics(self, *, refused: bool) -> str:
+        """Write the metrics as Prometheus reads them; `refused`: whether the changed configuration is."""
         standing = self.standing()
         age_s = (now_ms() - standing.as_of) / 1000 if standing.as_of is not None else math.nan
         readings = (
@@ -108,6 +108,7 @@ class Wallboard:
             MetricValue(declared.WALLBOARD_CONTACTS, self.view.gauges.contacts),
             MetricValue(declared.WALLBOARD_WATCHERS, self.publisher.watchers),
             MetricValue(declared.WALLBOARD_PUSHES, self.publisher.pushed),
+            MetricValue(declared.WALLBOARD_CONFIGURATION_REFUSED, refused),
         )
         return render(readings, (self.publisher.latency,))
 
@@ -208,7 +209,12 @@ class Wallboard:
 async def _serve(settings: Settings, board: Wallboard, configuration: WatchedRules) -> int:
     ended = until_signal()
     app = application(board.publisher, board.payload, Hosts(settings.bind, settings.allowed_hosts))
-    add_routes(app, ready=board.unready, progress=board.hangs, metrics=board.metrics)
+    add_routes(
+        app,
+        ready=board.unready,
+        progress=board.hangs,
+        metrics=lambda: board.metrics(refused=configuration.refused),
+    )
     runner = await listen(app, settings, "wallboard", handler_cancellation=True, shutdown_timeout=1.0)
     host, port = runner.addresses[0][:2]
     print(f"wallboard at http://{host}:{port}/", flush=True)  # noqa: T201 - a command's own output

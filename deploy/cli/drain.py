@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 #: Between two looks: a batch of the sink takes about a second.
 EVERY_S = 0.3
-#: How long the servers get to answer for the first time, whatever the timeout.
-CONNECT_S = 10.0
+#: How long a server gets for an answer: as long as the timeout, within these bounds.
+ANSWER_AT_LEAST_S = 5.0
+ANSWER_AT_MOST_S = 30.0
 
 
 async def _drained(settings: Settings, timeout_s: float) -> list[Lag]:
@@ -29,16 +30,19 @@ async def _drained(settings: Settings, timeout_s: float) -> list[Lag]:
     from sinks.lag import Lags  # noqa: PLC0415 - as above
 
     deadline = time.monotonic() + timeout_s
-    store, ends = ClickHouseStore(settings), Lags(settings)
+    answer_s = min(max(timeout_s, ANSWER_AT_LEAST_S), ANSWER_AT_MOST_S)
+    store, ends = ClickHouseStore(settings, answer_s), Lags(settings)
     try:
         await asyncio.to_thread(store.progress)  # says at once where ClickHouse is away
         try:
-            async with asyncio.timeout(CONNECT_S):
+            async with asyncio.timeout(answer_s):
                 await ends.start()
         except TimeoutError:
             fail(f"Kafka at {settings.kafka_brokers} does not answer, or has no topics yet", Exit.UNREACHABLE)
         while True:
-            lags = await ends.lags(await asyncio.to_thread(store.progress))
+            progress = await asyncio.to_thread(store.progress)
+            async with asyncio.timeout(answer_s):
+                lags = await ends.lags(progress)
             if not any(lag.behind for lag in lags) or time.monotonic() >= deadline:
                 return lags
             await asyncio.sleep(min(EVERY_S, max(deadline - time.monotonic(), 0)))
@@ -60,10 +64,11 @@ async def _drained(settings: Settings, timeout_s: float) -> list[Lag]:
 @data_option
 @json_option
 def drain(data: Path | None, timeout_s: float, *, as_json: bool) -> None:
-    """Wait until all that was produced is read, aggregated and in ClickHouse.
+    """Wait until all that was produced before is read, aggregated and in ClickHouse.
 
     Ends with 1 where it takes longer than the timeout, and names how far each partition is behind. Events that come
-    while it waits are waited for too: beside a running stream, a few that are under way may be all that it names.
+    while it waits are not waited for, so that it ends beside a running stream too. Ends with 3 where Kafka or
+    ClickHouse does not answer for as long as the timeout (at least 5 s, at most 30).
 
     Example: pulssi replay today.ndjson --speed max && pulssi drain --timeout 120
     """

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import time
 from functools import partial
 from pathlib import Path
 from typing import Final, NoReturn
@@ -46,6 +47,7 @@ def _run(module: str, settings: Settings, *arguments: object) -> NoReturn:
 
     Ends with its code. Ctrl-C is a clean end; what nothing expects ends with 70, its trace in the log.
     """
+    logging.Formatter.converter = time.gmtime
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for client in ("kafka", "aiokafka"):
         logging.getLogger(client).setLevel(logging.WARNING)

@@ -18,6 +18,7 @@ import click
 from deploy.cli.common import data_option, fail, folder_option, json_option, quiet_clients
 from deploy.cli.rules import config_option, configured
 from deploy.embedded import state
+from deploy.embedded.output import LOG_BYTES, FileOutput, TerminalOutput
 from deploy.embedded.parts import pulssi
 from deploy.embedded.state import PartState, StackState
 from deploy.embedded.supervisor import LAST_LINES, RUNBOOK
@@ -61,7 +62,6 @@ def up(data: Path, port_base: int | None, *, detach: bool, no_config: bool, in_b
     Example: pulssi up --data ./.pulssi --port-base 9400
     """
     from deploy.embedded import clickhouse_server, stack  # noqa: PLC0415 - a second of imports, not for `--help`
-    from deploy.embedded.output import FileOutput, TerminalOutput  # noqa: PLC0415 - as above
 
     quiet_clients()
     settings, _ = configured()  # rules too: else each part would say so by itself, one after the other
@@ -98,8 +98,11 @@ def _start_in_background(folder: Path, port_base: int | None) -> StackState:
     """
     log = folder / LOGS / "up.log"
     log.parent.mkdir(exist_ok=True)
+    if log.exists() and log.stat().st_size > LOG_BYTES:
+        log.replace(log.with_suffix(".log.1"))
     options = () if port_base is None else ("--port-base", str(port_base))
-    with log.open("wb") as output:
+    with log.open("ab") as output:
+        begin = output.tell()
         process = subprocess.Popen(  # noqa: S603 - our own command
             pulssi("up", "--in-background", "--data", str(folder), *options),
             stdin=subprocess.DEVNULL,
@@ -112,14 +115,16 @@ def _start_in_background(folder: Path, port_base: int | None) -> StackState:
         while True:
             if (code := process.poll()) is not None:
                 # A part that failed is named in the stack's last lines with its own.
-                said = log.read_text(encoding="utf-8", errors="replace").splitlines()[-LAST_LINES - 2 :]
+                said = log.read_bytes()[begin:].decode(errors="replace").splitlines()[-LAST_LINES - 2 :]
                 fail("\n".join([f"not started (logs: {log.parent}):", *said]), code if code > 0 else Exit.NO)
             now = state.read(folder)
             if now is not None and now.pid == process.pid:
-                for part in now.parts:
-                    if told.get(part.name) != part.state:
-                        told[part.name] = part.state
-                        click.echo(f"{part.name}: {part.state}", err=True)
+                news = {line: line for line in now.moved}
+                news |= {part.name: f"{part.name}: {part.state}" for part in now.parts}
+                for about, line in news.items():
+                    if told.get(about) != line:
+                        told[about] = line
+                        click.echo(line, err=True)
                 if now.phase == "ready":
                     return now
             time.sleep(POLL_S)
@@ -166,7 +171,6 @@ def demo(rate: float, seed: int, data: Path | None, port_base: int | None) -> No
     """
     from deploy.embedded import stack  # noqa: PLC0415 - a second of imports, not for `--help`
     from deploy.embedded.demonstration import demonstrate  # noqa: PLC0415 - as above
-    from deploy.embedded.output import TerminalOutput  # noqa: PLC0415 - as above
 
     quiet_clients()
     settings, _ = configured()

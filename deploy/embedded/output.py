@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections import defaultdict
 from contextlib import suppress
+from datetime import UTC, datetime
 from itertools import cycle
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -16,6 +18,8 @@ COLOURS: Final = ("cyan", "green", "yellow", "magenta", "blue", "bright_red", "b
 NAME_WIDTH: Final = 10
 LOG_BYTES: Final = 10 * 1024 * 1024
 OLD_LOGS: Final = 3
+
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 class TerminalOutput:
@@ -37,8 +41,17 @@ class TerminalOutput:
             click.echo(text)
 
 
+def _stamped(text: str) -> str:
+    """Begin a line with the time, in UTC and as `logging` writes it, unless it is empty or has one."""
+    now = datetime.now(UTC)
+    return text if not text or _TIME.match(text) else f"{now:%Y-%m-%d %H:%M:%S},{now.microsecond // 1000:03} {text}"
+
+
 class FileOutput(TerminalOutput):
-    """A log file a part in `folder` (which exists), turned over at 10 MiB; the stack's own words on standard output."""
+    """A log file a part in `folder` (which exists), turned over at 10 MiB; the stack's own words on standard output.
+
+    Each line begins with a time.
+    """
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
@@ -51,4 +64,8 @@ class FileOutput(TerminalOutput):
             self._handlers[part] = RotatingFileHandler(
                 self._folder / f"{part}.log", maxBytes=LOG_BYTES, backupCount=OLD_LOGS, encoding="utf-8"
             )
-        self._handlers[part].emit(logging.makeLogRecord({"msg": text}))
+        self._handlers[part].emit(logging.makeLogRecord({"msg": _stamped(text)}))
+
+    def say(self, text: str) -> None:
+        """Write the stack's own words, with the time."""
+        super().say(_stamped(text))

@@ -45,6 +45,8 @@ class Wiring:
     external: Mapping[str, str]
     #: The server that runs as ClickHouse; None: the embedded engine.
     clickhouse: Server | None = None
+    #: A line for each part that got another port than was wanted.
+    moved: tuple[str, ...] = ()
 
     @property
     def program(self) -> str:
@@ -88,16 +90,18 @@ def wire(settings: Settings, folder: Path, port_base: int | None, say: Callable[
     in_a_row = None if port_base is None else range(port_base, port_base + len(PORTED))
     wanted = dict(zip(PORTED, in_a_row or usual, strict=True))
     ports: dict[str, int] = {}
+    moved: list[str] = []
     for name in (name for name in PORTED if name not in external):
         host = LOOPBACK if name in SERVERS else settings.bind
         port = wanted[name]
         if port == 0 or port in ports.values() or not is_free(host, port):
             ports[name] = any_free(host, but={*ports.values(), *wanted.values()})
             if port:
-                say(f"port {port} is busy: the {name} takes {ports[name]}")
+                moved.append(f"port {port} is busy: the {name} takes {ports[name]}")
+                say(moved[-1])
         else:
             ports[name] = port
-    return Wiring(settings, folder, ports, external, server)
+    return Wiring(settings, folder, ports, external, server, tuple(moved))
 
 
 def pulssi(*arguments: str) -> tuple[str, ...]:

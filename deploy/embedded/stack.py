@@ -45,9 +45,8 @@ async def _supervise(wiring: Wiring, groups: Sequence[Group], beside: Beside, vo
 
     def changed() -> None:
         parts = (*external, *supervisor.states())
-        state.write(
-            StackState(pid=os.getpid(), folder=wiring.folder, phase=phase, parts=parts, environment=environment)
-        )
+        pid, folder, moved = os.getpid(), wiring.folder, wiring.moved
+        state.write(StackState(pid=pid, folder=folder, phase=phase, parts=parts, environment=environment, moved=moved))
 
     supervisor = Supervisor(voice.line, voice.say, changed)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

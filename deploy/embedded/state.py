@@ -54,6 +54,8 @@ class StackState(BaseModel):
     phase: Literal["starting", "ready", "ending"]
     parts: tuple[PartState, ...] = ()
     environment: dict[str, str] = {}
+    #: A line for each part that got another port than was wanted.
+    moved: tuple[str, ...] = ()
 
 
 def write(state: StackState) -> None:

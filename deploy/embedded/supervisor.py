@@ -188,9 +188,9 @@ class Supervisor:
                 self._enter(running, "done")
                 running.ready.set()
                 return
-            running.state.last_exit = how(code)
+            why = f": {running.lines[-1]}" if code >= 0 and running.lines else ""
+            running.state.last_exit = f"{how(code)}{why}"
             if code == part.gives_up_with:  # its last line has the reason and the fix
-                running.state.last_exit += f": {''.join([*running.lines][-1:])}"
                 self._enter(running, "stopped")
                 running.ready.set()  # nobody needs to wait for it any longer
                 self._say(f"{part.name} {running.state.last_exit}")
@@ -207,7 +207,7 @@ class Supervisor:
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
             running.state.restarts += 1
-            self._say(f"{part.name} {how(code)}: started again ({running.state.restarts})")
+            self._say(f"{part.name} {how(code)}: started again ({running.state.restarts}){why}")
 
     async def _run(self, running: _Running, ready_by: float) -> tuple[int, float]:
         """Run one process of a part to its end; returns its code, and for how long it was ready (0: never)."""
@@ -225,6 +225,7 @@ class Supervisor:
             with contextlib.suppress(ProcessLookupError):  # it has ended already
                 own = os.getpriority(os.PRIO_PROCESS, 0)
                 os.setpriority(os.PRIO_PROCESS, process.pid, own + part.niceness)
+        running.lines.clear()  # what an earlier run said is not why this one ends
         listening = asyncio.create_task(self._listen(running, process))
         running.state.pid, running.state.code = process.pid, None
         self._enter(running, "starting")

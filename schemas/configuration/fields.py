@@ -114,7 +114,7 @@ def _country(value: str) -> str:
     if country not in known:
         raise ValueError("must be a country's two letters, such as FI, or with a part of it, such as DE-BY")
     if part and part not in known[country]:
-        meant = did_you_mean(part, known[country], f"{country}-{{}}")
+        meant = did_you_mean(part, known[country], f"{country}-{{}}".format)
         raise ValueError(f"{country} has no part {part} with holidays of its own{meant}")
     return value
 
@@ -135,7 +135,7 @@ NO_CALENDAR: Final = "no_calendar"
 def _calendar(value: str, info: ValidationInfo) -> str:
     """Check that there is such a calendar, where the context names those that there are."""
     if info.context is not None and value not in info.context:
-        problem = f"there is no calendar {value!r} in calendars.toml{did_you_mean(value, info.context, '{!r}')}"
+        problem = f"there is no calendar {value!r} in calendars.toml{did_you_mean(value, info.context, repr)}"
         raise PydanticCustomError(NO_CALENDAR, "{problem}", {"problem": problem})
     return value
 

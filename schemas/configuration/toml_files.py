@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import PurePath
 from typing import Any, Final
 
@@ -35,12 +35,12 @@ def parse_toml(path: PurePath, text: str) -> dict[str, Any]:
     raise ConfigurationError([f"{path}:{line}: is not TOML: {problem}"])
 
 
-def problem_of(fault: ErrorDetails, known: Iterable[str], kind: str = "key") -> str:
-    """Say what is wrong, without the value; `known` are the keys that there are, and `kind` is what they are called."""
+def problem_of(fault: ErrorDetails, known: Iterable[str], kind: str = "key", form: Callable[[str], str] = str) -> str:
+    """Say what is wrong, without the value; `known` are the keys that there are, of a `kind`, and written by `form`."""
     if fault["type"] == "missing":
         return "is missing"
     if fault["type"] == "extra_forbidden":
-        return f"there is no such {kind}{did_you_mean(str(fault['loc'][-1]), known)}"
+        return f"there is no such {kind}{did_you_mean(str(fault['loc'][-1]), known, form)}"
     return fault["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
 
 

@@ -18,7 +18,7 @@ from schemas.settings import Settings
 from sinks.port import Batch, StoreError
 from sinks.rows import ContactRow, EventRow, PaneRow, Progress, SampleRow, TagPaneRow
 from streams.clickhouse.addresses import clickhouse_of
-from streams.clickhouse.connection import connect, is_away, reason
+from streams.clickhouse.connection import ANSWER_TIMEOUT_S, connect, is_away, reason
 from streams.monitoring.activities import Phase, doing
 
 #: Each table with its rows' class, in the order in which a batch is written; a batch has a field for each.
@@ -93,8 +93,9 @@ def columns(row: type[tuple[Any, ...]]) -> list[str]:
 class ClickHouseStore:
     """One client, made again after each failure."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, answer_within_s: float = ANSWER_TIMEOUT_S) -> None:
         self._settings = settings
+        self._answer_within_s = answer_within_s
         self._client: Client | None = None
         self._inserts: dict[str, InsertContext] = {}
 
@@ -130,7 +131,7 @@ class ClickHouseStore:
         try:
             with explained(self._settings):
                 if self._client is None:
-                    self._client = connect(self._settings)
+                    self._client = connect(self._settings, answer_within_s=self._answer_within_s)
                     self._inserts = {
                         table: self._client.create_insert_context(
                             table, column_names=columns(row), column_oriented=True, settings=_SYNCHRONOUS

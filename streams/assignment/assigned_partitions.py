@@ -134,6 +134,12 @@ class AssignedPartitions:
         return next(standing, None) or next(iter(self.refused), None)
 
     @property
+    def held_by(self) -> dict[SourcePartition, str | None]:
+        """Why each partition that is assigned here counts nothing, in a word; None where it does."""
+        held = {each.activity.of: "stuck" for each in self.activities.stuck()} | self._shared.held_by
+        return {partition: held.get(partition) for partition in sorted(self._assigned)}
+
+    @property
     def waits(self) -> Wait | None:
         """The partition that has waited longest for something outside; None where none waits."""
         return self._shared.longest_wait

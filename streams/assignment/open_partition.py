@@ -81,6 +81,15 @@ class WorkerState:
         self._waits.pop(partition, None)
 
     @property
+    def held_by(self) -> dict[SourcePartition, str]:
+        """Why each partition that waits or is blocked is held, in a word."""
+        waits = {
+            partition: "clickhouse" if wait.opening or wait.what.startswith(CLICKHOUSE) else "kafka"
+            for partition, wait in self._waits.items()
+        }
+        return waits | dict.fromkeys(self.blocked, "blocked")
+
+    @property
     def longest_wait(self) -> Wait | None:
         """The partition that has waited longest, one that is open if any is; None where none waits."""
         return min(self._waits.values(), key=lambda wait: (wait.opening, wait.since), default=None)

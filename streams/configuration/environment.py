@@ -4,7 +4,7 @@ A secret (a URL with a password) is never printed: faults name the setting, not 
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -38,7 +38,7 @@ def load_settings(environment: Mapping[str, str] | None = None, folder: Path | N
     in_environment = {name: value for name, value in named.items() if name not in _RESERVED}
     # Each place is judged by itself, so that a fault in the file shows though the environment overrides it.
     faults = [
-        *(f"{PREFIX}{name.upper()} (environment): {problem}" for name, problem in _faults(in_environment)),
+        *(f"{_variable(name)} (environment): {problem}" for name, problem in _faults(in_environment, _variable)),
         *(f"{name} ({path}:{line_of(text, (name,))}): {problem}" for name, problem in _faults(in_file)),
     ]
     if faults:
@@ -46,9 +46,13 @@ def load_settings(environment: Mapping[str, str] | None = None, folder: Path | N
     return Settings.model_validate({**_of_the_centre(folder), **in_file, **in_environment})
 
 
-def _faults(given: Mapping[str, object]) -> list[tuple[str, str]]:
+def _variable(setting: str) -> str:
+    return f"{PREFIX}{setting.upper()}"
+
+
+def _faults(given: Mapping[str, object], form: Callable[[str], str] = str) -> list[tuple[str, str]]:
     """List each faulty setting with its problem, a file that is missing included."""
-    faults = faults_of(given)
+    faults = faults_of(given, form)
     ca, program = given.get("clickhouse_ca"), given.get("clickhouse_program", CLICKHOUSE_AUTO)
     if isinstance(ca, str) and ca and not Path(ca).is_file():
         faults.append(("clickhouse_ca", "must be the path of a file that is there"))

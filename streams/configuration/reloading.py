@@ -28,6 +28,8 @@ class WatchedRules:
         #: The files' versions at the last attempt to load them, and at the last poll.
         self._loaded = self._seen = _file_versions(folder)
         self.rules = load_rules(folder, time_zone)
+        #: Whether the files as they were last seen are faulty.
+        self.refused = False
 
     def poll(self, *, refused: Callable[[list[str]], None]) -> Rules | None:
         """Return new rules where the files say others than those in force, else None.
@@ -40,11 +42,13 @@ class WatchedRules:
         if seen != before or seen == self._loaded:
             return None
         self._loaded = seen
+        self.refused = True
         try:
             rules = load_rules(self._folder, self._time_zone)
         except ConfigurationError as error:
             refused(error.faults)
             return None
+        self.refused = False
         if rules == self.rules:
             return None
         self.rules = rules

@@ -39,14 +39,17 @@ class BatchMetrics:
 
 
 def health_of(
-    partitions: AssignedPartitions, batches: BatchMetrics, now: Callable[[], float] = time.monotonic
+    partitions: AssignedPartitions,
+    batches: BatchMetrics,
+    now: Callable[[], float] = time.monotonic,
+    refused: Callable[[], bool] = lambda: False,
 ) -> Health:
-    """Make the server that reports how a worker is."""
+    """Make the server that reports how a worker is; `refused`: whether its changed configuration is."""
     return Health(
         ready=lambda: _unready(partitions, now()),
         progress=lambda: _stuck(partitions, now()),
         slow=lambda: health_line(partitions.activities),
-        metrics=lambda: render(_readings(partitions, batches.lags), batches.histograms),
+        metrics=lambda: render(_readings(partitions, batches.lags, refused=refused()), batches.histograms),
     )
 
 
@@ -67,7 +70,13 @@ def _stuck(partitions: AssignedPartitions, now: float) -> str | None:
     return partitions.blocked
 
 
-def _readings(partitions: AssignedPartitions, lags: Mapping[SourcePartition, int]) -> Iterator[MetricValue]:
+def _readings(
+    partitions: AssignedPartitions, lags: Mapping[SourcePartition, int], *, refused: bool
+) -> Iterator[MetricValue]:
+    yield MetricValue(declared.WORKER_CONFIGURATION_REFUSED, refused)
+    for (topic, number), why in partitions.held_by.items():
+        for reason in declared.HELD_BY:
+            yield MetricValue(declared.WORKER_WAITING, why == reason, (topic, str(number), reason))
     for topic, number in partitions.refused_partitions:
         yield MetricValue(declared.WORKER_REFUSED, 1, (topic, str(number)))
     for partition in partitions.open_states:

@@ -1,5 +1,7 @@
 """Commands as people and scripts see them before anything is started: what they refuse, and how they end."""
 
+import socket
+import time
 from pathlib import Path
 
 import click
@@ -21,7 +23,9 @@ def test_unusable_settings_end_a_part_at_once(part: str, tmp_path: Path) -> None
     assert program.code == 2
     port, unknown = program.lines
     assert port.startswith("pulssi: PULSSI_SINK_PORT (environment): ")
-    assert unknown == "pulssi: PULSSI_PARTITION (environment): there is no such setting; did you mean partitions?"
+    assert (
+        unknown == "pulssi: PULSSI_PARTITION (environment): there is no such setting; did you mean PULSSI_PARTITIONS?"
+    )
 
 
 @pytest.mark.parametrize(
@@ -44,6 +48,16 @@ def test_a_server_that_does_not_answer_is_one_line_and_3(
     (line,) = program.lines
     assert address in line
     assert "secret" not in line
+
+
+def test_drain_ends_soon_where_clickhouse_is_halted(tmp_path: Path) -> None:
+    """Its port takes connections, and nobody answers."""
+    began = time.monotonic()
+    with socket.create_server(("127.0.0.1", 0)) as halted:
+        address = f"127.0.0.1:{halted.getsockname()[1]}"
+        program = run(tmp_path, "drain", "--timeout", "1", PULSSI_CLICKHOUSE_URL=f"http://{address}")
+    (line,) = program.lines
+    assert (program.code, address in line, time.monotonic() - began < 60) == (3, True, True)
 
 
 def test_a_faulty_query_is_told_whole(clickhouse_server: ClickHouseServer, tmp_path: Path) -> None:

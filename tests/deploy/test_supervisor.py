@@ -66,6 +66,31 @@ async def test_a_part_that_is_being_ended_is_not_left(tmp_path: Path) -> None:
     assert not lives(pid)
 
 
+async def test_a_part_is_started_again_with_its_last_words(tmp_path: Path) -> None:
+    """Why it ended is its own last line of that run; one that says nothing, or is killed, ends without a reason."""
+    said: list[str] = []
+    third = asyncio.Event()
+
+    def say(text: str) -> None:
+        said.append(text)
+        if len(said) == 3:
+            third.set()
+
+    supervisor = Supervisor(lambda *_: None, say)
+    runs = f"cd {tmp_path}; mkdir 1 2>&- && echo no space && exit 1; mkdir 2 2>&- && exit 1; echo fine; kill -9 $$"
+    starting = asyncio.create_task(supervisor.start(Part("broker", ("sh", "-c", runs), fault=lambda: "no")))
+    try:
+        await asyncio.wait_for(third.wait(), PATIENCE_S)
+    finally:
+        starting.cancel()
+        await supervisor.end_all()
+    assert said[:3] == [
+        "broker ended with code 1: started again (1): no space",
+        "broker ended with code 1: started again (2)",
+        "broker was killed by SIGKILL: started again (3)",
+    ]
+
+
 async def test_a_signal_without_a_name_is_told_by_its_number() -> None:
     """Signals for real time have no names: the step's end is told all the same."""
     supervisor = Supervisor(lambda *_: None, lambda _: None)

@@ -159,7 +159,7 @@ def test_a_part_that_dies_again_and_again_ends_the_stack(start: Start, folder: P
     program = start("short", until="")
     assert program.await_end() == 1
     assert [line for line in program.lines if "started again" in line] == [
-        f"sink ended with code 7: started again ({times})" for times in range(1, HOPELESS_AFTER)
+        f"sink ended with code 7: started again ({times}): going down" for times in range(1, HOPELESS_AFTER)
     ]
     told = program.lines.index("sink ended with code 7, 5 times in a row without being ready: ending the rest")
     assert program.lines[told - 1] == "  sink: going down"

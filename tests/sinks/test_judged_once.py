@@ -102,7 +102,7 @@ async def test_a_sink_that_died_after_its_claim_archives_what_was_counted_before
         last = Reached(head._replace(step=2, epoch=2, next=0), 0)
         await hand.step(last.head, [])
     with closing(ClickHouseStore(settings)) as store:
-        store.write(Batch(progress=claims([((CHAT, 0), Reached(head, 0)), ((CHAT, 0), last)], 1)))
+        store.write(Batch(progress=[*claims({(CHAT, 0): head.epoch}, 1), *claims({(CHAT, 0): last.head.epoch}, 1)]))
         async with sink(settings):
             await answer(
                 settings, "metrics", lambda _, text: 'pulssi_sink_step{partition="0",topic="contacts.chat"} 2.0' in text

@@ -64,6 +64,7 @@ async def test_a_step_that_does_not_fit_is_cut_until_it_does_or_is_named(worker:
     while worker.partitions.blocked is None:
         await take(worker)
     assert "contacts.chat/1: blocked at offset" in worker.partitions.blocked
+    assert worker.partitions.held_by == {PLACE: "blocked"}
     writer.fails = None
     await take(worker)
     assert worker.partitions.blocked is None

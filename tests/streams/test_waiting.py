@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
+from schemas.metric_definitions import WORKER_WAITING
 from streams.clickhouse.history import ClickHouseHistory
 from streams.configuration.environment import load_settings
 from streams.monitoring import worker_health as vitals
@@ -108,6 +109,10 @@ async def test_health_sees_who_waits_and_it_continues_by_itself(monkeypatch: pyt
     assert vitals._unready(worker.partitions, wait.since + 1) is not None  # noqa: SLF001 - what `/readyz` answers
     assert vitals._stuck(worker.partitions, wait.since + 1) is None  # noqa: SLF001 - what `/healthz` answers
     assert vitals._stuck(worker.partitions, wait.since + 61) == line  # noqa: SLF001 - as above
+    assert worker.partitions.held_by == {WAITS: "clickhouse", OTHER: None}
+    told = list(vitals._readings(worker.partitions, {}, refused=False))  # noqa: SLF001 - what `/metrics` answers
+    waiting = [labels for metric, value, labels in told if metric is WORKER_WAITING and value]
+    assert waiting == [("contacts.chat", "0", "clickhouse")]
     before = worker.counted(WAITS)
     await worker.tend(WAITS)
     await worker.take(WAITS)
@@ -117,6 +122,7 @@ async def test_health_sees_who_waits_and_it_continues_by_itself(monkeypatch: pyt
     assert worker.sent.is_set()
     await worker.take(WAITS)
     assert worker.partitions.waits is None
+    assert worker.partitions.held_by == {WAITS: None, OTHER: None}
     assert worker.counted(WAITS) == len(RECORDS)
     await worker.partitions.close()
 

@@ -87,9 +87,9 @@ def test_every_fault_is_told_at_once_with_its_place(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "meant"),
     [
-        ("KAFKA_BROKER", "; did you mean kafka_brokers?"),
-        ("CLICKHOUSE_ULR", "; did you mean clickhouse_url?"),
-        ("TIMEZONE", "; did you mean time_zone?"),
+        ("KAFKA_BROKER", "; did you mean PULSSI_KAFKA_BROKERS?"),
+        ("CLICKHOUSE_ULR", "; did you mean PULSSI_CLICKHOUSE_URL?"),
+        ("TIMEZONE", "; did you mean PULSSI_TIME_ZONE?"),
         ("XYZZY", ""),
     ],
 )

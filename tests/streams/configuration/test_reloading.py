@@ -33,13 +33,13 @@ async def test_new_rules_reach_who_uses_them(tmp_path: Path, caplog: pytest.LogC
     try:
         (tmp_path / "centre.toml").write_text('\nshort_abandon = "soon"\n')
         await asyncio.wait_for(refused.wait(), 10)
-        assert (watched.rules, taken.empty()) == (Rules(), True)
+        assert (watched.rules, watched.refused, taken.empty()) == (Rules(), True, True)
         (tmp_path / "centre.toml").write_text('\nshort_abandon = "9s"  # mended\n')
         rules = await asyncio.wait_for(taken.get(), 10)
     finally:
         following.cancel()
         logging.getLogger("streams.configuration.reloading").removeHandler(ears)
-    assert rules.short_abandon_ms == 9_000
+    assert (rules.short_abandon_ms, watched.refused) == (9_000, False)
     assert f"version {rules.version} is in force" in caplog.text
     assert "is refused; what was in force stays" in caplog.text
 

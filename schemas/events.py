@@ -22,6 +22,9 @@ VERSION: Final = 1
 #: A record above this many bytes is refused.
 MAX_RECORD_BYTES: Final = 256 * 1024
 
+#: Fields of what people wrote: read, and kept nowhere, whatever the type of the event.
+WORDS_OF_PEOPLE: Final = frozenset({"text", "comment"})
+
 Priority = Literal["low", "normal", "high", "urgent"]
 Author = Literal["customer", "agent", "bot", "system"]
 

@@ -14,7 +14,7 @@ from annotated_types import Ge, Gt, MaxLen, MinLen
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, WithJsonSchema, model_validator
 
 from schemas.topics import Channel
-from schemas.values import FreeText, Id, Instant, Name, Number, OptionalId, OptionalName, ShortText, Tag, Whole
+from schemas.values import Count, FreeText, Id, Instant, Name, Number, OptionalId, OptionalName, ShortText, Tag, Whole
 
 #: Version of this contract; a change that an old reader would misread raises it.
 VERSION: Final = 1
@@ -268,7 +268,7 @@ class AgentStatus(Event):
     status: Literal["available", "busy", "wrap_up", "away", "offline"]
     reason: ShortText | None = None
     groups: Annotated[list[Name], MaxLen(64)] | None = None
-    capacity: dict[Channel, Whole] | None = None
+    capacity: dict[Channel, Count] | None = None
 
 
 class UnknownAgentEvent(Event):

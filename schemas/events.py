@@ -130,7 +130,7 @@ class Abandoned(ContactEvent):
 
 
 class MessageSent(ContactEvent):
-    """One message. `text` is archived only where the archive is told to keep text."""
+    """One message. Its `text` is kept nowhere."""
 
     type: Literal["message.sent"]
     author: Author

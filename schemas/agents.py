@@ -7,8 +7,6 @@ A state is told by one event after the other. Groups and capacity are in force f
 another does, status and reason are each event's own. Events that tell the same state again make no new stretch.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
@@ -25,8 +23,6 @@ HORIZON_MS: Final = 24 * 3_600_000
 #: Clocks of sources differ. A state that is dated no further ahead than this is in force at once; one that is dated
 #: beyond it waits for its time, so that a single wrong date does not hold an agent's state for ever.
 AHEAD_MS: Final = 5 * 60_000
-
-_COMPRESSION: Final = 3
 
 STATUSES: Final = ("available", "busy", "wrap_up", "away", "offline")
 
@@ -48,7 +44,7 @@ class Stretch(NamedTuple):
 def encode_agent(stretches: Iterable[Stretch], kept: bytes) -> bytes:
     """Write a record: the part that everyone reads, and the worker's own."""
     shared = orjson.dumps({"v": VERSION, "stretches": [tuple(stretch) for stretch in stretches]})
-    return shared + b"\n" + zstandard.ZstdCompressor(level=_COMPRESSION).compress(kept)
+    return shared + b"\n" + zstandard.ZstdCompressor().compress(kept)
 
 
 def decode_kept(value: bytes) -> bytes:
@@ -66,7 +62,4 @@ def decode_stretches(value: bytes) -> list[Stretch]:
 
 def in_force(stretches: Sequence[Stretch], now_ms: int) -> Stretch | None:
     """Find the state at a time; None before the first."""
-    for stretch in reversed(stretches):
-        if stretch.since <= now_ms + AHEAD_MS:
-            return stretch
-    return None
+    return next((stretch for stretch in reversed(stretches) if stretch.since <= now_ms + AHEAD_MS), None)

@@ -5,8 +5,6 @@ hour that daylight saving repeats, twice, and in the hour that it leaves out, ne
 it is now; it reads time-zone data and holidays, nothing else.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -41,10 +39,6 @@ class Span(NamedTuple):
     end: int
 
 
-#: Open from midnight to midnight.
-WHOLE_DAY: Final = (Span(0, MINUTES_A_DAY),)
-
-
 class Hours(NamedTuple):
     """What a calendar says from a day on. Days are ISO dates in the hours' own zone."""
 
@@ -76,7 +70,6 @@ class Calendar:
         object.__setattr__(self, "_hash", hash((self.name, self.hours)))
 
     def __hash__(self) -> int:
-        """Give the kept hash."""
         return self._hash
 
 

@@ -10,8 +10,6 @@ What contacts have in common is in a dictionary (`contact_record.dictionary`, tr
 without the one they were written with: another one is another version of the journal.
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterable, Sequence
 from functools import cache

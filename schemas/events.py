@@ -6,9 +6,7 @@ event of unknown type is valid and takes no part in any number: `UnknownEvent`. 
 everything downstream has.
 """
 
-from __future__ import annotations
-
-from typing import Annotated, Final, Literal, get_args
+from typing import Annotated, Final, Literal, Self, get_args
 
 from annotated_types import Ge, Gt, MaxLen, MinLen
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, WithJsonSchema, model_validator
@@ -156,7 +154,7 @@ class Tagged(ContactEvent):
     replace: bool = False
 
     @model_validator(mode="after")
-    def _says_something(self) -> Tagged:
+    def _says_something(self) -> Self:
         if not self.tags and not self.replace:
             raise ValueError("tags: must name 1 to 32 tags; none only where replace is true")
         return self
@@ -224,7 +222,7 @@ class Scored(ContactEvent):
     scale_max: Annotated[Number, Gt(1), WithJsonSchema({"type": "number", "exclusiveMinimum": 1})]
 
     @model_validator(mode="after")
-    def _within_scale(self) -> Scored:
+    def _within_scale(self) -> Self:
         if self.score > self.scale_max:
             raise ValueError("score is above scale_max")
         return self

@@ -1,7 +1,5 @@
 """Exit codes, the same for every command and every part, and how a part ends with one."""
 
-from __future__ import annotations
-
 from enum import IntEnum
 
 

@@ -21,8 +21,6 @@ A step is a transaction. An opening ends the transactions of every older one, so
 it, and readers that read what is committed need no rule of their own for that.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
@@ -43,8 +41,10 @@ PARKED: Final = b"w"
 EVICTED: Final = b"b"
 SET_ASIDE: Final = b"x"
 
-_SUPPLEMENTS: Final = frozenset({SUPPLEMENT, TAG_SUPPLEMENT})
-_KEYS_AS_TEXT: Final = orjson.OPT_NON_STR_KEYS
+#: Kinds of records of panes, and of supplements to them.
+PANES: Final = frozenset({PANE, TAG_PANE})
+SUPPLEMENTS: Final = frozenset({SUPPLEMENT, TAG_SUPPLEMENT})
+
 
 #: Source offsets from the first up to, and without, the second.
 OffsetRange = tuple[int, int]
@@ -142,14 +142,19 @@ def decode_tag_pane_key(key: bytes) -> TagPaneKey:
     return TagPaneKey(*orjson.loads(key[1:])[: len(TagPaneKey._fields)])
 
 
+def decode_any_pane_key(key: bytes) -> PaneKey | TagPaneKey:
+    """Read the key of a pane, which may be a tag's."""
+    return decode_tag_pane_key(key) if key[:1] == TAG_PANE else decode_pane_key(key)
+
+
 def supplement_of(key: bytes) -> str:
     """Return the step of a supplement; empty for a pane's own value."""
-    return str(orjson.loads(key[1:])[-1]) if key[:1] in _SUPPLEMENTS else ""
+    return str(orjson.loads(key[1:])[-1]) if key[:1] in SUPPLEMENTS else ""
 
 
 def encode_pane(fields: Iterable[Any]) -> bytes:
     """Write a pane's value from its fields in order."""
-    return orjson.dumps(list(fields), option=_KEYS_AS_TEXT)
+    return orjson.dumps(list(fields), option=orjson.OPT_NON_STR_KEYS)
 
 
 def decode_pane(value: bytes) -> Pane:

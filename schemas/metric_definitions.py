@@ -4,22 +4,22 @@
 Counters and gauges are read when Prometheus asks; a histogram takes one value a batch, step or message, none an event.
 """
 
-from __future__ import annotations
-
 from typing import Final, Literal, NamedTuple
-
-Kind = Literal["counter", "gauge", "histogram"]
 
 
 class MetricDefinition(NamedTuple):
     """A metric: `unit` is what one is, `buckets` are a histogram's upper bounds."""
 
     name: str
-    kind: Kind
     unit: str
     help: str
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = ()
+
+    @property
+    def kind(self) -> Literal["counter", "gauge", "histogram"]:
+        """What its name and its buckets make it."""
+        return "counter" if self.name.endswith("_total") else "histogram" if self.buckets else "gauge"
 
     @property
     def part(self) -> str:
@@ -37,160 +37,128 @@ _SIZES: Final = (1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000)
 _TOPIC: Final = ("topic",)
 _PARTITION: Final = ("topic", "partition")
 
-WORKER_STEP_LATENCY: Final = MetricDefinition(
-    "pulssi_worker_step_latency_seconds",
-    "histogram",
-    "seconds",
-    "From the fetch of a batch to the commit of its last step.",
-    _TOPIC,
-    _SECONDS,
+
+def _durations(name: str, meaning: str, labels: tuple[str, ...] = ()) -> MetricDefinition:
+    return MetricDefinition(name, "seconds", meaning, labels, _SECONDS)
+
+
+WORKER_STEP_LATENCY: Final = _durations(
+    "pulssi_worker_step_latency_seconds", "From the fetch of a batch to the commit of its last step.", _TOPIC
 )
-WORKER_FRESHNESS: Final = MetricDefinition(
+WORKER_FRESHNESS: Final = _durations(
     "pulssi_worker_freshness_seconds",
-    "histogram",
-    "seconds",
     "From the record time of a batch's first record to the commit of its last step.",
     _TOPIC,
-    _SECONDS,
 )
 WORKER_BATCH_RECORDS: Final = MetricDefinition(
-    "pulssi_worker_batch_records", "histogram", "records", "Records of a batch.", _TOPIC, _SIZES
+    "pulssi_worker_batch_records", "records", "Records of a batch.", _TOPIC, _SIZES
 )
 WORKER_BATCH_LAG: Final = MetricDefinition(
     "pulssi_worker_batch_lag_records",
-    "histogram",
     "records",
     "Records behind a batch up to the log's end, as of its fetch.",
     _TOPIC,
     (0, *_SIZES, 300_000, 1_000_000),
 )
 WORKER_LAG: Final = MetricDefinition(
-    "pulssi_worker_lag_records", "gauge", "records", "Records behind the partition's last batch.", _PARTITION
+    "pulssi_worker_lag_records", "records", "Records behind the partition's last batch.", _PARTITION
 )
 WORKER_NEXT_OFFSET: Final = MetricDefinition(
-    "pulssi_worker_next_offset", "gauge", "offset", "Next source offset to be counted.", _PARTITION
+    "pulssi_worker_next_offset", "offset", "Next source offset to be counted.", _PARTITION
 )
 WORKER_RECORDS: Final = MetricDefinition(
-    "pulssi_worker_records_total", "counter", "records", "Records read since the partition was opened.", _PARTITION
+    "pulssi_worker_records_total", "records", "Records read since the partition was opened.", _PARTITION
 )
 WORKER_DEAD_LETTERS: Final = MetricDefinition(
-    "pulssi_worker_dead_letters_total", "counter", "records", "Bad records sent to the dead letters.", _PARTITION
+    "pulssi_worker_dead_letters_total", "records", "Bad records sent to the dead letters.", _PARTITION
 )
 WORKER_CONFLICTS: Final = MetricDefinition(
-    "pulssi_worker_conflicts_total",
-    "counter",
-    "events",
-    "Events that came under a known id with other contents.",
-    _PARTITION,
+    "pulssi_worker_conflicts_total", "events", "Events that came under a known id with other contents.", _PARTITION
 )
 WORKER_STRAYS: Final = MetricDefinition(
-    "pulssi_worker_strays_total", "counter", "records", "Records sent on to the partition of their key.", _PARTITION
+    "pulssi_worker_strays_total", "records", "Records sent on to the partition of their key.", _PARTITION
 )
 WORKER_EVICTED: Final = MetricDefinition(
-    "pulssi_worker_evicted_total", "counter", "contacts", "Contacts evicted from memory for their age.", _PARTITION
+    "pulssi_worker_evicted_total", "contacts", "Contacts evicted from memory for their age.", _PARTITION
 )
 WORKER_REVIVED: Final = MetricDefinition(
-    "pulssi_worker_revived_total", "counter", "contacts", "Evicted contacts found again in ClickHouse.", _PARTITION
+    "pulssi_worker_revived_total", "contacts", "Evicted contacts found again in ClickHouse.", _PARTITION
 )
 WORKER_SUPPLEMENTS: Final = MetricDefinition(
-    "pulssi_worker_supplements_total", "counter", "supplements", "Changes of panes that were evicted.", _PARTITION
+    "pulssi_worker_supplements_total", "supplements", "Changes of panes that were evicted.", _PARTITION
 )
 WORKER_PARKED: Final = MetricDefinition(
-    "pulssi_worker_parked_total",
-    "counter",
-    "contacts",
-    "Evicted contacts whose events had to wait for ClickHouse.",
-    _PARTITION,
+    "pulssi_worker_parked_total", "contacts", "Evicted contacts whose events had to wait for ClickHouse.", _PARTITION
 )
 WORKER_PARKED_CONTACTS: Final = MetricDefinition(
-    "pulssi_worker_parked_contacts", "gauge", "contacts", "Contacts whose events wait for ClickHouse now.", _PARTITION
+    "pulssi_worker_parked_contacts", "contacts", "Contacts whose events wait for ClickHouse now.", _PARTITION
 )
-WORKER_CONTACTS: Final = MetricDefinition(
-    "pulssi_worker_contacts", "gauge", "contacts", "Contacts in memory.", _PARTITION
-)
-WORKER_AGENTS: Final = MetricDefinition("pulssi_worker_agents", "gauge", "agents", "Agents in memory.", _PARTITION)
-WORKER_PANES: Final = MetricDefinition("pulssi_worker_panes", "gauge", "panes", "Panes in memory.", _PARTITION)
+WORKER_CONTACTS: Final = MetricDefinition("pulssi_worker_contacts", "contacts", "Contacts in memory.", _PARTITION)
+WORKER_AGENTS: Final = MetricDefinition("pulssi_worker_agents", "agents", "Agents in memory.", _PARTITION)
+WORKER_PANES: Final = MetricDefinition("pulssi_worker_panes", "panes", "Panes in memory.", _PARTITION)
 WORKER_REFUSED: Final = MetricDefinition(
     "pulssi_worker_refused",
-    "gauge",
     "partitions",
     "1 while the partition waits for `pulssi epoch begin`, 0 while it is open.",
     _PARTITION,
 )
 
-SINK_FRESHNESS: Final = MetricDefinition(
+SINK_FRESHNESS: Final = _durations(
     "pulssi_sink_freshness_seconds",
-    "histogram",
-    "seconds",
     "From the record time of a batch's oldest record of a topic until the batch is in ClickHouse.",
     _TOPIC,
-    _SECONDS,
 )
-SINK_INSERT_DURATION: Final = MetricDefinition(
+SINK_INSERT_DURATION: Final = _durations(
     "pulssi_sink_insert_duration_seconds",
-    "histogram",
-    "seconds",
     "How long ClickHouse took to write what was given to it at once; attempts that failed are left out.",
-    buckets=_SECONDS,
 )
 SINK_INSERT_ROWS: Final = MetricDefinition(
-    "pulssi_sink_insert_rows", "histogram", "rows", "Rows given to ClickHouse at once.", buckets=(0, *_SIZES)
+    "pulssi_sink_insert_rows", "rows", "Rows given to ClickHouse at once.", buckets=(0, *_SIZES)
 )
-SINK_BATCHES: Final = MetricDefinition("pulssi_sink_batches_total", "counter", "batches", "Batches written.")
-SINK_ROWS: Final = MetricDefinition("pulssi_sink_rows_total", "counter", "rows", "Rows written.", ("table",))
+SINK_BATCHES: Final = MetricDefinition("pulssi_sink_batches_total", "batches", "Batches written.")
+SINK_ROWS: Final = MetricDefinition("pulssi_sink_rows_total", "rows", "Rows written.", ("table",))
 SINK_WRITE_FAILURES: Final = MetricDefinition(
-    "pulssi_sink_write_failures_total", "counter", "attempts", "Writes that failed and were tried again."
+    "pulssi_sink_write_failures_total", "attempts", "Writes that failed and were tried again."
 )
 SINK_PENDING_BYTES: Final = MetricDefinition(
-    "pulssi_sink_pending_bytes", "gauge", "bytes", "What was read from the journals and is not written yet."
+    "pulssi_sink_pending_bytes", "bytes", "What was read from the journals and is not written yet."
 )
 SINK_LAST_WRITE: Final = MetricDefinition(
     "pulssi_sink_last_write_timestamp_seconds",
-    "gauge",
     "seconds",
     "When a batch was last written, since 1970; 0 before the first.",
 )
 SINK_NEXT_OFFSET: Final = MetricDefinition(
-    "pulssi_sink_next_offset", "gauge", "offset", "First source offset that is not in ClickHouse yet.", _PARTITION
+    "pulssi_sink_next_offset", "offset", "First source offset that is not in ClickHouse yet.", _PARTITION
 )
 SINK_HELD: Final = MetricDefinition(
     "pulssi_sink_held",
-    "gauge",
     "partitions",
     "1 while the partition has an event that a worker counted and this sink cannot read: no more of it is written.",
     _PARTITION,
 )
 SINK_STEP: Final = MetricDefinition(
-    "pulssi_sink_step", "gauge", "step", "Last step of the partition that is in ClickHouse.", _PARTITION
+    "pulssi_sink_step", "step", "Last step of the partition that is in ClickHouse.", _PARTITION
 )
 
-WALLBOARD_MESSAGE_LATENCY: Final = MetricDefinition(
+WALLBOARD_MESSAGE_LATENCY: Final = _durations(
     "pulssi_wallboard_message_latency_seconds",
-    "histogram",
-    "seconds",
     "From news read from the journals until the connection of an open page has taken the message.",
-    buckets=_SECONDS,
 )
-WALLBOARD_AGE: Final = MetricDefinition("pulssi_wallboard_age_seconds", "gauge", "seconds", "How old the numbers are.")
+WALLBOARD_AGE: Final = MetricDefinition("pulssi_wallboard_age_seconds", "seconds", "How old the numbers are.")
 WALLBOARD_BEHIND: Final = MetricDefinition(
-    "pulssi_wallboard_behind_events", "gauge", "events", "Events that are produced and not counted, at least."
+    "pulssi_wallboard_behind_events", "events", "Events that are produced and not counted, at least."
 )
 WALLBOARD_CONTACTS: Final = MetricDefinition(
-    "pulssi_wallboard_contacts", "gauge", "contacts", "Contacts that are in some gauge."
+    "pulssi_wallboard_contacts", "contacts", "Contacts that are in some gauge."
 )
-WALLBOARD_WATCHERS: Final = MetricDefinition("pulssi_wallboard_watchers", "gauge", "pages", "Pages that are open.")
-WALLBOARD_PUSHES: Final = MetricDefinition(
-    "pulssi_wallboard_pushes_total", "counter", "messages", "News that went to the pages."
-)
+WALLBOARD_WATCHERS: Final = MetricDefinition("pulssi_wallboard_watchers", "pages", "Pages that are open.")
+WALLBOARD_PUSHES: Final = MetricDefinition("pulssi_wallboard_pushes_total", "messages", "News that went to the pages.")
 
-CLICKHOUSE_RUNNING: Final = MetricDefinition(
-    "pulssi_clickhouse_requests_running", "gauge", "requests", "Queries under way."
-)
-CLICKHOUSE_REQUESTS: Final = MetricDefinition(
-    "pulssi_clickhouse_requests_total", "counter", "requests", "Queries that ended."
-)
+CLICKHOUSE_RUNNING: Final = MetricDefinition("pulssi_clickhouse_requests_running", "requests", "Queries under way.")
+CLICKHOUSE_REQUESTS: Final = MetricDefinition("pulssi_clickhouse_requests_total", "requests", "Queries that ended.")
 CLICKHOUSE_FAILED: Final = MetricDefinition(
-    "pulssi_clickhouse_requests_failed_total", "counter", "requests", "Requests that were answered with an error."
+    "pulssi_clickhouse_requests_failed_total", "requests", "Requests that were answered with an error."
 )
 
 ALL: Final = tuple(value for value in globals().values() if isinstance(value, MetricDefinition))

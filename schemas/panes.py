@@ -3,8 +3,6 @@
 A reader adds panes over source partitions, epochs and time; nothing is averaged.
 """
 
-from __future__ import annotations
-
 from typing import Final, NamedTuple
 
 #: Length of a pane.

@@ -4,8 +4,6 @@ Rules are ordered; for each metric the first rule whose conditions hold applies.
 What changes on a day stands beside what held before it: a sample is held against what was in force at its time.
 """
 
-from __future__ import annotations
-
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
@@ -69,9 +67,6 @@ _DEFAULT_HORIZONS: Final[Mapping[str, int]] = MappingProxyType(
     {"chat": 172_800_000, "email": 2_592_000_000, "call": 86_400_000}
 )
 
-_NO_CALENDARS: Final[Mapping[str, Calendar]] = MappingProxyType({})
-_NO_ZONES: Final[Mapping[str, str]] = MappingProxyType({})
-
 
 @lru_cache(maxsize=65_536)
 def normal_tag(tag: str) -> str:
@@ -108,10 +103,10 @@ class Rules(NamedTuple):
     #: The centre's calendar; None: it has none.
     calendar: Calendar | None = None
     #: Calendars of queues that have their own.
-    queue_calendars: Mapping[str, Calendar] = _NO_CALENDARS
+    queue_calendars: Mapping[str, Calendar] = MappingProxyType({})
     #: The centre's time zone, and those of queues that have their own.
     time_zone: str = "UTC"
-    queue_zones: Mapping[str, str] = _NO_ZONES
+    queue_zones: Mapping[str, str] = MappingProxyType({})
     #: How long a contact stays in memory after its last event, by channel.
     horizons_ms: Mapping[str, int] = _DEFAULT_HORIZONS
     #: A run of records of which more than this share is bad stops the worker.

@@ -4,8 +4,6 @@ A row is positional (`Sample`), so that it is small in the journal. Times are UT
 milliseconds, scores whole millionths; text that is missing is empty, anything else that is missing is None.
 """
 
-from __future__ import annotations
-
 from typing import Final, Literal, NamedTuple, get_args
 
 _Wait = Literal["queue_wait", "first_response", "next_response", "abandoned", "ivr_abandoned"]
@@ -50,10 +48,7 @@ MEANINGS: Final[dict[SampleName, str]] = {
 
 
 class Sample(NamedTuple):
-    """One measurement of one contact; `(contact, sample, slot)` is its key.
-
-    Contact and channel stand with the contact.
-    """
+    """One measurement of a contact, beside its id and channel; `(contact, sample, slot)` is its key."""
 
     sample: str
     #: What tells several samples of one kind apart: the causing `event_id`, the tag, or empty.

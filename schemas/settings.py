@@ -1,13 +1,12 @@
 """The one settings object, and what is wrong with settings as they were given: faults name a setting, not its value."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from schemas.configuration.toml_files import problem_of
 from schemas.user_input import zone_name
@@ -32,8 +31,8 @@ _PATTERN_PROBLEMS: Final = {
 def _http_url(value: str) -> str:
     try:
         parts = urlsplit(value)
-        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-        usable = usable and not parts.query and not parts.fragment
+        whole = bool(parts.hostname) and parts.port != 0 and not parts.query and not parts.fragment
+        usable = parts.scheme in {"http", "https"} and whole
     except ValueError:  # a port that is no number, brackets that do not close
         usable = False
     if not usable:
@@ -131,12 +130,12 @@ def faults_of(given: Mapping[str, object]) -> list[tuple[str, str]]:
         Settings.model_validate(dict(given))
     except ValidationError as error:
         return [
-            (
-                setting := str(fault["loc"][0]),
-                _PATTERN_PROBLEMS[setting]
-                if fault["type"] == "string_pattern_mismatch"
-                else problem_of(fault, Settings.model_fields, "setting"),
-            )
-            for fault in error.errors(include_input=False, include_url=False)
+            (str(fault["loc"][0]), _problem(fault)) for fault in error.errors(include_input=False, include_url=False)
         ]
     return []
+
+
+def _problem(fault: ErrorDetails) -> str:
+    if fault["type"] == "string_pattern_mismatch":
+        return _PATTERN_PROBLEMS[str(fault["loc"][0])]
+    return problem_of(fault, Settings.model_fields, "setting")

@@ -1,7 +1,5 @@
 """The topics: which channel's events each holds, and where its journal and the dead letters go."""
 
-from __future__ import annotations
-
 from typing import Final, Literal
 
 Channel = Literal["chat", "email", "call"]

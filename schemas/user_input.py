@@ -1,7 +1,5 @@
 """What people write in settings, files and commands: durations, time zones, and words that are nearly right."""
 
-from __future__ import annotations
-
 import difflib
 import re
 from collections.abc import Iterable

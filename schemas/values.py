@@ -3,8 +3,6 @@
 They stand apart from the events, which say what of them goes where. JSON types are never coerced here.
 """
 
-from __future__ import annotations
-
 import unicodedata
 from datetime import UTC, datetime
 from decimal import Decimal

@@ -31,7 +31,7 @@ from schemas.journal import (
 )
 from schemas.policies import Metric
 from schemas.topics import SourcePartition, channel_of
-from sinks.event_rows import rows_of_contact
+from sinks.event_rows import rows_of_journal
 from sinks.port import Batch
 from sinks.rows import (
     CONTACT_FIELDS,
@@ -132,14 +132,12 @@ class PendingBatch:
         return batch
 
     def events_of(self, partitions: Collection[SourcePartition]) -> list[EventRow]:
-        """Return the events of the contacts of partitions whose source records are gone, as archive rows."""
+        """Return the events of partitions whose source records are gone, as archive rows."""
         return [
             row
             for (partition, key), (_, value) in self._records.items()
-            if partition in partitions and key[:1] == CONTACT
-            for row in rows_of_contact(
-                key[1:].decode(), channel_of(partition[0]) or "", value, partition, self.reached[partition].head.epoch
-            )
+            if partition in partitions
+            for row in rows_of_journal(key, value, partition, self.reached[partition].head.epoch)
         ]
 
     @staticmethod

@@ -6,7 +6,7 @@ Pure. What people wrote, messages' text and ratings' comments, is not archived: 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any, Final, Protocol
 
@@ -16,6 +16,7 @@ from pydantic_core import from_json
 from schemas.contact_record import decode_state
 from schemas.events import MODELS, WORDS_OF_PEOPLE, AgentStatus, UnknownAgentEvent, UnknownEvent
 from schemas.events import Event as Contract
+from schemas.journal import CONTACT, PARKED
 from schemas.topics import AGENTS, SourcePartition, channel_of
 from sinks.rows import EVENT_FIELDS, OFFSET_BITS, EventRow, first_wins, named
 from streams.core.event import Event, normalised
@@ -27,6 +28,12 @@ NOWHERE: Final = (1 << OFFSET_BITS) - 1
 #: Where in a row each column stands that an event's own fields fill.
 _COLUMN: Final = {name: EventRow._fields.index(name) for name in EVENT_FIELDS}
 _SCORE, _SCALE_MAX = _COLUMN["score"], _COLUMN["scale_max"]
+
+#: How the events in a journal record of each kind that has some are read.
+_EVENTS_OF: Final[dict[bytes, Callable[[bytes], Iterable[Any]]]] = {
+    CONTACT: lambda value: decode_state(value).events,
+    PARKED: orjson.loads,
+}
 
 #: What a row says of the record that it came in: its columns from `extra` on.
 _Came = tuple[str, int, str, int, int, int]
@@ -68,12 +75,15 @@ def event_rows(records: Iterable[Record], epoch: int) -> list[EventRow]:
     return rows
 
 
-def rows_of_contact(contact_id: str, channel: str, value: bytes, source: SourcePartition, epoch: int) -> list[EventRow]:
-    """Make rows of the events in a contact's journal record, where the source records are gone.
+def rows_of_journal(key: bytes, value: bytes, source: SourcePartition, epoch: int) -> list[EventRow]:
+    """Make rows of the events in a journal record, a contact's or of events that are parked; none of any other.
 
-    What only those had, such as fields that the contract does not know, is missing; a row of the source's own stays.
+    For where the source records are gone. What only those had, such as fields that the contract does not know, is
+    missing; a row of the source's own stays.
     """
-    events = [Event._make(fields) for fields in decode_state(value).events]
+    read = _EVENTS_OF.get(key[:1])
+    events = [Event._make(fields) for fields in read(value)] if read else []
+    contact_id, channel = key[1:].decode(), channel_of(source[0]) or ""
     return [_row(event, contact_id, channel, ("", event.at, *source, NOWHERE, epoch)) for event in events]
 
 

@@ -28,7 +28,7 @@ from sinks.rows import EventRow
 from sinks.sink_health import SinkHealth
 from sinks.source_reader import SourceReader
 from streams.journal.tail import JournalTail
-from streams.monitoring.activities import Phase
+from streams.monitoring.activities import Phase, doing
 
 #: A batch is begun so often, unless it is full before.
 EVERY_S: Final = 1.0
@@ -80,6 +80,8 @@ class Pipeline:
         found = await self._with_retries(self._store.progress)
         known = {(row.topic, row.partition): row for row in found}
         self._epochs = {partition: row.epoch for partition, row in known.items()}
+        # A sink that died after its claim of an epoch left the events of those before.
+        self._gone = {partition for partition, row in known.items() if row.epoch > 1 and not row.journal_end}
         self._at = max((row.at for row in found), default=0)
         going_on = {partition: row for partition, row in known.items() if row.journal_end}
         self._pending = PendingBatch({partition: row.step for partition, row in going_on.items()})
@@ -190,7 +192,7 @@ class Pipeline:
         reached = pending.reached
         if not reached:
             return
-        if gone := self._gone | self._sources.gone:
+        if gone := (self._gone | self._sources.gone) & reached.keys():
             batch.events = await asyncio.to_thread(pending.events_of, gone)
             # An epoch that ended in order has archived them before.
             level = logging.WARNING if self._sources.gone and batch.events else logging.INFO
@@ -199,7 +201,8 @@ class Pipeline:
                 "archived %d events from the journals, because their source records are gone: %s",
                 *(len(batch.events), ", ".join(f"{topic}/{number}" for topic, number in sorted(gone))),
             )
-            self._gone, self._sources.gone = set(), set()
+            self._sources.gone -= gone
+            self._gone -= {of for of in gone if reached[of].head.epoch == self._epochs[of]}
         batch.progress = progress_rows(reached.items(), self._tick())
         await self._insert(batch)
         self._vitals.reached(reached, archived.result())
@@ -235,20 +238,22 @@ class Pipeline:
         async with asyncio.TaskGroup() as tasks:  # the next rows are read while the last ones are written
             writing: asyncio.Task[None] | None = None
             rows: list[EventRow] = []
-            async for tp, records in self._sources.below({of: head.next for of, head in heads.items()}):
-                self._vitals.beat()
-                partition = tp.topic, tp.partition
-                head, set_aside = heads[partition], pending.set_aside(partition)
-                oldest[tp.topic] = min(oldest.get(tp.topic, records[0].timestamp), records[0].timestamp)
-                try:
-                    rows += await asyncio.to_thread(_rows, records, head, set_aside)
-                except UnreadableEventError as error:
-                    self._hold(partition, error)
-                if len(rows) >= EVENTS_AT_ONCE:
-                    if writing is not None:
-                        await writing
-                    writing = tasks.create_task(self._insert(Batch(events=rows)))
-                    rows = []
+            with self._vitals.activities.during(Phase.FETCHING, "the archive"):
+                async for tp, records in self._sources.below({of: head.next for of, head in heads.items()}):
+                    self._vitals.beat()
+                    doing(Phase.FETCHING)  # it gets on
+                    partition = tp.topic, tp.partition
+                    head, set_aside = heads[partition], pending.set_aside(partition)
+                    oldest[tp.topic] = min(oldest.get(tp.topic, records[0].timestamp), records[0].timestamp)
+                    try:
+                        rows += await asyncio.to_thread(_rows, records, head, set_aside)
+                    except UnreadableEventError as error:
+                        self._hold(partition, error)
+                    if len(rows) >= EVENTS_AT_ONCE:
+                        if writing is not None:
+                            await writing
+                        writing = tasks.create_task(self._insert(Batch(events=rows)))
+                        rows = []
             if writing is not None:
                 await writing
             if rows:

@@ -4,8 +4,6 @@ Python takes what was compiled wherever it finds it. After an upgrade or an edit
 with nothing to tell it by; so the sources' fingerprint is kept beside it, and who starts looks whether it is theirs.
 """
 
-from __future__ import annotations
-
 import hashlib
 from pathlib import Path
 from typing import Final
@@ -20,13 +18,10 @@ GROUP: Final = "pulssi_core"
 MARK: Final = ROOT / f"{GROUP}.sources"
 
 #: What the hot path runs through, all of it pure. Left out: what pydantic, Faust or asyncio look into.
+_CORE: Final = sorted({path.stem for path in (ROOT / "streams" / "core").glob("[!_]*.py")} - {"agent_fold"})
 MODULES: Final = (
     *(f"schemas.{name}" for name in ("contact_record", "journal", "panes", "policies", "samples")),
-    *(
-        f"streams.core.{path.stem}"
-        for path in sorted((ROOT / "streams" / "core").glob("[!_]*.py"))
-        if path.stem != "agent_fold"
-    ),
+    *(f"streams.core.{name}" for name in _CORE),
     *("streams.partition.state", "streams.decoding.fast_path"),
 )
 

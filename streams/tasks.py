@@ -4,8 +4,6 @@ Without this, asyncio reports such an error when the garbage collector finds the
 hide an error or handle one.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import signal

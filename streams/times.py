@@ -1,7 +1,5 @@
 """Points in time as UTC milliseconds since 1970: from the clock, from a datetime, and as RFC 3339."""
 
-from __future__ import annotations
-
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Final

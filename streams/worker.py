@@ -4,8 +4,6 @@
 partitions. A bug ends the process at once: its memory may be ahead of the journal.
 """
 
-from __future__ import annotations
-
 import asyncio
 import gc
 import logging
@@ -22,7 +20,7 @@ from schemas.topics import DEAD_LETTERS, SOURCES, journal_of
 from streams import compilation
 from streams.assignment.assigned_partitions import AssignedPartitions
 from streams.assignment.failures import During, react
-from streams.clickhouse.history import ClickHouseHistory, History
+from streams.clickhouse.history import ClickHouseHistory
 from streams.configuration.environment import config_folder
 from streams.configuration.reloading import WatchedRules, follow
 from streams.journal.tail import connect
@@ -103,7 +101,7 @@ def _agent_of(partitions: AssignedPartitions, batches: BatchMetrics) -> Callable
 
 
 async def serve(
-    settings: Settings, archive: History, stop: asyncio.Event, configuration: WatchedRules | None = None
+    settings: Settings, archive: ClickHouseHistory, stop: asyncio.Event, configuration: WatchedRules | None = None
 ) -> int:
     """Run a worker until `stop` is set; returns its exit status. Without a configuration, the defaults hold."""
     collecting = asyncio.ensure_future(_collect_now_and_then())

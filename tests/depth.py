@@ -1,7 +1,5 @@
 """How many examples property tests try: all of them in `make test-all`, a third in `make test`."""
 
-from __future__ import annotations
-
 from typing import Final
 
 _SHARE: Final = 3

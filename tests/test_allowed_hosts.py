@@ -1,7 +1,5 @@
 """Under which names every HTTP server of Pulssi answers: one table of cases for all of them."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -60,17 +58,8 @@ async def test_the_machine_itself_is_answered(face: tuple[str, int], host: str) 
 @pytest.mark.parametrize(
     "host",
     [
-        "evil.example",
-        "evil.example:8080",
-        "127.0.0.1.evil.example",
-        "localhost.evil.example",
-        "2130706433",
-        "127.1",
-        "",
-        "evil.example@127.0.0.1",
-        "[::1",
-        "board.example.evil.example",
-        "127.0.0.1 evil.example",
+        *("evil.example", "evil.example:8080", "127.0.0.1.evil.example", "localhost.evil.example", "2130706433"),
+        *("127.1", "", "evil.example@127.0.0.1", "[::1", "board.example.evil.example", "127.0.0.1 evil.example"),
     ],
 )
 async def test_another_name_is_not_answered(face: tuple[str, int], host: str) -> None:

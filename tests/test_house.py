@@ -3,8 +3,6 @@
 A clone must build anywhere, behind a mirror too: which registry is asked is up to the machine, not to us.
 """
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess
@@ -20,16 +18,9 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 FORBIDDEN: Final = tuple(
     "".join(parts)
     for parts in (
-        ("/wo", "rk/"),
-        ("pypi", ".org"),
-        ("files.python", "hosted.org"),
-        ("pypi.python", ".org"),
-        ("proxy.golang", ".org"),
-        ("sum.golang", ".org"),
-        ("repo1.maven", ".org"),
-        ("repo.maven", ".apache.org"),
-        ("registry.npmjs", ".org"),
-        ("registry.yarn", "pkg.com"),
+        *(("/wo", "rk/"), ("pypi", ".org"), ("files.python", "hosted.org"), ("pypi.python", ".org")),
+        *(("proxy.golang", ".org"), ("sum.golang", ".org"), ("repo1.maven", ".org"), ("repo.maven", ".apache.org")),
+        *(("registry.npmjs", ".org"), ("registry.yarn", "pkg.com")),
     )
 )
 #: A folder beside the clone, which only tests of the whole may look for.

@@ -1,7 +1,5 @@
 """docs/proofs.md names tests that are there, and the batch is as independent as it says."""
 
-from __future__ import annotations
-
 import ast
 import re
 from pathlib import Path

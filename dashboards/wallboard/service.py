@@ -29,7 +29,7 @@ from streams.configuration.environment import config_folder
 from streams.configuration.reloading import WatchedRules, follow
 from streams.journal.tail import JournalTail
 from streams.kafka.log_ends import LogEnds
-from streams.live.view import LiveView, live_view
+from streams.live.view import LiveView
 from streams.live.windows import NAMES
 from streams.monitoring.allowed_hosts import Hosts
 from streams.monitoring.health import add_routes, listen
@@ -105,7 +105,7 @@ class Wallboard:
         readings = (
             MetricValue(declared.WALLBOARD_AGE, age_s),
             MetricValue(declared.WALLBOARD_BEHIND, standing.behind),
-            MetricValue(declared.WALLBOARD_CONTACTS, self.view.contacts),
+            MetricValue(declared.WALLBOARD_CONTACTS, self.view.gauges.contacts),
             MetricValue(declared.WALLBOARD_WATCHERS, self.publisher.watchers),
             MetricValue(declared.WALLBOARD_PUSHES, self.publisher.pushed),
         )
@@ -246,7 +246,7 @@ def run(settings: Settings) -> int:
     configuration = WatchedRules(config_folder(), settings.time_zone)
 
     async def start() -> int:
-        board = Wallboard(settings, configuration.rules, live_view(settings.time_zone, now_ms))
+        board = Wallboard(settings, configuration.rules, LiveView(settings.time_zone, now_ms))
         return await _serve(settings, board, configuration)
 
     return asyncio.run(start())

@@ -31,8 +31,8 @@ def snapshot(
     view: LiveView, rules: Rules, standing: Standing, time_zone: str, at: int, windows: Iterable[str] = NAMES
 ) -> dict[str, Any]:
     """Say all of it at the time `at`, for the windows asked for."""
-    readings = view.readings()
-    groups = _groups(view.queues() | {(c, q) for c, q in readings if c is not None and q is not None})
+    readings = view.gauges.readings()
+    groups = _groups(view.panes.queues.keys() | {(c, q) for c, q in readings if c is not None and q is not None})
     policies = _policies(rules, groups, at)
     windows = tuple(windows)
     return {
@@ -40,7 +40,7 @@ def snapshot(
         "time_zone": time_zone,
         "windows": {name: dict(zip(("from", "to"), view.span(name), strict=True)) for name in windows},
         "groups": [_group(view, group, readings.get(group, _NOBODY), policies.get(group), windows) for group in groups],
-        "agents": [_agents(group, reading) for group, reading in view.agents().items()],
+        "agents": [_agents(group, reading) for group, reading in view.agents.readings().items()],
     }
 
 
@@ -120,7 +120,7 @@ def _window(view: LiveView, figures: Figures, channel: str | None, formula: str,
         "handle": _durations(figures.handle),
         "rating": _share(figures.rating),
         "ratings": figures.ratings,
-        "tags": [{"tag": tag, "n": n, "known": view.known_tag(tag)} for tag, n in figures.tags],
+        "tags": [{"tag": tag, "n": n, "known": tag in view.panes.known_tags} for tag, n in figures.tags],
     }
 
 

@@ -72,11 +72,12 @@ def engine() -> str:
 
 def _command(program: Path, *arguments: str) -> list[str]:
     # `clickhouse` is many programs in one; by the name `clickhouse-server` it is this one.
-    return [str(program), *(() if program.name == "clickhouse-server" else ("server",)), *arguments]
+    return [str(program.absolute()), *(() if program.name == "clickhouse-server" else ("server",)), *arguments]
 
 
 def examined(program: Path) -> Server:
     """Ask a program what it is; raises UnusableError."""
+    program = program.absolute()  # it is to be the same one from every folder
     try:
         done = subprocess.run(  # noqa: S603 - the user's own program
             _command(program, "--version"),
@@ -118,7 +119,7 @@ def choose(setting: str, folder: Path, say: Callable[[str], None]) -> Server | N
         server = _on_the_path(say)
     else:
         try:
-            server = examined(Path(setting).absolute())
+            server = examined(Path(setting))
         except UnusableError as error:
             raise UnusableError(f"{_SETTING}: {error}") from None
     own, other = (folder / name for name in (SERVER_FOLDER, ENGINE_FOLDER)[:: 1 if server else -1])
@@ -145,7 +146,7 @@ def choose(setting: str, folder: Path, say: Callable[[str], None]) -> Server | N
 
 def configuration(folder: Path, log: Path, host: str, port: int, allowed_hosts: str = "") -> str:
     """Write the configuration of a server on its folder."""
-    names = ["localhost", host, *filter(None, allowed_hosts.split(","))]
+    names = ["localhost", host, *filter(None, map(str.strip, allowed_hosts.split(",")))]
     values = {
         "folder": str(folder),
         "users": str(USERS),

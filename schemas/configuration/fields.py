@@ -3,8 +3,6 @@
 A message says what the value must be, never only that it is wrong; its reader has the file before them.
 """
 
-from __future__ import annotations
-
 import re
 from contextlib import suppress
 from datetime import date, datetime
@@ -109,7 +107,6 @@ Spans = Annotated[
 
 
 def _country(value: str) -> str:
-    """Check a country, or a part of one, whose public holidays are known."""
     from holidays import list_supported_countries  # noqa: PLC0415 - only where a calendar asks for holidays
 
     country, _, part = value.partition("-")

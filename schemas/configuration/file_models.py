@@ -1,7 +1,5 @@
 """The configuration files, a model each: what may stand in them. What one file says of another is checked elsewhere."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, model_validator

@@ -1,7 +1,5 @@
 """Parses the configuration files' texts, and lists all that is wrong with them, each fault with its file and line."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import cache
 from pathlib import PurePath
@@ -9,16 +7,8 @@ from typing import Any, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
+from schemas.configuration import file_models as models
 from schemas.configuration.fields import NO_CALENDAR, Section
-from schemas.configuration.file_models import (
-    ENTRIES,
-    FILES,
-    CalendarEntry,
-    Centre,
-    PolicyEntry,
-    QueueEntry,
-    TagEntry,
-)
 from schemas.configuration.toml_files import ConfigurationError, line_of, parse_toml, problem_of
 
 _Section = TypeVar("_Section", bound=Section)
@@ -42,8 +32,8 @@ class ParsedFiles:
 
     def __init__(self, folder: PurePath, texts: Mapping[str, str]) -> None:
         self._folder = folder
-        self._text = dict.fromkeys(FILES, "")
-        self._raw: dict[str, dict[str, Any]] = {file: {} for file in FILES}
+        self._text = dict.fromkeys(models.FILES, "")
+        self._raw: dict[str, dict[str, Any]] = {file: {} for file in models.FILES}
         #: A line for each file that is not TOML.
         self._not_toml: list[str] = []
         #: What is wrong in the files, each once (a set that keeps its order).
@@ -61,20 +51,20 @@ class ParsedFiles:
             for entry in (listed if isinstance(listed, list) else [])
             if isinstance(entry, dict) and isinstance(entry.get("name"), str)
         }
-        self.centre = self._validated("centre", Centre, self._raw["centre"]) or Centre()
-        self.calendars = self._entries(CalendarEntry) or []
-        self.queues = self._entries(QueueEntry) or []
+        self.centre = self._validated("centre", models.Centre, self._raw["centre"]) or models.Centre()
+        self.calendars = self._entries(models.CalendarEntry) or []
+        self.queues = self._entries(models.QueueEntry) or []
         #: None: the file names none.
-        self.policies = self._entries(PolicyEntry)
-        self.tags = self._entries(TagEntry)
+        self.policies = self._entries(models.PolicyEntry)
+        self.tags = self._entries(models.TagEntry)
 
     def _entries(self, model: type[_Section]) -> Numbered[_Section] | None:
         """Validate a file that lists entries; None where it names no list."""
-        file, key = ENTRIES[model]
+        file, key = models.ENTRIES[model]
         raw = self._raw[file]
         given = raw.get(key)
         listed = given if isinstance(given, list) else []
-        self._validated(file, FILES[file], {**raw, key: []} if listed else raw)
+        self._validated(file, models.FILES[file], {**raw, key: []} if listed else raw)
         found = ((number, self._validated(file, model, each, (key, number))) for number, each in enumerate(listed))
         entries = [(number, entry) for number, entry in found if entry is not None]
         return entries if key in raw else None
@@ -87,16 +77,16 @@ class ParsedFiles:
             found = error.errors(include_input=False, include_url=False)
         wrong = {fault["loc"][0] for fault in found if fault["loc"] and fault["type"] != NO_CALENDAR}
         sound = None
+        if isinstance(given, dict):
+            given = {key: value for key, value in given.items() if key not in wrong}
         try:
-            sound = model.model_validate(
-                {key: value for key, value in given.items() if key not in wrong} if isinstance(given, dict) else given
-            )
+            sound = model.model_validate(given)
         except ValidationError as error:
             # What does not fit together is seen only once the faulty keys are gone.
             found += [fault for fault in error.errors(include_input=False, include_url=False) if not fault["loc"]]
         for fault in found:
             path = (step for step in fault["loc"] if step != "[key]")
-            self.add_fault(file, (*at, *path), problem_of(fault, _keys(FILES[file])))
+            self.add_fault(file, (*at, *path), problem_of(fault, _keys(models.FILES[file])))
         return sound
 
     def add_fault(self, file: str, path: TomlPath, problem: str) -> None:
@@ -105,10 +95,8 @@ class ParsedFiles:
 
     def faults(self) -> list[str]:
         """List each fault in one line: file, line, key and what is to be done; in the order of the lines."""
-        order = list(FILES)
-        located = [
-            (order.index(fault.file), line_of(self._text[fault.file], fault.path), fault) for fault in self._faults
-        ]
+        order = list(models.FILES)
+        located = [(order.index(each.file), line_of(self._text[each.file], each.path), each) for each in self._faults]
         located.sort(key=lambda found: found[:2])
         return self._not_toml + [
             f"{self._folder / file}.toml:{line}: {_in_words(path, self._raw[file])}{problem}"

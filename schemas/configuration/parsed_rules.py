@@ -1,7 +1,5 @@
 """From configuration files to rules: what refers to what, what is in force from when on, and the version of it all."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +23,8 @@ _WARNING_PART: Final = 4
 #: Before and after any time that an entry may name, in UTC milliseconds.
 _EVER: Final = -(2**62)
 _NEVER: Final = 2**62
+
+_TWICE: Final = "appears twice: give one of them another `valid_from`"
 
 _Value = TypeVar("_Value", Calendar, Policies)
 _Entry = TypeVar("_Entry", bound=PolicyEntry | TagEntry)
@@ -94,30 +94,19 @@ class _RulesBuilder:
         for number, entry in self._files.calendars:
             same = entries.setdefault(entry.name, {})
             if entry.valid_from in same:
-                self._files.add_fault(
-                    "calendars", ("calendar", number), "appears twice: give one of them another `valid_from`"
-                )
+                self._files.add_fault("calendars", ("calendar", number), _TWICE)
             same[entry.valid_from] = entry
         return {name: _same_object(self._joined(name, list(same.values()))) for name, same in entries.items()}
 
     def _joined(self, name: str, entries: list[CalendarEntry]) -> Calendar:
         """Put a calendar's entries in order; the earliest holds from ever, so that old contacts have hours too."""
         first, *later = sorted(entries, key=lambda entry: entry.valid_from or "")
-        return Calendar(
-            name, (self._hours(first, ""), *(self._hours(entry, entry.valid_from or "") for entry in later))
-        )
+        return Calendar(name, (self._hours(first, ""), *(self._hours(each, each.valid_from or "") for each in later)))
 
     def _hours(self, entry: CalendarEntry, valid_from: str) -> Hours:
+        zone, extra = entry.time_zone or self._time_zone, tuple(sorted(entry.extra.items()))
         country, _, part = (entry.holidays or "").partition("-")
-        return Hours(
-            entry.time_zone or self._time_zone,
-            entry.week.spans(),
-            frozenset(entry.closed),
-            tuple(sorted(entry.extra.items())),
-            country,
-            part,
-            valid_from,
-        )
+        return Hours(zone, entry.week.spans(), frozenset(entry.closed), extra, country, part, valid_from)
 
     def _queues(self) -> tuple[Mapping[str, Calendar], Mapping[str, str]]:
         seen: set[str] = set()
@@ -125,10 +114,8 @@ class _RulesBuilder:
             if entry.name in seen:
                 self._files.add_fault("queues", ("queue", number), "appears twice: remove one")
             seen.add(entry.name)
-        queues = [entry for _, entry in self._files.queues]
-        calendars = {
-            queue.name: self._calendars[queue.calendar] for queue in queues if queue.calendar in self._calendars
-        }
+        queues, known = [entry for _, entry in self._files.queues], self._calendars
+        calendars = {queue.name: known[queue.calendar] for queue in queues if queue.calendar in known}
         zones = {queue.name: queue.time_zone for queue in queues if queue.time_zone is not None}
         return MappingProxyType(calendars), MappingProxyType(zones)
 
@@ -138,10 +125,8 @@ class _RulesBuilder:
         if self._files.policies is None:
             return [(_EVER, default)]
         made = {number: self._policy(number, entry) for number, entry in self._files.policies}
-        return [
-            (at, _same_object(tuple(made[each.number] for each in in_force)))
-            for at, in_force in _eras(self._dated("policies", "policy", self._files.policies))
-        ]
+        eras = _eras(self._dated("policies", "policy", self._files.policies))
+        return [(at, _same_object(tuple(made[each.number] for each in in_force))) for at, in_force in eras]
 
     def _policy(self, number: int, entry: PolicyEntry) -> Policy:
         clock = entry.clock or ("time" if entry.calendar is None else "calendar")
@@ -150,29 +135,18 @@ class _RulesBuilder:
             if entry.queue is None or queues.get(entry.queue) is None:
                 problem = "needs a calendar: name one here, or one for the centre in centre.toml"
                 self._files.add_fault("policies", ("policy", number, "clock"), problem)
-        return Policy(
-            entry.name,
-            entry.metric,
-            entry.target,
-            entry.objective,
-            entry.channel,
-            entry.queue,
-            entry.priority,
-            entry.segment,
-            entry.target // _WARNING_PART if entry.warning is None else entry.warning,
-            entry.formula,
-            self._calendars.get(entry.calendar or ""),
-            clock,
-            entry.window or 0,
-            entry.minimum_volume,
-            entry.pauses,
+        conditions = entry.channel, entry.queue, entry.priority, entry.segment
+        warning = entry.target // _WARNING_PART if entry.warning is None else entry.warning
+        policy = Policy(entry.name, entry.metric, entry.target, entry.objective, *conditions, warning, entry.formula)
+        calendar, window = self._calendars.get(entry.calendar or ""), entry.window or 0
+        return policy._replace(
+            calendar=calendar, clock=clock, window_ms=window, min_volume=entry.minimum_volume, pauses=entry.pauses
         )
 
     def _taxonomy(self) -> list[tuple[int, Taxonomy | None]]:
         if self._files.tags is None:
             return [(_EVER, None)]
-        eras = _eras(self._dated("taxonomy", "tag", self._files.tags))
-        return [(at, self._known(in_force)) for at, in_force in eras]
+        return [(at, self._known(tags)) for at, tags in _eras(self._dated("taxonomy", "tag", self._files.tags))]
 
     def _known(self, tags: Sequence[_Dated[TagEntry]]) -> Taxonomy | None:
         """Make the taxonomy of the tags in force; none where none is in force yet, so that every tag is known."""
@@ -197,7 +171,7 @@ class _RulesBuilder:
             name = normal_tag(entry.name) if isinstance(entry, TagEntry) else entry.name
             since, until = self._ms(entry.valid_from, _EVER), self._ms(entry.valid_until, _NEVER)
             if (name, since) in seen:
-                self._files.add_fault(file, (kind, number), "appears twice: give one of them another `valid_from`")
+                self._files.add_fault(file, (kind, number), _TWICE)
             if until <= since:
                 self._files.add_fault(file, (kind, number, "valid_until"), "must be later than `valid_from`")
             seen.add((name, since))

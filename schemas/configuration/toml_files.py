@@ -1,7 +1,5 @@
 """The text of TOML files: its content, or what is wrong with it in a user's words, and on which line something is."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from collections.abc import Iterable, Sequence

@@ -19,6 +19,7 @@ from sinks.port import Batch, StoreAwayError, StoreUnfitError
 from sinks.rows import ContactRow, EventRow, PaneRow, Progress, SampleRow, TagPaneRow
 from streams.clickhouse.addresses import clickhouse_of
 from streams.clickhouse.connection import connect, is_away, reason
+from streams.monitoring.activities import Phase, doing
 
 #: Each table with its rows' class, in the order in which a batch is written; a batch has a field for each.
 TABLES: Final[dict[str, type[tuple[Any, ...]]]] = {
@@ -32,6 +33,9 @@ TABLES: Final[dict[str, type[tuple[Any, ...]]]] = {
 
 #: Waits until the rows are in, whatever the server's own settings say; years of history may come in one batch.
 _SYNCHRONOUS: Final = {"async_insert": 0, "wait_end_of_query": 1, "max_partitions_per_insert_block": 0}
+
+#: What a server, or its client, says of a column, table or database that is not there.
+_NOT_MIGRATED: Final = ("ode: 16.", "ode: 47.", "ode: 60.", "ode: 81.", "Unrecognized column")
 
 #: Minutes later the gauges are others: a server that takes so long is treated as one that is away.
 _AT_ONCE: Final = {"wait_end_of_query": 1, "max_execution_time": 15}
@@ -99,6 +103,7 @@ class ClickHouseStore:
         with self._connected() as client:
             for table, insert in self._inserts.items():
                 if rows := getattr(batch, table.removesuffix("_rows")):
+                    doing(Phase.INSERTING)  # it gets on: each has a time limit of its own
                     insert.data = list(zip(*rows, strict=True))
                     client.insert(context=insert)
 
@@ -147,9 +152,9 @@ def explained(settings: Settings) -> Iterator[None]:
         where = clickhouse_of(settings)
         if is_away(error):
             raise StoreAwayError(f"ClickHouse at {where} does not answer: {reason(error)}") from None
-        if any(f"ode: {code}." in str(error) for code in (60, 81)):
+        if any(words in str(error) for words in _NOT_MIGRATED):
             raise StoreUnfitError(
-                f"ClickHouse at {where} has no database {settings.clickhouse_database} with Pulssi's tables: "
-                "`pulssi migrate` makes them"
+                f"ClickHouse at {where} has no database {settings.clickhouse_database} with the tables of this version:"
+                " `pulssi migrate` makes them"
             ) from None
         raise StoreUnfitError(f"ClickHouse at {where} refuses: {reason(error)}") from None

@@ -4,8 +4,6 @@ Each opens in a task of its own, so that one that waits (for ClickHouse, for a b
 Closing has a time limit, after which the process ends: a producer that hangs would block every partition.
 """
 
-from __future__ import annotations
-
 import asyncio
 import gc
 import itertools
@@ -25,7 +23,7 @@ from streams.assignment.open_partition import KAFKA, OpenPartition, Wait, Worker
 from streams.assignment.opening import OpeningServices, RefusedError, say_gone, take_over
 from streams.assignment.opening_tasks import STOP_WITHIN_S, Failures, Openings
 from streams.assignment.recovery import ReleasedPartition
-from streams.clickhouse.history import History, HistoryAwayError
+from streams.clickhouse.history import ClickHouseHistory, HistoryAwayError
 from streams.core.incremental_fold import FoldCache
 from streams.kafka.cluster import Cluster, TopicDescription
 from streams.kafka.log_ends import LogEnds
@@ -63,7 +61,7 @@ class AssignedPartitions:
         self,
         settings: Settings,
         rules: Rules,
-        archive: History,
+        archive: ClickHouseHistory,
         now: Callable[[], float] = time.monotonic,
         *,
         cluster: Cluster | None = None,
@@ -263,10 +261,7 @@ class AssignedPartitions:
     # What happens between batches.
 
     async def tend(self) -> None:
-        """For ever: fold what waited for ClickHouse, evict what is old, and see whether topics were recreated.
-
-        No partition waits for another one, nor for the cluster.
-        """
+        """For ever: have each partition do what is due, none waiting for another, and look for recreated topics."""
         rounds = 0
         while True:
             await asyncio.sleep(TEND_EVERY_S)

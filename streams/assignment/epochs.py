@@ -5,11 +5,8 @@ number. No epoch begins where the topics are those that the journal names. The b
 the command dies before its commit, nothing has changed, and it is run again.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final, NamedTuple
@@ -30,6 +27,7 @@ from streams.kafka.cluster import Cluster, TopicDescription
 from streams.kafka.log_ends import LogEnds, consumer_of
 from streams.partition.archived_history import EndedEpochs
 from streams.partition.state import PartitionState
+from streams.times import now_ms
 
 #: How long the transaction that begins an epoch may take: it can hold every open contact.
 BEGIN_WITHIN_MS: Final = 300_000
@@ -175,8 +173,7 @@ async def _begin(
 ) -> PartitionState:
     partition = found.partition
     topic, journal = described(await cluster.topics(), partition[0])
-    now_ms = time.time_ns() // 1_000_000
-    before = EndedEpochs() if found.head is not None else await past(*partition, topic.partitions, now_ms)
+    before = EndedEpochs() if found.head is not None else await past(*partition, topic.partitions, now_ms())
     writer = Writer(settings, *partition, BEGIN_WITHIN_MS)
     try:
         async with asyncio.timeout(OPEN_WITHIN_S):

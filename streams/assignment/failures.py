@@ -4,12 +4,11 @@ An exception without a row is a bug: it is raised on, and the process ends. docs
 compares both.
 """
 
-from __future__ import annotations
-
 import logging
 import os
 import traceback
 from enum import StrEnum
+from logging import CRITICAL, ERROR, INFO, WARNING
 from typing import Final, NamedTuple
 
 from aiokafka.errors import KafkaError
@@ -69,151 +68,71 @@ class Failure(NamedTuple):
     code: Exit | None = None
 
 
-class Reaction(NamedTuple):
-    """What to do, and what was logged."""
-
-    action: Action
-    line: str
-
-
 #: From aiokafka; it asserts where its state is bad. TimeoutError and the errors of lost connections are OSErrors.
 _KAFKA: Final = (KafkaError, OSError, AssertionError)
+_CLICKHOUSE: Final = (HistoryAwayError, TimeoutError)
+_UNOPENED: Final = (HistoryAwayError, RecreatedError, *_KAFKA)
+
+RETRY, REOPEN, RELEASE, END = Action
+
+
+def _ends(during: During, error: type[BaseException], code: Exit, line: str) -> Failure:
+    return Failure(during, (error,), END, CRITICAL, line, code)
+
 
 TABLE: Final = (
     Failure(
-        During.OPENING,
-        (RefusedError,),
-        Action.RELEASE,
-        logging.ERROR,
-        "%(partition)s: refused, other partitions continue: %(error)s",
+        During.OPENING, (RefusedError,), RELEASE, ERROR, "{partition}: refused, other partitions continue: {error}"
     ),
-    Failure(
-        During.OPENING,
-        (JournalVersionError,),
-        Action.END,
-        logging.CRITICAL,
-        "the worker ends: %(journal)s: %(error)s",
-        Exit.NO,
-    ),
-    Failure(
-        During.OPENING,
-        (HistoryAwayError, RecreatedError, *_KAFKA),
-        Action.RETRY,
-        logging.WARNING,
-        "%(partition)s: cannot be opened yet: %(error)s",
-    ),
-    Failure(
+    _ends(During.OPENING, JournalVersionError, Exit.NO, "the worker ends: {journal}: {error}"),
+    Failure(During.OPENING, _UNOPENED, RETRY, WARNING, "{partition}: cannot be opened yet: {error}"),
+    _ends(
         During.CANCELLING,
-        (TimeoutError,),
-        Action.END,
-        logging.CRITICAL,
-        "%(partition)s: its opening cannot be cancelled: the worker ends (exit 71), nothing is lost",
+        TimeoutError,
         Exit.STUCK,
+        "{partition}: its opening cannot be cancelled: the worker ends (exit 71), nothing is lost",
     ),
-    Failure(
-        During.STEP,
-        (BadRecordLimitError,),
-        Action.END,
-        logging.CRITICAL,
-        "the worker stops, nothing is lost: %(error)s",
-        Exit.NO,
-    ),
+    _ends(During.STEP, BadRecordLimitError, Exit.NO, "the worker stops, nothing is lost: {error}"),
     Failure(
         During.STEP,
         (StepTooLargeError,),
-        Action.REOPEN,
-        logging.WARNING,
-        "%(partition)s: a step was too large for a Kafka batch: writing smaller steps",
+        REOPEN,
+        WARNING,
+        "{partition}: a step was too large for a Kafka batch: writing smaller steps",
     ),
     Failure(
         During.STEP,
         _KAFKA,
-        Action.REOPEN,
-        logging.WARNING,
-        "%(partition)s: the step at offset %(offset)s was not written, reopening the partition, no event is lost:"
-        " %(error)s",
+        REOPEN,
+        WARNING,
+        "{partition}: the step at offset {offset} was not written, reopening the partition, no event is lost: {error}",
+    ),
+    Failure(During.RECORD, (StepTooLargeError,), REOPEN, ERROR, "{partition}: blocked at offset {offset}: {error}"),
+    Failure(During.LOOK_UP, _CLICKHOUSE, RETRY, WARNING, "{partition}: ClickHouse does not answer: {error}"),
+    Failure(
+        During.TENDING, _CLICKHOUSE, RETRY, INFO, "{partition}: parked events and eviction wait for ClickHouse: {error}"
     ),
     Failure(
-        During.RECORD,
-        (StepTooLargeError,),
-        Action.REOPEN,
-        logging.ERROR,
-        "%(partition)s: blocked at offset %(offset)s: %(error)s",
+        During.TOPIC_IDS, (ClusterAwayError,), RETRY, INFO, "Kafka did not tell the topic ids, trying again: {error}"
     ),
-    Failure(
-        During.LOOK_UP,
-        (HistoryAwayError, TimeoutError),
-        Action.RETRY,
-        logging.WARNING,
-        "%(partition)s: ClickHouse does not answer: %(error)s",
-    ),
-    Failure(
-        During.TENDING,
-        (HistoryAwayError, TimeoutError),
-        Action.RETRY,
-        logging.INFO,
-        "%(partition)s: parked events and eviction wait for ClickHouse: %(error)s",
-    ),
-    Failure(
-        During.TOPIC_IDS,
-        (ClusterAwayError,),
-        Action.RETRY,
-        logging.INFO,
-        "Kafka did not tell the topic ids, trying again: %(error)s",
-    ),
-    Failure(
-        During.LOG_ENDS,
-        _KAFKA,
-        Action.RETRY,
-        logging.INFO,
-        "Kafka did not tell the ends of journals, trying again: %(error)s",
-    ),
+    Failure(During.LOG_ENDS, _KAFKA, RETRY, INFO, "Kafka did not tell the ends of journals, trying again: {error}"),
     Failure(
         During.GONE,
         _KAFKA,
-        Action.RETRY,
-        logging.INFO,
-        "%(partition)s: offsets after %(offset)s are missing, Kafka did not tell why: %(error)s",
+        RETRY,
+        INFO,
+        "{partition}: offsets after {offset} are missing, Kafka did not tell why: {error}",
     ),
-    Failure(
+    _ends(
         During.CLOSING,
-        (TimeoutError,),
-        Action.END,
-        logging.CRITICAL,
-        "%(partition)s: its producer does not stop: the worker ends (exit 71), nothing is lost",
+        TimeoutError,
         Exit.STUCK,
+        "{partition}: its producer does not stop: the worker ends (exit 71), nothing is lost",
     ),
-    Failure(
-        During.CLOSING,
-        _KAFKA,
-        Action.RELEASE,
-        logging.WARNING,
-        "%(partition)s: stopping its producer failed: %(error)s",
-    ),
-    Failure(
-        During.STOPPING,
-        (TimeoutError,),
-        Action.END,
-        logging.CRITICAL,
-        "the worker does not stop: it ends (exit 71), nothing is lost",
-        Exit.STUCK,
-    ),
-    Failure(
-        During.WATCHING,
-        (TimeoutError,),
-        Action.END,
-        logging.CRITICAL,
-        "%(error)s: the process ends (exit 71), nothing is lost",
-        Exit.STUCK,
-    ),
-    Failure(
-        During.ANYTHING,
-        (BaseException,),
-        Action.END,
-        logging.CRITICAL,
-        "a bug: the worker ends, nothing is lost\n%(trace)s",
-        Exit.BUG,
-    ),
+    Failure(During.CLOSING, _KAFKA, RELEASE, WARNING, "{partition}: stopping its producer failed: {error}"),
+    _ends(During.STOPPING, TimeoutError, Exit.STUCK, "the worker does not stop: it ends (exit 71), nothing is lost"),
+    _ends(During.WATCHING, TimeoutError, Exit.STUCK, "{error}: the process ends (exit 71), nothing is lost"),
+    _ends(During.ANYTHING, BaseException, Exit.BUG, "a bug: the worker ends, nothing is lost\n{trace}"),
 )
 
 
@@ -222,26 +141,24 @@ def failure_of(during: During, error: BaseException) -> Failure:
     return next(row for row in TABLE if row.during in {during, During.ANYTHING} and isinstance(error, row.errors))
 
 
-def react(
-    during: During, error: BaseException, partition: SourcePartition | None = None, *, offset: int = 0
-) -> Reaction:
-    """Log an error's line and say what to do; END ends the process here. An error without a row is raised on."""
+def react(during: During, error: BaseException, partition: SourcePartition | None = None, *, offset: int = 0) -> str:
+    """Log an error's line and return it; END ends the process here. An error without a row is raised on."""
     row = failure_of(during, error)
     if row.during is not during:
         raise error
     topic, number = partition or ("", 0)
-    line = row.line % {
-        "partition": f"{topic}/{number}",
-        "journal": f"{journal_of(topic)}/{number}",
-        "offset": offset,
-        "error": described_error(error),
-        "trace": "".join(traceback.format_exception(error)) if "%(trace)s" in row.line else "",
-    }
+    line = row.line.format(
+        partition=f"{topic}/{number}",
+        journal=f"{journal_of(topic)}/{number}",
+        offset=offset,
+        error=described_error(error),
+        trace="".join(traceback.format_exception(error)) if "{trace}" in row.line else "",
+    )
     _LOG.log(row.level, "%s", line)
     if row.code is not None:
         logging.shutdown()
         os._exit(row.code)
-    return Reaction(row.action, line)
+    return line
 
 
 def described_error(error: BaseException) -> str:

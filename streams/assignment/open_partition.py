@@ -5,8 +5,6 @@ partition waits for a step at most. Each question has a time limit, and what is 
 still open then. If writing a step fails, the partition is closed, because its memory is ahead of the journal.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import time
@@ -16,7 +14,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from schemas.topics import SourcePartition
 from streams.assignment.failures import During, react
-from streams.clickhouse.history import History
+from streams.clickhouse.history import ClickHouseHistory
 from streams.journal.writing import StepTooLargeError, Writer
 from streams.monitoring.activities import Phase, doing
 from streams.partition.archived_history import ArchivedContact
@@ -62,7 +60,7 @@ class Wait(NamedTuple):
 class WorkerState:
     """What all partitions of a worker share."""
 
-    def __init__(self, archive: History, now: Callable[[], float]) -> None:
+    def __init__(self, archive: ClickHouseHistory, now: Callable[[], float]) -> None:
         self.archive = archive
         self._now = now
         #: Whether ClickHouse did not answer last time: batches do not wait for it one after the other then.
@@ -109,10 +107,7 @@ class OpenPartition:
         self._shared = shared
 
     async def process_batch(self, session: int, begins: int, records: Sequence[Any]) -> bool:
-        """Turn a batch into steps and write them; tells whether all were. One of another session comes again.
-
-        `begins` is the offset at which its fetch began.
-        """
+        """Write the steps of a batch whose fetch began at `begins`; False where not all were: it comes again."""
         if session != self.session or self.pause_reason:
             self.skipped_batches += session != self.session
             return False
@@ -143,24 +138,18 @@ class OpenPartition:
     def _is_out_of_order(self, begins: int, records: Sequence[Any]) -> bool:
         """Tell whether a batch is not the one that follows; the partition is closed then, to be opened again."""
         expected = self.state.head.next
-        if begins > expected:
-            self._reopen(expected, begins)
-        elif records and records[0].offset < begins:  # the consumer began again: its position was out of range
-            self._reopen(expected, records[0].offset)
+        # Where the consumer's position was out of range, it began again, before.
+        if begins > expected or (records and records[0].offset < begins):
+            got = begins if begins > expected else records[0].offset
+            _LOG.warning(
+                "%s/%d: expected a batch from offset %d, got one from %d: reopening the partition, no event is lost",
+                *(*self.partition, expected, got),
+            )
+            self.closed = True
         return self.closed
 
-    def _reopen(self, expected: int, got: int) -> None:
-        _LOG.warning(
-            "%s/%d: expected a batch from offset %d, got one from %d: reopening the partition, no event is lost",
-            *(*self.partition, expected, got),
-        )
-        self.closed = True
-
     async def _fold(self, records: Sequence[Any], found: Mapping[bytes, ArchivedContact], waiting: set[bytes]) -> bool:
-        """Write a batch's steps and tell whether all were.
-
-        The events of contacts that ClickHouse was not there for wait, up to a limit.
-        """
+        """Write a batch's steps and tell whether all were; up to a limit, events wait for an absent ClickHouse."""
         state = self.state
         if waiting and len(state.parked) + len(waiting) > PARKED_AT_MOST:
             self.pause(f"{CLICKHOUSE}: events of {len(state.parked):,} evicted contacts are parked, and more came")
@@ -258,26 +247,19 @@ class OpenPartition:
             for step in steps:
                 await self.writer.append(step)
                 doing(Phase.FOLDING)
-            self._went_well()
+            shared.blocked.pop(partition, None)
+            if partition in shared.limits:  # after failures, allow larger steps again
+                shared.limits[partition] = min(2 * self._limit, STEP_BYTES)
         except BaseException as error:  # noqa: BLE001 - what is none of the table's is raised on
             self.closed = self.failed = True
             too_large = isinstance(error, StepTooLargeError)
             during = During.RECORD if too_large and self._limit == 1 else During.STEP
-            line = react(during, error, partition, offset=self.state.head.next).line
+            line = react(during, error, partition, offset=self.state.head.next)
             if during is During.RECORD:
                 shared.blocked[partition] = line
             # Without an answer in time, it may have been too large as well.
-            self._cut_finer(least=1 if too_large else SMALL_STEP_BYTES)
+            shared.limits[partition] = max(1 if too_large else SMALL_STEP_BYTES, self._limit // 2)
 
     @property
     def _limit(self) -> int:
         return self._shared.limits.get(self.partition, STEP_BYTES)
-
-    def _cut_finer(self, least: int) -> None:
-        self._shared.limits[self.partition] = max(least, self._limit // 2)
-
-    def _went_well(self) -> None:
-        """Note that a step was written: after failures, allow larger steps again."""
-        self._shared.blocked.pop(self.partition, None)
-        if self.partition in self._shared.limits:
-            self._shared.limits[self.partition] = min(2 * self._limit, STEP_BYTES)

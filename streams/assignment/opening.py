@@ -5,8 +5,6 @@ before that record or does not count. Nothing here begins a second epoch. Where 
 the one that was read, the partition is refused until an operator runs `pulssi epoch begin`.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import os
@@ -19,7 +17,7 @@ from schemas.policies import Rules
 from schemas.settings import Settings
 from schemas.topics import SourcePartition, journal_of
 from streams.assignment.recovery import ReleasedPartition, recover
-from streams.clickhouse.history import History, HistoryAwayError
+from streams.clickhouse.history import ClickHouseHistory, HistoryAwayError
 from streams.journal.writing import Writer
 from streams.kafka.cluster import Cluster, TopicDescription
 from streams.kafka.log_ends import LogEnds
@@ -53,7 +51,7 @@ class NotDescribedError(ConnectionError):
 class OpeningServices(NamedTuple):
     """Whom an opening asks."""
 
-    archive: History
+    archive: ClickHouseHistory
     cluster: Cluster
     logs: LogEnds
 
@@ -169,15 +167,13 @@ async def _check_is_new(settings: Settings, partition: SourcePartition, services
             epoch = await services.archive.epoch(source, number)
     except (HistoryAwayError, TimeoutError) as error:
         doing(Phase.LOG_ENDS)
+        why = str(error) or "no answer"
         first, _ = (await services.logs.bounds([partition])).get(partition, (1, 1))
         if first == 0 and not await services.cluster.has_commits(f"{settings.application}-sink"):
-            _LOG.warning(
-                "%s/%d: new to Kafka, epoch 1 begins without ClickHouse (%s)", source, number, str(error) or "no answer"
-            )
+            _LOG.warning("%s/%d: new to Kafka, epoch 1 begins without ClickHouse (%s)", source, number, why)
             return
-        raise HistoryAwayError(
-            f"its journal is empty, and only ClickHouse knows whether it is new or lost: {str(error) or 'no answer'}"
-        ) from None
+        unknown = "its journal is empty, and only ClickHouse knows whether it is new or lost"
+        raise HistoryAwayError(f"{unknown}: {why}") from None
     if epoch:
         raise RefusedError(
             f"{journal_of(source)}/{number} is empty, and ClickHouse knows epoch {epoch} of {source}/{number}: the"

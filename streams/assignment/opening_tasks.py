@@ -4,8 +4,6 @@ A rebalance waits for openings up to a time limit, but not for those that wait f
 partition never run at the same time. An opening that cannot be cancelled ends the process.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
@@ -76,10 +74,7 @@ class Openings:
         self._changed.set()
 
     async def are_done(self) -> None:
-        """Wait until every opening is done or waits for ClickHouse, up to a time limit.
-
-        Cancelled, it ends all openings first.
-        """
+        """Wait until each opening is done or waits for ClickHouse, up to a time limit; cancelled, end all first."""
         try:
             async with asyncio.timeout(SETTLE_WITHIN_S):
                 while self._tasks.keys() - self._waiting:

@@ -4,8 +4,6 @@ It is read up to an opening's record, never to an end offset. A partition kept i
 is the same, its last step is still at its offset, and no tombstone can have been compacted away since.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import time
@@ -58,12 +56,11 @@ async def _stands(consumer: Any, journal_partition: TopicPartition, released: Re
         fetched = await consumer.getmany(journal_partition, timeout_ms=10 * _POLL_MS, max_records=1)
     except OffsetOutOfRangeError:
         return False
-    for record in fetched.get(journal_partition, ()):
-        if record.offset != released.end - 1 or record.key != HEAD_KEY or record.value is None:
-            return False
-        known, found = released.state.head, decode_head(record.value)
-        return (found.step, found.epoch, found.open) == (known.step, known.epoch, known.open)
-    return False
+    record = next(iter(fetched.get(journal_partition, ())), None)
+    if record is None or record.offset != released.end - 1 or record.key != HEAD_KEY or record.value is None:
+        return False
+    known, found = released.state.head, decode_head(record.value)
+    return (found.step, found.epoch, found.open) == (known.step, known.epoch, known.open)
 
 
 async def _read(consumer: Any, assembly: Assembly, state: PartitionState, begin: int, opened: int) -> bool:  # noqa: ANN401 - untyped

@@ -4,8 +4,6 @@ The only place that takes an address apart, so that no part can leave out the sc
 opens no connection and imports no client; nothing here prints a user or a password.
 """
 
-from __future__ import annotations
-
 import re
 import ssl
 from functools import cached_property
@@ -61,7 +59,6 @@ class Address:
         return self.scheme == "https"
 
     def __str__(self) -> str:
-        """Name the server for people: host and port."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     __repr__ = __str__

@@ -3,8 +3,6 @@
 Errors never carry the URL: it may hold a password.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from functools import cache

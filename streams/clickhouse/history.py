@@ -4,13 +4,11 @@ Reading only. A question without an answer raises `HistoryAwayError`, which says
 wait, and nobody waits with a lock held.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
@@ -37,22 +35,6 @@ MAX_QUERIES: Final = 4
 
 class HistoryAwayError(ConnectionError):
     """ClickHouse does not answer, or not with what was asked for; says why in one line."""
-
-
-class History(Protocol):
-    """What a worker needs of it."""
-
-    async def epoch(self, source: str, partition: int) -> int:
-        """Tell the last epoch of a source partition that is known, 0 where none is. Raises HistoryAwayError."""
-        ...
-
-    async def last_step_in_sink(self, source: str, partition: int, epoch: int) -> int:
-        """Tell the last step of an epoch that the sink has written, -1 where none. Raises HistoryAwayError."""
-        ...
-
-    async def contacts(self, contact_ids: Collection[bytes]) -> dict[bytes, ArchivedContact]:
-        """Look contacts up; those that it does not know are left out. Raises HistoryAwayError."""
-        ...
 
 
 _EPOCH: Final = "SELECT max(epoch) FROM progress WHERE topic = {topic:String} AND `partition` = {partition:UInt32}"
@@ -93,11 +75,11 @@ class ClickHouseHistory:
         self._threads = ThreadPoolExecutor(MAX_QUERIES, "archive")
 
     async def epoch(self, source: str, partition: int) -> int:
-        """Tell the last epoch of a source partition that is known, 0 where none is."""
+        """Tell the last epoch of a source partition that is known, 0 where none is. Raises HistoryAwayError."""
         return await self._number(_EPOCH, topic=source, partition=partition)
 
     async def last_step_in_sink(self, source: str, partition: int, epoch: int) -> int:
-        """Tell the last step of an epoch that the sink has written."""
+        """Tell the last step of an epoch that the sink has written, -1 where none. Raises HistoryAwayError."""
         return await self._number(_LAST_STEP, topic=source, partition=partition, epoch=epoch) or -1
 
     async def _number(self, query: str, **values: str | int) -> int:
@@ -105,7 +87,7 @@ class ClickHouseHistory:
         return int(rows[0][0] or 0) if rows else 0
 
     async def contacts(self, contact_ids: Collection[bytes]) -> dict[bytes, ArchivedContact]:
-        """Look contacts up, `CONTACTS_A_QUERY` at a time."""
+        """Look contacts up; those that it does not know are left out. Raises HistoryAwayError."""
         ids, found = [each.decode() for each in contact_ids], dict[bytes, ArchivedContact]()
         for begin in range(0, len(ids), CONTACTS_A_QUERY):
             found |= await self._query(partial(_read_contacts, ids=ids[begin : begin + CONTACTS_A_QUERY]))
@@ -117,15 +99,11 @@ class ClickHouseHistory:
         The contacts' ids come as a stream, which whoever takes it reads in a thread; `now_ms`, UTC milliseconds, says
         which panes are still shown. Raises HistoryAwayError.
         """
-        values = {
-            "topic": source,
-            "channel": channel_of(source) or "",
-            "partition": partition,
-            "partitions": partitions,
-            "since": now_ms - CARRIED_MS,
-        }
-        if not values["channel"]:
+        channel = channel_of(source)
+        if channel is None:
             return EndedEpochs()
+        place = {"topic": source, "channel": channel, "partition": partition, "partitions": partitions}
+        values: dict[str, Any] = {**place, "since": now_ms - CARRIED_MS}
         open_contacts = await self._query(
             lambda client: [row[0].encode() for row in client.query(_OPEN_CONTACTS, parameters=values).result_rows]
         )

@@ -3,8 +3,6 @@
 A secret (a URL with a password) is never printed: faults name the setting, not its value.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Reads the files of the configuration folder; `schemas.configuration` says what they may hold and what they mean."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Iterator
 from pathlib import Path

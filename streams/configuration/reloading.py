@@ -1,7 +1,5 @@
 """Has a running part follow its configuration folder: new rules apply between steps, a faulty change is refused."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import Callable
@@ -64,10 +62,7 @@ def _file_versions(folder: Path | None) -> list[tuple[str, int, int, int]]:
 
 
 async def follow(watched: WatchedRules, apply: Callable[[Rules], None], every_s: float = _POLL_EVERY_S) -> None:
-    """Poll the folder for ever, and pass new rules to `apply`.
-
-    An error is logged with its trace, and polling goes on: without it no later change would be read.
-    """
+    """Poll the folder for ever, and pass new rules to `apply`; an error is logged, and polling goes on."""
     while True:
         await asyncio.sleep(every_s)
         try:
@@ -75,7 +70,7 @@ async def follow(watched: WatchedRules, apply: Callable[[Rules], None], every_s:
             if rules is not None:
                 apply(rules)
                 _LOG.info("the configuration has changed: version %s is in force", rules.version)
-        except Exception:  # noqa: BLE001 - as above
+        except Exception:  # noqa: BLE001 - without polling no later change would be read
             _LOG.exception("the configuration could not be read; what was in force stays")
 
 

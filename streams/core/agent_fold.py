@@ -6,8 +6,6 @@ later than that changes nothing here (the archive has it). What is kept depends 
 order, so far as none is dated ahead of its arrival.
 """
 
-from __future__ import annotations
-
 import itertools
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
@@ -130,10 +128,7 @@ def _lasting(events: list[Event]) -> list[Event]:
 
 
 class AgentFold:
-    """The agents of one source partition: each one's record, and what a step does to them.
-
-    Agents without an event for `AGENT_HORIZON_MS`, by the partition's clock, are forgotten.
-    """
+    """The agents of one source partition; those without an event for `AGENT_HORIZON_MS` of its clock are forgotten."""
 
     def __init__(self) -> None:
         self._records: dict[bytes, bytes] = {}
@@ -144,7 +139,6 @@ class AgentFold:
         self.conflicts = 0
 
     def __len__(self) -> int:
-        """Agents that are known."""
         return len(self._records)
 
     def record(self, agent_id: bytes) -> bytes:
@@ -164,10 +158,7 @@ class AgentFold:
         self._newest.pop(agent_id, None)
 
     def fold(self, arrived: Mapping[bytes, Iterable[Event]], clock: int) -> list[tuple[bytes, bytes | None]]:
-        """Take events in, by agent, unknown types too; `clock` is the partition's with them.
-
-        Returns the journal records of the agents whom they changed.
-        """
+        """Take events in, by agent; `clock` is the partition's with them. Returns the records that they changed."""
         written: list[tuple[bytes, bytes | None]] = []
         for agent_id, events in arrived.items():
             record = self._records.get(agent_id)

@@ -4,8 +4,6 @@ Open spans are computed once a stretch of about a year and kept, so a question i
 are UTC milliseconds; a span's begin is open, its end is not.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_right
 from typing import Final
 

@@ -4,13 +4,11 @@ Whoever reads a deadline compares it with the time and needs neither policies no
 the first millisecond of what it begins: at risk from `warns_at` on, beyond the target from `breached_at` on.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from schemas.calendars import Calendar
 from schemas.contact_record import Deadline, Pause, Summary
-from schemas.policies import Policy, Rules, calendar_for, policy_for
+from schemas.policies import Rules, calendar_for, policy_for
 from streams.core.business_time import business_ms, last_within
 
 
@@ -26,37 +24,27 @@ def held_against(rules: Rules, summary: Summary, at: int) -> tuple[list[Deadline
         policy = policy_for(rules, metric, summary["channel"], queue, summary["priority"], summary["segment"], at)
         if policy is not None:
             calendar = calendar_for(rules, queue, policy) if policy.clock == "calendar" else None
-            deadlines.append(_deadline(policy, calendar, since, summary["pauses"]))
+            stops = summary["pauses"] if policy.pauses == "stop" else ()
+            warns_at = None  # without a warning time it is never at risk
+            if policy.warning_ms:
+                warns_at = _beyond(calendar, since, max(0, policy.target_ms - policy.warning_ms), stops)
+            breached_at = _beyond(calendar, since, policy.target_ms, stops)
+            deadlines.append((metric, policy.name, since, warns_at, breached_at))
             if metric == "first_response":
                 target_ms = _lasts_ms(calendar, since, policy.target_ms)
     return deadlines, target_ms
 
 
 def _lasts_ms(calendar: Calendar | None, since: int, for_ms: int) -> int | None:
-    """Give how much clock time `for_ms` of business time come to from an instant on, at most.
-
-    None where it never passes: the calendar does not open any more.
-    """
+    """Give how much clock time `for_ms` of business time take from an instant on, at most; None: it never passes."""
     if calendar is None:
         return for_ms
     until = last_within(calendar, since, for_ms)
     return None if until is None else until - since
 
 
-def _deadline(policy: Policy, calendar: Calendar | None, since: int, pauses: Sequence[Pause]) -> Deadline:
-    """Return the deadline of a clock that runs since an instant; without a warning time it is never at risk."""
-    stops = pauses if policy.pauses == "stop" else ()
-    warns_at = None
-    if policy.warning_ms:
-        warns_at = _beyond(calendar, since, max(0, policy.target_ms - policy.warning_ms), stops)
-    return policy.metric, policy.name, since, warns_at, _beyond(calendar, since, policy.target_ms, stops)
-
-
 def _beyond(calendar: Calendar | None, since: int, for_ms: int, pauses: Sequence[Pause]) -> int | None:
-    """Return the first millisecond at which more than `for_ms` by the policy's clock have passed, without the pauses.
-
-    None while a pause lasts: no time passes in it.
-    """
+    """Return when more than `for_ms` by the policy's clock have passed, without pauses; None while a pause lasts."""
     for begin, until in pauses:
         passed = begin - since if calendar is None else business_ms(calendar, since, begin)
         if for_ms < passed:

@@ -4,8 +4,6 @@ It keeps the contract's fields that differ from their defaults. Of two events un
 sorts first stays. Text of messages and comments takes no part in a number, and is in neither.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable
 from functools import cache
 from operator import itemgetter
@@ -18,7 +16,6 @@ from schemas.events import MODELS, WORDS_OF_PEOPLE, AgentStatus, ContactEvent, U
 
 #: Fields that stand beside `fields` (or with the contact), and words of people.
 _LEFT_OUT: Final = WORDS_OF_PEOPLE | {"event_id", "type", "contact_id", "channel", "seq", "occurred_at"}
-
 
 #: Makes a named tuple of its type and a tuple of its fields in half the time that calling the type takes.
 named: Final = tuple.__new__
@@ -62,14 +59,8 @@ def event_of(event: ContactEvent | AgentStatus | UnknownAgentEvent) -> Event:
 
 def normalised(event: Event) -> bytes:
     """Write an event's normalised JSON: defaults filled in, keys sorted, UTF-8."""
-    whole = {
-        **_filled(MODELS.get(event.type)),
-        **event.fields,
-        "event_id": event.event_id,
-        "type": event.type,
-        "seq": event.seq,
-    }
-    whole["occurred_at"] = event.at
+    beside = {"event_id": event.event_id, "type": event.type, "seq": event.seq, "occurred_at": event.at}
+    whole = {**_filled(MODELS.get(event.type)), **event.fields, **beside}
     if "for_" in whole:
         whole["for"] = whole.pop("for_")
     return orjson.dumps(whole, option=orjson.OPT_SORT_KEYS, default=str)
@@ -134,10 +125,7 @@ def in_order(events: Collection[Event]) -> list[Event]:
 
 
 def effective(events: list[Event]) -> list[Event]:
-    """Give the events that take part, in the order of the fold: the first `contact.started` before all others.
-
-    Voided events and those of unknown types are left out.
-    """
+    """Give the known events that are not voided, in the order of the fold, the first `contact.started` before all."""
     voided = [event.fields["voids"] for event in events if event.type == "event.voided"]
     known = [event for event in events if event.type in MODELS]
     if voided:

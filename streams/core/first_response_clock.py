@@ -1,7 +1,5 @@
 """The human clock: since when a contact waits for a human, as seen just before its first response."""
 
-from __future__ import annotations
-
 from streams.core.event import Event
 
 
@@ -13,16 +11,8 @@ class HumanClock:
     """  # noqa: D205 - one rule, one sentence
 
     __slots__ = (
-        "_first_customer",
-        "_first_queued",
-        "_handed_off",
-        "_is_call",
-        "_last_queued",
-        "_outreach",
-        "_queued_after",
-        "bot_wrote",
-        "humans",
-        "started",
+        *("_first_customer", "_first_queued", "_handed_off", "_is_call", "_last_queued", "_outreach", "_queued_after"),
+        *("bot_wrote", "humans", "started"),
     )
 
     def __init__(self, channel: str, *, outreach: bool) -> None:

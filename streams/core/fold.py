@@ -4,9 +4,8 @@ Each rule stands in a module of its own (`first_response_clock`, `responses`, `q
 `open_stretches`, `tags`, `scores`) and writes by `sample_writer`; here is which event speaks to which.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 from schemas.contact_record import Summary
@@ -19,7 +18,6 @@ from streams.core.open_stretches import OpenStretches
 from streams.core.queue_visits import QueueVisits
 from streams.core.responses import Responses
 from streams.core.sample_writer import Dimensions, InForce, SampleWriter
-from streams.core.scores import millionths
 from streams.core.summary import summary_of
 from streams.core.tags import Tags
 
@@ -35,18 +33,6 @@ class Folded(NamedTuple):
 
     rows: list[Sample]
     summary: Summary
-
-
-def fold(channel: str, events: list[Event], rules: Rules, watch: Callable[[Event, Fold], None] | None = None) -> Folded:
-    """Fold one contact's deduplicated events, given in order; `watch` may look on, to explain it."""
-    known = effective(events)
-    going = Fold(channel, known, rules)
-    for event in known:
-        going.take(event)
-        if watch is not None:
-            watch(event, going)
-    settled, last, summary = going.result()
-    return Folded(settled + last, summary)
 
 
 class Fold:
@@ -161,10 +147,6 @@ class Fold:
         self.clock.queued(event)
         self.visits.open(event, event.fields["queue"])
 
-    def on_handed_off(self, event: Event) -> None:
-        """`contact.handed_off`: from a bot to people."""
-        self.clock.handed_off(event)
-
     def on_connected(self, event: Event) -> None:
         """`contact.connected`: an agent takes the contact."""
         self._taken_up(event)
@@ -182,16 +164,6 @@ class Fold:
         if agent is not None:
             self.force.last_agent = agent
             self.agents[agent] = None
-
-    def on_held(self, event: Event) -> None:
-        """`contact.held`: counts in that agent's segment."""
-        if segment := self.segments.of(event.fields["agent_id"]):
-            segment.hold(event)
-
-    def on_resumed(self, event: Event) -> None:
-        """`contact.resumed`: ends the hold."""
-        if segment := self.segments.of(event.fields["agent_id"]):
-            segment.resume(event)
 
     def on_transferred(self, event: Event) -> None:
         """`contact.transferred`: ends the segment of who gives the contact away."""
@@ -224,10 +196,6 @@ class Fold:
         if self.segments.every:
             self._end(event, by_disconnect=True)
 
-    def on_wrapped(self, event: Event) -> None:
-        """`contact.wrapped`: closes that agent's segment."""
-        self.segments.wrap(event, event.fields["agent_id"])
-
     def on_abandoned(self, event: Event) -> None:
         """`contact.abandoned`: the customer left, out of a call's menu or while waiting."""
         if self.clock.is_in_the_menu and not self._left_the_menu:
@@ -247,17 +215,11 @@ class Fold:
         if author not in {"agent", "customer"} or event.fields.get("automatic") or not event.fields.get("public", True):
             return
         if author == "agent":
-            self._reply(event)
-        else:
-            self._customer(event)
-
-    def _reply(self, event: Event) -> None:
-        self._acts(event)
-        self.responses.human_reply(event)
-        self.visits.end(event, "answered")
-        self.stretches.reopened_at = None
-
-    def _customer(self, event: Event) -> None:
+            self._acts(event)
+            self.responses.human_reply(event)
+            self.visits.end(event, "answered")
+            self.stretches.reopened_at = None
+            return
         self._reopen(event)
         self.stretches.customer_wrote(event)
         self.clock.customer_wrote(event)
@@ -291,7 +253,6 @@ class Fold:
             self.first_end = event, by
 
     def _write_last(self) -> None:
-        """Write the samples that only the end of the fold decides on."""
         write = self.sheet.write
         if self.last_end is not None and self.started is not None:
             event, by, replies = self.last_end
@@ -304,32 +265,34 @@ class Fold:
         for survey, (event, by, value) in self.rated.items():
             write("rated", event, survey, by=by, value=value, satisfied=value >= SATISFIED)
 
-    def on_missed(self, event: Event) -> None:
-        """`contact.missed`: offered to an agent who did not take it."""
-        self.sheet.write("missed", event)
-
     def on_evaluated(self, event: Event) -> None:
         """`contact.evaluated`: each one counts."""
-        value = millionths(event.fields["score"], event.fields["scale_max"])
+        value = _millionths(event.fields["score"], event.fields["scale_max"])
         self.sheet.write("evaluated", event, value=value, satisfied=value >= SATISFIED)
 
     def on_rated(self, event: Event) -> None:
         """`contact.rated`: the last one of each survey counts."""
-        value = self.rating = millionths(event.fields["score"], event.fields["scale_max"])
+        value = self.rating = _millionths(event.fields["score"], event.fields["scale_max"])
         self.rated[event.fields.get("survey_id", "")] = event, self.force.dimensions(), value
+
+
+def _millionths(score: str, scale_max: str) -> int:
+    """Put a score on the scale from 0 to 1, in millionths, halves to even."""
+    share = (Decimal(score) - 1) / (Decimal(scale_max) - 1)
+    return int((share * 1_000_000).to_integral_value())
 
 
 _HANDLERS: Final[dict[str, Callable[[Fold, Event], None]]] = {
     "contact.started": Fold.on_started,
     "contact.queued": Fold.on_queued,
-    "contact.handed_off": Fold.on_handed_off,
+    "contact.handed_off": lambda fold, event: fold.clock.handed_off(event),
     "contact.connected": Fold.on_connected,
-    "contact.held": Fold.on_held,
-    "contact.resumed": Fold.on_resumed,
+    "contact.held": lambda fold, event: fold.segments.hold(event),
+    "contact.resumed": lambda fold, event: fold.segments.resume(event),
     "contact.transferred": Fold.on_transferred,
     "contact.dequeued": Fold.on_dequeued,
     "contact.disconnected": Fold.on_disconnected,
-    "contact.wrapped": Fold.on_wrapped,
+    "contact.wrapped": lambda fold, event: fold.segments.wrap(event),
     "contact.abandoned": Fold.on_abandoned,
     "message.sent": Fold.on_message,
     "contact.tagged": lambda fold, event: fold.tags.put_on(event),
@@ -338,7 +301,19 @@ _HANDLERS: Final[dict[str, Callable[[Fold, Event], None]]] = {
     "contact.reopened": Fold.on_reopened,
     "contact.paused": lambda fold, event: fold.stretches.pause(event),
     "contact.unpaused": lambda fold, event: fold.stretches.unpause(event),
-    "contact.missed": Fold.on_missed,
+    "contact.missed": lambda fold, event: fold.sheet.write("missed", event),
     "contact.evaluated": Fold.on_evaluated,
     "contact.rated": Fold.on_rated,
 }
+
+
+def fold(channel: str, events: list[Event], rules: Rules, watch: Callable[[Event, Fold], None] | None = None) -> Folded:
+    """Fold one contact's deduplicated events, given in order; `watch` may look on, to explain it."""
+    known = effective(events)
+    going = Fold(channel, known, rules)
+    for event in known:
+        going.take(event)
+        if watch is not None:
+            watch(event, going)
+    settled, last, summary = going.result()
+    return Folded(settled + last, summary)

@@ -1,7 +1,5 @@
 """Handle segments: what an agent spends on a contact, split into talk, hold and wrap-up."""
 
-from __future__ import annotations
-
 from schemas.samples import Sample, SampleName
 from streams.core.event import Event
 from streams.core.sample_writer import InForce, SampleWriter
@@ -11,19 +9,11 @@ class Segment:
     """From an agent's `contact.connected` up to the same agent's next one."""
 
     __slots__ = (
-        "_at_close",
-        "_before",
-        "_held_since",
-        "_holds",
-        "_written",
-        "ended",
-        "opened",
-        "priority",
-        "queue",
+        *("_at_close", "_before", "_held_since", "_holds", "_written", "ended", "opened", "priority", "queue"),
         "wrapped",
     )
 
-    def __init__(self, event: Event, force: InForce, before: Segment | None) -> None:
+    def __init__(self, event: Event, force: InForce, before: "Segment | None") -> None:
         self.opened = event
         #: The same agent's segment before it.
         self._before = before
@@ -130,9 +120,15 @@ class HandleSegments:
         self.every.append(segment)
         self._current[agent] = segment
 
-    def of(self, agent: str) -> Segment | None:
-        """Give an agent's current segment."""
-        return self._current.get(agent)
+    def hold(self, event: Event) -> None:
+        """`contact.held`."""
+        if segment := self._current.get(event.fields["agent_id"]):
+            segment.hold(event)
+
+    def resume(self, event: Event) -> None:
+        """`contact.resumed`."""
+        if segment := self._current.get(event.fields["agent_id"]):
+            segment.resume(event)
 
     def end(self, event: Event, agent: str) -> None:
         """End that agent's segment."""
@@ -144,9 +140,9 @@ class HandleSegments:
         for segment in self._current.values():
             segment.end(event, self._sheet.force)
 
-    def wrap(self, event: Event, agent: str) -> None:
-        """Close that agent's segment."""
-        if segment := self._current.get(agent):
+    def wrap(self, event: Event) -> None:
+        """`contact.wrapped`."""
+        if segment := self._current.get(event.fields["agent_id"]):
             segment.wrap(event, self._sheet.force)
 
     def agents_at_work(self) -> list[str]:

@@ -6,8 +6,6 @@ samples gives. After DDSketch (Masson, Rim, Lee; VLDB 2019). `pulssi_quantile` i
 same buckets.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping
 from typing import Final

@@ -4,8 +4,6 @@ It keeps no more than that needs. Anything else (a late, repeated or conflicting
 the record by `streams.core.refold`. Both ways give the same result.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from operator import itemgetter
 from typing import Final, NamedTuple
@@ -38,15 +36,7 @@ class IncrementalFold:
     """What goes on of a contact."""
 
     __slots__ = (
-        "_event_lines",
-        "_fold",
-        "_gone",
-        "_ids",
-        "_last",
-        "_last_event",
-        "_last_lines",
-        "_last_rows",
-        "_row_lines",
+        *("_event_lines", "_fold", "_gone", "_ids", "_last", "_last_event", "_last_lines", "_last_rows", "_row_lines"),
     )
 
     def __init__(

@@ -1,7 +1,5 @@
 """Open stretches: from a contact's start to its resolution, and from each reopening to the next."""
 
-from __future__ import annotations
-
 from streams.core.event import Event
 from streams.core.sample_writer import SampleWriter
 
@@ -10,19 +8,8 @@ class OpenStretches:
     """New, open, or ended. Reopening an open contact and resolving a resolved one change nothing."""
 
     __slots__ = (
-        "_by_disconnect",
-        "_pause_ends_by_message",
-        "_sheet",
-        "first_end",
-        "first_ms",
-        "instance",
-        "last_end",
-        "paused_since",
-        "pauses",
-        "reopened_at",
-        "reopens",
-        "since",
-        "started_at",
+        *("_by_disconnect", "_pause_ends_by_message", "_sheet", "first_end", "first_ms", "instance", "last_end"),
+        *("paused_since", "pauses", "reopened_at", "reopens", "since", "started_at"),
     )
 
     def __init__(self, sheet: SampleWriter) -> None:

@@ -1,19 +1,9 @@
 """The panes of one source partition: absolute values, changed by the rows that a step issues and takes back."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from schemas.journal import (
-    TAG_PANE,
-    decode_pane,
-    decode_pane_key,
-    decode_tag_pane,
-    decode_tag_pane_key,
-    encode_pane,
-    encode_pane_key,
-)
+from schemas.journal import decode_any_pane_key, decode_pane, decode_tag_pane, encode_pane, encode_pane_key
 from schemas.panes import PANE_MS, Pane, PaneKey, TagPane, TagPaneKey
 from schemas.samples import Sample
 from streams.core.event import named
@@ -26,17 +16,8 @@ class _Totals:
     """A pane while it is being changed; the fields are those of `Pane`."""
 
     __slots__ = (
-        "business_hist",
-        "business_n",
-        "business_sum_ms",
-        "hist",
-        "n",
-        "n_satisfied",
-        "n_short",
-        "n_target",
-        "n_within",
-        "sum_ms",
-        "sum_value",
+        *("business_hist", "business_n", "business_sum_ms", "hist", "n", "n_satisfied", "n_short", "n_target"),
+        *("n_within", "sum_ms", "sum_value"),
     )
 
     def __init__(self, pane: Pane) -> None:
@@ -80,11 +61,9 @@ class _TagTotals(_Totals):
         self.n, self.known = pane
 
     def add(self, row: Sample, sign: int) -> None:
-        """Put a row in (sign 1) or take it out (-1)."""
         self.n, self.known = self.n + sign, row.outcome == "known"
 
     def fields(self) -> tuple[Any, ...]:
-        """Give the pane as it stands."""
         return self.n, self.known
 
 
@@ -120,7 +99,7 @@ class PaneTotals:
 
     def load(self, key: bytes, value: bytes | None, step: int) -> None:
         """Take a pane from its journal record, or, without a value, forget it."""
-        of: Key = decode_tag_pane_key(key) if key[:1] == TAG_PANE else decode_pane_key(key)
+        of = decode_any_pane_key(key)
         if value is None:
             self._panes.pop(of, None)
             return

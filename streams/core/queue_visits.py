@@ -1,7 +1,5 @@
 """Queue visits: each wait in a queue, and how it ended."""
 
-from __future__ import annotations
-
 from streams.core.event import Event
 from streams.core.sample_writer import SampleWriter
 
@@ -28,22 +26,14 @@ class QueueVisits:
         self._sheet.write("entered", event, queue=queue)
 
     def end(self, event: Event, outcome: str) -> None:
-        """End the open visit, if there is one.
-
-        The outcome is `answered`, `abandoned`, `moved`, `left`, or the reason why it was taken out of its queue.
-        """
+        """End the open visit: `answered`, `abandoned`, `moved`, `left`, or why it was taken out of its queue."""
         if self.since is None:
             return
         waited = event.at - self.since
-        policy = self._sheet.policy("queue_wait", event.at, self.queue)
+        queue, since = self.queue, self.since
+        policy = self._sheet.policy("queue_wait", event.at, queue)
+        short = self._sheet.short(policy, waited) if outcome == "abandoned" else None
         self._sheet.write(
-            "queue_wait",
-            event,
-            queue=self.queue,
-            outcome=outcome,
-            value_ms=waited,
-            since=self.since,
-            policy=policy,
-            short=self._sheet.short(policy, waited) if outcome == "abandoned" else None,
+            "queue_wait", event, queue=queue, outcome=outcome, value_ms=waited, since=since, policy=policy, short=short
         )
         self.since = None

@@ -6,8 +6,6 @@ Here a contact is refolded from all its events. Events that sort after everythin
 last fold instead (`streams.core.incremental_fold`), with the same result.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 

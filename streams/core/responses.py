@@ -1,7 +1,5 @@
 """First response or abandonment, whichever comes first; then the customer's turns and the replies that end them."""
 
-from __future__ import annotations
-
 from streams.core.event import Event
 from streams.core.first_response_clock import HumanClock
 from streams.core.sample_writer import SampleWriter
@@ -11,21 +9,8 @@ class Responses:
     """What a customer waited for. A contact has a first response or an abandonment, never both."""
 
     __slots__ = (
-        "_awaits_return",
-        "_by_return",
-        "_clock",
-        "_human_replied",
-        "_patience_ms",
-        "_sheet",
-        "_slow",
-        "_taken",
-        "_turn_messages",
-        "abandoned_at",
-        "first_at",
-        "first_ms",
-        "gone",
-        "replies",
-        "turn_since",
+        *("_awaits_return", "_by_return", "_clock", "_human_replied", "_patience_ms", "_sheet", "_slow", "_taken"),
+        *("_turn_messages", "abandoned_at", "first_at", "first_ms", "gone", "replies", "turn_since"),
     )
 
     def __init__(self, sheet: SampleWriter, clock: HumanClock) -> None:

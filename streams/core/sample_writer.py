@@ -1,7 +1,5 @@
 """What is in force while a contact's events pass, and the sheet on which its samples are written."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Final
 
@@ -25,17 +23,8 @@ class InForce:
     """Queue, priority, team, segment, language and agent in force: the last named up to and including an event."""
 
     __slots__ = (
-        "_now",
-        "agent",
-        "customer",
-        "first_queue",
-        "knows_first_queue",
-        "language",
-        "last_agent",
-        "priority",
-        "queue",
-        "segment",
-        "team",
+        *("_now", "agent", "customer", "first_queue", "knows_first_queue", "language", "last_agent", "priority"),
+        *("queue", "segment", "team"),
     )
 
     def __init__(self, events: list[Event]) -> None:
@@ -143,38 +132,34 @@ class SampleWriter:
             if policy is not None:
                 name, target_ms = policy.name, policy.target_ms
                 within = None if held is None else held <= target_ms
-        self.rows.append(
-            named(
-                Sample,
-                (
-                    sample,
-                    event.event_id if slot is None else slot,
-                    event.at,
-                    queue,
-                    priority,
-                    team,
-                    segment,
-                    language,
-                    agent,
-                    tag,
-                    outcome,
-                    value_ms,
-                    business_ms,
-                    active_ms,
-                    active_business_ms,
-                    value,
-                    name,
-                    target_ms,
-                    within,
-                    short,
-                    satisfied,
-                    self.partial,
-                    is_open,
-                    instance,
-                    event.event_id,
-                ),
-            )
+        row = (
+            sample,
+            event.event_id if slot is None else slot,
+            event.at,
+            queue,
+            priority,
+            team,
+            segment,
+            language,
+            agent,
+            tag,
+            outcome,
+            value_ms,
+            business_ms,
+            active_ms,
+            active_business_ms,
+            value,
+            name,
+            target_ms,
+            within,
+            short,
+            satisfied,
+            self.partial,
+            is_open,
+            instance,
+            event.event_id,
         )
+        self.rows.append(named(Sample, row))
 
     def business_ms(self, queue: str, since: int, until: int) -> int | None:
         """Give the business time between two instants by a queue's calendar; None where there is none."""
@@ -182,10 +167,7 @@ class SampleWriter:
         return None if calendar is None else business_between(calendar, since, until)
 
     def policy(self, metric: Metric, at: int, queue: str | None = None) -> Policy | None:
-        """Find the policy for what is in force now, at a time; None where none matches, and for a partial contact.
-
-        The queue is the one in force unless named.
-        """
+        """Find the policy at a time, of the queue in force or another; None: none matches, or it is partial."""
         if self.partial:
             return None
         force = self.force

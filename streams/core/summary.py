@@ -9,7 +9,6 @@ from schemas.policies import Rules
 from streams.core.deadlines import held_against
 
 if TYPE_CHECKING:
-    from streams.core.event import Event
     from streams.core.fold import Fold
 
 
@@ -19,7 +18,7 @@ def summary_of(fold: Fold, handle_ms: int | None) -> Summary:
     is_open = stretches.since is not None and not responses.gone and not discarded
     runs = is_open and not fold.clock.is_the_bots and not fold.clock.is_in_the_menu
     clock_since = fold.clock.start() if runs and not responses.answered else None
-    first, last = stretches.first_end, stretches.last_end
+    began, first, last = stretches.started_at, stretches.first_end, stretches.last_end
     handling = [] if discarded else fold.segments.agents_at_work()
     # None of a partial contact is held against a target.
     clocks = [] if discarded or fold.sheet.partial else _clocks(fold, clock_since, runs=runs)
@@ -35,7 +34,7 @@ def summary_of(fold: Fold, handle_ms: int | None) -> Summary:
         "language": force.language,
         "customer_id": force.customer,
         "agents": list(fold.agents),
-        "started_at": stretches.started_at,
+        "started_at": began,
         "last_at": fold.last_at,
         "first_response_at": None if discarded else responses.first_at,
         "first_response_ms": None if discarded else responses.first_ms,
@@ -43,7 +42,7 @@ def summary_of(fold: Fold, handle_ms: int | None) -> Summary:
         "first_resolved_at": None if first is None or discarded else first.at,
         "resolved_at": None if last is None or discarded else last.at,
         "first_resolution_ms": None if discarded else stretches.first_ms,
-        "resolution_ms": None if discarded else _lasted(stretches.started_at, last),
+        "resolution_ms": None if discarded or last is None or began is None else max(0, last.at - began),
         "handle_ms": handle_ms,
         "tags": sorted(fold.tags.in_effect),
         "reopens": 0 if discarded else stretches.reopens,
@@ -69,10 +68,7 @@ def summary_of(fold: Fold, handle_ms: int | None) -> Summary:
 
 
 def with_renewed_deadlines(value: bytes, rules: Rules, as_of: int, step: int) -> bytes | None:
-    """Compute the deadlines in a contact's record again, by rules that came into force.
-
-    Returns the new record; None where nothing changes.
-    """
+    """Compute the deadlines in a contact's record again, by other rules; None where nothing changes."""
     summary = decode_summary(value)
     before = summary["deadlines"], summary["target_ms"], summary["leaves_at"]
     _hold(summary, rules, as_of)
@@ -114,10 +110,6 @@ def _pauses(fold: Fold) -> list[Pause]:
     if stretches.paused_since is not None and stretches.since is not None:
         pauses.append((max(stretches.paused_since, stretches.since), None))
     return pauses
-
-
-def _lasted(started_at: int | None, last: Event | None) -> int | None:
-    return None if started_at is None or last is None else max(0, last.at - started_at)
 
 
 def earlier(one: int | None, other: int | None) -> int | None:

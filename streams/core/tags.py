@@ -1,7 +1,5 @@
 """Tags in effect, and the events that put them there."""
 
-from __future__ import annotations
-
 from schemas.policies import Taxonomy, normal_tag, taxonomy_at
 from schemas.samples import Sample
 from streams.core.event import Event
@@ -26,10 +24,7 @@ class Tags:
         self._written: list[Sample] | None = None
 
     def put_on(self, event: Event) -> None:
-        """`contact.tagged`; a tag already in effect stays where it was put on first.
-
-        With `replace` those that it does not name are taken off.
-        """
+        """`contact.tagged`; a tag in effect stays where it was put on, and `replace` takes off those that it omits."""
         at_event = (event, self._sheet.force.dimensions())
         self._last, self._written = at_event, None
         taxonomy = taxonomy_at(self._sheet.rules, event.at)

@@ -4,8 +4,6 @@ A bad record is an exception of its own, never a crash: its code and reason go w
 Reasons name fields and limits, never what a field held.
 """
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 import orjson
@@ -100,11 +98,8 @@ def _agent_event(key: bytes | None, value: bytes) -> AgentStatus | UnknownAgentE
     kind = fields.get("type")
     if isinstance(kind, str) and kind.startswith(("contact.", "message.", "event.")):
         raise BadRecord("wrong_type", f"type: an event of a contact does not belong into the topic {AGENTS}")
-    event: AgentStatus | UnknownAgentEvent
-    known = kind == AGENT_STATUS
-    event = (
-        _validated(AGENT_EVENT, fields) if known else _validated(_UNKNOWN_AGENT_EVENT, fields, SPARED - {"agent_id"})
-    )
+    judged = (AGENT_EVENT, fields) if kind == AGENT_STATUS else (_UNKNOWN_AGENT_EVENT, fields, SPARED - {"agent_id"})
+    event: AgentStatus | UnknownAgentEvent = _validated(*judged)
     if key != event.agent_id.encode():
         raise BadRecord("wrong_key", "the record's key is not the event's agent_id (trimmed, NFC, UTF-8)")
     return event
@@ -129,11 +124,7 @@ def _given(field: object) -> object:
     return field
 
 
-def _validated(
-    adapter: TypeAdapter[Any],
-    fields: dict[str, object],
-    spared: frozenset[str] = frozenset(),
-) -> Any:  # noqa: ANN401 - what the adapter makes
+def _validated(adapter: TypeAdapter[Any], fields: dict[str, object], spared: frozenset[str] = frozenset()) -> Any:  # noqa: ANN401 - what the adapter makes
     """Make an event of a parsed object, but `spared` fields that are wrong. Raises BadRecord with every fault."""
     try:
         return adapter.validate_json(orjson.dumps(fields))
@@ -141,7 +132,7 @@ def _validated(
         faults = error.errors(include_input=False, include_url=False, include_context=False)
         if any(fault["type"] == "json_invalid" for fault in faults):
             raise BadRecord("not_json", _TOO_DEEP) from None
-        if wrong := spared.intersection([str(fault["loc"][0]) for fault in faults if fault["loc"]]):
+        if wrong := spared & {str(fault["loc"][0]) for fault in faults if fault["loc"]}:
             return _validated(adapter, {name: field for name, field in fields.items() if name not in wrong})
         raise BadRecord("invalid", "; ".join(map(_told, faults))) from None
     except orjson.JSONEncodeError:

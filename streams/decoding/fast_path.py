@@ -5,8 +5,6 @@ in no default and leaves out what an ASCII record cannot need. It never says wha
 take, for whatever reason, goes the long way (`streams.decoding.decoder`), which takes it or tells why not.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import datetime
 from functools import cache
@@ -69,25 +67,17 @@ def _contract() -> _Contract:
     """Take the rules of each type whose model is no more than its fields."""
     models = dict(CONTACT_EVENT.core_schema["choices"])
     models["contact.tagged"] = models["contact.tagged"]["schema"]  # without its check, see below
-    types: dict[str, _Schema] = {
-        kind: model["schema"]["fields"] for kind, model in models.items() if model["type"] == "model"
-    }
+    types = {kind: dict(model["schema"]["fields"]) for kind, model in models.items() if model["type"] == "model"}
     # Without tags it depends on another field whether the event is right: that is for the long way.
-    types["contact.tagged"] = {**types["contact.tagged"], "tags": _not_empty(types["contact.tagged"]["tags"])}
-    union = {
-        "type": "tagged-union",
-        "discriminator": "type",
-        "choices": {kind: _given_only(fields) for kind, fields in types.items()},
-    }
+    tagged = types["contact.tagged"]
+    tagged["tags"] = {**tagged["tags"], "schema": {**tagged["tags"]["schema"], "min_length": 1}}
+    choices = {kind: _given_only(fields) for kind, fields in types.items()}
+    union = {"type": "tagged-union", "discriminator": "type", "choices": choices}
     return _Contract(
         SchemaValidator(union).validate_json,
         {kind: tuple(_defaults(fields)) for kind, fields in types.items()},
         {kind: tuple([word for word in WORDS_OF_PEOPLE if word in fields]) for kind, fields in types.items()},
     )
-
-
-def _not_empty(field: _Schema) -> _Schema:
-    return {**field, "schema": {**field["schema"], "min_length": 1}}
 
 
 def _defaults(fields: _Schema) -> list[tuple[str, Any]]:
@@ -97,20 +87,13 @@ def _defaults(fields: _Schema) -> list[tuple[str, Any]]:
 
 def _given_only(fields: _Schema) -> _Schema:
     """Make of a model's rules those of a plain dictionary that has no more than what was given."""
-    return {
-        "type": "typed-dict",
-        "config": {"strict": True, "validate_by_alias": True},
-        "extra_behavior": "ignore",
-        "fields": {
-            name: {
-                **field,
-                "type": "typed-dict-field",
-                "required": field["schema"]["type"] != "default",
-                "schema": _plain(field["schema"]),
-            }
-            for name, field in fields.items()
-        },
-    }
+    config = {"strict": True, "validate_by_alias": True}
+    given = {name: _field(field, field["schema"]) for name, field in fields.items()}
+    return {"type": "typed-dict", "config": config, "extra_behavior": "ignore", "fields": given}
+
+
+def _field(field: _Schema, rule: _Schema) -> _Schema:
+    return {**field, "type": "typed-dict-field", "required": rule["type"] != "default", "schema": _plain(rule)}
 
 
 def _plain(rule: _Schema) -> _Schema:

@@ -5,8 +5,6 @@ topic's id, and must be read from its beginning. A step of the new journal must 
 the old one.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from schemas.journal import HEAD_KEY, OPEN_KEY, Head, decode_head
@@ -64,10 +62,7 @@ class Assembly:
         self._restarted = False
 
     def feed(self, offset: int, key: bytes, value: bytes | None) -> Step | None:
-        """Take the next record; returns the step that it completes.
-
-        Raises RecreatedError, and JournalVersionError where another version of Pulssi wrote the journal.
-        """
+        """Take the next record; returns the step that it completes. Raises RecreatedError and JournalVersionError."""
         if key == OPEN_KEY:
             return None
         if key != HEAD_KEY:

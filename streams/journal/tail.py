@@ -4,8 +4,6 @@ A reader never sees half a step, an aborted one, or one of a worker that had los
 recreated is read from its beginning, and the step says so.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import logging
@@ -36,7 +34,6 @@ FETCH_WAIT_MS: Final = 100
 CHECK_IDS_EVERY_S: Final = 5.0
 #: A commit only shows lag to others: not worth a longer wait.
 COMMIT_WITHIN_S: Final = 5.0
-_RETRY: Final = wait_exponential(multiplier=0.1, max=2.0)
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -51,22 +48,16 @@ def _log_wait(state: RetryCallState) -> None:
 def _retry_forever() -> AsyncRetrying:
     """Try again while the broker is away or the topics are missing, and say so."""
     return AsyncRetrying(
-        wait=_RETRY,
+        wait=wait_exponential(multiplier=0.1, max=2.0),
         retry=retry_if_exception_type((KafkaError, OSError, TimeoutError, TopicsMissingError)),
         before_sleep=_log_wait,
         reraise=True,
     )
 
 
+@_retry_forever().wraps
 async def connect(settings: Settings, topics: tuple[str, ...], group: str | None = None) -> AIOKafkaConsumer:
-    """Return a started consumer of every partition of the topics, without positions yet.
-
-    Waits for the broker and the topics for as long as it takes, and says so.
-    """
-    return await _retry_forever()(_connect, settings, topics, group)
-
-
-async def _connect(settings: Settings, topics: tuple[str, ...], group: str | None) -> AIOKafkaConsumer:
+    """Start a consumer of all partitions of the topics, without positions; waits for broker and topics, and says so."""
     consumer = consumer_of(
         settings, group_id=group, max_partition_fetch_bytes=FETCH_BYTES, fetch_max_wait_ms=FETCH_WAIT_MS
     )
@@ -133,7 +124,7 @@ class JournalTail:
         self._ids_checked_at = time.monotonic()
         recreated = []
         for tp in self.partitions:
-            partition, journal = self._source_partition(tp), self._ids.get(tp.topic, "")
+            partition, journal = (self._source_of[tp.topic], tp.partition), self._ids.get(tp.topic, "")
             at, last_head = positions.get(partition), heads.get(partition)
             self._assemblies[tp] = Assembly(*partition)
             if not at or (journal and last_head is not None and last_head.journal not in {"", journal}):
@@ -148,9 +139,6 @@ class JournalTail:
     def partitions(self) -> list[TopicPartition]:
         """The journals' partitions, in order."""
         return sorted(self._consumer.assignment())
-
-    def _source_partition(self, tp: TopicPartition) -> SourcePartition:
-        return self._source_of[tp.topic], tp.partition
 
     async def _rewind(self, tps: list[TopicPartition], certain: Container[str] = ()) -> None:
         """Read partitions from their beginning; `certain` are the topics whose ids were asked for since."""
@@ -246,10 +234,7 @@ class JournalTail:
         return self._consumer is not None and not self._catch_up_targets
 
     async def commit(self, ends: Mapping[SourcePartition, tuple[int, str]]) -> None:
-        """Commit how far this reader is: (journal offset, comment) by (source, partition).
-
-        It shows lag to others and is never read back; a failure is logged.
-        """
+        """Commit (journal offset, comment) by (source, partition): shows lag, never read back; a failure is logged."""
         offsets = {
             TopicPartition(journal_of(source), partition): OffsetAndMetadata(end, comment)
             for (source, partition), (end, comment) in ends.items()

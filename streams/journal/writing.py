@@ -4,8 +4,6 @@ A step is a transaction; starting the producer ends the former owner's transacti
 After any failure of `append` the writer is of no further use: whether the step was written is not known.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import Iterable
@@ -70,7 +68,8 @@ class Writer:
         """Write a step, as a whole or not at all. Raises whatever aiokafka does, and StepTooLargeError."""
         doing(Phase.WRITING)
         async with self._producer.transaction():
-            await self._send_dead_letters(step.dead)
+            dead = [await self._producer.send(DEAD_LETTERS, **self._dead_letter_record(each)) for each in step.dead]
+            await asyncio.gather(*dead)
             await self._forward_strays(step)
             end = 1 + await self._write(step.records)
             doing(Phase.COMMITTING)
@@ -85,8 +84,7 @@ class Writer:
         producer = self._producer
         batch, sent, in_batch = producer.create_batch(), [], 0
         for key, value in records:
-            if len(key) + len(value or b"") > RECORD_BYTES:  # aiokafka takes it, and the broker does not
-                size = len(key) + len(value or b"")
+            if (size := len(key) + len(value or b"")) > RECORD_BYTES:  # aiokafka takes it, and the broker does not
                 raise StepTooLargeError(f"the record of {key[1:].decode()} has {size:,} bytes, limit {RECORD_BYTES:,}")
             if batch.append(key=key, value=value, timestamp=None) is None:
                 sent.append(await producer.send_batch(batch, self._journal, partition=self._partition))
@@ -97,24 +95,13 @@ class Writer:
         written: list[Any] = await asyncio.gather(*sent)
         return int(written[-1].offset) + in_batch - 1  # the answer names a batch's first offset
 
-    async def _send_dead_letters(self, letters: Iterable[DeadLetter]) -> None:
-        """Send bad records to the dead letters, unchanged, with their origin and the reason."""
-        sent = [await self._producer.send(DEAD_LETTERS, **self._dead_letter_record(letter)) for letter in letters]
-        await asyncio.gather(*sent)
-
     async def _forward_strays(self, step: StepToWrite) -> None:
         """Send records to the partition that their key belongs to, unchanged."""
-        sent = [
-            await self._producer.send(
-                self._source,
-                value=record.value,
-                key=record.key,
-                partition=partition_of(record.key, step.head.partitions),
-                timestamp_ms=record.timestamp,
-                headers=list(record.headers),
-            )
-            for record in step.strays
-        ]
+        sent = []
+        for record in step.strays:
+            own = {"key": record.key, "value": record.value, "headers": list(record.headers)}
+            to = partition_of(record.key, step.head.partitions)
+            sent.append(await self._producer.send(self._source, **own, partition=to, timestamp_ms=record.timestamp))
         await asyncio.gather(*sent)
 
     def _log_redirected(self, step: StepToWrite) -> None:

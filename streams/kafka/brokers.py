@@ -3,8 +3,6 @@
 An open port is not yet a broker: only an answered Metadata request counts. Nothing here may change anything there.
 """
 
-from __future__ import annotations
-
 import socket
 import time
 from collections.abc import Iterable
@@ -33,7 +31,6 @@ class BrokerUnreachableError(ConnectionError):
 
     def __init__(self, brokers: str, waited_s: float) -> None:
         super().__init__(f"no Kafka broker answers at {brokers} (waited {waited_s:g} s)")
-        self.brokers = brokers
 
 
 def _any_port_open(brokers: str, wait_s: float) -> bool:

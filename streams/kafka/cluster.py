@@ -4,8 +4,6 @@ kafka-python's admin client blocks, so it has a thread of its own and a time lim
 nothing is known: it must never be taken for a recreated topic.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -63,7 +61,8 @@ class Cluster:
     async def has_commits(self, group: str) -> bool:
         """Tell whether a consumer group has committed any offset that is still kept. Raises ClusterAwayError."""
         async with self._lock:
-            return await self._query(f"the offsets of group {group}", lambda admin: _has_commits(admin, group))
+            found = await self._query(f"the offsets of group {group}", lambda admin: admin.list_group_offsets([group]))
+        return any(stored.offset >= 0 for stored in found[group].values())
 
     async def stop(self) -> None:
         """Close the connection, unless the cluster hangs; a second call does nothing."""
@@ -100,7 +99,3 @@ def _topics(admin: Any) -> dict[str, TopicDescription]:  # noqa: ANN401 - kafka-
         for topic in admin.describe_topics()
         if not topic["error_code"]
     }
-
-
-def _has_commits(admin: Any, group: str) -> bool:  # noqa: ANN401 - as above
-    return any(stored.offset >= 0 for stored in admin.list_group_offsets([group])[group].values())

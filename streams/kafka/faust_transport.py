@@ -5,8 +5,6 @@ the group's committed offsets, which only show lag. The offset at which a fetch 
 thread, with the seek and the fetch themselves.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -84,9 +82,7 @@ class BatchThread(driver.AIOKafkaConsumerThread):
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Complain where fetching has stopped, as Faust does, and of nothing else.
 
-        Faust also reports, on a page of text, a partition whose first record comes minutes after the start or after
-        a quiet time, and one without a group commit. Here neither is a fault; whether a worker keeps up, its health
-        tells.
+        A first record minutes after the start or a quiet time, or no group commit, is a fault to Faust, and not here.
         """
         self._verify_aiokafka_event_path(now, tp)
 
@@ -96,10 +92,7 @@ class BatchThread(driver.AIOKafkaConsumerThread):
         return {tp: [self._batch(tp, records, consumer.highwater(tp))] for tp, records in fetched.items() if records}
 
     def _batch(self, tp: TP, records: list[Any], log_end: int) -> Any:  # noqa: ANN401 - a record of aiokafka
-        """Make of all records one that Faust takes for a message: the last one's offset, so that an ack covers all.
-
-        Its key is their fetch; they are its value.
-        """
+        """Make one message of all records, their fetch its key, at the last offset, so that an ack covers all."""
         partition, last = (tp.topic, tp.partition), records[-1]
         begins, session = self._positions.get(partition, NO_POSITION)
         if session != NO_POSITION[1]:

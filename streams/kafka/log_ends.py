@@ -6,8 +6,6 @@ open, the records above its first one cannot be read yet, and count as produced.
 another consumer, or creates a topic.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -65,10 +63,7 @@ class LogEnds:
             return await self._ends(positions)
 
     async def bounds(self, partitions: Iterable[SourcePartition]) -> dict[SourcePartition, tuple[int, int]]:
-        """Return the first offset and the broker's end offset; topics that are missing are left out.
-
-        Raises as `stable`.
-        """
+        """Return first offsets and the broker's end offsets; missing topics are left out. Raises as `stable`."""
         async with self._connected():
             ends = await self._offsets(partitions, committed=False)
             asked = [TopicPartition(*partition) for partition in ends]

@@ -1,7 +1,5 @@
 """Which partition a key belongs to: murmur2, as Kafka's own clients have it."""
 
-from __future__ import annotations
-
 from functools import lru_cache
 from typing import Final
 

@@ -4,8 +4,6 @@
 changes a partition count: a contact's partition is where its state is, so another count needs a drained migration.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
@@ -49,13 +47,11 @@ class TopicSpec:
 
 @dataclass(frozen=True)
 class TopicChange:
-    """What is done about one topic, and why; `alterations` holds the settings to alter.
-
-    `missing`: not made, because another topic was refused.
-    """
+    """What is done about one topic, and why; `missing`: not made, because another topic was refused."""
 
     topic: TopicSpec
     state: State
+    #: The settings to alter.
     alterations: Mapping[str, str]
     notes: tuple[str, ...] = ()
 
@@ -115,13 +111,6 @@ def required_topics(settings: Settings) -> tuple[TopicSpec, ...]:
     )
 
 
-def _must_be_raised(name: str, existing: str, wanted: str) -> bool:
-    """Tell whether raising is what is needed; -1 in a retention means for ever."""
-    if name == "retention.ms" and existing == "-1":
-        return False
-    return int(existing) < int(wanted)
-
-
 def _compare(wanted: TopicSpec, existing: TopicSpec) -> TopicChange:
     alterations: dict[str, str] = {}
     notes: list[str] = []
@@ -129,12 +118,10 @@ def _compare(wanted: TopicSpec, existing: TopicSpec) -> TopicChange:
         current = existing.config.get(name)
         if current is None or current == value:
             continue
+        for_ever = name == "retention.ms" and current == "-1"
+        raised = name in RAISED_ONLY and not for_ever and int(current) < int(value)
         # To compact a journal that was not keeps the last record of each key, which is all that is read of one.
-        if (
-            name in CHANGED_FREELY
-            or value == "compact"
-            or (name in RAISED_ONLY and _must_be_raised(name, current, value))
-        ):
+        if name in CHANGED_FREELY or value == "compact" or raised:
             if name == "min.insync.replicas" and existing.replication < int(value):
                 continue
             alterations[name] = value
@@ -207,15 +194,9 @@ def _existing_topics(admin: Any, names: Sequence[str]) -> dict[str, TopicSpec]: 
 
 def _create(admin: Any, topics: Sequence[TopicSpec]) -> None:  # noqa: ANN401 - kafka-python carries no types
     for topic in topics:
-        request = {
-            topic.name: {
-                "num_partitions": topic.partitions,
-                "replication_factor": topic.replication,
-                "configs": dict(topic.config),
-            }
-        }
+        counts = {"num_partitions": topic.partitions, "replication_factor": topic.replication}
         try:
-            admin.create_topics(request)
+            admin.create_topics({topic.name: {**counts, "configs": dict(topic.config)}})
         except TopicAlreadyExistsError:
             continue  # another migration, at the same time, made it the same
     admin.wait_for_topics([topic.name for topic in topics])

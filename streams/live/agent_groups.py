@@ -17,8 +17,6 @@ Updated incrementally: an agent whose state or contacts changed is subtracted an
 agents cost no more a second than the few who changed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from heapq import heappop, heappush
 from types import MappingProxyType
@@ -61,8 +59,6 @@ class _Channel:
 
 
 class _Group:
-    """One group's sums."""
-
     def __init__(self) -> None:
         self.agents = 0
         self.by_status = dict.fromkeys(STATUSES, 0)

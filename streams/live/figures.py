@@ -1,7 +1,5 @@
 """The figures of one group over one window: counts, averages and percentiles, from its sums alone."""
 
-from __future__ import annotations
-
 from typing import Final, NamedTuple
 
 from schemas.panes import Pane

@@ -5,8 +5,6 @@ and contacts without events become stale. A hundred thousand open contacts cost 
 changed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from heapq import heapify, heappop, heappush
 from operator import add
@@ -97,8 +95,6 @@ class _Oldest:
 
 
 class _Gauge:
-    """One queue's running counts."""
-
     def __init__(self) -> None:
         self.waiting = _Oldest()
         self.awaiting = _Oldest()
@@ -132,12 +128,9 @@ class Gauges:
 
     def update(self, partition: SourcePartition, contact_id: bytes, summary: Summary) -> None:
         """Replace a contact's summary by a newer one."""
-        contacts = self._partitions.setdefault(partition, {})
-        before = contacts.pop(contact_id, None)
-        if before is not None:
-            self._remove(before)
+        self.remove(partition, contact_id)
         if _is_in_a_gauge(summary):
-            contacts[contact_id] = self._add(summary)
+            self._partitions.setdefault(partition, {})[contact_id] = self._add(summary)
 
     def remove(self, partition: SourcePartition, contact_id: bytes) -> None:
         """Remove a contact that its worker has evicted."""
@@ -234,13 +227,8 @@ class Gauges:
 
 
 def _is_in_a_gauge(summary: Summary) -> bool:
-    return not summary["discarded"] and bool(
-        summary["open"]
-        or summary["handling"]
-        or summary["waiting_since"] is not None
-        or summary["awaiting_since"] is not None
-        or summary["clock_since"] is not None
-    )
+    waits = summary["waiting_since"], summary["awaiting_since"], summary["clock_since"]
+    return not summary["discarded"] and bool(summary["open"] or summary["handling"] or waits != (None, None, None))
 
 
 def _sum(one: GaugeReading, other: GaugeReading) -> GaugeReading:

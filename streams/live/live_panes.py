@@ -5,12 +5,10 @@ into the minute and into the windows that hold it. The last values are kept as t
 of what decoded ones take. A pane that is evicted from a worker's memory still counts.
 """
 
-from __future__ import annotations
-
 from datetime import tzinfo
 from typing import Final
 
-from schemas.journal import TAG_PANE, decode_pane, decode_pane_key, decode_tag_pane, decode_tag_pane_key
+from schemas.journal import decode_any_pane_key, decode_pane, decode_tag_pane
 from schemas.panes import PaneKey, TagPaneKey
 from schemas.topics import SourcePartition
 from streams.live.totals import COUNTERS, Totals, add_counts
@@ -56,7 +54,7 @@ class LivePanes:
 
     def update(self, partition: SourcePartition, channel: str, key: bytes, value: bytes) -> bool:
         """Apply the new value of a pane or a tag's pane; return whether it changed anything."""
-        pane_key = _decode_key(key)
+        pane_key = decode_any_pane_key(key)
         if pane_key.start < self._oldest or (isinstance(pane_key, PaneKey) and pane_key.sample not in SAMPLES):
             return False
         before = self._replace(partition, pane_key.start, key, value)
@@ -82,18 +80,15 @@ class LivePanes:
             return
         for start, values in self._values.items():
             for prefixed in [prefixed for prefixed in values if prefixed.startswith(prefix)]:
-                pane_key = _decode_key(prefixed[len(prefix) :])
+                pane_key = decode_any_pane_key(prefixed[len(prefix) :])
                 if pane_key.epoch == epoch:
                     retracted = Totals()
                     retracted.add(_totals_of(pane_key, values.pop(prefixed)), -1)
                     self._add(start, channel, pane_key.queue, retracted)
 
     def _replace(self, partition: SourcePartition, start: int, key: bytes, value: bytes) -> bytes | None:
-        prefix = self._prefixes.get(partition)
-        if prefix is None:
-            prefix = self._prefixes[partition] = len(self._prefixes).to_bytes(4, "big")
         values = self._values.setdefault(start, {})
-        prefixed = prefix + key
+        prefixed = self._prefixes.setdefault(partition, len(self._prefixes).to_bytes(4, "big")) + key
         before = values.get(prefixed)
         values[prefixed] = value
         return before
@@ -113,10 +108,6 @@ class LivePanes:
         for window in self.windows.values():
             if window.contains(start):
                 window.add(channel, queue, added)
-
-
-def _decode_key(key: bytes) -> PaneKey | TagPaneKey:
-    return decode_tag_pane_key(key) if key[:1] == TAG_PANE else decode_pane_key(key)
 
 
 def _totals_of(pane_key: PaneKey | TagPaneKey, value: bytes) -> Totals:

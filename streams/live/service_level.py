@@ -4,8 +4,6 @@ Only what was held against a target counts; a denominator of 0 gives None, neith
 contacts that wait beyond their target now to the denominator: a queue that stalls is not at 100 %.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -39,10 +37,7 @@ DEFAULT: Final = "short_excluded"
 
 
 def service_level(formula: str, of: ServiceLevelCounts, breached: int = 0) -> float | None:
-    """Give a share from 0 to 1; None where there is nothing to divide by.
-
-    `breached` (contacts that wait beyond their target now) makes it the live one. Raises KeyError for an unknown name.
-    """
+    """Give a share from 0 to 1, `breached` (contacts beyond their target now) included; None: of nothing."""
     numerator, denominator = FORMULAS[formula](of)
     denominator += breached
     return numerator / denominator if denominator > 0 else None

@@ -4,10 +4,8 @@ Everything here is an integer that is added and taken away again, so a running t
 again would give; nothing is averaged.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
-from typing import Final, TypeVar
+from typing import Final, Self, TypeVar
 
 from schemas.panes import Pane
 
@@ -69,7 +67,7 @@ class Totals:
         if total.empty():
             del self.samples[sample]
 
-    def add(self, other: Totals, sign: int = 1) -> None:
+    def add(self, other: Self, sign: int = 1) -> None:
         """Add all of another group's or minute's sums, or with -1 take them away."""
         for sample, total in other.samples.items():
             self.add_sample(sample, total.counters, total.hist, sign)

@@ -5,21 +5,18 @@ removed. Within a source partition steps come in order; between partitions any o
 steps come from outside, the time from a clock.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
-from datetime import tzinfo
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from schemas.agents import decode_stretches
 from schemas.contact_record import decode_summary
-from schemas.journal import AGENT, CONTACT, PANE, TAG_PANE, Head
+from schemas.journal import AGENT, CONTACT, PANES, Head
 from schemas.topics import SourcePartition, channel_of
 from streams.journal.assembly import Step
-from streams.live.agent_groups import AgentsReading, LiveAgents
+from streams.live.agent_groups import LiveAgents
 from streams.live.figures import Figures, figures_of
-from streams.live.gauges import GaugeReading, Gauges
+from streams.live.gauges import Gauges
 from streams.live.live_panes import LivePanes
 from streams.live.totals import Group, Totals
 
@@ -29,12 +26,12 @@ _NOTHING: Final = Totals()
 class LiveView:
     """What is happening now, in memory. Its `version` rises with every change that a reader could see."""
 
-    def __init__(self, zone: tzinfo, clock: Callable[[], int]) -> None:
-        """`clock` gives the time in UTC milliseconds."""
+    def __init__(self, time_zone: str, clock: Callable[[], int]) -> None:
+        """`clock` gives the time in UTC milliseconds. Raises ZoneInfoNotFoundError where there is no such time zone."""
         self._clock = clock
-        self._panes = LivePanes(zone)
-        self._gauges = Gauges()
-        self._agents = LiveAgents()
+        self.panes = LivePanes(ZoneInfo(time_zone))
+        self.gauges = Gauges()
+        self.agents = LiveAgents()
         #: Newest epoch and end of each source partition.
         self._read: dict[SourcePartition, tuple[int, int]] = {}
         self.heads: dict[SourcePartition, Head] = {}
@@ -51,9 +48,9 @@ class LiveView:
     def advance(self) -> None:
         """Advance to the clock's time: windows roll, deadlines pass, panes that are too old are dropped."""
         self.now = self._clock()
-        rolled = self._panes.advance(self.now)
-        moved = self._gauges.advance(self.now)
-        if self._agents.advance(self.now) or rolled or moved:
+        rolled = self.panes.advance(self.now)
+        moved = self.gauges.advance(self.now)
+        if self.agents.advance(self.now) or rolled or moved:
             self.version += 1
 
     def _apply(self, step: Step) -> None:
@@ -65,10 +62,10 @@ class LiveView:
         changed = False
         if partition in self._read and step.restarted:
             # What the journal has comes again, also in a later epoch of the same journal.
-            self._gauges.clear(partition)
-            self._agents.clear(partition)
+            self.gauges.clear(partition)
+            self.agents.clear(partition)
             if channel is not None:
-                self._panes.retract(partition, channel, step.head.epoch)
+                self.panes.retract(partition, channel, step.head.epoch)
             changed = True
         self._read[partition] = step.head.epoch, step.end
         self.heads[partition] = step.head
@@ -76,7 +73,7 @@ class LiveView:
             if channel is not None:
                 changed |= self._apply_record(partition, channel, key, value)
             elif key[:1] == AGENT:
-                self._agents.update(partition, key[1:].decode(), None if value is None else decode_stretches(value))
+                self.agents.update(partition, key[1:].decode(), None if value is None else decode_stretches(value))
                 changed = True
         if changed:
             self.version += 1
@@ -85,46 +82,29 @@ class LiveView:
         kind = key[:1]
         if kind == CONTACT:
             if value is None:
-                self._gauges.remove(partition, key)
-                self._agents.update_contact(partition, key, channel, [])
+                self.gauges.remove(partition, key)
+                self.agents.update_contact(partition, key, channel, [])
             else:
                 summary = decode_summary(value)
-                self._gauges.update(partition, key, summary)
-                self._agents.update_contact(partition, key, channel, summary["handling_agents"])
+                self.gauges.update(partition, key, summary)
+                self.agents.update_contact(partition, key, channel, summary["handling_agents"])
             return True
-        if value is not None and kind in {PANE, TAG_PANE}:  # without a value it was evicted, and still counts
-            return self._panes.update(partition, channel, key, value)
+        if value is not None and kind in PANES:  # without a value it was evicted, and still counts
+            return self.panes.update(partition, channel, key, value)
         return False
-
-    @property
-    def contacts(self) -> int:
-        """Contacts that are in some gauge."""
-        return self._gauges.contacts
-
-    def known_tag(self, tag: str) -> bool:
-        """Tell whether the taxonomy knows a tag."""
-        return tag in self._panes.known_tags
-
-    def readings(self) -> dict[Group, GaugeReading]:
-        """Read the gauges of every group that has any, and of the centre."""
-        return self._gauges.readings()
-
-    def agents(self) -> dict[str | None, AgentsReading]:
-        """Read who is there: the centre (None) first, then each group; nothing where no agent is known."""
-        return self._agents.readings()
 
     def span(self, window: str) -> tuple[int, int]:
         """Give the starts of a window's first pane and of the one behind its last, in UTC milliseconds."""
-        rolling = self._panes.windows[window]
+        rolling = self.panes.windows[window]
         return rolling.first, rolling.end
 
     def totals(self, window: str, group: Group) -> Totals:
         """Give a group's sums over a window, to be read only."""
-        return self._panes.windows[window].totals.get(group, _NOTHING)
+        return self.panes.windows[window].totals.get(group, _NOTHING)
 
     def figures(self, window: str, group: Group) -> Figures:
         """Work out a group's figures over a window, again only where it changed."""
-        rolling = self._panes.windows[window]
+        rolling = self.panes.windows[window]
         for changed in rolling.changed:
             self._figures.pop((window, changed), None)
         rolling.changed.clear()
@@ -132,12 +112,3 @@ class LiveView:
         if cached is None:
             cached = self._figures[window, group] = figures_of(self.totals(window, group))
         return cached
-
-    def queues(self) -> set[tuple[str, str]]:
-        """Name each (channel, queue) that had anything in the last 26 hours."""
-        return set(self._panes.queues)
-
-
-def live_view(time_zone: str, clock: Callable[[], int]) -> LiveView:
-    """Make a view for a centre. Raises zoneinfo.ZoneInfoNotFoundError where there is no such time zone."""
-    return LiveView(ZoneInfo(time_zone), clock)

@@ -4,8 +4,6 @@ A window's totals are kept by adding the minute that enters and taking away the 
 depend on its length. At 12:00:30 "5 minutes" is 11:56 to 12:00.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
 from typing import Final

@@ -4,8 +4,6 @@ Whoever begins something that may hang says so (`Activities.during`), and what i
 for each batch, nothing for an event.
 """
 
-from __future__ import annotations
-
 import asyncio
 import math
 import threading
@@ -82,11 +80,6 @@ class StuckActivity(NamedTuple):
         of = self.activity.of
         return of if isinstance(of, str) else f"{of[0]}/{of[1]}"
 
-    @property
-    def is_over(self) -> bool:
-        """Whether it went on since."""
-        return self.activity.since != self.since
-
     def line(self, where: str) -> str:
         """Say it in one line, with where in the code it stands."""
         return f"{self.name} is stuck {self.phase}: {self.seconds:.0f} s so far, at {where}"
@@ -160,7 +153,7 @@ class Watch:
             self._activities.forgive(now - self._looked_at)
             self._said.clear()
         self._looked_at = now
-        over = [each for each in self._said.values() if each.is_over]
+        over = [each for each in self._said.values() if each.activity.since != each.since]  # it went on since
         for each in over:
             del self._said[each.activity]
         return [each for each in self._activities.stuck() if self._is_due(each, now)], [each.over(now) for each in over]

@@ -6,8 +6,6 @@ the machine itself (localhost), the one that is listened on, or one that the set
 are answered: no name that somebody else resolves brought the browser there. Nothing is guessed from DNS.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus

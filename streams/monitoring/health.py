@@ -4,8 +4,6 @@ Healthy means progress, not just life: a part that answers but no longer works i
 what progress is, and nothing here may tell a setting or a contact.
 """
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 

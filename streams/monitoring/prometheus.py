@@ -3,8 +3,6 @@
 A part lists its readings where it has the values; a histogram is kept by the library. Both go by their declarations.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Final, NamedTuple, cast

@@ -3,8 +3,6 @@
 It sees and says; it ends the process only after a time above every time limit. What is stuck, `activities` decides.
 """
 
-from __future__ import annotations
-
 import asyncio
 import gc
 import logging
@@ -62,7 +60,8 @@ def _watch(activities: Activities, loop: asyncio.AbstractEventLoop, beats: Activ
         for stuck in said:
             _LOG.warning("%s", line_of(stuck))
             if stuck.activity is beats:
-                _LOG.warning("the event loop's thread stands at\n%s", "".join(_thread_stack(beats)))
+                stack = traceback.format_stack(sys._current_frames().get(beats.thread))  # noqa: SLF001 - as in `_where`
+                _LOG.warning("the event loop's thread stands at\n%s", "".join(stack))
         if last := worst(activities.stuck(), core.END_AFTER_S):
             react(During.WATCHING, TimeoutError(line_of(last)))
 
@@ -84,7 +83,7 @@ def _where(activity: Activity) -> str:
     frames = list(_awaited(activity.task)) if activity.task else []
     if not frames:  # it runs at this moment, or is no task
         frames = [frame for frame, _ in traceback.walk_stack(sys._current_frames().get(activity.thread))][::-1]  # noqa: SLF001 - the only way to a thread's stack
-    ours = [frame for frame in frames if _path(frame).parts[0] in _OURS]
+    ours = [frame for frame in frames if _path(frame).as_posix().partition("/")[0] in _OURS]
     frame = (ours or frames)[-1]
     return f"{_path(frame)}:{frame.f_lineno} {frame.f_code.co_name}"
 
@@ -97,7 +96,9 @@ def _path(frame: FrameType) -> Path:
 def _awaited(task: asyncio.Task[Any]) -> Iterator[FrameType]:
     """Yield the frames of what a task waits in, the innermost last; nothing where it runs. Its `get_stack` has one."""
     awaited: Any = task
-    while awaited is not None and not getattr(awaited, "cr_running", False):
+    followed: set[int] = set()
+    while awaited is not None and id(awaited) not in followed and not getattr(awaited, "cr_running", False):
+        followed.add(id(awaited))
         if isinstance(awaited, asyncio.Task):
             awaited = awaited.get_coro()
         elif kind := next((kind for kind in _KINDS if hasattr(awaited, f"{kind}_frame")), None):
@@ -106,7 +107,3 @@ def _awaited(task: asyncio.Task[Any]) -> Iterator[FrameType]:
             awaited = getattr(awaited, _KINDS[kind])
         else:  # what `__await__` returned: Faust's agents are awaited by it, and async generators
             awaited = next((each for each in gc.get_referents(awaited) if isinstance(each, _FOLLOWED)), None)
-
-
-def _thread_stack(activity: Activity) -> list[str]:
-    return traceback.format_stack(sys._current_frames().get(activity.thread))  # noqa: SLF001 - as above

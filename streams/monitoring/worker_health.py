@@ -1,7 +1,5 @@
 """How a worker is: readiness, progress and numbers for Prometheus, from its partitions."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any

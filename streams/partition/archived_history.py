@@ -1,7 +1,5 @@
 """What ClickHouse tells a worker of the past, as plain values."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """Stops a worker where too many of a partition's last records are bad, instead of draining a wrong topic. Pure."""
 
-from __future__ import annotations
-
 from collections import deque
 from typing import Final
 

@@ -1,7 +1,5 @@
 """A walk over all contacts of a partition in parts, between batches: for eviction, and when rules change. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from itertools import islice
 

@@ -5,8 +5,6 @@ A full filter is not changed any more and the next one begun, so that little is 
 bounded: beyond `FILTERS_AT_MOST` the oldest filter is dropped, and from then on the answer is yes for everybody.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable, Iterator
 from typing import Final
@@ -22,10 +20,6 @@ _IN_VAIN: Final = 1e-6
 _COUNT_BYTES: Final = 4
 #: Filters kept, of 50,000 ids each: 20 million contacts, 72 MB.
 FILTERS_AT_MOST: Final = 400
-
-
-def _as_it_is(number: int) -> int:
-    return number
 
 
 def _number(contact_id: bytes) -> int:
@@ -61,17 +55,13 @@ class EvictedIds:
                 continue
             if last < 0 or self._counts[last] >= _size(last):
                 last += 1
-                self._filters[last], self._counts[last] = Bloom(_size(last), _IN_VAIN, _as_it_is), 0
-                self._drop(last - FILTERS_AT_MOST)
+                self._filters[last], self._counts[last] = Bloom(_size(last), _IN_VAIN, int), 0
+                if self._filters.pop(dropped := last - FILTERS_AT_MOST, None) is not None:
+                    del self._counts[dropped]
+                    self._changed.add(dropped)  # its journal record becomes a tombstone
             self._filters[last].add(number)
             self._counts[last] += 1
             self._changed.add(last)
-
-    def _drop(self, place: int) -> None:
-        """Drop a filter, if there is one of that number; its journal record becomes a tombstone."""
-        if self._filters.pop(place, None) is not None:
-            del self._counts[place]
-            self._changed.add(place)
 
     def load(self, key: bytes, value: bytes | None) -> None:
         """Take a filter from its journal record; None: it was dropped."""
@@ -81,7 +71,7 @@ class EvictedIds:
             self._counts.pop(place, None)
             return
         self._counts[place] = int.from_bytes(value[:_COUNT_BYTES], "big")
-        self._filters[place] = Bloom.load_bytes(value[_COUNT_BYTES:], _as_it_is)
+        self._filters[place] = Bloom.load_bytes(value[_COUNT_BYTES:], int)
 
     def records(self) -> Iterator[tuple[bytes, bytes | None]]:
         """Give the journal records of what changed since the last call."""

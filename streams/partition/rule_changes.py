@@ -5,8 +5,6 @@ A contact's record holds its deadlines as instants, so that gauges need no rules
 small steps between the batches that arrive.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Final
 
@@ -29,15 +27,10 @@ class RuleChanges:
         self._round = ContactScan()
 
     def next(self, rules: Rules, now: int, contacts: Mapping[bytes, bytes]) -> list[tuple[bytes, bytes]]:
-        """Give the contacts to look at next, with their records; `now` in UTC milliseconds.
-
-        Those that change meanwhile are held against the rules of `as_of` anyway.
-        """
+        """Give the contacts to look at next, with their records; those that change meanwhile follow `as_of` anyway."""
         by = rules.version, policies_since(rules, now)
         if by != self._by:
             self._by, self.as_of = by, now
             self._at_once = max(HELD_AT_ONCE, len(contacts) // GOES + 1)
             self._round.begin(now, contacts)
-        if not self._round.under_way:
-            return []
         return [(each, contacts[each]) for each in self._round.next(self._at_once) if each in contacts]

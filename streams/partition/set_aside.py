@@ -3,8 +3,6 @@
 Pure. The sink archives what the journal does not name, so it must never lack a record of them that it may still need.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import NamedTuple
 

@@ -4,28 +4,13 @@ No broker here. A batch becomes steps; each must be written before the next is a
 object is ahead of its journal and must be thrown away.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 import orjson
 
 from schemas.contact_record import decode_summary
-from schemas.journal import (
-    AGENT,
-    CONTACT,
-    EVICTED,
-    HEAD_KEY,
-    PANE,
-    PARKED,
-    SET_ASIDE,
-    SUPPLEMENT,
-    TAG_PANE,
-    TAG_SUPPLEMENT,
-    Head,
-    encode_head,
-)
+from schemas.journal import AGENT, CONTACT, EVICTED, HEAD_KEY, PANES, PARKED, SET_ASIDE, SUPPLEMENTS, Head, encode_head
 from schemas.panes import PANE_MS
 from schemas.policies import Rules
 from schemas.topics import channel_of
@@ -104,9 +89,9 @@ class PartitionState:
                 self.contacts[of] = value
             elif kind == CONTACT:
                 self.contacts.pop(of, None)
-            elif kind in {PANE, TAG_PANE}:
+            elif kind in PANES:
                 self.panes.load(key, value, step.head.step)
-            elif kind in {SUPPLEMENT, TAG_SUPPLEMENT}:
+            elif kind in SUPPLEMENTS:
                 _put(self.supplements, key, None if value is None else step.head.step)
             elif kind == PARKED:
                 _put(self.parked, of, None if value is None else [Event._make(event) for event in orjson.loads(value)])
@@ -120,27 +105,17 @@ class PartitionState:
         self.panes.begin = step.head.panes_from
 
     def begin(self, opened: int, epoch: int, partitions: int = 0, ids: tuple[str, str] | None = None) -> None:
-        """Continue under a new opening, whose record stands at the journal offset `opened`.
-
-        `ids` are those of the source topic and the journal.
-        """
+        """Continue under an opening, whose journal offset is `opened`; `ids`: of the source topic and the journal."""
         topic, journal = ids or (self.head.topic, self.head.journal)
         if epoch > self.head.epoch:  # it reads the source topic from its beginning; what is known of contacts stays
             self.head = self.head._replace(next=0, set_aside_from=0)
+        version, partitions = self.rules.version, partitions or self.head.partitions
         self.head = self.head._replace(
-            open=opened,
-            epoch=epoch,
-            config=self.rules.version,
-            partitions=partitions or self.head.partitions,
-            topic=topic,
-            journal=journal,
+            open=opened, epoch=epoch, config=version, partitions=partitions, topic=topic, journal=journal
         )
 
     def use(self, rules: Rules) -> None:
-        """Continue with other rules, from the next step on; what was issued stays until its contact changes.
-
-        What open contacts are held against follows with `renew_deadlines`.
-        """
+        """Continue with other rules from the next step on; what was issued stays, `renew_deadlines` does the rest."""
         self.rules = rules
         self.head = self.head._replace(config=rules.version)
 
@@ -185,12 +160,8 @@ class PartitionState:
 
         Raises BadRecordLimitError, before anything of that step is written.
         """
-        for part in cut(self.fresh(batch), limit, self._bytes_of):
+        for part in cut(self.fresh(batch), limit, lambda key: len(self.contacts.get(key) or self.agents.record(key))):
             yield from self._step(part)
-
-    def _bytes_of(self, key: bytes) -> int:
-        """Tell what is written of a key whatever its new events are."""
-        return len(self.contacts.get(key) or self.agents.record(key))
 
     def _step(self, records: Sequence[Record]) -> Iterator[StepToWrite]:
         number = self.head.step + 1
@@ -265,13 +236,12 @@ class PartitionState:
             written.append((CONTACT + contact_id, change.value))
         for record in panes.records(number):
             written.append(record)
-            if record[0][:1] in {SUPPLEMENT, TAG_SUPPLEMENT}:
+            if record[0][:1] in SUPPLEMENTS:
                 self.supplements[record[0]] = number
                 self.supplemented += 1
         return written
 
     def _advance(self, contact_id: bytes, channel: str, events: list[Event], number: int) -> Change | None:
-        """Continue a contact's last fold, or fold it again."""
         value, rules = self.contacts.get(contact_id), self.rules
         again = contact_id in self._revived
         left = None if value is None or again else self.fold_cache.take(contact_id, value)
@@ -341,7 +311,6 @@ class PartitionState:
             yield from self._write(written, self.head._replace(panes_from=self.panes.begin, set_aside_from=covered))
 
     def _evict_old(self, passed: int, at_most: int) -> list[Written]:
-        """Forget contacts and panes."""
         if not self._eviction_scan.under_way:
             self._eviction_scan.begin(self.head.clock, self.contacts)
         before = self.head.clock - self._horizon_ms

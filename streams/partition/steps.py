@@ -1,9 +1,7 @@
 """What goes into a step and what comes out of it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Final, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, NamedTuple, Protocol
 
 from schemas.journal import Head
 
@@ -14,37 +12,16 @@ Written = tuple[bytes, bytes | None]
 _GROWTH: Final = 3
 _FIXED_BYTES: Final = 1_000
 
-#: The value of a record, which may have to be there.
-_Value = TypeVar("_Value", bytes, bytes | None)
-
 
 class Record(Protocol):
     """A record of a source topic, as aiokafka gives it."""
 
-    @property
-    def offset(self) -> int:
-        """Where it stands in its partition."""
-        ...
-
-    @property
-    def timestamp(self) -> int:
-        """The record's own time, UTC milliseconds."""
-        ...
-
-    @property
-    def key(self) -> bytes | None:
-        """What partitions it."""
-        ...
-
-    @property
-    def value(self) -> bytes | None:
-        """The event, as it came."""
-        ...
-
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes]]:
-        """Kafka's headers."""
-        ...
+    offset: int
+    #: Its own time, UTC milliseconds.
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
 
 
 class DeadLetter(NamedTuple):
@@ -65,12 +42,12 @@ class StepToWrite(NamedTuple):
     strays: list[Any] = []  # noqa: RUF012 - never changed
 
 
-def in_parts(records: Iterable[tuple[bytes, _Value]], limit: int) -> Iterator[list[tuple[bytes, _Value]]]:
+def in_parts(records: Iterable[tuple[bytes, bytes]], limit: int) -> Iterator[list[tuple[bytes, bytes]]]:
     """Cut records so that keys and values of a part stay below a limit in bytes, but for a single one beyond it."""
-    part: list[tuple[bytes, _Value]] = []
+    part: list[tuple[bytes, bytes]] = []
     size = 0
     for key, value in records:
-        grows = len(key) + len(value or b"")
+        grows = len(key) + len(value)
         if part and size + grows > limit:
             yield part
             part, size = [], 0

@@ -5,8 +5,6 @@ contact in the brand's queue: it starts with its first message, and what it does
 anybody was assigned) is not made up.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Annotated, Final, Literal
 
@@ -46,24 +44,11 @@ def events_of(line: bytes) -> Iterator[bytes]:
     contact_id = f"{SOURCE}:{conversation.brand}:{conversation.conversation}"
     known = {"contact_id": contact_id, "channel": "chat", "source": SOURCE}
     first_message = messages[0]
-    started: dict[str, object] = {
-        "event_id": "started",
-        "type": "contact.started",
-        **known,
-        "occurred_at": first_message.at.isoformat(),
-        "queue": conversation.brand,
-    }
+    started = {"event_id": "started", "type": "contact.started", **known}
+    started |= {"occurred_at": first_message.at.isoformat(), "queue": conversation.brand}
     if first_message.author != "customer":
         started |= {"direction": "outbound", "initiated_by": "agent" if first_message.author == "agent" else "system"}
     yield orjson.dumps(started)
     for seq, message in enumerate(messages, 1):
-        yield orjson.dumps(
-            {
-                "event_id": f"message:{message.id}",
-                "type": "message.sent",
-                **known,
-                "occurred_at": message.at.isoformat(),
-                "seq": seq,
-                "author": message.author,
-            }
-        )
+        sent = {"event_id": f"message:{message.id}", "type": "message.sent", **known}
+        yield orjson.dumps({**sent, "occurred_at": message.at.isoformat(), "seq": seq, "author": message.author})

@@ -1,7 +1,5 @@
 """Disorder and redelivery on request: what a real bus does now and then, seeded so that it can be done again."""
 
-from __future__ import annotations
-
 import random
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -15,10 +13,7 @@ REPEATED_WITHIN: Final = 5_000
 
 
 def shuffled(lines: Iterable[Line], seed: int) -> Iterator[Line]:
-    """Yield every line once, in an order that only the seed decides: each order is as likely as any other.
-
-    The lines lie in a temporary file: memory holds only where.
-    """
+    """Yield every line once, in an order that only the seed decides; lines lie on the disk, memory holds only where."""
     with tempfile.TemporaryFile(prefix="pulssi-shuffle-") as disk:
         positions = []
         for file, number, content in lines:

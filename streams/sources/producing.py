@@ -5,8 +5,6 @@ were not acknowledged are sent again: a record may be in the topic twice, and is
 events: topic, key and bytes come from outside.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import time
@@ -49,10 +47,7 @@ class _Record(NamedTuple):
 
 
 def partitions_of_sources(brokers: str, wait_s: float) -> dict[str, int]:
-    """Return how many partitions each source topic has; never makes one.
-
-    Raises BrokerUnreachableError, or TopicsMissingError.
-    """
+    """Count each source topic's partitions; makes no topic. Raises BrokerUnreachableError, or TopicsMissingError."""
     with admin_client(brokers, wait_s) as admin:
         found = {
             topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics() if not topic["error_code"]
@@ -64,8 +59,6 @@ def partitions_of_sources(brokers: str, wait_s: float) -> dict[str, int]:
 
 
 class _PartitionQueue:
-    """Records that wait for one partition."""
-
     def __init__(self) -> None:
         self.records: deque[_Record] = deque()
         self.filled = asyncio.Event()
@@ -168,10 +161,7 @@ class EventProducer:
                 self._report(f"waiting up to {self._give_up_s:g} s for Kafka at {self.brokers}")
 
     async def send(self, topic: str, key: bytes, value: bytes, origin: str = "") -> None:
-        """Queue one record with the present timestamp; waits only while too many are queued.
-
-        Once it is acknowledged, `sent_by_origin` counts it by `origin`.
-        """
+        """Queue one record as of now; waits while too many are queued. Acknowledged, `sent_by_origin` counts it."""
         if self._failure is not None:
             raise self._failure
         queue = self._queues[topic, partition_of(key, self._counts[topic])]
@@ -181,13 +171,10 @@ class EventProducer:
             self._acknowledged_at = time.monotonic()
         self.waiting += 1
         if self.waiting >= BUFFERED:
-            await self._wait_for_backlog(BUFFERED // 2)
+            await self.flush(BUFFERED // 2)
 
-    async def flush(self) -> None:
-        """Return when every queued record is acknowledged; raises the error that prevents it for good."""
-        await self._wait_for_backlog(0)
-
-    async def _wait_for_backlog(self, at_most: int) -> None:
+    async def flush(self, at_most: int = 0) -> None:
+        """Return when all queued records but so many are acknowledged; raises the error that prevents it for good."""
         while self._failure is None and self.waiting > at_most:
             self._changed.clear()
             await self._changed.wait()

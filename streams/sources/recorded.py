@@ -3,8 +3,6 @@
 A line is bytes; whether it is a good event is not decided here. Nothing is ever held in memory as a whole.
 """
 
-from __future__ import annotations
-
 import gzip
 import io
 import os
@@ -105,8 +103,7 @@ def write(name: str, contents: Iterable[bytes]) -> int:
 
 def _write_to(file: IO[bytes], contents: Iterable[bytes]) -> int:
     count = 0
-    for content in contents:
+    for count, content in enumerate(contents, 1):  # noqa: B007 - it is returned
         file.write(content + b"\n")
-        count += 1
     file.flush()
     return count

@@ -4,8 +4,6 @@ Everything but the reading is a pure chain of iterators; what cannot be sent is 
 line that is no good event but has a channel and a key is sent as it is: the worker dead-letters it where people look.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -32,10 +30,7 @@ LARGEST_BYTES: Final = 1_000_000
 
 
 class Routed(NamedTuple):
-    """A line with its place. `at` in UTC milliseconds; None where the line has no time that can be read.
-
-    `origin` names the recording that it comes from.
-    """
+    """A line with its place: `at` in UTC milliseconds, None without a time; `origin` names its recording."""
 
     topic: str
     key: bytes

@@ -1,7 +1,5 @@
 """`make bench`: what Pulssi manages, beside idiomatic Faust and a plain loop doing less, in the same run."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final

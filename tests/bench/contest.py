@@ -4,8 +4,6 @@ The clock starts when the first record reaches a program's own code, and stops w
 seen the last result.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 import tempfile
@@ -51,10 +49,7 @@ class Contestant:
 
 CONTESTANTS: Final = {
     "pulssi": Contestant(
-        "Pulssi worker",
-        "every step in a Kafka transaction; exactly once",
-        ("tests.bench.ours",),
-        journal_of(TOPIC),
+        "Pulssi worker", "every step in a Kafka transaction; exactly once", ("tests.bench.ours",), journal_of(TOPIC)
     ),
     "faust": Contestant(
         f"idiomatic Faust (faust-streaming {version('faust-streaming')})",

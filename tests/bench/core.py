@@ -5,8 +5,6 @@ Machines and their neighbours differ, so read the ratios: events a second of eac
 rounds. Memory is what the process grows by. Options: --events N, --contacts N.
 """
 
-from __future__ import annotations
-
 import gc
 import multiprocessing
 import os
@@ -55,7 +53,6 @@ TENTH: Final = 10
 
 
 def _best(work: Callable[[], object]) -> float:
-    """Time some work: seconds of this process, the best of a few rounds."""
     took = []
     for _ in range(ROUNDS):
         gc.collect()

@@ -5,8 +5,6 @@ the step that holds it, and in ClickHouse once a query finds its row of the arch
 users run; the live view is fed here, as the wallboard feeds it.
 """
 
-from __future__ import annotations
-
 import asyncio
 import multiprocessing
 import os
@@ -19,7 +17,6 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from clickhouse_connect.driver.client import Client
 
@@ -87,7 +84,7 @@ def _stand_back(pid: int) -> None:
 
 
 async def _follow_journal(settings: Settings, sighting: Sighting) -> None:
-    view = LiveView(ZoneInfo(settings.time_zone), _now)
+    view = LiveView(settings.time_zone, _now)
     tail = JournalTail(settings)
     await tail.start()
     try:

@@ -4,8 +4,6 @@ It learns from a simulated day of all three channels, with the ids that sources 
 only be read with the dictionary they were written with, so a new one is a new version of the journal.
 """
 
-from __future__ import annotations
-
 import random
 import sys
 import uuid

@@ -1,9 +1,9 @@
 """Events to measure with: chats of ten events, many under way at a time, in order of time."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Any, Final
+
+from tests.streams.flow import chat_event
 
 EVENTS_A_CHAT: Final = 10
 START: Final = datetime(2026, 3, 2, 8, 0, tzinfo=UTC).timestamp()
@@ -31,15 +31,13 @@ def _chat(number: int) -> list[dict[str, Any]]:
     ]
     contact_id = f"bench:1:{number:012d}"
     return [
-        {
-            "event_id": f"{contact_id}-{at}",
-            "type": kind,
-            "contact_id": contact_id,
-            "channel": "chat",
-            "occurred_at": datetime.fromtimestamp(began + after, UTC).isoformat(timespec="milliseconds"),
-            "source": "bench",
+        chat_event(
+            kind,
+            contact_id,
+            datetime.fromtimestamp(began + after, UTC).isoformat(timespec="milliseconds"),
+            event_id=f"{contact_id}-{at}",
             **fields,
-        }
+        )
         for at, (after, kind, fields) in enumerate(steps)
     ]
 

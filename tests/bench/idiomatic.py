@@ -4,8 +4,6 @@ A table belongs to its stream's partitions, so a pane's key names the partition 
 would write the same counter. That is less work than the topic in between that `group_by` would add.
 """
 
-from __future__ import annotations
-
 import os
 from typing import Any
 

@@ -4,8 +4,6 @@ Offered, first response (count, sum, within target), handle time, resolved, and 
 contact. Deduplication, late events, retraction and percentiles are left out: it is less than Pulssi does.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple

@@ -1,7 +1,5 @@
 """A worker that says when its first records reach the fold, as the other programs do; else as any worker is."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import Sequence

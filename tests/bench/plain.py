@@ -3,8 +3,6 @@
 No library promises less, so none should be quicker in Python on one core.
 """
 
-from __future__ import annotations
-
 import os
 from typing import Any, Final
 

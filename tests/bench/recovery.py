@@ -5,8 +5,6 @@ broker has compacted it, which it does all the time. Opening is all of it: fenci
 loading the state.
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
 from typing import Final
@@ -50,7 +48,6 @@ async def _write(settings: Settings, events: int) -> None:
 
 
 async def _opened(settings: Settings, contacts: int) -> float:
-    """Open once; give contacts a second."""
     async with asked(settings) as whom:
         began = time.monotonic()
         partition, writer = await take_over(settings, Rules(), (TOPIC, 0), whom)

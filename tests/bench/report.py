@@ -4,8 +4,6 @@ Each part of the bench has markers of its own, so that a part can be measured al
 machine, when and beside what load it was measured.
 """
 
-from __future__ import annotations
-
 import os
 import platform
 import re

@@ -4,8 +4,6 @@ A program is through when the panes that anyone can read from Kafka hold every f
 its last change counts, and what is missing is told.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from typing import Final, Literal

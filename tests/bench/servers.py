@@ -1,7 +1,5 @@
 """The brokers that figures are measured on."""
 
-from __future__ import annotations
-
 import contextlib
 import tempfile
 from collections.abc import Iterator

@@ -4,8 +4,6 @@ Run it: `python -m tests.bench.stack`. Kafka's jars have to be in the cache; on 
 figures say something of Pulssi.
 """
 
-from __future__ import annotations
-
 import json
 import tempfile
 import time
@@ -54,7 +52,6 @@ def seconds_to_moving(folder: Path) -> float:
 
 
 def _pss_mb(pids: list[int]) -> float:
-    """Add up what processes take of the memory, shared pages by their share."""
     total = 0
     for pid in pids:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()

@@ -1,7 +1,5 @@
 """A producer at a steady rate, for a process of its own."""
 
-from __future__ import annotations
-
 import time
 from typing import Final
 

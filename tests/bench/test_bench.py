@@ -1,7 +1,5 @@
 """The bench's parts hang together, and each program does the job that it is measured by. How fast is no test."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -3,8 +3,6 @@
 Run as a program it is what is measured: `python -m tests.bench.transport worker`. Nothing is decoded, kept or written.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 import tempfile

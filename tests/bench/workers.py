@@ -4,8 +4,6 @@ Workers share partitions, so they are started first and asked for a few events e
 backlog is produced, and the clock runs from when they are let go to the last committed step.
 """
 
-from __future__ import annotations
-
 import signal
 import sys
 import tempfile

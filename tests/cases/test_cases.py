@@ -1,7 +1,5 @@
 """Cases made after public reports, row by row: by the batch, and by the fold in any order and with redelivery."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 
 import pytest

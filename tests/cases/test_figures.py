@@ -1,7 +1,5 @@
 """What the cases say of more than one contact, and of a moment: service levels, first contacts, and gauges."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -9,16 +7,15 @@ import pytest
 
 from schemas.contact_record import decode_summary
 from schemas.policies import Rules
-from schemas.topics import CONTACTS
 from streams.configuration.folder import load_rules
-from streams.core.refold import EMPTY
 from streams.live.gauges import GaugeReading, Gauges
 from tests.cases.told import CENTRE, CONFIG, events_of
-from tests.core.contacts import changed, read
+from tests.core.contacts import record_of
 from tests.oracle.batch import samples
 from tests.oracle.contacts import contacts, milliseconds
 from tests.oracle.derived import first_contacts, service_levels, told
 from tests.oracle.gauges import gauges
+from tests.streams.flow import chat_event
 
 
 class Moment(NamedTuple):
@@ -69,12 +66,8 @@ def test_gauges_at_a_moment(rules: Rules, moment: Moment) -> None:
 
 
 def _live(events: list[dict[str, Any]], rules: Rules, now: int) -> GaugeReading:
-    channel = events[0]["channel"]
-    change = changed(channel, EMPTY, read(events), rules, 1)
-    assert change is not None
-    assert change.value is not None
     live = Gauges()
-    live.update((CONTACTS[channel], 0), b"contact", decode_summary(change.value))
+    live.update(("contacts", 0), b"contact", decode_summary(record_of(events, rules)))
     live.advance(now)
     return live.readings()[None, None]
 
@@ -91,22 +84,15 @@ def test_service_levels_of_callers_who_hang_up_in_the_menu() -> None:
 
 def test_service_level_of_a_queue_that_transfers_feed() -> None:
     """Of its visits: answered within / (answered + abandoned - short); a visit that leaves otherwise is in none."""
-    call = {"channel": "call", "source": "test", "queue": "tech", "occurred_at": "2026-03-02T09:00:00Z"}
+    begun = "2026-03-02T09:00:00Z"
     ends = [("contact.connected", 15), ("contact.connected", 40), ("contact.abandoned", 30), ("contact.abandoned", 2)]
     events = [
         event
-        for number, (kind, second) in enumerate([*ends, ("contact.dequeued", 5)])
+        for name, (kind, second) in zip("abcde", [*ends, ("contact.dequeued", 5)], strict=True)
         for event in (
-            {**call, "contact_id": f"{number}", "event_id": "1", "type": "contact.started", "queue": "first"},
-            {**call, "contact_id": f"{number}", "event_id": "2", "type": "contact.transferred"},
-            {
-                **call,
-                "contact_id": f"{number}",
-                "event_id": "3",
-                "type": kind,
-                "agent_id": "a",
-                "occurred_at": f"2026-03-02T09:00:{second:02d}Z",
-            },
+            chat_event("contact.started", name, begun, channel="call", queue="first"),
+            chat_event("contact.transferred", name, begun, channel="call", queue="tech"),
+            chat_event(kind, name, f"2026-03-02T09:00:{second:02d}Z", channel="call", queue="tech", agent_id="a"),
         )
     ]
     visits = [row for row in samples(events, CENTRE) if row.sample == "queue_wait"]

@@ -5,8 +5,6 @@ row `value` is a duration in milliseconds, a rating in millionths, or else a cou
 compared, but no row may be missing and none may be there beyond them.
 """
 
-from __future__ import annotations
-
 import itertools
 import json
 import random

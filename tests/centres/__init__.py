@@ -1,7 +1,5 @@
 """Configuration folders for tests: their files by topic, as they stand in the folders here."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 

@@ -1,7 +1,5 @@
 """`make chaos`: everything goes wrong, for as long as it takes, and every number is what it should be."""
 
-from __future__ import annotations
-
 import random
 import tempfile
 from pathlib import Path

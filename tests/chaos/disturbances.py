@@ -1,7 +1,5 @@
 """What happens to an installation while records flow: each a plain function, in a list with how often it comes."""
 
-from __future__ import annotations
-
 import random
 import signal
 import time
@@ -119,14 +117,7 @@ SINK_AWAY: Final = Disturbance("sink away past the horizons", _sink_away, weight
 TOPIC_RECREATED: Final = Disturbance("source topic recreated", _recreate_topic)
 
 LONG: Final = (
-    *[KILLED] * 10,
-    *[TOLD] * 5,
-    *[PAUSED] * 3,
-    BROKER_KILLED,
-    CLICKHOUSE_AWAY,
-    CLICKHOUSE_KILLED,
-    *[SINK_KILLED] * 2,
-    SINK_AWAY,
-    TOPIC_RECREATED,
+    *(*[KILLED] * 10, *[TOLD] * 5, *[PAUSED] * 3, BROKER_KILLED, CLICKHOUSE_AWAY, CLICKHOUSE_KILLED),
+    *(*[SINK_KILLED] * 2, SINK_AWAY, TOPIC_RECREATED),
 )
 SHORT: Final = (*[KILLED] * 3, *[TOLD] * 2, CLICKHOUSE_AWAY, SINK_AWAY, PAUSED, BROKER_KILLED, TOPIC_RECREATED)

@@ -1,7 +1,5 @@
 """Produces the records of a chaos run, slice by slice, beside what happens to the parts meanwhile."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Pulssi as it runs in production, part by part, for a test that ends, pauses and starts them as it likes."""
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Callable, Sequence

@@ -4,8 +4,6 @@ What was acknowledged to the producer must be in ClickHouse, and `pulssi reconci
 --parts LIST (with commas; default: all), --rounds N (default: 10). Exits with 1 where anything is missing or differs.
 """
 
-from __future__ import annotations
-
 import itertools
 import os
 import re
@@ -104,11 +102,8 @@ def _recorded(file: Path, seed: int) -> list[dict[str, Any]]:
 def rounds(stack: Stack, victim: str, times: int, before: Sequence[Event] = ()) -> tuple[Outcome, list[Event]]:
     """Kill so many times while events flow; returns what came of it, and all events acknowledged, `before` too."""
     outcome = Outcome(victim)
-    events = sorted(
-        simulated(round(RATE * LASTS_S), RATE, seed=VICTIMS.index(victim) + 1), key=lambda event: event["occurred_at"]
-    )
     file = stack.folder.with_name(f"{victim}.ndjson")
-    recorded.write(str(file), map(orjson.dumps, events))
+    events = _recorded(file, seed=VICTIMS.index(victim) + 1)
     replay = pulssi("replay", str(file), "--speed", "1", "--wait", "300", "--data", str(stack.folder))
     try:
         brokers = stack.parts["broker"].url
@@ -134,7 +129,6 @@ def rounds(stack: Stack, victim: str, times: int, before: Sequence[Event] = ()) 
 
 
 def _faults(stack: Stack, events: Sequence[Event]) -> list[str]:
-    """Say what is missing in ClickHouse or differs, once all is drained."""
     try:
         stack.pulssi("drain", "--timeout", "240")
         stack.pulssi("reconcile")

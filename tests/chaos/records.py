@@ -4,8 +4,6 @@ Pure: the same seed gives the same records in the same order. A bad record is to
 is found again among the dead letters.
 """
 
-from __future__ import annotations
-
 import itertools
 import random
 from collections.abc import Iterator, Mapping, Sequence
@@ -63,7 +61,6 @@ def arriving(events: Sequence[Event], seed: int, late_ms: int) -> list[Made]:
 
 
 def _bad(event: Event, topic: str, key: bytes, draws: random.Random, number: int) -> Made:
-    """Spoil an event."""
     kinds = dict(_spoilt(event, topic, key))
     code = draws.choice(sorted(kinds))
     if code == "too_large" and draws.random() < 0.8:  # few of these are enough

@@ -1,7 +1,5 @@
 """One chaos run: records flow, things happen one after the other, then all is drained and compared."""
 
-from __future__ import annotations
-
 import random
 import signal
 import time

@@ -1,7 +1,5 @@
 """What the workers say that they did, over all their lives: their counters begin anew with each."""
 
-from __future__ import annotations
-
 import re
 import threading
 from collections import Counter

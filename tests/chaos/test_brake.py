@@ -1,7 +1,5 @@
 """The brake on real brokers: a topic that is not what it should be stops the worker, and nothing of it is lost."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Final
 

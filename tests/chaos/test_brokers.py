@@ -1,7 +1,5 @@
 """Three brokers, of which one after the other goes while events flow: nothing is lost and nothing counts twice."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final

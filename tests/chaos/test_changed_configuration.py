@@ -1,7 +1,5 @@
 """A worker killed, its configuration changed, started again: late events take back what the old rules had issued."""
 
-from __future__ import annotations
-
 import signal
 from pathlib import Path
 from typing import Final

@@ -1,7 +1,5 @@
 """Workers killed, paused and told to stop, broker, ClickHouse and sink away: no number differs from the batch fold."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """A broker that is halted in the middle of a backlog: the worker says what hangs, and that it goes on."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import re

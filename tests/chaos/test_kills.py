@@ -3,8 +3,6 @@
 One round each; `make kills` does ten.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,11 +14,7 @@ from tests.chaos.kills import VICTIMS, rounds
 from tests.fixtures.stack import Stack
 from tests.kafka.apache import missing
 
-pytestmark = [
-    pytest.mark.long,
-    pytest.mark.apache,
-    pytest.mark.skipif(missing() is not None, reason=str(missing())),
-]
+pytestmark = [pytest.mark.long, pytest.mark.apache, pytest.mark.skipif(missing() is not None, reason=str(missing()))]
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,5 @@
 """A worker that is killed, or told to stop, at any moment: nothing is lost and nothing counts twice."""
 
-from __future__ import annotations
-
 import signal
 from pathlib import Path
 from typing import Final

@@ -1,7 +1,5 @@
 """Holds what is in ClickHouse and among the dead letters against an independent fold of the same events."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """Agents' events for tests: drawn at random, and read as the worker reads them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final

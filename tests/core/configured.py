@@ -2,8 +2,6 @@
 days and at times that the contacts of these tests live through.
 """  # noqa: D205 - one sentence
 
-from __future__ import annotations
-
 import random
 from pathlib import Path
 from typing import Final

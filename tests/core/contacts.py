@@ -1,8 +1,6 @@
 """Contacts as the fold takes them, and the ways in which their events arrive, for property tests."""
 
-from __future__ import annotations
-
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -14,7 +12,7 @@ from schemas.topics import CONTACTS, Channel
 from streams.core.event import Event, event_of
 from streams.core.event import order as fold_order
 from streams.core.incremental_fold import Change
-from streams.core.refold import ContactState, advance
+from streams.core.refold import EMPTY, ContactState, advance
 from streams.decoding.decoder import decode
 from tests.core import plots
 
@@ -33,6 +31,14 @@ def changed(
     """Fold a contact anew with what arrived; None where nothing was new."""
     outcome = advance(channel, contact, arrived, rules, step, again=again)
     return None if outcome is None else outcome.change
+
+
+def record_of(told: Sequence[Mapping[str, Any]], rules: Rules) -> bytes:
+    """Fold all events of a contact at once; returns its record."""
+    change = changed(told[0]["channel"], EMPTY, read(told), rules, 1)
+    assert change is not None
+    assert change.value is not None
+    return change.value
 
 
 @st.composite

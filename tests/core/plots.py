@@ -7,8 +7,6 @@ spoilt: an agent's clock goes wrong, many events share a time and a `seq`, some 
 the same id, and all of them in any order. `test_plots.py` counts that everything occurs which the metrics tell apart.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Final
@@ -303,6 +301,5 @@ def contacts(draw: st.DrawFn) -> list[dict[str, Any]]:
 
 
 def _changed(draw: st.DrawFn, event: dict[str, Any]) -> dict[str, Any]:
-    """Send an event again: mostly as it was."""
     change = draw(st.sampled_from([{}, {}, {"seq": 1 - event["seq"]}, {"team": "south"}]))
     return {**event, **change}

@@ -14,8 +14,6 @@ about; `*` are all, `glance` means fields of the contact's summary, `deadlines` 
 `channel: sentence`; `with name` says which rules hold, and what follows from the story stands behind `=`.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
@@ -89,7 +87,6 @@ def cases(name: str, rules: Mapping[str, Rules | Centre]) -> list[Case]:
 
 @cache
 def _loaded(centre: Centre) -> Rules:
-    """Load a centre's rules as a worker does."""
     with TemporaryDirectory() as folder:
         return configured.rules(Path(folder), dict(centre.files))
 
@@ -182,7 +179,6 @@ def _check_summary(case: Case) -> None:
 
 
 def _value(word: str) -> tuple[str, Any]:
-    """Read a field, its time from seconds."""
     name, value = field(word)
     return name, BEGIN + round(value * 1000) if name.endswith(_TIMES) and value is not None else value
 

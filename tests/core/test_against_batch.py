@@ -1,7 +1,5 @@
 """The fold against an independent batch computation: random contacts, any events, ties, repetition and disorder."""
 
-from __future__ import annotations
-
 import itertools
 import random
 from typing import Any, Final
@@ -15,7 +13,7 @@ from schemas.policies import Rules
 from streams.core.refold import EMPTY
 from streams.core.refold import decode as decode_contact
 from tests.core import configured
-from tests.core.contacts import changed, read
+from tests.core.contacts import changed, read, record_of
 from tests.core.plots import contacts
 from tests.depth import examples
 from tests.oracle.batch import added_up, contact_rows, in_business_time, samples
@@ -93,11 +91,7 @@ def test_a_contact_at_a_glance_equals_the_batch(centres: Centres, which: int, ev
     rows = list(contact_rows(events, centre).values())
     if not rows:
         return
-    channel = events[0]["channel"]
-    change = changed(channel, EMPTY, read(events), rules, 1)
-    assert change is not None
-    assert change.value is not None
-    summary: dict[str, Any] = {**decode_summary(change.value)}
+    summary: dict[str, Any] = {**decode_summary(record_of(events, rules))}
     assert {name: summary[name] for name in AT_A_GLANCE} == {name: getattr(rows[0], name) for name in AT_A_GLANCE}
     assert (summary["handle_ms"] or 0, tuple(summary["tags"])) == (rows[0].handle_ms, rows[0].tags)
     assert tuple(summary["agents"]) == rows[0].agents
@@ -111,11 +105,7 @@ def test_a_contact_at_a_glance_equals_the_batch(centres: Centres, which: int, ev
     cuts=st.sets(st.integers(0, 40), max_size=5),
 )
 def test_panes_equal_the_batch(
-    centres: Centres,
-    which: int,
-    several: list[list[dict[str, Any]]],
-    seed: int,
-    cuts: set[int],
+    centres: Centres, which: int, several: list[list[dict[str, Any]]], seed: int, cuts: set[int]
 ) -> None:
     """Panes of a partition, however its records come and are cut, sum up to the batch's counters."""
     rules, centre = centres[which]

@@ -1,7 +1,5 @@
 """Agents' states: a function of the set of events, whatever their order, and of bounded size."""
 
-from __future__ import annotations
-
 import itertools
 import random
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """Business time against a walk from minute to minute, with clocks that are put forward and back in between."""
 
-from __future__ import annotations
-
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -10,15 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.calendars import WHOLE_DAY, Calendar, Hours, Span
+from schemas.calendars import MINUTES_A_DAY, Calendar, Hours, Span
 from streams.core.business_time import business_ms, in_hours, last_within
 from tests.depth import examples
+from tests.oracle.contacts import milliseconds as ms
 
 MINUTE: Final = 60_000
 HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
 
-ALWAYS: Final = Calendar("always", (Hours("Europe/Helsinki", (WHOLE_DAY,) * 7),))
+ALWAYS: Final = Calendar("always", (Hours("Europe/Helsinki", ((Span(0, MINUTES_A_DAY),),) * 7),))
 NEVER: Final = Calendar("never", (Hours("Europe/Helsinki", ((),) * 7),))
 
 #: Days on which clocks of these zones were put forward, put back, or nothing happened.
@@ -39,11 +38,6 @@ FINNISH: Final = {
     *("2026-01-01", "2026-01-06", "2026-04-03", "2026-04-05", "2026-04-06", "2026-05-01", "2026-05-14", "2026-05-24"),
     *("2026-06-19", "2026-06-20", "2026-10-31", "2026-12-06", "2026-12-24", "2026-12-25", "2026-12-26", "2027-01-01"),
 }
-
-
-def ms(text: str) -> int:
-    """Read a time with its zone into UTC milliseconds."""
-    return round(datetime.fromisoformat(text).timestamp() * 1000)
 
 
 def open_by_the_wall(calendar: Calendar, at: int) -> bool:

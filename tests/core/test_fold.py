@@ -1,7 +1,5 @@
 """The fold: the samples of stories, and the contact at a glance."""
 
-from __future__ import annotations
-
 from typing import Final
 
 import pytest
@@ -73,10 +71,7 @@ RULES: Final[dict[str, Rules | Centre]] = {
     "business-centre": _first(clock="calendar", calendar=_HOURS),
     "business-never": _first(clock="calendar", calendar=_daily("never")),
     "dated": Rules(
-        policies_from=(
-            (BEGIN + 100_000, (Policy("strict", "first_response", 10_000, 0.8),)),
-            (BEGIN + 200_000, ()),
-        )
+        policies_from=((BEGIN + 100_000, (Policy("strict", "first_response", 10_000, 0.8),)), (BEGIN + 200_000, ()))
     ),
     "renamed": Rules(
         taxonomy=Taxonomy(frozenset({"money"}), {"refund": "money"}),

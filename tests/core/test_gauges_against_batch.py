@@ -1,7 +1,5 @@
 """What a contact gives to the gauges, at any moment after its last event, is what the batch says at that moment."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 from hypothesis import given, settings
@@ -9,9 +7,8 @@ from hypothesis import strategies as st
 
 from schemas.contact_record import Summary, decode_summary
 from streams.core.deadlines import held_against
-from streams.core.refold import EMPTY
 from streams.live.gauges import GaugeReading, Gauges
-from tests.core.contacts import changed, read
+from tests.core.contacts import record_of
 from tests.core.plots import contacts
 from tests.core.test_against_batch import WHICH, Centres, centres
 from tests.depth import examples
@@ -34,11 +31,7 @@ def test_the_gauges_equal_the_batch(
     together = put_together(events, centre)
     if not together or not together[0].events:
         return
-    channel = events[0]["channel"]
-    change = changed(channel, EMPTY, read(events), rules, 1)
-    assert change is not None
-    assert change.value is not None
-    summary = decode_summary(change.value)
+    summary = decode_summary(record_of(events, rules))
     last = max(event["at"] for event in together[0].events)
     assert summary["clock_since"] == at_a_moment(together[0], last).clock_since
     for now in (last + ms for ms in sorted(later)):

@@ -1,7 +1,5 @@
 """Panes: what rows come to, minute by minute, and that taking back undoes putting in."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 from schemas.journal import decode_pane, decode_pane_key, decode_tag_pane, decode_tag_pane_key

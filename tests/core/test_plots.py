@@ -1,7 +1,5 @@
 """The contacts that property tests are made of: whatever the metrics tell apart occurs in them, and often enough."""
 
-from __future__ import annotations
-
 import itertools
 from collections import Counter
 from typing import Any, Final, NamedTuple

@@ -1,7 +1,5 @@
 """A contact that is folded anew with what arrives: taken back, issued, gone, and always the same in the end."""
 
-from __future__ import annotations
-
 from collections import Counter
 from typing import NamedTuple
 
@@ -197,11 +195,7 @@ def test_a_contact_goes_on_from_its_restored_record(data: st.DataObject) -> None
     ("stories", "since", "gone"),
     [
         (("0 started\n30 agent agent_id=ann", "10 queued queue=a"), {("first_response", ""): 2}, {}),
-        (
-            ("0 started\n30 agent agent_id=ann", "60 resolved"),
-            {("first_response", ""): 1, ("resolution", "e3"): 2},
-            {},
-        ),
+        (("0 started\n30 agent agent_id=ann", "60 resolved"), {("first_response", ""): 1, ("resolution", "e3"): 2}, {}),
         (("0 started\n30 missed agent_id=ann", "40 event.voided voids=e2"), {}, {("missed", "e2"): 2}),
         (("0 started", "9 discarded reason=spam", "20 event.voided voids=e2"), {("offered", ""): 3}, {}),
     ],

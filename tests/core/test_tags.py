@@ -1,7 +1,5 @@
 """How tags are read."""
 
-from __future__ import annotations
-
 import pytest
 
 from schemas.policies import normal_tag

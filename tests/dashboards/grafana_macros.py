@@ -4,8 +4,6 @@ Macros as in the data source's `pkg/macros` (4.3): what stands there is written 
 run without a Grafana.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from typing import NamedTuple

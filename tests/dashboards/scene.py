@@ -1,7 +1,5 @@
 """A believable centre as journal steps: a day so far in three channels, who waits now, and who is there."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterator
 from typing import Final, NamedTuple

@@ -1,7 +1,5 @@
 """The provisioning folder: as its definitions say, readable as what it is, and refused when it drifted."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The push by the API: against a stand-in that keeps what it is given, as a Grafana is not to be had everywhere."""
 
-from __future__ import annotations
-
 import json
 import socket
 import threading

@@ -1,12 +1,8 @@
 """Every question that the dashboard, its choices and the rules ask, on a real engine filled through its tables."""
 
-from __future__ import annotations
-
 import time
-from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-import orjson
 import pytest
 from clickhouse_connect.driver.client import Client
 
@@ -17,11 +13,9 @@ from dashboards.grafana_definitions.site import Site
 from schemas.agents import STATUSES
 from schemas.panes import PANE_MS
 from schemas.policies import DEFAULT_POLICIES, Policy
-from schemas.topics import AGENTS
 from sinks.batching import PendingBatch
 from sinks.clickhouse.migrations import migrate
 from sinks.clickhouse.store import ClickHouseStore
-from sinks.event_rows import event_rows
 from sinks.port import Batch
 from sinks.rows import EventRow, PaneRow
 from streams.clickhouse.connection import connect
@@ -29,10 +23,11 @@ from streams.configuration.environment import load_settings
 from streams.core.histogram import merge, quantile
 from streams.journal.assembly import Step
 from streams.live.service_level import ServiceLevelCounts, service_level
+from tests.core.agents import BASE_MS, status
 from tests.dashboards.grafana_macros import ALL, Range, expand
 from tests.dashboards.scene import day_so_far, waiting
 from tests.fixtures.clickhouse import ClickHouseServer
-from tests.sinks.test_event_rows import Record
+from tests.sinks.test_agent_views import archived
 from tests.streams.live.steps import Journal, contact, contact_key, pane_of, pane_record
 
 EVERYTHING = {"channel": [ALL], "queue": [ALL], "by": ["queue"]}
@@ -85,23 +80,13 @@ def rows(*steps: Step) -> Batch:
 def agents(now_ms: int) -> list[EventRow]:
     """Agents of two groups, who were heard of in the last minutes, and some who are in none."""
     groups = (("voice", "call", 1), ("chat care", "chat", 3), ("", "email", 2))
+    ago = now_ms - 60_000 - BASE_MS
     events = [
-        {
-            "event_id": "1",
-            "type": "agent.status",
-            "agent_id": f"{group}-{status}",
-            "source": "floor",
-            "occurred_at": datetime.fromtimestamp(now_ms / 1000 - 60, UTC).isoformat(),
-            "status": status,
-            "groups": [group] if group else [],
-            "capacity": {channel: slots},
-        }
+        status("1", ago, of, agent_id=f"{group}-{of}", groups=[group] if group else [], capacity={channel: slots})
         for group, channel, slots in groups
-        for status in STATUSES
+        for of in STATUSES
     ]
-    return event_rows(
-        [Record(str(event["agent_id"]).encode(), orjson.dumps(event), AGENTS) for event in events], epoch=1
-    )
+    return archived(events).events
 
 
 @pytest.fixture(scope="module")
@@ -231,10 +216,7 @@ def test_who_is_late_counts_for_his_own_policy(clickhouse_server: ClickHouseServ
         )
     ]
     pane = pane_record(
-        now_ms // PANE_MS * PANE_MS - PANE_MS,
-        "support",
-        "next_response",
-        pane_of([1_000] * MIN_VOLUME, target=60_000),
+        now_ms // PANE_MS * PANE_MS - PANE_MS, "support", "next_response", pane_of([1_000] * MIN_VOLUME, target=60_000)
     )
     batch = rows(
         Journal("contacts.chat").step(

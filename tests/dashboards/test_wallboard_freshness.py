@@ -1,7 +1,5 @@
 """When numbers may be called live, and what is said where they may not."""
 
-from __future__ import annotations
-
 from dashboards.wallboard.freshness import STALE_AFTER_MS, Freshness
 
 P = ("contacts.chat", 0)

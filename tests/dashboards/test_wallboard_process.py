@@ -1,11 +1,9 @@
 """The wallboard as a process, on real brokers: it shows what the journals say, at once, and says when it cannot."""
 
-from __future__ import annotations
-
 import asyncio
 import signal
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -20,13 +18,13 @@ from tests.streams.handwritten import Hand
 from tests.streams.live.steps import Journal, contact, contact_key, pane_of, pane_record, summary
 
 CHAT = "contacts.chat"
+THERE: Final = {"PULSSI_PARTITIONS": "2", "PULSSI_WALLBOARD_PORT": "0"}
 
 
-def _settings(kafka: KafkaServer, *, migrated: bool = True) -> Settings:
-    settings = load_settings({**kafka.settings_env(), "PULSSI_PARTITIONS": "2", "PULSSI_WALLBOARD_PORT": "0"})
-    if migrated:
-        assert migrate_topics(settings, wait_s=10).ok
-    return settings
+@pytest.fixture
+def settings(fresh_kafka: KafkaServer) -> Settings:
+    """Point at a broker with Pulssi's topics and nothing in them."""
+    return fresh_kafka.with_topics(**THERE)
 
 
 def _centre(said: dict[str, Any]) -> dict[str, Any]:
@@ -39,9 +37,8 @@ def _offered(said: dict[str, Any]) -> int:
     return int(_centre(said)["windows"]["15m"]["offered"])
 
 
-async def test_it_shows_what_the_journals_say(fresh_kafka: KafkaServer) -> None:
+async def test_it_shows_what_the_journals_say(settings: Settings) -> None:
     """All partitions are added up; a new step comes to the page by itself; gauges follow contacts."""
-    settings = _settings(fresh_kafka)
     journals = [Journal(CHAT, 0), Journal(CHAT, 1), Journal("contacts.call", 1)]
     record = pane_record(minute_now(), "billing", "offered", pane_of([0, 0]))
     await write(settings, [journal.step(record) for journal in journals])
@@ -65,9 +62,8 @@ async def test_it_shows_what_the_journals_say(fresh_kafka: KafkaServer) -> None:
         assert await asyncio.wait_for(wallboard.process.wait(), 10) == 0
 
 
-async def test_events_that_nobody_counts_make_it_stale(fresh_kafka: KafkaServer) -> None:
+async def test_events_that_nobody_counts_make_it_stale(settings: Settings) -> None:
     """Where events come and no worker counts them, the page does not look live."""
-    settings = _settings(fresh_kafka)
     async with running(settings) as wallboard:
         await wallboard.until(lambda said: said["state"] == "live")
         async with AIOKafkaProducer(bootstrap_servers=settings.kafka_brokers) as producer:
@@ -81,9 +77,8 @@ async def test_events_that_nobody_counts_make_it_stale(fresh_kafka: KafkaServer)
         await wallboard.until(lambda said: said["state"] == "live")
 
 
-async def test_a_transaction_marker_is_no_event(fresh_kafka: KafkaServer) -> None:
+async def test_a_transaction_marker_is_no_event(settings: Settings) -> None:
     """What only a transaction leaves behind a head is not taken for an event that is not counted."""
-    settings = _settings(fresh_kafka)
     producer = AIOKafkaProducer(bootstrap_servers=settings.kafka_brokers, transactional_id="stray")
     async with producer, producer.transaction():
         await producer.send_and_wait(CHAT, b"{}", partition=0)
@@ -98,7 +93,7 @@ async def test_a_transaction_marker_is_no_event(fresh_kafka: KafkaServer) -> Non
 async def test_started_before_the_broker_it_waits_and_says_so(fresh_kafka: KafkaServer) -> None:
     """The page is there at once and says what it waits for; then the broker comes, and its topics, and it is live."""
     fresh_kafka.stop()
-    settings = _settings(fresh_kafka, migrated=False)
+    settings = load_settings({**fresh_kafka.settings_env(), **THERE})
     async with running(settings) as wallboard:
         said = await wallboard.until(lambda said: said["state"] == "waiting")
         assert (said["as_of"], "broker" in said["reason"]) == (None, True)
@@ -111,9 +106,8 @@ async def test_started_before_the_broker_it_waits_and_says_so(fresh_kafka: Kafka
         assert (await wallboard.status("readyz"))[0] == 200
 
 
-async def test_it_outlives_the_broker_with_an_honest_word(fresh_kafka: KafkaServer) -> None:
+async def test_it_outlives_the_broker_with_an_honest_word(fresh_kafka: KafkaServer, settings: Settings) -> None:
     """Within seconds of the broker's end the numbers are called stale, with their age; it comes back by itself."""
-    settings = _settings(fresh_kafka)
     journal = Journal(CHAT, 0)
     await write(settings, [journal.step(pane_record(minute_now(), "billing", "offered", pane_of([0, 0])))])
     async with running(settings) as wallboard:
@@ -130,9 +124,9 @@ async def test_it_outlives_the_broker_with_an_honest_word(fresh_kafka: KafkaServ
         await wallboard.until(lambda said: said["state"] == "live" and _offered(said) == 5, within_s=60)
 
 
-async def test_a_port_in_use_is_named(fresh_kafka: KafkaServer) -> None:
+async def test_a_port_in_use_is_named(settings: Settings) -> None:
     """It ends with 3 and a line that names the setting."""
-    settings = _settings(fresh_kafka).model_copy(update={"wallboard_port": any_free("127.0.0.1")})
+    settings = settings.model_copy(update={"wallboard_port": any_free("127.0.0.1")})
     async with running(settings) as wallboard:
         assert wallboard.url.endswith(f":{settings.wallboard_port}/")
         with pytest.raises(AssertionError):
@@ -140,9 +134,8 @@ async def test_a_port_in_use_is_named(fresh_kafka: KafkaServer) -> None:
                 pass
 
 
-async def test_a_watcher_that_reads_nothing_holds_nobody_up(fresh_kafka: KafkaServer) -> None:
+async def test_a_watcher_that_reads_nothing_holds_nobody_up(settings: Settings) -> None:
     """Others get their news while one reads nothing at all."""
-    settings = _settings(fresh_kafka)
     journal = Journal(CHAT, 0)
     async with running(settings) as wallboard, wallboard.http.get(f"{wallboard.url}api/stream"):
         for number in range(1, 6):

@@ -1,7 +1,5 @@
 """The wallboard's routes over real sockets: headers, compression, parameters, watchers that come, go and sleep."""
 
-from __future__ import annotations
-
 import asyncio
 import re
 import socket
@@ -110,7 +108,6 @@ async def test_windows_are_chosen_by_name(http: aiohttp.ClientSession) -> None:
 
 
 def _measured(site: Site) -> tuple[float, float]:
-    """Tell how many messages were measured, and how many seconds they took together."""
     (family,) = site.publisher.latency.collect()
     values = {sample.name.rpartition("_")[2]: sample.value for sample in family.samples}
     return values["count"], values["sum"]

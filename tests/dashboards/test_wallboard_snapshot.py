@@ -1,7 +1,5 @@
 """What the wallboard's API says, field by field, from panes and contacts that are worked out by hand."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest
@@ -12,7 +10,7 @@ from schemas.agents import STATUSES, Stretch, encode_agent
 from schemas.journal import AGENT
 from schemas.policies import Policy, Rules
 from schemas.topics import AGENTS
-from streams.live.view import live_view
+from streams.live.view import LiveView
 from tests.streams.live.steps import Journal, contact, contact_key, due, pane_of, pane_record, summary, tag_record
 
 NOW = 1_773_559_200_000
@@ -28,8 +26,10 @@ RULES = Rules(
 @pytest.fixture
 def said() -> dict[str, Any]:
     """Return what is said of a small centre: calls in sales, chats in two queues."""
-    view = live_view("Europe/Helsinki", lambda: NOW)
+    view = LiveView("Europe/Helsinki", lambda: NOW)
     calls, chats = Journal("contacts.call"), Journal("contacts.chat")
+    late = {"waiting_since": NOW - 40_000, "deadlines": [due(NOW - 40_000, 20_000), due(0, 1, metric="resolution")]}
+    in_hand = summary(queue="billing", handling=1, handling_agents=["ann"], awaiting_since=NOW - 7_000)
     view.feed(
         [
             calls.step(
@@ -40,26 +40,13 @@ def said() -> dict[str, Any]:
                 pane_record(NOW, "sales", "rated", pane_of([], score=0)._replace(n=2, sum_value=1_500_000)),
                 tag_record(NOW, "sales", "refund", 2),
                 tag_record(NOW, "sales", "new", 3, known=False),
-                (
-                    contact_key("a"),
-                    contact(
-                        summary(
-                            channel="call",
-                            queue="sales",
-                            waiting_since=NOW - 40_000,
-                            deadlines=[due(NOW - 40_000, 20_000), due(0, 1, metric="resolution")],
-                        )
-                    ),
-                ),
+                (contact_key("a"), contact(summary(channel="call", queue="sales", **late))),
             ),
             chats.step(
                 pane_record(NOW, "vip", "offered", pane_of([0])),
                 pane_record(NOW, "billing", "offered", pane_of([0])),
                 pane_record(NOW, "billing", "bot_contained", pane_of([0])),
-                (
-                    contact_key("b"),
-                    contact(summary(queue="billing", handling=1, handling_agents=["ann"], awaiting_since=NOW - 7_000)),
-                ),
+                (contact_key("b"), contact(in_hand)),
             ),
             Journal(AGENTS).step(
                 _agent("ann", "busy", ["sales", "vip"], {"chat": 3}), _agent("ben", "away", ["sales"], {})
@@ -90,27 +77,16 @@ def test_the_heading(said: dict[str, Any]) -> None:
 
 def test_groups_in_order(said: dict[str, Any]) -> None:
     """The centre first, then each channel followed by its queues."""
-    assert [(g["channel"], g["queue"]) for g in said["groups"]] == [
-        (None, None),
-        ("call", None),
-        ("call", "sales"),
-        ("chat", None),
-        ("chat", "billing"),
-        ("chat", "vip"),
-    ]
+    expected = [(None, None), ("call", None), ("call", "sales"), ("chat", None), ("chat", "billing"), ("chat", "vip")]
+    assert [(g["channel"], g["queue"]) for g in said["groups"]] == expected
 
 
 def test_the_figures_of_a_queue(said: dict[str, Any]) -> None:
     """Counts, service level, averages and tags over 15 minutes; the abandonments are outside 5 minutes."""
     figures = _group(said, "call", "sales")["windows"]["15m"]
     assert (figures["offered"], figures["answered"], figures["abandoned"]) == (5, 3, 2)
-    assert figures["counted"] == {
-        "answered": 3,
-        "answered_within": 2,
-        "abandoned": 2,
-        "abandoned_within": 1,
-        "short": 1,
-    }
+    counted = {"answered": 3, "answered_within": 2, "abandoned": 2, "abandoned_within": 1, "short": 1}
+    assert figures["counted"] == counted
     assert figures["service_level"] == 0.5
     assert figures["service_level_live"] == 0.4
     assert figures["service_levels"]["answered_only"] == 0.666667

@@ -1,7 +1,5 @@
 """The wallboard as a process of its own, on a port of its own, as the tests watch it."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import sys

@@ -4,31 +4,15 @@ It tells a version, and answers `/ping` and `SELECT 1` on the port of its config
 --version | --config-file=FILE.
 """
 
-from __future__ import annotations
-
 import re
-import signal
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import click
 
+from tests.deploy.standin import serve
+
 OFFICIAL = "ClickHouse server version {} (official build)."
-
-
-class Answers(BaseHTTPRequestHandler):
-    """Says that it is well."""
-
-    def do_GET(self) -> None:
-        """Answer."""
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(b"Ok.\n" if self.path == "/ping" else b"1\n")
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
 
 
 def main(version: str, *words: str) -> None:
@@ -39,11 +23,7 @@ def main(version: str, *words: str) -> None:
     config = Path(words[-1].removeprefix("--config-file=")).read_text("utf-8")
     port = re.search("<http_port>([0-9]+)<", config)
     assert port is not None
-    server = HTTPServer(("127.0.0.1", int(port[1])), Answers)
-    shutdown = threading.Thread(target=server.shutdown)
-    signal.signal(signal.SIGTERM, lambda *_: shutdown.start())
-    server.serve_forever()
-    click.echo("stand-in ends")
+    serve(int(port[1]))
 
 
 def program(folder: Path, version: str = "26.9.1.1", name: str = "clickhouse") -> Path:

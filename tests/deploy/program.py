@@ -1,7 +1,5 @@
 """A program under test: its lines as they come, its end, and what is left of it."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

@@ -3,8 +3,6 @@
 There is a ClickHouse only where the settings name a program.
 """
 
-from __future__ import annotations
-
 import sys
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A part that only says it is ready: for tests of what looks after parts. Usage: … PORT [stubborn|short|gives-up]."""
 
-from __future__ import annotations
-
 import signal
 import sys
 import threading
@@ -12,16 +10,23 @@ import click
 from deploy.embedded.child_end import end_with_stdin
 
 
-class Ready(BaseHTTPRequestHandler):
-    """Answers 200 to whatever is asked."""
-
+class _Ready(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        """Answer."""
         self.send_response(200)
         self.end_headers()
+        self.wfile.write(b"Ok.\n" if self.path == "/ping" else b"1\n")
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        pass
+
+
+def serve(port: int, *, stubborn: bool = False) -> None:
+    """Answer 200 to whatever is asked, `/ping` and `SELECT 1` as ClickHouse does, until SIGTERM."""
+    server = HTTPServer(("127.0.0.1", port), _Ready)
+    shutdown = threading.Thread(target=server.shutdown)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN if stubborn else lambda *_: shutdown.start())
+    server.serve_forever()
+    click.echo("stand-in ends")
 
 
 def main(port: str, kind: str = "") -> None:
@@ -33,11 +38,7 @@ def main(port: str, kind: str = "") -> None:
     if kind == "short":
         click.echo("going down")
         sys.exit(7)
-    server = HTTPServer(("127.0.0.1", int(port)), Ready)
-    shutdown = threading.Thread(target=server.shutdown)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN if kind == "stubborn" else lambda *_: shutdown.start())
-    server.serve_forever()
-    click.echo("stand-in ends")
+    serve(int(port), stubborn=kind == "stubborn")
 
 
 if __name__ == "__main__":

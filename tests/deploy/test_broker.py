@@ -1,7 +1,5 @@
 """The embedded broker as a command: one a folder, ready when it answers, gone when its starter is."""
 
-from __future__ import annotations
-
 import os
 import re
 import signal

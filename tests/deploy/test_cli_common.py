@@ -1,7 +1,5 @@
 """Which stack a command speaks to: the folder it is given, named servers, the last `up`, or the defaults."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 
@@ -14,10 +12,7 @@ from deploy.embedded.lock import hold
 from deploy.embedded.state import StackState
 from schemas.policies import Rules
 
-EMBEDDED = {
-    "PULSSI_KAFKA_BROKERS": "127.0.0.1:19092",
-    "PULSSI_CLICKHOUSE_URL": "http://127.0.0.1:18123",
-}
+EMBEDDED = {"PULSSI_KAFKA_BROKERS": "127.0.0.1:19092", "PULSSI_CLICKHOUSE_URL": "http://127.0.0.1:18123"}
 
 
 @pytest.fixture(autouse=True)

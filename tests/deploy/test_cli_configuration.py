@@ -1,7 +1,5 @@
 """`pulssi init` and `check-config`, and what a part does with a configuration that it cannot use."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path
@@ -21,7 +19,6 @@ _FAULTY = 'short_abandon = "soon"\npatience.cat = "2m"\n'
 
 
 def _run(*arguments: str) -> tuple[int, str]:
-    """Run a command in this process; give its exit code and all that it said."""
     result = CliRunner().invoke(main, list(arguments), env={"PULSSI_CONFIG": None})
     return result.exit_code, result.output
 
@@ -90,11 +87,13 @@ def test_check_config_without_a_folder() -> None:
 
 @pytest.mark.parametrize("part", ["worker", "wallboard", "up", "demo"])
 def test_a_faulty_configuration_ends_a_part_at_once(part: str, tmp_path: Path) -> None:
-    """Each fault on a line of its own, and the exit is 2."""
+    """Each fault of settings and rules on a line of its own, so that nobody meets the next one later; the exit is 2."""
     (tmp_path / "centre.toml").write_text(_FAULTY)
+    (tmp_path / "pulssi.toml").write_text("partition = 4\n")
     program = run(tmp_path, part, "--config", str(tmp_path), PULSSI_DATA=str(tmp_path / "data"))
     assert program.code == 2
     assert program.lines == [
+        f"pulssi: partition ({tmp_path}/pulssi.toml:1): there is no such setting; did you mean partitions?",
         f"pulssi: {tmp_path}/centre.toml:1: short_abandon: must be a duration, such as 20s, 10m, 1h30m or 2d",
         f"pulssi: {tmp_path}/centre.toml:2: patience.cat: there is no such key; did you mean chat?",
     ]

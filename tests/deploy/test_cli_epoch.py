@@ -1,7 +1,5 @@
 """`pulssi epoch begin` as people and scripts see it where it refuses or cannot know: one line and an exit code."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Final
 from unittest.mock import AsyncMock

@@ -1,7 +1,5 @@
 """`pulssi replay` and `pulssi simulate` as people and scripts see them."""
 
-from __future__ import annotations
-
 import asyncio
 import re
 import signal
@@ -21,48 +19,31 @@ from deploy.embedded.parts import pulssi
 from deploy.embedded.ports import any_free
 from schemas.events import CONTACT_EVENT
 from schemas.topics import AGENTS
-from streams.configuration.environment import load_settings
-from streams.kafka.topic_migration import migrate_topics
 from streams.sources import recorded
+from tests.core.agents import status
 from tests.deploy.program import PATIENCE_S, Program, clean_environment, run
 from tests.kafka.server import KafkaServer
 from tests.oracle.contacts import milliseconds
+from tests.streams.flow import chat_event
 from tests.streams.sources.consumed import await_records, consumed
 
 
 @pytest.fixture
 def broker(fresh_kafka: KafkaServer) -> KafkaServer:
     """Return a broker with the topics, and nothing in them."""
-    migrate_topics(load_settings(fresh_kafka.settings_env()))
+    fresh_kafka.with_topics()
     return fresh_kafka
 
 
 def event(number: int, at: str = "2026-03-02T10:00:00.000Z") -> bytes:
     """Write an event of one of seven chats."""
-    told = {
-        "event_id": f"{number}",
-        "type": "contact.reopened",
-        "contact_id": f"test:{number % 7}",
-        "channel": "chat",
-        "source": "test",
-        "occurred_at": at,
-    }
-    return orjson.dumps(told)
+    return orjson.dumps(chat_event("contact.reopened", f"test:{number % 7}", at, event_id=f"{number}"))
 
 
 def test_every_line_arrives_unchanged(broker: KafkaServer, tmp_path: Path) -> None:
     """Several files, packed or not, agents among contacts: all there, bytes and keys as they were."""
-    status = orjson.dumps(
-        {
-            "event_id": "s",
-            "type": "agent.status",
-            "agent_id": "agent-1",
-            "source": "test",
-            "occurred_at": "2026-03-02T10:00:00Z",
-            "status": "available",
-        }
-    )
-    contents = [[event(number) for number in range(500)], [event(number) for number in range(500, 700)], [status]]
+    of_agent = orjson.dumps(status("s", 0, agent_id="agent-1"))
+    contents = [[event(number) for number in range(500)], [event(number) for number in range(500, 700)], [of_agent]]
     files = [str(tmp_path / name) for name in ("a.ndjson", "b.ndjson.gz", "c.ndjson.zst")]
     for file, lines in zip(files, contents, strict=True):
         recorded.write(file, lines)
@@ -319,11 +300,6 @@ def test_unusable_arguments_are_2(arguments: str, names: str, tmp_path: Path) ->
     result = CliRunner().invoke(main, arguments.split(), env={"XDG_STATE_HOME": str(tmp_path)})
     assert result.exit_code == 2
     assert names in result.output
-
-
-def test_help_shows_examples() -> None:
-    """`--help` ends with commands to copy."""
-    assert "pulssi simulate --start midnight" in CliRunner().invoke(main, ["simulate", "--help"]).output
 
 
 class _Lost:

@@ -1,7 +1,5 @@
 """`pulssi migrate` as people and scripts see it: what it says, and how it ends."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Commands as people and scripts see them before anything is started: what they refuse, and how they end."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click
@@ -31,9 +29,11 @@ def test_unusable_settings_end_a_part_at_once(part: str, tmp_path: Path) -> None
     ("words", "setting", "url"),
     [
         (("query", "SELECT 1"), "PULSSI_CLICKHOUSE_URL", "http://reader:secret@{address}"),
+        (("reconcile",), "PULSSI_CLICKHOUSE_URL", "http://reader:secret@{address}"),
+        (("explain", "desk:acme:4711"), "PULSSI_CLICKHOUSE_URL", "http://reader:secret@{address}"),
         (("migrate",), "PULSSI_KAFKA_BROKERS", "{address}"),
     ],
-    ids=["ClickHouse", "Kafka"],
+    ids=["query", "reconcile", "explain", "migrate"],
 )
 def test_a_server_that_does_not_answer_is_one_line_and_3(
     tmp_path: Path, words: tuple[str, ...], setting: str, url: str
@@ -55,18 +55,6 @@ def test_a_faulty_query_is_told_whole(clickhouse_server: ClickHouseServer, tmp_p
     assert program.text.startswith("pulssi: ClickHouse refused: Code: 62. DB::Exception: Syntax error")
     assert program.text.rstrip().endswith("(SYNTAX_ERROR)")
     assert "127.0.0.1" not in program.text
-
-
-@pytest.mark.parametrize("part", ["up", "worker", "wallboard"])
-def test_every_fault_of_a_configuration_is_told_at_once(part: str, tmp_path: Path) -> None:
-    """Settings and rules: who mends one fault does not meet the next one at the next start."""
-    (tmp_path / "pulssi.toml").write_text("partition = 4\n", encoding="utf-8")
-    (tmp_path / "centre.toml").write_text('short_abandon = "soon"\n', encoding="utf-8")
-    program = run(tmp_path, part, "--config", str(tmp_path))
-    assert program.code == 2
-    setting, rule = program.lines
-    assert "pulssi.toml:1" in setting
-    assert "centre.toml:1" in rule
 
 
 @pytest.mark.parametrize("name", COMMANDS)

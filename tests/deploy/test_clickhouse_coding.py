@@ -1,7 +1,5 @@
 """Compression both ways: checksums, ClickHouse's frames, HTTP's codings."""
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 import struct

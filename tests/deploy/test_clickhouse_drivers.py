@@ -7,8 +7,6 @@
 Each is a small program that prints what it got; all must get the same.
 """
 
-from __future__ import annotations
-
 import json
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """The HTTP interface as any client sees it: parameters, formats, compression, errors, users."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import datetime as dt

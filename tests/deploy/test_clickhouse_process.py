@@ -1,7 +1,5 @@
 """The process: one owner a folder, nothing lost to kill -9 or a restart, an end in bounded time."""
 
-from __future__ import annotations
-
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable

@@ -4,8 +4,6 @@ Every request here is made to break out. There is a file that nobody may read, a
 database that is not the reader's, and a server that nobody may call; after each request all of it is as it was.
 """
 
-from __future__ import annotations
-
 import http.client
 import socket
 import tomllib

@@ -1,7 +1,5 @@
 """Which queries may run at a time; no engine is needed to refuse."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import threading
@@ -23,14 +21,12 @@ class _Engine:
         self.killed: list[str] = []
 
     def answers(self) -> bool:
-        """Fail as chDB does."""
         raise ClickHouseError(241, "Memory limit exceeded")
 
     def close(self) -> None:
         """Nothing is open."""
 
     def kill(self, query_id: str) -> None:
-        """Keep the id."""
         self.killed.append(query_id)
 
 

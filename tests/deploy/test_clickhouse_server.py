@@ -3,8 +3,6 @@
 A stand-in answers here. The last test runs all of Pulssi on the real program, where one is on the PATH.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import signal
@@ -59,13 +57,20 @@ def test_what_is_on_the_path_is_chosen(path: Path, tmp_path: Path, said: list[st
     assert choose("embedded", tmp_path / "data", said.append) is None
 
 
+def test_a_path_of_here_is_one_of_everywhere(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server runs in a folder of its own, where a name that counts from this one is another program, or none."""
+    program = clickhouse_standin.program(path, NEW)
+    monkeypatch.chdir(path)
+    monkeypatch.setenv("PATH", ".")
+    server = choose("auto", tmp_path / "data", lambda _: None)
+    assert server is not None
+    assert server.program == program
+
+
 @pytest.mark.parametrize(
     ("script", "why"),
     [
-        (
-            "echo 'ClickHouse server version 25.7.1.1 (official build).'",
-            "is ClickHouse 25.7.1.1; Pulssi needs 25.8 or",
-        ),
+        ("echo 'ClickHouse server version 25.7.1.1 (official build).'", "is ClickHouse 25.7.1.1; Pulssi needs 25.8 or"),
         ("echo 'ClickHouse client version 26.9.1.1'", "is no ClickHouse server: it does not tell its version"),
         ("echo 'ClickHouse server version 26.9.1.1'; exit 78", "is no ClickHouse server: it does not tell its version"),
     ],
@@ -144,7 +149,7 @@ def test_a_folder_of_the_other_kind_ends_up_with_2(path: Path, tmp_path: Path, o
 def test_its_configuration(tmp_path: Path) -> None:
     """One port, of this machine, and everything in its folder, whatever the folder is called; names are no patterns."""
     folder = tmp_path / "a & b"
-    root = ET.fromstring(configuration(folder, tmp_path / "log", "127.0.0.1", 8123, "board.example"))  # noqa: S314 - our own
+    root = ET.fromstring(configuration(folder, tmp_path / "log", "127.0.0.1", 8123, "a.example, board.example,"))  # noqa: S314 - our own
     assert {element.tag: element.text for element in root if element.tag.endswith(("port", "host"))} == {
         "listen_host": "127.0.0.1",
         "http_port": "8123",

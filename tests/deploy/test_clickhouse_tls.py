@@ -3,8 +3,6 @@
 A real TLS server stands in front of the embedded ClickHouse. What a part sends in clear would never get an answer.
 """
 
-from __future__ import annotations
-
 import asyncio
 import base64
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The generated schemas: up to date, and agreeing with the models on every sample."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Kafka's jars: downloaded once, whole and as locked, or not at all."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import subprocess
@@ -41,7 +39,6 @@ class _Files(BaseHTTPRequestHandler):
     server: Repository
 
     def do_GET(self) -> None:
-        """Answer with a file, or with what became of it."""
         name = self.path.rpartition("/")[2]
         self.server.asked[name] += 1
         self.server.authorised.add(self.headers["Authorization"])

@@ -1,7 +1,5 @@
 """How one node of Kafka is run: which JVM, what its end says, and what it keeps."""
 
-from __future__ import annotations
-
 import os
 from contextlib import closing
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Which parts a stack starts, where they listen, and what it tells the others."""
 
-from __future__ import annotations
-
 import socket
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A stack's own beginning and end, in this process."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import Final

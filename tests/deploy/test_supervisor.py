@@ -1,7 +1,5 @@
 """Looking after parts, in this process: what a part that cannot be kept running leads to."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import signal

@@ -3,8 +3,6 @@
 The broker is the real one; worker, sink and wallboard are stand-ins, for what is tested is who looks after them.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 import socket

@@ -1,7 +1,5 @@
 """The whole of Pulssi by its commands: `up --detach`, `status`, `query`, `down`, `demo`; every part is the real one."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

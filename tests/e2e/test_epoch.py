@@ -1,7 +1,5 @@
 """A source topic is recreated, a journal goes missing: refused, told, and continued after `pulssi epoch begin`."""
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime, timedelta
 from functools import partial

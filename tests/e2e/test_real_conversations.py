@@ -3,8 +3,6 @@
 The file is named by CONVERSATIONS_FILE, or lies beside the checkout; where it is not there, its tests are skipped.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import statistics

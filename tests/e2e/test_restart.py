@@ -1,7 +1,5 @@
 """A stack on this machine that ends and starts again in its folder: no number is lost."""
 
-from __future__ import annotations
-
 import random
 import time
 from collections.abc import Iterator

@@ -3,8 +3,6 @@
 Chromium is found on the PATH, or named by CHROMIUM in the environment; nothing is ever downloaded.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import shutil
@@ -76,7 +74,6 @@ def agent(name: str, status: str, groups: list[str], **capacity: int) -> tuple[b
 
 
 def _one_offered() -> Step:
-    """Make a step in which one chat came in just now."""
     return Journal(CHAT, 0).step(pane_record(minute_now(), "billing", "offered", pane_of([0])))
 
 
@@ -117,10 +114,7 @@ async def test_it_shows_the_numbers_and_they_change(settings: Settings, browser:
         pane_record(start, "billing", "handle", pane_of([83_000])),
         pane_record(start, "billing", "abandoned", pane_of([2_000, 90_000], target=60_000, short=5_000)),
         tag_record(start, "billing", "refund", 7),
-        (
-            contact_key("a"),
-            contact(summary(waiting_since=since, deadlines=[due(since, 60_000)])),
-        ),
+        (contact_key("a"), contact(summary(waiting_since=since, deadlines=[due(since, 60_000)]))),
     )
     await write(settings, [first])
     async with running(settings) as wallboard:

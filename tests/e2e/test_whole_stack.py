@@ -3,8 +3,6 @@
 One stack for all of it, so the tests build on each other: what comes first is there when the next one looks.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 import shutil
@@ -82,7 +80,6 @@ def _configure(folder: Path, files: dict[str, str]) -> None:
 
 
 def _await_in_log(stack: Stack, words: str) -> None:
-    """Wait until the worker has logged something."""
     deadline = time.monotonic() + ENDS_WITHIN_S
     while not any(words in path.read_text() for path in (stack.folder / "logs").glob("worker*")):
         assert time.monotonic() < deadline, f"the worker never said: {words}"

@@ -1,7 +1,5 @@
 """Apache Kafka, one KRaft node, as a server of the tests: run as the embedded stack runs it."""
 
-from __future__ import annotations
-
 import functools
 import subprocess
 from collections.abc import Mapping

@@ -4,8 +4,6 @@ Two of the three are enough for everything: a controller is elected, a write is 
 groups go on. So a test may end any one node, whichever way, and start it again.
 """
 
-from __future__ import annotations
-
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Apache Kafka in a container, by testcontainers: for machines with Docker that cannot download the jars."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """What a Kafka server of the tests can do, whichever it is."""
 
-from __future__ import annotations
-
 import itertools
 import os
 import time

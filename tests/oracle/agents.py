@@ -1,7 +1,5 @@
 """Agents' states by a batch fold, from the contract alone: deduplicated, ordered, and looked through one by one."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 

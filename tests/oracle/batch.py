@@ -1,7 +1,5 @@
 """All contacts together: events in; samples, counters and contacts' rows out."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -93,16 +91,6 @@ def in_business_time(rows: Iterable[Row]) -> dict[tuple[str, str], tuple[int, in
 def batch(events: Events) -> dict[tuple[str, str, str], tuple[int, ...]]:
     """Fold events: (sample, channel, queue) to (n, sum_ms, n_target, n_within, n_short)."""
     return {key: each[:5] for key, each in added_up(samples(events)).items()}
-
-
-def tag_counts(events: Events) -> dict[tuple[str, str, str], int]:
-    """Count contacts by (tag, channel, queue)."""
-    counts: dict[tuple[str, str, str], int] = {}
-    for each in samples(events):
-        if each.sample == "tagged":
-            key = (each.tag, each.channel, each.queue)
-            counts[key] = counts.get(key, 0) + 1
-    return counts
 
 
 def contact_rows(events: Events, centre: Centre = DEFAULTS) -> dict[str, ContactRow]:

@@ -4,8 +4,6 @@ Nothing is computed ahead: a policy in force is looked for each time, and busine
 the clock on the wall. Times in UTC milliseconds.
 """
 
-from __future__ import annotations
-
 import re
 import tomllib
 import unicodedata

@@ -1,7 +1,5 @@
 """The human clock: `first_response`, `abandoned` and `ivr_abandoned`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

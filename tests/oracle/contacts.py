@@ -1,7 +1,5 @@
 """Contacts from events: normalised, deduplicated by `event_id`, freed of voided events, and ordered."""
 
-from __future__ import annotations
-
 import json
 import unicodedata
 from collections import defaultdict

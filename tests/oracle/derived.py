@@ -2,8 +2,6 @@
 first-contact resolution, and what became of the e-mails of a minute. No SQL's habits here: loops over lists.
 """  # noqa: D205 - one sentence
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Gauges at a moment: who waits, who is to be answered, what is at risk and beyond its target, by channel and queue."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 

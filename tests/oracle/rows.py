@@ -1,7 +1,5 @@
 """One sample, as the oracle gives it: what was measured, the dimensions in force, and what it is held against."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any

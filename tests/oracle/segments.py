@@ -1,7 +1,5 @@
 """Handle segments: `handle`, `hold`, `wrap` and `talk`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Samples that one event gives by itself: `offered`, `transferred`, `missed`, `rated` and `evaluated`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from decimal import ROUND_HALF_EVEN, Decimal
 

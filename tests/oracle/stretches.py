@@ -1,7 +1,5 @@
 """Open stretches and pauses: `resolution`, `reopened`, `replies` and `bot_contained`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

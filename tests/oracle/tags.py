@@ -1,7 +1,5 @@
 """Tags: `tagged`, `any_tag` and `untagged_resolved`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from tests.oracle.contacts import Contact

@@ -1,7 +1,5 @@
 """Customer turns: `next_response` and `nudges`; and with the first response, `slow`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Queue visits: `entered` and `queue_wait`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

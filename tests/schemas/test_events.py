@@ -3,8 +3,6 @@
 They are a promise to sources: what is accepted today stays accepted within this version of the contract.
 """
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """What the sink's tests run between."""
 
-from __future__ import annotations
-
 import pytest
 
 from deploy.embedded.ports import any_free

@@ -1,7 +1,5 @@
 """A store in memory, with the rules of the ClickHouse tables."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable
 from operator import attrgetter
 from typing import Any, Final

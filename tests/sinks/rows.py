@@ -1,7 +1,5 @@
 """Rows for tests of the sink, and the way to write them."""
 
-from __future__ import annotations
-
 from contextlib import closing
 from typing import Any, Final
 

@@ -1,7 +1,5 @@
 """The sink in a test's own process, and what it has written by the time that all is in."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable

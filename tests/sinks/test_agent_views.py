@@ -1,7 +1,5 @@
 """Agents' states in ClickHouse, held against a batch fold that was written independently; and who is there now."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -22,7 +20,7 @@ from tests.core.agents import BASE_MS, HOUR_MS, at, read, status, statuses
 from tests.oracle.agents import State, groups_at, states
 from tests.oracle.contacts import milliseconds
 from tests.sinks.rows import contact, write
-from tests.sinks.test_event_rows import Record
+from tests.streams.records import Record
 
 ASK = (
     "SELECT agent_id, toUnixTimestamp64Milli(`from`), toUnixTimestamp64Milli(`to`), status, reason, groups, capacity"
@@ -32,9 +30,8 @@ ASK = (
 
 def archived(events: Iterable[Mapping[str, Any]]) -> Batch:
     """Make the archive's rows of events, as they arrive."""
-    records = [
-        Record(event["agent_id"].encode(), orjson.dumps(event), AGENTS, partition=0, offset=offset)
-        for offset, event in enumerate(events)
+    records: Any = [
+        Record(offset, event["agent_id"].encode(), orjson.dumps(event), AGENTS) for offset, event in enumerate(events)
     ]
     return Batch(events=event_rows(records, epoch=1))
 

@@ -1,7 +1,5 @@
 """Gathering steps into a batch."""
 
-from __future__ import annotations
-
 from typing import Any, cast
 
 from schemas.contact_record import Summary, encode_contact

@@ -1,7 +1,5 @@
 """The figures over many contacts: each view on the real engine against the plain computation over the same events."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterator
 from datetime import UTC, datetime

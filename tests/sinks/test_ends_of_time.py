@@ -4,8 +4,6 @@ What a day, a week, a month or an hour is, Python's own time zones say. DateTime
 view that computes in them puts a call of 2099 into another century, and a week of 1970 into another one.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta

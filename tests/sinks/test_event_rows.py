@@ -1,51 +1,26 @@
 """From source records to archive rows."""
 
-from __future__ import annotations
-
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from schemas.events import Priority
-from schemas.policies import Rules
 from schemas.values import Name, Number, OptionalName, Whole
-from sinks.event_rows import UnreadableEventError, event_rows, rows_of_contact
+from sinks.event_rows import UnreadableEventError, event_rows, rows_of_journal
 from sinks.rows import empty_of, first_wins
-from streams.partition.state import PartitionState
 from tests.core.agents import status
 from tests.core.plots import contacts
+from tests.streams.flow import chat_event
+from tests.streams.records import RECEIVED, Record, opened, records_of
 
 
-@dataclass
-class Record:
-    """A source record."""
-
-    key: bytes | None
-    value: bytes | None
-    topic: str = "contacts.chat"
-    partition: int = 1
-    offset: int = 7
-    timestamp: int = 1_790_000_000_000
-    headers: Sequence[tuple[str, bytes]] = ()
-
-
-def record(**fields: Any) -> Record:  # noqa: ANN401 - any event
+def record(kind: str = "message.sent", **fields: Any) -> Any:  # noqa: ANN401 - any event's; a Record
     """Make the record of a message."""
-    event = {
-        "event_id": "e1",
-        "type": "message.sent",
-        "contact_id": "a:1",
-        "channel": "chat",
-        "occurred_at": "2026-09-21T14:13:20.1239Z",
-        "source": "s",
-        "author": "customer",
-        **fields,
-    }
-    return Record(str(event["contact_id"]).encode(), orjson.dumps(event))
+    own = {"event_id": "e1", "author": "customer", **fields}
+    return Record(7, b"a:1", orjson.dumps(chat_event(kind, "a:1", "2026-09-21T14:13:20.1239Z", **own)), partition=1)
 
 
 def test_every_field_has_its_column() -> None:
@@ -53,7 +28,7 @@ def test_every_field_has_its_column() -> None:
     (row,) = event_rows([record(queue=" q ", tags=None, seq=3, attributes={"product": "x"})], epoch=2)
     assert (row.contact_id, row.event_id, row.type, row.queue, row.seq) == ("a:1", "e1", "message.sent", "q", 3)
     assert (row.public, row.automatic, row.author, row.attributes) == (True, False, "customer", {"product": "x"})
-    assert (row.occurred_at, row.received_at) == (1_790_000_000_123, 1_790_000_000_000)
+    assert (row.occurred_at, row.received_at) == (1_790_000_000_123, RECEIVED)
     place = (row.topic, row.partition, row.offset, row.epoch, row.version)
     assert place == ("contacts.chat", 1, 7, 2, first_wins(2, 7))
     assert orjson.loads(row.normalised)["occurred_at"] == 1_790_000_000_123
@@ -83,16 +58,14 @@ def test_text_is_not_kept() -> None:
 
 def test_an_unknown_type_keeps_its_fields() -> None:
     """What a newer source sends is archived: its own fields as they came, but people's words."""
-    (row,) = event_rows([record(type="contact.dreamt", depth=3, text="words")], epoch=1)
+    (row,) = event_rows([record("contact.dreamt", depth=3, text="words")], epoch=1)
     assert (row.type, row.extra) == ("contact.dreamt", '{"author":"customer","depth":3}')
 
 
 def test_an_unknown_type_keeps_fields_that_cannot_be_read() -> None:
     """An optional field of ours that a newer type fills otherwise is kept as it came, and an empty one not."""
-    newer = record(
-        type="contact.dreamt", queue=5, priority="critical", team=" a", seq="next", segment=None, language=" "
-    )
-    (row,) = event_rows([newer], epoch=1)
+    odd = {"queue": 5, "priority": "critical", "team": " a", "seq": "next", "segment": None, "language": " "}
+    (row,) = event_rows([record("contact.dreamt", **odd)], epoch=1)
     assert (row.queue, row.team, row.seq) == ("", "a", 0)
     assert row.extra == '{"author":"customer","priority":"critical","queue":5,"seq":"next"}'
 
@@ -100,23 +73,23 @@ def test_an_unknown_type_keeps_fields_that_cannot_be_read() -> None:
 def test_an_event_that_a_worker_counted_is_never_left_out() -> None:
     """One that this version cannot read is named, with why."""
     with pytest.raises(UnreadableEventError, match="contact_id") as raised:
-        event_rows([record(), Record(b"other", record().value, offset=8)], epoch=1)
+        event_rows([record(), record()._replace(key=b"other", offset=8)], epoch=1)
     assert raised.value.offset == 8
 
 
 def test_agents_events_have_their_own_key() -> None:
     """States of agents have no contact."""
     told = status("s1", 0, "away", reason="lunch", groups=["g"], capacity={"chat": 3})
-    (row,) = event_rows([Record(b"x", orjson.dumps(told), "agents.status")], epoch=1)
+    (row,) = event_rows([record()._replace(key=b"x", value=orjson.dumps(told), topic="agents.status")], epoch=1)
     assert (row.contact_id, row.agent_key, row.agent_id, row.status, row.reason) == ("", "x", "x", "away", "lunch")
     assert (row.groups, row.capacity) == (["g"], {"chat": 3})
 
 
 def test_no_number_is_too_large_for_the_archive() -> None:
     """Whatever a source sends, the archive's columns hold it, or it is no event."""
-    value = (record(seq=1).value or b"").replace(b'"seq":1', b'"seq":1' + b"0" * 30)
+    value = record(seq=1).value.replace(b'"seq":1', b'"seq":1' + b"0" * 30)
     with pytest.raises(UnreadableEventError, match="seq"):
-        event_rows([Record(b"a:1", value)], epoch=1)
+        event_rows([record()._replace(value=value)], epoch=1)
 
 
 @pytest.mark.parametrize(
@@ -132,25 +105,25 @@ def test_no_number_is_too_large_for_the_archive() -> None:
 )
 def test_odd_values_in_unknown_fields_do_no_harm(written: bytes, kept: str) -> None:
     """A number beyond any double becomes null; nothing that the decoder accepts stops the sink."""
-    value = (record(odd=1, big=2).value or b"").replace(b'"odd":1', b'"odd":' + written)
-    (row,) = event_rows([Record(b"a:1", value)], epoch=1)
+    odd = record(odd=1, big=2)
+    odd = odd._replace(value=odd.value.replace(b'"odd":1', b'"odd":' + written))
+    (row,) = event_rows([odd], epoch=1)
     assert row.extra.replace(" ", "") == f'{{"big":2,"odd":{kept}}}'
     if kept == "null":  # beside such a number, one beyond 64 bits keeps its digits
-        (row,) = event_rows([Record(b"a:1", value.replace(b'"big":2', b'"big":' + b"9" * 30))], epoch=1)
+        (row,) = event_rows([odd._replace(value=odd.value.replace(b'"big":2', b'"big":' + b"9" * 30))], epoch=1)
         assert "9" * 30 in row.extra
 
 
 @settings(max_examples=60, deadline=None)
-@given(events=contacts())
-def test_what_was_folded_stands_in_for_records_that_are_gone(events: list[dict[str, Any]]) -> None:
-    """Rows made of a contact's state are those of its records, but for where these stood and when they came."""
-    told = [{**event, "contact_id": "c", "channel": "chat"} for event in events]
-    records = [Record(b"c", orjson.dumps(event), partition=0, offset=at) for at, event in enumerate(told)]
-    partition = PartitionState("contacts.chat", 0, Rules())
-    partition.begin(opened=0, epoch=3)
-    for _ in partition.steps(records):
-        pass
-    made = rows_of_contact("c", "chat", partition.contacts[b"c"], ("contacts.chat", 0), 3) if told else []
+@given(events=contacts(), parked=st.booleans())
+def test_what_was_counted_stands_in_for_records_that_are_gone(events: list[dict[str, Any]], parked: bool) -> None:  # noqa: FBT001 - drawn
+    """Rows made of the journal, folded or parked, are those of the records, but for where and when these came."""
+    records: Any = records_of({**event, "contact_id": "c", "channel": "chat"} for event in events)
+    partition = opened()
+    if parked:
+        partition.park([b"c"])
+    written = {key: value or b"" for step in partition.steps(records) for key, value in step.records}
+    made = [row for of in written.items() for row in rows_of_journal(*of, ("contacts.chat", 0), 3)]
     kept: dict[str, Any] = {}
     for row in sorted(event_rows(records, epoch=3), key=lambda row: row.normalised):
         kept.setdefault(row.event_id, row)

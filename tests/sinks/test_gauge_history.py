@@ -1,7 +1,5 @@
 """The gauges kept a minute at a time: each minute once, at its turn, or not at all."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Iterator
 from contextlib import closing

@@ -1,7 +1,5 @@
 """The gauges are the same in ClickHouse and in the live view, at any moment, for whatever happened to the contacts."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterator
 from typing import Any, Final
@@ -17,7 +15,7 @@ from sinks.batching import PendingBatch
 from streams.core.event import Event
 from streams.core.refold import EMPTY
 from streams.live.gauges import GaugeReading, Gauges
-from streams.live.view import LiveView, live_view
+from streams.live.view import LiveView
 from tests.core.contacts import changed
 from tests.sinks.rows import write
 from tests.streams.live.steps import Journal, contact, due, summary
@@ -70,8 +68,7 @@ def _life(draw: random.Random, now: int) -> Iterator[Event]:
 
 
 def _fill(draw: random.Random, now: int) -> tuple[LiveView, PendingBatch]:
-    """Write contacts as a worker does, for both readers."""
-    view, pending = live_view("UTC", lambda: now), PendingBatch()
+    view, pending = LiveView("UTC", lambda: now), PendingBatch()
     for source, channel in (("contacts.chat", "chat"), ("contacts.email", "email"), ("contacts.call", "call")):
         records: list[tuple[bytes, bytes | None]] = []
         for number in range(120):
@@ -91,7 +88,7 @@ def test_the_view_and_the_live_view_agree(database: Settings, client: Client, se
     now = int(client.query("SELECT toUnixTimestamp64Milli(now64(3))").result_rows[0][0])
     view, pending = _fill(draw, now)
     write(database, pending.batch())
-    gauges = view._gauges  # noqa: SLF001 - to be moved to the moment at which ClickHouse looked
+    gauges = view.gauges  # to be moved to the moment at which ClickHouse looked
     moments = set()
     for _ in range(12):
         rows = client.query(f"SELECT toUnixTimestamp64Milli(at), channel, queue, {_COLUMNS} FROM gauges").result_rows  # noqa: S608 - our own names
@@ -99,10 +96,10 @@ def test_the_view_and_the_live_view_agree(database: Settings, client: Client, se
         gauges.advance(moment)
         moments.add(moment)
         here = {(row[1], row[2]): GaugeReading._make(row[3:]) for row in rows}
-        there = {group: reading for group, reading in view.readings().items() if None not in group}
+        there = {group: reading for group, reading in view.gauges.readings().items() if None not in group}
         assert here == there
     assert len(moments) > 1
-    every = view.readings()[None, None]
+    every = view.gauges.readings()[None, None]
     owed = every.at_risk_next_response + every.breached_next_response
     assert all([every.breached, owed, every.breached_resolution, every.stale, every.waiting])
 

@@ -1,7 +1,5 @@
 """Histograms in ClickHouse: every bucket stands for what it does in the stream, and every quantile is the stream's."""
 
-from __future__ import annotations
-
 import math
 import random
 from collections import Counter

@@ -1,7 +1,5 @@
 """What a new journal takes over from ClickHouse: cut by the clock, by partition, and never by one event's time."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from schemas.journal import decode_pane_key

@@ -1,7 +1,6 @@
 """A worker and a sink of different versions, between a real broker and a real ClickHouse: the worker alone judges."""
 
-from __future__ import annotations
-
+from contextlib import closing
 from typing import Any
 from unittest.mock import patch
 
@@ -10,9 +9,14 @@ from aiokafka import AIOKafkaProducer
 
 from schemas.journal import Head, encode_set_aside
 from schemas.settings import Settings
+from schemas.topics import journal_of
+from sinks.batching import Reached, claims
+from sinks.clickhouse.store import ClickHouseStore
 from sinks.event_rows import NOWHERE
+from sinks.port import Batch
 from streams.core.event import Event
 from streams.decoding.decoder import BadRecord, read_event
+from streams.kafka.cluster import Cluster
 from tests.sinks.running import CALL, CHAT, answer, drained, rows_of, sink
 from tests.sinks.test_event_rows import record
 from tests.streams.handwritten import Hand
@@ -20,7 +24,6 @@ from tests.streams.records import Record, opened
 
 
 def _older(topic: str, key: bytes | None, value: bytes | None) -> Event:
-    """Read a record as a version does that does not know what `newer` means."""
     if b'"newer"' in (value or b""):
         raise BadRecord("invalid", "newer: unknown")
     return read_event(topic, key, value)
@@ -80,6 +83,30 @@ async def test_records_of_a_recreated_topic_are_not_those_that_were_counted(sett
         await hand.step(step.head._replace(topic="of before", open=await hand.open()), step.records[:-1])
     async with sink(settings):
         await drained(settings)
+    assert _archived(settings) == [("before", CHAT, NOWHERE)]
+
+
+async def test_a_sink_that_died_after_its_claim_archives_what_was_counted_before(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An epoch began after the topic was recreated: its events are in the journal alone, whichever sink writes them."""
+    monkeypatch.setattr("sinks.pipeline.STEP_RECORDS", 1)  # in two batches
+    monkeypatch.setattr("sinks.pipeline.EVERY_S", 0.0)
+    cluster = Cluster(settings)
+    journal = (await cluster.topics())[journal_of(CHAT)].id
+    await cluster.stop()
+    (step,) = opened(CHAT).steps([Record(0, b"a:1", record(event_id="before").value)])
+    async with Hand(settings, CHAT, 0) as hand:
+        head = step.head._replace(open=await hand.open(), journal=journal)
+        await hand.step(head, step.records[:-1])
+        last = Reached(head._replace(step=2, epoch=2, next=0), 0)
+        await hand.step(last.head, [])
+    with closing(ClickHouseStore(settings)) as store:
+        store.write(Batch(progress=claims([((CHAT, 0), Reached(head, 0)), ((CHAT, 0), last)], 1)))
+        async with sink(settings):
+            await answer(
+                settings, "metrics", lambda _, text: 'pulssi_sink_step{partition="0",topic="contacts.chat"} 2.0' in text
+            )
     assert _archived(settings) == [("before", CHAT, NOWHERE)]
 
 

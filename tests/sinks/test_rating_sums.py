@@ -1,7 +1,5 @@
 """Sums of scores in ClickHouse: those of exact fractions, whatever was taken back and written again meanwhile."""
 
-from __future__ import annotations
-
 import random
 from typing import Final
 

@@ -1,7 +1,5 @@
 """The sink between a real broker and a real ClickHouse: whatever happens, the same rows in the end."""
 
-from __future__ import annotations
-
 import asyncio
 import signal
 import time
@@ -24,13 +22,12 @@ from sinks.pipeline import Pipeline
 from sinks.port import Batch
 from sinks.sink_health import SinkHealth
 from streams.clickhouse.connection import connect
-from streams.configuration.environment import load_settings
-from streams.kafka.topic_migration import migrate_topics
 from tests.deploy.program import Program, clean_environment
 from tests.fixtures.clickhouse import ClickHouseServer
 from tests.kafka.server import KafkaServer
 from tests.sinks.running import CALL, CHAT, WITHIN_S, answer, drained, rows_of, sink
 from tests.sinks.test_batching import KEY, contact, sample
+from tests.streams.flow import chat_event
 from tests.streams.handwritten import Hand
 
 #: A minute's turn in 2026, seconds since 1970.
@@ -64,14 +61,8 @@ class Floor:
     async def _events(self, producer: AIOKafkaProducer, width: int) -> None:
         source, partition = self._place
         for name in self.contacts(width):
-            event = {
-                "event_id": f"{self._epoch}.{self.step}",
-                "type": "contact.reopened",
-                "contact_id": name,
-                "channel": self.channel,
-                "occurred_at": "2026-09-21T14:13:20Z",
-                "source": "floor",
-            }
+            of = {"event_id": f"{self._epoch}.{self.step}", "channel": self.channel}
+            event = chat_event("contact.reopened", name, "2026-09-21T14:13:20Z", **of)
             sent = await producer.send(source, orjson.dumps(event), name.encode(), partition)
             self._next = (await sent).offset + 1
             self.events += 1
@@ -92,7 +83,6 @@ class Floor:
 
 
 def _check(settings: Settings, floors: list[Floor], width: int = 5) -> None:
-    """Hold what is in ClickHouse against what the floors played."""
     rows = rows_of(settings)
     samples, contacts = [], []
     for floor in floors:
@@ -144,7 +134,6 @@ class _Dying(ClickHouseStore):
     """Dies after the rows and before the progress."""
 
     def write(self, batch: Batch) -> None:
-        """Write the rows; then fail as no store may."""
         claim = bool(batch.progress and not batch.progress[0].journal_end)
         super().write(batch if claim else replace(batch, progress=[]))
         if batch.progress and not claim:
@@ -192,15 +181,8 @@ async def test_killed_at_any_moment(settings: Settings, environment: dict[str, s
 async def test_clickhouse_away_for_a_while(fresh_kafka: KafkaServer, tmp_path: Path) -> None:
     """It waits, says so, and catches up; nothing is lost. Started first, it waits as well."""
     port = any_free("127.0.0.1")
-    settings = load_settings(
-        {
-            **fresh_kafka.settings_env(),
-            "PULSSI_PARTITIONS": "1",
-            "PULSSI_CLICKHOUSE_URL": f"http://127.0.0.1:{port}",
-            "PULSSI_SINK_PORT": str(any_free("127.0.0.1")),
-        }
-    )
-    migrate_topics(settings, wait_s=10)
+    there = {"PULSSI_CLICKHOUSE_URL": f"http://127.0.0.1:{port}", "PULSSI_SINK_PORT": str(any_free("127.0.0.1"))}
+    settings = fresh_kafka.with_topics(PULSSI_PARTITIONS="1", **there)
     floor = Floor(settings, CHAT, 0)
     async with sink(settings):
         with await asyncio.to_thread(ClickHouseServer, tmp_path / "data", port):

@@ -1,7 +1,5 @@
 """Reading events for the archive: when they count as gone. The consumer is a stand-in with a clock of its own."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 from unittest.mock import AsyncMock
 

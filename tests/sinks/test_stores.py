@@ -1,9 +1,8 @@
 """What both stores must do, in memory and on the real engine, and what ClickHouse's says where it cannot."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,10 +10,13 @@ from clickhouse_connect.driver.client import Client
 
 from deploy.embedded.ports import any_free
 from schemas.settings import Settings
+from sinks.clickhouse.migrations import migrate
 from sinks.clickhouse.store import ClickHouseStore
 from sinks.port import Batch, Store, StoreAwayError, StoreUnfitError
 from sinks.rows import Progress, first_wins, version_of
+from streams.clickhouse.connection import ANSWER_TIMEOUT_S, connect
 from streams.configuration.environment import load_settings
+from streams.monitoring.activities import Activities, Phase
 from tests.sinks.memory import MemoryStore
 from tests.sinks.rows import contact, event, pane, sample, tag_pane, write
 
@@ -59,13 +61,9 @@ def test_a_batch_again_changes_nothing(store: Store, kept: Kept) -> None:
     batch = Batch([event()], [pane(3, 5)], [tag_pane(3, 2)], [sample(3, value_ms=1)], [contact(3)])
     store.write(batch)
     store.write(batch)
-    for table, column, value in (
-        ("events", "event_id", "e1"),
-        ("panes", "n", 5),
-        ("tag_panes", "n", 2),
-        ("samples", "value_ms", 1),
-        ("contacts", "contact_id", "a:1"),
-    ):
+    keys = {"events": ("event_id", "e1"), "contacts": ("contact_id", "a:1")}
+    values = {"panes": ("n", 5), "tag_panes": ("n", 2), "samples": ("value_ms", 1)}
+    for table, (column, value) in {**keys, **values}.items():
         assert kept(table, column) == [(value,)]
 
 
@@ -88,10 +86,7 @@ def test_a_value_may_become_null(store: Store, kept: Kept) -> None:
 
 def test_of_one_event_id_the_smallest_content_stays(store: Store, kept: Kept) -> None:
     """In any order of arrival; of the same content the first to arrive."""
-    small, large = (
-        event(offset=9, normalised=b'{"a":1}', queue="small"),
-        event(normalised=b'{"a":2}', queue="large"),
-    )
+    small, large = (event(offset=9, normalised=b'{"a":1}', queue="small"), event(normalised=b'{"a":2}', queue="large"))
     store.write(Batch(events=[small]))
     store.write(Batch(events=[large, small._replace(version=first_wins(1, 4), offset=4)]))
     assert kept("events", "queue", "offset") == [("small", 4)]
@@ -141,6 +136,37 @@ def test_without_tables_it_names_the_way_out(empty_database: Settings) -> None:
     """A database that is not there, or has no tables, is refused with the command that makes them."""
     with pytest.raises(StoreUnfitError, match="pulssi migrate"):
         ClickHouseStore(empty_database).progress()
+
+
+def test_tables_of_an_older_version_name_the_way_out(empty_database: Settings) -> None:
+    """A sink that was upgraded before its tables is told what is missing, and how it comes."""
+    migrate(empty_database)
+    with connect(empty_database) as client:
+        client.command("ALTER TABLE progress DROP COLUMN journal")
+    with pytest.raises(StoreUnfitError, match="pulssi migrate"), closing(ClickHouseStore(empty_database)) as store:
+        store.progress()
+
+
+def test_a_slow_server_that_gets_on_is_not_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch is an insert a table, each with a time limit of its own: together they may take longer than any one."""
+    now, sizes = [0.0], list[float]()
+    activities = Activities(lambda: now[0])
+
+    class Slow:
+        def create_insert_context(self, *_: object, **__: object) -> SimpleNamespace:
+            return SimpleNamespace()
+
+        def insert(self, **_: object) -> None:
+            now[0] += ANSWER_TIMEOUT_S
+            sizes.extend(each.seconds for each in activities.stuck())
+
+    monkeypatch.setattr("sinks.clickhouse.store.connect", lambda _: Slow())
+    batch = Batch(
+        [event()], [pane(1, 1)], [tag_pane(1, 1)], [sample(1)], [contact(1)], [Progress("t", 0, 1, 0, 0, 0, 0, 0)]
+    )
+    with activities.during(Phase.INSERTING, "the sink"):
+        ClickHouseStore(load_settings({})).write(batch)
+    assert sizes == [ANSWER_TIMEOUT_S] * 6
 
 
 def test_nobody_there_is_away_and_no_secret_is_told() -> None:

@@ -1,7 +1,5 @@
 """What planners, panels and alerts read: the figures of the views, on the real engine."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

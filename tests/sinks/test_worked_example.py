@@ -4,8 +4,6 @@
 formulas without short abandonments, and, as nobody here hangs up at once, 81.1 % by the one with.
 """
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 import orjson
@@ -17,7 +15,7 @@ from schemas.settings import Settings
 from schemas.topics import CONTACTS, Channel
 from streams.journal.assembly import Assembly
 from streams.live.service_level import FORMULAS, service_level
-from streams.live.view import live_view
+from streams.live.view import LiveView
 from streams.partition.state import PartitionState
 from tests.core.story import BEGIN
 from tests.oracle.batch import Counters, added_up, samples
@@ -93,7 +91,7 @@ def test_in_clickhouse(database: Settings, client: Client, channel: Channel) -> 
 
 def test_in_the_live_view() -> None:
     """By name and as the wallboard's figures tell it; with those that wait too long now, all are lower."""
-    view = live_view("UTC", lambda: BEGIN + 40_000)
+    view = LiveView("UTC", lambda: BEGIN + 40_000)
     partition, assembly = PartitionState(CONTACTS["call"], 0, Rules()), Assembly(CONTACTS["call"], 0)
     partition.begin(opened=0, epoch=1)
     records = [Record(number, *each) for number, each in enumerate(example("call"))]

@@ -1,7 +1,5 @@
 """A sink that keeps up with a real journal, and the archive that is made of it: in memory, for workers that evict."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -11,6 +9,7 @@ from schemas.topics import SourcePartition
 from sinks.accepted import accepted
 from sinks.batching import PendingBatch
 from sinks.event_rows import event_rows
+from streams.clickhouse.history import ClickHouseHistory
 from streams.journal.tail import JournalTail
 from streams.partition.archived_history import ArchivedContact
 from tests.sinks.memory import MemoryStore
@@ -18,7 +17,7 @@ from tests.streams.followers import kept_of
 from tests.streams.records import Record
 
 
-class Beside:
+class Beside(ClickHouseHistory):
     """What ClickHouse has of one source, read up to the journals' end each time somebody asks."""
 
     def __init__(self, settings: Settings, source: str) -> None:

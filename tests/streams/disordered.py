@@ -3,11 +3,11 @@
 Drawn by one seed, so that a test of long courses of events shrinks to what happened rather than to what was said.
 """
 
-from __future__ import annotations
-
 import random
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
+
+from tests.streams.flow import chat_event
 
 BEGIN: Final = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 
@@ -31,17 +31,8 @@ def _chat(number: int, chance: random.Random) -> list[dict[str, Any]]:
     scenes = chance.choices(SCENES, k=chance.randint(1, 6))
     for after, kind, fields in ((0, "contact.started", {}), *(event for scene in scenes for event in scene)):
         at += timedelta(seconds=after)
-        events.append(
-            {
-                "event_id": str(len(events)),
-                "type": kind,
-                "contact_id": f"c{number}",
-                "channel": "chat",
-                "occurred_at": at.isoformat(timespec="milliseconds"),
-                "source": "test",
-                **fields,
-            }
-        )
+        told_at = at.isoformat(timespec="milliseconds")
+        events.append(chat_event(kind, f"c{number}", told_at, event_id=str(len(events)), **fields))
     return events
 
 

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any, Final, Literal, cast
 from unittest.mock import patch
 
@@ -25,7 +26,7 @@ from sinks.port import Batch
 from streams.assignment.epochs import SurveyedPartition, begin
 from streams.assignment.opening import OpeningServices, RefusedError, take_over
 from streams.assignment.recovery import ReleasedPartition, recover
-from streams.clickhouse.history import HistoryAwayError
+from streams.clickhouse.history import ClickHouseHistory, HistoryAwayError
 from streams.configuration.environment import load_settings
 from streams.journal.assembly import Step
 from streams.partition.archived_history import ArchivedContact, EndedEpochs
@@ -87,7 +88,7 @@ class Writer:
         """End the producer."""
 
 
-class Fencing:
+class Fencing(ClickHouseHistory):
     """One source partition, its journal, its workers, and the journal's readers."""
 
     def __init__(self, rules: Rules, workers: int = 3, partitions: int = 1) -> None:
@@ -124,7 +125,7 @@ class Fencing:
 
     def append(self, records: Iterable[Record]) -> None:
         """Append any records to the source topic."""
-        self.source += [each._replace(offset=offset) for offset, each in enumerate(records, len(self.source))]
+        self.source += [replace(each, offset=offset) for offset, each in enumerate(records, len(self.source))]
 
     # The workers.
 

@@ -1,7 +1,5 @@
 """A flow under test: events produced, workers started and killed, and what the journals then hold."""
 
-from __future__ import annotations
-
 import itertools
 import os
 import signal

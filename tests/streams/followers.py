@@ -22,7 +22,7 @@ from sinks.event_rows import event_rows
 from streams.core.event import from_normalised
 from streams.journal.assembly import Step
 from streams.journal.tail import JournalTail
-from streams.live.view import LiveView, live_view
+from streams.live.view import LiveView
 from streams.partition.archived_history import ArchivedContact, EndedEpochs
 from tests.oracle.batch import added_up, samples
 from tests.sinks.memory import MemoryStore
@@ -135,7 +135,7 @@ class Live(Follower):
 
     def __init__(self, model: Fencing) -> None:
         super().__init__(model)
-        self.view: LiveView = live_view("UTC", lambda: NOW_MS)
+        self.view: LiveView = LiveView("UTC", lambda: NOW_MS)
         self.contacts: dict[bytes, bytes] = {}
         #: Panes and supplements, as they were last seen.
         self.panes: dict[bytes, bytes] = {}

@@ -1,7 +1,5 @@
 """Journals written by hand: steps as a worker would commit them."""
 
-from __future__ import annotations
-
 from types import TracebackType
 from typing import Self
 

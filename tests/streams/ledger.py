@@ -6,8 +6,6 @@ rules of then. So after each delivery the contacts that got something new are fo
 and each row that measures what one before measured gives way to that one.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace

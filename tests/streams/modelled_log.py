@@ -4,11 +4,10 @@ The newest producer fences the older ones, readers see committed records up to t
 aborted records leave holes, and the log can be compacted.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from aiokafka import TopicPartition
@@ -24,16 +23,14 @@ Written = tuple[bytes, bytes | None]
 Interruption = Callable[[], Awaitable[None]]
 
 
+@dataclass(slots=True, eq=False)
 class Record:
     """A record of the log, as aiokafka gives it, and whether its transaction was decided."""
 
-    __slots__ = ("batch", "committed", "key", "offset", "value")
-
-    def __init__(self, offset: int, key: bytes, value: bytes | None, *, committed: bool) -> None:
-        self.offset = offset
-        self.key = key
-        self.value = value
-        self.committed = committed
+    offset: int
+    key: bytes
+    value: bytes | None
+    committed: bool = False
 
 
 class Log:
@@ -64,7 +61,7 @@ class Log:
             raise ProducerFenced
         landed = []
         for key, value in written:
-            landed.append(Record(self.end, key, value, committed=False))
+            landed.append(Record(self.end, key, value))
             self.end += 1
         self.records += landed
         self._undecided += landed

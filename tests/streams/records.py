@@ -1,9 +1,8 @@
 """Source records as aiokafka gives them, made by hand, and what panes in journal records sum up to."""
 
-from __future__ import annotations
-
-from collections.abc import Iterable, Mapping
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
 import orjson
 
@@ -17,7 +16,8 @@ from streams.partition.steps import StepToWrite
 RECEIVED: Final = 1_900_000_000_000
 
 
-class Record(NamedTuple):
+@dataclass
+class Record:
     """A source record."""
 
     offset: int
@@ -26,7 +26,7 @@ class Record(NamedTuple):
     topic: str = CONTACTS["chat"]
     partition: int = 0
     timestamp: int = RECEIVED
-    headers: tuple[tuple[str, bytes], ...] = ()
+    headers: Sequence[tuple[str, bytes]] = ()
 
 
 def records_of(events: Iterable[Mapping[str, Any]], partition: int = 0) -> list[Record]:

@@ -14,7 +14,7 @@ from schemas.topics import SourcePartition
 from streams.assignment.assigned_partitions import AssignedPartitions
 from streams.assignment.open_partition import OpenPartition
 from streams.assignment.opening import OpeningServices
-from streams.clickhouse.history import History, HistoryAwayError
+from streams.clickhouse.history import ClickHouseHistory, HistoryAwayError
 from streams.configuration.environment import load_settings
 from streams.kafka.cluster import Cluster, ClusterAwayError, TopicDescription
 from streams.kafka.log_ends import LogEnds
@@ -36,7 +36,7 @@ RECORDS: Final = records_of(write_chats(20))
 Before = Callable[[str, tuple[str, int] | Collection[bytes]], Awaitable[None]]
 
 
-class NoHistory:
+class NoHistory(ClickHouseHistory):
     """For a worker beside which no ClickHouse ever was: nothing is kept, and nothing is ever evicted.
 
     Before it answers `before` is called, with what is asked; while it is `away` nothing is answered.
@@ -117,7 +117,7 @@ class StandIn:
 class Worker:
     """Partitions on stand-ins for their writers; of the first, every contact of `RECORDS` was evicted."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, archive: History | None = None, **more: Any) -> None:  # noqa: ANN401 - as AssignedPartitions takes it
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, archive: ClickHouseHistory | None = None, **more: Any) -> None:  # noqa: ANN401 - as AssignedPartitions takes it
         self.writers: dict[SourcePartition, StandIn] = defaultdict(StandIn)
         #: Where the consumer was sent.
         self.positions: dict[SourcePartition, tuple[int, int]] = {}
@@ -176,8 +176,20 @@ class Worker:
         return sum(self.writers[place].sizes)
 
 
+async def ended(task: asyncio.Future[Any]) -> None:
+    """Cancel a task, whatever it waits for."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def turns() -> None:
+    """Let every task run until it waits for something that does not come."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
 @asynccontextmanager
-async def asked(settings: Settings, archive: History | None = None) -> AsyncIterator[OpeningServices]:
+async def asked(settings: Settings, archive: ClickHouseHistory | None = None) -> AsyncIterator[OpeningServices]:
     """Give whom an opening asks: a real cluster, and an archive that knows nothing unless another is given."""
     cluster, logs = Cluster(settings), LogEnds(settings)
     try:

@@ -1,7 +1,5 @@
 """Sources that write in transactions: what they took back never was an event, for the numbers as for the archive."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Final
 

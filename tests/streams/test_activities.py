@@ -1,7 +1,5 @@
 """What is stuck, what is said of it and how often: by a clock that the test moves."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Final
 

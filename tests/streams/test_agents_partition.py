@@ -1,7 +1,5 @@
 """A partition of agents' states: however it is cut into batches, and opened anew anywhere, its states are the same."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 import orjson

@@ -1,7 +1,5 @@
 """A worker's partitions: what a failed step leads to. The writer is a stand-in that fails as it is told."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Final
 

@@ -1,7 +1,5 @@
 """What a worker measures of a batch: once, when it is committed, and never of one that comes again."""
 
-from __future__ import annotations
-
 import pytest
 from aiokafka.errors import KafkaError
 

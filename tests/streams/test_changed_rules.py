@@ -1,7 +1,5 @@
 """The configuration changes between a crash and the next start: what is taken back is what the old rules issued."""
 
-from __future__ import annotations
-
 import random
 from pathlib import Path
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """What was compiled is never taken for other sources than its own."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

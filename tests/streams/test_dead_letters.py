@@ -1,7 +1,5 @@
 """Bad records on real brokers: each goes to the dead letters as it came, and the good ones beside it count."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Final
 
@@ -52,9 +50,4 @@ async def test_bad_records_are_kept_and_told(fresh_kafka: KafkaServer, tmp_path:
         assert headers["pulssi-topic"].decode() == TOPIC
         assert headers["pulssi-reason"]
         assert {"pulssi-partition", "pulssi-offset"} <= headers.keys()
-    assert {row.sample for row in rows} >= {
-        "offered",
-        "first_response",
-        "handle",
-        "tagged",
-    }
+    assert {row.sample for row in rows} >= {"offered", "first_response", "handle", "tagged"}

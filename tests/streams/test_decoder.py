@@ -1,7 +1,5 @@
 """Decoding: any bytes give an event or a bad record with a code and a reason, and nothing else ever."""
 
-from __future__ import annotations
-
 import json
 import unicodedata
 from datetime import UTC, datetime, timedelta, timezone
@@ -17,26 +15,16 @@ from schemas.topics import AGENTS, CONTACTS, SOURCES
 from schemas.values import MAX_WHOLE
 from streams.core.event import event_of
 from streams.decoding.decoder import BLANKS, BadRecord, decode
+from tests.core.agents import status
+from tests.streams.flow import chat_event
 
 CHAT: Final = CONTACTS["chat"]
 
-STARTED: Final[dict[str, Any]] = {
-    "event_id": "1",
-    "type": "contact.started",
-    "contact_id": "c",
-    "channel": "chat",
-    "occurred_at": "2026-03-02T09:30:00Z",
-    "source": "test",
-}
+STARTED: Final = chat_event("contact.started", "c", "2026-03-02T09:30:00Z", event_id="1")
 RATED: Final = STARTED | {"type": "contact.rated", "score": 4, "scale_max": 5}
-STATUS: Final = {
-    "event_id": "1",
-    "type": "agent.status",
-    "agent_id": "a",
-    "occurred_at": "2026-03-02T09:30:00Z",
-    "source": "test",
-    "status": "busy",
-}
+#: Whatever a type needs.
+VALID: Final = RATED | {"agent_id": "ann", "queue": "a", "tags": ["x"], "author": "bot", "voids": "9", "reason": "spam"}
+STATUS: Final = status("1", 0, "busy", agent_id="a")
 
 CODES: Final = {"too_large", "not_json", "not_an_object", "invalid", "wrong_channel", "wrong_type", "wrong_key"}
 
@@ -102,8 +90,7 @@ def test_any_bytes(topic: str, key: bytes | None, value: bytes) -> None:
 )
 def test_any_fields(topic: str, kind: str, fields: dict[str, Any]) -> None:
     """Nearly right events, with anything in any field, end the same two ways; what is read can be kept and folded."""
-    whole = RATED | {"agent_id": "c", "queue": "a", "tags": ["x"], "author": "bot", "voids": "9", "reason": "spam"}
-    whole |= {"status": "busy", "type": kind, **fields}
+    whole = VALID | {"agent_id": "c", "status": "busy", "type": kind, **fields}
     _outcome(topic, b"c", json.dumps(whole).encode("utf-8", "surrogatepass"))
 
 
@@ -147,25 +134,10 @@ def test_times(written: str, milliseconds: int) -> None:
 @pytest.mark.parametrize(
     "written",
     [
-        "2026-03-02T09:30:00",
-        "2026-03-02",
-        "2026-03-02T09:30Z",
-        "2026-03-02T24:00:00Z",
-        "1969-12-31T23:59:59.9995Z",
-        "2100-01-01T00:00:00Z",
-        "9999-12-31T23:59:59Z",
-        "2026-02-30T09:30:00Z",
-        "2026-03-02T09:30:60Z",
-        "2026-03-02T09:30:00.1234567890Z",
-        "2026-03-02T09:30:00.Z",
-        "2026-03-02T09:30:00+0200",
-        "2026-03-02T09:30:00+24:00",
-        "1772443800",
-        "1772443800.5",
-        "yesterday",
-        "",
-        1772443800,
-        None,
+        *("2026-03-02T09:30:00", "2026-03-02", "2026-03-02T09:30Z", "2026-03-02T24:00:00Z", "2026-02-30T09:30:00Z"),
+        *("1969-12-31T23:59:59.9995Z", "2100-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "2026-03-02T09:30:60Z"),
+        *("2026-03-02T09:30:00.1234567890Z", "2026-03-02T09:30:00.Z", "2026-03-02T09:30:00+0200"),
+        *("2026-03-02T09:30:00+24:00", "1772443800", "1772443800.5", "yesterday", "", 1772443800, None),
         ["2026-03-02T09:30:00Z"],
     ],
 )
@@ -245,8 +217,8 @@ def test_unknown_types_are_valid() -> None:
     event = read(STARTED | {"type": "contact.teleported", "to": "Oulu"})
     assert isinstance(event, UnknownEvent)
     assert event.type == "contact.teleported"
-    status = decode(AGENTS, b"a", json.dumps(STATUS | {"type": "agent.trained"}).encode())
-    assert isinstance(status, UnknownAgentEvent)
+    of_agent = decode(AGENTS, b"a", json.dumps(STATUS | {"type": "agent.trained"}).encode())
+    assert isinstance(of_agent, UnknownAgentEvent)
 
 
 @pytest.mark.parametrize(("topic", "least"), [(CHAT, STARTED), (AGENTS, STATUS)])
@@ -352,20 +324,12 @@ def test_a_score_is_the_number_it_was_written_as() -> None:
 
 def _wrong_everywhere() -> list[tuple[str, dict[str, Any]]]:
     """Put the secret where it is wrong, field by field and type by type."""
-    valid: dict[str, Any] = {
-        "agent_id": "c",
-        "queue": "a",
-        "tags": ["x"],
-        "author": "bot",
-        "voids": "9",
-        "reason": "spam",
-    }
-    valid |= {"status": "busy", "score": 4, "scale_max": 5}
+    valid = STATUS | VALID | {"agent_id": "c"}
     wrong: list[object] = [{PERSON: PERSON}, [PERSON], f"{PERSON}" * 300, PERSON]
     cases = []
     for kind in [*MODELS, "contact.new"]:
         for field in names:
-            cases += [(kind, RATED | valid | {"type": kind, field: value}) for value in wrong]
+            cases += [(kind, valid | {"type": kind, field: value}) for value in wrong]
     return cases
 
 

@@ -1,7 +1,5 @@
 """Looking at a topic and beginning an epoch of it: what is refused, in words that say why, and what never hangs."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any, Final
 

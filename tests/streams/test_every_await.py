@@ -4,8 +4,6 @@ Faults strike the producer's own methods, before they do anything or after they 
 cannot know whether its step was written.
 """
 
-from __future__ import annotations
-
 import asyncio
 import functools
 import random
@@ -24,7 +22,7 @@ from schemas.policies import Rules
 from schemas.settings import Settings
 from streams.assignment.assigned_partitions import AssignedPartitions
 from streams.assignment.opening import take_over
-from streams.clickhouse.history import History
+from streams.clickhouse.history import ClickHouseHistory
 from tests.bench.events import write_chats
 from tests.kafka.server import KafkaServer
 from tests.streams.flow import produce
@@ -121,7 +119,7 @@ def put(settings: Settings, records: list[Record]) -> None:
 
 
 async def work(
-    settings: Settings, rules: Rules, archive: History, records: list[Record], many: Callable[[], int]
+    settings: Settings, rules: Rules, archive: ClickHouseHistory, records: list[Record], many: Callable[[], int]
 ) -> int:
     """Be a worker, and the next one where it dies, until all is in and nothing waits; returns how many were needed."""
     place, workers = (SOURCE, records[0].partition), 0

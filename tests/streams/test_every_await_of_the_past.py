@@ -4,8 +4,6 @@ As in `test_every_await.py`, with horizons of seconds and an archive beside the 
 for what was evicted. Faults of every kind strike one after the other, until all records are in.
 """
 
-from __future__ import annotations
-
 import asyncio
 import functools
 import random

@@ -1,7 +1,5 @@
 """What a worker does on which exception: the table, its page in the documents, and who asks it."""
 
-from __future__ import annotations
-
 import importlib
 import logging
 import pkgutil
@@ -17,7 +15,7 @@ import streams
 from schemas.exits import Exit
 from schemas.journal import JournalVersionError
 from schemas.topics import journal_of
-from streams.assignment.failures import TABLE, Action, During, Failure, react
+from streams.assignment.failures import TABLE, During, Failure, react
 from streams.assignment.opening import RefusedError
 from streams.kafka.cluster import TopicDescription
 from streams.kafka.faust_transport import Fetch
@@ -36,7 +34,7 @@ def _row(row: Failure) -> str:
     errors = ", ".join(f"`{error.__name__}`" for error in row.errors)
     line, more, _ = row.line.partition("\n")
     for name, shown in (("partition", "TOPIC/N"), ("journal", "TOPIC.journal/N"), ("offset", "…"), ("error", "…")):
-        line = line.replace(f"%({name})s", shown)
+        line = line.replace(f"{{{name}}}", shown)
     ends = "" if row.code is None else f" with {row.code:d}"
     level = logging.getLevelName(row.level).lower()
     return f"| {row.during} | {errors} | {row.action}{ends} | {level}: `{line}`{more and ', then the stack trace'} |\n"
@@ -133,7 +131,7 @@ def test_what_is_logged_names_the_partition_and_the_reason(
     react(During.STEP, KafkaError("gone"), OTHER, offset=7)
     react(During.LOOK_UP, TimeoutError(), OTHER)
     react(During.OPENING, JournalVersionError("a newer Pulssi"), OTHER)
-    assert react(During.STEP, BadRecordLimitError("too many"), OTHER).action is Action.END
+    react(During.STEP, BadRecordLimitError("too many"), OTHER)
     assert [record.getMessage() for record in caplog.records] == [
         f"contacts.chat/1: the step at offset 7 was not written, reopening the partition, no event is lost: {gone}",
         "contacts.chat/1: ClickHouse does not answer: no answer in time",

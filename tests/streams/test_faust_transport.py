@@ -1,7 +1,5 @@
 """What the fetching thread says, and what it keeps to itself."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 from typing import Any, cast
 

@@ -4,8 +4,6 @@ Workers that lost the partition go on, ahead of the owner or behind it; writes a
 journal is compacted while it is read; topic and journal are recreated, and an operator begins an epoch.
 """
 
-from __future__ import annotations
-
 import asyncio
 import random
 from collections.abc import Callable
@@ -48,11 +46,7 @@ PACE: Final = st.one_of(st.integers(1, 6), st.just(MORE_THAN_THERE_IS))
 FATES: Final[st.SearchStrategy[list[Fate]]] = st.one_of(
     st.just([]),
     st.just([]),
-    st.lists(
-        st.sampled_from(["acknowledged", "unacknowledged", "never", "aborted", "hangs"]),
-        min_size=1,
-        max_size=3,
-    ),
+    st.lists(st.sampled_from(["acknowledged", "unacknowledged", "never", "aborted", "hangs"]), min_size=1, max_size=3),
 )
 
 
@@ -220,7 +214,7 @@ class Machine(RuleBasedStateMachine):
         for reader in (fresh, model.near, model.far, model.resuming):
             await reader.drain()
             assert {key[1:]: value for key, value in reader.contacts.items()} == partition.contacts
-            assert reader.view.readings() == fresh.view.readings()
+            assert reader.view.gauges.readings() == fresh.view.gauges.readings()
         if self.evicts or model.current_epoch > 1:
             return  # of what was evicted, or counted in ended epochs, not every reader has all
         batch = opened(SOURCE, LONG)

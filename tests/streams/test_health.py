@@ -1,7 +1,5 @@
 """What a part tells about itself."""
 
-from __future__ import annotations
-
 import aiohttp
 import pytest
 
@@ -11,9 +9,9 @@ from streams.configuration.environment import load_settings
 from streams.monitoring.health import Health
 from streams.monitoring.prometheus import CONTENT_TYPE, MetricValue, histogram, render
 
-LAG = MetricDefinition("pulssi_test_lag_records", "gauge", "records", "Records not yet read.", ("topic",))
-THINGS = MetricDefinition("pulssi_test_total", "counter", "things", "Things.")
-TOOK = MetricDefinition("pulssi_test_seconds", "histogram", "seconds", "How long.", ("topic",), (0.1, 1))
+LAG = MetricDefinition("pulssi_test_lag_records", "records", "Records not yet read.", ("topic",))
+THINGS = MetricDefinition("pulssi_test_total", "things", "Things.")
+TOOK = MetricDefinition("pulssi_test_seconds", "seconds", "How long.", ("topic",), (0.1, 1))
 
 
 async def _get(port: int, path: str) -> tuple[int, str, str]:

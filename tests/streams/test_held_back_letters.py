@@ -1,7 +1,5 @@
 """Dead letters of a partition that is held back: each is sent once, whatever comes in between, and none is missing."""
 
-from __future__ import annotations
-
 from collections import deque
 from random import Random
 from typing import Final

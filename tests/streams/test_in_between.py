@@ -16,7 +16,7 @@ from streams.clickhouse.history import HistoryAwayError
 from streams.configuration.environment import load_settings
 from streams.kafka.cluster import TopicDescription
 from streams.kafka.log_ends import LogEnds
-from tests.streams.stand_ins import OTHER, RECORDS, WAITS, Described, NoHistory, Worker
+from tests.streams.stand_ins import OTHER, RECORDS, WAITS, Described, NoHistory, Worker, ended, turns
 
 SOURCE: Final = WAITS[0]
 TOPICS: Final = {SOURCE: TopicDescription("t", 2), journal_of(SOURCE): TopicDescription("j", 2)}
@@ -55,12 +55,6 @@ async def test_a_refused_partition_is_opened_again_after_a_step_only(
     await partitions.close()
 
 
-async def _turns() -> None:
-    """Let every task run until it waits for something that does not come."""
-    for _ in range(20):
-        await asyncio.sleep(0)
-
-
 async def test_a_step_that_hangs_holds_up_no_look_at_the_topics(monkeypatch: pytest.MonkeyPatch) -> None:
     """The topic was recreated: the other partition is closed at once, this one after its step."""
     worker = Worker(monkeypatch)
@@ -71,9 +65,9 @@ async def test_a_step_that_hangs_holds_up_no_look_at_the_topics(monkeypatch: pyt
     monkeypatch.setattr(worker.partitions._openings, "begin", begun.append)  # noqa: SLF001 - what comes next
     async with worker.held(WAITS).lock:
         looking = asyncio.ensure_future(worker.partitions.check_topic_ids())
-        await _turns()
+        await turns()
         assert (looking.done(), begun) == (True, [OTHER])
-    await _turns()
+    await turns()
     assert begun == [OTHER, WAITS]
     await worker.partitions.close()
 
@@ -104,13 +98,11 @@ async def test_one_partition_is_tended_once_at_a_time(monkeypatch: pytest.Monkey
     for _ in range(4):
         await rounds.get()
     assert asked == ["last_step_in_sink"]
-    tending.cancel()
-    await asyncio.gather(tending, return_exceptions=True)
+    await ended(tending)
     await worker.partitions.close()
 
 
 def _slow(in_time: int) -> NoHistory:
-    """Answer for so many contacts in time."""
     left = in_time
 
     async def answers(what: str, of: Collection[Any]) -> None:
@@ -192,8 +184,7 @@ async def test_a_question_that_is_cancelled_leaves_no_half_connection(
     asking = asyncio.ensure_future(ends.stable([WAITS]))
     for _ in range(turns):
         await asyncio.sleep(0)
-    asking.cancel()
-    await asyncio.gather(asking, return_exceptions=True)
+    await ended(asking)
     assert await ends.stable([WAITS]) == {WAITS: 7}
     await ends.close()
     assert all(each.stopped for each in Consumer.made)

@@ -1,7 +1,5 @@
 """What a worker let go of leaves its memory, also where the garbage collector no longer looks at it."""
 
-from __future__ import annotations
-
 import asyncio
 import gc
 import time

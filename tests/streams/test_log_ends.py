@@ -1,7 +1,5 @@
 """Where logs end, on a real broker: with markers, aborted and open transactions, and many partitions at once."""
 
-from __future__ import annotations
-
 import asyncio
 
 import pytest
@@ -12,6 +10,7 @@ from schemas.settings import Settings
 from streams.configuration.environment import load_settings
 from streams.kafka.log_ends import LogEnds
 from tests.kafka.server import KafkaServer
+from tests.streams.test_waiting import silent_server
 
 CHAT = "contacts.chat"
 MANY = 16
@@ -100,17 +99,8 @@ async def test_a_topic_that_is_missing_is_left_out_and_not_made(settings: Settin
 
 async def test_a_broker_that_does_not_answer_is_an_error_in_time() -> None:
     """A port that accepts and never answers: the question ends, and so does closing."""
-    accepted = asyncio.Event()
-
-    async def silent(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        accepted.set()
-        await asyncio.Event().wait()
-        writer.close()
-
-    server = await asyncio.start_server(silent, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    ends = LogEnds(load_settings({"PULSSI_KAFKA_BROKERS": f"127.0.0.1:{port}"}), 0.2)
-    with pytest.raises((TimeoutError, KafkaError)):
-        await ends.ends({(CHAT, 0): 0})
-    await accepted.wait()
-    server.close()
+    async with silent_server() as server:
+        ends = LogEnds(load_settings({"PULSSI_KAFKA_BROKERS": server.url.removeprefix("http://")}), 0.2)
+        with pytest.raises((TimeoutError, KafkaError)):
+            await ends.ends({(CHAT, 0): 0})
+        await server.asked.wait()

@@ -1,7 +1,5 @@
 """Opening a partition on a real broker: refused where the topics are not those that were read, and only there."""
 
-from __future__ import annotations
-
 from typing import Final
 
 import pytest

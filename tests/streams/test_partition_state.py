@@ -1,8 +1,7 @@
 """A partition in memory: however its records are cut into batches and steps, it comes to the same."""
 
-from __future__ import annotations
-
 import itertools
+from dataclasses import replace
 from typing import Any, Final
 
 from hypothesis import given
@@ -22,8 +21,8 @@ BAD: Final = b"{"
 
 def records(events: int = 60) -> list[Record]:
     """Make the records of a few chats, one of them bad, with offsets that have holes as transactions leave them."""
-    made = [record._replace(offset=2 * record.offset) for record in records_of(write_chats(events))]
-    made[7] = made[7]._replace(value=BAD)
+    made = [replace(record, offset=2 * record.offset) for record in records_of(write_chats(events))]
+    made[7] = replace(made[7], value=BAD)
     return made
 
 

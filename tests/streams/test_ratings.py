@@ -1,7 +1,5 @@
 """Scores in thirds and sevenths, given again and again: sums are those of exact fractions, to the last digit."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
@@ -13,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.depth import examples
+from tests.streams.flow import chat_event
 from tests.streams.records import Record, opened, pane_totals
 
 #: Scores and scales as sources write them; none of the shares but the last two is a whole number of millionths.
@@ -34,17 +33,10 @@ def ratings(contacts: int, most: int) -> st.SearchStrategy[list[Rating]]:
 def events(told: Iterable[Rating]) -> list[dict[str, Any]]:
     """Write the events; ids go up, so that of one second the later told is the later one."""
     return [
-        {
-            "event_id": f"{number:04d}",
-            "type": kind,
-            "contact_id": f"c{contact}",
-            "channel": "chat",
-            "source": "test",
-            "occurred_at": f"2026-03-02T08:00:{second:02d}Z",
-            "score": score,
-            "scale_max": scale,
-        }
-        for number, (contact, second, kind, (score, scale)) in enumerate(told)
+        chat_event(
+            kind, f"c{of}", f"2026-03-02T08:00:{at:02d}Z", event_id=f"{number:04d}", score=score, scale_max=scale
+        )
+        for number, (of, at, kind, (score, scale)) in enumerate(told)
     ]
 
 

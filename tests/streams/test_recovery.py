@@ -1,7 +1,5 @@
 """Reading a journal back on real brokers: all of it, or what was written since this worker let go."""
 
-from __future__ import annotations
-
 import time
 from typing import Final
 
@@ -42,7 +40,6 @@ async def _open(settings: Settings, left: ReleasedPartition | None = None) -> tu
 
 
 async def _work(settings: Settings, records: list[Record], left: ReleasedPartition | None = None) -> ReleasedPartition:
-    """Open, take records in steps of ten, and let go."""
     partition, writer = await _open(settings, left)
     for begin in range(0, len(records), 10):
         for step in partition.steps(records[begin : begin + 10]):

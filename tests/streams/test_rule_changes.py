@@ -1,7 +1,5 @@
 """Rules that come into force without an event: what open contacts are held against follows, and nothing else."""
 
-from __future__ import annotations
-
 from typing import Final
 
 import pytest

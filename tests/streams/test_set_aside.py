@@ -3,11 +3,10 @@
 The worker here is stricter than the sink, so that a sink that judged by itself would archive what was not counted.
 """
 
-from __future__ import annotations
-
 import random
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final
 from unittest.mock import patch
 
@@ -25,6 +24,7 @@ from streams.kafka.partitioner import partition_of
 from streams.partition.set_aside import SetAside
 from tests.depth import examples
 from tests.sinks.memory import MemoryStore
+from tests.streams import test_world
 from tests.streams.flow import chat_event
 from tests.streams.followers import Sink
 from tests.streams.records import Record, opened
@@ -39,17 +39,7 @@ FOREIGN: Final = [name for name in NAMES if partition_of(name.encode(), PARTITIO
 #: What a record may be: `old` is an event to the sink, and none to the worker.
 KINDS: Final = ("good", "good", "good", "good", "broken", "old", "stray", "again")
 #: What may happen between two deliveries, and how often.
-BETWEEN: Final = {
-    "sink": 8,
-    "evict": 10,
-    "crash": 1,
-    "compaction": 3,
-    "sink crash": 2,
-    "away": 1,
-    "back": 3,
-    "unpark": 2,
-    "anew": 1,
-}
+BETWEEN: Final = test_world.BETWEEN | {"compaction": 3, "sink crash": 2}
 
 
 def strict(topic: str, key: bytes | None, value: bytes | None) -> Event:
@@ -176,10 +166,10 @@ def test_a_step_says_what_it_set_aside_and_a_journal_read_back_knows() -> None:
     )
     broken = Record(0, b"c", b"{")
     kinds = [good, stray, broken, stray, good, broken]
-    (step,) = partition.steps([record._replace(offset=offset) for offset, record in enumerate(kinds)])
+    (step,) = partition.steps([replace(record, offset=offset) for offset, record in enumerate(kinds)])
     ((key, value),) = [(key, value) for key, value in step.records if key[:1] == SET_ASIDE]
     assert decode_set_aside(key, value or b"") == (1, 1, [(1, 4), (5, 6)])
-    (step,) = partition.steps([good._replace(offset=6)])
+    (step,) = partition.steps([replace(good, offset=6)])
     assert not [key for key, _ in step.records if key[:1] == SET_ASIDE]
 
 

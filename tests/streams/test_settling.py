@@ -1,7 +1,5 @@
 """Settling is cancelled, as Faust does at each rebalance: nothing of it goes on beside the next one."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import Counter
 from typing import Any, Final, cast
@@ -16,13 +14,11 @@ from streams.assignment.opening import take_over
 from streams.configuration.environment import load_settings
 from streams.journal.writing import Writer
 from streams.partition.state import PartitionState
-from tests.streams.stand_ins import OTHER, RECORDS, WAITS, NoHistory, StandIn, Worker
+from tests.streams.stand_ins import OTHER, RECORDS, WAITS, NoHistory, StandIn, Worker, ended, turns
 
 QUICK: Final = WAITS
 SLOW: Final = OTHER
 BOTH: Final = frozenset({QUICK, SLOW})
-#: Turns of the loop in which everything that can go on does.
-TURNS: Final = 20
 
 
 class Openings:
@@ -75,10 +71,10 @@ async def test_an_opening_that_is_slow_to_end_is_waited_for(monkeypatch: pytest.
     await openings.begun.wait()
     first.cancel()
     second = asyncio.create_task(partitions.settle(BOTH))
-    await _turn()
+    await turns()
     openings.let_go.set()
     positions: dict[Any, Any] = await second
-    await _turn()  # what still went on would now have come between
+    await turns()  # what still went on would now have come between
     await asyncio.gather(first, return_exceptions=True)
     assert openings.most == 1
     for place in (QUICK, SLOW):
@@ -99,8 +95,7 @@ async def test_a_partition_that_is_passed_over_is_gone_to_again(monkeypatch: pyt
     tending = asyncio.create_task(worker.partitions.tend())
     await worker.sent.wait()
     assert worker.positions == {OTHER: (begins, session)}
-    tending.cancel()
-    await asyncio.gather(tending, return_exceptions=True)
+    await ended(tending)
     await worker.partitions.close()
 
 
@@ -135,15 +130,10 @@ async def test_a_producer_is_stopped_although_that_is_cancelled(monkeypatch: pyt
         await worker.settle(OTHER)
         worker.held(OTHER).writer = cast("Writer", writer)  # in place of the one that ends at once
         stopping = asyncio.create_task(worker.settle())
-    await _turn()
+    await turns()
     stopping.cancel()
-    await _turn()
+    await turns()
     assert not stopping.done()
     writer.let_go.set()
     await asyncio.gather(stopping, return_exceptions=True)
     assert (writer.stopped, stopping.cancelled()) == (True, True)
-
-
-async def _turn() -> None:
-    for _ in range(TURNS):
-        await asyncio.sleep(0)

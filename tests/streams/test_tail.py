@@ -1,7 +1,5 @@
 """Following real journals on real brokers."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import AsyncIterator

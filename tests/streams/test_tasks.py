@@ -1,7 +1,5 @@
 """Errors of tasks that nobody awaits are logged whole, and every error of several is kept."""
 
-from __future__ import annotations
-
 import asyncio
 import gc
 import logging

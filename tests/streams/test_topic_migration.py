@@ -1,7 +1,5 @@
 """Topics: what they must be, what is mended, what is refused; and the same on real brokers."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest
@@ -49,14 +47,10 @@ def test_two_copies_must_acknowledge_where_there_are_three(replication: int, ack
     }
 
 
-def test_an_empty_broker_gets_every_topic() -> None:
-    """Nothing there: everything is made."""
-    assert {step.state for step in plan(required_topics(Settings()), {})} == {"made"}
-
-
-def test_what_is_as_wanted_is_left() -> None:
-    """All there as wanted: nothing to do."""
+def test_what_is_missing_is_made_and_what_is_as_wanted_is_left() -> None:
+    """An empty broker gets every topic; where all are there, nothing is to do."""
     topics = required_topics(Settings())
+    assert {step.state for step in plan(topics, {})} == {"made"}
     assert {step.state for step in plan(topics, _found(*topics))} == {"there"}
 
 
@@ -81,19 +75,14 @@ def test_a_journal_that_differs_from_its_source_is_refused() -> None:
 
 
 def test_retention_is_raised_and_never_lowered() -> None:
-    """Longer retention is set; shorter would delete records, so it is only told."""
+    """Longer retention is set; shorter would delete records, so it is only told; -1, for ever, is longer than any."""
     week, month = required_topics(Settings(retention_days=7)), required_topics(Settings(retention_days=28))
     assert _step(plan(month, _found(*week)), "contacts.chat").alterations == {"retention.ms": str(28 * DAY_MS)}
     lowered = _step(plan(week, _found(*month)), "contacts.chat")
     assert (lowered.state, lowered.alterations) == ("differs", {})
     assert "kafka-configs" in lowered.notes[0]
-
-
-def test_for_ever_is_longer_than_any_retention() -> None:
-    """A retention of -1 is not below a week."""
-    source = required_topics(Settings())[0]
-    for_ever = replace(source, config={**source.config, "retention.ms": "-1"})
-    assert _step(plan((source,), _found(for_ever)), source.name).alterations == {}
+    for_ever = replace(week[0], config={**week[0].config, "retention.ms": "-1"})
+    assert _step(plan(week[:1], _found(for_ever)), week[0].name).alterations == {}
 
 
 def test_no_broker_is_said_in_one_line() -> None:

@@ -1,7 +1,5 @@
 """A ClickHouse that accepts and never answers: nobody waits for it with a lock held, and health says who waits."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
@@ -14,7 +12,7 @@ from streams.clickhouse.history import ClickHouseHistory
 from streams.configuration.environment import load_settings
 from streams.monitoring import worker_health as vitals
 from tests.streams.records import opened
-from tests.streams.stand_ins import OTHER, RECORDS, WAITS, NoHistory, Worker
+from tests.streams.stand_ins import OTHER, RECORDS, WAITS, NoHistory, Worker, ended
 
 
 class Silent:
@@ -64,8 +62,7 @@ async def test_a_rebalance_while_a_batch_waits_for_clickhouse(monkeypatch: pytes
         assert worker.counted(OTHER) == len(RECORDS)
         assert worker.positions.keys() - (await worker.settle(OTHER)).keys() == {WAITS}
         assert not worker.ends
-        waiting.cancel()
-        await asyncio.gather(waiting, return_exceptions=True)
+        await ended(waiting)
         assert worker.counted(WAITS) == 0
         await worker.partitions.close()
 
@@ -160,8 +157,7 @@ async def test_tending_of_one_holds_up_no_other(monkeypatch: pytest.MonkeyPatch)
     await hung.wait()
     assert [await others.get() for _ in range(5)] == [OTHER] * 5
     assert (await worker.settle(OTHER)).keys() == {OTHER}
-    tending.cancel()
-    await asyncio.gather(tending, return_exceptions=True)
+    await ended(tending)
     await worker.partitions.close()
     assert not worker.ends
 

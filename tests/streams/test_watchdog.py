@@ -1,12 +1,11 @@
 """What really hangs is named: in the log, by `/healthz`, with what it does and where in the code it stands."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import re
 import threading
 from collections.abc import AsyncIterator, Coroutine, Generator, Iterator
+from types import SimpleNamespace
 from typing import Any, Final, Self
 
 import aiohttp
@@ -14,6 +13,7 @@ import pytest
 
 from schemas.exits import Exit
 from schemas.policies import Rules
+from sinks.batching import PendingBatch
 from sinks.clickhouse.store import ClickHouseStore
 from sinks.pipeline import Pipeline
 from sinks.sink_health import SinkHealth
@@ -24,7 +24,7 @@ from streams.monitoring.activities import Activities, Phase
 from streams.monitoring.health import Health
 from streams.monitoring.watchdog import watched
 from streams.monitoring.worker_health import BatchMetrics, health_of
-from tests.streams.stand_ins import OTHER, RECORDS, WAITS, NoHistory, Worker
+from tests.streams.stand_ins import OTHER, RECORDS, WAITS, NoHistory, Worker, ended
 from tests.streams.test_waiting import Opens, silent_server
 
 CORE: Final = "streams.monitoring.activities"
@@ -84,12 +84,6 @@ async def healthz(health: Health) -> tuple[int, str]:
         await health.stop()
 
 
-async def ended(task: asyncio.Future[Any]) -> None:
-    """Cancel a task that hangs."""
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-
-
 async def test_a_clickhouse_that_never_answers_is_named(monkeypatch: pytest.MonkeyPatch, lines: Lines) -> None:
     """While a batch waits for it, and once it does not any more; health is fine until a minute is over."""
     monkeypatch.setattr("streams.assignment.open_partition.LOOK_UP_WITHIN_S", 2.0)
@@ -98,14 +92,14 @@ async def test_a_clickhouse_that_never_answers_is_named(monkeypatch: pytest.Monk
         await worker.settle(WAITS)
         with watched(worker.partitions.activities):
             batch = asyncio.ensure_future(worker.take(WAITS))
-            said = await lines.come("is stuck")
-            where = r"streams/clickhouse/history\.py:\d+ _ask"
+            said = await lines.come("contacts.chat/0 is stuck")
+            where = r"streams/clickhouse/history\.py:\d+ _query"
             stuck = rf"contacts\.chat/0 is stuck looking up ClickHouse: \d s so far, at {where}"
             assert re.fullmatch(stuck, said)
             code, text = await healthz(health_of(worker.partitions, BatchMetrics()))
             assert (code, re.fullmatch(f"ok\n{stuck}\n", text) is not None) == (200, True)
             await batch
-            assert "contacts.chat/0 is no longer stuck looking up ClickHouse" in await lines.come("no longer")
+            await lines.come("contacts.chat/0 is no longer stuck looking up ClickHouse")
         await worker.partitions.close()
 
 
@@ -164,6 +158,52 @@ async def test_the_line_of_code_is_found_through_what_awaits_it(monkeypatch: pyt
                 await lines.come(rf"{name} is stuck .*, at streams/assignment/open_partition\.py:\d+ process_batch$")
         await waiting
     await worker.partitions.close()
+
+
+async def test_code_of_no_file_does_not_end_the_watchdog(lines: Lines) -> None:
+    """Whatever was compiled from a text: the line names who called it."""
+    activities = Activities()
+    code = compile("wait('a thread is stuck writing to ClickHouse: ')", "", "exec")
+
+    def hangs() -> None:
+        with activities.during(Phase.INSERTING, "a thread"):
+            exec(code, {"wait": lines.wait})  # noqa: S102 - our own text
+
+    with watched(activities):
+        await asyncio.to_thread(hangs)
+
+
+class Circle:
+    """What its `__await__` gives refers to the task that waits for it."""
+
+    def __init__(self) -> None:
+        self.task = asyncio.current_task()
+
+    def __await__(self) -> Any:  # noqa: ANN401 - an iterator, not the generator that it should be
+        """Give itself."""
+        return self
+
+    __iter__ = __await__
+
+    def __next__(self) -> asyncio.Future[None]:
+        """Wait, for ever."""
+        forever = asyncio.get_running_loop().create_future()
+        forever._asyncio_future_blocking = True  # noqa: SLF001 - what asyncio asks of whom a task waits for
+        return forever
+
+
+async def test_what_waits_for_itself_is_named(lines: Lines) -> None:
+    """Whoever follows it comes to the task again, and goes round no second time."""
+
+    async def waits(activities: Activities) -> None:
+        with activities.during(Phase.FETCHING, "a circle"):
+            await Circle()
+
+    activities = Activities()
+    with watched(activities):
+        waiting = asyncio.ensure_future(waits(activities))
+        await lines.come(r"a circle is stuck fetching: .* waits$")
+        await ended(waiting)
 
 
 async def test_a_lock_that_is_not_given_back_is_named(monkeypatch: pytest.MonkeyPatch, lines: Lines) -> None:
@@ -236,6 +276,22 @@ async def test_code_that_does_not_wait_is_seen_from_another_thread(lines: Lines)
         assert "in hangs_in_code" in stack
         assert lines.wait("the event loop is stuck in code that does not wait: ")
         await lines.come("the event loop is no longer stuck in code that does not wait")
+
+
+async def test_a_sink_whose_events_do_not_come_is_named(monkeypatch: pytest.MonkeyPatch, lines: Lines) -> None:
+    """It reads them before it writes a batch, which waits for them for as long as that takes."""
+
+    async def below(_: object) -> AsyncIterator[None]:
+        await asyncio.Event().wait()
+        yield
+
+    settings, vitals, pending = load_settings({}), SinkHealth(), PendingBatch()
+    pipeline = Pipeline(settings, ClickHouseStore(settings), vitals)
+    monkeypatch.setattr(pipeline, "_sources", SimpleNamespace(below=below))
+    with watched(vitals.activities):
+        archiving = asyncio.ensure_future(pipeline._archive(pending))  # noqa: SLF001 - all around it would take a broker
+        await lines.come(r"the archive is stuck fetching: .*_archive$")
+        await ended(archiving)
 
 
 async def test_a_sink_whose_insert_hangs_is_named(lines: Lines) -> None:

@@ -1,7 +1,5 @@
 """Whatever happens to a partition, its journal, its sink and its archive, the numbers are those of the batch."""
 
-from __future__ import annotations
-
 import random
 from collections import Counter
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,5 @@
 """Writing a journal on real brokers: whole steps only, and only the newest owner's."""
 
-from __future__ import annotations
-
 from typing import Final
 
 import pytest

@@ -3,8 +3,6 @@
 Sums over queues alone would let a sample stand in the wrong minute, team or priority.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """A worker as a process of its own, without ClickHouse: no source partition had an epoch before."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import signal

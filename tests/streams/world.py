@@ -3,8 +3,6 @@
 One worker of `fencing`, which nobody fences, step by step: what a test of random courses of events needs.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any, Final

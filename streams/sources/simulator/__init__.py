@@ -4,8 +4,6 @@
 looks at no clock, so whoever reads decides when an event is due.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from streams.sources.simulator.centre import QUEUES, TEAMS, Queue

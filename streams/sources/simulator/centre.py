@@ -1,7 +1,5 @@
 """The simulated centre as tables: its queues, teams and topics, and the shape of its days."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Final
 

@@ -3,8 +3,6 @@
 Each event's fields are only what changed: the contract carries queue, team and priority on.
 """
 
-from __future__ import annotations
-
 from schemas.topics import CONTACTS, Channel
 from streams.sources.simulator.centre import LANGUAGES, PRODUCTS, QUEUE, SEGMENTS, TAGS, Queue, Topic
 from streams.sources.simulator.floor import SOURCE, Agent, Floor, Steps, Wait
@@ -14,6 +12,8 @@ _GOOD = {5: 58, 4: 26, 3: 9, 2: 3, 1: 4}
 _POOR = {5: 22, 4: 24, 3: 20, 2: 14, 1: 20}
 #: Who waits longer than this, or is transferred, is not content.
 _CONTENT_MS = 60_000
+#: When an e-mail comes back, by whom it waits for.
+_COMES_BACK = {"third_party": (5400, 0.9), "customer": (7200, 1.1), None: (10_800, 1.0)}
 
 
 class Contact:
@@ -34,9 +34,8 @@ class Contact:
         self.topic = topic
         self.segment = self.draws.pick(SEGMENTS)
         self.priority = "high" if self.segment == "vip" else "normal"
-        self.customer = (
-            {"customer_id": f"customer-{self.draws.randrange(customers)}"} if self.draws.chance(0.92) else {}
-        )
+        known = self.draws.chance(0.92)
+        self.customer = {"customer_id": f"customer-{self.draws.randrange(customers)}"} if known else {}
         self.content = True
         self._event_count, self._seq, self._at = 0, 0, -1
 
@@ -371,9 +370,7 @@ class Email(Contact):
                 self.content = self.draws.chance(0.8)
                 self.schedule_feedback(agent)
                 return
-            yield self.draws.span(
-                *{"third_party": (5400, 0.9), "customer": (7200, 1.1), None: (10_800, 1.0)}[waits_for]
-            )
+            yield self.draws.span(*_COMES_BACK[waits_for])
             if waits_for is not None:
                 self.emit("contact.unpaused")
             elif self.draws.chance(0.5):

@@ -3,8 +3,6 @@
 Both what is forecast (and staffed for) and what comes are functions of the time.
 """
 
-from __future__ import annotations
-
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from math import ceil, exp, sqrt
@@ -13,18 +11,8 @@ from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from schemas.topics import Channel
-from streams.sources.simulator.centre import (
-    BACK_OFFICE,
-    DAY_SHAPE,
-    MAIN_TOPIC,
-    OFFICE_HOURS,
-    QUEUES,
-    SIDE_TOPICS,
-    WEEK_SHAPE,
-    Queue,
-    Team,
-    Topic,
-)
+from streams.sources.simulator import centre
+from streams.sources.simulator.centre import QUEUES, Queue, Team, Topic
 from streams.sources.simulator.plan import Draws, Plan
 from streams.times import milliseconds
 
@@ -57,7 +45,7 @@ _OFFICE_EVENTS: Final = 13.2
 _ATTAINED: Final = 0.8
 _NORMAL: Final = NormalDist()
 #: Part of the week in which the back office works off the e-mails of all of it.
-_OFFICE_SHARE: Final = sum(closes - opens for opens, closes in OFFICE_HOURS) / 168
+_OFFICE_SHARE: Final = sum(closes - opens for opens, closes in centre.OFFICE_HOURS) / 168
 
 
 class Surge(NamedTuple):
@@ -108,7 +96,7 @@ class Demand:
 
     def agents(self, team: Team, at: int) -> int:
         """Return how many agents of a team should be on shift: a tenth of a shift is breaks and lunch."""
-        if team is BACK_OFFICE:
+        if team is centre.BACK_OFFICE:
             # A little more than come, so that a backlog shrinks over the day.
             load = 1.1 * self._office_work() * _LOAD["email"].touches * _LOAD["email"].handle_s
             return ceil(load / 0.9) if self._office_open(at) else 0
@@ -122,7 +110,6 @@ class Demand:
         return max(1, ceil(needed / 0.9 - 0.3))
 
     def _planned(self, queue: Queue, at: int) -> float:
-        """Return the contacts a second that were forecast."""
         return self.contacts_per_second * queue.share * _shape(self._plan.zone, queue.channel, at // SLICE_MS)
 
     def _office_work(self) -> float:
@@ -131,7 +118,7 @@ class Demand:
 
     def _office_open(self, at: int) -> bool:
         local = self._local(at)
-        opens, closes = OFFICE_HOURS[local.weekday()]
+        opens, closes = centre.OFFICE_HOURS[local.weekday()]
         return opens <= local.hour < closes
 
     def _events(self, at: int) -> float:
@@ -149,7 +136,7 @@ class Demand:
 def _shape(zone: ZoneInfo, channel: Channel, number: int) -> float:
     """Return the expected volume of a channel in a slice, relative to its mean over the week."""
     local = datetime.fromtimestamp(number * SLICE_MS / 1000, zone)
-    hours, days = DAY_SHAPE[channel], WEEK_SHAPE[channel]
+    hours, days = centre.DAY_SHAPE[channel], centre.WEEK_SHAPE[channel]
     part = local.minute / 60
     hour = hours[local.hour] * (1 - part) + hours[(local.hour + 1) % 24] * part
     return hour / fmean(hours) * days[local.weekday()] / fmean(days)
@@ -173,9 +160,9 @@ def _surges(seed: int, zone: ZoneInfo, queue: str, today: date) -> tuple[Surge, 
         draws = Draws(f"{seed}:surges:{day}")
         midnight = milliseconds(datetime.combine(day, time(), zone))
         found += [
-            Surge(MAIN_TOPIC, midnight + draws.between(9.5 * 3600, 15 * 3600), draws.between(2700, 4500), 1.1),
-            Surge(draws.choice(SIDE_TOPICS), midnight + draws.between(0, 9 * 3600), 2_400_000, 0.6),
-            Surge(draws.choice(SIDE_TOPICS), midnight + draws.between(14 * 3600, 23 * 3600), 2_400_000, 0.6),
+            Surge(centre.MAIN_TOPIC, midnight + draws.between(9.5 * 3600, 15 * 3600), draws.between(2700, 4500), 1.1),
+            Surge(draws.choice(centre.SIDE_TOPICS), midnight + draws.between(0, 9 * 3600), 2_400_000, 0.6),
+            Surge(draws.choice(centre.SIDE_TOPICS), midnight + draws.between(14 * 3600, 23 * 3600), 2_400_000, 0.6),
         ]
     return tuple(surge for surge in found if surge.topic.queue == queue)
 

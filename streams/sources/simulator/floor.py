@@ -4,8 +4,6 @@ What goes on at the same time (a contact, a shift) is a generator: it yields for
 what it waits for, and is sent the agent that it gets.
 """
 
-from __future__ import annotations
-
 from collections import OrderedDict, deque
 from collections.abc import Generator
 from dataclasses import dataclass, field
@@ -207,11 +205,8 @@ class Floor:
     def _take_breaks(self, agent: Agent) -> Steps[None]:
         """Take a shift's rests, so long (seconds) after so many hours each."""
         due = agent.since
-        for after_h, low_s, high_s, reason in (
-            (2, 540, 780, "break"),
-            (2, 1620, 2100, "lunch"),
-            (2.2, 540, 780, "break"),
-        ):
+        breaks = (2, 540, 780, "break"), (2, 1620, 2100, "lunch"), (2.2, 540, 780, "break")
+        for after_h, low_s, high_s, reason in breaks:
             due += int(after_h * _HOUR_MS) + self.draws.between(-900, 900)
             if due > self.now:
                 yield due - self.now

@@ -1,7 +1,5 @@
 """What tells one run from another, and chance, which comes from nothing else."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,11 +1,9 @@
 """A worker and a sink without a broker between them: what they would have written, and what a crash leaves of it."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterable
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 from schemas.journal import Head
 from schemas.policies import Rules
@@ -23,7 +21,7 @@ from streams.partition.state import PartitionState
 from streams.sources.simulator import Plan, simulate
 from tests.core.story import BEGIN, records
 from tests.sinks.rows import write
-from tests.sinks.test_event_rows import Record
+from tests.streams.records import Record
 
 CHAT: Final = "contacts.chat"
 #: Records folded as one step.
@@ -40,7 +38,7 @@ class Floor:
         self._worker = PartitionState(*self._place, Rules())
         self._worker.begin(0, epoch)
         self._pending = PendingBatch()
-        self._sent: list[Record] = []
+        self._sent: list[Any] = []
         self._archived = 0
         self._journal_end = 1
         self._at = BEGIN + epoch * 1_000_000_000
@@ -49,7 +47,7 @@ class Floor:
     def send(self, events: Iterable[tuple[bytes, bytes]]) -> None:
         """Produce events, as key and value, and have the worker fold them."""
         first = len(self._sent)
-        new = [Record(*each, *self._place, offset, BEGIN + offset) for offset, each in enumerate(events, first)]
+        new = [Record(offset, *each, *self._place, BEGIN + offset) for offset, each in enumerate(events, first)]
         self._sent += new
         for begin in range(0, len(new), WIDTH):
             for output in self._worker.steps(new[begin : begin + WIDTH]):

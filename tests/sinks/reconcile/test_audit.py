@@ -1,7 +1,5 @@
 """Each kind of damage is found, named and mended, and a correct base is left alone; on the real engine."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """What of a running epoch is in, and that an ended one has all it will ever have."""
 
-from __future__ import annotations
-
 from sinks.reconcile.epochs import Epochs, epoch_of, mended
 from sinks.rows import Progress, version_of
 

@@ -1,7 +1,5 @@
 """A contact explained: what a supervisor is told, on stories whose outcome is plain."""
 
-from __future__ import annotations
-
 import pytest
 
 from schemas.policies import Policy, Rules

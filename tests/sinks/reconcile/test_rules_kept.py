@@ -1,7 +1,5 @@
 """What a changed configuration explains, and what it does not."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import pytest

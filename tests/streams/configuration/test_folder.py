@@ -1,11 +1,8 @@
 """The configuration folder: what it may say, what comes of it, and every fault with its file and line."""
 
-from __future__ import annotations
-
 import json
 import re
 import tomllib
-from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +20,7 @@ from streams.configuration.environment import load_settings
 from streams.configuration.folder import load_rules
 from streams.configuration.reloading import WatchedRules
 from tests import centres
+from tests.oracle.contacts import milliseconds as ms
 
 WHOLE: Final = centres.files("whole")
 HOUR: Final = 3_600_000
@@ -40,11 +38,6 @@ def faults(at: Path, files: dict[str, str]) -> list[str]:
     with pytest.raises(ConfigurationError) as raised:
         load_rules(folder(at, files))
     return [fault.removeprefix(f"{at}/") for fault in raised.value.faults]
-
-
-def ms(text: str) -> int:
-    """Read a time with its zone into UTC milliseconds."""
-    return round(datetime.fromisoformat(text).timestamp() * 1000)
 
 
 def test_nothing_configured_is_the_defaults(tmp_path: Path) -> None:

@@ -1,7 +1,5 @@
 """A running part follows its configuration: new rules reach it, faulty ones are named and change nothing."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections import Counter

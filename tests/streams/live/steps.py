@@ -1,9 +1,7 @@
 """Journal steps for tests of what reads them, and the plain computation that a live view must equal."""
 
-from __future__ import annotations
-
-from collections.abc import Iterable, Mapping
-from typing import Any, Final, cast
+from collections.abc import Iterable
+from typing import Final, cast
 
 import orjson
 
@@ -25,38 +23,13 @@ def due(since: int, target_ms: int, warning_ms: int = 0, metric: Metric = "first
 
 def summary(**changes: object) -> Summary:
     """Write the summary of an open chat in billing that changed last at 0, with the changes given."""
-    return cast(
-        "Summary",
-        {
-            **dict.fromkeys(Summary.__annotations__),
-            "v": 1,
-            "step": 1,
-            "channel": "chat",
-            "queue": "billing",
-            "priority": "normal",
-            "team": "",
-            "segment": "",
-            "language": "",
-            "customer_id": "",
-            "agents": [],
-            "started_at": 0,
-            "last_at": 0,
-            "tags": [],
-            "reopens": 0,
-            "replies": 0,
-            "partial": False,
-            "discarded": False,
-            "open": True,
-            "handling": 0,
-            "handling_agents": [],
-            "inbound": True,
-            "clocks": [],
-            "pauses": [],
-            "deadlines": [],
-            "leaves_at": NEVER,
-            **changes,
-        },
-    )
+    plain: dict[str, object] = dict.fromkeys(Summary.__annotations__)
+    plain |= dict.fromkeys(("team", "segment", "language", "customer_id"), "")
+    plain |= {name: [] for name in ("agents", "tags", "handling_agents", "clocks", "pauses", "deadlines")}
+    plain |= dict.fromkeys(("started_at", "last_at", "reopens", "replies", "handling"), 0)
+    plain |= {"partial": False, "discarded": False, "open": True, "inbound": True, "v": 1, "step": 1}
+    plain |= {"channel": "chat", "queue": "billing", "priority": "normal", "leaves_at": NEVER}
+    return cast("Summary", plain | changes)
 
 
 def contact_key(contact_id: str) -> bytes:
@@ -116,8 +89,3 @@ class Journal:
         self.offset += len(records) + 1
         self.head = self.head._replace(next=self.head.next + 1, step=self.head.step + 1)
         return Step(self.source, self.partition, self.head, self.offset, kept)
-
-
-def plain(values: Mapping[Any, Any]) -> dict[Any, Any]:
-    """Leave out what came to nothing."""
-    return {key: value for key, value in values.items() if value}

@@ -1,7 +1,5 @@
 """Who is there now: counts by group that are worked out by hand, and the same whatever came in which order."""
 
-from __future__ import annotations
-
 import random
 from typing import Any, Final
 
@@ -12,7 +10,7 @@ from schemas.agents import AHEAD_MS, HORIZON_MS, STATUSES, Stretch, encode_agent
 from schemas.journal import AGENT
 from schemas.topics import AGENTS
 from streams.live.agent_groups import AgentsReading, Slots
-from streams.live.view import LiveView, live_view
+from streams.live.view import LiveView
 from tests.streams.live.steps import Journal, contact, contact_key, summary
 
 NOW: Final = 1_773_559_200_000
@@ -35,7 +33,7 @@ def held(name: str, by: list[str], channel: str = "chat") -> tuple[bytes, bytes]
 
 def view_of(agents: list[tuple[bytes, bytes]], contacts: list[tuple[bytes, bytes]] | None = None) -> LiveView:
     """Feed a view with agents and with chats."""
-    view = live_view("UTC", lambda: NOW)
+    view = LiveView("UTC", lambda: NOW)
     view.feed([Journal(AGENTS).step(*agents), Journal("contacts.chat").step(*(contacts or []))])
     return view
 
@@ -55,18 +53,18 @@ def test_agents_count_in_each_of_their_groups_and_once_in_the_centre() -> None:
             agent("d", state("wrap_up", ["sales"])),
         ]
     )
-    assert {group: counts(reading) for group, reading in view.agents().items()} == {
+    assert {group: counts(reading) for group, reading in view.agents.readings().items()} == {
         None: (1, 0, 1, 1, 1),
         "": (0, 0, 0, 0, 1),
         "care": (1, 0, 0, 1, 0),
         "sales": (1, 0, 1, 0, 0),
     }
-    assert list(view.agents()) == [None, "", "care", "sales"]
+    assert list(view.agents.readings()) == [None, "", "care", "sales"]
 
 
 def test_without_agents_there_is_nothing() -> None:
     """A centre whose sources tell no states shows no agents, not zeros."""
-    assert view_of([], [held("1", ["a"])]).agents() == {}
+    assert view_of([], [held("1", ["a"])]).agents.readings() == {}
 
 
 def test_slots_in_use_and_free() -> None:
@@ -82,40 +80,33 @@ def test_slots_in_use_and_free() -> None:
             agent("g", state("offline", chat=2)),  # not there, whatever it left behind
             agent("h", state("available", chat=1)),  # two in hand where one is allowed: none free
         ],
-        [
-            held("1", ["a"]),
-            held("2", ["b"]),
-            held("3", ["b", "e"]),
-            held("4", ["g"]),
-            held("5", ["h"]),
-            held("6", ["h"]),
-        ],
+        [held(str(number), by) for number, by in enumerate((["a"], ["b"], ["b", "e"], ["g"], ["h"], ["h"]))],
     )
-    assert view.agents()["care"].slots == (Slots("chat", 3 + 3 + 3 + 3 + 2 + 1, 6, 3, 0),)
+    assert view.agents.readings()["care"].slots == (Slots("chat", 3 + 3 + 3 + 3 + 2 + 1, 6, 3, 0),)
 
 
 def test_slots_that_no_source_tells_are_not_made_up() -> None:
     """Without any capacity there is no number of slots; with some, who is without is counted beside it."""
     nobody = view_of([agent("a", state("available"))], [held("1", ["a"])])
-    assert nobody.agents()["care"] == AgentsReading(
+    assert nobody.agents.readings()["care"] == AgentsReading(
         dict.fromkeys(STATUSES, 0) | {"available": 1}, (Slots("chat", None, 1, None, 1),), 1
     )
     some = view_of(
         [agent("a", state("available", chat=3)), agent("b", state("available", call=1)), agent("c", state("away"))],
         [held("1", ["a"]), held("2", ["b"])],
     )
-    assert some.agents()["care"].slots == (Slots("call", 1, 0, 1, 0), Slots("chat", 3, 2, 2, 1))
-    assert some.agents()["care"].untold == 0  # who is away has no slots to tell
+    assert some.agents.readings()["care"].slots == (Slots("call", 1, 0, 1, 0), Slots("chat", 3, 2, 2, 1))
+    assert some.agents.readings()["care"].untold == 0  # who is away has no slots to tell
 
 
 def test_contacts_leave_hands() -> None:
     """Handed back, forgotten by the worker, or gone with their journal: the slots are free again."""
-    view = live_view("UTC", lambda: NOW)
+    view = LiveView("UTC", lambda: NOW)
     journal = Journal("contacts.chat")
     view.feed([Journal(AGENTS).step(agent("a", state("available", chat=3)))])
 
     def used() -> int:
-        return sum(slots.used for slots in view.agents()["care"].slots)
+        return sum(slots.used for slots in view.agents.readings()["care"].slots)
 
     before = view.version
     view.feed([journal.step(held("1", ["a"]), held("2", ["a"]))])
@@ -128,16 +119,16 @@ def test_contacts_leave_hands() -> None:
     view.feed([Journal("contacts.chat").step()._replace(restarted=True)])
     assert used() == 0
     view.feed([Journal(AGENTS).step()._replace(restarted=True)])
-    assert view.agents() == {}
+    assert view.agents.readings() == {}
 
 
 def test_states_change_with_time_alone() -> None:
     """One that is dated ahead comes into force; who is not heard of for a day is gone. Readers are told."""
     clock = [NOW]
-    view = live_view("UTC", lambda: clock[0])
+    view = LiveView("UTC", lambda: clock[0])
     ahead = NOW + AHEAD_MS + 60_000
     view.feed([Journal(AGENTS).step(agent("a", state("available"), state("busy", since=ahead)))])
-    assert counts(view.agents()["care"]) == (1, 0, 0, 0, 0)
+    assert counts(view.agents.readings()["care"]) == (1, 0, 0, 0, 0)
     read = view.version
     clock[0] = ahead - AHEAD_MS - 1
     view.advance()
@@ -145,13 +136,13 @@ def test_states_change_with_time_alone() -> None:
     clock[0] += 1
     view.advance()
     assert view.version > read
-    assert counts(view.agents()["care"]) == (0, 1, 0, 0, 0)
+    assert counts(view.agents.readings()["care"]) == (0, 1, 0, 0, 0)
     clock[0] = ahead + HORIZON_MS - 1
     view.advance()
-    assert view.agents()
+    assert view.agents.readings()
     clock[0] += 1
     view.advance()
-    assert view.agents() == {}
+    assert view.agents.readings() == {}
 
 
 _STATES: Final = st.builds(
@@ -184,7 +175,7 @@ def test_only_the_last_of_each_record_counts(
 ) -> None:
     """However steps interleave, and whoever reads as time goes by: the end is that of the last records alone."""
     clock = [NOW]
-    view = live_view("UTC", lambda: clock[0])
+    view = LiveView("UTC", lambda: clock[0])
     lanes: dict[str, list[Any]] = {}
     for lane, record in records:
         lanes.setdefault(lane, []).append(record)
@@ -197,8 +188,8 @@ def test_only_the_last_of_each_record_counts(
         clock[0] += passes
         if passes:
             view.advance()
-            view.agents()
+            view.agents.readings()
     view.advance()
-    last = live_view("UTC", lambda: clock[0])
+    last = LiveView("UTC", lambda: clock[0])
     last.feed([Journal(lane).step(*dict(of_lane).items()) for lane, of_lane in lanes.items()])
-    assert view.agents() == last.agents()
+    assert view.agents.readings() == last.agents.readings()

@@ -1,7 +1,5 @@
 """The gauges where the comparison in `test_live_view` does not reach: deadlines to the millisecond, and memory."""
 
-from __future__ import annotations
-
 import random
 
 from streams.live.gauges import GaugeReading, Gauges

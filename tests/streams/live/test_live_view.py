@@ -1,7 +1,5 @@
 """The live view against a plain computation over everything it was ever told, for any split and order."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -124,7 +122,6 @@ def _deadlines(since: int, minute: int) -> list[Deadline]:
 
 
 def _record(told: Told, plain: Plain) -> tuple[bytes, bytes | None]:
-    """Write one record, and tell it to the plain computation."""
     channel = SOURCES[told.source][1]
     start = T0 - T0 % PANE_MS + told.minute * PANE_MS
     if told.kind == "pane":
@@ -167,7 +164,7 @@ def test_any_split_and_order_equals_a_plain_computation(
     now = T0
     plain = Plain()
     journals = {(s, p): Journal(SOURCES[s][0], p) for s in (0, 1) for p in (0, 1)}
-    view = LiveView(ZONE, lambda: now)
+    view = LiveView(ZONE.key, lambda: now)
     fed: list[Step] = []
     for told, passed, again in batches:
         by_lane: dict[tuple[int, int], list[tuple[bytes, bytes | None]]] = defaultdict(list)
@@ -200,7 +197,7 @@ def _anew(fed: list[Step]) -> list[Step]:
 
 def _same(view: LiveView, plain: Plain, now: int) -> None:
     groups = [(None, None), *((c, q) for _, c in SOURCES for q in (None, *QUEUES))]
-    readings = view.readings()
+    readings = view.gauges.readings()
     for group in groups:
         assert readings.get(group, GaugeReading()) == plain.reading(now, group), group
         for window in NAMES:
@@ -216,7 +213,7 @@ def _same(view: LiveView, plain: Plain, now: int) -> None:
 
 def test_a_recreated_journal_drops_the_contacts_and_keeps_the_panes() -> None:
     """Who was in the old journal alone is in none; what was counted stays counted."""
-    view = LiveView(ZONE, lambda: T0)
+    view = LiveView(ZONE.key, lambda: T0)
     old, new = Journal(), Journal(epoch=2)
     view.feed(
         [
@@ -226,27 +223,27 @@ def test_a_recreated_journal_drops_the_contacts_and_keeps_the_panes() -> None:
             )
         ]
     )
-    assert view.readings()[None, None].waiting == 1
+    assert view.gauges.readings()[None, None].waiting == 1
     view.feed([new.step(pane_record(T0, "billing", "offered", pane_of([0, 0]), epoch=2))._replace(restarted=True)])
-    assert view.readings()[None, None].waiting == 0
+    assert view.gauges.readings()[None, None].waiting == 0
     assert view.figures("5m", (None, None)).offered == 3
     view.feed([old.step((contact_key("b"), contact(summary(waiting_since=T0))))])
-    assert view.readings()[None, None].waiting == 0, "what an older epoch's worker still writes is nothing"
+    assert view.gauges.readings()[None, None].waiting == 0, "what an older epoch's worker still writes is nothing"
 
 
 def test_a_new_epoch_of_the_same_journal_keeps_the_contacts() -> None:
     """The topic was recreated and its journal was not: whoever waits waits on."""
-    view = LiveView(ZONE, lambda: T0)
+    view = LiveView(ZONE.key, lambda: T0)
     journal = Journal()
     view.feed([journal.step((contact_key("a"), contact(summary(waiting_since=T0))))])
     journal.head = journal.head._replace(epoch=2)
     view.feed([journal.step(pane_record(T0, "billing", "offered", pane_of([0]), epoch=2))])
-    assert view.readings()[None, None].waiting == 1
+    assert view.gauges.readings()[None, None].waiting == 1
 
 
 def test_an_evicted_pane_still_counts() -> None:
     """A tombstone takes a pane out of the worker's memory, not out of the figures."""
-    view = LiveView(ZONE, lambda: T0)
+    view = LiveView(ZONE.key, lambda: T0)
     journal = Journal()
     key, value = pane_record(T0, "billing", "offered", pane_of([0]))
     view.feed([journal.step((key, value)), journal.step((key, None))])
@@ -255,22 +252,22 @@ def test_an_evicted_pane_still_counts() -> None:
 
 def test_what_a_journal_read_anew_no_longer_holds_is_void() -> None:
     """A recreated journal under the same epoch takes the place of the old one: its panes and contacts."""
-    view = LiveView(ZONE, lambda: T0)
+    view = LiveView(ZONE.key, lambda: T0)
     seen = (contact_key("a"), contact(summary(waiting_since=T0)))
     view.feed(
         [Journal().step(seen, pane_record(T0, "billing", "offered", pane_of([0])), tag_record(T0, "billing", "vip", 2))]
     )
     view.feed([Journal().step(pane_record(T0, "support", "offered", pane_of([0])))._replace(restarted=True)])
-    assert view.readings()[None, None].waiting == 0
+    assert view.gauges.readings()[None, None].waiting == 0
     assert view.figures("5m", (None, None)).offered == 1
     assert view.figures("5m", ("chat", "billing")).tags == ()
-    assert view.queues() == {("chat", "support")}
+    assert set(view.panes.queues) == {("chat", "support")}
 
 
 def test_version_rises_only_with_what_can_be_seen() -> None:
     """A reader is woken by news alone: not by a step read twice, nor by a second that passes."""
     now = T0
-    view = LiveView(ZONE, lambda: now)
+    view = LiveView(ZONE.key, lambda: now)
     step = Journal().step(pane_record(T0, "billing", "offered", pane_of([0])))
     view.feed([step])
     version = view.version

@@ -1,20 +1,15 @@
 """The rolling windows: where each begins, in time zones and on days that are longer or shorter."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from schemas.panes import PANE_MS
-from streams.live.view import LiveView, live_view
+from streams.live.view import LiveView
 from streams.live.windows import midnight
+from tests.oracle.contacts import milliseconds
 from tests.streams.live.steps import Journal, pane_of, pane_record
-
-
-def _at(text: str) -> int:
-    return round(datetime.fromisoformat(text).timestamp() * 1000)
 
 
 def _utc(ms: int) -> str:
@@ -23,7 +18,7 @@ def _utc(ms: int) -> str:
 
 def test_the_pane_still_filling_is_in() -> None:
     """At 12:00:30 five minutes are the panes of 11:56 to 12:00."""
-    view = live_view("UTC", lambda: _at("2026-03-15T12:00:30+00:00"))
+    view = LiveView("UTC", lambda: milliseconds("2026-03-15T12:00:30+00:00"))
     first, end = view.span("5m")
     assert (_utc(first), _utc(end)) == ("2026-03-15T11:56:00+00:00", "2026-03-15T12:01:00+00:00")
 
@@ -44,7 +39,7 @@ def test_the_pane_still_filling_is_in() -> None:
 )
 def test_today_begins_where_the_centre_is(zone: str, now: str, began: str) -> None:
     """Today begins at the centre's midnight, whatever its clocks do that day."""
-    assert _utc(midnight(_at(now), ZoneInfo(zone))) == began
+    assert _utc(midnight(milliseconds(now), ZoneInfo(zone))) == began
 
 
 def _offered(view: LiveView, window: str) -> int:
@@ -53,8 +48,8 @@ def _offered(view: LiveView, window: str) -> int:
 
 def test_minutes_enter_and_leave() -> None:
     """A pane is in five minutes for five minutes, in today until midnight; a clock that is set back is followed."""
-    start = now = _at("2026-03-15T23:50:00+00:00")
-    view = live_view("UTC", lambda: now)
+    start = now = milliseconds("2026-03-15T23:50:00+00:00")
+    view = LiveView("UTC", lambda: now)
     view.feed([Journal().step(pane_record(start, "billing", "offered", pane_of([0, 0])))])
     seen = []
     for minute in range(11):
@@ -69,12 +64,12 @@ def test_minutes_enter_and_leave() -> None:
 
 def test_what_is_too_old_is_forgotten() -> None:
     """After 26 hours a pane takes no memory, and one that comes late for then is passed over."""
-    start = now = _at("2026-03-15T12:00:00+00:00")
-    view = live_view("UTC", lambda: now)
+    start = now = milliseconds("2026-03-15T12:00:00+00:00")
+    view = LiveView("UTC", lambda: now)
     journal = Journal()
     view.feed([journal.step(pane_record(start, "billing", "offered", pane_of([0])))])
     now += 27 * 3_600_000
     view.advance()
-    assert view.queues() == set()
+    assert set(view.panes.queues) == set()
     view.feed([journal.step(pane_record(start, "billing", "offered", pane_of([0, 0])))])
-    assert view.queues() == set()
+    assert set(view.panes.queues) == set()

@@ -1,7 +1,5 @@
 """What stands in the source topics, read back by another client than the one that wrote it."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass
 from typing import Final

@@ -1,7 +1,5 @@
 """Conversation logs become events of the contract, or say what is wrong with them."""
 
-from __future__ import annotations
-
 import orjson
 import pytest
 

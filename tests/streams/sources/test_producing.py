@@ -1,7 +1,5 @@
 """The producer of events on real brokers: each record once, in order, in its partition; and a broker that is away."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections import defaultdict

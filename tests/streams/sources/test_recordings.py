@@ -1,7 +1,5 @@
 """Recordings: read in any packing, put in disorder on request, each line given its place or refused by name."""
 
-from __future__ import annotations
-
 import contextlib
 import gzip
 from collections import Counter
@@ -19,18 +17,12 @@ from streams.sources import recorded
 from streams.sources.disorder import REPEATED_WITHIN, duplicated, shuffled
 from streams.sources.recorded import Line, UnreadableError
 from streams.sources.replaying import LARGEST_BYTES, Recording, Routed, UnroutableError, route
+from tests.streams.flow import chat_event
 
 
 def event(**changed: object) -> bytes:
     """Write an event, with some fields changed."""
-    told = {
-        "event_id": "1",
-        "type": "contact.resolved",
-        "contact_id": "a:1",
-        "channel": "chat",
-        "source": "test",
-        "occurred_at": "2026-03-02T10:00:00.250Z",
-    }
+    told = chat_event("contact.resolved", "a:1", "2026-03-02T10:00:00.250Z")
     return orjson.dumps({name: value for name, value in (told | changed).items() if value is not None})
 
 

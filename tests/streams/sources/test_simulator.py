@@ -1,7 +1,5 @@
 """The simulated centre: repeatable, valid, in order, and believable; its agents' states agree with its contacts."""
 
-from __future__ import annotations
-
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from datetime import UTC, datetime

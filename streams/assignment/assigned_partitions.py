@@ -23,6 +23,7 @@ from streams.assignment.open_partition import KAFKA, OpenPartition, Wait, Worker
 from streams.assignment.opening import OpeningServices, RefusedError, say_gone, take_over
 from streams.assignment.opening_tasks import STOP_WITHIN_S, Failures, Openings
 from streams.assignment.recovery import ReleasedPartition
+from streams.assignment.silent_partitions import SilentPartitions
 from streams.clickhouse.history import ClickHouseHistory, HistoryAwayError
 from streams.core.incremental_fold import FoldCache
 from streams.kafka.cluster import Cluster, TopicDescription
@@ -39,8 +40,8 @@ OPEN_WITHIN_S: Final = 600.0
 #: How often partitions are tended, and every how many rounds the cluster is asked about their topics.
 TEND_EVERY_S: Final = 1.0
 LOOK_EVERY: Final = 4
-#: So many batches of an earlier session are normal after an opening: they had been fetched before it.
-SKIPPED_BATCHES_AT_MOST: Final = 20
+#: Every how many rounds partitions are looked for that get no batch.
+LOOK_FOR_SILENT_EVERY: Final = 15
 #: Batches are taken only if the cluster confirmed within this time that the topic was not recreated: a recreated topic
 #: may already have grown past the offset where reading continues.
 CONFIRMED_WITHIN_S: Final = 20.0
@@ -92,6 +93,7 @@ class AssignedPartitions:
         #: When each source topic was last seen to be the one that is read, by the clock of `now`.
         self._confirmed_at: dict[SourcePartition, float] = {}
         self._tasks: dict[Any, asyncio.Task[None]] = {}
+        self.silent = SilentPartitions(self._ends, self.activities, self._go_to, self._run)
 
     @property
     def open_states(self) -> list[PartitionState]:
@@ -278,6 +280,8 @@ class AssignedPartitions:
                 self._run(opened, partial(self.tend_one, partition, opened))
             if rounds % LOOK_EVERY == 0:
                 self._run("look", self.check_topic_ids)
+            if rounds % LOOK_FOR_SILENT_EVERY == 0:
+                self._run("silent", partial(self.silent.look, self._opened))
 
     def _run(self, key: Any, work: Callable[[], Coroutine[Any, Any, None]]) -> None:  # noqa: ANN401 - any key
         """Run something in the background, once at a time."""
@@ -290,13 +294,6 @@ class AssignedPartitions:
         """Do what is due for one partition between batches."""
         with self.activities.during(Phase.LOCK, partition):
             await opened.tend()
-        if opened.skipped_batches > SKIPPED_BATCHES_AT_MOST and self._opened.get(partition) is opened:
-            offset = opened.state.head.next
-            _LOG.error(
-                "%s/%d: fetches still come from before the last seek: seeking again to offset %d", *partition, offset
-            )
-            opened.skipped_batches = 0
-            await self._go_to(partition)
         if opened.may_resume and self._opened.get(partition) is opened:
             await self._resume(partition, opened)
         self._reopen_closed(partition, opened)
@@ -367,6 +364,7 @@ class AssignedPartitions:
         gc.unfreeze()  # what is dropped may be a cycle, which only the garbage collector finds
         opened.failed |= opened.closed
         opened.closed = True
+        opened.served.set()
         self._shared.waits_no_more(partition)
         await to_its_end(self._stop(partition, opened))
 

@@ -100,8 +100,9 @@ class OpenPartition:
         self.closed = False
         #: Whether a step may be missing in the journal: the partition in memory must not be used again then.
         self.failed = False
-        #: Batches of other sessions since the last one of this.
-        self.skipped_batches = 0
+        #: Set by each batch of this session, and by what makes none due; `SilentPartitions` clears it.
+        self.served = asyncio.Event()
+        self.served.set()
         #: Why batches are passed over until the consumer is sent back to the head; None: they are not.
         self.pause_reason: str | None = None
         self._shared = shared
@@ -109,9 +110,8 @@ class OpenPartition:
     async def process_batch(self, session: int, begins: int, records: Sequence[Any]) -> bool:
         """Write the steps of a batch whose fetch began at `begins`; False where not all were: it comes again."""
         if session != self.session or self.pause_reason:
-            self.skipped_batches += session != self.session
             return False
-        self.skipped_batches = 0
+        self.served.set()
         state = self.state
         found: dict[bytes, ArchivedContact] = {}
         asked, unanswered = set[bytes](), set[bytes]()
@@ -192,7 +192,7 @@ class OpenPartition:
         """
         if self.waits_for_kafka:
             self._shared.waits_no_more(self.partition)
-        self.session, self.pause_reason, self.skipped_batches = session, None, 0
+        self.session, self.pause_reason = session, None
 
     @property
     def may_resume(self) -> bool:

@@ -108,7 +108,13 @@ class BatchConsumer(driver.Consumer):
         return BatchThread(self, loop=self.loop, beacon=self.beacon)
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
-        """Seek to the positions of the journals. Faust calls this after each assignment, and now and then beside it."""
+        """Seek to the positions of the journals. Faust calls this after each assignment, and now and then beside it.
+
+        Then it clears all channels and resumes the flow. Where this rebalance began while the one before ended, the
+        flow is on already, and what is fetched after the seek would be cleared away: it is stopped first (ADR 1).
+        """
+        self.stop_flow()
+        self.app.flow_control.suspend()
         partitions: AssignedPartitions = self.app.partitions
         partitions.seek = self.seek_to
         assigned = frozenset((tp.topic, tp.partition) for tp in self.assignment())
@@ -117,10 +123,15 @@ class BatchConsumer(driver.Consumer):
         return {TP(*partition): offset for partition, (offset, _) in positions.items()}
 
     async def seek_to(self, positions: Mapping[SourcePartition, Position]) -> None:
-        """Seek to where opened partitions go on, also in Faust's own books, which would drop what it thinks it read."""
+        """Seek to where opened partitions go on, also in Faust's own books, which would drop what it thinks it read.
+
+        It fetches them again: one whose channel was full is passed over until that has emptied, and where the channel
+        was cleared instead Faust may forget it.
+        """
         await self._thread.seek_to(positions)
         for partition, (offset, _) in positions.items():
             self._read_offset[TP(*partition)] = offset or None
+        self.resume_partitions(self.assignment() & {TP(*partition) for partition in positions})
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         # Faust counts the arriving message's own offset into the gap, so that it stands twice in its list of acked

@@ -62,6 +62,17 @@ class LogEnds:
         async with self._connected():
             return await self._ends(positions)
 
+    async def unread(self, positions: Mapping[SourcePartition, int]) -> dict[SourcePartition, int]:
+        """Return the ends of partitions that have committed records from these positions on. Raises as `stable`.
+
+        What an open transaction holds back does not count: a reader cannot have it yet.
+        """
+        async with self._connected():
+            stable = await self._offsets(positions, committed=True)
+            ends = {partition: end for partition, end in stable.items() if end > positions[partition]}
+            without_records = await self._without_records(ends, positions)
+            return {partition: end for partition, end in ends.items() if partition not in without_records}
+
     async def bounds(self, partitions: Iterable[SourcePartition]) -> dict[SourcePartition, tuple[int, int]]:
         """Return first offsets and the broker's end offsets; missing topics are left out. Raises as `stable`."""
         async with self._connected():

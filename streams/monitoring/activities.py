@@ -32,6 +32,7 @@ class Phase(StrEnum):
     """What is being done, in the words of logs, `/healthz` and the runbook."""
 
     FETCHING = "fetching"
+    SILENT = "waiting for records that its log has"
     LOCK = "waiting for the partition's lock"
     FOLDING = "folding"
     WRITING = "writing the step"

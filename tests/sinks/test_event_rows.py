@@ -1,5 +1,6 @@
 """From source records to archive rows."""
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -73,14 +74,14 @@ def test_an_unknown_type_keeps_fields_that_cannot_be_read() -> None:
 def test_an_event_that_a_worker_counted_is_never_left_out() -> None:
     """One that this version cannot read is named, with why."""
     with pytest.raises(UnreadableEventError, match="contact_id") as raised:
-        event_rows([record(), record()._replace(key=b"other", offset=8)], epoch=1)
+        event_rows([record(), replace(record(), key=b"other", offset=8)], epoch=1)
     assert raised.value.offset == 8
 
 
 def test_agents_events_have_their_own_key() -> None:
     """States of agents have no contact."""
     told = status("s1", 0, "away", reason="lunch", groups=["g"], capacity={"chat": 3})
-    (row,) = event_rows([record()._replace(key=b"x", value=orjson.dumps(told), topic="agents.status")], epoch=1)
+    (row,) = event_rows([replace(record(), key=b"x", value=orjson.dumps(told), topic="agents.status")], epoch=1)
     assert (row.contact_id, row.agent_key, row.agent_id, row.status, row.reason) == ("", "x", "x", "away", "lunch")
     assert (row.groups, row.capacity) == (["g"], {"chat": 3})
 
@@ -89,7 +90,7 @@ def test_no_number_is_too_large_for_the_archive() -> None:
     """Whatever a source sends, the archive's columns hold it, or it is no event."""
     value = record(seq=1).value.replace(b'"seq":1', b'"seq":1' + b"0" * 30)
     with pytest.raises(UnreadableEventError, match="seq"):
-        event_rows([record()._replace(value=value)], epoch=1)
+        event_rows([replace(record(), value=value)], epoch=1)
 
 
 @pytest.mark.parametrize(
@@ -106,11 +107,11 @@ def test_no_number_is_too_large_for_the_archive() -> None:
 def test_odd_values_in_unknown_fields_do_no_harm(written: bytes, kept: str) -> None:
     """A number beyond any double becomes null; nothing that the decoder accepts stops the sink."""
     odd = record(odd=1, big=2)
-    odd = odd._replace(value=odd.value.replace(b'"odd":1', b'"odd":' + written))
+    odd = replace(odd, value=odd.value.replace(b'"odd":1', b'"odd":' + written))
     (row,) = event_rows([odd], epoch=1)
     assert row.extra.replace(" ", "") == f'{{"big":2,"odd":{kept}}}'
     if kept == "null":  # beside such a number, one beyond 64 bits keeps its digits
-        (row,) = event_rows([odd._replace(value=odd.value.replace(b'"big":2', b'"big":' + b"9" * 30))], epoch=1)
+        (row,) = event_rows([replace(odd, value=odd.value.replace(b'"big":2', b'"big":' + b"9" * 30))], epoch=1)
         assert "9" * 30 in row.extra
 
 

@@ -73,9 +73,12 @@ async def test_what_an_open_transaction_holds_back_is_produced(settings: Setting
         await send(producer, 5)
         assert await ends.stable([place]) == {place: 1}
         assert await ends.ends({place: 1}) == {place: 2}
+        assert await ends.unread({place: 0}) == {place: 1}
+        assert await ends.unread({place: 1}) == {}, "nobody can read it yet"
         await producer.abort_transaction()
         await decided(ends, [place])
         assert await ends.ends({place: 1}) == {place: 1}
+        assert await ends.unread({place: 1}) == {}, "nobody ever will"
         await producer.begin_transaction()
         await send(producer, 5)
         produced = 1 + (await send(plain, 5))[0]  # not counted: an abort that is asked for twice has two markers

@@ -9,12 +9,12 @@ from aiokafka.errors import KafkaError
 
 from schemas.policies import Rules
 from schemas.settings import Settings
-from streams.assignment.assigned_partitions import SKIPPED_BATCHES_AT_MOST, AssignedPartitions
+from streams.assignment.assigned_partitions import AssignedPartitions
 from streams.assignment.opening import take_over
 from streams.configuration.environment import load_settings
 from streams.journal.writing import Writer
 from streams.partition.state import PartitionState
-from tests.streams.stand_ins import OTHER, RECORDS, WAITS, NoHistory, StandIn, Worker, ended, turns
+from tests.streams.stand_ins import OTHER, RECORDS, WAITS, NoHistory, StandIn, Worker, turns
 
 QUICK: Final = WAITS
 SLOW: Final = OTHER
@@ -82,21 +82,6 @@ async def test_an_opening_that_is_slow_to_end_is_waited_for(monkeypatch: pytest.
         await partitions.process_batch(place, session, begins, RECORDS)
     assert sum(sum(writer.sizes) for writer in openings.writers) == 2 * len(RECORDS)
     await partitions.close()
-
-
-async def test_a_partition_that_is_passed_over_is_gone_to_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Were the consumer ever to keep an older session, what it brings would be passed over for ever, without a word."""
-    monkeypatch.setattr("streams.assignment.assigned_partitions.TEND_EVERY_S", 0.0)
-    worker = Worker(monkeypatch)
-    begins, session = (await worker.settle(OTHER))[OTHER]
-    worker.positions.clear()
-    for _ in range(SKIPPED_BATCHES_AT_MOST + 1):
-        await worker.partitions.process_batch(OTHER, session - 1, begins, RECORDS)
-    tending = asyncio.create_task(worker.partitions.tend())
-    await worker.sent.wait()
-    assert worker.positions == {OTHER: (begins, session)}
-    await ended(tending)
-    await worker.partitions.close()
 
 
 class Slow(StandIn):

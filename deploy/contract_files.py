@@ -20,6 +20,7 @@ from schemas.configuration.fields import SPAN_PATTERN
 from schemas.configuration.file_models import FILES
 from schemas.events import CONTACT_EVENT, MODELS, VERSION, AgentStatus, UnknownAgentEvent, UnknownEvent
 from schemas.metric_definitions import ALL, WORKER_STEP_LATENCY, MetricDefinition
+from schemas.samples import MEANINGS, NAMES
 from schemas.settings import FILE, PREFIX, Settings
 from schemas.user_input import DURATION_PATTERN
 
@@ -75,6 +76,28 @@ long ago, as a producer may set it, are that old here.
 """
 
 
+_SAMPLES: Final = """\
+# Events and samples by name
+
+<!-- Written by `make schemas` from schemas/events.py and schemas/samples.py; change it there. -->
+
+What a source can tell, and what Pulssi measures of it. [events.md](events.md) says how events are sent,
+[views.md](views.md#samples) what else a sample has, [glossary.md](glossary.md) what the words mean.
+
+## Events
+
+| type | meaning |
+| --- | --- |
+%s
+## Samples
+
+A sample counts one. Durations are in `value_ms`, counts and scores (in millionths, from 0 to 1) in `value`.
+
+| sample | what makes it; what its value is |
+| --- | --- |
+%s"""
+
+
 class _Plain(GenerateJsonSchema):
     """Leaves out titles that only repeat a field's name."""
 
@@ -97,6 +120,7 @@ def files() -> dict[str, str]:
         "docs/settings.md": _settings_page(),
         "docs/configuration.md": _configuration_page(),
         "docs/prometheus.md": _prometheus_page(),
+        "docs/samples.md": _samples_page(),
     }
 
 
@@ -164,6 +188,12 @@ def _prometheus_page() -> str:
             for metric in metrics
         )
     return "".join(parts)
+
+
+def _samples_page() -> str:
+    events = [(kind, " ".join((model.__doc__ or "").split())) for kind, model in MODELS.items()]
+    parts = (events, [(name, MEANINGS[name]) for name in NAMES])
+    return _SAMPLES % tuple("".join(f"| `{name}` | {meaning} |\n" for name, meaning in part) for part in parts)
 
 
 def _kind(metric: MetricDefinition) -> str:

@@ -12,13 +12,16 @@ from annotated_types import Ge, Gt, MaxLen, MinLen
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, WithJsonSchema, model_validator
 
 from schemas.topics import Channel
-from schemas.values import FreeText, Id, Instant, Name, Number, OptionalId, OptionalName, ShortText, Tag, Whole
+from schemas.values import Count, FreeText, Id, Instant, Name, Number, OptionalId, OptionalName, ShortText, Tag, Whole
 
 #: Version of this contract; a change that an old reader would misread raises it.
 VERSION: Final = 1
 
 #: A record above this many bytes is refused.
 MAX_RECORD_BYTES: Final = 256 * 1024
+
+#: Fields of what people wrote: read, and kept nowhere, whatever the type of the event.
+WORDS_OF_PEOPLE: Final = frozenset({"text", "comment"})
 
 Priority = Literal["low", "normal", "high", "urgent"]
 Author = Literal["customer", "agent", "bot", "system"]
@@ -125,7 +128,7 @@ class Abandoned(ContactEvent):
 
 
 class MessageSent(ContactEvent):
-    """One message. `text` is archived only where the archive is told to keep text."""
+    """One message. Its `text` is kept nowhere."""
 
     type: Literal["message.sent"]
     author: Author
@@ -263,7 +266,7 @@ class AgentStatus(Event):
     status: Literal["available", "busy", "wrap_up", "away", "offline"]
     reason: ShortText | None = None
     groups: Annotated[list[Name], MaxLen(64)] | None = None
-    capacity: dict[Channel, Whole] | None = None
+    capacity: dict[Channel, Count] | None = None
 
 
 class UnknownAgentEvent(Event):

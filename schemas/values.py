@@ -92,5 +92,9 @@ Instant = Annotated[
     ),
 ]
 
+#: For what is kept, ordered or compared. What anybody adds up needs a bound of its own, as `Count` has: two sums of
+#: `Whole` may be beyond the 64 bits of JSON and ClickHouse, and stop their readers.
 Whole = Annotated[int, Ge(0), Le(MAX_WHOLE)]
+#: Of a size that millions of them add up to a number which 64 bits, and JavaScript's 53, hold.
+Count = Annotated[int, Ge(0), Le(2**31 - 1)]
 Number = Annotated[Decimal, BeforeValidator(_number)]

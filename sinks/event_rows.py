@@ -14,7 +14,7 @@ import orjson
 from pydantic_core import from_json
 
 from schemas.contact_record import decode_state
-from schemas.events import MODELS, AgentStatus, UnknownAgentEvent, UnknownEvent
+from schemas.events import MODELS, WORDS_OF_PEOPLE, AgentStatus, UnknownAgentEvent, UnknownEvent
 from schemas.events import Event as Contract
 from schemas.journal import CONTACT, PARKED
 from schemas.topics import AGENTS, SourcePartition, channel_of
@@ -24,9 +24,6 @@ from streams.decoding.decoder import AGENT_STATUS, BLANKS, SPARED, BadRecord, re
 
 #: The offset of an event whose source record is gone: behind every other.
 NOWHERE: Final = (1 << OFFSET_BITS) - 1
-
-_WORDS_OF_PEOPLE: Final = frozenset({"text", "comment"})
-
 
 #: Where in a row each column stands that an event's own fields fill.
 _COLUMN: Final = {name: EventRow._fields.index(name) for name in EVENT_FIELDS}
@@ -122,7 +119,7 @@ def _template(model: type[Contract]) -> tuple[Any, ...]:
 
 @cache
 def _known(model: type[Contract]) -> frozenset[str]:
-    return frozenset({name.rstrip("_") for name in model.model_fields} | _WORDS_OF_PEOPLE)
+    return frozenset({name.rstrip("_") for name in model.model_fields} | WORDS_OF_PEOPLE)
 
 
 def _unknown(event: Event, model: type[Contract], value: bytes) -> str:

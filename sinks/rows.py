@@ -7,10 +7,11 @@ only keeps a name from being a keyword. Nothing here knows where rows come from 
 from __future__ import annotations
 
 from collections import namedtuple
-from typing import Any, Final, NamedTuple, get_args
+from types import UnionType
+from typing import Annotated, Any, Final, Literal, NamedTuple, Union, get_args, get_origin
 
 from schemas.contact_record import Summary
-from schemas.events import MODELS
+from schemas.events import MODELS, WORDS_OF_PEOPLE
 from schemas.panes import Pane, PaneKey, TagPane, TagPaneKey
 from schemas.policies import Metric
 from schemas.samples import Sample
@@ -21,11 +22,25 @@ named: Final = tuple.__new__
 _OWN: Final = (
     *("contact_id", "agent_key", "event_id", "normalised", "occurred_at", "version", "type", "channel", "seq"),
 )
-_NULLS: Final = ("public", "automatic", "text", "replace", "score", "scale_max", "comment_present", "comment")
-_EMPTY: Final[dict[str, Any]] = {**dict.fromkeys(_NULLS), "tags": [], "groups": [], "attributes": {}, "capacity": {}}
+#: What a column holds where the event gives nothing, by its field's kind: NULL for numbers and truths, which would else
+#: read as 0 and false.
+_EMPTY: Final[dict[Any, Any]] = {str: "", Literal: "", list: [], dict: {}}
+
+
+def empty_of(annotation: Any) -> Any:  # noqa: ANN401 - whatever a field is annotated with
+    """Give what a field's column holds where the event gives nothing."""
+    origin = get_origin(annotation)
+    if origin in {Union, UnionType, Annotated}:  # of `X | None` the X
+        return empty_of(get_args(annotation)[0])
+    return _EMPTY.get(origin or annotation)
+
+
 #: Columns that an event's own fields fill, and what they hold where the event gives nothing.
 EVENT_FIELDS: Final[dict[str, Any]] = {
-    name: _EMPTY.get(name, "") for model in MODELS.values() for name in model.model_fields if name not in _OWN
+    name: None if name in WORDS_OF_PEOPLE else empty_of(field.annotation)
+    for model in MODELS.values()
+    for name, field in model.model_fields.items()
+    if name not in _OWN
 }
 _CAME: Final = {"extra": "", "received_at": 0, "topic": "", "partition": 0, "offset": 0, "epoch": 0}
 

@@ -12,10 +12,10 @@ from typing import Any, Final, NamedTuple
 import orjson
 from pydantic import BaseModel
 
-from schemas.events import MODELS, AgentStatus, ContactEvent, UnknownAgentEvent
+from schemas.events import MODELS, WORDS_OF_PEOPLE, AgentStatus, ContactEvent, UnknownAgentEvent
 
-#: Fields that stand beside `fields` (or with the contact), and words of people, which are not kept.
-_LEFT_OUT: Final = frozenset({"event_id", "type", "contact_id", "channel", "seq", "occurred_at", "text", "comment"})
+#: Fields that stand beside `fields` (or with the contact), and words of people.
+_LEFT_OUT: Final = WORDS_OF_PEOPLE | {"event_id", "type", "contact_id", "channel", "seq", "occurred_at"}
 
 #: Makes a named tuple of its type and a tuple of its fields in half the time that calling the type takes.
 named: Final = tuple.__new__

@@ -1,6 +1,7 @@
 """The fold: a contact's events, in order, become its samples and its summary. A pure function.
 
-Each rule stands in a module of its own (responses, visits, segments, …); here is which event speaks to which.
+Each rule stands in a module of its own (`first_response_clock`, `responses`, `queue_visits`, `handle_segments`,
+`open_stretches`, `tags`, `scores`) and writes by `sample_writer`; here is which event speaks to which.
 """
 
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from schemas.contact_record import Summary
 from schemas.policies import Rules
-from schemas.samples import Sample
+from schemas.samples import Sample, SampleName
 from streams.core.event import Event, effective
 from streams.core.first_response_clock import HumanClock
 from streams.core.handle_segments import HandleSegments
@@ -24,7 +25,7 @@ from streams.core.tags import Tags
 SATISFIED: Final = 750_000
 
 #: Samples of work, which a discarded contact keeps unless it was a test.
-WORK: Final = frozenset({"handle", "hold", "wrap", "talk", "missed", "evaluated"})
+WORK: Final[frozenset[SampleName]] = frozenset({"handle", "hold", "wrap", "talk", "missed", "evaluated"})
 
 
 class Folded(NamedTuple):

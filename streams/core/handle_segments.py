@@ -1,6 +1,6 @@
 """Handle segments: what an agent spends on a contact, split into talk, hold and wrap-up."""
 
-from schemas.samples import Sample
+from schemas.samples import Sample, SampleName
 from streams.core.event import Event
 from streams.core.sample_writer import InForce, SampleWriter
 
@@ -81,12 +81,13 @@ class Segment:
         wrap_since = closed.at if self.ended is None else self.ended.at
         wrap = closed.at - wrap_since
         business = self._business(sheet, closed.at, wrap_since)
-        for sample, value, in_hours in (
+        lengths: tuple[tuple[SampleName, int, int | None], ...] = (
             ("handle", handle, business[0]),
             ("hold", hold, business[1]),
             ("wrap", wrap, business[2]),
             ("talk", handle - hold - wrap, business[3]),
-        ):
+        )
+        for sample, value, in_hours in lengths:
             sheet.write(sample, closed, self.opened.event_id, by=by, value_ms=value, business_ms=in_hours)
         return handle
 

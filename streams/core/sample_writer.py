@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from schemas.policies import Metric, Policy, Rules, calendar_for, policy_for
-from schemas.samples import Sample
+from schemas.samples import Sample, SampleName
 from streams.core.business_time import business_ms as business_between
 from streams.core.business_time import in_hours
 from streams.core.event import Event, named
@@ -86,7 +86,7 @@ class SampleWriter:
 
     def write(
         self,
-        sample: str,
+        sample: SampleName,
         event: Event,
         slot: str | None = None,
         *,
@@ -109,8 +109,8 @@ class SampleWriter:
 
         The slot is the event's id unless named, the dimensions those in force now unless given (`by`), the queue the
         one among them unless named. A `policy` is what the value is held against, by the clock that the policy names;
-        business time is that from `since` to the event, unless given. Where there is an `active_ms`, that is the value
-        without its `pauses`.
+        business time is that from `since` to the event, unless given: a duration needs `since` or `business_ms`, else
+        it has no business time. Where there is an `active_ms`, that is the value without its `pauses`.
         """
         in_force, priority, team, segment, language, agent = by or self.force.dimensions()
         if queue is None:

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from pydantic_core import SchemaValidator
 
-from schemas.events import CONTACT_EVENT
+from schemas.events import CONTACT_EVENT, WORDS_OF_PEOPLE
 from schemas.values import milliseconds, nfc
 from streams.core.event import Event, named
 
@@ -21,9 +21,6 @@ _Schema = dict[str, Any]
 #: Letters other than ASCII's may need normalising, and an escape may hold one; pydantic's parser takes `NaN` and
 #: `Infinity` for numbers, which in JSON they are not.
 _BACKSLASH, _N, _I = b"\\NI"
-
-#: What people wrote; valid or not, and then not kept.
-_WORDS: Final = frozenset({"text", "comment"})
 
 #: Where a rule holds others.
 _INNER: Final = frozenset({"schema", "items_schema", "keys_schema", "values_schema"})
@@ -79,7 +76,7 @@ def _contract() -> _Contract:
     return _Contract(
         SchemaValidator(union).validate_json,
         {kind: tuple(_defaults(fields)) for kind, fields in types.items()},
-        {kind: tuple([word for word in _WORDS if word in fields]) for kind, fields in types.items()},
+        {kind: tuple([word for word in WORDS_OF_PEOPLE if word in fields]) for kind, fields in types.items()},
     )
 
 

@@ -109,16 +109,16 @@ def check(case: Case) -> None:
         return
     told_of = [json.loads(record) for record in records(case.channel, case.story)]
     if case.centre is not None:
-        _check_rows(case, map(asdict, samples(told_of, case.centre)))
+        _check_rows(case, "by the batch", map(asdict, samples(told_of, case.centre)))
     for seed in (None, 1, 2, 3):
-        _check_rows(case, folded(told_of, case.rules, seed))
+        _check_rows(case, "by the fold", folded(told_of, case.rules, seed))
 
 
-def _check_rows(case: Case, rows: Iterable[Columns]) -> None:
+def _check_rows(case: Case, by: str, rows: Iterable[Columns]) -> None:
     wanted = [_expected(line) for line in case.expected]
     assert {want["sample"] for want in wanted} <= set(case.samples), "the case expects a sample that is not looked at"
     differ = differences([row for row in rows if row["sample"] in case.samples], wanted)
-    assert differ == [], "\n".join([case.says, *differ])
+    assert differ == [], "\n".join([f"{case.says} ({by})", *differ])
 
 
 def records(channel: Channel, story: str, contact_id: str = "story") -> list[bytes]:

@@ -5,7 +5,9 @@ from typing import Final
 import pytest
 
 from schemas.calendars import Calendar, Hours, Span
+from schemas.events import MODELS
 from schemas.policies import Policy, Rules, Taxonomy
+from streams.core.fold import _HANDLERS
 from tests.cases.told import CENTRE
 from tests.core.story import BEGIN, Case, cases, check
 from tests.oracle.centre import Centre
@@ -82,6 +84,15 @@ RULES: Final[dict[str, Rules | Centre]] = {
         {"taxonomy": '[[tag]]\nname = "Billing "\naliases = ["INVOICE", "bill"]\n[[tag]]\nname = "Refund"'}
     ),
 }
+
+
+#: Types that speak to no rule: they change what is in force, or are looked for before the fold begins.
+BEYOND_RULES: Final = {"contact.prioritised", "contact.discarded", "event.voided", "agent.status"}
+
+
+def test_every_type_speaks_to_a_rule() -> None:
+    """A type without a handler would change no number, and nobody would be told."""
+    assert _HANDLERS.keys() == MODELS.keys() - BEYOND_RULES
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
-"""The event contract against golden samples: one file a type, the least, the fullest and bad ones with their reasons.
+"""The event contract against golden events: one file a type, the least, the fullest and bad ones with their reasons.
 
-The samples are a promise to sources: what is accepted today stays accepted within this version of the contract.
+They are a promise to sources: what is accepted today stays accepted within this version of the contract.
 """
 
 import json
@@ -35,7 +35,7 @@ def _read(kind: str, fields: dict[str, Any]) -> Any:  # noqa: ANN401 - a contact
     return decode(topic, fields.get(key, "").encode(), json.dumps(fields).encode())
 
 
-def test_every_type_has_samples() -> None:
+def test_every_type_has_examples() -> None:
     """And one type that nobody knows has, too."""
     assert {*MODELS, "contact.teleported"} == SAMPLES.keys()
 

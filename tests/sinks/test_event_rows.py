@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.events import Priority
+from schemas.values import Name, Number, OptionalName, Whole
 from sinks.event_rows import UnreadableEventError, event_rows, rows_of_journal
-from sinks.rows import first_wins
+from sinks.rows import empty_of, first_wins
 from tests.core.agents import status
 from tests.core.plots import contacts
 from tests.streams.flow import chat_event
@@ -31,6 +33,19 @@ def test_every_field_has_its_column() -> None:
     place = (row.topic, row.partition, row.offset, row.epoch, row.version)
     assert place == ("contacts.chat", 1, 7, 2, first_wins(2, 7))
     assert orjson.loads(row.normalised)["occurred_at"] == 1_790_000_000_123
+
+
+@pytest.mark.parametrize(
+    ("annotation", "empty"),
+    [
+        *((kind, "") for kind in (Name, OptionalName, Priority, Priority | None)),
+        *((kind, None) for kind in (Whole, Whole | None, Number | None, bool, bool | None)),
+        *((list[Name] | None, []), (dict[Name, Whole] | None, {})),
+    ],
+)
+def test_only_text_is_empty_where_an_event_gives_nothing(annotation: object, empty: object) -> None:
+    """A number or a truth that is not told is NULL in the archive, never 0 or false, whatever the field's name."""
+    assert empty_of(annotation) == empty
 
 
 def test_text_is_not_kept() -> None:

@@ -10,6 +10,7 @@ from schemas.exits import EndError
 from schemas.settings import Settings
 from sinks.clickhouse.migrations import migrate, statements
 from sinks.clickhouse.store import TABLES, columns
+from sinks.rows import EVENT_FIELDS
 from streams.clickhouse.connection import connect
 from tests.sinks.rows import types
 
@@ -46,6 +47,13 @@ def test_rows_and_tables_agree(client: Client) -> None:
     """Every table has exactly the columns of its rows."""
     for table, row in TABLES.items():
         assert set(types(client, table)) == set(columns(row)), table
+
+
+def test_numbers_and_truths_of_events_may_be_null(client: Client) -> None:
+    """What an event does not give is NULL in exactly the columns where a row has None."""
+    kinds = types(client, "events_rows")
+    nullable = {name for name in EVENT_FIELDS if kinds[name.rstrip("_")].startswith("Nullable(")}
+    assert nullable == {name for name, empty in EVENT_FIELDS.items() if empty is None}
 
 
 def test_another_time_zone_only_changes_what_depends_on_it(empty_database: Settings) -> None:

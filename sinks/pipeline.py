@@ -61,7 +61,7 @@ class Pipeline:
         self._store = store
         self._vitals = vitals
         self._now = now
-        self._tail = JournalTail(settings, group=group)
+        self._tail = JournalTail(settings, group=group, kafka=vitals.kafka)
         self._sources = SourceReader(settings, group)
         self._pending = PendingBatch()
         self._epochs: dict[SourcePartition, int] = {}

@@ -30,6 +30,7 @@ from streams.core.incremental_fold import FoldCache
 from streams.kafka.cluster import Cluster, TopicDescription
 from streams.kafka.log_ends import LogEnds
 from streams.monitoring.activities import Activities, Phase, doing
+from streams.monitoring.outage import Outage
 from streams.partition.state import PartitionState
 from streams.tasks import end, to_its_end, together
 
@@ -72,6 +73,7 @@ class AssignedPartitions:
         self._rules = rules
         self._now = now
         self._cluster = cluster or Cluster(settings)
+        self.kafka = Outage("Kafka", now)
         self._ends = LogEnds(settings)
         self._services = OpeningServices(archive, self._cluster, self._ends)
         self._shared = WorkerState(archive, now)
@@ -310,7 +312,7 @@ class AssignedPartitions:
         """Ask the cluster whether the source topics are still those that are read. No answer says nothing."""
         began = self._now()
         try:
-            with self.activities.during(Phase.TOPICS, "the worker"):
+            with self.activities.during(Phase.TOPICS, "the worker"), self.kafka.asking():
                 topics = await self._cluster.topics()
         except Exception as error:  # noqa: BLE001 - as in `_open`
             react(During.TOPIC_IDS, error)

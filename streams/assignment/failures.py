@@ -158,7 +158,7 @@ TABLE: Final = (
         During.TOPIC_IDS,
         (ClusterAwayError,),
         Action.RETRY,
-        logging.INFO,
+        logging.DEBUG,  # `Outage` says it once a minute
         "Kafka did not tell the topic ids, trying again: %(error)s",
     ),
     Failure(

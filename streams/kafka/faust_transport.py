@@ -7,6 +7,7 @@ thread, with the seek and the fetch themselves.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -40,6 +41,8 @@ class Fetch(NamedTuple):
 
 class BatchThread(driver.AIOKafkaConsumerThread):
     """The thread that fetches; it alone knows where each fetch began."""
+
+    logger = logging.getLogger("faust")  # else mode logs as this module
 
     def __post_init__(self) -> None:
         """Begin with no positions: what is fetched before the first seek belongs to no session."""
@@ -82,13 +85,10 @@ class BatchThread(driver.AIOKafkaConsumerThread):
                 self._positions[partition] = offset, session
 
     def verify_event_path(self, now: float, tp: TP) -> None:
-        """Complain where fetching has stopped, as Faust does, and of nothing else.
+        """Say nothing: Faust reports partitions after a quiet time, after an outage and without a group commit.
 
-        Faust also reports, on a page of text, a partition whose first record comes minutes after the start or after
-        a quiet time, and one without a group commit. Here neither is a fault; whether a worker keeps up, its health
-        tells.
+        Here none of these is a fault, and the text is a page for each.
         """
-        self._verify_aiokafka_event_path(now, tp)
 
     async def _fetch_records(self, consumer: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - Faust's own
         with self.app.partitions.activities.during(Phase.FETCHING, "the consumer"):
@@ -110,6 +110,8 @@ class BatchThread(driver.AIOKafkaConsumerThread):
 
 class BatchConsumer(driver.Consumer):
     """Faust's consumer over that thread."""
+
+    logger = logging.getLogger("faust")  # as above
 
     def _new_consumer_thread(self) -> BatchThread:
         return BatchThread(self, loop=self.loop, beacon=self.beacon)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import click
@@ -13,6 +14,8 @@ from deploy.embedded import state
 from deploy.embedded.ports import any_free
 from schemas.exits import EndError, Exit
 from streams.configuration.environment import load_settings
+from streams.kafka.faust_transport import BatchConsumer, BatchThread
+from streams.worker import Worker
 from tests.deploy.program import run
 from tests.fixtures.clickhouse import ClickHouseServer
 
@@ -118,3 +121,21 @@ def test_a_part_that_fails_ends_with_the_code_of_that(
         parts._run("streams.worker", load_settings({}), load_settings({}))  # noqa: SLF001 - what every part is run by
     assert ended.value.code == code
     assert (told in caplog.text) if told else not caplog.text
+
+
+def test_the_clients_of_a_part_write_no_lines_of_their_own(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of an outage, a busy machine, a start and an end the part tells itself; also not in the name of our modules."""
+
+    def speaks(_: object) -> int:
+        for name in ("aiokafka.conn", "kafka.client", "mode.timers", "faust.transport.drivers.aiokafka"):
+            logging.getLogger(name).error("Connect call failed")
+        for service in (Worker, BatchConsumer, BatchThread):
+            service.logger.error("Thread keepalive is not responding...")
+        return 0
+
+    monkeypatch.setattr("streams.worker.run", speaks)
+    with pytest.raises(SystemExit):
+        parts._run("streams.worker", load_settings({}), load_settings({}))  # noqa: SLF001 - what every part is run by
+    assert caplog.messages == []

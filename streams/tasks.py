@@ -34,7 +34,8 @@ def log_unhandled(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None
 
 
 def _is_ours(task: asyncio.Task[Any]) -> bool:
-    return getattr(task.get_coro(), "__qualname__", "") != GroupCoordinator._do_commit_offsets.__qualname__  # noqa: SLF001 - the one that it shields and may leave
+    left: str = GroupCoordinator._do_commit_offsets.__qualname__  # noqa: SLF001 - it shields it, and may leave it
+    return getattr(task.get_coro(), "__qualname__", "") != left
 
 
 def until_signal() -> asyncio.Event:

@@ -154,7 +154,10 @@ class AssignedPartitions:
         self._assigned = assigned
         async with self._settling:
             gone = [partition for partition in {*self._opened, *self._openings.under_way} if partition not in assigned]
+            left = [(partition, self._opened[partition].state) for partition in gone if self._is_open(partition)]
             await together(self._give_up_on(partition) for partition in gone)
+            for partition, state in left:
+                _LOG.info("%s/%d: closed at offset %d, it goes to another worker", *partition, state.head.next)
             for partition in sorted(assigned):
                 if not self._is_open(partition) and partition not in self._refused:
                     self._openings.begin(partition)

@@ -61,7 +61,7 @@ class Pipeline:
         self._store = store
         self._vitals = vitals
         self._now = now
-        self._tail = JournalTail(settings, group=group)
+        self._tail = JournalTail(settings, group=group, kafka=vitals.kafka)
         self._sources = SourceReader(settings, group)
         self._pending = PendingBatch()
         self._epochs: dict[SourcePartition, int] = {}
@@ -94,6 +94,9 @@ class Pipeline:
             },
         )
         await self._sources.start({partition: row.next for partition, row in known.items()})
+        _LOG.info(
+            "the sink goes on where ClickHouse is in %d of %d partitions", len(going_on), len(self._tail.partitions)
+        )
         self.started = True
         self._vitals.waiting_for = READING
 
@@ -147,7 +150,7 @@ class Pipeline:
                 self._vitals.pending_bytes = self._pending.size
                 # Journals without a step yet, as in a new installation: there is nothing to write, and all is well.
                 if self._vitals.waiting_for == READING and not self._pending.steps and self._tail.caught_up():
-                    self._vitals.waiting_for = None
+                    self._caught_up()
                     self._is_current = True
                 if steps:
                     self._changed.notify_all()
@@ -208,10 +211,18 @@ class Pipeline:
         self._vitals.reached(reached, archived.result())
         caught_up = self._tail.caught_up()
         self._is_current = caught_up or (self._is_current and pending.size < FULL_BYTES)
-        self._vitals.waiting_for = None if caught_up else READING
+        if caught_up:
+            self._caught_up()
+        else:
+            self._vitals.waiting_for = READING
         words = {partition: (end, f"{head.epoch}:{head.step}") for partition, (head, end) in reached.items()}
         await self._tail.commit(words)
         await self._sources.commit(reached)
+
+    def _caught_up(self) -> None:
+        if self._vitals.waiting_for is not None:
+            _LOG.info("the sink is ready: what is in the journals is in ClickHouse")
+        self._vitals.waiting_for = None
 
     async def _claim(self, reached: dict[SourcePartition, Reached]) -> None:
         begun = {of: head.epoch for of, (head, _) in reached.items() if head.epoch > self._epochs.get(of, 0)}
@@ -290,9 +301,12 @@ class Pipeline:
             with self._vitals.activities.during(Phase.INSERTING, "the sink"):
                 return ask()
 
-        return await AsyncRetrying(wait=_BACK_OFF, retry=retry_if_exception_type(StoreError), before_sleep=self._say)(
-            asyncio.to_thread, asked
-        )
+        begun = time.monotonic()
+        retrying = AsyncRetrying(wait=_BACK_OFF, retry=retry_if_exception_type(StoreError), before_sleep=self._say)
+        answer: Answer = await retrying(asyncio.to_thread, asked)
+        if retrying.statistics["attempt_number"] > 1:
+            _LOG.warning("ClickHouse answers again after %.0f s", time.monotonic() - begun)
+        return answer
 
     def _say(self, state: RetryCallState) -> None:
         why = str(state.outcome.exception()) if state.outcome else ""

@@ -13,6 +13,7 @@ from sinks.batching import Reached
 from sinks.port import Batch
 from streams.monitoring.activities import Activities
 from streams.monitoring.health import Health
+from streams.monitoring.outage import Outage
 from streams.monitoring.prometheus import MetricValue, histogram, render
 from streams.monitoring.watchdog import health_line
 
@@ -26,6 +27,7 @@ class SinkHealth:
     def __init__(self, monotonic: Callable[[], float] = time.monotonic, now: Callable[[], float] = time.time) -> None:
         self._monotonic = monotonic
         self.activities = Activities(monotonic)
+        self.kafka = Outage("Kafka", monotonic)
         self._now = now
         self._beat = monotonic()
         self._rows = Counter[str]()
@@ -79,7 +81,8 @@ class SinkHealth:
         )
 
     def _unready(self) -> str | None:
-        return "; ".join(self.held.values()) or self.waiting_for
+        held = "; ".join(self.held.values())
+        return held or self.kafka.unready() or health_line(self.activities) or self.waiting_for
 
     def _stuck(self) -> str | None:
         still = self._monotonic() - self._beat

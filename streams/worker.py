@@ -57,6 +57,8 @@ _LOG: Final = logging.getLogger(__name__)
 class Worker(faust.App):
     """Faust's app with the partitions that its transport opens."""
 
+    logger = logging.getLogger("faust")  # else mode logs as this module
+
     def __init__(self, settings: Settings, partitions: AssignedPartitions, batches: BatchMetrics, folder: Path) -> None:
         super().__init__(
             settings.application,
@@ -181,12 +183,11 @@ def _must_not_end(task: asyncio.Future[None]) -> None:
 
 def run(settings: Settings) -> int:
     """Run a worker as a process. Raises ConfigurationError."""
-    logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
-    for noisy in ("aiokafka", "faust", "mode"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
     configuration = WatchedRules(config_folder(), settings.time_zone)
 
     async def until_it_ends() -> int:
         return await serve(settings, ClickHouseHistory(settings), until_signal(), configuration)
 
-    return asyncio.run(until_it_ends())
+    code = asyncio.run(until_it_ends())
+    _LOG.info("the worker has ended in order, its partitions are closed")
+    return code

@@ -88,7 +88,7 @@ class Wallboard:
     def unready(self) -> str | None:
         """Say why the page is not to be relied on yet; None: it is."""
         if self.ready:
-            return None
+            return self.tail.kafka.unready()
         return "reading the journals" if self.connected else "waiting for the Kafka broker and its topics"
 
     def hangs(self) -> str | None:
@@ -171,12 +171,8 @@ class Wallboard:
                     if tp.topic == journal_of(source)
                 }
             )
-        except (KafkaError, OSError, TimeoutError) as error:
-            _LOG.info(
-                "Kafka did not tell where the topics end, the page cannot say how far it is behind: %s",
-                str(error) or "no answer in time",
-            )
-            return
+        except (KafkaError, OSError, TimeoutError):
+            return  # the page says how old its figures are, and the tail that Kafka does not answer
         self.freshness.ends(asked_at, found)
         self.freshness.heads(now_ms(), self._heads())
 

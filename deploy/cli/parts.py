@@ -49,8 +49,9 @@ def _run(module: str, settings: Settings, *arguments: object) -> NoReturn:
     """
     logging.Formatter.converter = time.gmtime
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for client in ("kafka", "aiokafka"):
-        logging.getLogger(client).setLevel(logging.WARNING)
+    # In an outage they write dozens of lines a second, at level ERROR; the part itself says what does not answer.
+    for client in ("kafka", "aiokafka", "faust", "mode"):
+        logging.getLogger(client).setLevel(logging.CRITICAL)
     # A sink that waits says so itself; its client would write two lines more each time (and sets `urllib3` back).
     for client in ("urllib3.connectionpool", "clickhouse_connect"):
         logging.getLogger(client).setLevel(logging.ERROR)

@@ -29,6 +29,7 @@ from streams.core.incremental_fold import FoldCache
 from streams.kafka.cluster import Cluster, TopicDescription
 from streams.kafka.log_ends import LogEnds
 from streams.monitoring.activities import Activities, Phase, doing
+from streams.monitoring.outage import Outage
 from streams.partition.state import PartitionState
 from streams.tasks import end, to_its_end, together
 
@@ -71,6 +72,7 @@ class AssignedPartitions:
         self._rules = rules
         self._now = now
         self._cluster = cluster or Cluster(settings)
+        self.kafka = Outage("Kafka", now)
         self._ends = LogEnds(settings)
         self._services = OpeningServices(archive, self._cluster, self._ends)
         self._shared = WorkerState(archive, now)
@@ -158,7 +160,10 @@ class AssignedPartitions:
         self._assigned = assigned
         async with self._settling:
             gone = [partition for partition in {*self._opened, *self._openings.under_way} if partition not in assigned]
+            left = [(partition, self._opened[partition].state) for partition in gone if self._is_open(partition)]
             await together(self._give_up_on(partition) for partition in gone)
+            for partition, state in left:
+                _LOG.info("%s/%d: closed at offset %d, it goes to another worker", *partition, state.head.next)
             for partition in sorted(assigned):
                 if not self._is_open(partition) and partition not in self._refused:
                     self._openings.begin(partition)
@@ -308,7 +313,7 @@ class AssignedPartitions:
         """Ask the cluster whether the source topics are still those that are read. No answer says nothing."""
         began = self._now()
         try:
-            with self.activities.during(Phase.TOPICS, "the worker"):
+            with self.activities.during(Phase.TOPICS, "the worker"), self.kafka.asking():
                 topics = await self._cluster.topics()
         except Exception as error:  # noqa: BLE001 - as in `_open`
             react(During.TOPIC_IDS, error)

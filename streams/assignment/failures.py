@@ -8,7 +8,7 @@ import logging
 import os
 import traceback
 from enum import StrEnum
-from logging import CRITICAL, ERROR, INFO, WARNING
+from logging import CRITICAL, DEBUG, ERROR, INFO, WARNING
 from typing import Final, NamedTuple
 
 from aiokafka.errors import KafkaError
@@ -113,7 +113,12 @@ TABLE: Final = (
         During.TENDING, _CLICKHOUSE, RETRY, INFO, "{partition}: parked events and eviction wait for ClickHouse: {error}"
     ),
     Failure(
-        During.TOPIC_IDS, (ClusterAwayError,), RETRY, INFO, "Kafka did not tell the topic ids, trying again: {error}"
+        # `Outage` says it once a minute.
+        During.TOPIC_IDS,
+        (ClusterAwayError,),
+        RETRY,
+        DEBUG,
+        "Kafka did not tell the topic ids, trying again: {error}",
     ),
     Failure(During.LOG_ENDS, _KAFKA, RETRY, INFO, "Kafka did not tell the ends of journals, trying again: {error}"),
     Failure(

@@ -23,6 +23,7 @@ from streams.journal.assembly import Assembly, RecreatedError, Step
 from streams.kafka.brokers import TopicsMissingError
 from streams.kafka.cluster import Cluster, ClusterAwayError
 from streams.kafka.log_ends import LogEnds, consumer_of
+from streams.monitoring.outage import Outage
 from streams.tasks import end
 
 #: What one fetch brings of one partition at most; a batch above it still comes whole.
@@ -104,12 +105,14 @@ class JournalTail:
         sources: tuple[str, ...] = SOURCES,
         cluster: Cluster | None = None,
         ends: LogEnds | None = None,
+        kafka: Outage | None = None,
     ) -> None:
         self._settings = settings
         self._group = group
         self._source_of = {journal_of(source): source for source in sources}
         self._cluster = cluster or Cluster(settings)
         self._ends = ends or LogEnds(settings)
+        self.kafka = kafka or Outage("Kafka")
         self._consumer: Any = None
         self._assemblies: dict[TopicPartition, Assembly] = {}
         #: End offsets when reading began, of the partitions that are not read up to them yet.
@@ -216,9 +219,9 @@ class JournalTail:
     async def _fetch_topic_ids(self) -> dict[str, str] | None:
         """Fetch the topics' ids; None where the cluster does not answer."""
         try:
-            topics = await self._cluster.topics()
-        except ClusterAwayError as error:
-            _LOG.info("Kafka did not tell the topic ids, trying again: %s", error)
+            with self.kafka.asking():
+                topics = await self._cluster.topics()
+        except ClusterAwayError:
             return None
         ours = self._source_of.keys() | self._source_of.values()
         return {name: topic.id for name, topic in topics.items() if name in ours}

@@ -56,6 +56,8 @@ def health_of(
 def _unready(partitions: AssignedPartitions, now: float) -> str | None:
     if partitions.refused:
         return "; ".join(partitions.refused)
+    if away := partitions.kafka.unready():
+        return away
     if partitions.waits is not None:
         return partitions.waits.line(now)
     return None if partitions.ready else "the partitions that this worker is assigned are not all open yet"

@@ -1,5 +1,6 @@
 """Commands as people and scripts see them before anything is started: what they refuse, and how they end."""
 
+import logging
 import socket
 import time
 from pathlib import Path
@@ -12,6 +13,8 @@ from deploy.cli import COMMANDS, main
 from deploy.embedded import state
 from deploy.embedded.ports import any_free
 from schemas.exits import EndError, Exit
+from streams.kafka.faust_transport import BatchConsumer, BatchThread
+from streams.worker import Worker
 from tests.deploy.program import run
 from tests.fixtures.clickhouse import ClickHouseServer
 
@@ -117,3 +120,20 @@ def test_a_part_that_fails_ends_with_the_code_of_that(
     monkeypatch.setattr("streams.worker.run", fails)
     assert CliRunner().invoke(main, ["worker"]).exit_code == code
     assert (told in caplog.text) if told else not caplog.text
+
+
+def test_the_clients_of_a_part_write_no_lines_of_their_own(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of an outage, a busy machine, a start and an end the part tells itself; also not in the name of our modules."""
+
+    def speaks(_: object) -> int:
+        for name in ("aiokafka.conn", "kafka.client", "mode.timers", "faust.transport.drivers.aiokafka"):
+            logging.getLogger(name).error("Connect call failed")
+        for service in (Worker, BatchConsumer, BatchThread):
+            service.logger.error("Thread keepalive is not responding...")
+        return 0
+
+    monkeypatch.setattr("streams.worker.run", speaks)
+    CliRunner().invoke(main, ["worker"])
+    assert caplog.messages == []

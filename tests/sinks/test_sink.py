@@ -1,6 +1,7 @@
 """The sink between a real broker and a real ClickHouse: whatever happens, the same rows in the end."""
 
 import asyncio
+import logging
 import signal
 import time
 from collections import Counter
@@ -178,8 +179,11 @@ async def test_killed_at_any_moment(settings: Settings, environment: dict[str, s
     _check(settings, [floor])
 
 
-async def test_clickhouse_away_for_a_while(fresh_kafka: KafkaServer, tmp_path: Path) -> None:
+async def test_clickhouse_away_for_a_while(
+    fresh_kafka: KafkaServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """It waits, says so, and catches up; nothing is lost. Started first, it waits as well."""
+    caplog.set_level(logging.INFO, "sinks")
     port = any_free("127.0.0.1")
     there = {"PULSSI_CLICKHOUSE_URL": f"http://127.0.0.1:{port}", "PULSSI_SINK_PORT": str(any_free("127.0.0.1"))}
     settings = fresh_kafka.with_topics(PULSSI_PARTITIONS="1", **there)
@@ -196,6 +200,16 @@ async def test_clickhouse_away_for_a_while(fresh_kafka: KafkaServer, tmp_path: P
             await drained(settings)
             _check(settings, [floor])
             await _ready(settings)
+    said = [
+        line for line in caplog.messages if line.startswith(("ClickHouse answers", "the sink goes on", "the sink is"))
+    ]
+    assert [line.partition(":")[0].partition(" after")[0] for line in said] == [
+        "ClickHouse answers again",
+        "the sink goes on where ClickHouse is in 0 of 4 partitions",
+        "the sink is ready",
+        "ClickHouse answers again",
+        "the sink is ready",
+    ]
 
 
 async def test_a_broker_that_restarts_is_waited_for(fresh_kafka: KafkaServer, settings: Settings) -> None:

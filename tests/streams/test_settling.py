@@ -1,6 +1,7 @@
 """Settling is cancelled, as Faust does at each rebalance: nothing of it goes on beside the next one."""
 
 import asyncio
+import logging
 from collections import Counter
 from typing import Any, Final, cast
 
@@ -82,6 +83,23 @@ async def test_an_opening_that_is_slow_to_end_is_waited_for(monkeypatch: pytest.
         await partitions.process_batch(place, session, begins, RECORDS)
     assert sum(sum(writer.sizes) for writer in openings.writers) == 2 * len(RECORDS)
     await partitions.close()
+
+
+async def test_a_partition_that_goes_to_another_worker_is_named(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With the offset at which it goes on there; at the worker's end nothing goes anywhere."""
+    caplog.set_level(logging.INFO)
+    worker = Worker(monkeypatch)
+    await worker.settle(WAITS, OTHER)
+    await worker.take(OTHER)
+    at = worker.held(OTHER).state.head.next
+    assert at > 0
+    await worker.settle(WAITS)
+    await worker.partitions.close()
+    assert [line for line in caplog.messages if "closed" in line] == [
+        f"contacts.chat/1: closed at offset {at}, it goes to another worker"
+    ]
 
 
 class Slow(StandIn):

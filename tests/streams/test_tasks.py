@@ -4,10 +4,14 @@ import asyncio
 import gc
 import logging
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.errors import KafkaError
+from aiokafka.structs import OffsetAndMetadata
 
 from schemas.exits import EndError, Exit
 from schemas.journal import JournalVersionError
@@ -43,6 +47,25 @@ async def test_an_error_that_nobody_awaits_is_logged_with_its_trace(caplog: pyte
     del future
     gc.collect()
     assert (UNHANDLED in caplog.text, len(caplog.text.splitlines())) == (False, 1)
+
+
+async def test_only_a_commit_of_aiokafkas_may_fail_unseen(caplog: pytest.LogCaptureFixture) -> None:
+    """It shields the commit, which fails after whoever waited is gone; the same error in a task of ours is told."""
+
+    async def gone(_: object) -> None:
+        raise KafkaError("gone")
+
+    caplog.set_level(logging.INFO)
+    asyncio.get_running_loop().set_exception_handler(log_unhandled)
+    coordinator: Any = SimpleNamespace(group_id="g", generation=1, member_id="m", coordinator_id=0, _send_req=gone)
+    offsets = {TopicPartition("t", 0): OffsetAndMetadata(1, "")}
+    for failing, told in ((GroupCoordinator._do_commit_offsets(coordinator, None, offsets), False), (gone(0), True)):  # noqa: SLF001 - as above
+        caplog.clear()
+        task = asyncio.ensure_future(failing)
+        await asyncio.wait([task])
+        del task
+        gc.collect()
+        assert (UNHANDLED in caplog.text, "gone" in caplog.text) == (told, True)
 
 
 async def test_a_task_that_fails_while_it_is_ended_is_logged(caplog: pytest.LogCaptureFixture) -> None:

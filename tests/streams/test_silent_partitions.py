@@ -81,7 +81,9 @@ async def test_what_stays_silent_is_stuck_until_it_is_closed(worker: SilentWorke
     activities = worker.partitions.activities
     activities.forgive(-UNHEALTHY_AFTER_S - 1)  # so long passes
     line = health_line(activities, after_s=UNHEALTHY_AFTER_S)
-    assert str(line).startswith("contacts.chat/1 is stuck waiting for records that its log has: 61 s so far, at streams/")
+    assert str(line).startswith(
+        "contacts.chat/1 is stuck waiting for records that its log has: 61 s so far, at streams/"
+    )
     await worker.settle()
     assert await worker.look() == []
 

@@ -184,7 +184,8 @@ class Journals:
             for worker in workers:
                 worker.check()
             if time.monotonic() > deadline:
-                raise AssertionError(f"{self.read} of {records} records are in after {DRAINS_WITHIN_S:.0f} s")
+                heads = {f"{source}/{number}": head.next for (source, number), head in sorted(self.heads.items())}
+                raise AssertionError(f"{self.read} of {records} records are in after {DRAINS_WITHIN_S:.0f} s: {heads}")
             for step in await self._tail.steps(timeout_ms=100):
                 self.heads[step.source, step.partition] = step.head
                 for _, key, value in step.records:

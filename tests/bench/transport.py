@@ -16,6 +16,7 @@ import faust
 from schemas.topics import SourcePartition
 from streams.assignment.assigned_partitions import Position
 from streams.kafka.faust_transport import BatchTransport
+from streams.monitoring.activities import Activities
 from streams.worker import BATCH_RECORDS, BATCHES_AHEAD, FETCH_BYTES
 from tests.bench.contest import STARTS_WITHIN_S, TOPIC
 from tests.bench.events import write_chats
@@ -34,6 +35,7 @@ class _FromTheBeginning:
     """In place of a worker's partitions: each is read from its first record."""
 
     seek: Any = None
+    activities = Activities()
 
     async def settle(self, assigned: Iterable[SourcePartition]) -> dict[SourcePartition, Position]:
         return dict.fromkeys(assigned, (0, 1))

@@ -27,7 +27,7 @@ from tests.oracle.visits import called_back
 
 #: Contacts that are looked at; and in how many of them each thing must occur.
 DRAWN: Final = 1_000
-OFTEN: Final = 8
+OFTEN: Final = 5
 
 
 class Drawn(NamedTuple):

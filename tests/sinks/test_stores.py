@@ -160,7 +160,7 @@ def test_a_slow_server_that_gets_on_is_not_stuck(monkeypatch: pytest.MonkeyPatch
             now[0] += ANSWER_TIMEOUT_S
             sizes.extend(each.seconds for each in activities.stuck())
 
-    monkeypatch.setattr("sinks.clickhouse.store.connect", lambda _: Slow())
+    monkeypatch.setattr("sinks.clickhouse.store.connect", lambda *_, **__: Slow())
     batch = Batch(
         [event()], [pane(1, 1)], [tag_pane(1, 1)], [sample(1)], [contact(1)], [Progress("t", 0, 1, 0, 0, 0, 0, 0)]
     )

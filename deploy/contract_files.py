@@ -64,9 +64,9 @@ _PROMETHEUS: Final = f"""\
 <!-- Written by `make schemas` from schemas/metric_definitions.py; change it there. -->
 
 Each part answers `/metrics` on its [port](runbooks/README.md#health-and-metrics-of-each-part); the embedded ClickHouse
-on that of its HTTP interface. What contact centres measure is not here but in [ClickHouse](views.md). Counters begin
-again when a part, or for the worker a partition, starts anew, as `rate()` expects. Of a histogram, here with its lowest
-and highest bucket, the 99th percentile of the last five minutes is:
+on that of its HTTP interface. What contact centres measure is not here but in [ClickHouse](views.md). Counters begin at
+0 again when their part restarts, the worker's when it opens a partition, as `rate()` expects. The 99th percentile of a
+histogram over the last five minutes, here of the worker's steps, is:
 
     histogram_quantile(0.99, sum by (le) (rate({WORKER_STEP_LATENCY.name}_bucket[5m])))
 

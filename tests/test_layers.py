@@ -21,7 +21,7 @@ _CORE: Final = (
     *("__future__", "bisect", "collections", "decimal", "enum", "functools", "heapq", "itertools", "math"),
     *("operator", "types", "typing", "unicodedata", "orjson", "pydantic", "schemas", "streams"),
 )
-#: What contracts need beside that: dates, texts that people write, and the dictionary that records are compressed with.
+#: Other modules that contracts import: dates, text that people write, and the compression dictionary of records.
 _CONTRACTS: Final = (
     *("annotated_types", "contextlib", "dataclasses", "datetime", "difflib", "hashlib", "holidays", "json"),
     *("pydantic_core", "re", "threading", "tomllib", "zoneinfo", "zstandard"),

@@ -117,7 +117,7 @@ class JournalTail:
         self._assemblies: dict[TopicPartition, Assembly] = {}
         #: End offsets when reading began, of the partitions that are not read up to them yet.
         self._catch_up_targets: dict[TopicPartition, int] = {}
-        #: Ids of the journals' topics, and of the topics beside them.
+        #: Topic ids of the journals and of their source topics.
         self._ids: dict[str, str] = {}
         self._id_request: asyncio.Task[dict[str, str] | None] | None = None
         self._ids_checked_at = 0.0

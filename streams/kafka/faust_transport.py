@@ -112,7 +112,7 @@ class BatchConsumer(driver.Consumer):
         return BatchThread(self, loop=self.loop, beacon=self.beacon)
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
-        """Seek to the positions of the journals. Faust calls this after each assignment, and now and then beside it.
+        """Seek to the positions of the journals. Faust calls this after each assignment, and sometimes in between.
 
         Then it clears all channels and resumes the flow. Where this rebalance began while the one before ended, the
         flow is on already, and what is fetched after the seek would be cleared away: it is stopped first (ADR 1).

@@ -1,7 +1,7 @@
 """Since when a server does not answer: for readiness, and for the log, where its clients would write a line each try.
 
-It is told by one question that is asked every few seconds, and says so at the first failure, once a minute, and when
-the server answers again.
+A request that is sent every few seconds reports here whether it was answered. A line is logged at the first failure,
+then once a minute, and when the server answers again.
 """
 
 from __future__ import annotations

@@ -169,7 +169,7 @@ def test_a_tls_port_told_as_http(gate: Gate) -> None:
     ],
 )
 def test_an_answer_that_does_not_come_in_time(error: OSError, said: str | None) -> None:
-    """The time that was waited is told, and not the client's own sentence around it."""
+    """The error says how long it waited, and leaves out the client's own sentence."""
     assert connection_fault(error) == said
 
 

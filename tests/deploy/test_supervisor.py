@@ -92,7 +92,7 @@ async def test_a_part_is_started_again_with_its_last_words(tmp_path: Path) -> No
 
 
 async def test_a_signal_without_a_name_is_told_by_its_number() -> None:
-    """Signals for real time have no names: the step's end is told all the same."""
+    """A real-time signal has no name: its number is reported."""
     supervisor = Supervisor(lambda *_: None, lambda _: None)
     try:
         with pytest.raises(PartDiedError, match=r"^topics was killed by signal 40$"):

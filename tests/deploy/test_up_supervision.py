@@ -195,7 +195,7 @@ def test_a_part_that_gives_up_stays_down(start: Start, folder: Path, tmp_path: P
 
 
 def test_an_official_clickhouse_is_a_part_like_any(start: Start, folder: Path, tmp_path: Path) -> None:
-    """A program that the setting names: it is told with its version, comes back after SIGKILL, and ends in order."""
+    """The program that the setting names is shown with its version, restarted after SIGKILL, and stopped in order."""
     named = clickhouse_standin.program(tmp_path)
     program = start(PULSSI_CLICKHOUSE_PROGRAM=str(named))
     told = f"ClickHouse 26.9.1.1, {named}"

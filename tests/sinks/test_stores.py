@@ -139,7 +139,7 @@ def test_without_tables_it_names_the_way_out(empty_database: Settings) -> None:
 
 
 def test_tables_of_an_older_version_name_the_way_out(empty_database: Settings) -> None:
-    """A sink that was upgraded before its tables is told what is missing, and how it comes."""
+    """A sink that was upgraded before its tables names what is missing and the command that adds it."""
     migrate(empty_database)
     with connect(empty_database) as client:
         client.command("ALTER TABLE progress DROP COLUMN journal")

@@ -1,4 +1,4 @@
-"""A server that does not answer is told by readiness and in a few lines, and so is its return."""
+"""Readiness and a few log lines show that a server does not answer, and that it answers again."""
 
 from __future__ import annotations
 

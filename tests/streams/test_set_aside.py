@@ -99,7 +99,7 @@ class Course(World):
             self.model.compact(self._chance.randint(0, self.model.broker.log.end))
         else:
             happen(self, what, self._chance.randint(1, 9))
-        if what == "anew":
+        if what == "recreated":
             self._before, self.current = [], {}
 
     def archived_from_nothing(self) -> dict[str, tuple[int, int]]:

@@ -50,7 +50,7 @@ async def test_an_error_that_nobody_awaits_is_logged_with_its_trace(caplog: pyte
 
 
 async def test_only_a_commit_of_aiokafkas_may_fail_unseen(caplog: pytest.LogCaptureFixture) -> None:
-    """It shields the commit, which fails after whoever waited is gone; the same error in a task of ours is told."""
+    """A shielded commit may fail after its caller has ended: harmless. The same error in our own task is logged."""
 
     async def gone(_: object) -> None:
         raise KafkaError("gone")

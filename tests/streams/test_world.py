@@ -32,7 +32,7 @@ BETWEEN: Final = {
     "away": 1,
     "back": 3,
     "unpark": 2,
-    "anew": 1,
+    "recreated": 1,
 }
 
 
@@ -48,7 +48,7 @@ def happen(world: World, what: str, many: int) -> None:
         world.model.away = what == "away"
     elif what == "unpark":
         world.unpark()
-    elif what == "anew":
+    elif what == "recreated":
         world.settle()
         world.begin_anew()
 

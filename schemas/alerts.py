@@ -1,0 +1,201 @@
+"""An alert as the topic `alerts` holds it: one cause, the state it is in, and how it got there.
+
+A cause is a rule with the dimensions it is judged for, and its key names both. The whole alert is written at each
+change, so that whoever reads the newest record of a key knows all about it. Times are UTC milliseconds.
+"""
+
+import hashlib
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from schemas.policies import Metric
+from schemas.topics import Channel
+
+#: Version of this record and of the hooks' bodies; a change that an old reader would misread raises it.
+VERSION: Final = 1
+
+#: Compacted; key = `Alert.key`, value = `Alert` as JSON; a tombstone removes an alert that is over.
+ALERTS: Final = "alerts"
+#: What people do about alerts: key = `alert_key` or the silence's id, value = `Command` as JSON.
+ALERT_COMMANDS: Final = "alerts.commands"
+#: Compacted; key = `webhook-id`, value = how far a delivery came.
+ALERT_DELIVERIES: Final = "alert_deliveries"
+
+#: How many changes an alert remembers.
+HISTORY_AT_MOST: Final = 32
+#: How many contacts an alert names.
+CONTACTS_AT_MOST: Final = 10
+
+#: A cause is seen but not long enough; it is told to people; it is over.
+State = Literal["pending", "firing", "resolved"]
+#: What is judged: one contact, a policy's objective, the floor, or Pulssi itself.
+Kind = Literal["contact", "objective", "floor", "pipeline"]
+Condition = Literal[
+    "at_risk",
+    "breached",
+    "attainment",
+    "burn_rate",
+    "interval_attainment",
+    "longest_wait",
+    "waiting",
+    "nobody_available",
+    "surge",
+    "no_events",
+    "part_behind",
+    "part_away",
+    "dead_letters",
+]
+#: `critical` wants somebody now, `warning` in working hours.
+Severity = Literal["critical", "warning"]
+#: Why a record was written.
+Reason = Literal[
+    "first", "changed", "reminder", "resolved", "acknowledged", "held", "released", "silenced", "unsilenced"
+]
+Unit = Literal["ms", "share", "count", "ratio"]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+
+
+class Dimensions(_Record):
+    """What a cause is judged for; None stands for all."""
+
+    channel: Channel | None = None
+    queue: str | None = None
+    priority: str | None = None
+    segment: str | None = None
+    tag: str | None = None
+    contact_id: str | None = None
+
+
+class CostlyContact(_Record):
+    """A contact that an alert is about, or that cost an objective most."""
+
+    contact_id: str
+    channel: Channel
+    queue: str
+    #: What it took, or has taken so far, by the policy's clock.
+    value_ms: int
+    #: The system that it came from, where that is known: it selects the template of the link to the conversation.
+    source: str | None = None
+
+
+class Measurement(_Record):
+    """What the rule saw at its last judgement, and what it is held against."""
+
+    value: float
+    limit: float
+    unit: Unit
+    #: Contacts that were judged, and those of them beyond the target.
+    n: int | None = None
+    bad: int | None = None
+    metric: Metric | None = None
+    target_ms: int | None = None
+    objective: float | None = None
+    #: The service-level formula by name.
+    formula: str | None = None
+    #: The rolling window, and the short one of a burn rate, in open time.
+    window_ms: int | None = None
+    short_window_ms: int | None = None
+
+
+class Change(_Record):
+    """One change of an alert's history."""
+
+    at: int
+    state: State
+    reason: Reason
+    #: Who acknowledged or silenced it.
+    by: str | None = None
+
+
+class Alert(_Record):
+    """One cause, whole."""
+
+    v: int = VERSION
+    key: str
+    #: Of this firing: made of the key and `fired_at`; empty while pending.
+    id: str = ""
+    #: Rises by one with each record of the key, so that a receiver can put them in order.
+    sequence: int
+    kind: Kind
+    condition: Condition
+    #: The policy, or the rule of `alerts.toml`.
+    rule: str
+    severity: Severity
+    dimensions: Dimensions = Dimensions()
+    state: State
+    reason: Reason
+    #: When this record's change happened.
+    at: int
+    pending_since: int
+    fired_at: int | None = None
+    resolved_at: int | None = None
+    #: Whether its figures are too old to be judged by: it keeps its state until they are not.
+    held: bool = False
+    #: Whether people were told that it fires: then they are told, too, that it is resolved.
+    notified: bool = False
+    #: The silence or maintenance window that keeps it quiet.
+    silenced_by: str | None = None
+    acknowledged_by: str | None = None
+    acknowledged_at: int | None = None
+    measured: Measurement
+    #: The costliest first.
+    contacts: list[CostlyContact] = Field(default=[], max_length=CONTACTS_AT_MOST)
+    #: The newest last.
+    history: list[Change] = Field(default=[], max_length=HISTORY_AT_MOST)
+
+
+class Acknowledge(_Record):
+    """Somebody looks after an alert: reminders stop."""
+
+    type: Literal["acknowledge"]
+    at: int
+    by: str
+    alert_id: str
+
+
+class Silence(_Record):
+    """Alerts that match fire and resolve as ever, and nobody is told, until a time."""
+
+    type: Literal["silence"]
+    at: int
+    by: str
+    silence_id: str
+    until: int
+    #: What matches: every field that is given has to; the names are those of `Alert` and `Dimensions`.
+    rule: str | None = None
+    kind: Kind | None = None
+    dimensions: Dimensions = Dimensions()
+    comment: str = ""
+
+
+class EndSilence(_Record):
+    """A silence ends before its time."""
+
+    type: Literal["end_silence"]
+    at: int
+    by: str
+    silence_id: str
+
+
+Command = Acknowledge | Silence | EndSilence
+
+_COMMAND: Final[TypeAdapter[Command]] = TypeAdapter(Command)
+
+
+def alert_id(key: str, fired_at: int) -> str:
+    """Name one firing of a cause: the same firing, judged again, has the same id."""
+    return hashlib.sha256(f"{key}\n{fired_at}".encode()).hexdigest()[:24]
+
+
+def decode_alert(value: bytes) -> Alert:
+    """Read an alert's record. Raises ValueError."""
+    return Alert.model_validate_json(value)
+
+
+def decode_command(value: bytes) -> Command:
+    """Read a command's record. Raises ValueError."""
+    return _COMMAND.validate_json(value)

@@ -146,7 +146,7 @@ CROSSINGS: Final = {
         *("from dashboards import wallboard", "import faust", "import time\ntime.sleep(1)"),
         *("from clickhouse_connect import get_client", "from clickhouse_connect.driver import create_async_client"),
     ),
-    "deploy.cli.parts": ("from mode import Service",),
+    "deploy.cli.part_commands": ("from mode import Service",),
     "dashboards.wallboard.server": ("import deploy",),
     "deploy.cli.up": ("import time\nasync def f():\n    time.sleep(1)", "from time import sleep"),
     "streams": ("import deploy",),

@@ -13,9 +13,9 @@ from schemas.exits import EndError, Exit
 from streams import compilation
 
 COMMANDS: Final = {
-    "broker": "deploy.cli.parts:broker",
+    "broker": "deploy.cli.part_commands:broker",
     "check-config": "deploy.cli.configuration:check_config",
-    "clickhouse": "deploy.cli.parts:clickhouse",
+    "clickhouse": "deploy.cli.part_commands:clickhouse",
     "dashboards": "deploy.cli.dashboards:dashboards",
     "demo": "deploy.cli.up:demo",
     "down": "deploy.cli.up:down",
@@ -28,11 +28,11 @@ COMMANDS: Final = {
     "reconcile": "deploy.cli.reconcile:reconcile_command",
     "replay": "deploy.cli.replay:replay",
     "simulate": "deploy.cli.simulate:simulate",
-    "sink": "deploy.cli.parts:sink",
+    "sink": "deploy.cli.part_commands:sink",
     "status": "deploy.cli.up:status",
     "up": "deploy.cli.up:up",
-    "wallboard": "deploy.cli.parts:wallboard",
-    "worker": "deploy.cli.parts:worker",
+    "wallboard": "deploy.cli.part_commands:wallboard",
+    "worker": "deploy.cli.part_commands:worker",
 }
 
 

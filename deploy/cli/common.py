@@ -15,23 +15,23 @@ from typing import Final, NoReturn
 
 import click
 
-from deploy.embedded import state
+from deploy.embedded import stack_state
 from schemas.exits import Exit
 from schemas.settings import PREFIX, Settings
 from streams.configuration.environment import load_settings
 
 CONFIG: Final = f"{PREFIX}CONFIG"
 
-data_option: Final = click.option(
+running_stack_option: Final = click.option(
     "--data",
     type=click.Path(file_okay=False, path_type=Path),
     help="Data folder of an `up` (default: PULSSI_DATA, else the last `up`, else ./.pulssi).",
 )
-folder_option: Final = click.option(
+data_folder_option: Final = click.option(
     "--data",
     type=click.Path(file_okay=False, resolve_path=True, path_type=Path),
     envvar="PULSSI_DATA",
-    default=state.DEFAULT_FOLDER,
+    default=stack_state.DEFAULT_FOLDER,
     help="Data folder (default: PULSSI_DATA, else ./.pulssi).",
 )
 json_option: Final = click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
@@ -46,7 +46,7 @@ def fail(message: str, code: int) -> NoReturn:
 def stack_settings(data: Path | None = None) -> Settings:
     """Load the settings for speaking to a running stack (see above); ends with 3 where `data` has none running."""
     quiet_clients()
-    running = state.meant(data)
+    running = stack_state.find(data)
     if running is None:
         if data is not None:
             fail(f"no stack runs in {data}: start one with `pulssi up --data {data}`", Exit.UNREACHABLE)
@@ -66,7 +66,7 @@ def stack_settings(data: Path | None = None) -> Settings:
 
 
 @contextmanager
-def reaching(settings: Settings, then: Callable[[], str] = str) -> Iterator[None]:
+def exit_if_unreachable(settings: Settings, then: Callable[[], str] = str) -> Iterator[None]:
     """End with one line and 3 where Kafka or ClickHouse does not answer or is unfit; `then` is added to the line."""
     from aiokafka.errors import KafkaError  # noqa: PLC0415 - a second of imports, not for `--help`
 

@@ -9,7 +9,7 @@ from typing import Final
 import click
 
 from deploy.cli.common import fail, json_option
-from deploy.cli.rules import config_option, configured
+from deploy.cli.config_option import config_option, load_configuration
 from schemas.configuration.file_models import FILES
 from schemas.configuration.toml_files import ConfigurationError
 from schemas.exits import Exit
@@ -77,7 +77,7 @@ def check_config(folder: Path | None, *, as_json: bool) -> None:
     """
     folder = folder or config_folder()
     try:
-        _, rules = configured(folder)
+        _, rules = load_configuration(folder)
     except ConfigurationError as error:
         if as_json:
             click.echo(json.dumps({"ok": False, "faults": error.faults, "version": None}))

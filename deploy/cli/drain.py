@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from deploy.cli.common import data_option, fail, json_option, reaching, stack_settings
+from deploy.cli.common import exit_if_unreachable, fail, json_option, running_stack_option, stack_settings
 from schemas.exits import Exit
 from schemas.settings import Settings
 
@@ -61,7 +61,7 @@ async def _drained(settings: Settings, timeout_s: float) -> list[Lag]:
     show_default=True,
     help="How long to wait until nothing is behind.",
 )
-@data_option
+@running_stack_option
 @json_option
 def drain(data: Path | None, timeout_s: float, *, as_json: bool) -> None:
     """Wait until all that was produced before is read, aggregated and in ClickHouse.
@@ -73,7 +73,7 @@ def drain(data: Path | None, timeout_s: float, *, as_json: bool) -> None:
     Example: pulssi replay today.ndjson --speed max && pulssi drain --timeout 120
     """
     settings = stack_settings(data)
-    with reaching(settings):
+    with exit_if_unreachable(settings):
         lags = asyncio.run(_drained(settings, timeout_s))
     behind = [lag for lag in lags if lag.behind]
     if as_json:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from deploy.cli.common import data_option, fail, json_option, reaching, stack_settings
-from deploy.cli.rules import config_option, rules_of
+from deploy.cli.common import exit_if_unreachable, fail, json_option, running_stack_option, stack_settings
+from deploy.cli.config_option import config_option, rules_in_force
 from schemas.exits import Exit
 from schemas.policies import Rules
 from schemas.settings import Settings
@@ -36,7 +36,7 @@ def epoch_group() -> None:
 @epoch_group.command("begin")
 @click.argument("topic", metavar="TOPIC")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
-@data_option
+@running_stack_option
 @config_option
 @json_option
 def begin(topic: str, data: Path | None, *, yes: bool, as_json: bool) -> None:
@@ -57,8 +57,8 @@ def begin(topic: str, data: Path | None, *, yes: bool, as_json: bool) -> None:
     if topic not in SOURCES:
         fail(f"{topic} is no source topic; these are: {', '.join(SOURCES)}", Exit.UNUSABLE)
     settings = stack_settings(data)
-    rules = rules_of(settings)
-    with reaching(settings):
+    rules = rules_in_force(settings)
+    with exit_if_unreachable(settings):
         steps = _steps(settings, topic)
         known = dict(sorted(steps))  # the last epoch of each partition
         refused = _survey(settings, topic, known)
@@ -150,7 +150,7 @@ def _begin(
             await cluster.stop()
 
     with (
-        reaching(settings, lambda: f": {len(begun)} epochs have begun: run this command again"),
+        exit_if_unreachable(settings, lambda: f": {len(begun)} epochs have begun: run this command again"),
         closing(ClickHouseStore(settings)) as store,
     ):
         # Claimed first: a repair mends only epochs below the claimed one, and no other epoch takes these numbers.

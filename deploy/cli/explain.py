@@ -13,8 +13,8 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from deploy.cli.common import data_option, fail, json_option, stack_settings
-from deploy.cli.rules import config_option, rules_of
+from deploy.cli.common import fail, json_option, running_stack_option, stack_settings
+from deploy.cli.config_option import config_option, rules_in_force
 from schemas.exits import Exit
 from streams import times as moments
 
@@ -79,7 +79,7 @@ class _Words:
 @click.option(
     "--time-zone", "zone_name", metavar="ZONE", help="The zone that times are told in (default: the centre's)."
 )
-@data_option
+@running_stack_option
 @config_option
 @json_option
 def explain(contact: str, zone_name: str | None, data: Path | None, *, as_json: bool) -> None:
@@ -99,7 +99,7 @@ def explain(contact: str, zone_name: str | None, data: Path | None, *, as_json: 
     except (ValueError, OSError, LookupError):
         fail(f"--time-zone: no time zone {zone_name!r}; one is Europe/Helsinki", Exit.UNUSABLE)
     contact_id = unicodedata.normalize("NFC", contact.strip())
-    found = explain_contact(settings, rules_of(settings), contact_id)
+    found = explain_contact(settings, rules_in_force(settings), contact_id)
     if isinstance(found, Unknown):
         fail(_hint(contact_id, found), Exit.NO)
     words = _Words(zone)

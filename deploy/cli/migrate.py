@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import click
 
-from deploy.cli.common import data_option, fail, json_option, stack_settings
-from deploy.cli.rules import config_option
+from deploy.cli.common import fail, json_option, running_stack_option, stack_settings
+from deploy.cli.config_option import config_option
 from schemas.exits import Exit
 from schemas.settings import Settings
 
@@ -32,7 +32,7 @@ def _await(what: str, fault: Callable[[], str | None], wait_s: float) -> None:
 
 
 @click.command()
-@data_option
+@running_stack_option
 @config_option
 @json_option
 @click.option(
@@ -72,7 +72,7 @@ def _bring_topics(settings: Settings, wait_s: float, report: dict[str, Any], *, 
     """Migrate the topics; returns the names of those that are refused."""
     from kafka.errors import KafkaError  # noqa: PLC0415 - a second of imports
 
-    from deploy.embedded.probes import broker_fault  # noqa: PLC0415 - as above
+    from deploy.embedded.readiness_probes import broker_fault  # noqa: PLC0415 - as above
     from streams.kafka.brokers import BrokerUnreachableError  # noqa: PLC0415 - as above
     from streams.kafka.topic_migration import migrate_topics  # noqa: PLC0415 - as above
 
@@ -100,7 +100,7 @@ def _bring_schema(settings: Settings, wait_s: float, report: dict[str, Any], *, 
     """Migrate ClickHouse's schema."""
     from clickhouse_connect.driver.exceptions import Error  # noqa: PLC0415 - half a second of imports
 
-    from deploy.embedded.probes import clickhouse_fault  # noqa: PLC0415 - as above
+    from deploy.embedded.readiness_probes import clickhouse_fault  # noqa: PLC0415 - as above
     from sinks.clickhouse import migrations  # noqa: PLC0415 - as above
     from streams.clickhouse.addresses import clickhouse_of  # noqa: PLC0415 - as above
     from streams.clickhouse.connection import reason  # noqa: PLC0415 - as above

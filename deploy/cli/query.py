@@ -10,7 +10,7 @@ from typing import BinaryIO, Final, cast
 
 import click
 
-from deploy.cli.common import data_option, fail, stack_settings
+from deploy.cli.common import fail, running_stack_option, stack_settings
 from schemas.exits import Exit
 from schemas.settings import Settings
 
@@ -44,7 +44,7 @@ def _ask(settings: Settings, sql: str, form: str | None) -> None:
 @click.command()
 @click.argument("sql")
 @click.option("--format", "form", metavar="FORMAT", help="Any output format of ClickHouse's (CSV, JSONEachRow, …).")
-@data_option
+@running_stack_option
 def query(sql: str, form: str | None, data: Path | None) -> None:
     """Ask ClickHouse; PrettyCompact on a terminal, tab-separated with a header row in a pipe.
 

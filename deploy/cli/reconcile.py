@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from deploy.cli.common import data_option, fail, json_option, stack_settings
-from deploy.cli.moments import moment
-from deploy.cli.rules import config_option, rules_of
+from deploy.cli.common import fail, json_option, running_stack_option, stack_settings
+from deploy.cli.config_option import config_option, rules_in_force
+from deploy.cli.time_arguments import parse_moment
 from schemas.exits import Exit
 from schemas.settings import Settings
 from streams.times import milliseconds, rfc3339
@@ -38,20 +38,20 @@ def _span(settings: Settings, since: str | None, until: str | None) -> Span:
     zone, now = ZoneInfo(settings.time_zone), datetime.now(UTC)
     span = EVERYTHING
     if since is not None:
-        span = span._replace(begin=milliseconds(moment(since, zone, now, "--from")))
+        span = span._replace(begin=milliseconds(parse_moment(since, zone, now, "--from")))
     if until is not None:
-        span = span._replace(end=milliseconds(moment(until, zone, now, "--to")))
+        span = span._replace(end=milliseconds(parse_moment(until, zone, now, "--to")))
     if span.begin >= span.end:
         fail("--from must lie before --to", Exit.UNUSABLE)
     return span
 
 
 def _run(settings: Settings, span: Span, *, mends: bool, listed: int) -> Report:
-    from deploy.cli.feeding import Meter  # noqa: PLC0415 - as above
+    from deploy.cli.sending import ProgressMeter  # noqa: PLC0415 - as above
     from sinks.reconcile.audit import reconcile  # noqa: PLC0415 - as above
 
-    rules = rules_of(settings)
-    with Meter("comparing", 1.0) as meter:
+    rules = rules_in_force(settings)
+    with ProgressMeter("comparing", 1.0) as meter:
 
         def tell(what: str, done: int, of: int) -> None:
             if meter.due():
@@ -69,7 +69,7 @@ def _run(settings: Settings, span: Span, *, mends: bool, listed: int) -> Report:
 @click.option(
     "--list", "listed", type=click.IntRange(0), default=20, show_default=True, help="Differences to list of each kind."
 )
-@data_option
+@running_stack_option
 @config_option
 @json_option
 def reconcile_command(

@@ -10,12 +10,12 @@ from typing import Final, Literal, cast
 
 import click
 
-from deploy.cli.common import data_option, fail, stack_settings
-from deploy.cli.feeding import Meter, Pace, feed, wait_option
+from deploy.cli.common import fail, running_stack_option, stack_settings
+from deploy.cli.sending import Pace, ProgressMeter, broker_wait_option, send_events
 from schemas.exits import Exit
-from streams.sources import recorded
-from streams.sources.recorded import Line, UnreadableError
-from streams.sources.replaying import Format, Recording, Routed
+from streams.sources import recording_files
+from streams.sources.recording_files import Line, UnreadableError
+from streams.sources.recordings import Format, Recording, RoutedEvent
 from streams.times import now_ms
 
 #: Lines that are not sent are named one by one up to here, then counted.
@@ -39,7 +39,7 @@ def _rebase(text: str) -> int | Literal["now"]:
 class Refusals:
     """The lines that could not be sent."""
 
-    def __init__(self, meter: Meter) -> None:
+    def __init__(self, meter: ProgressMeter) -> None:
         self._meter = meter
         self.count = 0
 
@@ -95,8 +95,8 @@ Examples:
     show_default=True,
     help="What the lines are: events of the contract, or conversations with their messages.",
 )
-@wait_option
-@data_option
+@broker_wait_option
+@running_stack_option
 def replay(
     files: tuple[str, ...],
     speed: float | None,
@@ -116,17 +116,17 @@ def replay(
     paced = speed is not None
     if paced and (shuffle is not None or duplicate):
         fail("--shuffle and --duplicate go with --speed max only: a pace needs the order of time", Exit.UNUSABLE)
-    if rebase == "now" and recorded.STANDARD in files:
+    if rebase == "now" and recording_files.STANDARD in files:
         fail("--rebase now reads its files twice, and standard input is read once: write it to a file", Exit.UNUSABLE)
     settings = stack_settings(data)
     recording = Recording(files, cast("Format", form), shuffle, duplicate, by_time=paced)
-    meter = Meter("replaying", None)
+    meter = ProgressMeter("replaying", None)
     refuse = Refusals(meter)
     shift_ms = _prepare(recording, rebase=rebase, paced=paced)
     unreadable: list[str] = []
-    from streams.sources.producing import EventProducer  # noqa: PLC0415 - Kafka's clients: a second of imports
+    from streams.sources.event_producer import EventProducer  # noqa: PLC0415 - Kafka's clients: a second of imports
 
-    def events() -> Iterator[Routed]:
+    def events() -> Iterator[RoutedEvent]:
         try:
             for count, event in enumerate(recording.events(refuse, shift_ms)):
                 if meter.due():
@@ -137,7 +137,7 @@ def replay(
 
     producer = EventProducer(settings, meter.say, give_up_s=give_up_s, client="replay")
     pace = None if speed is None else Pace(speed)
-    line = feed(producer, meter, events(), pace, lambda: _how_far(recording, producer.sent_by_origin, shift_ms))
+    line = send_events(producer, meter, events(), pace, lambda: _how_far(recording, producer.sent_by_origin, shift_ms))
     if refuse.count:
         line += f"; {refuse.count:,} {'line' if refuse.count == 1 else 'lines'} not sent"
     click.echo(line)
@@ -151,7 +151,7 @@ def _how_far(recording: Recording, acknowledged: Mapping[str, int], shift_ms: in
     """Return how many events of each file are acknowledged, out of how many, and the command that continues."""
     of: Mapping[str, int] = {}
     with contextlib.suppress(UnreadableError):
-        of = {} if recorded.STANDARD in recording.files else recording.count()
+        of = {} if recording_files.STANDARD in recording.files else recording.count()
     files = {event_file: f"{event_file} {acknowledged.get(event_file, 0):,}" for event_file in of or acknowledged}
     by_file = ", ".join(f"{told} of {of[file]:,}" if file in of else told for file, told in files.items())
     total = f"{sum(acknowledged.values()):,}" + (f" of {sum(of.values()):,}" if of else "")
@@ -163,8 +163,8 @@ def _prepare(recording: Recording, *, rebase: int | Literal["now"] | None, paced
     """Look whether every file can be read before anything is sent; returns by how much times are to be moved."""
     try:
         for file in recording.files:
-            if file != recorded.STANDARD:
-                next(recorded.lines(file), None)
+            if file != recording_files.STANDARD:
+                next(recording_files.lines(file), None)
         span = replace(recording, shuffle=None, duplicate=0.0, by_time=False).span() if rebase == "now" else None
     except UnreadableError as error:
         fail(str(error), Exit.UNUSABLE)

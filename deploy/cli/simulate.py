@@ -11,14 +11,14 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from deploy.cli.common import data_option, fail, stack_settings
-from deploy.cli.feeding import Meter, Pace, feed, wait_option
-from deploy.cli.moments import duration, moment
+from deploy.cli.common import fail, running_stack_option, stack_settings
+from deploy.cli.sending import Pace, ProgressMeter, broker_wait_option, send_events
+from deploy.cli.time_arguments import parse_duration, parse_moment
 from schemas.exits import Exit
 from schemas.settings import Settings
-from streams.sources import recorded, simulator
-from streams.sources.replaying import Routed
-from streams.sources.simulator import Emitted, Plan
+from streams.sources import recording_files, simulator
+from streams.sources.recordings import RoutedEvent
+from streams.sources.simulator import Plan, SimulatedEvent
 from streams.times import at, milliseconds, now_ms
 
 #: Behind by more than this, a live run says so, at most so often.
@@ -46,7 +46,7 @@ Examples:
     help="Events a second on average: over the run, or over a week where it has no end; "
     "agents' states at the start come on top. The number of agents follows.",
 )
-@click.option("--for", "lasts_ms", type=duration, help="Length, like 30s, 10m, 24h; without it: until Ctrl-C.")
+@click.option("--for", "lasts_ms", type=parse_duration, help="Length, like 30s, 10m, 24h; without it: until Ctrl-C.")
 @click.option(
     "--start",
     default="now",
@@ -62,8 +62,8 @@ Examples:
     help="Same seed, start, rate and length: same bytes.",
 )
 @click.option("--out", help="Write to this file instead (.ndjson, or .gz, .zst; `-`: standard output), all at once.")
-@wait_option
-@data_option
+@broker_wait_option
+@running_stack_option
 def simulate(
     rate: float, lasts_ms: int | None, start: str, seed: int, out: str | None, give_up_s: float, data: Path | None
 ) -> None:
@@ -74,8 +74,8 @@ def simulate(
     """
     settings = stack_settings(data)
     zone = ZoneInfo(settings.time_zone)
-    plan = Plan(milliseconds(moment(start, zone, datetime.now(UTC))), rate, seed, lasts_ms, zone)
-    meter = Meter("simulating", lasts_ms)
+    plan = Plan(milliseconds(parse_moment(start, zone, datetime.now(UTC))), rate, seed, lasts_ms, zone)
+    meter = ProgressMeter("simulating", lasts_ms)
     if out is None:
         _to_kafka(settings, plan, give_up_s, meter)
     elif lasts_ms is None:
@@ -84,15 +84,15 @@ def simulate(
         began = time.monotonic()
         try:
             with meter:
-                count = recorded.write(out, (event.value for event in _events(plan, meter)))
+                count = recording_files.write(out, (event.value for event in _events(plan, meter)))
         except OSError as error:
             fail(f"--out {out}: {error.strerror or error}", Exit.UNUSABLE)
         seconds = time.monotonic() - began
-        click.echo(f"wrote {count:,} events to {out} in {seconds:.1f} s", err=out == recorded.STANDARD)
+        click.echo(f"wrote {count:,} events to {out} in {seconds:.1f} s", err=out == recording_files.STANDARD)
 
 
-def _to_kafka(settings: Settings, plan: Plan, give_up_s: float, meter: Meter) -> None:
-    from streams.sources.producing import EventProducer  # noqa: PLC0415 - Kafka's clients: a second of imports
+def _to_kafka(settings: Settings, plan: Plan, give_up_s: float, meter: ProgressMeter) -> None:
+    from streams.sources.event_producer import EventProducer  # noqa: PLC0415 - Kafka's clients: a second of imports
 
     def how_far() -> str:
         start = at(plan.start_ms).isoformat().replace("+00:00", "Z")
@@ -101,10 +101,10 @@ def _to_kafka(settings: Settings, plan: Plan, give_up_s: float, meter: Meter) ->
 
     producer = EventProducer(settings, meter.say, give_up_s=give_up_s, client="simulate")
     events = _watched(_events(plan, meter), meter)
-    click.echo(feed(producer, meter, events, Pace(begins=(plan.start_ms, plan.start_ms)), how_far))
+    click.echo(send_events(producer, meter, events, Pace(begins=(plan.start_ms, plan.start_ms)), how_far))
 
 
-def _events(plan: Plan, meter: Meter) -> Iterator[Emitted]:
+def _events(plan: Plan, meter: ProgressMeter) -> Iterator[SimulatedEvent]:
     """Yield the run's events, and move the bar."""
     for count, event in enumerate(simulator.simulate(plan)):
         if meter.due():
@@ -113,7 +113,7 @@ def _events(plan: Plan, meter: Meter) -> Iterator[Emitted]:
         yield event
 
 
-def _watched(events: Iterator[Emitted], meter: Meter) -> Iterator[Routed]:
+def _watched(events: Iterator[SimulatedEvent], meter: ProgressMeter) -> Iterator[RoutedEvent]:
     """Pass events on; say when what is past is done, and when what is live comes late."""
     caught_up, told_at = False, 0.0
     for count, event in enumerate(events):
@@ -125,4 +125,4 @@ def _watched(events: Iterator[Emitted], meter: Meter) -> Iterator[Routed]:
         if caught_up and behind_s > _BEHIND_S and time.monotonic() - told_at > _SAY_EVERY_S:
             told_at = time.monotonic()
             meter.say(f"behind by {behind_s:.0f} s: this machine or the broker cannot keep up; a lower --rate can")
-        yield Routed(event.topic, event.key, event.value, event.at)
+        yield RoutedEvent(event.topic, event.key, event.value, event.at)

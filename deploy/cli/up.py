@@ -15,12 +15,12 @@ from typing import Final
 
 import click
 
-from deploy.cli.common import data_option, fail, folder_option, json_option, quiet_clients
-from deploy.cli.rules import config_option, configured
-from deploy.embedded import state
-from deploy.embedded.output import LOG_BYTES, FileOutput, TerminalOutput
-from deploy.embedded.parts import pulssi
-from deploy.embedded.state import PartState, StackState
+from deploy.cli.common import data_folder_option, fail, json_option, quiet_clients, running_stack_option
+from deploy.cli.config_option import config_option, load_configuration
+from deploy.embedded import stack_state
+from deploy.embedded.stack_layout import pulssi_command
+from deploy.embedded.stack_output import LOG_BYTES, FileOutput, TerminalOutput
+from deploy.embedded.stack_state import PartState, StackState
 from deploy.embedded.supervisor import LAST_LINES, RUNBOOK
 from schemas.exits import Exit
 from schemas.settings import Settings
@@ -40,7 +40,7 @@ port_base_option: Final = click.option(
 
 
 @click.command()
-@folder_option
+@data_folder_option
 @config_option
 @port_base_option
 @click.option(
@@ -61,14 +61,14 @@ def up(data: Path, port_base: int | None, *, detach: bool, no_config: bool, in_b
 
     Example: pulssi up --data ./.pulssi --port-base 9400
     """
-    from deploy.embedded import clickhouse_server, stack  # noqa: PLC0415 - a second of imports, not for `--help`
+    from deploy.embedded import official_clickhouse, stack  # noqa: PLC0415 - a second of imports, not for `--help`
 
     quiet_clients()
-    settings, _ = configured()  # rules too: else each part would say so by itself, one after the other
+    settings, _ = load_configuration()  # rules too: else each part would say so by itself, one after the other
     _check_usable(data)
     if in_background:
         raise SystemExit(stack.run(data, settings, FileOutput(data / LOGS), port_base))
-    before = state.forgotten_configuration(data)
+    before = stack_state.previous_configuration(data)
     if before is not None and not no_config:
         fail(
             f"{data} was run with the configuration {before}: add --config {before}, or --no-config to use the"
@@ -76,13 +76,13 @@ def up(data: Path, port_base: int | None, *, detach: bool, no_config: bool, in_b
             Exit.UNUSABLE,
         )
     if detach and "clickhouse_url" not in settings.model_fields_set:  # what it means: the background says it in a log
-        clickhouse_server.choose(settings.clickhouse_program, data, partial(click.echo, err=True))
+        official_clickhouse.choose_program(settings.clickhouse_program, data, partial(click.echo, err=True))
     _download(settings)
     if not detach:
         raise SystemExit(stack.run(data, settings, TerminalOutput(), port_base))
-    if (running := state.read(data)) is not None:
+    if (running := stack_state.read(data)) is not None:
         fail(f"{data}: process {running.pid} runs a stack there: `pulssi down --data {data}`", Exit.UNREACHABLE)
-    if state.was_killed(data):
+    if stack_state.was_killed(data):
         click.echo(stack.RECOVERS, err=True)
     parts = _start_in_background(data, port_base).parts
     for part in parts:
@@ -104,7 +104,7 @@ def _start_in_background(folder: Path, port_base: int | None) -> StackState:
     with log.open("ab") as output:
         begin = output.tell()
         process = subprocess.Popen(  # noqa: S603 - our own command
-            pulssi("up", "--in-background", "--data", str(folder), *options),
+            pulssi_command("up", "--in-background", "--data", str(folder), *options),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -117,7 +117,7 @@ def _start_in_background(folder: Path, port_base: int | None) -> StackState:
                 # A part that failed is named in the stack's last lines with its own.
                 said = log.read_bytes()[begin:].decode(errors="replace").splitlines()[-LAST_LINES - 2 :]
                 fail("\n".join([f"not started (logs: {log.parent}):", *said]), code if code > 0 else Exit.NO)
-            now = state.read(folder)
+            now = stack_state.read(folder)
             if now is not None and now.pid == process.pid:
                 news = {line: line for line in now.moved}
                 news |= {part.name: f"{part.name}: {part.state}" for part in now.parts}
@@ -173,7 +173,7 @@ def demo(rate: float, seed: int, data: Path | None, port_base: int | None) -> No
     from deploy.embedded.demonstration import demonstrate  # noqa: PLC0415 - as above
 
     quiet_clients()
-    settings, _ = configured()
+    settings, _ = load_configuration()
     _download(settings)
     if data is not None and data.exists() and any(data.iterdir()):
         fail(f"--data {data}: is not empty; a demonstration takes a folder of its own", Exit.UNUSABLE)
@@ -184,20 +184,20 @@ def demo(rate: float, seed: int, data: Path | None, port_base: int | None) -> No
 
 
 @click.command()
-@data_option
+@running_stack_option
 def down(data: Path | None) -> None:
     """End a running stack, the last started part first; exit 0 also where nothing runs.
 
     Example: pulssi down --data ./.pulssi
     """
-    running = state.meant(data)
+    running = stack_state.find(data)
     if running is None:
         click.echo("nothing runs")
         return
     with suppress(ProcessLookupError):
         os.kill(running.pid, signal.SIGTERM)
     deadline = time.monotonic() + DOWN_WITHIN_S
-    while (now := state.read(running.folder)) is not None and now.pid == running.pid:
+    while (now := stack_state.read(running.folder)) is not None and now.pid == running.pid:
         if time.monotonic() >= deadline:
             fail(f"process {running.pid} still runs after {DOWN_WITHIN_S:g} s: see {running.folder / LOGS}", Exit.NO)
         time.sleep(POLL_S)
@@ -206,23 +206,23 @@ def down(data: Path | None) -> None:
 
 def _asked(part: PartState) -> dict[str, object]:
     """Return a part's state; one that was ready is asked whether it still is."""
-    from deploy.embedded import probes  # noqa: PLC0415 - a second of imports
+    from deploy.embedded import readiness_probes  # noqa: PLC0415 - a second of imports
     from streams.clickhouse.addresses import Address  # noqa: PLC0415 - as above
 
     fault = None
     if part.state == "ready" and part.url:
         if part.name == "broker":
-            fault = probes.broker_fault(part.url)
+            fault = readiness_probes.broker_fault(part.url)
         elif part.name == "clickhouse":
-            fault = probes.ping_fault(Address(part.url, part.ca, verify=part.verify))
+            fault = readiness_probes.ping_fault(Address(part.url, part.ca, verify=part.verify))
         else:
-            fault = probes.http_fault(f"{part.url}readyz")
+            fault = readiness_probes.http_fault(f"{part.url}readyz")
     kept = part.model_dump(include={"name", "url", "program", "pid", "restarts", "last_exit"})
     return {**kept, "state": "not ready" if fault else part.state, "external": not part.started_here, "fault": fault}
 
 
 @click.command()
-@data_option
+@running_stack_option
 @json_option
 def status(data: Path | None, *, as_json: bool) -> None:
     """Show each part, its address, and whether it is ready now; exit 1 where one is not ready, or nothing runs.
@@ -230,7 +230,7 @@ def status(data: Path | None, *, as_json: bool) -> None:
     Example: pulssi status --json
     """
     quiet_clients()
-    running = state.meant(data)
+    running = stack_state.find(data)
     parts = [] if running is None else [_asked(part) for part in running.parts]
     phase, folder = (None, None) if running is None else (running.phase, str(running.folder))
     ready = phase == "ready" and all(each["state"] in {"ready", "done"} for each in parts)

@@ -14,12 +14,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
-from deploy.embedded import UnavailableError, state
-from deploy.embedded.lock import FolderInUseError, hold, owner_of
-from deploy.embedded.output import TerminalOutput
-from deploy.embedded.parts import SERVERS, Wiring, parts_of, wire
-from deploy.embedded.state import PartState, StackState
-from deploy.embedded.supervisor import Part, PartDiedError, StopRequested, Supervisor
+from deploy.embedded import UnavailableError, stack_state
+from deploy.embedded.folder_lock import FolderInUseError, lock_folder, lock_owner
+from deploy.embedded.stack_layout import SERVERS, StackLayout, part_groups, plan_layout
+from deploy.embedded.stack_output import TerminalOutput
+from deploy.embedded.stack_state import PartState, StackState
+from deploy.embedded.supervisor import PartDefinition, PartDiedError, StopRequested, Supervisor
 from schemas.exits import Exit
 from schemas.settings import Settings
 
@@ -29,24 +29,26 @@ LEFTOVERS_END_WITHIN_S: Final = 20.0
 KILLED_END_WITHIN_S: Final = 5.0
 RECOVERS: Final = "the last run did not end in order: Kafka and ClickHouse recover from what is on the disk"
 #: Parts that are started together.
-Group: TypeAlias = tuple[Part, ...]
+Group: TypeAlias = tuple[PartDefinition, ...]
 #: Announces what runs beside the stack once that is ready, and returns its parts.
-Beside: TypeAlias = Callable[[Wiring, TerminalOutput], Sequence[Group]]
+Beside: TypeAlias = Callable[[StackLayout, TerminalOutput], Sequence[Group]]
 
 
-async def _supervise(wiring: Wiring, groups: Sequence[Group], beside: Beside, voice: TerminalOutput) -> int:
+async def _supervise(layout: StackLayout, groups: Sequence[Group], beside: Beside, voice: TerminalOutput) -> int:
     phase: Literal["starting", "ready", "ending"] = "starting"
-    environment = {**state.configuration_setting(), **wiring.environment}
-    ca, verify = wiring.settings.clickhouse_ca, wiring.settings.clickhouse_verify
+    environment = {**stack_state.configuration_setting(), **layout.environment}
+    ca, verify = layout.settings.clickhouse_ca, layout.settings.clickhouse_verify
     external = [
         PartState(name=name, url=url, state="ready", started_here=False, ca=ca, verify=verify)
-        for name, url in wiring.external.items()
+        for name, url in layout.external.items()
     ]
 
     def changed() -> None:
         parts = (*external, *supervisor.states())
-        pid, folder, moved = os.getpid(), wiring.folder, wiring.moved
-        state.write(StackState(pid=pid, folder=folder, phase=phase, parts=parts, environment=environment, moved=moved))
+        pid, folder, moved = os.getpid(), layout.folder, layout.moved
+        stack_state.write(
+            StackState(pid=pid, folder=folder, phase=phase, parts=parts, environment=environment, moved=moved)
+        )
 
     supervisor = Supervisor(voice.line, voice.say, changed)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -60,16 +62,16 @@ async def _supervise(wiring: Wiring, groups: Sequence[Group], beside: Beside, vo
         changed()
         voice.say("")
         for name in ("wallboard", "clickhouse", "broker", "worker", "sink"):
-            program = wiring.program if name == "clickhouse" else ""
-            note = "  (external)" if name in wiring.external else f"  ({program})" if program else ""
-            voice.say(f"  {name:<11} {wiring.url_of(name)}{note}")
-        voice.say(f"  {'data':<11} {wiring.folder}\n")
-        for group in beside(wiring, voice):
+            program = layout.program if name == "clickhouse" else ""
+            note = "  (external)" if name in layout.external else f"  ({program})" if program else ""
+            voice.say(f"  {name:<11} {layout.url_of(name)}{note}")
+        voice.say(f"  {'data':<11} {layout.folder}\n")
+        for group in beside(layout, voice):
             await supervisor.start(*group)
         stopped = [part.name for part in supervisor.states() if part.state == "stopped"]
         runs = f"all but {', '.join(stopped)} runs" if stopped else "everything runs"
         voice.say(f"{runs}; Ctrl-C or `pulssi down` ends it")
-        await supervisor.until_end()
+        await supervisor.wait_for_end()
     except StopRequested:
         voice.say("ending, the last started first")
     except PartDiedError as error:
@@ -88,30 +90,30 @@ def run(
     voice: TerminalOutput,
     port_base: int | None = None,
     beside: Beside = lambda _wiring, _voice: (),
-    parts: Callable[[Wiring], Sequence[Group]] = parts_of,
+    parts: Callable[[StackLayout], Sequence[Group]] = part_groups,
 ) -> int:
     """Run a stack until it is asked to end or a part is beyond help; returns the exit code. For the main thread.
 
     Raises UnavailableError where another stack has the folder, and UnusableError.
     """
     try:
-        with hold(folder, state.LOCK):
+        with lock_folder(folder, stack_state.LOCK):
             try:
                 for part in SERVERS:  # what an earlier run left; the lock of what was killed is removed
-                    if owner_of(folder, part) is not None:
+                    if lock_owner(folder, part) is not None:
                         voice.say(f"waiting for the {part} of an earlier run in {folder} to end")
-                    with hold(folder, part, LEFTOVERS_END_WITHIN_S):
+                    with lock_folder(folder, part, LEFTOVERS_END_WITHIN_S):
                         pass
-                if state.was_killed(folder):
+                if stack_state.was_killed(folder):
                     voice.say(RECOVERS)
-                state.remember(folder)
-                state.remember_configuration(folder)
-                wiring = wire(settings, folder, port_base, voice.say)
-                return asyncio.run(_supervise(wiring, parts(wiring), beside, voice))
+                stack_state.remember_last(folder)
+                stack_state.remember_configuration(folder)
+                layout = plan_layout(settings, folder, port_base, voice.say)
+                return asyncio.run(_supervise(layout, parts(layout), beside, voice))
             finally:
                 for part in SERVERS:  # what a killed part left, such as a JVM, has the folder for a moment
-                    with contextlib.suppress(FolderInUseError), hold(folder, part, KILLED_END_WITHIN_S):
+                    with contextlib.suppress(FolderInUseError), lock_folder(folder, part, KILLED_END_WITHIN_S):
                         pass
-                state.forget(folder)
+                stack_state.remove(folder)
     except FolderInUseError as error:
         raise UnavailableError(f"{error}: `pulssi down --data {folder}` ends it") from None

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from heapq import heappop, heappush
 from typing import Final
 
-from streams.sources.recorded import Line
+from streams.sources.recording_files import Line
 
 #: A line that is sent again comes back within so many lines.
 REPEATED_WITHIN: Final = 5_000

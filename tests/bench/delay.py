@@ -20,7 +20,7 @@ from typing import Final
 
 from clickhouse_connect.driver.client import Client
 
-from deploy.embedded.parts import BEHIND_THE_LIVE, pulssi
+from deploy.embedded.stack_layout import ARCHIVE_NICENESS, pulssi_command
 from schemas.settings import Settings
 from sinks.clickhouse.migrations import migrate
 from streams.clickhouse.connection import connect
@@ -80,7 +80,7 @@ def _now() -> int:
 def _stand_back(pid: int) -> None:
     """Have a process go behind the others, as `pulssi up` does: each thread, for some run already."""
     for thread in Path(f"/proc/{pid}/task").iterdir():
-        os.setpriority(os.PRIO_PROCESS, int(thread.name), BEHIND_THE_LIVE)
+        os.setpriority(os.PRIO_PROCESS, int(thread.name), ARCHIVE_NICENESS)
 
 
 async def _follow_journal(settings: Settings, sighting: Sighting) -> None:
@@ -159,7 +159,7 @@ def _run(rate: int, seconds: int) -> tuple[list[tuple[str, str]], str]:
             settings = kafka.with_topics(**more)
             migrate(settings)
             clean = clean_environment(folder, **kafka.settings_env(), **more)
-            with Program(pulssi("worker"), clean) as worker, Program(pulssi("sink"), clean) as sink:
+            with Program(pulssi_command("worker"), clean) as worker, Program(pulssi_command("sink"), clean) as sink:
                 for pid in (clickhouse.pid, sink.process.pid):
                     _stand_back(pid)
                 live, rows, behind_s = asyncio.run(_measure(settings, [worker, sink], rate, seconds))

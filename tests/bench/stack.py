@@ -14,8 +14,8 @@ from urllib.request import urlopen
 
 import click
 
-from deploy.embedded import state
-from deploy.embedded.parts import PORTED, pulssi
+from deploy.embedded import stack_state
+from deploy.embedded.stack_layout import PARTS_WITH_PORTS, pulssi_command
 from tests.deploy.program import Program, clean_environment, descendants, ports_in_a_row
 from tests.fixtures.stack import Stack
 from tests.kafka.apache import kafka
@@ -39,10 +39,10 @@ def seconds_to_moving(folder: Path) -> float:
     """Start a demonstration, and return after how many seconds the wallboard has shown two different figures."""
     base = ports_in_a_row()
     began = time.monotonic()
-    with Program(pulssi("demo", "--port-base", str(base)), clean_environment(folder)) as program:
+    with Program(pulssi_command("demo", "--port-base", str(base)), clean_environment(folder)) as program:
         first: int | None = None
         while time.monotonic() - began < MOVES_WITHIN_S:
-            now = _offered(base + PORTED.index("wallboard"))
+            now = _offered(base + PARTS_WITH_PORTS.index("wallboard"))
             if first is None:
                 first = now or None
             elif now not in {None, first}:
@@ -63,7 +63,7 @@ def memory_mb(folder: Path) -> dict[str, float]:
     """Return the megabytes (PSS) of each part of an idle stack, and of `up` itself."""
     with Stack(folder / "data") as stack:
         time.sleep(SETTLES_S)
-        running = state.read(stack.folder)
+        running = stack_state.read(stack.folder)
         assert running is not None
         taken = {part.name: _pss_mb([part.pid, *descendants(part.pid)]) for part in running.parts if part.pid}
         return {**taken, "up": _pss_mb([running.pid])}

@@ -9,9 +9,9 @@ from typing import Any, Final, Self, TypeVar
 
 from kafka.admin import ConfigResource, ConfigResourceType
 
-from deploy.embedded.parts import pulssi
 from deploy.embedded.ports import any_free
-from deploy.embedded.probes import http_fault
+from deploy.embedded.readiness_probes import http_fault
+from deploy.embedded.stack_layout import pulssi_command
 from schemas.settings import Settings
 from schemas.topics import SOURCES, journal_of
 from streams.clickhouse.connection import connect
@@ -65,7 +65,7 @@ class Installation:
 
     def _part(self, name: str, command: str, **more: str) -> Part:
         log = self.folder / f"{name.replace(' ', '-')}.log"
-        return Part(name, pulssi(command, "--while-stdin"), {**self.environment, **more}, log)
+        return Part(name, pulssi_command(command, "--while-stdin"), {**self.environment, **more}, log)
 
     def await_ready(self, *workers: Part) -> None:
         """Wait until workers have what they are assigned."""
@@ -108,7 +108,7 @@ class Installation:
 
     def pulssi(self, *words: str, within_s: float = COMMAND_S) -> str:
         """Run a command to its end, the parts supervised meanwhile; fails where it does not end with 0."""
-        with Program(pulssi(*words), {**os.environ, **self.environment}) as program:
+        with Program(pulssi_command(*words), {**os.environ, **self.environment}) as program:
             deadline = time.monotonic() + within_s
             while program.process.poll() is None:
                 assert time.monotonic() < deadline, f"pulssi {' '.join(words)} did not end in {within_s:g} s"

@@ -18,9 +18,9 @@ from typing import Any, Final
 import click
 import orjson
 
-from deploy.embedded import state
-from deploy.embedded.parts import pulssi
-from streams.sources import recorded
+from deploy.embedded import stack_state
+from deploy.embedded.stack_layout import pulssi_command
+from streams.sources import recording_files
 from tests.deploy.program import Program, await_gone, clean_environment, descendants
 from tests.fixtures.stack import Stack
 from tests.streams.flow import simulated
@@ -60,7 +60,7 @@ class Outcome:
 
 def kill(stack: Stack, victim: str) -> None:
     """Kill, and return when all is ready again."""
-    running = state.read(stack.folder)
+    running = stack_state.read(stack.folder)
     assert running is not None, stack.log[-2000:]
     if victim == POWER_CUT:
         everything = [running.pid, *descendants(running.pid)]
@@ -95,7 +95,7 @@ def _kill(pids: Sequence[int]) -> None:
 def _recorded(file: Path, seed: int) -> list[dict[str, Any]]:
     """Write a recording in order of time; returns its events."""
     events = sorted(simulated(round(RATE * LASTS_S), RATE, seed), key=lambda event: str(event["occurred_at"]))
-    recorded.write(str(file), map(orjson.dumps, events))
+    recording_files.write(str(file), map(orjson.dumps, events))
     return events
 
 
@@ -104,7 +104,7 @@ def rounds(stack: Stack, victim: str, times: int, before: Sequence[Event] = ()) 
     outcome = Outcome(victim)
     file = stack.folder.with_name(f"{victim}.ndjson")
     events = _recorded(file, seed=VICTIMS.index(victim) + 1)
-    replay = pulssi("replay", str(file), "--speed", "1", "--wait", "300", "--data", str(stack.folder))
+    replay = pulssi_command("replay", str(file), "--speed", "1", "--wait", "300", "--data", str(stack.folder))
     try:
         brokers = stack.parts["broker"].url
         with Program(replay, clean_environment(stack.folder.parent)) as producer:

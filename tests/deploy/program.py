@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Final, Self
 
 from deploy.cli.up import LAST_PORT_BASE
-from deploy.embedded import state
-from deploy.embedded.parts import PORTED, pulssi
+from deploy.embedded import stack_state
 from deploy.embedded.ports import any_free, is_free
-from deploy.embedded.state import PartState
+from deploy.embedded.stack_layout import PARTS_WITH_PORTS, pulssi_command
+from deploy.embedded.stack_state import PartState
 
 #: Generous: the machine is shared.
 PATIENCE_S: Final = 120.0
@@ -95,19 +95,19 @@ class Program:
 
 def run(home: Path, *words: str, **settings: str) -> Program:
     """Run one of Pulssi's commands to its end."""
-    with Program(pulssi(*words), clean_environment(home, **settings)) as program:
+    with Program(pulssi_command(*words), clean_environment(home, **settings)) as program:
         program.await_end(2 * PATIENCE_S)
     return program
 
 
 def left(folder: Path) -> list[str]:
     """List the locks and state files in a data folder: none after an orderly end."""
-    return sorted(path.name for path in folder.rglob("*") if path.suffix == ".lock" or path.name == state.FILE)
+    return sorted(path.name for path in folder.rglob("*") if path.suffix == ".lock" or path.name == stack_state.FILE)
 
 
 def parts_in(folder: Path) -> dict[str, PartState]:
     """Return the parts of the stack that runs in a folder."""
-    running = state.read(folder)
+    running = stack_state.read(folder)
     assert running is not None
     return {part.name: part for part in running.parts}
 
@@ -152,7 +152,7 @@ def ports_in_a_row() -> int:
     """Find free ports in a row for the parts of a stack; returns the first."""
     while True:
         base = any_free("127.0.0.1")
-        if base < LAST_PORT_BASE and all(is_free("127.0.0.1", base + place) for place in range(len(PORTED))):
+        if base < LAST_PORT_BASE and all(is_free("127.0.0.1", base + place) for place in range(len(PARTS_WITH_PORTS))):
             return base
 
 

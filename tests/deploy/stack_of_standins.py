@@ -9,9 +9,9 @@ from pathlib import Path
 
 from deploy.cli.common import fail, quiet_clients
 from deploy.embedded import stack
-from deploy.embedded.output import TerminalOutput
-from deploy.embedded.parts import Wiring, parts_of
-from deploy.embedded.supervisor import Part
+from deploy.embedded.stack_layout import StackLayout, part_groups
+from deploy.embedded.stack_output import TerminalOutput
+from deploy.embedded.supervisor import PartDefinition
 from schemas.exits import EndError
 from streams.configuration.environment import load_settings
 
@@ -19,13 +19,13 @@ from streams.configuration.environment import load_settings
 def main(folder: str, port_base: str, kind: str = "") -> int:
     """Run it as `pulssi up` does."""
 
-    def parts(wiring: Wiring) -> list[tuple[Part, ...]]:
-        servers, served = parts_of(wiring)
+    def parts(layout: StackLayout) -> list[tuple[PartDefinition, ...]]:
+        servers, served = part_groups(layout)
         standins = []
         for part in served:
-            command = (sys.executable, "-m", "tests.deploy.standin", str(wiring.ports[part.name]))
+            command = (sys.executable, "-m", "tests.deploy.standin", str(layout.ports[part.name]))
             standins.append(replace(part, command=(*command, kind if part.name == "sink" else "")))
-        wanted = ("broker", "clickhouse") if wiring.clickhouse else ("broker",)
+        wanted = ("broker", "clickhouse") if layout.clickhouse else ("broker",)
         return [tuple(part for part in servers if part.name in wanted), tuple(standins)]
 
     quiet_clients()

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import click
 
-from deploy.embedded.child_end import end_with_stdin
+from deploy.embedded.child_processes import end_with_stdin
 
 
 class _Ready(BaseHTTPRequestHandler):

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.embedded.lock import FolderInUseError, hold, owner_of
-from deploy.embedded.parts import pulssi
+from deploy.embedded.folder_lock import FolderInUseError, lock_folder, lock_owner
+from deploy.embedded.stack_layout import pulssi_command
 from streams.kafka.brokers import answers
 from tests.deploy.program import PATIENCE_S, Program, await_gone, clean_environment, descendants, run
 
@@ -19,7 +19,7 @@ from tests.deploy.program import PATIENCE_S, Program, await_gone, clean_environm
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[Program]:
     """Run `pulssi broker` on any free port."""
-    command = pulssi("broker", "--while-stdin", "--port", "0", "--data", str(tmp_path / "stack"))
+    command = pulssi_command("broker", "--while-stdin", "--port", "0", "--data", str(tmp_path / "stack"))
     with Program(command, clean_environment(tmp_path), stdin=subprocess.PIPE) as program:
         yield program
 
@@ -56,7 +56,9 @@ def test_it_leaves_no_process_and_no_lock(broker: Program, tmp_path: Path, end: 
     end(broker)
     broker.await_end()
     await_gone(children)
-    with hold(tmp_path / "stack", "broker", wait_s=PATIENCE_S):  # its threads take a moment longer than its process
+    with lock_folder(
+        tmp_path / "stack", "broker", wait_s=PATIENCE_S
+    ):  # its threads take a moment longer than its process
         pass
 
 
@@ -71,10 +73,10 @@ def test_a_busy_port_is_named(tmp_path: Path) -> None:
 
 def test_a_lock_is_held_once_and_leaves_no_file(tmp_path: Path) -> None:
     """While it is held its owner is known and a second hold is refused; then nothing is left."""
-    with hold(tmp_path, "part"):
+    with lock_folder(tmp_path, "part"):
         for _ in range(2):
-            assert owner_of(tmp_path, "part") == os.getpid()
-            with pytest.raises(FolderInUseError, match=str(os.getpid())), hold(tmp_path, "part"):
+            assert lock_owner(tmp_path, "part") == os.getpid()
+            with pytest.raises(FolderInUseError, match=str(os.getpid())), lock_folder(tmp_path, "part"):
                 pass
-    assert owner_of(tmp_path, "part") is None
+    assert lock_owner(tmp_path, "part") is None
     assert list(tmp_path.iterdir()) == []

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from deploy.cli.common import stack_settings
-from deploy.cli.rules import rules_of
-from deploy.embedded import state
-from deploy.embedded.lock import hold, lock_path
-from deploy.embedded.state import StackState
+from deploy.cli.config_option import rules_in_force
+from deploy.embedded import stack_state
+from deploy.embedded.folder_lock import lock_folder, lock_path
+from deploy.embedded.stack_state import StackState
 from schemas.policies import Rules
 
 EMBEDDED = {"PULSSI_KAFKA_BROKERS": "127.0.0.1:19092", "PULSSI_CLICKHOUSE_URL": "http://127.0.0.1:18123"}
@@ -28,8 +28,8 @@ def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def _write(folder: Path, **more: str) -> None:
     """Leave the state of a stack that this process runs, as the last `up`."""
-    state.write(StackState(pid=os.getpid(), folder=folder, phase="ready", environment={**EMBEDDED, **more}))
-    state.remember(folder)
+    stack_state.write(StackState(pid=os.getpid(), folder=folder, phase="ready", environment={**EMBEDDED, **more}))
+    stack_state.remember_last(folder)
 
 
 def _servers(data: Path | None = None) -> tuple[str, str]:
@@ -40,7 +40,7 @@ def _servers(data: Path | None = None) -> tuple[str, str]:
 def test_the_stack_that_is_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The last `up` while it runs, then the defaults; a Kafka of the environment as a whole; `--data` whatever else."""
     embedded = ("127.0.0.1:19092", "http://127.0.0.1:18123")
-    with hold(tmp_path, state.LOCK):
+    with lock_folder(tmp_path, stack_state.LOCK):
         _write(tmp_path)
         assert _servers() == embedded
         monkeypatch.setenv("PULSSI_KAFKA_BROKERS", "kafka:9092")
@@ -55,15 +55,15 @@ def test_a_stacks_configuration_is_taken_with_it(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(os, "environ", {**os.environ})  # what a command sets ends with it
     (tmp_path / "config").mkdir()
     (tmp_path / "config/centre.toml").write_text('time_zone = "Europe/Helsinki"\nshort_abandon = "9s"\n')
-    with hold(tmp_path, state.LOCK):
+    with lock_folder(tmp_path, stack_state.LOCK):
         _write(tmp_path, PULSSI_CONFIG=str(tmp_path / "config"))
         settings = stack_settings(tmp_path)
         assert (settings.time_zone, settings.kafka_brokers) == ("Europe/Helsinki", "127.0.0.1:19092")
-        assert rules_of(settings).short_abandon_ms == 9_000
+        assert rules_in_force(settings).short_abandon_ms == 9_000
         (tmp_path / "other").mkdir()
         os.environ["PULSSI_CONFIG"] = str(tmp_path / "other")
         settings = stack_settings(tmp_path)
-        assert (settings.time_zone, rules_of(settings)) == ("UTC", Rules())
+        assert (settings.time_zone, rules_in_force(settings)) == ("UTC", Rules())
 
 
 def test_a_folder_where_nothing_runs_is_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -79,8 +79,8 @@ def test_a_killed_stack_is_not_taken_for_the_one_that_has_just_got_its_lock(tmp_
     """Between taking the lock and writing its process id, the next stack has the killed one's id in the lock's file."""
     killed = subprocess.Popen(["true"])
     killed.wait()
-    lock_path(tmp_path, state.LOCK).write_text(f"{killed.pid}\n")
-    state.write(StackState(pid=killed.pid, folder=tmp_path, phase="ready", environment=EMBEDDED))
-    with lock_path(tmp_path, state.LOCK).open() as lock:
+    lock_path(tmp_path, stack_state.LOCK).write_text(f"{killed.pid}\n")
+    stack_state.write(StackState(pid=killed.pid, folder=tmp_path, phase="ready", environment=EMBEDDED))
+    with lock_path(tmp_path, stack_state.LOCK).open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        assert state.read(tmp_path) is None
+        assert stack_state.read(tmp_path) is None

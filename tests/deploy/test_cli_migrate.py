@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from deploy.embedded.parts import pulssi
+from deploy.embedded.stack_layout import pulssi_command
 from schemas.topics import DEAD_LETTERS
 from streams.configuration.environment import load_settings
 from streams.kafka.topic_migration import migrate_topics
@@ -15,7 +15,7 @@ def test_a_broker_that_comes_later_is_awaited(fresh_kafka: KafkaServer, tmp_path
     """Started first, it says that it waits, and makes the topics once the broker is there."""
     fresh_kafka.stop()
     environment = clean_environment(tmp_path, **fresh_kafka.settings_env())
-    with Program(pulssi("migrate", "--wait", "60"), environment) as program:
+    with Program(pulssi_command("migrate", "--wait", "60"), environment) as program:
         program.await_line(f"waiting up to 60 s for Kafka at {fresh_kafka.bootstrap}")
         fresh_kafka.start()
         program.await_line(f"topic {DEAD_LETTERS}: made, 4 partitions")

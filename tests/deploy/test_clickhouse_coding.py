@@ -14,7 +14,7 @@ from deploy.embedded.clickhouse.compression import (
     FRAME_BYTES,
     FRAMES,
     checksum,
-    choose,
+    choose_coding,
     compressed,
     decompressed,
     frame,
@@ -113,4 +113,4 @@ def test_an_unknown_coding_is_refused() -> None:
 )
 def test_the_cheapest_coding_that_a_client_takes_is_used(accepted: str, coding: str) -> None:
     """Only what the client names, and never what it rules out."""
-    assert choose(accepted) == coding
+    assert choose_coding(accepted) == coding

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_fixed
 
-from deploy.embedded.lock import lock_path
+from deploy.embedded.folder_lock import lock_path
 from tests.deploy.program import run
 from tests.fixtures.clickhouse import END_S, ClickHouseServer
 

@@ -10,7 +10,7 @@ import pytest
 from deploy.embedded.clickhouse.engine import Engine
 from deploy.embedded.clickhouse.errors import ClickHouseError
 from deploy.embedded.clickhouse.query import Query
-from deploy.embedded.clickhouse.request import understand
+from deploy.embedded.clickhouse.request import parse_request
 from deploy.embedded.clickhouse.scheduler import Scheduler
 
 
@@ -32,7 +32,7 @@ class _Engine:
 
 def query(query_id: str) -> Query:
     """Make a query of that id."""
-    return Query(understand("POST", [("query_id", query_id)], {}))
+    return Query(parse_request("POST", [("query_id", query_id)], {}))
 
 
 async def test_a_query_without_a_place_is_told_to_come_again() -> None:
@@ -77,7 +77,7 @@ async def test_a_query_whose_client_went_away(caplog: pytest.LogCaptureFixture, 
         await running
     assert scheduler.running == 1
     go_on.set()
-    assert await scheduler.end()
+    assert await scheduler.close()
     await asyncio.sleep(0)
     (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert record.exc_info is not None

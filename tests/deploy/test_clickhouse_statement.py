@@ -9,7 +9,7 @@ import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from deploy.embedded.clickhouse.errors import ClickHouseError, from_engine
-from deploy.embedded.clickhouse.statement import read
+from deploy.embedded.clickhouse.statement import read_statement
 from tests.fixtures.clickhouse import ClickHouseServer
 
 MOST = 1000
@@ -31,7 +31,7 @@ MOST = 1000
 def test_rows_begin_after_the_format(text: bytes, head: str | None, rows_format: str, rows: bytes, size: int) -> None:
     """Head, format and rows are told apart, in whatever pieces they come; rows are never looked into."""
     pieces = (text[at : at + size] for at in range(0, len(text), size))
-    statement = read("", pieces, MOST)
+    statement = read_statement("", pieces, MOST)
     assert statement.rows is not None
     assert (statement.format, b"".join(statement.rows)) == (rows_format, rows)
     assert statement.text == f"{statement.head} FORMAT {rows_format}"
@@ -44,7 +44,7 @@ def test_rows_begin_after_the_format(text: bytes, head: str | None, rows_format:
 )
 def test_a_statement_without_rows_is_whole(text: str) -> None:
     """From the URL and the body, joined by a line break."""
-    statement = read(text[:9], iter([text[9:].encode()]), MOST)
+    statement = read_statement(text[:9], iter([text[9:].encode()]), MOST)
     assert (statement.text, statement.rows) == (f"{text[:9]}\n{text[9:]}", None)
 
 
@@ -56,9 +56,9 @@ def test_only_so_much_is_read() -> None:
             yield b"SELECT " * 10_000
 
     with pytest.raises(ClickHouseError, match="Max query size"):
-        read("", endless(), MOST)
+        read_statement("", endless(), MOST)
     with pytest.raises(ClickHouseError, match="UTF-8"):
-        read("", iter([b"SELECT '\xff'"]), MOST)
+        read_statement("", iter([b"SELECT '\xff'"]), MOST)
 
 
 REFUSED: Final = tomllib.loads(Path(__file__).with_name("refused.toml").read_text("utf-8"))

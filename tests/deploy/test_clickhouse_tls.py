@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.embedded.parts import pulssi
-from deploy.embedded.probes import clickhouse_fault, ping_fault
+from deploy.embedded.readiness_probes import clickhouse_fault, ping_fault
+from deploy.embedded.stack_layout import pulssi_command
 from schemas.settings import Settings
 from sinks.clickhouse.migrations import migrate
 from sinks.clickhouse.reading_back import StoredRows
@@ -99,7 +99,7 @@ def test_a_command_connects(by_tls: Settings, gate: Gate, tmp_path: Path) -> Non
         PULSSI_CLICKHOUSE_DATABASE=DATABASE,
         PULSSI_CLICKHOUSE_CA=by_tls.clickhouse_ca,
     )
-    program = Program(pulssi("query", "SELECT count() FROM events"), environment)
+    program = Program(pulssi_command("query", "SELECT count() FROM events"), environment)
     try:
         assert program.await_end() == 0, program.text
         assert gate.sent

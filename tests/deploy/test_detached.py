@@ -10,16 +10,16 @@ from typing import Final
 import pytest
 
 from deploy.cli import up
-from deploy.embedded.output import LOG_BYTES, FileOutput
+from deploy.embedded.stack_output import LOG_BYTES, FileOutput
 
 MOVED: Final = "port 9400 is busy: the broker takes 9405"
 FAILS: Final = "print('this run'); raise SystemExit(3)"
 RUNS: Final = f"""
 import os, pathlib, signal, sys
-from deploy.embedded import lock, state
+from deploy.embedded import folder_lock, stack_state
 folder = pathlib.Path(sys.argv[1])
-with lock.hold(folder, state.LOCK):
-    state.write(state.StackState(pid=os.getpid(), folder=folder, phase="ready", moved=("{MOVED}",)))
+with folder_lock.lock_folder(folder, stack_state.LOCK):
+    stack_state.write(stack_state.StackState(pid=os.getpid(), folder=folder, phase="ready", moved=("{MOVED}",)))
     signal.pause()
 """
 

@@ -14,8 +14,8 @@ from typing import Final
 import pytest
 
 from deploy.embedded import UnavailableError
-from deploy.embedded.kafka.jars import ensure, locked, version_of
-from deploy.embedded.kafka.relock import relocked
+from deploy.embedded.kafka.jars import ensure_jars, read_lock, version_of
+from deploy.embedded.kafka.relock import updated_lock
 from schemas.configuration.toml_files import ConfigurationError
 from streams.configuration.environment import load_settings
 
@@ -90,13 +90,13 @@ def test_what_was_downloaded_once_is_there(
     A server that is busy once is asked once more, and a file in the cache that lost its end is fetched again.
     """
     repository.spoilt[ONE] = "busy once"
-    paths = ensure(repository.url, lock)
+    paths = ensure_jars(repository.url, lock)
     assert {path.name: path.read_bytes() for path in paths} == CONTENTS
     assert capsys.readouterr().err == f"downloading Apache Kafka 4.0.0, 4 jars from {repository.url} (0 MB), once\n"
-    assert ensure("http://127.0.0.1:9/none", lock) == paths
+    assert ensure_jars("http://127.0.0.1:9/none", lock) == paths
     assert repository.asked == {name: 2 if name == ONE else 1 for name in CONTENTS}
     paths[0].write_bytes(b"")
-    assert ensure(repository.url, lock) == paths
+    assert ensure_jars(repository.url, lock) == paths
     assert paths[0].read_bytes() == CONTENTS[paths[0].name]
     assert sum(repository.asked.values()) == 6
 
@@ -114,7 +114,7 @@ def test_a_bad_download_leaves_nothing(repository: Repository, lock: Path, fate:
     """One line with file, reason and fix; nothing broken stays, and the next one fetches what is missing."""
     repository.spoilt[TWO] = fate
     with pytest.raises(UnavailableError) as caught:
-        ensure("http://127.0.0.1:9" if fate == "nobody listens" else repository.url, lock)
+        ensure_jars("http://127.0.0.1:9" if fate == "nobody listens" else repository.url, lock)
     said = str(caught.value)
     assert "\n" not in said
     assert ".jar " in said
@@ -123,14 +123,14 @@ def test_a_bad_download_leaves_nothing(repository: Repository, lock: Path, fate:
     cached = lock.parent / "cache" / "pulssi" / "kafka" / "4.0.0"
     assert {path.name for path in cached.glob("*")} <= CONTENTS.keys() - {TWO}
     repository.spoilt.clear()
-    assert {path.name: path.read_bytes() for path in ensure(repository.url, lock)} == CONTENTS
+    assert {path.name: path.read_bytes() for path in ensure_jars(repository.url, lock)} == CONTENTS
 
 
 def test_processes_that_begin_at_once_share_one_download(repository: Repository, lock: Path) -> None:
     """Three of them: each file is asked for once, and all get all."""
     code = (
-        "import sys; from pathlib import Path; from deploy.embedded.kafka.jars import ensure;"
-        "print(len(ensure(sys.argv[1], Path(sys.argv[2]))))"
+        "import sys; from pathlib import Path; from deploy.embedded.kafka.jars import ensure_jars;"
+        "print(len(ensure_jars(sys.argv[1], Path(sys.argv[2]))))"
     )
     command = [sys.executable, "-c", code, repository.url, str(lock)]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
@@ -145,7 +145,7 @@ def test_a_password_is_sent_and_not_told(
     address = repository.url.replace("//", "//me:se%3Acret@")
     repository.spoilt[TWO] = "missing"
     with pytest.raises(UnavailableError) as caught:
-        ensure(address, lock)
+        ensure_jars(address, lock)
     assert repository.authorised == {"Basic bWU6c2U6Y3JldA=="}
     assert (
         "cret" not in f"{caught.value}{capsys.readouterr().err}{load_settings({'PULSSI_KAFKA_REPOSITORY': address})!r}"
@@ -154,30 +154,30 @@ def test_a_password_is_sent_and_not_told(
 
 def test_a_folder_is_a_repository_too(lock: Path, tmp_path: Path) -> None:
     """`file://`: for machines that reach none."""
-    for jar in locked(lock):
+    for jar in read_lock(lock):
         path = tmp_path / "maven" / jar.path
         path.parent.mkdir(parents=True)
         path.write_bytes(CONTENTS[jar.name])
-    assert len(ensure((tmp_path / "maven").as_uri(), lock)) == 4
+    assert len(ensure_jars((tmp_path / "maven").as_uri(), lock)) == 4
 
 
 def test_a_cache_that_cannot_be_written_is_named(repository: Repository, lock: Path, tmp_path: Path) -> None:
     """A file stands where the folder should be: one line, with the way out."""
     (tmp_path / "cache").write_text("")
     with pytest.raises(UnavailableError, match="XDG_CACHE_HOME"):
-        ensure(repository.url, lock)
+        ensure_jars(repository.url, lock)
 
 
 def test_the_lock_is_written_again(repository: Repository, lock: Path) -> None:
     """After another version was named: hashes and sizes are those of the repository, comments stay."""
     text = lock.read_text(encoding="utf-8")
     forgotten = "\n".join(line if line[0] == "#" else f"- - {line.split()[2]}" for line in text.splitlines())
-    assert relocked(f"{forgotten}\n", repository.url) == text
+    assert updated_lock(f"{forgotten}\n", repository.url) == text
 
 
 def test_the_project_s_lock_is_whole() -> None:
     """Every line names a file by hash, size and version; one version of Kafka throughout."""
-    found = locked()
+    found = read_lock()
     assert len({jar.name for jar in found}) == len(found) > 20
     assert all(len(jar.sha256) == 64 and jar.size > 1_000 for jar in found)
     kafkas = {jar.artifact.split(":")[2] for jar in found if jar.artifact.startswith("org.apache.kafka:")}

@@ -10,10 +10,10 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from deploy.embedded import UnavailableError, broker
-from deploy.embedded.child_end import stop
+from deploy.embedded.child_processes import stop_server
 from deploy.embedded.kafka import java
 from deploy.embedded.kafka.java import Java
-from deploy.embedded.kafka.node import ARCHIVES_FROM, Kafka, last_meaningful
+from deploy.embedded.kafka.node import AOT_CACHE_FROM_JAVA, Kafka, last_error_line
 from deploy.embedded.ports import any_free
 from streams.kafka.brokers import admin_client
 from tests.kafka.apache import ApacheKafka, kafka, missing
@@ -36,7 +36,7 @@ def test_a_jvm_of_java_home_is_taken_where_it_is_new_enough(
     """Without the wheel, JAVA_HOME's is asked for its version once."""
     monkeypatch.setattr(java, "find_spec", lambda _: None)
     program = _jvm(tmp_path, says)
-    assert java.find({"JAVA_HOME": str(tmp_path)}) == Java(program, version)
+    assert java.find_java({"JAVA_HOME": str(tmp_path)}) == Java(program, version)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_one_that_is_too_old_or_missing_is_named(
     if says is not None:
         _jvm(tmp_path, says)
     with pytest.raises(UnavailableError, match=why.format(home=tmp_path)):
-        java.find({"PATH": ""} if says is None else {"JAVA_HOME": str(tmp_path)})
+        java.find_java({"PATH": ""} if says is None else {"JAVA_HOME": str(tmp_path)})
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_one_that_is_too_old_or_missing_is_named(
 )
 def test_the_last_words_are_no_stack_trace(text: str, line: str) -> None:
     """A fault before other lines, and never a frame."""
-    assert last_meaningful(text) == line
+    assert last_error_line(text) == line
 
 
 @needs_kafka
@@ -124,26 +124,26 @@ def test_what_was_acknowledged_outlives_sigkill(tmp_path: Path) -> None:
 
 
 @needs_kafka
-@pytest.mark.skipif(java.find().version < ARCHIVES_FROM, reason="this JVM makes no such archive")
-def test_a_node_starts_with_an_archive_and_without_one_that_is_damaged(
+@pytest.mark.skipif(java.find_java().version < AOT_CACHE_FROM_JAVA, reason="this JVM makes no such cache")
+def test_a_node_starts_with_an_aot_cache_and_without_one_that_is_damaged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The run's archive is used; a file that is none costs the shortcut only; old ones of other installations go."""
+    """The run's AOT cache is used; a file that is none costs the shortcut only; old ones of other installations go."""
     # Another process of this run may be making it just now.
     made = Retrying(retry=retry_if_result(lambda made: not made), wait=wait_fixed(0.5), stop=stop_after_delay(120))
-    assert made(broker.train, kafka(), niceness=0)
-    assert kafka().with_archive().options[0].startswith("-XX:AOTCache=")
+    assert made(broker.make_aot_cache, kafka(), niceness=0)
+    assert kafka().with_aot_cache().options[0].startswith("-XX:AOTCache=")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     without = replace(kafka(), options=())
-    assert without.with_archive() == without
-    file = without.archive
+    assert without.with_aot_cache() == without
+    file = without.aot_cache
     file.parent.mkdir(parents=True)
     file.write_bytes(b"damaged")
-    damaged = without.with_archive()
+    damaged = without.with_aot_cache()
     assert str(file) in damaged.options[0]
-    stop(broker.start(broker.node_of(damaged, tmp_path, "127.0.0.1", any_free("127.0.0.1"))))
-    others = [file.with_name(f"java-25-{number}.aot") for number in range(broker.ARCHIVES_KEPT + 2)]
+    stop_server(broker.start(broker.node_of(damaged, tmp_path, "127.0.0.1", any_free("127.0.0.1"))))
+    others = [file.with_name(f"java-25-{number}.aot") for number in range(broker.AOT_CACHES_KEPT + 2)]
     for age, other in enumerate(others):
         other.touch()
         os.utime(other, (age, age))
-    assert sorted(broker.surplus_archives(file)) == others[:2]
+    assert sorted(broker.surplus_aot_caches(file)) == others[:2]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.embedded.supervisor import Part, PartDiedError, StopRequested, Supervisor
+from deploy.embedded.supervisor import PartDefinition, PartDiedError, StopRequested, Supervisor
 from tests.deploy.program import PATIENCE_S, lives
 
 
@@ -25,13 +25,13 @@ async def test_a_part_that_cannot_be_started_again_ends_the_stack(tmp_path: Path
 
     supervisor = Supervisor(lambda *_: None, lambda _: None)
     try:
-        await supervisor.start(Part("worker", (str(program),), fault=fault))
+        await supervisor.start(PartDefinition("worker", (str(program),), fault=fault))
         (tmp_path / {"program": "part", "question": "asked"}[gone]).unlink()
         pid = supervisor.states()[0].pid
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
         with pytest.raises(PartDiedError, match="worker cannot be kept running: FileNotFoundError"):
-            await asyncio.wait_for(supervisor.until_end(), PATIENCE_S)
+            await asyncio.wait_for(supervisor.wait_for_end(), PATIENCE_S)
     finally:
         await supervisor.end_all()
 
@@ -51,7 +51,7 @@ async def test_a_part_that_is_being_ended_is_not_left(tmp_path: Path) -> None:
 
     supervisor = Supervisor(lambda *_: None, lambda _: None, changed)
     stubborn = ("sh", "-c", f"trap '' TERM; touch {trapped}; sleep 600")
-    starting = asyncio.create_task(supervisor.start(Part("sink", stubborn, fault=fault, ready_within_s=0)))
+    starting = asyncio.create_task(supervisor.start(PartDefinition("sink", stubborn, fault=fault, ready_within_s=0)))
     await asyncio.wait_for(being_ended.wait(), PATIENCE_S)
     pid = supervisor.states()[0].pid
     assert pid is not None
@@ -78,7 +78,7 @@ async def test_a_part_is_started_again_with_its_last_words(tmp_path: Path) -> No
 
     supervisor = Supervisor(lambda *_: None, say)
     runs = f"cd {tmp_path}; mkdir 1 2>&- && echo no space && exit 1; mkdir 2 2>&- && exit 1; echo fine; kill -9 $$"
-    starting = asyncio.create_task(supervisor.start(Part("broker", ("sh", "-c", runs), fault=lambda: "no")))
+    starting = asyncio.create_task(supervisor.start(PartDefinition("broker", ("sh", "-c", runs), fault=lambda: "no")))
     try:
         await asyncio.wait_for(third.wait(), PATIENCE_S)
     finally:
@@ -96,6 +96,6 @@ async def test_a_signal_without_a_name_is_told_by_its_number() -> None:
     supervisor = Supervisor(lambda *_: None, lambda _: None)
     try:
         with pytest.raises(PartDiedError, match=r"^topics was killed by signal 40$"):
-            await supervisor.start(Part("topics", ("sh", "-c", "kill -40 $$")))
+            await supervisor.start(PartDefinition("topics", ("sh", "-c", "kill -40 $$")))
     finally:
         await supervisor.end_all()

@@ -14,9 +14,9 @@ from typing import Final
 
 import pytest
 
-from deploy.embedded import state
-from deploy.embedded.parts import BEHIND_THE_LIVE
-from deploy.embedded.supervisor import HOPELESS_AFTER
+from deploy.embedded import stack_state
+from deploy.embedded.stack_layout import ARCHIVE_NICENESS
+from deploy.embedded.supervisor import FAILED_STARTS_LIMIT
 from streams.kafka.brokers import admin_client
 from tests.deploy import clickhouse_standin
 from tests.deploy.program import (
@@ -86,7 +86,7 @@ def test_it_starts_in_order_and_ends_in_reverse(start: Start, folder: Path) -> N
     niceness = {name: os.getpriority(os.PRIO_PROCESS, part.pid) for name, part in parts.items() if part.pid}
     own = niceness["worker"]
     assert own == min(os.getpriority(os.PRIO_PROCESS, 0) + 12, 19)
-    assert niceness["sink"] == min(own + BEHIND_THE_LIVE, 19)
+    assert niceness["sink"] == min(own + ARCHIVE_NICENESS, 19)
     second = start(until="")
     assert second.await_end() == 3
     (line,) = second.lines
@@ -136,7 +136,7 @@ def test_killed_itself_it_leaves_no_process(start: Start, folder: Path) -> None:
     assert len(everything) >= 5
     program.signal(signal.SIGKILL)
     await_gone(everything)
-    assert state.read(folder) is None
+    assert stack_state.read(folder) is None
     again = start()
     assert "the last run did not end in order: Kafka and ClickHouse recover" in again.text
     _end(again, folder)
@@ -159,7 +159,7 @@ def test_a_part_that_dies_again_and_again_ends_the_stack(start: Start, folder: P
     program = start("short", until="")
     assert program.await_end() == 1
     assert [line for line in program.lines if "started again" in line] == [
-        f"sink ended with code 7: started again ({times}): going down" for times in range(1, HOPELESS_AFTER)
+        f"sink ended with code 7: started again ({times}): going down" for times in range(1, FAILED_STARTS_LIMIT)
     ]
     told = program.lines.index("sink ended with code 7, 5 times in a row without being ready: ending the rest")
     assert program.lines[told - 1] == "  sink: going down"

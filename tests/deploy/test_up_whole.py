@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from deploy.embedded import state
-from deploy.embedded.parts import PORTED, pulssi
-from deploy.embedded.probes import http_fault
+from deploy.embedded import stack_state
+from deploy.embedded.readiness_probes import http_fault
+from deploy.embedded.stack_layout import PARTS_WITH_PORTS, pulssi_command
 from tests.deploy.program import (
     Program,
     await_gone,
@@ -47,7 +47,7 @@ def test_in_the_background_it_is_asked_and_a_dead_part_comes_back(folder: Path, 
     report = _status(tmp_path)
     parts = {part["name"]: part for part in report["parts"]}
     assert report["ready"] is True
-    states = {**dict.fromkeys(PORTED, "ready"), "topics": "done", "schema": "done"}
+    states = {**dict.fromkeys(PARTS_WITH_PORTS, "ready"), "topics": "done", "schema": "done"}
     assert {name: part["state"] for name, part in parts.items()} == states
     assert http_fault(parts["wallboard"]["url"]) is None
     niceness = {name: os.getpriority(os.PRIO_PROCESS, part["pid"]) for name, part in parts.items() if part["pid"]}
@@ -72,7 +72,7 @@ def test_in_the_background_it_is_asked_and_a_dead_part_comes_back(folder: Path, 
     assert "restarts: 1, last: was killed by SIGKILL" in told
     log = (folder / "logs" / "up.log").read_text(encoding="utf-8")
     assert "sink was killed by SIGKILL: started again (1)" in log
-    running = state.read(folder)
+    running = stack_state.read(folder)
     assert running is not None
     everything = [running.pid, *descendants(running.pid)]
     assert run(tmp_path, "down").code == 0
@@ -84,7 +84,7 @@ def test_in_the_background_it_is_asked_and_a_dead_part_comes_back(folder: Path, 
 def test_a_demonstration_shows_its_address_and_goes_live(folder: Path, tmp_path: Path) -> None:
     """`demo` says where the wallboard is, sends today so far, and `down` ends it with 0 and nothing left."""
     base = ports_in_a_row()
-    command = pulssi("demo", "--rate", "1", "--data", str(folder), "--port-base", str(base))
+    command = pulssi_command("demo", "--rate", "1", "--data", str(folder), "--port-base", str(base))
     with Program(command, clean_environment(tmp_path)) as program:
         line = program.await_line("Open the wallboard", within_s=STARTS_WITHIN_S)
         assert f"http://127.0.0.1:{base + 4}/" in line

@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 
-from deploy.embedded.probes import http_fault
+from deploy.embedded.readiness_probes import http_fault
 from schemas.topics import CONTACTS, journal_of
 from tests.chaos.installation import Installation
 from tests.kafka.server import KafkaServer

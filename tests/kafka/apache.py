@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from deploy.embedded import UnavailableError, broker
-from deploy.embedded.child_end import stop
+from deploy.embedded.child_processes import stop_server
 from deploy.embedded.kafka.node import Kafka, Node, prepare
 from deploy.embedded.ports import any_free
 from streams.configuration.environment import load_settings
@@ -25,7 +25,7 @@ _STARTER: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="starter"
 def kafka() -> Kafka:
     """Find the JVM and the jars, downloading these once, and have the archive made: a run starts many nodes."""
     found = prepare(load_settings().kafka_repository)
-    return found.with_archive() if broker.train(found, niceness=0) else found
+    return found.with_aot_cache() if broker.make_aot_cache(found, niceness=0) else found
 
 
 @functools.cache
@@ -86,7 +86,7 @@ class ApacheKafka(KafkaServer):
     def stop(self) -> None:
         """End it with SIGTERM, as an operator would."""
         if self._process is not None:
-            stop(self._process)
+            stop_server(self._process)
             self._process = None
 
     def kill(self) -> None:

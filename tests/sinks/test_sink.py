@@ -12,8 +12,8 @@ import orjson
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from deploy.embedded.parts import pulssi
 from deploy.embedded.ports import any_free
+from deploy.embedded.stack_layout import pulssi_command
 from schemas.journal import CONTACT, Head, encode_pane, encode_pane_key
 from schemas.panes import Pane
 from schemas.settings import Settings
@@ -162,14 +162,14 @@ async def test_killed_at_any_moment(settings: Settings, environment: dict[str, s
     """Kill -9 under load loses nothing and doubles nothing; SIGTERM finishes the batch in hand and ends with 0."""
     floor, there = Floor(settings, CHAT, 1), clean_environment(tmp_path, **environment)
     for _ in range(2):
-        with Program(pulssi("sink"), there) as program:
+        with Program(pulssi_command("sink"), there) as program:
             await _ready(settings)
             playing = asyncio.create_task(floor.play(10))
             await answer(settings, "metrics", lambda _, text: "pulssi_sink_batches_total 0" not in text)
             program.process.kill()
             program.process.wait()
             await playing
-    with Program(pulssi("sink"), there) as program:
+    with Program(pulssi_command("sink"), there) as program:
         await floor.play(3)
         await drained(settings)
         program.signal(signal.SIGTERM)

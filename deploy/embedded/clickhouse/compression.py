@@ -20,14 +20,14 @@ from clickhouse_cityhash.cityhash import CityHash128
 
 from deploy.embedded.clickhouse.errors import ClickHouseError, Code
 
-#: Small pieces are gathered up to this: a call to the engine costs more than copying.
-PIECE_BYTES: Final = 1 << 19
+#: Small pieces are joined up to this: a call to the engine costs more than copying.
+CHUNK_BYTES: Final = 1 << 19
 #: Of a packed body so much is unpacked at a time: a little can hold a lot.
 SLICE_BYTES: Final = 1 << 12
 #: What a server packs into one frame, and what drivers accept at least.
 FRAME_BYTES: Final = 1 << 20
 #: A length beyond this is no frame but noise (ClickHouse: DBMS_MAX_COMPRESSED_SIZE).
-MOST_FRAME_BYTES: Final = 0x40000000
+MAX_FRAME_BYTES: Final = 0x40000000
 
 #: The coding of an answer in ClickHouse's frames; the others are called as in HTTP.
 FRAMES: Final = "frames"
@@ -55,7 +55,7 @@ _DECOMPRESSORS: Final[dict[str, Callable[[], Any]]] = {
 }
 
 
-def choose(accepted: str) -> str:
+def choose_coding(accepted: str) -> str:
     """Return the coding for an answer from an Accept-Encoding header, or an empty string."""
     wanted = set()
     for offer in accepted.lower().split(","):
@@ -66,7 +66,7 @@ def choose(accepted: str) -> str:
 
 
 def compressed(blocks: Iterable[bytes], coding: str) -> Iterator[bytes]:
-    """Pack an answer in a coding of `choose`, in FRAMES, or not at all where it is empty."""
+    """Pack an answer in a coding of `choose_coding`, in FRAMES, or not at all where it is empty."""
     if coding == FRAMES:
         for block in blocks:
             for at in range(0, len(block), FRAME_BYTES):
@@ -105,12 +105,12 @@ def decompressed(pieces: Iterable[bytes], coding: str) -> Iterator[bytes]:
         raise ClickHouseError(Code.CANNOT_DECOMPRESS, "The body ends within its compressed stream")
 
 
-def gathered(pieces: Iterable[bytes]) -> Iterator[bytes]:
+def joined(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """Join pieces to such as are worth a call to the engine."""
     held = bytearray()
     for piece in pieces:
         held += piece
-        if len(held) >= PIECE_BYTES:
+        if len(held) >= CHUNK_BYTES:
             yield bytes(held)
             held.clear()
     if held:
@@ -136,7 +136,7 @@ def unframed(pieces: Iterable[bytes]) -> Iterator[bytes]:
         held += piece
         while len(held) >= _CHECKSUM.size + _HEAD.size:
             _, packed, plain = _HEAD.unpack_from(held, _CHECKSUM.size)
-            if not _HEAD.size <= packed <= MOST_FRAME_BYTES or plain > MOST_FRAME_BYTES:
+            if not _HEAD.size <= packed <= MAX_FRAME_BYTES or plain > MAX_FRAME_BYTES:
                 raise ClickHouseError(Code.CANNOT_DECOMPRESS, "The body is not in ClickHouse's compressed frames")
             end = _CHECKSUM.size + packed
             if len(held) < end:

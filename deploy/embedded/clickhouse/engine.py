@@ -17,7 +17,7 @@ from typing import Any, Final, Self
 
 from deploy.embedded import UnusableError
 from deploy.embedded.clickhouse.errors import ClickHouseError, Code, from_engine
-from deploy.embedded.clickhouse.request import MOST_TEXT_BYTES, NAME
+from deploy.embedded.clickhouse.request import MAX_TEXT_BYTES, NAME
 
 CONFIG: Final = Path(__file__).with_name("config.xml")
 USERS: Final = Path(__file__).with_name("users.xml")
@@ -131,7 +131,7 @@ class Connection:
         Raises ClickHouseError: the syntax is wrong, there is no statement, or there are several.
         """
         # Twice as much, should each character need an escape; and the setting holds for the statement itself.
-        size = assignment({"max_query_size": str(2 * MOST_TEXT_BYTES + 1000)})
+        size = assignment({"max_query_size": str(2 * MAX_TEXT_BYTES + 1000)})
         try:
             return self.text(f"{size}; SELECT formatQuerySingleLine({quote(sql)})")
         except ClickHouseError as error:

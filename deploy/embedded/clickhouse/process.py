@@ -14,11 +14,11 @@ from typing import Final
 from aiohttp import web
 
 from deploy.embedded import UnavailableError, UnusableError
-from deploy.embedded.child_end import interrupt_once
+from deploy.embedded.child_processes import interrupt_once
 from deploy.embedded.clickhouse.engine import Engine
 from deploy.embedded.clickhouse.scheduler import Scheduler
-from deploy.embedded.clickhouse.server import MOST_LINE_BYTES, application
-from deploy.embedded.lock import hold
+from deploy.embedded.clickhouse.server import MAX_LINE_BYTES, make_application
+from deploy.embedded.folder_lock import lock_folder
 from schemas.exits import Exit
 from streams.monitoring.allowed_hosts import Hosts
 
@@ -55,13 +55,13 @@ async def _serve(engine: Engine, listener: socket.socket, hosts: Hosts) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     scheduler = Scheduler(engine)
     runner = web.AppRunner(
-        application(scheduler, hosts),
+        make_application(scheduler, hosts),
         access_log=None,
         handler_cancellation=True,
         shutdown_timeout=CLOSE_S,
         auto_decompress=False,
-        max_line_size=MOST_LINE_BYTES,
-        max_field_size=MOST_LINE_BYTES,
+        max_line_size=MAX_LINE_BYTES,
+        max_field_size=MAX_LINE_BYTES,
         read_bufsize=READ_AHEAD_BYTES,
     )
     await runner.setup()
@@ -72,10 +72,10 @@ async def _serve(engine: Engine, listener: socket.socket, hosts: Hosts) -> None:
         shown = f"[{host}]" if ":" in host else host
         print(f"clickhouse ready at http://{shown}:{port}", flush=True)  # noqa: T201 - what starters wait for
         await stop.wait()
-        await scheduler.quiet(GRACE_S)
+        await scheduler.drain(GRACE_S)
     finally:
         await runner.cleanup()
-        ended = await scheduler.end()
+        ended = await scheduler.close()
     if not ended:
         # A thread of the engine hangs in a statement that cannot be cancelled. What was acknowledged is on disk.
         log.error("a statement would not end; ending without it")
@@ -95,7 +95,7 @@ def run(folder: Path, host: str, port: int, database: str = "pulssi", allowed_ho
     """
     interrupt_once()
     try:
-        with hold(folder, PART), _bound(host, port) as listener:
+        with lock_folder(folder, PART), _bound(host, port) as listener:
             asyncio.run(_serve(Engine(folder / PART, database), listener, Hosts(host, allowed_hosts)))
     except OSError as error:
         raise UnusableError(f"{folder}: {error.strerror or error}; choose another --data") from None

@@ -9,8 +9,8 @@ from typing import Final
 from deploy.embedded.clickhouse import greeting
 from deploy.embedded.clickhouse.engine import Connection, Engine, Result, assignment, quote
 from deploy.embedded.clickhouse.errors import ClickHouseError, Code
-from deploy.embedded.clickhouse.request import BOUNDS, READ_ONLY, READER, QueryRequest
-from deploy.embedded.clickhouse.statement import check, output_format, read, values
+from deploy.embedded.clickhouse.request import READ_ONLY, READER, READER_LIMITS, QueryRequest
+from deploy.embedded.clickhouse.statement import check_statement, output_format, read_statement, read_values
 
 #: Formats whose blocks, set one after the other, are the whole result. All others have a head or a foot.
 _STREAMED: Final = re.compile(
@@ -32,24 +32,24 @@ class Query:
     def run(self, engine: Engine, connection: Connection, body: Iterator[bytes] | None) -> Result:
         """Run it; `body` is the request's, unpacked. Raises ClickHouseError with what is said against it."""
         request = self.request
-        statement = read(request.query, body, request.most_query_bytes)
+        statement = read_statement(request.query, body, request.max_query_bytes)
         canonical = connection.canonical(statement.text)
-        plain = check(statement, canonical, request)
+        plain = check_statement(statement, canonical, request)
         reads = connection.only_reads(statement.text)
         if request.reader and not reads:
             raise ClickHouseError(Code.READONLY, f"Cannot execute query in readonly mode: {READER} only reads")
         rows = statement.rows
         if rows is not None and statement.format.lower() == "values":
-            whole, doubtful = values(rows)
+            whole, doubtful = read_values(rows)
             rows = iter([whole])
             if doubtful:
-                check(statement, connection.canonical(f"SELECT {doubtful}"), request)
+                check_statement(statement, connection.canonical(f"SELECT {doubtful}"), request)
         self._prepare(connection)
         if rows is not None:
             return connection.insert(statement.head, statement.format, self._until_commit(rows))
         self.cancellable = reads
         output = output_format(plain) or request.format
-        if canonical == greeting.QUERY and request.protocol and output == "Native":
+        if canonical == greeting.QUERY and request.protocol_version and output == "Native":
             self.format = output
             return Result(iter([greeting.answer(engine.display_name, engine.version)]))
         # A foot may follow the blocks of WITH TOTALS, which a stream of blocks leaves out.
@@ -85,9 +85,9 @@ class Query:
         # From here on they are kept, whether or not the client waits for the answer.
         self.cancellable = False
 
-    def told(self, error: ClickHouseError) -> ClickHouseError:
+    def error_for_client(self, error: ClickHouseError) -> ClickHouseError:
         """Return the error for the client: of a query that was cancelled at its time limit, the limit."""
         if error.code == Code.QUERY_WAS_CANCELLED and self.timed_out:
-            message = f"Timeout exceeded: maximum for {READER}: {BOUNDS['max_execution_time']} s"
+            message = f"Timeout exceeded: maximum for {READER}: {READER_LIMITS['max_execution_time']} s"
             return ClickHouseError(Code.TIMEOUT_EXCEEDED, message)
         return error

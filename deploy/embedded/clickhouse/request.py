@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from deploy.embedded.clickhouse.compression import FRAMES, choose
+from deploy.embedded.clickhouse.compression import FRAMES, choose_coding
 from deploy.embedded.clickhouse.errors import ClickHouseError, Code
 
 READER: Final = "pulssi_reader"
@@ -24,7 +24,7 @@ READ_ONLY: Final = "2"
 USERS: Final = ("default", "pulssi_writer", READER)
 
 #: What a reader's request may lower but not raise (seconds, bytes, rows), as the constraints in users.xml.
-BOUNDS: Final = {
+READER_LIMITS: Final = {
     "max_execution_time": 60,
     "max_memory_usage": 2_000_000_000,
     "max_temporary_data_on_disk_size_for_query": 4_000_000_000,
@@ -33,8 +33,8 @@ BOUNDS: Final = {
 }
 
 #: ClickHouse's default for `max_query_size`; and what a statement may take of the memory whatever that says. Bytes.
-MOST_QUERY_BYTES: Final = 262_144
-MOST_TEXT_BYTES: Final = 16 << 20
+MAX_QUERY_BYTES: Final = 262_144
+MAX_TEXT_BYTES: Final = 16 << 20
 
 NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,255}")
 #: Settings of the engine's own kinds have dots in their names.
@@ -42,7 +42,7 @@ _SETTING: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*
 
 #: Parameters of the HTTP interface; the rest are settings of the engine. No session is kept, so what names one says
 #: nothing here: a statement that would need it is refused.
-_OWN: Final = frozenset(
+_HTTP_PARAMETERS: Final = frozenset(
     (
         *("buffer_size", "client_protocol_version", "close_session", "compress", "database", "decompress"),
         *("default_format", "log_comment", "max_query_size", "password", "query", "query_id", "quota_key", "readonly"),
@@ -67,11 +67,11 @@ class QueryRequest:
     coding: str
     content_encoding: str
     #: The body is in ClickHouse's frames.
-    framed: bool
-    most_query_bytes: int
+    body_is_framed: bool
+    max_query_bytes: int
     #: The answer is sent only once it is whole, so that an error has its own status.
-    whole: bool
-    protocol: int
+    buffered: bool
+    protocol_version: int
 
 
 def _user_name(fields: Sequence[tuple[str, str]], headers: Mapping[str, str]) -> str:
@@ -101,12 +101,12 @@ def _user_name(fields: Sequence[tuple[str, str]], headers: Mapping[str, str]) ->
 
 def _settings(parameters: Mapping[str, str], *, reader: bool) -> dict[str, str]:
     """Return what SET is to be told; a reader's within its bounds, where 0 means unbounded, and so is bounded too."""
-    settings = {name: value for name, value in parameters.items() if name not in _OWN}
+    settings = {name: value for name, value in parameters.items() if name not in _HTTP_PARAMETERS}
     for name in settings:
         if not _SETTING.fullmatch(name):
             raise ClickHouseError(Code.UNKNOWN_SETTING, f"Unknown setting '{name}'")
     if reader:
-        for name, most in BOUNDS.items():
+        for name, most in READER_LIMITS.items():
             value = settings.get(name, "")
             given = float(value) if value.replace(".", "", 1).isdecimal() else 0.0
             settings[name] = value if 0 < given <= most else str(most)
@@ -120,7 +120,7 @@ def _whole_number(parameters: Mapping[str, str], name: str, default: int) -> int
     return int(value)
 
 
-def understand(method: str, fields: Sequence[tuple[str, str]], headers: Mapping[str, str]) -> QueryRequest:
+def parse_request(method: str, fields: Sequence[tuple[str, str]], headers: Mapping[str, str]) -> QueryRequest:
     """Read a request; `fields` are the URL's parameters.
 
     Raises ClickHouseError: an unknown user, a parameter that cannot be read, a form.
@@ -143,10 +143,10 @@ def understand(method: str, fields: Sequence[tuple[str, str]], headers: Mapping[
         settings=_settings(parameters, reader=reader),
         database=parameters.get("database") or headers.get("X-ClickHouse-Database", ""),
         format=output,
-        coding=FRAMES if framed_answer else choose(headers.get("Accept-Encoding", "")),
+        coding=FRAMES if framed_answer else choose_coding(headers.get("Accept-Encoding", "")),
         content_encoding=headers.get("Content-Encoding", "").strip().lower(),
-        framed=parameters.get("decompress", "0") in {"1", "true"},
-        most_query_bytes=min(_whole_number(parameters, "max_query_size", MOST_QUERY_BYTES), MOST_TEXT_BYTES),
-        whole=parameters.get("wait_end_of_query", "0") in {"1", "true"},
-        protocol=_whole_number(parameters, "client_protocol_version", 0),
+        body_is_framed=parameters.get("decompress", "0") in {"1", "true"},
+        max_query_bytes=min(_whole_number(parameters, "max_query_size", MAX_QUERY_BYTES), MAX_TEXT_BYTES),
+        buffered=parameters.get("wait_end_of_query", "0") in {"1", "true"},
+        protocol_version=_whole_number(parameters, "client_protocol_version", 0),
     )

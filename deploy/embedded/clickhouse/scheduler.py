@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 from deploy.embedded.clickhouse.engine import Engine
 from deploy.embedded.clickhouse.errors import ClickHouseError, Code
 from deploy.embedded.clickhouse.query import Query
-from deploy.embedded.clickhouse.request import BOUNDS
+from deploy.embedded.clickhouse.request import READER_LIMITS
 
 Answer = TypeVar("Answer")
 
@@ -25,19 +25,19 @@ log = logging.getLogger(__name__)
 #: How many statements run at once; each may use several threads of the engine.
 SLOTS: Final = 32
 #: How long a request waits for its turn before it is answered that the server is busy.
-WAIT_S: Final = 10.0
+SLOT_WAIT_S: Final = 10.0
 #: What a reader's query gets beyond its bound before it is cancelled here, whatever its SETTINGS clause says.
 GRACE_S: Final = 5.0
 #: How long a cancelled statement may take to answer its client; and to end.
 CANCELLED_S: Final = 2.0
 END_S: Final = 8.0
-ASKED_S: Final = 5.0
+ANSWER_S: Final = 5.0
 
 
 class Scheduler:
     """The engine's slots."""
 
-    def __init__(self, engine: Engine, slots: int = SLOTS, wait_s: float = WAIT_S) -> None:
+    def __init__(self, engine: Engine, slots: int = SLOTS, wait_s: float = SLOT_WAIT_S) -> None:
         self.engine = engine
         self.ending = False
         self.done = 0
@@ -74,20 +74,20 @@ class Scheduler:
             async with asyncio.timeout(self._wait_s):
                 await self._slots.acquire()
         except BaseException as error:
-            self._forget(query_id)
+            self._remove(query_id)
             if isinstance(error, TimeoutError):
                 message = f"Too many simultaneous queries; none of the {self.running} ended within {self._wait_s:g} s"
                 raise ClickHouseError(Code.TOO_MANY_SIMULTANEOUS_QUERIES, message) from None
             raise
         loop = asyncio.get_running_loop()
         call = loop.run_in_executor(self._threads, work)
-        overdue = loop.call_later(BOUNDS["max_execution_time"] + GRACE_S, self._time_is_over, query)
+        overdue = loop.call_later(READER_LIMITS["max_execution_time"] + GRACE_S, self._cancel_overdue, query)
 
         def ended(_: asyncio.Future[Answer]) -> None:
             overdue.cancel()
             self.done += 1
             self._slots.release()
-            self._forget(query_id)
+            self._remove(query_id)
 
         call.add_done_callback(ended)
         try:
@@ -98,12 +98,12 @@ class Scheduler:
                 self._cancel(query)
             raise
 
-    def _forget(self, query_id: str) -> None:
+    def _remove(self, query_id: str) -> None:
         del self._queries[query_id]
         if not self._queries:
             self._idle.set()
 
-    def _time_is_over(self, query: Query) -> None:
+    def _cancel_overdue(self, query: Query) -> None:
         if query.request.reader:
             query.timed_out = True
             self._cancel(query)
@@ -123,21 +123,21 @@ class Scheduler:
             return "the server is ending"
         call = asyncio.get_running_loop().run_in_executor(self._reserved, self.engine.answers)
         try:
-            async with asyncio.timeout(ASKED_S):
+            async with asyncio.timeout(ANSWER_S):
                 return None if await asyncio.shield(call) else "it answers wrongly"
         except TimeoutError:
-            return f"nothing came within {ASKED_S:g} s"
+            return f"nothing came within {ANSWER_S:g} s"
         except (ClickHouseError, RuntimeError) as error:
             return str(error)
 
-    async def quiet(self, grace_s: float) -> None:
+    async def drain(self, grace_s: float) -> None:
         """Take no more queries; let those under way end for a while, then cancel them."""
         self.ending = True
         for more_s in (grace_s, CANCELLED_S):
             await self._wait_until_idle(more_s)
             await asyncio.gather(*(self._cancel(query) for query in self._queries.values()))
 
-    async def end(self) -> bool:
+    async def close(self) -> bool:
         """Close the engine after the last query; False where one would not end in time."""
         await self._wait_until_idle(END_S)
         if self._queries:

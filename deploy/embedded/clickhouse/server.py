@@ -16,11 +16,11 @@ from typing import Any, Final, TypeVar
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from deploy.embedded.clickhouse.compression import FRAMES, PIECE_BYTES, compressed, decompressed, gathered, unframed
+from deploy.embedded.clickhouse.compression import CHUNK_BYTES, FRAMES, compressed, decompressed, joined, unframed
 from deploy.embedded.clickhouse.engine import Result
 from deploy.embedded.clickhouse.errors import ClickHouseError, Code
 from deploy.embedded.clickhouse.query import Query
-from deploy.embedded.clickhouse.request import understand
+from deploy.embedded.clickhouse.request import parse_request
 from deploy.embedded.clickhouse.scheduler import Scheduler
 from schemas import metric_definitions as declared
 from streams.monitoring.allowed_hosts import Hosts
@@ -29,7 +29,7 @@ from streams.monitoring.prometheus import CONTENT_TYPE, MetricValue, render
 Done = TypeVar("Done")
 
 #: URL and headers, as ClickHouse's http_max_uri_size: statements and parameters may stand in the URL.
-MOST_LINE_BYTES: Final = 1 << 20
+MAX_LINE_BYTES: Final = 1 << 20
 #: A client may pause for so long between two pieces of an answer; and of a body, as a server's http_receive_timeout.
 SEND_S: Final = 300.0
 RECEIVE_S: Final = 30.0
@@ -44,7 +44,7 @@ SCHEDULER: Final = web.AppKey("scheduler", Scheduler)
 HOSTS: Final = web.AppKey("hosts", Hosts)
 
 
-class _Exchange:
+class _QueryHandler:
     """A query's request and answer, worked on in a thread, while aiohttp's streams belong to the event loop."""
 
     def __init__(self, request: web.Request, query: Query) -> None:
@@ -62,14 +62,14 @@ class _Exchange:
         try:
             with engine.connection() as connection:
                 result = self._query.run(engine, connection, self._body())
-                first = list(islice(result.blocks, None if self._query.request.whole else 2))
+                first = list(islice(result.blocks, None if self._query.request.buffered else 2))
                 # Clients tell "no rows" by the length, so no coding's head may stand there.
                 headers = self._headers(result, coding if first else "")
-                if len(first) > 1 and not self._query.request.whole:
+                if len(first) > 1 and not self._query.request.buffered:
                     return self._stream(headers, chain(first, result.blocks))
                 return web.Response(headers=headers, body=b"".join(compressed(first, coding)) if first else b"")
         except ClickHouseError as error:
-            return _error(self._request, self._query.told(error), self._query.request.query_id, coding)
+            return _error(self._request, self._query.error_for_client(error), self._query.request.query_id, coding)
 
     def _body(self) -> Iterator[bytes] | None:
         if not _has_body(self._request):
@@ -77,7 +77,7 @@ class _Exchange:
         pieces = decompressed(
             iter(lambda: self._await(_receive(self._request)), b""), self._query.request.content_encoding
         )
-        return gathered(unframed(pieces) if self._query.request.framed else pieces)
+        return joined(unframed(pieces) if self._query.request.body_is_framed else pieces)
 
     def _headers(self, result: Result, coding: str) -> dict[str, str]:
         summary = {name: str(result.counts[name]) for name in _SUMMARY}
@@ -102,7 +102,7 @@ class _Exchange:
                 yield from blocks
             except ClickHouseError as error:
                 failed = True
-                line = self._query.told(error).line(self._scheduler.engine.version)
+                line = self._query.error_for_client(error).line(self._scheduler.engine.version)
                 told = f"\r\n__exception__\r\n{tag}\r\n{line}{len(line.encode())} {tag}\r\n__exception__\r\n"
                 yield told.encode()
 
@@ -116,7 +116,7 @@ async def _receive(request: web.Request) -> bytes:
     """Return the body's next piece; an empty one is the end."""
     try:
         async with asyncio.timeout(RECEIVE_S):
-            return await request.content.read(PIECE_BYTES)
+            return await request.content.read(CHUNK_BYTES)
     except TimeoutError:
         message = f"Timeout exceeded while reading the body: nothing came for {RECEIVE_S:g} s"
         raise ClickHouseError(Code.SOCKET_TIMEOUT, message) from None
@@ -171,7 +171,7 @@ def _error(request: web.Request, error: ClickHouseError, query_id: str, coding: 
     return response
 
 
-def _from_elsewhere(request: web.Request) -> bool:
+def _is_cross_site(request: web.Request) -> bool:
     """Tell whether a browser sends this for a page of another host."""
     origin = request.headers.get("Origin")
     if origin is None:
@@ -183,16 +183,16 @@ async def _query(request: web.Request) -> web.StreamResponse:
     scheduler = request.app[SCHEDULER]
     query_id = request.query.get("query_id", "")
     coding = ""
-    if _from_elsewhere(request):
+    if _is_cross_site(request):
         error = ClickHouseError(Code.ACCESS_DENIED, "Pages from elsewhere are not answered")
         return _error(request, error, query_id)
     try:
-        asked = understand(request.method, list(request.query.items()), request.headers)
-        query_id, coding = asked.query_id, asked.coding
-        if not _has_body(request) and not asked.query.strip():
+        parsed = parse_request(request.method, list(request.query.items()), request.headers)
+        query_id, coding = parsed.query_id, parsed.coding
+        if not _has_body(request) and not parsed.query.strip():
             return web.Response(text="Ok.\n", headers=_headers(scheduler))
-        query = Query(asked)
-        return await scheduler.run(query, _Exchange(request, query).run)
+        query = Query(parsed)
+        return await scheduler.run(query, _QueryHandler(request, query).run)
     except ClickHouseError as error:
         return _error(request, error, query_id, coding)
 
@@ -217,7 +217,7 @@ async def _metrics(request: web.Request) -> web.Response:
 
 
 @web.middleware
-async def _no_traces(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def _errors_as_clickhouse(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer in ClickHouse's form also what nobody expected; the log has the rest."""
     try:
         return await handler(request)
@@ -228,9 +228,9 @@ async def _no_traces(request: web.Request, handler: Handler) -> web.StreamRespon
         return _error(request, ClickHouseError(Code.UNKNOWN_EXCEPTION, type(error).__name__), "")
 
 
-def application(scheduler: Scheduler, hosts: Hosts) -> web.Application:
+def make_application(scheduler: Scheduler, hosts: Hosts) -> web.Application:
     """Make the web application around the engine's slots."""
-    app = web.Application(middlewares=[hosts.guard, _no_traces])
+    app = web.Application(middlewares=[hosts.guard, _errors_as_clickhouse])
     app[SCHEDULER] = scheduler
     app[HOSTS] = hosts
     app.router.add_route("GET", "/", _query)

@@ -18,10 +18,10 @@ from itertools import chain
 from typing import Final
 
 from deploy.embedded.clickhouse.errors import ClickHouseError, Code
-from deploy.embedded.clickhouse.request import MOST_TEXT_BYTES, NAME, QueryRequest
+from deploy.embedded.clickhouse.request import MAX_TEXT_BYTES, NAME, QueryRequest
 
 #: How far an INSERT's rows may stand from its beginning, bytes.
-_MOST_HEAD_BYTES: Final = 1 << 20
+_MAX_HEAD_BYTES: Final = 1 << 20
 
 #: Behind FORMAT's name may come `;`, a carriage return and a line break, in a piece of their own.
 _LINE_END_BYTES: Final = 2
@@ -89,10 +89,10 @@ class Statement:
     rows: Iterator[bytes] | None = None
 
 
-def read(query: str, body: Iterator[bytes] | None, most_bytes: int) -> Statement:
+def read_statement(query: str, body: Iterator[bytes] | None, max_bytes: int) -> Statement:
     """Read a request's text, from the URL, the body, or half from each, as far as the rows of an INSERT.
 
-    Raises ClickHouseError: it is no UTF-8, or longer than `most_bytes`.
+    Raises ClickHouseError: it is no UTF-8, or longer than `max_bytes`.
     """
     text = query.encode()
     if body is None:
@@ -100,31 +100,31 @@ def read(query: str, body: Iterator[bytes] | None, most_bytes: int) -> Statement
     elif text:
         text += b"\n"
     while True:
-        insert = _INSERT.match(text, 0, _MOST_HEAD_BYTES)
+        insert = _INSERT.match(text, 0, _MAX_HEAD_BYTES)
         if insert and insert.end() + _LINE_END_BYTES < len(text):
             break
-        if len(text) > max(most_bytes, _MOST_HEAD_BYTES):
-            raise _too_long(most_bytes)
+        if len(text) > max(max_bytes, _MAX_HEAD_BYTES):
+            raise _too_long(max_bytes)
         piece = next(body, b"")
         if not piece:
             break
         text += piece
     statement = text if insert is None else text[: insert.end()]
-    if len(statement) > most_bytes:
-        raise _too_long(most_bytes)
+    if len(statement) > max_bytes:
+        raise _too_long(max_bytes)
     if insert is None:
         return Statement(_text(statement))
     head, rows_format = _text(insert["head"]), _text(insert["format"] or b"Values")
     return Statement(f"{head} FORMAT {rows_format}", head, rows_format, chain([text[insert.end() :]], body))
 
 
-def values(rows: Iterator[bytes]) -> tuple[bytes, str]:
-    """Return the rows of VALUES; and again as text for `check`, empty where no expression in them can reach a file."""
+def read_values(rows: Iterator[bytes]) -> tuple[bytes, str]:
+    """Return the rows of VALUES; again as text for `check_statement`, empty where nothing in them can reach a file."""
     found = bytearray()
     for piece in rows:
         found += piece
-        if len(found) > MOST_TEXT_BYTES:
-            message = f"VALUES of more than {MOST_TEXT_BYTES} bytes are not supported: use another format"
+        if len(found) > MAX_TEXT_BYTES:
+            message = f"VALUES of more than {MAX_TEXT_BYTES} bytes are not supported: use another format"
             raise ClickHouseError(Code.NOT_IMPLEMENTED, message)
     return bytes(found), _text(found).strip(" \t\r\n;") if _MAY_NAME_A_FILE.search(found) else ""
 
@@ -136,12 +136,12 @@ def _text(text: bytes | bytearray) -> str:
         raise ClickHouseError(Code.BAD_ARGUMENTS, "The statement is not UTF-8") from None
 
 
-def _too_long(most_bytes: int) -> ClickHouseError:
-    message = f"Max query size exceeded: {most_bytes} bytes (can be raised by max_query_size)"
+def _too_long(max_bytes: int) -> ClickHouseError:
+    message = f"Max query size exceeded: {max_bytes} bytes (can be raised by max_query_size)"
     return ClickHouseError(Code.SYNTAX_ERROR, message)
 
 
-def check(statement: Statement, canonical: str, request: QueryRequest) -> str:
+def check_statement(statement: Statement, canonical: str, request: QueryRequest) -> str:
     """Return the canonical form without what stands in quotes, but names; raise what a server would answer to it."""
     plain = _IN_QUOTES.sub(lambda quoted: quoted[1] if quoted[1] and NAME.fullmatch(quoted[1]) else "''", canonical)
     asked = _IDENTIFIER.sub(lambda parameter: _name_of(parameter[1], request.settings), plain)
@@ -170,6 +170,6 @@ def _name_of(parameter: str, settings: Mapping[str, str]) -> str:
 
 
 def output_format(plain: str) -> str | None:
-    """Return what the statement's own FORMAT clause names, if it has one; `plain` is what `check` gave."""
+    """Return what the statement's own FORMAT clause names, if it has one; `plain` is what `check_statement` gave."""
     named = _FORMAT.search(plain)
     return named[1] if named else None

@@ -30,23 +30,23 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from tenacity import retry, retry_if_exception, stop_after_attempt, wait_exponential
 
 from deploy.embedded import UnavailableError
-from deploy.embedded.lock import hold
+from deploy.embedded.folder_lock import lock_folder
 
 #: What the setting `kafka_repository` calls Maven's public repository, and its address.
 CENTRAL: Final = "central"
 CENTRAL_URL: Final = "https://repo.maven.apache.org/maven2"
 LOCK_FILE: Final = Path(__file__).with_name("jars.lock")
-AT_A_TIME: Final = 6
+PARALLEL_DOWNLOADS: Final = 6
 TIMEOUT_S: Final = 30.0
-_PIECE: Final = 64 * 1024
+_CHUNK_BYTES: Final = 64 * 1024
 _SERVER_FAULT: Final = 500
-_MEND: Final = (
+_FIX: Final = (
     "check the network (HTTPS_PROXY and SSL_CERT_FILE are used), or set PULSSI_KAFKA_REPOSITORY to a Maven repository"
     " that this machine reaches"
 )
 
 #: Called with each piece's bytes, from several threads; negative where an attempt failed.
-Advance: TypeAlias = Callable[[int], None]
+OnProgress: TypeAlias = Callable[[int], None]
 
 
 class Jar(NamedTuple):
@@ -68,7 +68,7 @@ class Jar(NamedTuple):
         return f"{group.replace('.', '/')}/{artifact}/{version}/{artifact}-{version}.jar"
 
 
-def locked(lock: Path = LOCK_FILE) -> tuple[Jar, ...]:
+def read_lock(lock: Path = LOCK_FILE) -> tuple[Jar, ...]:
     """Read the lock."""
     lines = (line.split() for line in lock.read_text(encoding="utf-8").splitlines() if not line.startswith("#"))
     return tuple(Jar(sha256, int(size), artifact) for sha256, size, artifact in lines)
@@ -84,18 +84,18 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pulssi" / "kafka"
 
 
-def ensure(repository: str, lock: Path = LOCK_FILE) -> tuple[Path, ...]:
+def ensure_jars(repository: str, lock: Path = LOCK_FILE) -> tuple[Path, ...]:
     """Return the paths of all jars, downloading from `repository` what the cache lacks; raises UnavailableError."""
-    jars = locked(lock)
+    jars = read_lock(lock)
     version = version_of(jars)
     folder = cache_folder() / version
     try:
         if _missing(folder, jars):
-            with hold(folder.parent, version, wait_s=math.inf):
+            with lock_folder(folder.parent, version, wait_s=math.inf):
                 if missing := _missing(folder, jars):  # another process may have fetched them while this one waited
                     folder.mkdir(exist_ok=True)
-                    title = f"Apache Kafka {version}, {len(missing)} jars from {_shown(repository)}"
-                    with _shown_on_stderr(title, sum(jar.size for jar in missing)) as advance:
+                    title = f"Apache Kafka {version}, {len(missing)} jars from {_display_name(repository)}"
+                    with _progress_on_stderr(title, sum(jar.size for jar in missing)) as advance:
                         _fetch_all(missing, repository, folder, advance)
     except OSError as error:
         raise UnavailableError(
@@ -110,7 +110,7 @@ def _missing(folder: Path, jars: Sequence[Jar]) -> list[Jar]:
 
 
 @contextmanager
-def _shown_on_stderr(title: str, size: int) -> Iterator[Advance]:
+def _progress_on_stderr(title: str, size: int) -> Iterator[OnProgress]:
     """Show a download: by a progress bar on a terminal, else by one line."""
     is_terminal = sys.stderr.isatty()
     if not is_terminal:
@@ -121,12 +121,12 @@ def _shown_on_stderr(title: str, size: int) -> Iterator[Advance]:
         yield partial(bars.advance, bars.add_task(title, total=size))
 
 
-def _shown(repository: str) -> str:
+def _display_name(repository: str) -> str:
     """Name a repository to people, without a password."""
     return "Maven Central" if repository == CENTRAL else re.sub("//[^/]*@", "//", repository)
 
 
-def _fetch_all(jars: Sequence[Jar], repository: str, folder: Path, advance: Advance) -> None:
+def _fetch_all(jars: Sequence[Jar], repository: str, folder: Path, advance: OnProgress) -> None:
     """Bring jars, whole and checked, into the folder; raises UnavailableError."""
     # Trusts what the system does (SSL_CERT_FILE and SSL_CERT_DIR included) and the bundles that other tools read.
     context = ssl.create_default_context()
@@ -140,12 +140,12 @@ def _fetch_all(jars: Sequence[Jar], repository: str, folder: Path, advance: Adva
         except (OSError, HTTPException) as error:
             why = error.reason if type(error) is URLError else str(error) or type(error).__name__
             raise UnavailableError(
-                f"{jar.name} cannot be downloaded from {_shown(repository)} ({why}): {_MEND}"
+                f"{jar.name} cannot be downloaded from {_display_name(repository)} ({why}): {_FIX}"
             ) from None
         if hashlib.sha256(content).hexdigest() != jar.sha256:
             raise UnavailableError(
-                f"{jar.name} of {_shown(repository)} is not the file that is locked (sha256 {jar.sha256[:16]}…): "
-                "set PULSSI_KAFKA_REPOSITORY to a repository that has the original"
+                f"{jar.name} of {_display_name(repository)} is not the file that is locked (sha256 {jar.sha256[:16]}…):"
+                " set PULSSI_KAFKA_REPOSITORY to a repository that has the original"
             )
         part = folder / f"{jar.name}.part"
         try:
@@ -154,7 +154,7 @@ def _fetch_all(jars: Sequence[Jar], repository: str, folder: Path, advance: Adva
         finally:
             part.unlink(missing_ok=True)
 
-    with ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="jars") as threads:
+    with ThreadPoolExecutor(PARALLEL_DOWNLOADS, thread_name_prefix="jars") as threads:
         list(threads.map(fetch, jars))
 
 
@@ -171,7 +171,7 @@ def request_for(repository: str, path: str) -> Request:
     return request
 
 
-def _may_pass(error: BaseException) -> bool:
+def _is_transient(error: BaseException) -> bool:
     """Tell whether another attempt may succeed: not where the server has no such file, or is not trusted."""
     if isinstance(error, HTTPError):
         return error.code >= _SERVER_FAULT
@@ -179,17 +179,17 @@ def _may_pass(error: BaseException) -> bool:
 
 
 @retry(
-    retry=retry_if_exception(_may_pass),
+    retry=retry_if_exception(_is_transient),
     stop=stop_after_attempt(3),
     wait=wait_exponential(multiplier=0.5, max=5),
     reraise=True,
 )
-def _read(request: Request, size: int, context: ssl.SSLContext, advance: Advance) -> bytearray:
+def _read(request: Request, size: int, context: ssl.SSLContext, advance: OnProgress) -> bytearray:
     """Read a file of that size, or a little more of a longer one. Raises OSError or HTTPException."""
     content = bytearray()
     try:
         with urlopen(request, timeout=TIMEOUT_S, context=context) as answer:  # noqa: S310 - as in `request_for`
-            while len(content) <= size and (piece := answer.read(_PIECE)):
+            while len(content) <= size and (piece := answer.read(_CHUNK_BYTES)):
                 content += piece
                 advance(len(piece))
         if len(content) < size:

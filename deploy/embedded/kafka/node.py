@@ -17,17 +17,17 @@ from pathlib import Path
 from typing import Final, Self
 
 from deploy.embedded import UnavailableError
-from deploy.embedded.child_end import die_with_parent
+from deploy.embedded.child_processes import die_with_parent
 from deploy.embedded.kafka import java
-from deploy.embedded.kafka.jars import cache_folder, ensure
+from deploy.embedded.kafka.jars import cache_folder, ensure_jars
 from deploy.embedded.kafka.java import Java
 
-#: The first Java that makes an archive in one run.
-ARCHIVES_FROM: Final = 25
+#: The first Java that makes an AOT (ahead-of-time) cache in one run.
+AOT_CACHE_FROM_JAVA: Final = 25
 _QUIET: Final = "-Xlog:aot*=off"
 FORMATTED_WITHIN_S: Final = 120.0
 #: The cluster id: any valid one would do; a fixed one lets a data folder be moved.
-CLUSTER: Final = "cHVsc3NpLWVtYmVkZGVkMQ"
+CLUSTER_ID: Final = "cHVsc3NpLWVtYmVkZGVkMQ"
 #: Environment variables that the JVM gets; all others are left out.
 _PASSED_ON: Final = ("HOME", "LANG", "PATH", "TMPDIR", "TZ")
 #: Settings of every node, each with its reason.
@@ -68,9 +68,9 @@ SETTINGS: Final[Mapping[str, str]] = {
 }
 
 #: Characters at the end of a log in which its last error is looked for.
-_LAST_WORDS: Final = 16 * 1024
-_MEANS_LITTLE: Final = re.compile(r"^\s*(?:at |\.\.\. \d+ more|WARNING: |$)")
-_IS_A_FAULT: Final = re.compile(r"\b(?:ERROR|FATAL|Caused by:|\w*(?:Exception|Error)\b)")
+_LOG_END: Final = 16 * 1024
+_SKIPPED_LINE: Final = re.compile(r"^\s*(?:at |\.\.\. \d+ more|WARNING: |$)")
+_ERROR_LINE: Final = re.compile(r"\b(?:ERROR|FATAL|Caused by:|\w*(?:Exception|Error)\b)")
 
 
 @dataclass(frozen=True)
@@ -89,27 +89,27 @@ class Kafka:
         return [str(self.java.program), *self.java.options, *self.options, *own, "-cp", path, main, *arguments]
 
     @property
-    def archive(self) -> Path:
-        """The file for the JVM's archive of these jars' classes; with it a node starts in half the time.
+    def aot_cache(self) -> Path:
+        """The file for the JVM's AOT cache of these jars' classes; with it a node starts in half the time.
 
         The JVM checks that it fits the JVM and the jars, and starts without it where it does not.
         """
         of = "\n".join([str(self.java.program), str(self.java.program.stat().st_mtime_ns), *map(str, self.jars)])
         return cache_folder() / f"java-{self.java.version}-{hashlib.sha256(of.encode()).hexdigest()[:16]}.aot"
 
-    def with_archive(self) -> Self:
-        """Use the archive where there is one; `broker.train` makes it."""
-        there = self.java.version >= ARCHIVES_FROM and self.archive.is_file()
-        return replace(self, options=(f"-XX:AOTCache={self.archive}", _QUIET)) if there else self
+    def with_aot_cache(self) -> Self:
+        """Use the AOT cache where there is one; `broker.make_aot_cache` makes it."""
+        there = self.java.version >= AOT_CACHE_FROM_JAVA and self.aot_cache.is_file()
+        return replace(self, options=(f"-XX:AOTCache={self.aot_cache}", _QUIET)) if there else self
 
-    def writing_archive(self, file: Path) -> Self:
-        """Have a node write an archive at its end."""
+    def writing_aot_cache(self, file: Path) -> Self:
+        """Have a node write an AOT cache at its end."""
         return replace(self, options=(f"-XX:AOTCacheOutput={file}", _QUIET))
 
 
 def prepare(repository: str) -> Kafka:
     """Find the JVM and the jars, downloading these the first time; raises UnavailableError."""
-    return Kafka(java.find(), ensure(repository)).with_archive()
+    return Kafka(java.find_java(), ensure_jars(repository)).with_aot_cache()
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ class Node:
         """Format a folder beside the data folder and rename it, so that it is formatted as a whole or not at all."""
         fresh = data.with_suffix(".new")
         shutil.rmtree(fresh, ignore_errors=True)
-        arguments = ("format", "--cluster-id", CLUSTER, "--config", str(self._properties(fresh)))
+        arguments = ("format", "--cluster-id", CLUSTER_ID, "--config", str(self._properties(fresh)))
         done = subprocess.run(  # noqa: S603 - our own command
             self.kafka.command("kafka.tools.StorageTool", *arguments, log_file=self.log),
             check=False,
@@ -169,7 +169,7 @@ class Node:
             preexec_fn=die_with_parent,
         )
         if done.returncode:
-            said = last_meaningful(done.stderr) or f"code {done.returncode}"
+            said = last_error_line(done.stderr) or f"code {done.returncode}"
             raise UnavailableError(f"{data}: the folder cannot be formatted: {said}")
         fresh.rename(data)
 
@@ -192,11 +192,11 @@ class Node:
             die_with_parent()
             os.nice(niceness)
 
-        with self._words.open("wb") as words:
+        with self._jvm_output.open("wb") as output:
             return subprocess.Popen(  # noqa: S603 - our own command
                 command,
                 stdin=subprocess.DEVNULL,
-                stdout=words,
+                stdout=output,
                 stderr=subprocess.STDOUT,
                 env=_environment(),
                 pass_fds=keep_open,
@@ -205,14 +205,14 @@ class Node:
             )
 
     @property
-    def _words(self) -> Path:
+    def _jvm_output(self) -> Path:
         """The file with the JVM's own output, such as why it could not start."""
         return self.log.with_name(f"{self.log.stem}-jvm.log")
 
-    def said(self) -> str:
+    def end_reason(self) -> str:
         """Return the path of the log and its last error line, else its last line: the reason why the node ended."""
-        for path in (self._words, self.log):
-            if path.is_file() and (line := last_meaningful(path.read_text("utf-8", "replace")[-_LAST_WORDS:])):
+        for path in (self._jvm_output, self.log):
+            if path.is_file() and (line := last_error_line(path.read_text("utf-8", "replace")[-_LOG_END:])):
                 return f"{path}: {line}"
         return f"{self.log} has no reason"
 
@@ -221,7 +221,7 @@ def _environment() -> dict[str, str]:
     return {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
 
 
-def last_meaningful(text: str) -> str:
+def last_error_line(text: str) -> str:
     """Return the last line that reports an error, else the last line; frames of a stack trace are skipped."""
-    lines = [line.strip() for line in text.splitlines() if not _MEANS_LITTLE.match(line)]
-    return next((line for line in reversed(lines) if _IS_A_FAULT.search(line)), lines[-1] if lines else "")
+    lines = [line.strip() for line in text.splitlines() if not _SKIPPED_LINE.match(line)]
+    return next((line for line in reversed(lines) if _ERROR_LINE.search(line)), lines[-1] if lines else "")

@@ -12,7 +12,7 @@ from urllib.request import urlopen
 from deploy.embedded.kafka.jars import CENTRAL, LOCK_FILE, Jar, request_for
 
 
-def relocked(text: str, repository: str) -> str:
+def updated_lock(text: str, repository: str) -> str:
     """Return the lock's text with each artifact's present hash and size."""
     lines = text.splitlines(keepends=True)
     for number, line in enumerate(lines):
@@ -26,4 +26,4 @@ def relocked(text: str, repository: str) -> str:
 
 if __name__ == "__main__":
     #: The first argument names another repository than Maven Central.
-    LOCK_FILE.write_text(relocked(LOCK_FILE.read_text(encoding="utf-8"), [*sys.argv, CENTRAL][1]), encoding="utf-8")
+    LOCK_FILE.write_text(updated_lock(LOCK_FILE.read_text(encoding="utf-8"), [*sys.argv, CENTRAL][1]), encoding="utf-8")

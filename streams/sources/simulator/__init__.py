@@ -9,30 +9,30 @@ from collections.abc import Iterator
 from streams.sources.simulator.centre import QUEUES, TEAMS, Queue
 from streams.sources.simulator.contacts import COURSES
 from streams.sources.simulator.demand import SLICE_MS, Demand
-from streams.sources.simulator.floor import Emitted, Floor, Steps
+from streams.sources.simulator.floor import Floor, SimulatedEvent, Steps
 from streams.sources.simulator.plan import Plan
 
-__all__ = ["Emitted", "Plan", "simulate"]
+__all__ = ["Plan", "SimulatedEvent", "simulate"]
 
 #: A large centre warms up for a shorter time: about this many contacts a channel are enough, and take seconds.
 _WARM_UP_CONTACTS = 12_000
 
 
-def simulate(of: Plan) -> Iterator[Emitted]:
+def simulate(plan: Plan) -> Iterator[SimulatedEvent]:
     """Yield the events of a run in order of time; without end where the plan has none."""
-    demand = Demand(of)
+    demand = Demand(plan)
     # The centre begins to live early enough for all calls and chats that last until the start, and for Friday's mail.
     begins = {}
     for channel, warm_up_h in {"call": 1.5, "chat": 1.5, "email": 66}.items():
         per_hour = 3600 * demand.contacts_per_second * sum(each.share for each in QUEUES if each.channel == channel)
-        begins[channel] = of.start_ms - int(3_600_000 * min(warm_up_h, _WARM_UP_CONTACTS / per_hour)) - 1
-    floor = Floor(of, min(begins.values()))
+        begins[channel] = plan.start_ms - int(3_600_000 * min(warm_up_h, _WARM_UP_CONTACTS / per_hour)) - 1
+    floor = Floor(plan, min(begins.values()))
     floor.schedule(floor.now, floor.report_agents())
     for team in TEAMS:
         floor.schedule(min(begins[channel] for channel in team.slots), floor.staff(team, demand))
     for queue in QUEUES:
         floor.schedule(begins[queue.channel], _arrivals(floor, queue, demand))
-    while of.lasts_ms is None or floor.now < of.start_ms + of.lasts_ms:
+    while plan.lasts_ms is None or floor.now < plan.start_ms + plan.lasts_ms:
         yield from floor.emitted
         floor.emitted.clear()
         floor.step()
@@ -43,7 +43,7 @@ def _arrivals(floor: Floor, queue: Queue, demand: Demand) -> Steps[None]:
     rate, slice_ends = 0.0, 0
     while True:
         if floor.now >= slice_ends:
-            rate, slice_ends = demand.actual(queue, floor.now), floor.now - floor.now % SLICE_MS + SLICE_MS
+            rate, slice_ends = demand.arrival_rate(queue, floor.now), floor.now - floor.now % SLICE_MS + SLICE_MS
         gap = int(1000 * floor.draws.expovariate(rate))
         if floor.now + gap >= slice_ends:
             yield slice_ends - floor.now

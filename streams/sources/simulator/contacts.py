@@ -5,7 +5,7 @@ Each event's fields are only what changed: the contract carries queue, team and 
 
 from schemas.topics import CONTACTS, Channel
 from streams.sources.simulator.centre import LANGUAGES, PRODUCTS, QUEUE, SEGMENTS, TAGS, Queue, Topic
-from streams.sources.simulator.floor import SOURCE, Agent, Floor, Steps, Wait
+from streams.sources.simulator.floor import SOURCE, Agent, AgentRequest, Floor, Steps
 
 #: How customers rate (1 to 5, with weights) who are content, and who are not.
 _GOOD = {5: 58, 4: 26, 3: 9, 2: 3, 1: 4}
@@ -81,7 +81,7 @@ class Contact:
     def wait_for_agent(self, patience_ms: int | None = None) -> Steps[Agent | None]:
         """Wait until an agent answers, mostly the first that is offered; returns None where patience ends first."""
         since = self.floor.now
-        wait = Wait(self.queue, self.priority, since, None if patience_ms is None else since + patience_ms)
+        wait = AgentRequest(self.queue, self.priority, since, None if patience_ms is None else since + patience_ms)
         agent: Agent | None = yield wait
         if agent is not None and self.draws.chance(0.03):
             yield self.draws.between(14, 20)
@@ -193,7 +193,7 @@ class Call(Contact):
 
     def _outbound(self) -> Steps[None]:
         """An agent calls, once one has time."""
-        agent: Agent = yield Wait(self.queue, "low", self.floor.now)
+        agent: Agent = yield AgentRequest(self.queue, "low", self.floor.now)
         self.emit_started(agent, direction="outbound", initiated_by="agent", queue=self.queue.name)
         yield self.draws.between(5, 25)
         if self.draws.chance(0.7):

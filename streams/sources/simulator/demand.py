@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from schemas.topics import Channel
 from streams.sources.simulator import centre
 from streams.sources.simulator.centre import QUEUES, Queue, Team, Topic
-from streams.sources.simulator.plan import Draws, Plan
+from streams.sources.simulator.plan import Plan, RandomDraws
 from streams.times import milliseconds
 
 #: Demand is constant within a slice.
@@ -70,23 +70,23 @@ class Surge(NamedTuple):
 class Demand:
     """The contacts of one run, whose rate is kept on average over its length, or over a week where it has no end."""
 
-    def __init__(self, of: Plan) -> None:
-        self._plan = of
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
         #: Contacts a second of the whole centre in an average hour of the week.
         self.contacts_per_second = 1.0
-        span = of.lasts_ms or _WEEK_MS
+        span = plan.lasts_ms or _WEEK_MS
         slices = max(1, min(_WEEK_MS, span) // SLICE_MS)
-        times = [of.start_ms + span * each // slices for each in range(slices)]
-        self.contacts_per_second = of.rate / fmean(self._events(at) for at in times)
+        times = [plan.start_ms + span * each // slices for each in range(slices)]
+        self.contacts_per_second = plan.rate / fmean(self._events(at) for at in times)
         #: Known customers: one is drawn among about as many as contact the centre in a week.
         self.customers = max(500, int(self.contacts_per_second * _WEEK_MS / 1000))
 
-    def actual(self, queue: Queue, at: int) -> float:
+    def arrival_rate(self, queue: Queue, at: int) -> float:
         """Return the contacts a second that come."""
         surge = sum(each.strength(at) for each in self._surges(queue, at))
-        return self._planned(queue, at) * (_error(self._plan, queue, at // _HOUR_MS) + surge)
+        return self._planned(queue, at) * (_forecast_error(self._plan, queue, at // _HOUR_MS) + surge)
 
-    def topic(self, queue: Queue, at: int, draws: Draws) -> Topic | None:
+    def topic(self, queue: Queue, at: int, draws: RandomDraws) -> Topic | None:
         """Draw whether a contact that comes now is about a surge's topic."""
         for surge in self._surges(queue, at):
             strength = surge.strength(at)
@@ -106,11 +106,11 @@ class Demand:
                 self._planned(each, at) for each in QUEUES if each.channel == channel and each.teams[0] is team
             )
             if arrivals:
-                needed += servers(arrivals * _LOAD[channel].touches * _LOAD[channel].handle_s, channel) / slots
+                needed += agents_needed(arrivals * _LOAD[channel].touches * _LOAD[channel].handle_s, channel) / slots
         return max(1, ceil(needed / 0.9 - 0.3))
 
     def _planned(self, queue: Queue, at: int) -> float:
-        return self.contacts_per_second * queue.share * _shape(self._plan.zone, queue.channel, at // SLICE_MS)
+        return self.contacts_per_second * queue.share * _volume_shape(self._plan.zone, queue.channel, at // SLICE_MS)
 
     def _office_work(self) -> float:
         """Return the e-mails a second that the back office must settle while it is open, so that none are left."""
@@ -122,7 +122,7 @@ class Demand:
         return opens <= local.hour < closes
 
     def _events(self, at: int) -> float:
-        events = sum(self.actual(queue, at) * _LOAD[queue.channel].events for queue in QUEUES)
+        events = sum(self.arrival_rate(queue, at) * _LOAD[queue.channel].events for queue in QUEUES)
         return events + (self._office_work() * _OFFICE_EVENTS if self._office_open(at) else 0.0)
 
     def _local(self, at: int) -> datetime:
@@ -133,7 +133,7 @@ class Demand:
 
 
 @lru_cache(maxsize=10_000)
-def _shape(zone: ZoneInfo, channel: Channel, number: int) -> float:
+def _volume_shape(zone: ZoneInfo, channel: Channel, number: int) -> float:
     """Return the expected volume of a channel in a slice, relative to its mean over the week."""
     local = datetime.fromtimestamp(number * SLICE_MS / 1000, zone)
     hours, days = centre.DAY_SHAPE[channel], centre.WEEK_SHAPE[channel]
@@ -143,10 +143,10 @@ def _shape(zone: ZoneInfo, channel: Channel, number: int) -> float:
 
 
 @lru_cache(maxsize=10_000)
-def _error(of: Plan, queue: Queue, hour: int) -> float:
+def _forecast_error(plan: Plan, queue: Queue, hour: int) -> float:
     """Return what comes relative to the forecast: 7 % off in a large queue; chance alone varies small ones more."""
-    draws = Draws(f"{of.seed}:forecast:{queue.channel}:{queue.name}:{hour}")
-    return exp(draws.gauss(0, min(0.07, 0.5 / sqrt(1 + 40 * of.rate))))
+    draws = RandomDraws(f"{plan.seed}:forecast:{queue.channel}:{queue.name}:{hour}")
+    return exp(draws.gauss(0, min(0.07, 0.5 / sqrt(1 + 40 * plan.rate))))
 
 
 @lru_cache(maxsize=1_000)
@@ -157,7 +157,7 @@ def _surges(seed: int, zone: ZoneInfo, queue: str, today: date) -> tuple[Surge, 
     """
     found = []
     for day in (today - timedelta(days=1), today):
-        draws = Draws(f"{seed}:surges:{day}")
+        draws = RandomDraws(f"{seed}:surges:{day}")
         midnight = milliseconds(datetime.combine(day, time(), zone))
         found += [
             Surge(centre.MAIN_TOPIC, midnight + draws.between(9.5 * 3600, 15 * 3600), draws.between(2700, 4500), 1.1),
@@ -167,7 +167,7 @@ def _surges(seed: int, zone: ZoneInfo, queue: str, today: date) -> tuple[Surge, 
     return tuple(surge for surge in found if surge.topic.queue == queue)
 
 
-def servers(load: float, channel: Channel) -> float:
+def agents_needed(load: float, channel: Channel) -> float:
     """Return how many servers answer enough of a channel in time, at `load` Erlang.
 
     After Halfin and Whitt, "Heavy-Traffic Limits for Queues with Many Exponential Servers" (1981): with load a and

@@ -16,7 +16,7 @@ import orjson
 from schemas.topics import AGENTS, Channel
 from streams.sources.simulator.centre import QUEUES, TEAMS, Queue, Team
 from streams.sources.simulator.demand import Demand
-from streams.sources.simulator.plan import Draws, Plan
+from streams.sources.simulator.plan import Plan, RandomDraws
 from streams.times import rfc3339
 
 R = TypeVar("R")
@@ -37,7 +37,7 @@ _SERVES: Final = {
 }
 
 
-class Emitted(NamedTuple):
+class SimulatedEvent(NamedTuple):
     """One event on its way out. `at` in UTC milliseconds; `value` is one line of JSON without its end."""
 
     at: int
@@ -46,8 +46,8 @@ class Emitted(NamedTuple):
     value: bytes
 
 
-class Wait(NamedTuple):
-    """A contact's wish for an agent, since a time; where there is none until another, it gets None."""
+class AgentRequest(NamedTuple):
+    """A contact's request for an agent, since a time; where there is none until another, it gets None."""
 
     queue: Queue
     priority: str
@@ -55,7 +55,7 @@ class Wait(NamedTuple):
     until: int | None = None
 
 
-Steps: TypeAlias = Generator[int | Wait, Any, R]
+Steps: TypeAlias = Generator[int | AgentRequest, Any, R]
 
 
 @dataclass(eq=False, slots=True)
@@ -76,7 +76,7 @@ class Agent:
 
 
 @dataclass(eq=False, slots=True)
-class _Turn:
+class _Resumption:
     """A generator that goes on at some time, with an agent or nothing; without `steps` the turn is void."""
 
     steps: Steps[None] | None
@@ -86,29 +86,29 @@ class _Turn:
 class Floor:
     """Contacts and agents meet only here, so that no agent has more than the slots allow or idles beside a line."""
 
-    def __init__(self, of: Plan, now: int) -> None:
+    def __init__(self, plan: Plan, now: int) -> None:
         #: The simulated time in UTC milliseconds.
         self.now = now
-        self.draws = Draws(f"{of.prefix}:{of.rate!r}:{of.lasts_ms}")
-        self.prefix = of.prefix
+        self.draws = RandomDraws(f"{plan.prefix}:{plan.rate!r}:{plan.lasts_ms}")
+        self.prefix = plan.prefix
         self.contact_numbers = count(1)
         #: Nothing is emitted before.
-        self.start_ms = of.start_ms
+        self.start_ms = plan.start_ms
         #: Events that the reader has not yet had.
-        self.emitted: list[Emitted] = []
+        self.emitted: list[SimulatedEvent] = []
         self._agent_numbers, self._state_numbers, self._order = count(1), count(1), count()
-        self._due: list[tuple[int, int, _Turn]] = []
+        self._due: list[tuple[int, int, _Resumption]] = []
         #: The most urgent first, then the oldest.
-        self._waiting_lines: dict[Queue, list[tuple[int, int, int, _Turn]]] = {queue: [] for queue in QUEUES}
+        self._waiting_lines: dict[Queue, list[tuple[int, int, int, _Resumption]]] = {queue: [] for queue in QUEUES}
         #: Those with a free slot by the contacts in hand, longest idle first. Ordered dictionaries: a plain one whose
         #: first were taken finds its first only past all the gaps.
         self._free = {team: [OrderedDict[Agent, None]() for _ in range(max(team.slots.values()) + 1)] for team in TEAMS}
         self._at_home: dict[Team, deque[Agent]] = {team: deque() for team in TEAMS}
         self._on_shift: dict[Team, dict[Agent, None]] = {team: {} for team in TEAMS}
 
-    def schedule(self, when: int, steps: Steps[None], agent: Agent | None = None) -> _Turn:
+    def schedule(self, when: int, steps: Steps[None], agent: Agent | None = None) -> _Resumption:
         """Resume a generator at a time, after all that are due then already."""
-        turn = _Turn(steps, agent)
+        turn = _Resumption(steps, agent)
         heappush(self._due, (when, next(self._order), turn))
         return turn
 
@@ -119,22 +119,22 @@ class Floor:
             return
         steps, turn.steps, self.now = turn.steps, None, when
         try:
-            wish = steps.send(turn.agent)
+            request = steps.send(turn.agent)
         except StopIteration:
             return
-        if isinstance(wish, int):
-            self.schedule(when + wish, steps)
-        elif (agent := self._free_agent(wish.queue)) is not None:
-            self._assign(agent, wish.queue.channel, steps)
+        if isinstance(request, int):
+            self.schedule(when + request, steps)
+        elif (agent := self._free_agent(request.queue)) is not None:
+            self._assign(agent, request.queue.channel, steps)
         else:
-            waiting = _Turn(steps) if wish.until is None else self.schedule(max(when, wish.until), steps)
-            rank = -_PRIORITIES.index(wish.priority)
-            heappush(self._waiting_lines[wish.queue], (rank, wish.since, next(self._order), waiting))
+            waiting = _Resumption(steps) if request.until is None else self.schedule(max(when, request.until), steps)
+            rank = -_PRIORITIES.index(request.priority)
+            heappush(self._waiting_lines[request.queue], (rank, request.since, next(self._order), waiting))
 
     def emit(self, topic: str, key: str, event: dict[str, object]) -> None:
         """Emit an event that happens now."""
         event["occurred_at"] = rfc3339(self.now)
-        self.emitted.append(Emitted(self.now, topic, key.encode(), orjson.dumps(event)))
+        self.emitted.append(SimulatedEvent(self.now, topic, key.encode(), orjson.dumps(event)))
 
     def report_agents(self) -> Steps[None]:
         """Emit the state of every agent on shift at the start, as a source does when it connects."""
@@ -247,7 +247,7 @@ class Floor:
 
     def _assign_next(self, agent: Agent) -> bool:
         """Assign the next contact to this agent, by its wait, its priority and its queue's weight."""
-        best: tuple[float, Channel, _Turn] | None = None
+        best: tuple[float, Channel, _Resumption] | None = None
         for queue, weight in _SERVES[agent.team]:
             if agent.channel not in {None, queue.channel} or agent.load >= agent.team.slots[queue.channel]:
                 continue

@@ -29,7 +29,7 @@ class Plan:
         return f"sim:{self.seed}-{at(self.start_ms):%Y%m%dT%H%M%S}{milli}Z"
 
 
-class Draws(random.Random):
+class RandomDraws(random.Random):
     """A generator of chance, seeded with text; times are drawn in whole milliseconds."""
 
     def chance(self, probability: float) -> bool:

@@ -14,7 +14,7 @@ _SILENCE_MS: Final = 400
 
 
 @dataclass(frozen=True)
-class Record:
+class ConsumedRecord:
     """One record. `timestamp` in UTC milliseconds."""
 
     topic: str
@@ -25,7 +25,7 @@ class Record:
     timestamp: int
 
 
-def consumed(bootstrap: str, count: int, *, or_more: bool = False) -> list[Record]:
+def consumed(bootstrap: str, count: int, *, or_more: bool = False) -> list[ConsumedRecord]:
     """Return all records of the source topics, by topic and partition in order; fails unless there are `count`.
 
     `or_more`: a broker that was killed may have in its log what it did not acknowledge.
@@ -39,14 +39,14 @@ def consumed(bootstrap: str, count: int, *, or_more: bool = False) -> list[Recor
         ]
         consumer.assign(places)
         consumer.seek_to_beginning(*places)
-        found: list[Record] = []
+        found: list[ConsumedRecord] = []
         deadline = time.monotonic() + _PATIENCE_S
         while or_more or len(found) <= count:
             got = consumer.poll(timeout_ms=_SILENCE_MS, max_records=10_000)
             if not got and (len(found) >= count or time.monotonic() > deadline):
                 break
             found += [
-                Record(place.topic, place.partition, each.offset, each.key, each.value, each.timestamp)
+                ConsumedRecord(place.topic, place.partition, each.offset, each.key, each.value, each.timestamp)
                 for place, records in got.items()
                 for each in records
             ]

@@ -13,10 +13,10 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.sources import recorded
+from streams.sources import recording_files
 from streams.sources.disorder import REPEATED_WITHIN, duplicated, shuffled
-from streams.sources.recorded import Line, UnreadableError
-from streams.sources.replaying import LARGEST_BYTES, Recording, Routed, UnroutableError, route
+from streams.sources.recording_files import Line, UnreadableError
+from streams.sources.recordings import LARGEST_BYTES, Recording, RoutedEvent, UnroutableError, route
 from tests.streams.flow import chat_event
 
 
@@ -35,10 +35,10 @@ def numbered(count: int) -> list[Line]:
 def test_what_is_written_is_read(name: str, tmp_path: Path) -> None:
     """In each packing; twice written gives the same bytes; line numbers count blank lines too."""
     path, again = tmp_path / name, tmp_path / f"again-{name}"
-    assert recorded.write(str(path), [b"one", b"", b" two "]) == 3
-    recorded.write(str(again), [b"one", b"", b" two "])
+    assert recording_files.write(str(path), [b"one", b"", b" two "]) == 3
+    recording_files.write(str(again), [b"one", b"", b" two "])
     assert path.read_bytes() == again.read_bytes()
-    assert list(recorded.lines(str(path))) == [Line(str(path), 1, b"one"), Line(str(path), 3, b"two")]
+    assert list(recording_files.lines(str(path))) == [Line(str(path), 1, b"one"), Line(str(path), 3, b"two")]
     assert [each.name for each in sorted(tmp_path.iterdir())] == sorted([name, f"again-{name}"])
 
 
@@ -52,7 +52,7 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
         raise OSError("no room")
 
     with pytest.raises(OSError, match="no room"):
-        recorded.write(str(path), fails())
+        recording_files.write(str(path), fails())
     assert path.read_bytes() == b"before\n"
     assert len(list(tmp_path.iterdir())) == 1
 
@@ -60,17 +60,17 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
 def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     """Missing, not what its name says, or cut off: one line with the file, and where it broke."""
     with pytest.raises(UnreadableError, match=r"none\.ndjson: No such file"):
-        list(recorded.lines(str(tmp_path / "none.ndjson")))
+        list(recording_files.lines(str(tmp_path / "none.ndjson")))
     for name in ("no.gz", "no.zst"):
         (tmp_path / name).write_bytes(b"plain text\n")
         with pytest.raises(UnreadableError, match=name):
-            list(recorded.lines(str(tmp_path / name)))
+            list(recording_files.lines(str(tmp_path / name)))
     # Digits of no pattern: what packs too well is one block, and cut, nothing.
     whole = b"".join(sha256(b"%d" % number).hexdigest().encode() + b"\n" for number in range(20_000))
     for name, packed in (("cut.gz", gzip.compress(whole)), ("cut.zst", zstandard.compress(whole))):
         (tmp_path / name).write_bytes(packed[: len(packed) // 2])
         with pytest.raises(UnreadableError, match=rf"{name}: damaged after line \d+"):
-            list(recorded.lines(str(tmp_path / name)))
+            list(recording_files.lines(str(tmp_path / name)))
 
 
 def test_several_frames_and_members_are_one_recording(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_several_frames_and_members_are_one_recording(tmp_path: Path) -> None:
     (tmp_path / "a.zst").write_bytes(zstandard.compress(b"one\n") + zstandard.compress(b"two\n"))
     (tmp_path / "a.gz").write_bytes(gzip.compress(b"one\n") + gzip.compress(b"two\n"))
     for name in ("a.zst", "a.gz"):
-        assert [line.content for line in recorded.lines(str(tmp_path / name))] == [b"one", b"two"]
+        assert [line.content for line in recording_files.lines(str(tmp_path / name))] == [b"one", b"two"]
 
 
 def test_shuffled_is_a_permutation_that_the_seed_decides() -> None:
@@ -107,7 +107,7 @@ def test_duplicates_come_a_little_later() -> None:
 
 def test_lines_go_where_they_belong() -> None:
     """Contacts by channel, agents' states by agent; the bytes stay as they are."""
-    assert route(event()) == Routed("contacts.chat", b"a:1", event(), 1_772_445_600_250)
+    assert route(event()) == RoutedEvent("contacts.chat", b"a:1", event(), 1_772_445_600_250)
     status = event(type="agent.status", contact_id=None, channel=None, agent_id="agent-1")
     assert route(status)[:3] == ("agents.status", b"agent-1", status)
 
@@ -155,7 +155,9 @@ def test_files_are_merged_by_time_where_they_are_paced(tmp_path: Path) -> None:
     """Two recordings of the same hours run beside each other, not one after the other."""
     times = {"a": (1, 4, 5), "b": (2, 3, 6)}
     for name, minutes in times.items():
-        recorded.write(str(tmp_path / name), [event(occurred_at=f"2026-03-02T10:0{minute}:00Z") for minute in minutes])
+        recording_files.write(
+            str(tmp_path / name), [event(occurred_at=f"2026-03-02T10:0{minute}:00Z") for minute in minutes]
+        )
     files = [str(tmp_path / name) for name in times]
     refused: list[tuple[Line, str]] = []
     merged = list(Recording(files, by_time=True).events(lambda line, why: refused.append((line, why))))

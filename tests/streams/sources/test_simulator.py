@@ -12,9 +12,9 @@ import pytest
 
 from schemas.events import AGENT_EVENT, CONTACT_EVENT, MODELS
 from schemas.topics import AGENTS, CONTACTS, SOURCES, Channel
-from streams.sources.simulator import Emitted, Plan, simulate
+from streams.sources.simulator import Plan, SimulatedEvent, simulate
 from streams.sources.simulator.centre import QUEUES, TEAMS
-from streams.sources.simulator.demand import servers
+from streams.sources.simulator.demand import agents_needed
 from tests.oracle.agents import State, states
 from tests.oracle.batch import batch
 from tests.oracle.contacts import milliseconds
@@ -45,13 +45,13 @@ def hour(event: dict[str, Any]) -> int:
 
 
 @pytest.fixture(scope="module")
-def day() -> list[Emitted]:
+def day() -> list[SimulatedEvent]:
     """Return a whole day of the default centre."""
     return list(simulate(DAY))
 
 
 @pytest.fixture(scope="module")
-def told(day: list[Emitted]) -> list[dict[str, Any]]:
+def told(day: list[SimulatedEvent]) -> list[dict[str, Any]]:
     """Return the day's events as JSON objects."""
     return [orjson.loads(event.value) for event in day]
 
@@ -97,7 +97,7 @@ def test_the_same_plan_gives_the_same_bytes() -> None:
     assert all(list(simulate(other)) != list(simulate(plan)) for other in others)
 
 
-def test_every_event_is_valid_and_has_its_place(day: list[Emitted]) -> None:
+def test_every_event_is_valid_and_has_its_place(day: list[SimulatedEvent]) -> None:
     """Each validates against the contract, stands in its channel's topic, and is keyed by contact or agent."""
     for event in day:
         if event.topic == AGENTS:
@@ -109,7 +109,7 @@ def test_every_event_is_valid_and_has_its_place(day: list[Emitted]) -> None:
             assert event.topic == CONTACTS[contact.channel]
 
 
-def test_events_leave_in_order_of_time_from_the_start_on(day: list[Emitted]) -> None:
+def test_events_leave_in_order_of_time_from_the_start_on(day: list[SimulatedEvent]) -> None:
     """Nothing before the start, nothing after the end, never back in time."""
     times = [event.at for event in day]
     assert times == sorted(times)
@@ -135,7 +135,7 @@ def test_every_type_of_the_contract_occurs(told: list[dict[str, Any]]) -> None:
     assert 9 < len(of_contacts) / len({event["contact_id"] for event in of_contacts}) < 14
 
 
-def test_the_rate_is_kept_on_average(day: list[Emitted]) -> None:
+def test_the_rate_is_kept_on_average(day: list[SimulatedEvent]) -> None:
     """Within a tenth over a day, and within a fifth over a quarter of an hour by night."""
     assert len(day) == pytest.approx(86_400, rel=0.1)
     night = Plan(TUESDAY + 3 * HOUR_MS, rate=10.0, seed=2, lasts_ms=900_000)
@@ -284,7 +284,7 @@ def test_volume_scales_with_the_rate() -> None:
         list(simulate(Plan(TUESDAY + 10 * HOUR_MS, rate=rate, seed=1, lasts_ms=600_000))) for rate in (0.5, 5.0)
     )
 
-    def people(events: list[Emitted]) -> int:
+    def people(events: list[SimulatedEvent]) -> int:
         return len({event.key for event in events if event.topic == AGENTS})
 
     assert 5 < people(large) / people(small) < 11
@@ -301,5 +301,5 @@ def test_the_tables_are_whole() -> None:
 @pytest.mark.parametrize("load", [0.3, 3.0, 30.0, 300.0, 30_000.0])
 def test_staffing_is_just_above_the_load(load: float) -> None:
     """A little more than the load, relatively less the larger the team."""
-    found = servers(load, "call")
+    found = agents_needed(load, "call")
     assert load < found < load + 3 * load**0.5

@@ -16,11 +16,11 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from deploy.embedded import UnusableError, clickhouse_server
-from deploy.embedded.clickhouse_server import ENGINE_FOLDER, SERVER_FOLDER, choose, configuration
-from deploy.embedded.lock import hold, lock_path
-from deploy.embedded.parts import parts_of, pulssi, wire
-from deploy.embedded.probes import ping_fault
+from deploy.embedded import UnusableError, official_clickhouse
+from deploy.embedded.folder_lock import lock_folder, lock_path
+from deploy.embedded.official_clickhouse import ENGINE_FOLDER, SERVER_FOLDER, choose_program, configuration
+from deploy.embedded.readiness_probes import ping_fault
+from deploy.embedded.stack_layout import part_groups, plan_layout, pulssi_command
 from schemas.configuration.toml_files import ConfigurationError
 from streams.clickhouse.addresses import Address
 from streams.configuration.environment import load_settings
@@ -47,14 +47,14 @@ def said() -> list[str]:
     return []
 
 
-@pytest.mark.parametrize("name", clickhouse_server.NAMES)
+@pytest.mark.parametrize("name", official_clickhouse.NAMES)
 def test_what_is_on_the_path_is_chosen(path: Path, tmp_path: Path, said: list[str], name: str) -> None:
     """By either name of an official installation; nothing is said, for nothing is unusual."""
-    assert choose("auto", tmp_path / "data", said.append) is None
+    assert choose_program("auto", tmp_path / "data", said.append) is None
     program = clickhouse_standin.program(path, NEW, name)
-    server = choose("auto", tmp_path / "data", said.append)
+    server = choose_program("auto", tmp_path / "data", said.append)
     assert (str(server), said) == (f"ClickHouse {NEW}, {program}", [])
-    assert choose("embedded", tmp_path / "data", said.append) is None
+    assert choose_program("embedded", tmp_path / "data", said.append) is None
 
 
 def test_a_path_of_here_is_one_of_everywhere(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,7 +62,7 @@ def test_a_path_of_here_is_one_of_everywhere(path: Path, tmp_path: Path, monkeyp
     program = clickhouse_standin.program(path, NEW)
     monkeypatch.chdir(path)
     monkeypatch.setenv("PATH", ".")
-    server = choose("auto", tmp_path / "data", lambda _: None)
+    server = choose_program("auto", tmp_path / "data", lambda _: None)
     assert server is not None
     assert server.program == program
 
@@ -80,10 +80,10 @@ def test_what_is_no_server_that_can_be_used(path: Path, tmp_path: Path, said: li
     program = path / "clickhouse"
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
-    assert choose("auto", tmp_path / "data", said.append) is None
+    assert choose_program("auto", tmp_path / "data", said.append) is None
     assert [why in line and line.endswith(": not used") for line in said] == [True]
     with pytest.raises(UnusableError, match=f"^PULSSI_CLICKHOUSE_PROGRAM: {re.escape(str(program))} {why}"):
-        choose(str(program), tmp_path / "data", said.append)
+        choose_program(str(program), tmp_path / "data", said.append)
 
 
 def test_the_setting_names_a_program() -> None:
@@ -98,40 +98,41 @@ def test_a_folder_does_not_go_over_by_itself(path: Path, tmp_path: Path, said: l
     folder = tmp_path / "data"
     (folder / SERVER_FOLDER).mkdir(parents=True)
     with pytest.raises(UnusableError) as gone:
-        choose("auto", folder, said.append)
+        choose_program("auto", folder, said.append)
     assert f"{folder / SERVER_FOLDER} was written by a ClickHouse server, and none is on the PATH now" in str(
         gone.value
     )
     program = clickhouse_standin.program(path)
-    assert choose("auto", folder, said.append) is not None
+    assert choose_program("auto", folder, said.append) is not None
     (folder / SERVER_FOLDER).rename(folder / ENGINE_FOLDER)
     with pytest.raises(UnusableError) as came:
-        choose("auto", folder, said.append)
+        choose_program("auto", folder, said.append)
     for told in (
         f"{folder / ENGINE_FOLDER} was written by the embedded engine",
         "PULSSI_CLICKHOUSE_PROGRAM=embedded continues with it",
         f"PULSSI_CLICKHOUSE_PROGRAM={program} uses another database, which is empty at first",
     ):
         assert told in str(came.value)
-    assert choose("embedded", folder, said.append) is None
+    assert choose_program("embedded", folder, said.append) is None
     assert said == []
-    assert choose(str(program), folder, said.append) is not None
+    assert choose_program(str(program), folder, said.append) is not None
     (line,) = said
     assert f"empty database in {folder / SERVER_FOLDER}" in line
     assert f"stays in {folder / ENGINE_FOLDER}" in line
     (folder / SERVER_FOLDER).mkdir()
-    assert choose(str(program), folder, said.append) is not None
+    assert choose_program(str(program), folder, said.append) is not None
     assert said == [line]  # it has begun
 
 
 def test_the_stack_starts_it(path: Path, tmp_path: Path) -> None:
     """The part runs that program and says which; an external ClickHouse is no question of programs."""
     program = clickhouse_standin.program(path)
-    (_, clickhouse, *_), _ = parts_of(wire(load_settings({}), tmp_path, 21300, lambda _: None))
+    (_, clickhouse, *_), _ = part_groups(plan_layout(load_settings({}), tmp_path, 21300, lambda _: None))
     assert clickhouse.command[-2:] == ("--program", str(program))
     assert clickhouse.program == f"ClickHouse {NEW}, {program}"
     assert (
-        wire(load_settings({"PULSSI_CLICKHOUSE_URL": "http://ch:8123"}), tmp_path, 21300, lambda _: None).program == ""
+        plan_layout(load_settings({"PULSSI_CLICKHOUSE_URL": "http://ch:8123"}), tmp_path, 21300, lambda _: None).program
+        == ""
     )
 
 
@@ -179,7 +180,9 @@ def _words(program: Path, folder: Path) -> tuple[str, ...]:
 def test_it_is_ended_with_what_started_it(tmp_path: Path, end: str) -> None:
     """Ready when `/ping` is answered; then, whichever way it ends, no process and no lock is left."""
     words = _words(clickhouse_standin.program(tmp_path), tmp_path / "stack")
-    with Program(pulssi(*words, "--while-stdin"), clean_environment(tmp_path), stdin=subprocess.PIPE) as program:
+    with Program(
+        pulssi_command(*words, "--while-stdin"), clean_environment(tmp_path), stdin=subprocess.PIPE
+    ) as program:
         url = program.await_line("clickhouse ready at ").rpartition(" ")[2]
         assert ping_fault(Address(url)) is None
         second = run(tmp_path, *words)
@@ -197,7 +200,7 @@ def test_it_is_ended_with_what_started_it(tmp_path: Path, end: str) -> None:
         assert program.await_end() == (-signal.SIGKILL if end == "killed" else 0)
         assert ("stand-in ends" in program.text) is (end != "killed")
         await_gone(children)
-    with hold(tmp_path / "stack", "clickhouse", wait_s=PATIENCE_S):
+    with lock_folder(tmp_path / "stack", "clickhouse", wait_s=PATIENCE_S):
         pass
 
 
@@ -210,7 +213,7 @@ def test_one_that_ends_by_itself_is_told_with_its_log(tmp_path: Path) -> None:
     log = tmp_path / "stack" / "logs" / "clickhouse-server.log"
     assert (early.code, early.lines) == (3, [f"pulssi: ClickHouse ended at its start (code 210): see {log}"])
     words = _words(clickhouse_standin.program(tmp_path), tmp_path / "stack")
-    with Program(pulssi(*words, "--while-stdin"), clean_environment(tmp_path), stdin=subprocess.PIPE) as later:
+    with Program(pulssi_command(*words, "--while-stdin"), clean_environment(tmp_path), stdin=subprocess.PIPE) as later:
         later.await_line("clickhouse ready at ")
         (server,) = descendants(later.process.pid)
         os.kill(server, signal.SIGKILL)
@@ -223,7 +226,7 @@ def test_one_that_ends_by_itself_is_told_with_its_log(tmp_path: Path) -> None:
 def test_pulssi_on_the_real_program(tmp_path: Path) -> None:
     """Events come through to an exact reconciliation, its users are made, pages are kept out; all is there again."""
     notes: list[str] = []
-    server = choose("auto", tmp_path / "nothing", notes.append)
+    server = choose_program("auto", tmp_path / "nothing", notes.append)
     if server is None:
         pytest.skip(f"no official ClickHouse on the PATH that can be used{''.join(f'; {note}' for note in notes)}")
     count = "SELECT count() FROM events"

@@ -11,7 +11,7 @@ import click
 from schemas.user_input import duration_ms
 
 
-def duration(text: str) -> int:
+def parse_duration(text: str) -> int:
     """Read a duration such as `30s`, `10m`, `1h30m` or `2d`, longer than nothing, as whole milliseconds."""
     with suppress(ValueError):
         if (total := duration_ms(text)) > 0:
@@ -19,7 +19,7 @@ def duration(text: str) -> int:
     raise click.BadParameter(f"{text!r} is no duration: write it like 30s, 10m, 1h30m or 2d")
 
 
-def moment(text: str, zone: ZoneInfo, now: datetime, option: str = "--start") -> datetime:
+def parse_moment(text: str, zone: ZoneInfo, now: datetime, option: str = "--start") -> datetime:
     """Read `now`, `midnight` (the last one in `zone`), or RFC 3339; without a zone it is meant in `zone`.
 
     Raises click.BadParameter.

@@ -4,24 +4,24 @@ import socket
 from pathlib import Path
 
 from deploy.embedded.demonstration import demonstrate
-from deploy.embedded.output import TerminalOutput
-from deploy.embedded.parts import Wiring, parts_of, wire
 from deploy.embedded.ports import any_free
+from deploy.embedded.stack_layout import StackLayout, part_groups, plan_layout
+from deploy.embedded.stack_output import TerminalOutput
 from streams.configuration.environment import load_settings
 from tests.deploy.program import run
 
 
-def _names(wiring: Wiring) -> list[list[str]]:
-    return [[part.name for part in group] for group in parts_of(wiring)]
+def _names(layout: StackLayout) -> list[list[str]]:
+    return [[part.name for part in group] for group in part_groups(layout)]
 
 
 def test_everything_is_started_where_nothing_is_named(tmp_path: Path) -> None:
     """Servers and migrations first, then what needs them; ports stand in a row from the base."""
     said: list[str] = []
-    wiring = wire(load_settings({}), tmp_path, 21100, said.append)
-    assert _names(wiring) == [["broker", "clickhouse", "topics", "schema"], ["worker", "sink", "wallboard"]]
-    assert list(wiring.ports.values()) == [21100, 21101, 21102, 21103, 21104], said
-    assert wiring.environment["PULSSI_KAFKA_BROKERS"] == "127.0.0.1:21100"
+    layout = plan_layout(load_settings({}), tmp_path, 21100, said.append)
+    assert _names(layout) == [["broker", "clickhouse", "topics", "schema"], ["worker", "sink", "wallboard"]]
+    assert list(layout.ports.values()) == [21100, 21101, 21102, 21103, 21104], said
+    assert layout.environment["PULSSI_KAFKA_BROKERS"] == "127.0.0.1:21100"
 
 
 def test_named_servers_are_used_and_not_started(tmp_path: Path) -> None:
@@ -29,12 +29,12 @@ def test_named_servers_are_used_and_not_started(tmp_path: Path) -> None:
     settings = load_settings(
         {"PULSSI_KAFKA_BROKERS": "kafka:9092", "PULSSI_CLICKHOUSE_URL": "https://writer:secret@clickhouse:8443"}
     )
-    wiring = wire(settings, tmp_path, None, lambda _: None)
-    assert _names(wiring) == [["topics", "schema"], ["worker", "sink", "wallboard"]]
-    assert not any(name.startswith(("PULSSI_KAFKA", "PULSSI_CLICKHOUSE")) for name in wiring.environment)
-    assert wiring.url_of("broker") == "kafka:9092"
-    assert wiring.url_of("clickhouse") == "https://clickhouse:8443"
-    assert "secret" not in str(wiring.environment)
+    layout = plan_layout(settings, tmp_path, None, lambda _: None)
+    assert _names(layout) == [["topics", "schema"], ["worker", "sink", "wallboard"]]
+    assert not any(name.startswith(("PULSSI_KAFKA", "PULSSI_CLICKHOUSE")) for name in layout.environment)
+    assert layout.url_of("broker") == "kafka:9092"
+    assert layout.url_of("clickhouse") == "https://clickhouse:8443"
+    assert "secret" not in str(layout.environment)
 
 
 def test_no_two_parts_get_one_port(tmp_path: Path) -> None:
@@ -44,15 +44,15 @@ def test_no_two_parts_get_one_port(tmp_path: Path) -> None:
         free = str(any_free("127.0.0.1"))
         said: list[str] = []
         settings = load_settings({"PULSSI_WORKER_PORT": busy, "PULSSI_SINK_PORT": free, "PULSSI_WALLBOARD_PORT": free})
-        wiring = wire(settings, tmp_path, None, said.append)
-    assert len(set(wiring.ports.values())) == len(wiring.ports)
+        layout = plan_layout(settings, tmp_path, None, said.append)
+    assert len(set(layout.ports.values())) == len(layout.ports)
     assert any(line.startswith(f"port {busy} is busy: the worker takes ") for line in said)
 
 
 def test_a_demonstration_begins_at_midnight(tmp_path: Path) -> None:
     """One simulator, from the start of today, with the rate and the seed that were asked for."""
-    wiring = wire(load_settings({}), tmp_path, 21200, lambda _: None)
-    ((simulator,),) = demonstrate(2.5, 7, wiring, TerminalOutput())
+    layout = plan_layout(load_settings({}), tmp_path, 21200, lambda _: None)
+    ((simulator,),) = demonstrate(2.5, 7, layout, TerminalOutput())
     assert simulator.command[-7:] == ("simulate", "--start", "midnight", "--rate", "2.5", "--seed", "7")
 
 

@@ -16,7 +16,7 @@ from streams.configuration.environment import load_settings
 from streams.kafka.brokers import TopicsMissingError
 from streams.kafka.partitioner import partition_of
 from streams.kafka.topic_migration import migrate_topics
-from streams.sources.producing import EventProducer
+from streams.sources.event_producer import EventProducer
 from tests.kafka.server import KafkaServer
 from tests.streams.sources.consumed import consumed
 
@@ -72,7 +72,7 @@ async def test_each_record_once_and_in_order(topics: KafkaServer) -> None:
 
 async def test_more_than_fits_waits(topics: KafkaServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Taking records waits while too many are on their way, so memory stays bounded."""
-    monkeypatch.setattr("streams.sources.producing.BUFFERED", 500)
+    monkeypatch.setattr("streams.sources.event_producer.BUFFERED", 500)
     async with EventProducer(settings(topics), pytest.fail, client="test") as producer:
         for number in range(5_000):
             await producer.send(CONTACTS["chat"], b"%d" % number, b"x" * 100)
@@ -119,7 +119,7 @@ async def test_a_client_that_lost_count_is_replaced(topics: KafkaServer, monkeyp
                 raise failing.pop(0)
             return await super().send_batch(*arguments, **named)
 
-    monkeypatch.setattr("streams.sources.producing.AIOKafkaProducer", Confused)
+    monkeypatch.setattr("streams.sources.event_producer.AIOKafkaProducer", Confused)
     async with EventProducer(settings(topics), pytest.fail, client="test") as producer:
         for number in range(300):
             await producer.send(CONTACTS["chat"], b"contact-%d" % (number % 50), b"%d" % number, f"file-{number % 2}")

@@ -15,21 +15,21 @@ from typing import Final, Literal, NamedTuple
 import orjson
 
 from schemas.topics import AGENTS, CONTACTS
-from streams.sources import conversations, recorded
+from streams.sources import conversations, recording_files
 from streams.sources.disorder import duplicated, shuffled
-from streams.sources.recorded import Line
+from streams.sources.recording_files import Line
 from streams.times import milliseconds, rfc3339
 
 Format = Literal["events", "conversations"]
 
 #: Is told of each line that cannot be sent, and why.
-Refuse = Callable[[Line, str], None]
+OnRefused = Callable[[Line, str], None]
 
 #: Kafka's own limit for a record as it comes; the contract's is lower, and the worker's to hold.
 LARGEST_BYTES: Final = 1_000_000
 
 
-class Routed(NamedTuple):
+class RoutedEvent(NamedTuple):
     """A line with its place: `at` in UTC milliseconds, None without a time; `origin` names its recording."""
 
     topic: str
@@ -54,8 +54,8 @@ class Recording:
     #: Send in order of time across all files (for a replay that is paced), not file by file.
     by_time: bool = False
 
-    def events(self, refuse: Refuse, shift_ms: int | None = None) -> Iterator[Routed]:
-        """Yield what goes out. Raises recorded.UnreadableError where a file cannot be read on."""
+    def events(self, refuse: OnRefused, shift_ms: int | None = None) -> Iterator[RoutedEvent]:
+        """Yield what goes out. Raises recording_files.UnreadableError where a file cannot be read on."""
         parts = [self._lines(file, refuse) for file in self.files]
         if self.by_time:
             return merge(*(_routed(part, refuse, shift_ms) for part in parts), key=lambda event: event.at or 0)
@@ -75,8 +75,8 @@ class Recording:
         times = [event.at for event in self.events(lambda _line, _why: None) if event.at is not None]
         return (min(times), max(times)) if times else None
 
-    def _lines(self, file: str, refuse: Refuse) -> Iterator[Line]:
-        lines = recorded.lines(file)
+    def _lines(self, file: str, refuse: OnRefused) -> Iterator[Line]:
+        lines = recording_files.lines(file)
         if self.form == "events":
             return lines
         converted = _converted(lines, refuse)
@@ -84,7 +84,7 @@ class Recording:
         return iter(sorted(converted, key=lambda line: route(line.content).at or 0)) if self.by_time else converted
 
 
-def _converted(lines: Iterable[Line], refuse: Refuse) -> Iterator[Line]:
+def _converted(lines: Iterable[Line], refuse: OnRefused) -> Iterator[Line]:
     for line in lines:
         try:
             for content in conversations.events_of(line.content):
@@ -93,7 +93,7 @@ def _converted(lines: Iterable[Line], refuse: Refuse) -> Iterator[Line]:
             refuse(line, str(error))
 
 
-def _routed(lines: Iterable[Line], refuse: Refuse, shift_ms: int | None) -> Iterator[Routed]:
+def _routed(lines: Iterable[Line], refuse: OnRefused, shift_ms: int | None) -> Iterator[RoutedEvent]:
     for line in lines:
         try:
             yield route(line.content, shift_ms, line.file)
@@ -101,7 +101,7 @@ def _routed(lines: Iterable[Line], refuse: Refuse, shift_ms: int | None) -> Iter
             refuse(line, str(error))
 
 
-def route(line: bytes, shift_ms: int | None = None, origin: str = "") -> Routed:
+def route(line: bytes, shift_ms: int | None = None, origin: str = "") -> RoutedEvent:
     """Find a line's topic and key; with `shift_ms` its time is moved by so much. Raises UnroutableError."""
     if len(line) > LARGEST_BYTES:
         raise UnroutableError(f"{len(line):,} bytes, more than a record may have ({LARGEST_BYTES:,})")
@@ -125,7 +125,7 @@ def route(line: bytes, shift_ms: int | None = None, origin: str = "") -> Routed:
         at += shift_ms
         event["occurred_at"] = rfc3339(at)
         line = orjson.dumps(event)
-    return Routed(topic, key.encode(), line, at, origin)
+    return RoutedEvent(topic, key.encode(), line, at, origin)
 
 
 def _text(value: object) -> str:

@@ -57,7 +57,7 @@ def interrupt_once() -> None:
         signal.signal(number, end)
 
 
-def stop(server: subprocess.Popen[bytes]) -> None:
+def stop_server(server: subprocess.Popen[bytes]) -> None:
     """End a server: by SIGTERM, so that its next start has nothing to recover, then by SIGKILL."""
     server.terminate()
     try:

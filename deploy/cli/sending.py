@@ -20,16 +20,16 @@ from schemas.exits import Exit
 from streams.times import now_ms
 
 if TYPE_CHECKING:
-    from streams.sources.producing import EventProducer
-    from streams.sources.replaying import Routed
+    from streams.sources.event_producer import EventProducer
+    from streams.sources.recordings import RoutedEvent
 
 _EVERY_S: Final = 0.2
 #: How long the end waits for acknowledgements once somebody asked for it.
-_LAST_S: Final = 5.0
+_FLUSH_WITHIN_S: Final = 5.0
 #: Between two looks, while all is overdue, at whether somebody wants an end, and for the producer to work.
 _YIELD_EVERY: Final = 500
 
-wait_option: Final = click.option(
+broker_wait_option: Final = click.option(
     "--wait",
     "give_up_s",
     type=click.FloatRange(min=1),
@@ -39,7 +39,7 @@ wait_option: Final = click.option(
 )
 
 
-class Meter:
+class ProgressMeter:
     """A progress bar on a terminal, and nothing in a pipe. `of`: what stands for all of it; None where nobody knows."""
 
     def __init__(self, title: str, of: float | None) -> None:
@@ -96,8 +96,12 @@ class Pace:
         return (began_ms + (at_ms - first_ms) / self.speed - now) / 1000
 
 
-def feed(
-    producer: EventProducer, meter: Meter, events: Iterable[Routed], pace: Pace | None, how_far: Callable[[], str]
+def send_events(
+    producer: EventProducer,
+    meter: ProgressMeter,
+    events: Iterable[RoutedEvent],
+    pace: Pace | None,
+    how_far: Callable[[], str],
 ) -> str:
     """Send events, without a pace as fast as can be, until Ctrl-C or SIGTERM; returns how many went where, in a line.
 
@@ -105,7 +109,7 @@ def feed(
     says what was acknowledged then, and how to continue.
     """
     from streams.kafka.brokers import BrokerUnreachableError  # noqa: PLC0415 - Kafka's clients: a second of imports
-    from streams.sources.producing import ProduceError  # noqa: PLC0415 - as above
+    from streams.sources.event_producer import ProduceError  # noqa: PLC0415 - as above
 
     try:
         with meter:
@@ -120,7 +124,7 @@ def feed(
     return f"sent {total:,} events in {seconds:.1f} s{a_second}{': ' if by_topic else ''}{by_topic}"
 
 
-async def _feed(producer: EventProducer, events: Iterable[Routed], pace: Pace | None) -> float:
+async def _feed(producer: EventProducer, events: Iterable[RoutedEvent], pace: Pace | None) -> float:
     """Send events; returns how long it took from the connection on."""
     from streams.kafka.brokers import BrokerUnreachableError  # noqa: PLC0415 - as above
 
@@ -133,7 +137,7 @@ async def _feed(producer: EventProducer, events: Iterable[Routed], pace: Pace | 
             def end() -> None:
                 """Finish what is under way, unless the broker is not there to take it; asked again, end at once."""
                 nonlocal asked_at
-                last_s = 0.0 if stop.is_set() else _LAST_S
+                last_s = 0.0 if stop.is_set() else _FLUSH_WITHIN_S
                 asked_at = asked_at or loop.time()
                 stop.set()
                 with contextlib.suppress(RuntimeError):  # the time is up already
@@ -149,7 +153,7 @@ async def _feed(producer: EventProducer, events: Iterable[Routed], pace: Pace | 
         raise BrokerUnreachableError(producer.brokers, round(loop.time() - asked_at)) from None
 
 
-async def _send(producer: EventProducer, events: Iterable[Routed], pace: Pace | None, stop: asyncio.Event) -> None:
+async def _send(producer: EventProducer, events: Iterable[RoutedEvent], pace: Pace | None, stop: asyncio.Event) -> None:
     for count, event in enumerate(events):
         ahead_s = 0.0 if pace is None or event.at is None else pace.ahead_s(event.at)
         if ahead_s > 0:

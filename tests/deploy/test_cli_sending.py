@@ -14,12 +14,12 @@ import orjson
 import pytest
 from click.testing import CliRunner
 
-from deploy.cli import feeding, main
-from deploy.embedded.parts import pulssi
+from deploy.cli import main, sending
 from deploy.embedded.ports import any_free
+from deploy.embedded.stack_layout import pulssi_command
 from schemas.events import CONTACT_EVENT
 from schemas.topics import AGENTS
-from streams.sources import recorded
+from streams.sources import recording_files
 from tests.core.agents import status
 from tests.deploy.program import PATIENCE_S, Program, clean_environment, run
 from tests.kafka.server import KafkaServer
@@ -46,7 +46,7 @@ def test_every_line_arrives_unchanged(broker: KafkaServer, tmp_path: Path) -> No
     contents = [[event(number) for number in range(500)], [event(number) for number in range(500, 700)], [of_agent]]
     files = [str(tmp_path / name) for name in ("a.ndjson", "b.ndjson.gz", "c.ndjson.zst")]
     for file, lines in zip(files, contents, strict=True):
-        recorded.write(file, lines)
+        recording_files.write(file, lines)
     replay = run(tmp_path, "replay", *files, **broker.settings_env())
     assert replay.code == 0
     assert replay.lines[-1].endswith("agents.status 1, contacts.chat 700")
@@ -61,7 +61,7 @@ def test_disorder_and_redelivery(broker: KafkaServer, tmp_path: Path) -> None:
     """Shuffled and a fifth of it twice: every line is there, some again, in another order."""
     file = str(tmp_path / "a.ndjson")
     sent = [event(number) for number in range(2_000)]
-    recorded.write(file, sent)
+    recording_files.write(file, sent)
     replay = run(tmp_path, "replay", file, "--shuffle", "3", "--duplicate", "0.2", **broker.settings_env())
     assert replay.code == 0
     count = int(replay.lines[-1].split()[1].replace(",", ""))
@@ -90,7 +90,7 @@ def test_bad_lines_are_sent_or_named(broker: KafkaServer, tmp_path: Path) -> Non
 def test_standard_input(broker: KafkaServer, tmp_path: Path) -> None:
     """`-` reads what is piped in."""
     done = subprocess.run(
-        pulssi("replay", "-"),
+        pulssi_command("replay", "-"),
         input=event(1) + b"\n" + event(2),
         env=clean_environment(tmp_path, **broker.settings_env()),
         capture_output=True,
@@ -104,7 +104,7 @@ def test_standard_input(broker: KafkaServer, tmp_path: Path) -> None:
 def test_at_a_speed_and_rebased(broker: KafkaServer, tmp_path: Path) -> None:
     """Twenty seconds at tenfold speed take two; rebased, the first event is now."""
     file = str(tmp_path / "a.ndjson")
-    recorded.write(file, [event(second, f"2026-03-02T10:00:{second:02d}.000Z") for second in range(21)])
+    recording_files.write(file, [event(second, f"2026-03-02T10:00:{second:02d}.000Z") for second in range(21)])
     began = time.time()
     assert run(tmp_path, "replay", file, "--speed", "10", "--rebase", "now", **broker.settings_env()).code == 0
     found = sorted(consumed(broker.bootstrap, 21), key=lambda record: record.timestamp)
@@ -135,14 +135,14 @@ def _two_files(tmp_path: Path) -> tuple[str, str]:
     files = str(tmp_path / "a.ndjson"), str(tmp_path / "b.ndjson.gz")
     for file, each in zip(files, (1, 2), strict=True):
         moments = [f"2026-03-02T10:00:{second:02d}.{part}00Z" for second in range(30) for part in range(each)]
-        recorded.write(file, [event(each * 1_000 + number, at) for number, at in enumerate(moments)])
+        recording_files.write(file, [event(each * 1_000 + number, at) for number, at in enumerate(moments)])
     return files
 
 
 def test_an_outage_is_told_and_outlived(broker: KafkaServer, tmp_path: Path) -> None:
     """The broker is killed under way and comes back: how far it was is said, and nothing is missing at the end."""
     files = _two_files(tmp_path)
-    command = pulssi("replay", *files, "--speed", "4")
+    command = pulssi_command("replay", *files, "--speed", "4")
     with Program(command, clean_environment(tmp_path, **broker.settings_env())) as program:
         await_records(broker.bootstrap, 9)
         broker.kill()
@@ -166,7 +166,9 @@ def test_a_broker_that_stays_away_ends_it_with_how_far_it_came(broker: KafkaServ
     files = _two_files(tmp_path)
     command = (*files, "--speed", "4", "--rebase", "now")
     environment = broker.settings_env()
-    with Program(pulssi("replay", *command, "--wait", "4"), clean_environment(tmp_path, **environment)) as program:
+    with Program(
+        pulssi_command("replay", *command, "--wait", "4"), clean_environment(tmp_path, **environment)
+    ) as program:
         await_records(broker.bootstrap, 9)
         broker.kill()
         assert program.await_end() == 3
@@ -198,7 +200,7 @@ def test_the_same_bytes_again(tmp_path: Path) -> None:
         (line,) = simulate.lines
         assert line.startswith("wrote ")
     assert files[0].read_bytes() == files[1].read_bytes() != files[2].read_bytes()
-    for each in recorded.lines(str(files[0])):
+    for each in recording_files.lines(str(files[0])):
         event = orjson.loads(each.content)
         assert "2026-03-03T08:00:00.000Z" <= event["occurred_at"] < "2026-03-03T08:05:00.000Z"
         if event["type"] != "agent.status":
@@ -209,7 +211,9 @@ def test_what_is_past_at_once_then_live(broker: KafkaServer, tmp_path: Path) -> 
     """A start in the past without an end: the past at once, then as time passes, until Ctrl-C ends it cleanly."""
     start = datetime.now(UTC) - timedelta(minutes=20)
     arguments = ("--start", start.isoformat(timespec="seconds"), "--rate", "100")
-    with Program(pulssi("simulate", *arguments), clean_environment(tmp_path, **broker.settings_env())) as program:
+    with Program(
+        pulssi_command("simulate", *arguments), clean_environment(tmp_path, **broker.settings_env())
+    ) as program:
         program.await_line("then as time passes")
         caught_up = time.time()
         time.sleep(2)  # what is live comes as time passes, so time has to pass
@@ -252,7 +256,7 @@ def test_a_broker_that_dies_is_told_in_two_lines(broker: KafkaServer, tmp_path: 
     """Nothing of what the client says of its own batches reaches the screen."""
     # So many that also at night enough are past for the line to be printed.
     start = (datetime.now(UTC) - timedelta(minutes=5)).isoformat(timespec="seconds")
-    command = pulssi("simulate", "--start", start, "--rate", "200", "--wait", "4")
+    command = pulssi_command("simulate", "--start", start, "--rate", "200", "--wait", "4")
     with Program(command, clean_environment(tmp_path, **broker.settings_env())) as program:
         program.await_line("then as time passes")
         broker.kill()
@@ -272,7 +276,7 @@ def test_a_broker_that_dies_is_told_in_two_lines(broker: KafkaServer, tmp_path: 
 def test_ctrl_c_ends_the_wait_for_a_broker(tmp_path: Path) -> None:
     """Nobody has to sit out the time that was given to the broker."""
     address = f"127.0.0.1:{any_free('127.0.0.1')}"
-    with Program(pulssi("simulate"), clean_environment(tmp_path, PULSSI_KAFKA_BROKERS=address)) as program:
+    with Program(pulssi_command("simulate"), clean_environment(tmp_path, PULSSI_KAFKA_BROKERS=address)) as program:
         program.await_line("waiting up to 60 s")
         program.signal(signal.SIGINT)
         assert program.await_end(within_s=30) == 3
@@ -325,10 +329,12 @@ def test_a_second_ctrl_c_ends_it_at_once(
     times: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What would wait for the broker a while longer is waited for no more; the end is 3, with how far it came."""
-    monkeypatch.setattr(feeding, "_LAST_S", 20.0)
+    monkeypatch.setattr(sending, "_FLUSH_WITHIN_S", 20.0)
     began = time.monotonic()
     with pytest.raises(SystemExit) as ended:
-        feeding.feed(cast("Any", _Lost(times)), feeding.Meter("replaying", None), (), None, lambda: "7 of 9")
+        sending.send_events(
+            cast("Any", _Lost(times)), sending.ProgressMeter("replaying", None), (), None, lambda: "7 of 9"
+        )
     assert ended.value.code == 3
     assert time.monotonic() - began < 10
     assert capsys.readouterr().err == "pulssi: no Kafka broker answers at kafka:9092 (waited 0 s); 7 of 9\n"

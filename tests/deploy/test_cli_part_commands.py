@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from deploy.cli import COMMANDS, main
-from deploy.embedded import state
+from deploy.embedded import stack_state
 from deploy.embedded.ports import any_free
 from schemas.exits import EndError, Exit
 from streams.kafka.faust_transport import BatchConsumer, BatchThread
@@ -91,8 +91,8 @@ def test_a_data_folder_remembers_its_configuration(tmp_path: Path, monkeypatch: 
     """
     config = tmp_path / "config"
     monkeypatch.setenv("PULSSI_CONFIG", str(config))
-    state.remember_configuration(tmp_path)
-    assert state.forgotten_configuration(tmp_path) is None
+    stack_state.remember_configuration(tmp_path)
+    assert stack_state.previous_configuration(tmp_path) is None
     monkeypatch.delenv("PULSSI_CONFIG")
     program = run(tmp_path, "up", "--data", str(tmp_path))
     assert program.code == 2
@@ -100,8 +100,8 @@ def test_a_data_folder_remembers_its_configuration(tmp_path: Path, monkeypatch: 
     assert line.startswith(
         f"pulssi: {tmp_path} was run with the configuration {config}: add --config {config}, or --no"
     )
-    state.remember_configuration(tmp_path)
-    assert state.forgotten_configuration(tmp_path) is None
+    stack_state.remember_configuration(tmp_path)
+    assert stack_state.previous_configuration(tmp_path) is None
 
 
 @pytest.mark.parametrize(

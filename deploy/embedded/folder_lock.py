@@ -51,7 +51,7 @@ def _open_locked(path: Path, wait_s: float) -> int:
 
 
 @contextmanager
-def hold(folder: Path, part: str, wait_s: float = 0.0) -> Iterator[int]:
+def lock_folder(folder: Path, part: str, wait_s: float = 0.0) -> Iterator[int]:
     """Own `part` of the folder for the length of the block; raises FolderInUseError where another does after `wait_s`.
 
     Yields the locked descriptor: a child that is given it keeps the lock for as long as it lives.
@@ -68,7 +68,7 @@ def hold(folder: Path, part: str, wait_s: float = 0.0) -> Iterator[int]:
         os.close(descriptor)
 
 
-def owner_of(folder: Path, part: str) -> int | None:
+def lock_owner(folder: Path, part: str) -> int | None:
     """Return the process id of the living owner of `part`; None where there is none."""
     try:
         descriptor = os.open(lock_path(folder, part), os.O_RDONLY | os.O_CLOEXEC)

@@ -39,7 +39,7 @@ class ProduceError(RuntimeError):
     """The broker refused a record, and would refuse it again."""
 
 
-class _Record(NamedTuple):
+class _QueuedRecord(NamedTuple):
     key: bytes
     value: bytes
     timestamp_ms: int
@@ -60,7 +60,7 @@ def partitions_of_sources(brokers: str, wait_s: float) -> dict[str, int]:
 
 class _PartitionQueue:
     def __init__(self) -> None:
-        self.records: deque[_Record] = deque()
+        self.records: deque[_QueuedRecord] = deque()
         self.filled = asyncio.Event()
 
 
@@ -165,7 +165,7 @@ class EventProducer:
         if self._failure is not None:
             raise self._failure
         queue = self._queues[topic, partition_of(key, self._counts[topic])]
-        queue.records.append(_Record(key, value, now_ms(), origin))
+        queue.records.append(_QueuedRecord(key, value, now_ms(), origin))
         queue.filled.set()
         if self.waiting == 0:
             self._acknowledged_at = time.monotonic()

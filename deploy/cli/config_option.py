@@ -32,7 +32,7 @@ config_option: Final = click.option(
 )
 
 
-def configured(folder: Path | None = None) -> tuple[Settings, Rules]:
+def load_configuration(folder: Path | None = None) -> tuple[Settings, Rules]:
     """Read settings and rules, by default of the folder in force. Raises ConfigurationError with all faults of both."""
     folder, faults = folder or config_folder(), list[str]()
     settings, rules = None, None
@@ -49,6 +49,6 @@ def configured(folder: Path | None = None) -> tuple[Settings, Rules]:
     return settings, rules
 
 
-def rules_of(settings: Settings) -> Rules:
+def rules_in_force(settings: Settings) -> Rules:
     """Give the rules that the worker folds by. Raises ConfigurationError."""
     return load_rules(config_folder(), settings.time_zone)

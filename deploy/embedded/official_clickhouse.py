@@ -22,11 +22,11 @@ from xml.sax.saxutils import escape
 import click
 
 from deploy.embedded import UnavailableError, UnusableError
-from deploy.embedded.child_end import die_with_parent, interrupt_once, stop
-from deploy.embedded.lock import hold
+from deploy.embedded.child_processes import die_with_parent, interrupt_once, stop_server
+from deploy.embedded.folder_lock import lock_folder
 from deploy.embedded.ports import any_free, is_free
-from deploy.embedded.probes import ping_fault
-from deploy.embedded.supervisor import how
+from deploy.embedded.readiness_probes import ping_fault
+from deploy.embedded.supervisor import exit_description
 from schemas.exits import Exit
 from schemas.settings import CLICKHOUSE_AUTO, CLICKHOUSE_EMBEDDED
 from streams.clickhouse.addresses import Address
@@ -39,8 +39,8 @@ SERVER_FOLDER: Final = "clickhouse-server"
 NAMES: Final = ("clickhouse", "clickhouse-server")
 #: The oldest release that is used.
 OLDEST: Final = (25, 8)
-CONFIG: Final = Path(__file__).with_name("clickhouse_server.xml")
-USERS: Final = Path(__file__).with_name("clickhouse_server_users.xml")
+CONFIG: Final = Path(__file__).with_name("official_clickhouse.xml")
+USERS: Final = Path(__file__).with_name("official_clickhouse_users.xml")
 READY_WITHIN_S: Final = 50.0
 _ASK_EVERY_S: Final = 0.1
 _VERSION_WITHIN_S: Final = 30.0
@@ -48,7 +48,7 @@ _VERSION: Final = re.compile(r"ClickHouse server version ((\d+)\.(\d+)[0-9.]*[0-
 _SETTING: Final = "PULSSI_CLICKHOUSE_PROGRAM"
 
 
-class Server(NamedTuple):
+class ClickHouseProgram(NamedTuple):
     """A program that is a ClickHouse server of a release that can be used."""
 
     program: Path
@@ -59,7 +59,7 @@ class Server(NamedTuple):
         return f"ClickHouse {self.version}, {self.program}"
 
 
-def engine() -> str:
+def engine_name() -> str:
     """Name the embedded engine to people."""
     with suppress(PackageNotFoundError):
         return f"embedded engine, chdb-core {version('chdb-core')}"
@@ -71,7 +71,7 @@ def _command(program: Path, *arguments: str) -> list[str]:
     return [str(program.absolute()), *(() if program.name == "clickhouse-server" else ("server",)), *arguments]
 
 
-def examined(program: Path) -> Server:
+def inspect_program(program: Path) -> ClickHouseProgram:
     """Ask a program what it is; raises UnusableError."""
     program = program.absolute()  # it is to be the same one from every folder
     try:
@@ -91,20 +91,20 @@ def examined(program: Path) -> Server:
         raise UnusableError(f"{program} is no ClickHouse server: it does not tell its version")
     if (int(found[2]), int(found[3])) < OLDEST:
         raise UnusableError(f"{program} is ClickHouse {found[1]}; Pulssi needs {OLDEST[0]}.{OLDEST[1]} or newer")
-    return Server(program, found[1])
+    return ClickHouseProgram(program, found[1])
 
 
-def _on_the_path(say: Callable[[str], None]) -> Server | None:
+def _on_the_path(say: Callable[[str], None]) -> ClickHouseProgram | None:
     """Return the first server on the PATH; one that cannot be used is named."""
     for path in filter(None, map(shutil.which, NAMES)):
         try:
-            return examined(Path(path))
+            return inspect_program(Path(path))
         except UnusableError as error:
             say(f"{error}: not used")
     return None
 
 
-def choose(setting: str, folder: Path, say: Callable[[str], None]) -> Server | None:
+def choose_program(setting: str, folder: Path, say: Callable[[str], None]) -> ClickHouseProgram | None:
     """Choose what runs as ClickHouse on a data folder; None is the embedded engine.
 
     Raises UnusableError where the setting names no server, or names nothing and the other kind wrote the folder.
@@ -115,7 +115,7 @@ def choose(setting: str, folder: Path, say: Callable[[str], None]) -> Server | N
         server = _on_the_path(say)
     else:
         try:
-            server = examined(Path(setting))
+            server = inspect_program(Path(setting))
         except UnusableError as error:
             raise UnusableError(f"{_SETTING}: {error}") from None
     own, other = (folder / name for name in (SERVER_FOLDER, ENGINE_FOLDER)[:: 1 if server else -1])
@@ -172,7 +172,7 @@ def run(program: Path, folder: Path, host: str, port: int, allowed_hosts: str = 
     interrupt_once()
     port, own, log = port or any_free(host), folder / SERVER_FOLDER, folder / "logs" / "clickhouse-server.log"
     # The server inherits the lock: if only this process is killed, the folder stays locked until the server has ended.
-    with hold(folder, PART) as lock:
+    with lock_folder(folder, PART) as lock:
         if not is_free(host, port):
             raise UnavailableError(f"{host}:{port} is in use by another program: choose another port")
         own.mkdir(exist_ok=True)
@@ -192,7 +192,7 @@ def run(program: Path, folder: Path, host: str, port: int, allowed_hosts: str = 
             url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
             _await_answer(process, Address(url), log)
             click.echo(f"clickhouse ready at {url}")
-            click.echo(f"ClickHouse {how(process.wait())}: see {log}", err=True)
+            click.echo(f"ClickHouse {exit_description(process.wait())}: see {log}", err=True)
             return Exit.NO
         finally:
-            stop(process)
+            stop_server(process)

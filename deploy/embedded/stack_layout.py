@@ -12,11 +12,11 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from deploy.embedded import clickhouse_server
-from deploy.embedded.clickhouse_server import Server
+from deploy.embedded import official_clickhouse
+from deploy.embedded.official_clickhouse import ClickHouseProgram
 from deploy.embedded.ports import any_free, is_free
-from deploy.embedded.probes import broker_fault, clickhouse_fault, http_fault
-from deploy.embedded.supervisor import READY_WITHIN_S, Part
+from deploy.embedded.readiness_probes import broker_fault, clickhouse_fault, http_fault
+from deploy.embedded.supervisor import READY_WITHIN_S, PartDefinition
 from schemas.exits import Exit
 from schemas.settings import Settings
 from streams.clickhouse.addresses import Address, clickhouse_of
@@ -26,17 +26,17 @@ BROKER_PORT: Final = 9092
 CLICKHOUSE_PORT: Final = 8123
 SERVERS: Final = ("broker", "clickhouse")
 #: In the order of their ports from `--port-base` on.
-PORTED: Final = (*SERVERS, "worker", "sink", "wallboard")
+PARTS_WITH_PORTS: Final = (*SERVERS, "worker", "sink", "wallboard")
 #: A little above the broker's own limit, so that the broker's own error is shown.
 BROKER_READY_WITHIN_S: Final = 130.0
 #: A worker that starts reads its journals before it is ready.
 WORKER_READY_WITHIN_S: Final = 120.0
 #: Niceness added to sink and ClickHouse, so that the wallboard stays live on a busy machine.
-BEHIND_THE_LIVE: Final = 10
+ARCHIVE_NICENESS: Final = 10
 
 
 @dataclass(frozen=True)
-class Wiring:
+class StackLayout:
     """Where each part listens, and the environment that points the other parts to it."""
 
     settings: Settings
@@ -44,14 +44,14 @@ class Wiring:
     ports: Mapping[str, int]
     external: Mapping[str, str]
     #: The server that runs as ClickHouse; None: the embedded engine.
-    clickhouse: Server | None = None
+    clickhouse: ClickHouseProgram | None = None
     #: A line for each part that got another port than was wanted.
     moved: tuple[str, ...] = ()
 
     @property
     def program(self) -> str:
         """Name what runs as ClickHouse; empty where it is external."""
-        return "" if "clickhouse" in self.external else str(self.clickhouse or clickhouse_server.engine())
+        return "" if "clickhouse" in self.external else str(self.clickhouse or official_clickhouse.engine_name())
 
     @property
     def environment(self) -> dict[str, str]:
@@ -74,7 +74,7 @@ class Wiring:
         return f"http://{host}:{self.ports[name]}/"
 
 
-def wire(settings: Settings, folder: Path, port_base: int | None, say: Callable[[str], None]) -> Wiring:
+def plan_layout(settings: Settings, folder: Path, port_base: int | None, say: Callable[[str], None]) -> StackLayout:
     """Choose what runs as ClickHouse, and every port: the wanted one where it is free, else another, saying so.
 
     Raises UnusableError.
@@ -85,13 +85,13 @@ def wire(settings: Settings, folder: Path, port_base: int | None, say: Callable[
     if "clickhouse_url" in settings.model_fields_set:
         external["clickhouse"] = clickhouse_of(settings).url
     else:
-        server = clickhouse_server.choose(settings.clickhouse_program, folder, say)
+        server = official_clickhouse.choose_program(settings.clickhouse_program, folder, say)
     usual = (BROKER_PORT, CLICKHOUSE_PORT, settings.worker_port, settings.sink_port, settings.wallboard_port)
-    in_a_row = None if port_base is None else range(port_base, port_base + len(PORTED))
-    wanted = dict(zip(PORTED, in_a_row or usual, strict=True))
+    in_a_row = None if port_base is None else range(port_base, port_base + len(PARTS_WITH_PORTS))
+    wanted = dict(zip(PARTS_WITH_PORTS, in_a_row or usual, strict=True))
     ports: dict[str, int] = {}
     moved: list[str] = []
-    for name in (name for name in PORTED if name not in external):
+    for name in (name for name in PARTS_WITH_PORTS if name not in external):
         host = LOOPBACK if name in SERVERS else settings.bind
         port = wanted[name]
         if port == 0 or port in ports.values() or not is_free(host, port):
@@ -101,10 +101,10 @@ def wire(settings: Settings, folder: Path, port_base: int | None, say: Callable[
                 say(moved[-1])
         else:
             ports[name] = port
-    return Wiring(settings, folder, ports, external, server, tuple(moved))
+    return StackLayout(settings, folder, ports, external, server, tuple(moved))
 
 
-def pulssi(*arguments: str) -> tuple[str, ...]:
+def pulssi_command(*arguments: str) -> tuple[str, ...]:
     """Return the command line of one of Pulssi's own commands.
 
     `-P`: a folder that happens to be named like one of ours where the user stands must not be taken for it.
@@ -112,35 +112,39 @@ def pulssi(*arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-P", "-m", "deploy.cli", *arguments)
 
 
-def parts_of(wiring: Wiring) -> list[tuple[Part, ...]]:
+def part_groups(layout: StackLayout) -> list[tuple[PartDefinition, ...]]:
     """List the groups of parts in the order of their start: servers and migrations, then the parts that need them.
 
     A migration waits for its server by itself, so that ClickHouse's runs while Kafka still starts.
     """
 
-    def part(name: str, fault: Callable[[str], str | None], ready_within_s: float = WORKER_READY_WITHIN_S) -> Part:
-        is_server, url = name in SERVERS, wiring.url_of(name)
+    def part(
+        name: str, fault: Callable[[str], str | None], ready_within_s: float = WORKER_READY_WITHIN_S
+    ) -> PartDefinition:
+        is_server, url = name in SERVERS, layout.url_of(name)
         options = ["--while-stdin"]
         if is_server:
-            options += ["--data", str(wiring.folder), "--port", str(wiring.ports[name])]
-        if name == "clickhouse" and wiring.clickhouse:
-            options += ["--program", str(wiring.clickhouse.program)]
-        environment = {} if is_server else wiring.environment
-        niceness = BEHIND_THE_LIVE if name in {"clickhouse", "sink"} else 0
-        program = wiring.program if name == "clickhouse" else ""
-        gives_up_with = None if is_server else Exit.NO
-        command = pulssi(name, *options)
+            options += ["--data", str(layout.folder), "--port", str(layout.ports[name])]
+        if name == "clickhouse" and layout.clickhouse:
+            options += ["--program", str(layout.clickhouse.program)]
+        environment = {} if is_server else layout.environment
+        niceness = ARCHIVE_NICENESS if name in {"clickhouse", "sink"} else 0
+        program = layout.program if name == "clickhouse" else ""
+        operator_must_act_code = None if is_server else Exit.NO
+        command = pulssi_command(name, *options)
         fault_now = partial(fault, url)
-        return Part(name, command, url, fault_now, environment, ready_within_s, niceness, program, gives_up_with)
+        return PartDefinition(
+            name, command, url, fault_now, environment, ready_within_s, niceness, program, operator_must_act_code
+        )
 
     servers = []
-    if "broker" not in wiring.external:
+    if "broker" not in layout.external:
         servers.append(part("broker", broker_fault, BROKER_READY_WITHIN_S))
-    if "clickhouse" not in wiring.external:
+    if "clickhouse" not in layout.external:
         servers.append(part("clickhouse", lambda url: clickhouse_fault(Address(url)), READY_WITHIN_S))
     wait = ("--wait", f"{BROKER_READY_WITHIN_S:g}")
     steps = [
-        Part(name, pulssi("migrate", "--only", only, *wait), environment=wiring.environment)
+        PartDefinition(name, pulssi_command("migrate", "--only", only, *wait), environment=layout.environment)
         for name, only in (("topics", "topics"), ("schema", "clickhouse"))
     ]
     served = (part(name, lambda url: http_fault(f"{url}readyz")) for name in ("worker", "sink", "wallboard"))

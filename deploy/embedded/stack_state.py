@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from deploy.embedded.lock import owner_of
+from deploy.embedded.folder_lock import lock_owner
 from schemas.settings import PREFIX
 from streams.configuration.environment import config_folder
 
@@ -68,7 +68,7 @@ def write(state: StackState) -> None:
 
 def read(folder: Path) -> StackState | None:
     """Return what runs in the folder; None where nothing does, even if a killed stack left its file."""
-    pid = owner_of(folder, LOCK)
+    pid = lock_owner(folder, LOCK)
     if pid is None or not _lives(pid):  # the lock of a killed stack is another's, who has not written its id yet
         return None
     with suppress(FileNotFoundError, ValidationError):
@@ -106,7 +106,7 @@ def remember_configuration(folder: Path) -> None:
         (folder / CONFIGURATION).write_text(f"{named}\n", encoding="utf-8")
 
 
-def forgotten_configuration(folder: Path) -> Path | None:
+def previous_configuration(folder: Path) -> Path | None:
     """Return the configuration folder of the last run; None where this run names one, or that one had none."""
     note = folder / CONFIGURATION
     return Path(note.read_text(encoding="utf-8").strip()) if config_folder() is None and note.is_file() else None
@@ -116,14 +116,14 @@ def _last_note() -> Path:
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "pulssi" / "last-up"
 
 
-def remember(folder: Path) -> None:
+def remember_last(folder: Path) -> None:
     """Note the folder as that of the last `up`, for commands that are given none."""
     with suppress(OSError):  # a home that cannot be written costs only this convenience
         _last_note().parent.mkdir(parents=True, exist_ok=True)
         _last_note().write_text(f"{folder}\n", encoding="utf-8")
 
 
-def forget(folder: Path) -> None:
+def remove(folder: Path) -> None:
     """Remove the state, and the note that this folder was the last."""
     (folder / FILE).unlink(missing_ok=True)
     with suppress(OSError):
@@ -131,7 +131,7 @@ def forget(folder: Path) -> None:
             _last_note().unlink()
 
 
-def meant(data: Path | None) -> StackState | None:
+def find(data: Path | None) -> StackState | None:
     """Find the stack of the folder that a command is given; else PULSSI_DATA's, the last `up`, or `.pulssi` here."""
     if named := data or os.environ.get("PULSSI_DATA"):
         return read(Path(named).resolve())

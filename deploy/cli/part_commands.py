@@ -14,9 +14,9 @@ from typing import Final, NoReturn
 
 import click
 
-from deploy.cli.common import folder_option
-from deploy.cli.rules import config_option, configured
-from deploy.embedded.child_end import end_with_stdin
+from deploy.cli.common import data_folder_option
+from deploy.cli.config_option import config_option, load_configuration
+from deploy.embedded.child_processes import end_with_stdin
 from schemas.configuration.toml_files import ConfigurationError
 from schemas.exits import EndError, Exit
 from schemas.settings import Settings
@@ -78,7 +78,7 @@ def worker() -> None:
 
     Example: PULSSI_KAFKA_BROKERS=kafka:9092 pulssi worker
     """
-    settings, _ = configured()
+    settings, _ = load_configuration()
     _run("streams.worker", settings, settings)
 
 
@@ -108,12 +108,12 @@ def wallboard() -> None:
 
     Example: PULSSI_WALLBOARD_PORT=8080 pulssi wallboard
     """
-    settings, _ = configured()
+    settings, _ = load_configuration()
     _run("dashboards.wallboard.service", settings, settings)
 
 
 @click.command()
-@folder_option
+@data_folder_option
 @host_option
 @port_option(default=9092)
 @stdin_option
@@ -129,7 +129,7 @@ def broker(data: Path, host: str, port: int) -> None:
 
 
 @click.command()
-@folder_option
+@data_folder_option
 @host_option
 @port_option(default=8123)
 @click.option(
@@ -147,5 +147,5 @@ def clickhouse(data: Path, host: str, port: int, program: Path | None, database:
     settings = load_settings()
     database, hosts = database or settings.clickhouse_database, settings.allowed_hosts
     if program is not None:
-        _run("deploy.embedded.clickhouse_server", settings, program, data, host, port, hosts)
+        _run("deploy.embedded.official_clickhouse", settings, program, data, host, port, hosts)
     _run("deploy.embedded.clickhouse.process", settings, data, host, port, database, hosts)

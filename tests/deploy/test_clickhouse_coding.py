@@ -3,7 +3,6 @@
 import gzip
 import hashlib
 import struct
-import zlib
 from collections.abc import Callable
 
 import lz4.frame
@@ -46,22 +45,19 @@ def test_the_checksum_is_clickhouses(length: int) -> None:
     assert words.hex() == VECTORS[length]
 
 
-@pytest.mark.parametrize("coding", [FRAMES, "gzip", "deflate", "zstd"])
 @pytest.mark.parametrize("length", [0, 1, 1000, 2 * FRAME_BYTES + 17])
-def test_what_is_packed_is_unpacked(coding: str, length: int) -> None:
-    """Each coding of answers is also read, in pieces of any size, and several streams in a row are one body."""
+def test_what_is_framed_is_unpacked(length: int) -> None:
+    """In pieces of any size, and several bodies in a row are one."""
     plain = bytes(range(256)) * (length // 256) + bytes(length % 256)
-    packed = b"".join(compressed(_pieces(plain, 65_537), coding))
-    pieces = _pieces(packed + packed, 70_001)
-    assert b"".join(unframed(pieces) if coding == FRAMES else decompressed(pieces, coding)) == plain * 2
+    framed = b"".join(compressed(_pieces(plain, 65_537), FRAMES))
+    assert b"".join(unframed(_pieces(framed + framed, 70_001))) == plain * 2
 
 
 @pytest.mark.parametrize(
-    ("coding", "pack"),
-    [("gzip", gzip.compress), ("deflate", zlib.compress), ("zstd", zstandard.compress), ("lz4", lz4.frame.compress)],
+    ("coding", "pack"), [("gzip", gzip.compress), ("zstd", zstandard.compress), ("lz4", lz4.frame.compress)]
 )
 def test_other_programs_streams_are_read(coding: str, pack: Callable[[bytes], bytes]) -> None:
-    """What the libraries write in one go; one that is cut off is an error, not fewer rows."""
+    """Several in a row are one body; one that is cut off is an error, not fewer rows."""
     plain = hashlib.shake_128(b"no pattern").digest(10_000)
     packed = pack(plain)
     assert b"".join(decompressed([packed, packed], coding)) == plain * 2
@@ -102,15 +98,8 @@ def test_an_unknown_coding_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("accepted", "coding"),
-    [
-        ("", ""),
-        ("identity", ""),
-        ("gzip", "gzip"),
-        ("gzip, deflate, br, zstd", "zstd"),
-        ("lz4,zstd,gzip", "zstd"),
-        ("zstd;q=0, deflate;q=0.5", "deflate"),
-    ],
+    [("", ""), ("identity", ""), ("gzip", "gzip"), ("gzip, deflate, br, zstd", "zstd"), ("lz4, gzip;q=0.5", "gzip")],
 )
 def test_the_cheapest_coding_that_a_client_takes_is_used(accepted: str, coding: str) -> None:
-    """Only what the client names, and never what it rules out."""
+    """Only what the client names."""
     assert choose_coding(accepted) == coding

@@ -31,7 +31,6 @@ MAX_FRAME_BYTES: Final = 0x40000000
 
 #: The coding of an answer in ClickHouse's frames; the others are called as in HTTP.
 FRAMES: Final = "frames"
-PLAIN: Final = 0x02
 LZ4: Final = 0x82
 ZSTD: Final = 0x90
 
@@ -43,13 +42,10 @@ _HEAD: Final = struct.Struct("<BII")
 _COMPRESSORS: Final[dict[str, Callable[[], Any]]] = {
     "zstd": lambda: zstandard.ZstdCompressor(level=1).compressobj(),
     "gzip": lambda: zlib.compressobj(level=1, wbits=_GZIP_WINDOW),
-    "deflate": lambda: zlib.compressobj(level=1),
 }
 #: For bodies; lz4 is what clickhouse-connect sends.
 _DECOMPRESSORS: Final[dict[str, Callable[[], Any]]] = {
     "gzip": lambda: zlib.decompressobj(_GZIP_WINDOW),
-    "x-gzip": lambda: zlib.decompressobj(_GZIP_WINDOW),
-    "deflate": zlib.decompressobj,
     "zstd": lambda: zstandard.ZstdDecompressor().decompressobj(),
     "lz4": lz4.frame.LZ4FrameDecompressor,
 }
@@ -57,12 +53,8 @@ _DECOMPRESSORS: Final[dict[str, Callable[[], Any]]] = {
 
 def choose_coding(accepted: str) -> str:
     """Return the coding for an answer from an Accept-Encoding header, or an empty string."""
-    wanted = set()
-    for offer in accepted.lower().split(","):
-        name, _, quality = offer.partition(";")
-        if quality.replace(" ", "") not in {"q=0", "q=0.0", "q=0.00", "q=0.000"}:
-            wanted.add(name.strip())
-    return next((coding for coding in _COMPRESSORS if coding in wanted), "")
+    offered = {offer.partition(";")[0].strip() for offer in accepted.lower().split(",")}
+    return next((coding for coding in _COMPRESSORS if coding in offered), "")
 
 
 def compressed(blocks: Iterable[bytes], coding: str) -> Iterator[bytes]:
@@ -155,18 +147,9 @@ def _unpacked(framed: bytes) -> bytes:
     method, _, length = _HEAD.unpack_from(framed)
     packed = framed[_HEAD.size :]
     try:
-        if method == PLAIN:
-            plain: bytes = packed
-        elif method == LZ4:
-            plain = lz4.block.decompress(packed, uncompressed_size=length)
-        elif method == ZSTD:
-            plain = zstandard.ZstdDecompressor().decompress(packed, max_output_size=length)
-        else:
-            message = f"Unknown compression method 0x{method:02x} in a frame of the body"
-            raise ClickHouseError(Code.CANNOT_DECOMPRESS, message)
+        if method == ZSTD:
+            return zstandard.ZstdDecompressor().decompress(packed, max_output_size=length)
+        plain: bytes = lz4.block.decompress(packed, uncompressed_size=length)
     except (lz4.block.LZ4BlockError, zstandard.ZstdError) as error:
         raise ClickHouseError(Code.CANNOT_DECOMPRESS, f"Cannot decompress a frame of the body: {error}") from None
-    if len(plain) != length:
-        message = f"A frame of the body has {len(plain)} bytes and announced {length}"
-        raise ClickHouseError(Code.CANNOT_DECOMPRESS, message)
     return plain

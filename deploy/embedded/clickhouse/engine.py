@@ -42,7 +42,7 @@ def quote(text: str, mark: str = "'") -> str:
     return f"{mark}{escaped}{mark}"
 
 
-def assignment(settings: Mapping[str, str]) -> str:
+def set_statement(settings: Mapping[str, str]) -> str:
     """Write SET for settings, and for parameters, which are called `param_…`; the caller has checked the names."""
     return "SET " + ", ".join(f"{name} = {quote(value)}" for name, value in settings.items())
 
@@ -131,7 +131,7 @@ class Connection:
         Raises ClickHouseError: the syntax is wrong, there is no statement, or there are several.
         """
         # Twice as much, should each character need an escape; and the setting holds for the statement itself.
-        size = assignment({"max_query_size": str(2 * MAX_TEXT_BYTES + 1000)})
+        size = set_statement({"max_query_size": str(2 * MAX_TEXT_BYTES + 1000)})
         try:
             return self.text(f"{size}; SELECT formatQuerySingleLine({quote(sql)})")
         except ClickHouseError as error:
@@ -151,7 +151,7 @@ class Connection:
         return bool(seen["query_class"].name == "READ_ONLY")
 
 
-def _prepare(folder: Path) -> None:
+def _prepare_default_database(folder: Path) -> None:
     """Write down the database `default`, once, as one like any other.
 
     Left alone, the engine makes `default` an overlay over the files of the working directory, in which each table that
@@ -190,7 +190,7 @@ class Engine:
         os.environ["CLICKHOUSE_EMBEDDED_USERS"] = str(USERS)
         os.environ["CLICKHOUSE_EMBEDDED_READER"] = f"GRANT SELECT ON {database}.*"
         try:
-            _prepare(folder)
+            _prepare_default_database(folder)
             from chdb.state import connect  # noqa: PLC0415 - loads the engine: a second, 200 MB
 
             self._connect = connect

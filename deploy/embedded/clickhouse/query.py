@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from deploy.embedded.clickhouse import greeting
-from deploy.embedded.clickhouse.engine import Connection, Engine, Result, assignment, quote
+from deploy.embedded.clickhouse.engine import Connection, Engine, Result, quote, set_statement
 from deploy.embedded.clickhouse.errors import ClickHouseError, Code
 from deploy.embedded.clickhouse.request import READ_ONLY, READER, READER_LIMITS, QueryRequest
 from deploy.embedded.clickhouse.statement import check_statement, output_format, read_statement, read_values
@@ -66,11 +66,11 @@ class Query:
     def _prepare(self, connection: Connection) -> None:
         """Make the connection what the request asks for, a reader's bounds first: nothing after them can lift them."""
         request = self.request
-        steps = [assignment({"log_comment": request.query_id})]
+        steps = [set_statement({"log_comment": request.query_id})]
         if request.reader:
-            steps += [assignment({"readonly": READ_ONLY}), assignment({"profile": READER})]
+            steps += [set_statement({"readonly": READ_ONLY}), set_statement({"profile": READER})]
         if request.settings:
-            steps.append(assignment(request.settings))
+            steps.append(set_statement(request.settings))
         if request.database:
             steps.append(f"USE {quote(request.database, '`')}")
         connection.query("; ".join(steps))
@@ -78,7 +78,7 @@ class Query:
             # From here on its statement can do no more than the role may.
             connection.query(f"SET ROLE {READER}")
         elif request.readonly != "0":
-            connection.query(assignment({"readonly": request.readonly}))
+            connection.query(set_statement({"readonly": request.readonly}))
 
     def _until_commit(self, rows: Iterable[bytes]) -> Iterator[bytes]:
         yield from filter(None, rows)

@@ -7,13 +7,13 @@ engine. Whoever can reach the port can use it: passwords are not looked at, so i
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
+
+from aiohttp import BasicAuth
 
 from deploy.embedded.clickhouse.compression import FRAMES, choose_coding
 from deploy.embedded.clickhouse.errors import ClickHouseError, Code
@@ -78,13 +78,11 @@ def _user_name(fields: Sequence[tuple[str, str]], headers: Mapping[str, str]) ->
     """Name who asks. Raises AUTHENTICATION_FAILED where the request names several, or one that there is not."""
     named = [value for name, value in fields if name == "user"]
     named.append(headers.get("X-ClickHouse-User", ""))
-    scheme, _, credentials = headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "basic":
+    if (authorization := headers.get("Authorization", "")).lower().startswith("basic "):
         try:
-            named.append(base64.b64decode(credentials, validate=True).decode().partition(":")[0])
-        except (binascii.Error, UnicodeDecodeError):
-            message = "The Authorization header is not base64 of user:password"
-            raise ClickHouseError(Code.BAD_ARGUMENTS, message) from None
+            named.append(BasicAuth.decode(authorization, "utf-8").login)
+        except ValueError:
+            raise ClickHouseError(Code.BAD_ARGUMENTS, "The Authorization header is no user:password") from None
     users = sorted(set(filter(None, named))) or ["default"]
     if len(users) > 1:
         # Whoever adds a name must not replace another.

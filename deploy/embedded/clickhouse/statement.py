@@ -58,7 +58,7 @@ _REFUSED: Final = (
 )
 #: The canonical form leaves rows out, and so no rule sees them: what is cut off by no pattern must insert a query. With
 #: quotes and brackets emptied, the query's first word stands behind the target; it is no setting's name.
-_EMPTIED: Final = re.compile(r"\([^()]+\)")
+_FILLED_BRACKETS: Final = re.compile(r"\([^()]+\)")
 _INSERT_INTO: Final = re.compile(
     r"\bINSERT INTO (?!(?:TABLE |FUNCTION )?\S+(?: \(\))?(?: SETTINGS .*?)? (?:SELECT|WITH) (?!=))"
 )
@@ -69,7 +69,7 @@ _MAY_NAME_A_FILE: Final = re.compile(rb"file|[\\`\"{]", re.IGNORECASE)
 
 #: Of the engine's tables a reader may ask those that describe what it may ask, not those that say what others ask, nor
 #: the server's own settings and files. No grant tells them apart.
-_CLOSED: Final = re.compile(
+_SYSTEM_TABLES_CLOSED_TO_READERS: Final = re.compile(
     r"""\bPROCESSLIST\b | \bsystem\b(?!\.(?:
     aggregate_function_combinators|build_options|collations|columns|constraints|contributors|current_roles|
     data_skipping_indices|data_type_families|databases|enabled_roles|events|formats|functions|keywords|licenses|
@@ -149,12 +149,12 @@ def check_statement(statement: Statement, canonical: str, request: QueryRequest)
         if re.search(rule, asked):
             raise ClickHouseError(code, message)
     emptied = _IN_QUOTES.sub("''", canonical)
-    while (shorter := _EMPTIED.sub("()", emptied)) != emptied:
+    while (shorter := _FILLED_BRACKETS.sub("()", emptied)) != emptied:
         emptied = shorter
     if statement.rows is None and _INSERT_INTO.search(emptied):
         message = "This INSERT is not supported: write INSERT INTO table (columns) FORMAT name, then the rows"
         raise ClickHouseError(Code.NOT_IMPLEMENTED, message)
-    if request.reader and _CLOSED.search(f"{asked} {request.database}"):
+    if request.reader and _SYSTEM_TABLES_CLOSED_TO_READERS.search(f"{asked} {request.database}"):
         message = "Not enough privileges: of the database system a reader reads some tables"
         raise ClickHouseError(Code.ACCESS_DENIED, message)
     return plain

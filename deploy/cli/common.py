@@ -6,9 +6,10 @@ leave open, the stack of PULSSI_DATA, of the last `up` that still runs, or of `.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NoReturn
@@ -43,6 +44,12 @@ def fail(message: str, code: int) -> NoReturn:
     raise SystemExit(code)
 
 
+def echo_report(result: object, lines: Iterable[str], *, as_json: bool) -> None:
+    """Print what came of a command: as JSON, or as lines for people."""
+    for line in [json.dumps(result, indent=2, default=str, ensure_ascii=False)] if as_json else lines:
+        click.echo(line)
+
+
 def stack_settings(data: Path | None = None) -> Settings:
     """Load the settings for speaking to a running stack (see above); ends with 3 where `data` has none running."""
     quiet_clients()
@@ -51,26 +58,26 @@ def stack_settings(data: Path | None = None) -> Settings:
         if data is not None:
             fail(f"no stack runs in {data}: start one with `pulssi up --data {data}`", Exit.UNREACHABLE)
         return load_settings()
-    of_stack = dict(running.environment)
-    if CONFIG in of_stack:  # rules and settings come from the stack's own configuration, unless another is named
-        os.environ.setdefault(CONFIG, of_stack.pop(CONFIG))
+    environment = dict(running.environment)
+    if CONFIG in environment:  # rules and settings come from the stack's own configuration, unless another is named
+        os.environ.setdefault(CONFIG, environment.pop(CONFIG))
     if data is None:
         # A server is taken whole from one source: its address from here and its kind from there would not fit.
         own = load_settings().model_fields_set
         servers = (("PULSSI_KAFKA_", "kafka_brokers"), ("PULSSI_CLICKHOUSE_", "clickhouse_url"))
         named = tuple(prefix for prefix, field in servers if field in own)
-        of_stack = {
-            name: value for name, value in of_stack.items() if name not in os.environ and not name.startswith(named)
+        environment = {
+            name: value for name, value in environment.items() if name not in os.environ and not name.startswith(named)
         }
-    return load_settings({**os.environ, **of_stack})
+    return load_settings({**os.environ, **environment})
 
 
 @contextmanager
-def exit_if_unreachable(settings: Settings, then: Callable[[], str] = str) -> Iterator[None]:
-    """End with one line and 3 where Kafka or ClickHouse does not answer or is unfit; `then` is added to the line."""
-    from aiokafka.errors import KafkaError  # noqa: PLC0415 - a second of imports, not for `--help`
+def exit_if_unreachable(settings: Settings, suffix: Callable[[], str] = str) -> Iterator[None]:
+    """End with one line and 3 where Kafka or ClickHouse does not answer or is unfit; `suffix` is added to the line."""
+    from aiokafka.errors import KafkaError
 
-    from sinks.port import StoreError  # noqa: PLC0415 - as above
+    from sinks.port import StoreError
 
     try:
         yield
@@ -78,7 +85,7 @@ def exit_if_unreachable(settings: Settings, then: Callable[[], str] = str) -> It
         why = str(error)
         if isinstance(error, KafkaError) or not why:
             why = f"Kafka at {settings.kafka_brokers} does not answer{f' ({why})' if why else ''}"
-        fail(f"{why}{then()}", Exit.UNREACHABLE)
+        fail(f"{why}{suffix()}", Exit.UNREACHABLE)
 
 
 def quiet_clients() -> None:

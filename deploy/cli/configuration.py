@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from deploy.cli.common import fail, json_option
+from deploy.cli.common import echo_report, fail, json_option
 from deploy.cli.config_option import config_option, load_configuration
 from schemas.configuration.file_models import FILES
 from schemas.configuration.toml_files import ConfigurationError
@@ -79,13 +79,11 @@ def check_config(folder: Path | None, *, as_json: bool) -> None:
     try:
         _, rules = load_configuration(folder)
     except ConfigurationError as error:
-        if as_json:
-            click.echo(json.dumps({"ok": False, "faults": error.faults, "version": None}))
-            raise SystemExit(Exit.UNUSABLE) from None
-        raise
-    if as_json:
-        click.echo(json.dumps({"ok": True, "faults": [], "version": rules.version}))
-        return
+        if not as_json:
+            raise
+        echo_report({"ok": False, "faults": error.faults, "version": None}, (), as_json=True)
+        raise SystemExit(Exit.UNUSABLE) from None
     where = "no configuration folder is named, the defaults hold" if folder is None else f"{folder} is fine"
     named = ", ".join(policy.name for policy in rules.policies) or "none"
-    click.echo(f"{where}: policies {named}; time zone {rules.time_zone}; version {rules.version}")
+    line = f"{where}: policies {named}; time zone {rules.time_zone}; version {rules.version}"
+    echo_report({"ok": True, "faults": [], "version": rules.version}, [line], as_json=as_json)

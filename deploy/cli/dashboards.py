@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Callable
@@ -15,7 +14,7 @@ import click
 
 from dashboards.grafana_definitions.provisioning import FOLDER_HERE, Drift, drift, texts, write
 from dashboards.grafana_definitions.site import READER_PASSWORD, Site, data_source_of
-from deploy.cli.common import fail, json_option
+from deploy.cli.common import echo_report, fail, json_option
 from schemas.exits import Exit
 from streams.clickhouse.addresses import AddressError
 
@@ -56,12 +55,8 @@ def _site_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _tell(found: list[Drift], folder: Path, said: str, *, as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps({"folder": str(folder), "files": [one._asdict() for one in found]}))
-        return
-    for path, problem in found:
-        click.echo(f"{path}: {problem}")
-    click.echo(said)
+    lines = [*(f"{path}: {problem}" for path, problem in found), said]
+    echo_report({"folder": str(folder), "files": [one._asdict() for one in found]}, lines, as_json=as_json)
 
 
 @click.group()
@@ -121,15 +116,15 @@ def push(site: Site, url: str, *, as_json: bool) -> None:
 
     Example: GRAFANA_TOKEN=… pulssi dashboards push --url https://grafana.example --clickhouse http://clickhouse:8123
     """
-    from grafana_client import GrafanaApi  # noqa: PLC0415 - most of a second, not for `check`
-    from grafana_client.client import (  # noqa: PLC0415 - as above
+    from grafana_client import GrafanaApi
+    from grafana_client.client import (
         GrafanaException,
         GrafanaServerError,
         GrafanaTimeoutError,
         GrafanaUnauthorizedError,
     )
 
-    from dashboards.grafana_definitions.pushing import push as push_all  # noqa: PLC0415 - as above
+    from dashboards.grafana_definitions.pushing import push as push_all
 
     logging.getLogger("grafana_client").setLevel(logging.ERROR + 20)
     parts = urlsplit(url)
@@ -149,4 +144,4 @@ def push(site: Site, url: str, *, as_json: bool) -> None:
         fail(f"Grafana at {where} failed: {error.message.splitlines()[0]}", code)
     except GrafanaException as error:
         fail(f"Grafana at {where} refused: {str(error.message).splitlines()[0]}", Exit.NO)
-    click.echo(json.dumps({"url": where, "pushed": brought}) if as_json else "\n".join(brought))
+    echo_report({"url": where, "pushed": brought}, brought, as_json=as_json)

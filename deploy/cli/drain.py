@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from deploy.cli.common import exit_if_unreachable, fail, json_option, running_stack_option, stack_settings
+from deploy.cli.common import echo_report, exit_if_unreachable, fail, json_option, running_stack_option, stack_settings
 from schemas.exits import Exit
 from schemas.settings import Settings
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from sinks.lag import Lag
 
 #: Between two looks: a batch of the sink takes about a second.
-EVERY_S = 0.3
+CHECK_EVERY_S = 0.3
 #: How long a server gets for an answer: as long as the timeout, within these bounds.
 ANSWER_AT_LEAST_S = 5.0
 ANSWER_AT_MOST_S = 30.0
@@ -26,8 +25,8 @@ ANSWER_AT_MOST_S = 30.0
 
 async def _drained(settings: Settings, timeout_s: float) -> list[Lag]:
     """Look until nothing is behind or the time is up; returns the last look."""
-    from sinks.clickhouse.store import ClickHouseStore  # noqa: PLC0415 - a second of imports, not for `--help`
-    from sinks.lag import Lags  # noqa: PLC0415 - as above
+    from sinks.clickhouse.store import ClickHouseStore
+    from sinks.lag import Lags
 
     deadline = time.monotonic() + timeout_s
     answer_s = min(max(timeout_s, ANSWER_AT_LEAST_S), ANSWER_AT_MOST_S)
@@ -45,7 +44,7 @@ async def _drained(settings: Settings, timeout_s: float) -> list[Lag]:
                 lags = await ends.lags(progress)
             if not any(lag.behind for lag in lags) or time.monotonic() >= deadline:
                 return lags
-            await asyncio.sleep(min(EVERY_S, max(deadline - time.monotonic(), 0)))
+            await asyncio.sleep(min(CHECK_EVERY_S, max(deadline - time.monotonic(), 0)))
     finally:
         await ends.stop()
         store.close()
@@ -76,13 +75,12 @@ def drain(data: Path | None, timeout_s: float, *, as_json: bool) -> None:
     with exit_if_unreachable(settings):
         lags = asyncio.run(_drained(settings, timeout_s))
     behind = [lag for lag in lags if lag.behind]
-    if as_json:
-        partitions = [{**lag._asdict(), "behind": lag.behind} for lag in lags]
-        click.echo(json.dumps({"drained": not behind, "partitions": partitions}, indent=2))
-    for lag in () if as_json else behind:
-        click.echo(f"{lag.topic}/{lag.partition}: {lag.behind} behind (produced {lag.end}, in ClickHouse {lag.next})")
+    partitions = [{**lag._asdict(), "behind": lag.behind} for lag in lags]
+    lines = [
+        f"{lag.topic}/{lag.partition}: {lag.behind} behind (produced {lag.end}, in ClickHouse {lag.next})"
+        for lag in behind
+    ] or [f"drained: nothing is behind in any of {len(lags)} partitions"]
+    echo_report({"drained": not behind, "partitions": partitions}, lines, as_json=as_json)
     if behind:
         total = sum(lag.behind for lag in behind)
         fail(f"not drained after {timeout_s:g} s: {total} events behind in {len(behind)} partitions", Exit.NO)
-    if not as_json:
-        click.echo(f"drained: nothing is behind in any of {len(lags)} partitions")

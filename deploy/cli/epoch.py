@@ -7,14 +7,13 @@ and does nothing where the topics are those that the journals name.
 from __future__ import annotations
 
 import asyncio
-import json
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from deploy.cli.common import exit_if_unreachable, fail, json_option, running_stack_option, stack_settings
+from deploy.cli.common import echo_report, exit_if_unreachable, fail, json_option, running_stack_option, stack_settings
 from deploy.cli.config_option import config_option, rules_in_force
 from schemas.exits import Exit
 from schemas.policies import Rules
@@ -60,10 +59,12 @@ def begin(topic: str, data: Path | None, *, yes: bool, as_json: bool) -> None:
     rules = rules_in_force(settings)
     with exit_if_unreachable(settings):
         steps = _steps(settings, topic)
-        known = dict(sorted(steps))  # the last epoch of each partition
-        refused = _survey(settings, topic, known)
+        last_epochs = dict(sorted(steps))  # the last epoch of each partition
+        refused = _survey(settings, topic, last_epochs)
         if not refused:
-            _tell({"topic": topic, "begun": []}, f"{topic}: no partition is refused, nothing to begin", as_json)
+            nothing = f"{topic}: no partition is refused, nothing to begin"
+            echo_report({"topic": topic, "begun": []}, [nothing], as_json=as_json)
+            return
         _check_sink(refused, steps)
         for found in () if as_json else refused:
             click.echo(f"{topic}/{found.partition[1]}: {found.refused}")
@@ -72,41 +73,34 @@ def begin(topic: str, data: Path | None, *, yes: bool, as_json: bool) -> None:
         if not yes and not click.confirm(f"begin a new epoch of these {len(refused)} partitions?"):
             fail("nothing was changed", Exit.NO)
         heads = {found.partition[1]: found.head for found in refused if found.head}
-        if [found.partition for found in _survey(settings, topic, known, heads)] != [
-            found.partition for found in refused
-        ]:
+        again = _survey(settings, topic, last_epochs, heads)
+        if [found.partition for found in again] != [found.partition for found in refused]:
             fail("other partitions are refused now, nothing was changed: run this command again", Exit.NO)
-        begun, report = _begin(settings, rules, refused, known)
-    said = {"topic": topic, "begun": begun, "compared": report.as_json()}
+        begun, report = _begin(settings, rules, refused, last_epochs)
     lines = [
         f"{topic}/{each['partition']}: epoch {each['epoch']} begins with {each['contacts']:,} contacts"
         for each in begun
     ]
     mended = sum(report.written.values())
     lines.append(f"compared with the archive: {mended:,} rows repaired, {report.standing:,} differences remain")
-    _tell(said, "\n".join(lines), as_json)
-
-
-def _tell(said: dict[str, Any], line: str, as_json: bool) -> NoReturn:  # noqa: FBT001 - of this file alone
-    click.echo(json.dumps(said, indent=2, default=str) if as_json else line)
-    raise SystemExit(Exit.DONE)
+    echo_report({"topic": topic, "begun": begun, "compared": report.as_json()}, lines, as_json=as_json)
 
 
 def _steps(settings: Settings, topic: str) -> dict[tuple[int, int], int]:
     """Return the last step that the sink has written, by partition and epoch; 0 where an epoch was only claimed."""
-    from sinks.clickhouse.reading_back import StoredRows  # noqa: PLC0415 - a second of imports, not for `--help`
+    from sinks.clickhouse.reading_back import StoredRows
 
     with StoredRows(settings) as kept:
         return {(row.partition, row.epoch): row.step for row in kept.progress() if row.topic == topic}
 
 
 def _survey(
-    settings: Settings, topic: str, known: dict[int, int], heads: dict[int, Head] | None = None
+    settings: Settings, topic: str, last_epochs: dict[int, int], heads: dict[int, Head] | None = None
 ) -> list[SurveyedPartition]:
     """Return the partitions that are refused."""
-    from streams.assignment.epochs import survey  # noqa: PLC0415 - as above
+    from streams.assignment.epochs import survey
 
-    return [found for found in asyncio.run(survey(settings, topic, known, heads)) if found.refused]
+    return [found for found in asyncio.run(survey(settings, topic, last_epochs, heads)) if found.refused]
 
 
 def _check_sink(refused: list[SurveyedPartition], steps: dict[tuple[int, int], int]) -> None:
@@ -122,20 +116,20 @@ def _check_sink(refused: list[SurveyedPartition], steps: dict[tuple[int, int], i
 
 
 def _begin(
-    settings: Settings, rules: Rules, refused: list[SurveyedPartition], known: dict[int, int]
+    settings: Settings, rules: Rules, refused: list[SurveyedPartition], last: dict[int, int]
 ) -> tuple[list[dict[str, Any]], Report]:
     """Claim the epochs, repair the rows of the ended ones, and write the new heads."""
-    from sinks.batching import claims  # noqa: PLC0415 - as above
-    from sinks.clickhouse.store import ClickHouseStore  # noqa: PLC0415 - as above
-    from sinks.port import Batch  # noqa: PLC0415 - as above
-    from sinks.reconcile.audit import reconcile  # noqa: PLC0415 - as above
-    from streams.assignment.epochs import begin  # noqa: PLC0415 - as above
-    from streams.clickhouse.history import ClickHouseHistory  # noqa: PLC0415 - as above
-    from streams.kafka.cluster import Cluster  # noqa: PLC0415 - as above
-    from streams.tasks import log_unhandled  # noqa: PLC0415 - as above
+    from sinks.batching import claims
+    from sinks.clickhouse.store import ClickHouseStore
+    from sinks.port import Batch
+    from sinks.reconcile.audit import reconcile
+    from streams.assignment.epochs import begin
+    from streams.clickhouse.history import ClickHouseHistory
+    from streams.kafka.cluster import Cluster
+    from streams.tasks import log_unhandled
 
     epochs = {
-        found: 1 + max(found.head.epoch if found.head else 0, known.get(found.partition[1], 0)) for found in refused
+        found: 1 + max(found.head.epoch if found.head else 0, last.get(found.partition[1], 0)) for found in refused
     }
     begun: list[dict[str, Any]] = []
 

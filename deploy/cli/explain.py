@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import unicodedata
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -13,10 +12,10 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from deploy.cli.common import fail, json_option, running_stack_option, stack_settings
+from deploy.cli.common import echo_report, fail, json_option, running_stack_option, stack_settings
 from deploy.cli.config_option import config_option, rules_in_force
 from schemas.exits import Exit
-from streams import times as moments
+from streams import times
 
 if TYPE_CHECKING:
     from sinks.reconcile.contact_course import Told
@@ -25,9 +24,9 @@ if TYPE_CHECKING:
 
 _MINUTE_MS: Final = 60_000
 #: Samples of which a reader expects to be told the policy.
-_HELD: Final = frozenset({"first_response", "abandoned", "resolution", "next_response", "queue_wait"})
+_SAMPLES_WITH_A_TARGET: Final = frozenset({"first_response", "abandoned", "resolution", "next_response", "queue_wait"})
 #: Of the summary: what is told, in which words.
-_GLANCE: Final = {
+_SUMMARY_LABELS: Final = {
     **{name: name for name in ("queue", "priority", "team", "segment", "agents", "tags")},
     "started_at": "started",
     "first_response_ms": "first response after",
@@ -50,7 +49,7 @@ class _Words:
 
     def moment(self, at: int, sep: str = " ") -> str:
         """Write a time; `at` in UTC milliseconds."""
-        return moments.at(at).astimezone(self.zone).isoformat(sep, "milliseconds")
+        return times.at(at).astimezone(self.zone).isoformat(sep, "milliseconds")
 
     @staticmethod
     def duration(ms: int) -> str:
@@ -91,7 +90,7 @@ def explain(contact: str, zone_name: str | None, data: Path | None, *, as_json: 
 
     Example: pulssi explain desk:acme:4711 --time-zone Europe/Helsinki
     """
-    from sinks.reconcile.explanation import Unknown, explain_contact  # noqa: PLC0415 - half a second, not for `--help`
+    from sinks.reconcile.explanation import Unknown, explain_contact
 
     settings = stack_settings(data)
     try:
@@ -101,16 +100,12 @@ def explain(contact: str, zone_name: str | None, data: Path | None, *, as_json: 
     contact_id = unicodedata.normalize("NFC", contact.strip())
     found = explain_contact(settings, rules_in_force(settings), contact_id)
     if isinstance(found, Unknown):
-        fail(_hint(contact_id, found), Exit.NO)
+        fail(_not_found_message(contact_id, found), Exit.NO)
     words = _Words(zone)
-    if as_json:
-        click.echo(json.dumps(_plain(words, dataclasses.asdict(found)), indent=2, ensure_ascii=False))
-        return
-    for line in _lines(words, found):
-        click.echo(line)
+    echo_report(_json_value(words, dataclasses.asdict(found)), _lines(words, found), as_json=as_json)
 
 
-def _hint(contact_id: str, unknown: Unknown) -> str:
+def _not_found_message(contact_id: str, unknown: Unknown) -> str:
     if unknown.has_rows:
         return f"no event of contact {contact_id} is archived, though rows of it are kept: `pulssi reconcile` says more"
     if unknown.alike:
@@ -118,14 +113,14 @@ def _hint(contact_id: str, unknown: Unknown) -> str:
     return f"there is no contact {contact_id}: is the id whole (source:account:number), and is all in (`pulssi drain`)?"
 
 
-def _plain(words: _Words, value: Any, name: str = "") -> Any:  # noqa: ANN401 - any JSON value
+def _json_value(words: _Words, value: Any, name: str = "") -> Any:  # noqa: ANN401 - any JSON value
     """Write times as RFC 3339 in the reader's zone, all else as it is."""
     if isinstance(value, dict):
-        return {key: _plain(words, inner, str(key)) for key, inner in value.items()}
+        return {key: _json_value(words, inner, str(key)) for key, inner in value.items()}
     if hasattr(value, "_asdict"):
-        return _plain(words, value._asdict())
+        return _json_value(words, value._asdict())
     if isinstance(value, list | tuple):
-        return [_plain(words, inner, name) for inner in value]
+        return [_json_value(words, inner, name) for inner in value]
     if isinstance(value, int) and (name in {"at", "since"} or name.endswith(("_at", "_since"))):
         return words.moment(value, "T")
     return value
@@ -135,7 +130,7 @@ def _lines(words: _Words, found: Explanation) -> Iterator[str]:
     yield f"contact {found.contact_id} ({found.channel}); times in {words.zone.key}"
     state = [name for name in ("open", "partial", "discarded") if found.summary[name]]
     yield f"  {', '.join(state) or 'not open'}"
-    for name, says in _GLANCE.items():
+    for name, says in _SUMMARY_LABELS.items():
         if found.summary[name]:
             yield f"  {says}: {words.value(name, found.summary[name])}"
     sections: dict[str, Iterable[Iterable[str]]] = {
@@ -180,7 +175,7 @@ def _sample(words: _Words, told: SampleTold) -> Iterator[str]:
     if told.policy and told.target_ms is not None:
         held = "within" if told.within else "beyond"
         yield f"      {held} the target of policy {told.policy}: {words.duration(told.target_ms)}"
-    elif told.sample in _HELD:
+    elif told.sample in _SAMPLES_WITH_A_TARGET:
         yield "      no policy applies"
 
 

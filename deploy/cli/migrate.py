@@ -70,11 +70,11 @@ def migrate(data: Path | None, wait_s: float, only: str | None, *, as_json: bool
 
 def _bring_topics(settings: Settings, wait_s: float, report: dict[str, Any], *, as_json: bool) -> list[str]:
     """Migrate the topics; returns the names of those that are refused."""
-    from kafka.errors import KafkaError  # noqa: PLC0415 - a second of imports
+    from kafka.errors import KafkaError
 
-    from deploy.embedded.readiness_probes import broker_fault  # noqa: PLC0415 - as above
-    from streams.kafka.brokers import BrokerUnreachableError  # noqa: PLC0415 - as above
-    from streams.kafka.topic_migration import migrate_topics  # noqa: PLC0415 - as above
+    from deploy.embedded.readiness_probes import broker_fault
+    from streams.kafka.brokers import BrokerUnreachableError
+    from streams.kafka.topic_migration import migrate_topics
 
     _await(f"Kafka at {settings.kafka_brokers}", lambda: broker_fault(settings.kafka_brokers), wait_s)
     try:
@@ -98,12 +98,12 @@ def _bring_topics(settings: Settings, wait_s: float, report: dict[str, Any], *, 
 
 def _bring_schema(settings: Settings, wait_s: float, report: dict[str, Any], *, as_json: bool) -> None:
     """Migrate ClickHouse's schema."""
-    from clickhouse_connect.driver.exceptions import Error  # noqa: PLC0415 - half a second of imports
+    from clickhouse_connect.driver.exceptions import Error
 
-    from deploy.embedded.readiness_probes import clickhouse_fault  # noqa: PLC0415 - as above
-    from sinks.clickhouse import migrations  # noqa: PLC0415 - as above
-    from streams.clickhouse.addresses import clickhouse_of  # noqa: PLC0415 - as above
-    from streams.clickhouse.connection import reason  # noqa: PLC0415 - as above
+    from deploy.embedded.readiness_probes import clickhouse_fault
+    from sinks.clickhouse import migrations
+    from streams.clickhouse.addresses import clickhouse_of
+    from streams.clickhouse.connection import reason
 
     server = clickhouse_of(settings)
     _await(f"ClickHouse at {server}", lambda: clickhouse_fault(server), wait_s)

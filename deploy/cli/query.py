@@ -21,10 +21,10 @@ _READS: Final[dict[str, int]] = {"readonly": 2}
 
 
 def _ask(settings: Settings, sql: str, form: str | None) -> None:
-    from clickhouse_connect.driver.exceptions import Error  # noqa: PLC0415 - half a second, not for `--help`
+    from clickhouse_connect.driver.exceptions import Error
 
-    from streams.clickhouse.addresses import clickhouse_of  # noqa: PLC0415 - as above
-    from streams.clickhouse.connection import answer_of, connect, is_away, reason  # noqa: PLC0415 - as above
+    from streams.clickhouse.addresses import clickhouse_of
+    from streams.clickhouse.connection import answer_of, connect, is_away, reason
 
     try:
         with connect(settings) as client:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from deploy.cli.common import fail, json_option, running_stack_option, stack_settings
+from deploy.cli.common import echo_report, fail, json_option, running_stack_option, stack_settings
 from deploy.cli.config_option import config_option, rules_in_force
 from deploy.cli.time_arguments import parse_moment
 from schemas.exits import Exit
@@ -22,8 +21,8 @@ if TYPE_CHECKING:
     from sinks.clickhouse.reading_back import Span
     from sinks.reconcile.differences import Difference, Report
 
-_ROWS: Final = {"samples": "samples", "contacts": "contacts", "panes": "panes", "tag_panes": "tag panes"}
-_MEANS: Final = {
+_TABLE_LABELS: Final = {"samples": "samples", "contacts": "contacts", "panes": "panes", "tag_panes": "tag panes"}
+_KIND_LABELS: Final = {
     "missing": "missing",
     "too much": "not expected",
     "different": "with another value",
@@ -33,7 +32,7 @@ _MEANS: Final = {
 
 
 def _span(settings: Settings, since: str | None, until: str | None) -> Span:
-    from sinks.clickhouse.reading_back import EVERYTHING  # noqa: PLC0415 - half a second of imports, not for `--help`
+    from sinks.clickhouse.reading_back import EVERYTHING
 
     zone, now = ZoneInfo(settings.time_zone), datetime.now(UTC)
     span = EVERYTHING
@@ -47,14 +46,14 @@ def _span(settings: Settings, since: str | None, until: str | None) -> Span:
 
 
 def _run(settings: Settings, span: Span, *, mends: bool, listed: int) -> Report:
-    from deploy.cli.sending import ProgressMeter  # noqa: PLC0415 - as above
-    from sinks.reconcile.audit import reconcile  # noqa: PLC0415 - as above
+    from deploy.cli.sending import ProgressMeter
+    from sinks.reconcile.audit import reconcile
 
     rules = rules_in_force(settings)
     with ProgressMeter("comparing", 1.0) as meter:
 
         def tell(what: str, done: int, of: int) -> None:
-            if meter.due():
+            if meter.is_due():
                 # Contacts are folded, panes only added up: by far the most of the time goes into the first.
                 share = done / of if of else 1.0
                 meter.show(0.8 * share if what == "contacts" else 0.8 + 0.2 * share, f"{what} {done:,} of {of:,}")
@@ -88,38 +87,34 @@ def reconcile_command(
     settings = stack_settings(data)
     span = _span(settings, since, until)
     report = _run(settings, span, mends=mends, listed=listed)
-    if as_json:
-        click.echo(json.dumps(report.as_json(), indent=2, default=str))
-    else:
-        for line in _told(report, mends=mends):
-            click.echo(line)
+    echo_report(report.as_json(), _report_lines(report, mends=mends), as_json=as_json)
     if not report.ok:
         fail(f"{report.standing:,} differences", Exit.NO)
 
 
-def _told(report: Report, *, mends: bool) -> Iterator[str]:
-    compared = ", ".join(f"{report.compared[table]:,} {name}" for table, name in _ROWS.items())
+def _report_lines(report: Report, *, mends: bool) -> Iterator[str]:
+    compared = ", ".join(f"{report.compared[table]:,} {name}" for table, name in _TABLE_LABELS.items())
     yield f"compared {compared}"
     for table, n in sorted(report.left_out.items()):
         if n:
-            yield f"left out: {n:,} {_ROWS[table]} that are being written"
+            yield f"left out: {n:,} {_TABLE_LABELS[table]} that are being written"
     for (table, kind), n in sorted(report.totals.items()):
         only = report.compared_only[table, kind]
         note = f" ({only:,} compared only, as a running epoch has a part in them)" if mends and only else ""
-        yield f"{_ROWS[table]} {_MEANS[kind]}: {n:,}{note}"
+        yield f"{_TABLE_LABELS[table]} {_KIND_LABELS[kind]}: {n:,}{note}"
         shown = [each for each in report.differences if (each.table, each.kind) == (table, kind)]
         for each in shown:
-            yield f"  {_line(each)}"
+            yield f"  {_difference_line(each)}"
         if n > len(shown) > 0:
             yield f"  and {n - len(shown):,} more"
-    written = ", ".join(f"{n:,} {_ROWS[table]}" for table, n in report.written.items() if n)
+    written = ", ".join(f"{n:,} {_TABLE_LABELS[table]}" for table, n in report.written.items() if n)
     if written:
         yield f"mended: wrote {written}"
     if report.ok and not report.written:
         yield "nothing differs"
 
 
-def _line(each: Difference) -> str:
+def _difference_line(each: Difference) -> str:
     key = ", ".join(f"{name} {_value(name, value)}" for name, value in each.key.items() if value != "")
     columns = "; ".join(
         f"{name}: is {_value(name, is_)}, should be {_value(name, should)}"

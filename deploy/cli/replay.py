@@ -36,7 +36,7 @@ def _rebase(text: str) -> int | Literal["now"]:
     raise click.BadParameter(f"{text!r} is neither `now` nor a number of milliseconds")
 
 
-class Refusals:
+class RejectedLines:
     """The lines that could not be sent."""
 
     def __init__(self, meter: ProgressMeter) -> None:
@@ -121,15 +121,15 @@ def replay(
     settings = stack_settings(data)
     recording = Recording(files, cast("Format", form), shuffle, duplicate, by_time=paced)
     meter = ProgressMeter("replaying", None)
-    refuse = Refusals(meter)
+    rejected = RejectedLines(meter)
     shift_ms = _prepare(recording, rebase=rebase, paced=paced)
     unreadable: list[str] = []
-    from streams.sources.event_producer import EventProducer  # noqa: PLC0415 - Kafka's clients: a second of imports
+    from streams.sources.event_producer import EventProducer
 
     def events() -> Iterator[RoutedEvent]:
         try:
-            for count, event in enumerate(recording.events(refuse, shift_ms)):
-                if meter.due():
+            for count, event in enumerate(recording.events(rejected, shift_ms)):
+                if meter.is_due():
                     meter.show(count, f"{count:,} events")
                 yield event
         except UnreadableError as error:
@@ -137,17 +137,17 @@ def replay(
 
     producer = EventProducer(settings, meter.say, give_up_s=give_up_s, client="replay")
     pace = None if speed is None else Pace(speed)
-    line = send_events(producer, meter, events(), pace, lambda: _how_far(recording, producer.sent_by_origin, shift_ms))
-    if refuse.count:
-        line += f"; {refuse.count:,} {'line' if refuse.count == 1 else 'lines'} not sent"
+    line = send_events(producer, meter, events(), pace, lambda: _summary(recording, producer.sent_by_origin, shift_ms))
+    if rejected.count:
+        line += f"; {rejected.count:,} {'line' if rejected.count == 1 else 'lines'} not sent"
     click.echo(line)
     if unreadable:
         fail(unreadable[0], Exit.UNUSABLE)
-    if refuse.count:
+    if rejected.count:
         raise SystemExit(Exit.NO)
 
 
-def _how_far(recording: Recording, acknowledged: Mapping[str, int], shift_ms: int | None) -> str:
+def _summary(recording: Recording, acknowledged: Mapping[str, int], shift_ms: int | None) -> str:
     """Return how many events of each file are acknowledged, out of how many, and the command that continues."""
     of: Mapping[str, int] = {}
     with contextlib.suppress(UnreadableError):

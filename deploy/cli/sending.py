@@ -64,7 +64,7 @@ class ProgressMeter:
     def __exit__(self, *error: object) -> None:
         self._progress.stop()
 
-    def due(self) -> bool:
+    def is_due(self) -> bool:
         """Tell whether there is a bar and it should move: at most five times a second."""
         return self._shown and time.monotonic() - self._last > _EVERY_S
 
@@ -101,21 +101,21 @@ def send_events(
     meter: ProgressMeter,
     events: Iterable[RoutedEvent],
     pace: Pace | None,
-    how_far: Callable[[], str],
+    summary: Callable[[], str],
 ) -> str:
     """Send events, without a pace as fast as can be, until Ctrl-C or SIGTERM; returns how many went where, in a line.
 
-    Ends the command with 3 where the broker or its topics are not there, with 1 where it declines a record. `how_far`
-    says what was acknowledged then, and how to continue.
+    Ends the command with 3 where the broker or its topics are not there, with 1 where it declines a record. `summary`
+    says how many were acknowledged by then, and how to continue.
     """
-    from streams.kafka.brokers import BrokerUnreachableError  # noqa: PLC0415 - Kafka's clients: a second of imports
-    from streams.sources.event_producer import ProduceError  # noqa: PLC0415 - as above
+    from streams.kafka.brokers import BrokerUnreachableError
+    from streams.sources.event_producer import ProduceError
 
     try:
         with meter:
-            seconds = asyncio.run(_feed(producer, events, pace))
+            seconds = asyncio.run(_connect_and_send(producer, events, pace))
     except BrokerUnreachableError as error:
-        fail(f"{error}{f'; {how_far()}' if producer.connected else ''}", Exit.UNREACHABLE)
+        fail(f"{error}{f'; {summary()}' if producer.connected else ''}", Exit.UNREACHABLE)
     except ProduceError as error:
         fail(str(error), Exit.NO)
     total = producer.sent.total()
@@ -124,12 +124,12 @@ def send_events(
     return f"sent {total:,} events in {seconds:.1f} s{a_second}{': ' if by_topic else ''}{by_topic}"
 
 
-async def _feed(producer: EventProducer, events: Iterable[RoutedEvent], pace: Pace | None) -> float:
+async def _connect_and_send(producer: EventProducer, events: Iterable[RoutedEvent], pace: Pace | None) -> float:
     """Send events; returns how long it took from the connection on."""
-    from streams.kafka.brokers import BrokerUnreachableError  # noqa: PLC0415 - as above
+    from streams.kafka.brokers import BrokerUnreachableError
 
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
-    loop.set_exception_handler(_without_the_clients_own)
+    loop.set_exception_handler(_ignore_kafka_errors)
     asked_at = 0.0
     try:
         async with asyncio.timeout(None) as limit:
@@ -166,9 +166,9 @@ async def _send(producer: EventProducer, events: Iterable[RoutedEvent], pace: Pa
         await producer.send(event.topic, event.key, event.value, event.origin)
 
 
-def _without_the_clients_own(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+def _ignore_kafka_errors(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """Ignore Kafka errors of batches that nobody awaits: the producer has reported the lost broker already."""
-    from aiokafka.errors import KafkaError  # noqa: PLC0415 - not for `--help`
+    from aiokafka.errors import KafkaError
 
     if not isinstance(context.get("exception"), KafkaError):
         loop.default_exception_handler(context)

@@ -92,28 +92,28 @@ def simulate(
 
 
 def _to_kafka(settings: Settings, plan: Plan, give_up_s: float, meter: ProgressMeter) -> None:
-    from streams.sources.event_producer import EventProducer  # noqa: PLC0415 - Kafka's clients: a second of imports
+    from streams.sources.event_producer import EventProducer
 
-    def how_far() -> str:
+    def summary() -> str:
         start = at(plan.start_ms).isoformat().replace("+00:00", "Z")
         again = f"the same command with --start {start} continues: events that are sent twice count once"
         return f"{producer.sent.total():,} events are acknowledged; {again}"
 
     producer = EventProducer(settings, meter.say, give_up_s=give_up_s, client="simulate")
-    events = _watched(_events(plan, meter), meter)
-    click.echo(send_events(producer, meter, events, Pace(begins=(plan.start_ms, plan.start_ms)), how_far))
+    events = _reporting_delays(_events(plan, meter), meter)
+    click.echo(send_events(producer, meter, events, Pace(begins=(plan.start_ms, plan.start_ms)), summary))
 
 
 def _events(plan: Plan, meter: ProgressMeter) -> Iterator[SimulatedEvent]:
     """Yield the run's events, and move the bar."""
     for count, event in enumerate(simulator.simulate(plan)):
-        if meter.due():
+        if meter.is_due():
             clock = datetime.fromtimestamp(event.at / 1000, plan.zone)
             meter.show(event.at - plan.start_ms, f"{count:,} events, {clock:%a %H:%M:%S}")
         yield event
 
 
-def _watched(events: Iterator[SimulatedEvent], meter: ProgressMeter) -> Iterator[RoutedEvent]:
+def _reporting_delays(events: Iterator[SimulatedEvent], meter: ProgressMeter) -> Iterator[RoutedEvent]:
     """Pass events on; say when what is past is done, and when what is live comes late."""
     caught_up, told_at = False, 0.0
     for count, event in enumerate(events):

@@ -61,17 +61,17 @@ def up(data: Path, port_base: int | None, *, detach: bool, no_config: bool, in_b
 
     Example: pulssi up --data ./.pulssi --port-base 9400
     """
-    from deploy.embedded import official_clickhouse, stack  # noqa: PLC0415 - a second of imports, not for `--help`
+    from deploy.embedded import official_clickhouse, stack
 
     quiet_clients()
     settings, _ = load_configuration()  # rules too: else each part would say so by itself, one after the other
     _check_usable(data)
     if in_background:
         raise SystemExit(stack.run(data, settings, FileOutput(data / LOGS), port_base))
-    before = stack_state.previous_configuration(data)
-    if before is not None and not no_config:
+    previous = stack_state.previous_configuration(data)
+    if previous is not None and not no_config:
         fail(
-            f"{data} was run with the configuration {before}: add --config {before}, or --no-config to use the"
+            f"{data} was run with the configuration {previous}: add --config {previous}, or --no-config to use the"
             " defaults from now on",
             Exit.UNUSABLE,
         )
@@ -110,7 +110,7 @@ def _start_in_background(folder: Path, port_base: int | None) -> StackState:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    told: dict[str, str] = {}
+    shown: dict[str, str] = {}
     try:
         while True:
             if (code := process.poll()) is not None:
@@ -119,11 +119,11 @@ def _start_in_background(folder: Path, port_base: int | None) -> StackState:
                 fail("\n".join([f"not started (logs: {log.parent}):", *said]), code if code > 0 else Exit.NO)
             now = stack_state.read(folder)
             if now is not None and now.pid == process.pid:
-                news = {line: line for line in now.moved}
-                news |= {part.name: f"{part.name}: {part.state}" for part in now.parts}
-                for about, line in news.items():
-                    if told.get(about) != line:
-                        told[about] = line
+                progress = {line: line for line in now.moved}
+                progress |= {part.name: f"{part.name}: {part.state}" for part in now.parts}
+                for about, line in progress.items():
+                    if shown.get(about) != line:
+                        shown[about] = line
                         click.echo(line, err=True)
                 if now.phase == "ready":
                     return now
@@ -136,7 +136,7 @@ def _start_in_background(folder: Path, port_base: int | None) -> StackState:
 
 def _download(settings: Settings) -> None:
     """Download what the embedded broker needs, with a progress bar."""
-    from deploy.embedded.kafka.node import prepare  # noqa: PLC0415 - not for `--help`
+    from deploy.embedded.kafka.node import prepare
 
     if "kafka_brokers" not in settings.model_fields_set:
         prepare(settings.kafka_repository)
@@ -169,8 +169,8 @@ def demo(rate: float, seed: int, data: Path | None, port_base: int | None) -> No
 
     Example: pulssi demo --rate 20 --seed 7
     """
-    from deploy.embedded import stack  # noqa: PLC0415 - a second of imports, not for `--help`
-    from deploy.embedded.demonstration import demonstrate  # noqa: PLC0415 - as above
+    from deploy.embedded import stack
+    from deploy.embedded.demonstration import demonstrate
 
     quiet_clients()
     settings, _ = load_configuration()
@@ -204,10 +204,10 @@ def down(data: Path | None) -> None:
     click.echo(f"ended: {running.folder}")
 
 
-def _asked(part: PartState) -> dict[str, object]:
+def _part_report(part: PartState) -> dict[str, object]:
     """Return a part's state; one that was ready is asked whether it still is."""
-    from deploy.embedded import readiness_probes  # noqa: PLC0415 - a second of imports
-    from streams.clickhouse.addresses import Address  # noqa: PLC0415 - as above
+    from deploy.embedded import readiness_probes
+    from streams.clickhouse.addresses import Address
 
     fault = None
     if part.state == "ready" and part.url:
@@ -231,7 +231,7 @@ def status(data: Path | None, *, as_json: bool) -> None:
     """
     quiet_clients()
     running = stack_state.find(data)
-    parts = [] if running is None else [_asked(part) for part in running.parts]
+    parts = [] if running is None else [_part_report(part) for part in running.parts]
     phase, folder = (None, None) if running is None else (running.phase, str(running.folder))
     ready = phase == "ready" and all(each["state"] in {"ready", "done"} for each in parts)
     if as_json:

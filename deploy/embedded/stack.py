@@ -19,7 +19,7 @@ from deploy.embedded.folder_lock import FolderInUseError, lock_folder, lock_owne
 from deploy.embedded.stack_layout import SERVERS, StackLayout, part_groups, plan_layout
 from deploy.embedded.stack_output import TerminalOutput
 from deploy.embedded.stack_state import PartState, StackState
-from deploy.embedded.supervisor import PartDefinition, PartDiedError, StopRequested, Supervisor
+from deploy.embedded.supervisor import PartDiedError, PartGroup, StopRequested, Supervisor
 from schemas.exits import Exit
 from schemas.settings import Settings
 
@@ -28,13 +28,13 @@ LEFTOVERS_END_WITHIN_S: Final = 20.0
 #: How long the end of a stack waits for what its killed parts left.
 KILLED_END_WITHIN_S: Final = 5.0
 RECOVERS: Final = "the last run did not end in order: Kafka and ClickHouse recover from what is on the disk"
-#: Parts that are started together.
-Group: TypeAlias = tuple[PartDefinition, ...]
 #: Announces what runs beside the stack once that is ready, and returns its parts.
-Beside: TypeAlias = Callable[[StackLayout, TerminalOutput], Sequence[Group]]
+ExtraParts: TypeAlias = Callable[[StackLayout, TerminalOutput], Sequence[PartGroup]]
 
 
-async def _supervise(layout: StackLayout, groups: Sequence[Group], beside: Beside, voice: TerminalOutput) -> int:
+async def _supervise(
+    layout: StackLayout, groups: Sequence[PartGroup], extra: ExtraParts, output: TerminalOutput
+) -> int:
     phase: Literal["starting", "ready", "ending"] = "starting"
     environment = {**stack_state.configuration_setting(), **layout.environment}
     ca, verify = layout.settings.clickhouse_ca, layout.settings.clickhouse_verify
@@ -43,54 +43,54 @@ async def _supervise(layout: StackLayout, groups: Sequence[Group], beside: Besid
         for name, url in layout.external.items()
     ]
 
-    def changed() -> None:
+    def write_state() -> None:
         parts = (*external, *supervisor.states())
         pid, folder, moved = os.getpid(), layout.folder, layout.moved
         stack_state.write(
             StackState(pid=pid, folder=folder, phase=phase, parts=parts, environment=environment, moved=moved)
         )
 
-    supervisor = Supervisor(voice.line, voice.say, changed)
+    supervisor = Supervisor(output.line, output.say, write_state)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, supervisor.request_stop)
     code = Exit.DONE
-    changed()
+    write_state()
     try:
         for group in groups:
             await supervisor.start(*group)
         phase = "ready"
-        changed()
-        voice.say("")
+        write_state()
+        output.say("")
         for name in ("wallboard", "clickhouse", "broker", "worker", "sink"):
             program = layout.program if name == "clickhouse" else ""
             note = "  (external)" if name in layout.external else f"  ({program})" if program else ""
-            voice.say(f"  {name:<11} {layout.url_of(name)}{note}")
-        voice.say(f"  {'data':<11} {layout.folder}\n")
-        for group in beside(layout, voice):
+            output.say(f"  {name:<11} {layout.url_of(name)}{note}")
+        output.say(f"  {'data':<11} {layout.folder}\n")
+        for group in extra(layout, output):
             await supervisor.start(*group)
         stopped = [part.name for part in supervisor.states() if part.state == "stopped"]
         runs = f"all but {', '.join(stopped)} runs" if stopped else "everything runs"
-        voice.say(f"{runs}; Ctrl-C or `pulssi down` ends it")
+        output.say(f"{runs}; Ctrl-C or `pulssi down` ends it")
         await supervisor.wait_for_end()
     except StopRequested:
-        voice.say("ending, the last started first")
+        output.say("ending, the last started first")
     except PartDiedError as error:
         code = Exit.NO
-        voice.say(f"{error}: ending the rest")
+        output.say(f"{error}: ending the rest")
     finally:
         phase = "ending"
         await supervisor.end_all()
-    voice.say("all ended")
+    output.say("all ended")
     return code
 
 
 def run(
     folder: Path,
     settings: Settings,
-    voice: TerminalOutput,
+    output: TerminalOutput,
     port_base: int | None = None,
-    beside: Beside = lambda _wiring, _voice: (),
-    parts: Callable[[StackLayout], Sequence[Group]] = part_groups,
+    extra_parts: ExtraParts = lambda _layout, _output: (),
+    parts: Callable[[StackLayout], Sequence[PartGroup]] = part_groups,
 ) -> int:
     """Run a stack until it is asked to end or a part is beyond help; returns the exit code. For the main thread.
 
@@ -101,15 +101,15 @@ def run(
             try:
                 for part in SERVERS:  # what an earlier run left; the lock of what was killed is removed
                     if lock_owner(folder, part) is not None:
-                        voice.say(f"waiting for the {part} of an earlier run in {folder} to end")
+                        output.say(f"waiting for the {part} of an earlier run in {folder} to end")
                     with lock_folder(folder, part, LEFTOVERS_END_WITHIN_S):
                         pass
                 if stack_state.was_killed(folder):
-                    voice.say(RECOVERS)
+                    output.say(RECOVERS)
                 stack_state.remember_last(folder)
                 stack_state.remember_configuration(folder)
-                layout = plan_layout(settings, folder, port_base, voice.say)
-                return asyncio.run(_supervise(layout, parts(layout), beside, voice))
+                layout = plan_layout(settings, folder, port_base, output.say)
+                return asyncio.run(_supervise(layout, parts(layout), extra_parts, output))
             finally:
                 for part in SERVERS:  # what a killed part left, such as a JVM, has the folder for a moment
                     with contextlib.suppress(FolderInUseError), lock_folder(folder, part, KILLED_END_WITHIN_S):

@@ -16,7 +16,7 @@ from deploy.embedded import official_clickhouse
 from deploy.embedded.official_clickhouse import ClickHouseProgram
 from deploy.embedded.ports import any_free, is_free
 from deploy.embedded.readiness_probes import broker_fault, clickhouse_fault, http_fault
-from deploy.embedded.supervisor import READY_WITHIN_S, PartDefinition
+from deploy.embedded.supervisor import READY_WITHIN_S, PartDefinition, PartGroup
 from schemas.exits import Exit
 from schemas.settings import Settings
 from streams.clickhouse.addresses import Address, clickhouse_of
@@ -112,7 +112,7 @@ def pulssi_command(*arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-P", "-m", "deploy.cli", *arguments)
 
 
-def part_groups(layout: StackLayout) -> list[tuple[PartDefinition, ...]]:
+def part_groups(layout: StackLayout) -> list[PartGroup]:
     """List the groups of parts in the order of their start: servers and migrations, then the parts that need them.
 
     A migration waits for its server by itself, so that ClickHouse's runs while Kafka still starts.

@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from deploy.embedded.child_processes import die_with_parent
 from deploy.embedded.stack_state import PartPhase, PartState
@@ -64,6 +64,10 @@ class PartDefinition:
     program: str = ""
     #: The exit code by which it says that it would end again until an operator has acted.
     operator_must_act_code: int | None = None
+
+
+#: Parts that are started together.
+PartGroup: TypeAlias = tuple[PartDefinition, ...]
 
 
 class PartDiedError(RuntimeError):

@@ -41,12 +41,12 @@ def parse_rules(folder: PurePath, texts: Mapping[str, str], time_zone: str | Non
 
 
 @lru_cache(maxsize=1_024)
-def _same_object(value: _Value) -> _Value:
+def _interned(value: _Value) -> _Value:
     """Give the same object for the same value: what stays as it was over a change is found again without comparing."""
     return value
 
 
-class _Dated(NamedTuple, Generic[_Entry]):
+class _EntryPeriod(NamedTuple, Generic[_Entry]):
     """An entry, its position in the file, and from when to before when it holds, in UTC milliseconds."""
 
     #: Entries of one name replace one another.
@@ -96,7 +96,7 @@ class _RulesBuilder:
             if entry.valid_from in same:
                 self._files.add_fault("calendars", ("calendar", number), _TWICE)
             same[entry.valid_from] = entry
-        return {name: _same_object(self._joined(name, list(same.values()))) for name, same in entries.items()}
+        return {name: _interned(self._joined(name, list(same.values()))) for name, same in entries.items()}
 
     def _joined(self, name: str, entries: list[CalendarEntry]) -> Calendar:
         """Put a calendar's entries in order; the earliest holds from ever, so that old contacts have hours too."""
@@ -125,8 +125,8 @@ class _RulesBuilder:
         if self._files.policies is None:
             return [(_EVER, default)]
         made = {number: self._policy(number, entry) for number, entry in self._files.policies}
-        eras = _eras(self._dated("policies", "policy", self._files.policies))
-        return [(at, _same_object(tuple(made[each.number] for each in in_force))) for at, in_force in eras]
+        eras = _eras(self._periods("policies", "policy", self._files.policies))
+        return [(at, _interned(tuple(made[each.number] for each in in_force))) for at, in_force in eras]
 
     def _policy(self, number: int, entry: PolicyEntry) -> Policy:
         clock = entry.clock or ("time" if entry.calendar is None else "calendar")
@@ -146,9 +146,9 @@ class _RulesBuilder:
     def _taxonomy(self) -> list[tuple[int, Taxonomy | None]]:
         if self._files.tags is None:
             return [(_EVER, None)]
-        return [(at, self._known(tags)) for at, tags in _eras(self._dated("taxonomy", "tag", self._files.tags))]
+        return [(at, self._taxonomy_of(tags)) for at, tags in _eras(self._periods("taxonomy", "tag", self._files.tags))]
 
-    def _known(self, tags: Sequence[_Dated[TagEntry]]) -> Taxonomy | None:
+    def _taxonomy_of(self, tags: Sequence[_EntryPeriod[TagEntry]]) -> Taxonomy | None:
         """Make the taxonomy of the tags in force; none where none is in force yet, so that every tag is known."""
         names = {each.name for each in tags}
         aliases: dict[str, str] = {}
@@ -163,9 +163,9 @@ class _RulesBuilder:
         of = {alias: normal_tag(tag) for alias, tag in aliases.items()}
         return Taxonomy(frozenset(names), of) if names else None
 
-    def _dated(self, file: str, kind: str, entries: Numbered[_Entry]) -> list[_Dated[_Entry]]:
+    def _periods(self, file: str, kind: str, entries: Numbered[_Entry]) -> list[_EntryPeriod[_Entry]]:
         """Tell from when to when each entry holds."""
-        dated: list[_Dated[_Entry]] = []
+        periods: list[_EntryPeriod[_Entry]] = []
         seen: set[tuple[str, int]] = set()
         for number, entry in entries:
             name = normal_tag(entry.name) if isinstance(entry, TagEntry) else entry.name
@@ -175,8 +175,8 @@ class _RulesBuilder:
             if until <= since:
                 self._files.add_fault(file, (kind, number, "valid_until"), "must be later than `valid_from`")
             seen.add((name, since))
-            dated.append(_Dated(name, since, until, number, entry))
-        return dated
+            periods.append(_EntryPeriod(name, since, until, number, entry))
+        return periods
 
     def _ms(self, moment: date | None, default: int) -> int:
         if moment is None:
@@ -187,13 +187,13 @@ class _RulesBuilder:
         return round(at.timestamp() * 1000)
 
 
-def _eras(entries: Sequence[_Dated[_Entry]]) -> Iterator[tuple[int, list[_Dated[_Entry]]]]:
+def _eras(entries: Sequence[_EntryPeriod[_Entry]]) -> Iterator[tuple[int, list[_EntryPeriod[_Entry]]]]:
     """Give what is in force from each change on, in the order of the names' first entries; the first is from ever.
 
     Of the entries of one name the one that began last is in force, until it ends: no earlier one comes back then.
     """
     for at in sorted({_EVER, *(each.since for each in entries), *(each.until for each in entries)} - {_NEVER}):
-        newest: dict[str, _Dated[_Entry] | None] = {each.name: None for each in entries}
+        newest: dict[str, _EntryPeriod[_Entry] | None] = {each.name: None for each in entries}
         for each in entries:
             before = newest[each.name]
             if each.since <= at and (before is None or before.since < each.since):

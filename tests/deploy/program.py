@@ -100,7 +100,7 @@ def run(home: Path, *words: str, **settings: str) -> Program:
     return program
 
 
-def left(folder: Path) -> list[str]:
+def remaining_files(folder: Path) -> list[str]:
     """List the locks and state files in a data folder: none after an orderly end."""
     return sorted(path.name for path in folder.rglob("*") if path.suffix == ".lock" or path.name == stack_state.FILE)
 
@@ -121,7 +121,7 @@ def await_restarted(folder: Path, name: str, times: int = 1) -> PartState:
     return part
 
 
-def lives(pid: int) -> bool:
+def is_running(pid: int) -> bool:
     """Tell whether a process runs; one that is dead and not yet reaped does not."""
     try:
         status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
@@ -133,7 +133,7 @@ def lives(pid: int) -> bool:
 def await_gone(pids: Sequence[int], within_s: float = PATIENCE_S) -> None:
     """Return when none of the processes runs; fails where one still does."""
     deadline = time.monotonic() + within_s
-    while left := [pid for pid in pids if lives(pid)]:
+    while left := [pid for pid in pids if is_running(pid)]:
         if time.monotonic() > deadline:
             raise AssertionError(f"still running: {left}")
         time.sleep(0.02)  # the end of somebody else's child is no event we could wait for

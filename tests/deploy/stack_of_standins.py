@@ -11,7 +11,7 @@ from deploy.cli.common import fail, quiet_clients
 from deploy.embedded import stack
 from deploy.embedded.stack_layout import StackLayout, part_groups
 from deploy.embedded.stack_output import TerminalOutput
-from deploy.embedded.supervisor import PartDefinition
+from deploy.embedded.supervisor import PartGroup
 from schemas.exits import EndError
 from streams.configuration.environment import load_settings
 
@@ -19,7 +19,7 @@ from streams.configuration.environment import load_settings
 def main(folder: str, port_base: str, kind: str = "") -> int:
     """Run it as `pulssi up` does."""
 
-    def parts(layout: StackLayout) -> list[tuple[PartDefinition, ...]]:
+    def parts(layout: StackLayout) -> list[PartGroup]:
         servers, served = part_groups(layout)
         standins = []
         for part in served:

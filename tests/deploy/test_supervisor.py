@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from deploy.embedded.supervisor import PartDefinition, PartDiedError, StopRequested, Supervisor
-from tests.deploy.program import PATIENCE_S, lives
+from tests.deploy.program import PATIENCE_S, is_running
 
 
 @pytest.mark.parametrize("gone", ["program", "question"])
@@ -63,7 +63,7 @@ async def test_a_part_that_is_being_ended_is_not_left(tmp_path: Path) -> None:
     assert not ending.done()
     supervisor.request_stop()
     await asyncio.wait_for(ending, PATIENCE_S)
-    assert not lives(pid)
+    assert not is_running(pid)
 
 
 async def test_a_part_is_started_again_with_its_last_words(tmp_path: Path) -> None:

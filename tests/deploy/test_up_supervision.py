@@ -26,9 +26,9 @@ from tests.deploy.program import (
     await_restarted,
     clean_environment,
     descendants,
-    left,
     parts_in,
     ports_in_a_row,
+    remaining_files,
     run,
 )
 
@@ -66,7 +66,7 @@ def _end(program: Program, folder: Path) -> None:
     program.signal(signal.SIGTERM)
     assert program.await_end() == 0
     await_gone(everything)
-    assert left(folder) == []
+    assert remaining_files(folder) == []
 
 
 def test_it_starts_in_order_and_ends_in_reverse(start: Start, folder: Path) -> None:
@@ -164,7 +164,7 @@ def test_a_part_that_dies_again_and_again_ends_the_stack(start: Start, folder: P
     told = program.lines.index("sink ended with code 7, 5 times in a row without being ready: ending the rest")
     assert program.lines[told - 1] == "  sink: going down"
     assert "everything runs" not in program.text
-    assert left(folder) == []
+    assert remaining_files(folder) == []
 
 
 @pytest.mark.parametrize(

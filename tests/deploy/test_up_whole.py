@@ -18,8 +18,8 @@ from tests.deploy.program import (
     await_restarted,
     clean_environment,
     descendants,
-    left,
     ports_in_a_row,
+    remaining_files,
     run,
 )
 
@@ -77,7 +77,7 @@ def test_in_the_background_it_is_asked_and_a_dead_part_comes_back(folder: Path, 
     everything = [running.pid, *descendants(running.pid)]
     assert run(tmp_path, "down").code == 0
     await_gone(everything)
-    assert left(folder) == []
+    assert remaining_files(folder) == []
     assert run(tmp_path, "status", "--data", str(folder)).code == 1
 
 
@@ -94,4 +94,4 @@ def test_a_demonstration_shows_its_address_and_goes_live(folder: Path, tmp_path:
         assert (ended.code, ended.lines) == (0, [f"ended: {folder}"])
         assert program.await_end() == 0
         await_gone(everything)
-        assert left(folder) == []
+        assert remaining_files(folder) == []

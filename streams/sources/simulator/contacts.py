@@ -84,14 +84,14 @@ class Contact:
         wait = AgentRequest(self.queue, self.priority, since, None if patience_ms is None else since + patience_ms)
         agent: Agent | None = yield wait
         if agent is not None and self.draws.chance(0.03):
-            yield self.draws.between(14, 20)
+            yield self.draws.uniform_ms(14, 20)
             self.emit("contact.missed", agent)
             self.floor.schedule(self.floor.now, self.floor.pause(agent, "missed offer", 60, 240))
             yield 0
             self.floor.release(agent)
             agent = yield wait
         if agent is not None:
-            yield self.draws.between(*self.answers_s)
+            yield self.draws.uniform_ms(*self.answers_s)
             self.content = self.content and self.floor.now - since < _CONTENT_MS
             self.emit("contact.connected", agent, team=agent.team.name)
         return agent
@@ -110,7 +110,7 @@ class Contact:
         """Tag it and end the agent's work on it."""
         if agent.team.slots[self.queue.channel] == 1:
             self.floor.report_status(agent, "wrap_up")
-        half = self.draws.span(self.wrap_s, 0.6) // 2
+        half = self.draws.lognormal_ms(self.wrap_s, 0.6) // 2
         yield half
         self._tag(agent)
         yield half
@@ -143,14 +143,14 @@ class Contact:
             self.floor.schedule(self.floor.now, self._evaluate(agent))
 
     def _rate(self) -> Steps[None]:
-        yield self.draws.span(90, 1.2)
+        yield self.draws.lognormal_ms(90, 1.2)
         score, commented = self.draws.pick(_GOOD if self.content else _POOR), self.draws.chance(0.25)
         self.emit("contact.rated", survey_id="service", score=score, scale_max=5, comment_present=commented)
         if self.draws.chance(0.15):
             self.emit("contact.rated", survey_id="product", score=self.draws.pick(_GOOD), scale_max=5)
 
     def _evaluate(self, agent: Agent) -> Steps[None]:
-        yield self.draws.between(1800, 21_600)
+        yield self.draws.uniform_ms(1800, 21_600)
         evaluator, score = f"evaluator-{self.draws.randrange(4)}", self.draws.randint(60, 100)
         self.emit("contact.evaluated", agent, score=score, scale_max=100, form="standard", evaluator_id=evaluator)
 
@@ -169,7 +169,7 @@ class Call(Contact):
             yield from self._outbound()
             return
         self.emit_started()
-        yield self.draws.between(6, 24)
+        yield self.draws.uniform_ms(6, 24)
         if self.draws.chance(0.012):  # hangs up in the menu
             self.emit("contact.abandoned")
             return
@@ -195,7 +195,7 @@ class Call(Contact):
         """An agent calls, once one has time."""
         agent: Agent = yield AgentRequest(self.queue, "low", self.floor.now)
         self.emit_started(agent, direction="outbound", initiated_by="agent", queue=self.queue.name)
-        yield self.draws.between(5, 25)
+        yield self.draws.uniform_ms(5, 25)
         if self.draws.chance(0.7):
             self.emit("contact.connected", agent, team=agent.team.name)
             yield from self._talk(agent)
@@ -208,10 +208,10 @@ class Call(Contact):
 
     def _wait_in_line(self) -> Steps[Agent | None]:
         """Wait in the line, where some are called back or sent round again; None: the customer hangs up."""
-        patience_ms = self.draws.span(170, 0.9)
+        patience_ms = self.draws.lognormal_ms(170, 0.9)
         if not self.draws.chance(0.06):
             return (yield from self.wait_for_agent(patience_ms))
-        agent = yield from self.wait_for_agent(self.draws.between(45, 90))
+        agent = yield from self.wait_for_agent(self.draws.uniform_ms(45, 90))
         if agent is not None:
             return agent
         called_back = self.draws.chance(0.6)
@@ -224,12 +224,12 @@ class Call(Contact):
         return (yield from self.wait_for_agent())
 
     def _talk(self, agent: Agent) -> Steps[None]:
-        talk_ms = self.draws.span(*self.queue.work)
+        talk_ms = self.draws.lognormal_ms(*self.queue.work)
         if self.draws.chance(0.24):
             before = int(talk_ms * self.draws.uniform(0.2, 0.6))
             yield before
             self.emit("contact.held", agent)
-            yield self.draws.span(40, 0.7)
+            yield self.draws.lognormal_ms(40, 0.7)
             self.emit("contact.resumed", agent)
             talk_ms -= before
         yield talk_ms
@@ -256,7 +256,7 @@ class Chat(Contact):
         self.emit_message("system", automatic=True)
         was_served = yield from self._serve()
         if was_served and self.draws.chance(0.04):
-            yield self.draws.span(900, 0.9)
+            yield self.draws.lognormal_ms(900, 0.9)
             if self.draws.chance(0.5):
                 self.emit("contact.reopened")
             self.emit_message("customer")
@@ -266,25 +266,25 @@ class Chat(Contact):
     def _talk_to_bot(self) -> Steps[bool]:
         """Talk to the bot; returns whether that is all."""
         for _ in range(self.draws.pick({1: 30, 2: 45, 3: 25})):
-            yield self.draws.between(0.8, 2.5)
+            yield self.draws.uniform_ms(0.8, 2.5)
             self.emit_message("bot")
-            yield self.draws.span(26, 0.6)
+            yield self.draws.lognormal_ms(26, 0.6)
             if self.draws.chance(0.06):
                 self.emit("contact.abandoned")
                 return True
             self.emit_message("customer")
-        yield self.draws.between(0.8, 2.5)
+        yield self.draws.uniform_ms(0.8, 2.5)
         self.emit_message("bot")
         if not self.draws.chance(self.queue.contained):
             return False
-        yield self.draws.between(20, 60)
+        yield self.draws.uniform_ms(20, 60)
         return True
 
     def _serve(self) -> Steps[bool]:
         """Wait for an agent and chat; returns whether anyone answered."""
         self.prioritise_sometimes(0.01)
         while True:
-            agent = yield from self.wait_for_agent(self.draws.span(260, 0.8))
+            agent = yield from self.wait_for_agent(self.draws.lognormal_ms(260, 0.8))
             if agent is not None:
                 silent = yield from self._talk(agent)
                 if not self.transferred(agent):
@@ -294,7 +294,7 @@ class Chat(Contact):
                 if not self.draws.chance(0.3):
                     self.emit("contact.resolved")
                     return False
-                yield self.draws.span(300, 0.8)  # and comes back
+                yield self.draws.lognormal_ms(300, 0.8)  # and comes back
                 self.emit_message("customer")
                 self.emit_queued()
         self.emit("contact.disconnected", agent)
@@ -306,7 +306,7 @@ class Chat(Contact):
             self.emit("contact.discarded", reason="spam")
         else:
             if silent:
-                yield self.draws.between(600, 1200)
+                yield self.draws.uniform_ms(600, 1200)
                 self.emit("contact.unpaused")
             self.emit("contact.resolved")
         self.schedule_feedback(agent)
@@ -314,18 +314,18 @@ class Chat(Contact):
 
     def _talk(self, agent: Agent) -> Steps[bool]:
         """Greet, then ask and answer; returns whether the customer fell silent."""
-        yield self.draws.span(11, 0.5)
+        yield self.draws.lognormal_ms(11, 0.5)
         self.emit_message("agent", agent)
         turns = self.draws.pick({2: 14, 3: 22, 4: 22, 5: 16, 6: 11, 8: 9, 11: 6})
         for _ in range(turns):
-            yield self.draws.span(26, 0.6)
+            yield self.draws.lognormal_ms(26, 0.6)
             if self.draws.chance(0.05 / turns):
                 return True
             self.emit_message("customer")
             if self.draws.chance(0.14):  # a second message
-                yield self.draws.between(3, 12)
+                yield self.draws.uniform_ms(3, 12)
                 self.emit_message("customer")
-            thinks_ms = self.draws.span(*self.queue.work) * (4 if self.draws.chance(0.03) else 1)
+            thinks_ms = self.draws.lognormal_ms(*self.queue.work) * (4 if self.draws.chance(0.03) else 1)
             if self.draws.chance(0.07):  # the customer asks again
                 yield thinks_ms
                 self.emit_message("customer")
@@ -347,7 +347,7 @@ class Email(Contact):
         self.emit_started(queue=self.queue.name)
         self.emit_message("customer")
         self.emit_queued()
-        yield self.draws.between(1, 4)
+        yield self.draws.uniform_ms(1, 4)
         self.emit_message("system", automatic=True)
         self.prioritise_sometimes(0.05)
         for last in (False, False, False, True):
@@ -357,7 +357,7 @@ class Email(Contact):
             if self.draws.chance(0.06):
                 yield from self._discarded(agent)
                 return
-            yield self.draws.span(*self.queue.work)
+            yield self.draws.lognormal_ms(*self.queue.work)
             waits_for = None if last else self.draws.pick({"third_party": 5, "customer": 19, None: 76})
             self.emit_message("agent", agent, public=waits_for != "third_party")
             self.emit("contact.disconnected", agent)
@@ -370,7 +370,7 @@ class Email(Contact):
                 self.content = self.draws.chance(0.8)
                 self.schedule_feedback(agent)
                 return
-            yield self.draws.span(*_COMES_BACK[waits_for])
+            yield self.draws.lognormal_ms(*_COMES_BACK[waits_for])
             if waits_for is not None:
                 self.emit("contact.unpaused")
             elif self.draws.chance(0.5):
@@ -381,7 +381,7 @@ class Email(Contact):
 
     def _discarded(self, agent: Agent) -> Steps[None]:
         """It is no case, or another case's twin."""
-        yield self.draws.span(9, 0.4)
+        yield self.draws.lognormal_ms(9, 0.4)
         self.emit("contact.disconnected", agent)
         twin = {"reason": "merged", "into": f"{self.floor.prefix}:{self.draws.randrange(1000)}"}
         self.emit("contact.discarded", agent, **({"reason": "spam"} if self.draws.chance(0.67) else twin))

@@ -159,10 +159,11 @@ def _surges(seed: int, zone: ZoneInfo, queue: str, today: date) -> tuple[Surge, 
     for day in (today - timedelta(days=1), today):
         draws = RandomDraws(f"{seed}:surges:{day}")
         midnight = milliseconds(datetime.combine(day, time(), zone))
+        large_at, large_lasts = midnight + draws.uniform_ms(9.5 * 3600, 15 * 3600), draws.uniform_ms(2700, 4500)
         found += [
-            Surge(centre.MAIN_TOPIC, midnight + draws.between(9.5 * 3600, 15 * 3600), draws.between(2700, 4500), 1.1),
-            Surge(draws.choice(centre.SIDE_TOPICS), midnight + draws.between(0, 9 * 3600), 2_400_000, 0.6),
-            Surge(draws.choice(centre.SIDE_TOPICS), midnight + draws.between(14 * 3600, 23 * 3600), 2_400_000, 0.6),
+            Surge(centre.MAIN_TOPIC, large_at, large_lasts, 1.1),
+            Surge(draws.choice(centre.SIDE_TOPICS), midnight + draws.uniform_ms(0, 9 * 3600), 2_400_000, 0.6),
+            Surge(draws.choice(centre.SIDE_TOPICS), midnight + draws.uniform_ms(14 * 3600, 23 * 3600), 2_400_000, 0.6),
         ]
     return tuple(surge for surge in found if surge.topic.queue == queue)
 

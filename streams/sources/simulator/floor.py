@@ -77,7 +77,7 @@ class Agent:
 
 @dataclass(eq=False, slots=True)
 class _Resumption:
-    """A generator that goes on at some time, with an agent or nothing; without `steps` the turn is void."""
+    """A generator that goes on at some time, with an agent or nothing; without `steps` the resumption is void."""
 
     steps: Steps[None] | None
     agent: Agent | None = None
@@ -108,18 +108,18 @@ class Floor:
 
     def schedule(self, when: int, steps: Steps[None], agent: Agent | None = None) -> _Resumption:
         """Resume a generator at a time, after all that are due then already."""
-        turn = _Resumption(steps, agent)
-        heappush(self._due, (when, next(self._order), turn))
-        return turn
+        resumption = _Resumption(steps, agent)
+        heappush(self._due, (when, next(self._order), resumption))
+        return resumption
 
     def step(self) -> None:
         """Resume the generator that is due next."""
-        when, _, turn = heappop(self._due)
-        if turn.steps is None:
+        when, _, resumption = heappop(self._due)
+        if resumption.steps is None:
             return
-        steps, turn.steps, self.now = turn.steps, None, when
+        steps, resumption.steps, self.now = resumption.steps, None, when
         try:
-            request = steps.send(turn.agent)
+            request = steps.send(resumption.agent)
         except StopIteration:
             return
         if isinstance(request, int):
@@ -172,7 +172,7 @@ class Floor:
         if agent.away is None:
             agent.away = reason
             self._assign_waiting(agent)
-            yield self.draws.between(low_s, high_s)
+            yield self.draws.uniform_ms(low_s, high_s)
             if agent.away == reason:
                 agent.away = None
                 self._assign_waiting(agent)
@@ -194,20 +194,20 @@ class Floor:
             while len(on_shift) < wanted:
                 rested = at_home and self.now - at_home[0].since >= 11 * _HOUR_MS
                 agent = at_home.popleft() if rested else Agent(f"agent-{next(self._agent_numbers):03d}", team)
-                agent.since, agent.away = self.now - self.draws.between(0, worked_s), None
+                agent.since, agent.away = self.now - self.draws.uniform_ms(0, worked_s), None
                 on_shift[agent] = None
                 self._assign_waiting(agent)
                 self.schedule(self.now, self._take_breaks(agent))
             worked_s = 0
             # Shifts do not all begin on the dot.
-            yield _PLAN_EVERY_MS - self.now % _PLAN_EVERY_MS + self.draws.between(0, 60)
+            yield _PLAN_EVERY_MS - self.now % _PLAN_EVERY_MS + self.draws.uniform_ms(0, 60)
 
     def _take_breaks(self, agent: Agent) -> Steps[None]:
         """Take a shift's rests, so long (seconds) after so many hours each."""
         due = agent.since
         breaks = (2, 540, 780, "break"), (2, 1620, 2100, "lunch"), (2.2, 540, 780, "break")
         for after_h, low_s, high_s, reason in breaks:
-            due += int(after_h * _HOUR_MS) + self.draws.between(-900, 900)
+            due += int(after_h * _HOUR_MS) + self.draws.uniform_ms(-900, 900)
             if due > self.now:
                 yield due - self.now
                 yield from self.pause(agent, reason, low_s, high_s)

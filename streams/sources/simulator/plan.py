@@ -36,11 +36,11 @@ class RandomDraws(random.Random):
         """Say yes with this probability."""
         return self.random() < probability
 
-    def between(self, low_s: float, high_s: float) -> int:
+    def uniform_ms(self, low_s: float, high_s: float) -> int:
         """Draw evenly between two durations in seconds."""
         return int(1000 * self.uniform(low_s, high_s))
 
-    def span(self, median_s: float, sigma: float) -> int:
+    def lognormal_ms(self, median_s: float, sigma: float) -> int:
         """Draw a lognormal duration; not its far tail, which is no day's work."""
         return int(1000 * min(self.lognormvariate(log(median_s), sigma), 12 * median_s)) + 1
 

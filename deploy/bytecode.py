@@ -4,8 +4,6 @@ A stack is many processes that start at once. To compile every installed package
 most of it for what nothing here loads.
 """
 
-from __future__ import annotations
-
 import contextlib
 import importlib
 import pkgutil

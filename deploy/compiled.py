@@ -4,8 +4,6 @@ The sources stay what they are, and either way gives the same numbers; compiled,
 time. What is compiled is the fold and what carries its results: all pure, no input or output.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import sys

@@ -4,8 +4,6 @@
 said that they do not say.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Iterator

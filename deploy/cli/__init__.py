@@ -1,7 +1,5 @@
 """The command `pulssi`: each command lives in a module of its own and is loaded when it is asked for."""
 
-from __future__ import annotations
-
 import importlib
 from typing import Any, Final
 

@@ -4,8 +4,6 @@ Which stack: `--data DIR` means the `up` of that folder. Without it, settings th
 leave open, the stack of PULSSI_DATA, of the last `up` that still runs, or of `.pulssi` here; else the defaults.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import os

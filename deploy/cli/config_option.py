@@ -1,7 +1,5 @@
 """The rules that commands fold by, alone or with the settings, and the folder that both come from."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Final

@@ -1,7 +1,5 @@
 """`pulssi init` writes a commented configuration folder; `pulssi check-config` says all that is wrong with one."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Final

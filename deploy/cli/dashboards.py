@@ -1,7 +1,5 @@
 """`pulssi dashboards`: Grafana's files from their definitions, the check that they agree, the push to a Grafana."""
 
-from __future__ import annotations
-
 import logging
 import os
 from collections.abc import Callable

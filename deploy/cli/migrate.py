@@ -1,7 +1,5 @@
 """`pulssi migrate`: topics and ClickHouse's schema as they must be; a second run changes nothing."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Callable

@@ -3,8 +3,6 @@
 Every command only loads the settings and calls its part's main function, which runs until SIGTERM or Ctrl-C.
 """
 
-from __future__ import annotations
-
 import importlib
 import logging
 import time

@@ -1,7 +1,5 @@
 """`pulssi query`: a question to ClickHouse, the answer as ClickHouse formats it."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import sys

@@ -1,7 +1,5 @@
 """`pulssi replay`: recorded events into Kafka, as they were or as fast as can be, in order or not."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace

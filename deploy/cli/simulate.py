@@ -1,7 +1,5 @@
 """`pulssi simulate`: a believable contact centre, to Kafka as time passes or to a file at once."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """Durations and points in time as people write them on a command line."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 from datetime import datetime
 from zoneinfo import ZoneInfo

@@ -1,7 +1,5 @@
 """`pulssi up`, `demo`, `down`, `status`: the whole of Pulssi on this machine."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

@@ -3,8 +3,6 @@
 It is durable: what it has acknowledged is there after `down`, after SIGKILL and after a crash of the whole stack.
 """
 
-from __future__ import annotations
-
 import logging
 import shutil
 import subprocess

@@ -4,8 +4,6 @@ Two means, since neither covers all: Linux signals a child whose parent died (al
 of ours, on any system, watches its standard input, which the starter holds open and the kernel closes with it.
 """
 
-from __future__ import annotations
-
 import ctypes
 import os
 import signal

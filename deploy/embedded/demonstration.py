@@ -1,7 +1,5 @@
 """What a demonstration adds to a stack: a simulated contact centre, today so far at once and then live."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from rich.console import Console

@@ -4,8 +4,6 @@ Two engines, or two brokers, on one folder would destroy it. The lock is the ker
 process, however it ends, leaves it behind.
 """
 
-from __future__ import annotations
-
 import fcntl
 import os
 import time

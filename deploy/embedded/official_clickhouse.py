@@ -4,8 +4,6 @@ It has a folder of its own beside the engine's. Neither reads what the other wro
 from one to the other unless the setting `clickhouse_program` says so.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

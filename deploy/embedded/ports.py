@@ -1,7 +1,5 @@
 """Ports on this machine: which are free, and which to take instead of a busy one."""
 
-from __future__ import annotations
-
 import socket
 from collections.abc import Container
 

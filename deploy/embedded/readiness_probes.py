@@ -4,8 +4,6 @@ Every probe says None where all is well, else what is amiss in one line. None ra
 seconds: they are asked again and again.
 """
 
-from __future__ import annotations
-
 from base64 import b64encode
 from contextlib import closing
 from http import HTTPStatus

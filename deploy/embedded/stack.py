@@ -4,8 +4,6 @@ Exit codes: 0 when it was asked to end, 1 when a part cannot be kept running, 2 
 folder, 3 when another stack uses the folder.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os

@@ -3,8 +3,6 @@
 A server that the settings name is external: it is used, and neither started nor ended.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What a stack says: each part's lines with its name in front, on the terminal or, in the background, in files."""
 
-from __future__ import annotations
-
 import logging
 import re
 from collections import defaultdict

@@ -4,8 +4,6 @@ The file is valid only while the folder's lock is held, so a killed stack's file
 addresses and process ids, never a password: those of external servers stay in the settings.
 """
 
-from __future__ import annotations
-
 import os
 from contextlib import suppress
 from pathlib import Path

@@ -6,8 +6,6 @@ says that an operator must act first stays down, and the others go on. Parts are
 then by SIGKILL; no process remains. It knows nothing of Kafka or ClickHouse: a part is a command and a readiness check.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os

@@ -6,8 +6,6 @@ once unpacked; the packed bytes. A damaged or unknown stream is refused: it must
 All is lazy and in pieces: a small body can unpack to more than the memory holds.
 """
 
-from __future__ import annotations
-
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator

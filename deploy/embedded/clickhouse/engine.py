@@ -4,8 +4,6 @@ A connection carries its own settings and current database, and costs a fifth of
 gets a new one and leaves nothing behind. All calls block (and release the GIL): they belong in threads.
 """
 
-from __future__ import annotations
-
 import os
 import uuid
 from collections import Counter

@@ -3,8 +3,6 @@
 Clients branch on the code and read the name out of the line, so both must stay as a server has them.
 """
 
-from __future__ import annotations
-
 import re
 from enum import IntEnum
 from http import HTTPStatus

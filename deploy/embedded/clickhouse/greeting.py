@@ -6,8 +6,6 @@ writes Native of revision 0 only. Told in the layout it expects that the server'
 revision 0 from then on, which is what it gets.
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 #: The greeting, as the engine formats it.

@@ -1,7 +1,5 @@
 """The process: takes the folder's lock, opens the engine, serves, and ends in bounded time."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import os

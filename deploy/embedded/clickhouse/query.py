@@ -1,7 +1,5 @@
 """One query at the engine, from its text to the blocks of its answer. All of it blocks, and runs in one thread."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator
 from typing import Final

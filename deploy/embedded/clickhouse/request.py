@@ -5,8 +5,6 @@ engine. Whoever can reach the port can use it: passwords are not looked at, so i
 `pulssi_reader` asks runs under the engine's role and profile of that name (users.xml).
 """
 
-from __future__ import annotations
-
 import re
 import uuid
 from collections.abc import Mapping, Sequence

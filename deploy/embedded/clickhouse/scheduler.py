@@ -4,8 +4,6 @@ A query whose client went away, or that runs when the server ends, is cancelled 
 nobody. At the end what still runs is waited for, but not for ever.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import Callable

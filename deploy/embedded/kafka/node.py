@@ -4,8 +4,6 @@ The one place that knows how Kafka is run; the embedded stack and the tests both
 outlives SIGKILL: it is in the system's page cache then, and on the disk within a second.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import re

@@ -3,8 +3,6 @@
 What it writes is what the repository serves now: compare it with what the projects publish before it is committed.
 """
 
-from __future__ import annotations
-
 import hashlib
 import sys
 from urllib.request import urlopen

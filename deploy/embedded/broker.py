@@ -7,21 +7,21 @@ import logging
 import shutil
 import subprocess
 import threading
-import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import click
 
 from deploy.embedded import UnavailableError
-from deploy.embedded.child_processes import interrupt_once, stop_server
+from deploy.embedded.child_processes import await_ready, interrupt_once, stop_server
 from deploy.embedded.folder_lock import lock_folder
 from deploy.embedded.kafka.node import AOT_CACHE_FROM_JAVA, Kafka, Node, prepare
-from deploy.embedded.ports import any_free, is_free
+from deploy.embedded.ports import any_free, check_free
+from deploy.embedded.readiness_probes import broker_fault
 from deploy.embedded.supervisor import exit_description
 from schemas.exits import Exit
-from streams.kafka.brokers import answers
 
 #: A start takes some 5 s, one after SIGKILL 10, and several times as long on a busy machine.
 READY_WITHIN_S: Final = 120.0
@@ -41,8 +41,7 @@ def node_of(kafka: Kafka, folder: Path, host: str, port: int) -> Node:
 
 def start(node: Node, keep_open: tuple[int, ...] = ()) -> subprocess.Popen[bytes]:
     """Start a node, and return when it answers a Metadata request; raises UnavailableError."""
-    if not is_free(node.host, node.port):
-        raise UnavailableError(f"{node.host}:{node.port} is in use by another program: choose another port")
+    check_free(node.host, node.port)
     process = node.start(keep_open)
     try:
         await_answer(node, process)
@@ -54,14 +53,7 @@ def start(node: Node, keep_open: tuple[int, ...] = ()) -> subprocess.Popen[bytes
 
 def await_answer(node: Node, process: subprocess.Popen[bytes]) -> None:
     """Return when a started node answers; raises UnavailableError where it ends, or does not in time."""
-    deadline = time.monotonic() + READY_WITHIN_S
-    while not answers(node.advertised, wait_s=0.3):
-        if process.poll() is not None:
-            raise UnavailableError(f"Kafka ended at its start (code {process.returncode}): {node.end_reason()}")
-        if time.monotonic() > deadline:
-            raise UnavailableError(
-                f"Kafka does not answer at {node.advertised} after {READY_WITHIN_S:g} s: {node.end_reason()}"
-            )
+    await_ready(process, "Kafka", partial(broker_fault, node.advertised), READY_WITHIN_S, node.end_reason)
 
 
 def make_aot_cache(kafka: Kafka, niceness: int = 19) -> bool:

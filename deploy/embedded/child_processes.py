@@ -11,13 +11,18 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
+
+from deploy.embedded import UnavailableError
 
 _PR_SET_PDEATHSIG: Final = 1
 #: How long a part may take to end itself after its starter is gone.
 GRACE_S: Final = 10.0
 #: How long a server may take to end in order.
 SERVER_ENDS_WITHIN_S: Final = 25.0
+_CHECK_EVERY_S: Final = 0.1
 _LIBC: Final = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
@@ -53,6 +58,23 @@ def interrupt_once() -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
+
+
+def await_ready(
+    server: subprocess.Popen[bytes],
+    name: str,
+    fault: Callable[[], str | None],
+    within_s: float,
+    end_reason: Callable[[], str],
+) -> None:
+    """Return once a server has no fault; raises UnavailableError where it ends before, or is not ready in time."""
+    deadline = time.monotonic() + within_s
+    while (why := fault()) is not None:
+        with suppress(subprocess.TimeoutExpired):
+            code = server.wait(_CHECK_EVERY_S)
+            raise UnavailableError(f"{name} ended at its start (code {code}): {end_reason()}")
+        if time.monotonic() > deadline:
+            raise UnavailableError(f"{name} is not ready after {within_s:g} s ({why}): {end_reason()}")
 
 
 def stop_server(server: subprocess.Popen[bytes]) -> None:

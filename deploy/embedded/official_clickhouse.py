@@ -8,9 +8,9 @@ import os
 import re
 import shutil
 import subprocess
-import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from string import Template
@@ -19,10 +19,10 @@ from xml.sax.saxutils import escape
 
 import click
 
-from deploy.embedded import UnavailableError, UnusableError
-from deploy.embedded.child_processes import die_with_parent, interrupt_once, stop_server
+from deploy.embedded import UnusableError
+from deploy.embedded.child_processes import await_ready, die_with_parent, interrupt_once, stop_server
 from deploy.embedded.folder_lock import lock_folder
-from deploy.embedded.ports import any_free, is_free
+from deploy.embedded.ports import any_free, check_free
 from deploy.embedded.readiness_probes import ping_fault
 from deploy.embedded.supervisor import exit_description
 from schemas.exits import Exit
@@ -40,7 +40,6 @@ OLDEST: Final = (25, 8)
 CONFIG: Final = Path(__file__).with_name("official_clickhouse.xml")
 USERS: Final = Path(__file__).with_name("official_clickhouse_users.xml")
 READY_WITHIN_S: Final = 50.0
-_ASK_EVERY_S: Final = 0.1
 _VERSION_WITHIN_S: Final = 30.0
 _VERSION: Final = re.compile(r"ClickHouse server version ((\d+)\.(\d+)[0-9.]*[0-9])")
 _SETTING: Final = "PULSSI_CLICKHOUSE_PROGRAM"
@@ -152,16 +151,6 @@ def configuration(folder: Path, log: Path, host: str, port: int, allowed_hosts: 
     return Template(CONFIG.read_text("utf-8")).substitute({name: escape(value) for name, value in values.items()})
 
 
-def _await_answer(process: subprocess.Popen[bytes], address: Address, log: Path) -> None:
-    deadline = time.monotonic() + READY_WITHIN_S
-    while (fault := ping_fault(address)) is not None:
-        with suppress(subprocess.TimeoutExpired):
-            code = process.wait(_ASK_EVERY_S)
-            raise UnavailableError(f"ClickHouse ended at its start (code {code}): see {log}")
-        if time.monotonic() > deadline:
-            raise UnavailableError(f"ClickHouse is not ready after {READY_WITHIN_S:g} s ({fault}): see {log}")
-
-
 def run(program: Path, folder: Path, host: str, port: int, allowed_hosts: str = "") -> int:
     """Run a server on the data folder until it ends by itself; port 0 asks for any free one. For the main thread.
 
@@ -171,8 +160,7 @@ def run(program: Path, folder: Path, host: str, port: int, allowed_hosts: str = 
     port, own, log = port or any_free(host), folder / SERVER_FOLDER, folder / "logs" / "clickhouse-server.log"
     # The server inherits the lock: if only this process is killed, the folder stays locked until the server has ended.
     with lock_folder(folder, PART) as lock:
-        if not is_free(host, port):
-            raise UnavailableError(f"{host}:{port} is in use by another program: choose another port")
+        check_free(host, port)
         own.mkdir(exist_ok=True)
         log.parent.mkdir(exist_ok=True)
         file = own / "config.xml"
@@ -188,7 +176,8 @@ def run(program: Path, folder: Path, host: str, port: int, allowed_hosts: str = 
         )
         try:
             url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-            _await_answer(process, Address(url), log)
+            fault = partial(ping_fault, Address(url))
+            await_ready(process, "ClickHouse", fault, READY_WITHIN_S, lambda: f"see {log}")
             click.echo(f"clickhouse ready at {url}")
             click.echo(f"ClickHouse {exit_description(process.wait())}: see {log}", err=True)
             return Exit.NO

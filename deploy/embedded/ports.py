@@ -3,6 +3,8 @@
 import socket
 from collections.abc import Container
 
+from deploy.embedded import UnavailableError
+
 
 def _bound(host: str, port: int) -> int:
     """Listen for a moment, and return the port; raises OSError where that is not possible."""
@@ -17,6 +19,12 @@ def is_free(host: str, port: int) -> bool:
         return bool(_bound(host, port))
     except OSError:
         return False
+
+
+def check_free(host: str, port: int) -> None:
+    """Raise UnavailableError where no server could listen there now."""
+    if not is_free(host, port):
+        raise UnavailableError(f"{host}:{port} is in use by another program: choose another port")
 
 
 def any_free(host: str, but: Container[int] = ()) -> int:

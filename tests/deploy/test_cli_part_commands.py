@@ -19,18 +19,6 @@ from tests.deploy.program import run
 from tests.fixtures.clickhouse import ClickHouseServer
 
 
-@pytest.mark.parametrize("part", ["worker", "sink", "wallboard", "broker", "clickhouse", "migrate"])
-def test_unusable_settings_end_a_part_at_once(part: str, tmp_path: Path) -> None:
-    """A misspelt setting is named with its correction, with every other fault, and the exit is 2."""
-    program = run(tmp_path, part, PULSSI_PARTITION="4", PULSSI_SINK_PORT="none", PULSSI_DATA=str(tmp_path))
-    assert program.code == 2
-    port, unknown = program.lines
-    assert port.startswith("pulssi: PULSSI_SINK_PORT (environment): ")
-    assert (
-        unknown == "pulssi: PULSSI_PARTITION (environment): there is no such setting; did you mean PULSSI_PARTITIONS?"
-    )
-
-
 @pytest.mark.parametrize(
     ("words", "setting", "url"),
     [

@@ -90,13 +90,6 @@ async def test_ping_and_an_empty_query_say_ok(http: Http) -> None:
     assert "pulssi_clickhouse_requests_total" in (await http.ask(method="GET", path="/metrics")).text
 
 
-async def test_the_statement_stands_in_the_url_the_body_or_both(http: Http) -> None:
-    """All three are one text to ClickHouse."""
-    assert (await http.ask(method="GET", query="SELECT 1")).text == "1\n"
-    assert (await http.ask("SELECT 1")).text == "1\n"
-    assert (await http.ask("+ 1", query="SELECT 1")).text == "2\n"
-
-
 async def test_parameters_settings_and_formats_come_in_the_url(http: Http, database: str) -> None:
     """`param_x`, settings of the engine, the database, the format, the query's id."""
     answer = await http.ask(
@@ -228,18 +221,6 @@ async def test_a_wrong_row_inserts_nothing(http: Http, database: str) -> None:
     assert answer.status == 400
     assert "row 2" in answer.text
     assert (await http.ask("SELECT count() FROM t", database=database)).text == "0\n"
-
-
-async def test_an_insert_is_streamed(http: Http, database: str) -> None:
-    """A chunked body of many pieces is one insert, and its length need not be known."""
-
-    async def rows() -> AsyncIterator[bytes]:
-        for at in range(200):
-            yield b"".join(b'{"id":%d,"name":"n"}\n' % (at * 1000 + i) for i in range(1000))
-
-    answer = await http.ask(rows(), query="INSERT INTO t FORMAT JSONEachRow", database=database)
-    assert answer.status == 200, answer.text
-    assert (await http.ask("SELECT count(), uniqExact(id) FROM t", database=database)).text == "200000\t200000\n"
 
 
 async def test_no_rows_is_an_empty_answer_with_a_format(http: Http) -> None:

@@ -27,7 +27,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 _VERSION_OF_FILES: Final = 1
 
 #: What texts of these patterns are called.
-_PATTERNS: Final = {SPAN_PATTERN: "hours", DURATION_PATTERN: "a duration"}
+_PATTERN_NAMES: Final = {SPAN_PATTERN: "hours", DURATION_PATTERN: "a duration"}
 
 _SETTINGS: Final = f"""\
 # Settings
@@ -96,7 +96,7 @@ A sample counts one. Durations are in `value_ms`, counts and scores (in milliont
 %s"""
 
 
-class _Plain(GenerateJsonSchema):
+class _SchemaWithoutTitles(GenerateJsonSchema):
     """Leaves out titles that only repeat a field's name."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ANN401 - pydantic's own signature
@@ -105,7 +105,7 @@ class _Plain(GenerateJsonSchema):
         return False
 
 
-def files() -> dict[str, str]:
+def generated_files() -> dict[str, str]:
     """Give each generated file's path below the root, with its text."""
     schemas = [
         ("contact-event", VERSION, "An event of a contact", _contact_event()),
@@ -114,7 +114,7 @@ def files() -> dict[str, str]:
         *((name, _VERSION_OF_FILES, f"Pulssi's {name}.toml", _schema(model)) for name, model in FILES.items()),
     ]
     return {
-        **{f"schemas/json/{schema[0]}.schema.json": _headed(*schema) for schema in schemas},
+        **{f"schemas/json/{schema[0]}.schema.json": _with_header(*schema) for schema in schemas},
         "docs/settings.md": _settings_page(),
         "docs/configuration.md": _configuration_page(),
         "docs/prometheus.md": _prometheus_page(),
@@ -122,14 +122,14 @@ def files() -> dict[str, str]:
     }
 
 
-def _headed(name: str, version: int, title: str, schema: dict[str, Any]) -> str:
+def _with_header(name: str, version: int, title: str, schema: dict[str, Any]) -> str:
     dialect = "https://json-schema.org/draft/2020-12/schema"
     head = {"$schema": dialect, "$id": f"urn:pulssi:{name}:{version}", "title": title}
     return json.dumps(head | schema | {"title": title}, indent=2, ensure_ascii=False) + "\n"
 
 
 def _schema(model: type[BaseModel]) -> dict[str, Any]:
-    schema = model.model_json_schema(schema_generator=_Plain)
+    schema = model.model_json_schema(schema_generator=_SchemaWithoutTitles)
     for given in schema["properties"].values():
         if "description" in given:
             given["description"] = given["description"].replace("\n", " ")  # lines of a docstring
@@ -137,8 +137,8 @@ def _schema(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def _contact_event() -> dict[str, Any]:
-    schema = CONTACT_EVENT.json_schema(schema_generator=_Plain)
-    schema["$defs"]["UnknownEvent"] = _of_no_type(UnknownEvent, MODELS.keys() - {"agent.status"})
+    schema = CONTACT_EVENT.json_schema(schema_generator=_SchemaWithoutTitles)
+    schema["$defs"]["UnknownEvent"] = _unknown_type(UnknownEvent, MODELS.keys() - {"agent.status"})
     schema["oneOf"].append({"$ref": "#/$defs/UnknownEvent"})
     # Tools that follow a discriminator would refuse the types that it does not list, which are valid.
     schema.pop("discriminator", None)
@@ -146,11 +146,14 @@ def _contact_event() -> dict[str, Any]:
 
 
 def _agent_status() -> dict[str, Any]:
-    parts = {"AgentStatus": _schema(AgentStatus), "UnknownAgentEvent": _of_no_type(UnknownAgentEvent, {"agent.status"})}
+    parts = {
+        "AgentStatus": _schema(AgentStatus),
+        "UnknownAgentEvent": _unknown_type(UnknownAgentEvent, {"agent.status"}),
+    }
     return {"$defs": parts, "oneOf": [{"$ref": f"#/$defs/{name}"} for name in parts]}
 
 
-def _of_no_type(model: type[BaseModel], types: set[str]) -> dict[str, Any]:
+def _unknown_type(model: type[BaseModel], types: set[str]) -> dict[str, Any]:
     """Give the schema of events of types other than these, whose optional fields may be anything."""
     schema = _schema(model)
     schema["properties"] = {name: schema["properties"][name] for name in schema["required"]}
@@ -204,9 +207,9 @@ def _rows(section: dict[str, Any], parts: dict[str, Any], before: str = "", mean
     The table's own meaning is that of keys that tell none.
     """
     for key, given in section["properties"].items():
-        of = _inner(given)
+        of = _without_null(given)
         name = f"{before}{key}"
-        item = _inner(of.get("items", {}))
+        item = _without_null(of.get("items", {}))
         if "$ref" in of:
             yield from _rows(parts[of["$ref"].rpartition("/")[2]], parts, f"{name}.", given.get("description", ""))
         elif "$ref" in item:
@@ -217,7 +220,7 @@ def _rows(section: dict[str, Any], parts: dict[str, Any], before: str = "", mean
             yield f"| `{name}` | {values} | {default} | {given.get('description', meaning)} |\n"
 
 
-def _inner(schema: dict[str, Any]) -> dict[str, Any]:
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
     """Leave out that a key may be missing."""
     options: list[dict[str, Any]] = [one for one in schema.get("anyOf", [schema]) if one.get("type") != "null"]
     return options[0]
@@ -235,11 +238,11 @@ def _values(schema: dict[str, Any], quote: str = "") -> str:
     if schema.get("format") in {"date", "date-time"}:
         return "a day, or a time" if schema["format"] == "date-time" else "a day"
     if schema["type"] == "array":
-        return f"a list: {_values(_inner(schema['items']))}"
+        return f"a list: {_values(_without_null(schema['items']))}"
     if "maximum" in schema and schema["type"] == "integer":
         return f"{schema['minimum']} to {schema['maximum']}"
-    if schema.get("pattern") in _PATTERNS:
-        return _PATTERNS[schema["pattern"]]
+    if schema.get("pattern") in _PATTERN_NAMES:
+        return _PATTERN_NAMES[schema["pattern"]]
     return {
         "boolean": "`true`, `false`",
         "integer": "a whole number",
@@ -249,18 +252,18 @@ def _values(schema: dict[str, Any], quote: str = "") -> str:
     }[schema["type"]]
 
 
-def differing(root: Path = ROOT) -> dict[str, str]:
+def outdated_files(root: Path = ROOT) -> dict[str, str]:
     """Give the generated files that are missing or differ from the models, with the text that they should have."""
     return {
         path: text
-        for path, text in files().items()
+        for path, text in generated_files().items()
         if not (root / path).is_file() or (root / path).read_text(encoding="utf-8") != text
     }
 
 
 def main(root: Path = ROOT) -> None:
     """Write the files that are not as they should be."""
-    for name, text in differing(root).items():
+    for name, text in outdated_files(root).items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")

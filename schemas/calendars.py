@@ -144,7 +144,7 @@ def _merged(intervals: Iterable[Interval]) -> list[Interval]:
 
 def _in_utc(local: list[Interval], zone: str, begin: int, end: int) -> Iterator[Interval]:
     """Turn local spans into instants between `begin` and `end`, piece by piece of one offset from UTC."""
-    for piece_begin, piece_end, offset in _pieces(zone, begin, end):
+    for piece_begin, piece_end, offset in _same_offset_pieces(zone, begin, end):
         for opens, closes in local:
             span = max(opens - offset, piece_begin), min(closes - offset, piece_end)
             if span[0] < span[1]:
@@ -152,11 +152,11 @@ def _in_utc(local: list[Interval], zone: str, begin: int, end: int) -> Iterator[
 
 
 @lru_cache(maxsize=1_024)
-def _pieces(zone: str, begin: int, end: int) -> list[tuple[int, int, int]]:
+def _same_offset_pieces(zone: str, begin: int, end: int) -> list[tuple[int, int, int]]:
     """Cut a time into pieces of one offset: begin, end and milliseconds that local time is ahead of UTC."""
     of = ZoneInfo(zone)
     probes = [(at, _offset(of, at)) for at in (*range(begin, end, _PROBE_MS), end)]
-    changes = [_change(of, low, high) for (low, one), (high, other) in pairwise(probes) if one != other]
+    changes = [_offset_change(of, low, high) for (low, one), (high, other) in pairwise(probes) if one != other]
     return [(since, until, _offset(of, since)) for since, until in pairwise([begin, *changes, end])]
 
 
@@ -165,7 +165,7 @@ def _offset(zone: ZoneInfo, at: int) -> int:
     return 0 if ahead is None else ahead // timedelta(milliseconds=1)
 
 
-def _change(zone: ZoneInfo, low: int, high: int) -> int:
+def _offset_change(zone: ZoneInfo, low: int, high: int) -> int:
     """Find the first instant after `low` with the offset of `high`."""
     offset = _offset(zone, high)
     return low + bisect_left(range(low, high), True, lo=1, key=lambda at: _offset(zone, at) == offset)

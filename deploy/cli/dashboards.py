@@ -16,10 +16,10 @@ from deploy.cli.common import echo_report, fail, json_option
 from schemas.exits import Exit
 from streams.clickhouse.addresses import AddressError
 
-_AT: Final = Site()
+_SITE: Final = Site()
 
 #: A proxy's words for a Grafana that is not there.
-_AWAY: Final = frozenset({502, 503, 504})
+_GATEWAY_ERRORS: Final = frozenset({502, 503, 504})
 
 _out_option: Final = click.option(
     "--out",
@@ -33,15 +33,18 @@ def _site_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the site that its options describe."""
 
     @click.option(
-        "--clickhouse", default=_AT.clickhouse_url, show_default=True, help="ClickHouse, as Grafana reaches it."
+        "--clickhouse",
+        default=_SITE.clickhouse_url,
+        show_default=True,
+        help="ClickHouse, as Grafana reaches it.",
     )
-    @click.option("--webhook", default=_AT.webhook_url, show_default=True, help="Gets the alerts as JSON by POST.")
+    @click.option("--webhook", default=_SITE.webhook_url, show_default=True, help="Gets the alerts as JSON by POST.")
     @click.option(
-        "--runbooks", default=_AT.runbooks, show_default=True, help="What runbooks' file names are joined to."
+        "--runbooks", default=_SITE.runbooks, show_default=True, help="What runbooks' file names are joined to."
     )
     @json_option
     @wraps(command)
-    def of_site(clickhouse: str, webhook: str, runbooks: str, **options: object) -> None:
+    def with_site(clickhouse: str, webhook: str, runbooks: str, **options: object) -> None:
         site = Site(clickhouse_url=clickhouse, webhook_url=webhook, runbooks=runbooks)
         try:
             data_source_of(site)
@@ -49,10 +52,10 @@ def _site_options(command: Callable[..., None]) -> Callable[..., None]:
             fail(f"--clickhouse {error}", Exit.UNUSABLE)
         command(site=site, **options)
 
-    return of_site
+    return with_site
 
 
-def _tell(found: list[Drift], folder: Path, said: str, *, as_json: bool) -> None:
+def _echo_files(found: list[Drift], folder: Path, said: str, *, as_json: bool) -> None:
     lines = [*(f"{path}: {problem}" for path, problem in found), said]
     echo_report({"folder": str(folder), "files": [one._asdict() for one in found]}, lines, as_json=as_json)
 
@@ -78,7 +81,7 @@ def build(site: Site, out: Path, *, as_json: bool) -> None:
         changed = write(out, wanted)
     except OSError as error:
         fail(f"{error.filename}: {error.strerror}: choose another folder by --out", Exit.UNUSABLE)
-    _tell(changed, out, f"{len(wanted)} files, {len(changed)} changed", as_json=as_json)
+    _echo_files(changed, out, f"{len(wanted)} files, {len(changed)} changed", as_json=as_json)
 
 
 @dashboards.command()
@@ -92,7 +95,7 @@ def check(site: Site, out: Path, *, as_json: bool) -> None:
     wanted = texts(site)
     found = drift(out, wanted)
     said = "drift: run `pulssi dashboards build`" if found else f"{len(wanted)} files as defined"
-    _tell(found, out, said, as_json=as_json)
+    _echo_files(found, out, said, as_json=as_json)
     if found:
         raise SystemExit(Exit.NO)
 
@@ -138,7 +141,7 @@ def push(site: Site, url: str, *, as_json: bool) -> None:
     except (GrafanaTimeoutError, OSError):
         fail(f"Grafana does not answer at {where}: is it running, and is --url right?", Exit.UNREACHABLE)
     except GrafanaServerError as error:
-        code = Exit.UNREACHABLE if error.status_code in _AWAY else Exit.NO
+        code = Exit.UNREACHABLE if error.status_code in _GATEWAY_ERRORS else Exit.NO
         fail(f"Grafana at {where} failed: {error.message.splitlines()[0]}", code)
     except GrafanaException as error:
         fail(f"Grafana at {where} refused: {str(error.message).splitlines()[0]}", Exit.NO)

@@ -23,7 +23,7 @@ ANSWER_AT_LEAST_S = 5.0
 ANSWER_AT_MOST_S = 30.0
 
 
-async def _drained(settings: Settings, timeout_s: float) -> list[Lag]:
+async def _wait_until_drained(settings: Settings, timeout_s: float) -> list[Lag]:
     """Look until nothing is behind or the time is up; returns the last look."""
     from sinks.clickhouse.store import ClickHouseStore
     from sinks.lag import Lags
@@ -73,7 +73,7 @@ def drain(data: Path | None, timeout_s: float, *, as_json: bool) -> None:
     """
     settings = stack_settings(data)
     with exit_if_unreachable(settings):
-        lags = asyncio.run(_drained(settings, timeout_s))
+        lags = asyncio.run(_wait_until_drained(settings, timeout_s))
     behind = [lag for lag in lags if lag.behind]
     partitions = [{**lag._asdict(), "behind": lag.behind} for lag in lags]
     lines = [

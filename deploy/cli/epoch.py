@@ -58,9 +58,9 @@ def begin(topic: str, data: Path | None, *, yes: bool, as_json: bool) -> None:
     settings = stack_settings(data)
     rules = rules_in_force(settings)
     with exit_if_unreachable(settings):
-        steps = _steps(settings, topic)
+        steps = _written_steps(settings, topic)
         last_epochs = dict(sorted(steps))  # the last epoch of each partition
-        refused = _survey(settings, topic, last_epochs)
+        refused = _refused_partitions(settings, topic, last_epochs)
         if not refused:
             nothing = f"{topic}: no partition is refused, nothing to begin"
             echo_report({"topic": topic, "begun": []}, [nothing], as_json=as_json)
@@ -73,10 +73,10 @@ def begin(topic: str, data: Path | None, *, yes: bool, as_json: bool) -> None:
         if not yes and not click.confirm(f"begin a new epoch of these {len(refused)} partitions?"):
             fail("nothing was changed", Exit.NO)
         heads = {found.partition[1]: found.head for found in refused if found.head}
-        again = _survey(settings, topic, last_epochs, heads)
+        again = _refused_partitions(settings, topic, last_epochs, heads)
         if [found.partition for found in again] != [found.partition for found in refused]:
             fail("other partitions are refused now, nothing was changed: run this command again", Exit.NO)
-        begun, report = _begin(settings, rules, refused, last_epochs)
+        begun, report = _begin_epochs(settings, rules, refused, last_epochs)
     lines = [
         f"{topic}/{each['partition']}: epoch {each['epoch']} begins with {each['contacts']:,} contacts"
         for each in begun
@@ -86,7 +86,7 @@ def begin(topic: str, data: Path | None, *, yes: bool, as_json: bool) -> None:
     echo_report({"topic": topic, "begun": begun, "compared": report.as_json()}, lines, as_json=as_json)
 
 
-def _steps(settings: Settings, topic: str) -> dict[tuple[int, int], int]:
+def _written_steps(settings: Settings, topic: str) -> dict[tuple[int, int], int]:
     """Return the last step that the sink has written, by partition and epoch; 0 where an epoch was only claimed."""
     from sinks.clickhouse.reading_back import StoredRows
 
@@ -94,7 +94,7 @@ def _steps(settings: Settings, topic: str) -> dict[tuple[int, int], int]:
         return {(row.partition, row.epoch): row.step for row in kept.progress() if row.topic == topic}
 
 
-def _survey(
+def _refused_partitions(
     settings: Settings, topic: str, last_epochs: dict[int, int], heads: dict[int, Head] | None = None
 ) -> list[SurveyedPartition]:
     """Return the partitions that are refused."""
@@ -115,7 +115,7 @@ def _check_sink(refused: list[SurveyedPartition], steps: dict[tuple[int, int], i
             )
 
 
-def _begin(
+def _begin_epochs(
     settings: Settings, rules: Rules, refused: list[SurveyedPartition], last: dict[int, int]
 ) -> tuple[list[dict[str, Any]], Report]:
     """Claim the epochs, repair the rows of the ended ones, and write the new heads."""

@@ -41,7 +41,7 @@ _SUMMARY_LABELS: Final = {
 }
 
 
-class _Words:
+class _Renderer:
     """Times in the reader's zone, durations, and columns, as people read them."""
 
     def __init__(self, zone: ZoneInfo) -> None:
@@ -101,8 +101,8 @@ def explain(contact: str, zone_name: str | None, data: Path | None, *, as_json: 
     found = explain_contact(settings, rules_in_force(settings), contact_id)
     if isinstance(found, Unknown):
         fail(_not_found_message(contact_id, found), Exit.NO)
-    words = _Words(zone)
-    echo_report(_json_value(words, dataclasses.asdict(found)), _lines(words, found), as_json=as_json)
+    render = _Renderer(zone)
+    echo_report(_json_value(render, dataclasses.asdict(found)), _lines(render, found), as_json=as_json)
 
 
 def _not_found_message(contact_id: str, unknown: Unknown) -> str:
@@ -113,37 +113,37 @@ def _not_found_message(contact_id: str, unknown: Unknown) -> str:
     return f"there is no contact {contact_id}: is the id whole (source:account:number), and is all in (`pulssi drain`)?"
 
 
-def _json_value(words: _Words, value: Any, name: str = "") -> Any:  # noqa: ANN401 - any JSON value
+def _json_value(render: _Renderer, value: Any, name: str = "") -> Any:  # noqa: ANN401 - any JSON value
     """Write times as RFC 3339 in the reader's zone, all else as it is."""
     if isinstance(value, dict):
-        return {key: _json_value(words, inner, str(key)) for key, inner in value.items()}
+        return {key: _json_value(render, inner, str(key)) for key, inner in value.items()}
     if hasattr(value, "_asdict"):
-        return _json_value(words, value._asdict())
+        return _json_value(render, value._asdict())
     if isinstance(value, list | tuple):
-        return [_json_value(words, inner, name) for inner in value]
+        return [_json_value(render, inner, name) for inner in value]
     if isinstance(value, int) and (name in {"at", "since"} or name.endswith(("_at", "_since"))):
-        return words.moment(value, "T")
+        return render.moment(value, "T")
     return value
 
 
-def _lines(words: _Words, found: Explanation) -> Iterator[str]:
-    yield f"contact {found.contact_id} ({found.channel}); times in {words.zone.key}"
+def _lines(render: _Renderer, found: Explanation) -> Iterator[str]:
+    yield f"contact {found.contact_id} ({found.channel}); times in {render.zone.key}"
     state = [name for name in ("open", "partial", "discarded") if found.summary[name]]
     yield f"  {', '.join(state) or 'not open'}"
     for name, says in _SUMMARY_LABELS.items():
         if found.summary[name]:
-            yield f"  {says}: {words.value(name, found.summary[name])}"
+            yield f"  {says}: {render.value(name, found.summary[name])}"
     sections: dict[str, Iterable[Iterable[str]]] = {
-        "events, in the order in which they count": (_event(words, each) for each in found.events),
-        "the clock of the first response": (_sentence(words, each) for each in found.clock),
-        "its course": (_sentence(words, each) for each in found.course),
-        "samples": (_sample(words, each) for each in found.samples) if found.samples else [["  none"]],
-        "taken back or corrected since the first event came": (_correction(words, each) for each in found.corrections),
+        "events, in the order in which they count": (_event(render, each) for each in found.events),
+        "the clock of the first response": (_sentence(render, each) for each in found.clock),
+        "its course": (_sentence(render, each) for each in found.course),
+        "samples": (_sample(render, each) for each in found.samples) if found.samples else [["  none"]],
+        "taken back or corrected since the first event came": (_correction(render, each) for each in found.corrections),
         "missing": ([f"  {line}"] for line in found.missing),
     }
     if not found.being_written:
         sections["rows in ClickHouse that differ from this result"] = (
-            [_difference(words, each)] for each in found.differences
+            [_difference(render, each)] for each in found.differences
         )
     for title, parts in sections.items():
         if lines := list(chain.from_iterable(parts)):
@@ -152,52 +152,52 @@ def _lines(words: _Words, found: Explanation) -> Iterator[str]:
         yield from ("", "the sink is still writing this contact: run the command again")
 
 
-def _event(words: _Words, event: EventTold) -> Iterator[str]:
-    fields = " ".join(f"{name}={words.value(name, value)}" for name, value in event.fields.items())
+def _event(render: _Renderer, event: EventTold) -> Iterator[str]:
+    fields = " ".join(f"{name}={render.value(name, value)}" for name, value in event.fields.items())
     mark = " " if event.counts else "x"
-    yield f"{mark} {words.moment(event.at)}  {event.type}  [{event.event_id}]  {fields}".rstrip()
+    yield f"{mark} {render.moment(event.at)}  {event.type}  [{event.event_id}]  {fields}".rstrip()
     if event.late:
-        yield f"      arrived at {words.moment(event.received_at)}, behind events that happened later"
+        yield f"      arrived at {render.moment(event.received_at)}, behind events that happened later"
     for note in event.notes:
         yield f"      {note}"
 
 
-def _sentence(words: _Words, told: Told) -> Iterator[str]:
-    yield f"  {words.moment(told.at)}  {told.says}  [{told.event_id}]"
+def _sentence(render: _Renderer, told: Told) -> Iterator[str]:
+    yield f"  {render.moment(told.at)}  {told.says}  [{told.event_id}]"
 
 
-def _sample(words: _Words, told: SampleTold) -> Iterator[str]:
-    since = f" (since {words.moment(told.since)})" if told.since is not None else ""
-    value = f": {words.duration(told.values['value_ms'])}" if "value_ms" in told.values else ""
-    yield f"  {words.moment(told.at)}  {told.sample}{value}{since}"
-    fields = " ".join(f"{name}={words.value(name, each)}" for name, each in told.values.items() if name != "value_ms")
+def _sample(render: _Renderer, told: SampleTold) -> Iterator[str]:
+    since = f" (since {render.moment(told.since)})" if told.since is not None else ""
+    value = f": {render.duration(told.values['value_ms'])}" if "value_ms" in told.values else ""
+    yield f"  {render.moment(told.at)}  {told.sample}{value}{since}"
+    fields = " ".join(f"{name}={render.value(name, each)}" for name, each in told.values.items() if name != "value_ms")
     yield f"      by {told.type or 'no event'} [{told.caused_by or ''}]  {fields}".rstrip()
     if told.policy and told.target_ms is not None:
         held = "within" if told.within else "beyond"
-        yield f"      {held} the target of policy {told.policy}: {words.duration(told.target_ms)}"
+        yield f"      {held} the target of policy {told.policy}: {render.duration(told.target_ms)}"
     elif told.sample in _SAMPLES_WITH_A_TARGET:
         yield "      no policy applies"
 
 
-def _correction(words: _Words, correction: Correction) -> Iterator[str]:
+def _correction(render: _Renderer, correction: Correction) -> Iterator[str]:
     before, after = correction.before, correction.after
-    what = f"{before.sample}{f' {before.tag}' if before.tag else ''} at {words.moment(before.at)}"
+    what = f"{before.sample}{f' {before.tag}' if before.tag else ''} at {render.moment(before.at)}"
     if after is None:
         yield f"  {what} was taken back: {correction.by.says}"
         return
     yield f"  {what} was corrected: {correction.by.says}"
     changes = (
-        f"{name}: {words.value(name, one)} became {words.value(name, other)}"
+        f"{name}: {render.value(name, one)} became {render.value(name, other)}"
         for name, one, other in zip(before._fields, before, after, strict=True)
         if one != other
     )
     yield f"      {'; '.join(changes)}"
 
 
-def _difference(words: _Words, each: Difference) -> str:
+def _difference(render: _Renderer, each: Difference) -> str:
     key = " ".join(str(value) for name, value in each.key.items() if name != "contact_id")
     columns = "; ".join(
-        f"{name}: is {words.value(name, is_)}, should be {words.value(name, should)}"
+        f"{name}: is {render.value(name, is_)}, should be {render.value(name, should)}"
         for name, (is_, should) in each.columns.items()
     )
     return f"  {each.table} {key}: {each.kind} {columns}".rstrip()

@@ -16,7 +16,7 @@ from schemas.settings import Settings
 POLL_S: Final = 0.5
 
 
-def _await(what: str, fault: Callable[[], str | None], wait_s: float) -> None:
+def _wait_for_server(what: str, fault: Callable[[], str | None], wait_s: float) -> None:
     """Wait until a server answers, saying so once; ends with 3 where it does not."""
     deadline = time.monotonic() + wait_s
     told = False
@@ -57,16 +57,16 @@ def migrate(data: Path | None, wait_s: float, only: str | None, *, as_json: bool
     report: dict[str, Any] = {"ok": True}
     refused: list[str] = []
     if only != "clickhouse":
-        refused = _bring_topics(settings, wait_s, report, as_json=as_json)
+        refused = _migrate_topics(settings, wait_s, report, as_json=as_json)
     if only != "topics" and not refused:
-        _bring_schema(settings, wait_s, report, as_json=as_json)
+        _migrate_schema(settings, wait_s, report, as_json=as_json)
     if as_json:
         click.echo(json.dumps(report, indent=2, default=str))
     if refused:
         fail(f"{len(refused)} topics are refused, nothing was changed: {refused[0]}", Exit.NO)
 
 
-def _bring_topics(settings: Settings, wait_s: float, report: dict[str, Any], *, as_json: bool) -> list[str]:
+def _migrate_topics(settings: Settings, wait_s: float, report: dict[str, Any], *, as_json: bool) -> list[str]:
     """Migrate the topics; returns the names of those that are refused."""
     from kafka.errors import KafkaError
 
@@ -74,7 +74,7 @@ def _bring_topics(settings: Settings, wait_s: float, report: dict[str, Any], *, 
     from streams.kafka.brokers import BrokerUnreachableError
     from streams.kafka.topic_migration import migrate_topics
 
-    _await(f"Kafka at {settings.kafka_brokers}", lambda: broker_fault(settings.kafka_brokers), wait_s)
+    _wait_for_server(f"Kafka at {settings.kafka_brokers}", lambda: broker_fault(settings.kafka_brokers), wait_s)
     try:
         found = migrate_topics(settings, wait_s=5.0)
     except BrokerUnreachableError as error:
@@ -94,7 +94,7 @@ def _bring_topics(settings: Settings, wait_s: float, report: dict[str, Any], *, 
     return [step.topic.name for step in found.refused]
 
 
-def _bring_schema(settings: Settings, wait_s: float, report: dict[str, Any], *, as_json: bool) -> None:
+def _migrate_schema(settings: Settings, wait_s: float, report: dict[str, Any], *, as_json: bool) -> None:
     """Migrate ClickHouse's schema."""
     from clickhouse_connect.driver.exceptions import Error
 
@@ -104,7 +104,7 @@ def _bring_schema(settings: Settings, wait_s: float, report: dict[str, Any], *, 
     from streams.clickhouse.connection import reason
 
     server = clickhouse_of(settings)
-    _await(f"ClickHouse at {server}", lambda: clickhouse_fault(server), wait_s)
+    _wait_for_server(f"ClickHouse at {server}", lambda: clickhouse_fault(server), wait_s)
     try:
         report["clickhouse"] = migrations.migrate(settings)
     except Error as error:

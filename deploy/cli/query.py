@@ -15,7 +15,7 @@ from schemas.settings import Settings
 #: A format that the query itself names, which is then the one.
 _OWN_FORMAT: Final = re.compile(r"\bFORMAT\s+\w+\s*$", re.IGNORECASE)
 #: ClickHouse's words for: reads only, but settings may be given. A slip must not cost the counts.
-_READS: Final[dict[str, int]] = {"readonly": 2}
+_READ_ONLY: Final[dict[str, int]] = {"readonly": 2}
 
 
 def _ask(settings: Settings, sql: str, form: str | None) -> None:
@@ -27,8 +27,8 @@ def _ask(settings: Settings, sql: str, form: str | None) -> None:
     try:
         with connect(settings) as client:
             # A user who may only read has the setting already, and may not be given it again.
-            may = client.server_settings.get("readonly")
-            ours = _READS if may is None or may.value == "0" else {}
+            readonly = client.server_settings.get("readonly")
+            ours = _READ_ONLY if readonly is None or readonly.value == "0" else {}
             answer = client.raw_stream(sql, settings=dict(ours), fmt=form)
             # The type allows for the asynchronous client's answer too; this one's is a file.
             shutil.copyfileobj(cast("BinaryIO", answer), sys.stdout.buffer)

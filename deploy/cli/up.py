@@ -81,7 +81,7 @@ def up(data: Path, port_base: int | None, *, detach: bool, no_config: bool, in_b
     if (running := stack_state.read(data)) is not None:
         fail(f"{data}: process {running.pid} runs a stack there: `pulssi down --data {data}`", Exit.UNREACHABLE)
     if stack_state.was_killed(data):
-        click.echo(stack.RECOVERS, err=True)
+        click.echo(stack.RECOVERY_NOTICE, err=True)
     parts = _start_in_background(data, port_base).parts
     for part in parts:
         click.echo(f"{part.name:<11} {part.state:<10} {part.url}{part.program and f'  ({part.program})'}")

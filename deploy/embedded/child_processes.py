@@ -35,7 +35,7 @@ def die_with_parent(by: signal.Signals = signal.SIGKILL) -> None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, by)
 
 
-def _watch() -> None:
+def _end_when_stdin_closes() -> None:
     while os.read(0, 1024):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
@@ -45,7 +45,7 @@ def _watch() -> None:
 
 def end_with_stdin() -> None:
     """End this process, first politely, when its standard input is closed."""
-    threading.Thread(target=_watch, name="lifeline", daemon=True).start()
+    threading.Thread(target=_end_when_stdin_closes, name="lifeline", daemon=True).start()
 
 
 def interrupt_once() -> None:

@@ -15,7 +15,7 @@ from typing import Final
 from deploy.embedded import UnavailableError
 
 #: Someone who only asks for the owner holds the lock for an instant; that is no owner.
-_ASKED_FOR_S: Final = 0.1
+_QUERIED_FOR_S: Final = 0.1
 
 
 class FolderInUseError(UnavailableError):
@@ -27,12 +27,12 @@ def lock_path(folder: Path, part: str) -> Path:
     return folder / f"{part}.lock"
 
 
-def _written(descriptor: int) -> str:
+def _noted_owner(descriptor: int) -> str:
     return os.pread(descriptor, 32, 0).decode(errors="replace").strip()
 
 
 def _open_locked(path: Path, wait_s: float) -> int:
-    deadline = time.monotonic() + max(wait_s, _ASKED_FOR_S)
+    deadline = time.monotonic() + max(wait_s, _QUERIED_FOR_S)
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
@@ -41,7 +41,7 @@ def _open_locked(path: Path, wait_s: float) -> int:
                 return descriptor  # else its last owner has just unlinked it
         except BlockingIOError:
             if time.monotonic() >= deadline:
-                owner = _written(descriptor) or "unknown"
+                owner = _noted_owner(descriptor) or "unknown"
                 os.close(descriptor)
                 raise FolderInUseError(f"{path.parent}: its {path.stem} is run by process {owner} already") from None
             time.sleep(0.01)
@@ -75,7 +75,7 @@ def lock_owner(folder: Path, part: str) -> int | None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return int(_written(descriptor) or 0) or None
+        return int(_noted_owner(descriptor) or 0) or None
     else:
         return None
     finally:

@@ -91,7 +91,7 @@ def inspect_program(program: Path) -> ClickHouseProgram:
     return ClickHouseProgram(program, found[1])
 
 
-def _on_the_path(say: Callable[[str], None]) -> ClickHouseProgram | None:
+def _program_on_path(say: Callable[[str], None]) -> ClickHouseProgram | None:
     """Return the first server on the PATH; one that cannot be used is named."""
     for path in filter(None, map(shutil.which, NAMES)):
         try:
@@ -109,7 +109,7 @@ def choose_program(setting: str, folder: Path, say: Callable[[str], None]) -> Cl
     if setting == CLICKHOUSE_EMBEDDED:
         server = None
     elif setting == CLICKHOUSE_AUTO:
-        server = _on_the_path(say)
+        server = _program_on_path(say)
     else:
         try:
             server = inspect_program(Path(setting))

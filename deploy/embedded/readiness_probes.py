@@ -17,7 +17,7 @@ TIMEOUT_S: Final = 3.0
 LONGEST_ANSWER: Final = 4096
 
 
-def _fault(server: Address, path: str, expected: str | None = None) -> str | None:
+def _get_fault(server: Address, path: str, expected: str | None = None) -> str | None:
     """Say why GET does not answer 200, and as expected. The server's user and password are sent."""
     headers = {}
     if server.user is not None:
@@ -42,12 +42,12 @@ def _fault(server: Address, path: str, expected: str | None = None) -> str | Non
 def http_fault(url: str) -> str | None:
     """Say why GET does not answer 200; None where it does. For a part's own server."""
     server = Address(url)
-    return _fault(server, server.path or "/")
+    return _get_fault(server, server.path or "/")
 
 
 def ping_fault(server: Address) -> str | None:
     """Say why ClickHouse does not answer its ping, for which it wants no password; None where it does."""
-    return _fault(server, f"{server.path}/ping")
+    return _get_fault(server, f"{server.path}/ping")
 
 
 def clickhouse_fault(server: Address) -> str | None:
@@ -55,7 +55,7 @@ def clickhouse_fault(server: Address) -> str | None:
 
     Asked without its client: this is the one question that is put before anything is known of the server.
     """
-    return _fault(server, f"{server.path}/?query=SELECT%201", "1")
+    return _get_fault(server, f"{server.path}/?query=SELECT%201", "1")
 
 
 def broker_fault(brokers: str) -> str | None:

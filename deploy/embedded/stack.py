@@ -25,7 +25,7 @@ from schemas.settings import Settings
 LEFTOVERS_END_WITHIN_S: Final = 20.0
 #: How long the end of a stack waits for what its killed parts left.
 KILLED_END_WITHIN_S: Final = 5.0
-RECOVERS: Final = "the last run did not end in order: Kafka and ClickHouse recover from what is on the disk"
+RECOVERY_NOTICE: Final = "the last run did not end in order: Kafka and ClickHouse recover from what is on the disk"
 #: Announces what runs beside the stack once that is ready, and returns its parts.
 ExtraParts: TypeAlias = Callable[[StackLayout, TerminalOutput], Sequence[PartGroup]]
 
@@ -103,7 +103,7 @@ def run(
                     with lock_folder(folder, part, LEFTOVERS_END_WITHIN_S):
                         pass
                 if stack_state.was_killed(folder):
-                    output.say(RECOVERS)
+                    output.say(RECOVERY_NOTICE)
                 stack_state.remember_last(folder)
                 stack_state.remember_configuration(folder)
                 layout = plan_layout(settings, folder, port_base, output.say)

@@ -39,7 +39,7 @@ class TerminalOutput:
             click.echo(text)
 
 
-def _stamped(text: str) -> str:
+def _with_timestamp(text: str) -> str:
     """Begin a line with the time, in UTC and as `logging` writes it, unless it is empty or has one."""
     now = datetime.now(UTC)
     return text if not text or _TIME.match(text) else f"{now:%Y-%m-%d %H:%M:%S},{now.microsecond // 1000:03} {text}"
@@ -62,8 +62,8 @@ class FileOutput(TerminalOutput):
             self._handlers[part] = RotatingFileHandler(
                 self._folder / f"{part}.log", maxBytes=LOG_BYTES, backupCount=OLD_LOGS, encoding="utf-8"
             )
-        self._handlers[part].emit(logging.makeLogRecord({"msg": _stamped(text)}))
+        self._handlers[part].emit(logging.makeLogRecord({"msg": _with_timestamp(text)}))
 
     def say(self, text: str) -> None:
         """Write the stack's own words, with the time."""
-        super().say(_stamped(text))
+        super().say(_with_timestamp(text))

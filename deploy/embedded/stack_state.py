@@ -67,7 +67,7 @@ def write(state: StackState) -> None:
 def read(folder: Path) -> StackState | None:
     """Return what runs in the folder; None where nothing does, even if a killed stack left its file."""
     pid = lock_owner(folder, LOCK)
-    if pid is None or not _lives(pid):  # the lock of a killed stack is another's, who has not written its id yet
+    if pid is None or not _is_running(pid):  # the lock of a killed stack is another's, who has not written its id yet
         return None
     with suppress(FileNotFoundError, ValidationError):
         state = StackState.model_validate_json((folder / FILE).read_bytes())
@@ -76,7 +76,7 @@ def read(folder: Path) -> StackState | None:
     return StackState(pid=pid, folder=folder, phase="starting")  # it has not written yet
 
 
-def _lives(pid: int) -> bool:
+def _is_running(pid: int) -> bool:
     with suppress(PermissionError):  # another user's
         try:
             os.kill(pid, 0)
@@ -109,23 +109,23 @@ def previous_configuration(folder: Path) -> Path | None:
     return Path(note.read_text(encoding="utf-8").strip()) if config_folder() is None and note.is_file() else None
 
 
-def _last_note() -> Path:
+def _last_stack_file() -> Path:
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "pulssi" / "last-up"
 
 
 def remember_last(folder: Path) -> None:
     """Note the folder as that of the last `up`, for commands that are given none."""
     with suppress(OSError):  # a home that cannot be written costs only this convenience
-        _last_note().parent.mkdir(parents=True, exist_ok=True)
-        _last_note().write_text(f"{folder}\n", encoding="utf-8")
+        _last_stack_file().parent.mkdir(parents=True, exist_ok=True)
+        _last_stack_file().write_text(f"{folder}\n", encoding="utf-8")
 
 
 def remove(folder: Path) -> None:
     """Remove the state, and the note that this folder was the last."""
     (folder / FILE).unlink(missing_ok=True)
     with suppress(OSError):
-        if _last_note().read_text(encoding="utf-8").strip() == str(folder):
-            _last_note().unlink()
+        if _last_stack_file().read_text(encoding="utf-8").strip() == str(folder):
+            _last_stack_file().unlink()
 
 
 def find(data: Path | None) -> StackState | None:
@@ -133,6 +133,6 @@ def find(data: Path | None) -> StackState | None:
     if named := data or os.environ.get("PULSSI_DATA"):
         return read(Path(named).resolve())
     with suppress(OSError):
-        if running := read(Path(_last_note().read_text(encoding="utf-8").strip())):
+        if running := read(Path(_last_stack_file().read_text(encoding="utf-8").strip())):
             return running
     return read(DEFAULT_FOLDER.resolve())

@@ -99,7 +99,7 @@ class ParsedFiles:
         located = [(order.index(each.file), line_of(self._text[each.file], each.path), each) for each in self._faults]
         located.sort(key=lambda found: found[:2])
         return self._not_toml + [
-            f"{self._folder / file}.toml:{line}: {_in_words(path, self._raw[file])}{problem}"
+            f"{self._folder / file}.toml:{line}: {_path_text(path, self._raw[file])}{problem}"
             for _, line, (file, path, problem) in located
         ]
 
@@ -112,7 +112,7 @@ def _keys(model: type[Section]) -> list[str]:
     return sorted({key for part in parts for key in part.get("properties", {})})
 
 
-def _in_words(path: TomlPath, value: Any) -> str:  # noqa: ANN401 - any TOML value
+def _path_text(path: TomlPath, value: Any) -> str:  # noqa: ANN401 - any TOML value
     """Write a path as people do: entries by name where they have one, else by number."""
     words: list[str] = []
     for step in path:

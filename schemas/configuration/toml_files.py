@@ -51,22 +51,22 @@ def line_of(text: str, path: Sequence[str | int]) -> int:
     beginnings of the file: it ends the shortest one that has the value.
     """
     document = tomllib.loads(text)
-    while path and not _has(document, path):
+    while path and not _contains(document, path):
         path = path[:-1]
     lines = text.splitlines(keepends=True)
     low, high = 1, len(lines) if path else 1
     while low < high:
         middle = (low + high) // 2
         # Within a value that cannot be cut there, look a little earlier.
-        parsed = next((part for end in range(middle, low - 1, -1) if (part := _begun(lines[:end])) is not None), {})
-        if _has(parsed, path):
+        parsed = next((part for end in range(middle, low - 1, -1) if (part := _parsed(lines[:end])) is not None), {})
+        if _contains(parsed, path):
             high = middle
         else:
             low = middle + 1
     return low
 
 
-def _begun(lines: list[str]) -> dict[str, Any] | None:
+def _parsed(lines: list[str]) -> dict[str, Any] | None:
     """Parse the beginning of a file; None where it breaks off within a value that cannot be closed."""
     text = "".join(lines)
     for closing in _CLOSINGS:
@@ -77,7 +77,7 @@ def _begun(lines: list[str]) -> dict[str, Any] | None:
     return None
 
 
-def _has(value: Any, path: Sequence[str | int]) -> bool:  # noqa: ANN401 - any TOML value
+def _contains(value: Any, path: Sequence[str | int]) -> bool:  # noqa: ANN401 - any TOML value
     try:
         for step in path:
             value = value[step]

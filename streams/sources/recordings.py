@@ -79,12 +79,12 @@ class Recording:
         lines = recording_files.lines(file)
         if self.form == "events":
             return lines
-        converted = _converted(lines, refuse)
+        events = _conversation_events(lines, refuse)
         # Conversations overlap: to be paced, their events must first be put in order.
-        return iter(sorted(converted, key=lambda line: route(line.content).at or 0)) if self.by_time else converted
+        return iter(sorted(events, key=lambda line: route(line.content).at or 0)) if self.by_time else events
 
 
-def _converted(lines: Iterable[Line], refuse: OnRefused) -> Iterator[Line]:
+def _conversation_events(lines: Iterable[Line], refuse: OnRefused) -> Iterator[Line]:
     for line in lines:
         try:
             for content in conversations.events_of(line.content):

@@ -42,6 +42,6 @@ def test_it_ends_with_one_line(
     """And never with a stack trace; an epoch that was claimed by a run that died does not end the comparison."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.setattr("streams.assignment.epochs.survey", AsyncMock(side_effect=[found]))
-    monkeypatch.setattr("deploy.cli.epoch._steps", lambda *_: steps)
+    monkeypatch.setattr("deploy.cli.epoch._written_steps", lambda *_: steps)
     result = CliRunner().invoke(main, ["epoch", "begin", CHAT], env={"PULSSI_CONFIG": None})
     assert (result.exit_code, said in result.output) == (code, True), result.output

@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from deploy.embedded.clickhouse.errors import ClickHouseError, from_engine
+from deploy.embedded.clickhouse.errors import ClickHouseError, parse_engine_error
 from deploy.embedded.clickhouse.statement import read_statement
 from tests.fixtures.clickhouse import ClickHouseServer
 
@@ -142,4 +142,4 @@ def test_other_statements_pass(text: str, rows: str, clickhouse_server: ClickHou
 )
 def test_an_engine_error_is_told_once(raised: str, line: str) -> None:
     """The code, the reason, the name and the version stand once each, in ClickHouse's order."""
-    assert from_engine(raised).line("1") == line
+    assert parse_engine_error(raised).line("1") == line

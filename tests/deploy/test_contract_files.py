@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from deploy.contract_files import ROOT, differing, files, main
+from deploy.contract_files import ROOT, generated_files, main, outdated_files
 from schemas.settings import Settings
 
 
 def test_they_are_up_to_date_here() -> None:
     """What is committed is what the models say: else `make schemas` is to be run."""
-    assert differing() == {}
+    assert outdated_files() == {}
 
 
 def test_what_differs_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -24,13 +24,13 @@ def test_what_differs_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[s
     main(tmp_path)
     told = capsys.readouterr().out
     assert [line.split()[0] for line in told.splitlines()] == ["schemas/json/settings.schema.json", "docs/settings.md"]
-    assert differing(tmp_path) == {}
+    assert outdated_files(tmp_path) == {}
 
 
 def test_nothing_else_lies_beside_the_generated_files() -> None:
     """A schema that no model makes any more is to go."""
     assert {f"schemas/json/{path.name}" for path in (ROOT / "schemas/json").iterdir()} == {
-        name for name in files() if name.startswith("schemas/json/")
+        name for name in generated_files() if name.startswith("schemas/json/")
     }
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from deploy.embedded import UnusableError
-from deploy.embedded.clickhouse.errors import ClickHouseError, Code, from_engine
+from deploy.embedded.clickhouse.errors import ClickHouseError, Code, parse_engine_error
 from deploy.embedded.clickhouse.request import MAX_TEXT_BYTES, NAME
 
 CONFIG: Final = Path(__file__).with_name("config.xml")
@@ -51,7 +51,7 @@ def _engine_errors() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        raise from_engine(str(error)) from None
+        raise parse_engine_error(str(error)) from None
 
 
 def _counts(result: Any, body: bytes) -> dict[str, int]:  # noqa: ANN401 - chDB has no types
@@ -101,7 +101,7 @@ class Connection:
         except RuntimeError as error:
             if "Streaming query is not supported" in str(error):
                 return None
-            raise from_engine(str(error)) from None
+            raise parse_engine_error(str(error)) from None
         counts = Counter[str]()
         return Result(self._blocks(counts), counts)
 
@@ -198,7 +198,7 @@ class Engine:
                 formats = connection.text("SELECT name, content_type FROM system.formats")
             self.content_types = dict(line.split("\t") for line in formats.splitlines())
         except (RuntimeError, ClickHouseError) as error:
-            reason = error if isinstance(error, ClickHouseError) else from_engine(str(error))
+            reason = error if isinstance(error, ClickHouseError) else parse_engine_error(str(error))
             first_line = reason.message.partition("\n")[0]
             raise UnusableError(f"{folder}: the engine cannot open it: {first_line}") from None
 

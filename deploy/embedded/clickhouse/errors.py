@@ -73,7 +73,7 @@ class ClickHouseError(Exception):
         return f"Code: {self.code}. DB::Exception: {self.message}{end}{name} (version {version} (embedded))\n"
 
 
-def from_engine(text: str) -> ClickHouseError:
+def parse_engine_error(text: str) -> ClickHouseError:
     """Read what the engine raised. It repeats itself (`Code: 27. DB::Exception: Code: 27. …`); one of it is enough."""
     code: int = Code.UNKNOWN_EXCEPTION
     found = _CODE.search(text)

@@ -30,7 +30,7 @@ READ_AHEAD_BYTES: Final = 1 << 20
 log = logging.getLogger(__name__)
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def _bound_socket(host: str, port: int) -> socket.socket:
     """Take the address, not listening yet: whoever connects before the engine is there is turned away, not kept.
 
     Raises UnavailableError where the address is taken or is none of this machine's.
@@ -93,7 +93,7 @@ def run(folder: Path, host: str, port: int, database: str = "pulssi", allowed_ho
     """
     interrupt_once()
     try:
-        with lock_folder(folder, PART), _bound(host, port) as listener:
+        with lock_folder(folder, PART), _bound_socket(host, port) as listener:
             asyncio.run(_serve(Engine(folder / PART, database), listener, Hosts(host, allowed_hosts)))
     except OSError as error:
         raise UnusableError(f"{folder}: {error.strerror or error}; choose another --data") from None

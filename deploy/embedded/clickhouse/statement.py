@@ -26,17 +26,17 @@ _LINE_END_BYTES: Final = 2
 
 _STRING: Final = r"'(?:[^'\\]|\\.)*+'"
 _QUOTED: Final = r'(?:`(?:[^`\\]|\\.)*+`|"(?:[^"\\]|\\.)*+")'
-_GAP: Final = r"(?:\s|--[^\n]*+\n|/\*(?:(?!\*/).)*+\*/)"
+_BLANKS: Final = r"(?:\s|--[^\n]*+\n|/\*(?:(?!\*/).)*+\*/)"
 _NAME: Final = rf"(?:[A-Za-z_][A-Za-z0-9_$]*+|{_QUOTED})"
 _WITHIN: Final = rf"""(?:[^()'"`]|{_STRING}|{_QUOTED})"""
 _COLUMNS: Final = rf"\((?:{_WITHIN}|\({_WITHIN}*+\))*+\)"
-_SETTING: Final = rf"{_NAME}{_GAP}*+={_GAP}*+(?:{_STRING}|[\w.+-]++){_GAP}*+"
+_SETTING: Final = rf"{_NAME}{_BLANKS}*+={_BLANKS}*+(?:{_STRING}|[\w.+-]++){_BLANKS}*+"
 #: An INSERT up to its rows. Blanks after FORMAT's name, and one line break, are no rows.
 _INSERT: Final = re.compile(
-    rf"(?P<head>{_GAP}*+INSERT{_GAP}++INTO{_GAP}++(?:TABLE{_GAP}++)?"
-    rf"{_NAME}{_GAP}*+(?:\.{_GAP}*+{_NAME}{_GAP}*+)?(?:{_COLUMNS}{_GAP}*+)?"
-    rf"(?:SETTINGS{_GAP}++{_SETTING}(?:,{_GAP}*+{_SETTING})*+)?)"
-    rf"(?:VALUES\b|FORMAT{_GAP}++(?P<format>\w++)[ \t\f]*+(?:;?[ \t\f]*+\r?\n)?)".encode(),
+    rf"(?P<head>{_BLANKS}*+INSERT{_BLANKS}++INTO{_BLANKS}++(?:TABLE{_BLANKS}++)?"
+    rf"{_NAME}{_BLANKS}*+(?:\.{_BLANKS}*+{_NAME}{_BLANKS}*+)?(?:{_COLUMNS}{_BLANKS}*+)?"
+    rf"(?:SETTINGS{_BLANKS}++{_SETTING}(?:,{_BLANKS}*+{_SETTING})*+)?)"
+    rf"(?:VALUES\b|FORMAT{_BLANKS}++(?P<format>\w++)[ \t\f]*+(?:;?[ \t\f]*+\r?\n)?)".encode(),
     re.DOTALL | re.IGNORECASE,
 )
 

@@ -84,7 +84,7 @@ class Demand:
     def arrival_rate(self, queue: Queue, at: int) -> float:
         """Return the contacts a second that come."""
         surge = sum(each.strength(at) for each in self._surges(queue, at))
-        return self._planned(queue, at) * (_forecast_error(self._plan, queue, at // _HOUR_MS) + surge)
+        return self._forecast(queue, at) * (_forecast_error(self._plan, queue, at // _HOUR_MS) + surge)
 
     def topic(self, queue: Queue, at: int, draws: RandomDraws) -> Topic | None:
         """Draw whether a contact that comes now is about a surge's topic."""
@@ -103,13 +103,13 @@ class Demand:
         needed = 0.0
         for channel, slots in team.slots.items():
             arrivals = sum(
-                self._planned(each, at) for each in QUEUES if each.channel == channel and each.teams[0] is team
+                self._forecast(each, at) for each in QUEUES if each.channel == channel and each.teams[0] is team
             )
             if arrivals:
                 needed += agents_needed(arrivals * _LOAD[channel].touches * _LOAD[channel].handle_s, channel) / slots
         return max(1, ceil(needed / 0.9 - 0.3))
 
-    def _planned(self, queue: Queue, at: int) -> float:
+    def _forecast(self, queue: Queue, at: int) -> float:
         return self.contacts_per_second * queue.share * _volume_shape(self._plan.zone, queue.channel, at // SLICE_MS)
 
     def _office_work(self) -> float:

@@ -11,10 +11,8 @@ import re
 import ssl
 import sys
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from functools import partial
 from http.client import HTTPException
 from pathlib import Path
 from typing import Final, NamedTuple, TypeAlias
@@ -23,8 +21,6 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from urllib.request import Request, urlopen
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from tenacity import retry, retry_if_exception, stop_after_attempt, wait_exponential
 
 from deploy.embedded import UnavailableError
@@ -92,9 +88,11 @@ def ensure_jars(repository: str, lock: Path = LOCK_FILE) -> tuple[Path, ...]:
             with lock_folder(folder.parent, version, wait_s=math.inf):
                 if missing := _missing(folder, jars):  # another process may have fetched them while this one waited
                     folder.mkdir(exist_ok=True)
-                    title = f"Apache Kafka {version}, {len(missing)} jars from {_display_name(repository)}"
-                    with _progress_on_stderr(title, sum(jar.size for jar in missing)) as advance:
-                        _fetch_all(missing, repository, folder, advance)
+                    size = sum(jar.size for jar in missing)
+                    source = f"{len(missing)} jars from {_display_name(repository)} ({size / 1e6:.0f} MB)"
+                    label = f"downloading Apache Kafka {version}, {source}, once"  # all that is shown off a terminal
+                    with click.progressbar(length=size, label=label, file=sys.stderr) as bar:
+                        _fetch_all(missing, repository, folder, bar.update)
     except OSError as error:
         raise UnavailableError(
             f"{folder}: {error.strerror or error}: set XDG_CACHE_HOME to a folder with room"
@@ -105,18 +103,6 @@ def ensure_jars(repository: str, lock: Path = LOCK_FILE) -> tuple[Path, ...]:
 def _missing(folder: Path, jars: Sequence[Jar]) -> list[Jar]:
     """List the jars that are missing, or have another size: damaged after their hash was checked."""
     return [jar for jar in jars if not (path := folder / jar.name).is_file() or path.stat().st_size != jar.size]
-
-
-@contextmanager
-def _progress_on_stderr(title: str, size: int) -> Iterator[OnProgress]:
-    """Show a download: by a progress bar on a terminal, else by one line."""
-    is_terminal = sys.stderr.isatty()
-    if not is_terminal:
-        click.echo(f"downloading {title} ({size / 1e6:.0f} MB), once", err=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, TimeRemainingColumn(), console=console, disable=not is_terminal) as bars:
-        yield partial(bars.advance, bars.add_task(title, total=size))
 
 
 def _display_name(repository: str) -> str:

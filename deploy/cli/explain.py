@@ -162,20 +162,22 @@ def _event(render: _Renderer, event: EventTold) -> Iterator[str]:
         yield f"      {note}"
 
 
-def _sentence(render: _Renderer, told: Told) -> Iterator[str]:
-    yield f"  {render.moment(told.at)}  {told.says}  [{told.event_id}]"
+def _sentence(render: _Renderer, sentence: Told) -> Iterator[str]:
+    yield f"  {render.moment(sentence.at)}  {sentence.says}  [{sentence.event_id}]"
 
 
-def _sample(render: _Renderer, told: SampleTold) -> Iterator[str]:
-    since = f" (since {render.moment(told.since)})" if told.since is not None else ""
-    value = f": {render.duration(told.values['value_ms'])}" if "value_ms" in told.values else ""
-    yield f"  {render.moment(told.at)}  {told.sample}{value}{since}"
-    fields = " ".join(f"{name}={render.value(name, each)}" for name, each in told.values.items() if name != "value_ms")
-    yield f"      by {told.type or 'no event'} [{told.caused_by or ''}]  {fields}".rstrip()
-    if told.policy and told.target_ms is not None:
-        held = "within" if told.within else "beyond"
-        yield f"      {held} the target of policy {told.policy}: {render.duration(told.target_ms)}"
-    elif told.sample in _SAMPLES_WITH_A_TARGET:
+def _sample(render: _Renderer, sample: SampleTold) -> Iterator[str]:
+    since = f" (since {render.moment(sample.since)})" if sample.since is not None else ""
+    value = f": {render.duration(sample.values['value_ms'])}" if "value_ms" in sample.values else ""
+    yield f"  {render.moment(sample.at)}  {sample.sample}{value}{since}"
+    fields = " ".join(
+        f"{name}={render.value(name, each)}" for name, each in sample.values.items() if name != "value_ms"
+    )
+    yield f"      by {sample.type or 'no event'} [{sample.caused_by or ''}]  {fields}".rstrip()
+    if sample.policy and sample.target_ms is not None:
+        outcome = "within" if sample.within else "beyond"
+        yield f"      {outcome} the target of policy {sample.policy}: {render.duration(sample.target_ms)}"
+    elif sample.sample in _SAMPLES_WITH_A_TARGET:
         yield "      no policy applies"
 
 

@@ -19,13 +19,13 @@ POLL_S: Final = 0.5
 def _wait_for_server(what: str, fault: Callable[[], str | None], wait_s: float) -> None:
     """Wait until a server answers, saying so once; ends with 3 where it does not."""
     deadline = time.monotonic() + wait_s
-    told = False
+    announced = False
     while (why := fault()) is not None:
         if time.monotonic() >= deadline:
             fail(f"{what} does not answer (waited {wait_s:g} s): {why}", Exit.UNREACHABLE)
-        if not told:
+        if not announced:
             click.echo(f"waiting up to {wait_s:g} s for {what}", err=True)
-            told = True
+            announced = True
         time.sleep(POLL_S)
 
 

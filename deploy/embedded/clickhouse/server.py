@@ -101,8 +101,8 @@ class _QueryHandler:
             except ClickHouseError as error:
                 failed = True
                 line = self._query.error_for_client(error).line(self._scheduler.engine.version)
-                told = f"\r\n__exception__\r\n{tag}\r\n{line}{len(line.encode())} {tag}\r\n__exception__\r\n"
-                yield told.encode()
+                trailer = f"\r\n__exception__\r\n{tag}\r\n{line}{len(line.encode())} {tag}\r\n__exception__\r\n"
+                yield trailer.encode()
 
         for piece in filter(None, compressed(with_error(), self._query.request.coding)):
             self._await(_send(self._request, response, piece))

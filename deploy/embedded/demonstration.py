@@ -1,15 +1,11 @@
 """What a demonstration adds to a stack: a simulated contact centre, today so far at once and then live."""
 
-from typing import Final
-
 from rich.console import Console
 from rich.panel import Panel
 
 from deploy.embedded.stack_layout import StackLayout, pulssi_command
 from deploy.embedded.stack_output import TerminalOutput
 from deploy.embedded.supervisor import PartDefinition, PartGroup
-
-ARROW: Final = "\u2192"
 
 
 def demonstrate(rate: float, seed: int, layout: StackLayout, output: TerminalOutput) -> list[PartGroup]:
@@ -18,7 +14,7 @@ def demonstrate(rate: float, seed: int, layout: StackLayout, output: TerminalOut
     It is one run from midnight on, in the centre's time zone, so that contacts go over from what was into what is.
     """
     console = Console(highlight=False)
-    address = f"[bold]Open the wallboard {ARROW} {layout.url_of('wallboard')}[/bold]"
+    address = f"[bold]Open the wallboard → {layout.url_of('wallboard')}[/bold]"
     with console.capture() as captured:
         console.print(Panel(address, border_style="bright_green", padding=(1, 4)))
     output.say(captured.get().rstrip())

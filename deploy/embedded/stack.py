@@ -34,19 +34,17 @@ async def _supervise(
     layout: StackLayout, groups: Sequence[PartGroup], extra: ExtraParts, output: TerminalOutput
 ) -> int:
     phase: Literal["starting", "ready", "ending"] = "starting"
-    environment = {**stack_state.configuration_setting(), **layout.environment}
     ca, verify = layout.settings.clickhouse_ca, layout.settings.clickhouse_verify
     external = [
         PartState(name=name, url=url, state="ready", started_here=False, ca=ca, verify=verify)
         for name, url in layout.external.items()
     ]
+    environment = {**stack_state.configuration_setting(), **layout.environment}
+    state = StackState(pid=os.getpid(), folder=layout.folder, phase=phase, environment=environment, moved=layout.moved)
 
     def write_state() -> None:
         parts = (*external, *supervisor.states())
-        pid, folder, moved = os.getpid(), layout.folder, layout.moved
-        stack_state.write(
-            StackState(pid=pid, folder=folder, phase=phase, parts=parts, environment=environment, moved=moved)
-        )
+        stack_state.write(state.model_copy(update={"phase": phase, "parts": parts}))
 
     supervisor = Supervisor(output.line, output.say, write_state)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

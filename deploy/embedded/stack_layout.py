@@ -125,14 +125,16 @@ def part_groups(layout: StackLayout) -> list[PartGroup]:
             options += ["--data", str(layout.folder), "--port", str(layout.ports[name])]
         if name == "clickhouse" and layout.clickhouse:
             options += ["--program", str(layout.clickhouse.program)]
-        environment = {} if is_server else layout.environment
-        niceness = ARCHIVE_NICENESS if name in {"clickhouse", "sink"} else 0
-        program = layout.program if name == "clickhouse" else ""
-        operator_must_act_code = None if is_server else Exit.NO
-        command = pulssi_command(name, *options)
-        fault_now = partial(fault, url)
         return PartDefinition(
-            name, command, url, fault_now, environment, ready_within_s, niceness, program, operator_must_act_code
+            name,
+            pulssi_command(name, *options),
+            url,
+            partial(fault, url),
+            environment={} if is_server else layout.environment,
+            ready_within_s=ready_within_s,
+            niceness=ARCHIVE_NICENESS if name in {"clickhouse", "sink"} else 0,
+            program=layout.program if name == "clickhouse" else "",
+            operator_must_act_code=None if is_server else Exit.NO,
         )
 
     servers = []

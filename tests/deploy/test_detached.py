@@ -33,7 +33,7 @@ def test_its_log_goes_on(
     log.parent.mkdir()
     before = "the last run\n" + "x" * size
     log.write_text(before, encoding="utf-8")
-    monkeypatch.setattr(up, "pulssi", lambda *_: (sys.executable, "-c", FAILS))
+    monkeypatch.setattr(up, "pulssi_command", lambda *_: (sys.executable, "-c", FAILS))
     with pytest.raises(SystemExit) as ended:
         up._start_in_background(tmp_path, None)  # noqa: SLF001 - `--detach` once all is checked
     told = capsys.readouterr().err
@@ -47,7 +47,7 @@ def test_a_moved_port_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """On the terminal, where whoever named the ports looks."""
-    monkeypatch.setattr(up, "pulssi", lambda *_: (sys.executable, "-c", RUNS, str(tmp_path)))
+    monkeypatch.setattr(up, "pulssi_command", lambda *_: (sys.executable, "-c", RUNS, str(tmp_path)))
     os.kill(up._start_in_background(tmp_path, 9400).pid, signal.SIGTERM)  # noqa: SLF001 - as above
     assert MOVED in capsys.readouterr().err
 

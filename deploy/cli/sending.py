@@ -158,7 +158,9 @@ async def _send(producer: EventProducer, events: Iterable[RoutedEvent], pace: Pa
         ahead_s = 0.0 if pace is None or event.at is None else pace.ahead_s(event.at)
         if ahead_s > 0:
             with contextlib.suppress(TimeoutError):  # what is due within 5 ms goes out together
-                await asyncio.wait_for(stop.wait(), max(ahead_s, 0.005))
+                # Not `wait_for`: in Python 3.11 it loses a cancellation that comes together with the event.
+                async with asyncio.timeout(max(ahead_s, 0.005)):
+                    await stop.wait()
         elif count % _YIELD_EVERY == 0:
             await asyncio.sleep(0)
         if stop.is_set():

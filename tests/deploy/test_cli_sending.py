@@ -1,6 +1,5 @@
 """`pulssi replay` and `pulssi simulate` as people and scripts see them."""
 
-import asyncio
 import re
 import signal
 import subprocess
@@ -8,13 +7,12 @@ import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
 
 import orjson
 import pytest
 from click.testing import CliRunner
 
-from deploy.cli import main, sending
+from deploy.cli import main
 from deploy.embedded.ports import any_free
 from deploy.embedded.stack_layout import pulssi_command
 from schemas.events import CONTACT_EVENT
@@ -306,35 +304,14 @@ def test_unusable_arguments_are_2(arguments: str, names: str, tmp_path: Path) ->
     assert names in result.output
 
 
-class _Lost:
-    """A producer whose broker never answers; meanwhile somebody presses Ctrl-C so many times."""
-
-    brokers, connected = "kafka:9092", True
-
-    def __init__(self, times: int) -> None:
-        self._times = times
-
-    async def __aenter__(self) -> None:
-        for _ in range(self._times):
-            signal.raise_signal(signal.SIGINT)
-            await asyncio.sleep(0.01)  # a moment for the loop to see it
-        await asyncio.Event().wait()
-
-    async def __aexit__(self, *_: object) -> None:
-        pass
-
-
-@pytest.mark.parametrize("times", [2, 5])
-def test_a_second_ctrl_c_ends_it_at_once(
-    times: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """What would wait for the broker a while longer is waited for no more; the end is 3, with how far it came."""
-    monkeypatch.setattr(sending, "_FLUSH_WITHIN_S", 20.0)
-    began = time.monotonic()
-    with pytest.raises(SystemExit) as ended:
-        sending.send_events(
-            cast("Any", _Lost(times)), sending.ProgressMeter("replaying", None), (), None, lambda: "7 of 9"
-        )
-    assert ended.value.code == 3
-    assert time.monotonic() - began < 10
-    assert capsys.readouterr().err == "pulssi: no Kafka broker answers at kafka:9092 (waited 0 s); 7 of 9\n"
+def test_a_second_signal_ends_it_at_once(broker: KafkaServer, tmp_path: Path) -> None:
+    """What would wait for a lost broker a while longer is waited for no more; the end is 3, with how far it came."""
+    command = pulssi_command("replay", *_two_files(tmp_path), "--speed", "4")
+    with Program(command, clean_environment(tmp_path, **broker.settings_env())) as program:
+        await_records(broker.bootstrap, 9)
+        broker.kill()
+        program.await_line("does not answer")
+        program.signal(signal.SIGINT)
+        program.signal(signal.SIGTERM)  # a second SIGINT could be one with the first
+        assert program.await_end() == 3
+    assert re.search(r"\(waited [0-4] s\); \d+ of 90 events are acknowledged", program.lines[-1]), program.text

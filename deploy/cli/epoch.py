@@ -130,7 +130,7 @@ def _begin(
     from sinks.port import Batch  # noqa: PLC0415 - as above
     from sinks.reconcile.audit import reconcile  # noqa: PLC0415 - as above
     from streams.assignment.epochs import begin  # noqa: PLC0415 - as above
-    from streams.clickhouse.history import ClickHouseHistory  # noqa: PLC0415 - as above
+    from streams.clickhouse.archive import ClickHouseArchive  # noqa: PLC0415 - as above
     from streams.kafka.cluster import Cluster  # noqa: PLC0415 - as above
     from streams.tasks import log_unhandled  # noqa: PLC0415 - as above
 
@@ -141,10 +141,10 @@ def _begin(
 
     async def begin_all() -> None:
         asyncio.get_running_loop().set_exception_handler(log_unhandled)
-        archive, cluster = ClickHouseHistory(settings), Cluster(settings)
+        archive, cluster = ClickHouseArchive(settings), Cluster(settings)
         try:
             for found, epoch in epochs.items():
-                partition = await begin(settings, rules, found, epoch, archive.past, cluster)
+                partition = await begin(settings, rules, found, epoch, archive, cluster)
                 begun.append({"partition": found.partition[1], "epoch": epoch, "contacts": len(partition.contacts)})
         finally:
             await cluster.stop()

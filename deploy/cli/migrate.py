@@ -102,10 +102,10 @@ def _bring_schema(settings: Settings, wait_s: float, report: dict[str, Any], *, 
 
     from deploy.embedded.probes import clickhouse_fault  # noqa: PLC0415 - as above
     from sinks.clickhouse import migrations  # noqa: PLC0415 - as above
-    from streams.clickhouse.addresses import clickhouse_of  # noqa: PLC0415 - as above
+    from streams.clickhouse.addresses import clickhouse_address  # noqa: PLC0415 - as above
     from streams.clickhouse.connection import reason  # noqa: PLC0415 - as above
 
-    server = clickhouse_of(settings)
+    server = clickhouse_address(settings)
     _await(f"ClickHouse at {server}", lambda: clickhouse_fault(server), wait_s)
     try:
         report["clickhouse"] = migrations.migrate(settings)

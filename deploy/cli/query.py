@@ -23,8 +23,8 @@ _READS: Final[dict[str, int]] = {"readonly": 2}
 def _ask(settings: Settings, sql: str, form: str | None) -> None:
     from clickhouse_connect.driver.exceptions import Error  # noqa: PLC0415 - half a second, not for `--help`
 
-    from streams.clickhouse.addresses import clickhouse_of  # noqa: PLC0415 - as above
-    from streams.clickhouse.connection import answer_of, connect, is_away, reason  # noqa: PLC0415 - as above
+    from streams.clickhouse.addresses import clickhouse_address  # noqa: PLC0415 - as above
+    from streams.clickhouse.connection import answer_of, connect, is_unavailable, reason  # noqa: PLC0415 - as above
 
     try:
         with connect(settings) as client:
@@ -36,8 +36,8 @@ def _ask(settings: Settings, sql: str, form: str | None) -> None:
             shutil.copyfileobj(cast("BinaryIO", answer), sys.stdout.buffer)
             sys.stdout.buffer.flush()
     except Error as error:
-        if is_away(error):
-            fail(f"ClickHouse does not answer at {clickhouse_of(settings)}: {reason(error)}", Exit.UNREACHABLE)
+        if is_unavailable(error):
+            fail(f"ClickHouse does not answer at {clickhouse_address(settings)}: {reason(error)}", Exit.UNREACHABLE)
         fail(f"ClickHouse refused: {answer_of(error)}", Exit.UNUSABLE)
 
 

@@ -19,7 +19,7 @@ from deploy.embedded.probes import broker_fault, clickhouse_fault, http_fault
 from deploy.embedded.supervisor import READY_WITHIN_S, Part
 from schemas.exits import Exit
 from schemas.settings import Settings
-from streams.clickhouse.addresses import Address, clickhouse_of
+from streams.clickhouse.addresses import Address, clickhouse_address
 
 LOOPBACK: Final = "127.0.0.1"
 BROKER_PORT: Final = 9092
@@ -83,7 +83,7 @@ def wire(settings: Settings, folder: Path, port_base: int | None, say: Callable[
     if "kafka_brokers" in settings.model_fields_set:
         external["broker"] = settings.kafka_brokers
     if "clickhouse_url" in settings.model_fields_set:
-        external["clickhouse"] = clickhouse_of(settings).url
+        external["clickhouse"] = clickhouse_address(settings).url
     else:
         server = clickhouse_server.choose(settings.clickhouse_program, folder, say)
     usual = (BROKER_PORT, CLICKHOUSE_PORT, settings.worker_port, settings.sink_port, settings.wallboard_port)

@@ -15,7 +15,7 @@ from clickhouse_connect.driver.httputil import get_pool_manager
 from urllib3 import PoolManager
 
 from schemas.settings import Settings
-from streams.clickhouse.addresses import clickhouse_of, connection_fault
+from streams.clickhouse.addresses import clickhouse_address, connection_fault
 
 CONNECT_TIMEOUT_S: Final = 5
 ANSWER_TIMEOUT_S: Final = 120
@@ -44,7 +44,7 @@ def connect(settings: Settings, database: str | None = None, *, answer_within_s:
 
     Raises clickhouse_connect's OperationalError where none answers, and DatabaseError where it refuses.
     """
-    server = clickhouse_of(settings)
+    server = clickhouse_address(settings)
     client: Client = clickhouse_connect.get_client(
         host=server.host,
         port=server.port,
@@ -64,7 +64,7 @@ def connect(settings: Settings, database: str | None = None, *, answer_within_s:
     return client
 
 
-def is_away(error: BaseException) -> bool:
+def is_unavailable(error: BaseException) -> bool:
     """Tell whether to wait and try again: no answer, or an answer that the server is not well."""
     if isinstance(error, OperationalError | OSError):
         return True

@@ -23,9 +23,9 @@ UNHEALTHY_AFTER_S: Final = 60.0
 #: From when on the process ends itself: above the longest time limit, that of one attempt to open a partition.
 END_AFTER_S: Final = 660.0
 #: The same is said once in so long.
-SAY_EVERY_S: Final = 60.0
+LOG_EVERY_S: Final = 60.0
 #: Between two looks: after more, the process was stopped or the machine asleep, which is nobody's fault here.
-HALTED_S: Final = 10.0
+HALTED_AFTER_S: Final = 10.0
 
 
 class Phase(StrEnum):
@@ -132,7 +132,7 @@ class Activities:
         seen = [StuckActivity(each, each.phase, each.since, now - each.since) for each in list(self._under_way)]
         return sorted((each for each in seen if each.seconds >= STUCK_AFTER_S), key=lambda one: -one.seconds)
 
-    def forgive(self, halted_s: float) -> None:
+    def exclude_time(self, halted_s: float) -> None:
         """Do not count a time in which the whole process was halted."""
         for activity in list(self._under_way):
             activity.since += halted_s
@@ -150,8 +150,8 @@ class Watch:
     def look(self) -> tuple[list[StuckActivity], list[str]]:
         """Look at all that is under way; return what is to be said of, and the lines of what is over."""
         now = self._activities.now()
-        if now - self._looked_at > HALTED_S:
-            self._activities.forgive(now - self._looked_at)
+        if now - self._looked_at > HALTED_AFTER_S:
+            self._activities.exclude_time(now - self._looked_at)
             self._said.clear()
         self._looked_at = now
         over = [each for each in self._said.values() if each.activity.since != each.since]  # it went on since
@@ -163,7 +163,7 @@ class Watch:
         key = stuck.activity.of, stuck.phase
         if now < self._quiet_until.get(key, now):
             return False
-        self._quiet_until[key] = now + SAY_EVERY_S
+        self._quiet_until[key] = now + LOG_EVERY_S
         self._said[stuck.activity] = stuck
         return True
 

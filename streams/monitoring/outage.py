@@ -14,7 +14,7 @@ from typing import Final
 
 #: From when on whoever needs the server is not ready: above the time limit of a question, and the time to the next.
 UNREADY_AFTER_S: Final = 15.0
-SAY_EVERY_S: Final = 60.0
+LOG_EVERY_S: Final = 60.0
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class Outage:
         if self._since is None:
             self._since, self._say_at = asked_at, now
         if now >= self._say_at:
-            self._say_at = now + SAY_EVERY_S
+            self._say_at = now + LOG_EVERY_S
             _LOG.warning("%s, trying again, nothing is lost: %s", self.unready(0.0), error)
 
     def unready(self, after_s: float = UNREADY_AFTER_S) -> str | None:

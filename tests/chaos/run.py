@@ -11,11 +11,11 @@ from typing import Final
 
 from schemas import metric_definitions as declared
 from schemas.exits import Exit
+from tests.chaos.counter_totals import CounterTotals
 from tests.chaos.disturbances import LONG, SHORT, Disturbance, Scene, ordered
 from tests.chaos.feed import Feed
 from tests.chaos.installation import Installation
 from tests.chaos.records import MINUTE_MS, arriving
-from tests.chaos.tally import Tally
 from tests.chaos.verdict import dead_letter_faults, differences
 from tests.kafka.server import KafkaServer
 from tests.oracle.centre import Centre
@@ -72,7 +72,7 @@ def chaos(kafka: KafkaServer, course: Course, folder: Path, say: Callable[[str],
     outcome, began = Outcome(), time.monotonic()
     centre = f"[horizons]\n{course.horizons}\n"
     with Installation(kafka, folder, workers=2, centre=centre) as here:
-        feed, tally = Feed(here.settings, records, course.per_second), Tally(here.urls)
+        feed, tally = Feed(here.settings, records, course.per_second), CounterTotals(here.urls)
         tally.start()
         here.await_ready(*here.workers)
         feed.start()
@@ -121,7 +121,7 @@ def _scenes(
         at += disturbance.weight
 
 
-def _counted(here: Installation, feed: Feed, tally: Tally, events: int, repeated: int) -> dict[str, int]:
+def _counted(here: Installation, feed: Feed, tally: CounterTotals, events: int, repeated: int) -> dict[str, int]:
     supplements = here.rows("SELECT count() FROM panes_rows FINAL WHERE supplement != ''")
     epochs = here.rows("SELECT max(epoch) FROM progress")
     return {

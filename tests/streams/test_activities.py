@@ -7,8 +7,8 @@ import pytest
 
 from streams.monitoring.activities import (
     END_AFTER_S,
-    HALTED_S,
-    SAY_EVERY_S,
+    HALTED_AFTER_S,
+    LOG_EVERY_S,
     STUCK_AFTER_S,
     UNHEALTHY_AFTER_S,
     Activities,
@@ -59,7 +59,7 @@ def test_what_takes_long_is_named_once_a_minute_and_when_it_goes_on(clock: Clock
         doing(Phase.COMMITTING)
         assert passed(watch, clock, STUCK_AFTER_S - 1) == ([], []), "a phase counts from its own beginning"
         assert passed(watch, clock, 1) == (["contacts.chat/3 is stuck committing: 15 s so far, at HERE"], [])
-        said, over = passed(watch, clock, 2 * SAY_EVERY_S)
+        said, over = passed(watch, clock, 2 * LOG_EVERY_S)
         assert (len(said), over) == (2, [])
     assert passed(watch, clock, 1) == ([], ["contacts.chat/3 is no longer stuck committing: it took 136 s"])
     assert passed(watch, clock, 200) == ([], [])
@@ -123,7 +123,7 @@ def test_a_process_that_was_halted_blames_nobody(clock: Clock) -> None:
     activities = Activities(clock)
     watch = Watch(activities)
     with activities.during(Phase.WRITING, CHAT):
-        clock.now += HALTED_S + 2 * END_AFTER_S
+        clock.now += HALTED_AFTER_S + 2 * END_AFTER_S
         assert watch.look() == ([], [])
         assert activities.stuck() == []
         assert len(passed(watch, clock, STUCK_AFTER_S)[0]) == 1

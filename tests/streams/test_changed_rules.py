@@ -17,9 +17,9 @@ from tests.depth import examples
 from tests.oracle.centre import Centre
 from tests.streams.flow import chat_event
 from tests.streams.ledger import Ledger
+from tests.streams.modelled_worker import ModelledWorker
 from tests.streams.test_world import passing
 from tests.streams.whole_panes import assert_as_batch, kept_panes
-from tests.streams.world import World
 
 HORIZONS: Final = """
         [horizons]
@@ -66,7 +66,7 @@ def test_what_was_issued_is_taken_back(rulebooks: Rulebooks, several: list[list[
     left = _each_once(several)
     chance.shuffle(left)
     rules, centre = rulebooks[0]
-    world, ledger, ticks = World(rules), Ledger(), 0
+    world, ledger, ticks = ModelledWorker(rules), Ledger(), 0
     while left:
         arriving = [passing(ticks), *left[: chance.randint(1, 5)]]
         ticks += 1
@@ -81,7 +81,7 @@ def test_what_was_issued_is_taken_back(rulebooks: Rulebooks, several: list[list[
         if chance.random() < 0.5:
             rules, centre = chance.choice(rulebooks)
             world.crash(compacted=chance.random() < 0.5, rules=rules)
-    world.settle()
+    world.finish()
     assert_as_batch(world.store, ledger.rows)
 
 
@@ -100,7 +100,7 @@ def test_a_late_event_after_a_restart(rulebooks: Rulebooks, tmp_path: Path) -> N
     (tmp_path / "policies.toml").write_text(
         '[[policy]]\nname = "fast"\nmetric = "first_response"\nchannel = "chat"\ntarget = "10s"\n'
     )
-    world = World(rulebooks[0][0])
+    world = ModelledWorker(rulebooks[0][0])
     for name in ("kept", "changed", "undone"):
         world.deliver([_told(name, 0, "contact.started"), _told(name, 50, "message.sent", author="agent")])
     assert [(row.policy, row.within) for row in _answers(world)] == [("chat-60s", True)] * 3
@@ -124,7 +124,7 @@ def test_a_late_event_after_a_restart(rulebooks: Rulebooks, tmp_path: Path) -> N
 def test_another_segment_is_another_sample(rulebooks: Rulebooks) -> None:
     """A connection that comes late takes the wrap-up over: hold and wrap are as long as before, and issued anew."""
     (plain, quiet), (much, centre) = rulebooks[0], rulebooks[1]
-    world, ledger = World(plain), Ledger()
+    world, ledger = ModelledWorker(plain), Ledger()
     story = [
         _told("c", 10, "contact.connected", agent_id="ann"),
         _told("c", 60, "contact.wrapped", agent_id="ann"),
@@ -136,7 +136,7 @@ def test_another_segment_is_another_sample(rulebooks: Rulebooks) -> None:
     world.crash(compacted=False, rules=much)
     world.deliver(story[2:])
     ledger.deliver(story[2:], centre)
-    world.settle()
+    world.finish()
     issued = [row for row in world.store.samples() if row.sample in OF_A_SEGMENT]
     assert {(row.slot, row.business_ms is None) for row in issued} == {("20", False)}
     assert_as_batch(world.store, ledger.rows)
@@ -147,7 +147,7 @@ def _told(name: str, second: int, kind: str, **fields: str) -> dict[str, Any]:
     return chat_event(kind, name, at, event_id=f"{second}", **fields)
 
 
-def _answers(world: World) -> list[Any]:
-    world.settle()
+def _answers(world: ModelledWorker) -> list[Any]:
+    world.finish()
     found = [row for row in world.store.samples() if row.sample == "first_response"]
     return sorted(found, key=lambda row: str(row.contact_id))

@@ -21,14 +21,14 @@ from schemas.panes import PaneKey
 from schemas.policies import Rules
 from schemas.settings import Settings
 from streams.assignment.assigned_partitions import AssignedPartitions
-from streams.assignment.opening import take_over
-from streams.clickhouse.history import ClickHouseHistory
+from streams.assignment.takeover import take_over
+from streams.clickhouse.archive import ClickHouseArchive
 from tests.bench.events import write_chats
 from tests.kafka.server import KafkaServer
 from tests.streams.flow import produce
 from tests.streams.followers import expected
 from tests.streams.records import Record, pane_totals, records_of
-from tests.streams.stand_ins import NoHistory, asked
+from tests.streams.stand_ins import EmptyArchive, takeover_services
 
 SOURCE: Final = "contacts.chat"
 AWAITS: Final = (
@@ -119,7 +119,7 @@ def put(settings: Settings, records: list[Record]) -> None:
 
 
 async def work(
-    settings: Settings, rules: Rules, archive: ClickHouseHistory, records: list[Record], many: Callable[[], int]
+    settings: Settings, rules: Rules, archive: ClickHouseArchive, records: list[Record], many: Callable[[], int]
 ) -> int:
     """Be a worker, and the next one where it dies, until all is in and nothing waits; returns how many were needed."""
     place, workers = (SOURCE, records[0].partition), 0
@@ -128,16 +128,16 @@ async def work(
         workers += 1
         try:
             while True:
-                positions = await partitions.settle(frozenset({place}))
+                positions = await partitions.assign(frozenset({place}))
                 if place not in positions:
                     continue  # its opening was cancelled
                 begin, session = positions[place]
-                held = partitions._opened[place]  # noqa: SLF001 - what its own loop takes up every second
-                if begin >= len(records) and not held.state.parked:
+                opened = partitions._opened[place]  # noqa: SLF001 - what its own loop takes up every second
+                if begin >= len(records) and not opened.state.parked:
                     await partitions.close()
                     return workers
                 await partitions.process_batch(place, session, begin, records[begin : begin + many()])
-                await partitions.tend_one(place, held)
+                await partitions.maintain_one(place, opened)
         except (Died, asyncio.CancelledError):
             continue  # nobody closes anything: the next one opens beside what is left
 
@@ -157,11 +157,11 @@ async def test_at_every_await(
         records, chance = chats(number, 50), random.Random(number)  # noqa: S311 - a test's cuts
         await asyncio.to_thread(put, settings, records)
         faults.arm(number + 1, kind, after=after)
-        await work(settings, Rules(), NoHistory(), records, functools.partial(chance.randint, 1, 20))
+        await work(settings, Rules(), EmptyArchive(), records, functools.partial(chance.randint, 1, 20))
         was_struck = faults.struck.total()
         struck += was_struck
         faults.arm(0, kind, after=after)
-        async with asked(settings) as whom:
+        async with takeover_services(settings) as whom:
             partition, writer = await take_over(settings, Rules(), (SOURCE, number), whom)
         await writer.stop()
         written = {

@@ -12,12 +12,12 @@ from schemas.policies import Rules
 from sinks.sink_health import SinkHealth
 from streams.configuration.environment import load_settings
 from streams.journal.tail import JournalTail
-from streams.kafka.cluster import ClusterAwayError
+from streams.kafka.cluster import ClusterUnavailableError
 from streams.live.view import LiveView
 from streams.monitoring import worker_health
 from streams.monitoring.activities import Phase
 from streams.monitoring.outage import Outage
-from tests.streams.stand_ins import OTHER, Described, Worker
+from tests.streams.stand_ins import OTHER, StandInCluster, Worker
 
 
 class Clock:
@@ -37,8 +37,8 @@ def clock() -> Clock:
 
 
 def _fail(outage: Outage) -> None:
-    with pytest.raises(ClusterAwayError), outage.asking():
-        raise ClusterAwayError("no answer")
+    with pytest.raises(ClusterUnavailableError), outage.asking():
+        raise ClusterUnavailableError("no answer")
 
 
 def test_an_outage_is_a_line_a_minute_and_one_when_it_is_over(caplog: pytest.LogCaptureFixture, clock: Clock) -> None:
@@ -64,11 +64,11 @@ async def test_a_worker_is_not_ready_without_kafka(
 ) -> None:
     """Nor unhealthy, for a restart would not help; its log has one line for each minute."""
     caplog.set_level(logging.INFO)
-    cluster = Described(None)
+    cluster = StandInCluster(None)
     worker = Worker(monkeypatch, cluster=cluster, now=clock)
-    await worker.settle(OTHER)
+    await worker.assign(OTHER)
     for _ in range(2):
-        await worker.partitions.check_topic_ids()
+        await worker.partitions.topics.check()
         assert worker_health._unready(worker.partitions, clock.s) is None  # noqa: SLF001 - what `/readyz` answers
         clock.s += 10
     assert worker_health._unready(worker.partitions, clock.s) == "Kafka has not answered for 20 s"  # noqa: SLF001 - as above
@@ -77,7 +77,7 @@ async def test_a_worker_is_not_ready_without_kafka(
         "Kafka has not answered for 0 s, trying again, nothing is lost: no answer"
     ]
     cluster.described = {}
-    await worker.partitions.check_topic_ids()
+    await worker.partitions.topics.check()
     assert worker_health._unready(worker.partitions, clock.s) is None  # noqa: SLF001 - as above
     await worker.partitions.close()
 
@@ -113,7 +113,7 @@ async def test_a_wallboard_is_not_ready_without_kafka(monkeypatch: pytest.Monkey
     monkeypatch.setattr(board.tail, "caught_up", lambda: True)
 
     async def topics(_: Any) -> None:  # noqa: ANN401 - a cluster
-        raise ClusterAwayError("no answer")
+        raise ClusterUnavailableError("no answer")
 
     monkeypatch.setattr("streams.kafka.cluster.Cluster.topics", topics)
     await board.tail._fetch_topic_ids()  # noqa: SLF001 - asked now and then while it reads

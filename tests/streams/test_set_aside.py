@@ -27,9 +27,9 @@ from tests.sinks.memory import MemoryStore
 from tests.streams import test_world
 from tests.streams.flow import chat_event
 from tests.streams.followers import Sink
+from tests.streams.modelled_worker import ModelledWorker
 from tests.streams.records import Record, opened
 from tests.streams.test_world import RULES, happen
-from tests.streams.world import World
 
 PARTITIONS: Final = 2
 NAMES: Final = [f"c{number}" for number in range(20)]
@@ -56,7 +56,7 @@ def worker() -> Iterator[None]:
         yield
 
 
-class Course(World):
+class Course(ModelledWorker):
     """A partition of two, what was produced into it, and which of it is to be archived."""
 
     def __init__(self, rules: Rules, chance: random.Random) -> None:
@@ -129,7 +129,7 @@ def course(seed: int) -> Course:
         world.deliver_some(chance.randint(1, 6))
         for what in chance.choices(list(BETWEEN), list(BETWEEN.values()), k=chance.randint(0, 8)):
             world.happen(what)
-    world.settle()
+    world.finish()
     return world
 
 

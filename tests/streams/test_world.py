@@ -14,8 +14,8 @@ from tests.core.plots import contacts
 from tests.depth import examples
 from tests.oracle.batch import samples
 from tests.streams.flow import chat_event
+from tests.streams.modelled_worker import ModelledWorker
 from tests.streams.whole_panes import assert_as_batch
-from tests.streams.world import World
 
 #: Horizons of seconds: whatever is at rest is evicted at the next chance.
 RULES: Final = Rules(horizons_ms={"chat": 2_000, "email": 2_000, "call": 2_000})
@@ -36,7 +36,7 @@ BETWEEN: Final = {
 }
 
 
-def happen(world: World, what: str, many: int) -> None:
+def happen(world: ModelledWorker, what: str, many: int) -> None:
     """Have one thing happen."""
     if what == "sink":
         world.sink(10 * many)
@@ -49,8 +49,8 @@ def happen(world: World, what: str, many: int) -> None:
     elif what == "unpark":
         world.unpark()
     elif what == "recreated":
-        world.settle()
-        world.begin_anew()
+        world.finish()
+        world.recreate_topic()
 
 
 def passing(number: int) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def passing(number: int) -> dict[str, Any]:
     return chat_event("contact.tagged", "clock", at, tags=["tick"])
 
 
-class Counting(World):
+class Counting(ModelledWorker):
     """Counts what its workers did."""
 
     def __init__(self, rules: Rules) -> None:
@@ -77,14 +77,14 @@ class Counting(World):
         self.did["crashed"] += 1
         super().crash(compacted=compacted, rules=rules)
 
-    def begin_anew(self) -> None:
+    def recreate_topic(self) -> None:
         """Count first."""
         self.take_stock()
         self.did["begun anew"] += 1
-        super().begin_anew()
+        super().recreate_topic()
 
 
-def live(world: World, several: list[list[dict[str, Any]]], chance: random.Random) -> list[dict[str, Any]]:
+def live(world: ModelledWorker, several: list[list[dict[str, Any]]], chance: random.Random) -> list[dict[str, Any]]:
     """Deliver contacts' events in any order and cut, with anything between; returns all that was delivered."""
     events = [{**event, "contact_id": f"c{n}", "channel": "chat"} for n, of in enumerate(several) for event in of]
     chance.shuffle(events)
@@ -96,7 +96,7 @@ def live(world: World, several: list[list[dict[str, Any]]], chance: random.Rando
         del left[:many]
         for what in chance.choices(list(BETWEEN), list(BETWEEN.values()), k=chance.randint(0, 12)):
             happen(world, what, chance.randint(1, 9))
-    world.settle()
+    world.finish()
     return [*events, *passed]
 
 
@@ -104,7 +104,7 @@ def live(world: World, several: list[list[dict[str, Any]]], chance: random.Rando
 @given(several=st.lists(contacts(), min_size=1, max_size=4), seed=st.integers(0, 1 << 32))
 def test_the_result_is_that_of_the_set_of_events(several: list[list[dict[str, Any]]], seed: int) -> None:
     """Deliveries in any order and cut, a sink that lags, evictions, outages, crashes, new epochs: samples and panes."""
-    world = World(RULES)
+    world = ModelledWorker(RULES)
     delivered = live(world, several, random.Random(seed))  # noqa: S311 - a test's disorder
     assert world.partition.parked == {}
     assert_as_batch(world.store, samples(delivered))
@@ -118,7 +118,7 @@ def test_filters_that_are_full_and_dropped_cost_nothing_but_questions(monkeypatc
     @settings(max_examples=examples(40))
     @given(several=st.lists(contacts(), min_size=2, max_size=4), seed=st.integers(0, 1 << 32))
     def look(several: list[list[dict[str, Any]]], seed: int) -> None:
-        world = World(RULES)
+        world = ModelledWorker(RULES)
         delivered = live(world, several, random.Random(seed))  # noqa: S311 - a test's disorder
         assert_as_batch(world.store, samples(delivered))
         assert len(world.partition.evicted._filters) <= 1  # noqa: SLF001 - what is kept

@@ -14,11 +14,11 @@ from aiokafka.errors import KafkaError
 
 from schemas.policies import Rules
 from streams.assignment.recovery import recover
-from streams.clickhouse.history import HistoryAwayError
+from streams.clickhouse.archive import ArchiveUnavailableError
 from streams.journal.writing import Writer
 from tests.kafka.server import KafkaServer
 from tests.oracle.batch import samples
-from tests.streams.beside import Beside
+from tests.streams.following_archive import FollowingArchive
 from tests.streams.records import Record
 from tests.streams.test_every_await import SOURCE, Died, Faults, chats, good, put, work
 from tests.streams.whole_panes import assert_as_batch
@@ -58,12 +58,12 @@ class Now(Faults):
 async def test_at_every_await(fresh_kafka: KafkaServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Archive, eviction, steps and reading back fail, die and are cancelled: samples and panes are the batch's."""
     settings, faults = fresh_kafka.with_topics(PULSSI_PARTITIONS=str(PARTITIONS)), Now(seed=5)
-    archive = Beside(settings, SOURCE)
+    archive = FollowingArchive(settings, SOURCE)
     monkeypatch.setattr("streams.partition.state.PartitionState._is_own", lambda *_: True)
     for name in ("contacts", "last_step_in_sink"):
-        monkeypatch.setattr(archive, name, faults.around(name, getattr(archive, name), HistoryAwayError))
+        monkeypatch.setattr(archive, name, faults.around(name, getattr(archive, name), ArchiveUnavailableError))
     monkeypatch.setattr(Writer, "append", faults.around("append", Writer.append, KafkaError))
-    monkeypatch.setattr("streams.assignment.opening.recover", faults.around("recover", recover, KafkaError))
+    monkeypatch.setattr("streams.assignment.takeover.recover", faults.around("recover", recover, KafkaError))
     await archive.start()
     produced: list[Record] = []
     for number in range(PARTITIONS):

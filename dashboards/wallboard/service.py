@@ -31,7 +31,7 @@ from streams.journal.tail import JournalTail
 from streams.kafka.log_ends import LogEnds
 from streams.live.view import LiveView
 from streams.live.windows import NAMES
-from streams.monitoring.allowed_hosts import Hosts
+from streams.monitoring.allowed_hosts import AllowedHosts
 from streams.monitoring.health import add_routes, listen
 from streams.monitoring.prometheus import MetricValue, render
 from streams.tasks import cancel, stop_on_signals
@@ -204,7 +204,7 @@ class Wallboard:
 
 async def _serve(settings: Settings, board: Wallboard, configuration: WatchedRules) -> int:
     ended = stop_on_signals()
-    app = application(board.publisher, board.payload, Hosts(settings.bind, settings.allowed_hosts))
+    app = application(board.publisher, board.payload, AllowedHosts(settings.bind, settings.allowed_hosts))
     add_routes(
         app,
         ready=board.unready,

@@ -24,7 +24,7 @@ def _ask(settings: Settings, sql: str, form: str | None) -> None:
     from clickhouse_connect.driver.exceptions import Error  # noqa: PLC0415 - half a second, not for `--help`
 
     from streams.clickhouse.addresses import clickhouse_address  # noqa: PLC0415 - as above
-    from streams.clickhouse.connection import answer_of, connect, is_unavailable, reason  # noqa: PLC0415 - as above
+    from streams.clickhouse.connection import connect, is_unavailable, reason, server_message  # noqa: PLC0415 - as above
 
     try:
         with connect(settings) as client:
@@ -38,7 +38,7 @@ def _ask(settings: Settings, sql: str, form: str | None) -> None:
     except Error as error:
         if is_unavailable(error):
             fail(f"ClickHouse does not answer at {clickhouse_address(settings)}: {reason(error)}", Exit.UNREACHABLE)
-        fail(f"ClickHouse refused: {answer_of(error)}", Exit.UNUSABLE)
+        fail(f"ClickHouse refused: {server_message(error)}", Exit.UNUSABLE)
 
 
 @click.command()

@@ -23,7 +23,7 @@ from deploy.embedded.lock import hold
 from deploy.embedded.ports import any_free, is_free
 from deploy.embedded.supervisor import how
 from schemas.exits import Exit
-from streams.kafka.brokers import answers
+from streams.kafka.brokers import broker_answers
 
 #: A start takes some 5 s, one after SIGKILL 10, and several times as long on a busy machine.
 READY_WITHIN_S: Final = 120.0
@@ -57,7 +57,7 @@ def start(node: Node, keep_open: tuple[int, ...] = ()) -> subprocess.Popen[bytes
 def await_answer(node: Node, process: subprocess.Popen[bytes]) -> None:
     """Return when a started node answers; raises UnavailableError where it ends, or does not in time."""
     deadline = time.monotonic() + READY_WITHIN_S
-    while not answers(node.advertised, wait_s=0.3):
+    while not broker_answers(node.advertised, wait_s=0.3):
         if process.poll() is not None:
             raise UnavailableError(f"Kafka ended at its start (code {process.returncode}): {node.said()}")
         if time.monotonic() > deadline:

@@ -89,17 +89,9 @@ class AssignedPartitions:
         self.seek: Callable[[Mapping[SourcePartition, Position]], Awaitable[None]] | None = None
         #: Partitions that went to other workers a while ago: they may come back.
         self._released: dict[SourcePartition, ReleasedPartition] = {}
-        self.topics = TopicChecks(
-            self._cluster,
-            self._log_ends,
-            self.activities,
-            self._background,
-            now,
-            opened=self._opened,
-            resume=self._resume,
-            reopen=self._reopen,
-        )
-        self.silent = SilentPartitions(self._log_ends, self.activities, self._seek_to_head, self._background)
+        services = self._log_ends, self.activities, self._background
+        self.topics = TopicChecks(self._cluster, *services, now, self._opened, self._resume, self._reopen)
+        self.silent = SilentPartitions(*services, self._seek_to_head)
 
     @property
     def open_states(self) -> list[PartitionState]:

@@ -25,7 +25,7 @@ from streams.clickhouse.archive import ClickHouseArchive
 from streams.journal.assembly import RecreatedError
 from streams.journal.writing import StepTooLargeError, Writer
 from streams.kafka.cluster import Cluster, TopicDescription
-from streams.kafka.log_ends import LogEnds, consumer_of
+from streams.kafka.log_ends import LogEnds, committed_consumer
 from streams.partition.archived_history import EndedEpochs
 from streams.partition.state import PartitionState
 from streams.times import now_ms
@@ -127,7 +127,7 @@ async def _refusal_reason(
 
 async def _heads(settings: Settings, source: str, stable: dict[SourcePartition, int], journal: str) -> dict[int, Head]:
     """Read the last head of each journal partition that names this journal."""
-    consumer = consumer_of(settings)
+    consumer = committed_consumer(settings)
     heads: dict[int, Head] = {}
     try:
         async with asyncio.timeout(NO_RECORD_FOR_S) as no_record:

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final, TypeVar
 
@@ -38,26 +39,27 @@ Answer = TypeVar("Answer")
 _LOG: Final = logging.getLogger(__name__)
 
 
+@dataclass(eq=False)
 class OpenedPartition:
     """A partition that this worker has open."""
 
-    def __init__(
-        self, partition: SourcePartition, state: PartitionState, writer: Writer, session: int, shared: SharedState
-    ) -> None:
-        self.partition = partition
-        self.state = state
-        self.writer = writer
-        self.session = session
+    partition: SourcePartition
+    state: PartitionState
+    writer: Writer
+    session: int
+    shared: SharedState
+    closed: bool = False
+    #: Whether a step may be missing in the journal: the partition in memory must not be used again then.
+    failed: bool = False
+    #: Why batches are skipped until the consumer is sent back to the head; None: they are not.
+    pause_reason: str | None = None
+
+    def __post_init__(self) -> None:
+        """Begin unlocked, as if a batch had just arrived."""
         self.lock = asyncio.Lock()
-        self.closed = False
-        #: Whether a step may be missing in the journal: the partition in memory must not be used again then.
-        self.failed = False
         #: Set by each batch of this session, and where no batch is expected; `SilentPartitions` clears it.
         self.batch_arrived = asyncio.Event()
         self.batch_arrived.set()
-        #: Why batches are skipped until the consumer is sent back to the head; None: they are not.
-        self.pause_reason: str | None = None
-        self._shared = shared
 
     async def process_batch(self, session: int, fetch_offset: int, records: Sequence[Any]) -> bool:
         """Write the steps of a batch whose fetch began at `fetch_offset`; False where not all were: it comes again."""
@@ -116,25 +118,25 @@ class OpenedPartition:
         await self._write(state.steps(records, self._limit))
         if self.closed:
             return False
-        self._shared.clear_wait(self.partition)
+        self.shared.clear_wait(self.partition)
         return True
 
     async def _look_up(self, unknown: Collection[bytes], until: float) -> dict[bytes, ArchivedContact] | None:
         """Ask for evicted contacts; None where ClickHouse does not answer in time, or did not before."""
-        if self._shared.clickhouse_unavailable:
+        if self.shared.clickhouse_unavailable:
             return None
         try:
             async with asyncio.timeout_at(until):
-                return await self._shared.archive.contacts(unknown)
+                return await self.shared.archive.contacts(unknown)
         except Exception as error:  # noqa: BLE001 - as in `_write`
             react(During.LOOK_UP, error, self.partition)
-            self._shared.clickhouse_unavailable = True
+            self.shared.clickhouse_unavailable = True
             return None
 
     def pause(self, reason: str) -> None:
         """Skip batches until `resume`, which reads them again; health shows what the partition waits for."""
         self.pause_reason = reason
-        self._shared.note_wait(self.partition, reason)
+        self.shared.note_wait(self.partition, reason)
         _LOG.warning("%s/%d: reading stops at offset %d: waits for %s", *self.partition, self.state.head.next, reason)
 
     def resume(self, session: int) -> None:
@@ -143,14 +145,14 @@ class OpenedPartition:
         Paused for ClickHouse, it still counts as waiting until a batch is written: the next look-up may fail too.
         """
         if self.waits_for_kafka:
-            self._shared.clear_wait(self.partition)
+            self.shared.clear_wait(self.partition)
         self.session, self.pause_reason = session, None
 
     @property
     def may_resume(self) -> bool:
         """Whether it was paused for ClickHouse, which answers again."""
         full = len(self.state.parked) > PARKED_AT_MOST // 2
-        return self._waits_for(CLICKHOUSE) and not (full or self._shared.clickhouse_unavailable)
+        return self._waits_for(CLICKHOUSE) and not (full or self.shared.clickhouse_unavailable)
 
     @property
     def waits_for_kafka(self) -> bool:
@@ -162,7 +164,7 @@ class OpenedPartition:
 
     async def maintain(self) -> None:
         """Fold parked events and evict old contacts where ClickHouse answers; it is asked without the lock held."""
-        state, archive = self.state, self._shared.archive
+        state, archive = self.state, self.shared.archive
         await self._write_if_open(lambda: state.renew_deadlines(int(time.time() * 1000), self._limit))
         try:
             if not self.closed and state.parked:
@@ -181,7 +183,7 @@ class OpenedPartition:
         doing(Phase.LOOKING_UP)
         async with asyncio.timeout(MAINTENANCE_ANSWER_WITHIN_S):
             answer = await question
-        self._shared.clickhouse_unavailable = False
+        self.shared.clickhouse_unavailable = False
         return answer
 
     async def _write_if_open(self, steps: Callable[[], Iterable[StepToWrite]]) -> None:
@@ -194,7 +196,7 @@ class OpenedPartition:
 
     async def _write(self, steps: Iterable[StepToWrite]) -> None:
         """Write step by step; any failure closes the partition."""
-        shared, partition = self._shared, self.partition
+        shared, partition = self.shared, self.partition
         try:
             for step in steps:
                 await self.writer.append(step)
@@ -214,4 +216,4 @@ class OpenedPartition:
 
     @property
     def _limit(self) -> int:
-        return self._shared.step_limits.get(self.partition, STEP_BYTES)
+        return self.shared.step_limits.get(self.partition, STEP_BYTES)

@@ -17,7 +17,7 @@ from schemas.policies import Rules
 from schemas.settings import Settings
 from schemas.topics import SourcePartition, journal_of
 from streams.journal.assembly import Assembly
-from streams.kafka.log_ends import consumer_of
+from streams.kafka.log_ends import committed_consumer
 from streams.monitoring.activities import Phase, doing
 from streams.partition.state import PartitionState
 
@@ -108,7 +108,7 @@ async def recover(
     """
     journal_partition = TopicPartition(journal_of(partition[0]), partition[1])
     doing(Phase.READING)
-    consumer = consumer_of(settings, max_partition_fetch_bytes=_FETCH_BYTES)
+    consumer = committed_consumer(settings, max_partition_fetch_bytes=_FETCH_BYTES)
     await consumer.start()
     try:
         consumer.assign([journal_partition])

@@ -4,10 +4,9 @@ A batch can get lost on its way from the broker. The consumer is past it then, a
 its next event. So the consumer is sent to the head once more; a partition that stays silent after that is stuck.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 
 from schemas.topics import SourcePartition
@@ -20,20 +19,15 @@ from streams.tasks import BackgroundTasks
 _LOG = logging.getLogger(__name__)
 
 
+@dataclass(eq=False)
 class SilentPartitions:
     """Finds silent partitions; `check` is called at regular intervals."""
 
-    def __init__(
-        self,
-        log_ends: LogEnds,
-        activities: Activities,
-        seek_to_head: Callable[[SourcePartition], Awaitable[None]],
-        background: BackgroundTasks,
-    ) -> None:
-        self._log_ends = log_ends
-        self._activities = activities
-        self._seek_to_head = seek_to_head
-        self._background = background
+    log_ends: LogEnds
+    activities: Activities
+    background: BackgroundTasks
+    #: Sends the consumer to a partition's head.
+    seek_to_head: Callable[[SourcePartition], Awaitable[None]]
 
     async def check(self, partitions: Mapping[SourcePartition, OpenedPartition]) -> None:
         """Send the consumer again to those that got no batch since the last check and whose log has records for them.
@@ -44,8 +38,8 @@ class SilentPartitions:
         for opened in partitions.values():
             opened.batch_arrived.clear()
         try:
-            with self._activities.during(Phase.LOG_ENDS, "the worker"):
-                unread = await self._log_ends.unread({each: opened.state.head.next for each, opened in silent.items()})
+            with self.activities.during(Phase.LOG_ENDS, "the worker"):
+                unread = await self.log_ends.unread({each: opened.state.head.next for each, opened in silent.items()})
         except Exception as error:  # noqa: BLE001 - what is none of the table's is raised on
             react(During.LOG_ENDS, error)
             unread = {}
@@ -53,7 +47,7 @@ class SilentPartitions:
             if partition not in unread or opened.closed or opened.pause_reason or opened.lock.locked():
                 opened.batch_arrived.set()
             if not opened.batch_arrived.is_set():
-                self._background.start((self, partition), partial(self._seek, partition, opened, unread[partition]))
+                self.background.start((self, partition), partial(self._seek, partition, opened, unread[partition]))
 
     async def _seek(self, partition: SourcePartition, opened: OpenedPartition, end: int) -> None:
         """Seek to the head, and wait for a batch: the watchdog reports how long that takes."""
@@ -61,6 +55,6 @@ class SilentPartitions:
             "%s/%d: no batch came from offset %d on, and the log has records up to %d: seeking there again",
             *(*partition, opened.state.head.next, end),
         )
-        with self._activities.during(Phase.SILENT, partition):
-            await self._seek_to_head(partition)
+        with self.activities.during(Phase.SILENT, partition):
+            await self.seek_to_head(partition)
             await opened.batch_arrived.wait()

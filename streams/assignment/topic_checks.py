@@ -5,6 +5,7 @@ opened again once its topics, or its journal, have changed. No answer from Kafka
 """
 
 from collections.abc import Callable, Collection, Coroutine, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
@@ -26,34 +27,28 @@ CONFIRMED_WITHIN_S: Final = 20.0
 OPENING_AND_STEP: Final = 6
 
 
+@dataclass(eq=False)
 class TopicChecks:
     """The topics of a worker's opened and refused partitions, as the cluster last described them."""
 
-    def __init__(
-        self,
-        cluster: Cluster,
-        log_ends: LogEnds,
-        activities: Activities,
-        background: BackgroundTasks,
-        now: Callable[[], float],
-        *,
-        opened: Mapping[SourcePartition, OpenedPartition],
-        resume: Callable[[SourcePartition, OpenedPartition], Coroutine[Any, Any, None]],
-        reopen: Callable[[SourcePartition], None],
-    ) -> None:
-        """`resume` has a partition read from its head; `reopen` opens one again that is closed, or was refused."""
-        self._cluster = cluster
-        self._log_ends = log_ends
-        self._activities = activities
-        self._background = background
-        self._now = now
-        self._opened = opened
-        self._resume = resume
-        self._reopen = reopen
+    cluster: Cluster
+    log_ends: LogEnds
+    activities: Activities
+    background: BackgroundTasks
+    #: A monotonic clock, in seconds.
+    now: Callable[[], float]
+    opened: Mapping[SourcePartition, OpenedPartition]
+    #: Has a partition read again from its head.
+    resume: Callable[[SourcePartition, OpenedPartition], Coroutine[Any, Any, None]]
+    #: Opens a partition again that is closed, or was refused.
+    reopen: Callable[[SourcePartition], None]
+    #: Why partitions are refused, each with the ids of its topics then, and where its journal ended.
+    refused: dict[SourcePartition, RefusedError] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Begin with no partition confirmed."""
         #: Whether Kafka answers.
-        self.kafka = Outage("Kafka", now)
-        #: Why partitions are refused, each with the ids of its topics then, and where its journal ended.
-        self.refused: dict[SourcePartition, RefusedError] = {}
+        self.kafka = Outage("Kafka", self.now)
         self._confirmed_at: dict[SourcePartition, float] = {}
 
     def confirm(self, partition: SourcePartition, at: float) -> None:
@@ -62,18 +57,18 @@ class TopicChecks:
 
     def is_confirmed(self, partition: SourcePartition) -> bool:
         """Tell whether that was confirmed a short time ago."""
-        return self._now() - self._confirmed_at.get(partition, 0.0) <= CONFIRMED_WITHIN_S
+        return self.now() - self._confirmed_at.get(partition, 0.0) <= CONFIRMED_WITHIN_S
 
     async def check(self) -> None:
         """Ask the cluster for the topics' ids, and close, resume or reopen the partitions that this concerns."""
-        asked_at = self._now()
+        asked_at = self.now()
         try:
-            with self._activities.during(Phase.TOPICS, "the worker"), self.kafka.asking():
-                topics = await self._cluster.topics()
+            with self.activities.during(Phase.TOPICS, "the worker"), self.kafka.asking():
+                topics = await self.cluster.topics()
         except Exception as error:  # noqa: BLE001 - what is none of the table's is raised on
             react(During.TOPIC_IDS, error)
             return
-        for partition, opened in list(self._opened.items()):
+        for partition, opened in list(self.opened.items()):
             topic, journal, head = topics.get(partition[0]), topics.get(journal_of(partition[0])), opened.state.head
             if opened.closed or topic is None:
                 continue
@@ -81,29 +76,29 @@ class TopicChecks:
             other_journal = journal is not None and head.journal not in {"", journal.id}
             if not other_journal and (topic.id, topic.partitions) == (head.topic, partitions):
                 self.confirm(partition, asked_at)
-                if opened.waits_for_kafka and self._opened.get(partition) is opened:
-                    await self._resume(partition, opened)
+                if opened.waits_for_kafka and self.opened.get(partition) is opened:
+                    await self.resume(partition, opened)
             elif opened.lock.locked():  # by a step, which may hang: the check of the others must not wait for it
-                self._background.start(("recreated", partition), partial(self._close, partition, opened))
+                self.background.start(("recreated", partition), partial(self._close, partition, opened))
             else:
                 await self._close(partition, opened)
         await self._check_refused(topics)
 
     async def _close(self, partition: SourcePartition, opened: OpenedPartition) -> None:
         """Close a partition whose topic was recreated, after the step under way, and open it again."""
-        with self._activities.during(Phase.LOCK, partition):
+        with self.activities.during(Phase.LOCK, partition):
             async with opened.lock:
                 opened.closed = True
-        if self._opened.get(partition) is opened:
-            self._reopen(partition)
+        if self.opened.get(partition) is opened:
+            self.reopen(partition)
 
     async def _check_refused(self, topics: Mapping[str, TopicDescription]) -> None:
         """Open refused partitions again whose topics, or whose journal's steps, are others now."""
         if not self.refused:
             return
         try:
-            with self._activities.during(Phase.LOG_ENDS, "the worker"):
-                ends = await self._log_ends.stable([(journal_of(name), number) for name, number in self.refused])
+            with self.activities.during(Phase.LOG_ENDS, "the worker"):
+                ends = await self.log_ends.stable([(journal_of(name), number) for name, number in self.refused])
         except Exception as error:  # noqa: BLE001 - as in `check`
             react(During.LOG_ENDS, error)
             return
@@ -112,7 +107,7 @@ class TopicChecks:
             ids = tuple(topics[name].id for name in (partition[0], journal) if name in topics)
             has_grown = ends.get((journal, partition[1]), 0) - refused.opening_offset >= OPENING_AND_STEP
             if len(ids) > 1 and (ids != refused.topic_ids or has_grown):
-                self._reopen(partition)
+                self.reopen(partition)
 
     def refusals(self, assigned: Collection[SourcePartition]) -> list[str]:
         """Say why assigned partitions are refused: a line for each topic and reason, with the partitions' numbers."""

@@ -71,14 +71,14 @@ def is_unavailable(error: BaseException) -> bool:
     return isinstance(error, DatabaseError) and any(f"ode: {code}." in str(error) for code in _OVERLOADED)
 
 
-def answer_of(error: BaseException) -> str:
+def server_message(error: BaseException) -> str:
     """Give all that the server answered, in as many lines as it took: for whoever wrote the query."""
     return _WRAPPING.sub("", str(error).strip()) or type(error).__name__
 
 
 def reason(error: BaseException) -> str:
     """Say in one line what went wrong; of a failed connection only what the system or TLS said."""
-    return connection_fault(error) or answer_of(error).splitlines()[0][:_MAX_LINE_CHARACTERS]
+    return connection_fault(error) or server_message(error).splitlines()[0][:_MAX_LINE_CHARACTERS]
 
 
 def selected(names: Iterable[str]) -> str:

@@ -22,7 +22,7 @@ from schemas.topics import SOURCES, SourcePartition, journal_of
 from streams.journal.assembly import Assembly, RecreatedError, Step
 from streams.kafka.brokers import TopicsMissingError
 from streams.kafka.cluster import Cluster, ClusterUnavailableError
-from streams.kafka.log_ends import LogEnds, consumer_of
+from streams.kafka.log_ends import LogEnds, committed_consumer
 from streams.monitoring.outage import Outage
 from streams.tasks import cancel
 
@@ -70,7 +70,7 @@ async def show_lag(consumer: AIOKafkaConsumer, offsets: Mapping[TopicPartition, 
 @_retry_forever().wraps
 async def connect(settings: Settings, topics: tuple[str, ...], group: str | None = None) -> AIOKafkaConsumer:
     """Start a consumer of all partitions of the topics, without positions; waits for broker and topics, and says so."""
-    consumer = consumer_of(
+    consumer = committed_consumer(
         settings, group_id=group, max_partition_fetch_bytes=FETCH_BYTES, fetch_max_wait_ms=FETCH_WAIT_MS
     )
     try:

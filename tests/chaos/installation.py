@@ -99,7 +99,7 @@ class Installation:
             answers = admin.alter_configs(asked).get("topic", {})
         assert set(answers.values()) == {"OK"}, answers
 
-    def make_anew(self, topic: str) -> None:
+    def recreate_topic(self, topic: str) -> None:
         """Delete a topic and make it again."""
         with admin_client(self.settings.kafka_brokers) as admin:
             admin.delete_topics([topic])

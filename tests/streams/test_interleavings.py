@@ -68,7 +68,7 @@ async def test_a_step_that_hangs_holds_up_no_look_at_the_topics(monkeypatch: pyt
     """The topic was recreated: the other partition is closed at once, this one after its step."""
     worker = Worker(monkeypatch)
     cluster = StandInCluster({SOURCE: TopicDescription("another", 2)})
-    worker.partitions.topics._cluster = cluster  # noqa: SLF001 - in place of a real one
+    worker.partitions.topics.cluster = cluster  # in place of a real one
     await worker.assign(EVICTED, OTHER)
     begun: list[tuple[str, int]] = []
     monkeypatch.setattr(worker.partitions._openings, "start", begun.append)  # noqa: SLF001 - what comes next

@@ -11,7 +11,7 @@ import pytest
 from schemas.metric_definitions import WORKER_WAITING
 from streams.clickhouse.archive import ClickHouseArchive
 from streams.configuration.environment import load_settings
-from streams.monitoring import worker_health as vitals
+from streams.monitoring import worker_health
 from tests.streams.records import opened
 from tests.streams.stand_ins import EVICTED, OTHER, RECORDS, EmptyArchive, Worker, cancel_task
 
@@ -106,11 +106,11 @@ async def test_health_sees_who_waits_and_it_continues_by_itself(monkeypatch: pyt
     assert (
         "contacts.chat/0 has waited 61 s for ClickHouse: events of 1 evicted contacts are parked, and more came" in line
     )
-    assert vitals._unready(worker.partitions, wait.since + 1) is not None  # noqa: SLF001 - what `/readyz` answers
-    assert vitals._stuck(worker.partitions, wait.since + 1) is None  # noqa: SLF001 - what `/healthz` answers
-    assert vitals._stuck(worker.partitions, wait.since + 61) == line  # noqa: SLF001 - as above
+    assert worker_health._unready(worker.partitions, wait.since + 1) is not None  # noqa: SLF001 - what `/readyz` answers
+    assert worker_health._stuck(worker.partitions, wait.since + 1) is None  # noqa: SLF001 - what `/healthz` answers
+    assert worker_health._stuck(worker.partitions, wait.since + 61) == line  # noqa: SLF001 - as above
     assert worker.partitions.waiting_reasons == {EVICTED: "clickhouse", OTHER: None}
-    told = list(vitals._metric_values(worker.partitions, {}, refused=False))  # noqa: SLF001 - what `/metrics` answers
+    told = list(worker_health._metric_values(worker.partitions, {}, refused=False))  # noqa: SLF001 - what `/metrics` answers
     waiting = [labels for metric, value, labels in told if metric is WORKER_WAITING and value]
     assert waiting == [("contacts.chat", "0", "clickhouse")]
     before = worker.records_written(EVICTED)
@@ -133,14 +133,14 @@ async def test_one_that_waits_to_be_opened_holds_up_no_other(monkeypatch: pytest
     worker = Worker(monkeypatch, archive)
     assert (await worker.assign(EVICTED, OTHER)).keys() == {OTHER}
     assert worker.partitions.shared.longest_wait is not None
-    assert "contacts.chat/0" in str(vitals._unready(worker.partitions, 0.0))  # noqa: SLF001 - what `/readyz` answers
+    assert "contacts.chat/0" in str(worker_health._unready(worker.partitions, 0.0))  # noqa: SLF001 - what `/readyz` answers
     late = worker.partitions.shared.longest_wait.since + 3_600
-    assert vitals._stuck(worker.partitions, late) is None, "started again, it would wait the same"  # noqa: SLF001 - as above
+    assert worker_health._stuck(worker.partitions, late) is None, "started again, it would wait the same"  # noqa: SLF001 - as above
     assert (await worker.assign(EVICTED, OTHER)).keys() == {OTHER}, "another rebalance waits for it as little"
     archive.away = False
     await worker.was_seeked.wait()
     assert EVICTED in worker.positions
-    assert vitals._unready(worker.partitions, 0.0) is None  # noqa: SLF001 - as above
+    assert worker_health._unready(worker.partitions, 0.0) is None  # noqa: SLF001 - as above
     await worker.partitions.close()
 
 

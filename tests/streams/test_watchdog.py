@@ -67,7 +67,7 @@ class Lines(logging.Handler):
 def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lines]:
     """Give the log, with a watchdog that is in a hurry."""
     monkeypatch.setattr(f"{CORE}.STUCK_AFTER_S", 0.2)
-    monkeypatch.setattr("streams.monitoring.watchdog.LOOK_EVERY_S", 0.02)
+    monkeypatch.setattr("streams.monitoring.watchdog.CHECK_EVERY_S", 0.02)
     found = Lines()
     logging.getLogger().addHandler(found)
     yield found
@@ -285,10 +285,10 @@ async def test_a_sink_whose_events_do_not_come_is_named(monkeypatch: pytest.Monk
         await asyncio.Event().wait()
         yield
 
-    settings, vitals, pending = load_settings({}), SinkHealth(), PendingBatch()
-    pipeline = Pipeline(settings, ClickHouseStore(settings), vitals)
+    settings, sink_health, pending = load_settings({}), SinkHealth(), PendingBatch()
+    pipeline = Pipeline(settings, ClickHouseStore(settings), sink_health)
     monkeypatch.setattr(pipeline, "_sources", SimpleNamespace(below=below))
-    with watched(vitals.activities):
+    with watched(sink_health.activities):
         archiving = asyncio.ensure_future(pipeline._archive(pending))  # noqa: SLF001 - all around it would take a broker
         await lines.come(r"the archive is stuck fetching: .*_archive$")
         await cancel_task(archiving)
@@ -297,11 +297,11 @@ async def test_a_sink_whose_events_do_not_come_is_named(monkeypatch: pytest.Monk
 async def test_a_sink_whose_insert_hangs_is_named(lines: Lines) -> None:
     """By its thread's stack: the client blocks."""
     async with silent_server() as server:
-        settings, vitals = load_settings({"PULSSI_CLICKHOUSE_URL": server.url}), SinkHealth()
-        pipeline = Pipeline(settings, ClickHouseStore(settings), vitals)
-        with watched(vitals.activities):
+        settings, sink_health = load_settings({"PULSSI_CLICKHOUSE_URL": server.url}), SinkHealth()
+        pipeline = Pipeline(settings, ClickHouseStore(settings), sink_health)
+        with watched(sink_health.activities):
             starting = asyncio.ensure_future(pipeline.start())
             await lines.come(r"the sink is stuck writing to ClickHouse: .*/(store|connection)\.py:\d+ \w+$")
-            code, text = await healthz(vitals.health())
+            code, text = await healthz(sink_health.health())
             assert (code, "the sink is stuck" in text) == (200, True)
             await cancel_task(starting)

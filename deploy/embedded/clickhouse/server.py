@@ -23,7 +23,7 @@ from deploy.embedded.clickhouse.query import Query
 from deploy.embedded.clickhouse.request import understand
 from deploy.embedded.clickhouse.scheduler import Scheduler
 from schemas import metric_definitions as declared
-from streams.monitoring.allowed_hosts import Hosts
+from streams.monitoring.allowed_hosts import AllowedHosts
 from streams.monitoring.prometheus import CONTENT_TYPE, MetricValue, render
 
 Done = TypeVar("Done")
@@ -41,7 +41,7 @@ _SUMMARY: Final = (
 )
 
 SCHEDULER: Final = web.AppKey("scheduler", Scheduler)
-HOSTS: Final = web.AppKey("hosts", Hosts)
+HOSTS: Final = web.AppKey("hosts", AllowedHosts)
 
 
 class _Exchange:
@@ -176,7 +176,7 @@ def _from_elsewhere(request: web.Request) -> bool:
     origin = request.headers.get("Origin")
     if origin is None:
         return request.headers.get("Sec-Fetch-Site", "none") not in {"none", "same-origin"}
-    return not request.app[HOSTS].sends(origin, request.headers.get("Host", ""))
+    return not request.app[HOSTS].allows_origin(origin, request.headers.get("Host", ""))
 
 
 async def _query(request: web.Request) -> web.StreamResponse:
@@ -228,7 +228,7 @@ async def _no_traces(request: web.Request, handler: Handler) -> web.StreamRespon
         return _error(request, ClickHouseError(Code.UNKNOWN_EXCEPTION, type(error).__name__), "")
 
 
-def application(scheduler: Scheduler, hosts: Hosts) -> web.Application:
+def application(scheduler: Scheduler, hosts: AllowedHosts) -> web.Application:
     """Make the web application around the engine's slots."""
     app = web.Application(middlewares=[hosts.guard, _no_traces])
     app[SCHEDULER] = scheduler

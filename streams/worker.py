@@ -96,7 +96,7 @@ def _agent_of(partitions: AssignedPartitions, batches: BatchMetrics) -> Callable
             try:
                 if await partitions.process_batch(partition, fetch.session, fetch.offset, records):
                     batches.committed(partition, records, fetch.fetched_at, fetch.log_end)
-            except Exception as error:  # noqa: BLE001 - raised on, Faust would acknowledge the batch and go on
+            except Exception as error:  # noqa: BLE001 - raised on, Faust would acknowledge the batch and continue
                 react(During.ANYTHING, error)
 
     return agent

@@ -1,6 +1,6 @@
 """The source partitions that this worker has: opened where they are assigned, closed where they are not.
 
-Each opens in a task of its own, so that one that waits (for ClickHouse, for a broker) or is refused holds up no other.
+Each opens in a task of its own, so that one that waits (for ClickHouse, for a broker) or is refused delays no other.
 Closing has a time limit, after which the process ends: a producer that hangs would block every partition.
 """
 
@@ -228,7 +228,7 @@ class AssignedPartitions:
                 await self.seek({partition: self._position(partition)})
 
     async def _resume(self, partition: SourcePartition, opened: OpenedPartition) -> None:
-        """Have a partition's batches come again from its head, under a session of their own."""
+        """Read a partition again from its head, in a new session."""
         opened.resume(next(self._sessions))
         await self._seek_to_head(partition)
 

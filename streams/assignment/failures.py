@@ -33,7 +33,7 @@ class Action(StrEnum):
     RETRY = "tries again"
     #: What is in memory may be ahead of the journal: it is dropped, and the partition opened again.
     REOPEN = "opens the partition again"
-    #: The partition stays closed, all others go on.
+    #: The partition stays closed; all others continue.
     RELEASE = "leaves the partition closed"
     END = "ends"
 

@@ -1,7 +1,7 @@
 """One opened partition of a worker: it folds batches into steps, and evicts old contacts between batches.
 
-The lock is held over the partition's memory and its writing, never over a question to ClickHouse: whoever closes the
-partition waits for a step at most. Each question has a time limit, and what is found counts only if the partition is
+The lock is held while the partition's memory changes and a step is written, never while ClickHouse is asked: closing a
+partition waits for one step at most. Each question has a time limit, and its answer is used only if the partition is
 still open then. If writing a step fails, the partition is closed, because its memory is ahead of the journal.
 """
 
@@ -62,7 +62,7 @@ class OpenedPartition:
         self.batch_arrived.set()
 
     async def process_batch(self, session: int, fetch_offset: int, records: Sequence[Any]) -> bool:
-        """Write the steps of a batch whose fetch began at `fetch_offset`; False where not all were: it comes again."""
+        """Write the steps of a batch whose fetch began at `fetch_offset`; False where not all were: read it again."""
         if session != self.session or self.pause_reason:
             return False
         self.batch_arrived.set()

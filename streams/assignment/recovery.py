@@ -84,7 +84,7 @@ async def _load_steps(
                 if at >= opening_offset:
                     break
             if fetched:
-                doing(Phase.READING)  # it gets on
+                doing(Phase.READING)  # it makes progress
                 no_record.reschedule(asyncio.get_running_loop().time() + NO_RECORD_FOR_S)
             if time.monotonic() - logged > _LOG_EVERY_S:
                 logged = time.monotonic()

@@ -1,7 +1,7 @@
 """What workers read from the archive in ClickHouse: the sink's progress, evicted contacts, the rows of ended epochs.
 
 Reading only. A question without an answer raises `ArchiveUnavailableError`, which says why; the caller decides whether
-to wait, and nobody waits with a lock held.
+to wait, which it must not do with a lock held.
 """
 
 import asyncio

@@ -24,7 +24,7 @@ ANSWER_TIMEOUT_S: Final = 120
 #: too many queries, parts or bytes in memory, no network, read-only for now, shutting down.
 _OVERLOADED: Final = ("159", "160", "202", "203", "209", "210", "241", "242", "252", "319", "425", "439", "999")
 
-#: What the client and the server put around an answer that is of no use to whoever asked.
+#: What the client and the server put around an error message, of no use to the user.
 _WRAPPING: Final = re.compile(
     r"^Received ClickHouse exception, code: \d+, server response: "
     r"| ?\(version [^()]*(?:\([^()]*\))?\)"
@@ -72,7 +72,7 @@ def is_unavailable(error: BaseException) -> bool:
 
 
 def server_message(error: BaseException) -> str:
-    """Give all that the server answered, in as many lines as it took: for whoever wrote the query."""
+    """Return the server's whole error message, which may have several lines: for the author of the query."""
     return _WRAPPING.sub("", str(error).strip()) or type(error).__name__
 
 

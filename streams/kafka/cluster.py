@@ -52,7 +52,7 @@ class Cluster:
         """Describe every topic, as of a moment after this was called. Raises ClusterUnavailableError."""
         called_at = monotonic()
         async with self._lock:
-            if self._topics_as_of <= called_at:  # whoever waited meanwhile takes the same answer
+            if self._topics_as_of <= called_at:  # callers that waited meanwhile take the same answer
                 asked_at = monotonic()
                 self._topics = await self._query("the topics", _topics)
                 self._topics_as_of = asked_at

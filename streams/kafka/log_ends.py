@@ -112,7 +112,7 @@ class LogEnds:
             try:
                 for consumer in consumers:
                     await consumer.start()
-            except BaseException:  # also where whoever asks is cancelled: the next one must not find half a connection
+            except BaseException:  # also cancellation: the next caller must not find half a connection
                 await self._stop(consumers)
                 raise
             self._uncommitted, self._committed = consumers

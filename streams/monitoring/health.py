@@ -21,7 +21,7 @@ FINE: Final = "ok\n"
 
 #: What `/` answers: the address is no page for people.
 _ROUTES: Final = """\
-/healthz  whether it gets on
+/healthz  whether it makes progress
 /readyz   whether it is ready
 /metrics  what it counts, for Prometheus
 """

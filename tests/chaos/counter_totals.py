@@ -1,4 +1,4 @@
-"""What the workers say that they did, over all their lives: their counters begin anew with each."""
+"""Workers' counters, added up over restarts: each process counts from zero."""
 
 import re
 import threading

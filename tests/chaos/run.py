@@ -22,7 +22,7 @@ from tests.oracle.centre import Centre
 from tests.streams.flow import simulated
 
 DRAINED_WITHIN_S: Final = 300.0
-#: How a worker may end: killed, told to before it listens, told to, and by itself where it could not let go.
+#: How a worker may end: killed, told to before it listens, told to, and by itself where its producer did not stop.
 ENDS: Final = {-signal.SIGKILL, -signal.SIGTERM, 0, Exit.STUCK}
 
 

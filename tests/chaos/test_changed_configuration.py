@@ -25,7 +25,7 @@ def for_each_contact(kind: str, second: int, what: str, **fields: object) -> lis
 
 @pytest.mark.long
 def test_what_the_old_rules_issued_is_taken_back(fresh_kafka: KafkaServer, tmp_path: Path) -> None:
-    """Answers in time by the old target: one kind stays, one gets slower, one is undone, one comes anew."""
+    """Answers in time by the old target: one kind stays, one gets slower, one is undone, one is new."""
     before = [
         event
         for kind in ("stays", "slower", "undone")

@@ -91,6 +91,17 @@ class StandInCluster(Cluster):
         """Disconnect."""
 
 
+class Clock:
+    """A monotonic clock that stands until a test moves it, in seconds."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        """Return the time."""
+        return self.now
+
+
 class StandInWriter:
     """A journal's writer; a step that is appended while it fails is lost."""
 

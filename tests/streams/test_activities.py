@@ -17,20 +17,10 @@ from streams.monitoring.activities import (
     doing,
     longest_beyond,
 )
+from tests.streams.stand_ins import Clock
 
 RUNBOOK: Final = Path(__file__).parents[2] / "docs" / "runbooks" / "stuck.md"
 CHAT: Final = ("contacts.chat", 3)
-
-
-class Clock:
-    """Stands until it is moved."""
-
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def __call__(self) -> float:
-        """Tell the time."""
-        return self.now
 
 
 @pytest.fixture

@@ -24,8 +24,8 @@ SOURCE: Final = "contacts.chat"
 READ: Final = Head(next=9, step=1, partitions=1, topic="id")
 
 
-class StandInWriter(StandInCluster):
-    """A cluster with one source partition, whose end is told anew at each question."""
+class OnePartitionCluster(StandInCluster):
+    """A cluster with one source partition, whose next end is returned at each question."""
 
     def __init__(self, *ends: int) -> None:
         super().__init__({SOURCE: TopicDescription("id", 1), journal_of(SOURCE): TopicDescription("journal", 1)})
@@ -59,7 +59,7 @@ async def test_what_is_refused(
     monkeypatch: pytest.MonkeyPatch, ends: list[int], head: Head | None, known: int, refused: str | None
 ) -> None:
     """As a worker would: a log that is short is asked about again before it is called short."""
-    cluster = StandInWriter(*ends)
+    cluster = OnePartitionCluster(*ends)
     monkeypatch.setattr("streams.assignment.epochs.Cluster", lambda _: cluster)
     monkeypatch.setattr("streams.assignment.epochs.LogEnds", lambda _: cluster)
     monkeypatch.setattr("streams.assignment.takeover.LOG_SHORT_FOR_S", 60.0 if len(ends) > 1 else 0.0)
@@ -90,9 +90,11 @@ async def test_what_an_epoch_fails_on_is_said_in_a_line(
         raise error
 
     monkeypatch.setattr("streams.assignment.epochs._begin_once", fails)
-    whom: Any = None
+    archive: Any = None
     with pytest.raises(raised, match=said):
-        await begin(load_settings({}), Rules(), SurveyedPartition((SOURCE, 0), None, ""), 2, whom, StandInWriter(0))
+        await begin(
+            load_settings({}), Rules(), SurveyedPartition((SOURCE, 0), None, ""), 2, archive, OnePartitionCluster(0)
+        )
     assert tried == attempts
 
 
@@ -101,8 +103,8 @@ async def test_reading_a_journal_ends_where_the_broker_is_silent(monkeypatch: py
     monkeypatch.setattr("streams.kafka.log_ends.AIOKafkaConsumer", lambda **_: Consumer(Broker(), JOURNAL))
     for module in ("epochs", "recovery"):
         monkeypatch.setattr(f"streams.assignment.{module}.NO_RECORD_FOR_S", 0.05)
-    monkeypatch.setattr("streams.assignment.epochs.Cluster", lambda _: StandInWriter(0))
-    monkeypatch.setattr("streams.assignment.epochs.LogEnds", lambda _: StandInWriter(0))
+    monkeypatch.setattr("streams.assignment.epochs.Cluster", lambda _: OnePartitionCluster(0))
+    monkeypatch.setattr("streams.assignment.epochs.LogEnds", lambda _: OnePartitionCluster(0))
     with pytest.raises(TimeoutError):
         await survey(load_settings({}), SOURCE, {})
     with pytest.raises(TimeoutError):

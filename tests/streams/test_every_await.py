@@ -1,4 +1,4 @@
-"""A step that fails, is cancelled or dies at any of its awaits: what is opened anew goes on with the same result.
+"""A step that fails, is cancelled or dies at any of its awaits: what is opened again continues with the same result.
 
 Faults strike the producer's own methods, before they do anything or after they have done it, which is when a worker
 cannot know whether its step was written.
@@ -95,30 +95,30 @@ def faults(monkeypatch: pytest.MonkeyPatch) -> Iterator[Faults]:
     faults.arm(0, KafkaError, after=False)
 
 
-def chats(number: int, events: int, chance: random.Random | None = None) -> list[Record]:
+def chats(number: int, events: int, rng: random.Random | None = None) -> list[Record]:
     """Make the records of a partition, one of them bad; by chance, where it is given, in disorder."""
     told = [{**event, "contact_id": f"p{number}-{event['contact_id']}"} for event in write_chats(events)]
-    if chance is not None:
-        places = {event["event_id"]: at + chance.uniform(0, 12) for at, event in enumerate(told)}
+    if rng is not None:
+        places = {event["event_id"]: at + rng.uniform(0, 12) for at, event in enumerate(told)}
         told.sort(key=lambda event: places[event["event_id"]])
     told.insert(len(told) // 2, {**told[0], "occurred_at": "no time", "event_id": "bad"})
     return records_of(told, number)
 
 
-def good(records: list[Record]) -> list[dict[str, Any]]:
+def valid_events(records: list[Record]) -> list[dict[str, Any]]:
     """Give the events that count."""
     events = [orjson.loads(record.value or b"") for record in records]
     return [event for event in events if event["event_id"] != "bad"]
 
 
-def put(settings: Settings, records: list[Record]) -> None:
+def produce_records(settings: Settings, records: list[Record]) -> None:
     """Put the records where they say they stand: a topic that lacks them would be another one."""
     produce(
         settings, [(SOURCE, each.key or b"", each.value or b"") for each in records], partition=records[0].partition
     )
 
 
-async def work(
+async def run_workers(
     settings: Settings, rules: Rules, archive: ClickHouseArchive, records: list[Record], many: Callable[[], int]
 ) -> int:
     """Be a worker, and the next one where it dies, until all is in and nothing waits; returns how many were needed."""
@@ -154,10 +154,10 @@ async def test_at_every_await(
     monkeypatch.setattr("streams.partition.state.PartitionState._is_own", lambda *_: True)
     settings, struck = fresh_kafka.with_topics(PULSSI_PARTITIONS=str(MOST)), 0
     for number in range(MOST):
-        records, chance = chats(number, 50), random.Random(number)  # noqa: S311 - a test's cuts
-        await asyncio.to_thread(put, settings, records)
+        records, rng = chats(number, 50), random.Random(number)  # noqa: S311 - a test's cuts
+        await asyncio.to_thread(produce_records, settings, records)
         faults.arm(number + 1, kind, after=after)
-        await work(settings, Rules(), EmptyArchive(), records, functools.partial(chance.randint, 1, 20))
+        await run_workers(settings, Rules(), EmptyArchive(), records, functools.partial(rng.randint, 1, 20))
         was_struck = faults.struck.total()
         struck += was_struck
         faults.arm(0, kind, after=after)
@@ -169,7 +169,7 @@ async def test_at_every_await(
             for key, pane in partition.panes.totals()
             if isinstance(key, PaneKey)
         }
-        assert pane_totals(written) == expected(good(records)), f"await {number + 1}"
+        assert pane_totals(written) == expected(valid_events(records)), f"await {number + 1}"
         assert partition.head.next == len(records)
         if not was_struck and number > struck:
             return  # no await is left to strike

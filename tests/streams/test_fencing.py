@@ -31,8 +31,8 @@ from tests.streams.followers import SOURCE, Live, expected
 from tests.streams.modelled_log import MORE_THAN_THERE_IS
 from tests.streams.modelled_workers import Fate, ModelledWorkers
 from tests.streams.records import opened
+from tests.streams.test_modelled_worker import passing
 from tests.streams.test_partition_state import state
-from tests.streams.test_world import passing
 from tests.streams.whole_panes import assert_as_batch
 
 #: Horizons of seconds: whatever is at rest is evicted at the next chance.
@@ -64,7 +64,7 @@ class Machine(RuleBasedStateMachine):
     @initialize(seed=st.integers(0, 1 << 16), evicts=st.booleans())
     def begin(self, seed: int, *, evicts: bool) -> None:
         """Draw what will be produced."""
-        self._chance = random.Random(seed)  # noqa: S311 - a test's disorder
+        self._rng = random.Random(seed)  # noqa: S311 - a test's disorder
         self._events = chats(seed)
         self.evicts = evicts
         self.model = ModelledWorkers(SHORT if evicts else LONG)
@@ -80,7 +80,7 @@ class Machine(RuleBasedStateMachine):
             self.model.produce(self._events[:many])
             del self._events[:many]
         else:
-            self.model.produce(self._chance.choices(self.model.events, k=many))
+            self.model.produce(self._rng.choices(self.model.events, k=many))
 
     def _any(self, slot: int) -> int:
         """Pick one of the workers that think that they have the partition."""
@@ -127,7 +127,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.model.owners)
     @rule(slot=SLOTS, back=st.booleans(), others=st.integers(0, 2))
     def release(self, slot: int, others: int, *, back: bool) -> None:
-        """Have a worker let go in good order; others may come after it, and it may come back."""
+        """Have a worker close the partition in good order; others may open it, and it may come back."""
         slot = self._any(slot)
         self.model.release(slot)
         for other in range(others):
@@ -158,10 +158,10 @@ class Machine(RuleBasedStateMachine):
         self.model.broker.interruptions.extend([*[None] * fetches, does[what]])
 
     @precondition(lambda self: self.model.truth.heads)
-    @rule(chance=st.integers(0, 3), journal=st.booleans(), fates=FATES)
-    def recreate_topic(self, chance: int, fates: list[Fate], *, journal: bool) -> None:
+    @rule(rng=st.integers(0, 3), journal=st.booleans(), fates=FATES)
+    def recreate_topic(self, rng: int, fates: list[Fate], *, journal: bool) -> None:
         """Now and then, have the topic recreated, with its journal or without."""
-        if not chance:
+        if not rng:
             self._do(self.model.recreate_topic(journal=journal, fates=fates))
 
     # What readers do.
@@ -298,7 +298,7 @@ async def test_a_recreated_journal_of_which_only_openings_were_read() -> None:
 
 
 async def test_a_recreated_journal_that_is_as_long_as_before_is_noticed_by_who_begins_again() -> None:
-    """No record comes at the position where a reader was: it knows by the journal's id that it has to begin anew."""
+    """No record comes at the position where a reader was: it knows by the journal's id that it has to begin again."""
     model = ModelledWorkers(LONG)
     await model.start()
     model.produce(chats(1))

@@ -1,4 +1,4 @@
-"""What a worker let go of leaves its memory, also where the garbage collector no longer looks at it."""
+"""A released partition leaves the worker's memory, even where the garbage collector no longer looks at it."""
 
 import asyncio
 import gc

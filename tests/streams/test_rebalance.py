@@ -1,4 +1,4 @@
-"""Settling is cancelled, as Faust does at each rebalance: nothing of it goes on beside the next one."""
+"""Assigning is cancelled, as Faust does at each rebalance: nothing of it continues beside the next one."""
 
 import asyncio
 import logging
@@ -22,8 +22,8 @@ SLOW: Final = OTHER
 BOTH: Final = frozenset({QUICK, SLOW})
 
 
-class Openings:
-    """Openings that the first time wait until they are cancelled; the slow one's is not over at once."""
+class ControlledTakeovers:
+    """Takeovers that the first time wait until they are cancelled; the slow one's is not over at once."""
 
     def __init__(self) -> None:
         self.writers: list[StandInWriter] = []
@@ -31,7 +31,7 @@ class Openings:
         #: How many of one partition were under way at most.
         self.most = 0
         self.begun = asyncio.Barrier(3)
-        self.let_go = asyncio.Event()
+        self.may_end = asyncio.Event()
         self._first = {QUICK[1], SLOW[1]}
 
     async def open(
@@ -59,12 +59,12 @@ class Openings:
         except asyncio.CancelledError:
             if number == QUICK[1]:
                 raise
-            await self.let_go.wait()  # and the cancellation got lost on the way, as it may in any client
+            await self.may_end.wait()  # and the cancellation got lost on the way, as it may in any client
 
 
 async def test_an_opening_that_is_slow_to_end_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No partition is opened twice at a time, and a batch read where the next settling says is counted."""
-    openings = Openings()
+    """No partition is opened twice at a time, and a batch read where the next assignment says is counted."""
+    openings = ControlledTakeovers()
     monkeypatch.setattr("streams.assignment.assigned_partitions.take_over", openings.open)
     monkeypatch.setattr("streams.partition.state.PartitionState._is_own", lambda *_: True)
     partitions = AssignedPartitions(load_settings({}), Rules(), EmptyArchive())
@@ -73,7 +73,7 @@ async def test_an_opening_that_is_slow_to_end_is_waited_for(monkeypatch: pytest.
     first.cancel()
     second = asyncio.create_task(partitions.assign(BOTH))
     await run_ready_tasks()
-    openings.let_go.set()
+    openings.may_end.set()
     positions: dict[Any, Any] = await second
     await run_ready_tasks()  # what still went on would now have come between
     await asyncio.gather(first, return_exceptions=True)
@@ -107,7 +107,7 @@ class Slow(StandInWriter):
 
     def __init__(self, *_: object) -> None:
         super().__init__()
-        self.let_go = asyncio.Event()
+        self.may_end = asyncio.Event()
         self.stopped = False
 
     async def open(self, _: str) -> int:
@@ -116,7 +116,7 @@ class Slow(StandInWriter):
 
     async def stop(self) -> None:
         """End, once the test lets it."""
-        await self.let_go.wait()
+        await self.may_end.wait()
         self.stopped = True
 
 
@@ -137,6 +137,6 @@ async def test_a_producer_is_stopped_although_that_is_cancelled(monkeypatch: pyt
     stopping.cancel()
     await run_ready_tasks()
     assert not stopping.done()
-    writer.let_go.set()
+    writer.may_end.set()
     await asyncio.gather(stopping, return_exceptions=True)
     assert (writer.stopped, stopping.cancelled()) == (True, True)

@@ -1,4 +1,4 @@
-"""Reading a journal back on real brokers: all of it, or what was written since this worker let go."""
+"""Reading a journal back on real brokers: all of it, or what was written since this worker released the partition."""
 
 import time
 from typing import Final
@@ -34,13 +34,15 @@ def settings(fresh_kafka: KafkaServer) -> Settings:
     return settings
 
 
-async def _open(settings: Settings, left: ReleasedPartition | None = None) -> tuple[PartitionState, Writer]:
+async def _open(settings: Settings, released: ReleasedPartition | None = None) -> tuple[PartitionState, Writer]:
     async with takeover_services(settings) as whom:
-        return await take_over(settings, Rules(), (SOURCE, 0), whom, released=left)
+        return await take_over(settings, Rules(), (SOURCE, 0), whom, released=released)
 
 
-async def _work(settings: Settings, records: list[Record], left: ReleasedPartition | None = None) -> ReleasedPartition:
-    partition, writer = await _open(settings, left)
+async def _work(
+    settings: Settings, records: list[Record], released: ReleasedPartition | None = None
+) -> ReleasedPartition:
+    partition, writer = await _open(settings, released)
     for begin in range(0, len(records), 10):
         for step in partition.steps(records[begin : begin + 10]):
             await writer.append(step)

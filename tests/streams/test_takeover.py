@@ -25,10 +25,10 @@ from tests.streams.stand_ins import EmptyArchive, takeover_services
 
 SOURCE: Final = "contacts.chat"
 PLACE: Final = (SOURCE, 0)
-WAY_ON: Final = r"`pulssi epoch begin contacts\.chat`"
+REMEDY: Final = r"`pulssi epoch begin contacts\.chat`"
 
 
-class Knows(EmptyArchive):
+class ArchiveWithEpoch(EmptyArchive):
     """ClickHouse, which knows epochs of every partition, or is away."""
 
     def __init__(self, epoch: int | None) -> None:
@@ -49,12 +49,12 @@ def settings(fresh_kafka: KafkaServer, monkeypatch: pytest.MonkeyPatch) -> Setti
 
 async def _opened(settings: Settings, epoch: int | None = 0) -> PartitionState:
     """Open, trying again while the broker makes the topic in which it keeps groups' offsets, as workers do."""
-    async with takeover_services(settings, Knows(epoch)) as whom:
+    async with takeover_services(settings, ArchiveWithEpoch(epoch)) as services:
         async for attempt in AsyncRetrying(
             retry=retry_if_exception_type(ClusterUnavailableError), stop=stop_after_attempt(20), wait=wait_fixed(0.5)
         ):
             with attempt:
-                partition, writer = await take_over(settings, Rules(), PLACE, whom)
+                partition, writer = await take_over(settings, Rules(), PLACE, services)
     await writer.stop()
     return partition
 
@@ -95,7 +95,7 @@ async def test_a_recreated_topic_is_refused_however_long_it_is(settings: Setting
     assert (await _opened(settings)).contacts == {b"c1": b"one"}
     _recreate(settings, SOURCE)
     _produce(settings, 9)
-    with pytest.raises(RefusedError, match=f"contacts.chat was recreated.*{WAY_ON}"):
+    with pytest.raises(RefusedError, match=f"contacts.chat was recreated.*{REMEDY}"):
         await _opened(settings)
 
 
@@ -104,13 +104,13 @@ async def test_a_log_that_ends_below_the_head_is_refused(settings: Settings) -> 
     partition = await _opened(settings)
     _produce(settings, 3)
     await _write(settings, partition.head._replace(step=1, next=9))
-    with pytest.raises(RefusedError, match=f"ends at offset 3, and was read up to 9.*{WAY_ON}"):
+    with pytest.raises(RefusedError, match=f"ends at offset 3, and was read up to 9.*{REMEDY}"):
         await _opened(settings)
 
 
 async def test_a_missing_journal_is_refused_where_clickhouse_knows_the_partition(settings: Settings) -> None:
     """Counting would begin again beside what was counted; where ClickHouse knows nothing, the first epoch begins."""
-    with pytest.raises(RefusedError, match=f"ClickHouse knows epoch 3.*{WAY_ON}"):
+    with pytest.raises(RefusedError, match=f"ClickHouse knows epoch 3.*{REMEDY}"):
         await _opened(settings, epoch=3)
     assert (await _opened(settings, epoch=0)).head.epoch == 1
 
@@ -151,14 +151,14 @@ async def test_a_cluster_that_does_not_describe_its_topics_in_time_has_said_noth
         raise KafkaError("timed out")
 
     monkeypatch.setattr("streams.kafka.cluster._topics", hangs)
-    async with takeover_services(settings) as whom:
+    async with takeover_services(settings) as services:
         with pytest.raises(ClusterUnavailableError, match="does not describe the topics"):
-            await take_over(settings, Rules(), PLACE, whom)
+            await take_over(settings, Rules(), PLACE, services)
 
 
 async def test_another_count_of_partitions_is_refused(settings: Settings) -> None:
     """Keys would belong to other partitions; the way out is in the line."""
     partition = await _opened(settings)
     await _write(settings, partition.head._replace(step=1, partitions=3))
-    with pytest.raises(RefusedError, match=f"has 2 partitions, and had 3.*{WAY_ON}"):
+    with pytest.raises(RefusedError, match=f"has 2 partitions, and had 3.*{REMEDY}"):
         await _opened(settings)

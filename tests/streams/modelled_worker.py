@@ -1,6 +1,6 @@
 """A partition, its journal, a sink that lags, and an archive, all in memory: what may happen to them happens at once.
 
-One worker of `fencing`, which nobody fences, step by step: what a test of random courses of events needs.
+One worker of `modelled_workers`, which nobody fences, step by step: for tests of random courses of events.
 """
 
 import asyncio

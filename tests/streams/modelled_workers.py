@@ -1,8 +1,8 @@
-"""Several workers, some of which have lost the partition and do not know it, one journal, and who reads it.
+"""A model of several workers, some of which lost the partition and do not know it, of its journal and its readers.
 
-What counts is real: the partition, its opening and recovery, the journal's records, the tail, the sink's rows, the live
-view. Modelled are the broker (`modelled_log`), the source topic and ClickHouse. What whoever opens reads back is held
-against the truth.
+Real are the partition's state, takeover and recovery, the journal's records, the tail, the sink's rows and the live
+view. Modelled are the broker (`modelled_log`), the source topic and ClickHouse. What a takeover reads back is compared
+with the steps that count (`Truth`).
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class DiedError(Exception):
     """The worker's process ended here."""
 
 
-class Writer:
+class ModelledWriter:
     """In place of the journal's producer."""
 
     def __init__(self, model: ModelledWorkers, fates: Iterable[Fate]) -> None:
@@ -102,7 +102,7 @@ class ModelledWorkers(ClickHouseArchive):
         #: All that was ever produced.
         self.events: list[Mapping[str, Any]] = []
         self.away = False
-        self._workers: list[tuple[PartitionState, Writer] | None] = [None] * workers
+        self._workers: list[tuple[PartitionState, ModelledWriter] | None] = [None] * workers
         self._released: dict[int, ReleasedPartition] = {}
         self._busy: set[int] = set()
         self.sink = Sink(self, MemoryStore(), lambda: self.current_epoch)
@@ -159,7 +159,7 @@ class ModelledWorkers(ClickHouseArchive):
             return
         finally:
             self._busy.discard(slot)
-        assert isinstance(writer, Writer)
+        assert isinstance(writer, ModelledWriter)
         self._workers[slot] = partition, writer
 
     async def recover(
@@ -354,7 +354,7 @@ def in_place(model: ModelledWorkers, fates: Iterable[Fate], at_most: int) -> Ite
 
     with ExitStack() as stack:
         for module in ("takeover", "epochs"):
-            stack.enter_context(patch(f"streams.assignment.{module}.Writer", lambda *_: Writer(model, fates)))
+            stack.enter_context(patch(f"streams.assignment.{module}.Writer", lambda *_: ModelledWriter(model, fates)))
             stack.enter_context(patch(f"streams.assignment.{module}.recover", model.recover))
         stack.enter_context(patch("streams.kafka.log_ends.AIOKafkaConsumer", consumer))
         yield

@@ -81,7 +81,7 @@ async def test_a_step_that_hangs_holds_up_no_look_at_the_topics(monkeypatch: pyt
     await worker.partitions.close()
 
 
-async def test_one_partition_is_tended_once_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_one_partition_is_maintained_once_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where it gets another session meanwhile: an answer of before must not come after that of a later round."""
     hung, rounds = asyncio.Event(), asyncio.Queue[None]()
     asked: list[str] = []
@@ -100,14 +100,14 @@ async def test_one_partition_is_tended_once_at_a_time(monkeypatch: pytest.Monkey
     worker = Worker(monkeypatch, EmptyArchive(hangs))
     await worker.assign(OTHER)
     monkeypatch.setattr(worker.partitions.topics, "check", look)
-    tending = asyncio.ensure_future(worker.partitions.maintain())
+    maintenance = asyncio.ensure_future(worker.partitions.maintain())
     await hung.wait()
     opened = worker.opened(OTHER)
     await worker.partitions._resume(OTHER, opened)  # noqa: SLF001 - as above
     for _ in range(4):
         await rounds.get()
     assert asked == ["last_step_in_sink"]
-    await cancel_task(tending)
+    await cancel_task(maintenance)
     await worker.partitions.close()
 
 

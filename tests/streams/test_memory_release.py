@@ -44,10 +44,10 @@ def _is_gone(seen: weakref.ref[Contacts]) -> bool:
 async def test_what_went_to_another_worker_is_forgotten_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """A partition that does not come back is kept for a while; a worker's collections in between are no matter."""
     monkeypatch.setattr("streams.assignment.assigned_partitions.MAINTAIN_EVERY_S", 0.0)
-    partitions, tended = AssignedPartitions(load_settings(), Rules(), EmptyArchive()), asyncio.Event()
+    partitions, checked = AssignedPartitions(load_settings(), Rules(), EmptyArchive()), asyncio.Event()
 
     async def look() -> None:
-        tended.set()
+        checked.set()
 
     monkeypatch.setattr(partitions.topics, "check", look)
     partition, seen = _partition()
@@ -55,10 +55,10 @@ async def test_what_went_to_another_worker_is_forgotten_in_the_end(monkeypatch: 
     del partition
     gc.collect()
     gc.freeze()
-    tending = asyncio.ensure_future(partitions.maintain())
+    maintenance = asyncio.ensure_future(partitions.maintain())
     async with asyncio.timeout(5):
-        await tended.wait()
-    tending.cancel()
+        await checked.wait()
+    maintenance.cancel()
     assert _is_gone(seen)
 
 

@@ -144,8 +144,8 @@ async def test_one_that_waits_to_be_opened_holds_up_no_other(monkeypatch: pytest
     await worker.partitions.close()
 
 
-async def test_tending_of_one_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    """While one partition waits for what the sink has, the others are tended, every time."""
+async def test_maintenance_of_one_delays_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While one partition waits for what the sink has, the others are maintained, every time."""
     hung, others = asyncio.Event(), asyncio.Queue[object]()
 
     async def hangs(what: str, of: object) -> None:
@@ -159,11 +159,11 @@ async def test_tending_of_one_holds_up_no_other(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("streams.partition.state.PartitionState.wants_eviction", lambda _: True)
     worker = Worker(monkeypatch, EmptyArchive(hangs))
     await worker.assign(EVICTED, OTHER)
-    tending = asyncio.ensure_future(worker.partitions.maintain())
+    maintenance = asyncio.ensure_future(worker.partitions.maintain())
     await hung.wait()
     assert [await others.get() for _ in range(5)] == [OTHER] * 5
     assert (await worker.assign(OTHER)).keys() == {OTHER}
-    await cancel_task(tending)
+    await cancel_task(maintenance)
     await worker.partitions.close()
     assert not worker.ends
 

@@ -89,9 +89,9 @@ class AssignedPartitions:
         self.seek: Callable[[Mapping[SourcePartition, Position]], Awaitable[None]] | None = None
         #: Partitions that went to other workers a while ago: they may come back.
         self._released: dict[SourcePartition, ReleasedPartition] = {}
-        services = self._log_ends, self.activities, self._background
-        self.topics = TopicChecks(self._cluster, *services, now, self._opened, self._resume, self._reopen)
-        self.silent = SilentPartitions(*services, self._seek_to_head)
+        common = self._log_ends, self.activities, self._background
+        self.topics = TopicChecks(self._cluster, *common, now, self._opened, self._resume, self._reopen)
+        self.silent = SilentPartitions(*common, self._seek_to_head)
 
     @property
     def open_states(self) -> list[PartitionState]:

@@ -133,7 +133,7 @@ class Worker:
         self.writers: dict[SourcePartition, StandInWriter] = defaultdict(StandInWriter)
         #: Where the consumer is to read on.
         self.positions: dict[SourcePartition, Position] = {}
-        self.was_seeked = asyncio.Event()
+        self.was_sought = asyncio.Event()
         #: Exit codes with which the process would have ended.
         self.ends: list[int] = []
         monkeypatch.setattr("streams.assignment.assigned_partitions.take_over", self._take_over)
@@ -143,22 +143,22 @@ class Worker:
         self.partitions.seek = self._seek
 
     async def _take_over(
-        self, _settings: object, rules: Rules, place: SourcePartition, services: TakeoverServices, **_: object
+        self, _settings: object, rules: Rules, partition: SourcePartition, services: TakeoverServices, **_: object
     ) -> tuple[PartitionState, StandInWriter]:
         """Open a partition; nothing is read back."""
-        if place == EVICTED:
-            await services.archive.epoch(*place)
-        writer = self.writers[place]
+        if partition == EVICTED:
+            await services.archive.epoch(*partition)
+        writer = self.writers[partition]
         writer.openings += 1
-        partition = PartitionState(*place, rules)
-        partition.begin(opened=writer.openings, epoch=1)
-        if place == EVICTED:
-            partition.evicted.add(record.key for record in RECORDS if record.key)
-        return partition, writer
+        state = PartitionState(*partition, rules)
+        state.begin(opened=writer.openings, epoch=1)
+        if partition == EVICTED:
+            state.evicted.add(record.key for record in RECORDS if record.key)
+        return state, writer
 
     async def _seek(self, positions: Mapping[SourcePartition, Position]) -> None:
         self.positions |= positions
-        self.was_seeked.set()
+        self.was_sought.set()
 
     async def assign(self, *places: SourcePartition) -> dict[SourcePartition, Position]:
         """Assign these partitions; returns where those that are open continue."""
@@ -166,29 +166,29 @@ class Worker:
         self.positions |= positions
         return positions
 
-    def opened(self, place: SourcePartition) -> OpenedPartition:
+    def opened(self, partition: SourcePartition) -> OpenedPartition:
         """Return an opened partition."""
-        return self.partitions._opened[place]  # noqa: SLF001 - what the worker's own loops take up
+        return self.partitions._opened[partition]  # noqa: SLF001 - what the worker's own loops take up
 
-    async def maintain(self, place: SourcePartition) -> None:
+    async def maintain(self, partition: SourcePartition) -> None:
         """Maintain a partition, as the worker's own loop does."""
-        self.was_seeked.clear()
-        await self.partitions.maintain_one(place, self.opened(place))
+        self.was_sought.clear()
+        await self.partitions.maintain_one(partition, self.opened(partition))
 
     async def deliver(
-        self, place: SourcePartition, records: Sequence[Record] = RECORDS, *, fetch_offset: int | None = None
+        self, partition: SourcePartition, records: Sequence[Record] = RECORDS, *, fetch_offset: int | None = None
     ) -> None:
         """Process records as a batch that was fetched where the partition continues, or from another offset."""
-        continues, session = self.positions[place]
+        continues, session = self.positions[partition]
         if fetch_offset is None:
             records = [each for each in records if each.offset >= continues]
         await self.partitions.process_batch(
-            place, session, continues if fetch_offset is None else fetch_offset, records
+            partition, session, continues if fetch_offset is None else fetch_offset, records
         )
 
-    def records_written(self, place: SourcePartition) -> int:
+    def records_written(self, partition: SourcePartition) -> int:
         """Return how many records are in the steps that a partition wrote."""
-        return sum(self.writers[place].sizes)
+        return sum(self.writers[partition].sizes)
 
 
 async def cancel_task(task: asyncio.Future[Any]) -> None:

@@ -30,7 +30,7 @@ async def _story(monkeypatch: pytest.MonkeyPatch, seed: int) -> int:
     async def maintain() -> None:
         nonlocal sent_back
         await worker.maintain(EVICTED)
-        sent_back += worker.was_seeked.is_set()
+        sent_back += worker.was_sought.is_set()
 
     async def fetch() -> None:
         fetch_offset, session = worker.positions[EVICTED]

@@ -132,7 +132,7 @@ async def test_health_sees_a_batch_that_is_held_back_again_and_again(monkeypatch
     for _ in range(3):
         await worker.deliver(EVICTED)
         await worker.maintain(EVICTED)
-        assert worker.was_seeked.is_set(), "it is read again"
+        assert worker.was_sought.is_set(), "it is read again"
         wait = worker.partitions.shared.longest_wait
         assert wait is not None
         since.add(wait.since)

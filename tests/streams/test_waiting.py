@@ -119,7 +119,7 @@ async def test_health_sees_who_waits_and_it_continues_by_itself(monkeypatch: pyt
     assert worker.records_written(EVICTED) == before, "passed over, while ClickHouse is away"
     archive.away = False
     await worker.maintain(EVICTED)
-    assert worker.was_seeked.is_set()
+    assert worker.was_sought.is_set()
     await worker.deliver(EVICTED)
     assert worker.partitions.shared.longest_wait is None
     assert worker.partitions.waiting_reasons == {EVICTED: None, OTHER: None}
@@ -138,7 +138,7 @@ async def test_one_that_waits_to_be_opened_holds_up_no_other(monkeypatch: pytest
     assert worker_health._stuck(worker.partitions, late) is None, "started again, it would wait the same"  # noqa: SLF001 - as above
     assert (await worker.assign(EVICTED, OTHER)).keys() == {OTHER}, "another rebalance waits for it as little"
     archive.away = False
-    await worker.was_seeked.wait()
+    await worker.was_sought.wait()
     assert EVICTED in worker.positions
     assert worker_health._unready(worker.partitions, 0.0) is None  # noqa: SLF001 - as above
     await worker.partitions.close()

@@ -17,7 +17,7 @@ from sinks.pipeline import Pipeline
 from sinks.port import Store
 from sinks.sink_health import SinkHealth
 from streams.monitoring.watchdog import watched
-from streams.tasks import end, until_signal
+from streams.tasks import cancel, stop_on_signals
 
 #: How long the batch in hand may take after the signal; unwritten, it is read again by the next sink.
 STOP_WITHIN_S: Final = 15.0
@@ -35,7 +35,7 @@ def run(settings: Settings) -> int:
 
 async def _run(settings: Settings) -> int:
     try:
-        await serve(settings, ClickHouseStore(settings), until_signal())
+        await serve(settings, ClickHouseStore(settings), stop_on_signals())
     except JournalVersionError as error:
         raise EndError(f"the sink ends: {error}", Exit.NO) from None
     return Exit.DONE
@@ -61,9 +61,9 @@ async def serve(settings: Settings, store: Store, stop: asyncio.Event) -> None:
             await asyncio.wait([working], timeout=STOP_WITHIN_S)
     finally:
         if working.done():
-            await end(stopping)
+            await cancel(stopping)
         else:
-            await end(working, stopping)
+            await cancel(working, stopping)
         await pipeline.stop()
         await health.stop()
     if not working.cancelled():

@@ -1,4 +1,4 @@
-"""Tasks: errors of those that nobody awaits are logged, and none is left behind when several are waited for.
+"""Asyncio tasks: errors of those that nobody awaits are not lost, and none is left behind when several are awaited.
 
 Without this, asyncio reports such an error when the garbage collector finds the task, or never. Nothing here may
 hide an error or handle one.
@@ -7,7 +7,7 @@ hide an error or handle one.
 import asyncio
 import logging
 import signal
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Hashable, Iterable
 from typing import Any, Final
 
 from aiokafka.consumer.group_coordinator import GroupCoordinator
@@ -32,12 +32,12 @@ def log_unhandled(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None
 
 
 def _is_ours(task: asyncio.Task[Any]) -> bool:
-    left: str = GroupCoordinator._do_commit_offsets.__qualname__  # noqa: SLF001 - it shields it, and may leave it
-    return getattr(task.get_coro(), "__qualname__", "") != left
+    shielded: str = GroupCoordinator._do_commit_offsets.__qualname__  # noqa: SLF001 - aiokafka shields this task, and may not await it
+    return getattr(task.get_coro(), "__qualname__", "") != shielded
 
 
-def until_signal() -> asyncio.Event:
-    """Return what SIGINT and SIGTERM set, and log errors that nobody awaits: for a part's loop, at its start."""
+def stop_on_signals() -> asyncio.Event:
+    """Return an event that SIGINT and SIGTERM set, and log errors that nobody awaits; called once, at the start."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(log_unhandled)
@@ -46,18 +46,18 @@ def until_signal() -> asyncio.Event:
     return stop
 
 
-async def end(*tasks: asyncio.Future[Any]) -> None:
+async def cancel(*tasks: asyncio.Future[Any]) -> None:
     """Cancel tasks and wait until they have ended; their errors are logged with the stack trace."""
     for task in tasks:
         task.cancel()
-    for task, ended in zip(tasks, await asyncio.gather(*tasks, return_exceptions=True), strict=True):
-        if isinstance(ended, BaseException) and not isinstance(ended, asyncio.CancelledError):
-            _LOG.error("%s: %r", UNHANDLED, task, exc_info=ended)
+    for task, result in zip(tasks, await asyncio.gather(*tasks, return_exceptions=True), strict=True):
+        if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
+            _LOG.error("%s: %r", UNHANDLED, task, exc_info=result)
 
 
-async def to_its_end(work: Coroutine[Any, Any, None]) -> None:
-    """Do something to its end, also where whoever waits for it is cancelled: that is raised afterwards."""
-    task, cancelled = asyncio.ensure_future(work), False
+async def run_to_completion(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Await a coroutine to its end although the caller is cancelled; CancelledError is raised afterwards."""
+    task, cancelled = asyncio.ensure_future(coroutine), False
     while not task.done():
         try:
             await asyncio.wait([task])
@@ -68,13 +68,13 @@ async def to_its_end(work: Coroutine[Any, Any, None]) -> None:
         raise asyncio.CancelledError
 
 
-async def together(under_way: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """Wait for all of them, also when cancelled or one fails: nothing goes on beside what comes next.
+async def wait_for_all(coroutines: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Run coroutines side by side and return when all have ended, also when the caller is cancelled or one fails.
 
-    `asyncio.gather` ends with the first that was cancelled, while others still close their producers. Raises the error
-    of the one that failed, or a group with all errors where several did.
+    `asyncio.gather` returns at the first cancellation, while others still close their producers. Raises the error of
+    the one that failed, or a group with all errors where several did.
     """
-    tasks = [asyncio.ensure_future(each) for each in under_way]
+    tasks = [asyncio.ensure_future(each) for each in coroutines]
     cancelled = False
     while left := [task for task in tasks if not task.done()]:
         try:
@@ -90,3 +90,33 @@ async def together(under_way: Iterable[Coroutine[Any, Any, None]]) -> None:
         raise errors[0]
     if errors:
         raise BaseExceptionGroup("several failed", errors)
+
+
+class BackgroundTasks:
+    """Tasks that nobody awaits, one at a time for each key; their first error is kept for `raise_first`."""
+
+    def __init__(self) -> None:
+        self.running: dict[Hashable, asyncio.Task[None]] = {}
+        self._error: BaseException | None = None
+
+    def start(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Start a task, unless the one of this key still runs."""
+        if key not in self.running:
+            task = self.running[key] = asyncio.ensure_future(work())
+            task.add_done_callback(lambda _: self.running.pop(key, None))
+            task.add_done_callback(self.keep_error)
+
+    def keep_error(self, task: asyncio.Task[None]) -> None:
+        """Keep the error of a task that has ended, unless one is kept already."""
+        if not task.cancelled() and (error := task.exception()) is not None and self._error is None:
+            self._error = error
+
+    def raise_first(self) -> None:
+        """Raise the error that was kept, once."""
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+
+    async def cancel(self) -> None:
+        """Cancel all of them, and wait until they have ended."""
+        await cancel(*self.running.values())

@@ -20,14 +20,14 @@ from schemas.topics import DEAD_LETTERS, SOURCES, journal_of
 from streams import compilation
 from streams.assignment.assigned_partitions import AssignedPartitions
 from streams.assignment.failures import During, react
-from streams.clickhouse.history import ClickHouseHistory
+from streams.clickhouse.archive import ClickHouseArchive
 from streams.configuration.environment import config_folder
 from streams.configuration.reloading import WatchedRules, follow
 from streams.journal.tail import connect
 from streams.kafka.faust_transport import BatchTransport
 from streams.monitoring.watchdog import watched
-from streams.monitoring.worker_health import BatchMetrics, health_of
-from streams.tasks import end, until_signal
+from streams.monitoring.worker_health import BatchMetrics, worker_health_server
+from streams.tasks import cancel, stop_on_signals
 
 #: Records of one fetch at most: what bounds a batch when catching up.
 BATCH_RECORDS: Final = 16_000
@@ -44,8 +44,8 @@ REBALANCE_TIMEOUT_S: Final = 3.0
 #: Above the longest opening of a journal, which Faust counts as one request.
 REQUEST_TIMEOUT_S: Final = 660.0
 
-#: How often the garbage collector looks, and at what is new since: steps make many objects, none of them in cycles,
-#: and looking at all of them again and again took a quarter of a worker's time.
+#: How often the garbage collector runs, over the objects made since: steps make many objects, none of them in cycles,
+#: and going over all of them again and again took a quarter of a worker's time.
 COLLECT_EVERY_S: Final = 60.0
 
 #: How long stopping may take before the process ends instead.
@@ -87,52 +87,52 @@ class Worker(faust.App):
 
 
 def _agent_of(partitions: AssignedPartitions, batches: BatchMetrics) -> Callable[[Any], Awaitable[None]]:
-    """Make the agent of one source: it hands each batch on and takes no decision."""
+    """Make the agent of one source: it passes each batch on and decides nothing."""
 
     async def agent(stream: Any) -> None:  # noqa: ANN401 - Faust is untyped
         async for event in stream.events():
             fetch, records = event.message.key, event.message.value
             partition = event.message.topic, event.message.partition
             try:
-                if await partitions.process_batch(partition, fetch.session, fetch.begins, records):
-                    batches.committed(partition, records, fetch.at, fetch.log_end)
-            except Exception as error:  # noqa: BLE001 - raised on, Faust would acknowledge the batch and go on
+                if await partitions.process_batch(partition, fetch.session, fetch.offset, records):
+                    batches.committed(partition, records, fetch.fetched_at, fetch.log_end)
+            except Exception as error:  # noqa: BLE001 - raised on, Faust would acknowledge the batch and continue
                 react(During.ANYTHING, error)
 
     return agent
 
 
 async def serve(
-    settings: Settings, archive: ClickHouseHistory, stop: asyncio.Event, configuration: WatchedRules | None = None
+    settings: Settings, archive: ClickHouseArchive, stop: asyncio.Event, configuration: WatchedRules | None = None
 ) -> int:
     """Run a worker until `stop` is set; returns its exit status. Without a configuration, the defaults hold."""
-    collecting = asyncio.ensure_future(_collect_now_and_then())
+    garbage_collection = asyncio.ensure_future(_collect_garbage_periodically())
     configuration = configuration or WatchedRules(None)
     partitions = AssignedPartitions(settings, configuration.rules, archive)
     reloading = asyncio.ensure_future(follow(configuration, partitions.use))
-    reloading.add_done_callback(_must_not_end)
+    reloading.add_done_callback(_end_process_on_error)
     batches = BatchMetrics()
-    health = health_of(partitions, batches, refused=lambda: configuration.refused)
+    health = worker_health_server(partitions, batches, refused=lambda: configuration.refused)
     port = await health.start(settings, "worker")
     _LOG.info("health and metrics at http://%s:%d", settings.bind, port)
     compiled = "C" if compilation.is_compiled() else "Python (`make compiled` makes it C, which is faster)"
     _LOG.info("the code that folds events runs as %s", compiled)
     try:
-        if not await _topics_are_there(settings, stop):
+        if not await _await_topics(settings, stop):
             return 0
         with (
             tempfile.TemporaryDirectory(prefix="pulssi-worker-") as folder,  # Faust wants one; nothing is kept there
             watched(partitions.activities),
         ):
-            return await _work(Worker(settings, partitions, batches, Path(folder)), stop)
+            return await _run_until_stopped(Worker(settings, partitions, batches, Path(folder)), stop)
     finally:
-        await end(reloading, collecting)
+        await cancel(reloading, garbage_collection)
         await partitions.close()
         await health.stop()
 
 
-async def _collect_now_and_then() -> None:
-    """Have the garbage collector look at what is new, instead of whenever many objects were made."""
+async def _collect_garbage_periodically() -> None:
+    """Run the garbage collector at intervals, over new objects only, instead of whenever many objects were made."""
     gc.disable()
     try:
         while True:
@@ -143,40 +143,40 @@ async def _collect_now_and_then() -> None:
         gc.enable()
 
 
-async def _topics_are_there(settings: Settings, stop: asyncio.Event) -> bool:
-    """Wait for the broker and the topics, saying so; False where `stop` came first."""
+async def _await_topics(settings: Settings, stop: asyncio.Event) -> bool:
+    """Wait for the broker and the topics, logging that; False where `stop` was set first."""
     topics = (*SOURCES, *(journal_of(source) for source in SOURCES), DEAD_LETTERS)
-    found = asyncio.ensure_future(connect(settings, topics))
+    connecting = asyncio.ensure_future(connect(settings, topics))
     stopped = asyncio.ensure_future(stop.wait())
-    await asyncio.wait({found, stopped}, return_when=asyncio.FIRST_COMPLETED)
-    if not found.done():
-        await end(found, stopped)
+    await asyncio.wait({connecting, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    if not connecting.done():
+        await cancel(connecting, stopped)
         return False
-    await end(stopped)
-    await (await found).stop()
+    await cancel(stopped)
+    await (await connecting).stop()
     return True
 
 
-async def _work(worker: Worker, stop: asyncio.Event) -> int:
+async def _run_until_stopped(worker: Worker, stop: asyncio.Event) -> int:
     """Run the app until `stop` is set or it gives up; then end within a bounded time."""
     worker.finalize()
     await worker.start()
-    tending = asyncio.ensure_future(worker.partitions.tend())
-    tending.add_done_callback(_must_not_end)
+    maintenance = asyncio.ensure_future(worker.partitions.maintain())
+    maintenance.add_done_callback(_end_process_on_error)
     ended = asyncio.ensure_future(worker.wait_until_stopped())
     stopped = asyncio.ensure_future(stop.wait())
     await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
     if worker.crashed:
         react(During.ANYTHING, worker.crash_reason)
     asyncio.get_running_loop().call_later(STOP_WITHIN_S, react, During.STOPPING, TimeoutError())
-    await end(tending)
+    await cancel(maintenance)
     await worker.stop()
-    await end(ended, stopped)
+    await cancel(ended, stopped)
     return Exit.DONE
 
 
-def _must_not_end(task: asyncio.Future[None]) -> None:
-    """End the process where a task that it cannot run without has failed, such as tending the partitions: a bug."""
+def _end_process_on_error(task: asyncio.Future[None]) -> None:
+    """End the process where a task that it needs has failed, such as the maintenance of partitions: a bug."""
     if not task.cancelled() and (error := task.exception()) is not None:
         react(During.ANYTHING, error)
 
@@ -185,9 +185,9 @@ def run(settings: Settings) -> int:
     """Run a worker as a process. Raises ConfigurationError."""
     configuration = WatchedRules(config_folder(), settings.time_zone)
 
-    async def until_it_ends() -> int:
-        return await serve(settings, ClickHouseHistory(settings), until_signal(), configuration)
+    async def serve_until_signal() -> int:
+        return await serve(settings, ClickHouseArchive(settings), stop_on_signals(), configuration)
 
-    code = asyncio.run(until_it_ends())
+    code = asyncio.run(serve_until_signal())
     _LOG.info("the worker has ended in order, its partitions are closed")
     return code

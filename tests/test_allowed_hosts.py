@@ -11,7 +11,7 @@ from aiohttp import web
 from dashboards.wallboard.publisher import Publisher
 from dashboards.wallboard.server import application
 from streams.configuration.environment import load_settings
-from streams.monitoring.allowed_hosts import Hosts
+from streams.monitoring.allowed_hosts import AllowedHosts
 from streams.monitoring.health import Health
 from tests.fixtures.clickhouse import ClickHouseServer
 
@@ -33,7 +33,7 @@ async def face(request: pytest.FixtureRequest, clickhouse_server: ClickHouseServ
         )
         await health.stop()
     else:
-        page = application(Publisher(lambda _: {}), lambda _: {}, Hosts("127.0.0.1", ALLOWED))
+        page = application(Publisher(lambda _: {}), lambda _: {}, AllowedHosts("127.0.0.1", ALLOWED))
         runner = web.AppRunner(page)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -106,7 +106,7 @@ async def test_a_name_of_the_setting_is_answered(host: str) -> None:
 )
 def test_pages_that_may_send(origin: str, host: str, *, sends: bool) -> None:
     """Pages of this machine and of the names that are known; another machine's address is not this one's."""
-    assert Hosts("0.0.0.0", "board.example").sends(origin, host) is sends  # noqa: S104 - as one that listens everywhere
+    assert AllowedHosts("0.0.0.0", "board.example").allows_origin(origin, host) is sends  # noqa: S104 - as one that listens everywhere
 
 
 async def test_clickhouse_takes_no_statement_from_a_rebound_name(clickhouse_server: ClickHouseServer) -> None:

@@ -150,7 +150,7 @@ CROSSINGS: Final = {
     "dashboards.wallboard.server": ("import deploy",),
     "deploy.cli.up": ("import time\nasync def f():\n    time.sleep(1)", "from time import sleep"),
     "streams": ("import deploy",),
-    "streams.clickhouse.history": ("import clickhouse_connect\nclickhouse_connect.get_client(dsn='')",),
+    "streams.clickhouse.archive": ("import clickhouse_connect\nclickhouse_connect.get_client(dsn='')",),
 }
 
 

@@ -17,7 +17,7 @@ from aiohttp import web
 
 from dashboards.wallboard.publisher import GZIP_HEADER, Publisher, message
 from streams.live.windows import NAMES
-from streams.monitoring.allowed_hosts import Hosts
+from streams.monitoring.allowed_hosts import AllowedHosts
 
 #: Tells a page to reconnect after so many milliseconds.
 _RETRY: Final = message(b"retry: 1000\n\n")
@@ -91,7 +91,7 @@ async def _guarded(_: web.Request, response: web.StreamResponse) -> None:
     response.headers.update(_HEADERS)
 
 
-def application(publisher: Publisher, payload: Payload, hosts: Hosts) -> web.Application:
+def application(publisher: Publisher, payload: Payload, hosts: AllowedHosts) -> web.Application:
     """Make the routes of the page and its figures."""
     app = web.Application(middlewares=[hosts.guard])
     app.on_response_prepare.append(_guarded)

@@ -31,10 +31,10 @@ from streams.journal.tail import JournalTail
 from streams.kafka.log_ends import LogEnds
 from streams.live.view import LiveView
 from streams.live.windows import NAMES
-from streams.monitoring.allowed_hosts import Hosts
+from streams.monitoring.allowed_hosts import AllowedHosts
 from streams.monitoring.health import add_routes, listen
 from streams.monitoring.prometheus import MetricValue, render
-from streams.tasks import end, until_signal
+from streams.tasks import cancel, stop_on_signals
 from streams.times import now_ms
 
 #: Between two pushes at least; news within it go out with the next.
@@ -203,8 +203,8 @@ class Wallboard:
 
 
 async def _serve(settings: Settings, board: Wallboard, configuration: WatchedRules) -> int:
-    ended = until_signal()
-    app = application(board.publisher, board.payload, Hosts(settings.bind, settings.allowed_hosts))
+    ended = stop_on_signals()
+    app = application(board.publisher, board.payload, AllowedHosts(settings.bind, settings.allowed_hosts))
     add_routes(
         app,
         ready=board.unready,
@@ -226,7 +226,7 @@ async def _serve(settings: Settings, board: Wallboard, configuration: WatchedRul
         done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
         return max([_status(part) for part in done])
     finally:
-        await end(*(part for part in parts if not part.done()))
+        await cancel(*(part for part in parts if not part.done()))
         await runner.cleanup()
         await board.tail.stop()
 

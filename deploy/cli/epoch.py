@@ -124,7 +124,7 @@ def _begin_epochs(
     from sinks.port import Batch
     from sinks.reconcile.audit import reconcile
     from streams.assignment.epochs import begin
-    from streams.clickhouse.history import ClickHouseHistory
+    from streams.clickhouse.archive import ClickHouseArchive
     from streams.kafka.cluster import Cluster
     from streams.tasks import log_unhandled
 
@@ -135,10 +135,10 @@ def _begin_epochs(
 
     async def begin_all() -> None:
         asyncio.get_running_loop().set_exception_handler(log_unhandled)
-        archive, cluster = ClickHouseHistory(settings), Cluster(settings)
+        archive, cluster = ClickHouseArchive(settings), Cluster(settings)
         try:
             for found, epoch in epochs.items():
-                partition = await begin(settings, rules, found, epoch, archive.past, cluster)
+                partition = await begin(settings, rules, found, epoch, archive, cluster)
                 begun.append({"partition": found.partition[1], "epoch": epoch, "contacts": len(partition.contacts)})
         finally:
             await cluster.stop()

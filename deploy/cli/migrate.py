@@ -100,10 +100,10 @@ def _migrate_schema(settings: Settings, wait_s: float, report: dict[str, Any], *
 
     from deploy.embedded.readiness_probes import clickhouse_fault
     from sinks.clickhouse import migrations
-    from streams.clickhouse.addresses import clickhouse_of
+    from streams.clickhouse.addresses import clickhouse_address
     from streams.clickhouse.connection import reason
 
-    server = clickhouse_of(settings)
+    server = clickhouse_address(settings)
     _wait_for_server(f"ClickHouse at {server}", lambda: clickhouse_fault(server), wait_s)
     try:
         report["clickhouse"] = migrations.migrate(settings)

@@ -21,8 +21,8 @@ _READ_ONLY: Final[dict[str, int]] = {"readonly": 2}
 def _ask(settings: Settings, sql: str, form: str | None) -> None:
     from clickhouse_connect.driver.exceptions import Error
 
-    from streams.clickhouse.addresses import clickhouse_of
-    from streams.clickhouse.connection import answer_of, connect, is_away, reason
+    from streams.clickhouse.addresses import clickhouse_address
+    from streams.clickhouse.connection import connect, is_unavailable, reason, server_message
 
     try:
         with connect(settings) as client:
@@ -34,9 +34,9 @@ def _ask(settings: Settings, sql: str, form: str | None) -> None:
             shutil.copyfileobj(cast("BinaryIO", answer), sys.stdout.buffer)
             sys.stdout.buffer.flush()
     except Error as error:
-        if is_away(error):
-            fail(f"ClickHouse does not answer at {clickhouse_of(settings)}: {reason(error)}", Exit.UNREACHABLE)
-        fail(f"ClickHouse refused: {answer_of(error)}", Exit.UNUSABLE)
+        if is_unavailable(error):
+            fail(f"ClickHouse does not answer at {clickhouse_address(settings)}: {reason(error)}", Exit.UNREACHABLE)
+        fail(f"ClickHouse refused: {server_message(error)}", Exit.UNUSABLE)
 
 
 @click.command()

@@ -60,6 +60,6 @@ def clickhouse_fault(server: Address) -> str | None:
 
 def broker_fault(brokers: str) -> str | None:
     """Say that no broker answers a Metadata request; None where one does."""
-    from streams.kafka.brokers import answers  # noqa: PLC0415 - the client takes most of a second to import
+    from streams.kafka.brokers import broker_answers  # noqa: PLC0415 - the client takes most of a second to import
 
-    return None if answers(brokers) else f"no Kafka broker answers at {brokers}"
+    return None if broker_answers(brokers) else f"no Kafka broker answers at {brokers}"

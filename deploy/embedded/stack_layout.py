@@ -17,7 +17,7 @@ from deploy.embedded.readiness_probes import broker_fault, clickhouse_fault, htt
 from deploy.embedded.supervisor import READY_WITHIN_S, PartDefinition, PartGroup
 from schemas.exits import Exit
 from schemas.settings import Settings
-from streams.clickhouse.addresses import Address, clickhouse_of
+from streams.clickhouse.addresses import Address, clickhouse_address
 
 LOOPBACK: Final = "127.0.0.1"
 BROKER_PORT: Final = 9092
@@ -81,7 +81,7 @@ def plan_layout(settings: Settings, folder: Path, port_base: int | None, say: Ca
     if "kafka_brokers" in settings.model_fields_set:
         external["broker"] = settings.kafka_brokers
     if "clickhouse_url" in settings.model_fields_set:
-        external["clickhouse"] = clickhouse_of(settings).url
+        external["clickhouse"] = clickhouse_address(settings).url
     else:
         server = official_clickhouse.choose_program(settings.clickhouse_program, folder, say)
     usual = (BROKER_PORT, CLICKHOUSE_PORT, settings.worker_port, settings.sink_port, settings.wallboard_port)

@@ -17,8 +17,8 @@ from clickhouse_connect.driver.insert import InsertContext
 from schemas.settings import Settings
 from sinks.port import Batch, StoreError
 from sinks.rows import ContactRow, EventRow, PaneRow, Progress, SampleRow, TagPaneRow
-from streams.clickhouse.addresses import clickhouse_of
-from streams.clickhouse.connection import ANSWER_TIMEOUT_S, connect, is_away, reason
+from streams.clickhouse.addresses import clickhouse_address
+from streams.clickhouse.connection import ANSWER_TIMEOUT_S, connect, is_unavailable, reason
 from streams.monitoring.activities import Phase, doing
 
 #: Each table with its rows' class, in the order in which a batch is written; a batch has a field for each.
@@ -150,8 +150,8 @@ def explained(settings: Settings) -> Iterator[None]:
     try:
         yield
     except (ClickHouseError, OSError) as error:
-        where = clickhouse_of(settings)
-        if is_away(error):
+        where = clickhouse_address(settings)
+        if is_unavailable(error):
             raise StoreError(f"ClickHouse at {where} does not answer: {reason(error)}") from None
         if any(words in str(error) for words in _NOT_MIGRATED):
             raise StoreError(

@@ -7,7 +7,7 @@ the command dies before its commit, nothing has changed, and it is run again.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final, NamedTuple
 
@@ -19,12 +19,13 @@ from schemas.journal import HEAD_KEY, Head, JournalVersionError, decode_head
 from schemas.policies import Rules
 from schemas.settings import Settings
 from schemas.topics import SourcePartition, journal_of
-from streams.assignment.opening import RefusedError, check, described, worker_name
-from streams.assignment.recovery import SILENT_FOR_S, recover
+from streams.assignment.recovery import NO_RECORD_FOR_S, recover
+from streams.assignment.takeover import RefusedError, check_source, source_and_journal, worker_name
+from streams.clickhouse.archive import ClickHouseArchive
 from streams.journal.assembly import RecreatedError
 from streams.journal.writing import StepTooLargeError, Writer
 from streams.kafka.cluster import Cluster, TopicDescription
-from streams.kafka.log_ends import LogEnds, consumer_of
+from streams.kafka.log_ends import LogEnds, committed_consumer
 from streams.partition.archived_history import EndedEpochs
 from streams.partition.state import PartitionState
 from streams.times import now_ms
@@ -50,12 +51,8 @@ class SurveyedPartition(NamedTuple):
     refused: str | None
 
 
-#: What ended epochs left behind, by source, partition, number of partitions and now. Raises HistoryAwayError.
-Remembers = Callable[[str, int, int, int], Awaitable[EndedEpochs]]
-
-
 @contextmanager
-def _named(partition: SourcePartition) -> Iterator[None]:
+def _refusing(partition: SourcePartition) -> Iterator[None]:
     """Refuse what cannot be read or written, in a line that names the partition and what to do."""
     source, number = partition
     try:
@@ -74,45 +71,52 @@ def _named(partition: SourcePartition) -> Iterator[None]:
 
 
 async def survey(
-    settings: Settings, source: str, known: Mapping[int, int], heads: Mapping[int, Head] | None = None
+    settings: Settings, source: str, known_epochs: Mapping[int, int], heads: Mapping[int, Head] | None = None
 ) -> list[SurveyedPartition]:
     """Look at every partition of a source topic, changing nothing.
 
-    `known` is the last epoch that ClickHouse knows, by partition. `heads` are those of a survey a moment ago: the
-    journals are then not read.
+    `known_epochs` has the last epoch that ClickHouse knows, by partition. With `heads`, those of a survey a moment ago,
+    the journals are not read.
     Raises RefusedError where the number of partitions changed, which an epoch alone does not mend, or a journal cannot
     be read; KafkaError, OSError and TimeoutError where Kafka does not answer.
     """
-    cluster, ends = Cluster(settings), LogEnds(settings)
+    cluster, log_ends = Cluster(settings), LogEnds(settings)
     try:
-        topic, journal = described(await cluster.topics(), source)
+        topic, journal = source_and_journal(await cluster.topics(), source)
         partitions = [(source, number) for number in range(topic.partitions)]
         if heads is None:
-            stable = await ends.stable([(journal_of(source), number) for _, number in partitions])
+            stable = await log_ends.stable([(journal_of(source), number) for _, number in partitions])
             heads = await _heads(settings, source, stable, journal.id)
-        whys = await asyncio.gather(
-            *(_refusal(partition, heads.get(partition[1]), topic, ends, known) for partition in partitions),
+        reasons = await asyncio.gather(
+            *(
+                _refusal_reason(partition, heads.get(partition[1]), topic, log_ends, known_epochs)
+                for partition in partitions
+            ),
             return_exceptions=True,
         )
     finally:
         await cluster.stop()
-        await ends.close()
+        await log_ends.close()
     found = []
-    for partition, why in zip(partitions, whys, strict=True):
-        if isinstance(why, BaseException):
-            raise why
-        found.append(SurveyedPartition(partition, heads.get(partition[1]), why))
+    for partition, reason in zip(partitions, reasons, strict=True):
+        if isinstance(reason, BaseException):
+            raise reason
+        found.append(SurveyedPartition(partition, heads.get(partition[1]), reason))
     return found
 
 
-async def _refusal(
-    partition: SourcePartition, head: Head | None, topic: TopicDescription, logs: LogEnds, known: Mapping[int, int]
+async def _refusal_reason(
+    partition: SourcePartition,
+    head: Head | None,
+    topic: TopicDescription,
+    log_ends: LogEnds,
+    known_epochs: Mapping[int, int],
 ) -> str | None:
-    epoch = known.get(partition[1], 0)
+    epoch = known_epochs.get(partition[1], 0)
     if head is None:
         return f"its journal is missing, and ClickHouse knows epoch {epoch}" if epoch else None
     try:
-        await check(partition, head, topic, logs)
+        await check_source(partition, head, topic, log_ends)
     except RefusedError as error:
         if head.partitions not in {0, topic.partitions}:
             raise
@@ -123,41 +127,41 @@ async def _refusal(
 
 async def _heads(settings: Settings, source: str, stable: dict[SourcePartition, int], journal: str) -> dict[int, Head]:
     """Read the last head of each journal partition that names this journal."""
-    consumer = consumer_of(settings)
+    consumer = committed_consumer(settings)
     heads: dict[int, Head] = {}
     try:
-        async with asyncio.timeout(SILENT_FOR_S) as silence:
+        async with asyncio.timeout(NO_RECORD_FOR_S) as no_record:
             await consumer.start()
-            open_ = {TopicPartition(*partition): end for partition, end in stable.items() if end}
-            consumer.assign(list(open_))
-            for tp, begin in (await consumer.beginning_offsets(list(open_))).items() if open_ else ():
+            unread = {TopicPartition(*partition): end for partition, end in stable.items() if end}
+            consumer.assign(list(unread))
+            for tp, begin in (await consumer.beginning_offsets(list(unread))).items() if unread else ():
                 consumer.seek(tp, begin)
-            while open_:
-                fetched = await consumer.getmany(*open_, timeout_ms=_POLL_MS)
+            while unread:
+                fetched = await consumer.getmany(*unread, timeout_ms=_POLL_MS)
                 if fetched:
-                    silence.reschedule(asyncio.get_running_loop().time() + SILENT_FOR_S)
+                    no_record.reschedule(asyncio.get_running_loop().time() + NO_RECORD_FOR_S)
                 for tp, records in fetched.items():
                     for record in records:
                         if record.key == HEAD_KEY and record.value is not None:
-                            with _named((source, tp.partition)):
+                            with _refusing((source, tp.partition)):
                                 head = decode_head(record.value)
                             if head.journal in {"", journal}:
                                 heads[tp.partition] = head
-                for tp in [tp for tp, end in open_.items() if await consumer.position(tp) >= end]:
-                    del open_[tp]
+                for tp in [tp for tp, end in unread.items() if await consumer.position(tp) >= end]:
+                    del unread[tp]
     finally:
         await consumer.stop()
     return heads
 
 
 async def begin(
-    settings: Settings, rules: Rules, found: SurveyedPartition, epoch: int, past: Remembers, cluster: Cluster
+    settings: Settings, rules: Rules, found: SurveyedPartition, epoch: int, archive: ClickHouseArchive, cluster: Cluster
 ) -> PartitionState:
     """Begin an epoch of one partition, which continues with what its journal has, or else with what ClickHouse has.
 
-    Raises RefusedError, KafkaError, OSError (HistoryAwayError is one) and TimeoutError; then nothing was begun.
+    Raises RefusedError, KafkaError, OSError (ArchiveUnavailableError is one) and TimeoutError; then nothing was begun.
     """
-    with _named(found.partition):
+    with _refusing(found.partition):
         return await AsyncRetrying(
             retry=retry_if_exception_type((KafkaError, RecreatedError)),
             stop=stop_after_attempt(ATTEMPTS),
@@ -165,26 +169,28 @@ async def begin(
                 "%s/%d: trying again: %r", *found.partition, state.outcome and state.outcome.exception()
             ),
             reraise=True,
-        )(_begin, settings, rules, found, epoch, past, cluster)
+        )(_begin_once, settings, rules, found, epoch, archive, cluster)
 
 
-async def _begin(
-    settings: Settings, rules: Rules, found: SurveyedPartition, epoch: int, past: Remembers, cluster: Cluster
+async def _begin_once(
+    settings: Settings, rules: Rules, found: SurveyedPartition, epoch: int, archive: ClickHouseArchive, cluster: Cluster
 ) -> PartitionState:
     partition = found.partition
-    topic, journal = described(await cluster.topics(), partition[0])
-    before = EndedEpochs() if found.head is not None else await past(*partition, topic.partitions, now_ms())
+    topic, journal = source_and_journal(await cluster.topics(), partition[0])
+    carried = (
+        EndedEpochs() if found.head is not None else await archive.ended_epochs(*partition, topic.partitions, now_ms())
+    )
     writer = Writer(settings, *partition, BEGIN_WITHIN_MS)
     try:
         async with asyncio.timeout(OPEN_WITHIN_S):
-            opened = await writer.open(worker_name())
-        state, _ = await recover(settings, rules, partition, opened, None, journal.id)
+            opening_offset = await writer.open(worker_name())
+        state, _ = await recover(settings, rules, partition, opening_offset, None, journal.id)
         if state.head != (found.head or Head()):
             raise RefusedError(
                 f"{partition[0]}/{partition[1]}: a worker wrote steps to its journal meanwhile: run the command again"
             )
-        state.begin(opened, epoch, topic.partitions, (topic.id, journal.id))
-        steps = state.carry(before)
+        state.begin(opening_offset, epoch, topic.partitions, (topic.id, journal.id))
+        steps = state.carry(carried)
         await writer.append(await asyncio.to_thread(next, steps))  # it may read millions of ids
         next(steps, None)
     finally:

@@ -16,11 +16,11 @@ from aiokafka.errors import KafkaError
 from schemas.exits import Exit
 from schemas.journal import JournalVersionError
 from schemas.topics import SourcePartition, journal_of
-from streams.assignment.opening import RefusedError
-from streams.clickhouse.history import HistoryAwayError
+from streams.assignment.takeover import RefusedError
+from streams.clickhouse.archive import ArchiveUnavailableError
 from streams.journal.assembly import RecreatedError
 from streams.journal.writing import StepTooLargeError
-from streams.kafka.cluster import ClusterAwayError
+from streams.kafka.cluster import ClusterUnavailableError
 from streams.partition.bad_record_limit import BadRecordLimitError
 
 _LOG: Final = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ class Action(StrEnum):
     RETRY = "tries again"
     #: What is in memory may be ahead of the journal: it is dropped, and the partition opened again.
     REOPEN = "opens the partition again"
-    #: The partition stays closed, all others go on.
+    #: The partition stays closed; all others continue.
     RELEASE = "leaves the partition closed"
     END = "ends"
 
@@ -46,10 +46,10 @@ class During(StrEnum):
     STEP = "writing a step"
     RECORD = "writing a step of one record"
     LOOK_UP = "looking up a batch's contacts"
-    TENDING = "asking ClickHouse between batches"
+    MAINTENANCE = "asking ClickHouse between batches"
     TOPIC_IDS = "asking Kafka for topic ids"
     LOG_ENDS = "asking Kafka where journals end"
-    GONE = "asking Kafka why offsets are missing"
+    MISSING_OFFSETS = "asking Kafka why offsets are missing"
     CLOSING = "closing a partition"
     STOPPING = "stopping the worker"
     WATCHING = "anything, for longer than every time limit"
@@ -70,8 +70,8 @@ class Failure(NamedTuple):
 
 #: From aiokafka; it asserts where its state is bad. TimeoutError and the errors of lost connections are OSErrors.
 _KAFKA: Final = (KafkaError, OSError, AssertionError)
-_CLICKHOUSE: Final = (HistoryAwayError, TimeoutError)
-_UNOPENED: Final = (HistoryAwayError, RecreatedError, *_KAFKA)
+_CLICKHOUSE: Final = (ArchiveUnavailableError, TimeoutError)
+_UNOPENED: Final = (ArchiveUnavailableError, RecreatedError, *_KAFKA)
 
 RETRY, REOPEN, RELEASE, END = Action
 
@@ -110,19 +110,23 @@ TABLE: Final = (
     Failure(During.RECORD, (StepTooLargeError,), REOPEN, ERROR, "{partition}: blocked at offset {offset}: {error}"),
     Failure(During.LOOK_UP, _CLICKHOUSE, RETRY, WARNING, "{partition}: ClickHouse does not answer: {error}"),
     Failure(
-        During.TENDING, _CLICKHOUSE, RETRY, INFO, "{partition}: parked events and eviction wait for ClickHouse: {error}"
+        During.MAINTENANCE,
+        _CLICKHOUSE,
+        RETRY,
+        INFO,
+        "{partition}: parked events and eviction wait for ClickHouse: {error}",
     ),
     Failure(
         # `Outage` says it once a minute.
         During.TOPIC_IDS,
-        (ClusterAwayError,),
+        (ClusterUnavailableError,),
         RETRY,
         DEBUG,
         "Kafka did not tell the topic ids, trying again: {error}",
     ),
     Failure(During.LOG_ENDS, _KAFKA, RETRY, INFO, "Kafka did not tell the ends of journals, trying again: {error}"),
     Failure(
-        During.GONE,
+        During.MISSING_OFFSETS,
         _KAFKA,
         RETRY,
         INFO,

@@ -11,43 +11,27 @@ from typing import Any, Final
 
 from schemas.topics import SourcePartition
 from streams.assignment.failures import During, react
-from streams.tasks import together
+from streams.tasks import BackgroundTasks, wait_for_all
 
 #: How long a rebalance waits for openings; those that take longer are read from once they are open.
-SETTLE_WITHIN_S: Final = 20.0
+REBALANCE_WAITS_S: Final = 20.0
 #: How long a producer may take to stop before the process ends instead.
 STOP_WITHIN_S: Final = 10.0
 
 _LOG: Final = logging.getLogger(__name__)
 
 
-class Failures:
-    """Errors of background tasks, kept until `raise_first` raises them, since no code awaits these tasks."""
+class OpeningTasks:
+    """Opens partitions by the function given, each in a task of its own; `background` keeps their errors."""
 
-    def __init__(self) -> None:
-        self._first: BaseException | None = None
-
-    def note(self, task: asyncio.Task[None]) -> None:
-        """Keep the error of a task that has ended."""
-        if not task.cancelled() and (error := task.exception()) is not None and self._first is None:
-            self._first = error
-
-    def raise_first(self) -> None:
-        """Raise what was noted first, once."""
-        first, self._first = self._first, None
-        if first is not None:
-            raise first
-
-
-class Openings:
-    """Opens partitions by the function given, each in a task of its own."""
-
-    def __init__(self, open_one: Callable[[SourcePartition], Coroutine[Any, Any, None]], failures: Failures) -> None:
+    def __init__(
+        self, open_one: Callable[[SourcePartition], Coroutine[Any, Any, None]], background: BackgroundTasks
+    ) -> None:
         self._open = open_one
-        self._failures = failures
+        self._background = background
         self._tasks: dict[SourcePartition, asyncio.Task[None]] = {}
-        #: Openings that wait for ClickHouse: `are_done` does not wait for them.
-        self._waiting: set[SourcePartition] = set()
+        #: Openings that wait for ClickHouse: `wait` does not wait for them.
+        self._wait_for_clickhouse: set[SourcePartition] = set()
         self._changed = asyncio.Event()
 
     @property
@@ -55,29 +39,29 @@ class Openings:
         """The partitions that are being opened."""
         return sorted(self._tasks)
 
-    def begin(self, partition: SourcePartition) -> None:
+    def start(self, partition: SourcePartition) -> None:
         """Open a partition, unless that is under way."""
         if partition not in self._tasks:
             task = self._tasks[partition] = asyncio.ensure_future(self._open(partition))
             task.add_done_callback(lambda task: self._ended(partition, task))
 
-    def waits(self, partition: SourcePartition) -> None:
+    def note_clickhouse_wait(self, partition: SourcePartition) -> None:
         """Note that an opening waits for ClickHouse."""
-        self._waiting.add(partition)
+        self._wait_for_clickhouse.add(partition)
         self._changed.set()
 
     def _ended(self, partition: SourcePartition, task: asyncio.Task[None]) -> None:
         if self._tasks.get(partition) is task:
             del self._tasks[partition]
-            self._waiting.discard(partition)
-        self._failures.note(task)
+            self._wait_for_clickhouse.discard(partition)
+        self._background.keep_error(task)
         self._changed.set()
 
-    async def are_done(self) -> None:
-        """Wait until each opening is done or waits for ClickHouse, up to a time limit; cancelled, end all first."""
+    async def wait(self) -> None:
+        """Wait until each opening is done or waits for ClickHouse, up to a time limit; cancelled, cancel them all."""
         try:
-            async with asyncio.timeout(SETTLE_WITHIN_S):
-                while self._tasks.keys() - self._waiting:
+            async with asyncio.timeout(REBALANCE_WAITS_S):
+                while self._tasks.keys() - self._wait_for_clickhouse:
                     self._changed.clear()
                     await self._changed.wait()
         except TimeoutError:
@@ -86,14 +70,14 @@ class Openings:
                 ", ".join(f"{name}/{number}" for name, number in self.under_way),
             )
         except asyncio.CancelledError:
-            await together(self.end(partition) for partition in self.under_way)
+            await wait_for_all(self.cancel(partition) for partition in self.under_way)
             raise
-        self._failures.raise_first()
+        self._background.raise_first()
 
-    async def end(self, partition: SourcePartition) -> None:
+    async def cancel(self, partition: SourcePartition) -> None:
         """Cancel an opening, if one is under way, and wait until its producer has ended."""
         task = self._tasks.pop(partition, None)
-        self._waiting.discard(partition)
+        self._wait_for_clickhouse.discard(partition)
         if task is None:
             return
         task.cancel()

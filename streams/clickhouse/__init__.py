@@ -1,1 +1,1 @@
-"""What the streams ask of ClickHouse: a connection, and the history of evicted contacts."""
+"""What the streams ask of ClickHouse: a connection, and the archive."""

@@ -80,7 +80,7 @@ class Address:
         return context
 
 
-def clickhouse_of(settings: Settings) -> Address:
+def clickhouse_address(settings: Settings) -> Address:
     """Say where ClickHouse is, by the settings."""
     return Address(settings.clickhouse_url, settings.clickhouse_ca, verify=settings.clickhouse_verify)
 

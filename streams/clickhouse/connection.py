@@ -15,7 +15,7 @@ from clickhouse_connect.driver.httputil import get_pool_manager
 from urllib3 import PoolManager
 
 from schemas.settings import Settings
-from streams.clickhouse.addresses import clickhouse_of, connection_fault
+from streams.clickhouse.addresses import clickhouse_address, connection_fault
 
 CONNECT_TIMEOUT_S: Final = 5
 ANSWER_TIMEOUT_S: Final = 120
@@ -24,7 +24,7 @@ ANSWER_TIMEOUT_S: Final = 120
 #: too many queries, parts or bytes in memory, no network, read-only for now, shutting down.
 _OVERLOADED: Final = ("159", "160", "202", "203", "209", "210", "241", "242", "252", "319", "425", "439", "999")
 
-#: What the client and the server put around an answer that is of no use to whoever asked.
+#: What the client and the server put around an error message, of no use to the user.
 _WRAPPING: Final = re.compile(
     r"^Received ClickHouse exception, code: \d+, server response: "
     r"| ?\(version [^()]*(?:\([^()]*\))?\)"
@@ -44,7 +44,7 @@ def connect(settings: Settings, database: str | None = None, *, answer_within_s:
 
     Raises clickhouse_connect's OperationalError where none answers, and DatabaseError where it refuses.
     """
-    server = clickhouse_of(settings)
+    server = clickhouse_address(settings)
     client: Client = clickhouse_connect.get_client(
         host=server.host,
         port=server.port,
@@ -64,21 +64,21 @@ def connect(settings: Settings, database: str | None = None, *, answer_within_s:
     return client
 
 
-def is_away(error: BaseException) -> bool:
+def is_unavailable(error: BaseException) -> bool:
     """Tell whether to wait and try again: no answer, or an answer that the server is not well."""
     if isinstance(error, OperationalError | OSError):
         return True
     return isinstance(error, DatabaseError) and any(f"ode: {code}." in str(error) for code in _OVERLOADED)
 
 
-def answer_of(error: BaseException) -> str:
-    """Give all that the server answered, in as many lines as it took: for whoever wrote the query."""
+def server_message(error: BaseException) -> str:
+    """Return the server's whole error message, which may have several lines: for the author of the query."""
     return _WRAPPING.sub("", str(error).strip()) or type(error).__name__
 
 
 def reason(error: BaseException) -> str:
     """Say in one line what went wrong; of a failed connection only what the system or TLS said."""
-    return connection_fault(error) or answer_of(error).splitlines()[0][:_MAX_LINE_CHARACTERS]
+    return connection_fault(error) or server_message(error).splitlines()[0][:_MAX_LINE_CHARACTERS]
 
 
 def selected(names: Iterable[str]) -> str:

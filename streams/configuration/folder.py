@@ -58,7 +58,7 @@ def _read(path: Path) -> str:
 
 
 def _misspelt(folder: Path) -> Iterator[str]:
-    """Name files that nobody reads and whose name is nearly one that somebody does."""
+    """Yield a fault for each file that is not read and whose name is close to one that is."""
     known = (*FILES, *_OTHERS)
     for path in sorted(folder.glob("*.toml")):
         near = difflib.get_close_matches(path.stem.lower(), known, n=1, cutoff=0.7)

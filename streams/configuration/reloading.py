@@ -66,7 +66,7 @@ def _file_versions(folder: Path | None) -> list[tuple[str, int, int, int]]:
 
 
 async def follow(watched: WatchedRules, apply: Callable[[Rules], None], every_s: float = _POLL_EVERY_S) -> None:
-    """Poll the folder for ever, and pass new rules to `apply`; an error is logged, and polling goes on."""
+    """Poll the folder for ever, and pass new rules to `apply`; an error is logged, and polling continues."""
     while True:
         await asyncio.sleep(every_s)
         try:

@@ -21,10 +21,10 @@ from schemas.settings import Settings
 from schemas.topics import SOURCES, SourcePartition, journal_of
 from streams.journal.assembly import Assembly, RecreatedError, Step
 from streams.kafka.brokers import TopicsMissingError
-from streams.kafka.cluster import Cluster, ClusterAwayError
-from streams.kafka.log_ends import LogEnds, consumer_of
+from streams.kafka.cluster import Cluster, ClusterUnavailableError
+from streams.kafka.log_ends import LogEnds, committed_consumer
 from streams.monitoring.outage import Outage
-from streams.tasks import end
+from streams.tasks import cancel
 
 #: What one fetch brings of one partition at most; a batch above it still comes whole.
 FETCH_BYTES: Final = 2 * 1024 * 1024
@@ -70,7 +70,7 @@ async def show_lag(consumer: AIOKafkaConsumer, offsets: Mapping[TopicPartition, 
 @_retry_forever().wraps
 async def connect(settings: Settings, topics: tuple[str, ...], group: str | None = None) -> AIOKafkaConsumer:
     """Start a consumer of all partitions of the topics, without positions; waits for broker and topics, and says so."""
-    consumer = consumer_of(
+    consumer = committed_consumer(
         settings, group_id=group, max_partition_fetch_bytes=FETCH_BYTES, fetch_max_wait_ms=FETCH_WAIT_MS
     )
     try:
@@ -221,7 +221,7 @@ class JournalTail:
         try:
             with self.kafka.asking():
                 topics = await self._cluster.topics()
-        except ClusterAwayError:
+        except ClusterUnavailableError:
             return None
         ours = self._source_of.keys() | self._source_of.values()
         return {name: topic.id for name, topic in topics.items() if name in ours}
@@ -260,7 +260,7 @@ class JournalTail:
         consumer, self._consumer = self._consumer, None
         id_request, self._id_request = self._id_request, None
         if id_request is not None:
-            await end(id_request)
+            await cancel(id_request)
         await self._ends.close()
         await self._cluster.stop()
         if consumer is not None:

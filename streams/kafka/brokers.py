@@ -71,7 +71,7 @@ def admin_client(brokers: str, wait_s: float = PROBE_TIMEOUT_S) -> closing[Any]:
     return closing(client)
 
 
-def answers(brokers: str, wait_s: float = 0.0) -> bool:
+def broker_answers(brokers: str, wait_s: float = 0.0) -> bool:
     """Tell whether a broker answers a Metadata request, trying for `wait_s` where none does at once."""
     try:
         with admin_client(brokers, wait_s) as client:

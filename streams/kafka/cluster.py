@@ -1,6 +1,6 @@
 """What a Kafka cluster says of its topics and groups: their ids, their partitions, whether a group ever committed.
 
-kafka-python's admin client blocks, so it has a thread of its own and a time limit. `ClusterAwayError` means that
+kafka-python's admin client blocks, so it has a thread of its own and a time limit. `ClusterUnavailableError` means that
 nothing is known: it must never be taken for a recreated topic.
 """
 
@@ -22,7 +22,7 @@ Answer = TypeVar("Answer")
 ANSWER_WITHIN_S: Final = 5.0
 
 
-class ClusterAwayError(ConnectionError):
+class ClusterUnavailableError(ConnectionError):
     """The cluster did not answer in time; says what was asked, in one line."""
 
 
@@ -49,17 +49,17 @@ class Cluster:
         self._topics: Mapping[str, TopicDescription] = {}
 
     async def topics(self) -> Mapping[str, TopicDescription]:
-        """Describe every topic, as of a moment after this was called. Raises ClusterAwayError."""
+        """Describe every topic, as of a moment after this was called. Raises ClusterUnavailableError."""
         called_at = monotonic()
         async with self._lock:
-            if self._topics_as_of <= called_at:  # whoever waited meanwhile takes the same answer
+            if self._topics_as_of <= called_at:  # callers that waited meanwhile take the same answer
                 asked_at = monotonic()
                 self._topics = await self._query("the topics", _topics)
                 self._topics_as_of = asked_at
             return self._topics
 
     async def has_commits(self, group: str) -> bool:
-        """Tell whether a consumer group has committed any offset that is still kept. Raises ClusterAwayError."""
+        """Tell whether a consumer group has committed any offset that is still kept. Raises ClusterUnavailableError."""
         async with self._lock:
             found = await self._query(f"the offsets of group {group}", lambda admin: admin.list_group_offsets([group]))
         return any(stored.offset >= 0 for stored in found[group].values())
@@ -77,7 +77,7 @@ class Cluster:
                 return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, question)
         except (KafkaError, BrokerUnreachableError, OSError, TimeoutError) as error:
             why = str(error) or f"no answer within {self._within_s:g} s"
-            raise ClusterAwayError(f"Kafka at {self._brokers} does not describe {what}: {why}") from None
+            raise ClusterUnavailableError(f"Kafka at {self._brokers} does not describe {what}: {why}") from None
 
     def _run(self, question: Callable[[Any], Answer]) -> Answer:
         try:

@@ -1,4 +1,4 @@
-"""Faust's consumer, in batches: one message is all that one fetch brought of one partition.
+"""Faust's consumer, in batches: one message holds all records that one fetch brought of one partition.
 
 Idiomatic Faust makes two tasks a record; here it makes two a batch. Reading continues where the journals say, not at
 the group's committed offsets, which only show lag. The offset at which a fetch began is noted in the consumer's own
@@ -19,7 +19,7 @@ from streams.assignment.assigned_partitions import AssignedPartitions, Position
 from streams.monitoring.activities import Phase
 
 #: The position of a fetch without a seek before it; the worker skips such a batch.
-NO_POSITION: Final[Position] = (0, -1)
+NO_POSITION: Final = Position(0, -1)
 
 #: A fetch is answered once it brings so much, or after so long.
 FETCH_MIN_BYTES: Final = 256 * 1024
@@ -27,13 +27,13 @@ FETCH_WAIT_MS: Final = 100
 
 
 class Fetch(NamedTuple):
-    """What is known of a batch besides its records."""
+    """How a batch was fetched."""
 
     session: int
     #: The offset at which the fetch began.
-    begins: int
+    offset: int
     #: By the monotonic clock.
-    at: float
+    fetched_at: float
     log_end: int
 
 
@@ -48,10 +48,10 @@ class BatchThread(driver.AIOKafkaConsumerThread):
         self._positions: dict[SourcePartition, Position] = {}
 
     def _create_worker_consumer(self, transport: Any) -> Any:  # noqa: ANN401 - Faust's own
-        """Read what was committed only, for Faust would count what an aborted transaction took back; and not too often.
+        """Read committed records only, for Faust would read those of aborted transactions; and not too often.
 
-        A step costs the same for one record as for a hundred, most of it in the broker: under load a fetch waits for so
-        many, and never longer than a person would notice.
+        A step costs the same for one record as for a hundred, most of it in the broker: under load a fetch waits for
+        many records, and never longer than a person would notice.
         """
         consumer = super()._create_worker_consumer(transport)
         # Not settings of Faust's; read at its start.
@@ -65,7 +65,7 @@ class BatchThread(driver.AIOKafkaConsumerThread):
         await super().on_partitions_revoked(revoked)
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
-        """Forget them once more: aiokafka goes on at the group's committed offsets, which may be past what is in."""
+        """Forget them once more: aiokafka continues at the group's committed offsets, which may be past the heads."""
         self._positions.clear()
         await super().on_partitions_assigned(assigned, generation_id)
 
@@ -76,16 +76,16 @@ class BatchThread(driver.AIOKafkaConsumerThread):
     async def _seek_to(self, positions: Mapping[SourcePartition, Position]) -> None:
         consumer = self._ensure_consumer()
         assigned = consumer.assignment()
-        for partition, (offset, session) in positions.items():
+        for partition, position in positions.items():
             tp = driver.ensure_aiokafka_TP(TP(*partition))
             if tp in assigned:
-                consumer.seek(tp, offset)
-                self._positions[partition] = offset, session
+                consumer.seek(tp, position.offset)
+                self._positions[partition] = position
 
     def verify_event_path(self, now: float, tp: TP) -> None:
-        """Say nothing: Faust reports partitions after a quiet time, after an outage and without a group commit.
+        """Log nothing: Faust reports partitions after a quiet time, after an outage and without a group commit.
 
-        Here none of these is a fault, and the text is a page for each.
+        None of these is a fault here, and each of its messages is a page long.
         """
 
     async def _fetch_records(self, consumer: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - Faust's own
@@ -96,10 +96,10 @@ class BatchThread(driver.AIOKafkaConsumerThread):
     def _batch(self, tp: TP, records: list[Any], log_end: int) -> Any:  # noqa: ANN401 - a record of aiokafka
         """Make one message of all records, their fetch its key, at the last offset, so that an ack covers all."""
         partition, last = (tp.topic, tp.partition), records[-1]
-        begins, session = self._positions.get(partition, NO_POSITION)
-        if session != NO_POSITION[1]:
-            self._positions[partition] = last.offset + 1, session
-        fetch = Fetch(session, begins, time.monotonic(), log_end)
+        offset, session = self._positions.get(partition, NO_POSITION)
+        if session != NO_POSITION.session:
+            self._positions[partition] = Position(last.offset + 1, session)
+        fetch = Fetch(session, offset, time.monotonic(), log_end)
         return replace(last, headers=(), key=fetch, value=records, serialized_key_size=0)
 
 
@@ -122,19 +122,19 @@ class BatchConsumer(driver.Consumer):
         partitions: AssignedPartitions = self.app.partitions
         partitions.seek = self.seek_to
         assigned = frozenset((tp.topic, tp.partition) for tp in self.assignment())
-        positions = await partitions.settle(assigned)
+        positions = await partitions.assign(assigned)
         await self._thread.seek_to(positions)
-        return {TP(*partition): offset for partition, (offset, _) in positions.items()}
+        return {TP(*partition): position.offset for partition, position in positions.items()}
 
     async def seek_to(self, positions: Mapping[SourcePartition, Position]) -> None:
-        """Seek to where opened partitions go on, also in Faust's own books, which would drop what it thinks it read.
+        """Seek to where opened partitions continue, in Faust's own read offsets too: it drops messages below them.
 
-        It fetches them again: one whose channel was full is passed over until that has emptied, and where the channel
-        was cleared instead Faust may forget it.
+        Fetching is resumed too: Faust skips a partition whose channel is full until that has emptied, and where the
+        channel was cleared instead it may skip it for ever.
         """
         await self._thread.seek_to(positions)
-        for partition, (offset, _) in positions.items():
-            self._read_offset[TP(*partition)] = offset or None
+        for partition, position in positions.items():
+            self._read_offset[TP(*partition)] = position.offset or None
         self.resume_partitions(self.assignment() & {TP(*partition) for partition in positions})
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:

@@ -25,7 +25,7 @@ FETCH_WAIT_MS: Final = 20
 PROBED_OFFSETS: Final = 5_000
 
 
-def consumer_of(settings: Settings, **options: object) -> AIOKafkaConsumer:
+def committed_consumer(settings: Settings, **options: object) -> AIOKafkaConsumer:
     """Make a consumer without a position or auto-commit that reads committed records; `options` override this."""
     defaults = {"isolation_level": "read_committed", "enable_auto_commit": False, "auto_offset_reset": "none"}
     return AIOKafkaConsumer(bootstrap_servers=settings.kafka_brokers, **defaults | options)
@@ -106,13 +106,13 @@ class LogEnds:
     async def _connect(self) -> None:
         if self._uncommitted is None:
             consumers = [
-                consumer_of(self._settings, isolation_level=level, fetch_max_wait_ms=FETCH_WAIT_MS)
+                committed_consumer(self._settings, isolation_level=level, fetch_max_wait_ms=FETCH_WAIT_MS)
                 for level in ("read_uncommitted", "read_committed")
             ]
             try:
                 for consumer in consumers:
                     await consumer.start()
-            except BaseException:  # also where whoever asks is cancelled: the next one must not find half a connection
+            except BaseException:  # also cancellation: the next caller must not find half a connection
                 await self._stop(consumers)
                 raise
             self._uncommitted, self._committed = consumers

@@ -1,1 +1,1 @@
-"""How a part tells that it works: health, readiness, metrics, and who may ask."""
+"""Monitoring of a part: health, readiness, metrics, the watchdog, and which hosts are allowed to ask."""

@@ -1,7 +1,7 @@
-"""What a process is doing, and what of it takes too long: the watchdog's core. No thread, no log, no stack.
+"""What a process is doing, and what of it takes too long: the watchdog's core, without threads, logs or stacks.
 
-Whoever begins something that may hang says so (`Activities.during`), and what it goes on to (`doing`): some attributes
-for each batch, nothing for an event.
+Code that may hang runs within `Activities.during`, and calls `doing` where its next phase begins. That costs a few
+attributes for each batch, and nothing for an event.
 """
 
 import asyncio
@@ -22,10 +22,10 @@ STUCK_AFTER_S: Final = 15.0
 UNHEALTHY_AFTER_S: Final = 60.0
 #: From when on the process ends itself: above the longest time limit, that of one attempt to open a partition.
 END_AFTER_S: Final = 660.0
-#: The same is said once in so long.
-SAY_EVERY_S: Final = 60.0
-#: Between two looks: after more, the process was stopped or the machine asleep, which is nobody's fault here.
-HALTED_S: Final = 10.0
+#: The same activity is logged once in so long.
+LOG_EVERY_S: Final = 60.0
+#: Longest time between two checks: after more, the process was stopped or the machine asleep, and nothing hung.
+HALTED_AFTER_S: Final = 10.0
 
 
 class Phase(StrEnum):
@@ -48,8 +48,8 @@ class Phase(StrEnum):
     IN_CODE = "in code that does not wait"
 
 
-#: Where Kafka is away these go on for as long as that lasts: said, and no reason to end.
-PATIENT: Final = frozenset({Phase.FETCHING})
+#: While Kafka is unavailable these last as long as that: logged, and no reason to end the process.
+TOLERATED: Final = frozenset({Phase.FETCHING})
 
 
 class Activity:
@@ -60,7 +60,7 @@ class Activity:
     def __init__(self, of: SourcePartition | str, phase: Phase, since: float, task: asyncio.Task[Any] | None) -> None:
         self.of = of
         self.phase = phase
-        #: When this phase began, or last got on, by the clock of `Activities`; infinite once it is over.
+        #: When this phase began, or last made progress, by the clock of `Activities`; infinite once it is over.
         self.since = since
         #: Where it runs: for its stack.
         self.task = task
@@ -85,8 +85,8 @@ class StuckActivity(NamedTuple):
         """Say it in one line, with where in the code it stands."""
         return f"{self.name} is stuck {self.phase}: {self.seconds:.0f} s so far, at {where}"
 
-    def over(self, now: float) -> str:
-        """Say in one line that it goes on."""
+    def resumed_line(self, now: float) -> str:
+        """Say in one line that it continued, and after how long."""
         return f"{self.name} is no longer stuck {self.phase}: it took {now - self.since:.0f} s"
 
 
@@ -94,7 +94,7 @@ _CURRENT: Final[ContextVar[tuple[Activity, Callable[[], float]] | None]] = Conte
 
 
 def doing(phase: Phase) -> None:
-    """Note what the activity of this task goes on to, or that it got on; outside any, nothing."""
+    """Note the next phase of this task's activity, or its progress in the same one; outside any activity, nothing."""
     if (current := _CURRENT.get()) is not None:
         activity, now = current
         activity.phase = phase
@@ -102,7 +102,7 @@ def doing(phase: Phase) -> None:
 
 
 class Activities:
-    """All that one process has under way."""
+    """The activities of one process."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self.now = now
@@ -126,48 +126,49 @@ class Activities:
             _CURRENT.reset(token)
 
     def stuck(self) -> list[StuckActivity]:
-        """Give what takes too long, the longest first."""
+        """Return the activities that take too long, the longest first."""
         now = self.now()
         # A copy: tasks of other threads begin and end meanwhile.
         seen = [StuckActivity(each, each.phase, each.since, now - each.since) for each in list(self._under_way)]
         return sorted((each for each in seen if each.seconds >= STUCK_AFTER_S), key=lambda one: -one.seconds)
 
-    def forgive(self, halted_s: float) -> None:
-        """Do not count a time in which the whole process was halted."""
+    def exclude_time(self, halted_s: float) -> None:
+        """Subtract a time in which the whole process was halted."""
         for activity in list(self._under_way):
             activity.since += halted_s
 
 
 class Watch:
-    """Decides what is said of stuck activities, and when: each once a minute, and that it goes on."""
+    """Decides which stuck activities are logged, and when: each once a minute, and once when it continues."""
 
     def __init__(self, activities: Activities) -> None:
         self._activities = activities
-        self._looked_at = activities.now()
-        self._quiet_until: dict[tuple[object, Phase], float] = {}
-        self._said: dict[Activity, StuckActivity] = {}
+        self._checked_at = activities.now()
+        self._next_log_at: dict[tuple[object, Phase], float] = {}
+        self._logged: dict[Activity, StuckActivity] = {}
 
-    def look(self) -> tuple[list[StuckActivity], list[str]]:
-        """Look at all that is under way; return what is to be said of, and the lines of what is over."""
+    def check(self) -> tuple[list[StuckActivity], list[str]]:
+        """Check all activities; return those that are to be logged as stuck, and the lines of those that continued."""
         now = self._activities.now()
-        if now - self._looked_at > HALTED_S:
-            self._activities.forgive(now - self._looked_at)
-            self._said.clear()
-        self._looked_at = now
-        over = [each for each in self._said.values() if each.activity.since != each.since]  # it went on since
-        for each in over:
-            del self._said[each.activity]
-        return [each for each in self._activities.stuck() if self._is_due(each, now)], [each.over(now) for each in over]
+        if now - self._checked_at > HALTED_AFTER_S:
+            self._activities.exclude_time(now - self._checked_at)
+            self._logged.clear()
+        self._checked_at = now
+        resumed = [each for each in self._logged.values() if each.activity.since != each.since]  # it continued since
+        for each in resumed:
+            del self._logged[each.activity]
+        due = [each for each in self._activities.stuck() if self._is_due(each, now)]
+        return due, [each.resumed_line(now) for each in resumed]
 
     def _is_due(self, stuck: StuckActivity, now: float) -> bool:
         key = stuck.activity.of, stuck.phase
-        if now < self._quiet_until.get(key, now):
+        if now < self._next_log_at.get(key, now):
             return False
-        self._quiet_until[key] = now + SAY_EVERY_S
-        self._said[stuck.activity] = stuck
+        self._next_log_at[key] = now + LOG_EVERY_S
+        self._logged[stuck.activity] = stuck
         return True
 
 
-def worst(stuck: Iterable[StuckActivity], after_s: float) -> StuckActivity | None:
-    """Give the one that ends a process, or its health, after so long: the longest of those that are not patient."""
-    return next((each for each in stuck if each.seconds > after_s and each.phase not in PATIENT), None)
+def longest_beyond(stuck: Iterable[StuckActivity], after_s: float) -> StuckActivity | None:
+    """Return the longest of those that are stuck for more than `after_s` and not tolerated; None: there is none."""
+    return next((each for each in stuck if each.seconds > after_s and each.phase not in TOLERATED), None)

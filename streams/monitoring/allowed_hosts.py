@@ -1,9 +1,9 @@
-"""Under which names a part's own server answers: the guard of every HTTP server of Pulssi against DNS rebinding.
+"""Which host names a part's own HTTP server answers to: every server of Pulssi is guarded against DNS rebinding.
 
-A page of another site may have its own name resolve to this machine, and its script would then be let read what it
-gets. It cannot choose the Host that the browser sends, which is that name. So a name is answered only if it is one of
-the machine itself (localhost), the one that is listened on, or one that the setting `allowed_hosts` lists. Addresses
-are answered: no name that somebody else resolves brought the browser there. Nothing is guessed from DNS.
+A page of another site may have its own name resolve to this machine, and the browser would then let its script read the
+answers. It cannot choose the Host header that the browser sends, which is that name. So a name is answered only if it
+is one of the machine itself (localhost), the one that is listened on, or one that the setting `allowed_hosts` lists.
+Addresses are answered: no name that somebody else resolves brought the browser there. Nothing is guessed from DNS.
 """
 
 import re
@@ -30,7 +30,7 @@ def _is_address(name: str) -> bool:
     return True
 
 
-class Hosts:
+class AllowedHosts:
     """The names that a server on the address `bind` answers to."""
 
     def __init__(self, bind: str, allowed: str = "") -> None:
@@ -38,7 +38,7 @@ class Hosts:
         named = (_LOOPBACK, bind, *allowed.split(","))
         self._names = frozenset(name.strip().lower().rstrip(".") for name in named if name.strip())
 
-    def answers(self, host: str) -> bool:
+    def allows_host(self, host: str) -> bool:
         """Tell whether a Host header names this server."""
         found = _HOST.fullmatch(host.strip())
         if found is None:
@@ -46,7 +46,7 @@ class Hosts:
         name = (found[1] or found[2]).lower().rstrip(".")
         return name in self._names or _is_address(name)
 
-    def sends(self, origin: str, host: str) -> bool:
+    def allows_origin(self, origin: str, host: str) -> bool:
         """Tell whether a browser's page of this origin may send to the server; `host` is the request's, answered to."""
         name = (urlsplit(origin).hostname or "").rstrip(".")
         if name in self._names or name == urlsplit(f"//{host}").hostname:
@@ -57,7 +57,7 @@ class Hosts:
     async def guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Answer 421 to a request for another host. One without a Host is none of a browser's."""
         for host in request.headers.getall("Host", []):
-            if not self.answers(host):
+            if not self.allows_host(host):
                 text = f"the host {host[:_SHOWN]!r} is not answered here: PULSSI_ALLOWED_HOSTS names those that are\n"
                 headers = {"X-Content-Type-Options": "nosniff"}
                 return web.Response(status=HTTPStatus.MISDIRECTED_REQUEST, text=text, headers=headers)

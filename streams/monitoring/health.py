@@ -1,7 +1,7 @@
-"""The small server by which a part says how it is: `/healthz`, `/readyz` and `/metrics`.
+"""A part's small HTTP server for health, readiness and metrics: `/healthz`, `/readyz` and `/metrics`.
 
 Healthy means progress, not just life: a part that answers but no longer works is to be restarted. Nothing here decides
-what progress is, and nothing here may tell a setting or a contact.
+what progress is, and nothing here may show a setting or a contact.
 """
 
 from collections.abc import Awaitable, Callable
@@ -11,7 +11,7 @@ from aiohttp import web
 
 from schemas.exits import EndError, Exit
 from schemas.settings import Settings
-from streams.monitoring.allowed_hosts import Hosts
+from streams.monitoring.allowed_hosts import AllowedHosts
 from streams.monitoring.prometheus import CONTENT_TYPE
 
 #: None where all is well, else the reason in one line.
@@ -19,9 +19,9 @@ Check = Callable[[], str | None]
 
 FINE: Final = "ok\n"
 
-#: What a person finds who opens the address: this is no page to look at.
+#: What `/` answers: the address is no page for people.
 _ROUTES: Final = """\
-/healthz  whether it gets on
+/healthz  whether it makes progress
 /readyz   whether it is ready
 /metrics  what it counts, for Prometheus
 """
@@ -41,7 +41,7 @@ class Health:
 
     async def start(self, settings: Settings, part: str) -> int:
         """Listen on the port of a part, and return it: that of its setting, or with 0 any free one. Raises EndError."""
-        self._app.middlewares.append(Hosts(settings.bind, settings.allowed_hosts).guard)
+        self._app.middlewares.append(AllowedHosts(settings.bind, settings.allowed_hosts).guard)
         self._runner = await listen(self._app, settings, part)
         return int(self._runner.addresses[0][1])
 
@@ -74,12 +74,12 @@ def add_routes(
 ) -> None:
     """Give a part's own web server the three routes."""
 
-    async def tell(_: web.Request) -> web.Response:
+    async def metrics_text(_: web.Request) -> web.Response:
         return web.Response(text=metrics(), headers={"Content-Type": CONTENT_TYPE})
 
     app.router.add_get("/healthz", _answering(progress, slow))
     app.router.add_get("/readyz", _answering(ready))
-    app.router.add_get("/metrics", tell)
+    app.router.add_get("/metrics", metrics_text)
 
 
 async def _routes(_: web.Request) -> web.Response:

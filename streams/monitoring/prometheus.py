@@ -1,6 +1,6 @@
 """Metrics as Prometheus reads them, written by its own client library.
 
-A part lists its readings where it has the values; a histogram is kept by the library. Both go by their declarations.
+A part lists the values of its counters and gauges; the library keeps histograms. Both follow their declarations.
 """
 
 from collections.abc import Iterable
@@ -31,10 +31,10 @@ def histogram(metric: MetricDefinition) -> Histogram:
     return Histogram(metric.name, metric.help, metric.labels, buckets=metric.buckets, registry=None)
 
 
-def render(readings: Iterable[MetricValue], histograms: Iterable[Histogram] = ()) -> str:
-    """Write readings and histograms as text, those of one metric together."""
+def render(values: Iterable[MetricValue], histograms: Iterable[Histogram] = ()) -> str:
+    """Write values and histograms as Prometheus text, those of one metric together."""
     families: dict[str, Metric] = {}
-    for metric, value, labels in readings:
+    for metric, value, labels in values:
         family = Metric(metric.name.removesuffix("_total"), metric.help, metric.kind)
         family = families.setdefault(metric.name, family)
         family.add_sample(metric.name, dict(zip(metric.labels, labels, strict=True)), value)

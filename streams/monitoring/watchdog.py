@@ -1,6 +1,6 @@
-"""The watchdog: a thread that sees what is stuck, a blocked event loop too, and logs what it is doing and where.
+"""The watchdog: a thread that logs what is stuck and where in the code, a blocked event loop too.
 
-It sees and says; it ends the process only after a time above every time limit. What is stuck, `activities` decides.
+It ends the process only after a time above every time limit. `activities` decides what is stuck.
 """
 
 import asyncio
@@ -17,10 +17,10 @@ from typing import Any, Final
 
 from streams.assignment.failures import During, react
 from streams.monitoring import activities as core
-from streams.monitoring.activities import Activities, Activity, Phase, StuckActivity, Watch, worst
+from streams.monitoring.activities import Activities, Activity, Phase, StuckActivity, Watch, longest_beyond
 
-#: How often it looks.
-LOOK_EVERY_S: Final = 1.0
+#: How often it checks.
+CHECK_EVERY_S: Final = 1.0
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _OURS: Final = frozenset({"dashboards", "deploy", "schemas", "sinks", "streams"})
@@ -34,11 +34,13 @@ _LOG: Final = logging.getLogger(__name__)
 
 @contextmanager
 def watched(activities: Activities) -> Iterator[None]:
-    """Watch this event loop and what is under way while the block runs."""
+    """Watch this event loop and the activities while the block runs."""
     stopping, loop = threading.Event(), asyncio.get_running_loop()
-    with activities.during(Phase.IN_CODE, "the event loop") as beats:
-        beats.task = None  # its stack is its thread's
-        watch = threading.Thread(target=_watch, args=(activities, loop, beats, stopping), name="watchdog", daemon=True)
+    with activities.during(Phase.IN_CODE, "the event loop") as heartbeat:
+        heartbeat.task = None  # its stack is its thread's
+        watch = threading.Thread(
+            target=_watch, args=(activities, loop, heartbeat, stopping), name="watchdog", daemon=True
+        )
         watch.start()
         try:
             yield
@@ -47,22 +49,24 @@ def watched(activities: Activities) -> Iterator[None]:
             watch.join()
 
 
-def _watch(activities: Activities, loop: asyncio.AbstractEventLoop, beats: Activity, stopping: threading.Event) -> None:
+def _watch(
+    activities: Activities, loop: asyncio.AbstractEventLoop, heartbeat: Activity, stopping: threading.Event
+) -> None:
     def beat() -> None:
-        beats.since = activities.now()
+        heartbeat.since = activities.now()
 
     watch = Watch(activities)
-    while not stopping.wait(LOOK_EVERY_S):
+    while not stopping.wait(CHECK_EVERY_S):
         loop.call_soon_threadsafe(beat)
-        said, over = watch.look()
-        for line in over:
+        stuck_now, resumed = watch.check()
+        for line in resumed:
             _LOG.warning("%s", line)
-        for stuck in said:
+        for stuck in stuck_now:
             _LOG.warning("%s", line_of(stuck))
-            if stuck.activity is beats:
-                stack = traceback.format_stack(sys._current_frames().get(beats.thread))  # noqa: SLF001 - as in `_where`
+            if stuck.activity is heartbeat:
+                stack = traceback.format_stack(sys._current_frames().get(heartbeat.thread))  # noqa: SLF001 - as in `_where`
                 _LOG.warning("the event loop's thread stands at\n%s", "".join(stack))
-        if last := worst(activities.stuck(), core.END_AFTER_S):
+        if last := longest_beyond(activities.stuck(), core.END_AFTER_S):
             react(During.WATCHING, TimeoutError(line_of(last)))
 
 
@@ -72,14 +76,14 @@ def line_of(stuck: StuckActivity) -> str:
 
 
 def health_line(activities: Activities, *, after_s: float = 0.0) -> str | None:
-    """Say what is stuck for longest, if for longer than this; None where nothing is."""
+    """Say what is stuck for longest, if for longer than `after_s`; None where nothing is."""
     stuck = activities.stuck()
-    found = worst(stuck, after_s) if after_s else next(iter(stuck), None)
+    found = longest_beyond(stuck, after_s) if after_s else next(iter(stuck), None)
     return line_of(found) if found else None
 
 
 def _where(activity: Activity) -> str:
-    """Name the innermost line of ours that an activity stands at: file, line, function."""
+    """Name the innermost line of Pulssi's own code that an activity is in: file, line, function."""
     frames = list(_awaited(activity.task)) if activity.task else []
     if not frames:  # it runs at this moment, or is no task
         frames = [frame for frame, _ in traceback.walk_stack(sys._current_frames().get(activity.thread))][::-1]  # noqa: SLF001 - the only way to a thread's stack
@@ -94,7 +98,7 @@ def _path(frame: FrameType) -> Path:
 
 
 def _awaited(task: asyncio.Task[Any]) -> Iterator[FrameType]:
-    """Yield the frames of what a task waits in, the innermost last; nothing where it runs. Its `get_stack` has one."""
+    """Yield the frames in which a task waits, the innermost last; none where it runs. `Task.get_stack` gives one."""
     awaited: Any = task
     followed: set[int] = set()
     while awaited is not None and id(awaited) not in followed and not getattr(awaited, "cr_running", False):

@@ -1,4 +1,4 @@
-"""How a worker is: readiness, progress and numbers for Prometheus, from its partitions."""
+"""A worker's health server: readiness, progress and Prometheus metrics, from its partitions."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -38,47 +38,47 @@ class BatchMetrics:
         self._lag.labels(topic).observe(lag)
 
 
-def health_of(
+def worker_health_server(
     partitions: AssignedPartitions,
     batches: BatchMetrics,
     now: Callable[[], float] = time.monotonic,
     refused: Callable[[], bool] = lambda: False,
 ) -> Health:
-    """Make the server that reports how a worker is; `refused`: whether its changed configuration is."""
+    """Make a worker's health server; `refused` tells whether its changed configuration is refused."""
     return Health(
         ready=lambda: _unready(partitions, now()),
         progress=lambda: _stuck(partitions, now()),
         slow=lambda: health_line(partitions.activities),
-        metrics=lambda: render(_readings(partitions, batches.lags, refused=refused()), batches.histograms),
+        metrics=lambda: render(_metric_values(partitions, batches.lags, refused=refused()), batches.histograms),
     )
 
 
 def _unready(partitions: AssignedPartitions, now: float) -> str | None:
-    if partitions.refused:
-        return "; ".join(partitions.refused)
-    if away := partitions.kafka.unready():
-        return away
-    if partitions.waits is not None:
-        return partitions.waits.line(now)
+    if partitions.refusals:
+        return "; ".join(partitions.refusals)
+    if unanswered := partitions.topics.kafka.unready():
+        return unanswered
+    if wait := partitions.shared.longest_wait:
+        return wait.line(now)
     return None if partitions.ready else "the partitions that this worker is assigned are not all open yet"
 
 
 def _stuck(partitions: AssignedPartitions, now: float) -> str | None:
-    waits = partitions.waits
+    wait = partitions.shared.longest_wait
     if line := health_line(partitions.activities, after_s=UNHEALTHY_AFTER_S):
         return line
-    if waits is not None and not waits.opening and now - waits.since > UNHEALTHY_AFTER_S:
-        return waits.line(now)
+    if wait and not wait.opening and now - wait.since > UNHEALTHY_AFTER_S:
+        return wait.line(now)
     return partitions.blocked
 
 
-def _readings(
+def _metric_values(
     partitions: AssignedPartitions, lags: Mapping[SourcePartition, int], *, refused: bool
 ) -> Iterator[MetricValue]:
     yield MetricValue(declared.WORKER_CONFIGURATION_REFUSED, refused)
-    for (topic, number), why in partitions.held_by.items():
+    for (topic, number), current in partitions.waiting_reasons.items():
         for reason in declared.HELD_BY:
-            yield MetricValue(declared.WORKER_WAITING, why == reason, (topic, str(number), reason))
+            yield MetricValue(declared.WORKER_WAITING, current == reason, (topic, str(number), reason))
     for topic, number in partitions.refused_partitions:
         yield MetricValue(declared.WORKER_REFUSED, 1, (topic, str(number)))
     for partition in partitions.open_states:

@@ -10,17 +10,17 @@ from streams.assignment.assigned_partitions import AssignedPartitions
 from tests.bench import job
 from tests.streams import worker_process
 
-_TAKE: Final = AssignedPartitions.process_batch
+_ORIGINAL: Final = AssignedPartitions.process_batch
 
 
-async def _take(
-    self: AssignedPartitions, partition: SourcePartition, session: int, begins: int, records: Sequence[Any]
+async def _process_batch(
+    self: AssignedPartitions, partition: SourcePartition, session: int, fetch_offset: int, records: Sequence[Any]
 ) -> bool:
     job.consuming()
-    return await _TAKE(self, partition, session, begins, records)
+    return await _ORIGINAL(self, partition, session, fetch_offset, records)
 
 
 if __name__ == "__main__":
     logging.basicConfig(level="WARNING")
-    AssignedPartitions.process_batch = _take  # type: ignore[method-assign]  # the one thing that is added
+    AssignedPartitions.process_batch = _process_batch  # type: ignore[method-assign]  # the one thing that is added
     raise SystemExit(asyncio.run(worker_process.main()))

@@ -15,7 +15,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from schemas.policies import Rules
 from schemas.settings import Settings
 from schemas.topics import journal_of
-from streams.assignment.opening import take_over
+from streams.assignment.takeover import take_over
 from streams.kafka.brokers import admin_client
 from streams.partition.state import STEP_BYTES
 from tests.bench.contest import TOPIC
@@ -23,7 +23,7 @@ from tests.bench.events import EVENTS_A_CHAT, write_chats
 from tests.bench.report import Part, spread, times
 from tests.bench.servers import broker
 from tests.streams.flow import keyed, produce, read_all
-from tests.streams.stand_ins import asked
+from tests.streams.stand_ins import takeover_services
 
 BATCH: Final = 16_000
 COMPACTING: Final = {"segment.ms": "1000", "min.cleanable.dirty.ratio": "0.01", "max.compaction.lag.ms": "1000"}
@@ -34,7 +34,7 @@ NEARLY: Final = 1.5
 
 async def _write(settings: Settings, events: int) -> None:
     """Fold the topic's events into its journal, as a worker does."""
-    async with asked(settings) as whom:
+    async with takeover_services(settings) as whom:
         partition, writer = await take_over(settings, Rules(), (TOPIC, 0), whom)
     async with AIOKafkaConsumer(bootstrap_servers=settings.kafka_brokers, enable_auto_commit=False) as consumer:
         place = TopicPartition(TOPIC, 0)
@@ -48,7 +48,7 @@ async def _write(settings: Settings, events: int) -> None:
 
 
 async def _opened(settings: Settings, contacts: int) -> float:
-    async with asked(settings) as whom:
+    async with takeover_services(settings) as whom:
         began = time.monotonic()
         partition, writer = await take_over(settings, Rules(), (TOPIC, 0), whom)
         took = time.monotonic() - began
@@ -60,9 +60,9 @@ async def _opened(settings: Settings, contacts: int) -> float:
 
 def _compact(settings: Settings, contacts: int) -> None:
     """Have the broker compact the journal, down to about a record a contact."""
-    asked = ConfigResource(ConfigResourceType.TOPIC, journal_of(TOPIC), configs=COMPACTING)
+    takeover_services = ConfigResource(ConfigResourceType.TOPIC, journal_of(TOPIC), configs=COMPACTING)
     with admin_client(settings.kafka_brokers, wait_s=COMPACTED_WITHIN_S) as admin:
-        admin.alter_configs([asked])
+        admin.alter_configs([takeover_services])
     until = time.monotonic() + COMPACTED_WITHIN_S
     while len(read_all(settings, journal_of(TOPIC))) > contacts * NEARLY:
         if time.monotonic() > until:

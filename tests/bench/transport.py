@@ -37,8 +37,8 @@ class _FromTheBeginning:
     seek: Any = None
     activities = Activities()
 
-    async def settle(self, assigned: Iterable[SourcePartition]) -> dict[SourcePartition, Position]:
-        return dict.fromkeys(assigned, (0, 1))
+    async def assign(self, assigned: Iterable[SourcePartition]) -> dict[SourcePartition, Position]:
+        return dict.fromkeys(assigned, Position(0, 1))
 
 
 def _program() -> None:

@@ -32,14 +32,14 @@ def main(*, seed: int | None, events: int | None, is_short: bool, keep: Path | N
         raise click.ClickException(reason)
     seed = random.SystemRandom().randrange(10_000) if seed is None else seed
     make = short if is_short else long
-    course = make(seed=seed) if events is None else make(events, seed)
+    scenario = make(seed=seed) if events is None else make(events, seed)
     with tempfile.TemporaryDirectory(prefix="pulssi-chaos-") as temporary:
         folder = keep or Path(temporary)
-        click.echo(f"{course.events:,} events, seed {seed}, logs in {folder}")
+        click.echo(f"{scenario.events:,} events, seed {seed}, logs in {folder}")
         server = ApacheKafka(folder / "kafka")
         server.start()
         try:
-            outcome = chaos(server, course, folder / "pulssi", click.echo)
+            outcome = chaos(server, scenario, folder / "pulssi", click.echo)
         finally:
             server.stop()
     _show(seed, outcome)

@@ -22,9 +22,9 @@ AT_WORK: Final = 0.8
 class Scene:
     """What a disturbance may touch, and the slice of the records that flow meanwhile."""
 
-    here: Installation
+    installation: Installation
     feed: Feed
-    draws: random.Random
+    rng: random.Random
     slice_ends: int
     #: How long ClickHouse is away.
     away_s: float
@@ -41,69 +41,69 @@ class Disturbance:
 
 
 def _end_worker(scene: Scene, by: signal.Signals) -> None:
-    worker = scene.draws.choice(scene.here.workers)
+    worker = scene.rng.choice(scene.installation.workers)
     worker.end(by)
     worker.start()
-    if scene.draws.random() < AT_WORK:
-        scene.here.await_ready(worker)
+    if scene.rng.random() < AT_WORK:
+        scene.installation.await_ready(worker)
 
 
 def _pause(scene: Scene) -> None:
-    worker = scene.draws.choice(scene.here.workers)
+    worker = scene.rng.choice(scene.installation.workers)
     worker.send(signal.SIGSTOP)
     time.sleep(PAUSE_S)
     worker.send(signal.SIGCONT)
 
 
 def _kill_broker(scene: Scene) -> None:
-    scene.here.kafka.kill()
-    scene.here.kafka.start()
+    scene.installation.kafka.kill()
+    scene.installation.kafka.start()
 
 
 def _without_clickhouse(scene: Scene, by: signal.Signals) -> None:
-    here = scene.here
-    assert here.clickhouse is not None
-    here.clickhouse.end(by)
-    here.clickhouse = None
+    installation = scene.installation
+    assert installation.clickhouse is not None
+    installation.clickhouse.end(by)
+    installation.clickhouse = None
     time.sleep(scene.away_s)
     scene.feed.until(scene.slice_ends)
-    here.start_clickhouse()
+    installation.start_clickhouse()
 
 
 def _kill_sink(scene: Scene) -> None:
-    scene.here.sink.end(signal.SIGKILL)
-    scene.here.sink.start()
+    scene.installation.sink.end(signal.SIGKILL)
+    scene.installation.sink.start()
 
 
 def _sink_away(scene: Scene) -> None:
     """Keep the sink away until the slice is through: longer than the horizons, in time of events."""
-    scene.here.sink.end(signal.SIGTERM)
+    scene.installation.sink.end(signal.SIGTERM)
     scene.feed.until(scene.slice_ends)
-    scene.here.sink.start()
+    scene.installation.sink.start()
 
 
 def _recreate_topic(scene: Scene) -> None:
     """Delete a source topic, and make it again, when all of it was kept; the operator begins an epoch."""
     scene.feed.until(scene.slice_ends)
     scene.feed.flush()
-    scene.here.pulssi("drain", "--timeout", "240", within_s=300)
-    scene.here.make_anew(CONTACTS["call"])
-    scene.here.pulssi("epoch", "begin", CONTACTS["call"], "--yes", within_s=120)
-    scene.feed.connect_anew()
+    scene.installation.pulssi("drain", "--timeout", "240", within_s=300)
+    scene.installation.recreate_topic(CONTACTS["call"])
+    scene.installation.pulssi("epoch", "begin", CONTACTS["call"], "--yes", within_s=120)
+    scene.feed.reconnect()
 
 
-def ordered(disturbances: Sequence[Disturbance], draws: random.Random) -> list[Disturbance]:
+def ordered(disturbances: Sequence[Disturbance], rng: random.Random) -> list[Disturbance]:
     """Put them in an order that is drawn."""
     found = [each for each in disturbances if not each.late]
-    draws.shuffle(found)
+    rng.shuffle(found)
     for each in disturbances:
         if each.late:
-            found.insert(draws.randint(len(found) // 2 + 1, len(found)), each)
+            found.insert(rng.randint(len(found) // 2 + 1, len(found)), each)
     return found
 
 
 KILLED: Final = Disturbance("worker killed", partial(_end_worker, by=signal.SIGKILL))
-TOLD: Final = Disturbance("worker told to stop", partial(_end_worker, by=signal.SIGTERM))
+STOPPED: Final = Disturbance("worker told to stop", partial(_end_worker, by=signal.SIGTERM))
 PAUSED: Final = Disturbance("worker paused past its session", _pause, weight=2)
 BROKER_KILLED: Final = Disturbance("broker killed and started again", _kill_broker, weight=2)
 CLICKHOUSE_AWAY: Final = Disturbance(
@@ -117,7 +117,7 @@ SINK_AWAY: Final = Disturbance("sink away past the horizons", _sink_away, weight
 TOPIC_RECREATED: Final = Disturbance("source topic recreated", _recreate_topic)
 
 LONG: Final = (
-    *(*[KILLED] * 10, *[TOLD] * 5, *[PAUSED] * 3, BROKER_KILLED, CLICKHOUSE_AWAY, CLICKHOUSE_KILLED),
+    *(*[KILLED] * 10, *[STOPPED] * 5, *[PAUSED] * 3, BROKER_KILLED, CLICKHOUSE_AWAY, CLICKHOUSE_KILLED),
     *(*[SINK_KILLED] * 2, SINK_AWAY, TOPIC_RECREATED),
 )
-SHORT: Final = (*[KILLED] * 3, *[TOLD] * 2, CLICKHOUSE_AWAY, SINK_AWAY, PAUSED, BROKER_KILLED, TOPIC_RECREATED)
+SHORT: Final = (*[KILLED] * 3, *[STOPPED] * 2, CLICKHOUSE_AWAY, SINK_AWAY, PAUSED, BROKER_KILLED, TOPIC_RECREATED)

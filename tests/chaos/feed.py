@@ -9,7 +9,7 @@ from confluent_kafka import Producer
 
 from schemas.settings import Settings
 from streams.kafka.partitioner import partition_of
-from tests.chaos.records import Made
+from tests.chaos.records import PlannedRecord
 
 FLUSHED_WITHIN_S: Final = 120.0
 #: Records between two looks at the clock.
@@ -19,13 +19,13 @@ _AT_ONCE: Final = 50
 class Feed(threading.Thread):
     """Produces up to a limit at a steady rate, then waits for another."""
 
-    def __init__(self, settings: Settings, records: Sequence[Made], per_second: float) -> None:
+    def __init__(self, settings: Settings, records: Sequence[PlannedRecord], per_second: float) -> None:
         super().__init__(daemon=True)
         self._records = records
         self._per_second = per_second
         self._partitions = settings.partitions
         self._brokers = settings.kafka_brokers
-        self.connect_anew()
+        self.reconnect()
         self._changed = threading.Condition()
         self._limit = 0
         self._stopped = False
@@ -36,7 +36,7 @@ class Feed(threading.Thread):
         self.bad: dict[int, str] = {}
         self.strays = 0
 
-    def connect_anew(self) -> None:
+    def reconnect(self) -> None:
         """Forget what is known of topics: one was recreated. Only while it waits, with all acknowledged."""
         self._producer = Producer(
             {
@@ -88,23 +88,23 @@ class Feed(threading.Thread):
 
     def _slice(self, end: int) -> None:
         began, first = time.monotonic(), self.sent
-        for made in self._records[first:end]:
-            self._send(made)
+        for record in self._records[first:end]:
+            self._send(record)
         self._producer.poll(0)
         with self._changed:
             self.sent = end
             self._changed.notify_all()
         time.sleep(max(0.0, (end - first) / self._per_second - (time.monotonic() - began)))
 
-    def _send(self, made: Made) -> None:
+    def _send(self, record: PlannedRecord) -> None:
         more: dict[str, Any] = {}
-        if made.stray and made.key is not None:
+        if record.stray and record.key is not None:
             self.strays += 1
-            more["partition"] = (partition_of(made.key, self._partitions) + 1) % self._partitions
-        if made.bad:
-            self.bad[made.number] = made.bad
-            more["headers"] = [("number", b"%d" % made.number)]
-        self._producer.produce(made.topic, key=made.key, value=made.value, on_delivery=self._on_delivery, **more)
+            more["partition"] = (partition_of(record.key, self._partitions) + 1) % self._partitions
+        if record.bad:
+            self.bad[record.number] = record.bad
+            more["headers"] = [("number", b"%d" % record.number)]
+        self._producer.produce(record.topic, key=record.key, value=record.value, on_delivery=self._on_delivery, **more)
 
     def _on_delivery(self, error: object, _message: object) -> None:
         if error is not None:

@@ -21,7 +21,7 @@ from streams.kafka.topic_migration import migrate_topics
 from tests.deploy.program import Program
 from tests.fixtures.clickhouse import ClickHouseServer
 from tests.kafka.server import KafkaServer
-from tests.streams.flow import Part
+from tests.streams.flow import PartProcess
 
 #: So that journals are compacted every few seconds; tombstones stay for longer than anything is away or kept aside.
 COMPACTING: Final = {
@@ -63,11 +63,11 @@ class Installation:
         #: Where each worker tells how it is.
         self.urls = {f"worker {number}": f"http://127.0.0.1:{port}" for number, port in enumerate(ports)}
 
-    def _part(self, name: str, command: str, **more: str) -> Part:
+    def _part(self, name: str, command: str, **more: str) -> PartProcess:
         log = self.folder / f"{name.replace(' ', '-')}.log"
-        return Part(name, pulssi_command(command, "--while-stdin"), {**self.environment, **more}, log)
+        return PartProcess(name, pulssi_command(command, "--while-stdin"), {**self.environment, **more}, log)
 
-    def await_ready(self, *workers: Part) -> None:
+    def await_ready(self, *workers: PartProcess) -> None:
         """Wait until workers have what they are assigned."""
         for worker in workers:
             self.until(partial(http_fault, f"{self.urls[worker.name]}/readyz"), lambda fault: fault is None)
@@ -99,7 +99,7 @@ class Installation:
             answers = admin.alter_configs(asked).get("topic", {})
         assert set(answers.values()) == {"OK"}, answers
 
-    def make_anew(self, topic: str) -> None:
+    def recreate_topic(self, topic: str) -> None:
         """Delete a topic and make it again."""
         with admin_client(self.settings.kafka_brokers) as admin:
             admin.delete_topics([topic])

@@ -27,7 +27,7 @@ SHUFFLED_MS: Final = 3 * MINUTE_MS
 Event = dict[str, Any]
 
 
-class Made(NamedTuple):
+class PlannedRecord(NamedTuple):
     """A record to be produced."""
 
     topic: str
@@ -40,33 +40,33 @@ class Made(NamedTuple):
     number: int = 0
 
 
-def arriving(events: Sequence[Event], seed: int, late_ms: int) -> list[Made]:
+def arriving(events: Sequence[Event], seed: int, late_ms: int) -> list[PlannedRecord]:
     """Order events as they arrive: shuffled, some late by up to `late_ms`, some twice, bad records between."""
-    draws = random.Random(seed)  # noqa: S311 - nothing secret
+    rng = random.Random(seed)  # noqa: S311 - nothing secret
     numbers = itertools.count(1)
-    found: list[tuple[float, Made]] = []
+    found: list[tuple[float, PlannedRecord]] = []
     for event in events:
         at = datetime.fromisoformat(event["occurred_at"]).timestamp() * 1000
         topic, key = topic_and_key(event)
         value = orjson.dumps(event)
-        times = 2 if draws.random() < DUPLICATES else 1
+        times = 2 if rng.random() < DUPLICATES else 1
         for again in range(times):
-            late = late_ms if again or draws.random() < LATE else SHUFFLED_MS
-            made = Made(topic, key, value, stray=draws.random() < STRAYS)
-            found.append((at + draws.uniform(0, late), made))
-        if draws.random() < BAD:
-            found.append((at, _bad(event, topic, key, draws, next(numbers))))
+            late = late_ms if again or rng.random() < LATE else SHUFFLED_MS
+            record = PlannedRecord(topic, key, value, stray=rng.random() < STRAYS)
+            found.append((at + rng.uniform(0, late), record))
+        if rng.random() < BAD:
+            found.append((at, _bad(event, topic, key, rng, next(numbers))))
     found.sort(key=lambda each: each[0])
-    return [made for _, made in found]
+    return [record for _, record in found]
 
 
-def _bad(event: Event, topic: str, key: bytes, draws: random.Random, number: int) -> Made:
+def _bad(event: Event, topic: str, key: bytes, rng: random.Random, number: int) -> PlannedRecord:
     kinds = dict(_spoilt(event, topic, key))
-    code = draws.choice(sorted(kinds))
-    if code == "too_large" and draws.random() < 0.8:  # few of these are enough
+    code = rng.choice(sorted(kinds))
+    if code == "too_large" and rng.random() < 0.8:  # few of these are enough
         code = "invalid"
     where, with_key, value = kinds[code]
-    return Made(where, with_key, value, bad=code, number=number)
+    return PlannedRecord(where, with_key, value, bad=code, number=number)
 
 
 def _spoilt(

@@ -11,23 +11,23 @@ from typing import Final
 
 from schemas import metric_definitions as declared
 from schemas.exits import Exit
+from tests.chaos.counter_totals import CounterTotals
 from tests.chaos.disturbances import LONG, SHORT, Disturbance, Scene, ordered
 from tests.chaos.feed import Feed
 from tests.chaos.installation import Installation
 from tests.chaos.records import MINUTE_MS, arriving
-from tests.chaos.tally import Tally
 from tests.chaos.verdict import dead_letter_faults, differences
 from tests.kafka.server import KafkaServer
 from tests.oracle.centre import Centre
 from tests.streams.flow import simulated
 
 DRAINED_WITHIN_S: Final = 300.0
-#: How a worker may end: killed, told to before it listens, told to, and by itself where it could not let go.
+#: How a worker may end: killed, told to before it listens, told to, and by itself where its producer did not stop.
 ENDS: Final = {-signal.SIGKILL, -signal.SIGTERM, 0, Exit.STUCK}
 
 
 @dataclass(frozen=True)
-class Course:
+class Scenario:
     """How much, how fast, and what happens."""
 
     events: int
@@ -42,16 +42,16 @@ class Course:
     away_s: float
 
 
-def long(events: int = 200_000, seed: int = 5) -> Course:
+def long(events: int = 200_000, seed: int = 5) -> Scenario:
     """Hours of a busy centre, in ten minutes or so."""
     horizons = 'call = "10m"\nchat = "10m"\nemail = "30m"'
-    return Course(events, seed, 8.0, 900.0, 180 * MINUTE_MS, horizons, LONG, away_s=60.0)
+    return Scenario(events, seed, 8.0, 900.0, 180 * MINUTE_MS, horizons, LONG, away_s=60.0)
 
 
-def short(events: int = 20_000, seed: int = 5) -> Course:
+def short(events: int = 20_000, seed: int = 5) -> Scenario:
     """An hour and a half of a small centre, in a minute: for every change."""
     horizons = 'call = "4m"\nchat = "4m"\nemail = "10m"'
-    return Course(events, seed, 4.0, 500.0, 40 * MINUTE_MS, horizons, SHORT, away_s=6.0)
+    return Scenario(events, seed, 4.0, 500.0, 40 * MINUTE_MS, horizons, SHORT, away_s=6.0)
 
 
 @dataclass
@@ -63,44 +63,45 @@ class Outcome:
     faults: list[str] = field(default_factory=list)
 
 
-def chaos(kafka: KafkaServer, course: Course, folder: Path, say: Callable[[str], None] = print) -> Outcome:
+def chaos(kafka: KafkaServer, scenario: Scenario, folder: Path, say: Callable[[str], None] = print) -> Outcome:
     """Run a course on a broker; the outcome's faults are empty where all is as it should be."""
-    draws = random.Random(course.seed)  # noqa: S311 - nothing secret
-    events = simulated(course.events, course.rate, course.seed)
-    records = arriving(events, course.seed, course.late_ms)
-    order = ordered(course.disturbances, draws)
+    rng = random.Random(scenario.seed)  # noqa: S311 - nothing secret
+    events = simulated(scenario.events, scenario.rate, scenario.seed)
+    records = arriving(events, scenario.seed, scenario.late_ms)
+    order = ordered(scenario.disturbances, rng)
     outcome, began = Outcome(), time.monotonic()
-    centre = f"[horizons]\n{course.horizons}\n"
-    with Installation(kafka, folder, workers=2, centre=centre) as here:
-        feed, tally = Feed(here.settings, records, course.per_second), Tally(here.urls)
-        tally.start()
-        here.await_ready(*here.workers)
+    centre = f"[horizons]\n{scenario.horizons}\n"
+    with Installation(kafka, folder, workers=2, centre=centre) as installation:
+        feed = Feed(installation.settings, records, scenario.per_second)
+        totals = CounterTotals(installation.urls)
+        totals.start()
+        installation.await_ready(*installation.workers)
         feed.start()
         try:
-            for scene, disturbance in _scenes(here, feed, draws, order, len(records), course.away_s):
+            for scene, disturbance in _scenes(installation, feed, rng, order, len(records), scenario.away_s):
                 say(f"{time.monotonic() - began:6.1f} s  {feed.sent:>7,} of {len(records):,}  {disturbance.name}")
                 disturbance.do(scene)
                 outcome.done[disturbance.name] += 1
-                here.check()
+                installation.check()
             feed.allow(len(records))
             feed.until(len(records))
             feed.flush()
             say(f"{time.monotonic() - began:6.1f} s  all is produced; draining")
-            here.pulssi("drain", "--timeout", f"{DRAINED_WITHIN_S:g}", within_s=DRAINED_WITHIN_S + 60)
+            installation.pulssi("drain", "--timeout", f"{DRAINED_WITHIN_S:g}", within_s=DRAINED_WITHIN_S + 60)
         finally:
             feed.stop()
-            tally.stop()
+            totals.stop()
         say(f"{time.monotonic() - began:6.1f} s  drained; comparing")
-        for view, told in differences(here.rows, (events, Centre({"centre": centre}))).items():
-            outcome.faults += [f"{view}: {line}" for line in told]
-        repeated, wrong = dead_letter_faults(here, feed)
+        for view, differing in differences(installation.rows, (events, Centre({"centre": centre}))).items():
+            outcome.faults += [f"{view}: {line}" for line in differing]
+        repeated, wrong = dead_letter_faults(installation, feed)
         outcome.faults += wrong
-        for part in (*here.workers, here.sink):
+        for part in (*installation.workers, installation.sink):
             if not set(part.ended) <= ENDS:
                 outcome.faults.append(f"{part.name} ended with {part.ended}")
-        outcome.counted = _counted(here, feed, tally, len(events), repeated)
+        outcome.counted = _counted(installation, feed, totals, len(events), repeated)
         try:
-            here.pulssi("reconcile")
+            installation.pulssi("reconcile")
         except AssertionError as error:
             outcome.faults += str(error).splitlines()
     outcome.counted["seconds"] = round(time.monotonic() - began)
@@ -108,7 +109,12 @@ def chaos(kafka: KafkaServer, course: Course, folder: Path, say: Callable[[str],
 
 
 def _scenes(
-    here: Installation, feed: Feed, draws: random.Random, order: Sequence[Disturbance], records: int, away_s: float
+    installation: Installation,
+    feed: Feed,
+    rng: random.Random,
+    order: Sequence[Disturbance],
+    records: int,
+    away_s: float,
 ) -> Iterator[tuple[Scene, Disturbance]]:
     """Let a slice of the records flow for each disturbance, and come to it at a random moment of that slice."""
     parts = 2 + sum(each.weight for each in order)
@@ -116,14 +122,16 @@ def _scenes(
     for disturbance in order:
         begins, ends = at * records // parts, (at + disturbance.weight) * records // parts
         feed.allow(ends)
-        feed.until(draws.randint(begins, begins + (ends - begins) // (2 if disturbance.weight > 1 else 1)))
-        yield Scene(here, feed, draws, ends, away_s), disturbance
+        feed.until(rng.randint(begins, begins + (ends - begins) // (2 if disturbance.weight > 1 else 1)))
+        yield Scene(installation, feed, rng, ends, away_s), disturbance
         at += disturbance.weight
 
 
-def _counted(here: Installation, feed: Feed, tally: Tally, events: int, repeated: int) -> dict[str, int]:
-    supplements = here.rows("SELECT count() FROM panes_rows FINAL WHERE supplement != ''")
-    epochs = here.rows("SELECT max(epoch) FROM progress")
+def _counted(
+    installation: Installation, feed: Feed, totals: CounterTotals, events: int, repeated: int
+) -> dict[str, int]:
+    supplements = installation.rows("SELECT count() FROM panes_rows FINAL WHERE supplement != ''")
+    epochs = installation.rows("SELECT max(epoch) FROM progress")
     return {
         "events": events,
         "records produced": feed.sent,
@@ -131,10 +139,10 @@ def _counted(here: Installation, feed: Feed, tally: Tally, events: int, repeated
         "dead letters that came twice": repeated,
         "records into a wrong partition": feed.strays,
         "epochs": int(epochs[0][0]),
-        "contacts evicted, at least": tally.seen[declared.WORKER_EVICTED.name],
-        "contacts revived, at least": tally.seen[declared.WORKER_REVIVED.name],
-        "contacts parked, at least": tally.seen[declared.WORKER_PARKED.name],
-        "changes of evicted panes, at least": tally.seen[declared.WORKER_SUPPLEMENTS.name],
+        "contacts evicted, at least": totals.seen[declared.WORKER_EVICTED.name],
+        "contacts revived, at least": totals.seen[declared.WORKER_REVIVED.name],
+        "contacts parked, at least": totals.seen[declared.WORKER_PARKED.name],
+        "changes of evicted panes, at least": totals.seen[declared.WORKER_SUPPLEMENTS.name],
         "supplement rows in ClickHouse": int(supplements[0][0]),
-        "ends of workers by themselves": sum(part.ended.count(Exit.STUCK) for part in here.workers),
+        "ends of workers by themselves": sum(part.ended.count(Exit.STUCK) for part in installation.workers),
     }

@@ -22,9 +22,9 @@ SEED: Final = 11
 JOURNAL: Final = journal_of(CONTACTS["chat"])
 
 
-def check_copies(cluster: ApacheCluster, here: Installation) -> None:
+def check_copies(cluster: ApacheCluster, installation: Installation) -> None:
     """Every topic is on every node."""
-    for topic in required_topics(here.settings):
+    for topic in required_topics(installation.settings):
         assert topic.config["min.insync.replicas"] == "2"
         assert {len(each["replica_nodes"]) for each in cluster.partitions(topic.name)} == {NODES}, topic.name
 
@@ -43,16 +43,16 @@ def test_a_broker_killed_and_another_stopped(kafka_cluster: ApacheCluster, tmp_p
         how(leader)
         ended.append(leader)
 
-    with Installation(kafka_cluster, tmp_path / "pulssi", workers=2, centre="") as here:
-        check_copies(kafka_cluster, here)
-        feed = Feed(here.settings, records, PER_SECOND)
-        here.await_ready(*here.workers)
+    with Installation(kafka_cluster, tmp_path / "pulssi", workers=2, centre="") as installation:
+        check_copies(kafka_cluster, installation)
+        feed = Feed(installation.settings, records, PER_SECOND)
+        installation.await_ready(*installation.workers)
         feed.start()
 
         def flow(share: float) -> None:
             feed.allow(int(share * len(records)))
             feed.until(int(share * len(records)))
-            here.check()
+            installation.check()
 
         try:
             flow(0.2)
@@ -66,11 +66,11 @@ def test_a_broker_killed_and_another_stopped(kafka_cluster: ApacheCluster, tmp_p
             end(ClusterNode.stop)
             flow(1.0)
             feed.flush()
-            here.pulssi("drain", "--timeout", "120", within_s=150)
+            installation.pulssi("drain", "--timeout", "120", within_s=150)
         finally:
             feed.stop()
         assert len(ended) == 2
-        assert differences(here.rows, (events, Centre())) == {}
-        repeated, wrong = dead_letter_faults(here, feed)
+        assert differences(installation.rows, (events, Centre())) == {}
+        repeated, wrong = dead_letter_faults(installation, feed)
         assert (repeated, wrong) == (0, [])
-        assert {status for part in (*here.workers, here.sink) for status in part.ended} == set()
+        assert {status for part in (*installation.workers, installation.sink) for status in part.ended} == set()

@@ -27,8 +27,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, lis
 @pytest.mark.parametrize("victim", VICTIMS)
 def test_what_is_killed_comes_back_and_nothing_is_missing(stack: tuple[Stack, list[Any]], victim: str) -> None:
     """Every acknowledged event is in ClickHouse once, and no number differs from the fold of them."""
-    here, before = stack
-    outcome, before[:] = rounds(here, victim, 1, before)
+    installation, before = stack
+    outcome, before[:] = rounds(installation, victim, 1, before)
     assert outcome.faults == []
     assert outcome.acknowledged > 0
 

@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 
 from tests.chaos.feed import Feed
-from tests.chaos.records import Made
+from tests.chaos.records import PlannedRecord
 from tests.kafka.server import KafkaServer
 from tests.oracle.batch import batch
 from tests.streams.flow import Journals, keyed, simulated, worker_process
@@ -23,7 +23,7 @@ async def test_difference_is_nothing(fresh_kafka: KafkaServer, by: signal.Signal
     """A worker ended five times while 10,000 events flow: every count and sum equals the batch fold of the events."""
     settings = fresh_kafka.with_topics()
     events = simulated(EVENTS, rate=8.0, seed=int(by))
-    feed = Feed(settings, [Made(*record) for record in keyed(events)], PER_SECOND)
+    feed = Feed(settings, [PlannedRecord(*record) for record in keyed(events)], PER_SECOND)
     with worker_process(fresh_kafka.settings_env(), tmp_path / "worker.log") as worker:
         worker.start()
         feed.allow(EVENTS)

@@ -16,7 +16,7 @@ from tests.oracle.rows import Row
 from tests.streams.flow import read_all
 
 #: Differences that are told in full.
-TOLD: Final = 8
+DIFFERENCES_SHOWN: Final = 8
 
 #: Asks ClickHouse; returns rows.
 Query = Callable[[str], Sequence[Sequence[Any]]]
@@ -81,7 +81,7 @@ def differences(query: Query, *parts: tuple[Sequence[Event], Centre]) -> dict[st
             Counter(repr(tuple(state)) for state in states(e for e in events if e["type"] == "agent.status")),
         ),
     }
-    return {name: list(_told(is_, should)) for name, (is_, should) in compared.items() if is_ != should}
+    return {name: list(_told(actual, expected)) for name, (actual, expected) in compared.items() if actual != expected}
 
 
 def _keyed(rows: Iterable[Sequence[Any]], of: int, *, zeros: bool = True) -> dict[Hashable, Any]:
@@ -111,23 +111,23 @@ def _contacts(events: Iterable[Event], centre: Centre) -> Iterator[tuple[Hashabl
         yield (contact_id,), (row.channel, row.partial, row.discarded, *times, *ends, sorted(row.tags))
 
 
-def _told(is_: Mapping[Hashable, Any], should: Mapping[Hashable, Any]) -> Iterator[str]:
-    differ = [key for key in {**is_, **should} if is_.get(key) != should.get(key)]
-    yield f"{len(differ):,} of {len(should):,} differ"
-    for key in differ[:TOLD]:
-        yield f"{key}: is {is_.get(key)}, should be {should.get(key)}"
+def _told(actual: Mapping[Hashable, Any], expected: Mapping[Hashable, Any]) -> Iterator[str]:
+    differ = [key for key in {**actual, **expected} if actual.get(key) != expected.get(key)]
+    yield f"{len(differ):,} of {len(expected):,} differ"
+    for key in differ[:DIFFERENCES_SHOWN]:
+        yield f"{key}: is {actual.get(key)}, should be {expected.get(key)}"
 
 
-def dead_letter_faults(here: Installation, feed: Feed) -> tuple[int, list[str]]:
+def dead_letter_faults(installation: Installation, feed: Feed) -> tuple[int, list[str]]:
     """Hold the dead letters against the bad records: returns how many came again, and what is wrong.
 
     With transactions each comes once; without, one may come again, and says by its headers that it is the same.
     """
     found: dict[int, list[tuple[str, tuple[bytes, ...]]]] = {}
-    for letter in read_all(here.settings):
-        told = dict(letter.headers())
-        place = tuple(told[f"pulssi-{name}"] for name in ("topic", "partition", "offset"))
-        found.setdefault(int(told.get("number", b"0")), []).append((told["pulssi-code"].decode(), place))
+    for letter in read_all(installation.settings):
+        headers = dict(letter.headers())
+        place = tuple(headers[f"pulssi-{name}"] for name in ("topic", "partition", "offset"))
+        found.setdefault(int(headers.get("number", b"0")), []).append((headers["pulssi-code"].decode(), place))
     faults = [f"bad record {number} ({code}) is missing" for number, code in feed.bad.items() if number not in found]
     for number, letters in found.items():
         if {code for code, _ in letters} != {feed.bad.get(number)}:

@@ -14,7 +14,7 @@ from streams.configuration.environment import load_settings
 from streams.kafka.topic_migration import migrate_topics
 from tests.dashboards.wallboard_process import minute_now, now_ms, running, write
 from tests.kafka.server import KafkaServer
-from tests.streams.handwritten import Hand
+from tests.streams.journal_by_hand import JournalByHand
 from tests.streams.live.steps import Journal, contact, contact_key, pane_of, pane_record, summary
 
 CHAT = "contacts.chat"
@@ -50,7 +50,7 @@ async def test_it_shows_what_the_journals_say(settings: Settings) -> None:
         await wallboard.until(lambda said: _centre(said)["now"]["waiting"] == 1)
         await written
         # What is seen of a step that a worker's standing producer writes: the writing above makes a new one first.
-        async with Hand(settings, CHAT, 1) as hand:
+        async with JournalByHand(settings, CHAT, 1) as hand:
             opened = await hand.open()
             step = journals[1].step(pane_record(minute_now(), "billing", "offered", pane_of([0] * 9)))
             await hand.step(step.head._replace(open=opened, next=0), [(k, v) for _, k, v in step.records])
@@ -70,7 +70,7 @@ async def test_events_that_nobody_counts_make_it_stale(settings: Settings) -> No
             await producer.send_and_wait(CHAT, b"{}", partition=1)
         said = await wallboard.until(lambda said: said["state"] == "stale")
         assert (said["behind"], "worker" in said["reason"]) == (1, True)
-        async with Hand(settings, CHAT, 1) as hand:
+        async with JournalByHand(settings, CHAT, 1) as hand:
             opened = await hand.open()
             head = Journal(CHAT, 1).head
             await hand.step(head._replace(open=opened, next=1, step=1), [])
@@ -82,7 +82,7 @@ async def test_a_transaction_marker_is_no_event(settings: Settings) -> None:
     producer = AIOKafkaProducer(bootstrap_servers=settings.kafka_brokers, transactional_id="stray")
     async with producer, producer.transaction():
         await producer.send_and_wait(CHAT, b"{}", partition=0)
-    async with Hand(settings, CHAT, 0) as hand:
+    async with JournalByHand(settings, CHAT, 0) as hand:
         opened = await hand.open()
         await hand.step(Journal(CHAT).head._replace(open=opened, next=1, step=1), [])
     async with running(settings) as wallboard:

@@ -17,7 +17,7 @@ from dashboards.wallboard import server
 from dashboards.wallboard.publisher import Publisher
 from dashboards.wallboard.server import ASSETS, application
 from streams.configuration.environment import load_settings
-from streams.monitoring.allowed_hosts import Hosts
+from streams.monitoring.allowed_hosts import AllowedHosts
 from streams.monitoring.health import listen
 
 
@@ -38,7 +38,7 @@ class Site:
 async def site() -> AsyncIterator[Site]:
     """Return a running site."""
     site = Site()
-    page = application(site.publisher, site.payload, Hosts("127.0.0.1"))
+    page = application(site.publisher, site.payload, AllowedHosts("127.0.0.1"))
     runner = await listen(
         page,
         load_settings({"PULSSI_WALLBOARD_PORT": "0"}),

@@ -15,7 +15,7 @@ from schemas.journal import Head
 from schemas.panes import PANE_MS
 from schemas.settings import Settings
 from streams.journal.assembly import Step
-from tests.streams.handwritten import Hand
+from tests.streams.journal_by_hand import JournalByHand
 
 STARTS_WITHIN_S: Final = 20.0
 SEEN_WITHIN_S: Final = 20.0
@@ -86,7 +86,7 @@ async def write(settings: Settings, steps: list[Step]) -> None:
     for step in steps:
         by_lane.setdefault((step.source, step.partition), []).append(step)
     for (source, partition), own in by_lane.items():
-        async with Hand(settings, source, partition) as hand:
+        async with JournalByHand(settings, source, partition) as hand:
             opened = await hand.open()
             for step in own:
                 # Nothing stands in the source topic, so a head that is past nothing is past all.

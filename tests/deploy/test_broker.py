@@ -12,7 +12,7 @@ import pytest
 
 from deploy.embedded.folder_lock import FolderInUseError, lock_folder, lock_owner
 from deploy.embedded.stack_layout import pulssi_command
-from streams.kafka.brokers import answers
+from streams.kafka.brokers import broker_answers
 from tests.deploy.program import PATIENCE_S, Program, await_gone, clean_environment, descendants, run
 
 
@@ -31,13 +31,13 @@ def test_it_says_ready_when_it_answers(broker: Program, tmp_path: Path) -> None:
     """
     address = broker.await_line("broker ready at ").rpartition(" ")[2]
     assert re.fullmatch(r"127\.0\.0\.1:\d+", address)
-    assert answers(address)
+    assert broker_answers(address)
     second = run(tmp_path, "broker", "--port", "0", "--data", str(tmp_path / "stack"))
     assert (second.code, len(second.lines)) == (3, 1)
     assert f"process {broker.process.pid}" in second.text
     broker.signal(signal.SIGTERM)
     assert broker.await_end() == 0
-    assert not answers(address)
+    assert not broker_answers(address)
 
 
 def _closed(broker: Program) -> None:

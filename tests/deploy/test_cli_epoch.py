@@ -12,7 +12,7 @@ from deploy.cli import main
 from schemas.exits import Exit
 from schemas.journal import Head
 from streams.assignment.epochs import SurveyedPartition
-from streams.assignment.opening import RefusedError
+from streams.assignment.takeover import RefusedError
 
 CHAT: Final = "contacts.chat"
 RECREATED: Final = SurveyedPartition((CHAT, 0), Head(step=5, epoch=1), "recreated")

@@ -17,8 +17,8 @@ from sinks.clickhouse.migrations import migrate
 from sinks.clickhouse.reading_back import StoredRows
 from sinks.clickhouse.store import ClickHouseStore
 from sinks.port import StoreError
-from streams.clickhouse.addresses import Address, clickhouse_of, connection_fault
-from streams.clickhouse.history import ClickHouseHistory, HistoryAwayError
+from streams.clickhouse.addresses import Address, clickhouse_address, connection_fault
+from streams.clickhouse.archive import ArchiveUnavailableError, ClickHouseArchive
 from streams.configuration.environment import load_settings
 from tests.deploy.program import Program, clean_environment
 from tests.fixtures.clickhouse import ClickHouseServer
@@ -66,7 +66,7 @@ def read_back(settings: Settings) -> object:
 
 def look_up(settings: Settings) -> object:
     """Ask as a worker does."""
-    return asyncio.run(ClickHouseHistory(settings).last_step_in_sink("contacts.chat", 0, 1))
+    return asyncio.run(ClickHouseArchive(settings).last_step_in_sink("contacts.chat", 0, 1))
 
 
 #: Each part that connects, and what it raises where none answers.
@@ -85,8 +85,8 @@ def test_every_part_connects(ask: Callable[[Settings], object], by_tls: Settings
 def test_probes_connect(by_tls: Settings, gate: Gate) -> None:
     """What `up`, `status` and `migrate --wait` ask."""
     gate.sent.clear()
-    assert clickhouse_fault(clickhouse_of(by_tls)) is None
-    assert ping_fault(clickhouse_of(by_tls)) is None
+    assert clickhouse_fault(clickhouse_address(by_tls)) is None
+    assert ping_fault(clickhouse_address(by_tls)) is None
     assert gate.sent.count(b" HTTP/1.1\r\n") == 2
 
 
@@ -110,11 +110,11 @@ def test_a_command_connects(by_tls: Settings, gate: Gate, tmp_path: Path) -> Non
 def faults(settings: Settings) -> list[str]:
     """Tell what each part says where it cannot connect."""
     said = []
-    for ask, kind in ((keep, StoreError), (read_back, StoreError), (look_up, HistoryAwayError)):
+    for ask, kind in ((keep, StoreError), (read_back, StoreError), (look_up, ArchiveUnavailableError)):
         with pytest.raises(kind) as caught:
             ask(settings)
         said.append(str(caught.value))
-    said.append(str(clickhouse_fault(clickhouse_of(settings))))
+    said.append(str(clickhouse_fault(clickhouse_address(settings))))
     return said
 
 
@@ -143,7 +143,7 @@ def test_a_certificate_may_be_left_unchecked(gate: Gate, by_tls: Settings) -> No
     settings = told(f"https://{ENCODED}@127.0.0.1:{gate.port}", PULSSI_CLICKHOUSE_VERIFY="false")
     assert settings.clickhouse_database == by_tls.clickhouse_database
     assert keep(settings) == []
-    assert clickhouse_fault(clickhouse_of(settings)) is None
+    assert clickhouse_fault(clickhouse_address(settings)) is None
 
 
 def test_a_plain_port_told_as_https(clickhouse_server: ClickHouseServer) -> None:

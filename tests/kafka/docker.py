@@ -5,7 +5,7 @@ import subprocess
 from typing import Any, Final
 
 from deploy.embedded.ports import any_free
-from streams.kafka.brokers import answers
+from streams.kafka.brokers import broker_answers
 from tests.kafka.server import KafkaServer
 
 IMAGE: Final = "apache/kafka:4.3.1"
@@ -69,7 +69,7 @@ class DockerKafka(KafkaServer):
         else:
             self._container.get_wrapped_container().start()
         self._runs = True
-        if not answers(self.bootstrap, wait_s=READY_WITHIN_S):
+        if not broker_answers(self.bootstrap, wait_s=READY_WITHIN_S):
             raise AssertionError(f"{IMAGE} does not answer at {self.bootstrap} after {READY_WITHIN_S:g} s")
 
     def stop(self) -> None:

@@ -19,7 +19,7 @@ from streams.decoding.decoder import BadRecord, read_event
 from streams.kafka.cluster import Cluster
 from tests.sinks.running import CALL, CHAT, answer, drained, rows_of, sink
 from tests.sinks.test_event_rows import record
-from tests.streams.handwritten import Hand
+from tests.streams.journal_by_hand import JournalByHand
 from tests.streams.records import Record, opened
 
 
@@ -35,7 +35,7 @@ async def _counted(
     """Have events in partition 0, and a step that counted all but some."""
     async with (
         AIOKafkaProducer(bootstrap_servers=settings.kafka_brokers) as producer,
-        Hand(settings, source, 0) as hand,
+        JournalByHand(settings, source, 0) as hand,
     ):
         for event in events:
             made = record(channel=source.rpartition(".")[2], **event)
@@ -79,7 +79,7 @@ async def test_records_of_a_recreated_topic_are_not_those_that_were_counted(sett
     (step,) = partition.steps([Record(0, b"a:1", record(event_id="before").value)])
     async with AIOKafkaProducer(bootstrap_servers=settings.kafka_brokers) as producer:
         await producer.send_and_wait(CHAT, b"{", b"a:1", 0)
-    async with Hand(settings, CHAT, 0) as hand:
+    async with JournalByHand(settings, CHAT, 0) as hand:
         await hand.step(step.head._replace(topic="of before", open=await hand.open()), step.records[:-1])
     async with sink(settings):
         await drained(settings)
@@ -96,7 +96,7 @@ async def test_a_sink_that_died_after_its_claim_archives_what_was_counted_before
     journal = (await cluster.topics())[journal_of(CHAT)].id
     await cluster.stop()
     (step,) = opened(CHAT).steps([Record(0, b"a:1", record(event_id="before").value)])
-    async with Hand(settings, CHAT, 0) as hand:
+    async with JournalByHand(settings, CHAT, 0) as hand:
         head = step.head._replace(open=await hand.open(), journal=journal)
         await hand.step(head, step.records[:-1])
         last = Reached(head._replace(step=2, epoch=2, next=0), 0)

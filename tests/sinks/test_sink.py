@@ -29,7 +29,7 @@ from tests.kafka.server import KafkaServer
 from tests.sinks.running import CALL, CHAT, WITHIN_S, answer, drained, rows_of, sink
 from tests.sinks.test_batching import KEY, contact, sample
 from tests.streams.flow import chat_event
-from tests.streams.handwritten import Hand
+from tests.streams.journal_by_hand import JournalByHand
 
 #: A minute's turn in 2026, seconds since 1970.
 _TURN_S = 1_790_000_040
@@ -51,7 +51,7 @@ class Floor:
     async def play(self, steps: int, width: int = 5) -> None:
         """Write so many steps; each adds an event to each of `width` contacts."""
         options = {"bootstrap_servers": self._settings.kafka_brokers, "acks": "all"}
-        async with AIOKafkaProducer(**options) as producer, Hand(self._settings, *self._place) as hand:
+        async with AIOKafkaProducer(**options) as producer, JournalByHand(self._settings, *self._place) as hand:
             self._opened = await hand.open()
             for _ in range(steps):
                 await self._events(producer, width)

@@ -26,9 +26,9 @@ SCENES: Final[tuple[tuple[tuple[int, str, dict[str, Any]], ...], ...]] = (
 )
 
 
-def _chat(number: int, chance: random.Random) -> list[dict[str, Any]]:
-    at, events = BEGIN + timedelta(seconds=chance.randint(0, 600)), list[dict[str, Any]]()
-    scenes = chance.choices(SCENES, k=chance.randint(1, 6))
+def _chat(number: int, rng: random.Random) -> list[dict[str, Any]]:
+    at, events = BEGIN + timedelta(seconds=rng.randint(0, 600)), list[dict[str, Any]]()
+    scenes = rng.choices(SCENES, k=rng.randint(1, 6))
     for after, kind, fields in ((0, "contact.started", {}), *(event for scene in scenes for event in scene)):
         at += timedelta(seconds=after)
         told_at = at.isoformat(timespec="milliseconds")
@@ -38,13 +38,13 @@ def _chat(number: int, chance: random.Random) -> list[dict[str, Any]]:
 
 def chats(seed: int) -> list[dict[str, Any]]:
     """Draw the events of one to three chats, about in their order: some later than they should, some twice."""
-    chance = random.Random(seed)  # noqa: S311 - a test's disorder
-    events = [event for number in range(chance.randint(1, 3)) for event in _chat(number, chance)]
-    again = chance.choices(events, k=chance.randint(0, 4))
+    rng = random.Random(seed)  # noqa: S311 - a test's disorder
+    events = [event for number in range(rng.randint(1, 3)) for event in _chat(number, rng)]
+    again = rng.choices(events, k=rng.randint(0, 4))
     events.sort(key=lambda event: event["occurred_at"])
     for event in again:
-        changed = {**event, "seq": 7} if chance.random() < 0.3 else event
-        events.insert(chance.randint(0, len(events)), changed)
-    for _ in range(chance.randint(0, len(events) // 3)):
-        events.append(events.pop(chance.randrange(len(events))))
+        changed = {**event, "seq": 7} if rng.random() < 0.3 else event
+        events.insert(rng.randint(0, len(events)), changed)
+    for _ in range(rng.randint(0, len(events) // 3)):
+        events.append(events.pop(rng.randrange(len(events))))
     return events

@@ -92,7 +92,7 @@ def read_all(settings: Settings, topic: str = DEAD_LETTERS) -> list[Any]:
     return found
 
 
-class Part:
+class PartProcess:
     """A worker, or another part, that a test starts and ends as it likes; with its context it is killed."""
 
     def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
@@ -109,7 +109,7 @@ class Part:
         return self._process
 
     def start(self) -> None:
-        """Start it anew."""
+        """Start a new process."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 self._command, cwd=ROOT, env=self._environment, stdin=subprocess.PIPE, stdout=log, stderr=log
@@ -129,7 +129,7 @@ class Part:
         return status
 
     def check(self) -> None:
-        """Start it again where it ended because it could not let go, as any supervisor does; else it may not end."""
+        """Start it again where it ended with STUCK, as any supervisor does; any other end is an error."""
         if self._process is None or (status := self._process.poll()) is None:
             return
         if status == Exit.STUCK:
@@ -148,10 +148,10 @@ class Part:
             self._process.wait(ENDS_WITHIN_S)
 
 
-def worker_process(environment: Mapping[str, str], log: Path) -> Part:
+def worker_process(environment: Mapping[str, str], log: Path) -> PartProcess:
     """Give a worker beside which no ClickHouse is."""
     command = [sys.executable, "-m", "tests.streams.worker_process"]
-    return Part("worker", command, {**environment, "PULSSI_WORKER_PORT": "0"}, log)
+    return PartProcess("worker", command, {**environment, "PULSSI_WORKER_PORT": "0"}, log)
 
 
 class Journals:
@@ -177,7 +177,7 @@ class Journals:
         """Source records that are in."""
         return sum(head.next for head in self.heads.values())
 
-    async def until(self, records: int, *workers: Part) -> None:
+    async def until(self, records: int, *workers: PartProcess) -> None:
         """Follow until so many source records are in."""
         deadline = time.monotonic() + DRAINS_WITHIN_S
         while self.read < records:

@@ -30,7 +30,7 @@ from tests.streams.modelled_log import MORE_THAN_THERE_IS, Consumer, Written
 from tests.streams.records import pane_totals
 
 if TYPE_CHECKING:
-    from tests.streams.fencing import Fencing
+    from tests.streams.modelled_workers import ModelledWorkers
 
 SOURCE: Final = "contacts.chat"
 PLACE: Final = (SOURCE, 0)
@@ -68,7 +68,7 @@ class Truth:
 class Follower:
     """One reader of the journal, with the real tail over a modelled consumer."""
 
-    def __init__(self, model: Fencing) -> None:
+    def __init__(self, model: ModelledWorkers) -> None:
         self._model = model
         #: The life of the journal that was last read, and the offset behind the last step.
         self.life: Truth | None = None
@@ -133,7 +133,7 @@ class Follower:
 class Live(Follower):
     """A live view, and the plain state of who follows a journal."""
 
-    def __init__(self, model: Fencing) -> None:
+    def __init__(self, model: ModelledWorkers) -> None:
         super().__init__(model)
         self.view: LiveView = LiveView("UTC", lambda: NOW_MS)
         self.contacts: dict[bytes, bytes] = {}
@@ -167,7 +167,7 @@ class Live(Follower):
 class Sink(Follower):
     """The sink: steps to rows, rows to a store, after a crash on from what the store says."""
 
-    def __init__(self, model: Fencing, store: MemoryStore, epoch: Callable[[], int]) -> None:
+    def __init__(self, model: ModelledWorkers, store: MemoryStore, epoch: Callable[[], int]) -> None:
         super().__init__(model)
         self.store = store
         self._epoch = epoch
@@ -232,7 +232,7 @@ def kept_of(store: MemoryStore, contact_ids: Iterable[bytes]) -> dict[bytes, Arc
     return dict(found)
 
 
-def past_of(store: MemoryStore) -> EndedEpochs:
+def ended_epochs_of(store: MemoryStore) -> EndedEpochs:
     """Tell what ended epochs left behind, but for their panes."""
     contacts = {row.contact_id.encode() for row in store.contents()}
     still_open = [row.contact_id.encode() for row in store.contacts() if row.open]

@@ -24,7 +24,7 @@ Interruption = Callable[[], Awaitable[None]]
 
 
 @dataclass(slots=True, eq=False)
-class Record:
+class JournalRecord:
     """A record of the log, as aiokafka gives it, and whether its transaction was decided."""
 
     offset: int
@@ -37,11 +37,11 @@ class Log:
     """The records of one partition, by offset, with holes."""
 
     def __init__(self) -> None:
-        self.records: list[Record] = []
+        self.records: list[JournalRecord] = []
         #: Offset behind all that was ever written.
         self.end = 0
         self.compacted = False
-        self._undecided: list[Record] = []
+        self._undecided: list[JournalRecord] = []
         self._producer = 0
 
     @property
@@ -55,13 +55,13 @@ class Log:
         self._producer += 1
         return self._producer
 
-    def begin(self, producer: int, written: Iterable[Written]) -> list[Record]:
+    def begin(self, producer: int, written: Iterable[Written]) -> list[JournalRecord]:
         """Have records land, undecided. Raises ProducerFenced."""
         if producer != self._producer:
             raise ProducerFenced
         landed = []
         for key, value in written:
-            landed.append(Record(self.end, key, value))
+            landed.append(JournalRecord(self.end, key, value))
             self.end += 1
         self.records += landed
         self._undecided += landed
@@ -99,7 +99,7 @@ class Log:
         self.compacted |= len(kept) < len(self.records)
         self.records = kept
 
-    def visible(self, begin: int) -> list[Record]:
+    def visible(self, begin: int) -> list[JournalRecord]:
         """List what a reader may see from a position on."""
         return [record for record in self.records if begin <= record.offset < self.stable and record.committed]
 
@@ -177,7 +177,7 @@ class Consumer:
 
     async def getmany(
         self, *_places: TopicPartition, timeout_ms: int = 0, max_records: int = 1_000
-    ) -> dict[TopicPartition, list[Record]]:
+    ) -> dict[TopicPartition, list[JournalRecord]]:
         """Fetch; an offset that the log does not have is refused."""
         del timeout_ms
         await self._broker.interrupt()

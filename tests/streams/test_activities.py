@@ -7,30 +7,20 @@ import pytest
 
 from streams.monitoring.activities import (
     END_AFTER_S,
-    HALTED_S,
-    SAY_EVERY_S,
+    HALTED_AFTER_S,
+    LOG_EVERY_S,
     STUCK_AFTER_S,
     UNHEALTHY_AFTER_S,
     Activities,
     Phase,
     Watch,
     doing,
-    worst,
+    longest_beyond,
 )
+from tests.streams.stand_ins import Clock
 
 RUNBOOK: Final = Path(__file__).parents[2] / "docs" / "runbooks" / "stuck.md"
 CHAT: Final = ("contacts.chat", 3)
-
-
-class Clock:
-    """Stands until it is moved."""
-
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def __call__(self) -> float:
-        """Tell the time."""
-        return self.now
 
 
 @pytest.fixture
@@ -41,13 +31,13 @@ def clock() -> Clock:
 
 def passed(watch: Watch, clock: Clock, seconds: float) -> tuple[list[str], list[str]]:
     """Let time pass as the watchdog does, second by second; give what it said, with where it says the code stands."""
-    said, over = list[str](), list[str]()
+    said, resumed = list[str](), list[str]()
     for _ in range(round(seconds)):
         clock.now += 1
-        stuck, ended = watch.look()
+        stuck, ended = watch.check()
         said += [each.line("HERE") for each in stuck]
-        over += ended
-    return said, over
+        resumed += ended
+    return said, resumed
 
 
 def test_what_takes_long_is_named_once_a_minute_and_when_it_goes_on(clock: Clock) -> None:
@@ -59,8 +49,8 @@ def test_what_takes_long_is_named_once_a_minute_and_when_it_goes_on(clock: Clock
         doing(Phase.COMMITTING)
         assert passed(watch, clock, STUCK_AFTER_S - 1) == ([], []), "a phase counts from its own beginning"
         assert passed(watch, clock, 1) == (["contacts.chat/3 is stuck committing: 15 s so far, at HERE"], [])
-        said, over = passed(watch, clock, 2 * SAY_EVERY_S)
-        assert (len(said), over) == (2, [])
+        said, resumed = passed(watch, clock, 2 * LOG_EVERY_S)
+        assert (len(said), resumed) == (2, [])
     assert passed(watch, clock, 1) == ([], ["contacts.chat/3 is no longer stuck committing: it took 136 s"])
     assert passed(watch, clock, 200) == ([], [])
 
@@ -109,13 +99,13 @@ def test_what_waits_for_kafka_patiently_ends_nothing(clock: Clock) -> None:
     with activities.during(Phase.FETCHING, "the consumer"):
         clock.now += 2 * END_AFTER_S
         assert [each.name for each in activities.stuck()] == ["the consumer"]
-        assert worst(activities.stuck(), UNHEALTHY_AFTER_S) is None
+        assert longest_beyond(activities.stuck(), UNHEALTHY_AFTER_S) is None
         with activities.during(Phase.WRITING, CHAT):
             clock.now += UNHEALTHY_AFTER_S + 1
-            found = worst(activities.stuck(), UNHEALTHY_AFTER_S)
+            found = longest_beyond(activities.stuck(), UNHEALTHY_AFTER_S)
             assert found is not None
             assert found.name == "contacts.chat/3"
-            assert worst(activities.stuck(), END_AFTER_S) is None
+            assert longest_beyond(activities.stuck(), END_AFTER_S) is None
 
 
 def test_a_process_that_was_halted_blames_nobody(clock: Clock) -> None:
@@ -123,8 +113,8 @@ def test_a_process_that_was_halted_blames_nobody(clock: Clock) -> None:
     activities = Activities(clock)
     watch = Watch(activities)
     with activities.during(Phase.WRITING, CHAT):
-        clock.now += HALTED_S + 2 * END_AFTER_S
-        assert watch.look() == ([], [])
+        clock.now += HALTED_AFTER_S + 2 * END_AFTER_S
+        assert watch.check() == ([], [])
         assert activities.stuck() == []
         assert len(passed(watch, clock, STUCK_AFTER_S)[0]) == 1
 

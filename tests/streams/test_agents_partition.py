@@ -1,4 +1,4 @@
-"""A partition of agents' states: however it is cut into batches, and opened anew anywhere, its states are the same."""
+"""A partition of agents' states: however it is cut into batches, and opened again anywhere, its states are the same."""
 
 from typing import Any, Final
 

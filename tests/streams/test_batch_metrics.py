@@ -37,12 +37,12 @@ def test_a_clock_that_is_ahead_breaks_no_sum() -> None:
 async def test_only_what_was_committed_is_told_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch of another session, one whose step was not written, and one of a closed partition are not."""
     worker = Worker(monkeypatch)
-    begins, session = (await worker.settle(OTHER))[OTHER]
+    fetch_offset, session = (await worker.assign(OTHER))[OTHER]
     process = worker.partitions.process_batch
-    assert not await process(OTHER, session - 1, begins, RECORDS)
-    assert not await process(("contacts.chat", 2), session, begins, RECORDS)
+    assert not await process(OTHER, session - 1, fetch_offset, RECORDS)
+    assert not await process(("contacts.chat", 2), session, fetch_offset, RECORDS)
     half = len(RECORDS) // 2
-    assert await process(OTHER, session, begins, RECORDS[:half])
+    assert await process(OTHER, session, fetch_offset, RECORDS[:half])
     worker.writers[OTHER].fails = KafkaError()
     assert not await process(OTHER, session, half, RECORDS[half:])
     await worker.partitions.close()

@@ -17,9 +17,9 @@ from tests.depth import examples
 from tests.oracle.centre import Centre
 from tests.streams.flow import chat_event
 from tests.streams.ledger import Ledger
-from tests.streams.test_world import passing
+from tests.streams.modelled_worker import ModelledWorker
+from tests.streams.test_modelled_worker import passing
 from tests.streams.whole_panes import assert_as_batch, kept_panes
-from tests.streams.world import World
 
 HORIZONS: Final = """
         [horizons]
@@ -62,31 +62,31 @@ def rulebooks(tmp_path_factory: pytest.TempPathFactory) -> Rulebooks:
 @given(several=st.lists(contacts(), min_size=1, max_size=3), seed=st.integers(0, 1 << 32))
 def test_what_was_issued_is_taken_back(rulebooks: Rulebooks, several: list[list[dict[str, Any]]], seed: int) -> None:
     """Late events, evictions, crashes, each start with other rules: samples are the ledger's, panes their sum."""
-    chance = random.Random(seed)  # noqa: S311 - a test's disorder
+    rng = random.Random(seed)  # noqa: S311 - a test's disorder
     left = _each_once(several)
-    chance.shuffle(left)
+    rng.shuffle(left)
     rules, centre = rulebooks[0]
-    world, ledger, ticks = World(rules), Ledger(), 0
+    worker, ledger, ticks = ModelledWorker(rules), Ledger(), 0
     while left:
-        arriving = [passing(ticks), *left[: chance.randint(1, 5)]]
+        arriving = [passing(ticks), *left[: rng.randint(1, 5)]]
         ticks += 1
         del left[: len(arriving) - 1]
         for event in arriving:  # one a step: what a row was between two events bears on what it keeps
-            world.deliver([event])
+            worker.deliver([event])
             ledger.deliver([event], centre)
-        if chance.random() < 0.7:
-            world.sink(10 * chance.randint(1, 9))
-        for _ in range(chance.choice([0, 0, 3])):
-            world.evict()
-        if chance.random() < 0.5:
-            rules, centre = chance.choice(rulebooks)
-            world.crash(compacted=chance.random() < 0.5, rules=rules)
-    world.settle()
-    assert_as_batch(world.store, ledger.rows)
+        if rng.random() < 0.7:
+            worker.sink(10 * rng.randint(1, 9))
+        for _ in range(rng.choice([0, 0, 3])):
+            worker.evict()
+        if rng.random() < 0.5:
+            rules, centre = rng.choice(rulebooks)
+            worker.crash(compacted=rng.random() < 0.5, rules=rules)
+    worker.finish()
+    assert_as_batch(worker.store, ledger.rows)
 
 
 def _each_once(several: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Leave out redeliveries: whether one makes a contact be folded anew is told by no definition."""
+    """Leave out redeliveries: no definition says whether one makes a contact be folded again."""
     found = {
         (number, event["event_id"]): {**event, "contact_id": f"c{number}", "channel": "chat"}
         for number, events in enumerate(several)
@@ -100,46 +100,46 @@ def test_a_late_event_after_a_restart(rulebooks: Rulebooks, tmp_path: Path) -> N
     (tmp_path / "policies.toml").write_text(
         '[[policy]]\nname = "fast"\nmetric = "first_response"\nchannel = "chat"\ntarget = "10s"\n'
     )
-    world = World(rulebooks[0][0])
+    worker = ModelledWorker(rulebooks[0][0])
     for name in ("kept", "changed", "undone"):
-        world.deliver([_told(name, 0, "contact.started"), _told(name, 50, "message.sent", author="agent")])
-    assert [(row.policy, row.within) for row in _answers(world)] == [("chat-60s", True)] * 3
-    world.crash(compacted=False, rules=load_rules(tmp_path))
-    world.deliver(
+        worker.deliver([_told(name, 0, "contact.started"), _told(name, 50, "message.sent", author="agent")])
+    assert [(row.policy, row.within) for row in _answers(worker)] == [("chat-60s", True)] * 3
+    worker.crash(compacted=False, rules=load_rules(tmp_path))
+    worker.deliver(
         [
             _told("kept", 70, "message.sent", author="customer"),
             _told("changed", 20, "contact.queued", queue="q"),
             _told("undone", 99, "event.voided", voids="50"),
         ]
     )
-    assert [(row.contact_id, row.policy, row.target_ms, row.value_ms, row.within) for row in _answers(world)] == [
+    assert [(row.contact_id, row.policy, row.target_ms, row.value_ms, row.within) for row in _answers(worker)] == [
         ("changed", "fast", 10_000, 30_000, False),
         ("kept", "chat-60s", 60_000, 50_000, True),
     ]
-    panes = kept_panes(world.store.panes())
+    panes = kept_panes(worker.store.panes())
     counted = {place.queue: of.counters[:6] for place, of in panes.items() if place.sample == "first_response"}
     assert counted == {"q": (1, 1, 0, 0, 0, 30_000), "unassigned": (1, 1, 1, 0, 0, 50_000)}
 
 
 def test_another_segment_is_another_sample(rulebooks: Rulebooks) -> None:
-    """A connection that comes late takes the wrap-up over: hold and wrap are as long as before, and issued anew."""
+    """A connection that comes late takes the wrap-up over: hold and wrap are as long as before, and issued again."""
     (plain, quiet), (much, centre) = rulebooks[0], rulebooks[1]
-    world, ledger = World(plain), Ledger()
+    worker, ledger = ModelledWorker(plain), Ledger()
     story = [
         _told("c", 10, "contact.connected", agent_id="ann"),
         _told("c", 60, "contact.wrapped", agent_id="ann"),
         _told("c", 20, "contact.connected", agent_id="ann"),
     ]
     for event in story[:2]:
-        world.deliver([event])
+        worker.deliver([event])
         ledger.deliver([event], quiet)
-    world.crash(compacted=False, rules=much)
-    world.deliver(story[2:])
+    worker.crash(compacted=False, rules=much)
+    worker.deliver(story[2:])
     ledger.deliver(story[2:], centre)
-    world.settle()
-    issued = [row for row in world.store.samples() if row.sample in OF_A_SEGMENT]
+    worker.finish()
+    issued = [row for row in worker.store.samples() if row.sample in OF_A_SEGMENT]
     assert {(row.slot, row.business_ms is None) for row in issued} == {("20", False)}
-    assert_as_batch(world.store, ledger.rows)
+    assert_as_batch(worker.store, ledger.rows)
 
 
 def _told(name: str, second: int, kind: str, **fields: str) -> dict[str, Any]:
@@ -147,7 +147,7 @@ def _told(name: str, second: int, kind: str, **fields: str) -> dict[str, Any]:
     return chat_event(kind, name, at, event_id=f"{second}", **fields)
 
 
-def _answers(world: World) -> list[Any]:
-    world.settle()
-    found = [row for row in world.store.samples() if row.sample == "first_response"]
+def _answers(worker: ModelledWorker) -> list[Any]:
+    worker.finish()
+    found = [row for row in worker.store.samples() if row.sample == "first_response"]
     return sorted(found, key=lambda row: str(row.contact_id))

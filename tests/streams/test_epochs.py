@@ -10,22 +10,22 @@ from schemas.journal import Head, JournalVersionError
 from schemas.policies import Rules
 from schemas.topics import journal_of
 from streams.assignment.epochs import ATTEMPTS, SurveyedPartition, begin, survey
-from streams.assignment.opening import RefusedError
 from streams.assignment.recovery import recover
+from streams.assignment.takeover import RefusedError
 from streams.configuration.environment import load_settings
 from streams.journal.assembly import RecreatedError
 from streams.journal.writing import StepTooLargeError
 from streams.kafka.cluster import TopicDescription
 from tests.streams.followers import JOURNAL
 from tests.streams.modelled_log import Broker, Consumer
-from tests.streams.stand_ins import Described
+from tests.streams.stand_ins import StandInCluster
 
 SOURCE: Final = "contacts.chat"
 READ: Final = Head(next=9, step=1, partitions=1, topic="id")
 
 
-class StandIn(Described):
-    """A cluster with one source partition, whose end is told anew at each question."""
+class OnePartitionCluster(StandInCluster):
+    """A cluster with one source partition, whose next end is returned at each question."""
 
     def __init__(self, *ends: int) -> None:
         super().__init__({SOURCE: TopicDescription("id", 1), journal_of(SOURCE): TopicDescription("journal", 1)})
@@ -59,11 +59,11 @@ async def test_what_is_refused(
     monkeypatch: pytest.MonkeyPatch, ends: list[int], head: Head | None, known: int, refused: str | None
 ) -> None:
     """As a worker would: a log that is short is asked about again before it is called short."""
-    cluster = StandIn(*ends)
+    cluster = OnePartitionCluster(*ends)
     monkeypatch.setattr("streams.assignment.epochs.Cluster", lambda _: cluster)
     monkeypatch.setattr("streams.assignment.epochs.LogEnds", lambda _: cluster)
-    monkeypatch.setattr("streams.assignment.opening.SHORT_FOR_S", 60.0 if len(ends) > 1 else 0.0)
-    monkeypatch.setattr("streams.assignment.opening.ASK_AGAIN_S", 0.0)
+    monkeypatch.setattr("streams.assignment.takeover.LOG_SHORT_FOR_S", 60.0 if len(ends) > 1 else 0.0)
+    monkeypatch.setattr("streams.assignment.takeover.ASK_AGAIN_S", 0.0)
     [found] = await survey(load_settings({}), SOURCE, {0: known}, {} if head is None else {0: head})
     assert (refused or "None") in str(found.refused)
 
@@ -89,10 +89,12 @@ async def test_what_an_epoch_fails_on_is_said_in_a_line(
         tried += 1
         raise error
 
-    monkeypatch.setattr("streams.assignment.epochs._begin", fails)
-    whom: Any = None
+    monkeypatch.setattr("streams.assignment.epochs._begin_once", fails)
+    archive: Any = None
     with pytest.raises(raised, match=said):
-        await begin(load_settings({}), Rules(), SurveyedPartition((SOURCE, 0), None, ""), 2, whom, StandIn(0))
+        await begin(
+            load_settings({}), Rules(), SurveyedPartition((SOURCE, 0), None, ""), 2, archive, OnePartitionCluster(0)
+        )
     assert tried == attempts
 
 
@@ -100,9 +102,9 @@ async def test_reading_a_journal_ends_where_the_broker_is_silent(monkeypatch: py
     """It brings nothing then, and raises nothing: where heads are looked for, and where all is read back."""
     monkeypatch.setattr("streams.kafka.log_ends.AIOKafkaConsumer", lambda **_: Consumer(Broker(), JOURNAL))
     for module in ("epochs", "recovery"):
-        monkeypatch.setattr(f"streams.assignment.{module}.SILENT_FOR_S", 0.05)
-    monkeypatch.setattr("streams.assignment.epochs.Cluster", lambda _: StandIn(0))
-    monkeypatch.setattr("streams.assignment.epochs.LogEnds", lambda _: StandIn(0))
+        monkeypatch.setattr(f"streams.assignment.{module}.NO_RECORD_FOR_S", 0.05)
+    monkeypatch.setattr("streams.assignment.epochs.Cluster", lambda _: OnePartitionCluster(0))
+    monkeypatch.setattr("streams.assignment.epochs.LogEnds", lambda _: OnePartitionCluster(0))
     with pytest.raises(TimeoutError):
         await survey(load_settings({}), SOURCE, {})
     with pytest.raises(TimeoutError):

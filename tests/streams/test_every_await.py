@@ -1,4 +1,4 @@
-"""A step that fails, is cancelled or dies at any of its awaits: what is opened anew goes on with the same result.
+"""A step that fails, is cancelled or dies at any of its awaits: what is opened again continues with the same result.
 
 Faults strike the producer's own methods, before they do anything or after they have done it, which is when a worker
 cannot know whether its step was written.
@@ -21,14 +21,14 @@ from schemas.panes import PaneKey
 from schemas.policies import Rules
 from schemas.settings import Settings
 from streams.assignment.assigned_partitions import AssignedPartitions
-from streams.assignment.opening import take_over
-from streams.clickhouse.history import ClickHouseHistory
+from streams.assignment.takeover import take_over
+from streams.clickhouse.archive import ClickHouseArchive
 from tests.bench.events import write_chats
 from tests.kafka.server import KafkaServer
 from tests.streams.flow import produce
 from tests.streams.followers import expected
 from tests.streams.records import Record, pane_totals, records_of
-from tests.streams.stand_ins import NoHistory, asked
+from tests.streams.stand_ins import EmptyArchive, takeover_services
 
 SOURCE: Final = "contacts.chat"
 AWAITS: Final = (
@@ -95,31 +95,31 @@ def faults(monkeypatch: pytest.MonkeyPatch) -> Iterator[Faults]:
     faults.arm(0, KafkaError, after=False)
 
 
-def chats(number: int, events: int, chance: random.Random | None = None) -> list[Record]:
+def chats(number: int, events: int, rng: random.Random | None = None) -> list[Record]:
     """Make the records of a partition, one of them bad; by chance, where it is given, in disorder."""
     told = [{**event, "contact_id": f"p{number}-{event['contact_id']}"} for event in write_chats(events)]
-    if chance is not None:
-        places = {event["event_id"]: at + chance.uniform(0, 12) for at, event in enumerate(told)}
+    if rng is not None:
+        places = {event["event_id"]: at + rng.uniform(0, 12) for at, event in enumerate(told)}
         told.sort(key=lambda event: places[event["event_id"]])
     told.insert(len(told) // 2, {**told[0], "occurred_at": "no time", "event_id": "bad"})
     return records_of(told, number)
 
 
-def good(records: list[Record]) -> list[dict[str, Any]]:
+def valid_events(records: list[Record]) -> list[dict[str, Any]]:
     """Give the events that count."""
     events = [orjson.loads(record.value or b"") for record in records]
     return [event for event in events if event["event_id"] != "bad"]
 
 
-def put(settings: Settings, records: list[Record]) -> None:
+def produce_records(settings: Settings, records: list[Record]) -> None:
     """Put the records where they say they stand: a topic that lacks them would be another one."""
     produce(
         settings, [(SOURCE, each.key or b"", each.value or b"") for each in records], partition=records[0].partition
     )
 
 
-async def work(
-    settings: Settings, rules: Rules, archive: ClickHouseHistory, records: list[Record], many: Callable[[], int]
+async def run_workers(
+    settings: Settings, rules: Rules, archive: ClickHouseArchive, records: list[Record], many: Callable[[], int]
 ) -> int:
     """Be a worker, and the next one where it dies, until all is in and nothing waits; returns how many were needed."""
     place, workers = (SOURCE, records[0].partition), 0
@@ -128,16 +128,16 @@ async def work(
         workers += 1
         try:
             while True:
-                positions = await partitions.settle(frozenset({place}))
+                positions = await partitions.assign(frozenset({place}))
                 if place not in positions:
                     continue  # its opening was cancelled
                 begin, session = positions[place]
-                held = partitions._opened[place]  # noqa: SLF001 - what its own loop takes up every second
-                if begin >= len(records) and not held.state.parked:
+                opened = partitions._opened[place]  # noqa: SLF001 - what its own loop takes up every second
+                if begin >= len(records) and not opened.state.parked:
                     await partitions.close()
                     return workers
                 await partitions.process_batch(place, session, begin, records[begin : begin + many()])
-                await partitions.tend_one(place, held)
+                await partitions.maintain_one(place, opened)
         except (Died, asyncio.CancelledError):
             continue  # nobody closes anything: the next one opens beside what is left
 
@@ -154,14 +154,14 @@ async def test_at_every_await(
     monkeypatch.setattr("streams.partition.state.PartitionState._is_own", lambda *_: True)
     settings, struck = fresh_kafka.with_topics(PULSSI_PARTITIONS=str(MOST)), 0
     for number in range(MOST):
-        records, chance = chats(number, 50), random.Random(number)  # noqa: S311 - a test's cuts
-        await asyncio.to_thread(put, settings, records)
+        records, rng = chats(number, 50), random.Random(number)  # noqa: S311 - a test's cuts
+        await asyncio.to_thread(produce_records, settings, records)
         faults.arm(number + 1, kind, after=after)
-        await work(settings, Rules(), NoHistory(), records, functools.partial(chance.randint, 1, 20))
+        await run_workers(settings, Rules(), EmptyArchive(), records, functools.partial(rng.randint, 1, 20))
         was_struck = faults.struck.total()
         struck += was_struck
         faults.arm(0, kind, after=after)
-        async with asked(settings) as whom:
+        async with takeover_services(settings) as whom:
             partition, writer = await take_over(settings, Rules(), (SOURCE, number), whom)
         await writer.stop()
         written = {
@@ -169,7 +169,7 @@ async def test_at_every_await(
             for key, pane in partition.panes.totals()
             if isinstance(key, PaneKey)
         }
-        assert pane_totals(written) == expected(good(records)), f"await {number + 1}"
+        assert pane_totals(written) == expected(valid_events(records)), f"await {number + 1}"
         assert partition.head.next == len(records)
         if not was_struck and number > struck:
             return  # no await is left to strike

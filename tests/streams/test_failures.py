@@ -16,13 +16,13 @@ from schemas.exits import Exit
 from schemas.journal import JournalVersionError
 from schemas.topics import journal_of
 from streams.assignment.failures import TABLE, During, Failure, react
-from streams.assignment.opening import RefusedError
+from streams.assignment.takeover import RefusedError
 from streams.kafka.cluster import TopicDescription
 from streams.kafka.faust_transport import Fetch
 from streams.monitoring.worker_health import BatchMetrics
 from streams.partition.bad_record_limit import BadRecordLimitError
 from streams.worker import _agent_of
-from tests.streams.stand_ins import OTHER, RECORDS, Described, Worker
+from tests.streams.stand_ins import OTHER, RECORDS, StandInCluster, Worker
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "failures.md"
 ROOMS: Final = ("assignment", "clickhouse", "journal", "kafka", "partition")
@@ -90,7 +90,7 @@ async def test_a_bug_in_a_batch_ends_the_worker_with_its_trace(
         raise LookupError("no such queue")
 
     worker = Worker(monkeypatch)
-    _, session = (await worker.settle(OTHER))[OTHER]
+    _, session = (await worker.assign(OTHER))[OTHER]
     monkeypatch.setattr("streams.partition.state.PartitionState.steps", folds_wrongly)
 
     async def events() -> AsyncIterator[Any]:
@@ -114,11 +114,11 @@ async def test_a_client_in_a_bad_state_between_batches_ends_nothing(
         raise error
 
     topics = {name: TopicDescription("t", 2) for name in (OTHER[0], journal_of(OTHER[0]))}
-    worker = Worker(monkeypatch, cluster=Described(topics))
-    worker.partitions._refused[OTHER] = RefusedError("recreated")  # noqa: SLF001 - as an opening would
+    worker = Worker(monkeypatch, cluster=StandInCluster(topics))
+    worker.partitions.topics.refused[OTHER] = RefusedError("recreated")
     monkeypatch.setattr("streams.kafka.log_ends.LogEnds.stable", fails)
     caplog.set_level(logging.INFO)
-    await worker.partitions.check_topic_ids()
+    await worker.partitions.topics.check()
     assert "Kafka did not tell the ends of journals, trying again" in caplog.text
 
 

@@ -10,6 +10,7 @@ from faust.tables.recovery import Recovery
 from faust.types import TP
 from mode.utils.queues import FlowControlEvent, FlowControlQueue
 
+from streams.assignment.assigned_partitions import Position
 from streams.kafka.faust_transport import BatchConsumer
 
 PLACE = TP("contacts.chat", 2)
@@ -19,7 +20,7 @@ def _consumer(flow: FlowControlEvent, seek_to: Callable[[object], Awaitable[None
     """Give a consumer with one partition assigned, and active none."""
     consumer = cast("Any", object.__new__(BatchConsumer))
     consumer.app = MagicMock(flow_control=flow, consumer=consumer, consumer_generation_id=7)
-    consumer.app.partitions.settle = AsyncMock(return_value={})
+    consumer.app.partitions.assign = AsyncMock(return_value={})
     consumer.app.on_rebalance_complete.send = consumer.app._fetcher.maybe_start = AsyncMock()  # noqa: SLF001 - Faust's
     consumer.assignment = lambda: {PLACE}
     consumer.can_resume_flow, consumer.suspend_flow = asyncio.Event(), asyncio.Event()
@@ -32,7 +33,7 @@ def _consumer(flow: FlowControlEvent, seek_to: Callable[[object], Awaitable[None
 async def test_a_partition_that_is_sought_is_fetched_again() -> None:
     """Faust takes one whose channel is full from those that it fetches, and may forget it there; not a foreign one."""
     consumer = _consumer(FlowControlEvent(), AsyncMock())
-    await consumer.seek_to({PLACE: (7, 1), ("contacts.chat", 3): (9, 2)})
+    await consumer.seek_to({PLACE: Position(7, 1), ("contacts.chat", 3): Position(9, 2)})
     assert consumer._active_partitions == {PLACE}  # noqa: SLF001 - as above
 
 

@@ -26,13 +26,13 @@ from streams.partition.state import PartitionState
 from tests.depth import examples
 from tests.oracle.batch import samples
 from tests.streams.disordered import chats
-from tests.streams.fencing import Fate, Fencing
 from tests.streams.flow import chat_event
 from tests.streams.followers import SOURCE, Live, expected
 from tests.streams.modelled_log import MORE_THAN_THERE_IS
+from tests.streams.modelled_workers import Fate, ModelledWorkers
 from tests.streams.records import opened
+from tests.streams.test_modelled_worker import passing
 from tests.streams.test_partition_state import state
-from tests.streams.test_world import passing
 from tests.streams.whole_panes import assert_as_batch
 
 #: Horizons of seconds: whatever is at rest is evicted at the next chance.
@@ -64,10 +64,10 @@ class Machine(RuleBasedStateMachine):
     @initialize(seed=st.integers(0, 1 << 16), evicts=st.booleans())
     def begin(self, seed: int, *, evicts: bool) -> None:
         """Draw what will be produced."""
-        self._chance = random.Random(seed)  # noqa: S311 - a test's disorder
+        self._rng = random.Random(seed)  # noqa: S311 - a test's disorder
         self._events = chats(seed)
         self.evicts = evicts
-        self.model = Fencing(SHORT if evicts else LONG)
+        self.model = ModelledWorkers(SHORT if evicts else LONG)
         self._do(self.model.start())
 
     # What is produced, and what workers do.
@@ -80,17 +80,17 @@ class Machine(RuleBasedStateMachine):
             self.model.produce(self._events[:many])
             del self._events[:many]
         else:
-            self.model.produce(self._chance.choices(self.model.events, k=many))
+            self.model.produce(self._rng.choices(self.model.events, k=many))
 
     def _any(self, slot: int) -> int:
         """Pick one of the workers that think that they have the partition."""
-        held = self.model.held
-        return held[slot % len(held)] if held else slot
+        owners = self.model.owners
+        return owners[slot % len(owners)] if owners else slot
 
     def _work(self, slot: int, new: int, many: int, fates: list[Fate]) -> None:
         if new:
             self._produce(new)
-        if not self.model.held:
+        if not self.model.owners:
             self._do(self.model.open(slot))
         self._do(self.model.step(self._any(slot), many, fates))
 
@@ -118,18 +118,18 @@ class Machine(RuleBasedStateMachine):
             self._do(self.model.step(slot, records))
             self.keep_up()
 
-    @precondition(lambda self: self.evicts and self.model.held)
+    @precondition(lambda self: self.evicts and self.model.owners)
     @rule(slot=SLOTS, fates=FATES)
-    def tend(self, slot: int, fates: list[Fate]) -> None:
+    def maintain(self, slot: int, fates: list[Fate]) -> None:
         """Have a worker evict, or fold what waited."""
-        self._do(self.model.tend(self._any(slot), fates))
+        self._do(self.model.maintain(self._any(slot), fates))
 
-    @precondition(lambda self: self.model.held)
+    @precondition(lambda self: self.model.owners)
     @rule(slot=SLOTS, back=st.booleans(), others=st.integers(0, 2))
-    def let_go(self, slot: int, others: int, *, back: bool) -> None:
-        """Have a worker let go in good order; others may come after it, and it may come back."""
+    def release(self, slot: int, others: int, *, back: bool) -> None:
+        """Have a worker close the partition in good order; others may open it, and it may come back."""
         slot = self._any(slot)
-        self.model.let_go(slot)
+        self.model.release(slot)
         for other in range(others):
             self._do(self.model.open((slot + 1) % 3))
             self._do(self.model.step((slot + 1) % 3, 1 + other))
@@ -158,11 +158,11 @@ class Machine(RuleBasedStateMachine):
         self.model.broker.interruptions.extend([*[None] * fetches, does[what]])
 
     @precondition(lambda self: self.model.truth.heads)
-    @rule(chance=st.integers(0, 3), journal=st.booleans(), fates=FATES)
-    def begin_anew(self, chance: int, fates: list[Fate], *, journal: bool) -> None:
+    @rule(rng=st.integers(0, 3), journal=st.booleans(), fates=FATES)
+    def recreate_topic(self, rng: int, fates: list[Fate], *, journal: bool) -> None:
         """Now and then, have the topic recreated, with its journal or without."""
-        if not chance:
-            self._do(self.model.begin_anew(journal=journal, fates=fates))
+        if not rng:
+            self._do(self.model.recreate_topic(journal=journal, fates=fates))
 
     # What readers do.
 
@@ -207,7 +207,7 @@ class Machine(RuleBasedStateMachine):
 
     async def _judge(self) -> None:
         model = self.model
-        partition = await model.settle()
+        partition = await model.finish()
         assert_as_batch(model.sink.store, samples(model.events))
         fresh = Live(model)
         await fresh.start({}, {})
@@ -239,13 +239,13 @@ def test_each_valid_step_counts_once() -> None:
 
 async def _deleted() -> None:
     """Recreate topic and journal, and have more written than there was before a reader comes."""
-    model = Fencing(LONG)
+    model = ModelledWorkers(LONG)
     await model.start()
     model.produce(chats(1))
     await model.open(0)
     await model.step(0, 3)
     await model.far.read(MORE_THAN_THERE_IS)
-    await model.begin_anew()
+    await model.recreate_topic()
     model.produce(chats(2))
     await model.open(0)
     for _ in model.source:
@@ -272,19 +272,19 @@ def _event(contact_id: str, kind: str) -> dict[str, Any]:
 @pytest.mark.parametrize("fate", ["unacknowledged", "never", "aborted", "hangs"])
 async def test_what_ended_epochs_left_is_carried_whole(fate: Fate, *, journal: bool) -> None:
     """The command dies while it begins an epoch: whoever opens next knows all that was before."""
-    model = Fencing(LONG)
+    model = ModelledWorkers(LONG)
     await model.start()
     model.produce([_event("open", "contact.started"), *(ended := [_event("ended", "contact.started")])])
     model.produce([_event("ended", "contact.resolved")])
-    await model.begin_anew(journal=journal, fates=[fate])
+    await model.recreate_topic(journal=journal, fates=[fate])
     model.produce(ended)
-    await model.settle()
+    await model.finish()
     assert_as_batch(model.sink.store, samples(model.events))
 
 
 async def test_a_recreated_journal_of_which_only_openings_were_read() -> None:
     """No step says which journal it was; nothing of the new one is passed over all the same."""
-    model = Fencing(LONG)
+    model = ModelledWorkers(LONG)
     await model.start()
     await model.open(0)
     await model.open(1)
@@ -292,20 +292,20 @@ async def test_a_recreated_journal_of_which_only_openings_were_read() -> None:
     model.produce(chats(1))
     model.broker.recreate_journal()
     model.truth = type(model.truth)()
-    await model.settle()
+    await model.finish()
     await model.far.drain()
     assert model.far.counted() == expected(model.events)
 
 
 async def test_a_recreated_journal_that_is_as_long_as_before_is_noticed_by_who_begins_again() -> None:
-    """No record comes at the position where a reader was: it knows by the journal's id that it has to begin anew."""
-    model = Fencing(LONG)
+    """No record comes at the position where a reader was: it knows by the journal's id that it has to begin again."""
+    model = ModelledWorkers(LONG)
     await model.start()
     model.produce(chats(1))
-    await model.settle()
+    await model.finish()
     await model.resuming.drain()
-    await model.begin_anew()
-    await model.settle()
+    await model.recreate_topic()
+    await model.finish()
     model.resuming.end = model.broker.log.stable  # as if the former journal had been as long
     await model.resuming.resume()
     await model.resuming.drain()

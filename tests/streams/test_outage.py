@@ -12,33 +12,23 @@ from schemas.policies import Rules
 from sinks.sink_health import SinkHealth
 from streams.configuration.environment import load_settings
 from streams.journal.tail import JournalTail
-from streams.kafka.cluster import ClusterAwayError
+from streams.kafka.cluster import ClusterUnavailableError
 from streams.live.view import LiveView
 from streams.monitoring import worker_health
 from streams.monitoring.activities import Phase
 from streams.monitoring.outage import Outage
-from tests.streams.stand_ins import OTHER, Described, Worker
-
-
-class Clock:
-    """A clock that the test sets."""
-
-    s = 1_000.0
-
-    def __call__(self) -> float:
-        """Tell the time, in seconds."""
-        return self.s
+from tests.streams.stand_ins import OTHER, Clock, StandInCluster, Worker
 
 
 @pytest.fixture
 def clock() -> Clock:
-    """Make one."""
+    """Return a clock that the test moves."""
     return Clock()
 
 
 def _fail(outage: Outage) -> None:
-    with pytest.raises(ClusterAwayError), outage.asking():
-        raise ClusterAwayError("no answer")
+    with pytest.raises(ClusterUnavailableError), outage.asking():
+        raise ClusterUnavailableError("no answer")
 
 
 def test_an_outage_is_a_line_a_minute_and_one_when_it_is_over(caplog: pytest.LogCaptureFixture, clock: Clock) -> None:
@@ -46,7 +36,7 @@ def test_an_outage_is_a_line_a_minute_and_one_when_it_is_over(caplog: pytest.Log
     outage = Outage("Kafka", clock)
     for _ in range(107):
         _fail(outage)
-        clock.s += 1
+        clock.now += 1
     assert outage.unready() == "Kafka has not answered for 107 s"
     for _ in range(2):
         with outage.asking():
@@ -64,44 +54,44 @@ async def test_a_worker_is_not_ready_without_kafka(
 ) -> None:
     """Nor unhealthy, for a restart would not help; its log has one line for each minute."""
     caplog.set_level(logging.INFO)
-    cluster = Described(None)
+    cluster = StandInCluster(None)
     worker = Worker(monkeypatch, cluster=cluster, now=clock)
-    await worker.settle(OTHER)
+    await worker.assign(OTHER)
     for _ in range(2):
-        await worker.partitions.check_topic_ids()
-        assert worker_health._unready(worker.partitions, clock.s) is None  # noqa: SLF001 - what `/readyz` answers
-        clock.s += 10
-    assert worker_health._unready(worker.partitions, clock.s) == "Kafka has not answered for 20 s"  # noqa: SLF001 - as above
-    assert worker_health._stuck(worker.partitions, clock.s) is None  # noqa: SLF001 - what `/healthz` answers
+        await worker.partitions.topics.check()
+        assert worker_health._unready(worker.partitions, clock.now) is None  # noqa: SLF001 - what `/readyz` answers
+        clock.now += 10
+    assert worker_health._unready(worker.partitions, clock.now) == "Kafka has not answered for 20 s"  # noqa: SLF001 - as above
+    assert worker_health._stuck(worker.partitions, clock.now) is None  # noqa: SLF001 - what `/healthz` answers
     assert [line for line in caplog.messages if "Kafka" in line] == [
         "Kafka has not answered for 0 s, trying again, nothing is lost: no answer"
     ]
     cluster.described = {}
-    await worker.partitions.check_topic_ids()
-    assert worker_health._unready(worker.partitions, clock.s) is None  # noqa: SLF001 - as above
+    await worker.partitions.topics.check()
+    assert worker_health._unready(worker.partitions, clock.now) is None  # noqa: SLF001 - as above
     await worker.partitions.close()
 
 
 def test_a_sink_is_not_ready_without_kafka(clock: Clock) -> None:
     """Its journals' reader asks."""
-    vitals = SinkHealth(clock)
-    vitals.waiting_for = None
-    tail = JournalTail(load_settings({}), kafka=vitals.kafka)
+    sink_health = SinkHealth(clock)
+    sink_health.waiting_for = None
+    tail = JournalTail(load_settings({}), kafka=sink_health.kafka)
     _fail(tail.kafka)
-    assert vitals._unready() is None  # noqa: SLF001 - what `/readyz` answers
-    clock.s += 16
-    assert (vitals._unready(), vitals._stuck()) == ("Kafka has not answered for 16 s", None)  # noqa: SLF001 - as above
+    assert sink_health._unready() is None  # noqa: SLF001 - what `/readyz` answers
+    clock.now += 16
+    assert (sink_health._unready(), sink_health._stuck()) == ("Kafka has not answered for 16 s", None)  # noqa: SLF001 - as above
 
 
 def test_a_sink_is_not_ready_while_an_insert_is_stuck(clock: Clock) -> None:
     """Long before the client gives up: it says where it stands."""
-    vitals = SinkHealth(clock)
-    vitals.waiting_for = None
-    with vitals.activities.during(Phase.INSERTING, "the sink"):
-        assert vitals._unready() is None  # noqa: SLF001 - what `/readyz` answers
-        clock.s += 16
-        assert "the sink is stuck writing to ClickHouse: 16 s so far" in (vitals._unready() or "")  # noqa: SLF001 - as above
-    assert vitals._unready() is None  # noqa: SLF001 - as above
+    sink_health = SinkHealth(clock)
+    sink_health.waiting_for = None
+    with sink_health.activities.during(Phase.INSERTING, "the sink"):
+        assert sink_health._unready() is None  # noqa: SLF001 - what `/readyz` answers
+        clock.now += 16
+        assert "the sink is stuck writing to ClickHouse: 16 s so far" in (sink_health._unready() or "")  # noqa: SLF001 - as above
+    assert sink_health._unready() is None  # noqa: SLF001 - as above
 
 
 async def test_a_wallboard_is_not_ready_without_kafka(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
@@ -113,11 +103,11 @@ async def test_a_wallboard_is_not_ready_without_kafka(monkeypatch: pytest.Monkey
     monkeypatch.setattr(board.tail, "caught_up", lambda: True)
 
     async def topics(_: Any) -> None:  # noqa: ANN401 - a cluster
-        raise ClusterAwayError("no answer")
+        raise ClusterUnavailableError("no answer")
 
     monkeypatch.setattr("streams.kafka.cluster.Cluster.topics", topics)
     await board.tail._fetch_topic_ids()  # noqa: SLF001 - asked now and then while it reads
     assert board.unready() is None
-    clock.s += 16
+    clock.now += 16
     assert board.unready() == "Kafka has not answered for 16 s"
     await board.tail.stop()

@@ -1,4 +1,4 @@
-"""Reading a journal back on real brokers: all of it, or what was written since this worker let go."""
+"""Reading a journal back on real brokers: all of it, or what was written since this worker released the partition."""
 
 import time
 from typing import Final
@@ -8,8 +8,8 @@ import pytest
 from schemas.journal import Head
 from schemas.policies import Rules
 from schemas.settings import Settings
-from streams.assignment.opening import take_over
 from streams.assignment.recovery import ReleasedPartition, recover
+from streams.assignment.takeover import take_over
 from streams.journal.assembly import Step
 from streams.journal.writing import Writer
 from streams.kafka.topic_migration import migrate_topics
@@ -17,9 +17,9 @@ from streams.partition.state import PartitionState
 from tests.bench.events import write_chats
 from tests.kafka.server import KafkaServer
 from tests.streams.flow import keyed, produce
-from tests.streams.handwritten import Hand, Records
+from tests.streams.journal_by_hand import JournalByHand, Records
 from tests.streams.records import Record, records_of
-from tests.streams.stand_ins import asked
+from tests.streams.stand_ins import takeover_services
 
 SOURCE: Final = "contacts.chat"
 EVENTS: Final = write_chats(40)
@@ -34,13 +34,15 @@ def settings(fresh_kafka: KafkaServer) -> Settings:
     return settings
 
 
-async def _open(settings: Settings, left: ReleasedPartition | None = None) -> tuple[PartitionState, Writer]:
-    async with asked(settings) as whom:
-        return await take_over(settings, Rules(), (SOURCE, 0), whom, released=left)
+async def _open(settings: Settings, released: ReleasedPartition | None = None) -> tuple[PartitionState, Writer]:
+    async with takeover_services(settings) as whom:
+        return await take_over(settings, Rules(), (SOURCE, 0), whom, released=released)
 
 
-async def _work(settings: Settings, records: list[Record], left: ReleasedPartition | None = None) -> ReleasedPartition:
-    partition, writer = await _open(settings, left)
+async def _work(
+    settings: Settings, records: list[Record], released: ReleasedPartition | None = None
+) -> ReleasedPartition:
+    partition, writer = await _open(settings, released)
     for begin in range(0, len(records), 10):
         for step in partition.steps(records[begin : begin + 10]):
             await writer.append(step)
@@ -78,7 +80,7 @@ async def test_what_was_let_go_too_long_ago_is_read_again(settings: Settings) ->
     """Tombstones may be gone by then."""
     mine = await _work(settings, RECORDS[:20])
     mine.state.contacts[b"gone since"] = b"{}"
-    back, writer = await _open(settings, mine._replace(at=time.monotonic() - 3_600))
+    back, writer = await _open(settings, mine._replace(released_at=time.monotonic() - 3_600))
     assert b"gone since" not in back.contacts
     await writer.stop()
 
@@ -109,7 +111,7 @@ async def test_a_journal_about_as_long_as_one_fetch_may_be(
     settings = fresh_kafka.with_topics(PULSSI_PARTITIONS=str(len(lengths)))
     for number, length in enumerate(lengths):
         heads, left = 0, length - 1
-        async with Hand(settings, SOURCE, number) as hand:
+        async with JournalByHand(settings, SOURCE, number) as hand:
             while left:
                 many = min(a_step, left)
                 heads, left = heads + 1, left - many

@@ -24,12 +24,12 @@ from streams.kafka.partitioner import partition_of
 from streams.partition.set_aside import SetAside
 from tests.depth import examples
 from tests.sinks.memory import MemoryStore
-from tests.streams import test_world
+from tests.streams import test_modelled_worker
 from tests.streams.flow import chat_event
 from tests.streams.followers import Sink
+from tests.streams.modelled_worker import ModelledWorker
 from tests.streams.records import Record, opened
-from tests.streams.test_world import RULES, happen
-from tests.streams.world import World
+from tests.streams.test_modelled_worker import RULES, happen
 
 PARTITIONS: Final = 2
 NAMES: Final = [f"c{number}" for number in range(20)]
@@ -39,7 +39,7 @@ FOREIGN: Final = [name for name in NAMES if partition_of(name.encode(), PARTITIO
 #: What a record may be: `old` is an event to the sink, and none to the worker.
 KINDS: Final = ("good", "good", "good", "good", "broken", "old", "stray", "again")
 #: What may happen between two deliveries, and how often.
-BETWEEN: Final = test_world.BETWEEN | {"compaction": 3, "sink crash": 2}
+BETWEEN: Final = test_modelled_worker.BETWEEN | {"compaction": 3, "sink crash": 2}
 
 
 def strict(topic: str, key: bytes | None, value: bytes | None) -> Event:
@@ -56,12 +56,12 @@ def worker() -> Iterator[None]:
         yield
 
 
-class Course(World):
+class Course(ModelledWorker):
     """A partition of two, what was produced into it, and which of it is to be archived."""
 
-    def __init__(self, rules: Rules, chance: random.Random) -> None:
+    def __init__(self, rules: Rules, rng: random.Random) -> None:
         super().__init__(rules, PARTITIONS)
-        self._chance = chance
+        self._rng = rng
         self._produced = 0
         self._before: list[Record] = []
         #: Event ids that are to be archived, with their epochs and offsets; those of the epoch that runs.
@@ -71,14 +71,14 @@ class Course(World):
 
     def deliver_some(self, many: int) -> None:
         """Produce so many records of any kind, and have the worker take them."""
-        records = [self._record(offset, self._chance.choice(KINDS)) for offset in range(many)]
+        records = [self._record(offset, self._rng.choice(KINDS)) for offset in range(many)]
         self.deliver_records(records)
 
     def _record(self, after: int, kind: str) -> Record:
         offset, self._produced = len(self.model.source) + after, self._produced + 1
         if kind == "again" and self._before:
-            return self._before[self._chance.randrange(len(self._before))]
-        name = self._chance.choice(FOREIGN if kind == "stray" else OWN)
+            return self._before[self._rng.randrange(len(self._before))]
+        name = self._rng.choice(FOREIGN if kind == "stray" else OWN)
         at = f"2026-03-03T{self._produced // 60 % 24:02}:{self._produced % 60:02}:00Z"
         event = chat_event("contact.tagged", name, at, tags=["t"], **({"old": 1} if kind == "old" else {}))
         event["event_id"] = f"e{self._produced}"
@@ -96,9 +96,9 @@ class Course(World):
         if what == "sink crash":
             self._do(self.model.sink.crash())
         elif what == "compaction":  # ends anywhere, as a segment of the log does
-            self.model.compact(self._chance.randint(0, self.model.broker.log.end))
+            self.model.compact(self._rng.randint(0, self.model.broker.log.end))
         else:
-            happen(self, what, self._chance.randint(1, 9))
+            happen(self, what, self._rng.randint(1, 9))
         if what == "recreated":
             self._before, self.current = [], {}
 
@@ -108,7 +108,7 @@ class Course(World):
         self._do(sink.start({}, {}))
         with patch("sinks.accepted.read_event", strict):
             while not sink.end or sink.end < self.model.sink.end:
-                self._do(sink.read(self._chance.randint(1, 9)))
+                self._do(sink.read(self._rng.randint(1, 9)))
                 sink.write()
         return archived(sink.store)
 
@@ -123,36 +123,36 @@ def archived(store: MemoryStore) -> dict[str, tuple[int, int]]:
 
 def course(seed: int) -> Course:
     """Let anything happen, and then let it come to its end."""
-    chance = random.Random(seed)  # noqa: S311 - a test's disorder
-    world = Course(RULES, chance)
-    for _ in range(chance.randint(1, 12)):
-        world.deliver_some(chance.randint(1, 6))
-        for what in chance.choices(list(BETWEEN), list(BETWEEN.values()), k=chance.randint(0, 8)):
-            world.happen(what)
-    world.settle()
-    return world
+    rng = random.Random(seed)  # noqa: S311 - a test's disorder
+    worker = Course(RULES, rng)
+    for _ in range(rng.randint(1, 12)):
+        worker.deliver_some(rng.randint(1, 6))
+        for what in rng.choices(list(BETWEEN), list(BETWEEN.values()), k=rng.randint(0, 8)):
+            worker.happen(what)
+    worker.finish()
+    return worker
 
 
 @settings(max_examples=examples(150), deadline=None)
 @given(seed=st.integers(0, 1 << 32))
 def test_the_archive_has_what_was_counted(seed: int) -> None:
     """Any mixture, cut, crash, eviction, compaction and epoch: each accepted event once, from where it first stood."""
-    world = course(seed)
-    assert archived(world.store) == world.expected
-    if world.model.source:
-        assert world.archived_from_nothing() == world.current
+    worker = course(seed)
+    assert archived(worker.store) == worker.expected
+    if worker.model.source:
+        assert worker.archived_from_nothing() == worker.current
 
 
 def test_what_may_happen_does() -> None:
     """In a hundred courses of a fixed beginning all of it happens, and records of what was set aside are evicted."""
     did: Counter[str] = Counter()
     for seed in range(100):
-        world = course(seed)
-        did.update(world.did)
-        did["forgotten"] += world.partition.head.set_aside_from > 0
-        assert archived(world.store) == world.expected
-        if world.model.source:
-            assert world.archived_from_nothing() == world.current
+        worker = course(seed)
+        did.update(worker.did)
+        did["forgotten"] += worker.partition.head.set_aside_from > 0
+        assert archived(worker.store) == worker.expected
+        if worker.model.source:
+            assert worker.archived_from_nothing() == worker.current
     assert min(did[what] for what in {*KINDS, *BETWEEN, "forgotten"}) > 10, did
 
 

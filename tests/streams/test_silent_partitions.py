@@ -32,14 +32,14 @@ class SilentWorker(Worker):
 
     async def look(self) -> list[Phase]:
         """Look for silent partitions; gives what is said to be under way then."""
-        await self.partitions.silent.look(self.partitions._opened)  # noqa: SLF001 - as the worker's own loop does
+        await self.partitions.silent.check(self.partitions._opened)  # noqa: SLF001 - as the worker's own loop does
         for _ in range(TURNS):
             await asyncio.sleep(0)
         return [each.phase for each in self.partitions.activities._under_way]  # noqa: SLF001 - before it is stuck
 
     async def until_silent(self) -> None:
         """Open the partition, and look twice without a batch."""
-        await self.settle(OTHER)
+        await self.assign(OTHER)
         self.positions.clear()
         assert await self.look() == [], "it was opened only now"
         assert await self.look() == [Phase.SILENT]
@@ -53,23 +53,23 @@ def worker(monkeypatch: pytest.MonkeyPatch) -> SilentWorker:
 
 async def test_a_batch_that_got_lost_is_read_again(worker: SilentWorker, caplog: pytest.LogCaptureFixture) -> None:
     """The consumer is past it, and would bring the next event only: it is sent to the head, in the same session."""
-    _, session = (await worker.settle(OTHER))[OTHER]
+    _, session = (await worker.assign(OTHER))[OTHER]
     await worker.until_silent()
     assert worker.positions == {OTHER: (0, session)}
     assert "contacts.chat/1: no batch came from offset 0 on, and the log has records up to 20" in caplog.text
-    await worker.take(OTHER)
-    assert worker.counted(OTHER) == len(RECORDS)
+    await worker.deliver(OTHER)
+    assert worker.records_written(OTHER) == len(RECORDS)
     assert await worker.look() == [], "a batch came"
     assert await worker.look() == [], "and the log has no more"
 
 
 async def test_what_is_fetched_under_an_older_session_is_no_batch(worker: SilentWorker) -> None:
     """Were the consumer ever to keep one, what it brings would be passed over for ever, without a word."""
-    begins, session = (await worker.settle(OTHER))[OTHER]
+    fetch_offset, session = (await worker.assign(OTHER))[OTHER]
     assert await worker.look() == []
-    await worker.partitions.process_batch(OTHER, session - 1, begins, RECORDS)
+    await worker.partitions.process_batch(OTHER, session - 1, fetch_offset, RECORDS)
     assert await worker.look() == [Phase.SILENT]
-    assert worker.positions == {OTHER: (begins, session)}
+    assert worker.positions == {OTHER: (fetch_offset, session)}
 
 
 async def test_what_stays_silent_is_stuck_until_it_is_closed(worker: SilentWorker) -> None:
@@ -79,11 +79,11 @@ async def test_what_stays_silent_is_stuck_until_it_is_closed(worker: SilentWorke
     assert await worker.look() == [Phase.SILENT]
     assert worker.positions == {}
     activities = worker.partitions.activities
-    activities.forgive(-UNHEALTHY_AFTER_S - 1)  # so long passes
+    activities.exclude_time(-UNHEALTHY_AFTER_S - 1)  # so long passes
     line = health_line(activities, after_s=UNHEALTHY_AFTER_S)
     stuck = "contacts.chat/1 is stuck waiting for records that its log has: 61 s so far, at streams/"
     assert str(line).startswith(stuck)
-    await worker.settle()
+    await worker.assign()
     assert await worker.look() == []
 
 
@@ -91,7 +91,7 @@ async def test_what_stays_silent_is_stuck_until_it_is_closed(worker: SilentWorke
 async def test_where_no_batch_is_due_none_is_missed(worker: SilentWorker, why: str) -> None:
     """What hangs then has a name of its own."""
     await worker.until_silent()
-    opened = worker.held(OTHER)
+    opened = worker.opened(OTHER)
     worker.answers = why != "kafka does not answer"
     if why == "it waits":
         opened.pause("ClickHouse")

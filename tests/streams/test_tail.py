@@ -13,7 +13,7 @@ from streams.journal.assembly import Step
 from streams.journal.tail import JournalTail
 from streams.kafka.topic_migration import migrate_topics
 from tests.kafka.server import KafkaServer
-from tests.streams.handwritten import Hand
+from tests.streams.journal_by_hand import JournalByHand
 
 SOURCE = "contacts.chat"
 OTHER = "contacts.call"
@@ -52,7 +52,7 @@ async def _caught_up(tail: JournalTail) -> list[Step]:
 
 async def test_whole_steps_of_all_partitions(settings: Settings, tail: JournalTail) -> None:
     """Each step comes once, whole, in order per partition, with the offset behind it."""
-    async with Hand(settings, SOURCE, 0) as chat, Hand(settings, OTHER, 1) as call:
+    async with JournalByHand(settings, SOURCE, 0) as chat, JournalByHand(settings, OTHER, 1) as call:
         opened = await chat.open()
         first = await chat.step(Head(step=1, next=5, open=opened), [(b"cA", b"1"), (b"cB", b"1")])
         second = await chat.step(Head(step=2, next=9, open=opened), [(b"cA", None)])
@@ -69,7 +69,7 @@ async def test_whole_steps_of_all_partitions(settings: Settings, tail: JournalTa
 
 async def test_what_was_not_committed_has_not_happened(settings: Settings, tail: JournalTail) -> None:
     """Records of an aborted step are never seen."""
-    async with Hand(settings, SOURCE, 0) as hand:
+    async with JournalByHand(settings, SOURCE, 0) as hand:
         first = await hand.open()
         await hand.step(Head(step=1, open=first), [(b"cA", b"1")])
         await hand.abort([(b"cA", b"never"), (HEAD_KEY, encode_head(Head(step=2, open=first)))])
@@ -82,7 +82,7 @@ async def test_what_was_not_committed_has_not_happened(settings: Settings, tail:
 
 async def test_it_is_caught_up_only_at_the_end(settings: Settings, tail: JournalTail) -> None:
     """Ready means: all that was there has been read, also where most partitions are empty."""
-    async with Hand(settings, SOURCE, 1) as hand:
+    async with JournalByHand(settings, SOURCE, 1) as hand:
         for number in range(1, 31):
             await hand.step(Head(step=number), [(b"c%d" % n, b"x" * 100) for n in range(100)])
     await tail.start()
@@ -96,7 +96,7 @@ async def test_it_is_caught_up_only_at_the_end(settings: Settings, tail: Journal
 
 async def test_it_goes_on_at_positions(settings: Settings, tail: JournalTail) -> None:
     """With positions only what stands behind them is read; other partitions are read from their beginning."""
-    async with Hand(settings, SOURCE, 0) as hand, Hand(settings, OTHER, 0) as other:
+    async with JournalByHand(settings, SOURCE, 0) as hand, JournalByHand(settings, OTHER, 0) as other:
         first = await hand.step(Head(step=1), [(b"cA", b"1")])
         await hand.step(Head(step=2), [(b"cA", b"2")])
         await other.step(Head(step=1), [])
@@ -110,7 +110,7 @@ async def test_it_goes_on_at_positions(settings: Settings, tail: JournalTail) ->
 
 async def test_a_position_beyond_the_end_reads_from_the_beginning(settings: Settings, tail: JournalTail) -> None:
     """A journal that is shorter than what was read of it is another one."""
-    async with Hand(settings, SOURCE, 0) as hand:
+    async with JournalByHand(settings, SOURCE, 0) as hand:
         await hand.step(Head(step=1, epoch=2), [(b"cA", b"1")])
     await tail.start({(SOURCE, 0): 1000}, {(SOURCE, 0): Head(step=50)})
     assert [(step.head.epoch, step.restarted) for step in await _steps(tail, 1)] == [(2, True)]
@@ -121,13 +121,13 @@ async def test_a_journal_made_anew_that_is_as_long_as_before(
 ) -> None:
     """Neither a record nor an end nor an error tells that it is another one; its id does, and it is read."""
     monkeypatch.setattr("streams.journal.tail.CHECK_IDS_EVERY_S", 0.1)
-    async with Hand(settings, SOURCE, 0) as hand:
+    async with JournalByHand(settings, SOURCE, 0) as hand:
         await hand.step(Head(step=7, open=await hand.open()), [(b"cA", b"old")])
     await tail.start()
     await _caught_up(tail)
     fresh_kafka.clear()
     assert migrate_topics(settings, wait_s=10).ok
-    async with Hand(settings, SOURCE, 0) as hand:
+    async with JournalByHand(settings, SOURCE, 0) as hand:
         await hand.step(Head(step=7, open=await hand.open(), epoch=2), [(b"cA", b"new")])
     assert [(step.head.epoch, step.restarted) for step in await _steps(tail, 1)] == [(2, True)]
     await _caught_up(tail)
@@ -135,7 +135,7 @@ async def test_a_journal_made_anew_that_is_as_long_as_before(
 
 async def test_a_position_in_another_journal_reads_from_the_beginning(settings: Settings, tail: JournalTail) -> None:
     """One that is as long as the journal before is known by its id, at the start too."""
-    async with Hand(settings, SOURCE, 0) as hand:
+    async with JournalByHand(settings, SOURCE, 0) as hand:
         end = 1 + await hand.step(Head(step=7), [(b"cA", b"new")])
     await tail.start({(SOURCE, 0): end}, {(SOURCE, 0): Head(step=7, journal="of before")})
     assert [(step.head.step, step.restarted) for step in await _steps(tail, 1)] == [(7, True)]
@@ -146,14 +146,14 @@ async def test_a_broker_that_restarts_is_waited_for(
     fresh_kafka: KafkaServer, settings: Settings, tail: JournalTail
 ) -> None:
     """It comes back with what it had: reading continues where it was."""
-    async with Hand(settings, SOURCE, 0) as hand:
+    async with JournalByHand(settings, SOURCE, 0) as hand:
         await hand.step(Head(step=1), [(b"cA", b"1")])
     await tail.start()
     await _caught_up(tail)
     fresh_kafka.stop()
     assert await tail.steps(timeout_ms=50) == []
     fresh_kafka.start()
-    async with Hand(settings, SOURCE, 0) as hand:
+    async with JournalByHand(settings, SOURCE, 0) as hand:
         await hand.step(Head(step=2), [(b"cA", b"2")])
     assert [(step.head.step, step.restarted) for step in await _steps(tail, 1)] == [(2, False)]
 

@@ -20,7 +20,7 @@ from sinks import sink
 from sinks.pipeline import Pipeline
 from streams.configuration.environment import load_settings
 from streams.configuration.reloading import WatchedRules, follow
-from streams.tasks import UNHANDLED, end, log_unhandled, together
+from streams.tasks import UNHANDLED, cancel, log_unhandled, wait_for_all
 from tests.sinks.memory import MemoryStore
 
 
@@ -79,7 +79,7 @@ async def test_a_task_that_fails_while_it_is_ended_is_logged(caplog: pytest.LogC
 
     task = asyncio.ensure_future(stubborn())
     await asyncio.sleep(0)
-    await end(task)
+    await cancel(task)
     assert UNHANDLED in caplog.text
     assert "in fails_deep_inside" in caplog.text
 
@@ -87,9 +87,9 @@ async def test_a_task_that_fails_while_it_is_ended_is_logged(caplog: pytest.LogC
 async def test_every_error_of_several_is_kept() -> None:
     """One alone is raised as it is; several come as a group."""
     with pytest.raises(LookupError, match="one"):
-        await together([fails_deep_inside(LookupError("one"))])
+        await wait_for_all([fails_deep_inside(LookupError("one"))])
     with pytest.raises(BaseExceptionGroup) as caught:
-        await together([fails_deep_inside(LookupError("one")), fails_deep_inside(OSError("two"))])
+        await wait_for_all([fails_deep_inside(LookupError("one")), fails_deep_inside(OSError("two"))])
     assert [str(error) for error in caught.value.exceptions] == ["one", "two"]
 
 
@@ -113,7 +113,7 @@ async def test_polling_the_configuration_goes_on_after_an_error_and_logs_the_tra
     try:
         assert (await asyncio.wait_for(applied.get(), 10)).version == "later"
     finally:
-        await end(following)
+        await cancel(following)
     assert "could not be read" in caplog.text
     assert "LookupError: the first poll" in caplog.text
 

@@ -9,7 +9,7 @@ from deploy.embedded.ports import any_free
 from schemas.settings import Settings
 from schemas.topics import DEAD_LETTERS, SOURCES, journal_of
 from streams.configuration.environment import load_settings
-from streams.kafka.brokers import BrokerUnreachableError, admin_client, answers
+from streams.kafka.brokers import BrokerUnreachableError, admin_client, broker_answers
 from streams.kafka.topic_migration import TopicChange, TopicSpec, migrate_topics, plan, required_topics
 from tests.kafka.server import KafkaServer
 
@@ -141,7 +141,7 @@ def test_a_broker_comes_back_at_its_address(fresh_kafka: KafkaServer) -> None:
     settings = load_settings(fresh_kafka.settings_env())
     migrate_topics(settings)
     fresh_kafka.kill()
-    assert not answers(fresh_kafka.bootstrap)
+    assert not broker_answers(fresh_kafka.bootstrap)
     fresh_kafka.start()
     with admin_client(fresh_kafka.bootstrap, wait_s=5) as admin:
         assert DEAD_LETTERS in admin.list_topics()

@@ -23,9 +23,9 @@ from streams.journal.writing import Writer
 from streams.monitoring.activities import Activities, Phase
 from streams.monitoring.health import Health
 from streams.monitoring.watchdog import watched
-from streams.monitoring.worker_health import BatchMetrics, health_of
-from tests.streams.stand_ins import OTHER, RECORDS, WAITS, NoHistory, Worker, ended
-from tests.streams.test_waiting import Opens, silent_server
+from streams.monitoring.worker_health import BatchMetrics, worker_health_server
+from tests.streams.stand_ins import EVICTED, OTHER, RECORDS, EmptyArchive, Worker, cancel_task
+from tests.streams.test_waiting import SilentArchive, silent_server
 
 CORE: Final = "streams.monitoring.activities"
 #: Longer than any of these takes.
@@ -67,7 +67,7 @@ class Lines(logging.Handler):
 def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lines]:
     """Give the log, with a watchdog that is in a hurry."""
     monkeypatch.setattr(f"{CORE}.STUCK_AFTER_S", 0.2)
-    monkeypatch.setattr("streams.monitoring.watchdog.LOOK_EVERY_S", 0.02)
+    monkeypatch.setattr("streams.monitoring.watchdog.CHECK_EVERY_S", 0.02)
     found = Lines()
     logging.getLogger().addHandler(found)
     yield found
@@ -86,17 +86,17 @@ async def healthz(health: Health) -> tuple[int, str]:
 
 async def test_a_clickhouse_that_never_answers_is_named(monkeypatch: pytest.MonkeyPatch, lines: Lines) -> None:
     """While a batch waits for it, and once it does not any more; health is fine until a minute is over."""
-    monkeypatch.setattr("streams.assignment.open_partition.LOOK_UP_WITHIN_S", 2.0)
+    monkeypatch.setattr("streams.assignment.opened_partition.LOOK_UP_WITHIN_S", 2.0)
     async with silent_server() as server:
-        worker = Worker(monkeypatch, Opens(load_settings({"PULSSI_CLICKHOUSE_URL": server.url})))
-        await worker.settle(WAITS)
+        worker = Worker(monkeypatch, SilentArchive(load_settings({"PULSSI_CLICKHOUSE_URL": server.url})))
+        await worker.assign(EVICTED)
         with watched(worker.partitions.activities):
-            batch = asyncio.ensure_future(worker.take(WAITS))
+            batch = asyncio.ensure_future(worker.deliver(EVICTED))
             said = await lines.come("contacts.chat/0 is stuck")
-            where = r"streams/clickhouse/history\.py:\d+ _query"
+            where = r"streams/clickhouse/archive\.py:\d+ _query"
             stuck = rf"contacts\.chat/0 is stuck looking up ClickHouse: \d s so far, at {where}"
             assert re.fullmatch(stuck, said)
-            code, text = await healthz(health_of(worker.partitions, BatchMetrics()))
+            code, text = await healthz(worker_health_server(worker.partitions, BatchMetrics()))
             assert (code, re.fullmatch(f"ok\n{stuck}\n", text) is not None) == (200, True)
             await batch
             await lines.come("contacts.chat/0 is no longer stuck looking up ClickHouse")
@@ -108,17 +108,17 @@ async def test_a_broker_that_never_answers_is_named(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("streams.monitoring.worker_health.UNHEALTHY_AFTER_S", 0.3)
     async with silent_server() as server:
         brokers = {"PULSSI_KAFKA_BROKERS": server.url.removeprefix("http://")}
-        partitions = AssignedPartitions(load_settings(brokers), Rules(), NoHistory())
+        partitions = AssignedPartitions(load_settings(brokers), Rules(), EmptyArchive())
         with watched(partitions.activities):
-            settling = asyncio.ensure_future(partitions.settle(frozenset({OTHER})))
+            settling = asyncio.ensure_future(partitions.assign(frozenset({OTHER})))
             await lines.come(
                 r"contacts\.chat/1 is stuck fencing the former owner: .*streams/journal/writing\.py:\d+ open$"
             )
-            while (answer := await healthz(health_of(partitions, BatchMetrics())))[0] == 200:
+            while (answer := await healthz(worker_health_server(partitions, BatchMetrics())))[0] == 200:
                 pass
             assert answer[0] == 503
             assert "contacts.chat/1 is stuck fencing the former owner" in answer[1]
-            await ended(settling)
+            await cancel_task(settling)
         await partitions.close()
 
 
@@ -136,10 +136,10 @@ class Agent:
 async def test_the_line_of_code_is_found_through_what_awaits_it(monkeypatch: pytest.MonkeyPatch, lines: Lines) -> None:
     """Through an agent of Faust's, an async generator and a task: not the line of the library between."""
     worker = Worker(monkeypatch)
-    await worker.settle(OTHER)
+    await worker.assign(OTHER)
 
     async def batches() -> AsyncIterator[None]:
-        await Agent(worker.take(OTHER))
+        await Agent(worker.deliver(OTHER))
         yield
 
     async def agent() -> None:
@@ -152,10 +152,10 @@ async def test_the_line_of_code_is_found_through_what_awaits_it(monkeypatch: pyt
             await asyncio.ensure_future(agent())
 
     with watched(worker.partitions.activities):
-        async with worker.held(OTHER).lock:
+        async with worker.opened(OTHER).lock:
             waiting = asyncio.ensure_future(awaits_a_task())
             for name in ("an agent", "another", "contacts.chat/1"):
-                await lines.come(rf"{name} is stuck .*, at streams/assignment/open_partition\.py:\d+ process_batch$")
+                await lines.come(rf"{name} is stuck .*, at streams/assignment/opened_partition\.py:\d+ process_batch$")
         await waiting
     await worker.partitions.close()
 
@@ -203,22 +203,22 @@ async def test_what_waits_for_itself_is_named(lines: Lines) -> None:
     with watched(activities):
         waiting = asyncio.ensure_future(waits(activities))
         await lines.come(r"a circle is stuck fetching: .* waits$")
-        await ended(waiting)
+        await cancel_task(waiting)
 
 
 async def test_a_lock_that_is_not_given_back_is_named(monkeypatch: pytest.MonkeyPatch, lines: Lines) -> None:
     """Who waits for it, and in which function."""
     worker = Worker(monkeypatch)
-    await worker.settle(OTHER)
+    await worker.assign(OTHER)
     with watched(worker.partitions.activities):
-        async with worker.held(OTHER).lock:
-            batch = asyncio.ensure_future(worker.take(OTHER))
+        async with worker.opened(OTHER).lock:
+            batch = asyncio.ensure_future(worker.deliver(OTHER))
             await lines.come(
-                r"contacts\.chat/1 is stuck waiting for the partition's lock: .*/open_partition\.py:\d+ process_batch$"
+                r"contacts\.chat/1 is stuck waiting for the partition's lock: .*/opened_partition\.py:\d+ process_batch"
             )
         await batch
         await lines.come("contacts.chat/1 is no longer stuck waiting")
-    assert worker.counted(OTHER) == len(RECORDS)
+    assert worker.records_written(OTHER) == len(RECORDS)
     await worker.partitions.close()
 
 
@@ -243,7 +243,7 @@ async def test_a_commit_that_hangs_is_named_and_ends_the_process_at_last(
 ) -> None:
     """Above every time limit of what it waits for, only a new start helps: code 71."""
     worker = Worker(monkeypatch)
-    await worker.settle(OTHER)
+    await worker.assign(OTHER)
     monkeypatch.setattr(f"{CORE}.END_AFTER_S", 0.5)
 
     async def takes(*_: object) -> int:
@@ -252,13 +252,13 @@ async def test_a_commit_that_hangs_is_named_and_ends_the_process_at_last(
     writer: Any = Writer(load_settings({}), *OTHER)
     monkeypatch.setattr(writer, "_producer", HangsAtItsCommit())
     monkeypatch.setattr(writer, "_write", takes)
-    worker.held(OTHER).writer = writer
+    worker.opened(OTHER).writer = writer
     with watched(worker.partitions.activities):
-        batch = asyncio.ensure_future(worker.take(OTHER))
+        batch = asyncio.ensure_future(worker.deliver(OTHER))
         await lines.come(
             r"contacts\.chat/1 is stuck committing: .*/writing\.py:\d+ append: the process ends \(exit 71\), nothing is"
         )
-        await ended(batch)
+        await cancel_task(batch)
     assert worker.ends
     assert set(worker.ends) == {Exit.STUCK}
     await worker.partitions.close()
@@ -285,23 +285,23 @@ async def test_a_sink_whose_events_do_not_come_is_named(monkeypatch: pytest.Monk
         await asyncio.Event().wait()
         yield
 
-    settings, vitals, pending = load_settings({}), SinkHealth(), PendingBatch()
-    pipeline = Pipeline(settings, ClickHouseStore(settings), vitals)
+    settings, sink_health, pending = load_settings({}), SinkHealth(), PendingBatch()
+    pipeline = Pipeline(settings, ClickHouseStore(settings), sink_health)
     monkeypatch.setattr(pipeline, "_sources", SimpleNamespace(below=below))
-    with watched(vitals.activities):
+    with watched(sink_health.activities):
         archiving = asyncio.ensure_future(pipeline._archive(pending))  # noqa: SLF001 - all around it would take a broker
         await lines.come(r"the archive is stuck fetching: .*_archive$")
-        await ended(archiving)
+        await cancel_task(archiving)
 
 
 async def test_a_sink_whose_insert_hangs_is_named(lines: Lines) -> None:
     """By its thread's stack: the client blocks."""
     async with silent_server() as server:
-        settings, vitals = load_settings({"PULSSI_CLICKHOUSE_URL": server.url}), SinkHealth()
-        pipeline = Pipeline(settings, ClickHouseStore(settings), vitals)
-        with watched(vitals.activities):
+        settings, sink_health = load_settings({"PULSSI_CLICKHOUSE_URL": server.url}), SinkHealth()
+        pipeline = Pipeline(settings, ClickHouseStore(settings), sink_health)
+        with watched(sink_health.activities):
             starting = asyncio.ensure_future(pipeline.start())
             await lines.come(r"the sink is stuck writing to ClickHouse: .*/(store|connection)\.py:\d+ \w+$")
-            code, text = await healthz(vitals.health())
+            code, text = await healthz(sink_health.health())
             assert (code, "the sink is stuck" in text) == (200, True)
-            await ended(starting)
+            await cancel_task(starting)

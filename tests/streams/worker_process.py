@@ -6,14 +6,14 @@ import signal
 
 from streams.configuration.environment import load_settings
 from streams.worker import serve
-from tests.streams.stand_ins import NoHistory
+from tests.streams.stand_ins import EmptyArchive
 
 
 async def main() -> int:
     """Run until SIGTERM; returns the exit status."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    return await serve(load_settings(), NoHistory(), stop)
+    return await serve(load_settings(), EmptyArchive(), stop)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from deploy.embedded.clickhouse.scheduler import Scheduler
 from deploy.embedded.clickhouse.server import MAX_LINE_BYTES, make_application
 from deploy.embedded.folder_lock import lock_folder
 from schemas.exits import Exit
-from streams.monitoring.allowed_hosts import Hosts
+from streams.monitoring.allowed_hosts import AllowedHosts
 
 PART: Final = "clickhouse"
 #: How long requests may go on after a signal before they are cancelled; and connections after those.
@@ -46,7 +46,7 @@ def _bound_socket(host: str, port: int) -> socket.socket:
     return taken
 
 
-async def _serve(engine: Engine, listener: socket.socket, hosts: Hosts) -> None:
+async def _serve(engine: Engine, listener: socket.socket, hosts: AllowedHosts) -> None:
     """Serve the engine until SIGTERM or SIGINT."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -94,7 +94,7 @@ def run(folder: Path, host: str, port: int, database: str = "pulssi", allowed_ho
     interrupt_once()
     try:
         with lock_folder(folder, PART), _bound_socket(host, port) as listener:
-            asyncio.run(_serve(Engine(folder / PART, database), listener, Hosts(host, allowed_hosts)))
+            asyncio.run(_serve(Engine(folder / PART, database), listener, AllowedHosts(host, allowed_hosts)))
     except OSError as error:
         raise UnusableError(f"{folder}: {error.strerror or error}; choose another --data") from None
     return Exit.DONE

@@ -21,7 +21,7 @@ from deploy.embedded.clickhouse.query import Query
 from deploy.embedded.clickhouse.request import parse_request
 from deploy.embedded.clickhouse.scheduler import Scheduler
 from schemas import metric_definitions as declared
-from streams.monitoring.allowed_hosts import Hosts
+from streams.monitoring.allowed_hosts import AllowedHosts
 from streams.monitoring.prometheus import CONTENT_TYPE, MetricValue, render
 
 Done = TypeVar("Done")
@@ -39,7 +39,7 @@ _SUMMARY: Final = (
 )
 
 SCHEDULER: Final = web.AppKey("scheduler", Scheduler)
-HOSTS: Final = web.AppKey("hosts", Hosts)
+HOSTS: Final = web.AppKey("hosts", AllowedHosts)
 
 
 class _QueryHandler:
@@ -174,7 +174,7 @@ def _is_cross_site(request: web.Request) -> bool:
     origin = request.headers.get("Origin")
     if origin is None:
         return request.headers.get("Sec-Fetch-Site", "none") not in {"none", "same-origin"}
-    return not request.app[HOSTS].sends(origin, request.headers.get("Host", ""))
+    return not request.app[HOSTS].allows_origin(origin, request.headers.get("Host", ""))
 
 
 async def _query(request: web.Request) -> web.StreamResponse:
@@ -226,7 +226,7 @@ async def _errors_as_clickhouse(request: web.Request, handler: Handler) -> web.S
         return _error(request, ClickHouseError(Code.UNKNOWN_EXCEPTION, type(error).__name__), "")
 
 
-def make_application(scheduler: Scheduler, hosts: Hosts) -> web.Application:
+def make_application(scheduler: Scheduler, hosts: AllowedHosts) -> web.Application:
     """Make the web application around the engine's slots."""
     app = web.Application(middlewares=[hosts.guard, _errors_as_clickhouse])
     app[SCHEDULER] = scheduler

@@ -6,7 +6,7 @@ from schemas.journal import decode_pane_key
 from schemas.panes import PANE_MS
 from schemas.settings import Settings
 from sinks.port import Batch
-from streams.clickhouse.history import CARRIED_MS, ClickHouseHistory
+from streams.clickhouse.archive import CARRIED_MS, ClickHouseArchive
 from streams.kafka.partitioner import partition_of
 from tests.sinks.rows import event, pane, tag_pane, write
 
@@ -23,18 +23,18 @@ async def test_one_pane_dated_ahead_cuts_nothing(database: Settings) -> None:
     starts = [start - start % PANE_MS for start in starts]
     panes, tag_panes = ([make(pane_start=start) for start in starts] for make in (pane, tag_pane))
     write(database, Batch(panes=panes, tag_panes=tag_panes))
-    past = await ClickHouseHistory(database).past(CHAT, 0, PARTITIONS, NOW)
-    carried = sorted(decode_pane_key(key).start for key, _ in past.panes if key[:1] == b"p")
+    ended = await ClickHouseArchive(database).ended_epochs(CHAT, 0, PARTITIONS, NOW)
+    carried = sorted(decode_pane_key(key).start for key, _ in ended.panes if key[:1] == b"p")
     assert carried == starts[1:]
-    assert len(past.panes) == 2 * len(carried)
+    assert len(ended.panes) == 2 * len(carried)
 
 
 async def test_contacts_are_those_of_the_partition(database: Settings) -> None:
     """ClickHouse picks them as Kafka's own clients partition, whatever the bytes of their ids."""
     names = [f"contact-{number}" for number in range(MANY)] + ["", "ä", "日本", "x" * 200, "a b", "1"]
     write(database, Batch(events=[event(contact_id=name) for name in names]))
-    archive = ClickHouseHistory(database)
+    archive = ClickHouseArchive(database)
     for number in range(PARTITIONS):
-        past = await archive.past(CHAT, number, PARTITIONS, NOW)
+        ended = await archive.ended_epochs(CHAT, number, PARTITIONS, NOW)
         should = {name.encode() for name in names if partition_of(name.encode(), PARTITIONS) == number}
-        assert set(past.contacts) == should
+        assert set(ended.contacts) == should

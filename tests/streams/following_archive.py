@@ -9,7 +9,7 @@ from schemas.topics import SourcePartition
 from sinks.accepted import accepted
 from sinks.batching import PendingBatch
 from sinks.event_rows import event_rows
-from streams.clickhouse.history import ClickHouseHistory
+from streams.clickhouse.archive import ClickHouseArchive
 from streams.journal.tail import JournalTail
 from streams.partition.archived_history import ArchivedContact
 from tests.sinks.memory import MemoryStore
@@ -17,7 +17,7 @@ from tests.streams.followers import kept_of
 from tests.streams.records import Record
 
 
-class Beside(ClickHouseHistory):
+class FollowingArchive(ClickHouseArchive):
     """What ClickHouse has of one source, read up to the journals' end each time somebody asks."""
 
     def __init__(self, settings: Settings, source: str) -> None:

@@ -11,14 +11,23 @@ import pytest
 from schemas.policies import Rules
 from schemas.topics import journal_of
 from streams.assignment.assigned_partitions import AssignedPartitions
-from streams.assignment.opening import RefusedError
-from streams.clickhouse.history import HistoryAwayError
+from streams.assignment.takeover import RefusedError
+from streams.clickhouse.archive import ArchiveUnavailableError
 from streams.configuration.environment import load_settings
 from streams.kafka.cluster import TopicDescription
 from streams.kafka.log_ends import LogEnds
-from tests.streams.stand_ins import OTHER, RECORDS, WAITS, Described, NoHistory, Worker, ended, turns
+from tests.streams.stand_ins import (
+    EVICTED,
+    OTHER,
+    RECORDS,
+    EmptyArchive,
+    StandInCluster,
+    Worker,
+    cancel_task,
+    run_ready_tasks,
+)
 
-SOURCE: Final = WAITS[0]
+SOURCE: Final = EVICTED[0]
 TOPICS: Final = {SOURCE: TopicDescription("t", 2), journal_of(SOURCE): TopicDescription("j", 2)}
 #: Journal offset of the opening that was refused.
 OPENED: Final = 10
@@ -35,7 +44,7 @@ async def test_a_refused_partition_is_opened_again_after_a_step_only(
         nonlocal opened
         opened += 1
         refused = RefusedError("recreated")
-        refused.opened, refused.ids = OPENED, ("t", "j")
+        refused.opening_offset, refused.topic_ids = OPENED, ("t", "j")
         raise refused
 
     class Ends:
@@ -47,10 +56,10 @@ async def test_a_refused_partition_is_opened_again_after_a_step_only(
 
     monkeypatch.setattr("streams.assignment.assigned_partitions.take_over", refuses)
     monkeypatch.setattr("streams.assignment.assigned_partitions.LogEnds", lambda _: Ends())
-    partitions = AssignedPartitions(load_settings({}), Rules(), NoHistory(), cluster=Described(TOPICS))
-    await partitions.settle(frozenset({WAITS}))
-    await partitions.check_topic_ids()
-    await partitions.settle(frozenset({WAITS}))
+    partitions = AssignedPartitions(load_settings({}), Rules(), EmptyArchive(), cluster=StandInCluster(TOPICS))
+    await partitions.assign(frozenset({EVICTED}))
+    await partitions.topics.check()
+    await partitions.assign(frozenset({EVICTED}))
     assert opened == openings
     await partitions.close()
 
@@ -58,21 +67,21 @@ async def test_a_refused_partition_is_opened_again_after_a_step_only(
 async def test_a_step_that_hangs_holds_up_no_look_at_the_topics(monkeypatch: pytest.MonkeyPatch) -> None:
     """The topic was recreated: the other partition is closed at once, this one after its step."""
     worker = Worker(monkeypatch)
-    cluster = Described({SOURCE: TopicDescription("another", 2)})
-    worker.partitions._cluster = cluster  # noqa: SLF001 - in place of a real one
-    await worker.settle(WAITS, OTHER)
+    cluster = StandInCluster({SOURCE: TopicDescription("another", 2)})
+    worker.partitions.topics.cluster = cluster  # in place of a real one
+    await worker.assign(EVICTED, OTHER)
     begun: list[tuple[str, int]] = []
-    monkeypatch.setattr(worker.partitions._openings, "begin", begun.append)  # noqa: SLF001 - what comes next
-    async with worker.held(WAITS).lock:
-        looking = asyncio.ensure_future(worker.partitions.check_topic_ids())
-        await turns()
+    monkeypatch.setattr(worker.partitions._openings, "start", begun.append)  # noqa: SLF001 - what comes next
+    async with worker.opened(EVICTED).lock:
+        looking = asyncio.ensure_future(worker.partitions.topics.check())
+        await run_ready_tasks()
         assert (looking.done(), begun) == (True, [OTHER])
-    await turns()
-    assert begun == [OTHER, WAITS]
+    await run_ready_tasks()
+    assert begun == [OTHER, EVICTED]
     await worker.partitions.close()
 
 
-async def test_one_partition_is_tended_once_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_one_partition_is_maintained_once_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where it gets another session meanwhile: an answer of before must not come after that of a later round."""
     hung, rounds = asyncio.Event(), asyncio.Queue[None]()
     asked: list[str] = []
@@ -86,61 +95,61 @@ async def test_one_partition_is_tended_once_at_a_time(monkeypatch: pytest.Monkey
     async def look() -> None:
         rounds.put_nowait(None)
 
-    monkeypatch.setattr("streams.assignment.assigned_partitions.TEND_EVERY_S", 0.0)
+    monkeypatch.setattr("streams.assignment.assigned_partitions.MAINTAIN_EVERY_S", 0.0)
     monkeypatch.setattr("streams.partition.state.PartitionState.wants_eviction", lambda _: True)
-    worker = Worker(monkeypatch, NoHistory(hangs))
-    await worker.settle(OTHER)
-    monkeypatch.setattr(worker.partitions, "check_topic_ids", look)
-    tending = asyncio.ensure_future(worker.partitions.tend())
+    worker = Worker(monkeypatch, EmptyArchive(hangs))
+    await worker.assign(OTHER)
+    monkeypatch.setattr(worker.partitions.topics, "check", look)
+    maintenance = asyncio.ensure_future(worker.partitions.maintain())
     await hung.wait()
-    held = worker.held(OTHER)
-    await worker.partitions._resume(OTHER, held)  # noqa: SLF001 - as above
+    opened = worker.opened(OTHER)
+    await worker.partitions._resume(OTHER, opened)  # noqa: SLF001 - as above
     for _ in range(4):
         await rounds.get()
     assert asked == ["last_step_in_sink"]
-    await ended(tending)
+    await cancel_task(maintenance)
     await worker.partitions.close()
 
 
-def _slow(in_time: int) -> NoHistory:
+def _slow(in_time: int) -> EmptyArchive:
     left = in_time
 
     async def answers(what: str, of: Collection[Any]) -> None:
         nonlocal left
         left -= len(of) if what == "contacts" else 0
         if what == "contacts" and left < 0:
-            raise HistoryAwayError("no answer in time")
+            raise ArchiveUnavailableError("no answer in time")
 
-    return NoHistory(answers)
+    return EmptyArchive(answers)
 
 
 async def test_health_sees_a_batch_that_is_held_back_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """ClickHouse answers small questions, so reading starts again, and never those of the batch: nothing moves."""
-    monkeypatch.setattr("streams.assignment.open_partition.PARKED_AT_MOST", 0)
+    monkeypatch.setattr("streams.assignment.opened_partition.PARKED_AT_MOST", 0)
     worker = Worker(monkeypatch, _slow(in_time=0))
-    await worker.settle(WAITS)
+    await worker.assign(EVICTED)
     since = set[float]()
     for _ in range(3):
-        await worker.take(WAITS)
-        await worker.tend(WAITS)
-        assert worker.sent.is_set(), "it is read again"
-        wait = worker.partitions.waits
+        await worker.deliver(EVICTED)
+        await worker.maintain(EVICTED)
+        assert worker.was_sought.is_set(), "it is read again"
+        wait = worker.partitions.shared.longest_wait
         assert wait is not None
         since.add(wait.since)
-    assert (worker.counted(WAITS), len(since)) == (0, 1)
+    assert (worker.records_written(EVICTED), len(since)) == (0, 1)
     await worker.partitions.close()
 
 
 async def test_what_clickhouse_answered_of_a_batch_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     """It answers for all contacts but one in time: that one's events wait, and the batch is written."""
     contacts = {record.key for record in RECORDS}
-    monkeypatch.setattr("streams.assignment.open_partition.PARKED_AT_MOST", 1)
-    monkeypatch.setattr("streams.assignment.open_partition.LOOKED_UP_AT_ONCE", 1, raising=False)
+    monkeypatch.setattr("streams.assignment.opened_partition.PARKED_AT_MOST", 1)
+    monkeypatch.setattr("streams.assignment.opened_partition.LOOKED_UP_AT_ONCE", 1, raising=False)
     worker = Worker(monkeypatch, _slow(in_time=len(contacts) - 1))
-    await worker.settle(WAITS)
-    await worker.take(WAITS)
+    await worker.assign(EVICTED)
+    await worker.deliver(EVICTED)
     (partition,) = worker.partitions.open_states
-    assert (worker.counted(WAITS), len(partition.parked)) == (len(RECORDS), 1)
+    assert (worker.records_written(EVICTED), len(partition.parked)) == (len(RECORDS), 1)
     await worker.partitions.close()
 
 
@@ -181,10 +190,10 @@ async def test_a_question_that_is_cancelled_leaves_no_half_connection(
     Consumer.made = []
     monkeypatch.setattr("streams.kafka.log_ends.AIOKafkaConsumer", Consumer)
     ends = LogEnds(load_settings({}))
-    asking = asyncio.ensure_future(ends.stable([WAITS]))
+    asking = asyncio.ensure_future(ends.stable([EVICTED]))
     for _ in range(turns):
         await asyncio.sleep(0)
-    await ended(asking)
-    assert await ends.stable([WAITS]) == {WAITS: 7}
+    await cancel_task(asking)
+    assert await ends.stable([EVICTED]) == {EVICTED: 7}
     await ends.close()
     assert all(each.stopped for each in Consumer.made)

@@ -1,8 +1,8 @@
-"""Several workers, some of which have lost the partition and do not know it, one journal, and who reads it.
+"""A model of several workers, some of which lost the partition and do not know it, of its journal and its readers.
 
-What counts is real: the partition, its opening and recovery, the journal's records, the tail, the sink's rows, the live
-view. Modelled are the broker (`modelled_log`), the source topic and ClickHouse. What whoever opens reads back is held
-against the truth.
+Real are the partition's state, takeover and recovery, the journal's records, the tail, the sink's rows and the live
+view. Modelled are the broker (`modelled_log`), the source topic and ClickHouse. What a takeover reads back is compared
+with the steps that count (`Truth`).
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from schemas.settings import Settings
 from sinks.batching import claims
 from sinks.port import Batch
 from streams.assignment.epochs import SurveyedPartition, begin
-from streams.assignment.opening import OpeningServices, RefusedError, take_over
 from streams.assignment.recovery import ReleasedPartition, recover
-from streams.clickhouse.history import ClickHouseHistory, HistoryAwayError
+from streams.assignment.takeover import RefusedError, TakeoverServices, take_over
+from streams.clickhouse.archive import ArchiveUnavailableError, ClickHouseArchive
 from streams.configuration.environment import load_settings
 from streams.journal.assembly import Step
 from streams.partition.archived_history import ArchivedContact, EndedEpochs
 from streams.partition.state import PartitionState
 from streams.partition.steps import StepToWrite
 from tests.sinks.memory import MemoryStore
-from tests.streams.followers import JOURNAL, PLACE, Live, Sink, Truth, kept_of, past_of
+from tests.streams.followers import JOURNAL, PLACE, Live, Sink, Truth, ended_epochs_of, kept_of
 from tests.streams.modelled_log import MORE_THAN_THERE_IS, Broker, Consumer
 from tests.streams.records import Record, records_of
 
@@ -48,10 +48,10 @@ class DiedError(Exception):
     """The worker's process ended here."""
 
 
-class Writer:
+class ModelledWriter:
     """In place of the journal's producer."""
 
-    def __init__(self, model: Fencing, fates: Iterable[Fate]) -> None:
+    def __init__(self, model: ModelledWorkers, fates: Iterable[Fate]) -> None:
         self._model = model
         self._log = model.broker.log
         self._producer = -1
@@ -88,7 +88,7 @@ class Writer:
         """End the producer."""
 
 
-class Fencing(ClickHouseHistory):
+class ModelledWorkers(ClickHouseArchive):
     """One source partition, its journal, its workers, and the journal's readers."""
 
     def __init__(self, rules: Rules, workers: int = 3, partitions: int = 1) -> None:
@@ -102,8 +102,8 @@ class Fencing(ClickHouseHistory):
         #: All that was ever produced.
         self.events: list[Mapping[str, Any]] = []
         self.away = False
-        self._workers: list[tuple[PartitionState, Writer] | None] = [None] * workers
-        self._left: dict[int, ReleasedPartition] = {}
+        self._workers: list[tuple[PartitionState, ModelledWriter] | None] = [None] * workers
+        self._released: dict[int, ReleasedPartition] = {}
         self._busy: set[int] = set()
         self.sink = Sink(self, MemoryStore(), lambda: self.current_epoch)
         self.near, self.far, self.resuming = Live(self), Live(self), Live(self)
@@ -130,7 +130,7 @@ class Fencing(ClickHouseHistory):
     # The workers.
 
     @property
-    def held(self) -> list[int]:
+    def owners(self) -> list[int]:
         """The workers that think that they have the partition."""
         return [slot for slot, worker in enumerate(self._workers) if worker is not None]
 
@@ -152,14 +152,14 @@ class Fencing(ClickHouseHistory):
                     self.settings,
                     self.rules,
                     PLACE,
-                    OpeningServices(self, self.broker, cast("Any", self)),
-                    released=self._left.pop(slot, None),
+                    TakeoverServices(self, self.broker, cast("Any", self)),
+                    released=self._released.pop(slot, None),
                 )
-        except (DiedError, ProducerFenced, HistoryAwayError):
+        except (DiedError, ProducerFenced, ArchiveUnavailableError):
             return
         finally:
             self._busy.discard(slot)
-        assert isinstance(writer, Writer)
+        assert isinstance(writer, ModelledWriter)
         self._workers[slot] = partition, writer
 
     async def recover(
@@ -198,7 +198,7 @@ class Fencing(ClickHouseHistory):
             partition.revive(await self.contacts(unknown))
         await self._write(slot, partition.steps(batch, STEP_BYTES), fates)
 
-    async def tend(self, slot: int, fates: Iterable[Fate] = ()) -> None:
+    async def maintain(self, slot: int, fates: Iterable[Fate] = ()) -> None:
         """Have a worker fold what waited, and forget what is old."""
         worker = self._workers[slot]
         if worker is not None and worker[0].parked:
@@ -231,27 +231,27 @@ class Fencing(ClickHouseHistory):
         except (DiedError, ProducerFenced):
             self._workers[slot] = None
 
-    def let_go(self, slot: int) -> None:
+    def release(self, slot: int) -> None:
         """Have a worker close the partition in good order; it may come back."""
         worker, self._workers[slot] = self._workers[slot], None
         if worker is not None and worker[1].end:
-            self._left[slot] = ReleasedPartition(worker[0], worker[1].end, time.monotonic())
+            self._released[slot] = ReleasedPartition(worker[0], worker[1].end, time.monotonic())
 
     # The broker.
 
     def compact(self, below: int, *, tombstones: bool = False) -> None:
         """Compact the journal; tombstones are kept for longer than any reader but the sink is behind."""
         ends = [reader.end if reader.life is self.truth else 0 for reader in self._live]
-        ends += [left.end for left in self._left.values()]
+        ends += [released.journal_end for released in self._released.values()]
         self.broker.log.compact(below, min(ends) if tombstones and not self._busy else 0)
 
-    async def begin_anew(self, *, journal: bool = True, fates: Iterable[Fate] = ()) -> None:
+    async def recreate_topic(self, *, journal: bool = True, fates: Iterable[Fate] = ()) -> None:
         """Have the topic recreated, and its journal too or not, once all is in the store; an operator begins an epoch.
 
         Until that is done no worker opens the partition. The fates are those of what the operator's command writes:
         where it dies, it is run again.
         """
-        await self.settle()
+        await self.finish()
         self.current_epoch = 1 + max((row.epoch for row in self.sink.store.progress()), default=0)
         self.sink.store.write(Batch(progress=claims({PLACE: self.current_epoch}, 0)))
         self.source = []
@@ -266,7 +266,7 @@ class Fencing(ClickHouseHistory):
         for fate in (*fates, "acknowledged"):
             try:
                 with in_place(self, (fate,), MORE_THAN_THERE_IS):
-                    await begin(self.settings, self.rules, found, self.current_epoch, self.past, self.broker)
+                    await begin(self.settings, self.rules, found, self.current_epoch, self, self.broker)
             except DiedError:
                 if fate == "unacknowledged":
                     return
@@ -275,7 +275,7 @@ class Fencing(ClickHouseHistory):
                 return
 
     async def _is_refused(self) -> None:
-        asked = OpeningServices(self, self.broker, cast("Any", self))
+        asked = TakeoverServices(self, self.broker, cast("Any", self))
         with (
             in_place(self, (), MORE_THAN_THERE_IS),
             pytest.raises(RefusedError, match=r"`pulssi epoch begin contacts\.chat`"),
@@ -284,11 +284,11 @@ class Fencing(ClickHouseHistory):
 
     # What a worker asks of ClickHouse.
 
-    async def past(self, source: str, partition: int, partitions: int, now_ms: int) -> EndedEpochs:
+    async def ended_epochs(self, source: str, partition: int, partitions: int, now_ms: int) -> EndedEpochs:
         """Tell what ended epochs left behind."""
         assert (source, partition, partitions, now_ms > 0) == (*PLACE, self.broker.partitions, True)
         self._ask()
-        return past_of(self.sink.store)
+        return ended_epochs_of(self.sink.store)
 
     async def epoch(self, source: str, partition: int) -> int:
         """Tell the last epoch that is known."""
@@ -309,7 +309,7 @@ class Fencing(ClickHouseHistory):
 
     def _ask(self) -> None:
         if self.away:
-            raise HistoryAwayError
+            raise ArchiveUnavailableError
 
     async def bounds(self, places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], tuple[int, int]]:
         """Tell where the source begins and ends."""
@@ -317,7 +317,7 @@ class Fencing(ClickHouseHistory):
 
     # The end.
 
-    async def settle(self) -> PartitionState:
+    async def finish(self) -> PartitionState:
         """Let everything come to its end, but for readers that lag; returns the partition as it then is."""
         self.away = False
         self.broker.interruptions.clear()
@@ -325,7 +325,7 @@ class Fencing(ClickHouseHistory):
         partition = self.partition(0)
         await self.step(0, len(self.source))
         if partition.parked:
-            await self.tend(0)
+            await self.maintain(0)
         assert (partition.head.next, partition.parked) == (len(self.source), {})
         await self.sink.drain()
         self.sink.write()
@@ -346,15 +346,15 @@ def remembered(partition: PartitionState) -> dict[str, Any]:
 
 
 @contextmanager
-def in_place(model: Fencing, fates: Iterable[Fate], at_most: int) -> Iterator[None]:
+def in_place(model: ModelledWorkers, fates: Iterable[Fate], at_most: int) -> Iterator[None]:
     """Put the model in the place of what opening a partition talks to."""
 
     def consumer(**_: object) -> Consumer:
         return Consumer(model.broker, JOURNAL, at_most)
 
     with ExitStack() as stack:
-        for module in ("opening", "epochs"):
-            stack.enter_context(patch(f"streams.assignment.{module}.Writer", lambda *_: Writer(model, fates)))
+        for module in ("takeover", "epochs"):
+            stack.enter_context(patch(f"streams.assignment.{module}.Writer", lambda *_: ModelledWriter(model, fates)))
             stack.enter_context(patch(f"streams.assignment.{module}.recover", model.recover))
         stack.enter_context(patch("streams.kafka.log_ends.AIOKafkaConsumer", consumer))
         yield

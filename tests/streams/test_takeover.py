@@ -12,23 +12,23 @@ from schemas.journal import CONTACT, Head
 from schemas.policies import Rules
 from schemas.settings import Settings
 from schemas.topics import journal_of
-from streams.assignment.opening import OpeningServices, RefusedError, take_over
-from streams.clickhouse.history import HistoryAwayError
+from streams.assignment.takeover import RefusedError, take_over
+from streams.clickhouse.archive import ArchiveUnavailableError
 from streams.kafka.brokers import admin_client
-from streams.kafka.cluster import Cluster, ClusterAwayError
+from streams.kafka.cluster import Cluster, ClusterUnavailableError
 from streams.kafka.topic_migration import migrate_topics
 from streams.partition.state import PartitionState
 from tests.kafka.server import KafkaServer
 from tests.streams.flow import produce
-from tests.streams.handwritten import Hand
-from tests.streams.stand_ins import NoHistory, asked
+from tests.streams.journal_by_hand import JournalByHand
+from tests.streams.stand_ins import EmptyArchive, takeover_services
 
 SOURCE: Final = "contacts.chat"
 PLACE: Final = (SOURCE, 0)
-WAY_ON: Final = r"`pulssi epoch begin contacts\.chat`"
+REMEDY: Final = r"`pulssi epoch begin contacts\.chat`"
 
 
-class Knows(NoHistory):
+class ArchiveWithEpoch(EmptyArchive):
     """ClickHouse, which knows epochs of every partition, or is away."""
 
     def __init__(self, epoch: int | None) -> None:
@@ -43,24 +43,24 @@ class Knows(NoHistory):
 @pytest.fixture
 def settings(fresh_kafka: KafkaServer, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Point at a broker with Pulssi's topics and nothing in them."""
-    monkeypatch.setattr("streams.assignment.opening.SHORT_FOR_S", 0.0)
+    monkeypatch.setattr("streams.assignment.takeover.LOG_SHORT_FOR_S", 0.0)
     return fresh_kafka.with_topics(PULSSI_PARTITIONS="2")
 
 
 async def _opened(settings: Settings, epoch: int | None = 0) -> PartitionState:
     """Open, trying again while the broker makes the topic in which it keeps groups' offsets, as workers do."""
-    async with asked(settings, Knows(epoch)) as whom:
+    async with takeover_services(settings, ArchiveWithEpoch(epoch)) as services:
         async for attempt in AsyncRetrying(
-            retry=retry_if_exception_type(ClusterAwayError), stop=stop_after_attempt(20), wait=wait_fixed(0.5)
+            retry=retry_if_exception_type(ClusterUnavailableError), stop=stop_after_attempt(20), wait=wait_fixed(0.5)
         ):
             with attempt:
-                partition, writer = await take_over(settings, Rules(), PLACE, whom)
+                partition, writer = await take_over(settings, Rules(), PLACE, services)
     await writer.stop()
     return partition
 
 
 async def _write(settings: Settings, head: Head) -> None:
-    async with Hand(settings, *PLACE) as hand:
+    async with JournalByHand(settings, *PLACE) as hand:
         await hand.step(head, [(CONTACT + b"c1", b"one")])
 
 
@@ -95,7 +95,7 @@ async def test_a_recreated_topic_is_refused_however_long_it_is(settings: Setting
     assert (await _opened(settings)).contacts == {b"c1": b"one"}
     _recreate(settings, SOURCE)
     _produce(settings, 9)
-    with pytest.raises(RefusedError, match=f"contacts.chat was recreated.*{WAY_ON}"):
+    with pytest.raises(RefusedError, match=f"contacts.chat was recreated.*{REMEDY}"):
         await _opened(settings)
 
 
@@ -104,13 +104,13 @@ async def test_a_log_that_ends_below_the_head_is_refused(settings: Settings) -> 
     partition = await _opened(settings)
     _produce(settings, 3)
     await _write(settings, partition.head._replace(step=1, next=9))
-    with pytest.raises(RefusedError, match=f"ends at offset 3, and was read up to 9.*{WAY_ON}"):
+    with pytest.raises(RefusedError, match=f"ends at offset 3, and was read up to 9.*{REMEDY}"):
         await _opened(settings)
 
 
 async def test_a_missing_journal_is_refused_where_clickhouse_knows_the_partition(settings: Settings) -> None:
     """Counting would begin again beside what was counted; where ClickHouse knows nothing, the first epoch begins."""
-    with pytest.raises(RefusedError, match=f"ClickHouse knows epoch 3.*{WAY_ON}"):
+    with pytest.raises(RefusedError, match=f"ClickHouse knows epoch 3.*{REMEDY}"):
         await _opened(settings, epoch=3)
     assert (await _opened(settings, epoch=0)).head.epoch == 1
 
@@ -128,7 +128,7 @@ async def test_without_clickhouse_an_installation_that_is_not_new_waits(settings
         producer.transaction(),
     ):
         await producer.send_offsets_to_transaction({TopicPartition(SOURCE, 1): 5}, f"{settings.application}-sink")
-    with pytest.raises(HistoryAwayError, match="only ClickHouse knows"):
+    with pytest.raises(ArchiveUnavailableError, match="only ClickHouse knows"):
         await _opened(settings, epoch=None)
 
 
@@ -137,7 +137,7 @@ async def test_without_clickhouse_a_source_whose_beginning_is_gone_waits(setting
     _produce(settings, 3)
     with admin_client(settings.kafka_brokers, 10) as admin:
         admin.delete_records({KafkaPartition(SOURCE, 0): 2})
-    with pytest.raises(HistoryAwayError, match="only ClickHouse knows"):
+    with pytest.raises(ArchiveUnavailableError, match="only ClickHouse knows"):
         await _opened(settings, epoch=None)
 
 
@@ -151,14 +151,14 @@ async def test_a_cluster_that_does_not_describe_its_topics_in_time_has_said_noth
         raise KafkaError("timed out")
 
     monkeypatch.setattr("streams.kafka.cluster._topics", hangs)
-    async with asked(settings) as whom:
-        with pytest.raises(ClusterAwayError, match="does not describe the topics"):
-            await take_over(settings, Rules(), PLACE, OpeningServices(whom.archive, whom.cluster, whom.logs))
+    async with takeover_services(settings) as services:
+        with pytest.raises(ClusterUnavailableError, match="does not describe the topics"):
+            await take_over(settings, Rules(), PLACE, services)
 
 
 async def test_another_count_of_partitions_is_refused(settings: Settings) -> None:
     """Keys would belong to other partitions; the way out is in the line."""
     partition = await _opened(settings)
     await _write(settings, partition.head._replace(step=1, partitions=3))
-    with pytest.raises(RefusedError, match=f"has 2 partitions, and had 3.*{WAY_ON}"):
+    with pytest.raises(RefusedError, match=f"has 2 partitions, and had 3.*{REMEDY}"):
         await _opened(settings)

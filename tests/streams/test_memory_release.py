@@ -1,4 +1,4 @@
-"""What a worker let go of leaves its memory, also where the garbage collector no longer looks at it."""
+"""A released partition leaves the worker's memory, even where the garbage collector no longer looks at it."""
 
 import asyncio
 import gc
@@ -11,10 +11,10 @@ import pytest
 
 from schemas.policies import Rules
 from streams.assignment.assigned_partitions import AssignedPartitions
-from streams.assignment.recovery import LEFT_FOR_S, ReleasedPartition
+from streams.assignment.recovery import KEPT_FOR_S, ReleasedPartition
 from streams.configuration.environment import load_settings
 from streams.partition.state import PartitionState
-from tests.streams.stand_ins import NoHistory
+from tests.streams.stand_ins import EmptyArchive
 
 PLACE: Final = ("contacts.chat", 0)
 
@@ -43,22 +43,22 @@ def _is_gone(seen: weakref.ref[Contacts]) -> bool:
 
 async def test_what_went_to_another_worker_is_forgotten_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """A partition that does not come back is kept for a while; a worker's collections in between are no matter."""
-    monkeypatch.setattr("streams.assignment.assigned_partitions.TEND_EVERY_S", 0.0)
-    partitions, tended = AssignedPartitions(load_settings(), Rules(), NoHistory()), asyncio.Event()
+    monkeypatch.setattr("streams.assignment.assigned_partitions.MAINTAIN_EVERY_S", 0.0)
+    partitions, checked = AssignedPartitions(load_settings(), Rules(), EmptyArchive()), asyncio.Event()
 
     async def look() -> None:
-        tended.set()
+        checked.set()
 
-    monkeypatch.setattr(partitions, "check_topic_ids", look)
+    monkeypatch.setattr(partitions.topics, "check", look)
     partition, seen = _partition()
-    partitions._released[PLACE] = ReleasedPartition(partition, 1, time.monotonic() - LEFT_FOR_S)  # noqa: SLF001 - ten minutes later
+    partitions._released[PLACE] = ReleasedPartition(partition, 1, time.monotonic() - KEPT_FOR_S)  # noqa: SLF001 - ten minutes later
     del partition
     gc.collect()
     gc.freeze()
-    tending = asyncio.ensure_future(partitions.tend())
+    maintenance = asyncio.ensure_future(partitions.maintain())
     async with asyncio.timeout(5):
-        await tended.wait()
-    tending.cancel()
+        await checked.wait()
+    maintenance.cancel()
     assert _is_gone(seen)
 
 
@@ -75,7 +75,7 @@ async def test_an_opening_that_failed_leaves_nothing(monkeypatch: pytest.MonkeyP
         raise ValueError("not this time")
 
     monkeypatch.setattr("streams.assignment.assigned_partitions.take_over", opened)
-    partitions = AssignedPartitions(load_settings(), Rules(), NoHistory())
+    partitions = AssignedPartitions(load_settings(), Rules(), EmptyArchive())
     with pytest.raises(ValueError, match="not this time"):
-        await partitions.settle(frozenset({PLACE}))
+        await partitions.assign(frozenset({PLACE}))
     assert _is_gone(seen[0])

@@ -1,7 +1,7 @@
-"""What the streams read from ClickHouse: the sink's progress, evicted contacts, and the rows of ended epochs.
+"""What workers read from the archive in ClickHouse: the sink's progress, evicted contacts, the rows of ended epochs.
 
-Reading only. A question without an answer raises `HistoryAwayError`, which says why; whoever asks decides whether to
-wait, and nobody waits with a lock held.
+Reading only. A question without an answer raises `ArchiveUnavailableError`, which says why; the caller decides whether
+to wait, which it must not do with a lock held.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ ANSWER_WITHIN_S: Final = 15
 MAX_QUERIES: Final = 4
 
 
-class HistoryAwayError(ConnectionError):
+class ArchiveUnavailableError(ConnectionError):
     """ClickHouse does not answer, or not with what was asked for; says why in one line."""
 
 
@@ -67,19 +67,19 @@ _PANES: Final = f"SELECT {selected([*PaneKey._fields, *Pane._fields])} FROM pane
 _TAG_PANES: Final = f"SELECT {selected([*TagPaneKey._fields, *TagPane._fields])} FROM tag_panes_rows {_OF_PARTITION}"  # noqa: S608 - as above
 
 
-class ClickHouseHistory:
-    """ClickHouse as the streams see it. Its client blocks, and is called from threads."""
+class ClickHouseArchive:
+    """Reads the archive. ClickHouse's client blocks, so it is called from threads."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._threads = ThreadPoolExecutor(MAX_QUERIES, "archive")
 
     async def epoch(self, source: str, partition: int) -> int:
-        """Tell the last epoch of a source partition that is known, 0 where none is. Raises HistoryAwayError."""
+        """Tell the last epoch of a source partition that is known, 0 where none is. Raises ArchiveUnavailableError."""
         return await self._number(_EPOCH, topic=source, partition=partition)
 
     async def last_step_in_sink(self, source: str, partition: int, epoch: int) -> int:
-        """Tell the last step of an epoch that the sink has written, -1 where none. Raises HistoryAwayError."""
+        """Tell the last step of an epoch that the sink has written, -1 where none. Raises ArchiveUnavailableError."""
         return await self._number(_LAST_STEP, topic=source, partition=partition, epoch=epoch) or -1
 
     async def _number(self, query: str, **values: str | int) -> int:
@@ -87,17 +87,17 @@ class ClickHouseHistory:
         return int(rows[0][0] or 0) if rows else 0
 
     async def contacts(self, contact_ids: Collection[bytes]) -> dict[bytes, ArchivedContact]:
-        """Look contacts up; those that it does not know are left out. Raises HistoryAwayError."""
+        """Look contacts up; those that it does not know are left out. Raises ArchiveUnavailableError."""
         ids, found = [each.decode() for each in contact_ids], dict[bytes, ArchivedContact]()
         for begin in range(0, len(ids), CONTACTS_A_QUERY):
             found |= await self._query(partial(_read_contacts, ids=ids[begin : begin + CONTACTS_A_QUERY]))
         return found
 
-    async def past(self, source: str, partition: int, partitions: int, now_ms: int) -> EndedEpochs:
-        """Tell what ended epochs left behind for a journal that does not have it.
+    async def ended_epochs(self, source: str, partition: int, partitions: int, now_ms: int) -> EndedEpochs:
+        """Return what a journal that was lost takes over from ended epochs: contacts' ids, open contacts and panes.
 
-        The contacts' ids come as a stream, which whoever takes it reads in a thread; `now_ms`, UTC milliseconds, says
-        which panes are still shown. Raises HistoryAwayError.
+        The ids are a blocking iterator, to be read in a thread; `now_ms`, UTC milliseconds, says which panes are still
+        shown. Raises ArchiveUnavailableError.
         """
         channel = channel_of(source)
         if channel is None:
@@ -111,7 +111,7 @@ class ClickHouseHistory:
         return EndedEpochs(self._stream_contact_ids(values), await self.contacts(open_contacts), panes)
 
     def _stream_contact_ids(self, values: dict[str, Any]) -> Iterator[bytes]:
-        """Read every contact's id, block by block. Raises HistoryAwayError."""
+        """Read every contact's id, block by block. Raises ArchiveUnavailableError."""
         try:
             with (
                 connect(self._settings) as client,  # all of them may take longer than one question
@@ -120,7 +120,7 @@ class ClickHouseHistory:
                 for block in blocks:
                     yield from (contact_id.encode() for contact_id in block[0])
         except (ClickHouseError, OSError) as error:
-            raise HistoryAwayError(reason(error)) from None
+            raise ArchiveUnavailableError(reason(error)) from None
 
     async def _query(self, question: Callable[[Client], Answer]) -> Answer:
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, question)
@@ -130,7 +130,7 @@ class ClickHouseHistory:
             with connect(self._settings, answer_within_s=ANSWER_WITHIN_S) as client:
                 return question(client)
         except (ClickHouseError, OSError) as error:
-            raise HistoryAwayError(reason(error)) from None
+            raise ArchiveUnavailableError(reason(error)) from None
 
 
 def _read_contacts(client: Client, ids: list[str]) -> dict[bytes, ArchivedContact]:

@@ -1,6 +1,6 @@
 """A partition, its journal, a sink that lags, and an archive, all in memory: what may happen to them happens at once.
 
-One worker of `fencing`, which nobody fences, step by step: what a test of random courses of events needs.
+One worker of `modelled_workers`, which nobody fences, step by step: for tests of random courses of events.
 """
 
 import asyncio
@@ -9,17 +9,17 @@ from typing import Any, Final
 
 from schemas.policies import Rules
 from streams.partition.state import PartitionState
-from tests.streams.fencing import Fencing
+from tests.streams.modelled_workers import ModelledWorkers
 from tests.streams.records import Record, records_of
 
 _LOOP: Final = asyncio.new_event_loop()
 
 
-class World:
+class ModelledWorker:
     """One source partition with all that hangs on it."""
 
     def __init__(self, rules: Rules, partitions: int = 1) -> None:
-        self.model = Fencing(rules, workers=1, partitions=partitions)
+        self.model = ModelledWorkers(rules, workers=1, partitions=partitions)
         self.store = self.model.sink.store
         self._do(self.model.start())
         self._do(self.model.open(0))
@@ -60,9 +60,9 @@ class World:
         self.model.rules = rules or self.model.rules
         self._do(self.model.open(0))
 
-    def begin_anew(self) -> None:
+    def recreate_topic(self) -> None:
         """Have the topic recreated, and, every other time, the journal too, once all is in the store."""
-        self._do(self.model.begin_anew(journal=bool(self.partition.head.epoch % 2)))
+        self._do(self.model.recreate_topic(journal=bool(self.partition.head.epoch % 2)))
         self._do(self.model.open(0))
 
     def sink(self, records: int) -> None:
@@ -71,7 +71,7 @@ class World:
             self._do(self.model.sink.read(records))
             self.model.sink.write()
 
-    def settle(self) -> None:
+    def finish(self) -> None:
         """Let everything come to its end."""
         self.model.away = False
         self.unpark()

@@ -12,7 +12,7 @@ from schemas.topics import journal_of
 Records = list[tuple[bytes, bytes | None]]
 
 
-class Hand:
+class JournalByHand:
     """Writes one journal partition, a transaction a step."""
 
     def __init__(self, settings: Settings, source: str, partition: int) -> None:

@@ -1,4 +1,4 @@
-"""What the workers say that they did, over all their lives: their counters begin anew with each."""
+"""Workers' counters, added up over restarts: each process counts from zero."""
 
 import re
 import threading
@@ -11,7 +11,7 @@ EVERY_S: Final = 0.5
 _LINE: Final = re.compile(r"^(pulssi_worker_\w+_total)(\{[^}]*\}) (\d+)", re.MULTILINE)
 
 
-class Tally(threading.Thread):
+class CounterTotals(threading.Thread):
     """Looks at the workers' metrics now and then; what happened just before a kill is not seen."""
 
     def __init__(self, addresses: Mapping[str, str]) -> None:

@@ -14,8 +14,8 @@ from tests.core.plots import contacts
 from tests.depth import examples
 from tests.oracle.batch import samples
 from tests.streams.flow import chat_event
+from tests.streams.modelled_worker import ModelledWorker
 from tests.streams.whole_panes import assert_as_batch
-from tests.streams.world import World
 
 #: Horizons of seconds: whatever is at rest is evicted at the next chance.
 RULES: Final = Rules(horizons_ms={"chat": 2_000, "email": 2_000, "call": 2_000})
@@ -36,21 +36,21 @@ BETWEEN: Final = {
 }
 
 
-def happen(world: World, what: str, many: int) -> None:
+def happen(worker: ModelledWorker, what: str, many: int) -> None:
     """Have one thing happen."""
     if what == "sink":
-        world.sink(10 * many)
+        worker.sink(10 * many)
     elif what == "evict":
-        world.evict()
+        worker.evict()
     elif what in {"crash", "compacted crash"}:
-        world.crash(compacted=what != "crash")
+        worker.crash(compacted=what != "crash")
     elif what in {"away", "back"}:
-        world.model.away = what == "away"
+        worker.model.away = what == "away"
     elif what == "unpark":
-        world.unpark()
+        worker.unpark()
     elif what == "recreated":
-        world.settle()
-        world.begin_anew()
+        worker.finish()
+        worker.recreate_topic()
 
 
 def passing(number: int) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def passing(number: int) -> dict[str, Any]:
     return chat_event("contact.tagged", "clock", at, tags=["tick"])
 
 
-class Counting(World):
+class Counting(ModelledWorker):
     """Counts what its workers did."""
 
     def __init__(self, rules: Rules) -> None:
@@ -77,26 +77,26 @@ class Counting(World):
         self.did["crashed"] += 1
         super().crash(compacted=compacted, rules=rules)
 
-    def begin_anew(self) -> None:
+    def recreate_topic(self) -> None:
         """Count first."""
         self.take_stock()
-        self.did["begun anew"] += 1
-        super().begin_anew()
+        self.did["recreated"] += 1
+        super().recreate_topic()
 
 
-def live(world: World, several: list[list[dict[str, Any]]], chance: random.Random) -> list[dict[str, Any]]:
+def live(worker: ModelledWorker, several: list[list[dict[str, Any]]], rng: random.Random) -> list[dict[str, Any]]:
     """Deliver contacts' events in any order and cut, with anything between; returns all that was delivered."""
     events = [{**event, "contact_id": f"c{n}", "channel": "chat"} for n, of in enumerate(several) for event in of]
-    chance.shuffle(events)
+    rng.shuffle(events)
     left, passed = list(events), list[dict[str, Any]]()
     while left:
         passed.append(passing(len(passed)))
-        many = chance.randint(1, 6)
-        world.deliver([passed[-1], *left[:many]])
+        many = rng.randint(1, 6)
+        worker.deliver([passed[-1], *left[:many]])
         del left[:many]
-        for what in chance.choices(list(BETWEEN), list(BETWEEN.values()), k=chance.randint(0, 12)):
-            happen(world, what, chance.randint(1, 9))
-    world.settle()
+        for what in rng.choices(list(BETWEEN), list(BETWEEN.values()), k=rng.randint(0, 12)):
+            happen(worker, what, rng.randint(1, 9))
+    worker.finish()
     return [*events, *passed]
 
 
@@ -104,10 +104,10 @@ def live(world: World, several: list[list[dict[str, Any]]], chance: random.Rando
 @given(several=st.lists(contacts(), min_size=1, max_size=4), seed=st.integers(0, 1 << 32))
 def test_the_result_is_that_of_the_set_of_events(several: list[list[dict[str, Any]]], seed: int) -> None:
     """Deliveries in any order and cut, a sink that lags, evictions, outages, crashes, new epochs: samples and panes."""
-    world = World(RULES)
-    delivered = live(world, several, random.Random(seed))  # noqa: S311 - a test's disorder
-    assert world.partition.parked == {}
-    assert_as_batch(world.store, samples(delivered))
+    worker = ModelledWorker(RULES)
+    delivered = live(worker, several, random.Random(seed))  # noqa: S311 - a test's disorder
+    assert worker.partition.parked == {}
+    assert_as_batch(worker.store, samples(delivered))
 
 
 def test_filters_that_are_full_and_dropped_cost_nothing_but_questions(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,10 +118,10 @@ def test_filters_that_are_full_and_dropped_cost_nothing_but_questions(monkeypatc
     @settings(max_examples=examples(40))
     @given(several=st.lists(contacts(), min_size=2, max_size=4), seed=st.integers(0, 1 << 32))
     def look(several: list[list[dict[str, Any]]], seed: int) -> None:
-        world = World(RULES)
-        delivered = live(world, several, random.Random(seed))  # noqa: S311 - a test's disorder
-        assert_as_batch(world.store, samples(delivered))
-        assert len(world.partition.evicted._filters) <= 1  # noqa: SLF001 - what is kept
+        worker = ModelledWorker(RULES)
+        delivered = live(worker, several, random.Random(seed))  # noqa: S311 - a test's disorder
+        assert_as_batch(worker.store, samples(delivered))
+        assert len(worker.partition.evicted._filters) <= 1  # noqa: SLF001 - what is kept
 
     look()
 
@@ -133,13 +133,13 @@ def test_what_may_happen_does() -> None:
     @settings(max_examples=40, derandomize=True, database=None, phases=[Phase.generate])
     @given(several=st.lists(contacts(), min_size=2, max_size=4), seed=st.integers(0, 1 << 32))
     def look(several: list[list[dict[str, Any]]], seed: int) -> None:
-        world = Counting(RULES)
-        live(world, several, random.Random(seed))  # noqa: S311 - a test's disorder
-        world.take_stock()
-        did.update(world.did)
+        worker = Counting(RULES)
+        live(worker, several, random.Random(seed))  # noqa: S311 - a test's disorder
+        worker.take_stock()
+        did.update(worker.did)
 
     look()
     assert did["evicted"] > 100
     assert did["revived"] > 50
     assert did["supplemented"] > 50
-    assert min(did["parked"], did["crashed"], did["begun anew"]) > 10, did
+    assert min(did["parked"], did["crashed"], did["recreated"]) > 10, did

@@ -1,4 +1,4 @@
-"""Opening a source partition: fence the former owner, read its journal up to our own opening, continue at the head.
+"""Taking a source partition over: fence the former owner, recover its journal, check the topics, continue at the head.
 
 The journal is read up to the opening's record, never to an end offset: an unfinished step of a dead owner is either
 before that record or does not count. Nothing here begins a second epoch. Where the source topic or the journal is not
@@ -18,16 +18,16 @@ from schemas.policies import Rules
 from schemas.settings import Settings
 from schemas.topics import SourcePartition, journal_of
 from streams.assignment.recovery import ReleasedPartition, recover
-from streams.clickhouse.history import ClickHouseHistory, HistoryAwayError
+from streams.clickhouse.archive import ArchiveUnavailableError, ClickHouseArchive
 from streams.journal.writing import Writer
 from streams.kafka.cluster import Cluster, TopicDescription
 from streams.kafka.log_ends import LogEnds
 from streams.monitoring.activities import Phase, doing
 from streams.partition.state import PartitionState
-from streams.tasks import to_its_end
+from streams.tasks import run_to_completion
 
 #: How long a log must end below the head before the partition is refused: a new leader needs a moment to know its end.
-SHORT_FOR_S: Final = 10.0
+LOG_SHORT_FOR_S: Final = 10.0
 ASK_AGAIN_S: Final = 0.5
 #: How long ClickHouse is asked what it knows of a journal that is empty.
 ASK_WITHIN_S: Final = 5.0
@@ -41,20 +41,20 @@ class RefusedError(EndError):
     def __init__(self, why: str) -> None:
         super().__init__(why, Exit.NO)
         #: The journal offset of the opening that was refused, and the ids of source topic and journal then.
-        self.opened = -1
-        self.ids: tuple[str, ...] = ()
+        self.opening_offset = -1
+        self.topic_ids: tuple[str, ...] = ()
 
 
-class NotDescribedError(ConnectionError):
+class TopicNotDescribedError(ConnectionError):
     """The cluster does not describe a topic; that says nothing about it."""
 
 
-class OpeningServices(NamedTuple):
-    """Whom an opening asks."""
+class TakeoverServices(NamedTuple):
+    """What an opening asks: ClickHouse, and Kafka for its topics and for where logs end."""
 
-    archive: ClickHouseHistory
+    archive: ClickHouseArchive
     cluster: Cluster
-    logs: LogEnds
+    log_ends: LogEnds
 
 
 def worker_name() -> str:
@@ -66,35 +66,35 @@ async def take_over(
     settings: Settings,
     rules: Rules,
     partition: SourcePartition,
-    services: OpeningServices,
+    services: TakeoverServices,
     *,
     released: ReleasedPartition | None = None,
 ) -> tuple[PartitionState, Writer]:
-    """Fence, read, and return the partition as of its head with the writer to continue with.
+    """Fence, recover and check; return the partition as of its head, and the writer to continue with.
 
-    With `released`, what this worker had in memory when it closed the partition, only what was written since is read.
-    Raises RefusedError; aiokafka's KafkaError, OSError (HistoryAwayError and ClusterAwayError are some) and
+    With `released`, the partition as this worker closed it, only what was written since is read.
+    Raises RefusedError; KafkaError, OSError (ArchiveUnavailableError and ClusterUnavailableError are two) and
     TimeoutError, after which it may be tried again. A writer that was started is stopped then.
     """
     writer = Writer(settings, *partition)
     try:
-        opened = await writer.open(worker_name())
+        opening_offset = await writer.open(worker_name())
         doing(Phase.TOPICS)
-        topic, journal = described(await services.cluster.topics(), partition[0])
-        state, found = await recover(settings, rules, partition, opened, released, journal.id)
+        topic, journal = source_and_journal(await services.cluster.topics(), partition[0])
+        state, found = await recover(settings, rules, partition, opening_offset, released, journal.id)
         doing(Phase.LOG_ENDS)
         if found:
-            first = await check(partition, state.head, topic, services.logs)
+            first = await check_source(partition, state.head, topic, services.log_ends)
             if first > state.head.next:
-                say_gone(partition, state.head.next, first)
+                log_deleted_events(partition, state.head.next, first)
         else:
             await _check_is_new(settings, partition, services)
-        state.begin(opened, state.head.epoch, topic.partitions, (topic.id, journal.id))
+        state.begin(opening_offset, state.head.epoch, topic.partitions, (topic.id, journal.id))
     except BaseException as error:
         if isinstance(error, RefusedError):
-            error.opened, error.ids = opened, (topic.id, journal.id)
+            error.opening_offset, error.topic_ids = opening_offset, (topic.id, journal.id)
         doing(Phase.STOPPING)
-        await to_its_end(writer.stop())
+        await run_to_completion(writer.stop())
         raise
     _LOG.info(
         "%s/%d: open, %d contacts, %d agents, %d panes, continuing at offset %d",
@@ -103,19 +103,21 @@ async def take_over(
     return state, writer
 
 
-def described(topics: Mapping[str, TopicDescription], source: str) -> tuple[TopicDescription, TopicDescription]:
-    """Return a source topic and its journal. Raises NotDescribedError."""
+def source_and_journal(
+    topics: Mapping[str, TopicDescription], source: str
+) -> tuple[TopicDescription, TopicDescription]:
+    """Return a source topic and its journal. Raises TopicNotDescribedError."""
     missing = [name for name in (source, journal_of(source)) if name not in topics]
     if missing:
-        raise NotDescribedError(f"Kafka has no topic {', '.join(missing)}, or does not answer for it")
+        raise TopicNotDescribedError(f"Kafka has no topic {', '.join(missing)}, or does not answer for it")
     return topics[source], topics[journal_of(source)]
 
 
-async def check(partition: SourcePartition, head: Head, topic: TopicDescription, logs: LogEnds) -> int:
-    """Return the first offset of a source partition, 0 where none of it was read.
+async def check_source(partition: SourcePartition, head: Head, topic: TopicDescription, log_ends: LogEnds) -> int:
+    """Return the first offset of a source partition; 0 where nothing of it was counted yet.
 
-    Raises RefusedError where the topic is not the one that the head names, or its log stays shorter than what was read;
-    NotDescribedError, KafkaError, OSError and TimeoutError where Kafka does not answer.
+    Raises RefusedError where the topic is not the one that the head names, or its log stays shorter than the head;
+    TopicNotDescribedError, KafkaError, OSError and TimeoutError where Kafka does not answer.
     """
     source, number = partition
     if head.partitions and topic.partitions != head.partitions:
@@ -129,11 +131,11 @@ async def check(partition: SourcePartition, head: Head, topic: TopicDescription,
             f"{source} was recreated (its id is {topic.id}, the journal was written for {head.topic}): run"
             f" `pulssi epoch begin {source}`"
         )
-    deadline = asyncio.get_running_loop().time() + SHORT_FOR_S
+    deadline = asyncio.get_running_loop().time() + LOG_SHORT_FOR_S
     while head.next:
-        found = (await logs.bounds([partition])).get(partition)
+        found = (await log_ends.bounds([partition])).get(partition)
         if found is None:
-            raise NotDescribedError(f"Kafka does not return the end offset of {source}/{number}")
+            raise TopicNotDescribedError(f"Kafka does not return the end offset of {source}/{number}")
         first, end = found
         if end >= head.next:
             return first
@@ -146,8 +148,8 @@ async def check(partition: SourcePartition, head: Head, topic: TopicDescription,
     return 0
 
 
-def say_gone(partition: SourcePartition, begin: int, end: int) -> None:
-    """Name the events that retention took before they were counted."""
+def log_deleted_events(partition: SourcePartition, begin: int, end: int) -> None:
+    """Log the offsets of events that retention deleted before they were counted: `begin` up to, but not, `end`."""
     _LOG.error(
         "%s/%d: offsets %d to %d were deleted by retention before they were counted: import these events again from"
         " their source, and raise retention_days",
@@ -155,26 +157,26 @@ def say_gone(partition: SourcePartition, begin: int, end: int) -> None:
     )
 
 
-async def _check_is_new(settings: Settings, partition: SourcePartition, services: OpeningServices) -> None:
+async def _check_is_new(settings: Settings, partition: SourcePartition, services: TakeoverServices) -> None:
     """Refuse an empty journal of a partition that ClickHouse has an epoch of.
 
     While ClickHouse is away, Kafka decides: the partition is new if its first offset is 0 and this installation's sink
-    has committed no offset. Raises RefusedError, and HistoryAwayError where Kafka shows that something was read before.
+    has committed no offset. Raises RefusedError, and ArchiveUnavailableError where Kafka shows an earlier reader.
     """
     source, number = partition
     doing(Phase.LOOKING_UP)
     try:
         async with asyncio.timeout(ASK_WITHIN_S):
             epoch = await services.archive.epoch(source, number)
-    except (HistoryAwayError, TimeoutError) as error:
+    except (ArchiveUnavailableError, TimeoutError) as error:
         doing(Phase.LOG_ENDS)
         why = str(error) or "no answer"
-        first, _ = (await services.logs.bounds([partition])).get(partition, (1, 1))
+        first, _ = (await services.log_ends.bounds([partition])).get(partition, (1, 1))
         if first == 0 and not await services.cluster.has_commits(f"{settings.application}-sink"):
             _LOG.warning("%s/%d: new to Kafka, epoch 1 begins without ClickHouse (%s)", source, number, why)
             return
         unknown = "its journal is empty, and only ClickHouse knows whether it is new or lost"
-        raise HistoryAwayError(f"{unknown}: {why}") from None
+        raise ArchiveUnavailableError(f"{unknown}: {why}") from None
     if epoch:
         raise RefusedError(
             f"{journal_of(source)}/{number} is empty, and ClickHouse knows epoch {epoch} of {source}/{number}: the"

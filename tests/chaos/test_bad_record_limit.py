@@ -20,20 +20,20 @@ def test_a_run_of_bad_records_stops_the_worker(fresh_kafka: KafkaServer, tmp_pat
     """The worker ends with 1 and one line that says what to do; where all may pass, the next one goes on."""
     good = write_chats(10)
     good = [event for event in good if event["contact_id"] == good[0]["contact_id"]]
-    with Installation(fresh_kafka, tmp_path / "pulssi", workers=1, centre="bad_record_share = 0.5\n") as here:
-        (worker,) = here.workers
-        here.await_ready(worker)
+    with Installation(fresh_kafka, tmp_path / "pulssi", workers=1, centre="bad_record_share = 0.5\n") as installation:
+        (worker,) = installation.workers
+        installation.await_ready(worker)
         chat, key, _ = keyed(good)[0]
-        produce(here.settings, [*[(chat, key, b"{")] * BAD, *keyed(good)])
+        produce(installation.settings, [*[(chat, key, b"{")] * BAD, *keyed(good)])
         assert worker.end(within_s=ENDS_WITHIN_S) == Exit.NO
         (line,) = [each for each in worker.log.read_text().splitlines() if "CRITICAL" in each]
         assert "the worker stops, nothing is lost" in line
         assert "bad_record_share in centre.toml" in line
         assert "Traceback" not in worker.log.read_text()
 
-        (here.folder / "config" / "centre.toml").write_text("bad_record_share = 1.0\n")
+        (installation.folder / "config" / "centre.toml").write_text("bad_record_share = 1.0\n")
         worker.start()
-        here.pulssi("drain", "--timeout", "60")
-        offsets = [int(dict(letter.headers())["pulssi-offset"]) for letter in read_all(here.settings)]
+        installation.pulssi("drain", "--timeout", "60")
+        offsets = [int(dict(letter.headers())["pulssi-offset"]) for letter in read_all(installation.settings)]
         assert sorted(offsets) == list(range(BAD))
-        assert here.rows("SELECT count() FROM events")[0][0] == len(good)
+        assert installation.rows("SELECT count() FROM events")[0][0] == len(good)

@@ -16,7 +16,7 @@ import orjson
 from aiohttp import web
 
 from dashboards.wallboard.publisher import GZIP_HEADER, Publisher, message
-from streams.live.windows import NAMES
+from streams.live.windows import WINDOW_NAMES
 from streams.monitoring.allowed_hosts import Hosts
 
 #: Tells a page to reconnect after so many milliseconds.
@@ -79,11 +79,11 @@ def _windows(request: web.Request) -> tuple[str, ...]:
     """Read `?window=15m` (several with commas). Raises HTTPBadRequest."""
     asked = request.query.get("window")
     if asked is None:
-        return NAMES
+        return WINDOW_NAMES
     windows = tuple(asked.split(","))
-    unknown = [window for window in windows if window not in NAMES]
+    unknown = [window for window in windows if window not in WINDOW_NAMES]
     if unknown:
-        raise web.HTTPBadRequest(text=f"window: there is no {unknown[0][:20]!r}; there are {', '.join(NAMES)}\n")
+        raise web.HTTPBadRequest(text=f"window: there is no {unknown[0][:20]!r}; there are {', '.join(WINDOW_NAMES)}\n")
     return windows
 
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from aiokafka.errors import KafkaError
 
-from dashboards.wallboard.freshness import Freshness, Standing
+from dashboards.wallboard.freshness import Freshness, FreshnessReading
 from dashboards.wallboard.publisher import Publisher
 from dashboards.wallboard.server import application, edition
 from dashboards.wallboard.snapshot import heading, snapshot
@@ -29,8 +29,8 @@ from streams.configuration.environment import config_folder
 from streams.configuration.reloading import WatchedRules, follow
 from streams.journal.tail import JournalTail
 from streams.kafka.log_ends import LogEnds
-from streams.live.view import LiveView
-from streams.live.windows import NAMES
+from streams.live.live_view import LiveView
+from streams.live.windows import WINDOW_NAMES
 from streams.monitoring.allowed_hosts import Hosts
 from streams.monitoring.health import add_routes, listen
 from streams.monitoring.prometheus import MetricValue, render
@@ -93,18 +93,18 @@ class Wallboard:
 
     def hangs(self) -> str | None:
         """Say that nothing moves any more; None: it does, if only in waiting for the broker."""
-        if not self.freshness.answered_at(now_ms()):
+        if not self.freshness.broker_answered(now_ms()):
             return None
         idle_s = time.monotonic() - self.polled_at
         return f"the journals were not asked for {idle_s:.0f} s" if idle_s > HANGS_AFTER_S else None
 
     def metrics(self, *, refused: bool) -> str:
         """Write the metrics as Prometheus reads them; `refused`: whether the changed configuration is."""
-        standing = self.standing()
-        age_s = (now_ms() - standing.as_of) / 1000 if standing.as_of is not None else math.nan
+        reading = self.freshness_now()
+        age_s = (now_ms() - reading.as_of) / 1000 if reading.as_of is not None else math.nan
         readings = (
             MetricValue(declared.WALLBOARD_AGE, age_s),
-            MetricValue(declared.WALLBOARD_BEHIND, standing.behind),
+            MetricValue(declared.WALLBOARD_BEHIND, reading.behind),
             MetricValue(declared.WALLBOARD_CONTACTS, self.view.gauges.contacts),
             MetricValue(declared.WALLBOARD_WATCHERS, self.publisher.watchers),
             MetricValue(declared.WALLBOARD_PUSHES, self.publisher.pushed),
@@ -112,17 +112,17 @@ class Wallboard:
         )
         return render(readings, (self.publisher.latency,))
 
-    def standing(self) -> Standing:
+    def freshness_now(self) -> FreshnessReading:
         """Tell how far to trust the numbers now."""
-        return self.freshness.standing(now_ms(), connected=self.connected, caught_up=self.ready)
+        return self.freshness.reading(now_ms(), connected=self.connected, caught_up=self.ready)
 
-    def payload(self, windows: tuple[str, ...] = NAMES) -> dict[str, Any]:
+    def payload(self, windows: tuple[str, ...] = WINDOW_NAMES) -> dict[str, Any]:
         """Give all figures for these windows; without any, only how fresh the numbers are."""
-        standing, at = self.standing(), now_ms()
+        reading, at = self.freshness_now(), now_ms()
         if windows:
-            figures = snapshot(self.view, self._rules, standing, self._settings.time_zone, at, windows)
+            figures = snapshot(self.view, self._rules, reading, self._settings.time_zone, at, windows)
         else:
-            figures = heading(self.view, standing, at)
+            figures = heading(self.view, reading, at)
         return {**figures, "edition": self._edition}
 
     async def follow(self) -> None:
@@ -136,7 +136,7 @@ class Wallboard:
             steps = await self.tail.steps(timeout_ms=200, max_records=AT_ONCE)
             if steps:
                 self.view.feed(steps)
-                self.freshness.heads(now_ms(), self._heads())
+                self.freshness.note_heads(now_ms(), self._heads())
                 self._has_news()
             if not logged and self.ready:
                 logged = True
@@ -173,8 +173,8 @@ class Wallboard:
             )
         except (KafkaError, OSError, TimeoutError):
             return  # the page says how old its figures are, and the tail that Kafka does not answer
-        self.freshness.ends(asked_at, found)
-        self.freshness.heads(now_ms(), self._heads())
+        self.freshness.note_log_ends(asked_at, found)
+        self.freshness.note_heads(now_ms(), self._heads())
 
     async def push_updates(self) -> None:
         """Push news at most four times a second, and a tick every second."""
@@ -186,10 +186,10 @@ class Wallboard:
                 async with asyncio.timeout_at(ticked_at + TICK_EVERY_S):
                     await self._news.wait()
                     await asyncio.sleep(pushed_at + PUSH_EVERY_S - loop.time())
-            standing = self.standing()
-            if standing.state == "live":  # else the numbers stand still: time must not pass over what is not known
+            reading = self.freshness_now()
+            if reading.state == "live":  # else the numbers stand still: time must not pass over what is not known
                 self.view.advance()
-            current = (self.view.version, standing.state, standing.reason)
+            current = (self.view.version, reading.state, reading.reason)
             if current == pushed:
                 self._news.clear()
             elif loop.time() >= pushed_at + PUSH_EVERY_S:

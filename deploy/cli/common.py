@@ -70,7 +70,7 @@ def reaching(settings: Settings, then: Callable[[], str] = str) -> Iterator[None
     """End with one line and 3 where Kafka or ClickHouse does not answer or is unfit; `then` is added to the line."""
     from aiokafka.errors import KafkaError  # noqa: PLC0415 - a second of imports, not for `--help`
 
-    from sinks.port import StoreError  # noqa: PLC0415 - as above
+    from sinks.store_protocol import StoreError  # noqa: PLC0415 - as above
 
     try:
         yield

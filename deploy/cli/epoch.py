@@ -24,7 +24,7 @@ from streams.times import now_ms
 
 if TYPE_CHECKING:
     from schemas.journal import Head
-    from sinks.reconcile.differences import Report
+    from sinks.reconcile.report import Report
     from streams.assignment.epochs import SurveyedPartition
 
 
@@ -82,8 +82,8 @@ def begin(topic: str, data: Path | None, *, yes: bool, as_json: bool) -> None:
         f"{topic}/{each['partition']}: epoch {each['epoch']} begins with {each['contacts']:,} contacts"
         for each in begun
     ]
-    mended = sum(report.written.values())
-    lines.append(f"compared with the archive: {mended:,} rows repaired, {report.standing:,} differences remain")
+    repaired = sum(report.written.values())
+    lines.append(f"compared with the archive: {repaired:,} rows repaired, {report.standing:,} differences remain")
     _tell(said, "\n".join(lines), as_json)
 
 
@@ -94,7 +94,7 @@ def _tell(said: dict[str, Any], line: str, as_json: bool) -> NoReturn:  # noqa: 
 
 def _steps(settings: Settings, topic: str) -> dict[tuple[int, int], int]:
     """Return the last step that the sink has written, by partition and epoch; 0 where an epoch was only claimed."""
-    from sinks.clickhouse.reading_back import StoredRows  # noqa: PLC0415 - a second of imports, not for `--help`
+    from sinks.clickhouse.stored_rows import StoredRows  # noqa: PLC0415 - a second of imports, not for `--help`
 
     with StoredRows(settings) as kept:
         return {(row.partition, row.epoch): row.step for row in kept.progress() if row.topic == topic}
@@ -125,10 +125,10 @@ def _begin(
     settings: Settings, rules: Rules, refused: list[SurveyedPartition], known: dict[int, int]
 ) -> tuple[list[dict[str, Any]], Report]:
     """Claim the epochs, repair the rows of the ended ones, and write the new heads."""
-    from sinks.batching import claims  # noqa: PLC0415 - as above
     from sinks.clickhouse.store import ClickHouseStore  # noqa: PLC0415 - as above
-    from sinks.port import Batch  # noqa: PLC0415 - as above
-    from sinks.reconcile.audit import reconcile  # noqa: PLC0415 - as above
+    from sinks.pending_batch import epoch_claims  # noqa: PLC0415 - as above
+    from sinks.reconcile.reconciliation import reconcile  # noqa: PLC0415 - as above
+    from sinks.store_protocol import Batch  # noqa: PLC0415 - as above
     from streams.assignment.epochs import begin  # noqa: PLC0415 - as above
     from streams.clickhouse.history import ClickHouseHistory  # noqa: PLC0415 - as above
     from streams.kafka.cluster import Cluster  # noqa: PLC0415 - as above
@@ -153,8 +153,8 @@ def _begin(
         reaching(settings, lambda: f": {len(begun)} epochs have begun: run this command again"),
         closing(ClickHouseStore(settings)) as store,
     ):
-        # Claimed first: a repair mends only epochs below the claimed one, and no other epoch takes these numbers.
-        store.write(Batch(progress=claims({found.partition: epoch for found, epoch in epochs.items()}, now_ms())))
-        report = reconcile(settings, rules, mends=True)
+        # Claimed first: a repair changes only epochs below the claimed one, and no other epoch takes these numbers.
+        store.write(Batch(progress=epoch_claims({found.partition: epoch for found, epoch in epochs.items()}, now_ms())))
+        report = reconcile(settings, rules, repair=True)
         asyncio.run(begin_all())
     return begun, report

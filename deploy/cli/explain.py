@@ -19,9 +19,9 @@ from schemas.exits import Exit
 from streams import times as moments
 
 if TYPE_CHECKING:
-    from sinks.reconcile.contact_course import Told
-    from sinks.reconcile.differences import Difference
-    from sinks.reconcile.explanation import Correction, EventTold, Explanation, SampleTold, Unknown
+    from sinks.reconcile.contact_story import Sentence
+    from sinks.reconcile.explanation import Correction, ExplainedEvent, ExplainedSample, Explanation, UnknownContact
+    from sinks.reconcile.report import Difference
 
 _MINUTE_MS: Final = 60_000
 #: Samples of which a reader expects to be told the policy.
@@ -91,7 +91,7 @@ def explain(contact: str, zone_name: str | None, data: Path | None, *, as_json: 
 
     Example: pulssi explain desk:acme:4711 --time-zone Europe/Helsinki
     """
-    from sinks.reconcile.explanation import Unknown, explain_contact  # noqa: PLC0415 - half a second, not for `--help`
+    from sinks.reconcile.explanation import UnknownContact, explain_contact  # noqa: PLC0415 - half a second, not for `--help`
 
     settings = stack_settings(data)
     try:
@@ -100,7 +100,7 @@ def explain(contact: str, zone_name: str | None, data: Path | None, *, as_json: 
         fail(f"--time-zone: no time zone {zone_name!r}; one is Europe/Helsinki", Exit.UNUSABLE)
     contact_id = unicodedata.normalize("NFC", contact.strip())
     found = explain_contact(settings, rules_of(settings), contact_id)
-    if isinstance(found, Unknown):
+    if isinstance(found, UnknownContact):
         fail(_hint(contact_id, found), Exit.NO)
     words = _Words(zone)
     if as_json:
@@ -110,7 +110,7 @@ def explain(contact: str, zone_name: str | None, data: Path | None, *, as_json: 
         click.echo(line)
 
 
-def _hint(contact_id: str, unknown: Unknown) -> str:
+def _hint(contact_id: str, unknown: UnknownContact) -> str:
     if unknown.has_rows:
         return f"no event of contact {contact_id} is archived, though rows of it are kept: `pulssi reconcile` says more"
     if unknown.alike:
@@ -157,7 +157,7 @@ def _lines(words: _Words, found: Explanation) -> Iterator[str]:
         yield from ("", "the sink is still writing this contact: run the command again")
 
 
-def _event(words: _Words, event: EventTold) -> Iterator[str]:
+def _event(words: _Words, event: ExplainedEvent) -> Iterator[str]:
     fields = " ".join(f"{name}={words.value(name, value)}" for name, value in event.fields.items())
     mark = " " if event.counts else "x"
     yield f"{mark} {words.moment(event.at)}  {event.type}  [{event.event_id}]  {fields}".rstrip()
@@ -167,11 +167,11 @@ def _event(words: _Words, event: EventTold) -> Iterator[str]:
         yield f"      {note}"
 
 
-def _sentence(words: _Words, told: Told) -> Iterator[str]:
+def _sentence(words: _Words, told: Sentence) -> Iterator[str]:
     yield f"  {words.moment(told.at)}  {told.says}  [{told.event_id}]"
 
 
-def _sample(words: _Words, told: SampleTold) -> Iterator[str]:
+def _sample(words: _Words, told: ExplainedSample) -> Iterator[str]:
     since = f" (since {words.moment(told.since)})" if told.since is not None else ""
     value = f": {words.duration(told.values['value_ms'])}" if "value_ms" in told.values else ""
     yield f"  {words.moment(told.at)}  {told.sample}{value}{since}"

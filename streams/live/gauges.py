@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from schemas.contact_record import Summary
 from schemas.topics import SourcePartition
 from streams.core.summary import earlier
-from streams.live.totals import ALL, Group, groups_of
+from streams.live.pane_sums import CENTRE, Group, groups_of
 
 #: A heap is rebuilt when stale entries outnumber the live ones by more than this.
 _REBUILD_SLACK: Final = 64
@@ -161,7 +161,7 @@ class Gauges:
 
     def readings(self) -> dict[Group, GaugeReading]:
         """Read every group that has a contact, and the centre."""
-        read: dict[Group, GaugeReading] = {ALL: _NONE}
+        read: dict[Group, GaugeReading] = {CENTRE: _NONE}
         for (channel, queue), gauge in self._gauges.items():
             reading = gauge.reading()
             if reading == _NONE:

@@ -13,11 +13,11 @@ from dashboards.grafana_definitions.site import Site
 from schemas.agents import STATUSES
 from schemas.panes import PANE_MS
 from schemas.policies import DEFAULT_POLICIES, Policy
-from sinks.batching import PendingBatch
 from sinks.clickhouse.migrations import migrate
 from sinks.clickhouse.store import ClickHouseStore
-from sinks.port import Batch
+from sinks.pending_batch import PendingBatch
 from sinks.rows import EventRow, PaneRow
+from sinks.store_protocol import Batch
 from streams.clickhouse.connection import connect
 from streams.configuration.environment import load_settings
 from streams.core.histogram import merge, quantile
@@ -62,7 +62,7 @@ def fill(url: str, database: str, batch: Batch, now_ms: int) -> Filled:
     migrate(settings)
     store = ClickHouseStore(settings)
     store.write(batch)
-    store.note_gauges(now_ms - now_ms % PANE_MS - PANE_MS)
+    store.save_gauges(now_ms - now_ms % PANE_MS - PANE_MS)
     store.close()
     reader = settings.model_copy(update={"clickhouse_url": url.replace("://", "://pulssi_reader@")})
     now = now_ms // 1_000

@@ -49,7 +49,7 @@ async def test_it_shows_what_the_journals_say(settings: Settings) -> None:
         written = asyncio.create_task(write(settings, [journals[0].step(record, (contact_key("a"), waiting))]))
         await wallboard.until(lambda said: _centre(said)["now"]["waiting"] == 1)
         await written
-        # What is seen of a step that a worker's standing producer writes: the writing above makes a new one first.
+        # What is seen of a step that a worker's freshness_now producer writes: the writing above makes a new one first.
         async with Hand(settings, CHAT, 1) as hand:
             opened = await hand.open()
             step = journals[1].step(pane_record(minute_now(), "billing", "offered", pane_of([0] * 9)))

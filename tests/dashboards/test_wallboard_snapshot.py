@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from dashboards.wallboard.freshness import Standing
+from dashboards.wallboard.freshness import FreshnessReading
 from dashboards.wallboard.snapshot import snapshot
 from schemas.agents import STATUSES, Stretch, encode_agent
 from schemas.journal import AGENT
 from schemas.policies import Policy, Rules
 from schemas.topics import AGENTS
-from streams.live.view import LiveView
+from streams.live.live_view import LiveView
 from tests.streams.live.steps import Journal, contact, contact_key, due, pane_of, pane_record, summary, tag_record
 
 NOW = 1_773_559_200_000
@@ -54,7 +54,7 @@ def said() -> dict[str, Any]:
         ]
     )
     view.advance()
-    return snapshot(view, RULES, Standing("live", NOW - 100, 0, ""), "Europe/Helsinki", NOW)
+    return snapshot(view, RULES, FreshnessReading("live", NOW - 100, 0, ""), "Europe/Helsinki", NOW)
 
 
 def _agent(name: str, status: str, groups: list[str], capacity: dict[str, int]) -> tuple[bytes, bytes]:

@@ -9,9 +9,9 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from schemas.settings import Settings
-from sinks.clickhouse.store import FALLS_FOR_MS, ClickHouseStore
-from sinks.gauge_history import MINUTE_MS, WITHIN_MS, each_minute
-from sinks.port import Batch, StoreError
+from sinks.clickhouse.store import ZEROS_FOR_MS, ClickHouseStore
+from sinks.gauge_history import MINUTE_MS, SAVED_WITHIN_MS, each_minute
+from sinks.store_protocol import Batch, StoreError
 from tests.sinks.rows import contact, types
 
 #: A minute's turn in 2026.
@@ -38,11 +38,11 @@ def test_a_minute_is_kept_once(database: Settings, store: ClickHouseStore, clien
         contact(1, contact_id="2", queue="a", awaiting_since=T0, next_response_breached_at=T0),
     ]
     store.write(Batch(contacts=[*of_a, contact(1, contact_id="3", queue="b", channel="call", leaves_at=T0)]))
-    store.note_gauges(T0)
+    store.save_gauges(T0)
     store.write(Batch(contacts=[contact(2, contact_id="4", queue="a")]))
     with closing(ClickHouseStore(database)) as other:
-        other.note_gauges(T0)
-        other.note_gauges(T0 + MINUTE_MS)
+        other.save_gauges(T0)
+        other.save_gauges(T0 + MINUTE_MS)
     assert _kept(client) == [
         (0, "call", "b", 0, 0, 0, 0, 1),
         (0, "chat", "a", 1, 1, 2, 1, 0),
@@ -55,7 +55,7 @@ def test_a_minute_is_kept_once(database: Settings, store: ClickHouseStore, clien
 def test_two_at_the_same_time_are_one(store: ClickHouseStore, client: Client) -> None:
     """Where neither sees the other's, the later replaces the earlier; nothing is counted twice."""
     store.write(Batch(contacts=[contact(1, queue="a")]))
-    store.note_gauges(T0)
+    store.save_gauges(T0)
     client.command("INSERT INTO gauge_history_rows SELECT * REPLACE (taken_at + 1 AS taken_at) FROM gauge_history_rows")
     assert _kept(client) == [(0, "chat", "a", 0, 0, 1, 0, 0)]
 
@@ -63,11 +63,11 @@ def test_two_at_the_same_time_are_one(store: ClickHouseStore, client: Client) ->
 def test_a_graph_falls_to_zero(store: ClickHouseStore, client: Client) -> None:
     """A queue that has nothing any more has zeros for an hour; a minute that was missed stays missing."""
     store.write(Batch(contacts=[contact(1, queue="a")]))
-    store.note_gauges(T0)
+    store.save_gauges(T0)
     store.write(Batch(contacts=[contact(2, queue="a", open=False)]))
-    hour = FALLS_FOR_MS // MINUTE_MS
+    hour = ZEROS_FOR_MS // MINUTE_MS
     for minute in (1, 3, hour - 1, hour, hour + 1):
-        store.note_gauges(T0 + minute * MINUTE_MS)
+        store.save_gauges(T0 + minute * MINUTE_MS)
     zeros = [(minute, "chat", "a", 0, 0, 0, 0, 0) for minute in (1, 3, hour - 1, hour)]
     assert _kept(client) == [(0, "chat", "a", 0, 0, 1, 0, 0), *zeros]
 
@@ -100,17 +100,25 @@ class _Story:
 @pytest.mark.parametrize(
     ("story", "noted"),
     [
-        pytest.param(_Story(WITHIN_MS, 4 * MINUTE_MS), {1: 0, 2: 0, 3: 0}, id="each that begins, at its beginning"),
-        pytest.param(_Story(MINUTE_MS - 1, 4 * MINUTE_MS), {1: 0, 2: 0, 3: 0}, id="begun before a turn"),
-        pytest.param(_Story(WITHIN_MS - 1, MINUTE_MS), {0: WITHIN_MS - 1}, id="begun soon after a turn: no gap"),
         pytest.param(
-            _Story(0, 4 * MINUTE_MS, away=range(1, 2 * MINUTE_MS + WITHIN_MS)), {0: 0, 3: 0}, id="away for two turns"
+            _Story(SAVED_WITHIN_MS, 4 * MINUTE_MS), {1: 0, 2: 0, 3: 0}, id="each that begins, at its beginning"
+        ),
+        pytest.param(_Story(MINUTE_MS - 1, 4 * MINUTE_MS), {1: 0, 2: 0, 3: 0}, id="begun before a turn"),
+        pytest.param(
+            _Story(SAVED_WITHIN_MS - 1, MINUTE_MS), {0: SAVED_WITHIN_MS - 1}, id="begun soon after a turn: no gap"
+        ),
+        pytest.param(
+            _Story(0, 4 * MINUTE_MS, away=range(1, 2 * MINUTE_MS + SAVED_WITHIN_MS)),
+            {0: 0, 3: 0},
+            id="away for two turns",
         ),
         pytest.param(
             _Story(0, 2 * MINUTE_MS, away=range(MINUTE_MS, MINUTE_MS + 2_500)), {0: 0, 1: 3_000}, id="back in time"
         ),
         pytest.param(
-            _Story(0, 3 * MINUTE_MS, unready=range(MINUTE_MS + WITHIN_MS + 1)), {2: 0}, id="what is in is not of now"
+            _Story(0, 3 * MINUTE_MS, unready=range(MINUTE_MS + SAVED_WITHIN_MS + 1)),
+            {2: 0},
+            id="what is in is not of now",
         ),
     ],
 )

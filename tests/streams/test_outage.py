@@ -13,7 +13,7 @@ from sinks.sink_health import SinkHealth
 from streams.configuration.environment import load_settings
 from streams.journal.tail import JournalTail
 from streams.kafka.cluster import ClusterAwayError
-from streams.live.view import LiveView
+from streams.live.live_view import LiveView
 from streams.monitoring import worker_health
 from streams.monitoring.activities import Phase
 from streams.monitoring.outage import Outage
@@ -84,24 +84,24 @@ async def test_a_worker_is_not_ready_without_kafka(
 
 def test_a_sink_is_not_ready_without_kafka(clock: Clock) -> None:
     """Its journals' reader asks."""
-    vitals = SinkHealth(clock)
-    vitals.waiting_for = None
-    tail = JournalTail(load_settings({}), kafka=vitals.kafka)
+    health = SinkHealth(clock)
+    health.waiting_for = None
+    tail = JournalTail(load_settings({}), kafka=health.kafka)
     _fail(tail.kafka)
-    assert vitals._unready() is None  # noqa: SLF001 - what `/readyz` answers
+    assert health._unready() is None  # noqa: SLF001 - what `/readyz` answers
     clock.s += 16
-    assert (vitals._unready(), vitals._stuck()) == ("Kafka has not answered for 16 s", None)  # noqa: SLF001 - as above
+    assert (health._unready(), health._stuck()) == ("Kafka has not answered for 16 s", None)  # noqa: SLF001 - as above
 
 
 def test_a_sink_is_not_ready_while_an_insert_is_stuck(clock: Clock) -> None:
     """Long before the client gives up: it says where it stands."""
-    vitals = SinkHealth(clock)
-    vitals.waiting_for = None
-    with vitals.activities.during(Phase.INSERTING, "the sink"):
-        assert vitals._unready() is None  # noqa: SLF001 - what `/readyz` answers
+    health = SinkHealth(clock)
+    health.waiting_for = None
+    with health.activities.during(Phase.INSERTING, "the sink"):
+        assert health._unready() is None  # noqa: SLF001 - what `/readyz` answers
         clock.s += 16
-        assert "the sink is stuck writing to ClickHouse: 16 s so far" in (vitals._unready() or "")  # noqa: SLF001 - as above
-    assert vitals._unready() is None  # noqa: SLF001 - as above
+        assert "the sink is stuck writing to ClickHouse: 16 s so far" in (health._unready() or "")  # noqa: SLF001 - as above
+    assert health._unready() is None  # noqa: SLF001 - as above
 
 
 async def test_a_wallboard_is_not_ready_without_kafka(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:

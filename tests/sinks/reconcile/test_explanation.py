@@ -4,11 +4,11 @@ import pytest
 
 from schemas.policies import Policy, Rules
 from schemas.topics import Channel
-from sinks.reconcile.contact_check import StoredContact, owed
+from sinks.reconcile.contact_comparison import StoredContact, expected_rows
 from sinks.reconcile.epochs import Epochs
 from sinks.reconcile.explanation import Explanation, explain
 from tests.core.story import BEGIN, Case, cases, events
-from tests.sinks.reconcile.floor import archived
+from tests.sinks.reconcile.worker_and_sink import archived
 
 EPOCHS = Epochs([])
 
@@ -135,7 +135,7 @@ def test_no_words_and_no_customer() -> None:
 def test_what_it_was_held_against_counts() -> None:
     """Where policies have changed since, the sample tells the one that it was held against."""
     kept = StoredContact("desk:1", archived(events("chat", "0 started\n30 agent agent_id=ann")), [], None)
-    then = owed(kept, Rules())
+    then = expected_rows(kept, Rules())
     assert then is not None
     kept = kept._replace(samples=list(then.samples.values()), contact=then.contact)
     now = Rules(policies=(Policy("chat-10s", "first_response", 10_000, 0.9, channel="chat"),))

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from schemas.agents import AHEAD_MS, HORIZON_MS, STATUSES, Stretch, encode_agent
 from schemas.journal import AGENT
 from schemas.topics import AGENTS
-from streams.live.agent_groups import AgentsReading, Slots
-from streams.live.view import LiveView
+from streams.live.live_agents import AgentsReading, Slots
+from streams.live.live_view import LiveView
 from tests.streams.live.steps import Journal, contact, contact_key, summary
 
 NOW: Final = 1_773_559_200_000

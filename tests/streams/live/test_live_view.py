@@ -12,8 +12,8 @@ from schemas.panes import PANE_MS, Pane, PaneKey, TagPaneKey
 from streams.core.histogram import merge
 from streams.journal.assembly import Step
 from streams.live.gauges import GaugeReading
-from streams.live.view import LiveView
-from streams.live.windows import LENGTHS, NAMES, midnight
+from streams.live.live_view import LiveView
+from streams.live.windows import WINDOW_NAMES, WINDOW_PANES, midnight
 from tests.depth import examples
 from tests.streams.live.steps import Journal, contact, contact_key, due, pane_of, pane_record, summary, tag_record
 
@@ -71,7 +71,7 @@ class Plain:
     ) -> tuple[dict[str, Any], dict[str, int]]:
         """Add up samples and tags of a group over a window."""
         end = now - now % PANE_MS + PANE_MS
-        first = midnight(now, ZONE) if window == "today" else end - LENGTHS[window] * PANE_MS
+        first = midnight(now, ZONE) if window == "today" else end - WINDOW_PANES[window] * PANE_MS
         samples: dict[str, list[Pane]] = defaultdict(list)
         tags: dict[str, int] = defaultdict(int)
         for (channel, _, key), pane in self.panes.items():
@@ -200,10 +200,10 @@ def _same(view: LiveView, plain: Plain, now: int) -> None:
     readings = view.gauges.readings()
     for group in groups:
         assert readings.get(group, GaugeReading()) == plain.reading(now, group), group
-        for window in NAMES:
+        for window in WINDOW_NAMES:
             samples, tags = plain.total(window, now, group)
             samples.pop("hold", None)  # no live figure is made of it
-            found = view.totals(window, group)
+            found = view.sums(window, group)
             assert {s: (t.counters, t.hist) for s, t in found.samples.items()} == samples, (window, group)
             assert found.tags == tags, (window, group)
             figures = view.figures(window, group)

@@ -5,7 +5,7 @@ from typing import Final
 from schemas.journal import decode_pane_key
 from schemas.panes import PANE_MS
 from schemas.settings import Settings
-from sinks.port import Batch
+from sinks.store_protocol import Batch
 from streams.clickhouse.history import CARRIED_MS, ClickHouseHistory
 from streams.kafka.partitioner import partition_of
 from tests.sinks.rows import event, pane, tag_pane, write

@@ -10,14 +10,14 @@ from aiokafka import AIOKafkaProducer
 from schemas.journal import Head, encode_set_aside
 from schemas.settings import Settings
 from schemas.topics import journal_of
-from sinks.batching import Reached, claims
 from sinks.clickhouse.store import ClickHouseStore
-from sinks.event_rows import NOWHERE
-from sinks.port import Batch
+from sinks.event_rows import NO_OFFSET
+from sinks.pending_batch import Position, epoch_claims
+from sinks.store_protocol import Batch
 from streams.core.event import Event
 from streams.decoding.decoder import BadRecord, read_event
 from streams.kafka.cluster import Cluster
-from tests.sinks.running import CALL, CHAT, answer, drained, rows_of, sink
+from tests.sinks.running_sink import CALL, CHAT, answer, drained, rows_of, sink
 from tests.sinks.test_event_rows import record
 from tests.streams.handwritten import Hand
 from tests.streams.records import Record, opened
@@ -83,7 +83,7 @@ async def test_records_of_a_recreated_topic_are_not_those_that_were_counted(sett
         await hand.step(step.head._replace(topic="of before", open=await hand.open()), step.records[:-1])
     async with sink(settings):
         await drained(settings)
-    assert _archived(settings) == [("before", CHAT, NOWHERE)]
+    assert _archived(settings) == [("before", CHAT, NO_OFFSET)]
 
 
 async def test_a_sink_that_died_after_its_claim_archives_what_was_counted_before(
@@ -91,7 +91,7 @@ async def test_a_sink_that_died_after_its_claim_archives_what_was_counted_before
 ) -> None:
     """An epoch began after the topic was recreated: its events are in the journal alone, whichever sink writes them."""
     monkeypatch.setattr("sinks.pipeline.STEP_RECORDS", 1)  # in two batches
-    monkeypatch.setattr("sinks.pipeline.EVERY_S", 0.0)
+    monkeypatch.setattr("sinks.pipeline.BATCH_EVERY_S", 0.0)
     cluster = Cluster(settings)
     journal = (await cluster.topics())[journal_of(CHAT)].id
     await cluster.stop()
@@ -99,15 +99,17 @@ async def test_a_sink_that_died_after_its_claim_archives_what_was_counted_before
     async with Hand(settings, CHAT, 0) as hand:
         head = step.head._replace(open=await hand.open(), journal=journal)
         await hand.step(head, step.records[:-1])
-        last = Reached(head._replace(step=2, epoch=2, next=0), 0)
+        last = Position(head._replace(step=2, epoch=2, next=0), 0)
         await hand.step(last.head, [])
     with closing(ClickHouseStore(settings)) as store:
-        store.write(Batch(progress=[*claims({(CHAT, 0): head.epoch}, 1), *claims({(CHAT, 0): last.head.epoch}, 1)]))
+        store.write(
+            Batch(progress=[*epoch_claims({(CHAT, 0): head.epoch}, 1), *epoch_claims({(CHAT, 0): last.head.epoch}, 1)])
+        )
         async with sink(settings):
             await answer(
                 settings, "metrics", lambda _, text: 'pulssi_sink_step{partition="0",topic="contacts.chat"} 2.0' in text
             )
-    assert _archived(settings) == [("before", CHAT, NOWHERE)]
+    assert _archived(settings) == [("before", CHAT, NO_OFFSET)]
 
 
 def _archived(settings: Settings) -> list[tuple[str, str, int]]:

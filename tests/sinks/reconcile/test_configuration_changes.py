@@ -5,11 +5,11 @@ from collections.abc import Callable
 import pytest
 
 from schemas.policies import Policy, Rules, Taxonomy
-from sinks.reconcile.contact_check import StoredContact, differences, owed
+from sinks.reconcile.contact_comparison import StoredContact, differences, expected_rows
 from sinks.reconcile.epochs import Epochs
 from sinks.rows import SampleRow
 from tests.core.story import events
-from tests.sinks.reconcile.floor import archived
+from tests.sinks.reconcile.worker_and_sink import archived
 
 STORY = """
     0 started
@@ -35,7 +35,7 @@ Change = Callable[[SampleRow], SampleRow]
 def kept(rules: Rules, change: Change | None = None, without: str = "") -> StoredContact:
     """Give the story's contact as a stream with these rules would have kept it, but for a change."""
     contact = StoredContact("desk:1", archived(events("chat", STORY)), [], None)
-    wanted = owed(contact, rules)
+    wanted = expected_rows(contact, rules)
     assert wanted is not None
     rows = [row if change is None else change(row) for row in wanted.samples.values() if row.sample != without]
     return contact._replace(samples=rows, contact=wanted.contact)
@@ -43,7 +43,7 @@ def kept(rules: Rules, change: Change | None = None, without: str = "") -> Store
 
 def found(contact: StoredContact, rules: Rules) -> set[tuple[str, str, str]]:
     """Tell table, sample and kind of what differs under today's rules."""
-    listed = differences(contact, owed(contact, rules), rules, Epochs([]))
+    listed = differences(contact, expected_rows(contact, rules), rules, Epochs([]))
     return {(each.table, each.key.get("sample", ""), each.kind) for each in listed}
 
 

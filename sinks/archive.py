@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from schemas.journal import Head, OffsetRange
@@ -43,7 +43,7 @@ class Archive:
         self._store = store
         self._health = health
         self._tail = tail
-        self._sources = SourceReader(settings, group)
+        self.sources = SourceReader(settings, group)
         #: The newest epoch of each partition that ClickHouse knows.
         self._epochs: dict[SourcePartition, int] = {}
         #: Partitions with counted events whose source records were lost before they were archived.
@@ -54,15 +54,7 @@ class Archive:
         self._epochs = {partition: row.epoch for partition, row in progress.items()}
         # A sink that died after its claim of an epoch left the events of those before.
         self._lost = {partition for partition, row in progress.items() if row.epoch > 1 and not row.journal_end}
-        await self._sources.start({partition: row.next for partition, row in progress.items()})
-
-    async def stop(self) -> None:
-        """Close the connection."""
-        await self._sources.stop()
-
-    async def commit(self, partitions: Iterable[SourcePartition]) -> None:
-        """Show others how far the archive is."""
-        await self._sources.commit(partitions)
+        await self.sources.start({partition: row.next for partition, row in progress.items()})
 
     def new_epochs(self, positions: Mapping[SourcePartition, Position]) -> dict[SourcePartition, int]:
         """Return the epochs that have begun since the last batch."""
@@ -71,7 +63,7 @@ class Archive:
     def begin_epochs(self, epochs: Mapping[SourcePartition, int]) -> None:
         """Read the source topics of these partitions from their beginning: they were recreated."""
         for partition in epochs.keys() & self._epochs.keys():
-            self._sources.rewind(partition)
+            self.sources.rewind(partition)
             self._lost.add(partition)
         self._epochs |= epochs
 
@@ -85,12 +77,12 @@ class Archive:
         for partition, head in list(heads.items()):
             if await self._tail.is_recreated(partition[0], head.topic):
                 del heads[partition]
-                self._sources.lost.add(partition)
+                self.sources.lost.add(partition)
         async with asyncio.TaskGroup() as tasks:  # the next rows are read while the last ones are written
             writing: asyncio.Task[None] | None = None
             rows: list[EventRow] = []
             with self._health.activities.during(Phase.FETCHING, "the archive"):
-                async for tp, records in self._sources.records_below({of: head.next for of, head in heads.items()}):
+                async for tp, records in self.sources.records_below({of: head.next for of, head in heads.items()}):
                     self._health.beat()
                     doing(Phase.FETCHING)  # there is progress
                     partition = tp.topic, tp.partition
@@ -112,18 +104,18 @@ class Archive:
 
     async def lost_events(self, pending: PendingBatch) -> list[EventRow]:
         """Return events whose source records are lost, from the journals."""
-        lost = (self._lost | self._sources.lost) & pending.positions.keys()
+        lost = (self._lost | self.sources.lost) & pending.positions.keys()
         if not lost:
             return []
         rows = await asyncio.to_thread(pending.events_from_journal, lost)
         # An epoch that ended in order has archived them before.
-        level = logging.WARNING if self._sources.lost and rows else logging.INFO
+        level = logging.WARNING if self.sources.lost and rows else logging.INFO
         _LOG.log(
             level,
             "archived %d events from the journals, because their source records are lost: %s",
             *(len(rows), ", ".join(f"{topic}/{number}" for topic, number in sorted(lost))),
         )
-        self._sources.lost -= lost
+        self.sources.lost -= lost
         self._lost -= {of for of in lost if pending.positions[of].head.epoch == self._epochs[of]}
         return rows
 

@@ -84,7 +84,7 @@ class Pipeline:
     async def stop(self) -> None:
         """Close the connections."""
         await self._tail.stop()
-        await self._archive.stop()
+        await self._archive.sources.stop()
         await self._store.close()
 
     async def run(self) -> None:
@@ -182,7 +182,7 @@ class Pipeline:
         await self._tail.commit(
             {partition: (end, f"{head.epoch}:{head.step}") for partition, (head, end) in positions.items()}
         )
-        await self._archive.commit(positions)
+        await self._archive.sources.commit(positions)
 
     def _set_ready(self) -> None:
         if self._health.waiting_for is not None:

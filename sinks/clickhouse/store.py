@@ -19,6 +19,7 @@ from sinks.rows import ContactRow, EventRow, PaneRow, Progress, SampleRow, TagPa
 from sinks.store_protocol import Batch, StoreError
 from streams.clickhouse.addresses import clickhouse_of
 from streams.clickhouse.connection import ANSWER_TIMEOUT_S, connect, is_away, reason
+from streams.live.gauges import GaugeReading
 from streams.monitoring.activities import Phase, doing
 
 #: Each table with its rows' class, in the order in which a batch is written; a batch has a field for each.
@@ -55,12 +56,9 @@ def _join(pattern: str, names: tuple[str, ...]) -> str:
     return ", ".join(pattern.format(name) for name in names)
 
 
-_COUNTS: Final = (
-    *("waiting", "awaiting_reply", "at_risk", "breached", "open", "handling", "stale"),
-    *("at_risk_next_response", "breached_next_response", "at_risk_resolution", "breached_resolution"),
-    *("at_risk_queue_wait", "breached_queue_wait"),
-)
-_TIMES: Final = ("oldest_waiting_since", "oldest_awaiting_since")
+#: The gauges' columns, named as in the live view: times, of which the earliest counts, and numbers that are added up.
+_TIMES: Final = tuple(name for name in GaugeReading._fields if name.endswith("_since"))
+_COUNTS: Final = tuple(name for name in GaugeReading._fields if name not in _TIMES)
 #: How long zeros are saved for a queue that has become empty, in milliseconds.
 ZEROS_FOR_MS: Final = 3_600_000
 

@@ -33,7 +33,7 @@ async def sink(settings: Settings, store: Store | None = None) -> AsyncIterator[
     await serving
 
 
-async def drained(settings: Settings, *but: tuple[str, int]) -> None:
+async def wait_until_drained(settings: Settings, *but: tuple[str, int]) -> None:
     """Wait until all is in, as `drain` does, but of these partitions something is not."""
     store, lag_reader = ClickHouseStore(settings), LagReader(settings)
     await lag_reader.start()
@@ -49,7 +49,7 @@ async def drained(settings: Settings, *but: tuple[str, int]) -> None:
         store.close()
 
 
-def rows_of(settings: Settings) -> dict[str, list[Any]]:
+def visible_rows(settings: Settings) -> dict[str, list[Any]]:
     """Read all that is in effect, through the views."""
     asked = {
         "samples": "SELECT contact_id, slot, value_ms FROM samples ORDER BY ALL",
@@ -61,7 +61,7 @@ def rows_of(settings: Settings) -> dict[str, list[Any]]:
         return {name: list(client.query(sql).result_rows) for name, sql in asked.items()}
 
 
-async def answer(settings: Settings, path: str, is_it: Callable[[int, str], bool]) -> str:
+async def wait_for_answer(settings: Settings, path: str, is_it: Callable[[int, str], bool]) -> str:
     """Ask the sink's health server until it answers so."""
     url = f"http://127.0.0.1:{settings.sink_port}/{path}"
     async with asyncio.timeout(WITHIN_S), aiohttp.ClientSession() as session:

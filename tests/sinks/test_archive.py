@@ -17,7 +17,7 @@ from sinks.store_protocol import Batch
 from streams.core.event import Event
 from streams.decoding.decoder import BadRecord, read_event
 from streams.kafka.cluster import Cluster
-from tests.sinks.running_sink import CALL, CHAT, answer, drained, rows_of, sink
+from tests.sinks.running_sink import CALL, CHAT, sink, visible_rows, wait_for_answer, wait_until_drained
 from tests.sinks.test_event_rows import record
 from tests.streams.handwritten import Hand
 from tests.streams.records import Record, opened
@@ -52,16 +52,16 @@ async def test_an_event_that_the_sink_cannot_read_holds_its_partition(
     await _counted(settings, CALL, [{"event_id": "d"}])
     with patch("sinks.event_rows.read_event", _older):
         async with sink(settings):
-            ready = await answer(settings, "readyz", lambda status, text: status == 503 and "held" in text)
-            await drained(settings, (CHAT, 0))
-            metrics = await answer(settings, "metrics", lambda status, _: status == 200)
+            ready = await wait_for_answer(settings, "readyz", lambda status, text: status == 503 and "held" in text)
+            await wait_until_drained(settings, (CHAT, 0))
+            metrics = await wait_for_answer(settings, "metrics", lambda status, _: status == 200)
     assert "contacts.chat/0: held at offset 1: a worker counted an event that this sink cannot read" in ready
     assert "(newer: unknown): upgrade the sink" in ready
     assert 'pulssi_sink_held{partition="0",topic="contacts.chat"} 1.0' in metrics
     assert caplog.text.count("held at offset 1") == 1
     assert ("d", CALL, 0) in _archived(settings)
     async with sink(settings):
-        await drained(settings)
+        await wait_until_drained(settings)
     assert _archived(settings) == [("a", CHAT, 0), ("b", CHAT, 1), ("c", CHAT, 2), ("d", CALL, 0)]
 
 
@@ -69,7 +69,7 @@ async def test_what_a_worker_set_aside_is_not_archived(settings: Settings) -> No
     """A record that is an event to this sink, and was none to the worker, is no event."""
     await _counted(settings, CHAT, [{"event_id": name} for name in "abcde"], (1, 2, 4))
     async with sink(settings):
-        await drained(settings)
+        await wait_until_drained(settings)
     assert _archived(settings) == [("a", CHAT, 0), ("d", CHAT, 3)]
 
 
@@ -82,7 +82,7 @@ async def test_records_of_a_recreated_topic_are_not_those_that_were_counted(sett
     async with Hand(settings, CHAT, 0) as hand:
         await hand.step(step.head._replace(topic="of before", open=await hand.open()), step.records[:-1])
     async with sink(settings):
-        await drained(settings)
+        await wait_until_drained(settings)
     assert _archived(settings) == [("before", CHAT, NO_OFFSET)]
 
 
@@ -106,11 +106,11 @@ async def test_a_sink_that_died_after_its_claim_archives_what_was_counted_before
             Batch(progress=[*epoch_claims({(CHAT, 0): head.epoch}, 1), *epoch_claims({(CHAT, 0): last.head.epoch}, 1)])
         )
         async with sink(settings):
-            await answer(
+            await wait_for_answer(
                 settings, "metrics", lambda _, text: 'pulssi_sink_step{partition="0",topic="contacts.chat"} 2.0' in text
             )
     assert _archived(settings) == [("before", CHAT, NO_OFFSET)]
 
 
 def _archived(settings: Settings) -> list[tuple[str, str, int]]:
-    return [(event_id, topic, offset) for _, event_id, topic, _, offset, _ in sorted(rows_of(settings)["events"])]
+    return [(event_id, topic, offset) for _, event_id, topic, _, offset, _ in sorted(visible_rows(settings)["events"])]

@@ -86,13 +86,6 @@ def test_agents_events_have_their_own_key() -> None:
     assert (row.groups, row.capacity) == (["g"], {"chat": 3})
 
 
-def test_no_number_is_too_large_for_the_archive() -> None:
-    """Whatever a source sends, the archive's columns hold it, or it is no event."""
-    value = record(seq=1).value.replace(b'"seq":1', b'"seq":1' + b"0" * 30)
-    with pytest.raises(UnreadableEventError, match="seq"):
-        event_rows([replace(record(), value=value)], epoch=1)
-
-
 @pytest.mark.parametrize(
     ("written", "kept"),
     [

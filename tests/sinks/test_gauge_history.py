@@ -72,68 +72,68 @@ def test_a_graph_falls_to_zero(store: ClickHouseStore, client: Client) -> None:
     assert _kept(client) == [(0, "chat", "a", 0, 0, 1, 0, 0), *zeros]
 
 
-class _Story:
-    """A clock that moves where it is waited for, and what was noted when."""
+class _Timeline:
+    """A clock that moves where it is waited for, and what was saved when."""
 
     def __init__(self, now: int, until: int, away: range = range(0), unready: range = range(0)) -> None:
         self.now = now
         self.until = until
         self.away = away
         self.unready = unready
-        self.noted: list[tuple[int, int]] = []
+        self.saved: list[tuple[int, int]] = []
 
     async def wait(self, ms: int) -> bool:
         self.now += ms
         await asyncio.sleep(0)
         return self.now >= self.until
 
-    async def note(self, minute: int) -> None:
+    async def save(self, minute: int) -> None:
         if self.now in self.away:
             raise StoreError("away")
-        self.noted.append((minute, self.now))
+        self.saved.append((minute, self.now))
 
     async def run(self) -> list[tuple[int, int]]:
-        await each_minute(lambda: self.now, self.wait, lambda: self.now not in self.unready, self.note)
-        return self.noted
+        await each_minute(lambda: self.now, self.wait, lambda: self.now not in self.unready, self.save)
+        return self.saved
 
 
 @pytest.mark.parametrize(
-    ("story", "noted"),
+    ("timeline", "saved"),
     [
         pytest.param(
-            _Story(SAVED_WITHIN_MS, 4 * MINUTE_MS), {1: 0, 2: 0, 3: 0}, id="each that begins, at its beginning"
+            _Timeline(SAVED_WITHIN_MS, 4 * MINUTE_MS), {1: 0, 2: 0, 3: 0}, id="each that begins, at its beginning"
         ),
-        pytest.param(_Story(MINUTE_MS - 1, 4 * MINUTE_MS), {1: 0, 2: 0, 3: 0}, id="begun before a turn"),
+        pytest.param(_Timeline(MINUTE_MS - 1, 4 * MINUTE_MS), {1: 0, 2: 0, 3: 0}, id="begun before a turn"),
         pytest.param(
-            _Story(SAVED_WITHIN_MS - 1, MINUTE_MS), {0: SAVED_WITHIN_MS - 1}, id="begun soon after a turn: no gap"
+            _Timeline(SAVED_WITHIN_MS - 1, MINUTE_MS), {0: SAVED_WITHIN_MS - 1}, id="begun soon after a turn: no gap"
         ),
         pytest.param(
-            _Story(0, 4 * MINUTE_MS, away=range(1, 2 * MINUTE_MS + SAVED_WITHIN_MS)),
+            _Timeline(0, 4 * MINUTE_MS, away=range(1, 2 * MINUTE_MS + SAVED_WITHIN_MS)),
             {0: 0, 3: 0},
             id="away for two turns",
         ),
         pytest.param(
-            _Story(0, 2 * MINUTE_MS, away=range(MINUTE_MS, MINUTE_MS + 2_500)), {0: 0, 1: 3_000}, id="back in time"
+            _Timeline(0, 2 * MINUTE_MS, away=range(MINUTE_MS, MINUTE_MS + 2_500)), {0: 0, 1: 3_000}, id="back in time"
         ),
         pytest.param(
-            _Story(0, 3 * MINUTE_MS, unready=range(MINUTE_MS + SAVED_WITHIN_MS + 1)),
+            _Timeline(0, 3 * MINUTE_MS, unready=range(MINUTE_MS + SAVED_WITHIN_MS + 1)),
             {2: 0},
             id="what is in is not of now",
         ),
     ],
 )
-async def test_each_minute_at_its_turn(story: _Story, noted: dict[int, int]) -> None:
+async def test_each_minute_at_its_turn(timeline: _Timeline, saved: dict[int, int]) -> None:
     """Every minute so many milliseconds after its beginning, or not at all: nothing is made up."""
-    assert await story.run() == [(turn * MINUTE_MS, turn * MINUTE_MS + late) for turn, late in noted.items()]
+    assert await timeline.run() == [(turn * MINUTE_MS, turn * MINUTE_MS + late) for turn, late in saved.items()]
 
 
 async def test_a_clock_that_jumps_ahead() -> None:
     """After a sleep of the machine the minutes between are missing."""
-    story = _Story(0, 10 * MINUTE_MS)
+    timeline = _Timeline(0, 10 * MINUTE_MS)
 
     async def wait(ms: int) -> bool:
-        story.now += 5 * MINUTE_MS + 1_000 if story.now == 0 and ms else ms
-        return story.now >= story.until
+        timeline.now += 5 * MINUTE_MS + 1_000 if timeline.now == 0 and ms else ms
+        return timeline.now >= timeline.until
 
-    await each_minute(lambda: story.now, wait, lambda: True, story.note)
-    assert [minute // MINUTE_MS for minute, _ in story.noted] == [0, 5, 6, 7, 8, 9]
+    await each_minute(lambda: timeline.now, wait, lambda: True, timeline.save)
+    assert [minute // MINUTE_MS for minute, _ in timeline.saved] == [0, 5, 6, 7, 8, 9]

@@ -26,7 +26,7 @@ from streams.clickhouse.connection import connect
 from tests.deploy.program import Program, clean_environment
 from tests.fixtures.clickhouse import ClickHouseServer
 from tests.kafka.server import KafkaServer
-from tests.sinks.running_sink import CALL, CHAT, WITHIN_S, answer, drained, rows_of, sink
+from tests.sinks.running_sink import CALL, CHAT, WITHIN_S, sink, visible_rows, wait_for_answer, wait_until_drained
 from tests.sinks.test_pending_batch import KEY, contact, sample
 from tests.streams.flow import chat_event
 from tests.streams.handwritten import Hand
@@ -84,7 +84,7 @@ class PlayedWorker:
 
 
 def _check(settings: Settings, workers: list[PlayedWorker], width: int = 5) -> None:
-    rows = rows_of(settings)
+    rows = visible_rows(settings)
     samples, contacts = [], []
     for worker in workers:
         for name in worker.contacts(width):
@@ -105,13 +105,13 @@ async def test_everything_comes_through_and_nothing_else(settings: Settings) -> 
     async with sink(settings):
         for worker in workers:
             await worker.play(4)
-        await drained(settings)
+        await wait_until_drained(settings)
         _check(settings, workers)
         async with AIOKafkaProducer(bootstrap_servers=settings.kafka_brokers) as producer:
             await producer.send_and_wait(CALL, b"{}", b"early", 0)
-        await drained(settings, (CALL, 0))
+        await wait_until_drained(settings, (CALL, 0))
         await workers[0].play(2)
-        await drained(settings, (CALL, 0))
+        await wait_until_drained(settings, (CALL, 0))
     _check(settings, workers)
 
 
@@ -121,13 +121,13 @@ async def test_reading_all_again_changes_nothing(settings: Settings) -> None:
     for worker in workers:
         await worker.play(3)
     async with sink(settings):
-        await drained(settings)
-    before = rows_of(settings)
+        await wait_until_drained(settings)
+    before = visible_rows(settings)
     with connect(settings) as client:
         client.command("TRUNCATE TABLE progress SYNC")
     async with sink(settings):
-        await drained(settings)
-    assert rows_of(settings) == before
+        await wait_until_drained(settings)
+    assert visible_rows(settings) == before
     _check(settings, workers)
 
 
@@ -150,12 +150,12 @@ async def test_died_between_rows_and_position(settings: Settings) -> None:
             await asyncio.wait([serving], timeout=WITHIN_S)
     await worker.play(3)
     async with sink(settings):
-        await drained(settings)
+        await wait_until_drained(settings)
     _check(settings, [worker])
 
 
 async def _ready(settings: Settings) -> None:
-    await answer(settings, "readyz", lambda status, _: status == 200)
+    await wait_for_answer(settings, "readyz", lambda status, _: status == 200)
 
 
 async def test_killed_at_any_moment(settings: Settings, environment: dict[str, str], tmp_path: Path) -> None:
@@ -165,13 +165,13 @@ async def test_killed_at_any_moment(settings: Settings, environment: dict[str, s
         with Program(pulssi("sink"), there) as program:
             await _ready(settings)
             playing = asyncio.create_task(worker.play(10))
-            await answer(settings, "metrics", lambda _, text: "pulssi_sink_batches_total 0" not in text)
+            await wait_for_answer(settings, "metrics", lambda _, text: "pulssi_sink_batches_total 0" not in text)
             program.process.kill()
             program.process.wait()
             await playing
     with Program(pulssi("sink"), there) as program:
         await worker.play(3)
-        await drained(settings)
+        await wait_until_drained(settings)
         program.signal(signal.SIGTERM)
         status = await asyncio.to_thread(program.await_end)
     assert status == 0, program.text
@@ -192,12 +192,12 @@ async def test_clickhouse_away_for_a_while(
         with await asyncio.to_thread(ClickHouseServer, tmp_path / "data", port):
             await asyncio.to_thread(migrate, settings)
             await worker.play(3)
-            await drained(settings)
+            await wait_until_drained(settings)
         await worker.play(3)
-        assert "does not answer" in await answer(settings, "readyz", lambda status, _: status == 503)
+        assert "does not answer" in await wait_for_answer(settings, "readyz", lambda status, _: status == 503)
         with await asyncio.to_thread(ClickHouseServer, tmp_path / "data", port):
             await worker.play(1)
-            await drained(settings)
+            await wait_until_drained(settings)
             _check(settings, [worker])
             await _ready(settings)
     said = [
@@ -217,12 +217,12 @@ async def test_a_broker_that_restarts_is_waited_for(fresh_kafka: KafkaServer, se
     worker = PlayedWorker(settings, CHAT, 0)
     async with sink(settings):
         await worker.play(3)
-        await drained(settings)
+        await wait_until_drained(settings)
         # Not in a thread: the broker ends with the thread that started it.
         fresh_kafka.stop()
         fresh_kafka.start()
         await worker.play(3)
-        await drained(settings)
+        await wait_until_drained(settings)
     _check(settings, [worker])
 
 

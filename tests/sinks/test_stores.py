@@ -125,13 +125,6 @@ def test_years_of_history_in_one_batch(database: Settings, client: Client) -> No
     assert client.query("SELECT count() FROM events").result_rows == [(130,)]
 
 
-def test_times_keep_their_milliseconds(database: Settings, client: Client) -> None:
-    """What is read is what was written, in UTC."""
-    write(database, Batch(samples=[sample(1, at=1_790_000_000_789)]))
-    text = client.query("SELECT toString(at) FROM samples").result_rows[0][0]
-    assert text == "2026-09-21 14:13:20.789"
-
-
 def test_without_tables_it_names_the_way_out(empty_database: Settings) -> None:
     """A database that is not there, or has no tables, is refused with the command that makes them."""
     with pytest.raises(StoreError, match="pulssi migrate"):

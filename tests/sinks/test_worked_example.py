@@ -19,7 +19,7 @@ from streams.live.service_level import FORMULAS, service_level
 from streams.partition.state import PartitionState
 from tests.core.story import BEGIN
 from tests.oracle.batch import Counters, added_up, samples
-from tests.sinks.reconcile.worker_and_sink import WorkerAndSink, told
+from tests.sinks.reconcile.worker_and_sink import WorkerAndSink, story_records
 from tests.streams.records import Record
 
 PERCENT: Final = {
@@ -53,7 +53,7 @@ def example(channel: Channel) -> list[tuple[bytes, bytes]]:
         what = ANSWERS[channel] if ends == "answered" else "abandoned"
         story = f"0 started queue=q\n0 queued queue=q seq=1\n{WAITS[channel][in_time]} {what}"
         for number in range(many):
-            found += told(f"{ends} {in_time} {number}", story, channel)
+            found += story_records(f"{ends} {in_time} {number}", story, channel)
     return found
 
 

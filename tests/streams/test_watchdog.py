@@ -290,7 +290,7 @@ async def test_a_sink_whose_events_do_not_come_is_named(monkeypatch: pytest.Monk
 
     settings, health, store = load_settings({}), SinkHealth(), AsyncMock()
     archive = Archive(settings, "test", store, health, JournalTail(settings))
-    monkeypatch.setattr(archive, "_sources", SimpleNamespace(records_below=records_below))
+    monkeypatch.setattr(archive, "sources", SimpleNamespace(records_below=records_below))
     with watched(health.activities):
         archiving = asyncio.ensure_future(archive.write_events(PendingBatch()))
         await lines.come(r"the archive is stuck fetching: .*write_events$")

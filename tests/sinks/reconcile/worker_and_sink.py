@@ -24,7 +24,7 @@ from tests.streams.records import Record
 
 CHAT: Final = "contacts.chat"
 #: Records folded as one step.
-WIDTH: Final = 50
+STEP_RECORDS: Final = 50
 
 
 class WorkerAndSink:
@@ -48,8 +48,8 @@ class WorkerAndSink:
         first = len(self._sent)
         new = [Record(offset, *each, *self._place, BEGIN + offset) for offset, each in enumerate(events, first)]
         self._sent += new
-        for begin in range(0, len(new), WIDTH):
-            for output in self._worker.steps(new[begin : begin + WIDTH]):
+        for begin in range(0, len(new), STEP_RECORDS):
+            for output in self._worker.steps(new[begin : begin + STEP_RECORDS]):
                 written = [(self._journal_end + n, key, value) for n, (key, value) in enumerate(output.records[:-1])]
                 self._journal_end += len(output.records)
                 self._pending.add(Step(*self._place, output.head, self._journal_end, written))
@@ -86,12 +86,12 @@ def end_epochs(database: Settings) -> None:
     write(database, Batch(progress=claimed))
 
 
-def told(contact_id: str, story: str, channel: Channel = "chat") -> list[tuple[bytes, bytes]]:
+def story_records(contact_id: str, story: str, channel: Channel = "chat") -> list[tuple[bytes, bytes]]:
     """Make records' keys and values of a story."""
     return [(contact_id.encode(), value) for value in records(channel, story, contact_id)]
 
 
-def archived(events: Iterable[Event], channel: Channel = "chat") -> list[ArchivedEvent]:
+def archived_events(events: Iterable[Event], channel: Channel = "chat") -> list[ArchivedEvent]:
     """Archive events as they arrive, a millisecond apart."""
     topic = CONTACTS[channel]
     return [ArchivedEvent(event, channel, topic, 0, 1, offset, BEGIN + offset) for offset, event in enumerate(events)]

@@ -1,4 +1,4 @@
-"""The live view against a plain computation over everything it was ever told, for any split and order."""
+"""The live view against a plain computation over everything it was ever drawn, for any split and order."""
 
 from collections import defaultdict
 from typing import Any, NamedTuple
@@ -28,7 +28,7 @@ QUEUES = ("billing", "support")
 SAMPLE_NAMES = ("offered", "handle", "hold")
 
 
-class Told(NamedTuple):
+class DrawnRecord(NamedTuple):
     """One record, and in which source partition."""
 
     source: int
@@ -43,8 +43,8 @@ class Told(NamedTuple):
     handling: int
 
 
-TOLD = st.builds(
-    Told,
+DRAWN_RECORDS = st.builds(
+    DrawnRecord,
     st.integers(0, 1),
     st.integers(0, 1),
     st.sampled_from(["pane", "tag", "contact", "gone"]),
@@ -58,7 +58,7 @@ TOLD = st.builds(
 )
 
 
-class Plain:
+class PlainComputation:
     """Remembers the last value of everything, and adds it all up when asked."""
 
     def __init__(self) -> None:
@@ -121,54 +121,55 @@ def _deadlines(since: int, minute: int) -> list[Deadline]:
     return mine
 
 
-def _record(told: Told, plain: Plain) -> tuple[bytes, bytes | None]:
-    channel = SOURCES[told.source][1]
-    start = T0 - T0 % PANE_MS + told.minute * PANE_MS
-    if told.kind == "pane":
-        pane = pane_of(told.values, target=60_000, short=5_000)
-        plain.panes[channel, told.partition, PaneKey(1, start, told.queue, "normal", "", "", told.sample)] = pane
-        return pane_record(start, told.queue, told.sample, pane)
-    if told.kind == "tag":
-        plain.tags[channel, told.partition, TagPaneKey(1, start, told.queue, told.sample)] = len(told.values)
-        return tag_record(start, told.queue, told.sample, len(told.values))
-    place = channel, told.partition, told.contact
-    if told.kind == "gone":
+def _record(drawn: DrawnRecord, plain: PlainComputation) -> tuple[bytes, bytes | None]:
+    channel = SOURCES[drawn.source][1]
+    start = T0 - T0 % PANE_MS + drawn.minute * PANE_MS
+    if drawn.kind == "pane":
+        pane = pane_of(drawn.values, target=60_000, short=5_000)
+        plain.panes[channel, drawn.partition, PaneKey(1, start, drawn.queue, "normal", "", "", drawn.sample)] = pane
+        return pane_record(start, drawn.queue, drawn.sample, pane)
+    if drawn.kind == "tag":
+        plain.tags[channel, drawn.partition, TagPaneKey(1, start, drawn.queue, drawn.sample)] = len(drawn.values)
+        return tag_record(start, drawn.queue, drawn.sample, len(drawn.values))
+    place = channel, drawn.partition, drawn.contact
+    if drawn.kind == "gone":
         plain.contacts.pop(place, None)
-        return contact_key(str(told.contact)), None
-    since = None if told.since is None else T0 + told.since
+        return contact_key(str(drawn.contact)), None
+    since = None if drawn.since is None else T0 + drawn.since
     state = summary(
         channel=channel,
-        queue=told.queue,
-        open=told.handling != 1,
-        handling=told.handling,
-        waiting_since=since if told.handling == 0 else None,
-        awaiting_since=since if told.handling == 2 else None,
-        deadlines=[] if since is None else _deadlines(since, told.minute),
-        leaves_at=T0 + (told.since or 0) + HORIZON_MS,
+        queue=drawn.queue,
+        open=drawn.handling != 1,
+        handling=drawn.handling,
+        waiting_since=since if drawn.handling == 0 else None,
+        awaiting_since=since if drawn.handling == 2 else None,
+        deadlines=[] if since is None else _deadlines(since, drawn.minute),
+        leaves_at=T0 + (drawn.since or 0) + HORIZON_MS,
     )
     plain.contacts[place] = state
-    return contact_key(str(told.contact)), contact(state)
+    return contact_key(str(drawn.contact)), contact(state)
 
 
 @settings(max_examples=examples(150))
 @given(
     batches=st.lists(
-        st.tuples(st.lists(TOLD, min_size=1, max_size=6), st.integers(0, 90_000), st.integers(0, 3)), max_size=12
+        st.tuples(st.lists(DRAWN_RECORDS, min_size=1, max_size=6), st.integers(0, 90_000), st.integers(0, 3)),
+        max_size=12,
     ),
     zone_skip=st.integers(0, 30 * 3_600_000),
 )
 def test_any_split_and_order_equals_a_plain_computation(
-    batches: list[tuple[list[Told], int, int]], zone_skip: int
+    batches: list[tuple[list[DrawnRecord], int, int]], zone_skip: int
 ) -> None:
     """Fed in steps of any size, between moves of the clock of any length, every figure is as if added up anew."""
     now = T0
-    plain = Plain()
+    plain = PlainComputation()
     journals = {(s, p): Journal(SOURCES[s][0], p) for s in (0, 1) for p in (0, 1)}
     view = LiveView(ZONE.key, lambda: now)
     fed: list[Step] = []
-    for told, passed, again in batches:
+    for drawn, passed, again in batches:
         by_lane: dict[tuple[int, int], list[tuple[bytes, bytes | None]]] = defaultdict(list)
-        for each in told:
+        for each in drawn:
             by_lane[each.source, each.partition].append(_record(each, plain))
         steps = [journals[lane].step(*records) for lane, records in by_lane.items()]
         view.feed(reversed(steps))
@@ -176,16 +177,16 @@ def test_any_split_and_order_equals_a_plain_computation(
         if again == 1:  # steps that come twice
             view.feed(fed)
         if again == 2:  # journals that are read anew from their beginning
-            view.feed(_anew(fed))
+            view.feed(_read_again(fed))
         now += passed
         view.advance()
-        _same(view, plain, now)
+        _assert_equal(view, plain, now)
     now += zone_skip
     view.advance()
-    _same(view, plain, now)
+    _assert_equal(view, plain, now)
 
 
-def _anew(fed: list[Step]) -> list[Step]:
+def _read_again(fed: list[Step]) -> list[Step]:
     seen: set[tuple[str, int]] = set()
     steps = []
     for step in fed:
@@ -195,7 +196,7 @@ def _anew(fed: list[Step]) -> list[Step]:
     return steps
 
 
-def _same(view: LiveView, plain: Plain, now: int) -> None:
+def _assert_equal(view: LiveView, plain: PlainComputation, now: int) -> None:
     groups = [(None, None), *((c, q) for _, c in SOURCES for q in (None, *QUEUES))]
     readings = view.gauges.readings()
     for group in groups:

@@ -13,7 +13,7 @@ from sinks.store_protocol import StoreError
 
 MINUTE_MS: Final = 60_000
 #: How long after a minute's beginning its gauges may still be saved.
-SAVED_WITHIN_MS: Final = 20_000
+GRACE_MS: Final = 20_000
 #: Between two attempts.
 RETRY_MS: Final = 1_000
 
@@ -32,12 +32,12 @@ async def each_minute(
     """
     minute = _minute_of(now_ms())
     while True:
-        if minute + SAVED_WITHIN_MS <= now_ms():
-            minute = _minute_of(now_ms()) + (MINUTE_MS if now_ms() % MINUTE_MS >= SAVED_WITHIN_MS else 0)
+        if minute + GRACE_MS <= now_ms():
+            minute = _minute_of(now_ms()) + (MINUTE_MS if now_ms() % MINUTE_MS >= GRACE_MS else 0)
         if await wait(max(0, minute - now_ms())):
             return
         why = "the sink is behind"
-        while now_ms() < minute + SAVED_WITHIN_MS:
+        while now_ms() < minute + GRACE_MS:
             if ready():
                 try:
                     await save(minute)

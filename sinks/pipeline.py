@@ -17,7 +17,7 @@ from typing import Final
 from schemas.journal import Head
 from schemas.settings import Settings
 from sinks.archive import Archive
-from sinks.gauge_history import SAVED_WITHIN_MS, each_minute
+from sinks.gauge_history import GRACE_MS, each_minute
 from sinks.pending_batch import PendingBatch, epoch_claims, progress_rows
 from sinks.retrying_store import RetryingStore
 from sinks.sink_health import SinkHealth
@@ -104,7 +104,7 @@ class Pipeline:
         return self._is_current and not self._health.held
 
     async def _save_gauges(self, minute: int) -> None:
-        await self._store.save_gauges(minute, lambda: self._now_ms() < minute + SAVED_WITHIN_MS)
+        await self._store.save_gauges(minute, lambda: self._now_ms() < minute + GRACE_MS)
 
     async def _stops_within(self, ms: float) -> bool:
         with contextlib.suppress(TimeoutError):

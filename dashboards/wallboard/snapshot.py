@@ -21,9 +21,9 @@ VERSION: Final = 1
 #: Digits of a share: a ten-thousandth of a per cent.
 _DIGITS: Final = 6
 
-_NOBODY: Final = GaugeReading()
+_NO_CONTACTS: Final = GaugeReading()
 #: What is told of a policy.
-_OF_POLICY: Final = ("name", "target_ms", "objective", "warning_ms")
+_POLICY_FIELDS: Final = ("name", "target_ms", "objective", "warning_ms")
 
 
 def snapshot(
@@ -43,7 +43,9 @@ def snapshot(
         **heading(view, freshness, at),
         "time_zone": time_zone,
         "windows": {name: dict(zip(("from", "to"), view.window_span(name), strict=True)) for name in windows},
-        "groups": [_group(view, group, readings.get(group, _NOBODY), policies.get(group), windows) for group in groups],
+        "groups": [
+            _group(view, group, readings.get(group, _NO_CONTACTS), policies.get(group), windows) for group in groups
+        ],
         "agents": [
             {"group": group, **reading._asdict(), "slots": [slots._asdict() for slots in reading.slots]}
             for group, reading in view.agents.readings().items()
@@ -85,7 +87,7 @@ def _group(
     return {
         "channel": channel,
         "queue": queue,
-        "policy": policy and {name: getattr(policy, name) for name in _OF_POLICY},
+        "policy": policy and {name: getattr(policy, name) for name in _POLICY_FIELDS},
         "formula": formula,
         "now": {
             **reading._asdict(),

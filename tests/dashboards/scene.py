@@ -11,17 +11,8 @@ from schemas.panes import PANE_MS
 from schemas.policies import DEFAULT_POLICIES
 from schemas.topics import AGENTS
 from streams.journal.assembly import Step
-from tests.streams.live.steps import (
-    Journal,
-    agent_in,
-    contact,
-    contact_key,
-    due,
-    pane_of,
-    pane_record,
-    summary,
-    tag_record,
-)
+from tests.streams.live.agent_records import agent_in
+from tests.streams.live.steps import Journal, contact, contact_key, due, pane_of, pane_record, summary, tag_record
 
 
 class Queue(NamedTuple):

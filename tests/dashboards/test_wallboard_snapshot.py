@@ -10,17 +10,8 @@ from schemas.agents import STATUSES
 from schemas.policies import Policy, Rules
 from schemas.topics import AGENTS
 from streams.live.live_view import LiveView
-from tests.streams.live.steps import (
-    Journal,
-    agent_in,
-    contact,
-    contact_key,
-    due,
-    pane_of,
-    pane_record,
-    summary,
-    tag_record,
-)
+from tests.streams.live.agent_records import agent_in
+from tests.streams.live.steps import Journal, contact, contact_key, due, pane_of, pane_record, summary, tag_record
 
 NOW = 1_773_559_200_000
 RULES = Rules(

@@ -24,17 +24,8 @@ from streams.times import now_ms
 from tests.dashboards.scene import QUEUES, day_so_far
 from tests.dashboards.wallboard_process import Wallboard, minute_now, running, write
 from tests.kafka.server import KafkaServer
-from tests.streams.live.steps import (
-    Journal,
-    agent_in,
-    contact,
-    contact_key,
-    due,
-    pane_of,
-    pane_record,
-    summary,
-    tag_record,
-)
+from tests.streams.live.agent_records import agent_in
+from tests.streams.live.steps import Journal, contact, contact_key, due, pane_of, pane_record, summary, tag_record
 
 CHROMIUM: Final = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS: Final = (

@@ -10,7 +10,7 @@ from clickhouse_connect.driver.client import Client
 
 from schemas.settings import Settings
 from sinks.clickhouse.store import ZEROS_FOR_MS, ClickHouseStore
-from sinks.gauge_history import MINUTE_MS, SAVED_WITHIN_MS, each_minute
+from sinks.gauge_history import GRACE_MS, MINUTE_MS, each_minute
 from sinks.store_protocol import Batch, StoreError
 from tests.sinks.rows import contact, types
 
@@ -72,7 +72,7 @@ def test_a_graph_falls_to_zero(store: ClickHouseStore, client: Client) -> None:
     assert _kept(client) == [(0, "chat", "a", 0, 0, 1, 0, 0), *zeros]
 
 
-class _Timeline:
+class _Clock:
     """A clock that moves where it is waited for, and what was saved when."""
 
     def __init__(self, now: int, until: int, away: range = range(0), unready: range = range(0)) -> None:
@@ -98,42 +98,34 @@ class _Timeline:
 
 
 @pytest.mark.parametrize(
-    ("timeline", "saved"),
+    ("clock", "saved"),
     [
+        pytest.param(_Clock(GRACE_MS, 4 * MINUTE_MS), {1: 0, 2: 0, 3: 0}, id="each that begins, at its beginning"),
+        pytest.param(_Clock(MINUTE_MS - 1, 4 * MINUTE_MS), {1: 0, 2: 0, 3: 0}, id="begun before a turn"),
+        pytest.param(_Clock(GRACE_MS - 1, MINUTE_MS), {0: GRACE_MS - 1}, id="begun soon after a turn: no gap"),
         pytest.param(
-            _Timeline(SAVED_WITHIN_MS, 4 * MINUTE_MS), {1: 0, 2: 0, 3: 0}, id="each that begins, at its beginning"
-        ),
-        pytest.param(_Timeline(MINUTE_MS - 1, 4 * MINUTE_MS), {1: 0, 2: 0, 3: 0}, id="begun before a turn"),
-        pytest.param(
-            _Timeline(SAVED_WITHIN_MS - 1, MINUTE_MS), {0: SAVED_WITHIN_MS - 1}, id="begun soon after a turn: no gap"
-        ),
-        pytest.param(
-            _Timeline(0, 4 * MINUTE_MS, away=range(1, 2 * MINUTE_MS + SAVED_WITHIN_MS)),
-            {0: 0, 3: 0},
-            id="away for two turns",
+            _Clock(0, 4 * MINUTE_MS, away=range(1, 2 * MINUTE_MS + GRACE_MS)), {0: 0, 3: 0}, id="away for two turns"
         ),
         pytest.param(
-            _Timeline(0, 2 * MINUTE_MS, away=range(MINUTE_MS, MINUTE_MS + 2_500)), {0: 0, 1: 3_000}, id="back in time"
+            _Clock(0, 2 * MINUTE_MS, away=range(MINUTE_MS, MINUTE_MS + 2_500)), {0: 0, 1: 3_000}, id="back in time"
         ),
         pytest.param(
-            _Timeline(0, 3 * MINUTE_MS, unready=range(MINUTE_MS + SAVED_WITHIN_MS + 1)),
-            {2: 0},
-            id="what is in is not of now",
+            _Clock(0, 3 * MINUTE_MS, unready=range(MINUTE_MS + GRACE_MS + 1)), {2: 0}, id="what is in is not of now"
         ),
     ],
 )
-async def test_each_minute_at_its_turn(timeline: _Timeline, saved: dict[int, int]) -> None:
+async def test_each_minute_at_its_turn(clock: _Clock, saved: dict[int, int]) -> None:
     """Every minute so many milliseconds after its beginning, or not at all: nothing is made up."""
-    assert await timeline.run() == [(turn * MINUTE_MS, turn * MINUTE_MS + late) for turn, late in saved.items()]
+    assert await clock.run() == [(turn * MINUTE_MS, turn * MINUTE_MS + late) for turn, late in saved.items()]
 
 
 async def test_a_clock_that_jumps_ahead() -> None:
     """After a sleep of the machine the minutes between are missing."""
-    timeline = _Timeline(0, 10 * MINUTE_MS)
+    clock = _Clock(0, 10 * MINUTE_MS)
 
     async def wait(ms: int) -> bool:
-        timeline.now += 5 * MINUTE_MS + 1_000 if timeline.now == 0 and ms else ms
-        return timeline.now >= timeline.until
+        clock.now += 5 * MINUTE_MS + 1_000 if clock.now == 0 and ms else ms
+        return clock.now >= clock.until
 
-    await each_minute(lambda: timeline.now, wait, lambda: True, timeline.save)
-    assert [minute // MINUTE_MS for minute, _ in timeline.saved] == [0, 5, 6, 7, 8, 9]
+    await each_minute(lambda: clock.now, wait, lambda: True, clock.save)
+    assert [minute // MINUTE_MS for minute, _ in clock.saved] == [0, 5, 6, 7, 8, 9]

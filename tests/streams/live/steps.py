@@ -1,13 +1,12 @@
 """Journal steps for tests of what reads them, and the plain computation that a live view must equal."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from typing import Final, cast
 
 import orjson
 
-from schemas.agents import Stretch, encode_agent
 from schemas.contact_record import Deadline, Summary, encode_contact
-from schemas.journal import AGENT, CONTACT, Head, encode_pane, encode_pane_key
+from schemas.journal import CONTACT, Head, encode_pane, encode_pane_key
 from schemas.panes import Pane, PaneKey, TagPane, TagPaneKey
 from schemas.policies import Metric
 from streams.core.histogram import bucket
@@ -73,18 +72,6 @@ def pane_record(
 def tag_record(start: int, queue: str, tag: str, n: int, *, known: bool = True, epoch: int = 1) -> tuple[bytes, bytes]:
     """Write a tag pane's record."""
     return encode_pane_key(TagPaneKey(epoch, start, queue, tag)), orjson.dumps(list(TagPane(n, known)))
-
-
-def agent_record(name: str, *stretches: Stretch) -> tuple[bytes, bytes]:
-    """Write an agent's record."""
-    return AGENT + name.encode(), encode_agent(stretches, b"")
-
-
-def agent_in(
-    name: str, status: str, groups: Sequence[str], capacity: Mapping[str, int], since: int
-) -> tuple[bytes, bytes]:
-    """Write the record of an agent whose state was told when it began."""
-    return agent_record(name, Stretch(since, since, status, "", list(groups), dict(capacity)))
 
 
 class Journal:

@@ -10,7 +10,8 @@ from schemas.agents import AHEAD_MS, HORIZON_MS, STATUSES, Stretch
 from schemas.topics import AGENTS
 from streams.live.live_agents import AgentsReading, Slots
 from streams.live.live_view import LiveView
-from tests.streams.live.steps import Journal, agent_record, contact, contact_key, summary
+from tests.streams.live.agent_records import agent_record
+from tests.streams.live.steps import Journal, contact, contact_key, summary
 
 NOW: Final = 1_773_559_200_000
 

@@ -35,13 +35,13 @@ def message(text: bytes) -> Message:
 
 
 #: Gives all figures for one window, or the heading alone where there is none.
-Payload = Callable[[str | None], dict[str, Any]]
+WindowPayload = Callable[[str | None], dict[str, Any]]
 
 
 class Publisher:
     """What watchers wait for: `pushes` counts news, `ticks` counts seconds."""
 
-    def __init__(self, payload: Payload) -> None:
+    def __init__(self, payload: WindowPayload) -> None:
         self._payload = payload
         self._number = 0
         self._messages: dict[str | None, Message] = {}

@@ -22,7 +22,7 @@ VERSION: Final = 1
 _DIGITS: Final = 6
 
 _NO_CONTACTS: Final = GaugeReading()
-#: What is told of a policy.
+#: What is shown of a policy.
 _POLICY_FIELDS: Final = ("name", "target_ms", "objective", "warning_ms")
 
 

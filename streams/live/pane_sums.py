@@ -1,7 +1,7 @@
-"""Sums of panes: what one queue, one channel or the whole centre comes to over some minutes.
+"""Sums of panes: of one queue, one channel or the whole centre over some minutes.
 
-Everything here is an integer that is added and taken away again, so a running sums is exactly what adding the panes
-again would give; nothing is averaged.
+Everything here is an integer that is added and subtracted again, so a running sum is exactly the sum of its panes;
+nothing is averaged.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ class SampleSums:
         self.hist: dict[int, int] = {}
 
     def add(self, counters: Sequence[int], hist: Mapping[int, int], sign: int = 1) -> None:
-        """Add, or with -1 take away."""
+        """Add, or with -1 subtract."""
         target = self.counters
         for field, count in enumerate(counters):
             if count:
@@ -42,7 +42,7 @@ class SampleSums:
 
 
 def add_counts(target: dict[Key, int], other: Mapping[Key, int], sign: int = 1) -> None:
-    """Add counts to `target`; what comes to nothing is taken out."""
+    """Add counts to `target`; counts of 0 are removed."""
     for key, count in other.items():
         left = target.get(key, 0) + sign * count
         if left:
@@ -68,7 +68,7 @@ class GroupSums:
             del self.samples[sample]
 
     def add(self, other: Self, sign: int = 1) -> None:
-        """Add all of another group's or minute's sums, or with -1 take them away."""
+        """Add all sums of another group or minute, or with -1 subtract them."""
         for sample, sums in other.samples.items():
             self.add_sample(sample, sums.counters, sums.hist, sign)
         add_counts(self.tags, other.tags, sign)

@@ -1,6 +1,6 @@
 """The rolling windows: the last 5, 15, 30 and 60 panes, the one still filling included, and today where the centre is.
 
-A window's sums are kept by adding the minute that enters and taking away the one that leaves, so its cost does not
+A window's sums are kept by adding the minute that enters and subtracting the one that leaves, so its cost does not
 depend on its length. At 12:00:30 "5 minutes" is 11:56 to 12:00.
 """
 

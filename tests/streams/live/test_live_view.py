@@ -212,41 +212,46 @@ def _assert_equal(view: LiveView, plain: PlainComputation, now: int) -> None:
             assert dict(figures.tags) == tags
 
 
+def _offered(n: int = 1, queue: str = "billing", epoch: int = 1) -> tuple[bytes, bytes]:
+    return pane_record(T0, queue, "offered", pane_of([0] * n), epoch=epoch)
+
+
+def _waiting(contact_id: str) -> tuple[bytes, bytes]:
+    return contact_key(contact_id), contact(summary(waiting_since=T0))
+
+
+def _waiting_now(view: LiveView) -> int:
+    return view.gauges.readings()[None, None].waiting
+
+
 def test_a_recreated_journal_drops_the_contacts_and_keeps_the_panes() -> None:
     """Who was in the old journal alone is in none; what was counted stays counted."""
     view = LiveView(ZONE.key, lambda: T0)
     old, new = Journal(), Journal(epoch=2)
-    view.feed(
-        [
-            old.step(
-                (contact_key("a"), contact(summary(waiting_since=T0))),
-                pane_record(T0, "billing", "offered", pane_of([0])),
-            )
-        ]
-    )
-    assert view.gauges.readings()[None, None].waiting == 1
-    view.feed([new.step(pane_record(T0, "billing", "offered", pane_of([0, 0]), epoch=2))._replace(restarted=True)])
-    assert view.gauges.readings()[None, None].waiting == 0
+    view.feed([old.step(_waiting("a"), _offered())])
+    assert _waiting_now(view) == 1
+    view.feed([new.step(_offered(2, epoch=2))._replace(restarted=True)])
+    assert _waiting_now(view) == 0
     assert view.figures("5m", (None, None)).offered == 3
-    view.feed([old.step((contact_key("b"), contact(summary(waiting_since=T0))))])
-    assert view.gauges.readings()[None, None].waiting == 0, "what an older epoch's worker still writes is nothing"
+    view.feed([old.step(_waiting("b"))])
+    assert _waiting_now(view) == 0, "what an older epoch's worker still writes is nothing"
 
 
 def test_a_new_epoch_of_the_same_journal_keeps_the_contacts() -> None:
     """The topic was recreated and its journal was not: whoever waits waits on."""
     view = LiveView(ZONE.key, lambda: T0)
     journal = Journal()
-    view.feed([journal.step((contact_key("a"), contact(summary(waiting_since=T0))))])
+    view.feed([journal.step(_waiting("a"))])
     journal.head = journal.head._replace(epoch=2)
-    view.feed([journal.step(pane_record(T0, "billing", "offered", pane_of([0]), epoch=2))])
-    assert view.gauges.readings()[None, None].waiting == 1
+    view.feed([journal.step(_offered(epoch=2))])
+    assert _waiting_now(view) == 1
 
 
 def test_an_evicted_pane_still_counts() -> None:
     """A tombstone takes a pane out of the worker's memory, not out of the figures."""
     view = LiveView(ZONE.key, lambda: T0)
     journal = Journal()
-    key, value = pane_record(T0, "billing", "offered", pane_of([0]))
+    key, value = _offered()
     view.feed([journal.step((key, value)), journal.step((key, None))])
     assert view.figures("5m", ("chat", "billing")).offered == 1
 
@@ -254,12 +259,9 @@ def test_an_evicted_pane_still_counts() -> None:
 def test_what_a_journal_read_anew_no_longer_holds_is_void() -> None:
     """A recreated journal under the same epoch takes the place of the old one: its panes and contacts."""
     view = LiveView(ZONE.key, lambda: T0)
-    seen = (contact_key("a"), contact(summary(waiting_since=T0)))
-    view.feed(
-        [Journal().step(seen, pane_record(T0, "billing", "offered", pane_of([0])), tag_record(T0, "billing", "vip", 2))]
-    )
-    view.feed([Journal().step(pane_record(T0, "support", "offered", pane_of([0])))._replace(restarted=True)])
-    assert view.gauges.readings()[None, None].waiting == 0
+    view.feed([Journal().step(_waiting("a"), _offered(), tag_record(T0, "billing", "vip", 2))])
+    view.feed([Journal().step(_offered(queue="support"))._replace(restarted=True)])
+    assert _waiting_now(view) == 0
     assert view.figures("5m", (None, None)).offered == 1
     assert view.figures("5m", ("chat", "billing")).tags == ()
     assert set(view.panes.queues) == {("chat", "support")}
@@ -269,7 +271,7 @@ def test_version_rises_only_with_what_can_be_seen() -> None:
     """A reader is woken by news alone: not by a step read twice, nor by a second that passes."""
     now = T0
     view = LiveView(ZONE.key, lambda: now)
-    step = Journal().step(pane_record(T0, "billing", "offered", pane_of([0])))
+    step = Journal().step(_offered())
     view.feed([step])
     version = view.version
     view.feed([step])

@@ -18,7 +18,7 @@ from schemas.events import MODELS, WORDS_OF_PEOPLE, AgentStatus, UnknownAgentEve
 from schemas.events import Event as Contract
 from schemas.journal import CONTACT, PARKED
 from schemas.topics import AGENTS, SourcePartition, channel_of
-from sinks.rows import EVENT_FIELDS, OFFSET_BITS, EventRow, first_wins_version, make_row
+from sinks.rows import EVENT_FIELDS, OFFSET_BITS, EventRow, first_wins_version, row_of
 from streams.core.event import Event, normalised
 from streams.decoding.decoder import AGENT_STATUS, BLANKS, SPARED, BadRecord, read_event
 
@@ -100,7 +100,7 @@ def _row(event: Event, contact_id: str, channel: str, origin: _Origin) -> EventR
         row[_COLUMN[name]] = given
     if "score" in fields:
         row[_SCORE], row[_SCALE_MAX] = float(fields["score"]), float(fields["scale_max"])
-    made: EventRow = make_row(EventRow, row)
+    made: EventRow = row_of(EventRow, row)
     return made
 
 

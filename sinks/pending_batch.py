@@ -40,7 +40,7 @@ from sinks.rows import (
     Progress,
     SampleRow,
     TagPaneRow,
-    make_row,
+    row_of,
     version_of,
 )
 from sinks.store_protocol import Batch
@@ -128,7 +128,7 @@ class PendingBatch:
                 rows, row, decode_key, decode_value = _PANE_KINDS[kind]
                 channel, supplement = channel_of(partition[0]) or "", supplement_of(key)
                 fields = (*partition, channel, supplement, version, *decode_key(key), *decode_value(value))
-                getattr(batch, rows).append(make_row(row, fields))
+                getattr(batch, rows).append(row_of(row, fields))
         return batch
 
     def events_from_journal(self, partitions: Collection[SourcePartition]) -> list[EventRow]:
@@ -148,7 +148,7 @@ class PendingBatch:
         channel = summary["channel"]
         add = batch.samples.append
         for _, sample in rows:
-            add(make_row(SampleRow, (contact_id, channel, version, False, *sample)))
+            add(row_of(SampleRow, (contact_id, channel, version, False, *sample)))
         in_effect = {sample[:2] for _, sample in rows} if retracted else set()
         for _, name, slot in retracted:
             if (name, slot) not in in_effect:
@@ -161,7 +161,7 @@ def contact_row(contact_id: str, version: int, summary: Summary) -> ContactRow:
     if summary["deadlines"]:
         of = {metric: (policy, warns_at, late_at) for metric, policy, _, warns_at, late_at in summary["deadlines"]}
         deadlines = tuple(chain.from_iterable(of.get(metric, _NO_DEADLINE) for metric in _METRICS))
-    row: ContactRow = make_row(ContactRow, (contact_id, version, *_summary_columns(summary), *deadlines))
+    row: ContactRow = row_of(ContactRow, (contact_id, version, *_summary_columns(summary), *deadlines))
     return row
 
 

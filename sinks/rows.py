@@ -17,7 +17,7 @@ from schemas.policies import Metric
 from schemas.samples import Sample
 
 #: Makes a row of a class and its fields in order, in half the time that calling the class takes.
-make_row: Final = tuple.__new__
+row_of: Final = tuple.__new__
 
 _EVENT_KEY: Final = (
     *("contact_id", "agent_key", "event_id", "normalised", "occurred_at", "version", "type", "channel", "seq"),

@@ -126,9 +126,8 @@ def explain_contact(settings: Settings, rules: Rules, contact_id: str) -> Explan
         epochs = Epochs(stored.progress())
         contact = next(read_contacts(stored, ContactRange(contact_id, contact_id), EVERYTHING), None)
         if contact is None or not contact.events:
-            return UnknownContact(
-                contact is not None, [] if contact is not None else stored.similar_ids(contact_id, _SIMILAR_IDS)
-            )
+            has_rows = contact is not None
+            return UnknownContact(has_rows, [] if has_rows else stored.similar_ids(contact_id, _SIMILAR_IDS))
         return explain(contact, rules, epochs)
 
 
@@ -137,23 +136,21 @@ def explain(stored: StoredContact, rules: Rules, epochs: Epochs) -> Explanation:
     events, _ = merge([], (archived.event for archived in stored.events))
     channel = stored.events[0].channel
     folded, clock, course = tell_story(channel, events, rules)
-    effective_events = effective(events)
-    counted = {event.event_id: event for event in effective_events}
+    in_effect = effective(events)
+    counted = {event.event_id: event for event in in_effect}
     differences = contact_comparison.differences(stored, contact_comparison.expected_rows(stored, rules), rules, epochs)
-    rows = sorted(
-        _with_stored_policies(folded.rows, stored, differences), key=lambda row: (row.at, row.sample, row.slot)
-    )
+    rows = _with_stored_policies(folded.rows, stored, differences)
     corrections, late = _corrections(channel, stored.events, rules)
     return Explanation(
         stored.contact_id,
         channel,
         {name: value for name, value in folded.summary.items() if name not in {"v", "step"}},
-        _events(stored, events, effective_events, late),
+        _events(stored, events, in_effect, late),
         clock,
         course,
-        [_sample(row, counted.get(row.caused_by or "")) for row in rows],
+        [_sample(row, counted.get(row.caused_by or "")) for row in sorted(rows, key=lambda row: (row.at, *row[:2]))],
         corrections,
-        _missing(events, effective_events, partial=folded.summary["partial"]),
+        _missing(events, in_effect, partial=folded.summary["partial"]),
         differences,
         not contact_comparison.is_written(stored, epochs),
     )
@@ -170,14 +167,12 @@ def _with_stored_policies(rows: list[Sample], stored: StoredContact, differences
     return [by_key.get(row[:2], row) for row in rows]
 
 
-def _events(
-    stored: StoredContact, events: list[Event], effective_events: list[Event], late: set[int]
-) -> list[ExplainedEvent]:
+def _events(stored: StoredContact, events: list[Event], in_effect: list[Event], late: set[int]) -> list[ExplainedEvent]:
     voided_by = {e.fields["voids"]: e.event_id for e in events if e.type == "event.voided"}
     stands = {event.event_id: event for event in events}
-    counts = {event.event_id for event in effective_events}
-    start = effective_events[0] if effective_events and effective_events[0].type == "contact.started" else None
-    earliest = min(map(order, effective_events), default=None)
+    counts = {event.event_id for event in in_effect}
+    start = in_effect[0] if in_effect and in_effect[0].type == "contact.started" else None
+    earliest = min(map(order, in_effect), default=None)
     found = []
     for archived in sorted(stored.events, key=lambda each: order(each.event)):
         event, notes = archived.event, []
@@ -258,7 +253,7 @@ def _cause_of(known: list[Event], event: Event) -> Cause | None:
     return None
 
 
-def _missing(events: list[Event], effective_events: list[Event], *, partial: bool) -> list[str]:
+def _missing(events: list[Event], in_effect: list[Event], *, partial: bool) -> list[str]:
     unseen = "no contact.started: it was under way before Pulssi saw it (partial), so no policy is held against it"
     found = [unseen] if partial else []
     ids = {event.event_id for event in events}
@@ -268,7 +263,7 @@ def _missing(events: list[Event], effective_events: list[Event], *, partial: boo
         if event.type == "event.voided" and event.fields["voids"] not in ids
     ]
     connected: set[str] = set()
-    for event in effective_events:
+    for event in in_effect:
         agent = event.fields.get("agent_id")
         if event.type == "contact.connected":
             connected.add(event.fields["agent_id"])

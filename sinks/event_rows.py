@@ -1,6 +1,6 @@
-"""From a source record to its row in the archive.
+"""Makes the archive's rows of source records. Pure.
 
-Pure. What people wrote, messages' text and ratings' comments, is not archived: nothing here may let it through.
+What people wrote, the text of messages and the comments of ratings, must never be in a row.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ from schemas.events import MODELS, WORDS_OF_PEOPLE, AgentStatus, UnknownAgentEve
 from schemas.events import Event as Contract
 from schemas.journal import CONTACT, PARKED
 from schemas.topics import AGENTS, SourcePartition, channel_of
-from sinks.rows import EVENT_FIELDS, OFFSET_BITS, EventRow, first_wins, named
+from sinks.rows import EVENT_FIELDS, OFFSET_BITS, EventRow, first_wins_version, row_of
 from streams.core.event import Event, normalised
 from streams.decoding.decoder import AGENT_STATUS, BLANKS, SPARED, BadRecord, read_event
 
-#: The offset of an event whose source record is gone: behind every other.
-NOWHERE: Final = (1 << OFFSET_BITS) - 1
+#: Stands for the offset of an event whose source record is lost: larger than any other.
+NO_OFFSET: Final = (1 << OFFSET_BITS) - 1
 
-#: Where in a row each column stands that an event's own fields fill.
+#: The index in a row of each column that an event's own field fills.
 _COLUMN: Final = {name: EventRow._fields.index(name) for name in EVENT_FIELDS}
 _SCORE, _SCALE_MAX = _COLUMN["score"], _COLUMN["scale_max"]
 
-#: How the events in a journal record of each kind that has some are read.
+#: How to read the events of a journal record, by its kind.
 _EVENTS_OF: Final[dict[bytes, Callable[[bytes], Iterable[Any]]]] = {
     CONTACT: lambda value: decode_state(value).events,
     PARKED: orjson.loads,
 }
 
-#: What a row says of the record that it came in: its columns from `extra` on.
-_Came = tuple[str, int, str, int, int, int]
+#: A row's columns from `extra` on: which record the event came in.
+_Origin = tuple[str, int, str, int, int, int]
 
 
-class Record(Protocol):
+class SourceRecord(Protocol):
     """A record of a source topic, as aiokafka gives it."""
 
     topic: str
@@ -51,14 +51,14 @@ class Record(Protocol):
 
 
 class UnreadableEventError(ValueError):
-    """An event that a worker counted is none to this version."""
+    """This version cannot read an event that a worker counted."""
 
     def __init__(self, offset: int, reason: str) -> None:
         super().__init__(reason)
         self.offset: Final = offset
 
 
-def event_rows(records: Iterable[Record], epoch: int) -> list[EventRow]:
+def event_rows(records: Iterable[SourceRecord], epoch: int) -> list[EventRow]:
     """Decode records to rows, in order. Raises UnreadableEventError."""
     rows = []
     for record in records:
@@ -70,37 +70,37 @@ def event_rows(records: Iterable[Record], epoch: int) -> list[EventRow]:
         of_agent = record.topic == AGENTS
         contact_id, channel = ("", "") if of_agent else (key.decode(), channel_of(record.topic) or "")
         extra = _unknown(event, _model(event.type, of_agent=of_agent), value)
-        came = (extra, record.timestamp, record.topic, record.partition, record.offset, epoch)
-        rows.append(_row(event, contact_id, channel, came))
+        origin = (extra, record.timestamp, record.topic, record.partition, record.offset, epoch)
+        rows.append(_row(event, contact_id, channel, origin))
     return rows
 
 
-def rows_of_journal(key: bytes, value: bytes, source: SourcePartition, epoch: int) -> list[EventRow]:
-    """Make rows of the events in a journal record, a contact's or of events that are parked; none of any other.
+def rows_from_journal(key: bytes, value: bytes, source: SourcePartition, epoch: int) -> list[EventRow]:
+    """Make rows of the events in a contact's journal record, or of parked events; none of any other record.
 
-    For where the source records are gone. What only those had, such as fields that the contract does not know, is
-    missing; a row of the source's own stays.
+    For source records that are lost. What only those had, such as fields that the contract does not know, is missing. A
+    row that was made of the source record itself wins over such a row.
     """
     read = _EVENTS_OF.get(key[:1])
     events = [Event._make(fields) for fields in read(value)] if read else []
     contact_id, channel = key[1:].decode(), channel_of(source[0]) or ""
-    return [_row(event, contact_id, channel, ("", event.at, *source, NOWHERE, epoch)) for event in events]
+    return [_row(event, contact_id, channel, ("", event.at, *source, NO_OFFSET, epoch)) for event in events]
 
 
-def _row(event: Event, contact_id: str, channel: str, came: _Came) -> EventRow:
+def _row(event: Event, contact_id: str, channel: str, origin: _Origin) -> EventRow:
     fields = event.fields
     of_agent = not contact_id
     template = _template(_model(event.type, of_agent=of_agent))
     whose = fields["agent_id"] if of_agent else ""
-    *_, offset, epoch = came
-    version = first_wins(epoch, offset)
+    *_, offset, epoch = origin
+    version = first_wins_version(epoch, offset)
     first = (contact_id, whose, event.event_id, normalised(event), event.at, version, event.type, channel, event.seq)
-    row = [*first, *template, *came]
+    row = [*first, *template, *origin]
     for name, given in fields.items():
         row[_COLUMN[name]] = given
     if "score" in fields:
         row[_SCORE], row[_SCALE_MAX] = float(fields["score"]), float(fields["scale_max"])
-    made: EventRow = named(EventRow, row)
+    made: EventRow = row_of(EventRow, row)
     return made
 
 
@@ -112,7 +112,7 @@ def _model(kind: str, *, of_agent: bool) -> type[Contract]:
 
 @cache
 def _template(model: type[Contract]) -> tuple[Any, ...]:
-    """Make those columns as they are where an event gives nothing: the fields' defaults, else empty."""
+    """Return the values of the columns that an event does not fill: the fields' defaults, else empty."""
     given = {name: field.default for name, field in model.model_fields.items() if not field.is_required()}
     return tuple(empty if given.get(name) is None else given[name] for name, empty in EVENT_FIELDS.items())
 

@@ -20,17 +20,17 @@ class Lag(NamedTuple):
     partition: int
     end: int
     next: int
-    #: Contacts whose events are read and wait for ClickHouse.
+    #: Contacts with parked events.
     parked: int = 0
 
     @property
     def behind(self) -> int:
-        """Offsets that are not in yet. A topic that was recreated, and has no epoch yet, is wholly behind."""
+        """Events that are not in ClickHouse yet. A topic that was recreated, and has no epoch yet, is wholly behind."""
         return (self.end - self.next if self.next <= self.end else self.end) + self.parked
 
 
-class Lags:
-    """Compares what is in with the source topics' ends as of the first look: later events are not waited for."""
+class LagReader:
+    """Compares the sink's progress with the ends of the source topics at the first call: later events do not count."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -47,8 +47,8 @@ class Lags:
         await self._ends.close()
         await self._cluster.stop()
 
-    async def lags(self, progress: Iterable[Progress]) -> list[Lag]:
-        """Compare the ends as of the first call with what is in.
+    async def read(self, progress: Iterable[Progress]) -> list[Lag]:
+        """Compare the progress with the ends at the first call.
 
         Raises TimeoutError, OSError and KafkaError where the broker does not answer.
         """

@@ -1,7 +1,7 @@
-"""The rows that a sink keeps, one class a table; a field is a column, named as the stream declares what is in it.
+"""The rows that the sink writes: a class for each table, a field for each column. Pure.
 
-Times are UTC milliseconds, as everywhere in the stream; dimensions that are missing are empty. A trailing underscore
-only keeps a name from being a keyword. Nothing here knows where rows come from or go to.
+Fields have the names that the stream's contracts give them. Times are UTC milliseconds; a missing dimension is an empty
+string. A trailing underscore only keeps a name from being a keyword.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from schemas.panes import Pane, PaneKey, TagPane, TagPaneKey
 from schemas.policies import Metric
 from schemas.samples import Sample
 
-#: Makes a row of its class and its fields in order, in half the time that calling the class takes.
-named: Final = tuple.__new__
+#: Makes a row of a class and its fields in order, in half the time that calling the class takes.
+row_of: Final = tuple.__new__
 
-_OWN: Final = (
+_EVENT_KEY: Final = (
     *("contact_id", "agent_key", "event_id", "normalised", "occurred_at", "version", "type", "channel", "seq"),
 )
-#: What a column holds where the event gives nothing, by its field's kind: NULL for numbers and truths, which would else
-#: read as 0 and false.
+#: What a column holds where the event gives nothing, by the type of its field: NULL (None) for numbers and booleans, as
+#: 0 or false would be a statement.
 _EMPTY: Final[dict[Any, Any]] = {str: "", Literal: "", list: [], dict: {}}
 
 
@@ -40,20 +40,21 @@ EVENT_FIELDS: Final[dict[str, Any]] = {
     name: None if name in WORDS_OF_PEOPLE else empty_of(field.annotation)
     for model in MODELS.values()
     for name, field in model.model_fields.items()
-    if name not in _OWN
+    if name not in _EVENT_KEY
 }
-_CAME: Final = {"extra": "", "received_at": 0, "topic": "", "partition": 0, "offset": 0, "epoch": 0}
+_ORIGIN: Final = {"extra": "", "received_at": 0, "topic": "", "partition": 0, "offset": 0, "epoch": 0}
 
 #: Columns that a contact's summary fills; those of its deadlines follow.
 CONTACT_FIELDS: Final = tuple(
     name for name in Summary.__annotations__ if name not in {"v", "step", "clocks", "pauses", "deadlines"}
 )
-#: What each clock that runs is held against: the policy, from when on at risk, from when on beyond the target.
+#: For each running clock: its policy, when the contact becomes at risk, and when it passes the target.
 _DEADLINES: Final = tuple(
     f"{metric}_{of}" for metric in get_args(Metric) for of in ("policy", "warns_at", "breached_at")
 )
-#: Where a pane's row comes from, before its key; in the key `start` is the column `pane_start`.
-_FROM: Final = ("topic", "partition", "channel", "supplement", "version")
+_SAMPLE_ORIGIN: Final = ("contact_id", "channel", "version", "retracted")
+#: The columns before a pane's key; in the key the field `start` is the column `pane_start`.
+_PANE_ORIGIN: Final = ("topic", "partition", "channel", "supplement", "version")
 
 
 def _fields(*names: str, **defaults: Any) -> Any:  # noqa: ANN401 - mypy does not know fields that are derived
@@ -62,25 +63,25 @@ def _fields(*names: str, **defaults: Any) -> Any:  # noqa: ANN401 - mypy does no
     return namedtuple("Row", columns, defaults=defaults.values())  # noqa: PYI024 - as above
 
 
-class EventRow(_fields(*_OWN, **EVENT_FIELDS, **_CAME)):  # type: ignore[misc]  # fields are derived
+class EventRow(_fields(*_EVENT_KEY, **EVENT_FIELDS, **_ORIGIN)):  # type: ignore[misc]  # fields are derived
     """One archived content of one event id; `agent_key` names the agent of an agent's event, and is empty else."""
 
     __slots__ = ()
 
 
-class SampleRow(_fields("contact_id", "channel", "version", "gone", *Sample._fields[:2], **Sample._field_defaults)):  # type: ignore[misc]  # as above
-    """One sample, in effect or taken back (`gone`)."""
+class SampleRow(_fields(*_SAMPLE_ORIGIN, *Sample._fields[:2], **Sample._field_defaults)):  # type: ignore[misc]  # as above
+    """One sample, in effect or retracted."""
 
     __slots__ = ()
 
 
-class PaneRow(_fields(*_FROM, *PaneKey._fields, **Pane._field_defaults)):  # type: ignore[misc]  # as above
+class PaneRow(_fields(*_PANE_ORIGIN, *PaneKey._fields, **Pane._field_defaults)):  # type: ignore[misc]  # as above
     """A pane's absolute value in one source partition and epoch; a supplement's step, else empty."""
 
     __slots__ = ()
 
 
-class TagPaneRow(_fields(*_FROM, *TagPaneKey._fields, *TagPane._fields)):  # type: ignore[misc]  # as above
+class TagPaneRow(_fields(*_PANE_ORIGIN, *TagPaneKey._fields, *TagPane._fields)):  # type: ignore[misc]  # as above
     """A tag's absolute count in one source partition and epoch."""
 
     __slots__ = ()
@@ -93,7 +94,7 @@ class ContactRow(_fields("contact_id", "version", *CONTACT_FIELDS, *_DEADLINES))
 
 
 class Progress(NamedTuple):
-    """How far a source partition is in: all below `next` is."""
+    """How far a source partition is written: all events below `next` are."""
 
     topic: str
     partition: int
@@ -102,11 +103,11 @@ class Progress(NamedTuple):
     step: int
     #: Journal offset of the opening that wrote the step.
     opened: int
-    #: Journal offset behind the step: where reading goes on.
+    #: Journal offset after the step: where reading continues.
     journal_end: int
     #: When that was written; the latest counts.
     at: int
-    #: Contacts whose events wait for ClickHouse to tell what they were: read, and not counted yet.
+    #: Contacts with parked events: read, and not counted yet.
     parked: int = 0
     #: The id that Kafka gave the journal's topic.
     journal: str = ""
@@ -118,10 +119,10 @@ _ALL_BITS: Final = (1 << 64) - 1
 
 
 def version_of(epoch: int, offset: int) -> int:
-    """Order writes of one key: by life of the source partition, then by journal offset."""
+    """Return a version by epoch, then journal offset: of several rows of a key the latest wins."""
     return epoch << OFFSET_BITS | offset
 
 
-def first_wins(epoch: int, offset: int) -> int:
-    """Order writes of one key the other way round: the earliest stays."""
+def first_wins_version(epoch: int, offset: int) -> int:
+    """Return a version in reverse order: of several rows of a key the earliest wins."""
     return _ALL_BITS - version_of(epoch, offset)

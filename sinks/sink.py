@@ -1,6 +1,6 @@
-"""The sink process: what the stream has committed, and the events it came from, into ClickHouse.
+"""The sink process: writes the committed steps, and the events that they count, to ClickHouse.
 
-Here is only the edge: signals, the health server, exit codes. It ends by itself only where going on would be wrong.
+Only the edge is here: signals, the health server, exit codes. It ends by itself only where to continue would be wrong.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from schemas.journal import JournalVersionError
 from schemas.settings import Settings
 from sinks.clickhouse.store import ClickHouseStore
 from sinks.pipeline import Pipeline
-from sinks.port import Store
 from sinks.sink_health import SinkHealth
+from sinks.store_protocol import Store
 from streams.monitoring.watchdog import watched
 from streams.tasks import cancel, stop_on_signals
 
-#: How long the batch in hand may take after the signal; unwritten, it is read again by the next sink.
+#: How long the current batch may take after the signal; if it is not written, the next sink reads it again.
 STOP_WITHIN_S: Final = 15.0
 
-#: A batch is a hundred thousand small objects that all go at once: looking for cycles among them is in vain.
+#: A batch is a hundred thousand small objects without cycles that are freed together: collecting would be wasted work.
 GARBAGE_AFTER: Final = 100_000
 
 
@@ -46,15 +46,15 @@ async def serve(settings: Settings, store: Store, stop: asyncio.Event) -> None:
 
     Raises EndError, and JournalVersionError.
     """
-    vitals = SinkHealth()
-    health = vitals.health()
-    port = await health.start(settings, "sink")
+    health = SinkHealth()
+    server = health.server()
+    port = await server.start(settings, "sink")
     print(f"sink: health and metrics at http://{settings.bind}:{port}", flush=True)  # noqa: T201 - a command's own output
-    pipeline = Pipeline(settings, store, vitals)
+    pipeline = Pipeline(settings, store, health)
     working = asyncio.create_task(_work(pipeline))
     stopping = asyncio.create_task(stop.wait())
     try:
-        with watched(vitals.activities):
+        with watched(health.activities):
             await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
         if not working.done() and pipeline.started:
             await pipeline.finish()
@@ -65,7 +65,7 @@ async def serve(settings: Settings, store: Store, stop: asyncio.Event) -> None:
         else:
             await cancel(working, stopping)
         await pipeline.stop()
-        await health.stop()
+        await server.stop()
     if not working.cancelled():
         working.result()
 

@@ -1,4 +1,4 @@
-"""How the sink is: what it counts, and what it tells of it."""
+"""The sink's health: what it counts for Prometheus, whether it is ready, and whether it is stuck."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Final
 
 from schemas import metric_definitions as declared
 from schemas.topics import SourcePartition
-from sinks.batching import Reached
-from sinks.port import Batch
+from sinks.pending_batch import Position
+from sinks.store_protocol import Batch
 from streams.monitoring.activities import Activities
 from streams.monitoring.health import Health
 from streams.monitoring.outage import Outage
 from streams.monitoring.prometheus import MetricValue, histogram, render
 from streams.monitoring.watchdog import health_line
 
-#: Longer than any one insert or fetch may take: without a sign of life for so long, the process is stuck.
+#: Longer than any single insert or fetch: after so long without a sign of life the process is stuck.
 STUCK_AFTER_S: Final = 180.0
 
 
 class SinkHealth:
-    """Counts, signs of life, and the one thing that is waited for, if any."""
+    """Counters, signs of life, and what the sink is waiting for."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic, now: Callable[[], float] = time.time) -> None:
         self._monotonic = monotonic
@@ -33,13 +33,13 @@ class SinkHealth:
         self._rows = Counter[str]()
         self._batches = 0
         self._failures = 0
-        self._reached: dict[SourcePartition, Reached] = {}
+        self._positions: dict[SourcePartition, Position] = {}
         self._written_at = 0.0
         self._freshness = histogram(declared.SINK_FRESHNESS)
         self._durations = histogram(declared.SINK_INSERT_DURATION)
         self._insert_rows = histogram(declared.SINK_INSERT_ROWS)
         self.pending_bytes = 0
-        #: Partitions of which nothing more is written, and why.
+        #: Partitions of which nothing more is written, with the reason.
         self.held: dict[SourcePartition, str] = {}
         #: Why the sink is not ready; None once it is.
         self.waiting_for: str | None = "the sink is starting"
@@ -48,30 +48,30 @@ class SinkHealth:
         """Give a sign of life."""
         self._beat = self._monotonic()
 
-    def failed(self, why: str) -> None:
+    def note_failure(self, why: str) -> None:
         """Note a write that failed and will be tried again."""
         self._failures += 1
         self.waiting_for = why
         self.beat()
 
-    def wrote(self, batch: Batch, seconds: float) -> None:
+    def note_insert(self, batch: Batch, seconds: float) -> None:
         """Note what was written, and how long that took."""
         self._rows.update(batch.counts())
         self._durations.observe(seconds)
         self._insert_rows.observe(len(batch))
         self.beat()
 
-    def reached(self, reached: dict[SourcePartition, Reached], oldest: Mapping[str, int]) -> None:
+    def note_batch(self, positions: dict[SourcePartition, Position], oldest: Mapping[str, int]) -> None:
         """Note a finished batch and how far the partitions are; `oldest` has the time of a record by topic, UTC ms."""
         self._batches += 1
-        self._reached.update(reached)
+        self._positions.update(positions)
         self._written_at = self._now()
         for topic, at_ms in oldest.items():  # a producer's clock may be ahead
             self._freshness.labels(topic).observe(max(0.0, self._written_at - at_ms / 1000))
         self.beat()
 
-    def health(self) -> Health:
-        """Make the server that tells."""
+    def server(self) -> Health:
+        """Make the server that answers health checks and Prometheus."""
         histograms = self._freshness, self._durations, self._insert_rows
         return Health(
             ready=self._unready,
@@ -94,11 +94,11 @@ class SinkHealth:
         yield MetricValue(declared.SINK_WRITE_FAILURES, self._failures)
         yield MetricValue(declared.SINK_PENDING_BYTES, self.pending_bytes)
         yield MetricValue(declared.SINK_LAST_WRITE, self._written_at)
-        for topic, partition in self._reached.keys() | self.held.keys():
+        for topic, partition in self._positions.keys() | self.held.keys():
             yield MetricValue(declared.SINK_HELD, int((topic, partition) in self.held), (topic, str(partition)))
         for table, n in self._rows.items():
             yield MetricValue(declared.SINK_ROWS, n, (table,))
-        for (topic, partition), (head, _) in self._reached.items():
+        for (topic, partition), (head, _) in self._positions.items():
             labels = topic, str(partition)
             yield MetricValue(declared.SINK_NEXT_OFFSET, head.next, labels)
             yield MetricValue(declared.SINK_STEP, head.step, labels)

@@ -141,7 +141,7 @@ CROSSINGS: Final = {
         *("open('x')", "from pathlib import Path", "import pathlib", "import os\nos.stat('x')"),
         *("from urllib.request import urlopen", "def f():\n    import socket"),
     ),
-    "streams.worker": ("from sinks.port import Sink", "from tests.core import story"),
+    "streams.worker": ("from sinks.store_protocol import Sink", "from tests.core import story"),
     "sinks.sink": (
         *("from dashboards import wallboard", "import faust", "import time\ntime.sleep(1)"),
         *("from clickhouse_connect import get_client", "from clickhouse_connect.driver import create_async_client"),

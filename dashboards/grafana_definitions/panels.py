@@ -13,7 +13,7 @@ SHARE: Final = "percentunit"
 COUNT: Final = "short"
 
 
-#: Where a panel stands on the grid of 24 columns: x, y, width, height.
+#: Where a panel is on the grid of 24 columns: x, y, width, height.
 GridPosition = tuple[int, int, int, int]
 
 

@@ -1,4 +1,4 @@
-"""The provisioning folder: every file as text, written, and compared with what stands on the disk."""
+"""The provisioning folder: makes each file's text, writes it, and compares it with the disk."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from dashboards.grafana_definitions.live_floor import live_floor
 from dashboards.grafana_definitions.site import FOLDER, FOLDER_UID, READER_PASSWORD, Json, Site, data_source_of
 from schemas.policies import DEFAULT_POLICIES
 
-#: Where the generated files stand in this package.
+#: Where the generated files are in this package.
 FOLDER_HERE: Final = Path(__file__).resolve().parent.parent / "grafana"
 
 _DO_NOT_EDIT: Final = "# Written by `pulssi dashboards build` from dashboards/grafana_definitions: change those.\n"
 
-#: Only in these is a file that no definition gives called left over.
+#: Only in these folders a file without a definition is left over.
 _GENERATED_FOLDERS: Final = ("datasources", "dashboards", "alerting")
 
 
@@ -50,7 +50,7 @@ def _yaml(value: Json) -> str:
 
 
 def texts(site: Site) -> dict[str, str]:
-    """Give every file of the provisioning folder by its path in it."""
+    """Return the text of each file of the provisioning folder, by its path in it."""
     data_source = {**data_source_of(site), "editable": False, "secureJsonData": {"password": f"${READER_PASSWORD}"}}
     provider = {
         "name": "pulssi",

@@ -74,7 +74,7 @@ def _push_rules(api: Grafana, definitions: Sequence[Json]) -> None:
         else:
             alerting.create_alertrule(rule)
     group = {"title": GROUP, "folderUid": FOLDER_UID, "interval": EVERY_S, "rules": in_folder}
-    # A rule whose policy is gone leaves with this: the group is what is given.
+    # This also deletes rules without a policy: the group then has exactly these rules.
     alerting.update_rule_group(FOLDER_UID, GROUP, group)
 
 

@@ -1,6 +1,6 @@
-"""What differs between installations, and the names that stay: the only place where an address stands.
+"""What differs between installations, such as addresses, and the names that do not.
 
-No secret ever stands here: the reader's password reaches Grafana by its own environment.
+No secret is ever here: the reader's password reaches Grafana by its own environment.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The wallboard: one page that says what is happening now, pushed as it happens, from the journals alone.
+"""The wallboard: one page with the live numbers, pushed as they change, from the journals alone.
 
-ClickHouse may be down. The page never passes old numbers off as new: it says how old they are, and why.
+ClickHouse may be down. The page never shows old numbers as new: it says how old they are, and why.
 """

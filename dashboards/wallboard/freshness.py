@@ -1,7 +1,7 @@
-"""How old the numbers are: up to when everything that was produced is counted.
+"""How old the numbers are: up to which time everything that was produced is counted. Pure.
 
-Pure. A quiet centre has no events and is not stale; a broker that does not answer, or a worker that does not count, is.
-So log ends are noted with their time, and once a journal's head has passed an end, everything up to that time is in.
+A quiet centre without events is not stale; without a broker that answers, or a worker that counts, it is. So log ends
+are noted with their time: once the heads have passed these ends, everything up to that time is counted.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ State = Literal["waiting", "reading", "live", "stale"]
 _REMEMBERED: Final = 60
 
 
-class Standing(NamedTuple):
-    """How far to trust the numbers."""
+class FreshnessReading(NamedTuple):
+    """How fresh the numbers are, and why not fresher."""
 
     state: State
     #: Everything up to here is counted, UTC milliseconds; None: not known yet.
@@ -38,7 +38,7 @@ class Standing(NamedTuple):
 
 
 class Freshness:
-    """Notes log ends and heads, and tells up to when everything is in."""
+    """Notes log ends and heads, and tells up to which time everything is counted."""
 
     def __init__(self) -> None:
         self._ends: deque[tuple[int, Mapping[SourcePartition, int]]] = deque(maxlen=_REMEMBERED)
@@ -46,41 +46,41 @@ class Freshness:
         self._counted_at: int | None = None
         self._as_of: int | None = None
 
-    def ends(self, now_ms: int, ends: Mapping[SourcePartition, int]) -> None:
+    def note_log_ends(self, now_ms: int, ends: Mapping[SourcePartition, int]) -> None:
         """Note that the broker said at `now_ms` where the source partitions end."""
         self._ends.append((now_ms, ends))
 
-    def heads(self, now_ms: int, heads: Mapping[SourcePartition, int]) -> None:
-        """Note how far each source partition is counted at `now_ms`: the first offset that is not in."""
+    def note_heads(self, now_ms: int, heads: Mapping[SourcePartition, int]) -> None:
+        """Note how far each source partition is counted at `now_ms`: the first offset that is not counted."""
         if sum(heads.values()) != sum(self._heads.values()):
             self._counted_at = now_ms
         self._heads = heads
-        counted = [index for index, (_, ends) in enumerate(self._ends) if not self._missing(ends)]
+        counted = [index for index, (_, ends) in enumerate(self._ends) if not self._behind(ends)]
         if counted:
             self._as_of = max(self._as_of or 0, self._ends[counted[-1]][0])
-            for _ in range(counted[-1]):  # older than the newest end that is in: of no more use
+            for _ in range(counted[-1]):  # older than the newest ends that are counted: not needed any more
                 self._ends.popleft()
 
-    def _missing(self, ends: Mapping[SourcePartition, int]) -> int:
+    def _behind(self, ends: Mapping[SourcePartition, int]) -> int:
         return sum(max(0, end - self._heads.get(partition, 0)) for partition, end in ends.items())
 
-    def standing(self, now_ms: int, *, connected: bool, caught_up: bool) -> Standing:
-        """Tell how far to trust the numbers at `now_ms`."""
+    def reading(self, now_ms: int, *, connected: bool, caught_up: bool) -> FreshnessReading:
+        """Tell how fresh the numbers are at `now_ms`."""
         if not connected:
-            return Standing("waiting", None, 0, "waiting for the Kafka broker and its topics")
-        answered, behind = self.answered_at(now_ms), self._missing(self._ends[-1][1]) if self._ends else 0
+            return FreshnessReading("waiting", None, 0, "waiting for the Kafka broker and its topics")
+        answered, behind = self.broker_answered(now_ms), self._behind(self._ends[-1][1]) if self._ends else 0
         if not caught_up and answered:
-            return Standing("reading", None, behind, "reading the journals")
+            return FreshnessReading("reading", None, behind, "reading the journals")
         if self._as_of is not None and now_ms - self._as_of <= STALE_AFTER_MS:
-            return Standing("live", self._as_of, behind, "")
+            return FreshnessReading("live", self._as_of, behind, "")
         if not answered:
             reason = "the Kafka broker does not answer"
         elif self._counted_at is not None and now_ms - self._counted_at <= STALE_AFTER_MS:
             reason = "the worker is catching up with the events"
         else:
             reason = "events wait to be counted: does the worker run?"
-        return Standing("stale", self._as_of, behind, reason)
+        return FreshnessReading("stale", self._as_of, behind, reason)
 
-    def answered_at(self, now_ms: int) -> bool:
-        """Tell whether the broker answered of late."""
+    def broker_answered(self, now_ms: int) -> bool:
+        """Tell whether the broker has answered within `STALE_AFTER_MS`."""
         return bool(self._ends) and now_ms - self._ends[-1][0] <= STALE_AFTER_MS

@@ -1,8 +1,8 @@
-"""The newest message for everyone who watches: made once, whoever asks, and never queued.
+"""The newest message for all watchers: made once, whoever asks, and never queued.
 
-A watcher takes the newest when it is ready for one and misses what came between, so a slow one costs no memory.
-Messages are compressed once for all: raw deflate blocks that depend on none before them, behind each watcher's own gzip
-header.
+A watcher gets the newest message when it is ready for one and misses those in between, so a slow one costs no memory.
+Messages are compressed once for all watchers, as raw deflate blocks that need no earlier one; each watcher gets a gzip
+header of its own first.
 """
 
 from __future__ import annotations
@@ -22,62 +22,62 @@ GZIP_HEADER: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 
 
 class Message(NamedTuple):
-    """What goes to watchers, plain and as deflate blocks that can stand anywhere in a deflate stream."""
+    """A message as plain bytes, and as deflate blocks that can be anywhere in a deflate stream."""
 
     plain: bytes
     deflated: bytes
 
 
 def message(text: bytes) -> Message:
-    """Compress a text once for all."""
+    """Compress a text for all watchers."""
     packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
     return Message(text, packer.compress(text) + packer.flush(zlib.Z_FULL_FLUSH))
 
 
 #: Gives all figures for one window, or the heading alone where there is none.
-Payload = Callable[[str | None], dict[str, Any]]
+WindowPayload = Callable[[str | None], dict[str, Any]]
 
 
 class Publisher:
-    """What watchers wait for: `pushed` rises with news, `ticked` every second besides."""
+    """What watchers wait for: `pushes` counts news, `ticks` counts seconds."""
 
-    def __init__(self, payload: Payload) -> None:
+    def __init__(self, payload: WindowPayload) -> None:
         self._payload = payload
         self._number = 0
-        self._made: dict[str | None, Message] = {}
-        self._news = asyncio.Event()
-        self.pushed = 0
-        self.ticked = 0
+        self._messages: dict[str | None, Message] = {}
+        self._has_news = asyncio.Event()
+        self.pushes = 0
+        self.ticks = 0
         self.watchers = 0
-        #: Since when there was what was pushed last, by the monotonic clock.
+        #: When the news of the last push came in, by the monotonic clock.
         self.news_since = 0.0
         self.latency = histogram(WALLBOARD_MESSAGE_LATENCY)
 
     def push(self, since: float) -> None:
-        """There is news, since then by the monotonic clock: everyone gets it whole."""
+        """Send the figures to all watchers; the news came in at `since`, by the monotonic clock."""
         self.news_since = since
-        self.pushed += 1
-        self._made.clear()
+        self.pushes += 1
+        self._messages.clear()
         self._wake()
 
     def tick(self) -> None:
-        """A second has passed: everyone gets the heading."""
-        self.ticked += 1
-        self._made.pop(None, None)
+        """Send the heading to all watchers: a second has passed."""
+        self.ticks += 1
+        self._messages.pop(None, None)
         self._wake()
 
     def _wake(self) -> None:
-        self._news.set()
-        self._news = asyncio.Event()
+        self._has_news.set()
+        self._has_news = asyncio.Event()
 
-    async def news(self) -> None:
+    async def wait_for_news(self) -> None:
         """Return at the next push or tick."""
-        await self._news.wait()
+        await self._has_news.wait()
 
     def newest(self, window: str | None) -> Message:
         """Return the newest server-sent event for a window, or the newest tick; made when first asked for."""
-        if window not in self._made:
+        if window not in self._messages:
             self._number += 1
             event, content = b"tick" if window is None else b"live", orjson.dumps(self._payload(window))
-            self._made[window] = message(b"id: %d\nevent: %s\ndata: %s\n\n" % (self._number, event, content))
-        return self._made[window]
+            self._messages[window] = message(b"id: %d\nevent: %s\ndata: %s\n\n" % (self._number, event, content))
+        return self._messages[window]

@@ -1,6 +1,6 @@
 """The wallboard's routes: the page, the figures as JSON, and as server-sent events.
 
-It only answers; what there is to say comes from outside. Nothing is loaded from elsewhere, and nothing is written.
+It only answers requests; its caller gives the figures. The page loads nothing from elsewhere, and nothing is written.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ import orjson
 from aiohttp import web
 
 from dashboards.wallboard.publisher import GZIP_HEADER, Publisher, message
-from streams.live.windows import NAMES
+from streams.live.windows import WINDOW_NAMES
 from streams.monitoring.allowed_hosts import AllowedHosts
 
 #: Tells a page to reconnect after so many milliseconds.
 _RETRY: Final = message(b"retry: 1000\n\n")
 _HEARTBEAT: Final = message(b": heartbeat\n\n")
 HEARTBEAT_S: Final = 15.0
-#: A watcher that takes none for as long is dropped.
-SLOW_S: Final = 10.0
-#: As many at once; more are told to come again.
-WATCHERS: Final = 256
+#: A watcher that does not take a message for so long is disconnected.
+SEND_TIMEOUT_S: Final = 10.0
+#: Watchers at once; further ones are told to try again.
+MAX_WATCHERS: Final = 256
 
 ASSETS: Final = {
     "/": ("index.html", "text/html"),
@@ -56,11 +56,11 @@ def _content(name: str) -> bytes:
 
 
 def edition() -> str:
-    """Name this edition of the page: a page of another one reloads itself."""
+    """Return a name of this version of the page: a page of another version reloads itself."""
     return hashlib.sha256(b"".join(_content(name) for name, _ in ASSETS.values())).hexdigest()[:12]
 
 
-def _asset(name: str, kind: str) -> Handler:
+def _asset_handler(name: str, kind: str) -> Handler:
     content = _content(name)
     tag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
 
@@ -75,32 +75,32 @@ def _asset(name: str, kind: str) -> Handler:
     return serve
 
 
-def _windows(request: web.Request) -> tuple[str, ...]:
+def _chosen_windows(request: web.Request) -> tuple[str, ...]:
     """Read `?window=15m` (several with commas). Raises HTTPBadRequest."""
     asked = request.query.get("window")
     if asked is None:
-        return NAMES
+        return WINDOW_NAMES
     windows = tuple(asked.split(","))
-    unknown = [window for window in windows if window not in NAMES]
+    unknown = [window for window in windows if window not in WINDOW_NAMES]
     if unknown:
-        raise web.HTTPBadRequest(text=f"window: there is no {unknown[0][:20]!r}; there are {', '.join(NAMES)}\n")
+        raise web.HTTPBadRequest(text=f"window: there is no {unknown[0][:20]!r}; there are {', '.join(WINDOW_NAMES)}\n")
     return windows
 
 
-async def _guarded(_: web.Request, response: web.StreamResponse) -> None:
+async def _add_security_headers(_: web.Request, response: web.StreamResponse) -> None:
     response.headers.update(_HEADERS)
 
 
 def application(publisher: Publisher, payload: Payload, hosts: AllowedHosts) -> web.Application:
     """Make the routes of the page and its figures."""
     app = web.Application(middlewares=[hosts.guard])
-    app.on_response_prepare.append(_guarded)
+    app.on_response_prepare.append(_add_security_headers)
     for path, (name, kind) in ASSETS.items():
-        app.router.add_get(path, _asset(name, kind))
+        app.router.add_get(path, _asset_handler(name, kind))
 
     async def live(request: web.Request) -> web.Response:
         response = web.Response(
-            body=orjson.dumps(payload(_windows(request))),
+            body=orjson.dumps(payload(_chosen_windows(request))),
             content_type="application/json",
             charset="utf-8",
             headers={"Cache-Control": "no-store"},
@@ -109,9 +109,9 @@ def application(publisher: Publisher, payload: Payload, hosts: AllowedHosts) -> 
         return response
 
     async def stream(request: web.Request) -> web.StreamResponse:
-        """Send what is newest, for as long as the watcher takes it."""
-        window = _windows(request)[0]
-        if publisher.watchers >= WATCHERS:
+        """Send the newest messages, for as long as the watcher takes them."""
+        window = _chosen_windows(request)[0]
+        if publisher.watchers >= MAX_WATCHERS:
             raise web.HTTPServiceUnavailable(text="too many watchers\n", headers={"Retry-After": "5"})
         response = web.StreamResponse(
             headers={
@@ -120,16 +120,16 @@ def application(publisher: Publisher, payload: Payload, hosts: AllowedHosts) -> 
                 "X-Accel-Buffering": "no",  # nginx would keep events back
             }
         )
-        packed = "gzip" in request.headers.get("Accept-Encoding", "")
-        if packed:
+        compressed = "gzip" in request.headers.get("Accept-Encoding", "")
+        if compressed:
             response.headers["Content-Encoding"] = "gzip"
         await response.prepare(request)
         publisher.watchers += 1
         try:
-            await _send(response, publisher, window, packed=packed)
+            await _send(response, publisher, window, compressed=compressed)
         except TimeoutError:
             if request.transport is not None:
-                request.transport.abort()  # too slow: it may come again, to newer figures
+                request.transport.abort()  # too slow: it may connect again and get newer figures
         except ConnectionError:
             pass
         finally:
@@ -141,23 +141,23 @@ def application(publisher: Publisher, payload: Payload, hosts: AllowedHosts) -> 
     return app
 
 
-async def _send(response: web.StreamResponse, publisher: Publisher, window: str, *, packed: bool) -> None:
+async def _send(response: web.StreamResponse, publisher: Publisher, window: str, *, compressed: bool) -> None:
     loop = asyncio.get_running_loop()
-    text = GZIP_HEADER + _RETRY.deflated if packed else _RETRY.plain
+    text = GZIP_HEADER + _RETRY.deflated if compressed else _RETRY.plain
     pushed = -1
-    beat = loop.time() + HEARTBEAT_S
+    heartbeat_at = loop.time() + HEARTBEAT_S
     while True:
-        news = pushed not in {-1, publisher.pushed}  # what a page gets first may have been there for long
+        news = pushed not in {-1, publisher.pushes}  # what a page gets first may have been there for long
         since = publisher.news_since
-        text += publisher.newest(window if pushed != publisher.pushed else None)[packed]
-        pushed, ticked = publisher.pushed, publisher.ticked
-        if loop.time() >= beat:
-            text += _HEARTBEAT[packed]
-            beat = loop.time() + HEARTBEAT_S
-        async with asyncio.timeout(SLOW_S):
+        text += publisher.newest(window if pushed != publisher.pushes else None)[compressed]
+        pushed, ticked = publisher.pushes, publisher.ticks
+        if loop.time() >= heartbeat_at:
+            text += _HEARTBEAT[compressed]
+            heartbeat_at = loop.time() + HEARTBEAT_S
+        async with asyncio.timeout(SEND_TIMEOUT_S):
             await response.write(text)
         if news:
             publisher.latency.observe(time.monotonic() - since)
         text = b""
-        while (pushed, ticked) == (publisher.pushed, publisher.ticked):
-            await publisher.news()
+        while (pushed, ticked) == (publisher.pushes, publisher.ticks):
+            await publisher.wait_for_news()

@@ -1,7 +1,7 @@
 """The wallboard's process: follows the journals, keeps the live view, serves the page.
 
-Started before the broker it serves the page at once, which says what it waits for. It never ends because the broker is
-gone, and never shows a number without saying how old it is.
+Started before the broker, it serves the page at once, and the page says what it waits for. It never ends because the
+broker does not answer, and never shows a number without saying how old it is.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from aiokafka.errors import KafkaError
 
-from dashboards.wallboard.freshness import Freshness, Standing
+from dashboards.wallboard.freshness import Freshness, FreshnessReading
 from dashboards.wallboard.publisher import Publisher
 from dashboards.wallboard.server import application, edition
 from dashboards.wallboard.snapshot import heading, snapshot
@@ -29,24 +29,24 @@ from streams.configuration.environment import config_folder
 from streams.configuration.reloading import WatchedRules, follow
 from streams.journal.tail import JournalTail
 from streams.kafka.log_ends import LogEnds
-from streams.live.view import LiveView
-from streams.live.windows import NAMES
+from streams.live.live_view import LiveView
+from streams.live.windows import WINDOW_NAMES
 from streams.monitoring.allowed_hosts import AllowedHosts
 from streams.monitoring.health import add_routes, listen
 from streams.monitoring.prometheus import MetricValue, render
 from streams.tasks import cancel, stop_on_signals
 from streams.times import now_ms
 
-#: Between two pushes at least; news within it go out with the next.
+#: The shortest time between two pushes; news in between is in the next one.
 PUSH_EVERY_S: Final = 0.25
 TICK_EVERY_S: Final = 1.0
-ASK_EVERY_S: Final = 1.0
-#: Numbers are stale soon after: the broker is asked once more before.
+LOG_ENDS_EVERY_S: Final = 1.0
+#: Shorter than the time until numbers are stale, so that the broker is asked once more before.
 ANSWER_WITHIN_S: Final = 2.0
-#: The journals are asked several times a second; a fetch and a slow machine take a few.
-HANGS_AFTER_S: Final = 30.0
-#: Records taken in at one go: others get their turn between.
-AT_ONCE: Final = 4_000
+#: The journals are read several times a second; on a slow machine a fetch may take a few seconds.
+STUCK_AFTER_S: Final = 30.0
+#: Records that are applied at once: other tasks run in between.
+RECORDS_AT_ONCE: Final = 4_000
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -61,21 +61,21 @@ class Wallboard:
         self.freshness = Freshness()
         self.tail = JournalTail(settings, sources=SOURCES)
         self.connected = False
-        #: When the journals were last asked, by the monotonic clock: a part that hangs is seen by it.
+        #: When the journals were last read, by the monotonic clock: shows whether the process is stuck.
         self.polled_at = time.monotonic()
         self._news = asyncio.Event()
-        #: When there first was something that was not pushed yet, by the monotonic clock.
+        #: When the first news came in that is not pushed yet, by the monotonic clock.
         self._news_since = 0.0
         self._edition = edition()
         self.publisher = Publisher(lambda window: self.payload((window,) if window else ()))
 
-    def use(self, rules: Rules) -> None:
-        """Go on with other rules, and say so."""
+    def use_rules(self, rules: Rules) -> None:
+        """Continue with other rules, and push."""
         self._rules = rules
         self.view.version += 1  # the pages show policies
-        self._has_news()
+        self._note_news()
 
-    def _has_news(self) -> None:
+    def _note_news(self) -> None:
         if not self._news.is_set():
             self._news_since = time.monotonic()
             self._news.set()
@@ -86,43 +86,43 @@ class Wallboard:
         return self.connected and self.tail.caught_up()
 
     def unready(self) -> str | None:
-        """Say why the page is not to be relied on yet; None: it is."""
+        """Return why the page is not ready; None: it is."""
         if self.ready:
             return self.tail.kafka.unready()
         return "reading the journals" if self.connected else "waiting for the Kafka broker and its topics"
 
-    def hangs(self) -> str | None:
-        """Say that nothing moves any more; None: it does, if only in waiting for the broker."""
-        if not self.freshness.answered_at(now_ms()):
+    def stuck(self) -> str | None:
+        """Return why the process is stuck; None: it is not, or it waits for the broker."""
+        if not self.freshness.broker_answered(now_ms()):
             return None
         idle_s = time.monotonic() - self.polled_at
-        return f"the journals were not asked for {idle_s:.0f} s" if idle_s > HANGS_AFTER_S else None
+        return f"the journals were not asked for {idle_s:.0f} s" if idle_s > STUCK_AFTER_S else None
 
     def metrics(self, *, refused: bool) -> str:
         """Write the metrics as Prometheus reads them; `refused`: whether the changed configuration is."""
-        standing = self.standing()
-        age_s = (now_ms() - standing.as_of) / 1000 if standing.as_of is not None else math.nan
+        reading = self.freshness_now()
+        age_s = (now_ms() - reading.as_of) / 1000 if reading.as_of is not None else math.nan
         readings = (
             MetricValue(declared.WALLBOARD_AGE, age_s),
-            MetricValue(declared.WALLBOARD_BEHIND, standing.behind),
+            MetricValue(declared.WALLBOARD_BEHIND, reading.behind),
             MetricValue(declared.WALLBOARD_CONTACTS, self.view.gauges.contacts),
             MetricValue(declared.WALLBOARD_WATCHERS, self.publisher.watchers),
-            MetricValue(declared.WALLBOARD_PUSHES, self.publisher.pushed),
+            MetricValue(declared.WALLBOARD_PUSHES, self.publisher.pushes),
             MetricValue(declared.WALLBOARD_CONFIGURATION_REFUSED, refused),
         )
         return render(readings, (self.publisher.latency,))
 
-    def standing(self) -> Standing:
-        """Tell how far to trust the numbers now."""
-        return self.freshness.standing(now_ms(), connected=self.connected, caught_up=self.ready)
+    def freshness_now(self) -> FreshnessReading:
+        """Tell how fresh the numbers are now."""
+        return self.freshness.reading(now_ms(), connected=self.connected, caught_up=self.ready)
 
-    def payload(self, windows: tuple[str, ...] = NAMES) -> dict[str, Any]:
+    def payload(self, windows: tuple[str, ...] = WINDOW_NAMES) -> dict[str, Any]:
         """Give all figures for these windows; without any, only how fresh the numbers are."""
-        standing, at = self.standing(), now_ms()
+        reading, at = self.freshness_now(), now_ms()
         if windows:
-            figures = snapshot(self.view, self._rules, standing, self._settings.time_zone, at, windows)
+            figures = snapshot(self.view, self._rules, reading, self._settings.time_zone, at, windows)
         else:
-            figures = heading(self.view, standing, at)
+            figures = heading(self.view, reading, at)
         return {**figures, "edition": self._edition}
 
     async def follow(self) -> None:
@@ -133,15 +133,15 @@ class Wallboard:
         logged = False
         while True:
             self.polled_at = time.monotonic()
-            steps = await self.tail.steps(timeout_ms=200, max_records=AT_ONCE)
+            steps = await self.tail.steps(timeout_ms=200, max_records=RECORDS_AT_ONCE)
             if steps:
                 self.view.feed(steps)
-                self.freshness.heads(now_ms(), self._heads())
-                self._has_news()
+                self.freshness.note_heads(now_ms(), self._heads())
+                self._note_news()
             if not logged and self.ready:
                 logged = True
                 _LOG.info("the journals are read: the page is live")
-                self._has_news()
+                self._note_news()
 
     def _heads(self) -> dict[tuple[str, int], int]:
         return {partition: head.next for partition, head in self.view.heads.items()}
@@ -155,7 +155,7 @@ class Wallboard:
                     await self._poll_log_ends(ends)
                 else:
                     self.polled_at = time.monotonic()
-                await asyncio.sleep(ASK_EVERY_S)
+                await asyncio.sleep(LOG_ENDS_EVERY_S)
         finally:
             await ends.close()
 
@@ -173,8 +173,8 @@ class Wallboard:
             )
         except (KafkaError, OSError, TimeoutError):
             return  # the page says how old its figures are, and the tail that Kafka does not answer
-        self.freshness.ends(asked_at, found)
-        self.freshness.heads(now_ms(), self._heads())
+        self.freshness.note_log_ends(asked_at, found)
+        self.freshness.note_heads(now_ms(), self._heads())
 
     async def push_updates(self) -> None:
         """Push news at most four times a second, and a tick every second."""
@@ -186,10 +186,10 @@ class Wallboard:
                 async with asyncio.timeout_at(ticked_at + TICK_EVERY_S):
                     await self._news.wait()
                     await asyncio.sleep(pushed_at + PUSH_EVERY_S - loop.time())
-            standing = self.standing()
-            if standing.state == "live":  # else the numbers stand still: time must not pass over what is not known
+            reading = self.freshness_now()
+            if reading.state == "live":  # else the numbers stand still: time must not pass over what is not known
                 self.view.advance()
-            current = (self.view.version, standing.state, standing.reason)
+            current = (self.view.version, reading.state, reading.reason)
             if current == pushed:
                 self._news.clear()
             elif loop.time() >= pushed_at + PUSH_EVERY_S:
@@ -208,7 +208,7 @@ async def _serve(settings: Settings, board: Wallboard, configuration: WatchedRul
     add_routes(
         app,
         ready=board.unready,
-        progress=board.hangs,
+        progress=board.stuck,
         metrics=lambda: board.metrics(refused=configuration.refused),
     )
     runner = await listen(app, settings, "wallboard", handler_cancellation=True, shutdown_timeout=1.0)
@@ -218,20 +218,20 @@ async def _serve(settings: Settings, board: Wallboard, configuration: WatchedRul
         board.follow(),
         board.poll_log_ends(),
         board.push_updates(),
-        follow(configuration, board.use),
+        follow(configuration, board.use_rules),
         ended.wait(),
     )
     parts = [asyncio.ensure_future(part) for part in running]
     try:
         done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
-        return max([_status(part) for part in done])
+        return max([_exit_code(part) for part in done])
     finally:
         await cancel(*(part for part in parts if not part.done()))
         await runner.cleanup()
         await board.tail.stop()
 
 
-def _status(part: asyncio.Future[Any]) -> int:
+def _exit_code(part: asyncio.Future[Any]) -> int:
     """Tell the exit status for a part of the process that has ended, and log the error that ended it."""
     error = part.exception()
     if error is None:

@@ -8,26 +8,31 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from dashboards.wallboard.freshness import Standing
+from dashboards.wallboard.freshness import FreshnessReading
 from schemas.policies import Policy, Rules, policy_for
 from streams.live.figures import Durations, Figures
 from streams.live.gauges import GaugeReading
+from streams.live.live_view import LiveView
+from streams.live.pane_sums import CENTRE, Group
 from streams.live.service_level import DEFAULT, FORMULAS, service_level
-from streams.live.totals import ALL, Group
-from streams.live.view import LiveView
-from streams.live.windows import NAMES
+from streams.live.windows import WINDOW_NAMES
 
 VERSION: Final = 1
 #: Digits of a share: a ten-thousandth of a per cent.
 _DIGITS: Final = 6
 
-_NOBODY: Final = GaugeReading()
-#: What is told of a policy.
-_OF_POLICY: Final = ("name", "target_ms", "objective", "warning_ms")
+_NO_CONTACTS: Final = GaugeReading()
+#: What is shown of a policy.
+_POLICY_FIELDS: Final = ("name", "target_ms", "objective", "warning_ms")
 
 
 def snapshot(
-    view: LiveView, rules: Rules, standing: Standing, time_zone: str, at: int, windows: Iterable[str] = NAMES
+    view: LiveView,
+    rules: Rules,
+    freshness: FreshnessReading,
+    time_zone: str,
+    at: int,
+    windows: Iterable[str] = WINDOW_NAMES,
 ) -> dict[str, Any]:
     """Say all of it at the time `at`, for the windows asked for."""
     readings = view.gauges.readings()
@@ -35,10 +40,12 @@ def snapshot(
     policies = _policies(rules, groups, at)
     windows = tuple(windows)
     return {
-        **heading(view, standing, at),
+        **heading(view, freshness, at),
         "time_zone": time_zone,
-        "windows": {name: dict(zip(("from", "to"), view.span(name), strict=True)) for name in windows},
-        "groups": [_group(view, group, readings.get(group, _NOBODY), policies.get(group), windows) for group in groups],
+        "windows": {name: dict(zip(("from", "to"), view.window_span(name), strict=True)) for name in windows},
+        "groups": [
+            _group(view, group, readings.get(group, _NO_CONTACTS), policies.get(group), windows) for group in groups
+        ],
         "agents": [
             {"group": group, **reading._asdict(), "slots": [slots._asdict() for slots in reading.slots]}
             for group, reading in view.agents.readings().items()
@@ -46,13 +53,13 @@ def snapshot(
     }
 
 
-def heading(view: LiveView, standing: Standing, at: int) -> dict[str, Any]:
+def heading(view: LiveView, freshness: FreshnessReading, at: int) -> dict[str, Any]:
     """Say how fresh it is, which is all that a tick tells."""
-    return {"v": VERSION, "id": view.version, "at": at, **standing._asdict()}
+    return {"v": VERSION, "id": view.version, "at": at, **freshness._asdict()}
 
 
 def _groups(queues: Iterable[tuple[str, str]]) -> list[Group]:
-    ordered: list[Group] = [ALL]
+    ordered: list[Group] = [CENTRE]
     for channel, queue in sorted(queues):
         if ordered[-1][0] != channel:
             ordered.append((channel, None))
@@ -80,7 +87,7 @@ def _group(
     return {
         "channel": channel,
         "queue": queue,
-        "policy": policy and {name: getattr(policy, name) for name in _OF_POLICY},
+        "policy": policy and {name: getattr(policy, name) for name in _POLICY_FIELDS},
         "formula": formula,
         "now": {
             **reading._asdict(),

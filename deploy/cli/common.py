@@ -75,7 +75,7 @@ def exit_if_unreachable(settings: Settings, suffix: Callable[[], str] = str) -> 
     """End with one line and 3 where Kafka or ClickHouse does not answer or is unfit; `suffix` is added to the line."""
     from aiokafka.errors import KafkaError
 
-    from sinks.port import StoreError
+    from sinks.store_protocol import StoreError
 
     try:
         yield

@@ -26,27 +26,27 @@ ANSWER_AT_MOST_S = 30.0
 async def _wait_until_drained(settings: Settings, timeout_s: float) -> list[Lag]:
     """Look until nothing is behind or the time is up; returns the last look."""
     from sinks.clickhouse.store import ClickHouseStore
-    from sinks.lag import Lags
+    from sinks.lag import LagReader
 
     deadline = time.monotonic() + timeout_s
     answer_s = min(max(timeout_s, ANSWER_AT_LEAST_S), ANSWER_AT_MOST_S)
-    store, ends = ClickHouseStore(settings, answer_s), Lags(settings)
+    store, lag_reader = ClickHouseStore(settings, answer_s), LagReader(settings)
     try:
         await asyncio.to_thread(store.progress)  # says at once where ClickHouse is away
         try:
             async with asyncio.timeout(answer_s):
-                await ends.start()
+                await lag_reader.start()
         except TimeoutError:
             fail(f"Kafka at {settings.kafka_brokers} does not answer, or has no topics yet", Exit.UNREACHABLE)
         while True:
             progress = await asyncio.to_thread(store.progress)
             async with asyncio.timeout(answer_s):
-                lags = await ends.lags(progress)
+                lags = await lag_reader.read(progress)
             if not any(lag.behind for lag in lags) or time.monotonic() >= deadline:
                 return lags
             await asyncio.sleep(min(CHECK_EVERY_S, max(deadline - time.monotonic(), 0)))
     finally:
-        await ends.stop()
+        await lag_reader.stop()
         store.close()
 
 

@@ -23,7 +23,7 @@ from streams.times import now_ms
 
 if TYPE_CHECKING:
     from schemas.journal import Head
-    from sinks.reconcile.differences import Report
+    from sinks.reconcile.report import Report
     from streams.assignment.epochs import SurveyedPartition
 
 
@@ -81,14 +81,14 @@ def begin(topic: str, data: Path | None, *, yes: bool, as_json: bool) -> None:
         f"{topic}/{each['partition']}: epoch {each['epoch']} begins with {each['contacts']:,} contacts"
         for each in begun
     ]
-    mended = sum(report.written.values())
-    lines.append(f"compared with the archive: {mended:,} rows repaired, {report.standing:,} differences remain")
+    repaired = sum(report.written.values())
+    lines.append(f"compared with the archive: {repaired:,} rows repaired, {report.standing:,} differences remain")
     echo_report({"topic": topic, "begun": begun, "compared": report.as_json()}, lines, as_json=as_json)
 
 
 def _written_steps(settings: Settings, topic: str) -> dict[tuple[int, int], int]:
     """Return the last step that the sink has written, by partition and epoch; 0 where an epoch was only claimed."""
-    from sinks.clickhouse.reading_back import StoredRows
+    from sinks.clickhouse.stored_rows import StoredRows
 
     with StoredRows(settings) as kept:
         return {(row.partition, row.epoch): row.step for row in kept.progress() if row.topic == topic}
@@ -119,10 +119,10 @@ def _begin_epochs(
     settings: Settings, rules: Rules, refused: list[SurveyedPartition], last: dict[int, int]
 ) -> tuple[list[dict[str, Any]], Report]:
     """Claim the epochs, repair the rows of the ended ones, and write the new heads."""
-    from sinks.batching import claims
     from sinks.clickhouse.store import ClickHouseStore
-    from sinks.port import Batch
-    from sinks.reconcile.audit import reconcile
+    from sinks.pending_batch import epoch_claims
+    from sinks.reconcile.reconciliation import reconcile
+    from sinks.store_protocol import Batch
     from streams.assignment.epochs import begin
     from streams.clickhouse.archive import ClickHouseArchive
     from streams.kafka.cluster import Cluster
@@ -147,8 +147,8 @@ def _begin_epochs(
         exit_if_unreachable(settings, lambda: f": {len(begun)} epochs have begun: run this command again"),
         closing(ClickHouseStore(settings)) as store,
     ):
-        # Claimed first: a repair mends only epochs below the claimed one, and no other epoch takes these numbers.
-        store.write(Batch(progress=claims({found.partition: epoch for found, epoch in epochs.items()}, now_ms())))
-        report = reconcile(settings, rules, mends=True)
+        # Claimed first: a repair changes only epochs below the claimed one, and no other epoch takes these numbers.
+        store.write(Batch(progress=epoch_claims({found.partition: epoch for found, epoch in epochs.items()}, now_ms())))
+        report = reconcile(settings, rules, repair=True)
         asyncio.run(begin_all())
     return begun, report

@@ -18,9 +18,9 @@ from schemas.exits import Exit
 from streams import times
 
 if TYPE_CHECKING:
-    from sinks.reconcile.contact_course import Told
-    from sinks.reconcile.differences import Difference
-    from sinks.reconcile.explanation import Correction, EventTold, Explanation, SampleTold, Unknown
+    from sinks.reconcile.contact_story import Sentence
+    from sinks.reconcile.explanation import Correction, ExplainedEvent, ExplainedSample, Explanation, UnknownContact
+    from sinks.reconcile.report import Difference
 
 _MINUTE_MS: Final = 60_000
 #: Samples of which a reader expects to be told the policy.
@@ -90,7 +90,7 @@ def explain(contact: str, zone_name: str | None, data: Path | None, *, as_json: 
 
     Example: pulssi explain desk:acme:4711 --time-zone Europe/Helsinki
     """
-    from sinks.reconcile.explanation import Unknown, explain_contact
+    from sinks.reconcile.explanation import UnknownContact, explain_contact
 
     settings = stack_settings(data)
     try:
@@ -99,13 +99,13 @@ def explain(contact: str, zone_name: str | None, data: Path | None, *, as_json: 
         fail(f"--time-zone: no time zone {zone_name!r}; one is Europe/Helsinki", Exit.UNUSABLE)
     contact_id = unicodedata.normalize("NFC", contact.strip())
     found = explain_contact(settings, rules_in_force(settings), contact_id)
-    if isinstance(found, Unknown):
+    if isinstance(found, UnknownContact):
         fail(_not_found_message(contact_id, found), Exit.NO)
     render = _Renderer(zone)
     echo_report(_json_value(render, dataclasses.asdict(found)), _lines(render, found), as_json=as_json)
 
 
-def _not_found_message(contact_id: str, unknown: Unknown) -> str:
+def _not_found_message(contact_id: str, unknown: UnknownContact) -> str:
     if unknown.has_rows:
         return f"no event of contact {contact_id} is archived, though rows of it are kept: `pulssi reconcile` says more"
     if unknown.alike:
@@ -152,7 +152,7 @@ def _lines(render: _Renderer, found: Explanation) -> Iterator[str]:
         yield from ("", "the sink is still writing this contact: run the command again")
 
 
-def _event(render: _Renderer, event: EventTold) -> Iterator[str]:
+def _event(render: _Renderer, event: ExplainedEvent) -> Iterator[str]:
     fields = " ".join(f"{name}={render.value(name, value)}" for name, value in event.fields.items())
     mark = " " if event.counts else "x"
     yield f"{mark} {render.moment(event.at)}  {event.type}  [{event.event_id}]  {fields}".rstrip()
@@ -162,11 +162,11 @@ def _event(render: _Renderer, event: EventTold) -> Iterator[str]:
         yield f"      {note}"
 
 
-def _sentence(render: _Renderer, sentence: Told) -> Iterator[str]:
+def _sentence(render: _Renderer, sentence: Sentence) -> Iterator[str]:
     yield f"  {render.moment(sentence.at)}  {sentence.says}  [{sentence.event_id}]"
 
 
-def _sample(render: _Renderer, sample: SampleTold) -> Iterator[str]:
+def _sample(render: _Renderer, sample: ExplainedSample) -> Iterator[str]:
     since = f" (since {render.moment(sample.since)})" if sample.since is not None else ""
     value = f": {render.duration(sample.values['value_ms'])}" if "value_ms" in sample.values else ""
     yield f"  {render.moment(sample.at)}  {sample.sample}{value}{since}"

@@ -18,8 +18,8 @@ from schemas.settings import Settings
 from streams.times import milliseconds, rfc3339
 
 if TYPE_CHECKING:
-    from sinks.clickhouse.reading_back import Span
-    from sinks.reconcile.differences import Difference, Report
+    from sinks.clickhouse.stored_rows import Span
+    from sinks.reconcile.report import Difference, Report
 
 _TABLE_LABELS: Final = {"samples": "samples", "contacts": "contacts", "panes": "panes", "tag_panes": "tag panes"}
 _KIND_LABELS: Final = {
@@ -32,7 +32,7 @@ _KIND_LABELS: Final = {
 
 
 def _span(settings: Settings, since: str | None, until: str | None) -> Span:
-    from sinks.clickhouse.reading_back import EVERYTHING
+    from sinks.clickhouse.stored_rows import EVERYTHING
 
     zone, now = ZoneInfo(settings.time_zone), datetime.now(UTC)
     span = EVERYTHING
@@ -45,26 +45,26 @@ def _span(settings: Settings, since: str | None, until: str | None) -> Span:
     return span
 
 
-def _run(settings: Settings, span: Span, *, mends: bool, listed: int) -> Report:
+def _run(settings: Settings, span: Span, *, repair: bool, listed: int) -> Report:
     from deploy.cli.sending import ProgressMeter
-    from sinks.reconcile.audit import reconcile
+    from sinks.reconcile.reconciliation import reconcile
 
     rules = rules_in_force(settings)
     with ProgressMeter("comparing", 1.0) as meter:
 
-        def tell(what: str, done: int, of: int) -> None:
+        def show(what: str, done: int, of: int) -> None:
             if meter.is_due():
                 # Contacts are folded, panes only added up: by far the most of the time goes into the first.
                 share = done / of if of else 1.0
                 meter.show(0.8 * share if what == "contacts" else 0.8 + 0.2 * share, f"{what} {done:,} of {of:,}")
 
-        return reconcile(settings, rules, mends=mends, span=span, tell=tell, listed=listed)
+        return reconcile(settings, rules, repair=repair, span=span, show_progress=show, listed=listed)
 
 
 @click.command("reconcile")
 @click.option("--from", "since", metavar="T", help="Contacts with an event, and panes, from that hour on.")
 @click.option("--to", "until", metavar="T", help="Contacts with an event, and panes, up to that hour's end.")
-@click.option("--repair", "mends", is_flag=True, help="Mend what differs, where the epoch that wrote it has ended.")
+@click.option("--repair", "repair", is_flag=True, help="Repair what differs, where the epoch that wrote it has ended.")
 @click.option(
     "--list", "listed", type=click.IntRange(0), default=20, show_default=True, help="Differences to list of each kind."
 )
@@ -72,7 +72,7 @@ def _run(settings: Settings, span: Span, *, mends: bool, listed: int) -> Report:
 @config_option
 @json_option
 def reconcile_command(
-    since: str | None, until: str | None, listed: int, data: Path | None, *, mends: bool, as_json: bool
+    since: str | None, until: str | None, listed: int, data: Path | None, *, repair: bool, as_json: bool
 ) -> None:
     """Fold the archived events again and compare with what the stream wrote.
 
@@ -86,13 +86,13 @@ def reconcile_command(
     """
     settings = stack_settings(data)
     span = _span(settings, since, until)
-    report = _run(settings, span, mends=mends, listed=listed)
-    echo_report(report.as_json(), _report_lines(report, mends=mends), as_json=as_json)
+    report = _run(settings, span, repair=repair, listed=listed)
+    echo_report(report.as_json(), _report_lines(report, repair=repair), as_json=as_json)
     if not report.ok:
         fail(f"{report.standing:,} differences", Exit.NO)
 
 
-def _report_lines(report: Report, *, mends: bool) -> Iterator[str]:
+def _report_lines(report: Report, *, repair: bool) -> Iterator[str]:
     compared = ", ".join(f"{report.compared[table]:,} {name}" for table, name in _TABLE_LABELS.items())
     yield f"compared {compared}"
     for table, n in sorted(report.left_out.items()):
@@ -100,7 +100,7 @@ def _report_lines(report: Report, *, mends: bool) -> Iterator[str]:
             yield f"left out: {n:,} {_TABLE_LABELS[table]} that are being written"
     for (table, kind), n in sorted(report.totals.items()):
         only = report.compared_only[table, kind]
-        note = f" ({only:,} compared only, as a running epoch has a part in them)" if mends and only else ""
+        note = f" ({only:,} compared only, as a running epoch has a part in them)" if repair and only else ""
         yield f"{_TABLE_LABELS[table]} {_KIND_LABELS[kind]}: {n:,}{note}"
         shown = [each for each in report.differences if (each.table, each.kind) == (table, kind)]
         for each in shown:
@@ -109,7 +109,7 @@ def _report_lines(report: Report, *, mends: bool) -> Iterator[str]:
             yield f"  and {n - len(shown):,} more"
     written = ", ".join(f"{n:,} {_TABLE_LABELS[table]}" for table, n in report.written.items() if n)
     if written:
-        yield f"mended: wrote {written}"
+        yield f"repaired: wrote {written}"
     if report.ok and not report.written:
         yield "nothing differs"
 

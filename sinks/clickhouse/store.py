@@ -15,10 +15,11 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from clickhouse_connect.driver.insert import InsertContext
 
 from schemas.settings import Settings
-from sinks.port import Batch, StoreError
 from sinks.rows import ContactRow, EventRow, PaneRow, Progress, SampleRow, TagPaneRow
+from sinks.store_protocol import Batch, StoreError
 from streams.clickhouse.addresses import clickhouse_address
 from streams.clickhouse.connection import ANSWER_TIMEOUT_S, connect, is_unavailable, reason
+from streams.live.gauges import GaugeReading
 from streams.monitoring.activities import Phase, doing
 
 #: Each table with its rows' class, in the order in which a batch is written; a batch has a field for each.
@@ -31,14 +32,17 @@ TABLES: Final[dict[str, type[tuple[Any, ...]]]] = {
     "progress": Progress,
 }
 
+#: The columns whose names are not those of their fields.
+_COLUMNS: Final = {"retracted": "gone"}
+
 #: Waits until the rows are in, whatever the server's own settings say; years of history may come in one batch.
 _SYNCHRONOUS: Final = {"async_insert": 0, "wait_end_of_query": 1, "max_partitions_per_insert_block": 0}
 
 #: What a server, or its client, says of a column, table or database that is not there.
 _NOT_MIGRATED: Final = ("ode: 16.", "ode: 47.", "ode: 60.", "ode: 81.", "Unrecognized column")
 
-#: Minutes later the gauges are others: a server that takes so long is treated as one that is away.
-_AT_ONCE: Final = {"wait_end_of_query": 1, "max_execution_time": 15}
+#: Gauges saved minutes later would be wrong: a server that takes so long counts as one that does not answer.
+_GAUGES_SETTINGS: Final = {"wait_end_of_query": 1, "max_execution_time": 15}
 
 _PROGRESS: Final = """
 SELECT topic, `partition`, argMax(
@@ -48,33 +52,30 @@ FROM progress GROUP BY topic, `partition`
 """
 
 
-def _each(pattern: str, names: tuple[str, ...]) -> str:
+def _join(pattern: str, names: tuple[str, ...]) -> str:
     return ", ".join(pattern.format(name) for name in names)
 
 
-_COUNTS: Final = (
-    *("waiting", "awaiting_reply", "at_risk", "breached", "open", "handling", "stale"),
-    *("at_risk_next_response", "breached_next_response", "at_risk_resolution", "breached_resolution"),
-    *("at_risk_queue_wait", "breached_queue_wait"),
-)
-_TIMES: Final = ("oldest_waiting_since", "oldest_awaiting_since")
-#: How long a queue that has nothing any more is put down with zeros, in milliseconds.
-FALLS_FOR_MS: Final = 3_600_000
+#: The gauges' columns, named as in the live view: times, of which the earliest counts, and numbers that are added up.
+_TIMES: Final = tuple(name for name in GaugeReading._fields if name.endswith("_since"))
+_COUNTS: Final = tuple(name for name in GaugeReading._fields if name not in _TIMES)
+#: How long zeros are saved for a queue that has become empty, in milliseconds.
+ZEROS_FOR_MS: Final = 3_600_000
 
 
 _MINUTE: Final = "fromUnixTimestamp64Milli({minute:Int64}, 'UTC')"
-_HOUR_BEFORE: Final = f"fromUnixTimestamp64Milli({{minute:Int64}} - {FALLS_FOR_MS}, 'UTC')"
+_HOUR_BEFORE: Final = f"fromUnixTimestamp64Milli({{minute:Int64}} - {ZEROS_FOR_MS}, 'UTC')"
 
-#: The gauges of this moment, put down under `minute` (its beginning, UTC milliseconds): a question that ClickHouse
-#: answers to itself. A queue that had something within the last hour and has nothing now is put down with zeros, so
-#: that its graph falls to 0 and does not just end. A minute that is there already is left alone, whoever wrote it.
-_NOTE_GAUGES: Final = f"""
-INSERT INTO gauge_history_rows (at, channel, queue, taken_at, {_each("{}", _TIMES)}, {_each("{}", _COUNTS)})
-SELECT {_MINUTE}, channel, queue, now64(3, 'UTC'), {_each("min(g.{})", _TIMES)}, {_each("sum(g.{})", _COUNTS)}
+#: Saves the gauges of now under `minute` (its beginning, UTC milliseconds), all within ClickHouse. A queue that was not
+#: empty within the last hour and is empty now gets zeros, so that its graph falls to 0 and does not just end. A minute
+#: that is there already is not changed, whoever wrote it.
+_SAVE_GAUGES: Final = f"""
+INSERT INTO gauge_history_rows (at, channel, queue, taken_at, {_join("{}", _TIMES)}, {_join("{}", _COUNTS)})
+SELECT {_MINUTE}, channel, queue, now64(3, 'UTC'), {_join("min(g.{})", _TIMES)}, {_join("sum(g.{})", _COUNTS)}
 FROM (
-    SELECT channel, queue, {_each("{}", _TIMES)}, {_each("{}", _COUNTS)} FROM gauges
+    SELECT channel, queue, {_join("{}", _TIMES)}, {_join("{}", _COUNTS)} FROM gauges
     UNION ALL
-    SELECT DISTINCT channel, queue, {_each("NULL AS {}", _TIMES)}, {_each("toUInt64(0) AS {}", _COUNTS)}
+    SELECT DISTINCT channel, queue, {_join("NULL AS {}", _TIMES)}, {_join("toUInt64(0) AS {}", _COUNTS)}
     FROM (
         SELECT channel, queue FROM gauge_history
         WHERE at >= {_HOUR_BEFORE} AND at < {_MINUTE} AND {" + ".join(_COUNTS)} > 0
@@ -86,8 +87,9 @@ GROUP BY channel, queue
 
 
 def columns(row: type[tuple[Any, ...]]) -> list[str]:
-    """Name a table's columns: the row's fields."""
-    return [name.rstrip("_") for name in row._fields]  # type: ignore[attr-defined]  # every row is a named tuple
+    """Return the names of a table's columns, in the order of the row's fields."""
+    names: tuple[str, ...] = row._fields  # type: ignore[attr-defined]  # every row is a named tuple
+    return [_COLUMNS.get(name, name.rstrip("_")) for name in names]
 
 
 class ClickHouseStore:
@@ -114,10 +116,10 @@ class ClickHouseStore:
             found = client.query(_PROGRESS).result_rows
         return [Progress(str(topic), int(partition), *latest) for topic, partition, latest in found]
 
-    def note_gauges(self, minute: int) -> None:
-        """Have ClickHouse put its gauges down."""
+    def save_gauges(self, minute: int) -> None:
+        """Save the gauges of now."""
         with self._connected() as client:
-            client.command(_NOTE_GAUGES, parameters={"minute": minute}, settings=_AT_ONCE)
+            client.command(_SAVE_GAUGES, parameters={"minute": minute}, settings=_GAUGES_SETTINGS)
 
     def close(self) -> None:
         """Close the client; a second call does nothing."""
@@ -129,7 +131,7 @@ class ClickHouseStore:
     def _connected(self) -> Iterator[Client]:
         """Return the client, connecting first where there is none; an error closes it."""
         try:
-            with explained(self._settings):
+            with store_errors(self._settings):
                 if self._client is None:
                     self._client = connect(self._settings, answer_within_s=self._answer_within_s)
                     self._inserts = {
@@ -145,8 +147,8 @@ class ClickHouseStore:
 
 
 @contextmanager
-def explained(settings: Settings) -> Iterator[None]:
-    """Raise what ClickHouse answers as a StoreError, in one line that holds no secret."""
+def store_errors(settings: Settings) -> Iterator[None]:
+    """Raise ClickHouse's errors as a StoreError of one line without secrets."""
     try:
         yield
     except (ClickHouseError, OSError) as error:

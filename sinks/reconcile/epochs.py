@@ -1,7 +1,7 @@
-"""Which epochs of the source partitions still run, and what of them is in: so that nothing is judged half written.
+"""Which epochs of the source partitions are running, and what the sink has written of them. Pure.
 
-Pure. An epoch is ended once a later one was claimed. Of a running epoch only what its progress covers is in; of an
-ended one, all there will ever be.
+Nothing that is half written may be called wrong. An epoch has ended once a later one was claimed: no more of it will
+be written. Of a running epoch, all that its progress covers is written.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from schemas.topics import SourcePartition
 from sinks.rows import OFFSET_BITS, Progress, version_of
 
 #: Stands for the journal offset in the version of what a repair wrote: above any that its epoch can have.
-MENDED: Final = (1 << OFFSET_BITS) - 1
+REPAIR_OFFSET: Final = (1 << OFFSET_BITS) - 1
 
 
 def epoch_of(version: int) -> int:
@@ -21,38 +21,38 @@ def epoch_of(version: int) -> int:
     return version >> OFFSET_BITS
 
 
-def mended(epoch: int) -> int:
-    """Return the version of what a repair writes: it wins over the ended epoch, and loses against any later one."""
-    return version_of(epoch, MENDED)
+def repair_version(epoch: int) -> int:
+    """Return the version of a row that a repair writes: above any of the ended epoch, below any of a later one."""
+    return version_of(epoch, REPAIR_OFFSET)
 
 
 class Epochs:
-    """Progress as it was read before the rows that are judged by it."""
+    """The sink's progress. It must be read before the rows that are compared."""
 
     def __init__(self, progress: Sequence[Progress]) -> None:
         by_epoch = sorted(progress, key=lambda row: row.epoch)
         self._latest: dict[SourcePartition, Progress] = {(row.topic, row.partition): row for row in by_epoch}
-        ended = (row.epoch for row in by_epoch if not self.runs((row.topic, row.partition), row.epoch))
+        ended = (row.epoch for row in by_epoch if not self.is_running((row.topic, row.partition), row.epoch))
         #: The last epoch that has ended in any partition; 0 where none has.
         self.last_ended = max(ended, default=0)
 
-    def runs(self, source: SourcePartition, epoch: int) -> bool:
-        """Tell whether an epoch may still write. One that no progress names has claimed nothing yet, and will."""
+    def is_running(self, source: SourcePartition, epoch: int) -> bool:
+        """Tell whether an epoch may still write. One without any progress has not been claimed yet, and may."""
         latest = self._latest.get(source)
         return latest is None or epoch >= latest.epoch
 
-    def event_in(self, source: SourcePartition, epoch: int, offset: int) -> bool:
-        """Tell whether what came of an archived event is in, or will never come."""
-        if not self.runs(source, epoch):
+    def is_event_written(self, source: SourcePartition, epoch: int, offset: int) -> bool:
+        """Tell whether all rows that an archived event gives are written, or never will be."""
+        if not self.is_running(source, epoch):
             return True
         latest = self._latest.get(source)
-        # Which contacts are parked is not known here; while any is, none of that partition is called wrong.
+        # Which contacts are parked is not known here; while there are any, no contact of the partition is compared.
         return latest is not None and epoch == latest.epoch and offset < latest.next and not latest.parked
 
-    def row_in(self, source: SourcePartition, version: int) -> bool:
-        """Tell whether a row belongs to a batch that is wholly in."""
-        epoch, offset = epoch_of(version), version & MENDED
-        if offset == MENDED or not self.runs(source, epoch):
+    def is_row_written(self, source: SourcePartition, version: int) -> bool:
+        """Tell whether a row belongs to a batch that was written completely."""
+        epoch, offset = epoch_of(version), version & REPAIR_OFFSET
+        if offset == REPAIR_OFFSET or not self.is_running(source, epoch):
             return True
         latest = self._latest.get(source)
         return latest is not None and epoch == latest.epoch and offset < latest.journal_end

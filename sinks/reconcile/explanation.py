@@ -1,8 +1,8 @@
-"""A contact explained: its events, its samples with what caused them, what was taken back and why, what is missing.
+"""Explains a contact: its events, its samples and their causes, what was retracted and why, what is missing.
 
-For someone who has to answer for a number: so it says what counted and what did not, and never what people wrote. What
-was taken back is found by folding the events again in the order in which they arrived. The stream takes in several
-events at once, so a value told here may never have been shown; that it was taken back, and why, holds all the same.
+For someone who has to answer for a number: it says what counted and what did not, and never shows what people wrote.
+Retractions are found by folding the events again in the order in which they arrived. The stream folds several events at
+once, so a value that is named here may never have been shown; that it was retracted, and why, is still true.
 """
 
 from __future__ import annotations
@@ -14,54 +14,54 @@ from schemas.events import MODELS
 from schemas.policies import Rules
 from schemas.samples import DURATIONS, Sample
 from schemas.settings import Settings
-from sinks.clickhouse.reading_back import EVERYTHING, ContactRange, StoredRows
-from sinks.reconcile import contact_check as contacts
-from sinks.reconcile.audit import read_contacts
-from sinks.reconcile.contact_check import Archived, StoredContact
-from sinks.reconcile.contact_course import Told, told
-from sinks.reconcile.differences import BY_PROMISE, Difference
+from sinks.clickhouse.stored_rows import EVERYTHING, ContactRange, StoredRows
+from sinks.reconcile import contact_comparison
+from sinks.reconcile.configuration_changes import RowKey
+from sinks.reconcile.contact_comparison import ArchivedEvent, StoredContact
+from sinks.reconcile.contact_story import Sentence, tell_story
 from sinks.reconcile.epochs import Epochs
-from sinks.reconcile.rules_kept import RowKey
+from sinks.reconcile.reconciliation import read_contacts
+from sinks.reconcile.report import OTHER_CONFIGURATION, Difference
 from streams.core.event import Event, effective, merge, order
 from streams.core.fold import fold
 
-#: Ids named where one is not found.
-_ALIKE: Final = 5
-#: Fields that say nothing of what happened, or could hold anything.
-_UNTOLD: Final = frozenset({"source", "attributes", "customer_id", "evaluator_id"})
+#: How many similar ids are named where one is not found.
+_SIMILAR_IDS: Final = 5
+#: Fields that are not shown: they say nothing of what happened, or may hold anything.
+_HIDDEN_FIELDS: Final = frozenset({"source", "attributes", "customer_id", "evaluator_id"})
 #: Events of an agent that need an open handle segment.
-_IN_HAND: Final = frozenset({"contact.held", "contact.resumed", "contact.wrapped", "contact.disconnected"})
+_NEED_CONNECTION: Final = frozenset({"contact.held", "contact.resumed", "contact.wrapped", "contact.disconnected"})
 
 
-class Unknown(NamedTuple):
+class UnknownContact(NamedTuple):
     """No event of that contact is archived."""
 
-    #: Whether rows of it are kept all the same.
+    #: Whether there are rows of it nevertheless.
     has_rows: bool
-    #: Contacts whose ids end or begin alike, the latest first.
+    #: Contacts whose ids end or begin like it, the latest first.
     alike: list[str]
 
 
 @dataclass
-class EventTold:
-    """An event as it stands in the fold."""
+class ExplainedEvent:
+    """An event, and whether it counts."""
 
     at: int
     seq: int
     event_id: str
     type: str
     fields: dict[str, Any]
-    #: UTC milliseconds; when Kafka had it.
+    #: When Kafka received it, UTC milliseconds.
     received_at: int
     #: Whether it takes part in the fold.
     counts: bool
-    #: Whether it arrived behind events that happened later.
+    #: Whether it arrived after events that happened later.
     late: bool
     notes: list[str]
 
 
 @dataclass
-class SampleTold:
+class ExplainedSample:
     """A sample in effect, with the event that caused it."""
 
     sample: str
@@ -69,19 +69,19 @@ class SampleTold:
     at: int
     #: Where a duration begins, UTC milliseconds.
     since: int | None
-    #: What it says besides, without columns that say nothing.
+    #: Its other columns, without empty ones.
     values: dict[str, Any]
     #: The event that caused it.
     caused_by: str | None
     type: str
-    #: What it was held against; empty where no policy applies, as to a partial contact.
+    #: The policy; empty where none applies, as to a partial contact.
     policy: str
     target_ms: int | None
     within: bool | None
 
 
-class Arrival(NamedTuple):
-    """Why an event corrected what was there."""
+class Cause(NamedTuple):
+    """Why an event corrected samples."""
 
     event: Event
     #: `voided`, `discarded`, `conflict` or `late`.
@@ -90,90 +90,91 @@ class Arrival(NamedTuple):
 
 
 class Correction(NamedTuple):
-    """A sample that was there, and what became of it."""
+    """A sample that was issued, and what replaced it."""
 
     before: Sample
-    #: None: it was taken back.
+    #: None: it was retracted.
     after: Sample | None
-    by: Arrival
+    by: Cause
 
 
 @dataclass
 class Explanation:
-    """All that there is to say of a contact."""
+    """The explanation of one contact."""
 
     contact_id: str
     channel: str
-    #: The contact at a glance, as its events come to.
+    #: The contact's summary by its events.
     summary: dict[str, Any]
-    events: list[EventTold]
-    clock: list[Told]
-    #: What became of it besides: queues, work, pauses, ends and returns.
-    course: list[Told]
-    samples: list[SampleTold]
+    events: list[ExplainedEvent]
+    clock: list[Sentence]
+    #: All other changes: queues, work, pauses, ends and returns.
+    course: list[Sentence]
+    samples: list[ExplainedSample]
     corrections: list[Correction]
-    #: What one would expect and is not there.
+    #: What a reader would expect and is missing.
     missing: list[str]
-    #: What ClickHouse keeps otherwise than the events come to.
+    #: Rows in ClickHouse that differ from what the events give.
     differences: list[Difference]
     #: Whether it is being written, so that differences mean nothing yet.
     being_written: bool
 
 
-def explain_contact(settings: Settings, rules: Rules, contact_id: str) -> Explanation | Unknown:
+def explain_contact(settings: Settings, rules: Rules, contact_id: str) -> Explanation | UnknownContact:
     """Read a contact and explain it. Raises StoreError."""
-    with StoredRows(settings) as kept:
-        epochs = Epochs(kept.progress())
-        contact = next(read_contacts(kept, ContactRange(contact_id, contact_id), EVERYTHING), None)
+    with StoredRows(settings) as stored:
+        epochs = Epochs(stored.progress())
+        contact = next(read_contacts(stored, ContactRange(contact_id, contact_id), EVERYTHING), None)
         if contact is None or not contact.events:
-            return Unknown(contact is not None, [] if contact is not None else kept.like(contact_id, _ALIKE))
+            has_rows = contact is not None
+            return UnknownContact(has_rows, [] if has_rows else stored.similar_ids(contact_id, _SIMILAR_IDS))
         return explain(contact, rules, epochs)
 
 
-def explain(kept: StoredContact, rules: Rules, epochs: Epochs) -> Explanation:
+def explain(stored: StoredContact, rules: Rules, epochs: Epochs) -> Explanation:
     """Explain a contact that has archived events."""
-    events, _ = merge([], (archived.event for archived in kept.events))
-    channel = kept.events[0].channel
-    folded, clock, course = told(channel, events, rules)
-    counting = effective(events)
-    of = {event.event_id: event for event in counting}
-    differences = contacts.differences(kept, contacts.owed(kept, rules), rules, epochs)
-    rows = sorted(_as_held(folded.rows, kept, differences), key=lambda row: (row.at, row.sample, row.slot))
-    corrections, late = _history(channel, kept.events, rules)
+    events, _ = merge([], (archived.event for archived in stored.events))
+    channel = stored.events[0].channel
+    folded, clock, course = tell_story(channel, events, rules)
+    in_effect = effective(events)
+    counted = {event.event_id: event for event in in_effect}
+    differences = contact_comparison.differences(stored, contact_comparison.expected_rows(stored, rules), rules, epochs)
+    rows = _with_stored_policies(folded.rows, stored, differences)
+    corrections, late = _corrections(channel, stored.events, rules)
     return Explanation(
-        kept.contact_id,
+        stored.contact_id,
         channel,
         {name: value for name, value in folded.summary.items() if name not in {"v", "step"}},
-        _events(kept, events, counting, late),
+        _events(stored, events, in_effect, late),
         clock,
         course,
-        [_sample(row, of.get(row.caused_by or "")) for row in rows],
+        [_sample(row, counted.get(row.caused_by or "")) for row in sorted(rows, key=lambda row: (row.at, *row[:2]))],
         corrections,
-        _missing(events, counting, partial=folded.summary["partial"]),
+        _missing(events, in_effect, partial=folded.summary["partial"]),
         differences,
-        not contacts.is_in(kept, epochs),
+        not contact_comparison.is_written(stored, epochs),
     )
 
 
-def _as_held(rows: list[Sample], kept: StoredContact, differences: list[Difference]) -> list[Sample]:
+def _with_stored_policies(rows: list[Sample], stored: StoredContact, differences: list[Difference]) -> list[Sample]:
     """Give samples that were computed with another configuration the policy and target used then: these count."""
     keys = {
         (each.key["sample"], each.key["slot"])
         for each in differences
-        if each.table == "samples" and each.kind == BY_PROMISE and each.columns
+        if each.table == "samples" and each.kind == OTHER_CONFIGURATION and each.columns
     }
-    held = {row[4:6]: Sample._make(row[4:]) for row in kept.samples if row[4:6] in keys}
-    return [held.get(row[:2], row) for row in rows]
+    by_key = {row[4:6]: Sample._make(row[4:]) for row in stored.samples if row[4:6] in keys}
+    return [by_key.get(row[:2], row) for row in rows]
 
 
-def _events(kept: StoredContact, events: list[Event], counting: list[Event], late: set[int]) -> list[EventTold]:
+def _events(stored: StoredContact, events: list[Event], in_effect: list[Event], late: set[int]) -> list[ExplainedEvent]:
     voided_by = {e.fields["voids"]: e.event_id for e in events if e.type == "event.voided"}
     stands = {event.event_id: event for event in events}
-    counts = {event.event_id for event in counting}
-    start = counting[0] if counting and counting[0].type == "contact.started" else None
-    earliest = min(map(order, counting), default=None)
+    counts = {event.event_id for event in in_effect}
+    start = in_effect[0] if in_effect and in_effect[0].type == "contact.started" else None
+    earliest = min(map(order, in_effect), default=None)
     found = []
-    for archived in sorted(kept.events, key=lambda each: order(each.event)):
+    for archived in sorted(stored.events, key=lambda each: order(each.event)):
         event, notes = archived.event, []
         used = stands[event.event_id] == event
         if not used:
@@ -184,23 +185,23 @@ def _events(kept: StoredContact, events: list[Event], counting: list[Event], lat
             notes.append("a type that this version does not know: it counts nowhere")
         elif used and event.event_id not in counts:
             notes.append(f"voided by {voided_by[event.event_id]}")
-        fields = {name.rstrip("_"): value for name, value in event.fields.items() if name not in _UNTOLD}
-        taken = used and event.event_id in counts
-        found.append(EventTold(*event[:4], fields, archived.received_at, taken, id(archived) in late, notes))
+        fields = {name.rstrip("_"): value for name, value in event.fields.items() if name not in _HIDDEN_FIELDS}
+        is_counted = used and event.event_id in counts
+        found.append(ExplainedEvent(*event[:4], fields, archived.received_at, is_counted, id(archived) in late, notes))
     return found
 
 
-def _sample(row: Sample, caused: Event | None) -> SampleTold:
-    apart = {"sample", "slot", "at", "policy", "target_ms", "within", "caused_by"}
-    values = {name: value for name, value in row._asdict().items() if name not in apart}
+def _sample(row: Sample, caused: Event | None) -> ExplainedSample:
+    other_fields = {"sample", "slot", "at", "policy", "target_ms", "within", "caused_by"}
+    values = {name: value for name, value in row._asdict().items() if name not in other_fields}
     values = {name: value for name, value in values.items() if value is not None and value is not False and value != ""}
-    lasts = row.sample in DURATIONS and row.sample not in {"hold", "wrap", "talk"} and row.value_ms is not None
-    since = row.at - (row.value_ms or 0) if lasts else None
+    has_start = row.sample in DURATIONS and row.sample not in {"hold", "wrap", "talk"} and row.value_ms is not None
+    since = row.at - (row.value_ms or 0) if has_start else None
     kind = "" if caused is None else caused.type
-    return SampleTold(*row[:3], since, values, row.caused_by, kind, row.policy, row.target_ms, row.within)
+    return ExplainedSample(*row[:3], since, values, row.caused_by, kind, row.policy, row.target_ms, row.within)
 
 
-def _history(channel: str, events: list[Archived], rules: Rules) -> tuple[list[Correction], set[int]]:
+def _corrections(channel: str, events: list[ArchivedEvent], rules: Rules) -> tuple[list[Correction], set[int]]:
     """Return the corrections that still matter, and by identity the events that arrived late.
 
     A sample that was issued again unchanged is left out. What an event in its order changes is the contact's course,
@@ -210,15 +211,19 @@ def _history(channel: str, events: list[Archived], rules: Rules) -> tuple[list[C
     rows: dict[RowKey, Sample] = {}
     found: list[Correction] = []
     late: set[int] = set()
-    apart = len({archived.source for archived in events}) > 1  # offsets of several partitions do not compare
-    for archived in sorted(events, key=lambda each: (each.epoch, each.received_at if apart else 0, each.offset)):
+    several_partitions = (
+        len({archived.source for archived in events}) > 1
+    )  # offsets of several partitions do not compare
+    for archived in sorted(
+        events, key=lambda each: (each.epoch, each.received_at if several_partitions else 0, each.offset)
+    ):
         if _is_late(known, archived.event):
             late.add(id(archived))
         merged, _ = merge(known, [archived.event])
         if merged == known:
             continue
         now: dict[RowKey, Sample] = {row[:2]: row for row in fold(channel, merged, rules).rows}
-        if by := _arrival(known, archived.event):
+        if by := _cause_of(known, archived.event):
             found += [Correction(row, now.get(key), by) for key, row in rows.items() if now.get(key) != row]
         known, rows = merged, now
     return [each for each in found if rows.get(each.before[:2]) != each.before], late
@@ -231,24 +236,24 @@ def _is_late(known: list[Event], event: Event) -> bool:
     return any(order(event) < order(each) for each in known if each.type != "contact.started")
 
 
-def _arrival(known: list[Event], event: Event) -> Arrival | None:
+def _cause_of(known: list[Event], event: Event) -> Cause | None:
     """Say why an event corrects what was there; None where it comes in its order, or was voided before."""
     event_id = event.event_id
     if event.type == "event.voided":
-        return Arrival(event, "voided", f"event {event_id} voided {event.fields['voids']}")
+        return Cause(event, "voided", f"event {event_id} voided {event.fields['voids']}")
     if event.type == "contact.discarded":
-        return Arrival(event, "discarded", f"the contact was discarded ({event.fields['reason']})")
+        return Cause(event, "discarded", f"the contact was discarded ({event.fields['reason']})")
     if any(each.event_id == event_id for each in known):
         says = f"{event_id} came again with another content, which sorts first and so stands"
-        return Arrival(event, "conflict", says)
+        return Cause(event, "conflict", says)
     if any(each.type == "event.voided" and each.fields["voids"] == event_id for each in known):
         return None
     if _is_late(known, event):
-        return Arrival(event, "late", f"{event.type} {event_id} arrived late: it belongs before what was there")
+        return Cause(event, "late", f"{event.type} {event_id} arrived late: it belongs before what was there")
     return None
 
 
-def _missing(events: list[Event], counting: list[Event], *, partial: bool) -> list[str]:
+def _missing(events: list[Event], in_effect: list[Event], *, partial: bool) -> list[str]:
     unseen = "no contact.started: it was under way before Pulssi saw it (partial), so no policy is held against it"
     found = [unseen] if partial else []
     ids = {event.event_id for event in events}
@@ -258,11 +263,11 @@ def _missing(events: list[Event], counting: list[Event], *, partial: bool) -> li
         if event.type == "event.voided" and event.fields["voids"] not in ids
     ]
     connected: set[str] = set()
-    for event in counting:
+    for event in in_effect:
         agent = event.fields.get("agent_id")
         if event.type == "contact.connected":
             connected.add(event.fields["agent_id"])
-        elif event.type in _IN_HAND and agent is not None and agent not in connected:
+        elif event.type in _NEED_CONNECTION and agent is not None and agent not in connected:
             what = f"{event.type} {event.event_id} of {agent}"
             found.append(f"{what} without a contact.connected before it: no handle time")
     return found

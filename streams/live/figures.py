@@ -4,8 +4,8 @@ from typing import Final, NamedTuple
 
 from schemas.panes import Pane
 from streams.core.histogram import quantile
+from streams.live.pane_sums import GroupSums
 from streams.live.service_level import ServiceLevelCounts
-from streams.live.totals import Totals
 
 #: How many tags are named.
 TOP_TAGS: Final = 8
@@ -45,9 +45,9 @@ class Figures(NamedTuple):
 _MILLIONTHS: Final = 1_000_000
 
 
-def figures_of(totals: Totals) -> Figures:
+def figures_of(sums: GroupSums) -> Figures:
     """Compute a group's figures."""
-    pane = totals.pane
+    pane = sums.pane
     first, abandoned, rated = pane("first_response"), pane("abandoned"), pane("rated")
     return Figures(
         offered=pane("offered").n,
@@ -61,7 +61,7 @@ def figures_of(totals: Totals) -> Figures:
         first_response=durations_of(first),
         next_response=durations_of(pane("next_response")),
         handle=durations_of(pane("handle")),
-        tags=tuple(sorted(totals.tags.items(), key=lambda tag: (-tag[1], tag[0]))[:TOP_TAGS]),
+        tags=tuple(sorted(sums.tags.items(), key=lambda tag: (-tag[1], tag[0]))[:TOP_TAGS]),
         rating=rated.sum_value / rated.n / _MILLIONTHS if rated.n > 0 else None,
         ratings=rated.n,
     )

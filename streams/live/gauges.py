@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from schemas.contact_record import Summary
 from schemas.topics import SourcePartition
 from streams.core.summary import earlier
-from streams.live.totals import ALL, Group, groups_of
+from streams.live.pane_sums import CENTRE, Group, groups_of
 
 #: A heap is rebuilt when stale entries outnumber the live ones by more than this.
 _REBUILD_SLACK: Final = 64
@@ -50,7 +50,7 @@ class GaugeReading(NamedTuple):
     stale: int = 0
 
 
-_NONE: Final = GaugeReading()
+_NO_CONTACTS: Final = GaugeReading()
 
 
 class _Contact:
@@ -87,7 +87,7 @@ class _Oldest:
             self._heap = [entry for entry in self._heap if entry[2].live]
             heapify(self._heap)
 
-    def first(self) -> int | None:
+    def oldest(self) -> int | None:
         heap = self._heap
         while heap and not heap[0][2].live:
             heappop(heap)
@@ -105,7 +105,7 @@ class _Gauge:
 
     def reading(self) -> GaugeReading:
         waiting, awaiting = self.waiting, self.awaiting
-        waits = waiting.count, waiting.first(), awaiting.count, awaiting.first()
+        waits = waiting.count, waiting.oldest(), awaiting.count, awaiting.oldest()
         return GaugeReading._make((*waits, self.open, self.handling, *self.risks, self.stale))
 
 
@@ -161,10 +161,10 @@ class Gauges:
 
     def readings(self) -> dict[Group, GaugeReading]:
         """Read every group that has a contact, and the centre."""
-        read: dict[Group, GaugeReading] = {ALL: _NONE}
+        read: dict[Group, GaugeReading] = {CENTRE: _NO_CONTACTS}
         for (channel, queue), gauge in self._gauges.items():
             reading = gauge.reading()
-            if reading == _NONE:
+            if reading == _NO_CONTACTS:
                 continue
             for group in groups_of(channel, queue):
                 read[group] = _sum(read[group], reading) if group in read else reading

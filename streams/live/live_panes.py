@@ -11,14 +11,14 @@ from typing import Final
 from schemas.journal import decode_any_pane_key, decode_pane, decode_tag_pane
 from schemas.panes import PaneKey, TagPaneKey
 from schemas.topics import SourcePartition
-from streams.live.totals import COUNTERS, Totals, add_counts
-from streams.live.windows import NAMES, Minute, Window, pane_of
+from streams.live.pane_sums import COUNTERS, GroupSums, add_counts
+from streams.live.windows import WINDOW_NAMES, Minute, Window, pane_of
 
 #: As far back as today can reach: a day of 25 hours, and an hour for clocks that differ.
 KEPT_MS: Final = 26 * 3_600_000
 
 #: The samples that live figures are made of; panes of others are passed over.
-SAMPLES: Final = frozenset(
+LIVE_SAMPLES: Final = frozenset(
     {
         *("offered", "entered", "first_response", "next_response", "abandoned", "handle", "resolution", "rated"),
         "bot_contained",
@@ -37,7 +37,7 @@ class LivePanes:
         self.minutes: dict[int, Minute] = {}
         #: In how many minutes each (channel, queue) has anything.
         self.queues: dict[tuple[str, str], int] = {}
-        self.windows = {name: Window(name, zone) for name in NAMES}
+        self.windows = {name: Window(name, zone) for name in WINDOW_NAMES}
         #: Tags that the taxonomy knows, each with its newest pane's start: older than the panes, they are forgotten.
         self.known_tags: dict[str, int] = {}
 
@@ -55,16 +55,16 @@ class LivePanes:
     def update(self, partition: SourcePartition, channel: str, key: bytes, value: bytes) -> bool:
         """Apply the new value of a pane or a tag's pane; return whether it changed anything."""
         pane_key = decode_any_pane_key(key)
-        if pane_key.start < self._oldest or (isinstance(pane_key, PaneKey) and pane_key.sample not in SAMPLES):
+        if pane_key.start < self._oldest or (isinstance(pane_key, PaneKey) and pane_key.sample not in LIVE_SAMPLES):
             return False
         before = self._replace(partition, pane_key.start, key, value)
         if before == value:
             return False
-        added = _totals_of(pane_key, value)
+        added = _sums_of(pane_key, value)
         if before is not None:
-            added.add(_totals_of(pane_key, before), -1)
+            added.add(_sums_of(pane_key, before), -1)
         self._add(pane_key.start, channel, pane_key.queue, added)
-        return self._update_tag(pane_key, value) if isinstance(pane_key, TagPaneKey) else not added.empty()
+        return self._update_tag(pane_key, value) if isinstance(pane_key, TagPaneKey) else not added.is_empty()
 
     def _update_tag(self, pane_key: TagPaneKey, value: bytes) -> bool:
         if decode_tag_pane(value).known:
@@ -82,8 +82,8 @@ class LivePanes:
             for prefixed in [prefixed for prefixed in values if prefixed.startswith(prefix)]:
                 pane_key = decode_any_pane_key(prefixed[len(prefix) :])
                 if pane_key.epoch == epoch:
-                    retracted = Totals()
-                    retracted.add(_totals_of(pane_key, values.pop(prefixed)), -1)
+                    retracted = GroupSums()
+                    retracted.add(_sums_of(pane_key, values.pop(prefixed)), -1)
                     self._add(start, channel, pane_key.queue, retracted)
 
     def _replace(self, partition: SourcePartition, start: int, key: bytes, value: bytes) -> bytes | None:
@@ -93,16 +93,16 @@ class LivePanes:
         values[prefixed] = value
         return before
 
-    def _add(self, start: int, channel: str, queue: str, added: Totals) -> None:
-        if added.empty():
+    def _add(self, start: int, channel: str, queue: str, added: GroupSums) -> None:
+        if added.is_empty():
             return
         minute = self.minutes.setdefault(start, {})
-        totals = minute.get((channel, queue))
-        if totals is None:
-            totals = minute[channel, queue] = Totals()
+        sums = minute.get((channel, queue))
+        if sums is None:
+            sums = minute[channel, queue] = GroupSums()
             add_counts(self.queues, {(channel, queue): 1})
-        totals.add(added)
-        if totals.empty():
+        sums.add(added)
+        if sums.is_empty():
             del minute[channel, queue]
             add_counts(self.queues, {(channel, queue): 1}, -1)
         for window in self.windows.values():
@@ -110,11 +110,11 @@ class LivePanes:
                 window.add(channel, queue, added)
 
 
-def _totals_of(pane_key: PaneKey | TagPaneKey, value: bytes) -> Totals:
-    totals = Totals()
+def _sums_of(pane_key: PaneKey | TagPaneKey, value: bytes) -> GroupSums:
+    sums = GroupSums()
     if isinstance(pane_key, TagPaneKey):
-        add_counts(totals.tags, {pane_key.tag: decode_tag_pane(value).n})
+        add_counts(sums.tags, {pane_key.tag: decode_tag_pane(value).n})
     else:
         pane = decode_pane(value)
-        totals.add_sample(pane_key.sample, pane[:COUNTERS], pane.hist)
-    return totals
+        sums.add_sample(pane_key.sample, pane[:COUNTERS], pane.hist)
+    return sums

@@ -1,6 +1,6 @@
 """The rolling windows: the last 5, 15, 30 and 60 panes, the one still filling included, and today where the centre is.
 
-A window's totals are kept by adding the minute that enters and taking away the one that leaves, so its cost does not
+A window's sums are kept by adding the minute that enters and subtracting the one that leaves, so its cost does not
 depend on its length. At 12:00:30 "5 minutes" is 11:56 to 12:00.
 """
 
@@ -9,15 +9,15 @@ from datetime import UTC, datetime, tzinfo
 from typing import Final
 
 from schemas.panes import PANE_MS
-from streams.live.totals import Group, Totals, groups_of
+from streams.live.pane_sums import Group, GroupSums, groups_of
 
 #: A queue's sums of one minute, by (channel, queue).
-Minute = dict[tuple[str, str], Totals]
+Minute = dict[tuple[str, str], GroupSums]
 
 #: The windows of fixed length: name and panes.
-LENGTHS: Final[Mapping[str, int]] = {"5m": 5, "15m": 15, "30m": 30, "60m": 60}
+WINDOW_PANES: Final[Mapping[str, int]] = {"5m": 5, "15m": 15, "30m": 30, "60m": 60}
 TODAY: Final = "today"
-NAMES: Final = (*LENGTHS, TODAY)
+WINDOW_NAMES: Final = (*WINDOW_PANES, TODAY)
 
 
 def pane_of(at_ms: int) -> int:
@@ -33,15 +33,15 @@ def midnight(at_ms: int, zone: tzinfo) -> int:
 
 
 class Window:
-    """One window's totals by group, and which groups changed since their figures were last computed."""
+    """One window's sums by group, and which groups changed since their figures were last computed."""
 
     def __init__(self, name: str, zone: tzinfo) -> None:
-        self._panes = LENGTHS.get(name)
+        self._panes = WINDOW_PANES.get(name)
         self._zone = zone
         #: Starts of its first pane and of the one behind its last; empty until moved for the first time.
         self.first = 0
         self.end = 0
-        self.totals: dict[Group, Totals] = {}
+        self.sums: dict[Group, GroupSums] = {}
         self.changed: set[Group] = set()
 
     def contains(self, start: int) -> bool:
@@ -65,16 +65,16 @@ class Window:
     def _add_between(self, first: int, end: int, minutes: Mapping[int, Minute], sign: int) -> None:
         for start in range(first, end, PANE_MS) if end - first < len(minutes) * PANE_MS else list(minutes):
             if first <= start < end and start in minutes:
-                for (channel, queue), totals in minutes[start].items():
-                    self.add(channel, queue, totals, sign)
+                for (channel, queue), sums in minutes[start].items():
+                    self.add(channel, queue, sums, sign)
 
-    def add(self, channel: str, queue: str, totals: Totals, sign: int = 1) -> None:
+    def add(self, channel: str, queue: str, sums: GroupSums, sign: int = 1) -> None:
         """Add a queue's sums to it, its channel and the centre."""
         for group in groups_of(channel, queue):
-            group_totals = self.totals.get(group)
-            if group_totals is None:
-                group_totals = self.totals[group] = Totals()
-            group_totals.add(totals, sign)
-            if group_totals.empty():
-                del self.totals[group]
+            group_sums = self.sums.get(group)
+            if group_sums is None:
+                group_sums = self.sums[group] = GroupSums()
+            group_sums.add(sums, sign)
+            if group_sums.is_empty():
+                del self.sums[group]
             self.changed.add(group)

@@ -25,7 +25,7 @@ from schemas.settings import Settings
 from sinks.clickhouse.migrations import migrate
 from streams.clickhouse.connection import connect
 from streams.journal.tail import JournalTail
-from streams.live.view import LiveView
+from streams.live.live_view import LiveView
 from tests.bench.contest import TOPIC
 from tests.bench.events import EVENTS_A_CHAT, write_chats
 from tests.bench.report import Part

@@ -1,6 +1,5 @@
 """Every question that the dashboard, its choices and the rules ask, on a real engine filled through its tables."""
 
-import time
 from typing import Final, NamedTuple
 
 import pytest
@@ -13,11 +12,12 @@ from dashboards.grafana_definitions.site import Site
 from schemas.agents import STATUSES
 from schemas.panes import PANE_MS
 from schemas.policies import DEFAULT_POLICIES, Policy
-from sinks.batching import PendingBatch
 from sinks.clickhouse.migrations import migrate
 from sinks.clickhouse.store import ClickHouseStore
-from sinks.port import Batch
+from sinks.pending_batch import PendingBatch
 from sinks.rows import EventRow, PaneRow
+from sinks.store_protocol import Batch
+from streams import times
 from streams.clickhouse.connection import connect
 from streams.configuration.environment import load_settings
 from streams.core.histogram import merge, quantile
@@ -62,7 +62,7 @@ def fill(url: str, database: str, batch: Batch, now_ms: int) -> Filled:
     migrate(settings)
     store = ClickHouseStore(settings)
     store.write(batch)
-    store.note_gauges(now_ms - now_ms % PANE_MS - PANE_MS)
+    store.save_gauges(now_ms - now_ms % PANE_MS - PANE_MS)
     store.close()
     reader = settings.model_copy(update={"clickhouse_url": url.replace("://", "://pulssi_reader@")})
     now = now_ms // 1_000
@@ -92,7 +92,7 @@ def agents(now_ms: int) -> list[EventRow]:
 @pytest.fixture(scope="module")
 def filled(clickhouse_server: ClickHouseServer) -> Filled:
     """Give three hours of a centre, up to now; nobody's target is reached while the tests run."""
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = times.now_ms()
     batch = rows(*day_so_far(now_ms, minutes=180))
     batch.contacts = [
         row for row in batch.contacts if not 0 <= (row.first_response_breached_at or 0) - now_ms < 120_000
@@ -175,7 +175,7 @@ def test_nothing_at_all_gives_no_row(filled: Filled) -> None:
 
 def test_too_few_to_judge_is_no_alert_and_a_stalled_queue_is_one(clickhouse_server: ClickHouseServer) -> None:
     """Few late answers give 0; a queue that answers nobody falls short by the whole objective."""
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = times.now_ms()
     minute = now_ms // PANE_MS * PANE_MS
     few, many = (pane_of([ms] * n, target=20_000) for ms, n in ((60_000, MIN_VOLUME - 1), (1_000, 50)))
     stalled = contact(waiting("call", "stalled", now_ms - 300_000, 20_000))
@@ -203,7 +203,7 @@ def test_the_first_policy_that_applies_has_the_queue(filled: Filled) -> None:
 
 def test_who_is_late_counts_for_his_own_policy(clickhouse_server: ClickHouseServer) -> None:
     """Also of a policy by priority, for a next response: whoever another policy holds, and who is stale, does not."""
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = times.now_ms()
     own = Policy("urgent", "next_response", 60_000, 0.9, channel="chat", priority="urgent")
     waits = waiting("chat", "support", now_ms - 300_000, 60_000)
     late = [

@@ -9,9 +9,9 @@ Q = ("contacts.call", 1)
 def test_a_quiet_centre_is_live() -> None:
     """Nothing happens, and the broker says so: the numbers are as fresh as its word."""
     freshness = Freshness()
-    freshness.ends(10_000, {P: 0, Q: 7})
-    freshness.heads(10_000, {Q: 7})
-    assert freshness.standing(11_000, connected=True, caught_up=True) == ("live", 10_000, 0, "")
+    freshness.note_log_ends(10_000, {P: 0, Q: 7})
+    freshness.note_heads(10_000, {Q: 7})
+    assert freshness.reading(11_000, connected=True, caught_up=True) == ("live", 10_000, 0, "")
 
 
 def test_a_worker_that_stops_makes_them_stale() -> None:
@@ -19,54 +19,54 @@ def test_a_worker_that_stops_makes_them_stale() -> None:
     freshness = Freshness()
     heads = {P: 5}
     for second in range(8):
-        freshness.ends(second * 1000, {P: 5 + 10 * second})
-        freshness.heads(second * 1000, heads)
-    standing = freshness.standing(7_000, connected=True, caught_up=True)
-    assert (standing.state, standing.as_of, standing.behind) == ("stale", 0, 70)
-    assert "worker" in standing.reason
-    freshness.heads(7_000, {P: 35})
-    standing = freshness.standing(7_000, connected=True, caught_up=True)
-    assert (standing.state, standing.as_of) == ("stale", 3_000)
-    assert "catching up" in standing.reason
-    freshness.heads(7_000, {P: 75})
-    assert freshness.standing(7_000, connected=True, caught_up=True) == ("live", 7_000, 0, "")
+        freshness.note_log_ends(second * 1000, {P: 5 + 10 * second})
+        freshness.note_heads(second * 1000, heads)
+    reading = freshness.reading(7_000, connected=True, caught_up=True)
+    assert (reading.state, reading.as_of, reading.behind) == ("stale", 0, 70)
+    assert "worker" in reading.reason
+    freshness.note_heads(7_000, {P: 35})
+    reading = freshness.reading(7_000, connected=True, caught_up=True)
+    assert (reading.state, reading.as_of) == ("stale", 3_000)
+    assert "catching up" in reading.reason
+    freshness.note_heads(7_000, {P: 75})
+    assert freshness.reading(7_000, connected=True, caught_up=True) == ("live", 7_000, 0, "")
 
 
 def test_a_worker_under_load_stays_live() -> None:
     """A worker that is always a little behind newer events counts as of when it last had them all."""
     freshness = Freshness()
     for second in range(60):
-        freshness.ends(second * 1000, {P: 1000 * (second + 1)})
-        freshness.heads(second * 1000, {P: 1000 * (second + 1) - 300})
-        standing = freshness.standing(second * 1000 + 500, connected=True, caught_up=True)
+        freshness.note_log_ends(second * 1000, {P: 1000 * (second + 1)})
+        freshness.note_heads(second * 1000, {P: 1000 * (second + 1) - 300})
+        reading = freshness.reading(second * 1000 + 500, connected=True, caught_up=True)
         if second:
-            assert (standing.state, standing.as_of) == ("live", (second - 1) * 1000)
+            assert (reading.state, reading.as_of) == ("live", (second - 1) * 1000)
 
 
 def test_a_broker_that_is_gone_is_named() -> None:
     """No answer for three seconds: stale, and why; what was known keeps its time."""
     freshness = Freshness()
-    freshness.ends(0, {P: 1})
-    freshness.heads(0, {P: 1})
-    assert freshness.standing(STALE_AFTER_MS, connected=True, caught_up=True).state == "live"
-    standing = freshness.standing(STALE_AFTER_MS + 1, connected=True, caught_up=True)
-    assert (standing.state, standing.as_of) == ("stale", 0)
-    assert "broker" in standing.reason
+    freshness.note_log_ends(0, {P: 1})
+    freshness.note_heads(0, {P: 1})
+    assert freshness.reading(STALE_AFTER_MS, connected=True, caught_up=True).state == "live"
+    reading = freshness.reading(STALE_AFTER_MS + 1, connected=True, caught_up=True)
+    assert (reading.state, reading.as_of) == ("stale", 0)
+    assert "broker" in reading.reason
 
 
 def test_before_the_broker_and_while_reading() -> None:
     """Started first it waits; journals that are not read to their ends are said to be read."""
     freshness = Freshness()
-    assert freshness.standing(0, connected=False, caught_up=False).state == "waiting"
-    freshness.ends(0, {P: 1})
-    assert freshness.standing(100, connected=True, caught_up=False).state == "reading"
+    assert freshness.reading(0, connected=False, caught_up=False).state == "waiting"
+    freshness.note_log_ends(0, {P: 1})
+    assert freshness.reading(100, connected=True, caught_up=False).state == "reading"
 
 
 def test_memory_of_ends_is_bounded() -> None:
     """A worker that is away for a day costs no memory, and is caught up with at once."""
     freshness = Freshness()
     for second in range(100_000):
-        freshness.ends(second * 1000, {P: second})
+        freshness.note_log_ends(second * 1000, {P: second})
     assert len(freshness._ends) < 100  # noqa: SLF001 - what is measured here
-    freshness.heads(99_999_000, {P: 100_000})
-    assert freshness.standing(99_999_000, connected=True, caught_up=True).as_of == 99_999_000
+    freshness.note_heads(99_999_000, {P: 100_000})
+    assert freshness.reading(99_999_000, connected=True, caught_up=True).as_of == 99_999_000

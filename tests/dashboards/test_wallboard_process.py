@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-from functools import partial
 from typing import Any, Final
 
 import pytest
@@ -12,7 +11,8 @@ from deploy.embedded.ports import any_free
 from schemas.settings import Settings
 from streams.configuration.environment import load_settings
 from streams.kafka.topic_migration import migrate_topics
-from tests.dashboards.wallboard_process import minute_now, now_ms, running, write
+from streams.times import now_ms
+from tests.dashboards.wallboard_process import minute_now, running, write
 from tests.kafka.server import KafkaServer
 from tests.streams.journal_by_hand import JournalByHand
 from tests.streams.live.steps import Journal, contact, contact_key, pane_of, pane_record, summary
@@ -132,17 +132,3 @@ async def test_a_port_in_use_is_named(settings: Settings) -> None:
         with pytest.raises(AssertionError):
             async with running(settings):
                 pass
-
-
-async def test_a_watcher_that_reads_nothing_holds_nobody_up(settings: Settings) -> None:
-    """Others get their news while one reads nothing at all."""
-    journal = Journal(CHAT, 0)
-    async with running(settings) as wallboard, wallboard.http.get(f"{wallboard.url}api/stream"):
-        for number in range(1, 6):
-            record = pane_record(minute_now(), f"queue {number}", "offered", pane_of([0]))
-            await write(settings, [journal.step(record)])
-            await wallboard.until(partial(_has_offered, number))
-
-
-def _has_offered(number: int, said: dict[str, Any]) -> bool:
-    return _offered(said) == number

@@ -162,7 +162,7 @@ async def test_a_heartbeat_comes_with_time(http: aiohttp.ClientSession, monkeypa
 
 async def test_a_watcher_that_sleeps_is_dropped(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """It costs one message at most, and its place is free again after the time it is given; it is never queued for."""
-    monkeypatch.setattr(server, "SLOW_S", 0.3)
+    monkeypatch.setattr(server, "SEND_TIMEOUT_S", 0.3)
     site.word = "x" * 3_000_000
     with socket.socket() as sleeper:
         sleeper.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -174,14 +174,14 @@ async def test_a_watcher_that_sleeps_is_dropped(site: Site, monkeypatch: pytest.
                 came = came or site.publisher.watchers > 0
                 site.publisher.push(time.monotonic())
                 await asyncio.sleep(0.01)
-    assert len(site.publisher._made) <= 2  # noqa: SLF001 - what is measured here
+    assert len(site.publisher._messages) <= 2  # noqa: SLF001 - what is measured here
 
 
 async def test_a_watcher_that_leaves_frees_its_place(site: Site, http: aiohttp.ClientSession) -> None:
     """Closed pages are not written to for ever; and there are only so many places."""
     async with http.get("/api/stream"):
         assert site.publisher.watchers == 1
-        site.publisher.watchers = server.WATCHERS
+        site.publisher.watchers = server.MAX_WATCHERS
         async with http.get("/api/stream") as refused:
             assert (refused.status, refused.headers["Retry-After"]) == (503, "5")
         site.publisher.watchers = 1

@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from dashboards.wallboard.freshness import Standing
+from dashboards.wallboard.freshness import FreshnessReading
 from dashboards.wallboard.snapshot import snapshot
-from schemas.agents import STATUSES, Stretch, encode_agent
-from schemas.journal import AGENT
+from schemas.agents import STATUSES
 from schemas.policies import Policy, Rules
 from schemas.topics import AGENTS
-from streams.live.view import LiveView
+from streams.live.live_view import LiveView
+from tests.streams.live.agent_records import agent_in
 from tests.streams.live.steps import Journal, contact, contact_key, due, pane_of, pane_record, summary, tag_record
 
 NOW = 1_773_559_200_000
@@ -49,17 +49,13 @@ def said() -> dict[str, Any]:
                 (contact_key("b"), contact(in_hand)),
             ),
             Journal(AGENTS).step(
-                _agent("ann", "busy", ["sales", "vip"], {"chat": 3}), _agent("ben", "away", ["sales"], {})
+                agent_in("ann", "busy", ["sales", "vip"], {"chat": 3}, NOW - 1_000),
+                agent_in("ben", "away", ["sales"], {}, NOW - 1_000),
             ),
         ]
     )
     view.advance()
-    return snapshot(view, RULES, Standing("live", NOW - 100, 0, ""), "Europe/Helsinki", NOW)
-
-
-def _agent(name: str, status: str, groups: list[str], capacity: dict[str, int]) -> tuple[bytes, bytes]:
-    told = Stretch(NOW - 1_000, NOW - 1_000, status, "", groups, capacity)
-    return AGENT + name.encode(), encode_agent([told], b"")
+    return snapshot(view, RULES, FreshnessReading("live", NOW - 100, 0, ""), "Europe/Helsinki", NOW)
 
 
 def _group(said: dict[str, Any], channel: str | None, queue: str | None) -> dict[str, Any]:

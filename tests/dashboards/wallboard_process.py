@@ -3,7 +3,6 @@
 import asyncio
 import os
 import sys
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -15,6 +14,7 @@ from schemas.journal import Head
 from schemas.panes import PANE_MS
 from schemas.settings import Settings
 from streams.journal.assembly import Step
+from streams.times import now_ms
 from tests.streams.journal_by_hand import JournalByHand
 
 STARTS_WITHIN_S: Final = 20.0
@@ -92,11 +92,6 @@ async def write(settings: Settings, steps: list[Step]) -> None:
                 # Nothing stands in the source topic, so a head that is past nothing is past all.
                 head = Head(step=step.head.step, epoch=step.head.epoch, open=opened)
                 await hand.step(head, [(key, value) for _, key, value in step.records])
-
-
-def now_ms() -> int:
-    """Return the time in UTC milliseconds."""
-    return time.time_ns() // 1_000_000
 
 
 def minute_now() -> int:

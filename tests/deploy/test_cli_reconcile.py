@@ -9,7 +9,7 @@ from clickhouse_connect.driver.client import Client
 
 from schemas.settings import Settings
 from tests.deploy.program import run as program_run
-from tests.sinks.reconcile.floor import Floor, end_epochs, told
+from tests.sinks.reconcile.worker_and_sink import WorkerAndSink, end_epochs, story_records
 
 STORY = """
     0 started queue=billing customer_id=kim
@@ -26,7 +26,7 @@ Run = Callable[..., tuple[int | None, str]]
 @pytest.fixture
 def base(database: Settings) -> Settings:
     """Have one contact in it, rightly written by an epoch that has ended."""
-    Floor(database).play(told("desk:acme:4711", STORY))
+    WorkerAndSink(database).play(story_records("desk:acme:4711", STORY))
     end_epochs(database)
     return database
 
@@ -71,7 +71,7 @@ def test_differences_are_named_mended_and_gone(run: Run, client: Client) -> None
     assert {"table": "samples", "kind": "missing", "n": 1, "compared_only": 0} in report["totals"]
     code, text = run("reconcile", "--repair")
     assert code == 0
-    assert "mended: wrote 2 samples" in text
+    assert "repaired: wrote 2 samples" in text
     assert run("reconcile")[0] == 0
 
 

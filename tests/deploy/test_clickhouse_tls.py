@@ -14,9 +14,9 @@ from deploy.embedded.readiness_probes import clickhouse_fault, ping_fault
 from deploy.embedded.stack_layout import pulssi_command
 from schemas.settings import Settings
 from sinks.clickhouse.migrations import migrate
-from sinks.clickhouse.reading_back import StoredRows
 from sinks.clickhouse.store import ClickHouseStore
-from sinks.port import StoreError
+from sinks.clickhouse.stored_rows import StoredRows
+from sinks.store_protocol import StoreError
 from streams.clickhouse.addresses import Address, clickhouse_address, connection_fault
 from streams.clickhouse.archive import ArchiveUnavailableError, ClickHouseArchive
 from streams.configuration.environment import load_settings

@@ -15,16 +15,16 @@ import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, async_playwright, expect
 
 from deploy.embedded.ports import any_free
-from schemas.agents import Stretch, encode_agent
-from schemas.journal import AGENT
 from schemas.settings import Settings
 from schemas.topics import AGENTS
 from streams.configuration.environment import load_settings
 from streams.journal.assembly import Step
 from streams.kafka.topic_migration import migrate_topics
+from streams.times import now_ms
 from tests.dashboards.scene import QUEUES, day_so_far
-from tests.dashboards.wallboard_process import Wallboard, minute_now, now_ms, running, write
+from tests.dashboards.wallboard_process import Wallboard, minute_now, running, write
 from tests.kafka.server import KafkaServer
+from tests.streams.live.agent_records import agent_in
 from tests.streams.live.steps import Journal, contact, contact_key, due, pane_of, pane_record, summary, tag_record
 
 CHROMIUM: Final = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
@@ -65,12 +65,6 @@ async def _closed(browser: Browser) -> AsyncIterator[None]:
     yield
     for context in browser.contexts:
         await context.close()
-
-
-def agent(name: str, status: str, groups: list[str], **capacity: int) -> tuple[bytes, bytes]:
-    """Write the journal record of an agent who is in a state since a second ago."""
-    since = now_ms() - 1_000
-    return AGENT + name.encode(), encode_agent([Stretch(since, since, status, "", groups, capacity)], b"")
 
 
 def _one_offered() -> Step:
@@ -277,13 +271,14 @@ async def test_agents_are_told_where_a_source_tells_of_them(settings: Settings, 
         page = watched.page
         await expect(watched.row("chat", "unassigned")).to_be_visible()
         await expect(page.locator("#agents")).to_be_hidden()
-        told = [
-            agent("ann", "busy", ["care"], chat=3),
-            agent("ben", "available", ["care"], chat=3),
-            agent("cid", "away", ["nights"]),
-            agent("dot", "wrap_up", ["nights"]),
+        since = now_ms() - 1_000
+        states = [
+            agent_in("ann", "busy", ["care"], {"chat": 3}, since),
+            agent_in("ben", "available", ["care"], {"chat": 3}, since),
+            agent_in("cid", "away", ["nights"], {}, since),
+            agent_in("dot", "wrap_up", ["nights"], {}, since),
         ]
-        await write(settings, [agents.step(*told)])
+        await write(settings, [agents.step(*states)])
         cards = page.locator("#agents .card")
         await expect(cards.locator("dt b")).to_have_text(["All agents", "care", "nights"])
         care, nights = cards.nth(1), cards.nth(2)

@@ -6,26 +6,26 @@ from typing import Any, Final
 from clickhouse_connect.driver.client import Client
 
 from schemas.settings import Settings
-from sinks.batching import contact_row
 from sinks.clickhouse.store import ClickHouseStore
-from sinks.port import Batch
-from sinks.rows import ContactRow, EventRow, PaneRow, SampleRow, TagPaneRow, first_wins
+from sinks.pending_batch import contact_row
+from sinks.rows import ContactRow, EventRow, PaneRow, SampleRow, TagPaneRow, first_wins_version
+from sinks.store_protocol import Batch
 from tests.streams.live.steps import summary
 
 
 def event(event_id: str = "e1", offset: int = 0, epoch: int = 1, **fields: Any) -> EventRow:  # noqa: ANN401 - columns
     """Make an archived event."""
     plain = EventRow(
-        "a:1", "", event_id, b"{}", 1_790_000_000_123, first_wins(epoch, offset), "contact.started", "chat", 0
+        "a:1", "", event_id, b"{}", 1_790_000_000_123, first_wins_version(epoch, offset), "contact.started", "chat", 0
     )
     came = {"received_at": 1_790_000_000_456 + offset, "topic": "contacts.chat", "offset": offset, "epoch": epoch}
     return EventRow(**{**plain._asdict(), **came, **fields})
 
 
-def sample(version: int, *, gone: bool = False, **fields: Any) -> SampleRow:  # noqa: ANN401 - any columns
+def sample(version: int, *, retracted: bool = False, **fields: Any) -> SampleRow:  # noqa: ANN401 - any columns
     """Make a sample."""
     own = {"contact_id": "a:1", "channel": "", "sample": "handle", "slot": "e1", "at": 1_790_000_000_000}
-    return SampleRow(version=version, gone=gone, **{**own, **fields})
+    return SampleRow(version=version, retracted=retracted, **{**own, **fields})
 
 
 _PANE: Final = {"topic": "contacts.chat", "partition": 0, "channel": "chat", "supplement": "", "version": 1}

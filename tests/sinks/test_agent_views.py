@@ -13,9 +13,9 @@ from schemas.agents import STATUSES, decode_stretches
 from schemas.settings import Settings
 from schemas.topics import AGENTS
 from sinks.event_rows import event_rows
-from sinks.port import Batch
+from sinks.store_protocol import Batch
 from streams.core.agent_fold import AgentFold
-from streams.live.agent_groups import LiveAgents
+from streams.live.live_agents import LiveAgents
 from tests.core.agents import BASE_MS, HOUR_MS, at, read, status, statuses
 from tests.oracle.agents import State, groups_at, states
 from tests.oracle.contacts import milliseconds

@@ -11,11 +11,11 @@ from schemas.calendars import Calendar, Hours, Span
 from schemas.journal import CONTACT
 from schemas.policies import Policy, Rules
 from schemas.settings import Settings
-from sinks.batching import PendingBatch
+from sinks.pending_batch import PendingBatch
 from streams.core.event import Event
 from streams.core.refold import EMPTY
 from streams.live.gauges import GaugeReading, Gauges
-from streams.live.view import LiveView
+from streams.live.live_view import LiveView
 from tests.core.contacts import changed
 from tests.sinks.rows import write
 from tests.streams.live.steps import Journal, contact, due, summary

@@ -6,7 +6,7 @@ from typing import Final
 from clickhouse_connect.driver.client import Client
 
 from schemas.settings import Settings
-from tests.sinks.reconcile.floor import Floor
+from tests.sinks.reconcile.worker_and_sink import WorkerAndSink
 from tests.streams.test_ratings import SCORES, events, exact, written
 
 #: Records that go to ClickHouse before the next come.
@@ -22,9 +22,9 @@ def test_sums_are_exact_in_clickhouse(database: Settings, client: Client) -> Non
     ]
     arriving = events(told)
     draws.shuffle(arriving)
-    floor = Floor(database)
+    stream = WorkerAndSink(database)
     for begin in range(0, len(arriving), AT_ONCE):
-        floor.play((event["contact_id"].encode(), written(event)) for event in arriving[begin : begin + AT_ONCE])
+        stream.play((event["contact_id"].encode(), written(event)) for event in arriving[begin : begin + AT_ONCE])
     expected = exact(arriving)
     for table, counted in (
         ("samples", "count(), countIf(satisfied), sum(value)"),

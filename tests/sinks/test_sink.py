@@ -20,14 +20,14 @@ from schemas.settings import Settings
 from sinks.clickhouse.migrations import migrate
 from sinks.clickhouse.store import ClickHouseStore
 from sinks.pipeline import Pipeline
-from sinks.port import Batch
 from sinks.sink_health import SinkHealth
+from sinks.store_protocol import Batch
 from streams.clickhouse.connection import connect
 from tests.deploy.program import Program, clean_environment
 from tests.fixtures.clickhouse import ClickHouseServer
 from tests.kafka.server import KafkaServer
-from tests.sinks.running import CALL, CHAT, WITHIN_S, answer, drained, rows_of, sink
-from tests.sinks.test_batching import KEY, contact, sample
+from tests.sinks.running_sink import CALL, CHAT, WITHIN_S, sink, visible_rows, wait_for_answer, wait_until_drained
+from tests.sinks.test_pending_batch import KEY, contact, sample
 from tests.streams.flow import chat_event
 from tests.streams.journal_by_hand import JournalByHand
 
@@ -37,7 +37,7 @@ _TURN_S = 1_790_000_040
 _SLOWER = 20
 
 
-class Floor:
+class PlayedWorker:
     """Plays the worker on one source partition: events in, steps out, and what must come of it."""
 
     def __init__(self, settings: Settings, source: str, partition: int, epoch: int = 1) -> None:
@@ -83,52 +83,52 @@ class Floor:
         return [*records, (encode_pane_key(key), encode_pane(Pane(n=n, sum_ms=n, hist={7: n})))]
 
 
-def _check(settings: Settings, floors: list[Floor], width: int = 5) -> None:
-    rows = rows_of(settings)
+def _check(settings: Settings, workers: list[PlayedWorker], width: int = 5) -> None:
+    rows = visible_rows(settings)
     samples, contacts = [], []
-    for floor in floors:
-        for name in floor.contacts(width):
-            contacts.append((name, floor.step))
-            samples += [(name, str(step), step) for step in (floor.step - 1, floor.step) if step > 0]
+    for worker in workers:
+        for name in worker.contacts(width):
+            contacts.append((name, worker.step))
+            samples += [(name, str(step), step) for step in (worker.step - 1, worker.step) if step > 0]
     assert rows["samples"] == sorted(samples)
     assert rows["contacts"] == sorted(contacts)
-    assert len(rows["events"]) == sum(floor.events for floor in floors)
+    assert len(rows["events"]) == sum(worker.events for worker in workers)
     by_channel = Counter[str]()
-    for floor in floors:
-        by_channel[floor.channel] += floor.step * width
+    for worker in workers:
+        by_channel[worker.channel] += worker.step * width
     assert rows["panes"] == sorted((channel, "handle", n, n, {7: n}) for channel, n in by_channel.items())
 
 
 async def test_everything_comes_through_and_nothing_else(settings: Settings) -> None:
     """Steps of several partitions and their events, but no event that no step has yet; `drain` sees the difference."""
-    floors = [Floor(settings, CHAT, 0), Floor(settings, CHAT, 1), Floor(settings, CALL, 0)]
+    workers = [PlayedWorker(settings, CHAT, 0), PlayedWorker(settings, CHAT, 1), PlayedWorker(settings, CALL, 0)]
     async with sink(settings):
-        for floor in floors:
-            await floor.play(4)
-        await drained(settings)
-        _check(settings, floors)
+        for worker in workers:
+            await worker.play(4)
+        await wait_until_drained(settings)
+        _check(settings, workers)
         async with AIOKafkaProducer(bootstrap_servers=settings.kafka_brokers) as producer:
             await producer.send_and_wait(CALL, b"{}", b"early", 0)
-        await drained(settings, (CALL, 0))
-        await floors[0].play(2)
-        await drained(settings, (CALL, 0))
-    _check(settings, floors)
+        await wait_until_drained(settings, (CALL, 0))
+        await workers[0].play(2)
+        await wait_until_drained(settings, (CALL, 0))
+    _check(settings, workers)
 
 
 async def test_reading_all_again_changes_nothing(settings: Settings) -> None:
     """Where the position is lost, everything is read and written again, to the same rows."""
-    floors = [Floor(settings, CHAT, 0), Floor(settings, CALL, 1)]
-    for floor in floors:
-        await floor.play(3)
+    workers = [PlayedWorker(settings, CHAT, 0), PlayedWorker(settings, CALL, 1)]
+    for worker in workers:
+        await worker.play(3)
     async with sink(settings):
-        await drained(settings)
-    before = rows_of(settings)
+        await wait_until_drained(settings)
+    before = visible_rows(settings)
     with connect(settings) as client:
         client.command("TRUNCATE TABLE progress SYNC")
     async with sink(settings):
-        await drained(settings)
-    assert rows_of(settings) == before
-    _check(settings, floors)
+        await wait_until_drained(settings)
+    assert visible_rows(settings) == before
+    _check(settings, workers)
 
 
 class _Dying(ClickHouseStore):
@@ -143,40 +143,40 @@ class _Dying(ClickHouseStore):
 
 async def test_died_between_rows_and_position(settings: Settings) -> None:
     """The next sink writes the batch again, together with what came since, and it comes to the same."""
-    floor = Floor(settings, CHAT, 0)
-    await floor.play(3)
+    worker = PlayedWorker(settings, CHAT, 0)
+    await worker.play(3)
     with pytest.raises(RuntimeError, match="died"):
         async with sink(settings, _Dying(settings)) as serving:
             await asyncio.wait([serving], timeout=WITHIN_S)
-    await floor.play(3)
+    await worker.play(3)
     async with sink(settings):
-        await drained(settings)
-    _check(settings, [floor])
+        await wait_until_drained(settings)
+    _check(settings, [worker])
 
 
 async def _ready(settings: Settings) -> None:
-    await answer(settings, "readyz", lambda status, _: status == 200)
+    await wait_for_answer(settings, "readyz", lambda status, _: status == 200)
 
 
 async def test_killed_at_any_moment(settings: Settings, environment: dict[str, str], tmp_path: Path) -> None:
     """Kill -9 under load loses nothing and doubles nothing; SIGTERM finishes the batch in hand and ends with 0."""
-    floor, there = Floor(settings, CHAT, 1), clean_environment(tmp_path, **environment)
+    worker, there = PlayedWorker(settings, CHAT, 1), clean_environment(tmp_path, **environment)
     for _ in range(2):
         with Program(pulssi_command("sink"), there) as program:
             await _ready(settings)
-            playing = asyncio.create_task(floor.play(10))
-            await answer(settings, "metrics", lambda _, text: "pulssi_sink_batches_total 0" not in text)
+            playing = asyncio.create_task(worker.play(10))
+            await wait_for_answer(settings, "metrics", lambda _, text: "pulssi_sink_batches_total 0" not in text)
             program.process.kill()
             program.process.wait()
             await playing
     with Program(pulssi_command("sink"), there) as program:
-        await floor.play(3)
-        await drained(settings)
+        await worker.play(3)
+        await wait_until_drained(settings)
         program.signal(signal.SIGTERM)
         status = await asyncio.to_thread(program.await_end)
     assert status == 0, program.text
     assert "Traceback" not in program.text
-    _check(settings, [floor])
+    _check(settings, [worker])
 
 
 async def test_clickhouse_away_for_a_while(
@@ -187,18 +187,18 @@ async def test_clickhouse_away_for_a_while(
     port = any_free("127.0.0.1")
     there = {"PULSSI_CLICKHOUSE_URL": f"http://127.0.0.1:{port}", "PULSSI_SINK_PORT": str(any_free("127.0.0.1"))}
     settings = fresh_kafka.with_topics(PULSSI_PARTITIONS="1", **there)
-    floor = Floor(settings, CHAT, 0)
+    worker = PlayedWorker(settings, CHAT, 0)
     async with sink(settings):
         with await asyncio.to_thread(ClickHouseServer, tmp_path / "data", port):
             await asyncio.to_thread(migrate, settings)
-            await floor.play(3)
-            await drained(settings)
-        await floor.play(3)
-        assert "does not answer" in await answer(settings, "readyz", lambda status, _: status == 503)
+            await worker.play(3)
+            await wait_until_drained(settings)
+        await worker.play(3)
+        assert "does not answer" in await wait_for_answer(settings, "readyz", lambda status, _: status == 503)
         with await asyncio.to_thread(ClickHouseServer, tmp_path / "data", port):
-            await floor.play(1)
-            await drained(settings)
-            _check(settings, [floor])
+            await worker.play(1)
+            await wait_until_drained(settings)
+            _check(settings, [worker])
             await _ready(settings)
     said = [
         line for line in caplog.messages if line.startswith(("ClickHouse answers", "the sink goes on", "the sink is"))
@@ -214,21 +214,21 @@ async def test_clickhouse_away_for_a_while(
 
 async def test_a_broker_that_restarts_is_waited_for(fresh_kafka: KafkaServer, settings: Settings) -> None:
     """Kafka away for a while: reading continues where it was."""
-    floor = Floor(settings, CHAT, 0)
+    worker = PlayedWorker(settings, CHAT, 0)
     async with sink(settings):
-        await floor.play(3)
-        await drained(settings)
+        await worker.play(3)
+        await wait_until_drained(settings)
         # Not in a thread: the broker ends with the thread that started it.
         fresh_kafka.stop()
         fresh_kafka.start()
-        await floor.play(3)
-        await drained(settings)
-    _check(settings, [floor])
+        await worker.play(3)
+        await wait_until_drained(settings)
+    _check(settings, [worker])
 
 
 async def test_the_gauges_of_the_minute_are_kept(settings: Settings) -> None:
     """Contacts that were in the journal when it started are in the minute that had just begun then."""
-    await Floor(settings, CHAT, 0).play(3, width=4)
+    await PlayedWorker(settings, CHAT, 0).play(3, width=4)
     begun = time.monotonic()
     store = ClickHouseStore(settings)
     pipeline = Pipeline(settings, store, SinkHealth(), now=lambda: _TURN_S + (time.monotonic() - begun) / _SLOWER)

@@ -56,8 +56,8 @@ async def _archived(monkeypatch: pytest.MonkeyPatch, told: list[tuple[int, int]]
     monkeypatch.setattr("sinks.source_reader.connect", AsyncMock(return_value=consumer))
     reader = SourceReader(load_settings({}), "test")
     await reader.start({})
-    read = [len(records) async for _, records in reader.below({PLACE: 10})]
-    return sum(read), bool(reader.gone)
+    read = [len(records) async for _, records in reader.records_below({PLACE: 10})]
+    return sum(read), bool(reader.lost)
 
 
 async def test_a_broker_that_is_away_has_lost_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

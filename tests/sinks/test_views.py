@@ -8,8 +8,8 @@ from clickhouse_connect.driver.client import Client
 
 from schemas.settings import Settings
 from sinks.clickhouse.migrations import migrate
-from sinks.port import Batch
 from sinks.rows import PaneRow
+from sinks.store_protocol import Batch
 from streams.clickhouse.connection import connect
 from streams.core.histogram import bucket
 from tests.sinks.rows import pane, sample, types, write
@@ -61,7 +61,10 @@ def test_a_queues_own_service_level(database: Settings, client: Client) -> None:
         for at in range(n)
     ]  # fmt: skip
     rows += [rows[0]._replace(slot="no target", target_ms=None, within=None)]
-    rows += [rows[0]._replace(slot="taken back", gone=True), rows[0]._replace(slot="other", sample="first_response")]
+    rows += [
+        rows[0]._replace(slot="taken back", retracted=True),
+        rows[0]._replace(slot="other", sample="first_response"),
+    ]
     write(database, Batch(samples=rows))
     names = "answered, answered_within, abandoned, abandoned_within, short"
     formulas = "answered_only, offered, abandons_met, excluding_abandoned_within, short_excluded"

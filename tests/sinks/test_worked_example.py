@@ -14,12 +14,12 @@ from schemas.policies import Rules
 from schemas.settings import Settings
 from schemas.topics import CONTACTS, Channel
 from streams.journal.assembly import Assembly
+from streams.live.live_view import LiveView
 from streams.live.service_level import FORMULAS, service_level
-from streams.live.view import LiveView
 from streams.partition.state import PartitionState
 from tests.core.story import BEGIN
 from tests.oracle.batch import Counters, added_up, samples
-from tests.sinks.reconcile.floor import Floor, told
+from tests.sinks.reconcile.worker_and_sink import WorkerAndSink, story_records
 from tests.streams.records import Record
 
 PERCENT: Final = {
@@ -53,7 +53,7 @@ def example(channel: Channel) -> list[tuple[bytes, bytes]]:
         what = ANSWERS[channel] if ends == "answered" else "abandoned"
         story = f"0 started queue=q\n0 queued queue=q seq=1\n{WAITS[channel][in_time]} {what}"
         for number in range(many):
-            found += told(f"{ends} {in_time} {number}", story, channel)
+            found += story_records(f"{ends} {in_time} {number}", story, channel)
     return found
 
 
@@ -65,7 +65,7 @@ def rounded(levels: dict[str, float | None]) -> dict[str, float]:
 @pytest.mark.parametrize("channel", WAITS)
 def test_in_clickhouse(database: Settings, client: Client, channel: Channel) -> None:
     """The view's columns by name, the function over any range, the intervals, and e-mail by time of arrival."""
-    Floor(database, CONTACTS[channel]).play(example(channel))
+    WorkerAndSink(database, CONTACTS[channel]).play(example(channel))
     ask = ", ".join(f"pulssi_service_level('{name}', {{}}) AS {name}" for name in PERCENT)
     of_panes = "sum(answered), sum(answered_within), sum(abandoned), sum(abandoned_within), sum(service_level.short)"
     of_intervals = (

@@ -16,16 +16,16 @@ from aiokafka import TopicPartition
 from schemas.journal import CONTACT, HEAD_KEY, OPEN_KEY, PANE, SUPPLEMENT, Head, decode_pane_key, encode_pane_key
 from schemas.samples import Sample
 from schemas.topics import journal_of
-from sinks.accepted import accepted
-from sinks.batching import PendingBatch, progress_rows
+from sinks.archive_filter import records_to_archive
 from sinks.event_rows import event_rows
+from sinks.pending_batch import PendingBatch, progress_rows
 from streams.core.event import from_normalised
 from streams.journal.assembly import Step
 from streams.journal.tail import JournalTail
-from streams.live.view import LiveView
+from streams.live.live_view import LiveView
 from streams.partition.archived_history import ArchivedContact, EndedEpochs
 from tests.oracle.batch import added_up, samples
-from tests.sinks.memory import MemoryStore
+from tests.sinks.memory_store import MemoryStore
 from tests.streams.modelled_log import MORE_THAN_THERE_IS, Consumer, Written
 from tests.streams.records import pane_totals
 
@@ -185,15 +185,15 @@ class Sink(Follower):
         pending = self._pending
         if not pending.steps:
             return
-        self._pending = PendingBatch(pending.after())
-        head = pending.reached[PLACE].head
+        self._pending = PendingBatch(pending.steps_once_written())
+        head = pending.positions[PLACE].head
         epoch, archived = self._archived
         begin = archived if epoch == head.epoch else 0
         batch = pending.batch()
         if head.epoch == self._epoch():
             records: Any = self._model.source[begin : head.next]
-            batch.events = event_rows(accepted(records, head, pending.set_aside(PLACE)), head.epoch)
-        batch.progress = progress_rows(pending.reached.items(), pending.steps)
+            batch.events = event_rows(records_to_archive(records, head, pending.set_aside(PLACE)), head.epoch)
+        batch.progress = progress_rows(pending.positions.items(), pending.steps)
         self._archived, self._kept = (head.epoch, head.next), self.life
         self.store.write(batch)
 

@@ -6,13 +6,13 @@ from typing import Any
 from schemas.journal import Head
 from schemas.settings import Settings
 from schemas.topics import SourcePartition
-from sinks.accepted import accepted
-from sinks.batching import PendingBatch
+from sinks.archive_filter import records_to_archive
 from sinks.event_rows import event_rows
+from sinks.pending_batch import PendingBatch
 from streams.clickhouse.archive import ClickHouseArchive
 from streams.journal.tail import JournalTail
 from streams.partition.archived_history import ArchivedContact
-from tests.sinks.memory import MemoryStore
+from tests.sinks.memory_store import MemoryStore
 from tests.streams.followers import kept_of
 from tests.streams.records import Record
 
@@ -52,13 +52,15 @@ class FollowingArchive(ClickHouseArchive):
         if not pending.steps:
             return
         batch = pending.batch()
-        for place, reached in pending.reached.items():
+        for place, reached in pending.positions.items():
             self.heads[place] = reached.head
             known = self._archived.get(place, 0)
             records: Any = self._records[place][known : reached.head.next]
-            batch.events += event_rows(accepted(records, reached.head, pending.set_aside(place)), reached.head.epoch)
+            batch.events += event_rows(
+                records_to_archive(records, reached.head, pending.set_aside(place)), reached.head.epoch
+            )
             self._archived[place] = max(known, reached.head.next)
-        self._written = pending.after()
+        self._written = pending.steps_once_written()
         self.store.write(batch)
 
     # As an archive.

@@ -21,8 +21,8 @@ from aiokafka.errors import ProducerFenced
 from schemas.journal import OPEN_KEY, encode_open
 from schemas.policies import Rules
 from schemas.settings import Settings
-from sinks.batching import claims
-from sinks.port import Batch
+from sinks.pending_batch import epoch_claims
+from sinks.store_protocol import Batch
 from streams.assignment.epochs import SurveyedPartition, begin
 from streams.assignment.recovery import ReleasedPartition, recover
 from streams.assignment.takeover import RefusedError, TakeoverServices, take_over
@@ -32,7 +32,7 @@ from streams.journal.assembly import Step
 from streams.partition.archived_history import ArchivedContact, EndedEpochs
 from streams.partition.state import PartitionState
 from streams.partition.steps import StepToWrite
-from tests.sinks.memory import MemoryStore
+from tests.sinks.memory_store import MemoryStore
 from tests.streams.followers import JOURNAL, PLACE, Live, Sink, Truth, ended_epochs_of, kept_of
 from tests.streams.modelled_log import MORE_THAN_THERE_IS, Broker, Consumer
 from tests.streams.records import Record, records_of
@@ -253,7 +253,7 @@ class ModelledWorkers(ClickHouseArchive):
         """
         await self.finish()
         self.current_epoch = 1 + max((row.epoch for row in self.sink.store.progress()), default=0)
-        self.sink.store.write(Batch(progress=claims({PLACE: self.current_epoch}, 0)))
+        self.sink.store.write(Batch(progress=epoch_claims({PLACE: self.current_epoch}, 0)))
         self.source = []
         self.broker.recreate_source()
         head = None if journal else self.truth.head

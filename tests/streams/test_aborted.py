@@ -5,7 +5,7 @@ from typing import Final
 
 from aiokafka import AIOKafkaProducer
 
-from sinks.lag import Lags
+from sinks.lag import LagReader
 from sinks.rows import Progress
 from tests.kafka.server import KafkaServer
 from tests.streams.flow import Journals, chat_event, keyed, worker_process
@@ -41,8 +41,8 @@ async def test_aborted_events_are_not_counted(fresh_kafka: KafkaServer, tmp_path
             assert set(journals.contacts) == {b"a", b"d"}
             assert journals.pane_totals() == {("offered", "chat", "unassigned"): (2, 0, 0, 0, 0)}
             head = journals.heads[TOPIC, 0]
-    ends = Lags(settings)
-    await ends.start()
-    lags = await ends.lags([Progress(TOPIC, 0, head.epoch, head.next, head.step, head.open, 1, 1)])
-    await ends.stop()
+    lag_reader = LagReader(settings)
+    await lag_reader.start()
+    lags = await lag_reader.read([Progress(TOPIC, 0, head.epoch, head.next, head.step, head.open, 1, 1)])
+    await lag_reader.stop()
     assert [lag for lag in lags if lag.behind] == []

@@ -13,7 +13,7 @@ from sinks.sink_health import SinkHealth
 from streams.configuration.environment import load_settings
 from streams.journal.tail import JournalTail
 from streams.kafka.cluster import ClusterUnavailableError
-from streams.live.view import LiveView
+from streams.live.live_view import LiveView
 from streams.monitoring import worker_health
 from streams.monitoring.activities import Phase
 from streams.monitoring.outage import Outage

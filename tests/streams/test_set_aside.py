@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 
 from schemas.journal import SET_ASIDE, Head, decode_set_aside, encode_set_aside
 from schemas.policies import Rules
-from sinks.accepted import accepted
+from sinks.archive_filter import records_to_archive
 from streams.core.event import Event
 from streams.decoding import decoder
 from streams.kafka.partitioner import partition_of
 from streams.partition.set_aside import SetAside
 from tests.depth import examples
-from tests.sinks.memory import MemoryStore
+from tests.sinks.memory_store import MemoryStore
 from tests.streams import test_modelled_worker
 from tests.streams.flow import chat_event
 from tests.streams.followers import Sink
@@ -106,7 +106,7 @@ class Course(ModelledWorker):
         """Have a sink on an empty store read the journal; its version is the worker's."""
         sink = Sink(self.model, MemoryStore(), lambda: self.model.current_epoch)
         self._do(sink.start({}, {}))
-        with patch("sinks.accepted.read_event", strict):
+        with patch("sinks.archive_filter.read_event", strict):
             while not sink.end or sink.end < self.model.sink.end:
                 self._do(sink.read(self._rng.randint(1, 9)))
                 sink.write()
@@ -189,5 +189,5 @@ def test_exactly_these_offsets_are_left_out(offsets: set[int], begin: int, end: 
     """Whatever ranges they make, and wherever the records begin and end."""
     _, _, ranges = decode_set_aside(*encode_set_aside(1, 1, offsets))
     records: Any = [Record(offset, b"c", b"") for offset in range(begin, end)]
-    kept = [record.offset for record in accepted(records, Head(), ranges)]
+    kept = [record.offset for record in records_to_archive(records, Head(), ranges)]
     assert kept == [offset for offset in range(begin, end) if offset not in offsets]

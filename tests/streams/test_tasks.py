@@ -21,7 +21,7 @@ from sinks.pipeline import Pipeline
 from streams.configuration.environment import load_settings
 from streams.configuration.reloading import WatchedRules, follow
 from streams.tasks import UNHANDLED, cancel, log_unhandled, wait_for_all
-from tests.sinks.memory import MemoryStore
+from tests.sinks.memory_store import MemoryStore
 
 
 async def fails_deep_inside(error: BaseException) -> None:

@@ -7,18 +7,21 @@ import threading
 from collections.abc import AsyncIterator, Coroutine, Generator, Iterator
 from types import SimpleNamespace
 from typing import Any, Final, Self
+from unittest.mock import AsyncMock
 
 import aiohttp
 import pytest
 
 from schemas.exits import Exit
 from schemas.policies import Rules
-from sinks.batching import PendingBatch
+from sinks.archive import Archive
 from sinks.clickhouse.store import ClickHouseStore
+from sinks.pending_batch import PendingBatch
 from sinks.pipeline import Pipeline
 from sinks.sink_health import SinkHealth
 from streams.assignment.assigned_partitions import AssignedPartitions
 from streams.configuration.environment import load_settings
+from streams.journal.tail import JournalTail
 from streams.journal.writing import Writer
 from streams.monitoring.activities import Activities, Phase
 from streams.monitoring.health import Health
@@ -281,27 +284,27 @@ async def test_code_that_does_not_wait_is_seen_from_another_thread(lines: Lines)
 async def test_a_sink_whose_events_do_not_come_is_named(monkeypatch: pytest.MonkeyPatch, lines: Lines) -> None:
     """It reads them before it writes a batch, which waits for them for as long as that takes."""
 
-    async def below(_: object) -> AsyncIterator[None]:
+    async def records_below(_: object) -> AsyncIterator[None]:
         await asyncio.Event().wait()
         yield
 
-    settings, sink_health, pending = load_settings({}), SinkHealth(), PendingBatch()
-    pipeline = Pipeline(settings, ClickHouseStore(settings), sink_health)
-    monkeypatch.setattr(pipeline, "_sources", SimpleNamespace(below=below))
-    with watched(sink_health.activities):
-        archiving = asyncio.ensure_future(pipeline._archive(pending))  # noqa: SLF001 - all around it would take a broker
-        await lines.come(r"the archive is stuck fetching: .*_archive$")
+    settings, health, store = load_settings({}), SinkHealth(), AsyncMock()
+    archive = Archive(settings, "test", store, health, JournalTail(settings))
+    monkeypatch.setattr(archive, "sources", SimpleNamespace(records_below=records_below))
+    with watched(health.activities):
+        archiving = asyncio.ensure_future(archive.write_events(PendingBatch()))
+        await lines.come(r"the archive is stuck fetching: .*write_events$")
         await cancel_task(archiving)
 
 
 async def test_a_sink_whose_insert_hangs_is_named(lines: Lines) -> None:
     """By its thread's stack: the client blocks."""
     async with silent_server() as server:
-        settings, sink_health = load_settings({"PULSSI_CLICKHOUSE_URL": server.url}), SinkHealth()
-        pipeline = Pipeline(settings, ClickHouseStore(settings), sink_health)
-        with watched(sink_health.activities):
+        settings, health = load_settings({"PULSSI_CLICKHOUSE_URL": server.url}), SinkHealth()
+        pipeline = Pipeline(settings, ClickHouseStore(settings), health)
+        with watched(health.activities):
             starting = asyncio.ensure_future(pipeline.start())
             await lines.come(r"the sink is stuck writing to ClickHouse: .*/(store|connection)\.py:\d+ \w+$")
-            code, text = await healthz(sink_health.health())
+            code, text = await healthz(health.server())
             assert (code, "the sink is stuck" in text) == (200, True)
             await cancel_task(starting)

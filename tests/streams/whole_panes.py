@@ -12,7 +12,7 @@ from sinks.rows import PaneRow
 from streams.core.histogram import bucket, merge
 from tests.core.test_against_batch import key_of, told
 from tests.oracle.rows import Row
-from tests.sinks.memory import MemoryStore
+from tests.sinks.memory_store import MemoryStore
 
 
 class PaneCell(NamedTuple):

@@ -24,7 +24,7 @@ const at = (id) => document.getElementById(id);
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 
 let latest = null; // the newest figures
-let standing = null; // the newest word on how fresh they are
+let freshness = null; // the newest word on how fresh they are
 let heardAt = -Infinity; // by the page's own monotonic clock
 let clockAhead = 0; // server's clock minus the page's
 let source = null;
@@ -66,7 +66,7 @@ const clockTime = (ms, seconds) =>
   new Date(ms).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", second: seconds ? "2-digit" : undefined });
 const now = () => Date.now() + clockAhead;
 /** What ages are told by: numbers that are no longer live do not age as if they were. */
-const shownAt = () => (document.body.dataset.state === "live" || !standing || standing.as_of === null ? now() : standing.as_of);
+const shownAt = () => (document.body.dataset.state === "live" || !freshness || freshness.as_of === null ? now() : freshness.as_of);
 
 // --- small parts of the page ---------------------------------------------------------------------------------------
 
@@ -368,13 +368,13 @@ function speak(text) {
 /** Name the state of the page, and say what is wrong where something is. */
 function condition() {
   const silentMs = performance.now() - heardAt;
-  const ageMs = standing && standing.as_of !== null ? now() - standing.as_of : null;
+  const ageMs = freshness && freshness.as_of !== null ? now() - freshness.as_of : null;
   const age = ageMs === null ? "" : `numbers are ${duration(ageMs)} old`;
   if (silentMs > SILENT_AFTER_MS) {
     const words = heardAt === -Infinity ? "connecting to the wallboard" : ["connection to the wallboard lost", age, "trying again"].filter(Boolean).join(" · ");
     return ["lost", heardAt === -Infinity ? "connecting" : "no connection", words];
   }
-  const { state, reason } = standing;
+  const { state, reason } = freshness;
   if (state === "waiting") return ["waiting", "waiting", reason];
   if (state === "reading") return ["reading", "reading", `${reason}: numbers are not complete yet`];
   if (state === "stale" || (ageMs !== null && ageMs > STALE_AFTER_MS + 1500)) {
@@ -388,7 +388,7 @@ let told = "";
 function drawCondition() {
   const [state, word, words] = condition();
   document.body.dataset.state = state;
-  say(at("standing-text"), word);
+  say(at("freshness-text"), word);
   const notice = at("notice");
   // The age ticks where people see it; a screen reader hears the change of state once.
   notice.setAttribute("role", "presentation");
@@ -420,9 +420,9 @@ function heard(message) {
   heardAt = performance.now();
   const ahead = message.at - Date.now();
   // Delay only ever makes the server's clock look behind; a jump means that a clock was set.
-  clockAhead = standing === null || Math.abs(ahead - clockAhead) > 2000 ? ahead : Math.max(ahead, clockAhead - 5);
-  if (standing && message.edition !== standing.edition) location.reload();
-  standing = message;
+  clockAhead = freshness === null || Math.abs(ahead - clockAhead) > 2000 ? ahead : Math.max(ahead, clockAhead - 5);
+  if (freshness && message.edition !== freshness.edition) location.reload();
+  freshness = message;
 }
 
 function listen() {

@@ -6,19 +6,14 @@ from typing import Any, Final
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.agents import AHEAD_MS, HORIZON_MS, STATUSES, Stretch, encode_agent
-from schemas.journal import AGENT
+from schemas.agents import AHEAD_MS, HORIZON_MS, STATUSES, Stretch
 from schemas.topics import AGENTS
-from streams.live.agent_groups import AgentsReading, Slots
-from streams.live.view import LiveView
+from streams.live.live_agents import AgentsReading, Slots
+from streams.live.live_view import LiveView
+from tests.streams.live.agent_records import agent_record
 from tests.streams.live.steps import Journal, contact, contact_key, summary
 
 NOW: Final = 1_773_559_200_000
-
-
-def agent(name: str, *stretches: Stretch) -> tuple[bytes, bytes]:
-    """Write an agent's record."""
-    return AGENT + name.encode(), encode_agent(stretches, b"")
 
 
 def state(of: str, groups: list[str] | None = None, *, since: int = NOW - 60_000, **capacity: int) -> Stretch:
@@ -26,7 +21,7 @@ def state(of: str, groups: list[str] | None = None, *, since: int = NOW - 60_000
     return Stretch(since, since, of, "", ["care"] if groups is None else groups, capacity)
 
 
-def held(name: str, by: list[str], channel: str = "chat") -> tuple[bytes, bytes]:
+def handled_contact(name: str, by: list[str], channel: str = "chat") -> tuple[bytes, bytes]:
     """Write the record of a contact that these agents have in hand."""
     return contact_key(name), contact(summary(channel=channel, handling=len(by), handling_agents=by))
 
@@ -47,10 +42,10 @@ def test_agents_count_in_each_of_their_groups_and_once_in_the_centre() -> None:
     """Groups in order behind the centre; who is in none stands under no name; the same group named twice is one."""
     view = view_of(
         [
-            agent("a", state("available", ["care", "sales", "care"])),
-            agent("b", state("away", ["care"])),
-            agent("c", state("offline", [])),
-            agent("d", state("wrap_up", ["sales"])),
+            agent_record("a", state("available", ["care", "sales", "care"])),
+            agent_record("b", state("away", ["care"])),
+            agent_record("c", state("offline", [])),
+            agent_record("d", state("wrap_up", ["sales"])),
         ]
     )
     assert {group: counts(reading) for group, reading in view.agents.readings().items()} == {
@@ -64,36 +59,40 @@ def test_agents_count_in_each_of_their_groups_and_once_in_the_centre() -> None:
 
 def test_without_agents_there_is_nothing() -> None:
     """A centre whose sources tell no states shows no agents, not zeros."""
-    assert view_of([], [held("1", ["a"])]).agents.readings() == {}
+    assert view_of([], [handled_contact("1", ["a"])]).agents.readings() == {}
 
 
 def test_slots_in_use_and_free() -> None:
     """Worked out by hand: see the comments."""
     view = view_of(
         [
-            agent("a", state("available", chat=3)),  # one in hand: two free
-            agent("b", state("busy", chat=3)),  # two in hand: one free
-            agent("c", state("busy", chat=3)),  # busy with what nobody sees: none free
-            agent("d", state("wrap_up", chat=3)),  # none in hand, and none free
-            agent("e", state("away", chat=2)),  # away with one in hand: its slots count, none free
-            agent("f", state("away", chat=2)),  # not there
-            agent("g", state("offline", chat=2)),  # not there, whatever it left behind
-            agent("h", state("available", chat=1)),  # two in hand where one is allowed: none free
+            agent_record("a", state("available", chat=3)),  # one in hand: two free
+            agent_record("b", state("busy", chat=3)),  # two in hand: one free
+            agent_record("c", state("busy", chat=3)),  # busy with what nobody sees: none free
+            agent_record("d", state("wrap_up", chat=3)),  # none in hand, and none free
+            agent_record("e", state("away", chat=2)),  # away with one in hand: its slots count, none free
+            agent_record("f", state("away", chat=2)),  # not there
+            agent_record("g", state("offline", chat=2)),  # not there, whatever it left behind
+            agent_record("h", state("available", chat=1)),  # two in hand where one is allowed: none free
         ],
-        [held(str(number), by) for number, by in enumerate((["a"], ["b"], ["b", "e"], ["g"], ["h"], ["h"]))],
+        [handled_contact(str(number), by) for number, by in enumerate((["a"], ["b"], ["b", "e"], ["g"], ["h"], ["h"]))],
     )
     assert view.agents.readings()["care"].slots == (Slots("chat", 3 + 3 + 3 + 3 + 2 + 1, 6, 3, 0),)
 
 
 def test_slots_that_no_source_tells_are_not_made_up() -> None:
     """Without any capacity there is no number of slots; with some, who is without is counted beside it."""
-    nobody = view_of([agent("a", state("available"))], [held("1", ["a"])])
+    nobody = view_of([agent_record("a", state("available"))], [handled_contact("1", ["a"])])
     assert nobody.agents.readings()["care"] == AgentsReading(
         dict.fromkeys(STATUSES, 0) | {"available": 1}, (Slots("chat", None, 1, None, 1),), 1
     )
     some = view_of(
-        [agent("a", state("available", chat=3)), agent("b", state("available", call=1)), agent("c", state("away"))],
-        [held("1", ["a"]), held("2", ["b"])],
+        [
+            agent_record("a", state("available", chat=3)),
+            agent_record("b", state("available", call=1)),
+            agent_record("c", state("away")),
+        ],
+        [handled_contact("1", ["a"]), handled_contact("2", ["b"])],
     )
     assert some.agents.readings()["care"].slots == (Slots("call", 1, 0, 1, 0), Slots("chat", 3, 2, 2, 1))
     assert some.agents.readings()["care"].untold == 0  # who is away has no slots to tell
@@ -103,18 +102,18 @@ def test_contacts_leave_hands() -> None:
     """Handed back, forgotten by the worker, or gone with their journal: the slots are free again."""
     view = LiveView("UTC", lambda: NOW)
     journal = Journal("contacts.chat")
-    view.feed([Journal(AGENTS).step(agent("a", state("available", chat=3)))])
+    view.feed([Journal(AGENTS).step(agent_record("a", state("available", chat=3)))])
 
     def used() -> int:
         return sum(slots.used for slots in view.agents.readings()["care"].slots)
 
     before = view.version
-    view.feed([journal.step(held("1", ["a"]), held("2", ["a"]))])
+    view.feed([journal.step(handled_contact("1", ["a"]), handled_contact("2", ["a"]))])
     assert used() == 2
     assert view.version > before
-    view.feed([journal.step(held("1", []))])
+    view.feed([journal.step(handled_contact("1", []))])
     assert used() == 1
-    view.feed([journal.step((contact_key("2"), None), held("3", ["a"]))])
+    view.feed([journal.step((contact_key("2"), None), handled_contact("3", ["a"]))])
     assert used() == 1
     view.feed([Journal("contacts.chat").step()._replace(restarted=True)])
     assert used() == 0
@@ -127,7 +126,7 @@ def test_states_change_with_time_alone() -> None:
     clock = [NOW]
     view = LiveView("UTC", lambda: clock[0])
     ahead = NOW + AHEAD_MS + 60_000
-    view.feed([Journal(AGENTS).step(agent("a", state("available"), state("busy", since=ahead)))])
+    view.feed([Journal(AGENTS).step(agent_record("a", state("available"), state("busy", since=ahead)))])
     assert counts(view.agents.readings()["care"]) == (1, 0, 0, 0, 0)
     read = view.version
     clock[0] = ahead - AHEAD_MS - 1
@@ -153,12 +152,12 @@ _STATES: Final = st.builds(
     st.dictionaries(st.sampled_from(["chat", "call"]), st.integers(0, 3), max_size=2),
 )
 _AGENTS: Final = st.builds(
-    lambda name, states: (AGENTS, agent(name, *sorted(states))),
+    lambda name, states: (AGENTS, agent_record(name, *sorted(states))),
     st.sampled_from("abc"),
     st.lists(_STATES, max_size=3, unique_by=lambda each: each.since),
 )
 _CONTACTS: Final = st.builds(
-    lambda name, channel, by: (f"contacts.{channel}", held(name, by, channel)),
+    lambda name, channel, by: (f"contacts.{channel}", handled_contact(name, by, channel)),
     st.sampled_from("12"),
     st.sampled_from(["chat", "call"]),
     st.lists(st.sampled_from("abcd"), max_size=2, unique=True),

@@ -1,4 +1,4 @@
-"""The live view against a plain computation over everything it was ever told, for any split and order."""
+"""The live view against a plain computation over everything it was ever drawn, for any split and order."""
 
 from collections import defaultdict
 from typing import Any, NamedTuple
@@ -12,8 +12,8 @@ from schemas.panes import PANE_MS, Pane, PaneKey, TagPaneKey
 from streams.core.histogram import merge
 from streams.journal.assembly import Step
 from streams.live.gauges import GaugeReading
-from streams.live.view import LiveView
-from streams.live.windows import LENGTHS, NAMES, midnight
+from streams.live.live_view import LiveView
+from streams.live.windows import WINDOW_NAMES, WINDOW_PANES, midnight
 from tests.depth import examples
 from tests.streams.live.steps import Journal, contact, contact_key, due, pane_of, pane_record, summary, tag_record
 
@@ -28,7 +28,7 @@ QUEUES = ("billing", "support")
 SAMPLE_NAMES = ("offered", "handle", "hold")
 
 
-class Told(NamedTuple):
+class DrawnRecord(NamedTuple):
     """One record, and in which source partition."""
 
     source: int
@@ -43,8 +43,8 @@ class Told(NamedTuple):
     handling: int
 
 
-TOLD = st.builds(
-    Told,
+DRAWN_RECORDS = st.builds(
+    DrawnRecord,
     st.integers(0, 1),
     st.integers(0, 1),
     st.sampled_from(["pane", "tag", "contact", "gone"]),
@@ -58,7 +58,7 @@ TOLD = st.builds(
 )
 
 
-class Plain:
+class PlainComputation:
     """Remembers the last value of everything, and adds it all up when asked."""
 
     def __init__(self) -> None:
@@ -71,7 +71,7 @@ class Plain:
     ) -> tuple[dict[str, Any], dict[str, int]]:
         """Add up samples and tags of a group over a window."""
         end = now - now % PANE_MS + PANE_MS
-        first = midnight(now, ZONE) if window == "today" else end - LENGTHS[window] * PANE_MS
+        first = midnight(now, ZONE) if window == "today" else end - WINDOW_PANES[window] * PANE_MS
         samples: dict[str, list[Pane]] = defaultdict(list)
         tags: dict[str, int] = defaultdict(int)
         for (channel, _, key), pane in self.panes.items():
@@ -121,54 +121,55 @@ def _deadlines(since: int, minute: int) -> list[Deadline]:
     return mine
 
 
-def _record(told: Told, plain: Plain) -> tuple[bytes, bytes | None]:
-    channel = SOURCES[told.source][1]
-    start = T0 - T0 % PANE_MS + told.minute * PANE_MS
-    if told.kind == "pane":
-        pane = pane_of(told.values, target=60_000, short=5_000)
-        plain.panes[channel, told.partition, PaneKey(1, start, told.queue, "normal", "", "", told.sample)] = pane
-        return pane_record(start, told.queue, told.sample, pane)
-    if told.kind == "tag":
-        plain.tags[channel, told.partition, TagPaneKey(1, start, told.queue, told.sample)] = len(told.values)
-        return tag_record(start, told.queue, told.sample, len(told.values))
-    place = channel, told.partition, told.contact
-    if told.kind == "gone":
+def _record(drawn: DrawnRecord, plain: PlainComputation) -> tuple[bytes, bytes | None]:
+    channel = SOURCES[drawn.source][1]
+    start = T0 - T0 % PANE_MS + drawn.minute * PANE_MS
+    if drawn.kind == "pane":
+        pane = pane_of(drawn.values, target=60_000, short=5_000)
+        plain.panes[channel, drawn.partition, PaneKey(1, start, drawn.queue, "normal", "", "", drawn.sample)] = pane
+        return pane_record(start, drawn.queue, drawn.sample, pane)
+    if drawn.kind == "tag":
+        plain.tags[channel, drawn.partition, TagPaneKey(1, start, drawn.queue, drawn.sample)] = len(drawn.values)
+        return tag_record(start, drawn.queue, drawn.sample, len(drawn.values))
+    place = channel, drawn.partition, drawn.contact
+    if drawn.kind == "gone":
         plain.contacts.pop(place, None)
-        return contact_key(str(told.contact)), None
-    since = None if told.since is None else T0 + told.since
+        return contact_key(str(drawn.contact)), None
+    since = None if drawn.since is None else T0 + drawn.since
     state = summary(
         channel=channel,
-        queue=told.queue,
-        open=told.handling != 1,
-        handling=told.handling,
-        waiting_since=since if told.handling == 0 else None,
-        awaiting_since=since if told.handling == 2 else None,
-        deadlines=[] if since is None else _deadlines(since, told.minute),
-        leaves_at=T0 + (told.since or 0) + HORIZON_MS,
+        queue=drawn.queue,
+        open=drawn.handling != 1,
+        handling=drawn.handling,
+        waiting_since=since if drawn.handling == 0 else None,
+        awaiting_since=since if drawn.handling == 2 else None,
+        deadlines=[] if since is None else _deadlines(since, drawn.minute),
+        leaves_at=T0 + (drawn.since or 0) + HORIZON_MS,
     )
     plain.contacts[place] = state
-    return contact_key(str(told.contact)), contact(state)
+    return contact_key(str(drawn.contact)), contact(state)
 
 
 @settings(max_examples=examples(150))
 @given(
     batches=st.lists(
-        st.tuples(st.lists(TOLD, min_size=1, max_size=6), st.integers(0, 90_000), st.integers(0, 3)), max_size=12
+        st.tuples(st.lists(DRAWN_RECORDS, min_size=1, max_size=6), st.integers(0, 90_000), st.integers(0, 3)),
+        max_size=12,
     ),
     zone_skip=st.integers(0, 30 * 3_600_000),
 )
 def test_any_split_and_order_equals_a_plain_computation(
-    batches: list[tuple[list[Told], int, int]], zone_skip: int
+    batches: list[tuple[list[DrawnRecord], int, int]], zone_skip: int
 ) -> None:
     """Fed in steps of any size, between moves of the clock of any length, every figure is as if added up anew."""
     now = T0
-    plain = Plain()
+    plain = PlainComputation()
     journals = {(s, p): Journal(SOURCES[s][0], p) for s in (0, 1) for p in (0, 1)}
     view = LiveView(ZONE.key, lambda: now)
     fed: list[Step] = []
-    for told, passed, again in batches:
+    for drawn, passed, again in batches:
         by_lane: dict[tuple[int, int], list[tuple[bytes, bytes | None]]] = defaultdict(list)
-        for each in told:
+        for each in drawn:
             by_lane[each.source, each.partition].append(_record(each, plain))
         steps = [journals[lane].step(*records) for lane, records in by_lane.items()]
         view.feed(reversed(steps))
@@ -176,16 +177,16 @@ def test_any_split_and_order_equals_a_plain_computation(
         if again == 1:  # steps that come twice
             view.feed(fed)
         if again == 2:  # journals that are read anew from their beginning
-            view.feed(_anew(fed))
+            view.feed(_read_again(fed))
         now += passed
         view.advance()
-        _same(view, plain, now)
+        _assert_equal(view, plain, now)
     now += zone_skip
     view.advance()
-    _same(view, plain, now)
+    _assert_equal(view, plain, now)
 
 
-def _anew(fed: list[Step]) -> list[Step]:
+def _read_again(fed: list[Step]) -> list[Step]:
     seen: set[tuple[str, int]] = set()
     steps = []
     for step in fed:
@@ -195,15 +196,15 @@ def _anew(fed: list[Step]) -> list[Step]:
     return steps
 
 
-def _same(view: LiveView, plain: Plain, now: int) -> None:
+def _assert_equal(view: LiveView, plain: PlainComputation, now: int) -> None:
     groups = [(None, None), *((c, q) for _, c in SOURCES for q in (None, *QUEUES))]
     readings = view.gauges.readings()
     for group in groups:
         assert readings.get(group, GaugeReading()) == plain.reading(now, group), group
-        for window in NAMES:
+        for window in WINDOW_NAMES:
             samples, tags = plain.total(window, now, group)
             samples.pop("hold", None)  # no live figure is made of it
-            found = view.totals(window, group)
+            found = view.sums(window, group)
             assert {s: (t.counters, t.hist) for s, t in found.samples.items()} == samples, (window, group)
             assert found.tags == tags, (window, group)
             figures = view.figures(window, group)
@@ -211,41 +212,46 @@ def _same(view: LiveView, plain: Plain, now: int) -> None:
             assert dict(figures.tags) == tags
 
 
+def _offered(n: int = 1, queue: str = "billing", epoch: int = 1) -> tuple[bytes, bytes]:
+    return pane_record(T0, queue, "offered", pane_of([0] * n), epoch=epoch)
+
+
+def _waiting(contact_id: str) -> tuple[bytes, bytes]:
+    return contact_key(contact_id), contact(summary(waiting_since=T0))
+
+
+def _waiting_now(view: LiveView) -> int:
+    return view.gauges.readings()[None, None].waiting
+
+
 def test_a_recreated_journal_drops_the_contacts_and_keeps_the_panes() -> None:
     """Who was in the old journal alone is in none; what was counted stays counted."""
     view = LiveView(ZONE.key, lambda: T0)
     old, new = Journal(), Journal(epoch=2)
-    view.feed(
-        [
-            old.step(
-                (contact_key("a"), contact(summary(waiting_since=T0))),
-                pane_record(T0, "billing", "offered", pane_of([0])),
-            )
-        ]
-    )
-    assert view.gauges.readings()[None, None].waiting == 1
-    view.feed([new.step(pane_record(T0, "billing", "offered", pane_of([0, 0]), epoch=2))._replace(restarted=True)])
-    assert view.gauges.readings()[None, None].waiting == 0
+    view.feed([old.step(_waiting("a"), _offered())])
+    assert _waiting_now(view) == 1
+    view.feed([new.step(_offered(2, epoch=2))._replace(restarted=True)])
+    assert _waiting_now(view) == 0
     assert view.figures("5m", (None, None)).offered == 3
-    view.feed([old.step((contact_key("b"), contact(summary(waiting_since=T0))))])
-    assert view.gauges.readings()[None, None].waiting == 0, "what an older epoch's worker still writes is nothing"
+    view.feed([old.step(_waiting("b"))])
+    assert _waiting_now(view) == 0, "what an older epoch's worker still writes is nothing"
 
 
 def test_a_new_epoch_of_the_same_journal_keeps_the_contacts() -> None:
     """The topic was recreated and its journal was not: whoever waits waits on."""
     view = LiveView(ZONE.key, lambda: T0)
     journal = Journal()
-    view.feed([journal.step((contact_key("a"), contact(summary(waiting_since=T0))))])
+    view.feed([journal.step(_waiting("a"))])
     journal.head = journal.head._replace(epoch=2)
-    view.feed([journal.step(pane_record(T0, "billing", "offered", pane_of([0]), epoch=2))])
-    assert view.gauges.readings()[None, None].waiting == 1
+    view.feed([journal.step(_offered(epoch=2))])
+    assert _waiting_now(view) == 1
 
 
 def test_an_evicted_pane_still_counts() -> None:
     """A tombstone takes a pane out of the worker's memory, not out of the figures."""
     view = LiveView(ZONE.key, lambda: T0)
     journal = Journal()
-    key, value = pane_record(T0, "billing", "offered", pane_of([0]))
+    key, value = _offered()
     view.feed([journal.step((key, value)), journal.step((key, None))])
     assert view.figures("5m", ("chat", "billing")).offered == 1
 
@@ -253,12 +259,9 @@ def test_an_evicted_pane_still_counts() -> None:
 def test_what_a_journal_read_anew_no_longer_holds_is_void() -> None:
     """A recreated journal under the same epoch takes the place of the old one: its panes and contacts."""
     view = LiveView(ZONE.key, lambda: T0)
-    seen = (contact_key("a"), contact(summary(waiting_since=T0)))
-    view.feed(
-        [Journal().step(seen, pane_record(T0, "billing", "offered", pane_of([0])), tag_record(T0, "billing", "vip", 2))]
-    )
-    view.feed([Journal().step(pane_record(T0, "support", "offered", pane_of([0])))._replace(restarted=True)])
-    assert view.gauges.readings()[None, None].waiting == 0
+    view.feed([Journal().step(_waiting("a"), _offered(), tag_record(T0, "billing", "vip", 2))])
+    view.feed([Journal().step(_offered(queue="support"))._replace(restarted=True)])
+    assert _waiting_now(view) == 0
     assert view.figures("5m", (None, None)).offered == 1
     assert view.figures("5m", ("chat", "billing")).tags == ()
     assert set(view.panes.queues) == {("chat", "support")}
@@ -268,7 +271,7 @@ def test_version_rises_only_with_what_can_be_seen() -> None:
     """A reader is woken by news alone: not by a step read twice, nor by a second that passes."""
     now = T0
     view = LiveView(ZONE.key, lambda: now)
-    step = Journal().step(pane_record(T0, "billing", "offered", pane_of([0])))
+    step = Journal().step(_offered())
     view.feed([step])
     version = view.version
     view.feed([step])

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from schemas.panes import PANE_MS
-from streams.live.view import LiveView
+from streams.live.live_view import LiveView
 from streams.live.windows import midnight
 from tests.oracle.contacts import milliseconds
 from tests.streams.live.steps import Journal, pane_of, pane_record
@@ -19,7 +19,7 @@ def _utc(ms: int) -> str:
 def test_the_pane_still_filling_is_in() -> None:
     """At 12:00:30 five minutes are the panes of 11:56 to 12:00."""
     view = LiveView("UTC", lambda: milliseconds("2026-03-15T12:00:30+00:00"))
-    first, end = view.span("5m")
+    first, end = view.window_span("5m")
     assert (_utc(first), _utc(end)) == ("2026-03-15T11:56:00+00:00", "2026-03-15T12:01:00+00:00")
 
 

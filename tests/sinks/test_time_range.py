@@ -15,7 +15,7 @@ from clickhouse_connect.driver.client import Client
 
 from schemas.panes import PANE_MS
 from sinks.clickhouse.store import ClickHouseStore
-from sinks.port import Batch
+from sinks.store_protocol import Batch
 from streams.clickhouse.connection import connect
 from tests.fixtures.clickhouse import ClickHouseServer, own_database
 from tests.sinks.rows import contact, event, pane, sample, tag_pane
@@ -64,7 +64,7 @@ def centre(request: pytest.FixtureRequest, clickhouse_server: ClickHouseServer) 
     with own_database(clickhouse_server, name, PULSSI_TIME_ZONE=request.param) as ours, connect(ours) as client:
         with closing(ClickHouseStore(ours)) as store:
             store.write(batch)
-            store.note_gauges(LAST_MS - LAST_MS % PANE_MS)
+            store.save_gauges(LAST_MS - LAST_MS % PANE_MS)
         yield Centre(ZoneInfo(request.param), client)
 
 

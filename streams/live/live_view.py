@@ -14,13 +14,13 @@ from schemas.contact_record import decode_summary
 from schemas.journal import AGENT, CONTACT, PANES, Head
 from schemas.topics import SourcePartition, channel_of
 from streams.journal.assembly import Step
-from streams.live.agent_groups import LiveAgents
 from streams.live.figures import Figures, figures_of
 from streams.live.gauges import Gauges
+from streams.live.live_agents import LiveAgents
 from streams.live.live_panes import LivePanes
-from streams.live.totals import Group, Totals
+from streams.live.pane_sums import Group, GroupSums
 
-_NOTHING: Final = Totals()
+_NO_SUMS: Final = GroupSums()
 
 
 class LiveView:
@@ -33,7 +33,7 @@ class LiveView:
         self.gauges = Gauges()
         self.agents = LiveAgents()
         #: Newest epoch and end of each source partition.
-        self._read: dict[SourcePartition, tuple[int, int]] = {}
+        self._read_to: dict[SourcePartition, tuple[int, int]] = {}
         self.heads: dict[SourcePartition, Head] = {}
         self._figures: dict[tuple[str, Group], Figures] = {}
         self.now = 0
@@ -43,7 +43,7 @@ class LiveView:
     def feed(self, steps: Iterable[Step]) -> None:
         """Apply steps."""
         for step in steps:
-            self._apply(step)
+            self._apply_step(step)
 
     def advance(self) -> None:
         """Advance to the clock's time: windows roll, deadlines pass, panes that are too old are dropped."""
@@ -53,21 +53,21 @@ class LiveView:
         if self.agents.advance(self.now) or rolled or moved:
             self.version += 1
 
-    def _apply(self, step: Step) -> None:
+    def _apply_step(self, step: Step) -> None:
         channel = channel_of(step.source)
         partition = step.source, step.partition
-        epoch, end = self._read.get(partition, (0, 0))
+        epoch, end = self._read_to.get(partition, (0, 0))
         if not step.restarted and (step.head.epoch < epoch or (step.head.epoch == epoch and step.end <= end)):
             return
         changed = False
-        if partition in self._read and step.restarted:
+        if partition in self._read_to and step.restarted:
             # What the journal has comes again, also in a later epoch of the same journal.
             self.gauges.clear(partition)
             self.agents.clear(partition)
             if channel is not None:
                 self.panes.retract(partition, channel, step.head.epoch)
             changed = True
-        self._read[partition] = step.head.epoch, step.end
+        self._read_to[partition] = step.head.epoch, step.end
         self.heads[partition] = step.head
         for _, key, value in step.records:
             if channel is not None:
@@ -93,14 +93,14 @@ class LiveView:
             return self.panes.update(partition, channel, key, value)
         return False
 
-    def span(self, window: str) -> tuple[int, int]:
+    def window_span(self, window: str) -> tuple[int, int]:
         """Give the starts of a window's first pane and of the one behind its last, in UTC milliseconds."""
         rolling = self.panes.windows[window]
         return rolling.first, rolling.end
 
-    def totals(self, window: str, group: Group) -> Totals:
+    def sums(self, window: str, group: Group) -> GroupSums:
         """Give a group's sums over a window, to be read only."""
-        return self.panes.windows[window].totals.get(group, _NOTHING)
+        return self.panes.windows[window].sums.get(group, _NO_SUMS)
 
     def figures(self, window: str, group: Group) -> Figures:
         """Work out a group's figures over a window, again only where it changed."""
@@ -110,5 +110,5 @@ class LiveView:
         rolling.changed.clear()
         cached = self._figures.get((window, group))
         if cached is None:
-            cached = self._figures[window, group] = figures_of(self.totals(window, group))
+            cached = self._figures[window, group] = figures_of(self.sums(window, group))
         return cached

@@ -10,9 +10,9 @@ import aiohttp
 
 from schemas.settings import Settings
 from sinks.clickhouse.store import ClickHouseStore
-from sinks.lag import Lags
-from sinks.port import Store
+from sinks.lag import LagReader
 from sinks.sink import serve
+from sinks.store_protocol import Store
 from streams.clickhouse.connection import connect
 
 CHAT: Final = "contacts.chat"
@@ -33,23 +33,23 @@ async def sink(settings: Settings, store: Store | None = None) -> AsyncIterator[
     await serving
 
 
-async def drained(settings: Settings, *but: tuple[str, int]) -> None:
+async def wait_until_drained(settings: Settings, *but: tuple[str, int]) -> None:
     """Wait until all is in, as `drain` does, but of these partitions something is not."""
-    store, ends = ClickHouseStore(settings), Lags(settings)
-    await ends.start()
+    store, lag_reader = ClickHouseStore(settings), LagReader(settings)
+    await lag_reader.start()
     try:
         async with asyncio.timeout(WITHIN_S):
             while True:
-                lags = await ends.lags(await asyncio.to_thread(store.progress))
+                lags = await lag_reader.read(await asyncio.to_thread(store.progress))
                 if {(lag.topic, lag.partition) for lag in lags if lag.behind} == {*but}:
                     return
                 await asyncio.sleep(0.1)
     finally:
-        await ends.stop()
+        await lag_reader.stop()
         store.close()
 
 
-def rows_of(settings: Settings) -> dict[str, list[Any]]:
+def visible_rows(settings: Settings) -> dict[str, list[Any]]:
     """Read all that is in effect, through the views."""
     asked = {
         "samples": "SELECT contact_id, slot, value_ms FROM samples ORDER BY ALL",
@@ -61,7 +61,7 @@ def rows_of(settings: Settings) -> dict[str, list[Any]]:
         return {name: list(client.query(sql).result_rows) for name, sql in asked.items()}
 
 
-async def answer(settings: Settings, path: str, is_it: Callable[[int, str], bool]) -> str:
+async def wait_for_answer(settings: Settings, path: str, is_it: Callable[[int, str], bool]) -> str:
     """Ask the sink's health server until it answers so."""
     url = f"http://127.0.0.1:{settings.sink_port}/{path}"
     async with asyncio.timeout(WITHIN_S), aiohttp.ClientSession() as session:

@@ -6,7 +6,7 @@ from schemas.contact_record import Summary, encode_contact
 from schemas.journal import CONTACT, Head, encode_pane, encode_pane_key
 from schemas.panes import Pane, PaneKey, TagPaneKey
 from schemas.samples import Sample
-from sinks.batching import PendingBatch, claims, contact_row, progress_rows
+from sinks.pending_batch import PendingBatch, contact_row, epoch_claims, progress_rows
 from sinks.rows import Progress, version_of
 from streams.journal.assembly import Record, Step
 from tests.streams.live.steps import summary
@@ -38,12 +38,12 @@ def test_only_rows_after_the_step_that_is_in() -> None:
     pending = PendingBatch({(SOURCE, 0): 4})
     pending.add(step(5, [(470, CONTACT + b"a:1", value)]))
     batch = pending.batch()
-    assert [(row.slot, row.gone, row.version, row.channel) for row in batch.samples] == [
+    assert [(row.slot, row.retracted, row.version, row.channel) for row in batch.samples] == [
         ("new", False, version_of(1, 470), "chat"),
         ("new", True, version_of(1, 470), ""),
     ]
     assert [row.contact_id for row in batch.contacts] == ["a:1"]
-    assert pending.after() == {(SOURCE, 0): 5}
+    assert pending.steps_once_written() == {(SOURCE, 0): 5}
 
 
 def test_all_rows_where_no_step_is_known_or_the_journal_is_read_anew() -> None:
@@ -84,14 +84,20 @@ def test_each_value_is_in_the_column_of_its_name() -> None:
     made = Sample(*(f"<{name}>" for name in Sample._fields))  # type: ignore[arg-type]  # only their places count
     pending.add(step(1, [(1, CONTACT + b"a:1", contact([(1, made)], []))]))
     (sent,) = pending.batch().samples
-    assert sent._asdict() == {**own, "version": version_of(1, 1), "gone": False, "channel": "chat", **made._asdict()}
+    assert sent._asdict() == {
+        **own,
+        "version": version_of(1, 1),
+        "retracted": False,
+        "channel": "chat",
+        **made._asdict(),
+    }
 
 
 def test_a_sample_issued_again_is_not_taken_back() -> None:
     """Where a key is both in effect and among the retracted, it is in effect."""
     pending = PendingBatch()
     pending.add(step(1, [(1, CONTACT + b"a:1", contact([(2, sample("s"))], [(1, "handle", "s")]))]))
-    assert [row.gone for row in pending.batch().samples] == [False]
+    assert [row.retracted for row in pending.batch().samples] == [False]
 
 
 def test_of_a_pane_the_last_value() -> None:
@@ -119,6 +125,6 @@ def test_progress_and_claims() -> None:
     """Progress says what is in; a claim only that the epoch has begun."""
     pending = PendingBatch()
     pending.add(step(3, [], epoch=2))
-    reached = pending.reached.items()
+    reached = pending.positions.items()
     assert progress_rows(reached, 99) == [Progress(SOURCE, 0, 2, 30, 3, 0, 300, 99)]
-    assert claims({(SOURCE, 0): 2}, 99) == [Progress(SOURCE, 0, 2, 0, 0, -1, 0, 99)]
+    assert epoch_claims({(SOURCE, 0): 2}, 99) == [Progress(SOURCE, 0, 2, 0, 0, -1, 0, 99)]

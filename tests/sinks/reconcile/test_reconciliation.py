@@ -1,4 +1,4 @@
-"""Each kind of damage is found, named and mended, and a correct base is left alone; on the real engine."""
+"""Each kind of damage is found, named and repaired, and a correct base is left alone; on the real engine."""
 
 from typing import Any
 
@@ -8,17 +8,17 @@ from clickhouse_connect.driver.client import Client
 from schemas.policies import Policy, Rules
 from schemas.settings import Settings
 from schemas.topics import CHANNELS, CONTACTS
-from sinks.clickhouse.reading_back import EVERYTHING, Span
-from sinks.port import StoreError
-from sinks.reconcile import audit
-from sinks.reconcile.audit import reconcile
-from sinks.reconcile.differences import Report
+from sinks.clickhouse.stored_rows import EVERYTHING, Span
+from sinks.reconcile import reconciliation
+from sinks.reconcile.reconciliation import reconcile
+from sinks.reconcile.report import Report
+from sinks.store_protocol import StoreError
 from tests.core.story import BEGIN
-from tests.sinks.reconcile.floor import Floor, busy, end_epochs, told
+from tests.sinks.reconcile.worker_and_sink import WorkerAndSink, busy, end_epochs, story_records
 
 RULES = Rules()
 #: A contact with most of what there is.
-WHOLE = """
+FULL_STORY = """
     0 started queue=billing customer_id=kim
     1 bot
     2 handed_off
@@ -33,64 +33,66 @@ WHOLE = """
 
 
 @pytest.fixture
-def floor(database: Settings) -> Floor:
+def stream(database: Settings) -> WorkerAndSink:
     """Return one source partition's worker and sink."""
-    return Floor(database)
+    return WorkerAndSink(database)
 
 
 @pytest.fixture
-def whole(floor: Floor) -> Floor:
+def full_contact(stream: WorkerAndSink) -> WorkerAndSink:
     """Have one contact in it, wholly written."""
-    floor.play(told("desk:1", WHOLE))
-    return floor
+    stream.play(story_records("desk:1", FULL_STORY))
+    return stream
 
 
-def everything(client: Client) -> list[Any]:
+def visible_rows(client: Client) -> list[Any]:
     """Read what every user sees."""
     tables = ("samples", "contacts", "panes", "tag_panes")
     return [client.query(f"SELECT * FROM {table} ORDER BY ALL").result_rows for table in tables]  # noqa: S608 - our own names
 
 
-def mend(database: Settings, rules: Rules = RULES, *, ended: bool = True, span: Span = EVERYTHING) -> Report:
+def repair(database: Settings, rules: Rules = RULES, *, ended: bool = True, span: Span = EVERYTHING) -> Report:
     """Repair, once every epoch so far has ended."""
     if ended:
         end_epochs(database)
-    return reconcile(database, rules, mends=True, span=span)
+    return reconcile(database, rules, repair=True, span=span)
 
 
-def mended(database: Settings, client: Client, before: list[Any]) -> None:
+def check_repair(database: Settings, client: Client, before: list[Any]) -> None:
     """Repair, check that all is as it was, and that a second repair writes nothing."""
-    assert mend(database).ok
-    assert everything(client) == before
-    again = mend(database)
+    assert repair(database).ok
+    assert visible_rows(client) == before
+    again = repair(database)
     assert (sum(again.written.values()), again.totals) == (0, {})
 
 
-def again(table: str, replaced: str, where: str = "true") -> str:
+def rewritten(table: str, replaced: str, where: str = "true") -> str:
     """Write rows of a table again, some columns otherwise, as a later version."""
     columns = f"{replaced}, version + 1 AS version"
     return f"INSERT INTO {table} SELECT * REPLACE ({columns}) FROM {table} WHERE {where}"  # noqa: S608 - our own names
 
 
-def test_a_correct_base_has_no_difference(database: Settings, floor: Floor, client: Client) -> None:
+def test_a_correct_base_has_no_difference(database: Settings, stream: WorkerAndSink, client: Client) -> None:
     """A busy channel, out of order and with redeliveries: nothing differs or is left out, repair writes nothing."""
-    floor.play(busy())
+    stream.play(busy())
     report = reconcile(database, RULES)
     assert (report.differences, report.ok, sum(report.left_out.values())) == ([], True, 0)
     for table in ("samples", "contacts", "panes", "tag_panes"):
         assert report.compared[table] == client.query(f"SELECT count() FROM {table}").result_rows[0][0], table  # noqa: S608 - our own names
         assert report.compared[table] > 30
-    assert sum(mend(database).written.values()) == 0
+    assert sum(repair(database).written.values()) == 0
 
 
-def test_oddities_are_no_differences(database: Settings, floor: Floor) -> None:
+def test_oddities_are_no_differences(database: Settings, stream: WorkerAndSink) -> None:
     """Partial, discarded, voided, conflicting, of unknown type only, with ids that need quoting: all are right."""
-    floor.play(told("desk:partial", "5 agent agent_id=ann\n9 resolved"))
-    floor.play(told("desk:spam", WHOLE + "\n99 discarded reason=spam"))
-    floor.play(told("desk:voided", WHOLE + "\n99 event.voided voids=e5"))
-    floor.play(told("desk:conflict", "0 started\n5 missed agent_id=ben event_id=x\n5 missed agent_id=ann event_id=x"))
-    floor.play(told("desk:unknown", "0 teleported"))
-    floor.play(told("desk:'\"\\\t{x} %s ü😀", WHOLE))
+    stream.play(story_records("desk:partial", "5 agent agent_id=ann\n9 resolved"))
+    stream.play(story_records("desk:spam", FULL_STORY + "\n99 discarded reason=spam"))
+    stream.play(story_records("desk:voided", FULL_STORY + "\n99 event.voided voids=e5"))
+    stream.play(
+        story_records("desk:conflict", "0 started\n5 missed agent_id=ben event_id=x\n5 missed agent_id=ann event_id=x")
+    )
+    stream.play(story_records("desk:unknown", "0 teleported"))
+    stream.play(story_records("desk:'\"\\\t{x} %s ü😀", FULL_STORY))
     report = reconcile(database, RULES)
     assert (report.differences, report.compared["contacts"]) == ([], 6)
 
@@ -101,150 +103,156 @@ DAMAGE: dict[str, tuple[str, dict[tuple[str, str], int]]] = {
         {("samples", "missing"): 1},
     ),
     "a row too much": (
-        again("samples_rows", "'e3' AS slot", "sample = 'next_response'"),
+        rewritten("samples_rows", "'e3' AS slot", "sample = 'next_response'"),
         {("samples", "too much"): 1, ("panes", "different"): 1},
     ),
     "a wrong value": (
-        again("samples_rows", "value_ms + 1 AS value_ms", "sample = 'first_response'"),
+        rewritten("samples_rows", "value_ms + 1 AS value_ms", "sample = 'first_response'"),
         {("samples", "different"): 1},
     ),
     "a row wrongly taken back": (
-        again("samples_rows", "true AS gone", "sample = 'offered'"),
+        rewritten("samples_rows", "true AS gone", "sample = 'offered'"),
         {("samples", "missing"): 1},
     ),
     "beyond a target that it is within": (
-        again("samples_rows", "false AS within", "sample = 'first_response'"),
+        rewritten("samples_rows", "false AS within", "sample = 'first_response'"),
         {("samples", "different"): 1},
     ),
     "a pane missing": ("DELETE FROM panes_rows WHERE sample = 'queue_wait'", {("panes", "missing"): 1}),
-    "a pane doubled": (again("panes_rows", "'x' AS supplement", "sample = 'entered'"), {("panes", "different"): 1}),
-    "a pane too much": (again("panes_rows", "'x' AS queue", "sample = 'entered'"), {("panes", "too much"): 1}),
+    "a pane doubled": (rewritten("panes_rows", "'x' AS supplement", "sample = 'entered'"), {("panes", "different"): 1}),
+    "a pane too much": (rewritten("panes_rows", "'x' AS queue", "sample = 'entered'"), {("panes", "too much"): 1}),
     "a wrong histogram": (
-        again("panes_rows", "map(9, 1) AS hist", "sample = 'queue_wait'"),
+        rewritten("panes_rows", "map(9, 1) AS hist", "sample = 'queue_wait'"),
         {("panes", "different"): 1},
     ),
     "a tag missing": ("DELETE FROM tag_panes_rows WHERE tag = 'late'", {("tag_panes", "missing"): 1}),
-    "tags doubled": (again("tag_panes_rows", "0 AS epoch"), {("tag_panes", "different"): 2}),
+    "tags doubled": (rewritten("tag_panes_rows", "0 AS epoch"), {("tag_panes", "different"): 2}),
     "a contact missing": ("TRUNCATE TABLE contacts_rows", {("contacts", "missing"): 1}),
-    "a contact wrong": (again("contacts_rows", "9 AS replies"), {("contacts", "different"): 1}),
+    "a contact wrong": (rewritten("contacts_rows", "9 AS replies"), {("contacts", "different"): 1}),
 }
 
 
 @pytest.mark.parametrize(("damage", "found"), DAMAGE.values(), ids=DAMAGE)
-@pytest.mark.usefixtures("whole")
-def test_damage_is_found_and_mended(
+@pytest.mark.usefixtures("full_contact")
+def test_damage_is_found_and_repaired(
     database: Settings, client: Client, damage: str, found: dict[tuple[str, str], int]
 ) -> None:
     """Found by its kind, and only that where panes and samples fit each other; then all is as it was."""
-    before = everything(client)
+    before = visible_rows(client)
     client.command(damage)
     report = reconcile(database, RULES)
     assert not report.ok
     assert found.items() <= report.totals.items()
     assert {table for table, _ in report.totals} <= {"panes", next(table for table, _ in found)}
-    mended(database, client, before)
+    check_repair(database, client, before)
 
 
-def test_archived_events_without_rows(database: Settings, floor: Floor, client: Client) -> None:
+def test_archived_events_without_rows(database: Settings, stream: WorkerAndSink, client: Client) -> None:
     """A sink that died after the archive: what its epoch owes is found once it has ended, and made good."""
-    floor.play(told("desk:1", WHOLE))
-    floor.send(told("desk:2", WHOLE))
-    floor.send(told("desk:1", "100 customer event_id=x1\n130 agent agent_id=ben event_id=x2\n140 resolved event_id=x3"))
-    floor.archive()
+    stream.play(story_records("desk:1", FULL_STORY))
+    stream.send(story_records("desk:2", FULL_STORY))
+    stream.send(
+        story_records(
+            "desk:1", "100 customer event_id=x1\n130 agent agent_id=ben event_id=x2\n140 resolved event_id=x3"
+        )
+    )
+    stream.archive()
     beside = reconcile(database, RULES)
     assert (beside.totals, beside.left_out["contacts"], beside.ok) == ({}, 2, True)
-    report = mend(database)
+    report = repair(database)
     assert report.totals["contacts", "missing"] == 1
     assert report.totals["contacts", "different"] == 1
     rows = client.query("SELECT contact_id, replies, reopens FROM contacts ORDER BY 1").result_rows
     assert rows == [("desk:1", 3, 1), ("desk:2", 2, 0)]
-    mended(database, client, everything(client))
+    check_repair(database, client, visible_rows(client))
 
 
 @pytest.mark.parametrize("written", [("panes",), ("panes", "tag_panes", "samples")])
-def test_a_batch_half_written(database: Settings, floor: Floor, client: Client, written: tuple[str, ...]) -> None:
-    """Whichever tables were reached when it died: nothing is called wrong while it may go on, all is mended after."""
-    floor.play(busy(minutes=2))
-    floor.send(told("desk:1", WHOLE))
-    floor.send(busy(seed=2, minutes=2))
-    floor.write(*written, progress=False)
+def test_a_batch_half_written(
+    database: Settings, stream: WorkerAndSink, client: Client, written: tuple[str, ...]
+) -> None:
+    """Whichever tables were reached when it died: nothing is called wrong while it may go on, all is repaired after."""
+    stream.play(busy(minutes=2))
+    stream.send(story_records("desk:1", FULL_STORY))
+    stream.send(busy(seed=2, minutes=2))
+    stream.write(*written, progress=False)
     beside = reconcile(database, RULES)
     assert (beside.totals, beside.ok) == ({}, True)
     assert sum(beside.left_out.values()) > 0
-    assert mend(database).ok
-    mended(database, client, everything(client))
+    assert repair(database).ok
+    check_repair(database, client, visible_rows(client))
 
 
-def test_the_same_events_again_in_a_new_life(database: Settings, floor: Floor, client: Client) -> None:
-    """A broker that forgot, and a replay: panes are doubled until both epochs have ended and are mended."""
-    floor.play(told("desk:1", WHOLE))
-    before = everything(client)
-    Floor(database, epoch=2).play(told("desk:1", WHOLE))
-    running = mend(database, ended=False)
+def test_the_same_events_again_in_a_new_life(database: Settings, stream: WorkerAndSink, client: Client) -> None:
+    """A broker that forgot, and a replay: panes are doubled until both epochs have ended and are repaired."""
+    stream.play(story_records("desk:1", FULL_STORY))
+    before = visible_rows(client)
+    WorkerAndSink(database, epoch=2).play(story_records("desk:1", FULL_STORY))
+    running = repair(database, ended=False)
     assert {table for table, _ in running.totals} == {"panes", "tag_panes"}
     assert not running.ok
     assert running.compared_only == running.totals
     assert sum(running.written.values()) == 0
-    mended(database, client, before)
+    check_repair(database, client, before)
 
 
-def test_an_ended_life_beside_a_running_one(database: Settings, floor: Floor, client: Client) -> None:
-    """What the ended one left is mended, what the running one holds is compared, and neither disturbs the other."""
-    floor.play(told("desk:1", WHOLE))
-    before = everything(client)
+def test_an_ended_life_beside_a_running_one(database: Settings, stream: WorkerAndSink, client: Client) -> None:
+    """What the ended one left is repaired, what the running one holds is compared, and neither disturbs the other."""
+    stream.play(story_records("desk:1", FULL_STORY))
+    before = visible_rows(client)
     client.command("DELETE FROM panes_rows WHERE sample = 'replies'")
     client.command("DELETE FROM samples_rows WHERE sample = 'rated'")
-    second = Floor(database, epoch=2)
-    second.play(told("desk:2", "100000 started\n100005 agent agent_id=ann"))
+    second = WorkerAndSink(database, epoch=2)
+    second.play(story_records("desk:2", "100000 started\n100005 agent agent_id=ann"))
     client.command("DELETE FROM samples_rows WHERE contact_id = 'desk:2' AND sample = 'offered'")
-    report = mend(database, ended=False)
+    report = repair(database, ended=False)
     assert dict(report.compared_only) == {("samples", "missing"): 1, ("panes", "too much"): 1}
     assert (report.standing, report.ok) == (2, False)
     assert dict(report.written) == {"samples": 1, "contacts": 0, "panes": 1, "tag_panes": 0}
-    again = mend(database, ended=False)
+    again = repair(database, ended=False)
     assert (sum(again.written.values()), again.standing) == (0, 2)
-    second.play(told("desk:2", "100050 discarded reason=test event_id=x"))
-    mine = [[row for row in rows if "desk:2" not in row] for rows in everything(client)]
+    second.play(story_records("desk:2", "100050 discarded reason=test event_id=x"))
+    mine = [[row for row in rows if "desk:2" not in row] for rows in visible_rows(client)]
     assert mine[0] == before[0]
     assert mine[1] == before[1]
 
 
-def test_no_pane_is_mended_to_fit_a_wrong_sample(database: Settings, floor: Floor, client: Client) -> None:
+def test_no_pane_is_repaired_to_fit_a_wrong_sample(database: Settings, stream: WorkerAndSink, client: Client) -> None:
     """A contact that a running epoch has taken up again keeps its gap, and the pane of an ended epoch its count."""
-    floor.play(told("desk:1", WHOLE))
-    Floor(database, epoch=2).play(told("desk:2", "100000 started"))
+    stream.play(story_records("desk:1", FULL_STORY))
+    WorkerAndSink(database, epoch=2).play(story_records("desk:2", "100000 started"))
     client.command(
         "INSERT INTO contacts_rows SELECT * REPLACE (bitShiftLeft(toUInt64(2), 40) + 1 AS version) FROM contacts_rows"
     )
-    before = everything(client)
+    before = visible_rows(client)
     client.command("DELETE FROM samples_rows WHERE contact_id = 'desk:1' AND sample IN ('rated', 'tagged')")
-    report = mend(database, ended=False)
+    report = repair(database, ended=False)
     assert report.compared_only == report.totals
     assert {table for table, _ in report.totals} == {"samples", "panes", "tag_panes"}
     assert sum(report.written.values()) == 0
-    assert everything(client)[1:] == before[1:]
-    mended(database, client, before)
+    assert visible_rows(client)[1:] == before[1:]
+    check_repair(database, client, before)
 
 
-def test_mended_panes_go_on_counting(database: Settings, floor: Floor, client: Client) -> None:
-    """A later life adds to a pane that was mended, and a repair after it finds nothing to do."""
-    floor.play(told("desk:1", WHOLE))
+def test_repaired_panes_go_on_counting(database: Settings, stream: WorkerAndSink, client: Client) -> None:
+    """A later life adds to a pane that was repaired, and a repair after it finds nothing to do."""
+    stream.play(story_records("desk:1", FULL_STORY))
     client.command("TRUNCATE TABLE panes_rows")
-    assert mend(database).written["panes"] > 5
-    Floor(database, epoch=2).play(told("desk:2", WHOLE))
+    assert repair(database).written["panes"] > 5
+    WorkerAndSink(database, epoch=2).play(story_records("desk:2", FULL_STORY))
     assert reconcile(database, RULES).ok
     assert client.query("SELECT n FROM panes WHERE sample = 'offered'").result_rows == [(2,)]
-    before = everything(client)
-    client.command(again("panes_rows", "5 AS n", "epoch = 2 AND sample = 'offered'"))
-    mended(database, client, before)
+    before = visible_rows(client)
+    client.command(rewritten("panes_rows", "5 AS n", "epoch = 2 AND sample = 'offered'"))
+    check_repair(database, client, before)
 
 
-@pytest.mark.usefixtures("whole")
+@pytest.mark.usefixtures("full_contact")
 def test_another_configuration_is_nothing_wrong(database: Settings, client: Client) -> None:
     """A sample keeps what it was held against: told, not failed, and not rewritten; its panes fit it."""
-    before = everything(client)
+    before = visible_rows(client)
     stricter = Rules(policies=(Policy("chat-10s", "first_response", 10_000, 0.9, channel="chat"),), short_abandon_ms=1)
-    for report in (reconcile(database, stricter), mend(database, stricter)):
+    for report in (reconcile(database, stricter), repair(database, stricter)):
         assert report.totals == {("samples", "another configuration"): 1}
         assert report.ok
         assert report.differences[0].columns == {
@@ -253,69 +261,69 @@ def test_another_configuration_is_nothing_wrong(database: Settings, client: Clie
             "within": (True, False),
         }
         assert sum(report.written.values()) == 0
-    assert everything(client) == before
+    assert visible_rows(client) == before
 
 
-@pytest.mark.usefixtures("whole")
+@pytest.mark.usefixtures("full_contact")
 def test_without_its_event_a_row_stays(database: Settings, client: Client) -> None:
     """Where the archive lacks events that rows tell of, it proves nothing: said so, and nothing is taken back."""
     client.command("DELETE FROM events_rows WHERE event_id = 'e7'")
-    before = everything(client)
-    report = mend(database)
+    before = visible_rows(client)
+    report = repair(database)
     assert {kind for _, kind in report.totals} == {"not archived"}
     assert not report.ok
     client.command("TRUNCATE TABLE events_rows")
-    assert {kind for _, kind in mend(database).totals} == {"not archived"}
-    assert everything(client) == before
+    assert {kind for _, kind in repair(database).totals} == {"not archived"}
+    assert visible_rows(client) == before
 
 
-def test_a_span_limits_what_is_compared(database: Settings, floor: Floor, client: Client) -> None:
-    """Contacts with an event in it, panes of its hours; a repair also sees to the panes of what it mended."""
-    floor.play(told("desk:early", WHOLE))
+def test_a_span_limits_what_is_compared(database: Settings, stream: WorkerAndSink, client: Client) -> None:
+    """Contacts with an event in it, panes of its hours; a repair also sees to the panes of what it repaired."""
+    stream.play(story_records("desk:early", FULL_STORY))
     later = 100_000
-    floor.play(told("desk:late", f"0 started\n{later} agent agent_id=ann"))
-    before = everything(client)
+    stream.play(story_records("desk:late", f"0 started\n{later} agent agent_id=ann"))
+    before = visible_rows(client)
     client.command("DELETE FROM samples_rows WHERE contact_id = 'desk:early' AND sample = 'rated'")
     since = BEGIN + later * 1000 - 5_000
     assert reconcile(database, RULES, span=Span(begin=since)).ok
     assert not reconcile(database, RULES, span=Span(end=since)).ok
-    assert mend(database).ok
-    assert everything(client) == before
+    assert repair(database).ok
+    assert visible_rows(client) == before
     client.command("DELETE FROM samples_rows WHERE contact_id = 'desk:late'")
     client.command("DELETE FROM panes_rows WHERE sample = 'offered'")
-    assert mend(database, span=Span(begin=since)).ok
-    assert everything(client) == before
+    assert repair(database, span=Span(begin=since)).ok
+    assert visible_rows(client) == before
 
 
 def test_pages_and_pieces_cut_nothing(
-    database: Settings, floor: Floor, client: Client, monkeypatch: pytest.MonkeyPatch
+    database: Settings, stream: WorkerAndSink, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However small the pieces that fit into memory, everything is compared, once."""
-    floor.play(busy(minutes=3))
-    before = everything(client)
+    stream.play(busy(minutes=3))
+    before = visible_rows(client)
     whole = reconcile(database, RULES).compared
-    monkeypatch.setattr(audit, "PAGE", 20)
-    monkeypatch.setattr(audit, "PIECE", 50)
+    monkeypatch.setattr(reconciliation, "CONTACTS_AT_ONCE", 20)
+    monkeypatch.setattr(reconciliation, "SAMPLES_AT_ONCE", 50)
     told_of: list[tuple[str, int, int]] = []
-    assert reconcile(database, RULES, tell=lambda *what: told_of.append(what)).compared == whole
+    assert reconcile(database, RULES, show_progress=lambda *what: told_of.append(what)).compared == whole
     assert {what for what, _, _ in told_of} == {"contacts", "panes"}
     client.command("TRUNCATE TABLE samples_rows")
-    mended(database, client, before)
+    check_repair(database, client, before)
 
 
 def test_every_channel(database: Settings, client: Client) -> None:
     """Calls and e-mails fold by their own rules."""
     for channel in CHANNELS:
-        Floor(database, CONTACTS[channel]).play(busy(channel=channel, minutes=3))
+        WorkerAndSink(database, CONTACTS[channel]).play(busy(channel=channel, minutes=3))
     assert reconcile(database, RULES).ok
-    before = everything(client)
+    before = visible_rows(client)
     client.command("TRUNCATE TABLE samples_rows")
     client.command("TRUNCATE TABLE contacts_rows")
-    mended(database, client, before)
+    check_repair(database, client, before)
 
 
 def test_no_tables_is_said(empty_database: Settings) -> None:
     """A database that is not there: refused with the command that makes it."""
     for mends in (False, True):
         with pytest.raises(StoreError, match="pulssi migrate"):
-            reconcile(empty_database, RULES, mends=mends)
+            reconcile(empty_database, RULES, repair=mends)

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from schemas.settings import Settings
 from schemas.topics import CONTACTS
-from sinks.port import Batch
+from sinks.store_protocol import Batch
 from streams.clickhouse.connection import connect
 from streams.sources.simulator import Plan, simulate
 from tests.fixtures.clickhouse import ClickHouseServer, own_database
 from tests.oracle import derived
 from tests.oracle.batch import samples
-from tests.sinks.reconcile.floor import Floor
+from tests.sinks.reconcile.worker_and_sink import WorkerAndSink
 from tests.sinks.rows import contact, write
 
 #: 2026-03-02 06:00 UTC, a Monday; in the last of the weeks, clocks in Helsinki go forward.
@@ -46,7 +46,7 @@ def weeks(clickhouse_server: ClickHouseServer) -> Iterator[Weeks]:
     events = [orjson.loads(each.value) for each in sent]
     with own_database(clickhouse_server, "derived_weeks", PULSSI_TIME_ZONE=ZONE.key) as ours, connect(ours) as client:
         for topic in CONTACTS.values():
-            Floor(ours, topic).play((each.key, each.value) for each in sent if each.topic == topic)
+            WorkerAndSink(ours, topic).play((each.key, each.value) for each in sent if each.topic == topic)
         yield Weeks(events, derived.told(events), client)
 
 

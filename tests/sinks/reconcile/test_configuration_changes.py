@@ -5,11 +5,11 @@ from collections.abc import Callable
 import pytest
 
 from schemas.policies import Policy, Rules, Taxonomy
-from sinks.reconcile.contact_check import StoredContact, differences, owed
+from sinks.reconcile.contact_comparison import StoredContact, differences, expected_rows
 from sinks.reconcile.epochs import Epochs
 from sinks.rows import SampleRow
 from tests.core.story import events
-from tests.sinks.reconcile.floor import archived
+from tests.sinks.reconcile.worker_and_sink import archived_events
 
 STORY = """
     0 started
@@ -20,7 +20,7 @@ STORY = """
     90 resolved
 """
 #: Rules with a policy for each metric.
-HELD = Rules(
+WITH_POLICIES = Rules(
     policies=(
         Policy("first", "first_response", 60_000, 0.8),
         Policy("next", "next_response", 10_000, 0.8),
@@ -32,26 +32,26 @@ ANOTHER = "another configuration"
 Change = Callable[[SampleRow], SampleRow]
 
 
-def kept(rules: Rules, change: Change | None = None, without: str = "") -> StoredContact:
+def stored_contact(rules: Rules, change: Change | None = None, without: str = "") -> StoredContact:
     """Give the story's contact as a stream with these rules would have kept it, but for a change."""
-    contact = StoredContact("desk:1", archived(events("chat", STORY)), [], None)
-    wanted = owed(contact, rules)
+    contact = StoredContact("desk:1", archived_events(events("chat", STORY)), [], None)
+    wanted = expected_rows(contact, rules)
     assert wanted is not None
     rows = [row if change is None else change(row) for row in wanted.samples.values() if row.sample != without]
     return contact._replace(samples=rows, contact=wanted.contact)
 
 
-def found(contact: StoredContact, rules: Rules) -> set[tuple[str, str, str]]:
+def differences_of(contact: StoredContact, rules: Rules) -> set[tuple[str, str, str]]:
     """Tell table, sample and kind of what differs under today's rules."""
-    listed = differences(contact, owed(contact, rules), rules, Epochs([]))
+    listed = differences(contact, expected_rows(contact, rules), rules, Epochs([]))
     return {(each.table, each.key.get("sample", ""), each.kind) for each in listed}
 
 
 def test_other_policies_are_another_configuration() -> None:
     """Kept under policies that are gone, or under none that are there now."""
     gone = {("samples", name, ANOTHER) for name in ("first_response", "next_response", "resolution")}
-    assert found(kept(HELD), Rules(policies=())) == gone
-    assert found(kept(Rules(policies=())), HELD) == gone
+    assert differences_of(stored_contact(WITH_POLICIES), Rules(policies=())) == gone
+    assert differences_of(stored_contact(Rules(policies=())), WITH_POLICIES) == gone
 
 
 @pytest.mark.parametrize(
@@ -68,33 +68,35 @@ def test_other_policies_are_another_configuration() -> None:
 )
 def test_what_is_wrong_in_itself_is_a_difference(change: Change) -> None:
     """No configuration gives such a row."""
-    contact = kept(HELD, lambda row: change(row) if row.sample == "first_response" else row)
-    assert found(contact, HELD) == {("samples", "first_response", "different")}
+    contact = stored_contact(WITH_POLICIES, lambda row: change(row) if row.sample == "first_response" else row)
+    assert differences_of(contact, WITH_POLICIES) == {("samples", "first_response", "different")}
 
 
 def test_a_policy_where_none_can_apply() -> None:
     """A sample that nothing is held against has no policy, whatever the configuration was."""
-    contact = kept(HELD, lambda row: row._replace(policy="p", target_ms=1) if row.sample == "offered" else row)
-    assert found(contact, HELD) == {("samples", "offered", "different")}
+    contact = stored_contact(
+        WITH_POLICIES, lambda row: row._replace(policy="p", target_ms=1) if row.sample == "offered" else row
+    )
+    assert differences_of(contact, WITH_POLICIES) == {("samples", "offered", "different")}
 
 
 def test_patience_that_was_changed() -> None:
     """Slow by an earlier patience, or not: a configuration, where the centre has one and some patience gives that."""
-    assert found(kept(Rules()), IMPATIENT) == {("samples", "slow", ANOTHER)}
-    later = kept(
+    assert differences_of(stored_contact(Rules()), IMPATIENT) == {("samples", "slow", ANOTHER)}
+    later = stored_contact(
         IMPATIENT, lambda row: row._replace(caused_by="e5", at=row.at + 50_000) if row.sample == "slow" else row
     )
-    assert found(later, IMPATIENT) == {("samples", "slow", "different")}
-    assert found(kept(IMPATIENT), Rules()) == {("samples", "slow", "too much")}
-    assert found(kept(IMPATIENT, without="slow"), IMPATIENT) == {("samples", "slow", ANOTHER)}
+    assert differences_of(later, IMPATIENT) == {("samples", "slow", "different")}
+    assert differences_of(stored_contact(IMPATIENT), Rules()) == {("samples", "slow", "too much")}
+    assert differences_of(stored_contact(IMPATIENT, without="slow"), IMPATIENT) == {("samples", "slow", ANOTHER)}
 
 
 def test_a_taxonomy_that_came_later() -> None:
     """A tag that has another name by now, and one that is unknown by now; a lost tag is lost all the same."""
     renaming = Rules(taxonomy=Taxonomy(frozenset({"money back"}), {"refund": "money back"}))
     unknown, tagged = Rules(taxonomy=Taxonomy(frozenset(), {})), ("samples", "tagged", ANOTHER)
-    assert found(kept(Rules()), renaming) == {tagged, ("contacts", "", ANOTHER)}
-    assert found(kept(renaming), unknown) == {tagged, ("contacts", "", ANOTHER)}
-    assert found(kept(Rules()), unknown) == {tagged}
-    lost = found(kept(Rules(), without="tagged"), renaming)
+    assert differences_of(stored_contact(Rules()), renaming) == {tagged, ("contacts", "", ANOTHER)}
+    assert differences_of(stored_contact(renaming), unknown) == {tagged, ("contacts", "", ANOTHER)}
+    assert differences_of(stored_contact(Rules()), unknown) == {tagged}
+    lost = differences_of(stored_contact(Rules(), without="tagged"), renaming)
     assert lost == {("samples", "tagged", "missing"), ("contacts", "", "different")}

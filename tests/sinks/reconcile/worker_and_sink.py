@@ -8,12 +8,12 @@ from typing import Any, Final
 from schemas.policies import Rules
 from schemas.settings import Settings
 from schemas.topics import CONTACTS, Channel
-from sinks.batching import PendingBatch, claims, progress_rows
-from sinks.clickhouse.reading_back import StoredRows
+from sinks.clickhouse.stored_rows import StoredRows
 from sinks.event_rows import event_rows
-from sinks.port import Batch
-from sinks.reconcile.contact_check import Archived
+from sinks.pending_batch import PendingBatch, epoch_claims, progress_rows
+from sinks.reconcile.contact_comparison import ArchivedEvent
 from sinks.rows import EventRow, Progress
+from sinks.store_protocol import Batch
 from streams.core.event import Event
 from streams.journal.assembly import Step
 from streams.partition.state import PartitionState
@@ -24,10 +24,10 @@ from tests.streams.records import Record
 
 CHAT: Final = "contacts.chat"
 #: Records folded as one step.
-WIDTH: Final = 50
+STEP_RECORDS: Final = 50
 
 
-class Floor:
+class WorkerAndSink:
     """One life (epoch) of a source partition: its worker and its sink."""
 
     def __init__(self, database: Settings, source: str = CHAT, epoch: int = 1) -> None:
@@ -41,15 +41,15 @@ class Floor:
         self._archived = 0
         self._journal_end = 1
         self._at = BEGIN + epoch * 1_000_000_000
-        write(database, Batch(progress=claims({self._place: epoch}, self._at)))
+        write(database, Batch(progress=epoch_claims({self._place: epoch}, self._at)))
 
     def send(self, events: Iterable[tuple[bytes, bytes]]) -> None:
         """Produce events, as key and value, and have the worker fold them."""
         first = len(self._sent)
         new = [Record(offset, *each, *self._place, BEGIN + offset) for offset, each in enumerate(events, first)]
         self._sent += new
-        for begin in range(0, len(new), WIDTH):
-            for output in self._worker.steps(new[begin : begin + WIDTH]):
+        for begin in range(0, len(new), STEP_RECORDS):
+            for output in self._worker.steps(new[begin : begin + STEP_RECORDS]):
                 written = [(self._journal_end + n, key, value) for n, (key, value) in enumerate(output.records[:-1])]
                 self._journal_end += len(output.records)
                 self._pending.add(Step(*self._place, output.head, self._journal_end, written))
@@ -64,11 +64,11 @@ class Floor:
 
     def write(self, *tables: str, progress: bool = True) -> None:
         """Write the events, then these tables (all, unless named), then the progress."""
-        pending, self._pending = self._pending, PendingBatch(self._pending.after())
+        pending, self._pending = self._pending, PendingBatch(self._pending.steps_once_written())
         batch = pending.batch()
         names = tables or ("panes", "tag_panes", "samples", "contacts")
         self._at += 1
-        reached = pending.reached.items() if progress else ()
+        reached = pending.positions.items() if progress else ()
         rows = {name: getattr(batch, name) for name in names}
         write(self._database, Batch(self._events(), **rows, progress=progress_rows(reached, self._at)))
 
@@ -86,15 +86,15 @@ def end_epochs(database: Settings) -> None:
     write(database, Batch(progress=claimed))
 
 
-def told(contact_id: str, story: str, channel: Channel = "chat") -> list[tuple[bytes, bytes]]:
+def story_records(contact_id: str, story: str, channel: Channel = "chat") -> list[tuple[bytes, bytes]]:
     """Make records' keys and values of a story."""
     return [(contact_id.encode(), value) for value in records(channel, story, contact_id)]
 
 
-def archived(events: Iterable[Event], channel: Channel = "chat") -> list[Archived]:
+def archived_events(events: Iterable[Event], channel: Channel = "chat") -> list[ArchivedEvent]:
     """Archive events as they arrive, a millisecond apart."""
     topic = CONTACTS[channel]
-    return [Archived(event, channel, topic, 0, 1, offset, BEGIN + offset) for offset, event in enumerate(events)]
+    return [ArchivedEvent(event, channel, topic, 0, 1, offset, BEGIN + offset) for offset, event in enumerate(events)]
 
 
 @cache

@@ -1,7 +1,7 @@
-"""The seam between the sink process and where it writes: what any store of the numbers must do.
+"""What a store must do: the protocol between the sink and ClickHouse, and the batch that is written.
 
-A store owns its connection and nothing else. Writing is idempotent by key and version, so that the process may write a
-batch again after any failure; a store must never count on seeing a batch once, or on seeing every version of a key.
+A store owns its connection and nothing else. Writing is idempotent by key and version, so that the sink may write a
+batch again after any failure. A store must never rely on seeing a batch only once, or every version of a key.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sinks.rows import ContactRow, EventRow, PaneRow, Progress, SampleRow, TagPa
 
 
 class StoreError(EndError):
-    """It does not answer, or cannot take what the sink writes, such as without its tables; says which, and the fix."""
+    """The store does not answer, or refuses, such as without its tables; the message says which, and the fix."""
 
     def __init__(self, why: str) -> None:
         super().__init__(why, Exit.UNREACHABLE)
@@ -29,7 +29,7 @@ class Batch:
     tag_panes: list[TagPaneRow] = field(default_factory=list)
     samples: list[SampleRow] = field(default_factory=list)
     contacts: list[ContactRow] = field(default_factory=list)
-    #: Written last: what it says is in.
+    #: Written last: all that it covers is written.
     progress: list[Progress] = field(default_factory=list)
 
     def counts(self) -> dict[str, int]:
@@ -52,10 +52,10 @@ class Store(Protocol):
     def progress(self) -> list[Progress]:
         """Return the latest progress of each source partition."""
 
-    def note_gauges(self, minute: int) -> None:
-        """Put the gauges of now down under a minute (its beginning, UTC milliseconds), unless it is there already.
+    def save_gauges(self, minute: int) -> None:
+        """Save the gauges of now under a minute (its beginning, UTC milliseconds), unless that is saved already.
 
-        Where it raises, nothing or all of it is kept.
+        Where it raises, either nothing or all of it was saved.
         """
 
     def close(self) -> None:

@@ -4,8 +4,8 @@ from collections.abc import Hashable
 from operator import attrgetter
 from typing import Any, Final
 
-from sinks.port import Batch
 from sinks.rows import ContactRow, EventRow, PaneRow, Progress, SampleRow, TagPaneRow
+from sinks.store_protocol import Batch
 
 _PART: Final = ("topic", "partition", "supplement", "epoch", "pane_start", "channel", "queue")
 #: The columns of each table's key.
@@ -42,7 +42,7 @@ class MemoryStore:
         """Return the latest progress of each source partition."""
         return list(self._progress.values())
 
-    def note_gauges(self, minute: int) -> None:
+    def save_gauges(self, minute: int) -> None:
         """Do nothing: no gauges are worked out here."""
 
     def contents(self) -> list[EventRow]:
@@ -58,7 +58,7 @@ class MemoryStore:
 
     def samples(self) -> list[SampleRow]:
         """Return the samples in effect."""
-        return [row for row in self._kept["samples"].values() if not row.gone]
+        return [row for row in self._kept["samples"].values() if not row.retracted]
 
     def panes(self) -> list[PaneRow]:
         """Return the panes, one a source partition and epoch."""

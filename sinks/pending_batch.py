@@ -1,8 +1,8 @@
-"""What is to be written next: steps gathered into one batch, each key once, its latest value.
+"""The next batch to write: steps gathered, each key once with its latest value. Pure.
 
-Pure. A row of a contact carries the step that last changed it, so of a contact's record only what came after the last
-step that is in needs writing; where that is not known, all of it. A tombstone is no retraction: it only says that the
-worker forgot the contact, and is passed over.
+Each row in a contact's record has the step that last changed it, so only rows of later steps than the last written one
+are written; all rows where that step is not known. A tombstone only says that the worker evicted the contact. It
+retracts nothing and is ignored.
 """
 
 from __future__ import annotations
@@ -31,46 +31,56 @@ from schemas.journal import (
 )
 from schemas.policies import Metric
 from schemas.topics import SourcePartition, channel_of
-from sinks.event_rows import rows_of_journal
-from sinks.port import Batch
-from sinks.rows import CONTACT_FIELDS, ContactRow, EventRow, PaneRow, Progress, SampleRow, TagPaneRow, named, version_of
+from sinks.event_rows import rows_from_journal
+from sinks.rows import (
+    CONTACT_FIELDS,
+    ContactRow,
+    EventRow,
+    PaneRow,
+    Progress,
+    SampleRow,
+    TagPaneRow,
+    row_of,
+    version_of,
+)
+from sinks.store_protocol import Batch
 from streams.journal.assembly import Step
 
-#: The step that is in where none is known: every row is later.
-NOTHING: Final = -1
+#: Stands for the last written step where it is not known: every row is later.
+NO_STEP: Final = -1
 
 _NO_DEADLINE: Final[tuple[Any, ...]] = ("", None, None)
 _METRICS: Final = get_args(Metric)
 _NO_DEADLINES: Final = _NO_DEADLINE * len(_METRICS)
-_taken: Final = itemgetter(*CONTACT_FIELDS)
+_summary_columns: Final = itemgetter(*CONTACT_FIELDS)
 
 _PANE: Final[tuple[Any, ...]] = ("panes", PaneRow, decode_pane_key, decode_pane)
 _TAG_PANE: Final[tuple[Any, ...]] = ("tag_panes", TagPaneRow, decode_tag_pane_key, decode_tag_pane)
-#: Of each kind of pane: the batch's list, its row, and how key and value are read.
-_PANES: Final = {PANE: _PANE, SUPPLEMENT: _PANE, TAG_PANE: _TAG_PANE, TAG_SUPPLEMENT: _TAG_PANE}
+#: By kind of key: the batch's list, the row's class, and the decoders of key and value.
+_PANE_KINDS: Final = {PANE: _PANE, SUPPLEMENT: _PANE, TAG_PANE: _TAG_PANE, TAG_SUPPLEMENT: _TAG_PANE}
 
 
-class Reached(NamedTuple):
-    """How far a partition is with the steps gathered so far."""
+class Position(NamedTuple):
+    """How far the steps gathered so far reach in a partition."""
 
     head: Head
     journal_end: int
 
 
 class PendingBatch:
-    """Steps of one batch to be. `written` is the step that is in, by partition, where it is known."""
+    """The steps of one batch. `written` has the last written step of each partition where it is known."""
 
     def __init__(self, written: dict[SourcePartition, int] | None = None) -> None:
         self._written = dict(written or {})
         self._records: dict[tuple[SourcePartition, bytes], tuple[int, bytes]] = {}
         self._set_aside: dict[SourcePartition, dict[int, list[OffsetRange]]] = {}
-        self.reached: dict[SourcePartition, Reached] = {}
-        #: Bytes of keys and values held.
+        self.positions: dict[SourcePartition, Position] = {}
+        #: Bytes of keys and values in memory.
         self.size = 0
         self.steps = 0
 
     def add(self, step: Step) -> None:
-        """Take the next step of its partition."""
+        """Add the next step of its partition."""
         partition = step.source, step.partition
         if step.restarted:
             self._written.pop(partition, None)
@@ -85,7 +95,7 @@ class PendingBatch:
             before = records.get((partition, key))
             self.size += len(value) + (len(key) if before is None else -len(before[1]))
             records[partition, key] = (version_of(epoch, offset), value)
-        self.reached[partition] = Reached(step.head, step.end)
+        self.positions[partition] = Position(step.head, step.end)
         self.steps += 1
 
     def _add_set_aside(self, partition: SourcePartition, key: bytes, value: bytes) -> None:
@@ -95,75 +105,74 @@ class PendingBatch:
 
     def set_aside(self, partition: SourcePartition) -> list[OffsetRange]:
         """Return the source offsets that these steps of the partition's epoch set aside, in order."""
-        return self._set_aside.get(partition, {}).get(self.reached[partition].head.epoch, [])
+        return self._set_aside.get(partition, {}).get(self.positions[partition].head.epoch, [])
 
     def leave_out(self, partitions: Collection[SourcePartition]) -> None:
-        """Forget what was gathered of these partitions."""
-        if not self.reached.keys().isdisjoint(partitions):
+        """Remove the steps of these partitions."""
+        if not self.positions.keys().isdisjoint(partitions):
             self._records = {of: value for of, value in self._records.items() if of[0] not in partitions}
-            self.reached = {of: reached for of, reached in self.reached.items() if of not in partitions}
+            self.positions = {of: position for of, position in self.positions.items() if of not in partitions}
 
-    def after(self) -> dict[SourcePartition, int]:
-        """Return the step that is in, by partition, once this is written."""
-        return {**self._written, **{partition: reached.head.step for partition, reached in self.reached.items()}}
+    def steps_once_written(self) -> dict[SourcePartition, int]:
+        """Return the last written step of each partition as it will be once this is written."""
+        return {**self._written, **{partition: position.head.step for partition, position in self.positions.items()}}
 
     def batch(self) -> Batch:
-        """Return all of it as rows, without events and progress."""
+        """Return the rows of all steps, without events and progress."""
         batch = Batch()
         for (partition, key), (version, value) in self._records.items():
             kind = key[:1]
             if kind == CONTACT:
-                self._add_contact(batch, key, version, value, self._written.get(partition, NOTHING))
-            elif kind in _PANES:
-                rows, row, of, told = _PANES[kind]
+                self._add_contact(batch, key, version, value, self._written.get(partition, NO_STEP))
+            elif kind in _PANE_KINDS:
+                rows, row, decode_key, decode_value = _PANE_KINDS[kind]
                 channel, supplement = channel_of(partition[0]) or "", supplement_of(key)
-                fields = (*partition, channel, supplement, version, *of(key), *told(value))
-                getattr(batch, rows).append(named(row, fields))
+                fields = (*partition, channel, supplement, version, *decode_key(key), *decode_value(value))
+                getattr(batch, rows).append(row_of(row, fields))
         return batch
 
-    def events_of(self, partitions: Collection[SourcePartition]) -> list[EventRow]:
-        """Return the events of partitions whose source records are gone, as archive rows."""
+    def events_from_journal(self, partitions: Collection[SourcePartition]) -> list[EventRow]:
+        """Return archive rows of partitions whose source records are lost."""
         return [
             row
             for (partition, key), (_, value) in self._records.items()
             if partition in partitions
-            for row in rows_of_journal(key, value, partition, self.reached[partition].head.epoch)
+            for row in rows_from_journal(key, value, partition, self.positions[partition].head.epoch)
         ]
 
     @staticmethod
     def _add_contact(batch: Batch, key: bytes, version: int, value: bytes, written: int) -> None:
         contact_id = key[1:].decode()
-        summary, rows, gone = decode_contact(value, written)
+        summary, rows, retracted = decode_contact(value, written)
         batch.contacts.append(contact_row(contact_id, version, summary))
         channel = summary["channel"]
         add = batch.samples.append
         for _, sample in rows:
-            add(named(SampleRow, (contact_id, channel, version, False, *sample)))
-        if gone:
-            issued = {sample[:2] for _, sample in rows}
-            for _, *of in gone:
-                if tuple(of) not in issued:
-                    add(SampleRow(contact_id, "", version, True, *of))
+            add(row_of(SampleRow, (contact_id, channel, version, False, *sample)))
+        in_effect = {sample[:2] for _, sample in rows} if retracted else set()
+        for _, name, slot in retracted:
+            if (name, slot) not in in_effect:
+                add(SampleRow(contact_id, "", version, True, name, slot))
 
 
 def contact_row(contact_id: str, version: int, summary: Summary) -> ContactRow:
-    """Write a contact's row."""
+    """Make a contact's row."""
     deadlines = _NO_DEADLINES
     if summary["deadlines"]:
-        held = {metric: (policy, warns_at, late_at) for metric, policy, _, warns_at, late_at in summary["deadlines"]}
-        deadlines = tuple(chain.from_iterable(held.get(metric, _NO_DEADLINE) for metric in _METRICS))
-    row: ContactRow = named(ContactRow, (contact_id, version, *_taken(summary), *deadlines))
+        of = {metric: (policy, warns_at, late_at) for metric, policy, _, warns_at, late_at in summary["deadlines"]}
+        deadlines = tuple(chain.from_iterable(of.get(metric, _NO_DEADLINE) for metric in _METRICS))
+    row: ContactRow = row_of(ContactRow, (contact_id, version, *_summary_columns(summary), *deadlines))
     return row
 
 
-def progress_rows(reached: Iterable[tuple[SourcePartition, Reached]], at: int) -> list[Progress]:
-    """Say how far the partitions are; `at` in UTC milliseconds."""
+def progress_rows(positions: Iterable[tuple[SourcePartition, Position]], at: int) -> list[Progress]:
+    """Make the progress rows of these partitions; `at` in UTC milliseconds."""
     return [
         Progress(topic, partition, head.epoch, head.next, head.step, head.open, end, at, head.parked, head.journal)
-        for (topic, partition), (head, end) in reached
+        for (topic, partition), (head, end) in positions
     ]
 
 
-def claims(epochs: Mapping[SourcePartition, int], at: int) -> list[Progress]:
-    """Say that epochs have begun, before their first row: no later life may take the number, whatever becomes of it."""
+def epoch_claims(epochs: Mapping[SourcePartition, int], at: int) -> list[Progress]:
+    """Make the rows that claim epochs before their first data row: no later epoch may take the same number."""
     return [Progress(*partition, epoch, 0, 0, -1, 0, at) for partition, epoch in epochs.items()]

@@ -1,8 +1,8 @@
-"""What became of a contact, a sentence an event: its first-response clock, then queues, work, pauses and ends. Pure.
+"""Tells what each event of a contact changed: its first-response clock, queues, work, pauses and ends. Pure.
 
-Each sentence reports what an event changed, or that it changed nothing where a reader would expect a change. None of
-them is a correction. The changes are observed while the contact is folded; nothing is computed a second time, so the
-story cannot differ from the numbers.
+Each sentence says what an event changed, or that it changed nothing where a reader would expect a change. The changes
+are observed while the contact is folded and nothing is computed a second time, so the story cannot differ from the
+numbers.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from streams.core.fold import Fold, Folded, fold
 from streams.core.handle_segments import Segment
 from streams.core.sample_writer import UNASSIGNED
 
-_FOR: Final = {"customer": "the customer", "third_party": "somebody outside"}
+_PAUSED_FOR: Final = {"customer": "the customer", "third_party": "somebody outside"}
 #: Why the clock starts, by the event that starts it.
 _STARTS: Final = {
     "contact.started": "the contact began",
@@ -28,7 +28,7 @@ _STARTS: Final = {
 _UNPAUSED: Final = {"message.sent": "the customer wrote", "contact.unpaused": "unpaused"}
 
 
-class Told(NamedTuple):
+class Sentence(NamedTuple):
     """One sentence of a story."""
 
     #: UTC milliseconds.
@@ -37,7 +37,7 @@ class Told(NamedTuple):
     says: str
 
 
-class _State:
+class _StateAfter:
     """What an event may change, as it is after an event."""
 
     def __init__(self, fold: Fold) -> None:
@@ -48,49 +48,49 @@ class _State:
         self.called_back = fold.called_back
         self.stretch, self.instance, self.pause = stretches.since, stretches.instance, stretches.paused_since
         self.turn = responses.turn_since
-        self.abandoned, self.over = responses.abandoned_at is not None, responses.answered
+        self.abandoned, self.wait_over = responses.abandoned_at is not None, responses.answered
         self.segments = {id(each): (each.ended is not None, each.wrapped is not None) for each in fold.segments.every}
         self.tags, self.surveys = frozenset(fold.tags.in_effect), frozenset(fold.rated)
         #: The first-response clock: since when it runs.
         self.clock = clock.start()
         self.is_the_bots, self.in_the_menu = clock.is_the_bots, clock.is_in_the_menu
-        #: Whether the wait was over without a first response: a contact that was under way before it was seen.
-        self.taken = responses.answered and responses.first_at is None and responses.abandoned_at is None
+        #: Whether the wait was over without a first response: the contact had begun before it was seen.
+        self.answered_unseen = responses.answered and responses.first_at is None and responses.abandoned_at is None
 
 
-#: The events so far, each with what it came to.
-_Seen = list[tuple[Event, _State]]
+#: The events so far, each with the state after it.
+_History = list[tuple[Event, _StateAfter]]
 
 
-def told(channel: str, events: list[Event], rules: Rules) -> tuple[Folded, list[Told], list[Told]]:
-    """Fold a contact's events, in order; returns it with its clock's story up to the first response and its course."""
-    seen: _Seen = []
-    course: list[Told] = []
-    at_first = _State(Fold(channel, [], rules))
+def tell_story(channel: str, events: list[Event], rules: Rules) -> tuple[Folded, list[Sentence], list[Sentence]]:
+    """Fold a contact's events, in order; returns also the sentences on its clock until an answer, and all others."""
+    seen: _History = []
+    course: list[Sentence] = []
+    initial = _StateAfter(Fold(channel, [], rules))
 
-    def watch(event: Event, going: Fold) -> None:
-        before, now = seen[-1][1] if seen else at_first, _State(going)
-        course.extend(Told(event.at, event.event_id, says) for says in _sentences(event, going, seen, before, now))
+    def watch(event: Event, state: Fold) -> None:
+        before, now = seen[-1][1] if seen else initial, _StateAfter(state)
+        course.extend(Sentence(event.at, event.event_id, says) for says in _sentences(event, state, seen, before, now))
         seen.append((event, now))
 
     folded = fold(channel, events, rules, watch)
     end = next((row for row in folded.rows if row.sample in {"first_response", "abandoned"}), None)
-    until = _until(channel, seen, end, partial=folded.summary["partial"])
-    return folded, [*until, *_at_last(channel, seen, end, folded)], course
+    until = _clock_sentences(channel, seen, end, partial=folded.summary["partial"])
+    return folded, [*until, *_clock_end(channel, seen, end, folded)], course
 
 
-def _sentences(event: Event, fold: Fold, seen: _Seen, before: _State, now: _State) -> Iterator[str]:
+def _sentences(event: Event, fold: Fold, seen: _History, before: _StateAfter, now: _StateAfter) -> Iterator[str]:
     if fold.offered and now.named and not before.named and event.type != "contact.started":
         yield f"names the first queue, {fold.force.first_queue}: the contact was offered there"
     yield from _queue(event, before, now)
     yield from _work(event, fold, before, now)
-    yield from _leaving(event, seen, before, now)
+    yield from _abandonment(event, seen, before, now)
     yield from _stretch(event, before, now, partial=fold.sheet.partial)
     yield from _pause(event, before, now)
-    yield from _marks(event, fold, before, now)
+    yield from _other_changes(event, fold, before, now)
 
 
-def _leaving(event: Event, seen: _Seen, before: _State, now: _State) -> Iterator[str]:
+def _abandonment(event: Event, seen: _History, before: _StateAfter, now: _StateAfter) -> Iterator[str]:
     if event.type == "contact.abandoned":
         if now.in_the_menu:
             again = any(each.type == "contact.abandoned" and state.in_the_menu for each, state in seen)
@@ -98,13 +98,13 @@ def _leaving(event: Event, seen: _Seen, before: _State, now: _State) -> Iterator
             yield f"hangs up in the menu{counted}"
         elif before.abandoned:
             yield "leaves again: an abandonment counts once"
-        elif not now.abandoned and before.over:
+        elif not now.abandoned and before.wait_over:
             yield "leaves after the wait had ended: no abandonment"
     elif now.abandoned and now.turn is not None and before.turn is None and event.at == now.turn:
         yield "is back after the abandonment and waits again from here"
 
 
-def _queue(event: Event, before: _State, now: _State) -> Iterator[str]:
+def _queue(event: Event, before: _StateAfter, now: _StateAfter) -> Iterator[str]:
     if event.type in {"contact.queued", "contact.transferred"} and "queue" in event.fields:
         queue = event.fields["queue"]
         if now.waits_since == before.waits_since and now.queue == before.queue:
@@ -123,7 +123,7 @@ def _queue(event: Event, before: _State, now: _State) -> Iterator[str]:
         yield "the line drops before the call back: it still waits"
 
 
-def _work(event: Event, fold: Fold, before: _State, now: _State) -> Iterator[str]:
+def _work(event: Event, fold: Fold, before: _StateAfter, now: _StateAfter) -> Iterator[str]:
     agent = event.fields.get("agent_id", "")
     mine: list[Segment] = [each for each in fold.segments.every if each.opened.fields["agent_id"] == agent]
     if event.type == "contact.connected":
@@ -144,7 +144,7 @@ def _since(segment: Segment) -> str:
     return f"that began with [{segment.opened.event_id}]"
 
 
-def _stretch(event: Event, before: _State, now: _State, *, partial: bool) -> Iterator[str]:
+def _stretch(event: Event, before: _StateAfter, now: _StateAfter, *, partial: bool) -> Iterator[str]:
     if now.instance > before.instance:
         ends = "nobody is connected and it waits in no queue: the call ends"
         how = "is resolved" if event.type == "contact.resolved" else ends
@@ -158,15 +158,15 @@ def _stretch(event: Event, before: _State, now: _State, *, partial: bool) -> Ite
         yield "is open already: no reopening"
 
 
-def _pause(event: Event, before: _State, now: _State) -> Iterator[str]:
+def _pause(event: Event, before: _StateAfter, now: _StateAfter) -> Iterator[str]:
     if event.type == "contact.paused":
-        whom = _FOR[event.fields.get("for_", "customer")]
+        whom = _PAUSED_FOR[event.fields.get("for_", "customer")]
         yield "is paused already: nothing changes" if before.pause is not None else f"is paused for {whom}"
     elif before.pause is not None and now.pause is None:
         yield f"the pause ends: {_UNPAUSED.get(event.type, 'the stretch ended')}"
 
 
-def _marks(event: Event, fold: Fold, before: _State, now: _State) -> Iterator[str]:
+def _other_changes(event: Event, fold: Fold, before: _StateAfter, now: _StateAfter) -> Iterator[str]:
     if event.type == "contact.rated":
         survey = event.fields.get("survey_id", "")
         name = f"survey {survey}" if survey else "the survey without a name"
@@ -179,37 +179,37 @@ def _marks(event: Event, fold: Fold, before: _State, now: _State) -> Iterator[st
         yield f"is discarded ({event.fields['reason']}): {kept}"
 
 
-def _until(channel: str, seen: _Seen, end: Sample | None, *, partial: bool) -> Iterator[Told]:
+def _clock_sentences(channel: str, seen: _History, end: Sample | None, *, partial: bool) -> Iterator[Sentence]:
     start: int | None = None
     handed_off = False
     for event, state in seen:
         if end is not None and event.event_id == end.caused_by:
             return
-        if state.taken:
+        if state.answered_unseen:
             if partial:
-                yield Told(event.at, event.event_id, "the wait ends, and nobody saw it begin: no first response")
+                yield Sentence(event.at, event.event_id, "the wait ends, and nobody saw it begin: no first response")
             return
         if state.clock != start and state.clock is not None:
             again = " again" if start is not None else ""
-            because = _because(event, handed_off=handed_off)
-            yield Told(state.clock, event.event_id, f"the clock starts{again}: {because}")
+            because = _start_reason(event, handed_off=handed_off)
+            yield Sentence(state.clock, event.event_id, f"the clock starts{again}: {because}")
         else:
-            passed_over = _no_answer(channel, event, runs=start is not None, is_the_bots=state.is_the_bots)
+            passed_over = _why_no_answer(channel, event, runs=start is not None, is_the_bots=state.is_the_bots)
             if state.in_the_menu and event.type == "contact.abandoned":
                 passed_over = "the customer left the menu, in which no clock runs: no abandonment"
             if passed_over:
-                yield Told(event.at, event.event_id, passed_over)
+                yield Sentence(event.at, event.event_id, passed_over)
         start = state.clock
         handed_off = handed_off or event.type == "contact.handed_off"
 
 
-def _because(event: Event, *, handed_off: bool) -> str:
+def _start_reason(event: Event, *, handed_off: bool) -> str:
     if event.type == "contact.queued":
         return f"queued for {event.fields['queue']}{', the first time after the hand-off' if handed_off else ''}"
     return _STARTS.get(event.type, f"{event.type} is the earliest event known")
 
 
-def _no_answer(channel: str, event: Event, *, runs: bool, is_the_bots: bool) -> str | None:
+def _why_no_answer(channel: str, event: Event, *, runs: bool, is_the_bots: bool) -> str | None:
     """Say why an event that looks like an answer is none; None where it does not look like one."""
     fields = event.fields
     if event.type == "contact.connected":
@@ -232,16 +232,16 @@ def _no_answer(channel: str, event: Event, *, runs: bool, is_the_bots: bool) -> 
     return None if runs else "a reply before any clock runs answers nothing"
 
 
-def _at_last(channel: str, seen: _Seen, end: Sample | None, folded: Folded) -> Iterator[Told]:
+def _clock_end(channel: str, seen: _History, end: Sample | None, folded: Folded) -> Iterator[Sentence]:
     if end is not None:
         who = f"{end.agent_id} " if end.agent_id else ""
         answered = f"{who}answers" if end.sample == "first_response" else "the customer leaves unanswered"
-        yield Told(end.at, end.caused_by or "", answered)
+        yield Sentence(end.at, end.caused_by or "", answered)
         return
     if not seen:
         return
     event, last = seen[-1]
-    if last.taken and folded.summary["partial"]:
+    if last.answered_unseen and folded.summary["partial"]:
         return
     if folded.summary["discarded"]:
         says = "the contact was discarded: no response and no abandonment counts"
@@ -253,10 +253,10 @@ def _at_last(channel: str, seen: _Seen, end: Sample | None, folded: Folded) -> I
         says = _no_clock(channel, last, folded)
     else:
         says = "it ended without an answer"
-    yield Told(event.at, event.event_id, says)
+    yield Sentence(event.at, event.event_id, says)
 
 
-def _no_clock(channel: str, last: _State, folded: Folded) -> str:
+def _no_clock(channel: str, last: _StateAfter, folded: Folded) -> str:
     if folded.summary["partial"]:
         return "no clock: it was under way before Pulssi saw it, and no queue and no hand-off was seen"
     if not folded.summary["inbound"]:

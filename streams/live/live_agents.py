@@ -25,7 +25,7 @@ from typing import Final, NamedTuple
 from schemas.agents import AHEAD_MS, HORIZON_MS, STATUSES, Stretch, in_force
 from schemas.topics import SourcePartition
 
-#: The whole centre, where a group's name would stand.
+#: The whole centre, in place of a group's name.
 CENTRE: Final = None
 
 _NOTHING: Final[Mapping[str, int]] = MappingProxyType({})

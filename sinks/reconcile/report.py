@@ -1,4 +1,4 @@
-"""What was found: each difference by table and kind, how many of each, what was left out and what was mended."""
+"""What a reconciliation found: each difference, and the totals. Nothing here reads or writes."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ Kind = Literal["missing", "too much", "different", "not archived", "another conf
 
 #: Differences of one table and kind that are listed one by one; the totals count all.
 LISTED: Final = 20
-#: A sample keeps the policy, target, calendar and taxonomy that it was held against, so this is nothing wrong.
-BY_PROMISE: Final = "another configuration"
+#: Nothing is wrong: a sample keeps the policy, target, calendar and taxonomy by which it was computed.
+OTHER_CONFIGURATION: Final = "another configuration"
 
 
 @dataclass
 class Difference:
-    """One row that is not what the events, or for panes the samples in effect, come to."""
+    """A stored row that differs from what the events give, or, for a pane, from the sum of its samples."""
 
     table: Table
     kind: Kind
     #: The row's key, by column.
     key: dict[str, Any]
-    #: Of each column that differs: what is kept, and what it should be.
+    #: For each column that differs: the stored value and the expected one.
     columns: dict[str, tuple[Any, Any]] = field(default_factory=dict)
-    #: Never mended: an epoch that still runs has a part in it, or in samples that it counts.
+    #: Never repaired: a running epoch wrote a part of it, or of the samples that it counts.
     compared_only: bool = False
 
 
@@ -39,33 +39,33 @@ class Report:
     #: Rows that differ but were being written, by table; they are neither right nor wrong yet.
     left_out: Counter[str] = field(default_factory=Counter)
     totals: Counter[tuple[Table, Kind]] = field(default_factory=Counter)
-    #: Of those, the ones that no repair mends.
+    #: How many of the totals no repair changes.
     compared_only: Counter[tuple[Table, Kind]] = field(default_factory=Counter)
     #: Rows that a repair wrote, by table.
     written: Counter[str] = field(default_factory=Counter)
-    #: Differences that count and stand as they were.
+    #: Differences that remain; those of another configuration are not counted.
     standing: int = 0
-    #: The first of each table and kind, up to `listed`.
+    #: The first differences of each table and kind, up to `listed`.
     differences: list[Difference] = field(default_factory=list)
     listed: int = LISTED
 
     @property
     def ok(self) -> bool:
-        """Whether nothing differs, or all that did was mended."""
+        """Whether nothing differs, or all that did was repaired."""
         return self.standing == 0
 
-    def add(self, difference: Difference, *, mended: bool = False) -> None:
+    def add(self, difference: Difference, *, repaired: bool = False) -> None:
         """Count a difference, and list it while there is room."""
         self.totals[difference.table, difference.kind] += 1
         if difference.compared_only:
             self.compared_only[difference.table, difference.kind] += 1
-        if difference.kind != BY_PROMISE and not mended:
+        if difference.kind != OTHER_CONFIGURATION and not repaired:
             self.standing += 1
         if self.totals[difference.table, difference.kind] <= self.listed:
             self.differences.append(difference)
 
     def as_json(self) -> dict[str, Any]:
-        """Give it as plain values."""
+        """Return it as plain values."""
         return {
             "ok": self.ok,
             "compared": dict(self.compared),

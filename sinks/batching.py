@@ -34,7 +34,7 @@ from schemas.topics import SourcePartition, channel_of
 from sinks.event_rows import rows_of_journal
 from sinks.port import Batch
 from sinks.rows import CONTACT_FIELDS, ContactRow, EventRow, PaneRow, Progress, SampleRow, TagPaneRow, named, version_of
-from streams.journal.assembly import Step
+from streams.journal.step_assembly import Step
 
 #: The step that is in where none is known: every row is later.
 NOTHING: Final = -1

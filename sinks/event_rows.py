@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 import orjson
 from pydantic_core import from_json
 
-from schemas.contact_record import decode_state
+from schemas.contact_record import decode_body
 from schemas.events import MODELS, WORDS_OF_PEOPLE, AgentStatus, UnknownAgentEvent, UnknownEvent
 from schemas.events import Event as Contract
 from schemas.journal import CONTACT, PARKED
@@ -31,7 +31,7 @@ _SCORE, _SCALE_MAX = _COLUMN["score"], _COLUMN["scale_max"]
 
 #: How the events in a journal record of each kind that has some are read.
 _EVENTS_OF: Final[dict[bytes, Callable[[bytes], Iterable[Any]]]] = {
-    CONTACT: lambda value: decode_state(value).events,
+    CONTACT: lambda value: decode_body(value)[0],
     PARKED: orjson.loads,
 }
 

@@ -73,7 +73,7 @@ def owed(kept: StoredContact, rules: Rules) -> Owed | None:
         return None
     channel = kept.events[0].channel or CHANNELS[0]
     folded = fold(channel, events, rules)
-    rows = {row[:2]: SampleRow(kept.contact_id, channel, 0, False, *row) for row in folded.rows}
+    rows = {row[:2]: SampleRow(kept.contact_id, channel, 0, False, *row) for row in folded.samples}
     return Owed(rows, contact_row(kept.contact_id, 0, folded.summary))
 
 

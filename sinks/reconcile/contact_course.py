@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from schemas.policies import Rules
 from schemas.samples import Sample
 from streams.core.event import Event
-from streams.core.fold import Fold, Folded, fold
+from streams.core.fold import Fold, FoldResult, fold
 from streams.core.handle_segments import Segment
 from streams.core.sample_writer import UNASSIGNED
 
@@ -42,50 +42,50 @@ class _State:
 
     def __init__(self, fold: Fold) -> None:
         clock, visits, stretches, responses = fold.clock, fold.visits, fold.stretches, fold.responses
-        self.named = fold.force.queue != UNASSIGNED
+        self.named = fold.in_force.queue != UNASSIGNED
         self.queue = visits.queue if visits.since is not None else None
         self.waits_since = visits.since
-        self.called_back = fold.called_back
+        self.called_back = fold.awaits_callback
         self.stretch, self.instance, self.pause = stretches.since, stretches.instance, stretches.paused_since
         self.turn = responses.turn_since
-        self.abandoned, self.over = responses.abandoned_at is not None, responses.answered
-        self.segments = {id(each): (each.ended is not None, each.wrapped is not None) for each in fold.segments.every}
-        self.tags, self.surveys = frozenset(fold.tags.in_effect), frozenset(fold.rated)
+        self.abandoned, self.over = responses.abandoned_at is not None, responses.first_wait_over
+        self.segments = {id(each): (each.ended is not None, each.wrapped is not None) for each in fold.segments.all}
+        self.tags, self.surveys = frozenset(fold.tags.in_effect), frozenset(fold.last_ratings)
         #: The first-response clock: since when it runs.
         self.clock = clock.start()
-        self.is_the_bots, self.in_the_menu = clock.is_the_bots, clock.is_in_the_menu
+        self.is_the_bots, self.in_the_menu = clock.is_with_bot, clock.is_in_menu
         #: Whether the wait was over without a first response: a contact that was under way before it was seen.
-        self.taken = responses.answered and responses.first_at is None and responses.abandoned_at is None
+        self.taken = responses.first_wait_over and responses.first_at is None and responses.abandoned_at is None
 
 
 #: The events so far, each with what it came to.
 _Seen = list[tuple[Event, _State]]
 
 
-def told(channel: str, events: list[Event], rules: Rules) -> tuple[Folded, list[Told], list[Told]]:
+def told(channel: str, events: list[Event], rules: Rules) -> tuple[FoldResult, list[Told], list[Told]]:
     """Fold a contact's events, in order; returns it with its clock's story up to the first response and its course."""
     seen: _Seen = []
     course: list[Told] = []
     at_first = _State(Fold(channel, [], rules))
 
-    def watch(event: Event, going: Fold) -> None:
-        before, now = seen[-1][1] if seen else at_first, _State(going)
-        course.extend(Told(event.at, event.event_id, says) for says in _sentences(event, going, seen, before, now))
+    def watch(event: Event, fold: Fold) -> None:
+        before, now = seen[-1][1] if seen else at_first, _State(fold)
+        course.extend(Told(event.at, event.event_id, says) for says in _sentences(event, fold, seen, before, now))
         seen.append((event, now))
 
     folded = fold(channel, events, rules, watch)
-    end = next((row for row in folded.rows if row.sample in {"first_response", "abandoned"}), None)
+    end = next((row for row in folded.samples if row.sample in {"first_response", "abandoned"}), None)
     until = _until(channel, seen, end, partial=folded.summary["partial"])
     return folded, [*until, *_at_last(channel, seen, end, folded)], course
 
 
 def _sentences(event: Event, fold: Fold, seen: _Seen, before: _State, now: _State) -> Iterator[str]:
     if fold.offered and now.named and not before.named and event.type != "contact.started":
-        yield f"names the first queue, {fold.force.first_queue}: the contact was offered there"
+        yield f"names the first queue, {fold.in_force.first_queue}: the contact was offered there"
     yield from _queue(event, before, now)
     yield from _work(event, fold, before, now)
     yield from _leaving(event, seen, before, now)
-    yield from _stretch(event, before, now, partial=fold.sheet.partial)
+    yield from _stretch(event, before, now, partial=fold.writer.partial)
     yield from _pause(event, before, now)
     yield from _marks(event, fold, before, now)
 
@@ -125,7 +125,7 @@ def _queue(event: Event, before: _State, now: _State) -> Iterator[str]:
 
 def _work(event: Event, fold: Fold, before: _State, now: _State) -> Iterator[str]:
     agent = event.fields.get("agent_id", "")
-    mine: list[Segment] = [each for each in fold.segments.every if each.opened.fields["agent_id"] == agent]
+    mine: list[Segment] = [each for each in fold.segments.all if each.opened.fields["agent_id"] == agent]
     if event.type == "contact.connected":
         if len(mine) > 1 and mine[-2].ended is None:
             yield f"{agent}'s work {_since(mine[-2])} never ended and is not counted"
@@ -232,7 +232,7 @@ def _no_answer(channel: str, event: Event, *, runs: bool, is_the_bots: bool) -> 
     return None if runs else "a reply before any clock runs answers nothing"
 
 
-def _at_last(channel: str, seen: _Seen, end: Sample | None, folded: Folded) -> Iterator[Told]:
+def _at_last(channel: str, seen: _Seen, end: Sample | None, folded: FoldResult) -> Iterator[Told]:
     if end is not None:
         who = f"{end.agent_id} " if end.agent_id else ""
         answered = f"{who}answers" if end.sample == "first_response" else "the customer leaves unanswered"
@@ -256,7 +256,7 @@ def _at_last(channel: str, seen: _Seen, end: Sample | None, folded: Folded) -> I
     yield Told(event.at, event.event_id, says)
 
 
-def _no_clock(channel: str, last: _State, folded: Folded) -> str:
+def _no_clock(channel: str, last: _State, folded: FoldResult) -> str:
     if folded.summary["partial"]:
         return "no clock: it was under way before Pulssi saw it, and no queue and no hand-off was seen"
     if not folded.summary["inbound"]:

@@ -138,7 +138,7 @@ def explain(kept: StoredContact, rules: Rules, epochs: Epochs) -> Explanation:
     counting = effective(events)
     of = {event.event_id: event for event in counting}
     differences = contacts.differences(kept, contacts.owed(kept, rules), rules, epochs)
-    rows = sorted(_as_held(folded.rows, kept, differences), key=lambda row: (row.at, row.sample, row.slot))
+    rows = sorted(_as_held(folded.samples, kept, differences), key=lambda row: (row.at, row.sample, row.slot))
     corrections, late = _history(channel, kept.events, rules)
     return Explanation(
         kept.contact_id,
@@ -217,7 +217,7 @@ def _history(channel: str, events: list[Archived], rules: Rules) -> tuple[list[C
         merged, _ = merge(known, [archived.event])
         if merged == known:
             continue
-        now: dict[RowKey, Sample] = {row[:2]: row for row in fold(channel, merged, rules).rows}
+        now: dict[RowKey, Sample] = {row[:2]: row for row in fold(channel, merged, rules).samples}
         if by := _arrival(known, archived.event):
             found += [Correction(row, now.get(key), by) for key, row in rows.items() if now.get(key) != row]
         known, rows = merged, now

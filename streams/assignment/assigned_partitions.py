@@ -106,7 +106,7 @@ class AssignedPartitions:
         """Have every partition continue with other rules, from its next step on."""
         self._rules = rules
         for state in self.open_states:
-            state.use(rules)
+            state.use_rules(rules)
 
     # State, for health and readiness.
 
@@ -207,7 +207,7 @@ class AssignedPartitions:
             self._shared.waits_no_more(partition)
         self._confirmed_at[partition] = began
         state.fold_cache = self._fold_cache
-        state.use(self._rules)  # they may have changed while it was opened
+        state.use_rules(self._rules)  # they may have changed while it was opened
         self._opened[partition] = OpenPartition(partition, state, writer, next(self._sessions), self._shared)
         if not self._settling.locked():  # else whoever settles says where it continues
             await self._go_to(partition)

@@ -21,8 +21,8 @@ from schemas.settings import Settings
 from schemas.topics import SourcePartition, journal_of
 from streams.assignment.opening import RefusedError, check, described, worker_name
 from streams.assignment.recovery import SILENT_FOR_S, recover
-from streams.journal.assembly import RecreatedError
-from streams.journal.writing import StepTooLargeError, Writer
+from streams.journal.step_assembly import RecreatedError
+from streams.journal.writer import JournalWriter, StepTooLargeError
 from streams.kafka.cluster import Cluster, TopicDescription
 from streams.kafka.log_ends import LogEnds, consumer_of
 from streams.partition.archived_history import EndedEpochs
@@ -174,7 +174,7 @@ async def _begin(
     partition = found.partition
     topic, journal = described(await cluster.topics(), partition[0])
     before = EndedEpochs() if found.head is not None else await past(*partition, topic.partitions, now_ms())
-    writer = Writer(settings, *partition, BEGIN_WITHIN_MS)
+    writer = JournalWriter(settings, *partition, BEGIN_WITHIN_MS)
     try:
         async with asyncio.timeout(OPEN_WITHIN_S):
             opened = await writer.open(worker_name())
@@ -184,7 +184,7 @@ async def _begin(
                 f"{partition[0]}/{partition[1]}: a worker wrote steps to its journal meanwhile: run the command again"
             )
         state.begin(opened, epoch, topic.partitions, (topic.id, journal.id))
-        steps = state.carry(before)
+        steps = state.carry_over(before)
         await writer.append(await asyncio.to_thread(next, steps))  # it may read millions of ids
         next(steps, None)
     finally:

@@ -15,11 +15,11 @@ from typing import Any, Final, NamedTuple, TypeVar
 from schemas.topics import SourcePartition
 from streams.assignment.failures import During, react
 from streams.clickhouse.history import ClickHouseHistory
-from streams.journal.writing import StepTooLargeError, Writer
+from streams.journal.writer import JournalWriter, StepTooLargeError
 from streams.monitoring.activities import Phase, doing
 from streams.partition.archived_history import ArchivedContact
 from streams.partition.state import STEP_BYTES, PartitionState
-from streams.partition.steps import StepToWrite
+from streams.partition.step_to_write import StepToWrite
 
 #: A step of this size is never too large to be written in time.
 SMALL_STEP_BYTES: Final = 1024 * 1024
@@ -99,7 +99,12 @@ class OpenPartition:
     """A partition that this worker has open."""
 
     def __init__(
-        self, partition: SourcePartition, state: PartitionState, writer: Writer, session: int, shared: WorkerState
+        self,
+        partition: SourcePartition,
+        state: PartitionState,
+        writer: JournalWriter,
+        session: int,
+        shared: WorkerState,
     ) -> None:
         self.partition = partition
         self.state = state
@@ -131,7 +136,7 @@ class OpenPartition:
                 doing(Phase.FOLDING)
                 if self._is_out_of_order(begins, records):
                     return False
-                unknown = state.unknown(state.fresh(records))
+                unknown = state.maybe_evicted(state.not_counted(records))
                 missing = set(islice(unknown - asked, LOOKED_UP_AT_ONCE))
                 if not missing:
                     return await self._fold(records, found, unknown & unanswered)
@@ -228,7 +233,7 @@ class OpenPartition:
                 await self._write_open(lambda: state.unpark(found, waiting))
             elif self._waits_for(CLICKHOUSE):
                 await self._ask(archive.epoch(*self.partition))
-            if not self.closed and state.wants_eviction():
+            if not self.closed and state.is_eviction_due():
                 passed = await self._ask(archive.last_step_in_sink(*self.partition, state.head.epoch))
                 await self._write_open(lambda: state.evict(passed))
         except Exception as error:  # noqa: BLE001 - as in `_write`

@@ -19,7 +19,7 @@ from schemas.settings import Settings
 from schemas.topics import SourcePartition, journal_of
 from streams.assignment.recovery import ReleasedPartition, recover
 from streams.clickhouse.history import ClickHouseHistory, HistoryAwayError
-from streams.journal.writing import Writer
+from streams.journal.writer import JournalWriter
 from streams.kafka.cluster import Cluster, TopicDescription
 from streams.kafka.log_ends import LogEnds
 from streams.monitoring.activities import Phase, doing
@@ -69,14 +69,14 @@ async def take_over(
     services: OpeningServices,
     *,
     released: ReleasedPartition | None = None,
-) -> tuple[PartitionState, Writer]:
+) -> tuple[PartitionState, JournalWriter]:
     """Fence, read, and return the partition as of its head with the writer to continue with.
 
     With `released`, what this worker had in memory when it closed the partition, only what was written since is read.
     Raises RefusedError; aiokafka's KafkaError, OSError (HistoryAwayError and ClusterAwayError are some) and
     TimeoutError, after which it may be tried again. A writer that was started is stopped then.
     """
-    writer = Writer(settings, *partition)
+    writer = JournalWriter(settings, *partition)
     try:
         opened = await writer.open(worker_name())
         doing(Phase.TOPICS)

@@ -16,7 +16,7 @@ from schemas.journal import HEAD_KEY, decode_head
 from schemas.policies import Rules
 from schemas.settings import Settings
 from schemas.topics import SourcePartition, journal_of
-from streams.journal.assembly import Assembly
+from streams.journal.step_assembly import StepAssembly
 from streams.kafka.log_ends import consumer_of
 from streams.monitoring.activities import Phase, doing
 from streams.partition.state import PartitionState
@@ -63,7 +63,7 @@ async def _stands(consumer: Any, journal_partition: TopicPartition, released: Re
     return (found.step, found.epoch, found.open) == (known.step, known.epoch, known.open)
 
 
-async def _read(consumer: Any, assembly: Assembly, state: PartitionState, begin: int, opened: int) -> bool:  # noqa: ANN401 - untyped
+async def _read(consumer: Any, assembly: StepAssembly, state: PartitionState, begin: int, opened: int) -> bool:  # noqa: ANN401 - untyped
     """Load every step before the opening; tells whether there was one. Raises TimeoutError."""
     journal_partition = TopicPartition(journal_of(state.source), state.number)
     found, at, logged = False, begin - 1, time.monotonic()
@@ -109,7 +109,7 @@ async def recover(
     try:
         consumer.assign([journal_partition])
         began = time.monotonic()
-        assembly = Assembly(*partition)
+        assembly = StepAssembly(*partition)
         assembly.restart(journal, certain=True)
         known = released is not None and released.state.head.journal == journal and released.is_fresh(began)
         if known and released is not None and await _stands(consumer, journal_partition, released):

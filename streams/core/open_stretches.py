@@ -8,12 +8,12 @@ class OpenStretches:
     """New, open, or ended. Reopening an open contact and resolving a resolved one change nothing."""
 
     __slots__ = (
-        *("_by_disconnect", "_pause_ends_by_message", "_sheet", "first_end", "first_ms", "instance", "last_end"),
+        *("_by_disconnect", "_pause_ends_by_message", "_writer", "first_end", "first_ms", "instance", "last_end"),
         *("paused_since", "pauses", "reopened_at", "reopens", "since", "started_at"),
     )
 
-    def __init__(self, sheet: SampleWriter) -> None:
-        self._sheet = sheet
+    def __init__(self, writer: SampleWriter) -> None:
+        self._writer = writer
         self._by_disconnect = False
         self._pause_ends_by_message = False
         #: Beginning of the running pause; None where none runs.
@@ -54,11 +54,11 @@ class OpenStretches:
         self.open(event.at)
         self.reopens += 1
         self.reopened_at = event.at
-        self._sheet.write("reopened", event)
+        self._writer.write("reopened", event)
         return True
 
-    def taken_up(self, event: Event) -> bool:
-        """`contact.queued` or `contact.connected`: opens a call again that a disconnect had ended."""
+    def resume_call(self, event: Event) -> bool:
+        """`contact.queued` or `contact.connected`: tells whether it opened a call again that a disconnect had ended."""
         if not self.is_over or not self._by_disconnect:
             return False
         self.open(event.at)
@@ -90,16 +90,16 @@ class OpenStretches:
         self.unpause(event)
         length = max(0, event.at - self.since)
         self.instance += 1
-        seen_whole = self.instance > 1 or not self._sheet.partial
+        seen_whole = self.instance > 1 or not self._writer.partial
         if seen_whole:
-            self._sheet.write(
+            self._writer.write(
                 "resolution",
                 event,
                 value_ms=length,
                 since=self.since,
                 active_ms=length - sum([until - since for since, until in self.pauses]),
                 pauses=self.pauses,
-                policy=self._sheet.policy("resolution", event.at),
+                policy=self._writer.policy("resolution", event.at),
                 instance=self.instance,
             )
         if self.first_end is None:

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from schemas.policies import Rules
-from streams.core.refold import EMPTY
-from streams.core.refold import decode as decode_contact
+from streams.core.refold import EMPTY, decode_contact_state
 from tests.core.contacts import changed, read
 from tests.oracle.centre import Centre
 from tests.oracle.contacts import milliseconds
@@ -80,6 +79,6 @@ def folded(events: Events, rules: Rules, seed: int | None = None) -> list[dict[s
         for step, (begin, end) in enumerate(itertools.pairwise(sorted({0, len(mine), *cuts})), start=1):
             change = changed(channel, state, read(mine[begin:end]), rules, step)
             if change is not None and change.value is not None:
-                state = decode_contact(change.value)
-        rows += [{**row._asdict(), "contact_id": contact_id} for _, row in state.rows.values()]
+                state = decode_contact_state(change.value)
+        rows += [{**row._asdict(), "contact_id": contact_id} for _, row in state.issued.values()]
     return rows

@@ -11,8 +11,8 @@ from schemas.policies import Rules
 from schemas.topics import CONTACTS, Channel
 from streams.core.event import Event, event_of
 from streams.core.event import order as fold_order
-from streams.core.incremental_fold import Change
-from streams.core.refold import EMPTY, ContactState, advance
+from streams.core.issued_samples import ContactChange
+from streams.core.refold import EMPTY, ContactState, refold
 from streams.decoding.decoder import decode
 from tests.core import plots
 
@@ -26,10 +26,10 @@ def read(told: Iterable[Mapping[str, Any]]) -> list[Event]:
 
 
 def changed(
-    channel: str, contact: ContactState, arrived: Iterable[Event], rules: Rules, step: int, *, again: bool = False
-) -> Change | None:
-    """Fold a contact anew with what arrived; None where nothing was new."""
-    outcome = advance(channel, contact, arrived, rules, step, again=again)
+    channel: str, contact: ContactState, arrived: Iterable[Event], rules: Rules, step: int, *, always: bool = False
+) -> ContactChange | None:
+    """Refold a contact with what arrived; None where nothing was new."""
+    outcome = refold(channel, contact, arrived, rules, step, always=always)
     return None if outcome is None else outcome.change
 
 

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from schemas.contact_record import decode_summary
 from schemas.policies import Rules
-from streams.core.refold import EMPTY
-from streams.core.refold import decode as decode_contact
+from streams.core.refold import EMPTY, decode_contact_state
 from tests.core import configured
 from tests.core.contacts import changed, read, record_of
 from tests.core.plots import contacts
@@ -71,8 +70,8 @@ def test_the_fold_equals_the_batch(centres: Centres, which: int, events: list[di
     for step, (begin, end) in enumerate(itertools.pairwise(bounds), start=1):
         change = changed(channel, state, read(events[begin:end]), rules, step)
         if change is not None and change.value is not None:
-            state = decode_contact(change.value)
-    rows = sorted((key_of(row) for _, row in state.rows.values()), key=told)
+            state = decode_contact_state(change.value)
+    rows = sorted((key_of(row) for _, row in state.issued.values()), key=told)
     assert rows == sorted((key_of(row) for row in samples(events, centre)), key=told)
 
 

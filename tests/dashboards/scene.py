@@ -4,14 +4,14 @@ import random
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from schemas.agents import STATUSES, Stretch, encode_agent
+from schemas.agents import STATUSES, AgentStretch, encode_agent
 from schemas.calendars import DAY_MS
 from schemas.contact_record import Summary
 from schemas.journal import AGENT
 from schemas.panes import PANE_MS
 from schemas.policies import DEFAULT_POLICIES
 from schemas.topics import AGENTS
-from streams.journal.assembly import Step
+from streams.journal.step_assembly import Step
 from tests.streams.live.steps import Journal, contact, contact_key, due, pane_of, pane_record, summary, tag_record
 
 
@@ -65,7 +65,7 @@ def agents_now(now_ms: int) -> Iterator[Step]:
     for team in TEAMS:
         for status, how_many in zip(STATUSES, team.agents, strict=True):
             for number in range(how_many):
-                told = Stretch(now_ms - 60_000, now_ms - 60_000, status, "", [team.name], team.capacity)
+                told = AgentStretch(now_ms - 60_000, now_ms - 60_000, status, "", [team.name], team.capacity)
                 key = f"{AGENT.decode()}{team.name}-{status}-{number}".encode()
                 yield journal.step((key, encode_agent([told], b"")))
 

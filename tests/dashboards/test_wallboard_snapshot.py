@@ -6,7 +6,7 @@ import pytest
 
 from dashboards.wallboard.freshness import Standing
 from dashboards.wallboard.snapshot import snapshot
-from schemas.agents import STATUSES, Stretch, encode_agent
+from schemas.agents import STATUSES, AgentStretch, encode_agent
 from schemas.journal import AGENT
 from schemas.policies import Policy, Rules
 from schemas.topics import AGENTS
@@ -58,7 +58,7 @@ def said() -> dict[str, Any]:
 
 
 def _agent(name: str, status: str, groups: list[str], capacity: dict[str, int]) -> tuple[bytes, bytes]:
-    told = Stretch(NOW - 1_000, NOW - 1_000, status, "", groups, capacity)
+    told = AgentStretch(NOW - 1_000, NOW - 1_000, status, "", groups, capacity)
     return AGENT + name.encode(), encode_agent([told], b"")
 
 

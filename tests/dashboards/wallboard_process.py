@@ -14,7 +14,7 @@ import orjson
 from schemas.journal import Head
 from schemas.panes import PANE_MS
 from schemas.settings import Settings
-from streams.journal.assembly import Step
+from streams.journal.step_assembly import Step
 from tests.streams.handwritten import Hand
 
 STARTS_WITHIN_S: Final = 20.0

@@ -15,12 +15,12 @@ import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, async_playwright, expect
 
 from deploy.embedded.ports import any_free
-from schemas.agents import Stretch, encode_agent
+from schemas.agents import AgentStretch, encode_agent
 from schemas.journal import AGENT
 from schemas.settings import Settings
 from schemas.topics import AGENTS
 from streams.configuration.environment import load_settings
-from streams.journal.assembly import Step
+from streams.journal.step_assembly import Step
 from streams.kafka.topic_migration import migrate_topics
 from tests.dashboards.scene import QUEUES, day_so_far
 from tests.dashboards.wallboard_process import Wallboard, minute_now, now_ms, running, write
@@ -70,7 +70,7 @@ async def _closed(browser: Browser) -> AsyncIterator[None]:
 def agent(name: str, status: str, groups: list[str], **capacity: int) -> tuple[bytes, bytes]:
     """Write the journal record of an agent who is in a state since a second ago."""
     since = now_ms() - 1_000
-    return AGENT + name.encode(), encode_agent([Stretch(since, since, status, "", groups, capacity)], b"")
+    return AGENT + name.encode(), encode_agent([AgentStretch(since, since, status, "", groups, capacity)], b"")
 
 
 def _one_offered() -> Step:

@@ -28,10 +28,10 @@ from streams.assignment.opening import OpeningServices, RefusedError, take_over
 from streams.assignment.recovery import ReleasedPartition, recover
 from streams.clickhouse.history import ClickHouseHistory, HistoryAwayError
 from streams.configuration.environment import load_settings
-from streams.journal.assembly import Step
+from streams.journal.step_assembly import Step
 from streams.partition.archived_history import ArchivedContact, EndedEpochs
 from streams.partition.state import PartitionState
-from streams.partition.steps import StepToWrite
+from streams.partition.step_to_write import StepToWrite
 from tests.sinks.memory import MemoryStore
 from tests.streams.followers import JOURNAL, PLACE, Live, Sink, Truth, kept_of, past_of
 from tests.streams.modelled_log import MORE_THAN_THERE_IS, Broker, Consumer
@@ -191,7 +191,7 @@ class Fencing(ClickHouseHistory):
             return
         partition, _ = worker
         batch = self.source[partition.head.next : partition.head.next + many]
-        unknown = partition.unknown(batch)
+        unknown = partition.maybe_evicted(batch)
         if unknown and self.away:
             partition.park(unknown)
         elif unknown:
@@ -245,7 +245,7 @@ class Fencing(ClickHouseHistory):
         ends += [left.end for left in self._left.values()]
         self.broker.log.compact(below, min(ends) if tombstones and not self._busy else 0)
 
-    async def begin_anew(self, *, journal: bool = True, fates: Iterable[Fate] = ()) -> None:
+    async def recreate(self, *, journal: bool = True, fates: Iterable[Fate] = ()) -> None:
         """Have the topic recreated, and its journal too or not, once all is in the store; an operator begins an epoch.
 
         Until that is done no worker opens the partition. The fates are those of what the operator's command writes:
@@ -340,7 +340,7 @@ def remembered(partition: PartitionState) -> dict[str, Any]:
         "panes": dict(partition.panes.totals()),
         "parked": partition.parked,
         "supplements": partition.supplements.keys(),
-        "set aside": partition.set_aside._noted,  # noqa: SLF001 - told nowhere else
+        "set aside": partition.set_aside._records,  # noqa: SLF001 - told nowhere else
         "evicted": [evicted.save_bytes() for evicted in partition.evicted._filters.values()],  # noqa: SLF001 - told nowhere else
     }
 

@@ -109,7 +109,7 @@ class Part:
         return self._process
 
     def start(self) -> None:
-        """Start it anew."""
+        """Start it again."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 self._command, cwd=ROOT, env=self._environment, stdin=subprocess.PIPE, stdout=log, stderr=log

@@ -25,7 +25,7 @@ class Ledger:
         self._rows: dict[str, list[Row]] = {}
         #: Rows that kept a verdict that the rules of the day would not give, and rows taken back that had one.
         self.kept = 0
-        self.taken_back = 0
+        self.retracted = 0
 
     @property
     def rows(self) -> list[Row]:
@@ -47,7 +47,7 @@ class Ledger:
         assert len(old) == len(before), "two rows measure the same"
         settled = [old.pop(_measured(row), row) for row in now]
         self.kept += sum(one != other for one, other in zip(settled, now, strict=True))
-        self.taken_back += sum(row.target_ms is not None for row in old.values())
+        self.retracted += sum(row.target_ms is not None for row in old.values())
         return settled
 
 

@@ -15,9 +15,7 @@ from aiokafka.errors import OffsetOutOfRangeError, ProducerFenced
 
 from schemas.topics import journal_of
 from streams.kafka.cluster import Cluster, TopicDescription
-
-#: Key, and value or None for a tombstone.
-Written = tuple[bytes, bytes | None]
+from streams.partition.step_to_write import JournalRecord
 
 #: What may happen between two fetches.
 Interruption = Callable[[], Awaitable[None]]
@@ -55,7 +53,7 @@ class Log:
         self._producer += 1
         return self._producer
 
-    def begin(self, producer: int, written: Iterable[Written]) -> list[Record]:
+    def begin(self, producer: int, written: Iterable[JournalRecord]) -> list[Record]:
         """Have records land, undecided. Raises ProducerFenced."""
         if producer != self._producer:
             raise ProducerFenced

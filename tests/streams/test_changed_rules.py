@@ -1,4 +1,4 @@
-"""The configuration changes between a crash and the next start: what is taken back is what the old rules issued."""
+"""The configuration changes between a crash and the next start: what is retracted is what the old rules issued."""
 
 import random
 from pathlib import Path
@@ -60,7 +60,7 @@ def rulebooks(tmp_path_factory: pytest.TempPathFactory) -> Rulebooks:
 
 @settings(max_examples=examples(150))
 @given(several=st.lists(contacts(), min_size=1, max_size=3), seed=st.integers(0, 1 << 32))
-def test_what_was_issued_is_taken_back(rulebooks: Rulebooks, several: list[list[dict[str, Any]]], seed: int) -> None:
+def test_what_was_issued_is_retracted(rulebooks: Rulebooks, several: list[list[dict[str, Any]]], seed: int) -> None:
     """Late events, evictions, crashes, each start with other rules: samples are the ledger's, panes their sum."""
     chance = random.Random(seed)  # noqa: S311 - a test's disorder
     left = _each_once(several)
@@ -86,7 +86,7 @@ def test_what_was_issued_is_taken_back(rulebooks: Rulebooks, several: list[list[
 
 
 def _each_once(several: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Leave out redeliveries: whether one makes a contact be folded anew is told by no definition."""
+    """Leave out redeliveries: whether one makes a contact be refolded is not defined."""
     found = {
         (number, event["event_id"]): {**event, "contact_id": f"c{number}", "channel": "chat"}
         for number, events in enumerate(several)
@@ -122,7 +122,7 @@ def test_a_late_event_after_a_restart(rulebooks: Rulebooks, tmp_path: Path) -> N
 
 
 def test_another_segment_is_another_sample(rulebooks: Rulebooks) -> None:
-    """A connection that comes late takes the wrap-up over: hold and wrap are as long as before, and issued anew."""
+    """A connection that comes late takes the wrap-up over: hold and wrap are as long as before, and issued again."""
     (plain, quiet), (much, centre) = rulebooks[0], rulebooks[1]
     world, ledger = World(plain), Ledger()
     story = [

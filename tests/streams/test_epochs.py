@@ -13,8 +13,8 @@ from streams.assignment.epochs import ATTEMPTS, SurveyedPartition, begin, survey
 from streams.assignment.opening import RefusedError
 from streams.assignment.recovery import recover
 from streams.configuration.environment import load_settings
-from streams.journal.assembly import RecreatedError
-from streams.journal.writing import StepTooLargeError
+from streams.journal.step_assembly import RecreatedError
+from streams.journal.writer import StepTooLargeError
 from streams.kafka.cluster import TopicDescription
 from tests.streams.followers import JOURNAL
 from tests.streams.modelled_log import Broker, Consumer
@@ -25,7 +25,7 @@ READ: Final = Head(next=9, step=1, partitions=1, topic="id")
 
 
 class StandIn(Described):
-    """A cluster with one source partition, whose end is told anew at each question."""
+    """A cluster with one source partition, whose end is asked of the test each time."""
 
     def __init__(self, *ends: int) -> None:
         super().__init__({SOURCE: TopicDescription("id", 1), journal_of(SOURCE): TopicDescription("journal", 1)})

@@ -1,4 +1,4 @@
-"""A step that fails, is cancelled or dies at any of its awaits: what is opened anew goes on with the same result.
+"""A step that fails, is cancelled or dies at any of its awaits: what is reopened continues with the same result.
 
 Faults strike the producer's own methods, before they do anything or after they have done it, which is when a worker
 cannot know whether its step was written.

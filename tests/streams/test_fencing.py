@@ -159,10 +159,10 @@ class Machine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.model.truth.heads)
     @rule(chance=st.integers(0, 3), journal=st.booleans(), fates=FATES)
-    def begin_anew(self, chance: int, fates: list[Fate], *, journal: bool) -> None:
+    def recreate(self, chance: int, fates: list[Fate], *, journal: bool) -> None:
         """Now and then, have the topic recreated, with its journal or without."""
         if not chance:
-            self._do(self.model.begin_anew(journal=journal, fates=fates))
+            self._do(self.model.recreate(journal=journal, fates=fates))
 
     # What readers do.
 
@@ -245,7 +245,7 @@ async def _deleted() -> None:
     await model.open(0)
     await model.step(0, 3)
     await model.far.read(MORE_THAN_THERE_IS)
-    await model.begin_anew()
+    await model.recreate()
     model.produce(chats(2))
     await model.open(0)
     for _ in model.source:
@@ -258,7 +258,7 @@ async def _deleted() -> None:
 async def test_the_rule_of_reading_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A recreated journal is noticed by the ids in its heads; without that, a course that went well goes wrong."""
     await _deleted()
-    monkeypatch.setattr("streams.journal.assembly._follows", lambda *_: True)
+    monkeypatch.setattr("streams.journal.step_assembly._follows", lambda *_: True)
     with pytest.raises(AssertionError):
         await _deleted()
 
@@ -276,7 +276,7 @@ async def test_what_ended_epochs_left_is_carried_whole(fate: Fate, *, journal: b
     await model.start()
     model.produce([_event("open", "contact.started"), *(ended := [_event("ended", "contact.started")])])
     model.produce([_event("ended", "contact.resolved")])
-    await model.begin_anew(journal=journal, fates=[fate])
+    await model.recreate(journal=journal, fates=[fate])
     model.produce(ended)
     await model.settle()
     assert_as_batch(model.sink.store, samples(model.events))
@@ -298,13 +298,13 @@ async def test_a_recreated_journal_of_which_only_openings_were_read() -> None:
 
 
 async def test_a_recreated_journal_that_is_as_long_as_before_is_noticed_by_who_begins_again() -> None:
-    """No record comes at the position where a reader was: it knows by the journal's id that it has to begin anew."""
+    """No record comes at the position where a reader was: it knows by the journal's id to start at the beginning."""
     model = Fencing(LONG)
     await model.start()
     model.produce(chats(1))
     await model.settle()
     await model.resuming.drain()
-    await model.begin_anew()
+    await model.recreate()
     await model.settle()
     model.resuming.end = model.broker.log.stable  # as if the former journal had been as long
     await model.resuming.resume()

@@ -87,7 +87,7 @@ async def test_one_partition_is_tended_once_at_a_time(monkeypatch: pytest.Monkey
         rounds.put_nowait(None)
 
     monkeypatch.setattr("streams.assignment.assigned_partitions.TEND_EVERY_S", 0.0)
-    monkeypatch.setattr("streams.partition.state.PartitionState.wants_eviction", lambda _: True)
+    monkeypatch.setattr("streams.partition.state.PartitionState.is_eviction_due", lambda _: True)
     worker = Worker(monkeypatch, NoHistory(hangs))
     await worker.settle(OTHER)
     monkeypatch.setattr(worker.partitions, "check_topic_ids", look)

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from schemas.contact_record import decode_summary
 from schemas.journal import PANE, TAG_PANE, decode_head
-from streams.core.refold import decode as decode_contact
+from streams.core.refold import decode_contact_state
 from streams.partition.state import PartitionState
-from streams.partition.steps import StepToWrite
+from streams.partition.step_to_write import StepToWrite
 from tests.bench.events import write_chats
 from tests.streams.records import Record, opened, records_of, reopened
 
@@ -30,8 +30,8 @@ def state(partition: PartitionState) -> dict[str, Any]:
     """Say what a partition comes to, but for when its contacts changed and their rows were issued."""
     contacts = {}
     for contact, value in partition.contacts.items():
-        kept = decode_contact(value)
-        rows = {row for _, row in kept.rows.values()}
+        kept = decode_contact_state(value)
+        rows = {row for _, row in kept.issued.values()}
         contacts[contact] = {**decode_summary(value), "step": 0}, kept.events, rows
     return {"contacts": contacts, "next": partition.head.next, "clock": partition.head.clock}
 
@@ -67,7 +67,7 @@ def test_records_before_the_head_are_passed_over(cut: int, again: int) -> None:
 
 
 @given(cut=st.integers(1, 59))
-def test_opening_anew_goes_on_where_the_journal_ends(cut: int) -> None:
+def test_reopening_continues_where_the_journal_ends(cut: int) -> None:
     """What is read back from the journal, and goes on, equals what never stopped."""
     never_stopped, first = opened(), opened()
     list(never_stopped.steps(records()))

@@ -9,7 +9,7 @@ import pytest
 from schemas.journal import HEAD_KEY, Head, encode_head
 from schemas.settings import Settings
 from streams.configuration.environment import load_settings
-from streams.journal.assembly import Step
+from streams.journal.step_assembly import Step
 from streams.journal.tail import JournalTail
 from streams.kafka.topic_migration import migrate_topics
 from tests.kafka.server import KafkaServer
@@ -116,7 +116,7 @@ async def test_a_position_beyond_the_end_reads_from_the_beginning(settings: Sett
     assert [(step.head.epoch, step.restarted) for step in await _steps(tail, 1)] == [(2, True)]
 
 
-async def test_a_journal_made_anew_that_is_as_long_as_before(
+async def test_a_recreated_journal_that_is_as_long_as_before(
     fresh_kafka: KafkaServer, settings: Settings, tail: JournalTail, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither a record nor an end nor an error tells that it is another one; its id does, and it is read."""

@@ -156,7 +156,7 @@ async def test_tending_of_one_holds_up_no_other(monkeypatch: pytest.MonkeyPatch)
             others.put_nowait(of)
 
     monkeypatch.setattr("streams.assignment.assigned_partitions.TEND_EVERY_S", 0.0)
-    monkeypatch.setattr("streams.partition.state.PartitionState.wants_eviction", lambda _: True)
+    monkeypatch.setattr("streams.partition.state.PartitionState.is_eviction_due", lambda _: True)
     worker = Worker(monkeypatch, NoHistory(hangs))
     await worker.settle(WAITS, OTHER)
     tending = asyncio.ensure_future(worker.partitions.tend())

@@ -50,7 +50,7 @@ def happen(world: World, what: str, many: int) -> None:
         world.unpark()
     elif what == "recreated":
         world.settle()
-        world.begin_anew()
+        world.recreate()
 
 
 def passing(number: int) -> dict[str, Any]:
@@ -77,11 +77,11 @@ class Counting(World):
         self.did["crashed"] += 1
         super().crash(compacted=compacted, rules=rules)
 
-    def begin_anew(self) -> None:
+    def recreate(self) -> None:
         """Count first."""
         self.take_stock()
-        self.did["begun anew"] += 1
-        super().begin_anew()
+        self.did["recreated"] += 1
+        super().recreate()
 
 
 def live(world: World, several: list[list[dict[str, Any]]], chance: random.Random) -> list[dict[str, Any]]:
@@ -142,4 +142,4 @@ def test_what_may_happen_does() -> None:
     assert did["evicted"] > 100
     assert did["revived"] > 50
     assert did["supplemented"] > 50
-    assert min(did["parked"], did["crashed"], did["begun anew"]) > 10, did
+    assert min(did["parked"], did["crashed"], did["recreated"]) > 10, did

@@ -60,9 +60,9 @@ class World:
         self.model.rules = rules or self.model.rules
         self._do(self.model.open(0))
 
-    def begin_anew(self) -> None:
+    def recreate(self) -> None:
         """Have the topic recreated, and, every other time, the journal too, once all is in the store."""
-        self._do(self.model.begin_anew(journal=bool(self.partition.head.epoch % 2)))
+        self._do(self.model.recreate(journal=bool(self.partition.head.epoch % 2)))
         self._do(self.model.open(0))
 
     def sink(self, records: int) -> None:

@@ -15,7 +15,7 @@ from sinks.port import Batch
 from sinks.reconcile.contact_check import Archived
 from sinks.rows import EventRow, Progress
 from streams.core.event import Event
-from streams.journal.assembly import Step
+from streams.journal.step_assembly import Step
 from streams.partition.state import PartitionState
 from streams.sources.simulator import Plan, simulate
 from tests.core.story import BEGIN, records

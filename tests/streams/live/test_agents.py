@@ -6,7 +6,7 @@ from typing import Any, Final
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.agents import AHEAD_MS, HORIZON_MS, STATUSES, Stretch, encode_agent
+from schemas.agents import AHEAD_MS, HORIZON_MS, STATUSES, AgentStretch, encode_agent
 from schemas.journal import AGENT
 from schemas.topics import AGENTS
 from streams.live.agent_groups import AgentsReading, Slots
@@ -16,14 +16,14 @@ from tests.streams.live.steps import Journal, contact, contact_key, summary
 NOW: Final = 1_773_559_200_000
 
 
-def agent(name: str, *stretches: Stretch) -> tuple[bytes, bytes]:
+def agent(name: str, *stretches: AgentStretch) -> tuple[bytes, bytes]:
     """Write an agent's record."""
     return AGENT + name.encode(), encode_agent(stretches, b"")
 
 
-def state(of: str, groups: list[str] | None = None, *, since: int = NOW - 60_000, **capacity: int) -> Stretch:
+def state(of: str, groups: list[str] | None = None, *, since: int = NOW - 60_000, **capacity: int) -> AgentStretch:
     """Make a state that was told when it began."""
-    return Stretch(since, since, of, "", ["care"] if groups is None else groups, capacity)
+    return AgentStretch(since, since, of, "", ["care"] if groups is None else groups, capacity)
 
 
 def held(name: str, by: list[str], channel: str = "chat") -> tuple[bytes, bytes]:

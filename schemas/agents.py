@@ -31,8 +31,8 @@ class AgentStretch(NamedTuple):
     """An agent in one state. Times in UTC milliseconds."""
 
     since: int
-    #: When the newest event of the stretch told it.
-    told: int
+    #: The time of its newest event.
+    last_event_at: int
     status: str
     #: Empty where none was given.
     reason: str

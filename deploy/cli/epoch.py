@@ -144,7 +144,7 @@ def _begin(
         archive, cluster = ClickHouseHistory(settings), Cluster(settings)
         try:
             for found, epoch in epochs.items():
-                partition = await begin(settings, rules, found, epoch, archive.past, cluster)
+                partition = await begin(settings, rules, found, epoch, archive.ended_epochs, cluster)
                 begun.append({"partition": found.partition[1], "epoch": epoch, "contacts": len(partition.contacts)})
         finally:
             await cluster.stop()

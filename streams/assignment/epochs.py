@@ -151,7 +151,7 @@ async def _heads(settings: Settings, source: str, stable: dict[SourcePartition, 
 
 
 async def begin(
-    settings: Settings, rules: Rules, found: SurveyedPartition, epoch: int, past: Remembers, cluster: Cluster
+    settings: Settings, rules: Rules, found: SurveyedPartition, epoch: int, ended_epochs: Remembers, cluster: Cluster
 ) -> PartitionState:
     """Begin an epoch of one partition, which continues with what its journal has, or else with what ClickHouse has.
 
@@ -165,15 +165,15 @@ async def begin(
                 "%s/%d: trying again: %r", *found.partition, state.outcome and state.outcome.exception()
             ),
             reraise=True,
-        )(_begin, settings, rules, found, epoch, past, cluster)
+        )(_begin, settings, rules, found, epoch, ended_epochs, cluster)
 
 
 async def _begin(
-    settings: Settings, rules: Rules, found: SurveyedPartition, epoch: int, past: Remembers, cluster: Cluster
+    settings: Settings, rules: Rules, found: SurveyedPartition, epoch: int, ended_epochs: Remembers, cluster: Cluster
 ) -> PartitionState:
     partition = found.partition
     topic, journal = described(await cluster.topics(), partition[0])
-    before = EndedEpochs() if found.head is not None else await past(*partition, topic.partitions, now_ms())
+    before = EndedEpochs() if found.head is not None else await ended_epochs(*partition, topic.partitions, now_ms())
     writer = JournalWriter(settings, *partition, BEGIN_WITHIN_MS)
     try:
         async with asyncio.timeout(OPEN_WITHIN_S):

@@ -93,7 +93,7 @@ class ClickHouseHistory:
             found |= await self._query(partial(_read_contacts, ids=ids[begin : begin + CONTACTS_A_QUERY]))
         return found
 
-    async def past(self, source: str, partition: int, partitions: int, now_ms: int) -> EndedEpochs:
+    async def ended_epochs(self, source: str, partition: int, partitions: int, now_ms: int) -> EndedEpochs:
         """Tell what ended epochs left behind for a journal that does not have it.
 
         The contacts' ids come as a stream, which whoever takes it reads in a thread; `now_ms`, UTC milliseconds, says

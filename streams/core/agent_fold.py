@@ -70,7 +70,7 @@ def fold_stretches(kept: KeptEvents, known_to: int = _AFTER_ALL) -> list[AgentSt
     found: list[AgentStretch] = []
     groups: list[str] = []
     capacity: dict[str, int] = {}
-    since = told = 0
+    since = last_event_at = 0
     state: _State | None = None
     for event in kept.events:
         if event.type != _STATUS:
@@ -81,13 +81,13 @@ def fold_stretches(kept: KeptEvents, known_to: int = _AFTER_ALL) -> list[AgentSt
         if event.at <= kept.horizon:
             continue
         next_state = fields["status"], fields.get("reason", ""), groups, capacity
-        if next_state != state or told <= known_to < event.at:
+        if next_state != state or last_event_at <= known_to < event.at:
             if state is not None:
-                found.append(AgentStretch(since, told, *state))
+                found.append(AgentStretch(since, last_event_at, *state))
             since, state = event.at, next_state
-        told = event.at
+        last_event_at = event.at
     if state is not None:
-        found.append(AgentStretch(since, told, *state))
+        found.append(AgentStretch(since, last_event_at, *state))
     return found
 
 

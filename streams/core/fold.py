@@ -116,12 +116,12 @@ class Fold:
                 return [], [], summary_of(self, None)
             handle_ms = self.segments.write()
             return [], [each for each in samples if each.sample in WORK], summary_of(self, handle_ms)
-        final = len(samples)
+        n_final = len(samples)
         self.tags.write()
         handle_ms = self.segments.write()
         self._write_at_end()
-        provisional = samples[final:]
-        del samples[final:]
+        provisional = samples[n_final:]
+        del samples[n_final:]
         return samples[:], provisional, summary_of(self, handle_ms)
 
     # What each type of event says to the rules.

@@ -183,7 +183,7 @@ class LiveAgents:
             state for stretches in by_partition.values() if (state := self._state(agent_id, stretches)) is not None
         ]
         if states:
-            counted = max(states, key=lambda state: state.told), dict(self._handling.get(agent_id, _NOTHING))
+            counted = max(states, key=lambda state: state.last_event_at), dict(self._handling.get(agent_id, _NOTHING))
             self._counted_as[agent_id] = counted
             self._add_to_groups(*counted, 1)
 
@@ -200,9 +200,9 @@ class LiveAgents:
         if next_since is not None:
             self._recheck_at(agent_id, next_since)
         state = stretch_at(stretches, self._now)
-        if state is None or state.told + HORIZON_MS <= self._now:
+        if state is None or state.last_event_at + HORIZON_MS <= self._now:
             return None
-        self._recheck_at(agent_id, state.told + HORIZON_MS)
+        self._recheck_at(agent_id, state.last_event_at + HORIZON_MS)
         return state
 
     def _recheck_at(self, agent_id: str, due: int) -> None:

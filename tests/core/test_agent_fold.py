@@ -1,6 +1,5 @@
 """Agents' states: a function of the set of events, whatever their order, and of bounded size."""
 
-import itertools
 import random
 from typing import Any, Final
 
@@ -11,6 +10,7 @@ from schemas.agents import AHEAD_MS, HORIZON_MS, AgentStretch, decode_stretches,
 from schemas.journal import AGENT
 from streams.core.agent_fold import AGENT_HORIZON_MS, KEPT_BYTES, AgentFold, decode, fold_stretches
 from tests.core.agents import BASE_MS, HOUR_MS, read, status, statuses
+from tests.core.contacts import parts
 from tests.oracle.agents import State, states
 
 LATER: Final = BASE_MS + 1_000 * HOUR_MS
@@ -25,9 +25,8 @@ def folded(events: list[dict[str, Any]], cuts: set[int] | None = None, clock: in
     """Fold events that arrive in this order, in one step or in several, each time loaded from the journal."""
     journal: dict[bytes, bytes | None] = {}
     agents = AgentFold()
-    bounds = sorted({0, len(events), *(cut for cut in cuts or () if cut < len(events))})
-    for begin, end in itertools.pairwise(bounds):
-        journal.update(agents.fold(read(events[begin:end]), clock))
+    for part in parts(events, cuts or ()):
+        journal.update(agents.fold(read(part), clock))
         agents = AgentFold()
         for key, value in journal.items():
             assert key[:1] == AGENT
@@ -149,11 +148,11 @@ def test_what_is_to_come_is_no_sign_of_life() -> None:
     agents.fold(read([status("a", 0, "busy"), status("b", 100 * HOUR_MS, "busy")]), BASE_MS)
     found = now(agents, BASE_MS)["x"]
     assert found is not None
-    assert (found.since, found.told) == (BASE_MS, BASE_MS)
+    assert (found.since, found.last_event_at) == (BASE_MS, BASE_MS)
     agents.fold(read([status("c", 1_000, "busy")]), BASE_MS)  # a clock that is a second fast
     found = now(agents, BASE_MS)["x"]
     assert found is not None
-    assert (found.since, found.told) == (BASE_MS, BASE_MS + 1_000)
+    assert (found.since, found.last_event_at) == (BASE_MS, BASE_MS + 1_000)
 
 
 def test_an_agent_takes_little_room() -> None:

@@ -1,7 +1,6 @@
 """A contact that is refolded with what arrives: samples issued and retracted, and always the same in the end."""
 
 from collections import Counter
-from typing import NamedTuple
 
 import pytest
 from hypothesis import given
@@ -14,10 +13,9 @@ from schemas.topics import Channel
 from streams.core.event import Event, merge
 from streams.core.fold import fold
 from streams.core.incremental_fold import IncrementalFold
-from streams.core.issued_samples import ContactChange
 from streams.core.pane_totals import PaneTotals
 from streams.core.refold import EMPTY, ContactState, decode_contact_state, refold, restore_record
-from tests.core.contacts import changed, contacts, in_order, steps
+from tests.core.contacts import changed, contacts, in_order, run, steps
 from tests.core.story import events
 from tests.core.test_pane_totals import EMPTY as EMPTY_PANE
 from tests.core.test_pane_totals import written
@@ -32,29 +30,6 @@ RULES = Rules(
 OTHER_RULES = Rules(policies=(), version="other")
 
 
-class Run(NamedTuple):
-    """What came of a contact step by step."""
-
-    contact: ContactState
-    panes: PaneTotals
-    changes: list[ContactChange]
-
-
-def run(channel: Channel, arriving: list[list[Event]], rules: Rules = RULES) -> Run:
-    """Advance a contact by each step, through its written record each time, as a worker does."""
-    contact, panes, changes = EMPTY, PaneTotals(), []
-    for number, step in enumerate(arriving, 1):
-        change = changed(channel, contact, step, rules, number)
-        if change is None:
-            continue
-        changes.append(change)
-        if change.value is not None:
-            contact = decode_contact_state(change.value)
-        panes.add(1, change.retracted, -1)
-        panes.add(1, change.issued, 1)
-    return Run(contact, panes, changes)
-
-
 def _rows(contact: ContactState) -> set[Sample]:
     return {row for _, row in contact.issued.values()}
 
@@ -63,14 +38,17 @@ def _rows(contact: ContactState) -> set[Sample]:
 def test_any_order_and_cut_gives_the_same(data: st.DataObject) -> None:
     """However the events arrive, the rows are those of one fold over all, and the panes are their sum."""
     channel, drawn = data.draw(contacts())
-    ran = run(channel, data.draw(steps(drawn)))
+    ran = run(channel, data.draw(steps(drawn)), RULES)
     whole, _ = merge([], drawn)
     rows = fold(channel, whole, RULES).samples
     assert _rows(ran.contact) == set(rows)
     assert ran.contact.events == whole
-    expected = PaneTotals()
+    expected, totals = PaneTotals(), PaneTotals()
     expected.add(1, rows, 1)
-    panes, tags = written(ran.panes)
+    for change in ran.changes:
+        totals.add(1, change.retracted, -1)
+        totals.add(1, change.issued, 1)
+    panes, tags = written(totals)
     expected_panes, expected_tags = written(expected)
     assert {key: pane for key, pane in panes.items() if pane != EMPTY_PANE} == expected_panes
     assert {key: pane for key, pane in tags.items() if pane.n} == expected_tags
@@ -130,7 +108,7 @@ def test_events_in_order_need_no_refold() -> None:
 def test_what_is_retracted_was_issued(data: st.DataObject) -> None:
     """Issued less retracted are the samples in effect, and none is both in effect and retracted."""
     channel, drawn = data.draw(contacts())
-    ran = run(channel, data.draw(steps(drawn)))
+    ran = run(channel, data.draw(steps(drawn)), RULES)
     balance: Counter[Sample] = Counter()
     for change in ran.changes:
         assert not set(change.retracted) & set(change.issued)
@@ -207,7 +185,7 @@ def test_a_row_names_the_step_that_issued_it(
 ) -> None:
     """The step tells the sink what is new; the key of a retracted sample is kept; a redelivery writes nothing."""
     arriving = _steps(*stories)
-    ran = run("chat", [*arriving, arriving[-1]])
+    ran = run("chat", [*arriving, arriving[-1]], RULES)
     assert len(ran.changes) == len(stories)
     assert {key: ran.contact.issued[key][0] for key in since} == since
     assert ran.contact.retracted_steps == retracted
@@ -219,7 +197,7 @@ def test_of_two_under_one_id_the_one_that_sorts_first_stays() -> None:
     told = "0 started\n5 missed agent_id=ben event_id=same\n5 missed agent_id=ann event_id=same"
     begin, ben, ann = events("chat", told)
     for arriving, counted in (([[begin, ben, ann]], [1]), ([[begin, ann, ben]], [1]), ([[begin, ann], [ben]], [0, 1])):
-        ran = run("chat", arriving)
+        ran = run("chat", arriving, RULES)
         assert ran.contact.issued["missed", "same"][1].agent_id == "ann"
         assert [change.conflicts for change in ran.changes] == counted
     assert ran.changes[1].value is None

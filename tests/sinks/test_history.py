@@ -23,10 +23,10 @@ async def test_one_pane_dated_ahead_cuts_nothing(database: Settings) -> None:
     starts = [start - start % PANE_MS for start in starts]
     panes, tag_panes = ([make(pane_start=start) for start in starts] for make in (pane, tag_pane))
     write(database, Batch(panes=panes, tag_panes=tag_panes))
-    past = await ClickHouseHistory(database).past(CHAT, 0, PARTITIONS, NOW)
-    carried = sorted(decode_pane_key(key).start for key, _ in past.panes if key[:1] == b"p")
+    ended = await ClickHouseHistory(database).ended_epochs(CHAT, 0, PARTITIONS, NOW)
+    carried = sorted(decode_pane_key(key).start for key, _ in ended.panes if key[:1] == b"p")
     assert carried == starts[1:]
-    assert len(past.panes) == 2 * len(carried)
+    assert len(ended.panes) == 2 * len(carried)
 
 
 async def test_contacts_are_those_of_the_partition(database: Settings) -> None:
@@ -35,6 +35,6 @@ async def test_contacts_are_those_of_the_partition(database: Settings) -> None:
     write(database, Batch(events=[event(contact_id=name) for name in names]))
     archive = ClickHouseHistory(database)
     for number in range(PARTITIONS):
-        past = await archive.past(CHAT, number, PARTITIONS, NOW)
+        ended = await archive.ended_epochs(CHAT, number, PARTITIONS, NOW)
         should = {name.encode() for name in names if partition_of(name.encode(), PARTITIONS) == number}
-        assert set(past.contacts) == should
+        assert set(ended.contacts) == should

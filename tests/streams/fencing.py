@@ -33,7 +33,7 @@ from streams.partition.archived_history import ArchivedContact, EndedEpochs
 from streams.partition.state import PartitionState
 from streams.partition.step_to_write import StepToWrite
 from tests.sinks.memory import MemoryStore
-from tests.streams.followers import JOURNAL, PLACE, Live, Sink, Truth, kept_of, past_of
+from tests.streams.followers import JOURNAL, PLACE, Live, Sink, Truth, ended_epochs_of, kept_of
 from tests.streams.modelled_log import MORE_THAN_THERE_IS, Broker, Consumer
 from tests.streams.records import Record, records_of
 
@@ -266,7 +266,7 @@ class Fencing(ClickHouseHistory):
         for fate in (*fates, "acknowledged"):
             try:
                 with in_place(self, (fate,), MORE_THAN_THERE_IS):
-                    await begin(self.settings, self.rules, found, self.current_epoch, self.past, self.broker)
+                    await begin(self.settings, self.rules, found, self.current_epoch, self.ended_epochs, self.broker)
             except DiedError:
                 if fate == "unacknowledged":
                     return
@@ -284,11 +284,11 @@ class Fencing(ClickHouseHistory):
 
     # What a worker asks of ClickHouse.
 
-    async def past(self, source: str, partition: int, partitions: int, now_ms: int) -> EndedEpochs:
+    async def ended_epochs(self, source: str, partition: int, partitions: int, now_ms: int) -> EndedEpochs:
         """Tell what ended epochs left behind."""
         assert (source, partition, partitions, now_ms > 0) == (*PLACE, self.broker.partitions, True)
         self._ask()
-        return past_of(self.sink.store)
+        return ended_epochs_of(self.sink.store)
 
     async def epoch(self, source: str, partition: int) -> int:
         """Tell the last epoch that is known."""
@@ -354,7 +354,7 @@ def in_place(model: Fencing, fates: Iterable[Fate], at_most: int) -> Iterator[No
 
     with ExitStack() as stack:
         for module in ("opening", "epochs"):
-            stack.enter_context(patch(f"streams.assignment.{module}.Writer", lambda *_: Writer(model, fates)))
+            stack.enter_context(patch(f"streams.assignment.{module}.JournalWriter", lambda *_: Writer(model, fates)))
             stack.enter_context(patch(f"streams.assignment.{module}.recover", model.recover))
         stack.enter_context(patch("streams.kafka.log_ends.AIOKafkaConsumer", consumer))
         yield

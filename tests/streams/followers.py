@@ -233,7 +233,7 @@ def kept_of(store: MemoryStore, contact_ids: Iterable[bytes]) -> dict[bytes, Arc
     return dict(found)
 
 
-def past_of(store: MemoryStore) -> EndedEpochs:
+def ended_epochs_of(store: MemoryStore) -> EndedEpochs:
     """Tell what ended epochs left behind, but for their panes."""
     contacts = {row.contact_id.encode() for row in store.contents()}
     still_open = [row.contact_id.encode() for row in store.contacts() if row.open]

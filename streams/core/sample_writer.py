@@ -118,7 +118,7 @@ class SampleWriter:
         name, target_ms, within, is_open, active_business_ms = "", None, None, None, None
         if self._has_calendars or policy is not None:
             stops = policy is not None and policy.pauses == "stop"
-            held = active_ms if stops else value_ms
+            compared_ms = active_ms if stops else value_ms
             calendar = calendar_for(self.rules, queue, policy)
             if calendar is not None:
                 is_open = in_hours(calendar, event.at)
@@ -128,10 +128,10 @@ class SampleWriter:
                     paused = sum([business_between(calendar, *pause) for pause in pauses])
                     active_business_ms = business_ms - paused
                 if policy is not None and policy.clock == "calendar":
-                    held = active_business_ms if stops else business_ms
+                    compared_ms = active_business_ms if stops else business_ms
             if policy is not None:
                 name, target_ms = policy.name, policy.target_ms
-                within = None if held is None else held <= target_ms
+                within = None if compared_ms is None else compared_ms <= target_ms
         row = (
             sample,
             event.event_id if slot is None else slot,
@@ -171,15 +171,8 @@ class SampleWriter:
         if self.partial:
             return None
         in_force = self.in_force
-        return policy_for(
-            self.rules,
-            metric,
-            self.channel,
-            in_force.queue if queue is None else queue,
-            in_force.priority,
-            in_force.segment,
-            at,
-        )
+        queue = in_force.queue if queue is None else queue
+        return policy_for(self.rules, metric, self.channel, queue, in_force.priority, in_force.segment, at)
 
     def short(self, policy: Policy | None, waited_ms: int) -> bool | None:
         """Tell whether an abandonment is short; None where it is held against no target, so that it is in no level."""

@@ -30,14 +30,7 @@ from streams.partition.contact_scan import ContactScan
 from streams.partition.evicted_ids import EvictedIds
 from streams.partition.rule_changes import RuleChanges
 from streams.partition.set_aside import SetAside
-from streams.partition.step_to_write import (
-    DeadLetter,
-    JournalRecord,
-    SourceRecord,
-    StepToWrite,
-    cut_batch,
-    cut_records,
-)
+from streams.partition.step_to_write import DeadLetter, JournalRecord, SourceRecord, StepToWrite, cut_batch, cut_records
 
 _Value = TypeVar("_Value")
 

@@ -241,9 +241,7 @@ def _second_reading(one: Drawn) -> dict[str, Any]:
         "a segment that never ended, and another": any(
             each.ended is None and each.until < len(events) for each in work
         ),
-        "a disconnection while called back": any(
-            awaits_callback(contact, i) for i in contact.find("contact.disconnected")
-        ),
+        "a drop before the callback": any(awaits_callback(contact, i) for i in contact.find("contact.disconnected")),
         "a call in a menu that is connected": contact.channel == "call"
         and contact.find("contact.queued", "contact.handed_off", "contact.connected")[:1]
         == contact.find("contact.connected")[:1]

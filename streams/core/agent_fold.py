@@ -119,10 +119,8 @@ def _fitting(events: Iterable[Event]) -> int:
 
 def _last_naming(events: list[Event]) -> list[Event]:
     """Find the last ones that named groups and capacity."""
-    named: dict[str, Event] = {}
-    for event in events:
-        if event.type == _STATUS:
-            named.update({name: event for name in ("groups", "capacity") if name in event.fields})
+    told = (event for event in events if event.type == _STATUS)
+    named = {name: event for event in told for name in ("groups", "capacity") if name in event.fields}
     # In order, and once where one event named both.
     return [event for event in events if any(event is last for last in named.values())]
 

@@ -5,7 +5,7 @@ object is ahead of its journal and must be thrown away.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import orjson
 
@@ -34,7 +34,7 @@ from streams.partition.step_to_write import DeadLetter, JournalRecord, SourceRec
 
 _Value = TypeVar("_Value")
 
-#: What a step may come to before it is cut_batch, by a guess on the safe side: a transaction's time limits it.
+#: A batch is cut before its step grows larger than this, by a safe estimate: a transaction's time limits it.
 STEP_BYTES: Final = 48 * 1024 * 1024
 
 #: How many times within a horizon, by the partition's clock, all contacts are looked at for their age.
@@ -214,12 +214,12 @@ class PartitionState:
         self,
         written: list[JournalRecord],
         head: Head,
-        dead: list[DeadLetter] | None = None,
-        strays: list[Any] | None = None,
+        dead: Sequence[DeadLetter] = (),
+        strays: Sequence[SourceRecord] = (),
     ) -> Iterator[StepToWrite]:
         """Make a step, which counts once the next one is asked for."""
         head = head._replace(step=head.step + 1, config=self.rules.version)  # rules may have changed
-        yield StepToWrite([*written, (HEAD_KEY, encode_head(head))], dead or [], head, strays or [])
+        yield StepToWrite([*written, (HEAD_KEY, encode_head(head))], dead, head, strays)
         self.head = head
 
     def _fold_contacts(self, arrived: Mapping[bytes, list[Event]], channel: str, number: int) -> list[JournalRecord]:

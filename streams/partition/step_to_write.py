@@ -36,10 +36,10 @@ class StepToWrite(NamedTuple):
     """What a step writes: journal records with the head last, dead letters, and records that belong elsewhere."""
 
     records: list[JournalRecord]
-    dead: list[DeadLetter]
+    dead: Sequence[DeadLetter]
     head: Head
     #: Records of keys that belong to another partition: they go there, and count there.
-    strays: list[Any] = []  # noqa: RUF012 - never changed
+    strays: Sequence[SourceRecord] = ()
 
 
 def cut_records(records: Iterable[tuple[bytes, bytes]], limit: int) -> Iterator[list[tuple[bytes, bytes]]]:

@@ -18,7 +18,7 @@ def summary_of(fold: Fold, handle_ms: int | None) -> Summary:
     is_open = stretches.since is not None and not responses.customer_left and not discarded
     runs = is_open and not fold.clock.is_with_bot and not fold.clock.is_in_menu
     clock_since = fold.clock.start() if runs and not responses.first_wait_over else None
-    began, first, last = stretches.started_at, stretches.first_end, stretches.last_end
+    began, first, last = stretches.started_at, fold.first_end, fold.last_end
     handling = [] if discarded else fold.segments.agents_handling()
     # None of a partial contact is held against a target.
     clocks = [] if discarded or fold.writer.partial else _clocks(fold, clock_since, runs=runs)
@@ -39,10 +39,10 @@ def summary_of(fold: Fold, handle_ms: int | None) -> Summary:
         "first_response_at": None if discarded else responses.first_at,
         "first_response_ms": None if discarded else responses.first_ms,
         "abandoned_at": None if discarded else responses.abandoned_at,
-        "first_resolved_at": None if first is None or discarded else first.at,
-        "resolved_at": None if last is None or discarded else last.at,
+        "first_resolved_at": None if first is None or discarded else first[0].at,
+        "resolved_at": None if last is None or discarded else last[0].at,
         "first_resolution_ms": None if discarded else stretches.first_ms,
-        "resolution_ms": None if discarded or last is None or began is None else max(0, last.at - began),
+        "resolution_ms": None if discarded or last is None or began is None else max(0, last[0].at - began),
         "handle_ms": handle_ms,
         "tags": sorted(fold.tags.in_effect),
         "reopens": 0 if discarded else stretches.reopens,

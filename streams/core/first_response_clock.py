@@ -11,7 +11,7 @@ class FirstResponseClock:
     """  # noqa: D205 - one rule, one sentence
 
     __slots__ = (
-        *("_first_customer", "_first_queued", "_handed_off", "_is_call", "_last_queued", "_outreach", "_queued_after"),
+        *("_first_customer", "_handed_off", "_is_call", "_last_queued", "_outreach", "_queued"),
         *("bot_wrote", "contact_start", "reached_humans"),
     )
 
@@ -27,9 +27,9 @@ class FirstResponseClock:
 
     def _reset(self) -> None:
         self._handed_off: int | None = None
-        self._first_queued: int | None = None
         self._last_queued: int | None = None
-        self._queued_after: int | None = None
+        #: The first `contact.queued`, but for those before the last hand-off.
+        self._queued: int | None = None
         self._first_customer: int | None = None
 
     def contact_started(self, event: Event) -> None:
@@ -47,16 +47,14 @@ class FirstResponseClock:
         """`contact.queued`."""
         self.reached_humans = True
         self._last_queued = event.at
-        if self._first_queued is None:
-            self._first_queued = event.at
-        if self._handed_off is not None and self._queued_after is None:
-            self._queued_after = event.at
+        if self._queued is None:
+            self._queued = event.at
 
     def handed_off(self, event: Event) -> None:
         """`contact.handed_off`: the last one counts, and a queue of the same time is not before it."""
         self.reached_humans = True
         self._handed_off = event.at
-        self._queued_after = event.at if self._last_queued == event.at else None
+        self._queued = event.at if self._last_queued == event.at else None
 
     def customer_wrote(self, event: Event) -> None:
         """A customer message."""
@@ -75,12 +73,10 @@ class FirstResponseClock:
 
     def start(self) -> int | None:
         """Give the clock's start in UTC milliseconds; None where no clock runs."""
-        if self._queued_after is not None:
-            start: int | None = self._queued_after
+        if self._queued is not None:
+            start: int | None = self._queued
         elif self._handed_off is not None:
             start = self._handed_off
-        elif self._first_queued is not None:
-            start = self._first_queued
         elif self._is_call:
             return None
         else:

@@ -244,9 +244,7 @@ class Fold:
         self._end(event)
 
     def _end(self, event: Event, *, by_disconnect: bool = False) -> None:
-        was_open = self.stretches.since is not None
-        self.stretches.end(event, by_disconnect=by_disconnect)
-        if not was_open:
+        if not self.stretches.end(event, by_disconnect=by_disconnect):
             return
         by = self.in_force.dimensions()
         self.last_end = event, by, self.responses.replies

@@ -60,20 +60,22 @@ class Responses:
         """A reply by an agent to the customer."""
         self.customer_left = False
         self.replies += 1
-        if self._writer.partial:
-            self._end_silently()
-        first = self._writer.channel != "call" and self._respond_first(event, self._clock.start())
+        ends_first_wait = (self._writer.partial and self._end_silently()) or (
+            self._writer.channel != "call" and self._respond_first(event, self._clock.start())
+        )
         if self.turn_since is not None:
-            if first:  # the same wait: the first response has measured it
+            if ends_first_wait:  # the same wait: the first response has measured it, or nobody can
                 self.turn_since = None
             else:
                 self._end_turn(event, self.turn_since)
         self._human_replied = True
 
-    def _end_silently(self) -> None:
+    def _end_silently(self) -> bool:
         """End the wait of a partial contact whose clock's start is not known, without a sample; turns count now."""
-        if not self.first_wait_over and self._clock.start() is None:
-            self._over_without_response = self._human_replied = True
+        if self.first_wait_over or self._clock.start() is not None:
+            return False
+        self._over_without_response = self._human_replied = True
+        return True
 
     def customer_message(self, event: Event) -> None:
         """A message by the customer: begins a turn once a human has replied, or where the customer comes back."""

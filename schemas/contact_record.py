@@ -1,13 +1,13 @@
-"""A contact's record in the journal: dense, because the record of every contact in hand stands in memory too.
+"""A contact's record in the journal: small, because a worker keeps the record of every contact in memory too.
 
-The first line is the `Summary`, its values in order, as JSON: gauges read no more. Behind it stands the rest, by
-Zstandard, in two lines of JSON: the rows, each behind the step that last changed it, with what is gone; and the events,
-in the order of the fold. Events and rows are written one by one (`event_line`, `row_line`), so that who has those of
-before writes the new ones only.
+The first line is the `Summary`, its values in order, as JSON: gauges read no more. The rest is the body, compressed by
+Zstandard, in two lines of JSON: the samples, each behind the step that last changed it, with the keys of the retracted
+ones; and the events, in the order of the fold. Events and samples are encoded one by one (`encode_event`,
+`encode_issued`), so that a caller who has kept the former ones encodes only the new ones.
 
 What contacts have in common is in a dictionary (`contact_record.dictionary`, trained on simulated contacts by
-`python -m tests.bench.dictionary`), so that even a small record is mostly what is its own. Records cannot be read
-without the one they were written with: another one is another version of the journal.
+`python -m tests.bench.dictionary`), so that even a small record compresses well. A record can be read only with the
+dictionary that it was written with: another dictionary is another version of the journal.
 """
 
 import threading
@@ -27,11 +27,13 @@ VERSION: Final = 5
 
 #: An event: UTC milliseconds, `seq`, id, type, fields.
 EventFields = tuple[int, int, str, str, dict[str, Any]]
-#: A row taken back: the step that did, sample, slot.
-Gone = tuple[int, str, str]
+#: A sample in effect, behind the step that last changed it.
+IssuedSample = tuple[int, Sample]
+#: A retracted sample: the step that retracted it, name, slot.
+RetractedSample = tuple[int, str, str]
 #: A clock that runs: what is measured, since when, and the queue where that is not the one in force (a visit's).
 Clock = tuple[Metric, int, str]
-#: A pause of the open stretch: from when to when; None: it lasts.
+#: A pause of the open stretch: begin and end; None: it lasts.
 Pause = tuple[int, int | None]
 #: A target that a running clock is held against: metric, policy, since when the clock runs, from when on the contact is
 #: at risk and from when on beyond the target. UTC milliseconds; None: never.
@@ -103,47 +105,41 @@ class ContactRecord(NamedTuple):
     """A contact as the sink reads it."""
 
     summary: Summary
-    #: Each row with the step that last changed it.
-    rows: list[tuple[int, Sample]]
-    #: Keys `(sample, slot)` of rows once issued and taken back since, with the step that took them back.
-    gone: list[Gone]
+    samples: list[IssuedSample]
+    retracted: list[RetractedSample]
 
 
-class State(NamedTuple):
-    """A contact as the fold reads it."""
-
-    #: In the order of the fold, each as a list.
-    events: list[Any]
-    rows: list[tuple[int, Sample]]
-    gone: list[Gone]
-
-
-def event_line(event: EventFields) -> bytes:
-    """Write one event."""
+def encode_event(event: EventFields) -> bytes:
+    """Encode one event."""
     return orjson.dumps(tuple(event))
 
 
-def row_line(step: int, row: Sample) -> bytes:
-    """Write one row, with the step that last changed it."""
-    return orjson.dumps((step,) + row)  # noqa: RUF005 - twice as fast
+def encode_issued(step: int, sample: Sample) -> bytes:
+    """Encode one sample, with the step that last changed it."""
+    return orjson.dumps((step,) + sample)  # noqa: RUF005 - twice as fast
 
 
 def encode_contact(
-    summary: Summary, events: Iterable[EventFields], rows: Iterable[tuple[int, Sample]], gone: Sequence[Gone]
+    summary: Summary,
+    events: Iterable[EventFields],
+    samples: Iterable[IssuedSample],
+    retracted: Sequence[RetractedSample],
 ) -> bytes:
     """Write a contact's record."""
-    lines = b",".join([row_line(step, row) for step, row in rows])
-    return join_contact(summary, b",".join(map(event_line, events)), lines, gone)
+    encoded = b",".join([encode_issued(*each) for each in samples])
+    return join_contact(summary, b",".join(map(encode_event, events)), encoded, retracted)
 
 
-def join_contact(summary: Summary, events: bytes | bytearray, rows: bytes | bytearray, gone: Sequence[Gone]) -> bytes:
-    """Write a contact's record of events and rows that are written already, with commas between them."""
-    return orjson.dumps(list(summary.values())) + b"\n" + _zstd().compress(encode_body(events, rows, gone))
+def join_contact(
+    summary: Summary, events: bytes | bytearray, samples: bytes | bytearray, retracted: Sequence[RetractedSample]
+) -> bytes:
+    """Write a contact's record of events and samples that are encoded already, with commas between them."""
+    return orjson.dumps(list(summary.values())) + b"\n" + _zstd().compress(encode_body(events, samples, retracted))
 
 
-def encode_body(events: bytes | bytearray, rows: bytes | bytearray, gone: Sequence[Gone]) -> bytes:
-    """Write what stands behind the summary, as it is before it is compressed."""
-    return b"".join((b"[[", rows, b"],", orjson.dumps(gone), b"]\n[", events, b"]"))
+def encode_body(events: bytes | bytearray, samples: bytes | bytearray, retracted: Sequence[RetractedSample]) -> bytes:
+    """Write a contact's body, as it is before it is compressed."""
+    return b"".join((b"[[", samples, b"],", orjson.dumps(retracted), b"]\n[", events, b"]"))
 
 
 def decode_summary(value: bytes) -> Summary:
@@ -157,23 +153,23 @@ def with_summary(value: bytes, summary: Summary) -> bytes:
 
 
 def decode_contact(value: bytes, after: int = -1) -> ContactRecord:
-    """Read a contact's record without its events, and of its rows what changed after a step."""
-    line, _, rest = value.partition(b"\n")
-    plain = _zstd().decompress(rest)
-    rows, gone = orjson.loads(plain[: plain.index(b"\n")])
-    return ContactRecord(_summary(line), _rows(rows, after), _gone(gone, after))
+    """Read a contact's record without its events, and of its samples what changed after a step."""
+    line, _, body = value.partition(b"\n")
+    plain = _zstd().decompress(body)
+    samples, retracted = orjson.loads(plain[: plain.index(b"\n")])
+    return ContactRecord(_summary(line), _samples(samples, after), _retracted(retracted, after))
 
 
-def decode_state(value: bytes) -> State:
-    """Read a contact's record without its summary."""
-    first, _, second = _zstd().decompress(value[value.index(b"\n") + 1 :]).partition(b"\n")
-    rows, gone = orjson.loads(first)
-    return State(orjson.loads(second), _rows(rows, -1), _gone(gone, -1))
+def decode_body(value: bytes) -> tuple[list[Any], list[IssuedSample], list[RetractedSample]]:
+    """Read a contact's record without its summary: its events, each as a list, in order; its samples; the retracted."""
+    first, _, events = _zstd().decompress(value[value.index(b"\n") + 1 :]).partition(b"\n")
+    samples, retracted = orjson.loads(first)
+    return orjson.loads(events), _samples(samples), _retracted(retracted)
 
 
 _SUMMARY: Final = tuple(Summary.__annotations__)
 
-_sample: Final = tuple.__new__  # makes a named tuple of its fields in half the time that naming it takes
+_new_tuple: Final = tuple.__new__  # makes a named tuple of its fields in half the time that calling its type takes
 
 
 def _summary(line: bytes) -> Summary:
@@ -183,16 +179,16 @@ def _summary(line: bytes) -> Summary:
     return summary  # type: ignore[return-value]  # in the order of its fields
 
 
-def _rows(lines: list[list[Any]], after: int) -> list[tuple[int, Sample]]:
-    return [(line[0], _sample(Sample, line[1:])) for line in lines if line[0] > after]
+def _samples(issued: list[list[Any]], after: int = -1) -> list[IssuedSample]:
+    return [(fields[0], _new_tuple(Sample, fields[1:])) for fields in issued if fields[0] > after]
 
 
-def _gone(gone: list[list[Any]], after: int) -> list[Gone]:
-    return [(step, sample, slot) for step, sample, slot in gone if step > after]
+def _retracted(retracted: list[list[Any]], after: int = -1) -> list[RetractedSample]:
+    return [(step, sample, slot) for step, sample, slot in retracted if step > after]
 
 
 class _Zstd(threading.local):
-    """A thread's own way in and out, made when it is first needed: neither may be used by two threads at a time."""
+    """A thread's own compressor and decompressor, made at first use: two threads may not use one at the same time."""
 
     def __init__(self) -> None:
         dictionary = zstandard.ZstdCompressionDict(files("schemas").joinpath("contact_record.dictionary").read_bytes())

@@ -27,7 +27,7 @@ Priority = Literal["low", "normal", "high", "urgent"]
 Author = Literal["customer", "agent", "bot", "system"]
 
 
-class Event(BaseModel):
+class EventModel(BaseModel):
     """What every event has. `occurred_at` is in UTC milliseconds once read."""
 
     model_config = ConfigDict(strict=True, extra="ignore")
@@ -40,7 +40,7 @@ class Event(BaseModel):
     attributes: Annotated[dict[Name, ShortText], MaxLen(32)] | None = None
 
 
-class ContactEvent(Event):
+class ContactEvent(EventModel):
     """What every event of a contact has. `queue` and `priority` are in force from it on."""
 
     contact_id: Id
@@ -258,7 +258,7 @@ class UnknownEvent(ContactEvent):
     type: Name
 
 
-class AgentStatus(Event):
+class AgentStatus(EventModel):
     """An agent's state; on the topic of agents' states only."""
 
     type: Literal["agent.status"]
@@ -269,7 +269,7 @@ class AgentStatus(Event):
     capacity: dict[Channel, Count] | None = None
 
 
-class UnknownAgentEvent(Event):
+class UnknownAgentEvent(EventModel):
     """An agent's event of a type that this version does not know."""
 
     type: Name
@@ -285,6 +285,6 @@ CONTACT_EVENT: Final[TypeAdapter[AnyContactEvent]] = TypeAdapter(AnyContactEvent
 AGENT_EVENT: Final[TypeAdapter[AgentStatus]] = TypeAdapter(AgentStatus)
 
 #: Each known type's model.
-MODELS: Final[dict[str, type[Event]]] = {
+MODELS: Final[dict[str, type[EventModel]]] = {
     get_args(model.model_fields["type"].annotation)[0]: model for model in get_args(_KnownContactEvent | AgentStatus)
 }

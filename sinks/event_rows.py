@@ -13,9 +13,8 @@ from typing import Any, Final, Protocol
 import orjson
 from pydantic_core import from_json
 
-from schemas.contact_record import decode_state
-from schemas.events import MODELS, WORDS_OF_PEOPLE, AgentStatus, UnknownAgentEvent, UnknownEvent
-from schemas.events import Event as Contract
+from schemas.contact_record import decode_body
+from schemas.events import MODELS, WORDS_OF_PEOPLE, AgentStatus, EventModel, UnknownAgentEvent, UnknownEvent
 from schemas.journal import CONTACT, PARKED
 from schemas.topics import AGENTS, SourcePartition, channel_of
 from sinks.rows import EVENT_FIELDS, OFFSET_BITS, EventRow, first_wins_version, row_of
@@ -31,7 +30,7 @@ _SCORE, _SCALE_MAX = _COLUMN["score"], _COLUMN["scale_max"]
 
 #: How to read the events of a journal record, by its kind.
 _EVENTS_OF: Final[dict[bytes, Callable[[bytes], Iterable[Any]]]] = {
-    CONTACT: lambda value: decode_state(value).events,
+    CONTACT: lambda value: decode_body(value)[0],
     PARKED: orjson.loads,
 }
 
@@ -104,25 +103,25 @@ def _row(event: Event, contact_id: str, channel: str, origin: _Origin) -> EventR
     return made
 
 
-def _model(kind: str, *, of_agent: bool) -> type[Contract]:
+def _model(kind: str, *, of_agent: bool) -> type[EventModel]:
     if of_agent:
         return AgentStatus if kind == AGENT_STATUS else UnknownAgentEvent
     return MODELS.get(kind, UnknownEvent)
 
 
 @cache
-def _template(model: type[Contract]) -> tuple[Any, ...]:
+def _template(model: type[EventModel]) -> tuple[Any, ...]:
     """Return the values of the columns that an event does not fill: the fields' defaults, else empty."""
     given = {name: field.default for name, field in model.model_fields.items() if not field.is_required()}
     return tuple(empty if given.get(name) is None else given[name] for name, empty in EVENT_FIELDS.items())
 
 
 @cache
-def _known(model: type[Contract]) -> frozenset[str]:
+def _known(model: type[EventModel]) -> frozenset[str]:
     return frozenset({name.rstrip("_") for name in model.model_fields} | WORDS_OF_PEOPLE)
 
 
-def _unknown(event: Event, model: type[Contract], value: bytes) -> str:
+def _unknown(event: Event, model: type[EventModel], value: bytes) -> str:
     """Return the fields that the contract does not know as JSON; empty where there are none."""
     known = _known(model)
     fields = _parsed(value)

@@ -44,7 +44,7 @@ from sinks.rows import (
     version_of,
 )
 from sinks.store_protocol import Batch
-from streams.journal.assembly import Step
+from streams.journal.step_assembly import Step
 
 #: Stands for the last written step where it is not known: every row is later.
 NO_STEP: Final = -1

@@ -84,7 +84,7 @@ def expected_rows(stored: StoredContact, rules: Rules) -> ExpectedRows | None:
         return None
     channel = stored.events[0].channel or CHANNELS[0]
     folded = fold(channel, events, rules)
-    samples = {row[:2]: SampleRow(stored.contact_id, channel, 0, False, *row) for row in folded.rows}
+    samples = {row[:2]: SampleRow(stored.contact_id, channel, 0, False, *row) for row in folded.samples}
     return ExpectedRows(samples, contact_row(stored.contact_id, 0, folded.summary))
 
 

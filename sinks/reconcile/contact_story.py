@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from schemas.policies import Rules
 from schemas.samples import Sample
 from streams.core.event import Event
-from streams.core.fold import Fold, Folded, fold
+from streams.core.fold import Fold, FoldResult, fold
 from streams.core.handle_segments import Segment
 from streams.core.sample_writer import UNASSIGNED
 
@@ -42,27 +42,29 @@ class _StateAfter:
 
     def __init__(self, fold: Fold) -> None:
         clock, visits, stretches, responses = fold.clock, fold.visits, fold.stretches, fold.responses
-        self.named = fold.force.queue != UNASSIGNED
+        self.named = fold.in_force.queue != UNASSIGNED
         self.queue = visits.queue if visits.since is not None else None
         self.waits_since = visits.since
-        self.called_back = fold.called_back
+        self.called_back = fold.awaits_callback
         self.stretch, self.instance, self.pause = stretches.since, stretches.instance, stretches.paused_since
         self.turn = responses.turn_since
-        self.abandoned, self.wait_over = responses.abandoned_at is not None, responses.answered
-        self.segments = {id(each): (each.ended is not None, each.wrapped is not None) for each in fold.segments.every}
-        self.tags, self.surveys = frozenset(fold.tags.in_effect), frozenset(fold.rated)
+        self.abandoned, self.wait_over = responses.abandoned_at is not None, responses.first_wait_over
+        self.segments = {id(each): (each.ended is not None, each.wrapped is not None) for each in fold.segments.all}
+        self.tags, self.surveys = frozenset(fold.tags.in_effect), frozenset(fold.last_ratings)
         #: The first-response clock: since when it runs.
         self.clock = clock.start()
-        self.is_the_bots, self.in_the_menu = clock.is_the_bots, clock.is_in_the_menu
+        self.is_the_bots, self.in_the_menu = clock.is_with_bot, clock.is_in_menu
         #: Whether the wait was over without a first response: the contact had begun before it was seen.
-        self.answered_unseen = responses.answered and responses.first_at is None and responses.abandoned_at is None
+        self.answered_unseen = (
+            responses.first_wait_over and responses.first_at is None and responses.abandoned_at is None
+        )
 
 
 #: The events so far, each with the state after it.
 _History = list[tuple[Event, _StateAfter]]
 
 
-def tell_story(channel: str, events: list[Event], rules: Rules) -> tuple[Folded, list[Sentence], list[Sentence]]:
+def tell_story(channel: str, events: list[Event], rules: Rules) -> tuple[FoldResult, list[Sentence], list[Sentence]]:
     """Fold a contact's events, in order; returns also the sentences on its clock until an answer, and all others."""
     seen: _History = []
     course: list[Sentence] = []
@@ -74,18 +76,18 @@ def tell_story(channel: str, events: list[Event], rules: Rules) -> tuple[Folded,
         seen.append((event, now))
 
     folded = fold(channel, events, rules, watch)
-    end = next((row for row in folded.rows if row.sample in {"first_response", "abandoned"}), None)
+    end = next((row for row in folded.samples if row.sample in {"first_response", "abandoned"}), None)
     until = _clock_sentences(channel, seen, end, partial=folded.summary["partial"])
     return folded, [*until, *_clock_end(channel, seen, end, folded)], course
 
 
 def _sentences(event: Event, fold: Fold, seen: _History, before: _StateAfter, now: _StateAfter) -> Iterator[str]:
     if fold.offered and now.named and not before.named and event.type != "contact.started":
-        yield f"names the first queue, {fold.force.first_queue}: the contact was offered there"
+        yield f"names the first queue, {fold.in_force.first_queue}: the contact was offered there"
     yield from _queue(event, before, now)
     yield from _work(event, fold, before, now)
     yield from _abandonment(event, seen, before, now)
-    yield from _stretch(event, before, now, partial=fold.sheet.partial)
+    yield from _stretch(event, before, now, partial=fold.writer.partial)
     yield from _pause(event, before, now)
     yield from _other_changes(event, fold, before, now)
 
@@ -125,7 +127,7 @@ def _queue(event: Event, before: _StateAfter, now: _StateAfter) -> Iterator[str]
 
 def _work(event: Event, fold: Fold, before: _StateAfter, now: _StateAfter) -> Iterator[str]:
     agent = event.fields.get("agent_id", "")
-    mine: list[Segment] = [each for each in fold.segments.every if each.opened.fields["agent_id"] == agent]
+    mine: list[Segment] = [each for each in fold.segments.all if each.opened.fields["agent_id"] == agent]
     if event.type == "contact.connected":
         if len(mine) > 1 and mine[-2].ended is None:
             yield f"{agent}'s work {_since(mine[-2])} never ended and is not counted"
@@ -232,7 +234,7 @@ def _why_no_answer(channel: str, event: Event, *, runs: bool, is_the_bots: bool)
     return None if runs else "a reply before any clock runs answers nothing"
 
 
-def _clock_end(channel: str, seen: _History, end: Sample | None, folded: Folded) -> Iterator[Sentence]:
+def _clock_end(channel: str, seen: _History, end: Sample | None, folded: FoldResult) -> Iterator[Sentence]:
     if end is not None:
         who = f"{end.agent_id} " if end.agent_id else ""
         answered = f"{who}answers" if end.sample == "first_response" else "the customer leaves unanswered"
@@ -256,7 +258,7 @@ def _clock_end(channel: str, seen: _History, end: Sample | None, folded: Folded)
     yield Sentence(event.at, event.event_id, says)
 
 
-def _no_clock(channel: str, last: _StateAfter, folded: Folded) -> str:
+def _no_clock(channel: str, last: _StateAfter, folded: FoldResult) -> str:
     if folded.summary["partial"]:
         return "no clock: it was under way before Pulssi saw it, and no queue and no hand-off was seen"
     if not folded.summary["inbound"]:

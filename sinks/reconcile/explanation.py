@@ -139,7 +139,7 @@ def explain(stored: StoredContact, rules: Rules, epochs: Epochs) -> Explanation:
     in_effect = effective(events)
     counted = {event.event_id: event for event in in_effect}
     differences = contact_comparison.differences(stored, contact_comparison.expected_rows(stored, rules), rules, epochs)
-    rows = _with_stored_policies(folded.rows, stored, differences)
+    rows = _with_stored_policies(folded.samples, stored, differences)
     corrections, late = _corrections(channel, stored.events, rules)
     return Explanation(
         stored.contact_id,
@@ -222,7 +222,7 @@ def _corrections(channel: str, events: list[ArchivedEvent], rules: Rules) -> tup
         merged, _ = merge(known, [archived.event])
         if merged == known:
             continue
-        now: dict[RowKey, Sample] = {row[:2]: row for row in fold(channel, merged, rules).rows}
+        now: dict[RowKey, Sample] = {row[:2]: row for row in fold(channel, merged, rules).samples}
         if by := _cause_of(known, archived.event):
             found += [Correction(row, now.get(key), by) for key, row in rows.items() if now.get(key) != row]
         known, rows = merged, now

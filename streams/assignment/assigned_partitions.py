@@ -102,7 +102,7 @@ class AssignedPartitions:
         """Have every partition continue with other rules, from its next step on."""
         self._rules = rules
         for state in self.open_states:
-            state.use(rules)
+            state.use_rules(rules)
 
     # State, for health and readiness.
 
@@ -194,7 +194,7 @@ class AssignedPartitions:
             self.shared.clear_wait(partition)
         self.topics.confirm(partition, began)
         state.fold_cache = self._fold_cache
-        state.use(self._rules)  # they may have changed while it was opened
+        state.use_rules(self._rules)  # they may have changed while it was opened
         self._opened[partition] = OpenedPartition(partition, state, writer, next(self._sessions), self.shared)
         if not self._assigning.locked():  # else `assign` returns where it continues
             await self._seek_to_head(partition)

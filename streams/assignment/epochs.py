@@ -22,8 +22,8 @@ from schemas.topics import SourcePartition, journal_of
 from streams.assignment.recovery import NO_RECORD_FOR_S, recover
 from streams.assignment.takeover import RefusedError, check_source, source_and_journal, worker_name
 from streams.clickhouse.archive import ClickHouseArchive
-from streams.journal.assembly import RecreatedError
-from streams.journal.writing import StepTooLargeError, Writer
+from streams.journal.step_assembly import RecreatedError
+from streams.journal.writer import JournalWriter, StepTooLargeError
 from streams.kafka.cluster import Cluster, TopicDescription
 from streams.kafka.log_ends import LogEnds, committed_consumer
 from streams.partition.archived_history import EndedEpochs
@@ -180,7 +180,7 @@ async def _begin_once(
     carried = (
         EndedEpochs() if found.head is not None else await archive.ended_epochs(*partition, topic.partitions, now_ms())
     )
-    writer = Writer(settings, *partition, BEGIN_WITHIN_MS)
+    writer = JournalWriter(settings, *partition, BEGIN_WITHIN_MS)
     try:
         async with asyncio.timeout(OPEN_WITHIN_S):
             opening_offset = await writer.open(worker_name())
@@ -190,7 +190,7 @@ async def _begin_once(
                 f"{partition[0]}/{partition[1]}: a worker wrote steps to its journal meanwhile: run the command again"
             )
         state.begin(opening_offset, epoch, topic.partitions, (topic.id, journal.id))
-        steps = state.carry(carried)
+        steps = state.carry_over(carried)
         await writer.append(await asyncio.to_thread(next, steps))  # it may read millions of ids
         next(steps, None)
     finally:

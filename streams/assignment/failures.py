@@ -18,8 +18,8 @@ from schemas.journal import JournalVersionError
 from schemas.topics import SourcePartition, journal_of
 from streams.assignment.takeover import RefusedError
 from streams.clickhouse.archive import ArchiveUnavailableError
-from streams.journal.assembly import RecreatedError
-from streams.journal.writing import StepTooLargeError
+from streams.journal.step_assembly import RecreatedError
+from streams.journal.writer import StepTooLargeError
 from streams.kafka.cluster import ClusterUnavailableError
 from streams.partition.bad_record_limit import BadRecordLimitError
 

@@ -16,11 +16,11 @@ from typing import Any, Final, TypeVar
 from schemas.topics import SourcePartition
 from streams.assignment.failures import During, react
 from streams.assignment.shared_state import CLICKHOUSE, KAFKA, SharedState
-from streams.journal.writing import StepTooLargeError, Writer
+from streams.journal.writer import JournalWriter, StepTooLargeError
 from streams.monitoring.activities import Phase, doing
 from streams.partition.archived_history import ArchivedContact
 from streams.partition.state import STEP_BYTES, PartitionState
-from streams.partition.steps import StepToWrite
+from streams.partition.step_to_write import StepToWrite
 
 #: A step of this size is never too large to be written in time.
 SMALL_STEP_BYTES: Final = 1024 * 1024
@@ -45,7 +45,7 @@ class OpenedPartition:
 
     partition: SourcePartition
     state: PartitionState
-    writer: Writer
+    writer: JournalWriter
     session: int
     shared: SharedState
     closed: bool = False
@@ -76,7 +76,7 @@ class OpenedPartition:
                 doing(Phase.FOLDING)
                 if self._is_out_of_order(fetch_offset, records):
                     return False
-                unknown = state.unknown(state.fresh(records))
+                unknown = state.maybe_evicted(state.not_counted(records))
                 missing = set(islice(unknown - asked, LOOKED_UP_AT_ONCE))
                 if not missing:
                     return await self._fold(records, found, unknown & unanswered)
@@ -173,7 +173,7 @@ class OpenedPartition:
                 await self._write_if_open(lambda: state.unpark(found, waiting))
             elif self._waits_for(CLICKHOUSE):
                 await self._ask(archive.epoch(*self.partition))
-            if not self.closed and state.wants_eviction():
+            if not self.closed and state.is_eviction_due():
                 in_clickhouse = await self._ask(archive.last_step_in_sink(*self.partition, state.head.epoch))
                 await self._write_if_open(lambda: state.evict(in_clickhouse))
         except Exception as error:  # noqa: BLE001 - as in `_write`

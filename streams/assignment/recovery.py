@@ -16,7 +16,7 @@ from schemas.journal import HEAD_KEY, decode_head
 from schemas.policies import Rules
 from schemas.settings import Settings
 from schemas.topics import SourcePartition, journal_of
-from streams.journal.assembly import Assembly
+from streams.journal.step_assembly import StepAssembly
 from streams.kafka.log_ends import committed_consumer
 from streams.monitoring.activities import Phase, doing
 from streams.partition.state import PartitionState
@@ -66,7 +66,7 @@ async def _last_step_unchanged(
 
 
 async def _load_steps(
-    consumer: AIOKafkaConsumer, assembly: Assembly, state: PartitionState, begin: int, opening_offset: int
+    consumer: AIOKafkaConsumer, assembly: StepAssembly, state: PartitionState, begin: int, opening_offset: int
 ) -> bool:
     """Load every step before the opening; tells whether there was one. Raises TimeoutError."""
     journal_partition = TopicPartition(journal_of(state.source), state.number)
@@ -113,7 +113,7 @@ async def recover(
     try:
         consumer.assign([journal_partition])
         began = time.monotonic()
-        assembly = Assembly(*partition)
+        assembly = StepAssembly(*partition)
         assembly.restart(journal_id, certain=True)
         known = released is not None and released.state.head.journal == journal_id and released.is_fresh(began)
         if known and released is not None and await _last_step_unchanged(consumer, journal_partition, released):

@@ -19,7 +19,7 @@ from schemas.settings import Settings
 from schemas.topics import SourcePartition, journal_of
 from streams.assignment.recovery import ReleasedPartition, recover
 from streams.clickhouse.archive import ArchiveUnavailableError, ClickHouseArchive
-from streams.journal.writing import Writer
+from streams.journal.writer import JournalWriter
 from streams.kafka.cluster import Cluster, TopicDescription
 from streams.kafka.log_ends import LogEnds
 from streams.monitoring.activities import Phase, doing
@@ -69,14 +69,14 @@ async def take_over(
     services: TakeoverServices,
     *,
     released: ReleasedPartition | None = None,
-) -> tuple[PartitionState, Writer]:
+) -> tuple[PartitionState, JournalWriter]:
     """Fence, recover and check; return the partition as of its head, and the writer to continue with.
 
     With `released`, the partition as this worker closed it, only what was written since is read.
     Raises RefusedError; KafkaError, OSError (ArchiveUnavailableError and ClusterUnavailableError are two) and
     TimeoutError, after which it may be tried again. A writer that was started is stopped then.
     """
-    writer = Writer(settings, *partition)
+    writer = JournalWriter(settings, *partition)
     try:
         opening_offset = await writer.open(worker_name())
         doing(Phase.TOPICS)

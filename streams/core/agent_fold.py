@@ -1,4 +1,4 @@
-"""Agents' states: the events of each agent, in any order and however often, become stretches. Pure.
+"""Folds each agent's events, in any order and however often they come, into stretches of one state each. Pure.
 
 Events are deduplicated by agent and `event_id` and ordered as contacts' are. Kept are an agent's events of the last 24
 hours before its newest, at most `KEPT_BYTES` of them, and what older ones said of groups and capacity; one that comes
@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 import orjson
 
-from schemas.agents import AHEAD_MS, HORIZON_MS, Stretch, decode_kept, encode_agent
+from schemas.agents import AHEAD_MS, HORIZON_MS, AgentStretch, decode_kept, encode_agent
 from schemas.journal import AGENT
 from streams.core.event import Event, merge
 
@@ -27,16 +27,16 @@ AGENT_HORIZON_MS: Final = 31 * 24 * 3_600_000
 _STATUS: Final = "agent.status"
 _AT: Final = attrgetter("at")
 _LONGEST_ID: Final = 128
-#: Before any time that an event can have.
-_EVER: Final = -(1 << 53)
-_FOR_EVER: Final = 1 << 53
+#: Before and after any time that an event can have.
+_BEFORE_ALL: Final = -(1 << 53)
+_AFTER_ALL: Final = 1 << 53
 
 #: Status, reason, groups and capacity.
 _State = tuple[str, str, list[str], dict[str, int]]
 
 
 class KeptEvents(NamedTuple):
-    """What is known of an agent."""
+    """An agent's events, as far as they are kept."""
 
     #: Events up to here only say which groups and what capacity were in force.
     horizon: int
@@ -44,15 +44,15 @@ class KeptEvents(NamedTuple):
     events: list[Event]
 
 
-NOTHING: Final = KeptEvents(_EVER, [])
+NOTHING: Final = KeptEvents(_BEFORE_ALL, [])
 
 
 def encode(kept: KeptEvents, clock: int) -> bytes:
     """Write an agent's record, as seen when the partition's clock stands at `clock`."""
     events = orjson.dumps({"horizon": kept.horizon, "events": [tuple(event) for event in kept.events]})
-    found = stretches(kept, clock + AHEAD_MS)
-    over = sum(stretch.since <= clock for stretch in found) - 1
-    return encode_agent(found[max(0, over) :], events)
+    found = fold_stretches(kept, clock + AHEAD_MS)
+    current = sum(stretch.since <= clock for stretch in found) - 1
+    return encode_agent(found[max(0, current) :], events)
 
 
 def decode(value: bytes) -> KeptEvents:
@@ -61,16 +61,16 @@ def decode(value: bytes) -> KeptEvents:
     return KeptEvents(fields["horizon"], [Event._make(event) for event in fields["events"]])
 
 
-def stretches(kept: KeptEvents, known_to: int = -_EVER) -> list[Stretch]:
+def fold_stretches(kept: KeptEvents, known_to: int = _AFTER_ALL) -> list[AgentStretch]:
     """Fold an agent's events, from the horizon on.
 
     What is dated after `known_to` begins a stretch of its own, also where it tells the same: an agent was not heard of
     at a time that is still to come.
     """
-    found: list[Stretch] = []
+    found: list[AgentStretch] = []
     groups: list[str] = []
     capacity: dict[str, int] = {}
-    since = told = 0
+    since = last_event_at = 0
     state: _State | None = None
     for event in kept.events:
         if event.type != _STATUS:
@@ -81,34 +81,34 @@ def stretches(kept: KeptEvents, known_to: int = -_EVER) -> list[Stretch]:
         if event.at <= kept.horizon:
             continue
         next_state = fields["status"], fields.get("reason", ""), groups, capacity
-        if next_state != state or told <= known_to < event.at:
+        if next_state != state or last_event_at <= known_to < event.at:
             if state is not None:
-                found.append(Stretch(since, told, *state))
+                found.append(AgentStretch(since, last_event_at, *state))
             since, state = event.at, next_state
-        told = event.at
+        last_event_at = event.at
     if state is not None:
-        found.append(Stretch(since, told, *state))
+        found.append(AgentStretch(since, last_event_at, *state))
     return found
 
 
-def forget(events: list[Event], horizon: int, clock: int) -> KeptEvents:
-    """Keep of an agent's events, in order, what the horizon leaves; it only ever moves on.
+def trim(events: list[Event], horizon: int, clock: int) -> KeptEvents:
+    """Keep of an agent's events, in order, those after the horizon, which only ever moves on.
 
     It follows the newest state that is not after `clock`: one dated next year must not push out those of today.
     """
     newest = next((e.at for e in reversed(events) if e.type == _STATUS and e.at <= clock), None)
     if newest is not None:
         horizon = max(horizon, newest - HORIZON_MS)
-    ahead = bisect_right(events, clock, key=_AT)
-    past, coming = events[:ahead], events[ahead:]
+    due_to = bisect_right(events, clock, key=_AT)
+    due, ahead = events[:due_to], events[due_to:]
     if len(orjson.dumps([event.fields for event in events])) + _LONGEST_ID * len(events) > KEPT_BYTES:
-        coming = coming[: _fitting(coming)]
-        room = _fitting(reversed(past))
-        if room < len(past):
-            first_out = past[-room - 1].at
-            horizon = max(horizon, first_out if newest is None else min(first_out, newest - 1))
-    recent = bisect_right(past, horizon, key=_AT)
-    return KeptEvents(horizon, [*_lasting(past[:recent]), *past[recent:], *coming])
+        ahead = ahead[: _fitting(ahead)]
+        room = _fitting(reversed(due))
+        if room < len(due):
+            last_dropped = due[-room - 1].at
+            horizon = max(horizon, last_dropped if newest is None else min(last_dropped, newest - 1))
+    recent = bisect_right(due, horizon, key=_AT)
+    return KeptEvents(horizon, [*_last_naming(due[:recent]), *due[recent:], *ahead])
 
 
 def _fitting(events: Iterable[Event]) -> int:
@@ -117,24 +117,22 @@ def _fitting(events: Iterable[Event]) -> int:
     return sum(1 for _ in itertools.takewhile(lambda size: size <= KEPT_BYTES, sizes))
 
 
-def _lasting(events: list[Event]) -> list[Event]:
+def _last_naming(events: list[Event]) -> list[Event]:
     """Find the last ones that named groups and capacity."""
-    lasting: dict[str, Event] = {}
-    for event in events:
-        if event.type == _STATUS:
-            lasting.update({name: event for name in ("groups", "capacity") if name in event.fields})
+    told = (event for event in events if event.type == _STATUS)
+    named = {name: event for event in told for name in ("groups", "capacity") if name in event.fields}
     # In order, and once where one event named both.
-    return [event for event in events if any(event is last for last in lasting.values())]
+    return [event for event in events if any(event is last for last in named.values())]
 
 
 class AgentFold:
-    """The agents of one source partition; those without an event for `AGENT_HORIZON_MS` of its clock are forgotten."""
+    """The agents of one source partition; those without an event for `AGENT_HORIZON_MS` of its clock are evicted."""
 
     def __init__(self) -> None:
         self._records: dict[bytes, bytes] = {}
         #: The time of each agent's newest event that was not ahead of the clock.
         self._newest: dict[bytes, int] = {}
-        self._looked = 0
+        self._last_eviction = 0
         #: Events that came twice under one id with different contents.
         self.conflicts = 0
 
@@ -146,26 +144,26 @@ class AgentFold:
         return self._records.get(agent_id, b"")
 
     def load(self, agent_id: bytes, value: bytes | None) -> None:
-        """Take an agent's record from the journal."""
+        """Load an agent's record from the journal."""
         if value is None:
             self._forget(agent_id)
         else:
             self._records[agent_id] = value
-            self._newest[agent_id] = _newest(decode(value), _FOR_EVER)
+            self._newest[agent_id] = _newest(decode(value), _AFTER_ALL)
 
     def _forget(self, agent_id: bytes) -> None:
         self._records.pop(agent_id, None)
         self._newest.pop(agent_id, None)
 
     def fold(self, arrived: Mapping[bytes, Iterable[Event]], clock: int) -> list[tuple[bytes, bytes | None]]:
-        """Take events in, by agent; `clock` is the partition's with them. Returns the records that they changed."""
+        """Fold events, by agent; `clock` is the partition's with them. Returns the records that they changed."""
         written: list[tuple[bytes, bytes | None]] = []
         for agent_id, events in arrived.items():
             record = self._records.get(agent_id)
             before = NOTHING if record is None else decode(record)
             merged, conflicts = merge(before.events, events)
             self.conflicts += conflicts
-            after = forget(merged, before.horizon, clock)
+            after = trim(merged, before.horizon, clock)
             if after == before:
                 continue
             value = self._records[agent_id] = encode(after, clock)
@@ -173,17 +171,17 @@ class AgentFold:
             written.append((AGENT + agent_id, value))
         return written
 
-    def wants_eviction(self, clock: int) -> bool:
-        """Tell whether it is time to look for agents who are to be forgotten: once a day of the partition's clock."""
-        return clock >= self._looked + HORIZON_MS
+    def is_eviction_due(self, clock: int) -> bool:
+        """Tell whether it is time to look for agents to evict: once a day of the partition's clock."""
+        return clock >= self._last_eviction + HORIZON_MS
 
     def evict(self, clock: int) -> list[tuple[bytes, bytes | None]]:
-        """Forget agents without an event for long; returns their tombstones for the journal."""
-        self._looked = clock
-        gone = [agent_id for agent_id, newest in self._newest.items() if newest < clock - AGENT_HORIZON_MS]
-        for agent_id in gone:
+        """Evict agents without an event for long; returns their tombstones for the journal."""
+        self._last_eviction = clock
+        evicted = [agent_id for agent_id, newest in self._newest.items() if newest < clock - AGENT_HORIZON_MS]
+        for agent_id in evicted:
             self._forget(agent_id)
-        return [(AGENT + agent_id, None) for agent_id in gone]
+        return [(AGENT + agent_id, None) for agent_id in evicted]
 
 
 def _newest(kept: KeptEvents, clock: int) -> int:

@@ -1,7 +1,7 @@
 """An event as the fold sees it, its order among others, and its normalised JSON.
 
 It keeps the contract's fields that differ from their defaults. Of two events under one id the one whose normalised JSON
-sorts first stays. Text of messages and comments takes no part in a number, and is in neither.
+sorts first stays. Text of messages and comments changes no number, and is kept nowhere here.
 """
 
 from collections.abc import Collection, Iterable
@@ -14,11 +14,11 @@ from pydantic import BaseModel
 
 from schemas.events import MODELS, WORDS_OF_PEOPLE, AgentStatus, ContactEvent, UnknownAgentEvent
 
-#: Fields that stand beside `fields` (or with the contact), and words of people.
-_LEFT_OUT: Final = WORDS_OF_PEOPLE | {"event_id", "type", "contact_id", "channel", "seq", "occurred_at"}
+#: Fields that are not in `Event.fields`: those with a place of their own, and words of people.
+_NOT_KEPT: Final = WORDS_OF_PEOPLE | {"event_id", "type", "contact_id", "channel", "seq", "occurred_at"}
 
 #: Makes a named tuple of its type and a tuple of its fields in half the time that calling the type takes.
-named: Final = tuple.__new__
+new_tuple: Final = tuple.__new__
 
 
 class Event(NamedTuple):
@@ -34,11 +34,11 @@ class Event(NamedTuple):
 
 @cache
 def _defaults(model: type[BaseModel]) -> dict[str, Any]:
-    """Name each kept field of a type with its default, None where it has none."""
+    """Return the default of each kept field of a type, None where it has none."""
     return {
         name: None if field.is_required() else field.default
         for name, field in model.model_fields.items()
-        if name not in _LEFT_OUT
+        if name not in _NOT_KEPT
     }
 
 

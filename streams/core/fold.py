@@ -1,7 +1,8 @@
-"""The fold: a contact's events, in order, become its samples and its summary. A pure function.
+"""The fold: computes a contact's samples and its summary from its events, in order. Pure.
 
-Each rule stands in a module of its own (`first_response_clock`, `responses`, `queue_visits`, `handle_segments`,
-`open_stretches`, `tags`, `scores`) and writes by `sample_writer`; here is which event speaks to which.
+Each rule is a module of its own (`first_response_clock`, `responses`, `queue_visits`, `handle_segments`,
+`open_stretches`, `tags`) and writes by `sample_writer`; this module says which event goes to which rule. `refold` and
+`incremental_fold` use it to keep a contact's record up to date.
 """
 
 from collections.abc import Callable
@@ -11,14 +12,14 @@ from typing import Any, Final, NamedTuple
 from schemas.contact_record import Summary
 from schemas.policies import Rules
 from schemas.samples import Sample, SampleName
+from streams.core.contact_summary import summary_of
 from streams.core.event import Event, effective
-from streams.core.first_response_clock import HumanClock
+from streams.core.first_response_clock import FirstResponseClock
 from streams.core.handle_segments import HandleSegments
 from streams.core.open_stretches import OpenStretches
 from streams.core.queue_visits import QueueVisits
 from streams.core.responses import Responses
 from streams.core.sample_writer import Dimensions, InForce, SampleWriter
-from streams.core.summary import summary_of
 from streams.core.tags import Tags
 
 #: A score from here on counts as satisfied, in millionths.
@@ -28,10 +29,10 @@ SATISFIED: Final = 750_000
 WORK: Final[frozenset[SampleName]] = frozenset({"handle", "hold", "wrap", "talk", "missed", "evaluated"})
 
 
-class Folded(NamedTuple):
-    """What a contact comes to."""
+class FoldResult(NamedTuple):
+    """What a contact's events give."""
 
-    rows: list[Sample]
+    samples: list[Sample]
     summary: Summary
 
 
@@ -43,7 +44,7 @@ class Fold:
         self.rules = rules
         #: Deadlines follow the rules in force at this time or at the last event, whichever is later.
         self.as_of = as_of
-        #: Time of the last event that was taken; 0 where none was.
+        #: Time of the last event that was applied; 0 where none was.
         self._at = 0
         types = [event.type for event in events]
         self.discarded = "contact.discarded" in types
@@ -52,157 +53,157 @@ class Fold:
         )
         self._voids = "event.voided" in types
         self.started = started = events[0] if types and types[0] == "contact.started" else None
-        given: dict[str, Any] = started.fields if started is not None else {}
+        start: dict[str, Any] = started.fields if started is not None else {}
         self.outreach = (
-            given.get("direction", "inbound") == "outbound" or given.get("initiated_by", "customer") != "customer"
+            start.get("direction", "inbound") == "outbound" or start.get("initiated_by", "customer") != "customer"
         )
-        self.force = InForce(events)
-        self.sheet = SampleWriter(channel, self.force, rules, partial=started is None)
-        self.clock = HumanClock(channel, outreach=self.outreach)
-        self.responses = Responses(self.sheet, self.clock)
-        self.visits = QueueVisits(self.sheet)
-        self.segments = HandleSegments(self.sheet)
-        self.stretches = OpenStretches(self.sheet)
-        self.tags = Tags(self.sheet)
+        self.in_force = InForce(events)
+        self.writer = SampleWriter(channel, self.in_force, rules, partial=started is None)
+        self.clock = FirstResponseClock(channel, outreach=self.outreach)
+        self.responses = Responses(self.writer, self.clock)
+        self.visits = QueueVisits(self.writer)
+        self.segments = HandleSegments(self.writer)
+        self.stretches = OpenStretches(self.writer)
+        self.tags = Tags(self.writer)
         self.agents: dict[str, None] = {}
         self.offered = False
         #: Whether it was taken out of its queue for a callback, and not connected since.
-        self.called_back = False
-        self._left_the_menu = False
-        self.queue_before = self.force.queue
-        #: What only the end of the fold decides on: the first and the last end of a stretch with the replies up to
-        #: then, and the last rating of each survey, each with what was in force.
+        self.awaits_callback = False
+        self._abandoned_in_menu = False
+        self.queue_before = self.in_force.queue
+        #: What provisional samples are written of: the first and the last end of a stretch with the replies up to
+        #: then, and the last rating of each survey, each with the dimensions in force.
         self.first_end: tuple[Event, Dimensions] | None = None
         self.last_end: tuple[Event, Dimensions, int] | None = None
-        self.rated: dict[str, tuple[Event, Dimensions, int]] = {}
+        self.last_ratings: dict[str, tuple[Event, Dimensions, int]] = {}
         #: The last rating of all, in millionths.
         self.rating: int | None = None
 
         if started is None and (first := next((each for each in events if each.type != "event.voided"), None)):
             self.stretches.open(first.at)
 
-    def take(self, event: Event) -> None:
-        """Take the next event."""
+    def apply(self, event: Event) -> None:
+        """Apply the next event."""
         self._at = event.at
-        self.queue_before = self.force.queue
-        self.force.take(event)
+        self.queue_before = self.in_force.queue
+        self.in_force.apply(event)
         if handler := _HANDLERS.get(event.type):
             handler(self, event)
 
     @property
     def last_at(self) -> int:
-        """The latest time of the events that were taken: the start comes first, and may have a later one."""
+        """The latest time of the events that were applied: the start comes first, and may have a later one."""
         return self._at if self.started is None else max(self._at, self.started.at)
 
     @property
-    def goes_on(self) -> bool:
-        """Whether it can go on at all: what a voided event was is known at the beginning only."""
+    def can_continue(self) -> bool:
+        """Whether later events can be applied at all: what is discarded or voided is known at the beginning only."""
         return not self.discarded and not self._voids
 
-    def goes_on_with(self, event: Event) -> bool:
+    def can_apply(self, event: Event) -> bool:
         """Tell whether an event that sorts after all others can be applied without refolding, with the same result."""
         if event.type in {"contact.discarded", "event.voided"}:  # the fold looks for them before it begins
             return False
         if event.type == "contact.started" and self.started is None:
             return False
-        return "queue" not in event.fields or self.force.knows_first_queue or not self.offered
+        return "queue" not in event.fields or self.in_force.knows_first_queue or not self.offered
 
     def result(self) -> tuple[list[Sample], list[Sample], Summary]:
-        """Give the samples that stand as they are whatever follows, those that may yet change, and the summary."""
-        rows = self.sheet.rows
+        """Return the final samples, which later events do not change, the provisional ones, and the summary."""
+        samples = self.writer.samples
         if self.discarded:
             if self.is_test:
                 return [], [], summary_of(self, None)
             handle_ms = self.segments.write()
-            return [], [row for row in rows if row.sample in WORK], summary_of(self, handle_ms)
-        settled = len(rows)
+            return [], [each for each in samples if each.sample in WORK], summary_of(self, handle_ms)
+        n_final = len(samples)
         self.tags.write()
         handle_ms = self.segments.write()
-        self._write_last()
-        last = rows[settled:]
-        del rows[settled:]
-        return rows[:], last, summary_of(self, handle_ms)
+        self._write_at_end()
+        provisional = samples[n_final:]
+        del samples[n_final:]
+        return samples[:], provisional, summary_of(self, handle_ms)
 
     # What each type of event says to the rules.
 
-    def _offer(self, event: Event) -> None:
+    def _write_offered(self, event: Event) -> None:
         self.offered = True
-        self.sheet.write("offered", event, "", queue=self.force.first_queue)
+        self.writer.write("offered", event, "", queue=self.in_force.first_queue)
 
     def on_started(self, event: Event) -> None:
-        """`contact.started`: clock and first stretch begin, and who came is offered."""
+        """`contact.started`: clock and first stretch begin, and a contact from the customer is offered."""
         if event is self.started and not self.outreach:
-            self._offer(event)
-        self.clock.begun(event)
+            self._write_offered(event)
+        self.clock.contact_started(event)
         self.stretches.start(event.at)
 
-    def _taken_up(self, event: Event) -> None:
-        if self.stretches.taken_up(event) and not self.responses.answered:
-            self.clock.opened_again(event)
+    def _resume_call(self, event: Event) -> None:
+        if self.stretches.resume_call(event) and not self.responses.first_wait_over:
+            self.clock.restart(event)
 
     def on_queued(self, event: Event) -> None:
-        """`contact.queued`: opens a visit, and an ended call again."""
-        self._taken_up(event)
-        self.responses.came_back(event)
+        """`contact.queued`: opens a visit, and resumes an ended call."""
+        self._resume_call(event)
+        self.responses.customer_came_back(event)
         self.clock.queued(event)
         self.visits.open(event, event.fields["queue"])
 
     def on_connected(self, event: Event) -> None:
         """`contact.connected`: an agent takes the contact."""
-        self._taken_up(event)
-        self._acts(event)
-        self.called_back = False
+        self._resume_call(event)
+        self._note_agent(event)
+        self.awaits_callback = False
         self.responses.connected(event)
-        self.clock.humans = True
+        self.clock.reached_humans = True
         self.visits.end(event, "answered")
         self.segments.open(event)
         if self.channel == "call":
             self.stretches.reopened_at = None
 
-    def _acts(self, event: Event) -> None:
+    def _note_agent(self, event: Event) -> None:
         agent = event.fields.get("agent_id")
         if agent is not None:
-            self.force.last_agent = agent
+            self.in_force.last_agent = agent
             self.agents[agent] = None
 
     def on_transferred(self, event: Event) -> None:
-        """`contact.transferred`: ends the segment of who gives the contact away."""
-        self.sheet.write("transferred", event, queue=self.queue_before)
-        self.segments.end(event, self.force.agent)
+        """`contact.transferred`: ends the segment of the agent who gives the contact away."""
+        self.writer.write("transferred", event, queue=self.queue_before)
+        self.segments.end(event, self.in_force.agent)
         if "queue" in event.fields:
             self.visits.open(event, event.fields["queue"])
 
     def on_dequeued(self, event: Event) -> None:
-        """`contact.dequeued`: out of the queue, but still waiting; for a call back also without the line."""
+        """`contact.dequeued`: out of the queue, but still waiting; for a callback even after the line drops."""
         reason = event.fields.get("reason", "other")
         self.visits.end(event, reason)
         if reason == "callback":
-            self.called_back = True
+            self.awaits_callback = True
 
     def on_disconnected(self, event: Event) -> None:
-        """`contact.disconnected`: of one agent, or of everybody; the last one out ends a call."""
+        """`contact.disconnected`: of one agent, or of everybody; a call ends when nobody is left."""
         agent = event.fields.get("agent_id")
         if agent is None:
             self.segments.end_all(event)
         else:
             self.segments.end(event, agent)
-        if self.called_back:
+        if self.awaits_callback:
             return
         if agent is None:
             self.visits.end(event, "left")
-        if self.channel != "call" or self.visits.since is not None or self.segments.agents_at_work():
+        if self.channel != "call" or self.visits.since is not None or self.segments.agents_handling():
             return
-        self.responses.gone = True
-        if self.segments.every:
+        self.responses.customer_left = True
+        if self.segments.all:
             self._end(event, by_disconnect=True)
 
     def on_abandoned(self, event: Event) -> None:
         """`contact.abandoned`: the customer left, out of a call's menu or while waiting."""
-        if self.clock.is_in_the_menu and not self._left_the_menu:
-            self._left_the_menu = True
+        if self.clock.is_in_menu and not self._abandoned_in_menu:
+            self._abandoned_in_menu = True
             if self.started is not None:
                 since = self.started.at
-                self.sheet.write("ivr_abandoned", event, "", value_ms=max(0, event.at - since), since=since)
+                self.writer.write("ivr_abandoned", event, "", value_ms=max(0, event.at - since), since=since)
         self.responses.abandoned(event)
         self.visits.end(event, "abandoned")
         self.segments.end_all(event)
@@ -215,7 +216,7 @@ class Fold:
         if author not in {"agent", "customer"} or event.fields.get("automatic") or not event.fields.get("public", True):
             return
         if author == "agent":
-            self._acts(event)
+            self._note_agent(event)
             self.responses.human_reply(event)
             self.visits.end(event, "answered")
             self.stretches.reopened_at = None
@@ -225,16 +226,16 @@ class Fold:
         self.clock.customer_wrote(event)
         self.responses.customer_message(event)
         if self.outreach and not self.offered and self.channel != "call":
-            self._offer(event)
+            self._write_offered(event)
 
     def on_reopened(self, event: Event) -> None:
-        """`contact.reopened`: opens a resolved contact again, and brings back who left."""
+        """`contact.reopened`: opens a resolved contact again, and brings back a customer who left."""
         self._reopen(event)
-        self.responses.came_back(event)
+        self.responses.customer_came_back(event)
 
     def _reopen(self, event: Event) -> None:
-        if self.stretches.reopen(event) and not self.responses.answered:
-            self.clock.opened_again(event)
+        if self.stretches.reopen(event) and not self.responses.first_wait_over:
+            self.clock.restart(event)
 
     def on_resolved(self, event: Event) -> None:
         """`contact.resolved`: ends segments, visit and stretch."""
@@ -243,37 +244,35 @@ class Fold:
         self._end(event)
 
     def _end(self, event: Event, *, by_disconnect: bool = False) -> None:
-        was_open = self.stretches.since is not None
-        self.stretches.end(event, by_disconnect=by_disconnect)
-        if not was_open:
+        if not self.stretches.end(event, by_disconnect=by_disconnect):
             return
-        by = self.force.dimensions()
+        by = self.in_force.dimensions()
         self.last_end = event, by, self.responses.replies
         if self.first_end is None:
             self.first_end = event, by
 
-    def _write_last(self) -> None:
-        write = self.sheet.write
+    def _write_at_end(self) -> None:
+        write = self.writer.write
         if self.last_end is not None and self.started is not None:
             event, by, replies = self.last_end
             write("replies", event, "", by=by, value=replies)
             if not self.tags.in_effect:
                 write("untagged_resolved", event, "", by=by)
-            if self.first_end is not None and self.clock.is_the_bots and not self.responses.replies:
+            if self.first_end is not None and self.clock.is_with_bot and not self.responses.replies:
                 event, by = self.first_end
                 write("bot_contained", event, "", by=by)
-        for survey, (event, by, value) in self.rated.items():
+        for survey, (event, by, value) in self.last_ratings.items():
             write("rated", event, survey, by=by, value=value, satisfied=value >= SATISFIED)
 
     def on_evaluated(self, event: Event) -> None:
         """`contact.evaluated`: each one counts."""
         value = _millionths(event.fields["score"], event.fields["scale_max"])
-        self.sheet.write("evaluated", event, value=value, satisfied=value >= SATISFIED)
+        self.writer.write("evaluated", event, value=value, satisfied=value >= SATISFIED)
 
     def on_rated(self, event: Event) -> None:
         """`contact.rated`: the last one of each survey counts."""
         value = self.rating = _millionths(event.fields["score"], event.fields["scale_max"])
-        self.rated[event.fields.get("survey_id", "")] = event, self.force.dimensions(), value
+        self.last_ratings[event.fields.get("survey_id", "")] = event, self.in_force.dimensions(), value
 
 
 def _millionths(score: str, scale_max: str) -> int:
@@ -295,25 +294,27 @@ _HANDLERS: Final[dict[str, Callable[[Fold, Event], None]]] = {
     "contact.wrapped": lambda fold, event: fold.segments.wrap(event),
     "contact.abandoned": Fold.on_abandoned,
     "message.sent": Fold.on_message,
-    "contact.tagged": lambda fold, event: fold.tags.put_on(event),
-    "contact.untagged": lambda fold, event: fold.tags.take_off(event),
+    "contact.tagged": lambda fold, event: fold.tags.add(event),
+    "contact.untagged": lambda fold, event: fold.tags.remove(event),
     "contact.resolved": Fold.on_resolved,
     "contact.reopened": Fold.on_reopened,
     "contact.paused": lambda fold, event: fold.stretches.pause(event),
     "contact.unpaused": lambda fold, event: fold.stretches.unpause(event),
-    "contact.missed": lambda fold, event: fold.sheet.write("missed", event),
+    "contact.missed": lambda fold, event: fold.writer.write("missed", event),
     "contact.evaluated": Fold.on_evaluated,
     "contact.rated": Fold.on_rated,
 }
 
 
-def fold(channel: str, events: list[Event], rules: Rules, watch: Callable[[Event, Fold], None] | None = None) -> Folded:
-    """Fold one contact's deduplicated events, given in order; `watch` may look on, to explain it."""
+def fold(
+    channel: str, events: list[Event], rules: Rules, observe: Callable[[Event, Fold], None] | None = None
+) -> FoldResult:
+    """Fold one contact's deduplicated events, given in order; `observe` is called after each, to explain it."""
     known = effective(events)
-    going = Fold(channel, known, rules)
+    whole = Fold(channel, known, rules)
     for event in known:
-        going.take(event)
-        if watch is not None:
-            watch(event, going)
-    settled, last, summary = going.result()
-    return Folded(settled + last, summary)
+        whole.apply(event)
+        if observe is not None:
+            observe(event, whole)
+    final, provisional, summary = whole.result()
+    return FoldResult(final + provisional, summary)

@@ -8,12 +8,12 @@ class OpenStretches:
     """New, open, or ended. Reopening an open contact and resolving a resolved one change nothing."""
 
     __slots__ = (
-        *("_by_disconnect", "_pause_ends_by_message", "_sheet", "first_end", "first_ms", "instance", "last_end"),
-        *("paused_since", "pauses", "reopened_at", "reopens", "since", "started_at"),
+        *("_by_disconnect", "_pause_ends_by_message", "_writer", "first_ms", "instance", "paused_since", "pauses"),
+        *("reopened_at", "reopens", "since", "started_at"),
     )
 
-    def __init__(self, sheet: SampleWriter) -> None:
-        self._sheet = sheet
+    def __init__(self, writer: SampleWriter) -> None:
+        self._writer = writer
         self._by_disconnect = False
         self._pause_ends_by_message = False
         #: Beginning of the running pause; None where none runs.
@@ -23,12 +23,12 @@ class OpenStretches:
         self.started_at: int | None = None
         #: Opening of the open stretch; None where none is open.
         self.since: int | None = None
+        #: Stretches that have ended.
         self.instance = 0
         self.reopens = 0
         #: The reopening that no human has answered yet.
         self.reopened_at: int | None = None
-        self.first_end: Event | None = None
-        self.last_end: Event | None = None
+        #: Length of the first stretch; None where it has not ended, or nobody saw it begin.
         self.first_ms: int | None = None
 
     def start(self, at: int) -> None:
@@ -45,7 +45,7 @@ class OpenStretches:
     @property
     def is_over(self) -> bool:
         """Whether a stretch has ended and none has begun since."""
-        return self.since is None and self.last_end is not None
+        return self.since is None and self.instance > 0
 
     def reopen(self, event: Event) -> bool:
         """`contact.reopened` or a customer message: tells whether it opened the contact again."""
@@ -54,11 +54,11 @@ class OpenStretches:
         self.open(event.at)
         self.reopens += 1
         self.reopened_at = event.at
-        self._sheet.write("reopened", event)
+        self._writer.write("reopened", event)
         return True
 
-    def taken_up(self, event: Event) -> bool:
-        """`contact.queued` or `contact.connected`: opens a call again that a disconnect had ended."""
+    def resume_call(self, event: Event) -> bool:
+        """`contact.queued` or `contact.connected`: tells whether it opened a call again that a disconnect had ended."""
         if not self.is_over or not self._by_disconnect:
             return False
         self.open(event.at)
@@ -82,29 +82,29 @@ class OpenStretches:
         if self._pause_ends_by_message:
             self.unpause(event)
 
-    def end(self, event: Event, *, by_disconnect: bool = False) -> None:
-        """End the open stretch; once a call that a disconnect had ended is resolved, only a reopening opens it."""
+    def end(self, event: Event, *, by_disconnect: bool = False) -> bool:
+        """Tell whether it ended an open stretch; once a call is resolved, only a reopening opens it again."""
         if self.since is None:
             self._by_disconnect = self._by_disconnect and by_disconnect
-            return
+            return False
         self.unpause(event)
         length = max(0, event.at - self.since)
         self.instance += 1
-        seen_whole = self.instance > 1 or not self._sheet.partial
+        seen_whole = self.instance > 1 or not self._writer.partial
         if seen_whole:
-            self._sheet.write(
+            self._writer.write(
                 "resolution",
                 event,
                 value_ms=length,
                 since=self.since,
                 active_ms=length - sum([until - since for since, until in self.pauses]),
                 pauses=self.pauses,
-                policy=self._sheet.policy("resolution", event.at),
+                policy=self._writer.policy("resolution", event.at),
                 instance=self.instance,
             )
-        if self.first_end is None:
-            self.first_end, self.first_ms = event, length if seen_whole else None
-        self.last_end = event
+            if self.instance == 1:
+                self.first_ms = length
         self.since = None
         self.reopened_at = None
         self._by_disconnect = by_disconnect
+        return True

@@ -1,4 +1,4 @@
-"""The panes of one source partition: absolute values, changed by the rows that a step issues and takes back."""
+"""The panes of one source partition: absolute values, changed by the samples that a step issues and retracts."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from schemas.journal import decode_any_pane_key, decode_pane, decode_tag_pane, encode_pane, encode_pane_key
 from schemas.panes import PANE_MS, Pane, PaneKey, TagPane, TagPaneKey
 from schemas.samples import Sample
-from streams.core.event import named
+from streams.core.event import new_tuple
 from streams.core.histogram import bucket
 
 Key = PaneKey | TagPaneKey
@@ -26,7 +26,7 @@ class _Totals:
         self.hist, self.business_hist = dict(pane.hist), dict(pane.business_hist)
 
     def add(self, row: Sample, sign: int) -> None:
-        """Put a row in (sign 1) or take it out (-1)."""
+        """Add a sample (sign 1) or subtract it (-1)."""
         self.n += sign
         if row.target_ms is not None:
             self.n_target += sign
@@ -86,9 +86,9 @@ class PaneTotals:
         self._changed: set[Key] = set()
         self._supplements: dict[Key, _Totals] = {}
         #: The step that last changed a pane, where the sink may not have it yet.
-        self._written: dict[Key, int] = {}
+        self._changed_in: dict[Key, int] = {}
         #: Panes that begin before this and are not here may have been evicted, UTC milliseconds.
-        self.begin = 0
+        self.panes_from = 0
 
     def __len__(self) -> int:
         return len(self._panes)
@@ -98,21 +98,22 @@ class PaneTotals:
         return ((key, totals.fields()) for key, totals in self._panes.items())
 
     def load(self, key: bytes, value: bytes | None, step: int) -> None:
-        """Take a pane from its journal record, or, without a value, forget it."""
-        of = decode_any_pane_key(key)
+        """Load a pane from its journal record; without a value it was evicted."""
+        pane_key = decode_any_pane_key(key)
         if value is None:
-            self._panes.pop(of, None)
+            self._panes.pop(pane_key, None)
             return
-        self._panes[of] = _Totals(decode_pane(value)) if isinstance(of, PaneKey) else _TagTotals(decode_tag_pane(value))
-        self._written[of] = step
+        is_tag = isinstance(pane_key, TagPaneKey)
+        self._panes[pane_key] = _TagTotals(decode_tag_pane(value)) if is_tag else _Totals(decode_pane(value))
+        self._changed_in[pane_key] = step
 
     def add(self, epoch: int, rows: Iterable[Sample], sign: int) -> None:
-        """Put rows in (sign 1) or take them out (-1)."""
+        """Add samples (sign 1) or subtract them (-1)."""
         panes, changed = self._panes, self._changed
         for row in rows:
             sample, _, at, queue, priority, team, segment = row[:7]
             start = at - at % PANE_MS
-            key: PaneKey = named(PaneKey, (epoch, start, queue, priority, team, segment, sample))
+            key: PaneKey = new_tuple(PaneKey, (epoch, start, queue, priority, team, segment, sample))
             totals = panes.get(key)
             if totals is None:
                 totals = self._new(key)
@@ -129,7 +130,7 @@ class PaneTotals:
 
     def _new(self, key: Key) -> _Totals:
         """Begin a pane, or, where it may have been evicted, a supplement to it."""
-        if key.start >= self.begin:
+        if key.start >= self.panes_from:
             self._changed.add(key)
             panes = self._panes
         else:
@@ -137,23 +138,23 @@ class PaneTotals:
         return panes.setdefault(key, _Totals(Pane()) if isinstance(key, PaneKey) else _TagTotals(TagPane(0, False)))
 
     def records(self, step: int) -> Iterator[tuple[bytes, bytes]]:
-        """Give the journal records of what changed since the last call; `step` is the one in hand."""
+        """Give the journal records of what changed since the last call; `step` is the current one."""
         for key in self._changed:
             yield encode_pane_key(key), encode_pane(self._panes[key].fields())
         for key, totals in self._supplements.items():
             yield encode_pane_key(key, step), encode_pane(totals.fields())
-        self._written.update(dict.fromkeys(self._changed, step))
+        self._changed_in.update(dict.fromkeys(self._changed, step))
         self._changed, self._supplements = set(), {}
 
-    def evict(self, before: int, passed: int, at_most: int) -> list[bytes]:
-        """Forget panes that begin before a time and that the sink has as they are; returns their journal keys.
+    def evict(self, before: int, sink_step: int, at_most: int) -> list[bytes]:
+        """Evict panes that begin before a time and that the sink has as they are; returns their journal keys.
 
-        `passed` is the last step that the sink has. From now on what is added to a pane before that time, and is not
+        `sink_step` is the last step that the sink has. From now on what is added to a pane before that time, and is not
         here, is a supplement.
         """
-        self._written = {key: step for key, step in self._written.items() if step > passed}
-        self.begin = max(self.begin, before)
-        gone = [key for key in self._panes if key.start < before and key not in self._written][:at_most]
-        for key in gone:
+        self._changed_in = {key: step for key, step in self._changed_in.items() if step > sink_step}
+        self.panes_from = max(self.panes_from, before)
+        evicted = [key for key in self._panes if key.start < before and key not in self._changed_in][:at_most]
+        for key in evicted:
             del self._panes[key]
-        return [encode_pane_key(key) for key in gone]
+        return [encode_pane_key(key) for key in evicted]

@@ -7,10 +7,10 @@ from streams.core.sample_writer import SampleWriter
 class QueueVisits:
     """At most one visit is open; queueing where the contact waits already changes nothing."""
 
-    __slots__ = ("_sheet", "queue", "since")
+    __slots__ = ("_writer", "queue", "since")
 
-    def __init__(self, sheet: SampleWriter) -> None:
-        self._sheet = sheet
+    def __init__(self, writer: SampleWriter) -> None:
+        self._writer = writer
         #: The queue of the open visit, or of the last one.
         self.queue = ""
         #: Opening of the open visit, UTC milliseconds; None where none is open.
@@ -23,7 +23,7 @@ class QueueVisits:
                 return
             self.end(event, "moved")
         self.since, self.queue = event.at, queue
-        self._sheet.write("entered", event, queue=queue)
+        self._writer.write("entered", event, queue=queue)
 
     def end(self, event: Event, outcome: str) -> None:
         """End the open visit: `answered`, `abandoned`, `moved`, `left`, or why it was taken out of its queue."""
@@ -31,9 +31,9 @@ class QueueVisits:
             return
         waited = event.at - self.since
         queue, since = self.queue, self.since
-        policy = self._sheet.policy("queue_wait", event.at, queue)
-        short = self._sheet.short(policy, waited) if outcome == "abandoned" else None
-        self._sheet.write(
+        policy = self._writer.policy("queue_wait", event.at, queue)
+        short = self._writer.short(policy, waited) if outcome == "abandoned" else None
+        self._writer.write(
             "queue_wait", event, queue=queue, outcome=outcome, value_ms=waited, since=since, policy=policy, short=short
         )
         self.since = None

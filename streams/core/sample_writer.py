@@ -1,4 +1,4 @@
-"""What is in force while a contact's events pass, and the sheet on which its samples are written."""
+"""Writes a contact's samples, with the dimensions in force at each event."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -7,7 +7,7 @@ from schemas.policies import Metric, Policy, Rules, calendar_for, policy_for
 from schemas.samples import Sample, SampleName
 from streams.core.business_time import business_ms as business_between
 from streams.core.business_time import in_hours
-from streams.core.event import Event, named
+from streams.core.event import Event, new_tuple
 
 #: The queue before any is named.
 UNASSIGNED: Final = "unassigned"
@@ -23,7 +23,7 @@ class InForce:
     """Queue, priority, team, segment, language and agent in force: the last named up to and including an event."""
 
     __slots__ = (
-        *("_now", "agent", "customer", "first_queue", "knows_first_queue", "language", "last_agent", "priority"),
+        *("_dimensions", "agent", "customer", "first_queue", "knows_first_queue", "language", "last_agent", "priority"),
         *("queue", "segment", "team"),
     )
 
@@ -42,24 +42,24 @@ class InForce:
         #: Whether any event names a queue, and the first.
         self.knows_first_queue = first is not None
         self.first_queue = first or UNASSIGNED
-        #: All of it together, until something changes.
-        self._now: Dimensions | None = None
+        #: All of them, until one changes.
+        self._dimensions: Dimensions | None = None
 
     def dimensions(self) -> Dimensions:
         """Give what is in force now, in the order of a sample's columns."""
-        if self._now is None:
-            self._now = self.queue, self.priority, self.team, self.segment, self.language, self.agent
-        return self._now
+        if self._dimensions is None:
+            self._dimensions = self.queue, self.priority, self.team, self.segment, self.language, self.agent
+        return self._dimensions
 
-    def take(self, event: Event) -> None:
-        """Move on to an event."""
+    def apply(self, event: Event) -> None:
+        """Take over what an event names."""
         get = event.fields.get
         agent: str = get("agent_id", self.last_agent)
         if agent != self.agent:
-            self.agent, self._now = agent, None
+            self.agent, self._dimensions = agent, None
         if _NAMED.isdisjoint(event.fields):
             return
-        self._now = None
+        self._dimensions = None
         if not self.knows_first_queue and "queue" in event.fields:
             self.first_queue, self.knows_first_queue = event.fields["queue"], True
         self.queue = get("queue", self.queue)
@@ -73,15 +73,15 @@ class InForce:
 class SampleWriter:
     """Collects a contact's samples; dimensions are those in force, but where the caller names others."""
 
-    __slots__ = ("_has_calendars", "channel", "force", "partial", "rows", "rules")
+    __slots__ = ("_has_calendars", "channel", "in_force", "partial", "rules", "samples")
 
-    def __init__(self, channel: str, force: InForce, rules: Rules, *, partial: bool) -> None:
+    def __init__(self, channel: str, in_force: InForce, rules: Rules, *, partial: bool) -> None:
         self.channel = channel
-        self.force = force
+        self.in_force = in_force
         self.rules = rules
         self.partial = partial
-        self.rows: list[Sample] = []
-        #: Most centres have none, and then nobody is to ask for one a dozen times a contact.
+        self.samples: list[Sample] = []
+        #: Most centres have none; then none is looked up, which would happen a dozen times a contact.
         self._has_calendars = rules.calendar is not None or bool(rules.queue_calendars)
 
     def write(
@@ -112,13 +112,13 @@ class SampleWriter:
         business time is that from `since` to the event, unless given: a duration needs `since` or `business_ms`, else
         it has no business time. Where there is an `active_ms`, that is the value without its `pauses`.
         """
-        in_force, priority, team, segment, language, agent = by or self.force.dimensions()
+        queue_in_force, priority, team, segment, language, agent = by or self.in_force.dimensions()
         if queue is None:
-            queue = in_force
+            queue = queue_in_force
         name, target_ms, within, is_open, active_business_ms = "", None, None, None, None
         if self._has_calendars or policy is not None:
             stops = policy is not None and policy.pauses == "stop"
-            held = active_ms if stops else value_ms
+            compared_ms = active_ms if stops else value_ms
             calendar = calendar_for(self.rules, queue, policy)
             if calendar is not None:
                 is_open = in_hours(calendar, event.at)
@@ -128,10 +128,10 @@ class SampleWriter:
                     paused = sum([business_between(calendar, *pause) for pause in pauses])
                     active_business_ms = business_ms - paused
                 if policy is not None and policy.clock == "calendar":
-                    held = active_business_ms if stops else business_ms
+                    compared_ms = active_business_ms if stops else business_ms
             if policy is not None:
                 name, target_ms = policy.name, policy.target_ms
-                within = None if held is None else held <= target_ms
+                within = None if compared_ms is None else compared_ms <= target_ms
         row = (
             sample,
             event.event_id if slot is None else slot,
@@ -159,7 +159,7 @@ class SampleWriter:
             instance,
             event.event_id,
         )
-        self.rows.append(named(Sample, row))
+        self.samples.append(new_tuple(Sample, row))
 
     def business_ms(self, queue: str, since: int, until: int) -> int | None:
         """Give the business time between two instants by a queue's calendar; None where there is none."""
@@ -170,10 +170,9 @@ class SampleWriter:
         """Find the policy at a time, of the queue in force or another; None: none matches, or it is partial."""
         if self.partial:
             return None
-        force = self.force
-        return policy_for(
-            self.rules, metric, self.channel, force.queue if queue is None else queue, force.priority, force.segment, at
-        )
+        in_force = self.in_force
+        queue = in_force.queue if queue is None else queue
+        return policy_for(self.rules, metric, self.channel, queue, in_force.priority, in_force.segment, at)
 
     def short(self, policy: Policy | None, waited_ms: int) -> bool | None:
         """Tell whether an abandonment is short; None where it is held against no target, so that it is in no level."""

@@ -1,4 +1,4 @@
-"""From a record's bytes to an event, or to the reason why it is none. The one place where events are read.
+"""Decodes a record's bytes to an event, or to the reason why it is none. The one place where events are read.
 
 A bad record is an exception of its own, never a crash: its code and reason go with it into the dead-letter topic.
 Reasons name fields and limits, never what a field held.
@@ -58,7 +58,7 @@ def decode(topic: str, key: bytes | None, value: bytes | None) -> ContactEvent |
 
 
 def read_event(topic: str, key: bytes | None, value: bytes | None) -> Event:
-    """Read one record of a source topic as the fold's event, by the short way where it does. Raises BadRecord."""
+    """Read one record of a source topic as the fold's event, by the fast path where that takes it. Raises BadRecord."""
     if topic != AGENTS and value is not None and len(value) <= MAX_RECORD_BYTES:
         event = plain_event(channel_of(topic), key, value)
         if event is not None:
@@ -70,11 +70,11 @@ def _contact_event(topic: str, key: bytes | None, value: bytes) -> ContactEvent:
     try:
         event: ContactEvent = CONTACT_EVENT.validate_json(value)
     except ValidationError:
-        event = _second_look(value)
+        event = _contact_event_of_object(value)
     else:
         # Pydantic's parser takes these in fields that it ignores; they are no JSON, and other readers refuse them.
         if (b"N" in value and b"NaN" in value) or (b"I" in value and b"Infinity" in value):
-            _object(value)
+            _parsed(value)
     if event.channel != channel_of(topic):
         raise BadRecord("wrong_channel", f"channel: {event.channel} does not belong into the topic {topic}")
     if key != event.contact_id.encode():
@@ -82,9 +82,9 @@ def _contact_event(topic: str, key: bytes | None, value: bytes) -> ContactEvent:
     return event
 
 
-def _second_look(value: bytes) -> ContactEvent:
-    """Read what the quick way refused: null stands for absent, and a type may be newer than this version."""
-    fields = _object(value)
+def _contact_event_of_object(value: bytes) -> ContactEvent:
+    """Read what was refused at first: null means absent, and a type may be newer than this version."""
+    fields = _parsed(value)
     kind = fields.get("type")
     if kind == AGENT_STATUS:
         raise BadRecord("wrong_type", f"type: {AGENT_STATUS} belongs into the topic {AGENTS}")
@@ -94,18 +94,18 @@ def _second_look(value: bytes) -> ContactEvent:
 
 
 def _agent_event(key: bytes | None, value: bytes) -> AgentStatus | UnknownAgentEvent:
-    fields = _object(value)
+    fields = _parsed(value)
     kind = fields.get("type")
     if isinstance(kind, str) and kind.startswith(("contact.", "message.", "event.")):
         raise BadRecord("wrong_type", f"type: an event of a contact does not belong into the topic {AGENTS}")
-    judged = (AGENT_EVENT, fields) if kind == AGENT_STATUS else (_UNKNOWN_AGENT_EVENT, fields, SPARED - {"agent_id"})
-    event: AgentStatus | UnknownAgentEvent = _validated(*judged)
+    arguments = (AGENT_EVENT, fields) if kind == AGENT_STATUS else (_UNKNOWN_AGENT_EVENT, fields, SPARED - {"agent_id"})
+    event: AgentStatus | UnknownAgentEvent = _validated(*arguments)
     if key != event.agent_id.encode():
         raise BadRecord("wrong_key", "the record's key is not the event's agent_id (trimmed, NFC, UTF-8)")
     return event
 
 
-def _object(value: bytes) -> dict[str, object]:
+def _parsed(value: bytes) -> dict[str, object]:
     """Parse a JSON object: without null fields, its strings trimmed. Raises BadRecord."""
     try:
         fields = orjson.loads(value)
@@ -113,10 +113,10 @@ def _object(value: bytes) -> dict[str, object]:
         raise BadRecord("not_json", f"not JSON: {error.msg} at byte {error.pos}") from None
     if not isinstance(fields, dict):
         raise BadRecord("not_an_object", "the record is JSON, but no object")
-    return {name: _given(field) for name, field in fields.items() if field is not None}
+    return {name: _trimmed(field) for name, field in fields.items() if field is not None}
 
 
-def _given(field: object) -> object:
+def _trimmed(field: object) -> object:
     if isinstance(field, str):
         return field.strip(BLANKS)
     if isinstance(field, dict):
@@ -125,7 +125,7 @@ def _given(field: object) -> object:
 
 
 def _validated(adapter: TypeAdapter[Any], fields: dict[str, object], spared: frozenset[str] = frozenset()) -> Any:  # noqa: ANN401 - what the adapter makes
-    """Make an event of a parsed object, but `spared` fields that are wrong. Raises BadRecord with every fault."""
+    """Make an event of a parsed object, without `spared` fields that are wrong. Raises BadRecord with every fault."""
     try:
         return adapter.validate_json(orjson.dumps(fields))
     except ValidationError as error:
@@ -134,13 +134,13 @@ def _validated(adapter: TypeAdapter[Any], fields: dict[str, object], spared: fro
             raise BadRecord("not_json", _TOO_DEEP) from None
         if wrong := spared & {str(fault["loc"][0]) for fault in faults if fault["loc"]}:
             return _validated(adapter, {name: field for name, field in fields.items() if name not in wrong})
-        raise BadRecord("invalid", "; ".join(map(_told, faults))) from None
+        raise BadRecord("invalid", "; ".join(map(_described, faults))) from None
     except orjson.JSONEncodeError:
         raise BadRecord("not_json", _TOO_DEEP) from None
 
 
-def _told(fault: ErrorDetails) -> str:
-    """Say a fault, field first, without what the field held: its value may be a person's."""
+def _described(fault: ErrorDetails) -> str:
+    """Describe a fault, field first, without what the field held: its value may be a person's."""
     place = [str(part) for part in fault["loc"]]
     if place and place[0] in MODELS:
         del place[0]

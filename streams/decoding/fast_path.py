@@ -1,8 +1,8 @@
-"""The short way from a record's bytes to the fold's event, for a record that is plain and right: most are.
+"""The fast path from a record's bytes to the fold's event, for a record that is plain ASCII and valid: most are.
 
 It validates by the contract's own rules (they are taken from its models, not written again), but makes no model, fills
 in no default and leaves out what an ASCII record cannot need. It never says what is wrong: a record that it does not
-take, for whatever reason, goes the long way (`streams.decoding.decoder`), which takes it or tells why not.
+take, for whatever reason, goes to `streams.decoding.decoder`, which takes it or says why not.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from pydantic_core import SchemaValidator
 
 from schemas.events import CONTACT_EVENT, WORDS_OF_PEOPLE
 from schemas.values import milliseconds, nfc
-from streams.core.event import Event, named
+from streams.core.event import Event, new_tuple
 
 _Schema = dict[str, Any]
 
@@ -35,9 +35,9 @@ class _Contract(NamedTuple):
 
 
 def plain_event(channel: str | None, key: bytes | None, value: bytes) -> Event | None:
-    """Read a contact's event; None where the record has to go the long way."""
+    """Read a contact's event; None where the record has to go to the decoder."""
     if not value.isascii() or (
-        # Looked for by a single byte first, which is ten times faster.
+        # The search for a single byte first is ten times faster.
         (_BACKSLASH in value and b"\\u" in value)
         or (_N in value and b"NaN" in value)
         or (_I in value and b"Infinity" in value)
@@ -59,7 +59,7 @@ def plain_event(channel: str | None, key: bytes | None, value: bytes) -> Event |
             del fields[name]
     if not all(fields.values()):  # the quicker question, which 0 and False answer too
         fields = {name: given for name, given in fields.items() if given is not None and given != ""}
-    return named(Event, (at, seq, event_id, kind, fields))
+    return new_tuple(Event, (at, seq, event_id, kind, fields))
 
 
 @cache
@@ -68,7 +68,7 @@ def _contract() -> _Contract:
     models = dict(CONTACT_EVENT.core_schema["choices"])
     models["contact.tagged"] = models["contact.tagged"]["schema"]  # without its check, see below
     types = {kind: dict(model["schema"]["fields"]) for kind, model in models.items() if model["type"] == "model"}
-    # Without tags it depends on another field whether the event is right: that is for the long way.
+    # Without tags it depends on another field whether the event is right: that is for the decoder.
     tagged = types["contact.tagged"]
     tagged["tags"] = {**tagged["tags"], "schema": {**tagged["tags"]["schema"], "min_length": 1}}
     choices = {kind: _given_only(fields) for kind, fields in types.items()}

@@ -1,4 +1,4 @@
-"""Following the journals: whole steps of every partition, as they are committed, for the sink and the live view.
+"""Follows the journals: whole steps of every partition, as they are committed, for the sink and the live view.
 
 A reader never sees half a step, an aborted one, or one of a worker that had lost the partition. A journal that was
 recreated is read from its beginning, and the step says so.
@@ -19,7 +19,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 from schemas.journal import Head
 from schemas.settings import Settings
 from schemas.topics import SOURCES, SourcePartition, journal_of
-from streams.journal.assembly import Assembly, RecreatedError, Step
+from streams.journal.step_assembly import RecreatedError, Step, StepAssembly
 from streams.kafka.brokers import TopicsMissingError
 from streams.kafka.cluster import Cluster, ClusterUnavailableError
 from streams.kafka.log_ends import LogEnds, committed_consumer
@@ -114,7 +114,7 @@ class JournalTail:
         self._ends = ends or LogEnds(settings)
         self.kafka = kafka or Outage("Kafka")
         self._consumer: Any = None
-        self._assemblies: dict[TopicPartition, Assembly] = {}
+        self._assemblies: dict[TopicPartition, StepAssembly] = {}
         #: End offsets when reading began, of the partitions that are not read up to them yet.
         self._catch_up_targets: dict[TopicPartition, int] = {}
         #: Topic ids of the journals and of their source topics.
@@ -140,7 +140,7 @@ class JournalTail:
         for tp in self.partitions:
             partition, journal = (self._source_of[tp.topic], tp.partition), self._ids.get(tp.topic, "")
             at, last_head = positions.get(partition), heads.get(partition)
-            self._assemblies[tp] = Assembly(*partition)
+            self._assemblies[tp] = StepAssembly(*partition)
             if not at or (journal and last_head is not None and last_head.journal not in {"", journal}):
                 recreated.append(tp)
                 continue

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from schemas.contact_record import Summary
 from schemas.topics import SourcePartition
-from streams.core.summary import earlier
+from streams.core.contact_summary import earlier
 from streams.live.pane_sums import CENTRE, Group, groups_of
 
 #: A heap is rebuilt when stale entries outnumber the live ones by more than this.

@@ -22,7 +22,7 @@ from heapq import heappop, heappush
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from schemas.agents import AHEAD_MS, HORIZON_MS, STATUSES, Stretch, in_force
+from schemas.agents import AHEAD_MS, HORIZON_MS, STATUSES, AgentStretch, stretch_at
 from schemas.topics import SourcePartition
 
 #: The whole centre, in place of a group's name.
@@ -65,7 +65,7 @@ class _Group:
         self.channels: dict[str, _Channel] = {}
         self.untold = 0
 
-    def add(self, state: Stretch, handling: Mapping[str, int], sign: int) -> None:
+    def add(self, state: AgentStretch, handling: Mapping[str, int], sign: int) -> None:
         """Add one agent, or with -1 subtract the agent."""
         self.agents += sign
         self.by_status[state.status] += sign
@@ -99,12 +99,12 @@ class LiveAgents:
 
     def __init__(self) -> None:
         #: Each agent's stretches, by the source partition that they come from.
-        self._stretches: dict[str, dict[SourcePartition, list[Stretch]]] = {}
+        self._stretches: dict[str, dict[SourcePartition, list[AgentStretch]]] = {}
         #: Channel and agents of each contact that is handled.
         self._contacts: dict[SourcePartition, dict[bytes, tuple[str, list[str]]]] = {}
         self._handling: dict[str, dict[str, int]] = {}
         #: What each agent is counted as, and the agents to be counted again.
-        self._counted_as: dict[str, tuple[Stretch, Mapping[str, int]]] = {}
+        self._counted_as: dict[str, tuple[AgentStretch, Mapping[str, int]]] = {}
         self._changed: set[str] = set()
         self._groups: dict[str | None, _Group] = {}
         self._readings: dict[str | None, AgentsReading] = {}
@@ -113,7 +113,7 @@ class LiveAgents:
         self._due: dict[str, int] = {}
         self._heap: list[tuple[int, str]] = []
 
-    def update(self, partition: SourcePartition, agent_id: str, stretches: list[Stretch] | None) -> None:
+    def update(self, partition: SourcePartition, agent_id: str, stretches: list[AgentStretch] | None) -> None:
         """Replace an agent's states; None: the worker has evicted the agent."""
         if stretches is None:
             self._stretches.get(agent_id, {}).pop(partition, None)
@@ -183,26 +183,26 @@ class LiveAgents:
             state for stretches in by_partition.values() if (state := self._state(agent_id, stretches)) is not None
         ]
         if states:
-            counted = max(states, key=lambda state: state.told), dict(self._handling.get(agent_id, _NOTHING))
+            counted = max(states, key=lambda state: state.last_event_at), dict(self._handling.get(agent_id, _NOTHING))
             self._counted_as[agent_id] = counted
             self._add_to_groups(*counted, 1)
 
-    def _add_to_groups(self, state: Stretch, handling: Mapping[str, int], sign: int) -> None:
+    def _add_to_groups(self, state: AgentStretch, handling: Mapping[str, int], sign: int) -> None:
         for name in (CENTRE, *(dict.fromkeys(state.groups) or ("",))):
             group = self._groups.setdefault(name, _Group())
             group.add(state, handling, sign)
             if not group.agents:
                 del self._groups[name]
 
-    def _state(self, agent_id: str, stretches: list[Stretch]) -> Stretch | None:
+    def _state(self, agent_id: str, stretches: list[AgentStretch]) -> AgentStretch | None:
         """Return the state in force, and schedule the check for the next one."""
         next_since = next((each.since - AHEAD_MS for each in stretches if each.since > self._now + AHEAD_MS), None)
         if next_since is not None:
             self._recheck_at(agent_id, next_since)
-        state = in_force(stretches, self._now)
-        if state is None or state.told + HORIZON_MS <= self._now:
+        state = stretch_at(stretches, self._now)
+        if state is None or state.last_event_at + HORIZON_MS <= self._now:
             return None
-        self._recheck_at(agent_id, state.told + HORIZON_MS)
+        self._recheck_at(agent_id, state.last_event_at + HORIZON_MS)
         return state
 
     def _recheck_at(self, agent_id: str, due: int) -> None:

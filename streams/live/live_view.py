@@ -13,7 +13,7 @@ from schemas.agents import decode_stretches
 from schemas.contact_record import decode_summary
 from schemas.journal import AGENT, CONTACT, PANES, Head
 from schemas.topics import SourcePartition, channel_of
-from streams.journal.assembly import Step
+from streams.journal.step_assembly import Step
 from streams.live.figures import Figures, figures_of
 from streams.live.gauges import Gauges
 from streams.live.live_agents import LiveAgents

@@ -1,4 +1,4 @@
-"""What ClickHouse tells a worker of the past, as plain values."""
+"""Archived history: what a worker gets from ClickHouse, as plain values."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -8,18 +8,18 @@ from streams.core.event import Event
 
 
 class ArchivedContact(NamedTuple):
-    """What is known of a contact: its events, in no order, and the samples in effect."""
+    """An evicted contact: its events, in no order, and the samples in effect."""
 
     events: list[Event]
     issued: list[Sample]
 
 
 class EndedEpochs(NamedTuple):
-    """What ended epochs of a source partition left behind, for a journal that does not have it."""
+    """What a new journal needs of the ended epochs of its source partition."""
 
     #: Every contact of the source topic, whatever its partition.
     contacts: Iterable[bytes] = ()
     #: Those of this partition that are open.
-    found: Mapping[bytes, ArchivedContact] = {}
+    open: Mapping[bytes, ArchivedContact] = {}
     #: Journal records of the panes that are still shown.
     panes: tuple[tuple[bytes, bytes], ...] = ()

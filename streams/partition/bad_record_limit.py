@@ -1,9 +1,9 @@
-"""Stops a worker where too many of a partition's last records are bad, instead of draining a wrong topic. Pure."""
+"""Stops a worker where too many of a partition's last records are bad: the topic is probably a wrong one. Pure."""
 
 from collections import deque
 from typing import Final
 
-#: Records that a share of bad ones is taken of, and how many there must be for one.
+#: The share of bad records is that among so many last ones, and is not judged before there are `ENOUGH`.
 RECENT: Final = 1_000
 ENOUGH: Final = 200
 
@@ -31,9 +31,9 @@ class BadRecordLimit:
         self._records += records
         self._bad += bad
         while self._records - self._counts[0][0] >= RECENT:
-            gone, gone_bad = self._counts.popleft()
-            self._records -= gone
-            self._bad -= gone_bad
+            old_records, old_bad = self._counts.popleft()
+            self._records -= old_records
+            self._bad -= old_bad
         if self._records >= ENOUGH and self._bad > share * self._records:
             raise BadRecordLimitError(
                 f"{self._last}, {self._bad} of the last {self._records} records are bad: correct what produces them, or"

@@ -15,14 +15,14 @@ from schemas.journal import EVICTED
 
 #: How many ids the first filters take; each later one takes as many as the last of these.
 _SIZES: Final = (1_000, 10_000, 50_000)
-#: How often one filter says yes in vain.
-_IN_VAIN: Final = 1e-6
+#: The share of other contacts for which one filter says yes.
+_FALSE_POSITIVES: Final = 1e-6
 _COUNT_BYTES: Final = 4
 #: Filters kept, of 50,000 ids each: 20 million contacts, 72 MB.
 FILTERS_AT_MOST: Final = 400
 
 
-def _number(contact_id: bytes) -> int:
+def _hash(contact_id: bytes) -> int:
     return int.from_bytes(hashlib.blake2b(contact_id, digest_size=16).digest(), "big", signed=True)
 
 
@@ -43,46 +43,46 @@ class EvictedIds:
             return False
         if 0 not in self._filters:
             return True
-        number = _number(contact_id)
-        return any(number in each for each in self._filters.values())
+        hashed = _hash(contact_id)
+        return any(hashed in each for each in self._filters.values())
 
     def add(self, contact_ids: Iterable[bytes]) -> None:
         """Note contacts as evicted; one that is noted already changes nothing."""
         last = max(self._filters, default=-1)
         for contact_id in contact_ids:
-            number = _number(contact_id)
-            if any(number in each for each in self._filters.values()):
+            hashed = _hash(contact_id)
+            if any(hashed in each for each in self._filters.values()):
                 continue
             if last < 0 or self._counts[last] >= _size(last):
                 last += 1
-                self._filters[last], self._counts[last] = Bloom(_size(last), _IN_VAIN, int), 0
+                self._filters[last], self._counts[last] = Bloom(_size(last), _FALSE_POSITIVES, int), 0
                 if self._filters.pop(dropped := last - FILTERS_AT_MOST, None) is not None:
                     del self._counts[dropped]
                     self._changed.add(dropped)  # its journal record becomes a tombstone
-            self._filters[last].add(number)
+            self._filters[last].add(hashed)
             self._counts[last] += 1
             self._changed.add(last)
 
     def load(self, key: bytes, value: bytes | None) -> None:
-        """Take a filter from its journal record; None: it was dropped."""
-        place = int(key[len(EVICTED) :])
+        """Load a filter from its journal record; None: it was dropped."""
+        number = int(key[len(EVICTED) :])
         if value is None:
-            self._filters.pop(place, None)
-            self._counts.pop(place, None)
+            self._filters.pop(number, None)
+            self._counts.pop(number, None)
             return
-        self._counts[place] = int.from_bytes(value[:_COUNT_BYTES], "big")
-        self._filters[place] = Bloom.load_bytes(value[_COUNT_BYTES:], int)
+        self._counts[number] = int.from_bytes(value[:_COUNT_BYTES], "big")
+        self._filters[number] = Bloom.load_bytes(value[_COUNT_BYTES:], int)
 
     def records(self) -> Iterator[tuple[bytes, bytes | None]]:
         """Give the journal records of what changed since the last call."""
-        for place in sorted(self._changed):
-            if place not in self._filters:
-                yield EVICTED + b"%d" % place, None
+        for number in sorted(self._changed):
+            if number not in self._filters:
+                yield EVICTED + b"%d" % number, None
                 continue
-            count = self._counts[place].to_bytes(_COUNT_BYTES, "big")
-            yield EVICTED + b"%d" % place, count + self._filters[place].save_bytes()
+            count = self._counts[number].to_bytes(_COUNT_BYTES, "big")
+            yield EVICTED + b"%d" % number, count + self._filters[number].save_bytes()
         self._changed = set()
 
 
-def _size(place: int) -> int:
-    return _SIZES[min(place, len(_SIZES) - 1)]
+def _size(number: int) -> int:
+    return _SIZES[min(number, len(_SIZES) - 1)]

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from schemas.journal import Head, decode_set_aside, encode_set_aside
-from streams.partition.steps import Written
+from streams.partition.step_to_write import JournalRecord
 
 
-class _Noted(NamedTuple):
+class _SetAsideRecord(NamedTuple):
     epoch: int
     step: int
     #: Source offset behind the last that was set aside.
@@ -18,37 +18,39 @@ class _Noted(NamedTuple):
 
 
 class SetAside:
-    """What the journal has of them."""
+    """The journal's records of set-aside offsets, by key."""
 
     def __init__(self) -> None:
-        self._noted: dict[bytes, _Noted] = {}
+        self._records: dict[bytes, _SetAsideRecord] = {}
 
     def __len__(self) -> int:
-        return len(self._noted)
+        return len(self._records)
 
     def load(self, key: bytes, value: bytes | None) -> None:
-        """Take a record from the journal."""
+        """Load a record from the journal."""
         if value is None:
-            self._noted.pop(key, None)
+            self._records.pop(key, None)
         else:
             epoch, step, ranges = decode_set_aside(key, value)
-            self._noted[key] = _Noted(epoch, step, ranges[-1][1])
+            self._records[key] = _SetAsideRecord(epoch, step, ranges[-1][1])
 
-    def add(self, epoch: int, step: int, offsets: Iterable[int]) -> Written:
+    def add(self, epoch: int, step: int, offsets: Iterable[int]) -> JournalRecord:
         """Return the record of what a step sets aside: at least one offset."""
         key, value = encode_set_aside(epoch, step, offsets)
         self.load(key, value)
         return key, value
 
-    def evict(self, head: Head, passed: int) -> tuple[list[Written], int]:
-        """Return tombstones, and the head's next `set_aside_from`; `passed` is the last step that the sink has.
+    def evict(self, head: Head, sink_step: int) -> tuple[list[JournalRecord], int]:
+        """Return tombstones, and the head's next `set_aside_from`; `sink_step` is the last step that the sink has.
 
         A tombstone comes a step after the head that covers it: compaction may end between a step's records and its
         head, and a reader must not miss a record that no head has told it to be without.
         """
         covered = head.set_aside_from
-        gone = [key for key, noted in self._noted.items() if noted.epoch < head.epoch or noted.end <= covered]
-        for key in gone:
-            del self._noted[key]
-        ends = [noted.end for noted in self._noted.values() if noted.step <= passed]
-        return [(key, None) for key in gone], max(ends, default=covered)
+        covered_keys = [
+            key for key, record in self._records.items() if record.epoch < head.epoch or record.end <= covered
+        ]
+        for key in covered_keys:
+            del self._records[key]
+        ends = [record.end for record in self._records.values() if record.step <= sink_step]
+        return [(key, None) for key in covered_keys], max(ends, default=covered)

@@ -30,10 +30,9 @@ from schemas.topics import CONTACTS
 from streams.core.event import Event, event_of, merge
 from streams.core.fold import fold
 from streams.core.pane_totals import PaneTotals
-from streams.core.refold import EMPTY, advance
-from streams.core.refold import decode as decode_state
+from streams.core.refold import EMPTY, decode_contact_state, refold
 from streams.decoding.decoder import decode, read_event
-from streams.journal.assembly import Assembly
+from streams.journal.step_assembly import StepAssembly
 from streams.partition.state import STEP_BYTES, PartitionState
 from tests.bench.events import EVENTS_A_CHAT, write_chats
 from tests.bench.report import Part
@@ -78,7 +77,7 @@ def _speeds(events: int) -> Iterator[tuple[str, float]]:
     for key, value in read:
         contacts.setdefault(key, []).append(read_event(TOPIC, key, value))
     whole = [merge([], arrived)[0] for arrived in contacts.values()]
-    outcomes = [advance("chat", EMPTY, arrived, RULES, 1) for arrived in whole]
+    outcomes = [refold("chat", EMPTY, arrived, RULES, 1) for arrived in whole]
     changes = [outcome.change for outcome in outcomes if outcome is not None]
     values = [change.value or b"" for change in changes]
 
@@ -92,12 +91,12 @@ def _speeds(events: int) -> Iterator[tuple[str, float]]:
 
     parts: list[tuple[str, Callable[[], object]]] = [
         ("plain pydantic", each(CONTACT_EVENT.validate_json, [value for _, value in read])),
-        ("decode, the long way", each(lambda one: event_of(decode(TOPIC, *one)), read)),
+        ("decode, without the fast path", each(lambda one: event_of(decode(TOPIC, *one)), read)),
         ("decode", each(lambda one: read_event(TOPIC, *one), read)),
         ("fold", each(lambda one: fold("chat", one, RULES), whole)),
-        ("fold, compare and encode", each(lambda one: advance("chat", EMPTY, one, RULES, 1), whole)),
+        ("fold, compare and encode", each(lambda one: refold("chat", EMPTY, one, RULES, 1), whole)),
         ("panes", panes),
-        ("read a contact's state", each(decode_state, values)),
+        ("read a contact's state", each(decode_contact_state, values)),
         ("read a contact, as the sink", each(decode_contact, values)),
         ("read a summary", each(decode_summary, values)),
         ("a partition's steps, catching up", lambda: _steps(records, CATCHING_UP)),
@@ -115,7 +114,7 @@ def _recovery(contacts: int) -> float:
     head = encode_head(Head(next=1, step=1, open=0))
 
     def load() -> None:
-        partition, assembly = PartitionState(TOPIC, 0, RULES), Assembly(TOPIC, 0)
+        partition, assembly = PartitionState(TOPIC, 0, RULES), StepAssembly(TOPIC, 0)
         for record in records:
             assembly.feed(*record)
         step = assembly.feed(contacts, HEAD_KEY, head)
@@ -155,8 +154,8 @@ def grown_by(contacts: int) -> tuple[float, float]:
     for begin, end in pairwise(bounds):
         for number in range(contacts):
             key = b"%036d" % number
-            state = decode_state(kept[key]) if begin else EMPTY
-            outcome = advance("chat", state, arrived[number % len(arrived)][begin:end], RULES, 1 + begin)
+            state = decode_contact_state(kept[key]) if begin else EMPTY
+            outcome = refold("chat", state, arrived[number % len(arrived)][begin:end], RULES, 1 + begin)
             if outcome is None or outcome.change.value is None:
                 raise RuntimeError("an event of a contact in hand is new")
             kept[key] = outcome.change.value
@@ -166,15 +165,15 @@ def grown_by(contacts: int) -> tuple[float, float]:
 
 
 def in_hand_by(contacts: int) -> float:
-    """Give the bytes by which the process grows for each contact that is kept ready to go on."""
+    """Give the bytes by which the process grows for each contact whose last fold is cached."""
     gc.collect()
     before = _resident()
     kept = []
     for number in range(contacts):
-        outcome = advance("chat", EMPTY, _open_chat(number), RULES, 1)
-        if outcome is None or outcome.going is None:
-            raise RuntimeError("a chat in order can go on")
-        kept.append(outcome.going)
+        outcome = refold("chat", EMPTY, _open_chat(number), RULES, 1)
+        if outcome is None or outcome.incremental is None:
+            raise RuntimeError("a chat in order needs no refold")
+        kept.append(outcome.incremental)
     gc.collect()
     return (_resident() - before) / contacts
 

@@ -50,8 +50,8 @@ def _contacts() -> Iterator[tuple[Channel, list[Event]]]:
 def _rest(channel: Channel, events: list[Event]) -> bytes:
     """Write what a record has behind its summary."""
     folded = fold(channel, events, Rules())
-    rows = b",".join(contact_record.row_line(1_000 + len(events), row) for row in folded.rows)
-    return contact_record.encode_body(b",".join(map(contact_record.event_line, events)), rows, [])
+    samples = b",".join(contact_record.encode_issued(1_000 + len(events), sample) for sample in folded.samples)
+    return contact_record.encode_body(b",".join(map(contact_record.encode_event, events)), samples, [])
 
 
 def main() -> None:

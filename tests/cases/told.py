@@ -5,7 +5,6 @@ row `value` is a duration in milliseconds, a rating in millionths, or else a cou
 compared, but no row may be missing and none may be there beyond them.
 """
 
-import itertools
 import json
 import random
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,9 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from schemas.policies import Rules
-from streams.core.refold import EMPTY
-from streams.core.refold import decode as decode_contact
-from tests.core.contacts import changed, read
+from tests.core.contacts import parts, read, run
 from tests.oracle.centre import Centre
 from tests.oracle.contacts import milliseconds
 
@@ -76,10 +73,6 @@ def folded(events: Events, rules: Rules, seed: int | None = None) -> list[dict[s
     for contact_id in dict.fromkeys(event["contact_id"] for event in heap):
         mine = [event for event in heap if event["contact_id"] == contact_id]
         cuts = set() if seed is None else {chance.randint(1, len(mine)) for _ in mine}
-        channel, state = mine[0]["channel"], EMPTY
-        for step, (begin, end) in enumerate(itertools.pairwise(sorted({0, len(mine), *cuts})), start=1):
-            change = changed(channel, state, read(mine[begin:end]), rules, step)
-            if change is not None and change.value is not None:
-                state = decode_contact(change.value)
-        rows += [{**row._asdict(), "contact_id": contact_id} for _, row in state.rows.values()]
+        contact, _ = run(mine[0]["channel"], parts(read(mine), cuts), rules)
+        rows += [{**row._asdict(), "contact_id": contact_id} for _, row in contact.issued.values()]
     return rows

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import orjson
 from hypothesis import strategies as st
@@ -11,10 +11,12 @@ from schemas.policies import Rules
 from schemas.topics import CONTACTS, Channel
 from streams.core.event import Event, event_of
 from streams.core.event import order as fold_order
-from streams.core.incremental_fold import Change
-from streams.core.refold import EMPTY, ContactState, advance
+from streams.core.issued_samples import ContactChange
+from streams.core.refold import EMPTY, ContactState, decode_contact_state, refold
 from streams.decoding.decoder import decode
 from tests.core import plots
+
+_Thing = TypeVar("_Thing")
 
 
 def read(told: Iterable[Mapping[str, Any]]) -> list[Event]:
@@ -26,11 +28,35 @@ def read(told: Iterable[Mapping[str, Any]]) -> list[Event]:
 
 
 def changed(
-    channel: str, contact: ContactState, arrived: Iterable[Event], rules: Rules, step: int, *, again: bool = False
-) -> Change | None:
-    """Fold a contact anew with what arrived; None where nothing was new."""
-    outcome = advance(channel, contact, arrived, rules, step, again=again)
+    channel: str, contact: ContactState, arrived: Iterable[Event], rules: Rules, step: int, *, always: bool = False
+) -> ContactChange | None:
+    """Refold a contact with what arrived; None where nothing was new."""
+    outcome = refold(channel, contact, arrived, rules, step, always=always)
     return None if outcome is None else outcome.change
+
+
+def parts(things: Sequence[_Thing], cuts: Iterable[int]) -> list[Sequence[_Thing]]:
+    """Cut a sequence at those of these places that lie in it."""
+    edges = sorted({0, len(things), *(cut for cut in cuts if cut < len(things))})
+    return [things[begin:end] for begin, end in pairwise(edges)]
+
+
+class Run(NamedTuple):
+    """What came of a contact step by step."""
+
+    contact: ContactState
+    changes: list[ContactChange]
+
+
+def run(channel: str, arriving: Iterable[Iterable[Event]], rules: Rules) -> Run:
+    """Refold a contact with what each step brings, from its written record each time, as a worker does."""
+    contact, changes = EMPTY, []
+    for number, step in enumerate(arriving, 1):
+        change = changed(channel, contact, step, rules, number)
+        if change is not None:
+            changes.append(change)
+            contact = contact if change.value is None else decode_contact_state(change.value)
+    return Run(contact, changes)
 
 
 def record_of(told: Sequence[Mapping[str, Any]], rules: Rules) -> bytes:
@@ -51,20 +77,17 @@ def contacts(draw: st.DrawFn) -> tuple[Channel, list[Event]]:
 
 
 @st.composite
-def steps(draw: st.DrawFn, events: list[Event]) -> list[list[Event]]:
+def steps(draw: st.DrawFn, events: list[Event]) -> list[Sequence[Event]]:
     """Draw a way in which events arrive: any order, any cuts, some of them more than once."""
     again = draw(st.lists(st.sampled_from(events), max_size=5))
     order = draw(st.permutations(events + again))
-    cuts = sorted(draw(st.sets(st.integers(1, len(order)), max_size=6)))
-    edges = [0, *cuts, len(order)]
-    return [order[begin:end] for begin, end in pairwise(edges)]
+    return parts(order, draw(st.sets(st.integers(1, len(order)), max_size=6)))
 
 
 @st.composite
-def in_order(draw: st.DrawFn, events: list[Event]) -> list[list[Event]]:
+def in_order(draw: st.DrawFn, events: list[Event]) -> list[Sequence[Event]]:
     """Draw a way in which events arrive in the order of the fold, with a few late or more than once."""
     order = sorted(events, key=fold_order)
     for _ in range(draw(st.integers(0, 2))):
         order.insert(draw(st.integers(0, len(order))), draw(st.sampled_from(events)))
-    cuts = sorted(draw(st.sets(st.integers(1, len(order)), max_size=len(order))))
-    return [order[begin:end] for begin, end in pairwise([0, *cuts, len(order)])]
+    return parts(order, draw(st.sets(st.integers(1, len(order)), max_size=len(order))))

@@ -27,7 +27,7 @@ from schemas.policies import Rules
 from schemas.samples import NAMES
 from schemas.topics import CONTACTS, Channel
 from streams.core.event import Event, merge
-from streams.core.fold import Folded, fold
+from streams.core.fold import FoldResult, fold
 from streams.decoding.decoder import read_event
 from tests.cases.told import Columns, differences, folded
 from tests.core import configured
@@ -96,7 +96,7 @@ def events(channel: Channel, story: str) -> list[Event]:
     return [read_event(CONTACTS[channel], b"story", record) for record in records(channel, story)]
 
 
-def told(channel: Channel, story: str, rules: Rules | None = None) -> Folded:
+def told(channel: Channel, story: str, rules: Rules | None = None) -> FoldResult:
     """Fold a story."""
     merged, _ = merge([], events(channel, story))
     return fold(channel, merged, rules or Rules())

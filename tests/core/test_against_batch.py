@@ -1,6 +1,5 @@
 """The fold against an independent batch computation: random contacts, any events, ties, repetition and disorder."""
 
-import itertools
 import random
 from typing import Any, Final
 
@@ -10,10 +9,8 @@ from hypothesis import strategies as st
 
 from schemas.contact_record import decode_summary
 from schemas.policies import Rules
-from streams.core.refold import EMPTY
-from streams.core.refold import decode as decode_contact
 from tests.core import configured
-from tests.core.contacts import changed, read, record_of
+from tests.core.contacts import parts, read, record_of, run
 from tests.core.plots import contacts
 from tests.depth import examples
 from tests.oracle.batch import added_up, contact_rows, in_business_time, samples
@@ -65,14 +62,8 @@ def test_the_fold_equals_the_batch(centres: Centres, which: int, events: list[di
     if not events:
         return
     rules, centre = centres[which]
-    channel = events[0]["channel"]
-    state = EMPTY
-    bounds = sorted({0, *cuts, len(events)} & set(range(len(events) + 1)))
-    for step, (begin, end) in enumerate(itertools.pairwise(bounds), start=1):
-        change = changed(channel, state, read(events[begin:end]), rules, step)
-        if change is not None and change.value is not None:
-            state = decode_contact(change.value)
-    rows = sorted((key_of(row) for _, row in state.rows.values()), key=told)
+    contact, _ = run(events[0]["channel"], parts(read(events), cuts), rules)
+    rows = sorted((key_of(row) for _, row in contact.issued.values()), key=told)
     assert rows == sorted((key_of(row) for row in samples(events, centre)), key=told)
 
 
@@ -113,12 +104,8 @@ def test_panes_equal_the_batch(
     random.Random(seed).shuffle(events)  # noqa: S311 - a test's disorder
     records = records_of(events)
     partition = opened(rules=rules)
-    bounds = sorted({0, *cuts, len(records)} & set(range(len(records) + 1)))
     written = {
-        key: value
-        for begin, end in itertools.pairwise(bounds)
-        for output in partition.steps(records[begin:end])
-        for key, value in output.records
+        key: value for part in parts(records, cuts) for output in partition.steps(part) for key, value in output.records
     }
     rows = samples(events, centre)
     expected = {(sample, queue): tuple(counters) for (sample, _, queue), counters in added_up(rows).items()}

@@ -1,16 +1,16 @@
 """Agents' states: a function of the set of events, whatever their order, and of bounded size."""
 
-import itertools
 import random
 from typing import Any, Final
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.agents import AHEAD_MS, HORIZON_MS, Stretch, decode_stretches, in_force
+from schemas.agents import AHEAD_MS, HORIZON_MS, AgentStretch, decode_stretches, stretch_at
 from schemas.journal import AGENT
-from streams.core.agent_fold import AGENT_HORIZON_MS, KEPT_BYTES, AgentFold, decode, stretches
+from streams.core.agent_fold import AGENT_HORIZON_MS, KEPT_BYTES, AgentFold, decode, fold_stretches
 from tests.core.agents import BASE_MS, HOUR_MS, read, status, statuses
+from tests.core.contacts import parts
 from tests.oracle.agents import State, states
 
 LATER: Final = BASE_MS + 1_000 * HOUR_MS
@@ -22,12 +22,11 @@ AGENTS: Final = (b"x", b"y")
 
 
 def folded(events: list[dict[str, Any]], cuts: set[int] | None = None, clock: int = LATER) -> AgentFold:
-    """Fold events that arrive in this order, in one step or in several, each time opened anew from the journal."""
+    """Fold events that arrive in this order, in one step or in several, each time loaded from the journal."""
     journal: dict[bytes, bytes | None] = {}
     agents = AgentFold()
-    bounds = sorted({0, len(events), *(cut for cut in cuts or () if cut < len(events))})
-    for begin, end in itertools.pairwise(bounds):
-        journal.update(agents.fold(read(events[begin:end]), clock))
+    for part in parts(events, cuts or ()):
+        journal.update(agents.fold(read(part), clock))
         agents = AgentFold()
         for key, value in journal.items():
             assert key[:1] == AGENT
@@ -39,7 +38,7 @@ def told(agents: AgentFold) -> list[State]:
     """Give all stretches that can be told from what is kept, as the oracle does."""
     found = []
     for agent in AGENTS:
-        all_of_them = stretches(decode(agents.record(agent))) if agents.record(agent) else []
+        all_of_them = fold_stretches(decode(agents.record(agent))) if agents.record(agent) else []
         ends = [*(each.since for each in all_of_them[1:]), None]
         found += [
             State(agent.decode(), each.since, to, each.status, each.reason, each.groups, each.capacity)
@@ -48,10 +47,10 @@ def told(agents: AgentFold) -> list[State]:
     return found
 
 
-def now(agents: AgentFold, at_ms: int = LATER) -> dict[str, Stretch | None]:
+def now(agents: AgentFold, at_ms: int = LATER) -> dict[str, AgentStretch | None]:
     """Give each agent's state as a reader of the journal sees it."""
     return {
-        agent.decode(): in_force(decode_stretches(agents.record(agent)), at_ms)
+        agent.decode(): stretch_at(decode_stretches(agents.record(agent)), at_ms)
         for agent in AGENTS
         if agents.record(agent)
     }
@@ -100,15 +99,15 @@ def test_groups_and_capacity_stay_in_force() -> None:
         status("c", 80 * HOUR_MS, "busy"),
     ]
     at_ms = BASE_MS + 80 * HOUR_MS
-    assert now(folded(events))["x"] == Stretch(at_ms, at_ms, "busy", "", ["sales"], {"chat": 3})
+    assert now(folded(events))["x"] == AgentStretch(at_ms, at_ms, "busy", "", ["sales"], {"chat": 3})
     cleared = folded([*events, status("d", 81 * HOUR_MS, "busy", groups=[], capacity={})])
-    assert now(cleared)["x"] == Stretch(at_ms + HOUR_MS, at_ms + HOUR_MS, "busy", "", [], {})
+    assert now(cleared)["x"] == AgentStretch(at_ms + HOUR_MS, at_ms + HOUR_MS, "busy", "", [], {})
 
 
 def test_telling_the_same_again_begins_no_new_state() -> None:
     """A source that repeats itself every minute shows since when, and when it was last heard."""
     beats = [status(f"e{minute}", minute * 60_000, groups=["g"]) for minute in range(5)]
-    assert now(folded(beats))["x"] == Stretch(BASE_MS, BASE_MS + 240_000, "available", "", ["g"], {})
+    assert now(folded(beats))["x"] == AgentStretch(BASE_MS, BASE_MS + 240_000, "available", "", ["g"], {})
 
 
 def test_what_is_known_is_not_written_again() -> None:
@@ -137,10 +136,10 @@ def test_a_wrong_date_holds_no_state_for_ever() -> None:
         (clock + 100 * HOUR_MS, "busy"),
         (BASE_MS + 8_760 * HOUR_MS, "offline"),
     ):
-        found = in_force(states_then, at_ms)
+        found = stretch_at(states_then, at_ms)
         assert found is not None
         assert found.status == expected
-    assert in_force(states_then, BASE_MS - HOUR_MS) is None
+    assert stretch_at(states_then, BASE_MS - HOUR_MS) is None
 
 
 def test_what_is_to_come_is_no_sign_of_life() -> None:
@@ -149,11 +148,11 @@ def test_what_is_to_come_is_no_sign_of_life() -> None:
     agents.fold(read([status("a", 0, "busy"), status("b", 100 * HOUR_MS, "busy")]), BASE_MS)
     found = now(agents, BASE_MS)["x"]
     assert found is not None
-    assert (found.since, found.told) == (BASE_MS, BASE_MS)
+    assert (found.since, found.last_event_at) == (BASE_MS, BASE_MS)
     agents.fold(read([status("c", 1_000, "busy")]), BASE_MS)  # a clock that is a second fast
     found = now(agents, BASE_MS)["x"]
     assert found is not None
-    assert (found.since, found.told) == (BASE_MS, BASE_MS + 1_000)
+    assert (found.since, found.last_event_at) == (BASE_MS, BASE_MS + 1_000)
 
 
 def test_an_agent_takes_little_room() -> None:
@@ -176,10 +175,10 @@ def test_who_left_is_forgotten_and_who_comes_back_begins_again() -> None:
     agents, later = AgentFold(), BASE_MS + AGENT_HORIZON_MS
     agents.fold(read([status("a", 0), status("b", 0, agent_id="y")]), BASE_MS)
     written = agents.fold(read([status("c", AGENT_HORIZON_MS, agent_id="y")]), later)
-    assert agents.wants_eviction(later)
+    assert agents.is_eviction_due(later)
     assert agents.evict(later) == []
-    assert not agents.wants_eviction(later + 24 * HOUR_MS - 1)
-    assert agents.wants_eviction(later + 24 * HOUR_MS)
+    assert not agents.is_eviction_due(later + 24 * HOUR_MS - 1)
+    assert agents.is_eviction_due(later + 24 * HOUR_MS)
     written += agents.evict(later + 24 * HOUR_MS)
     assert (len(agents), written[-1]) == (1, (AGENT + b"x", None))
     again = AgentFold()

@@ -11,8 +11,8 @@ from schemas.contact_record import (
     VERSION,
     EventFields,
     Summary,
+    decode_body,
     decode_contact,
-    decode_state,
     decode_summary,
     encode_contact,
 )
@@ -61,19 +61,19 @@ def _summary() -> Summary:
 
 @given(events, st.lists(st.tuples(steps, rows)), st.lists(st.tuples(steps, texts, texts)), steps)
 def test_any_record_reads_back(
-    happened: list[EventFields], issued: list[tuple[int, Sample]], gone: list[tuple[int, str, str]], after: int
+    happened: list[EventFields], issued: list[tuple[int, Sample]], retracted: list[tuple[int, str, str]], after: int
 ) -> None:
     """Any events and any rows, also of names that this version does not know and of causes that are not there."""
-    record = encode_contact(_summary(), happened, issued, gone)
-    state = decode_state(record)
-    assert [tuple(event) for event in state.events] == happened
-    assert sorted(state.rows, key=repr) == sorted(issued, key=repr)
-    assert state.gone == gone
+    record = encode_contact(_summary(), happened, issued, retracted)
+    read_events, read_samples, read_retracted = decode_body(record)
+    assert [tuple(event) for event in read_events] == happened
+    assert sorted(read_samples, key=repr) == sorted(issued, key=repr)
+    assert read_retracted == retracted
     assert decode_summary(record) == _summary()
     kept = decode_contact(record, after)
     assert kept.summary == _summary()
-    assert sorted(kept.rows, key=repr) == sorted((row for row in issued if row[0] > after), key=repr)
-    assert kept.gone == [one for one in gone if one[0] > after]
+    assert sorted(kept.samples, key=repr) == sorted((row for row in issued if row[0] > after), key=repr)
+    assert kept.retracted == [one for one in retracted if one[0] > after]
 
 
 @given(contacts())
@@ -82,16 +82,17 @@ def test_types_read_back_too(drawn: tuple[Channel, list[Event]]) -> None:
     channel, arrived = drawn
     known, _ = merge([], arrived)
     folded = fold(channel, known, Rules())
-    state = decode_state(encode_contact(folded.summary, known, [(3, row) for row in folded.rows], []))
-    assert repr([tuple(event) for event in state.events]) == repr([tuple(event) for event in known])
-    assert sorted(map(repr, state.rows)) == sorted(repr((3, row)) for row in folded.rows)
+    record = encode_contact(folded.summary, known, [(3, sample) for sample in folded.samples], [])
+    read_events, read_samples, _ = decode_body(record)
+    assert repr([tuple(event) for event in read_events]) == repr([tuple(event) for event in known])
+    assert sorted(map(repr, read_samples)) == sorted(repr((3, row)) for row in folded.samples)
     assert [from_normalised(normalised(event)) for event in known] == known
 
 
 def test_a_record_is_dense() -> None:
     """Ten events, with all that came of them, in less than a kilobyte."""
     record = record_of(write_chats(10), Rules())
-    assert len(decode_contact(record).rows) > 10
+    assert len(decode_contact(record).samples) > 10
     assert len(record) < 900
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.contact_record import Summary, decode_summary
-from streams.core.deadlines import held_against
+from streams.core.deadlines import deadlines_at
 from streams.live.gauges import GaugeReading, Gauges
 from tests.core.contacts import record_of
 from tests.core.plots import contacts
@@ -35,7 +35,7 @@ def test_the_gauges_equal_the_batch(
     last = max(event["at"] for event in together[0].events)
     assert summary["clock_since"] == at_a_moment(together[0], last).clock_since
     for now in (last + ms for ms in sorted(later)):
-        found = _reading({**summary, "deadlines": held_against(rules, summary, now)[0]}, now)
+        found = _reading({**summary, "deadlines": deadlines_at(rules, summary, now)[0]}, now)
         assert found == {place: _as_read(gauge) for place, gauge in gauges(together, now).items()}, f"at {now}"
 
 

@@ -66,7 +66,7 @@ def test_short_and_within_count_only_against_a_target() -> None:
 def test_tag_panes() -> None:
     """Each tag counts in the minute and queue where it was put on."""
     panes = PaneTotals()
-    panes.add(1, told("chat", "0 started queue=a\n5 tagged tags=x,y\n65 tagged tags=z").rows, 1)
+    panes.add(1, told("chat", "0 started queue=a\n5 tagged tags=x,y\n65 tagged tags=z").samples, 1)
     _, tags = written(panes)
     assert {(key.start - BEGIN, key.queue, key.tag): pane.n for key, pane in tags.items()} == {
         (0, "a", "x"): 1,
@@ -89,12 +89,12 @@ def test_only_what_changed_is_written_again() -> None:
 def test_loaded_panes_go_on_where_they_were() -> None:
     """What the journal held is added to, tags too."""
     first = PaneTotals()
-    first.add(1, told("chat", "0 started\n5 tagged tags=x\n9 resolved").rows, 1)
+    first.add(1, told("chat", "0 started\n5 tagged tags=x\n9 resolved").samples, 1)
     second = PaneTotals()
     for key, value in list(first.records(1)):
         second.load(key, value, 1)
     assert len(second) == len(first)
-    second.add(1, told("chat", "0 started\n5 tagged tags=x\n9 resolved").rows, 1)
+    second.add(1, told("chat", "0 started\n5 tagged tags=x\n9 resolved").samples, 1)
     found, tags = written(second)
     assert {pane.n for pane in found.values()} == {2}
     assert {pane.n for pane in tags.values()} == {2}

@@ -23,7 +23,7 @@ from tests.oracle.rows import Row
 from tests.oracle.segments import segments
 from tests.oracle.stretches import stretches
 from tests.oracle.turns import turns
-from tests.oracle.visits import called_back
+from tests.oracle.visits import awaits_callback
 
 #: Contacts that are looked at; and in how many of them each thing must occur.
 DRAWN: Final = 1_000
@@ -241,7 +241,7 @@ def _second_reading(one: Drawn) -> dict[str, Any]:
         "a segment that never ended, and another": any(
             each.ended is None and each.until < len(events) for each in work
         ),
-        "a disconnection while called back": any(called_back(contact, i) for i in contact.find("contact.disconnected")),
+        "a drop before the callback": any(awaits_callback(contact, i) for i in contact.find("contact.disconnected")),
         "a call in a menu that is connected": contact.channel == "call"
         and contact.find("contact.queued", "contact.handed_off", "contact.connected")[:1]
         == contact.find("contact.connected")[:1]

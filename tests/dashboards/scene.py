@@ -10,7 +10,7 @@ from schemas.contact_record import Summary
 from schemas.panes import PANE_MS
 from schemas.policies import DEFAULT_POLICIES
 from schemas.topics import AGENTS
-from streams.journal.assembly import Step
+from streams.journal.step_assembly import Step
 from tests.streams.live.agent_records import agent_in
 from tests.streams.live.steps import Journal, contact, contact_key, due, pane_of, pane_record, summary, tag_record
 

@@ -21,7 +21,7 @@ from streams import times
 from streams.clickhouse.connection import connect
 from streams.configuration.environment import load_settings
 from streams.core.histogram import merge, quantile
-from streams.journal.assembly import Step
+from streams.journal.step_assembly import Step
 from streams.live.service_level import ServiceLevelCounts, service_level
 from tests.core.agents import BASE_MS, status
 from tests.dashboards.grafana_macros import ALL, Range, expand

@@ -13,7 +13,7 @@ import orjson
 from schemas.journal import Head
 from schemas.panes import PANE_MS
 from schemas.settings import Settings
-from streams.journal.assembly import Step
+from streams.journal.step_assembly import Step
 from streams.times import now_ms
 from tests.streams.journal_by_hand import JournalByHand
 

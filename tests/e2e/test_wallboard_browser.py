@@ -18,7 +18,7 @@ from deploy.embedded.ports import any_free
 from schemas.settings import Settings
 from schemas.topics import AGENTS
 from streams.configuration.environment import load_settings
-from streams.journal.assembly import Step
+from streams.journal.step_assembly import Step
 from streams.kafka.topic_migration import migrate_topics
 from streams.times import now_ms
 from tests.dashboards.scene import QUEUES, day_so_far

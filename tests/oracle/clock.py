@@ -1,4 +1,4 @@
-"""The human clock: `first_response`, `abandoned` and `ivr_abandoned`."""
+"""The clock of the first response: `first_response`, `abandoned` and `ivr_abandoned`."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ def _by_rule(contact: Contact, begins: int, before: int) -> int | None:
     return None if contact.channel == "call" or contact.partial else contact.at(begins)
 
 
-def is_bots(contact: Contact, before: int) -> bool:
+def is_with_bot(contact: Contact, before: int) -> bool:
     """Until the first hand-off, queue or connection, a contact in which a bot has written is the bot's."""
     return bool(contact.find(BOT_MESSAGE, before=before)) and not contact.find(*REACHES_HUMANS, before=before)
 
@@ -62,7 +62,7 @@ def answer(contact: Contact) -> Answer | None:
         kinds, since = contact.kinds(position), clock_start(contact, position)
         if "contact.abandoned" in kinds:
             # The first that comes while the clock runs.
-            if since is not None and not is_bots(contact, position):
+            if since is not None and not is_with_bot(contact, position):
                 return Answer("abandoned", position, since)
         elif contact.partial and since is None:
             return Answer("silent", position, contact.at(position))

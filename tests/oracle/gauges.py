@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from tests.oracle.centre import ms
-from tests.oracle.clock import REACHES_HUMANS, answer, clock_start, is_bots
+from tests.oracle.clock import REACHES_HUMANS, answer, clock_start, is_with_bot
 from tests.oracle.contacts import HUMAN_REPLY, Contact
 from tests.oracle.rows import Spans, measured, policy_of
 from tests.oracle.segments import segments
@@ -111,7 +111,7 @@ def is_open(contact: Contact) -> bool:
 def clock_since(contact: Contact) -> int | None:
     """Since when the clock runs without a response; the bot's and those in a menu have none."""
     behind = len(contact.events)
-    return None if answer(contact) is not None or is_bots(contact, behind) else clock_start(contact, behind)
+    return None if answer(contact) is not None or is_with_bot(contact, behind) else clock_start(contact, behind)
 
 
 def is_in_a_menu(contact: Contact) -> bool:
@@ -134,7 +134,7 @@ def _runs(contact: Contact, now: int) -> Iterator[tuple[str, str, Spans, Spans]]
     for visit in visits(contact):
         if visit.is_open(last):
             yield "queue_wait", visit.queue, [(contact.at(visit.opened), now)], []
-    if not is_open(contact) or is_bots(contact, last + 1) or is_in_a_menu(contact):
+    if not is_open(contact) or is_with_bot(contact, last + 1) or is_in_a_menu(contact):
         return
     if clock is not None:
         yield "first_response", queue, [(clock, now)], []

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tests.oracle.contacts import BOT_MESSAGE, CUSTOMER_MESSAGE, HUMAN_REPLY, Contact
 from tests.oracle.rows import Row, row
 from tests.oracle.segments import segments
-from tests.oracle.visits import called_back, visits
+from tests.oracle.visits import awaits_callback, visits
 
 #: A reopening.
 REOPENS = ("contact.reopened", CUSTOMER_MESSAGE)
@@ -27,7 +27,7 @@ class Stretch:
 def leaves_nobody(contact: Contact, position: int) -> bool:
     """Tell whether a disconnection leaves no segment un-ended and no visit open, and is no call back's."""
     return not (
-        called_back(contact, position)
+        awaits_callback(contact, position)
         or any(segment.is_open(position) for segment in segments(contact))
         or any(visit.is_open(position) for visit in visits(contact))
     )

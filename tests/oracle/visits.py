@@ -21,7 +21,7 @@ class Visit:
         return self.opened <= position and (self.ended is None or self.ended > position)
 
 
-def called_back(contact: Contact, position: int) -> bool:
+def awaits_callback(contact: Contact, position: int) -> bool:
     """A call back lasts from a `contact.dequeued` for it to the next connection."""
     taken = [i for i in contact.find("contact.dequeued", before=position) if contact.events[i]["reason"] == "callback"]
     return bool(taken) and not contact.find("contact.connected", after=taken[-1], before=position)
@@ -38,7 +38,7 @@ def _outcome(contact: Contact, position: int, queue: str) -> str | None:
         return "moved"
     if kinds & {"contact.dequeued"}:
         return str(event["reason"])
-    hung_up = kinds & {"contact.disconnected"} and event["agent_id"] is None and not called_back(contact, position)
+    hung_up = kinds & {"contact.disconnected"} and event["agent_id"] is None and not awaits_callback(contact, position)
     return "left" if hung_up or kinds & {"contact.resolved"} else None
 
 

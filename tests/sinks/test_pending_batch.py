@@ -8,7 +8,7 @@ from schemas.panes import Pane, PaneKey, TagPaneKey
 from schemas.samples import Sample
 from sinks.pending_batch import PendingBatch, contact_row, epoch_claims, progress_rows
 from sinks.rows import Progress, version_of
-from streams.journal.assembly import Record, Step
+from streams.journal.step_assembly import Step, StoredRecord
 from tests.streams.live.steps import summary
 
 SOURCE = "contacts.chat"
@@ -26,7 +26,7 @@ def contact(rows: list[tuple[int, Sample]], gone: list[tuple[int, str, str]], **
     return encode_contact(summary(**told), [], rows, gone)
 
 
-def step(number: int, records: list[Record], *, epoch: int = 1, restarted: bool = False) -> Step:
+def step(number: int, records: list[StoredRecord], *, epoch: int = 1, restarted: bool = False) -> Step:
     """Make a step."""
     head = Head(next=number * 10, step=number, epoch=epoch, open=0)
     return Step(SOURCE, 0, head, number * 100, records, restarted)

@@ -13,7 +13,7 @@ from clickhouse_connect.driver.client import Client
 from schemas.policies import Rules
 from schemas.settings import Settings
 from schemas.topics import CONTACTS, Channel
-from streams.journal.assembly import Assembly
+from streams.journal.step_assembly import StepAssembly
 from streams.live.live_view import LiveView
 from streams.live.service_level import FORMULAS, service_level
 from streams.partition.state import PartitionState
@@ -92,7 +92,7 @@ def test_in_clickhouse(database: Settings, client: Client, channel: Channel) -> 
 def test_in_the_live_view() -> None:
     """By name and as the wallboard's figures tell it; with those that wait too long now, all are lower."""
     view = LiveView("UTC", lambda: BEGIN + 40_000)
-    partition, assembly = PartitionState(CONTACTS["call"], 0, Rules()), Assembly(CONTACTS["call"], 0)
+    partition, assembly = PartitionState(CONTACTS["call"], 0, Rules()), StepAssembly(CONTACTS["call"], 0)
     partition.begin(opened=0, epoch=1)
     records = [Record(number, *each) for number, each in enumerate(example("call"))]
     offset = 0

@@ -20,13 +20,14 @@ from sinks.archive_filter import records_to_archive
 from sinks.event_rows import event_rows
 from sinks.pending_batch import PendingBatch, progress_rows
 from streams.core.event import from_normalised
-from streams.journal.assembly import Step
+from streams.journal.step_assembly import Step
 from streams.journal.tail import JournalTail
 from streams.live.live_view import LiveView
 from streams.partition.archived_history import ArchivedContact, EndedEpochs
+from streams.partition.step_to_write import JournalRecord
 from tests.oracle.batch import added_up, samples
 from tests.sinks.memory_store import MemoryStore
-from tests.streams.modelled_log import MORE_THAN_THERE_IS, Consumer, Written
+from tests.streams.modelled_log import MORE_THAN_THERE_IS, Consumer
 from tests.streams.records import pane_totals
 
 if TYPE_CHECKING:
@@ -50,9 +51,9 @@ class Truth:
         self.head: Head | None = None
         #: By journal offset: the heads, and the other records, of what counts.
         self.heads: dict[int, Head] = {}
-        self.written: dict[int, Written] = {}
+        self.written: dict[int, JournalRecord] = {}
 
-    def take(self, begin: int, written: list[Written], head: Head) -> None:
+    def take(self, begin: int, written: list[JournalRecord], head: Head) -> None:
         """Note a step that landed at an offset; one of a worker that had lost the partition does not count."""
         if head.open != self.opened:
             return

@@ -1,7 +1,7 @@
 """What must be in effect where the configuration changes while events come: kept beside the stream, by the batch alone.
 
 History is not rewritten: as long as what was measured stays, a sample keeps the policy, the target and the calendar it
-was held against; where that changes, it is taken back as it was issued, and what is issued in its place goes by the
+was held against; where that changes, it is retracted as it was issued, and what is issued in its place goes by the
 rules of then. So after each delivery the contacts that got something new are folded as a whole by the rules in force,
 and each row that measures what one before measured gives way to that one.
 """
@@ -23,9 +23,9 @@ class Ledger:
     def __init__(self) -> None:
         self._events: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
         self._rows: dict[str, list[Row]] = {}
-        #: Rows that kept a verdict that the rules of the day would not give, and rows taken back that had one.
+        #: Rows that kept a verdict that the rules of the day would not give, and retracted rows that had one.
         self.kept = 0
-        self.taken_back = 0
+        self.retracted = 0
 
     @property
     def rows(self) -> list[Row]:
@@ -47,7 +47,7 @@ class Ledger:
         assert len(old) == len(before), "two rows measure the same"
         settled = [old.pop(_measured(row), row) for row in now]
         self.kept += sum(one != other for one, other in zip(settled, now, strict=True))
-        self.taken_back += sum(row.target_ms is not None for row in old.values())
+        self.retracted += sum(row.target_ms is not None for row in old.values())
         return settled
 
 

@@ -15,16 +15,14 @@ from aiokafka.errors import OffsetOutOfRangeError, ProducerFenced
 
 from schemas.topics import journal_of
 from streams.kafka.cluster import Cluster, TopicDescription
-
-#: Key, and value or None for a tombstone.
-Written = tuple[bytes, bytes | None]
+from streams.partition.step_to_write import JournalRecord
 
 #: What may happen between two fetches.
 Interruption = Callable[[], Awaitable[None]]
 
 
 @dataclass(slots=True, eq=False)
-class JournalRecord:
+class LogRecord:
     """A record of the log, as aiokafka gives it, and whether its transaction was decided."""
 
     offset: int
@@ -37,11 +35,11 @@ class Log:
     """The records of one partition, by offset, with holes."""
 
     def __init__(self) -> None:
-        self.records: list[JournalRecord] = []
+        self.records: list[LogRecord] = []
         #: Offset behind all that was ever written.
         self.end = 0
         self.compacted = False
-        self._undecided: list[JournalRecord] = []
+        self._undecided: list[LogRecord] = []
         self._producer = 0
 
     @property
@@ -55,13 +53,13 @@ class Log:
         self._producer += 1
         return self._producer
 
-    def begin(self, producer: int, written: Iterable[Written]) -> list[JournalRecord]:
+    def begin(self, producer: int, written: Iterable[JournalRecord]) -> list[LogRecord]:
         """Have records land, undecided. Raises ProducerFenced."""
         if producer != self._producer:
             raise ProducerFenced
         landed = []
         for key, value in written:
-            landed.append(JournalRecord(self.end, key, value))
+            landed.append(LogRecord(self.end, key, value))
             self.end += 1
         self.records += landed
         self._undecided += landed
@@ -99,7 +97,7 @@ class Log:
         self.compacted |= len(kept) < len(self.records)
         self.records = kept
 
-    def visible(self, begin: int) -> list[JournalRecord]:
+    def visible(self, begin: int) -> list[LogRecord]:
         """List what a reader may see from a position on."""
         return [record for record in self.records if begin <= record.offset < self.stable and record.committed]
 
@@ -177,7 +175,7 @@ class Consumer:
 
     async def getmany(
         self, *_places: TopicPartition, timeout_ms: int = 0, max_records: int = 1_000
-    ) -> dict[TopicPartition, list[JournalRecord]]:
+    ) -> dict[TopicPartition, list[LogRecord]]:
         """Fetch; an offset that the log does not have is refused."""
         del timeout_ms
         await self._broker.interrupt()

@@ -28,10 +28,10 @@ from streams.assignment.recovery import ReleasedPartition, recover
 from streams.assignment.takeover import RefusedError, TakeoverServices, take_over
 from streams.clickhouse.archive import ArchiveUnavailableError, ClickHouseArchive
 from streams.configuration.environment import load_settings
-from streams.journal.assembly import Step
+from streams.journal.step_assembly import Step
 from streams.partition.archived_history import ArchivedContact, EndedEpochs
 from streams.partition.state import PartitionState
-from streams.partition.steps import StepToWrite
+from streams.partition.step_to_write import StepToWrite
 from tests.sinks.memory_store import MemoryStore
 from tests.streams.followers import JOURNAL, PLACE, Live, Sink, Truth, ended_epochs_of, kept_of
 from tests.streams.modelled_log import MORE_THAN_THERE_IS, Broker, Consumer
@@ -191,7 +191,7 @@ class ModelledWorkers(ClickHouseArchive):
             return
         partition, _ = worker
         batch = self.source[partition.head.next : partition.head.next + many]
-        unknown = partition.unknown(batch)
+        unknown = partition.maybe_evicted(batch)
         if unknown and self.away:
             partition.park(unknown)
         elif unknown:
@@ -340,7 +340,7 @@ def remembered(partition: PartitionState) -> dict[str, Any]:
         "panes": dict(partition.panes.totals()),
         "parked": partition.parked,
         "supplements": partition.supplements.keys(),
-        "set aside": partition.set_aside._noted,  # noqa: SLF001 - told nowhere else
+        "set aside": partition.set_aside._records,  # noqa: SLF001 - told nowhere else
         "evicted": [evicted.save_bytes() for evicted in partition.evicted._filters.values()],  # noqa: SLF001 - told nowhere else
     }
 
@@ -354,7 +354,9 @@ def in_place(model: ModelledWorkers, fates: Iterable[Fate], at_most: int) -> Ite
 
     with ExitStack() as stack:
         for module in ("takeover", "epochs"):
-            stack.enter_context(patch(f"streams.assignment.{module}.Writer", lambda *_: ModelledWriter(model, fates)))
+            stack.enter_context(
+                patch(f"streams.assignment.{module}.JournalWriter", lambda *_: ModelledWriter(model, fates))
+            )
             stack.enter_context(patch(f"streams.assignment.{module}.recover", model.recover))
         stack.enter_context(patch("streams.kafka.log_ends.AIOKafkaConsumer", consumer))
         yield

@@ -9,9 +9,9 @@ import orjson
 from schemas.journal import PANE, decode_pane, decode_pane_key
 from schemas.policies import Rules
 from schemas.topics import CONTACTS
-from streams.journal.assembly import Assembly
+from streams.journal.step_assembly import StepAssembly
 from streams.partition.state import PartitionState
-from streams.partition.steps import StepToWrite
+from streams.partition.step_to_write import StepToWrite
 
 RECEIVED: Final = 1_900_000_000_000
 
@@ -46,7 +46,7 @@ def opened(source: str = CONTACTS["chat"], rules: Rules | None = None) -> Partit
 
 def reopened(outputs: Iterable[StepToWrite], source: str = CONTACTS["chat"]) -> PartitionState:
     """Open a partition on the journal that these steps make."""
-    partition, assembly = PartitionState(source, 0, Rules()), Assembly(source, 0)
+    partition, assembly = PartitionState(source, 0, Rules()), StepAssembly(source, 0)
     written = [record for output in outputs for record in output.records]
     for offset, (key, value) in enumerate(written, start=1):
         step = assembly.feed(offset, key, value)

@@ -20,7 +20,7 @@ from streams.kafka.cluster import Cluster, ClusterUnavailableError, TopicDescrip
 from streams.kafka.log_ends import LogEnds
 from streams.partition.archived_history import ArchivedContact
 from streams.partition.state import PartitionState
-from streams.partition.steps import StepToWrite
+from streams.partition.step_to_write import StepToWrite
 from tests.bench.events import write_chats
 from tests.streams.records import Record, records_of
 

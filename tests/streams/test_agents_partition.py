@@ -6,7 +6,7 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.agents import decode_stretches, in_force
+from schemas.agents import decode_stretches, stretch_at
 from schemas.journal import AGENT, HEAD_KEY, SET_ASIDE
 from schemas.topics import AGENTS
 from tests.core.agents import BASE_MS, status, statuses
@@ -32,7 +32,7 @@ def test_a_journal_of_agents_goes_on_anywhere(events: list[dict[str, Any]], cut:
     lasting = {state.agent_id: state for state in states(events) if state.to is None}
     for agent in ("x", "y"):
         record = second.agents.record(agent.encode())
-        found = in_force(decode_stretches(record), RECEIVED) if record else None
+        found = stretch_at(decode_stretches(record), RECEIVED) if record else None
         assert (agent in lasting) == (found is not None)
         if found is not None:
             expected = lasting[agent]

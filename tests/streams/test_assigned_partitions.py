@@ -6,7 +6,7 @@ from typing import Final
 import pytest
 from aiokafka.errors import KafkaError
 
-from streams.journal.writing import StepTooLargeError
+from streams.journal.writer import StepTooLargeError
 from streams.kafka.cluster import TopicDescription
 from tests.streams.stand_ins import OTHER, RECORDS, StandInCluster, StandInWriter, Worker
 

@@ -1,4 +1,4 @@
-"""The configuration changes between a crash and the next start: what is taken back is what the old rules issued."""
+"""The configuration changes between a crash and the next start: what is retracted is what the old rules issued."""
 
 import random
 from pathlib import Path
@@ -8,11 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.policies import Rules
 from streams.configuration.folder import load_rules
 from tests.core import configured
 from tests.core.plots import contacts
-from tests.core.test_against_batch import OF_A_SEGMENT
+from tests.core.test_against_batch import OF_A_SEGMENT, Centres
 from tests.depth import examples
 from tests.oracle.centre import Centre
 from tests.streams.flow import chat_event
@@ -39,28 +38,16 @@ CENTRES: Final = [
 ]
 
 
-class Rulebooks(list[tuple[Rules, Centre]]):
-    """Shown by its length where a test fails."""
-
-    def __repr__(self) -> str:
-        return f"{len(self)} centres"
-
-
 @pytest.fixture(scope="module")
-def rulebooks(tmp_path_factory: pytest.TempPathFactory) -> Rulebooks:
+def rulebooks(tmp_path_factory: pytest.TempPathFactory) -> Centres:
     """Give each centre's rules as a worker loads them, and as the batch reads them."""
-    found = Rulebooks()
-    for centre in CENTRES:
-        folder = tmp_path_factory.mktemp("centre")
-        for name, text in centre.files.items():
-            (folder / f"{name}.toml").write_text(text, encoding="utf-8")
-        found.append((load_rules(folder), centre))
-    return found
+    folder = tmp_path_factory.mktemp
+    return Centres([(configured.rules(folder("centre"), dict(centre.files)), centre) for centre in CENTRES])
 
 
 @settings(max_examples=examples(150))
 @given(several=st.lists(contacts(), min_size=1, max_size=3), seed=st.integers(0, 1 << 32))
-def test_what_was_issued_is_taken_back(rulebooks: Rulebooks, several: list[list[dict[str, Any]]], seed: int) -> None:
+def test_what_was_issued_is_retracted(rulebooks: Centres, several: list[list[dict[str, Any]]], seed: int) -> None:
     """Late events, evictions, crashes, each start with other rules: samples are the ledger's, panes their sum."""
     rng = random.Random(seed)  # noqa: S311 - a test's disorder
     left = _each_once(several)
@@ -95,7 +82,7 @@ def _each_once(several: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def test_a_late_event_after_a_restart(rulebooks: Rulebooks, tmp_path: Path) -> None:
+def test_a_late_event_after_a_restart(rulebooks: Centres, tmp_path: Path) -> None:
     """By hand: three answers in time by the old target; of one the duration changes, and only that one is late now."""
     (tmp_path / "policies.toml").write_text(
         '[[policy]]\nname = "fast"\nmetric = "first_response"\nchannel = "chat"\ntarget = "10s"\n'
@@ -121,7 +108,7 @@ def test_a_late_event_after_a_restart(rulebooks: Rulebooks, tmp_path: Path) -> N
     assert counted == {"q": (1, 1, 0, 0, 0, 30_000), "unassigned": (1, 1, 1, 0, 0, 50_000)}
 
 
-def test_another_segment_is_another_sample(rulebooks: Rulebooks) -> None:
+def test_another_segment_is_another_sample(rulebooks: Centres) -> None:
     """A connection that comes late takes the wrap-up over: hold and wrap are as long as before, and issued again."""
     (plain, quiet), (much, centre) = rulebooks[0], rulebooks[1]
     worker, ledger = ModelledWorker(plain), Ledger()

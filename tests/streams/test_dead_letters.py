@@ -39,7 +39,7 @@ async def test_bad_records_are_kept_and_told(fresh_kafka: KafkaServer, tmp_path:
         async with Journals(settings) as journals:
             await journals.until(len(BAD) + len(GOOD), worker)
             letters = read_all(settings)
-            rows = [row for contact in journals.contacts.values() for _, row in decode_contact(contact).rows]
+            rows = [row for contact in journals.contacts.values() for _, row in decode_contact(contact).samples]
     assert len(letters) == len(BAD)
     told = {dict(letter.headers())["n"]: letter for letter in letters}
     for number, (code, key, value) in enumerate(BAD):

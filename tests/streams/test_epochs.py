@@ -13,8 +13,8 @@ from streams.assignment.epochs import ATTEMPTS, SurveyedPartition, begin, survey
 from streams.assignment.recovery import recover
 from streams.assignment.takeover import RefusedError
 from streams.configuration.environment import load_settings
-from streams.journal.assembly import RecreatedError
-from streams.journal.writing import StepTooLargeError
+from streams.journal.step_assembly import RecreatedError
+from streams.journal.writer import StepTooLargeError
 from streams.kafka.cluster import TopicDescription
 from tests.streams.followers import JOURNAL
 from tests.streams.modelled_log import Broker, Consumer

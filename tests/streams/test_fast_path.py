@@ -1,4 +1,4 @@
-"""The short way to an event: what it takes is what the long way makes of it, and it takes what is plain and right."""
+"""The fast path to an event: it gives what the decoder gives, or nothing, and takes what is plain ASCII and valid."""
 
 import json
 from typing import Any, Final
@@ -31,11 +31,11 @@ times: Final = st.sampled_from(
 
 
 def _same(topic: str, channel: Channel, key: bytes | None, value: bytes) -> bool:
-    """Expect the short way to give what the long way does, or nothing; tells whether it gave something."""
-    short = plain_event(channel, key, value)
-    if short is not None:
-        assert short == event_of(decode(topic, key, value))
-    return short is not None
+    """Expect the fast path to give what the decoder gives, or nothing; tells whether it gave something."""
+    fast = plain_event(channel, key, value)
+    if fast is not None:
+        assert fast == event_of(decode(topic, key, value))
+    return fast is not None
 
 
 @given(
@@ -47,14 +47,14 @@ def _same(topic: str, channel: Channel, key: bytes | None, value: bytes) -> bool
 )
 @example("chat", "message.sent", {"text": 'caf\u00e9 "\n'}, None, False)
 @example("chat", "contact.paused", {"for": "customer", "for_": "third_party"}, None, True)
-def test_it_gives_what_the_long_way_does(
+def test_it_gives_what_the_decoder_gives(
     channel: Channel,
     kind: str,
     fields: dict[str, Any],
     at: str | None,
     escaped: bool,  # noqa: FBT001 - drawn
 ) -> None:
-    """With anything in any field, what it takes the long way takes too, and makes the same of."""
+    """With anything in any field, the decoder takes what it takes, and gives the same event."""
     whole = WHOLE | {"type": kind, **fields} | ({"occurred_at": at} if at is not None else {})
     value = json.dumps(whole, ensure_ascii=escaped).encode("utf-8", "surrogatepass")
     _same(CONTACTS[channel], channel, b"c", value)
@@ -69,7 +69,7 @@ def test_any_bytes(value: bytes) -> None:
 
 
 def test_it_takes_what_is_plain() -> None:
-    """Every event of a usual chat goes the short way."""
+    """It takes every event of a usual chat."""
     for event in write_chats(100):
         assert _same(CHAT, "chat", event["contact_id"].encode(), orjson.dumps(event))
 
@@ -81,15 +81,15 @@ def test_it_takes_what_is_plain() -> None:
         *({"type": "contact.unheard_of"}, {"occurred_at": "2026-03-02T09:30:00"}, {"seq": None}),
     ],
 )
-def test_it_leaves_to_the_long_way_what_is_not(change: dict[str, Any]) -> None:
-    """What needs a second look, or a reason why it is bad, is not taken."""
+def test_it_leaves_the_rest_to_the_decoder(change: dict[str, Any]) -> None:
+    """What needs normalising, or a reason why it is bad, is not taken."""
     assert not _same(CHAT, "chat", b"c", json.dumps(WHOLE | change).encode())
 
 
 @pytest.mark.parametrize("field", ["queue", "team", "language", "segment", "customer_id", "agent_id"])
 @pytest.mark.parametrize("empty", ["", "  "])
 def test_an_empty_optional_string_is_absent(field: str, empty: str) -> None:
-    """Many systems send one where they have nothing; the short way takes it too."""
+    """Many systems send one where they have nothing; the fast path takes it too."""
     without = {name: given for name, given in WHOLE.items() if name != field}
     value = orjson.dumps(WHOLE | {field: empty})
     assert _same(CHAT, "chat", b"c", value)
@@ -104,7 +104,7 @@ def test_an_empty_required_string_is_refused(kind: str, field: str) -> None:
 
 
 def test_both_ways_are_one_reading() -> None:
-    """A record is read by either way, and refused by the long one."""
+    """A record is read by either, and refused by the decoder."""
     value = orjson.dumps(WHOLE)
     assert read_event(CHAT, b"c", value) == event_of(decode(CHAT, b"c", value))
     assert read_event(CHAT, b"c", orjson.dumps(WHOLE | {"type": "new"})).type == "new"
@@ -116,7 +116,7 @@ def test_both_ways_are_one_reading() -> None:
 
 
 def test_a_name_of_ours_for_a_field_is_an_unknown_field() -> None:
-    """Python cannot call a field `for`; what we call it instead means nothing in an event, on either way."""
+    """Python cannot call a field `for`; what we call it instead means nothing in an event, for either reader."""
     value = json.dumps(WHOLE | {"type": "contact.paused", "for_": "third_party"}).encode()
     assert _same(CHAT, "chat", b"c", value)
     assert "for_" not in event_of(decode(CHAT, b"c", value)).fields

@@ -258,7 +258,7 @@ async def _deleted() -> None:
 async def test_the_rule_of_reading_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A recreated journal is noticed by the ids in its heads; without that, a course that went well goes wrong."""
     await _deleted()
-    monkeypatch.setattr("streams.journal.assembly._follows", lambda *_: True)
+    monkeypatch.setattr("streams.journal.step_assembly._follows", lambda *_: True)
     with pytest.raises(AssertionError):
         await _deleted()
 

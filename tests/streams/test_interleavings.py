@@ -96,7 +96,7 @@ async def test_one_partition_is_maintained_once_at_a_time(monkeypatch: pytest.Mo
         rounds.put_nowait(None)
 
     monkeypatch.setattr("streams.assignment.assigned_partitions.MAINTAIN_EVERY_S", 0.0)
-    monkeypatch.setattr("streams.partition.state.PartitionState.wants_eviction", lambda _: True)
+    monkeypatch.setattr("streams.partition.state.PartitionState.is_eviction_due", lambda _: True)
     worker = Worker(monkeypatch, EmptyArchive(hangs))
     await worker.assign(OTHER)
     monkeypatch.setattr(worker.partitions.topics, "check", look)

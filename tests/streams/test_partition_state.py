@@ -1,6 +1,5 @@
 """A partition in memory: however its records are cut into batches and steps, it comes to the same."""
 
-import itertools
 from dataclasses import replace
 from typing import Any, Final
 
@@ -9,10 +8,11 @@ from hypothesis import strategies as st
 
 from schemas.contact_record import decode_summary
 from schemas.journal import PANE, TAG_PANE, decode_head
-from streams.core.refold import decode as decode_contact
+from streams.core.refold import decode_contact_state
 from streams.partition.state import PartitionState
-from streams.partition.steps import StepToWrite
+from streams.partition.step_to_write import StepToWrite
 from tests.bench.events import write_chats
+from tests.core.contacts import parts
 from tests.streams.records import Record, opened, records_of, reopened
 
 SOURCE: Final = "contacts.chat"
@@ -30,8 +30,8 @@ def state(partition: PartitionState) -> dict[str, Any]:
     """Say what a partition comes to, but for when its contacts changed and their rows were issued."""
     contacts = {}
     for contact, value in partition.contacts.items():
-        kept = decode_contact(value)
-        rows = {row for _, row in kept.rows.values()}
+        kept = decode_contact_state(value)
+        rows = {row for _, row in kept.issued.values()}
         contacts[contact] = {**decode_summary(value), "step": 0}, kept.events, rows
     return {"contacts": contacts, "next": partition.head.next, "clock": partition.head.clock}
 
@@ -47,13 +47,10 @@ def test_batches_and_steps_do_not_matter(cuts: set[int], limit: int) -> None:
     """Any cutting into batches and steps gives the same contacts, panes and clock as one step over all."""
     all_at_once, piecemeal = opened(), opened()
     whole = list(all_at_once.steps(records()))
-    bounds = [0, *sorted(cuts), len(records())]
-    parts = [
-        output for begin, end in itertools.pairwise(bounds) for output in piecemeal.steps(records()[begin:end], limit)
-    ]
+    several = [output for part in parts(records(), cuts) for output in piecemeal.steps(part, limit)]
     assert len(whole) == 1
     assert state(piecemeal) == state(all_at_once)
-    assert latest(parts) == latest(whole)
+    assert latest(several) == latest(whole)
 
 
 @given(cut=st.integers(0, 60), again=st.integers(0, 60))
@@ -67,14 +64,14 @@ def test_records_before_the_head_are_passed_over(cut: int, again: int) -> None:
 
 
 @given(cut=st.integers(1, 59))
-def test_opening_anew_goes_on_where_the_journal_ends(cut: int) -> None:
+def test_reopening_continues_where_the_journal_ends(cut: int) -> None:
     """What is read back from the journal, and goes on, equals what never stopped."""
     never_stopped, first = opened(), opened()
     list(never_stopped.steps(records()))
     second = reopened(first.steps(records()[:cut], limit=5_000))
-    parts = list(second.steps(records()[cut:]))
+    outputs = list(second.steps(records()[cut:]))
     assert state(second) == state(never_stopped)
-    last = parts[-1].records[-1][1]
+    last = outputs[-1].records[-1][1]
     assert last is not None
     assert decode_head(last).open == 999
 

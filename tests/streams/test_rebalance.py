@@ -13,7 +13,7 @@ from schemas.settings import Settings
 from streams.assignment.assigned_partitions import AssignedPartitions
 from streams.assignment.takeover import take_over
 from streams.configuration.environment import load_settings
-from streams.journal.writing import Writer
+from streams.journal.writer import JournalWriter
 from streams.partition.state import PartitionState
 from tests.streams.stand_ins import EVICTED, OTHER, RECORDS, EmptyArchive, StandInWriter, Worker, run_ready_tasks
 
@@ -126,12 +126,12 @@ async def test_a_producer_is_stopped_although_that_is_cancelled(monkeypatch: pyt
     writer = Slow()
     nobody: Any = None
     if when == "opening":
-        monkeypatch.setattr("streams.assignment.takeover.Writer", lambda *_: writer)
+        monkeypatch.setattr("streams.assignment.takeover.JournalWriter", lambda *_: writer)
         stopping: asyncio.Task[Any] = asyncio.create_task(take_over(load_settings({}), Rules(), QUICK, nobody))
     else:
         worker = Worker(monkeypatch)
         await worker.assign(OTHER)
-        worker.opened(OTHER).writer = cast("Writer", writer)  # in place of the one that ends at once
+        worker.opened(OTHER).writer = cast("JournalWriter", writer)  # in place of the one that ends at once
         stopping = asyncio.create_task(worker.assign())
     await run_ready_tasks()
     stopping.cancel()

@@ -10,8 +10,8 @@ from schemas.policies import Rules
 from schemas.settings import Settings
 from streams.assignment.recovery import ReleasedPartition, recover
 from streams.assignment.takeover import take_over
-from streams.journal.assembly import Step
-from streams.journal.writing import Writer
+from streams.journal.step_assembly import Step
+from streams.journal.writer import JournalWriter
 from streams.kafka.topic_migration import migrate_topics
 from streams.partition.state import PartitionState
 from tests.bench.events import write_chats
@@ -34,7 +34,7 @@ def settings(fresh_kafka: KafkaServer) -> Settings:
     return settings
 
 
-async def _open(settings: Settings, released: ReleasedPartition | None = None) -> tuple[PartitionState, Writer]:
+async def _open(settings: Settings, released: ReleasedPartition | None = None) -> tuple[PartitionState, JournalWriter]:
     async with takeover_services(settings) as whom:
         return await take_over(settings, Rules(), (SOURCE, 0), whom, released=released)
 
@@ -117,7 +117,7 @@ async def test_a_journal_about_as_long_as_one_fetch_may_be(
                 heads, left = heads + 1, left - many
                 contacts: Records = [(b"c%d" % (left + n), b"%d" % heads) for n in range(many - 1)]
                 await hand.step(Head(step=heads, next=heads), contacts)
-        writer = Writer(settings, SOURCE, number)
+        writer = JournalWriter(settings, SOURCE, number)
         opened = await writer.open("test")
         partition, found = await recover(settings, Rules(), (SOURCE, number), opened, None)
         await writer.stop()

@@ -4,12 +4,12 @@ from typing import Final
 
 import pytest
 
-from schemas.contact_record import Deadline, decode_state, decode_summary
+from schemas.contact_record import Deadline, decode_body, decode_summary
 from schemas.journal import CONTACT, decode_head
 from schemas.policies import Policy, Rules
 from streams.partition import rule_changes
 from streams.partition.state import PartitionState
-from streams.partition.steps import StepToWrite
+from streams.partition.step_to_write import StepToWrite
 from tests.core.story import BEGIN, records
 from tests.streams.records import Record, opened
 
@@ -54,8 +54,8 @@ def test_rules_that_are_loaded_again() -> None:
     """Those that wait are held against them, all that stays in memory is stale by them; events and rows stay."""
     partition = _opened(BEFORE, STORIES)
     assert list(partition.renew_deadlines(BEGIN)) == []
-    events = {contact: decode_state(value) for contact, value in partition.contacts.items()}
-    partition.use(AFTER)
+    events = {contact: decode_body(value) for contact, value in partition.contacts.items()}
+    partition.use_rules(AFTER)
     (step,) = partition.renew_deadlines(BEGIN)
     assert _written([step]) == {CONTACT + contact for contact in partition.contacts}
     assert _held(partition, "waits") == _by("in-5s", 5)
@@ -63,7 +63,7 @@ def test_rules_that_are_loaded_again() -> None:
     summary = decode_summary(partition.contacts[b"waits"])
     assert (summary["step"], summary["leaves_at"]) == (step.head.step, BEGIN + 7)
     assert decode_head(step.records[-1][1] or b"") == partition.head
-    assert {contact: decode_state(value) for contact, value in partition.contacts.items()} == events
+    assert {contact: decode_body(value) for contact, value in partition.contacts.items()} == events
     assert list(partition.renew_deadlines(BEGIN + DAY)) == []
 
 
@@ -84,8 +84,8 @@ def test_a_day_that_is_reached() -> None:
 
 def test_a_worker_that_was_away(monkeypatch: pytest.MonkeyPatch) -> None:
     """It begins a round when it opens the partition: rules may have come into force meanwhile. Bounded at a time."""
-    monkeypatch.setattr(rule_changes, "HELD_AT_ONCE", 1)
-    monkeypatch.setattr(rule_changes, "GOES", 3)
+    monkeypatch.setattr(rule_changes, "PART_AT_LEAST", 1)
+    monkeypatch.setattr(rule_changes, "PARTS_AT_MOST", 3)
     before = _opened(BEFORE, {str(number): "0 started" for number in range(5)})
     partition = PartitionState(SOURCE, 0, AFTER)
     partition.contacts.update(before.contacts)
@@ -98,7 +98,7 @@ def test_a_step_stays_below_its_limit() -> None:
     """What is written at once is bounded by bytes too."""
     partition = _opened(BEFORE, {str(number): "0 started" for number in range(9)})
     size = max(map(len, partition.contacts.values()))
-    partition.use(AFTER)
+    partition.use_rules(AFTER)
     steps = list(partition.renew_deadlines(BEGIN, limit=6 * size))
     assert len(steps) > 2
     assert [output.head.step for output in steps] == list(range(steps[0].head.step, partition.head.step + 1))
@@ -108,13 +108,14 @@ def test_a_step_stays_below_its_limit() -> None:
 
 
 def test_a_contact_that_continues_follows_too() -> None:
-    """One that is kept ready takes the next event behind its new record as it would have behind the old one."""
+    """A cached fold applies the next event to its new record as it would have to the old one."""
     partition, other = _opened(DATED, STORIES), _opened(DATED, STORIES)
     list(partition.renew_deadlines(BEGIN + DAY))
     (reply,) = records("chat", "9 agent agent_id=ann event_id=reply", "waits")
     for each in (partition, other):
         list(each.steps([Record(99, b"waits", reply)]))
-    assert decode_state(partition.contacts[b"waits"]).events == decode_state(other.contacts[b"waits"]).events
-    assert {row for _, row in decode_state(partition.contacts[b"waits"]).rows} == {
-        row for _, row in decode_state(other.contacts[b"waits"]).rows
-    }
+    (events, samples, _), (other_events, other_samples, _) = (
+        decode_body(each.contacts[b"waits"]) for each in (partition, other)
+    )
+    assert events == other_events
+    assert {sample for _, sample in samples} == {sample for _, sample in other_samples}

@@ -175,13 +175,13 @@ def test_a_step_says_what_it_set_aside_and_a_journal_read_back_knows() -> None:
 
 def test_it_is_forgotten_in_two_steps_once_the_sink_has_it() -> None:
     """First the head says that it may be missing, then it goes; never before the sink has archived that step."""
-    noted, head = SetAside(), Head(next=9, step=2)
-    keys = [noted.add(1, step, [10 * step])[0] for step in (1, 2)]
-    assert noted.evict(head, passed=0) == ([], 0)
-    assert noted.evict(head, passed=1) == ([], 11)
-    assert noted.evict(head._replace(set_aside_from=11), passed=1) == ([(keys[0], None)], 11)
-    assert len(noted) == 1
-    assert noted.evict(Head(epoch=2), passed=-1) == ([(keys[1], None)], 0)
+    set_aside, head = SetAside(), Head(next=9, step=2)
+    keys = [set_aside.add(1, step, [10 * step])[0] for step in (1, 2)]
+    assert set_aside.evict(head, sink_step=0) == ([], 0)
+    assert set_aside.evict(head, sink_step=1) == ([], 11)
+    assert set_aside.evict(head._replace(set_aside_from=11), sink_step=1) == ([(keys[0], None)], 11)
+    assert len(set_aside) == 1
+    assert set_aside.evict(Head(epoch=2), sink_step=-1) == ([(keys[1], None)], 0)
 
 
 @given(offsets=st.sets(st.integers(0, 60), min_size=1), begin=st.integers(0, 60), end=st.integers(0, 60))

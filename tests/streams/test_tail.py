@@ -9,7 +9,7 @@ import pytest
 from schemas.journal import HEAD_KEY, Head, encode_head
 from schemas.settings import Settings
 from streams.configuration.environment import load_settings
-from streams.journal.assembly import Step
+from streams.journal.step_assembly import Step
 from streams.journal.tail import JournalTail
 from streams.kafka.topic_migration import migrate_topics
 from tests.kafka.server import KafkaServer
@@ -42,11 +42,11 @@ async def _steps(tail: JournalTail, count: int) -> list[Step]:
     return steps
 
 
-async def _caught_up(tail: JournalTail) -> list[Step]:
+async def _caught_up(tail: JournalTail, max_records: int = 20_000) -> list[Step]:
     steps: list[Step] = []
     async with asyncio.timeout(WITHIN_S):
         while not tail.caught_up():
-            steps += await tail.steps()
+            steps += await tail.steps(max_records=max_records)
     return steps
 
 
@@ -87,11 +87,7 @@ async def test_it_is_caught_up_only_at_the_end(settings: Settings, tail: Journal
             await hand.step(Head(step=number), [(b"c%d" % n, b"x" * 100) for n in range(100)])
     await tail.start()
     assert not tail.caught_up()
-    seen: list[Step] = []
-    async with asyncio.timeout(WITHIN_S):
-        while not tail.caught_up():
-            seen += await tail.steps(max_records=500)
-    assert [step.head.step for step in seen] == list(range(1, 31))
+    assert [step.head.step for step in await _caught_up(tail, max_records=500)] == list(range(1, 31))
 
 
 async def test_it_goes_on_at_positions(settings: Settings, tail: JournalTail) -> None:
@@ -116,7 +112,7 @@ async def test_a_position_beyond_the_end_reads_from_the_beginning(settings: Sett
     assert [(step.head.epoch, step.restarted) for step in await _steps(tail, 1)] == [(2, True)]
 
 
-async def test_a_journal_made_anew_that_is_as_long_as_before(
+async def test_a_recreated_journal_that_is_as_long_as_before(
     fresh_kafka: KafkaServer, settings: Settings, tail: JournalTail, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither a record nor an end nor an error tells that it is another one; its id does, and it is read."""

@@ -156,7 +156,7 @@ async def test_maintenance_of_one_delays_no_other(monkeypatch: pytest.MonkeyPatc
             others.put_nowait(of)
 
     monkeypatch.setattr("streams.assignment.assigned_partitions.MAINTAIN_EVERY_S", 0.0)
-    monkeypatch.setattr("streams.partition.state.PartitionState.wants_eviction", lambda _: True)
+    monkeypatch.setattr("streams.partition.state.PartitionState.is_eviction_due", lambda _: True)
     worker = Worker(monkeypatch, EmptyArchive(hangs))
     await worker.assign(EVICTED, OTHER)
     maintenance = asyncio.ensure_future(worker.partitions.maintain())

@@ -22,7 +22,7 @@ from sinks.sink_health import SinkHealth
 from streams.assignment.assigned_partitions import AssignedPartitions
 from streams.configuration.environment import load_settings
 from streams.journal.tail import JournalTail
-from streams.journal.writing import Writer
+from streams.journal.writer import JournalWriter
 from streams.monitoring.activities import Activities, Phase
 from streams.monitoring.health import Health
 from streams.monitoring.watchdog import watched
@@ -115,7 +115,7 @@ async def test_a_broker_that_never_answers_is_named(monkeypatch: pytest.MonkeyPa
         with watched(partitions.activities):
             settling = asyncio.ensure_future(partitions.assign(frozenset({OTHER})))
             await lines.come(
-                r"contacts\.chat/1 is stuck fencing the former owner: .*streams/journal/writing\.py:\d+ open$"
+                r"contacts\.chat/1 is stuck fencing the former owner: .*streams/journal/writer\.py:\d+ open$"
             )
             while (answer := await healthz(worker_health_server(partitions, BatchMetrics())))[0] == 200:
                 pass
@@ -252,7 +252,7 @@ async def test_a_commit_that_hangs_is_named_and_ends_the_process_at_last(
     async def takes(*_: object) -> int:
         return 0
 
-    writer: Any = Writer(load_settings({}), *OTHER)
+    writer: Any = JournalWriter(load_settings({}), *OTHER)
     monkeypatch.setattr(writer, "_producer", HangsAtItsCommit())
     monkeypatch.setattr(writer, "_write", takes)
     worker.opened(OTHER).writer = writer

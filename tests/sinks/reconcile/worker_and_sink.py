@@ -15,7 +15,7 @@ from sinks.reconcile.contact_comparison import ArchivedEvent
 from sinks.rows import EventRow, Progress
 from sinks.store_protocol import Batch
 from streams.core.event import Event
-from streams.journal.assembly import Step
+from streams.journal.step_assembly import Step
 from streams.partition.state import PartitionState
 from streams.sources.simulator import Plan, simulate
 from tests.core.story import BEGIN, records

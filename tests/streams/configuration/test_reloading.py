@@ -9,7 +9,7 @@ import pytest
 
 from schemas.policies import Rules
 from streams.configuration.reloading import WatchedRules, follow
-from streams.core.refold import decode
+from streams.core.refold import decode_contact_state
 from tests.bench.events import write_chats
 from tests.core import configured
 from tests.streams.records import business_totals, opened, pane_totals, records_of
@@ -54,13 +54,13 @@ def test_rules_that_change_under_way_leave_panes_and_samples_alike(at: int, tmp_
     versions = []
     for output in partition.steps(records[:at]):
         written.update(output.records)
-        partition.use(much)  # while the step is being written
+        partition.use_rules(much)  # while the step is being written
     for number in range(at, len(records)):
         for output in partition.steps(records[number : number + 1]):
             written.update(output.records)
             versions.append(output.head.config)
     assert set(versions) == {much.version}
-    rows = [row for value in partition.contacts.values() for _, row in decode(value).rows.values()]
+    rows = [row for value in partition.contacts.values() for _, row in decode_contact_state(value).issued.values()]
     assert any(row.business_ms is not None for row in rows)
     expected = Counter((row.sample, row.queue) for row in rows)
     n, sum_ms = Counter[tuple[str, str]](), Counter[tuple[str, str]]()

@@ -10,7 +10,7 @@ from schemas.journal import CONTACT, Head, encode_pane, encode_pane_key
 from schemas.panes import Pane, PaneKey, TagPane, TagPaneKey
 from schemas.policies import Metric
 from streams.core.histogram import bucket
-from streams.journal.assembly import Step
+from streams.journal.step_assembly import Step
 
 #: Later than any test: what leaves then is never stale.
 NEVER: Final = 1 << 53

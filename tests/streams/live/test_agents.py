@@ -6,7 +6,7 @@ from typing import Any, Final
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.agents import AHEAD_MS, HORIZON_MS, STATUSES, Stretch
+from schemas.agents import AHEAD_MS, HORIZON_MS, STATUSES, AgentStretch
 from schemas.topics import AGENTS
 from streams.live.live_agents import AgentsReading, Slots
 from streams.live.live_view import LiveView
@@ -16,9 +16,9 @@ from tests.streams.live.steps import Journal, contact, contact_key, summary
 NOW: Final = 1_773_559_200_000
 
 
-def state(of: str, groups: list[str] | None = None, *, since: int = NOW - 60_000, **capacity: int) -> Stretch:
+def state(of: str, groups: list[str] | None = None, *, since: int = NOW - 60_000, **capacity: int) -> AgentStretch:
     """Make a state that was told when it began."""
-    return Stretch(since, since, of, "", ["care"] if groups is None else groups, capacity)
+    return AgentStretch(since, since, of, "", ["care"] if groups is None else groups, capacity)
 
 
 def handled_contact(name: str, by: list[str], channel: str = "chat") -> tuple[bytes, bytes]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from schemas.contact_record import Deadline, Summary
 from schemas.panes import PANE_MS, Pane, PaneKey, TagPaneKey
 from streams.core.histogram import merge
-from streams.journal.assembly import Step
+from streams.journal.step_assembly import Step
 from streams.live.gauges import GaugeReading
 from streams.live.live_view import LiveView
 from streams.live.windows import WINDOW_NAMES, WINDOW_PANES, midnight

@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError
 from schemas.policies import Rules
 from streams.assignment.recovery import recover
 from streams.clickhouse.archive import ArchiveUnavailableError
-from streams.journal.writing import Writer
+from streams.journal.writer import JournalWriter
 from tests.kafka.server import KafkaServer
 from tests.oracle.batch import samples
 from tests.streams.following_archive import FollowingArchive
@@ -62,7 +62,7 @@ async def test_at_every_await(fresh_kafka: KafkaServer, monkeypatch: pytest.Monk
     monkeypatch.setattr("streams.partition.state.PartitionState._is_own", lambda *_: True)
     for name in ("contacts", "last_step_in_sink"):
         monkeypatch.setattr(archive, name, faults.around(name, getattr(archive, name), ArchiveUnavailableError))
-    monkeypatch.setattr(Writer, "append", faults.around("append", Writer.append, KafkaError))
+    monkeypatch.setattr(JournalWriter, "append", faults.around("append", JournalWriter.append, KafkaError))
     monkeypatch.setattr("streams.assignment.takeover.recover", faults.around("recover", recover, KafkaError))
     await archive.start()
     produced: list[Record] = []

@@ -1,4 +1,4 @@
-"""From one journal partition's records to whole steps: the rules of what has happened, without a broker.
+"""Assembles the records of one journal partition to whole steps. Pure.
 
 A record counts only once the head after it was read. A recreated journal is noticed by its heads, which name the
 topic's id, and must be read from its beginning. A step of the new journal must never be taken as the next step of
@@ -10,7 +10,7 @@ from typing import NamedTuple
 from schemas.journal import HEAD_KEY, OPEN_KEY, Head, decode_head
 
 #: (journal offset, key, value).
-Record = tuple[int, bytes, bytes | None]
+StoredRecord = tuple[int, bytes, bytes | None]
 
 
 class Step(NamedTuple):
@@ -23,7 +23,7 @@ class Step(NamedTuple):
     #: Journal offset behind the head: where to continue.
     end: int
     #: Heads and openings left out.
-    records: list[Record]
+    records: list[StoredRecord]
     #: The first step after reading (re)started at the journal's beginning: discard what is known of this partition.
     restarted: bool = False
 
@@ -32,7 +32,7 @@ class RecreatedError(Exception):
     """A head that does not follow the step before: the journal was recreated. Its reader calls `restart`."""
 
 
-class Assembly:
+class StepAssembly:
     """One journal partition, read in order from its beginning, or, after `resume`, from a position."""
 
     def __init__(self, source: str, partition: int) -> None:
@@ -53,7 +53,7 @@ class Assembly:
         #: Offset behind the last step, where there is one.
         self.end = 0
         self._restarted = True
-        self._records: list[Record] = []
+        self._records: list[StoredRecord] = []
 
     def resume(self, end: int, last_head: Head | None, journal: str = "") -> None:
         """Continue behind a step that was applied before; `last_head` is its head, where the reader kept it."""

@@ -7,10 +7,10 @@ from aiokafka.errors import KafkaError
 
 from schemas.journal import CONTACT, HEAD_KEY, Head, encode_head
 from schemas.settings import Settings
-from streams.journal.assembly import Step
+from streams.journal.step_assembly import Step
 from streams.journal.tail import JournalTail
-from streams.journal.writing import CUT_BYTES, StepTooLargeError, Writer
-from streams.partition.steps import DeadLetter, StepToWrite
+from streams.journal.writer import CUT_BYTES, JournalWriter, StepTooLargeError
+from streams.partition.step_to_write import DeadLetter, StepToWrite
 from tests.kafka.server import KafkaServer
 from tests.streams.flow import read_all
 from tests.streams.records import Record
@@ -44,7 +44,7 @@ async def read(settings: Settings) -> list[Step]:
 
 async def test_a_step_is_seen_as_a_whole(settings: Settings) -> None:
     """Two steps of one owner are read in order, each with its records and its head."""
-    writer = Writer(settings, SOURCE, 1)
+    writer = JournalWriter(settings, SOURCE, 1)
     opened = await writer.open("test")
     await writer.append(step(opened, 1))
     await writer.append(step(opened, 2))
@@ -58,7 +58,7 @@ async def test_a_step_is_seen_as_a_whole(settings: Settings) -> None:
 
 async def test_an_older_owner_does_no_harm(settings: Settings) -> None:
     """Once another has opened the partition, what the former owner writes is refused or never seen."""
-    old, new = Writer(settings, SOURCE, 0), Writer(settings, SOURCE, 0)
+    old, new = JournalWriter(settings, SOURCE, 0), JournalWriter(settings, SOURCE, 0)
     opened_by_old = await old.open("old")
     await old.append(step(opened_by_old, 1))
     opened_by_new = await new.open("new")
@@ -72,7 +72,7 @@ async def test_an_older_owner_does_no_harm(settings: Settings) -> None:
 
 async def test_a_step_above_a_batch_is_never_written_in_part(settings: Settings) -> None:
     """Nine megabytes in a step: one transaction of several batches; with a record above a batch, nothing of it."""
-    writer = Writer(settings, SOURCE, 2)
+    writer = JournalWriter(settings, SOURCE, 2)
     opened = await writer.open("test")
     head = Head(next=1, step=1, open=opened)
     parts: list[tuple[bytes, bytes | None]] = [(CONTACT + b"%d" % at, b"x" * 3_000_000) for at in range(3)]
@@ -88,7 +88,7 @@ async def test_a_step_above_a_batch_is_never_written_in_part(settings: Settings)
 
 async def test_a_bad_record_above_what_a_broker_takes_is_cut(settings: Settings) -> None:
     """Ten megabytes that came compressed: the step is written, and the letter tells how much more there was."""
-    writer = Writer(settings, SOURCE, 3)
+    writer = JournalWriter(settings, SOURCE, 3)
     opened = await writer.open("test")
     record = Record(7, b"k", b" " * 10_000_000, headers=(("from", b"x" * 2_000_000),))
     head = Head(next=8, step=1, open=opened)

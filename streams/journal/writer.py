@@ -1,4 +1,4 @@
-"""Writing one journal partition: one atomic step after the other, by one worker at a time.
+"""Writes one journal partition: one atomic step after the other, by one worker at a time.
 
 A step is a transaction; starting the producer ends the former owner's transaction and refuses its writes from then on.
 After any failure of `append` the writer is of no further use: whether the step was written is not known.
@@ -16,7 +16,7 @@ from schemas.settings import Settings
 from schemas.topics import DEAD_LETTERS, journal_of
 from streams.kafka.partitioner import partition_of
 from streams.monitoring.activities import Phase, doing
-from streams.partition.steps import DeadLetter, StepToWrite
+from streams.partition.step_to_write import DeadLetter, StepToWrite
 
 #: A record batch's size at most; the journals' topics take as much.
 BATCH_BYTES: Final = 8 * 1024 * 1024
@@ -38,7 +38,7 @@ class StepTooLargeError(Exception):
     """A record of a step does not fit into one record batch; cut the step finer."""
 
 
-class Writer:
+class JournalWriter:
     """The producer of one journal partition."""
 
     def __init__(

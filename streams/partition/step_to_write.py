@@ -1,4 +1,4 @@
-"""What goes into a step and what comes out of it."""
+"""The records that a step is made of, what it writes, and how a batch is cut so that a step is never too large."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, Protocol
@@ -6,15 +6,15 @@ from typing import Any, Final, NamedTuple, Protocol
 from schemas.journal import Head
 
 #: A journal record: key, and value or None for a tombstone.
-Written = tuple[bytes, bytes | None]
+JournalRecord = tuple[bytes, bytes | None]
 
 #: A new event's share of its contact's record and panes, as a multiple of its own size, and a contact's fixed part.
 _GROWTH: Final = 3
 _FIXED_BYTES: Final = 1_000
 
 
-class Record(Protocol):
-    """A record of a source topic, as aiokafka gives it."""
+class SourceRecord(Protocol):
+    """A record of a source topic, as aiokafka returns it."""
 
     offset: int
     #: Its own time, UTC milliseconds.
@@ -35,15 +35,15 @@ class DeadLetter(NamedTuple):
 class StepToWrite(NamedTuple):
     """What a step writes: journal records with the head last, dead letters, and records that belong elsewhere."""
 
-    records: list[tuple[bytes, bytes | None]]
-    dead: list[DeadLetter]
+    records: list[JournalRecord]
+    dead: Sequence[DeadLetter]
     head: Head
     #: Records of keys that belong to another partition: they go there, and count there.
-    strays: list[Any] = []  # noqa: RUF012 - never changed
+    strays: Sequence[SourceRecord] = ()
 
 
-def in_parts(records: Iterable[tuple[bytes, bytes]], limit: int) -> Iterator[list[tuple[bytes, bytes]]]:
-    """Cut records so that keys and values of a part stay below a limit in bytes, but for a single one beyond it."""
+def cut_records(records: Iterable[tuple[bytes, bytes]], limit: int) -> Iterator[list[tuple[bytes, bytes]]]:
+    """Cut journal records into parts with fewer bytes than a limit, except for a part of one record that is larger."""
     part: list[tuple[bytes, bytes]] = []
     size = 0
     for key, value in records:
@@ -57,7 +57,9 @@ def in_parts(records: Iterable[tuple[bytes, bytes]], limit: int) -> Iterator[lis
         yield part
 
 
-def cut(records: Sequence[Record], limit: int, bytes_of: Callable[[bytes], int]) -> Iterator[Sequence[Record]]:
+def cut_batch(
+    records: Sequence[SourceRecord], limit: int, bytes_of: Callable[[bytes], int]
+) -> Iterator[Sequence[SourceRecord]]:
     """Cut a batch so that what a step writes stays below the limit; `bytes_of` tells what a key's record has now."""
     begin, size, seen = 0, 0, set[bytes]()
     for at, record in enumerate(records):

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from dashboards.wallboard.freshness import FreshnessReading
 from schemas.policies import Policy, Rules, policy_for
 from streams.live.figures import Durations, Figures
+from streams.live.freshness import FreshnessReading
 from streams.live.gauges import GaugeReading
 from streams.live.live_view import LiveView
 from streams.live.pane_sums import CENTRE, Group

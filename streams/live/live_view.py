@@ -5,7 +5,7 @@ removed. Within a source partition steps come in order; between partitions any o
 steps come from outside, the time from a clock.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -19,6 +19,7 @@ from streams.live.gauges import Gauges
 from streams.live.live_agents import LiveAgents
 from streams.live.live_panes import LivePanes
 from streams.live.pane_sums import Group, GroupSums
+from streams.live.read_steps import ReadSteps
 
 _NO_SUMS: Final = GroupSums()
 
@@ -32,13 +33,16 @@ class LiveView:
         self.panes = LivePanes(ZoneInfo(time_zone))
         self.gauges = Gauges()
         self.agents = LiveAgents()
-        #: Newest epoch and end of each source partition.
-        self._read_to: dict[SourcePartition, tuple[int, int]] = {}
-        self.heads: dict[SourcePartition, Head] = {}
+        self._steps = ReadSteps()
         self._figures: dict[tuple[str, Group], Figures] = {}
         self.now = 0
         self.version = 0
         self.advance()
+
+    @property
+    def heads(self) -> Mapping[SourcePartition, Head]:
+        """The newest head of each source partition."""
+        return self._steps.heads
 
     def feed(self, steps: Iterable[Step]) -> None:
         """Apply steps."""
@@ -56,19 +60,15 @@ class LiveView:
     def _apply_step(self, step: Step) -> None:
         channel = channel_of(step.source)
         partition = step.source, step.partition
-        epoch, end = self._read_to.get(partition, (0, 0))
-        if not step.restarted and (step.head.epoch < epoch or (step.head.epoch == epoch and step.end <= end)):
+        accepted = self._steps.accept(step)
+        if accepted == "known":
             return
-        changed = False
-        if partition in self._read_to and step.restarted:
-            # What the journal has comes again, also in a later epoch of the same journal.
+        changed = accepted == "restarted"
+        if accepted == "restarted":
             self.gauges.clear(partition)
             self.agents.clear(partition)
             if channel is not None:
                 self.panes.retract(partition, channel, step.head.epoch)
-            changed = True
-        self._read_to[partition] = step.head.epoch, step.end
-        self.heads[partition] = step.head
         for _, key, value in step.records:
             if channel is not None:
                 changed |= self._apply_record(partition, channel, key, value)

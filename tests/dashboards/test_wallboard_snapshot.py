@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from dashboards.wallboard.freshness import FreshnessReading
 from dashboards.wallboard.snapshot import snapshot
 from schemas.agents import STATUSES
 from schemas.policies import Policy, Rules
 from schemas.topics import AGENTS
+from streams.live.freshness import FreshnessReading
 from streams.live.live_view import LiveView
 from tests.streams.live.agent_records import agent_in
 from tests.streams.live.steps import Journal, contact, contact_key, due, pane_of, pane_record, summary, tag_record

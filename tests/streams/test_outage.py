@@ -98,16 +98,16 @@ async def test_a_wallboard_is_not_ready_without_kafka(monkeypatch: pytest.Monkey
     """Its page was live before."""
     settings = load_settings({})
     board = Wallboard(settings, Rules(), LiveView(settings.time_zone, lambda: 0))
-    board.connected = True
-    board.tail.kafka = Outage("Kafka", clock)
-    monkeypatch.setattr(board.tail, "caught_up", lambda: True)
+    board.journals.connected = True
+    board.journals.tail.kafka = Outage("Kafka", clock)
+    monkeypatch.setattr(board.journals.tail, "caught_up", lambda: True)
 
     async def topics(_: Any) -> None:  # noqa: ANN401 - a cluster
         raise ClusterUnavailableError("no answer")
 
     monkeypatch.setattr("streams.kafka.cluster.Cluster.topics", topics)
-    await board.tail._fetch_topic_ids()  # noqa: SLF001 - asked now and then while it reads
-    assert board.unready() is None
+    await board.journals.tail._fetch_topic_ids()  # noqa: SLF001 - asked now and then while it reads
+    assert board.journals.unready() is None
     clock.now += 16
-    assert board.unready() == "Kafka has not answered for 16 s"
-    await board.tail.stop()
+    assert board.journals.unready() == "Kafka has not answered for 16 s"
+    await board.journals.tail.stop()

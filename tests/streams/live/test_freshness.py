@@ -1,6 +1,6 @@
 """When numbers may be called live, and what is said where they may not."""
 
-from dashboards.wallboard.freshness import STALE_AFTER_MS, Freshness
+from streams.live.freshness import STALE_AFTER_MS, Freshness
 
 P = ("contacts.chat", 0)
 Q = ("contacts.call", 1)

@@ -14,9 +14,12 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
+from schemas.alerts import VERSION as HOOK_VERSION
 from schemas.configuration.fields import SPAN_PATTERN
 from schemas.configuration.file_models import FILES
+from schemas.configuration.hook_models import PRIVATE_PATTERN
 from schemas.events import CONTACT_EVENT, MODELS, VERSION, AgentStatus, UnknownAgentEvent, UnknownEvent
+from schemas.hooks import HOOK
 from schemas.metric_definitions import ALL, WORKER_STEP_LATENCY, MetricDefinition
 from schemas.samples import MEANINGS, NAMES
 from schemas.settings import FILE, PREFIX, Settings
@@ -27,7 +30,11 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 _VERSION_OF_FILES: Final = 1
 
 #: What texts of these patterns are called.
-_PATTERN_NAMES: Final = {SPAN_PATTERN: "hours", DURATION_PATTERN: "a duration"}
+_PATTERN_NAMES: Final = {
+    SPAN_PATTERN: "hours",
+    DURATION_PATTERN: "a duration",
+    PRIVATE_PATTERN: "name:port network",
+}
 
 _SETTINGS: Final = f"""\
 # Settings
@@ -110,6 +117,7 @@ def generated_files() -> dict[str, str]:
     schemas = [
         ("contact-event", VERSION, "An event of a contact", _contact_event()),
         ("agent-status", VERSION, "An event of an agent", _agent_status()),
+        ("hook", HOOK_VERSION, "What a webhook is sent", _hook()),
         ("settings", _VERSION_OF_FILES, f"Pulssi's {FILE}", _schema(Settings)),
         *((name, _VERSION_OF_FILES, f"Pulssi's {name}.toml", _schema(model)) for name, model in FILES.items()),
     ]
@@ -151,6 +159,11 @@ def _agent_status() -> dict[str, Any]:
         "UnknownAgentEvent": _unknown_type(UnknownAgentEvent, {"agent.status"}),
     }
     return {"$defs": parts, "oneOf": [{"$ref": f"#/$defs/{name}"} for name in parts]}
+
+
+def _hook() -> dict[str, Any]:
+    parts = HOOK.json_schema(schema_generator=_SchemaWithoutTitles)
+    return {"$defs": parts["$defs"], "oneOf": parts["anyOf"]}
 
 
 def _unknown_type(model: type[BaseModel], types: set[str]) -> dict[str, Any]:
@@ -229,7 +242,9 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
 def _default(schema: dict[str, Any]) -> str:
     """Write a default as it stands in the file; nothing for an empty one."""
     default = schema.get("default")
-    return "" if default in (None, "", [], {}) else f"`{json.dumps(default) if default is True else default}`"
+    if default in (None, "", [], {}):
+        return ""
+    return f"`{json.dumps(default) if isinstance(default, bool | list) else default}`"
 
 
 def _values(schema: dict[str, Any], quote: str = "") -> str:
@@ -238,16 +253,18 @@ def _values(schema: dict[str, Any], quote: str = "") -> str:
     if schema.get("format") in {"date", "date-time"}:
         return "a day, or a time" if schema["format"] == "date-time" else "a day"
     if schema["type"] == "array":
-        return f"a list: {_values(_without_null(schema['items']))}"
+        return f"a list: {_values(_without_null(schema['items']), quote)}"
     if "maximum" in schema and schema["type"] == "integer":
         return f"{schema['minimum']} to {schema['maximum']}"
     if schema.get("pattern") in _PATTERN_NAMES:
         return _PATTERN_NAMES[schema["pattern"]]
+    if schema["type"] == "number":
+        return {1: "above 0, up to 1"}.get(schema.get("maximum", 0), "a number")
+    if schema["type"] == "object":
+        return "a table: day = hours" if schema["additionalProperties"]["type"] == "array" else "a table: name = text"
     return {
         "boolean": "`true`, `false`",
         "integer": "a whole number",
-        "number": "above 0, up to 1",
-        "object": "a table: day = hours",
         "string": "text",
     }[schema["type"]]
 

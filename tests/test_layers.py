@@ -23,7 +23,17 @@ _CORE: Final = (
 )
 #: Other modules that contracts import: dates, text that people write, and the compression dictionary of records.
 _CONTRACTS: Final = (
-    *("annotated_types", "contextlib", "dataclasses", "datetime", "difflib", "hashlib", "holidays", "json"),
+    *(
+        "annotated_types",
+        "contextlib",
+        "dataclasses",
+        "datetime",
+        "difflib",
+        "hashlib",
+        "holidays",
+        "ipaddress",
+        "json",
+    ),
     *("pydantic_core", "re", "threading", "tomllib", "zoneinfo", "zstandard"),
     *("importlib.resources", "pathlib.PurePath", "urllib.parse"),
 )

@@ -67,7 +67,7 @@ def init(folder: Path) -> None:
 @config_option
 @json_option
 def check_config(folder: Path | None, *, as_json: bool) -> None:
-    """Check settings, policies, calendars, queues and taxonomy: every fault at once, each with its file and line.
+    """Check settings, policies, calendars, queues, taxonomy, alerts and hooks: every fault, with its file and line.
 
     DIR is the configuration folder (default: PULSSI_CONFIG). Exits with 2 where something is wrong.
 

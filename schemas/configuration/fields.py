@@ -128,6 +128,9 @@ Zone = Annotated[str, AfterValidator(zone_name)]
 #: A name that something is called by.
 Name = Annotated[str, Field(min_length=1, max_length=128)]
 
+#: The type of the fault of an entry that lacks a key; a key that is there and faulty is not lacking.
+INCOMPLETE: Final = "incomplete"
+
 #: The type of the fault of a name that no calendar has.
 NO_CALENDAR: Final = "no_calendar"
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import Field, model_validator
 
 from schemas.calendars import Span
+from schemas.configuration.alert_file import Alerts, BudgetEntry, BurnRateEntry, FloorEntry, MaintenanceEntry
 from schemas.configuration.fields import (
     CalendarName,
     Country,
@@ -17,6 +18,7 @@ from schemas.configuration.fields import (
     Spans,
     Zone,
 )
+from schemas.configuration.hook_models import DestinationEntry, HooksFile
 from schemas.events import Priority
 from schemas.policies import Metric
 from schemas.topics import Channel
@@ -185,6 +187,8 @@ FILES: Final[dict[str, type[Section]]] = {
     "queues": Queues,
     "policies": Policies,
     "taxonomy": TaxonomyFile,
+    "alerts": Alerts,
+    "hooks": HooksFile,
 }
 
 #: In which file, and under which key of it, entries of a kind stand.
@@ -193,4 +197,9 @@ ENTRIES: Final[dict[type[Section], tuple[str, str]]] = {
     QueueEntry: ("queues", "queue"),
     PolicyEntry: ("policies", "policy"),
     TagEntry: ("taxonomy", "tag"),
+    BurnRateEntry: ("alerts", "burn_rate"),
+    BudgetEntry: ("alerts", "budget"),
+    FloorEntry: ("alerts", "floor"),
+    MaintenanceEntry: ("alerts", "maintenance"),
+    DestinationEntry: ("hooks", "destination"),
 }

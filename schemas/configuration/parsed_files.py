@@ -8,7 +8,9 @@ from typing import Any, NamedTuple, TypeVar
 from pydantic import ValidationError
 
 from schemas.configuration import file_models as models
-from schemas.configuration.fields import NO_CALENDAR, Section
+from schemas.configuration.alert_file import Alerts, BudgetEntry, BurnRateEntry, FloorEntry, MaintenanceEntry
+from schemas.configuration.fields import INCOMPLETE, NO_CALENDAR, Section
+from schemas.configuration.hook_models import DestinationEntry, HooksFile
 from schemas.configuration.toml_files import ConfigurationError, line_of, parse_toml, problem_of
 
 _Section = TypeVar("_Section", bound=Section)
@@ -44,19 +46,33 @@ class ParsedFiles:
                 self._text[file] = text
             except ConfigurationError as error:
                 self._not_toml.extend(error.faults)
-        listed = self._raw["calendars"].get("calendar")
-        #: Faulty calendars too: whoever refers to one of those has no fault.
-        self._calendars = {
-            entry["name"]
-            for entry in (listed if isinstance(listed, list) else [])
-            if isinstance(entry, dict) and isinstance(entry.get("name"), str)
-        }
+        self._calendars = self.names_in("calendars", "calendar")
         self.centre = self._validated("centre", models.Centre, self._raw["centre"]) or models.Centre()
         self.calendars = self._entries(models.CalendarEntry) or []
         self.queues = self._entries(models.QueueEntry) or []
         #: None: the file names none.
         self.policies = self._entries(models.PolicyEntry)
         self.tags = self._entries(models.TagEntry)
+        lists: dict[str, Any] = {key: [] for file, key in models.ENTRIES.values() if file == "alerts"}
+        #: Without the entries of its lists, which stand in the next ones.
+        self.alerts = self._validated("alerts", Alerts, self._raw["alerts"] | lists) or Alerts()
+        self.burn_rates = self._entries(BurnRateEntry)
+        self.budgets = self._entries(BudgetEntry) or []
+        self.floor = self._entries(FloorEntry)
+        self.maintenance = self._entries(MaintenanceEntry) or []
+        hooks = self._validated("hooks", HooksFile, {**self._raw["hooks"], "destination": []})
+        self.links = (hooks or HooksFile()).links
+        self.destinations = self._entries(DestinationEntry) or []
+        self._note_same_destinations()
+
+    def names_in(self, file: str, key: str) -> set[str]:
+        """Name a file's entries, faulty ones too: whoever refers to one of those has no fault."""
+        listed = self._raw[file].get(key)
+        return {
+            entry["name"]
+            for entry in (listed if isinstance(listed, list) else [])
+            if isinstance(entry, dict) and isinstance(entry.get("name"), str)
+        }
 
     def _entries(self, model: type[_Section]) -> Numbered[_Section] | None:
         """Validate a file that lists entries; None where it names no list."""
@@ -68,6 +84,13 @@ class ParsedFiles:
         found = ((number, self._validated(file, model, each, (key, number))) for number, each in enumerate(listed))
         entries = [(number, entry) for number, entry in found if entry is not None]
         return entries if key in raw else None
+
+    def _note_same_destinations(self) -> None:
+        seen: set[str] = set()
+        for number, entry in self.destinations:
+            if entry.name in seen:
+                self.add_fault("hooks", ("destination", number), "appears twice: rename one")
+            seen.add(entry.name)
 
     def _validated(self, file: str, model: type[_Section], given: object, at: TomlPath = ()) -> _Section | None:
         """Validate what stands at a path and note what is wrong; gives what is right, None where that is too little."""
@@ -83,7 +106,8 @@ class ParsedFiles:
             sound = model.model_validate(given)
         except ValidationError as error:
             # What does not fit together is seen only once the faulty keys are gone.
-            found += [fault for fault in error.errors(include_input=False, include_url=False) if not fault["loc"]]
+            left = error.errors(include_input=False, include_url=False)
+            found += [each for each in left if not each["loc"] and not (wrong and each["type"] == INCOMPLETE)]
         for fault in found:
             path = (step for step in fault["loc"] if step != "[key]")
             self.add_fault(file, (*at, *path), problem_of(fault, _keys(models.FILES[file])))

@@ -10,8 +10,10 @@ from types import MappingProxyType
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
+from schemas.alert_rules import AlertRules
 from schemas.calendars import Calendar, Hours
 from schemas.configuration.file_models import CalendarEntry, PerChannel, PolicyEntry, TagEntry
+from schemas.configuration.parsed_alert_rules import alert_rules
 from schemas.configuration.parsed_files import Numbered, ParsedFiles
 from schemas.policies import Policies, Policy, Rules, Taxonomy, normal_tag
 
@@ -30,14 +32,17 @@ _Value = TypeVar("_Value", Calendar, Policies)
 _Entry = TypeVar("_Entry", bound=PolicyEntry | TagEntry)
 
 
-def parse_rules(folder: PurePath, texts: Mapping[str, str], time_zone: str | None) -> tuple[Rules, list[str]]:
+def parse_rules(
+    folder: PurePath, texts: Mapping[str, str], time_zone: str | None
+) -> tuple[Rules, AlertRules, list[str]]:
     """Make the rules that files of these texts say, and list every fault; after a fault the rules are of no use.
 
     A text that is missing says nothing. `time_zone` is the centre's where it is set elsewhere.
     """
     files = ParsedFiles(folder, texts)
-    rules = _RulesBuilder(files, time_zone or files.centre.time_zone or Rules().time_zone).rules()
-    return rules, files.faults()
+    builder = _RulesBuilder(files, time_zone or files.centre.time_zone or Rules().time_zone)
+    rules = builder.rules()
+    return rules, builder.alert_rules(rules), files.faults()
 
 
 @lru_cache(maxsize=1_024)
@@ -86,6 +91,11 @@ class _RulesBuilder:
             bad_record_share=centre.bad_record_share or default.bad_record_share,
         )
         return rules if rules == default else rules._replace(version=_version(rules))
+
+    def alert_rules(self, rules: Rules) -> AlertRules:
+        """Make the rules of alerts, beside the other rules."""
+        policies = [policy for _, eras in ((_EVER, rules.policies), *rules.policies_from) for policy in eras]
+        return alert_rules(self._files, policies, self._calendars, self._ms)
 
     # Calendars and queues.
 

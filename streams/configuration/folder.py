@@ -5,25 +5,37 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from schemas.alert_rules import AlertRules
 from schemas.configuration.file_models import FILES
+from schemas.configuration.parsed_files import ParsedFiles
 from schemas.configuration.parsed_rules import parse_rules
 from schemas.configuration.toml_files import ConfigurationError, parse_toml
 from schemas.policies import Rules
 
 #: Files of the folder that have another reader.
-_OTHERS: Final = ("pulssi", "boards", "sources", "alerts")
+_OTHERS: Final = ("pulssi", "boards", "sources")
 
 
 def load_rules(folder: Path | None, time_zone: str | None = None) -> Rules:
+    """Read a folder's rules but those of alerts; as `load_all_rules`."""
+    return load_all_rules(folder, time_zone)[0]
+
+
+def load_all_rules(folder: Path | None, time_zone: str | None = None) -> tuple[Rules, AlertRules]:
     """Read a folder's rules; without a folder, or an empty one, the defaults.
 
     `time_zone` is the centre's where it is set elsewhere. Raises ConfigurationError with every fault at once.
     """
     texts, unreadable = ({}, []) if folder is None else _read_all(folder)
-    rules, faults = parse_rules(folder or Path(), texts, time_zone)
+    rules, alert_rules, faults = parse_rules(folder or Path(), texts, time_zone)
     if unreadable or faults:
         raise ConfigurationError(unreadable + faults)
-    return rules
+    return rules, alert_rules
+
+
+def read_hooks(folder: Path | None) -> ParsedFiles:
+    """Read `hooks.toml` alone; whoever uses it adds what is wrong with the secrets. Raises ConfigurationError."""
+    return ParsedFiles(folder or Path(), {} if folder is None else {"hooks": _read(folder / "hooks.toml")})
 
 
 def _read_all(folder: Path) -> tuple[dict[str, str], list[str]]:

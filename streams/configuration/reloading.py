@@ -10,7 +10,7 @@ from typing import Final
 from schemas.configuration.file_models import FILES
 from schemas.configuration.toml_files import ConfigurationError
 from schemas.policies import Rules
-from streams.configuration.folder import load_rules
+from streams.configuration.folder import load_all_rules
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -27,7 +27,8 @@ class WatchedRules:
         self._time_zone = time_zone
         #: The files' versions at the last attempt to load them, and at the last poll.
         self._loaded = self._seen = _file_versions(folder)
-        self.rules = load_rules(folder, time_zone)
+        #: `alert_rules` changes with the files without further notice.
+        self.rules, self.alert_rules = load_all_rules(folder, time_zone)
         #: Whether the files as they were last seen are faulty.
         self.refused = False
 
@@ -44,7 +45,7 @@ class WatchedRules:
         self._loaded = seen
         self.refused = True
         try:
-            rules = load_rules(self._folder, self._time_zone)
+            rules, self.alert_rules = load_all_rules(self._folder, self._time_zone)
         except ConfigurationError as error:
             refused(error.faults)
             return None

@@ -1,0 +1,188 @@
+"""`alerts.toml` as a model: what may stand in it. What it says of policies is checked elsewhere."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from schemas.alert_rules import REACH_MS, FloorCondition
+from schemas.alerts import Kind, Severity
+from schemas.configuration.fields import CalendarName, Duration, DurationOrZero, Moment, Name, Section
+from schemas.topics import Channel
+
+Count = Annotated[int, Field(ge=0)]
+CountFromOne = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(gt=0, le=1)]
+
+
+class ContactSection(Section):
+    """Which contacts raise alerts of their own."""
+
+    channels: list[Channel] | None = Field(
+        default=None, description="Contacts of these channels raise alerts; [] is none. Default: all."
+    )
+    at_risk: bool | None = Field(
+        default=None, description="Whether a contact raises one when it is at risk, before the breach. Default: true."
+    )
+
+
+class AttainmentSection(Section):
+    """The service level over the policy's window."""
+
+    window: Duration | None = Field(
+        default=None, description="Open time that is judged where the policy names no window. Default: 1h."
+    )
+    minimum_volume: Count | None = Field(
+        default=None, description="From how many contacts on, where the policy names no number. Default: 20."
+    )
+    severity: Severity | None = Field(default=None, description="Default: warning.")
+
+
+class IntervalSection(Section):
+    """Half hours that attain the objective."""
+
+    share: Share | None = Field(
+        default=None,
+        description="The least share of half hours that have to attain the objective. Default: not judged.",
+    )
+    minimum_volume: Count | None = Field(
+        default=None, description="From how many contacts on a half hour counts. Default: 10."
+    )
+    minimum_intervals: CountFromOne | None = Field(
+        default=None, description="From how many such half hours on it is judged. Default: 4."
+    )
+    severity: Severity | None = Field(default=None, description="Default: warning.")
+
+
+class BurnRateEntry(Section):
+    """One pair of windows, and how fast the budget may burn in both."""
+
+    name: Name = Field(description="What the alert calls it.")
+    policy: Name | None = Field(
+        default=None,
+        description="Judge this policy alone, and not by the entry of this name for all. Default: every policy.",
+    )
+    factor: float = Field(description="Above 1, and below 0.9 / (1 - objective).")
+    long: Duration = Field(description="The long window in open time, at most 24h.")
+    short: Duration = Field(description="The short window; both have to burn so fast.")
+    minimum_volume: CountFromOne = Field(description="From how many contacts in the long window on it is judged.")
+    minimum_volume_short: CountFromOne = Field(description="The same for the short window.")
+    severity: Severity = Field(default="critical", description="`critical` wants somebody now.")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.short >= self.long:
+            raise ValueError("the short window must be shorter than the long one")
+        if self.long > REACH_MS:
+            raise ValueError("the long window is longer than 24h, which is as far as alerts look back")
+        return self
+
+
+class BudgetEntry(Section):
+    """What a policy's budget is made of."""
+
+    policy: Name = Field(description="The policy.")
+    contacts: CountFromOne = Field(
+        description="Contacts expected in the period of its objective. Then alerts tell the share of the budget used."
+    )
+
+
+class FloorEntry(Section):
+    """Something about each queue at this moment."""
+
+    name: Name = Field(description="What the alert calls it.")
+    condition: FloorCondition = Field(description="What is judged in each queue that matches.")
+    wait: Duration | None = Field(default=None, description="Of `longest_wait`: the longest wait that is fine.")
+    contacts: CountFromOne | None = Field(
+        default=None, description="Of `waiting`: how many waiting contacts are too many."
+    )
+    channel: Channel | None = Field(default=None, description="Only this channel.")
+    queue: Name | None = Field(default=None, description="Only this queue.")
+    group: Name | None = Field(
+        default=None, description="Of `nobody_available`: the agents of this group. Default: all of the centre."
+    )
+    hold: DurationOrZero | None = Field(default=None, description="How long it lasts before it fires. Default: 1m.")
+    hours: Literal["open", "always"] = Field(
+        default="open", description="Judge it while the queue's calendar is open, or always."
+    )
+    severity: Severity = Field(default="warning", description="`critical` wants somebody now.")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        needed = {"longest_wait": "wait", "waiting": "contacts", "nobody_available": None}[self.condition]
+        for key in ("wait", "contacts"):
+            if key == needed and getattr(self, key) is None:
+                raise ValueError(f"`{self.condition}` needs `{key}`")
+            if key != needed and getattr(self, key) is not None:
+                raise ValueError(f"`{self.condition}` has no `{key}`: leave it out")
+        if self.group is not None and self.condition != "nobody_available":
+            raise ValueError(f"`{self.condition}` has no `group`: leave it out")
+        return self
+
+
+class PipelineSection(Section):
+    """When Pulssi itself needs somebody."""
+
+    no_events: Duration | None = Field(
+        default=None, description="Open time of the centre's calendar without an event of a channel. Default: 30m."
+    )
+    behind: Duration | None = Field(default=None, description="How far a part may be behind. Default: 1m.")
+    away: Duration | None = Field(default=None, description="How long a part may not be heard of. Default: 30s.")
+    dead_letters: CountFromOne | None = Field(default=None, description="How many are too many. Default: 10.")
+    dead_letters_within: Duration | None = Field(default=None, description="In how much time. Default: 15m.")
+    hold: DurationOrZero | None = Field(default=None, description="How long it lasts before it fires. Default: 30s.")
+
+
+class LifecycleSection(Section):
+    """How alerts change their state."""
+
+    hold: DurationOrZero | None = Field(
+        default=None, description="How long an objective is missed before its alert fires. Default: 30s."
+    )
+    least_firing: DurationOrZero | None = Field(
+        default=None, description="An alert fires at least so long; a contact's ends at once. Default: 1m."
+    )
+    least_resolved: DurationOrZero | None = Field(
+        default=None, description="It stays resolved at least so long; a contact's may fire at once. Default: 1m."
+    )
+    hysteresis: Annotated[float, Field(ge=0, lt=1)] | None = Field(
+        default=None, description="It resolves when it is better than its limit by this part of it. Default: 0.1."
+    )
+    reminder: DurationOrZero | None = Field(
+        default=None, description='How often a firing alert is told again; "0s" is never. Default: 1h.'
+    )
+    keep: Duration | None = Field(default=None, description="How long a resolved alert is kept. Default: 24h.")
+
+
+class MaintenanceEntry(Section):
+    """A time in which matching alerts are silenced."""
+
+    name: Name = Field(description="What the alert calls it.")
+    calendar: CalendarName | None = Field(default=None, description="By the hours of this calendar, or by two times.")
+    during: Literal["open", "closed"] = Field(default="open", description="While the calendar is open, or closed.")
+    valid_from: Moment | None = Field(default=None, description="Without a calendar: from then on.")
+    valid_until: Moment | None = Field(default=None, description="Up to then, and not longer.")
+    rule: Name | None = Field(default=None, description="Only alerts of this policy or rule; so do the others.")
+    kind: Kind | None = None
+    channel: Channel | None = None
+    queue: Name | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        times = self.valid_from is not None, self.valid_until is not None
+        if times != ((False, False) if self.calendar is not None else (True, True)):
+            raise ValueError("needs either `calendar`, or both `valid_from` and `valid_until`")
+        return self
+
+
+class Alerts(Section):
+    """`alerts.toml`: when somebody is told that something slips."""
+
+    contact: ContactSection = ContactSection()
+    attainment: AttainmentSection = AttainmentSection()
+    interval: IntervalSection = IntervalSection()
+    burn_rate: list[BurnRateEntry] | None = Field(default=None, description="Left out: the defaults; []: none.")
+    budget: list[BudgetEntry] = Field(default=[], description="Budgets of policies.")
+    floor: list[FloorEntry] | None = Field(default=None, description="Left out: the defaults; []: none.")
+    pipeline: PipelineSection = PipelineSection()
+    lifecycle: LifecycleSection = LifecycleSection()
+    maintenance: list[MaintenanceEntry] = Field(default=[], description="Times in which alerts are silenced.")

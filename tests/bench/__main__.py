@@ -7,20 +7,22 @@ from typing import Final
 import click
 from rich.console import Console
 
-from tests.bench import core, delay, recovery, throughput, transport, workers
+from tests.bench import alerts, core, delay, recovery, throughput, transport, workers
 from tests.bench.report import Part, measured, replaced, show
 
-PARTS: Final = ("throughput", "transport", "workers", "recovery", "memory", "delay")
+PARTS: Final = ("throughput", "transport", "workers", "recovery", "memory", "delay", "alerts")
 
 
 @click.command()
 @click.option("--only", type=click.Choice(PARTS), multiple=True, default=PARTS, help="One part, or several.")
 @click.option("--events", default=100_000, show_default=True, help="For throughput, transport and workers.")
-@click.option("--rounds", default=3, show_default=True, help="For all but memory and delay.")
+@click.option("--rounds", default=3, show_default=True, help="For all but memory, delay and alerts.")
 @click.option("--journal", default=20_000, show_default=True, help="For recovery: contacts in the journal.")
 @click.option("--contacts", default=100_000, show_default=True, help="For memory.")
 @click.option("--seconds", default=60, show_default=True, help="For delay: how long each rate is measured.")
 @click.option("--rate", "rates", multiple=True, default=[3_000, 5_000], show_default=True, help="For delay: events/s.")
+@click.option("--policies", default=500, show_default=True, help="For alerts.")
+@click.option("--queues", default=200, show_default=True, help="For alerts.")
 @click.option("--write", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="Renew this page's tables.")
 def main(
     *,
@@ -31,6 +33,8 @@ def main(
     journal: int,
     seconds: int,
     rates: Sequence[int],
+    policies: int,
+    queues: int,
     write: Path | None,
 ) -> None:
     """Measure, print tables, and put them into a page where asked to."""
@@ -44,6 +48,7 @@ def main(
         "recovery": lambda: recovery.run(journal, rounds),
         "memory": lambda: core.memory(contacts),
         "delay": lambda: delay.run(rates, seconds),
+        "alerts": lambda: alerts.run(policies, queues),
     }
     for name in only:
         with console.status(f"measuring: {name}"):

@@ -1,0 +1,189 @@
+"""The states of an alert: pending, firing, resolved; each record follows from the one before and what is seen now.
+
+- A cause that holds is pending, and fires once it has held without a break for the observation's `hold_ms`; with no
+  such time it fires at once. A pending alert whose cause stops is resolved, and nobody is told.
+- A firing alert resolves when its cause is clear and it has fired for the least time. It stays resolved for its least
+  time, then the cause may be pending again. A contact's alert has no least times: its cause is a fact.
+- While figures are old, every alert but the pipeline's keeps its state, and is marked `held`. What is pending then has
+  to hold anew once they are released.
+- People are told of an alert while it is not silenced, and of its resolution if and only if they were told that it
+  fires. An alert that still fires at a silence's end is told then.
+
+Nothing is remembered but the records: whoever judges again from the newest ones gives the same, and judging twice at
+the same time gives nothing new. All times are UTC milliseconds.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
+
+from schemas.alert_rules import Timing
+from schemas.alerts import HISTORY_AT_MOST, Acknowledge, Alert, Change, Reason, Silence, alert_id
+from streams.alerts.observation import Observation
+from streams.alerts.silences import silenced_by
+
+#: Reasons of firing records that people are told for, unless the alert is silenced.
+_TOLD: Final = frozenset({"first", "changed", "reminder", "unsilenced"})
+
+
+def changes(
+    before: Mapping[str, Alert],
+    observations: Mapping[str, Observation],
+    now: int,
+    timing: Timing,
+    *,
+    held: bool = False,
+    silences: Sequence[Silence] = (),
+    acknowledgements: Mapping[str, Acknowledge] = MappingProxyType({}),
+) -> list[Alert]:
+    """Give the records that a judgement adds, in the order of keys; of one key each follows from the one before.
+
+    `before` has each key's newest record, `silences` those in force, `acknowledgements` those known by alert id.
+    """
+    judge = _Judge(now, timing, held, silences, acknowledgements)
+    live = {key for key, alert in before.items() if alert.state != "resolved"}
+    keys = sorted(live | {key for key, seen in observations.items() if seen.beyond})
+    return [record for key in keys for record in judge.records(before.get(key), observations.get(key))]
+
+
+def forgotten(before: Mapping[str, Alert], now: int, timing: Timing) -> list[str]:
+    """Name the keys whose alerts have been resolved for so long that their records go, in order."""
+    return sorted(
+        key
+        for key, alert in before.items()
+        if alert.state == "resolved" and alert.resolved_at is not None and now >= alert.resolved_at + timing.keep_ms
+    )
+
+
+def is_told(alert: Alert) -> bool:
+    """Tell whether a record is one that people are told of."""
+    if alert.state == "firing":
+        return alert.silenced_by is None and alert.reason in _TOLD
+    return alert.state == "resolved" and alert.notified
+
+
+class _Judge:
+    def __init__(
+        self,
+        now: int,
+        timing: Timing,
+        held: bool,  # noqa: FBT001 - passed on
+        silences: Sequence[Silence],
+        acknowledgements: Mapping[str, Acknowledge],
+    ) -> None:
+        self._now = now
+        self._timing = timing
+        self._held = held
+        self._silences = silences
+        self._acknowledgements = acknowledgements
+
+    def records(self, alert: Alert | None, seen: Observation | None) -> Iterator[Alert]:
+        """Give one key's records, until nothing more follows at this time."""
+        while (record := self._next(alert, seen)) is not None:
+            yield record
+            alert = record
+
+    def _next(self, alert: Alert | None, seen: Observation | None) -> Alert | None:
+        cause = alert or seen
+        held = self._held and cause is not None and cause.kind != "pipeline"
+        if alert is None or alert.state == "resolved":
+            return None if held or seen is None else self._begun(alert, seen)
+        if alert.held != held:
+            since = alert.pending_since if held or alert.state == "firing" else self._now
+            return self._changed(alert, "held" if held else "released", held=held, pending_since=since)
+        if alert.state == "pending":
+            return None if held else self._after_pending(alert, seen)
+        if held:
+            return self._by_people(alert)
+        return self._resolved(alert, seen) or self._by_people(alert) or self._told_again(alert, seen)
+
+    def _begun(self, alert: Alert | None, seen: Observation) -> Alert | None:
+        """Begin where the cause holds and the last firing is over for long enough."""
+        if not seen.beyond:
+            return None
+        fired_before = alert is not None and alert.fired_at is not None and seen.kind != "contact"
+        if alert is not None and fired_before and self._now < (alert.resolved_at or 0) + self._timing.least_resolved_ms:
+            return None
+        draft = Alert(
+            key=seen.key,
+            sequence=0 if alert is None else alert.sequence,
+            kind=seen.kind,
+            condition=seen.condition,
+            rule=seen.rule,
+            severity=seen.severity,
+            dimensions=seen.dimensions,
+            state="pending",
+            reason="first",
+            at=self._now,
+            pending_since=self._now,
+            measured=seen.measured,
+        )
+        return self._changed(draft, "first", seen) if seen.hold_ms else self._fired(draft, seen)
+
+    def _after_pending(self, alert: Alert, seen: Observation | None) -> Alert | None:
+        if seen is None or not seen.beyond:
+            return self._changed(alert, "resolved", seen, state="resolved", resolved_at=self._now)
+        if self._now < alert.pending_since + seen.hold_ms:
+            return None
+        return self._fired(alert, seen)
+
+    def _fired(self, alert: Alert, seen: Observation) -> Alert:
+        silence = silenced_by(alert, self._silences)
+        return self._changed(
+            alert,
+            "first",
+            seen,
+            state="firing",
+            id=alert_id(alert.key, self._now),
+            fired_at=self._now,
+            silenced_by=silence,
+            notified=silence is None,
+        )
+
+    def _by_people(self, alert: Alert) -> Alert | None:
+        """Take in silences and acknowledgements, also while figures are old."""
+        silence = silenced_by(alert, self._silences)
+        if silence is not None and alert.silenced_by is None:
+            return self._changed(alert, "silenced", by=_by(self._silences, silence), silenced_by=silence)
+        if silence is None and alert.silenced_by is not None:
+            return self._changed(alert, "unsilenced", silenced_by=None, notified=True)
+        acknowledgement = self._acknowledgements.get(alert.id)
+        if acknowledgement is not None and alert.acknowledged_by is None:
+            by, at = acknowledgement.by, acknowledgement.at
+            return self._changed(alert, "acknowledged", by=by, acknowledged_by=by, acknowledged_at=at)
+        return None
+
+    def _resolved(self, alert: Alert, seen: Observation | None) -> Alert | None:
+        least = 0 if alert.kind == "contact" else self._timing.least_firing_ms
+        is_clear = seen is None or (seen.clear and not seen.beyond)
+        if not is_clear or self._now < (alert.fired_at or 0) + least:
+            return None
+        return self._changed(alert, "resolved", seen, state="resolved", resolved_at=self._now)
+
+    def _told_again(self, alert: Alert, seen: Observation | None) -> Alert | None:
+        if seen is not None and (seen.condition, seen.severity) != (alert.condition, alert.severity):
+            return self._changed(alert, "changed", seen, condition=seen.condition, severity=seen.severity)
+        if self._is_reminder_due(alert):
+            return self._changed(alert, "reminder", seen)
+        return None
+
+    def _is_reminder_due(self, alert: Alert) -> bool:
+        every = self._timing.reminder_ms
+        if every is None or alert.acknowledged_by is not None or alert.silenced_by is not None:
+            return False
+        told = [change.at for change in alert.history if change.state == "firing" and change.reason in _TOLD]
+        return self._now >= max([alert.fired_at or 0, *told]) + every
+
+    def _changed(
+        self, alert: Alert, reason: Reason, seen: Observation | None = None, *, by: str | None = None, **fields: object
+    ) -> Alert:
+        """Write the next record: what changes, and where it is seen anew, its figures."""
+        figures = {} if seen is None else {"measured": seen.measured, "contacts": list(seen.contacts)}
+        changed = alert.model_copy(update={**figures, **fields, "sequence": alert.sequence + 1})
+        change = Change(at=self._now, state=changed.state, reason=reason, by=by)
+        history = [*alert.history, change][-HISTORY_AT_MOST:]
+        return changed.model_copy(update={"reason": reason, "at": self._now, "history": history})
+
+
+def _by(silences: Sequence[Silence], silence_id: str) -> str:
+    return next(silence.by for silence in silences if silence.silence_id == silence_id)

@@ -1,0 +1,39 @@
+"""What a rule sees of one cause at one judgement; the lifecycle makes alerts of it."""
+
+from typing import NamedTuple
+
+import orjson
+
+from schemas.alerts import Condition, CostlyContact, Dimensions, Kind, Measurement, Severity
+
+
+class Observation(NamedTuple):
+    """One cause as it is seen now. A cause that no rule tells of is clear."""
+
+    key: str
+    kind: Kind
+    condition: Condition
+    #: The policy, or the rule of `alerts.toml`.
+    rule: str
+    severity: Severity
+    dimensions: Dimensions
+    measured: Measurement
+    #: The costliest first.
+    contacts: tuple[CostlyContact, ...] = ()
+    #: The cause holds.
+    beyond: bool = True
+    #: It is better than its limit by so much that its alert may resolve; never while `beyond`.
+    clear: bool = False
+    #: How long the cause has to hold before its alert fires.
+    hold_ms: int = 0
+
+
+def alert_key(*parts: str) -> str:
+    """Write the key of a cause: a JSON array of what tells it apart, the condition or the kind first."""
+    return orjson.dumps(parts).decode()
+
+
+def key_parts(key: str) -> list[str]:
+    """Read what tells a cause apart."""
+    parts: list[str] = orjson.loads(key)
+    return parts

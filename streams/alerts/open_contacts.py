@@ -1,0 +1,173 @@
+"""Open contacts whose target is near or has passed, and those that wait, as of the last `advance`.
+
+Deadlines stand in a heap, as in `streams.live.gauges`, so that a second costs only what crosses. A contact's new
+summary replaces its old one; a contact without an event for its horizon leaves.
+"""
+
+from collections.abc import Iterator, Sequence
+from heapq import heapify, heappop, heappush, nsmallest
+from typing import Final, cast
+
+from schemas.alerts import CONTACTS_AT_MOST, CostlyContact
+from schemas.contact_record import Deadline, Pause, Summary
+from schemas.topics import Channel, SourcePartition
+from streams.alerts.counters import Counted
+from streams.alerts.observation import alert_key
+
+#: A heap is rebuilt when void entries outnumber the live ones by more than this.
+_REBUILD_SLACK: Final = 64
+
+
+class Contact:
+    """An open contact, for as long as its summary is the newest."""
+
+    __slots__ = ("channel", "contact_id", "crossings", "leaves_at", "live", "pauses", "priority", "queue", "segment")
+
+    def __init__(self, contact_id: str, summary: Summary) -> None:
+        self.contact_id = contact_id
+        self.channel = summary["channel"]
+        self.queue = summary["queue"]
+        self.priority = summary["priority"]
+        self.segment = summary["segment"]
+        self.pauses: Sequence[Pause] = summary["pauses"]
+        self.leaves_at = summary["leaves_at"]
+        #: Its targets that are near or have passed.
+        self.crossings: list[Crossing] = []
+        self.live = True
+
+
+class Crossing:
+    """A target of a contact that is near, or has passed."""
+
+    __slots__ = ("at", "breached", "contact", "counted", "key", "since")
+
+    def __init__(self, contact: Contact, deadline: Deadline, queue: str, at: int, *, breached: bool) -> None:
+        _, policy, self.since, _, _ = deadline
+        self.contact = contact
+        #: When it crossed, UTC milliseconds.
+        self.at = at
+        #: Beyond the target; else at risk.
+        self.breached = breached
+        self.counted: Counted = policy, contact.channel, queue
+        self.key = alert_key("contact", policy, contact.contact_id)
+
+
+class OpenContacts:
+    """What of open contacts crossed their targets. `changed` has the groups with other breaches since last cleared."""
+
+    def __init__(self) -> None:
+        self._now = 0
+        self._serial = 0
+        self._partitions: dict[SourcePartition, dict[bytes, Contact]] = {}
+        #: When something crosses: (at, serial, contact, what; None: the contact leaves).
+        self._due: list[tuple[int, int, Contact, Crossing | None]] = []
+        self._due_at_rebuild = 0
+        self._waiting: dict[tuple[str, str], dict[str, int]] = {}
+        #: By alert key.
+        self.crossings: dict[str, Crossing] = {}
+        #: Those beyond their target, by group.
+        self.breached: dict[Counted, dict[str, Crossing]] = {}
+        self.changed: set[Counted] = set()
+
+    def update(self, partition: SourcePartition, key: bytes, summary: Summary) -> None:
+        """Replace a contact's summary by a newer one; `key` is that of its journal record."""
+        self.remove(partition, key)
+        waits = summary["waiting_since"] is not None
+        if summary["discarded"] or not (summary["deadlines"] or waits) or summary["leaves_at"] <= self._now:
+            return
+        contact = self._partitions.setdefault(partition, {})[key] = Contact(key[1:].decode(), summary)
+        if summary["waiting_since"] is not None:
+            waiting = self._waiting.setdefault((contact.channel, contact.queue), {})
+            waiting[contact.contact_id] = summary["waiting_since"]
+        queues = {metric: queue for metric, _, queue in summary["clocks"]}
+        for deadline in summary["deadlines"]:
+            metric, _, _, warns_at, breached_at = deadline
+            queue = queues.get(metric) or contact.queue
+            for at, breached in ((warns_at, False), (breached_at, True)):
+                if at is not None:
+                    self._schedule(Crossing(contact, deadline, queue, at, breached=breached))
+        self._serial += 1
+        heappush(self._due, (contact.leaves_at, self._serial, contact, None))
+
+    def remove(self, partition: SourcePartition, key: bytes) -> None:
+        """Remove a contact that its worker has evicted."""
+        contact = self._partitions.get(partition, {}).pop(key, None)
+        if contact is not None:
+            self._leave(contact)
+
+    def clear(self, partition: SourcePartition) -> None:
+        """Remove every contact of a source partition: its journal is read again."""
+        for contact in self._partitions.pop(partition, {}).values():
+            self._leave(contact)
+
+    def advance(self, now_ms: int) -> None:
+        """Advance to `now_ms`, never back: targets come near and pass."""
+        self._now = max(self._now, now_ms)
+        due = self._due
+        while due and due[0][0] <= self._now:
+            _, _, contact, crossing = heappop(due)
+            if not contact.live:
+                continue
+            if crossing is None:
+                self._leave(contact)
+            else:
+                self._cross(crossing)
+        if len(due) > 2 * self._due_at_rebuild + _REBUILD_SLACK:
+            self._due = [entry for entry in due if entry[2].live]
+            heapify(self._due)
+            self._due_at_rebuild = len(self._due)
+
+    def bad(self, counted: Counted) -> int:
+        """Count the contacts of a group that wait beyond their target."""
+        return len(self.breached.get(counted, ()))
+
+    def costliest(self, counted: Counted, at: int) -> tuple[CostlyContact, ...]:
+        """Name the contacts of a group that have waited longest beyond their target, with their clock time at `at`."""
+        crossings = self.breached.get(counted, {}).values()
+        oldest = nsmallest(CONTACTS_AT_MOST, crossings, key=lambda each: (each.since, each.contact.contact_id))
+        return tuple(_costly(each.contact.contact_id, counted[1], counted[2], each.since, at) for each in oldest)
+
+    def waiting_longest(self, channel: str, queue: str, at: int) -> tuple[CostlyContact, ...]:
+        """Name the contacts that have waited longest in a queue."""
+        oldest = nsmallest(CONTACTS_AT_MOST, _by_time(self._waiting.get((channel, queue), {})))
+        return tuple(_costly(contact_id, channel, queue, since, at) for since, contact_id in oldest)
+
+    def _schedule(self, crossing: Crossing) -> None:
+        if crossing.at <= self._now:
+            self._cross(crossing)
+        else:
+            self._serial += 1
+            heappush(self._due, (crossing.at, self._serial, crossing.contact, crossing))
+
+    def _cross(self, crossing: Crossing) -> None:
+        crossing.contact.crossings.append(crossing)
+        self.crossings[crossing.key] = crossing
+        if crossing.breached:
+            self.breached.setdefault(crossing.counted, {})[crossing.key] = crossing
+            self.changed.add(crossing.counted)
+
+    def _leave(self, contact: Contact) -> None:
+        if not contact.live:
+            return
+        contact.live = False
+        waiting = self._waiting.get((contact.channel, contact.queue), {})
+        waiting.pop(contact.contact_id, None)
+        for crossing in contact.crossings:
+            self.crossings.pop(crossing.key, None)
+            if crossing.breached:
+                group = self.breached[crossing.counted]
+                del group[crossing.key]
+                if not group:
+                    del self.breached[crossing.counted]
+                self.changed.add(crossing.counted)
+        contact.crossings.clear()  # they refer to one another, which only the garbage collector would see
+
+
+def _by_time(waiting: dict[str, int]) -> Iterator[tuple[int, str]]:
+    return ((since, contact_id) for contact_id, since in waiting.items())
+
+
+def _costly(contact_id: str, channel: str, queue: str, since: int, at: int) -> CostlyContact:
+    return CostlyContact(
+        contact_id=contact_id, channel=cast("Channel", channel), queue=queue, value_ms=max(0, at - since)
+    )

@@ -1,0 +1,99 @@
+"""Pulssi itself: no events although the calendar is open, a part that is behind or away, dead letters that rise."""
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import NamedTuple, cast
+
+from schemas.alert_rules import PipelineRules
+from schemas.alerts import Condition, Dimensions, Measurement, Severity
+from schemas.calendars import Calendar
+from schemas.topics import Channel
+from streams.alerts.observation import Observation, alert_key
+from streams.core.business_time import business_ms, in_hours
+
+
+class PartReading(NamedTuple):
+    """A part, such as a worker or a sink, as it was last heard of. UTC milliseconds."""
+
+    seen_at: int
+    #: How old the oldest record is that waits for it; 0: none waits.
+    behind_ms: int = 0
+
+
+class PipelineReading(NamedTuple):
+    """Pulssi at a moment."""
+
+    parts: Mapping[str, PartReading] = MappingProxyType({})
+    #: When the newest event of each channel that has had any occurred.
+    last_event_at: Mapping[str, int] = MappingProxyType({})
+    #: Dead letters within the time that the rule names.
+    dead_letters: int = 0
+
+
+def observations(
+    reading: PipelineReading, rules: PipelineRules, calendar: Calendar | None, hysteresis: float, now: int
+) -> dict[str, Observation]:
+    """Tell of everything that was read; `calendar` is the centre's, and without one nothing is expected of sources."""
+    found = [*_no_events(reading, rules, calendar, now), *_parts(reading, rules, hysteresis, now)]
+    found.append(_dead_letters(reading, rules, hysteresis))
+    return {seen.key: seen for seen in found}
+
+
+def _no_events(
+    reading: PipelineReading, rules: PipelineRules, calendar: Calendar | None, now: int
+) -> Iterator[Observation]:
+    if rules.no_events_ms is None or calendar is None or not in_hours(calendar, now):
+        return
+    for channel, last in sorted(reading.last_event_at.items()):
+        silent_ms = business_ms(calendar, last, now)
+        beyond = silent_ms >= rules.no_events_ms
+        dimensions = Dimensions(channel=cast("Channel", channel))
+        measured = Measurement(value=silent_ms, limit=rules.no_events_ms, unit="ms")
+        yield _observation("no_events", channel, "critical", measured, rules, beyond=beyond, dimensions=dimensions)
+
+
+def _parts(reading: PipelineReading, rules: PipelineRules, hysteresis: float, now: int) -> Iterator[Observation]:
+    for part, (seen_at, behind_ms) in sorted(reading.parts.items()):
+        unheard_ms = max(0, now - seen_at)
+        away = unheard_ms >= rules.away_ms
+        measured = Measurement(value=unheard_ms, limit=rules.away_ms, unit="ms")
+        yield _observation("part_away", part, "critical", measured, rules, beyond=away)
+        behind = behind_ms >= rules.behind_ms
+        measured = Measurement(value=behind_ms, limit=rules.behind_ms, unit="ms")
+        clear = not behind and behind_ms <= rules.behind_ms * (1 - hysteresis)
+        if not away:  # what it was last heard to be behind says nothing then
+            yield _observation("part_behind", part, "critical", measured, rules, beyond=behind, clear=clear)
+
+
+def _dead_letters(reading: PipelineReading, rules: PipelineRules, hysteresis: float) -> Observation:
+    beyond = reading.dead_letters >= rules.dead_letters
+    clear = not beyond and reading.dead_letters <= rules.dead_letters * (1 - hysteresis)
+    measured = Measurement(
+        value=reading.dead_letters, limit=rules.dead_letters, unit="count", window_ms=rules.dead_letters_within_ms
+    )
+    return _observation("dead_letters", "contacts.dlq", "warning", measured, rules, beyond=beyond, clear=clear)
+
+
+def _observation(
+    condition: Condition,
+    of: str,
+    severity: Severity,
+    measured: Measurement,
+    rules: PipelineRules,
+    *,
+    beyond: bool,
+    clear: bool | None = None,
+    dimensions: Dimensions = Dimensions(),  # noqa: B008 - frozen
+) -> Observation:
+    return Observation(
+        key=alert_key("pipeline", condition, of),
+        kind="pipeline",
+        condition=condition,
+        rule=f"{condition} {of}",
+        severity=severity,
+        dimensions=dimensions,
+        measured=measured,
+        beyond=beyond,
+        clear=not beyond if clear is None else clear,
+        hold_ms=rules.hold_ms,
+    )

@@ -17,10 +17,14 @@ VERSION: Final = 1
 
 #: Compacted; key = `Alert.key`, value = `Alert` as JSON; a tombstone removes an alert that is over.
 ALERTS: Final = "alerts"
-#: What people do about alerts: key = `alert_key` or the silence's id, value = `Command` as JSON.
+#: The key of the record with which an engine opens the topic `alerts`; readers pass it over.
+OPENING_KEY: Final = b"opening"
+#: What people do about alerts: key = the id of the alert or the silence, value = `Command` as JSON.
 ALERT_COMMANDS: Final = "alerts.commands"
 #: Compacted; key = `webhook-id`, value = how far a delivery came.
 ALERT_DELIVERIES: Final = "alert_deliveries"
+#: Topics of one partition, whatever the settings say: their records have one order.
+ALERT_TOPICS: Final = (ALERTS, ALERT_COMMANDS, ALERT_DELIVERIES)
 
 #: How many changes an alert remembers.
 HISTORY_AT_MOST: Final = 32
@@ -99,6 +103,8 @@ class Measurement(_Record):
     #: The rolling window, and the short one of a burn rate, in open time.
     window_ms: int | None = None
     short_window_ms: int | None = None
+    #: The share of the period's budget that the bad contacts of the window used, where the policy's budget is told.
+    budget_used: float | None = None
 
 
 class Change(_Record):

@@ -171,6 +171,19 @@ WALLBOARD_CONFIGURATION_REFUSED: Final = WORKER_CONFIGURATION_REFUSED._replace(
     name="pulssi_wallboard_configuration_refused"
 )
 
+ALERTS_LEADS: Final = MetricDefinition(
+    "pulssi_alerts_leads", "engines", "1 while this engine judges, 0 while it stands by or waits."
+)
+ALERTS_FIRING: Final = MetricDefinition("pulssi_alerts_firing", "alerts", "Alerts that fire.", ("severity",))
+ALERTS_HELD: Final = MetricDefinition(
+    "pulssi_alerts_held", "alerts", "Alerts that fire and keep their state because the figures are old."
+)
+ALERTS_CHANGES: Final = MetricDefinition("pulssi_alerts_changes_total", "records", "Changes of alerts written.")
+ALERTS_JUDGEMENT: Final = MetricDefinition(
+    "pulssi_alerts_judgement_seconds", "seconds", "How long the last judgement took."
+)
+ALERTS_CONFIGURATION_REFUSED: Final = WORKER_CONFIGURATION_REFUSED._replace(name="pulssi_alerts_configuration_refused")
+
 CLICKHOUSE_RUNNING: Final = MetricDefinition("pulssi_clickhouse_requests_running", "requests", "Queries under way.")
 CLICKHOUSE_REQUESTS: Final = MetricDefinition("pulssi_clickhouse_requests_total", "requests", "Queries that ended.")
 CLICKHOUSE_FAILED: Final = MetricDefinition(

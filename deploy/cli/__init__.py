@@ -11,6 +11,7 @@ from schemas.exits import EndError, Exit
 from streams import compilation
 
 COMMANDS: Final = {
+    "alerts": "deploy.cli.alerts:alerts_group",
     "broker": "deploy.cli.part_commands:broker",
     "check-config": "deploy.cli.configuration:check_config",
     "clickhouse": "deploy.cli.part_commands:clickhouse",
@@ -35,7 +36,7 @@ COMMANDS: Final = {
 
 
 #: Commands that fold, or read what was folded: never with code of other sources. Any other helps to get out of that.
-FOLDING: Final = frozenset({"demo", "epoch", "explain", "reconcile", "sink", "up", "wallboard", "worker"})
+FOLDING: Final = frozenset({"alerts", "demo", "epoch", "explain", "reconcile", "sink", "up", "wallboard", "worker"})
 
 
 class LazyGroup(click.Group):

@@ -40,7 +40,7 @@ stdin_option: Final = click.option(
 )
 
 
-def _run(module: str, settings: Settings, *arguments: object) -> NoReturn:
+def run_part(module: str, settings: Settings, *arguments: object) -> NoReturn:
     """Run the main function of a part's module, imported only now: the others' imports are not its own.
 
     Ends with its code. Ctrl-C is a clean end; what nothing expects ends with 70, its trace in the log.
@@ -77,7 +77,7 @@ def worker() -> None:
     Example: PULSSI_KAFKA_BROKERS=kafka:9092 pulssi worker
     """
     settings, _ = load_configuration()
-    _run("streams.worker", settings, settings)
+    run_part("streams.worker", settings, settings)
 
 
 @click.command()
@@ -92,7 +92,7 @@ def sink() -> None:
     Example: PULSSI_CLICKHOUSE_URL=http://user:password@clickhouse:8123 pulssi sink
     """
     settings = load_settings()
-    _run("sinks.sink", settings, settings)
+    run_part("sinks.sink", settings, settings)
 
 
 @click.command()
@@ -107,7 +107,7 @@ def wallboard() -> None:
     Example: PULSSI_WALLBOARD_PORT=8080 pulssi wallboard
     """
     settings, _ = load_configuration()
-    _run("dashboards.wallboard.service", settings, settings)
+    run_part("dashboards.wallboard.service", settings, settings)
 
 
 @click.command()
@@ -123,7 +123,7 @@ def broker(data: Path, host: str, port: int) -> None:
     Example: pulssi broker --data ./.pulssi --port 9092
     """
     settings = load_settings()
-    _run("deploy.embedded.broker", settings, data, host, port, settings.kafka_repository)
+    run_part("deploy.embedded.broker", settings, data, host, port, settings.kafka_repository)
 
 
 @click.command()
@@ -145,5 +145,5 @@ def clickhouse(data: Path, host: str, port: int, program: Path | None, database:
     settings = load_settings()
     database, hosts = database or settings.clickhouse_database, settings.allowed_hosts
     if program is not None:
-        _run("deploy.embedded.official_clickhouse", settings, program, data, host, port, hosts)
-    _run("deploy.embedded.clickhouse.process", settings, data, host, port, database, hosts)
+        run_part("deploy.embedded.official_clickhouse", settings, program, data, host, port, hosts)
+    run_part("deploy.embedded.clickhouse.process", settings, data, host, port, database, hosts)

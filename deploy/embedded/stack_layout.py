@@ -23,8 +23,15 @@ LOOPBACK: Final = "127.0.0.1"
 BROKER_PORT: Final = 9092
 CLICKHOUSE_PORT: Final = 8123
 SERVERS: Final = ("broker", "clickhouse")
+#: Parts of our own, each with its command.
+OWN_PARTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "worker": ("worker",),
+    "sink": ("sink",),
+    "wallboard": ("wallboard",),
+    "alerts": ("alerts", "run"),
+}
 #: In the order of their ports from `--port-base` on.
-PARTS_WITH_PORTS: Final = (*SERVERS, "worker", "sink", "wallboard")
+PARTS_WITH_PORTS: Final = (*SERVERS, *OWN_PARTS)
 #: A little above the broker's own limit, so that the broker's own error is shown.
 BROKER_READY_WITHIN_S: Final = 130.0
 #: A worker that starts reads its journals before it is ready.
@@ -54,7 +61,7 @@ class StackLayout:
     @property
     def environment(self) -> dict[str, str]:
         """The settings that point a part, or a command, at this stack; nothing of external servers."""
-        environment = {f"PULSSI_{name.upper()}_PORT": str(self.ports[name]) for name in ("worker", "sink", "wallboard")}
+        environment = {f"PULSSI_{name.upper()}_PORT": str(self.ports[name]) for name in OWN_PARTS}
         for name, setting in (("broker", "PULSSI_KAFKA_BROKERS"), ("clickhouse", "PULSSI_CLICKHOUSE_URL")):
             if name not in self.external:
                 environment[setting] = self.url_of(name)
@@ -84,7 +91,7 @@ def plan_layout(settings: Settings, folder: Path, port_base: int | None, say: Ca
         external["clickhouse"] = clickhouse_address(settings).url
     else:
         server = official_clickhouse.choose_program(settings.clickhouse_program, folder, say)
-    usual = (BROKER_PORT, CLICKHOUSE_PORT, settings.worker_port, settings.sink_port, settings.wallboard_port)
+    usual = (BROKER_PORT, CLICKHOUSE_PORT, *(getattr(settings, f"{name}_port") for name in OWN_PARTS))
     in_a_row = None if port_base is None else range(port_base, port_base + len(PARTS_WITH_PORTS))
     wanted = dict(zip(PARTS_WITH_PORTS, in_a_row or usual, strict=True))
     ports: dict[str, int] = {}
@@ -127,7 +134,7 @@ def part_groups(layout: StackLayout) -> list[PartGroup]:
             options += ["--program", str(layout.clickhouse.program)]
         return PartDefinition(
             name,
-            pulssi_command(name, *options),
+            pulssi_command(*OWN_PARTS.get(name, (name,)), *options),
             url,
             partial(fault, url),
             environment={} if is_server else layout.environment,
@@ -147,5 +154,5 @@ def part_groups(layout: StackLayout) -> list[PartGroup]:
         PartDefinition(name, pulssi_command("migrate", "--only", only, *wait), environment=layout.environment)
         for name, only in (("topics", "topics"), ("schema", "clickhouse"))
     ]
-    served = (part(name, lambda url: http_fault(f"{url}readyz")) for name in ("worker", "sink", "wallboard"))
+    served = (part(name, lambda url: http_fault(f"{url}readyz")) for name in OWN_PARTS)
     return [(*servers, *steps), tuple(served)]

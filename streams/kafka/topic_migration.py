@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
+from schemas.alerts import ALERT_COMMANDS, ALERT_DELIVERIES, ALERT_TOPICS, ALERTS
 from schemas.settings import Settings
 from schemas.topics import DEAD_LETTERS, SOURCES, journal_of
 from streams.kafka.brokers import admin_client
@@ -22,6 +23,8 @@ JOURNAL_MESSAGE_BYTES: Final = 8 * 1024 * 1024
 JOURNAL_DELETE_RETENTION_MS: Final = 8 * DAY_MS
 #: Dead letters wait for people: a month at least, whatever the events' own retention.
 DEAD_LETTER_RETENTION_MS: Final = 30 * DAY_MS
+#: What people said of alerts, and what was delivered, is kept for as long as a silence may last.
+COMMAND_RETENTION_MS: Final = 90 * DAY_MS
 #: How far ahead of the broker's clock a source record's own time may be: Kafka refuses it beyond.
 AHEAD_AT_MOST_MS: Final = DAY_MS // 24
 #: From this many copies on, a write is acknowledged by two.
@@ -74,7 +77,7 @@ class TopicsReport:
 
 
 def required_topics(settings: Settings) -> tuple[TopicSpec, ...]:
-    """List every topic with the settings it must have: sources, their journals, the dead letters."""
+    """List every topic with the settings it must have: sources, their journals, the dead letters, alerts."""
     retention_ms = settings.retention_days * DAY_MS
     common = {
         "message.timestamp.type": "CreateTime",
@@ -101,13 +104,19 @@ def required_topics(settings: Settings) -> tuple[TopicSpec, ...]:
         "max.message.bytes": str(JOURNAL_MESSAGE_BYTES),
     }
 
-    def topic(name: str, config: Mapping[str, str]) -> TopicSpec:
-        return TopicSpec(name, settings.partitions, settings.replication, config)
+    alerts = {**common, "cleanup.policy": "compact", "delete.retention.ms": str(JOURNAL_DELETE_RETENTION_MS)}
+    commands = {**common, "cleanup.policy": "compact,delete", "retention.ms": str(COMMAND_RETENTION_MS)}
+
+    def topic(name: str, config: Mapping[str, str], partitions: int = settings.partitions) -> TopicSpec:
+        return TopicSpec(name, partitions, settings.replication, config)
 
     return (
         *(topic(name, source) for name in SOURCES),
         *(topic(journal_of(name), journal) for name in SOURCES),
         topic(DEAD_LETTERS, dead_letters),
+        topic(ALERTS, alerts, 1),
+        topic(ALERT_COMMANDS, commands, 1),
+        topic(ALERT_DELIVERIES, commands, 1),
     )
 
 
@@ -144,6 +153,8 @@ def _count_fault(wanted: TopicSpec, found: Mapping[str, TopicSpec]) -> str | Non
     existing = found.get(wanted.name)
     if existing is None or wanted.name == DEAD_LETTERS or existing.partitions == wanted.partitions:
         return None
+    if wanted.name in ALERT_TOPICS:
+        return f"has {existing.partitions} partitions and must have one: delete it, then run `pulssi migrate` again"
     pairs = [(name, journal_of(name)) for name in SOURCES if wanted.name in {name, journal_of(name)}]
     other = next((found[name] for pair in pairs for name in pair if name != wanted.name and name in found), None)
     if other is not None and other.partitions != existing.partitions:

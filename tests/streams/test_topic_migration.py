@@ -6,6 +6,7 @@ import pytest
 from kafka.admin import ConfigResource, ConfigResourceType
 
 from deploy.embedded.ports import any_free
+from schemas.alerts import ALERT_TOPICS
 from schemas.settings import Settings
 from schemas.topics import DEAD_LETTERS, SOURCES, journal_of
 from streams.configuration.environment import load_settings
@@ -25,10 +26,10 @@ def _step(steps: tuple[TopicChange, ...], name: str) -> TopicChange:
 
 
 def test_every_source_has_a_journal_of_as_many_partitions() -> None:
-    """Sources, journals and the dead letters are wanted, all with the settings' count."""
-    topics = {topic.name: topic for topic in required_topics(Settings(partitions=6))}
-    assert set(topics) == {*SOURCES, *map(journal_of, SOURCES), DEAD_LETTERS}
-    assert {topic.partitions for topic in topics.values()} == {6}
+    """Sources, journals and the dead letters are wanted with the settings' count, those of alerts with one."""
+    partitions = {topic.name: topic.partitions for topic in required_topics(Settings(partitions=6))}
+    own_count = dict.fromkeys((*SOURCES, *map(journal_of, SOURCES), DEAD_LETTERS), 6)
+    assert partitions == own_count | dict.fromkeys(ALERT_TOPICS, 1)
 
 
 def test_journals_are_compacted_and_keep_tombstones_longer_than_an_outage() -> None:

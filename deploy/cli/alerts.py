@@ -1,0 +1,308 @@
+"""`pulssi alerts`: what slips now, what is known of one alert, who looks after it, and when nobody is to be told."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import json
+import secrets
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, Final, TypeVar
+from zoneinfo import ZoneInfo
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from deploy.cli.common import exit_if_unreachable, fail, json_option, running_stack_option, stack_settings
+from deploy.cli.config_option import config_option, load_configuration
+from deploy.cli.part_commands import run_part, stdin_option
+from deploy.cli.time_arguments import parse_duration
+from schemas.alerts import (
+    ALERT_COMMANDS,
+    ALERTS,
+    OPENING_KEY,
+    Acknowledge,
+    Alert,
+    Dimensions,
+    EndSilence,
+    Measurement,
+    Silence,
+    decode_alert,
+)
+from schemas.exits import Exit
+from schemas.settings import Settings
+from schemas.topics import CHANNELS, Channel
+from streams import times
+from streams.times import now_ms
+
+_Found = TypeVar("_Found")
+
+#: The order of the list: what needs somebody first.
+_STATES: Final = ("firing", "pending", "resolved")
+_MINUTE_MS: Final = 60_000
+
+
+@click.group("alerts")
+def alerts_group() -> None:
+    """What slips, who looks after it, and when nobody is to be told."""
+
+
+@alerts_group.command("run")
+@config_option
+@stdin_option
+def run() -> None:
+    """Run the SLA engine: judges each second who slips, and writes every change of an alert.
+
+    Several may run: one judges, the others stand by. Health and metrics are at PULSSI_ALERTS_PORT (/healthz, /readyz,
+    /metrics). Ends with 1 where somebody must act first, with 70 for a bug: start it again after 70.
+
+    Example: PULSSI_KAFKA_BROKERS=kafka:9092 pulssi alerts run
+    """
+    settings, _ = load_configuration()
+    run_part("streams.alert_engine.service", settings, settings)
+
+
+@alerts_group.command("list")
+@click.option("--all", "also_over", is_flag=True, help="Also what is pending or was resolved lately.")
+@running_stack_option
+@json_option
+def list_alerts(data: Path | None, *, also_over: bool, as_json: bool) -> None:
+    """List the alerts that fire, the critical ones first.
+
+    Exits with 0 whether or not any fires, with 3 if Kafka does not answer.
+
+    Example: pulssi alerts list --all
+    """
+    settings = stack_settings(data)
+    found = [alert for alert in _alerts(settings) if also_over or alert.state == "firing"]
+    found.sort(key=lambda alert: (_STATES.index(alert.state), alert.severity, alert.fired_at or alert.pending_since))
+    if as_json:
+        click.echo(json.dumps([alert.model_dump() for alert in found], indent=2, ensure_ascii=False))
+        return
+    if not found:
+        click.echo("no alert fires" if not also_over else "there is no alert")
+        return
+    zone = ZoneInfo(settings.time_zone)
+    table = Table("id", "severity", "what", "where", "since", "state", "value", "limit", "acknowledged by", box=None)
+    for alert in found:
+        since = alert.fired_at if alert.fired_at is not None else alert.pending_since
+        state = f"{alert.state}{', silenced' if alert.silenced_by else ''}{', data is old' if alert.held else ''}"
+        table.add_row(
+            *(alert.id or "-", alert.severity, f"{alert.rule}: {alert.condition}", where(alert.dimensions)),
+            *(_moment(since, zone), state, *figures(alert.measured), alert.acknowledged_by or "-"),
+        )
+    Console(width=None if Console().is_terminal else 200).print(table)
+
+
+@alerts_group.command("show")
+@click.argument("alert_id")
+@running_stack_option
+@json_option
+def show(alert_id: str, data: Path | None, *, as_json: bool) -> None:
+    """Show one alert: what slipped, by how much, since when, which contacts cost most, and its history.
+
+    ALERT_ID may be shortened to its first characters. Exits with 1 if there is no such alert.
+
+    Example: pulssi alerts show 3f2a
+    """
+    settings = stack_settings(data)
+    alert = _one(settings, alert_id)
+    if as_json:
+        click.echo(alert.model_dump_json(indent=2))
+        return
+    zone, measured = ZoneInfo(settings.time_zone), alert.measured
+    value, limit = figures(measured)
+    told = {
+        "alert": f"{alert.id}  {alert.severity}",
+        "what": f"{alert.rule}: {alert.condition}, {value} against {limit}",
+        "where": where(alert.dimensions),
+        "state": f"{alert.state} since {_moment(alert.fired_at or alert.pending_since, zone)}",
+        "resolved": alert.resolved_at and _moment(alert.resolved_at, zone),
+        "metric": measured.metric,
+        "target": None if measured.target_ms is None else _duration(measured.target_ms),
+        "objective": None if measured.objective is None else f"{measured.objective:.1%} by {measured.formula}",
+        "window": None if measured.window_ms is None else _duration(measured.window_ms),
+        "contacts judged": measured.n,
+        "beyond the target": measured.bad,
+        "data": "is old: the alert keeps its state" if alert.held else None,
+        "silenced by": alert.silenced_by,
+        "acknowledged": alert.acknowledged_by
+        and f"{_moment(alert.acknowledged_at or alert.at, zone)} by {alert.acknowledged_by}",
+    }
+    for name, value_ in told.items():
+        if value_ is not None:
+            click.echo(f"{name + ':':<20}{value_}")
+    if alert.contacts:
+        click.echo("contacts, the costliest first")
+    for contact in alert.contacts:
+        click.echo(f"  {contact.contact_id}  {contact.channel}/{contact.queue}  {_duration(contact.value_ms)}")
+    click.echo(f"history, times in {zone.key}")
+    for change in alert.history:
+        click.echo(
+            f"  {_moment(change.at, zone)}  {change.state}: {change.reason}{f' by {change.by}' * bool(change.by)}"
+        )
+
+
+@alerts_group.command("ack")
+@click.argument("alert_id")
+@click.option("--by", default=getpass.getuser, show_default="your login", help="Who looks after it.")
+@running_stack_option
+def acknowledge(alert_id: str, by: str, data: Path | None) -> None:
+    """Say that you look after an alert: everybody sees your name, and reminders stop.
+
+    Exits with 1 if no alert with this id fires.
+
+    Example: pulssi alerts ack 3f2a --by Maija
+    """
+    settings = stack_settings(data)
+    alert = _one(settings, alert_id)
+    if alert.state != "firing":
+        fail(f"alert {alert.id} does not fire any more: it was resolved", Exit.NO)
+    _ask(settings, _send(settings, Acknowledge(type="acknowledge", at=now_ms(), by=by, alert_id=alert.id)))
+    click.echo(f"{alert.id}: acknowledged by {by}")
+
+
+@alerts_group.command("silence")
+@click.option("--for", "for_", metavar="DURATION", help="How long, such as 2h; at most 90d.")
+@click.option("--rule", help="Only alerts of this policy or rule.")
+@click.option("--channel", type=click.Choice(CHANNELS), help="Only alerts of this channel.")
+@click.option("--queue", help="Only alerts of this queue.")
+@click.option("--by", default=getpass.getuser, show_default="your login", help="Who says so.")
+@click.option("--comment", default="", help="Why.")
+@click.option("--end", "ended", metavar="SILENCE", help="End this silence now; takes no other option.")
+@running_stack_option
+def silence(
+    for_: str | None,
+    rule: str | None,
+    channel: Channel | None,
+    queue: str | None,
+    by: str,
+    comment: str,
+    ended: str | None,
+    data: Path | None,
+) -> None:
+    """Tell nobody of the alerts that match, for a while; they fire and resolve as ever.
+
+    What fired before is still told when it is resolved. What fires when the silence ends is told then. Without --for
+    and --end the silences that hold are listed.
+
+    Example: pulssi alerts silence --queue sales --for 2h --comment "planned test calls"
+    """
+    settings = stack_settings(data)
+    holding = _ask(settings, _silences(settings))
+    if ended is not None:
+        if ended not in holding:
+            fail(f"there is no silence {ended}: `pulssi alerts silence` lists those that hold", Exit.NO)
+        _ask(settings, _send(settings, EndSilence(type="end_silence", at=now_ms(), by=by, silence_id=ended)))
+        click.echo(f"{ended}: ended by {by}")
+    elif for_ is None:
+        _list_silences(holding, ZoneInfo(settings.time_zone))
+    else:
+        made = _silence(for_, by, rule, Dimensions(channel=channel, queue=queue), comment)
+        _ask(settings, _send(settings, made))
+        until = _moment(made.until, ZoneInfo(settings.time_zone))
+        click.echo(f"{made.silence_id}: silent until {until}; `pulssi alerts silence --end {made.silence_id}` ends it")
+
+
+def _silence(for_: str, by: str, rule: str | None, dimensions: Dimensions, comment: str) -> Silence:
+    from streams.alert_engine.commands import SILENCE_AT_MOST_MS
+
+    lasts_ms, now = parse_duration(for_), now_ms()
+    if lasts_ms > SILENCE_AT_MOST_MS:
+        fail(f"--for {for_}: a silence may last 90d at most", Exit.UNUSABLE)
+    return Silence(
+        type="silence",
+        at=now,
+        by=by,
+        silence_id=secrets.token_hex(4),
+        until=now + lasts_ms,
+        rule=rule,
+        dimensions=dimensions,
+        comment=comment,
+    )
+
+
+def _list_silences(holding: dict[str, Silence], zone: ZoneInfo) -> None:
+    if not holding:
+        click.echo("there is no silence: --for begins one")
+    for name, each in holding.items():
+        what = f"{each.rule or 'every rule'}, {where(each.dimensions)}"
+        comment = f": {each.comment}" if each.comment else ""
+        click.echo(f"{name}  until {_moment(each.until, zone)}  {what}  by {each.by}{comment}")
+
+
+def _ask(settings: Settings, question: Coroutine[Any, Any, _Found]) -> _Found:
+    with exit_if_unreachable(settings):
+        return asyncio.run(question)
+
+
+def _alerts(settings: Settings) -> list[Alert]:
+    from streams.kafka.topic_reader import read_newest
+
+    records = _ask(settings, read_newest(settings, ALERTS))
+    return [decode_alert(value) for key, value in records.items() if key != OPENING_KEY]
+
+
+def _one(settings: Settings, alert_id: str) -> Alert:
+    found = [alert for alert in _alerts(settings) if alert.id and alert.id.startswith(alert_id)]
+    if not found:
+        fail(f"there is no alert {alert_id}: `pulssi alerts list --all` lists all", Exit.NO)
+    if len(found) > 1:
+        fail(f"{len(found)} alerts begin with {alert_id}: {', '.join(each.id for each in found)}", Exit.NO)
+    return found[0]
+
+
+async def _silences(settings: Settings) -> dict[str, Silence]:
+    from streams.alert_engine.commands import Commands, read_command
+    from streams.alerts.silences import in_force
+    from streams.kafka.topic_reader import read_newest
+
+    commands = Commands()
+    for value in (await read_newest(settings, ALERT_COMMANDS)).values():
+        if (command := read_command(value)) is not None:
+            commands.apply(command)
+    return {silence.silence_id: silence for silence in in_force(commands.silences.values(), (), now_ms())}
+
+
+async def _send(settings: Settings, command: Acknowledge | Silence | EndSilence) -> None:
+    from streams.alert_engine.commands import send
+
+    await send(settings, command)
+
+
+def where(dimensions: Dimensions) -> str:
+    """Write what an alert is judged for, in one line."""
+    given = {name: value for name, value in dimensions.model_dump().items() if value is not None}
+    return ", ".join(f"{name.removesuffix('_id')} {value}" for name, value in given.items()) or "the whole centre"
+
+
+def figures(measured: Measurement) -> tuple[str, str]:
+    """Write the measured value and its limit in their unit."""
+
+    def written(value: float) -> str:
+        match measured.unit:
+            case "ms":
+                return _duration(round(value))
+            case "share":
+                return f"{value:.1%}"
+            case "ratio":
+                return f"{value:.2f} x"
+            case "count":
+                return f"{value:g}"
+
+    return written(measured.value), written(measured.limit)
+
+
+def _moment(at: int, zone: ZoneInfo) -> str:
+    return times.at(at).astimezone(zone).isoformat(" ", "seconds")
+
+
+def _duration(ms: int) -> str:
+    """Write a duration: `3.2 s`, `2:05` minutes, `1:00:00` hours."""
+    if ms < _MINUTE_MS:
+        return f"{ms / 1000:g} s"
+    minutes, seconds = divmod(ms // 1000, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02} h" if hours else f"{minutes}:{seconds:02} min"

@@ -1,0 +1,187 @@
+"""The SLA engine: each second it judges what the journals tell, and writes every change of an alert.
+
+It does not ask ClickHouse. It judges once the journals are read to their ends. While what it knows is older than a few
+seconds, alerts keep their state. After any failure to write it forgets what it knew of the alerts and reads them back:
+what was written counts, what was not is judged again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import socket
+import time
+from collections.abc import Mapping
+from typing import Final
+
+from aiokafka.errors import KafkaError
+
+from schemas.alerts import Alert
+from schemas.settings import Settings
+from schemas.topics import channel_of
+from streams.alert_engine.alert_log import AlertLog
+from streams.alert_engine.commands import Commands
+from streams.alert_engine.dead_letter_count import DeadLetterCount
+from streams.alert_engine.leadership import Leadership
+from streams.alerts.lifecycle import changes, forgotten
+from streams.alerts.pipeline_rules import PartReading, PipelineReading
+from streams.alerts.silences import in_force
+from streams.alerts.view import AlertView
+from streams.configuration.reloading import WatchedRules
+from streams.kafka.brokers import TopicsMissingError
+from streams.live.freshness import FreshnessReading
+from streams.live.journal_follower import JournalFollower
+from streams.tasks import run_to_completion
+from streams.times import now_ms
+
+JUDGE_EVERY_S: Final = 1.0
+#: Between two attempts to reach Kafka.
+AGAIN_S: Final = 2.0
+#: Figures are live so soon after the journals were read; where they are not, alerts hold.
+LIVE_WITHIN_S: Final = 10.0
+#: A judgement takes a fraction of a second; without one for so long the engine is stuck.
+STUCK_AFTER_S: Final = 60.0
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+class Engine:
+    """What the engine's tasks share."""
+
+    def __init__(self, settings: Settings, configuration: WatchedRules) -> None:
+        self._settings = settings
+        self._configuration = configuration
+        self._rules = configuration.rules, configuration.alert_rules
+        self.view = AlertView(*self._rules)
+        self.journals = JournalFollower(settings, self.view)
+        #: Newest record of each alert by key; of this engine's turn.
+        self.alerts: dict[str, Alert] = {}
+        self.leads = False
+        #: Records of alerts that this engine wrote.
+        self.written = 0
+        self.judgement_s = 0.0
+        self._judged_at = time.monotonic()
+        self._ready_since: float | None = None
+
+    def unready(self) -> str | None:
+        """Say why this engine does not judge yet; None: it does, or stands by."""
+        return self.journals.unready()
+
+    def stuck(self) -> str | None:
+        """Say that nothing moves any more; None: it does, if only in waiting for the broker."""
+        idle_s = time.monotonic() - self._judged_at
+        if self.leads and idle_s > STUCK_AFTER_S and self.journals.freshness.broker_answered(now_ms()):
+            return f"alerts were not judged for {idle_s:.0f} s"
+        return self.journals.stuck()
+
+    async def run(self) -> None:
+        """Judge whenever this engine's turn comes, for ever; waits for Kafka, and says so."""
+        waits = False
+        while True:
+            leadership = Leadership(self._settings)
+            try:
+                await leadership.start()
+                waits = False
+                while True:
+                    await self._turn(leadership)
+            except (KafkaError, OSError, TopicsMissingError) as error:
+                if not waits:
+                    _LOG.warning("alerts are not judged until Kafka answers: %s", str(error) or repr(error))
+                waits = True
+            finally:
+                self.leads = False
+                await run_to_completion(leadership.stop())
+            await asyncio.sleep(AGAIN_S)
+
+    async def _turn(self, leadership: Leadership) -> None:
+        """Wait for this engine's turn, and judge while it lasts. Raises KafkaError and OSError."""
+        turn = leadership.turn
+        if turn is None or not self._knows_enough():
+            await leadership.commands()  # they come again from the first one, once it is our turn
+            return
+        log, dead_letters = AlertLog(self._settings), DeadLetterCount(self._settings)
+        try:
+            self.alerts = await log.open(f"{socket.gethostname()}/{os.getpid()}")
+            within_ms = self._configuration.alert_rules.pipeline.dead_letters_within_ms
+            await dead_letters.start(now_ms() - within_ms)
+            commands = Commands()
+            await leadership.rewind()
+            while await leadership.behind():
+                commands.apply_all(await leadership.commands())
+            _LOG.info("this engine judges: %d alerts, %d silences", len(self.alerts), len(commands.silences))
+            gc.collect()
+            gc.freeze()  # what was read stays
+            self.leads, self._judged_at = True, time.monotonic()
+            while leadership.turn == turn:
+                await self._judge(log, commands, dead_letters)
+                next_at = self._judged_at + JUDGE_EVERY_S
+                while (rest_s := next_at - time.monotonic()) > 0:
+                    commands.apply_all(await leadership.commands())
+                    await asyncio.sleep(min(rest_s, 0.05))
+            _LOG.info("another engine judges from now on")
+        finally:
+            self.leads = False
+            await run_to_completion(dead_letters.stop())
+            await run_to_completion(log.stop())
+
+    def _knows_enough(self) -> bool:
+        """Tell whether to begin: the figures are live, or have had the time to be, and something is wrong."""
+        if self.journals.freshness_now().state == "live":
+            return True
+        if not self.journals.ready:
+            self._ready_since = None
+            return False
+        self._ready_since = self._ready_since or time.monotonic()
+        return time.monotonic() - self._ready_since > LIVE_WITHIN_S
+
+    async def _judge(self, log: AlertLog, commands: Commands, dead_letters: DeadLetterCount) -> None:
+        self._use_changed_rules()
+        await dead_letters.read()
+        self._judged_at = time.monotonic()
+        now, freshness = now_ms(), self.journals.freshness_now()
+        alert_rules = self._rules[1]
+        pipeline = self._pipeline(now, freshness, dead_letters.since(now - alert_rules.pipeline.dead_letters_within_ms))
+        observations = self.view.observations(now, self.alerts.keys(), pipeline)
+        timing = alert_rules.timing
+        changed = changes(
+            self.alerts,
+            observations,
+            now,
+            timing,
+            held=freshness.state != "live",
+            silences=in_force(commands.silences.values(), alert_rules.maintenance, now),
+            acknowledgements=commands.acknowledged,
+        )
+        ended = forgotten(self.alerts, now, timing)
+        self.judgement_s = time.monotonic() - self._judged_at
+        await run_to_completion(log.write(changed, ended))  # a producer that is stopped within a write may hang
+        self.alerts |= {alert.key: alert for alert in changed}
+        for key in ended:
+            self.alerts.pop(key, None)
+        self.written += len(changed)
+
+    def _use_changed_rules(self) -> None:
+        in_force_now = self._configuration.rules, self._configuration.alert_rules
+        if in_force_now != self._rules:
+            self._rules = in_force_now
+            self.view.use(*in_force_now)
+
+    def _pipeline(self, now: int, freshness: FreshnessReading, dead_letters: int) -> PipelineReading:
+        behind_ms = now - freshness.as_of if freshness.behind and freshness.as_of is not None else 0
+        return PipelineReading(
+            parts={"worker": PartReading(now, behind_ms)},
+            last_event_at=_last_events(self.view),
+            dead_letters=dead_letters,
+        )
+
+
+def _last_events(view: AlertView) -> Mapping[str, int]:
+    """Tell when the newest event of each channel occurred, by the clocks of its partitions."""
+    last: dict[str, int] = {}
+    for (source, _), head in view.heads.items():
+        channel = channel_of(source)
+        if channel is not None and head.clock:
+            last[channel] = max(last.get(channel, 0), head.clock)
+    return last

@@ -1,0 +1,85 @@
+"""Which of several engines judges: the one that Kafka's consumer group gives the topic of commands to.
+
+The topic has one partition, so one engine has it at a time, and the others stand by. Fencing (see `alert_log`) makes
+sure that an engine that has lost it without knowing writes nothing more.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+
+from schemas.alerts import ALERT_COMMANDS, Command
+from schemas.settings import Settings
+from streams.alert_engine.commands import read_command
+from streams.kafka.brokers import TopicsMissingError
+
+#: An engine that is gone for so long is replaced.
+SESSION_MS: Final = 10_000
+_POLL_MS: Final = 200
+
+
+class _Turns(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka carries no types
+    """Counts how many times the partition was given to this engine or taken from it."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    async def on_partitions_revoked(self, revoked: object) -> None:
+        """Note it."""
+        del revoked
+        self.count += 1
+
+    async def on_partitions_assigned(self, assigned: object) -> None:
+        """Note it."""
+        del assigned
+        self.count += 1
+
+
+class Leadership:
+    """This engine's membership, and the commands that come while it leads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._turns = _Turns()
+        self._consumer: Any = AIOKafkaConsumer(
+            bootstrap_servers=settings.kafka_brokers,
+            group_id=f"{settings.application}-alerts",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            session_timeout_ms=SESSION_MS,
+            fetch_max_wait_ms=_POLL_MS,
+        )
+
+    async def start(self) -> None:
+        """Join. Raises KafkaError, OSError, and TopicsMissingError where the topic is not there."""
+        await self._consumer.start()
+        if ALERT_COMMANDS not in await self._consumer.topics():  # all of them: subscribing to one may create it
+            raise TopicsMissingError(self._settings.kafka_brokers, [ALERT_COMMANDS])
+        self._consumer.subscribe([ALERT_COMMANDS], listener=self._turns)
+
+    @property
+    def turn(self) -> int | None:
+        """Number this engine's turn; None: another engine leads. Another number means that it was lost in between."""
+        return self._turns.count if self._consumer.assignment() else None
+
+    async def rewind(self) -> None:
+        """Have all commands come again, from the first one. Raises KafkaError."""
+        await self._consumer.seek_to_beginning()
+
+    async def commands(self) -> list[Command]:
+        """Return the commands that come within a moment. Raises KafkaError."""
+        fetched = await self._consumer.getmany(timeout_ms=_POLL_MS)
+        records = [record for of_partition in fetched.values() for record in of_partition]
+        return [command for record in records if (command := read_command(record.value)) is not None]
+
+    async def behind(self) -> bool:
+        """Tell whether commands were written that have not come yet."""
+        partition = TopicPartition(ALERT_COMMANDS, 0)
+        end = (await self._consumer.end_offsets([partition]))[partition]
+        return bool(await self._consumer.position(partition) < end)
+
+    async def stop(self) -> None:
+        """Leave, so that another engine leads at once."""
+        await self._consumer.stop()

@@ -16,10 +16,12 @@ from typing import Final
 
 from schemas.journal import Head
 from schemas.settings import Settings
+from sinks.alert_archive import archive_alerts
 from sinks.archive import Archive
 from sinks.gauge_history import GRACE_MS, each_minute
 from sinks.pending_batch import PendingBatch, epoch_claims, progress_rows
 from sinks.retrying_store import RetryingStore
+from sinks.rows import AlertChangeRow
 from sinks.sink_health import SinkHealth
 from sinks.store_protocol import Batch, Store
 from streams.journal.tail import JournalTail
@@ -45,6 +47,7 @@ class Pipeline:
         self, settings: Settings, store: Store, health: SinkHealth, now: Callable[[], float] = time.time
     ) -> None:
         group = f"{settings.application}-sink"
+        self._settings = settings
         self._health = health
         self._now = now
         self._store = RetryingStore(store, health)
@@ -92,6 +95,7 @@ class Pipeline:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._gather())
             tasks.create_task(self._write())
+            tasks.create_task(archive_alerts(self._settings, self._write_alerts, self._stops_within))
             tasks.create_task(each_minute(self._now_ms, self._stops_within, self._has_present, self._save_gauges))
 
     async def finish(self) -> None:
@@ -99,6 +103,11 @@ class Pipeline:
         self._stopping.set()
         async with self._changed:
             self._changed.notify_all()
+
+    async def _write_alerts(self, rows: list[AlertChangeRow]) -> None:
+        await self._store.write(Batch(alert_changes=rows))
+        if self._is_current:  # ClickHouse answers, also where no step is there to be written
+            self._set_ready()
 
     def _has_present(self) -> bool:
         return self._is_current and not self._health.held

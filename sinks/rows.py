@@ -93,6 +93,45 @@ class ContactRow(_fields("contact_id", "version", *CONTACT_FIELDS, *_DEADLINES))
     __slots__ = ()
 
 
+class AlertChangeRow(NamedTuple):
+    """One change of an alert that fires or fired; what is missing of its dimensions is empty."""
+
+    alert_id: str
+    sequence: int
+    version: int
+    key: str
+    kind: str
+    condition: str
+    rule: str
+    severity: str
+    channel: str
+    queue: str
+    priority: str
+    segment: str
+    tag: str
+    contact_id: str
+    state: str
+    reason: str
+    at: int
+    fired_at: int
+    resolved_at: int | None
+    held: bool
+    silenced_by: str
+    acknowledged_by: str
+    acknowledged_at: int | None
+    value: float
+    limit: float
+    unit: str
+    n: int | None
+    bad: int | None
+    metric: str
+    target_ms: int | None
+    objective: float | None
+    formula: str
+    window_ms: int | None
+    contacts: list[str]
+
+
 class Progress(NamedTuple):
     """How far a source partition is written: all events below `next` are."""
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from schemas.exits import EndError, Exit
-from sinks.rows import ContactRow, EventRow, PaneRow, Progress, SampleRow, TagPaneRow
+from sinks.rows import AlertChangeRow, ContactRow, EventRow, PaneRow, Progress, SampleRow, TagPaneRow
 
 
 class StoreError(EndError):
@@ -29,6 +29,7 @@ class Batch:
     tag_panes: list[TagPaneRow] = field(default_factory=list)
     samples: list[SampleRow] = field(default_factory=list)
     contacts: list[ContactRow] = field(default_factory=list)
+    alert_changes: list[AlertChangeRow] = field(default_factory=list)
     #: Written last: all that it covers is written.
     progress: list[Progress] = field(default_factory=list)
 

@@ -15,6 +15,7 @@ _KEYS: Final = {
     "tag_panes": attrgetter(*_PART, "tag"),
     "samples": attrgetter("contact_id", "sample", "slot"),
     "contacts": attrgetter("contact_id"),
+    "alert_changes": attrgetter("alert_id", "sequence"),
 }
 
 

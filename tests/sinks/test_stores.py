@@ -155,7 +155,12 @@ def test_a_slow_server_that_gets_on_is_not_stuck(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr("sinks.clickhouse.store.connect", lambda *_, **__: Slow())
     batch = Batch(
-        [event()], [pane(1, 1)], [tag_pane(1, 1)], [sample(1)], [contact(1)], [Progress("t", 0, 1, 0, 0, 0, 0, 0)]
+        [event()],
+        [pane(1, 1)],
+        [tag_pane(1, 1)],
+        [sample(1)],
+        [contact(1)],
+        progress=[Progress("t", 0, 1, 0, 0, 0, 0, 0)],
     )
     with activities.during(Phase.INSERTING, "the sink"):
         ClickHouseStore(load_settings({})).write(batch)

@@ -1,0 +1,34 @@
+"""What comes back from a destination: an answer of HTTP or SMTP, or the reason why there is none."""
+
+from typing import Final, Literal, NamedTuple
+
+#: Why there was no answer.
+Failure = Literal["address_refused", "no_connection", "certificate", "timeout", "broken_off", "no_encryption"]
+
+#: What is told of it.
+FAILURES: Final[dict[Failure, str]] = {
+    "address_refused": "its address is not public, and allow_private in hooks.toml does not have it",
+    "no_connection": "no connection: there is no such host, or nobody listens",
+    "certificate": "TLS failed: its certificate is not trusted or is another host's, or it speaks no TLS",
+    "timeout": "no answer in time",
+    "broken_off": "the connection broke off",
+    "no_encryption": "it does not offer STARTTLS",
+}
+
+
+class Answer(NamedTuple):
+    """What a destination answered."""
+
+    #: Of HTTP or SMTP.
+    status: int
+    text: str = ""
+    #: The header `Retry-After` as it came.
+    retry_after: str | None = None
+
+
+class NoAnswerError(Exception):
+    """There was no answer."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(FAILURES[failure])
+        self.failure = failure

@@ -1,0 +1,192 @@
+"""The destinations of `hooks.toml` with their secrets, which stand in environment variables and files.
+
+A secret is a `SecretStr`: it is in no `repr`, log or error. Faults name the variable or the file, never what it holds.
+"""
+
+import base64
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from pydantic import SecretStr
+
+from schemas.configuration.hook_models import (
+    DestinationEntry,
+    DestinationType,
+    Filter,
+    Links,
+    PrivateAddress,
+    address_problem,
+    host_key,
+)
+from schemas.configuration.parsed_files import ParsedFiles
+from schemas.configuration.toml_files import ConfigurationError
+from streams.configuration.folder import read_hooks
+
+#: PagerDuty's Events API v2; accounts in the EU have one of their own.
+PAGERDUTY: Final = "https://events.pagerduty.com/v2/enqueue"
+
+_PORTS: Final = {"https": 443, "http": 80, "smtp": 587, "smtps": 465}
+_ROUTING_KEY: Final = re.compile(r"[A-Za-z0-9]{32}")
+#: Of a signing key, as Standard Webhooks has it.
+_KEY_BYTES: Final = range(24, 65)
+#: A secret's file holds a line.
+_FILE_BYTES_AT_MOST: Final = 10_000
+
+
+class Destination(NamedTuple):
+    """Somebody who is told, with all that a delivery needs."""
+
+    name: str
+    type: DestinationType
+    url: SecretStr
+    #: A webhook's signing keys, the newest first; else one secret or none.
+    secrets: tuple[SecretStr, ...]
+    #: What is connected: the host without brackets, and the port.
+    host: str
+    port: int
+    events: frozenset[str]
+    filter: Filter
+    allow_plain: bool
+    allow_private: tuple[PrivateAddress, ...]
+    sender: str
+    to: tuple[str, ...]
+
+    @property
+    def scheme(self) -> str:
+        """How it is spoken to."""
+        return urlsplit(self.url.get_secret_value()).scheme
+
+    @property
+    def user(self) -> str:
+        """Who signs in, where the address names somebody."""
+        return unquote(urlsplit(self.url.get_secret_value()).username or "")
+
+    @property
+    def password(self) -> str:
+        """With which password: the secret, or what stands in the address."""
+        inline = unquote(urlsplit(self.url.get_secret_value()).password or "")
+        return self.secrets[0].get_secret_value() if self.secrets else inline
+
+
+class Hooks(NamedTuple):
+    """What `hooks.toml` and its secrets say."""
+
+    destinations: tuple[Destination, ...]
+    links: Links
+
+
+def load_hooks(folder: Path | None, environment: Mapping[str, str]) -> Hooks:
+    """Read the destinations and their secrets. Raises ConfigurationError with every fault at once."""
+    files = read_hooks(folder)
+    found: list[Destination | None] = []
+    if not files.faults():  # else entries may lack what names their secrets
+        found = [_Secrets(files, *each, folder or Path(), environment).destination() for each in files.destinations]
+    faults = files.faults()
+    if faults:
+        raise ConfigurationError(faults)
+    return Hooks(tuple(each for each in found if each is not None), files.links)
+
+
+class _Secrets:
+    """Reads the secrets of one destination, and notes those that are missing or of the wrong form."""
+
+    def __init__(
+        self, files: ParsedFiles, number: int, entry: DestinationEntry, folder: Path, environment: Mapping[str, str]
+    ) -> None:
+        self._files = files
+        self._number = number
+        self._entry = entry
+        self._folder = folder
+        self._environment = environment
+
+    def destination(self) -> Destination | None:
+        """Make the destination; None after a fault."""
+        url, entry = self._url(), self._entry
+        secrets = [
+            *(self._of_variable(name, "secret_env", place) for place, name in enumerate(entry.secret_env)),
+            *(self._of_file(name, "secret_file", place) for place, name in enumerate(entry.secret_file)),
+        ]
+        if url is None or None in secrets:
+            return None
+        parts = urlsplit(url)
+        return Destination(
+            name=entry.name,
+            type=entry.type,
+            url=SecretStr(url),
+            secrets=tuple(SecretStr(secret) for secret in secrets if secret is not None),
+            host=host_key(parts.hostname or ""),
+            port=parts.port or _PORTS[parts.scheme],
+            events=frozenset(entry.events),
+            filter=entry.filter,
+            allow_plain=entry.allow_plain,
+            allow_private=tuple(entry.allow_private),
+            sender=entry.sender or "",
+            to=tuple(entry.to),
+        )
+
+    def _url(self) -> str | None:
+        entry = self._entry
+        if entry.url_env is not None:
+            key, url = "url_env", self._of_variable(entry.url_env, "url_env")
+        elif entry.url_file is not None:
+            key, url = "url_file", self._of_file(entry.url_file, "url_file")
+        else:
+            return entry.url or PAGERDUTY  # checked with the file
+        problem = None if url is None else address_problem(entry.type, url, plain=entry.allow_plain)
+        if problem is None:
+            return url
+        self._note(f"the address {problem}", key)
+        return None
+
+    def _of_variable(self, name: str, *path: str | int) -> str | None:
+        value = self._environment.get(name, "").strip()
+        if not value:
+            self._note(f"the environment variable {name} is not set", *path)
+            return None
+        return self._checked(value, *path)
+
+    def _of_file(self, name: str, *path: str | int) -> str | None:
+        file = self._folder / name
+        try:
+            with file.open("rb") as opened:
+                value = opened.read(_FILE_BYTES_AT_MOST).decode().strip()
+        except OSError as error:
+            self._note(f"{file} cannot be read: {error.strerror}", *path)
+            return None
+        except UnicodeDecodeError:
+            value = ""
+        if not value:
+            self._note(f"{file} holds no text", *path)
+            return None
+        return self._checked(value, *path)
+
+    def _checked(self, value: str, *path: str | int) -> str | None:
+        problem = secret_problem(self._entry.type, value) if str(path[0]).startswith("secret") else None
+        if problem is None:
+            return value
+        self._note(problem, *path)
+        return None
+
+    def _note(self, problem: str, *path: str | int) -> None:
+        self._files.add_fault("hooks", ("destination", self._number, *path), problem)
+
+
+def secret_problem(kind: DestinationType, secret: str) -> str | None:
+    """Say what is wrong with a secret, without it; None where nothing is."""
+    if kind == "pagerduty":
+        return (
+            None if _ROUTING_KEY.fullmatch(secret) else "what it holds must be a routing key of 32 letters and digits"
+        )
+    if kind != "webhook":
+        return None
+    text = secret.removeprefix("whsec_")
+    try:
+        key = base64.b64decode(text, validate=True)
+    except ValueError:
+        key = b""
+    # Libraries differ in what they make of other alphabets and paddings: the receiver may have any of them.
+    whole = text != secret and len(key) in _KEY_BYTES and base64.b64encode(key).decode() == text
+    return None if whole else "what it holds must be `whsec_` and 24 to 64 random bytes in base64"

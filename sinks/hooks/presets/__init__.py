@@ -1,0 +1,1 @@
+"""How a message looks at each destination, a module each."""

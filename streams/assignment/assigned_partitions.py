@@ -19,6 +19,7 @@ from schemas.policies import Rules
 from schemas.settings import Settings
 from schemas.topics import SourcePartition
 from streams.assignment.failures import Action, During, described_error, failure_of, react
+from streams.assignment.open_transactions import OpenTransactions
 from streams.assignment.opened_partition import OpenedPartition
 from streams.assignment.opening_tasks import STOP_WITHIN_S, OpeningTasks
 from streams.assignment.recovery import ReleasedPartition
@@ -39,8 +40,8 @@ OPEN_WITHIN_S: Final = 600.0
 #: How often partitions are maintained, and every how many rounds the cluster is asked about their topics.
 MAINTAIN_EVERY_S: Final = 1.0
 CHECK_TOPICS_EVERY: Final = 4
-#: Every how many rounds partitions are looked for that get no batch.
-CHECK_SILENT_EVERY: Final = 15
+#: Every how many rounds partitions are looked for that get no batch, and journals with an open transaction.
+CHECK_LOGS_EVERY: Final = 15
 
 _BACK_OFF: Final = wait_exponential(multiplier=0.2, max=5.0)
 _RETRY: Final = retry_if_exception(lambda error: failure_of(During.OPENING, error).action is Action.RETRY)
@@ -92,6 +93,7 @@ class AssignedPartitions:
         common = self._log_ends, self.activities, self._background
         self.topics = TopicChecks(self._cluster, *common, now, self._opened, self._resume, self._reopen)
         self.silent = SilentPartitions(*common, self._seek_to_head)
+        self.transactions = OpenTransactions(self._log_ends, self.activities)
 
     @property
     def open_states(self) -> list[PartitionState]:
@@ -278,8 +280,9 @@ class AssignedPartitions:
                 self._background.start(opened, partial(self.maintain_one, partition, opened))
             if rounds % CHECK_TOPICS_EVERY == 0:
                 self._background.start("topics", self.topics.check)
-            if rounds % CHECK_SILENT_EVERY == 0:
+            if rounds % CHECK_LOGS_EVERY == 0:
                 self._background.start("silent", partial(self.silent.check, self._opened))
+                self._background.start("transactions", partial(self.transactions.check, self._opened))
 
     def _forget_released(self) -> None:
         """Drop partitions that went to other workers too long ago to be used again."""

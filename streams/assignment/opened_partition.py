@@ -53,6 +53,8 @@ class OpenedPartition:
     failed: bool = False
     #: Why batches are skipped until the consumer is sent back to the head; None: they are not.
     pause_reason: str | None = None
+    #: Whether the next maintenance writes an empty step; see `OpenTransactions`.
+    empty_step_due: bool = False
 
     def __post_init__(self) -> None:
         """Begin unlocked, as if a batch had just arrived."""
@@ -165,6 +167,9 @@ class OpenedPartition:
     async def maintain(self) -> None:
         """Fold parked events and evict old contacts where ClickHouse answers; it is asked without the lock held."""
         state, archive = self.state, self.shared.archive
+        if self.empty_step_due:
+            await self._write_if_open(state.empty_step)
+            self.empty_step_due = False
         await self._write_if_open(lambda: state.renew_deadlines(int(time.time() * 1000), self._limit))
         try:
             if not self.closed and state.parked:

@@ -272,6 +272,10 @@ class PartitionState:
 
     # What happens between batches.
 
+    def empty_step(self) -> Iterator[StepToWrite]:
+        """Make a step that changes nothing: a head that says what the head before said."""
+        yield from self._write([], self.head)
+
     def unpark(self, found: Mapping[bytes, ArchivedContact], contact_ids: Iterable[bytes]) -> Iterator[StepToWrite]:
         """Make the step that folds what waited for the archive, which found these contacts or does not know them."""
         self.revive(found)

@@ -52,6 +52,18 @@ class Truth:
         #: By journal offset: the heads, and the other records, of what counts.
         self.heads: dict[int, Head] = {}
         self.written: dict[int, JournalRecord] = {}
+        #: Steps whose transaction was left open: the next marker decides them.
+        self._left_open: list[tuple[int, list[JournalRecord], Head]] = []
+
+    def leave_open(self, begin: int, written: list[JournalRecord], head: Head) -> None:
+        """Note a step that landed and is not decided, although its worker goes on from it."""
+        self._left_open.append((begin, written, head))
+
+    def decide(self, *, commits: bool) -> None:
+        """Note a transaction's end: it decides the steps that were left open before it."""
+        left_open, self._left_open = self._left_open, []
+        for step in left_open if commits else ():
+            self.take(*step)
 
     def take(self, begin: int, written: list[JournalRecord], head: Head) -> None:
         """Note a step that landed at an offset; one of a worker that had lost the partition does not count."""

@@ -1,7 +1,8 @@
 """One journal partition as a broker keeps it, and aiokafka's consumer of it: in memory, and at a test's pace.
 
 The newest producer fences the older ones, readers see committed records up to the first undecided one, markers and
-aborted records leave holes, and the log can be compacted.
+aborted records leave holes, a transaction may stay open although its producer was told that it is committed, and the
+log can be compacted.
 """
 
 import asyncio
@@ -40,6 +41,8 @@ class Log:
         self.end = 0
         self.compacted = False
         self._undecided: list[LogRecord] = []
+        #: Whether the undecided were left open: the coordinator calls them committed.
+        self._left_open = False
         self._producer = 0
 
     @property
@@ -48,8 +51,9 @@ class Log:
         return self._undecided[0].offset if self._undecided else self.end
 
     def producer(self) -> int:
-        """Start a producer; that ends the older ones, and what they had under way."""
-        self.abort()
+        """Start a producer; that ends the older ones, and what they had under way as far as the coordinator knows."""
+        if not self._left_open:
+            self.abort()
         self._producer += 1
         return self._producer
 
@@ -57,6 +61,7 @@ class Log:
         """Have records land, undecided. Raises ProducerFenced."""
         if producer != self._producer:
             raise ProducerFenced
+        self._left_open = False
         landed = []
         for key, value in written:
             landed.append(LogRecord(self.end, key, value))
@@ -64,6 +69,10 @@ class Log:
         self.records += landed
         self._undecided += landed
         return landed
+
+    def leave_open(self) -> None:
+        """Tell the producer that its transaction is committed, and write no marker: the next one decides this too."""
+        self._left_open = True
 
     def commit(self) -> None:
         """Decide for the transaction under way."""

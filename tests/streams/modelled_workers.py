@@ -37,8 +37,9 @@ from tests.streams.followers import JOURNAL, PLACE, Live, Sink, Truth, ended_epo
 from tests.streams.modelled_log import MORE_THAN_THERE_IS, Broker, Consumer
 from tests.streams.records import Record, records_of
 
-#: What may become of a write. Of those that are not acknowledged the worker dies.
-Fate = Literal["acknowledged", "unacknowledged", "never", "aborted", "hangs"]
+#: What may become of a write. Of those that are not acknowledged the worker dies; what is left open it takes for
+#: acknowledged.
+Fate = Literal["acknowledged", "left open", "unacknowledged", "never", "aborted", "hangs"]
 
 #: Steps are cut so small that a batch makes several.
 STEP_BYTES: Final = 4_000
@@ -61,10 +62,14 @@ class ModelledWriter:
 
     async def open(self, worker: str) -> int:
         """Fence, and write the opening's record."""
-        self._producer = self._log.producer()
-        [landed] = self._log.begin(self._producer, [(OPEN_KEY, encode_open(worker))])
-        self._log.commit()
-        self._model.truth.opened = landed.offset
+        log, truth = self._log, self._model.truth
+        self._producer = log.producer()
+        if log.stable == log.end:
+            truth.decide(commits=False)
+        [landed] = log.begin(self._producer, [(OPEN_KEY, encode_open(worker))])
+        log.commit()
+        truth.decide(commits=True)
+        truth.opened = landed.offset
         return landed.offset
 
     async def append(self, step: StepToWrite) -> None:
@@ -72,14 +77,20 @@ class ModelledWriter:
         fate = self.fates.popleft() if len(self.fates) > 1 else self.fates[0] if self.fates else "acknowledged"
         if fate == "never":
             raise DiedError
-        begin = self._log.end
+        begin, truth = self._log.end, self._model.truth
         self._log.begin(self._producer, step.records)
         if fate == "aborted":
             self._log.abort()
+            truth.decide(commits=False)
         if fate in {"aborted", "hangs"}:
             raise DiedError
-        self._log.commit()
-        self._model.truth.take(begin, step.records, step.head)
+        if fate == "left open":
+            self._log.leave_open()
+            truth.leave_open(begin, step.records, step.head)
+        else:
+            self._log.commit()
+            truth.decide(commits=True)
+            truth.take(begin, step.records, step.head)
         if fate == "unacknowledged":
             raise DiedError
         self.end = begin + len(step.records)
@@ -205,6 +216,10 @@ class ModelledWorkers(ClickHouseArchive):
             await self.unpark(slot, fates)
         elif worker is not None:
             await self.evict(slot, fates)
+
+    async def write_empty_step(self, slot: int, fates: Iterable[Fate] = ()) -> None:
+        """Have a worker write a step that changes nothing, as where a transaction was left open."""
+        await self._write(slot, self.partition(slot).empty_step(), fates)
 
     async def unpark(self, slot: int, fates: Iterable[Fate] = ()) -> None:
         """Have a worker fold what waited, unless ClickHouse is away."""

@@ -1,7 +1,8 @@
 """Whoever opens has the last valid step's state, and whoever reads applies each valid step once: whatever happens.
 
-Workers that lost the partition go on, ahead of the owner or behind it; writes are not acknowledged or are aborted; the
-journal is compacted while it is read; topic and journal are recreated, and an operator begins an epoch.
+Workers that lost the partition go on, ahead of the owner or behind it; writes are not acknowledged, are aborted, or are
+acknowledged and left open; the journal is compacted while it is read; topic and journal are recreated, and an operator
+begins an epoch.
 """
 
 import asyncio
@@ -46,7 +47,11 @@ PACE: Final = st.one_of(st.integers(1, 6), st.just(MORE_THAN_THERE_IS))
 FATES: Final[st.SearchStrategy[list[Fate]]] = st.one_of(
     st.just([]),
     st.just([]),
-    st.lists(st.sampled_from(["acknowledged", "unacknowledged", "never", "aborted", "hangs"]), min_size=1, max_size=3),
+    st.lists(
+        st.sampled_from(["acknowledged", "left open", "unacknowledged", "never", "aborted", "hangs"]),
+        min_size=1,
+        max_size=3,
+    ),
 )
 
 
@@ -123,6 +128,12 @@ class Machine(RuleBasedStateMachine):
     def maintain(self, slot: int, fates: list[Fate]) -> None:
         """Have a worker evict, or fold what waited."""
         self._do(self.model.maintain(self._any(slot), fates))
+
+    @precondition(lambda self: self.model.owners)
+    @rule(slot=SLOTS, fates=FATES)
+    def write_empty_step(self, slot: int, fates: list[Fate]) -> None:
+        """Have a worker write a step that changes nothing, be it the owner or not."""
+        self._do(self.model.write_empty_step(self._any(slot), fates))
 
     @precondition(lambda self: self.model.owners)
     @rule(slot=SLOTS, back=st.booleans(), others=st.integers(0, 2))
@@ -280,6 +291,33 @@ async def test_what_ended_epochs_left_is_carried_whole(fate: Fate, *, journal: b
     model.produce(ended)
     await model.finish()
     assert_as_batch(model.sink.store, samples(model.events))
+
+
+@pytest.mark.parametrize("then", ["empty step", "aborted", "hangs", "opened by another"])
+async def test_a_step_that_is_left_open_is_decided_with_the_next(then: str) -> None:
+    """No reader has it before; taken back with the next, its records are read again."""
+    model = ModelledWorkers(LONG)
+    await model.start()
+    model.produce(chats(1))
+    await model.open(0)
+    await model.step(0, 3)
+    await model.step(0, 2, ["left open"])
+    await model.near.drain()
+    before, left_open = model.truth.head, model.partition(0).head
+    assert before is not None
+    assert before.step < left_open.step
+    if then == "opened by another":
+        await model.open(1)
+    else:
+        fates: dict[str, list[Fate]] = {"aborted": ["aborted"], "hangs": ["hangs"]}
+        await model.write_empty_step(0, fates.get(then, []))
+        await model.open(1)
+    await model.near.drain()
+    counts = model.partition(1).head.next
+    assert counts == (before.next if then in {"aborted", "hangs"} else left_open.next)
+    await model.finish()
+    await model.near.drain()
+    assert model.near.counted() == expected(model.events)
 
 
 async def test_a_recreated_journal_of_which_only_openings_were_read() -> None:

@@ -79,7 +79,9 @@ class Pipeline:
         )
         await self._archive.start(progress)
         _LOG.info(
-            "the sink goes on where ClickHouse is in %d of %d partitions", len(in_journal), len(self._tail.partitions)
+            "the sink continues from its progress in %d of %d partitions, and reads the others from the beginning",
+            len(in_journal),
+            len(self._tail.partitions),
         )
         self.started = True
         self._health.waiting_for = READING_JOURNALS

@@ -38,10 +38,10 @@ def _files() -> dict[str, str]:
 @click.command()
 @click.argument("folder", metavar="[DIR]", type=click.Path(file_okay=False, path_type=Path), default="config")
 def init(folder: Path) -> None:
-    """Write commented configuration files to start from into DIR (default: ./config).
+    """Write commented configuration files to start from.
 
-    Every setting stands in them, with its meaning, as a comment: as they are, they change nothing. A file that is there
-    already is never overwritten.
+    They go into DIR (default: ./config). Every setting stands in them, with its meaning, as a comment: as they are,
+    they change nothing. A file that is there already is never overwritten.
 
     Example: pulssi init /etc/pulssi
     """
@@ -67,9 +67,10 @@ def init(folder: Path) -> None:
 @config_option
 @json_option
 def check_config(folder: Path | None, *, as_json: bool) -> None:
-    """Check settings, policies, calendars, queues, taxonomy, alerts and hooks: every fault, with its file and line.
+    """Check settings and configuration, and name every fault.
 
-    DIR is the configuration folder (default: PULSSI_CONFIG). Exits with 2 where something is wrong.
+    Policies, calendars, queues, tags, alerts and hooks are checked too. Each fault is named with its file and line. DIR is the
+    configuration folder (default: PULSSI_CONFIG). Exits with 2 where something is wrong.
 
     Example: pulssi check-config /etc/pulssi
     """

@@ -62,7 +62,9 @@ def _echo_files(found: list[Drift], folder: Path, said: str, *, as_json: bool) -
 
 @click.group()
 def dashboards() -> None:
-    """Grafana's data source, dashboard and alert rules, written from their definitions in Python.
+    """Write, check or push the dashboard and alerts for Grafana.
+
+    The data source, the dashboard and the alert rules are written from their definitions in Python.
 
     Example: pulssi dashboards check
     """
@@ -72,7 +74,9 @@ def dashboards() -> None:
 @_out_option
 @_site_options
 def build(site: Site, out: Path, *, as_json: bool) -> None:
-    """Write the provisioning folder; files that are right already are left alone.
+    """Write Grafana's provisioning folder.
+
+    Files that are right already are left alone.
 
     Example: pulssi dashboards build --out /etc/grafana/provisioning --clickhouse http://clickhouse:8123
     """
@@ -88,7 +92,9 @@ def build(site: Site, out: Path, *, as_json: bool) -> None:
 @_out_option
 @_site_options
 def check(site: Site, out: Path, *, as_json: bool) -> None:
-    """End with 1, naming the files, where the folder is not as the definitions say.
+    """Check whether the folder is as the definitions say.
+
+    Ends with 1 where it is not, and names the files.
 
     Example: pulssi dashboards check && echo "no drift"
     """
@@ -110,10 +116,10 @@ def check(site: Site, out: Path, *, as_json: bool) -> None:
 )
 @_site_options
 def push(site: Site, url: str, *, as_json: bool) -> None:
-    """Bring a running Grafana to the definitions by its API; what is not Pulssi's stays.
+    """Bring a running Grafana to the definitions, by its API.
 
-    GRAFANA_TOKEN holds a service account's token; CLICKHOUSE_READER_PASSWORD, where it is set, goes into the data
-    source. Ends with 1 where Grafana declines, with 3 where it does not answer.
+    What is not Pulssi's stays. GRAFANA_TOKEN holds a service account's token; CLICKHOUSE_READER_PASSWORD, where it is
+    set, goes into the data source. Ends with 1 where Grafana declines, with 3 where it does not answer.
 
     Example: GRAFANA_TOKEN=… pulssi dashboards push --url https://grafana.example --clickhouse http://clickhouse:8123
     """

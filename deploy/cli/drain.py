@@ -1,4 +1,4 @@
-"""`pulssi drain`: wait until all that was produced is read, aggregated and in ClickHouse."""
+"""`pulssi drain`: wait until all that was produced is counted and in ClickHouse."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ async def _wait_until_drained(settings: Settings, timeout_s: float) -> list[Lag]
 @running_stack_option
 @json_option
 def drain(data: Path | None, timeout_s: float, *, as_json: bool) -> None:
-    """Wait until all that was produced before is read, aggregated and in ClickHouse.
+    """Wait until all events so far are counted and in ClickHouse.
 
     Ends with 1 where it takes longer than the timeout, and names how far each partition is behind. Events that come
     while it waits are not waited for, so that it ends beside a running stream too. Ends with 3 where Kafka or

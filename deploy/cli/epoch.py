@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @click.group("epoch")
 def epoch_group() -> None:
-    """Begin a new epoch of a source topic after it was recreated, or its journal went missing."""
+    """Continue after a topic was recreated or a journal was lost."""
 
 
 @epoch_group.command("begin")
@@ -39,7 +39,9 @@ def epoch_group() -> None:
 @config_option
 @json_option
 def begin(topic: str, data: Path | None, *, yes: bool, as_json: bool) -> None:
-    """Begin a new epoch of a source topic that was recreated, or whose journal went missing.
+    """Begin a new epoch of a source topic.
+
+    For a topic that was recreated, or whose journal went missing: a worker then refuses its partitions.
 
     Checks that the sink has written all steps, compares the numbers of the ended epoch with the archive and repairs
     them, keeps open contacts and the panes that are still shown, and reads the topic from its beginning. Running

@@ -134,7 +134,9 @@ def _lines(render: _Renderer, found: Explanation) -> Iterator[str]:
         if found.summary[name]:
             yield f"  {says}: {render.value(name, found.summary[name])}"
     sections: dict[str, Iterable[Iterable[str]]] = {
-        "events, in the order in which they count": (_event(render, each) for each in found.events),
+        "events, in the order in which they count, each with its [event_id] (x: does not count)": (
+            _event(render, each) for each in found.events
+        ),
         "the clock of the first response": (_sentence(render, each) for each in found.clock),
         "its course": (_sentence(render, each) for each in found.course),
         "samples": (_sample(render, each) for each in found.samples) if found.samples else [["  none"]],

@@ -46,10 +46,10 @@ def _wait_for_server(what: str, fault: Callable[[], str | None], wait_s: float) 
     "--only", type=click.Choice(["topics", "clickhouse"]), help="Migrate only the topics, or only ClickHouse."
 )
 def migrate(data: Path | None, wait_s: float, only: str | None, *, as_json: bool) -> None:
-    """Bring the topics and ClickHouse's schema to what this version needs.
+    """Create or update the topics and ClickHouse's schema.
 
-    No topic, event or number is deleted. A partition count that differs from the settings is refused, with the fix
-    (exit 1).
+    `pulssi up` does this by itself at each start. No topic, event or number is deleted. A partition count that differs
+    from the settings is refused, with the fix (exit 1).
 
     Example: pulssi migrate --wait 60
     """

@@ -69,7 +69,10 @@ def run_part(module: str, settings: Settings, *arguments: object) -> NoReturn:
 @config_option
 @stdin_option
 def worker() -> None:
-    """Run a stream worker: reads events, folds contacts, writes the journals.
+    """Run a worker: it reads events and computes the numbers.
+
+    It writes them to the journals, which the sink and the wallboard read. Several workers share the partitions: each
+    has the same settings, and on one machine a PULSSI_WORKER_PORT of its own.
 
     Health and metrics are at PULSSI_WORKER_PORT (/healthz, /readyz, /metrics). Ends with 1 where somebody must act
     first, with 70 for a bug, with 71 where something hung: start it again after 70 and 71.
@@ -84,7 +87,7 @@ def worker() -> None:
 @config_option
 @stdin_option
 def sink() -> None:
-    """Run the sink: writes what the journals hold, and the events, to ClickHouse.
+    """Run the sink: it writes numbers and events to ClickHouse.
 
     Health and metrics are at PULSSI_SINK_PORT (/healthz, /readyz, /metrics). Ends with 1 where somebody must act
     first, with 70 for a bug, with 71 where something hung: start it again after 70 and 71.
@@ -116,9 +119,10 @@ def wallboard() -> None:
 @port_option(default=9092)
 @stdin_option
 def broker(data: Path, host: str, port: int) -> None:
-    """Run the embedded broker: one node of Apache Kafka, its records in the data folder.
+    """Run the embedded broker: one node of Apache Kafka.
 
-    Its jars are downloaded the first time, into XDG_CACHE_HOME/pulssi (default: ~/.cache/pulssi).
+    Its records are in the data folder. Its jars are downloaded the first time, into XDG_CACHE_HOME/pulssi (default:
+    ~/.cache/pulssi).
 
     Example: pulssi broker --data ./.pulssi --port 9092
     """
@@ -138,7 +142,9 @@ def broker(data: Path, host: str, port: int) -> None:
 @click.option("--database", hidden=True, help="What readers read instead of the settings'; `x*`: all that begin so.")
 @stdin_option
 def clickhouse(data: Path, host: str, port: int, program: Path | None, database: str | None) -> None:
-    """Run the embedded ClickHouse: the engine in this process, with ClickHouse's HTTP interface.
+    """Run the embedded ClickHouse, with its HTTP interface.
+
+    The engine runs in this process.
 
     Example: pulssi clickhouse --data ./.pulssi --port 8123
     """

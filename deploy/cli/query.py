@@ -35,7 +35,7 @@ def _ask(settings: Settings, sql: str, form: str | None) -> None:
             sys.stdout.buffer.flush()
     except Error as error:
         if is_unavailable(error):
-            fail(f"ClickHouse does not answer at {clickhouse_address(settings)}: {reason(error)}", Exit.UNREACHABLE)
+            fail(f"ClickHouse at {clickhouse_address(settings)} does not answer: {reason(error)}", Exit.UNREACHABLE)
         fail(f"ClickHouse refused: {server_message(error)}", Exit.UNUSABLE)
 
 
@@ -44,10 +44,10 @@ def _ask(settings: Settings, sql: str, form: str | None) -> None:
 @click.option("--format", "form", metavar="FORMAT", help="Any output format of ClickHouse's (CSV, JSONEachRow, …).")
 @running_stack_option
 def query(sql: str, form: str | None, data: Path | None) -> None:
-    """Ask ClickHouse; PrettyCompact on a terminal, tab-separated with a header row in a pipe.
+    """Ask ClickHouse by SQL.
 
-    It reads only: what would write is refused. A query that ClickHouse refuses ends with 2, an unreachable
-    ClickHouse with 3.
+    The answer is a table on a terminal (PrettyCompact), and tab-separated with a header row in a pipe. It reads only:
+    what would write is refused. A query that ClickHouse refuses ends with 2, an unreachable ClickHouse with 3.
 
     Example: pulssi query "SELECT queue, sum(n) FROM panes WHERE sample = 'offered' GROUP BY queue"
     """

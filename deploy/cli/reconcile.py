@@ -74,11 +74,12 @@ def _run(settings: Settings, span: Span, *, repair: bool, listed: int) -> Report
 def reconcile_command(
     since: str | None, until: str | None, listed: int, data: Path | None, *, repair: bool, as_json: bool
 ) -> None:
-    """Fold the archived events again and compare with what the stream wrote.
+    """Check the stored numbers against the archived events.
 
-    It compares samples, contacts, and panes with the sum of their samples. It may run beside a running stream: rows
-    that are being written are left out, and their number is shown. Ends with 1 where anything differs. A sample that
-    was judged by an earlier policy or taxonomy is named, and is no difference.
+    It computes all numbers again from the archived events, and compares samples, contacts, and panes with the sum of
+    their samples. It may run beside a running stream: rows that are being written are left out, and their number is
+    shown. Ends with 1 where anything differs. A sample that was judged by an earlier policy or taxonomy is named, and
+    is no difference.
 
     T is RFC 3339, `midnight` or `now`; without a zone it is the centre's time.
 

@@ -105,11 +105,12 @@ def replay(
     give_up_s: float,
     data: Path | None,
 ) -> None:
-    """Send recorded events to Kafka: NDJSON files, plain, .gz or .zst; `-` is standard input.
+    """Send recorded events to Kafka.
 
-    A line that is no valid event, but has a channel and a key, is sent as it is and becomes a dead letter. A line
-    without them is not sent but named, and the command ends with 1. If the broker stays away, it ends with 3 and prints
-    how many events are acknowledged, and the command that continues.
+    A FILE is NDJSON, plain, .gz or .zst; `-` is standard input. A line that is no valid event, but has a channel and a
+    key, is sent as it is and becomes a dead letter. A line without them is not sent but named, and the command ends
+    with 1. If the broker stays away, it ends with 3 and prints how many events are acknowledged, and the command that
+    continues.
     """
     paced = speed is not None
     if paced and (shuffle is not None or duplicate):

@@ -44,7 +44,13 @@ Examples:
     help="Events a second on average: over the run, or over a week where it has no end; "
     "agents' states at the start come on top. The number of agents follows.",
 )
-@click.option("--for", "lasts_ms", type=parse_duration, help="Length, like 30s, 10m, 24h; without it: until Ctrl-C.")
+@click.option(
+    "--for",
+    "lasts_ms",
+    type=parse_duration,
+    metavar="DURATION",
+    help="Length, like 30s, 10m, 24h; without it: until Ctrl-C.",
+)
 @click.option(
     "--start",
     default="now",
@@ -65,10 +71,11 @@ Examples:
 def simulate(
     rate: float, lasts_ms: int | None, start: str, seed: int, out: str | None, give_up_s: float, data: Path | None
 ) -> None:
-    """Play a contact centre: calls, chats and e-mails of a believable day, as events.
+    """Send the events of a simulated contact centre to Kafka.
 
-    Queues, bots, transfers, holds, customers who give up, shifts, a surge with a topic of its own: what Pulssi shows
-    before your own events flow. The day is the centre's: PULSSI_TIME_ZONE.
+    Calls, chats and e-mails of a believable day, with queues, bots, transfers, holds, customers who give up, shifts, a
+    surge with a topic of its own: what Pulssi shows before your own events flow. The day is the centre's:
+    PULSSI_TIME_ZONE.
     """
     settings = stack_settings(data)
     zone = ZoneInfo(settings.time_zone)

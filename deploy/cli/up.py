@@ -32,8 +32,8 @@ LOGS: Final = "logs"
 port_base_option: Final = click.option(
     "--port-base",
     type=click.IntRange(1024, LAST_PORT_BASE),
-    help="First of the ports in a row: broker, ClickHouse, worker, sink, wallboard. For one that is busy another is"
-    " taken, and named.",
+    help="First of five ports in a row: broker, ClickHouse, worker, sink, wallboard (default: 9092, 8123, and those of"
+    " the settings). Where one is busy, a free one is taken and named.",
 )
 
 
@@ -42,7 +42,9 @@ port_base_option: Final = click.option(
 @config_option
 @port_base_option
 @click.option(
-    "--detach", is_flag=True, help="Return when all is ready; logs go to the data folder's logs; `pulssi down` ends it."
+    "--detach",
+    is_flag=True,
+    help="Return when all is ready, and keep it running until `pulssi down`. Each part's log is in DATA/logs.",
 )
 @click.option(
     "--no-config", is_flag=True, help="Use the defaults, even if the data folder was run with a configuration before."
@@ -51,11 +53,14 @@ port_base_option: Final = click.option(
 def up(data: Path, port_base: int | None, *, detach: bool, no_config: bool, in_background: bool) -> None:
     """Start the whole stack on this machine, and keep it running.
 
-    Starts broker and ClickHouse (unless the settings name external ones) with their migrations, then worker, sink and
-    wallboard. A part that dies is named and started again; one that dies repeatedly without becoming ready ends the
-    stack (exit 1), one that says that somebody must act first stays down. Ctrl-C ends all. A folder that is in use is
-    refused (exit 3). A folder that was run with a configuration is refused without one, and a folder that was run with
-    ClickHouse's engine is refused for its program, and the other way round (exit 2).
+    Starts broker and ClickHouse (unless the settings name external ones), creates or updates topics and schema, then
+    starts worker, sink and wallboard. Ctrl-C ends all.
+
+    A part that dies is named and started again. One that dies repeatedly without becoming ready ends the stack (exit
+    1). One that says that somebody must act first stays down.
+
+    A data folder that is in use is refused (exit 3). So is, with exit 2, one that was run with a configuration, where
+    none is named now; and one that was run with the other kind of ClickHouse (embedded engine or official program).
 
     Example: pulssi up --data ./.pulssi --port-base 9400
     """
@@ -85,6 +90,7 @@ def up(data: Path, port_base: int | None, *, detach: bool, no_config: bool, in_b
     parts = _start_in_background(data, port_base).parts
     for part in parts:
         click.echo(f"{part.name:<11} {part.state:<10} {part.url}{part.program and f'  ({part.program})'}")
+    click.echo(f"\n`pulssi down --data {data}` ends it; logs: {data / LOGS}")
     if stopped := [part for part in parts if part.state == "stopped"]:
         fail(f"{stopped[0].name} {stopped[0].last_exit}", Exit.NO)
 
@@ -161,9 +167,10 @@ def _check_usable(folder: Path) -> None:
 @config_option
 @port_base_option
 def demo(rate: float, seed: int, data: Path | None, port_base: int | None) -> None:
-    """Show a simulated contact centre: everything on this machine, today so far, then live.
+    """Show a simulated contact centre on this machine.
 
-    Opens with the wallboard's address; Ctrl-C ends all of it.
+    Starts all parts, sends the events of today so far, and continues live. Prints the wallboard's address; Ctrl-C ends
+    all of it.
 
     Example: pulssi demo --rate 20 --seed 7
     """
@@ -184,7 +191,9 @@ def demo(rate: float, seed: int, data: Path | None, port_base: int | None) -> No
 @click.command()
 @running_stack_option
 def down(data: Path | None) -> None:
-    """End a running stack, the last started part first; exit 0 also where nothing runs.
+    """End a running stack.
+
+    The part that was started last ends first. Exit 0 also where nothing runs.
 
     Example: pulssi down --data ./.pulssi
     """
@@ -223,7 +232,9 @@ def _part_report(part: PartState) -> dict[str, object]:
 @running_stack_option
 @json_option
 def status(data: Path | None, *, as_json: bool) -> None:
-    """Show each part, its address, and whether it is ready now; exit 1 where one is not ready, or nothing runs.
+    """Show each part, its address, and whether it is ready.
+
+    Every part is asked now. Exit 1 where one is not ready, or nothing runs.
 
     Example: pulssi status --json
     """
@@ -243,4 +254,6 @@ def status(data: Path | None, *, as_json: bool) -> None:
         elif each["restarts"]:
             notes.append(f"restarts: {each['restarts']}, last: {each['last_exit']}")
         click.echo(f"{each['name']:<11} {each['state']:<10} {each['url']}{'  ' if notes else ''}{', '.join(notes)}")
+    if running is not None and not as_json:
+        click.echo(f"{'data':<11} {running.folder}")
     raise SystemExit(Exit.DONE if ready else Exit.NO)

@@ -21,6 +21,7 @@ from streams.clickhouse.archive import ArchiveUnavailableError
 from streams.journal.step_assembly import RecreatedError
 from streams.journal.writer import StepTooLargeError
 from streams.kafka.cluster import ClusterUnavailableError
+from streams.monitoring.activities import note_failure
 from streams.partition.bad_record_limit import BadRecordLimitError
 
 _LOG: Final = logging.getLogger(__name__)
@@ -155,6 +156,7 @@ def react(during: During, error: BaseException, partition: SourcePartition | Non
     row = failure_of(during, error)
     if row.during is not during:
         raise error
+    note_failure()
     topic, number = partition or ("", 0)
     line = row.line.format(
         partition=f"{topic}/{number}",

@@ -120,7 +120,7 @@ async def recover(
             assembly.resume(released.journal_end, released.state.head, journal_id)
             await _load_steps(consumer, assembly, released.state, released.journal_end, opening_offset)
             _LOG.info(
-                "%s/%d: reopened from memory, read the journal from offset %d on", *partition, released.journal_end
+                "%s/%d: reopened from memory, read the journal from its offset %d on", *partition, released.journal_end
             )
             return released.state, True
         state = PartitionState(*partition, rules)

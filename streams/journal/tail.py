@@ -62,7 +62,7 @@ async def show_lag(consumer: AIOKafkaConsumer, offsets: Mapping[TopicPartition, 
         await asyncio.wait_for(consumer.commit(offsets), COMMIT_WITHIN_S)
     except (KafkaError, TimeoutError) as error:
         _LOG.info(
-            "Kafka did not take the consumer group's offsets, which only show lag, nothing is lost: %s",
+            "the consumer group's offsets were not committed; they only show lag, nothing is lost: %s",
             str(error) or "no answer in time",
         )
 

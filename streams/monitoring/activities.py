@@ -55,13 +55,15 @@ TOLERATED: Final = frozenset({Phase.FETCHING})
 class Activity:
     """One thing under way; `doing` changes it."""
 
-    __slots__ = ("of", "phase", "since", "task", "thread")
+    __slots__ = ("failed", "of", "phase", "since", "task", "thread")
 
     def __init__(self, of: SourcePartition | str, phase: Phase, since: float, task: asyncio.Task[Any] | None) -> None:
         self.of = of
         self.phase = phase
         #: When this phase began, or last made progress, by the clock of `Activities`; infinite once it is over.
         self.since = since
+        #: The `since` of the last phase that ended in an error.
+        self.failed = math.nan
         #: Where it runs: for its stack.
         self.task = task
         self.thread = threading.get_ident()
@@ -86,8 +88,9 @@ class StuckActivity(NamedTuple):
         return f"{self.name} is stuck {self.phase}: {self.seconds:.0f} s so far, at {where}"
 
     def resumed_line(self, now: float) -> str:
-        """Say in one line that it continued, and after how long."""
-        return f"{self.name} is no longer stuck {self.phase}: it took {now - self.since:.0f} s"
+        """Say in one line that it is over, after how long, and whether it was done or failed."""
+        how = "it failed after" if self.activity.failed == self.since else "it took"
+        return f"{self.name} is no longer stuck {self.phase}: {how} {now - self.since:.0f} s"
 
 
 _CURRENT: Final[ContextVar[tuple[Activity, Callable[[], float]] | None]] = ContextVar("activity", default=None)
@@ -99,6 +102,13 @@ def doing(phase: Phase) -> None:
         activity, now = current
         activity.phase = phase
         activity.since = now()
+
+
+def note_failure() -> None:
+    """Note that the phase of this task's activity ends in an error that is handled; outside any activity, nothing."""
+    if (current := _CURRENT.get()) is not None:
+        activity, _ = current
+        activity.failed = activity.since
 
 
 class Activities:
@@ -120,6 +130,9 @@ class Activities:
         self._under_way.add(activity)
         try:
             yield activity
+        except Exception:
+            activity.failed = activity.since
+            raise
         finally:
             self._under_way.discard(activity)
             activity.since = math.inf

@@ -72,6 +72,14 @@ def test_help_shows_an_example(name: str) -> None:
         assert "Example" in shown.output
 
 
+def test_lists_of_commands_cut_no_sentence() -> None:
+    """On a terminal of 80 columns."""
+    groups = [main, *(main.get_command(click.Context(main), name) for name in COMMANDS)]
+    for group in groups:
+        if isinstance(group, click.Group):
+            assert "..." not in CliRunner().invoke(group, ["--help"]).output.partition("Commands:")[2]
+
+
 def test_a_data_folder_remembers_its_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was counted by a configuration's policies is not counted on by the defaults unless somebody says so.
 

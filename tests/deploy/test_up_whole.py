@@ -44,6 +44,7 @@ def test_in_the_background_it_is_asked_and_a_dead_part_comes_back(folder: Path, 
     """`up --detach` returns when every part is ready; commands find it; a killed sink is named and comes back."""
     started = run(tmp_path, "up", "--detach", "--data", str(folder), "--port-base", str(ports_in_a_row()))
     assert started.code == 0, started.text
+    assert f"`pulssi down --data {folder}` ends it; logs: {folder / 'logs'}" in started.lines
     report = _status(tmp_path)
     parts = {part["name"]: part for part in report["parts"]}
     assert report["ready"] is True
@@ -69,6 +70,7 @@ def test_in_the_background_it_is_asked_and_a_dead_part_comes_back(folder: Path, 
     assert (sink["restarts"], sink["last_exit"]) == (1, "was killed by SIGKILL")
     told = run(tmp_path, "status").text
     assert "sink        ready" in told
+    assert f"data        {folder}" in told, "which stack it is, where none is named"
     assert "restarts: 1, last: was killed by SIGKILL" in told
     log = (folder / "logs" / "up.log").read_text(encoding="utf-8")
     assert "sink was killed by SIGKILL: started again (1)" in log

@@ -16,6 +16,7 @@ from streams.monitoring.activities import (
     Watch,
     doing,
     longest_beyond,
+    note_failure,
 )
 from tests.streams.stand_ins import Clock
 
@@ -53,6 +54,31 @@ def test_what_takes_long_is_named_once_a_minute_and_when_it_goes_on(clock: Clock
         assert (len(said), resumed) == (2, [])
     assert passed(watch, clock, 1) == ([], ["contacts.chat/3 is no longer stuck committing: it took 136 s"])
     assert passed(watch, clock, 200) == ([], [])
+
+
+def test_what_ends_in_an_error_is_not_said_to_be_done(clock: Clock) -> None:
+    """Whether the error leaves the block or is handled in it, after which another phase may follow at once."""
+    activities = Activities(clock)
+    watch = Watch(activities)
+
+    def let_it_fail() -> None:
+        with activities.during(Phase.INSERTING, "the sink"):
+            passed(watch, clock, 20)
+            raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        let_it_fail()
+    assert passed(watch, clock, 1)[1] == ["the sink is no longer stuck writing to ClickHouse: it failed after 21 s"]
+    with activities.during(Phase.LOOKING_UP, CHAT):
+        passed(watch, clock, 20)
+        note_failure()
+        doing(Phase.LOCK)
+        failed = "contacts.chat/3 is no longer stuck looking up ClickHouse: it failed after 21 s"
+        assert passed(watch, clock, 1)[1] == [failed]
+        passed(watch, clock, 20)
+    assert passed(watch, clock, 1)[1] == [
+        "contacts.chat/3 is no longer stuck waiting for the partition's lock: it took 22 s"
+    ]
 
 
 def test_what_gets_on_is_not_stuck(clock: Clock) -> None:
@@ -122,6 +148,7 @@ def test_a_process_that_was_halted_blames_nobody(clock: Clock) -> None:
 def test_outside_any_activity_nothing_is_noted() -> None:
     """As in a command that writes a journal."""
     doing(Phase.WRITING)
+    note_failure()
 
 
 def test_the_runbook_has_every_phase_and_limit() -> None:

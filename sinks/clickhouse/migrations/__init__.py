@@ -95,7 +95,7 @@ def _apply_views(client: Client, settings: Settings, applied: dict[str, str]) ->
                 raise
             if applied.get(name) != "skipped":
                 _note(client, name, "skipped")
-                done.append(f"{name} skipped: this server, or this user, makes no users")
+                done.append(f"{name} skipped: this ClickHouse, or this user, cannot create users")
             continue
         _note(client, name, digest)
         done.append(name)

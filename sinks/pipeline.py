@@ -16,8 +16,8 @@ from typing import Final
 
 from schemas.journal import Head
 from schemas.settings import Settings
-from sinks.archive import Archive
-from sinks.gauge_history import GRACE_MS, each_minute
+from sinks.archive_writer import ArchiveWriter
+from sinks.gauge_schedule import GRACE_MS, each_minute
 from sinks.pending_batch import PendingBatch, epoch_claims, progress_rows
 from sinks.retrying_store import RetryingStore
 from sinks.sink_health import SinkHealth
@@ -49,7 +49,7 @@ class Pipeline:
         self._now = now
         self._store = RetryingStore(store, health)
         self._tail = JournalTail(settings, group=group, kafka=health.kafka)
-        self._archive = Archive(settings, group, self._store, health, self._tail)
+        self._archive = ArchiveWriter(settings, group, self._store, health, self._tail)
         self._pending = PendingBatch()
         #: Time of the last progress, UTC milliseconds.
         self._progress_at = 0

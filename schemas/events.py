@@ -276,6 +276,7 @@ class UnknownAgentEvent(EventModel):
     agent_id: Id
 
 
+# Three unions only because one would be too long a line. Their order is that of docs/samples.md.
 _Work = Started | Queued | HandedOff | Connected | Held | Resumed | Transferred | Dequeued | Disconnected | Wrapped
 _State = Abandoned | MessageSent | Tagged | Untagged | Prioritised | Resolved | Reopened | Paused | Unpaused | Discarded
 _KnownContactEvent = _Work | _State | Missed | Evaluated | Rated | Voided

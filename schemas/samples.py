@@ -7,15 +7,16 @@ milliseconds, scores whole millionths; text that is missing is empty, anything e
 from typing import Final, Literal, NamedTuple, get_args
 
 _Wait = Literal["queue_wait", "first_response", "next_response", "abandoned", "ivr_abandoned"]
-_Length = Literal["handle", "hold", "wrap", "talk", "resolution"]
+_Length = Literal["handle", "resolution"]
+_Part = Literal["hold", "wrap", "talk"]
 _Count = Literal["offered", "entered", "nudges", "slow", "replies", "reopened", "transferred"]
 _Outcome = Literal["tagged", "any_tag", "untagged_resolved", "missed", "bot_contained"]
 _Score = Literal["rated", "evaluated"]
-SampleName = Literal[_Wait, _Length, _Count, _Outcome, _Score]
+SampleName = Literal[_Wait, _Length, _Part, _Count, _Outcome, _Score]
 
-#: Samples whose `value_ms` is a duration with a percentile.
-DURATIONS: Final = (*get_args(_Wait), *get_args(_Length))
-#: Then those that count something, and last those whose `value` is a score from 0 to 1, in millionths.
+#: Samples whose `value_ms` is a duration that ends at the sample's time; that of a part does not.
+SPANS: Final = (*get_args(_Wait), *get_args(_Length))
+#: First those with a `value_ms`, then those that count something, last scores: a `value` from 0 to 1, in millionths.
 NAMES: Final = get_args(SampleName)
 
 #: What makes each, and what its value is.
@@ -26,10 +27,10 @@ MEANINGS: Final[dict[SampleName, str]] = {
     "abandoned": "The customer left while the clock of the first response ran; how long the customer had waited.",
     "ivr_abandoned": "The caller hung up in the menu; the time since the start.",
     "handle": "A handle segment closed; its length.",
+    "resolution": "An open stretch ended, by a resolution or the end of a call; its length.",
     "hold": "A handle segment closed; the time on hold in it.",
     "wrap": "A handle segment closed; the length of its wrap-up.",
     "talk": "A handle segment closed; its length without hold and wrap-up.",
-    "resolution": "An open stretch ended, by a resolution or the end of a call; its length.",
     "offered": "A customer came, at the start; to outreach, at the first message and in no call; no value.",
     "entered": "A queue visit began; no value.",
     "nudges": "A `next_response` was given; how many messages the customer sent beyond the first before it.",

@@ -1,1 +1,1 @@
-"""Where results are kept: one port and its implementations."""
+"""From the journals to ClickHouse: the sink, its tables and views, and what checks and explains the stored rows."""

@@ -17,8 +17,8 @@ from typing import Final
 from schemas.journal import Head
 from schemas.settings import Settings
 from sinks.alert_archive import archive_alerts
-from sinks.archive import Archive
-from sinks.gauge_history import GRACE_MS, each_minute
+from sinks.archive_writer import ArchiveWriter
+from sinks.gauge_schedule import GRACE_MS, each_minute
 from sinks.pending_batch import PendingBatch, epoch_claims, progress_rows
 from sinks.retrying_store import RetryingStore
 from sinks.rows import AlertChangeRow
@@ -52,7 +52,7 @@ class Pipeline:
         self._now = now
         self._store = RetryingStore(store, health)
         self._tail = JournalTail(settings, group=group, kafka=health.kafka)
-        self._archive = Archive(settings, group, self._store, health, self._tail)
+        self._archive = ArchiveWriter(settings, group, self._store, health, self._tail)
         self._pending = PendingBatch()
         #: Time of the last progress, UTC milliseconds.
         self._progress_at = 0

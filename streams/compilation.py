@@ -2,6 +2,7 @@
 
 Python takes what was compiled wherever it finds it. After an upgrade or an edit that would be the code of yesterday,
 with nothing to tell it by; so the sources' fingerprint is kept beside it, and who starts looks whether it is theirs.
+`deploy/compiled.py` compiles.
 """
 
 import hashlib

@@ -59,7 +59,9 @@ class Worker(faust.App):
 
     logger = logging.getLogger("faust")  # else mode logs as this module
 
-    def __init__(self, settings: Settings, partitions: AssignedPartitions, batches: BatchMetrics, folder: Path) -> None:
+    def __init__(
+        self, settings: Settings, partitions: AssignedPartitions, batch_metrics: BatchMetrics, folder: Path
+    ) -> None:
         super().__init__(
             settings.application,
             broker=f"kafka://{settings.kafka_brokers.replace(',', ';kafka://')}",
@@ -83,19 +85,20 @@ class Worker(faust.App):
         self.transport = BatchTransport(self.conf.broker_consumer, self, self.loop)
         for source in SOURCES:
             topic = self.topic(source, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
-            self.agent(topic, name=source)(_agent_of(partitions, batches))
+            self.agent(topic, name=source)(_agent_of(partitions, batch_metrics))
 
 
-def _agent_of(partitions: AssignedPartitions, batches: BatchMetrics) -> Callable[[Any], Awaitable[None]]:
+def _agent_of(partitions: AssignedPartitions, batch_metrics: BatchMetrics) -> Callable[[Any], Awaitable[None]]:
     """Make the agent of one source: it passes each batch on and decides nothing."""
 
     async def agent(stream: Any) -> None:  # noqa: ANN401 - Faust is untyped
         async for event in stream.events():
+            # `BatchThread` makes a message of a whole fetch.
             fetch, records = event.message.key, event.message.value
             partition = event.message.topic, event.message.partition
             try:
                 if await partitions.process_batch(partition, fetch.session, fetch.offset, records):
-                    batches.committed(partition, records, fetch.fetched_at, fetch.log_end)
+                    batch_metrics.committed(partition, records, fetch.fetched_at, fetch.log_end)
             except Exception as error:  # noqa: BLE001 - raised on, Faust would acknowledge the batch and continue
                 react(During.ANYTHING, error)
 
@@ -109,10 +112,10 @@ async def serve(
     garbage_collection = asyncio.ensure_future(_collect_garbage_periodically())
     configuration = configuration or WatchedRules(None)
     partitions = AssignedPartitions(settings, configuration.rules, archive)
-    reloading = asyncio.ensure_future(follow(configuration, partitions.use))
+    reloading = asyncio.ensure_future(follow(configuration, partitions.use_rules))
     reloading.add_done_callback(_end_process_on_error)
-    batches = BatchMetrics()
-    health = worker_health_server(partitions, batches, refused=lambda: configuration.refused)
+    batch_metrics = BatchMetrics()
+    health = worker_health_server(partitions, batch_metrics, refused=lambda: configuration.refused)
     port = await health.start(settings, "worker")
     _LOG.info("health and metrics at http://%s:%d", settings.bind, port)
     compiled = "C" if compilation.is_compiled() else "Python (`make compiled` makes it C, which is faster)"
@@ -124,7 +127,7 @@ async def serve(
             tempfile.TemporaryDirectory(prefix="pulssi-worker-") as folder,  # Faust wants one; nothing is kept there
             watched(partitions.activities),
         ):
-            return await _run_until_stopped(Worker(settings, partitions, batches, Path(folder)), stop)
+            return await _run_until_stopped(Worker(settings, partitions, batch_metrics, Path(folder)), stop)
     finally:
         await cancel(reloading, garbage_collection)
         await partitions.close()

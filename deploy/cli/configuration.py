@@ -69,8 +69,8 @@ def init(folder: Path) -> None:
 def check_config(folder: Path | None, *, as_json: bool) -> None:
     """Check settings and configuration, and name every fault.
 
-    Policies, calendars, queues, tags, alerts and hooks are checked too. Each fault is named with its file and line. DIR is the
-    configuration folder (default: PULSSI_CONFIG). Exits with 2 where something is wrong.
+    Policies, calendars, queues, tags, alerts and hooks are checked too. Each fault is named with its file and line.
+    DIR is the configuration folder (default: PULSSI_CONFIG). Exits with 2 where something is wrong.
 
     Example: pulssi check-config /etc/pulssi
     """

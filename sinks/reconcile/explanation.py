@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from schemas.events import MODELS
 from schemas.policies import Rules
-from schemas.samples import DURATIONS, Sample
+from schemas.samples import SPANS, Sample
 from schemas.settings import Settings
 from sinks.clickhouse.stored_rows import EVERYTHING, ContactRange, StoredRows
 from sinks.reconcile import contact_comparison
@@ -195,7 +195,7 @@ def _sample(row: Sample, caused: Event | None) -> ExplainedSample:
     other_fields = {"sample", "slot", "at", "policy", "target_ms", "within", "caused_by"}
     values = {name: value for name, value in row._asdict().items() if name not in other_fields}
     values = {name: value for name, value in values.items() if value is not None and value is not False and value != ""}
-    has_start = row.sample in DURATIONS and row.sample not in {"hold", "wrap", "talk"} and row.value_ms is not None
+    has_start = row.sample in SPANS and row.value_ms is not None
     since = row.at - (row.value_ms or 0) if has_start else None
     kind = "" if caused is None else caused.type
     return ExplainedSample(*row[:3], since, values, row.caused_by, kind, row.policy, row.target_ms, row.within)

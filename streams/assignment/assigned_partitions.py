@@ -100,7 +100,7 @@ class AssignedPartitions:
         """The states of the partitions that are open now."""
         return [opened.state for opened in self._opened.values() if not opened.closed]
 
-    def use(self, rules: Rules) -> None:
+    def use_rules(self, rules: Rules) -> None:
         """Have every partition continue with other rules, from its next step on."""
         self._rules = rules
         for state in self.open_states:

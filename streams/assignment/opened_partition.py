@@ -81,7 +81,7 @@ class OpenedPartition:
                 unknown = state.maybe_evicted(state.not_counted(records))
                 missing = set(islice(unknown - asked, LOOKED_UP_AT_ONCE))
                 if not missing:
-                    return await self._fold(records, found, unknown & unanswered)
+                    return await self._write_batch(records, found, unknown & unanswered)
             # While ClickHouse is asked, contacts may be evicted and others come back, or the partition be closed. Those
             # that were asked for stay as they are: only this batch brings them, or `_unpark`, which does not have them.
             asked |= missing
@@ -104,7 +104,9 @@ class OpenedPartition:
             self.closed = True
         return self.closed
 
-    async def _fold(self, records: Sequence[Any], found: Mapping[bytes, ArchivedContact], waiting: set[bytes]) -> bool:
+    async def _write_batch(
+        self, records: Sequence[Any], found: Mapping[bytes, ArchivedContact], waiting: set[bytes]
+    ) -> bool:
         """Write a batch's steps; False where not all were. Events of `waiting` contacts are parked, up to a limit."""
         state = self.state
         if waiting and len(state.parked) + len(waiting) > PARKED_AT_MOST:

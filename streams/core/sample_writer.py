@@ -1,4 +1,4 @@
-"""Writes a contact's samples, with the dimensions in force at each event."""
+"""Writes a contact's samples, and keeps the dimensions in force (`InForce`), the last named up to each event."""
 
 from collections.abc import Iterable
 from typing import Final

@@ -40,7 +40,7 @@ class BatchMetrics:
 
 def worker_health_server(
     partitions: AssignedPartitions,
-    batches: BatchMetrics,
+    batch_metrics: BatchMetrics,
     now: Callable[[], float] = time.monotonic,
     refused: Callable[[], bool] = lambda: False,
 ) -> Health:
@@ -49,7 +49,9 @@ def worker_health_server(
         ready=lambda: _unready(partitions, now()),
         progress=lambda: _stuck(partitions, now()),
         slow=lambda: health_line(partitions.activities),
-        metrics=lambda: render(_metric_values(partitions, batches.lags, refused=refused()), batches.histograms),
+        metrics=lambda: render(
+            _metric_values(partitions, batch_metrics.lags, refused=refused()), batch_metrics.histograms
+        ),
     )
 
 

@@ -1,4 +1,4 @@
-"""Archived history: what a worker gets from ClickHouse, as plain values."""
+"""Archived history: what a worker gets from ClickHouse, as plain values. `PartitionState` takes it into memory."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple

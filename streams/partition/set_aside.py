@@ -1,5 +1,7 @@
 """The source offsets that a partition set aside, in its journal until the sink has archived the records around them.
 
+The records themselves are dead letters and strays: a step has them only until it is written.
+
 Pure. The sink archives what the journal does not name, so it must never lack a record of them that it may still need.
 """
 

@@ -168,9 +168,9 @@ class PartitionState:
         for part in cut_batch(
             self.not_counted(batch), limit, lambda key: len(self.contacts.get(key) or self.agents.record(key))
         ):
-            yield from self._step(part)
+            yield from self._fold_records(part)
 
-    def _step(self, records: Sequence[SourceRecord]) -> Iterator[StepToWrite]:
+    def _fold_records(self, records: Sequence[SourceRecord]) -> Iterator[StepToWrite]:
         number = self.head.step + 1
         clock = self.head.clock
         dead: list[DeadLetter] = []
@@ -203,23 +203,23 @@ class PartitionState:
         self.dead_letters += len(dead)
         self.strays += len(strays)
         self.events += len(records)
-        yield from self._write(written, head, dead, strays)
+        yield from self._make_step(written, head, dead, strays)
 
     def _where(self, dead: Sequence[DeadLetter]) -> str:
         if not dead:
             return ""
         return f"{self.source}/{self.number}: bad record at offset {dead[-1].record.offset} ({dead[-1].reason})"
 
-    def _write(
+    def _make_step(
         self,
-        written: list[JournalRecord],
+        records: list[JournalRecord],
         head: Head,
         dead: Sequence[DeadLetter] = (),
         strays: Sequence[SourceRecord] = (),
     ) -> Iterator[StepToWrite]:
-        """Make a step, which counts once the next one is asked for."""
+        """Make a step of these records and a head; it counts once the next one is asked for."""
         head = head._replace(step=head.step + 1, config=self.rules.version)  # rules may have changed
-        yield StepToWrite([*written, (HEAD_KEY, encode_head(head))], dead, head, strays)
+        yield StepToWrite([*records, (HEAD_KEY, encode_head(head))], dead, head, strays)
         self.head = head
 
     def _fold_contacts(self, arrived: Mapping[bytes, list[Event]], channel: str, number: int) -> list[JournalRecord]:
@@ -274,7 +274,7 @@ class PartitionState:
 
     def empty_step(self) -> Iterator[StepToWrite]:
         """Make a step that changes nothing: a head that says what the head before said."""
-        yield from self._write([], self.head)
+        yield from self._make_step([], self.head)
 
     def unpark(self, found: Mapping[bytes, ArchivedContact], contact_ids: Iterable[bytes]) -> Iterator[StepToWrite]:
         """Make the step that folds what waited for the archive, which found these contacts or does not know them."""
@@ -283,7 +283,7 @@ class PartitionState:
         if waited and self._channel is not None:
             written = self._fold_contacts(waited, self._channel, self.head.step + 1)
             written += [(PARKED + contact_id, None) for contact_id in waited]
-            yield from self._write(written, self.head._replace(parked=len(self.parked)))
+            yield from self._make_step(written, self.head._replace(parked=len(self.parked)))
 
     def renew_deadlines(self, now: int, limit: int = STEP_BYTES) -> Iterator[StepToWrite]:
         """Make the steps with the deadlines of open contacts by rules that came into force; `now` in UTC ms."""
@@ -299,7 +299,7 @@ class PartitionState:
                     self.fold_cache.replace_record(contact_id, before, value)
                     written.append((CONTACT + contact_id, value))
             if written:
-                yield from self._write(written, self.head)
+                yield from self._make_step(written, self.head)
 
     def is_eviction_due(self) -> bool:
         """Tell whether something may be evicted once the sink has it: what was set aside, or is old."""
@@ -327,7 +327,7 @@ class PartitionState:
         elif self._is_scan_due():
             written += self._evict_old(sink_step, at_most)
         if written or covered != self.head.set_aside_from:
-            yield from self._write(
+            yield from self._make_step(
                 written, self.head._replace(panes_from=self.panes.panes_from, set_aside_from=covered)
             )
 
@@ -373,7 +373,7 @@ class PartitionState:
         written += self.evicted.records()
         for key, value in ended.panes:
             self.panes.load(key, value, self.head.step + 1)
-        yield from self._write(written, self.head)
+        yield from self._make_step(written, self.head)
 
 
 def _put(into: dict[bytes, _Value], key: bytes, value: _Value | None) -> None:

@@ -169,7 +169,9 @@ def _is_called_back(contact: Contact) -> None:
 
 
 def _comes_back(contact: Contact) -> None:
-    """Give up, in the middle of a turn perhaps, return somehow, and be seen to."""
+    """Give up, in a queue or in the middle of a turn perhaps, return somehow, and be seen to."""
+    if contact.channel == "call" or contact.when():
+        contact.tell("contact.queued")
     if contact.when():
         contact.says("agent")
         contact.says("customer")
@@ -286,7 +288,7 @@ def contacts(draw: st.DrawFn) -> list[dict[str, Any]]:
     if not contact.when(6):
         contact.tell("contact.started")
     if contact.when(3):
-        draw(st.sampled_from([_bot, _bot, _gives_up, _hangs_up]))(contact)
+        draw(st.sampled_from([_bot, _bot, _gives_up, _comes_back, _hangs_up]))(contact)
         aside = draw(st.sampled_from([None, None, *ASIDES]))
         scenes = [] if aside is None else [aside]
     else:

@@ -10,7 +10,7 @@ from clickhouse_connect.driver.client import Client
 
 from schemas.settings import Settings
 from sinks.clickhouse.store import ZEROS_FOR_MS, ClickHouseStore
-from sinks.gauge_history import GRACE_MS, MINUTE_MS, each_minute
+from sinks.gauge_schedule import GRACE_MS, MINUTE_MS, each_minute
 from sinks.store_protocol import Batch, StoreError
 from tests.sinks.rows import contact, types
 

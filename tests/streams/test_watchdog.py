@@ -14,7 +14,7 @@ import pytest
 
 from schemas.exits import Exit
 from schemas.policies import Rules
-from sinks.archive import Archive
+from sinks.archive_writer import ArchiveWriter
 from sinks.clickhouse.store import ClickHouseStore
 from sinks.pending_batch import PendingBatch
 from sinks.pipeline import Pipeline
@@ -289,7 +289,7 @@ async def test_a_sink_whose_events_do_not_come_is_named(monkeypatch: pytest.Monk
         yield
 
     settings, health, store = load_settings({}), SinkHealth(), AsyncMock()
-    archive = Archive(settings, "test", store, health, JournalTail(settings))
+    archive = ArchiveWriter(settings, "test", store, health, JournalTail(settings))
     monkeypatch.setattr(archive, "sources", SimpleNamespace(records_below=records_below))
     with watched(health.activities):
         archiving = asyncio.ensure_future(archive.write_events(PendingBatch()))

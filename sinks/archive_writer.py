@@ -34,7 +34,7 @@ def _rows(records: Sequence[SourceRecord], head: Head, set_aside: Sequence[Offse
     return event_rows(records_to_archive(records, head, set_aside), head.epoch)
 
 
-class Archive:
+class ArchiveWriter:
     """The archived events of all source partitions."""
 
     def __init__(

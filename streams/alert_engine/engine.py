@@ -16,29 +16,24 @@ import time
 from collections.abc import Mapping
 from typing import Final
 
-from aiokafka.errors import KafkaError
-
 from schemas.alerts import Alert
 from schemas.settings import Settings
 from schemas.topics import channel_of
 from streams.alert_engine.alert_log import AlertLog
 from streams.alert_engine.commands import Commands
 from streams.alert_engine.dead_letter_count import DeadLetterCount
-from streams.alert_engine.leadership import Leadership
+from streams.alert_engine.leadership import Leadership, take_turns
 from streams.alerts.lifecycle import changes, forgotten
 from streams.alerts.pipeline_rules import PartReading, PipelineReading
 from streams.alerts.silences import in_force
 from streams.alerts.view import AlertView
 from streams.configuration.reloading import WatchedRules
-from streams.kafka.brokers import TopicsMissingError
 from streams.live.freshness import FreshnessReading
 from streams.live.journal_follower import JournalFollower
 from streams.tasks import run_to_completion
 from streams.times import now_ms
 
 JUDGE_EVERY_S: Final = 1.0
-#: Between two attempts to reach Kafka.
-AGAIN_S: Final = 2.0
 #: Figures are live so soon after the journals were read; where they are not, alerts hold.
 LIVE_WITHIN_S: Final = 10.0
 #: A judgement takes a fraction of a second; without one for so long the engine is stuck.
@@ -78,22 +73,7 @@ class Engine:
 
     async def run(self) -> None:
         """Judge whenever this engine's turn comes, for ever; waits for Kafka, and says so."""
-        waits = False
-        while True:
-            leadership = Leadership(self._settings)
-            try:
-                await leadership.start()
-                waits = False
-                while True:
-                    await self._turn(leadership)
-            except (KafkaError, OSError, TopicsMissingError) as error:
-                if not waits:
-                    _LOG.warning("alerts are not judged until Kafka answers: %s", str(error) or repr(error))
-                waits = True
-            finally:
-                self.leads = False
-                await run_to_completion(leadership.stop())
-            await asyncio.sleep(AGAIN_S)
+        await take_turns(self._settings, "alerts", self._turn, "alerts are not judged")
 
     async def _turn(self, leadership: Leadership) -> None:
         """Wait for this engine's turn, and judge while it lasts. Raises KafkaError and OSError."""

@@ -1,27 +1,37 @@
-"""Which of several engines judges: the one that Kafka's consumer group gives the topic of commands to.
+"""Which of several processes of a part works: the one that Kafka's consumer group gives the topic of commands to.
 
-The topic has one partition, so one engine has it at a time, and the others stand by. Fencing (see `alert_log`) makes
-sure that an engine that has lost it without knowing writes nothing more.
+The topic has one partition, so one process has it at a time, and the others stand by. Fencing (see `fenced_topic`)
+makes sure that a process that has lost it without knowing writes nothing more.
 """
 
 from __future__ import annotations
 
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import KafkaError
 
 from schemas.alerts import ALERT_COMMANDS, Command
 from schemas.settings import Settings
 from streams.alert_engine.commands import read_command
 from streams.kafka.brokers import TopicsMissingError
+from streams.tasks import run_to_completion
 
-#: An engine that is gone for so long is replaced.
+#: A process that is gone for so long is replaced.
 SESSION_MS: Final = 10_000
+#: Between two attempts to reach Kafka.
+AGAIN_S: Final = 2.0
+_ANSWERS_WITHIN_S: Final = 10.0
 _POLL_MS: Final = 200
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 class _Turns(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka carries no types
-    """Counts how many times the partition was given to this engine or taken from it."""
+    """Counts how many times the partition was given to this process or taken from it."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -38,14 +48,14 @@ class _Turns(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka carri
 
 
 class Leadership:
-    """This engine's membership, and the commands that come while it leads."""
+    """This process's membership among those of its part, and the commands that come while it leads."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, part: str) -> None:
         self._settings = settings
         self._turns = _Turns()
         self._consumer: Any = AIOKafkaConsumer(
             bootstrap_servers=settings.kafka_brokers,
-            group_id=f"{settings.application}-alerts",
+            group_id=f"{settings.application}-{part}",
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             session_timeout_ms=SESSION_MS,
@@ -61,7 +71,7 @@ class Leadership:
 
     @property
     def turn(self) -> int | None:
-        """Number this engine's turn; None: another engine leads. Another number means that it was lost in between."""
+        """Number this process's turn; None: another one leads. Another number means that it was lost in between."""
         return self._turns.count if self._consumer.assignment() else None
 
     async def rewind(self) -> None:
@@ -74,6 +84,11 @@ class Leadership:
         records = [record for of_partition in fetched.values() for record in of_partition]
         return [command for record in records if (command := read_command(record.value)) is not None]
 
+    async def ask(self) -> None:
+        """Ask Kafka something that it must answer. Raises KafkaError, OSError and TimeoutError."""
+        async with asyncio.timeout(_ANSWERS_WITHIN_S):
+            await self._consumer.end_offsets([TopicPartition(ALERT_COMMANDS, 0)])
+
     async def behind(self) -> bool:
         """Tell whether commands were written that have not come yet."""
         partition = TopicPartition(ALERT_COMMANDS, 0)
@@ -81,5 +96,29 @@ class Leadership:
         return bool(await self._consumer.position(partition) < end)
 
     async def stop(self) -> None:
-        """Leave, so that another engine leads at once."""
+        """Leave, so that another process leads at once."""
         await self._consumer.stop()
+
+
+async def take_turns(
+    settings: Settings, part: str, take: Callable[[Leadership], Awaitable[None]], without_kafka: str
+) -> None:
+    """Call `take` for ever, which works while it is this process's turn; waits for Kafka, and says so.
+
+    `without_kafka` says what is not done while Kafka does not answer.
+    """
+    waits = False
+    while True:
+        leadership = Leadership(settings, part)
+        try:
+            await leadership.start()
+            waits = False
+            while True:
+                await take(leadership)
+        except (KafkaError, OSError, TopicsMissingError) as error:
+            if not waits:
+                _LOG.warning("%s until Kafka answers: %s", without_kafka, str(error) or repr(error))
+            waits = True
+        finally:
+            await run_to_completion(leadership.stop())
+        await asyncio.sleep(AGAIN_S)

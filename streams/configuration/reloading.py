@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -18,6 +18,23 @@ _LOG: Final = logging.getLogger(__name__)
 _POLL_EVERY_S: Final = 2.0
 
 
+class WatchedFiles:
+    """Tells when files were changed: once two looks see the same: editors remove a file first."""
+
+    def __init__(self, paths: Iterable[Path]) -> None:
+        #: The files' versions when they were last loaded, and at the last look.
+        self._loaded = self._seen = file_versions(paths)
+
+    def changed(self, paths: Iterable[Path]) -> bool:
+        """Look at the files; tell whether they are to be loaded again, once for each change."""
+        seen, before = file_versions(paths), self._seen
+        self._seen = seen
+        if seen != before or seen == self._loaded:
+            return False
+        self._loaded = seen
+        return True
+
+
 class WatchedRules:
     """The rules in force, and whether the folder says something else by now."""
 
@@ -25,8 +42,8 @@ class WatchedRules:
         """Load the rules; `time_zone` is the centre's. Raises ConfigurationError."""
         self._folder = folder
         self._time_zone = time_zone
-        #: The files' versions at the last attempt to load them, and at the last poll.
-        self._loaded = self._seen = _file_versions(folder)
+        self._paths = [folder / f"{name}.toml" for name in FILES] if folder else []
+        self._files = WatchedFiles(self._paths)
         #: `alert_rules` changes with the files without further notice.
         self.rules, self.alert_rules = load_all_rules(folder, time_zone)
         #: Whether the files as they were last seen are faulty.
@@ -35,14 +52,10 @@ class WatchedRules:
     def poll(self, *, refused: Callable[[list[str]], None]) -> Rules | None:
         """Return new rules where the files say others than those in force, else None.
 
-        A change is loaded once two polls in a row see the same files: editors remove a file before they put the new one
-        there. The faults of a faulty change go to `refused`, once, and the rules in force stay.
+        The faults of a faulty change go to `refused`, once, and the rules in force stay.
         """
-        seen, before = _file_versions(self._folder), self._seen
-        self._seen = seen
-        if seen != before or seen == self._loaded:
+        if not self._files.changed(self._paths):
             return None
-        self._loaded = seen
         self.refused = True
         try:
             rules, self.alert_rules = load_all_rules(self._folder, self._time_zone)
@@ -56,13 +69,13 @@ class WatchedRules:
         return rules
 
 
-def _file_versions(folder: Path | None) -> list[tuple[str, int, int, int]]:
+def file_versions(paths: Iterable[Path]) -> list[tuple[str, int, int, int]]:
     """Return each existing file's modification time, length and inode: another value means that it changed."""
     found = []
-    for path in [folder / f"{name}.toml" for name in FILES] if folder else []:
+    for path in paths:
         with suppress(OSError):
             stat = path.stat()
-            found.append((path.name, stat.st_mtime_ns, stat.st_size, stat.st_ino))
+            found.append((str(path), stat.st_mtime_ns, stat.st_size, stat.st_ino))
     return found
 
 

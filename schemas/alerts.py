@@ -17,12 +17,14 @@ VERSION: Final = 1
 
 #: Compacted; key = `Alert.key`, value = `Alert` as JSON; a tombstone removes an alert that is over.
 ALERTS: Final = "alerts"
-#: The key of the record with which an engine opens the topic `alerts`; readers pass it over.
+#: The key of the record with which a writer opens the topics `alerts` and `alert_deliveries`; readers pass it over.
 OPENING_KEY: Final = b"opening"
 #: What people do about alerts: key = the id of the alert or the silence, value = `Command` as JSON.
 ALERT_COMMANDS: Final = "alerts.commands"
-#: Compacted; key = `webhook-id`, value = how far a delivery came.
+#: Compacted; key = `webhook-id`, value = `DeliveryRecord` as JSON.
 ALERT_DELIVERIES: Final = "alert_deliveries"
+#: The key of the deliverer's own record there, `DelivererState` as JSON.
+STATE_KEY: Final = b"state"
 #: Topics of one partition, whatever the settings say: their records have one order.
 ALERT_TOPICS: Final = (ALERTS, ALERT_COMMANDS, ALERT_DELIVERIES)
 
@@ -30,6 +32,8 @@ ALERT_TOPICS: Final = (ALERTS, ALERT_COMMANDS, ALERT_DELIVERIES)
 HISTORY_AT_MOST: Final = 32
 #: How many contacts an alert names.
 CONTACTS_AT_MOST: Final = 10
+#: How many attempts a delivery remembers.
+ATTEMPTS_AT_MOST: Final = 16
 
 #: A cause is seen but not long enough; it is told to people; it is over.
 State = Literal["pending", "firing", "resolved"]
@@ -57,6 +61,10 @@ Reason = Literal[
     "first", "changed", "reminder", "resolved", "acknowledged", "held", "released", "silenced", "unsilenced"
 ]
 Unit = Literal["ms", "share", "count", "ratio"]
+
+
+#: What an attempt to deliver came to; `not_sent`: the destination was disabled or taken away.
+AttemptOutcome = Literal["delivered", "retry", "throttled", "permanent", "gone", "not_sent"]
 
 
 class _Record(BaseModel):
@@ -187,9 +195,81 @@ class EndSilence(_Record):
     silence_id: str
 
 
-Command = Acknowledge | Silence | EndSilence
+class Retry(_Record):
+    """A delivery is tried once more at once, also one that was given up."""
+
+    type: Literal["retry"]
+    at: int
+    by: str
+    webhook_id: str
+
+
+Command = Acknowledge | Silence | EndSilence | Retry
 
 _COMMAND: Final[TypeAdapter[Command]] = TypeAdapter(Command)
+
+
+class DeliveryAttempt(_Record):
+    """What came of one attempt to deliver."""
+
+    at: int
+    outcome: AttemptOutcome
+    #: For people, without addresses and secrets.
+    why: str
+
+
+class DeliveryRecord(_Record):
+    """What one destination is told of one change of an alert, or of one tag of a contact, and how far that came."""
+
+    v: int = VERSION
+    webhook_id: str
+    #: By name.
+    destination: str
+    #: Deliveries of one queue to one destination come in order: the alert's key, or the webhook's id of a tag.
+    queue: str
+    #: The order within the queue.
+    sequence: int
+    #: Of the alert; empty for a tag, and while pending.
+    alert_id: str
+    #: What people are told in one line.
+    title: str
+    #: When the change happened.
+    at: int
+    #: When the alert was resolved.
+    resolved_at: int | None = None
+    status: Literal["waiting", "delivered", "given_up"] = "waiting"
+    #: When the next attempt is due, while it waits.
+    next_at: int = 0
+    #: Attempts since the beginning, or since somebody asked for another one.
+    tried: int = 0
+    #: All attempts; `attempts` has the newest of them, the newest last.
+    attempted: int = 0
+    attempts: list[DeliveryAttempt] = Field(default=[], max_length=ATTEMPTS_AT_MOST)
+    retried_at: int | None = None
+    #: What is sent, the same at each attempt; None once it need not be sent again.
+    body: str | None
+
+
+class DestinationState(_Record):
+    """Since when a destination is told, and how it fares."""
+
+    #: The first offset of the topic `alerts` that it is told of, and the time from which on it is told of tags.
+    begins: int
+    since: int
+    #: Names the filter by which it is told of tags: another filter begins at the present.
+    filtered: str
+    failing_since: int | None = None
+    failures: int = 0
+    disabled_at: int | None = None
+
+
+class DelivererState(_Record):
+    """How far the topic `alerts` was told, and to whom."""
+
+    v: int = VERSION
+    #: The next offset: all changes before it have their deliveries.
+    position: int
+    destinations: dict[str, DestinationState] = {}
 
 
 def alert_id(key: str, fired_at: int) -> str:
@@ -205,3 +285,8 @@ def decode_alert(value: bytes) -> Alert:
 def decode_command(value: bytes) -> Command:
     """Read a command's record. Raises ValueError."""
     return _COMMAND.validate_json(value)
+
+
+def decode_delivery(key: bytes, value: bytes) -> DeliveryRecord | None:
+    """Read a record of the topic `alert_deliveries`; None for those that are of no delivery. Raises ValueError."""
+    return None if key in {OPENING_KEY, STATE_KEY} else DeliveryRecord.model_validate_json(value)

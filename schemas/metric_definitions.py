@@ -184,6 +184,25 @@ ALERTS_JUDGEMENT: Final = MetricDefinition(
 )
 ALERTS_CONFIGURATION_REFUSED: Final = WORKER_CONFIGURATION_REFUSED._replace(name="pulssi_alerts_configuration_refused")
 
+HOOKS_LEADS: Final = MetricDefinition(
+    "pulssi_hooks_leads", "deliverers", "1 while this deliverer works, 0 while it stands by or waits."
+)
+HOOKS_ATTEMPTS: Final = MetricDefinition(
+    "pulssi_hooks_attempts_total",
+    "attempts",
+    "Attempts to deliver, by what came of them: delivered, retry, throttled, permanent or gone.",
+    ("outcome",),
+)
+HOOKS_WAITING: Final = MetricDefinition(
+    "pulssi_hooks_waiting", "deliveries", "Deliveries that wait for their next attempt."
+)
+HOOKS_DISABLED: Final = MetricDefinition(
+    "pulssi_hooks_destinations_disabled",
+    "destinations",
+    "Destinations that are told nothing after days of failures, or because they said that they are gone.",
+)
+HOOKS_CONFIGURATION_REFUSED: Final = WORKER_CONFIGURATION_REFUSED._replace(name="pulssi_hooks_configuration_refused")
+
 CLICKHOUSE_RUNNING: Final = MetricDefinition("pulssi_clickhouse_requests_running", "requests", "Queries under way.")
 CLICKHOUSE_REQUESTS: Final = MetricDefinition("pulssi_clickhouse_requests_total", "requests", "Queries that ended.")
 CLICKHOUSE_FAILED: Final = MetricDefinition(

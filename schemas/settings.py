@@ -116,6 +116,8 @@ class Settings(BaseModel):
     """The wallboard's page; 0: any free port."""
     alerts_port: _Port = 6068
     """The SLA engine's health and metrics; 0: any free port."""
+    hooks_port: _Port = 6069
+    """The health and metrics of the deliverer of hooks; 0: any free port."""
     bind: Annotated[str, Field(min_length=1)] = "127.0.0.1"
     """The address that the parts' own servers listen on."""
     allowed_hosts: Annotated[str, AfterValidator(_host_names)] = ""

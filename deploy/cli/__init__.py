@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "drain": "deploy.cli.drain:drain",
     "epoch": "deploy.cli.epoch:epoch_group",
     "explain": "deploy.cli.explain:explain",
+    "hooks": "deploy.cli.hooks:hooks_group",
     "init": "deploy.cli.configuration:init",
     "migrate": "deploy.cli.migrate:migrate",
     "query": "deploy.cli.query:query",
@@ -36,7 +37,9 @@ COMMANDS: Final = {
 
 
 #: Commands that fold, or read what was folded: never with code of other sources. Any other helps to get out of that.
-FOLDING: Final = frozenset({"alerts", "demo", "epoch", "explain", "reconcile", "sink", "up", "wallboard", "worker"})
+FOLDING: Final = frozenset(
+    {"alerts", "demo", "epoch", "explain", "hooks", "reconcile", "sink", "up", "wallboard", "worker"}
+)
 
 
 class LazyGroup(click.Group):

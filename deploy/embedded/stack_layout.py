@@ -29,6 +29,7 @@ OWN_PARTS: Final[Mapping[str, tuple[str, ...]]] = {
     "sink": ("sink",),
     "wallboard": ("wallboard",),
     "alerts": ("alerts", "run"),
+    "hooks": ("hooks", "run"),
 }
 #: In the order of their ports from `--port-base` on.
 PARTS_WITH_PORTS: Final = (*SERVERS, *OWN_PARTS)

@@ -5,6 +5,7 @@ jitter comes of the delivery's id, so that a restart gives the same times again.
 """
 
 import random
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final, Literal, NamedTuple
@@ -115,11 +116,13 @@ def _retry_after(value: str | None, at_ms: int) -> float | None:
     return min(max(seconds, 0.0), _RETRY_AFTER_AT_MOST_S)
 
 
-def next_attempt_ms(attempts: int, verdict: Verdict, delivery_id: str, at_ms: int) -> int | None:
+def next_attempt_ms(
+    attempts: int, verdict: Verdict, delivery_id: str, at_ms: int, waits_s: Sequence[float] = WAITS_S
+) -> int | None:
     """Tell when to try again after so many attempts, the last at that time; None: it is delivered, or given up."""
-    if verdict.outcome not in {"retry", "throttled"} or attempts >= len(WAITS_S):
+    if verdict.outcome not in {"retry", "throttled"} or attempts >= len(waits_s):
         return None
-    wait_s = max(WAITS_S[attempts], verdict.retry_after_s or 0.0)
+    wait_s = max(waits_s[attempts], verdict.retry_after_s or 0.0)
     jitter = random.Random(f"{delivery_id} {attempts}").uniform(0, _JITTER)  # noqa: S311 - no secret
     return at_ms + round(1000 * wait_s * (1 + jitter))
 

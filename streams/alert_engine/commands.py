@@ -1,4 +1,4 @@
-"""What people do about alerts: commands are records of the topic `alerts.commands`, and the engine reads them all.
+"""What people do about alerts: commands are records of the topic `alerts.commands`, which engine and deliverer read.
 
 Which silences hold and which alerts are acknowledged follows from the commands read so far; nothing else is kept.
 """
@@ -8,7 +8,7 @@ from typing import Final
 
 from aiokafka import AIOKafkaProducer
 
-from schemas.alerts import ALERT_COMMANDS, Acknowledge, Command, EndSilence, Silence, decode_command
+from schemas.alerts import ALERT_COMMANDS, Acknowledge, Command, EndSilence, Retry, Silence, decode_command
 from schemas.settings import Settings
 
 #: As long as the topic keeps what people said.
@@ -38,11 +38,19 @@ class Commands:
                 self.silences[command.silence_id] = command
             case EndSilence():
                 self.silences.pop(command.silence_id, None)
+            case Retry():
+                pass  # it is the deliverer's
 
 
 async def send(settings: Settings, command: Command) -> None:
     """Write a command, and return once Kafka has acknowledged it. Raises KafkaError and OSError."""
-    key = command.alert_id if isinstance(command, Acknowledge) else command.silence_id
+    match command:
+        case Acknowledge():
+            key = command.alert_id
+        case Retry():
+            key = command.webhook_id
+        case _:
+            key = command.silence_id
     producer = AIOKafkaProducer(bootstrap_servers=settings.kafka_brokers, acks="all", enable_idempotence=True)
     await producer.start()
     try:

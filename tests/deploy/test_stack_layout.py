@@ -19,8 +19,11 @@ def test_everything_is_started_where_nothing_is_named(tmp_path: Path) -> None:
     """Servers and migrations first, then what needs them; ports stand in a row from the base."""
     said: list[str] = []
     layout = plan_layout(load_settings({}), tmp_path, 21100, said.append)
-    assert _names(layout) == [["broker", "clickhouse", "topics", "schema"], ["worker", "sink", "wallboard", "alerts"]]
-    assert list(layout.ports.values()) == [21100, 21101, 21102, 21103, 21104, 21105], said
+    assert _names(layout) == [
+        ["broker", "clickhouse", "topics", "schema"],
+        ["worker", "sink", "wallboard", "alerts", "hooks"],
+    ]
+    assert list(layout.ports.values()) == [21100, 21101, 21102, 21103, 21104, 21105, 21106], said
     assert layout.environment["PULSSI_KAFKA_BROKERS"] == "127.0.0.1:21100"
 
 
@@ -30,7 +33,7 @@ def test_named_servers_are_used_and_not_started(tmp_path: Path) -> None:
         {"PULSSI_KAFKA_BROKERS": "kafka:9092", "PULSSI_CLICKHOUSE_URL": "https://writer:secret@clickhouse:8443"}
     )
     layout = plan_layout(settings, tmp_path, None, lambda _: None)
-    assert _names(layout) == [["topics", "schema"], ["worker", "sink", "wallboard", "alerts"]]
+    assert _names(layout) == [["topics", "schema"], ["worker", "sink", "wallboard", "alerts", "hooks"]]
     assert not any(name.startswith(("PULSSI_KAFKA", "PULSSI_CLICKHOUSE")) for name in layout.environment)
     assert layout.url_of("broker") == "kafka:9092"
     assert layout.url_of("clickhouse") == "https://clickhouse:8443"

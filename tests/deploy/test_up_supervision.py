@@ -80,7 +80,7 @@ def test_it_starts_in_order_and_ends_in_reverse(start: Start, folder: Path) -> N
         program = start(base=base, before=("nice", "-n", "12"))
         parts = parts_in(folder)
     assert f"port {base} is busy: the broker takes " in program.text
-    assert list(parts) == ["broker", "worker", "sink", "wallboard", "alerts"]
+    assert list(parts) == ["broker", "worker", "sink", "wallboard", "alerts", "hooks"]
     assert {part.state for part in parts.values()} == {"ready"}
     assert parts["broker"].url != f"127.0.0.1:{base}"
     niceness = {name: os.getpriority(os.PRIO_PROCESS, part.pid) for name, part in parts.items() if part.pid}
@@ -94,7 +94,7 @@ def test_it_starts_in_order_and_ends_in_reverse(start: Start, folder: Path) -> N
     assert f"pulssi down --data {folder}" in line
     _end(program, folder)
     ends = [line.split()[0] for line in program.lines if "stand-in ends" in line]
-    assert ends == ["alerts", "wallboard", "sink", "worker"]
+    assert ends == ["hooks", "alerts", "wallboard", "sink", "worker"]
 
 
 @pytest.mark.parametrize("victim", ["broker", "sink"])

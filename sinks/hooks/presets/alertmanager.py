@@ -33,10 +33,10 @@ def with_end(alerts: bytes, at_ms: int) -> bytes:
     return orjson.dumps([{"endsAt": timestamp(at_ms + _LIVES_MS), **alert} for alert in orjson.loads(alerts)])
 
 
-def sent_again_ms(alert: Alert, at_ms: int) -> int | None:
+def sent_again_ms(resolved_at: int | None, at_ms: int) -> int | None:
     """Tell when to send an alert again after it was sent at that time; None: its end is known for long enough."""
     due = at_ms + RESEND_EVERY_S * 1000
-    return due if alert.resolved_at is None or due <= alert.resolved_at + _RESOLVED_FOR_MS else None
+    return due if resolved_at is None or due <= resolved_at + _RESOLVED_FOR_MS else None
 
 
 def _alert(message: Message, alert: Alert, contacts: int, length: int) -> dict[str, Any]:

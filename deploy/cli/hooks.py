@@ -1,0 +1,163 @@
+"""`pulssi hooks`: what destinations were told, what waits or was given up, and another attempt."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import json
+from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from deploy.cli.common import exit_if_unreachable, fail, json_option, running_stack_option, stack_settings
+from deploy.cli.config_option import config_option, load_configuration
+from deploy.cli.part_commands import run_part, stdin_option
+from schemas.alerts import ALERT_DELIVERIES, DeliveryRecord, Retry, decode_delivery
+from schemas.exits import Exit
+from schemas.settings import Settings
+from streams import times
+from streams.times import now_ms
+
+#: How much of an id the list shows: enough to name one.
+_ID_LENGTH: Final = 12
+
+
+@click.group("hooks")
+def hooks_group() -> None:
+    """Who was told of alerts and tags, and what could not be delivered."""
+
+
+@hooks_group.command("run")
+@config_option
+@stdin_option
+def run() -> None:
+    """Run the deliverer: tells the destinations of hooks.toml of alerts and tags.
+
+    Several may run: one delivers, the others stand by. Health and metrics are at PULSSI_HOOKS_PORT (/healthz, /readyz,
+    /metrics). Ends with 1 where somebody must act first, such as for a fault in hooks.toml, with 70 for a bug: start it
+    again after 70.
+
+    Example: PULSSI_KAFKA_BROKERS=kafka:9092 pulssi hooks run
+    """
+    settings, _ = load_configuration()
+    run_part("sinks.hooks.service", settings, settings)
+
+
+@hooks_group.command("list")
+@click.option("--all", "also_delivered", is_flag=True, help="Also what was delivered.")
+@click.option("--destination", help="Only deliveries to this one.")
+@running_stack_option
+@json_option
+def list_deliveries(data: Path | None, destination: str | None, *, also_delivered: bool, as_json: bool) -> None:
+    """List the deliveries that wait or were given up, the newest last.
+
+    Example: pulssi hooks list --all --destination duty
+    """
+    settings = stack_settings(data)
+    found = [
+        each
+        for each in _deliveries(settings)
+        if (also_delivered or each.status != "delivered") and destination in {None, each.destination}
+    ]
+    found.sort(key=lambda each: (each.at, each.sequence))
+    if as_json:
+        click.echo(json.dumps([each.model_dump(exclude={"body"}) for each in found], indent=2, ensure_ascii=False))
+        return
+    if not found:
+        click.echo("there is no delivery" if also_delivered else "no delivery waits or was given up")
+        return
+    zone = ZoneInfo(settings.time_zone)
+    table = Table("id", "destination", "at", "what", "status", "attempts", "next", "the last one", box=None)
+    for each in found:
+        table.add_row(
+            *(each.webhook_id[:_ID_LENGTH], each.destination, _moment(each.at, zone), each.title),
+            *(each.status.replace("_", " "), str(each.attempted)),
+            _moment(each.next_at, zone) if each.status == "waiting" else "-",
+            each.attempts[-1].why if each.attempts else "-",
+        )
+    Console(width=None if Console().is_terminal else 250, markup=False, highlight=False).print(table)
+
+
+@hooks_group.command("show")
+@click.argument("webhook_id")
+@running_stack_option
+@json_option
+def show(webhook_id: str, data: Path | None, *, as_json: bool) -> None:
+    """Show one delivery with its attempts.
+
+    WEBHOOK_ID may be shortened to its first characters. Exits with 1 if there is no such delivery.
+
+    Example: pulssi hooks show 3f2a
+    """
+    settings = stack_settings(data)
+    found = _one(settings, webhook_id)
+    if as_json:
+        click.echo(found.model_dump_json(indent=2))
+        return
+    zone = ZoneInfo(settings.time_zone)
+    told = {
+        "delivery": found.webhook_id,
+        "destination": found.destination,
+        "what": found.title,
+        "alert": found.alert_id or None,
+        "happened": _moment(found.at, zone),
+        "status": found.status.replace("_", " "),
+        "next attempt": _moment(found.next_at, zone) if found.status == "waiting" else None,
+    }
+    for name, value in told.items():
+        if value is not None:
+            click.echo(f"{name + ':':<14}{value}")
+    click.echo(f"attempts: {found.attempted}, times in {zone.key}")
+    for each in found.attempts:
+        click.echo(f"  {_moment(each.at, zone)}  {each.outcome.replace('_', ' ')}: {each.why}")
+
+
+@hooks_group.command("retry")
+@click.argument("webhook_id")
+@click.option("--by", default=getpass.getuser, show_default="your login", help="Who asks for it.")
+@running_stack_option
+def retry(webhook_id: str, by: str, data: Path | None) -> None:
+    """Have a delivery that waits or was given up tried at once.
+
+    WEBHOOK_ID may be shortened to its first characters. Where it succeeds, a destination that was disabled is enabled
+    again. Exits with 1 if there is no such delivery, or it was delivered.
+
+    Example: pulssi hooks retry 3f2a
+    """
+    from streams.alert_engine.commands import send
+
+    settings = stack_settings(data)
+    found = _one(settings, webhook_id)
+    if found.status == "delivered":
+        fail(f"{found.webhook_id} was delivered", Exit.NO)
+    with exit_if_unreachable(settings):
+        asyncio.run(send(settings, Retry(type="retry", at=now_ms(), by=by, webhook_id=found.webhook_id)))
+    click.echo(
+        f"{found.webhook_id}: tried at once; `pulssi hooks show {found.webhook_id[:_ID_LENGTH]}` tells what came"
+    )
+
+
+def _deliveries(settings: Settings) -> list[DeliveryRecord]:
+    from streams.kafka.topic_reader import read_newest
+
+    with exit_if_unreachable(settings):
+        records = asyncio.run(read_newest(settings, ALERT_DELIVERIES))
+    found = (decode_delivery(key, value) for key, value in records.items())
+    return [each for each in found if each is not None]
+
+
+def _one(settings: Settings, webhook_id: str) -> DeliveryRecord:
+    found = [each for each in _deliveries(settings) if each.webhook_id.startswith(webhook_id)]
+    if not found:
+        fail(f"there is no delivery {webhook_id}: `pulssi hooks list --all` lists all", Exit.NO)
+    if len(found) > 1:
+        fail(f"{len(found)} deliveries begin with {webhook_id}: write more of the id", Exit.NO)
+    return found[0]
+
+
+def _moment(at: int, zone: ZoneInfo) -> str:
+    return times.at(at).astimezone(zone).isoformat(" ", "seconds")

@@ -1,0 +1,148 @@
+"""What is known of deliveries: how far the topic `alerts` was told, to whom, and what is still to be sent. Pure.
+
+A change of an alert has its deliveries once the position is behind it. A destination that is seen for the first time
+begins at the present.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from datetime import tzinfo
+from typing import Final
+
+from schemas.alerts import (
+    ALERT_DELIVERIES,
+    STATE_KEY,
+    Alert,
+    DelivererState,
+    DeliveryRecord,
+    DestinationState,
+    decode_delivery,
+)
+from schemas.configuration.hook_models import Links
+from schemas.exits import EndError, Exit
+from sinks.hooks.attempts import Health
+from sinks.hooks.delivery import Delivery, alert_delivery, tag_delivery
+from sinks.hooks.destinations import Destination, Hooks
+from sinks.hooks.filters import is_told_of_alert, is_told_of_tag
+from sinks.hooks.messages import TaggedContact, alert_message, tag_message
+
+#: Older tags are not told: what is known of their deliveries may have been removed from the topic.
+TAG_AT_MOST_MS: Final = 30 * 86_400_000
+
+
+class Ledger:
+    """The deliveries so far, and new ones of what changes."""
+
+    def __init__(self, records: Mapping[bytes, bytes], zone: tzinfo) -> None:
+        """Take the newest records of the topic. Raises EndError where another version wrote one."""
+        self._zone = zone
+        try:
+            found = [decode_delivery(key, value) for key, value in records.items()]
+            state = records.get(STATE_KEY)
+            self._state = None if state is None else DelivererState.model_validate_json(state)
+        except ValueError:
+            raise EndError(
+                f"the topic {ALERT_DELIVERIES} has a record that this version cannot read: run the version that wrote"
+                f" it, or delete the topic, and run `pulssi migrate`",
+                Exit.NO,
+            ) from None
+        #: By webhook id; those that need no attempt any more are known by their ids alone.
+        self.unfinished = {
+            each.webhook_id: each
+            for each in sorted((each for each in found if each is not None), key=lambda each: each.sequence)
+            if each.status == "waiting" or (each.status == "delivered" and each.body is not None)
+        }
+        self._known = {each.webhook_id for each in found if each is not None}
+        self.destinations: dict[str, DestinationState] = {} if self._state is None else dict(self._state.destinations)
+        self.hooks = Hooks((), Links())
+        self.position = 0
+
+    def begin(self, end: int) -> None:
+        """Take the topic `alerts` to end at that offset; where it was never read, or made anew, all is the present."""
+        if self._state is None:
+            self.position = end
+        elif self._state.position > end:  # another topic of this name
+            self.position = 0
+            self.destinations = {
+                name: each.model_copy(update={"begins": 0}) for name, each in self.destinations.items()
+            }
+        else:
+            self.position = self._state.position
+
+    def use(self, hooks: Hooks, end: int, now: int) -> None:
+        """Tell these destinations from now on; those that are new begin at that end of the topic `alerts`."""
+        before = {each.name: each for each in self.hooks.destinations}
+        known, self.destinations, self.hooks = self.destinations, {}, hooks
+        for destination in hooks.destinations:
+            filtered = _filtered(destination)
+            state = known.get(destination.name)
+            if state is None:
+                state = DestinationState(begins=end, since=now, filtered=filtered)
+            elif state.filtered != filtered:
+                state = state.model_copy(update={"since": now, "filtered": filtered})
+            former = before.get(destination.name)
+            if former is not None and former != destination:  # somebody mended it
+                state = state.model_copy(update=Health()._asdict())
+            self.destinations[destination.name] = state
+
+    def state(self) -> bytes:
+        """Write the deliverer's own record."""
+        return DelivererState(position=self.position, destinations=self.destinations).model_dump_json().encode()
+
+    def health(self, destination: str) -> Health:
+        """Tell how a destination fares; one that was taken away fares well."""
+        state = self.destinations.get(destination)
+        return Health() if state is None else Health(state.failing_since, state.failures, state.disabled_at)
+
+    def set_health(self, destination: str, health: Health) -> None:
+        """Note how a destination fares."""
+        if (state := self.destinations.get(destination)) is not None:
+            self.destinations[destination] = state.model_copy(update=health._asdict())
+
+    def of_alert(self, alert: Alert, offset: int, now: int) -> list[DeliveryRecord]:
+        """Make the deliveries of an alert's change, which stands at that offset."""
+        made = []
+        for destination in self.hooks.destinations:
+            if offset >= self.destinations[destination.name].begins and is_told_of_alert(destination, alert):
+                delivery = alert_delivery(alert, destination, self.hooks.links, self._zone)
+                title = alert_message(alert, self.hooks.links, self._zone).title
+                record = _record(delivery, title, alert.key, alert.sequence, alert.at, now)
+                made.append(record.model_copy(update={"alert_id": alert.id, "resolved_at": alert.resolved_at}))
+        return self._new(made)
+
+    def of_tag(self, tagged: TaggedContact, now: int) -> list[DeliveryRecord]:
+        """Make the deliveries of a tag that was put on a contact; none where they were made before."""
+        made = []
+        for destination in self.hooks.destinations:
+            since = max(self.destinations[destination.name].since, now - TAG_AT_MOST_MS)
+            if tagged.at >= since and is_told_of_tag(destination, tagged):
+                delivery = tag_delivery(tagged, destination, self.hooks.links, self._zone)
+                title = tag_message(tagged, self.hooks.links, self._zone).title
+                made.append(_record(delivery, title, delivery.webhook_id, tagged.at, tagged.at, now))
+        return self._new(made)
+
+    def _new(self, made: Iterable[DeliveryRecord]) -> list[DeliveryRecord]:
+        new = [each for each in made if each.webhook_id not in self._known]
+        self._known.update(each.webhook_id for each in new)
+        return new
+
+
+def _record(delivery: Delivery, title: str, queue: str, sequence: int, at: int, now: int) -> DeliveryRecord:
+    return DeliveryRecord(
+        webhook_id=delivery.webhook_id,
+        destination=delivery.destination,
+        queue=queue,
+        sequence=sequence,
+        alert_id="",
+        title=title,
+        at=at,
+        next_at=now,
+        body=delivery.body.decode(),
+    )
+
+
+def _filtered(destination: Destination) -> str:
+    """Name what a destination is told of tags by."""
+    of = destination.filter
+    parts = [destination.events, of.tags, of.channels, of.queues]
+    return hashlib.sha256(repr([sorted(part) for part in parts]).encode()).hexdigest()[:16]

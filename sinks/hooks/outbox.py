@@ -1,0 +1,246 @@
+"""The deliveries of one destination: a queue for each alert, so that its changes come in order and delay no other's.
+
+What came of an attempt is kept before the next one of its queue begins.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from contextlib import suppress
+from typing import Any, Final, NamedTuple
+
+from pydantic import SecretStr
+
+from schemas.alerts import ATTEMPTS_AT_MOST, AttemptOutcome, DeliveryAttempt, DeliveryRecord
+from sinks.hooks.attempts import WAITS_S, Verdict, health_after, judge, next_attempt_ms
+from sinks.hooks.delivery import Delivery, Sender
+from sinks.hooks.destinations import Destination
+from sinks.hooks.ledger import Ledger
+from sinks.hooks.pace import Pace
+from sinks.hooks.presets.alertmanager import sent_again_ms
+from streams.times import now_ms
+
+#: Requests under way to one destination.
+_AT_ONCE: Final = 8
+#: Shorter texts are no secrets, and would take too much out of an answer.
+_SECRET_AT_LEAST: Final = 6
+_MS: Final = 1000
+TAKEN_OUT: Final = "the destination was taken out of hooks.toml"
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+class Surroundings(NamedTuple):
+    """What outboxes share."""
+
+    ledger: Ledger
+    #: Keeps records; returns once they are written.
+    keep: Callable[[Iterable[DeliveryRecord]], Coroutine[Any, Any, None]]
+    tasks: asyncio.TaskGroup
+    #: Attempts by what came of them.
+    outcomes: dict[AttemptOutcome, int]
+    waits_s: Sequence[float] = WAITS_S
+
+
+class Outbox:
+    """The queues of one destination."""
+
+    def __init__(self, destination: Destination, surroundings: Surroundings) -> None:
+        self._destination = destination
+        self._with = surroundings
+        self._sender = Sender(destination)
+        self._pace = Pace(destination.type)
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._queues: dict[str, deque[DeliveryRecord]] = {}
+        #: Queues whose alert is over without a word to this destination.
+        self._over: set[str] = set()
+        self._changed = asyncio.Event()
+        self._is_gone = False
+        #: What somebody must do was said, once until a delivery succeeds.
+        self._said = False
+
+    @property
+    def waiting(self) -> int:
+        """Count the deliveries that wait for an attempt."""
+        return sum(record.status == "waiting" for queue in self._queues.values() for record in queue)
+
+    def add(self, record: DeliveryRecord) -> None:
+        """Put a delivery at the end of its queue."""
+        queue = self._queues.get(record.queue)
+        self._over.discard(record.queue)
+        if queue is None:
+            self._queues[record.queue] = deque([record])
+            self._with.tasks.create_task(self._work(record.queue))
+        else:
+            queue.append(record)
+            self._wake()
+
+    def hasten(self, webhook_id: str, asked_at: int) -> bool:
+        """Try a delivery that waits at once; tell whether it waits here."""
+        for queue in self._queues.values():
+            for place, each in enumerate(queue):
+                if each.webhook_id == webhook_id and each.status == "waiting":
+                    if is_asked_for(each, asked_at):
+                        queue[place] = each.model_copy(update={"next_at": now_ms(), "retried_at": asked_at})
+                        self._wake()
+                    return True
+        return False
+
+    def end(self, queue: str) -> None:
+        """Send what fires there no longer again and again."""
+        if queue in self._queues:
+            self._over.add(queue)
+            self._wake()
+
+    async def use(self, destination: Destination | None) -> None:
+        """Deliver as the file says it now; None: the destination was taken away."""
+        self._is_gone = destination is None
+        if destination is not None and destination != self._destination:
+            former, self._destination, self._sender = self._sender, destination, Sender(destination)
+            self._said = False
+            await former.close()
+        self._wake()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._sender.close()
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def _work(self, name: str) -> None:
+        """Deliver a queue until it is empty."""
+        queue = self._queues[name]
+        while queue:
+            record = queue[0]
+            if record.status == "delivered":
+                await self._send_again(name, record)
+                queue.popleft()
+            elif (refusal := self._refusal(record)) is not None:
+                await self._give_up(queue, Verdict("permanent", refusal), "not_sent")
+            elif record.next_at > now_ms():
+                await self._wait_until(record.next_at)
+            else:
+                await self._attempt(queue)
+        del self._queues[name]
+        self._over.discard(name)
+
+    def _refusal(self, record: DeliveryRecord) -> str | None:
+        """Say why no attempt is made; who asks for one gets it, unless there is nobody to deliver to."""
+        if self._is_gone:
+            return TAKEN_OUT
+        disabled_at = self._with.ledger.health(self._destination.name).disabled_at
+        if disabled_at is None or (record.retried_at or 0) > disabled_at:
+            return None
+        return "the destination is disabled"
+
+    async def _attempt(self, queue: deque[DeliveryRecord]) -> None:
+        """Try the first delivery of a queue, and keep what came of it."""
+        async with self._slots:
+            await self._pace.take()
+            record = queue[0]
+            verdict = await self._send(record)
+        record = queue[0]  # somebody may have asked for another attempt meanwhile
+        tried, now = record.tried + 1, now_ms()
+        due = next_attempt_ms(tried, verdict, record.webhook_id, now, self._with.waits_s)
+        self._note_health(verdict, now)
+        if due is not None:
+            queue[0] = _after(record, verdict.outcome, verdict.why, now, next_at=due, tried=tried)
+            await self._with.keep([queue[0]])
+        elif verdict.outcome == "delivered":
+            repeats = self._destination.type == "alertmanager"
+            body = record.body if repeats else None
+            delivered = _after(record, "delivered", verdict.why, now, status="delivered", tried=tried, body=body)
+            await self._with.keep([delivered])
+            if repeats:
+                queue[0] = delivered
+            else:
+                queue.popleft()
+        else:
+            await self._give_up(queue, verdict, verdict.outcome)
+
+    async def _give_up(self, queue: deque[DeliveryRecord], verdict: Verdict, outcome: AttemptOutcome) -> None:
+        await self._with.keep([given_up(queue.popleft(), verdict.why, outcome)])
+
+    async def _send(self, record: DeliveryRecord) -> Verdict:
+        destination = self._destination
+        delivery = Delivery(record.webhook_id, record.destination, (record.body or "").encode())
+        answer = await self._sender.attempt(delivery, now_ms())
+        verdict = judge(destination.type, answer, now_ms())
+        self._with.outcomes[verdict.outcome] = self._with.outcomes.get(verdict.outcome, 0) + 1
+        return verdict._replace(why=_without_secrets(verdict.why, destination))
+
+    def _note_health(self, verdict: Verdict, now: int) -> None:
+        name, ledger = self._destination.name, self._with.ledger
+        before = ledger.health(name)
+        after = health_after(before, verdict, now)
+        ledger.set_health(name, after)
+        if after.disabled_at is not None and before.disabled_at is None:
+            _LOG.error(
+                "destination %r is disabled, nothing is delivered to it: %s. Mend it and change its entry in"
+                " hooks.toml, or ask for a delivery with `pulssi hooks retry`: one that succeeds enables it",
+                *(name, verdict.why),
+            )
+            self._wake()
+        elif verdict.needs_somebody and not self._said:
+            _LOG.error("destination %r needs somebody: %s", name, verdict.why)
+        elif before.disabled_at is not None and after.disabled_at is None:
+            _LOG.warning("destination %r is enabled again", name)
+        self._said = verdict.outcome != "delivered" and (self._said or verdict.needs_somebody)
+
+    async def _send_again(self, name: str, record: DeliveryRecord) -> None:
+        """Send what was delivered each minute, until something newer is to be told or its end is known for long."""
+        queue, sent_at = self._queues[name], record.attempts[-1].at
+        while (due := sent_again_ms(record.resolved_at, sent_at)) is not None:
+            while now_ms() < due and not self._is_superseded(queue):
+                await self._wait_until(due)
+            if self._is_superseded(queue):
+                break
+            async with self._slots:
+                verdict = await self._send(record)
+            sent_at = now_ms()
+            self._note_health(verdict, sent_at)
+        await self._with.keep([record.model_copy(update={"body": None})])
+
+    def _is_superseded(self, queue: deque[DeliveryRecord]) -> bool:
+        record = queue[0]
+        disabled = self._with.ledger.health(self._destination.name).disabled_at is not None
+        return len(queue) > 1 or record.queue in self._over or self._is_gone or disabled
+
+    async def _wait_until(self, at: int) -> None:
+        """Wait until a time, in UTC milliseconds, or until something has changed."""
+        changed = self._changed
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(at - now_ms(), 0) / _MS):
+                await changed.wait()
+
+
+def is_asked_for(record: DeliveryRecord, asked_at: int) -> bool:
+    """Tell whether somebody asked for an attempt that has not been made: commands are read again at each start."""
+    tried_at = record.attempts[-1].at if record.attempts else 0
+    return asked_at > max(tried_at, record.retried_at or 0)
+
+
+def given_up(record: DeliveryRecord, why: str, outcome: AttemptOutcome = "not_sent") -> DeliveryRecord:
+    """Give up a delivery, and say so. Its body stays: somebody may ask for another attempt."""
+    _LOG.warning("delivery %s to %r is given up: %s", record.webhook_id, record.destination, why)
+    return _after(record, outcome, why, now_ms(), status="given_up", tried=record.tried + 1)
+
+
+def _after(record: DeliveryRecord, outcome: AttemptOutcome, why: str, at: int, **changed: object) -> DeliveryRecord:
+    """Give a delivery after an attempt."""
+    attempts = [*record.attempts, DeliveryAttempt(at=at, outcome=outcome, why=why)][-ATTEMPTS_AT_MOST:]
+    return record.model_copy(update={"attempts": attempts, "attempted": record.attempted + 1, **changed})
+
+
+def _without_secrets(why: str, destination: Destination) -> str:
+    """Take the destination's secrets out of what it answered: some servers repeat the path that they do not have."""
+    url = destination.url.get_secret_value()
+    pieces = url.partition("://")[2].replace("?", "/").replace("@", "/").replace("&", "/").split("/")[1:]
+    texts = [url, destination.password, *pieces, *map(SecretStr.get_secret_value, destination.secrets)]
+    for text in sorted(texts, key=len, reverse=True):
+        if len(text) >= _SECRET_AT_LEAST:
+            why = why.replace(text, "…")
+    return why

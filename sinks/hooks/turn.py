@@ -1,0 +1,171 @@
+"""What a deliverer does while it is its turn: it reads changes and tags, makes their deliveries, and hands them on."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from schemas.alerts import (
+    ALERT_DELIVERIES,
+    ALERTS,
+    OPENING_KEY,
+    Alert,
+    Command,
+    DeliveryRecord,
+    Retry,
+    decode_alert,
+    decode_delivery,
+)
+from schemas.policies import normal_tag
+from schemas.settings import Settings
+from sinks.hooks.destinations import Hooks
+from sinks.hooks.messages import TaggedContact
+from sinks.hooks.outbox import TAKEN_OUT, Outbox, Surroundings, given_up, is_asked_for
+from sinks.hooks.tag_view import TagView
+from streams.kafka.topic_reader import TopicReader, TopicRecord, read_newest
+from streams.live.journal_follower import JournalFollower
+from streams.times import now_ms
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+class Turn:
+    """The outboxes by destination, and what fills them."""
+
+    def __init__(self, settings: Settings, surroundings: Surroundings) -> None:
+        self._settings = settings
+        self._with = surroundings
+        self._ledger = surroundings.ledger
+        self._outboxes: dict[str, Outbox] = {}
+        self._tagged: asyncio.Queue[TaggedContact] = asyncio.Queue()
+        self._tags = frozenset[str]()
+        self._wants_tags = asyncio.Event()
+        self._open(self._ledger.hooks)
+
+    @property
+    def waiting(self) -> int:
+        """Count the deliveries that wait for an attempt."""
+        return sum(outbox.waiting for outbox in self._outboxes.values())
+
+    @property
+    def disabled(self) -> int:
+        """Count the destinations that are disabled."""
+        return sum(each.disabled_at is not None for each in self._ledger.destinations.values())
+
+    async def begin(self) -> None:
+        """Keep since when each destination is told, and go on with what a former deliverer left."""
+        unfinished, self._ledger.unfinished = list(self._ledger.unfinished.values()), {}
+        firing = await self._firing() if any(each.status == "delivered" for each in unfinished) else set[str]()
+        kept: list[DeliveryRecord] = []
+        for record in unfinished:
+            if record.status == "delivered" and record.resolved_at is None and record.alert_id not in firing:
+                kept.append(record.model_copy(update={"body": None}))
+            elif record.destination in self._outboxes:
+                self._outboxes[record.destination].add(record)
+            elif record.status == "waiting":
+                kept.append(given_up(record, TAKEN_OUT))
+        await self._with.keep(kept)
+
+    async def _firing(self) -> set[str]:
+        """Name the alerts that fire."""
+        records = await read_newest(self._settings, ALERTS)
+        alerts = (_alert(key, value, 0) for key, value in records.items())
+        return {alert.id for alert in alerts if alert is not None and alert.state == "firing"}
+
+    def use(self, hooks: Hooks) -> None:
+        """Deliver to these destinations from now on."""
+        self._ledger.use(hooks, self._ledger.position, now_ms())
+        self._open(hooks)
+        self._with.tasks.create_task(self._with.keep([]))
+
+    def _open(self, hooks: Hooks) -> None:
+        named = {each.name: each for each in hooks.destinations}
+        for name, outbox in self._outboxes.items():
+            self._with.tasks.create_task(outbox.use(named.get(name)))
+        for name, destination in named.items():
+            if name not in self._outboxes:
+                self._outboxes[name] = Outbox(destination, self._with)
+        tags = (each.filter.tags for each in hooks.destinations if "tags" in each.events)
+        self._tags = frozenset(normal_tag(tag) for of in tags for tag in of)
+        if self._tags:
+            self._wants_tags.set()
+
+    async def tell_alerts(self, reader: TopicReader) -> None:
+        """Tell of every change of an alert, for ever. Raises KafkaError."""
+        while True:
+            made: list[DeliveryRecord] = []
+            over: list[tuple[str, str]] = []
+            for record in await reader.records():
+                alert = _alert(record.key, record.value, record.offset)
+                told = [] if alert is None else self._ledger.of_alert(alert, record.offset, now_ms())
+                made += told
+                if _is_over(record, alert):
+                    names = self._outboxes.keys() - {each.destination for each in told}
+                    over += [(name, record.key.decode()) for name in names]
+                self._ledger.position = record.offset + 1
+            await self._send(made)
+            for name, queue in over:
+                self._outboxes[name].end(queue)
+
+    async def tell_tags(self) -> None:
+        """Tell of every tag that is put on a contact, for ever, once somebody wants to know. Raises KafkaError."""
+        await self._wants_tags.wait()
+        view = TagView(lambda: self._tags, self._tagged.put_nowait)
+        journals = JournalFollower(self._settings, view)
+        self._with.tasks.create_task(self._send_tags())
+        try:
+            await journals.follow()
+        finally:
+            await journals.stop()
+
+    async def _send_tags(self) -> None:
+        while True:
+            tagged = [await self._tagged.get()]
+            while not self._tagged.empty():
+                tagged.append(self._tagged.get_nowait())
+            await self._send([record for each in tagged for record in self._ledger.of_tag(each, now_ms())])
+
+    async def _send(self, made: list[DeliveryRecord]) -> None:
+        """Keep new deliveries, and hand them on."""
+        if made:
+            await self._with.keep(made)
+        for record in made:
+            self._outboxes[record.destination].add(record)
+
+    async def retry(self, commands: Iterable[Command], records: Mapping[bytes, bytes] | None = None) -> None:
+        """Try deliveries again that somebody asked for; `records`: the newest ones, where they were read just now."""
+        for command in commands:
+            if not isinstance(command, Retry) or any(
+                outbox.hasten(command.webhook_id, command.at) for outbox in self._outboxes.values()
+            ):
+                continue
+            if records is None:
+                records = await read_newest(self._settings, ALERT_DELIVERIES)
+            key = command.webhook_id.encode()
+            record = decode_delivery(key, records[key]) if key in records else None
+            if record is None or record.status != "given_up" or not is_asked_for(record, command.at):
+                continue
+            update = {"status": "waiting", "tried": 0, "next_at": now_ms(), "retried_at": command.at}
+            if record.destination in self._outboxes:
+                await self._send([record.model_copy(update=update)])
+
+    async def close(self) -> None:
+        """Close the connections."""
+        for outbox in self._outboxes.values():
+            await outbox.close()
+
+
+def _alert(key: bytes, value: bytes | None, offset: int) -> Alert | None:
+    if key == OPENING_KEY or value is None:
+        return None
+    try:
+        return decode_alert(value)
+    except ValueError:
+        _LOG.warning("%s: the record at offset %d is not readable here, and not told", ALERTS, offset)
+        return None
+
+
+def _is_over(record: TopicRecord, alert: Alert | None) -> bool:
+    return record.key != OPENING_KEY and (record.value is None or (alert is not None and alert.state == "resolved"))

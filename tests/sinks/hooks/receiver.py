@@ -1,6 +1,8 @@
 """A real HTTP server on the loopback that notes what is posted to it."""
 
-from collections.abc import Callable
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 from aiohttp import web
 
@@ -13,9 +15,27 @@ class Receiver:
         self.got: list[tuple[str, bytes]] = []
         self.headers: list[dict[str, str]] = []
         self.answer: Callable[[], web.StreamResponse] = lambda: web.Response(text="ok")
+        #: Awaited before each answer.
+        self.before: Callable[[], Awaitable[object]] | None = None
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Note a request and answer it."""
         self.got.append((request.path_qs, await request.read()))
         self.headers.append(dict(request.headers))
+        if self.before is not None:
+            await self.before()
         return self.answer()
+
+
+@asynccontextmanager
+async def receiving() -> AsyncIterator[Receiver]:
+    """Start a server; it ends with the context."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    made = Receiver(listening.getsockname()[1])
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", made.handle)
+    runner = web.AppRunner(app, shutdown_timeout=1)
+    await runner.setup()
+    await web.SockSite(runner, listening).start()
+    yield made
+    await runner.cleanup()

@@ -1,23 +1,27 @@
-"""The changes of alerts, from their topic into the store.
+"""The changes of alerts, and the attempts to deliver them, from their topics into the store.
 
-The topic is small and is read from its beginning at each start: a change that is written again replaces itself, and
+The topics are small and are read from their beginning at each start: what is written again replaces itself, and
 neither a recreated topic nor a new database needs to be noticed.
 """
 
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, Final, TypeAlias
 
 from aiokafka.errors import KafkaError
 
-from schemas.alerts import ALERTS, OPENING_KEY, Alert, decode_alert
+from schemas.alerts import ALERT_DELIVERIES, ALERTS, OPENING_KEY, Alert, DeliveryRecord, decode_alert, decode_delivery
 from schemas.settings import Settings
-from sinks.rows import AlertChangeRow
+from sinks.rows import AlertChangeRow, AlertDeliveryRow
+from sinks.store_protocol import Batch
 from streams.kafka.brokers import TopicsMissingError
 from streams.kafka.topic_reader import TopicRecord, reading
 
 #: Between two attempts to reach the broker.
 AGAIN_MS: Final = 2_000
+
+Insert: TypeAlias = Callable[[Batch], Awaitable[None]]
+StopsWithin: TypeAlias = Callable[[float], Awaitable[bool]]
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -49,33 +53,83 @@ def change_rows(records: list[TopicRecord]) -> list[AlertChangeRow]:
         try:
             row = change_row(decode_alert(record.value), record.offset)
         except ValueError:
-            _LOG.warning(
-                "%s: the record at offset %d is not readable here, and not in ClickHouse", ALERTS, record.offset
-            )
+            _pass_over(ALERTS, record.offset)
             continue
         if row is not None:
             rows.append(row)
     return rows
 
 
-async def archive_alerts(
-    settings: Settings,
-    insert: Callable[[list[AlertChangeRow]], Awaitable[None]],
-    stops_within: Callable[[float], Awaitable[bool]],
-) -> None:
+def delivery_rows(records: list[TopicRecord]) -> list[AlertDeliveryRow]:
+    """Make the rows of all attempts that a topic's records tell of; those that are not readable are passed over."""
+    rows: list[AlertDeliveryRow] = []
+    for record in records:
+        if record.value is None:
+            continue
+        try:
+            delivery = decode_delivery(record.key, record.value)
+        except ValueError:
+            _pass_over(ALERT_DELIVERIES, record.offset)
+            continue
+        if delivery is not None:
+            rows += _attempts(delivery, record.offset)
+    return rows
+
+
+def _attempts(delivery: DeliveryRecord, offset: int) -> Iterator[AlertDeliveryRow]:
+    first = delivery.attempted - len(delivery.attempts) + 1
+    for number, attempt in enumerate(delivery.attempts, first):
+        delivered = attempt.outcome == "delivered"
+        is_last = number == delivery.attempted and delivery.status == "given_up"
+        yield AlertDeliveryRow(
+            alert_id=delivery.alert_id,
+            destination=delivery.destination,
+            webhook_id=delivery.webhook_id,
+            attempt=number,
+            version=offset,
+            at=attempt.at,
+            status="delivered" if delivered else "given_up" if is_last else "failed",
+            error="" if delivered else attempt.why,
+        )
+
+
+def _pass_over(topic: str, offset: int) -> None:
+    _LOG.warning("%s: the record at offset %d is not readable here, and not in ClickHouse", topic, offset)
+
+
+async def archive_alerts(settings: Settings, insert: Insert, stops_within: StopsWithin) -> None:
     """Write every change of an alert; waits for the broker and the topic.
 
     `stops_within` passes milliseconds and tells whether to end.
     """
+    await _archive(settings, ALERTS, lambda records: Batch(alert_changes=change_rows(records)), insert, stops_within)
+
+
+async def archive_deliveries(settings: Settings, insert: Insert, stops_within: StopsWithin) -> None:
+    """Write every attempt to deliver; as `archive_alerts`."""
+
+    def rows(records: list[TopicRecord]) -> Batch:
+        return Batch(alert_deliveries=delivery_rows(records))
+
+    await _archive(settings, ALERT_DELIVERIES, rows, insert, stops_within)
+
+
+async def _archive(
+    settings: Settings,
+    topic: str,
+    rows: Callable[[list[TopicRecord]], Batch],
+    insert: Insert,
+    stops_within: StopsWithin,
+) -> None:
     waits = False
     while not await stops_within(AGAIN_MS * waits):
         try:
-            async with reading(settings, ALERTS) as reader:
+            async with reading(settings, topic) as reader:
                 waits = False
                 while not await stops_within(0):
-                    if rows := change_rows(await reader.records()):
-                        await insert(rows)
+                    if batch := rows(await reader.records()):
+                        await insert(batch)
         except (KafkaError, OSError, TopicsMissingError) as error:
             if not waits:
-                _LOG.warning("alerts are not written to ClickHouse until Kafka answers, none is lost: %s", error)
+                _LOG.warning("%s is not written to ClickHouse until Kafka answers, nothing is lost: %s", topic, error)
             waits = True

@@ -16,12 +16,11 @@ from typing import Final
 
 from schemas.journal import Head
 from schemas.settings import Settings
-from sinks.alert_archive import archive_alerts
+from sinks.alert_archive import archive_alerts, archive_deliveries
 from sinks.archive_writer import ArchiveWriter
 from sinks.gauge_schedule import GRACE_MS, each_minute
 from sinks.pending_batch import PendingBatch, epoch_claims, progress_rows
 from sinks.retrying_store import RetryingStore
-from sinks.rows import AlertChangeRow
 from sinks.sink_health import SinkHealth
 from sinks.store_protocol import Batch, Store
 from streams.journal.tail import JournalTail
@@ -97,7 +96,8 @@ class Pipeline:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._gather())
             tasks.create_task(self._write())
-            tasks.create_task(archive_alerts(self._settings, self._write_alerts, self._stops_within))
+            for archive in (archive_alerts, archive_deliveries):
+                tasks.create_task(archive(self._settings, self._write_of_alerts, self._stops_within))
             tasks.create_task(each_minute(self._now_ms, self._stops_within, self._has_present, self._save_gauges))
 
     async def finish(self) -> None:
@@ -106,8 +106,8 @@ class Pipeline:
         async with self._changed:
             self._changed.notify_all()
 
-    async def _write_alerts(self, rows: list[AlertChangeRow]) -> None:
-        await self._store.write(Batch(alert_changes=rows))
+    async def _write_of_alerts(self, batch: Batch) -> None:
+        await self._store.write(batch)
         if self._is_current:  # ClickHouse answers, also where no step is there to be written
             self._set_ready()
 

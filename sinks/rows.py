@@ -93,6 +93,19 @@ class ContactRow(_fields("contact_id", "version", *CONTACT_FIELDS, *_DEADLINES))
     __slots__ = ()
 
 
+class AlertDeliveryRow(NamedTuple):
+    """One attempt to deliver."""
+
+    alert_id: str
+    destination: str
+    webhook_id: str
+    attempt: int
+    version: int
+    at: int
+    status: str
+    error: str
+
+
 class AlertChangeRow(NamedTuple):
     """One change of an alert that fires or fired; what is missing of its dimensions is empty."""
 

@@ -10,7 +10,16 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from schemas.exits import EndError, Exit
-from sinks.rows import AlertChangeRow, ContactRow, EventRow, PaneRow, Progress, SampleRow, TagPaneRow
+from sinks.rows import (
+    AlertChangeRow,
+    AlertDeliveryRow,
+    ContactRow,
+    EventRow,
+    PaneRow,
+    Progress,
+    SampleRow,
+    TagPaneRow,
+)
 
 
 class StoreError(EndError):
@@ -30,6 +39,7 @@ class Batch:
     samples: list[SampleRow] = field(default_factory=list)
     contacts: list[ContactRow] = field(default_factory=list)
     alert_changes: list[AlertChangeRow] = field(default_factory=list)
+    alert_deliveries: list[AlertDeliveryRow] = field(default_factory=list)
     #: Written last: all that it covers is written.
     progress: list[Progress] = field(default_factory=list)
 

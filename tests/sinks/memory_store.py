@@ -16,6 +16,7 @@ _KEYS: Final = {
     "samples": attrgetter("contact_id", "sample", "slot"),
     "contacts": attrgetter("contact_id"),
     "alert_changes": attrgetter("alert_id", "sequence"),
+    "alert_deliveries": attrgetter("webhook_id", "attempt"),
 }
 
 

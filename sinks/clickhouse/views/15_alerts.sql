@@ -6,7 +6,12 @@ SELECT
     n, bad, metric, target_ms, objective, formula, window_ms, contacts
 FROM alert_changes_rows FINAL;
 
+-- One attempt to deliver a change of an alert (or a tag: then `alert_id` is empty) to a destination.
+CREATE OR REPLACE VIEW alert_deliveries AS
+SELECT alert_id, destination, webhook_id, at, status, attempt, error FROM alert_deliveries_rows FINAL;
+
 -- One firing of an alert, as its last change left it; `dimensions` has what is not empty. `value` is the last one.
+-- `deliveries` counts what was delivered: one for each change and destination.
 CREATE OR REPLACE VIEW alerts AS
 SELECT
     alert_id,
@@ -30,7 +35,8 @@ SELECT
     last.20 AS acknowledged_at,
     last.21 AS silenced_by,
     last.22 AS contacts,
-    changes
+    changes,
+    deliveries
 FROM
 (
     SELECT
@@ -46,4 +52,11 @@ FROM
         ) AS last
     FROM alert_changes
     GROUP BY fired_at, alert_id
-);
+) AS firings
+LEFT JOIN
+(
+    SELECT alert_id, uniqExact(webhook_id) AS deliveries
+    FROM alert_deliveries
+    WHERE status = 'delivered'
+    GROUP BY alert_id
+) AS told USING (alert_id);

@@ -14,12 +14,13 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.cli.common import exit_if_unreachable, fail, json_option, running_stack_option, stack_settings
-from deploy.cli.config_option import config_option, load_configuration
+from deploy.cli.config_option import config_option
 from deploy.cli.part_commands import run_part, stdin_option
 from schemas.alerts import ALERT_DELIVERIES, DeliveryRecord, Retry, decode_delivery
 from schemas.exits import Exit
 from schemas.settings import Settings
 from streams import times
+from streams.configuration.environment import load_settings
 from streams.times import now_ms
 
 #: How much of an id the list shows: enough to name one.
@@ -43,7 +44,7 @@ def run() -> None:
 
     Example: PULSSI_KAFKA_BROKERS=kafka:9092 pulssi hooks run
     """
-    settings, _ = load_configuration()
+    settings = load_settings()
     run_part("sinks.hooks.service", settings, settings)
 
 

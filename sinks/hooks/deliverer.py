@@ -138,6 +138,8 @@ class Deliverer:
 
     async def _follow_commands(self, leadership: Leadership, work: Turn) -> None:
         """Do what people ask for, until the turn is over: that ends all that was begun in it."""
+        if self._configuration.hooks is not work.hooks:  # they changed while this turn began
+            work.use(self._configuration.hooks)
         turn = leadership.turn
         while turn is not None and leadership.turn == turn:
             await work.retry(await self._commands(leadership))

@@ -45,6 +45,11 @@ class Turn:
         self._open(self._ledger.hooks)
 
     @property
+    def hooks(self) -> Hooks:
+        """Who is told."""
+        return self._ledger.hooks
+
+    @property
     def waiting(self) -> int:
         """Count the deliveries that wait for an attempt."""
         return sum(outbox.waiting for outbox in self._outboxes.values())
@@ -95,9 +100,10 @@ class Turn:
     async def tell_alerts(self, reader: TopicReader) -> None:
         """Tell of every change of an alert, for ever. Raises KafkaError."""
         while True:
+            records = await reader.records()
             made: list[DeliveryRecord] = []
             over: list[tuple[str, str]] = []
-            for record in await reader.records():
+            for record in records:
                 alert = _alert(record.key, record.value, record.offset)
                 told = [] if alert is None else self._ledger.of_alert(alert, record.offset, now_ms())
                 made += told
@@ -105,7 +111,8 @@ class Turn:
                     names = self._outboxes.keys() - {each.destination for each in told}
                     over += [(name, record.key.decode()) for name in names]
                 self._ledger.position = record.offset + 1
-            await self._send(made)
+            if records:
+                await self._send(made)
             for name, queue in over:
                 self._outboxes[name].end(queue)
 
@@ -125,12 +132,13 @@ class Turn:
             tagged = [await self._tagged.get()]
             while not self._tagged.empty():
                 tagged.append(self._tagged.get_nowait())
-            await self._send([record for each in tagged for record in self._ledger.of_tag(each, now_ms())])
+            made = [record for each in tagged for record in self._ledger.of_tag(each, now_ms())]
+            if made:
+                await self._send(made)
 
     async def _send(self, made: list[DeliveryRecord]) -> None:
-        """Keep new deliveries, and hand them on."""
-        if made:
-            await self._with.keep(made)
+        """Keep new deliveries, and how far all was told, and hand them on."""
+        await self._with.keep(made)
         for record in made:
             self._outboxes[record.destination].add(record)
 

@@ -26,7 +26,7 @@ from tests.fixtures.stack import Stack
 from tests.streams.flow import simulated
 from tests.streams.sources.consumed import await_records
 
-PARTS: Final = ("broker", "clickhouse", "worker", "sink", "wallboard", "alerts")
+PARTS: Final = ("broker", "clickhouse", "worker", "sink", "wallboard", "alerts", "hooks")
 #: All parts at once, which `up` starts again; and what a power cut does: `up` is killed with them.
 ALL: Final = "all-parts"
 POWER_CUT: Final = "power-cut"

@@ -1,10 +1,14 @@
 """A real HTTP server on the loopback that notes what is posted to it."""
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Final
 
 from aiohttp import web
+
+_WITHIN_S: Final = 30.0
 
 
 class Receiver:
@@ -17,14 +21,22 @@ class Receiver:
         self.answer: Callable[[], web.StreamResponse] = lambda: web.Response(text="ok")
         #: Awaited before each answer.
         self.before: Callable[[], Awaitable[object]] | None = None
+        self._news = asyncio.Condition()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Note a request and answer it."""
         self.got.append((request.path_qs, await request.read()))
         self.headers.append(dict(request.headers))
+        async with self._news:
+            self._news.notify_all()
         if self.before is not None:
             await self.before()
         return self.answer()
+
+    async def until(self, number: int) -> None:
+        """Wait until so many requests came."""
+        async with asyncio.timeout(_WITHIN_S), self._news:
+            await self._news.wait_for(lambda: len(self.got) >= number)
 
 
 @asynccontextmanager

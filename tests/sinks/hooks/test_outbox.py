@@ -1,0 +1,130 @@
+"""An outbox with a real receiver: pace, sending again, and what is kept of an attempt."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from datetime import UTC
+from typing import Final
+
+import pytest
+from aiohttp import web
+
+from schemas.alerts import Alert, DeliveryRecord
+from schemas.configuration.hook_models import DestinationType
+from sinks.hooks.destinations import Destination, Hooks
+from sinks.hooks.ledger import Ledger
+from sinks.hooks.outbox import Outbox, Surroundings
+from sinks.hooks.pace import PACES
+from streams.times import now_ms
+from tests.sinks.hooks.alerts import FIRED, LINKS, alert
+from tests.sinks.hooks.made import destination
+from tests.sinks.hooks.receiver import Receiver
+
+WITHIN_S: Final = 30.0
+
+
+def _to(receiver: Receiver, kind: DestinationType) -> Destination:
+    allowed = ("127.0.0.1", receiver.port, "127.0.0.0/8")
+    secrets = () if kind != "webhook" else ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",)
+    return destination(f"http://127.0.0.1:{receiver.port}/a-secret-path", allowed, kind=kind, secrets=secrets)
+
+
+class _Kept:
+    """A ledger, and an outbox whose records are kept here."""
+
+    def __init__(self, to: Destination, tasks: asyncio.TaskGroup) -> None:
+        self.records: list[DeliveryRecord] = []
+        self.ledger = Ledger({}, UTC)
+        self.ledger.use(Hooks((to,), LINKS), 0, FIRED)
+        self.outbox = Outbox(to, Surroundings(self.ledger, self.keep, tasks, {}, (0, 0.05, 0.05)))
+
+    async def keep(self, records: Iterable[DeliveryRecord]) -> None:
+        """Keep records."""
+        self.records += records
+
+    def tell(self, *alerts: Alert) -> None:
+        """Tell of changes."""
+        for each in alerts:
+            for record in self.ledger.of_alert(each, each.sequence, now_ms()):
+                self.outbox.add(record)
+
+    async def until(self, number: int, status: str) -> list[DeliveryRecord]:
+        """Wait until so many records of a status were kept."""
+        async with asyncio.timeout(WITHIN_S):
+            while True:
+                found = [each for each in self.records if each.status == status]
+                if len(found) >= number:
+                    return found
+                await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def outbox(to: Destination) -> AsyncIterator[_Kept]:
+    """Run an outbox; what it still does ends with the context."""
+    async with asyncio.TaskGroup() as tasks:
+        made = _Kept(to, tasks)
+        yield made
+        await made.outbox.use(None)
+    await made.outbox.close()
+
+
+async def test_what_fires_is_sent_to_alertmanager_until_it_is_resolved(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Again and again, with the body kept meanwhile; its end takes its place, and is sent for a while, too."""
+    monkeypatch.setattr("sinks.hooks.presets.alertmanager.RESEND_EVERY_S", 0.1)
+    async with outbox(_to(receiver, "alertmanager")) as kept:
+        kept.tell(alert(sequence=1))
+        await receiver.until(4)
+        (firing,) = await kept.until(1, "delivered")
+        assert firing.body is not None
+        kept.tell(alert(sequence=2, state="resolved", reason="resolved", resolved_at=now_ms(), notified=True))
+        _, superseded, resolved = await kept.until(3, "delivered")
+        assert (superseded.webhook_id, superseded.body) == (firing.webhook_id, None)
+        assert resolved.webhook_id != firing.webhook_id
+        await receiver.until(len(receiver.got) + 2)
+        assert all(b'"endsAt"' in body for _, body in receiver.got)
+
+
+async def test_an_end_that_is_not_told_ends_the_sending(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Alertmanager then ends the alert by itself."""
+    monkeypatch.setattr("sinks.hooks.presets.alertmanager.RESEND_EVERY_S", 0.1)
+    async with outbox(_to(receiver, "alertmanager")) as kept:
+        told = alert()
+        kept.tell(told)
+        await kept.until(1, "delivered")
+        kept.outbox.end(told.key)
+        last = (await kept.until(2, "delivered"))[-1]
+        assert last.body is None
+
+
+async def test_slack_gets_no_more_than_a_message_a_second(receiver: Receiver) -> None:
+    """Of different alerts, too."""
+    async with outbox(_to(receiver, "slack")) as kept:
+        begun = time.monotonic()
+        kept.tell(*(alert(key=f"key {number}") for number in range(3)))
+        await kept.until(3, "delivered")
+        assert time.monotonic() - begun >= 2 * PACES["slack"][1] - 0.1
+
+
+async def test_attempts_are_kept_without_the_secrets_that_an_answer_repeats(receiver: Receiver) -> None:
+    """After the last wait the delivery is given up, with its body."""
+    receiver.answer = lambda: web.Response(status=500, text="no /a-secret-path here")
+    async with outbox(_to(receiver, "webhook")) as kept:
+        kept.tell(alert())
+        (given_up,) = await kept.until(1, "given_up")
+    assert [(each.outcome, each.why) for each in given_up.attempts] == [("retry", "answered 500: no /… here")] * 3
+    assert given_up.body is not None
+    assert (given_up.tried, given_up.attempted) == (3, 3)
+
+
+async def test_what_waits_is_given_up_with_its_destination(receiver: Receiver) -> None:
+    """Nothing is sent once the destination was taken out of the file."""
+    receiver.answer = lambda: web.Response(status=500)
+    async with outbox(_to(receiver, "webhook")) as kept:
+        await kept.outbox.use(None)
+        kept.tell(alert())
+        (given_up,) = await kept.until(1, "given_up")
+    assert given_up.attempts[-1].outcome == "not_sent"
+    assert receiver.got == []

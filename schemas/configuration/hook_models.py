@@ -160,7 +160,7 @@ class Filter(Section):
 class DestinationEntry(Section):
     """Somebody who is told."""
 
-    name: Name = Field(description="Of this destination alone. Renamed, it is another one, told of alerts anew.")
+    name: Name = Field(description="Of this destination alone. Renamed, it is another one and begins at the present.")
     type: DestinationType = Field(description="What is posted, and how answers are read.")
     events: Annotated[list[Event], Field(min_length=1)] = Field(
         default=["alerts"], description="Changes of alerts, or tags that are put on contacts."

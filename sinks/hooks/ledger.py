@@ -53,6 +53,8 @@ class Ledger:
             if each.status == "waiting" or (each.status == "delivered" and each.body is not None)
         }
         self._known = {each.webhook_id for each in found if each is not None}
+        #: Destinations with the firings that they have deliveries of.
+        self._told = {(each.destination, each.alert_id) for each in found if each is not None}
         self.destinations: dict[str, DestinationState] = {} if self._state is None else dict(self._state.destinations)
         self.hooks = Hooks((), Links())
         self.position = 0
@@ -103,12 +105,19 @@ class Ledger:
         """Make the deliveries of an alert's change, which stands at that offset."""
         made = []
         for destination in self.hooks.destinations:
-            if offset >= self.destinations[destination.name].begins and is_told_of_alert(destination, alert):
+            begun = offset >= self.destinations[destination.name].begins
+            if begun and is_told_of_alert(destination, alert) and self._knows_of_it(destination, alert):
                 delivery = alert_delivery(alert, destination, self.hooks.links, self._zone)
                 title = alert_message(alert, self.hooks.links, self._zone).title
                 record = _record(delivery, title, alert.key, alert.sequence, alert.at, now)
                 made.append(record.model_copy(update={"alert_id": alert.id, "resolved_at": alert.resolved_at}))
         return self._new(made)
+
+    def _knows_of_it(self, destination: Destination, alert: Alert) -> bool:
+        """Tell whether an end is of something that the destination was told of, or wants to be told of ends alone."""
+        states = destination.filter.states
+        ends_alone = bool(states) and "firing" not in states
+        return alert.state != "resolved" or ends_alone or (destination.name, alert.id) in self._told
 
     def of_tag(self, tagged: TaggedContact, now: int) -> list[DeliveryRecord]:
         """Make the deliveries of a tag that was put on a contact; none where they were made before."""
@@ -124,6 +133,7 @@ class Ledger:
     def _new(self, made: Iterable[DeliveryRecord]) -> list[DeliveryRecord]:
         new = [each for each in made if each.webhook_id not in self._known]
         self._known.update(each.webhook_id for each in new)
+        self._told.update((each.destination, each.alert_id) for each in new)
         return new
 
 

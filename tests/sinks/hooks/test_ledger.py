@@ -1,0 +1,117 @@
+"""What is to be delivered of a change: once, from a destination's beginning on, also after a start."""
+
+from collections.abc import Iterable
+from datetime import UTC
+
+import pytest
+
+from schemas.alerts import STATE_KEY, Alert, DeliveryRecord
+from schemas.configuration.hook_models import Filter
+from schemas.exits import EndError
+from sinks.hooks.attempts import Health
+from sinks.hooks.destinations import Destination, Hooks
+from sinks.hooks.ledger import TAG_AT_MOST_MS, Ledger
+from sinks.hooks.messages import TaggedContact
+from tests.sinks.hooks.alerts import FIRED, LINKS, alert
+from tests.sinks.hooks.made import destination
+
+DUTY = destination("http://127.0.0.1:1/", name="duty")
+OTHER = destination("http://127.0.0.1:1/", name="other")
+TAGS = OTHER._replace(name="tags", events=frozenset({"tags"}), filter=Filter(tags=["lead"]))
+
+
+def _ledger(*to: Destination, records: dict[bytes, bytes] | None = None, end: int = 0) -> Ledger:
+    made = Ledger(records or {}, UTC)
+    made.begin(end)
+    made.use(Hooks(to, LINKS), end, FIRED)
+    return made
+
+
+def _written(ledger: Ledger, made: Iterable[DeliveryRecord]) -> dict[bytes, bytes]:
+    """Write what the topic then has."""
+    records = {each.webhook_id.encode(): each.model_dump_json().encode() for each in made}
+    return {**records, STATE_KEY: ledger.state()}
+
+
+def _told(ledger: Ledger, change: Alert, offset: int) -> list[str]:
+    ledger.position = offset + 1
+    return [each.destination for each in ledger.of_alert(change, offset, FIRED)]
+
+
+def test_a_destination_begins_at_the_present() -> None:
+    """At the end of the topic the first time; one that comes later is told of what follows, after a start too."""
+    first = _ledger(DUTY, end=10)
+    assert (first.position, _told(first, alert(sequence=1), 9), _told(first, alert(sequence=2), 10)) == (
+        10,
+        [],
+        ["duty"],
+    )
+    first.use(Hooks((DUTY, OTHER), LINKS), 11, FIRED)
+    second = _ledger(DUTY, OTHER, records=_written(first, ()), end=20)
+    assert second.position == 11
+    assert _told(second, alert(sequence=3), 10) == ["duty"]
+    assert _told(second, alert(sequence=4), 11) == ["duty", "other"]
+
+
+def test_one_that_is_put_in_again_begins_again() -> None:
+    """What happened while it was not there is not told."""
+    ledger = _ledger(DUTY)
+    ledger.use(Hooks((), LINKS), 5, FIRED)
+    ledger.use(Hooks((DUTY,), LINKS), 7, FIRED)
+    assert _told(ledger, alert(sequence=1), 6) == []
+    assert _told(ledger, alert(sequence=2), 7) == ["duty"]
+
+
+def test_what_has_a_delivery_gets_no_second_one() -> None:
+    """Also where the topic of alerts was made anew and is read from its beginning."""
+    first = _ledger(DUTY)
+    first.position = 30
+    made = first.of_alert(alert(), 29, FIRED)
+    again = _ledger(DUTY, records=_written(first, made), end=3)
+    assert again.position == 0
+    assert again.of_alert(alert(), 0, FIRED) == []
+    assert list(again.unfinished.values()) == made
+    assert _told(again, alert(sequence=3), 2) == ["duty"]
+
+
+def test_an_end_is_told_to_those_who_were_told_of_the_beginning() -> None:
+    """A destination that came between is not told; one that wants ends alone is."""
+    ends = OTHER._replace(name="ends", filter=Filter(states=["resolved"]))
+    ledger = _ledger(DUTY, ends)
+    assert _told(ledger, alert(sequence=1), 0) == ["duty"]
+    ledger.use(Hooks((DUTY, OTHER, ends), LINKS), 1, FIRED)
+    over = alert(sequence=2, state="resolved", reason="resolved", resolved_at=FIRED + 1, notified=True)
+    assert _told(ledger, over, 1) == ["duty", "ends"]
+
+
+def test_a_tag_is_told_once_and_from_the_beginning_of_its_filter_on() -> None:
+    """Not one that is too old to know whether it was told; another filter begins at the present."""
+    ledger = _ledger(TAGS)
+    tagged = TaggedContact("desk:1", "chat", "sales", "lead", FIRED)
+    made = ledger.of_tag(tagged, FIRED)
+    assert [each.queue for each in made] == [made[0].webhook_id]
+    assert ledger.of_tag(tagged._replace(tag="Lead", at=FIRED + 5), FIRED + 9) == []
+    again = _ledger(TAGS, records=_written(ledger, made))
+    assert again.of_tag(tagged, FIRED) == []
+    assert again.of_tag(tagged._replace(contact_id="desk:2", at=FIRED - 1), FIRED) == []
+    assert again.of_tag(tagged._replace(contact_id="desk:3"), FIRED + TAG_AT_MOST_MS + 1) == []
+    wider = TAGS._replace(filter=Filter(tags=["lead", "vip"]))
+    again.use(Hooks((wider,), LINKS), 0, FIRED + 100)
+    assert again.of_tag(tagged._replace(contact_id="desk:4", tag="vip", at=FIRED + 99), FIRED + 101) == []
+    assert len(again.of_tag(tagged._replace(contact_id="desk:4", tag="vip", at=FIRED + 100), FIRED + 101)) == 1
+
+
+def test_a_destination_that_is_mended_is_enabled() -> None:
+    """Its health survives a start, and not a change of its entry."""
+    first = _ledger(DUTY)
+    first.set_health("duty", Health(FIRED, 3, FIRED + 1))
+    second = _ledger(DUTY, records=_written(first, ()))
+    assert second.health("duty") == Health(FIRED, 3, FIRED + 1)
+    second.use(Hooks((DUTY._replace(host="mended"),), LINKS), 0, FIRED)
+    assert second.health("duty") == Health()
+
+
+def test_a_record_of_another_version_ends_it() -> None:
+    """With what to do."""
+    with pytest.raises(EndError, match="run the version that wrote it"):
+        Ledger({b"id": b"{}"}, UTC)

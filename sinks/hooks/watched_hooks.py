@@ -34,7 +34,8 @@ class WatchedHooks:
         """Return the destinations where the files say others than those in force; a faulty change is logged, once."""
         if not self._files.changed(self._paths):
             return None
-        self._paths = _paths(self._folder) or self._paths
+        self._paths = _paths(self._folder)
+        self._files = WatchedFiles(self._paths)  # before they are read: a later change is seen
         self.refused = True
         try:
             hooks = load_hooks(self._folder, os.environ)

@@ -163,17 +163,18 @@ def half_fails(seed: int) -> Callable[[], web.Response]:
     return lambda: web.Response(status=500 if chance.random() < 0.5 else 204)
 
 
+@pytest.mark.parametrize("number", [100, pytest.param(1_000, marks=pytest.mark.long)])
 async def test_each_change_is_delivered_once_and_in_order_though_half_of_all_requests_fail(
-    settings: Settings, deliverer: Deliverer, receiver: Receiver
+    settings: Settings, deliverer: Deliverer, receiver: Receiver, number: int
 ) -> None:
-    """A hundred alerts of three changes: none is lost, has a second id, or overtakes another of its alert."""
+    """So many alerts of three changes: none is lost, has a second id, or overtakes another of its alert."""
     receiver.answer = half_fails(1)
     deliverer.tell(duty=receiver)
     async with engine(settings) as log:
         await log.write([change("before", 1)])
         deliverer.start()
         await deliverer.works()
-        keys = [f"key {number}" for number in range(100)]
+        keys = [f"key {each}" for each in range(number)]
         changes = [change(key, sequence) for sequence in (1, 2, 3) for key in keys]
         for begin in range(0, len(changes), 50):
             await log.write(changes[begin : begin + 50])

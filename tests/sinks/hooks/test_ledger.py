@@ -41,11 +41,9 @@ def _told(ledger: Ledger, change: Alert, offset: int) -> list[str]:
 def test_a_destination_begins_at_the_present() -> None:
     """At the end of the topic the first time; one that comes later is told of what follows, after a start too."""
     first = _ledger(DUTY, end=10)
-    assert (first.position, _told(first, alert(sequence=1), 9), _told(first, alert(sequence=2), 10)) == (
-        10,
-        [],
-        ["duty"],
-    )
+    assert first.position == 10
+    assert _told(first, alert(sequence=1), 9) == []
+    assert _told(first, alert(sequence=2), 10) == ["duty"]
     first.use(Hooks((DUTY, OTHER), LINKS), 11, FIRED)
     second = _ledger(DUTY, OTHER, records=_written(first, ()), end=20)
     assert second.position == 11

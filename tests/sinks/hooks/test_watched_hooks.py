@@ -1,0 +1,60 @@
+"""A changed hooks.toml, or a changed file of a secret, is in force once it stands still; a faulty one is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from schemas.configuration.toml_files import ConfigurationError
+from sinks.hooks.watched_hooks import WatchedHooks
+from tests.sinks.hooks.made import KEY, OLD_KEY
+
+ENTRY = """
+[[destination]]
+name = "duty"
+type = "webhook"
+url = "https://duty.example.com/"
+secret_file = ["key"]
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Write a folder with one destination."""
+    (tmp_path / "hooks.toml").write_text(ENTRY)
+    (tmp_path / "key").write_text(KEY)
+    return tmp_path
+
+
+def test_a_key_that_is_changed_is_used(folder: Path) -> None:
+    """After two looks that see the same, once."""
+    watched = WatchedHooks(folder)
+    assert watched.look() is None
+    (folder / "key").write_text(f"{OLD_KEY}\n")
+    assert watched.look() is None
+    hooks = watched.look()
+    assert hooks is not None
+    assert [each.get_secret_value() for each in hooks.destinations[0].secrets] == [OLD_KEY]
+    assert [watched.look() for _ in range(3)] == [None] * 3
+
+
+def test_a_faulty_change_is_refused_and_named_once(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Without what was written; what was in force stays until it is mended."""
+    watched = WatchedHooks(folder)
+    before = watched.hooks
+    (folder / "hooks.toml").write_text(f'{ENTRY}\nurl_file = "missing"\nto = ["{KEY}"]\n')
+    assert [watched.look() for _ in range(6)] == [None] * 6
+    assert watched.refused
+    assert watched.hooks is before
+    assert caplog.text.count("is refused") == 1
+    assert KEY not in caplog.text
+    (folder / "hooks.toml").write_text(ENTRY.replace("duty.example", "other.example"))
+    found = [hooks for _ in range(3) if (hooks := watched.look()) is not None]
+    assert [each.host for each in found[0].destinations] == ["other.example.com"]
+    assert not watched.refused
+
+
+def test_a_file_that_is_faulty_at_the_start_is_an_error(folder: Path) -> None:
+    """The secret's file is named."""
+    (folder / "key").unlink()
+    with pytest.raises(ConfigurationError, match="key cannot be read"):
+        WatchedHooks(folder)

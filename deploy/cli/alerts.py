@@ -46,14 +46,16 @@ _MINUTE_MS: Final = 60_000
 
 @click.group("alerts")
 def alerts_group() -> None:
-    """What slips, who looks after it, and when nobody is to be told."""
+    """Show and acknowledge what slips, or silence it."""
 
 
 @alerts_group.command("run")
 @config_option
 @stdin_option
 def run() -> None:
-    """Run the SLA engine: judges each second who slips, and writes every change of an alert.
+    """Run the SLA engine: it judges each second who slips.
+
+    It writes every change of an alert to the topic `alerts`.
 
     Several may run: one judges, the others stand by. Health and metrics are at PULSSI_ALERTS_PORT (/healthz, /readyz,
     /metrics). Ends with 1 where somebody must act first, with 70 for a bug: start it again after 70.
@@ -101,7 +103,7 @@ def list_alerts(data: Path | None, *, also_over: bool, as_json: bool) -> None:
 @running_stack_option
 @json_option
 def show(alert_id: str, data: Path | None, *, as_json: bool) -> None:
-    """Show one alert: what slipped, by how much, since when, which contacts cost most, and its history.
+    """Show one alert with its contacts and its history.
 
     ALERT_ID may be shortened to its first characters. Exits with 1 if there is no such alert.
 
@@ -150,7 +152,9 @@ def show(alert_id: str, data: Path | None, *, as_json: bool) -> None:
 @click.option("--by", default=getpass.getuser, show_default="your login", help="Who looks after it.")
 @running_stack_option
 def acknowledge(alert_id: str, by: str, data: Path | None) -> None:
-    """Say that you look after an alert: everybody sees your name, and reminders stop.
+    """Say that you look after an alert.
+
+    Everybody sees your name, and reminders stop.
 
     Exits with 1 if no alert with this id fires.
 
@@ -183,7 +187,9 @@ def silence(
     ended: str | None,
     data: Path | None,
 ) -> None:
-    """Tell nobody of the alerts that match, for a while; they fire and resolve as ever.
+    """Tell nobody of the alerts that match, for a while.
+
+    They fire and resolve as ever.
 
     What fired before is still told when it is resolved. What fires when the silence ends is told then. Without --for
     and --end the silences that hold are listed.

@@ -29,14 +29,16 @@ _ID_LENGTH: Final = 12
 
 @click.group("hooks")
 def hooks_group() -> None:
-    """Who was told of alerts and tags, and what could not be delivered."""
+    """Show who was told of alerts and tags, or try again."""
 
 
 @hooks_group.command("run")
 @config_option
 @stdin_option
 def run() -> None:
-    """Run the deliverer: tells the destinations of hooks.toml of alerts and tags.
+    """Run the deliverer: it tells others of alerts and tags.
+
+    Who is told stands in hooks.toml.
 
     Several may run: one delivers, the others stand by. Health and metrics are at PULSSI_HOOKS_PORT (/healthz, /readyz,
     /metrics). Ends with 1 where somebody must act first, such as for a fault in hooks.toml, with 70 for a bug: start it

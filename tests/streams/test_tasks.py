@@ -162,7 +162,7 @@ def test_an_error_at_the_wallboards_start_is_told_as_what_it_is(
         await fails_deep_inside(ValueError("not about time"))
 
     caplog.set_level(logging.INFO)
-    monkeypatch.setattr(service.Wallboard, "follow", follow_journals)
+    monkeypatch.setattr("streams.live.journal_follower.JournalFollower.follow", follow_journals)
     assert service.run(load_settings({"PULSSI_WALLBOARD_PORT": "0"})) == Exit.BUG
     assert "ValueError: not about time" in caplog.text
     assert "in fails_deep_inside" in caplog.text

@@ -7,6 +7,7 @@ from aiokafka import TopicPartition
 
 from schemas.settings import Settings
 from schemas.topics import DEAD_LETTERS
+from streams.kafka.consumer_end import stop_consumer
 from streams.kafka.log_ends import committed_consumer
 
 _POLL_MS: Final = 200
@@ -53,4 +54,4 @@ class DeadLetterCount:
 
     async def stop(self) -> None:
         """Close the connection."""
-        await self._consumer.stop()
+        await stop_consumer(self._consumer)

@@ -18,6 +18,7 @@ from schemas.alerts import ALERT_COMMANDS, Command
 from schemas.settings import Settings
 from streams.alert_engine.commands import read_command
 from streams.kafka.brokers import TopicsMissingError
+from streams.kafka.consumer_end import stop_consumer
 from streams.tasks import run_to_completion
 
 #: A process that is gone for so long is replaced.
@@ -97,7 +98,7 @@ class Leadership:
 
     async def stop(self) -> None:
         """Leave, so that another process leads at once."""
-        await self._consumer.stop()
+        await stop_consumer(self._consumer)
 
 
 async def take_turns(

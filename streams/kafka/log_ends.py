@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from schemas.settings import Settings
 from schemas.topics import SourcePartition
+from streams.kafka.consumer_end import stop_consumer
 
 #: How long one question may take, all partitions together.
 ANSWER_WITHIN_S: Final = 10.0
@@ -90,7 +91,7 @@ class LogEnds:
     async def _stop(self, consumers: list[Any]) -> None:
         for consumer in consumers:
             with suppress(KafkaError, OSError, TimeoutError):
-                await asyncio.wait_for(consumer.stop(), self._within_s)
+                await asyncio.wait_for(stop_consumer(consumer), self._within_s)
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[None]:

@@ -12,6 +12,7 @@ from aiokafka import TopicPartition
 
 from schemas.settings import Settings
 from streams.kafka.brokers import TopicsMissingError
+from streams.kafka.consumer_end import stop_consumer
 from streams.kafka.log_ends import LogEnds, committed_consumer
 
 #: A consumer whose broker is away brings nothing, for ever: reading ends after so long without a record.
@@ -66,7 +67,7 @@ async def reading(settings: Settings, topic: str, begin: int | None = None) -> A
         consumer.seek(partition, first if begin is None else max(begin, first))
         yield TopicReader(consumer, partition)
     finally:
-        await consumer.stop()
+        await stop_consumer(consumer)
 
 
 async def read_newest(settings: Settings, topic: str, end: int | None = None) -> dict[bytes, bytes]:

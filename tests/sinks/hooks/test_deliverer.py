@@ -323,6 +323,27 @@ async def test_what_was_given_up_is_tried_once_more_when_somebody_asks(
     assert len(receiver.got) == 3, "the command that was read again had it sent again"
 
 
+async def test_a_broker_that_was_away_is_waited_for(
+    settings: Settings, fresh_kafka: KafkaServer, deliverer: Deliverer, receiver: Receiver
+) -> None:
+    """It says so and lives; what is written afterwards is delivered."""
+    deliverer.tell(duty=receiver)
+    deliverer.start()
+    await deliverer.works()
+    async with engine(settings) as log:
+        await log.write([change("a", 1)])
+        await all_delivered(settings, 1)
+    await asyncio.to_thread(fresh_kafka.kill)
+    await deliverer.answers("Kafka does not answer", "readyz")
+    await asyncio.to_thread(fresh_kafka.start)
+    await deliverer.works()
+    async with engine(settings) as log:
+        await log.write([change("a", 2)])
+        await all_delivered(settings, 2)
+    assert order(receiver) == {"a": [1, 2]}
+    assert deliverer.end(signal.SIGTERM) == 0
+
+
 async def test_a_tag_is_told_once(
     settings: Settings, fresh_kafka: KafkaServer, deliverer: Deliverer, receiver: Receiver, tmp_path: Path
 ) -> None:

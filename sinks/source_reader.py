@@ -19,6 +19,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from schemas.settings import Settings
 from schemas.topics import SOURCES, SourcePartition
 from streams.journal.tail import connect, show_lag
+from streams.kafka.consumer_end import stop_consumer
 
 #: Records in one fetch.
 FETCH_RECORDS: Final = 5_000
@@ -166,4 +167,4 @@ class SourceReader:
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
             with contextlib.suppress(KafkaError):
-                await consumer.stop()
+                await stop_consumer(consumer)

@@ -25,6 +25,7 @@ from streams.clickhouse.archive import ClickHouseArchive
 from streams.journal.step_assembly import RecreatedError
 from streams.journal.writer import JournalWriter, StepTooLargeError
 from streams.kafka.cluster import Cluster, TopicDescription
+from streams.kafka.consumer_end import stop_consumer
 from streams.kafka.log_ends import LogEnds, committed_consumer
 from streams.partition.archived_history import EndedEpochs
 from streams.partition.state import PartitionState
@@ -150,7 +151,7 @@ async def _heads(settings: Settings, source: str, stable: dict[SourcePartition, 
                 for tp in [tp for tp, end in unread.items() if await consumer.position(tp) >= end]:
                     del unread[tp]
     finally:
-        await consumer.stop()
+        await stop_consumer(consumer)
     return heads
 
 

@@ -17,6 +17,7 @@ from schemas.policies import Rules
 from schemas.settings import Settings
 from schemas.topics import SourcePartition, journal_of
 from streams.journal.step_assembly import StepAssembly
+from streams.kafka.consumer_end import stop_consumer
 from streams.kafka.log_ends import committed_consumer
 from streams.monitoring.activities import Phase, doing
 from streams.partition.state import PartitionState
@@ -130,4 +131,4 @@ async def recover(
         _LOG.info("%s/%d: read the journal: %d contacts in %.1f s", *partition, len(state.contacts), took_s)
         return state, found
     finally:
-        await consumer.stop()
+        await stop_consumer(consumer)

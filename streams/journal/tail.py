@@ -22,6 +22,7 @@ from schemas.topics import SOURCES, SourcePartition, journal_of
 from streams.journal.step_assembly import RecreatedError, Step, StepAssembly
 from streams.kafka.brokers import TopicsMissingError
 from streams.kafka.cluster import Cluster, ClusterUnavailableError
+from streams.kafka.consumer_end import stop_consumer
 from streams.kafka.log_ends import LogEnds, committed_consumer
 from streams.monitoring.outage import Outage
 from streams.tasks import cancel
@@ -80,7 +81,7 @@ async def connect(settings: Settings, topics: tuple[str, ...], group: str | None
             raise ConnectionError(f"no Kafka broker answers at {settings.kafka_brokers}") from error
         consumer.assign(await _partitions(consumer, topics, settings.kafka_brokers))
     except BaseException:
-        await consumer.stop()
+        await stop_consumer(consumer)
         raise
     return consumer
 
@@ -265,4 +266,4 @@ class JournalTail:
         await self._cluster.stop()
         if consumer is not None:
             with contextlib.suppress(KafkaError):
-                await consumer.stop()
+                await stop_consumer(consumer)

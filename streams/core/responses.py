@@ -89,6 +89,7 @@ class Responses:
         self.customer_left = False
         if self._awaits_return:
             self._awaits_return = False
+            self._human_replied = False  # also where a connection ends it, the next turn begins after a reply only
             self._begin_turn(event, by_return=True)
 
     def _begin_turn(self, event: Event, *, by_return: bool) -> None:

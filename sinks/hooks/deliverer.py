@@ -13,7 +13,7 @@ import os
 import socket
 import time
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, get_args
 from zoneinfo import ZoneInfo
 
 from schemas.alerts import ALERTS, AttemptOutcome, Command
@@ -54,7 +54,7 @@ class Deliverer:
         #: By the monotonic clock.
         self._answered_at: float | None = None
         #: Attempts by what came of them.
-        self.outcomes: dict[AttemptOutcome, int] = {}
+        self.outcomes: dict[AttemptOutcome, int] = dict.fromkeys(get_args(AttemptOutcome), 0)
 
     @property
     def leads(self) -> bool:

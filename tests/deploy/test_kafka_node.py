@@ -100,6 +100,7 @@ def test_a_folder_that_cannot_be_formatted_is_not_taken_for_one_that_is(tmp_path
 
 
 @needs_kafka
+@pytest.mark.long
 def test_what_was_acknowledged_outlives_sigkill(tmp_path: Path) -> None:
     """Records, topics and their settings are there after kill -9 and a start in the same folder."""
     server = ApacheKafka(tmp_path / "node")

@@ -199,6 +199,7 @@ def _has_got(receiver: Receiver, number: int) -> bool:
     return len(receiver.got) >= number
 
 
+@pytest.mark.long
 async def test_a_deliverer_that_is_killed_loses_nothing(
     settings: Settings, deliverer: Deliverer, receiver: Receiver
 ) -> None:
@@ -323,6 +324,7 @@ async def test_what_was_given_up_is_tried_once_more_when_somebody_asks(
     assert len(receiver.got) == 3, "the command that was read again had it sent again"
 
 
+@pytest.mark.long
 async def test_a_broker_that_was_away_is_waited_for(
     settings: Settings, fresh_kafka: KafkaServer, deliverer: Deliverer, receiver: Receiver
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
@@ -171,13 +172,21 @@ async def test_an_empty_step_that_fails_opens_the_partition_again(worker: Worker
 
 # On a real broker.
 
+#: A broker applies what the controller has accepted a moment later.
+APPLIED_WITHIN_S: Final = 30.0
+
 
 @contextmanager
 def unverified(settings: Settings) -> Iterator[None]:
     """Have the broker take records of a transaction that its coordinator does not know: so one can be left open."""
     name = "transaction.partition.verification.enable"
     with admin_client(settings.kafka_brokers) as admin:
+        broker = ConfigResource(ConfigResourceType.BROKER, "1")
         admin.alter_configs([ConfigResource(ConfigResourceType.BROKER, "1", configs={name: "false"})])
+        deadline = time.monotonic() + APPLIED_WITHIN_S
+        while admin.describe_configs([broker], config_filter="all")["broker"]["1"][name]["value"] != "false":
+            assert time.monotonic() < deadline, "the broker does not apply the setting"
+            time.sleep(0.05)
         try:
             yield
         finally:

@@ -12,12 +12,11 @@ from typing import Any, Final, TypeVar
 from zoneinfo import ZoneInfo
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from deploy.cli.common import exit_if_unreachable, fail, json_option, running_stack_option, stack_settings
 from deploy.cli.config_option import config_option, load_configuration
 from deploy.cli.part_commands import run_part, stdin_option
+from deploy.cli.records import duration, moment, one_of, print_fields, print_table, read_records
 from deploy.cli.time_arguments import parse_duration
 from schemas.alerts import (
     ALERT_COMMANDS,
@@ -34,14 +33,12 @@ from schemas.alerts import (
 from schemas.exits import Exit
 from schemas.settings import Settings
 from schemas.topics import CHANNELS, Channel
-from streams import times
 from streams.times import now_ms
 
 _Found = TypeVar("_Found")
 
 #: The order of the list: what needs somebody first.
 _STATES: Final = ("firing", "pending", "resolved")
-_MINUTE_MS: Final = 60_000
 
 
 @click.group("alerts")
@@ -87,15 +84,17 @@ def list_alerts(data: Path | None, *, also_over: bool, as_json: bool) -> None:
         click.echo("no alert fires" if not also_over else "there is no alert")
         return
     zone = ZoneInfo(settings.time_zone)
-    table = Table("id", "severity", "what", "where", "since", "state", "value", "limit", "acknowledged by", box=None)
-    for alert in found:
-        since = alert.fired_at if alert.fired_at is not None else alert.pending_since
-        state = f"{alert.state}{', silenced' if alert.silenced_by else ''}{', data is old' if alert.held else ''}"
-        table.add_row(
-            *(alert.id or "-", alert.severity, f"{alert.rule}: {alert.condition}", where(alert.dimensions)),
-            *(_moment(since, zone), state, *figures(alert.measured), alert.acknowledged_by or "-"),
-        )
-    Console(width=None if Console().is_terminal else 200).print(table)
+    headings = ("id", "severity", "what", "where", "since", "state", "value", "limit", "acknowledged by")
+    print_table(headings, (_row(alert, zone) for alert in found))
+
+
+def _row(alert: Alert, zone: ZoneInfo) -> tuple[str, ...]:
+    since = alert.fired_at if alert.fired_at is not None else alert.pending_since
+    state = f"{alert.state}{', silenced' if alert.silenced_by else ''}{', data is old' if alert.held else ''}"
+    return (
+        *(alert.id or "-", alert.severity, f"{alert.rule}: {alert.condition}", where(alert.dimensions)),
+        *(moment(since, zone), state, *figures(alert.measured), alert.acknowledged_by or "-"),
+    )
 
 
 @alerts_group.command("show")
@@ -116,34 +115,32 @@ def show(alert_id: str, data: Path | None, *, as_json: bool) -> None:
         return
     zone, measured = ZoneInfo(settings.time_zone), alert.measured
     value, limit = figures(measured)
-    told = {
+    fields = {
         "alert": f"{alert.id}  {alert.severity}",
         "what": f"{alert.rule}: {alert.condition}, {value} against {limit}",
         "where": where(alert.dimensions),
-        "state": f"{alert.state} since {_moment(alert.fired_at or alert.pending_since, zone)}",
-        "resolved": alert.resolved_at and _moment(alert.resolved_at, zone),
+        "state": f"{alert.state} since {moment(alert.fired_at or alert.pending_since, zone)}",
+        "resolved": alert.resolved_at and moment(alert.resolved_at, zone),
         "metric": measured.metric,
-        "target": None if measured.target_ms is None else _duration(measured.target_ms),
+        "target": None if measured.target_ms is None else duration(measured.target_ms),
         "objective": None if measured.objective is None else f"{measured.objective:.1%} by {measured.formula}",
-        "window": None if measured.window_ms is None else _duration(measured.window_ms),
+        "window": None if measured.window_ms is None else duration(measured.window_ms),
         "contacts judged": measured.n,
         "beyond the target": measured.bad,
         "data": "is old: the alert keeps its state" if alert.held else None,
         "silenced by": alert.silenced_by,
         "acknowledged": alert.acknowledged_by
-        and f"{_moment(alert.acknowledged_at or alert.at, zone)} by {alert.acknowledged_by}",
+        and f"{moment(alert.acknowledged_at or alert.at, zone)} by {alert.acknowledged_by}",
     }
-    for name, value_ in told.items():
-        if value_ is not None:
-            click.echo(f"{name + ':':<20}{value_}")
+    print_fields(fields)
     if alert.contacts:
         click.echo("contacts, the costliest first")
     for contact in alert.contacts:
-        click.echo(f"  {contact.contact_id}  {contact.channel}/{contact.queue}  {_duration(contact.value_ms)}")
+        click.echo(f"  {contact.contact_id}  {contact.channel}/{contact.queue}  {duration(contact.value_ms)}")
     click.echo(f"history, times in {zone.key}")
     for change in alert.history:
         click.echo(
-            f"  {_moment(change.at, zone)}  {change.state}: {change.reason}{f' by {change.by}' * bool(change.by)}"
+            f"  {moment(change.at, zone)}  {change.state}: {change.reason}{f' by {change.by}' * bool(change.by)}"
         )
 
 
@@ -191,8 +188,8 @@ def silence(
 
     They fire and resolve as ever.
 
-    What fired before is still told when it is resolved. What fires when the silence ends is told then. Without --for
-    and --end the silences that hold are listed.
+    If people were told that an alert fires, they are also told when it is resolved. If an alert still fires when the
+    silence ends, they are told at that moment. Without --for and --end, the silences in force are listed.
 
     Example: pulssi alerts silence --queue sales --for 2h --comment "planned test calls"
     """
@@ -208,7 +205,7 @@ def silence(
     else:
         made = _silence(for_, by, rule, Dimensions(channel=channel, queue=queue), comment)
         _ask(settings, _send(settings, made))
-        until = _moment(made.until, ZoneInfo(settings.time_zone))
+        until = moment(made.until, ZoneInfo(settings.time_zone))
         click.echo(f"{made.silence_id}: silent until {until}; `pulssi alerts silence --end {made.silence_id}` ends it")
 
 
@@ -236,7 +233,7 @@ def _list_silences(holding: dict[str, Silence], zone: ZoneInfo) -> None:
     for name, each in holding.items():
         what = f"{each.rule or 'every rule'}, {where(each.dimensions)}"
         comment = f": {each.comment}" if each.comment else ""
-        click.echo(f"{name}  until {_moment(each.until, zone)}  {what}  by {each.by}{comment}")
+        click.echo(f"{name}  until {moment(each.until, zone)}  {what}  by {each.by}{comment}")
 
 
 def _ask(settings: Settings, question: Coroutine[Any, Any, _Found]) -> _Found:
@@ -245,19 +242,14 @@ def _ask(settings: Settings, question: Coroutine[Any, Any, _Found]) -> _Found:
 
 
 def _alerts(settings: Settings) -> list[Alert]:
-    from streams.kafka.topic_reader import read_newest
+    def decoded(key: bytes, value: bytes) -> Alert | None:
+        return None if key == OPENING_KEY else decode_alert(value)
 
-    records = _ask(settings, read_newest(settings, ALERTS))
-    return [decode_alert(value) for key, value in records.items() if key != OPENING_KEY]
+    return read_records(settings, ALERTS, decoded)
 
 
 def _one(settings: Settings, alert_id: str) -> Alert:
-    found = [alert for alert in _alerts(settings) if alert.id and alert.id.startswith(alert_id)]
-    if not found:
-        fail(f"there is no alert {alert_id}: `pulssi alerts list --all` lists all", Exit.NO)
-    if len(found) > 1:
-        fail(f"{len(found)} alerts begin with {alert_id}: {', '.join(each.id for each in found)}", Exit.NO)
-    return found[0]
+    return one_of((alert for alert in _alerts(settings) if alert.id), "alert", alert_id, lambda alert: alert.id)
 
 
 async def _silences(settings: Settings) -> dict[str, Silence]:
@@ -290,7 +282,7 @@ def figures(measured: Measurement) -> tuple[str, str]:
     def written(value: float) -> str:
         match measured.unit:
             case "ms":
-                return _duration(round(value))
+                return duration(round(value))
             case "share":
                 return f"{value:.1%}"
             case "ratio":
@@ -299,16 +291,3 @@ def figures(measured: Measurement) -> tuple[str, str]:
                 return f"{value:g}"
 
     return written(measured.value), written(measured.limit)
-
-
-def _moment(at: int, zone: ZoneInfo) -> str:
-    return times.at(at).astimezone(zone).isoformat(" ", "seconds")
-
-
-def _duration(ms: int) -> str:
-    """Write a duration: `3.2 s`, `2:05` minutes, `1:00:00` hours."""
-    if ms < _MINUTE_MS:
-        return f"{ms / 1000:g} s"
-    minutes, seconds = divmod(ms // 1000, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02} h" if hours else f"{minutes}:{seconds:02} min"

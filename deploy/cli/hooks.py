@@ -10,16 +10,14 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from deploy.cli.common import exit_if_unreachable, fail, json_option, running_stack_option, stack_settings
 from deploy.cli.config_option import config_option
 from deploy.cli.part_commands import run_part, stdin_option
+from deploy.cli.records import moment, one_of, print_fields, print_table, read_records
 from schemas.alerts import ALERT_DELIVERIES, DeliveryRecord, Retry, decode_delivery
 from schemas.exits import Exit
 from schemas.settings import Settings
-from streams import times
 from streams.configuration.environment import load_settings
 from streams.times import now_ms
 
@@ -38,7 +36,7 @@ def hooks_group() -> None:
 def run() -> None:
     """Run the deliverer: it tells others of alerts and tags.
 
-    Who is told stands in hooks.toml.
+    The file hooks.toml names the destinations.
 
     Several may run: one delivers, the others stand by. Health and metrics are at PULSSI_HOOKS_PORT (/healthz, /readyz,
     /metrics). Ends with 1 where somebody must act first, such as for a fault in hooks.toml, with 70 for a bug: start it
@@ -74,15 +72,17 @@ def list_deliveries(data: Path | None, destination: str | None, *, also_delivere
         click.echo("there is no delivery" if also_delivered else "no delivery waits or was given up")
         return
     zone = ZoneInfo(settings.time_zone)
-    table = Table("id", "destination", "at", "what", "status", "attempts", "next", "the last one", box=None)
-    for each in found:
-        table.add_row(
-            *(each.webhook_id[:_ID_LENGTH], each.destination, _moment(each.at, zone), each.title),
-            *(each.status.replace("_", " "), str(each.attempted)),
-            _moment(each.next_at, zone) if each.status == "waiting" else "-",
-            each.attempts[-1].why if each.attempts else "-",
-        )
-    Console(width=None if Console().is_terminal else 250, markup=False, highlight=False).print(table)
+    headings = ("id", "destination", "at", "what", "status", "attempts", "next attempt", "last attempt")
+    print_table(headings, (_row(each, zone) for each in found))
+
+
+def _row(delivery: DeliveryRecord, zone: ZoneInfo) -> tuple[str, ...]:
+    return (
+        *(delivery.webhook_id[:_ID_LENGTH], delivery.destination, moment(delivery.at, zone), delivery.title),
+        *(delivery.status.replace("_", " "), str(delivery.attempted)),
+        moment(delivery.next_at, zone) if delivery.status == "waiting" else "-",
+        delivery.attempts[-1].why if delivery.attempts else "-",
+    )
 
 
 @hooks_group.command("show")
@@ -102,21 +102,19 @@ def show(webhook_id: str, data: Path | None, *, as_json: bool) -> None:
         click.echo(found.model_dump_json(indent=2))
         return
     zone = ZoneInfo(settings.time_zone)
-    told = {
+    fields = {
         "delivery": found.webhook_id,
         "destination": found.destination,
         "what": found.title,
         "alert": found.alert_id or None,
-        "happened": _moment(found.at, zone),
+        "happened": moment(found.at, zone),
         "status": found.status.replace("_", " "),
-        "next attempt": _moment(found.next_at, zone) if found.status == "waiting" else None,
+        "next attempt": moment(found.next_at, zone) if found.status == "waiting" else None,
     }
-    for name, value in told.items():
-        if value is not None:
-            click.echo(f"{name + ':':<14}{value}")
+    print_fields(fields)
     click.echo(f"attempts: {found.attempted}, times in {zone.key}")
     for each in found.attempts:
-        click.echo(f"  {_moment(each.at, zone)}  {each.outcome.replace('_', ' ')}: {each.why}")
+        click.echo(f"  {moment(each.at, zone)}  {each.outcome.replace('_', ' ')}: {each.why}")
 
 
 @hooks_group.command("retry")
@@ -145,22 +143,8 @@ def retry(webhook_id: str, by: str, data: Path | None) -> None:
 
 
 def _deliveries(settings: Settings) -> list[DeliveryRecord]:
-    from streams.kafka.topic_reader import read_newest
-
-    with exit_if_unreachable(settings):
-        records = asyncio.run(read_newest(settings, ALERT_DELIVERIES))
-    found = (decode_delivery(key, value) for key, value in records.items())
-    return [each for each in found if each is not None]
+    return read_records(settings, ALERT_DELIVERIES, decode_delivery)
 
 
 def _one(settings: Settings, webhook_id: str) -> DeliveryRecord:
-    found = [each for each in _deliveries(settings) if each.webhook_id.startswith(webhook_id)]
-    if not found:
-        fail(f"there is no delivery {webhook_id}: `pulssi hooks list --all` lists all", Exit.NO)
-    if len(found) > 1:
-        fail(f"{len(found)} deliveries begin with {webhook_id}: write more of the id", Exit.NO)
-    return found[0]
-
-
-def _moment(at: int, zone: ZoneInfo) -> str:
-    return times.at(at).astimezone(zone).isoformat(" ", "seconds")
+    return one_of(_deliveries(settings), "delivery", webhook_id, lambda delivery: delivery.webhook_id)

@@ -5,11 +5,13 @@ import json
 from typing import Final
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from click.testing import CliRunner, Result
 
 from deploy.cli import main
 from schemas.alerts import (
     ALERT_COMMANDS,
+    ALERTS,
     Acknowledge,
     Alert,
     Change,
@@ -127,3 +129,24 @@ def test_a_silence_begins_is_listed_and_ends() -> None:
 def test_without_alerts_it_says_so() -> None:
     """Nothing fires: one line, and no empty table."""
     assert pulssi("list").output == "no alert fires\n"
+
+
+def test_names_are_shown_as_they_are(settings: Settings) -> None:
+    """A rule's name that looks like markup is shown, and not obeyed."""
+    _written(settings, _slow().model_copy(update={"rule": "[red]vip[/red]"}))
+    assert "[red]vip[/red]: attainment" in pulssi("list").output
+
+
+async def _foreign(settings: Settings) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka_brokers)
+    await producer.start()
+    await producer.send_and_wait(ALERTS, b"{}", b"other", partition=0)
+    await producer.stop()
+
+
+def test_a_record_of_another_version_is_named(settings: Settings) -> None:
+    """One line and exit code 1, and no stack trace."""
+    asyncio.run(_foreign(settings))
+    refused = pulssi("list")
+    assert (refused.exit_code, refused.output.count("\n")) == (1, 1)
+    assert "the topic alerts has a record that this version cannot read" in refused.output

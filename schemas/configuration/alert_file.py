@@ -175,7 +175,7 @@ class MaintenanceEntry(Section):
 
 
 class Alerts(Section):
-    """`alerts.toml`: when somebody is told that something slips."""
+    """`alerts.toml`: the rules of alerts."""
 
     contact: ContactSection = ContactSection()
     attainment: AttainmentSection = AttainmentSection()

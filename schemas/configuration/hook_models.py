@@ -241,7 +241,7 @@ class DestinationEntry(Section):
 
 
 class HooksFile(Section):
-    """`hooks.toml`: who is told of alerts and tags, and what messages link to."""
+    """`hooks.toml`: the destinations of messages about alerts and tags, and the links in messages."""
 
     links: Links = Links()
     destination: list[DestinationEntry] = Field(default=[])

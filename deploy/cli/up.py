@@ -32,8 +32,8 @@ LOGS: Final = "logs"
 port_base_option: Final = click.option(
     "--port-base",
     type=click.IntRange(1024, LAST_PORT_BASE),
-    help="First of five ports in a row: broker, ClickHouse, worker, sink, wallboard (default: 9092, 8123, and those of"
-    " the settings). Where one is busy, a free one is taken and named.",
+    help="First of seven ports in a row: broker, ClickHouse, worker, sink, wallboard, alerts, hooks (default: 9092,"
+    " 8123, and those of the settings). Where one is busy, a free one is taken and named.",
 )
 
 

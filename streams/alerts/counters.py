@@ -103,6 +103,10 @@ class Group:
         #: Judged and bad of each window in turn.
         self.sums: list[int] = []
 
+    def is_empty(self) -> bool:
+        """Tell whether nothing is counted: it never was, or all of it was retracted."""
+        return not any(judged for judged, _ in self.minutes.values())
+
     def sum_over(self, length_ms: int) -> tuple[int, int]:
         """Give judged and bad over the window of a length."""
         place = 2 * self.windows.places[length_ms]

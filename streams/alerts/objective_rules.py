@@ -165,7 +165,7 @@ class ObjectiveRules:
     ) -> Iterator[tuple[str, Observation]]:
         waiting_bad = contacts.bad(counted)
         group = counters.group(counted) if waiting_bad else counters.groups.get(counted)
-        if group is None or group.policy is None:
+        if group is None or group.policy is None or (not waiting_bad and group.is_empty()):
             return
         seen = Seen(group, group.policy, waiting_bad, now)
         for key, verdict, condition, rate in judge(seen, self._rules, only_slipping=only_slipping):

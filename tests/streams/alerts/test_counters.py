@@ -3,6 +3,7 @@
 from collections import defaultdict
 from typing import Final, NamedTuple
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -89,6 +90,19 @@ def plain(panes: Panes, now: int) -> dict[str, tuple[int, int]]:
         of[0] += n - left_out
         of[1] += n - left_out - (0 if sample == "abandoned" else within)
     return {key: (judged, bad) for key, (judged, bad) in sums.items() if judged > 0}
+
+
+@pytest.mark.parametrize("used_again", [False, True])
+def test_a_queue_whose_counts_were_taken_back_is_not_told_of(*, used_again: bool) -> None:
+    """As after a restart, which never saw the counts: neither a watched objective nor any other is told."""
+    view, journal = AlertView(RULES, ALERT_RULES), Journal("contacts.chat", 0)
+    key = PaneKey(1, T0 - PANE_MS, "support", "normal", "", "", "first_response")
+    for n in (5, 0):
+        view.feed([journal.step((encode_pane_key(key), encode_pane(Pane(n, n, 0, 0))))])
+    if used_again:
+        view.use(RULES, ALERT_RULES)
+    watched = alert_key("attainment", "other", "chat", "support")
+    assert watched not in view.observations(T0, {watched}, PipelineReading())
 
 
 @settings(max_examples=examples(90))

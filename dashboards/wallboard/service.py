@@ -37,6 +37,7 @@ from streams.monitoring.health import add_routes, listen
 from streams.monitoring.prometheus import MetricValue, render
 from streams.part_process import run_until_one_ends
 from streams.seasonal.past import Past
+from streams.seasonal.reader import PastReader
 from streams.tasks import stop_on_signals
 from streams.times import now_ms
 
@@ -169,7 +170,7 @@ class Wallboard:
                 self.publisher.tick()
 
 
-async def _serve(settings: Settings, board: Wallboard, configuration: WatchedRules) -> int:
+async def _serve(settings: Settings, board: Wallboard, configuration: WatchedRules, weeks: PastReader) -> int:
     ended = stop_on_signals()
     hosts = AllowedHosts(settings.bind, settings.allowed_hosts)
     app = application(board.publisher, board.payload, hosts, lambda: board.boards)
@@ -192,6 +193,7 @@ async def _serve(settings: Settings, board: Wallboard, configuration: WatchedRul
             board.push_updates(),
             board.alerts.follow(),
             board.alerts.watch_engine(),
+            weeks.run(),
             follow(configuration, lambda _: None),  # it is looked for at each push
             ended.wait(),
         )
@@ -205,7 +207,12 @@ def run(settings: Settings) -> int:
     configuration = WatchedRules(config_folder(), settings.time_zone)
 
     async def start() -> int:
-        board = Wallboard(settings, configuration, LiveView(settings.time_zone, now_ms))
-        return await _serve(settings, board, configuration)
+        weeks = PastReader(settings)
+
+        def past() -> tuple[Past | None, PastReading]:
+            return weeks.past, PastReading(*weeks.reading())
+
+        board = Wallboard(settings, configuration, LiveView(settings.time_zone, now_ms), past)
+        return await _serve(settings, board, configuration, weeks)
 
     return asyncio.run(start())

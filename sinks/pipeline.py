@@ -19,6 +19,7 @@ from schemas.settings import Settings
 from sinks.alert_archive import archive_alerts, archive_deliveries
 from sinks.archive_writer import ArchiveWriter
 from sinks.gauge_schedule import GRACE_MS, each_minute
+from sinks.objective_archive import archive_objectives
 from sinks.pending_batch import PendingBatch, epoch_claims, progress_rows
 from sinks.retrying_store import RetryingStore
 from sinks.sink_health import SinkHealth
@@ -96,7 +97,7 @@ class Pipeline:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._gather())
             tasks.create_task(self._write())
-            for archive in (archive_alerts, archive_deliveries):
+            for archive in (archive_alerts, archive_deliveries, archive_objectives):
                 tasks.create_task(archive(self._settings, self._write_of_alerts, self._stops_within))
             tasks.create_task(each_minute(self._now_ms, self._stops_within, self._has_present, self._save_gauges))
 

@@ -65,8 +65,8 @@ def same_hours(
 ) -> tuple[int, ...]:
     """Count the same local hours one, two, three and four weeks before [start, end): the newest week first.
 
-    Times are UTC milliseconds. `counts` has steps of `step_ms`: quarter hours, of tags hours. Of a step that lies partly
-    in the hours its part counts, as if contacts came evenly; a week's count is rounded to a whole number.
+    Times are UTC milliseconds. `counts` has steps of `step_ms`: quarter hours, of tags hours. Of a step that lies
+    partly in the hours its part counts, as if contacts came evenly; a week's count is rounded to a whole number.
 
     Left out are weeks in which the hours begin before `since`, and those in which the clocks skipped all of them. Where
     clocks were put back, hours that lie within the hour that came twice count once; hours around it count all of it.

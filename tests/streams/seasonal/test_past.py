@@ -1,4 +1,4 @@
-"""The same local hours of the last four weeks: across changes of the clocks, weeks that are not known, parts of steps."""
+"""The same local hours of the last four weeks: when clocks change, when weeks are not known, and parts of steps."""
 
 from datetime import datetime
 from typing import Final
@@ -43,14 +43,20 @@ def test_weeks_that_are_not_known_are_left_out_and_not_taken_for_empty() -> None
 
 @pytest.mark.parametrize(
     ("begin", "end", "expected"),
-    [("12:05", "12:20", 23), ("12:00", "12:15", 30), ("12:14", "12:15", 2), ("11:00", "13:00", 39), ("12:04", "12:05", 2)],
+    [
+        ("12:05", "12:20", 23),
+        ("12:00", "12:15", 30),
+        ("12:14", "12:15", 2),
+        ("11:00", "13:00", 39),
+        ("12:04", "12:05", 2),
+    ],
 )
 def test_of_a_quarter_hour_its_part_counts(begin: str, end: str, expected: int) -> None:
     """As if contacts came evenly: of 30 in a quarter hour ten minutes have 20."""
     then = _ms("2026-05-26T12:00", UTC)
     counts = {then: 30, then + QUARTER_MS: 9}
-    today = (_ms(f"2026-06-02T{clock}", UTC) for clock in (begin, end))
-    assert same_hours(counts, 0, *today, UTC)[0] == expected
+    since, until = (_ms(f"2026-06-02T{clock}", UTC) for clock in (begin, end))
+    assert same_hours(counts, 0, since, until, UTC)[0] == expected
 
 
 def test_hours_are_steps_too() -> None:

@@ -23,8 +23,8 @@ from streams.seasonal.past import HOUR_MS, Past, counts_at, same_times
 
 #: The mean of one week says nothing of how much weeks differ.
 LEAST_WEEKS: Final = 2
-#: Standard deviations: windows overlap and queues are many, so that three would be reached each day by chance. With five,
-#: chance raises an alert on one of 60 days of a queue at most, by a simulation of contacts that come one by one.
+#: Standard deviations: windows overlap and queues are many, so that three would be reached each day by chance. With
+#: five, chance raises an alert on one of 60 days of a queue at most, by a simulation of contacts that come one by one.
 DEVIATIONS: Final = 5.0
 
 

@@ -80,8 +80,8 @@ def _seen(
     ("weeks", "limit"),
     [
         ((400, 400, 400, 400), 800),  # twice the mean
-        ((16, 16, 16, 16), 16 + 4 * sqrt(16 * 1.25)),  # chance alone gives some more
-        ((16, 16), 16 + 4 * sqrt(16 * 1.5)),  # and two weeks tell the mean less well
+        ((16, 16, 16, 16), 16 + 5 * sqrt(16 * 1.25)),  # chance alone gives some more
+        ((16, 16), 16 + 5 * sqrt(16 * 1.5)),  # and two weeks tell the mean less well
         ((0, 0, 0, 0), 20),  # nothing at all was expected
         ((1, 0, 3, 0), 20),
     ],
@@ -238,4 +238,4 @@ def _is_surge(rule: FloorRule, count: int, past: list[Counter[int]], step_ms: in
             of_week += int(parts * 1_000 / step_ms + 0.5)
         weeks.append(of_week)
     mean = sum(weeks) / WEEKS
-    return count >= max(rule.limit, rule.factor * mean, mean + 4 * sqrt(mean * 1.25))
+    return count >= max(rule.limit, rule.factor * mean, mean + 5 * sqrt(mean * 1.25))

@@ -69,7 +69,7 @@ def try_alerts(
     span = _span(begin, for_, zone)
     if file is None and None in span:
         fail("name a FILE, or say by --at and --for which time of the archive is meant", Exit.UNUSABLE)
-    rules, alert_rules = load_all_rules(config_folder(), settings.time_zone)
+    rules, alert_rules, _ = load_all_rules(config_folder(), settings.time_zone)
     from streams.alerts.trial import Trial
 
     with exit_if_unreachable(settings):

@@ -13,7 +13,8 @@ from schemas.alert_rules import AlertRules
 from schemas.alerts import Alert
 from schemas.policies import Rules
 from schemas.topics import SOURCES, channel_of
-from streams.alerts.lifecycle import changes, forgotten
+from streams.alerts.known_alerts import KnownAlerts
+from streams.alerts.lifecycle import changes
 from streams.alerts.pipeline_rules import PipelineReading
 from streams.alerts.silences import in_force
 from streams.alerts.surge_rules import KnownPast
@@ -58,7 +59,7 @@ class Trial:
         #: When the bad records came, in order.
         self.dead_letters: list[int] = []
         #: The newest record of each alert.
-        self._alerts: dict[str, Alert] = {}
+        self._alerts = KnownAlerts()
 
     def run(
         self,
@@ -101,14 +102,14 @@ class Trial:
         pipeline = self._alert_rules.pipeline
         letters = len(self.dead_letters) - bisect_left(self.dead_letters, now - pipeline.dead_letters_within_ms)
         reading = PipelineReading(last_event_at=self._last_event_at, dead_letters=letters)
-        seen = self._view.observations(now, self._alerts.keys(), reading, self._past)
+        seen = self._view.observations(now, frozenset(self._alerts.watched), reading, self._past)
         timing = self._alert_rules.timing
         silences = in_force((), self._alert_rules.maintenance, now)
-        for alert in changes(self._alerts, seen, now, timing, silences=silences):
-            self._alerts[alert.key] = alert
-            yield alert
-        for key in forgotten(self._alerts, now, timing):
-            del self._alerts[key]
+        changed = list(changes(self._alerts, seen, now, timing, silences=silences))
+        ended = self._alerts.forgotten(now, timing.keep_ms, {alert.key for alert in changed})
+        self._alerts.apply(changed)
+        self._alerts.forget(ended)
+        yield from changed
         judged(now)
 
     def _fold(self, events: Sequence[RoutedEvent]) -> None:

@@ -17,6 +17,8 @@ from schemas.contact_record import Summary
 from schemas.journal import CONTACT, encode_pane, encode_pane_key
 from schemas.panes import PANE_MS, Pane, PaneKey
 from schemas.policies import Policy, Rules
+from streams.alerts.known_alerts import KnownAlerts
+from streams.alerts.lifecycle import changes
 from streams.alerts.pipeline_rules import PipelineReading
 from streams.alerts.view import AlertView
 from tests.bench.report import Part, spread
@@ -38,7 +40,6 @@ FINISHED_A_SECOND: Final = 50
 CHANGED_A_SECOND: Final = 200
 SECONDS: Final = 180
 BAD_SHARE: Final = 0.15
-QUIET: Final[frozenset[str]] = frozenset()
 
 
 def _rules(policies: int) -> Rules:
@@ -60,6 +61,7 @@ class _Centre:
         self.view = AlertView(_rules(policies), AlertRules())
         #: What each judgement told of objectives: records, and bytes of their keys and values.
         self.told: list[tuple[int, int]] = []
+        self.alerts = KnownAlerts()
 
     def pane(self, start: int, policy: int, queue: int, answered: int = 1) -> tuple[bytes, bytes]:
         """Write a pane of answered contacts: one, or many of which half are late."""
@@ -101,11 +103,16 @@ class _Centre:
         self.view.feed([self._journal.step(*panes, *moved)])
 
     def judge(self, now: int) -> float:
-        """Give the milliseconds of processor time that one judgement takes, with what it tells of objectives."""
+        """Give the milliseconds of processor time of a judgement, with the changes of alerts and of objectives."""
         begun = time.process_time()
-        self.view.observations(now, QUIET, PipelineReading())
+        timing = AlertRules().timing
+        seen = self.view.observations(now, frozenset(self.alerts.watched), PipelineReading())
+        changed = changes(self.alerts, seen, now, timing)
+        over = self.alerts.forgotten(now, timing.keep_ms)
         pairs = self.view.objectives_due(now).pairs()
         took = time.process_time() - begun
+        self.alerts.apply(changed)
+        self.alerts.forget(over)
         self.told.append((len(pairs), sum(len(key) + len(value or b"") for key, value in pairs)))
         return 1_000 * took
 
@@ -114,25 +121,25 @@ def _resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
-class _Measured(NamedTuple):
-    """Milliseconds of judgements: the first, ordinary ones, those that begin a minute."""
+class Measured(NamedTuple):
+    """Judgements in milliseconds; how many pairs are judged and how many alerts live; bytes."""
 
     first: float
     ordinary: list[float]
     rolled: list[float]
-    #: Policies in queues.
     groups: int
-    #: Bytes that the process grew by.
+    live: int
     grown: float
+    #: What each judgement told of objectives: records, bytes.
     told: list[tuple[int, int]]
 
 
-def measure(policies: int, queues: int) -> _Measured:
-    """Judge a noon in a large centre."""
+def measure(policies: int, queues: int) -> Measured:
+    """Have a day behind, and judge some minutes."""
     gc.collect()
     before = _resident()
     centre = _Centre(policies, queues)
-    centre.view.observations(NOON - PANE_MS, QUIET, PipelineReading())
+    centre.judge(NOON - PANE_MS)
     centre.day()
     grown = _resident() - before
     gc.collect()
@@ -145,7 +152,9 @@ def measure(policies: int, queues: int) -> _Measured:
         now = NOON + 1_000 * second
         centre.second(now)
         (ordinary if now % PANE_MS else rolled).append(centre.judge(now))
-    return _Measured(first, ordinary, rolled, len(centre.view.counters.groups), grown, centre.told)
+    return Measured(
+        first, ordinary, rolled, len(centre.view.counters.groups), len(centre.alerts.live), grown, centre.told
+    )
 
 
 def run(policies: int, queues: int) -> Part:
@@ -163,7 +172,7 @@ def run(policies: int, queues: int) -> Part:
         ("bytes of these, once a second", spread(kilobytes, "{:,.1f} kB")),
     ]
     pairs = f"{found.groups:,} pairs with {CONTACTS_A_DAY} contacts in a day each"
-    many = f"{policies:,} policies in {queues:,} queues: {pairs}"
+    many = f"{policies:,} policies in {queues:,} queues: {pairs}, {found.live:,} alerts that are pending or fire"
     load = f"{OPEN:,} open contacts, and each second {FINISHED_A_SECOND} finish and {CHANGED_A_SECOND} change"
     return Part(
         rows, [many, load], ["Without the garbage collector, whose passes over all of it take up to half a second."]

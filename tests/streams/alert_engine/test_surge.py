@@ -17,7 +17,8 @@ from streams.kafka.topic_reader import TopicReader, reading
 from streams.times import now_ms
 from tests.kafka.server import KafkaServer
 from tests.sinks.rows import pane, write
-from tests.streams.alert_engine.test_engine import WITHIN_S, call, engine_process
+from tests.streams.alert_engine.engines import engine_process
+from tests.streams.alert_engine.test_engine import WITHIN_S, call
 from tests.streams.flow import keyed, produce, worker_process
 
 MINUTE: Final = 60_000

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.alert_rules import AlertRules, FloorRule, Timing
-from schemas.alerts import Alert
 from schemas.calendars import Calendar, Hours, Span
 from schemas.policies import Rules
 from streams.alerts.arrivals import Arrivals
+from streams.alerts.known_alerts import KnownAlerts
 from streams.alerts.lifecycle import changes
 from streams.alerts.observation import Observation, alert_key
 from streams.alerts.pipeline_rules import PipelineReading
@@ -146,12 +146,12 @@ def test_without_the_last_weeks_alerts_keep_their_state() -> None:
     """They are marked as held, and judged again when the weeks are known; no new one begins meanwhile."""
     many, few, past, timing = _arrivals(1_000), _arrivals(1), _past((1, 1, 1, 1)), Timing(least_firing_ms=0)
     rule = RULE._replace(hold_ms=0)
-    before: dict[str, Alert] = {}
+    before = KnownAlerts()
 
     def judge(arrivals: Arrivals, known: KnownPast | None) -> list[str]:
-        found = observations(arrivals, known, Rules(), AlertRules(floor=(rule,)), NOON, before.keys())
+        found = observations(arrivals, known, Rules(), AlertRules(floor=(rule,)), NOON, frozenset(before.watched))
         changed = changes(before, found, NOON, timing)
-        before.update({alert.key: alert for alert in changed})
+        before.apply(changed)
         return [f"{alert.state} {alert.reason}" for alert in changed]
 
     assert judge(many, None) == []

@@ -15,6 +15,7 @@ from typing import Any, Final
 import orjson
 from aiohttp import web
 
+from dashboards.wallboard.door import BODY_AT_MOST, Door
 from dashboards.wallboard.publisher import GZIP_HEADER, Publisher, message
 from streams.live.windows import WINDOW_NAMES
 from streams.monitoring.allowed_hosts import AllowedHosts
@@ -34,16 +35,6 @@ ASSETS: Final = {
     "/wallboard.js": ("wallboard.js", "text/javascript"),
     "/agents.js": ("agents.js", "text/javascript"),
     "/favicon.svg": ("favicon.svg", "image/svg+xml"),
-}
-
-_HEADERS: Final = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
 }
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -87,14 +78,13 @@ def _chosen_windows(request: web.Request) -> tuple[str, ...]:
     return windows
 
 
-async def _add_security_headers(_: web.Request, response: web.StreamResponse) -> None:
-    response.headers.update(_HEADERS)
-
-
-def application(publisher: Publisher, payload: Payload, hosts: AllowedHosts) -> web.Application:
-    """Make the routes of the page and its figures."""
-    app = web.Application(middlewares=[hosts.guard])
-    app.on_response_prepare.append(_add_security_headers)
+def application(
+    publisher: Publisher, payload: Payload, hosts: AllowedHosts, door: Door | None = None
+) -> web.Application:
+    """Make the routes of the page and its figures, behind a door; without one everybody is let in."""
+    door = door or Door(hosts)
+    app = web.Application(middlewares=door.middlewares, client_max_size=BODY_AT_MOST)
+    door.add_routes(app)
     for path, (name, kind) in ASSETS.items():
         app.router.add_get(path, _asset_handler(name, kind))
 

@@ -12,6 +12,7 @@ import math
 import time
 from typing import Any, Final
 
+from dashboards.wallboard.door import Door, make_door
 from dashboards.wallboard.publisher import Publisher
 from dashboards.wallboard.server import application, edition
 from dashboards.wallboard.snapshot import heading, snapshot
@@ -109,9 +110,9 @@ class Wallboard:
                 self.publisher.tick()
 
 
-async def _serve(settings: Settings, board: Wallboard, configuration: WatchedRules) -> int:
+async def _serve(settings: Settings, board: Wallboard, configuration: WatchedRules, door: Door) -> int:
     ended = stop_on_signals()
-    app = application(board.publisher, board.payload, AllowedHosts(settings.bind, settings.allowed_hosts))
+    app = application(board.publisher, board.payload, door.hosts, door)
     add_routes(
         app,
         ready=board.journals.unready,
@@ -137,10 +138,11 @@ async def _serve(settings: Settings, board: Wallboard, configuration: WatchedRul
 
 def run(settings: Settings) -> int:
     """Serve the wallboard until SIGTERM or Ctrl-C; returns the exit code. Raises ConfigurationError."""
+    door = make_door(settings, AllowedHosts(settings.bind, settings.allowed_hosts))
     configuration = WatchedRules(config_folder(), settings.time_zone)
 
     async def start() -> int:
         board = Wallboard(settings, configuration.rules, LiveView(settings.time_zone, now_ms))
-        return await _serve(settings, board, configuration)
+        return await _serve(settings, board, configuration, door)
 
     return asyncio.run(start())

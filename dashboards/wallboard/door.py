@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 from aiohttp import ClientPayloadError, web
 from aiohttp.http import HttpProcessingError
 
+from dashboards.wallboard.acknowledging import SIGNED_IN_AS
 from dashboards.wallboard.login_page import CALLER, NOT_STORED, LoginPage, page_path, too_many
 from dashboards.wallboard.rate_limits import Places, RateLimit
 from dashboards.wallboard.security_headers import security_headers
@@ -45,8 +46,6 @@ BODY_WITHIN_S: Final = 10.0
 PROXIED_STREAM_S: Final = 900.0
 
 BEGUN: Final = web.RequestKey("begun", web.StreamResponse)
-#: Of a request: the name of who has signed in, where a proxy tells it; else None.
-SIGNED_IN_AS: Final = "signed_in_as"
 
 _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _SIGN_IN: Final = "sign in first: with a password at /login, or as a program with Authorization: Bearer and the token\n"

@@ -15,8 +15,10 @@ from aiohttp import web
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
+#: Of a name, what is shown and kept.
+NAME_AT_MOST: Final = 64
 #: A name that a proxy tells is longer only by mistake.
-NAME_AT_MOST: Final = 128
+_TOLD_AT_MOST: Final = 256
 #: Who has an IPv6 address has this whole network.
 _IPV6_PREFIX: Final = 64
 _UNKNOWN: Final = "unknown"
@@ -101,4 +103,4 @@ class TrustedProxies:
     def _user(told: list[str]) -> str | None:
         """Give the name that the proxy tells; None where it tells none, or a client has written one beside it."""
         name = told[0].strip() if len(told) == 1 else ""
-        return name if name and name.isprintable() and len(name) <= NAME_AT_MOST else None
+        return name[:NAME_AT_MOST] if name.isprintable() and 0 < len(name) <= _TOLD_AT_MOST else None

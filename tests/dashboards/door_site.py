@@ -10,16 +10,22 @@ from aiohttp import web
 from argon2 import PasswordHasher
 from pydantic import SecretStr
 
+from dashboards.wallboard.acknowledging import acknowledge_routes
+from dashboards.wallboard.alert_list import FiringAlerts
 from dashboards.wallboard.door import Door
 from dashboards.wallboard.publisher import Publisher
 from dashboards.wallboard.rate_limits import Places, RateLimit
 from dashboards.wallboard.server import application
 from dashboards.wallboard.sessions import Sessions, session_keys
 from dashboards.wallboard.sign_in import NONE, SignIn
+from schemas.alerts import Acknowledge
+from schemas.boards import Board, Boards
 from streams.configuration.environment import load_settings
+from streams.kafka.topic_reader import TopicRecord
 from streams.monitoring.allowed_hosts import AllowedHosts
 from streams.monitoring.health import add_routes, listen
 from streams.monitoring.peers import TrustedProxies
+from tests.sinks.hooks.alerts import alert
 
 TOKEN: Final = "a-token-of-tests-0123456789"  # noqa: S105 - of tests
 PASSWORD: Final = "correct horse battery"  # noqa: S105 - of tests
@@ -27,6 +33,7 @@ PASSWORD: Final = "correct horse battery"  # noqa: S105 - of tests
 PASSWORD_HASH: Final = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
 BEARER: Final = {"Authorization": f"Bearer {TOKEN}"}
 SENT: Final = {"X-Pulssi": "1"}
+BOARDS: Final = Boards((Board(), Board("sales", "Sales")))
 FIGURES: Final = "figures that are nobody else's"
 
 
@@ -55,10 +62,9 @@ class DoorSite:
     def __init__(self, door: Door, clock: Clock) -> None:
         self.door = door
         self.clock = clock
-        self.publisher = Publisher(lambda window: {"said": FIGURES, "window": window})
+        self.publisher = Publisher(lambda *_: FIGURES.encode(), FIGURES.encode)
         self.port = 0
-        #: Who the last acknowledgement was by, and what it said.
-        self.acknowledged: list[tuple[str | None, bytes]] = []
+        self.acknowledged: list[Acknowledge] = []
 
     @property
     def url(self) -> str:
@@ -115,9 +121,9 @@ async def door_site(
     requests = RateLimit(10_000, 10_000) if requests is None else requests
     door = Door(hosts, ways, requests, streams, Sessions(keys, now=clock))
     site = DoorSite(door, clock)
-    app = application(site.publisher, lambda windows: {"said": FIGURES, "windows": windows}, hosts, door)
+    app = application(site.publisher, lambda *_: FIGURES.encode(), hosts, lambda: BOARDS, door)
     add_routes(app, ready=lambda: None, progress=lambda: None, metrics=lambda: "x 1\n")
-    _add_planned_routes(app, site)
+    _add_other_routes(app, site, hosts)
     runner = await listen(
         app, load_settings({"PULSSI_WALLBOARD_PORT": "0"}), "wallboard", handler_cancellation=True, shutdown_timeout=0.2
     )
@@ -128,24 +134,17 @@ async def door_site(
         await runner.cleanup()
 
 
-def _add_planned_routes(app: web.Application, site: DoorSite) -> None:
-    """Add routes of the kinds that the door has rules for, where the application does not have them."""
-    there = {route.resource.canonical for route in app.router.routes() if route.resource is not None}
+def _add_other_routes(app: web.Application, site: DoorSite, hosts: AllowedHosts) -> None:
+    alerts = FiringAlerts()
+    fires = alert(key="a", id="fires")
+    alerts.apply([TopicRecord(0, 0, fires.key.encode(), fires.model_dump_json().encode())])
 
-    async def acknowledge(request: web.Request) -> web.Response:
-        site.acknowledged.append((request["signed_in_as"], await request.read()))
-        return web.json_response({"id": request.match_info["alert"]}, status=202)
+    async def send(command: Acknowledge) -> None:
+        site.acknowledged.append(command)
 
     async def public(_: web.Request) -> web.Response:
         return web.json_response({"value": 1})
 
-    async def board(_: web.Request) -> web.Response:
-        return web.Response(text=FIGURES)
-
-    for method, path, handler in (
-        ("POST", "/test/{alert}/ack", acknowledge),
-        ("GET", "/public/test.json", public),
-        ("GET", "/board/{name}", board),
-    ):
-        if path not in there:
-            app.router.add_route(method, path, handler)
+    acknowledge_routes(app, lambda: alerts, hosts, send)
+    app.router.add_get("/public/{name}.json", public)
+    app.router.add_get("/public/{name}.svg", public)

@@ -22,11 +22,16 @@ import yaml  # type: ignore[import-untyped]  # no stubs for it among the locked 
 from hypothesis import HealthCheck, given, settings
 from schemathesis.core import NotSet
 
-from dashboards.wallboard.door import OPEN, PUBLIC, Door
+from dashboards.wallboard.acknowledging import acknowledge_routes
+from dashboards.wallboard.door import OPEN, PUBLIC
+from dashboards.wallboard.public_figures import PublicFigures, public_routes
 from dashboards.wallboard.publisher import Publisher
 from dashboards.wallboard.server import ASSETS, application
 from dashboards.wallboard.sign_in import SignIn
+from dashboards.wallboard.snapshot import Snapshot
 from deploy.embedded.ports import any_free
+from schemas.alerts import Acknowledge
+from schemas.boards import Boards
 from streams.configuration.environment import load_settings
 from streams.monitoring.allowed_hosts import AllowedHosts
 from streams.monitoring.health import Health, add_routes
@@ -180,10 +185,19 @@ def _fire(port: int) -> None:
     fire()
 
 
+async def _send_nothing(_: Acknowledge) -> None: ...
+
+
+def _no_snapshot() -> Snapshot:
+    raise NotImplementedError
+
+
 def test_every_address_is_described() -> None:
     """The description names each route of the wallboard but the page's own files, and OpenAPI has its form."""
     hosts = AllowedHosts("127.0.0.1")
-    app = application(Publisher(lambda _: {}), lambda _: {}, hosts, Door(hosts))
+    app = application(Publisher(lambda *_: b"", bytes), lambda *_: b"", hosts)
+    acknowledge_routes(app, lambda: None, hosts, _send_nothing)
+    public_routes(app, PublicFigures(_no_snapshot, Boards))
     add_routes(app, ready=lambda: None, progress=lambda: None, metrics=str)
     paths = yaml.safe_load(DESCRIPTION.read_text(encoding="utf-8"))["paths"]
     forms = {re.sub(r"\{[^}]*\}", "{}", path): methods for path, methods in paths.items()}

@@ -17,7 +17,6 @@ from dashboards.wallboard.sessions import LONG_LIFE_S, SHORT_LIFE_S
 from dashboards.wallboard.sign_in import NONE
 from streams.monitoring.peers import TrustedProxies
 from tests.dashboards.door_site import (
-    FIGURES,
     PASSWORD,
     PASSWORD_HASH,
     TOKEN,
@@ -70,7 +69,7 @@ async def test_the_right_password_leads_to_the_page_that_was_asked_for() -> None
             for rule in ("HttpOnly", "SameSite=Lax", "Path=/", f"Max-Age={SHORT_LIFE_S}"):
                 assert rule in answer.headers["Set-Cookie"]
         async with http.get("/board/sales") as answer:
-            assert await answer.text() == FIGURES
+            assert (answer.status, str(answer.url.relative())) == (200, "/board/sales")
         async with http.get("/login?next=/board/sales", allow_redirects=False) as answer:
             assert (answer.status, answer.headers["Location"]) == (303, "/board/sales")
         async with http.post("/login", data={**fields, "tv": "1"}, allow_redirects=False) as answer:

@@ -69,7 +69,7 @@ async def test_of_many_queues_the_worst_are_shown(opened: Open) -> None:
         below = await page.locator(".row.queue .mark.below:visible").count()
         assert below >= seen - 2, "every seventh queue is in trouble: those are the ones to see"
         await _check(page, 1920)
-        assert await page.locator("html").evaluate("root => parseFloat(getComputedStyle(root).fontSize)") > 11
+        assert await page.locator("html").evaluate("root => parseFloat(getComputedStyle(root).fontSize)") > 11.5
 
 
 @pytest.mark.long

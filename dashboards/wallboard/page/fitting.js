@@ -4,12 +4,13 @@
 import { at } from "./parts.js";
 
 const NARROW = 1100; // as in the style sheet: below it the page scrolls
-const SMALLEST = 0.74; // letters are never smaller than this share of their size
+const SMALLEST = 0.83; // letters are never smaller than this share of their size
 const FEWEST_ROWS = 3; // with room for less the page scrolls, however large letters are wanted
 
 const FULL = { alerts: 6, due: 4, tags: 6, agents: 9 };
-const LEAST = { alerts: 1, due: 1, tags: 2, agents: 0 };
-const CUT_FIRST = ["tags", "due", "tags", "agents", "tags", "due", "agents", "alerts"];
+const LEAST = { alerts: 1, due: 1, tags: 2, agents: 1 };
+// In this order, one entry of a list at a time; a list is not cut below its least.
+const CUT_FIRST = ["tags", "tags", "agents", "due", "agents", "tags", "tags", "agents", "due", "agents", "alerts"];
 const UNLIMITED = { alerts: Infinity, due: 3, tags: 6, agents: Infinity };
 
 export const limits = { ...FULL };

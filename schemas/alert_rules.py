@@ -98,7 +98,13 @@ class ContactAlerts(NamedTuple):
     at_risk: bool = True
 
 
-FloorCondition = Literal["longest_wait", "waiting", "nobody_available"]
+FloorCondition = Literal["longest_wait", "waiting", "nobody_available", "surge"]
+
+#: A surge is judged over clock time of at least and at most so much: of the weeks before quarter hours are known, and
+#: minutes are kept for so long.
+SURGE_WINDOW_MS: Final = (900_000, 14_400_000)
+#: Each tag by itself.
+EVERY_TAG: Final = "*"
 
 
 class FloorRule(NamedTuple):
@@ -106,7 +112,7 @@ class FloorRule(NamedTuple):
 
     name: str
     condition: FloorCondition
-    #: Of `longest_wait` milliseconds, of `waiting` contacts; `nobody_available` has none.
+    #: Of `longest_wait` milliseconds, of `waiting` contacts, of `surge` the least contacts; of others nothing.
     limit: int = 0
     channel: Channel | None = None
     queue: str | None = None
@@ -117,7 +123,15 @@ class FloorRule(NamedTuple):
     severity: Severity = "warning"
     #: Whether it is judged while the queue's calendar is closed, too.
     always: bool = False
+    #: Of `surge`: contacts with this tag (in normal form) of all queues that match; None: each queue's arrivals.
+    tag: str | None = None
+    window_ms: int = 1_800_000
+    #: How many times as many as in the same hours of the last weeks.
+    factor: float = 2.0
 
+
+#: From how many contacts on a surge is judged, where its rule does not say.
+DEFAULT_SURGE_VOLUME: Final = 20
 
 DEFAULT_FLOOR: Final = (
     FloorRule("long wait of a call", "longest_wait", 300_000, "call"),

@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from schemas.objectives import OBJECTIVES
 from schemas.policies import Metric
 from schemas.topics import Channel
 
@@ -26,7 +27,7 @@ ALERT_DELIVERIES: Final = "alert_deliveries"
 #: The key of the deliverer's own record there, `DelivererState` as JSON.
 STATE_KEY: Final = b"state"
 #: Topics of one partition, whatever the settings say: their records have one order.
-ALERT_TOPICS: Final = (ALERTS, ALERT_COMMANDS, ALERT_DELIVERIES)
+ALERT_TOPICS: Final = (ALERTS, ALERT_COMMANDS, ALERT_DELIVERIES, OBJECTIVES)
 
 #: How many changes an alert remembers.
 HISTORY_AT_MOST: Final = 32
@@ -113,6 +114,9 @@ class Measurement(_Record):
     short_window_ms: int | None = None
     #: The share of the period's budget that the bad contacts of the window used, where the policy's budget is told.
     budget_used: float | None = None
+    #: Of a surge: the mean of the same hours of so many of the last weeks.
+    expected: float | None = None
+    weeks: int | None = None
 
 
 class Change(_Record):

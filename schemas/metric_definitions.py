@@ -179,6 +179,14 @@ ALERTS_HELD: Final = MetricDefinition(
     "pulssi_alerts_held", "alerts", "Alerts that fire and keep their state because the figures are old."
 )
 ALERTS_CHANGES: Final = MetricDefinition("pulssi_alerts_changes_total", "records", "Changes of alerts written.")
+ALERTS_OBJECTIVES: Final = MetricDefinition(
+    "pulssi_alerts_objectives_total", "records", "Records of objectives written: policies in queues, by window."
+)
+ALERTS_PAST: Final = MetricDefinition(
+    "pulssi_alerts_past_timestamp_seconds",
+    "seconds",
+    "When the last weeks were read that surges are judged by, Unix time; 0: they are not known, or no rule needs them.",
+)
 ALERTS_JUDGEMENT: Final = MetricDefinition(
     "pulssi_alerts_judgement_seconds", "seconds", "How long the last judgement took."
 )

@@ -53,7 +53,7 @@ def change_rows(records: list[TopicRecord]) -> list[AlertChangeRow]:
         try:
             row = change_row(decode_alert(record.value), record.offset)
         except ValueError:
-            _pass_over(ALERTS, record.offset)
+            pass_over(ALERTS, record.offset)
             continue
         if row is not None:
             rows.append(row)
@@ -69,7 +69,7 @@ def delivery_rows(records: list[TopicRecord]) -> list[AlertDeliveryRow]:
         try:
             delivery = decode_delivery(record.key, record.value)
         except ValueError:
-            _pass_over(ALERT_DELIVERIES, record.offset)
+            pass_over(ALERT_DELIVERIES, record.offset)
             continue
         if delivery is not None:
             rows += _attempts(delivery, record.offset)
@@ -93,7 +93,8 @@ def _attempts(delivery: DeliveryRecord, offset: int) -> Iterator[AlertDeliveryRo
         )
 
 
-def _pass_over(topic: str, offset: int) -> None:
+def pass_over(topic: str, offset: int) -> None:
+    """Log that a record is not readable here."""
     _LOG.warning("%s: the record at offset %d is not readable here, and not in ClickHouse", topic, offset)
 
 
@@ -102,7 +103,9 @@ async def archive_alerts(settings: Settings, insert: Insert, stops_within: Stops
 
     `stops_within` passes milliseconds and tells whether to end.
     """
-    await _archive(settings, ALERTS, lambda records: Batch(alert_changes=change_rows(records)), insert, stops_within)
+    await archive_topic(
+        settings, ALERTS, lambda records: Batch(alert_changes=change_rows(records)), insert, stops_within
+    )
 
 
 async def archive_deliveries(settings: Settings, insert: Insert, stops_within: StopsWithin) -> None:
@@ -111,23 +114,28 @@ async def archive_deliveries(settings: Settings, insert: Insert, stops_within: S
     def rows(records: list[TopicRecord]) -> Batch:
         return Batch(alert_deliveries=delivery_rows(records))
 
-    await _archive(settings, ALERT_DELIVERIES, rows, insert, stops_within)
+    await archive_topic(settings, ALERT_DELIVERIES, rows, insert, stops_within)
 
 
-async def _archive(
+async def archive_topic(
     settings: Settings,
     topic: str,
     rows: Callable[[list[TopicRecord]], Batch],
     insert: Insert,
     stops_within: StopsWithin,
+    every_ms: int = 0,
 ) -> None:
+    """Write a topic's records from its beginning on, as `archive_alerts` does; `every_ms`: between two inserts."""
     waits = False
     while not await stops_within(AGAIN_MS * waits):
         try:
             async with reading(settings, topic) as reader:
                 waits = False
-                while not await stops_within(0):
-                    if batch := rows(await reader.records()):
+                pause_ms = 0
+                while not await stops_within(pause_ms):
+                    batch = rows(await reader.records())
+                    pause_ms = every_ms if batch else 0
+                    if batch:
                         await insert(batch)
         except (KafkaError, OSError, TopicsMissingError) as error:
             if not waits:

@@ -19,6 +19,7 @@ from schemas.settings import Settings
 from sinks.alert_archive import archive_alerts, archive_deliveries
 from sinks.archive_writer import ArchiveWriter
 from sinks.gauge_schedule import GRACE_MS, each_minute
+from sinks.objective_archive import archive_objectives
 from sinks.pending_batch import PendingBatch, epoch_claims, progress_rows
 from sinks.retrying_store import RetryingStore
 from sinks.sink_health import SinkHealth
@@ -33,6 +34,8 @@ FULL_BYTES: Final = 16 * 1024 * 1024
 MAX_PENDING_BYTES: Final = 2 * FULL_BYTES
 STEP_RECORDS: Final = 5_000
 POLL_MS: Final = 100
+#: How often the SLA engine sees that the sink is there.
+ALIVE_EVERY_MS: Final = 5_000
 #: Why a sink is not ready although nothing is wrong.
 READING_JOURNALS: Final = "the journals are not read to their end yet"
 
@@ -59,6 +62,7 @@ class Pipeline:
         self._changed = asyncio.Condition()
         #: Whether ClickHouse has the present: the journals were read to their ends, and no full batch came since.
         self._is_current = False
+        self._is_writing = False
         self.started = False
 
     async def start(self) -> None:
@@ -96,8 +100,9 @@ class Pipeline:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._gather())
             tasks.create_task(self._write())
-            for archive in (archive_alerts, archive_deliveries):
+            for archive in (archive_alerts, archive_deliveries, archive_objectives):
                 tasks.create_task(archive(self._settings, self._write_of_alerts, self._stops_within))
+            tasks.create_task(self._show_alive())
             tasks.create_task(each_minute(self._now_ms, self._stops_within, self._has_present, self._save_gauges))
 
     async def finish(self) -> None:
@@ -116,6 +121,10 @@ class Pipeline:
 
     async def _save_gauges(self, minute: int) -> None:
         await self._store.save_gauges(minute, lambda: self._now_ms() < minute + GRACE_MS)
+
+    async def _show_alive(self) -> None:
+        while not await self._stops_within(ALIVE_EVERY_MS):
+            await self._tail.show_alive(self._now_ms(), idle=not (self._pending.steps or self._is_writing))
 
     async def _stops_within(self, ms: float) -> bool:
         with contextlib.suppress(TimeoutError):
@@ -154,7 +163,9 @@ class Pipeline:
             async with self._changed:
                 self._changed.notify_all()
             if pending.steps:
+                self._is_writing = True
                 await self._write_batch(pending)
+                self._is_writing = False
             elif self._stopping.is_set():
                 return
 

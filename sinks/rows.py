@@ -145,6 +145,28 @@ class AlertChangeRow(NamedTuple):
     contacts: list[str]
 
 
+class ObjectiveRow(NamedTuple):
+    """What is held against a policy in a queue over a window; what is missing of its dimensions is empty."""
+
+    policy: str
+    channel: str
+    queue: str
+    window_ms: int
+    version: int
+    at: int
+    priority: str = ""
+    segment: str = ""
+    metric: str = ""
+    n: int = 0
+    attained: float | None = None
+    attained_live: float | None = None
+    objective: float | None = None
+    burn_rate: float | None = None
+    state: str = ""
+    #: It is not judged any more.
+    gone: bool = False
+
+
 class Progress(NamedTuple):
     """How far a source partition is written: all events below `next` are."""
 

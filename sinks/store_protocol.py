@@ -15,6 +15,7 @@ from sinks.rows import (
     AlertDeliveryRow,
     ContactRow,
     EventRow,
+    ObjectiveRow,
     PaneRow,
     Progress,
     SampleRow,
@@ -40,6 +41,7 @@ class Batch:
     contacts: list[ContactRow] = field(default_factory=list)
     alert_changes: list[AlertChangeRow] = field(default_factory=list)
     alert_deliveries: list[AlertDeliveryRow] = field(default_factory=list)
+    objectives: list[ObjectiveRow] = field(default_factory=list)
     #: Written last: all that it covers is written.
     progress: list[Progress] = field(default_factory=list)
 

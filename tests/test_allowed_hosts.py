@@ -33,7 +33,9 @@ async def face(request: pytest.FixtureRequest, clickhouse_server: ClickHouseServ
         )
         await health.stop()
     else:
-        page = application(Publisher(lambda _: {}), lambda _: {}, AllowedHosts("127.0.0.1", ALLOWED))
+        page = application(
+            Publisher(lambda *_: b"{}", lambda: b"{}"), lambda *_: b"{}", AllowedHosts("127.0.0.1", ALLOWED)
+        )
         runner = web.AppRunner(page)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()

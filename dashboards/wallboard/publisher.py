@@ -10,10 +10,9 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-import orjson
-
+from schemas.boards import Board
 from schemas.metric_definitions import WALLBOARD_MESSAGE_LATENCY
 from streams.monitoring.prometheus import histogram
 
@@ -34,17 +33,16 @@ def message(text: bytes) -> Message:
     return Message(text, packer.compress(text) + packer.flush(zlib.Z_FULL_FLUSH))
 
 
-#: Gives all figures for one window, or the heading alone where there is none.
-WindowPayload = Callable[[str | None], dict[str, Any]]
-
-
 class Publisher:
     """What watchers wait for: `pushes` counts news, `ticks` counts seconds."""
 
-    def __init__(self, payload: WindowPayload) -> None:
-        self._payload = payload
+    def __init__(self, live: Callable[[Board, str], bytes], heading: Callable[[], bytes]) -> None:
+        """`live` gives the figures of a board for a window; `heading` how fresh they are; as JSON."""
+        self._live = live
+        self._heading = heading
         self._number = 0
-        self._messages: dict[str | None, Message] = {}
+        #: By board and window; under None the tick.
+        self._messages: dict[tuple[str, str] | None, Message] = {}
         self._has_news = asyncio.Event()
         self.pushes = 0
         self.ticks = 0
@@ -74,10 +72,17 @@ class Publisher:
         """Return at the next push or tick."""
         await self._has_news.wait()
 
-    def newest(self, window: str | None) -> Message:
-        """Return the newest server-sent event for a window, or the newest tick; made when first asked for."""
-        if window not in self._messages:
-            self._number += 1
-            event, content = b"tick" if window is None else b"live", orjson.dumps(self._payload(window))
-            self._messages[window] = message(b"id: %d\nevent: %s\ndata: %s\n\n" % (self._number, event, content))
-        return self._messages[window]
+    def newest(self, board: Board, window: str) -> Message:
+        """Return the newest server-sent event of a board for a window; made when first asked for."""
+        key = board.name, window
+        return self._messages.get(key) or self._made(key, b"live", self._live(board, window))
+
+    def newest_tick(self) -> Message:
+        """Return the newest tick."""
+        return self._messages.get(None) or self._made(None, b"tick", self._heading())
+
+    def _made(self, key: tuple[str, str] | None, event: bytes, content: bytes) -> Message:
+        self._number += 1
+        made = message(b"id: %d\nevent: %s\ndata: %s\n\n" % (self._number, event, content))
+        self._messages[key] = made
+        return made

@@ -10,12 +10,12 @@ import hashlib
 import time
 from collections.abc import Awaitable, Callable
 from importlib.resources import files
-from typing import Any, Final
+from typing import Final
 
-import orjson
 from aiohttp import web
 
 from dashboards.wallboard.publisher import GZIP_HEADER, Publisher, message
+from schemas.boards import DEFAULT_BOARD, Board, Boards
 from streams.live.windows import WINDOW_NAMES
 from streams.monitoring.allowed_hosts import AllowedHosts
 
@@ -62,8 +62,8 @@ _HEADERS: Final = {
 }
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-#: Gives the figures for these windows.
-Payload = Callable[[tuple[str, ...]], dict[str, Any]]
+#: Gives the figures of a board for these windows, as JSON.
+Payload = Callable[[Board, tuple[str, ...]], bytes]
 
 
 def _content(name: str) -> bytes:
@@ -90,32 +90,51 @@ def _asset_handler(name: str, kind: str) -> Handler:
     return serve
 
 
-def _chosen_windows(request: web.Request) -> tuple[str, ...]:
-    """Read `?window=15m` (several with commas). Raises HTTPBadRequest."""
+def _chosen_windows(request: web.Request, default: tuple[str, ...]) -> tuple[str, ...]:
+    """Read `?window=15m` (several with commas), in their own order. Raises HTTPBadRequest."""
     asked = request.query.get("window")
     if asked is None:
-        return WINDOW_NAMES
-    windows = tuple(asked.split(","))
+        return default
+    windows = asked.split(",")
     unknown = [window for window in windows if window not in WINDOW_NAMES]
     if unknown:
         raise web.HTTPBadRequest(text=f"window: there is no {unknown[0][:20]!r}; there are {', '.join(WINDOW_NAMES)}\n")
-    return windows
+    return tuple(name for name in WINDOW_NAMES if name in windows)
+
+
+def _chosen_board(boards: Boards, name: str) -> Board:
+    """Find a board. Raises HTTPNotFound."""
+    board = boards.named(name)
+    if board is None:
+        there = ", ".join(each.name for each in boards.boards)
+        raise web.HTTPNotFound(text=f"board: there is no {name[:64]!r}; there are {there}\n")
+    return board
 
 
 async def _add_security_headers(_: web.Request, response: web.StreamResponse) -> None:
-    response.headers.update(_HEADERS)
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)  # a public figure may be read from elsewhere
 
 
-def application(publisher: Publisher, payload: Payload, hosts: AllowedHosts) -> web.Application:
-    """Make the routes of the page and its figures."""
+def application(
+    publisher: Publisher, payload: Payload, hosts: AllowedHosts, boards: Callable[[], Boards] = Boards
+) -> web.Application:
+    """Make the routes of the page and its figures; `boards` gives those in force."""
     app = web.Application(middlewares=[hosts.guard])
     app.on_response_prepare.append(_add_security_headers)
     for path, (name, kind) in ASSETS.items():
         app.router.add_get(path, _asset_handler(name, kind))
 
+    show_page = _asset_handler(*ASSETS["/"])
+
+    async def board_page(request: web.Request) -> web.StreamResponse:
+        _chosen_board(boards(), request.match_info["name"])
+        return await show_page(request)
+
     async def live(request: web.Request) -> web.Response:
+        board = _chosen_board(boards(), request.query.get("board", DEFAULT_BOARD))
         response = web.Response(
-            body=orjson.dumps(payload(_chosen_windows(request))),
+            body=payload(board, _chosen_windows(request, WINDOW_NAMES)),
             content_type="application/json",
             charset="utf-8",
             headers={"Cache-Control": "no-store"},
@@ -125,7 +144,8 @@ def application(publisher: Publisher, payload: Payload, hosts: AllowedHosts) -> 
 
     async def stream(request: web.Request) -> web.StreamResponse:
         """Send the newest messages, for as long as the watcher takes them."""
-        window = _chosen_windows(request)[0]
+        board = _chosen_board(boards(), request.query.get("board", DEFAULT_BOARD))
+        window = _chosen_windows(request, (board.window,))[0]
         if publisher.watchers >= MAX_WATCHERS:
             raise web.HTTPServiceUnavailable(text="too many watchers\n", headers={"Retry-After": "5"})
         response = web.StreamResponse(
@@ -141,7 +161,7 @@ def application(publisher: Publisher, payload: Payload, hosts: AllowedHosts) -> 
         await response.prepare(request)
         publisher.watchers += 1
         try:
-            await _send(response, publisher, window, compressed=compressed)
+            await _send(response, publisher, boards, board.name, window, compressed=compressed)
         except TimeoutError:
             if request.transport is not None:
                 request.transport.abort()  # too slow: it may connect again and get newer figures
@@ -151,20 +171,31 @@ def application(publisher: Publisher, payload: Payload, hosts: AllowedHosts) -> 
             publisher.watchers -= 1
         return response
 
+    app.router.add_get("/board/{name}", board_page)
     app.router.add_get("/api/live", live)
     app.router.add_get("/api/stream", stream)
     return app
 
 
-async def _send(response: web.StreamResponse, publisher: Publisher, window: str, *, compressed: bool) -> None:
+async def _send(
+    response: web.StreamResponse,
+    publisher: Publisher,
+    boards: Callable[[], Boards],
+    name: str,
+    window: str,
+    *,
+    compressed: bool,
+) -> None:
+    """Send news of a board and a window for as long as there is this board."""
     loop = asyncio.get_running_loop()
     text = GZIP_HEADER + _RETRY.deflated if compressed else _RETRY.plain
     pushed = -1
     heartbeat_at = loop.time() + HEARTBEAT_S
-    while True:
+    while (board := boards().named(name)) is not None:
         news = pushed not in {-1, publisher.pushes}  # what a page gets first may have been there for long
         since = publisher.news_since
-        text += publisher.newest(window if pushed != publisher.pushes else None)[compressed]
+        newest = publisher.newest(board, window) if pushed != publisher.pushes else publisher.newest_tick()
+        text += newest[compressed]
         pushed, ticked = publisher.pushes, publisher.ticks
         if loop.time() >= heartbeat_at:
             text += _HEARTBEAT[compressed]

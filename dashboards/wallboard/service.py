@@ -8,52 +8,93 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import math
 import time
-from typing import Any, Final
+from collections.abc import Callable
+from functools import partial
+from typing import Final
 
+import orjson
+
+from dashboards.wallboard.acknowledging import acknowledge_routes
+from dashboards.wallboard.alert_follower import AlertFollower
+from dashboards.wallboard.alert_list import AlertsReading, FiringAlerts
+from dashboards.wallboard.public_figures import PublicFigures, public_routes
 from dashboards.wallboard.publisher import Publisher
 from dashboards.wallboard.server import application, edition
-from dashboards.wallboard.snapshot import heading, snapshot
+from dashboards.wallboard.snapshot import Beside, Configured, PastReading, Snapshot, Snapshots
 from schemas import metric_definitions as declared
-from schemas.policies import Rules
+from schemas.boards import Board, Boards
 from schemas.settings import Settings
+from streams.alert_engine.commands import send
 from streams.configuration.environment import config_folder
 from streams.configuration.reloading import WatchedRules, follow
 from streams.live.journal_follower import JournalFollower
 from streams.live.live_view import LiveView
-from streams.live.windows import WINDOW_NAMES
 from streams.monitoring.allowed_hosts import AllowedHosts
 from streams.monitoring.health import add_routes, listen
 from streams.monitoring.prometheus import MetricValue, render
 from streams.part_process import run_until_one_ends
+from streams.seasonal.past import Past
 from streams.tasks import stop_on_signals
 from streams.times import now_ms
 
 #: The shortest time between two pushes; news in between is in the next one.
 PUSH_EVERY_S: Final = 0.25
 TICK_EVERY_S: Final = 1.0
+#: Who asks within so long after a snapshot, and without news since then, is answered by it.
+_SNAPSHOT_LASTS_MS: Final = 1_000
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+#: The version of the figures and why they are not live, the alerts and why these are not, and the last weeks.
+Seen = tuple[int, str, str, int, AlertsReading, PastReading]
 
 
 class Wallboard:
     """The running parts, and what they share."""
 
-    def __init__(self, settings: Settings, rules: Rules, view: LiveView) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        configuration: WatchedRules,
+        view: LiveView,
+        past: Callable[[], tuple[Past | None, PastReading]] = lambda: (None, PastReading()),
+    ) -> None:
+        """`past` gives the last weeks, as far as they are known, and how it stands with them."""
         self._settings = settings
-        self._rules = rules
+        self._configuration = configuration
         self.view = view
+        self._snapshots = Snapshots(view, self._configured(), edition())
+        self._snapshot: tuple[Snapshot, Seen] | None = None
+        self._past = past
         self.journals = JournalFollower(settings, view, self._note_news)
+        self.alerts = AlertFollower(settings, self._note_news)
         self._news = asyncio.Event()
         #: When the first news came in that is not pushed yet, by the monotonic clock.
         self._news_since = 0.0
-        self._edition = edition()
-        self.publisher = Publisher(lambda window: self.payload((window,) if window else ()))
+        self.publisher = Publisher(lambda board, window: self.payload(board, (window,)), self._heading)
 
-    def use_rules(self, rules: Rules) -> None:
-        """Continue with other rules, and push."""
-        self._rules = rules
-        self.view.version += 1  # the pages show policies
-        self._note_news()
+    @property
+    def boards(self) -> Boards:
+        """The boards in force."""
+        return self._snapshots.configured.boards
+
+    def _configured(self) -> Configured:
+        of = self._configuration
+        return Configured(of.rules, of.alert_rules, of.boards, self._settings.time_zone)
+
+    def _use_changed_configuration(self) -> None:
+        """Continue with other rules and boards where the files say others, and push."""
+        configured, before = self._configured(), self._snapshots.configured
+        if configured != before:
+            self._snapshots.use(configured)
+            self.view.version += 1  # the pages show policies and boards
+            self._note_news()
+            if configured.boards != before.boards:
+                _LOG.info("the boards have changed: %d are in force", len(configured.boards.boards))
 
     def _note_news(self) -> None:
         if not self._news.is_set():
@@ -74,29 +115,48 @@ class Wallboard:
         )
         return render(readings, (self.publisher.latency,))
 
-    def payload(self, windows: tuple[str, ...] = WINDOW_NAMES) -> dict[str, Any]:
-        """Give all figures for these windows; without any, only how fresh the numbers are."""
-        reading, at = self.journals.freshness_now(), now_ms()
-        if windows:
-            figures = snapshot(self.view, self._rules, reading, self._settings.time_zone, at, windows)
-        else:
-            figures = heading(self.view, reading, at)
-        return {**figures, "edition": self._edition}
+    def payload(self, board: Board, windows: tuple[str, ...]) -> bytes:
+        """Give all figures of a board for these windows, as JSON."""
+        return self.snapshot().message(board, windows)
+
+    def snapshot(self) -> Snapshot:
+        """Give the snapshot of this moment: the last one, where nothing has changed since and it is recent."""
+        at, seen, last = now_ms(), self._seen(), self._snapshot
+        if last is None or last[1] != seen or not 0 <= at - last[0].at < _SNAPSHOT_LASTS_MS:
+            past, past_reading = self._past()
+            beside = Beside(self.alerts.alerts, self.alerts.reading(), past, past_reading)
+            last = self._snapshot = self._snapshots.take(self.journals.freshness_now(), at, beside), seen
+        return last[0]
+
+    def _seen(self) -> Seen:
+        """Give what pages are told at once where it changes."""
+        freshness = self.journals.freshness_now()
+        alerts = self.alerts.alerts.version, self.alerts.reading()
+        return self.view.version, freshness.state, freshness.reason, *alerts, self._past()[1]
+
+    def known_alerts(self) -> FiringAlerts | None:
+        """Give the alerts as far as they are known; None: they are not yet."""
+        return None if self.alerts.reading().state == "waiting" else self.alerts.alerts
+
+    def _heading(self) -> bytes:
+        return orjson.dumps(self._snapshots.heading(self.journals.freshness_now(), now_ms()))
 
     async def push_updates(self) -> None:
         """Push news at most four times a second, and a tick every second."""
         loop = asyncio.get_running_loop()
-        pushed: tuple[int, str, str] | None = None
+        pushed: Seen | None = None
         pushed_at = ticked_at = loop.time()
         while True:
+            self._use_changed_configuration()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(ticked_at + TICK_EVERY_S):
                     await self._news.wait()
                     await asyncio.sleep(pushed_at + PUSH_EVERY_S - loop.time())
-            reading = self.journals.freshness_now()
-            if reading.state == "live":  # else the numbers stand still: time must not pass over what is not known
+            if (
+                self.journals.freshness_now().state == "live"
+            ):  # else the numbers stand still: time must not pass over what is not known
                 self.view.advance()
-            current = (self.view.version, reading.state, reading.reason)
+            current = self._seen()
             if current == pushed:
                 self._news.clear()
             elif loop.time() >= pushed_at + PUSH_EVERY_S:
@@ -111,7 +171,10 @@ class Wallboard:
 
 async def _serve(settings: Settings, board: Wallboard, configuration: WatchedRules) -> int:
     ended = stop_on_signals()
-    app = application(board.publisher, board.payload, AllowedHosts(settings.bind, settings.allowed_hosts))
+    hosts = AllowedHosts(settings.bind, settings.allowed_hosts)
+    app = application(board.publisher, board.payload, hosts, lambda: board.boards)
+    acknowledge_routes(app, board.known_alerts, hosts, partial(send, settings))
+    public_routes(app, PublicFigures(board.snapshot, lambda: board.boards))
     add_routes(
         app,
         ready=board.journals.unready,
@@ -127,7 +190,9 @@ async def _serve(settings: Settings, board: Wallboard, configuration: WatchedRul
             board.journals.follow(),
             board.journals.poll_log_ends(),
             board.push_updates(),
-            follow(configuration, board.use_rules),
+            board.alerts.follow(),
+            board.alerts.watch_engine(),
+            follow(configuration, lambda _: None),  # it is looked for at each push
             ended.wait(),
         )
     finally:
@@ -140,7 +205,7 @@ def run(settings: Settings) -> int:
     configuration = WatchedRules(config_folder(), settings.time_zone)
 
     async def start() -> int:
-        board = Wallboard(settings, configuration.rules, LiveView(settings.time_zone, now_ms))
+        board = Wallboard(settings, configuration, LiveView(settings.time_zone, now_ms))
         return await _serve(settings, board, configuration)
 
     return asyncio.run(start())

@@ -1,10 +1,10 @@
 """`alerts.toml` as a model: what may stand in it. What it says of policies is checked elsewhere."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
-from schemas.alert_rules import REACH_MS, FloorCondition
+from schemas.alert_rules import REACH_MS, SURGE_WINDOW_MS, FloorCondition
 from schemas.alerts import Kind, Severity
 from schemas.configuration.fields import CalendarName, Duration, DurationOrZero, Moment, Name, Section
 from schemas.topics import Channel
@@ -86,6 +86,15 @@ class BudgetEntry(Section):
     )
 
 
+#: Keys that one condition of the floor alone has.
+_OWN_KEYS: Final = {
+    "wait": "longest_wait",
+    "contacts": "waiting",
+    "group": "nobody_available",
+    **dict.fromkeys(("tag", "window", "factor", "minimum_volume"), "surge"),
+}
+
+
 class FloorEntry(Section):
     """Something about each queue at this moment."""
 
@@ -100,6 +109,22 @@ class FloorEntry(Section):
     group: Name | None = Field(
         default=None, description="Of `nobody_available`: the agents of this group. Default: all of the centre."
     )
+    tag: Name | None = Field(
+        default=None,
+        description="Of `surge`: contacts with this tag, in all queues that match together; `*`: each tag by itself."
+        " Default: the arrivals of each queue.",
+    )
+    window: Duration | None = Field(
+        default=None, description="Of `surge`: how far back is counted, 15m to 4h of clock time. Default: 30m."
+    )
+    factor: float | None = Field(
+        default=None,
+        gt=1,
+        description="Of `surge`: how many times as many as in the same hours of the last weeks. Default: 2.",
+    )
+    minimum_volume: CountFromOne | None = Field(
+        default=None, description="Of `surge`: from how many contacts on. Default: 20."
+    )
     hold: DurationOrZero | None = Field(default=None, description="How long it lasts before it fires. Default: 1m.")
     hours: Literal["open", "always"] = Field(
         default="open", description="Judge it while the queue's calendar is open, or always."
@@ -108,14 +133,15 @@ class FloorEntry(Section):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        needed = {"longest_wait": "wait", "waiting": "contacts", "nobody_available": None}[self.condition]
-        for key in ("wait", "contacts"):
-            if key == needed and getattr(self, key) is None:
-                raise ValueError(f"`{self.condition}` needs `{key}`")
-            if key != needed and getattr(self, key) is not None:
+        needed = {"longest_wait": "wait", "waiting": "contacts"}.get(self.condition)
+        if needed is not None and getattr(self, needed) is None:
+            raise ValueError(f"`{self.condition}` needs `{needed}`")
+        for key, condition in _OWN_KEYS.items():
+            if getattr(self, key) is not None and self.condition != condition:
                 raise ValueError(f"`{self.condition}` has no `{key}`: leave it out")
-        if self.group is not None and self.condition != "nobody_available":
-            raise ValueError(f"`{self.condition}` has no `group`: leave it out")
+        shortest, longest = SURGE_WINDOW_MS
+        if self.window is not None and not shortest <= self.window <= longest:
+            raise ValueError("the window of a surge lasts 15m to 4h")
         return self
 
 

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from schemas.calendars import Span
 from schemas.configuration.alert_file import Alerts, BudgetEntry, BurnRateEntry, FloorEntry, MaintenanceEntry
+from schemas.configuration.board_file import BoardEntry, BoardsFile, PublicEntry
 from schemas.configuration.fields import (
     CalendarName,
     Country,
@@ -189,6 +190,7 @@ FILES: Final[dict[str, type[Section]]] = {
     "taxonomy": TaxonomyFile,
     "alerts": Alerts,
     "hooks": HooksFile,
+    "boards": BoardsFile,
 }
 
 #: In which file, and under which key of it, entries of a kind stand.
@@ -202,4 +204,6 @@ ENTRIES: Final[dict[type[Section], tuple[str, str]]] = {
     FloorEntry: ("alerts", "floor"),
     MaintenanceEntry: ("alerts", "maintenance"),
     DestinationEntry: ("hooks", "destination"),
+    BoardEntry: ("boards", "board"),
+    PublicEntry: ("boards", "public"),
 }

@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any, Final
 
 from schemas.alert_rules import (
+    DEFAULT_SURGE_VOLUME,
     AlertRules,
     Attainment,
     Budget,
@@ -22,7 +23,7 @@ from schemas.alerts import Dimensions
 from schemas.calendars import Calendar
 from schemas.configuration.alert_file import BurnRateEntry, FloorEntry, MaintenanceEntry
 from schemas.configuration.parsed_files import Numbered, ParsedFiles, TomlPath
-from schemas.policies import Policy
+from schemas.policies import Policy, normal_tag
 from schemas.user_input import did_you_mean
 
 _TWICE: Final = "appears twice: give one of them another name"
@@ -130,19 +131,25 @@ def _never_fires(policy: Policy) -> str:
 
 def _floor(files: ParsedFiles, entries: Numbered[FloorEntry]) -> tuple[FloorRule, ...]:
     _refuse_twice(files, "floor", [(number, entry.name) for number, entry in entries])
-    return tuple(
-        FloorRule(
-            entry.name,
-            entry.condition,
-            entry.wait or entry.contacts or 0,
-            entry.channel,
-            entry.queue,
-            entry.group,
-            FloorRule("", entry.condition).hold_ms if entry.hold is None else entry.hold,
-            entry.severity,
-            always=entry.hours == "always",
-        )
-        for _, entry in entries
+    return tuple(_floor_rule(entry) for _, entry in entries)
+
+
+def _floor_rule(entry: FloorEntry) -> FloorRule:
+    default = FloorRule(entry.name, entry.condition)
+    least = (entry.minimum_volume or DEFAULT_SURGE_VOLUME) if entry.condition == "surge" else 0
+    return FloorRule(
+        entry.name,
+        entry.condition,
+        entry.wait or entry.contacts or least,
+        entry.channel,
+        entry.queue,
+        entry.group,
+        default.hold_ms if entry.hold is None else entry.hold,
+        entry.severity,
+        always=entry.hours == "always",
+        tag=None if entry.tag is None else normal_tag(entry.tag),
+        window_ms=entry.window or default.window_ms,
+        factor=entry.factor or default.factor,
     )
 
 

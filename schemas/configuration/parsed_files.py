@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from schemas.configuration import file_models as models
 from schemas.configuration.alert_file import Alerts, BudgetEntry, BurnRateEntry, FloorEntry, MaintenanceEntry
+from schemas.configuration.board_file import BoardEntry, PublicEntry
 from schemas.configuration.fields import INCOMPLETE, NO_CALENDAR, Section
 from schemas.configuration.hook_models import DestinationEntry, HooksFile
 from schemas.configuration.toml_files import ConfigurationError, line_of, parse_toml, problem_of
@@ -64,6 +65,8 @@ class ParsedFiles:
         self.links = (hooks or HooksFile()).links
         self.destinations = self._entries(DestinationEntry) or []
         self._note_same_destinations()
+        self.boards = self._entries(BoardEntry) or []
+        self.public = self._entries(PublicEntry) or []
 
     def names_in(self, file: str, key: str) -> set[str]:
         """Name a file's entries, faulty ones too: whoever refers to one of those has no fault."""

@@ -11,9 +11,11 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 from schemas.alert_rules import AlertRules
+from schemas.boards import Boards
 from schemas.calendars import Calendar, Hours
 from schemas.configuration.file_models import CalendarEntry, PerChannel, PolicyEntry, TagEntry
 from schemas.configuration.parsed_alert_rules import alert_rules
+from schemas.configuration.parsed_boards import boards
 from schemas.configuration.parsed_files import Numbered, ParsedFiles
 from schemas.policies import Policies, Policy, Rules, Taxonomy, normal_tag
 
@@ -32,17 +34,24 @@ _Value = TypeVar("_Value", Calendar, Policies)
 _Entry = TypeVar("_Entry", bound=PolicyEntry | TagEntry)
 
 
-def parse_rules(
-    folder: PurePath, texts: Mapping[str, str], time_zone: str | None
-) -> tuple[Rules, AlertRules, list[str]]:
-    """Make the rules that files of these texts say, and list every fault; after a fault the rules are of no use.
+class Configuration(NamedTuple):
+    """All that the folder says but hooks, whose secrets are read elsewhere."""
+
+    rules: Rules
+    alert_rules: AlertRules
+    boards: Boards
+
+
+def parse_rules(folder: PurePath, texts: Mapping[str, str], time_zone: str | None) -> tuple[Configuration, list[str]]:
+    """Make what files of these texts say, and list every fault; after a fault it is of no use.
 
     A text that is missing says nothing. `time_zone` is the centre's where it is set elsewhere.
     """
     files = ParsedFiles(folder, texts)
     builder = _RulesBuilder(files, time_zone or files.centre.time_zone or Rules().time_zone)
     rules = builder.rules()
-    return rules, builder.alert_rules(rules), files.faults()
+    configuration = Configuration(rules, builder.alert_rules(rules), boards(files))
+    return configuration, files.faults()
 
 
 @lru_cache(maxsize=1_024)

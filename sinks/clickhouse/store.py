@@ -15,7 +15,17 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from clickhouse_connect.driver.insert import InsertContext
 
 from schemas.settings import Settings
-from sinks.rows import AlertChangeRow, AlertDeliveryRow, ContactRow, EventRow, PaneRow, Progress, SampleRow, TagPaneRow
+from sinks.rows import (
+    AlertChangeRow,
+    AlertDeliveryRow,
+    ContactRow,
+    EventRow,
+    ObjectiveRow,
+    PaneRow,
+    Progress,
+    SampleRow,
+    TagPaneRow,
+)
 from sinks.store_protocol import Batch, StoreError
 from streams.clickhouse.addresses import clickhouse_address
 from streams.clickhouse.connection import ANSWER_TIMEOUT_S, connect, is_unavailable, reason
@@ -31,6 +41,7 @@ TABLES: Final[dict[str, type[tuple[Any, ...]]]] = {
     "contacts_rows": ContactRow,
     "alert_changes_rows": AlertChangeRow,
     "alert_deliveries_rows": AlertDeliveryRow,
+    "objectives_rows": ObjectiveRow,
     "progress": Progress,
 }
 

@@ -141,8 +141,9 @@ def _lines(alert: Alert, zone: tzinfo) -> Iterator[Line]:
     yield Line("Measured", _measured(alert.condition, measured))
     if measured.n is not None and measured.bad is not None:
         yield Line("Missed", f"{measured.bad} of {measured.n} contacts")
-    against = _against(measured)
-    if against:
+    if measured.expected is not None:
+        yield Line("Usual", _usual(measured))
+    elif against := _against(measured):
         yield Line("Objective", against)
     since = alert.pending_since if alert.fired_at is None else alert.fired_at
     if alert.resolved_at is None:
@@ -186,6 +187,12 @@ def _against(measured: Measurement) -> str:
         short = "" if measured.short_window_ms is None else f" and {duration(measured.short_window_ms)}"
         parts.append(f"over {duration(measured.window_ms)}{short}")
     return ", ".join(parts)
+
+
+def _usual(measured: Measurement) -> str:
+    """Write what a surge is held against."""
+    over = "" if measured.window_ms is None else f" in the same {duration(measured.window_ms)}"
+    return f"{measured.expected:.1f} contacts{over}, by the last {measured.weeks} weeks"
 
 
 def _contact(contact: CostlyContact, links: Links) -> ContactLine:

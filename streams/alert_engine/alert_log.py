@@ -1,11 +1,29 @@
-"""The topic `alerts` from the engine's side: written by one engine at a time, and read back when an engine opens it."""
+"""The topic `alerts` from the engine's side: written by one engine at a time, and read back when an engine opens it.
 
+What is told of objectives goes to the topic `objectives` in the same transactions, so that it is fenced as alerts are.
+"""
+
+import asyncio
+import logging
 from collections.abc import Iterable
+from typing import Final
 
-from schemas.alerts import ALERTS, Alert, decode_alert
+from aiokafka.errors import KafkaError
+
+from schemas.alerts import ALERTS, OPENING_KEY, Alert, decode_alert
 from schemas.exits import EndError, Exit
+from schemas.objectives import OBJECTIVES
 from schemas.settings import Settings
-from streams.kafka.fenced_topic import TRANSACTION_TIMEOUT_MS, FencedTopic
+from streams.alerts.objective_reports import Due
+from streams.kafka.brokers import TopicsMissingError
+from streams.kafka.fenced_topic import TRANSACTION_TIMEOUT_MS, FencedTopic, Pair
+from streams.kafka.topic_reader import read_newest
+
+_NOTHING: Final = Due()
+#: Between two attempts to read what was told of objectives.
+_AGAIN_S: Final = 10.0
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 class AlertLog:
@@ -29,15 +47,30 @@ class AlertLog:
                 Exit.NO,
             ) from None
 
-    async def write(self, changed: Iterable[Alert], ended: Iterable[str] = ()) -> None:
-        """Write the alerts that changed, in order, and remove those that are over (keys). Raises what aiokafka does."""
-        records: list[tuple[bytes, bytes | None]] = [
-            (each.key.encode(), each.model_dump_json().encode()) for each in changed
-        ]
+    async def write(self, changed: Iterable[Alert], ended: Iterable[str] = (), objectives: Due = _NOTHING) -> None:
+        """Write the alerts that changed, in order, and remove those that are over (keys). Raises what aiokafka does.
+
+        `objectives` are written with them, to their own topic.
+        """
+        records: list[Pair] = [(each.key.encode(), each.model_dump_json().encode()) for each in changed]
         records += [(key.encode(), None) for key in ended]
-        if records:
-            await self._topic.write(records)
+        told = objectives.pairs()
+        if records or told:
+            await self._topic.write(records, {OBJECTIVES: told} if told else {})
 
     async def stop(self) -> None:
         """End the producer. Never while something is being written: that can hang it."""
         await self._topic.stop()
+
+
+async def told_objectives(settings: Settings) -> list[bytes]:
+    """Return the keys of all objectives that were told; waits for Kafka and the topic, and says so."""
+    waits = False
+    while True:
+        try:
+            return [key for key in await read_newest(settings, OBJECTIVES) if key != OPENING_KEY]
+        except (KafkaError, OSError, TopicsMissingError) as error:  # of a time limit, too
+            if not waits:
+                _LOG.warning("nothing is told of objectives, alerts are judged: %s", str(error) or repr(error))
+            waits = True
+        await asyncio.sleep(_AGAIN_S)

@@ -1,8 +1,9 @@
 """The SLA engine: each second it judges what the journals tell, and writes every change of an alert.
 
-It does not ask ClickHouse. It judges once the journals are read to their ends. While what it knows is older than a few
-seconds, alerts keep their state. After any failure to write it forgets what it knew of the alerts and reads them back:
-what was written counts, what was not is judged again.
+Nothing waits for ClickHouse: surges alone need the last weeks from there, and pause without them. The engine judges
+once the journals are read to their ends. While what it knows is older than a few seconds, alerts keep their state.
+After any failure to write it forgets what it knew of the alerts and reads them back: what was written counts, what was
+not is judged again.
 """
 
 from __future__ import annotations
@@ -15,22 +16,28 @@ import socket
 import time
 from collections.abc import Mapping
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from schemas.alerts import Alert
 from schemas.settings import Settings
 from schemas.topics import channel_of
-from streams.alert_engine.alert_log import AlertLog
+from streams.alert_engine.alert_log import AlertLog, told_objectives
 from streams.alert_engine.commands import Commands
 from streams.alert_engine.dead_letter_count import DeadLetterCount
 from streams.alert_engine.leadership import Leadership, take_turns
+from streams.alert_engine.watched_parts import WatchedParts
 from streams.alerts.lifecycle import changes, forgotten
+from streams.alerts.objective_reports import Due
 from streams.alerts.pipeline_rules import PartReading, PipelineReading
 from streams.alerts.silences import in_force
+from streams.alerts.surge_rules import KnownPast, windows_of
 from streams.alerts.view import AlertView
 from streams.configuration.reloading import WatchedRules
 from streams.live.freshness import FreshnessReading
 from streams.live.journal_follower import JournalFollower
-from streams.tasks import run_to_completion
+from streams.seasonal.past import Past
+from streams.seasonal.reader import PastReader
+from streams.tasks import cancel, run_to_completion
 from streams.times import now_ms
 
 JUDGE_EVERY_S: Final = 1.0
@@ -51,11 +58,20 @@ class Engine:
         self._rules = configuration.rules, configuration.alert_rules
         self.view = AlertView(*self._rules)
         self.journals = JournalFollower(settings, self.view)
+        self.past = PastReader(settings)
+        self.parts = WatchedParts(settings)
+        self._zone = ZoneInfo(settings.time_zone)
+        #: The last weeks as they were read last, made ready for the rules.
+        self._known_past: tuple[Past, KnownPast] | None = None
+        #: When the last weeks were known last, or this engine began.
+        self._no_past_since = now_ms()
         #: Newest record of each alert by key; of this engine's turn.
         self.alerts: dict[str, Alert] = {}
         self.leads = False
         #: Records of alerts that this engine wrote.
         self.written = 0
+        #: Records of objectives that it wrote.
+        self.objectives_written = 0
         self.judgement_s = 0.0
         self._judged_at = time.monotonic()
         self._ready_since: float | None = None
@@ -75,6 +91,12 @@ class Engine:
         """Judge whenever this engine's turn comes, for ever; waits for Kafka, and says so."""
         await take_turns(self._settings, "alerts", self._turn, "alerts are not judged")
 
+    async def read_past(self) -> None:
+        """Keep the last weeks, for ever, from when a rule asks for them."""
+        while not windows_of(self._configuration.alert_rules):  # noqa: ASYNC110 - rules change with their file
+            await asyncio.sleep(JUDGE_EVERY_S)
+        await self.past.run()
+
     async def _turn(self, leadership: Leadership) -> None:
         """Wait for this engine's turn, and judge while it lasts. Raises KafkaError and OSError."""
         turn = leadership.turn
@@ -82,6 +104,8 @@ class Engine:
             await leadership.commands()  # they come again from the first one, once it is our turn
             return
         log, dead_letters = AlertLog(self._settings), DeadLetterCount(self._settings)
+        told = asyncio.ensure_future(told_objectives(self._settings))
+        told.add_done_callback(self._begin_reports)
         try:
             self.alerts = await log.open(f"{socket.gethostname()}/{os.getpid()}")
             within_ms = self._configuration.alert_rules.pipeline.dead_letters_within_ms
@@ -103,6 +127,7 @@ class Engine:
             _LOG.info("another engine judges from now on")
         finally:
             self.leads = False
+            await cancel(told)
             await run_to_completion(dead_letters.stop())
             await run_to_completion(log.stop())
 
@@ -123,7 +148,7 @@ class Engine:
         now, freshness = now_ms(), self.journals.freshness_now()
         alert_rules = self._rules[1]
         pipeline = self._pipeline(now, freshness, dead_letters.since(now - alert_rules.pipeline.dead_letters_within_ms))
-        observations = self.view.observations(now, self.alerts.keys(), pipeline)
+        observations = self.view.observations(now, self.alerts.keys(), pipeline, self._past())
         timing = alert_rules.timing
         changed = changes(
             self.alerts,
@@ -135,12 +160,20 @@ class Engine:
             acknowledgements=commands.acknowledged,
         )
         ended = forgotten(self.alerts, now, timing)
+        objectives = self.view.objectives_due(now) if freshness.state == "live" else Due()
         self.judgement_s = time.monotonic() - self._judged_at
-        await run_to_completion(log.write(changed, ended))  # a producer that is stopped within a write may hang
+        await run_to_completion(
+            log.write(changed, ended, objectives)
+        )  # a producer that is stopped within a write may hang
         self.alerts |= {alert.key: alert for alert in changed}
         for key in ended:
             self.alerts.pop(key, None)
         self.written += len(changed)
+        self.objectives_written += len(objectives.records) + len(objectives.ended)
+
+    def _begin_reports(self, told: asyncio.Future[list[bytes]]) -> None:
+        if not told.cancelled() and told.exception() is None:
+            self.view.begin_reports(told.result())
 
     def _use_changed_rules(self) -> None:
         in_force_now = self._configuration.rules, self._configuration.alert_rules
@@ -148,13 +181,28 @@ class Engine:
             self._rules = in_force_now
             self.view.use(*in_force_now)
 
+    def _past(self) -> KnownPast | None:
+        past = self.past.past
+        if past is None:
+            self._known_past = None
+        elif self._known_past is None or self._known_past[0] is not past:
+            self._known_past = past, KnownPast(past, self._zone)
+        return None if self._known_past is None else self._known_past[1]
+
     def _pipeline(self, now: int, freshness: FreshnessReading, dead_letters: int) -> PipelineReading:
         behind_ms = now - freshness.as_of if freshness.behind and freshness.as_of is not None else 0
         return PipelineReading(
-            parts={"worker": PartReading(now, behind_ms)},
+            parts={"worker": PartReading(now, behind_ms), **self.parts.readings(now)},
             last_event_at=_last_events(self.view),
             dead_letters=dead_letters,
+            no_past_since=self._without_past_since(now),
         )
+
+    def _without_past_since(self, now: int) -> int | None:
+        """Tell since when surges cannot be judged; None: they can be, or nobody wants it."""
+        if self.past.past is not None:
+            self._no_past_since = now
+        return self._no_past_since if windows_of(self._rules[1]) else None
 
 
 def _last_events(view: AlertView) -> Mapping[str, int]:

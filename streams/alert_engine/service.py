@@ -43,6 +43,8 @@ async def _serve(settings: Settings, configuration: WatchedRules) -> int:
             engine.run(),
             engine.journals.follow(),
             engine.journals.poll_log_ends(),
+            engine.read_past(),
+            engine.parts.watch(),
             follow(configuration, lambda _: None),  # the engine looks for changed rules at each judgement
             ended.wait(),
         )
@@ -62,6 +64,8 @@ def _metrics(engine: Engine, *, refused: bool) -> str:
             ),
             MetricValue(declared.ALERTS_HELD, sum(alert.held for alert in firing)),
             MetricValue(declared.ALERTS_CHANGES, engine.written),
+            MetricValue(declared.ALERTS_OBJECTIVES, engine.objectives_written),
+            MetricValue(declared.ALERTS_PAST, (engine.past.reading().read_at or 0) / 1000),
             MetricValue(declared.ALERTS_JUDGEMENT, engine.judgement_s),
             MetricValue(declared.ALERTS_CONFIGURATION_REFUSED, refused),
         )

@@ -38,6 +38,8 @@ def observations(
         calendar = calendar_for(rules, queue, None)
         is_open = calendar is None or in_hours(calendar, now)
         for rule in alert_rules.floor:
+            if rule.condition == "surge":
+                continue  # `surge_rules` judges it
             if (is_open or rule.always) and rule.channel in {None, channel} and rule.queue in {None, queue}:
                 seen = _observe(rule, floor, channel, queue, now, alert_rules.timing.hysteresis)
                 if seen is not None and (not seen.clear or seen.key in watched):

@@ -4,8 +4,8 @@
   such time it fires at once. A pending alert whose cause stops is resolved, and nobody is told.
 - A firing alert resolves when its cause is clear and it has fired for the least time. It stays resolved for its least
   time, then the cause may be pending again. A contact's alert has no least times: its cause is a fact.
-- While figures are old, every alert but the pipeline's keeps its state, and is marked `held`. What is pending then has
-  to hold anew once they are released.
+- While figures are old, every alert but the pipeline's keeps its state, and is marked `held`; so does one whose cause
+  cannot be judged for a reason of its own. What is pending then has to hold anew once it is released.
 - People are told of an alert while it is not silenced, and of its resolution if and only if they were told that it
   fires. An alert that still fires at a silence's end is told then.
 
@@ -85,7 +85,7 @@ class _Judge:
 
     def _next(self, alert: Alert | None, seen: Observation | None) -> Alert | None:
         cause = alert or seen
-        held = self._held and cause is not None and cause.kind != "pipeline"
+        held = (self._held and cause is not None and cause.kind != "pipeline") or (seen is not None and seen.held)
         if alert is None or alert.state == "resolved":
             return None if held or seen is None else self._begun(alert, seen)
         if alert.held != held:

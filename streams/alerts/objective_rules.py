@@ -126,6 +126,8 @@ class ObjectiveRules:
         self._rules = alert_rules
         self._budgets = {budget.policy: budget.contacts for budget in alert_rules.budgets}
         self._minute = -1
+        #: Groups whose counts changed since the last judgement but one.
+        self.changed: set[Counted] = set()
         #: Observations of groups that are not clear.
         self._slipping: dict[Counted, dict[str, Observation]] = {}
 
@@ -147,6 +149,7 @@ class ObjectiveRules:
                 changed |= counters.counted_between(half_of(last), half_of(now))  # whole since then, and gone
                 changed |= counters.counted_between(half_of(last) - REACH_MS, half_of(now) - REACH_MS + HALF_HOUR_MS)
             self._minute = minute
+        self.changed = changed
         for counted in changed:
             found = dict(self._observe(counters, contacts, counted, now, only_slipping=True))
             if found:
@@ -160,14 +163,20 @@ class ObjectiveRules:
                 observed |= {other: seen for other, seen in found.items() if other == key}
         return observed
 
-    def _observe(
-        self, counters: MinuteCounters, contacts: OpenContacts, counted: Counted, now: int, *, only_slipping: bool
-    ) -> Iterator[tuple[str, Observation]]:
+    def seen(self, counters: MinuteCounters, contacts: OpenContacts, counted: Counted, now: int) -> Seen | None:
+        """Give all that a group's objective is judged by; None: it is not judged."""
         waiting_bad = contacts.bad(counted)
         group = counters.group(counted) if waiting_bad else counters.groups.get(counted)
         if group is None or group.policy is None or (not waiting_bad and group.is_empty()):
+            return None
+        return Seen(group, group.policy, waiting_bad, now)
+
+    def _observe(
+        self, counters: MinuteCounters, contacts: OpenContacts, counted: Counted, now: int, *, only_slipping: bool
+    ) -> Iterator[tuple[str, Observation]]:
+        seen = self.seen(counters, contacts, counted, now)
+        if seen is None:
             return
-        seen = Seen(group, group.policy, waiting_bad, now)
         for key, verdict, condition, rate in judge(seen, self._rules, only_slipping=only_slipping):
             costliest = contacts.costliest(counted, pane_of(now))
             yield key, self._observation(seen, key, verdict, condition, rate, costliest)

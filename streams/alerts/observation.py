@@ -26,6 +26,8 @@ class Observation(NamedTuple):
     clear: bool = False
     #: How long the cause has to hold before its alert fires.
     hold_ms: int = 0
+    #: It cannot be judged now, so that its alert keeps its state; then nothing else of it means anything.
+    held: bool = False
 
 
 def alert_key(*parts: str) -> str:

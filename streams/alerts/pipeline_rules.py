@@ -1,8 +1,11 @@
-"""Pulssi itself: no events although the calendar is open, a part that is behind or away, dead letters that rise."""
+"""Pulssi itself: no events although the calendar is open, a part that is behind or away, dead letters that rise.
+
+The last weeks, which surges are judged by, are told of as a part that is away, where they are not known.
+"""
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import NamedTuple, cast
+from typing import Final, NamedTuple, cast
 
 from schemas.alert_rules import PipelineRules
 from schemas.alerts import Condition, Dimensions, Measurement, Severity
@@ -10,6 +13,9 @@ from schemas.calendars import Calendar
 from schemas.topics import Channel
 from streams.alerts.observation import Observation, alert_key
 from streams.core.business_time import business_ms, in_hours
+
+#: What an alert calls the last weeks in ClickHouse.
+PAST: Final = "clickhouse (last weeks)"
 
 
 class PartReading(NamedTuple):
@@ -28,6 +34,8 @@ class PipelineReading(NamedTuple):
     last_event_at: Mapping[str, int] = MappingProxyType({})
     #: Dead letters within the time that the rule names.
     dead_letters: int = 0
+    #: Since when the last weeks are not known that surges are judged by; None: they are, or no rule asks for them.
+    no_past_since: int | None = None
 
 
 def observations(
@@ -36,6 +44,8 @@ def observations(
     """Tell of everything that was read; `calendar` is the centre's, and without one nothing is expected of sources."""
     found = [*_no_events(reading, rules, calendar, now), *_parts(reading, rules, hysteresis, now)]
     found.append(_dead_letters(reading, rules, hysteresis))
+    if reading.no_past_since is not None:
+        found.append(_no_past(reading.no_past_since, rules, now))
     return {seen.key: seen for seen in found}
 
 
@@ -63,6 +73,13 @@ def _parts(reading: PipelineReading, rules: PipelineRules, hysteresis: float, no
         clear = not behind and behind_ms <= rules.behind_ms * (1 - hysteresis)
         if not away:  # what it was last heard to be behind says nothing then
             yield _observation("part_behind", part, "critical", measured, rules, beyond=behind, clear=clear)
+
+
+def _no_past(since: int, rules: PipelineRules, now: int) -> Observation:
+    """Tell that surges are not judged; `PAST` is no part, and is not critical: all other rules go on without it."""
+    unheard_ms = max(0, now - since)
+    measured = Measurement(value=unheard_ms, limit=rules.away_ms, unit="ms")
+    return _observation("part_away", PAST, "warning", measured, rules, beyond=unheard_ms >= rules.away_ms)
 
 
 def _dead_letters(reading: PipelineReading, rules: PipelineRules, hysteresis: float) -> Observation:

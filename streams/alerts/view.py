@@ -10,13 +10,15 @@ from functools import partial
 from schemas.agents import decode_stretches
 from schemas.alert_rules import AlertRules
 from schemas.contact_record import decode_summary
-from schemas.journal import AGENT, CONTACT, PANE, Head
+from schemas.journal import AGENT, CONTACT, PANES, Head
 from schemas.policies import Rules
 from schemas.topics import SourcePartition, channel_of
-from streams.alerts import floor_rules, pipeline_rules
+from streams.alerts import floor_rules, pipeline_rules, surge_rules
+from streams.alerts.arrivals import Arrivals
 from streams.alerts.contact_rules import ContactRules
-from streams.alerts.counters import MinuteCounters
-from streams.alerts.objective_rules import ObjectiveRules
+from streams.alerts.counters import Counted, MinuteCounters
+from streams.alerts.objective_reports import Due, ObjectiveReports
+from streams.alerts.objective_rules import ObjectiveRules, Seen
 from streams.alerts.observation import Observation
 from streams.alerts.open_contacts import OpenContacts
 from streams.journal.step_assembly import Step
@@ -34,6 +36,8 @@ class AlertView:
         self._agents = LiveAgents()
         self.counters = MinuteCounters(rules, alert_rules)
         self.contacts = OpenContacts()
+        self.arrivals = Arrivals()
+        self._reports = ObjectiveReports()
         self._set(rules, alert_rules)
 
     @property
@@ -51,6 +55,7 @@ class AlertView:
         self._rules, self._alert_rules = rules, alert_rules
         self._contact_rules = ContactRules(rules, alert_rules.contacts)
         self._objective_rules = ObjectiveRules(alert_rules)
+        self.arrivals.use(surge_rules.windows_of(alert_rules))
 
     def feed(self, steps: Iterable[Step]) -> None:
         """Apply steps."""
@@ -63,6 +68,7 @@ class AlertView:
                 for part in (self._gauges, self._agents, self.contacts):
                     part.clear(partition)
                 self.counters.retract(partition, step.head.epoch)
+                self.arrivals.retract(partition, step.head.epoch)
             channel = channel_of(step.source)
             for _, key, value in step.records:
                 if channel is not None:
@@ -72,8 +78,9 @@ class AlertView:
 
     def _apply(self, partition: SourcePartition, channel: str, key: bytes, value: bytes | None) -> None:
         kind = key[:1]
-        if kind == PANE and value is not None:  # without a value it was evicted, and still counts
+        if kind in PANES and value is not None:  # without a value it was evicted, and still counts
             self.counters.update(partition, channel, key, value)
+            self.arrivals.update(partition, channel, key, value)
         elif kind == CONTACT and value is None:
             self._gauges.remove(partition, key)
             self.contacts.remove(partition, key)
@@ -85,21 +92,40 @@ class AlertView:
             self._agents.update_contact(partition, key, channel, summary["handling_agents"])
 
     def observations(
-        self, now: int, watched: Collection[str], pipeline: pipeline_rules.PipelineReading
+        self,
+        now: int,
+        watched: Collection[str],
+        pipeline: pipeline_rules.PipelineReading,
+        past: surge_rules.KnownPast | None = None,
     ) -> dict[str, Observation]:
-        """Tell what every rule sees at a time, which never goes back.
+        """Tell what every rule sees at a time, which never goes back. Without the past no surge is judged.
 
         What is clear is told for the keys that are `watched`, such as those of alerts that fire, and of Pulssi itself.
         """
         rules, alert_rules = self._rules, self._alert_rules
-        for part in (self._gauges, self._agents, self.counters, self.contacts):
+        for part in (self._gauges, self._agents, self.counters, self.contacts, self.arrivals):
             part.advance(now)
         longest = partial(self.contacts.waiting_longest, at=now)
         floor = floor_rules.Floor(self._gauges.readings(), self._agents.readings(), longest)
         hysteresis = alert_rules.timing.hysteresis
+        objectives = self._objective_rules.observations(self.counters, self.contacts, now, watched)
+        self._reports.note(self._objective_rules.changed)
         return {
             **self._contact_rules.observations(self.contacts, now),
-            **self._objective_rules.observations(self.counters, self.contacts, now, watched),
+            **objectives,
             **floor_rules.observations(floor, rules, alert_rules, now, watched),
+            **surge_rules.observations(self.arrivals, past, rules, alert_rules, now, watched),
             **pipeline_rules.observations(pipeline, alert_rules.pipeline, rules.calendar, hysteresis, now),
         }
+
+    def begin_reports(self, former: Iterable[bytes]) -> None:
+        """Tell of all objectives anew; `former` are the keys of those that were told before."""
+        self._reports.begin([*self.counters.groups, *self.contacts.breached], former)
+
+    def objectives_due(self, now: int) -> Due:
+        """Give what is to be told of objectives after the observations of a time; nothing before `begin_reports`."""
+
+        def seen_of(counted: Counted) -> Seen | None:
+            return self._objective_rules.seen(self.counters, self.contacts, counted, now)
+
+        return self._reports.due(seen_of, self._alert_rules, now)

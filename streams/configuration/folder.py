@@ -5,32 +5,31 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from schemas.alert_rules import AlertRules
 from schemas.configuration.file_models import FILES
 from schemas.configuration.parsed_files import ParsedFiles
-from schemas.configuration.parsed_rules import parse_rules
+from schemas.configuration.parsed_rules import Configuration, parse_rules
 from schemas.configuration.toml_files import ConfigurationError, parse_toml
 from schemas.policies import Rules
 
 #: Files of the folder that have another reader.
-_OTHERS: Final = ("pulssi", "boards", "sources")
+_OTHERS: Final = ("pulssi", "sources")
 
 
 def load_rules(folder: Path | None, time_zone: str | None = None) -> Rules:
     """Read a folder's rules but those of alerts; as `load_all_rules`."""
-    return load_all_rules(folder, time_zone)[0]
+    return load_all_rules(folder, time_zone).rules
 
 
-def load_all_rules(folder: Path | None, time_zone: str | None = None) -> tuple[Rules, AlertRules]:
-    """Read a folder's rules; without a folder, or an empty one, the defaults.
+def load_all_rules(folder: Path | None, time_zone: str | None = None) -> Configuration:
+    """Read a folder's rules and boards; without a folder, or an empty one, the defaults.
 
     `time_zone` is the centre's where it is set elsewhere. Raises ConfigurationError with every fault at once.
     """
     texts, unreadable = ({}, []) if folder is None else _read_all(folder)
-    rules, alert_rules, faults = parse_rules(folder or Path(), texts, time_zone)
+    configuration, faults = parse_rules(folder or Path(), texts, time_zone)
     if unreadable or faults:
         raise ConfigurationError(unreadable + faults)
-    return rules, alert_rules
+    return configuration
 
 
 def read_hooks(folder: Path | None) -> ParsedFiles:

@@ -44,8 +44,8 @@ class WatchedRules:
         self._time_zone = time_zone
         self._paths = [folder / f"{name}.toml" for name in FILES] if folder else []
         self._files = WatchedFiles(self._paths)
-        #: `alert_rules` changes with the files without further notice.
-        self.rules, self.alert_rules = load_all_rules(folder, time_zone)
+        #: `alert_rules` and `boards` change with the files without further notice.
+        self.rules, self.alert_rules, self.boards = load_all_rules(folder, time_zone)
         #: Whether the files as they were last seen are faulty.
         self.refused = False
 
@@ -58,7 +58,7 @@ class WatchedRules:
             return None
         self.refused = True
         try:
-            rules, self.alert_rules = load_all_rules(self._folder, self._time_zone)
+            rules, self.alert_rules, self.boards = load_all_rules(self._folder, self._time_zone)
         except ConfigurationError as error:
             refused(error.faults)
             return None

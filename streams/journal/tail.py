@@ -118,6 +118,8 @@ class JournalTail:
         self._assemblies: dict[TopicPartition, StepAssembly] = {}
         #: End offsets when reading began, of the partitions that are not read up to them yet.
         self._catch_up_targets: dict[TopicPartition, int] = {}
+        #: What others were shown last: offset and comment.
+        self._shown: dict[TopicPartition, tuple[int, str]] = {}
         #: Topic ids of the journals and of their source topics.
         self._ids: dict[str, str] = {}
         self._id_request: asyncio.Task[dict[str, str] | None] | None = None
@@ -146,6 +148,7 @@ class JournalTail:
                 recreated.append(tp)
                 continue
             self._assemblies[tp].resume(at, last_head, journal)
+            self._shown[tp] = at, ""
             self._consumer.seek(tp, at)
         await self._set_targets(self.partitions)
         await self._rewind(recreated)
@@ -254,7 +257,21 @@ class JournalTail:
             TopicPartition(journal_of(source), partition): OffsetAndMetadata(end, comment)
             for (source, partition), (end, comment) in ends.items()
         }
+        self._shown |= {tp: (each.offset, each.metadata) for tp, each in offsets.items()}
         await show_lag(self._consumer, offsets)
+
+    async def show_alive(self, at: int, *, idle: bool) -> None:
+        """Commit positions again with a time, UTC milliseconds: others see that this reader is there.
+
+        `idle`: all that was read is dealt with, also what belongs to no step, such as openings.
+        """
+        shown = self._shown or {self.partitions[0]: (0, "")}
+        if idle:
+            shown = {tp: (await self._consumer.position(tp), self._shown.get(tp, (0, ""))[1]) for tp in self.partitions}
+        await show_lag(
+            self._consumer,
+            {tp: OffsetAndMetadata(end, f"{comment} alive at {at}".strip()) for tp, (end, comment) in shown.items()},
+        )
 
     async def stop(self) -> None:
         """Close the connection; a second call does nothing."""

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from kafka.errors import KafkaError
 
 from schemas.settings import Settings
+from schemas.topics import SourcePartition
 from streams.kafka.brokers import BrokerUnreachableError, admin_client
 
 Answer = TypeVar("Answer")
@@ -60,9 +61,23 @@ class Cluster:
 
     async def has_commits(self, group: str) -> bool:
         """Tell whether a consumer group has committed any offset that is still kept. Raises ClusterUnavailableError."""
+        return bool(await self.group_offsets(group))
+
+    async def group_offsets(self, group: str) -> Mapping[SourcePartition, tuple[int, str]]:
+        """Return what a consumer group has committed, with the comments. Raises ClusterUnavailableError."""
         async with self._lock:
             found = await self._query(f"the offsets of group {group}", lambda admin: admin.list_group_offsets([group]))
-        return any(stored.offset >= 0 for stored in found[group].values())
+        return {
+            (tp.topic, tp.partition): (int(stored.offset), str(stored.metadata))
+            for tp, stored in found[group].items()
+            if stored.offset >= 0
+        }
+
+    async def members(self, group: str) -> int:
+        """Count the members of a consumer group; 0 where there is no such group. Raises ClusterUnavailableError."""
+        async with self._lock:
+            found = await self._query(f"the group {group}", lambda admin: admin.describe_groups([group]))
+        return len(found[group]["members"])
 
     async def stop(self) -> None:
         """Close the connection, unless the cluster hangs; a second call does nothing."""

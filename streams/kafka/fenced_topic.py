@@ -5,8 +5,9 @@ as opening a journal fences a worker: what a former one still writes is refused 
 """
 
 import asyncio
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Final, TypeAlias
 
 from aiokafka import AIOKafkaProducer
 
@@ -16,6 +17,9 @@ from streams.kafka.topic_reader import read_newest
 
 #: Short, because a dead writer's open transaction holds readers back until it ends.
 TRANSACTION_TIMEOUT_MS: Final = 10_000
+
+#: Key and value of a record.
+Pair: TypeAlias = tuple[bytes, bytes | None]
 
 
 class FencedTopic:
@@ -44,10 +48,17 @@ class FencedTopic:
         records.pop(OPENING_KEY, None)
         return records
 
-    async def write(self, records: Iterable[tuple[bytes, bytes | None]]) -> None:
-        """Write records (key, value; None removes the key) in order, all or none. Raises what aiokafka does."""
+    async def write(self, records: Iterable[Pair], beside: Mapping[str, Iterable[Pair]] = MappingProxyType({})) -> None:
+        """Write records (key, value; None removes the key) in order, all or none. Raises what aiokafka does.
+
+        `beside`: by topic, records of other topics of one partition that belong to them, and are fenced with them.
+        """
         async with self._producer.transaction():
-            sent = [await self._producer.send(self._topic, value, key, partition=0) for key, value in records]
+            sent = [
+                await self._producer.send(topic, value, key, partition=0)
+                for topic, pairs in {self._topic: records, **beside}.items()
+                for key, value in pairs
+            ]
             await asyncio.gather(*sent)
 
     async def stop(self) -> None:

@@ -12,6 +12,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from schemas.alerts import ALERT_COMMANDS, ALERT_DELIVERIES, ALERT_TOPICS, ALERTS
+from schemas.objectives import OBJECTIVES
 from schemas.settings import Settings
 from schemas.topics import DEAD_LETTERS, SOURCES, journal_of
 from streams.kafka.brokers import admin_client
@@ -25,6 +26,8 @@ JOURNAL_DELETE_RETENTION_MS: Final = 8 * DAY_MS
 DEAD_LETTER_RETENTION_MS: Final = 30 * DAY_MS
 #: What people said of alerts, and what was delivered, is kept for as long as a silence may last.
 COMMAND_RETENTION_MS: Final = 90 * DAY_MS
+#: Objectives are written again and again, and only what stands in a full segment is compacted.
+OBJECTIVE_SEGMENT_BYTES: Final = 16 * 1024 * 1024
 #: How far ahead of the broker's clock a source record's own time may be: Kafka refuses it beyond.
 AHEAD_AT_MOST_MS: Final = DAY_MS // 24
 #: From this many copies on, a write is acknowledged by two.
@@ -117,6 +120,7 @@ def required_topics(settings: Settings) -> tuple[TopicSpec, ...]:
         topic(ALERTS, alerts, 1),
         topic(ALERT_COMMANDS, commands, 1),
         topic(ALERT_DELIVERIES, commands, 1),
+        topic(OBJECTIVES, {**alerts, "segment.bytes": str(OBJECTIVE_SEGMENT_BYTES)}, 1),
     )
 
 

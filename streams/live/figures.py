@@ -1,5 +1,7 @@
 """The figures of one group over one window: counts, averages and percentiles, from its sums alone."""
 
+from collections.abc import Iterable
+from operator import add
 from typing import Final, NamedTuple
 
 from schemas.panes import Pane
@@ -43,6 +45,35 @@ class Figures(NamedTuple):
 
 
 _MILLIONTHS: Final = 1_000_000
+
+
+class Counted(NamedTuple):
+    """A group's counts in some time: offered, abandoned, and those held against a target."""
+
+    offered: int = 0
+    abandoned: int = 0
+    counted: ServiceLevelCounts = ServiceLevelCounts()
+
+
+def counted_of(sums: GroupSums) -> Counted:
+    """Read a group's counts alone, which takes a hundredth of the time that all its figures take."""
+    first, abandoned, offered = (sums.samples.get(name) for name in ("first_response", "abandoned", "offered"))
+    answered = first.counters[1:3] if first is not None else (0, 0)
+    left = abandoned.counters[1:4] if abandoned is not None else (0, 0, 0)
+    return Counted(
+        0 if offered is None else offered.counters[0],
+        0 if abandoned is None else abandoned.counters[0],
+        ServiceLevelCounts(*answered, *left),
+    )
+
+
+def add_counted(counted: Iterable[Counted]) -> Counted:
+    """Add up the counts of groups that have no queue in common."""
+    sums = Counted()
+    for each in counted:
+        of_target = ServiceLevelCounts._make(map(add, sums.counted, each.counted))
+        sums = Counted(sums.offered + each.offered, sums.abandoned + each.abandoned, of_target)
+    return sums
 
 
 def figures_of(sums: GroupSums) -> Figures:

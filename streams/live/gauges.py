@@ -5,7 +5,8 @@ and contacts without events become stale. A hundred thousand open contacts cost 
 changed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import reduce
 from heapq import heapify, heappop, heappush
 from operator import add
 from types import MappingProxyType
@@ -229,6 +230,11 @@ class Gauges:
 def _is_in_a_gauge(summary: Summary) -> bool:
     waits = summary["waiting_since"], summary["awaiting_since"], summary["clock_since"]
     return not summary["discarded"] and bool(summary["open"] or summary["handling"] or waits != (None, None, None))
+
+
+def joined(readings: Iterable[GaugeReading]) -> GaugeReading:
+    """Add the gauges of groups up that have no queue in common."""
+    return reduce(_sum, readings, _NO_CONTACTS)
 
 
 def _sum(one: GaugeReading, other: GaugeReading) -> GaugeReading:

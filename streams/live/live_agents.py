@@ -107,6 +107,8 @@ class LiveAgents:
         self._counted_as: dict[str, tuple[AgentStretch, Mapping[str, int]]] = {}
         self._changed: set[str] = set()
         self._groups: dict[str | None, _Group] = {}
+        #: The agents who are in any of several groups, by the names of these.
+        self._joined: dict[frozenset[str], _Group] = {}
         self._readings: dict[str | None, AgentsReading] = {}
         self._now = 0
         #: When to check an agent again without an event: its earliest entry in the heap, others are void.
@@ -161,6 +163,18 @@ class LiveAgents:
             self._readings = {name: self._groups[name].reading() for name in names}
         return self._readings
 
+    def join(self, joined: Iterable[Iterable[str]]) -> None:
+        """Count from now on the agents who are in any of these groups, each agent once; nothing else is joined then."""
+        self._joined = {frozenset(names): _Group() for names in joined}
+        for counted in self._counted_as.values():
+            self._add_to_joined(*counted, 1)
+
+    def joined(self, names: Iterable[str]) -> AgentsReading | None:
+        """Read the agents who are in any of these groups, which were joined; None: there is none."""
+        self.readings()
+        group = self._joined[frozenset(names)]
+        return group.reading() if group.agents else None
+
     def _count_handling(self, channel: str, agents: Iterable[str], by: int) -> None:
         for agent in agents:
             channels = self._handling.setdefault(agent, {})
@@ -193,6 +207,12 @@ class LiveAgents:
             group.add(state, handling, sign)
             if not group.agents:
                 del self._groups[name]
+        self._add_to_joined(state, handling, sign)
+
+    def _add_to_joined(self, state: AgentStretch, handling: Mapping[str, int], sign: int) -> None:
+        for names, group in self._joined.items():
+            if not names.isdisjoint(state.groups or ("",)):
+                group.add(state, handling, sign)
 
     def _state(self, agent_id: str, stretches: list[AgentStretch]) -> AgentStretch | None:
         """Return the state in force, and schedule the check for the next one."""

@@ -12,6 +12,7 @@ from schemas.journal import decode_any_pane_key, decode_pane, decode_tag_pane
 from schemas.panes import PaneKey, TagPaneKey
 from schemas.topics import SourcePartition
 from streams.live.pane_sums import COUNTERS, GroupSums, add_counts
+from streams.live.trends import Trends
 from streams.live.windows import WINDOW_NAMES, Minute, Window, pane_of
 
 #: As far back as today can reach: a day of 25 hours, and an hour for clocks that differ.
@@ -38,6 +39,7 @@ class LivePanes:
         #: In how many minutes each (channel, queue) has anything.
         self.queues: dict[tuple[str, str], int] = {}
         self.windows = {name: Window(name, zone) for name in WINDOW_NAMES}
+        self.trends = Trends()
         #: Tags that the taxonomy knows, each with its newest pane's start: older than the panes, they are forgotten.
         self.known_tags: dict[str, int] = {}
 
@@ -48,6 +50,7 @@ class LivePanes:
         for start in [start for start in self._values if start < self._oldest]:
             del self._values[start]
             add_counts(self.queues, dict.fromkeys(self.minutes.pop(start, {}), 1), -1)
+        self.trends.drop(self._oldest)
         if any(rolled):
             self.known_tags = {tag: start for tag, start in self.known_tags.items() if start >= self._oldest}
         return any(rolled)
@@ -105,6 +108,7 @@ class LivePanes:
         if sums.is_empty():
             del minute[channel, queue]
             add_counts(self.queues, {(channel, queue): 1}, -1)
+        self.trends.add(start, channel, queue, added)
         for window in self.windows.values():
             if window.contains(start):
                 window.add(channel, queue, added)

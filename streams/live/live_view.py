@@ -14,7 +14,8 @@ from schemas.contact_record import decode_summary
 from schemas.journal import AGENT, CONTACT, PANES, Head
 from schemas.topics import SourcePartition, channel_of
 from streams.journal.step_assembly import Step
-from streams.live.figures import Figures, figures_of
+from streams.live.due_contacts import DueContacts
+from streams.live.figures import Counted, Figures, add_counted, counted_of, figures_of
 from streams.live.gauges import Gauges
 from streams.live.live_agents import LiveAgents
 from streams.live.live_panes import LivePanes
@@ -32,9 +33,11 @@ class LiveView:
         self._clock = clock
         self.panes = LivePanes(ZoneInfo(time_zone))
         self.gauges = Gauges()
+        self.due = DueContacts()
         self.agents = LiveAgents()
         self._steps = ReadSteps()
-        self._figures: dict[tuple[str, Group], Figures] = {}
+        #: By window and groups: the revisions of their sums, and the figures that these gave.
+        self._figures: dict[tuple[str, tuple[Group, ...]], tuple[tuple[int, ...], Figures]] = {}
         self.now = 0
         self.version = 0
         self.advance()
@@ -54,6 +57,7 @@ class LiveView:
         self.now = self._clock()
         rolled = self.panes.advance(self.now)
         moved = self.gauges.advance(self.now)
+        self.due.advance(self.now)
         if self.agents.advance(self.now) or rolled or moved:
             self.version += 1
 
@@ -66,6 +70,7 @@ class LiveView:
         changed = accepted == "restarted"
         if accepted == "restarted":
             self.gauges.clear(partition)
+            self.due.clear(partition)
             self.agents.clear(partition)
             if channel is not None:
                 self.panes.retract(partition, channel, step.head.epoch)
@@ -83,10 +88,12 @@ class LiveView:
         if kind == CONTACT:
             if value is None:
                 self.gauges.remove(partition, key)
+                self.due.remove(partition, key)
                 self.agents.update_contact(partition, key, channel, [])
             else:
                 summary = decode_summary(value)
                 self.gauges.update(partition, key, summary)
+                self.due.update(partition, key, summary)
                 self.agents.update_contact(partition, key, channel, summary["handling_agents"])
             return True
         if value is not None and kind in PANES:  # without a value it was evicted, and still counts
@@ -102,13 +109,29 @@ class LiveView:
         """Give a group's sums over a window, to be read only."""
         return self.panes.windows[window].sums.get(group, _NO_SUMS)
 
-    def figures(self, window: str, group: Group) -> Figures:
-        """Work out a group's figures over a window, again only where it changed."""
-        rolling = self.panes.windows[window]
-        for changed in rolling.changed:
-            self._figures.pop((window, changed), None)
-        rolling.changed.clear()
-        cached = self._figures.get((window, group))
-        if cached is None:
-            cached = self._figures[window, group] = figures_of(self.sums(window, group))
-        return cached
+    def figures(self, window: str, *groups: Group) -> Figures:
+        """Compute the figures of groups together over a window, again only where one of them changed.
+
+        No two of them may have a queue in common: it would count twice.
+        """
+        known = self.panes.windows[window].revisions
+        revisions = tuple([known.get(group, 0) for group in groups])
+        cached = self._figures.get((window, groups))
+        if cached is None or cached[0] != revisions:
+            sums = self.sums(window, groups[0]) if len(groups) == 1 else self._joined(window, groups)
+            cached = self._figures[window, groups] = revisions, figures_of(sums)
+        return cached[1]
+
+    def counted(self, window: str, *groups: Group) -> Counted:
+        """Read the counts of groups together over a window; as `figures`."""
+        return add_counted(counted_of(self.sums(window, group)) for group in groups)
+
+    def _joined(self, window: str, groups: Iterable[Group]) -> GroupSums:
+        joined = GroupSums()
+        for group in groups:
+            joined.add(self.sums(window, group))
+        return joined
+
+    def forget_figures(self) -> None:
+        """Drop the figures that were computed: other groups are asked for from now on."""
+        self._figures.clear()

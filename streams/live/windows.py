@@ -33,7 +33,7 @@ def midnight(at_ms: int, zone: tzinfo) -> int:
 
 
 class Window:
-    """One window's sums by group, and which groups changed since their figures were last computed."""
+    """One window's sums by group, and a revision of each, which is another one once its sums have changed."""
 
     def __init__(self, name: str, zone: tzinfo) -> None:
         self._panes = WINDOW_PANES.get(name)
@@ -42,7 +42,9 @@ class Window:
         self.first = 0
         self.end = 0
         self.sums: dict[Group, GroupSums] = {}
-        self.changed: set[Group] = set()
+        #: What is not here is empty.
+        self.revisions: dict[Group, int] = {}
+        self._revision = 0
 
     def contains(self, start: int) -> bool:
         """Return whether a pane is in the window."""
@@ -70,6 +72,7 @@ class Window:
 
     def add(self, channel: str, queue: str, sums: GroupSums, sign: int = 1) -> None:
         """Add a queue's sums to it, its channel and the centre."""
+        self._revision += 1
         for group in groups_of(channel, queue):
             group_sums = self.sums.get(group)
             if group_sums is None:
@@ -77,4 +80,6 @@ class Window:
             group_sums.add(sums, sign)
             if group_sums.is_empty():
                 del self.sums[group]
-            self.changed.add(group)
+                self.revisions.pop(group, None)
+            else:
+                self.revisions[group] = self._revision

@@ -18,7 +18,9 @@ EVENTS = 200
 PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
 
 
-@pytest.mark.parametrize("name", CONTESTANTS)
+@pytest.mark.parametrize(
+    "name", [each if each == "pulssi" else pytest.param(each, marks=pytest.mark.long) for each in CONTESTANTS]
+)
 def test_each_does_the_job(name: str, fresh_kafka: KafkaServer) -> None:
     """Every pane that a program leaves in Kafka is what a batch over the events gives."""
     events = write_chats(EVENTS)
@@ -28,7 +30,7 @@ def test_each_does_the_job(name: str, fresh_kafka: KafkaServer) -> None:
     assert outcome.rate is not None
 
 
-@pytest.mark.parametrize("transport", ["idiomatic", "batches"])
+@pytest.mark.parametrize("transport", ["batches", pytest.param("idiomatic", marks=pytest.mark.long)])
 def test_each_transport_brings_every_record(transport: str, fresh_kafka: KafkaServer) -> None:
     """The agent that only counts comes to as many records as were produced; else there is no rate."""
     produce(fresh_kafka.with_topics(), keyed(write_chats(EVENTS)))

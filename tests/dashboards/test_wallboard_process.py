@@ -106,6 +106,7 @@ async def test_started_before_the_broker_it_waits_and_says_so(fresh_kafka: Kafka
         assert (await wallboard.status("readyz"))[0] == 200
 
 
+@pytest.mark.long
 async def test_it_outlives_the_broker_with_an_honest_word(fresh_kafka: KafkaServer, settings: Settings) -> None:
     """Within seconds of the broker's end the numbers are called stale, with their age; it comes back by itself."""
     journal = Journal(CHAT, 0)

@@ -7,7 +7,6 @@ import time
 import zlib
 from collections.abc import AsyncIterator
 from importlib.resources import files
-from typing import Any
 
 import aiohttp
 import orjson
@@ -16,6 +15,7 @@ import pytest
 from dashboards.wallboard import server
 from dashboards.wallboard.publisher import Publisher
 from dashboards.wallboard.server import ASSETS, application
+from schemas.boards import Board, Boards
 from streams.configuration.environment import load_settings
 from streams.monitoring.allowed_hosts import AllowedHosts
 from streams.monitoring.health import listen
@@ -26,19 +26,28 @@ class Site:
 
     def __init__(self) -> None:
         self.word = "first"
-        self.publisher = Publisher(lambda window: {"word": self.word, "window": window})
+        self.boards = Boards((Board(), Board("sales", "Sales", window="30m")))
+        self.publisher = Publisher(self.live, self.heading)
         self.port = 0
 
-    def payload(self, windows: tuple[str, ...]) -> dict[str, Any]:
-        """Say something for these windows."""
-        return {"word": self.word, "windows": windows}
+    def payload(self, board: Board, windows: tuple[str, ...]) -> bytes:
+        """Say something of a board for these windows."""
+        return orjson.dumps({"word": self.word, "board": board.name, "windows": windows})
+
+    def live(self, board: Board, window: str) -> bytes:
+        """Say something of a board for one window."""
+        return orjson.dumps({"word": self.word, "board": board.name, "window": window})
+
+    def heading(self) -> bytes:
+        """Say something of none."""
+        return orjson.dumps({"word": self.word, "window": None})
 
 
 @pytest.fixture
 async def site() -> AsyncIterator[Site]:
     """Return a running site."""
     site = Site()
-    page = application(site.publisher, site.payload, AllowedHosts("127.0.0.1"))
+    page = application(site.publisher, site.payload, AllowedHosts("127.0.0.1"), lambda: site.boards)
     runner = await listen(
         page,
         load_settings({"PULSSI_WALLBOARD_PORT": "0"}),
@@ -111,6 +120,27 @@ async def test_windows_are_chosen_by_name(http: aiohttp.ClientSession) -> None:
                 400,
                 "window: there is no '2h'; there are 5m, 15m, 30m, 60m, today\n",
             )
+
+
+async def test_boards_are_chosen_by_name(site: Site, http: aiohttp.ClientSession) -> None:
+    """Each has its page and its figures, and a window that it begins with; an unknown one is refused by a word."""
+    async with http.get("/") as page, http.get("/board/sales") as same:
+        assert (same.status, same.content_type, same.headers["ETag"]) == (200, "text/html", page.headers["ETag"])
+    for query, board in (("", "default"), ("?board=sales", "sales")):
+        async with http.get(f"/api/live{query}", headers={"Accept-Encoding": "identity"}) as answer:
+            assert orjson.loads(await answer.read())["board"] == board
+    for path in ("/board/nobody", "/api/live?board=nobody", "/api/stream?board=nobody"):
+        async with http.get(path) as answer:
+            text = "board: there is no 'nobody'; there are default, sales\n"
+            assert (answer.status, await answer.text()) == (404, text)
+    async with http.get("/api/stream?board=sales", headers={"Accept-Encoding": "identity"}) as answer:
+        async with asyncio.timeout(10):
+            while not (line := await answer.content.readline()).startswith(b"data"):
+                pass
+            assert orjson.loads(line[6:]) == {"word": "first", "board": "sales", "window": "30m"}
+            site.boards = Boards()
+            site.publisher.push(time.monotonic())
+            assert b"data" not in await answer.content.read(), "the board is gone, and with it its stream"
 
 
 def _measured(site: Site) -> tuple[float, float]:

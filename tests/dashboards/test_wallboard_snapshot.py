@@ -2,14 +2,17 @@
 
 from typing import Any
 
+import orjson
 import pytest
 
-from dashboards.wallboard.snapshot import snapshot
+from dashboards.wallboard.snapshot import Configured, Snapshots
 from schemas.agents import STATUSES
+from schemas.boards import Board, Boards, Thresholds
 from schemas.policies import Policy, Rules
 from schemas.topics import AGENTS
 from streams.live.freshness import FreshnessReading
 from streams.live.live_view import LiveView
+from streams.live.windows import WINDOW_NAMES
 from tests.streams.live.agent_records import agent_in
 from tests.streams.live.steps import Journal, contact, contact_key, due, pane_of, pane_record, summary, tag_record
 
@@ -23,9 +26,14 @@ RULES = Rules(
 )
 
 
+#: Of one queue with calls and one with chats, in another order than that of the alphabet.
+DESK = Board("desk", "Desk", ("chat", "call"), ("vip", "sales"), ("vip", "night"), "5m", Thresholds(5), 20_000)
+BOARDS = Boards((Board(), DESK, Board("calls", "Calls", ("call",), rotate_ms=5_000)))
+
+
 @pytest.fixture
-def said() -> dict[str, Any]:
-    """Return what is said of a small centre: calls in sales, chats in two queues."""
+def snapshots() -> Snapshots:
+    """Return what makes snapshots of a small centre: calls in sales, chats in two queues."""
     view = LiveView("Europe/Helsinki", lambda: NOW)
     calls, chats = Journal("contacts.call"), Journal("contacts.chat")
     late = {"waiting_since": NOW - 40_000, "deadlines": [due(NOW - 40_000, 20_000), due(0, 1, metric="resolution")]}
@@ -55,7 +63,21 @@ def said() -> dict[str, Any]:
         ]
     )
     view.advance()
-    return snapshot(view, RULES, FreshnessReading("live", NOW - 100, 0, ""), "Europe/Helsinki", NOW)
+    return Snapshots(view, Configured(RULES, boards=BOARDS, time_zone="Europe/Helsinki"), "page 1")
+
+
+def _said(snapshots: Snapshots, board: str) -> dict[str, Any]:
+    shown = BOARDS.named(board)
+    assert shown is not None
+    snapshot = snapshots.take(FreshnessReading("live", NOW - 100, 0, ""), NOW)
+    found: dict[str, Any] = orjson.loads(snapshot.message(shown, WINDOW_NAMES))
+    return found
+
+
+@pytest.fixture
+def said(snapshots: Snapshots) -> dict[str, Any]:
+    """Return what is said on the board that shows everything."""
+    return _said(snapshots, "default")
 
 
 def _group(said: dict[str, Any], channel: str | None, queue: str | None) -> dict[str, Any]:
@@ -67,6 +89,7 @@ def test_the_heading(said: dict[str, Any]) -> None:
     """Version, times and state, and each window's span."""
     heading = [said[name] for name in ("v", "at", "state", "as_of", "behind", "reason", "time_zone")]
     assert heading == [1, NOW, "live", NOW - 100, 0, "", "Europe/Helsinki"]
+    assert said["edition"] == "page 1"
     assert said["windows"]["5m"] == {"from": NOW - 240_000, "to": NOW + 60_000}
     assert list(said["windows"]) == ["5m", "15m", "30m", "60m", "today"]
 
@@ -89,7 +112,11 @@ def test_the_figures_of_a_queue(said: dict[str, Any]) -> None:
     assert (figures["asa_ms"], figures["aht_ms"]) == (30_000, 150_000)
     assert figures["first_response"]["p50_ms"] == pytest.approx(20_000, rel=0.01)
     assert figures["handle"]["p90_ms"] == pytest.approx(200_000, rel=0.01)
-    assert figures["tags"] == [{"tag": "new", "n": 3, "known": False}, {"tag": "refund", "n": 2, "known": True}]
+    unknown = {"then": None, "growth": None}
+    assert figures["tags"] == [
+        {"tag": "new", "n": 3, "known": False, **unknown},
+        {"tag": "refund", "n": 2, "known": True, **unknown},
+    ]
     assert (figures["rating"], figures["ratings"]) == (0.75, 2)
     assert _group(said, "call", "sales")["windows"]["5m"]["abandoned"] == 0
 
@@ -143,3 +170,69 @@ def test_agents_by_group(said: dict[str, Any]) -> None:
         {"group": "sales", "by_status": by_status | {"busy": 1, "away": 1}, "untold": 0, "slots": [chat]},
         {"group": "vip", "by_status": by_status | {"busy": 1}, "untold": 0, "slots": [chat]},
     ]
+
+
+def test_the_board_that_shows_everything(said: dict[str, Any]) -> None:
+    """It names the channels that have contacts, calls first, and every board that there is."""
+    assert said["board"] == {
+        "name": "default",
+        "title": "All",
+        "window": "15m",
+        "rotate_s": None,
+        "next": None,
+        "channels": ["call", "chat"],
+        "large": False,
+        "thresholds": dict.fromkeys(Thresholds._fields),
+    }
+    assert [board["name"] for board in said["boards"]] == ["default", "desk", "calls"]
+    assert said["boards"][1] == {"name": "desk", "title": "Desk"}
+
+
+def test_a_board_shows_its_own_queues_alone(snapshots: Snapshots) -> None:
+    """In its order; the channels and the centre are made of these queues, in counts and in gauges."""
+    said, everything = _said(snapshots, "desk"), _said(snapshots, "default")
+    expected = [(None, None), ("chat", None), ("chat", "vip"), ("call", None), ("call", "sales")]
+    assert [(group["channel"], group["queue"]) for group in said["groups"]] == expected
+    assert [said["board"][name] for name in ("rotate_s", "next", "window")] == [20, "calls", "5m"]
+    assert (said["board"]["channels"], said["board"]["thresholds"]["waiting_warning"]) == (["chat", "call"], 5)
+    assert _group(said, "call", "sales") == _group(everything, "call", "sales")
+    assert _group(said, "call", None) == _group(everything, "call", None), "it has this one queue"
+    for group, offered, opened in (((None, None), 6, 1), (("chat", None), 1, 0)):
+        found = _group(said, *group)
+        assert (found["windows"]["15m"]["offered"], found["now"]["open"]) == (offered, opened), group
+        assert (found["windows"]["15m"]["tags"] != []) == (group == (None, None))
+    assert _group(said, "chat", None)["policy"]["name"] == "vip-chat", "the only queue of the board has it"
+    assert _group(everything, None, None)["now"]["open"] == 2
+
+
+def test_a_board_of_a_channel(snapshots: Snapshots) -> None:
+    """Without queues of its own it shows all of the channel, and the centre is that channel."""
+    said, everything = _said(snapshots, "calls"), _said(snapshots, "default")
+    found = [(group["channel"], group["queue"]) for group in said["groups"]]
+    assert found == [(None, None), ("call", None), ("call", "sales")]
+    calls = _group(everything, "call", None)["now"]
+    assert _group(said, None, None)["now"] == _group(said, "call", None)["now"] == calls
+
+
+def test_a_board_shows_its_own_agents_alone(snapshots: Snapshots) -> None:
+    """The groups that it names and that there are, and above them the agents who are in any of them, each once."""
+    by_status = dict.fromkeys(STATUSES, 0)
+    desk = _said(snapshots, "desk")["agents"]
+    assert [group["group"] for group in desk] == [None, "vip"]
+    assert [group["by_status"] for group in desk] == [by_status | {"busy": 1}] * 2
+    both = Board(teams=("vip", "sales"))
+    snapshots.use(snapshots.configured._replace(boards=Boards((both,))))
+    snapshot = snapshots.take(FreshnessReading("live", NOW, 0, ""), NOW)
+    agents = orjson.loads(snapshot.message(both, ("5m",)))["agents"]
+    assert [group["group"] for group in agents] == [None, "vip", "sales"]
+    assert agents[0]["by_status"] == by_status | {"busy": 1, "away": 1}, "ann is in both"
+
+
+def test_a_snapshot_is_worked_out_once(snapshots: Snapshots) -> None:
+    """Who asks for the same gets the same bytes, and what did not change since is not written again."""
+    snapshot = snapshots.take(FreshnessReading("live", NOW, 0, ""), NOW)
+    assert snapshot.message(Board(), ("5m",)) is snapshot.message(Board(), ("5m",))
+    kept = dict(snapshots.windows)
+    snapshots.take(FreshnessReading("live", NOW, 0, ""), NOW).message(Board(), ("5m",))
+    assert kept
+    assert all(kept[key][1] is fragment for key, (_, fragment) in snapshots.windows.items())

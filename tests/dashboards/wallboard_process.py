@@ -61,6 +61,7 @@ async def running(settings: Settings) -> AsyncIterator[Wallboard]:
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("PULSSI_")},
         "PULSSI_KAFKA_BROKERS": settings.kafka_brokers,
+        "PULSSI_APPLICATION": settings.application,
         "PULSSI_TIME_ZONE": settings.time_zone,
         "PULSSI_WALLBOARD_PORT": str(settings.wallboard_port),
     }

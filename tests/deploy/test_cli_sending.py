@@ -159,6 +159,7 @@ def test_an_outage_is_told_and_outlived(broker: KafkaServer, tmp_path: Path) -> 
     }
 
 
+@pytest.mark.long
 def test_a_broker_that_stays_away_ends_it_with_how_far_it_came(broker: KafkaServer, tmp_path: Path) -> None:
     """Exit 3: acknowledged events of how many, by file, and the way on; the same command then leaves nothing out."""
     files = _two_files(tmp_path)
@@ -250,6 +251,7 @@ def test_no_broker_is_3(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.long
 def test_a_broker_that_dies_is_told_in_two_lines(broker: KafkaServer, tmp_path: Path) -> None:
     """Nothing of what the client says of its own batches reaches the screen."""
     # So many that also at night enough are past for the line to be printed.
@@ -304,6 +306,7 @@ def test_unusable_arguments_are_2(arguments: str, names: str, tmp_path: Path) ->
     assert names in result.output
 
 
+@pytest.mark.long
 def test_a_second_signal_ends_it_at_once(broker: KafkaServer, tmp_path: Path) -> None:
     """What would wait for a lost broker a while longer is waited for no more; the end is 3, with how far it came."""
     command = pulssi_command("replay", *_two_files(tmp_path), "--speed", "4")

@@ -20,6 +20,7 @@ from clickhouse_connect.driver.client import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.depth import examples
 from tests.fixtures.clickhouse import ClickHouseServer
 
 #: Stands in what the reader must not see, and nowhere else.
@@ -231,7 +232,7 @@ _REQUESTS: Final = st.builds(
 )
 
 
-@settings(max_examples=EXAMPLES, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(EXAMPLES), derandomize=True, suppress_health_check=list(HealthCheck))
 @given(request=_REQUESTS)
 def test_nothing_that_is_sent_gets_out(target: Target, request: Request) -> None:
     """Any statement, parameters and headers: an answer or an error, and everything is as it was."""

@@ -97,7 +97,7 @@ def test_it_starts_in_order_and_ends_in_reverse(start: Start, folder: Path) -> N
     assert ends == ["hooks", "alerts", "wallboard", "sink", "worker"]
 
 
-@pytest.mark.parametrize("victim", ["broker", "sink"])
+@pytest.mark.parametrize("victim", ["broker", pytest.param("sink", marks=pytest.mark.long)])
 def test_a_killed_part_is_started_again(start: Start, folder: Path, victim: str) -> None:
     """SIGKILL, twice: how it ended is said and counted, it comes back at its address, and nothing else is touched."""
     program = start()
@@ -114,6 +114,7 @@ def test_a_killed_part_is_started_again(start: Start, folder: Path, victim: str)
     _end(program, folder)
 
 
+@pytest.mark.long
 def test_a_broker_whose_jvm_is_killed_is_started_again(start: Start, folder: Path) -> None:
     """The JVM dies and not what looks after it: that names the log and ends, and both come back with what was kept."""
     program = start()
@@ -169,7 +170,10 @@ def test_a_part_that_dies_again_and_again_ends_the_stack(start: Start, folder: P
 
 @pytest.mark.parametrize(
     ("kind", "line"),
-    [pytest.param("short", "started again (3)", id="a part is down"), pytest.param("", "broker ready", id="it starts")],
+    [
+        pytest.param("short", "started again (3)", id="a part is down", marks=pytest.mark.long),
+        pytest.param("", "broker ready", id="it starts"),
+    ],
 )
 def test_it_can_be_ended_while(start: Start, folder: Path, kind: str, line: str) -> None:
     """SIGTERM in the pause before a restart, or before all is ready: nothing is started any more, and all ends."""
@@ -194,6 +198,7 @@ def test_a_part_that_gives_up_stays_down(start: Start, folder: Path, tmp_path: P
     _end(program, folder)
 
 
+@pytest.mark.long
 def test_an_official_clickhouse_is_a_part_like_any(start: Start, folder: Path, tmp_path: Path) -> None:
     """The program that the setting names is shown with its version, restarted after SIGKILL, and stopped in order."""
     named = clickhouse_standin.program(tmp_path)

@@ -83,6 +83,7 @@ def test_in_the_background_it_is_asked_and_a_dead_part_comes_back(folder: Path, 
     assert run(tmp_path, "status", "--data", str(folder)).code == 1
 
 
+@pytest.mark.long
 def test_a_demonstration_shows_its_address_and_goes_live(folder: Path, tmp_path: Path) -> None:
     """`demo` says where the wallboard is, sends today so far, and `down` ends it with 0 and nothing left."""
     base = ports_in_a_row()

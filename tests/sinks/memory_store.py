@@ -17,6 +17,7 @@ _KEYS: Final = {
     "contacts": attrgetter("contact_id"),
     "alert_changes": attrgetter("alert_id", "sequence"),
     "alert_deliveries": attrgetter("webhook_id", "attempt"),
+    "objectives": attrgetter("policy", "channel", "queue", "window_ms"),
 }
 
 

@@ -17,6 +17,7 @@ from sinks.store_protocol import Batch
 from streams.core.agent_fold import AgentFold
 from streams.live.live_agents import LiveAgents
 from tests.core.agents import BASE_MS, HOUR_MS, at, read, status, statuses
+from tests.depth import examples
 from tests.oracle.agents import State, groups_at, states
 from tests.oracle.contacts import milliseconds
 from tests.sinks.rows import contact, write
@@ -55,7 +56,7 @@ def moved(written: str, to_ms: int) -> str:
     ),
     order=st.randoms(use_true_random=False),
 )
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_states_are_those_of_a_batch_fold(
     shared_database: Settings, asking: Client, events: list[dict[str, Any]], order: random.Random
 ) -> None:
@@ -114,7 +115,7 @@ def test_a_day_of_an_agent(database: Settings, client: Client) -> None:
 @example(  # told again with a date to come: no sign of life
     events=[status("a", -24 * HOUR_MS, "busy", agent_id="y"), status("b", HOUR_MS, "busy", agent_id="y")], hands=[]
 )
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_now_is_the_same_on_the_wallboard(
     shared_database: Settings, asking: Client, events: list[dict[str, Any]], hands: list[tuple[str, list[str]]]
 ) -> None:

@@ -17,6 +17,7 @@ from schemas.topics import CONTACTS
 from sinks.store_protocol import Batch
 from streams.clickhouse.connection import connect
 from streams.sources.simulator import Plan, simulate
+from tests.depth import examples
 from tests.fixtures.clickhouse import ClickHouseServer, own_database
 from tests.oracle import derived
 from tests.oracle.batch import samples
@@ -94,7 +95,7 @@ _CONTACTS: Final = st.lists(
 )
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(of=_CONTACTS)
 def test_no_share_of_tags_is_above_one(asking: Client, shared_database: Settings, of: list[Any]) -> None:
     """Open contacts with a tag are in no share of resolved ones, whatever the mixture."""

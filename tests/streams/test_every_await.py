@@ -144,8 +144,14 @@ async def run_workers(
 
 @pytest.mark.parametrize(
     ("kind", "after"),
-    [(kind, after) for kind in (KafkaError, Died, asyncio.CancelledError) for after in (False, True)],
-    ids=[f"{what} {when}" for what in ("fails", "dies", "is cancelled") for when in ("before", "after")],
+    [
+        pytest.param(KafkaError, False, id="fails before", marks=pytest.mark.long),
+        pytest.param(KafkaError, True, id="fails after", marks=pytest.mark.long),
+        pytest.param(Died, False, id="dies before", marks=pytest.mark.long),
+        pytest.param(Died, True, id="dies after"),
+        pytest.param(asyncio.CancelledError, False, id="is cancelled before"),
+        pytest.param(asyncio.CancelledError, True, id="is cancelled after", marks=pytest.mark.long),
+    ],
 )
 async def test_at_every_await(
     fresh_kafka: KafkaServer, faults: Faults, monkeypatch: pytest.MonkeyPatch, kind: type[BaseException], *, after: bool

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from dashboards.wallboard.service import Wallboard
-from schemas.policies import Rules
 from sinks.sink_health import SinkHealth
 from streams.configuration.environment import load_settings
+from streams.configuration.reloading import WatchedRules
 from streams.journal.tail import JournalTail
 from streams.kafka.cluster import ClusterUnavailableError
 from streams.live.live_view import LiveView
@@ -97,7 +97,7 @@ def test_a_sink_is_not_ready_while_an_insert_is_stuck(clock: Clock) -> None:
 async def test_a_wallboard_is_not_ready_without_kafka(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
     """Its page was live before."""
     settings = load_settings({})
-    board = Wallboard(settings, Rules(), LiveView(settings.time_zone, lambda: 0))
+    board = Wallboard(settings, WatchedRules(None), LiveView(settings.time_zone, lambda: 0))
     board.journals.connected = True
     board.journals.tail.kafka = Outage("Kafka", clock)
     monkeypatch.setattr(board.journals.tail, "caught_up", lambda: True)

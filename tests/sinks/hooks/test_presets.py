@@ -174,6 +174,24 @@ def test_a_message_says_all_that_one_has_to_know() -> None:
             },
         ),
         (
+            {"condition": "surge", "kind": "floor", "rule": "many faults"}
+            | {
+                "measured": {
+                    "value": 64.0,
+                    "limit": 34.4,
+                    "unit": "count",
+                    "window_ms": 1_800_000,
+                    "expected": 16.25,
+                    "weeks": 4,
+                }
+            },
+            "[FIRING] Far more contacts than usual: many faults",
+            {
+                "Measured": "64, limit 34: 30 above it",
+                "Usual": "16.2 contacts in the same 30 min, by the last 4 weeks",
+            },
+        ),
+        (
             {"reason": "acknowledged", "acknowledged_by": "Aino"}
             | {"measured": {"value": 4.0, "limit": 3.0, "unit": "ratio"}},
             "[ACKNOWLEDGED] The service level slips too fast: call-20s",

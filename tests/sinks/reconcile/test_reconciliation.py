@@ -1,6 +1,6 @@
 """Each kind of damage is found, named and repaired, and a correct base is left alone; on the real engine."""
 
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from clickhouse_connect.driver.client import Client
@@ -97,6 +97,8 @@ def test_oddities_are_no_differences(database: Settings, stream: WorkerAndSink) 
     assert (report.differences, report.compared["contacts"]) == ([], 6)
 
 
+#: One of each table, and of each finding, in every run.
+OFTEN_TRIED: Final = {"a row missing", "a pane too much", "a tag missing", "a contact wrong"}
 DAMAGE: dict[str, tuple[str, dict[tuple[str, str], int]]] = {
     "a row missing": (
         "DELETE FROM samples_rows WHERE sample = 'handle' OR sample = 'next_response'",
@@ -132,7 +134,13 @@ DAMAGE: dict[str, tuple[str, dict[tuple[str, str], int]]] = {
 }
 
 
-@pytest.mark.parametrize(("damage", "found"), DAMAGE.values(), ids=DAMAGE)
+@pytest.mark.parametrize(
+    ("damage", "found"),
+    [
+        pytest.param(*each, id=name, marks=[] if name in OFTEN_TRIED else pytest.mark.long)
+        for name, each in DAMAGE.items()
+    ],
+)
 @pytest.mark.usefixtures("full_contact")
 def test_damage_is_found_and_repaired(
     database: Settings, client: Client, damage: str, found: dict[tuple[str, str], int]
@@ -167,7 +175,9 @@ def test_archived_events_without_rows(database: Settings, stream: WorkerAndSink,
     check_repair(database, client, visible_rows(client))
 
 
-@pytest.mark.parametrize("written", [("panes",), ("panes", "tag_panes", "samples")])
+@pytest.mark.parametrize(
+    "written", [pytest.param(("panes",), marks=pytest.mark.long), ("panes", "tag_panes", "samples")]
+)
 def test_a_batch_half_written(
     database: Settings, stream: WorkerAndSink, client: Client, written: tuple[str, ...]
 ) -> None:
@@ -311,6 +321,7 @@ def test_pages_and_pieces_cut_nothing(
     check_repair(database, client, before)
 
 
+@pytest.mark.long
 def test_every_channel(database: Settings, client: Client) -> None:
     """Calls and e-mails fold by their own rules."""
     for channel in CHANNELS:

@@ -52,6 +52,8 @@ def test_all_that_a_file_says(tmp_path: Path) -> None:
     assert rules.floor == (
         FloorRule("long queue", "waiting", 10, None, "Nordic night", None, 120_000, "critical", always=True),
         FloorRule("no agent", "nobody_available", group="billing"),
+        FloorRule("many faults", "surge", 30, "email", tag="fault", window_ms=3_600_000, factor=3.0),
+        FloorRule("rush", "surge", 20, hold_ms=0),
     )
     assert (rules.pipeline.no_events_ms, rules.pipeline.dead_letters_within_ms) == (600_000, 3_600_000)
     assert (rules.timing.reminder_ms, rules.timing.hysteresis, rules.timing.hold_ms) == (None, 0.2, 30_000)
@@ -76,6 +78,26 @@ def test_a_burn_rate_that_can_never_fire_is_refused(factor: str, objective: str,
         f"{tmp_path}/alerts.toml:7: burn_rate 'fast'.factor: must be above 1 and below {most}: at the objective of"
         f" policy 'p', {100 * float(objective):g} %, the largest burn rate possible is {1 / (1 - float(objective)):.4g}"
     )
+
+
+@pytest.mark.parametrize(
+    ("says", "problem"),
+    [
+        ('window = "14m"', "the window of a surge lasts 15m to 4h"),
+        ('window = "5h"', "the window of a surge lasts 15m to 4h"),
+        ("factor = 1", "must be greater than 1"),
+        ("minimum_volume = 0", "must be greater than or equal to 1"),
+        ("contacts = 5", "`surge` has no `contacts`: leave it out"),
+        ('group = "billing"', "`surge` has no `group`: leave it out"),
+    ],
+)
+def test_a_surge_that_cannot_be_judged_is_refused(says: str, problem: str, tmp_path: Path) -> None:
+    """With the key and the mend; and no other condition has its keys."""
+    floor = '[[floor]]\nname = "f"\ncondition = "{}"\n{}\n'
+    with pytest.raises(ConfigurationError, match=problem):
+        _alert_rules(tmp_path, {"alerts": floor.format("surge", says)})
+    with pytest.raises(ConfigurationError, match="`nobody_available` has no `tag`: leave it out"):
+        _alert_rules(tmp_path, {"alerts": floor.format("nobody_available", 'tag = "x"')})
 
 
 def test_an_objective_without_a_budget(tmp_path: Path) -> None:

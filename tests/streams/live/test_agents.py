@@ -182,13 +182,39 @@ def test_only_the_last_of_each_record_counts(
     turns = [lane for lane, of_lane in lanes.items() for _ in of_lane]
     order.shuffle(turns)
     waiting = {lane: iter(of_lane) for lane, of_lane in lanes.items()}
-    for lane, passes in zip(turns, moves, strict=False):
+    joined = ["care"], ["care", "sales"], [""]
+    view.agents.join(joined)
+    for number, (lane, passes) in enumerate(zip(turns, moves, strict=False)):
+        if number == len(turns) // 2:
+            view.agents.join([["sales"]])
         view.feed([journals[lane].step(next(waiting[lane]))])
         clock[0] += passes
         if passes:
             view.advance()
             view.agents.readings()
     view.advance()
+    view.agents.join(joined)
     last = LiveView("UTC", lambda: clock[0])
     last.feed([Journal(lane).step(*dict(of_lane).items()) for lane, of_lane in lanes.items()])
     assert view.agents.readings() == last.agents.readings()
+    last.agents.join(joined)
+    for names in joined:
+        assert view.agents.joined(names) == last.agents.joined(names)
+    for name in ("care", ""):
+        assert view.agents.joined([name]) == view.agents.readings().get(name)
+
+
+def test_agents_of_several_groups_count_once() -> None:
+    """Who is in two of the groups that are joined is one agent, with the slots of one."""
+    view = view_of(
+        [
+            agent_record("a", state("available", ["care", "sales"], chat=3)),
+            agent_record("b", state("busy", ["sales"], chat=1)),
+            agent_record("c", state("away", ["night"])),
+        ]
+    )
+    view.agents.join([("care", "sales"), ("nobody",)])
+    joined = view.agents.joined(("sales", "care"))
+    assert joined is not None
+    assert (counts(joined), joined.slots) == ((1, 1, 0, 0, 0), (Slots("chat", 4, 0, 3, 0),))
+    assert view.agents.joined(("nobody",)) is None

@@ -11,8 +11,12 @@ from schemas.contact_record import Deadline, Summary
 from schemas.panes import PANE_MS, Pane, PaneKey, TagPaneKey
 from streams.core.histogram import merge
 from streams.journal.step_assembly import Step
-from streams.live.gauges import GaugeReading
+from streams.live.figures import Counted, figures_of
+from streams.live.gauges import GaugeReading, joined
 from streams.live.live_view import LiveView
+from streams.live.pane_sums import GroupSums
+from streams.live.service_level import ServiceLevelCounts
+from streams.live.trends import trend_begin
 from streams.live.windows import WINDOW_NAMES, WINDOW_PANES, midnight
 from tests.depth import examples
 from tests.streams.live.steps import Journal, contact, contact_key, due, pane_of, pane_record, summary, tag_record
@@ -25,7 +29,7 @@ HORIZON_MS = 150_000
 
 SOURCES = (("contacts.chat", "chat"), ("contacts.call", "call"))
 QUEUES = ("billing", "support")
-SAMPLE_NAMES = ("offered", "handle", "hold")
+SAMPLE_NAMES = ("offered", "handle", "hold", "first_response", "abandoned")
 
 
 class DrawnRecord(NamedTuple):
@@ -88,6 +92,21 @@ class PlainComputation:
             for sample, panes in samples.items()
         }
         return {s: a for s, a in added.items() if any(a[0]) or a[1]}, {t: n for t, n in tags.items() if n}
+
+    def trend(self, begin: int, group: tuple[str | None, str | None]) -> list[Counted]:
+        """Add up a group's panes of each five minutes of an hour."""
+        steps = []
+        for start in range(begin, begin + 3_600_000, 300_000):
+            sums = defaultdict[str, Pane](Pane)
+            for (channel, _, key), pane in self.panes.items():
+                mine = group in {(channel, key.queue), (channel, None), (None, None)}
+                if mine and start <= key.start < start + 300_000:
+                    added = [one + other for one, other in zip(sums[key.sample][:9], pane[:9], strict=True)]
+                    sums[key.sample] = Pane._make((*added, {}, {}))
+            first, left = sums["first_response"], sums["abandoned"]
+            held = ServiceLevelCounts(first.n_target, first.n_within, left.n_target, left.n_within, left.n_short)
+            steps.append(Counted(sums["offered"].n, left.n, held))
+        return steps
 
     def reading(self, now: int, group: tuple[str | None, str | None]) -> GaugeReading:
         """Read a group's gauges from every contact."""
@@ -199,7 +218,9 @@ def _read_again(fed: list[Step]) -> list[Step]:
 def _assert_equal(view: LiveView, plain: PlainComputation, now: int) -> None:
     groups = [(None, None), *((c, q) for _, c in SOURCES for q in (None, *QUEUES))]
     readings = view.gauges.readings()
+    _assert_joined(view, plain, now)
     for group in groups:
+        assert view.panes.trends.trend((group,), trend_begin(now)) == plain.trend(trend_begin(now), group), group
         assert readings.get(group, GaugeReading()) == plain.reading(now, group), group
         for window in WINDOW_NAMES:
             samples, tags = plain.total(window, now, group)
@@ -210,6 +231,26 @@ def _assert_equal(view: LiveView, plain: PlainComputation, now: int) -> None:
             figures = view.figures(window, group)
             assert figures.offered == (samples["offered"][0][0] if "offered" in samples else 0)
             assert dict(figures.tags) == tags
+
+
+def _assert_joined(view: LiveView, plain: PlainComputation, now: int) -> None:
+    """Groups without a queue in common, as a board joins them, are what their sums give."""
+    parts = ("chat", "billing"), ("call", None)
+    readings = view.gauges.readings()
+    assert joined(readings.get(part, GaugeReading()) for part in parts) == joined(
+        plain.reading(now, part) for part in parts
+    )
+    trends = [plain.trend(trend_begin(now), part) for part in parts]
+    assert [each.offered for each in view.panes.trends.trend(parts, trend_begin(now))] == [
+        one.offered + other.offered for one, other in zip(*trends, strict=True)
+    ]
+    for window in WINDOW_NAMES:
+        sums = GroupSums()
+        for part in parts:
+            sums.add(view.sums(window, part))
+        figures = view.figures(window, *parts)
+        assert figures == figures_of(sums)
+        assert view.counted(window, *parts) == (figures.offered, figures.abandoned, figures.counted)
 
 
 def _offered(n: int = 1, queue: str = "billing", epoch: int = 1) -> tuple[bytes, bytes]:

@@ -1,0 +1,133 @@
+"""The alerts that fire, as a board shows them: the most urgent first, those of other queues left out. Pure.
+
+What was silenced is counted and not named: nobody is to be told of it. Whoever shows the list must say whether it is
+up to date; an empty one says nothing before the topic was read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from heapq import nsmallest
+from typing import Any, Final, Literal, NamedTuple
+
+from schemas.alert_rules import AlertRules
+from schemas.alerts import OPENING_KEY, Alert, Unit, decode_alert
+from schemas.boards import Board
+from schemas.configuration.hook_models import Links
+from sinks.hooks.messages import alert_message
+from streams.kafka.topic_reader import TopicRecord
+
+#: How many a message names.
+LISTED_AT_MOST: Final = 20
+
+#: What a value is told in; a ratio is how many times the limit or the budget's pace it is.
+_UNITS: Final[Mapping[Unit, str]] = {"ms": "ms", "share": "share", "count": "count", "ratio": "factor"}
+#: Alerts whose rule is a policy.
+_OF_POLICIES: Final = frozenset({"contact", "objective"})
+
+#: - `waiting`: the topic was not read to its end since the start
+#: - `live`: what fires is known
+#: - `stale`: what fired is known, and not what has happened since
+State = Literal["waiting", "live", "stale"]
+
+
+class AlertsReading(NamedTuple):
+    """How far to trust the list, and why not further; for people."""
+
+    state: State
+    reason: str
+
+
+class FiringAlerts:
+    """The newest record of each alert of the topic `alerts`. Its `version` rises with each change."""
+
+    def __init__(self) -> None:
+        self.version = 0
+        #: By key.
+        self._firing: dict[str, Alert] = {}
+        self._keys: dict[str, str] = {}
+        #: The last firing's id of alerts that fire no more.
+        self._over: dict[str, str] = {}
+        #: Keys whose newest record this version cannot read.
+        self.unreadable: set[str] = set()
+
+    def apply(self, records: Iterable[TopicRecord]) -> None:
+        """Apply the next records of the topic."""
+        for record in records:
+            if record.key != OPENING_KEY:
+                self._apply(record.key.decode(errors="replace"), record.value)
+                self.version += 1
+
+    def _apply(self, key: str, value: bytes | None) -> None:
+        self.unreadable.discard(key)
+        self._over.pop(key, None)
+        before = self._firing.pop(key, None)
+        if before is not None:
+            del self._keys[before.id]
+        if value is None:
+            return
+        try:
+            alert = decode_alert(value)
+        except ValueError:
+            self.unreadable.add(key)
+            return
+        if alert.state == "firing":
+            self._firing[key] = alert
+            self._keys[alert.id] = key
+        elif alert.id:
+            self._over[key] = alert.id
+
+    def firing(self, alert_id: str) -> Alert | None:
+        """Find an alert that fires; None where none of this id does."""
+        key = self._keys.get(alert_id)
+        return None if key is None else self._firing[key]
+
+    def has_fired(self, alert_id: str) -> bool:
+        """Tell whether an alert of this id has fired and is over."""
+        return alert_id in self._over.values()
+
+    def on(self, board: Board, alert_rules: AlertRules) -> dict[str, Any]:
+        """Say what fires on a board: how many alerts, how many more are silenced, and the most urgent ones."""
+        shown = [each for each in self._firing.values() if board.shows(each.dimensions.channel, each.dimensions.queue)]
+        told = [each for each in shown if each.silenced_by is None]
+        groups = {rule.name: rule.group for rule in alert_rules.floor}
+        return {
+            "total": len(told),
+            "silenced": len(shown) - len(told),
+            "listed": [said_of(each, groups) for each in nsmallest(LISTED_AT_MOST, told, key=_urgency)],
+        }
+
+
+def _urgency(alert: Alert) -> tuple[bool, bool, int, str]:
+    """Order the critical before the others, then those that nobody looks after, then the oldest."""
+    return alert.severity != "critical", alert.acknowledged_by is not None, _since(alert), alert.id
+
+
+def _since(alert: Alert) -> int:
+    return alert.pending_since if alert.fired_at is None else alert.fired_at
+
+
+def said_of(alert: Alert, groups: Mapping[str, str | None]) -> dict[str, Any]:
+    """Say one alert; `groups` has the group of agents of each floor rule that names one."""
+    measured, dimensions = alert.measured, alert.dimensions
+    return {
+        "id": alert.id,
+        "key": alert.key,
+        "state": alert.state,
+        "kind": alert.kind,
+        "condition": alert.condition,
+        "severity": alert.severity,
+        "rule": alert.rule,
+        "policy": alert.rule if alert.kind in _OF_POLICIES else None,
+        "channel": dimensions.channel,
+        "queue": dimensions.queue,
+        "group": groups.get(alert.rule) if alert.condition == "nobody_available" else None,
+        "contact_id": dimensions.contact_id,
+        "since": _since(alert),
+        "held": alert.held,
+        "acknowledged": alert.acknowledged_by and {"by": alert.acknowledged_by, "at": alert.acknowledged_at},
+        "value": measured.value,
+        "limit": measured.limit,
+        "unit": _UNITS[measured.unit],
+        "title": alert_message(alert, Links()).title.partition("] ")[2],  # after the state in brackets
+    }

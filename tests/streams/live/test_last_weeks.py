@@ -1,0 +1,86 @@
+"""Means of the last weeks against adding the same hours up anew, by queue, channel and tag."""
+
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streams.live.last_weeks import UNKNOWN, LastWeeks, Mean
+from streams.live.pane_sums import CENTRE
+from streams.seasonal.past import HOUR_MS, QUARTER_MS, Past, same_hours
+from tests.depth import examples
+from tests.oracle.contacts import milliseconds
+
+ZONE: Final = ZoneInfo("Europe/Helsinki")
+#: A Thursday.
+NOW: Final = milliseconds("2026-05-14T09:41:00+00:00")
+DAY: Final = milliseconds("2026-05-13T21:00:00+00:00")
+BEGAN: Final = NOW - NOW % QUARTER_MS - 40 * 24 * HOUR_MS
+
+SALES, BILLING, MAIL = ("call", "sales"), ("call", "billing"), ("email", "sales")
+
+
+def _past(since: int = BEGAN, left_out: int = 0) -> Past:
+    quarters = {
+        queue: {BEGAN + place * QUARTER_MS: place % base for place in range(4 * 24 * 41)}
+        for queue, base in ((SALES, 7), (BILLING, 5), (MAIL, 3))
+    }
+    hours = {BEGAN - BEGAN % HOUR_MS + place * HOUR_MS: place % 4 for place in range(24 * 41)}
+    return Past(NOW, since, quarters, {}, {(*SALES, "refund"): hours, (*MAIL, "refund"): hours}, left_out)
+
+
+@settings(max_examples=examples(150))
+@given(
+    begin=st.integers(0, 24 * 3_600_000),
+    lasts=st.integers(1, 24 * 3_600_000),
+    since=st.integers(0, 45 * 24),
+    again=st.integers(0, 7_200_000),
+)
+def test_means_are_those_of_the_same_hours(begin: int, lasts: int, since: int, again: int) -> None:
+    """However a time lies to quarter hours; asked for again a little later, what is kept changes nothing."""
+    past = _past(BEGAN + since * HOUR_MS)
+    weeks = LastWeeks(past, ZONE)
+    for end in (DAY + begin + lasts, DAY + begin + lasts + again):
+        span = DAY + begin, end
+        for queue in (SALES, MAIL):
+            expected = same_hours(past.arrivals[queue], past.since, *span, ZONE)
+            found = weeks.arrivals((queue,), *span)
+            assert found.weeks == len(expected)
+            if expected:
+                # A quarter hour that is cut is rounded, at each end by itself.
+                assert found.value == pytest.approx(sum(expected) / len(expected), abs=1.5)
+
+
+def test_groups_are_the_sum_of_their_queues() -> None:
+    """A channel and the centre, with queues that have no contacts today; a queue that is not in it had none."""
+    weeks = LastWeeks(_past(), ZONE)
+    whole = DAY, DAY + 36 * QUARTER_MS
+    sales, billing, mail = (weeks.arrivals((queue,), *whole).value or 0 for queue in (SALES, BILLING, MAIL))
+    assert weeks.arrivals((("call", None),), *whole) == Mean(sales + billing, 4)
+    assert weeks.arrivals((SALES, MAIL), *whole) == Mean(sales + mail, 4)
+    assert weeks.arrivals((CENTRE,), *whole) == Mean(sales + billing + mail, 4)
+    assert weeks.arrivals((("chat", "new"),), *whole) == Mean(0, 4)
+    assert weeks.arrivals((SALES,), DAY, DAY) == Mean(0)
+
+
+def test_tags_of_a_group() -> None:
+    """Of the queues that have them; a tag that there was not is none, unless some were too many to be kept."""
+    past = _past()
+    weeks, span = LastWeeks(past, ZONE), (DAY, DAY + 9 * HOUR_MS)
+    one = weeks.tag((SALES,), "refund", *span)
+    expected = same_hours(past.tags[(*SALES, "refund")], past.since, *span, ZONE, step_ms=HOUR_MS)
+    assert one == Mean(sum(expected) / 4, 4)
+    assert weeks.tag((CENTRE,), "refund", *span) == Mean(2 * (one.value or 0), 4)
+    assert weeks.tag((("email", None),), "refund", *span) == one
+    assert weeks.tag((BILLING,), "refund", *span) == Mean(0, 4)
+    assert LastWeeks(_past(left_out=3), ZONE).tag((BILLING,), "refund", *span) == UNKNOWN
+
+
+def test_without_a_past_nothing_is_known() -> None:
+    """Neither before it was read, nor of weeks before anything was recorded: unknown is not zero."""
+    assert LastWeeks(None, ZONE).arrivals((SALES,), DAY, NOW) == UNKNOWN
+    assert LastWeeks(None, ZONE).tag((SALES,), "refund", DAY, NOW) == UNKNOWN
+    assert LastWeeks(_past(since=NOW), ZONE).arrivals((SALES,), DAY, NOW) == UNKNOWN
+    assert LastWeeks(_past(since=NOW - 15 * 24 * HOUR_MS), ZONE).arrivals((SALES,), DAY, NOW).weeks == 2

@@ -14,6 +14,7 @@ from typing import Final
 
 from aiohttp import web
 
+from dashboards.wallboard.door import BODY_AT_MOST, Door
 from dashboards.wallboard.publisher import GZIP_HEADER, Publisher, message
 from schemas.boards import DEFAULT_BOARD, Board, Boards
 from streams.live.windows import WINDOW_NAMES
@@ -28,22 +29,27 @@ SEND_TIMEOUT_S: Final = 10.0
 #: Watchers at once; further ones are told to try again.
 MAX_WATCHERS: Final = 256
 
-ASSETS: Final = {
-    "/": ("index.html", "text/html"),
-    "/wallboard.css": ("wallboard.css", "text/css"),
-    "/wallboard.js": ("wallboard.js", "text/javascript"),
-    "/agents.js": ("agents.js", "text/javascript"),
-    "/favicon.svg": ("favicon.svg", "image/svg+xml"),
+_KINDS: Final = {
+    ".css": "text/css",
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".json": "application/json",
+    ".svg": "image/svg+xml",
 }
-
-_HEADERS: Final = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
+_PAGE: Final = files(__package__).joinpath("page")
+_NAMES: Final = (
+    *(entry.name for entry in _PAGE.iterdir() if entry.is_file()),
+    *(f"messages/{entry.name}" for entry in _PAGE.joinpath("messages").iterdir()),
+)
+#: All files of the page by their address: below a board's page too, so that its relative addresses lead to them.
+ASSETS: Final = {
+    "/": ("index.html", _KINDS[".html"]),
+    **{
+        f"{folder}{name}": (name, _KINDS[f".{name.rpartition('.')[2]}"])
+        for folder in ("/", "/board/")
+        for name in sorted(_NAMES)
+        if name != "index.html"
+    },
 }
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -52,12 +58,12 @@ Payload = Callable[[Board, tuple[str, ...]], bytes]
 
 
 def _content(name: str) -> bytes:
-    return files(__package__).joinpath("page", name).read_bytes()
+    return _PAGE.joinpath(name).read_bytes()
 
 
 def edition() -> str:
     """Return a name of this version of the page: a page of another version reloads itself."""
-    return hashlib.sha256(b"".join(_content(name) for name, _ in ASSETS.values())).hexdigest()[:12]
+    return hashlib.sha256(b"".join(_content(name) for name, _ in sorted(set(ASSETS.values())))).hexdigest()[:12]
 
 
 def _asset_handler(name: str, kind: str) -> Handler:
@@ -96,17 +102,20 @@ def _chosen_board(boards: Boards, name: str) -> Board:
     return board
 
 
-async def _add_security_headers(_: web.Request, response: web.StreamResponse) -> None:
-    for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)  # a public figure may be read from elsewhere
-
-
 def application(
-    publisher: Publisher, payload: Payload, hosts: AllowedHosts, boards: Callable[[], Boards] = Boards
+    publisher: Publisher,
+    payload: Payload,
+    hosts: AllowedHosts,
+    boards: Callable[[], Boards] = Boards,
+    door: Door | None = None,
 ) -> web.Application:
-    """Make the routes of the page and its figures; `boards` gives those in force."""
-    app = web.Application(middlewares=[hosts.guard])
-    app.on_response_prepare.append(_add_security_headers)
+    """Make the routes of the page and its figures, behind a door: without one everybody is let in.
+
+    `boards` gives those in force.
+    """
+    door = door or Door(hosts)
+    app = web.Application(middlewares=door.middlewares, client_max_size=BODY_AT_MOST)
+    door.add_routes(app)
     for path, (name, kind) in ASSETS.items():
         app.router.add_get(path, _asset_handler(name, kind))
 

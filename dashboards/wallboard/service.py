@@ -21,6 +21,7 @@ import orjson
 from dashboards.wallboard.acknowledging import acknowledge_routes
 from dashboards.wallboard.alert_follower import AlertFollower
 from dashboards.wallboard.alert_list import AlertsReading, FiringAlerts
+from dashboards.wallboard.door import Door, make_door
 from dashboards.wallboard.public_figures import PublicFigures, public_routes
 from dashboards.wallboard.publisher import Publisher
 from dashboards.wallboard.server import application, edition
@@ -178,11 +179,12 @@ class Wallboard:
                 self.publisher.tick()
 
 
-async def _serve(settings: Settings, board: Wallboard, configuration: WatchedRules, weeks: PastReader) -> int:
+async def _serve(
+    settings: Settings, board: Wallboard, configuration: WatchedRules, weeks: PastReader, door: Door
+) -> int:
     ended = stop_on_signals()
-    hosts = AllowedHosts(settings.bind, settings.allowed_hosts)
-    app = application(board.publisher, board.payload, hosts, lambda: board.boards)
-    acknowledge_routes(app, board.known_alerts, hosts, partial(send, settings))
+    app = application(board.publisher, board.payload, door.hosts, lambda: board.boards, door)
+    acknowledge_routes(app, board.known_alerts, door.hosts, partial(send, settings))
     public_routes(app, PublicFigures(board.snapshot, lambda: board.boards))
     add_routes(
         app,
@@ -213,6 +215,7 @@ async def _serve(settings: Settings, board: Wallboard, configuration: WatchedRul
 def run(settings: Settings) -> int:
     """Serve the wallboard until SIGTERM or Ctrl-C; returns the exit code. Raises ConfigurationError."""
     gc.set_threshold(_GARBAGE_AFTER, 20, 50)
+    door = make_door(settings, AllowedHosts(settings.bind, settings.allowed_hosts))
     configuration = WatchedRules(config_folder(), settings.time_zone)
 
     async def start() -> int:
@@ -222,6 +225,6 @@ def run(settings: Settings) -> int:
             return weeks.past, PastReading(*weeks.reading())
 
         board = Wallboard(settings, configuration, LiveView(settings.time_zone, now_ms), past)
-        return await _serve(settings, board, configuration, weeks)
+        return await _serve(settings, board, configuration, weeks, door)
 
     return asyncio.run(start())

@@ -1,6 +1,7 @@
 """The wallboard's routes over real sockets: headers, compression, parameters, watchers that come, go and sleep."""
 
 import asyncio
+import gzip
 import re
 import socket
 import time
@@ -120,6 +121,18 @@ async def test_windows_are_chosen_by_name(http: aiohttp.ClientSession) -> None:
                 400,
                 "window: there is no '2h'; there are 5m, 15m, 30m, 60m, today\n",
             )
+
+
+async def test_an_answer_is_compressed_where_that_is_understood(http: aiohttp.ClientSession) -> None:
+    """The same for all who ask for the same."""
+    answers = []
+    for encoding in ("gzip, deflate", "gzip", "identity"):
+        async with http.get("/api/live?window=5m", headers={"Accept-Encoding": encoding}) as answer:
+            answers.append((answer.headers.get("Content-Encoding"), await answer.read()))
+    (one, packed), other, (none, plain) = answers
+    assert (one, packed) == other
+    assert (one, none) == ("gzip", None)
+    assert gzip.decompress(packed) == plain
 
 
 async def test_boards_are_chosen_by_name(site: Site, http: aiohttp.ClientSession) -> None:

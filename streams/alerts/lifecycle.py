@@ -16,7 +16,7 @@ counts as long past: no alert waits for the clock to come there again.
 
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from schemas.alert_rules import Timing
 from schemas.alerts import HISTORY_AT_MOST, Acknowledge, Alert, Change, Reason, Silence, alert_id
@@ -96,21 +96,31 @@ class _Judge:
         fired_before = alert is not None and alert.fired_at is not None and seen.kind != "contact"
         if alert is not None and fired_before and self._is_within(alert.resolved_at, self._timing.least_resolved_ms):
             return None
-        draft = Alert(
+        state: dict[str, Any] = {"state": "pending"}
+        if not seen.hold_ms:
+            silence = silenced_by(seen, None, self._silences) if self._silences else None
+            state = self._firing(seen.key, silence)
+        return Alert(
             key=seen.key,
-            sequence=0 if alert is None else alert.sequence,
+            sequence=1 if alert is None else alert.sequence + 1,
             kind=seen.kind,
             condition=seen.condition,
             rule=seen.rule,
             severity=seen.severity,
             dimensions=seen.dimensions,
-            state="pending",
             reason="first",
-            at=self._now if alert is None else alert.at,
+            at=self._now if alert is None else max(self._now, alert.at),
             pending_since=self._now,
             measured=seen.measured,
+            contacts=list(seen.contacts),
+            history=[Change(at=self._now, state=state["state"], reason="first")],
+            **state,
         )
-        return self._changed(draft, "first", seen) if seen.hold_ms else self._fired(draft, seen)
+
+    def _firing(self, key: str, silence: str | None) -> dict[str, Any]:
+        """Give what a record has once its alert fires."""
+        fires = {"state": "firing", "id": alert_id(key, self._now), "fired_at": self._now}
+        return {**fires, "silenced_by": silence, "notified": silence is None}
 
     def _after_pending(self, alert: Alert, seen: Observation | None) -> Alert | None:
         if seen is None or not seen.beyond:
@@ -120,21 +130,12 @@ class _Judge:
         return self._fired(alert, seen)
 
     def _fired(self, alert: Alert, seen: Observation) -> Alert:
-        silence = silenced_by(alert, self._silences)
-        return self._changed(
-            alert,
-            "first",
-            seen,
-            state="firing",
-            id=alert_id(alert.key, self._now),
-            fired_at=self._now,
-            silenced_by=silence,
-            notified=silence is None,
-        )
+        silence = silenced_by(alert, None, self._silences)
+        return self._changed(alert, "first", seen, **self._firing(alert.key, silence))
 
     def _by_people(self, alert: Alert) -> Alert | None:
         """Take in silences and acknowledgements, also while figures are old."""
-        silence = silenced_by(alert, self._silences)
+        silence = silenced_by(alert, alert.silenced_by, self._silences) if self._silences else None
         if silence is not None and alert.silenced_by is None:
             return self._changed(alert, "silenced", by=_by(self._silences, silence), silenced_by=silence)
         if silence is None and alert.silenced_by is not None:

@@ -47,18 +47,18 @@ def deliverer(settings: Settings, tmp_path: Path) -> Iterator["Deliverer"]:
         yield made
 
 
-@pytest.mark.parametrize("number", [100, pytest.param(1_000, marks=pytest.mark.long)])
+@pytest.mark.long
 async def test_each_change_is_delivered_once_and_in_order_though_half_of_all_requests_fail(
-    settings: Settings, deliverer: Deliverer, receiver: Receiver, number: int
+    settings: Settings, deliverer: Deliverer, receiver: Receiver
 ) -> None:
-    """So many alerts of three changes: none is lost, has a second id, or overtakes another of its alert."""
+    """A thousand alerts of three changes: none is lost, has a second id, or overtakes another of its alert."""
     receiver.answer = half_fails(1)
     deliverer.tell(duty=receiver)
     async with engine(settings) as log:
         await log.write([change("before", 1)])
         deliverer.start()
         await deliverer.works()
-        keys = [f"key {each}" for each in range(number)]
+        keys = [f"key {each}" for each in range(1_000)]
         changes = [change(key, sequence) for sequence in (1, 2, 3) for key in keys]
         for begin in range(0, len(changes), 50):
             await log.write(changes[begin : begin + 50])
@@ -134,6 +134,7 @@ async def test_a_receiver_that_hangs_delays_no_other(
         assert order(hanging) == {key: [1, 2] for key in keys}
 
 
+@pytest.mark.long
 async def test_of_two_deliverers_one_works_and_the_other_goes_on(
     settings: Settings, deliverer: Deliverer, receiver: Receiver, tmp_path: Path
 ) -> None:
@@ -179,6 +180,7 @@ async def test_a_changed_file_is_followed_and_a_faulty_one_refused(
     assert order(other) == {"a": [3]}
 
 
+@pytest.mark.long
 async def test_what_was_given_up_is_tried_once_more_when_somebody_asks(
     settings: Settings, deliverer: Deliverer, receiver: Receiver
 ) -> None:

@@ -9,9 +9,10 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from schemas.alerts import ALERTS, OPENING_KEY, Alert, Measurement, alert_id
-from schemas.exits import EndError
+from schemas.exits import EndError, Exit
 from schemas.settings import Settings
 from streams.alert_engine.alert_log import AlertLog
+from streams.alert_engine.engine import Engine
 from streams.configuration.environment import load_settings
 from streams.kafka.brokers import TopicsMissingError, admin_client
 from streams.kafka.fenced_topic import pieces
@@ -172,3 +173,16 @@ async def test_a_topic_that_is_missing_is_named_with_the_way_on(fresh_kafka: Kaf
     settings = load_settings(fresh_kafka.settings_env())
     with pytest.raises(TopicsMissingError, match="pulssi migrate"):
         await read_newest(settings, ALERTS, 1)
+
+
+def test_a_clock_that_is_set_back_ends_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By moments, its time stands still; by more, it ends, and is started again to judge by the new time."""
+    engine = Engine.__new__(Engine)
+    engine._judged_as_of = 0  # noqa: SLF001 - as it begins
+    for clock, judges_at in ((50_000, 50_000), (46_000, 50_000), (51_000, 51_000)):
+        monkeypatch.setattr("streams.alert_engine.engine.now_ms", lambda clock=clock: clock)
+        assert engine._now() == judges_at  # noqa: SLF001 - the time that it judges by
+    monkeypatch.setattr("streams.alert_engine.engine.now_ms", lambda: 45_000)
+    with pytest.raises(EndError, match="set back by 6 s") as raised:
+        engine._now()  # noqa: SLF001 - as above
+    assert raised.value.code == Exit.STUCK

@@ -123,6 +123,7 @@ async def test_a_caller_who_waits_too_long_is_told_once(
     worker.check()
 
 
+@pytest.mark.long
 async def test_of_two_engines_one_judges_and_the_other_follows(
     settings: Settings, environment: Mapping[str, str], worker: PartProcess, tmp_path: Path
 ) -> None:

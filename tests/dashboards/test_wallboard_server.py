@@ -14,7 +14,9 @@ import orjson
 import pytest
 
 from dashboards.wallboard import server
+from dashboards.wallboard.door import Door
 from dashboards.wallboard.publisher import Publisher
+from dashboards.wallboard.rate_limits import RateLimit
 from dashboards.wallboard.server import ASSETS, application
 from schemas.boards import Board, Boards
 from streams.configuration.environment import load_settings
@@ -48,7 +50,9 @@ class Site:
 async def site() -> AsyncIterator[Site]:
     """Return a running site."""
     site = Site()
-    page = application(site.publisher, site.payload, AllowedHosts("127.0.0.1"), lambda: site.boards)
+    hosts = AllowedHosts("127.0.0.1")
+    door = Door(hosts, requests=RateLimit(1_000, 1_000))  # a test asks for every file twice, and more
+    page = application(site.publisher, site.payload, hosts, lambda: site.boards, door)
     runner = await listen(
         page,
         load_settings({"PULSSI_WALLBOARD_PORT": "0"}),

@@ -6,9 +6,11 @@ It only answers requests; its caller gives the figures. The page loads nothing f
 from __future__ import annotations
 
 import asyncio
+import gzip
 import hashlib
 import time
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from importlib.resources import files
 from typing import Final
 
@@ -28,6 +30,7 @@ HEARTBEAT_S: Final = 15.0
 SEND_TIMEOUT_S: Final = 10.0
 #: Watchers at once; further ones are told to try again.
 MAX_WATCHERS: Final = 256
+_GZIP_LEVEL: Final = 6
 
 _KINDS: Final = {
     ".css": "text/css",
@@ -81,6 +84,12 @@ def _asset_handler(name: str, kind: str) -> Handler:
     return serve
 
 
+@lru_cache(maxsize=8)
+def _gzipped(body: bytes) -> bytes:
+    """Compress an answer once for all who get the same one: it takes longer than all else of a request."""
+    return gzip.compress(body, _GZIP_LEVEL)
+
+
 def _chosen_windows(request: web.Request, default: tuple[str, ...]) -> tuple[str, ...]:
     """Read `?window=15m` (several with commas), in their own order. Raises HTTPBadRequest."""
     asked = request.query.get("window")
@@ -119,23 +128,6 @@ def application(
     for path, (name, kind) in ASSETS.items():
         app.router.add_get(path, _asset_handler(name, kind))
 
-    show_page = _asset_handler(*ASSETS["/"])
-
-    async def board_page(request: web.Request) -> web.StreamResponse:
-        _chosen_board(boards(), request.match_info["name"])
-        return await show_page(request)
-
-    async def live(request: web.Request) -> web.Response:
-        board = _chosen_board(boards(), request.query.get("board", DEFAULT_BOARD))
-        response = web.Response(
-            body=payload(board, _chosen_windows(request, WINDOW_NAMES)),
-            content_type="application/json",
-            charset="utf-8",
-            headers={"Cache-Control": "no-store"},
-        )
-        response.enable_compression()
-        return response
-
     async def stream(request: web.Request) -> web.StreamResponse:
         """Send the newest messages, for as long as the watcher takes them."""
         board = _chosen_board(boards(), request.query.get("board", DEFAULT_BOARD))
@@ -165,10 +157,27 @@ def application(
             publisher.watchers -= 1
         return response
 
+    app.router.add_get("/api/stream", stream)
+    _add_boards(app, payload, boards)
+    return app
+
+
+def _add_boards(app: web.Application, payload: Payload, boards: Callable[[], Boards]) -> None:
+    show_page = _asset_handler(*ASSETS["/"])
+
+    async def board_page(request: web.Request) -> web.StreamResponse:
+        _chosen_board(boards(), request.match_info["name"])
+        return await show_page(request)
+
+    async def live(request: web.Request) -> web.Response:
+        board = _chosen_board(boards(), request.query.get("board", DEFAULT_BOARD))
+        body, headers = payload(board, _chosen_windows(request, WINDOW_NAMES)), {"Cache-Control": "no-store"}
+        if "gzip" in request.headers.get("Accept-Encoding", ""):
+            body, headers["Content-Encoding"] = _gzipped(body), "gzip"
+        return web.Response(body=body, content_type="application/json", charset="utf-8", headers=headers)
+
     app.router.add_get("/board/{name}", board_page)
     app.router.add_get("/api/live", live)
-    app.router.add_get("/api/stream", stream)
-    return app
 
 
 async def _send(

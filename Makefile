@@ -7,7 +7,7 @@ UV_VERSION := 0.13.9
 SOURCES := dashboards deploy schemas sinks streams tests
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo test test-all lint types format bench chaos kills compiled plain lock schemas dashboards clean
+.PHONY: help install install-dev demo test test-all lint types format bench chaos kills compiled plain lock schemas messages pictures dashboards clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -78,6 +78,12 @@ lock: $(BIN)/uv ## write locks/ again from pyproject.toml
 
 schemas: install ## write schemas/json and the generated docs again from the models
 	$(BIN)/python -m deploy.contract_files
+
+messages: install-dev ## take the page's words into the PO files, and compile these to what the page loads
+	$(BIN)/python -m deploy.translations
+
+pictures: install-dev ## pictures of the wallboard in docs/pictures: boards, languages, screens (make pictures ARGS='/tmp/there default-en')
+	$(BIN)/python -m tests.dashboards.pictures $(ARGS)
 
 dashboards: install ## write dashboards/grafana again from the definitions
 	$(BIN)/pulssi dashboards build

@@ -10,7 +10,7 @@ from hypothesis import settings
 from streams import compilation
 from tests.depth import be_shallow
 
-pytest_plugins = ["tests.fixtures.clickhouse", "tests.fixtures.kafka", "tests.fixtures.tls"]
+pytest_plugins = ["tests.fixtures.browser", "tests.fixtures.clickhouse", "tests.fixtures.kafka", "tests.fixtures.tls"]
 
 # Tests give programs a home of their own; what was downloaded once is the user's all the same.
 os.environ.setdefault("XDG_CACHE_HOME", str(Path.home() / ".cache"))

@@ -29,12 +29,27 @@ SEND_TIMEOUT_S: Final = 10.0
 #: Watchers at once; further ones are told to try again.
 MAX_WATCHERS: Final = 256
 
+_KINDS: Final = {
+    ".css": "text/css",
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".json": "application/json",
+    ".svg": "image/svg+xml",
+}
+_PAGE: Final = files(__package__).joinpath("page")
+_NAMES: Final = (
+    *(entry.name for entry in _PAGE.iterdir() if entry.is_file()),
+    *(f"messages/{entry.name}" for entry in _PAGE.joinpath("messages").iterdir()),
+)
+#: All files of the page by their address: below a board's page too, so that its relative addresses lead to them.
 ASSETS: Final = {
-    "/": ("index.html", "text/html"),
-    "/wallboard.css": ("wallboard.css", "text/css"),
-    "/wallboard.js": ("wallboard.js", "text/javascript"),
-    "/agents.js": ("agents.js", "text/javascript"),
-    "/favicon.svg": ("favicon.svg", "image/svg+xml"),
+    "/": ("index.html", _KINDS[".html"]),
+    **{
+        f"{folder}{name}": (name, _KINDS[f".{name.rpartition('.')[2]}"])
+        for folder in ("/", "/board/")
+        for name in sorted(_NAMES)
+        if name != "index.html"
+    },
 }
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -43,12 +58,12 @@ Payload = Callable[[Board, tuple[str, ...]], bytes]
 
 
 def _content(name: str) -> bytes:
-    return files(__package__).joinpath("page", name).read_bytes()
+    return _PAGE.joinpath(name).read_bytes()
 
 
 def edition() -> str:
     """Return a name of this version of the page: a page of another version reloads itself."""
-    return hashlib.sha256(b"".join(_content(name) for name, _ in ASSETS.values())).hexdigest()[:12]
+    return hashlib.sha256(b"".join(_content(name) for name, _ in sorted(set(ASSETS.values())))).hexdigest()[:12]
 
 
 def _asset_handler(name: str, kind: str) -> Handler:

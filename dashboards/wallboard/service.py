@@ -38,6 +38,7 @@ from streams.monitoring.health import add_routes, listen
 from streams.monitoring.prometheus import MetricValue, render
 from streams.part_process import run_until_one_ends
 from streams.seasonal.past import Past
+from streams.seasonal.reader import PastReader
 from streams.tasks import stop_on_signals
 from streams.times import now_ms
 
@@ -170,7 +171,9 @@ class Wallboard:
                 self.publisher.tick()
 
 
-async def _serve(settings: Settings, board: Wallboard, configuration: WatchedRules, door: Door) -> int:
+async def _serve(
+    settings: Settings, board: Wallboard, configuration: WatchedRules, weeks: PastReader, door: Door
+) -> int:
     ended = stop_on_signals()
     app = application(board.publisher, board.payload, door.hosts, lambda: board.boards, door)
     acknowledge_routes(app, board.known_alerts, door.hosts, partial(send, settings))
@@ -192,6 +195,7 @@ async def _serve(settings: Settings, board: Wallboard, configuration: WatchedRul
             board.push_updates(),
             board.alerts.follow(),
             board.alerts.watch_engine(),
+            weeks.run(),
             follow(configuration, lambda _: None),  # it is looked for at each push
             ended.wait(),
         )
@@ -206,7 +210,12 @@ def run(settings: Settings) -> int:
     configuration = WatchedRules(config_folder(), settings.time_zone)
 
     async def start() -> int:
-        board = Wallboard(settings, configuration, LiveView(settings.time_zone, now_ms))
-        return await _serve(settings, board, configuration, door)
+        weeks = PastReader(settings)
+
+        def past() -> tuple[Past | None, PastReading]:
+            return weeks.past, PastReading(*weeks.reading())
+
+        board = Wallboard(settings, configuration, LiveView(settings.time_zone, now_ms), past)
+        return await _serve(settings, board, configuration, weeks, door)
 
     return asyncio.run(start())

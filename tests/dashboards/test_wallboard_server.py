@@ -92,10 +92,16 @@ def test_the_page_asks_nobody_else() -> None:
     assert not re.search(r"\sstyle=|\son[a-z]+=|<style|<script>", page)
 
 
-def test_the_script_that_begins_comes_last() -> None:
-    """`wallboard.js` draws by the others as soon as figures come, which may be before a later script is there."""
-    page = files("dashboards.wallboard").joinpath("page", "index.html").read_text("utf-8")
-    assert re.findall(r'<script src="(\w+\.js)"', page)[-1] == "wallboard.js"
+def test_what_the_page_asks_for_is_there() -> None:
+    """Style sheets, modules and their imports are assets, at `/` and below a board's address; nothing else is."""
+    folder = files("dashboards.wallboard").joinpath("page")
+    page = folder.joinpath("index.html").read_text("utf-8")
+    assert re.findall(r"<script ([^>]+)>", page) == ['src="wallboard.js" type="module"']
+    asked = set(re.findall(r'(?:href|src)="(\w+\.\w+)"', page))
+    for name in [name for name in asked | {path.name for path in folder.iterdir()} if name.endswith(".js")]:
+        asked |= set(re.findall(r'from "\./(\w+\.js)"', folder.joinpath(name).read_text("utf-8")))
+    assert {name for name, _ in ASSETS.values() if "/" not in name} == asked | {"index.html"}
+    assert all(f"{folder}{name}" in ASSETS for name in asked for folder in ("/", "/board/"))
 
 
 async def test_windows_are_chosen_by_name(http: aiohttp.ClientSession) -> None:

@@ -1,79 +1,86 @@
-"use strict";
+// Who is there: a row for each group of agents, with agents by status and the slots that are free; the whole first. It is
+// hidden where no source tells of agents.
 
-// Who is there: a card for the centre and one for each group, with agents by status and the slots in use. It is drawn by
-// `wallboard.js`, from the same message, and is hidden where no source tells of agents.
+import { channelName } from "./names.js";
+import { count, short } from "./numbers.js";
+import { arrange, at, hide, hint, make, put, say, shape } from "./parts.js";
+import { t, tc } from "./words.js";
 
-const MOST_GROUPS = 11; // more are on the phone's page, and in api/live: a wall has room for two rows of cards
-const AT_WORK = { available: "available", busy: "busy", wrap_up: "wrap-up", away: "away" };
-const cards = new Map();
+const AT_WORK = { available: tc("agents", "free"), busy: tc("agents", "busy"), wrap_up: tc("agents", "wrap-up"), away: tc("agents", "away") };
+const rows = new Map();
 
-function makeCard() {
-  const name = make("b");
-  const offline = make("small");
-  const parts = { name, offline, counts: {}, slots: make("dd", "slots") };
-  const statuses = Object.entries(AT_WORK).map(([status, word]) => {
-    parts.counts[status] = make("b");
-    return make("dd", `status ${status}`, parts.counts[status], make("small", "", word));
+export function makeAgentsHead() {
+  const head = at("agents-head");
+  const heading = (words, className = "") => {
+    const node = make("th", className, words);
+    node.scope = "col";
+    return node;
+  };
+  head.append(make("tr", "", heading(t("Group")), ...Object.entries(AT_WORK).map(([status, word]) => heading(word, `status ${status}`)), heading(t("free slots"))));
+}
+
+function makeRow() {
+  const title = make("th", "group");
+  title.scope = "row";
+  const counts = {};
+  const cells = Object.keys(AT_WORK).map((status) => {
+    counts[status] = make("b");
+    return make("td", `status ${status}`, counts[status]);
   });
-  parts.node = make("dl", "card", make("dt", "", name, offline), make("div", "statuses", ...statuses), parts.slots);
-  return parts;
+  const lines = make("td", "slots");
+  const unknown = make("small");
+  lines.append(unknown);
+  return { node: make("tr", "", title, ...cells, lines), title, counts, lines, unknown, slots: new Map() };
 }
 
-/** 12 of 20 in use, 5 free; what no source tells is said to be unknown. */
-function slotWords({ capacity, used, free }) {
-  return capacity === null ? [count(used), "in use, slots unknown"] : [`${count(used)} of ${count(capacity)}`, `in use, ${count(free)} free`];
+function makeSlot(channel) {
+  const number = make("b");
+  return { node: make("span", "slot", shape(channel), make("span", "unseen", `${channelName(channel)}: `), number), number };
 }
 
-function drawSlots(list, { slots, untold }) {
-  const key = JSON.stringify([slots, untold]);
-  if (list.dataset.key === key) return;
-  list.dataset.key = key;
-  const lines = slots.map((each) => {
-    const [number, words] = slotWords(each);
-    const channel = CHANNELS[each.channel] ?? each.channel;
-    const line = make("span", "slot", shape(each.channel), make("span", "unseen", `${channel}: `), make("b", "", number), make("small", "", words));
-    const unknown = each.unknown ? `; of ${each.unknown} with a contact in hand the slots are not known` : "";
-    line.title = each.capacity === null ? `${channel}: no source tells how many slots there are` : `${channel}: ${each.used} of ${each.capacity} slots in use, ${each.free} can take a contact now${unknown}`;
-    return line;
-  });
-  const without = Math.max(untold, ...slots.map((each) => each.unknown));
-  if (without) lines.push(make("small", "", slots.length ? `${count(without)} with unknown slots` : "slots unknown"));
-  list.replaceChildren(...lines);
-}
-
-function drawCard(parts, group) {
-  const title = group.group === null ? "All agents" : group.group || "no group";
-  say(parts.name, title);
-  parts.name.title = title;
-  for (const status of Object.keys(AT_WORK)) {
-    say(parts.counts[status], short(group.by_status[status]));
-    parts.counts[status].parentNode.classList.toggle("none", !group.by_status[status]);
+/** 5 of 20; what no source tells is said to be unknown. */
+function drawSlots(parts, { slots, untold }) {
+  arrange(parts.lines, slots.map((each) => each.channel), parts.slots, makeSlot);
+  for (const each of slots) {
+    const { node, number } = parts.slots.get(each.channel);
+    const channel = channelName(each.channel);
+    const unknown = each.capacity === null;
+    say(number, unknown ? "?" : short(each.free));
+    hint(
+      node,
+      unknown
+        ? t("{channel}: {used} in use; no source tells how many slots there are", { channel, used: count(each.used) })
+        : t("{channel}: {free} of {capacity} slots can take a contact now, {used} in use", { channel, free: count(each.free), capacity: count(each.capacity), used: count(each.used) }),
+    );
   }
-  say(parts.offline, `${short(group.by_status.offline)} offline`);
-  drawSlots(parts.slots, group);
+  const without = Math.max(untold, ...slots.map((each) => each.unknown));
+  say(parts.unknown, t("unknown"));
+  hint(parts.lines, without ? t("{n} with unknown slots", { n: count(without) }) : "");
+  hide(parts.unknown, !without || slots.length > 0);
+  if (parts.lines.lastElementChild !== parts.unknown) parts.lines.append(parts.unknown);
 }
 
 const present = ({ by_status: by }) => by.available + by.busy + by.wrap_up + by.away;
 
-function drawAgents(agents) {
-  const section = at("agents");
-  section.hidden = agents.length === 0;
+/** Draw the groups, at most so many, the largest; returns how many were left out. */
+export function drawAgents(agents, atMost) {
+  hide(at("agents"), agents.length === 0);
   const [all, ...groups] = agents;
-  const largest = new Set([...groups].sort((one, other) => present(other) - present(one)).slice(0, MOST_GROUPS));
-  const shown = groups.length > 1 ? [all, ...groups] : groups;
-  const wanted = new Set(shown.map((group) => group.group));
-  for (const [name, parts] of cards) {
-    if (wanted.has(name)) continue;
-    parts.node.remove();
-    cards.delete(name);
+  const largest = new Set([...groups].sort((one, other) => present(other) - present(one)).slice(0, atMost));
+  const seen = groups.filter((group) => largest.has(group));
+  const listed = groups.length === 1 ? seen : agents.length ? [all, ...seen] : [];
+  arrange(at("agents-rows"), listed.map((group) => String(group.group)), rows, makeRow);
+  for (const group of listed) {
+    const parts = rows.get(String(group.group));
+    const title = group.group === null ? t("All agents") : group.group || t("no group");
+    say(parts.title, title);
+    hint(parts.title, `${title}: ${t("{n} offline", { n: short(group.by_status.offline) })}`);
+    put(parts.node, "data-whole", String(group.group === null));
+    for (const [status, node] of Object.entries(parts.counts)) {
+      say(node, short(group.by_status[status]));
+      node.parentNode.classList.toggle("none", !group.by_status[status]);
+    }
+    drawSlots(parts, group);
   }
-  let previous = null;
-  for (const group of shown) {
-    if (!cards.has(group.group)) cards.set(group.group, makeCard());
-    const parts = cards.get(group.group);
-    if (parts.node.previousSibling !== previous || parts.node.parentNode !== section) section.insertBefore(parts.node, previous ? previous.nextSibling : section.firstChild);
-    previous = parts.node;
-    parts.node.classList.toggle("small", group !== all && !largest.has(group));
-    drawCard(parts, group);
-  }
+  return groups.length - seen.length;
 }

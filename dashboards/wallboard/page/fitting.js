@@ -1,0 +1,73 @@
+// Fits the page to the screen: a wall has nobody who scrolls. Many queues make letters smaller, down to a size; then the
+// worst queues are shown, and how many more there are. The lists beside them are cut to what there is room for.
+
+import { at } from "./parts.js";
+
+const NARROW = 1100; // as in the style sheet: below it the page scrolls
+const SMALLEST = 0.83; // letters are never smaller than this share of their size
+const FEWEST_ROWS = 3; // with room for less the page scrolls, however large letters are wanted
+
+const FULL = { alerts: 6, due: 4, tags: 6, agents: 9 };
+const LEAST = { alerts: 1, due: 1, tags: 2, agents: 1 };
+// In this order, one entry of a list at a time; a list is not cut below its least.
+const CUT_FIRST = ["tags", "tags", "agents", "due", "agents", "tags", "tags", "agents", "due", "agents", "alerts"];
+const UNLIMITED = { alerts: Infinity, due: 3, tags: 6, agents: Infinity };
+
+export const limits = { ...FULL };
+
+const narrow = () => window.innerWidth <= NARROW;
+const overflows = (node) => node.scrollHeight > node.clientHeight + 1;
+
+let fitted = "";
+
+/** Fit the lists of the side: `draw` draws them by `limits`. */
+export function fitSide(draw) {
+  if (narrow() || document.body.classList.contains("scrolls")) {
+    Object.assign(limits, UNLIMITED);
+    draw();
+    return;
+  }
+  Object.assign(limits, FULL);
+  draw();
+  for (let step = 0; step < 60 && overflows(at("rail")); step += 1) {
+    const cut = CUT_FIRST[step % CUT_FIRST.length];
+    if (limits[cut] <= LEAST[cut]) continue;
+    limits[cut] -= 1;
+    draw();
+  }
+}
+
+export const sideOverflows = () => !narrow() && !document.body.classList.contains("scrolls") && overflows(at("rail"));
+
+/** Fit the table; `draw(many)` draws at most so many queues. Does nothing where `what` was fitted already. */
+export function fitTable(what, draw) {
+  const root = document.documentElement;
+  const column = at("figures");
+  const size = `${what} ${window.innerWidth} ${window.innerHeight} ${root.style.getPropertyValue("--scale")}`;
+  if (size === fitted && (narrow() || !overflows(column) || document.body.classList.contains("scrolls"))) return false;
+  fitted = size;
+  document.body.classList.remove("scrolls");
+  root.style.setProperty("--fit", 1);
+  draw(Infinity);
+  if (narrow()) return true;
+  let fit = 1;
+  for (let step = 0; step < 5 && overflows(column) && fit > SMALLEST; step += 1) {
+    fit = Math.max(SMALLEST, (fit * column.clientHeight) / column.scrollHeight - 0.004);
+    root.style.setProperty("--fit", fit);
+  }
+  if (!overflows(column)) return true;
+  const rows = [...at("rows").children];
+  const queues = rows.filter((row) => row.classList.contains("queue"));
+  const high = queues.length ? queues[0].offsetHeight + parseFloat(getComputedStyle(at("rows")).rowGap) : 1;
+  const spare = column.clientHeight - column.scrollHeight - at("more").offsetHeight;
+  const many = queues.length + Math.floor(spare / high);
+  if (many < FEWEST_ROWS) {
+    document.body.classList.add("scrolls");
+    root.style.setProperty("--fit", 1);
+    draw(Infinity);
+    return true;
+  }
+  draw(many);
+  for (let less = many - 1; overflows(column) && less >= FEWEST_ROWS; less -= 1) draw(less);
+  return true;
+}

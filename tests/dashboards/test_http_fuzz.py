@@ -125,7 +125,7 @@ def test_bytes_break_nothing(face: str, request: pytest.FixtureRequest, caplog: 
 
 @pytest.mark.long
 @pytest.mark.parametrize("face", ["closed", "wide_open", "health"])
-@settings(anything, max_examples=20_000)
+@settings(anything, max_examples=5_000)
 @given(sent=requests())
 def test_many_bytes_break_nothing(face: str, request: pytest.FixtureRequest, sent: bytes) -> None:
     """The same, for as long as it takes."""

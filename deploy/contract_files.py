@@ -49,7 +49,8 @@ and a command that cannot use its settings exits with 2. Nothing needs to be set
 | --- | --- | --- | --- | --- |
 %s
 `{PREFIX}CONFIG` (the folder of `{FILE}`) and `{PREFIX}DATA` (the folder of an `up`) are read from the
-environment only. A password belongs into the environment: into the URL of ClickHouse, before the host.
+environment only. A secret belongs into the environment, such as the password in the URL of ClickHouse, or into the file
+that a setting ending in `_file` names; such a path is absolute, or begins where the part is started.
 """
 
 _CONFIGURATION: Final = """\

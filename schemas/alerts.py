@@ -5,7 +5,7 @@ change, so that whoever reads the newest record of a key knows all about it. Tim
 """
 
 import hashlib
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
@@ -66,6 +66,10 @@ Unit = Literal["ms", "share", "count", "ratio"]
 
 #: What an attempt to deliver came to; `not_sent`: the destination was disabled or taken away.
 AttemptOutcome = Literal["delivered", "retry", "throttled", "permanent", "gone", "not_sent"]
+
+
+class NewerVersionError(ValueError):
+    """A newer version of Pulssi wrote a record: what it says is not known here."""
 
 
 class _Record(BaseModel):
@@ -273,6 +277,8 @@ class DelivererState(_Record):
     v: int = VERSION
     #: The next offset: all changes before it have their deliveries.
     position: int
+    #: The id that Kafka gave the topic `alerts`: a recreated one has another. Empty: not known.
+    topic: str = ""
     destinations: dict[str, DestinationState] = {}
 
 
@@ -281,9 +287,40 @@ def alert_id(key: str, fired_at: int) -> str:
     return hashlib.sha256(f"{key}\n{fired_at}".encode()).hexdigest()[:24]
 
 
+_R = TypeVar("_R", Alert, DeliveryRecord, DelivererState)
+
+
+def _decoded(kind: type[_R], value: bytes) -> _R:
+    try:
+        found = kind.model_validate_json(value)
+    except ValueError:
+        if _version(value) > VERSION:
+            raise NewerVersionError("a newer version wrote it") from None
+        raise
+    if found.v > VERSION:
+        raise NewerVersionError("a newer version wrote it")
+    return found
+
+
+def _version(value: bytes) -> int:
+    try:
+        return _Version.model_validate_json(value).v
+    except ValueError:
+        return 0
+
+
+class _Version(_Record):
+    v: int
+
+
 def decode_alert(value: bytes) -> Alert:
-    """Read an alert's record. Raises ValueError."""
-    return Alert.model_validate_json(value)
+    """Read an alert's record. Raises ValueError, NewerVersionError where a newer version wrote it."""
+    return _decoded(Alert, value)
+
+
+def decode_state(value: bytes) -> DelivererState:
+    """Read the deliverer's own record. Raises as `decode_alert`."""
+    return _decoded(DelivererState, value)
 
 
 def decode_command(value: bytes) -> Command:
@@ -292,5 +329,5 @@ def decode_command(value: bytes) -> Command:
 
 
 def decode_delivery(key: bytes, value: bytes) -> DeliveryRecord | None:
-    """Read a record of the topic `alert_deliveries`; None for those that are of no delivery. Raises ValueError."""
-    return None if key in {OPENING_KEY, STATE_KEY} else DeliveryRecord.model_validate_json(value)
+    """Read a record of the topic `alert_deliveries`; None for one that is of no delivery. Raises as `decode_alert`."""
+    return None if key in {OPENING_KEY, STATE_KEY} else _decoded(DeliveryRecord, value)

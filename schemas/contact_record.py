@@ -23,7 +23,9 @@ from schemas.policies import Metric
 from schemas.samples import Sample
 
 #: Version of the journal, this record being most of it.
-VERSION: Final = 5
+VERSION: Final = 6
+#: The oldest one that is read: its summaries have no `source`, which is all that differs.
+OLDEST_READ: Final = 5
 
 #: An event: UTC milliseconds, `seq`, id, type, fields.
 EventFields = tuple[int, int, str, str, dict[str, Any]]
@@ -99,6 +101,8 @@ class Summary(TypedDict):
     deadlines: list[Deadline]
     #: From when on the contact is stale and in no gauge, unless something happens before.
     leaves_at: int
+    #: The system that it came from, as its first event names it; empty: a record of version 5, not changed since.
+    source: str
 
 
 class ContactRecord(NamedTuple):
@@ -173,7 +177,10 @@ _new_tuple: Final = tuple.__new__  # makes a named tuple of its fields in half t
 
 
 def _summary(line: bytes) -> Summary:
-    summary = dict(zip(_SUMMARY, orjson.loads(line), strict=True))
+    values = orjson.loads(line)
+    if values[0] == OLDEST_READ:
+        values = [VERSION, *values[1:], ""]
+    summary = dict(zip(_SUMMARY, values, strict=True))
     for name in ("clocks", "pauses", "deadlines"):
         summary[name] = [tuple(each) for each in summary[name]]
     return summary  # type: ignore[return-value]  # in the order of its fields

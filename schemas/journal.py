@@ -1,4 +1,4 @@
-"""The journal's records, version 5: how one source partition's state is written, and how readers understand it.
+"""The journal's records, version 6: how one source partition's state is written, and how readers understand it.
 
 A journal partition is a compacted log beside its source partition. What a step writes ends with its `Head`; only with
 that head has it happened. A record's kind is the first byte of its key:
@@ -26,7 +26,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from schemas.contact_record import VERSION
+from schemas.contact_record import OLDEST_READ, VERSION
 from schemas.panes import Pane, PaneKey, TagPane, TagPaneKey
 
 OPEN_KEY: Final = b"o"
@@ -93,12 +93,12 @@ def encode_head(head: Head) -> bytes:
 
 
 def decode_head(value: bytes) -> Head:
-    """Read a head. Raises JournalVersionError where another version wrote it."""
+    """Read a head. Raises JournalVersionError where a version wrote it that is not read here."""
     fields = orjson.loads(value)
     version = fields.pop("v")
     if version > VERSION:
         raise JournalVersionError("the journal was written by a newer Pulssi: upgrade this one")
-    if version < VERSION:
+    if version < OLDEST_READ:
         raise JournalVersionError(
             f"the journal has version {version}, which no release wrote and this Pulssi does not read: stop the"
             " workers, delete the topics whose names end in .journal, run `pulssi migrate`, then `pulssi epoch begin"

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Callable, Mapping
+from ipaddress import ip_network
 from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
 from schemas.configuration.toml_files import problem_of
@@ -20,6 +21,17 @@ CLICKHOUSE_EMBEDDED: Final = "embedded"
 
 _LAST_PORT: Final = 65_535
 _HOST_NAME: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252}[A-Za-z0-9_.])?")
+_TOKEN: Final = re.compile(r"[!-~]{24,512}")
+_PASSWORD_HASH: Final = re.compile(
+    r"\$argon2id\$v=19\$m=(\d{1,7}),t=(\d{1,3}),p=(\d{1,2})\$[A-Za-z0-9+/]{11,86}\$[A-Za-z0-9+/]{22,172}"
+)
+#: The most that checking a password may take: KiB of memory, passes, threads.
+_HASH_COST: Final = (262_144, 16, 16)
+_HEADER_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
+#: Headers that clients or proxies send with another meaning.
+_OTHER_HEADERS: Final = frozenset(
+    {"authorization", "cookie", "host", "origin", "user-agent", "x-forwarded-for", "x-forwarded-proto"}
+)
 
 #: What a setting with a pattern must look like, in words.
 _PATTERN_PROBLEMS: Final = {
@@ -63,6 +75,48 @@ def _host_names(value: str) -> str:
     if not all(_HOST_NAME.fullmatch(name) for name in names):
         raise ValueError("must be host names without ports, separated by commas")
     return ",".join(names)
+
+
+def token_text(value: str) -> str:
+    """Check a token. Raises ValueError, which does not repeat it."""
+    if value and _TOKEN.fullmatch(value) is None:
+        raise ValueError("must be 24 to 512 letters, digits and marks without spaces, such as `openssl rand -hex 32`")
+    return value
+
+
+def password_hash_text(value: str) -> str:
+    """Check the hash of a password. Raises ValueError, which does not repeat it."""
+    found = _PASSWORD_HASH.fullmatch(value)
+    if value and found is None:
+        raise ValueError("must be what `pulssi wallboard hash-password` prints: an argon2id hash, not the password")
+    if found is not None and any(int(cost) > most for cost, most in zip(found.groups(), _HASH_COST, strict=True)):
+        raise ValueError("costs too much to check: at most 256 MiB, 16 passes and 16 threads")
+    return value
+
+
+def _secret(check: Callable[[str], str]) -> Callable[[SecretStr], SecretStr]:
+    def checked(value: SecretStr) -> SecretStr:
+        return SecretStr(check(value.get_secret_value().strip()))
+
+    return checked
+
+
+def _header_name(value: str) -> str:
+    if value and (_HEADER_NAME.fullmatch(value) is None or value.lower() in _OTHER_HEADERS):
+        raise ValueError("must be the name of a header that only the proxy sets, such as X-Forwarded-User")
+    return value
+
+
+def _networks(value: str) -> str:
+    try:
+        networks = [str(ip_network(part.strip())) for part in value.split(",")] if value.strip() else []
+    except ValueError:
+        networks = []
+    if value.strip() and (not networks or any(network.endswith("/0") for network in networks)):
+        raise ValueError(
+            "must be addresses or networks whose host bits are 0, such as 127.0.0.1,10.1.2.0/24, and not everybody's"
+        )
+    return ",".join(networks)
 
 
 _Port = Annotated[int, Field(ge=0, le=65535)]
@@ -118,8 +172,35 @@ class Settings(BaseModel):
     """The SLA engine's health and metrics; 0: any free port."""
     hooks_port: _Port = 6069
     """The health and metrics of the deliverer of hooks; 0: any free port."""
+    wallboard_token: Annotated[SecretStr, AfterValidator(_secret(token_text))] = SecretStr("")
+    """What programs and TVs sign in to the wallboard with: at least 24 characters, such as `openssl rand -hex 32`.
+    Where `bind` is not of this machine alone, a token, a password or a proxy has to be set (docs/sign-in.md)."""
+    wallboard_token_file: str = ""
+    """The file that holds the token, in place of `wallboard_token`."""
+    wallboard_password_hash: Annotated[SecretStr, AfterValidator(_secret(password_hash_text))] = SecretStr("")
+    """The hash of the password that people sign in to the wallboard with, as `pulssi wallboard hash-password` prints
+    it."""
+    wallboard_password_hash_file: str = ""
+    """The file that holds the hash, in place of `wallboard_password_hash`."""
+    wallboard_session_key_file: str = ""
+    """A file with 32 or more random characters that sessions are signed with. With it, who is signed in stays so when
+    the wallboard restarts; all wallboards with the same file accept each other's sessions."""
+    wallboard_proxy_header: Annotated[str, AfterValidator(_header_name)] = ""
+    """The header in which a proxy tells who has signed in there, such as `X-Forwarded-User`; from others than
+    `wallboard_proxy_from` it is ignored."""
+    wallboard_proxy_from: Annotated[str, AfterValidator(_networks)] = ""
+    """The proxy's addresses or networks, separated by commas. Only from there `X-Forwarded-For`, `X-Forwarded-Proto`
+    and `wallboard_proxy_header` are believed."""
+    wallboard_requests_per_second: Annotated[int, Field(ge=1, le=10_000)] = 20
+    """Requests to the wallboard that one address may make in the long run; more are answered with 429. Streams are not
+    counted."""
+    wallboard_request_burst: Annotated[int, Field(ge=1, le=10_000)] = 60
+    """Requests to the wallboard that one address may make at once, after it has been quiet."""
+    wallboard_streams_per_address: Annotated[int, Field(ge=1, le=256)] = 64
+    """Pages that one address may have open at a time, or programs that follow the figures; 256 in all."""
     bind: Annotated[str, Field(min_length=1)] = "127.0.0.1"
-    """The address that the parts' own servers listen on."""
+    """The address that the parts' own servers listen on. Worker, sink, alerts and hooks answer health and metrics there
+    without sign-in; the wallboard asks for one, and does not start without where others can reach it."""
     allowed_hosts: Annotated[str, AfterValidator(_host_names)] = ""
     """Names under which the parts' own servers and the embedded ClickHouse are reached, separated by commas, besides
     `localhost`, the name in `bind` and every IP address. A request for another name gets 421: a page of another site

@@ -1,4 +1,5 @@
-"""The wallboard: one page with the live numbers, pushed as they change, from the journals alone.
+"""The wallboard: pages with the live numbers, pushed as they change, from the journals alone.
 
-ClickHouse may be down. The page never shows old numbers as new: it says how old they are, and why.
+ClickHouse may be down: only comparisons with the last weeks come from there, and are null without it. A page never
+shows old numbers as new: it says how old they are, and why.
 """

@@ -18,6 +18,8 @@ from schemas.alerts import Acknowledge, Alert
 from streams.monitoring.allowed_hosts import AllowedHosts
 from streams.times import now_ms
 
+#: Under this name a request holds who has signed in, where that is known.
+SIGNED_IN_AS: Final = "signed_in_as"
 #: A script of another origin may not send it without being allowed to first, and nobody allows it.
 HEADER: Final = "X-Pulssi"
 NAME_AT_MOST: Final = 64
@@ -50,7 +52,8 @@ def acknowledge_routes(
 
     async def acknowledge(request: web.Request) -> web.Response:
         _refuse_other_sites(request, hosts)
-        by = _name(await _body(request))
+        body = await _body(request)
+        by = request.get(SIGNED_IN_AS) or _name(body)  # whom a proxy has signed in is not asked again
         alert_id = request.match_info["id"]
         alert = _alert(known(), alert_id)
         if alert.acknowledged_by is not None:  # the first one counts

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from dashboards.wallboard.boards import ShownGroup
 from schemas.policies import Policy
+from streams.live.figures import Counted
 from streams.live.last_weeks import LastWeeks, Mean
 from streams.live.live_view import LiveView
 from streams.live.pane_sums import CENTRE
@@ -57,12 +58,12 @@ class Outlook:
         `beyond`: contacts that wait beyond their target now.
         """
         then = self._weeks.arrivals(shown.parts, self._day.begin, self._day.counted_to)
-        offered = self._view.counted(TODAY, *shown.parts).offered
+        today = self._view.counted(TODAY, *shown.parts)
         return {
             "due": self._due(shown, queues),
             "trend": None if shown.group == CENTRE else self._trend(shown, formula),
-            "compared": {"offered_now": offered, "offered_then": _number(then.value), "weeks": then.weeks},
-            "projection": None if policy is None else self._projections(shown, policy, formula, beyond, then),
+            "compared": {"offered_now": today.offered, "offered_then": _number(then.value), "weeks": then.weeks},
+            "projection": None if policy is None else self._projections(shown, policy, formula, beyond, today, then),
         }
 
     def thens(self, window: str, shown: ShownGroup, tags: Sequence[tuple[str, int]]) -> tuple[float | None, ...]:
@@ -89,10 +90,9 @@ class Outlook:
         }
 
     def _projections(
-        self, shown: ShownGroup, policy: Policy, formula: str, beyond: int, then: Mean
+        self, shown: ShownGroup, policy: Policy, formula: str, beyond: int, today: Counted, then: Mean
     ) -> dict[str, dict[str, Any]]:
         view, parts = self._view, shown.parts
-        today = view.counted(TODAY, *parts)
         times = ratio(today.offered, then.value)
         level_now = level(formula, view.counted(_HOUR, *parts).counted, today.counted)
         so_far = {

@@ -14,6 +14,7 @@ from typing import Final
 
 from aiohttp import web
 
+from dashboards.wallboard.door import BODY_AT_MOST, Door
 from dashboards.wallboard.publisher import GZIP_HEADER, Publisher, message
 from schemas.boards import DEFAULT_BOARD, Board, Boards
 from streams.live.windows import WINDOW_NAMES
@@ -49,16 +50,6 @@ ASSETS: Final = {
         for name in sorted(_NAMES)
         if name != "index.html"
     },
-}
-
-_HEADERS: Final = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
 }
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -111,17 +102,20 @@ def _chosen_board(boards: Boards, name: str) -> Board:
     return board
 
 
-async def _add_security_headers(_: web.Request, response: web.StreamResponse) -> None:
-    for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)  # a public figure may be read from elsewhere
-
-
 def application(
-    publisher: Publisher, payload: Payload, hosts: AllowedHosts, boards: Callable[[], Boards] = Boards
+    publisher: Publisher,
+    payload: Payload,
+    hosts: AllowedHosts,
+    boards: Callable[[], Boards] = Boards,
+    door: Door | None = None,
 ) -> web.Application:
-    """Make the routes of the page and its figures; `boards` gives those in force."""
-    app = web.Application(middlewares=[hosts.guard])
-    app.on_response_prepare.append(_add_security_headers)
+    """Make the routes of the page and its figures, behind a door: without one everybody is let in.
+
+    `boards` gives those in force.
+    """
+    door = door or Door(hosts)
+    app = web.Application(middlewares=door.middlewares, client_max_size=BODY_AT_MOST)
+    door.add_routes(app)
     for path, (name, kind) in ASSETS.items():
         app.router.add_get(path, _asset_handler(name, kind))
 

@@ -20,6 +20,7 @@ import orjson
 from dashboards.wallboard.acknowledging import acknowledge_routes
 from dashboards.wallboard.alert_follower import AlertFollower
 from dashboards.wallboard.alert_list import AlertsReading, FiringAlerts
+from dashboards.wallboard.door import Door, make_door
 from dashboards.wallboard.public_figures import PublicFigures, public_routes
 from dashboards.wallboard.publisher import Publisher
 from dashboards.wallboard.server import application, edition
@@ -37,6 +38,7 @@ from streams.monitoring.health import add_routes, listen
 from streams.monitoring.prometheus import MetricValue, render
 from streams.part_process import run_until_one_ends
 from streams.seasonal.past import Past
+from streams.seasonal.reader import PastReader
 from streams.tasks import stop_on_signals
 from streams.times import now_ms
 
@@ -169,11 +171,12 @@ class Wallboard:
                 self.publisher.tick()
 
 
-async def _serve(settings: Settings, board: Wallboard, configuration: WatchedRules) -> int:
+async def _serve(
+    settings: Settings, board: Wallboard, configuration: WatchedRules, weeks: PastReader, door: Door
+) -> int:
     ended = stop_on_signals()
-    hosts = AllowedHosts(settings.bind, settings.allowed_hosts)
-    app = application(board.publisher, board.payload, hosts, lambda: board.boards)
-    acknowledge_routes(app, board.known_alerts, hosts, partial(send, settings))
+    app = application(board.publisher, board.payload, door.hosts, lambda: board.boards, door)
+    acknowledge_routes(app, board.known_alerts, door.hosts, partial(send, settings))
     public_routes(app, PublicFigures(board.snapshot, lambda: board.boards))
     add_routes(
         app,
@@ -192,6 +195,7 @@ async def _serve(settings: Settings, board: Wallboard, configuration: WatchedRul
             board.push_updates(),
             board.alerts.follow(),
             board.alerts.watch_engine(),
+            weeks.run(),
             follow(configuration, lambda _: None),  # it is looked for at each push
             ended.wait(),
         )
@@ -202,10 +206,16 @@ async def _serve(settings: Settings, board: Wallboard, configuration: WatchedRul
 
 def run(settings: Settings) -> int:
     """Serve the wallboard until SIGTERM or Ctrl-C; returns the exit code. Raises ConfigurationError."""
+    door = make_door(settings, AllowedHosts(settings.bind, settings.allowed_hosts))
     configuration = WatchedRules(config_folder(), settings.time_zone)
 
     async def start() -> int:
-        board = Wallboard(settings, configuration, LiveView(settings.time_zone, now_ms))
-        return await _serve(settings, board, configuration)
+        weeks = PastReader(settings)
+
+        def past() -> tuple[Past | None, PastReading]:
+            return weeks.past, PastReading(*weeks.reading())
+
+        board = Wallboard(settings, configuration, LiveView(settings.time_zone, now_ms), past)
+        return await _serve(settings, board, configuration, weeks, door)
 
     return asyncio.run(start())

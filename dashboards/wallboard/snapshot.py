@@ -151,6 +151,8 @@ class Snapshot:
 
     def gauges(self, parts: Sequence[Group]) -> GaugeReading:
         """Read the gauges of groups together."""
+        if len(parts) == 1:
+            return self.readings.get(parts[0], _NO_CONTACTS)
         return joined(self.readings.get(part, _NO_CONTACTS) for part in parts)
 
     def public_value(self, figure: PublicFigure) -> float | None:

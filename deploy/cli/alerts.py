@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from deploy.cli.alert_lines import figures, where
+from deploy.cli.alert_trial import try_alerts
 from deploy.cli.common import exit_if_unreachable, fail, json_option, running_stack_option, stack_settings
 from deploy.cli.config_option import config_option, load_configuration
 from deploy.cli.part_commands import run_part, stdin_option
@@ -26,7 +28,6 @@ from schemas.alerts import (
     Alert,
     Dimensions,
     EndSilence,
-    Measurement,
     Silence,
     decode_alert,
 )
@@ -61,6 +62,9 @@ def run() -> None:
     """
     settings, _ = load_configuration()
     run_part("streams.alert_engine.service", settings, settings)
+
+
+alerts_group.add_command(try_alerts)
 
 
 @alerts_group.command("list")
@@ -125,6 +129,9 @@ def show(alert_id: str, data: Path | None, *, as_json: bool) -> None:
         "target": None if measured.target_ms is None else duration(measured.target_ms),
         "objective": None if measured.objective is None else f"{measured.objective:.1%} by {measured.formula}",
         "window": None if measured.window_ms is None else duration(measured.window_ms),
+        "usual": None
+        if measured.expected is None
+        else f"{measured.expected:.1f} contacts in the same hours, by the last {measured.weeks} weeks",
         "contacts judged": measured.n,
         "beyond the target": measured.bad,
         "data": "is old: the alert keeps its state" if alert.held else None,
@@ -268,26 +275,3 @@ async def _send(settings: Settings, command: Acknowledge | Silence | EndSilence)
     from streams.alert_engine.commands import send
 
     await send(settings, command)
-
-
-def where(dimensions: Dimensions) -> str:
-    """Write what an alert is judged for, in one line."""
-    given = {name: value for name, value in dimensions.model_dump().items() if value is not None}
-    return ", ".join(f"{name.removesuffix('_id')} {value}" for name, value in given.items()) or "the whole centre"
-
-
-def figures(measured: Measurement) -> tuple[str, str]:
-    """Write the measured value and its limit in their unit."""
-
-    def written(value: float) -> str:
-        match measured.unit:
-            case "ms":
-                return duration(round(value))
-            case "share":
-                return f"{value:.1%}"
-            case "ratio":
-                return f"{value:.2f} x"
-            case "count":
-                return f"{value:g}"
-
-    return written(measured.value), written(measured.limit)

@@ -5,6 +5,7 @@ Every command only loads the settings and calls its part's main function, which 
 
 import importlib
 import logging
+import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -12,13 +13,16 @@ from typing import Final, NoReturn
 
 import click
 
-from deploy.cli.common import data_folder_option
+from deploy.cli.common import data_folder_option, fail
 from deploy.cli.config_option import config_option, load_configuration
 from deploy.embedded.child_processes import end_with_stdin
 from schemas.configuration.toml_files import ConfigurationError
 from schemas.exits import EndError, Exit
 from schemas.settings import Settings
 from streams.configuration.environment import load_settings
+
+#: In characters; everybody on the floor may know it, and nobody outside may guess it.
+SHORTEST_PASSWORD: Final = 12
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -98,19 +102,47 @@ def sink() -> None:
     run_part("sinks.sink", settings, settings)
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @config_option
 @stdin_option
-def wallboard() -> None:
+@click.pass_context
+def wallboard(context: click.Context) -> None:
     """Run the wallboard: the live page and its API.
 
-    Health and metrics are at the page's address (/healthz, /readyz, /metrics). Ends with 1 where somebody must act
-    first, with 70 for a bug: start it again after 70.
+    Health and metrics are at the page's address (/healthz, /readyz, /metrics). Where others than this machine can reach
+    it (PULSSI_BIND), it needs a sign-in: docs/sign-in.md. Ends with 1 where somebody must act first, with 70 for a bug:
+    start it again after 70.
 
     Example: PULSSI_WALLBOARD_PORT=8080 pulssi wallboard
     """
-    settings, _ = load_configuration()
-    run_part("dashboards.wallboard.service", settings, settings)
+    if context.invoked_subcommand is None:
+        settings, _ = load_configuration()
+        run_part("dashboards.wallboard.service", settings, settings)
+
+
+@wallboard.command("hash-password")
+def hash_password() -> None:
+    """Ask for a password, and print its hash.
+
+    The hash is for PULSSI_WALLBOARD_PASSWORD_HASH. The password is not shown. Where standard input is no terminal, its
+    first line is the password.
+
+    Example: pulssi wallboard hash-password > /etc/pulssi/wallboard-password-hash
+    """
+    from dashboards.wallboard import passwords
+
+    if sys.stdin.isatty():
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    else:
+        password = sys.stdin.readline().rstrip("\r\n")
+    if len(password) < SHORTEST_PASSWORD:
+        fail(f"a password needs {SHORTEST_PASSWORD} or more characters: a few words are easy to keep", Exit.UNUSABLE)
+    if len(password) > passwords.PASSWORD_AT_MOST // 4:
+        fail(f"a password has at most {passwords.PASSWORD_AT_MOST // 4} characters", Exit.UNUSABLE)
+    try:
+        click.echo(passwords.hash_password(password))
+    except UnicodeEncodeError:
+        fail("the password is no UTF-8 text", Exit.UNUSABLE)
 
 
 @click.command()

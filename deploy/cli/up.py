@@ -64,10 +64,12 @@ def up(data: Path, port_base: int | None, *, detach: bool, no_config: bool, in_b
 
     Example: pulssi up --data ./.pulssi --port-base 9400
     """
+    from dashboards.wallboard.sign_in import load_sign_in
     from deploy.embedded import official_clickhouse, stack
 
     quiet_clients()
     settings, _ = load_configuration()  # rules too: else each part would say so by itself, one after the other
+    load_sign_in(settings)
     _check_usable(data)
     if in_background:
         raise SystemExit(stack.run(data, settings, FileOutput(data / LOGS), port_base))
@@ -174,11 +176,13 @@ def demo(rate: float, seed: int, data: Path | None, port_base: int | None) -> No
 
     Example: pulssi demo --rate 20 --seed 7
     """
+    from dashboards.wallboard.sign_in import load_sign_in
     from deploy.embedded import stack
     from deploy.embedded.demonstration import demonstrate
 
     quiet_clients()
     settings, _ = load_configuration()
+    load_sign_in(settings)
     _download(settings)
     if data is not None and data.exists() and any(data.iterdir()):
         fail(f"--data {data}: is not empty; a demonstration takes a folder of its own", Exit.UNUSABLE)

@@ -6,7 +6,7 @@ retracted samples included; of the archive every content of an event id. It neve
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple, Self
 
 from schemas.panes import PANE_MS
@@ -166,6 +166,19 @@ class StoredRows:
     def events(self, contacts: ContactRange, span: Span) -> Sequence[Row]:
         """Return archived events as the columns of `_EVENTS`, the earliest delivery of each content first."""
         return self._rows_of(contacts, span, _EVENTS)
+
+    def recorded(self, span: Span) -> Iterator[Row]:
+        """Yield the events of a span as they occurred: topic, contact, agent, channel and content."""
+        sql = (
+            "SELECT topic, contact_id, agent_key, channel, normalised FROM events_rows"  # noqa: S608 - our own names
+            f" WHERE {_within('occurred_at')} ORDER BY occurred_at, seq, event_id"
+        )
+        with (
+            store_errors(self._settings),
+            self._client.query_row_block_stream(sql, parameters=span._asdict()) as blocks,
+        ):
+            for block in blocks:
+                yield from block
 
     def similar_ids(self, contact_id: str, limit: int) -> list[str]:
         """Find contacts whose ids end or begin with the given text: people know a source's own number."""

@@ -13,8 +13,11 @@ import os
 import socket
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final, get_args
 from zoneinfo import ZoneInfo
+
+from aiokafka.errors import KafkaError
 
 from schemas.alerts import ALERTS, AttemptOutcome, Command
 from schemas.settings import Settings
@@ -26,6 +29,7 @@ from sinks.hooks.outbox import Surroundings
 from sinks.hooks.turn import Turn
 from sinks.hooks.watched_hooks import WatchedHooks
 from streams.alert_engine.leadership import Leadership, take_turns
+from streams.kafka.cluster import Cluster
 from streams.kafka.log_ends import LogEnds
 from streams.kafka.topic_reader import reading
 from streams.tasks import run_to_completion
@@ -34,6 +38,12 @@ from streams.times import now_ms
 #: How often Kafka is asked something that it must answer: a consumer whose broker is away brings nothing, and says so
 #: to nobody.
 _ASK_EVERY_S: Final = 5.0
+#: Kafka answers while it did within so long.
+_ANSWERED_WITHIN_S: Final = 15.0
+#: Commands are asked for several times a second.
+STUCK_AFTER_S: Final = 60.0
+#: A turn begins by reading all deliveries that are kept.
+BEGINS_WITHIN_S: Final = 600.0
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -53,6 +63,12 @@ class Deliverer:
         self._turn: Turn | None = None
         #: By the monotonic clock.
         self._answered_at: float | None = None
+        self._log: DeliveryLog | None = None
+        #: When Kafka last answered somebody who asks for nothing else, when this deliverer last moved, and how long it
+        #: may take to move again; by the monotonic clock.
+        self._seen_at: float | None = None
+        self._moved_at = time.monotonic()
+        self._moves_within_s = STUCK_AFTER_S
         #: Attempts by what came of them.
         self.outcomes: dict[AttemptOutcome, int] = dict.fromkeys(get_args(AttemptOutcome), 0)
 
@@ -75,9 +91,33 @@ class Deliverer:
         """Say why this deliverer does not deliver; None: it does, or stands by."""
         return "Kafka does not answer" if self._answered_at is None else None
 
+    def stuck(self) -> str | None:
+        """Say what does not move any more; None: all does, if only in waiting for Kafka."""
+        if self._seen_at is None or time.monotonic() - self._seen_at > _ANSWERED_WITHIN_S:
+            return None
+        idle_s = time.monotonic() - self._moved_at
+        if idle_s > self._moves_within_s:
+            return f"hooks: nothing was done for {idle_s:.0f} s"
+        return (self._turn and self._turn.stuck()) or (self._log and self._log.stuck()) or None
+
+    def _moved(self, within_s: float = STUCK_AFTER_S) -> None:
+        self._moved_at, self._moves_within_s = time.monotonic(), within_s
+
+    async def watch_kafka(self) -> None:
+        """Note whether Kafka answers, for ever."""
+        ends = LogEnds(self._settings)
+        try:
+            while True:
+                with suppress(KafkaError, OSError, TimeoutError):
+                    await ends.stable([(ALERTS, 0)])
+                    self._seen_at = time.monotonic()
+                await asyncio.sleep(_ASK_EVERY_S)
+        finally:
+            await ends.close()
+
     async def run(self) -> None:
         """Deliver whenever this deliverer's turn comes, for ever."""
-        await take_turns(self._settings, "hooks", self._take_turn, "nothing is delivered")
+        await take_turns(self._settings, "hooks", self._take_turn, "nothing is delivered", self._moved)
 
     def use(self, hooks: Hooks) -> None:
         """Deliver to these destinations from now on."""
@@ -100,6 +140,7 @@ class Deliverer:
 
     async def _commands(self, leadership: Leadership) -> list[Command]:
         """Return the commands that come within a moment. Raises KafkaError and OSError."""
+        self._moved()
         if self._answered_at is None or time.monotonic() - self._answered_at > _ASK_EVERY_S:
             await leadership.ask()
             self._answered_at = time.monotonic()
@@ -107,15 +148,17 @@ class Deliverer:
 
     async def _deliver(self, leadership: Leadership) -> None:
         log, work = DeliveryLog(self._settings), None
+        self._log = log
+        self._moved(BEGINS_WITHIN_S)
         try:
             records = await log.open(f"{socket.gethostname()}/{os.getpid()}")
             ledger = Ledger(records, ZoneInfo(self._settings.time_zone))
             end = await self._end_of_alerts()
-            ledger.begin(end)
+            ledger.begin(end, await self._id_of_alerts())
             ledger.use(self._configuration.hooks, end, now_ms())
             async with reading(self._settings, ALERTS, ledger.position) as alerts, asyncio.TaskGroup() as tasks:
                 tasks.create_task(log.write(ledger.state))
-                shared = Surroundings(ledger, log.put, tasks, self.outcomes, self._waits_s)
+                shared = Surroundings(ledger, log.put, tasks, self.outcomes, self._waits_s, log.certify)
                 work = self._turn = Turn(self._settings, shared)
                 await work.begin()
                 await leadership.rewind()
@@ -131,7 +174,7 @@ class Deliverer:
         except* _TurnIsOverError:
             _LOG.info("another deliverer works from now on")
         finally:
-            self._turn = None
+            self._turn = self._log = None
             if work is not None:
                 await run_to_completion(work.close())
             await run_to_completion(log.stop())
@@ -144,6 +187,15 @@ class Deliverer:
         while turn is not None and leadership.turn == turn:
             await work.retry(await self._commands(leadership))
         raise _TurnIsOverError
+
+    async def _id_of_alerts(self) -> str:
+        """Give the id of the topic `alerts`. Raises ClusterUnavailableError, an OSError."""
+        cluster = Cluster(self._settings)
+        try:
+            topic = (await cluster.topics()).get(ALERTS)
+            return "" if topic is None else topic.id
+        finally:
+            await cluster.stop()
 
     async def _end_of_alerts(self) -> int:
         ends = LogEnds(self._settings)

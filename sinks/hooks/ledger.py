@@ -5,6 +5,7 @@ begins at the present.
 """
 
 import hashlib
+import logging
 from collections.abc import Iterable, Mapping
 from datetime import tzinfo
 from typing import Final
@@ -16,7 +17,9 @@ from schemas.alerts import (
     DelivererState,
     DeliveryRecord,
     DestinationState,
+    NewerVersionError,
     decode_delivery,
+    decode_state,
 )
 from schemas.configuration.hook_models import Links
 from schemas.exits import EndError, Exit
@@ -29,41 +32,53 @@ from sinks.hooks.messages import TaggedContact, alert_message, tag_message
 #: Older tags are not told: what is known of their deliveries may have been removed from the topic.
 TAG_AT_MOST_MS: Final = 30 * 86_400_000
 
+_LOG: Final = logging.getLogger(__name__)
+
 
 class Ledger:
     """The deliveries so far, and new ones of what changes."""
 
     def __init__(self, records: Mapping[bytes, bytes], zone: tzinfo) -> None:
-        """Take the newest records of the topic. Raises EndError where another version wrote one."""
+        """Take the newest records of the topic; a delivery that is not readable is passed over, and logged.
+
+        Raises EndError where a newer version wrote a record, or the deliverer's own one is not readable.
+        """
         self._zone = zone
         try:
-            found = [decode_delivery(key, value) for key, value in records.items()]
+            found = _deliveries(records)
             state = records.get(STATE_KEY)
-            self._state = None if state is None else DelivererState.model_validate_json(state)
+            self._state = None if state is None else decode_state(state)
         except ValueError:
             raise EndError(
                 f"the topic {ALERT_DELIVERIES} has a record that this version cannot read: run the version that wrote"
                 f" it, or delete the topic, and run `pulssi migrate`",
                 Exit.NO,
             ) from None
-        #: By webhook id; those that need no attempt any more are known by their ids alone.
+        #: By webhook id, in the order in which they happened; those that need no attempt any more are known by their
+        #: ids alone. The sequence of a key begins again once its alert is forgotten.
         self.unfinished = {
             each.webhook_id: each
-            for each in sorted((each for each in found if each is not None), key=lambda each: each.sequence)
+            for each in sorted(found, key=lambda each: (each.at, each.sequence))
             if each.status == "waiting" or (each.status == "delivered" and each.body is not None)
         }
-        self._known = {each.webhook_id for each in found if each is not None}
+        self._known = {each.webhook_id for each in found}
         #: Destinations with the firings that they have deliveries of.
-        self._told = {(each.destination, each.alert_id) for each in found if each is not None}
+        self._told = {(each.destination, each.alert_id) for each in found}
+        self._topic = ""
         self.destinations: dict[str, DestinationState] = {} if self._state is None else dict(self._state.destinations)
         self.hooks = Hooks((), Links())
         self.position = 0
 
-    def begin(self, end: int) -> None:
-        """Take the topic `alerts` to end at that offset; where it was never read, or made anew, all is the present."""
+    def begin(self, end: int, topic: str = "") -> None:
+        """Take the topic `alerts` to end at that offset, and to have that id of Kafka's; empty: it is not known.
+
+        Where it was never read, all is the present; one that was made anew is told from its beginning.
+        """
+        known = "" if self._state is None else self._state.topic
+        self._topic = topic or known
         if self._state is None:
             self.position = end
-        elif self._state.position > end:  # another topic of this name
+        elif self._state.position > end or self._topic != (known or self._topic):
             self.position = 0
             self.destinations = {
                 name: each.model_copy(update={"begins": 0}) for name, each in self.destinations.items()
@@ -89,7 +104,8 @@ class Ledger:
 
     def state(self) -> bytes:
         """Write the deliverer's own record."""
-        return DelivererState(position=self.position, destinations=self.destinations).model_dump_json().encode()
+        state = DelivererState(position=self.position, topic=self._topic, destinations=self.destinations)
+        return state.model_dump_json().encode()
 
     def health(self, destination: str) -> Health:
         """Tell how a destination fares; one that was taken away fares well."""
@@ -135,6 +151,22 @@ class Ledger:
         self._known.update(each.webhook_id for each in new)
         self._told.update((each.destination, each.alert_id) for each in new)
         return new
+
+
+def _deliveries(records: Mapping[bytes, bytes]) -> list[DeliveryRecord]:
+    """Read what is readable. Raises NewerVersionError."""
+    found = []
+    for key, value in records.items():
+        try:
+            record = decode_delivery(key, value)
+        except NewerVersionError:
+            raise
+        except ValueError:
+            _LOG.error("%s: the record of the key %r is no delivery, and is passed over", ALERT_DELIVERIES, key[:100])
+            continue
+        if record is not None:
+            found.append(record)
+    return found
 
 
 def _record(delivery: Delivery, title: str, queue: str, sequence: int, at: int, now: int) -> DeliveryRecord:

@@ -5,7 +5,8 @@ What came of an attempt is kept before the next one of its queue begins.
 
 import asyncio
 import logging
-from collections import deque
+import time
+from collections import defaultdict, deque
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
@@ -26,9 +27,17 @@ _AT_ONCE: Final = 8
 #: Shorter texts are no secrets, and would take too much out of an answer.
 _SECRET_AT_LEAST: Final = 6
 _MS: Final = 1000
+#: A waiting delivery looks at the clock so often: it may be set, and the machine may sleep.
+_LOOK_EVERY_S: Final = 30.0
+#: An attempt has its own limit, which is shorter. What is due for so long, while nothing was sent, is stuck.
+STUCK_AFTER_S: Final = 120.0
 TAKEN_OUT: Final = "the destination was taken out of hooks.toml"
 
 _LOG: Final = logging.getLogger(__name__)
+
+
+async def _certified() -> None:
+    """Hold it for certain."""
 
 
 class Surroundings(NamedTuple):
@@ -41,6 +50,8 @@ class Surroundings(NamedTuple):
     #: Attempts by what came of them.
     outcomes: dict[AttemptOutcome, int]
     waits_s: Sequence[float] = WAITS_S
+    #: Returns once it is certain that it was this deliverer's turn a moment ago.
+    certify: Callable[[], Coroutine[Any, Any, None]] = _certified
 
 
 class Outbox:
@@ -55,8 +66,11 @@ class Outbox:
         self._queues: dict[str, deque[DeliveryRecord]] = {}
         #: Queues whose alert is over without a word to this destination.
         self._over: set[str] = set()
-        self._changed = asyncio.Event()
+        #: By queue: set, and made anew, when something has changed for it.
+        self._changed = defaultdict[str, asyncio.Event](asyncio.Event)
         self._is_gone = False
+        #: When an attempt last began or ended, by the monotonic clock.
+        self._moved_at = time.monotonic()
         #: What somebody must do was said, once until a delivery succeeds.
         self._said = False
 
@@ -74,16 +88,16 @@ class Outbox:
             self._with.tasks.create_task(self._work(record.queue))
         else:
             queue.append(record)
-            self._wake()
+            self._wake(record.queue)
 
     def hasten(self, webhook_id: str, asked_at: int) -> bool:
         """Try a delivery that waits at once; tell whether it waits here."""
-        for queue in self._queues.values():
+        for name, queue in self._queues.items():
             for place, each in enumerate(queue):
                 if each.webhook_id == webhook_id and each.status == "waiting":
                     if is_asked_for(each, asked_at):
                         queue[place] = each.model_copy(update={"next_at": now_ms(), "retried_at": asked_at})
-                        self._wake()
+                        self._wake(name)
                     return True
         return False
 
@@ -91,7 +105,7 @@ class Outbox:
         """Send what fires there no longer again and again."""
         if queue in self._queues:
             self._over.add(queue)
-            self._wake()
+            self._wake(queue)
 
     async def use(self, destination: Destination | None) -> None:
         """Deliver as the file says it now; None: the destination was taken away."""
@@ -100,15 +114,29 @@ class Outbox:
             former, self._destination, self._sender = self._sender, destination, Sender(destination)
             self._said = False
             await former.close()
-        self._wake()
+        self._wake_all()
 
     async def close(self) -> None:
         """Close the connections."""
         await self._sender.close()
 
-    def _wake(self) -> None:
-        self._changed.set()
-        self._changed = asyncio.Event()
+    def stuck(self) -> str | None:
+        """Say that nothing moves although a delivery is due; None: it does, or none is."""
+        idle_s = time.monotonic() - self._moved_at
+        if idle_s <= STUCK_AFTER_S:
+            return None
+        before = now_ms() - STUCK_AFTER_S * _MS
+        if any(queue[0].status == "waiting" and queue[0].next_at < before for queue in self._queues.values() if queue):
+            return f"deliveries to {self._destination.name!r} are due, and none was tried for {idle_s:.0f} s"
+        return None
+
+    def _wake(self, name: str) -> None:
+        if (changed := self._changed.pop(name, None)) is not None:
+            changed.set()
+
+    def _wake_all(self) -> None:
+        for name in list(self._changed):
+            self._wake(name)
 
     async def _work(self, name: str) -> None:
         """Deliver a queue until it is empty."""
@@ -120,11 +148,12 @@ class Outbox:
                 queue.popleft()
             elif (refusal := self._refusal(record)) is not None:
                 await self._give_up(queue, Verdict("permanent", refusal), "not_sent")
-            elif record.next_at > now_ms():
-                await self._wait_until(record.next_at)
+            elif (due := due_at(record, now_ms())) is not None:
+                await self._wait_until(name, due)
             else:
                 await self._attempt(queue)
         del self._queues[name]
+        self._changed.pop(name, None)
         self._over.discard(name)
 
     def _refusal(self, record: DeliveryRecord) -> str | None:
@@ -139,9 +168,12 @@ class Outbox:
     async def _attempt(self, queue: deque[DeliveryRecord]) -> None:
         """Try the first delivery of a queue, and keep what came of it."""
         async with self._slots:
-            await self._pace.take()
-            record = queue[0]
-            verdict = await self._send(record)
+            if self._refusal(queue[0]) is None:
+                await self._pace.take()
+                await self._with.certify()
+            if self._refusal(queue[0]) is not None:  # since it was made while this one waited for its slot
+                return
+            verdict = await self._send(queue[0])
         record = queue[0]  # somebody may have asked for another attempt meanwhile
         tried, now = record.tried + 1, now_ms()
         due = next_attempt_ms(tried, verdict, record.webhook_id, now, self._with.waits_s)
@@ -167,7 +199,9 @@ class Outbox:
     async def _send(self, record: DeliveryRecord) -> Verdict:
         destination = self._destination
         delivery = Delivery(record.webhook_id, record.destination, (record.body or "").encode())
+        self._moved_at = time.monotonic()
         answer = await self._sender.attempt(delivery, now_ms())
+        self._moved_at = time.monotonic()
         verdict = judge(destination.type, answer, now_ms())
         self._with.outcomes[verdict.outcome] = self._with.outcomes.get(verdict.outcome, 0) + 1
         return verdict._replace(why=_without_secrets(verdict.why, destination))
@@ -183,7 +217,7 @@ class Outbox:
                 " hooks.toml, or ask for a delivery with `pulssi hooks retry`: one that succeeds enables it",
                 *(name, verdict.why),
             )
-            self._wake()
+            self._wake_all()
         elif verdict.needs_somebody and not self._said:
             _LOG.error("destination %r needs somebody: %s", name, verdict.why)
         elif before.disabled_at is not None and after.disabled_at is None:
@@ -195,10 +229,11 @@ class Outbox:
         queue, sent_at = self._queues[name], record.attempts[-1].at
         while (due := sent_again_ms(record.resolved_at, sent_at)) is not None:
             while now_ms() < due and not self._is_superseded(queue):
-                await self._wait_until(due)
+                await self._wait_until(name, due)
             if self._is_superseded(queue):
                 break
             async with self._slots:
+                await self._with.certify()
                 verdict = await self._send(record)
             sent_at = now_ms()
             self._note_health(verdict, sent_at)
@@ -209,12 +244,18 @@ class Outbox:
         disabled = self._with.ledger.health(self._destination.name).disabled_at is not None
         return len(queue) > 1 or record.queue in self._over or self._is_gone or disabled
 
-    async def _wait_until(self, at: int) -> None:
-        """Wait until a time, in UTC milliseconds, or until something has changed."""
-        changed = self._changed
+    async def _wait_until(self, name: str, at: int) -> None:
+        """Wait until a time, in UTC milliseconds, or until something has changed; not longer than for a while."""
+        changed = self._changed[name]
         with suppress(TimeoutError):
-            async with asyncio.timeout(max(at - now_ms(), 0) / _MS):
+            async with asyncio.timeout(min(max(at - now_ms(), 0) / _MS, _LOOK_EVERY_S)):
                 await changed.wait()
+
+
+def due_at(record: DeliveryRecord, now: int) -> int | None:
+    """Tell until when a delivery waits; None: it is due. Where the clock was set back since its last attempt, it is."""
+    was_set_back = bool(record.attempts) and now < record.attempts[-1].at
+    return None if was_set_back or record.next_at <= now else record.next_at
 
 
 def is_asked_for(record: DeliveryRecord, asked_at: int) -> bool:

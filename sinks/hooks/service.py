@@ -33,14 +33,18 @@ async def _serve(settings: Settings, configuration: WatchedHooks, waits_s: Seque
     deliverer = Deliverer(settings, configuration, waits_s)
     health = Health(
         ready=deliverer.unready,
-        progress=lambda: None,
+        progress=deliverer.stuck,
         metrics=lambda: _metrics(deliverer, refused=configuration.refused),
     )
     port = await health.start(settings, "hooks")
     print(f"hooks: health and metrics at http://{settings.bind}:{port}", flush=True)  # noqa: T201 - a command's own output
     try:
         return await run_until_one_ends(
-            "the deliverer of hooks", deliverer.run(), configuration.follow(deliverer.use), ended.wait()
+            "the deliverer of hooks",
+            deliverer.run(),
+            deliverer.watch_kafka(),
+            configuration.follow(deliverer.use),
+            ended.wait(),
         )
     finally:
         await health.stop()

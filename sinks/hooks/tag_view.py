@@ -39,13 +39,13 @@ class TagView:
 
     def _read(self, contact_id: str, channel: Any, value: bytes) -> None:  # noqa: ANN401 - a channel
         """Look for new tags: the summary names those in effect, the samples say when each was put on."""
-        wanted = self._wanted()
-        names = {normal_tag(tag) for tag in decode_summary(value)["tags"]} & wanted
+        wanted, summary = self._wanted(), decode_summary(value)
+        names = {normal_tag(tag) for tag in summary["tags"]} & wanted
         if all((contact_id, name) in self._seen for name in names):
             return
         for _, sample in decode_contact(value).samples:
             name = normal_tag(sample.tag)
             if sample.sample == "tagged" and name in wanted and (contact_id, name) not in self._seen:
                 self._seen.add((contact_id, name))
-                source = contact_id.partition(":")[0]  # as adapters build the id
+                source = summary["source"] or contact_id.partition(":")[0]  # as adapters build the id
                 self._found(TaggedContact(contact_id, channel, sample.queue, sample.tag, sample.at, source))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Final, NoReturn
 
 from schemas.alerts import (
     ALERT_DELIVERIES,
@@ -14,10 +15,12 @@ from schemas.alerts import (
     Alert,
     Command,
     DeliveryRecord,
+    NewerVersionError,
     Retry,
     decode_alert,
     decode_delivery,
 )
+from schemas.exits import EndError, Exit
 from schemas.policies import normal_tag
 from schemas.settings import Settings
 from sinks.hooks.destinations import Hooks
@@ -27,6 +30,9 @@ from sinks.hooks.tag_view import TagView
 from streams.kafka.topic_reader import TopicReader, TopicRecord, read_newest
 from streams.live.journal_follower import JournalFollower
 from streams.times import now_ms
+
+#: The topic `alerts` is asked several times a second; what it brings is made into deliveries within seconds.
+STUCK_AFTER_S: Final = 60.0
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -42,6 +48,8 @@ class Turn:
         self._tagged: asyncio.Queue[TaggedContact] = asyncio.Queue()
         self._tags = frozenset[str]()
         self._wants_tags = asyncio.Event()
+        #: When the topic `alerts` was last asked, by the monotonic clock.
+        self._asked_at = time.monotonic()
         self._open(self._ledger.hooks)
 
     @property
@@ -58,6 +66,13 @@ class Turn:
     def disabled(self) -> int:
         """Count the destinations that are disabled."""
         return sum(each.disabled_at is not None for each in self._ledger.destinations.values())
+
+    def stuck(self) -> str | None:
+        """Say what does not move any more; None: all does, or need not."""
+        idle_s = time.monotonic() - self._asked_at
+        if idle_s > STUCK_AFTER_S:
+            return f"the topic {ALERTS} was not asked for {idle_s:.0f} s"
+        return next((fault for each in self._outboxes.values() if (fault := each.stuck()) is not None), None)
 
     async def begin(self) -> None:
         """Keep since when each destination is told, and go on with what a former deliverer left."""
@@ -100,6 +115,7 @@ class Turn:
     async def tell_alerts(self, reader: TopicReader) -> None:
         """Tell of every change of an alert, for ever. Raises KafkaError."""
         while True:
+            self._asked_at = time.monotonic()
             records = await reader.records()
             made: list[DeliveryRecord] = []
             over: list[tuple[str, str]] = []
@@ -170,9 +186,17 @@ def _alert(key: bytes, value: bytes | None, offset: int) -> Alert | None:
         return None
     try:
         return decode_alert(value)
+    except NewerVersionError:
+        _end(offset)
     except ValueError:
         _LOG.warning("%s: the record at offset %d is not readable here, and not told", ALERTS, offset)
         return None
+
+
+def _end(offset: int) -> NoReturn:
+    raise EndError(
+        f"{ALERTS}: a newer version wrote the record at offset {offset}: run that version; nothing is lost", Exit.NO
+    )
 
 
 def _is_over(record: TopicRecord, alert: Alert | None) -> bool:

@@ -10,18 +10,21 @@ from typing import Final
 
 from aiokafka.errors import KafkaError
 
-from schemas.alerts import ALERTS, OPENING_KEY, Alert, decode_alert
+from schemas.alerts import ALERTS, OPENING_KEY, Alert, NewerVersionError, decode_alert
 from schemas.exits import EndError, Exit
 from schemas.objectives import OBJECTIVES
 from schemas.settings import Settings
 from streams.alerts.objective_reports import Due
 from streams.kafka.brokers import TopicsMissingError
-from streams.kafka.fenced_topic import TRANSACTION_TIMEOUT_MS, FencedTopic, Pair
+from streams.kafka.fenced_topic import TRANSACTION_TIMEOUT_MS, FencedTopic, Record
 from streams.kafka.topic_reader import read_newest
 
 _NOTHING: Final = Due()
 #: Between two attempts to read what was told of objectives.
 _AGAIN_S: Final = 10.0
+
+#: How much of a key is told.
+_KEY_TOLD: Final = 100
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -35,28 +38,43 @@ class AlertLog:
     async def open(self, engine: str) -> dict[str, Alert]:
         """Fence every older engine and return all alerts by key. `engine` names this process for people.
 
-        Raises KafkaError, OSError, TimeoutError; EndError where another version of Pulssi wrote an alert.
+        A record that is no alert is passed over, and logged: its cause is judged as one that never fired. Raises
+        KafkaError, OSError, TimeoutError; EndError where a newer version of Pulssi wrote an alert.
         """
-        records = await self._topic.open(engine)
-        try:
-            return {key.decode(): decode_alert(value) for key, value in records.items()}
-        except ValueError:
-            raise EndError(
-                f"the topic {ALERTS} has an alert that this version cannot read: run the version that wrote it, or"
-                f" delete the topic, and run `pulssi migrate`",
-                Exit.NO,
-            ) from None
+        alerts: dict[str, Alert] = {}
+        for key, value in (await self._topic.open(engine)).items():
+            try:
+                alerts[key.decode()] = decode_alert(value)
+            except NewerVersionError:
+                raise EndError(
+                    f"the topic {ALERTS} has an alert that this version cannot read: run the version that wrote it, or"
+                    f" delete the topic, and run `pulssi migrate`",
+                    Exit.NO,
+                ) from None
+            except ValueError:
+                _LOG.error("%s: the record of the key %r is no alert, and is passed over", ALERTS, key[:_KEY_TOLD])
+        return alerts
+
+    @property
+    def is_recreated(self) -> bool:
+        """Whether the topic is another one since it was opened, so that what was written before is not there."""
+        return self._topic.is_recreated
 
     async def write(self, changed: Iterable[Alert], ended: Iterable[str] = (), objectives: Due = _NOTHING) -> None:
         """Write the alerts that changed, in order, and remove those that are over (keys). Raises what aiokafka does.
 
         `objectives` are written with them, to their own topic.
         """
-        records: list[Pair] = [(each.key.encode(), each.model_dump_json().encode()) for each in changed]
+        records: list[Record] = [(each.key.encode(), each.model_dump_json().encode()) for each in changed]
         records += [(key.encode(), None) for key in ended]
         told = objectives.pairs()
         if records or told:
             await self._topic.write(records, {OBJECTIVES: told} if told else {})
+
+    async def write_again(self, alerts: Iterable[Alert]) -> None:
+        """Write all alerts, in the order of their changes, into a topic that lacks them. Raises what aiokafka does."""
+        self._topic.is_recreated = False
+        await self.write(sorted(alerts, key=lambda each: each.at))
 
     async def stop(self) -> None:
         """End the producer. Never while something is being written: that can hang it."""

@@ -18,7 +18,8 @@ from collections.abc import Mapping
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from schemas.alerts import Alert
+from schemas.alerts import ALERTS
+from schemas.exits import EndError, Exit
 from schemas.settings import Settings
 from schemas.topics import channel_of
 from streams.alert_engine.alert_log import AlertLog, told_objectives
@@ -26,7 +27,8 @@ from streams.alert_engine.commands import Commands
 from streams.alert_engine.dead_letter_count import DeadLetterCount
 from streams.alert_engine.leadership import Leadership, take_turns
 from streams.alert_engine.watched_parts import WatchedParts
-from streams.alerts.lifecycle import changes, forgotten
+from streams.alerts.known_alerts import KnownAlerts
+from streams.alerts.lifecycle import changes
 from streams.alerts.objective_reports import Due
 from streams.alerts.pipeline_rules import PartReading, PipelineReading
 from streams.alerts.silences import in_force
@@ -45,6 +47,8 @@ JUDGE_EVERY_S: Final = 1.0
 LIVE_WITHIN_S: Final = 10.0
 #: A judgement takes a fraction of a second; without one for so long the engine is stuck.
 STUCK_AFTER_S: Final = 60.0
+#: Clocks are corrected by less, and what was judged as of a later time is not judged again.
+SET_BACK_MS: Final = 5_000
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -66,13 +70,15 @@ class Engine:
         #: When the last weeks were known last, or this engine began.
         self._no_past_since = now_ms()
         #: Newest record of each alert by key; of this engine's turn.
-        self.alerts: dict[str, Alert] = {}
+        self.alerts = KnownAlerts()
         self.leads = False
         #: Records of alerts that this engine wrote.
         self.written = 0
         #: Records of objectives that it wrote.
         self.objectives_written = 0
         self.judgement_s = 0.0
+        #: The time of the last judgement, in UTC milliseconds.
+        self._judged_as_of = 0
         self._judged_at = time.monotonic()
         self._ready_since: float | None = None
 
@@ -107,7 +113,7 @@ class Engine:
         told = asyncio.ensure_future(told_objectives(self._settings))
         told.add_done_callback(self._begin_reports)
         try:
-            self.alerts = await log.open(f"{socket.gethostname()}/{os.getpid()}")
+            self.alerts = KnownAlerts((await log.open(f"{socket.gethostname()}/{os.getpid()}")).values())
             within_ms = self._configuration.alert_rules.pipeline.dead_letters_within_ms
             await dead_letters.start(now_ms() - within_ms)
             commands = Commands()
@@ -145,10 +151,10 @@ class Engine:
         self._use_changed_rules()
         await dead_letters.read()
         self._judged_at = time.monotonic()
-        now, freshness = now_ms(), self.journals.freshness_now()
+        now, freshness = self._now(), self.journals.freshness_now()
         alert_rules = self._rules[1]
         pipeline = self._pipeline(now, freshness, dead_letters.since(now - alert_rules.pipeline.dead_letters_within_ms))
-        observations = self.view.observations(now, self.alerts.keys(), pipeline, self._past())
+        observations = self.view.observations(now, frozenset(self.alerts.watched), pipeline, self._past())
         timing = alert_rules.timing
         changed = changes(
             self.alerts,
@@ -159,21 +165,33 @@ class Engine:
             silences=in_force(commands.silences.values(), alert_rules.maintenance, now),
             acknowledgements=commands.acknowledged,
         )
-        ended = forgotten(self.alerts, now, timing)
+        ended = self.alerts.forgotten(now, timing.keep_ms, {alert.key for alert in changed})
         objectives = self.view.objectives_due(now) if freshness.state == "live" else Due()
         self.judgement_s = time.monotonic() - self._judged_at
-        await run_to_completion(
-            log.write(changed, ended, objectives)
-        )  # a producer that is stopped within a write may hang
-        self.alerts |= {alert.key: alert for alert in changed}
-        for key in ended:
-            self.alerts.pop(key, None)
+        # A producer that is stopped within a write may hang.
+        await run_to_completion(log.write(changed, ended, objectives))
+        self.alerts.apply(changed)
+        self.alerts.forget(ended)
+        if log.is_recreated:
+            _LOG.warning("the topic %s is another one by now: all alerts are written again", ALERTS)
+            await run_to_completion(log.write_again(self.alerts.values()))
         self.written += len(changed)
         self.objectives_written += len(objectives.records) + len(objectives.ended)
 
     def _begin_reports(self, told: asyncio.Future[list[bytes]]) -> None:
         if not told.cancelled() and told.exception() is None:
             self.view.begin_reports(told.result())
+
+    def _now(self) -> int:
+        """Give the time, which does not go back. Raises EndError where the clock was set back by more than moments."""
+        back_ms = self._judged_as_of - now_ms()
+        if back_ms > SET_BACK_MS:
+            raise EndError(
+                f"the clock was set back by {back_ms / 1000:.0f} s: started again, it judges by the new time",
+                Exit.STUCK,
+            )
+        self._judged_as_of = max(self._judged_as_of, now_ms())
+        return self._judged_as_of
 
     def _use_changed_rules(self) -> None:
         in_force_now = self._configuration.rules, self._configuration.alert_rules

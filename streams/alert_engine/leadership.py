@@ -102,14 +102,19 @@ class Leadership:
 
 
 async def take_turns(
-    settings: Settings, part: str, take: Callable[[Leadership], Awaitable[None]], without_kafka: str
+    settings: Settings,
+    part: str,
+    take: Callable[[Leadership], Awaitable[None]],
+    without_kafka: str,
+    moved: Callable[[], None] = lambda: None,
 ) -> None:
     """Call `take` for ever, which works while it is this process's turn; waits for Kafka, and says so.
 
-    `without_kafka` says what is not done while Kafka does not answer.
+    `without_kafka` says what is not done while Kafka does not answer. Before each attempt at it `moved` is called.
     """
     waits = False
     while True:
+        moved()
         leadership = Leadership(settings, part)
         try:
             await leadership.start()

@@ -54,7 +54,7 @@ async def _serve(settings: Settings, configuration: WatchedRules) -> int:
 
 
 def _metrics(engine: Engine, *, refused: bool) -> str:
-    firing = [alert for alert in engine.alerts.values() if alert.state == "firing"]
+    firing = [alert for alert in engine.alerts.live.values() if alert.state == "firing"]
     return render(
         (
             MetricValue(declared.ALERTS_LEADS, engine.leads),

@@ -58,7 +58,11 @@ def observation_of(crossing: Crossing, rules: Rules, policy: Policy, now: int) -
             channel=of, queue=queue, priority=contact.priority, segment=contact.segment, contact_id=contact.contact_id
         ),
         measured=measured,
-        contacts=(CostlyContact(contact_id=contact.contact_id, channel=of, queue=queue, value_ms=taken),),
+        contacts=(
+            CostlyContact(
+                contact_id=contact.contact_id, channel=of, queue=queue, value_ms=taken, source=contact.source
+            ),
+        ),
     )
 
 

@@ -88,7 +88,7 @@ class Windows(NamedTuple):
 class Group:
     """The counts of one policy in one queue."""
 
-    __slots__ = ("burn_rates", "counted", "halves", "minutes", "policy", "sums", "windows")
+    __slots__ = ("burn_rates", "counted", "halves", "least_volume", "minutes", "policy", "sums", "windows")
 
     def __init__(self, counted: Counted) -> None:
         self.counted = counted
@@ -100,12 +100,18 @@ class Group:
         #: What the policy is judged by beside its attainment.
         self.burn_rates: tuple[BurnRate, ...] = ()
         self.windows = Windows()
-        #: Judged and bad of each window in turn.
+        #: From how many contacts on anything of it is judged over a window.
+        self.least_volume = 0
+        #: Judged and bad of each window in turn, the longest last: it holds all the others.
         self.sums: list[int] = []
 
     def is_empty(self) -> bool:
         """Tell whether nothing is counted: it never was, or all of it was retracted."""
         return not any(judged for judged, _ in self.minutes.values())
+
+    def cannot_slip(self) -> bool:
+        """Tell whether over every window nobody is bad, or too few are judged to tell."""
+        return not self.sums or not self.sums[-1] or self.sums[-2] < self.least_volume
 
     def sum_over(self, length_ms: int) -> tuple[int, int]:
         """Give judged and bad over the window of a length."""
@@ -250,8 +256,10 @@ class MinuteCounters:
         calendar = calendar_for(self._rules, queue, policy)
         group.burn_rates = burn_rates_for(self._alert_rules.burn_rates, policy.name, policy.objective)
         lengths = {policy.window_ms or self._alert_rules.attainment.window_ms}
+        group.least_volume = max(1, policy.min_volume or self._alert_rules.attainment.min_volume)
         for rate in group.burn_rates:
             lengths |= {rate.long_ms, rate.short_ms}
+            group.least_volume = min(group.least_volume, rate.min_long)
         group.windows = self._windows_of(calendar, tuple(sorted(lengths)))
         group.sums = [0] * (2 * len(lengths))
         for start, (judged, bad) in group.minutes.items():

@@ -10,15 +10,17 @@
   fires. An alert that still fires at a silence's end is told then.
 
 Nothing is remembered but the records: whoever judges again from the newest ones gives the same, and judging twice at
-the same time gives nothing new. All times are UTC milliseconds.
+the same time gives nothing new. All times are UTC milliseconds. Where the clock was set back, a time that lies ahead
+counts as long past: no alert waits for the clock to come there again.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from schemas.alert_rules import Timing
 from schemas.alerts import HISTORY_AT_MOST, Acknowledge, Alert, Change, Reason, Silence, alert_id
+from streams.alerts.known_alerts import KnownAlerts
 from streams.alerts.observation import Observation
 from streams.alerts.silences import silenced_by
 
@@ -27,7 +29,7 @@ _TOLD: Final = frozenset({"first", "changed", "reminder", "unsilenced"})
 
 
 def changes(
-    before: Mapping[str, Alert],
+    before: KnownAlerts,
     observations: Mapping[str, Observation],
     now: int,
     timing: Timing,
@@ -38,21 +40,11 @@ def changes(
 ) -> list[Alert]:
     """Give the records that a judgement adds, in the order of keys; of one key each follows from the one before.
 
-    `before` has each key's newest record, `silences` those in force, `acknowledgements` those known by alert id.
+    `silences` are those in force, `acknowledgements` those known by alert id.
     """
     judge = _Judge(now, timing, held, silences, acknowledgements)
-    live = {key for key, alert in before.items() if alert.state != "resolved"}
-    keys = sorted(live | {key for key, seen in observations.items() if seen.beyond})
+    keys = sorted(before.live.keys() | {key for key, seen in observations.items() if seen.beyond})
     return [record for key in keys for record in judge.records(before.get(key), observations.get(key))]
-
-
-def forgotten(before: Mapping[str, Alert], now: int, timing: Timing) -> list[str]:
-    """Name the keys whose alerts have been resolved for so long that their records go, in order."""
-    return sorted(
-        key
-        for key, alert in before.items()
-        if alert.state == "resolved" and alert.resolved_at is not None and now >= alert.resolved_at + timing.keep_ms
-    )
 
 
 def is_told(alert: Alert) -> bool:
@@ -102,47 +94,48 @@ class _Judge:
         if not seen.beyond:
             return None
         fired_before = alert is not None and alert.fired_at is not None and seen.kind != "contact"
-        if alert is not None and fired_before and self._now < (alert.resolved_at or 0) + self._timing.least_resolved_ms:
+        if alert is not None and fired_before and self._is_within(alert.resolved_at, self._timing.least_resolved_ms):
             return None
-        draft = Alert(
+        state: dict[str, Any] = {"state": "pending"}
+        if not seen.hold_ms:
+            silence = silenced_by(seen, None, self._silences) if self._silences else None
+            state = self._firing(seen.key, silence)
+        return Alert(
             key=seen.key,
-            sequence=0 if alert is None else alert.sequence,
+            sequence=1 if alert is None else alert.sequence + 1,
             kind=seen.kind,
             condition=seen.condition,
             rule=seen.rule,
             severity=seen.severity,
             dimensions=seen.dimensions,
-            state="pending",
             reason="first",
-            at=self._now,
+            at=self._now if alert is None else max(self._now, alert.at),
             pending_since=self._now,
             measured=seen.measured,
+            contacts=list(seen.contacts),
+            history=[Change(at=self._now, state=state["state"], reason="first")],
+            **state,
         )
-        return self._changed(draft, "first", seen) if seen.hold_ms else self._fired(draft, seen)
+
+    def _firing(self, key: str, silence: str | None) -> dict[str, Any]:
+        """Give what a record has once its alert fires."""
+        fires = {"state": "firing", "id": alert_id(key, self._now), "fired_at": self._now}
+        return {**fires, "silenced_by": silence, "notified": silence is None}
 
     def _after_pending(self, alert: Alert, seen: Observation | None) -> Alert | None:
         if seen is None or not seen.beyond:
             return self._changed(alert, "resolved", seen, state="resolved", resolved_at=self._now)
-        if self._now < alert.pending_since + seen.hold_ms:
+        if self._is_within(alert.pending_since, seen.hold_ms):
             return None
         return self._fired(alert, seen)
 
     def _fired(self, alert: Alert, seen: Observation) -> Alert:
-        silence = silenced_by(alert, self._silences)
-        return self._changed(
-            alert,
-            "first",
-            seen,
-            state="firing",
-            id=alert_id(alert.key, self._now),
-            fired_at=self._now,
-            silenced_by=silence,
-            notified=silence is None,
-        )
+        silence = silenced_by(alert, None, self._silences)
+        return self._changed(alert, "first", seen, **self._firing(alert.key, silence))
 
     def _by_people(self, alert: Alert) -> Alert | None:
         """Take in silences and acknowledgements, also while figures are old."""
-        silence = silenced_by(alert, self._silences)
+        silence = silenced_by(alert, alert.silenced_by, self._silences) if self._silences else None
         if silence is not None and alert.silenced_by is None:
             return self._changed(alert, "silenced", by=_by(self._silences, silence), silenced_by=silence)
         if silence is None and alert.silenced_by is not None:
@@ -156,7 +149,7 @@ class _Judge:
     def _resolved(self, alert: Alert, seen: Observation | None) -> Alert | None:
         least = 0 if alert.kind == "contact" else self._timing.least_firing_ms
         is_clear = seen is None or (seen.clear and not seen.beyond)
-        if not is_clear or self._now < (alert.fired_at or 0) + least:
+        if not is_clear or self._is_within(alert.fired_at, least):
             return None
         return self._changed(alert, "resolved", seen, state="resolved", resolved_at=self._now)
 
@@ -172,7 +165,13 @@ class _Judge:
         if every is None or alert.acknowledged_by is not None or alert.silenced_by is not None:
             return False
         told = [change.at for change in alert.history if change.state == "firing" and change.reason in _TOLD]
-        return self._now >= max([alert.fired_at or 0, *told]) + every
+        return not self._is_within(
+            max((at for at in (alert.fired_at or 0, *told) if at <= self._now), default=None), every
+        )
+
+    def _is_within(self, since: int | None, duration_ms: int) -> bool:
+        """Tell whether less than a duration has passed."""
+        return since is not None and since <= self._now < since + duration_ms
 
     def _changed(
         self, alert: Alert, reason: Reason, seen: Observation | None = None, *, by: str | None = None, **fields: object
@@ -182,7 +181,8 @@ class _Judge:
         changed = alert.model_copy(update={**figures, **fields, "sequence": alert.sequence + 1})
         change = Change(at=self._now, state=changed.state, reason=reason, by=by)
         history = [*alert.history, change][-HISTORY_AT_MOST:]
-        return changed.model_copy(update={"reason": reason, "at": self._now, "history": history})
+        at = max(self._now, alert.at)  # in the order of the records
+        return changed.model_copy(update={"reason": reason, "at": at, "history": history})
 
 
 def _by(silences: Sequence[Silence], silence_id: str) -> str:

@@ -7,7 +7,7 @@ with the next ones.
 
 from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
-from itertools import islice
+from itertools import chain, islice
 from typing import Final, NamedTuple, cast
 
 from schemas.alert_rules import AlertRules
@@ -24,6 +24,7 @@ LOOKED_AT_AT_MOST: Final = 2_000
 
 #: Judged, late of these, waiting beyond the target, and what follows for the objective.
 Figures = tuple[int, int, int, ObjectiveState]
+_WIDTH: Final = 4
 
 
 class Due(NamedTuple):
@@ -41,9 +42,19 @@ class Due(NamedTuple):
 
 
 class _Told(NamedTuple):
+    """What was told of a policy in a queue, flat: there are very many."""
+
     at: int
-    #: By length of the window.
-    figures: dict[int, Figures]
+    #: Of the windows, the same tuple for all that have the same.
+    lengths: tuple[int, ...]
+    flat: tuple[int | str, ...]
+
+    def figures(self) -> dict[int, Figures]:
+        """Give the figures by the lengths of the windows."""
+        return {
+            length: cast("Figures", self.flat[place : place + _WIDTH])
+            for length, place in zip(self.lengths, range(0, len(self.flat), _WIDTH), strict=True)
+        }
 
 
 class ObjectiveReports:
@@ -55,6 +66,7 @@ class ObjectiveReports:
 
     def _clear(self) -> None:
         self._told: dict[Counted, _Told] = {}
+        self._lengths: dict[tuple[int, ...], tuple[int, ...]] = {}
         #: Changed since they were looked at, in the order of their changes.
         self._changed: dict[Counted, None] = {}
         #: Those that wait for their half minute, by its end.
@@ -110,7 +122,7 @@ class ObjectiveReports:
         ended: list[bytes],
     ) -> None:
         told = self._told.get(counted)
-        before = {} if told is None else told.figures
+        before = {} if told is None else told.figures()
         figures = {} if seen is None else figures_of(seen, rules)
         if figures == before:
             return
@@ -123,7 +135,9 @@ class ObjectiveReports:
         if seen is not None:
             changed = (length for length, of in figures.items() if of != before.get(length))
             records += (_objective(seen, length, figures[length], now) for length in changed)
-            self._told[counted] = _Told(now, figures)
+            lengths = tuple(figures)
+            lengths = self._lengths.setdefault(lengths, lengths)
+            self._told[counted] = _Told(now, lengths, tuple(chain.from_iterable(figures.values())))
         else:
             self._told.pop(counted, None)
         policy, channel, queue = counted

@@ -6,10 +6,11 @@ bad: at 1 the budget lasts exactly as long as its period.
 """
 
 from collections.abc import Collection, Iterator
-from typing import Final, NamedTuple, cast
+from functools import lru_cache
+from typing import Any, Final, NamedTuple, cast
 
 from schemas.alert_rules import REACH_MS, AlertRules, BurnRate
-from schemas.alerts import Condition, CostlyContact, Dimensions, Measurement, Severity
+from schemas.alerts import Condition, Dimensions, Measurement, Severity
 from schemas.policies import Policy
 from schemas.topics import Channel
 from streams.alerts.counters import HALF_HOUR_MS, Counted, Group, MinuteCounters, formula_of, half_of
@@ -150,12 +151,18 @@ class ObjectiveRules:
                 changed |= counters.counted_between(half_of(last) - REACH_MS, half_of(now) - REACH_MS + HALF_HOUR_MS)
             self._minute = minute
         self.changed = changed
+        groups, breached, slipping = counters.groups, contacts.breached, self._slipping
+        quickly = self._rules.intervals is None
         for counted in changed:
+            # Most groups are told by this at once: all of them are looked at after a start.
+            if quickly and counted not in breached and ((group := groups.get(counted)) is None or group.cannot_slip()):
+                slipping.pop(counted, None)
+                continue
             found = dict(self._observe(counters, contacts, counted, now, only_slipping=True))
             if found:
-                self._slipping[counted] = found
+                slipping[counted] = found
             else:
-                self._slipping.pop(counted, None)
+                slipping.pop(counted, None)
         observed = {key: seen for group in self._slipping.values() for key, seen in group.items()}
         for key in watched:
             if key not in observed and (named := _counted_of(key)) is not None:
@@ -177,35 +184,24 @@ class ObjectiveRules:
         seen = self.seen(counters, contacts, counted, now)
         if seen is None:
             return
+        costliest = contacts.costliest(counted, pane_of(now)) if seen.waiting_bad else ()
         for key, verdict, condition, rate in judge(seen, self._rules, only_slipping=only_slipping):
-            costliest = contacts.costliest(counted, pane_of(now))
-            yield key, self._observation(seen, key, verdict, condition, rate, costliest)
-
-    def _observation(
-        self,
-        seen: Seen,
-        key: str,
-        verdict: Verdict,
-        condition: Condition,
-        rate: BurnRate | None,
-        costliest: tuple[CostlyContact, ...],
-    ) -> Observation:
-        policy, (_, channel, queue) = seen.policy, seen.group.counted
-        return Observation(
-            key=key,
-            kind="objective",
-            condition=condition,
-            rule=policy.name,
-            severity=self._severity(condition, rate),
-            dimensions=Dimensions(
-                channel=cast("Channel", channel), queue=queue, priority=policy.priority, segment=policy.segment
-            ),
-            measured=self._measurement(seen, condition, rate),
-            contacts=costliest,
-            beyond=verdict[0],
-            clear=verdict[1],
-            hold_ms=self._rules.timing.hold_ms,
-        )
+            yield (
+                key,
+                Observation(
+                    key=key,
+                    kind="objective",
+                    condition=condition,
+                    rule=seen.policy.name,
+                    severity=self._severity(condition, rate),
+                    dimensions=_dimensions(counted, seen.policy.priority, seen.policy.segment),
+                    measured=self._measurement(seen, condition, rate),
+                    contacts=costliest,
+                    beyond=verdict[0],
+                    clear=verdict[1],
+                    hold_ms=self._rules.timing.hold_ms,
+                ),
+            )
 
     def _severity(self, condition: Condition, rate: BurnRate | None) -> Severity:
         if rate is not None:
@@ -216,24 +212,22 @@ class ObjectiveRules:
 
     def _measurement(self, seen: Seen, condition: Condition, rate: BurnRate | None) -> Measurement:
         policy, group = seen.policy, seen.group
-        same = Measurement(
-            value=0,
-            limit=0,
-            unit="share",
-            metric=policy.metric,
-            target_ms=policy.target_ms,
-            objective=policy.objective,
-            formula=formula_of(policy),
-        )
+        same: dict[str, Any] = {
+            "unit": "share",
+            "metric": policy.metric,
+            "target_ms": policy.target_ms,
+            "objective": policy.objective,
+            "formula": formula_of(policy),
+        }
         if condition == "interval_attainment" and self._rules.intervals is not None:
             counted, missed = intervals_of(seen, self._rules.intervals.min_volume)
             share = 1 - missed / counted if counted else 1.0
-            figures = {"value": share, "limit": self._rules.intervals.share, "n": counted, "bad": missed}
-            return same.model_copy(update={**figures, "window_ms": REACH_MS})
+            same |= {"value": share, "limit": self._rules.intervals.share, "n": counted, "bad": missed}
+            return Measurement(**same, window_ms=REACH_MS)
         length_ms = attainment_window(policy, self._rules)[0] if rate is None else rate.long_ms
         judged, bad = seen.sums(length_ms)
         expected = self._budgets.get(policy.name)
-        told = {
+        same |= {
             "n": judged,
             "bad": bad,
             "window_ms": group.span(length_ms).open_ms,
@@ -242,13 +236,17 @@ class ObjectiveRules:
             else budget_used(bad, policy.objective, expected),
         }
         if rate is None:
-            return same.model_copy(
-                update={**told, "value": 1 - bad / judged if judged else 1.0, "limit": policy.objective}
-            )
+            return Measurement(**same, value=1 - bad / judged if judged else 1.0, limit=policy.objective)
         short = group.span(rate.short_ms)
         value = burn_rate_of(judged, bad, policy.objective)
-        burns = {"value": value, "limit": rate.factor, "unit": "ratio", "short_window_ms": short.open_ms}
-        return same.model_copy(update={**told, **burns})
+        same |= {"value": value, "limit": rate.factor, "unit": "ratio", "short_window_ms": short.open_ms}
+        return Measurement(**same)
+
+
+@lru_cache(maxsize=10_000)
+def _dimensions(counted: Counted, priority: str | None, segment: str | None) -> Dimensions:
+    _, channel, queue = counted
+    return Dimensions(channel=cast("Channel", channel), queue=queue, priority=priority, segment=segment)
 
 
 def _counted_of(key: str) -> Counted | None:

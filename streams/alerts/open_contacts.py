@@ -4,7 +4,7 @@ Deadlines stand in a heap, as in `streams.live.gauges`, so that a second costs o
 summary replaces its old one; a contact without an event for its horizon leaves.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from heapq import heapify, heappop, heappush, nsmallest
 from typing import Final, cast
 
@@ -21,7 +21,10 @@ _REBUILD_SLACK: Final = 64
 class Contact:
     """An open contact, for as long as its summary is the newest."""
 
-    __slots__ = ("channel", "contact_id", "crossings", "leaves_at", "live", "pauses", "priority", "queue", "segment")
+    __slots__ = (
+        *("channel", "contact_id", "crossings", "leaves_at", "live", "pauses", "priority", "queue", "segment"),
+        *("source", "waiting_since"),
+    )
 
     def __init__(self, contact_id: str, summary: Summary) -> None:
         self.contact_id = contact_id
@@ -31,6 +34,9 @@ class Contact:
         self.segment = summary["segment"]
         self.pauses: Sequence[Pause] = summary["pauses"]
         self.leaves_at = summary["leaves_at"]
+        self.waiting_since = summary["waiting_since"]
+        #: None: not known.
+        self.source = summary["source"] or None
         #: Its targets that are near or have passed.
         self.crossings: list[Crossing] = []
         self.live = True
@@ -62,7 +68,7 @@ class OpenContacts:
         #: When something crosses: (at, serial, contact, what; None: the contact leaves).
         self._due: list[tuple[int, int, Contact, Crossing | None]] = []
         self._due_at_rebuild = 0
-        self._waiting: dict[tuple[str, str], dict[str, int]] = {}
+        self._waiting: dict[tuple[str, str], dict[str, Contact]] = {}
         #: By alert key.
         self.crossings: dict[str, Crossing] = {}
         #: Those beyond their target, by group.
@@ -76,9 +82,8 @@ class OpenContacts:
         if summary["discarded"] or not (summary["deadlines"] or waits) or summary["leaves_at"] <= self._now:
             return
         contact = self._partitions.setdefault(partition, {})[key] = Contact(key[1:].decode(), summary)
-        if summary["waiting_since"] is not None:
-            waiting = self._waiting.setdefault((contact.channel, contact.queue), {})
-            waiting[contact.contact_id] = summary["waiting_since"]
+        if waits:
+            self._waiting.setdefault((contact.channel, contact.queue), {})[contact.contact_id] = contact
         queues = {metric: queue for metric, _, queue in summary["clocks"]}
         for deadline in summary["deadlines"]:
             metric, _, _, warns_at, breached_at = deadline
@@ -125,12 +130,13 @@ class OpenContacts:
         """Name the contacts of a group that have waited longest beyond their target, with their clock time at `at`."""
         crossings = self.breached.get(counted, {}).values()
         oldest = nsmallest(CONTACTS_AT_MOST, crossings, key=lambda each: (each.since, each.contact.contact_id))
-        return tuple(_costly(each.contact.contact_id, counted[1], counted[2], each.since, at) for each in oldest)
+        return tuple(_costly(each.contact, counted[2], each.since, at) for each in oldest)
 
     def waiting_longest(self, channel: str, queue: str, at: int) -> tuple[CostlyContact, ...]:
         """Name the contacts that have waited longest in a queue."""
-        oldest = nsmallest(CONTACTS_AT_MOST, _by_time(self._waiting.get((channel, queue), {})))
-        return tuple(_costly(contact_id, channel, queue, since, at) for since, contact_id in oldest)
+        waiting = self._waiting.get((channel, queue), {}).values()
+        oldest = nsmallest(CONTACTS_AT_MOST, waiting, key=lambda each: (each.waiting_since, each.contact_id))
+        return tuple(_costly(each, queue, each.waiting_since or 0, at) for each in oldest)
 
     def _schedule(self, crossing: Crossing) -> None:
         if crossing.at <= self._now:
@@ -163,11 +169,11 @@ class OpenContacts:
         contact.crossings.clear()  # they refer to one another, which only the garbage collector would see
 
 
-def _by_time(waiting: dict[str, int]) -> Iterator[tuple[int, str]]:
-    return ((since, contact_id) for contact_id, since in waiting.items())
-
-
-def _costly(contact_id: str, channel: str, queue: str, since: int, at: int) -> CostlyContact:
+def _costly(contact: Contact, queue: str, since: int, at: int) -> CostlyContact:
     return CostlyContact(
-        contact_id=contact_id, channel=cast("Channel", channel), queue=queue, value_ms=max(0, at - since)
+        contact_id=contact.contact_id,
+        channel=cast("Channel", contact.channel),
+        queue=queue,
+        value_ms=max(0, at - since),
+        source=contact.source,
     )

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from schemas.alert_rules import Maintenance
 from schemas.alerts import Alert, Command, Dimensions, Silence
+from streams.alerts.observation import Observation
 from streams.core.business_time import in_hours
 
 
@@ -38,15 +39,15 @@ def _of_maintenance(maintenance: Iterable[Maintenance], now: int) -> Iterator[Si
             )
 
 
-def silenced_by(alert: Alert, silences: Sequence[Silence]) -> str | None:
+def silenced_by(cause: Alert | Observation, already: str | None, silences: Sequence[Silence]) -> str | None:
     """Name the silence that keeps an alert quiet: the one that does already, while it is in force, else the first."""
-    matching = [silence.silence_id for silence in silences if matches(silence, alert)]
-    if alert.silenced_by in matching:
-        return alert.silenced_by
+    matching = [silence.silence_id for silence in silences if matches(silence, cause)]
+    if already in matching:
+        return already
     return matching[0] if matching else None
 
 
-def matches(silence: Silence, alert: Alert) -> bool:
+def matches(silence: Silence, alert: Alert | Observation) -> bool:
     """Tell whether every field that a silence gives is the alert's."""
     return (
         silence.rule in {None, alert.rule}

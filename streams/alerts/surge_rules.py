@@ -1,7 +1,7 @@
 """Surges: far more contacts, of a queue or with a tag, than in the same hours of the last four weeks.
 
 A count is a surge from the largest of three numbers on: the rule's factor times the mean of those weeks, its least
-contacts, and four standard deviations above the mean, as chance alone gives them to contacts that come one by one.
+contacts, and five standard deviations above the mean, as chance alone gives them to contacts that come one by one.
 Without the last weeks nothing is judged, and alerts that are there keep their state.
 """
 
@@ -23,8 +23,9 @@ from streams.seasonal.past import HOUR_MS, Past, counts_at, same_times
 
 #: The mean of one week says nothing of how much weeks differ.
 LEAST_WEEKS: Final = 2
-#: Standard deviations: windows overlap and queues are many, so that two or three would be reached each day by chance.
-DEVIATIONS: Final = 4.0
+#: Standard deviations: windows overlap and queues are many, so that three would be reached each day by chance. With
+#: five, chance raises an alert on one of 60 days of a queue at most, by a simulation of contacts that come one by one.
+DEVIATIONS: Final = 5.0
 
 
 class Expected(NamedTuple):

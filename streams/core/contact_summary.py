@@ -62,6 +62,7 @@ def summary_of(fold: Fold, handle_ms: int | None) -> Summary:
         "pauses": _pauses(fold) if clocks else [],
         "deadlines": [],
         "leaves_at": 0,
+        "source": fold.source,
     }
     _set_deadlines(summary, fold.rules, fold.as_of)
     return summary

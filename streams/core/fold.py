@@ -79,7 +79,10 @@ class Fold:
         #: The last rating of all, in millionths.
         self.rating: int | None = None
 
-        if started is None and (first := next((each for each in events if each.type != "event.voided"), None)):
+        first = next((each for each in events if each.type != "event.voided"), None)
+        #: Later events may be another system's, such as a survey's.
+        self.source: str = "" if first is None else first.fields.get("source", "")
+        if started is None and first is not None:
             self.stretches.open(first.at)
 
     def apply(self, event: Event) -> None:

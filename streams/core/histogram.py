@@ -7,7 +7,7 @@ same buckets.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 #: Relative accuracy of an estimate.
@@ -45,13 +45,18 @@ def merge(histograms: Iterable[Mapping[int, int]]) -> dict[int, int]:
 
 def quantile(histogram: Mapping[int, int], q: float) -> float | None:
     """Estimate the value of rank ⌈q n⌉ in milliseconds; None where there is nothing."""
+    return quantiles(histogram, (q,))[0]
+
+
+def quantiles(histogram: Mapping[int, int], qs: Sequence[float]) -> list[float | None]:
+    """Estimate several, which rise, in one pass."""
     n = sum(histogram.values())
-    if n <= 0:
-        return None
-    rank = max(1, math.ceil(q * n - _RANK_SLACK))
-    seen = 0
-    for b in sorted(histogram):
-        seen += histogram[b]
-        if seen >= rank:
-            return estimate(b)
-    return None
+    found: list[float | None] = []
+    if n > 0:
+        ranks = [max(1, math.ceil(q * n - _RANK_SLACK)) for q in qs]
+        seen = 0
+        for b in sorted(histogram):
+            seen += histogram[b]
+            while len(found) < len(ranks) and seen >= ranks[len(found)]:
+                found.append(estimate(b))
+    return found + [None] * (len(qs) - len(found))

@@ -1,11 +1,12 @@
 """A topic of one partition that one process at a time writes, and reads back when it opens it.
 
-What is written together is one transaction, so a reader sees all of it or nothing. Opening fences every former writer,
+What is written together is one transaction, so a reader sees all of it or nothing; only what could not be written in
+the time that a transaction has is cut. Opening fences every former writer,
 as opening a journal fences a worker: what a former one still writes is refused by Kafka.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
@@ -17,9 +18,12 @@ from streams.kafka.topic_reader import read_newest
 
 #: Short, because a dead writer's open transaction holds readers back until it ends.
 TRANSACTION_TIMEOUT_MS: Final = 10_000
+#: Records and bytes of one transaction at most: written within a second, on a slow machine too.
+RECORDS_AT_MOST: Final = 2_000
+BYTES_AT_MOST: Final = 8 * 1024 * 1024
 
 #: Key and value of a record.
-Pair: TypeAlias = tuple[bytes, bytes | None]
+Record: TypeAlias = tuple[bytes, bytes | None]
 
 
 class FencedTopic:
@@ -35,6 +39,9 @@ class FencedTopic:
             transactional_id=f"{settings.application}.{part}",
             transaction_timeout_ms=timeout_ms,
         )
+        self._last_offset = -1
+        #: Whether the topic was found to be another one of its name: what was written before is not there.
+        self.is_recreated = False
 
     async def open(self, writer: str) -> dict[bytes, bytes]:
         """Fence every former writer and return the newest value of each key. `writer` names this process for people.
@@ -44,23 +51,52 @@ class FencedTopic:
         await self._producer.start()
         async with self._producer.transaction():
             opened = await self._producer.send_and_wait(self._topic, writer.encode(), OPENING_KEY, partition=0)
+        self._last_offset = opened.offset
         records = await read_newest(self._settings, self._topic, opened.offset + 1)
         records.pop(OPENING_KEY, None)
         return records
 
-    async def write(self, records: Iterable[Pair], beside: Mapping[str, Iterable[Pair]] = MappingProxyType({})) -> None:
-        """Write records (key, value; None removes the key) in order, all or none. Raises what aiokafka does.
+    async def write(
+        self, records: Iterable[Record], beside: Mapping[str, Iterable[Record]] = MappingProxyType({})
+    ) -> None:
+        """Write records (key, value; None removes the key) in order, all or none of each piece.
 
-        `beside`: by topic, records of other topics of one partition that belong to them, and are fenced with them.
+        A piece is all of them, but where they are thousands. `beside`: by topic, records of other topics of one
+        partition that belong to the last piece, and are fenced with it. Raises what aiokafka does.
         """
+        *former, last = list(pieces(records)) or [[]]
+        for piece in former:
+            await self._write_piece(piece, {})
+        await self._write_piece(last, beside)
+
+    async def _write_piece(self, piece: Iterable[Record], beside: Mapping[str, Iterable[Record]]) -> None:
         async with self._producer.transaction():
-            sent = [
+            sent = [await self._producer.send(self._topic, value, key, partition=0) for key, value in piece]
+            others = [
                 await self._producer.send(topic, value, key, partition=0)
-                for topic, pairs in {self._topic: records, **beside}.items()
+                for topic, pairs in beside.items()
                 for key, value in pairs
             ]
-            await asyncio.gather(*sent)
+            offsets = [each.offset for each in await asyncio.gather(*sent)]
+            await asyncio.gather(*others)
+        if offsets:
+            self.is_recreated = self.is_recreated or offsets[0] <= self._last_offset
+            self._last_offset = offsets[-1]
 
     async def stop(self) -> None:
         """End the producer. Never while something is being written: that can hang it."""
         await self._producer.stop()
+
+
+def pieces(records: Iterable[Record]) -> Iterator[list[Record]]:
+    """Cut records into what one transaction takes, in order."""
+    piece: list[Record] = []
+    size = 0
+    for record in records:
+        if piece and (len(piece) == RECORDS_AT_MOST or size > BYTES_AT_MOST):
+            yield piece
+            piece, size = [], 0
+        piece.append(record)
+        size += len(record[0]) + len(record[1] or b"")
+    if piece:
+        yield piece

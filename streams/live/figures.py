@@ -5,7 +5,7 @@ from operator import add
 from typing import Final, NamedTuple
 
 from schemas.panes import Pane
-from streams.core.histogram import quantile
+from streams.core.histogram import quantiles
 from streams.live.pane_sums import GroupSums
 from streams.live.service_level import ServiceLevelCounts
 
@@ -45,6 +45,7 @@ class Figures(NamedTuple):
 
 
 _MILLIONTHS: Final = 1_000_000
+_PERCENTILES: Final = (0.5, 0.8, 0.9, 0.95)
 
 
 class Counted(NamedTuple):
@@ -68,9 +69,9 @@ def counted_of(sums: GroupSums) -> Counted:
 
 
 def add_counted(counted: Iterable[Counted]) -> Counted:
-    """Add up the counts of groups that have no queue in common."""
-    sums = Counted()
-    for each in counted:
+    """Add up the counts of groups, at least one, that have no queue in common."""
+    sums, *others = counted
+    for each in others:
         of_target = ServiceLevelCounts._make(map(add, sums.counted, each.counted))
         sums = Counted(sums.offered + each.offered, sums.abandoned + each.abandoned, of_target)
     return sums
@@ -102,4 +103,4 @@ def durations_of(pane: Pane) -> Durations:
     """Compute a sample's average and percentiles."""
     if pane.n <= 0:
         return Durations()
-    return Durations(pane.n, pane.sum_ms / pane.n, *[quantile(pane.hist, q) for q in (0.5, 0.8, 0.9, 0.95)])
+    return Durations(pane.n, pane.sum_ms / pane.n, *quantiles(pane.hist, _PERCENTILES))

@@ -17,6 +17,7 @@ _NO_COUNTS: Final[Mapping[int, int]] = MappingProxyType({})
 _LONG_STEPS: Final = 8
 #: Sums that are kept; a day's worth for hundreds of queues.
 _KEPT_AT_MOST: Final = 20_000
+_SPANS_AT_MOST: Final = 100
 
 
 class Mean(NamedTuple):
@@ -29,6 +30,23 @@ class Mean(NamedTuple):
 UNKNOWN: Final = Mean()
 
 
+class _Piece(NamedTuple):
+    """A part of a time, as the same hours of the weeks before."""
+
+    begin: int
+    end: int
+    #: Its steps are whole, and many.
+    is_whole: bool
+    times: list[tuple[int, int]]
+
+
+class _Span(NamedTuple):
+    """A time in parts, and in how many weeks all of it is known."""
+
+    pieces: tuple[_Piece, ...]
+    weeks: int
+
+
 class LastWeeks:
     """Answers from one reading of the past."""
 
@@ -37,14 +55,19 @@ class LastWeeks:
         self._past = past
         self._zone = zone
         self._of_channel: dict[str, list[tuple[str, str]]] = {}
-        self._with_tag: dict[str, list[tuple[str, str]]] = {}
+        #: By channel, and under None of all of them.
+        self._with_tag: dict[tuple[str | None, str], list[tuple[str, str]]] = {}
         for queue in () if past is None else past.arrivals:
             self._of_channel.setdefault(queue[0], []).append(queue)
         for channel, queue_name, tag in () if past is None else past.tags:
-            self._with_tag.setdefault(tag, []).append((channel, queue_name))
-        #: Of what is counted and a span of whole steps: the counts of the weeks.
+            for of in (channel, None):
+                self._with_tag.setdefault((of, tag), []).append((channel, queue_name))
+        #: The counts of the weeks, by what is counted and a piece of time: of whole steps, which stay for long, and of
+        #: the edges, which a minute changes.
         self._whole: dict[tuple[object, int, int], tuple[int, ...]] = {}
+        self._edges: dict[tuple[object, int, int], tuple[int, ...]] = {}
         self._means: dict[tuple[object, tuple[Group, ...], int, int], Mean] = {}
+        self._spans: dict[tuple[int, int, int], _Span] = {}
 
     def is_of(self, past: Past | None) -> bool:
         """Tell whether it answers from this reading."""
@@ -71,7 +94,7 @@ class LastWeeks:
             return UNKNOWN
         key = tag, groups, begin, end
         if key not in self._means:
-            queues = [queue for queue in self._with_tag.get(tag, ()) if any(_within(queue, of) for of in groups)]
+            queues = [queue for group in groups for queue in self._tagged(past, group, tag)]
             if not queues and past.left_out:
                 return UNKNOWN  # it may be one of those that were too many
             counts = ((("tag", *queue, tag), past.tags[(*queue, tag)]) for queue in queues)
@@ -86,11 +109,16 @@ class LastWeeks:
             return ((channel, queue),)
         return self._of_channel.get(channel or "", ())
 
+    def _tagged(self, past: Past, group: Group, tag: str) -> Iterable[tuple[str, str]]:
+        channel, queue = group
+        if channel is not None and queue is not None:
+            return ((channel, queue),) if (channel, queue, tag) in past.tags else ()
+        return self._with_tag.get((channel, tag), ())
+
     def _keep(self, key: tuple[object, tuple[Group, ...], int, int], mean: Mean) -> None:
-        if len(self._means) >= _KEPT_AT_MOST:
-            self._means.clear()
-        if len(self._whole) >= _KEPT_AT_MOST:
-            self._whole.clear()
+        for kept in (self._means, self._whole, self._edges):
+            if len(kept) >= _KEPT_AT_MOST:
+                kept.clear()
         self._means[key] = mean
 
     def _mean(self, counts: Iterable[tuple[object, Mapping[int, int]]], begin: int, end: int, step_ms: int) -> Mean:
@@ -98,26 +126,34 @@ class LastWeeks:
         past = self._past
         if past is None or end <= begin:
             return UNKNOWN
-        first, last = -(-begin // step_ms) * step_ms, end // step_ms * step_ms
-        is_long = last - first >= _LONG_STEPS * step_ms
-        spans = [(begin, first), (first, last), (last, end)] if is_long else [(begin, end)]
-        pieces = [(span, same_times(*span, self._zone)) for span in spans if span[0] < span[1]]
-        weeks = min(len(counts_at(_NO_COUNTS, past.since, times, step_ms)) for _, times in pieces)
+        pieces, weeks = self._span(past, begin, end, step_ms)
         if not weeks:
             return UNKNOWN
         total = 0
         for key, of in counts:
-            for span, times in pieces:
-                kept = (key, *span)
-                found = self._whole.get(kept) if span == (first, last) else None
+            for piece in pieces:
+                kept = self._whole if piece.is_whole else self._edges
+                found = kept.get((key, piece.begin, piece.end))
                 if found is None:
-                    found = counts_at(of, past.since, times, step_ms)
-                    if span == (first, last):
-                        self._whole[kept] = found
+                    found = counts_at(of, past.since, piece.times, step_ms)
+                    kept[key, piece.begin, piece.end] = found
                 total += sum(found[:weeks])
         return Mean(total / weeks, weeks)
 
-
-def _within(queue: tuple[str, str], group: Group) -> bool:
-    channel, name = group
-    return channel in {None, queue[0]} and name in {None, queue[1]}
+    def _span(self, past: Past, begin: int, end: int, step_ms: int) -> _Span:
+        """Divide a time, once for all queues: the clocks of the weeks before are looked up for it."""
+        key = begin, end, step_ms
+        if key not in self._spans:
+            if len(self._spans) >= _SPANS_AT_MOST:
+                self._spans.clear()
+            first, last = -(-begin // step_ms) * step_ms, end // step_ms * step_ms
+            is_long = last - first >= _LONG_STEPS * step_ms
+            parts = [(begin, first), (first, last), (last, end)] if is_long else [(begin, end)]
+            pieces = tuple(
+                _Piece(*part, is_long and part == (first, last), same_times(*part, self._zone))
+                for part in parts
+                if part[0] < part[1]
+            )
+            weeks = min(len(counts_at(_NO_COUNTS, past.since, piece.times, step_ms)) for piece in pieces)
+            self._spans[key] = _Span(pieces, weeks)
+        return self._spans[key]

@@ -3,7 +3,7 @@
 Updated with what a pane adds, as the windows are, so that a push costs only what changed. Counts are sums of panes.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from streams.live.figures import Counted
@@ -17,6 +17,7 @@ TREND_STEPS: Final = 12
 
 #: Of a group that has nothing in a step.
 _NOTHING: Final = (0,) * (2 + len(ServiceLevelCounts._fields))
+_NONE: Final = Counted()
 
 
 def step_of(at_ms: int) -> int:
@@ -59,24 +60,24 @@ class Trends:
         for start in [start for start in self._steps if start + STEP_MS <= before]:
             del self._steps[start]
 
-    def between(self, groups: Iterable[Group], begin: int, end: int) -> Counted:
+    def between(self, groups: Sequence[Group], begin: int, end: int) -> Counted:
         """Count groups together from one step's start to before another's; they have no queue in common."""
-        groups = tuple(groups)
-        sums = list(_NOTHING)
-        for start in range(begin, end, STEP_MS):
-            step = self._steps.get(start)
-            if step is not None:
-                for group in groups:
-                    for place, count in enumerate(step.get(group, _NOTHING)):
-                        sums[place] += count
-        return _counts(sums)
+        found = [_together(step, groups) for start in range(begin, end, STEP_MS) if (step := self._steps.get(start))]
+        return _counted([sum(counts) for counts in zip(_NOTHING, *found, strict=True)])
 
-    def trend(self, groups: Iterable[Group], begin: int) -> list[Counted]:
+    def trend(self, groups: Sequence[Group], begin: int) -> list[Counted]:
         """Count groups together in each step of the hour that begins at `begin`."""
-        groups = tuple(groups)
-        end = begin + TREND_STEPS * STEP_MS
-        return [self.between(groups, start, start + STEP_MS) for start in range(begin, end, STEP_MS)]
+        starts = range(begin, begin + TREND_STEPS * STEP_MS, STEP_MS)
+        return [_counted(_together(self._steps.get(start, {}), groups)) for start in starts]
 
 
-def _counts(sums: Sequence[int]) -> Counted:
-    return Counted(sums[0], sums[1], ServiceLevelCounts._make(sums[2:]))
+def _together(step: Mapping[Group, Sequence[int]], groups: Sequence[Group]) -> Sequence[int]:
+    if len(groups) == 1:
+        return step.get(groups[0], _NOTHING)
+    return [sum(counts) for counts in zip(_NOTHING, *(step[group] for group in groups if group in step), strict=True)]
+
+
+def _counted(counts: Sequence[int]) -> Counted:
+    if counts is _NOTHING:
+        return _NONE
+    return Counted(counts[0], counts[1], ServiceLevelCounts._make(counts[2:]))

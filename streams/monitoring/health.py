@@ -12,6 +12,8 @@ from aiohttp import web
 from schemas.exits import EndError, Exit
 from schemas.settings import Settings
 from streams.monitoring.allowed_hosts import AllowedHosts
+from streams.monitoring.connections import HTTP_OPTIONS, BoundedSite, Connections
+from streams.monitoring.peers import TrustedProxies
 from streams.monitoring.prometheus import CONTENT_TYPE
 
 #: None where all is well, else the reason in one line.
@@ -54,11 +56,13 @@ class Health:
 
 async def listen(app: web.Application, settings: Settings, part: str, **how: Any) -> web.AppRunner:  # noqa: ANN401 - aiohttp's own
     """Serve an application on the port of a part. Raises EndError where the port is taken."""
-    runner = web.AppRunner(app, access_log=None, **how)
+    # No access log: an address may hold a token.
+    runner = web.AppRunner(app, access_log=None, **HTTP_OPTIONS, **how)
     await runner.setup()
     port = getattr(settings, f"{part}_port")
+    connections = Connections(TrustedProxies(settings.wallboard_proxy_from))
     try:
-        await web.TCPSite(runner, settings.bind, port).start()
+        await BoundedSite(runner, settings.bind, port, connections).start()
     except OSError as error:
         await runner.cleanup()
         raise EndError(

@@ -7,16 +7,16 @@ from typing import Final
 import click
 from rich.console import Console
 
-from tests.bench import alerts, core, delay, recovery, throughput, transport, workers
+from tests.bench import alerts, core, delay, hooks, recovery, throughput, transport, workers
 from tests.bench.report import Part, measured, replaced, show
 
-PARTS: Final = ("throughput", "transport", "workers", "recovery", "memory", "delay", "alerts")
+PARTS: Final = ("throughput", "transport", "workers", "recovery", "memory", "delay", "alerts", "hooks")
 
 
 @click.command()
 @click.option("--only", type=click.Choice(PARTS), multiple=True, default=PARTS, help="One part, or several.")
 @click.option("--events", default=100_000, show_default=True, help="For throughput, transport and workers.")
-@click.option("--rounds", default=3, show_default=True, help="For all but memory, delay and alerts.")
+@click.option("--rounds", default=3, show_default=True, help="For all but memory, delay, alerts and hooks.")
 @click.option("--journal", default=20_000, show_default=True, help="For recovery: contacts in the journal.")
 @click.option("--contacts", default=100_000, show_default=True, help="For memory.")
 @click.option("--seconds", default=60, show_default=True, help="For delay: how long each rate is measured.")
@@ -49,6 +49,7 @@ def main(
         "memory": lambda: core.memory(contacts),
         "delay": lambda: delay.run(rates, seconds),
         "alerts": lambda: alerts.run(policies, queues),
+        "hooks": hooks.run,
     }
     for name in only:
         with console.status(f"measuring: {name}"):

@@ -10,13 +10,15 @@ import resource
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from schemas.alert_rules import REACH_MS, AlertRules
 from schemas.contact_record import Summary
 from schemas.journal import CONTACT, encode_pane, encode_pane_key
 from schemas.panes import PANE_MS, Pane, PaneKey
 from schemas.policies import Policy, Rules
+from streams.alerts.known_alerts import KnownAlerts
+from streams.alerts.lifecycle import changes
 from streams.alerts.pipeline_rules import PipelineReading
 from streams.alerts.view import AlertView
 from tests.bench.report import Part, spread
@@ -38,7 +40,6 @@ FINISHED_A_SECOND: Final = 50
 CHANGED_A_SECOND: Final = 200
 SECONDS: Final = 180
 BAD_SHARE: Final = 0.15
-QUIET: Final[frozenset[str]] = frozenset()
 
 
 def _rules(policies: int) -> Rules:
@@ -58,6 +59,9 @@ class _Centre:
         self._policies, self._queues = policies, queues
         self._journal = Journal()
         self.view = AlertView(_rules(policies), AlertRules())
+        #: What each judgement told of objectives: records, and bytes of their keys and values.
+        self.told: list[tuple[int, int]] = []
+        self.alerts = KnownAlerts()
 
     def pane(self, start: int, policy: int, queue: int, answered: int = 1) -> tuple[bytes, bytes]:
         """Write a pane of answered contacts: one, or many of which half are late."""
@@ -99,26 +103,48 @@ class _Centre:
         self.view.feed([self._journal.step(*panes, *moved)])
 
     def judge(self, now: int) -> float:
-        """Give the milliseconds of processor time that one judgement takes."""
+        """Give the milliseconds of processor time of a judgement, with the changes of alerts and of objectives."""
         begun = time.process_time()
-        self.view.observations(now, QUIET, PipelineReading())
-        return 1_000 * (time.process_time() - begun)
+        timing = AlertRules().timing
+        seen = self.view.observations(now, frozenset(self.alerts.watched), PipelineReading())
+        changed = changes(self.alerts, seen, now, timing)
+        over = self.alerts.forgotten(now, timing.keep_ms)
+        pairs = self.view.objectives_due(now).pairs()
+        took = time.process_time() - begun
+        self.alerts.apply(changed)
+        self.alerts.forget(over)
+        self.told.append((len(pairs), sum(len(key) + len(value or b"") for key, value in pairs)))
+        return 1_000 * took
 
 
 def _resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
-def measure(policies: int, queues: int) -> tuple[float, list[float], list[float], int, float]:
-    """Give milliseconds: of the first judgement, of ordinary ones, of those that begin a minute; contacts; bytes."""
+class Measured(NamedTuple):
+    """Judgements in milliseconds; how many pairs are judged and how many alerts live; bytes."""
+
+    first: float
+    ordinary: list[float]
+    rolled: list[float]
+    groups: int
+    live: int
+    grown: float
+    #: What each judgement told of objectives: records, bytes.
+    told: list[tuple[int, int]]
+
+
+def measure(policies: int, queues: int) -> Measured:
+    """Have a day behind, and judge some minutes."""
     gc.collect()
     before = _resident()
     centre = _Centre(policies, queues)
-    centre.view.observations(NOON - PANE_MS, QUIET, PipelineReading())
+    centre.judge(NOON - PANE_MS)
     centre.day()
     grown = _resident() - before
     gc.collect()
     gc.disable()
+    centre.view.begin_reports(())
     first = centre.judge(NOON)
     ordinary: list[float] = []
     rolled: list[float] = []
@@ -126,21 +152,27 @@ def measure(policies: int, queues: int) -> tuple[float, list[float], list[float]
         now = NOON + 1_000 * second
         centre.second(now)
         (ordinary if now % PANE_MS else rolled).append(centre.judge(now))
-    return first, ordinary, rolled, len(centre.view.counters.groups), grown
+    return Measured(
+        first, ordinary, rolled, len(centre.view.counters.groups), len(centre.alerts.live), grown, centre.told
+    )
 
 
 def run(policies: int, queues: int) -> Part:
     """Measure in a process of its own: on a heap without holes."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
-        first, ordinary, rolled, groups, grown = process.submit(measure, policies, queues).result()
+        found = process.submit(measure, policies, queues).result()
+    records, kilobytes = [n for n, _ in found.told], [size / 1_000 for _, size in found.told]
     form = "{:,.1f} ms"
     rows = [
-        ("a judgement", spread(ordinary, form)),
-        ("a judgement that begins a minute", spread(rolled, form)),
-        ("the first judgement, of everything", spread([first], form)),
-        ("memory", f"{grown / 1e6:,.0f} MB"),
+        ("a judgement", spread(found.ordinary, form)),
+        ("a judgement that begins a minute", spread(found.rolled, form)),
+        ("the first judgement, of everything", spread([found.first], form)),
+        ("memory", f"{found.grown / 1e6:,.0f} MB"),
+        ("records of objectives that a judgement tells", spread(records, "{:,.0f}")),
+        ("bytes of these, once a second", spread(kilobytes, "{:,.1f} kB")),
     ]
-    many = f"{policies:,} policies in {queues:,} queues: {groups:,} pairs with {CONTACTS_A_DAY} contacts in a day each"
+    pairs = f"{found.groups:,} pairs with {CONTACTS_A_DAY} contacts in a day each"
+    many = f"{policies:,} policies in {queues:,} queues: {pairs}, {found.live:,} alerts that are pending or fire"
     load = f"{OPEN:,} open contacts, and each second {FINISHED_A_SECOND} finish and {CHANGED_A_SECOND} change"
     return Part(
         rows, [many, load], ["Without the garbage collector, whose passes over all of it take up to half a second."]

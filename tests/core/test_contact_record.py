@@ -2,12 +2,14 @@
 
 from typing import Any, Final
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import samples
 from schemas.contact_record import (
+    OLDEST_READ,
     VERSION,
     EventFields,
     Summary,
@@ -15,6 +17,7 @@ from schemas.contact_record import (
     decode_contact,
     decode_summary,
     encode_contact,
+    with_summary,
 )
 from schemas.events import MODELS
 from schemas.journal import Head, decode_head, encode_head
@@ -103,3 +106,22 @@ def test_a_journal_of_another_version_is_refused(version: int, said: str) -> Non
     with pytest.raises(ValueError, match=said):
         decode_head(written)
     assert decode_head(encode_head(Head(step=7))).step == 7
+
+
+def test_a_record_of_the_version_before_is_read() -> None:
+    """It does not say where its contact came from; written again, it is of this version."""
+    now = _summary()
+    lacking = [OLDEST_READ, *list(now.values())[1:-1]]
+    record = encode_contact(now, [], [], [])
+    before = orjson.dumps(lacking) + record[record.index(b"\n") :]
+    assert decode_summary(before) == decode_contact(before).summary == {**now, "v": VERSION, "source": ""}
+    assert decode_summary(with_summary(before, decode_summary(before))) == {**now, "v": VERSION, "source": ""}
+    head: Any = encode_head(Head(step=7)).replace(b'"v":%d' % VERSION, b'"v":%d' % OLDEST_READ)
+    assert decode_head(head).step == 7
+
+
+def test_the_source_is_that_of_the_first_event() -> None:
+    """A survey's system is not where the conversation is; in whatever order events arrive."""
+    events = [{**event, "source": "surveys" if place else "desk"} for place, event in enumerate(write_chats(10))]
+    for arrived in (events, events[::-1]):
+        assert decode_summary(record_of(arrived, Rules()))["source"] == "desk"

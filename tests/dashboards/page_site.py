@@ -13,7 +13,7 @@ from typing import Any, Final
 import orjson
 from aiohttp import web
 
-from dashboards.wallboard import server
+from dashboards.wallboard.security_headers import security_headers
 from dashboards.wallboard.server import ASSETS
 from streams.times import now_ms
 from tests.dashboards import board_message
@@ -22,6 +22,8 @@ from tests.dashboards.board_message import Message
 TICK_S: Final = 1.0
 #: Makes the message for a window and a board.
 Make = Callable[[str, str], Message]
+#: What the real server sends with the page.
+SECURITY_HEADERS: Final = security_headers("/", https=False)
 _PAGE: Final = files("dashboards.wallboard").joinpath("page")
 
 
@@ -56,7 +58,7 @@ class Site:
         """Send the newest message, and each that is pushed; a tick each second."""
         query = dict(request.query)
         self.asked.append(query)
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", **server._HEADERS})  # noqa: SLF001 - the page's policy
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", **SECURITY_HEADERS})
         await response.prepare(request)
         sent = -1
         while not request.transport or not request.transport.is_closing():
@@ -97,7 +99,7 @@ def at_now(**options: Any) -> Make:  # noqa: ANN401 - of `board_message.message`
 def _asset(name: str, kind: str) -> Callable[[web.Request], Any]:
     async def serve(_: web.Request) -> web.Response:
         body = _PAGE.joinpath(name).read_bytes()
-        return web.Response(body=body, content_type=kind, charset="utf-8", headers=server._HEADERS)  # noqa: SLF001 - the page's policy
+        return web.Response(body=body, content_type=kind, charset="utf-8", headers=SECURITY_HEADERS)
 
     return serve
 

@@ -2,8 +2,10 @@
 
 import asyncio
 import signal
+from pathlib import Path
 from typing import Any, Final
 
+import orjson
 import pytest
 from aiokafka import AIOKafkaProducer
 
@@ -123,6 +125,34 @@ async def test_it_outlives_the_broker_with_an_honest_word(fresh_kafka: KafkaServ
         record = pane_record(minute_now(), "billing", "offered", pane_of([0, 0, 0]), epoch=journal.head.epoch, team="b")
         await write(settings, [journal.step(record)])
         await wallboard.until(lambda said: said["state"] == "live" and _offered(said) == 5, within_s=60)
+
+
+async def test_boards_follow_their_file(settings: Settings, tmp_path: Path) -> None:
+    """A board that is added is there at once, with its public figures; a faulty change leaves what there was."""
+    journal = Journal(CHAT, 0)
+    records = [pane_record(minute_now(), queue, "offered", pane_of([0, 0])) for queue in ("billing", "sales")]
+    await write(settings, [journal.step(*records, (contact_key("a"), contact(summary(waiting_since=now_ms()))))])
+    async with running(settings, tmp_path) as wallboard:
+        said = await wallboard.until(lambda said: said["state"] == "live" and _offered(said) == 4)
+        assert said["boards"] == [{"name": "default", "title": "All"}]
+        assert [(await wallboard.status(path))[0] for path in ("board/sales", "public/waiting.json")] == [404, 404]
+        boards = tmp_path / "boards.toml"
+        boards.write_text(
+            '[[board]]\nname = "sales"\ntitle = "Sales"\nqueues = ["sales"]\n'
+            '[[public]]\nname = "waiting"\nlabel = "Waiting"\nfigure = "waiting"\nchannel = "chat"\n'
+        )
+        await wallboard.until(lambda said: len(said["boards"]) == 2)
+        boards.write_text('[[board]]\nname = "sales"\n')
+        assert (await wallboard.status("board/sales"))[0] == 200
+        sales = orjson.loads((await wallboard.status("api/live?board=sales&window=15m"))[1])
+        assert (_offered(sales), _centre(sales)["now"]["waiting"], sales["groups"][2]["queue"]) == (2, 0, "sales")
+        public = orjson.loads((await wallboard.status("public/waiting.json"))[1])
+        assert (public["value"], public["state"]) == (1, "live")
+        metrics = "pulssi_wallboard_configuration_refused 1.0"
+        async with asyncio.timeout(20):
+            while metrics not in (await wallboard.status("metrics"))[1]:
+                await wallboard.until(lambda said: said["boards"])
+        assert (await wallboard.status("board/sales"))[0] == 200
 
 
 async def test_a_port_in_use_is_named(settings: Settings) -> None:

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
@@ -56,14 +57,15 @@ class Wallboard:
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Wallboard]:
-    """Run a wallboard for the length of the block, and end it by its own process id."""
+async def running(settings: Settings, config: Path | None = None) -> AsyncIterator[Wallboard]:
+    """Run a wallboard for the length of the block, and end it by its own process id; `config`: its configuration."""
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("PULSSI_")},
         "PULSSI_KAFKA_BROKERS": settings.kafka_brokers,
         "PULSSI_APPLICATION": settings.application,
         "PULSSI_TIME_ZONE": settings.time_zone,
         "PULSSI_WALLBOARD_PORT": str(settings.wallboard_port),
+        **({} if config is None else {"PULSSI_CONFIG": str(config)}),
     }
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "deploy.cli", "wallboard"), env=environment, stdout=asyncio.subprocess.PIPE

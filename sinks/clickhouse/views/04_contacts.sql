@@ -1,7 +1,7 @@
 -- One contact, latest state.
 CREATE OR REPLACE VIEW contacts AS
 SELECT
-    contact_id, customer_id, channel, queue, priority, team, segment, language, agents,
+    contact_id, customer_id, channel, queue, priority, team, segment, language, agents, source,
     started_at, first_response_at, first_resolved_at, resolved_at, abandoned_at, last_at,
     first_response_ms, handle_ms, first_resolution_ms, resolution_ms,
     tags, reopens, replies, rating, `partial`, discarded,

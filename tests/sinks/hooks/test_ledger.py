@@ -109,7 +109,46 @@ def test_a_destination_that_is_mended_is_enabled() -> None:
     assert second.health("duty") == Health()
 
 
-def test_a_record_of_another_version_ends_it() -> None:
-    """With what to do."""
+def test_a_topic_of_alerts_that_was_made_anew_is_told_from_its_beginning() -> None:
+    """Also where it has grown beyond what was told of the former one: Kafka gives it another id."""
+    first = Ledger({}, UTC)
+    first.begin(0, "one")
+    first.use(Hooks((DUTY,), LINKS), 0, FIRED)
+    made = first.of_alert(alert(), 0, FIRED)
+    first.position = 1
+    same, other, unknown = (Ledger(_written(first, made), UTC) for _ in range(3))
+    same.begin(30, "one")
+    unknown.begin(30)
+    other.begin(30, "two")
+    assert (same.position, unknown.position, other.position) == (1, 1, 0)
+    other.use(Hooks((DUTY,), LINKS), 30, FIRED)
+    assert _told(other, alert(sequence=9), 0) == ["duty"]
+
+
+def test_what_waits_goes_on_in_the_order_in_which_it_happened() -> None:
+    """The sequence of a key begins again once its alert was forgotten, while an older delivery may still wait."""
+    ledger = _ledger(DUTY)
+    over = alert(sequence=8, state="resolved", reason="resolved", resolved_at=FIRED + 1, at=FIRED + 1, notified=True)
+    changes = [alert(sequence=7), over, alert(sequence=1, id="another", at=FIRED + 100, fired_at=FIRED + 100)]
+    made = [record for place, each in enumerate(changes) for record in ledger.of_alert(each, place, FIRED)]
+    again = _ledger(DUTY, records=_written(ledger, reversed(made)))
+    assert [each.sequence for each in again.unfinished.values()] == [7, 8, 1]
+
+
+@pytest.mark.parametrize("value", [b'{"v": 2}', b'{"v": 2, "by": "a newer version"}'])
+def test_a_record_of_a_newer_version_ends_it(value: bytes) -> None:
+    """With what to do; so does a record of its own that is not readable, else changes would be passed over."""
     with pytest.raises(EndError, match="run the version that wrote it"):
-        Ledger({b"id": b"{}"}, UTC)
+        Ledger({b"id": value}, UTC)
+    with pytest.raises(EndError, match="run the version that wrote it"):
+        Ledger({STATE_KEY: b"{}"}, UTC)
+
+
+@pytest.mark.parametrize("value", [b"{}", b"", b"\xff", b"[1]", b'{"v": "2"}'])
+def test_a_record_that_is_no_delivery_holds_up_no_other(value: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    """It is named, and passed over."""
+    first = _ledger(DUTY)
+    made = first.of_alert(alert(), 0, FIRED)
+    again = _ledger(DUTY, records=_written(first, made) | {b"an id": value})
+    assert list(again.unfinished.values()) == made
+    assert "the record of the key b'an id' is no delivery" in caplog.text

@@ -2,19 +2,21 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC
+from types import SimpleNamespace
 from typing import Final
 
 import pytest
 from aiohttp import web
 
-from schemas.alerts import Alert, DeliveryRecord
+from schemas.alerts import Alert, DeliveryAttempt, DeliveryRecord
 from schemas.configuration.hook_models import DestinationType
 from sinks.hooks.destinations import Destination, Hooks
 from sinks.hooks.ledger import Ledger
-from sinks.hooks.outbox import Outbox, Surroundings
+from sinks.hooks.outbox import STUCK_AFTER_S, Outbox, Surroundings, due_at
 from sinks.hooks.pace import PACES
 from streams.times import now_ms
 from tests.sinks.hooks.alerts import FIRED, LINKS, alert
@@ -22,6 +24,7 @@ from tests.sinks.hooks.made import destination
 from tests.sinks.hooks.receiver import Receiver
 
 WITHIN_S: Final = 30.0
+NEVER: Final = 1 << 53
 
 
 def _to(receiver: Receiver, kind: DestinationType) -> Destination:
@@ -37,11 +40,16 @@ class _Kept:
         self.records: list[DeliveryRecord] = []
         self.ledger = Ledger({}, UTC)
         self.ledger.use(Hooks((to,), LINKS), 0, FIRED)
-        self.outbox = Outbox(to, Surroundings(self.ledger, self.keep, tasks, {}, (0, 0.05, 0.05)))
+        self.certified = 0
+        self.outbox = Outbox(to, Surroundings(self.ledger, self.keep, tasks, {}, (0, 0.05, 0.05), self.certify))
 
     async def keep(self, records: Iterable[DeliveryRecord]) -> None:
         """Keep records."""
         self.records += records
+
+    async def certify(self) -> None:
+        """Count how often it is asked whose turn it is."""
+        self.certified += 1
 
     def tell(self, *alerts: Alert) -> None:
         """Tell of changes."""
@@ -128,3 +136,73 @@ async def test_what_waits_is_given_up_with_its_destination(receiver: Receiver) -
         (given_up,) = await kept.until(1, "given_up")
     assert given_up.attempts[-1].outcome == "not_sent"
     assert receiver.got == []
+
+
+async def test_a_destination_that_is_gone_gets_no_more_than_what_was_under_way(receiver: Receiver) -> None:
+    """All alerts of a storm wait for one of the requests at once; once one says 410, the others are given up unsent."""
+    receiver.answer = lambda: web.Response(status=410)
+    async with outbox(_to(receiver, "webhook")) as kept:
+        kept.tell(*(alert(key=f"key {number}") for number in range(40)))
+        given_up = await kept.until(40, "given_up")
+    assert len(receiver.got) == kept.certified <= 8
+    assert sum(each.attempts[-1].outcome == "not_sent" for each in given_up) == 40 - len(receiver.got)
+
+
+async def _turns() -> None:
+    """Give every task that can go on the time to."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def test_a_change_wakes_no_delivery_but_those_of_its_alert(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A storm of alerts that wait costs each change of one of them nothing."""
+    looks: Counter[str] = Counter()
+
+    def due_at(record: DeliveryRecord, now: int) -> int | None:
+        del now
+        looks[record.queue] += 1
+        return NEVER
+
+    monkeypatch.setattr("sinks.hooks.outbox.due_at", due_at)
+    async with outbox(_to(receiver, "webhook")) as kept:
+        kept.tell(alert(key="a"), alert(key="b"))
+        await _turns()
+        assert looks == {"a": 1, "b": 1}
+        kept.tell(alert(key="a", sequence=3))
+        await _turns()
+        assert looks == {"a": 2, "b": 1}
+
+
+def test_a_delivery_does_not_wait_for_a_clock_that_was_set_back() -> None:
+    """Its next attempt was due by a clock that went wrong."""
+    record = DeliveryRecord(
+        webhook_id="w", destination="duty", queue="a", sequence=1, alert_id="", title="", at=0, next_at=9_000, body=""
+    )
+    assert due_at(record, 5_000) == 9_000
+    assert due_at(record, 9_000) is None
+    tried = record.model_copy(update={"attempts": [DeliveryAttempt(at=4_000, outcome="retry", why="")]})
+    assert due_at(tried, 5_000) == 9_000
+    assert due_at(tried, 3_999) is None
+
+
+async def test_what_is_due_and_not_tried_is_stuck(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits for its time, or is under way, is not."""
+    hangs, clock = asyncio.Event(), [time.monotonic()]
+
+    async def certify() -> None:
+        await hangs.wait()
+
+    monkeypatch.setattr("sinks.hooks.outbox.time", SimpleNamespace(monotonic=lambda: clock[0]))
+    async with outbox(_to(receiver, "webhook")) as kept:
+        kept.outbox._with = kept.outbox._with._replace(certify=certify)  # noqa: SLF001 - it hangs there
+        assert kept.outbox.stuck() is None
+        kept.tell(alert())
+        clock[0] += STUCK_AFTER_S + 1
+        assert kept.outbox.stuck() is None, "it has just become due"
+        monkeypatch.setattr("sinks.hooks.outbox.now_ms", lambda: now_ms() + int(STUCK_AFTER_S + 1) * 1_000)
+        assert "duty" in str(kept.outbox.stuck())
+        hangs.set()
+        await kept.until(1, "delivered")
+        assert kept.outbox.stuck() is None

@@ -1,6 +1,7 @@
 """The topic `alerts` on real brokers: one engine writes it, and the next one knows all that was written."""
 
 import asyncio
+import time
 from typing import Final
 
 import pytest
@@ -8,10 +9,14 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from schemas.alerts import ALERTS, OPENING_KEY, Alert, Measurement, alert_id
+from schemas.exits import EndError, Exit
 from schemas.settings import Settings
 from streams.alert_engine.alert_log import AlertLog
+from streams.alert_engine.engine import Engine
 from streams.configuration.environment import load_settings
-from streams.kafka.brokers import TopicsMissingError
+from streams.kafka.brokers import TopicsMissingError, admin_client
+from streams.kafka.fenced_topic import pieces
+from streams.kafka.topic_migration import migrate_topics
 from streams.kafka.topic_reader import read_newest, reading
 from tests.kafka.server import KafkaServer
 
@@ -97,8 +102,87 @@ async def test_records_come_in_order_as_they_are_written(settings: Settings) -> 
     assert seen == [OPENING_KEY, *[b"a", b"b"] * 3]
 
 
+async def test_more_than_a_transaction_takes_is_cut(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A storm of alerts is written within the time that Kafka gives a transaction, in order."""
+    monkeypatch.setattr("streams.kafka.fenced_topic.RECORDS_AT_MOST", 4)
+    log = AlertLog(settings)
+    await log.open("engine")
+    await log.write([alert(f"{number:02}") for number in range(11)], ended=["00"])
+    await log.stop()
+    assert not log.is_recreated
+    newest = await read_newest(settings, ALERTS)
+    assert [key.decode() for key in newest if key != OPENING_KEY] == [f"{number:02}" for number in range(1, 11)]
+
+
+def test_pieces_have_a_size() -> None:
+    """In bytes and in records; one record that is larger has a piece of its own."""
+    records = [(b"%d" % number, b"x" * 3_000_000) for number in range(7)]
+    assert [len(piece) for piece in pieces(records)] == [3, 3, 1]
+    assert [len(piece) for piece in pieces([(b"k", None)] * 4_001)] == [2_000, 2_000, 1]
+    assert list(pieces([])) == []
+
+
+async def test_a_record_that_is_no_alert_holds_up_no_other(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is named, and its cause begins anew; one of a newer version ends the engine, with what to do."""
+    log = AlertLog(settings)
+    await log.open("first")
+    await log.write([alert("a"), alert("b")])
+    await log._topic.write([(b"b", b"{}"), (b"\xff", b"x")])  # noqa: SLF001 - what no engine writes
+    await log.stop()
+    second = AlertLog(settings)
+    assert await second.open("second") == {"a": alert("a")}
+    assert "the record of the key b'b' is no alert" in caplog.text
+    newer = alert("b").model_copy(update={"v": 2}).model_dump_json().encode()
+    await second._topic.write([(b"b", newer)])  # noqa: SLF001 - what a newer one writes
+    await second.stop()
+    third = AlertLog(settings)
+    with pytest.raises(EndError, match="run the version that wrote it"):
+        await third.open("third")
+    await third.stop()
+
+
+async def test_a_topic_that_is_made_anew_meanwhile_gets_all_alerts_again(settings: Settings) -> None:
+    """Else the next engine would know but those that changed since, and tell of the others a second time."""
+    log = AlertLog(settings)
+    await log.open("engine")
+    await log.write([alert("a"), alert("b")])
+    await asyncio.to_thread(_recreate, settings)
+    await log.write([alert("a", 2)])
+    assert log.is_recreated
+    await log.write_again([alert("b"), alert("a", 2)])
+    assert not log.is_recreated
+    await log.stop()
+    assert await read_newest(settings, ALERTS) == {
+        key.encode(): each.model_dump_json().encode() for key, each in (("b", alert("b")), ("a", alert("a", 2)))
+    }
+
+
+def _recreate(settings: Settings) -> None:
+    with admin_client(settings.kafka_brokers) as admin:
+        admin.delete_topics([ALERTS])
+        deadline = time.monotonic() + 60
+        while ALERTS in admin.list_topics():
+            assert time.monotonic() < deadline, "it is not deleted"
+    assert migrate_topics(settings, wait_s=60).ok
+
+
 async def test_a_topic_that_is_missing_is_named_with_the_way_on(fresh_kafka: KafkaServer) -> None:
     """Without its topic a reader says so, and does not make it."""
     settings = load_settings(fresh_kafka.settings_env())
     with pytest.raises(TopicsMissingError, match="pulssi migrate"):
         await read_newest(settings, ALERTS, 1)
+
+
+def test_a_clock_that_is_set_back_ends_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By moments, its time stands still; by more, it ends, and is started again to judge by the new time."""
+    engine = Engine.__new__(Engine)
+    engine._judged_as_of = 0  # noqa: SLF001 - as it begins
+    for clock, judges_at in ((50_000, 50_000), (46_000, 50_000), (51_000, 51_000)):
+        monkeypatch.setattr("streams.alert_engine.engine.now_ms", lambda clock=clock: clock)
+        assert engine._now() == judges_at  # noqa: SLF001 - the time that it judges by
+    monkeypatch.setattr("streams.alert_engine.engine.now_ms", lambda: 45_000)
+    with pytest.raises(EndError, match="set back by 6 s") as raised:
+        engine._now()  # noqa: SLF001 - as above
+    assert raised.value.code == Exit.STUCK

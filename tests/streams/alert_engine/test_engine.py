@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from streams.alert_engine import commands
 from streams.kafka.topic_reader import TopicReader, reading
 from streams.times import now_ms
 from tests.kafka.server import KafkaServer
+from tests.streams.alert_engine.engines import engine_process
 from tests.streams.flow import PartProcess, keyed, produce, worker_process
 
 WITHIN_S: Final = 60.0
@@ -42,12 +42,6 @@ def worker(environment: Mapping[str, str], tmp_path: Path) -> Iterator[PartProce
     with worker_process(environment, tmp_path / "worker.log") as part:
         part.start()
         yield part
-
-
-def engine_process(environment: Mapping[str, str], log: Path, port: int = 0) -> PartProcess:
-    """Give an engine."""
-    command = [sys.executable, "-P", "-m", "deploy.cli", "alerts", "run"]
-    return PartProcess("engine", command, {**environment, "PULSSI_ALERTS_PORT": str(port)}, log)
 
 
 class Changes:
@@ -129,6 +123,7 @@ async def test_a_caller_who_waits_too_long_is_told_once(
     worker.check()
 
 
+@pytest.mark.long
 async def test_of_two_engines_one_judges_and_the_other_follows(
     settings: Settings, environment: Mapping[str, str], worker: PartProcess, tmp_path: Path
 ) -> None:

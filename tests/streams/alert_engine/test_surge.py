@@ -9,6 +9,7 @@ import pytest
 
 from deploy.embedded.ports import any_free
 from schemas.alerts import ALERTS, OPENING_KEY, Alert, decode_alert
+from schemas.objectives import OBJECTIVES, Objective, decode_objective
 from schemas.settings import Settings
 from sinks.store_protocol import Batch
 from streams.alerts.pipeline_rules import PAST
@@ -16,7 +17,8 @@ from streams.kafka.topic_reader import TopicReader, reading
 from streams.times import now_ms
 from tests.kafka.server import KafkaServer
 from tests.sinks.rows import pane, write
-from tests.streams.alert_engine.test_engine import WITHIN_S, call, engine_process
+from tests.streams.alert_engine.engines import engine_process
+from tests.streams.alert_engine.test_engine import WITHIN_S, call
 from tests.streams.flow import keyed, produce, worker_process
 
 MINUTE: Final = 60_000
@@ -64,10 +66,21 @@ async def _firing(reader: TopicReader, rule: str) -> Alert:
                         return alert
 
 
+async def _told(reader: TopicReader, window_ms: int) -> Objective:
+    """Give what is told of an objective once it is judged over a window."""
+    async with asyncio.timeout(WITHIN_S):
+        while True:
+            for record in await reader.records():
+                if record.key != OPENING_KEY and record.value is not None:
+                    objective = decode_objective(record.value)
+                    if objective.window_ms == window_ms and objective.state != "too_few":
+                        return objective
+
+
 async def test_far_more_calls_than_in_the_last_weeks(
     settings: Settings, environment: Mapping[str, str], database: Settings, tmp_path: Path
 ) -> None:
-    """One call each quarter hour was usual: twenty within a minute are a surge."""
+    """One call each quarter hour was usual: twenty within a minute are a surge. All were answered at once."""
     now = now_ms()
     quarters = range(now - 4 * WEEK - 12 * HOUR, now - WEEK + 12 * HOUR, 15 * MINUTE)
     usual = [pane(sample="offered", pane_start=at - at % MINUTE, n=1, channel="call", queue="sales") for at in quarters]
@@ -78,7 +91,8 @@ async def test_far_more_calls_than_in_the_last_weeks(
         "PULSSI_CLICKHOUSE_DATABASE": database.clickhouse_database,
     }
     calls = [f"pbx:main:{number}" for number in range(20)]
-    events = [call(kind, now, contact) for contact in calls for kind in ("contact.started", "contact.queued")]
+    kinds = "contact.started", "contact.queued", "contact.connected"
+    events = [call(kind, now, contact, agent_id="a1") for contact in calls for kind in kinds]
     with (
         worker_process(environment, tmp_path / "worker.log") as worker,
         engine_process(environment, tmp_path / "engine.log") as engine,
@@ -88,7 +102,10 @@ async def test_far_more_calls_than_in_the_last_weeks(
         async with reading(settings, ALERTS) as reader:
             produce(settings, keyed(events))
             alert = await _firing(reader, "rush")
+        async with reading(settings, OBJECTIVES) as reader:
+            objective = await _told(reader, 1_800_000)
         worker.check()
+    assert (objective.policy, objective.queue, objective.attained, objective.state) == ("call-20s", "sales", 1.0, "met")
     assert (alert.kind, alert.condition, alert.dimensions.queue) == ("floor", "surge", "sales")
     measured = alert.measured
     assert measured.expected == pytest.approx(2, abs=0.5)

@@ -50,7 +50,7 @@ class Scene:
 def test_at_risk_then_breached_then_answered() -> None:
     """To the millisecond; with the contact, its target and what it has taken; no hold time."""
     scene = Scene()
-    scene.clock(NOON, priority="high", segment="vip")
+    scene.clock(NOON, priority="high", segment="vip", source="desk")
     assert scene.seen(NOON + 6 * MINUTE) is None
     at_risk = scene.seen(NOON + 6 * MINUTE + 1)
     assert at_risk is not None
@@ -64,7 +64,9 @@ def test_at_risk_then_breached_then_answered() -> None:
     assert (breached.condition, breached.severity, breached.key) == ("breached", "critical", at_risk.key)
     assert (breached.measured.value, breached.measured.limit, breached.measured.unit) == (600_001, 600_000, "ms")
     assert (breached.dimensions.contact_id, breached.dimensions.priority) == ("a", "high")
-    assert [each.contact_id for each in breached.contacts] == ["a"]
+    assert [(each.contact_id, each.source) for each in breached.contacts] == [("a", "desk")]
+    (costliest,) = scene.view.contacts.costliest(("chat", "chat", "billing"), NOON + 10 * MINUTE + 1)
+    assert (costliest.source, costliest.value_ms) == ("desk", 600_001)
     scene.view.feed([scene.journal.step((contact_key("a"), contact(summary())))])
     assert scene.seen(NOON + 10 * MINUTE + 2) is None
 

@@ -21,7 +21,8 @@ from schemas.alerts import (
     alert_id,
     decode_alert,
 )
-from streams.alerts.lifecycle import changes, forgotten, is_told
+from streams.alerts.known_alerts import KnownAlerts
+from streams.alerts.lifecycle import changes, is_told
 from streams.alerts.observation import Observation
 from tests.depth import examples
 from tests.oracle.alerts import Moment, Sight, Times, Told, records
@@ -73,7 +74,7 @@ class Engine:
     def __init__(self, timing: Timing = TIMING) -> None:
         self.timing = timing
         self.log: list[Alert] = []
-        self.newest: dict[str, Alert] = {}
+        self.newest = KnownAlerts()
         self.acknowledged: dict[str, Acknowledge] = {}
 
     def judge(
@@ -90,14 +91,13 @@ class Engine:
             acknowledgements=self.acknowledged,
         )
         self.log += found
-        self.newest.update({alert.key: alert for alert in found})
-        for key in forgotten(self.newest, now, self.timing):
-            del self.newest[key]
+        self.newest.apply(found)
+        self.newest.forget(self.newest.forgotten(now, self.timing.keep_ms))
         return found
 
     def restart(self) -> None:
         """Forget all but the records as they are written."""
-        self.newest = {key: decode_alert(alert.model_dump_json().encode()) for key, alert in self.newest.items()}
+        self.newest = KnownAlerts(decode_alert(alert.model_dump_json().encode()) for alert in self.newest.values())
 
     def acknowledge(self, key: str, by: str) -> None:
         """Acknowledge the alert that a key has now."""
@@ -310,6 +310,34 @@ def test_what_is_over_is_forgotten() -> None:
     engine.judge(T0 + 11 * MINUTE - 1)
     assert set(engine.newest) == {"floor"}
     engine.judge(T0 + 11 * MINUTE)
-    assert engine.newest == {}
+    assert not engine.newest
     engine.judge(T0 + 12 * MINUTE, seen("floor"))
     assert engine.log[-1].sequence == 1
+
+
+def test_a_clock_that_is_set_back_holds_nothing_up() -> None:
+    """What was done at a time that lies ahead is long past; records stay in order, and reminders do not run wild."""
+    engine, back = Engine(), T0 - 60 * MINUTE
+    engine.judge(T0, seen("floor"), seen("objective"), seen("contact"))
+    fires = engine.judge(back, seen("floor"), seen("objective"))
+    assert [(alert.key, alert.state) for alert in fires] == [
+        *(("contact", "resolved"), ("floor", "firing"), ("objective", "firing")),
+    ]
+    assert all(alert.at == T0 for alert in fires)
+    assert engine.judge(back + SECOND, seen("floor"), seen("objective")) == []
+    assert _reasons(engine.judge(back + 2 * MINUTE)) == [("resolved", "resolved", True)] * 2
+    begins = engine.judge(back + 5 * MINUTE, seen("floor"))
+    assert [(alert.state, alert.at, alert.fired_at) for alert in begins] == [("firing", T0, back + 5 * MINUTE)]
+
+
+def test_what_was_resolved_is_named_until_it_is_forgotten() -> None:
+    """One that fires again in between stays; a judgement that is not written names the same again."""
+    engine = Engine()
+    engine.judge(T0, seen("floor"), seen("objective"))
+    engine.judge(T0 + MINUTE)
+    engine.judge(T0 + 5 * MINUTE, seen("floor"))
+    assert engine.newest.forgotten(T0 + 11 * MINUTE, engine.timing.keep_ms) == ["objective"]
+    assert engine.newest.forgotten(T0 + 11 * MINUTE, engine.timing.keep_ms) == ["objective"]
+    engine.newest.forget(["objective"])
+    assert set(engine.newest) == set(engine.newest.live) == {"floor"}
+    assert engine.newest.forgotten(T0 + 60 * MINUTE, engine.timing.keep_ms) == []

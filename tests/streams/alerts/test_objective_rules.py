@@ -5,10 +5,10 @@ from typing import Final
 import pytest
 
 from schemas.alert_rules import AlertRules, Budget, Intervals
-from schemas.alerts import Alert
 from schemas.calendars import Calendar, Hours, Span
 from schemas.panes import PANE_MS, Pane
 from schemas.policies import Policy, Rules
+from streams.alerts.known_alerts import KnownAlerts
 from streams.alerts.lifecycle import changes
 from streams.alerts.observation import Observation, alert_key
 from streams.alerts.pipeline_rules import PipelineReading
@@ -191,14 +191,14 @@ def test_a_burn_fires_and_resolves() -> None:
     """Through the lifecycle: after its hold it fires, and as calls are answered it resolves."""
     scene = Scene()
     _half_hour(scene)
-    newest: dict[str, Alert] = {}
+    newest = KnownAlerts()
     told: list[tuple[int, str, str]] = []
     for second in range(0, 1_200, 5):
         now = NOW + second * 1_000
         if second % 60 == 30:
             scene.minute(now, 1 if second == 30 else 2, 0 if second == 30 else 2)
         found = changes(newest, scene.slips(now, *newest), now, AlertRules().timing)
-        newest |= {alert.key: alert for alert in found}
+        newest.apply(found)
         told += [(second, alert.state, alert.reason) for alert in found if alert.key == BURN_NOW]
     assert told[:2] == [(0, "pending", "first"), (30, "firing", "first")]
     assert [state for _, state, _ in told] == ["pending", "firing", "resolved"]

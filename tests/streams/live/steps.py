@@ -24,7 +24,7 @@ def due(since: int, target_ms: int, warning_ms: int = 0, metric: Metric = "first
 def summary(**changes: object) -> Summary:
     """Write the summary of an open chat in billing that changed last at 0, with the changes given."""
     plain: dict[str, object] = dict.fromkeys(Summary.__annotations__)
-    plain |= dict.fromkeys(("team", "segment", "language", "customer_id"), "")
+    plain |= dict.fromkeys(("team", "segment", "language", "customer_id", "source"), "")
     plain |= {name: [] for name in ("agents", "tags", "handling_agents", "clocks", "pauses", "deadlines")}
     plain |= dict.fromkeys(("started_at", "last_at", "reopens", "replies", "handling"), 0)
     plain |= {"partial": False, "discarded": False, "open": True, "inbound": True, "v": 1, "step": 1}

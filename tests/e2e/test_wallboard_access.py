@@ -155,7 +155,7 @@ async def test_a_screen_reader_is_not_talked_over(opened: Open) -> None:
         async with asyncio.timeout(30):
             while len(await page.evaluate("window.told")) < 2:
                 fired += 1
-                await site.push()
+                await site.push(taken=True)
         first, second = (await page.evaluate("window.told"))[:2]
         assert second - first >= 9_900
         await expect(page.locator("#spoken")).to_contain_text("Warning: Longest wait 2:34, limit 2:00, Calls · sales")

@@ -158,9 +158,9 @@ async def test_it_does_not_grow(opened: Open) -> None:
                     await expect(page).to_have_title(f"Pulssi · {board['title']}")
             gc.collect()
 
-        await drive(600)
+        await drive(300)
         heap, nodes = await _weight(page)
-        await drive(3_000)
+        await drive(2_000)
         heap_after, nodes_after = await _weight(page)
         assert nodes_after <= nodes * 1.1 + 200, (nodes, nodes_after)
         assert heap_after <= heap * 1.15 + 400_000, (heap, heap_after)

@@ -10,6 +10,7 @@ const PATIENCE_MS = 10_000;
 
 const failure = (status) =>
   ({
+    400: t("This name cannot be used: change it in the settings"),
     401: t("Sign in first: then acknowledge it again"),
     403: t("This address may not acknowledge alerts"),
     404: t("This alert is not there any more"),

@@ -103,7 +103,9 @@ export function drawAlerts(alerts, atMost) {
   hide(at("alerts-unknown"), known);
   hide(at("alerts-none"), !known || total > 0);
   const fresh = listed.filter((alert) => !alert.acknowledged).length;
-  say(at("alerts-total"), known && total ? tn("{n} firing", "{n} firing", total, { n: count(total) }) : "");
+  const silenced = alerts?.silenced ?? 0;
+  const counts = [total ? tn("{n} firing", "{n} firing", total, { n: count(total) }) : "", silenced ? tn("{n} silenced", "{n} silenced", silenced, { n: count(silenced) }) : ""];
+  say(at("alerts-total"), known ? counts.filter(Boolean).join(" · ") : "");
   const more = total - seen.length;
   hide(at("alerts-more"), more <= 0);
   say(at("alerts-more"), more > 0 ? tn("and {n} more", "and {n} more", more, { n: count(more) }) : "");

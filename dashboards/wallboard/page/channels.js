@@ -72,7 +72,7 @@ function drawCard(parts, group) {
 
 function tickCard(parts) {
   const { now, due } = parts.group;
-  const coming = (due ?? []).find((each) => !each.paused && each.due_at >= shownAt());
+  const coming = (due ?? []).find((each) => each.due_at >= shownAt());
   if (parts.live) {
     const since = now.oldest_waiting_since;
     sayNumber(parts.longest.number, since === null ? NONE : duration(shownAt() - since));

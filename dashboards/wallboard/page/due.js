@@ -18,8 +18,7 @@ const metricName = (metric) => METRICS[metric] ?? metric;
 
 /** How it stands with a target: its state, and in words the time that is left or passed. */
 export function countdown(due) {
-  const left = due.due_at - shownAt();
-  if (due.paused) return { state: "paused", words: t("paused") };
+  const left = due.due_at - shownAt(); // also of a contact that waits for somebody outside: this clock runs all the same
   if (left < 0) return { state: "breach", words: t("{time} late", { time: duration(-left) }) };
   return { state: due.warns_at !== null && shownAt() >= due.warns_at ? "risk" : "intime", words: duration(left) };
 }
@@ -27,7 +26,7 @@ export function countdown(due) {
 function makeEntry() {
   const queue = make("b", "due-queue");
   const what = make("small", "due-what");
-  const shapes = { risk: shape("risk"), breach: shape("breach"), intime: shape("clock-face"), paused: shape("pause") };
+  const shapes = { risk: shape("risk"), breach: shape("breach"), intime: shape("clock-face") };
   const left = make("span", "due-left");
   const node = make("li", "due-entry", make("span", "due-shapes", ...Object.values(shapes)), make("span", "due-words", queue, what), left);
   return { node, queue, what, shapes, left, due: null };
@@ -57,7 +56,8 @@ export function drawDue(groups, atMost) {
       const parts = items[place];
       parts.due = each;
       say(parts.queue, queueName(each.queue));
-      say(parts.what, each.metric === "first_response" ? shortId(each.contact_id) : `${metricName(each.metric)} · ${shortId(each.contact_id)}`);
+      const words = [each.metric === "first_response" ? "" : metricName(each.metric), shortId(each.contact_id), each.paused ? t("waits for others") : ""];
+      say(parts.what, words.filter(Boolean).join(" · "));
       hint(parts.node, `${each.contact_id}: ${metricName(each.metric)}, ${each.policy}, ${moment(each.due_at, now())}`);
     });
     items.slice(due.length).forEach((parts) => (parts.due = null));

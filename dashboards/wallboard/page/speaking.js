@@ -11,7 +11,8 @@ let timer = null;
 
 function speak(text) {
   spokenAt = performance.now();
-  say(at("spoken"), text);
+  const region = at("spoken");
+  say(region, region.textContent === text ? `${text}\u00a0` : text); // the same words again are news, and are only heard as a change
 }
 
 function speakNext() {

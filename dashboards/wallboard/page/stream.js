@@ -49,7 +49,8 @@ async function askWhy() {
   asking = true;
   try {
     const { status } = await fetch(`${ROOT}api/live?${asked()}`, { cache: "no-store", signal: AbortSignal.timeout(5000) });
-    if (status === 401 || (status === 404 && shown.board !== null)) location.reload(); // to sign in; to read which boards there are
+    if (status === 401) location.reload(); // to sign in
+    if (status === 404 && shown.board !== null) location.assign(ROOT); // this board is not there any more
   } catch {
     // no connection: the page says so already
   } finally {

@@ -22,9 +22,10 @@ from dashboards.wallboard.acknowledging import acknowledge_routes
 from dashboards.wallboard.alert_follower import AlertFollower
 from dashboards.wallboard.alert_list import AlertsReading, FiringAlerts
 from dashboards.wallboard.door import Door, make_door
+from dashboards.wallboard.page_files import edition
 from dashboards.wallboard.public_figures import PublicFigures, public_routes
 from dashboards.wallboard.publisher import Publisher
-from dashboards.wallboard.server import application, edition
+from dashboards.wallboard.server import application
 from dashboards.wallboard.snapshot import Beside, Configured, PastReading, Snapshot, Snapshots
 from schemas import metric_definitions as declared
 from schemas.boards import Board, Boards

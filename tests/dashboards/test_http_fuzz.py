@@ -24,9 +24,10 @@ from schemathesis.core import NotSet
 
 from dashboards.wallboard.acknowledging import acknowledge_routes
 from dashboards.wallboard.door import OPEN, PUBLIC
+from dashboards.wallboard.page_files import ASSETS
 from dashboards.wallboard.public_figures import PublicFigures, public_routes
 from dashboards.wallboard.publisher import Publisher
-from dashboards.wallboard.server import ASSETS, application
+from dashboards.wallboard.server import application
 from dashboards.wallboard.sign_in import SignIn
 from dashboards.wallboard.snapshot import Snapshot
 from deploy.embedded.ports import any_free

@@ -33,6 +33,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 OPEN: Final = frozenset({"/healthz", "/readyz", "/login", "/login.css", "/logout", "/favicon.svg"})
 PUBLIC: Final = "/public/"
 STREAM: Final = "/api/stream"
+#: Scripts and style sheets: one page asks for some forty at once, all from memory, and stays blank where one is refused.
+PAGE_FILES: Final = (".js", ".css")
 #: Forms send them, without a header of ours.
 FORMS: Final = frozenset({"/login", "/logout"})
 
@@ -88,8 +90,9 @@ class Door:
     @web.middleware
     async def _limit_rate(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         request[CALLER] = self._sign_in.proxies.caller(request)
+        route = _route(request)
         # A page's stream that is refused stays away for good, so only those that are not let in count.
-        if _route(request) != STREAM and (refused := self._too_many(request)) is not None:
+        if route != STREAM and not route.endswith(PAGE_FILES) and (refused := self._too_many(request)) is not None:
             return refused
         return await handler(request)
 

@@ -33,7 +33,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 OPEN: Final = frozenset({"/healthz", "/readyz", "/login", "/login.css", "/logout", "/favicon.svg"})
 PUBLIC: Final = "/public/"
 STREAM: Final = "/api/stream"
-#: Scripts and style sheets: one page asks for some forty at once, all from memory, and stays blank where one is refused.
+#: Scripts and style sheets: a page asks for some forty at once, from memory, and stays blank where one is refused.
 PAGE_FILES: Final = (".js", ".css")
 #: Forms send them, without a header of ours.
 FORMS: Final = frozenset({"/login", "/logout"})

@@ -19,6 +19,7 @@ from aiohttp.http import HttpProcessingError
 
 from dashboards.wallboard.acknowledging import SIGNED_IN_AS
 from dashboards.wallboard.login_page import CALLER, NOT_STORED, LoginPage, page_path, too_many
+from dashboards.wallboard.page_files import ASSETS
 from dashboards.wallboard.rate_limits import Places, RateLimit
 from dashboards.wallboard.security_headers import security_headers
 from dashboards.wallboard.sessions import LONG_LIFE_S, Session, Sessions, session_keys
@@ -33,8 +34,6 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 OPEN: Final = frozenset({"/healthz", "/readyz", "/login", "/login.css", "/logout", "/favicon.svg"})
 PUBLIC: Final = "/public/"
 STREAM: Final = "/api/stream"
-#: Scripts and style sheets: a page asks for some forty at once, from memory, and stays blank where one is refused.
-PAGE_FILES: Final = (".js", ".css")
 #: Forms send them, without a header of ours.
 FORMS: Final = frozenset({"/login", "/logout"})
 
@@ -90,9 +89,11 @@ class Door:
     @web.middleware
     async def _limit_rate(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         request[CALLER] = self._sign_in.proxies.caller(request)
+        # A page's stream that is refused stays away for good, and so do its files, of which it loads dozens at once: of
+        # both only what is not let in counts.
         route = _route(request)
-        # A page's stream that is refused stays away for good, so only those that are not let in count.
-        if route != STREAM and not route.endswith(PAGE_FILES) and (refused := self._too_many(request)) is not None:
+        free = route == STREAM or (route in ASSETS and self._admit(request) is not None)
+        if not free and (refused := self._too_many(request)) is not None:
             return refused
         return await handler(request)
 

@@ -6,15 +6,16 @@ It only answers requests; its caller gives the figures. The page loads nothing f
 from __future__ import annotations
 
 import asyncio
-import hashlib
+import gzip
 import time
-from collections.abc import Awaitable, Callable
-from importlib.resources import files
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 from aiohttp import web
 
 from dashboards.wallboard.door import BODY_AT_MOST, Door
+from dashboards.wallboard.page_files import ASSETS, file_handler
 from dashboards.wallboard.publisher import GZIP_HEADER, Publisher, message
 from schemas.boards import DEFAULT_BOARD, Board, Boards
 from streams.live.windows import WINDOW_NAMES
@@ -28,57 +29,16 @@ HEARTBEAT_S: Final = 15.0
 SEND_TIMEOUT_S: Final = 10.0
 #: Watchers at once; further ones are told to try again.
 MAX_WATCHERS: Final = 256
+_GZIP_LEVEL: Final = 6
 
-_KINDS: Final = {
-    ".css": "text/css",
-    ".html": "text/html",
-    ".js": "text/javascript",
-    ".json": "application/json",
-    ".svg": "image/svg+xml",
-}
-_PAGE: Final = files(__package__).joinpath("page")
-_NAMES: Final = (
-    *(entry.name for entry in _PAGE.iterdir() if entry.is_file()),
-    *(f"messages/{entry.name}" for entry in _PAGE.joinpath("messages").iterdir()),
-)
-#: All files of the page by their address: below a board's page too, so that its relative addresses lead to them.
-ASSETS: Final = {
-    "/": ("index.html", _KINDS[".html"]),
-    **{
-        f"{folder}{name}": (name, _KINDS[f".{name.rpartition('.')[2]}"])
-        for folder in ("/", "/board/")
-        for name in sorted(_NAMES)
-        if name != "index.html"
-    },
-}
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 #: Gives the figures of a board for these windows, as JSON.
 Payload = Callable[[Board, tuple[str, ...]], bytes]
 
 
-def _content(name: str) -> bytes:
-    return _PAGE.joinpath(name).read_bytes()
-
-
-def edition() -> str:
-    """Return a name of this version of the page: a page of another version reloads itself."""
-    return hashlib.sha256(b"".join(_content(name) for name, _ in sorted(set(ASSETS.values())))).hexdigest()[:12]
-
-
-def _asset_handler(name: str, kind: str) -> Handler:
-    content = _content(name)
-    tag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
-
-    async def serve(request: web.Request) -> web.Response:
-        headers = {"ETag": tag, "Cache-Control": "no-cache"}
-        if request.headers.get("If-None-Match") == tag:
-            return web.Response(status=304, headers=headers)
-        response = web.Response(body=content, content_type=kind, charset="utf-8", headers=headers)
-        response.enable_compression()
-        return response
-
-    return serve
+@lru_cache(maxsize=8)
+def _gzipped(body: bytes) -> bytes:
+    """Compress an answer once for all who get the same one: it takes longer than all else of a request."""
+    return gzip.compress(body, _GZIP_LEVEL)
 
 
 def _chosen_windows(request: web.Request, default: tuple[str, ...]) -> tuple[str, ...]:
@@ -117,24 +77,7 @@ def application(
     app = web.Application(middlewares=door.middlewares, client_max_size=BODY_AT_MOST)
     door.add_routes(app)
     for path, (name, kind) in ASSETS.items():
-        app.router.add_get(path, _asset_handler(name, kind))
-
-    show_page = _asset_handler(*ASSETS["/"])
-
-    async def board_page(request: web.Request) -> web.StreamResponse:
-        _chosen_board(boards(), request.match_info["name"])
-        return await show_page(request)
-
-    async def live(request: web.Request) -> web.Response:
-        board = _chosen_board(boards(), request.query.get("board", DEFAULT_BOARD))
-        response = web.Response(
-            body=payload(board, _chosen_windows(request, WINDOW_NAMES)),
-            content_type="application/json",
-            charset="utf-8",
-            headers={"Cache-Control": "no-store"},
-        )
-        response.enable_compression()
-        return response
+        app.router.add_get(path, file_handler(name, kind))
 
     async def stream(request: web.Request) -> web.StreamResponse:
         """Send the newest messages, for as long as the watcher takes them."""
@@ -165,10 +108,27 @@ def application(
             publisher.watchers -= 1
         return response
 
+    app.router.add_get("/api/stream", stream)
+    _add_boards(app, payload, boards)
+    return app
+
+
+def _add_boards(app: web.Application, payload: Payload, boards: Callable[[], Boards]) -> None:
+    show_page = file_handler(*ASSETS["/"])
+
+    async def board_page(request: web.Request) -> web.StreamResponse:
+        _chosen_board(boards(), request.match_info["name"])
+        return await show_page(request)
+
+    async def live(request: web.Request) -> web.Response:
+        board = _chosen_board(boards(), request.query.get("board", DEFAULT_BOARD))
+        body, headers = payload(board, _chosen_windows(request, WINDOW_NAMES)), {"Cache-Control": "no-store"}
+        if "gzip" in request.headers.get("Accept-Encoding", ""):
+            body, headers["Content-Encoding"] = _gzipped(body), "gzip"
+        return web.Response(body=body, content_type="application/json", charset="utf-8", headers=headers)
+
     app.router.add_get("/board/{name}", board_page)
     app.router.add_get("/api/live", live)
-    app.router.add_get("/api/stream", stream)
-    return app
 
 
 async def _send(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import math
 import time
@@ -21,9 +22,10 @@ from dashboards.wallboard.acknowledging import acknowledge_routes
 from dashboards.wallboard.alert_follower import AlertFollower
 from dashboards.wallboard.alert_list import AlertsReading, FiringAlerts
 from dashboards.wallboard.door import Door, make_door
+from dashboards.wallboard.page_files import edition
 from dashboards.wallboard.public_figures import PublicFigures, public_routes
 from dashboards.wallboard.publisher import Publisher
-from dashboards.wallboard.server import application, edition
+from dashboards.wallboard.server import application
 from dashboards.wallboard.snapshot import Beside, Configured, PastReading, Snapshot, Snapshots
 from schemas import metric_definitions as declared
 from schemas.boards import Board, Boards
@@ -47,6 +49,8 @@ PUSH_EVERY_S: Final = 0.25
 TICK_EVERY_S: Final = 1.0
 #: Who asks within so long after a snapshot, and without news since then, is answered by it.
 _SNAPSHOT_LASTS_MS: Final = 1_000
+#: The view is a million objects that stay: looking for cycles among them takes half a second each time.
+_GARBAGE_AFTER: Final = 100_000
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -147,6 +151,7 @@ class Wallboard:
         """Push news at most four times a second, and a tick every second."""
         loop = asyncio.get_running_loop()
         pushed: Seen | None = None
+        frozen = False
         pushed_at = ticked_at = loop.time()
         while True:
             self._use_changed_configuration()
@@ -158,6 +163,10 @@ class Wallboard:
                 self.journals.freshness_now().state == "live"
             ):  # else the numbers stand still: time must not pass over what is not known
                 self.view.advance()
+                if not frozen:
+                    frozen = True
+                    gc.collect()
+                    gc.freeze()  # what was read stays
             current = self._seen()
             if current == pushed:
                 self._news.clear()
@@ -206,6 +215,7 @@ async def _serve(
 
 def run(settings: Settings) -> int:
     """Serve the wallboard until SIGTERM or Ctrl-C; returns the exit code. Raises ConfigurationError."""
+    gc.set_threshold(_GARBAGE_AFTER, 20, 50)
     door = make_door(settings, AllowedHosts(settings.bind, settings.allowed_hosts))
     configuration = WatchedRules(config_folder(), settings.time_zone)
 

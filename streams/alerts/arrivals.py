@@ -11,8 +11,8 @@ from typing import Final
 import orjson
 
 from schemas.alert_rules import SURGE_WINDOW_MS
-from schemas.journal import PANE, PANES, decode_pane_key, decode_tag_pane_key
-from schemas.panes import PANE_MS
+from schemas.journal import PANE, PANES, decode_any_pane_key
+from schemas.panes import PANE_MS, TagPaneKey
 from schemas.topics import SourcePartition
 from streams.live.windows import pane_of
 
@@ -76,12 +76,9 @@ class Arrivals:
         kind = key[:1]
         if kind not in PANES or (kind == PANE and not key.endswith(_OFFERED)):
             return
-        if kind == PANE:
-            pane_key = decode_pane_key(key)
-            start, counted = pane_key.start, (channel, pane_key.queue, "")
-        else:
-            tag_key = decode_tag_pane_key(key)
-            start, counted = tag_key.start, (channel, tag_key.queue, tag_key.tag)
+        pane_key = decode_any_pane_key(key)
+        start = pane_key.start
+        counted = channel, pane_key.queue, pane_key.tag if isinstance(pane_key, TagPaneKey) else ""
         if start < self._now - _KEPT_MS:
             return
         values = self._values.setdefault(start, {})
@@ -94,7 +91,7 @@ class Arrivals:
         """Subtract what a source partition's panes of an epoch added: its journal is read again."""
         for start, values in self._values.items():
             for of in [of for of in values if of[0] == partition]:
-                if decode_pane_key(of[1]).epoch == epoch:
+                if decode_any_pane_key(of[1]).epoch == epoch:
                     counted, n = values.pop(of)
                     self._count(start, counted, -n)
 

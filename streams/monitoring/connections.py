@@ -18,6 +18,8 @@ from aiohttp.web_protocol import RequestHandler
 
 from streams.monitoring.peers import TrustedProxies, address_of, bucket_of
 
+_CONTINUE: Final = "100-continue"
+
 #: From the first byte of a request, or the connection, to the end of the header.
 HEADER_WITHIN_S: Final = 10.0
 #: How long a client may take nothing of an answer.
@@ -107,7 +109,7 @@ class BoundedSite(web.BaseSite):
         def begun(message: Any, payload: Any, protocol: RequestHandler, *rest: Any) -> Any:  # noqa: ANN401 - aiohttp's own
             if (connection := self._of_handler.get(protocol)) is not None:
                 connection.header_came()
-            return make_request(message, payload, protocol, *rest)
+            return make_request(_without_strange_expectation(message), payload, protocol, *rest)
 
         server.request_factory = begun
         loop = asyncio.get_running_loop()
@@ -194,6 +196,18 @@ class _Connection(asyncio.Protocol):
     def _too_slow(self) -> None:
         if self._transport is not None:
             _abort(self._transport)
+
+
+def _without_strange_expectation(message: Any) -> Any:  # noqa: ANN401 - aiohttp's own
+    """Leave out a header `Expect` that asks for what there is not, as HTTP allows.
+
+    aiohttp would repeat it in its refusal, before any of our code runs, and answer 500 where it is no text.
+    """
+    if message.headers.get("Expect", _CONTINUE).lower() == _CONTINUE:
+        return message
+    headers = message.headers.copy()
+    headers.popall("Expect")
+    return message._replace(headers=headers)
 
 
 def _abort(transport: asyncio.BaseTransport) -> None:

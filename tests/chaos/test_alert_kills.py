@@ -164,7 +164,7 @@ def _check_calls(changes: list[Alert], calls: list[Call]) -> None:
 
 
 async def _check_deliveries(settings: Settings, changes: list[Alert], receiver: Receiver) -> None:
-    told = [alert for alert in changes if alert.reason not in {"held", "released"}]
+    told = [alert for alert in changes if alert.reason not in {"held", "released"} and alert.state != "pending"]
     told = [alert for alert in told if alert.notified or alert.state != "resolved"]
     wanted = [webhook_id(alert, "duty") for alert in told]
     assert len(set(wanted)) == len(wanted)

@@ -13,8 +13,8 @@ from typing import Any, Final
 import orjson
 from aiohttp import web
 
+from dashboards.wallboard.page_files import ASSETS
 from dashboards.wallboard.security_headers import security_headers
-from dashboards.wallboard.server import ASSETS
 from streams.times import now_ms
 from tests.dashboards import board_message
 from tests.dashboards.board_message import Message

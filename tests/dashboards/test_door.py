@@ -6,8 +6,8 @@ from typing import Final
 import pytest
 
 from dashboards.wallboard import door as door_module
+from dashboards.wallboard.page_files import ASSETS
 from dashboards.wallboard.rate_limits import Places, RateLimit
-from dashboards.wallboard.server import ASSETS
 from dashboards.wallboard.sessions import LONG_LIFE_S
 from dashboards.wallboard.sign_in import SignIn
 from streams.monitoring.peers import TrustedProxies
@@ -373,6 +373,16 @@ async def test_an_address_that_asks_too_often_waits() -> None:
         assert (await site.get("/api/live", "X-Forwarded-For: 203.0.113.2", one[1])).status == 200
         stranger = "X-Forwarded-For: 203.0.113.3"
         assert [(await site.get("/api/stream", stranger)).status for _ in range(6)] == [401] * 5 + [429]
+
+
+async def test_a_page_has_its_files_however_many_there_are() -> None:
+    """A page that lacks one of dozens stays broken; who is not let in has the same few requests for them."""
+    async with door_site(sign_in(proxies=TrustedProxies("127.0.0.1/32")), requests=RateLimit(0.001, 5)) as site:
+        one = ("X-Forwarded-For: 203.0.113.1", f"Authorization: Bearer {TOKEN}")
+        assert {(await site.get(path, *one)).status for path in ASSETS for _ in range(2)} == {200}
+        assert (await site.get("/api/live", *one)).status == 200
+        stranger = "X-Forwarded-For: 203.0.113.3"
+        assert [(await site.get("/wallboard.js", stranger)).status for _ in range(6)][-1] == 429
 
 
 async def test_a_body_is_bounded_in_size_and_time(monkeypatch: pytest.MonkeyPatch) -> None:

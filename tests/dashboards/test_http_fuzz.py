@@ -24,9 +24,10 @@ from schemathesis.core import NotSet
 
 from dashboards.wallboard.acknowledging import acknowledge_routes
 from dashboards.wallboard.door import OPEN, PUBLIC
+from dashboards.wallboard.page_files import ASSETS
 from dashboards.wallboard.public_figures import PublicFigures, public_routes
 from dashboards.wallboard.publisher import Publisher
-from dashboards.wallboard.server import ASSETS, application
+from dashboards.wallboard.server import application
 from dashboards.wallboard.sign_in import SignIn
 from dashboards.wallboard.snapshot import Snapshot
 from deploy.embedded.ports import any_free
@@ -125,7 +126,7 @@ def test_bytes_break_nothing(face: str, request: pytest.FixtureRequest, caplog: 
 
 @pytest.mark.long
 @pytest.mark.parametrize("face", ["closed", "wide_open", "health"])
-@settings(anything, max_examples=20_000)
+@settings(anything, max_examples=5_000)
 @given(sent=requests())
 def test_many_bytes_break_nothing(face: str, request: pytest.FixtureRequest, sent: bytes) -> None:
     """The same, for as long as it takes."""

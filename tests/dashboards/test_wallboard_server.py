@@ -1,6 +1,7 @@
 """The wallboard's routes over real sockets: headers, compression, parameters, watchers that come, go and sleep."""
 
 import asyncio
+import gzip
 import re
 import socket
 import time
@@ -13,8 +14,11 @@ import orjson
 import pytest
 
 from dashboards.wallboard import server
+from dashboards.wallboard.door import Door
+from dashboards.wallboard.page_files import ASSETS
 from dashboards.wallboard.publisher import Publisher
-from dashboards.wallboard.server import ASSETS, application
+from dashboards.wallboard.rate_limits import RateLimit
+from dashboards.wallboard.server import application
 from schemas.boards import Board, Boards
 from streams.configuration.environment import load_settings
 from streams.monitoring.allowed_hosts import AllowedHosts
@@ -47,7 +51,9 @@ class Site:
 async def site() -> AsyncIterator[Site]:
     """Return a running site."""
     site = Site()
-    page = application(site.publisher, site.payload, AllowedHosts("127.0.0.1"), lambda: site.boards)
+    hosts = AllowedHosts("127.0.0.1")
+    door = Door(hosts, requests=RateLimit(1_000, 1_000))  # a test asks for every file twice, and more
+    page = application(site.publisher, site.payload, hosts, lambda: site.boards, door)
     runner = await listen(
         page,
         load_settings({"PULSSI_WALLBOARD_PORT": "0"}),
@@ -120,6 +126,18 @@ async def test_windows_are_chosen_by_name(http: aiohttp.ClientSession) -> None:
                 400,
                 "window: there is no '2h'; there are 5m, 15m, 30m, 60m, today\n",
             )
+
+
+async def test_an_answer_is_compressed_where_that_is_understood(http: aiohttp.ClientSession) -> None:
+    """The same for all who ask for the same."""
+    answers = []
+    for encoding in ("gzip, deflate", "gzip", "identity"):
+        async with http.get("/api/live?window=5m", headers={"Accept-Encoding": encoding}) as answer:
+            answers.append((answer.headers.get("Content-Encoding"), await answer.read()))
+    (one, packed), other, (none, plain) = answers
+    assert (one, packed) == other
+    assert (one, none) == ("gzip", None)
+    assert gzip.decompress(packed) == plain
 
 
 async def test_boards_are_chosen_by_name(site: Site, http: aiohttp.ClientSession) -> None:

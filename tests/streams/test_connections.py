@@ -140,6 +140,16 @@ async def test_what_is_no_http_is_not_logged(port: int, caplog: pytest.LogCaptur
     assert caplog.text == ""
 
 
+@pytest.mark.parametrize("expected", [b"\x80", b"miracles", b"100-Continue"])
+async def test_an_expectation_is_no_error(port: int, expected: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever is expected, the request is answered."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(WHOLE.replace(b"\r\n\r\n", b"\r\nExpect: " + expected + b"\r\nConnection: close\r\n\r\n"))
+    assert b"HTTP/1.1 200 OK" in await _ended(reader)
+    assert caplog.text == ""
+    writer.close()
+
+
 class _Transport(asyncio.Transport):
     def __init__(self, host: str) -> None:
         super().__init__({"peername": (host, 1)})

@@ -1,7 +1,7 @@
 """Surges: against a plain batch judge over all arrivals, and each bound by itself."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from math import sqrt
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -180,13 +180,15 @@ _TOLD: Final = st.builds(
     st.integers(1, 60),
 )
 
+_AGAIN: Final = st.sampled_from(["", "repeated", "restarted"])
+
 
 @settings(max_examples=examples(100))
-@given(st.lists(_TOLD, max_size=30), st.sampled_from([15, 30, 60]), st.integers(0, 59), st.integers(1, 3))
+@given(st.lists(_TOLD, max_size=30), st.sampled_from([15, 30, 60]), st.integers(0, 59), st.integers(1, 3), _AGAIN)
 def test_any_arrivals_are_judged_as_a_plain_batch_judges_them(
-    told: list[Told], window: int, second: int, told_in: int
+    told: list[Told], window: int, second: int, told_in: int, again: str
 ) -> None:
-    """Fed in steps, the last value of each pane counts; the weeks before are those of the same clock times."""
+    """Fed in steps, some journals anew, the last value of each pane counts; the weeks before are of the same hours."""
     now = NOON + second * 1_000
     rule = RULE._replace(window_ms=window * MINUTE, factor=1.5)
     tag_rule = rule._replace(name="faults", tag="fault")
@@ -203,13 +205,11 @@ def test_any_arrivals_are_judged_as_a_plain_batch_judges_them(
             hours.setdefault(("call", each.queue, each.tag), Counter())[start - start % HOUR_MS] += each.n
         else:
             quarters.setdefault(("call", each.queue), Counter())[start - start % QUARTER_MS] += each.n
-    for of in range(told_in):  # the same panes with a part of their counts, and at last with all
-        records = []
-        for (start, queue, tag), n in panes.items():
-            part = n * (of + 1) // told_in
-            plain = pane_record(start, queue, "offered", pane_of([0] * part))
-            records.append(tag_record(start, queue, tag, part) if tag else plain)
-        view.feed([journal.step(*records)])
+    fed = [journal.step(*records) for records in _parts_of(panes, told_in)]
+    view.feed(fed)
+    view.observations(now, (), PipelineReading())
+    if again:
+        view.feed([step._replace(restarted=again == "restarted" and step is fed[0]) for step in fed])
     for queue in ("sales", "billing"):
         quarters.setdefault(("call", queue), Counter())[NOON - 5 * WEEK] += 1
     past = KnownPast(Past(NOON, 0, quarters, {}, hours), UTC)
@@ -225,6 +225,17 @@ def test_any_arrivals_are_judged_as_a_plain_batch_judges_them(
     if _is_surge(tag_rule, count, list(hours.values()), HOUR_MS, begin, now):
         expected[alert_key("floor", "faults", "fault")] = count
     assert found == expected
+
+
+def _parts_of(panes: Counter[tuple[int, str, str]], steps: int) -> Iterator[list[tuple[bytes, bytes | None]]]:
+    """Write panes so many times: with a part of their counts, and at last with all."""
+    for of in range(1, steps + 1):
+        yield [
+            tag_record(start, queue, tag, n * of // steps)
+            if tag
+            else pane_record(start, queue, "offered", pane_of([0] * (n * of // steps)))
+            for (start, queue, tag), n in panes.items()
+        ]
 
 
 def _is_surge(rule: FloorRule, count: int, past: list[Counter[int]], step_ms: int, begin: int, now: int) -> bool:

@@ -198,7 +198,7 @@ class _Connection(asyncio.Protocol):
             _abort(self._transport)
 
 
-def expecting_nothing(runner: web.BaseRunner[Any]) -> web.Server:
+def expecting_nothing(runner: web.BaseRunner) -> web.Server:
     """Have the server of a runner that is set up pass over a header `Expect` that asks for what there is not."""
     server = runner.server
     assert isinstance(server, web.Server)  # noqa: S101 - the runner is set up

@@ -4,7 +4,7 @@ Steps in the middle of a time are added up once and kept, so that a minute costs
 not known is None: neither a time before anything was recorded nor one that was not read is taken for zero.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -73,6 +73,11 @@ class LastWeeks:
         """Tell whether it answers from this reading."""
         return self._past is past
 
+    @property
+    def channels(self) -> Collection[str]:
+        """The channels that had contacts."""
+        return self._of_channel.keys()
+
     def arrivals(self, groups: tuple[Group, ...], begin: int, end: int) -> Mean:
         """Give the mean of the offered contacts of groups together, at the hours from `begin` to before `end`."""
         past = self._past
@@ -104,8 +109,9 @@ class LastWeeks:
         return self._means[key]
 
     def _since(self, past: Past, groups: Iterable[Group]) -> int:
-        """Give from when on all channels of groups are known."""
-        channels = {channel for group in groups for channel in (self._of_channel if group == CENTRE else group[:1])}
+        """Give from when on all channels of groups are known; of several queues those that had contacts count."""
+        had = [group for group in groups if group[1] is None or group in past.arrivals] or groups
+        channels = {channel for group in had for channel in (self._of_channel if group == CENTRE else group[:1])}
         return past.known_since(channel for channel in channels if channel is not None)
 
     def _arrivals(self, past: Past, group: Group) -> Iterator[tuple[Group, Mapping[int, int] | None]]:

@@ -104,6 +104,7 @@ async def test_a_name_of_the_setting_is_answered(host: str) -> None:
         ("http://localhost.evil.example", "localhost", False),
         ("null", "localhost", False),
         ("", "localhost", False),
+        ("http://[", "localhost", False),
     ],
 )
 def test_pages_that_may_send(origin: str, host: str, *, sends: bool) -> None:

@@ -43,8 +43,9 @@ class FiringAlerts:
 
     def __init__(self) -> None:
         self.version = 0
-        #: By key.
+        #: By key; and the sentence that each is told in.
         self._firing: dict[str, Alert] = {}
+        self._titles: dict[str, str] = {}
         self._keys: dict[str, str] = {}
         #: The last firing's id of alerts that fire no more.
         self._over: dict[str, str] = {}
@@ -63,16 +64,19 @@ class FiringAlerts:
         self._over.pop(key, None)
         before = self._firing.pop(key, None)
         if before is not None:
-            del self._keys[before.id]
+            del self._titles[key]
+            if self._keys.get(before.id) == key:  # no engine gives two alerts one id, and a topic may hold anything
+                del self._keys[before.id]
         if value is None:
             return
         try:
             alert = decode_alert(value)
-        except ValueError:
+            title = alert_message(alert, Links()).title.partition("] ")[2]  # after the state in brackets
+        except (ValueError, OverflowError):  # a time that no calendar has cannot be told
             self.unreadable.add(key)
             return
         if alert.state == "firing":
-            self._firing[key] = alert
+            self._firing[key], self._titles[key] = alert, title
             self._keys[alert.id] = key
         elif alert.id:
             self._over[key] = alert.id
@@ -88,18 +92,25 @@ class FiringAlerts:
 
     def on(self, board: Board, alert_rules: AlertRules) -> dict[str, Any]:
         """Say what fires on a board: how many alerts, how many more are silenced, and the most urgent ones."""
-        shown = [each for each in self._firing.values() if board.shows(each.dimensions.channel, each.dimensions.queue)]
-        told = [each for each in shown if each.silenced_by is None]
+        shown = [
+            (key, each)
+            for key, each in self._firing.items()
+            if board.shows(each.dimensions.channel, each.dimensions.queue)
+        ]
+        told = [(key, each) for key, each in shown if each.silenced_by is None]
         groups = {rule.name: rule.group for rule in alert_rules.floor}
         return {
             "total": len(told),
             "silenced": len(shown) - len(told),
-            "listed": [said_of(each, groups) for each in nsmallest(LISTED_AT_MOST, told, key=_urgency)],
+            "listed": [
+                said_of(each, groups, self._titles[key]) for key, each in nsmallest(LISTED_AT_MOST, told, key=_urgency)
+            ],
         }
 
 
-def _urgency(alert: Alert) -> tuple[bool, bool, int, str]:
+def _urgency(keyed: tuple[str, Alert]) -> tuple[bool, bool, int, str]:
     """Order the critical before the others, then those that nobody looks after, then the oldest."""
+    _, alert = keyed
     return alert.severity != "critical", alert.acknowledged_by is not None, _since(alert), alert.id
 
 
@@ -107,8 +118,8 @@ def _since(alert: Alert) -> int:
     return alert.pending_since if alert.fired_at is None else alert.fired_at
 
 
-def said_of(alert: Alert, groups: Mapping[str, str | None]) -> dict[str, Any]:
-    """Say one alert; `groups` has the group of agents of each floor rule that names one."""
+def said_of(alert: Alert, groups: Mapping[str, str | None], title: str) -> dict[str, Any]:
+    """Say one alert; `groups` has the group of agents of each floor rule that names one, `title` is its sentence."""
     measured, dimensions = alert.measured, alert.dimensions
     return {
         "id": alert.id,
@@ -129,5 +140,5 @@ def said_of(alert: Alert, groups: Mapping[str, str | None]) -> dict[str, Any]:
         "value": measured.value,
         "limit": measured.limit,
         "unit": _UNITS[measured.unit],
-        "title": alert_message(alert, Links()).title.partition("] ")[2],  # after the state in brackets
+        "title": title,
     }

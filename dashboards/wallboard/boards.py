@@ -20,8 +20,14 @@ class ShownGroup(NamedTuple):
     parts: tuple[Group, ...]
 
 
-def shown_groups(board: Board, queues: Collection[tuple[str, str]]) -> list[ShownGroup]:
-    """List the centre, then each channel followed by its queues; `queues` are those that have contacts."""
+def shown_groups(
+    board: Board, queues: Collection[tuple[str, str]], before: Collection[str] = frozenset()
+) -> list[ShownGroup]:
+    """List the centre, then each channel followed by its queues.
+
+    `queues` are those that have contacts, `before` the channels that had some in the last weeks: what is added up has
+    these, too, so that the last weeks of a queue that has no contacts today are in its channel's and the centre's.
+    """
     by_channel: dict[str, list[str]] = {}
     for channel, queue in sorted(queues):
         if board.shows(channel, queue):
@@ -33,13 +39,17 @@ def shown_groups(board: Board, queues: Collection[tuple[str, str]]) -> list[Show
     channels = [channel for channel in _channel_order(board) if channel in by_channel]
     shown: list[ShownGroup] = []
     for channel in channels:
-        of_queues = tuple((channel, queue) for queue in by_channel[channel])
-        shown.append(ShownGroup((channel, None), ((channel, None),) if board.queues is None else of_queues))
-        shown += [ShownGroup(group, (group,)) for group in of_queues]
+        shown.append(ShownGroup((channel, None), _parts(board, channel)))
+        shown += [ShownGroup((channel, queue), ((channel, queue),)) for queue in by_channel[channel]]
     if board.channels is None and board.queues is None:
         return [ShownGroup(CENTRE, (CENTRE,)), *shown]
-    parts = tuple(part for group, parts in shown if group[1] is None for part in parts)
-    return [ShownGroup(CENTRE, parts), *shown]
+    added = [channel for channel in _channel_order(board) if channel in by_channel or channel in before]
+    return [ShownGroup(CENTRE, tuple(part for channel in added for part in _parts(board, channel))), *shown]
+
+
+def _parts(board: Board, channel: str) -> tuple[Group, ...]:
+    """Give what a channel of a board is made of: always the same, since figures of parts are kept."""
+    return ((channel, None),) if board.queues is None else tuple((channel, queue) for queue in board.queues)
 
 
 def _channel_order(board: Board) -> Sequence[str]:

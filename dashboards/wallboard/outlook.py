@@ -5,7 +5,7 @@ Of one moment, as the snapshot that it belongs to. Without the last weeks everyt
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -49,6 +49,11 @@ class Outlook:
         self._day = _Span(begin, counted_to, day_end(begin, zone))
         begin, end = half_hour(view.now, zone)
         self._half_hour = _Span(begin, counted_to, end)
+
+    @property
+    def channels_before(self) -> Collection[str]:
+        """The channels that had contacts in the last weeks."""
+        return self._weeks.channels
 
     def of(
         self, shown: ShownGroup, queues: Sequence[tuple[str, str]], policy: Policy | None, formula: str, beyond: int

@@ -131,7 +131,7 @@ class Snapshot:
     def figures(self, board: Board, windows: Iterable[str]) -> dict[str, Any]:
         """Say all of a board for these windows; parts of it are JSON already."""
         view, configured, beside = self._view, self._of.configured, self._beside
-        groups, windows = shown_groups(board, self._queues), tuple(windows)
+        groups, windows = shown_groups(board, self._queues, self._outlook.channels_before), tuple(windows)
         queues = [(channel, queue) for (channel, queue), _ in groups if channel is not None and queue is not None]
         policies = policies_of(configured.rules, groups, self.at)
         return {

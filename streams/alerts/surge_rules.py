@@ -48,7 +48,11 @@ class KnownPast:
         self._past = past
         self._zone = zone
         #: A queue's first arrival: before it the queue may not have been there, so that weeks before it are not known.
-        self._since = {queue: max(past.since, min(counts)) for queue, counts in past.arrivals.items() if counts}
+        self._since = {
+            (channel, queue): max(past.known_since((channel,)), min(counts))
+            for (channel, queue), counts in past.arrivals.items()
+            if counts
+        }
         self._of_tag: dict[str, list[tuple[str, str]]] = {}
         for channel, queue, tag in past.tags:
             self._of_tag.setdefault(tag, []).append((channel, queue))
@@ -66,10 +70,12 @@ class KnownPast:
 
     def of_tag(self, rule: FloorRule, tag: str, times: Sequence[tuple[int, int]]) -> Expected | None:
         """Give how many contacts had a tag, in the queues that a rule names; None: too few weeks are known."""
-        since = min((since for queue, since in self._since.items() if _is_of(rule, *queue)), default=None)
+        of_rule = {queue: since for queue, since in self._since.items() if _is_of(rule, *queue)}
         queues = [queue for queue in self._of_tag.get(tag, ()) if _is_of(rule, *queue)]
-        if since is None or (not queues and self._past.left_out):
+        if not of_rule or (not queues and self._past.left_out):
             return None
+        # Of several channels all have to be known: what others had is not all that there was.
+        since = max(min(of_rule.values()), self._past.known_since(channel for channel, _ in of_rule))
         by_queue = [counts_at(self._past.tags[*queue, tag], since, times, HOUR_MS) for queue in queues]
         return _expected(tuple(map(sum, zip(*by_queue, strict=True))) if by_queue else counts_at({}, since, times))
 

@@ -69,9 +69,9 @@ def counted_of(sums: GroupSums) -> Counted:
 
 
 def add_counted(counted: Iterable[Counted]) -> Counted:
-    """Add up the counts of groups, at least one, that have no queue in common."""
-    sums, *others = counted
-    for each in others:
+    """Add up the counts of groups that have no queue in common."""
+    sums = Counted()
+    for each in counted:
         of_target = ServiceLevelCounts._make(map(add, sums.counted, each.counted))
         sums = Counted(sums.offered + each.offered, sums.abandoned + each.abandoned, of_target)
     return sums

@@ -4,13 +4,13 @@ Steps in the middle of a time are added up once and kept, so that a minute costs
 not known is None: neither a time before anything was recorded nor one that was not read is taken for zero.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from streams.live.pane_sums import CENTRE, Group
-from streams.seasonal.past import HOUR_MS, QUARTER_MS, Past, counts_at, same_times
+from streams.seasonal.past import HOUR_MS, QUARTER_MS, Past, count, same_times
 
 _NO_COUNTS: Final[Mapping[int, int]] = MappingProxyType({})
 #: A time of fewer whole steps is added up as one: each cut is rounded to a contact, which counts where there are few.
@@ -41,10 +41,10 @@ class _Piece(NamedTuple):
 
 
 class _Span(NamedTuple):
-    """A time in parts, and in how many weeks all of it is known."""
+    """A time in parts, and as the same hours of the weeks before."""
 
     pieces: tuple[_Piece, ...]
-    weeks: int
+    times: list[tuple[int, int]]
 
 
 class LastWeeks:
@@ -73,6 +73,11 @@ class LastWeeks:
         """Tell whether it answers from this reading."""
         return self._past is past
 
+    @property
+    def channels(self) -> Collection[str]:
+        """The channels that had contacts."""
+        return self._of_channel.keys()
+
     def arrivals(self, groups: tuple[Group, ...], begin: int, end: int) -> Mean:
         """Give the mean of the offered contacts of groups together, at the hours from `begin` to before `end`."""
         past = self._past
@@ -82,9 +87,11 @@ class LastWeeks:
             return Mean(0.0)  # there is no time for any
         key = None, groups, begin, end
         if key not in self._means:
-            named = {queue for group in groups for queue in self._queues(group)}
-            counts = ((("offered", queue), past.arrivals.get(queue, _NO_COUNTS)) for queue in named)
-            self._keep(key, self._mean(counts, begin, end, QUARTER_MS))
+            named = dict(each for group in groups for each in self._arrivals(past, group))
+            if None in named.values():
+                return UNKNOWN  # it may be one of those that were too many
+            counts = ((("offered", place), of) for place, of in named.items() if of is not None)
+            self._keep(key, self._mean(counts, self._since(past, groups), begin, end, QUARTER_MS))
         return self._means[key]
 
     def tag(self, groups: tuple[Group, ...], tag: str, begin: int, end: int) -> Mean:
@@ -98,16 +105,26 @@ class LastWeeks:
             if not queues and past.left_out:
                 return UNKNOWN  # it may be one of those that were too many
             counts = ((("tag", *queue, tag), past.tags[(*queue, tag)]) for queue in queues)
-            self._keep(key, self._mean(counts, begin, end, HOUR_MS))
+            self._keep(key, self._mean(counts, self._since(past, groups), begin, end, HOUR_MS))
         return self._means[key]
 
-    def _queues(self, group: Group) -> Iterable[tuple[str, str]]:
+    def _since(self, past: Past, groups: Iterable[Group]) -> int:
+        """Give from when on all channels of groups are known; of several queues those that had contacts count."""
+        had = [group for group in groups if group[1] is None or group in past.arrivals] or groups
+        channels = {channel for group in had for channel in (self._of_channel if group == CENTRE else group[:1])}
+        return past.known_since(channel for channel in channels if channel is not None)
+
+    def _arrivals(self, past: Past, group: Group) -> Iterator[tuple[Group, Mapping[int, int] | None]]:
+        """Give the counts that a group is made of; None: they were not kept."""
         channel, queue = group
-        if group == CENTRE:
-            return self._past.arrivals if self._past is not None else ()
         if channel is not None and queue is not None:
-            return ((channel, queue),)
-        return self._of_channel.get(channel or "", ())
+            yield group, past.arrivals.get((channel, queue), None if channel in past.of_channel else _NO_COUNTS)
+            return
+        for each in self._of_channel if channel is None else (channel,):
+            if each in past.of_channel:
+                yield (each, None), past.of_channel[each]
+            else:
+                yield from ((place, past.arrivals[place]) for place in self._of_channel.get(each, ()))
 
     def _tagged(self, past: Past, group: Group, tag: str) -> Iterable[tuple[str, str]]:
         channel, queue = group
@@ -121,12 +138,14 @@ class LastWeeks:
                 kept.clear()
         self._means[key] = mean
 
-    def _mean(self, counts: Iterable[tuple[object, Mapping[int, int]]], begin: int, end: int, step_ms: int) -> Mean:
+    def _mean(
+        self, counts: Iterable[tuple[object, Mapping[int, int]]], since: int, begin: int, end: int, step_ms: int
+    ) -> Mean:
         """Add up what is counted in the weeks that are known, and divide by these."""
-        past = self._past
-        if past is None or end <= begin:
+        if end <= begin:
             return UNKNOWN
-        pieces, weeks = self._span(past, begin, end, step_ms)
+        pieces, times = self._span(begin, end, step_ms)
+        weeks = [week for week, (first, last) in enumerate(times) if since <= first < last]
         if not weeks:
             return UNKNOWN
         total = 0
@@ -135,12 +154,12 @@ class LastWeeks:
                 kept = self._whole if piece.is_whole else self._edges
                 found = kept.get((key, piece.begin, piece.end))
                 if found is None:
-                    found = counts_at(of, past.since, piece.times, step_ms)
+                    found = tuple([count(of, first, last, step_ms) for first, last in piece.times])
                     kept[key, piece.begin, piece.end] = found
-                total += sum(found[:weeks])
-        return Mean(total / weeks, weeks)
+                total += sum([found[week] for week in weeks])
+        return Mean(total / len(weeks), len(weeks))
 
-    def _span(self, past: Past, begin: int, end: int, step_ms: int) -> _Span:
+    def _span(self, begin: int, end: int, step_ms: int) -> _Span:
         """Divide a time, once for all queues: the clocks of the weeks before are looked up for it."""
         key = begin, end, step_ms
         if key not in self._spans:
@@ -154,6 +173,5 @@ class LastWeeks:
                 for part in parts
                 if part[0] < part[1]
             )
-            weeks = min(len(counts_at(_NO_COUNTS, past.since, piece.times, step_ms)) for piece in pieces)
-            self._spans[key] = _Span(pieces, weeks)
+            self._spans[key] = _Span(pieces, same_times(begin, end, self._zone))
         return self._spans[key]

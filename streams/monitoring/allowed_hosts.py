@@ -48,8 +48,12 @@ class AllowedHosts:
 
     def allows_origin(self, origin: str, host: str) -> bool:
         """Tell whether a browser's page of this origin may send to the server; `host` is the request's, answered to."""
-        name = (urlsplit(origin).hostname or "").rstrip(".")
-        if name in self._names or name == urlsplit(f"//{host}").hostname:
+        try:
+            name = (urlsplit(origin).hostname or "").rstrip(".")
+            own = urlsplit(f"//{host}").hostname
+        except ValueError:
+            return False  # no browser writes such an origin
+        if name in self._names or name == own:
             return True
         return _is_address(name) and ip_address(name).is_loopback
 

@@ -40,8 +40,9 @@ class _BugsOnly(logging.Filter):
         return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
-_LOG: Final = logging.getLogger(__name__)
-_LOG.addFilter(_BugsOnly())
+#: What aiohttp's server logs.
+HTTP_LOG: Final = logging.getLogger(__name__)
+HTTP_LOG.addFilter(_BugsOnly())
 
 #: Of aiohttp's server: bytes of the request line and of each header, headers, seconds for the rest of a body, its log.
 HTTP_OPTIONS: Final[dict[str, Any]] = {
@@ -51,7 +52,7 @@ HTTP_OPTIONS: Final[dict[str, Any]] = {
     "auto_decompress": False,  # no request needs it, and a small body could become a large one
     "keepalive_timeout": IDLE_S,
     "lingering_time": 2.0,
-    "logger": _LOG,
+    "logger": HTTP_LOG,
 }
 
 
@@ -102,14 +103,13 @@ class BoundedSite(web.BaseSite):
     async def start(self) -> None:
         """Listen. Raises OSError."""
         await super().start()
-        server = self._runner.server
-        assert isinstance(server, web.Server)  # noqa: S101 - the runner is set up
+        server = expecting_nothing(self._runner)
         make_request = server.request_factory
 
         def begun(message: Any, payload: Any, protocol: RequestHandler, *rest: Any) -> Any:  # noqa: ANN401 - aiohttp's own
             if (connection := self._of_handler.get(protocol)) is not None:
                 connection.header_came()
-            return make_request(_without_strange_expectation(message), payload, protocol, *rest)
+            return make_request(message, payload, protocol, *rest)
 
         server.request_factory = begun
         loop = asyncio.get_running_loop()
@@ -196,6 +196,19 @@ class _Connection(asyncio.Protocol):
     def _too_slow(self) -> None:
         if self._transport is not None:
             _abort(self._transport)
+
+
+def expecting_nothing(runner: web.BaseRunner) -> web.Server:
+    """Have the server of a runner that is set up pass over a header `Expect` that asks for what there is not."""
+    server = runner.server
+    assert isinstance(server, web.Server)  # noqa: S101 - the runner is set up
+    make_request = server.request_factory
+
+    def begun(message: Any, *rest: Any) -> Any:  # noqa: ANN401 - aiohttp's own
+        return make_request(_without_strange_expectation(message), *rest)
+
+    server.request_factory = begun
+    return server
 
 
 def _without_strange_expectation(message: Any) -> Any:  # noqa: ANN401 - aiohttp's own

@@ -6,6 +6,7 @@ Pure: it knows no clock and no ClickHouse. A time that is not known is never tak
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -58,6 +59,14 @@ class Past(NamedTuple):
     tags: Mapping[tuple[str, str, str], Mapping[int, int]]
     #: Tags of a queue that were too many to be kept, those with the fewest contacts: of them nothing is known.
     left_out: int = 0
+    #: By channel: the first time that is known of it, where that is later.
+    channels: Mapping[str, int] = MappingProxyType({})
+    #: Offered contacts of all queues of each channel that has more queues than are kept.
+    of_channel: Mapping[str, Mapping[int, int]] = MappingProxyType({})
+
+    def known_since(self, channels: Iterable[str]) -> int:
+        """Give the first time from which on all of these channels are known, UTC milliseconds."""
+        return max((self.since, *(self.channels.get(channel, self.since) for channel in channels)))
 
 
 def same_hours(
@@ -78,7 +87,7 @@ def counts_at(
     counts: Mapping[int, int], since: int, times: Iterable[tuple[int, int]], step_ms: int = QUARTER_MS
 ) -> tuple[int, ...]:
     """Count at times that `same_times` gave, which are the same for many queues; the rest is as for `same_hours`."""
-    return tuple(_count(counts, begin, end, step_ms) for begin, end in times if begin >= since and begin < end)
+    return tuple(count(counts, begin, end, step_ms) for begin, end in times if begin >= since and begin < end)
 
 
 def same_times(start: int, end: int, zone: ZoneInfo) -> list[tuple[int, int]]:
@@ -129,8 +138,8 @@ def _skip(early: int, late: int, zone: ZoneInfo) -> int:
     return late
 
 
-def _count(counts: Mapping[int, int], begin: int, end: int, step_ms: int) -> int:
-    """Add the counts of steps up, of those at the ends their part."""
+def count(counts: Mapping[int, int], begin: int, end: int, step_ms: int) -> int:
+    """Add the counts of steps in a time up, of those at the ends their part; of a time that ends before it begins 0."""
     weighted = 0
     for start in range(begin - begin % step_ms, end, step_ms):
         if found := counts.get(start, 0):

@@ -7,7 +7,7 @@ do not change, but for corrections.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from threading import Thread
 from typing import Any, Final, Literal, NamedTuple, TypeVar
@@ -16,6 +16,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from schemas.settings import Settings
+from schemas.topics import CHANNELS
 from streams.clickhouse.connection import connect, reason
 from streams.seasonal.past import HOUR_MS, QUARTER_MS, WEEKS, Past, Steps
 from streams.times import now_ms
@@ -48,7 +49,7 @@ AGAIN_AT_MOST_S: Final = 300.0
 
 _LOG: Final = logging.getLogger(__name__)
 
-_FIRST: Final = "SELECT count(), toUnixTimestamp64Milli(min(pane_start)) FROM panes_rows"
+_FIRST: Final = "SELECT channel, toUnixTimestamp64Milli(min(pane_start)) FROM panes_rows GROUP BY channel"
 _WITHIN: Final = (
     "pane_start >= fromUnixTimestamp64Milli({begin:Int64}) AND pane_start <= fromUnixTimestamp64Milli({now:Int64})"
 )
@@ -60,13 +61,22 @@ def _step(step_ms: int) -> str:
 
 #: Not from the views: these first add up every minute of all dimensions, which takes several times as long.
 _ARRIVALS: Final = f"""
-SELECT channel, queue, groupArrayInsertAt(0, {_QUARTERS})(counted, step)
+SELECT count() OVER (), channel, queue, groupArrayInsertAt(0, {_QUARTERS})(counted, step)
 FROM (
     SELECT channel, queue, {_step(QUARTER_MS)} AS step, toUInt32(greatest(sum(p.n), 0)) AS counted
     FROM panes_rows AS p FINAL WHERE sample = {{sample:String}} AND {_WITHIN}
     GROUP BY channel, queue, step HAVING counted != 0
 )
 GROUP BY channel, queue ORDER BY sum(counted) DESC, channel, queue LIMIT {{most:UInt32}}
+"""  # noqa: S608 - our own names
+_OF_CHANNEL: Final = f"""
+SELECT channel, groupArrayInsertAt(0, {_QUARTERS})(counted, step)
+FROM (
+    SELECT channel, {_step(QUARTER_MS)} AS step, toUInt32(greatest(sum(p.n), 0)) AS counted
+    FROM panes_rows AS p FINAL WHERE sample = 'offered' AND {_WITHIN}
+    GROUP BY channel, step HAVING counted != 0
+)
+GROUP BY channel
 """  # noqa: S608 - our own names
 _TAGS: Final = f"""
 SELECT count() OVER (), channel, queue, tag, groupArrayInsertAt(0, {_HOURS})(counted, step)
@@ -156,19 +166,31 @@ def read_past(settings: Settings, now: int, queues: int = QUEUES_AT_MOST, tags: 
     left_out = 0
     span = {"begin": begin, "now": now}
     with connect(settings, answer_within_s=ANSWER_WITHIN_S) as client:
-        rows, first = client.query(_FIRST, settings=_SETTINGS).result_rows[0]
-        arrivals, entered = (
-            {
-                (channel, queue): Steps(begin, QUARTER_MS, counts)
-                for channel, queue, counts in _rows(client, _ARRIVALS, {**span, "sample": sample, "most": queues})
-            }
-            for sample in ("offered", "entered")
+        first = {row[0]: int(row[1]) for row in client.query(_FIRST, settings=_SETTINGS).result_rows}
+        arrivals, all_kept = _arrivals(client, "offered", span, begin, queues)
+        entered, _ = _arrivals(client, "entered", span, begin, queues)
+        of_channel = (
+            {}
+            if all_kept
+            else {channel: Steps(begin, QUARTER_MS, counts) for channel, counts in _rows(client, _OF_CHANNEL, {**span})}
         )
         for of_all, channel, queue, tag, counts in _rows(client, _TAGS, {**span, "most": tags}):
             of_tags[channel, queue, tag] = Steps(begin, HOUR_MS, counts)
             left_out = max(0, of_all - tags)
-    since = max(first, begin) if rows else now
-    return Past(now, since, arrivals, entered, of_tags, left_out)
+    # Of a channel that has nothing yet, nothing is known: it may be connected one day, and filled in.
+    channels: dict[str, int] = {channel: max(first.get(channel, now), begin) for channel in CHANNELS}
+    return Past(now, min(channels.values()), arrivals, entered, of_tags, left_out, channels, of_channel)
+
+
+def _arrivals(
+    client: Client, sample: str, span: Mapping[str, int], begin: int, queues: int
+) -> tuple[dict[tuple[str, str], Steps], bool]:
+    """Read the queues with the most contacts; tells whether these are all."""
+    found: dict[tuple[str, str], Steps] = {}
+    of_all = 0
+    for of_all, channel, queue, counts in _rows(client, _ARRIVALS, {**span, "sample": sample, "most": queues}):  # noqa: B007 - used after the loop
+        found[channel, queue] = Steps(begin, QUARTER_MS, counts)
+    return found, of_all <= len(found)
 
 
 def _rows(client: Client, query: str, values: dict[str, int | str]) -> Iterator[Any]:

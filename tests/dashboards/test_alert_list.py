@@ -127,3 +127,22 @@ def test_the_group_of_a_rule_is_told() -> None:
     rules = AlertRules(floor=(FloorRule("nobody", "nobody_available", group="night"),))
     said = alerts.on(Board(), rules)["listed"][0]
     assert (said["group"], said["policy"], said["unit"]) == ("night", None, "count")
+
+
+def test_two_alerts_of_one_id() -> None:
+    """No engine writes them; each is there until its own record says otherwise, and nothing fails."""
+    alerts = FiringAlerts()
+    one, other = _made("a"), _made("b").model_copy(update={"id": "id of a"})
+    alerts.apply([_record(one), _record(other)])
+    assert alerts.firing("id of a") is not None
+    alerts.apply([TopicRecord(0, 0, b"a", None)])
+    assert (_listed(alerts), alerts.firing("id of a")) == (["b"], other)
+    alerts.apply([TopicRecord(0, 0, b"b", None)])
+    assert (_listed(alerts), alerts.firing("id of a")) == ([], None)
+
+
+def test_an_alert_that_cannot_be_told() -> None:
+    """Of a time that no calendar has: it is told as one that cannot be read, and the others are shown."""
+    alerts = FiringAlerts()
+    alerts.apply([_record(_made("a", fired_at=2**63 - 1)), _record(_made("b"))])
+    assert (_listed(alerts), alerts.unreadable) == (["b"], {"a"})

@@ -229,6 +229,7 @@ async def test_whoever_signed_in_otherwise_has_no_name() -> None:
         ({**SENT, "Origin": "http://evil.example"}, 403),
         ({**SENT, "Origin": "null"}, 403),
         ({**SENT, "Origin": ""}, 403),
+        ({**SENT, "Origin": "http://["}, 403),
         ({**SENT, "Origin": "http://localhost.evil.example"}, 403),
         ({**SENT, "Sec-Fetch-Site": "cross-site"}, 403),
         ({**SENT, "Sec-Fetch-Site": "same-site"}, 403),

@@ -186,3 +186,21 @@ def test_alerts_are_in_the_message(snapshots: Snapshots) -> None:
     alerts.apply([TopicRecord(0, 0, b"a", alert(key="a").model_dump_json().encode())])
     said = _said(snapshots, live)["alerts"]
     assert (said["total"], said["listed"][0]["key"]) == (1, "a")
+
+
+def test_the_last_weeks_of_a_queue_without_contacts_today(snapshots: Snapshots) -> None:
+    """They are in its channel's, and a channel without contacts today is in the board's."""
+    past = _past()
+    more = dict.fromkeys((("call", "old"), ("email", "old")), past.arrivals["email", "sales"])
+    beside = Beside(past=past._replace(arrivals={**past.arrivals, **more}, channels={"chat": NOW}))
+    board = Board("b", queues=("sales", "old"))
+    said = orjson.loads(snapshots.take(LIVE, NOW, beside).message(board, ("60m",)))
+    assert [(each["channel"], each["queue"]) for each in said["groups"]] == [
+        (None, None),
+        ("call", None),
+        ("call", "sales"),
+    ]
+    centre, channel, sales = (each["compared"]["offered_then"] for each in said["groups"])
+    assert (channel, centre) == (sales * 5 / 4, sales * 7 / 4)
+    by_channel = snapshots.take(LIVE, NOW, beside).message(Board("c", channels=("call", "email")), ("60m",))
+    assert orjson.loads(by_channel)["groups"][0]["compared"]["offered_then"] == centre

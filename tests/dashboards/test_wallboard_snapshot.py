@@ -205,6 +205,19 @@ def test_a_board_shows_its_own_queues_alone(snapshots: Snapshots) -> None:
     assert _group(everything, None, None)["now"]["open"] == 2
 
 
+@pytest.mark.parametrize(
+    "board",
+    [Board("none", queues=("nobody",)), Board("mail", channels=("email",)), Board("both", "", ("email",), ("x",))],
+)
+def test_a_board_without_contacts(board: Board, snapshots: Snapshots) -> None:
+    """It shows the centre alone, with nothing in it."""
+    snapshots.use(Configured(RULES, boards=Boards((Board(), board))))
+    said = orjson.loads(snapshots.take(FreshnessReading("live", NOW, 0, ""), NOW).message(board, ("5m",)))
+    (centre,) = said["groups"]
+    assert (centre["channel"], centre["windows"]["5m"]["offered"], centre["now"]["waiting"]) == (None, 0, 0)
+    assert centre["compared"] == {"offered_now": 0, "offered_then": None, "weeks": 0}
+
+
 def test_a_board_of_a_channel(snapshots: Snapshots) -> None:
     """Without queues of its own it shows all of the channel, and the centre is that channel."""
     said, everything = _said(snapshots, "calls"), _said(snapshots, "default")

@@ -203,3 +203,28 @@ async def test_a_client_that_goes_away_amid_an_insert_inserts_nothing(clickhouse
         await until(session, clickhouse_server, "half", runs=False)
         await ask(session, clickhouse_server, b"1\n2\n", query="INSERT INTO default.half FORMAT CSV")
         assert await ask(session, clickhouse_server, "SELECT count() FROM default.half") == "2\n"
+
+
+#: What is sent, and the status of the answer.
+STRANGE: Final = (
+    (b"GET /ping HTTP/1.1\r\nHost: localhost\r\nExpect: \x80\r\n", b"200"),
+    (b"GET /ping HTTP/1.1\r\nHost: localhost\r\nExpect: SECRET\r\n", b"200"),
+    (b"GET /?query=SECRET HTTP/1.1\r\nHost: localhost\r\nX SECRET: 1\r\n", b"400"),
+    (b"SECRET \x00\r\n", b"400"),
+    (b"GET /?query=SELECT+1 HTTP/1.1\r\nHost: localhost\r\nOrigin: http://[\r\n", b"403"),
+    (b"GET /?query=SELECT+1&max_query_size=" + b"9" * 5_000 + b" HTTP/1.1\r\nHost: localhost\r\n", b"400"),
+)
+
+
+async def test_what_strangers_send_is_refused_and_not_logged(clickhouse_process: Start, tmp_path: Path) -> None:
+    """A statement or a password may stand in it, and nothing of the server has failed."""
+    server = clickhouse_process(tmp_path / "data")
+    answered = []
+    for sent, _ in STRANGE:
+        reader, writer = await asyncio.open_connection(server.host, server.port)
+        writer.write(sent + b"Connection: close\r\n\r\n")
+        async with asyncio.timeout(END_S):
+            answered.append((sent, (await reader.read()).split()[1]))
+        writer.close()
+    server.end()
+    assert (tuple(answered), server.complaints) == (STRANGE, "")

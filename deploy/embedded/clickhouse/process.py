@@ -19,6 +19,7 @@ from deploy.embedded.clickhouse.server import MAX_LINE_BYTES, make_application
 from deploy.embedded.folder_lock import lock_folder
 from schemas.exits import Exit
 from streams.monitoring.allowed_hosts import AllowedHosts
+from streams.monitoring.connections import HTTP_LOG, expecting_nothing
 
 PART: Final = "clickhouse"
 #: How long requests may go on after a signal before they are cancelled; and connections after those.
@@ -61,8 +62,10 @@ async def _serve(engine: Engine, listener: socket.socket, hosts: AllowedHosts) -
         max_line_size=MAX_LINE_BYTES,
         max_field_size=MAX_LINE_BYTES,
         read_bufsize=READ_AHEAD_BYTES,
+        logger=HTTP_LOG,
     )
     await runner.setup()
+    expecting_nothing(runner)
     ended = False
     try:
         await web.SockSite(runner, listener).start()

@@ -33,6 +33,8 @@ READER_LIMITS: Final = {
 #: ClickHouse's default for `max_query_size`; and what a statement may take of the memory whatever that says. Bytes.
 MAX_QUERY_BYTES: Final = 262_144
 MAX_TEXT_BYTES: Final = 16 << 20
+#: Of a whole number: of 64 bits.
+_DIGITS_AT_MOST: Final = 20
 
 NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,255}")
 #: Settings of the engine's own kinds have dots in their names.
@@ -111,7 +113,7 @@ def _settings(parameters: Mapping[str, str], *, reader: bool) -> dict[str, str]:
 
 def _whole_number(parameters: Mapping[str, str], name: str, default: int) -> int:
     value = parameters.get(name) or str(default)
-    if not value.isdecimal():
+    if not value.isdecimal() or len(value) > _DIGITS_AT_MOST:
         raise ClickHouseError(Code.BAD_ARGUMENTS, f"{name} must be a whole number, not {value[:60]!r}")
     return int(value)
 

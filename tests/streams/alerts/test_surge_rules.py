@@ -126,6 +126,20 @@ def test_tags_are_counted_over_the_queues_that_match() -> None:
     assert _seen(arrivals, past, RULE._replace(tag="other")) == []
 
 
+def test_a_tag_of_channels_of_which_one_is_not_known_yet() -> None:
+    """Weeks before it was known are left out: its contacts then are not known to have been none."""
+    arrivals = _arrivals(5, {("sales", "order"): 40})
+    of_mail = {("email", "sales"): {NOON - WEEK - QUARTER_MS: 1}}
+    counts = {NOON - (week + 1) * WEEK - HOUR_MS: 4 for week in range(4)}
+    quarters = {SALES: {NOON - 5 * WEEK: 1}, **of_mail}
+    past = Past(NOON, 0, quarters, {}, {("call", "sales", "order"): counts}, channels={"email": NOON - 3 * WEEK})
+    rule = RULE._replace(tag="order")
+    (seen,) = _seen(arrivals, KnownPast(past, UTC), rule)
+    assert (seen.measured.expected, seen.measured.weeks) == (2, 2)
+    (of_calls,) = _seen(arrivals, KnownPast(past, UTC), rule._replace(channel="call"))
+    assert of_calls.measured.weeks == 4
+
+
 def test_a_tag_of_which_nothing_is_kept_is_not_judged() -> None:
     """Where there were too many tags, one without counts may have had some."""
     arrivals = _arrivals(5, {("sales", "order"): 40})

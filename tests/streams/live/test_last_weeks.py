@@ -84,3 +84,48 @@ def test_without_a_past_nothing_is_known() -> None:
     assert LastWeeks(None, ZONE).tag((SALES,), "refund", DAY, NOW) == UNKNOWN
     assert LastWeeks(_past(since=NOW), ZONE).arrivals((SALES,), DAY, NOW) == UNKNOWN
     assert LastWeeks(_past(since=NOW - 15 * 24 * HOUR_MS), ZONE).arrivals((SALES,), DAY, NOW).weeks == 2
+
+
+def test_weeks_before_a_channel_began_are_not_known() -> None:
+    """Neither its own nor those of groups with it count as weeks without contacts."""
+    began = NOW - 10 * 24 * HOUR_MS
+    past = _past()
+    mail = {start: count for start, count in past.arrivals[MAIL].items() if start >= began}
+    weeks = LastWeeks(past._replace(arrivals={**past.arrivals, MAIL: mail}, channels={"email": began}), ZONE)
+    span = DAY, DAY + 36 * QUARTER_MS
+    for groups in ((MAIL,), (("email", None),), (SALES, MAIL), (CENTRE,)):
+        assert weeks.arrivals(groups, *span).weeks == 1
+    newest = same_hours(past.arrivals[MAIL], 0, *span, ZONE)[0]
+    assert weeks.arrivals((MAIL,), *span) == Mean(newest, 1)
+    assert weeks.arrivals((SALES,), *span) == LastWeeks(past, ZONE).arrivals((SALES,), *span)
+    assert weeks.arrivals((("email", "new"),), *span) == Mean(0, 1)
+    assert weeks.tag((MAIL,), "refund", DAY, DAY + 9 * HOUR_MS).weeks == 1
+    assert weeks.tag((CENTRE,), "refund", DAY, DAY + 9 * HOUR_MS).weeks == 1
+    assert LastWeeks(past._replace(channels={"email": NOW}), ZONE).arrivals((CENTRE,), *span) == UNKNOWN
+
+
+def test_queues_that_were_too_many_are_not_known() -> None:
+    """A channel and the centre have all arrivals; of a queue that is not kept nothing is known."""
+    past = _past()
+    every = {BEGAN + place * QUARTER_MS: 20 for place in range(4 * 24 * 41)}
+    weeks = LastWeeks(past._replace(of_channel={"call": every}), ZONE)
+    span = DAY, DAY + 36 * QUARTER_MS
+    mail = weeks.arrivals((MAIL,), *span).value or 0
+    assert weeks.arrivals((("call", "rare"),), *span) == UNKNOWN
+    assert weeks.arrivals((SALES, ("call", "rare")), *span) == UNKNOWN
+    assert weeks.arrivals((("email", "new"),), *span) == Mean(0, 4)
+    assert weeks.arrivals((("call", None),), *span) == Mean(20 * 36, 4)
+    assert weeks.arrivals((CENTRE,), *span) == Mean(20 * 36 + mail, 4)
+
+
+def test_a_minute_that_the_clocks_skipped_in_one_week() -> None:
+    """Of a time that begins before it, that week is known all the same."""
+    zone = ZoneInfo("Europe/Helsinki")  # the clocks skipped 03:00 to 04:00 on 29 March 2026
+    begin, end = (milliseconds(f"2026-04-{day}+03:00") for day in ("12T00:00:00", "12T03:07:00"))
+    start = begin - 30 * 24 * HOUR_MS
+    counts = {start + place * QUARTER_MS: place // 96 for place in range(4 * 24 * 31)}
+    past = Past(end, start, {SALES: counts}, {}, {})
+    found = LastWeeks(past, zone).arrivals((SALES,), begin, end)
+    expected = same_hours(counts, start, begin, end, zone)
+    assert (len(expected), found.weeks) == (4, 4)
+    assert found.value == pytest.approx(sum(expected) / 4, abs=1)

@@ -66,6 +66,19 @@ def test_since_when_it_is_known(database: Settings) -> None:
     assert read_past(database, NOON).since == NOON - 4 * WEEK - 26 * HOUR_MS
 
 
+def test_since_when_each_channel_is_known(database: Settings) -> None:
+    """A channel that was connected later is known from then on, and one without contacts is not known at all."""
+    panes = [
+        pane(sample="offered", pane_start=NOON - 20 * DAY, **SALES),
+        pane(sample="offered", pane_start=NOON - 9 * DAY, channel="email", queue="sales"),
+    ]
+    write(database, Batch(panes=panes))
+    past = read_past(database, NOON)
+    assert past.since == NOON - 20 * DAY
+    assert past.channels == {"call": NOON - 20 * DAY, "email": NOON - 9 * DAY, "chat": NOON}
+    assert past.known_since(("call", "email")) == NOON - 9 * DAY
+
+
 def test_what_is_too_much_is_left_out_the_least_first(database: Settings) -> None:
     """Memory is bounded by the number of queues and tags; of those that are left out it is said how many."""
     queues = [pane(sample="offered", pane_start=NOON - DAY, n=n, channel="call", queue=f"q{n}") for n in (3, 1, 2)]
@@ -75,6 +88,9 @@ def test_what_is_too_much_is_left_out_the_least_first(database: Settings) -> Non
     assert set(past.arrivals) == {("call", "q3"), ("call", "q2")}
     assert set(past.tags) == {("call", "sales", "t9")}
     assert past.left_out == 3
+    (of_calls,) = past.of_channel.items()
+    assert (of_calls[0], sum(of_calls[1].values())) == ("call", 6)
+    assert read_past(database, NOON, queues=3).of_channel == {}
 
 
 async def test_it_is_asked_again_and_what_was_read_stays(empty_database: Settings) -> None:

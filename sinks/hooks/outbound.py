@@ -25,6 +25,7 @@ _CONNECT_TIMEOUT_S: Final = 10.0
 ANSWER_BYTES_AT_MOST: Final = 65_536
 _CONNECTIONS_AT_MOST: Final = 8
 _SMTP_OK: Final = 250
+_SMTP_REFUSALS: Final = range(400, 600)
 
 
 class HttpOutbound:
@@ -108,11 +109,18 @@ async def send_mail(
         async with asyncio.timeout(timeout_s):
             return await _send_mail(destination, message, tls or ssl.create_default_context())
     except aiosmtplib.SMTPResponseException as error:
-        return Answer(error.code, error.message)
+        return _refused(error.code, error.message)
     except aiosmtplib.SMTPRecipientsRefused as error:
-        return Answer(min(each.code for each in error.recipients), "each recipient was refused")
+        return _refused(min(each.code for each in error.recipients), "each recipient was refused")
     except (TimeoutError, aiosmtplib.SMTPException, OSError) as error:
         raise NoAnswerError(_mail_failure(error)) from None
+
+
+def _refused(code: int, text: str) -> Answer:
+    """Give the answer that ended the talk. Raises NoAnswerError where it is no refusal: then nothing was taken."""
+    if code not in _SMTP_REFUSALS:
+        raise NoAnswerError("not_smtp") from None
+    return Answer(code, text)
 
 
 async def _send_mail(destination: Destination, message: bytes, tls: ssl.SSLContext) -> Answer:
@@ -163,6 +171,8 @@ async def _connected(destination: Destination) -> socket.socket:
 
 
 def _mail_failure(error: Exception) -> Failure:
+    if isinstance(error, aiosmtplib.SMTPServerDisconnected):
+        return "broken_off"
     cause = error.__cause__ if isinstance(error, aiosmtplib.SMTPException) and error.__cause__ else error
     if isinstance(cause, AddressRefusedError):
         return "address_refused"

@@ -24,6 +24,8 @@ TIMEOUT_S: Final = 20.0
 _CONNECT_TIMEOUT_S: Final = 10.0
 ANSWER_BYTES_AT_MOST: Final = 65_536
 _CONNECTIONS_AT_MOST: Final = 8
+#: What resolving a name raises; the latter where it can be none, such as one with two dots in a row.
+_NO_HOST: Final = socket.gaierror | UnicodeError
 _SMTP_OK: Final = 250
 _SMTP_REFUSALS: Final = range(400, 600)
 
@@ -97,7 +99,7 @@ def _failure(error: Exception) -> Failure:
         return "timeout"
     if isinstance(error, aiohttp.ClientSSLError | ssl.SSLError):
         return "certificate"
-    unreachable = isinstance(error, aiohttp.ClientConnectorError | aiohttp.InvalidURL | socket.gaierror)
+    unreachable = isinstance(error, aiohttp.ClientConnectorError | aiohttp.InvalidURL | _NO_HOST)
     return "no_connection" if unreachable else "broken_off"
 
 
@@ -112,7 +114,7 @@ async def send_mail(
         return _refused(error.code, error.message)
     except aiosmtplib.SMTPRecipientsRefused as error:
         return _refused(min(each.code for each in error.recipients), "each recipient was refused")
-    except (TimeoutError, aiosmtplib.SMTPException, OSError) as error:
+    except (TimeoutError, aiosmtplib.SMTPException, OSError, ValueError) as error:
         raise NoAnswerError(_mail_failure(error)) from None
 
 
@@ -180,4 +182,4 @@ def _mail_failure(error: Exception) -> Failure:
         return "timeout"
     if isinstance(cause, ssl.SSLError):
         return "certificate"
-    return "no_connection" if isinstance(cause, ConnectionError | socket.gaierror) else "broken_off"
+    return "no_connection" if isinstance(cause, ConnectionError | _NO_HOST) else "broken_off"

@@ -245,3 +245,9 @@ async def test_who_hangs_up_broke_off(trusting: ssl.SSLContext) -> None:
     """Somebody listened."""
     async with _talking([b"220 hello\r\n"]) as port:
         assert await _failure(f"smtp://localhost:{port}", port, trusting) == "broken_off"
+
+
+@pytest.mark.parametrize("host", ["mail..example.com", f"{'a' * 64}.example.com"])
+async def test_a_name_that_can_be_none_is_no_connection(host: str, trusting: ssl.SSLContext) -> None:
+    """Resolving it raises another error than that of a name which is not there."""
+    assert await _failure(f"smtp://{host}:587", 587, trusting) == "no_connection"

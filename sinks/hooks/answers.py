@@ -3,7 +3,9 @@
 from typing import Final, Literal, NamedTuple
 
 #: Why there was no answer.
-Failure = Literal["address_refused", "no_connection", "certificate", "timeout", "broken_off", "no_encryption"]
+Failure = Literal[
+    "address_refused", "no_connection", "certificate", "timeout", "broken_off", "no_encryption", "not_smtp"
+]
 
 #: What is told of it.
 FAILURES: Final[dict[Failure, str]] = {
@@ -13,6 +15,7 @@ FAILURES: Final[dict[Failure, str]] = {
     "timeout": "no answer in time",
     "broken_off": "the connection broke off",
     "no_encryption": "it does not offer STARTTLS",
+    "not_smtp": "it does not answer as a mail server does: another port may be meant",
 }
 
 

@@ -12,6 +12,7 @@ from typing import Final, Literal, NamedTuple
 
 from schemas.configuration.hook_models import DestinationType
 from sinks.hooks.answers import Answer, Failure, NoAnswerError
+from sinks.hooks.wording import printable
 
 #: The wait before each attempt, in seconds; after the last one a delivery is given up.
 WAITS_S: Final = (0, 5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
@@ -78,6 +79,7 @@ _JUDGED_FAILURES: Final[dict[Failure, Verdict]] = {
     "address_refused": Verdict("permanent", "", needs_somebody=True),
     "no_encryption": Verdict("permanent", "", needs_somebody=True),
     "certificate": Verdict("retry", "", needs_somebody=True),
+    "not_smtp": Verdict("retry", "", needs_somebody=True),
 }
 
 
@@ -88,15 +90,16 @@ def _is_delivered(kind: DestinationType, answer: Answer) -> bool:
 
 
 def _judge_mail(answer: Answer) -> Verdict:
-    """Read SMTP's numbers: 2 is done, 4 is for now, 5 is for good."""
+    """Read SMTP's numbers: 2 is done, 4 is for now, 5 is for good; there are no others at the end of an e-mail."""
     why = f"answered {answer.status}: {_beginning(answer.text)}"
-    if answer.status < 400:  # noqa: PLR2004 - as above
+    if 200 <= answer.status < 300:  # noqa: PLR2004 - as above
         return Verdict("delivered", why)
-    return Verdict("retry", why) if answer.status < 500 else Verdict("permanent", why, needs_somebody=True)  # noqa: PLR2004 - as above
+    is_for_good = 500 <= answer.status < 600  # noqa: PLR2004 - as above
+    return Verdict("permanent", why, needs_somebody=True) if is_for_good else Verdict("retry", why)
 
 
 def _beginning(text: str) -> str:
-    return " ".join(text.split())[:_TEXT_AT_MOST]
+    return printable(text)[:_TEXT_AT_MOST]
 
 
 def _retry_after(value: str | None, at_ms: int) -> float | None:

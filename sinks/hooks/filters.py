@@ -34,6 +34,12 @@ def is_told_of_alert(destination: Destination, alert: Alert) -> bool:
     )
 
 
+def is_told_of_end(destination: Destination, alert: Alert) -> bool:
+    """Tell whether a destination that was told of an alert's beginning gets its end: whatever it became since."""
+    states = destination.filter.states
+    return alert.notified and "alerts" in destination.events and _has(states, "resolved")
+
+
 def is_told_of_tag(destination: Destination, tagged: TaggedContact) -> bool:
     """Tell whether a destination gets a message of this tag."""
     of = destination.filter

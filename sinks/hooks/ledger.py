@@ -26,7 +26,7 @@ from schemas.exits import EndError, Exit
 from sinks.hooks.attempts import Health
 from sinks.hooks.delivery import Delivery, alert_delivery, tag_delivery
 from sinks.hooks.destinations import Destination, Hooks
-from sinks.hooks.filters import is_told_of_alert, is_told_of_tag
+from sinks.hooks.filters import is_told_of_alert, is_told_of_end, is_told_of_tag
 from sinks.hooks.messages import TaggedContact, alert_message, tag_message
 
 #: Older tags are not told: what is known of their deliveries may have been removed from the topic.
@@ -122,18 +122,25 @@ class Ledger:
         made = []
         for destination in self.hooks.destinations:
             begun = offset >= self.destinations[destination.name].begins
-            if begun and is_told_of_alert(destination, alert) and self._knows_of_it(destination, alert):
+            if begun and self._is_to_tell(destination, alert):
                 delivery = alert_delivery(alert, destination, self.hooks.links, self._zone)
                 title = alert_message(alert, self.hooks.links, self._zone).title
                 record = _record(delivery, title, alert.key, alert.sequence, alert.at, now)
                 made.append(record.model_copy(update={"alert_id": alert.id, "resolved_at": alert.resolved_at}))
         return self._new(made)
 
-    def _knows_of_it(self, destination: Destination, alert: Alert) -> bool:
-        """Tell whether an end is of something that the destination was told of, or wants to be told of ends alone."""
-        states = destination.filter.states
-        ends_alone = bool(states) and "firing" not in states
-        return alert.state != "resolved" or ends_alone or (destination.name, alert.id) in self._told
+    def _is_to_tell(self, destination: Destination, alert: Alert) -> bool:
+        """Tell whether a destination gets this change.
+
+        An end goes to those who were told of what ends, though the alert has another severity, or the destination
+        another filter by now; and to those who want to be told of ends alone.
+        """
+        if alert.state == "resolved":
+            if (destination.name, alert.id) in self._told:
+                return is_told_of_end(destination, alert)
+            if not destination.filter.states or "firing" in destination.filter.states:
+                return False
+        return is_told_of_alert(destination, alert)
 
     def of_tag(self, tagged: TaggedContact, now: int) -> list[DeliveryRecord]:
         """Make the deliveries of a tag that was put on a contact; none where they were made before."""

@@ -24,7 +24,10 @@ TIMEOUT_S: Final = 20.0
 _CONNECT_TIMEOUT_S: Final = 10.0
 ANSWER_BYTES_AT_MOST: Final = 65_536
 _CONNECTIONS_AT_MOST: Final = 8
+#: What resolving a name raises; the latter where it can be none, such as one with two dots in a row.
+_NO_HOST: Final = socket.gaierror | UnicodeError
 _SMTP_OK: Final = 250
+_SMTP_REFUSALS: Final = range(400, 600)
 
 
 class HttpOutbound:
@@ -96,7 +99,7 @@ def _failure(error: Exception) -> Failure:
         return "timeout"
     if isinstance(error, aiohttp.ClientSSLError | ssl.SSLError):
         return "certificate"
-    unreachable = isinstance(error, aiohttp.ClientConnectorError | aiohttp.InvalidURL | socket.gaierror)
+    unreachable = isinstance(error, aiohttp.ClientConnectorError | aiohttp.InvalidURL | _NO_HOST)
     return "no_connection" if unreachable else "broken_off"
 
 
@@ -108,11 +111,18 @@ async def send_mail(
         async with asyncio.timeout(timeout_s):
             return await _send_mail(destination, message, tls or ssl.create_default_context())
     except aiosmtplib.SMTPResponseException as error:
-        return Answer(error.code, error.message)
+        return _refused(error.code, error.message)
     except aiosmtplib.SMTPRecipientsRefused as error:
-        return Answer(min(each.code for each in error.recipients), "each recipient was refused")
-    except (TimeoutError, aiosmtplib.SMTPException, OSError) as error:
+        return _refused(min(each.code for each in error.recipients), "each recipient was refused")
+    except (TimeoutError, aiosmtplib.SMTPException, OSError, ValueError) as error:
         raise NoAnswerError(_mail_failure(error)) from None
+
+
+def _refused(code: int, text: str) -> Answer:
+    """Give the answer that ended the talk. Raises NoAnswerError where it is no refusal: then nothing was taken."""
+    if code not in _SMTP_REFUSALS:
+        raise NoAnswerError("not_smtp") from None
+    return Answer(code, text)
 
 
 async def _send_mail(destination: Destination, message: bytes, tls: ssl.SSLContext) -> Answer:
@@ -163,6 +173,8 @@ async def _connected(destination: Destination) -> socket.socket:
 
 
 def _mail_failure(error: Exception) -> Failure:
+    if isinstance(error, aiosmtplib.SMTPServerDisconnected):
+        return "broken_off"
     cause = error.__cause__ if isinstance(error, aiosmtplib.SMTPException) and error.__cause__ else error
     if isinstance(cause, AddressRefusedError):
         return "address_refused"
@@ -170,4 +182,4 @@ def _mail_failure(error: Exception) -> Failure:
         return "timeout"
     if isinstance(cause, ssl.SSLError):
         return "certificate"
-    return "no_connection" if isinstance(cause, ConnectionError | socket.gaierror) else "broken_off"
+    return "no_connection" if isinstance(cause, ConnectionError | _NO_HOST) else "broken_off"

@@ -18,8 +18,12 @@ _ID_LENGTH: Final = 32
 
 
 def webhook_id(alert: Alert, destination: str) -> str:
-    """Name the delivery of one change of an alert to one destination: the same ones, tried again, have the same id."""
-    return _hashed("alert", alert.key, alert.id, str(alert.sequence), destination)
+    """Name the delivery of one change of an alert to one destination: the same ones, tried again, have the same id.
+
+    What is pending has no id of its own, and sequences begin again once an alert is forgotten: since when it is pending
+    tells it apart from the one before.
+    """
+    return _hashed("alert", alert.key, alert.id or str(alert.pending_since), str(alert.sequence), destination)
 
 
 def tag_webhook_id(contact_id: str, tag: str, destination: str) -> str:

@@ -60,6 +60,12 @@ class AlertLog:
         """Whether the topic is another one since it was opened, so that what was written before is not there."""
         return self._topic.is_recreated
 
+    def take_objectives_recreated(self) -> bool:
+        """Tell, once, whether the topic of objectives is another one since they were first written."""
+        is_recreated = OBJECTIVES in self._topic.recreated_beside
+        self._topic.recreated_beside.discard(OBJECTIVES)
+        return is_recreated
+
     async def write(self, changed: Iterable[Alert], ended: Iterable[str] = (), objectives: Due = _NOTHING) -> None:
         """Write the alerts that changed, in order, and remove those that are over (keys). Raises what aiokafka does.
 

@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 
 from schemas.alerts import ALERTS
 from schemas.exits import EndError, Exit
+from schemas.objectives import OBJECTIVES
 from schemas.settings import Settings
 from schemas.topics import channel_of
 from streams.alert_engine.alert_log import AlertLog, told_objectives
@@ -175,6 +176,9 @@ class Engine:
         if log.is_recreated:
             _LOG.warning("the topic %s is another one by now: all alerts are written again", ALERTS)
             await run_to_completion(log.write_again(self.alerts.values()))
+        if log.take_objectives_recreated():
+            _LOG.warning("the topic %s is another one by now: all objectives are told again", OBJECTIVES)
+            self.view.begin_reports(())
         self.written += len(changed)
         self.objectives_written += len(objectives.records) + len(objectives.ended)
 

@@ -59,7 +59,8 @@ def judged_and_bad(sample: str, held: Held, formula: str) -> tuple[int, int]:
     elif sample == "abandoned":
         good, judged = FORMULAS[formula](ServiceLevelCounts(abandoned=n, abandoned_within=within, short=short))
     else:
-        good, judged = within - short, n - short
+        # Where the target is below what counts as short, not every short one is among those within.
+        good, judged = max(0, within - short), n - short
     return judged, judged - good
 
 

@@ -130,7 +130,7 @@ class _Judge:
         return self._fired(alert, seen)
 
     def _fired(self, alert: Alert, seen: Observation) -> Alert:
-        silence = silenced_by(alert, None, self._silences)
+        silence = silenced_by(seen, None, self._silences)
         return self._changed(alert, "first", seen, **self._firing(alert.key, silence))
 
     def _by_people(self, alert: Alert) -> Alert | None:
@@ -154,7 +154,9 @@ class _Judge:
         return self._changed(alert, "resolved", seen, state="resolved", resolved_at=self._now)
 
     def _told_again(self, alert: Alert, seen: Observation | None) -> Alert | None:
-        if seen is not None and (seen.condition, seen.severity) != (alert.condition, alert.severity):
+        if seen is not None and (
+            (seen.condition, seen.severity, seen.dimensions) != (alert.condition, alert.severity, alert.dimensions)
+        ):
             return self._changed(alert, "changed", seen, condition=seen.condition, severity=seen.severity)
         if self._is_reminder_due(alert):
             return self._changed(alert, "reminder", seen)
@@ -164,7 +166,7 @@ class _Judge:
         every = self._timing.reminder_ms
         if every is None or alert.acknowledged_by is not None or alert.silenced_by is not None:
             return False
-        told = [change.at for change in alert.history if change.state == "firing" and change.reason in _TOLD]
+        told = [change.at for change in alert.history if _is_telling(change)]
         return not self._is_within(
             max((at for at in (alert.fired_at or 0, *told) if at <= self._now), default=None), every
         )
@@ -177,12 +179,27 @@ class _Judge:
         self, alert: Alert, reason: Reason, seen: Observation | None = None, *, by: str | None = None, **fields: object
     ) -> Alert:
         """Write the next record: what changes, and where it is seen anew, its figures."""
-        figures = {} if seen is None else {"measured": seen.measured, "contacts": list(seen.contacts)}
+        figures: dict[str, Any] = {}
+        if seen is not None:  # a contact may be in another queue by now
+            figures = {"measured": seen.measured, "contacts": list(seen.contacts), "dimensions": seen.dimensions}
         changed = alert.model_copy(update={**figures, **fields, "sequence": alert.sequence + 1})
         change = Change(at=self._now, state=changed.state, reason=reason, by=by)
-        history = [*alert.history, change][-HISTORY_AT_MOST:]
+        history = _newest([*alert.history, change])
         at = max(self._now, alert.at)  # in the order of the records
         return changed.model_copy(update={"reason": reason, "at": at, "history": history})
+
+
+def _newest(history: Sequence[Change]) -> list[Change]:
+    """Leave out the oldest change where there are too many, but never the last telling: reminders count from it."""
+    if len(history) <= HISTORY_AT_MOST:
+        return list(history)
+    told = max((place for place, each in enumerate(history) if _is_telling(each)), default=None)
+    oldest = 1 if told == 0 else 0
+    return [*history[:oldest], *history[oldest + 1 :]]
+
+
+def _is_telling(change: Change) -> bool:
+    return change.state == "firing" and change.reason in _TOLD
 
 
 def _by(silences: Sequence[Silence], silence_id: str) -> str:

@@ -68,11 +68,13 @@ class OpenContacts:
         #: When something crosses: (at, serial, contact, what; None: the contact leaves).
         self._due: list[tuple[int, int, Contact, Crossing | None]] = []
         self._due_at_rebuild = 0
-        self._waiting: dict[tuple[str, str], dict[str, Contact]] = {}
+        #: Contacts and crossings by themselves: two partitions may have a contact of one id, where a source divides
+        #: its events otherwise than by their contact.
+        self._waiting: dict[tuple[str, str], dict[Contact, None]] = {}
         #: By alert key.
         self.crossings: dict[str, Crossing] = {}
         #: Those beyond their target, by group.
-        self.breached: dict[Counted, dict[str, Crossing]] = {}
+        self.breached: dict[Counted, dict[Crossing, None]] = {}
         self.changed: set[Counted] = set()
 
     def update(self, partition: SourcePartition, key: bytes, summary: Summary) -> None:
@@ -83,7 +85,7 @@ class OpenContacts:
             return
         contact = self._partitions.setdefault(partition, {})[key] = Contact(key[1:].decode(), summary)
         if waits:
-            self._waiting.setdefault((contact.channel, contact.queue), {})[contact.contact_id] = contact
+            self._waiting.setdefault((contact.channel, contact.queue), {})[contact] = None
         queues = {metric: queue for metric, _, queue in summary["clocks"]}
         for deadline in summary["deadlines"]:
             metric, _, _, warns_at, breached_at = deadline
@@ -128,13 +130,13 @@ class OpenContacts:
 
     def costliest(self, counted: Counted, at: int) -> tuple[CostlyContact, ...]:
         """Name the contacts of a group that have waited longest beyond their target, with their clock time at `at`."""
-        crossings = self.breached.get(counted, {}).values()
+        crossings = self.breached.get(counted, {})
         oldest = nsmallest(CONTACTS_AT_MOST, crossings, key=lambda each: (each.since, each.contact.contact_id))
         return tuple(_costly(each.contact, counted[2], each.since, at) for each in oldest)
 
     def waiting_longest(self, channel: str, queue: str, at: int) -> tuple[CostlyContact, ...]:
         """Name the contacts that have waited longest in a queue."""
-        waiting = self._waiting.get((channel, queue), {}).values()
+        waiting = self._waiting.get((channel, queue), {})
         oldest = nsmallest(CONTACTS_AT_MOST, waiting, key=lambda each: (each.waiting_since, each.contact_id))
         return tuple(_costly(each, queue, each.waiting_since or 0, at) for each in oldest)
 
@@ -149,7 +151,7 @@ class OpenContacts:
         crossing.contact.crossings.append(crossing)
         self.crossings[crossing.key] = crossing
         if crossing.breached:
-            self.breached.setdefault(crossing.counted, {})[crossing.key] = crossing
+            self.breached.setdefault(crossing.counted, {})[crossing] = None
             self.changed.add(crossing.counted)
 
     def _leave(self, contact: Contact) -> None:
@@ -157,12 +159,13 @@ class OpenContacts:
             return
         contact.live = False
         waiting = self._waiting.get((contact.channel, contact.queue), {})
-        waiting.pop(contact.contact_id, None)
+        waiting.pop(contact, None)
         for crossing in contact.crossings:
-            self.crossings.pop(crossing.key, None)
+            if self.crossings.get(crossing.key) is crossing:
+                del self.crossings[crossing.key]
             if crossing.breached:
                 group = self.breached[crossing.counted]
-                del group[crossing.key]
+                del group[crossing]
                 if not group:
                     del self.breached[crossing.counted]
                 self.changed.add(crossing.counted)

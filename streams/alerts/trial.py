@@ -25,7 +25,7 @@ from streams.partition.step_to_write import StepToWrite
 from streams.sources.recordings import RoutedEvent
 
 SECOND_MS: Final = 1_000
-#: Events that are folded together where nothing is judged between them.
+#: Events of one second that are folded together at most: what is told of a bad record is the second in which it came.
 _FOLDED_TOGETHER: Final = 1_000
 
 
@@ -82,10 +82,10 @@ class Trial:
             while at >= now + SECOND_MS:
                 yield from self._judge(waiting, now, judged)
                 waiting, now = [], now + SECOND_MS
-            waiting.append(event)
-            if at < now and len(waiting) >= _FOLDED_TOGETHER:
+            if waiting and (_second_of(waiting[-1].at or 0) != _second_of(at) or len(waiting) >= _FOLDED_TOGETHER):
                 self._fold(waiting)
                 waiting = []
+            waiting.append(event)
         if now is None:
             return
         yield from self._judge(waiting, now, judged)

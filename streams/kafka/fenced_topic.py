@@ -42,6 +42,9 @@ class FencedTopic:
         self._last_offset = -1
         #: Whether the topic was found to be another one of its name: what was written before is not there.
         self.is_recreated = False
+        #: The same of the topics that were written beside it: those that were found to be other ones.
+        self.recreated_beside: set[str] = set()
+        self._last_beside: dict[str, int] = {}
 
     async def open(self, writer: str) -> dict[bytes, bytes]:
         """Fence every former writer and return the newest value of each key. `writer` names this process for people.
@@ -72,16 +75,22 @@ class FencedTopic:
     async def _write_piece(self, piece: Iterable[Record], beside: Mapping[str, Iterable[Record]]) -> None:
         async with self._producer.transaction():
             sent = [await self._producer.send(self._topic, value, key, partition=0) for key, value in piece]
-            others = [
-                await self._producer.send(topic, value, key, partition=0)
+            others = {
+                topic: [await self._producer.send(topic, value, key, partition=0) for key, value in pairs]
                 for topic, pairs in beside.items()
-                for key, value in pairs
-            ]
+            }
             offsets = [each.offset for each in await asyncio.gather(*sent)]
-            await asyncio.gather(*others)
+            offsets_beside = {
+                topic: [each.offset for each in await asyncio.gather(*sent)] for topic, sent in others.items()
+            }
         if offsets:
             self.is_recreated = self.is_recreated or offsets[0] <= self._last_offset
             self._last_offset = offsets[-1]
+        for topic, written in offsets_beside.items():
+            if written:
+                if written[0] <= self._last_beside.get(topic, -1):
+                    self.recreated_beside.add(topic)
+                self._last_beside[topic] = written[-1]
 
     async def stop(self) -> None:
         """End the producer. Never while something is being written: that can hang it."""

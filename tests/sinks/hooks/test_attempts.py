@@ -57,6 +57,8 @@ FAILED: Final = Verdict("retry", "answered 500")
         ("email", Answer(421, "too many"), "retry", False),
         ("email", Answer(535, "who are you"), "permanent", True),
         ("email", Answer(554, "spam"), "permanent", True),
+        ("email", Answer(354, "go on"), "retry", False),
+        ("email", Answer(-1, "Malformed"), "retry", False),
     ],
 )
 def test_an_answer_has_a_meaning(
@@ -76,8 +78,14 @@ def test_no_answer_has_a_meaning(kind: DestinationType) -> None:
     verdicts = {failure: judge(kind, NoAnswerError(failure), AT) for failure in FAILURES}
     permanent: set[Failure] = {failure for failure, verdict in verdicts.items() if verdict.outcome == "permanent"}
     assert permanent == {"address_refused", "no_encryption"}
-    assert {failure for failure, verdict in verdicts.items() if verdict.needs_somebody} == permanent | {"certificate"}
+    for_people = {failure for failure, verdict in verdicts.items() if verdict.needs_somebody}
+    assert for_people == permanent | {"certificate", "not_smtp"}
     assert all(verdict.why == FAILURES[failure] for failure, verdict in verdicts.items())
+
+
+def test_an_answer_is_kept_without_what_is_no_text() -> None:
+    """Bytes that are no UTF-8 come as surrogates, which no record can hold; escapes of a terminal would act there."""
+    assert judge("email", Answer(550, "f\udcfcr \x1b[2J dich"), AT).why == "answered 550: f r [2J dich"
 
 
 def test_teams_is_not_believed() -> None:

@@ -5,7 +5,7 @@ from datetime import UTC
 
 import pytest
 
-from schemas.alerts import STATE_KEY, Alert, DeliveryRecord
+from schemas.alerts import STATE_KEY, Alert, DeliveryRecord, Dimensions
 from schemas.configuration.hook_models import Filter
 from schemas.exits import EndError
 from sinks.hooks.attempts import Health
@@ -80,6 +80,36 @@ def test_an_end_is_told_to_those_who_were_told_of_the_beginning() -> None:
     ledger.use(Hooks((DUTY, OTHER, ends), LINKS), 1, FIRED)
     over = alert(sequence=2, state="resolved", reason="resolved", resolved_at=FIRED + 1, notified=True)
     assert _told(ledger, over, 1) == ["duty", "ends"]
+
+
+@pytest.mark.parametrize(
+    ("of", "became"),
+    [
+        (Filter(severities=["warning"]), {"severity": "critical"}),
+        (Filter(conditions=["at_risk"]), {"condition": "breached"}),
+        (Filter(queues=["billing"]), {"dimensions": Dimensions(channel="call", queue="sales")}),
+    ],
+)
+def test_an_end_is_told_whatever_the_alert_became(of: Filter, became: dict[str, object]) -> None:
+    """Else an incident that began as a warning would stay open for ever."""
+    begun = alert(sequence=1, severity="warning", condition="at_risk", notified=True)
+    over: dict[str, object] = {"state": "resolved", "reason": "resolved", "resolved_at": FIRED + 1, "notified": True}
+    ledger = _ledger(DUTY._replace(filter=of))
+    assert _told(ledger, begun, 0) == ["duty"]
+    assert _told(ledger, alert(sequence=2, reason="changed", **became), 1) == []
+    assert _told(ledger, alert(sequence=3, **over, **became), 2) == ["duty"]
+    firing_alone = _ledger(DUTY._replace(filter=Filter(states=["firing"])))
+    assert (_told(firing_alone, begun, 0), _told(firing_alone, alert(sequence=3, **over), 1)) == (["duty"], [])
+
+
+def test_what_is_pending_is_told_again_once_it_was_forgotten() -> None:
+    """Its sequence begins anew then."""
+    ledger = _ledger(DUTY._replace(filter=Filter(states=["pending"])))
+    pending = alert(id="", state="pending", sequence=1, fired_at=None)
+    assert _told(ledger, pending, 0) == ["duty"]
+    assert _told(ledger, pending, 1) == []
+    later = FIRED + 3 * 86_400_000
+    assert _told(ledger, pending.model_copy(update={"at": later, "pending_since": later}), 2) == ["duty"]
 
 
 def test_a_tag_is_told_once_and_from_the_beginning_of_its_filter_on() -> None:

@@ -197,3 +197,57 @@ async def test_nobody_listens(plain_port: int, trusting: ssl.SSLContext) -> None
     closed = plain_port + 1 if plain_port < 65_535 else plain_port - 1
     assert await _failure(f"smtp://localhost:{closed}", closed, trusting) == "no_connection"
     assert await _failure("smtp://nobody.invalid:25", 25, trusting) == "no_connection"
+
+
+#: What a server says at each turn of its own, and who signs in.
+_TALKS: Final[dict[str, tuple[str, list[bytes]]]] = {
+    "a web server": ("", [b"HTTP/1.1 400 Bad Request\r\n\r\n"]),
+    "too long a line": ("", [b"220 " + b"x" * 100_000 + b"\r\n"]),
+    "another greeting": ("", [b"250 hello\r\n"]),
+    "a goodbye": ("", [b"221 bye\r\n"]),
+    "a password that is asked for again": (
+        "pulssi:a-word@",
+        [b"220 hello\r\n", b"250-me\r\n250 AUTH LOGIN\r\n", b"334 a\r\n", b"334 b\r\n"],
+    ),
+    "a challenge that is none": (
+        "pulssi:a-word@",
+        [b"220 hello\r\n", b"250-me\r\n250 AUTH CRAM-MD5\r\n", b"334 !!!a\r\n"],
+    ),
+    "no message wanted": ("", [b"220 hello\r\n", b"250 me\r\n", *[b"250 ok\r\n"] * 4]),
+    "no recipient taken": ("", [b"220 hello\r\n", b"250 me\r\n", b"250 ok\r\n", *[b"354 go\r\n"] * 2]),
+}
+
+
+@asynccontextmanager
+async def _talking(said: list[bytes]) -> AsyncIterator[int]:
+    """Serve what says one thing after each line that it gets, and then hangs up."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for each in said:
+            writer.write(each)
+            await reader.readline()
+        writer.close()
+
+    server = await asyncio.start_server(talk, "127.0.0.1", 0)
+    yield server.sockets[0].getsockname()[1]
+    server.close()
+
+
+@pytest.mark.parametrize("talk", _TALKS)
+async def test_what_is_no_end_of_an_e_mail_is_no_delivery(talk: str, trusting: ssl.SSLContext) -> None:
+    """An e-mail is delivered once the server took it, not because it said something with a low number."""
+    user, said = _TALKS[talk]
+    async with _talking(said) as port:
+        assert await _failure(f"smtp://{user}localhost:{port}", port, trusting) == "not_smtp"
+
+
+async def test_who_hangs_up_broke_off(trusting: ssl.SSLContext) -> None:
+    """Somebody listened."""
+    async with _talking([b"220 hello\r\n"]) as port:
+        assert await _failure(f"smtp://localhost:{port}", port, trusting) == "broken_off"
+
+
+@pytest.mark.parametrize("host", ["mail..example.com", f"{'a' * 64}.example.com"])
+async def test_a_name_that_can_be_none_is_no_connection(host: str, trusting: ssl.SSLContext) -> None:
+    """Resolving it raises another error than that of a name which is not there."""
+    assert await _failure(f"smtp://{host}:587", 587, trusting) == "no_connection"

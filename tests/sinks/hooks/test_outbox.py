@@ -11,6 +11,7 @@ from typing import Final
 
 import pytest
 from aiohttp import web
+from pydantic import SecretStr
 
 from schemas.alerts import Alert, DeliveryAttempt, DeliveryRecord
 from schemas.configuration.hook_models import DestinationType
@@ -125,6 +126,24 @@ async def test_attempts_are_kept_without_the_secrets_that_an_answer_repeats(rece
     assert [(each.outcome, each.why) for each in given_up.attempts] == [("retry", "answered 500: no /… here")] * 3
     assert given_up.body is not None
     assert (given_up.tried, given_up.attempted) == (3, 3)
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["no signature A1b2%2BC3d4-e5", "sig=A1b2%2BC3d4-e5", "no A1b2+C3d4-e5", f"{'x' * 184} sig=A1b2%2BC3d4-e5, no"],
+)
+async def test_no_part_of_a_secret_is_kept(receiver: Receiver, said: str) -> None:
+    """Neither its value alone, nor as the server decoded it, nor where the answer is cut."""
+    receiver.answer = lambda: web.Response(status=401, text=said)
+    to = _to(receiver, "teams")._replace(
+        url=SecretStr(f"http://127.0.0.1:{receiver.port}/invoke?api-version=1&sig=A1b2%2BC3d4-e5")
+    )
+    async with outbox(to) as kept:
+        kept.tell(alert())
+        (given_up,) = await kept.until(1, "given_up")
+    (attempt,) = given_up.attempts
+    assert "A1b2" not in attempt.why
+    assert "…" in attempt.why
 
 
 async def test_what_waits_is_given_up_with_its_destination(receiver: Receiver) -> None:

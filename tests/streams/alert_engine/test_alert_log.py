@@ -10,9 +10,11 @@ from aiokafka.errors import KafkaError
 
 from schemas.alerts import ALERTS, OPENING_KEY, Alert, Measurement, alert_id
 from schemas.exits import EndError, Exit
+from schemas.objectives import OBJECTIVES
 from schemas.settings import Settings
 from streams.alert_engine.alert_log import AlertLog
 from streams.alert_engine.engine import Engine
+from streams.alerts.objective_reports import Due
 from streams.configuration.environment import load_settings
 from streams.kafka.brokers import TopicsMissingError, admin_client
 from streams.kafka.fenced_topic import pieces
@@ -159,11 +161,27 @@ async def test_a_topic_that_is_made_anew_meanwhile_gets_all_alerts_again(setting
     }
 
 
-def _recreate(settings: Settings) -> None:
+@pytest.mark.long
+async def test_a_new_topic_of_objectives_is_noticed(settings: Settings) -> None:
+    """Else it would lack each objective that does not change any more."""
+    log = AlertLog(settings)
+    await log.open("engine")
+    told = Due(ended=(b"a", b"b"))
+    await log.write([], objectives=told)
+    await log.write([], objectives=told)
+    assert not log.take_objectives_recreated()
+    await asyncio.to_thread(_recreate, settings, OBJECTIVES)
+    await log.write([], objectives=told)
+    assert (log.take_objectives_recreated(), log.is_recreated) == (True, False)
+    assert not log.take_objectives_recreated()
+    await log.stop()
+
+
+def _recreate(settings: Settings, topic: str = ALERTS) -> None:
     with admin_client(settings.kafka_brokers) as admin:
-        admin.delete_topics([ALERTS])
+        admin.delete_topics([topic])
         deadline = time.monotonic() + 60
-        while ALERTS in admin.list_topics():
+        while topic in admin.list_topics():
             assert time.monotonic() < deadline, "it is not deleted"
     assert migrate_topics(settings, wait_s=60).ok
 

@@ -132,3 +132,17 @@ def test_a_policy_that_ends() -> None:
     scene.clock(NOON)
     assert scene.seen(NOON + 12 * MINUTE - 1) is not None
     assert scene.seen(NOON + 12 * MINUTE) is None
+
+
+def test_a_contact_of_two_partitions() -> None:
+    """A source that does not divide its events by their contact gives one id twice: nothing breaks."""
+    scene, other = Scene(), Journal(partition=1)
+    scene.clock(NOON)
+    held = _held(scene.rules, NOON, clocks=[("first_response", NOON, "")], waiting_since=NOON)
+    scene.view.feed([other.step((contact_key("a"), contact(held)))])
+    assert scene.seen(NOON + 11 * MINUTE) is not None
+    assert scene.view.contacts.bad(("chat", "chat", "billing")) == 2
+    for journal in (scene.journal, other):
+        scene.view.feed([journal.step((contact_key("a"), None))])
+    assert scene.seen(NOON + 11 * MINUTE) is None
+    assert scene.view.contacts.breached == {}

@@ -12,6 +12,7 @@ from schemas.calendars import Calendar, Hours, Span
 from schemas.journal import encode_pane, encode_pane_key
 from schemas.panes import PANE_MS, Pane, PaneKey
 from schemas.policies import Policy, Rules
+from streams.alerts.counters import judged_and_bad
 from streams.alerts.observation import alert_key
 from streams.alerts.pipeline_rules import PipelineReading
 from streams.alerts.view import AlertView
@@ -103,6 +104,13 @@ def test_a_queue_whose_counts_were_taken_back_is_not_told_of(*, used_again: bool
         view.use(RULES, ALERT_RULES)
     watched = alert_key("attainment", "other", "chat", "support")
     assert watched not in view.observations(T0, {watched}, PipelineReading())
+
+
+def test_short_abandonments_beyond_a_shorter_target_are_no_more_than_there_are() -> None:
+    """A target below what counts as short: nobody is bad twice, and no share is below 0."""
+    assert judged_and_bad("queue_wait", (1, 0, 1), "short_excluded") == (0, 0)
+    assert judged_and_bad("queue_wait", (3, 1, 2), "short_excluded") == (1, 1)
+    assert judged_and_bad("queue_wait", (4, 3, 1), "short_excluded") == (3, 1)
 
 
 @settings(max_examples=examples(90))

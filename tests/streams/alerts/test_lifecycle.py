@@ -302,6 +302,31 @@ def test_the_history_is_bounded() -> None:
     assert engine.log[-1].history[-1].at == engine.log[-1].at
 
 
+def test_a_reminder_does_not_come_early_because_much_happened() -> None:
+    """When people were last told stays in the history, whatever else is left out of it."""
+    engine = Engine()
+    engine.judge(T0, seen("floor"))
+    engine.judge(T0 + 5 * MINUTE, seen("floor"))
+    for number in range(2 * HISTORY_AT_MOST):
+        engine.judge(T0 + 5 * MINUTE + (number + 1) * SECOND, seen("floor"), held=not number % 2)
+    assert len(engine.log[-1].history) == HISTORY_AT_MOST
+    engine.judge(T0 + 10 * MINUTE, seen("floor"))
+    reminders = [alert.at for alert in engine.log if alert.reason == "reminder"]
+    assert reminders == [T0 + 5 * MINUTE, T0 + 10 * MINUTE]
+
+
+def test_a_contact_that_is_passed_on_takes_its_alert_along() -> None:
+    """It is told of the queue where it waits now, and its silence is that of this queue."""
+    engine = Engine()
+    engine.judge(T0, seen("contact"))
+    moved = seen("contact")._replace(dimensions=Dimensions(channel="chat", queue="other"))
+    (changed,) = engine.judge(T0 + SECOND, moved)
+    assert (changed.reason, changed.dimensions.queue, is_told(changed)) == ("changed", "other", True)
+    assert engine.judge(T0 + 2 * SECOND, moved) == []
+    (quiet,) = engine.judge(T0 + 3 * SECOND, moved, silences=(silence("other"),))
+    assert (quiet.reason, quiet.silenced_by) == ("silenced", "s-other")
+
+
 def test_what_is_over_is_forgotten() -> None:
     """After its keep time; the next alert of the key begins at 1."""
     engine = Engine()

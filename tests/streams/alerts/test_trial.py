@@ -104,3 +104,13 @@ def test_a_simulated_hour_gives_the_same_again() -> None:
     again = list(Trial(RULES, rules).run(iter(events + events[-1:])))
     assert once == again
     assert {alert.kind for alert in once} >= {"contact", "floor"}
+
+
+def test_bad_records_count_when_they_came() -> None:
+    """Those of the night, too, that are counted together with what came just before the beginning."""
+    bad = [_call("contact.connected", T0, f"pbx:{number}", agent_id=7) for number in range(12)]
+    trial = Trial(RULES, AlertRules(floor=(), pipeline=PipelineRules(dead_letters=10)))
+    later = _call("contact.started", T0 + 180 * MINUTE + 100, "pbx:late")
+    found = list(trial.run([*bad, later], T0 + 180 * MINUTE, T0 + 190 * MINUTE))
+    assert trial.dead_letters == [T0] * 12
+    assert [each for each in found if each.condition == "dead_letters"] == []

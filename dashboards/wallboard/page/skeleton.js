@@ -9,7 +9,7 @@ const WORDS = {
   "board-label": t("Board"),
   "freshness-text": t("connecting"),
   "alerts-title": t("Alerts"),
-  "alerts-none": t("Nothing fires"),
+  "alerts-none": t("No alerts"),
   "due-title": t("Next targets"),
   "due-none": t("No open target"),
   "tags-title": t("What people contact us about"),

@@ -27,8 +27,8 @@ const HEADINGS = () => [
   ["hour", t("Last hour"), t("today")],
   ["num offered", t("Offered"), t("answered")],
   ["num abandoned", t("Abandoned"), t("share")],
-  ["num response", t("Response"), t("median, 90 %")],
-  ["num handle", t("Handling"), t("mean, 90 %")],
+  ["num response", t("Response"), t("median, 90%")],
+  ["num handle", t("Handling"), t("mean, 90%")],
   ["num toreply", t("To reply"), t("longest")],
   ["tagcell", t("Tags"), ""],
 ];

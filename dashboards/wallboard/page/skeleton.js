@@ -27,6 +27,7 @@ const WORDS = {
   "set-colours-label": t("Colours"),
   "set-scale-label": t("Size, by the distance"),
   "set-name-label": t("Name for acknowledgements"),
+  "sign-out": t("Sign out"),
   "full-screen": t("Full screen"),
   "settings-close": t("Close"),
   "keys-title": t("Keys"),

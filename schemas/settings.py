@@ -192,8 +192,8 @@ class Settings(BaseModel):
     """The proxy's addresses or networks, separated by commas. Only from there `X-Forwarded-For`, `X-Forwarded-Proto`
     and `wallboard_proxy_header` are believed."""
     wallboard_requests_per_second: Annotated[int, Field(ge=1, le=10_000)] = 20
-    """Requests to the wallboard that one address may make in the long run; more are answered with 429. Streams are not
-    counted."""
+    """Requests to the wallboard that one address may make in the long run; more are answered with 429. Not counted are
+    streams, and the page's own files for those who are let in."""
     wallboard_request_burst: Annotated[int, Field(ge=1, le=10_000)] = 60
     """Requests to the wallboard that one address may make at once, after it has been quiet."""
     wallboard_streams_per_address: Annotated[int, Field(ge=1, le=256)] = 64

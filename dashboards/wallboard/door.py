@@ -84,7 +84,14 @@ class Door:
     def add_routes(self, app: web.Application) -> None:
         """Give an application the page to sign in on, and headers to every answer."""
         app.on_response_prepare.append(self._add_headers)
+        app.router.add_get("/api/session", self._tell_session)
         self.login.add_routes(app)
+
+    async def _tell_session(self, request: web.Request) -> web.Response:
+        """Tell the page how somebody was let in, so that it offers a way out where there is one."""
+        admission = self._admit(request)
+        told = {"by": None if admission is None else admission.by, "user": _caller(request).user}
+        return web.json_response(told, headers=NOT_STORED)
 
     @web.middleware
     async def _limit_rate(self, request: web.Request, handler: Handler) -> web.StreamResponse:

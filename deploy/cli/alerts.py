@@ -18,7 +18,7 @@ from deploy.cli.alert_trial import try_alerts
 from deploy.cli.common import exit_if_unreachable, fail, json_option, running_stack_option, stack_settings
 from deploy.cli.config_option import config_option, load_configuration
 from deploy.cli.part_commands import run_part, stdin_option
-from deploy.cli.records import duration, moment, one_of, print_fields, print_table, read_records
+from deploy.cli.records import duration, moment, one_of, print_fields, read_records
 from deploy.cli.time_arguments import parse_duration
 from schemas.alerts import (
     ALERT_COMMANDS,
@@ -38,6 +38,8 @@ from streams.times import now_ms
 
 _Found = TypeVar("_Found")
 
+#: Letters of an id.
+_ID: Final = 24
 #: The order of the list: what needs somebody first.
 _STATES: Final = ("firing", "pending", "resolved")
 
@@ -88,16 +90,23 @@ def list_alerts(data: Path | None, *, also_over: bool, as_json: bool) -> None:
         click.echo("no alert fires" if not also_over else "there is no alert")
         return
     zone = ZoneInfo(settings.time_zone)
-    headings = ("id", "severity", "what", "where", "since", "state", "value", "limit", "acknowledged by")
-    print_table(headings, (_row(alert, zone) for alert in found))
+    for alert in found:
+        click.echo("\n".join(_lines(alert, zone)))
 
 
-def _row(alert: Alert, zone: ZoneInfo) -> tuple[str, ...]:
+def _lines(alert: Alert, zone: ZoneInfo) -> tuple[str, ...]:
+    """Write an alert in three lines: in one it would be wider than a terminal, most of all that of a contact."""
     since = alert.fired_at if alert.fired_at is not None else alert.pending_since
-    state = f"{alert.state}{', silenced' if alert.silenced_by else ''}{', data is old' if alert.held else ''}"
+    value, limit = figures(alert.measured)
+    marks = [
+        *(["silenced"] if alert.silenced_by else []),
+        *(["data is old"] if alert.held else []),
+        *([f"acknowledged by {alert.acknowledged_by}"] if alert.acknowledged_by else []),
+    ]
     return (
-        *(alert.id or "-", alert.severity, f"{alert.rule}: {alert.condition}", where(alert.dimensions)),
-        *(moment(since, zone), state, *figures(alert.measured), alert.acknowledged_by or "-"),
+        f"{alert.id or '-':<{_ID}}  {alert.severity:<8}  {alert.rule}: {alert.condition}, {value} against {limit}",
+        f"    {where(alert.dimensions.model_copy(update={'priority': None, 'segment': None}))}",
+        f"    {', '.join([f'{alert.state} since {moment(since, zone)}', *marks])}",
     )
 
 

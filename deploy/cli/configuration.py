@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 import click
+from pydantic import SecretStr
 
 from deploy.cli.common import echo_report, fail, json_option
 from deploy.cli.config_option import config_option, load_configuration
@@ -22,10 +23,15 @@ _SETTINGS_HEAD: Final = f"""\
 """
 
 
+def _plain(default: object) -> object:
+    """Give a default as JSON can write it: that of a secret is empty text."""
+    return default.get_secret_value() if isinstance(default, SecretStr) else default
+
+
 def _files() -> dict[str, str]:
     """Give the files to start from."""
     settings = [
-        f"\n# {' '.join((field.description or '').splitlines())}\n#{name} = {json.dumps(field.default)}\n"
+        f"\n# {' '.join((field.description or '').splitlines())}\n#{name} = {json.dumps(_plain(field.default))}\n"
         for name, field in Settings.model_fields.items()
         if name != "time_zone"  # stands in centre.toml
     ]

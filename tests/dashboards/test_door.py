@@ -1,5 +1,6 @@
 """Who is let in to the wallboard, over real sockets: nothing is read, changed or followed without a sign-in."""
 
+import json
 from typing import Final
 
 import pytest
@@ -20,7 +21,9 @@ from tests.dashboards.door_site import (
 )
 
 OPEN: Final = ("/healthz", "/readyz", "/login", "/login.css", "/favicon.svg", "/public/test.json")
-CLOSED: Final = tuple({*ASSETS, "/api/live", "/api/stream", "/metrics", "/board/sales", "/nothing"} - set(OPEN))
+CLOSED: Final = tuple(
+    {*ASSETS, "/api/live", "/api/session", "/api/stream", "/metrics", "/board/sales", "/nothing"} - set(OPEN)
+)
 ACK: Final = "/api/alerts/fires/ack"
 
 
@@ -208,6 +211,25 @@ async def test_a_proxy_names_who_has_signed_in() -> None:
             assert (await site.get("/api/live", header, "X-Forwarded-For: 192.0.2.1")).status == 401
     async with door_site(sign_in(proxies=TrustedProxies("127.0.0.1/32"))) as site:
         assert (await site.get("/api/live", ann)).status == 401, "a proxy may be trusted with addresses alone"
+
+
+async def test_a_page_is_told_how_it_was_let_in() -> None:
+    """By a session, which it can end; by a proxy, under a name; by nothing. A stranger is told nothing."""
+    async with door_site() as site:
+        assert (await site.get("/api/session")).status == 401
+        assert json.loads((await site.get("/api/session", f"Authorization: Bearer {TOKEN}")).body) == {
+            "by": "token",
+            "user": None,
+        }
+        async with site.client() as http:
+            await http.get(f"/?token={TOKEN}")
+            async with http.get("/api/session") as answer:
+                assert await answer.json() == {"by": "session", "user": None}
+    async with door_site(by_proxy()) as site:
+        told = await site.get("/api/session", "X-Forwarded-User: Maija")
+        assert json.loads(told.body) == {"by": "proxy", "user": "Maija"}
+    async with door_site(SignIn()) as site:
+        assert json.loads((await site.get("/api/session")).body) == {"by": "nothing", "user": None}
 
 
 async def test_whoever_signed_in_otherwise_has_no_name() -> None:

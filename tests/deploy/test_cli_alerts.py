@@ -88,6 +88,7 @@ def test_what_fires_is_listed_and_shown(settings: Settings) -> None:
     listed = pulssi("list").output
     assert all(part in listed for part in (SLOW, "call-20s", "queue sales", "2026-03-02 11:00:00+02:00", "50.0%"))
     assert "chat-60s" not in listed
+    assert max(map(len, listed.splitlines())) <= 100
     assert "chat-60s" in pulssi("list", "--all").output
     assert [each["id"] for each in json.loads(pulssi("list", "--json").output)] == [SLOW]
     shown = pulssi("show", SLOW[:6]).output

@@ -54,3 +54,21 @@ async def test_a_person_and_a_tv_sign_in(*, scripts: bool) -> None:
         assert await (await tv.context.request.get(f"{site.url}/api/live")).text() == FIGURES
         assert tv.url == f"{site.url}/board/sales#15m"
         await browser.close()
+
+
+@pytest.mark.long
+async def test_a_page_leads_to_the_sign_in_when_its_session_ends() -> None:
+    """By its own button, or from elsewhere: nobody goes on looking at figures that stand still."""
+    async with door_site(requests=RateLimit(1000, 1000)) as site, async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        page = await browser.new_page()
+        await page.goto(f"{site.url}/board/sales?token={TOKEN}")
+        await page.keyboard.press("s")
+        await page.get_by_role("button", name="Sign out").click()
+        await page.wait_for_url(f"{site.url}/login**")
+
+        await page.goto(f"{site.url}/board/sales?token={TOKEN}")
+        await page.get_by_role("button", name="Settings").wait_for()
+        await page.context.request.post(f"{site.url}/logout")
+        await page.wait_for_url(f"{site.url}/login**")
+        await browser.close()

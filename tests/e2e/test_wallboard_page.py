@@ -150,7 +150,7 @@ async def test_alerts_that_are_not_known_do_not_look_calm(opened: Open) -> None:
         await expect(page.locator("#alerts")).to_contain_text("Not known: the alerts are not read yet")
         await expect(page.locator("#alerts-none")).to_be_hidden()
         await site.push(changed(state("live")))
-        await expect(page.locator("#alerts-none")).to_have_text("Nothing fires")
+        await expect(page.locator("#alerts-none")).to_have_text("No alerts")
         await site.push(changed(lambda made: made["alerts"].update(state="stale")))
         await expect(page.locator("#alerts")).to_contain_text("Not known now: these were the last")
         await expect(page.locator(".alert")).to_have_count(4)

@@ -69,6 +69,10 @@ function drawAlert(parts, alert) {
   hide(parts.owner, !acknowledged);
   if (acknowledged) say(parts.by, t("{name} since {time}", { name: acknowledged.by, time: moment(acknowledged.at, now()) }));
   const wait = asked.has(alert.id);
+  if (acknowledged && document.activeElement === parts.button) {
+    parts.node.tabIndex = -1; // the button goes; who came by keys stays where they are
+    parts.node.focus();
+  }
   hide(parts.button, Boolean(acknowledged));
   put(parts.button, "aria-disabled", String(wait));
   say(parts.button, wait ? t("Being acknowledged…") : t("Acknowledge"));

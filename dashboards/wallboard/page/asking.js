@@ -2,11 +2,12 @@
 
 import { at } from "./parts.js";
 import { remember, remembered } from "./preferences.js";
+import { session } from "./session.js";
 
-/** The name that is known, or that somebody gives now; null where the question was closed. */
-export function askName() {
-  const name = remembered("name");
-  if (name) return Promise.resolve(name);
+/** The name that is known, to a proxy first, or that somebody gives now; null where the question was closed. */
+export async function askName() {
+  const name = (await session()).user ?? remembered("name");
+  if (name) return name;
   const dialog = at("ask");
   const field = at("ask-name");
   return new Promise((resolve) => {

@@ -26,7 +26,8 @@ function makeCard(channel) {
   parts.more = make("small");
   parts.next = makeNext(live ? "next-due" : "next-due big");
   parts.nextLabel = make("small", "", t("next target"));
-  parts.waiting = figure("waiting", live ? t("Waiting") : t("Backlog"), parts.late.node, parts.risk.node, parts.stale.node, parts.limit.node);
+  parts.waiting = figure("waiting", live ? t("Waiting") : t("Backlog"), parts.late.node, parts.risk.node, parts.stale.node, ...(live ? [] : [parts.limit.node]));
+  if (live) parts.waiting.node.append(make("dd", "under own-limit", parts.limit.node)); // below its own figure, not below the next one's
   parts.longest = live
     ? figure("longest", t("Longest wait"), parts.longLimit.node, make("span", "next-line", parts.nextLabel, parts.next.node))
     : figure("longest", t("Due next"), parts.more);

@@ -28,6 +28,9 @@ export function makeForecast() {
   return { node, interval, day };
 }
 
+/** Why nothing can be said of what still comes. */
+const noPast = () => (shown.latest.past?.state === "ready" ? t("Nothing is known of this weekday yet") : t("The last weeks are not known now"));
+
 function drawLine(parts, projection, title) {
   say(parts.title, title);
   for (const [kind, { node, words, under }] of Object.entries(parts.cells)) {
@@ -38,7 +41,7 @@ function drawLine(parts, projection, title) {
     say(words, shortShare(value));
   }
   const { expected } = projection;
-  hint(parts.node, expected === null || expected === undefined ? "" : tn("{n} contact still expected", "{n} contacts still expected", Math.round(expected), { n: count(Math.round(expected)) }));
+  hint(parts.node, expected === null || expected === undefined ? noPast() : tn("{n} contact still expected", "{n} contacts still expected", Math.round(expected), { n: count(Math.round(expected)) }));
 }
 
 export function drawForecast(parts, projection) {
@@ -68,8 +71,8 @@ export function comparedShort(compared) {
 export function comparedHint(compared) {
   if (!compared) return "";
   const { offered_then: then, weeks } = compared;
-  const { past, at, time_zone: timeZone } = shown.latest;
-  if (then === null || then === undefined) return past?.state === "ready" ? t("Nothing is known of this weekday yet") : t("The last weeks are not known now");
+  const { at, time_zone: timeZone } = shown.latest;
+  if (then === null || then === undefined) return noPast();
   const day = weekday(at, timeZone);
   return tn("{then} by this time of day on the last {day}", "{then} by this time of day on average of the last {n} weeks, {day}", weeks, { then: count(Math.round(then)), day });
 }

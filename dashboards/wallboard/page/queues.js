@@ -27,8 +27,8 @@ const HEADINGS = () => [
   ["hour", t("Last hour"), t("today")],
   ["num offered", t("Offered"), t("answered")],
   ["num abandoned", t("Abandoned"), t("share")],
-  ["num response", t("Response"), t("half, 90 %")],
-  ["num handle", t("Handling"), t("mean, 90 %")],
+  ["num response", t("Response"), t("median, 90%")],
+  ["num handle", t("Handling"), t("mean, 90%")],
   ["num toreply", t("To reply"), t("longest")],
   ["tagcell", t("Tags"), ""],
 ];
@@ -153,7 +153,7 @@ export function drawQueues(latest) {
   }
   const more = queues.length - chosen.length;
   hide(at("more"), !more);
-  say(at("more"), more ? tn("{n} more queue is not shown: the worst are", "{n} more queues are not shown: the worst are", more) : "");
+  say(at("more"), more ? tn("Only the worst queues are shown; {n} more is left out", "Only the worst queues are shown; {n} more are left out", more) : "");
   const formulas = new Set(queues.map((group) => group.formula));
   say(at("formula"), formulas.size === 1 ? formulaWords([...formulas][0]) : formulas.size ? t("formula by queue") : "");
   tell(queues);

@@ -5,6 +5,7 @@ import { chooseScheme, fullScreen, resize, scale, scheme, SCHEMES } from "./appe
 import { objective } from "./numbers.js";
 import { at, make, say } from "./parts.js";
 import { forgetAsked, remember, remembered } from "./preferences.js";
+import { drawSession, signOut } from "./session.js";
 import { language, LANGUAGES, t, tc } from "./words.js";
 
 const SCHEME_WORDS = { system: tc("colours", "as the system"), dark: tc("colours", "dark"), light: tc("colours", "light") };
@@ -40,6 +41,7 @@ export function openSettings() {
   at("set-colours").value = scheme();
   at("set-name").value = remembered("name") ?? "";
   drawScale();
+  drawSession();
   dialog.showModal();
 }
 
@@ -58,6 +60,7 @@ export function startSettings() {
   at("smaller").addEventListener("click", () => (resize(-1), drawScale()));
   at("larger").addEventListener("click", () => (resize(1), drawScale()));
   at("full-screen").addEventListener("click", fullScreen);
+  at("sign-out").addEventListener("click", signOut);
   at("settings-open").addEventListener("click", openSettings);
   at("settings-close").addEventListener("click", () => at("settings").close());
 }

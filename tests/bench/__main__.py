@@ -37,7 +37,7 @@ PARTS: Final = (
 @click.option("--rate", "rates", multiple=True, type=int, help="Events/s; delay: 3000 and 5000, pixels, pages: 2000.")
 @click.option("--changes", default=250, show_default=True, help="For pixels: changes of the page that are measured.")
 @click.option("--pages", "open_pages", default=200, show_default=True, help="For pages: how many are open.")
-@click.option("--archive/--no-archive", default=True, show_default=True, help="Pixels, pages: with ClickHouse, sink.")
+@click.option("--archive", is_flag=True, help="For pixels and pages: beside ClickHouse and the sink.")
 @click.option("--policies", default=500, show_default=True, help="For alerts.")
 @click.option("--queues", default=200, show_default=True, help="For alerts.")
 @click.option("--write", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="Renew this page's tables.")

@@ -7,20 +7,37 @@ from typing import Final
 import click
 from rich.console import Console
 
-from tests.bench import alerts, core, delay, hooks, recovery, throughput, transport, workers
+from tests.bench import alerts, core, delay, hooks, pages, pixels, recovery, throughput, transport, workers
 from tests.bench.report import Part, measured, replaced, show
 
-PARTS: Final = ("throughput", "transport", "workers", "recovery", "memory", "delay", "alerts", "hooks")
+#: Events a second of the parts that have no `--rate`.
+WALLBOARD_RATE: Final = 2_000
+DELAY_RATES: Final = (3_000, 5_000)
+PARTS: Final = (
+    "throughput",
+    "transport",
+    "workers",
+    "recovery",
+    "memory",
+    "delay",
+    "pixels",
+    "pages",
+    "alerts",
+    "hooks",
+)
 
 
 @click.command()
 @click.option("--only", type=click.Choice(PARTS), multiple=True, default=PARTS, help="One part, or several.")
 @click.option("--events", default=100_000, show_default=True, help="For throughput, transport and workers.")
-@click.option("--rounds", default=3, show_default=True, help="For all but memory, delay, alerts and hooks.")
+@click.option("--rounds", default=3, show_default=True, help="For throughput, transport, workers, recovery.")
 @click.option("--journal", default=20_000, show_default=True, help="For recovery: contacts in the journal.")
 @click.option("--contacts", default=100_000, show_default=True, help="For memory.")
-@click.option("--seconds", default=60, show_default=True, help="For delay: how long each rate is measured.")
-@click.option("--rate", "rates", multiple=True, default=[3_000, 5_000], show_default=True, help="For delay: events/s.")
+@click.option("--seconds", default=60, show_default=True, help="For delay and pages: how long a rate is measured.")
+@click.option("--rate", "rates", multiple=True, type=int, help="Events/s; delay: 3000 and 5000, pixels, pages: 2000.")
+@click.option("--changes", default=250, show_default=True, help="For pixels: changes of the page that are measured.")
+@click.option("--pages", "open_pages", default=200, show_default=True, help="For pages: how many are open.")
+@click.option("--archive", is_flag=True, help="For pixels and pages: beside ClickHouse and the sink.")
 @click.option("--policies", default=500, show_default=True, help="For alerts.")
 @click.option("--queues", default=200, show_default=True, help="For alerts.")
 @click.option("--write", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="Renew this page's tables.")
@@ -33,6 +50,9 @@ def main(
     journal: int,
     seconds: int,
     rates: Sequence[int],
+    changes: int,
+    open_pages: int,
+    archive: bool,
     policies: int,
     queues: int,
     write: Path | None,
@@ -41,13 +61,16 @@ def main(
     console = Console()
     if not console.is_terminal:
         console = Console(width=160)
+    rate = rates[0] if rates else WALLBOARD_RATE
     parts: dict[str, Callable[[], Part]] = {
         "throughput": lambda: throughput.run(events, rounds),
         "transport": lambda: transport.run(events, rounds),
         "workers": lambda: workers.run(events, rounds),
         "recovery": lambda: recovery.run(journal, rounds),
         "memory": lambda: core.memory(contacts),
-        "delay": lambda: delay.run(rates, seconds),
+        "delay": lambda: delay.run(rates or DELAY_RATES, seconds),
+        "pixels": lambda: pixels.run(changes, rate, archive=archive),
+        "pages": lambda: pages.run(open_pages, rate, seconds, archive=archive),
         "alerts": lambda: alerts.run(policies, queues),
         "hooks": hooks.run,
     }

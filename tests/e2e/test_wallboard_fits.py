@@ -1,7 +1,7 @@
 """The wallboard's page on any screen and for any time: nothing clipped or moved, many queues bearable, no growth."""
 
 import gc
-from typing import Any, Final
+from typing import Final
 
 import pytest
 from playwright.async_api import Page, expect
@@ -9,6 +9,7 @@ from playwright.async_api import Page, expect
 from streams.times import now_ms
 from tests.dashboards.board_message import BOARDS, QUEUES, Message, many_queues, message
 from tests.dashboards.page_site import at_now, serving
+from tests.e2e.page_weight import weight
 from tests.fixtures.browser import MARKS, Open
 
 pytestmark = list(MARKS)
@@ -119,18 +120,6 @@ async def test_numbers_that_grow_move_nothing(opened: Open) -> None:
         await _check(watched.page, 1920)
 
 
-async def _weight(page: Page) -> tuple[int, int]:
-    """Return the bytes of the page's heap after a garbage collection, and its number of nodes."""
-    session = await page.context.new_cdp_session(page)
-    await session.send("HeapProfiler.enable")
-    for _ in range(3):
-        await session.send("HeapProfiler.collectGarbage")
-    counters: dict[str, Any] = await session.send("Memory.getDOMCounters")
-    used = await session.send("Runtime.getHeapUsage")
-    await session.detach()
-    return round(used["usedSize"]), int(counters["nodes"])
-
-
 @pytest.mark.long
 async def test_it_does_not_grow(opened: Open) -> None:
     """Thousands of messages, with alerts, queues, contacts and boards that come and go: neither heap nor nodes grow."""
@@ -161,8 +150,8 @@ async def test_it_does_not_grow(opened: Open) -> None:
             gc.collect()
 
         await drive(300)
-        heap, nodes = await _weight(page)
+        heap, nodes = await weight(page)
         await drive(2_000)
-        heap_after, nodes_after = await _weight(page)
+        heap_after, nodes_after = await weight(page)
         assert nodes_after <= nodes * 1.1 + 200, (nodes, nodes_after)
         assert heap_after <= heap * 1.15 + 400_000, (heap, heap_after)

@@ -72,7 +72,8 @@ def running(*, archive: bool) -> Iterator[Running]:
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
         kafka = stack.enter_context(broker())
-        more, parts = {**_PORTS, **_LIMITS}, PARTS
+        more = {**_PORTS, **_LIMITS}
+        parts: tuple[str, ...] = PARTS
         if archive:
             clickhouse = stack.enter_context(ClickHouseServer(folder / "clickhouse"))
             more["PULSSI_CLICKHOUSE_URL"], parts = clickhouse.url, (*PARTS, *ARCHIVE)

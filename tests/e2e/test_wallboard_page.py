@@ -216,3 +216,23 @@ async def test_a_message_of_an_older_server_is_enough(opened: Open) -> None:
         await expect(watched.card("call").locator(".forecast")).to_be_hidden()
         await expect(watched.page.locator("#boards")).to_be_hidden()
         assert watched.complaints == []
+
+
+async def test_a_name_turns_nothing_around(opened: Open) -> None:
+    """Any name is shown as a text, and one that would reverse what stands behind it is marked."""
+    name = "<img src=x>\u202egnp"
+
+    def hostile(made: Message) -> None:
+        for group in made["groups"]:
+            if group["queue"] == "sales":
+                group["queue"] = name
+            for due in group["due"]:
+                due["queue"] = name
+
+    async with serving(changed(hostile)) as site:
+        watched = await opened(site.url)
+        entry = watched.page.locator("#due-channels .due-entry:not([hidden])").first
+        await expect(entry).to_contain_text("<img src=x>\ufffdgnp")
+        await expect(watched.page.locator("body")).not_to_contain_text("\u202e")
+        await expect(watched.page.locator("img[src=x]")).to_have_count(0)
+        assert (watched.complaints, watched.elsewhere) == ([], [])

@@ -4,6 +4,8 @@ import { ROOT, shown } from "./shown.js";
 
 const GIVEN_UP_AFTER_MS = 6000;
 const AGAIN_AFTER_MS = 1000;
+// Characters that turn the order of what follows in a line: a queue or tag may have any in its name.
+const TURNING = /[\u202a-\u202e\u2066-\u2069]/g;
 
 let source = null;
 let openedAt = 0;
@@ -30,7 +32,7 @@ export function listen() {
   source = mine;
   mine.addEventListener("live", (event) => {
     if (mine !== source) return; // of a board that was left
-    const message = JSON.parse(event.data);
+    const message = JSON.parse(event.data.replace(TURNING, "\ufffd"));
     heard(message);
     shown.latest = { ...message, window: Object.hasOwn(message.windows, window) ? window : Object.keys(message.windows)[0], asked: board };
     onLive();

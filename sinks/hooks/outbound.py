@@ -43,6 +43,7 @@ class HttpOutbound:
     ) -> None:
         """Connect to nothing yet; `resolver` and `tls` are the system's unless given."""
         self._url = destination.url
+        self._text_counts = destination.type == "slack"
         guard = AddressGuard(destination.host, destination.allow_private)
         connector = aiohttp.TCPConnector(
             resolver=resolver,
@@ -69,11 +70,20 @@ class HttpOutbound:
                 headers={"Content-Type": "application/json", "Accept-Encoding": "identity", **headers},
                 allow_redirects=False,
             ) as response:
-                text = await _beginning(response)
+                text = await self._text(response)
                 return Answer(response.status, text, response.headers.get("Retry-After"))
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
             # Without the cause: it names the address.
             raise NoAnswerError(_failure(error)) from None
+
+    async def _text(self, response: aiohttp.ClientResponse) -> str:
+        """Read an answer's text. Where it hangs or breaks off its status stands: who has said 2xx has the message."""
+        try:
+            return await _beginning(response)
+        except (TimeoutError, aiohttp.ClientError):
+            if self._text_counts:
+                raise
+            return ""
 
     async def close(self) -> None:
         """Close the connections."""

@@ -19,6 +19,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.configuration.hook_models import DestinationType
 from sinks.hooks.addresses import AddressGuard, AddressRefusedError, is_public, untranslated
 from sinks.hooks.answers import Answer, Failure, NoAnswerError
 from sinks.hooks.outbound import ANSWER_BYTES_AT_MOST, HttpOutbound
@@ -289,3 +290,31 @@ def test_the_guard_makes_no_socket_for_what_is_not_public(ip: IPv4Address | IPv6
 def test_the_refusal_names_no_address() -> None:
     """Who reads it may have no access to the network."""
     assert json.dumps(str(AddressRefusedError())).count("127") == 0
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+async def test_a_status_stands_though_its_text_does_not_come(*, hangs: bool) -> None:
+    """Who has said 2xx has the message, and would get it twice; of Slack the text is the answer."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 202 Accepted\r\nContent-Length: 10\r\n\r\nabc")
+        if hangs:
+            await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    allowed = ("127.0.0.1", port, "127.0.0.0/8")
+    kinds: tuple[DestinationType, ...] = ("teams", "slack")
+    teams, slack = (
+        HttpOutbound(destination(f"http://127.0.0.1:{port}/", allowed, kind=kind, secrets=()), timeout_s=0.5)
+        for kind in kinds
+    )
+    assert (await teams.post(b"{}", {})).status == 202
+    with pytest.raises(NoAnswerError) as raised:
+        await slack.post(b"{}", {})
+    assert raised.value.failure == ("timeout" if hangs else "broken_off")
+    for each in (teams, slack):
+        await each.close()
+    server.close()

@@ -70,7 +70,8 @@ class _FencedTopic:
         records.pop(OPENING_KEY, None)
         return records
 
-    async def write(self, records: Iterable[tuple[bytes, bytes | None]]) -> None:
+    async def write(self, records: Iterable[tuple[bytes, bytes | None]], beside: object = None) -> None:
+        del beside  # what is told of objectives: no state follows from it
         piece = list(records)
 
         def commit() -> None:
@@ -234,6 +235,7 @@ def patch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streams.alert_engine.engine.JUDGE_EVERY_S", 5.0)
     monkeypatch.setattr("streams.alert_engine.engine.JournalFollower", _Journals)
     monkeypatch.setattr("streams.alert_engine.engine.DeadLetterCount", _DeadLetters)
+    monkeypatch.setattr("streams.alert_engine.engine.told_objectives", _told_objectives)
     monkeypatch.setattr("streams.alert_engine.alert_log.FencedTopic", _FencedTopic)
     monkeypatch.setattr("sinks.hooks.delivery_log.FencedTopic", _FencedTopic)
     monkeypatch.setattr("sinks.hooks.deliverer.reading", _reading)
@@ -241,10 +243,15 @@ def patch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sinks.hooks.outbox.Sender", _Sender)
 
 
+async def _told_objectives(settings: object) -> list[bytes]:
+    del settings
+    return []
+
+
 async def _engine(world: World) -> None:
-    engine = _Engine(
-        cast("Settings", None), cast("WatchedRules", SimpleNamespace(rules=world.rules, alert_rules=world.alert_rules))
-    )
+    settings = cast("Settings", SimpleNamespace(time_zone="UTC"))
+    configuration = SimpleNamespace(rules=world.rules, alert_rules=world.alert_rules)
+    engine = _Engine(settings, cast("WatchedRules", configuration))
     leadership = cast("Leadership", _Leadership())
     while True:
         await engine._turn(leadership)  # noqa: SLF001 - what its process calls for ever

@@ -257,9 +257,18 @@ def test_an_alert_that_comes_again_as_it_would_be_forgotten_stays() -> None:
     assert [alert.state for _, alert in world.logs[ALERTS].changes() if alert.at == forgotten_at] == ["pending"]
 
 
-@pytest.mark.parametrize("how", ["before", "after", "stopped"])
-@pytest.mark.parametrize("part", ["engine", "deliverer"])
-@pytest.mark.parametrize("tried", [8, pytest.param(1_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    ("part", "how", "tried"),
+    [
+        ("engine", "after", 8),
+        ("deliverer", "stopped", 8),
+        *(
+            pytest.param(part, how, 1_000, marks=pytest.mark.long)
+            for part in ("engine", "deliverer")
+            for how in ("before", "after", "stopped")
+        ),
+    ],
+)
 def test_it_may_die_at_any_await(part: str, how: How, tried: int) -> None:
     """Before or after whatever it does, or be stopped in it while another one takes its place, and then go on.
 

@@ -98,10 +98,12 @@ async def test_a_caller_who_waits_too_long_is_told_once(
     settings: Settings, environment: Mapping[str, str], worker: PartProcess, tmp_path: Path
 ) -> None:
     """At risk, breached, acknowledged, and resolved by the answer; an engine that is killed repeats nothing of it."""
-    begun = now_ms()
+    port = any_free("127.0.0.1")
     async with changes(settings) as told:
-        with engine_process(environment, tmp_path / "engine.log") as engine:
+        with engine_process(environment, tmp_path / "engine.log", port) as engine:
             engine.start()
+            await _answers(port, "metrics", "pulssi_alerts_leads 1")
+            begun = now_ms()
             produce(settings, keyed([call("contact.started", begun), call("contact.queued", begun)]))
             (at_risk,) = await told.until("firing first")
             assert (at_risk.condition, at_risk.dimensions.contact_id) == ("at_risk", "pbx:main:17")

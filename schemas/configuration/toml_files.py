@@ -35,12 +35,28 @@ def parse_toml(path: PurePath, text: str) -> dict[str, Any]:
     raise ConfigurationError([f"{path}:{line}: is not TOML: {problem}"])
 
 
+#: What a value has to be, by pydantic's name of the fault: its own words speak of its insides.
+_KINDS: Final = {
+    "list_type": 'a list, such as ["one", "two"]',
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "string_type": "text in quotes",
+}
+
+
 def problem_of(fault: ErrorDetails, known: Iterable[str], kind: str = "key", form: Callable[[str], str] = str) -> str:
     """Say what is wrong, without the value; `known` are the keys that there are, of a `kind`, and written by `form`."""
     if fault["type"] == "missing":
         return "is missing"
     if fault["type"] == "extra_forbidden":
         return f"there is no such {kind}{did_you_mean(str(fault['loc'][-1]), known, form)}"
+    if fault["type"] in _KINDS:
+        return f"must be {_KINDS[fault['type']]}"
     return fault["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
 
 

@@ -104,6 +104,10 @@ def _asset(name: str, kind: str) -> Callable[[web.Request], Any]:
     return serve
 
 
+async def _tell_session(_: web.Request) -> web.Response:
+    return web.json_response({"by": "nothing", "user": None})
+
+
 @asynccontextmanager
 async def serving(make: Make) -> AsyncIterator[Site]:
     """Serve the page on a free port for the length of the block."""
@@ -113,6 +117,7 @@ async def serving(make: Make) -> AsyncIterator[Site]:
         app.router.add_get(path, _asset(name, kind))
     app.router.add_get("/board/{board}", _asset("index.html", "text/html"))
     app.router.add_get("/api/stream", site.stream)
+    app.router.add_get("/api/session", _tell_session)
     app.router.add_post("/api/alerts/{id}/ack", site.acknowledge)
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.2)
     await runner.setup()

@@ -76,7 +76,7 @@ def test_every_fault_is_told_at_once_with_its_place(tmp_path: Path) -> None:
     ) == [
         "PULSSI_KAFKA_BROKERS (environment): must be host:port, several separated by commas",
         "PULSSI_WORKER_PORT (environment): must be less than or equal to 65535",
-        "PULSSI_SINK_PORT (environment): must be a valid integer, unable to parse string as an integer",
+        "PULSSI_SINK_PORT (environment): must be a whole number",
         "PULSSI_LOG_LEVEL (environment): must be 'debug', 'info', 'warning' or 'error'",
         f"partitions ({folder / FILE}:2): must be greater than or equal to 1",
         f"time_zone ({folder / FILE}:4): {helsinki}",

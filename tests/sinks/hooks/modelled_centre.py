@@ -56,6 +56,7 @@ class _FencedTopic:
         self._log, self._life = _WORLD.get().logs[topic], LIFE.get()
         self._epoch = -1
         self.is_recreated = False
+        self.recreated_beside = set[str]()
         #: Transactions.
         self.written = 0
 

@@ -101,6 +101,7 @@ def test_headers_that_others_set_are_refused(value: str) -> None:
         ("PULSSI_WALLBOARD_PASSWORD_HASH", PASSWORD_HASH.replace("argon2id", "argon2i")),
         ("PULSSI_WALLBOARD_PASSWORD_HASH", PASSWORD_HASH.replace("m=8", "m=4194304")),
     ],
+    ids=["short token", "token with spaces", "a password itself", "another argon2", "too much memory"],
 )
 def test_a_secret_of_the_wrong_form_is_not_repeated(setting: str, value: str) -> None:
     """The fault names the setting and the form."""

@@ -159,9 +159,10 @@ class Wallboard:
                 async with asyncio.timeout_at(ticked_at + TICK_EVERY_S):
                     await self._news.wait()
                     await asyncio.sleep(pushed_at + PUSH_EVERY_S - loop.time())
-            if (
-                self.journals.freshness_now().state == "live"
-            ):  # else the numbers stand still: time must not pass over what is not known
+            freshness = self.journals.freshness_now()
+            if freshness.state == "stale":  # time must not pass over what is not known
+                self.view.advance(freshness.as_of or 0)
+            elif freshness.state == "live":
                 self.view.advance()
                 if not frozen:
                     frozen = True

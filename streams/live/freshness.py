@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
+from itertools import islice
 from typing import Final, Literal, NamedTuple
 
 from schemas.topics import SourcePartition
@@ -21,8 +22,9 @@ STALE_AFTER_MS: Final = 3_000
 #: - `stale`: they are older than `STALE_AFTER_MS`
 State = Literal["waiting", "reading", "live", "stale"]
 
-#: Log ends that are remembered; a minute's worth where they are asked for every second.
-_REMEMBERED: Final = 60
+#: Log ends that are remembered, a minute's worth where they are asked for every second. Where a worker is further behind
+#: they stand further apart: an hour behind is told to two minutes.
+_REMEMBERED: Final = 60  # even: of one more, every second one includes the newest
 
 
 class FreshnessReading(NamedTuple):
@@ -41,14 +43,22 @@ class Freshness:
     """Notes log ends and heads, and tells up to which time everything is counted."""
 
     def __init__(self) -> None:
-        self._ends: deque[tuple[int, Mapping[SourcePartition, int]]] = deque(maxlen=_REMEMBERED)
+        self._ends: deque[tuple[int, Mapping[SourcePartition, int]]] = deque()
+        #: How far apart they stand at least, but the newest.
+        self._apart_ms = 0
         self._heads: Mapping[SourcePartition, int] = {}
         self._counted_at: int | None = None
         self._as_of: int | None = None
 
     def note_log_ends(self, now_ms: int, ends: Mapping[SourcePartition, int]) -> None:
         """Note that the broker said at `now_ms` where the source partitions end."""
-        self._ends.append((now_ms, ends))
+        remembered = self._ends
+        if len(remembered) > 1 and remembered[-1][0] - remembered[-2][0] < self._apart_ms:
+            remembered.pop()
+        remembered.append((now_ms, ends))
+        if len(remembered) > _REMEMBERED:
+            self._ends = deque(islice(remembered, 0, None, 2))
+            self._apart_ms = self._ends[-1][0] - self._ends[-2][0]
 
     def note_heads(self, now_ms: int, heads: Mapping[SourcePartition, int]) -> None:
         """Note how far each source partition is counted at `now_ms`: the first offset that is not counted."""
@@ -60,6 +70,8 @@ class Freshness:
             self._as_of = max(self._as_of or 0, self._ends[counted[-1]][0])
             for _ in range(counted[-1]):  # older than the newest ends that are counted: not needed any more
                 self._ends.popleft()
+            if len(self._ends) == 1:
+                self._apart_ms = 0
 
     def _behind(self, ends: Mapping[SourcePartition, int]) -> int:
         return sum(max(0, end - self._heads.get(partition, 0)) for partition, end in ends.items())

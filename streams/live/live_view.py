@@ -52,9 +52,12 @@ class LiveView:
         for step in steps:
             self._apply_step(step)
 
-    def advance(self) -> None:
-        """Advance to the clock's time: windows roll, deadlines pass, panes that are too old are dropped."""
-        self.now = self._clock()
+    def advance(self, as_of: int | None = None) -> None:
+        """Advance to the clock's time: windows roll, deadlines pass, panes that are too old are dropped.
+
+        With `as_of`, UTC milliseconds, only so far: what came later is not known. Then it never goes back.
+        """
+        self.now = self._clock() if as_of is None else max(self.now, min(as_of, self._clock()))
         rolled = self.panes.advance(self.now)
         moved = self.gauges.advance(self.now)
         self.due.advance(self.now)

@@ -43,6 +43,21 @@ def test_a_worker_under_load_stays_live() -> None:
             assert (reading.state, reading.as_of) == ("live", (second - 1) * 1000)
 
 
+def test_a_worker_that_is_far_behind_moves_the_time_all_the_same() -> None:
+    """An hour behind and half as fast as the events: what is counted gets younger, and is never told too young."""
+    freshness, told = Freshness(), set[int]()
+    for second in range(3_600):
+        freshness.note_log_ends(second * 1000, {P: 10 * second})
+        counted = 5 * second
+        freshness.note_heads(second * 1000, {P: counted})
+        as_of = freshness.reading(second * 1000, connected=True, caught_up=True).as_of
+        assert as_of is not None
+        assert 10 * as_of / 1000 <= counted
+        told.add(as_of)
+    assert max(told) > 1_600_000
+    assert len(told) > 50
+
+
 def test_a_broker_that_is_gone_is_named() -> None:
     """No answer for three seconds: stale, and why; what was known keeps its time."""
     freshness = Freshness()

@@ -308,6 +308,22 @@ def test_what_a_journal_read_anew_no_longer_holds_is_void() -> None:
     assert set(view.panes.queues) == {("chat", "support")}
 
 
+def test_it_advances_as_far_as_everything_is_counted() -> None:
+    """A minute that is counted is in its window, however late; beyond it time does not go, nor back."""
+    now = T0 - 5 * PANE_MS
+    view = LiveView(ZONE.key, lambda: now)
+    now = T0 + 2 * PANE_MS
+    view.feed([Journal().step(_offered())])
+    assert view.figures("5m", (None, None)).offered == 0
+    view.advance(now - 2 * PANE_MS)
+    assert view.now == now - 2 * PANE_MS
+    assert view.figures("5m", (None, None)).offered == 1
+    view.advance(now - 3 * PANE_MS)
+    assert view.now == now - 2 * PANE_MS
+    view.advance(now + PANE_MS)
+    assert view.now == now
+
+
 def test_version_rises_only_with_what_can_be_seen() -> None:
     """A reader is woken by news alone: not by a step read twice, nor by a second that passes."""
     now = T0

@@ -22,8 +22,8 @@ STALE_AFTER_MS: Final = 3_000
 #: - `stale`: they are older than `STALE_AFTER_MS`
 State = Literal["waiting", "reading", "live", "stale"]
 
-#: Log ends that are remembered, a minute's worth where they are asked for every second. Where a worker is further behind
-#: they stand further apart: an hour behind is told to two minutes.
+#: Log ends that are remembered, a minute of them where they are asked for every second. Where a worker is further
+#: behind, they stand further apart: an hour behind is told to two minutes.
 _REMEMBERED: Final = 60  # even: of one more, every second one includes the newest
 
 

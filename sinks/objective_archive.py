@@ -43,7 +43,7 @@ def objective_rows(records: list[TopicRecord]) -> list[ObjectiveRow]:
 
 
 async def archive_objectives(settings: Settings, insert: Insert, stops_within: StopsWithin) -> None:
-    """Write what is told of objectives; as `archive_alerts`."""
+    """Write the reports of objectives; as `archive_alerts`."""
 
     def rows(records: list[TopicRecord]) -> Batch:
         return Batch(objectives=objective_rows(records))

@@ -26,7 +26,7 @@ FETCH_RECORDS: Final = 5_000
 POLL_MS: Final = 100
 #: A log that ends below a committed head for so long was recreated; a new leader needs a moment to know its end.
 LOST_AFTER_MS: Final = 10_000
-#: The broker reports the end several times a second; after a longer silence the time is measured anew.
+#: The broker reports the end several times a second; after a longer silence the time is measured again.
 SILENT_MS: Final = 3_000
 
 _LOG: Final = logging.getLogger(__name__)

@@ -177,7 +177,7 @@ def _query_variable(name: str, label: str, sql: str) -> Json:
         "includeAll": True,
         "current": {"selected": True, "text": ["All"], "value": ["$__all"]},
         "options": [],
-        "refresh": 1,  # with the page: at each refresh it would start every panel, and each repeated one, anew
+        "refresh": 1,  # with the page: at each refresh it would start every panel, and each repeated one, again
         "sort": 0,
         "hide": 0,
     }

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-#: Addresses that are remembered; beyond, the one that asked longest ago begins anew.
+#: Addresses that are remembered; beyond, the one that asked longest ago starts again.
 ADDRESSES_AT_MOST: Final = 20_000
 #: How many forgotten addresses one request clears away at most.
 _CLEARED_AT_ONCE: Final = 4

@@ -72,7 +72,7 @@ class Ledger:
     def begin(self, end: int, topic: str = "") -> None:
         """Take the topic `alerts` to end at that offset, and to have that id of Kafka's; empty: it is not known.
 
-        Where it was never read, all is the present; one that was made anew is told from its beginning.
+        Where it was never read, all is the present; one that was recreated is told from its beginning.
         """
         known = "" if self._state is None else self._state.topic
         self._topic = topic or known

@@ -71,7 +71,7 @@ class Outbox:
         self._queues: dict[str, deque[DeliveryRecord]] = {}
         #: Queues whose alert is over without a word to this destination.
         self._over: set[str] = set()
-        #: By queue: set, and made anew, when something has changed for it.
+        #: By queue: set, and replaced, when something has changed for it.
         self._changed = defaultdict[str, asyncio.Event](asyncio.Event)
         self._is_gone = False
         #: When an attempt last began or ended, by the monotonic clock.

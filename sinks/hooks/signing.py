@@ -1,4 +1,4 @@
-"""Signs a delivery as Standard Webhooks says, at each attempt anew: receivers refuse times more than minutes away.
+"""Signs a delivery as Standard Webhooks says, again at each attempt: receivers refuse times more than minutes away.
 
 The id stays over all attempts, so that a receiver knows a repetition. While keys rotate, each of them signs.
 """

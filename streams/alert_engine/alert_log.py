@@ -1,6 +1,6 @@
 """The topic `alerts` from the engine's side: written by one engine at a time, and read back when an engine opens it.
 
-What is told of objectives goes to the topic `objectives` in the same transactions, so that it is fenced as alerts are.
+Reports of objectives go to the topic `objectives` in the same transactions, so that it is fenced as alerts are.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from streams.kafka.fenced_topic import TRANSACTION_TIMEOUT_MS, FencedTopic, Reco
 from streams.kafka.topic_reader import read_newest
 
 _NOTHING: Final = Due()
-#: Between two attempts to read what was told of objectives.
+#: Between two attempts to read the former reports of objectives.
 _AGAIN_S: Final = 10.0
 
 #: How much of a key is told.
@@ -95,6 +95,6 @@ async def told_objectives(settings: Settings) -> list[bytes]:
             return [key for key in await read_newest(settings, OBJECTIVES) if key != OPENING_KEY]
         except (KafkaError, OSError, TopicsMissingError) as error:  # of a time limit, too
             if not waits:
-                _LOG.warning("nothing is told of objectives, alerts are judged: %s", str(error) or repr(error))
+                _LOG.warning("no reports of objectives yet, alerts are judged: %s", str(error) or repr(error))
             waits = True
         await asyncio.sleep(_AGAIN_S)

@@ -5,7 +5,7 @@
 - A firing alert resolves when its cause is clear and it has fired for the least time. It stays resolved for its least
   time, then the cause may be pending again. A contact's alert has no least times: its cause is a fact.
 - While figures are old, every alert but the pipeline's keeps its state, and is marked `held`; so does one whose cause
-  cannot be judged for a reason of its own. What is pending then has to hold anew once it is released.
+  cannot be judged for a reason of its own. What is pending then has to hold again once it is released.
 - People are told of an alert while it is not silenced, and of its resolution if and only if they were told that it
   fires. An alert that still fires at a silence's end is told then.
 
@@ -178,7 +178,7 @@ class _Judge:
     def _changed(
         self, alert: Alert, reason: Reason, seen: Observation | None = None, *, by: str | None = None, **fields: object
     ) -> Alert:
-        """Write the next record: what changes, and where it is seen anew, its figures."""
+        """Write the next record: what changes, and where it is seen again, its figures."""
         figures: dict[str, Any] = {}
         if seen is not None:  # a contact may be in another queue by now
             figures = {"measured": seen.measured, "contacts": list(seen.contacts), "dimensions": seen.dimensions}

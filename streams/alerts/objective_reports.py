@@ -76,7 +76,7 @@ class ObjectiveReports:
         self._former: set[bytes] | None = None
 
     def begin(self, counted: Iterable[Counted], former: Iterable[bytes]) -> None:
-        """Begin anew with all that is counted; `former` are the keys that the topic has."""
+        """Start again with all that is counted; `former` are the keys that the topic has."""
         self._clear()
         self._changed = dict.fromkeys(counted)
         self._former, self._begun = set(former), True

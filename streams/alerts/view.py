@@ -119,11 +119,11 @@ class AlertView:
         }
 
     def begin_reports(self, former: Iterable[bytes]) -> None:
-        """Tell of all objectives anew; `former` are the keys of those that were told before."""
+        """Report all objectives again; `former` are the keys of those that were told before."""
         self._reports.begin([*self.counters.groups, *self.contacts.breached], former)
 
     def objectives_due(self, now: int) -> Due:
-        """Give what is to be told of objectives after the observations of a time; nothing before `begin_reports`."""
+        """Give reports of objectives due after the observations of a time; nothing before `begin_reports`."""
 
         def seen_of(counted: Counted) -> Seen | None:
             return self._objective_rules.seen(self.counters, self.contacts, counted, now)

@@ -1,6 +1,6 @@
 """What the rules of alerts see of calls at a moment, by a plain pass over all calls, written from `docs/alerts.md`.
 
-Nothing is kept from one moment to the next: every window is added up anew, minute by minute.
+Nothing is kept from one moment to the next: every window is added up again, minute by minute.
 """
 
 import json

@@ -61,7 +61,7 @@ def test_one_that_is_put_in_again_begins_again() -> None:
 
 
 def test_what_has_a_delivery_gets_no_second_one() -> None:
-    """Also where the topic of alerts was made anew and is read from its beginning."""
+    """Also where the topic of alerts was recreated and is read from its beginning."""
     first = _ledger(DUTY)
     first.position = 30
     made = first.of_alert(alert(), 29, FIRED)
@@ -103,7 +103,7 @@ def test_an_end_is_told_whatever_the_alert_became(of: Filter, became: dict[str, 
 
 
 def test_what_is_pending_is_told_again_once_it_was_forgotten() -> None:
-    """Its sequence begins anew then."""
+    """Its sequence starts again then."""
     ledger = _ledger(DUTY._replace(filter=Filter(states=["pending"])))
     pending = alert(id="", state="pending", sequence=1, fired_at=None)
     assert _told(ledger, pending, 0) == ["duty"]

@@ -120,7 +120,7 @@ async def test_receivers_accept_rotated_keys(receiver: Receiver, keys: tuple[str
 
 
 async def test_receivers_refuse_other_keys(receiver: Receiver) -> None:
-    """Else the acceptance above would say nothing; so with an attempt that is not signed anew for too long."""
+    """Else the acceptance above would say nothing; so with an attempt that is not signed again for too long."""
     answers = await _sent(receiver, alert(), keys=(OLD_KEY, OTHER_KEY)) + await _sent(
         receiver, alert(), keys=(KEY,), late_ms=400_000
     )

@@ -127,7 +127,7 @@ def test_pieces_have_a_size() -> None:
 async def test_a_record_that_is_no_alert_holds_up_no_other(
     settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is named, and its cause begins anew; one of a newer version ends the engine, with what to do."""
+    """It is named, and its cause starts again; one of a newer version ends the engine, with what to do."""
     log = AlertLog(settings)
     await log.open("first")
     await log.write([alert("a"), alert("b")])

@@ -99,7 +99,7 @@ def test_time_is_the_policys() -> None:
 
 
 def test_a_contact_that_is_evicted_or_stale_leaves() -> None:
-    """Its tombstone and its horizon end what is seen of it; so does a journal that is read anew without it."""
+    """Its tombstone and its horizon end what is seen of it; so does a journal that is read again without it."""
     for gone in ("evicted", "stale", "restarted"):
         scene = Scene()
         scene.clock(NOON, leaves_at=NOON + (12 if gone == "stale" else 99) * MINUTE)

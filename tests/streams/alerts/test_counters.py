@@ -120,7 +120,7 @@ def test_short_abandonments_beyond_a_shorter_target_are_no_more_than_there_are()
     )
 )
 def test_any_split_and_repetition_equals_a_plain_addition(batches: list[tuple[list[Told], int, int]]) -> None:
-    """Fed in steps of any size, some again and some journals anew, each objective has the counts of the last values."""
+    """Fed in steps of any size, some steps and journals again, each objective has the counts of the last values."""
     view, now = AlertView(RULES, ALERT_RULES), T0
     journals = {partition: Journal("contacts.chat", partition) for partition in (0, 1)}
     panes: Panes = {}

@@ -106,7 +106,7 @@ def _pipeline(reading: PipelineReading, now: int = NOON, calendar: Calendar | No
 
 
 def test_no_events_although_the_calendar_is_open() -> None:
-    """Counted in open time: not at night, and in the morning anew from yesterday's last event on."""
+    """Counted in open time: not at night, and in the morning again from yesterday's last event on."""
     reading = PipelineReading(last_event_at={"call": NOON - 30 * MINUTE, "chat": NOON - 29 * MINUTE})
     told = _pipeline(reading)
     assert (told["no_events call"], told["no_events chat"]) == ("beyond", "clear")

@@ -172,7 +172,7 @@ def _reasons(alerts: list[Alert]) -> list[tuple[str, str, bool]]:
 
 
 def test_a_cause_has_to_hold_before_it_fires() -> None:
-    """A break makes it begin anew; what never fired is told to nobody."""
+    """A break makes it start again; what never fired is told to nobody."""
     engine = Engine()
     engine.judge(T0, seen("objective"))
     engine.judge(T0 + 29 * SECOND, seen("objective"))
@@ -223,7 +223,7 @@ def test_a_contact_fires_and_resolves_at_once() -> None:
 
 
 def test_old_figures_hold_all_but_the_pipeline() -> None:
-    """Marked once and released once; what is pending holds anew after it, what fires is not resolved by silence."""
+    """Marked once and released once; what is pending holds again after it, what fires is not resolved by silence."""
     engine = Engine()
     engine.judge(T0, seen("floor"), seen("objective"))
     engine.judge(T0 + 2 * MINUTE, seen("pipeline"), held=True)

@@ -202,7 +202,7 @@ _AGAIN: Final = st.sampled_from(["", "repeated", "restarted"])
 def test_any_arrivals_are_judged_as_a_plain_batch_judges_them(
     told: list[Told], window: int, second: int, told_in: int, again: str
 ) -> None:
-    """Fed in steps, some journals anew, the last value of each pane counts; the weeks before are of the same hours."""
+    """Fed in steps, some journals again, the last value of each pane counts; the weeks before are of the same hours."""
     now = NOON + second * 1_000
     rule = RULE._replace(window_ms=window * MINUTE, factor=1.5)
     tag_rule = rule._replace(name="faults", tag="fault")

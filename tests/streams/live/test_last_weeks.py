@@ -1,4 +1,4 @@
-"""Means of the last weeks against adding the same hours up anew, by queue, channel and tag."""
+"""Means of the last weeks against adding the same hours up again, by queue, channel and tag."""
 
 from typing import Final
 from zoneinfo import ZoneInfo

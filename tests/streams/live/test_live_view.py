@@ -180,7 +180,7 @@ def _record(drawn: DrawnRecord, plain: PlainComputation) -> tuple[bytes, bytes |
 def test_any_split_and_order_equals_a_plain_computation(
     batches: list[tuple[list[DrawnRecord], int, int]], zone_skip: int
 ) -> None:
-    """Fed in steps of any size, between moves of the clock of any length, every figure is as if added up anew."""
+    """Fed in steps of any size, between moves of the clock of any length, every figure is as if added up again."""
     now = T0
     plain = PlainComputation()
     journals = {(s, p): Journal(SOURCES[s][0], p) for s in (0, 1) for p in (0, 1)}
@@ -195,7 +195,7 @@ def test_any_split_and_order_equals_a_plain_computation(
         fed += steps
         if again == 1:  # steps that come twice
             view.feed(fed)
-        if again == 2:  # journals that are read anew from their beginning
+        if again == 2:  # journals that are read again from their beginning
             view.feed(_read_again(fed))
         now += passed
         view.advance()

@@ -65,6 +65,9 @@ async def running(settings: Settings, config: Path | None = None) -> AsyncIterat
         "PULSSI_APPLICATION": settings.application,
         "PULSSI_TIME_ZONE": settings.time_zone,
         "PULSSI_WALLBOARD_PORT": str(settings.wallboard_port),
+        # A test asks again and again, as no page does.
+        "PULSSI_WALLBOARD_REQUESTS_PER_SECOND": "10000",
+        "PULSSI_WALLBOARD_REQUEST_BURST": "10000",
         **({} if config is None else {"PULSSI_CONFIG": str(config)}),
     }
     process = await asyncio.create_subprocess_exec(

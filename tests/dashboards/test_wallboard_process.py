@@ -92,6 +92,7 @@ async def test_a_transaction_marker_is_no_event(settings: Settings) -> None:
         assert said["behind"] == 0
 
 
+@pytest.mark.long
 async def test_started_before_the_broker_it_waits_and_says_so(fresh_kafka: KafkaServer) -> None:
     """The page is there at once and says what it waits for; then the broker comes, and its topics, and it is live."""
     fresh_kafka.stop()

@@ -155,6 +155,7 @@ def test_a_part_that_does_not_end_is_killed_when_asked_twice(start: Start) -> No
     await_gone(everything)
 
 
+@pytest.mark.long
 def test_a_part_that_dies_again_and_again_ends_the_stack(start: Start, folder: Path) -> None:
     """The sink ends with 7 before it is ready, each time: it is tried five times, then named with its last lines."""
     program = start("short", until="")

@@ -111,6 +111,7 @@ async def test_it_is_honest_without_its_broker(settings: Settings, fresh_kafka: 
         await expect(page.locator("#notice")).to_be_hidden()
 
 
+@pytest.mark.long
 async def test_it_is_honest_without_its_server(settings: Settings, opened: Open) -> None:
     """The wallboard's process ends: the page says so within seconds; a new one at the address: it goes on by itself."""
     await write(settings, [_one_offered()])

@@ -44,6 +44,7 @@ async def _counted(
         await hand.step(head, [encode_set_aside(1, 1, set_aside)] if set_aside else [])
 
 
+@pytest.mark.long
 async def test_an_event_that_the_sink_cannot_read_holds_its_partition(
     settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:

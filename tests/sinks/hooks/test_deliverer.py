@@ -156,6 +156,7 @@ async def test_of_two_deliverers_one_works_and_the_other_goes_on(
     assert order(receiver) == {"a": [1, 2]}
 
 
+@pytest.mark.long
 async def test_a_changed_file_is_followed_and_a_faulty_one_refused(
     settings: Settings, deliverer: Deliverer, receiver: Receiver
 ) -> None:

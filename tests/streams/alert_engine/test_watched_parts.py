@@ -76,6 +76,7 @@ async def test_a_sink_that_is_idle_is_there_and_one_that_has_ended_is_not(settin
     assert again.seen_at <= last.seen_at + 50
 
 
+@pytest.mark.long
 async def test_what_a_sink_has_not_written_gets_old_and_openings_do_not(settings: Settings) -> None:
     """A journal's opening is no step: no sink writes it, and it is not behind."""
     async with _looking(settings) as look, JournalByHand(settings, CHAT, 0) as journal:

@@ -89,11 +89,12 @@ def _made(seed: int, ago: timedelta = AGO, events: int = EVENTS) -> list[dict[st
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Run a stack whose day began hours ago, and in which one queue's alert fires at once."""
+    """Run a stack whose day began hours ago and has had contacts, and in which one queue's alert fires at once."""
     config = tmp_path_factory.mktemp("config")
     for name, text in {**CONFIG, "centre": f'time_zone = "{_where_it_is_noon()}"\n'}.items():
         (config / f"{name}.toml").write_text(text)
     with Stack(tmp_path_factory.mktemp("stack") / "data", config) as stack:
+        stack.replay(_made(seed=21), "--speed", "max")
         yield stack
 
 
@@ -178,7 +179,6 @@ async def _until(held: Callable[[], bool], what: str) -> None:
 
 async def test_the_page_shows_what_the_views_hold(stack: Stack, opened: Open) -> None:
     """Per channel and queue who waits, who came, was answered and left, the service level; and the agents by group."""
-    await asyncio.to_thread(stack.replay, _made(seed=21), "--speed", "max")
     watched = await _opened(opened, stack)
     held = await _await_equal(watched.page, stack)
     assert {channel for channel, _ in held["rows"]} == {"call", "chat", "email"}

@@ -135,7 +135,6 @@ def test_each_part_exposes_the_metrics_that_are_declared_and_no_other(stack: Sta
     assert {name for name, n in counts.items() if n} >= flowed
 
 
-@pytest.mark.long
 def test_a_changed_configuration(stack: Stack, config: Path) -> None:
     """A faulty change is refused, a sound one holds for what comes, what was stays."""
     (config / "policies.toml").write_text(FILES["policies"].replace('"25s"', '"25 parsecs"'))

@@ -20,7 +20,7 @@ from streams.kafka.topic_reader import TopicRecord
 #: How many a message names.
 LISTED_AT_MOST: Final = 20
 
-#: What a value is told in; a ratio is how many times the limit or the budget's pace it is.
+#: The unit of a value. A `ratio` is a multiple: of the limit, or of the pace at which the budget lasts.
 _UNITS: Final[Mapping[Unit, str]] = {"ms": "ms", "share": "share", "count": "count", "ratio": "factor"}
 #: Alerts whose rule is a policy.
 _OF_POLICIES: Final = frozenset({"contact", "objective"})
@@ -43,7 +43,7 @@ class FiringAlerts:
 
     def __init__(self) -> None:
         self.version = 0
-        #: By key; and the sentence that each is told in.
+        #: Alerts by key, and the English sentence for each.
         self._firing: dict[str, Alert] = {}
         self._titles: dict[str, str] = {}
         self._keys: dict[str, str] = {}

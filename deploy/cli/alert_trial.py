@@ -58,7 +58,7 @@ def try_alerts(
 
     The rules are those of --config. The events come from FILE (NDJSON, plain, .gz or .zst; `-` is standard input), or
     without it from the archive in ClickHouse; then --at and --for are needed. Each second is judged as the SLA engine
-    judges it, and each change of an alert's state is a line. Nobody is told anything.
+    judges it, and each change of an alert's state is a line. No message is sent.
 
     Ends with 0 if no alert fires, with 1 if one does, with 2 if the input or the rules cannot be used.
 

@@ -1,5 +1,5 @@
 // Who is there: a row for each group of agents, with agents by status and the slots that are free; the whole first. It is
-// hidden where no source tells of agents.
+// hidden where no source sends the status of agents.
 
 import { channelName } from "./names.js";
 import { count, short } from "./numbers.js";

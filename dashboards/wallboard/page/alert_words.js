@@ -1,5 +1,5 @@
-// What an alert says, in the reader's language, from what it judges. A condition that this page does not know is told by
-// the server's own sentence.
+// What an alert says, in the reader's language, from what it judges. For a condition that this
+// page does not know, it shows the server's sentence.
 
 import { channelName, queueName } from "./names.js";
 import { count, duration, factor, share } from "./numbers.js";

@@ -1,5 +1,5 @@
 // Fits the page to the screen: a wall has nobody who scrolls. Many queues make letters smaller, down to a size; then the
-// worst queues are shown, and how many more there are. The lists beside them are cut to what there is room for.
+// worst queues are shown, and how many more there are. The lists on the right are cut to their room.
 
 import { at } from "./parts.js";
 

@@ -19,7 +19,7 @@ export function drawn(tag, attributes = {}, ...children) {
   return node;
 }
 
-/** A shape of index.html, for the eye alone: a word stands beside it. */
+/** A shape of index.html. Screen readers pass over it: a word next to it says the same. */
 export const shape = (name) => drawn("svg", { "aria-hidden": "true", class: `shape ${name}` }, drawn("use", { href: `#shape-${name}` }));
 
 export function say(node, text) {

@@ -1,5 +1,5 @@
 // What people contact us about: the tags of each channel with their numbers and, where the last weeks are known, how much
-// they have grown against the same hours of the same weekday. Growth is told by a sign; it is neither good nor bad.
+// they have grown against the same hours of the same weekday. Growth has a sign and no colour, since it is neither good nor bad.
 
 import { channelName } from "./names.js";
 import { count, growth } from "./numbers.js";

@@ -20,6 +20,7 @@ from schemas.configuration.fields import (
     Zone,
 )
 from schemas.configuration.hook_models import DestinationEntry, HooksFile
+from schemas.configuration.source_models import SourceEntry, SourcesFile
 from schemas.events import Priority
 from schemas.policies import Metric
 from schemas.topics import Channel
@@ -191,6 +192,7 @@ FILES: Final[dict[str, type[Section]]] = {
     "alerts": Alerts,
     "hooks": HooksFile,
     "boards": BoardsFile,
+    "sources": SourcesFile,
 }
 
 #: In which file, and under which key of it, entries of a kind stand.
@@ -206,4 +208,5 @@ ENTRIES: Final[dict[type[Section], tuple[str, str]]] = {
     DestinationEntry: ("hooks", "destination"),
     BoardEntry: ("boards", "board"),
     PublicEntry: ("boards", "public"),
+    SourceEntry: ("sources", "source"),
 }

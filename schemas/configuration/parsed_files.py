@@ -12,6 +12,7 @@ from schemas.configuration.alert_file import Alerts, BudgetEntry, BurnRateEntry,
 from schemas.configuration.board_file import BoardEntry, PublicEntry
 from schemas.configuration.fields import INCOMPLETE, NO_CALENDAR, Section
 from schemas.configuration.hook_models import DestinationEntry, HooksFile
+from schemas.configuration.source_models import SourceEntry
 from schemas.configuration.toml_files import ConfigurationError, line_of, parse_toml, problem_of
 
 _Section = TypeVar("_Section", bound=Section)
@@ -67,6 +68,8 @@ class ParsedFiles:
         self._note_same_destinations()
         self.boards = self._entries(BoardEntry) or []
         self.public = self._entries(PublicEntry) or []
+        self.sources = self._entries(SourceEntry) or []
+        self._note_same_accounts()
 
     def names_in(self, file: str, key: str) -> set[str]:
         """Name a file's entries, faulty ones too: whoever refers to one of those has no fault."""
@@ -94,6 +97,13 @@ class ParsedFiles:
             if entry.name in seen:
                 self.add_fault("hooks", ("destination", number), "appears twice: rename one")
             seen.add(entry.name)
+
+    def _note_same_accounts(self) -> None:
+        seen: set[tuple[str, str]] = set()
+        for number, entry in self.sources:
+            if (entry.source, entry.account) in seen:
+                self.add_fault("sources", ("source", number, "account"), "appears twice: rename one")
+            seen.add((entry.source, entry.account))
 
     def _validated(self, file: str, model: type[_Section], given: object, at: TomlPath = ()) -> _Section | None:
         """Validate what stands at a path and note what is wrong; gives what is right, None where that is too little."""

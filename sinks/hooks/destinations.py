@@ -5,7 +5,7 @@ A secret is a `SecretStr`: it is in no `repr`, log or error. Faults name the var
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -24,6 +24,7 @@ from schemas.configuration.hook_models import (
 from schemas.configuration.parsed_files import ParsedFiles
 from schemas.configuration.toml_files import ConfigurationError
 from streams.configuration.folder import read_hooks
+from streams.configuration.secrets import SecretMissingError, secret_of_file, secret_of_variable
 
 #: PagerDuty's Events API v2; accounts in the EU have one of their own.
 PAGERDUTY: Final = "https://events.pagerduty.com/v2/enqueue"
@@ -32,8 +33,6 @@ _PORTS: Final = {"https": 443, "http": 80, "smtp": 587, "smtps": 465}
 _ROUTING_KEY: Final = re.compile(r"[A-Za-z0-9]{32}")
 #: Of a signing key, as Standard Webhooks has it.
 _KEY_BYTES: Final = range(24, 65)
-#: A secret's file holds a line.
-_FILE_BYTES_AT_MOST: Final = 10_000
 
 
 class Destination(NamedTuple):
@@ -142,26 +141,17 @@ class _Secrets:
         return None
 
     def _of_variable(self, name: str, *path: str | int) -> str | None:
-        value = self._environment.get(name, "").strip()
-        if not value:
-            self._note(f"the environment variable {name} is not set", *path)
-            return None
-        return self._checked(value, *path)
+        return self._read(lambda: secret_of_variable(self._environment, name), *path)
 
     def _of_file(self, name: str, *path: str | int) -> str | None:
-        file = self._folder / name
+        return self._read(lambda: secret_of_file(self._folder, name), *path)
+
+    def _read(self, secret: Callable[[], str], *path: str | int) -> str | None:
         try:
-            with file.open("rb") as opened:
-                value = opened.read(_FILE_BYTES_AT_MOST).decode().strip()
-        except OSError as error:
-            self._note(f"{file} cannot be read: {error.strerror}", *path)
+            return self._checked(secret(), *path)
+        except SecretMissingError as error:
+            self._note(str(error), *path)
             return None
-        except UnicodeDecodeError:
-            value = ""
-        if not value:
-            self._note(f"{file} holds no text", *path)
-            return None
-        return self._checked(value, *path)
 
     def _checked(self, value: str, *path: str | int) -> str | None:
         problem = secret_problem(self._entry.type, value) if str(path[0]).startswith("secret") else None

@@ -12,7 +12,7 @@ from schemas.configuration.toml_files import ConfigurationError, parse_toml
 from schemas.policies import Rules
 
 #: Files of the folder that have another reader.
-_OTHERS: Final = ("pulssi", "sources")
+_OTHERS: Final = ("pulssi",)
 
 
 def load_rules(folder: Path | None, time_zone: str | None = None) -> Rules:
@@ -35,6 +35,11 @@ def load_all_rules(folder: Path | None, time_zone: str | None = None) -> Configu
 def read_hooks(folder: Path | None) -> ParsedFiles:
     """Read `hooks.toml` alone; whoever uses it adds what is wrong with the secrets. Raises ConfigurationError."""
     return ParsedFiles(folder or Path(), {} if folder is None else {"hooks": _read(folder / "hooks.toml")})
+
+
+def read_sources(folder: Path | None) -> ParsedFiles:
+    """Read `sources.toml` alone, as `read_hooks` does. Raises ConfigurationError."""
+    return ParsedFiles(folder or Path(), {} if folder is None else {"sources": _read(folder / "sources.toml")})
 
 
 def _read_all(folder: Path) -> tuple[dict[str, str], list[str]]:

@@ -1,0 +1,165 @@
+"""`sources.toml`: the systems that events come from, an entry for each account of one.
+
+A secret never stands in the file: it names an environment variable or a file that holds it. Which keys an entry may
+have depends on its source.
+"""
+
+from typing import Annotated, Final, Literal, Self, get_args
+
+from pydantic import AfterValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from schemas.configuration.fields import INCOMPLETE, Name, Section, Zone
+from schemas.configuration.hook_models import Mailbox, SecretPath, Variable, urlsplit_or_none
+from schemas.topics import Channel
+
+SourceName = Literal[
+    "amazon_connect",
+    "asterisk",
+    "chatwoot",
+    "email",
+    "freshdesk",
+    "genesys",
+    "giosg",
+    "intercom",
+    "mapping",
+    "puzzel",
+    "twilio",
+    "zammad",
+    "zendesk",
+]
+SOURCES: Final[tuple[SourceName, ...]] = get_args(SourceName)
+
+#: Of a vendor's name for something, such as a group's id: as the vendor writes it.
+VendorName = Annotated[str, Field(min_length=1, max_length=256)]
+
+
+def _address(value: str) -> str:
+    parts = urlsplit_or_none(value)
+    if parts is None or parts.scheme not in {"http", "https"} or parts.password is not None or parts.fragment:
+        raise ValueError("must be an address such as https://desk.example.com, without a password")
+    return value.rstrip("/")
+
+
+Address = Annotated[str, Field(max_length=1000), AfterValidator(_address)]
+
+#: Keys that every source takes.
+_COMMON: Final = frozenset(
+    {"source", "account", "queue", "queues", "teams", "bots", "time_zone", "pseudonym_env", "pseudonym_file"}
+)
+_HOOK: Final = frozenset({"secret_env", "secret_file"})
+_API: Final = frozenset({"url", "token_env", "token_file", "requests_per_minute"})
+#: The other keys of each source.
+KEYS: Final[dict[SourceName, frozenset[str]]] = {
+    "amazon_connect": _HOOK,
+    "asterisk": frozenset({"path", "database_env", "database_file"}),
+    "chatwoot": _HOOK | _API | {"channel", "channels"},
+    "email": frozenset(
+        {"path", "url_imap", "user", "password_env", "password_file", "folders", "sent_folders", "agent_domains"}
+    ),
+    "freshdesk": _HOOK | _API | {"channel", "channels"},
+    "genesys": _HOOK,
+    "giosg": _HOOK | _API,
+    "intercom": _HOOK | _API | {"channel", "channels"},
+    "mapping": _HOOK | {"path", "mapping"},
+    "puzzel": _HOOK | _API | {"database_env", "database_file", "user", "password_env", "password_file"},
+    "twilio": _HOOK | _API | {"public_url"},
+    "zammad": _HOOK | _API | {"channel", "channels"},
+    "zendesk": _HOOK | _API | {"channel", "channels", "user"},
+}
+#: Keys without which a source cannot be used.
+REQUIRED: Final[dict[SourceName, frozenset[str]]] = {
+    "asterisk": frozenset({"time_zone"}),
+    "mapping": frozenset({"mapping"}),
+    "puzzel": frozenset({"time_zone"}),
+}
+
+
+class SourceEntry(Section):
+    """One account of a system that events come from."""
+
+    source: SourceName = Field(description="Which system.")
+    account: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")] = Field(
+        description="A name for this account of it: part of the hook's address and of each contact's id, so never "
+        "change it. Small letters, digits, - and _."
+    )
+    secret_env: list[Variable] = Field(
+        default=[],
+        description="Environment variables with the secrets that the hooks are signed with: two while they are "
+        "changed, the newest first.",
+    )
+    secret_file: list[SecretPath] = Field(default=[], description="Files with the same, after those.")
+    queue: Name | None = Field(default=None, description="The queue of contacts for which the vendor names none.")
+    queues: dict[VendorName, Name] = Field(
+        default={},
+        description="The vendor's id or name of a queue, group, team or inbox = the queue's name here. What is not "
+        "named keeps the vendor's.",
+    )
+    teams: dict[VendorName, Name] = Field(default={}, description="The same for teams.")
+    channel: Channel | None = Field(default=None, description="The channel of contacts that `channels` does not name.")
+    channels: dict[VendorName, Channel] = Field(
+        default={}, description="The vendor's name of a channel = the channel here; default: see the source's page."
+    )
+    bots: list[VendorName] = Field(
+        default=[], description="Ids of the vendor's users that are bots: nothing that they write is a reply."
+    )
+    time_zone: Zone | None = Field(
+        default=None, description="Of times that the vendor writes without a zone. Default: the source's page says."
+    )
+    pseudonym_env: Variable | None = Field(
+        default=None,
+        description="The environment variable with the key that pseudonyms are made with: 32 or more random "
+        "characters. Without it, customers have no `customer_id`. With another key they get other pseudonyms.",
+    )
+    pseudonym_file: SecretPath | None = Field(default=None, description="The file that holds the key.")
+    url: Address | None = Field(default=None, description="The vendor's API, for back-fill and what hooks leave out.")
+    public_url: Address | None = Field(
+        default=None, description="The gateway's address as the vendor calls it, where it is part of the signature."
+    )
+    token_env: Variable | None = Field(default=None, description="The environment variable with the API's token.")
+    token_file: SecretPath | None = Field(default=None, description="The file that holds the API's token.")
+    requests_per_minute: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
+        default=None, description="The most that is asked of the API; default: what the vendor allows."
+    )
+    path: SecretPath | None = Field(
+        default=None,
+        description="The file or folder that is followed, such as /var/log/asterisk/queue_log or a Maildir.",
+    )
+    mapping: SecretPath | None = Field(default=None, description="The file that says where each field is.")
+    database_env: Variable | None = Field(
+        default=None, description="The environment variable with the address of the vendor's database."
+    )
+    database_file: SecretPath | None = Field(default=None, description="The file that holds that address.")
+    url_imap: Annotated[str, Field(pattern=r"^imaps?://[^\s/@]+$", max_length=300)] | None = Field(
+        default=None, description="The mailbox's server: imaps://imap.example.com, or imap:// for STARTTLS."
+    )
+    user: Annotated[str, Field(min_length=1, max_length=254)] | None = Field(
+        default=None, description="Who signs in, where that takes a name."
+    )
+    password_env: Variable | None = Field(default=None, description="The environment variable with the password.")
+    password_file: SecretPath | None = Field(default=None, description="The file that holds the password.")
+    folders: list[VendorName] = Field(default=[], description="Folders of incoming mail; default: INBOX.")
+    sent_folders: list[VendorName] = Field(default=[], description="Folders of what agents have sent.")
+    agent_domains: list[VendorName] = Field(
+        default=[], description="Domains and addresses that agents write from; their mail is a reply."
+    )
+    mailboxes: list[Mailbox] = Field(default=[], description="The addresses that customers write to.")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        allowed = _COMMON | KEYS[self.source] | ({"mailboxes"} if self.source == "email" else frozenset())
+        for key in self.model_fields_set - allowed:
+            raise ValueError(f"{self.source} takes no `{key}`")
+        for one, other in (("pseudonym_env", "pseudonym_file"), ("token_env", "token_file")):
+            if getattr(self, one) and getattr(self, other):
+                raise ValueError(f"has {one} and {other}: leave one")
+        lacking = sorted(key for key in REQUIRED.get(self.source, ()) if not getattr(self, key))
+        if lacking:
+            raise PydanticCustomError(INCOMPLETE, "{problem}", {"problem": f"{self.source} needs `{lacking[0]}`"})
+        return self
+
+
+class SourcesFile(Section):
+    """`sources.toml`: the systems that events come from."""
+
+    source: list[SourceEntry] = Field(default=[])

@@ -1,0 +1,67 @@
+"""What reads a source's past: an iterator of pages that can go on where an earlier run ended.
+
+It knows its vendor's lists and how they are paged; it maps nothing and sends nothing. Whoever runs it maps each
+payload, sends what comes of it, and keeps the page's position once all of that is acknowledged.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, NamedTuple, Protocol
+
+from streams.sources.accounts import Account
+from streams.sources.adapter import Request
+
+
+class VendorPayload(NamedTuple):
+    """A payload of a page: its form, as the adapter names it, and its bytes."""
+
+    form: str
+    body: bytes
+    #: Where it stands, such as "queue_log:1204" or "ticket 17", for the dead letter of one that cannot be mapped.
+    where: str = ""
+
+
+class Page(NamedTuple):
+    """Some payloads, and how to go on behind them."""
+
+    payloads: tuple[VendorPayload, ...]
+    #: JSON from which `pages` goes on behind this page. Small: it is written after each page.
+    position: Mapping[str, Any]
+    #: How much of the whole is read with this page, from 0 to 1; None: nobody knows.
+    done: float | None = None
+
+
+class Period(NamedTuple):
+    """What is to be read: UTC milliseconds, the end not included; None: as far as there is anything."""
+
+    begin: int | None
+    end: int | None
+
+
+class VendorApi(Protocol):
+    """The vendor's API: limited to its rate, tried again where that helps, one request at a time."""
+
+    async def get(self, request: Request) -> Any:  # noqa: ANN401 - JSON
+        """Return the answer's JSON. Raises VendorRefusedError where the vendor says no for good."""
+        ...
+
+    async def post(self, request: Request, body: Any) -> Any:  # noqa: ANN401 - JSON
+        """Post JSON, and return the answer's, as `get` does; only for searches, which change nothing."""
+        ...
+
+
+class VendorRefusedError(RuntimeError):
+    """The vendor answered that it will not: the status, and what to do about it; never a token or a body."""
+
+    def __init__(self, status: int, problem: str) -> None:
+        super().__init__(f"the vendor answers {status}: {problem}")
+        self.status = status
+
+
+class Backfill(Protocol):
+    """Reads the past of an account from its vendor's API."""
+
+    def __call__(
+        self, account: Account, api: VendorApi, period: Period, position: Mapping[str, Any] | None, /
+    ) -> AsyncIterator[Page]:
+        """Yield the pages from a position on, or from the beginning of the period."""
+        ...

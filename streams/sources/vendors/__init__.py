@@ -1,0 +1,1 @@
+"""The adapters, a module or a package for each vendor; each has its `ADAPTER`."""

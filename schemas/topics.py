@@ -23,6 +23,9 @@ SOURCES: Final[tuple[str, ...]] = (*CONTACTS.values(), AGENTS)
 #: Where bad records go, bytes unchanged.
 DEAD_LETTERS: Final = "contacts.dlq"
 
+#: How far each source's past is read, and how far it is followed; of one partition, compacted.
+SOURCE_POSITIONS: Final = "source_positions"
+
 
 def journal_of(topic: str) -> str:
     """Name the journal of a source topic."""

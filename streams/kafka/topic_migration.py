@@ -14,7 +14,7 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError
 from schemas.alerts import ALERT_COMMANDS, ALERT_DELIVERIES, ALERT_TOPICS, ALERTS
 from schemas.objectives import OBJECTIVES
 from schemas.settings import Settings
-from schemas.topics import DEAD_LETTERS, SOURCES, journal_of
+from schemas.topics import DEAD_LETTERS, SOURCE_POSITIONS, SOURCES, journal_of
 from streams.kafka.brokers import admin_client
 
 DAY_MS: Final = 24 * 3_600_000
@@ -26,8 +26,8 @@ JOURNAL_DELETE_RETENTION_MS: Final = 8 * DAY_MS
 DEAD_LETTER_RETENTION_MS: Final = 30 * DAY_MS
 #: What people said of alerts, and what was delivered, is kept for as long as a silence may last.
 COMMAND_RETENTION_MS: Final = 90 * DAY_MS
-#: Objectives are written again and again, and only what stands in a full segment is compacted.
-OBJECTIVE_SEGMENT_BYTES: Final = 16 * 1024 * 1024
+#: Objectives and positions are written again and again, and only what stands in a full segment is compacted.
+REWRITTEN_SEGMENT_BYTES: Final = 16 * 1024 * 1024
 #: How far ahead of the broker's clock a source record's own time may be: Kafka refuses it beyond.
 AHEAD_AT_MOST_MS: Final = DAY_MS // 24
 #: From this many copies on, a write is acknowledged by two.
@@ -80,7 +80,7 @@ class TopicsReport:
 
 
 def required_topics(settings: Settings) -> tuple[TopicSpec, ...]:
-    """List every topic with the settings it must have: sources, their journals, the dead letters, alerts."""
+    """List every topic with the settings it must have: sources, their journals, dead letters, alerts, positions."""
     retention_ms = settings.retention_days * DAY_MS
     common = {
         "message.timestamp.type": "CreateTime",
@@ -108,6 +108,7 @@ def required_topics(settings: Settings) -> tuple[TopicSpec, ...]:
     }
 
     alerts = {**common, "cleanup.policy": "compact", "delete.retention.ms": str(JOURNAL_DELETE_RETENTION_MS)}
+    rewritten = {**alerts, "segment.bytes": str(REWRITTEN_SEGMENT_BYTES)}
     commands = {**common, "cleanup.policy": "compact,delete", "retention.ms": str(COMMAND_RETENTION_MS)}
 
     def topic(name: str, config: Mapping[str, str], partitions: int = settings.partitions) -> TopicSpec:
@@ -120,7 +121,8 @@ def required_topics(settings: Settings) -> tuple[TopicSpec, ...]:
         topic(ALERTS, alerts, 1),
         topic(ALERT_COMMANDS, commands, 1),
         topic(ALERT_DELIVERIES, commands, 1),
-        topic(OBJECTIVES, {**alerts, "segment.bytes": str(OBJECTIVE_SEGMENT_BYTES)}, 1),
+        topic(OBJECTIVES, rewritten, 1),
+        topic(SOURCE_POSITIONS, rewritten, 1),
     )
 
 
@@ -157,7 +159,7 @@ def _count_fault(wanted: TopicSpec, found: Mapping[str, TopicSpec]) -> str | Non
     existing = found.get(wanted.name)
     if existing is None or wanted.name == DEAD_LETTERS or existing.partitions == wanted.partitions:
         return None
-    if wanted.name in ALERT_TOPICS:
+    if wanted.name in {*ALERT_TOPICS, SOURCE_POSITIONS}:
         return f"has {existing.partitions} partitions and must have one: delete it, then run `pulssi migrate` again"
     pairs = [(name, journal_of(name)) for name in SOURCES if wanted.name in {name, journal_of(name)}]
     other = next((found[name] for pair in pairs for name in pair if name != wanted.name and name in found), None)

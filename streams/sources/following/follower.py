@@ -1,0 +1,29 @@
+"""What follows a source: pages like those of its past, without an end.
+
+The module `streams.sources.following.SOURCE` holds the follower of a source as `FOLLOWER: Final[Follower]`. It knows
+where to look and when; it maps nothing and sends nothing. Whoever runs it maps each payload, sends what comes of it,
+and keeps the page's position once all of that is acknowledged: after a crash the page comes again, so nothing is lost.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Protocol
+
+from streams.sources.accounts import Account
+from streams.sources.backfill.pages import Page, VendorApi
+
+
+class Follower(Protocol):
+    """Follows an account for ever."""
+
+    def __call__(self, account: Account, api: VendorApi, position: Mapping[str, Any] | None, /) -> AsyncIterator[Page]:
+        """Yield pages from a position on; None: nothing is kept of this account yet.
+
+        It waits between pages as its source needs it, and is cancelled while it waits. A page without payloads only
+        moves the position. Raises FollowError for what a person must mend; for what passes by itself it waits, and
+        tries again.
+        """
+        ...
+
+
+class FollowError(RuntimeError):
+    """Following cannot go on: says in one line what is wrong and how to mend it."""

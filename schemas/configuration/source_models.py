@@ -62,7 +62,9 @@ KEYS: Final[dict[SourceName, frozenset[str]]] = {
     "giosg": _HOOK | _API,
     "intercom": _HOOK | _API | {"channel", "channels"},
     "mapping": _HOOK | {"path", "mapping"},
-    "puzzel": _HOOK | _API | {"database_env", "database_file", "user", "password_env", "password_file"},
+    "puzzel": _HOOK
+    | _API
+    | {"channel", "channels", "database_env", "database_file", "user", "password_env", "password_file"},
     "twilio": _HOOK | _API | {"public_url"},
     "zammad": _HOOK | _API | {"channel", "channels"},
     "zendesk": _HOOK | _API | {"channel", "channels", "user"},

@@ -23,6 +23,7 @@ from sinks.objective_archive import archive_objectives
 from sinks.pending_batch import PendingBatch, epoch_claims, progress_rows
 from sinks.retrying_store import RetryingStore
 from sinks.sink_health import SinkHealth
+from sinks.source_gauge_archive import archive_source_gauges
 from sinks.store_protocol import Batch, Store
 from streams.journal.tail import JournalTail
 from streams.monitoring.activities import Phase
@@ -100,7 +101,7 @@ class Pipeline:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._gather())
             tasks.create_task(self._write())
-            for archive in (archive_alerts, archive_deliveries, archive_objectives):
+            for archive in (archive_alerts, archive_deliveries, archive_objectives, archive_source_gauges):
                 tasks.create_task(archive(self._settings, self._write_of_alerts, self._stops_within))
             tasks.create_task(self._show_alive())
             tasks.create_task(each_minute(self._now_ms, self._stops_within, self._has_present, self._save_gauges))

@@ -167,6 +167,24 @@ class ObjectiveRow(NamedTuple):
     gone: bool = False
 
 
+class SourceGaugeRow(NamedTuple):
+    """The state of a queue as a polled source tells it; None: it does not."""
+
+    source: str
+    account: str
+    queue: str
+    at: int
+    version: int
+    channel: str
+    waiting: int | None = None
+    longest_wait_ms: int | None = None
+    handling: int | None = None
+    agents_signed_in: int | None = None
+    agents_available: int | None = None
+    agents_away: int | None = None
+    free_slots: int | None = None
+
+
 class Progress(NamedTuple):
     """How far a source partition is written: all events below `next` are."""
 

@@ -19,6 +19,7 @@ from sinks.rows import (
     PaneRow,
     Progress,
     SampleRow,
+    SourceGaugeRow,
     TagPaneRow,
 )
 
@@ -42,6 +43,7 @@ class Batch:
     alert_changes: list[AlertChangeRow] = field(default_factory=list)
     alert_deliveries: list[AlertDeliveryRow] = field(default_factory=list)
     objectives: list[ObjectiveRow] = field(default_factory=list)
+    source_gauges: list[SourceGaugeRow] = field(default_factory=list)
     #: Written last: all that it covers is written.
     progress: list[Progress] = field(default_factory=list)
 

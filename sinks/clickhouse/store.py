@@ -24,6 +24,7 @@ from sinks.rows import (
     PaneRow,
     Progress,
     SampleRow,
+    SourceGaugeRow,
     TagPaneRow,
 )
 from sinks.store_protocol import Batch, StoreError
@@ -42,6 +43,7 @@ TABLES: Final[dict[str, type[tuple[Any, ...]]]] = {
     "alert_changes_rows": AlertChangeRow,
     "alert_deliveries_rows": AlertDeliveryRow,
     "objectives_rows": ObjectiveRow,
+    "source_gauges_rows": SourceGaugeRow,
     "progress": Progress,
 }
 

@@ -14,6 +14,7 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError
 from schemas.alerts import ALERT_COMMANDS, ALERT_DELIVERIES, ALERT_TOPICS, ALERTS
 from schemas.objectives import OBJECTIVES
 from schemas.settings import Settings
+from schemas.source_gauges import SOURCE_GAUGES
 from schemas.topics import DEAD_LETTERS, SOURCE_POSITIONS, SOURCES, journal_of
 from streams.kafka.brokers import admin_client
 
@@ -28,6 +29,8 @@ DEAD_LETTER_RETENTION_MS: Final = 30 * DAY_MS
 COMMAND_RETENTION_MS: Final = 90 * DAY_MS
 #: Objectives and positions are written again and again, and only what stands in a full segment is compacted.
 REWRITTEN_SEGMENT_BYTES: Final = 16 * 1024 * 1024
+#: The sink reads what sources told of their queues from its beginning at each start.
+SOURCE_GAUGE_RETENTION_MS: Final = DAY_MS
 #: How far ahead of the broker's clock a source record's own time may be: Kafka refuses it beyond.
 AHEAD_AT_MOST_MS: Final = DAY_MS // 24
 #: From this many copies on, a write is acknowledged by two.
@@ -111,6 +114,8 @@ def required_topics(settings: Settings) -> tuple[TopicSpec, ...]:
     rewritten = {**alerts, "segment.bytes": str(REWRITTEN_SEGMENT_BYTES)}
     commands = {**common, "cleanup.policy": "compact,delete", "retention.ms": str(COMMAND_RETENTION_MS)}
 
+    source_gauges = {**common, "cleanup.policy": "delete", "retention.ms": str(SOURCE_GAUGE_RETENTION_MS)}
+
     def topic(name: str, config: Mapping[str, str], partitions: int = settings.partitions) -> TopicSpec:
         return TopicSpec(name, partitions, settings.replication, config)
 
@@ -118,6 +123,7 @@ def required_topics(settings: Settings) -> tuple[TopicSpec, ...]:
         *(topic(name, source) for name in SOURCES),
         *(topic(journal_of(name), journal) for name in SOURCES),
         topic(DEAD_LETTERS, dead_letters),
+        topic(SOURCE_GAUGES, source_gauges, 1),
         topic(ALERTS, alerts, 1),
         topic(ALERT_COMMANDS, commands, 1),
         topic(ALERT_DELIVERIES, commands, 1),
@@ -159,7 +165,7 @@ def _count_fault(wanted: TopicSpec, found: Mapping[str, TopicSpec]) -> str | Non
     existing = found.get(wanted.name)
     if existing is None or wanted.name == DEAD_LETTERS or existing.partitions == wanted.partitions:
         return None
-    if wanted.name in {*ALERT_TOPICS, SOURCE_POSITIONS}:
+    if wanted.name in {*ALERT_TOPICS, SOURCE_POSITIONS, SOURCE_GAUGES}:
         return f"has {existing.partitions} partitions and must have one: delete it, then run `pulssi migrate` again"
     pairs = [(name, journal_of(name)) for name in SOURCES if wanted.name in {name, journal_of(name)}]
     other = next((found[name] for pair in pairs for name in pair if name != wanted.name and name in found), None)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol, Typ
 from pydantic import SecretStr
 
 from schemas.samples import SampleName
+from schemas.source_gauges import QueueState
 from schemas.topics import Channel
 
 if TYPE_CHECKING:
@@ -102,6 +103,8 @@ class Mapped(NamedTuple):
     nothing: str = ""
     #: With these answers at hand the payload is to be mapped again.
     requests: tuple[Request, ...] = ()
+    #: States of queues, of sources that are polled.
+    states: tuple[QueueState, ...] = ()
 
 
 class UnmappableError(ValueError):

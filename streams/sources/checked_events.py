@@ -11,6 +11,7 @@ import orjson
 from pydantic import ValidationError
 
 from schemas.events import AGENT_EVENT, CONTACT_EVENT, MAX_RECORD_BYTES
+from schemas.source_gauges import QueueState
 from schemas.topics import AGENTS, CONTACTS
 from schemas.values import nfc
 from streams.sources.adapter import AccountRules, Adapter, Event, Mapped, Payload, Request, UnmappableError
@@ -30,6 +31,7 @@ class Outcome(NamedTuple):
     records: tuple[OutgoingEvent, ...] = ()
     nothing: str = ""
     requests: tuple[Request, ...] = ()
+    states: tuple[QueueState, ...] = ()
 
 
 def map_payload(
@@ -48,7 +50,7 @@ def map_payload(
 def _checked(mapped: Mapped) -> Outcome:
     if mapped.requests:
         return Outcome(requests=mapped.requests)
-    return Outcome(tuple(record_of(event) for event in mapped.events), mapped.nothing)
+    return Outcome(tuple(record_of(event) for event in mapped.events), mapped.nothing, states=mapped.states)
 
 
 def record_of(event: Event) -> OutgoingEvent:

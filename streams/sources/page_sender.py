@@ -9,11 +9,13 @@ import time
 from typing import Any, Final, Protocol
 
 from schemas.exits import EndError, Exit
+from schemas.source_gauges import QueueState, SourceGauge
 from streams.sources.accounts import Account
 from streams.sources.adapter import Adapter, MapRow, Payload, Request, UnmappableError
 from streams.sources.backfill.pages import Page, VendorApi, VendorPayload, VendorRefusedError
 from streams.sources.checked_events import OutgoingEvent, map_payload
 from streams.sources.event_producer import EventProducer
+from streams.sources.source_gauges import SourceGauges
 from streams.sources.source_positions import SourcePosition, SourcePositions
 from streams.sources.vendor_dead_letters import VendorDeadLetter, VendorDeadLetters, vendor_letter
 from streams.times import now_ms
@@ -52,9 +54,13 @@ class PageSender:
         letters: VendorDeadLetters,
         positions: SourcePositions,
         api: VendorApi,
+        gauges: SourceGauges | None = None,
         refuse_wrong_input: bool = False,
     ) -> None:
-        """`key` is the position's, None: none is kept. `refuse_wrong_input`: stop where most of the first is bad."""
+        """`key` is the position's, None: none is kept; `gauges` takes the states of queues.
+
+        `refuse_wrong_input`: stop where most of what comes first is bad.
+        """
         self._adapter = adapter
         self._account = account
         self._key = key
@@ -62,6 +68,9 @@ class PageSender:
         self._letters = letters
         self._positions = positions
         self._api = api
+        self._gauges = gauges
+        #: States of queues that are still to be written.
+        self._states: list[SourceGauge] = []
         self._refuse_wrong_input = refuse_wrong_input
         self._fast: dict[str, MapRow | None] = {}
         #: Letters that are still to be written.
@@ -104,6 +113,9 @@ class PageSender:
         await self._producer.flush()
         letters, self._unmappable = self._unmappable, []
         await self._letters.write(letters)
+        states, self._states = self._states, []
+        if states and self._gauges is not None:
+            await self._gauges.write(states)
         if self._key is not None:
             counts = {"payloads": self.payloads, "events": self.events}
             position = SourcePosition(position=dict(page.position), at=now_ms(), finished=finished, **counts)
@@ -125,10 +137,14 @@ class PageSender:
             outcome = map_payload(self._adapter, payload.form, given, self._account.rules, answers)
             if not outcome.requests:
                 self.nothing += bool(outcome.nothing)
+                self._states += (self._gauge(state, given.received_at) for state in outcome.states)
                 return outcome.records
             for request in outcome.requests:
                 answers[request] = await self._answer(request)
         raise UnmappableError("", f"more than {_ROUNDS} rounds of requests are needed")
+
+    def _gauge(self, state: QueueState, at: int) -> SourceGauge:
+        return SourceGauge(at=at, source=self._account.source, account=self._account.name, **state.model_dump())
 
     async def _answer(self, request: Request) -> Any:  # noqa: ANN401 - JSON
         try:

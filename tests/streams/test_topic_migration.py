@@ -8,6 +8,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from deploy.embedded.ports import any_free
 from schemas.alerts import ALERT_TOPICS
 from schemas.settings import Settings
+from schemas.source_gauges import SOURCE_GAUGES
 from schemas.topics import DEAD_LETTERS, SOURCE_POSITIONS, SOURCES, journal_of
 from streams.configuration.environment import load_settings
 from streams.kafka.brokers import BrokerUnreachableError, admin_client, broker_answers
@@ -29,7 +30,7 @@ def test_every_source_has_a_journal_of_as_many_partitions() -> None:
     """Sources, journals and dead letters get the settings' count, alerts and positions one."""
     partitions = {topic.name: topic.partitions for topic in required_topics(Settings(partitions=6))}
     own_count = dict.fromkeys((*SOURCES, *map(journal_of, SOURCES), DEAD_LETTERS), 6)
-    assert partitions == own_count | dict.fromkeys((*ALERT_TOPICS, SOURCE_POSITIONS), 1)
+    assert partitions == own_count | dict.fromkeys((*ALERT_TOPICS, SOURCE_POSITIONS, SOURCE_GAUGES), 1)
 
 
 def test_journals_are_compacted_and_keep_tombstones_longer_than_an_outage() -> None:

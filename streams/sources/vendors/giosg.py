@@ -13,6 +13,9 @@ from collections.abc import Mapping
 from datetime import UTC
 from typing import Any, Final
 
+from pydantic import ValidationError
+
+from schemas.source_gauges import QueueState
 from streams.sources.adapter import (
     FULL,
     AccountRules,
@@ -31,6 +34,7 @@ from streams.sources.vendor_values import (
     Json,
     JsonObject,
     json_object,
+    list_at,
     number_at,
     object_at,
     optional_text_at,
@@ -98,7 +102,8 @@ def _map_chat(
             return Mapped(requests=(request,))
         if not isinstance(answers[request], dict):
             raise UnmappableError("resource", "giosg's answer for the chat is no object")
-        chat = {**answers[request], **changes}
+        # The answer is newer than the change, unless giosg's API lags behind its webhooks.
+        chat = {**changes, **{name: value for name, value in answers[request].items() if value is not None}}
     return map_chat(chat, chat_id, account)
 
 
@@ -189,13 +194,43 @@ def map_message_row(payload: Payload, account: AccountRules, _answers: Mapping[R
     return map_message(message, text_at(message, "id"), account)
 
 
+def map_rooms(payload: Payload, account: AccountRules, _answers: Mapping[Request, Any]) -> Mapped:
+    """Map the answer of `/api/v4/reporting/realtime/rooms`: the state of each room now."""
+    body = json_object(payload.body)
+    rooms = list_at(body, "results") if "results" in body else list_at(body, "rooms")
+    states = [_room_state(room, account) for room in rooms]
+    return Mapped(states=tuple(states), nothing="" if states else "there is no room")
+
+
+def _room_state(room: Json, account: AccountRules) -> QueueState:
+    queue = account.queue_named(
+        optional_text_at(room, "name"), optional_text_at(room, "id") or optional_text_at(room, "room_id")
+    )
+    wait_s = room.get("max_wait_time") if isinstance(room, dict) else None
+    try:
+        return QueueState(
+            queue=queue,
+            channel="chat",
+            waiting=_count(room, "waiting_chats"),
+            longest_wait_ms=None if wait_s is None else round(number_at(room, "max_wait_time") * 1000),
+            handling=_count(room, "currently_open_chats"),
+            free_slots=_count(room, "free_capacity"),
+        )
+    except ValidationError as error:
+        raise UnmappableError(str(error.errors()[0]["loc"][0]), "of a room is not what giosg documents") from None
+
+
+def _count(room: Json, field: str) -> int | None:
+    return None if value_at(room, field) is None else round(number_at(room, field))
+
+
 #: giosg tells when a user joins and leaves a chat, and no time of wrap-up.
 _JOINED: Final = Feed("part", "from joining a chat to leaving it; no wrap-up")
 
 ADAPTER: Final = Adapter(
     name="giosg",
     title="giosg",
-    forms={"hook": map_hook, "chat": map_chat_row, "message": map_message_row},
+    forms={"hook": map_hook, "chat": map_chat_row, "message": map_message_row, "rooms": map_rooms},
     feeds={
         "offered": FULL,
         "entered": FULL,
@@ -213,5 +248,11 @@ ADAPTER: Final = Adapter(
         "bot_contained": Feed("part", "where `bots` names the users that are bots"),
     },
     hook=Hook(SharedSecret(), timeout_s=5.0),
+    gauges={
+        "waiting": FULL,
+        "longest_wait_ms": FULL,
+        "handling": FULL,
+        "free_slots": Feed("part", "e-mails are among what users are busy with"),
+    },
     secret_keys=frozenset({"app_user_auth", "access_token", "authorization"}),
 )

@@ -1,0 +1,55 @@
+"""What a source tells of its queues when it is polled: states, not contacts, as the topic `source_gauges` has them.
+
+They name their source and stand beside Pulssi's own gauges, which are counted from events; nothing adds both up.
+"""
+
+from typing import Final
+
+import orjson
+from pydantic import BaseModel, ConfigDict
+
+from schemas.topics import Channel
+from schemas.values import Count, Name
+
+#: Version of this record; a change that an old reader would misread raises it.
+VERSION: Final = 1
+
+#: Of one partition; key = source, account and queue as a JSON array, value = `SourceGauge` as JSON.
+SOURCE_GAUGES: Final = "source_gauges"
+
+
+class QueueState(BaseModel):
+    """The state of a queue as its vendor tells it; None: it does not."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    queue: Name
+    channel: Channel
+    waiting: Count | None = None
+    longest_wait_ms: Count | None = None
+    #: Contacts that agents are busy with.
+    handling: Count | None = None
+    agents_signed_in: Count | None = None
+    agents_available: Count | None = None
+    agents_away: Count | None = None
+    #: How many contacts more the agents could take.
+    free_slots: Count | None = None
+
+
+class SourceGauge(QueueState):
+    """The state of a queue at the time at which its source was asked (UTC milliseconds)."""
+
+    v: int = VERSION
+    at: int
+    source: Name
+    account: Name
+
+    @property
+    def key(self) -> bytes:
+        """The record's key."""
+        return orjson.dumps([self.source, self.account, self.queue])
+
+
+def decode_source_gauge(value: bytes) -> SourceGauge:
+    """Read a record. Raises ValueError."""
+    return SourceGauge.model_validate_json(value)

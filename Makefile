@@ -74,7 +74,7 @@ chaos: install-dev ## faults of every kind while events flow, and no number diff
 
 lock: $(BIN)/uv ## write locks/ again from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra embedded -o locks/runtime.txt locks/build.in pyproject.toml $(ARGS)
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra embedded --group dev -o locks/dev.txt pyproject.toml $(ARGS)
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra embedded --extra sqlserver --group dev -o locks/dev.txt pyproject.toml $(ARGS)
 
 schemas: install ## write schemas/json and the generated docs again from the models
 	$(BIN)/python -m deploy.contract_files

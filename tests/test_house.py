@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import tomllib
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -84,7 +85,7 @@ def test_every_dependency_is_accounted_for() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     declared = [
         *project["project"]["dependencies"],
-        *project["project"]["optional-dependencies"]["embedded"],
+        *chain.from_iterable(project["project"]["optional-dependencies"].values()),
         *project["dependency-groups"]["dev"],
     ]
     locked = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", (ROOT / "locks/dev.txt").read_text(), re.MULTILINE))

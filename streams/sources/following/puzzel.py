@@ -1,0 +1,65 @@
+"""Polls Puzzel's Raw data: rows of calls and of agents' states, in the order of their numbers.
+
+A row appears within five minutes after its session has ended, and one with a lower number may appear after one with a
+higher number. So each poll begins some rows before the last one that was read; rows that are read again give the same
+events.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Final
+
+import orjson
+
+from streams.sources.accounts import Account
+from streams.sources.backfill.pages import Page, VendorApi, VendorPayload
+from streams.sources.following.follower import Follower, FollowError
+from streams.sources.sql_server import DatabaseAwayError, Row, RowReader, SqlServer
+
+#: Each table with the form of its rows.
+TABLES: Final[Mapping[str, str]] = {"call_events": "call_event", "agent_events": "agent_event"}
+EVERY_S: Final = 30.0
+ROWS_AT_ONCE: Final = 1_000
+#: So many numbers before the last row are read again at each poll.
+OVERLAP: Final = 500
+#: Between two attempts to reach the database.
+AGAIN_S: Final = 10.0
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+async def follow_raw_data(account: Account, _api: VendorApi, position: Mapping[str, Any] | None) -> AsyncIterator[Page]:
+    """Yield rows for ever. Raises FollowError where the account names no database."""
+    if not account.database.get_secret_value():
+        raise FollowError(f"{account.path}: following Raw data needs `database_env` in sources.toml")
+    async with SqlServer(account.database) as database:
+        async for page in pages(database, account.path, position):
+            yield page
+
+
+async def pages(database: RowReader, path: str, position: Mapping[str, Any] | None) -> AsyncIterator[Page]:
+    """Yield rows of all tables from a position on: the highest number that was read, by table."""
+    read = {table: int((position or {}).get(table, 0)) for table in TABLES}
+    while True:
+        try:
+            for table, form in TABLES.items():
+                after = max(0, read[table] - OVERLAP)
+                while rows := await database.rows(table, after, ROWS_AT_ONCE):
+                    after = max(int(row["rec_id"]) for row in rows)
+                    read[table] = max(read[table], after)
+                    yield Page(tuple(_payload(table, form, row) for row in rows), dict(read))
+                    if len(rows) < ROWS_AT_ONCE:
+                        break
+        except DatabaseAwayError as error:
+            _LOG.warning("%s: %s; trying again every %g s", path, error, AGAIN_S)
+            await asyncio.sleep(AGAIN_S)
+            continue
+        await asyncio.sleep(EVERY_S)
+
+
+def _payload(table: str, form: str, row: Row) -> VendorPayload:
+    return VendorPayload(form, orjson.dumps(row), f"{table} {row['rec_id']}")
+
+
+FOLLOWER: Final[Follower] = follow_raw_data

@@ -1,0 +1,125 @@
+"""Reads rows of a vendor's SQL Server in the order of their numbers; it can only read.
+
+The driver blocks, so its calls run in a thread. The address holds a password, and is in no error.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from importlib import import_module
+from types import TracebackType
+from typing import Any, Final, Protocol, Self
+from urllib.parse import unquote, urlsplit
+
+from pydantic import SecretStr
+
+from schemas.exits import EndError, Exit
+
+PORT: Final = 1433
+_CONNECT_TIMEOUT_S: Final = 20.0
+_ANSWER_TIMEOUT_S: Final = 120.0
+
+Row = Mapping[str, Any]
+
+
+class DatabaseAwayError(ConnectionError):
+    """The database does not answer, or refuses the question; it is worth asking again."""
+
+
+class RowReader(Protocol):
+    """Reads tables whose rows have a rising number `rec_id`."""
+
+    async def rows(self, table: str, after: int, limit: int) -> list[Row]:
+        """Return rows above a number, in order, as JSON could have them. Raises DatabaseAwayError."""
+        ...
+
+
+class SqlServer:
+    """A connection that is made when it is first needed; `async with` ends it."""
+
+    def __init__(self, address: SecretStr) -> None:
+        """`address`: mssql://user:password@host:1433/database. Raises EndError where it is none."""
+        parts = urlsplit(address.get_secret_value())
+        try:
+            usable = parts.scheme == "mssql" and parts.hostname and parts.path.strip("/") and parts.port != 0
+        except ValueError:  # a port that is no number
+            usable = False
+        if not usable:
+            raise EndError(
+                "the database's address must look like mssql://user:password@host:1433/database", Exit.UNUSABLE
+            )
+        self._parts = parts
+        self._connection: Any = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await asyncio.to_thread(self._close)
+
+    async def rows(self, table: str, after: int, limit: int) -> list[Row]:
+        """Return rows above a number, in order, as JSON could have them. Raises DatabaseAwayError."""
+        return await asyncio.to_thread(self._rows, table, after, limit)
+
+    def _rows(self, table: str, after: int, limit: int) -> list[Row]:
+        driver = _driver()
+        try:
+            if self._connection is None:
+                self._connection = self._connect(driver)
+            with self._connection.cursor() as cursor:
+                # The names are ours, never a vendor's.
+                cursor.execute(f"SELECT TOP ({limit:d}) * FROM {table} WHERE rec_id > %s ORDER BY rec_id", (after,))  # noqa: S608
+                names = [str(column[0]) for column in cursor.description]
+                return [dict(zip(names, map(_plain, row), strict=True)) for row in cursor.fetchall()]
+        except (driver.Error, OSError, TimeoutError) as error:
+            self._close()
+            raise DatabaseAwayError(f"the database at {self._parts.hostname} does not answer: {_kind(error)}") from None
+
+    def _connect(self, driver: Any) -> Any:  # noqa: ANN401 - the driver's own
+        parts = self._parts
+        return driver.connect(
+            dsn=parts.hostname,
+            port=parts.port or PORT,
+            database=parts.path.strip("/"),
+            user=unquote(parts.username or ""),
+            password=unquote(parts.password or ""),
+            login_timeout=_CONNECT_TIMEOUT_S,
+            timeout=_ANSWER_TIMEOUT_S,
+            readonly=True,
+            autocommit=True,
+            cafile=import_module("certifi").where(),
+            enc_login_only=False,
+        )
+
+    def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+
+def _driver() -> Any:  # noqa: ANN401 - it is there only where it was installed
+    try:
+        return import_module("pytds")
+    except ImportError:
+        raise EndError(
+            "reading SQL Server needs a driver that is not installed: pip install 'pulssi[sqlserver]'", Exit.UNUSABLE
+        ) from None
+
+
+def _kind(error: BaseException) -> str:
+    """Name a fault; its text may hold the user's name."""
+    return type(error).__name__
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - of any column
+    """Give a value as JSON has it: numbers of 19 digits as text, so that none is rounded."""
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, datetime | date):
+        return value.isoformat(" ") if isinstance(value, datetime) else value.isoformat()
+    if isinstance(value, str | int | float | bool) or value is None:
+        return value
+    return str(value)

@@ -1,0 +1,143 @@
+"""Puzzel: rows are polled with an overlap, a database that is away is waited for, rows in any order are one call."""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from schemas.exits import EndError
+from schemas.policies import Rules
+from streams.core.event import event_of, merge
+from streams.core.fold import fold
+from streams.decoding.decoder import decode
+from streams.sources.adapter import Payload
+from streams.sources.backfill.pages import Page
+from streams.sources.checked_events import map_payload
+from streams.sources.following import puzzel
+from streams.sources.registry import adapter_of
+from streams.sources.sql_server import DatabaseAwayError, Row, SqlServer
+from tests.streams.sources.golden_cases import account_rules
+
+ADAPTER: Final = adapter_of("puzzel")
+ACCOUNT: Final = account_rules("puzzel", {"time_zone": "Europe/Oslo", "channel": "call", "queues": {"7": "billing"}})
+
+
+class Tables:
+    """A database in memory, which is away when it is asked for the first time after `fail`."""
+
+    def __init__(self, **tables: list[Row]) -> None:
+        self.tables = tables
+        self.asked: list[tuple[str, int]] = []
+        self.fail = False
+
+    async def rows(self, table: str, after: int, limit: int) -> list[Row]:
+        """Answer as the database does."""
+        self.asked.append((table, after))
+        if self.fail:
+            self.fail = False
+            raise DatabaseAwayError("the database at puzzel.example.com does not answer")
+        found = sorted(
+            (row for row in self.tables.get(table, []) if row["rec_id"] > after), key=lambda row: row["rec_id"]
+        )
+        return found[:limit]
+
+
+def numbers(page: Page) -> list[int]:
+    """Give the numbers of a page's rows."""
+    return [orjson.loads(payload.body)["rec_id"] for payload in page.payloads]
+
+
+async def test_a_row_that_comes_late_is_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A poll begins before the last row; pages are full and in order; the position is the highest number."""
+    monkeypatch.setattr(puzzel, "EVERY_S", 0.0)
+    monkeypatch.setattr(puzzel, "AGAIN_S", 0.0)
+    monkeypatch.setattr(puzzel, "ROWS_AT_ONCE", 3)
+    database = Tables(call_events=[{"rec_id": number} for number in (1, 2, 4, 5, 6)], agent_events=[{"rec_id": 9}])
+    pages = puzzel.pages(database, "puzzel/acme", None)
+    assert [numbers(await anext(pages)) for _ in range(3)] == [[1, 2, 4], [5, 6], [9]]
+    database.tables["call_events"].append({"rec_id": 3})
+    database.fail = True
+    page = await anext(pages)
+    assert numbers(page) == [1, 2, 3]
+    assert page.position == {"call_events": 6, "agent_events": 9}
+    assert [(each.form, each.where) for each in page.payloads][-1] == ("call_event", "call_events 3")
+
+
+async def test_it_goes_on_from_its_position() -> None:
+    """A restart reads the overlap and what is behind it, not everything."""
+    database = Tables(call_events=[{"rec_id": number} for number in (10, 9_800, 10_001)])
+    page = await anext(puzzel.pages(database, "puzzel/acme", {"call_events": 10_000, "agent_events": 0}))
+    assert numbers(page) == [9_800, 10_001]
+    assert database.asked[0] == ("call_events", 10_000 - puzzel.OVERLAP)
+
+
+def row(rec_id: int, kind: str, at: str, **fields: object) -> dict[str, Any]:
+    """Write a row of one call."""
+    known = {"rec_id": rec_id, "call_id": "77", "call_sequence": rec_id, "media_type_id": 1, "source": "+4712345678"}
+    return {
+        **known,
+        "event_type": kind,
+        "dte_start": f"2026-03-02 09:{at}",
+        "destination": "7",
+        "result_code": "k",
+        **fields,
+    }
+
+
+#: A menu, a wait, a talk, a transfer to another queue and a second talk.
+CALL: Final = [
+    row(1, "m", "00:00.000", duration_tot_sec=10),
+    row(2, "q", "00:10.000", duration_tot_sec=20),
+    row(3, "c", "00:25.000", user_id=31, dte_speak_start="2026-03-02 09:00:30.000", duration_speak_sec=60),
+    row(4, "q", "01:30.000", duration_tot_sec=15, destination="8"),
+    row(5, "c", "01:40.000", user_id=32, dte_speak_start="2026-03-02 09:01:45.000", duration_speak_sec=120),
+]
+
+
+def samples_of(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, int | None]]:
+    """Map rows and fold the call: its samples by name and value."""
+    events = [
+        event_of(decode(*record))
+        for each in rows
+        for record in map_payload(ADAPTER, "call_event", Payload(orjson.dumps(each)), ACCOUNT).records
+    ]
+    merged, _ = merge([], events)
+    return sorted((sample.sample, sample.value_ms or 0) for sample in fold("call", merged, Rules()).samples)
+
+
+@given(st.permutations(CALL), st.lists(st.sampled_from(CALL), max_size=4))
+def test_rows_in_any_order_are_one_call(order: list[Mapping[str, Any]], again: list[Mapping[str, Any]]) -> None:
+    """However rows come, and if some come twice, the call gives the same samples."""
+    assert samples_of([*order, *again]) == samples_of(CALL)
+
+
+def test_what_a_call_measures() -> None:
+    """The wait is that of the queue, the answer when somebody spoke, the work that of each agent."""
+    found = samples_of(CALL)
+    assert ("first_response", 20_000) in found
+    assert [value for name, value in found if name == "queue_wait"] == [15_000, 20_000]
+    assert [value for name, value in found if name == "handle"] == [60_000, 120_000]
+
+
+@pytest.mark.parametrize("address", ["", "postgres://a:b@h/d", "mssql://h", "mssql://u:s3cret@h:x/d"])
+def test_addresses_of_databases(address: str) -> None:
+    """An address that is none is told in one line, without what it holds."""
+    with pytest.raises(EndError) as refused:
+        SqlServer(SecretStr(address))
+    assert "s3cret" not in str(refused.value)
+
+
+@pytest.mark.sqlserver
+async def test_a_real_database() -> None:
+    """Rows of a real SQL Server are read in order; its address is in PULSSI_TEST_SQL_SERVER."""
+    address = os.environ.get("PULSSI_TEST_SQL_SERVER")
+    if not address:
+        pytest.skip("no SQL Server: PULSSI_TEST_SQL_SERVER names none")
+    async with SqlServer(SecretStr(address)) as database:
+        read = await database.rows("(SELECT 1 AS rec_id UNION SELECT 2) AS numbered", 0, 10)
+    assert [each["rec_id"] for each in read] == [1, 2]

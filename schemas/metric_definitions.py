@@ -167,8 +167,67 @@ WALLBOARD_CONTACTS: Final = MetricDefinition(
 )
 WALLBOARD_WATCHERS: Final = MetricDefinition("pulssi_wallboard_watchers", "pages", "Pages that are open.")
 WALLBOARD_PUSHES: Final = MetricDefinition("pulssi_wallboard_pushes_total", "messages", "News that went to the pages.")
+WALLBOARD_GECKOBOARD_REFRESHES: Final = MetricDefinition(
+    "pulssi_wallboard_geckoboard_refreshes_total", "refreshes", "Refreshes of all datasets that Geckoboard took."
+)
+WALLBOARD_GECKOBOARD_STATE: Final = MetricDefinition(
+    "pulssi_wallboard_geckoboard_state",
+    "states",
+    "1 for the state of the datasets at Geckoboard: waiting, sent, refused or away; the log says why.",
+    ("state",),
+)
 WALLBOARD_CONFIGURATION_REFUSED: Final = WORKER_CONFIGURATION_REFUSED._replace(
     name="pulssi_wallboard_configuration_refused"
+)
+
+_QUEUE: Final = ("channel", "queue")
+_QUEUE_WINDOW: Final = (*_QUEUE, "window")
+
+
+def _live(name: str, unit: str, meaning: str, labels: tuple[str, ...] = _QUEUE) -> MetricDefinition:
+    """Declare a figure that the wallboard shows; its `/metrics` has them too."""
+    return MetricDefinition(f"pulssi_live_{name}", unit, meaning, labels)
+
+
+LIVE_AS_OF: Final = _live(
+    "as_of_timestamp_seconds", "seconds", "Everything up to here is counted in the live figures, Unix time.", ()
+)
+LIVE_WAITING: Final = _live("waiting", "contacts", "Contacts that wait in a queue.")
+LIVE_AWAITING_REPLY: Final = _live("awaiting_reply", "contacts", "Contacts whose customer waits for an answer.")
+LIVE_OPEN: Final = _live("open", "contacts", "Contacts that are not settled.")
+LIVE_HANDLING: Final = _live("handling", "contacts", "Contacts that an agent works on.")
+LIVE_AT_RISK: Final = _live("at_risk", "contacts", "Contacts close to the target of their first response.")
+LIVE_BREACHED: Final = _live("breached", "contacts", "Contacts that wait beyond the target of their first response.")
+LIVE_LONGEST_WAIT: Final = _live(
+    "longest_wait_seconds", "seconds", "How long the longest waiting contact of a queue waits; 0: nobody does."
+)
+LIVE_OFFERED: Final = _live("offered", "contacts", "Contacts that came in the window.", _QUEUE_WINDOW)
+LIVE_ANSWERED: Final = _live("answered", "contacts", "First responses in the window.", _QUEUE_WINDOW)
+LIVE_ABANDONED: Final = _live("abandoned", "contacts", "Contacts abandoned in the window.", _QUEUE_WINDOW)
+LIVE_SERVICE_LEVEL: Final = _live(
+    "service_level_ratio",
+    "ratio",
+    "The service level over the window, from 0 to 1, by its formula; no sample without contacts.",
+    (*_QUEUE_WINDOW, "formula"),
+)
+LIVE_CHANNEL_SERVICE_LEVEL: Final = _live(
+    "channel_service_level_ratio",
+    "ratio",
+    "The same of a channel's queues together: ratios of queues cannot be added up.",
+    ("channel", "window", "formula"),
+)
+LIVE_FIRST_RESPONSE_P90: Final = _live(
+    "first_response_p90_seconds",
+    "seconds",
+    "Nine of ten first responses in the window took no longer.",
+    _QUEUE_WINDOW,
+)
+LIVE_HANDLE_AVERAGE: Final = _live(
+    "handle_average_seconds", "seconds", "The average handle time in the window.", _QUEUE_WINDOW
+)
+LIVE_AGENTS: Final = _live("agents", "agents", "Agents by group and status.", ("group", "status"))
+LIVE_FREE_SLOTS: Final = _live(
+    "free_slots", "contacts", "How many contacts more a group's agents can take.", ("group", "channel")
 )
 
 ALERTS_LEADS: Final = MetricDefinition(

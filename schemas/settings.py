@@ -198,6 +198,10 @@ class Settings(BaseModel):
     """Requests to the wallboard that one address may make at once, after it has been quiet."""
     wallboard_streams_per_address: Annotated[int, Field(ge=1, le=256)] = 64
     """Pages that one address may have open at a time, or programs that follow the figures; 256 in all."""
+    geckoboard_key: Annotated[SecretStr, AfterValidator(_secret(str))] = SecretStr("")
+    """The API key of a Geckoboard account; with it the wallboard keeps datasets there as the live figures are."""
+    geckoboard_key_file: str = ""
+    """The file that holds the key, in place of `geckoboard_key`."""
     bind: Annotated[str, Field(min_length=1)] = "127.0.0.1"
     """The address that the parts' own servers listen on. Worker, sink, alerts and hooks answer health and metrics there
     without sign-in; the wallboard asks for one, and does not start without where others can reach it."""

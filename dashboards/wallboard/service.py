@@ -12,11 +12,13 @@ import gc
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
-from typing import Final
+from pathlib import Path
+from typing import Any, Final, get_args
 
 import orjson
+from pydantic import SecretStr
 
 from dashboards.wallboard.acknowledging import acknowledge_routes
 from dashboards.wallboard.alert_follower import AlertFollower
@@ -27,12 +29,16 @@ from dashboards.wallboard.public_figures import PublicFigures, public_routes
 from dashboards.wallboard.publisher import Publisher
 from dashboards.wallboard.server import application
 from dashboards.wallboard.snapshot import Beside, Configured, PastReading, Snapshot, Snapshots
+from dashboards.wallboard.whole_figures import live_metrics, whole_figures
 from schemas import metric_definitions as declared
 from schemas.boards import Board, Boards
+from schemas.configuration.toml_files import ConfigurationError
 from schemas.settings import Settings
+from sinks.geckoboard.sender import GeckoboardSender, State
 from streams.alert_engine.commands import send
 from streams.configuration.environment import config_folder
 from streams.configuration.reloading import WatchedRules, follow
+from streams.configuration.secrets import SecretMissingError, secret_of_file
 from streams.live.journal_follower import JournalFollower
 from streams.live.live_view import LiveView
 from streams.monitoring.allowed_hosts import AllowedHosts
@@ -81,6 +87,7 @@ class Wallboard:
         self._news = asyncio.Event()
         #: When the first news came in that is not pushed yet, by the monotonic clock.
         self._news_since = 0.0
+        self._geckoboard: GeckoboardSender | None = None
         self.publisher = Publisher(lambda board, window: self.payload(board, (window,)), self._heading)
 
     @property
@@ -107,6 +114,11 @@ class Wallboard:
             self._news_since = time.monotonic()
             self._news.set()
 
+    def geckoboard(self, key: SecretStr) -> Coroutine[Any, Any, None]:
+        """Give the task that keeps datasets at Geckoboard."""
+        self._geckoboard = GeckoboardSender(key, lambda: whole_figures(self.snapshot()))
+        return self._geckoboard.run()
+
     def metrics(self, *, refused: bool) -> str:
         """Write the metrics as Prometheus reads them; `refused`: whether the changed configuration is."""
         reading = self.journals.freshness_now()
@@ -118,6 +130,8 @@ class Wallboard:
             MetricValue(declared.WALLBOARD_WATCHERS, self.publisher.watchers),
             MetricValue(declared.WALLBOARD_PUSHES, self.publisher.pushes),
             MetricValue(declared.WALLBOARD_CONFIGURATION_REFUSED, refused),
+            *live_metrics(self.snapshot),
+            *(() if self._geckoboard is None else _geckoboard_metrics(self._geckoboard)),
         )
         return render(readings, (self.publisher.latency,))
 
@@ -181,10 +195,27 @@ class Wallboard:
                 self.publisher.tick()
 
 
+def _geckoboard_metrics(sender: GeckoboardSender) -> Iterator[MetricValue]:
+    yield MetricValue(declared.WALLBOARD_GECKOBOARD_REFRESHES, sender.refreshes)
+    for state in get_args(State):
+        yield MetricValue(declared.WALLBOARD_GECKOBOARD_STATE, state == sender.state, (state,))
+
+
+def _geckoboard_key(settings: Settings) -> SecretStr:
+    """Return the key of Geckoboard; empty: there is none. Raises ConfigurationError."""
+    if not settings.geckoboard_key_file:
+        return settings.geckoboard_key
+    try:
+        return SecretStr(secret_of_file(Path(), settings.geckoboard_key_file))
+    except SecretMissingError as error:
+        raise ConfigurationError([f"geckoboard_key_file: {error}"]) from None
+
+
 async def _serve(
     settings: Settings, board: Wallboard, configuration: WatchedRules, weeks: PastReader, door: Door
 ) -> int:
     ended = stop_on_signals()
+    key = _geckoboard_key(settings)
     app = application(board.publisher, board.payload, door.hosts, lambda: board.boards, door)
     acknowledge_routes(app, board.known_alerts, door.hosts, partial(send, settings))
     public_routes(app, PublicFigures(board.snapshot, lambda: board.boards))
@@ -206,6 +237,7 @@ async def _serve(
             board.alerts.follow(),
             board.alerts.watch_engine(),
             weeks.run(),
+            *([board.geckoboard(key)] if key.get_secret_value() else []),
             follow(configuration, lambda _: None),  # it is looked for at each push
             ended.wait(),
         )

@@ -1,0 +1,1 @@
+"""Live figures as datasets of Geckoboard, for those who have its walls."""

@@ -23,6 +23,9 @@ SOURCES: Final[tuple[str, ...]] = (*CONTACTS.values(), AGENTS)
 #: Where bad records go, bytes unchanged.
 DEAD_LETTERS: Final = "contacts.dlq"
 
+#: What people did about them: compacted, a record a letter.
+DEAD_LETTERS_HANDLED: Final = "contacts.dlq.handled"
+
 
 def journal_of(topic: str) -> str:
     """Name the journal of a source topic."""

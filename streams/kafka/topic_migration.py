@@ -14,7 +14,7 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError
 from schemas.alerts import ALERT_COMMANDS, ALERT_DELIVERIES, ALERT_TOPICS, ALERTS
 from schemas.objectives import OBJECTIVES
 from schemas.settings import Settings
-from schemas.topics import DEAD_LETTERS, SOURCES, journal_of
+from schemas.topics import DEAD_LETTERS, DEAD_LETTERS_HANDLED, SOURCES, journal_of
 from streams.kafka.brokers import admin_client
 
 DAY_MS: Final = 24 * 3_600_000
@@ -117,6 +117,7 @@ def required_topics(settings: Settings) -> tuple[TopicSpec, ...]:
         *(topic(name, source) for name in SOURCES),
         *(topic(journal_of(name), journal) for name in SOURCES),
         topic(DEAD_LETTERS, dead_letters),
+        topic(DEAD_LETTERS_HANDLED, alerts, 1),
         topic(ALERTS, alerts, 1),
         topic(ALERT_COMMANDS, commands, 1),
         topic(ALERT_DELIVERIES, commands, 1),
@@ -157,7 +158,7 @@ def _count_fault(wanted: TopicSpec, found: Mapping[str, TopicSpec]) -> str | Non
     existing = found.get(wanted.name)
     if existing is None or wanted.name == DEAD_LETTERS or existing.partitions == wanted.partitions:
         return None
-    if wanted.name in ALERT_TOPICS:
+    if wanted.name in {*ALERT_TOPICS, DEAD_LETTERS_HANDLED}:
         return f"has {existing.partitions} partitions and must have one: delete it, then run `pulssi migrate` again"
     pairs = [(name, journal_of(name)) for name in SOURCES if wanted.name in {name, journal_of(name)}]
     other = next((found[name] for pair in pairs for name in pair if name != wanted.name and name in found), None)

@@ -26,6 +26,9 @@ DEAD_LETTERS: Final = "contacts.dlq"
 #: How far each source's past is read, and how far it is followed; of one partition, compacted.
 SOURCE_POSITIONS: Final = "source_positions"
 
+#: What people did about them: compacted, a record a letter.
+DEAD_LETTERS_HANDLED: Final = "contacts.dlq.handled"
+
 
 def journal_of(topic: str) -> str:
     """Name the journal of a source topic."""

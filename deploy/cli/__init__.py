@@ -17,6 +17,7 @@ COMMANDS: Final = {
     "clickhouse": "deploy.cli.part_commands:clickhouse",
     "dashboards": "deploy.cli.dashboards:dashboards",
     "demo": "deploy.cli.up:demo",
+    "dlq": "deploy.cli.dlq:dlq_group",
     "down": "deploy.cli.up:down",
     "drain": "deploy.cli.drain:drain",
     "epoch": "deploy.cli.epoch:epoch_group",

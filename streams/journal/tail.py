@@ -24,6 +24,7 @@ from streams.kafka.brokers import TopicsMissingError
 from streams.kafka.cluster import Cluster, ClusterUnavailableError
 from streams.kafka.consumer_end import stop_consumer
 from streams.kafka.log_ends import LogEnds, committed_consumer
+from streams.kafka.topic_partitions import partitions_of
 from streams.monitoring.outage import Outage
 from streams.tasks import cancel
 
@@ -79,20 +80,11 @@ async def connect(settings: Settings, topics: tuple[str, ...], group: str | None
             await consumer.start()
         except KafkaError as error:
             raise ConnectionError(f"no Kafka broker answers at {settings.kafka_brokers}") from error
-        consumer.assign(await _partitions(consumer, topics, settings.kafka_brokers))
+        consumer.assign(await partitions_of(consumer, topics, settings.kafka_brokers))
     except BaseException:
         await stop_consumer(consumer)
         raise
     return consumer
-
-
-async def _partitions(consumer: AIOKafkaConsumer, topics: tuple[str, ...], brokers: str) -> list[TopicPartition]:
-    """List the topics' partitions. Asks for all topics: asking for one by name may make it, with another count."""
-    cluster = await consumer._client.fetch_all_metadata()  # noqa: SLF001 - `topics()` keeps the partitions to itself
-    partitions = {topic: cluster.partitions_for_topic(topic) or () for topic in topics}
-    if missing := [topic for topic, numbers in partitions.items() if not numbers]:
-        raise TopicsMissingError(brokers, missing)
-    return [TopicPartition(topic, number) for topic, numbers in partitions.items() for number in sorted(numbers)]
 
 
 class JournalTail:

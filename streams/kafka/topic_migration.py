@@ -15,7 +15,7 @@ from schemas.alerts import ALERT_COMMANDS, ALERT_DELIVERIES, ALERT_TOPICS, ALERT
 from schemas.objectives import OBJECTIVES
 from schemas.settings import Settings
 from schemas.source_gauges import SOURCE_GAUGES
-from schemas.topics import DEAD_LETTERS, SOURCE_POSITIONS, SOURCES, journal_of
+from schemas.topics import DEAD_LETTERS, DEAD_LETTERS_HANDLED, SOURCE_POSITIONS, SOURCES, journal_of
 from streams.kafka.brokers import admin_client
 
 DAY_MS: Final = 24 * 3_600_000
@@ -31,6 +31,8 @@ COMMAND_RETENTION_MS: Final = 90 * DAY_MS
 REWRITTEN_SEGMENT_BYTES: Final = 16 * 1024 * 1024
 #: The sink reads what sources told of their queues from its beginning at each start.
 SOURCE_GAUGE_RETENTION_MS: Final = DAY_MS
+#: Topics of one partition, whatever the settings say.
+OF_ONE_PARTITION: Final = (*ALERT_TOPICS, SOURCE_POSITIONS, SOURCE_GAUGES, DEAD_LETTERS_HANDLED)
 #: How far ahead of the broker's clock a source record's own time may be: Kafka refuses it beyond.
 AHEAD_AT_MOST_MS: Final = DAY_MS // 24
 #: From this many copies on, a write is acknowledged by two.
@@ -124,6 +126,7 @@ def required_topics(settings: Settings) -> tuple[TopicSpec, ...]:
         *(topic(journal_of(name), journal) for name in SOURCES),
         topic(DEAD_LETTERS, dead_letters),
         topic(SOURCE_GAUGES, source_gauges, 1),
+        topic(DEAD_LETTERS_HANDLED, alerts, 1),
         topic(ALERTS, alerts, 1),
         topic(ALERT_COMMANDS, commands, 1),
         topic(ALERT_DELIVERIES, commands, 1),
@@ -165,7 +168,7 @@ def _count_fault(wanted: TopicSpec, found: Mapping[str, TopicSpec]) -> str | Non
     existing = found.get(wanted.name)
     if existing is None or wanted.name == DEAD_LETTERS or existing.partitions == wanted.partitions:
         return None
-    if wanted.name in {*ALERT_TOPICS, SOURCE_POSITIONS, SOURCE_GAUGES}:
+    if wanted.name in OF_ONE_PARTITION:
         return f"has {existing.partitions} partitions and must have one: delete it, then run `pulssi migrate` again"
     pairs = [(name, journal_of(name)) for name in SOURCES if wanted.name in {name, journal_of(name)}]
     other = next((found[name] for pair in pairs for name in pair if name != wanted.name and name in found), None)

@@ -9,7 +9,7 @@ from deploy.embedded.ports import any_free
 from schemas.alerts import ALERT_TOPICS
 from schemas.settings import Settings
 from schemas.source_gauges import SOURCE_GAUGES
-from schemas.topics import DEAD_LETTERS, SOURCE_POSITIONS, SOURCES, journal_of
+from schemas.topics import DEAD_LETTERS, DEAD_LETTERS_HANDLED, SOURCE_POSITIONS, SOURCES, journal_of
 from streams.configuration.environment import load_settings
 from streams.kafka.brokers import BrokerUnreachableError, admin_client, broker_answers
 from streams.kafka.topic_migration import TopicChange, TopicSpec, migrate_topics, plan, required_topics
@@ -30,7 +30,9 @@ def test_every_source_has_a_journal_of_as_many_partitions() -> None:
     """Sources, journals and dead letters get the settings' count, alerts and positions one."""
     partitions = {topic.name: topic.partitions for topic in required_topics(Settings(partitions=6))}
     own_count = dict.fromkeys((*SOURCES, *map(journal_of, SOURCES), DEAD_LETTERS), 6)
-    assert partitions == own_count | dict.fromkeys((*ALERT_TOPICS, SOURCE_POSITIONS, SOURCE_GAUGES), 1)
+    assert partitions == own_count | dict.fromkeys(
+        (*ALERT_TOPICS, SOURCE_POSITIONS, SOURCE_GAUGES, DEAD_LETTERS_HANDLED), 1
+    )
 
 
 def test_journals_are_compacted_and_keep_tombstones_longer_than_an_outage() -> None:

@@ -13,6 +13,7 @@ import pytest
 from deploy.embedded.ports import any_free
 from schemas.alerts import ALERTS, OPENING_KEY, Acknowledge, Alert, decode_alert
 from schemas.settings import Settings
+from schemas.topics import CONTACTS
 from streams import times
 from streams.alert_engine import commands
 from streams.kafka.topic_reader import TopicReader, reading
@@ -121,6 +122,30 @@ async def test_a_caller_who_waits_too_long_is_told_once(
             ended = await told.until("firing first", "firing changed", "firing acknowledged", "resolved resolved")
             assert [each.sequence for each in ended] == sorted({each.sequence for each in ended})
             assert {each.id for each in ended} == {at_risk.id}
+            assert engine.end(signal.SIGTERM) == 0
+    worker.check()
+
+
+async def test_dead_letters_are_told(
+    settings: Settings, environment: Mapping[str, str], worker: PartProcess, tmp_path: Path
+) -> None:
+    """More bad records than the rule allows raise its alert."""
+    port = any_free("127.0.0.1")
+    async with reading(settings, ALERTS) as told:
+        with engine_process(environment, tmp_path / "engine.log", port) as engine:
+            engine.start()
+            await _answers(port, "metrics", "pulssi_alerts_leads 1")
+            produce(settings, [(CONTACTS["call"], b"pbx:main:17", b"{")] * 12)
+            found: list[Alert] = []
+            async with asyncio.timeout(WITHIN_S):
+                while not found:
+                    alerts = [
+                        decode_alert(record.value)
+                        for record in await told.records()
+                        if record.key != OPENING_KEY and record.value is not None
+                    ]
+                    found = [each for each in alerts if (each.condition, each.state) == ("dead_letters", "firing")]
+            assert found[0].measured.value == 12
             assert engine.end(signal.SIGTERM) == 0
     worker.check()
 

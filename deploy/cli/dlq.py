@@ -1,0 +1,339 @@
+"""`pulssi dlq`: records and payloads that are no events: what they are, why, and how they are sent again."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
+
+import click
+
+from deploy.cli.common import exit_if_unreachable, fail, json_option, running_stack_option, stack_settings
+from deploy.cli.records import moment, print_fields
+from deploy.cli.time_arguments import parse_duration
+from schemas.exits import Exit
+from streams.times import now_ms
+
+if TYPE_CHECKING:
+    from schemas.settings import Settings
+    from streams.dead_letters.letter import Letter
+    from streams.dead_letters.letter_topic import Handled
+    from streams.sources.adapter import AccountRules
+    from streams.sources.checked_events import OutgoingEvent
+
+#: Letters that the list shows of each kind, the newest last.
+_SHOWN: Final = 20
+
+
+@click.group("dlq")
+def dlq_group() -> None:
+    """List, show, replay or discard dead letters: what came and is no event.
+
+    A dead letter waits 30 days (or retention_days, if that is longer) in the topic contacts.dlq. Its id is its
+    partition and offset there, such as 2-1041.
+    """
+
+
+def _filters(command: Callable[..., None]) -> Callable[..., None]:
+    options = (
+        click.option("--code", help="Only those with this code, such as invalid, wrong_key or unmappable."),
+        click.option("--from", "origin", help="Only those from this topic or account, such as contacts.chat."),
+        click.option("--since", metavar="DURATION", help="Only those of the last 30m, 12h, 2d, …"),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@dlq_group.command("list")
+@_filters
+@click.option("--all", "also_handled", is_flag=True, help="Also those that were replayed or discarded.")
+@click.option("--limit", type=click.IntRange(1), default=_SHOWN, show_default=True, help="Show so many, the newest.")
+@running_stack_option
+@json_option
+def list_letters(
+    code: str | None,
+    origin: str | None,
+    since: str | None,
+    limit: int,
+    data: Path | None,
+    *,
+    also_handled: bool,
+    as_json: bool,
+) -> None:
+    """List the dead letters that nobody has dealt with, and count them by what is wrong.
+
+    Exits with 0 whether or not there are any, with 3 if Kafka does not answer.
+
+    Example: pulssi dlq list --since 2h
+    """
+    settings = stack_settings(data)
+    found, handled = _read(settings, code, origin, since)
+    if not also_handled:
+        found = [letter for letter in found if letter.id not in handled]
+    if as_json:
+        click.echo(json.dumps([_described(each, handled) for each in found[-limit:]], indent=2, ensure_ascii=False))
+        return
+    if not found:
+        click.echo("there is no dead letter" if also_handled else "no dead letter waits")
+        return
+    zone = ZoneInfo(settings.time_zone)
+    for letter in found[-limit:]:
+        done = handled.get(letter.id)
+        mark = f"  {done.what} by {done.by}" if done else ""
+        click.echo(f"{letter.id:<10}  {moment(letter.at, zone)}  {letter.code}  {letter.origin}{mark}")
+        click.echo(f"    {letter.reason}")
+    click.echo("")
+    for (why, where), count in Counter((each.code, each.origin.partition("@")[0]) for each in found).most_common():
+        click.echo(f"{count:>8,}  {why:<14}  {where}")
+    click.echo(f"{len(found):>8,}  in all; `pulssi dlq show ID` shows one")
+
+
+@dlq_group.command("show")
+@click.argument("letter_id", metavar="ID")
+@click.option("--body", "body_only", is_flag=True, help="Print the bytes alone, for a file to correct.")
+@running_stack_option
+@json_option
+def show(letter_id: str, data: Path | None, *, body_only: bool, as_json: bool) -> None:
+    """Show one dead letter: what is wrong, where it comes from, and what it holds.
+
+    What it holds may name people. Exits with 1 if there is no such letter.
+
+    Example: pulssi dlq show 2-1041 --body > letter.json
+    """
+    settings = stack_settings(data)
+    found, handled = _read(settings)
+    (letter,) = _chosen(found, [letter_id])
+    if body_only:
+        click.get_binary_stream("stdout").write(letter.value)
+        return
+    if as_json:
+        content = {"headers": _texts(letter), "body": letter.value.decode("utf-8", "replace")}
+        click.echo(json.dumps(_described(letter, handled) | content, indent=2, ensure_ascii=False))
+        return
+    done, zone = handled.get(letter.id), ZoneInfo(settings.time_zone)
+    fields = {
+        "letter": letter.id,
+        "written": moment(letter.at, zone),
+        "what": f"{letter.code}: {letter.reason}",
+        "from": letter.origin,
+        "form": letter.about.get("form"),
+        "key": None if letter.key is None else letter.key.decode("utf-8", "replace"),
+        "handled": done and f"{done.what} by {done.by}, {moment(done.at, zone)}",
+        "size": f"{len(letter.value):,} bytes{', cut' if letter.is_cut else ''}",
+    }
+    print_fields(fields)
+    for name, value in _texts(letter).items():
+        click.echo(f"  {name}: {value}")
+    click.echo(f"\n{letter.value.decode('utf-8', 'replace')}")
+
+
+@dlq_group.command(
+    "replay",
+    epilog="""\b
+Examples:
+  pulssi dlq replay --all --from zendesk/acme
+  pulssi dlq show 2-1041 --body > letter.json     (and correct it)
+  pulssi dlq replay 2-1041 --body letter.json
+""",
+)
+@click.argument("ids", nargs=-1, metavar="[ID]…")
+@click.option("--all", "everything", is_flag=True, help="All that nobody has dealt with, by the filters below.")
+@_filters
+@click.option(
+    "--body",
+    "corrected",
+    type=click.File("rb"),
+    metavar="FILE",
+    help="Send this in the place of what the one letter holds; `-`: standard input.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be sent, and send nothing.")
+@running_stack_option
+@json_option
+def replay(
+    ids: tuple[str, ...],
+    code: str | None,
+    origin: str | None,
+    since: str | None,
+    corrected: Any,  # noqa: ANN401 - click's own file
+    data: Path | None,
+    *,
+    everything: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Send dead letters again, once what was wrong is mended.
+
+    An event goes to the topic of its channel, under the key that it must have. A vendor's payload is mapped anew, by
+    the adapter and sources.toml as they are now. What would be a dead letter again is not sent, and said. Sending one
+    twice does no harm: an event counts once. Exits with 1 if any could not be sent.
+    """
+    if bool(ids) == everything:
+        fail("name the letters, or say --all", Exit.UNUSABLE)
+    if corrected is not None and len(ids) != 1:
+        fail("--body is for one letter", Exit.UNUSABLE)
+    settings = stack_settings(data)
+    found, handled = _read(settings, code, origin, since)
+    letters = [each for each in found if each.id not in handled] if everything else _chosen(found, ids)
+    if corrected is not None:
+        letters = [_with_body(letters[0], corrected.read())]
+    ready, refused = _prepared(letters)
+    count = sum(len(records) for _, records in ready)
+    if ready and not dry_run:
+        with exit_if_unreachable(settings):
+            asyncio.run(_send(settings, ready))
+    report = {"letters": len(ready), "events": count, "refused": {each.id: why for each, why in refused}}
+    if as_json:
+        click.echo(json.dumps(report | {"dry_run": dry_run}, indent=2, ensure_ascii=False))
+    else:
+        for letter, why in refused[:_SHOWN]:
+            click.echo(f"{letter.id}: not sent: {why}", err=True)
+        if len(refused) > _SHOWN:
+            click.echo(f"and {len(refused) - _SHOWN:,} more", err=True)
+        verb = "would send" if dry_run else "sent"
+        click.echo(f"{verb} {count:,} events of {len(ready):,} letters; {len(refused):,} were refused")
+    raise SystemExit(Exit.NO if refused else Exit.DONE)
+
+
+@dlq_group.command("discard")
+@click.argument("ids", nargs=-1, metavar="[ID]…")
+@click.option("--all", "everything", is_flag=True, help="All that nobody has dealt with, by the filters below.")
+@_filters
+@running_stack_option
+def discard(
+    ids: tuple[str, ...],
+    code: str | None,
+    origin: str | None,
+    since: str | None,
+    data: Path | None,
+    *,
+    everything: bool,
+) -> None:
+    """Take dead letters off the list: they are not worth sending again.
+
+    They stay in the topic as long as others; `pulssi dlq list --all` shows them, and they can still be replayed.
+
+    Example: pulssi dlq discard --all --code not_json
+    """
+    if bool(ids) == everything:
+        fail("name the letters, or say --all", Exit.UNUSABLE)
+    settings = stack_settings(data)
+    found, handled = _read(settings, code, origin, since)
+    letters = [each for each in found if each.id not in handled] if everything else _chosen(found, ids)
+    from streams.dead_letters.letter_topic import mark
+
+    with exit_if_unreachable(settings):
+        asyncio.run(mark(settings, letters, "discarded", _who()))
+    click.echo(f"discarded {len(letters):,} letters")
+
+
+def _who() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # no such user on this system, as in some containers
+        return "unknown"
+
+
+def _read(
+    settings: Settings, code: str | None = None, origin: str | None = None, since: str | None = None
+) -> tuple[list[Letter], dict[str, Handled]]:
+    """Read the letters that the filters let through, in the order of their times, and what was done about any."""
+    from streams.dead_letters.letter_topic import letters, read_handled
+
+    begin = None if since is None else now_ms() - parse_duration(since)
+
+    async def read() -> tuple[list[Letter], dict[str, Handled]]:
+        handled = await read_handled(settings)
+        found = [
+            letter
+            async for letter in letters(settings, begin)
+            if code in {None, letter.code} and (origin is None or _is_from(letter, origin))
+        ]
+        return sorted(found, key=lambda letter: letter.at), handled
+
+    with exit_if_unreachable(settings):
+        return asyncio.run(read())
+
+
+def _is_from(letter: Letter, origin: str) -> bool:
+    return letter.origin == origin or letter.origin.startswith((f"{origin}/", f"{origin}@"))
+
+
+def _chosen(found: Iterable[Letter], ids: Iterable[str]) -> list[Letter]:
+    known = {letter.id: letter for letter in found}
+    missing = [each for each in ids if each not in known]
+    if missing:
+        fail(f"there is no dead letter {missing[0]}: list them with `pulssi dlq list --all`", Exit.NO)
+    return [known[each] for each in dict.fromkeys(ids)]
+
+
+def _with_body(letter: Letter, body: bytes) -> Letter:
+    """Put another body in a letter's place; it is whole then, whatever was kept of the former one."""
+    about = {name: value for name, value in letter.about.items() if name != "bytes"}
+    return letter._replace(value=body, about=about)
+
+
+def _prepared(
+    letters: Iterable[Letter],
+) -> tuple[list[tuple[Letter, tuple[OutgoingEvent, ...]]], list[tuple[Letter, str]]]:
+    from streams.dead_letters.letter import NotReplayableError, records_of
+
+    accounts = _accounts()
+    ready, refused = [], []
+    for letter in letters:
+        try:
+            ready.append((letter, records_of(letter, accounts)))
+        except NotReplayableError as error:
+            refused.append((letter, str(error)))
+    return ready, refused
+
+
+def _accounts() -> Callable[[str, str], AccountRules | None]:
+    """Give a lookup of accounts' rules; `sources.toml` is read at the first question."""
+    from streams.configuration.environment import config_folder
+    from streams.sources.accounts import load_accounts
+
+    known: dict[tuple[str, str], AccountRules] | None = None
+
+    def rules(source: str, account: str) -> AccountRules | None:
+        nonlocal known
+        if known is None:
+            known = {(each.source, each.name): each.rules for each in load_accounts(config_folder(), os.environ)}
+        return known.get((source, account))
+
+    return rules
+
+
+async def _send(settings: Settings, ready: Iterable[tuple[Letter, tuple[OutgoingEvent, ...]]]) -> None:
+    """Send the records, and mark the letters once all is acknowledged."""
+    from streams.dead_letters.letter_topic import mark
+    from streams.sources.event_producer import EventProducer
+
+    async with EventProducer(settings, lambda line: click.echo(line, err=True), client="dlq") as producer:
+        for _, records in ready:
+            for record in records:
+                await producer.send(record.topic, record.key, record.value)
+    await mark(settings, [letter for letter, _ in ready], "replayed", _who())
+
+
+def _described(letter: Letter, handled: dict[str, Handled]) -> dict[str, object]:
+    done = handled.get(letter.id)
+    return {
+        "id": letter.id,
+        "at": letter.at,
+        "code": letter.code,
+        "reason": letter.reason,
+        "origin": letter.origin,
+        "bytes": len(letter.value),
+        "handled": done and done._asdict(),
+    }
+
+
+def _texts(letter: Letter) -> dict[str, str]:
+    return {name: content.decode("utf-8", "replace") for name, content in letter.headers}

@@ -1,0 +1,125 @@
+"""One dead letter, as its headers describe it, and the records that sending it again gives. Pure.
+
+There are two kinds. A worker's letter is a record of a source topic; a vendor's is a payload that no adapter could map,
+written by the gateway, a follower or an import.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple
+
+from schemas.configuration.source_models import SOURCES
+from schemas.topics import AGENTS
+from streams.decoding.decoder import BadRecord, decode
+from streams.sources.adapter import AccountRules, Payload, UnmappableError
+from streams.sources.checked_events import OutgoingEvent, map_payload
+from streams.sources.recordings import UnroutableError, route
+from streams.sources.registry import adapter_of
+
+#: Headers of Pulssi's own begin so; others are the record's, or the vendor's.
+PREFIX: Final = "pulssi-"
+#: Of a record that is too large for a letter: its size. The letter has the beginning.
+CUT: Final = "bytes"
+
+
+class Letter(NamedTuple):
+    """A dead letter where it stands in its topic."""
+
+    partition: int
+    offset: int
+    #: When it was written: UTC milliseconds.
+    at: int
+    key: bytes | None
+    value: bytes
+    #: Those of Pulssi, by their names without the prefix, and all others.
+    about: Mapping[str, str]
+    headers: tuple[tuple[str, bytes], ...]
+
+    @property
+    def id(self) -> str:
+        """How commands name it."""
+        return f"{self.partition}-{self.offset}"
+
+    @property
+    def code(self) -> str:
+        """What is wrong, in a word."""
+        return self.about.get("code", "unknown")
+
+    @property
+    def reason(self) -> str:
+        """What is wrong, for people."""
+        return self.about.get("reason", "no reason is given")
+
+    @property
+    def origin(self) -> str:
+        """Where it comes from: a source topic's partition and offset, or an account."""
+        if "source" in self.about:
+            return f"{self.about['source']}/{self.about.get('account', '?')}"
+        return f"{self.about.get('topic', '?')}/{self.about.get('partition', '?')}@{self.about.get('offset', '?')}"
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether only the beginning of the record is here."""
+        return CUT in self.about
+
+
+def letter_of(
+    partition: int, offset: int, at: int, key: bytes | None, value: bytes | None, headers: tuple[tuple[str, bytes], ...]
+) -> Letter:
+    """Make a letter of its record."""
+    about = {
+        name.removeprefix(PREFIX): content.decode("utf-8", "replace")
+        for name, content in headers
+        if name.startswith(PREFIX)
+    }
+    others = tuple(each for each in headers if not each[0].startswith(PREFIX))
+    return Letter(partition, offset, at, key, value or b"", about, others)
+
+
+class NotReplayableError(ValueError):
+    """A letter that would be a dead letter again, or is not whole; says why."""
+
+
+def records_of(letter: Letter, accounts: Callable[[str, str], AccountRules | None]) -> tuple[OutgoingEvent, ...]:
+    """Return the records that sending the letter again gives; none where it means nothing for the numbers.
+
+    `accounts` gives the rules of a vendor's account, as they are now. Raises NotReplayableError.
+    """
+    if letter.is_cut:
+        raise NotReplayableError(f"only its beginning is kept; the whole record is at {letter.origin}")
+    if "source" in letter.about:
+        return _mapped(letter, accounts)
+    return (_checked_event(letter.value),)
+
+
+def _mapped(letter: Letter, accounts: Callable[[str, str], AccountRules | None]) -> tuple[OutgoingEvent, ...]:
+    source, account = letter.about["source"], letter.about.get("account", "")
+    rules = accounts(source, account)
+    if source not in SOURCES or rules is None:
+        raise NotReplayableError(f"sources.toml has no account {source}/{account}")
+    headers = {name.lower(): content.decode("utf-8", "replace") for name, content in letter.headers}
+    received_at = letter.about.get("received-at", "")
+    payload = Payload(letter.value, headers, received_at=int(received_at) if received_at.isdecimal() else letter.at)
+    adapter, form = adapter_of(source), letter.about.get("form", "hook")
+    if form not in adapter.forms:
+        raise NotReplayableError(f"{adapter.title} has no payloads of the form {form}")
+    try:
+        outcome = map_payload(adapter, form, payload, rules)
+    except UnmappableError as error:
+        raise NotReplayableError(str(error)) from None
+    if outcome.requests:
+        raise NotReplayableError("it lacks what only the vendor's API can tell: import that contact instead")
+    return outcome.records
+
+
+def _checked_event(value: bytes) -> OutgoingEvent:
+    """Give an event's record, under the key and in the topic that it belongs to, whatever it had before."""
+    try:
+        routed = route(value)
+        decode(routed.topic, routed.key, routed.value)
+    except UnroutableError as error:
+        raise NotReplayableError(str(error)) from None
+    except BadRecord as error:
+        name = "agent_id" if routed.topic == AGENTS else "contact_id"
+        hint = f"; {name} must be trimmed and NFC" if error.code == "wrong_key" else ""
+        raise NotReplayableError(f"{error.reason}{hint}") from None
+    return OutgoingEvent(routed.topic, routed.key, routed.value)

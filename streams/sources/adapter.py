@@ -90,9 +90,11 @@ class AccountRules(NamedTuple):
 class Request(NamedTuple):
     """Something that the adapter must know besides the payload: a GET of the vendor's API, as data."""
 
-    #: Below the account's `url`, with a slash in front.
+    #: Below the account's `url`, or below `base`, with a slash in front.
     path: str
     query: tuple[tuple[str, str], ...] = ()
+    #: Another API of the same vendor, such as https://conversations.twilio.com; never taken from a payload.
+    base: str = ""
 
 
 class Mapped(NamedTuple):

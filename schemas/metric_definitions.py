@@ -211,6 +211,35 @@ HOOKS_DISABLED: Final = MetricDefinition(
 )
 HOOKS_CONFIGURATION_REFUSED: Final = WORKER_CONFIGURATION_REFUSED._replace(name="pulssi_hooks_configuration_refused")
 
+_ACCOUNT: Final = ("source", "account")
+GATEWAY_HOOKS: Final = MetricDefinition(
+    "pulssi_gateway_hooks_total",
+    "hooks",
+    "Hooks by what became of them: stored as events, understood as nothing, kept as a dead_letter; or refused, as"
+    " unsigned, limited, body_refused or unavailable.",
+    (*_ACCOUNT, "outcome"),
+)
+GATEWAY_LAST_PAYLOAD: Final = MetricDefinition(
+    "pulssi_gateway_last_payload_timestamp_seconds",
+    "seconds",
+    "When the account's last hook with a right signature came, since 1970; 0: none since the start.",
+    _ACCOUNT,
+)
+GATEWAY_UNKNOWN: Final = MetricDefinition(
+    "pulssi_gateway_unknown_total", "hooks", "Hooks for accounts that `sources.toml` does not have, or without a hook."
+)
+GATEWAY_RECORDS: Final = MetricDefinition(
+    "pulssi_gateway_records_total", "records", "Records that Kafka has acknowledged.", _TOPIC
+)
+GATEWAY_WAITING: Final = MetricDefinition("pulssi_gateway_waiting_records", "records", "Records that wait for Kafka.")
+GATEWAY_WAITING_BYTES: Final = MetricDefinition("pulssi_gateway_waiting_bytes", "bytes", "The same in bytes.")
+GATEWAY_ANSWER: Final = _durations(
+    "pulssi_gateway_answer_seconds", "From the end of a hook's header to its answer; hooks that were stored or kept."
+)
+GATEWAY_CONFIGURATION_REFUSED: Final = WORKER_CONFIGURATION_REFUSED._replace(
+    name="pulssi_gateway_configuration_refused"
+)
+
 CLICKHOUSE_RUNNING: Final = MetricDefinition("pulssi_clickhouse_requests_running", "requests", "Queries under way.")
 CLICKHOUSE_REQUESTS: Final = MetricDefinition("pulssi_clickhouse_requests_total", "requests", "Queries that ended.")
 CLICKHOUSE_FAILED: Final = MetricDefinition(

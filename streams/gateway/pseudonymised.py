@@ -19,8 +19,8 @@ from streams.gateway.vocabulary import MEASURES, PERSONAL, TIMES, WORDS, words_o
 
 #: Times further away from the payload's own may be of somebody's life.
 _NEAR_MS: Final = 400 * 86_400_000
-#: Above every duration in milliseconds and every count that is of use, and below ids and telephone numbers.
-_LARGEST_MEASURE: Final = 100_000_000
+#: Above most durations in milliseconds and every count that is of use, and below every country's telephone numbers.
+_LARGEST_MEASURE: Final = 10_000_000
 _DEEPEST: Final = 40
 _MS: Final = 1000
 _TIME: Final = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)([.,]\d{1,9})? ?(Z|UTC|[+-]\d\d:?\d\d)?")
@@ -89,7 +89,8 @@ class Pseudonymiser:
         if found := _TIME.fullmatch(text):
             return text if _is_near(found, at_ms) else "1970-01-01T00:00:00Z"
         if _DIGITS.fullmatch(text):
-            return text if text.isdecimal() and _harmless_number(int(text), name, at_ms) else self._digits(text)
+            is_number = text == "0" or text[0] not in "+0"
+            return text if is_number and _harmless_number(int(text), name, at_ms) else self._digits(text)
         digest = self._hash(text)
         if _UUID.fullmatch(text):
             return str(uuid.UUID(digest))

@@ -12,44 +12,58 @@ from typing import Final
 from streams.sources.adapter import Adapter
 
 _WORDS: Final = """
-    a abandon abandoned abandons accept accepted account accounts action actions active activities activity actor actual
-    add added additional address addresses admin after agent agents agentless alert alerting all an and answer answered
-    api app application archive archived arn array article articles assign assigned assignee assignees assignment
-    assignments at attachment attachments attempt attempts attribute attributes audit author automatic automation
-    availability available average away bcc before begin body bot bots brand brands browser bulk business busy by call
-    callback called caller callid campaign cancel canceled cancelled capacity cc center change changed changes channel
-    channels chat chats child chunk city client close closed code comment comments company complete completed condition
+    a abandon abandoned abandonment abandons accept accepted account accounts acd action actions active activities
+    activity actor actual acw add added additional address addresses admin after aged agent agentless agents
+    aggregated alert alerting alive all allowed an and ani answer answered any api app application archive archived
+    arn array article articles assign assigned assignee assignees assignment assignments at attachment attachments
+    attempt attempts attribute attributes audit auth author automatic automation autosuggest autosuggested
+    availability available avatar average away bcc before begin blocked body bot bots bounce brand brands browser
+    bulk business busy by call callback called callee caller callid calls campaign can cancel canceled cancelled
+    capacity cause cc center centre change changed changes channel channels chat chatbot chats child chosen chunk
+    city class cleared clicked client close closed code codec comment comments company complete completed condition
     conditions conference config connect connected connection contact contacts content context conversation
-    conversations count country create created created_at csat current cursor custom customer customers data date day
-    days default delay deleted delivered delivery department description detail details device dialed dialing direction
-    disconnect disconnected display domain draft dropped due duration durations edit edited element email emails enabled
-    encrypted end ended ends enqueue enqueued enter entered entry error errors escalated event events expired expires
-    extension external facebook failed false field fields file filename files first flow folder follow followers for
-    format forward forwarded free from full fullname global group groups handle handled handoff hangup has header
-    headers height high hold holds hook host hours html http https id identifier identities identity ids image in
-    inbound inbox inboxes incident incoming index info initial initiated initiation inner input instance int integer
-    interaction internal interval into ip is item items ivr join joined json key keys kind label labels language last
-    latest leave left legacy length level line link links list locale location locked log login logout low mail mailbox
-    media member members mentions merge merged message messages meta metadata method metric mime minutes missed mobile
-    mode modified moved ms name names native new next nickname no none normal note notes notification null num number
-    object of offered offline offset on one online only open opened operator option options order organization
-    organizations origin original other outbound outcome outgoing out outside owner page parameters params parent part
-    participant participants parts party passed path pause paused payload pending percent period person personal phone
-    photo picture pin ping platform position post preferred presence previous primary priorities priority private
-    problem product profile progress properties property provider public published push query question queue queued
-    queues rating ratings raw read ready reason recipient recipients record records recording redacted ref reference
-    region rejected related relation remote removed reopen reopened replied replies reply report request requester
-    requests required reservation reserved resolution resolve resolved resource resources response responses result
-    resumed retries retry return ring ringing role room rooms rule rules satisfaction scale scheduled score seconds
-    section security segment segments send sender sent sequence server service session sessions severity shared side
-    sid signed site size skill skills skipped sla slot slug snapshot sms snooze snoozed social solved source spam speak
-    stage start started starts state statistics stats status step stop stopped stream street string subject
-    submitted subscription success suffix summary support survey system tag tags talk target task tasks team teams
-    template tenant terminal test text thread threads ticket tickets time timeout times timestamp timezone title to
-    token topic total trace transcript transfer transferred transfers tree trigger triggers true type types unassigned
-    unit unread until update updated updated_at upload urgent uri url urls user username users utc uuid value values
-    variant version via video view visitor visitors voice voicemail wait waited waiting warning web webhook website
-    week weight whatsapp when widget width work worker workflow workspace wrap wrapped wrapup x xml year yes zip zone
+    conversations cost count counter country create created created_at csat current cursor custom customer customers
+    data date day days deadline decision default delay deleted delivered delivery department dequeue dequeued
+    description destination detail details device dialed dialing diff digest direction disconnect disconnected
+    disconnection display dnis domain draft dropped dtmf due duration durations echo edit edited element email
+    emails enabled encrypted end ended ends engaged enqueue enqueued enter entered entry error errors escalated
+    escalation estimated event events exclude expired expires extension external facebook failed false feedback
+    field fields file filename files finished first five flow folder follow followers for format forms forward
+    forwarded four free from full fullname gateway global greeting group groups handle handled handling handoff
+    hangup has header headers heartbeat height high history hold holding holds hook host hours html http https id
+    identifier identities identity idle ids image in inactive inbound inbox inboxes incident include included
+    incoming index info initial initiated initiation inner input inserted installation instance int integer interact
+    interaction internal interval into invitation invited ip is item items ivr join joined joins json key keys
+    kicked kind known label labels language last latest leave left legacy length level limit line link links list
+    listening locale location locked log logged login logout lost low mail mailbox mapped marked measured media
+    member members mentions menu merge merged message messages meta metadata method metric mime minutes missed
+    missing mobile mode moderated modified module moved ms multi music mute muted name names native new next
+    nickname no noanswer node none normal note notes notification notified null num number object of offered offline
+    offset on one ongoing online only open opened opening operator option options order organization organizations
+    origin original other out outbound outcome outgoing outside overflow owned owner page parameters params parent
+    part participant participants partition parts party passed path pause paused payload peer pending percent period
+    person personal phone photo picked pickup picture pin ping placed platform policy portal position post
+    preferences preferred prefix presence presences presented previous primary priorities priority private problem
+    product profile profiles progress properties property provider public published pubsub purged push query
+    question queue queued queueing queues quick quota rated rating ratings raw reached read ready reason reassigned
+    received recipient recipients record recording records redacted redirect ref reference refused region rejected
+    rejoin related relation released relevant remote removed reopen reopened replaced replied replies reply report
+    reporting request requester requests requeue required rescheduled reservation reservations reserved resolution
+    resolve resolved resolver resource resources response responses restored result resume resumed retries retry
+    return revision ring ringing role room rooms route routed routing rule rules sampled satisfaction satisfied
+    scale scheduled scope score search seconds section security seen segment segments selected send sender sensitive
+    sent sentiment sequence server service session sessions severity shared shift shortcut sid side sidebar signed
+    since site size skill skills skipped sla slot slug sms snapshot snooze snoozed social solved source spam speak
+    spent split staff stage standard start started starting starts state statistics stats status step stop stopped
+    stream streams street string subject submitted subscription success suffix summary support survey suspended
+    switch synced system tag tags talk target task tasks team teams technical template temporary tenant terminal
+    terminated test text thirdparty thread threads thumbnail ticket tickets tier time timeout times timestamp
+    timezone title to token topic total touched trace tracked transcript transfer transferred transfers trashed tree
+    trial trigger triggers true two type types typing unassigned unavailable unhold unique unit unknown unpaused
+    unread unresolved unsnoozed until update updated updated_at upload urgency urgent uri url urls used user
+    username users utc uuid valid value values variant verified version via video view visitor visitors voice
+    voicebot voicemail wait waited waiting waits warm warning web webhook website week weight whatsapp when widget
+    widgets width work worker workflow workspace wrap wrapped wrapping wrapup written x xml year yes zen zip zone
 """
 _MEASURES: Final = """
     attempt attempts average capacity count delay duration hold holds hours index interval length level minutes ms

@@ -18,6 +18,8 @@ from deploy.embedded.supervisor import READY_WITHIN_S, PartDefinition, PartGroup
 from schemas.exits import Exit
 from schemas.settings import Settings
 from streams.clickhouse.addresses import Address, clickhouse_address
+from streams.configuration.environment import config_folder
+from streams.configuration.folder import read_sources
 
 LOOPBACK: Final = "127.0.0.1"
 BROKER_PORT: Final = 9092
@@ -30,7 +32,10 @@ OWN_PARTS: Final[Mapping[str, tuple[str, ...]]] = {
     "wallboard": ("wallboard",),
     "alerts": ("alerts", "run"),
     "hooks": ("hooks", "run"),
+    "gateway": ("gateway",),
 }
+#: Runs only where an account of `sources.toml` takes hooks.
+GATEWAY: Final = "gateway"
 #: In the order of their ports from `--port-base` on.
 PARTS_WITH_PORTS: Final = (*SERVERS, *OWN_PARTS)
 #: A little above the broker's own limit, so that the broker's own error is shown.
@@ -60,9 +65,14 @@ class StackLayout:
         return "" if "clickhouse" in self.external else str(self.clickhouse or official_clickhouse.engine_name())
 
     @property
+    def own_parts(self) -> tuple[str, ...]:
+        """Name the parts of our own that run, in the order of their ports."""
+        return tuple(name for name in OWN_PARTS if name in self.ports)
+
+    @property
     def environment(self) -> dict[str, str]:
         """The settings that point a part, or a command, at this stack; nothing of external servers."""
-        environment = {f"PULSSI_{name.upper()}_PORT": str(self.ports[name]) for name in OWN_PARTS}
+        environment = {f"PULSSI_{name.upper()}_PORT": str(self.ports[name]) for name in self.own_parts}
         for name, setting in (("broker", "PULSSI_KAFKA_BROKERS"), ("clickhouse", "PULSSI_CLICKHOUSE_URL")):
             if name not in self.external:
                 environment[setting] = self.url_of(name)
@@ -97,7 +107,8 @@ def plan_layout(settings: Settings, folder: Path, port_base: int | None, say: Ca
     wanted = dict(zip(PARTS_WITH_PORTS, in_a_row or usual, strict=True))
     ports: dict[str, int] = {}
     moved: list[str] = []
-    for name in (name for name in PARTS_WITH_PORTS if name not in external):
+    left_out = external.keys() | (set() if _takes_hooks() else {GATEWAY})
+    for name in (name for name in PARTS_WITH_PORTS if name not in left_out):
         host = LOOPBACK if name in SERVERS else settings.bind
         port = wanted[name]
         if port == 0 or port in ports.values() or not is_free(host, port):
@@ -108,6 +119,11 @@ def plan_layout(settings: Settings, folder: Path, port_base: int | None, say: Ca
         else:
             ports[name] = port
     return StackLayout(settings, folder, ports, external, server, tuple(moved))
+
+
+def _takes_hooks() -> bool:
+    """Tell whether an account of the configuration in force names the secret of a hook."""
+    return any(entry.secret_env or entry.secret_file for _, entry in read_sources(config_folder()).sources)
 
 
 def pulssi_command(*arguments: str) -> tuple[str, ...]:
@@ -155,5 +171,5 @@ def part_groups(layout: StackLayout) -> list[PartGroup]:
         PartDefinition(name, pulssi_command("migrate", "--only", only, *wait), environment=layout.environment)
         for name, only in (("topics", "topics"), ("schema", "clickhouse"))
     ]
-    served = (part(name, lambda url: http_fault(f"{url}readyz")) for name in OWN_PARTS)
+    served = (part(name, lambda url: http_fault(f"{url}readyz")) for name in layout.own_parts)
     return [(*servers, *steps), tuple(served)]

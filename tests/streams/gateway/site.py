@@ -1,6 +1,7 @@
 """A gateway in the test's own process, behind the routes that its users have, with Kafka or a stand-in for it."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,12 +12,14 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from schemas.settings import Settings
+from streams.gateway.counts import readings
 from streams.gateway.hook_accounts import HookAccount, load_hook_accounts
 from streams.gateway.receiver import Receiver
 from streams.gateway.server import application
 from streams.gateway.writes import AcknowledgedWrites, NotTakenError, Record
 from streams.monitoring.allowed_hosts import AllowedHosts
 from streams.monitoring.health import listen
+from streams.monitoring.prometheus import render
 from streams.tasks import cancel
 from tests.streams.gateway import made
 
@@ -38,6 +41,9 @@ class MemoryWrites:
         self.away: str | None = None
         #: Whether what is taken is acknowledged.
         self.answers = True
+        #: What the gateway counts of it.
+        self.waiting = self.bytes = 0
+        self.acknowledged: Counter[str] = Counter()
 
     def write(self, records: Sequence[Record]) -> asyncio.Future[None]:
         """Take records."""
@@ -58,7 +64,10 @@ class MemoryWrites:
 class Site:
     """A gateway that listens."""
 
-    def __init__(self, receiver: Receiver, port: int, http: aiohttp.ClientSession, accounts: "Accounts") -> None:
+    def __init__(
+        self, app: web.Application, receiver: Receiver, port: int, http: aiohttp.ClientSession, accounts: "Accounts"
+    ) -> None:
+        self.app = app
         self.receiver = receiver
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
@@ -106,13 +115,13 @@ async def gateway(
             SecretStr(token),
             ready=unready,
             progress=lambda: None,
-            metrics=lambda: "metrics 1\n",
+            metrics=lambda: render(readings(receiver.counts, writes, receiver.unknown, refused=False)),
         )
         runner: web.AppRunner = await listen(app, settings, "gateway")
         if isinstance(writes, AcknowledgedWrites):
             running.append(asyncio.create_task(writes.run()))
         try:
-            yield Site(receiver, runner.addresses[0][1], http, accounts)
+            yield Site(app, receiver, runner.addresses[0][1], http, accounts)
         finally:
             await runner.cleanup()
             await cancel(*running)

@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import unquote
 
 import aiohttp
 import orjson
@@ -120,12 +121,10 @@ class Fetcher:
 
     async def _ask(self, method: str, request: Request, body: bytes | None) -> Any:  # noqa: ANN401 - JSON
         url = self._url(request)
-        wait_s = max(self._not_before - self._clock(), self._pace.take(""))
-        if wait_s > PATIENCE_S:
-            raise VendorAwayError("the vendor's API is asked no more often", wait_s)
-        while wait_s > 0:
+        while (wait_s := max(0.0, self._not_before - self._clock()) or self._pace.take("")) > 0:
+            if wait_s > PATIENCE_S:
+                raise VendorAwayError("the vendor's API is asked no more often", wait_s)
             await asyncio.sleep(wait_s)
-            wait_s = self._pace.take("")
         headers = self._headers if body is None else {**self._headers, "Content-Type": "application/json"}
         try:
             async with (
@@ -148,8 +147,8 @@ class Fetcher:
         base = request.base or self._base
         if not base:
             raise VendorRefusedError(HTTPStatus.NOT_FOUND, "set `url` and a token of the account: its API is needed")
-        steps = request.path.split("/")
-        if _PATH.fullmatch(request.path) is None or not {".", "..", "%2e", "%2e%2e"}.isdisjoint(map(str.lower, steps)):
+        steps = unquote(request.path).split("/")
+        if _PATH.fullmatch(request.path) is None or not {".", ".."}.isdisjoint(steps):
             raise VendorRefusedError(HTTPStatus.NOT_FOUND, "the payload gives no address of the API")
         return URL(f"{base}{request.path}", encoded=True).with_query(request.query)
 

@@ -1,5 +1,6 @@
 """What the gateway counts of each account, and how that stands in `/metrics`."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,6 +12,8 @@ from streams.monitoring.prometheus import MetricValue
 
 #: What became of a hook: `stored` as events, understood as `nothing`, kept as a `dead_letter`; all others were refused.
 Outcome = Literal["stored", "nothing", "dead_letter", "unsigned", "limited", "body_refused", "unavailable"]
+#: What goes wrong is logged once in so long, of each account.
+LOG_EVERY_S: Final = 60.0
 OUTCOMES: Final[tuple[Outcome, ...]] = get_args(Outcome)
 
 
@@ -21,9 +24,15 @@ class AccountCounts:
     hooks: Counter[Outcome] = field(default_factory=Counter)
     #: When the last hook with a right signature came, UTC milliseconds; 0: none did.
     last_payload_at: int = 0
-    #: What was wrong with the last signature that was refused, and when that was logged, by the monotonic clock.
-    last_fault: str = ""
-    logged_at: float | None = None
+    #: When what goes wrong was last logged, by the monotonic clock.
+    _logged_at: dict[Outcome, float] = field(default_factory=dict)
+
+    def is_due(self, outcome: Outcome, now: float) -> bool:
+        """Tell whether it is time to log an outcome, and note that it is."""
+        if now - self._logged_at.get(outcome, -math.inf) < LOG_EVERY_S:
+            return False
+        self._logged_at[outcome] = now
+        return True
 
 
 def readings(

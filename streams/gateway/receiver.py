@@ -36,8 +36,6 @@ _MARGIN_SHARE: Final = 0.2
 #: When a vendor may try again, in seconds: Zendesk does so only below a minute.
 RETRY_AFTER_S: Final = 5
 _RETRY_AT_MOST_S: Final = 50
-#: A wrong signature is logged once in so long, of each account.
-_LOG_EVERY_S: Final = 60.0
 
 UNSIGNED: Final = "the signature is not accepted\n"
 
@@ -72,7 +70,7 @@ class Receiver:
         self._accounts = accounts
         self._writes = writes
         self._session = session
-        self._bodies = Bodies(settings.gateway_body_bytes)
+        self.bodies = Bodies(settings.gateway_body_bytes)
         self._proxies = TrustedProxies(settings.wallboard_proxy_from)
         self._of_account = RateLimit(settings.gateway_requests_per_second, settings.gateway_request_burst)
         self._of_address = RateLimit(
@@ -118,7 +116,7 @@ class Receiver:
             self.unknown += 1
             return web.Response(status=404, text="there is no such account, or it takes no hooks\n")
         try:
-            with self._bodies.place(request):
+            with self.bodies.place(request):
                 outcome, response = await self._received(request, state, begun)
         except BodyRefusedError as error:
             outcome, response = "body_refused", web.Response(status=error.status, text=f"{error}\n")
@@ -138,7 +136,7 @@ class Receiver:
         if wait_s := self._of_address.take(caller.address):
             return "limited", _too_many(wait_s)
         deadline = begun + of.hook.timeout_s - min(MARGIN_S, of.hook.timeout_s * _MARGIN_SHARE)
-        body = await self._bodies.read(request)
+        body = await self.bodies.read(request)
         # Nothing is awaited from here to the signature: a stranger's hook takes nothing of the account's allowance.
         if wait_s := self._of_account.take(of.path):
             return "limited", _too_many(wait_s)
@@ -160,6 +158,8 @@ class Receiver:
             return "unavailable", _unavailable("this cannot be stored now")
         except VendorAwayError as error:
             return "unavailable", _unavailable("what the hook leaves out cannot be had now", error.after_s)
+        if mapped.refusal is not None:
+            _note_refusal(state, mapped.refusal.field)
         return _outcome(mapped), web.Response(status=of.hook.status)
 
 
@@ -187,12 +187,16 @@ def _outcome(mapped: MappedHook) -> Outcome:
 
 
 def _note_fault(state: _AccountState, fault: str) -> None:
-    """Log a fault, which repeats nothing that was sent, once in a while."""
-    counts, now = state.counts, time.monotonic()
-    counts.last_fault = fault
-    if counts.logged_at is None or now - counts.logged_at > _LOG_EVERY_S:
-        counts.logged_at = now
+    """Log a fault of a signature, which repeats nothing that was sent."""
+    if state.counts.is_due("unsigned", time.monotonic()):
         _LOG.warning("%s: a hook is refused: %s", state.of.path, fault)
+
+
+def _note_refusal(state: _AccountState, field: str) -> None:
+    """Log that a payload is a dead letter, and why by its field alone: the reason may repeat what somebody wrote."""
+    if state.counts.is_due("dead_letter", time.monotonic()):
+        about = f"because of its field {field}" if field else "because of its form"
+        _LOG.warning("%s: a payload cannot be mapped %s: see the dead letters", state.of.path, about)
 
 
 def _too_many(wait_s: float) -> web.Response:

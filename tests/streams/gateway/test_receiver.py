@@ -12,9 +12,11 @@ from aiohttp import web
 
 from schemas.topics import CONTACTS, DEAD_LETTERS
 from streams.configuration.environment import load_settings
+from streams.gateway.bodies import Bodies
 from streams.gateway.receiver import UNSIGNED
 from tests.streams.gateway.made import OLD_SECRET, OTHER_SECRET, SECRET, SOURCES, body, chatwoot, zendesk
 from tests.streams.gateway.site import MemoryWrites, Site, gateway
+from tests.until import until
 
 ACME = "/hooks/zendesk/acme"
 
@@ -106,6 +108,34 @@ async def test_bodies_that_are_refused(site: Site, writes: MemoryWrites) -> None
     assert writes.records == []
     sent = body()
     assert (await site.post(ACME, sent, zendesk(sent, time.time()))).status == 200  # the places are free again
+
+
+def head_of(size: int) -> bytes:
+    """Write the beginning of a hook whose body does not come."""
+    return f"POST {ACME} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {size}\r\n\r\n".encode()
+
+
+async def test_bodies_have_bounds_together(site: Site) -> None:
+    """In bytes of all that are under way: who comes then is told when to come again."""
+    site.receiver.bodies = Bodies(2_000, total=2_050)
+    sent = body()
+    _, writer = await asyncio.open_connection("127.0.0.1", site.port)
+    writer.write(head_of(2_000))
+    await until(lambda: site.receiver.bodies.in_hand == 2_000)
+    answer = await site.post(ACME, sent, zendesk(sent, time.time()))
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+    writer.close()
+    await until(lambda: site.receiver.bodies.in_hand == 0)
+    assert (await site.post(ACME, sent, zendesk(sent, time.time()))).status == 200
+
+
+async def test_a_slow_body_is_not_waited_for(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For ever."""
+    monkeypatch.setattr("streams.gateway.bodies.WITHIN_S", 0.1)
+    reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+    writer.write(head_of(100))
+    assert b" 408 " in await asyncio.wait_for(reader.readline(), 20)
+    writer.close()
 
 
 async def test_what_means_nothing_is_counted(site: Site, writes: MemoryWrites) -> None:

@@ -28,6 +28,9 @@ _MARKS: Final = re.compile(r"[A-Za-z_.:\-/]{1,80}")
 _MAIL: Final = re.compile(r"[^@\s]+@[^@\s]+")
 _ADDRESS: Final = re.compile(r"(https?|wss?)://\S+")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_BETWEEN: Final = frozenset("/:*")
+_STEPS: Final = re.compile(r"[A-Za-z0-9_.\-]*([/:*]+[A-Za-z0-9_.\-]*){1,40}")
+_STEP: Final = re.compile(r"[/:*]|[^/:*]{1,200}")
 _DIGITS: Final = re.compile(r"\+?\d{1,40}")
 
 
@@ -91,6 +94,8 @@ class Pseudonymiser:
         if _DIGITS.fullmatch(text):
             is_number = text == "0" or text[0] not in "+0"
             return text if is_number and _harmless_number(int(text), name, at_ms) else self._digits(text)
+        if _STEPS.fullmatch(text):  # such as a path of an API, or a kind with an id behind it
+            return "".join(self._step(step) for step in _STEP.findall(text))
         digest = self._hash(text)
         if _UUID.fullmatch(text):
             return str(uuid.UUID(digest))
@@ -99,6 +104,13 @@ class Pseudonymiser:
         if _ADDRESS.fullmatch(text):
             return f"https://example.com/{digest[:8]}"
         return f"text-{digest[:8]}"
+
+    def _step(self, step: str) -> str:
+        if step in _BETWEEN or self._is_known(step):
+            return step
+        if step.isdecimal():
+            return self._digits(step)
+        return str(uuid.UUID(self._hash(step))) if _UUID.fullmatch(step) else f"text-{self._hash(step)[:8]}"
 
     def _is_known(self, text: str) -> bool:
         words = words_of(text) if _MARKS.fullmatch(text) else []

@@ -32,6 +32,9 @@ PERSONAL: Final = (
         "https://example.com/u/anna?token=t0k",
         "1985-04-12T00:00:00Z",
         "Dr_Anna",
+        "ticket:Anna:Virtanen",
+        "/users/anna.virtanen/chats",
+        "tel:0401234567",
     ),
 )
 NUMBERS: Final = (358401234567, 401234567, 2025550123, 4711, 123456, 60.16952, 1985)
@@ -80,7 +83,16 @@ def test_the_same_value_is_replaced_by_the_same() -> None:
     assert made[0]["id"] == int(made[0]["ref"]) != 123456
     assert len(made[0]["user"]["uuid"]) == 36
     assert made[0]["email"].endswith("@example.com")
-    assert shown(b'{"id": "7"}') != {"id": ""}
+
+
+def test_the_steps_of_a_path_are_shown_where_they_are_known() -> None:
+    """Each by itself: what is between two marks is judged as a whole text would be."""
+    path = "/api/v5/users/1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed/chats/*/messages"
+    steps = shown(orjson.dumps({"channel": path}))["channel"].split("/")
+    assert [steps[1], steps[3], *steps[5:]] == ["api", "users", "chats", "*", "messages"]
+    assert len(steps[4]) == 36
+    made = shown(orjson.dumps({"subject_line": "ticket:4711:anna"}))["subject_line"].split(":")
+    assert (made[0], len(made[1]), made[1] == "4711", made[2][:5]) == ("ticket", 4, False, "text-")
 
 
 @pytest.mark.parametrize("field", FIELDS)

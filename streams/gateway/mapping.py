@@ -5,7 +5,7 @@ from typing import Any, Final, NamedTuple
 
 from schemas.topics import DEAD_LETTERS
 from streams.gateway.hook_accounts import HookAccount
-from streams.gateway.writes import Record
+from streams.gateway.records import Record
 from streams.sources.adapter import Payload, Request, UnmappableError
 from streams.sources.backfill.pages import VendorRefusedError
 from streams.sources.checked_events import Outcome, map_payload

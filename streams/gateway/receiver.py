@@ -22,7 +22,8 @@ from streams.gateway.captured import Captured
 from streams.gateway.counts import AccountCounts, Outcome
 from streams.gateway.hook_accounts import HookAccount
 from streams.gateway.mapping import MappedHook, map_hook
-from streams.gateway.writes import AcknowledgedWrites, NotTakenError, RecordRefusedError
+from streams.gateway.records import NotTakenError, RecordRefusedError
+from streams.gateway.writes import AcknowledgedWrites
 from streams.monitoring.peers import Caller, TrustedProxies
 from streams.monitoring.prometheus import histogram
 from streams.monitoring.rate_limits import RateLimit

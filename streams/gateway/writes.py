@@ -17,14 +17,13 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import BrokerResponseError, KafkaError, OutOfOrderSequenceNumber, UnknownProducerId
 
 from schemas.settings import Settings
-from schemas.topics import DEAD_LETTERS, SOURCES
-from streams.kafka.brokers import BrokerUnreachableError, TopicsMissingError, admin_client
+from streams.gateway.records import TOPICS, NotTakenError, Record, RecordRefusedError, partition_counts
+from streams.kafka.brokers import BrokerUnreachableError, TopicsMissingError
 from streams.kafka.partitioner import partition_of
 from streams.monitoring.activities import UNHEALTHY_AFTER_S
 from streams.tasks import cancel
 from streams.times import now_ms
 
-TOPICS: Final = (*SOURCES, DEAD_LETTERS)
 #: What waits for Kafka, in bytes of keys, values and headers, and in records.
 BYTES_AT_MOST: Final = 64 * 1024 * 1024
 RECORDS_AT_MOST: Final = 50_000
@@ -40,28 +39,6 @@ _STOP_WITHIN_S: Final = 3.0
 _SEQUENCE_LOST: Final = (OutOfOrderSequenceNumber, UnknownProducerId)
 
 _LOG: Final = logging.getLogger(__name__)
-
-
-class NotTakenError(RuntimeError):
-    """Nothing can be written now; says why."""
-
-
-class RecordRefusedError(RuntimeError):
-    """Kafka refused a record, and would refuse it again."""
-
-
-class Record(NamedTuple):
-    """What is written."""
-
-    topic: str
-    key: bytes
-    value: bytes
-    headers: tuple[tuple[str, bytes], ...] = ()
-
-    @property
-    def size(self) -> int:
-        """What it takes of the memory, in bytes."""
-        return len(self.key) + len(self.value) + sum(len(name) + len(value) for name, value in self.headers)
 
 
 class _Write:
@@ -169,7 +146,7 @@ class AcknowledgedWrites:
     async def _connect(self) -> dict[str, int]:
         while True:
             try:
-                counts = await asyncio.to_thread(_partition_counts, self._brokers)
+                counts = await asyncio.to_thread(partition_counts, self._brokers)
                 self._producer = self._new_client()
                 await asyncio.wait_for(self._producer.start(), _REQUEST_TIMEOUT_MS / 1000)
             except TopicsMissingError as error:
@@ -260,15 +237,3 @@ class AcknowledgedWrites:
         if self._producer is not None:
             with contextlib.suppress(TimeoutError, KafkaError):
                 await asyncio.wait_for(self._producer.stop(), _STOP_WITHIN_S)
-
-
-def _partition_counts(brokers: str) -> dict[str, int]:
-    """Count each topic's partitions; makes no topic. Raises BrokerUnreachableError, or TopicsMissingError."""
-    with admin_client(brokers, 0.5) as admin:
-        found = {
-            topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics() if not topic["error_code"]
-        }
-    missing = [name for name in TOPICS if name not in found]
-    if missing:
-        raise TopicsMissingError(brokers, missing)
-    return {name: found[name] for name in TOPICS}

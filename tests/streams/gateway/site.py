@@ -15,8 +15,9 @@ from schemas.settings import Settings
 from streams.gateway.counts import readings
 from streams.gateway.hook_accounts import HookAccount, load_hook_accounts
 from streams.gateway.receiver import Receiver
+from streams.gateway.records import NotTakenError, Record
 from streams.gateway.server import application
-from streams.gateway.writes import AcknowledgedWrites, NotTakenError, Record
+from streams.gateway.writes import AcknowledgedWrites
 from streams.monitoring.allowed_hosts import AllowedHosts
 from streams.monitoring.health import listen
 from streams.monitoring.prometheus import render

@@ -12,7 +12,8 @@ from aiokafka.errors import KafkaTimeoutError, OutOfOrderSequenceNumber
 from schemas.settings import Settings
 from schemas.topics import CONTACTS, DEAD_LETTERS
 from streams.gateway import writes as module
-from streams.gateway.writes import AcknowledgedWrites, NotTakenError, Record, RecordRefusedError
+from streams.gateway.records import NotTakenError, Record, RecordRefusedError
+from streams.gateway.writes import AcknowledgedWrites
 from streams.kafka.partitioner import partition_of
 from streams.tasks import cancel
 from tests.kafka.server import KafkaServer

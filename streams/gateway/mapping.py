@@ -10,7 +10,7 @@ from streams.sources.adapter import Payload, Request, UnmappableError
 from streams.sources.backfill.pages import VendorRefusedError
 from streams.sources.checked_events import Outcome, map_payload
 from streams.sources.fetching import Fetcher
-from streams.sources.vendor_dead_letters import record_of, vendor_letter
+from streams.sources.vendor_dead_letters import TAKEN_OUT, record_of, vendor_letter
 from streams.times import rfc3339
 
 #: The form of what the gateway gets.
@@ -70,7 +70,17 @@ def _mapped(of: HookAccount, payload: Payload, answers: dict[Request, Any]) -> O
         raise UnmappableError("", f"a bug: its adapter fails with {type(error).__name__}") from None
 
 
+def _without_own_secrets(of: HookAccount, payload: Payload) -> Payload:
+    """Leave out what repeats a secret of the account: some vendors sign nothing, and send the secret itself."""
+    secrets = [secret.get_secret_value() for secret in of.account.secrets]
+    headers = {name: value for name, value in payload.headers.items() if not any(each in value for each in secrets)}
+    body = payload.body
+    for each in secrets:
+        body = body.replace(each.encode(), TAKEN_OUT.encode())
+    return payload._replace(headers=headers, body=body)
+
+
 def _dead_letter(of: HookAccount, payload: Payload, error: UnmappableError) -> Record:
-    letter = record_of(vendor_letter(of.adapter, of.account.name, FORM, payload, error))
+    letter = record_of(vendor_letter(of.adapter, of.account.name, FORM, _without_own_secrets(of, payload), error))
     received = ("pulssi-received-at", rfc3339(payload.received_at).encode())
     return Record(DEAD_LETTERS, letter.key, letter.value, (*letter.headers, received))

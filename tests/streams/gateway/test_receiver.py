@@ -184,6 +184,16 @@ async def test_a_dead_letter_has_no_token(site: Site, writes: MemoryWrites) -> N
     assert orjson.loads(writes.records[0].value)["kind"] == "unheard"
 
 
+async def test_a_dead_letter_has_no_secret_of_the_account(site: Site, writes: MemoryWrites) -> None:
+    """Wherever a vendor has put it that signs nothing, whatever the header is called."""
+    sent = body("unheard", repeated=SECRET)
+    headers = {"X-Whatever": f"Basic {SECRET}", "X-Delivery": "d-1"}
+    assert (await site.post(f"/hooks/giosg/acme?secret={SECRET}", sent, headers)).status == 200
+    (letter,) = writes.records
+    assert SECRET not in str(letter)
+    assert dict(letter.headers)["pulssi-header-x-delivery"] == b"d-1"
+
+
 async def test_nothing_is_acknowledged_that_is_not_stored(site: Site, writes: MemoryWrites) -> None:
     """While nothing can be stored: 503, and when to try again; afterwards the same hook is taken."""
     writes.away = "Kafka does not answer"

@@ -270,22 +270,50 @@ HOOKS_DISABLED: Final = MetricDefinition(
 )
 HOOKS_CONFIGURATION_REFUSED: Final = WORKER_CONFIGURATION_REFUSED._replace(name="pulssi_hooks_configuration_refused")
 
-_FOLLOWED: Final = ("source", "account")
-FOLLOW_PAYLOADS: Final = MetricDefinition("pulssi_follow_payloads_total", "payloads", "Rows and mails read.", _FOLLOWED)
-FOLLOW_EVENTS: Final = MetricDefinition("pulssi_follow_events_total", "events", "Events made of them.", _FOLLOWED)
+_ACCOUNT: Final = ("source", "account")
+FOLLOW_PAYLOADS: Final = MetricDefinition("pulssi_follow_payloads_total", "payloads", "Rows and mails read.", _ACCOUNT)
+FOLLOW_EVENTS: Final = MetricDefinition("pulssi_follow_events_total", "events", "Events made of them.", _ACCOUNT)
 FOLLOW_DEAD_LETTERS: Final = MetricDefinition(
-    "pulssi_follow_dead_letters_total", "payloads", "Payloads that could not be mapped and are kept.", _FOLLOWED
+    "pulssi_follow_dead_letters_total", "payloads", "Payloads that could not be mapped and are kept.", _ACCOUNT
 )
 FOLLOW_LAST_PAYLOAD: Final = MetricDefinition(
     "pulssi_follow_last_payload_timestamp_seconds",
     "seconds",
     "When the account's last payload was read, since 1970; 0: none since the start.",
-    _FOLLOWED,
+    _ACCOUNT,
 )
 FOLLOW_FAULT: Final = MetricDefinition(
-    "pulssi_follow_fault", "flag", "1 while the account is not followed; the log and /readyz say why.", _FOLLOWED
+    "pulssi_follow_fault", "flag", "1 while the account is not followed; the log and /readyz say why.", _ACCOUNT
 )
 FOLLOW_CONFIGURATION_REFUSED: Final = WORKER_CONFIGURATION_REFUSED._replace(name="pulssi_follow_configuration_refused")
+
+GATEWAY_HOOKS: Final = MetricDefinition(
+    "pulssi_gateway_hooks_total",
+    "hooks",
+    "Hooks by what became of them: stored as events, understood as nothing, kept as a dead_letter; or refused, as"
+    " unsigned, limited, body_refused or unavailable.",
+    (*_ACCOUNT, "outcome"),
+)
+GATEWAY_LAST_PAYLOAD: Final = MetricDefinition(
+    "pulssi_gateway_last_payload_timestamp_seconds",
+    "seconds",
+    "When the account's last hook with a right signature came, since 1970; 0: none since the start.",
+    _ACCOUNT,
+)
+GATEWAY_UNKNOWN: Final = MetricDefinition(
+    "pulssi_gateway_unknown_total", "hooks", "Hooks for accounts that `sources.toml` does not have, or without a hook."
+)
+GATEWAY_RECORDS: Final = MetricDefinition(
+    "pulssi_gateway_records_total", "records", "Records that Kafka has acknowledged.", _TOPIC
+)
+GATEWAY_WAITING: Final = MetricDefinition("pulssi_gateway_waiting_records", "records", "Records that wait for Kafka.")
+GATEWAY_WAITING_BYTES: Final = MetricDefinition("pulssi_gateway_waiting_bytes", "bytes", "The same in bytes.")
+GATEWAY_ANSWER: Final = _durations(
+    "pulssi_gateway_answer_seconds", "From the end of a hook's header to its answer; hooks that were stored or kept."
+)
+GATEWAY_CONFIGURATION_REFUSED: Final = WORKER_CONFIGURATION_REFUSED._replace(
+    name="pulssi_gateway_configuration_refused"
+)
 
 CLICKHOUSE_RUNNING: Final = MetricDefinition("pulssi_clickhouse_requests_running", "requests", "Queries under way.")
 CLICKHOUSE_REQUESTS: Final = MetricDefinition("pulssi_clickhouse_requests_total", "requests", "Queries that ended.")

@@ -174,6 +174,18 @@ class Settings(BaseModel):
     """The health and metrics of the deliverer of hooks; 0: any free port."""
     follow_port: _Port = 6070
     """The health and metrics of the follower; 0: any free port."""
+    gateway_port: _Port = 8070
+    """The gateway, where other systems send their hooks; 0: any free port."""
+    gateway_body_bytes: Annotated[int, Field(ge=1_024, le=4_194_304)] = 1_048_576
+    """The largest body of a hook that the gateway takes, in bytes; a larger one is answered with 413."""
+    gateway_requests_per_second: Annotated[int, Field(ge=1, le=100_000)] = 500
+    """Hooks of one account that the gateway takes in the long run; more are answered with 429."""
+    gateway_request_burst: Annotated[int, Field(ge=1, le=100_000)] = 2_000
+    """Hooks of one account that the gateway takes at once, after it has been quiet."""
+    gateway_address_requests_per_second: Annotated[int, Field(ge=1, le=100_000)] = 500
+    """Requests to the gateway that one address may make in the long run; more are answered with 429."""
+    gateway_address_request_burst: Annotated[int, Field(ge=1, le=100_000)] = 2_000
+    """Requests to the gateway that one address may make at once, after it has been quiet."""
     wallboard_token: Annotated[SecretStr, AfterValidator(_secret(token_text))] = SecretStr("")
     """What programs and TVs sign in to the wallboard with: at least 24 characters, such as `openssl rand -hex 32`.
     Where `bind` is not of this machine alone, a token, a password or a proxy has to be set (docs/sign-in.md)."""
@@ -191,8 +203,8 @@ class Settings(BaseModel):
     """The header in which a proxy tells who has signed in there, such as `X-Forwarded-User`; from others than
     `wallboard_proxy_from` it is ignored."""
     wallboard_proxy_from: Annotated[str, AfterValidator(_networks)] = ""
-    """The proxy's addresses or networks, separated by commas. Only from there `X-Forwarded-For`, `X-Forwarded-Proto`
-    and `wallboard_proxy_header` are believed."""
+    """The proxy's addresses or networks, separated by commas: of the wallboard's, and of the gateway's. Only from there
+    `X-Forwarded-For`, `X-Forwarded-Proto` and `wallboard_proxy_header` are believed."""
     wallboard_requests_per_second: Annotated[int, Field(ge=1, le=10_000)] = 20
     """Requests to the wallboard that one address may make in the long run; more are answered with 429. Not counted are
     streams, and the page's own files for those who are let in."""
@@ -206,7 +218,8 @@ class Settings(BaseModel):
     """The file that holds the key, in place of `geckoboard_key`."""
     bind: Annotated[str, Field(min_length=1)] = "127.0.0.1"
     """The address that the parts' own servers listen on. Worker, sink, alerts and hooks answer health and metrics there
-    without sign-in; the wallboard asks for one, and does not start without where others can reach it."""
+    without sign-in; the wallboard asks for one, and does not start without where others can reach it. The gateway's
+    metrics need the wallboard's token where one is set, and are for this machine alone else, without a proxy."""
     allowed_hosts: Annotated[str, AfterValidator(_host_names)] = ""
     """Names under which the parts' own servers and the embedded ClickHouse are reached, separated by commas, besides
     `localhost`, the name in `bind` and every IP address. A request for another name gets 421: a page of another site

@@ -14,14 +14,17 @@ from streams.configuration.environment import load_settings
 from streams.monitoring.allowed_hosts import AllowedHosts
 from streams.monitoring.health import Health
 from tests.fixtures.clickhouse import ClickHouseServer
+from tests.streams.gateway.site import MemoryWrites, gateway
 
 #: What the servers are told besides; the ClickHouse of the tests has no such name.
 ALLOWED = "board.example, second.example"
-FACES = ("health", "wallboard", "clickhouse")
+FACES = ("health", "wallboard", "gateway", "clickhouse")
 
 
 @pytest.fixture(params=FACES)
-async def face(request: pytest.FixtureRequest, clickhouse_server: ClickHouseServer) -> AsyncIterator[tuple[str, int]]:
+async def face(
+    request: pytest.FixtureRequest, clickhouse_server: ClickHouseServer, tmp_path: Path
+) -> AsyncIterator[tuple[str, int]]:
     """Each server with a path that answers 200."""
     if request.param == "clickhouse":
         yield "/ping", clickhouse_server.port
@@ -32,6 +35,10 @@ async def face(request: pytest.FixtureRequest, clickhouse_server: ClickHouseServ
             await health.start(load_settings({"PULSSI_WORKER_PORT": "0", "PULSSI_ALLOWED_HOSTS": ALLOWED}), "worker"),
         )
         await health.stop()
+    elif request.param == "gateway":
+        settings = load_settings({"PULSSI_GATEWAY_PORT": "0", "PULSSI_ALLOWED_HOSTS": ALLOWED})
+        async with gateway(tmp_path, settings, MemoryWrites().taken) as site:
+            yield "/", site.port
     else:
         page = application(
             Publisher(lambda *_: b"{}", lambda: b"{}"), lambda *_: b"{}", AllowedHosts("127.0.0.1", ALLOWED)
@@ -131,6 +138,7 @@ def test_every_server_is_guarded() -> None:
     }
     assert made == {
         "streams/monitoring/health.py",
+        "streams/gateway/server.py",
         "dashboards/wallboard/server.py",
         "deploy/embedded/clickhouse/server.py",
     }

@@ -20,13 +20,13 @@ from aiohttp.http import HttpProcessingError
 from dashboards.wallboard.acknowledging import SIGNED_IN_AS
 from dashboards.wallboard.login_page import CALLER, NOT_STORED, LoginPage, page_path, too_many
 from dashboards.wallboard.page_files import ASSETS
-from dashboards.wallboard.rate_limits import Places, RateLimit
 from dashboards.wallboard.security_headers import security_headers
 from dashboards.wallboard.sessions import LONG_LIFE_S, Session, Sessions, session_keys
 from dashboards.wallboard.sign_in import SignIn, load_sign_in
 from schemas.settings import Settings
 from streams.monitoring.allowed_hosts import AllowedHosts
 from streams.monitoring.peers import Caller
+from streams.monitoring.rate_limits import Places, RateLimit
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -20,10 +20,10 @@ from urllib.parse import parse_qs, quote
 from aiohttp import web
 
 from dashboards.wallboard.passwords import BusyError, PasswordCheck
-from dashboards.wallboard.rate_limits import RateLimit
 from dashboards.wallboard.sessions import LONG_LIFE_S, SHORT_LIFE_S, Kind, Session, Sessions
 from dashboards.wallboard.sign_in import SignIn
 from streams.monitoring.peers import Caller
+from streams.monitoring.rate_limits import RateLimit
 
 #: Failures of one address: five at once, then one each 20 seconds.
 FAILURES: Final = (1 / 20, 5)

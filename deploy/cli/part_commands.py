@@ -1,4 +1,4 @@
-"""One part each, as run in production: `worker`, `sink`, `wallboard`; and the embedded `broker` and `clickhouse`.
+"""One part each, as run in production: `worker`, `sink`, `gateway`, `wallboard`, embedded `broker` and `clickhouse`.
 
 Every command only loads the settings and calls its part's main function, which runs until SIGTERM or Ctrl-C.
 """
@@ -100,6 +100,25 @@ def sink() -> None:
     """
     settings = load_settings()
     run_part("sinks.sink", settings, settings)
+
+
+@click.command()
+@config_option
+@stdin_option
+def gateway() -> None:
+    """Run the gateway: it takes the hooks of other systems.
+
+    The file sources.toml names the accounts; each has an address, /hooks/SOURCE/ACCOUNT. A hook is answered with 2xx
+    once Kafka has what came of it.
+
+    Health and metrics are at PULSSI_GATEWAY_PORT (/healthz, /readyz, /metrics). Several may run behind a proxy. Ends
+    with 1 where somebody must act first, such as for a fault in sources.toml, with 70 for a bug: start it again after
+    70.
+
+    Example: PULSSI_KAFKA_BROKERS=kafka:9092 pulssi gateway
+    """
+    settings = load_settings()
+    run_part("streams.gateway.service", settings, settings)
 
 
 @click.group(invoke_without_command=True)

@@ -32,8 +32,8 @@ LOGS: Final = "logs"
 port_base_option: Final = click.option(
     "--port-base",
     type=click.IntRange(1024, LAST_PORT_BASE),
-    help="First of seven ports in a row: broker, ClickHouse, worker, sink, wallboard, alerts, hooks (default: 9092,"
-    " 8123, and those of the settings). Where one is busy, a free one is taken and named.",
+    help="First of nine ports in a row: broker, ClickHouse, worker, sink, wallboard, alerts, hooks, gateway, follow"
+    " (default: 9092, 8123, and those of the settings). Where one is busy, a free one is taken and named.",
 )
 
 
@@ -54,7 +54,8 @@ def up(data: Path, port_base: int | None, *, detach: bool, no_config: bool, in_b
     """Start the whole stack on this machine, and keep it running.
 
     Starts broker and ClickHouse (unless the settings name external ones), creates or updates topics and schema, then
-    starts worker, sink and wallboard. Ctrl-C ends all.
+    starts worker, sink, wallboard, alerts and hooks, and the gateway where sources.toml has the secret of a hook.
+    Ctrl-C ends all.
 
     A part that dies is named and started again. One that dies repeatedly without becoming ready ends the stack (exit
     1). One that says that somebody must act first stays down.

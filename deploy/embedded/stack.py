@@ -14,7 +14,7 @@ from typing import Final, Literal, TypeAlias
 
 from deploy.embedded import UnavailableError, stack_state
 from deploy.embedded.folder_lock import FolderInUseError, lock_folder, lock_owner
-from deploy.embedded.stack_layout import SERVERS, StackLayout, part_groups, plan_layout
+from deploy.embedded.stack_layout import GATEWAY, SERVERS, StackLayout, part_groups, plan_layout
 from deploy.embedded.stack_output import TerminalOutput
 from deploy.embedded.stack_state import PartState, StackState
 from deploy.embedded.supervisor import PartDiedError, PartGroup, StopRequested, Supervisor
@@ -57,7 +57,8 @@ async def _supervise(
         phase = "ready"
         write_state()
         output.say("")
-        for name in ("wallboard", "clickhouse", "broker", "worker", "sink"):
+        gateway = (GATEWAY,) if GATEWAY in layout.ports else ()
+        for name in ("wallboard", *gateway, "clickhouse", "broker", "worker", "sink"):
             program = layout.program if name == "clickhouse" else ""
             note = "  (external)" if name in layout.external else f"  ({program})" if program else ""
             output.say(f"  {name:<11} {layout.url_of(name)}{note}")

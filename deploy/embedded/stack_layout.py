@@ -33,7 +33,13 @@ OWN_PARTS: Final[Mapping[str, tuple[str, ...]]] = {
     "wallboard": ("wallboard",),
     "alerts": ("alerts", "run"),
     "hooks": ("hooks", "run"),
+    "gateway": ("gateway",),
+    "follow": ("follow",),
 }
+#: Runs only where an account of `sources.toml` takes hooks.
+GATEWAY: Final = "gateway"
+#: Runs only where an account of `sources.toml` names what is followed.
+FOLLOW: Final = "follow"
 #: In the order of their ports from `--port-base` on.
 PARTS_WITH_PORTS: Final = (*SERVERS, *OWN_PARTS)
 #: A little above the broker's own limit, so that the broker's own error is shown.
@@ -56,8 +62,6 @@ class StackLayout:
     clickhouse: ClickHouseProgram | None = None
     #: A line for each part that got another port than was wanted.
     moved: tuple[str, ...] = ()
-    #: Parts that run only where the configuration has something for them; each is a command of its name.
-    optional: tuple[str, ...] = ()
 
     @property
     def program(self) -> str:
@@ -65,9 +69,14 @@ class StackLayout:
         return "" if "clickhouse" in self.external else str(self.clickhouse or official_clickhouse.engine_name())
 
     @property
+    def own_parts(self) -> tuple[str, ...]:
+        """Name the parts of our own that run, in the order of their ports."""
+        return tuple(name for name in OWN_PARTS if name in self.ports)
+
+    @property
     def environment(self) -> dict[str, str]:
         """The settings that point a part, or a command, at this stack; nothing of external servers."""
-        environment = {f"PULSSI_{name.upper()}_PORT": str(self.ports[name]) for name in (*OWN_PARTS, *self.optional)}
+        environment = {f"PULSSI_{name.upper()}_PORT": str(self.ports[name]) for name in self.own_parts}
         for name, setting in (("broker", "PULSSI_KAFKA_BROKERS"), ("clickhouse", "PULSSI_CLICKHOUSE_URL")):
             if name not in self.external:
                 environment[setting] = self.url_of(name)
@@ -102,7 +111,8 @@ def plan_layout(settings: Settings, folder: Path, port_base: int | None, say: Ca
     wanted = dict(zip(PARTS_WITH_PORTS, in_a_row or usual, strict=True))
     ports: dict[str, int] = {}
     moved: list[str] = []
-    for name in (name for name in PARTS_WITH_PORTS if name not in external):
+    left_out = external.keys() | _without_accounts()
+    for name in (name for name in PARTS_WITH_PORTS if name not in left_out):
         host = LOOPBACK if name in SERVERS else settings.bind
         port = wanted[name]
         if port == 0 or port in ports.values() or not is_free(host, port):
@@ -112,12 +122,17 @@ def plan_layout(settings: Settings, folder: Path, port_base: int | None, say: Ca
                 say(moved[-1])
         else:
             ports[name] = port
-    optional = ("follow",) if any_followed(entry for _, entry in read_sources(config_folder()).sources) else ()
-    for name in optional:  # outside of the row of ports, which must not depend on the configuration
-        port = getattr(settings, f"{name}_port")
-        taken = port == 0 or port in ports.values() or not is_free(settings.bind, port)
-        ports[name] = any_free(settings.bind, but=set(ports.values())) if taken else port
-    return StackLayout(settings, folder, ports, external, server, tuple(moved), optional)
+    return StackLayout(settings, folder, ports, external, server, tuple(moved))
+
+
+def _without_accounts() -> set[str]:
+    """Name the parts that `sources.toml` of the configuration in force has nothing for."""
+    entries = [entry for _, entry in read_sources(config_folder()).sources]
+    takes_hooks = any(entry.secret_env or entry.secret_file for entry in entries)
+    return {
+        *(() if takes_hooks else (GATEWAY,)),
+        *(() if any_followed(entries) else (FOLLOW,)),
+    }
 
 
 def pulssi_command(*arguments: str) -> tuple[str, ...]:
@@ -165,5 +180,5 @@ def part_groups(layout: StackLayout) -> list[PartGroup]:
         PartDefinition(name, pulssi_command("migrate", "--only", only, *wait), environment=layout.environment)
         for name, only in (("topics", "topics"), ("schema", "clickhouse"))
     ]
-    served = (part(name, lambda url: http_fault(f"{url}readyz")) for name in (*OWN_PARTS, *layout.optional))
+    served = (part(name, lambda url: http_fault(f"{url}readyz")) for name in layout.own_parts)
     return [(*servers, *steps), tuple(served)]

@@ -47,7 +47,7 @@ Address = Annotated[str, Field(max_length=1000), AfterValidator(_address)]
 _COMMON: Final = frozenset(
     {"source", "account", "queue", "queues", "teams", "bots", "time_zone", "pseudonym_env", "pseudonym_file"}
 )
-_HOOK: Final = frozenset({"secret_env", "secret_file"})
+_HOOK: Final = frozenset({"secret_env", "secret_file", "public_url"})
 _API: Final = frozenset({"url", "token_env", "token_file", "requests_per_minute"})
 #: The other keys of each source.
 KEYS: Final[dict[SourceName, frozenset[str]]] = {
@@ -116,7 +116,9 @@ class SourceEntry(Section):
     pseudonym_file: SecretPath | None = Field(default=None, description="The file that holds the key.")
     url: Address | None = Field(default=None, description="The vendor's API, for back-fill and what hooks leave out.")
     public_url: Address | None = Field(
-        default=None, description="The gateway's address as the vendor calls it, where it is part of the signature."
+        default=None,
+        description="The gateway's address as the vendor calls it, such as https://hooks.example.com: `pulssi source "
+        "list` shows it, and vendors that sign the address sign this one.",
     )
     token_env: Variable | None = Field(default=None, description="The environment variable with the API's token.")
     token_file: SecretPath | None = Field(default=None, description="The file that holds the API's token.")

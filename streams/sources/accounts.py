@@ -40,12 +40,21 @@ class Account(NamedTuple):
         return f"{self.source}/{self.name}"
 
 
-def load_accounts(folder: Path | None, environment: Mapping[str, str]) -> tuple[Account, ...]:
-    """Read all accounts and their secrets. Raises ConfigurationError with every fault at once."""
+def load_accounts(
+    folder: Path | None, environment: Mapping[str, str], fault: Callable[[Account], str | None] = lambda _: None
+) -> tuple[Account, ...]:
+    """Read all accounts and their secrets; `fault` says what else an account lacks for what it is read for.
+
+    Raises ConfigurationError with every fault at once.
+    """
     files = read_sources(folder)
     found = []
     if not files.faults():  # else entries may lack what names their secrets
         found = [_Secrets(files, *each, folder or Path(), environment).account() for each in files.sources]
+    if not files.faults():  # else an account lacks a secret, and that is named already
+        for (number, _), account in zip(files.sources, found, strict=True):
+            if (problem := fault(account)) is not None:
+                files.add_fault("sources", ("source", number), problem)
     faults = files.faults()
     if faults:
         raise ConfigurationError(faults)

@@ -7,12 +7,14 @@ from typing import Final
 import click
 from rich.console import Console
 
-from tests.bench import alerts, core, delay, hooks, pages, pixels, recovery, throughput, transport, workers
+from tests.bench import alerts, core, delay, gateway, hooks, pages, pixels, recovery, throughput, transport, workers
 from tests.bench.report import Part, measured, replaced, show
 
 #: Events a second of the parts that have no `--rate`.
 WALLBOARD_RATE: Final = 2_000
 DELAY_RATES: Final = (3_000, 5_000)
+#: A round of the gateway.
+GATEWAY_SECONDS: Final = 10
 PARTS: Final = (
     "throughput",
     "transport",
@@ -24,13 +26,14 @@ PARTS: Final = (
     "pages",
     "alerts",
     "hooks",
+    "gateway",
 )
 
 
 @click.command()
 @click.option("--only", type=click.Choice(PARTS), multiple=True, default=PARTS, help="One part, or several.")
 @click.option("--events", default=100_000, show_default=True, help="For throughput, transport and workers.")
-@click.option("--rounds", default=3, show_default=True, help="For throughput, transport, workers, recovery.")
+@click.option("--rounds", default=3, show_default=True, help="For throughput, transport, workers, recovery, gateway.")
 @click.option("--journal", default=20_000, show_default=True, help="For recovery: contacts in the journal.")
 @click.option("--contacts", default=100_000, show_default=True, help="For memory.")
 @click.option("--seconds", default=60, show_default=True, help="For delay and pages: how long a rate is measured.")
@@ -73,6 +76,7 @@ def main(
         "pages": lambda: pages.run(open_pages, rate, seconds, archive=archive),
         "alerts": lambda: alerts.run(policies, queues),
         "hooks": hooks.run,
+        "gateway": lambda: gateway.run(GATEWAY_SECONDS, rounds),
     }
     for name in only:
         with console.status(f"measuring: {name}"):

@@ -14,7 +14,6 @@ from dashboards.wallboard.acknowledging import acknowledge_routes
 from dashboards.wallboard.alert_list import FiringAlerts
 from dashboards.wallboard.door import Door
 from dashboards.wallboard.publisher import Publisher
-from dashboards.wallboard.rate_limits import Places, RateLimit
 from dashboards.wallboard.server import application
 from dashboards.wallboard.sessions import Sessions, session_keys
 from dashboards.wallboard.sign_in import NONE, SignIn
@@ -25,6 +24,7 @@ from streams.kafka.topic_reader import TopicRecord
 from streams.monitoring.allowed_hosts import AllowedHosts
 from streams.monitoring.health import add_routes, listen
 from streams.monitoring.peers import TrustedProxies
+from streams.monitoring.rate_limits import Places, RateLimit
 from tests.sinks.hooks.alerts import alert
 
 TOKEN: Final = "a-token-of-tests-0123456789"  # noqa: S105 - of tests

@@ -7,9 +7,9 @@ import pytest
 
 from dashboards.wallboard import door as door_module
 from dashboards.wallboard.page_files import ASSETS
-from dashboards.wallboard.rate_limits import Places, RateLimit
 from dashboards.wallboard.sessions import LONG_LIFE_S
 from streams.monitoring.peers import TrustedProxies
+from streams.monitoring.rate_limits import Places, RateLimit
 from tests.dashboards.door_site import (
     FIGURES,
     TOKEN,

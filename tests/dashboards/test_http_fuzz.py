@@ -136,7 +136,7 @@ def test_many_bytes_break_nothing(face: str, request: pytest.FixtureRequest, sen
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("part", ["worker", "sink", "wallboard", "alerts", "hooks"])
+@pytest.mark.parametrize("part", ["worker", "sink", "wallboard", "alerts", "hooks", "gateway"])
 async def test_the_processes_themselves(part: str, tmp_path: Path) -> None:
     """Each part, waiting for a broker that is not there, is sent anything; it goes on, and ends in order."""
     port = any_free("127.0.0.1")

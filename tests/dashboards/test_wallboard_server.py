@@ -17,12 +17,12 @@ from dashboards.wallboard import server
 from dashboards.wallboard.door import Door
 from dashboards.wallboard.page_files import ASSETS
 from dashboards.wallboard.publisher import Publisher
-from dashboards.wallboard.rate_limits import RateLimit
 from dashboards.wallboard.server import application
 from schemas.boards import Board, Boards
 from streams.configuration.environment import load_settings
 from streams.monitoring.allowed_hosts import AllowedHosts
 from streams.monitoring.health import listen
+from streams.monitoring.rate_limits import RateLimit
 
 
 class Site:

@@ -3,6 +3,8 @@
 import socket
 from pathlib import Path
 
+import pytest
+
 from deploy.embedded.demonstration import demonstrate
 from deploy.embedded.ports import any_free
 from deploy.embedded.stack_layout import StackLayout, part_groups, plan_layout
@@ -25,6 +27,22 @@ def test_everything_is_started_where_nothing_is_named(tmp_path: Path) -> None:
     ]
     assert list(layout.ports.values()) == [21100, 21101, 21102, 21103, 21104, 21105, 21106], said
     assert layout.environment["PULSSI_KAFKA_BROKERS"] == "127.0.0.1:21100"
+
+
+def test_the_gateway_runs_where_an_account_takes_hooks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a port of its own behind the others, which the other parts and commands are told; else without any."""
+    entry = '[[source]]\nsource = "asterisk"\naccount = "main"\ntime_zone = "Europe/Helsinki"\n'
+    (tmp_path / "sources.toml").write_text(entry)
+    monkeypatch.setenv("PULSSI_CONFIG", str(tmp_path))
+    layout = plan_layout(load_settings({}), tmp_path, 21300, lambda _: None)
+    assert "gateway" not in layout.ports
+    assert "PULSSI_GATEWAY_PORT" not in layout.environment
+    hooked = f'{entry}[[source]]\nsource = "zendesk"\naccount = "acme"\nsecret_env = ["ACME"]\n'
+    (tmp_path / "sources.toml").write_text(hooked)
+    layout = plan_layout(load_settings({}), tmp_path, 21300, lambda _: None)
+    assert _names(layout)[1] == ["worker", "sink", "wallboard", "alerts", "hooks", "gateway"]
+    assert layout.environment["PULSSI_GATEWAY_PORT"] == str(layout.ports["gateway"])
+    assert list(layout.ports)[-1] == "gateway"
 
 
 def test_named_servers_are_used_and_not_started(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 from playwright.async_api import async_playwright, expect
 
-from dashboards.wallboard.rate_limits import RateLimit
+from streams.monitoring.rate_limits import RateLimit
 from tests.dashboards.door_site import FIGURES, PASSWORD, TOKEN, door_site
 
 CHROMIUM: Final = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from importlib import import_module
 from importlib.util import find_spec
+from typing import Final
 
 from schemas.configuration.source_models import SourceEntry, SourceName
 from streams.sources.following.follower import Follower
@@ -17,13 +18,20 @@ def follower_of(source: SourceName) -> Follower | None:
     return follower
 
 
-def is_followed(entry: SourceEntry) -> bool:
-    """Tell whether an account is followed: its source has a follower, and the entry says what to follow.
+#: What an entry of each source says where it is followed: one of these keys.
+_FOLLOWED_BY: Final[dict[SourceName, tuple[str, ...]]] = {
+    "asterisk": ("path", "database_env", "database_file"),
+    "email": ("path", "url_imap"),
+    "giosg": ("url",),
+    "mapping": ("path",),
+    "puzzel": ("database_env", "database_file"),
+}
 
-    A help desk's account, which sends hooks, may name none of these keys; so may one that is imported only.
-    """
-    named = entry.path or entry.url_imap or (entry.url and not entry.secret_env and not entry.secret_file)
-    return bool(named) and follower_of(entry.source) is not None
+
+def is_followed(entry: SourceEntry) -> bool:
+    """Tell whether an account is followed: its source has a follower, and the entry says what to follow."""
+    named = any(getattr(entry, key) for key in _FOLLOWED_BY.get(entry.source, ()))
+    return named and follower_of(entry.source) is not None
 
 
 def any_followed(entries: Iterable[SourceEntry]) -> bool:

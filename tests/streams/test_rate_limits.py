@@ -5,7 +5,7 @@ import sys
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboards.wallboard.rate_limits import ADDRESSES_AT_MOST, Places, RateLimit
+from streams.monitoring.rate_limits import ADDRESSES_AT_MOST, Places, RateLimit
 from tests.dashboards.door_site import Clock
 
 

@@ -1,0 +1,206 @@
+"""`pulssi source`: what a payload gives, what an account was sent, and which accounts there are."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
+
+import click
+
+from deploy.cli.common import echo_report, fail, json_option, running_stack_option, stack_settings
+from deploy.cli.config_option import config_option
+from deploy.cli.records import moment, print_table
+from schemas.configuration.source_models import SOURCES
+from schemas.exits import Exit
+from schemas.settings import Settings
+from streams.configuration.environment import config_folder
+
+if TYPE_CHECKING:
+    from streams.sources.accounts import Account
+    from streams.sources.adapter import AccountRules
+
+#: What there is of pseudonyms where no key is known: which customer it is shows, and means nothing elsewhere.
+_TRIAL_KEY: Final = "pulssi source check"
+
+source_argument: Final = click.argument("source", type=click.Choice(SOURCES))
+
+
+@click.group("source")
+def source_group() -> None:
+    """Try out the systems that events come from."""
+
+
+@source_group.command("list")
+@config_option
+@running_stack_option
+@json_option
+def list_accounts(data: Path | None, *, as_json: bool) -> None:
+    """List the accounts, the address of each hook, and what came.
+
+    The counts are those of the gateway since its start; it is asked now.
+
+    Example: pulssi source list
+    """
+    from deploy.cli.gateway_client import counted, hook_address
+    from streams.configuration.folder import read_sources
+    from streams.sources.registry import adapter_of
+
+    settings = stack_settings(data)
+    files = read_sources(config_folder())
+    if faults := files.faults():
+        fail("\npulssi: ".join(faults), Exit.UNUSABLE)
+    counts = counted(settings)
+    rows = []
+    for _, entry in files.sources:
+        told = (counts or {}).get((entry.source, entry.account))
+        hook = adapter_of(entry.source).hook is not None
+        rows.append(
+            {
+                "source": entry.source,
+                "account": entry.account,
+                "hook": hook_address(settings, entry) if hook else None,
+                "last_payload": None if told is None or not told.last_payload_at else told.last_payload_at,
+                "hooks": None if told is None else told.hooks,
+            }
+        )
+    if as_json:
+        click.echo(json.dumps({"gateway": counts is not None, "accounts": rows}, indent=2))
+        return
+    if not rows:
+        click.echo("sources.toml names no account: `pulssi init` writes one to start from")
+        return
+    print_table(("account", "address of its hook", "last payload", "hooks"), (_row(each, settings) for each in rows))
+    if counts is None:
+        click.echo("\nthe gateway does not answer: there are no counts")
+
+
+def _row(of: Mapping[str, Any], settings: Settings) -> tuple[str, ...]:
+    hooks = ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in (of["hooks"] or {}).items() if number)
+    at = of["last_payload"]
+    last = "-" if at is None else moment(at, ZoneInfo(settings.time_zone))
+    return f"{of['source']}/{of['account']}", of["hook"] or "takes no hooks", last, hooks or "-"
+
+
+@source_group.command("check")
+@source_argument
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--form", help="Which kind of payload it is (default: hook, else the only one of the source).")
+@click.option("--account", help="Map by this account of sources.toml (default: the only one of the source, or none).")
+@config_option
+@json_option
+def check(source: str, file: Path, form: str | None, account: str | None, *, as_json: bool) -> None:
+    """Show the events that a payload in a file gives.
+
+    Or why it gives none. Nothing is sent. Exits with 1 where the payload cannot be mapped.
+
+    Example: pulssi source check zendesk payload.json --account acme
+    """
+    from streams.sources.adapter import Payload, UnmappableError
+    from streams.sources.checked_events import map_payload
+    from streams.sources.registry import adapter_of
+    from streams.times import now_ms
+
+    adapter = adapter_of(source)
+    forms = sorted(adapter.forms)
+    form = form or ("hook" if "hook" in forms else forms[0] if len(forms) == 1 else None)
+    if form not in forms:
+        fail(f"--form: {source} has {', '.join(forms)}", Exit.UNUSABLE)
+    rules = _rules(source, account)
+    try:
+        body = file.read_bytes()
+    except OSError as error:
+        fail(f"{file}: {error.strerror}", Exit.UNUSABLE)
+    try:
+        outcome = map_payload(adapter, form, Payload(body, received_at=now_ms()), rules)
+    except UnmappableError as error:
+        report: dict[str, Any] = {"unmappable": {"field": error.field, "problem": error.problem}}
+        echo_report(report, [f"unmappable: {error}"], as_json=as_json)
+        raise SystemExit(Exit.NO) from None
+    events = [json.loads(each.value) for each in outcome.records]
+    asks = [f"{each.path}?{'&'.join('='.join(pair) for pair in each.query)}".rstrip("?") for each in outcome.requests]
+    report = {"events": events, "nothing": outcome.nothing or None, "requests": asks}
+    echo_report(report, _lines(events, outcome.nothing, asks), as_json=as_json)
+
+
+def _lines(events: list[dict[str, Any]], nothing: str, asks: list[str]) -> Iterator[str]:
+    for event in events:
+        of = event.get("contact_id", event.get("agent_id"))
+        common = {"type", "occurred_at", "contact_id", "event_id", "source", "channel"}
+        fields = (f"{name}={json.dumps(value)}" for name, value in event.items() if name not in common)
+        yield "  ".join((event["occurred_at"], event["type"], str(of), *fields, f"[{event['event_id']}]"))
+    if nothing:
+        yield f"nothing for the numbers: {nothing}"
+    for ask in asks:
+        yield f"needs an answer of the vendor's API first: GET {ask}"
+
+
+class _Stand(dict[str, str]):
+    """An environment in which every variable is set: a trial needs no secrets, and may run where there are none."""
+
+    def get(self, name: str, default: Any = None) -> Any:  # noqa: ANN401 - as a dict has it
+        del default
+        return super().get(name) or _TRIAL_KEY
+
+
+def _rules(source: str, account: str | None) -> AccountRules:
+    """Give an account's rules; where none is named and there is not just one, rules that say nothing."""
+    from pydantic import SecretStr
+
+    from streams.sources.accounts import load_accounts
+    from streams.sources.adapter import AccountRules
+
+    found = [each for each in load_accounts(config_folder(), _Stand(os.environ)) if each.source == source]
+    named = [each for each in found if account in {None, each.name}]
+    if account is not None and not named:
+        fail(f"--account: sources.toml has no {source}/{account}", Exit.UNUSABLE)
+    if len(named) == 1:
+        return named[0].rules
+    return AccountRules(source, "trial", pseudonym_key=SecretStr(_TRIAL_KEY))
+
+
+@source_group.command("capture")
+@source_argument
+@click.argument("account")
+@click.option("--last", type=click.IntRange(1, 50), default=50, show_default=True, help="The last so many.")
+@click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
+@config_option
+@running_stack_option
+def capture(source: str, account: str, last: int, out: Path | None, data: Path | None) -> None:
+    """Show the last payloads that the gateway was sent, pseudonymised.
+
+    One JSON object a line, the newest last: headers, body, and what came of it. Names, addresses, texts, numbers and
+    tokens are replaced before a payload is kept. The gateway is asked with the account's own secret. Exits with 1 where
+    there is none yet.
+
+    Example: pulssi source capture zendesk acme --last 5 -o payloads.ndjson
+    """
+    from deploy.cli.gateway_client import captured
+
+    settings = stack_settings(data)
+    lines = captured(settings, _account(source, account), last)
+    if not lines:
+        fail(f"the gateway has got no payload of {source}/{account} since it was started", Exit.NO)
+    if out is None:
+        click.echo(lines.decode(), nl=False)
+        return
+    try:
+        out.write_bytes(lines)
+    except OSError as error:
+        fail(f"-o {out}: {error.strerror}", Exit.UNUSABLE)
+    click.echo(f"{out}: {len(lines.splitlines()):,} payloads", err=True)
+
+
+def _account(source: str, name: str) -> Account:
+    from streams.sources.accounts import load_accounts
+
+    accounts = load_accounts(config_folder(), os.environ)
+    found = next((each for each in accounts if (each.source, each.name) == (source, name)), None)
+    if found is None:
+        fail(f"sources.toml has no {source}/{name}", Exit.UNUSABLE)
+    if not found.secrets:
+        fail(f"{source}/{name} has no secret: set `secret_env` or `secret_file`", Exit.UNUSABLE)
+    return found

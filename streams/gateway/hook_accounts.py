@@ -1,0 +1,125 @@
+"""The accounts that hooks come for, as `sources.toml` says now: a change is taken over, a faulty one is refused."""
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from schemas.configuration.source_models import SourceEntry, SourceName
+from schemas.configuration.toml_files import ConfigurationError
+from streams.configuration.folder import read_sources
+from streams.configuration.reloading import WatchedFiles
+from streams.sources.accounts import Account, load_accounts
+from streams.sources.adapter import Adapter, Hook
+
+#: Finds a source's adapter.
+AdapterOf = Callable[[SourceName], Adapter]
+
+#: How often it is looked whether a file has changed.
+_LOOK_EVERY_S: Final = 2.0
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+class HookAccount(NamedTuple):
+    """An account with a hook, and how the hook is received."""
+
+    account: Account
+    adapter: Adapter
+    hook: Hook
+
+    @property
+    def path(self) -> str:
+        """How the account is named in addresses and messages."""
+        return self.account.path
+
+
+def secret_fault(account: Account, adapter: Adapter) -> str | None:
+    """Say that an account could take hooks and has no secret to check them with; None where all is well.
+
+    An account that can be imported from an API or a database goes without hooks: then it is none.
+    """
+    if lacks_secret(account, adapter) and not (account.entry.url or account.database.get_secret_value()):
+        return f"{adapter.title} shows by a secret that a hook is its own: set `secret_env` or `secret_file`"
+    return None
+
+
+def lacks_secret(account: Account, adapter: Adapter) -> bool:
+    """Tell whether hooks of the account cannot be checked, for want of a secret."""
+    return adapter.hook is not None and adapter.hook.signature.needs_secret and not account.secrets
+
+
+def load_hook_accounts(
+    folder: Path | None, environment: Mapping[str, str], adapter_of: AdapterOf
+) -> dict[tuple[str, str], HookAccount]:
+    """Read the accounts that take hooks, by source and name. Raises ConfigurationError with every fault at once."""
+    accounts = load_accounts(folder, environment, lambda each: secret_fault(each, adapter_of(each.source)))
+    found: dict[tuple[str, str], HookAccount] = {}
+    for account in accounts:
+        adapter = adapter_of(account.source)
+        if lacks_secret(account, adapter):
+            _LOG.warning("%s takes no hooks: it names no secret", account.path)
+        elif adapter.hook is not None:
+            found[account.source, account.name] = HookAccount(account, adapter, adapter.hook)
+    return found
+
+
+class WatchedAccounts:
+    """The accounts in force, and whether their files say something else by now."""
+
+    def __init__(self, folder: Path | None, adapter_of: AdapterOf) -> None:
+        """Load the accounts with their secrets. Raises ConfigurationError."""
+        self._folder = folder
+        self._adapter_of = adapter_of
+        self._paths = _paths(folder)
+        self._files = WatchedFiles(self._paths)
+        #: By source and name.
+        self.accounts = load_hook_accounts(folder, os.environ, adapter_of)
+        #: Whether the files as they were last seen are faulty.
+        self.refused = False
+
+    def look(self) -> bool:
+        """Take over what the files say; tells whether accounts have changed. A faulty change is logged, once."""
+        if not self._files.changed(self._paths):
+            return False
+        self._paths = _paths(self._folder)
+        self._files = WatchedFiles(self._paths)  # before they are read: a later change is seen
+        self.refused = True
+        try:
+            accounts = load_hook_accounts(self._folder, os.environ, self._adapter_of)
+        except ConfigurationError as error:
+            _LOG.error("sources.toml has changed and is refused; what was in force stays")
+            for fault in error.faults:
+                _LOG.error("%s", fault)
+            return False
+        self.refused = False
+        if accounts == self.accounts:
+            return False
+        self.accounts = accounts
+        _LOG.info("sources.toml has changed: hooks of %d accounts are taken", len(accounts))
+        return True
+
+    async def follow(self, apply: Callable[[], None]) -> None:
+        """Look for ever, and call `apply` where accounts have changed."""
+        while True:
+            await asyncio.sleep(_LOOK_EVERY_S)
+            if self.look():
+                apply()
+
+
+def _paths(folder: Path | None) -> list[Path]:
+    """Name the file and those that it names; of a file that cannot be read only itself."""
+    if folder is None:
+        return []
+    try:
+        entries = [entry for _, entry in read_sources(folder).sources]
+    except ConfigurationError:
+        entries = []
+    return [folder / "sources.toml", *(folder / name for entry in entries for name in _files_of(entry))]
+
+
+def _files_of(entry: SourceEntry) -> list[str]:
+    one = (entry.pseudonym_file, entry.token_file, entry.password_file, entry.database_file, entry.mapping)
+    return [*entry.secret_file, *(name for name in one if name is not None)]

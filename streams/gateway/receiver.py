@@ -1,0 +1,210 @@
+"""Receives one hook: checks who sent it, maps it, has Kafka store what comes of it, and only then answers.
+
+The order is that of what each check costs. What is answered with 2xx is in Kafka, as events or as a dead letter, or is
+known to mean nothing; what could not be stored is answered with 503, so that the vendor sends it again. Nothing that
+somebody wrote, signed or keeps secret is in an answer or in the log.
+"""
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import aiohttp
+from aiohttp import web
+
+from schemas import metric_definitions as declared
+from schemas.settings import Settings
+from streams.gateway.bodies import Bodies, BodyRefusedError
+from streams.gateway.captured import Captured
+from streams.gateway.counts import AccountCounts, Outcome
+from streams.gateway.hook_accounts import HookAccount
+from streams.gateway.mapping import MappedHook, map_hook
+from streams.gateway.records import NotTakenError, RecordRefusedError
+from streams.gateway.writes import AcknowledgedWrites
+from streams.monitoring.peers import Caller, TrustedProxies
+from streams.monitoring.prometheus import histogram
+from streams.monitoring.rate_limits import RateLimit
+from streams.sources.adapter import Payload
+from streams.sources.fetching import Fetcher, VendorAwayError
+from streams.times import now_ms
+
+#: A vendor's patience less this is ours: the answer has to reach it. Of a short one at most a fifth.
+MARGIN_S: Final = 1.0
+_MARGIN_SHARE: Final = 0.2
+#: When a vendor may try again, in seconds: Zendesk does so only below a minute.
+RETRY_AFTER_S: Final = 5
+_RETRY_AT_MOST_S: Final = 50
+
+UNSIGNED: Final = "the signature is not accepted\n"
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+class _AccountState:
+    """What lives as long as the gateway knows the account, whatever changes in its entry."""
+
+    def __init__(self, of: HookAccount, session: aiohttp.ClientSession) -> None:
+        self.counts = AccountCounts()
+        self.captured = Captured(of.adapter)
+        self.use(of, session)
+
+    def use(self, of: HookAccount, session: aiohttp.ClientSession) -> None:
+        """Go on with a changed entry."""
+        self.of = of
+        self.fetcher = Fetcher(of.account, session)
+
+
+class Receiver:
+    """Receives the hooks of all accounts."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        accounts: Callable[[], Mapping[tuple[str, str], HookAccount]],
+        writes: AcknowledgedWrites,
+        session: aiohttp.ClientSession,
+    ) -> None:
+        """`accounts` gives those in force; `session` is what vendors' APIs are asked with."""
+        self._accounts = accounts
+        self._writes = writes
+        self._session = session
+        self.bodies = Bodies(settings.gateway_body_bytes)
+        self._proxies = TrustedProxies(settings.wallboard_proxy_from)
+        self._of_account = RateLimit(settings.gateway_requests_per_second, settings.gateway_request_burst)
+        self._of_address = RateLimit(
+            settings.gateway_address_requests_per_second, settings.gateway_address_request_burst
+        )
+        self._states: dict[tuple[str, str], _AccountState] = {}
+        #: Hooks for accounts that there are not.
+        self.unknown = 0
+        self.latency = histogram(declared.GATEWAY_ANSWER)
+        self.take_over()
+
+    def take_over(self) -> None:
+        """Go on with the accounts that are in force now."""
+        accounts = self._accounts()
+        for name in self._states.keys() - accounts.keys():
+            del self._states[name]
+        for name, of in accounts.items():
+            if name not in self._states:
+                self._states[name] = _AccountState(of, self._session)
+            elif self._states[name].of != of:
+                self._states[name].use(of, self._session)
+
+    @property
+    def counts(self) -> dict[tuple[str, str], AccountCounts]:
+        """What is counted of each account."""
+        return {name: state.counts for name, state in self._states.items()}
+
+    def limit(self, request: web.Request) -> web.Response | None:
+        """Count a request of an address; returns the refusal where there are too many."""
+        wait_s = self._of_address.take(self._proxies.caller(request).address)
+        return _too_many(wait_s) if wait_s else None
+
+    def state_of(self, request: web.Request) -> tuple[HookAccount, Captured] | None:
+        """Find the account that an address names; None where there is none that takes hooks."""
+        state = self._state(request)
+        return None if state is None else (state.of, state.captured)
+
+    async def hook(self, request: web.Request) -> web.Response:
+        """Receive a hook."""
+        begun = time.monotonic()
+        state = self._state(request)
+        if state is None:
+            self.unknown += 1
+            return web.Response(status=404, text="there is no such account, or it takes no hooks\n")
+        try:
+            with self.bodies.place(request):
+                outcome, response = await self._received(request, state, begun)
+        except BodyRefusedError as error:
+            outcome, response = "body_refused", web.Response(status=error.status, text=f"{error}\n")
+            if error.status == web.HTTPServiceUnavailable.status_code:
+                outcome, response = "unavailable", _unavailable(str(error))
+        state.counts.hooks[outcome] += 1
+        if outcome in {"stored", "dead_letter"}:
+            self.latency.observe(time.monotonic() - begun)
+        return response
+
+    def _state(self, request: web.Request) -> _AccountState | None:
+        return self._states.get((request.match_info["source"], request.match_info["account"]))
+
+    async def _received(self, request: web.Request, state: _AccountState, begun: float) -> tuple[Outcome, web.Response]:
+        of = state.of
+        caller = self._proxies.caller(request)
+        if wait_s := self._of_address.take(caller.address):
+            return "limited", _too_many(wait_s)
+        deadline = begun + of.hook.timeout_s - min(MARGIN_S, of.hook.timeout_s * _MARGIN_SHARE)
+        body = await self.bodies.read(request)
+        # Nothing is awaited from here to the signature: a stranger's hook takes nothing of the account's allowance.
+        if wait_s := self._of_account.take(of.path):
+            return "limited", _too_many(wait_s)
+        payload = _payload(request, of, body, caller)
+        if (fault := of.hook.signature.fault(payload, of.account.secrets, payload.received_at)) is not None:
+            self._of_account.give_back(of.path)
+            _note_fault(state, fault)
+            return "unsigned", web.Response(status=401, text=UNSIGNED)
+        state.counts.last_payload_at = payload.received_at
+        try:
+            async with asyncio.timeout(deadline - time.monotonic()):
+                mapped = await map_hook(of, payload, state.fetcher)
+                state.captured.note(payload, mapped)
+                if mapped.records:
+                    await self._writes.write(mapped.records)
+        except TimeoutError:
+            return "unavailable", _unavailable("this could not be stored in time")
+        except (NotTakenError, RecordRefusedError):
+            return "unavailable", _unavailable("this cannot be stored now")
+        except VendorAwayError as error:
+            return "unavailable", _unavailable("what the hook leaves out cannot be had now", error.after_s)
+        if mapped.refusal is not None:
+            _note_refusal(state, mapped.refusal.field)
+        return _outcome(mapped), web.Response(status=of.hook.status)
+
+
+def _payload(request: web.Request, of: HookAccount, body: bytes, caller: Caller) -> Payload:
+    return Payload(
+        body,
+        {name.lower(): value for name, value in request.headers.items()},
+        dict(request.query),
+        _url(request, of, caller),
+        now_ms(),
+    )
+
+
+def _url(request: web.Request, of: HookAccount, caller: Caller) -> str:
+    """Write the address as the vendor has it: of the setting, or as this request came."""
+    if of.account.entry.public_url:
+        return f"{of.account.entry.public_url}{request.raw_path}"
+    return f"{'https' if caller.https else request.scheme}://{request.headers.get('Host', '')}{request.raw_path}"
+
+
+def _outcome(mapped: MappedHook) -> Outcome:
+    if mapped.refusal is not None:
+        return "dead_letter"
+    return "stored" if mapped.records else "nothing"
+
+
+def _note_fault(state: _AccountState, fault: str) -> None:
+    """Log a fault of a signature, which repeats nothing that was sent."""
+    if state.counts.is_due("unsigned", time.monotonic()):
+        _LOG.warning("%s: a hook is refused: %s", state.of.path, fault)
+
+
+def _note_refusal(state: _AccountState, field: str) -> None:
+    """Log that a payload is a dead letter, and why by its field alone: the reason may repeat what somebody wrote."""
+    if state.counts.is_due("dead_letter", time.monotonic()):
+        about = f"because of its field {field}" if field else "because of its form"
+        _LOG.warning("%s: a payload cannot be mapped %s: see the dead letters", state.of.path, about)
+
+
+def _too_many(wait_s: float) -> web.Response:
+    headers = {"Retry-After": str(min(_RETRY_AT_MOST_S, math.ceil(wait_s)))}
+    return web.Response(status=429, text="too many requests\n", headers=headers)
+
+
+def _unavailable(problem: str, after_s: float = RETRY_AFTER_S) -> web.Response:
+    headers = {"Retry-After": str(min(_RETRY_AT_MOST_S, max(1, math.ceil(after_s))))}
+    return web.Response(status=503, text=f"{problem}: send it again\n", headers=headers)

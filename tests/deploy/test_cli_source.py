@@ -1,0 +1,169 @@
+"""`pulssi source`: what payloads give, what a running gateway was sent, and which accounts there are."""
+
+import asyncio
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+from click.testing import CliRunner, Result
+
+from deploy.cli import main
+from deploy.embedded.ports import any_free
+from streams.configuration.environment import load_settings
+from tests.dashboards.face_under_fire import in_a_thread
+from tests.streams.gateway import made
+from tests.streams.gateway.made import SECRET, body, zendesk
+from tests.streams.gateway.site import Answer, MemoryWrites, Site, gateway
+
+
+@pytest.fixture(autouse=True)
+def configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Have the commands read a folder with the accounts of the tests; returns the port of their gateway."""
+    port = any_free("127.0.0.1")
+    made.write_sources(tmp_path)
+    monkeypatch.setattr("streams.sources.registry.adapter_of", made.adapter_of)
+    settings = {"PULSSI_CONFIG": str(tmp_path), "PULSSI_GATEWAY_PORT": str(port), "XDG_STATE_HOME": str(tmp_path)}
+    for name, value in {**settings, **made.VARIABLES}.items():
+        monkeypatch.setenv(name, value)
+    return port
+
+
+@pytest.fixture
+def site(tmp_path: Path, configured: int) -> Iterator[Site]:
+    """Run the gateway that the commands are pointed at."""
+    settings = load_settings({"PULSSI_GATEWAY_PORT": str(configured)})
+    with in_a_thread(gateway(tmp_path, settings, MemoryWrites().taken)) as running:
+        yield running
+
+
+def pulssi(*words: object) -> Result:
+    """Run a command."""
+    return CliRunner().invoke(main, [str(word) for word in words])
+
+
+def post(site: Site, sent: bytes) -> Answer:
+    """Post a signed hook."""
+
+    async def once() -> Answer:
+        async with aiohttp.ClientSession() as http:
+            own = Site(site.app, site.receiver, site.port, http, site.accounts)
+            return await own.post("/hooks/zendesk/acme", sent, zendesk(sent, time.time()))
+
+    return asyncio.run(once())
+
+
+def test_check_shows_the_events(tmp_path: Path) -> None:
+    """One line each, mapped by the account that is named; as JSON, all of it."""
+    file = tmp_path / "payload.json"
+    file.write_bytes(body(native=7, group="7"))
+    shown = pulssi("source", "check", "zendesk", file, "--account", "acme")
+    assert shown.exit_code == 0
+    assert shown.output.splitlines() == [
+        '2026-03-01T08:00:00.000Z  contact.started  zendesk:acme:7  queue="billing"  [created:7]',
+        '2026-03-01T08:00:00.000Z  contact.queued  zendesk:acme:7  queue="billing"  [queued:7]',
+    ]
+    report = json.loads(pulssi("source", "check", "zendesk", file, "--json").output)
+    assert [event["contact_id"] for event in report["events"]] == ["zendesk:trial:7"] * 2
+    assert (report["nothing"], report["requests"]) == (None, [])
+
+
+def test_check_needs_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may run where there are none."""
+    file = tmp_path / "payload.json"
+    file.write_bytes(body())
+    for name in made.VARIABLES:
+        monkeypatch.delenv(name)
+    assert pulssi("source", "check", "chatwoot", file).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("sent", "line", "code"),
+    [
+        (body("unheard"), "unmappable: kind: is none that is known", 1),
+        (b"{", "unmappable: the body is not JSON", 1),
+        (body("invalid"), "unmappable: score: of contact.rated", 1),
+        (body("typing"), "nothing for the numbers: typing: somebody types", 0),
+        (body("look"), "needs an answer of the vendor's API first: GET /tickets/1?include=group", 0),
+    ],
+)
+def test_check_says_why_there_are_no_events(tmp_path: Path, sent: bytes, line: str, code: int) -> None:
+    """With the exit code for scripts."""
+    file = tmp_path / "payload.json"
+    file.write_bytes(sent)
+    shown = pulssi("source", "check", "zendesk", file, "--account", "acme")
+    assert shown.exit_code == code
+    assert shown.output.startswith(line)
+
+
+@pytest.mark.parametrize(
+    ("words", "fault"),
+    [(("--form", "audit"), "--form: zendesk has hook"), (("--account", "none"), "sources.toml has no zendesk/none")],
+)
+def test_check_names_what_it_cannot_use(tmp_path: Path, words: tuple[str, ...], fault: str) -> None:
+    """In one line, with code 2."""
+    file = tmp_path / "payload.json"
+    file.write_bytes(body())
+    shown = pulssi("source", "check", "zendesk", file, *words)
+    assert (shown.exit_code, shown.stderr.count("\n")) == (2, 1)
+    assert fault in shown.stderr
+
+
+def test_capture_shows_what_came(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The newest last, to the terminal or into a file; nobody's words are in it."""
+    monkeypatch.setattr("streams.gateway.captured.EVERY_S", 0)
+    for number in range(2):
+        assert post(site, body(native=number, text="Anna wrote")).status == 200
+    shown = pulssi("source", "capture", "zendesk", "acme", "--last", "1")
+    assert shown.exit_code == 0
+    (line,) = shown.output.splitlines()
+    assert json.loads(line)["events"] == ["contact.started", "contact.queued"]
+    assert "Anna" not in shown.output
+    file = tmp_path / "captured.ndjson"
+    shown = pulssi("source", "capture", "zendesk", "acme", "-o", file)
+    assert (shown.exit_code, shown.output) == (0, f"{file}: 2 payloads\n")
+    assert file.read_text().splitlines()[-1] == line
+
+
+def test_capture_says_why_it_has_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """None came; another secret; no such account; no secret; no gateway."""
+    assert pulssi("source", "capture", "zendesk", "acme").exit_code == 1
+    unknown = pulssi("source", "capture", "zendesk", "none")
+    assert (unknown.exit_code, "has no zendesk/none" in unknown.stderr) == (2, True)
+    secretless = pulssi("source", "capture", "asterisk", "main")
+    assert (secretless.exit_code, "has no secret" in secretless.stderr) == (2, True)
+    monkeypatch.setenv("ACME", "another")
+    refused = pulssi("source", "capture", "zendesk", "acme")
+    assert (refused.exit_code, "refuses (401)" in refused.stderr) == (1, True)
+    assert "another" not in refused.stderr
+    monkeypatch.setenv("PULSSI_GATEWAY_PORT", str(any_free("127.0.0.1")))
+    away = pulssi("source", "capture", "zendesk", "acme")
+    assert (away.exit_code, "does not answer" in away.stderr) == (3, True)
+    assert SECRET not in away.stderr
+    assert site.port
+
+
+def test_list_shows_accounts_addresses_and_counts(site: Site) -> None:
+    """Of those that take hooks; and that there are no counts where the gateway is away."""
+    post(site, body())
+    post(site, body("typing"))
+    report = json.loads(pulssi("source", "list", "--json").output)
+    assert report["gateway"] is True
+    acme, main_exchange = report["accounts"][0], report["accounts"][-1]
+    assert acme["hook"] == f"http://127.0.0.1:{site.port}/hooks/zendesk/acme"
+    assert {name: number for name, number in acme["hooks"].items() if number} == {"stored": 1, "nothing": 1}
+    assert acme["last_payload"] > 0
+    assert (main_exchange["hook"], main_exchange["last_payload"]) == (None, None)
+    shown = pulssi("source", "list")
+    assert "1 stored, 1 nothing" in shown.output
+    assert "takes no hooks" in shown.output
+
+
+def test_list_without_a_gateway() -> None:
+    """The configuration alone."""
+    shown = pulssi("source", "list")
+    assert shown.exit_code == 0
+    assert "zendesk/acme" in shown.output
+    assert "the gateway does not answer" in shown.output

@@ -1,0 +1,215 @@
+"""What is asked of a vendor's API: below the account's address, at its pace, and once for all who ask the same."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from streams.sources.accounts import Account, load_accounts
+from streams.sources.adapter import Request
+from streams.sources.backfill.pages import VendorRefusedError
+from streams.sources.fetching import ANSWER_BYTES, Fetcher, VendorAwayError, authorization
+from tests.until import until
+
+TOKEN = "t0ken-of-the-account"  # noqa: S105 - none in earnest
+TICKET = Request("/api/tickets/7", (("include", "group"),))
+
+
+class Vendor:
+    """A vendor's API, which a test may have answer as it likes."""
+
+    def __init__(self) -> None:
+        self.asked: list[web.Request] = []
+        self.answer: Callable[[], web.Response] = lambda: web.json_response({"id": 7})
+        self.before = asyncio.Event()
+        self.before.set()
+
+    async def handle(self, request: web.Request) -> web.Response:
+        """Answer anything."""
+        self.asked.append(request)
+        await self.before.wait()
+        return self.answer()
+
+
+class Clock:
+    """A clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        """Tell the time."""
+        return self.now
+
+
+def account(folder: Path, url: str, source: str = "chatwoot", **more: str) -> Account:
+    """Make an account with a token."""
+    lines = "".join(f"{name} = {value}\n" for name, value in more.items())
+    where = f'url = "{url}"\n' if url else ""
+    (folder / "sources.toml").write_text(
+        f'[[source]]\nsource = "{source}"\naccount = "acme"\n{where}token_env = "TOKEN"\n{lines}'
+    )
+    (found,) = load_accounts(folder, {"TOKEN": TOKEN})
+    return found
+
+
+@asynccontextmanager
+async def fetching(
+    folder: Path, clock: Callable[[], float] | None = None, path: str = "", **more: str
+) -> AsyncIterator[tuple[Vendor, Fetcher]]:
+    """Run a vendor, and give what asks it."""
+    vendor = Vendor()
+    app = web.Application()
+    app.router.add_route("*", "/{any:.*}", vendor.handle)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}{path}"
+    async with aiohttp.ClientSession() as session:
+        of = account(folder, url, **more)
+        yield vendor, Fetcher(of, session, clock) if clock else Fetcher(of, session)
+    await runner.cleanup()
+
+
+async def test_who_asks_the_same_is_answered_by_one_request(tmp_path: Path) -> None:
+    """At a time, and for some seconds after; with the token, the query, and below the account's address."""
+    clock = Clock()
+    async with fetching(tmp_path, clock, "/v1/") as (vendor, fetcher):
+        vendor.before.clear()
+        asking = [asyncio.ensure_future(fetcher.get(TICKET)) for _ in range(5)]
+        await until(lambda: vendor.asked)
+        asking[0].cancel()  # who gives up does not end it for the others
+        vendor.before.set()
+        assert await asyncio.gather(*asking[1:]) == [{"id": 7}] * 4
+        assert await fetcher.answers([TICKET]) == {TICKET: {"id": 7}}
+        assert [request.rel_url.human_repr() for request in vendor.asked] == ["/v1/api/tickets/7?include=group"]
+        assert vendor.asked[0].headers["api_access_token"] == TOKEN
+        clock.now += 6
+        await fetcher.get(TICKET)
+        assert len(vendor.asked) == 2
+        assert await fetcher.post(Request("/search"), {"q": 1}) == {"id": 7}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "//evil.example/x",
+        "/../admin",
+        "/a/%2e%2e/b",
+        "/a?b",
+        "/a#b",
+        "/a b",
+        "a",
+        "",
+        "/a/./b",
+        "/a\\b",
+        "/@x/..",
+        "/a%2f..%2fb",
+    ],
+)
+async def test_a_payload_leads_to_no_other_address(tmp_path: Path, path: str) -> None:
+    """Whatever it has in the place of an id."""
+    async with fetching(tmp_path) as (vendor, fetcher):
+        with pytest.raises(VendorRefusedError, match="no address"):
+            await fetcher.get(Request(path))
+        assert vendor.asked == []
+
+
+async def test_an_account_without_an_api(tmp_path: Path) -> None:
+    """The setting that is missing is named."""
+    async with aiohttp.ClientSession() as session:
+        with pytest.raises(VendorRefusedError, match="set `url`"):
+            await Fetcher(account(tmp_path, ""), session).get(TICKET)
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (lambda: web.Response(status=401), "is the token the right one"),
+        (lambda: web.Response(status=404), "answers 404"),
+        (lambda: web.Response(status=302, headers={"Location": "http://evil.example/"}), "answers 302"),
+        (lambda: web.Response(text="<html>"), "no JSON"),
+        (lambda: web.Response(body=b"0" * (ANSWER_BYTES + 1)), "more than"),
+    ],
+)
+async def test_refusals_for_good(tmp_path: Path, answer: Callable[[], web.Response], why: str) -> None:
+    """No redirect is followed, and nothing large is read; the token is in no error."""
+    async with fetching(tmp_path) as (vendor, fetcher):
+        vendor.answer = answer
+        with pytest.raises(VendorRefusedError, match=why) as refused:
+            await fetcher.get(TICKET)
+        assert TOKEN not in str(refused.value)
+
+
+async def test_it_backs_off(tmp_path: Path) -> None:
+    """As long as the vendor asks for, else longer each time; meanwhile nothing is sent, and one answer ends it."""
+    clock = Clock()
+    async with fetching(tmp_path, clock) as (vendor, fetcher):
+        vendor.answer = lambda: web.Response(status=429, headers={"Retry-After": "30"})
+        with pytest.raises(VendorAwayError, match="429") as away:
+            await fetcher.get(TICKET)
+        assert away.value.after_s == 30
+        with pytest.raises(VendorAwayError, match="no more often"):
+            await fetcher.get(TICKET)
+        assert len(vendor.asked) == 1
+        vendor.answer = lambda: web.Response(status=500)
+        waits = []
+        for _ in range(8):
+            clock.now += 100
+            with pytest.raises(VendorAwayError, match="500") as away:
+                await fetcher.get(TICKET)
+            waits.append(away.value.after_s)
+        assert waits == [2, 4, 8, 16, 32, 60, 60, 60]
+        vendor.answer = lambda: web.json_response({})
+        clock.now += 100
+        await fetcher.get(TICKET)
+        vendor.answer = lambda: web.Response(status=500)
+        with pytest.raises(VendorAwayError) as away:
+            await fetcher.get(Request("/other"))
+        assert away.value.after_s == 1
+
+
+async def test_an_api_that_is_not_there(tmp_path: Path) -> None:
+    """Is told so, without its address."""
+    async with aiohttp.ClientSession() as session:
+        with pytest.raises(VendorAwayError, match="does not answer") as away:
+            await Fetcher(account(tmp_path, "http://127.0.0.1:9"), session).get(TICKET)
+    assert "127.0.0.1" not in str(away.value)
+
+
+async def test_its_pace(tmp_path: Path) -> None:
+    """No more than the account says, in a minute."""
+    clock = Clock()
+    async with fetching(tmp_path, clock, requests_per_minute="6") as (vendor, fetcher):
+        await fetcher.get(Request("/1"))
+        with pytest.raises(VendorAwayError, match="no more often") as away:
+            await fetcher.get(Request("/2"))
+        assert away.value.after_s == pytest.approx(10)
+        clock.now += 10
+        await fetcher.get(Request("/2"))
+        assert [request.path for request in vendor.asked] == ["/1", "/2"]
+
+
+@pytest.mark.parametrize(
+    ("source", "more", "wanted"),
+    [
+        (
+            "zendesk",
+            {"user": '"a@example.com"'},
+            {"Authorization": "Basic YUBleGFtcGxlLmNvbS90b2tlbjp0MGtlbi1vZi10aGUtYWNjb3VudA=="},
+        ),
+        ("zammad", {}, {"Authorization": f"Token token={TOKEN}"}),
+        ("giosg", {}, {"Authorization": f"Token {TOKEN}"}),
+        ("freshdesk", {}, {"Authorization": "Basic dDBrZW4tb2YtdGhlLWFjY291bnQ6WA=="}),
+        ("intercom", {}, {"Authorization": f"Bearer {TOKEN}"}),
+    ],
+)
+def test_each_vendor_has_its_own_header(
+    tmp_path: Path, source: str, more: dict[str, str], wanted: dict[str, str]
+) -> None:
+    """As its documentation wants the token."""
+    assert authorization(account(tmp_path, "https://desk.example.com", source, **more)) == wanted

@@ -336,4 +336,5 @@ def _described(letter: Letter, handled: dict[str, Handled]) -> dict[str, object]
 
 
 def _texts(letter: Letter) -> dict[str, str]:
-    return {name: content.decode("utf-8", "replace") for name, content in letter.headers}
+    own = {name: content.decode("utf-8", "replace") for name, content in letter.headers}
+    return {**own, **letter.vendor_headers}

@@ -14,11 +14,14 @@ from streams.sources.adapter import AccountRules, Payload, UnmappableError
 from streams.sources.checked_events import OutgoingEvent, map_payload
 from streams.sources.recordings import UnroutableError, route
 from streams.sources.registry import adapter_of
+from streams.sources.vendor_dead_letters import KEPT_HEADER
 
 #: Headers of Pulssi's own begin so; others are the record's, or the vendor's.
 PREFIX: Final = "pulssi-"
 #: Of a record that is too large for a letter: its size. The letter has the beginning.
 CUT: Final = "bytes"
+#: Of a vendor's payload: its own headers, behind the prefix.
+_VENDOR_HEADER: Final = KEPT_HEADER.removeprefix(PREFIX)
 
 
 class Letter(NamedTuple):
@@ -55,6 +58,20 @@ class Letter(NamedTuple):
         if "source" in self.about:
             return f"{self.about['source']}/{self.about.get('account', '?')}"
         return f"{self.about.get('topic', '?')}/{self.about.get('partition', '?')}@{self.about.get('offset', '?')}"
+
+    @property
+    def vendor_headers(self) -> Mapping[str, str]:
+        """The headers that a vendor's payload came with, by their names in small letters."""
+        return {
+            name.removeprefix(_VENDOR_HEADER).lower(): value
+            for name, value in self.about.items()
+            if name.startswith(_VENDOR_HEADER)
+        }
+
+    def number(self, name: str, otherwise: int = 0) -> int:
+        """Return a whole number of Pulssi's own headers."""
+        written = self.about.get(name, "")
+        return int(written) if written.isascii() and written.isdecimal() else otherwise
 
     @property
     def is_cut(self) -> bool:
@@ -96,9 +113,12 @@ def _mapped(letter: Letter, accounts: Callable[[str, str], AccountRules | None])
     rules = accounts(source, account)
     if source not in SOURCES or rules is None:
         raise NotReplayableError(f"sources.toml has no account {source}/{account}")
-    headers = {name.lower(): content.decode("utf-8", "replace") for name, content in letter.headers}
-    received_at = letter.about.get("received-at", "")
-    payload = Payload(letter.value, headers, received_at=int(received_at) if received_at.isdecimal() else letter.at)
+    payload = Payload(
+        letter.value,
+        letter.vendor_headers,
+        received_at=letter.number("received-at", letter.at),
+        line=letter.number("line"),
+    )
     adapter, form = adapter_of(source), letter.about.get("form", "hook")
     if form not in adapter.forms:
         raise NotReplayableError(f"{adapter.title} has no payloads of the form {form}")

@@ -113,6 +113,8 @@ def record_of(letter: VendorDeadLetter) -> LetterRecord:
         "where": letter.where,
         "code": letter.code,
         "reason": letter.reason,
+        "line": str(letter.payload.line or ""),
+        "received-at": str(letter.payload.received_at or ""),
     }
     headers += [(f"pulssi-{name}", value.encode("utf-8", "replace")) for name, value in told.items() if value]
     return LetterRecord(f"{letter.source}/{letter.account}".encode(), body, tuple(headers))

@@ -21,6 +21,7 @@ from streams.sources.event_producer import EventProducer, ProduceError
 from streams.sources.following.follower import Follower, FollowError
 from streams.sources.page_sender import PageSender
 from streams.sources.registry import adapter_of
+from streams.sources.source_gauges import SourceGauges
 from streams.sources.source_positions import SourcePositions, position_key
 from streams.sources.vendor_dead_letters import VendorDeadLetters
 from streams.times import now_ms
@@ -80,6 +81,7 @@ class Following:
             producer = await stack.enter_async_context(EventProducer(self._settings, say, client=_CLIENT))
             letters = await stack.enter_async_context(VendorDeadLetters(self._settings, _CLIENT))
             api = await stack.enter_async_context(HttpApi(account, say))
+            gauges = await stack.enter_async_context(SourceGauges(self._settings, _CLIENT))
             sender = PageSender(
                 adapter_of(account.source),
                 account,
@@ -88,6 +90,7 @@ class Following:
                 letters=letters,
                 positions=positions,
                 api=api,
+                gauges=gauges,
             )
             before = self.payloads, self.events, self.dead_letters
             self.has_connected = True

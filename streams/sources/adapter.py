@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias
 
 from pydantic import SecretStr
 
+from schemas.events import Status
 from schemas.samples import SampleName
 from schemas.topics import Channel
 
@@ -49,6 +50,8 @@ class AccountRules(NamedTuple):
     #: The vendor's name of a channel = ours; and the channel of all others, where it is set.
     channels: Mapping[str, Channel] = MappingProxyType({})
     channel: Channel | None = None
+    #: The vendor's names of agents' states = ours.
+    activities: Mapping[str, Status] = MappingProxyType({})
     #: The vendor's ids of users that are bots.
     bots: frozenset[str] = frozenset()
     #: Of times without a zone, where the account names one.
@@ -84,9 +87,11 @@ class AccountRules(NamedTuple):
 class Request(NamedTuple):
     """Something that the adapter must know besides the payload: a GET of the vendor's API, as data."""
 
-    #: Below the account's `url`, with a slash in front.
+    #: Below the account's `url`, or below `base`, with a slash in front.
     path: str
     query: tuple[tuple[str, str], ...] = ()
+    #: Another API of the same vendor, such as https://conversations.twilio.com; never taken from a payload.
+    base: str = ""
 
 
 class Mapped(NamedTuple):
@@ -119,10 +124,15 @@ class MapPayload(Protocol):
 class Signature(Protocol):
     """How a vendor shows that a hook is its own."""
 
-    #: What is to be set up, for the docs, such as "HMAC-SHA256 of the time and the body".
-    meaning: str
-    #: Whether it works without a secret.
-    needs_secret: bool
+    @property
+    def meaning(self) -> str:
+        """What is to be set up, for the docs, such as "HMAC-SHA256 of the time and the body"."""
+        ...
+
+    @property
+    def needs_secret(self) -> bool:
+        """Whether it works only with a secret."""
+        ...
 
     def fault(self, payload: Payload, secrets: tuple[SecretStr, ...], now_ms: int) -> str | None:
         """Say what is wrong with the signature, without it; None where it is right by one of the secrets."""

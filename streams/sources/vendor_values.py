@@ -36,6 +36,18 @@ def json_object(body: bytes) -> JsonObject:
     return parsed
 
 
+def json_objects(body: bytes) -> list[JsonObject]:
+    """Parse a body that must be a JSON object, or a list of one or more: vendors that batch send lists."""
+    try:
+        parsed = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise UnmappableError("", f"the body is not JSON: {error}") from None
+    found = parsed if isinstance(parsed, list) else [parsed]
+    if not found or not all(isinstance(each, dict) for each in found):
+        raise UnmappableError("", "the body is no JSON object, and no list of them")
+    return found
+
+
 def value_at(within: Json, path: str) -> Json:
     """Return what stands at a path of keys with dots between; None where there is nothing."""
     for key in path.split("."):

@@ -144,3 +144,13 @@ def time_of(value: Json, path: str, zone: tzinfo | None = None) -> str:
         if isinstance(error, UnmappableError):
             raise
         raise UnmappableError(path, "is no time from 1970 to 2099") from None
+
+
+def ms_of(at: str) -> int:
+    """Return a time that `time_at` gave as UTC milliseconds."""
+    return milliseconds(datetime.fromisoformat(at))
+
+
+def earlier(at: str, ms: int) -> str:
+    """Return the time so many milliseconds before one that `time_at` gave, and not before 1970."""
+    return rfc3339(max(0, ms_of(at) - ms))

@@ -13,9 +13,8 @@ from schemas.topics import Channel
 from streams.sources.adapter import AccountRules, Mapped, UnmappableError, shortened
 from streams.sources.contact_events import ContactEvents
 from streams.sources.pseudonyms import pseudonym
+from streams.sources.vendor_values import earlier
 from streams.sources.vendors.amazon_connect.spelling import id_of
-from streams.times import at as datetime_at
-from streams.times import milliseconds, rfc3339
 
 _CHANNELS: Final[dict[str, Channel]] = {"VOICE": "call", "CHAT": "chat", "EMAIL": "email"}
 #: Methods that begin a contact, with its direction and who began it; an API begins calls out, but chats of customers.
@@ -30,6 +29,8 @@ _BEGIN: Final = {
 }
 #: Methods of a leg that goes on where another ended.
 _FOLLOW: Final = frozenset({"TRANSFER", "QUEUE_TRANSFER", "CALLBACK"})
+#: A hold is put no further back than this.
+_MOST_S: Final = 2**31
 _NOTHING: Final = {
     "MONITOR": "a supervisor listens",
     "AGENT_REPLY": "an agent's reply has no place among its contact's messages",
@@ -175,7 +176,7 @@ class _Written:
             ended = min(leg.disconnected, leg.wrap_began or leg.disconnected)
             if leg.connected and leg.hold_s > 0:
                 # How long is known, not when: it is put at the end of the talk, where it moves nothing else.
-                held = max(_earlier(ended, leg.hold_s), leg.connected)
+                held = max(earlier(ended, round(min(leg.hold_s, _MOST_S) * 1000)), leg.connected)
                 self._add("contact.held", held, "held", 6, agent_id=agent)
                 self._add("contact.resumed", ended, "resumed", 7, agent_id=agent)
             if leg.followed:
@@ -198,8 +199,3 @@ class _Written:
             self._add("contact.abandoned", leg.disconnected, "abandoned", 9)
         else:
             self._add("contact.disconnected", leg.disconnected, "disconnected", 9)
-
-
-def _earlier(at: str, seconds: float) -> str:
-    moment = milliseconds(datetime_at(0).fromisoformat(at))
-    return rfc3339(max(0, moment - min(round(seconds * 1000), moment)))

@@ -143,6 +143,8 @@ class _Written:
     def _queue(self) -> str:
         """Name the queue by its id, which events and records both have; agents' own queues share one name."""
         leg = self._leg
+        if not leg.queue_arn:
+            return ""
         if leg.queue_type == "AGENT" or "/queue/agent/" in leg.queue_arn:
             return self._account.queue_named("agent")
         return self._account.queue_named(leg.queue_arn, id_of(leg.queue_arn))
@@ -153,7 +155,9 @@ class _Written:
             return
         groups = [id_of(group) for group in leg.groups]
         team = next((self._account.teams[group] for group in groups[::-1] if group in self._account.teams), "")
-        self._add("contact.connected", leg.connected, "connected", 5, agent_id=self._agent(), team=team)
+        # The queue of a call out, too, in which nobody waited.
+        known = {"agent_id": self._agent(), "team": team, "queue": self._queue()}
+        self._add("contact.connected", leg.connected, "connected", 5, **known)
         if leg.first_reply:
             self._add("message.sent", leg.first_reply, "first-reply", 6, author="agent", agent_id=self._agent())
 
@@ -192,7 +196,7 @@ class _Written:
         if self._outbound:
             self._add("contact.disconnected", leg.disconnected, "disconnected", 9)
         elif leg.queue_arn:
-            self._add("contact.abandoned", leg.disconnected, "abandoned", 9)
+            self._add("contact.abandoned", leg.disconnected, "abandoned", 9, queue=self._queue())
         elif self._channel != "call" or leg.reason == "CONTACT_FLOW_DISCONNECT":
             self._add("contact.resolved", leg.disconnected, "resolved", 11)
         elif leg.reason == "CUSTOMER_DISCONNECT":

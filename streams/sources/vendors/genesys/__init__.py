@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from streams.sources.adapter import FULL, AccountRules, Adapter, Feed, Hook, Mapped, Payload, Request, UnmappableError
 from streams.sources.signatures import SharedSecret
-from streams.sources.vendor_values import JsonObject, json_objects, object_at, optional_text_at
+from streams.sources.vendor_values import JsonObject, json_objects, list_at, object_at, optional_text_at
 from streams.sources.vendors.genesys.conversation import map_conversation
 from streams.sources.vendors.genesys.detail_events import map_detail_event
 
@@ -20,7 +20,18 @@ def _hook(payload: Payload, account: AccountRules, answers: Mapping[Request, Any
 
 def _conversation(payload: Payload, account: AccountRules, answers: Mapping[Request, Any]) -> Mapped:
     del answers
-    return _joined([map_conversation(each, account) for each in json_objects(payload.body)])
+    found = [each for page in json_objects(payload.body) for each in _conversations(page)]
+    return _joined([map_conversation(each, account) for each in found])
+
+
+def _conversations(page: JsonObject) -> list[JsonObject]:
+    """Give the conversations of a page of results, or the one that is no page."""
+    if "conversations" not in page:
+        return [page]
+    found = list_at(page, "conversations")
+    if not all(isinstance(each, dict) for each in found):
+        raise UnmappableError("conversations", "must be a list of objects")
+    return found
 
 
 def _detail_event(found: JsonObject, account: AccountRules) -> Mapped:
@@ -36,7 +47,8 @@ def _detail_event(found: JsonObject, account: AccountRules) -> Mapped:
 
 def _joined(each: list[Mapped]) -> Mapped:
     events = tuple(event for mapped in each for event in mapped.events)
-    return Mapped(events, "" if events else "; ".join(dict.fromkeys(mapped.nothing for mapped in each)))
+    reasons = "; ".join(dict.fromkeys(mapped.nothing for mapped in each)) or "an empty page"
+    return Mapped(events, "" if events else reasons)
 
 
 _REPLIES: Final = Feed("part", "calls in full; chats, messages and e-mail only from conversations, by response times")

@@ -160,7 +160,8 @@ class _Conversation:
 
     def _of_talk(self, contact: ContactEvents, session: _Session, talk: list[_Segment], agent: str) -> None:
         ours, of_agent = session.session_id, {"agent_id": agent}
-        contact.add("contact.connected", talk[0].start, ours, "connected", seq=media.CONNECTED, **of_agent)
+        queue = self._account.queue_named(talk[0].queue) if talk[0].queue else ""
+        contact.add("contact.connected", talk[0].start, ours, "connected", seq=media.CONNECTED, queue=queue, **of_agent)
         if session.channel != "call":
             for name, at in session.metrics:
                 if name == "tAgentResponseTime" and at:

@@ -91,9 +91,15 @@ def _acd_end(fact: _Fact) -> str:
             return "answered by whom is told at the end of the user's session"
         if user in fact.account.bots:
             return "answered by a bot"
-        agent = fact.account.agent_id(user)
-        fact.contact.add("contact.connected", fact.at, fact.session, "answered", seq=media.CONNECTED, agent_id=agent)
+        _connect(fact, fact.at, "answered", user)
     return ""
+
+
+def _connect(fact: _Fact, at: str, what: str, user: str) -> None:
+    """Say that a user answered; with the queue, which a call out has too, although nobody waited in it."""
+    queue = optional_text_at(fact.body, "queueId")
+    known = {"agent_id": fact.account.agent_id(user), "queue": fact.account.queue_named(queue) if queue else ""}
+    fact.contact.add("contact.connected", at, fact.session, what, seq=media.CONNECTED, **known)
 
 
 def _user_end(fact: _Fact) -> str:
@@ -108,8 +114,7 @@ def _user_end(fact: _Fact) -> str:
             return "never connected, and no sign that the user let it ring"
         contact.add("contact.missed", fact.at, session, "missed", seq=media.SESSION_ENDED, agent_id=agent)
         return ""
-    connected = earlier(fact.at, talked + held)
-    contact.add("contact.connected", connected, session, "connected", seq=media.CONNECTED, agent_id=agent)
+    _connect(fact, earlier(fact.at, talked + held), "connected", user)
     if held:
         # How long is known, not when: it is put at the end, where it moves nothing else.
         contact.add("contact.held", earlier(fact.at, held), session, "held", seq=media.HELD, agent_id=agent)

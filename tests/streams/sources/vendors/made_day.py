@@ -19,6 +19,7 @@ from streams.sources.adapter import AccountRules, Adapter, Payload, Request
 from streams.sources.checked_events import map_payload
 from streams.sources.simulator import Plan, simulate
 from streams.sources.vendor_values import ms_of
+from streams.times import rfc3339
 from tests.cases.told import folded
 
 Event = dict[str, Any]
@@ -130,6 +131,11 @@ class _CallReader:
 def ms(at: str) -> int:
     """Return a time as UTC milliseconds."""
     return ms_of(at)
+
+
+def later(at: str, so_many_ms: int) -> str:
+    """Return the time so many milliseconds later."""
+    return rfc3339(ms(at) + so_many_ms)
 
 
 def mapped(

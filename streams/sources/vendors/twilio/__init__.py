@@ -77,7 +77,8 @@ ADAPTER: Final = Adapter(
     name="twilio",
     title="Twilio",
     forms={"hook": _hook, "event": _event},
-    hook=Hook(signature=TwilioSignature(), timeout_s=15, status=204),
+    # TaskRouter waits 15 s, Event Streams and Conversations 5.
+    hook=Hook(signature=TwilioSignature(), timeout_s=5, status=204),
     feeds={
         "offered": FULL,
         "entered": FULL,

@@ -27,6 +27,7 @@ PREFIX: Final = "com.twilio.conversations."
 _WEBHOOK_NAMES: Final = {
     "message.added": "onMessageAdded",
     "conversation.added": "onConversationAdded",
+    "conversation-state.updated": "onConversationStateUpdated",
     "conversation.updated": "onConversationUpdated",
     "conversation.removed": "onConversationRemoved",
 }

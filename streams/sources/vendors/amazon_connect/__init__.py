@@ -53,7 +53,9 @@ def _joined(each: list[Mapped]) -> Mapped:
     return Mapped(events, "" if events else "; ".join(dict.fromkeys(mapped.nothing for mapped in each)))
 
 
-_NO_MESSAGES: Final = Feed("part", "calls in full; of chats only the first reply, from records that have chat metrics")
+_NO_MESSAGES: Final = Feed(
+    "part", "calls in full; chats by the agent's acceptance, until a record with chat metrics tells the first reply"
+)
 
 ADAPTER: Final = Adapter(
     name="amazon_connect",

@@ -158,8 +158,18 @@ class _Written:
         # The queue of a call out, too, in which nobody waited.
         known = {"agent_id": self._agent(), "team": team, "queue": self._queue()}
         self._add("contact.connected", leg.connected, "connected", 5, **known)
+        if self._channel == "chat":
+            self._reply()
+
+    def _reply(self) -> None:
+        """Say when an agent replied first: live nobody tells, so the acceptance stands for it until a record does."""
+        leg, of_agent = self._leg, {"author": "agent", "agent_id": self._agent()}
         if leg.first_reply:
-            self._add("message.sent", leg.first_reply, "first-reply", 6, author="agent", agent_id=self._agent())
+            voids = shortened(f"{leg.leg_id}:accepted")
+            self._add("event.voided", leg.first_reply, "voids:accepted", 2, voids=voids)
+            self._add("message.sent", leg.first_reply, "first-reply", 6, **of_agent)
+        else:
+            self._add("message.sent", leg.connected, "accepted", 6, **of_agent)
 
     def _agent(self) -> str:
         agent = id_of(self._leg.agent_arn)

@@ -51,7 +51,9 @@ def _joined(each: list[Mapped]) -> Mapped:
     return Mapped(events, "" if events else reasons)
 
 
-_REPLIES: Final = Feed("part", "calls in full; chats, messages and e-mail only from conversations, by response times")
+_REPLIES: Final = Feed(
+    "part", "calls in full; chats by their acceptance, until a conversation tells response times; e-mail only by these"
+)
 
 ADAPTER: Final = Adapter(
     name="genesys",

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from schemas.topics import Channel
-from streams.sources.adapter import AccountRules, Mapped, UnmappableError
+from streams.sources.adapter import AccountRules, Mapped, UnmappableError, shortened
 from streams.sources.contact_events import ContactEvents
 from streams.sources.pseudonyms import pseudonym
 from streams.sources.vendor_values import (
@@ -27,6 +27,8 @@ _CUSTOMERS: Final = frozenset({"customer", "external"})
 _USERS: Final = frozenset({"agent", "user"})
 #: Of a session that waited: the customer left. Short ones have a second metric of their own, which adds nothing.
 _ABANDONS: Final = frozenset({"tAbandon", "tShortAbandon"})
+#: A customer's turn was answered, at the metric's time.
+_REPLY: Final = "tAgentResponseTime"
 _TALK: Final = frozenset({"interact", "hold"})
 
 
@@ -78,6 +80,7 @@ class _Conversation:
         self._id = text_at(conversation, "conversationId")
         self._is_over = bool(optional_text_at(conversation, "conversationEnd"))
         self._account = account
+        self._has_replies = False
         self._contacts: dict[Channel, ContactEvents] = {}
         #: The customer's sessions, of which the first in a channel began the contact there.
         self._customers: list[tuple[_Session, str]] = []
@@ -88,9 +91,11 @@ class _Conversation:
         return self._contacts[session.channel]
 
     def events(self, conversation: JsonObject) -> Mapped:
-        for participant in list_at(conversation, "participants"):
+        told = [(participant, _sessions(participant)) for participant in list_at(conversation, "participants")]
+        self._has_replies = any(session.has({_REPLY}) for _, sessions in told for session in sessions)
+        for participant, sessions in told:
             purpose = text_at(participant, "purpose").casefold()
-            for session in _sessions(participant):
+            for session in sessions:
                 if purpose in _CUSTOMERS:
                     self._customers.append((session, optional_text_at(participant, "externalContactId")))
                 elif purpose == "acd":
@@ -119,7 +124,7 @@ class _Conversation:
                 customer_id=pseudonym(self._account.pseudonym_key, customer),
             )
             spoken = [session for session, _ in mine if media.plain(session.media_type) != "CALLBACK"]
-            if self._is_over and spoken and (end := min(spoken, key=lambda each: each.start).end):
+            if spoken and (end := min(spoken, key=lambda each: each.start).end):
                 media.leave(self.contact(first), end, channel, media.CUSTOMER_END)
 
     def _of_queue(self, session: _Session) -> None:
@@ -129,12 +134,22 @@ class _Conversation:
         contact, queue = self.contact(session), self._account.queue_named(waits[0].queue)
         contact.add("contact.queued", session.start, session.session_id, "queued", seq=media.QUEUED, queue=queue)
         end = session.end
-        if not end or not session.metrics or session.has({"tAnswered"}):
-            return  # open, or answered: the user's session tells by whom
-        if session.has(_ABANDONS):
+        if not end or not session.metrics:
+            return  # open
+        if session.has({"tAnswered"}):  # by whom, the user's session tells
+            self._of_answer(contact, session, end)
+        elif session.has(_ABANDONS):
             media.abandon(contact, session.session_id, end, session.channel)
         else:
             contact.add("contact.dequeued", end, session.session_id, "end", seq=media.SESSION_ENDED, reason="other")
+
+    def _of_answer(self, contact: ContactEvents, session: _Session, at: str) -> None:
+        """Say that a chat was answered; where response times are known, take back what stood for them."""
+        if session.channel == "chat" and self._has_replies:
+            voids = shortened(f"{session.session_id}:accepted")
+            contact.add("event.voided", at, session.session_id, "voids:accepted", seq=media.TAKEN_BACK, voids=voids)
+        elif session.channel == "chat":
+            media.accept(contact, session.session_id, at)
 
     def _of_user(self, session: _Session, user: str) -> None:
         talk = session.of(_TALK)
@@ -164,7 +179,7 @@ class _Conversation:
         contact.add("contact.connected", talk[0].start, ours, "connected", seq=media.CONNECTED, queue=queue, **of_agent)
         if session.channel != "call":
             for name, at in session.metrics:
-                if name == "tAgentResponseTime" and at:
+                if name == _REPLY and at:
                     contact.add("message.sent", at, ours, "reply", at, seq=media.HELD, author="agent", **of_agent)
         if not all(segment.end for segment in talk) or not (talk[-1].how or session.of({"wrapup"}) or self._is_over):
             return

@@ -92,6 +92,8 @@ def _acd_end(fact: _Fact) -> str:
         if user in fact.account.bots:
             return "answered by a bot"
         _connect(fact, fact.at, "answered", user)
+        if fact.channel == "chat":
+            media.accept(fact.contact, fact.session, fact.at)
     return ""
 
 

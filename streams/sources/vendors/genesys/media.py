@@ -69,6 +69,11 @@ def abandon(contact: ContactEvents, session: str, at: str, channel: Channel) -> 
     leave(contact, at, channel, session, "left")
 
 
+def accept(contact: ContactEvents, session: str, at: str) -> None:
+    """Say that a chat was answered: no message is told live, so this stands for the first reply."""
+    contact.add("message.sent", at, session, "accepted", seq=HELD, author="agent")
+
+
 def leave(contact: ContactEvents, at: str, channel: Channel, *of_what: object) -> None:
     """Say that the customer is gone: a call is over, anything else is settled."""
     kind = "contact.disconnected" if channel == "call" else "contact.resolved"

@@ -78,7 +78,7 @@ def _contact_of(event: TaskEvent, account: AccountRules) -> ContactEvents:
     native = event.text("task_sid")
     if channel == "chat":
         attributes = attributes_at(event, "task_attributes")
-        if attributes is None:
+        if attributes is None or (event.is_row and not attributes):
             problem = "is missing, or redacted (after 30 days): whether the task is a conversation cannot be known"
             raise UnmappableError("task_attributes", problem)
         native = _first(attributes, ("conversationSid", "channelSid")) or native

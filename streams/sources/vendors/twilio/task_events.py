@@ -31,6 +31,8 @@ class TaskEvent(NamedTuple):
     at: str
     #: By names such as `task_sid`; values are mostly text.
     fields: Mapping[str, Any]
+    #: Whether it is of the past, where attributes may be redacted.
+    is_row: bool = False
 
     def text(self, name: str) -> str:
         """Return a field that must be there."""
@@ -61,9 +63,8 @@ def of_cloud_event(event: JsonObject) -> TaskEvent:
 
 def of_row(row: JsonObject) -> TaskEvent:
     """Read a row of the API's list of events; old rows have no `event_date_ms`."""
-    return TaskEvent(
-        text_at(row, "sid"), text_at(row, "event_type"), _time(row, _ROW_TIMES), object_at(row, "event_data")
-    )
+    data = object_at(row, "event_data")
+    return TaskEvent(text_at(row, "sid"), text_at(row, "event_type"), _time(row, _ROW_TIMES), data, is_row=True)
 
 
 def attributes_at(event: TaskEvent, name: str) -> JsonObject | None:

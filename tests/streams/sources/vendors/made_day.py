@@ -154,20 +154,17 @@ def mapped(
     return events
 
 
-def rows(events: Sequence[Event], names: Collection[str], *, whole_seconds: Collection[str] = ()) -> Counter[Any]:
+def rows(events: Sequence[Event], names: Collection[str]) -> Counter[Any]:
     """Fold events, and give what is compared of the samples: name, contact, time, queue, agent, value and outcome.
 
-    Ids are compared without what stands before the last colon but one. Of samples in `whole_seconds` the value is cut.
+    Ids are compared without what an adapter puts around the vendor's own.
     """
     found: Counter[Any] = Counter()
     for row in folded([event for event in events if "contact_id" in event], Rules()):
         if row["sample"] not in names:
             continue
-        value = row["value_ms"]
-        if value is not None and row["sample"] in whole_seconds:
-            value = value // 1000 * 1000
         queue = "" if row["sample"] == "transferred" else row["queue"]
-        contact = row["contact_id"].removesuffix(":call").rpartition(":")[2]
+        contact = row["contact_id"].removesuffix(":call").removesuffix(":chat").rpartition(":")[2]
         agent = row["agent_id"].rpartition(":")[2]
-        found[row["sample"], contact, row["at"], queue, agent, value, row["outcome"]] += 1
+        found[row["sample"], contact, row["at"], queue, agent, row["value_ms"], row["outcome"]] += 1
     return found

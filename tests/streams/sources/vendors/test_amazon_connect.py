@@ -221,6 +221,23 @@ def test_a_record_that_is_delivered_again_adds_what_is_new() -> None:
     assert second[-1]["type"] == "contact.wrapped"
 
 
+@pytest.mark.parametrize("record_first", [False, True])
+def test_a_chat_live_and_by_its_record(record_first: bool) -> None:  # noqa: FBT001 - a parameter of the case
+    """The first reply that the record tells takes the place of the acceptance, in whichever order they come."""
+    agent = {"agentArn": "x/agent/a", "connectedToAgentTimestamp": "2026-03-01T08:00:20.000Z"}
+    known: Event = {"contactId": "c", "channel": "CHAT", "initiationMethod": "API"}
+    known |= {"initiationTimestamp": "2026-03-01T08:00:00.000Z"}
+    live = _envelope({**known, "eventType": "CONNECTED_TO_AGENT", "agentInfo": agent}, "2026-03-01T08:00:20Z")
+    record = {name[0].upper() + name[1:]: value for name, value in known.items()}
+    record |= {"Agent": {"ARN": "x/agent/a", "ConnectedToAgentTimestamp": "2026-03-01T08:00:20Z"}}
+    record |= {"ChatMetrics": {"ChatContactMetrics": {"AgentFirstResponseTimestamp": "2026-03-01T08:00:31Z"}}}
+    told = [live, ("record", record)]
+    both = made_day.mapped(CONNECT, ACCOUNT, told[::-1] if record_first else told)
+    alone = made_day.mapped(CONNECT, ACCOUNT, [live])
+    first = [[row[5] for row in made_day.rows(events, {"first_response"})] for events in (alone, both)]
+    assert first == [[20_000], [31_000]]
+
+
 @pytest.mark.parametrize("case", [case for case in golden_cases() if case.form == "record"], ids=lambda case: case.name)
 def test_records_fit_the_description(case: Any) -> None:  # noqa: ANN401 - a golden case
     """The records of the examples have only names that AWS describes."""

@@ -205,6 +205,24 @@ def test_live_a_few_milliseconds_apart() -> None:
         assert {row[5] for row in rows if row[0] == "hold"} == {1_000}
 
 
+def _chat() -> list[tuple[str, Any]]:
+    """Return how a chat of the examples is told live and later."""
+    found = [case for case in golden_cases() if case.source == "genesys" and "c-8" in case.payload.body.decode()]
+    return [(case.form, case.payload.body) for case in found]
+
+
+@given(st.permutations([*_chat(), *_chat()]))
+@settings(deadline=None, max_examples=20)
+def test_a_chat_live_and_later(told: list[tuple[str, Any]]) -> None:
+    """The response time that is told later takes the place of the acceptance, in whichever order they come."""
+    assert len(told) == 4
+    events = made_day.mapped(GENESYS, ACCOUNT, told)
+    rows = made_day.rows(events, {"first_response", "next_response"})
+    assert [row[5] for row in rows if row[1] == "c-8"] == [65_000]
+    live = made_day.mapped(GENESYS, ACCOUNT, [each for each in _chat() if each[0] == "hook"])
+    assert [event["type"] for event in live] == ["contact.connected", "message.sent"]
+
+
 @pytest.mark.parametrize(
     "case",
     [case for case in golden_cases() if case.source == "genesys" and "unmappable" not in case.wanted],

@@ -4,6 +4,7 @@ A hook takes all three, as an EventBridge rule and pipes from Kinesis can post t
 docs.aws.amazon.com/connect/latest/adminguide: contact-events, ctr-data-model, agent-event-stream-model.
 """
 
+import json
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from streams.sources.vendors.amazon_connect.legs import map_leg
 from streams.sources.vendors.amazon_connect.snapshots import leg_of_event, leg_of_record
 from streams.sources.vendors.amazon_connect.spelling import respelled
 
+_DECODER: Final = json.JSONDecoder()
 _CONTACT_EVENT: Final = "amazon connect contact event"
 
 
@@ -25,12 +27,42 @@ def _hook(payload: Payload, account: AccountRules, answers: Mapping[Request, Any
 
 def _record(payload: Payload, account: AccountRules, answers: Mapping[Request, Any]) -> Mapped:
     del answers
-    return _joined([map_leg(leg_of_record(respelled(each)), account) for each in json_objects(payload.body)])
+    return _joined([map_leg(leg_of_record(respelled(each)), account) for each in _objects(payload.body)])
 
 
 def _agent(payload: Payload, account: AccountRules, answers: Mapping[Request, Any]) -> Mapped:
     del answers
-    return _joined([map_agent_event(respelled(each), account) for each in json_objects(payload.body)])
+    return _joined([map_agent_event(respelled(each), account) for each in _objects(payload.body)])
+
+
+def _objects(body: bytes) -> list[JsonObject]:
+    """Parse what a file holds: Firehose writes objects one after the other, without line ends between them."""
+    try:
+        return json_objects(body)
+    except UnmappableError as error:
+        if not body.lstrip().startswith(b"{"):
+            raise
+        found = _one_after_the_other(body)
+        if found is None:
+            raise UnmappableError("", error.problem) from None
+        return found
+
+
+def _one_after_the_other(body: bytes) -> list[JsonObject] | None:
+    """Parse objects that follow each other; None where anything else is among them."""
+    found: list[JsonObject] = []
+    try:
+        text, end = body.decode().strip(), 0
+        while end < len(text):
+            parsed, end = _DECODER.raw_decode(text, end)
+            if not isinstance(parsed, dict):
+                return None
+            found.append(parsed)
+            while text[end : end + 1].isspace():
+                end += 1
+    except ValueError:
+        return None
+    return found
 
 
 def _of_any(found: JsonObject, account: AccountRules) -> Mapped:

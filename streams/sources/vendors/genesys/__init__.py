@@ -11,6 +11,7 @@ from streams.sources.signatures import SharedSecret
 from streams.sources.vendor_values import JsonObject, json_objects, list_at, object_at, optional_text_at
 from streams.sources.vendors.genesys.conversation import map_conversation
 from streams.sources.vendors.genesys.detail_events import map_detail_event
+from streams.sources.vendors.genesys.users import map_user_activity
 
 
 def _hook(payload: Payload, account: AccountRules, answers: Mapping[Request, Any]) -> Mapped:
@@ -41,7 +42,8 @@ def _detail_event(found: JsonObject, account: AccountRules) -> Mapped:
     if not topic:
         raise UnmappableError("topicName", "is missing: the body alone does not say what it is about")
     if topic.startswith("v2."):
-        return map_detail_event(topic, object_at(wrapped, "eventBody"), account)
+        body = object_at(wrapped, "eventBody")
+        return map_user_activity(topic, body, account) or map_detail_event(topic, body, account)
     return Mapped(nothing=f"{topic[:100]}: no topic with events")
 
 
@@ -79,4 +81,5 @@ ADAPTER: Final = Adapter(
         "any_tag": Feed("part", "wrap-up codes, by their ids"),
         "untagged_resolved": Feed("part", "of what has no wrap-up code"),
     },
+    gauges={"agents": Feed("part", "by the topic of users' activity; it knows no wrap-up and no capacity")},
 )

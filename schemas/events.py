@@ -25,6 +25,7 @@ WORDS_OF_PEOPLE: Final = frozenset({"text", "comment"})
 
 Priority = Literal["low", "normal", "high", "urgent"]
 Author = Literal["customer", "agent", "bot", "system"]
+Status = Literal["available", "busy", "wrap_up", "away", "offline"]
 
 
 class EventModel(BaseModel):
@@ -263,7 +264,7 @@ class AgentStatus(EventModel):
 
     type: Literal["agent.status"]
     agent_id: Id
-    status: Literal["available", "busy", "wrap_up", "away", "offline"]
+    status: Status
     reason: ShortText | None = None
     groups: Annotated[list[Name], MaxLen(64)] | None = None
     capacity: dict[Channel, Count] | None = None

@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from schemas.configuration.fields import INCOMPLETE, Name, Section, Zone
 from schemas.configuration.hook_models import Mailbox, SecretPath, Variable, urlsplit_or_none
+from schemas.events import Status
 from schemas.topics import Channel
 
 SourceName = Literal[
@@ -51,7 +52,7 @@ _HOOK: Final = frozenset({"secret_env", "secret_file", "public_url"})
 _API: Final = frozenset({"url", "token_env", "token_file", "requests_per_minute"})
 #: The other keys of each source.
 KEYS: Final[dict[SourceName, frozenset[str]]] = {
-    "amazon_connect": _HOOK,
+    "amazon_connect": _HOOK | {"activities"},
     "asterisk": frozenset({"path"}),
     "chatwoot": _HOOK | _API | {"channel", "channels"},
     "email": frozenset(
@@ -62,10 +63,8 @@ KEYS: Final[dict[SourceName, frozenset[str]]] = {
     "giosg": _HOOK | _API,
     "intercom": _HOOK | _API | {"channel", "channels"},
     "mapping": _HOOK | {"path", "mapping"},
-    "puzzel": _HOOK
-    | _API
-    | {"channel", "channels", "database_env", "database_file", "user", "password_env", "password_file"},
-    "twilio": _HOOK | _API | {"public_url"},
+    "puzzel": _HOOK | {"channel", "channels", "database_env", "database_file"},
+    "twilio": _HOOK | _API | {"public_url", "channel", "channels", "activities"},
     "zammad": _HOOK | _API | {"channel", "channels"},
     "zendesk": _HOOK | _API | {"channel", "channels", "user"},
 }
@@ -101,6 +100,10 @@ class SourceEntry(Section):
     channel: Channel | None = Field(default=None, description="The channel of contacts that `channels` does not name.")
     channels: dict[VendorName, Channel] = Field(
         default={}, description="The vendor's name of a channel = the channel here; default: see the source's page."
+    )
+    activities: dict[VendorName, Status] = Field(
+        default={},
+        description="The vendor's name of an agent's state = the state here; default: see the source's page.",
     )
     bots: list[VendorName] = Field(
         default=[], description="Ids of the vendor's users that are bots: nothing that they write is a reply."

@@ -102,6 +102,7 @@ class _Secrets:
             queue=entry.queue or "",
             channels=entry.channels,
             channel=entry.channel,
+            activities=entry.activities,
             bots=frozenset(entry.bots),
             time_zone=ZoneInfo(entry.time_zone) if entry.time_zone else None,
             pseudonym_key=self._one("pseudonym"),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol, Typ
 
 from pydantic import SecretStr
 
+from schemas.events import Status
 from schemas.samples import SampleName
 from schemas.source_gauges import QueueState
 from schemas.topics import Channel
@@ -55,6 +56,8 @@ class AccountRules(NamedTuple):
     #: The vendor's name of a channel = ours; and the channel of all others, where it is set.
     channels: Mapping[str, Channel] = MappingProxyType({})
     channel: Channel | None = None
+    #: The vendor's names of agents' states = ours.
+    activities: Mapping[str, Status] = MappingProxyType({})
     #: The vendor's ids of users that are bots.
     bots: frozenset[str] = frozenset()
     #: Of times without a zone, where the account names one.

@@ -36,6 +36,18 @@ def json_object(body: bytes) -> JsonObject:
     return parsed
 
 
+def json_objects(body: bytes) -> list[JsonObject]:
+    """Parse a body that must be a JSON object, or a list of one or more: vendors that batch send lists."""
+    try:
+        parsed = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise UnmappableError("", f"the body is not JSON: {error}") from None
+    found = parsed if isinstance(parsed, list) else [parsed]
+    if not found or not all(isinstance(each, dict) for each in found):
+        raise UnmappableError("", "the body is no JSON object, and no list of them")
+    return found
+
+
 def value_at(within: Json, path: str) -> Json:
     """Return what stands at a path of keys with dots between; None where there is nothing."""
     for key in path.split("."):
@@ -132,3 +144,13 @@ def time_of(value: Json, path: str, zone: tzinfo | None = None) -> str:
         if isinstance(error, UnmappableError):
             raise
         raise UnmappableError(path, "is no time from 1970 to 2099") from None
+
+
+def ms_of(at: str) -> int:
+    """Return a time that `time_at` gave as UTC milliseconds."""
+    return milliseconds(datetime.fromisoformat(at))
+
+
+def earlier(at: str, ms: int) -> str:
+    """Return the time so many milliseconds before one that `time_at` gave, and not before 1970."""
+    return rfc3339(max(0, ms_of(at) - ms))

@@ -68,7 +68,7 @@ def _case(path: Path, number: int, case: dict[str, Any]) -> GoldenCase:
 
 
 def _request(given: dict[str, Any]) -> Request:
-    return Request(given["path"], tuple((name, value) for name, value in given.get("query", [])))
+    return Request(given["path"], tuple((name, value) for name, value in given.get("query", [])), given.get("base", ""))
 
 
 def account_rules(source: str, given: dict[str, Any]) -> AccountRules:

@@ -158,3 +158,16 @@ def test_faulty_accounts(tmp_path: Path, text: str, fault: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
         load_accounts(tmp_path, {})
     assert fault in refused.value.faults[0]
+
+
+@pytest.mark.parametrize(("body", "wanted"), [(b'{"a":1}', [{"a": 1}]), (b'[{"a":1},{}]', [{"a": 1}, {}])])
+def test_one_or_many(body: bytes, wanted: list[dict[str, Any]]) -> None:
+    """What comes alone and what comes in a batch are both lists of objects."""
+    assert values.json_objects(body) == wanted
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"[1]", b'"a"', b"null", b"[[{}]]"])
+def test_neither_one_nor_many(body: bytes) -> None:
+    """A body without an object, or with anything beside objects, is refused."""
+    with pytest.raises(UnmappableError):
+        values.json_objects(body)

@@ -93,6 +93,7 @@ class _Secrets:
             queue=entry.queue or "",
             channels=entry.channels,
             channel=entry.channel,
+            states=entry.states,
             bots=frozenset(entry.bots),
             time_zone=ZoneInfo(entry.time_zone) if entry.time_zone else None,
             pseudonym_key=self._one("pseudonym"),

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias
 
 from pydantic import SecretStr
 
+from schemas.configuration.source_models import TicketState
 from schemas.samples import SampleName
 from schemas.topics import Channel
 
@@ -49,6 +50,8 @@ class AccountRules(NamedTuple):
     #: The vendor's name of a channel = ours; and the channel of all others, where it is set.
     channels: Mapping[str, Channel] = MappingProxyType({})
     channel: Channel | None = None
+    #: The vendor's id or name of a state = what it means.
+    states: Mapping[str, TicketState] = MappingProxyType({})
     #: The vendor's ids of users that are bots.
     bots: frozenset[str] = frozenset()
     #: Of times without a zone, where the account names one.

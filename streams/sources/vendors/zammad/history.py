@@ -17,8 +17,9 @@ _ATTRIBUTES: Final = ("group", "priority", "state")
 
 
 class Row(NamedTuple):
-    """A row of the history."""
+    """A row of the history: when it was written, and from when on it is so."""
 
+    written_at: str
     at: str
     number: int
     given: JsonObject
@@ -35,7 +36,7 @@ class _Value(NamedTuple):
 
 def add_history(ticket: Ticket, rows: list[Json], answered_at: str | None) -> None:
     """Add all versions of a ticket, from its creation on, and its tags; `answered_at` is the first reply's time."""
-    read = sorted(_rows(ticket, rows), key=lambda row: (row.at, row.number))
+    read = sorted(_rows(ticket, rows), key=lambda row: (row.written_at, row.number))
     for row in read:
         _add_tag_or_merger(ticket, row)
     changes = [row for row in read if row.text("type") == "updated" and row.text("attribute") in _ATTRIBUTES]
@@ -50,7 +51,8 @@ def add_history(ticket: Ticket, rows: list[Json], answered_at: str | None) -> No
         for row in together:
             values[row.text("attribute")] = _Value(row.text("id_to"), row.text("value_to"))
         moved = values["group"] != before and at != ticket.created_at
-        version = _version(ticket, at, values, was_closed=was_closed)
+        written_at = together[-1].written_at if together else at
+        version = _version(ticket, written_at, values, was_closed=was_closed)
         if closed_without_row is not None:
             version = version._replace(state_id="2", state="open")
         waits = moved or answered_at is None or at < answered_at
@@ -67,7 +69,8 @@ def _rows(ticket: Ticket, rows: list[Json]) -> Iterator[Row]:
         if not number.isascii() or not number.isdigit():
             raise UnmappableError("history.id", "must be a whole number")
         if text_at(given, "history.object") == "Ticket":
-            yield Row(ticket.version_at(time_at(given, "history.created_at")), int(number), given)
+            written_at = time_at(given, "history.created_at")
+            yield Row(written_at, ticket.version_at(written_at), int(number), given)
 
 
 def _at_first(ticket: Ticket, name: str, changes: list[Row]) -> _Value:
@@ -78,10 +81,11 @@ def _at_first(ticket: Ticket, name: str, changes: list[Row]) -> _Value:
     return _Value(optional_text_at(ticket.given, f"ticket.{name}_id"), name_at(ticket.given, f"ticket.{name}"))
 
 
-def _version(ticket: Ticket, at: str, values: dict[str, _Value], *, was_closed: bool) -> Version:
+def _version(ticket: Ticket, written_at: str, values: dict[str, _Value], *, was_closed: bool) -> Version:
     group, priority, state = (values[name] for name in _ATTRIBUTES)
     return Version(
-        at=at,
+        written_at=written_at,
+        at=ticket.version_at(written_at),
         group_id=group.number,
         queue=ticket.account.queue_named(group.number, group.name),
         priority=priority_named(priority.name),

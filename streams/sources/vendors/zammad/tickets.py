@@ -18,6 +18,7 @@ State = Literal["open", "paused", "paused_third_party", "resolved", "merged", "r
 
 #: Zammad writes a ticket several times while it creates it; what is this close to its start is its start.
 _CREATION: Final = timedelta(seconds=2)
+_MILLISECOND: Final = timedelta(milliseconds=1)
 #: The user that Zammad itself acts as.
 _SYSTEM_USER: Final = "1"
 
@@ -59,6 +60,8 @@ _CHANNELS: Final[dict[str, Channel]] = {
 class Version(NamedTuple):
     """How a ticket is from `at` on."""
 
+    #: When it was written: its name.
+    written_at: str
     at: str
     group_id: str
     queue: str
@@ -101,7 +104,7 @@ class Ticket(NamedTuple):
         return isinstance(count, int) and count <= 1
 
     def version_at(self, at: str) -> str:
-        """Give the time that names a version."""
+        """Give the time from which on a version is so, by when it was written."""
         since = datetime.fromisoformat(at) - datetime.fromisoformat(self.created_at)
         return self.created_at if since <= _CREATION else at
 
@@ -181,9 +184,11 @@ def version_now(ticket: Ticket) -> Version:
     """Read the version that a webhook tells."""
     given, account = ticket.given, ticket.account
     group_id, state_id = optional_text_at(given, "ticket.group_id"), text_at(given, "ticket.state_id")
+    written_at = time_at(given, "ticket.updated_at")
     answered = value_at(given, "ticket.first_response_at") or value_at(given, "ticket.last_contact_agent_at")
     return Version(
-        at=ticket.version_at(time_at(given, "ticket.updated_at")),
+        written_at=written_at,
+        at=ticket.version_at(written_at),
         group_id=group_id,
         queue=account.queue_named(group_id, name_at(given, "ticket.group")),
         priority=priority_named(name_at(given, "ticket.priority")),
@@ -196,15 +201,17 @@ def version_now(ticket: Ticket) -> Version:
 
 def add_version(ticket: Ticket, version: Version) -> None:
     """Add what is so from a version on."""
-    add, at = ticket.events.add, version.at
-    known: dict[str, Any] = {"queue": version.queue, "priority": version.priority}
-    state = ("state", version.state_id, at)
+    add, at, name = ticket.events.add, version.at, version.written_at
+    # A reply comes before the group that the ticket is passed on to with it. Versions of the creation have one time.
+    later = datetime.fromisoformat(name) - datetime.fromisoformat(at)
+    known: dict[str, Any] = {"queue": version.queue, "priority": version.priority, "seq": 1 + later // _MILLISECOND}
+    state = ("state", version.state_id, name)
     if version.state == "open":
         if version.waits and version.queue:
-            add("contact.queued", at, "group", version.group_id, at, **known)
+            add("contact.queued", at, "group", version.group_id, name, **known)
         add("contact.unpaused", at, *state, **known)
         if version.was_closed:
-            add("contact.reopened", at, "reopened", at, **known)
+            add("contact.reopened", at, "reopened", name, **known)
     elif version.state in {"paused", "paused_third_party"}:
         third: dict[str, Any] = {"for_": "third_party"} if version.state == "paused_third_party" else {}
         add("contact.paused", at, *state, **known, **third)

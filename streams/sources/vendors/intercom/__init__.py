@@ -12,11 +12,11 @@ from streams.sources.signatures import HmacOfBody
 from streams.sources.vendor_values import json_object, object_at, text_at
 from streams.sources.vendors.intercom.conversations import (
     Conversation,
-    add_priority,
     add_rating,
     add_start,
     add_state,
     add_tags,
+    add_version,
 )
 from streams.sources.vendors.intercom.parts import add_part, seq_behind, tells_state
 
@@ -52,12 +52,12 @@ def map_hook(payload: Payload, account: AccountRules, answers: Mapping[Request, 
         add_part(conversation, part)
     has_ended = topic == "conversation.admin.closed"
     add_tags(conversation, also_none=has_ended or topic.startswith("conversation_part.tag."))
-    add_priority(conversation, also_normal=topic == "conversation.priority.updated")
+    add_version(conversation, seq_behind(parts))
     add_rating(conversation, parts)
     is_told = topic in _BEGINNINGS or topic.startswith("conversation.user.")
     if not is_told and not any(tells_state(part) for part in parts):
         add_state(conversation, seq_behind(parts))
-    return _mapped(conversation)
+    return Mapped(tuple(conversation.events.events))
 
 
 def map_conversation(payload: Payload, account: AccountRules, answers: Mapping[Request, Any]) -> Mapped:
@@ -72,14 +72,9 @@ def map_conversation(payload: Payload, account: AccountRules, answers: Mapping[R
     for part in parts:
         add_part(conversation, part)
     add_tags(conversation, also_none=True)
-    add_priority(conversation, also_normal=True)
+    add_version(conversation, seq_behind(parts))
     add_rating(conversation, parts)
-    return _mapped(conversation)
-
-
-def _mapped(conversation: Conversation) -> Mapped:
-    events = tuple(conversation.events.events)
-    return Mapped(events) if events else Mapped(nothing="no part of it is counted")
+    return Mapped(tuple(conversation.events.events))
 
 
 _VISITS: Final = Feed("part", "a queue is a team: a conversation that nobody gives to a team is in no visit")

@@ -151,17 +151,19 @@ def add_tags(conversation: Conversation, *, also_none: bool) -> None:
         conversation.events.add("contact.tagged", at, "tags", at, *sorted(some), seq=first, tags=some, **whole)
 
 
-def add_priority(conversation: Conversation, *, also_normal: bool) -> None:
-    """Add its priority; the normal one only where that is new."""
-    written = optional_text_at(conversation.given, "priority").casefold()
-    if not written:
-        return
+def add_version(conversation: Conversation, seq: int) -> None:
+    """Add its priority and its team as they are; since when is not said, so nothing is counted by it.
+
+    `seq` puts that behind the parts that it was told with: they are of the time before.
+    """
+    written = optional_text_at(conversation.given, "priority").casefold() or "none"
     priority = _PRIORITIES.get(written)
     if priority is None:
         raise UnmappableError("priority", "is unknown")
-    if priority != "normal" or also_normal:
-        at = conversation.updated_at()
-        conversation.events.add("contact.prioritised", at, "priority", priority, at, priority=priority)
+    team, at = optional_text_at(conversation.given, "team_assignee_id"), conversation.updated_at()
+    queue = conversation.account.queue_named(team) if team not in {"", "0"} else ""
+    version = ("version", priority, team, at, seq)
+    conversation.events.add("contact.prioritised", at, *version, seq=seq, priority=priority, queue=queue)
 
 
 def add_rating(conversation: Conversation, parts: list[Json]) -> None:

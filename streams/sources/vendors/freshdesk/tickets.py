@@ -153,7 +153,8 @@ def add_states(ticket: Ticket, *, is_answered: bool) -> None:
     updated_at = time_at(given, "ticket.updated_at")
     written, group = text_at(given, "ticket.priority"), optional_text_at(given, "ticket.group_id")
     priority, queue = priority_named(written, "ticket.priority"), ticket.account.queue_named(group)
-    add("contact.prioritised", updated_at, "version", written, group, updated_at, priority=priority, queue=queue)
+    version = ("version", written, group, updated_at)
+    add("contact.prioritised", updated_at, *version, seq=_QUEUE, priority=priority, queue=queue)
     state = ticket.state_named(text_at(given, "ticket.status"), "ticket.status")
     if state == "open" and queue and not is_answered and ticket.source != _OUTBOUND:
         at = updated_at

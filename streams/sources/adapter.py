@@ -87,7 +87,8 @@ class AccountRules(NamedTuple):
 class Request(NamedTuple):
     """Something that the adapter must know besides the payload: a GET of the vendor's API, as data."""
 
-    #: Below the account's `url`, with a slash in front.
+    #: Below the account's `url`, with a slash in front. Or a whole https address, of a file that an answer of the API
+    #: named: it is asked without the account's token, which is not for others.
     path: str
     query: tuple[tuple[str, str], ...] = ()
 

@@ -12,10 +12,11 @@ from typing import Any, Final
 import orjson
 
 from streams.sources.accounts import Account
-from streams.sources.adapter import Request
+from streams.sources.adapter import Request, UnmappableError
 from streams.sources.backfill.answers import GONE, list_of, text_of
 from streams.sources.backfill.pages import Backfill, Page, Period, VendorApi, VendorPayload, VendorRefusedError
 from streams.sources.vendors.freshdesk import CONVERSATIONS_A_PAGE, conversations_request, ticket_request
+from streams.sources.vendors.freshdesk.activities import performed_at
 from streams.times import milliseconds, rfc3339
 
 #: The most that Freshdesk gives at once.
@@ -149,13 +150,22 @@ class _Reading:
     async def _activities(self, rows: list[Any], day: date) -> list[VendorPayload]:
         by_ticket: dict[str, list[Any]] = {}
         for row in rows:
-            by_ticket.setdefault(text_of(row, "ticket_id"), []).append(row)
+            if self._is_of_period(row):
+                by_ticket.setdefault(text_of(row, "ticket_id"), []).append(row)
         payloads = []
         for number, some in by_ticket.items():
             whole = {"ticket": await self._ticket_of(number), "activities": some}
             where = f"activities of {day.isoformat()}, ticket {number}"
             payloads.append(VendorPayload("activity", orjson.dumps(whole), where))
         return payloads
+
+    def _is_of_period(self, row: Any) -> bool:  # noqa: ANN401 - JSON
+        """Whether a row was performed in the period; one without a time is left to the adapter to refuse."""
+        try:
+            at = performed_at({"activity": row})
+        except UnmappableError:
+            return True
+        return at >= self._begin and (not self._end or at < self._end)
 
     async def _ticket_of(self, number: str) -> dict[str, Any] | None:
         """Return what events of a ticket need; None where it was deleted."""

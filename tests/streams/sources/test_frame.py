@@ -158,6 +158,8 @@ def test_accounts(tmp_path: Path) -> None:
     [
         ('source = "zendesk"\naccount = "a"\npath = "x"', "zendesk takes no `path`"),
         ('source = "asterisk"\naccount = "a"', "asterisk needs `time_zone`"),
+        ('source = "zammad"\naccount = "a"\nstates = { "8" = "waiting" }', "states.8"),
+        ('source = "giosg"\naccount = "a"\nstates = { "8" = "open" }', "giosg takes no `states`"),
         ('source = "zendsk"\naccount = "a"', "source"),
         ('source = "zendesk"\naccount = "A b"', "account"),
         ('source = "zendesk"\naccount = "a"\nurl = "https://a:b@example.com"', "without a password"),

@@ -116,8 +116,6 @@ def add_start(conversation: Conversation) -> None:
     by = _BEGUN_BY.get(delivered_as)
     if by is None:
         raise UnmappableError("source.delivered_as", "is unknown: who began it?")
-    contacts = list_at(given, "contacts.contacts")
-    customer = optional_text_at(contacts[0], "id") if contacts else ""
     add(
         "contact.started",
         at,
@@ -125,7 +123,7 @@ def add_start(conversation: Conversation) -> None:
         queue=conversation.account.queue,
         direction=None if by == "customer" else "outbound",
         initiated_by=None if by == "customer" else by,
-        customer_id=customer_pseudonym(conversation.account, customer),
+        customer_id=_customer(conversation),
     )
     message: dict[str, Any]
     if kind in CUSTOMERS:
@@ -137,6 +135,11 @@ def add_start(conversation: Conversation) -> None:
     else:
         message = {"author": "agent", "agent_id": conversation.account.agent_id(text_at(given, "source.author.id"))}
     add("message.sent", at, "source", optional_text_at(given, "source.id"), seq=1, **message)
+
+
+def _customer(conversation: Conversation) -> str:
+    contacts = list_at(conversation.given, "contacts.contacts")
+    return customer_pseudonym(conversation.account, optional_text_at(contacts[0], "id") if contacts else "")
 
 
 def add_tags(conversation: Conversation, *, also_none: bool) -> None:
@@ -163,7 +166,8 @@ def add_version(conversation: Conversation, seq: int) -> None:
     team, at = optional_text_at(conversation.given, "team_assignee_id"), conversation.updated_at()
     queue = conversation.account.queue_named(team) if team not in {"", "0"} else ""
     version = ("version", priority, team, at, seq)
-    conversation.events.add("contact.prioritised", at, *version, seq=seq, priority=priority, queue=queue)
+    known = {"priority": priority, "queue": queue, "customer_id": _customer(conversation)}
+    conversation.events.add("contact.prioritised", at, *version, seq=seq, **known)
 
 
 def add_rating(conversation: Conversation, parts: list[Json]) -> None:

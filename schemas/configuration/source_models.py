@@ -31,6 +31,9 @@ SourceName = Literal[
 ]
 SOURCES: Final[tuple[SourceName, ...]] = get_args(SourceName)
 
+#: What a state of a ticket means. While it is paused it waits for the customer, or for a third party.
+TicketState = Literal["open", "paused", "paused_third_party", "resolved"]
+
 #: Of a vendor's name for something, such as a group's id: as the vendor writes it.
 VendorName = Annotated[str, Field(min_length=1, max_length=256)]
 
@@ -58,14 +61,14 @@ KEYS: Final[dict[SourceName, frozenset[str]]] = {
     "email": frozenset(
         {"path", "url_imap", "user", "password_env", "password_file", "folders", "sent_folders", "agent_domains"}
     ),
-    "freshdesk": _HOOK | _API | {"channel", "channels"},
+    "freshdesk": _HOOK | _API | {"channel", "channels", "states"},
     "genesys": _HOOK,
     "giosg": _HOOK | _API,
     "intercom": _HOOK | _API | {"channel", "channels"},
     "mapping": _HOOK | {"path", "mapping"},
     "puzzel": _HOOK | {"channel", "channels", "database_env", "database_file"},
     "twilio": _HOOK | _API | {"public_url", "channel", "channels", "activities"},
-    "zammad": _HOOK | _API | {"channel", "channels"},
+    "zammad": _HOOK | _API | {"channel", "channels", "states"},
     "zendesk": _HOOK | _API | {"channel", "channels", "user"},
 }
 #: Keys without which a source cannot be used.
@@ -104,6 +107,11 @@ class SourceEntry(Section):
     activities: dict[VendorName, Status] = Field(
         default={},
         description="The vendor's name of an agent's state = the state here; default: see the source's page.",
+    )
+    states: dict[VendorName, TicketState] = Field(
+        default={},
+        description="The vendor's id or name of a state of its tickets = what it means here; needed for states of your "
+        "own.",
     )
     bots: list[VendorName] = Field(
         default=[], description="Ids of the vendor's users that are bots: nothing that they write is a reply."

@@ -103,6 +103,7 @@ class _Secrets:
             channels=entry.channels,
             channel=entry.channel,
             activities=entry.activities,
+            states=entry.states,
             bots=frozenset(entry.bots),
             time_zone=ZoneInfo(entry.time_zone) if entry.time_zone else None,
             pseudonym_key=self._one("pseudonym"),

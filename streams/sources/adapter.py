@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol, Typ
 
 from pydantic import SecretStr
 
+from schemas.configuration.source_models import TicketState
 from schemas.events import Status
 from schemas.samples import SampleName
 from schemas.source_gauges import QueueState
@@ -58,6 +59,8 @@ class AccountRules(NamedTuple):
     channel: Channel | None = None
     #: The vendor's names of agents' states = ours.
     activities: Mapping[str, Status] = MappingProxyType({})
+    #: The vendor's id or name of a state of its tickets = what it means.
+    states: Mapping[str, TicketState] = MappingProxyType({})
     #: The vendor's ids of users that are bots.
     bots: frozenset[str] = frozenset()
     #: Of times without a zone, where the account names one.
@@ -93,7 +96,8 @@ class AccountRules(NamedTuple):
 class Request(NamedTuple):
     """Something that the adapter must know besides the payload: a GET of the vendor's API, as data."""
 
-    #: Below the account's `url`, or below `base`, with a slash in front.
+    #: Below the account's `url`, or below `base`, with a slash in front. Or a whole https address, of a file that an
+    #: answer of the API named: it is asked without the account's token, which is not for others.
     path: str
     query: tuple[tuple[str, str], ...] = ()
     #: Another API of the same vendor, such as https://conversations.twilio.com; never taken from a payload.

@@ -5,16 +5,19 @@ the adapter, and the payload is the dead letter.
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import orjson
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from schemas.events import AGENT_EVENT, CONTACT_EVENT, MAX_RECORD_BYTES
+from schemas.events import AGENT_EVENT, CONTACT_EVENT, MAX_RECORD_BYTES, UnknownEvent
 from schemas.source_gauges import QueueState
 from schemas.topics import AGENTS, CONTACTS
 from schemas.values import nfc
 from streams.sources.adapter import AccountRules, Adapter, Event, Mapped, Payload, Request, UnmappableError
+
+#: Of types that only the vendor has, such as `intercom.custom`: archived, and in no number.
+_VENDOR_EVENT: Final = TypeAdapter(UnknownEvent)
 
 
 class OutgoingEvent(NamedTuple):
@@ -54,11 +57,15 @@ def _checked(mapped: Mapped) -> Outcome:
 
 
 def record_of(event: Event) -> OutgoingEvent:
-    """Make the record of an event. Raises UnmappableError where it does not fit the contract."""
+    """Make the record of an event. Raises UnmappableError where it does not fit the contract.
+
+    A type that begins with the source's name and a dot is one of the vendor's own.
+    """
     of_agent = event.get("type") == "agent.status"
+    of_vendor = str(event.get("type")).startswith(f"{event.get('source')}.")
     try:
         value = orjson.dumps(event)
-        (AGENT_EVENT if of_agent else CONTACT_EVENT).validate_json(value)
+        (_VENDOR_EVENT if of_vendor else AGENT_EVENT if of_agent else CONTACT_EVENT).validate_json(value)
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(str(part) for part in fault["loc"] if part != event.get("type"))

@@ -9,6 +9,8 @@ from typing import Final
 
 from pydantic import SecretStr
 
+from streams.sources.adapter import AccountRules
+
 _DIGEST_BYTES: Final = 16
 
 
@@ -24,3 +26,11 @@ def pseudonym(key: SecretStr, identity: str) -> str:
         person=b"pulssi-customer",
     )
     return f"p-{hashed.hexdigest()}"
+
+
+def customer_pseudonym(account: AccountRules, number: str) -> str:
+    """Return the pseudonym of a customer whom the vendor knows by a number: that of another system is another person.
+
+    Empty without a key or a number.
+    """
+    return pseudonym(account.pseudonym_key, f"{account.source}:{account.account}:{number}" if number else "")

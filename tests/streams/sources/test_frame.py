@@ -13,6 +13,7 @@ from schemas.configuration.toml_files import ConfigurationError
 from streams.sources import vendor_values as values
 from streams.sources.accounts import load_accounts
 from streams.sources.adapter import AccountRules, Payload, UnmappableError
+from streams.sources.checked_events import record_of
 from streams.sources.contact_events import ContactEvents
 from streams.sources.pseudonyms import pseudonym
 from streams.sources.signatures import HmacOfBody, SharedSecret, TimestampedHmac
@@ -120,6 +121,16 @@ def test_events_leave_out_what_is_empty() -> None:
     assert made.events[1]["seq"] == 2
 
 
+def test_events_of_types_that_only_the_vendor_has() -> None:
+    """A type of the vendor's own is archived; any other that the contract does not have is a fault."""
+    made = ContactEvents(AccountRules("intercom", "acme"), "7", "chat")
+    made.add("intercom.custom", "2026-03-01T08:00:00Z", "part", 1)
+    made.add("contact.queud", "2026-03-01T08:00:00Z", "part", 2)
+    assert record_of(made.events[0]).topic == "contacts.chat"
+    with pytest.raises(UnmappableError):
+        record_of(made.events[1])
+
+
 def test_accounts(tmp_path: Path) -> None:
     """Accounts come with their secrets; what lacks one is named with its line, and nothing secret is shown."""
     (tmp_path / "sources.toml").write_text(
@@ -147,6 +158,8 @@ def test_accounts(tmp_path: Path) -> None:
     [
         ('source = "zendesk"\naccount = "a"\npath = "x"', "zendesk takes no `path`"),
         ('source = "asterisk"\naccount = "a"', "asterisk needs `time_zone`"),
+        ('source = "zammad"\naccount = "a"\nstates = { "8" = "waiting" }', "states.8"),
+        ('source = "giosg"\naccount = "a"\nstates = { "8" = "open" }', "giosg takes no `states`"),
         ('source = "zendsk"\naccount = "a"', "source"),
         ('source = "zendesk"\naccount = "A b"', "account"),
         ('source = "zendesk"\naccount = "a"\nurl = "https://a:b@example.com"', "without a password"),

@@ -119,10 +119,15 @@ class MapPayload(Protocol):
 class Signature(Protocol):
     """How a vendor shows that a hook is its own."""
 
-    #: What is to be set up, for the docs, such as "HMAC-SHA256 of the time and the body".
-    meaning: str
-    #: Whether it works without a secret.
-    needs_secret: bool
+    @property
+    def meaning(self) -> str:
+        """What is to be set up, for the docs, such as "HMAC-SHA256 of the time and the body"."""
+        ...
+
+    @property
+    def needs_secret(self) -> bool:
+        """Whether it works only with a secret."""
+        ...
 
     def fault(self, payload: Payload, secrets: tuple[SecretStr, ...], now_ms: int) -> str | None:
         """Say what is wrong with the signature, without it; None where it is right by one of the secrets."""

@@ -1,0 +1,149 @@
+"""A ticket's audits, as the import reads them: what each update changed.
+
+An audit names neither its ticket's channel nor its authors' roles, so the import puts both beside it:
+
+    {"audit": {…}, "ticket": {id, via, created_at, requester_id, submitter_id} or null,
+     "users": {"user's id": "end-user" | "agent" | "admin"}, "comment_authors": {"comment's id": "user's id"}}
+
+The ticket is null where Zendesk does not give it any more: deleted tickets count nowhere.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from streams.sources.adapter import AccountRules, Mapped, Payload, Request, UnmappableError
+from streams.sources.vendor_values import (
+    JsonObject,
+    json_object,
+    list_at,
+    object_at,
+    optional_text_at,
+    text_at,
+    value_at,
+)
+from streams.sources.vendors.zendesk.ticket import SYSTEM_USER, Ticket, tags_at, ticket_facts, whole_second
+from streams.sources.vendors.zendesk.via import via_of
+
+_STAFF: Final = frozenset({"agent", "admin"})
+_SCORES: Final = ("good", "bad")
+
+
+def map_audit(payload: Payload, account: AccountRules, answers: Mapping[Request, Any]) -> Mapped:
+    """Map an audit with its ticket."""
+    del answers
+    body = json_object(payload.body)
+    object_at(body, "audit")
+    if "ticket" in body and body["ticket"] is None:
+        return Mapped(nothing="a deleted ticket: it counts nowhere")
+    ticket = Ticket(ticket_facts(body, "ticket", account), account)
+    if text_at(body, "audit.ticket_id") != ticket.facts.ticket_id:
+        raise UnmappableError("audit.ticket_id", "is not the ticket's id")
+    at = whole_second(value_at(body, "audit.created_at"), "audit.created_at")
+    for number, event in enumerate(list_at(body, "audit.events")):
+        if not isinstance(event, dict):
+            raise UnmappableError(f"audit.events.{number}", "must be an object")
+        _Change(ticket, body, event, f"audit.events.{number}", at).tell()
+    return Mapped(ticket.events) if ticket.events else Mapped(nothing="nothing of this audit is for the numbers")
+
+
+class _Change:
+    """One event of an audit."""
+
+    def __init__(self, ticket: Ticket, body: JsonObject, event: JsonObject, path: str, at: str) -> None:
+        self._ticket = ticket
+        self._body = body
+        self._event = {path: event}
+        self._path = path
+        self._at = at
+
+    def tell(self) -> None:
+        """Tell the ticket what it says; Zendesk asks to pass over kinds that one does not know."""
+        kind = self._text("type")
+        if kind in {"Create", "Change"}:
+            self._field_set(created=kind == "Create")
+        elif kind == "Comment":
+            self._commented()
+        elif kind == "CommentPrivacyChange":
+            self._privacy_changed()
+        elif kind == "SatisfactionRating":
+            self._rated()
+
+    def _field_set(self, *, created: bool) -> None:
+        field, value = self._text("field_name"), self._event[self._path].get("value")
+        if field == "requester_id" and created:
+            # Every ticket is created with a requester: this is its first audit.
+            self._ticket.started(self._created_at())
+        elif field == "group_id":
+            (self._ticket.created_in if created else self._ticket.moved_to)(self._text("value"), self._at)
+        elif field == "priority" and (value is not None or not created):
+            self._ticket.priority(self._text("value"), self._at)
+        elif field == "status":
+            self._status_set(self._text("value"))
+        elif field == "tags":
+            self._ticket.tags(tags_at(self._event[self._path], "value"), self._at)
+
+    def _status_set(self, status: str) -> None:
+        if self._text("previous_value").lower() == "deleted":
+            self._ticket.restored(self._at)
+        self._ticket.status(status, f"{self._path}.value", self._at)
+
+    def _created_at(self) -> str:
+        return whole_second(value_at(self._body, "ticket.created_at"), "ticket.created_at")
+
+    def _commented(self) -> None:
+        public = self._event[self._path].get("public")
+        if not isinstance(public, bool):
+            raise UnmappableError(f"{self._path}.public", "must be true or false")
+        if self._ticket.facts.has_comments:
+            author_id = self._text("author_id") or optional_text_at(self._body, "audit.author_id")
+            author = "system" if self._is_of_a_rule() else self._author(author_id)
+            self._ticket.comment(self._needed("id"), self._at, author, public=public)
+
+    def _is_of_a_rule(self) -> bool:
+        via = via_of(self._event[self._path], "via") or via_of(self._body, "audit.via")
+        return via in {"rule", "rule_revision"}
+
+    def _author(self, user: str) -> str:
+        """Give an agent's id, or `customer` or `system`."""
+        if user == SYSTEM_USER:
+            return "system"
+        if user and user == self._ticket.facts.requester:
+            return "customer"
+        roles = self._body.get("users")
+        role = roles.get(user) if isinstance(roles, dict) else None
+        if not user or not isinstance(role, str):
+            raise UnmappableError("users", f"does not say what the author of {self._path} is")
+        return user if role in _STAFF else "customer"
+
+    def _privacy_changed(self) -> None:
+        public = self._event[self._path].get("public")
+        if not isinstance(public, bool):
+            raise UnmappableError(f"{self._path}.public", "must be true or false")
+        comment = self._needed("comment_id")
+        if not self._ticket.facts.has_comments:
+            return
+        if not public:
+            self._ticket.withdrawn(comment, self._at)
+            return
+        author = optional_text_at(self._body, f"comment_authors.{comment}")
+        if not author:
+            raise UnmappableError("comment_authors", f"does not say who wrote the comment of {self._path}")
+        self._ticket.published(comment, self._at, self._author(author))
+
+    def _rated(self) -> None:
+        score = self._text("score").lower().removesuffix("_with_comment")
+        if score in _SCORES:
+            comment = bool(self._text("body"))
+            self._ticket.rated(score, self._at, self._text("assignee_id"), comment=comment)
+
+    def _text(self, key: str) -> str:
+        found = self._event[self._path].get(key)
+        if found is not None and (isinstance(found, bool) or not isinstance(found, str | int)):
+            raise UnmappableError(f"{self._path}.{key}", "must be text or a whole number")
+        return "" if found is None else str(found).strip()
+
+    def _needed(self, key: str) -> str:
+        found = self._text(key)
+        if not found:
+            raise UnmappableError(f"{self._path}.{key}", "is missing")
+        return found

@@ -72,7 +72,7 @@ class _Change:
         field, value = self._text("field_name"), self._event[self._path].get("value")
         if field == "requester_id" and created:
             # Every ticket is created with a requester: this is its first audit.
-            self._ticket.started(self._created_at())
+            self._ticket.started(self._created_at(), self._priority_then())
         elif field == "group_id":
             (self._ticket.created_in if created else self._ticket.moved_to)(self._text("value"), self._at)
         elif field == "priority" and (value is not None or not created):
@@ -86,6 +86,14 @@ class _Change:
         if self._text("previous_value").lower() == "deleted":
             self._ticket.restored(self._at)
         self._ticket.status(status, f"{self._path}.value", self._at)
+
+    def _priority_then(self) -> str:
+        """Give the priority that the first audit leaves the ticket with: a trigger may have set it at once."""
+        priority = ""
+        for event in list_at(self._body, "audit.events"):
+            if isinstance(event, dict) and event.get("field_name") == "priority":
+                priority = optional_text_at(event, "value")
+        return priority
 
     def _created_at(self) -> str:
         return whole_second(value_at(self._body, "ticket.created_at"), "ticket.created_at")

@@ -97,7 +97,7 @@ def _state(ticket: Ticket, body: JsonObject, name: str, at: str) -> None:
 def _created(ticket: Ticket, body: JsonObject, at: str) -> None:
     del at
     created = whole_second(value_at(body, "detail.created_at"), "detail.created_at")
-    ticket.started(created)
+    ticket.started(created, optional_text_at(body, "detail.priority"))
     ticket.created_in(_id_at(body, "detail.group_id"), created)
 
 

@@ -16,7 +16,7 @@ from streams.sources.vendors.zendesk.via import FORMS, OUTBOUND_CALLS, WITHOUT_C
 
 #: The order of what one update says. A reply comes before the group that the ticket is passed on to with it, and still
 #: belongs to the group before.
-_MESSAGE, _QUEUE, _PRIORITY, _STATE, _TAGS, _RATING, _GONE = 10, 20, 30, 31, 40, 80, 90
+_MESSAGE, _PRIORITY, _STATE, _QUEUE, _TAGS, _RATING, _GONE = 10, 20, 21, 30, 40, 80, 90
 #: Statuses in the order of a ticket's life: of two in one second the later in life is the last.
 _STATUS: Final = {"open": 50, "hold": 54, "pending": 58, "solved": 62, "closed": 66}
 _PAUSE_FOR: Final = {"hold": "third_party", "pending": "customer"}
@@ -81,13 +81,14 @@ class Ticket:
         """Name the queue of a group's id; without a group the account's own."""
         return self._account.queue_named(group)
 
-    def started(self, at: str) -> None:
-        """The ticket was created."""
+    def started(self, at: str, written_priority: str) -> None:
+        """The ticket was created, with this priority."""
         out = self.facts.is_outreach
         self._made.add(
             "contact.started",
             at,
             "created",
+            priority=priority_of(written_priority),
             direction="outbound" if out else None,
             initiated_by="agent" if out else None,
         )

@@ -118,7 +118,7 @@ class _Import:
                     "satisfaction",
                     orjson.dumps(
                         {
-                            "rating": {**rating, "comment": bool(rating.get("comment")) or None, "reason": None},
+                            "rating": {**rating, "comment": "…" if rating.get("comment") else None, "reason": None},
                             "ticket": tickets.get(_id(rating, "ticket_id")),
                         }
                     ),

@@ -8,7 +8,7 @@ are whole seconds; `seq` orders the events of one update.
 from typing import Any, Final, NamedTuple
 
 from schemas.topics import Channel
-from streams.sources.adapter import AccountRules, Event, UnmappableError, shortened
+from streams.sources.adapter import AccountRules, Event, UnmappableError
 from streams.sources.contact_events import ContactEvents
 from streams.sources.pseudonyms import pseudonym
 from streams.sources.vendor_values import JsonObject, optional_text_at, text_at, time_of
@@ -21,7 +21,6 @@ _MESSAGE, _PRIORITY, _STATE, _QUEUE, _TAGS, _RATING, _GONE = 10, 20, 21, 30, 40,
 _STATUS: Final = {"open": 50, "hold": 54, "pending": 58, "solved": 62, "closed": 66}
 _PAUSE_FOR: Final = {"hold": "third_party", "pending": "customer"}
 _PRIORITIES: Final = frozenset({"low", "normal", "high", "urgent"})
-_TAGS_AN_EVENT: Final = 32
 #: Zendesk puts it on a ticket that was merged into another.
 _MERGED_TAG: Final = "closed_by_merge"
 #: The author of what triggers and automations do.
@@ -113,27 +112,21 @@ class Ticket:
 
     def is_in(self, group: str, written_priority: str, at: str) -> None:
         """Its queue and priority are these, since when is not said: nothing is counted by it."""
+        priority = priority_of(written_priority)
         self._made.add(
             "contact.prioritised",
             at,
-            "state",
-            at,
+            *("state", group, priority, at),
             seq=_STATE,
-            priority=priority_of(written_priority),
+            priority=priority,
             queue=self.queue_of(group),
             team=self._account.teams.get(group, ""),
         )
 
     def tags(self, tags: list[str], at: str) -> None:
         """These are all its tags."""
-        known = sorted({shortened(tag) for tag in tags})
-        for first in range(0, max(len(known), 1), _TAGS_AN_EVENT):
-            some = known[first : first + _TAGS_AN_EVENT]
-            version = ("tags", at, *some) if first == 0 else ("tags", at, "more", *some)
-            self._made.add(
-                "contact.tagged", at, *version, seq=_TAGS + bool(first), tags=some, replace=not first or None
-            )
-        if _MERGED_TAG in known:
+        self._made.add_all_tags(at, tags, "tags", at, seq=_TAGS)
+        if _MERGED_TAG in tags:
             self._made.add("contact.discarded", at, "merged", seq=_GONE, reason="merged")
 
     def status(self, written: str, field: str, at: str) -> None:

@@ -100,6 +100,10 @@ class Conversation:
         if queue and self.facts.channel != "call":
             self._made.add("contact.queued", at, "queued", queue, at, seq=_QUEUE, queue=queue)
 
+    def handed_off(self, at: str) -> None:
+        """A bot has passed it on to humans; in which queue it waits since then is not said."""
+        self._made.add("contact.handed_off", at, "handed_off", at, seq=_QUEUE)
+
     def state(self, within: Any, path: str, at: str, queue: str) -> None:  # noqa: ANN401 - JSON
         """Its queue, priority, team, labels and status are these, as of a time."""
         priority = priority_at(within, at_path(path, "priority"))
@@ -159,6 +163,11 @@ def queue_of(within: Any, path: str, account: AccountRules) -> str:  # noqa: ANN
         team = optional_text_at(within, at_path(path, f"meta.team.{key}"))
         if team and f"{TEAM_KEY}{team}" in account.queues:
             return account.queues[f"{TEAM_KEY}{team}"]
+    return inbox_queue_of(within, path, account)
+
+
+def inbox_queue_of(within: Any, path: str, account: AccountRules) -> str:  # noqa: ANN401 - JSON
+    """Name the queue of the inbox, which a conversation never leaves: where every one is at first."""
     return account.queue_named(optional_text_at(within, at_path(path, "inbox_id")))
 
 

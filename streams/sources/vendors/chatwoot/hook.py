@@ -19,6 +19,7 @@ from streams.sources.vendors.chatwoot.conversation import (
     Conversation,
     as_of,
     conversation_facts,
+    inbox_queue_of,
     queue_of,
     whole_second,
 )
@@ -72,7 +73,9 @@ def _conversation(event: str, body: JsonObject, account: AccountRules) -> tuple[
         conversation.started(created, outreach=outreach)
         # Pending is with a bot, and waits for no human.
         if not outreach and optional_text_at(body, "status") == "open":
-            conversation.queued(created, queue)
+            conversation.queued(created, inbox_queue_of(body, "", account))
+            if queue != inbox_queue_of(body, "", account):
+                conversation.queued(at, queue)
     elif _is_handed_over(body) or (_has_other_team(body) and any(key.startswith(TEAM_KEY) for key in account.queues)):
         conversation.queued(at, queue)
     conversation.state(body, "", at, queue)

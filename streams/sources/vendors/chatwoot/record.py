@@ -26,6 +26,7 @@ from streams.sources.vendors.chatwoot.conversation import (
     Conversation,
     as_of,
     conversation_facts,
+    inbox_queue_of,
     queue_of,
     whole_second,
 )
@@ -50,10 +51,10 @@ def map_conversation(payload: Payload, account: AccountRules, answers: Mapping[R
     created = whole_second(value_at(body, "conversation.created_at"), "conversation.created_at")
     first = value_at(body, "first_message")
     outreach = first is not None and begins_outreach(body, "first_message")
-    queue = queue_of(body, "conversation", account)
     conversation.started(created, outreach=outreach)
     if not outreach and value_at(body, "bot_first") is False:
-        conversation.queued(created, queue)
+        conversation.queued(created, inbox_queue_of(body, "conversation", account))
+    queue = queue_of(body, "conversation", account)
     conversation.state(body, "conversation", as_of(body, "conversation"), queue)
     return Mapped(conversation.events)
 
@@ -77,7 +78,7 @@ def map_reporting_event(payload: Payload, account: AccountRules, answers: Mappin
     if name in _STATUS_OF:
         conversation.status(_STATUS_OF[name], "event.name", time_at(body, "event.event_end_time"))
     elif name == _HANDED_OFF:
-        conversation.queued(time_at(body, "event.event_end_time"), queue_of(body, "conversation", account))
+        conversation.handed_off(time_at(body, "event.event_end_time"))
     elif name not in _REPEATS:
         raise UnmappableError("event.name", f"is {name[:64]!r}, which is not known")
     if not conversation.events:

@@ -3,6 +3,7 @@
 import base64
 import hmac
 import random
+from functools import cache
 from typing import Any, Final
 
 import pytest
@@ -87,6 +88,7 @@ def test_the_ids_of_both_are_the_same_facts() -> None:
     assert kinds >= {"contact.started", "message.sent", "contact.queued", "contact.resolved", "contact.tagged"}
 
 
+@cache
 def course() -> list[Told]:
     """Give the hooks of one eventful ticket."""
     return max((list(ticket.hooks()) for ticket in tickets("email")), key=len)

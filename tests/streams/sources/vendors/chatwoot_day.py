@@ -181,7 +181,7 @@ class ConversationDay:
         }
 
     def expected(self) -> Iterator[dict[str, Any]]:
-        """Give what Chatwoot can tell of the contact, in the contract's form; of one update the priority comes first."""
+        """Give what Chatwoot can tell of the contact, as the contract has it; of an update the priority is first."""
         queue = ""
         for number, instant in enumerate(self._instants):
             at = instant.at.astimezone(UTC).isoformat()

@@ -65,7 +65,7 @@ KEYS: Final[dict[SourceName, frozenset[str]]] = {
     "puzzel": _HOOK | _API | {"database_env", "database_file", "user", "password_env", "password_file"},
     "twilio": _HOOK | _API | {"public_url"},
     "zammad": _HOOK | _API | {"channel", "channels"},
-    "zendesk": _HOOK | _API | {"channel", "channels", "user"},
+    "zendesk": _HOOK | _API | {"channel", "channels", "user", "former_agents"},
 }
 #: Keys without which a source cannot be used.
 REQUIRED: Final[dict[SourceName, frozenset[str]]] = {
@@ -102,6 +102,10 @@ class SourceEntry(Section):
     )
     bots: list[VendorName] = Field(
         default=[], description="Ids of the vendor's users that are bots: nothing that they write is a reply."
+    )
+    former_agents: list[VendorName] = Field(
+        default=[],
+        description="Ids of the vendor's users that were agents and are none now: what they wrote then were replies.",
     )
     time_zone: Zone | None = Field(
         default=None, description="Of times that the vendor writes without a zone. Default: the source's page says."

@@ -94,6 +94,7 @@ class _Secrets:
             channels=entry.channels,
             channel=entry.channel,
             bots=frozenset(entry.bots),
+            former_agents=frozenset(entry.former_agents),
             time_zone=ZoneInfo(entry.time_zone) if entry.time_zone else None,
             pseudonym_key=self._one("pseudonym"),
             agent_domains=frozenset(domain.casefold() for domain in entry.agent_domains),

@@ -35,26 +35,26 @@ def map_audit(payload: Payload, account: AccountRules, answers: Mapping[Request,
     object_at(body, "audit")
     if "ticket" in body and body["ticket"] is None:
         return Mapped(nothing="a deleted ticket: it counts nowhere")
-    ticket = Ticket(ticket_facts(body, "ticket", account), account)
+    ticket = Ticket(ticket_facts(body, "ticket", account), account, "audit.events")
     if text_at(body, "audit.ticket_id") != ticket.facts.ticket_id:
         raise UnmappableError("audit.ticket_id", "is not the ticket's id")
-    at = whole_second(value_at(body, "audit.created_at"), "audit.created_at")
     for number, event in enumerate(list_at(body, "audit.events")):
         if not isinstance(event, dict):
             raise UnmappableError(f"audit.events.{number}", "must be an object")
-        _Change(ticket, body, event, f"audit.events.{number}", at).tell()
+        _Change(ticket, body, event, f"audit.events.{number}", account).tell()
     return Mapped(ticket.events) if ticket.events else Mapped(nothing="nothing of this audit is for the numbers")
 
 
 class _Change:
     """One event of an audit."""
 
-    def __init__(self, ticket: Ticket, body: JsonObject, event: JsonObject, path: str, at: str) -> None:
+    def __init__(self, ticket: Ticket, body: JsonObject, event: JsonObject, path: str, account: AccountRules) -> None:
         self._ticket = ticket
+        self._account = account
         self._body = body
         self._event = {path: event}
         self._path = path
-        self._at = at
+        self._at = whole_second(value_at(body, "audit.created_at"), "audit.created_at")
 
     def tell(self) -> None:
         """Tell the ticket what it says; Zendesk asks to pass over kinds that one does not know."""
@@ -108,8 +108,11 @@ class _Change:
             self._ticket.comment(self._needed("id"), self._at, author, public=public)
 
     def _is_of_a_rule(self) -> bool:
-        via = via_of(self._event[self._path], "via") or via_of(self._body, "audit.via")
-        return via in {"rule", "rule_revision"}
+        return self._via() in {"rule", "rule_revision"}
+
+    def _via(self) -> str:
+        """Name how it came: its own via, where that differs from the audit's."""
+        return via_of(self._event[self._path], "via") or via_of(self._body, "audit.via")
 
     def _author(self, user: str) -> str:
         """Give an agent's id, or `customer` or `system`."""
@@ -117,11 +120,21 @@ class _Change:
             return "system"
         if user and user == self._ticket.facts.requester:
             return "customer"
+        former = self._account.former_agents
         roles = self._body.get("users")
         role = roles.get(user) if isinstance(roles, dict) else None
-        if not user or not isinstance(role, str):
-            raise UnmappableError("users", f"does not say what the author of {self._path} is")
-        return user if role in _STAFF else "customer"
+        if user in former or (user and isinstance(role, str) and role in _STAFF):
+            return user
+        if not user:
+            raise UnmappableError(f"{self._path}.author_id", "is missing")
+        if not former:
+            # Roles are told as they are now, and a customer in copy looks like an agent who has left.
+            raise UnmappableError(
+                f"{self._path}.author_id",
+                f"user {user[:64]} is no agent now, and not the requester: name those who were agents once in "
+                "`former_agents` of the account, or 0 if there are none",
+            )
+        return "customer"
 
     def _privacy_changed(self) -> None:
         public = self._event[self._path].get("public")

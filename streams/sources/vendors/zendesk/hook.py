@@ -59,7 +59,7 @@ def _ticket_event(name: str, body: JsonObject, account: AccountRules) -> Mapped:
     if name in _REFUSED:
         raise UnmappableError("type", f"ticket.{name} {_REFUSED[name]}")
     detail = object_at(body, "detail")
-    ticket = Ticket(ticket_facts(body, "detail", account), account)
+    ticket = Ticket(ticket_facts(body, "detail", account), account, "detail.priority")
     at = _time_of_update(body)
     if name in _GONE:
         _GONE[name](ticket, body, at)

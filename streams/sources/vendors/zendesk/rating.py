@@ -32,7 +32,7 @@ def map_satisfaction(payload: Payload, account: AccountRules, answers: Mapping[R
     object_at(body, "rating")
     if "ticket" in body and body["ticket"] is None:
         return Mapped(nothing="a deleted ticket: it counts nowhere")
-    ticket = Ticket(ticket_facts(body, "ticket", account), account)
+    ticket = Ticket(ticket_facts(body, "ticket", account), account, "")
     if text_at(body, "rating.ticket_id") != ticket.facts.ticket_id:
         raise UnmappableError("rating.ticket_id", "is not the ticket's id")
     score = text_at(body, "rating.score").lower()

@@ -63,8 +63,10 @@ def ticket_facts(within: Any, path: str, account: AccountRules) -> TicketFacts: 
 class Ticket:
     """Makes the events of one ticket."""
 
-    def __init__(self, facts: TicketFacts, account: AccountRules) -> None:
+    def __init__(self, facts: TicketFacts, account: AccountRules, priority_field: str) -> None:
+        """`priority_field` is named where a priority is none that is known."""
         self.facts = facts
+        self._priority_field = priority_field
         self._account = account
         # Numbers of two systems are not the same person's.
         who = f"{account.source}:{account.account}:{facts.requester}" if facts.requester else ""
@@ -87,7 +89,7 @@ class Ticket:
             "contact.started",
             at,
             "created",
-            priority=priority_of(written_priority),
+            priority=self._priority_of(written_priority),
             direction="outbound" if out else None,
             initiated_by="agent" if out else None,
         )
@@ -108,11 +110,18 @@ class Ticket:
 
     def priority(self, written: str, at: str) -> None:
         """Its priority is this; none is normal."""
-        self._made.add("contact.prioritised", at, "priority", written, at, seq=_PRIORITY, priority=priority_of(written))
+        priority = self._priority_of(written)
+        self._made.add("contact.prioritised", at, "priority", priority, at, seq=_PRIORITY, priority=priority)
+
+    def _priority_of(self, written: str) -> str:
+        priority = written.lower() or "normal"
+        if priority not in _PRIORITIES:
+            raise UnmappableError(self._priority_field, f"is {written[:64]!r}, which is not known")
+        return priority
 
     def is_in(self, group: str, written_priority: str, at: str) -> None:
         """Its queue and priority are these, since when is not said: nothing is counted by it."""
-        priority = priority_of(written_priority)
+        priority = self._priority_of(written_priority)
         self._made.add(
             "contact.prioritised",
             at,
@@ -188,17 +197,6 @@ class Ticket:
         """It was taken back from the deleted tickets."""
         for what in ("deleted", "spam"):
             self._made.add("event.voided", at, "restored", what, at, seq=_GONE, voids=what)
-
-
-def priority_of(written: str) -> str:
-    """Give the contract's priority."""
-    return _known_priority(written.lower()) if written else "normal"
-
-
-def _known_priority(priority: str) -> str:
-    if priority not in _PRIORITIES:
-        raise UnmappableError("priority", f"is {priority[:64]!r}, which is not known")
-    return priority
 
 
 def message_author(account: AccountRules, author: str) -> dict[str, Any]:

@@ -28,6 +28,7 @@ def account() -> AccountRules:
         "acme",
         queues={number: queue for queue, number in GROUPS.items()},
         bots=frozenset({"850"}),
+        former_agents=frozenset({"0"}),
         pseudonym_key=SecretStr("k" * 32),
     )
 

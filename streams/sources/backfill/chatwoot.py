@@ -37,6 +37,7 @@ _CSAT: Final = ("id", "rating", "message_id", "conversation_id", "created_at", "
 #: Answers that say that an edition has no reporting events, or that this token may not read them.
 _WITHOUT: Final = frozenset({401, 403, 404})
 _GONE: Final = 404
+_OK: Final = 200
 
 
 class _Import:
@@ -130,12 +131,12 @@ class _Import:
         after = 0
         while True:
             rows = await self._some_messages(number, (("after", str(after)),))
-            ids = [int(optional_text_at(row, "id") or 0) for row in rows]
+            ids = [_number(row) for row in rows]
             if len(rows) >= _MESSAGES and ids != sorted(ids):
                 between = (("after", str(after + 1)), ("before", str(max(ids) + 1)))
                 rows = [*rows, *await self._some_messages(number, between)]
             known = len(found)
-            found |= {int(optional_text_at(row, "id") or 0): row for row in rows}
+            found |= {_number(row): row for row in rows}
             if len(ids) < _MESSAGES or len(found) == known:
                 return [found[each] for each in sorted(found)]
             after = max(ids)
@@ -192,8 +193,11 @@ async def _pages(
     account: Account, api: VendorApi, period: Period, position: Mapping[str, Any] | None
 ) -> AsyncIterator[Page]:
     del account
-    async for page in _Import(api, period).pages(position):
-        yield page
+    try:
+        async for page in _Import(api, period).pages(position):
+            yield page
+    except UnmappableError as error:
+        raise VendorRefusedError(_OK, f"with {error}: is this vendor's version another one?") from None
 
 
 BACKFILL: Final[Backfill] = _pages
@@ -201,6 +205,13 @@ BACKFILL: Final[Backfill] = _pages
 
 def _objects(answer: Any, path: str) -> list[JsonObject]:  # noqa: ANN401 - JSON
     return [each for each in list_at(answer, path) if isinstance(each, dict)]
+
+
+def _number(row: JsonObject) -> int:
+    written = optional_text_at(row, "id")
+    if not written.isdecimal():
+        raise UnmappableError("id", "must be a whole number")
+    return int(written)
 
 
 def _parts(row: Any, paths: tuple[str, ...]) -> dict[str, Any]:  # noqa: ANN401 - JSON

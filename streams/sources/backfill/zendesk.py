@@ -27,6 +27,7 @@ _PAGE: Final = "100"
 _MANY: Final = 100
 _ROLES_KEPT: Final = 50_000
 _SYSTEM: Final = "-1"
+_OK: Final = 200
 #: Of a ticket, what is put beside its audits; of a via, what a channel comes of.
 _TICKET: Final = ("id", "via", "created_at", "requester_id", "submitter_id")
 #: What people wrote, and where from: not needed, so not kept anywhere.
@@ -187,8 +188,11 @@ async def _pages(
     account: Account, api: VendorApi, period: Period, position: Mapping[str, Any] | None
 ) -> AsyncIterator[Page]:
     del account
-    async for page in _Import(api, period).pages(position):
-        yield page
+    try:
+        async for page in _Import(api, period).pages(position):
+            yield page
+    except UnmappableError as error:
+        raise VendorRefusedError(_OK, f"with {error}: is this vendor's version another one?") from None
 
 
 BACKFILL: Final[Backfill] = _pages

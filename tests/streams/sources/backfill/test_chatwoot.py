@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import orjson
 import pytest
+from aiohttp import web
 
 from streams.core.fold import FoldResult
 from streams.sources.accounts import Account
@@ -23,6 +24,8 @@ ALL: Final = Period(None, None)
 LATER: Final = int(datetime(2029, 6, 1, tzinfo=UTC).timestamp() * 1000)
 #: What messages and reporting events tell: not which queue, priority or labels a conversation had in between.
 TOLD: Final = ("offered", "first_response", "next_response", "nudges", "replies", "resolution", "reopened", "rated")
+#: What has one id and one form in both.
+FACTS: Final = {"message.sent", "contact.started", "contact.queued"}
 
 
 @pytest.fixture(autouse=True)
@@ -63,6 +66,10 @@ async def test_all_of_the_past_is_what_the_hooks_have_told(sorts: bool) -> None:
     hooks = events_of("chatwoot", [each for one in made for each in one.hooks()], account())
     live, past = folded(hooks), folded(imported)
     assert set(past) == set(live)
+    by_id = {(event["contact_id"], event["event_id"]): event for event in hooks}
+    shared = [event for event in imported if (event["contact_id"], event["event_id"]) in by_id]
+    assert all(by_id[event["contact_id"], event["event_id"]] == event for event in shared if event["type"] in FACTS)
+    assert {event["type"] for event in shared} >= FACTS
     both = [*hooks, *imported]
     random.Random(1).shuffle(both)  # noqa: S311 - no secret
     united = folded(both)
@@ -159,4 +166,15 @@ async def test_a_refusal_ends_it() -> None:
     """What the server refuses for good is told to whoever runs it."""
     async with served({}) as api:
         with pytest.raises(VendorRefusedError):
+            await pages(api)
+
+
+async def test_an_answer_of_another_form_ends_it_with_a_sentence() -> None:
+    """It names the field, and no stack trace is needed to understand it."""
+
+    async def strange(_request: web.Request) -> web.Response:
+        return web.json_response({"data": {"payload": "none"}})
+
+    async with served({"/conversations": strange}) as api:
+        with pytest.raises(VendorRefusedError, match="must be a list"):
             await pages(api)

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import orjson
 import pytest
+from aiohttp import web
 
 from streams.sources.accounts import Account
 from streams.sources.adapter import Payload
@@ -160,4 +161,15 @@ async def test_a_refusal_ends_it() -> None:
     """What Zendesk refuses for good is told to whoever runs it."""
     async with served({}) as api:
         with pytest.raises(VendorRefusedError):
+            await pages(api)
+
+
+async def test_an_answer_of_another_form_ends_it_with_a_sentence() -> None:
+    """It names the field, and no stack trace is needed to understand it."""
+
+    async def strange(_request: web.Request) -> web.Response:
+        return web.json_response({"audits": "none"})
+
+    async with served({"/api/v2/ticket_audits.json": strange}) as api:
+        with pytest.raises(VendorRefusedError, match="must be a list"):
             await pages(api)

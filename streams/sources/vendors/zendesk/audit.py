@@ -24,6 +24,8 @@ from streams.sources.vendor_values import (
 from streams.sources.vendors.zendesk.ticket import SYSTEM_USER, Ticket, tags_at, ticket_facts, whole_second
 from streams.sources.vendors.zendesk.via import via_of
 
+#: Zendesk puts it on a ticket that is merged into another, which the audit does not name.
+_MERGED_TAG: Final = "closed_by_merge"
 _STAFF: Final = frozenset({"agent", "admin"})
 _SCORES: Final = ("good", "bad")
 
@@ -80,12 +82,20 @@ class _Change:
         elif field == "status":
             self._status_set(self._text("value"))
         elif field == "tags":
-            self._ticket.tags(tags_at(self._event[self._path], "value"), self._at)
+            self._tags_set(created=created)
 
     def _status_set(self, status: str) -> None:
         if self._text("previous_value").lower() == "deleted":
             self._ticket.restored(self._at)
         self._ticket.status(status, f"{self._path}.value", self._at)
+
+    def _tags_set(self, *, created: bool) -> None:
+        event = self._event[self._path]
+        tags = tags_at(event, "value")
+        self._ticket.tags(tags, self._at)
+        # A follow-up is created with the tags of the ticket that it follows.
+        if not created and _MERGED_TAG in tags and _MERGED_TAG not in tags_at(event, "previous_value"):
+            self._ticket.merged(self._at)
 
     def _priority_then(self) -> str:
         """Give the priority that the first audit leaves the ticket with: a trigger may have set it at once."""

@@ -21,8 +21,6 @@ _MESSAGE, _PRIORITY, _STATE, _QUEUE, _TAGS, _RATING, _GONE = 10, 20, 21, 30, 40,
 _STATUS: Final = {"open": 50, "hold": 54, "pending": 58, "solved": 62, "closed": 66}
 _PAUSE_FOR: Final = {"hold": "third_party", "pending": "customer"}
 _PRIORITIES: Final = frozenset({"low", "normal", "high", "urgent"})
-#: Zendesk puts it on a ticket that was merged into another.
-_MERGED_TAG: Final = "closed_by_merge"
 #: The author of what triggers and automations do.
 SYSTEM_USER: Final = "-1"
 
@@ -135,8 +133,6 @@ class Ticket:
     def tags(self, tags: list[str], at: str) -> None:
         """These are all its tags."""
         self._made.add_all_tags(at, tags, "tags", at, seq=_TAGS)
-        if _MERGED_TAG in tags:
-            self._made.add("contact.discarded", at, "merged", seq=_GONE, reason="merged")
 
     def status(self, written: str, field: str, at: str) -> None:
         """Its status is this. Solved is settled; closed only says that it cannot be opened again."""
@@ -179,6 +175,10 @@ class Ticket:
         if agent:
             fields["agent_id"] = self._account.agent_id(agent)
         self._made.add("contact.rated", at, "rating", score, at, seq=_RATING, **fields)
+
+    def merged(self, at: str) -> None:
+        """It was merged into a ticket that is not named."""
+        self._made.add("contact.discarded", at, "merged", seq=_GONE, reason="merged")
 
     def merged_into(self, target: str, at: str) -> None:
         """It was merged into another ticket."""

@@ -69,7 +69,7 @@ KEYS: Final[dict[SourceName, frozenset[str]]] = {
     "puzzel": _HOOK | {"channel", "channels", "database_env", "database_file"},
     "twilio": _HOOK | _API | {"public_url", "channel", "channels", "activities"},
     "zammad": _HOOK | _API | {"channel", "channels", "states"},
-    "zendesk": _HOOK | _API | {"channel", "channels", "user"},
+    "zendesk": _HOOK | _API | {"channel", "channels", "user", "former_agents"},
 }
 #: Keys without which a source cannot be used.
 REQUIRED: Final[dict[SourceName, frozenset[str]]] = {
@@ -115,6 +115,10 @@ class SourceEntry(Section):
     )
     bots: list[VendorName] = Field(
         default=[], description="Ids of the vendor's users that are bots: nothing that they write is a reply."
+    )
+    former_agents: list[VendorName] = Field(
+        default=[],
+        description="Ids of the vendor's users that were agents and are none now: what they wrote then were replies.",
     )
     time_zone: Zone | None = Field(
         default=None, description="Of times that the vendor writes without a zone. Default: the source's page says."

@@ -105,6 +105,7 @@ class _Secrets:
             activities=entry.activities,
             states=entry.states,
             bots=frozenset(entry.bots),
+            former_agents=frozenset(entry.former_agents),
             time_zone=ZoneInfo(entry.time_zone) if entry.time_zone else None,
             pseudonym_key=self._one("pseudonym"),
             agent_domains=frozenset(domain.casefold() for domain in entry.agent_domains),

@@ -63,6 +63,8 @@ class AccountRules(NamedTuple):
     states: Mapping[str, TicketState] = MappingProxyType({})
     #: The vendor's ids of users that are bots.
     bots: frozenset[str] = frozenset()
+    #: The vendor's ids of users that were agents once, and are none now.
+    former_agents: frozenset[str] = frozenset()
     #: Of times without a zone, where the account names one.
     time_zone: tzinfo | None = None
     #: What pseudonyms are made with; empty: there are none.

@@ -1,6 +1,6 @@
 """Writes the events of one contact: what all of them share stands once, and what is empty is left out."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from schemas.topics import Channel
@@ -8,6 +8,8 @@ from streams.sources.adapter import AccountRules, Event, shortened
 
 #: What a contact carries on each of its events, where it is known.
 _CARRIED: Final = ("queue", "priority", "team", "language", "segment", "customer_id")
+#: Of `contact.tagged`.
+_TAGS_AN_EVENT: Final = 32
 
 
 class ContactEvents:
@@ -40,6 +42,19 @@ class ContactEvents:
             event["seq"] = seq
         event.update(_given(fields))
         self.events.append(event)
+
+    def add_all_tags(self, at: str, tags: Iterable[str], *of_what: object, seq: int) -> None:
+        """State that these are all tags there are; of more than an event holds, the next events put on the rest.
+
+        `seq` and the numbers behind it are theirs.
+        """
+        known = sorted({shortened(tag.strip()) for tag in tags} - {""})
+        for number, first in enumerate(range(0, max(len(known), 1), _TAGS_AN_EVENT)):
+            some = known[first : first + _TAGS_AN_EVENT]
+            more = (number,) * bool(number)
+            self.add(
+                "contact.tagged", at, *of_what, *more, *some, seq=seq + number, tags=some, replace=not number or None
+            )
 
     def __len__(self) -> int:
         return len(self.events)

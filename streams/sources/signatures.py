@@ -109,6 +109,24 @@ class SharedSecret(NamedTuple):
         return None if _one_equals((secret.get_secret_value() for secret in secrets), given) else _WRONG
 
 
+class SignedOrShared(NamedTuple):
+    """Newer versions of the vendor sign; older ones sign nothing, and are told apart by the address they call."""
+
+    signed: TimestampedHmac
+    shared: SharedSecret
+    needs_secret: bool = True
+
+    @property
+    def meaning(self) -> str:
+        """What shows that it is the vendor, for the docs."""
+        return f"{self.signed.meaning}; from versions that do not sign, {self.shared.meaning}"
+
+    def fault(self, payload: Payload, secrets: tuple[SecretStr, ...], now_ms: int) -> str | None:
+        """Say what is wrong; what has a signature must have a right one."""
+        is_signed = self.signed.header.lower() in payload.headers
+        return (self.signed if is_signed else self.shared).fault(payload, secrets, now_ms)
+
+
 def _hmac(secret: SecretStr, signed: bytes, algorithm: str, encoding: str) -> str:
     digest = hmac.digest(secret.get_secret_value().encode(), signed, algorithm)
     return digest.hex() if encoding == "hex" else base64.b64encode(digest).decode()

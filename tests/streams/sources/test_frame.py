@@ -16,7 +16,7 @@ from streams.sources.adapter import AccountRules, Payload, UnmappableError
 from streams.sources.checked_events import record_of
 from streams.sources.contact_events import ContactEvents
 from streams.sources.pseudonyms import pseudonym
-from streams.sources.signatures import HmacOfBody, SharedSecret, TimestampedHmac
+from streams.sources.signatures import HmacOfBody, SharedSecret, SignedOrShared, TimestampedHmac
 
 HELSINKI = ZoneInfo("Europe/Helsinki")
 
@@ -92,6 +92,30 @@ def test_wrong_missing_and_old_signatures() -> None:
     ]
     assert all(faults)
     assert not any(word in str(fault) for fault in faults for word in (old, "guess"))
+
+
+def test_a_vendor_whose_older_versions_do_not_sign() -> None:
+    """Without a signature the address must hold the secret; a wrong signature is not mended by it."""
+    either = SignedOrShared(TimestampedHmac("X-Sig", "X-At", "."), SharedSecret())
+    at = str(NOW_MS // 1000)
+    right = hmac.digest(b"new", f"{at}.{{}}".encode(), "sha256").hex()
+    assert either.fault(Payload(b"{}", {"x-sig": right, "x-at": at}), KEYS, NOW_MS) is None
+    assert either.fault(Payload(b"{}", query={"secret": "new"}), KEYS, NOW_MS) is None
+    assert either.fault(Payload(b"{}", {"x-sig": "00", "x-at": at}, {"secret": "new"}), KEYS, NOW_MS) is not None
+    assert either.fault(Payload(b"{}"), KEYS, NOW_MS) is not None
+
+
+def test_all_tags_of_a_contact() -> None:
+    """More tags than an event holds are put on by further events; none at all is stated too."""
+    made = ContactEvents(AccountRules("zendesk", "acme"), "7", "email")
+    made.add_all_tags("2026-03-01T08:00:00Z", [f"t{number:02}" for number in range(40)], "tags", seq=5)
+    made.add_all_tags("2026-03-02T08:00:00Z", [" ", ""], "tags", seq=5)
+    assert [(event["seq"], len(event["tags"]), event.get("replace")) for event in made.events] == [
+        (5, 32, True),
+        (6, 8, None),
+        (5, 0, True),
+    ]
+    assert len({event["event_id"] for event in made.events}) == 3
 
 
 def test_pseudonyms() -> None:

@@ -59,7 +59,10 @@ KEYS: Final[dict[SourceName, frozenset[str]]] = {
     "asterisk": frozenset({"path"}),
     "chatwoot": _HOOK | _API | {"channel", "channels"},
     "email": frozenset(
-        {"path", "url_imap", "user", "password_env", "password_file", "folders", "sent_folders", "agent_domains"}
+        {
+            *("path", "url_imap", "user", "password_env", "password_file", "folders", "sent_folders"),
+            *("agent_domains", "mailboxes", "subject_token"),
+        }
     ),
     "freshdesk": _HOOK | _API | {"channel", "channels", "states"},
     "genesys": _HOOK,
@@ -76,6 +79,10 @@ REQUIRED: Final[dict[SourceName, frozenset[str]]] = {
     "asterisk": frozenset({"time_zone"}),
     "mapping": frozenset({"mapping"}),
     "puzzel": frozenset({"time_zone"}),
+}
+#: Of each pair one key is needed.
+ONE_OF: Final[dict[SourceName, tuple[tuple[str, str], ...]]] = {
+    "email": (("url_imap", "path"), ("pseudonym_env", "pseudonym_file")),
 }
 
 
@@ -163,15 +170,24 @@ class SourceEntry(Section):
         default=[], description="Domains and addresses that agents write from; their mail is a reply."
     )
     mailboxes: list[Mailbox] = Field(default=[], description="The addresses that customers write to.")
+    subject_token: Annotated[str, Field(min_length=2, max_length=32)] | None = Field(
+        default=None,
+        description="What stands in front of your own number of a case in subjects, such as Ticket#: mails with the "
+        "same number are one contact.",
+    )
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        allowed = _COMMON | KEYS[self.source] | ({"mailboxes"} if self.source == "email" else frozenset())
+        allowed = _COMMON | KEYS[self.source]
         for key in self.model_fields_set - allowed:
             raise ValueError(f"{self.source} takes no `{key}`")
         for one, other in (("pseudonym_env", "pseudonym_file"), ("token_env", "token_file")):
             if getattr(self, one) and getattr(self, other):
                 raise ValueError(f"has {one} and {other}: leave one")
+        for first, other in ONE_OF.get(self.source, ()):
+            if not getattr(self, first) and not getattr(self, other):
+                problem = f"{self.source} needs `{first}` or `{other}`"
+                raise PydanticCustomError(INCOMPLETE, "{problem}", {"problem": problem})
         lacking = sorted(key for key in REQUIRED.get(self.source, ()) if not getattr(self, key))
         if lacking:
             raise PydanticCustomError(INCOMPLETE, "{problem}", {"problem": f"{self.source} needs `{lacking[0]}`"})

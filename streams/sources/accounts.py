@@ -110,6 +110,7 @@ class _Secrets:
             pseudonym_key=self._one("pseudonym"),
             agent_domains=frozenset(domain.casefold() for domain in entry.agent_domains),
             mailboxes=frozenset(mailbox.casefold() for mailbox in entry.mailboxes),
+            subject_token=entry.subject_token or "",
         )
 
     def _one(self, name: str) -> SecretStr:

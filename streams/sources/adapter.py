@@ -72,6 +72,8 @@ class AccountRules(NamedTuple):
     #: Domains and addresses that agents write from, and addresses that customers write to, in small letters.
     agent_domains: frozenset[str] = frozenset()
     mailboxes: frozenset[str] = frozenset()
+    #: What stands in front of our own number in subjects, such as "Ticket#".
+    subject_token: str = ""
     #: The parsed mapping file of the source `mapping`.
     mapping: Any = None
 

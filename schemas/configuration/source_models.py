@@ -53,7 +53,7 @@ _API: Final = frozenset({"url", "token_env", "token_file", "requests_per_minute"
 KEYS: Final[dict[SourceName, frozenset[str]]] = {
     "amazon_connect": _HOOK,
     "asterisk": frozenset({"path", "database_env", "database_file"}),
-    "chatwoot": _HOOK | _API | {"channel", "channels"},
+    "chatwoot": _HOOK | _API | {"channel", "channels", "left_out"},
     "email": frozenset(
         {"path", "url_imap", "user", "password_env", "password_file", "folders", "sent_folders", "agent_domains"}
     ),
@@ -65,7 +65,7 @@ KEYS: Final[dict[SourceName, frozenset[str]]] = {
     "puzzel": _HOOK | _API | {"database_env", "database_file", "user", "password_env", "password_file"},
     "twilio": _HOOK | _API | {"public_url"},
     "zammad": _HOOK | _API | {"channel", "channels"},
-    "zendesk": _HOOK | _API | {"channel", "channels", "user", "former_agents"},
+    "zendesk": _HOOK | _API | {"channel", "channels", "left_out", "user", "former_agents"},
 }
 #: Keys without which a source cannot be used.
 REQUIRED: Final[dict[SourceName, frozenset[str]]] = {
@@ -99,6 +99,11 @@ class SourceEntry(Section):
     channel: Channel | None = Field(default=None, description="The channel of contacts that `channels` does not name.")
     channels: dict[VendorName, Channel] = Field(
         default={}, description="The vendor's name of a channel = the channel here; default: see the source's page."
+    )
+    left_out: list[VendorName] = Field(
+        default=[],
+        description="The vendor's names of channels whose contacts are not taken, as those of calls that the telephone "
+        "system tells itself.",
     )
     bots: list[VendorName] = Field(
         default=[], description="Ids of the vendor's users that are bots: nothing that they write is a reply."

@@ -93,6 +93,7 @@ class _Secrets:
             queue=entry.queue or "",
             channels=entry.channels,
             channel=entry.channel,
+            left_out=frozenset(entry.left_out),
             bots=frozenset(entry.bots),
             former_agents=frozenset(entry.former_agents),
             time_zone=ZoneInfo(entry.time_zone) if entry.time_zone else None,

@@ -49,6 +49,8 @@ class AccountRules(NamedTuple):
     #: The vendor's name of a channel = ours; and the channel of all others, where it is set.
     channels: Mapping[str, Channel] = MappingProxyType({})
     channel: Channel | None = None
+    #: The vendor's names of channels whose contacts are not taken.
+    left_out: frozenset[str] = frozenset()
     #: The vendor's ids of users that are bots.
     bots: frozenset[str] = frozenset()
     #: The vendor's ids of users that were agents once, and are none now.

@@ -57,7 +57,7 @@ _API: Final = frozenset({"url", "token_env", "token_file", "requests_per_minute"
 KEYS: Final[dict[SourceName, frozenset[str]]] = {
     "amazon_connect": _HOOK | {"activities"},
     "asterisk": frozenset({"path"}),
-    "chatwoot": _HOOK | _API | {"channel", "channels"},
+    "chatwoot": _HOOK | _API | {"channel", "channels", "left_out"},
     "email": frozenset(
         {
             *("path", "url_imap", "user", "password_env", "password_file", "folders", "sent_folders"),
@@ -72,7 +72,7 @@ KEYS: Final[dict[SourceName, frozenset[str]]] = {
     "puzzel": _HOOK | {"channel", "channels", "database_env", "database_file"},
     "twilio": _HOOK | _API | {"public_url", "channel", "channels", "activities"},
     "zammad": _HOOK | _API | {"channel", "channels", "states"},
-    "zendesk": _HOOK | _API | {"channel", "channels", "user", "former_agents"},
+    "zendesk": _HOOK | _API | {"channel", "channels", "user", "former_agents", "left_out"},
 }
 #: Keys without which a source cannot be used.
 REQUIRED: Final[dict[SourceName, frozenset[str]]] = {
@@ -119,6 +119,11 @@ class SourceEntry(Section):
         default={},
         description="The vendor's id or name of a state of its tickets = what it means here; needed for states of your "
         "own.",
+    )
+    left_out: list[VendorName] = Field(
+        default=[],
+        description="The vendor's names of channels whose contacts are not taken, as those of calls that the telephone "
+        "system tells itself.",
     )
     bots: list[VendorName] = Field(
         default=[], description="Ids of the vendor's users that are bots: nothing that they write is a reply."

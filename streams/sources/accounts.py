@@ -104,6 +104,7 @@ class _Secrets:
             channel=entry.channel,
             activities=entry.activities,
             states=entry.states,
+            left_out=frozenset(entry.left_out),
             bots=frozenset(entry.bots),
             former_agents=frozenset(entry.former_agents),
             time_zone=ZoneInfo(entry.time_zone) if entry.time_zone else None,

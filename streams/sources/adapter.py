@@ -61,6 +61,8 @@ class AccountRules(NamedTuple):
     activities: Mapping[str, Status] = MappingProxyType({})
     #: The vendor's id or name of a state of its tickets = what it means.
     states: Mapping[str, TicketState] = MappingProxyType({})
+    #: The vendor's names of channels whose contacts are not taken.
+    left_out: frozenset[str] = frozenset()
     #: The vendor's ids of users that are bots.
     bots: frozenset[str] = frozenset()
     #: The vendor's ids of users that were agents once, and are none now.

@@ -74,7 +74,7 @@ def _request(given: dict[str, Any]) -> Request:
 def account_rules(source: str, given: dict[str, Any]) -> AccountRules:
     """Make the rules of an account from a case's."""
     known = dict(given)
-    for key in ("bots", "former_agents", "agent_domains", "mailboxes"):
+    for key in ("bots", "former_agents", "left_out", "agent_domains", "mailboxes"):
         known[key] = frozenset(known.get(key, ()))
     if "time_zone" in known:
         known["time_zone"] = ZoneInfo(known["time_zone"])

@@ -50,11 +50,19 @@ class ConversationFacts(NamedTuple):
     customer: str
 
 
+def left_out(within: Any, path: str, account: AccountRules) -> str:  # noqa: ANN401 - JSON
+    """Say why a conversation is not taken; empty: it is."""
+    named = _channel_name(within, path)
+    return f"{named}: left out by the account" if named in account.left_out else ""
+
+
+def _channel_name(within: Any, path: str) -> str:  # noqa: ANN401 - JSON
+    return optional_text_at(within, at_path(path, "channel")) or optional_text_at(within, at_path(path, "meta.channel"))
+
+
 def conversation_facts(within: Any, path: str, account: AccountRules) -> ConversationFacts:  # noqa: ANN401 - JSON
     """Read them from a conversation at a path, or, with an empty path, from a conversation itself."""
-    named = optional_text_at(within, at_path(path, "channel")) or optional_text_at(
-        within, at_path(path, "meta.channel")
-    )
+    named = _channel_name(within, path)
     channel = account.channels.get(named) or _CHANNELS.get(named) or account.channel
     if channel is None:
         shown = (

@@ -20,6 +20,7 @@ from streams.sources.vendors.chatwoot.conversation import (
     as_of,
     conversation_facts,
     inbox_queue_of,
+    left_out,
     queue_of,
     whole_second,
 )
@@ -57,9 +58,11 @@ def map_hook(payload: Payload, account: AccountRules, answers: Mapping[Request, 
     if event.startswith(_OTHERS):
         return Mapped(nothing=f"{event[:64]}: a rule's own hook; the account's hooks tell the same")
     if event in _CONVERSATIONS:
-        return Mapped(_conversation(event, body, account))
+        reason = left_out(body, "", account)
+        return Mapped(() if reason else _conversation(event, body, account), nothing=reason)
     if event in _MESSAGES:
-        return _message(body, account)
+        reason = left_out(body, "conversation", account)
+        return Mapped(nothing=reason) if reason else _message(body, account)
     raise UnmappableError("event", f"is {event[:64]!r}, which is not known")
 
 

@@ -9,8 +9,8 @@ A reporting event names its conversation by an internal id, which no hook knows:
 the reporting events of one conversation at a time, and puts that conversation beside them.
 """
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
 
 from streams.sources.adapter import AccountRules, Mapped, Payload, Request, UnmappableError
 from streams.sources.vendor_values import (
@@ -27,6 +27,7 @@ from streams.sources.vendors.chatwoot.conversation import (
     as_of,
     conversation_facts,
     inbox_queue_of,
+    left_out,
     queue_of,
     whole_second,
 )
@@ -43,55 +44,58 @@ _REPEATS: Final = frozenset(
 )
 
 
-def map_conversation(payload: Payload, account: AccountRules, answers: Mapping[Request, Any]) -> Mapped:
-    """Map a conversation as it is now."""
-    del answers
-    body = json_object(payload.body)
-    conversation = _of(body, account)
+class _Form(NamedTuple):
+    """Maps a row beside its conversation."""
+
+    #: Where the row stands; empty: it is the conversation.
+    row: str
+    tell: Callable[[Conversation, JsonObject, AccountRules], str]
+
+    def __call__(self, payload: Payload, account: AccountRules, answers: Mapping[Request, Any], /) -> Mapped:
+        """Map it."""
+        del answers
+        body = json_object(payload.body)
+        for each in (self.row, "conversation") if self.row else ("conversation",):
+            object_at(body, each)
+        if reason := left_out(body, "conversation", account):
+            return Mapped(nothing=reason)
+        conversation = Conversation(conversation_facts(body, "conversation", account), account)
+        reason = self.tell(conversation, body, account)
+        return Mapped(conversation.events, nothing=reason)
+
+
+def _tell_conversation(conversation: Conversation, body: JsonObject, account: AccountRules) -> str:
     created = whole_second(value_at(body, "conversation.created_at"), "conversation.created_at")
-    first = value_at(body, "first_message")
-    outreach = first is not None and begins_outreach(body, "first_message")
+    outreach = value_at(body, "first_message") is not None and begins_outreach(body, "first_message")
     conversation.started(created, outreach=outreach)
     if not outreach and value_at(body, "bot_first") is False:
         conversation.queued(created, inbox_queue_of(body, "conversation", account))
     queue = queue_of(body, "conversation", account)
     conversation.state(body, "conversation", as_of(body, "conversation"), queue)
-    return Mapped(conversation.events)
+    return ""
 
 
-def map_message(payload: Payload, account: AccountRules, answers: Mapping[Request, Any]) -> Mapped:
-    """Map a message of the API."""
-    del answers
-    body = json_object(payload.body)
-    object_at(body, "message")
-    conversation = _of(body, account)
-    reason = tell_message(conversation, body, "message", account)
-    return Mapped(conversation.events, nothing=reason)
+def _tell_message(conversation: Conversation, body: JsonObject, account: AccountRules) -> str:
+    return tell_message(conversation, body, "message", account)
 
 
-def map_reporting_event(payload: Payload, account: AccountRules, answers: Mapping[Request, Any]) -> Mapped:
-    """Map a reporting event: when its conversation was resolved, opened, or handed over by a bot."""
-    del answers
-    body = json_object(payload.body)
-    conversation = _of(body, account)
+def _tell_reporting_event(conversation: Conversation, body: JsonObject, account: AccountRules) -> str:
+    """Tell when it was resolved, opened, or handed over by a bot."""
+    del account
     name = text_at(body, "event.name")
     if name in _STATUS_OF:
         conversation.status(_STATUS_OF[name], "event.name", time_at(body, "event.event_end_time"))
     elif name == _HANDED_OFF:
         conversation.handed_off(time_at(body, "event.event_end_time"))
-    elif name not in _REPEATS:
+    elif name in _REPEATS:
+        return f"{name}: told by the conversation's messages"
+    else:
         raise UnmappableError("event.name", f"is {name[:64]!r}, which is not known")
-    if not conversation.events:
-        return Mapped(nothing=f"{name}: told by the conversation's messages")
-    return Mapped(conversation.events)
+    return ""
 
 
-def map_csat(payload: Payload, account: AccountRules, answers: Mapping[Request, Any]) -> Mapped:
-    """Map an answer to a satisfaction survey."""
-    del answers
-    body = json_object(payload.body)
-    object_at(body, "csat")
-    conversation = _of(body, account)
+def _tell_csat(conversation: Conversation, body: JsonObject, account: AccountRules) -> str:
+    del account
     if text_at(body, "csat.conversation_id") != conversation.facts.number:
         raise UnmappableError("csat.conversation_id", "is not the conversation's id")
     conversation.rated(
@@ -101,9 +105,10 @@ def map_csat(payload: Payload, account: AccountRules, answers: Mapping[Request, 
         comment=bool(value_at(body, "csat.feedback_message")),
         agent=optional_text_at(body, "csat.assigned_agent.id"),
     )
-    return Mapped(conversation.events)
+    return ""
 
 
-def _of(body: JsonObject, account: AccountRules) -> Conversation:
-    object_at(body, "conversation")
-    return Conversation(conversation_facts(body, "conversation", account), account)
+map_conversation: Final = _Form("", _tell_conversation)
+map_message: Final = _Form("message", _tell_message)
+map_reporting_event: Final = _Form("event", _tell_reporting_event)
+map_csat: Final = _Form("csat", _tell_csat)

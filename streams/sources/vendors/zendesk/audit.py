@@ -22,7 +22,7 @@ from streams.sources.vendor_values import (
     value_at,
 )
 from streams.sources.vendors.zendesk.ticket import SYSTEM_USER, Ticket, tags_at, ticket_facts, whole_second
-from streams.sources.vendors.zendesk.via import via_of
+from streams.sources.vendors.zendesk.via import left_out, via_of
 
 #: Zendesk puts it on a ticket that is merged into another, which the audit does not name.
 _MERGED_TAG: Final = "closed_by_merge"
@@ -37,6 +37,8 @@ def map_audit(payload: Payload, account: AccountRules, answers: Mapping[Request,
     object_at(body, "audit")
     if "ticket" in body and body["ticket"] is None:
         return Mapped(nothing="a deleted ticket: it counts nowhere")
+    if reason := left_out(via_of(body, "ticket.via"), account):
+        return Mapped(nothing=reason)
     ticket = Ticket(ticket_facts(body, "ticket", account), account, "audit.events")
     if text_at(body, "audit.ticket_id") != ticket.facts.ticket_id:
         raise UnmappableError("audit.ticket_id", "is not the ticket's id")

@@ -29,6 +29,7 @@ from streams.sources.vendors.zendesk.ticket import (
     ticket_facts,
     whole_second,
 )
+from streams.sources.vendors.zendesk.via import left_out, via_of
 
 _PREFIX: Final = "zen:event-type:"
 _TICKET: Final = f"{_PREFIX}ticket."
@@ -59,6 +60,8 @@ def _ticket_event(name: str, body: JsonObject, account: AccountRules) -> Mapped:
     if name in _REFUSED:
         raise UnmappableError("type", f"ticket.{name} {_REFUSED[name]}")
     object_at(body, "detail")
+    if reason := left_out(via_of(body, "detail.via"), account):
+        return Mapped(nothing=reason)
     ticket = Ticket(ticket_facts(body, "detail", account), account, "detail.priority")
     at = _time_of_update(body)
     if name in _GONE:

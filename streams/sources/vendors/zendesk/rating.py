@@ -10,6 +10,7 @@ from typing import Any, Final
 from streams.sources.adapter import AccountRules, Mapped, Payload, Request, UnmappableError
 from streams.sources.vendor_values import json_object, object_at, optional_text_at, text_at, value_at
 from streams.sources.vendors.zendesk.ticket import Ticket, ticket_facts, whole_second
+from streams.sources.vendors.zendesk.via import left_out, via_of
 
 _SCORES: Final = {
     "good": "good",
@@ -32,6 +33,8 @@ def map_satisfaction(payload: Payload, account: AccountRules, answers: Mapping[R
     object_at(body, "rating")
     if "ticket" in body and body["ticket"] is None:
         return Mapped(nothing="a deleted ticket: it counts nowhere")
+    if reason := left_out(via_of(body, "ticket.via"), account):
+        return Mapped(nothing=reason)
     ticket = Ticket(ticket_facts(body, "ticket", account), account, "")
     if text_at(body, "rating.ticket_id") != ticket.facts.ticket_id:
         raise UnmappableError("rating.ticket_id", "is not the ticket's id")

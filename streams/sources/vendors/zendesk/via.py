@@ -82,6 +82,11 @@ def via_of(within: Any, path: str) -> str:  # noqa: ANN401 - JSON
     return _NUMBERS.get(named, named)
 
 
+def left_out(via: str, account: AccountRules) -> str:
+    """Say why a ticket is not taken; empty: it is. Messaging is never left out: its messages do not name their via."""
+    return f"via {via}: left out by the account" if via in account.left_out - MESSAGING else ""
+
+
 def channel_of(via: str, field: str, account: AccountRules) -> Channel:
     """Name the channel. Raises UnmappableError for a via type that nobody has said anything of."""
     if via in MESSAGING:

@@ -55,7 +55,7 @@ def map_task_event(event: TaskEvent, account: AccountRules) -> Mapped:
     meaning = _MEANINGS.get(event.kind)
     if meaning is None:
         why = _NOTHING.get(event.kind, "not about a task that waits or is worked on")
-        return Mapped(nothing=f"{event.kind}: {why}")
+        return Mapped(nothing=f"{event.kind[:64]}: {why}")
     if _of_bot(event, account):
         return Mapped(nothing=f"{event.kind}: its worker is a bot")
     if event.kind == "task-queue.entered" and _is_outbound(event):

@@ -68,6 +68,8 @@ def map_leg(leg: Leg, account: AccountRules) -> Mapped:
     """Map a snapshot of a leg."""
     if leg.method in _NOTHING:
         return Mapped(nothing=f"{leg.method}: {_NOTHING[leg.method]}")
+    if leg.method == "DISCONNECT" and leg.initial not in {"", leg.leg_id} and not (leg.queue_arn or leg.agent_arn):
+        return Mapped(nothing="DISCONNECT: a flow that runs after the contact's end")
     if leg.channel == "TASK":
         return Mapped(nothing="TASK: a task is no contact with a customer")
     channel = _CHANNELS.get(leg.channel)

@@ -80,6 +80,8 @@ ADAPTER: Final = Adapter(
         "tagged": Feed("part", "wrap-up codes, by their ids"),
         "any_tag": Feed("part", "wrap-up codes, by their ids"),
         "untagged_resolved": Feed("part", "of what has no wrap-up code"),
+        "rated": Feed("part", "surveys of imported conversations, by their total score"),
+        "evaluated": Feed("part", "released evaluations of imported conversations"),
     },
     gauges={"agents": Feed("part", "by the topic of users' activity; it knows no wrap-up and no capacity")},
 )

@@ -22,6 +22,7 @@ from streams.sources.vendor_values import (
     value_at,
 )
 from streams.sources.vendors.genesys import media
+from streams.sources.vendors.genesys.quality import add_quality
 
 _CUSTOMERS: Final = frozenset({"customer", "external"})
 _USERS: Final = frozenset({"agent", "user"})
@@ -91,9 +92,9 @@ class _Conversation:
         return self._contacts[session.channel]
 
     def events(self, conversation: JsonObject) -> Mapped:
-        told = [(participant, _sessions(participant)) for participant in list_at(conversation, "participants")]
-        self._has_replies = any(session.has({_REPLY}) for _, sessions in told for session in sessions)
-        for participant, sessions in told:
+        found = [(participant, _sessions(participant)) for participant in list_at(conversation, "participants")]
+        self._has_replies = any(session.has({_REPLY}) for _, sessions in found for session in sessions)
+        for participant, sessions in found:
             purpose = text_at(participant, "purpose").casefold()
             for session in sessions:
                 if purpose in _CUSTOMERS:
@@ -103,6 +104,10 @@ class _Conversation:
                 elif purpose in _USERS:
                     self._of_user(session, optional_text_at(participant, "userId"))
         self._of_customers()
+        told = [contact for contact in self._contacts.values() if contact.events]
+        if told:  # with the channel that came first, where there are several
+            first = min(told, key=lambda each: min(event["occurred_at"] for event in each.events))
+            add_quality(first, conversation, self._account)
         events = tuple(event for contact in self._contacts.values() for event in contact.events)
         return Mapped(events, "" if events else "nothing of it is over that counts")
 

@@ -55,9 +55,11 @@ def map_task_event(event: TaskEvent, account: AccountRules) -> Mapped:
     meaning = _MEANINGS.get(event.kind)
     if meaning is None:
         why = _NOTHING.get(event.kind, "not about a task that waits or is worked on")
-        return Mapped(nothing=f"{event.kind}: {why}")
+        return Mapped(nothing=f"{event.kind[:64]}: {why}")
     if _of_bot(event, account):
         return Mapped(nothing=f"{event.kind}: its worker is a bot")
+    if event.kind == "task-queue.entered" and _is_outbound(event):
+        return Mapped(nothing=f"{event.kind}: nobody waits in the queue of a call out")
     contact = _contact_of(event, account)
     meaning.add(contact, event, account, meaning.seq)
     return Mapped(tuple(contact.events))
@@ -104,9 +106,14 @@ def _first(within: JsonObject, paths: tuple[str, ...]) -> str:
     return ""
 
 
-def _started(contact: ContactEvents, event: TaskEvent, account: AccountRules, seq: int) -> None:
+def _is_outbound(event: TaskEvent) -> bool:
+    """Whether an agent began it, as Flex writes into a task's attributes."""
     attributes = attributes_at(event, "task_attributes") or {}
-    outbound = _first(attributes, ("direction",)).casefold().startswith("outbound")
+    return _first(attributes, ("direction",)).casefold().startswith("outbound")
+
+
+def _started(contact: ContactEvents, event: TaskEvent, account: AccountRules, seq: int) -> None:
+    attributes, outbound = attributes_at(event, "task_attributes") or {}, _is_outbound(event)
     contact.add(
         "contact.started",
         event.at,
@@ -160,7 +167,8 @@ def _completed(contact: ContactEvents, event: TaskEvent, account: AccountRules, 
 
 def _abandoned(contact: ContactEvents, event: TaskEvent, account: AccountRules, seq: int) -> None:
     del account
-    contact.add("contact.abandoned", event.at, event.sid, seq=seq)
+    kind = "contact.disconnected" if _is_outbound(event) else "contact.abandoned"
+    contact.add(kind, event.at, event.sid, seq=seq)
 
 
 def _of_worker(event: TaskEvent, account: AccountRules) -> Mapped:

@@ -164,6 +164,29 @@ def test_a_made_day(by: str) -> None:
     assert made_day.rows(made_day.mapped(CONNECT, ACCOUNT, payloads), SAMPLES) == wanted
 
 
+def _whole_seconds(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """Cut the times of a record to seconds, and its durations, as AWS writes them."""
+    if isinstance(value, dict):
+        return {name: _whole_seconds(each) for name, each in value.items()}
+    if isinstance(value, str) and value.endswith("Z"):
+        return f"{value[:19]}Z"
+    return int(value) if isinstance(value, float) else value
+
+
+def test_whole_seconds_beside_milliseconds() -> None:
+    """Records have whole seconds, events milliseconds: together each sample counts once, off by a second."""
+    told = {contact: made_day.call_of(events) for contact, events in _calls().items()}
+    live = [each for contact, call in told.items() for leg in contact_events(contact, call) for each in leg]
+    cut = [(form, _whole_seconds(body)) for contact, call in told.items() for form, body in records(contact, call)]
+    alone = made_day.rows(made_day.mapped(CONNECT, ACCOUNT, live), SAMPLES)
+    both = made_day.rows(made_day.mapped(CONNECT, ACCOUNT, [*live, *cut]), SAMPLES)
+    of_live, of_both = ([(*row[:2], row[6], row[2], row[5]) for row in sorted(rows, key=str)] for rows in (alone, both))
+    assert [row[:3] for row in sorted(of_live)] == [row[:3] for row in sorted(of_both)]
+    for one, other in zip(sorted(of_live), sorted(of_both), strict=True):
+        assert abs(one[3] - other[3]) <= 1_000
+        assert one[4] is None or abs(one[4] - other[4]) <= 2_000
+
+
 def _interesting() -> list[list[list[tuple[str, Event]]]]:
     """Choose calls with a transfer, a callback, an abandonment, a hold, and one that goes out."""
     chosen: dict[str, list[list[tuple[str, Event]]]] = {}

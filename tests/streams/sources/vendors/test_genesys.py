@@ -38,10 +38,14 @@ TOPICS: Final = {
     "acw": "userId queueId wrapupCode wrapupNotes wrapupDurationMs",
     "wrapup": "queueId wrapupCode wrapupNotes wrapupDurationMs",
 }
-#: The same of AnalyticsConversation, AnalyticsParticipant, AnalyticsSession and AnalyticsConversationSegment.
-CONVERSATION: Final = "conversationId conversationStart conversationEnd originatingDirection divisionIds participants"
+#: The same of AnalyticsConversation and of what is in it: AnalyticsParticipant, AnalyticsSession and so on.
+CONVERSATION: Final = (
+    "conversationId conversationStart conversationEnd originatingDirection divisionIds participants evaluations surveys"
+)
 PARTICIPANT: Final = "externalContactId participantId participantName purpose userId sessions"
 SESSION: Final = "ani direction mediaType messageType sessionId metrics segments"
+EVALUATION: Final = "deleted evaluationId evaluatorId eventTime formName queueId released rescored userId oTotalScore"
+SURVEY: Final = "surveyId surveyFormContextId surveyStatus surveyPromoterScore surveyCompletedDate oSurveyTotalScore"
 SEGMENT: Final = "conference disconnectType queueId segmentEnd segmentStart segmentType wrapUpCode wrapUpNote"
 
 
@@ -244,6 +248,8 @@ def test_payloads_fit_the_models(case: Any) -> None:  # noqa: ANN401 - a golden 
 
 def _check_conversation(found: Event) -> None:
     assert set(found) <= set(CONVERSATION.split())
+    assert all(set(each) <= set(EVALUATION.split()) for each in found.get("evaluations", []))
+    assert all(set(each) <= set(SURVEY.split()) for each in found.get("surveys", []))
     for participant in found["participants"]:
         assert set(participant) <= set(PARTICIPANT.split())
         for session in participant["sessions"]:

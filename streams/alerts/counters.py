@@ -136,7 +136,11 @@ class Group:
 
 
 class MinuteCounters:
-    """The counters of all groups. `changed` has the groups whose sums changed since it was last cleared."""
+    """The counters of all groups.
+
+    `changed` has the groups whose sums changed since it was last taken, by their names: after a start that is all of
+    them, and looking each up again would take longer than judging it. One that is gone is there as it was last.
+    """
 
     def __init__(self, rules: Rules, alert_rules: AlertRules) -> None:
         self._rules = rules
@@ -151,7 +155,7 @@ class MinuteCounters:
         self._shared: dict[tuple[Calendar | None, tuple[int, ...]], Windows] = {}
         self._policies: Mapping[str, Policy] = {}
         self.groups: dict[Counted, Group] = {}
-        self.changed: set[Counted] = set()
+        self.changed: dict[Counted, Group | None] = {}
 
     def use(self, rules: Rules, alert_rules: AlertRules) -> None:
         """Count by other rules from now on, what was counted before included."""
@@ -229,13 +233,13 @@ class MinuteCounters:
         if self._alert_rules.intervals is not None:
             _add_to(group.halves, half_of(start), judged, bad)
         group.add(start, judged, bad)
-        self.changed.add(group.counted)
+        self.changed[group.counted] = group
 
     def _forget(self, counted: Counted, start: int) -> None:
         group = self.groups[counted]
         del group.minutes[start]
         group.halves.pop(half_of(start), None)
-        self.changed.add(counted)
+        self.changed[counted] = group
         if not group.minutes:
             del self.groups[counted]
 
@@ -303,7 +307,7 @@ class MinuteCounters:
         if place is not None and group.windows.windows[place] is window:
             judged, bad = group.minutes[start]
             group.add_at(place, sign * judged, sign * bad)
-            self.changed.add(group.counted)
+            self.changed[group.counted] = group
 
 
 def _add_to(counts: dict[int, tuple[int, int]], start: int, judged: int, bad: int) -> None:

@@ -163,6 +163,20 @@ def test_windows_are_of_open_time() -> None:
     assert BURN_NOW not in scene.slips(ms("2026-06-02T08:20Z")), "by then nine of yesterday's are left"
 
 
+def test_a_queue_whose_counts_went_and_came_back_before_it_was_judged_again() -> None:
+    """Its oldest minute is dropped and a new one counted in between: only what is there now is judged."""
+    day = 24 * 60 * PANE_MS
+    for comes_back in (False, True):
+        scene = Scene()
+        scene.minute(NOW, 20, 0)
+        assert ATTAINMENT in scene.slips(NOW)
+        scene.view.counters.advance(NOW + day + 3 * PANE_MS)
+        if comes_back:
+            scene.minute(NOW + day + 3 * PANE_MS, 30, 0)
+        seen = scene.slips(NOW + day + 3 * PANE_MS)
+        assert [each.measured.n for key, each in seen.items() if key == ATTAINMENT] == ([30] if comes_back else [])
+
+
 def test_policies_that_come_into_force() -> None:
     """What was counted before stays; it is judged by what is in force now, and not where nothing is."""
     at = ms("2026-06-02T12:15Z")

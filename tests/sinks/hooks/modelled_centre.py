@@ -65,6 +65,7 @@ class _FencedTopic:
             self._log.epoch += 1
             self._epoch = self._log.epoch
             self._log.write(self._epoch, [(OPENING_KEY, writer.encode())])
+            self._life.woken_at = None  # whoever opens the topic after it was stopped takes it back from the other one
 
         await self._life.does(opened)
         records = await self._life.does(self._log.newest)

@@ -5,32 +5,25 @@ What came of an attempt is kept before the next one of its queue begins.
 
 import asyncio
 import logging
-import re
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
-from urllib.parse import quote, unquote, unquote_plus, urlsplit
-
-from pydantic import SecretStr
 
 from schemas.alerts import ATTEMPTS_AT_MOST, AttemptOutcome, DeliveryAttempt, DeliveryRecord
-from sinks.hooks.answers import Answer, NoAnswerError
+from sinks.hooks.answers import NoAnswerError
 from sinks.hooks.attempts import WAITS_S, Verdict, health_after, judge, next_attempt_ms
 from sinks.hooks.delivery import Delivery, Sender
 from sinks.hooks.destinations import Destination
 from sinks.hooks.ledger import Ledger
 from sinks.hooks.pace import Pace
 from sinks.hooks.presets.alertmanager import sent_again_ms
+from sinks.hooks.redaction import place_of, without_secrets
 from streams.times import now_ms
 
 #: Requests under way to one destination.
 _AT_ONCE: Final = 8
-#: Shorter texts are no secrets, and would take too much out of an answer.
-_SECRET_AT_LEAST: Final = 6
-#: What an address puts between the parts of its path and of its query: a server may repeat any one of these.
-_BETWEEN_PIECES: Final = re.compile(r"[/?&=;,:@#]")
 _MS: Final = 1000
 #: A waiting delivery looks at the clock so often: it may be set, and the machine may sleep.
 _LOOK_EVERY_S: Final = 30.0
@@ -78,6 +71,8 @@ class Outbox:
         self._moved_at = time.monotonic()
         #: What somebody must do was said, once until a delivery succeeds.
         self._said = False
+        #: Errors of Pulssi itself that were logged.
+        self._errors: set[str] = set()
 
     @property
     def waiting(self) -> int:
@@ -205,11 +200,25 @@ class Outbox:
         destination = self._destination
         delivery = Delivery(record.webhook_id, record.destination, (record.body or "").encode())
         self._moved_at = time.monotonic()
-        answer = await self._sender.attempt(delivery, now_ms())
+        try:
+            answer = without_secrets(await self._sender.attempt(delivery, now_ms()), destination)
+            verdict = judge(destination.type, answer, now_ms())
+        except Exception as error:  # noqa: BLE001 - it would end the deliveries of all destinations
+            self._log_error(error)
+            verdict = judge(destination.type, NoAnswerError("pulssi_error"), now_ms())
         self._moved_at = time.monotonic()
-        verdict = judge(destination.type, _without_secrets(answer, destination), now_ms())
         self._with.outcomes[verdict.outcome] = self._with.outcomes.get(verdict.outcome, 0) + 1
         return verdict
+
+    def _log_error(self, error: Exception) -> None:
+        """Log an error that is none of the destination, once."""
+        place = place_of(error)
+        if place not in self._errors:
+            self._errors.add(place)
+            _LOG.error(
+                "a delivery to %r failed by an error in Pulssi itself, and is tried again as others are: %s",
+                *(self._destination.name, place),
+            )
 
     def _note_health(self, verdict: Verdict, now: int) -> None:
         name, ledger = self._destination.name, self._with.ledger
@@ -279,23 +288,3 @@ def _after(record: DeliveryRecord, outcome: AttemptOutcome, why: str, at: int, *
     """Give a delivery after an attempt."""
     attempts = [*record.attempts, DeliveryAttempt(at=at, outcome=outcome, why=why)][-ATTEMPTS_AT_MOST:]
     return record.model_copy(update={"attempts": attempts, "attempted": record.attempted + 1, **changed})
-
-
-def _without_secrets(answer: Answer | NoAnswerError, destination: Destination) -> Answer | NoAnswerError:
-    """Take the destination's secrets out of what it answered: some servers repeat the path that they do not have.
-
-    Of the whole text, before anything of it is left out: a secret that is cut would not be found any more.
-    """
-    if isinstance(answer, NoAnswerError):
-        return answer
-    url = destination.url.get_secret_value()
-    parts = urlsplit(url)
-    pieces = _BETWEEN_PIECES.split(f"{parts.path}/{parts.query}/{parts.fragment}")
-    texts = [url, destination.password, *pieces, *map(SecretStr.get_secret_value, destination.secrets)]
-    # A server may have decoded what it repeats.
-    forms = {form for text in texts for form in (text, unquote(text), unquote_plus(text), quote(text, safe=""))}
-    said = answer.text
-    for form in sorted(forms, key=len, reverse=True):
-        if len(form) >= _SECRET_AT_LEAST:
-            said = said.replace(form, "…")
-    return answer._replace(text=said)

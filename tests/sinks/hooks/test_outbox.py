@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from schemas.alerts import Alert, DeliveryAttempt, DeliveryRecord
 from schemas.configuration.hook_models import DestinationType
+from sinks.hooks.answers import FAILURES
 from sinks.hooks.destinations import Destination, Hooks
 from sinks.hooks.ledger import Ledger
 from sinks.hooks.outbox import STUCK_AFTER_S, Outbox, Surroundings, due_at
@@ -165,6 +166,32 @@ async def test_a_destination_that_is_gone_gets_no_more_than_what_was_under_way(r
         given_up = await kept.until(40, "given_up")
     assert len(receiver.got) == kept.certified <= 8
     assert sum(each.attempts[-1].outcome == "not_sent" for each in given_up) == 40 - len(receiver.got)
+
+
+async def test_an_error_of_pulssi_itself_is_an_attempt_that_failed(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It ends neither the outbox nor other deliveries, is tried again, and logged once, without what it was about."""
+
+    def with_end(body: bytes, at_ms: int) -> bytes:
+        if b"bad" in body and len(faults) < 2:
+            faults.append(at_ms)
+            raise ValueError(f"no end: {body.decode()} for http://127.0.0.1/a-secret-path")
+        return body
+
+    faults: list[int] = []
+    monkeypatch.setattr("sinks.hooks.presets.alertmanager.with_end", with_end)
+    async with outbox(_to(receiver, "alertmanager")) as kept:
+        kept.tell(alert(key="bad", rule="bad"), alert(key="good"))
+        delivered = await kept.until(2, "delivered")
+    bad = next(each for each in delivered if each.queue == "bad")
+    assert [each.outcome for each in bad.attempts] == ["retry", "retry", "delivered"]
+    assert bad.attempts[0].why == bad.attempts[1].why == FAILURES["pulssi_error"]
+    (logged,) = [each for each in caplog.records if each.levelname == "ERROR"]
+    assert "ValueError" in logged.getMessage()
+    assert "test_outbox.py" in logged.getMessage()
+    assert logged.exc_info is None
+    assert not any(word in caplog.text for word in ("a-secret-path", "no end", "bad"))
 
 
 async def _turns() -> None:

@@ -124,6 +124,9 @@ def show(webhook_id: str, data: Path | None, *, as_json: bool) -> None:
 def retry(webhook_id: str, by: str, data: Path | None) -> None:
     """Have a delivery that waits or was given up tried at once.
 
+    Deliveries of one alert to one destination come in order: older ones that still wait are tried at once, too, before
+    it. Where one of them fails, it waits for that one's next attempt.
+
     WEBHOOK_ID may be shortened to its first characters. Where it succeeds, a destination that was disabled is enabled
     again. Exits with 1 if there is no such delivery, or it was delivered.
 

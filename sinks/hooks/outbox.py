@@ -64,6 +64,8 @@ class Outbox:
         self._queues: dict[str, deque[DeliveryRecord]] = {}
         #: Queues whose alert is over without a word to this destination.
         self._over: set[str] = set()
+        #: Queues whose first delivery is being tried.
+        self._in_hand: set[str] = set()
         #: By queue: set, and replaced, when something has changed for it.
         self._changed = defaultdict[str, asyncio.Event](asyncio.Event)
         self._is_gone = False
@@ -91,15 +93,34 @@ class Outbox:
             self._wake(record.queue)
 
     def hasten(self, webhook_id: str, asked_at: int) -> bool:
-        """Try a delivery that waits at once; tell whether it waits here."""
+        """Try a delivery that waits at once, and before it those that it waits for; tell whether it waits here."""
         for name, queue in self._queues.items():
             for place, each in enumerate(queue):
                 if each.webhook_id == webhook_id and each.status == "waiting":
                     if is_asked_for(each, asked_at):
-                        queue[place] = each.model_copy(update={"next_at": now_ms(), "retried_at": asked_at})
-                        self._wake(name)
+                        self._hasten_up_to(name, place, asked_at)
                     return True
         return False
+
+    def try_again(self, record: DeliveryRecord) -> None:
+        """Try a delivery once more that had been given up: before what is newer, but for an attempt under way."""
+        queue = self._queues.get(record.queue)
+        if queue is None:
+            self.add(record)
+            return
+        first = int(record.queue in self._in_hand or queue[0].status == "delivered")
+        newer = (place for place in range(first, len(queue)) if _order(queue[place]) > _order(record))
+        place = next(newer, len(queue))
+        queue.insert(place, record)
+        self._hasten_up_to(record.queue, place, record.retried_at or 0)
+
+    def _hasten_up_to(self, name: str, last: int, asked_at: int) -> None:
+        queue = self._queues[name]
+        for place in range(last + 1):
+            each = queue[place]
+            if each.status == "waiting" and is_asked_for(each, asked_at):
+                queue[place] = each.model_copy(update={"next_at": now_ms(), "retried_at": asked_at})
+        self._wake(name)
 
     def end(self, queue: str) -> None:
         """Send what fires there no longer again and again."""
@@ -151,7 +172,9 @@ class Outbox:
             elif (due := due_at(record, now_ms())) is not None:
                 await self._wait_until(name, due)
             else:
+                self._in_hand.add(name)
                 await self._attempt(queue)
+                self._in_hand.discard(name)
         del self._queues[name]
         self._changed.pop(name, None)
         self._over.discard(name)
@@ -276,6 +299,15 @@ def is_asked_for(record: DeliveryRecord, asked_at: int) -> bool:
     """Tell whether somebody asked for an attempt that has not been made: commands are read again at each start."""
     tried_at = record.attempts[-1].at if record.attempts else 0
     return asked_at > max(tried_at, record.retried_at or 0)
+
+
+def asked_for_again(record: DeliveryRecord, asked_at: int) -> DeliveryRecord:
+    """Have a delivery that was given up wait for an attempt, which is due now, and for others after it."""
+    return record.model_copy(update={"status": "waiting", "tried": 0, "next_at": now_ms(), "retried_at": asked_at})
+
+
+def _order(record: DeliveryRecord) -> tuple[int, int]:
+    return record.at, record.sequence
 
 
 def given_up(record: DeliveryRecord, why: str, outcome: AttemptOutcome = "not_sent") -> DeliveryRecord:

@@ -25,7 +25,7 @@ from schemas.policies import normal_tag
 from schemas.settings import Settings
 from sinks.hooks.destinations import Hooks
 from sinks.hooks.messages import TaggedContact
-from sinks.hooks.outbox import TAKEN_OUT, Outbox, Surroundings, given_up, is_asked_for
+from sinks.hooks.outbox import TAKEN_OUT, Outbox, Surroundings, asked_for_again, given_up, is_asked_for
 from sinks.hooks.tag_view import TagView
 from streams.kafka.topic_reader import TopicReader, TopicRecord, read_newest
 from streams.live.journal_follower import JournalFollower
@@ -171,9 +171,10 @@ class Turn:
             record = decode_delivery(key, records[key]) if key in records else None
             if record is None or record.status != "given_up" or not is_asked_for(record, command.at):
                 continue
-            update = {"status": "waiting", "tried": 0, "next_at": now_ms(), "retried_at": command.at}
             if record.destination in self._outboxes:
-                await self._send([record.model_copy(update=update)])
+                again = asked_for_again(record, command.at)
+                await self._with.keep([again])
+                self._outboxes[record.destination].try_again(again)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import getpass
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -14,7 +15,7 @@ import click
 from deploy.cli.common import exit_if_unreachable, fail, json_option, running_stack_option, stack_settings
 from deploy.cli.config_option import config_option
 from deploy.cli.part_commands import run_part, stdin_option
-from deploy.cli.records import moment, one_of, print_fields, print_table, read_records
+from deploy.cli.records import moment, one_of, print_fields, read_records, wrapped
 from schemas.alerts import ALERT_DELIVERIES, DeliveryRecord, Retry, decode_delivery
 from schemas.exits import Exit
 from schemas.settings import Settings
@@ -72,17 +73,22 @@ def list_deliveries(data: Path | None, destination: str | None, *, also_delivere
         click.echo("there is no delivery" if also_delivered else "no delivery waits or was given up")
         return
     zone = ZoneInfo(settings.time_zone)
-    headings = ("id", "destination", "at", "what", "status", "attempts", "next attempt", "last attempt")
-    print_table(headings, (_row(each, zone) for each in found))
+    for each in found:
+        click.echo("\n".join(_lines(each, zone)))
 
 
-def _row(delivery: DeliveryRecord, zone: ZoneInfo) -> tuple[str, ...]:
-    return (
-        *(delivery.webhook_id[:_ID_LENGTH], delivery.destination, moment(delivery.at, zone), delivery.title),
-        *(delivery.status.replace("_", " "), str(delivery.attempted)),
-        moment(delivery.next_at, zone) if delivery.status == "waiting" else "-",
-        delivery.attempts[-1].why if delivery.attempts else "-",
-    )
+def _lines(delivery: DeliveryRecord, zone: ZoneInfo) -> Iterator[str]:
+    """Write a delivery in a few lines: in one it would be wider than a terminal."""
+    status = [
+        delivery.status.replace("_", " "),
+        f"{delivery.attempted} attempt{'' if delivery.attempted == 1 else 's'}",
+    ]
+    if delivery.status == "waiting":
+        status.append(f"next {moment(delivery.next_at, zone)}")
+    yield f"{delivery.webhook_id[:_ID_LENGTH]:<{_ID_LENGTH}}  {', '.join(status)}"
+    yield from wrapped(f"{delivery.destination}, {moment(delivery.at, zone)}: {delivery.title}")
+    if delivery.attempts:
+        yield from wrapped(f"last attempt: {delivery.attempts[-1].why}")
 
 
 @hooks_group.command("show")

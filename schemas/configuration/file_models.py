@@ -13,6 +13,7 @@ from schemas.configuration.fields import (
     Day,
     Duration,
     DurationOrZero,
+    JudgedWindow,
     Moment,
     Name,
     Section,
@@ -146,7 +147,7 @@ class PolicyEntry(Section):
     formula: Literal["short_excluded", "answered_only", "offered", "abandons_met", "excluding_abandoned_within"] = _key(
         "How the service level is counted.", "short_excluded"
     )
-    window: Duration | None = _key("Over how long the objective is judged.")
+    window: JudgedWindow | None = _key("Over how long the objective is judged, in open time, at most 24h.")
     minimum_volume: Annotated[int, Field(ge=0)] = _key("From how many contacts in the window on it is judged.", 0)
     valid_from: Moment | None = _key("From then on; a day begins in the centre's time zone.")
     valid_until: Moment | None = _key("Up to then, and not longer.")

@@ -51,7 +51,9 @@ def judged_and_bad(sample: str, held: Held, formula: str) -> tuple[int, int]:
     """Give how many contacts a pane adds to the judged and to the bad.
 
     A first response goes by the policy's formula. The pane of `queue_wait` does not tell how a visit ended: every visit
-    counts by its length, a short abandonment not at all.
+    counts by its length, a short abandonment not at all. Where the target is below what counts as short, the pane does
+    not tell either how many short ones are among those within: as many as there can be are taken for it, so that the
+    share in time may look worse than it is, and never better.
     """
     n, within, short = held
     if sample == "first_response":
@@ -59,14 +61,13 @@ def judged_and_bad(sample: str, held: Held, formula: str) -> tuple[int, int]:
     elif sample == "abandoned":
         good, judged = FORMULAS[formula](ServiceLevelCounts(abandoned=n, abandoned_within=within, short=short))
     else:
-        # Where the target is below what counts as short, not every short one is among those within.
         good, judged = max(0, within - short), n - short
     return judged, judged - good
 
 
 def formula_of(policy: Policy) -> str:
-    """Name the formula that a policy's contacts are counted by."""
-    return {"first_response": policy.formula, "queue_wait": "short_excluded"}.get(policy.metric, "answered_only")
+    """Name the formula that a policy's contacts are counted by: of visits none of the five of service levels."""
+    return {"first_response": policy.formula, "queue_wait": "visits_by_length"}.get(policy.metric, "answered_only")
 
 
 class Window:

@@ -113,6 +113,24 @@ def test_short_abandonments_beyond_a_shorter_target_are_no_more_than_there_are()
     assert judged_and_bad("queue_wait", (4, 3, 1), "short_excluded") == (3, 1)
 
 
+#: A visit: how long it waited in seconds, and whether it was abandoned.
+VISITS: Final = st.lists(st.tuples(st.integers(0, 30), st.booleans()), max_size=12)
+
+
+@given(visits=VISITS, target=st.sampled_from([3, 5, 20]))
+def test_a_queues_share_in_time_is_exact_or_worse_than_it_is(visits: list[tuple[int, bool]], target: int) -> None:
+    """Short is below 5 s. With a shorter target the pane cannot tell: nothing looks better than it is."""
+    short = [wait for wait, abandoned in visits if abandoned and wait < 5]
+    good = sum(wait <= target for wait, abandoned in visits if not (abandoned and wait < 5))
+    held = len(visits), sum(wait <= target for wait, _ in visits), len(short)
+    judged, bad = judged_and_bad("queue_wait", held, "short_excluded")
+    assert judged == len(visits) - len(short)
+    if target >= 5:
+        assert bad == judged - good
+    else:
+        assert judged - good <= bad <= min(judged, judged - good + len(short))
+
+
 @settings(max_examples=examples(90))
 @given(
     batches=st.lists(

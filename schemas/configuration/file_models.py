@@ -147,6 +147,9 @@ class PolicyEntry(Section):
     formula: Literal["short_excluded", "answered_only", "offered", "abandons_met", "excluding_abandoned_within"] = _key(
         "How the service level is counted.", "short_excluded"
     )
+    objective_per: Literal["queue", "channel"] = _key(
+        "Whether the objective is judged in each queue by itself, or in all queues of a channel together.", "queue"
+    )
     window: JudgedWindow | None = _key("Over how long the objective is judged, in open time, at most 24h.")
     minimum_volume: Annotated[int, Field(ge=0)] = _key("From how many contacts in the window on it is judged.", 0)
     valid_from: Moment | None = _key("From then on; a day begins in the centre's time zone.")
@@ -158,6 +161,8 @@ class PolicyEntry(Section):
             raise ValueError("the warning is longer than the target")
         if self.pauses == "stop" and self.metric != "resolution":
             raise ValueError(f"pauses stop the clock of a resolution only, not of {self.metric}: leave `pauses` out")
+        if self.objective_per == "channel" and self.queue is not None:
+            raise ValueError("applies to one queue only: leave `objective_per` out")
         return self
 
 

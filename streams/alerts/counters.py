@@ -22,8 +22,11 @@ from streams.alerts.policies import policies_at
 from streams.live.service_level import FORMULAS, ServiceLevelCounts
 from streams.live.windows import pane_of
 
-#: What is counted: the policy, and where the contact was.
+#: What is counted: the policy, and where the contact was, the channel and the queue. Of a policy that is judged in all
+#: queues of a channel together the queue is `ALL_QUEUES`.
 Counted = tuple[str, str, str]
+#: No queue has this name.
+ALL_QUEUES: Final = ""
 
 #: The metric whose policy a sample is held against.
 METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
@@ -155,12 +158,17 @@ class MinuteCounters:
         self._windows: dict[tuple[Calendar | None, int], Window] = {}
         self._shared: dict[tuple[Calendar | None, tuple[int, ...]], Windows] = {}
         self._policies: Mapping[str, Policy] = {}
+        #: The policies in force that are judged in all queues of a channel together.
+        self.together = frozenset[str]()
         self.groups: dict[Counted, Group] = {}
         self.changed: dict[Counted, Group | None] = {}
 
     def use(self, rules: Rules, alert_rules: AlertRules) -> None:
         """Count by other rules from now on, what was counted before included."""
         self._rules, self._alert_rules = rules, alert_rules
+        self._count_anew()
+
+    def _count_anew(self) -> None:
         self._in_minute.clear()
         self.changed.update(self.groups)
         self.groups = {}
@@ -174,8 +182,11 @@ class MinuteCounters:
         self._now = max(self._now, now_ms)
         for start in [start for start in self._values if start < self._now - _KEPT_MS]:
             del self._values[start]
+        before = self.together
         if not self._policies or policies_since(self._rules, self._now) != self._eras:
             self._renew_policies()
+            if self.together != before:
+                self._count_anew()
         for window in self._windows.values():
             self._roll(window)
         for start in [start for start in self._in_minute if start < self._now - _KEPT_MS]:
@@ -227,7 +238,7 @@ class MinuteCounters:
         judged, bad = judged - judged_before, bad - bad_before
         if not judged and not bad:
             return
-        group = self.group((policy.name, channel, key.queue))
+        group = self.group((policy.name, channel, ALL_QUEUES if policy.name in self.together else key.queue))
         if start not in group.minutes:
             self._in_minute.setdefault(start, set()).add(group.counted)
         _add_to(group.minutes, start, judged, bad)
@@ -248,6 +259,7 @@ class MinuteCounters:
         """Find the policies in force now, and the windows that they are judged over."""
         self._eras = policies_since(self._rules, self._now)
         self._policies = policies_at(self._rules, self._now)
+        self.together = frozenset(each.name for each in self._policies.values() if each.objective_per == "channel")
         self._windows, self._shared = {}, {}
         for group in self.groups.values():
             self._renew(group)

@@ -260,7 +260,7 @@ class ObjectiveRules:
 @lru_cache(maxsize=10_000)
 def _dimensions(counted: Counted, priority: str | None, segment: str | None) -> Dimensions:
     _, channel, queue = counted
-    return Dimensions(channel=cast("Channel", channel), queue=queue, priority=priority, segment=segment)
+    return Dimensions(channel=cast("Channel", channel), queue=queue or None, priority=priority, segment=segment)
 
 
 def _counted_of(key: str) -> Counted | None:

@@ -11,7 +11,7 @@ from typing import Final, cast
 from schemas.alerts import CONTACTS_AT_MOST, CostlyContact
 from schemas.contact_record import Deadline, Pause, Summary
 from schemas.topics import Channel, SourcePartition
-from streams.alerts.counters import Counted
+from streams.alerts.counters import ALL_QUEUES, Counted
 from streams.alerts.observation import alert_key
 
 #: A heap is rebuilt when void entries outnumber the live ones by more than this.
@@ -54,6 +54,7 @@ class Crossing:
         self.at = at
         #: Beyond the target; else at risk.
         self.breached = breached
+        #: The policy, and where the contact is.
         self.counted: Counted = policy, contact.channel, queue
         self.key = alert_key("contact", policy, contact.contact_id)
 
@@ -76,6 +77,24 @@ class OpenContacts:
         #: Those beyond their target, by group.
         self.breached: dict[Counted, dict[Crossing, None]] = {}
         self.changed: set[Counted] = set()
+        #: The policies that are judged in all queues of a channel together.
+        self._together = frozenset[str]()
+
+    def judge_together(self, policies: frozenset[str]) -> None:
+        """Have contacts of these policies belong to the group of all queues of their channel from now on."""
+        if policies == self._together:
+            return
+        self._together = policies
+        crossings = [crossing for group in self.breached.values() for crossing in group]
+        self.changed.update(self.breached)
+        self.breached = {}
+        for crossing in crossings:
+            self.breached.setdefault(self._group_of(crossing), {})[crossing] = None
+        self.changed.update(self.breached)
+
+    def _group_of(self, crossing: Crossing) -> Counted:
+        policy, channel, queue = crossing.counted
+        return policy, channel, ALL_QUEUES if policy in self._together else queue
 
     def update(self, partition: SourcePartition, key: bytes, summary: Summary) -> None:
         """Replace a contact's summary by a newer one; `key` is that of its journal record."""
@@ -132,7 +151,7 @@ class OpenContacts:
         """Name the contacts of a group that have waited longest beyond their target, with their clock time at `at`."""
         crossings = self.breached.get(counted, {})
         oldest = nsmallest(CONTACTS_AT_MOST, crossings, key=lambda each: (each.since, each.contact.contact_id))
-        return tuple(_costly(each.contact, counted[2], each.since, at) for each in oldest)
+        return tuple(_costly(each.contact, each.counted[2], each.since, at) for each in oldest)
 
     def waiting_longest(self, channel: str, queue: str, at: int) -> tuple[CostlyContact, ...]:
         """Name the contacts that have waited longest in a queue."""
@@ -151,8 +170,9 @@ class OpenContacts:
         crossing.contact.crossings.append(crossing)
         self.crossings[crossing.key] = crossing
         if crossing.breached:
-            self.breached.setdefault(crossing.counted, {})[crossing] = None
-            self.changed.add(crossing.counted)
+            counted = self._group_of(crossing)
+            self.breached.setdefault(counted, {})[crossing] = None
+            self.changed.add(counted)
 
     def _leave(self, contact: Contact) -> None:
         if not contact.live:
@@ -164,11 +184,12 @@ class OpenContacts:
             if self.crossings.get(crossing.key) is crossing:
                 del self.crossings[crossing.key]
             if crossing.breached:
-                group = self.breached[crossing.counted]
+                counted = self._group_of(crossing)
+                group = self.breached[counted]
                 del group[crossing]
                 if not group:
-                    del self.breached[crossing.counted]
-                self.changed.add(crossing.counted)
+                    del self.breached[counted]
+                self.changed.add(counted)
         contact.crossings.clear()  # they refer to one another, which only the garbage collector would see
 
 

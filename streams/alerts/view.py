@@ -105,6 +105,7 @@ class AlertView:
         rules, alert_rules = self._rules, self._alert_rules
         for part in (self._gauges, self._agents, self.counters, self.contacts, self.arrivals):
             part.advance(now)
+        self.contacts.judge_together(self.counters.together)
         longest = partial(self.contacts.waiting_longest, at=now)
         floor = floor_rules.Floor(self._gauges.readings(), self._agents.readings(), longest)
         hysteresis = alert_rules.timing.hysteresis

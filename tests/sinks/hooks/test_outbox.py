@@ -197,14 +197,19 @@ async def test_an_error_of_pulssi_itself_is_an_attempt_that_failed(
     assert not any(word in caplog.text for word in ("a-secret-path", "no end", "bad"))
 
 
+def _answers(receiver: Receiver, *first: int, then: int) -> None:
+    """Have a receiver answer so: some requests in turn, then all others."""
+    statuses = iter(first)
+    receiver.answer = lambda: web.Response(status=next(statuses, then))
+
+
 def _sequences(receiver: Receiver) -> list[int]:
     return [json.loads(body)["data"]["sequence"] for _, body in receiver.got]
 
 
 async def test_who_asks_for_a_delivery_gets_those_before_it_at_once_too(receiver: Receiver) -> None:
     """Of its alert, in their order, and no later one's wait is shortened; those of other alerts wait on."""
-    answers = [500, 500]
-    receiver.answer = lambda: web.Response(status=answers.pop() if answers else 204)
+    _answers(receiver, 500, 500, then=204)
     async with outbox(_to(receiver, "webhook"), (0, NEVER_S)) as kept:
         kept.tell(alert(sequence=1))
         kept.tell(alert(key="other", sequence=9))
@@ -219,8 +224,7 @@ async def test_who_asks_for_a_delivery_gets_those_before_it_at_once_too(receiver
 
 async def test_what_was_given_up_comes_back_to_its_place(receiver: Receiver) -> None:
     """Before newer changes of its alert that wait, which it does not hasten."""
-    answers = [500, 404]
-    receiver.answer = lambda: web.Response(status=answers.pop() if answers else 202)
+    _answers(receiver, 404, 500, then=202)
     async with outbox(_to(receiver, "teams"), (0, NEVER_S)) as kept:
         kept.tell(alert(sequence=1))
         (given_up,) = await kept.until(1, "given_up")

@@ -134,7 +134,7 @@ def retry(webhook_id: str, by: str, data: Path | None) -> None:
     it. Where one of them fails, it waits for that one's next attempt.
 
     WEBHOOK_ID may be shortened to its first characters. Where it succeeds, a destination that was disabled is enabled
-    again. Exits with 1 if there is no such delivery, or it was delivered.
+    again. Exits with 1 if there is no such delivery, it was delivered, or has no message.
 
     Example: pulssi hooks retry 3f2a
     """
@@ -144,6 +144,8 @@ def retry(webhook_id: str, by: str, data: Path | None) -> None:
     found = _one(settings, webhook_id)
     if found.status == "delivered":
         fail(f"{found.webhook_id} was delivered", Exit.NO)
+    if found.body is None:
+        fail(f"{found.webhook_id} has no message that could be sent", Exit.NO)
     with exit_if_unreachable(settings):
         asyncio.run(send(settings, Retry(type="retry", at=now_ms(), by=by, webhook_id=found.webhook_id)))
     click.echo(

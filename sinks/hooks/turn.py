@@ -156,7 +156,8 @@ class Turn:
         """Keep new deliveries, and how far all was told, and hand them on."""
         await self._with.keep(made)
         for record in made:
-            self._outboxes[record.destination].add(record)
+            if record.status == "waiting":
+                self._outboxes[record.destination].add(record)
 
     async def retry(self, commands: Iterable[Command], records: Mapping[bytes, bytes] | None = None) -> None:
         """Try deliveries again that somebody asked for; `records`: the newest ones, where they were read just now."""
@@ -169,7 +170,8 @@ class Turn:
                 records = await read_newest(self._settings, ALERT_DELIVERIES)
             key = command.webhook_id.encode()
             record = decode_delivery(key, records[key]) if key in records else None
-            if record is None or record.status != "given_up" or not is_asked_for(record, command.at):
+            is_kept = record is not None and record.status == "given_up" and record.body is not None
+            if record is None or not is_kept or not is_asked_for(record, command.at):
                 continue
             if record.destination in self._outboxes:
                 again = asked_for_again(record, command.at)

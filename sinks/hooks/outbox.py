@@ -11,10 +11,11 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
-from schemas.alerts import ATTEMPTS_AT_MOST, AttemptOutcome, DeliveryAttempt, DeliveryRecord
+from schemas.alerts import AttemptOutcome, DeliveryRecord
 from sinks.hooks.answers import NoAnswerError
 from sinks.hooks.attempts import WAITS_S, Verdict, health_after, judge, next_attempt_ms
 from sinks.hooks.delivery import Delivery, Sender
+from sinks.hooks.delivery_course import after_attempt, due_at, given_up, is_asked_for, order_of
 from sinks.hooks.destinations import Destination
 from sinks.hooks.ledger import Ledger
 from sinks.hooks.pace import Pace
@@ -109,7 +110,7 @@ class Outbox:
             self.add(record)
             return
         first = int(record.queue in self._in_hand or queue[0].status == "delivered")
-        newer = (place for place in range(first, len(queue)) if _order(queue[place]) > _order(record))
+        newer = (place for place in range(first, len(queue)) if order_of(queue[place]) > order_of(record))
         place = next(newer, len(queue))
         queue.insert(place, record)
         self._hasten_up_to(record.queue, place, record.retried_at or 0)
@@ -202,12 +203,12 @@ class Outbox:
         due = next_attempt_ms(tried, verdict, record.webhook_id, now, self._with.waits_s)
         self._note_health(verdict, now)
         if due is not None:
-            queue[0] = _after(record, verdict.outcome, verdict.why, now, next_at=due, tried=tried)
+            queue[0] = after_attempt(record, verdict.outcome, verdict.why, now, next_at=due, tried=tried)
             await self._with.keep([queue[0]])
         elif verdict.outcome == "delivered":
             repeats = self._destination.type == "alertmanager"
             body = record.body if repeats else None
-            delivered = _after(record, "delivered", verdict.why, now, status="delivered", tried=tried, body=body)
+            delivered = after_attempt(record, "delivered", verdict.why, now, status="delivered", tried=tried, body=body)
             await self._with.keep([delivered])
             if repeats:
                 queue[0] = delivered
@@ -287,36 +288,3 @@ class Outbox:
         with suppress(TimeoutError):
             async with asyncio.timeout(min(max(at - now_ms(), 0) / _MS, _LOOK_EVERY_S)):
                 await changed.wait()
-
-
-def due_at(record: DeliveryRecord, now: int) -> int | None:
-    """Tell until when a delivery waits; None: it is due. Where the clock was set back since its last attempt, it is."""
-    was_set_back = bool(record.attempts) and now < record.attempts[-1].at
-    return None if was_set_back or record.next_at <= now else record.next_at
-
-
-def is_asked_for(record: DeliveryRecord, asked_at: int) -> bool:
-    """Tell whether somebody asked for an attempt that has not been made: commands are read again at each start."""
-    tried_at = record.attempts[-1].at if record.attempts else 0
-    return asked_at > max(tried_at, record.retried_at or 0)
-
-
-def asked_for_again(record: DeliveryRecord, asked_at: int) -> DeliveryRecord:
-    """Have a delivery that was given up wait for an attempt, which is due now, and for others after it."""
-    return record.model_copy(update={"status": "waiting", "tried": 0, "next_at": now_ms(), "retried_at": asked_at})
-
-
-def _order(record: DeliveryRecord) -> tuple[int, int]:
-    return record.at, record.sequence
-
-
-def given_up(record: DeliveryRecord, why: str, outcome: AttemptOutcome = "not_sent") -> DeliveryRecord:
-    """Give up a delivery, and say so. Its body stays: somebody may ask for another attempt."""
-    _LOG.warning("delivery %s to %r is given up: %s", record.webhook_id, record.destination, why)
-    return _after(record, outcome, why, now_ms(), status="given_up", tried=record.tried + 1)
-
-
-def _after(record: DeliveryRecord, outcome: AttemptOutcome, why: str, at: int, **changed: object) -> DeliveryRecord:
-    """Give a delivery after an attempt."""
-    attempts = [*record.attempts, DeliveryAttempt(at=at, outcome=outcome, why=why)][-ATTEMPTS_AT_MOST:]
-    return record.model_copy(update={"attempts": attempts, "attempted": record.attempted + 1, **changed})

@@ -23,9 +23,10 @@ from schemas.alerts import (
 from schemas.exits import EndError, Exit
 from schemas.policies import normal_tag
 from schemas.settings import Settings
+from sinks.hooks.delivery_course import asked_for_again, given_up, is_asked_for
 from sinks.hooks.destinations import Hooks
 from sinks.hooks.messages import TaggedContact
-from sinks.hooks.outbox import TAKEN_OUT, Outbox, Surroundings, asked_for_again, given_up, is_asked_for
+from sinks.hooks.outbox import TAKEN_OUT, Outbox, Surroundings
 from sinks.hooks.tag_view import TagView
 from streams.kafka.topic_reader import TopicReader, TopicRecord, read_newest
 from streams.live.journal_follower import JournalFollower

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, cast
 from schemas.alert_rules import AlertRules
 from schemas.objectives import Objective, ObjectiveKey, ObjectiveState, encode_objective_key
 from schemas.topics import Channel
-from streams.alerts.counters import Counted
+from streams.alerts.groups import Counted
 from streams.alerts.objective_rules import Seen, attainment_verdict, attainment_window, burn_rate_of
 
 EVERY_MS: Final = 30_000

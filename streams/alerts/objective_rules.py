@@ -14,7 +14,8 @@ from schemas.alert_rules import REACH_MS, AlertRules, BurnRate
 from schemas.alerts import Condition, Dimensions, Measurement, Severity
 from schemas.policies import Policy
 from schemas.topics import Channel
-from streams.alerts.counters import HALF_HOUR_MS, Counted, Group, MinuteCounters, formula_of, half_of
+from streams.alerts.counters import HALF_HOUR_MS, MinuteCounters, formula_of, half_of
+from streams.alerts.groups import Counted, Group
 from streams.alerts.observation import Observation, alert_key, key_parts
 from streams.alerts.open_contacts import OpenContacts
 from streams.live.windows import pane_of

@@ -10,7 +10,7 @@ from typing import cast
 from schemas.alerts import CONTACTS_AT_MOST, CostlyContact
 from schemas.contact_record import Deadline, Pause, Summary
 from schemas.topics import Channel, SourcePartition
-from streams.alerts.counters import ALL_QUEUES, Counted
+from streams.alerts.groups import ALL_QUEUES, Counted
 from streams.alerts.observation import alert_key
 from streams.live.deadlines import Deadlines
 

@@ -233,6 +233,7 @@ def patch(monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         monkeypatch.setattr(f"{module}.now_ms", now_ms)
         monkeypatch.setattr(f"{module}.time", clock)
+    monkeypatch.setattr("sinks.hooks.delivery_course.now_ms", now_ms)
     monkeypatch.setattr("streams.alert_engine.engine.gc", quiet)
     monkeypatch.setattr("streams.alert_engine.engine.JUDGE_EVERY_S", 5.0)
     monkeypatch.setattr("streams.alert_engine.engine.JournalFollower", _Journals)

@@ -17,9 +17,10 @@ from pydantic import SecretStr
 from schemas.alerts import Alert, DeliveryAttempt, DeliveryRecord
 from schemas.configuration.hook_models import DestinationType
 from sinks.hooks.answers import FAILURES
+from sinks.hooks.delivery_course import asked_for_again, due_at
 from sinks.hooks.destinations import Destination, Hooks
 from sinks.hooks.ledger import Ledger
-from sinks.hooks.outbox import STUCK_AFTER_S, Outbox, Surroundings, asked_for_again, due_at
+from sinks.hooks.outbox import STUCK_AFTER_S, Outbox, Surroundings
 from sinks.hooks.pace import PACES
 from sinks.hooks.signing import webhook_id
 from streams.times import now_ms

@@ -39,6 +39,7 @@ class Objective(BaseModel):
     v: int = VERSION
     policy: str
     channel: Channel
+    #: Empty: all queues of the channel together.
     queue: str
     #: Of the policy; None: all.
     priority: str | None = None

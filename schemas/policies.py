@@ -40,6 +40,8 @@ class Policy(NamedTuple):
     min_volume: int = 0
     #: Of a resolution: whether its pauses count, or stop the clock.
     pauses: Literal["count", "stop"] = "count"
+    #: Whether the objective is judged in each queue by itself, or in all queues of a channel together.
+    objective_per: Literal["queue", "channel"] = "queue"
 
     def applies(self, metric: str, channel: str, queue: str, priority: str, segment: str) -> bool:
         """Tell whether every condition of this rule holds."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import getpass
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -14,7 +15,7 @@ import click
 from deploy.cli.common import exit_if_unreachable, fail, json_option, running_stack_option, stack_settings
 from deploy.cli.config_option import config_option
 from deploy.cli.part_commands import run_part, stdin_option
-from deploy.cli.records import moment, one_of, print_fields, print_table, read_records
+from deploy.cli.records import moment, one_of, print_fields, read_records, wrapped
 from schemas.alerts import ALERT_DELIVERIES, DeliveryRecord, Retry, decode_delivery
 from schemas.exits import Exit
 from schemas.settings import Settings
@@ -72,17 +73,22 @@ def list_deliveries(data: Path | None, destination: str | None, *, also_delivere
         click.echo("there is no delivery" if also_delivered else "no delivery waits or was given up")
         return
     zone = ZoneInfo(settings.time_zone)
-    headings = ("id", "destination", "at", "what", "status", "attempts", "next attempt", "last attempt")
-    print_table(headings, (_row(each, zone) for each in found))
+    for each in found:
+        click.echo("\n".join(_lines(each, zone)))
 
 
-def _row(delivery: DeliveryRecord, zone: ZoneInfo) -> tuple[str, ...]:
-    return (
-        *(delivery.webhook_id[:_ID_LENGTH], delivery.destination, moment(delivery.at, zone), delivery.title),
-        *(delivery.status.replace("_", " "), str(delivery.attempted)),
-        moment(delivery.next_at, zone) if delivery.status == "waiting" else "-",
-        delivery.attempts[-1].why if delivery.attempts else "-",
-    )
+def _lines(delivery: DeliveryRecord, zone: ZoneInfo) -> Iterator[str]:
+    """Write a delivery in a few lines: in one it would be wider than a terminal."""
+    status = [
+        delivery.status.replace("_", " "),
+        f"{delivery.attempted} attempt{'' if delivery.attempted == 1 else 's'}",
+    ]
+    if delivery.status == "waiting":
+        status.append(f"next {moment(delivery.next_at, zone)}")
+    yield f"{delivery.webhook_id[:_ID_LENGTH]:<{_ID_LENGTH}}  {', '.join(status)}"
+    yield from wrapped(f"{delivery.destination}, {moment(delivery.at, zone)}: {delivery.title}")
+    if delivery.attempts:
+        yield from wrapped(f"last attempt: {delivery.attempts[-1].why}")
 
 
 @hooks_group.command("show")
@@ -124,8 +130,11 @@ def show(webhook_id: str, data: Path | None, *, as_json: bool) -> None:
 def retry(webhook_id: str, by: str, data: Path | None) -> None:
     """Have a delivery that waits or was given up tried at once.
 
+    Deliveries of one alert to one destination come in order: older ones that still wait are tried at once, too, before
+    it. Where one of them fails, it waits for that one's next attempt.
+
     WEBHOOK_ID may be shortened to its first characters. Where it succeeds, a destination that was disabled is enabled
-    again. Exits with 1 if there is no such delivery, or it was delivered.
+    again. Exits with 1 if there is no such delivery, it was delivered, or has no message.
 
     Example: pulssi hooks retry 3f2a
     """
@@ -135,6 +144,8 @@ def retry(webhook_id: str, by: str, data: Path | None) -> None:
     found = _one(settings, webhook_id)
     if found.status == "delivered":
         fail(f"{found.webhook_id} was delivered", Exit.NO)
+    if found.body is None:
+        fail(f"{found.webhook_id} has no message that could be sent", Exit.NO)
     with exit_if_unreachable(settings):
         asyncio.run(send(settings, Retry(type="retry", at=now_ms(), by=by, webhook_id=found.webhook_id)))
     click.echo(

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from schemas.alert_rules import REACH_MS, SURGE_WINDOW_MS, FloorCondition
 from schemas.alerts import Kind, Severity
-from schemas.configuration.fields import CalendarName, Duration, DurationOrZero, Moment, Name, Section
+from schemas.configuration.fields import CalendarName, Duration, DurationOrZero, JudgedWindow, Moment, Name, Section
 from schemas.topics import Channel
 
 Count = Annotated[int, Field(ge=0)]
@@ -28,8 +28,8 @@ class ContactSection(Section):
 class AttainmentSection(Section):
     """The service level over the policy's window."""
 
-    window: Duration | None = Field(
-        default=None, description="Open time that is judged where the policy names no window. Default: 1h."
+    window: JudgedWindow | None = Field(
+        default=None, description="Open time that is judged where the policy names no window, at most 24h. Default: 1h."
     )
     minimum_volume: Count | None = Field(
         default=None, description="From how many contacts on, where the policy names no number. Default: 20."

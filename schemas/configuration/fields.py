@@ -12,6 +12,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from schemas.alert_rules import REACH_MS
 from schemas.calendars import MINUTES_A_DAY, Span
 from schemas.user_input import DURATION_PATTERN, did_you_mean, duration_ms, zone_name
 
@@ -40,6 +41,19 @@ _DURATION_SCHEMA: Final = WithJsonSchema(
 Duration = Annotated[int, Field(gt=0), BeforeValidator(_duration), _DURATION_SCHEMA]
 #: The same, or 0.
 DurationOrZero = Annotated[int, Field(ge=0), BeforeValidator(_duration), _DURATION_SCHEMA]
+
+
+def _judged(value: int) -> int:
+    if value > REACH_MS:
+        raise ValueError(
+            "is longer than 24h, the longest window that is judged: write '24h' or less; burn rates and [[budget]] in"
+            " alerts.toml tell early that a longer period will be missed"
+        )
+    return value
+
+
+#: Over how long an objective is judged.
+JudgedWindow = Annotated[Duration, AfterValidator(_judged)]
 
 
 def _moment(value: object) -> date:

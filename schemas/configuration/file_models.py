@@ -13,6 +13,7 @@ from schemas.configuration.fields import (
     Day,
     Duration,
     DurationOrZero,
+    JudgedWindow,
     Moment,
     Name,
     Section,
@@ -147,7 +148,10 @@ class PolicyEntry(Section):
     formula: Literal["short_excluded", "answered_only", "offered", "abandons_met", "excluding_abandoned_within"] = _key(
         "How the service level is counted.", "short_excluded"
     )
-    window: Duration | None = _key("Over how long the objective is judged.")
+    objective_per: Literal["queue", "channel"] = _key(
+        "Whether the objective is judged in each queue by itself, or in all queues of a channel together.", "queue"
+    )
+    window: JudgedWindow | None = _key("Over how long the objective is judged, in open time, at most 24h.")
     minimum_volume: Annotated[int, Field(ge=0)] = _key("From how many contacts in the window on it is judged.", 0)
     valid_from: Moment | None = _key("From then on; a day begins in the centre's time zone.")
     valid_until: Moment | None = _key("Up to then, and not longer.")
@@ -158,6 +162,8 @@ class PolicyEntry(Section):
             raise ValueError("the warning is longer than the target")
         if self.pauses == "stop" and self.metric != "resolution":
             raise ValueError(f"pauses stop the clock of a resolution only, not of {self.metric}: leave `pauses` out")
+        if self.objective_per == "channel" and self.queue is not None:
+            raise ValueError("applies to one queue only: leave `objective_per` out")
         return self
 
 

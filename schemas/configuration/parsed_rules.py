@@ -159,7 +159,12 @@ class _RulesBuilder:
         policy = Policy(entry.name, entry.metric, entry.target, entry.objective, *conditions, warning, entry.formula)
         calendar, window = self._calendars.get(entry.calendar or ""), entry.window or 0
         return policy._replace(
-            calendar=calendar, clock=clock, window_ms=window, min_volume=entry.minimum_volume, pauses=entry.pauses
+            calendar=calendar,
+            clock=clock,
+            window_ms=window,
+            min_volume=entry.minimum_volume,
+            pauses=entry.pauses,
+            objective_per=entry.objective_per,
         )
 
     def _taxonomy(self) -> list[tuple[int, Taxonomy | None]]:

@@ -4,7 +4,14 @@ from typing import Final, Literal, NamedTuple
 
 #: Why there was no answer.
 Failure = Literal[
-    "address_refused", "no_connection", "certificate", "timeout", "broken_off", "no_encryption", "not_smtp"
+    "address_refused",
+    "no_connection",
+    "certificate",
+    "timeout",
+    "broken_off",
+    "no_encryption",
+    "not_smtp",
+    "pulssi_error",
 ]
 
 #: What is told of it.
@@ -16,6 +23,7 @@ FAILURES: Final[dict[Failure, str]] = {
     "broken_off": "the connection broke off",
     "no_encryption": "it does not offer STARTTLS",
     "not_smtp": "it does not answer as a mail server does: another port may be meant",
+    "pulssi_error": "an error in Pulssi itself: the log of the deliverer names its place",
 }
 
 

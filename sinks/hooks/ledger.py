@@ -6,8 +6,9 @@ begins at the present.
 
 import hashlib
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import tzinfo
+from functools import partial
 from typing import Final
 
 from schemas.alerts import (
@@ -15,6 +16,7 @@ from schemas.alerts import (
     STATE_KEY,
     Alert,
     DelivererState,
+    DeliveryAttempt,
     DeliveryRecord,
     DestinationState,
     NewerVersionError,
@@ -23,11 +25,14 @@ from schemas.alerts import (
 )
 from schemas.configuration.hook_models import Links
 from schemas.exits import EndError, Exit
+from sinks.hooks.answers import FAILURES
 from sinks.hooks.attempts import Health
-from sinks.hooks.delivery import Delivery, alert_delivery, tag_delivery
+from sinks.hooks.delivery import alert_delivery, tag_delivery
 from sinks.hooks.destinations import Destination, Hooks
 from sinks.hooks.filters import is_told_of_alert, is_told_of_end, is_told_of_tag
 from sinks.hooks.messages import TaggedContact, alert_message, tag_message
+from sinks.hooks.redaction import place_of
+from sinks.hooks.signing import tag_webhook_id, webhook_id
 
 #: Older tags are not told: what is known of their deliveries may have been removed from the topic.
 TAG_AT_MOST_MS: Final = 30 * 86_400_000
@@ -119,15 +124,15 @@ class Ledger:
 
     def of_alert(self, alert: Alert, offset: int, now: int) -> list[DeliveryRecord]:
         """Make the deliveries of an alert's change, which stands at that offset."""
-        made = []
+        made: list[DeliveryRecord] = []
         for destination in self.hooks.destinations:
             begun = offset >= self.destinations[destination.name].begins
             if begun and self._is_to_tell(destination, alert):
-                delivery = alert_delivery(alert, destination, self.hooks.links, self._zone)
-                title = alert_message(alert, self.hooks.links, self._zone).title
-                record = _record(delivery, title, alert.key, alert.sequence, alert.at, now)
-                made.append(record.model_copy(update={"alert_id": alert.id, "resolved_at": alert.resolved_at}))
-        return self._new(made)
+                named = webhook_id(alert, destination.name)
+                record = _record(named, destination, alert.key, alert.sequence, alert.at, now)
+                record = record.model_copy(update={"alert_id": alert.id, "resolved_at": alert.resolved_at})
+                made += self._new(record, partial(self._alert, alert, destination))
+        return made
 
     def _is_to_tell(self, destination: Destination, alert: Alert) -> bool:
         """Tell whether a destination gets this change.
@@ -144,20 +149,29 @@ class Ledger:
 
     def of_tag(self, tagged: TaggedContact, now: int) -> list[DeliveryRecord]:
         """Make the deliveries of a tag that was put on a contact; none where they were made before."""
-        made = []
+        made: list[DeliveryRecord] = []
         for destination in self.hooks.destinations:
             since = max(self.destinations[destination.name].since, now - TAG_AT_MOST_MS)
             if tagged.at >= since and is_told_of_tag(destination, tagged):
-                delivery = tag_delivery(tagged, destination, self.hooks.links, self._zone)
-                title = tag_message(tagged, self.hooks.links, self._zone).title
-                made.append(_record(delivery, title, delivery.webhook_id, tagged.at, tagged.at, now))
-        return self._new(made)
+                named = tag_webhook_id(tagged.contact_id, tagged.tag, destination.name)
+                record = _record(named, destination, named, tagged.at, tagged.at, now)
+                made += self._new(record, partial(self._tag, tagged, destination))
+        return made
 
-    def _new(self, made: Iterable[DeliveryRecord]) -> list[DeliveryRecord]:
-        new = [each for each in made if each.webhook_id not in self._known]
-        self._known.update(each.webhook_id for each in new)
-        self._told.update((each.destination, each.alert_id) for each in new)
-        return new
+    def _alert(self, alert: Alert, destination: Destination) -> tuple[str, bytes]:
+        title = alert_message(alert, self.hooks.links, self._zone).title
+        return title, alert_delivery(alert, destination, self.hooks.links, self._zone).body
+
+    def _tag(self, tagged: TaggedContact, destination: Destination) -> tuple[str, bytes]:
+        title = tag_message(tagged, self.hooks.links, self._zone).title
+        return title, tag_delivery(tagged, destination, self.hooks.links, self._zone).body
+
+    def _new(self, record: DeliveryRecord, write: Callable[[], tuple[str, bytes]]) -> Iterator[DeliveryRecord]:
+        """Write a delivery, and count it as made; nothing where it was made before."""
+        if record.webhook_id not in self._known:
+            self._known.add(record.webhook_id)
+            self._told.add((record.destination, record.alert_id))
+            yield _written(record, write)
 
 
 def _deliveries(records: Mapping[bytes, bytes]) -> list[DeliveryRecord]:
@@ -176,18 +190,32 @@ def _deliveries(records: Mapping[bytes, bytes]) -> list[DeliveryRecord]:
     return found
 
 
-def _record(delivery: Delivery, title: str, queue: str, sequence: int, at: int, now: int) -> DeliveryRecord:
+def _record(named: str, destination: Destination, queue: str, sequence: int, at: int, now: int) -> DeliveryRecord:
     return DeliveryRecord(
-        webhook_id=delivery.webhook_id,
-        destination=delivery.destination,
+        webhook_id=named,
+        destination=destination.name,
         queue=queue,
         sequence=sequence,
         alert_id="",
-        title=title,
+        title="",
         at=at,
         next_at=now,
-        body=delivery.body.decode(),
+        body=None,
     )
+
+
+def _written(record: DeliveryRecord, write: Callable[[], tuple[str, bytes]]) -> DeliveryRecord:
+    """Write a delivery's title and body; after an error in Pulssi itself it is given up, so that others go on."""
+    try:
+        title, body = write()
+    except Exception as error:  # noqa: BLE001 - the same change would end each deliverer that reads it
+        _LOG.error(
+            "delivery %s to %r is given up, an error in Pulssi itself kept its message from being written: %s",
+            *(record.webhook_id, record.destination, place_of(error)),
+        )
+        attempt = DeliveryAttempt(at=record.next_at, outcome="not_sent", why=FAILURES["pulssi_error"])
+        return record.model_copy(update={"status": "given_up", "attempts": [attempt], "attempted": 1})
+    return record.model_copy(update={"title": title, "body": body.decode()})
 
 
 def _filtered(destination: Destination) -> str:

@@ -5,32 +5,26 @@ What came of an attempt is kept before the next one of its queue begins.
 
 import asyncio
 import logging
-import re
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
-from urllib.parse import quote, unquote, unquote_plus, urlsplit
 
-from pydantic import SecretStr
-
-from schemas.alerts import ATTEMPTS_AT_MOST, AttemptOutcome, DeliveryAttempt, DeliveryRecord
-from sinks.hooks.answers import Answer, NoAnswerError
+from schemas.alerts import AttemptOutcome, DeliveryRecord
+from sinks.hooks.answers import NoAnswerError
 from sinks.hooks.attempts import WAITS_S, Verdict, health_after, judge, next_attempt_ms
 from sinks.hooks.delivery import Delivery, Sender
+from sinks.hooks.delivery_course import after_attempt, due_at, given_up, is_asked_for, order_of
 from sinks.hooks.destinations import Destination
 from sinks.hooks.ledger import Ledger
 from sinks.hooks.pace import Pace
 from sinks.hooks.presets.alertmanager import sent_again_ms
+from sinks.hooks.redaction import place_of, without_secrets
 from streams.times import now_ms
 
 #: Requests under way to one destination.
 _AT_ONCE: Final = 8
-#: Shorter texts are no secrets, and would take too much out of an answer.
-_SECRET_AT_LEAST: Final = 6
-#: What an address puts between the parts of its path and of its query: a server may repeat any one of these.
-_BETWEEN_PIECES: Final = re.compile(r"[/?&=;,:@#]")
 _MS: Final = 1000
 #: A waiting delivery looks at the clock so often: it may be set, and the machine may sleep.
 _LOOK_EVERY_S: Final = 30.0
@@ -71,6 +65,8 @@ class Outbox:
         self._queues: dict[str, deque[DeliveryRecord]] = {}
         #: Queues whose alert is over without a word to this destination.
         self._over: set[str] = set()
+        #: Queues whose first delivery is being tried.
+        self._in_hand: set[str] = set()
         #: By queue: set, and replaced, when something has changed for it.
         self._changed = defaultdict[str, asyncio.Event](asyncio.Event)
         self._is_gone = False
@@ -78,6 +74,8 @@ class Outbox:
         self._moved_at = time.monotonic()
         #: What somebody must do was said, once until a delivery succeeds.
         self._said = False
+        #: Errors of Pulssi itself that were logged.
+        self._errors: set[str] = set()
 
     @property
     def waiting(self) -> int:
@@ -96,15 +94,34 @@ class Outbox:
             self._wake(record.queue)
 
     def hasten(self, webhook_id: str, asked_at: int) -> bool:
-        """Try a delivery that waits at once; tell whether it waits here."""
+        """Try a delivery that waits at once, and before it those that it waits for; tell whether it waits here."""
         for name, queue in self._queues.items():
             for place, each in enumerate(queue):
                 if each.webhook_id == webhook_id and each.status == "waiting":
                     if is_asked_for(each, asked_at):
-                        queue[place] = each.model_copy(update={"next_at": now_ms(), "retried_at": asked_at})
-                        self._wake(name)
+                        self._hasten_up_to(name, place, asked_at)
                     return True
         return False
+
+    def try_again(self, record: DeliveryRecord) -> None:
+        """Try a delivery once more that had been given up: before what is newer, but for an attempt under way."""
+        queue = self._queues.get(record.queue)
+        if queue is None:
+            self.add(record)
+            return
+        first = int(record.queue in self._in_hand or queue[0].status == "delivered")
+        newer = (place for place in range(first, len(queue)) if order_of(queue[place]) > order_of(record))
+        place = next(newer, len(queue))
+        queue.insert(place, record)
+        self._hasten_up_to(record.queue, place, record.retried_at or 0)
+
+    def _hasten_up_to(self, name: str, last: int, asked_at: int) -> None:
+        queue = self._queues[name]
+        for place in range(last + 1):
+            each = queue[place]
+            if each.status == "waiting" and is_asked_for(each, asked_at):
+                queue[place] = each.model_copy(update={"next_at": now_ms(), "retried_at": asked_at})
+        self._wake(name)
 
     def end(self, queue: str) -> None:
         """Send what fires there no longer again and again."""
@@ -156,7 +173,9 @@ class Outbox:
             elif (due := due_at(record, now_ms())) is not None:
                 await self._wait_until(name, due)
             else:
+                self._in_hand.add(name)
                 await self._attempt(queue)
+                self._in_hand.discard(name)
         del self._queues[name]
         self._changed.pop(name, None)
         self._over.discard(name)
@@ -184,12 +203,12 @@ class Outbox:
         due = next_attempt_ms(tried, verdict, record.webhook_id, now, self._with.waits_s)
         self._note_health(verdict, now)
         if due is not None:
-            queue[0] = _after(record, verdict.outcome, verdict.why, now, next_at=due, tried=tried)
+            queue[0] = after_attempt(record, verdict.outcome, verdict.why, now, next_at=due, tried=tried)
             await self._with.keep([queue[0]])
         elif verdict.outcome == "delivered":
             repeats = self._destination.type == "alertmanager"
             body = record.body if repeats else None
-            delivered = _after(record, "delivered", verdict.why, now, status="delivered", tried=tried, body=body)
+            delivered = after_attempt(record, "delivered", verdict.why, now, status="delivered", tried=tried, body=body)
             await self._with.keep([delivered])
             if repeats:
                 queue[0] = delivered
@@ -205,11 +224,25 @@ class Outbox:
         destination = self._destination
         delivery = Delivery(record.webhook_id, record.destination, (record.body or "").encode())
         self._moved_at = time.monotonic()
-        answer = await self._sender.attempt(delivery, now_ms())
+        try:
+            answer = without_secrets(await self._sender.attempt(delivery, now_ms()), destination)
+            verdict = judge(destination.type, answer, now_ms())
+        except Exception as error:  # noqa: BLE001 - it would end the deliveries of all destinations
+            self._log_error(error)
+            verdict = judge(destination.type, NoAnswerError("pulssi_error"), now_ms())
         self._moved_at = time.monotonic()
-        verdict = judge(destination.type, _without_secrets(answer, destination), now_ms())
         self._with.outcomes[verdict.outcome] = self._with.outcomes.get(verdict.outcome, 0) + 1
         return verdict
+
+    def _log_error(self, error: Exception) -> None:
+        """Log an error that is none of the destination, once."""
+        place = place_of(error)
+        if place not in self._errors:
+            self._errors.add(place)
+            _LOG.error(
+                "a delivery to %r failed by an error in Pulssi itself, and is tried again as others are: %s",
+                *(self._destination.name, place),
+            )
 
     def _note_health(self, verdict: Verdict, now: int) -> None:
         name, ledger = self._destination.name, self._with.ledger
@@ -255,47 +288,3 @@ class Outbox:
         with suppress(TimeoutError):
             async with asyncio.timeout(min(max(at - now_ms(), 0) / _MS, _LOOK_EVERY_S)):
                 await changed.wait()
-
-
-def due_at(record: DeliveryRecord, now: int) -> int | None:
-    """Tell until when a delivery waits; None: it is due. Where the clock was set back since its last attempt, it is."""
-    was_set_back = bool(record.attempts) and now < record.attempts[-1].at
-    return None if was_set_back or record.next_at <= now else record.next_at
-
-
-def is_asked_for(record: DeliveryRecord, asked_at: int) -> bool:
-    """Tell whether somebody asked for an attempt that has not been made: commands are read again at each start."""
-    tried_at = record.attempts[-1].at if record.attempts else 0
-    return asked_at > max(tried_at, record.retried_at or 0)
-
-
-def given_up(record: DeliveryRecord, why: str, outcome: AttemptOutcome = "not_sent") -> DeliveryRecord:
-    """Give up a delivery, and say so. Its body stays: somebody may ask for another attempt."""
-    _LOG.warning("delivery %s to %r is given up: %s", record.webhook_id, record.destination, why)
-    return _after(record, outcome, why, now_ms(), status="given_up", tried=record.tried + 1)
-
-
-def _after(record: DeliveryRecord, outcome: AttemptOutcome, why: str, at: int, **changed: object) -> DeliveryRecord:
-    """Give a delivery after an attempt."""
-    attempts = [*record.attempts, DeliveryAttempt(at=at, outcome=outcome, why=why)][-ATTEMPTS_AT_MOST:]
-    return record.model_copy(update={"attempts": attempts, "attempted": record.attempted + 1, **changed})
-
-
-def _without_secrets(answer: Answer | NoAnswerError, destination: Destination) -> Answer | NoAnswerError:
-    """Take the destination's secrets out of what it answered: some servers repeat the path that they do not have.
-
-    Of the whole text, before anything of it is left out: a secret that is cut would not be found any more.
-    """
-    if isinstance(answer, NoAnswerError):
-        return answer
-    url = destination.url.get_secret_value()
-    parts = urlsplit(url)
-    pieces = _BETWEEN_PIECES.split(f"{parts.path}/{parts.query}/{parts.fragment}")
-    texts = [url, destination.password, *pieces, *map(SecretStr.get_secret_value, destination.secrets)]
-    # A server may have decoded what it repeats.
-    forms = {form for text in texts for form in (text, unquote(text), unquote_plus(text), quote(text, safe=""))}
-    said = answer.text
-    for form in sorted(forms, key=len, reverse=True):
-        if len(form) >= _SECRET_AT_LEAST:
-            said = said.replace(form, "…")
-    return answer._replace(text=said)

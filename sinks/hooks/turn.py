@@ -23,9 +23,10 @@ from schemas.alerts import (
 from schemas.exits import EndError, Exit
 from schemas.policies import normal_tag
 from schemas.settings import Settings
+from sinks.hooks.delivery_course import asked_for_again, given_up, is_asked_for
 from sinks.hooks.destinations import Hooks
 from sinks.hooks.messages import TaggedContact
-from sinks.hooks.outbox import TAKEN_OUT, Outbox, Surroundings, given_up, is_asked_for
+from sinks.hooks.outbox import TAKEN_OUT, Outbox, Surroundings
 from sinks.hooks.tag_view import TagView
 from streams.kafka.topic_reader import TopicReader, TopicRecord, read_newest
 from streams.live.journal_follower import JournalFollower
@@ -156,7 +157,8 @@ class Turn:
         """Keep new deliveries, and how far all was told, and hand them on."""
         await self._with.keep(made)
         for record in made:
-            self._outboxes[record.destination].add(record)
+            if record.status == "waiting":
+                self._outboxes[record.destination].add(record)
 
     async def retry(self, commands: Iterable[Command], records: Mapping[bytes, bytes] | None = None) -> None:
         """Try deliveries again that somebody asked for; `records`: the newest ones, where they were read just now."""
@@ -169,11 +171,13 @@ class Turn:
                 records = await read_newest(self._settings, ALERT_DELIVERIES)
             key = command.webhook_id.encode()
             record = decode_delivery(key, records[key]) if key in records else None
-            if record is None or record.status != "given_up" or not is_asked_for(record, command.at):
+            is_kept = record is not None and record.status == "given_up" and record.body is not None
+            if record is None or not is_kept or not is_asked_for(record, command.at):
                 continue
-            update = {"status": "waiting", "tried": 0, "next_at": now_ms(), "retried_at": command.at}
             if record.destination in self._outboxes:
-                await self._send([record.model_copy(update=update)])
+                again = asked_for_again(record, command.at)
+                await self._with.keep([again])
+                self._outboxes[record.destination].try_again(again)
 
     async def close(self) -> None:
         """Close the connections."""

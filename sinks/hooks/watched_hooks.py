@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -21,28 +22,32 @@ _LOG: Final = logging.getLogger(__name__)
 class WatchedHooks:
     """The destinations in force, and whether their files say something else by now."""
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path | None, clock: Callable[[], float] = time.monotonic) -> None:
         """Load the destinations with their secrets. Raises ConfigurationError."""
         self._folder = folder
         self._paths = _paths(folder)
-        self._files = WatchedFiles(self._paths)
+        self._clock = clock
+        self._files = WatchedFiles(self._paths, clock)
         self.hooks = load_hooks(folder, os.environ)
         #: Whether the files as they were last seen are faulty.
         self.refused = False
+        self._faults: list[str] = []
 
     def look(self) -> Hooks | None:
         """Return the destinations where the files say others than those in force; a faulty change is logged, once."""
         if not self._files.changed(self._paths):
             return None
-        self._paths = _paths(self._folder)
-        self._files = WatchedFiles(self._paths)  # before they are read: a later change is seen
-        self.refused = True
+        settled, self._paths = self._files.settled, _paths(self._folder)
+        self._files = WatchedFiles(self._paths, self._clock)  # before they are read: a later change is seen
+        self.refused, before, self._faults = True, self._faults, []
         try:
             hooks = load_hooks(self._folder, os.environ)
         except ConfigurationError as error:
-            _LOG.error("hooks.toml has changed and is refused; what was in force stays")
-            for fault in error.faults:
-                _LOG.error("%s", fault)
+            self._faults = error.faults
+            if settled or error.faults != before:
+                _LOG.error("hooks.toml has changed and is refused; what was in force stays")
+                for fault in error.faults:
+                    _LOG.error("%s", fault)
             return None
         self.refused = False
         if hooks == self.hooks:

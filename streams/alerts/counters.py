@@ -7,23 +7,21 @@ minute, so that a judgement costs only what changed. A policy's formula says who
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Final
 
 import orjson
 
-from schemas.alert_rules import REACH_MS, AlertRules, BurnRate, burn_rates_for
+from schemas.alert_rules import REACH_MS, AlertRules, burn_rates_for
 from schemas.calendars import Calendar
 from schemas.journal import PANE, decode_pane_key
 from schemas.panes import PANE_MS, PaneKey
 from schemas.policies import Metric, Policy, Rules, calendar_for, policies_since, policy_for
 from schemas.topics import SourcePartition
-from streams.alerts.open_time import Span, window_at
+from streams.alerts.groups import ALL_QUEUES, Counted, Group, Window, Windows
+from streams.alerts.open_time import window_at
 from streams.alerts.policies import policies_at
 from streams.live.service_level import FORMULAS, ServiceLevelCounts
 from streams.live.windows import pane_of
-
-#: What is counted: the policy, and where the contact was.
-Counted = tuple[str, str, str]
 
 #: The metric whose policy a sample is held against.
 METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
@@ -51,7 +49,9 @@ def judged_and_bad(sample: str, held: Held, formula: str) -> tuple[int, int]:
     """Give how many contacts a pane adds to the judged and to the bad.
 
     A first response goes by the policy's formula. The pane of `queue_wait` does not tell how a visit ended: every visit
-    counts by its length, a short abandonment not at all.
+    counts by its length, a short abandonment not at all. Where the target is below what counts as short, the pane does
+    not tell either how many short ones are among those within: as many as there can be are taken for it, so that the
+    share in time may look worse than it is, and never better.
     """
     n, within, short = held
     if sample == "first_response":
@@ -59,84 +59,21 @@ def judged_and_bad(sample: str, held: Held, formula: str) -> tuple[int, int]:
     elif sample == "abandoned":
         good, judged = FORMULAS[formula](ServiceLevelCounts(abandoned=n, abandoned_within=within, short=short))
     else:
-        # Where the target is below what counts as short, not every short one is among those within.
         good, judged = max(0, within - short), n - short
     return judged, judged - good
 
 
 def formula_of(policy: Policy) -> str:
-    """Name the formula that a policy's contacts are counted by."""
-    return {"first_response": policy.formula, "queue_wait": "short_excluded"}.get(policy.metric, "answered_only")
-
-
-class Window:
-    """One length of open time of one calendar, and the panes that it holds now."""
-
-    def __init__(self, calendar: Calendar | None, length_ms: int) -> None:
-        self.calendar = calendar
-        self.length_ms = length_ms
-        self.span = Span(0, 0, 0)
-
-
-class Windows(NamedTuple):
-    """The windows that policies are judged over which have the same calendar and lengths."""
-
-    windows: tuple[Window, ...] = ()
-    #: The place of each length among them.
-    places: Mapping[int, int] = MappingProxyType({})
-
-
-class Group:
-    """The counts of one policy in one queue."""
-
-    __slots__ = ("burn_rates", "counted", "halves", "least_volume", "minutes", "policy", "sums", "windows")
-
-    def __init__(self, counted: Counted) -> None:
-        self.counted = counted
-        #: Judged and bad by minute, and by half hour where these are judged.
-        self.minutes: dict[int, tuple[int, int]] = {}
-        self.halves: dict[int, tuple[int, int]] = {}
-        #: None: the policy is not in force now.
-        self.policy: Policy | None = None
-        #: What the policy is judged by beside its attainment.
-        self.burn_rates: tuple[BurnRate, ...] = ()
-        self.windows = Windows()
-        #: From how many contacts on anything of it is judged over a window.
-        self.least_volume = 0
-        #: Judged and bad of each window in turn, the longest last: it holds all the others.
-        self.sums: list[int] = []
-
-    def is_empty(self) -> bool:
-        """Tell whether nothing is counted: it never was, or all of it was retracted."""
-        return not any(judged for judged, _ in self.minutes.values())
-
-    def cannot_slip(self) -> bool:
-        """Tell whether over every window nobody is bad, or too few are judged to tell."""
-        return not self.sums or not self.sums[-1] or self.sums[-2] < self.least_volume
-
-    def sum_over(self, length_ms: int) -> tuple[int, int]:
-        """Give judged and bad over the window of a length."""
-        place = 2 * self.windows.places[length_ms]
-        return self.sums[place], self.sums[place + 1]
-
-    def span(self, length_ms: int) -> Span:
-        """Give the window of a length as it is now."""
-        return self.windows.windows[self.windows.places[length_ms]].span
-
-    def add(self, start: int, judged: int, bad: int) -> None:
-        """Add to the windows that hold a minute."""
-        for place, window in enumerate(self.windows.windows):
-            if window.span.begin <= start < window.span.end:
-                self.add_at(place, judged, bad)
-
-    def add_at(self, place: int, judged: int, bad: int) -> None:
-        """Add to one window."""
-        self.sums[2 * place] += judged
-        self.sums[2 * place + 1] += bad
+    """Name the formula that a policy's contacts are counted by: of visits none of the five of service levels."""
+    return {"first_response": policy.formula, "queue_wait": "visits_by_length"}.get(policy.metric, "answered_only")
 
 
 class MinuteCounters:
-    """The counters of all groups. `changed` has the groups whose sums changed since it was last cleared."""
+    """The counters of all groups.
+
+    `changed` has the groups whose sums changed since it was last taken, by their names: after a start that is all of
+    them, and looking each up again would take longer than judging it. One that is gone is there as it was last.
+    """
 
     def __init__(self, rules: Rules, alert_rules: AlertRules) -> None:
         self._rules = rules
@@ -150,12 +87,17 @@ class MinuteCounters:
         self._windows: dict[tuple[Calendar | None, int], Window] = {}
         self._shared: dict[tuple[Calendar | None, tuple[int, ...]], Windows] = {}
         self._policies: Mapping[str, Policy] = {}
+        #: The policies in force that are judged in all queues of a channel together.
+        self.together = frozenset[str]()
         self.groups: dict[Counted, Group] = {}
-        self.changed: set[Counted] = set()
+        self.changed: dict[Counted, Group | None] = {}
 
     def use(self, rules: Rules, alert_rules: AlertRules) -> None:
         """Count by other rules from now on, what was counted before included."""
         self._rules, self._alert_rules = rules, alert_rules
+        self._count_anew()
+
+    def _count_anew(self) -> None:
         self._in_minute.clear()
         self.changed.update(self.groups)
         self.groups = {}
@@ -169,8 +111,11 @@ class MinuteCounters:
         self._now = max(self._now, now_ms)
         for start in [start for start in self._values if start < self._now - _KEPT_MS]:
             del self._values[start]
+        before = self.together
         if not self._policies or policies_since(self._rules, self._now) != self._eras:
             self._renew_policies()
+            if self.together != before:
+                self._count_anew()
         for window in self._windows.values():
             self._roll(window)
         for start in [start for start in self._in_minute if start < self._now - _KEPT_MS]:
@@ -222,20 +167,20 @@ class MinuteCounters:
         judged, bad = judged - judged_before, bad - bad_before
         if not judged and not bad:
             return
-        group = self.group((policy.name, channel, key.queue))
+        group = self.group((policy.name, channel, ALL_QUEUES if policy.name in self.together else key.queue))
         if start not in group.minutes:
             self._in_minute.setdefault(start, set()).add(group.counted)
         _add_to(group.minutes, start, judged, bad)
         if self._alert_rules.intervals is not None:
             _add_to(group.halves, half_of(start), judged, bad)
         group.add(start, judged, bad)
-        self.changed.add(group.counted)
+        self.changed[group.counted] = group
 
     def _forget(self, counted: Counted, start: int) -> None:
         group = self.groups[counted]
         del group.minutes[start]
         group.halves.pop(half_of(start), None)
-        self.changed.add(counted)
+        self.changed[counted] = group
         if not group.minutes:
             del self.groups[counted]
 
@@ -243,6 +188,7 @@ class MinuteCounters:
         """Find the policies in force now, and the windows that they are judged over."""
         self._eras = policies_since(self._rules, self._now)
         self._policies = policies_at(self._rules, self._now)
+        self.together = frozenset(each.name for each in self._policies.values() if each.objective_per == "channel")
         self._windows, self._shared = {}, {}
         for group in self.groups.values():
             self._renew(group)
@@ -303,7 +249,7 @@ class MinuteCounters:
         if place is not None and group.windows.windows[place] is window:
             judged, bad = group.minutes[start]
             group.add_at(place, sign * judged, sign * bad)
-            self.changed.add(group.counted)
+            self.changed[group.counted] = group
 
 
 def _add_to(counts: dict[int, tuple[int, int]], start: int, judged: int, bad: int) -> None:

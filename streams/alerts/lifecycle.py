@@ -19,7 +19,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from schemas.alert_rules import Timing
-from schemas.alerts import HISTORY_AT_MOST, Acknowledge, Alert, Change, Reason, Silence, alert_id
+from schemas.alerts import HISTORY_AT_MOST, Acknowledge, Alert, Change, Reason, Silence, State, alert_id
 from streams.alerts.known_alerts import KnownAlerts
 from streams.alerts.observation import Observation
 from streams.alerts.silences import silenced_by
@@ -68,12 +68,17 @@ class _Judge:
         self._held = held
         self._silences = silences
         self._acknowledgements = acknowledgements
+        #: The first change of all that begin now, by state.
+        self._first: dict[State, Change] = {}
 
     def records(self, alert: Alert | None, seen: Observation | None) -> Iterator[Alert]:
         """Give one key's records, until nothing more follows at this time."""
         while (record := self._next(alert, seen)) is not None:
             yield record
+            begins = alert is None or alert.state == "resolved"
             alert = record
+            if begins and alert.id not in self._acknowledgements:
+                return  # it is as it is seen, and after a start very many begin
 
     def _next(self, alert: Alert | None, seen: Observation | None) -> Alert | None:
         cause = alert or seen
@@ -113,9 +118,15 @@ class _Judge:
             pending_since=self._now,
             measured=seen.measured,
             contacts=list(seen.contacts),
-            history=[Change(at=self._now, state=state["state"], reason="first")],
+            history=[self._first_change(state["state"])],
             **state,
         )
+
+    def _first_change(self, state: State) -> Change:
+        change = self._first.get(state)
+        if change is None:
+            change = self._first[state] = Change(at=self._now, state=state, reason="first")
+        return change
 
     def _firing(self, key: str, silence: str | None) -> dict[str, Any]:
         """Give what a record has once its alert fires."""

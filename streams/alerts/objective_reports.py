@@ -5,7 +5,7 @@ begins or ceases to be met. However many there are, no judgement tells more than
 with the next ones.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from heapq import heappop, heappush
 from itertools import chain, islice
 from typing import Final, NamedTuple, cast
@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, cast
 from schemas.alert_rules import AlertRules
 from schemas.objectives import Objective, ObjectiveKey, ObjectiveState, encode_objective_key
 from schemas.topics import Channel
-from streams.alerts.counters import Counted
+from streams.alerts.groups import Counted
 from streams.alerts.objective_rules import Seen, attainment_verdict, attainment_window, burn_rate_of
 
 EVERY_MS: Final = 30_000
@@ -68,7 +68,7 @@ class ObjectiveReports:
         self._told: dict[Counted, _Told] = {}
         self._lengths: dict[tuple[int, ...], tuple[int, ...]] = {}
         #: Changed since they were looked at, in the order of their changes.
-        self._changed: dict[Counted, None] = {}
+        self._changed: dict[Counted, object] = {}
         #: Those that wait for their half minute, by its end.
         self._waiting: list[tuple[int, Counted]] = []
         self._is_waiting: set[Counted] = set()
@@ -81,10 +81,10 @@ class ObjectiveReports:
         self._changed = dict.fromkeys(counted)
         self._former, self._begun = set(former), True
 
-    def note(self, changed: Iterable[Counted]) -> None:
-        """Note what changed."""
+    def note(self, changed: Mapping[Counted, object]) -> None:
+        """Note what changed: the keys."""
         if self._begun:
-            self._changed |= dict.fromkeys(changed)
+            self._changed.update(changed)
 
     def due(self, seen_of: Callable[[Counted], Seen | None], rules: AlertRules, now: int) -> Due:
         """Give what is to be written now, and count it as told; None of `seen_of` is what is not judged any more."""

@@ -5,7 +5,8 @@ it is over; then the minute counters have it. A burn rate is the share of bad co
 bad: at 1 the budget lasts exactly as long as its period.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, cast
 
@@ -13,7 +14,8 @@ from schemas.alert_rules import REACH_MS, AlertRules, BurnRate
 from schemas.alerts import Condition, Dimensions, Measurement, Severity
 from schemas.policies import Policy
 from schemas.topics import Channel
-from streams.alerts.counters import HALF_HOUR_MS, Counted, Group, MinuteCounters, formula_of, half_of
+from streams.alerts.counters import HALF_HOUR_MS, MinuteCounters, formula_of, half_of
+from streams.alerts.groups import Counted, Group
 from streams.alerts.observation import Observation, alert_key, key_parts
 from streams.alerts.open_contacts import OpenContacts
 from streams.live.windows import pane_of
@@ -128,7 +130,7 @@ class ObjectiveRules:
         self._budgets = {budget.policy: budget.contacts for budget in alert_rules.budgets}
         self._minute = -1
         #: Groups whose counts changed since the last judgement but one.
-        self.changed: set[Counted] = set()
+        self.changed: Mapping[Counted, object] = {}
         #: Observations of groups that are not clear.
         self._slipping: dict[Counted, dict[str, Observation]] = {}
 
@@ -139,36 +141,49 @@ class ObjectiveRules:
 
         Takes what changed since the last call from `counters` and `contacts`.
         """
-        changed = counters.changed | contacts.changed
-        counters.changed.clear()
+        changed, counters.changed = counters.changed, {}
+        changed |= {counted: counters.groups.get(counted) for counted in contacts.changed}
         contacts.changed.clear()
         minute = pane_of(now)
         if minute != self._minute:
-            changed |= self._slipping.keys()
-            if self._rules.intervals is not None and half_of(minute) != half_of(self._minute):
-                last = max(self._minute, now - REACH_MS)
-                changed |= counters.counted_between(half_of(last), half_of(now))  # whole since then, and gone
-                changed |= counters.counted_between(half_of(last) - REACH_MS, half_of(now) - REACH_MS + HALF_HOUR_MS)
+            changed |= {counted: counters.groups.get(counted) for counted in self._again(counters, minute, now)}
             self._minute = minute
         self.changed = changed
-        groups, breached, slipping = counters.groups, contacts.breached, self._slipping
-        quickly = self._rules.intervals is None
-        for counted in changed:
-            # Most groups are told by this at once: all of them are looked at after a start.
-            if quickly and counted not in breached and ((group := groups.get(counted)) is None or group.cannot_slip()):
-                slipping.pop(counted, None)
-                continue
-            found = dict(self._observe(counters, contacts, counted, now, only_slipping=True))
-            if found:
-                slipping[counted] = found
-            else:
-                slipping.pop(counted, None)
+        self._judge_again(changed, counters, contacts, now)
         observed = {key: seen for group in self._slipping.values() for key, seen in group.items()}
         for key in watched:
             if key not in observed and (named := _counted_of(key)) is not None:
                 found = dict(self._observe(counters, contacts, named, now, only_slipping=False))
                 observed |= {other: seen for other, seen in found.items() if other == key}
         return observed
+
+    def _again(self, counters: MinuteCounters, minute: int, now: int) -> set[Counted]:
+        """Name the groups that are to be judged in a new minute, though nothing of them has changed."""
+        again = set(self._slipping)
+        if self._rules.intervals is not None and half_of(minute) != half_of(self._minute):
+            last = max(self._minute, now - REACH_MS)
+            again |= counters.counted_between(half_of(last), half_of(now))  # whole since then, and gone
+            again |= counters.counted_between(half_of(last) - REACH_MS, half_of(now) - REACH_MS + HALF_HOUR_MS)
+        return again
+
+    def _judge_again(
+        self, changed: Mapping[Counted, Group | None], counters: MinuteCounters, contacts: OpenContacts, now: int
+    ) -> None:
+        """Find out which of the groups that changed slip."""
+        slipping = self._slipping
+        looked_at: AbstractSet[Counted] = changed.keys()
+        if self._rules.intervals is None:
+            # Most groups are told by this at once: all of them are looked at after a start.
+            looked_at = {of for of, group in changed.items() if group is not None and not group.cannot_slip()}
+            looked_at |= contacts.breached.keys() & changed.keys()
+            for counted in (slipping.keys() & changed.keys()) - looked_at:
+                del slipping[counted]
+        for counted in looked_at:
+            found = dict(self._observe(counters, contacts, counted, now, only_slipping=True))
+            if found:
+                slipping[counted] = found
+            else:
+                slipping.pop(counted, None)
 
     def seen(self, counters: MinuteCounters, contacts: OpenContacts, counted: Counted, now: int) -> Seen | None:
         """Give all that a group's objective is judged by; None: it is not judged."""
@@ -246,7 +261,7 @@ class ObjectiveRules:
 @lru_cache(maxsize=10_000)
 def _dimensions(counted: Counted, priority: str | None, segment: str | None) -> Dimensions:
     _, channel, queue = counted
-    return Dimensions(channel=cast("Channel", channel), queue=queue, priority=priority, segment=segment)
+    return Dimensions(channel=cast("Channel", channel), queue=queue or None, priority=priority, segment=segment)
 
 
 def _counted_of(key: str) -> Counted | None:

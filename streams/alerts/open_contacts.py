@@ -1,28 +1,36 @@
 """Open contacts whose target is near or has passed, and those that wait, as of the last `advance`.
 
-Deadlines stand in a heap, as in `streams.live.gauges`, so that a second costs only what crosses. A contact's new
-summary replaces its old one; a contact without an event for its horizon leaves.
+A contact's new summary replaces its old one; a contact without an event for its horizon leaves.
 """
 
 from collections.abc import Sequence
-from heapq import heapify, heappop, heappush, nsmallest
-from typing import Final, cast
+from heapq import nsmallest
+from typing import cast
 
 from schemas.alerts import CONTACTS_AT_MOST, CostlyContact
 from schemas.contact_record import Deadline, Pause, Summary
 from schemas.topics import Channel, SourcePartition
-from streams.alerts.counters import Counted
+from streams.alerts.groups import ALL_QUEUES, Counted
 from streams.alerts.observation import alert_key
-
-#: A heap is rebuilt when void entries outnumber the live ones by more than this.
-_REBUILD_SLACK: Final = 64
+from streams.live.deadlines import Deadlines
 
 
 class Contact:
     """An open contact, for as long as its summary is the newest."""
 
     __slots__ = (
-        *("channel", "contact_id", "crossings", "leaves_at", "live", "pauses", "priority", "queue", "segment"),
+        *(
+            "channel",
+            "contact_id",
+            "crossings",
+            "entries",
+            "leaves_at",
+            "live",
+            "pauses",
+            "priority",
+            "queue",
+            "segment",
+        ),
         *("source", "waiting_since"),
     )
 
@@ -40,6 +48,8 @@ class Contact:
         #: Its targets that are near or have passed.
         self.crossings: list[Crossing] = []
         self.live = True
+        #: In `OpenContacts._due`.
+        self.entries = 0
 
 
 class Crossing:
@@ -54,6 +64,7 @@ class Crossing:
         self.at = at
         #: Beyond the target; else at risk.
         self.breached = breached
+        #: The policy, and where the contact is.
         self.counted: Counted = policy, contact.channel, queue
         self.key = alert_key("contact", policy, contact.contact_id)
 
@@ -63,11 +74,9 @@ class OpenContacts:
 
     def __init__(self) -> None:
         self._now = 0
-        self._serial = 0
         self._partitions: dict[SourcePartition, dict[bytes, Contact]] = {}
-        #: When something crosses: (at, serial, contact, what; None: the contact leaves).
-        self._due: list[tuple[int, int, Contact, Crossing | None]] = []
-        self._due_at_rebuild = 0
+        #: When something crosses; None: the contact leaves.
+        self._due = Deadlines[Contact, Crossing | None]()
         #: Contacts and crossings by themselves: two partitions may have a contact of one id, where a source divides
         #: its events otherwise than by their contact.
         self._waiting: dict[tuple[str, str], dict[Contact, None]] = {}
@@ -76,6 +85,24 @@ class OpenContacts:
         #: Those beyond their target, by group.
         self.breached: dict[Counted, dict[Crossing, None]] = {}
         self.changed: set[Counted] = set()
+        #: The policies that are judged in all queues of a channel together.
+        self._together = frozenset[str]()
+
+    def judge_together(self, policies: frozenset[str]) -> None:
+        """Have contacts of these policies belong to the group of all queues of their channel from now on."""
+        if policies == self._together:
+            return
+        self._together = policies
+        crossings = [crossing for group in self.breached.values() for crossing in group]
+        self.changed.update(self.breached)
+        self.breached = {}
+        for crossing in crossings:
+            self.breached.setdefault(self._group_of(crossing), {})[crossing] = None
+        self.changed.update(self.breached)
+
+    def _group_of(self, crossing: Crossing) -> Counted:
+        policy, channel, queue = crossing.counted
+        return policy, channel, ALL_QUEUES if policy in self._together else queue
 
     def update(self, partition: SourcePartition, key: bytes, summary: Summary) -> None:
         """Replace a contact's summary by a newer one; `key` is that of its journal record."""
@@ -93,8 +120,7 @@ class OpenContacts:
             for at, breached in ((warns_at, False), (breached_at, True)):
                 if at is not None:
                     self._schedule(Crossing(contact, deadline, queue, at, breached=breached))
-        self._serial += 1
-        heappush(self._due, (contact.leaves_at, self._serial, contact, None))
+        self._due.add(contact.leaves_at, contact, None)
 
     def remove(self, partition: SourcePartition, key: bytes) -> None:
         """Remove a contact that its worker has evicted."""
@@ -110,19 +136,11 @@ class OpenContacts:
     def advance(self, now_ms: int) -> None:
         """Advance to `now_ms`, never back: targets come near and pass."""
         self._now = max(self._now, now_ms)
-        due = self._due
-        while due and due[0][0] <= self._now:
-            _, _, contact, crossing = heappop(due)
-            if not contact.live:
-                continue
+        for contact, crossing in self._due.passed(self._now):
             if crossing is None:
                 self._leave(contact)
             else:
                 self._cross(crossing)
-        if len(due) > 2 * self._due_at_rebuild + _REBUILD_SLACK:
-            self._due = [entry for entry in due if entry[2].live]
-            heapify(self._due)
-            self._due_at_rebuild = len(self._due)
 
     def bad(self, counted: Counted) -> int:
         """Count the contacts of a group that wait beyond their target."""
@@ -132,7 +150,7 @@ class OpenContacts:
         """Name the contacts of a group that have waited longest beyond their target, with their clock time at `at`."""
         crossings = self.breached.get(counted, {})
         oldest = nsmallest(CONTACTS_AT_MOST, crossings, key=lambda each: (each.since, each.contact.contact_id))
-        return tuple(_costly(each.contact, counted[2], each.since, at) for each in oldest)
+        return tuple(_costly(each.contact, each.counted[2], each.since, at) for each in oldest)
 
     def waiting_longest(self, channel: str, queue: str, at: int) -> tuple[CostlyContact, ...]:
         """Name the contacts that have waited longest in a queue."""
@@ -144,31 +162,33 @@ class OpenContacts:
         if crossing.at <= self._now:
             self._cross(crossing)
         else:
-            self._serial += 1
-            heappush(self._due, (crossing.at, self._serial, crossing.contact, crossing))
+            self._due.add(crossing.at, crossing.contact, crossing)
 
     def _cross(self, crossing: Crossing) -> None:
         crossing.contact.crossings.append(crossing)
         self.crossings[crossing.key] = crossing
         if crossing.breached:
-            self.breached.setdefault(crossing.counted, {})[crossing] = None
-            self.changed.add(crossing.counted)
+            counted = self._group_of(crossing)
+            self.breached.setdefault(counted, {})[crossing] = None
+            self.changed.add(counted)
 
     def _leave(self, contact: Contact) -> None:
         if not contact.live:
             return
         contact.live = False
+        self._due.left(contact)
         waiting = self._waiting.get((contact.channel, contact.queue), {})
         waiting.pop(contact, None)
         for crossing in contact.crossings:
             if self.crossings.get(crossing.key) is crossing:
                 del self.crossings[crossing.key]
             if crossing.breached:
-                group = self.breached[crossing.counted]
+                counted = self._group_of(crossing)
+                group = self.breached[counted]
                 del group[crossing]
                 if not group:
-                    del self.breached[crossing.counted]
-                self.changed.add(crossing.counted)
+                    del self.breached[counted]
+                self.changed.add(counted)
         contact.crossings.clear()  # they refer to one another, which only the garbage collector would see
 
 

@@ -4,8 +4,10 @@ The last weeks, which surges are judged by, are told of as a part that is away, 
 """
 
 from collections.abc import Iterator, Mapping
+from datetime import date, datetime, time, timedelta
 from types import MappingProxyType
 from typing import Final, NamedTuple, cast
+from zoneinfo import ZoneInfo
 
 from schemas.alert_rules import PipelineRules
 from schemas.alerts import Condition, Dimensions, Measurement, Severity
@@ -16,6 +18,10 @@ from streams.core.business_time import business_ms, in_hours
 
 #: What an alert calls the last weeks in ClickHouse.
 PAST: Final = "clickhouse (last weeks)"
+
+#: A channel without an event on so many open days is not in use: nobody is to be called for it.
+IN_USE_DAYS: Final = 7
+_DAY: Final = timedelta(days=1)
 
 
 class PartReading(NamedTuple):
@@ -55,11 +61,35 @@ def _no_events(
     if rules.no_events_ms is None or calendar is None or not in_hours(calendar, now):
         return
     for channel, last in sorted(reading.last_event_at.items()):
+        if not _is_in_use(calendar, last, now):
+            continue
         silent_ms = business_ms(calendar, last, now)
         beyond = silent_ms >= rules.no_events_ms
         dimensions = Dimensions(channel=cast("Channel", channel))
         measured = Measurement(value=silent_ms, limit=rules.no_events_ms, unit="ms")
         yield _observation("no_events", channel, "critical", measured, rules, beyond=beyond, dimensions=dimensions)
+
+
+def _is_in_use(calendar: Calendar, last: int, now: int) -> bool:
+    """Tell whether events of a channel are expected: its last one is not more than some open days ago.
+
+    The days between that of the last event and today count, on which the calendar was open: a channel stays in use
+    over holidays, and one old event that was imported puts none into use.
+    """
+    zone = ZoneInfo(calendar.hours[0].zone)
+    day, today = _local(last, zone).date(), _local(now, zone).date()
+    open_days = 0
+    while (day := day + _DAY) < today and open_days < IN_USE_DAYS:
+        open_days += business_ms(calendar, _begin(day, zone), _begin(day + _DAY, zone)) > 0
+    return open_days < IN_USE_DAYS
+
+
+def _local(at: int, zone: ZoneInfo) -> datetime:
+    return datetime.fromtimestamp(at / 1000, zone)
+
+
+def _begin(day: date, zone: ZoneInfo) -> int:
+    return round(datetime.combine(day, time.min, zone).timestamp() * 1000)
 
 
 def _parts(reading: PipelineReading, rules: PipelineRules, hysteresis: float, now: int) -> Iterator[Observation]:

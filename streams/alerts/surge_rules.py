@@ -171,28 +171,25 @@ class _Judge:
         if expected is None:
             return None
         limit = limit_of(rule, expected)
-        return Observation(
-            key=key,
-            kind="floor",
-            condition="surge",
-            rule=rule.name,
-            severity=rule.severity,
-            dimensions=_dimensions(rule, parts),
-            measured=Measurement(
-                value=count,
-                limit=limit,
-                unit="count",
-                window_ms=rule.window_ms,
-                expected=expected.mean,
-                weeks=expected.weeks,
-            ),
-            beyond=count >= limit,
-            clear=count < limit and count <= limit * (1 - self._hysteresis),
-            hold_ms=rule.hold_ms,
+        measured = Measurement(
+            value=count,
+            limit=limit,
+            unit="count",
+            window_ms=rule.window_ms,
+            expected=expected.mean,
+            weeks=expected.weeks,
         )
+        beyond = count >= limit
+        clear = not beyond and count <= limit * (1 - self._hysteresis)
+        return _observation(rule, key, measured)._replace(beyond=beyond, clear=clear, hold_ms=rule.hold_ms)
 
 
 def _held(rule: FloorRule, key: str) -> Observation:
+    measured = Measurement(value=0, limit=rule.limit, unit="count")
+    return _observation(rule, key, measured)._replace(beyond=False, held=True)
+
+
+def _observation(rule: FloorRule, key: str, measured: Measurement) -> Observation:
     return Observation(
         key=key,
         kind="floor",
@@ -200,9 +197,7 @@ def _held(rule: FloorRule, key: str) -> Observation:
         rule=rule.name,
         severity=rule.severity,
         dimensions=_dimensions(rule, _parts(key)),
-        measured=Measurement(value=0, limit=rule.limit, unit="count"),
-        beyond=False,
-        held=True,
+        measured=measured,
     )
 
 

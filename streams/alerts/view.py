@@ -16,7 +16,8 @@ from schemas.topics import SourcePartition, channel_of
 from streams.alerts import floor_rules, pipeline_rules, surge_rules
 from streams.alerts.arrivals import Arrivals
 from streams.alerts.contact_rules import ContactRules
-from streams.alerts.counters import Counted, MinuteCounters
+from streams.alerts.counters import MinuteCounters
+from streams.alerts.groups import Counted
 from streams.alerts.objective_reports import Due, ObjectiveReports
 from streams.alerts.objective_rules import ObjectiveRules, Seen
 from streams.alerts.observation import Observation
@@ -105,6 +106,7 @@ class AlertView:
         rules, alert_rules = self._rules, self._alert_rules
         for part in (self._gauges, self._agents, self.counters, self.contacts, self.arrivals):
             part.advance(now)
+        self.contacts.judge_together(self.counters.together)
         longest = partial(self.contacts.waiting_longest, at=now)
         floor = floor_rules.Floor(self._gauges.readings(), self._agents.readings(), longest)
         hysteresis = alert_rules.timing.hysteresis

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -18,36 +19,61 @@ _LOG: Final = logging.getLogger(__name__)
 _POLL_EVERY_S: Final = 2.0
 
 
-class WatchedFiles:
-    """Tells when files were changed: once two looks see the same: editors remove a file first."""
+#: Files that something writes again and again are loaded so often, though they may be read half written: what is
+#: polled is in force within ten seconds.
+STEADY_S: Final = 8.0
 
-    def __init__(self, paths: Iterable[Path]) -> None:
+
+class WatchedFiles:
+    """Tells when files were changed: once two looks see the same, since editors remove a file first.
+
+    Where no two looks do for `STEADY_S`, as something writes them all the time, it tells so all the same.
+    """
+
+    def __init__(self, paths: Iterable[Path], clock: Callable[[], float] = time.monotonic) -> None:
         #: The files' versions when they were last loaded, and at the last look.
         self._loaded = self._seen = file_versions(paths)
+        self._clock = clock
+        #: Since when no two looks saw the same, or since they were last told of; by the clock.
+        self._restless_since: float | None = None
+        #: Whether what was told of last stood still; else it may be read half written.
+        self.settled = True
 
     def changed(self, paths: Iterable[Path]) -> bool:
         """Look at the files; tell whether they are to be loaded again, once for each change."""
         seen, before = file_versions(paths), self._seen
         self._seen = seen
-        if seen != before or seen == self._loaded:
+        if seen == self._loaded:
+            self._restless_since = None
             return False
-        self._loaded = seen
+        if seen == before:
+            self._loaded, self._restless_since, self.settled = seen, None, True
+            return True
+        now = self._clock()
+        if self._restless_since is None:
+            self._restless_since = now
+        if now - self._restless_since < STEADY_S:
+            return False
+        self._restless_since, self.settled = now, False
         return True
 
 
 class WatchedRules:
     """The rules in force, and whether the folder says something else by now."""
 
-    def __init__(self, folder: Path | None, time_zone: str | None = None) -> None:
+    def __init__(
+        self, folder: Path | None, time_zone: str | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         """Load the rules; `time_zone` is the centre's. Raises ConfigurationError."""
         self._folder = folder
         self._time_zone = time_zone
         self._paths = [folder / f"{name}.toml" for name in FILES] if folder else []
-        self._files = WatchedFiles(self._paths)
+        self._files = WatchedFiles(self._paths, clock)
         #: `alert_rules` and `boards` change with the files without further notice.
         self.rules, self.alert_rules, self.boards = load_all_rules(folder, time_zone)
         #: Whether the files as they were last seen are faulty.
         self.refused = False
+        self._faults: list[str] = []
 
     def poll(self, *, refused: Callable[[list[str]], None]) -> Rules | None:
         """Return new rules where the files say others than those in force, else None.
@@ -56,11 +82,13 @@ class WatchedRules:
         """
         if not self._files.changed(self._paths):
             return None
-        self.refused = True
+        self.refused, before, self._faults = True, self._faults, []
         try:
             rules, self.alert_rules, self.boards = load_all_rules(self._folder, self._time_zone)
         except ConfigurationError as error:
-            refused(error.faults)
+            self._faults = error.faults
+            if self._files.settled or error.faults != before:
+                refused(error.faults)
             return None
         self.refused = False
         if rules == self.rules:

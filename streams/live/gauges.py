@@ -15,10 +15,8 @@ from typing import Final, NamedTuple
 from schemas.contact_record import Summary
 from schemas.topics import SourcePartition
 from streams.core.contact_summary import earlier
+from streams.live.deadlines import REBUILD_SLACK, Deadlines
 from streams.live.pane_sums import CENTRE, Group, groups_of
-
-#: A heap is rebuilt when stale entries outnumber the live ones by more than this.
-_REBUILD_SLACK: Final = 64
 
 #: The index of a metric's count of contacts at risk in a queue's `risks`; the next one counts those beyond the target.
 _RISKS: Final[Mapping[str, int]] = MappingProxyType(
@@ -67,6 +65,8 @@ class _Contact:
         #: The indexes of the counts in a queue's `risks` that include it.
         self.risks: set[int] = set()
         self.live = True
+        #: In `Gauges._due`.
+        self.entries = 0
         self.stale = False
 
 
@@ -84,7 +84,7 @@ class _Oldest:
     def remove(self) -> None:
         """One contact of the heap is no longer live."""
         self.count -= 1
-        if len(self._heap) > 2 * self.count + _REBUILD_SLACK:
+        if len(self._heap) > 2 * self.count + REBUILD_SLACK:
             self._heap = [entry for entry in self._heap if entry[2].live]
             heapify(self._heap)
 
@@ -118,9 +118,8 @@ class Gauges:
         self._serial = 0
         self._partitions: dict[SourcePartition, dict[bytes, _Contact]] = {}
         self._gauges: dict[tuple[str, str], _Gauge] = {}
-        #: When a contact becomes at risk, beyond its target or stale: (at, serial, index in `risks`, contact).
-        self._due: list[tuple[int, int, int, _Contact]] = []
-        self._due_at_rebuild = 0
+        #: When a contact becomes at risk, beyond its target or stale: the index in `risks`.
+        self._due = Deadlines[_Contact, int]()
 
     @property
     def contacts(self) -> int:
@@ -148,16 +147,9 @@ class Gauges:
         """Advance to `now_ms`, never back; return whether a contact became at risk, beyond its target, or stale."""
         self._now = max(self._now, now_ms)
         moved = False
-        due = self._due
-        while due and due[0][0] <= self._now:
-            _, _, risk, contact = heappop(due)
-            if contact.live:
-                self._pass_deadline(contact, risk)
-                moved = True
-        if len(due) > 2 * self._due_at_rebuild + _REBUILD_SLACK:
-            self._due = [entry for entry in due if entry[3].live]
-            heapify(self._due)
-            self._due_at_rebuild = len(self._due)
+        for contact, risk in self._due.passed(self._now):
+            self._pass_deadline(contact, risk)
+            moved = True
         return moved
 
     def readings(self) -> dict[Group, GaugeReading]:
@@ -193,7 +185,7 @@ class Gauges:
 
     def _schedule(self, at: int, contact: _Contact, risk: int) -> None:
         if at > self._now:
-            heappush(self._due, (at, self._serial, risk, contact))
+            self._due.add(at, contact, risk)
         elif contact.live:
             self._pass_deadline(contact, risk)
 
@@ -217,6 +209,7 @@ class Gauges:
             gauge.stale -= 1
             return
         contact.live = False
+        self._due.left(contact)
         gauge.open -= contact.open
         gauge.handling -= contact.handling
         if contact.waiting_since is not None:

@@ -38,7 +38,7 @@ def settings(fresh_kafka: KafkaServer, monkeypatch: pytest.MonkeyPatch) -> Setti
     return settings
 
 
-async def _write(settings: Settings) -> None:
+async def _write(settings: Settings, *more: DeliveryRecord) -> None:
     topic = FencedTopic(settings, ALERT_DELIVERIES, "hooks")
     await topic.open("deliverer")
     failed = DeliveryAttempt(at=AT + 1_000, outcome="permanent", why="answered 404")
@@ -47,6 +47,7 @@ async def _write(settings: Settings) -> None:
         _delivery("aa11", "duty", status="given_up", attempts=[failed], attempted=1, body="{}"),
         _delivery("aa22", "duty", status="delivered", attempts=[failed, delivered], attempted=2),
         _delivery("bb33", "sales", next_at=AT + 60_000, body="{}"),
+        *more,
     ]
     pairs = [(each.webhook_id.encode(), each.model_dump_json().encode()) for each in records]
     await topic.write([*pairs, (STATE_KEY, DelivererState(position=3).model_dump_json().encode())])
@@ -78,6 +79,25 @@ def test_the_list_has_what_was_not_delivered() -> None:
         "bb33"
     ]
     assert pulssi("list", "--destination", "nobody").output == "no delivery waits or was given up\n"
+
+
+def test_the_list_fits_a_terminal(settings: Settings) -> None:
+    """Also with the longest names and answers: 100 columns; nothing of them is left out, and `--json` is whole."""
+    title = f"[FIRING] {'a queue with a long name ' * 8}: attainment 76.2 % against 80 %"
+    why = f"answered 500: {'x' * 200}"
+    failed = DeliveryAttempt(at=AT + 1_000, outcome="retry", why=why)
+    long = _delivery("cc44" * 8, "d" * 64, next_at=AT + 60_000, title=title, attempts=[failed], attempted=16, body="{}")
+    asyncio.run(_write(settings, long))
+    shown = pulssi("list", "--all").output
+    lines = shown.splitlines()
+    assert max(map(len, lines)) <= 100
+    assert "".join(title.split()) in "".join(shown.split())
+    assert "".join(why.split()) in "".join(shown.split())
+    assert [line for line in lines if line.startswith("cc44")] == [
+        "cc44cc44cc44  waiting, 16 attempts, next 2026-03-02 11:01:00+02:00"
+    ]
+    listed = json.loads(pulssi("list", "--json").output)
+    assert [each["title"] for each in listed if each["webhook_id"] == long.webhook_id] == [title]
 
 
 @pytest.mark.usefixtures("settings")

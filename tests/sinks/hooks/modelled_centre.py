@@ -65,6 +65,7 @@ class _FencedTopic:
             self._log.epoch += 1
             self._epoch = self._log.epoch
             self._log.write(self._epoch, [(OPENING_KEY, writer.encode())])
+            self._life.woken_at = None  # whoever opens the topic after it was stopped takes it back from the other one
 
         await self._life.does(opened)
         records = await self._life.does(self._log.newest)
@@ -232,6 +233,7 @@ def patch(monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         monkeypatch.setattr(f"{module}.now_ms", now_ms)
         monkeypatch.setattr(f"{module}.time", clock)
+    monkeypatch.setattr("sinks.hooks.delivery_course.now_ms", now_ms)
     monkeypatch.setattr("streams.alert_engine.engine.gc", quiet)
     monkeypatch.setattr("streams.alert_engine.engine.JUDGE_EVERY_S", 5.0)
     monkeypatch.setattr("streams.alert_engine.engine.JournalFollower", _Journals)

@@ -8,7 +8,9 @@ import pytest
 from schemas.alerts import STATE_KEY, Alert, DeliveryRecord, Dimensions
 from schemas.configuration.hook_models import Filter
 from schemas.exits import EndError
+from sinks.hooks.answers import FAILURES
 from sinks.hooks.attempts import Health
+from sinks.hooks.delivery import Delivery
 from sinks.hooks.destinations import Destination, Hooks
 from sinks.hooks.ledger import TAG_AT_MOST_MS, Ledger
 from sinks.hooks.messages import TaggedContact
@@ -70,6 +72,31 @@ def test_what_has_a_delivery_gets_no_second_one() -> None:
     assert again.of_alert(alert(), 0, FIRED) == []
     assert list(again.unfinished.values()) == made
     assert _told(again, alert(sequence=3), 2) == ["duty"]
+
+
+def test_a_message_that_cannot_be_written_is_given_up_and_others_are_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By an error in Pulssi itself, of an alert or a tag: else the deliverer would end there, at each start again."""
+
+    def made(_: object, to: Destination, *more: object) -> Delivery:
+        del more
+        if to.name == "duty":
+            raise ValueError("of somebody@example.com")
+        return Delivery("any", to.name, b"{}")
+
+    monkeypatch.setattr("sinks.hooks.ledger.alert_delivery", made)
+    monkeypatch.setattr("sinks.hooks.ledger.tag_delivery", made)
+    ledger = _ledger(DUTY, OTHER)
+    duty, other = ledger.of_alert(alert(), 0, FIRED)
+    assert (duty.status, duty.body, duty.attempts[0].why) == ("given_up", None, FAILURES["pulssi_error"])
+    assert (other.status, other.body) == ("waiting", "{}")
+    assert ledger.of_alert(alert(), 0, FIRED) == []
+    tags = _ledger(TAGS._replace(name="duty"))
+    (of_tag,) = tags.of_tag(TaggedContact("desk:1", "chat", "sales", "lead", FIRED), FIRED)
+    assert (of_tag.status, of_tag.alert_id) == ("given_up", "")
+    assert caplog.text.count("ValueError at") == 2
+    assert "somebody" not in caplog.text
 
 
 def test_an_end_is_told_to_those_who_were_told_of_the_beginning() -> None:

@@ -1,9 +1,10 @@
 """An outbox with a real receiver: pace, sending again, and what is kept of an attempt."""
 
 import asyncio
+import json
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC
 from types import SimpleNamespace
@@ -15,10 +16,13 @@ from pydantic import SecretStr
 
 from schemas.alerts import Alert, DeliveryAttempt, DeliveryRecord
 from schemas.configuration.hook_models import DestinationType
+from sinks.hooks.answers import FAILURES
+from sinks.hooks.delivery_course import asked_for_again, due_at
 from sinks.hooks.destinations import Destination, Hooks
 from sinks.hooks.ledger import Ledger
-from sinks.hooks.outbox import STUCK_AFTER_S, Outbox, Surroundings, due_at
+from sinks.hooks.outbox import STUCK_AFTER_S, Outbox, Surroundings
 from sinks.hooks.pace import PACES
+from sinks.hooks.signing import webhook_id
 from streams.times import now_ms
 from tests.sinks.hooks.alerts import FIRED, LINKS, alert
 from tests.sinks.hooks.made import destination
@@ -26,6 +30,7 @@ from tests.sinks.hooks.receiver import Receiver
 
 WITHIN_S: Final = 30.0
 NEVER: Final = 1 << 53
+NEVER_S: Final = 1e6
 
 
 def _to(receiver: Receiver, kind: DestinationType) -> Destination:
@@ -37,12 +42,12 @@ def _to(receiver: Receiver, kind: DestinationType) -> Destination:
 class _Kept:
     """A ledger, and an outbox whose records are kept here."""
 
-    def __init__(self, to: Destination, tasks: asyncio.TaskGroup) -> None:
+    def __init__(self, to: Destination, tasks: asyncio.TaskGroup, waits_s: Sequence[float]) -> None:
         self.records: list[DeliveryRecord] = []
         self.ledger = Ledger({}, UTC)
         self.ledger.use(Hooks((to,), LINKS), 0, FIRED)
         self.certified = 0
-        self.outbox = Outbox(to, Surroundings(self.ledger, self.keep, tasks, {}, (0, 0.05, 0.05), self.certify))
+        self.outbox = Outbox(to, Surroundings(self.ledger, self.keep, tasks, {}, waits_s, self.certify))
 
     async def keep(self, records: Iterable[DeliveryRecord]) -> None:
         """Keep records."""
@@ -69,10 +74,10 @@ class _Kept:
 
 
 @asynccontextmanager
-async def outbox(to: Destination) -> AsyncIterator[_Kept]:
+async def outbox(to: Destination, waits_s: Sequence[float] = (0, 0.05, 0.05)) -> AsyncIterator[_Kept]:
     """Run an outbox; what it still does ends with the context."""
     async with asyncio.TaskGroup() as tasks:
-        made = _Kept(to, tasks)
+        made = _Kept(to, tasks, waits_s)
         yield made
         await made.outbox.use(None)
     await made.outbox.close()
@@ -165,6 +170,73 @@ async def test_a_destination_that_is_gone_gets_no_more_than_what_was_under_way(r
         given_up = await kept.until(40, "given_up")
     assert len(receiver.got) == kept.certified <= 8
     assert sum(each.attempts[-1].outcome == "not_sent" for each in given_up) == 40 - len(receiver.got)
+
+
+async def test_an_error_of_pulssi_itself_is_an_attempt_that_failed(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It ends neither the outbox nor other deliveries, is tried again, and logged once, without what it was about."""
+
+    def with_end(body: bytes, at_ms: int) -> bytes:
+        if b"bad" in body and len(faults) < 2:
+            faults.append(at_ms)
+            raise ValueError(f"no end: {body.decode()} for http://127.0.0.1/a-secret-path")
+        return body
+
+    faults: list[int] = []
+    monkeypatch.setattr("sinks.hooks.presets.alertmanager.with_end", with_end)
+    async with outbox(_to(receiver, "alertmanager")) as kept:
+        kept.tell(alert(key="bad", rule="bad"), alert(key="good"))
+        delivered = await kept.until(2, "delivered")
+    bad = next(each for each in delivered if each.queue == "bad")
+    assert [each.outcome for each in bad.attempts] == ["retry", "retry", "delivered"]
+    assert bad.attempts[0].why == bad.attempts[1].why == FAILURES["pulssi_error"]
+    (logged,) = [each for each in caplog.records if each.levelname == "ERROR"]
+    assert "ValueError" in logged.getMessage()
+    assert "test_outbox.py" in logged.getMessage()
+    assert logged.exc_info is None
+    assert not any(word in caplog.text for word in ("a-secret-path", "no end", "bad"))
+
+
+def _answers(receiver: Receiver, *first: int, then: int) -> None:
+    """Have a receiver answer so: some requests in turn, then all others."""
+    statuses = iter(first)
+    receiver.answer = lambda: web.Response(status=next(statuses, then))
+
+
+def _sequences(receiver: Receiver) -> list[int]:
+    return [json.loads(body)["data"]["sequence"] for _, body in receiver.got]
+
+
+async def test_who_asks_for_a_delivery_gets_those_before_it_at_once_too(receiver: Receiver) -> None:
+    """Of its alert, in their order, and no later one's wait is shortened; those of other alerts wait on."""
+    _answers(receiver, 500, 500, then=204)
+    async with outbox(_to(receiver, "webhook"), (0, NEVER_S)) as kept:
+        kept.tell(alert(sequence=1))
+        kept.tell(alert(key="other", sequence=9))
+        await kept.until(2, "waiting")
+        kept.tell(*(alert(sequence=sequence) for sequence in (2, 3, 4)))
+        third = webhook_id(alert(sequence=3), "duty")
+        assert kept.outbox.hasten(third, now_ms() + 1)
+        await kept.until(4, "delivered")
+        assert _sequences(receiver)[2:] == [1, 2, 3, 4]
+        assert kept.outbox.waiting == 1, "of the other alert"
+
+
+async def test_what_was_given_up_comes_back_to_its_place(receiver: Receiver) -> None:
+    """Before newer changes of its alert that wait, which it does not hasten."""
+    _answers(receiver, 404, 500, then=202)
+    async with outbox(_to(receiver, "teams"), (0, NEVER_S)) as kept:
+        kept.tell(alert(sequence=1))
+        (given_up,) = await kept.until(1, "given_up")
+        kept.tell(alert(sequence=2))
+        (second,) = await kept.until(1, "waiting")
+        kept.outbox.try_again(asked_for_again(given_up, now_ms() + 1))
+        (first,) = await kept.until(1, "delivered")
+        assert first.sequence == 1
+        assert kept.outbox.waiting == 1
+        assert kept.outbox.hasten(second.webhook_id, now_ms() + 1)
+        assert [each.sequence for each in await kept.until(2, "delivered")] == [1, 2]
 
 
 async def _turns() -> None:

@@ -1,5 +1,6 @@
 """A changed hooks.toml, or a changed file of a secret, is in force once it stands still; a faulty one is refused."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,27 @@ def test_a_faulty_change_is_refused_and_named_once(folder: Path, caplog: pytest.
     found = [hooks for _ in range(3) if (hooks := watched.look()) is not None]
     assert [each.host for each in found[0].destinations] == ["other.example.com"]
     assert not watched.refused
+
+
+def test_a_file_that_never_stands_still_is_taken_over(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Within some ten seconds where it can be used; else its faults are named once."""
+    clock = [0.0]
+    watched = WatchedHooks(folder, lambda: clock[0])
+
+    def written(text: str) -> list[str]:
+        found = []
+        for _ in range(25):
+            clock[0] += 1
+            (folder / "hooks.toml").write_text(text)
+            os.utime(folder / "hooks.toml", (0, clock[0]))
+            hooks = watched.look()
+            found += [] if hooks is None else [each.host for each in hooks.destinations]
+        return found
+
+    assert written(ENTRY.replace("duty.example", "other.example")) == ["other.example.com"]
+    assert written(f"{ENTRY}\nurl_file = 'missing'\n") == []
+    assert caplog.text.count("is refused") == 1
+    assert written(ENTRY) == ["duty.example.com"]
 
 
 def test_a_file_that_is_faulty_at_the_start_is_an_error(folder: Path) -> None:

@@ -1,7 +1,8 @@
 """Surges in the engine's process: today's calls by the journals against the last weeks in a real ClickHouse."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -56,6 +57,19 @@ def settings(fresh_kafka: KafkaServer) -> Settings:
     return Settings(kafka_brokers=fresh_kafka.bootstrap)
 
 
+@contextmanager
+def _worker_and_engine(environment: Mapping[str, str], folder: Path) -> Iterator[None]:
+    """Run both; the worker has to live as long."""
+    with (
+        worker_process(environment, folder / "worker.log") as worker,
+        engine_process(environment, folder / "engine.log") as engine,
+    ):
+        worker.start()
+        engine.start()
+        yield
+        worker.check()
+
+
 async def _firing(reader: TopicReader, rule: str) -> Alert:
     async with asyncio.timeout(WITHIN_S):
         while True:
@@ -93,18 +107,12 @@ async def test_far_more_calls_than_in_the_last_weeks(
     calls = [f"pbx:main:{number}" for number in range(20)]
     kinds = "contact.started", "contact.queued", "contact.connected"
     events = [call(kind, now, contact, agent_id="a1") for contact in calls for kind in kinds]
-    with (
-        worker_process(environment, tmp_path / "worker.log") as worker,
-        engine_process(environment, tmp_path / "engine.log") as engine,
-    ):
-        worker.start()
-        engine.start()
+    with _worker_and_engine(environment, tmp_path):
         async with reading(settings, ALERTS) as reader:
             produce(settings, keyed(events))
             alert = await _firing(reader, "rush")
         async with reading(settings, OBJECTIVES) as reader:
             objective = await _told(reader, 1_800_000)
-        worker.check()
     assert (objective.policy, objective.queue, objective.attained, objective.state) == ("call-20s", "sales", 1.0, "met")
     assert (alert.kind, alert.condition, alert.dimensions.queue) == ("floor", "surge", "sales")
     measured = alert.measured
@@ -118,14 +126,8 @@ async def test_without_the_last_weeks_an_alert_says_so(
     settings: Settings, environment: Mapping[str, str], tmp_path: Path
 ) -> None:
     """Once, while all other rules are judged."""
-    with (
-        worker_process(environment, tmp_path / "worker.log") as worker,
-        engine_process(environment, tmp_path / "engine.log") as engine,
-    ):
-        worker.start()
-        engine.start()
+    with _worker_and_engine(environment, tmp_path):
         async with reading(settings, ALERTS) as reader:
             alert = await _firing(reader, f"part_away {PAST}")
-        worker.check()
     assert (alert.severity, alert.condition) == ("warning", "part_away")
     assert "the last weeks are not read, trying again: Connection refused" in (tmp_path / "engine.log").read_text()

@@ -21,6 +21,7 @@ NOON: Final = ms("2026-06-02T12:00Z")
 MINUTE: Final = 60_000
 RULES: Final = Rules()
 OFFICE: Final = Calendar("office", (Hours("UTC", ((Span(480, 960),),) * 7),))
+WEEKDAYS: Final = Calendar("weekdays", (Hours("Europe/Helsinki", (((Span(480, 960),),) * 5 + ((), ()))),))
 
 
 def _waiting(channel: str, queue: str) -> tuple[CostlyContact, ...]:
@@ -115,6 +116,30 @@ def test_no_events_although_the_calendar_is_open() -> None:
     evening = PipelineReading(last_event_at={"call": ms("2026-06-01T15:50Z")})
     assert _pipeline(evening, ms("2026-06-02T08:19Z"))["no_events call"] == "clear"
     assert _pipeline(evening, ms("2026-06-02T08:20Z"))["no_events call"] == "beyond"
+
+
+@pytest.mark.parametrize(
+    ("last", "judged"),
+    [
+        ("2020-01-02T10:00Z", False),  # an import of long ago
+        ("2026-05-21T15:00Z", False),  # seven open days went by
+        ("2026-05-22T10:00Z", True),
+        ("2026-06-02T10:00Z", True),
+    ],
+)
+def test_a_channel_is_in_use_until_seven_open_days_went_by_without_an_event(last: str, *, judged: bool) -> None:
+    """One old event that was imported calls nobody. It is a Tuesday."""
+    told = _pipeline(PipelineReading(last_event_at={"call": ms(last)}), calendar=WEEKDAYS)
+    assert ("no_events call" in told) == judged
+
+
+def test_closed_days_do_not_put_a_channel_out_of_use() -> None:
+    """After three weeks in which the centre was closed its channels are expected to have events."""
+    after = Hours("UTC", OFFICE.hours[0].week, valid_from="2026-06-02")
+    closed = Hours("UTC", ((),) * 7, valid_from="2026-05-12")
+    holidays = Calendar("office", (OFFICE.hours[0], closed, after))
+    reading = PipelineReading(last_event_at={"call": ms("2026-05-11T10:00Z")})
+    assert _pipeline(reading, calendar=holidays)["no_events call"] == "beyond"
 
 
 def test_parts_behind_and_away() -> None:

@@ -293,6 +293,18 @@ def test_reminders_stop_with_an_acknowledgement(*, acknowledged: bool) -> None:
     assert (engine.log[-1].state, engine.log[-1].acknowledged_by) == ("firing", None)
 
 
+def test_an_alert_that_was_acknowledged_before_it_was_written_is_so_at_once() -> None:
+    """An engine that fails to write judges the same second again: the same firing has the same id, and its people."""
+    engine = Engine()
+    again = alert_id("floor", T0)
+    engine.acknowledged[again] = Acknowledge(type="acknowledge", at=1, by="bo", alert_id=again)
+    found = engine.judge(T0, seen("floor"))
+    assert [(each.state, each.reason, each.acknowledged_by) for each in found] == [
+        ("firing", "first", None),
+        ("firing", "acknowledged", "bo"),
+    ]
+
+
 def test_the_history_is_bounded() -> None:
     """The newest changes stay."""
     engine = Engine()

@@ -32,15 +32,24 @@ class Scene:
         self.view = AlertView(rules, alert_rules)
         self.journal = Journal("contacts.call")
 
-    def minute(self, at: int, answered: int, within: int, *, sample: str = "first_response", short: int = 0) -> None:
+    def minute(
+        self,
+        at: int,
+        answered: int,
+        within: int,
+        *,
+        sample: str = "first_response",
+        short: int = 0,
+        queue: str = "billing",
+    ) -> None:
         """Have the pane of a minute say so."""
         pane = Pane(answered, answered, within, short)
-        self.view.feed([self.journal.step(pane_record(at - at % PANE_MS, "billing", sample, pane))])
+        self.view.feed([self.journal.step(pane_record(at - at % PANE_MS, queue, sample, pane))])
 
-    def wait(self, contact_id: str, since: int, *, until: int | None = None) -> None:
+    def wait(self, contact_id: str, since: int, *, until: int | None = None, queue: str = "billing") -> None:
         """Have a call wait from an instant; with an end it was answered."""
         deadlines = [] if until else [("first_response", "call-20s", since, None, since + 20_001)]
-        waits = summary(channel="call", waiting_since=None if until else since, deadlines=deadlines)
+        waits = summary(channel="call", queue=queue, waiting_since=None if until else since, deadlines=deadlines)
         self.view.feed([self.journal.step((contact_key(contact_id), contact(waits)))])
 
     def slips(self, now: int, *watched: str) -> dict[str, Observation]:
@@ -163,6 +172,20 @@ def test_windows_are_of_open_time() -> None:
     assert BURN_NOW not in scene.slips(ms("2026-06-02T08:20Z")), "by then nine of yesterday's are left"
 
 
+def test_a_queue_whose_counts_went_and_came_back_before_it_was_judged_again() -> None:
+    """Its oldest minute is dropped and a new one counted in between: only what is there now is judged."""
+    day = 24 * 60 * PANE_MS
+    for comes_back in (False, True):
+        scene = Scene()
+        scene.minute(NOW, 20, 0)
+        assert ATTAINMENT in scene.slips(NOW)
+        scene.view.counters.advance(NOW + day + 3 * PANE_MS)
+        if comes_back:
+            scene.minute(NOW + day + 3 * PANE_MS, 30, 0)
+        seen = scene.slips(NOW + day + 3 * PANE_MS)
+        assert [each.measured.n for key, each in seen.items() if key == ATTAINMENT] == ([30] if comes_back else [])
+
+
 def test_policies_that_come_into_force() -> None:
     """What was counted before stays; it is judged by what is in force now, and not where nothing is."""
     at = ms("2026-06-02T12:15Z")
@@ -185,6 +208,55 @@ def test_other_rules_count_anew() -> None:
     renamed = POLICY._replace(name="quick")
     scene.view.use(Rules(policies=(renamed,)), AlertRules(burn_rates=()))
     assert set(scene.slips(NOW)) == {alert_key("attainment", "quick", "call", "billing")}
+
+
+#: The key of a channel's objective, whose queue is none.
+OF_CHANNEL: Final = alert_key("attainment", "call-20s", "call", "")
+
+
+def test_a_channels_queues_are_judged_together_where_the_policy_says_so() -> None:
+    """Their counts are added up, with those who wait in any of them; the alert names no queue, its contacts theirs."""
+    scene = Scene(Rules(policies=(POLICY._replace(objective_per="channel"),)))
+    scene.minute(NOW, 10, 4)
+    scene.minute(NOW, 15, 15, queue="support")
+    scene.minute(NOW, 5, 5, sample="abandoned", queue="support", short=5)
+    assert scene.slips(NOW)[OF_CHANNEL].measured.n == 25
+    scene.wait("a", NOW - 60_000, queue="sales")
+    scene.wait("b", NOW - 50_000)
+    seen = scene.slips(NOW)[OF_CHANNEL]
+    assert (seen.measured.n, seen.measured.bad, seen.beyond) == (27, 8, True)
+    assert (seen.dimensions.channel, seen.dimensions.queue) == ("call", None)
+    assert [(each.contact_id, each.queue) for each in seen.contacts] == [("a", "sales"), ("b", "billing")]
+    assert {key for key in scene.slips(NOW) if "attainment" in key} == {OF_CHANNEL}
+    scene.wait("a", NOW - 60_000, until=NOW, queue="sales")
+    assert scene.slips(NOW)[OF_CHANNEL].measured.n == 26
+
+
+def test_what_was_counted_is_divided_anew_when_a_policy_is_judged_otherwise() -> None:
+    """From a day on, and by a reload: the counts of the last 24 hours and those who wait go along."""
+    together = POLICY._replace(objective_per="channel")
+    scene = Scene(Rules(policies=(POLICY,), policies_from=((NOW + 1_000, (together,)),)))
+    scene.minute(NOW, 20, 0)
+    scene.minute(NOW, 10, 10, queue="support")
+    scene.wait("a", NOW - 60_000, queue="sales")
+    scene.wait("b", NOW - 60_000)
+    assert {key: seen.measured.n for key, seen in scene.slips(NOW).items() if "attainment" in key} == {ATTAINMENT: 21}
+    seen = scene.slips(NOW + 1_000)
+    assert {key: seen.measured.n for key, seen in seen.items() if "attainment" in key} == {OF_CHANNEL: 32}
+    scene.view.use(RULES, AlertRules())
+    seen = scene.slips(NOW + 2_000)
+    assert {key: seen.measured.n for key, seen in seen.items() if "attainment" in key} == {ATTAINMENT: 21}
+
+
+def test_a_channels_objective_is_told() -> None:
+    """In the reports its queue is empty, which no queue is."""
+    scene = Scene(Rules(policies=(POLICY._replace(objective_per="channel"),)))
+    scene.minute(NOW, 10, 4)
+    scene.wait("a", NOW - 60_000, queue="sales")
+    scene.view.begin_reports(())
+    scene.slips(NOW)
+    told = scene.view.objectives_due(NOW).records
+    assert {(each.queue, each.n, each.attained_live) for each in told} == {("", 10, 1 - 7 / 11)}
 
 
 def test_a_burn_fires_and_resolves() -> None:

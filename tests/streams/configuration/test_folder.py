@@ -78,9 +78,10 @@ def test_policies_in_force(tmp_path: Path) -> None:
     """A policy takes the place of the one of its name from its day on, in the centre's zone, where that one stood."""
     rules = load_rules(folder(tmp_path, WHOLE))
     vip, chat = rules.policies
+    assert chat.objective_per == "channel"
     assert vip._replace(calendar=None) == (
         *("vip", "first_response", 1_800_000, 0.95, None, None, None, "vip", 600_000, "offered", None, "calendar"),
-        *(HOUR, 20, "count"),
+        *(HOUR, 20, "count", "queue"),
     )
     assert vip.calendar == rules.calendar
     assert (chat.warning_ms, chat.clock, chat.objective, chat.window_ms) == (15_000, "time", 0.8, 0)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -42,6 +43,32 @@ async def test_new_rules_reach_who_uses_them(tmp_path: Path, caplog: pytest.LogC
     assert (rules.short_abandon_ms, watched.refused) == (9_000, False)
     assert f"version {rules.version} is in force" in caplog.text
     assert "is refused; what was in force stays" in caplog.text
+
+
+def test_files_that_never_stand_still_are_taken_over_after_ten_seconds(tmp_path: Path) -> None:
+    """Where what is read can be used; one that is read half written is named once, and taken over when it is whole."""
+    clock, faults = [0.0], list[list[str]]()
+    watched = WatchedRules(tmp_path, clock=lambda: clock[0])
+
+    def written(text: str, seconds: int) -> None:
+        for _ in range(seconds):
+            clock[0] += 1
+            (tmp_path / "alerts.toml").write_text(text)
+            os.utime(tmp_path / "alerts.toml", (0, clock[0]))
+            watched.poll(refused=faults.append)
+
+    written("[lifecycle]\nhold = '7s'\n", 8)
+    assert watched.alert_rules.timing.hold_ms == 30_000, "it may be half written"
+    written("[lifecycle]\nhold = '7s'\n", 2)
+    assert watched.alert_rules.timing.hold_ms == 7_000
+    written("[lifecycle]\nhold = '", 30)
+    assert (watched.alert_rules.timing.hold_ms, watched.refused, len(faults)) == (7_000, True, 1)
+    written("[lifecycle]\nhold = '8s'\n", 10)
+    assert (watched.alert_rules.timing.hold_ms, watched.refused, len(faults)) == (8_000, False, 1)
+    (tmp_path / "alerts.toml").write_text("[lifecycle]\nhold = '9s'\n")
+    for _ in range(2):
+        watched.poll(refused=faults.append)
+    assert watched.alert_rules.timing.hold_ms == 9_000, "once it stands still it is taken over at once"
 
 
 @pytest.mark.parametrize("at", [1, 30, 59])

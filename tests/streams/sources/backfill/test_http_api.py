@@ -3,6 +3,7 @@
 import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from aiohttp import web
 from pydantic import SecretStr
 
+from schemas.configuration.hook_models import PrivateAddress
 from schemas.configuration.source_models import SourceEntry, SourceName
 from schemas.exits import EndError, Exit
 from streams.sources.accounts import Account
@@ -179,3 +181,24 @@ async def test_without_an_address_nothing_is_asked() -> None:
     async with HttpApi(account("intercom", None)) as api:
         with pytest.raises(EndError, match="set `url`"):
             await api.get(Request("/a"))
+
+
+async def test_a_file_elsewhere_gets_no_token() -> None:
+    """A file that an answer names is read without the token, and only at a public address or an allowed one."""
+    async with serving(web.json_response({"rows": 3})) as (url, came):
+        port = int(url.rpartition(":")[2])
+        here = PrivateAddress("127.0.0.1", port, ip_network("127.0.0.0/8"))
+        desk = account("freshdesk", "http://127.0.0.1:9", **FAST)
+        async with HttpApi(desk, elsewhere=[here]) as api:
+            assert await api.get(Request(f"{url}/export.json")) == {"rows": 3}
+        assert "Authorization" not in came[0].headers
+        async with HttpApi(desk) as api:
+            for address in (
+                f"{url}/export.json",
+                f"https://127.0.0.1:{port}/x",
+                "https://localhost/x",
+                "https://[::1]/x",
+            ):
+                with pytest.raises(VendorRefusedError):
+                    await api.get(Request(address))
+        assert len(came) == 1

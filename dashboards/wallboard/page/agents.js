@@ -8,6 +8,7 @@ import { t, tc } from "./words.js";
 
 const AT_WORK = { available: tc("agents", "free"), busy: tc("agents", "busy"), wrap_up: tc("agents", "wrap-up"), away: tc("agents", "away") };
 const rows = new Map();
+let more = null; // says how many groups there is no room for
 
 export function makeAgentsHead() {
   const head = at("agents-head");
@@ -16,7 +17,10 @@ export function makeAgentsHead() {
     node.scope = "col";
     return node;
   };
-  head.append(make("tr", "", heading(t("Group")), ...Object.entries(AT_WORK).map(([status, word]) => heading(word, `status ${status}`)), heading(t("free slots"))));
+  more = make("small", "more-groups");
+  const group = heading(t("Group"));
+  group.append(" ", more);
+  head.append(make("tr", "", group, ...Object.entries(AT_WORK).map(([status, word]) => heading(word, `status ${status}`)), heading(t("free slots"))));
 }
 
 function makeRow() {
@@ -82,5 +86,8 @@ export function drawAgents(agents, atMost) {
     }
     drawSlots(parts, group);
   }
-  return groups.length - seen.length;
+  const left = groups.filter((group) => !largest.has(group));
+  say(more, left.length ? `+${count(left.length)}` : "");
+  hint(more, left.map((group) => group.group || t("no group")).join(", "));
+  return left.length;
 }

@@ -4,7 +4,7 @@
 import { at } from "./parts.js";
 
 const NARROW = 1100; // as in the style sheet: below it the page scrolls
-const SMALLEST = 0.83; // letters are never smaller than this share of their size
+const SMALLEST = 0.83; // letters are never smaller than this share of their size, and than the style sheet's `--least`
 const FEWEST_ROWS = 3; // with room for less the page scrolls, however large letters are wanted
 
 const FULL = { alerts: 6, due: 4, tags: 6, agents: 9 };

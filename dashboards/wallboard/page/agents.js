@@ -72,7 +72,7 @@ export function drawAgents(agents, atMost) {
   const [all, ...groups] = agents;
   const largest = new Set([...groups].sort((one, other) => present(other) - present(one)).slice(0, atMost));
   const seen = groups.filter((group) => largest.has(group));
-  const listed = groups.length === 1 ? seen : agents.length ? [all, ...seen] : [];
+  const listed = groups.length === 1 ? groups : agents.length ? [all, ...seen] : [];
   arrange(at("agents-rows"), listed.map((group) => String(group.group)), rows, makeRow);
   for (const group of listed) {
     const parts = rows.get(String(group.group));

@@ -8,9 +8,9 @@ const SMALLEST = 0.83; // letters are never smaller than this share of their siz
 const FEWEST_ROWS = 3; // with room for less the page scrolls, however large letters are wanted
 
 const FULL = { alerts: 6, due: 4, tags: 6, agents: 9 };
-const LEAST = { alerts: 1, due: 1, tags: 2, agents: 1 };
-// In this order, one entry of a list at a time; a list is not cut below its least.
-const CUT_FIRST = ["tags", "tags", "agents", "due", "agents", "tags", "tags", "agents", "due", "agents", "alerts"];
+const LEAST = { alerts: 1, due: 1, tags: 1, agents: 0 };
+// In this order, one entry of a list at a time; a list is not cut below its least, and alerts come last of all.
+const CUT_FIRST = ["tags", "tags", "agents", "due", "agents"];
 const UNLIMITED = { alerts: Infinity, due: 3, tags: 6, agents: Infinity };
 
 export const limits = { ...FULL };
@@ -29,9 +29,10 @@ export function fitSide(draw) {
   }
   Object.assign(limits, FULL);
   draw();
+  const canBeCut = (list) => limits[list] > LEAST[list];
   for (let step = 0; step < 60 && overflows(at("rail")); step += 1) {
-    const cut = CUT_FIRST[step % CUT_FIRST.length];
-    if (limits[cut] <= LEAST[cut]) continue;
+    const cut = CUT_FIRST.some(canBeCut) ? CUT_FIRST[step % CUT_FIRST.length] : "alerts";
+    if (!canBeCut(cut)) continue;
     limits[cut] -= 1;
     draw();
   }

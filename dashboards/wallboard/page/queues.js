@@ -98,7 +98,7 @@ function drawRow(parts, group) {
   const { now } = group;
   const { cells } = parts;
   parts.group = group;
-  say(parts.waiting, short(now.waiting));
+  sayNumber(parts.waiting, short(now.waiting), 4);
   hint(parts.waiting, tn("{n} waiting", "{n} waiting", now.waiting, { n: count(now.waiting) }));
   const quiet = { waiting: !now.waiting, offered: !figures.offered, abandoned: !figures.abandoned, response: !figures.first_response.n, handle: !figures.handle.n, toreply: !now.awaiting_reply };
   for (const [each, is] of Object.entries(quiet)) cells[each].classList.toggle("quiet", is);
@@ -152,7 +152,8 @@ export function drawQueues(latest) {
     if (!parts) continue;
     const all = queues.filter((group) => group.channel === channel).length;
     const more = all - chosen.filter((group) => group.channel === channel).length;
-    say(parts.more, more ? tn("+{n} queue", "+{n} queues", more) : "");
+    say(parts.more, more ? `+${count(more)}` : "");
+    hint(parts.more, more ? tn("and {n} more", "and {n} more", more, { n: count(more) }) : "");
   }
   const more = queues.length - chosen.length;
   hide(at("more"), !more);

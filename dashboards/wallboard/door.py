@@ -34,7 +34,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 #: The page to sign in on.
 LOGIN: Final = "/login"
 #: Routes without sign-in, besides those that begin with PUBLIC. Metrics are not among them.
-OPEN: Final = frozenset({"/healthz", "/readyz", LOGIN, "/login.css", "/logout", "/favicon.svg"})
+OPEN: Final = frozenset({"/healthz", "/readyz", LOGIN, "/login.css", "/colours.css", "/logout", "/favicon.svg"})
 PUBLIC: Final = "/public/"
 STREAM: Final = "/api/stream"
 #: Forms send them, without a header of ours.

@@ -12,6 +12,8 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
+from tests.dashboards.page_site import on_a_free_port
+
 PATH: Final = "/pulssi"
 #: Of one connection alone: https://www.rfc-editor.org/rfc/rfc9110#name-connection
 _HOP_BY_HOP: Final = frozenset({"connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade", "host"})
@@ -62,12 +64,6 @@ async def below_a_path(behind: str) -> AsyncIterator[SubPathProxy]:
     proxy = SubPathProxy(behind)
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", proxy.pass_on)
-    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.2)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    host, port = runner.addresses[0][:2]
-    proxy.url = f"http://{host}:{port}{PATH}"
-    try:
+    async with on_a_free_port(app) as address:
+        proxy.url = f"{address}{PATH}"
         yield proxy
-    finally:
-        await runner.cleanup()

@@ -20,7 +20,7 @@ from tests.dashboards.door_site import (
     sign_in,
 )
 
-OPEN: Final = ("/healthz", "/readyz", "/login", "/login.css", "/favicon.svg", "/public/test.json")
+OPEN: Final = ("/healthz", "/readyz", "/login", "/login.css", "/colours.css", "/favicon.svg", "/public/test.json")
 CLOSED: Final = tuple(
     {*ASSETS, "/api/live", "/api/session", "/api/stream", "/metrics", "/board/sales", "/nothing"} - set(OPEN)
 )

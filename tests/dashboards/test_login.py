@@ -14,11 +14,11 @@ from pydantic import SecretStr
 from dashboards.wallboard.addresses import page_or_root
 from dashboards.wallboard.login_page import FAILURES, FAILURES_IN_ALL
 from dashboards.wallboard.passwords import CHECKS_AT_ONCE, PASSWORD_AT_MOST, PasswordCheck, hash_password
-from dashboards.wallboard.rate_limits import RateLimit
 from dashboards.wallboard.sessions import LONG_LIFE_S, SHORT_LIFE_S
 from dashboards.wallboard.sign_in import NONE
 from dashboards.wallboard.words import LANGUAGES
 from streams.monitoring.peers import TrustedProxies
+from streams.monitoring.rate_limits import RateLimit
 from tests.dashboards.door_site import (
     PASSWORD,
     PASSWORD_HASH,

@@ -72,9 +72,10 @@ def list_letters(
     also_handled: bool,
     as_json: bool,
 ) -> None:
-    """List the dead letters that were not replayed or discarded, and count them by what is wrong.
+    """List the dead letters that wait, and count them by what is wrong.
 
-    Exits with 0 whether or not there are any, with 3 if Kafka does not answer.
+    A dead letter waits until somebody replays or discards it. Exits with 0 whether or not there are any, with 3 if
+    Kafka does not answer.
 
     Example: pulssi dlq list --since 2h
     """
@@ -108,7 +109,7 @@ def list_letters(
 @running_stack_option
 @json_option
 def show(letter_id: str, data: Path | None, *, body_only: bool, as_json: bool) -> None:
-    """Show one dead letter: what is wrong, where it comes from, and its content.
+    """Show one dead letter: its reason, origin and content.
 
     The content may name people. Exits with 1 if there is no such letter.
 
@@ -223,7 +224,7 @@ def discard(
     *,
     everything: bool,
 ) -> None:
-    """Take dead letters off the list, because they are not worth sending again.
+    """Take dead letters off the list that are not worth sending.
 
     They stay in the topic as long as the others. `pulssi dlq list --all` shows them, and they can still be replayed.
 

@@ -39,7 +39,7 @@ def source_group() -> None:
 @running_stack_option
 @json_option
 def list_accounts(data: Path | None, *, as_json: bool) -> None:
-    """List the accounts, the address of each hook, and how many hooks came.
+    """List the accounts with the addresses and counts of their hooks.
 
     The counts are the gateway's, since it was started.
 
@@ -96,9 +96,9 @@ def _account_lines(of: Mapping[str, Any], settings: Settings) -> tuple[str, ...]
 @config_option
 @json_option
 def check(source: str, file: Path, form: str | None, account: str | None, *, as_json: bool) -> None:
-    """Show the events that the payload in FILE gives, or why it gives none.
+    """Show the events that the payload in FILE gives.
 
-    Nothing is sent. Exits with 1 if the payload cannot be mapped.
+    If it gives none, show why. Nothing is sent. Exits with 1 if the payload cannot be mapped.
 
     Example: pulssi source check zendesk payload.json --account acme
     """
@@ -173,11 +173,11 @@ def _rules(source: str, account: str | None) -> AccountRules:
 @config_option
 @running_stack_option
 def capture(source: str, account: str, last: int, out: Path | None, data: Path | None) -> None:
-    """Show the last payloads that the gateway has received, pseudonymised.
+    """Show the last payloads that the gateway received.
 
-    One JSON object a line, the newest last: headers, body, and the types of its events. Names, addresses, texts,
-    numbers and tokens are replaced before a payload is kept. The account's own secret is needed to ask the gateway.
-    Exits with 1 if there is no payload yet.
+    One JSON object a line, the newest last: headers, body, and the types of its events. They are pseudonymised: names,
+    addresses, texts, numbers and tokens are replaced before a payload is kept. The account's own secret is needed to
+    ask the gateway. Exits with 1 if there is no payload yet.
 
     Example: pulssi source capture zendesk acme --last 5 -o payloads.ndjson
     """

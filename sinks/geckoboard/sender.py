@@ -131,7 +131,7 @@ def _problem(status: int, words: str, dataset: Dataset) -> str:
     if status == _UNAUTHORIZED:
         return "it does not know the key: copy it again from its account settings into geckoboard_key_file"
     if status == _TOO_MANY:
-        return "it refuses more requests with this key for a minute: does another program use the key?"
+        return "it takes no more requests with this key for a minute: does another program use the key?"
     said = f": {words}" if words else ""
     return f"it refuses the dataset {dataset.id} ({status}){said}"
 

@@ -5,7 +5,6 @@ the seconds after which it may be. A token goes to the account's own address onl
 """
 
 import asyncio
-import base64
 import math
 import re
 import time
@@ -23,9 +22,8 @@ from streams.monitoring.rate_limits import RateLimit
 from streams.sources.accounts import Account
 from streams.sources.adapter import Request
 from streams.sources.backfill.pages import VendorRefusedError
+from streams.sources.backfill.vendor_access import access_of
 
-#: Where the account names no rate.
-REQUESTS_PER_MINUTE: Final = 120
 #: An answer is good for hooks about the same thing that come together, and no longer: things change.
 KEPT_S: Final = 5.0
 #: Of the answers that are kept: how many, and the largest in bytes.
@@ -50,27 +48,6 @@ class VendorAwayError(RuntimeError):
         self.after_s = after_s
 
 
-def authorization(account: Account) -> dict[str, str]:
-    """Write the header with the account's token, as its vendor wants it; nothing without a token."""
-    token = account.token.get_secret_value()
-    if not token:
-        return {}
-    if account.source == "chatwoot":
-        return {"api_access_token": token}
-    if account.source == "zendesk" and account.entry.user:
-        return {"Authorization": _basic(f"{account.entry.user}/token:{token}")}
-    if account.source == "freshdesk":
-        return {"Authorization": _basic(f"{token}:X")}
-    if account.source == "twilio" and ":" in token:
-        return {"Authorization": _basic(token)}
-    scheme = {"zammad": "Token token=", "giosg": "Token "}.get(account.source, "Bearer ")
-    return {"Authorization": f"{scheme}{token}"}
-
-
-def _basic(pair: str) -> str:
-    return f"Basic {base64.b64encode(pair.encode()).decode()}"
-
-
 class Fetcher:
     """The API of one account (a `VendorApi`)."""
 
@@ -78,10 +55,11 @@ class Fetcher:
         self, account: Account, session: aiohttp.ClientSession, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._base = account.entry.url
-        self._headers = {"Accept": "application/json", **authorization(account)}
+        access = access_of(account.source)
+        self._headers = {"Accept": "application/json", **access.headers(account.entry.user or "", account.token)}
         self._session = session
         self._clock = clock
-        per_minute = account.entry.requests_per_minute or REQUESTS_PER_MINUTE
+        per_minute = account.entry.requests_per_minute or access.requests_per_minute
         self._pace = RateLimit(per_minute / 60, max(1, per_minute // 6), clock=clock)
         self._places = asyncio.Semaphore(_AT_ONCE)
         self._kept: OrderedDict[Request, tuple[float, Any]] = OrderedDict()

@@ -12,7 +12,7 @@ from aiohttp import web
 from streams.sources.accounts import Account, load_accounts
 from streams.sources.adapter import Request
 from streams.sources.backfill.pages import VendorRefusedError
-from streams.sources.fetching import ANSWER_BYTES, Fetcher, VendorAwayError, authorization
+from streams.sources.fetching import ANSWER_BYTES, Fetcher, VendorAwayError
 from tests.until import until
 
 TOKEN = "t0ken-of-the-account"  # noqa: S105 - none in earnest
@@ -192,24 +192,3 @@ async def test_its_pace(tmp_path: Path) -> None:
         clock.now += 10
         await fetcher.get(Request("/2"))
         assert [request.path for request in vendor.asked] == ["/1", "/2"]
-
-
-@pytest.mark.parametrize(
-    ("source", "more", "wanted"),
-    [
-        (
-            "zendesk",
-            {"user": '"a@example.com"'},
-            {"Authorization": "Basic YUBleGFtcGxlLmNvbS90b2tlbjp0MGtlbi1vZi10aGUtYWNjb3VudA=="},
-        ),
-        ("zammad", {}, {"Authorization": f"Token token={TOKEN}"}),
-        ("giosg", {}, {"Authorization": f"Token {TOKEN}"}),
-        ("freshdesk", {}, {"Authorization": "Basic dDBrZW4tb2YtdGhlLWFjY291bnQ6WA=="}),
-        ("intercom", {}, {"Authorization": f"Bearer {TOKEN}"}),
-    ],
-)
-def test_each_vendor_has_its_own_header(
-    tmp_path: Path, source: str, more: dict[str, str], wanted: dict[str, str]
-) -> None:
-    """As its documentation wants the token."""
-    assert authorization(account(tmp_path, "https://desk.example.com", source, **more)) == wanted

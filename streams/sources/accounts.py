@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
 
+from schemas.configuration.mapping_file import MappingFile, read_mapping
 from schemas.configuration.parsed_files import ParsedFiles
 from schemas.configuration.source_models import SourceEntry, SourceName
 from schemas.configuration.toml_files import ConfigurationError
@@ -98,7 +99,19 @@ class _Secrets:
             pseudonym_key=self._one("pseudonym"),
             agent_domains=frozenset(domain.casefold() for domain in entry.agent_domains),
             mailboxes=frozenset(mailbox.casefold() for mailbox in entry.mailboxes),
+            mapping=self._mapping(),
         )
+
+    def _mapping(self) -> MappingFile | None:
+        """Read the account's mapping file; its faults are the account's."""
+        if self._entry.mapping is None:
+            return None
+        try:
+            return read_mapping(self._folder / self._entry.mapping)
+        except ConfigurationError as error:
+            for fault in error.faults:
+                self._files.add_fault("sources", ("source", self._number, "mapping"), fault)
+            return None
 
     def _one(self, name: str) -> SecretStr:
         """Read the secret of NAME_env or NAME_file; empty where neither is set."""

@@ -63,7 +63,7 @@ class AccountRules(NamedTuple):
     #: Domains and addresses that agents write from, and addresses that customers write to, in small letters.
     agent_domains: frozenset[str] = frozenset()
     mailboxes: frozenset[str] = frozenset()
-    #: The parsed mapping file of the source `mapping`.
+    #: The mapping file of the source `mapping`: a `MappingFile`.
     mapping: Any = None
 
     def contact_id(self, native: object) -> str:

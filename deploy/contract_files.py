@@ -14,6 +14,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
+from deploy.source_page import source_page
 from schemas.alerts import VERSION as HOOK_VERSION
 from schemas.configuration.fields import SPAN_PATTERN
 from schemas.configuration.file_models import FILES
@@ -130,6 +131,7 @@ def generated_files() -> dict[str, str]:
         "docs/configuration.md": _configuration_page(),
         "docs/prometheus.md": _prometheus_page(),
         "docs/samples.md": _samples_page(),
+        "docs/sources/README.md": source_page(),
     }
 
 

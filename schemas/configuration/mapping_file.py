@@ -5,7 +5,7 @@ top of the file. A path leads through JSON: `call.queue.name`, `legs.0.agent`; a
 begins at the whole record where `each` names a list in it.
 """
 
-from pathlib import Path
+from pathlib import PurePath
 from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
@@ -155,18 +155,7 @@ class MappingFile(Section):
         return found
 
 
-def read_mapping(path: Path) -> MappingFile:
-    """Read a mapping file. Raises ConfigurationError with every fault, each with its line."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigurationError([f"{path}: {error.strerror or error}"]) from None
-    except UnicodeDecodeError:
-        raise ConfigurationError([f"{path}: is not UTF-8"]) from None
-    return parse_mapping(path, text)
-
-
-def parse_mapping(path: Path, text: str) -> MappingFile:
+def parse_mapping(path: PurePath, text: str) -> MappingFile:
     """Check a mapping file's text; `path` names it in faults. Raises ConfigurationError."""
     raw = parse_toml(path, text)
     try:

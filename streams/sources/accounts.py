@@ -10,11 +10,12 @@ from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
 
-from schemas.configuration.mapping_file import MappingFile, read_mapping
+from schemas.configuration.mapping_file import MappingFile
 from schemas.configuration.parsed_files import ParsedFiles
 from schemas.configuration.source_models import SourceEntry, SourceName
 from schemas.configuration.toml_files import ConfigurationError
 from streams.configuration.folder import read_sources
+from streams.configuration.mapping_files import read_mapping
 from streams.configuration.secrets import SecretMissingError, secret_of_file, secret_of_variable
 from streams.sources.adapter import AccountRules
 

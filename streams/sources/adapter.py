@@ -108,6 +108,8 @@ class Request(NamedTuple):
     query: tuple[tuple[str, str], ...] = ()
     #: Another API of the same vendor, such as https://conversations.twilio.com; never taken from a payload.
     base: str = ""
+    #: Whether the answer never changes, such as who a participant is: then it may be one that was given to another.
+    lasting: bool = False
 
 
 class Mapped(NamedTuple):

@@ -1,4 +1,4 @@
-"""What a payload leaves out is asked of the vendor's API: at its pace, once for those who ask the same at a time.
+"""What a payload leaves out is asked of the vendor's API: at its pace, what never changes once for all.
 
 The gateway waits for an answer while a vendor waits for the gateway: so what cannot be had soon is told at once, with
 the seconds after which it may be. A token goes to the account's own address only, and is in no error and no log.
@@ -24,8 +24,9 @@ from streams.sources.adapter import Request
 from streams.sources.backfill.pages import VendorRefusedError
 from streams.sources.backfill.vendor_access import access_of
 
-#: An answer is good for hooks about the same thing that come together, and no longer: things change.
-KEPT_S: Final = 5.0
+#: How long an answer that never changes is kept. Any other one is asked for by each hook: one that is older than the
+#: hook may lack what the hook is about.
+KEPT_S: Final = 600.0
 #: Of the answers that are kept: how many, and the largest in bytes.
 KEPT_AT_MOST: Final = 100
 KEPT_BYTES: Final = 65_536
@@ -72,7 +73,9 @@ class Fetcher:
         return {request: await self.get(request) for request in requests}
 
     async def get(self, request: Request) -> Any:  # noqa: ANN401 - JSON
-        """Return the answer's JSON, which may be some seconds old. Raises VendorRefusedError or VendorAwayError."""
+        """Return the answer's JSON. Raises VendorRefusedError or VendorAwayError."""
+        if not request.lasting:
+            return await self._ask("GET", request, None)
         good_until, answer = self._kept.get(request, (-math.inf, None))
         if good_until > self._clock():
             return answer

@@ -69,7 +69,8 @@ def _case(path: Path, number: int, case: dict[str, Any]) -> GoldenCase:
 
 
 def _request(given: dict[str, Any]) -> Request:
-    return Request(given["path"], tuple((name, value) for name, value in given.get("query", [])), given.get("base", ""))
+    query = tuple((name, value) for name, value in given.get("query", []))
+    return Request(given["path"], query, given.get("base", ""), given.get("lasting", False))
 
 
 def account_rules(source: str, given: dict[str, Any]) -> AccountRules:

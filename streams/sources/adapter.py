@@ -18,6 +18,7 @@ from schemas.events import Status
 from schemas.samples import SampleName
 from schemas.source_gauges import QueueState
 from schemas.topics import Channel
+from schemas.values import nfc
 
 if TYPE_CHECKING:
     from streams.sources.checked_events import OutgoingEvent
@@ -211,7 +212,11 @@ _ID_LENGTH: Final = 128
 
 
 def shortened(text: str) -> str:
-    """Give an id of at most 128 characters; a longer one ends in a hash of it all."""
+    """Give an id of at most 128 characters; a longer one ends in a hash of it all.
+
+    In the writing of Unicode that events are read in: two writings of one text are one id, also where it is cut.
+    """
+    text = nfc(text)
     if len(text) <= _ID_LENGTH:
         return text
     digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

@@ -31,6 +31,7 @@ HEAD_BYTES: Final = 4096
 _BUFFER_BYTES: Final = 1024 * 1024
 #: What is read in one piece: an array, or a file that is one payload.
 WHOLE_BYTES: Final = 1024 * 1024 * 1024
+_CUT_END: Final = "{name}:{number}: the last line has no end, so it is not read: is it being written?"
 _DELIMITERS: Final = ",;\t|"
 _WHOLE_ENDINGS: Final = frozenset({".eml", ".xml"})
 
@@ -187,7 +188,7 @@ def _lines(pieces: Iterable[bytes], read: int, file: FilePages) -> Iterator[_Row
     compressed = file.name.endswith((".gz", ".zst"))
     for number, piece in enumerate(pieces, 1):
         if piece[-1:] != b"\n" and not compressed:
-            file.notice = f"{file.name}:{number}: the last line has no end, so it is not read: is it being written?"
+            file.notice = _CUT_END.format(name=file.name, number=number)
             return
         end += len(piece) + (piece[-1:] != b"\n")
         if number > read and not piece.isspace() and piece:
@@ -195,11 +196,28 @@ def _lines(pieces: Iterable[bytes], read: int, file: FilePages) -> Iterator[_Row
 
 
 def _json_lines(pieces: Iterable[bytes], read: int, file: FilePages) -> Iterator[_Row]:
-    del file
-    for row in _rows(pieces, read):
+    """Yield the lines with JSON. The last one is left out where it has neither an end nor whole JSON, as in a log."""
+    for row in _rows(_without_cut_end(pieces, file), read):
         body = row.body.removeprefix(b"\xef\xbb\xbf").strip()
         if body:
             yield row._replace(body=body)
+
+
+def _without_cut_end(pieces: Iterable[bytes], file: FilePages) -> Iterator[bytes]:
+    compressed = file.name.endswith((".gz", ".zst"))
+    for number, piece in enumerate(pieces, 1):
+        if piece[-1:] != b"\n" and not compressed and not _is_json(piece):
+            file.notice = _CUT_END.format(name=file.name, number=number)
+            return
+        yield piece
+
+
+def _is_json(piece: bytes) -> bool:
+    try:
+        orjson.loads(piece.removeprefix(b"\xef\xbb\xbf"))
+    except orjson.JSONDecodeError:
+        return False
+    return True
 
 
 def _whole_bytes(pieces: Iterable[bytes], file: FilePages) -> bytes:

@@ -77,6 +77,15 @@ def test_any_order_and_the_last_alone(order: list[int], late_by: int) -> None:
     ]
 
 
+@pytest.mark.parametrize("room", [None, "", ROOM])
+def test_a_message_without_a_room_moves_the_chat_nowhere(room: str | None) -> None:
+    """The account's own queue is for chats that name none, and not for messages of chats that have one."""
+    message = {"id": "m-1", "chat_id": CHAT, "type": "msg", "sender_type": "visitor", "sender_id": "v-1"}
+    body = json.dumps({**message, "created_at": "2026-03-01T08:00:03", "room_id": room}).encode()
+    records = map_payload(ADAPTER, "message", Payload(body), ACCOUNT._replace(queue="other")).records
+    assert [orjson.loads(each.value).get("queue") for each in records] == ["web-chat" if room else None]
+
+
 ROOMS: Final = [
     {
         "id": ROOM,

@@ -141,3 +141,13 @@ async def test_a_real_database() -> None:
     async with SqlServer(SecretStr(address)) as database:
         read = await database.rows("(SELECT 1 AS rec_id UNION SELECT 2) AS numbered", 0, 10)
     assert [each["rec_id"] for each in read] == [1, 2]
+
+
+def test_a_ticket_has_as_many_tags_as_it_has() -> None:
+    """An event holds 32 tags: of a ticket with more the next events put on the rest."""
+    tags = [f"tag-{number:02}" for number in range(70)]
+    body = {"event": "tags", "ticket": "17", "at": "2026-03-01T08:00:00Z", "tags": [*tags, " ", ""]}
+    records = map_payload(ADAPTER, "hook", Payload(orjson.dumps(body)), ACCOUNT).records
+    events = [orjson.loads(each.value) for each in records]
+    assert [tag for event in events for tag in event["tags"]] == tags
+    assert [event.get("replace", False) for event in events] == [True, False, False]

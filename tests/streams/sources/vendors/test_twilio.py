@@ -198,3 +198,14 @@ def test_an_event_by_all_ways_counts_once() -> None:
     events = made_day.mapped(TWILIO, ACCOUNT, ways)
     assert events[0] == events[1] == events[2]
     assert folded(events, Rules()) == folded(events[:1], Rules())
+
+
+def test_an_acceptance_that_names_no_queue_moves_the_task_nowhere() -> None:
+    """The account's own queue is for tasks that name none, and not for events of tasks that wait in another."""
+    payload = {"sid": "EV1", "timestamp": "2026-03-01T08:00:09.512Z", "task_sid": "WT1", "worker_sid": "WK1"}
+    body = {
+        "type": "com.twilio.taskrouter.reservation.accepted",
+        "data": {"payload": {**payload, "task_channel_unique_name": "voice"}},
+    }
+    events = made_day.mapped(TWILIO, ACCOUNT._replace(queue="other"), [("hook", body)])
+    assert [event.get("queue") for event in events] == [None]

@@ -34,7 +34,7 @@ _LAYOUTS: Final = ("lines", "json", "array", "csv", "whole")
 Examples:
   pulssi import zendesk acme --from 2026-01-01
   pulssi import asterisk main /var/log/asterisk/queue_log.2.gz /var/log/asterisk/queue_log.1
-  pulssi import zammad desk tickets.json --form record
+  pulssi import zammad desk tickets.json --form ticket
 """,
 )
 @click.argument("source", type=click.Choice(SOURCES), metavar="SOURCE")

@@ -13,7 +13,7 @@ import click
 
 from deploy.cli.common import echo_report, fail, json_option, running_stack_option, stack_settings
 from deploy.cli.config_option import config_option
-from deploy.cli.records import moment, print_table
+from deploy.cli.records import moment, wrapped
 from schemas.configuration.source_models import SOURCES
 from schemas.exits import Exit
 from schemas.settings import Settings
@@ -73,16 +73,19 @@ def list_accounts(data: Path | None, *, as_json: bool) -> None:
     if not rows:
         click.echo("sources.toml names no account: `pulssi init` writes one to start from")
         return
-    print_table(("account", "address of its hook", "last payload", "hooks"), (_row(each, settings) for each in rows))
+    for each in rows:
+        click.echo("\n".join(_account_lines(each, settings)))
     if counts is None:
         click.echo("\nthe gateway does not answer: there are no counts")
 
 
-def _row(of: Mapping[str, Any], settings: Settings) -> tuple[str, ...]:
+def _account_lines(of: Mapping[str, Any], settings: Settings) -> tuple[str, ...]:
+    """Write an account, the address of its hook, and what came."""
     hooks = ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in (of["hooks"] or {}).items() if number)
     at = of["last_payload"]
     last = "-" if at is None else moment(at, ZoneInfo(settings.time_zone))
-    return f"{of['source']}/{of['account']}", of["hook"] or "takes no hooks", last, hooks or "-"
+    address = of["hook"] or "takes no hooks"
+    return f"{of['source']}/{of['account']}", *wrapped(address), *wrapped(f"last payload {last}; hooks: {hooks or '-'}")
 
 
 @source_group.command("check")

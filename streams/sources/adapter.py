@@ -78,7 +78,7 @@ class AccountRules(NamedTuple):
     mailboxes: frozenset[str] = frozenset()
     #: What stands in front of our own number in subjects, such as "Ticket#".
     subject_token: str = ""
-    #: The parsed mapping file of the source `mapping`.
+    #: The mapping file of the source `mapping`: a `MappingFile`.
     mapping: Any = None
 
     def contact_id(self, native: object) -> str:
@@ -110,6 +110,8 @@ class Request(NamedTuple):
     query: tuple[tuple[str, str], ...] = ()
     #: Another API of the same vendor, such as https://conversations.twilio.com; never taken from a payload.
     base: str = ""
+    #: Whether the answer never changes, such as who a participant is: then it may be one that was given to another.
+    lasting: bool = False
 
 
 class Mapped(NamedTuple):

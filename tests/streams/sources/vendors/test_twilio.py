@@ -90,7 +90,11 @@ class Teller:
             path = f"/v1/Conversations/{contact}/Participants/MB{author}"
             member = {"customer": "guest"}.get(author, author)
             attributes = orjson.dumps({"member_type": member}).decode()
-            self.answers[Request(path, base=API)] = {"sid": f"MB{author}", "identity": author, "attributes": attributes}
+            self.answers[Request(path, base=API, lasting=True)] = {
+                "sid": f"MB{author}",
+                "identity": author,
+                "attributes": attributes,
+            }
         self.payloads.append(("hook", urlencode(form).encode()))
 
     def contact(self, contact: str, events: list[Event]) -> None:

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from schemas.configuration.source_models import TicketState
 from schemas.events import Status
+from schemas.printable import printable
 from schemas.samples import SampleName
 from schemas.source_gauges import QueueState
 from schemas.topics import Channel
@@ -129,9 +130,10 @@ class UnmappableError(ValueError):
     """A payload that the adapter cannot map: says which field, and why. It is kept as a dead letter."""
 
     def __init__(self, field: str, problem: str) -> None:
-        super().__init__(f"{field}: {problem}" if field else problem)
-        self.field = field
-        self.problem = problem
+        # Either may repeat a word of the payload, which must not begin a line in a log or move a terminal's cursor.
+        self.field = printable(field)
+        self.problem = printable(problem)
+        super().__init__(f"{self.field}: {self.problem}" if field else self.problem)
 
 
 class MapPayload(Protocol):

@@ -265,6 +265,10 @@ async def test_limits_of_accounts_and_addresses(tmp_path: Path, writes: MemoryWr
     address = {"PULSSI_GATEWAY_ADDRESS_REQUEST_BURST": "2", "PULSSI_GATEWAY_ADDRESS_REQUESTS_PER_SECOND": "1"}
     settings = load_settings({"PULSSI_GATEWAY_PORT": "0", **address})
     async with gateway(tmp_path, settings, writes.taken) as site:
+        # Accounts of a vendor come from one address: what is signed counts for its account only.
+        for account, secret in (("acme", SECRET), ("other", OTHER_SECRET)) * 3:
+            answer = await site.post(f"/hooks/zendesk/{account}", sent, zendesk(sent, time.time(), secret))
+            assert answer.status == 200
         answers = [await site.post(ACME, sent) for _ in range(3)]
         assert [answer.status for answer in answers] == [401, 401, 429]
 

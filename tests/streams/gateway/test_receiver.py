@@ -288,7 +288,7 @@ async def test_who_may_read_what(tmp_path: Path, writes: MemoryWrites) -> None:
     settings = load_settings({"PULSSI_GATEWAY_PORT": "0"})
     async with gateway(tmp_path, settings, writes.taken) as site:
         assert (await site.get("/metrics")).status == 200
-        for header in ("X-Forwarded-For", "Forwarded", "Via"):
+        for header in ("X-Forwarded-For", "x-forwarded-proto", "Forwarded", "Via", "CF-Connecting-IP", "X-Real-IP"):
             assert (await site.get("/metrics", **{header: "127.0.0.1"})).status == 401
         assert [(await site.get(path)).status for path in ("/healthz", "/readyz", "/", ACME)] == [200, 200, 200, 405]
         assert (await site.get("/", Host="evil.example")).status == 421

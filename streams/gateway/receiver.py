@@ -148,6 +148,8 @@ class Receiver:
             self._of_account.give_back(of.path)
             _note_fault(state, fault)
             return "unsigned", web.Response(status=401, text=UNSIGNED)
+        # A vendor sends hooks of all its customers from a few addresses: a signed one is counted by its account alone.
+        self._of_address.give_back(caller.address)
         state.counts.last_payload_at = payload.received_at
         try:
             async with asyncio.timeout(deadline - time.monotonic()):

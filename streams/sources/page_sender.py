@@ -13,8 +13,9 @@ from schemas.source_gauges import QueueState, SourceGauge
 from streams.sources.accounts import Account
 from streams.sources.adapter import Adapter, MapRow, Payload, Request, UnmappableError
 from streams.sources.backfill.pages import Page, VendorApi, VendorPayload, VendorRefusedError
-from streams.sources.checked_events import OutgoingEvent, map_payload
+from streams.sources.checked_events import OutgoingEvent
 from streams.sources.event_producer import EventProducer
+from streams.sources.guarded import map_guarded
 from streams.sources.source_gauges import SourceGauges
 from streams.sources.source_positions import SourcePosition, SourcePositions
 from streams.sources.vendor_dead_letters import VendorDeadLetter, VendorDeadLetters, vendor_letter
@@ -138,7 +139,7 @@ class PageSender:
         given = Payload(payload.body, received_at=now_ms(), line=payload.line)
         answers: dict[Request, Any] = {}
         for _ in range(_ROUNDS):
-            outcome = map_payload(self._adapter, payload.form, given, self._account.rules, answers)
+            outcome = map_guarded(self._adapter, payload.form, given, self._account.rules, answers)
             if not outcome.requests:
                 self.nothing += bool(outcome.nothing)
                 self._states += (self._gauge(state, given.received_at) for state in outcome.states)

@@ -265,6 +265,10 @@ async def test_limits_of_accounts_and_addresses(tmp_path: Path, writes: MemoryWr
     address = {"PULSSI_GATEWAY_ADDRESS_REQUEST_BURST": "2", "PULSSI_GATEWAY_ADDRESS_REQUESTS_PER_SECOND": "1"}
     settings = load_settings({"PULSSI_GATEWAY_PORT": "0", **address})
     async with gateway(tmp_path, settings, writes.taken) as site:
+        # Accounts of a vendor come from one address: what is signed counts for its account only.
+        for account, secret in (("acme", SECRET), ("other", OTHER_SECRET)) * 3:
+            answer = await site.post(f"/hooks/zendesk/{account}", sent, zendesk(sent, time.time(), secret))
+            assert answer.status == 200
         answers = [await site.post(ACME, sent) for _ in range(3)]
         assert [answer.status for answer in answers] == [401, 401, 429]
 
@@ -284,7 +288,7 @@ async def test_who_may_read_what(tmp_path: Path, writes: MemoryWrites) -> None:
     settings = load_settings({"PULSSI_GATEWAY_PORT": "0"})
     async with gateway(tmp_path, settings, writes.taken) as site:
         assert (await site.get("/metrics")).status == 200
-        for header in ("X-Forwarded-For", "Forwarded", "Via"):
+        for header in ("X-Forwarded-For", "x-forwarded-proto", "Forwarded", "Via", "CF-Connecting-IP", "X-Real-IP"):
             assert (await site.get("/metrics", **{header: "127.0.0.1"})).status == 401
         assert [(await site.get(path)).status for path in ("/healthz", "/readyz", "/", ACME)] == [200, 200, 200, 405]
         assert (await site.get("/", Host="evil.example")).status == 421

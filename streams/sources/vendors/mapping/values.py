@@ -76,13 +76,17 @@ def read(record: Record, placed: Placed) -> Any:  # noqa: ANN401 - JSON
     paths = [place.path] if isinstance(place.path, str) else place.path
     raw = [found_at(record, path) for path in paths]
     if len(raw) == 1 and isinstance(raw[0], list):
-        return [_translated(record, place, text_of(each, paths[0]), paths[0]) for each in raw[0]]
+        return [_one(record, place, text_of(each, paths[0]), paths[0]) for each in raw[0]]
     text = " ".join(part for part in (text_of(each, path) for each, path in zip(raw, paths, strict=True)) if part)
     if not text:
         return place.default
+    return _one(record, place, text, paths[0])
+
+
+def _one(record: Record, place: Place, text: str, path: str) -> Constant:
     if place.pseudonym:
         return pseudonym(record.account.pseudonym_key, text)
-    return _translated(record, place, text, paths[0])
+    return _translated(record, place, text, path)
 
 
 def _translated(record: Record, place: Place, text: str, path: str) -> Constant:
@@ -111,7 +115,10 @@ def time_read(record: Record, placed: Placed) -> str:
         raise UnmappableError(path, "is missing")
     at = _moment(text, place.format or record.mapping.time_format, path, record.account.time_zone)
     for each in place.plus:
-        at += timedelta(seconds=_duration_s(text_of(found_at(record, each), each), each))
+        try:
+            at += timedelta(seconds=_duration_s(text_of(found_at(record, each), each), each))
+        except OverflowError:
+            raise UnmappableError(each, "leads to no time from 1970 to 2099") from None
     return time_of(at.isoformat(), path)
 
 

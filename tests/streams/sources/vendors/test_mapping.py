@@ -166,6 +166,26 @@ def test_what_does_not_fit_is_refused(record: object, field: str, problem: str) 
     assert problem in refused.value.problem
 
 
+@pytest.mark.parametrize("at", ["9999-12-31 23:00:00", "9999-12-31T23:00:00", "2026-03-01 08:00:00"])
+def test_a_duration_that_leads_out_of_time_is_refused(at: str) -> None:
+    """As far as no calendar goes, and as far as no event may be."""
+    rules = account(HEAD.replace('at = "at"', 'at = { path = "at", plus = ["a", "b", "c"] }') + EVENT)
+    with pytest.raises(UnmappableError, match="no time from 1970 to 2099"):
+        mapped(rules, {"id": 1, "at": at, **dict.fromkeys("abc", "999999999")})
+
+
+def test_each_of_a_list_of_people_gets_a_pseudonym() -> None:
+    """A place that names people never tells a name, whether one stands there or several."""
+    rules = account(
+        'at = "at"\n[[event]]\ntype = "agent.status"\n'
+        'fields = { agent_id = "id", status = { value = "busy" }, groups = { path = "team", pseudonym = true } }\n'
+    )
+    (record,) = mapped(rules, {"id": 7, "at": "2026-03-01T08:00:00Z", "team": ["Anna Example", "Bo Example"]}).records
+    groups = orjson.loads(record.value)["groups"]
+    assert len(set(groups)) == 2
+    assert all(group.startswith("p-") for group in groups)
+
+
 def test_values_of_every_kind() -> None:
     """Flags, numbers, lists and states are read from JSON and from the text of a table alike."""
     rules = account(

@@ -18,6 +18,7 @@ from deploy.cli.common import exit_if_unreachable, fail, json_option, running_st
 from deploy.cli.records import moment, print_fields
 from deploy.cli.time_arguments import parse_duration
 from schemas.exits import Exit
+from schemas.printable import LINES, printable
 from streams.times import now_ms
 
 if TYPE_CHECKING:
@@ -93,11 +94,11 @@ def list_letters(
     for letter in found[-limit:]:
         done = handled.get(letter.id)
         mark = f"  {done.what} by {done.by}" if done else ""
-        click.echo(f"{letter.id:<10}  {moment(letter.at, zone)}  {letter.code}  {letter.origin}{mark}")
-        click.echo(f"    {letter.reason}")
+        click.echo(f"{letter.id:<10}  {moment(letter.at, zone)}  {printable(f'{letter.code}  {letter.origin}{mark}')}")
+        click.echo(f"    {printable(letter.reason)}")
     click.echo("")
     for (why, where), count in Counter((each.code, each.origin.partition("@")[0]) for each in found).most_common():
-        click.echo(f"{count:>8,}  {why:<14}  {where}")
+        click.echo(printable(f"{count:>8,}  {why:<14}  {where}"))
     click.echo(f"{len(found):>8,}  in all; `pulssi dlq show ID` shows one")
 
 
@@ -111,7 +112,7 @@ def list_letters(
 def show(letter_id: str, data: Path | None, *, body_only: bool, as_json: bool) -> None:
     """Show one dead letter: its reason, origin and content.
 
-    The content may name people. Exits with 1 if there is no such letter.
+    The content may name people. Control characters are written as escapes. Exits with 1 if there is no such letter.
 
     Example: pulssi dlq show 2-1041 --body > letter.json
     """
@@ -136,10 +137,10 @@ def show(letter_id: str, data: Path | None, *, body_only: bool, as_json: bool) -
         "handled": done and f"{done.what} by {done.by}, {moment(done.at, zone)}",
         "size": f"{len(letter.value):,} bytes{', cut' if letter.is_cut else ''}",
     }
-    print_fields(fields)
+    print_fields({name: value if value is None else printable(value) for name, value in fields.items()})
     for name, value in _texts(letter).items():
-        click.echo(f"  {name}: {value}")
-    click.echo(f"\n{letter.value.decode('utf-8', 'replace')}")
+        click.echo(printable(f"  {name}: {value}"))
+    click.echo(f"\n{printable(letter.value.decode('utf-8', 'replace'), but=LINES)}")
 
 
 @dlq_group.command(
@@ -202,7 +203,7 @@ def replay(
         click.echo(json.dumps(report | {"dry_run": dry_run}, indent=2, ensure_ascii=False))
     else:
         for letter, why in refused[:_SHOWN]:
-            click.echo(f"{letter.id}: not sent: {why}", err=True)
+            click.echo(printable(f"{letter.id}: not sent: {why}"), err=True)
         if len(refused) > _SHOWN:
             click.echo(f"and {len(refused) - _SHOWN:,} more", err=True)
         verb = "would send" if dry_run else "sent"

@@ -11,7 +11,8 @@ from schemas.configuration.source_models import SOURCES
 from schemas.topics import AGENTS
 from streams.decoding.decoder import BadRecord, decode
 from streams.sources.adapter import AccountRules, Payload, UnmappableError
-from streams.sources.checked_events import OutgoingEvent, map_payload
+from streams.sources.checked_events import OutgoingEvent
+from streams.sources.guarded import map_guarded
 from streams.sources.recordings import UnroutableError, route
 from streams.sources.registry import adapter_of
 from streams.sources.vendor_dead_letters import KEPT_HEADER
@@ -123,7 +124,7 @@ def _mapped(letter: Letter, accounts: Callable[[str, str], AccountRules | None])
     if form not in adapter.forms:
         raise NotReplayableError(f"{adapter.title} has no payloads of the form {form}")
     try:
-        outcome = map_payload(adapter, form, payload, rules)
+        outcome = map_guarded(adapter, form, payload, rules)
     except UnmappableError as error:
         raise NotReplayableError(str(error)) from None
     if outcome.requests:

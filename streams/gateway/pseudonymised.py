@@ -29,7 +29,8 @@ _MAIL: Final = re.compile(r"[^@\s]+@[^@\s]+")
 _ADDRESS: Final = re.compile(r"(https?|wss?)://\S+")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _BETWEEN: Final = frozenset("/:*")
-_STEPS: Final = re.compile(r"[A-Za-z0-9_.\-]*([/:*]+[A-Za-z0-9_.\-]*){1,40}")
+#: Marks are taken possessively: else a row of them, as people draw with, can be split in ever so many ways.
+_STEPS: Final = re.compile(r"[A-Za-z0-9_.\-]*+([/:*]++[A-Za-z0-9_.\-]*+){1,40}+")
 _STEP: Final = re.compile(r"[/:*]|[^/:*]{1,200}")
 _DIGITS: Final = re.compile(r"\+?\d{1,40}")
 

@@ -17,7 +17,7 @@ from aiohttp import web
 
 from schemas import metric_definitions as declared
 from schemas.settings import Settings
-from streams.gateway.bodies import Bodies, BodyRefusedError
+from streams.gateway.bodies import Bodies, Body, BodyRefusedError
 from streams.gateway.captured import Captured
 from streams.gateway.counts import AccountCounts, Outcome
 from streams.gateway.hook_accounts import HookAccount
@@ -117,8 +117,9 @@ class Receiver:
             self.unknown += 1
             return web.Response(status=404, text="there is no such account, or it takes no hooks\n")
         try:
-            with self.bodies.place(request):
-                outcome, response = await self._received(request, state, begun)
+            caller = self._proxies.caller(request)
+            with self.bodies.place(request, caller.address) as place:
+                outcome, response = await self._received(request, state, caller, place, begun)
         except BodyRefusedError as error:
             outcome, response = "body_refused", web.Response(status=error.status, text=f"{error}\n")
             if error.status == web.HTTPServiceUnavailable.status_code:
@@ -131,13 +132,14 @@ class Receiver:
     def _state(self, request: web.Request) -> _AccountState | None:
         return self._states.get((request.match_info["source"], request.match_info["account"]))
 
-    async def _received(self, request: web.Request, state: _AccountState, begun: float) -> tuple[Outcome, web.Response]:
+    async def _received(
+        self, request: web.Request, state: _AccountState, caller: Caller, place: Body, begun: float
+    ) -> tuple[Outcome, web.Response]:
         of = state.of
-        caller = self._proxies.caller(request)
         if wait_s := self._of_address.take(caller.address):
             return "limited", _too_many(wait_s)
         deadline = begun + of.hook.timeout_s - min(MARGIN_S, of.hook.timeout_s * _MARGIN_SHARE)
-        body = await self.bodies.read(request)
+        body = await place.read()
         # Nothing is awaited from here to the signature: a stranger's hook takes nothing of the account's allowance.
         if wait_s := self._of_account.take(of.path):
             return "limited", _too_many(wait_s)
@@ -146,6 +148,8 @@ class Receiver:
             self._of_account.give_back(of.path)
             _note_fault(state, fault)
             return "unsigned", web.Response(status=401, text=UNSIGNED)
+        # A vendor sends hooks of all its customers from a few addresses: a signed one is counted by its account alone.
+        self._of_address.give_back(caller.address)
         state.counts.last_payload_at = payload.received_at
         try:
             async with asyncio.timeout(deadline - time.monotonic()):

@@ -15,9 +15,11 @@ from pydantic import SecretStr
 
 from schemas.configuration.source_models import TicketState
 from schemas.events import Status
+from schemas.printable import printable
 from schemas.samples import SampleName
 from schemas.source_gauges import QueueState
 from schemas.topics import Channel
+from schemas.values import nfc
 
 if TYPE_CHECKING:
     from streams.sources.checked_events import OutgoingEvent
@@ -76,7 +78,7 @@ class AccountRules(NamedTuple):
     mailboxes: frozenset[str] = frozenset()
     #: What stands in front of our own number in subjects, such as "Ticket#".
     subject_token: str = ""
-    #: The parsed mapping file of the source `mapping`.
+    #: The mapping file of the source `mapping`: a `MappingFile`.
     mapping: Any = None
 
     def contact_id(self, native: object) -> str:
@@ -108,6 +110,8 @@ class Request(NamedTuple):
     query: tuple[tuple[str, str], ...] = ()
     #: Another API of the same vendor, such as https://conversations.twilio.com; never taken from a payload.
     base: str = ""
+    #: Whether the answer never changes, such as who a participant is: then it may be one that was given to another.
+    lasting: bool = False
 
 
 class Mapped(NamedTuple):
@@ -126,9 +130,10 @@ class UnmappableError(ValueError):
     """A payload that the adapter cannot map: says which field, and why. It is kept as a dead letter."""
 
     def __init__(self, field: str, problem: str) -> None:
-        super().__init__(f"{field}: {problem}" if field else problem)
-        self.field = field
-        self.problem = problem
+        # Either may repeat a word of the payload, which must not begin a line in a log or move a terminal's cursor.
+        self.field = printable(field)
+        self.problem = printable(problem)
+        super().__init__(f"{self.field}: {self.problem}" if field else self.problem)
 
 
 class MapPayload(Protocol):
@@ -211,7 +216,11 @@ _ID_LENGTH: Final = 128
 
 
 def shortened(text: str) -> str:
-    """Give an id of at most 128 characters; a longer one ends in a hash of it all."""
+    """Give an id of at most 128 characters; a longer one ends in a hash of it all.
+
+    In the writing of Unicode that events are read in: two writings of one text are one id, also where it is cut.
+    """
+    text = nfc(text)
     if len(text) <= _ID_LENGTH:
         return text
     digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

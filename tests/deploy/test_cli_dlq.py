@@ -89,6 +89,18 @@ def test_a_letter_is_listed_shown_corrected_and_sent_again(settings: Settings) -
     assert listed("--all")[0]["handled"]["what"] == "replayed"
 
 
+def test_a_terminal_obeys_nothing_of_a_letter(settings: Settings) -> None:
+    """Reason, headers and bytes are shown with what they hold spelled out; the bytes alone are as they came."""
+    sent = b"From: a\n\x1b[2J\x07"
+    write(settings, letter(sent, "not_json", "is \x1b[31mred", key="k\x1b[1m", source="email", account="a\x1b[2m"))
+    (found,) = listed()
+    shown = [pulssi("list").output, pulssi("show", found["id"]).output, pulssi("replay", found["id"]).output]
+    assert not any("\x1b" in each or "\x07" in each for each in shown)
+    assert "is \\x1b[31mred" in shown[0]
+    assert "From: a\n\\x1b[2J\\x07" in shown[1]
+    assert pulssi("show", found["id"], "--body").stdout_bytes == sent
+
+
 def test_a_wrong_key_is_mended_by_sending_again(settings: Settings) -> None:
     """An event goes under the key that it must have; what is cut, or no event, is not sent, and said."""
     write(

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import orjson
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_delay, wait_random_exponential
+from yarl import URL
 
 from schemas.configuration.hook_models import PrivateAddress
 from schemas.exits import EndError, Exit
@@ -198,7 +199,7 @@ class HttpApi:
         try:
             async with (
                 aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=False) as session,
-                session.get(address, allow_redirects=False) as answer,
+                session.get(URL(address, encoded=True), allow_redirects=False) as answer,
             ):
                 self.requests += 1
                 self._check(answer.status, "the file that an answer names", None)

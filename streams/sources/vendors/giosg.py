@@ -170,7 +170,9 @@ def map_message(message: JsonObject, message_id: str, account: AccountRules) -> 
 def _contact(chat_id: str, resource: JsonObject, account: AccountRules) -> ContactEvents:
     visitor = value_at(resource, "visitor_id") or _visitor_of(resource)
     customer = pseudonym(account.pseudonym_key, str(visitor)) if isinstance(visitor, str | int) else ""
-    queue = account.queue_named(optional_text_at(resource, "room_id"))
+    # What names no room, as a message may, leaves the chat in the queue that it is in.
+    room = optional_text_at(resource, "room_id")
+    queue = account.queue_named(room) if room else ""
     return ContactEvents(account, chat_id, account.channel or "chat", queue=queue, customer_id=customer)
 
 

@@ -206,8 +206,7 @@ def map_ticket(payload: Payload, account: AccountRules, _answers: Mapping[Reques
     elif kind == "reopened":
         made.add("contact.reopened", at, "ticket:reopened", at)
     else:
-        tags = [str(tag).strip() for tag in list_at(body, "tags") if str(tag).strip()]
-        made.add("contact.tagged", at, "ticket:tags", at, tags=tags, replace=True)
+        made.add_all_tags(at, (str(tag) for tag in list_at(body, "tags")), "ticket:tags", at, seq=0)
     return Mapped(tuple(made.events))
 
 

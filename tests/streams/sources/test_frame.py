@@ -2,6 +2,7 @@
 
 import base64
 import hmac
+import unicodedata
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -10,6 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from schemas.configuration.toml_files import ConfigurationError
+from streams.decoding.decoder import decode
 from streams.sources import vendor_values as values
 from streams.sources.accounts import load_accounts
 from streams.sources.adapter import AccountRules, Payload, UnmappableError
@@ -184,6 +186,8 @@ def test_accounts(tmp_path: Path) -> None:
         ('source = "asterisk"\naccount = "a"', "asterisk needs `time_zone`"),
         ('source = "zammad"\naccount = "a"\nstates = { "8" = "waiting" }', "states.8"),
         ('source = "giosg"\naccount = "a"\nstates = { "8" = "open" }', "giosg takes no `states`"),
+        ('source = "email"\naccount = "a"\npseudonym_env = "K"', "email needs `url_imap` or `path`"),
+        ('source = "email"\naccount = "a"\npath = "x"', "email needs `pseudonym_env` or `pseudonym_file`"),
         ('source = "zendsk"\naccount = "a"', "source"),
         ('source = "zendesk"\naccount = "A b"', "account"),
         ('source = "zendesk"\naccount = "a"\nurl = "https://a:b@example.com"', "without a password"),
@@ -208,3 +212,16 @@ def test_neither_one_nor_many(body: bytes) -> None:
     """A body without an object, or with anything beside objects, is refused."""
     with pytest.raises(UnmappableError):
         values.json_objects(body)
+
+
+@pytest.mark.parametrize("native", ["é" * 40, "é" * 125, "\u0958" * 60, "\ufb2c" * 50, "x" * 300])
+def test_two_writings_of_an_id_are_one_contact(native: str) -> None:
+    """Composed or not, and cut or not: the contact is the same, and its key is its id."""
+    found = set()
+    for form in ("NFC", "NFD"):
+        made = ContactEvents(AccountRules("asterisk", "acme"), unicodedata.normalize(form, native), "call")
+        made.add("contact.started", "2026-03-01T08:00:00Z", "started", native)
+        record = record_of(made.events[0])
+        decode(record.topic, record.key, record.value)
+        found.add(record.key)
+    assert len(found) == 1

@@ -40,11 +40,13 @@ ADAPTER: Final = Adapter(
     forms={"mail": _map_mail, "thread": _map_thread},
     feeds={
         "offered": FULL,
-        "entered": Feed("part", "each wait of a customer for a reply; moves between folders are not seen"),
+        "entered": Feed("part", "new cases; moves between folders are not seen"),
         "queue_wait": Feed("part", _REPLY),
         "first_response": Feed("part", _REPLY),
         "next_response": Feed("part", _REPLY),
         "nudges": Feed("part", _REPLY),
         "slow": Feed("part", _REPLY),
     },
+    # A mail that cannot be mapped is no JSON, so none of it is kept: it lies in its folder.
+    secret_keys=frozenset({"from", "received", "subject", "to"}),
 )

@@ -73,15 +73,21 @@ class Contact(NamedTuple):
 
 
 @cache
-def contacts(*, whole_seconds: bool, bots: bool, third_parties: bool) -> tuple[Contact, ...]:
-    """Make the contacts of the day; without bots those that begin in a queue, without third parties pauses for any."""
+def _simulated() -> list[list[dict[str, Any]]]:
+    """Simulate the day; returns the events of each chat and e-mail."""
     by_contact: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for simulated in simulate(_PLAN):
         event = orjson.loads(simulated.value)
         if event.get("channel") in {"chat", "email"}:
             by_contact[event["contact_id"]].append(event)
+    return list(by_contact.values())
+
+
+@cache
+def contacts(*, whole_seconds: bool, bots: bool, third_parties: bool) -> tuple[Contact, ...]:
+    """Make the contacts of the day; without bots those that begin in a queue, without third parties pauses for any."""
     found: list[Contact] = []
-    for events in by_contact.values():
+    for events in _simulated():
         begins_in_queue = any(
             event["type"] == "contact.queued" and event["occurred_at"] == events[0]["occurred_at"] for event in events
         )

@@ -22,11 +22,11 @@ events: what comes twice counts once. What cannot be mapped is kept as a
 | --- | --- | --- |
 %s
 A hook is sent to the gateway, at `/hooks/SOURCE/ACCOUNT`; what is followed is read by `pulssi follow`;
-[import.md](../import.md) tells how the past is read.
+[import.md](../import.md) says how to import the past.
 
 ## What each can feed
 
-yes: all that the [sample](../samples.md) needs is told; part: see below; nothing: the system does not tell it.
+yes: the source gives all that the [sample](../samples.md) needs; part: see below; empty: nothing.
 
 | sample | %s |
 | --- |%s

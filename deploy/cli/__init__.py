@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "epoch": "deploy.cli.epoch:epoch_group",
     "explain": "deploy.cli.explain:explain",
     "hooks": "deploy.cli.hooks:hooks_group",
+    "import": "deploy.cli.import_:import_command",
     "init": "deploy.cli.configuration:init",
     "migrate": "deploy.cli.migrate:migrate",
     "query": "deploy.cli.query:query",

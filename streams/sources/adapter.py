@@ -5,16 +5,19 @@ harmless when they are repeated. Ids of events are made of the vendor's own, so 
 the same thing give the same events.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import tzinfo
 from hashlib import blake2b
 from types import MappingProxyType
-from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol, TypeAlias
 
 from pydantic import SecretStr
 
 from schemas.samples import SampleName
 from schemas.topics import Channel
+
+if TYPE_CHECKING:
+    from streams.sources.checked_events import OutgoingEvent
 
 #: An event of docs/events.md, before it is checked; times are RFC 3339 text.
 Event: TypeAlias = dict[str, Any]
@@ -34,6 +37,8 @@ class Payload(NamedTuple):
     url: str = ""
     #: When it came: UTC milliseconds.
     received_at: int = 0
+    #: The number of its line in a log that is written in the order of what happened, from 1; 0: it is of none.
+    line: int = 0
 
 
 class AccountRules(NamedTuple):
@@ -86,9 +91,11 @@ class AccountRules(NamedTuple):
 class Request(NamedTuple):
     """Something that the adapter must know besides the payload: a GET of the vendor's API, as data."""
 
-    #: Below the account's `url`, with a slash in front.
+    #: Below the account's `url`, or below `base`, with a slash in front.
     path: str
     query: tuple[tuple[str, str], ...] = ()
+    #: Another API of the same vendor, such as https://conversations.twilio.com; never taken from a payload.
+    base: str = ""
 
 
 class Mapped(NamedTuple):
@@ -118,13 +125,26 @@ class MapPayload(Protocol):
         ...
 
 
+class MapRow(Protocol):
+    """Maps rows of a log faster than `MapPayload`, with the same result; made for one account."""
+
+    def __call__(self, row: bytes, line: int, /) -> "tuple[OutgoingEvent, ...] | None":
+        """Give a row's events as records; None: the row is to be mapped as any payload is."""
+        ...
+
+
 class Signature(Protocol):
     """How a vendor shows that a hook is its own."""
 
-    #: What is to be set up, for the docs, such as "HMAC-SHA256 of the time and the body".
-    meaning: str
-    #: Whether it works without a secret.
-    needs_secret: bool
+    @property
+    def meaning(self) -> str:
+        """What is to be set up, for the docs, such as "HMAC-SHA256 of the time and the body"."""
+        ...
+
+    @property
+    def needs_secret(self) -> bool:
+        """Whether it works only with a secret."""
+        ...
 
     def fault(self, payload: Payload, secrets: tuple[SecretStr, ...], now_ms: int) -> str | None:
         """Say what is wrong with the signature, without it; None where it is right by one of the secrets."""
@@ -167,6 +187,8 @@ class Adapter(NamedTuple):
     gauges: Mapping[str, Feed] = MappingProxyType({})
     #: Keys of headers and of a JSON body that are taken out before a payload is kept anywhere.
     secret_keys: frozenset[str] = frozenset()
+    #: By form, what makes a fast way for its plain payloads; it must give exactly what the form's function gives.
+    fast_rows: Mapping[str, Callable[[AccountRules], MapRow]] = MappingProxyType({})
 
 
 _ID_LENGTH: Final = 128

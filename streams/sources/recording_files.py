@@ -32,7 +32,7 @@ class Line(NamedTuple):
     content: bytes
 
 
-def _decompressed(compressed: IO[bytes]) -> Iterator[bytes]:
+def decompressed(compressed: IO[bytes]) -> Iterator[bytes]:
     """Yield the lines of a zstd file, frame after frame; raises EOFError where it was cut off."""
     frame, partial_line = None, b""
     while chunk := compressed.read(_BUFFER_BYTES):
@@ -55,7 +55,7 @@ def _open(name: str) -> Iterator[Iterable[bytes]]:
             yield io.BufferedReader(plain, _BUFFER_BYTES)
     else:
         with Path(name).open("rb", _BUFFER_BYTES) as file:
-            yield _decompressed(file) if name.endswith(".zst") else file
+            yield decompressed(file) if name.endswith(".zst") else file
 
 
 def lines(name: str) -> Iterator[Line]:

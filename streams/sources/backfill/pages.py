@@ -2,6 +2,8 @@
 
 It knows its vendor's lists and how they are paged; it maps nothing and sends nothing. Whoever runs it maps each
 payload, sends what comes of it, and keeps the page's position once all of that is acknowledged.
+
+The module `streams.sources.backfill.SOURCE` holds the one of a source as `BACKFILL: Final[Backfill]`.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -18,6 +20,8 @@ class VendorPayload(NamedTuple):
     body: bytes
     #: Where it stands, such as "queue_log:1204" or "ticket 17", for the dead letter of one that cannot be mapped.
     where: str = ""
+    #: As `Payload.line` has it.
+    line: int = 0
 
 
 class Page(NamedTuple):

@@ -3,7 +3,7 @@
 `golden/SOURCE/NAME.json` holds one case or a list of them:
 
     {"case": "what is special", "form": "hook", "account": {"queues": {"7": "billing"}, "bots": ["9"]},
-     "headers": {}, "query": {}, "body": {…}  (or "text": "raw text", or "file": "name beside this one"),
+     "headers": {}, "query": {}, "line": 0, "body": {…}  (or "text": "raw text", or "file": "name beside this one"),
      "answers": [{"path": "/tickets/1", "query": [["include", "x"]], "json": {…}}],
      "events": [{…}]  |  "nothing": "part of the reason"  |  "unmappable": "field"  |  "requests": ["/tickets/1"]}
 
@@ -60,7 +60,7 @@ def _case(path: Path, number: int, case: dict[str, Any]) -> GoldenCase:
         source,
         f"{source}-{path.stem}-{number}-{case['case']}",
         case.get("form", "hook"),
-        Payload(body, headers, case.get("query", {}), received_at=RECEIVED_AT),
+        Payload(body, headers, case.get("query", {}), received_at=RECEIVED_AT, line=case.get("line", 0)),
         account_rules(source, case.get("account", {})),
         {_request(each): each["json"] for each in case.get("answers", [])},
         case,

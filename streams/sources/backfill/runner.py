@@ -1,0 +1,242 @@
+"""Runs an import: the past of an account from its vendor's API or from files, at full speed, into the topics of events.
+
+It can be ended at any moment and goes on where all was acknowledged. Run twice, or beside the hooks, it gives the same
+events once more, which count once.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, Final, NamedTuple
+
+from schemas.exits import EndError, Exit
+from schemas.settings import Settings
+from streams.sources.accounts import Account
+from streams.sources.adapter import Adapter
+from streams.sources.backfill.file_pages import FilePages
+from streams.sources.backfill.http_api import HttpApi
+from streams.sources.backfill.pages import Backfill, Page, Period, VendorApi
+from streams.sources.event_producer import EventProducer
+from streams.sources.page_sender import PageSender
+from streams.sources.source_positions import SourcePositions, position_key
+from streams.sources.vendor_dead_letters import VendorDeadLetters
+
+_CLIENT: Final = "import"
+_ALL: Final = Period(None, None)
+
+
+class ImportProgress(NamedTuple):
+    """How far an import is."""
+
+    #: What is read now.
+    what: str
+    payloads: int
+    events: int
+    dead_letters: int
+    seconds: float
+    #: From 0 to 1; None: nobody knows.
+    done: float | None
+
+
+class ImportReport(NamedTuple):
+    """What an import did."""
+
+    source: str
+    account: str
+    payloads: int
+    events: int
+    #: Payloads that mean nothing for the numbers.
+    nothing: int
+    dead_letters: int
+    #: Where the first of those stands, and what is wrong with it.
+    first_reason: str
+    seconds: float
+    #: Whether it read everything; else somebody asked for an end.
+    finished: bool
+    notices: tuple[str, ...]
+    by_topic: Mapping[str, int]
+
+
+def backfill_of(account: Account) -> Backfill:
+    """Return what reads an account's past from its vendor. Raises EndError where there is no such thing."""
+    module = f"streams.sources.backfill.{account.source}"
+    if find_spec(module) is None:
+        raise EndError(
+            f"{account.source} has no API to import from: name files, as in `pulssi import {account.source}"
+            f" {account.name} FILE`",
+            Exit.UNUSABLE,
+        )
+    backfill: Backfill = import_module(module).BACKFILL
+    return backfill
+
+
+class Import:
+    """An import of one account: of `files`, or of a period of the vendor's API where there are none."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        adapter: Adapter,
+        account: Account,
+        *,
+        files: Sequence[FilePages] = (),
+        period: Period = _ALL,
+        again: bool = False,
+        report: Callable[[str], None] = lambda _line: None,
+        give_up_s: float = 60.0,
+    ) -> None:
+        """`again`: from the beginning, whatever an earlier import has read. `report` gets lines for people."""
+        self._settings = settings
+        self._adapter = adapter
+        self._account = account
+        self._files = files
+        self._period = period
+        self._again = again
+        self._report = report
+        self._give_up_s = give_up_s
+        self._stop = asyncio.Event()
+        self._began = time.monotonic()
+        self._tally = _Tally()
+        self.on_progress: Callable[[ImportProgress], None] = lambda _progress: None
+
+    def stop(self) -> None:
+        """Have it end after the page that is being sent."""
+        self._stop.set()
+
+    async def run(self) -> ImportReport:
+        """Import. Raises EndError, BrokerUnreachableError, ProduceError, VendorRefusedError, UnreadableError."""
+        backfill = None if self._files else backfill_of(self._account)
+        async with AsyncExitStack() as stack:
+            producer = await stack.enter_async_context(
+                EventProducer(self._settings, self._report, give_up_s=self._give_up_s, client=_CLIENT)
+            )
+            letters = await stack.enter_async_context(VendorDeadLetters(self._settings, _CLIENT))
+            positions = await stack.enter_async_context(SourcePositions(self._settings, _CLIENT))
+            api = await stack.enter_async_context(HttpApi(self._account, self._report))
+            connected = _Connected(producer, letters, positions, api)
+            self._began = time.monotonic()
+            if backfill is not None:
+                await self._import_period(connected, backfill)
+            for file in self._files:
+                if not self._stop.is_set():
+                    await self._import_file(connected, file)
+            by_topic = dict(producer.sent)
+        return ImportReport(
+            self._account.source,
+            self._account.name,
+            seconds=time.monotonic() - self._began,
+            finished=not self._stop.is_set(),
+            notices=tuple(file.notice for file in self._files if file.notice),
+            by_topic=by_topic,
+            **self._tally.__dict__,
+        )
+
+    async def _import_period(self, connected: "_Connected", backfill: Backfill) -> None:
+        stream = f"period:{_written(self._period.begin)}:{_written(self._period.end)}"
+
+        def pages(position: Mapping[str, Any] | None) -> AsyncIterator[Page]:
+            return backfill(self._account, connected.api, self._period, position)
+
+        await self._send(connected, stream, self._account.path, pages)
+
+    async def _import_file(self, connected: "_Connected", file: FilePages) -> None:
+        async def pages(position: Mapping[str, Any] | None) -> AsyncIterator[Page]:
+            for page in file.pages(position):
+                yield page
+
+        await self._send(connected, file.stream, file.shown, pages)
+
+    async def _send(
+        self,
+        connected: "_Connected",
+        stream: str,
+        what: str,
+        pages: Callable[[Mapping[str, Any] | None], AsyncIterator[Page]],
+    ) -> None:
+        key = position_key(self._account.source, self._account.name, stream)
+        kept = None if self._again or not stream else await connected.positions.read(key)
+        if kept is not None:
+            self._report(f"{what}: going on where an earlier import ended (--again reads all of it once more)")
+        sender = PageSender(
+            self._adapter,
+            self._account,
+            key if stream else None,
+            producer=connected.producer,
+            letters=connected.letters,
+            positions=connected.positions,
+            api=connected.api,
+            refuse_wrong_input=True,
+        )
+        last: Page | None = None
+        before = _Tally(**self._tally.__dict__)
+        async for page in _until(self._stop, pages(None if kept is None else kept.position)):
+            await sender.send(page)
+            last = page
+            self._tally = before.with_those_of(sender)
+            self.on_progress(self._progress(what, page))
+        if last is not None:
+            await sender.settle(last, finished=not self._stop.is_set())
+
+    def _progress(self, what: str, page: Page) -> ImportProgress:
+        tally = self._tally
+        seconds = time.monotonic() - self._began
+        return ImportProgress(what, tally.payloads, tally.events, tally.dead_letters, seconds, page.done)
+
+
+class _Connected(NamedTuple):
+    producer: EventProducer
+    letters: VendorDeadLetters
+    positions: SourcePositions
+    api: VendorApi
+
+
+class _Tally:
+    """Counts over all that one import reads."""
+
+    def __init__(
+        self, payloads: int = 0, events: int = 0, nothing: int = 0, dead_letters: int = 0, first_reason: str = ""
+    ) -> None:
+        self.payloads = payloads
+        self.events = events
+        self.nothing = nothing
+        self.dead_letters = dead_letters
+        self.first_reason = first_reason
+
+    def with_those_of(self, sender: PageSender) -> "_Tally":
+        return _Tally(
+            self.payloads + sender.payloads,
+            self.events + sender.events,
+            self.nothing + sender.nothing,
+            self.dead_letters + sender.dead_letters,
+            self.first_reason or sender.first_reason,
+        )
+
+
+async def _until(stop: asyncio.Event, pages: AsyncIterator[Page]) -> AsyncIterator[Page]:
+    """Yield pages until somebody wants an end; a page that is being fetched then is not waited for."""
+    stopped = asyncio.ensure_future(stop.wait())
+    try:
+        while not stop.is_set():
+            following = asyncio.ensure_future(_next(pages))
+            await asyncio.wait({following, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if not following.done():
+                following.cancel()
+                await asyncio.gather(following, return_exceptions=True)
+                return
+            page = following.result()
+            if page is None:
+                return
+            yield page
+    finally:
+        stopped.cancel()
+
+
+async def _next(pages: AsyncIterator[Page]) -> Page | None:
+    return await anext(pages, None)
+
+
+def _written(at: int | None) -> str:
+    return "" if at is None else str(at)

@@ -1,0 +1,161 @@
+"""Sends what pages hold: each payload is mapped, its events go to their topics, what cannot be mapped is kept.
+
+A page's position is written once all events and dead letters up to it are acknowledged, and never before: after a
+crash it is read again, which gives the same events. Imports and followers differ in nothing but their pages.
+"""
+
+import asyncio
+import time
+from typing import Any, Final, Protocol
+
+from schemas.exits import EndError, Exit
+from streams.sources.accounts import Account
+from streams.sources.adapter import Adapter, MapRow, Payload, Request, UnmappableError
+from streams.sources.backfill.pages import Page, VendorApi, VendorPayload, VendorRefusedError
+from streams.sources.checked_events import OutgoingEvent, map_payload
+from streams.sources.event_producer import EventProducer
+from streams.sources.source_positions import SourcePosition, SourcePositions
+from streams.sources.vendor_dead_letters import VendorDeadLetter, VendorDeadLetters, vendor_letter
+from streams.times import now_ms
+
+#: Payloads after which the loop gets its turn, for the producer to work.
+_YIELD_EVERY: Final = 500
+#: How often an adapter may ask for more before it maps a payload.
+_ROUNDS: Final = 5
+#: Of so many first payloads more than half must be mappable: else it is the wrong file, or the wrong form.
+_TRIED: Final = 200
+_BAD_SHARE: Final = 0.5
+#: A position in the midst of pages is written so often at most.
+SETTLE_EVERY_S: Final = 1.0
+#: Statuses that are about one thing that was asked for, and not about the account.
+_OF_ONE_THING: Final = frozenset({403, 404, 410, 422})
+
+
+class OnPage(Protocol):
+    """Is told of each page that was sent."""
+
+    def __call__(self, sender: "PageSender", page: Page, /) -> None:
+        """Show how far it is."""
+        ...
+
+
+class PageSender:
+    """Sends the pages of one account's stream. `producer` and the others are connected by whoever made them."""
+
+    def __init__(
+        self,
+        adapter: Adapter,
+        account: Account,
+        key: bytes | None,
+        *,
+        producer: EventProducer,
+        letters: VendorDeadLetters,
+        positions: SourcePositions,
+        api: VendorApi,
+        refuse_wrong_input: bool = False,
+    ) -> None:
+        """`key` is the position's, None: none is kept. `refuse_wrong_input`: stop where most of the first is bad."""
+        self._adapter = adapter
+        self._account = account
+        self._key = key
+        self._producer = producer
+        self._letters = letters
+        self._positions = positions
+        self._api = api
+        self._refuse_wrong_input = refuse_wrong_input
+        self._fast: dict[str, MapRow | None] = {}
+        #: Letters that are still to be written.
+        self._unmappable: list[VendorDeadLetter] = []
+        self._settled_at = time.monotonic()
+        #: What was read in all; what of that was mapped to nothing, with reasons, and what to dead letters.
+        self.payloads = 0
+        self.events = 0
+        self.nothing = 0
+        self.dead_letters = 0
+        #: The reason of the first letter.
+        self.first_reason = ""
+
+    async def send(self, page: Page, *, settle_every_s: float = SETTLE_EVERY_S) -> None:
+        """Send a page; its position is written when the last one is so old. Raises BrokerUnreachableError and others.
+
+        EndError with NO where most of what comes first cannot be mapped; VendorRefusedError where the vendor's API
+        says no to the account.
+        """
+        for count, payload in enumerate(page.payloads):
+            if count % _YIELD_EVERY == 0:
+                await asyncio.sleep(0)
+            self.payloads += 1
+            try:
+                records = self._fast_records(payload)
+                if records is None:
+                    records = await self._records(payload)
+            except UnmappableError as error:
+                self._refuse(payload, error)
+                continue
+            for record in records:
+                await self._producer.send(*record)
+            self.events += len(records)
+        self._stop_if_most_is_bad()
+        if time.monotonic() - self._settled_at >= settle_every_s:
+            await self.settle(page)
+
+    async def settle(self, page: Page, *, finished: bool = False) -> None:
+        """Wait until all is acknowledged, and write the page's position."""
+        await self._producer.flush()
+        letters, self._unmappable = self._unmappable, []
+        await self._letters.write(letters)
+        if self._key is not None:
+            counts = {"payloads": self.payloads, "events": self.events}
+            position = SourcePosition(position=dict(page.position), at=now_ms(), finished=finished, **counts)
+            await self._positions.write(self._key, position)
+        self._settled_at = time.monotonic()
+
+    def _fast_records(self, payload: VendorPayload) -> tuple[OutgoingEvent, ...] | None:
+        form = payload.form
+        if form not in self._fast:
+            make = self._adapter.fast_rows.get(form)
+            self._fast[form] = None if make is None else make(self._account.rules)
+        fast = self._fast[form]
+        return None if fast is None else fast(payload.body, payload.line)
+
+    async def _records(self, payload: VendorPayload) -> tuple[OutgoingEvent, ...]:
+        given = Payload(payload.body, received_at=now_ms(), line=payload.line)
+        answers: dict[Request, Any] = {}
+        for _ in range(_ROUNDS):
+            outcome = map_payload(self._adapter, payload.form, given, self._account.rules, answers)
+            if not outcome.requests:
+                self.nothing += bool(outcome.nothing)
+                return outcome.records
+            for request in outcome.requests:
+                answers[request] = await self._answer(request)
+        raise UnmappableError("", f"more than {_ROUNDS} rounds of requests are needed")
+
+    async def _answer(self, request: Request) -> Any:  # noqa: ANN401 - JSON
+        try:
+            return await self._api.get(request)
+        except VendorRefusedError as error:
+            if error.status in _OF_ONE_THING:
+                raise UnmappableError("", f"{request.path} cannot be fetched: {error}") from None
+            raise
+
+    def _refuse(self, payload: VendorPayload, error: UnmappableError) -> None:
+        self.dead_letters += 1
+        self.first_reason = self.first_reason or f"{payload.where}: {error}".removeprefix(": ")
+        self._unmappable.append(
+            vendor_letter(
+                self._adapter,
+                self._account.name,
+                payload.form,
+                Payload(payload.body, line=payload.line),
+                error,
+                payload.where,
+            )
+        )
+
+    def _stop_if_most_is_bad(self) -> None:
+        if self._refuse_wrong_input and self.payloads >= _TRIED and self.dead_letters > _BAD_SHARE * self.payloads:
+            raise EndError(
+                f"{self.dead_letters:,} of the first {self.payloads:,} payloads cannot be mapped, so this may be the"
+                f" wrong source or --form; the first: {self.first_reason}",
+                Exit.NO,
+            )

@@ -1,0 +1,94 @@
+"""How far each source's past is read, and how far it is followed: the topic `source_positions`.
+
+A position is written once all that was read up to it is acknowledged. Several processes may write: what was read twice
+is the same events, so an older position that comes last only costs time.
+"""
+
+from contextlib import suppress
+from typing import Any, Final, Self
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from schemas.settings import Settings
+from schemas.topics import SOURCE_POSITIONS
+from streams.kafka.brokers import BrokerUnreachableError
+from streams.kafka.topic_reader import read_newest
+
+VERSION: Final = 1
+
+
+class SourcePosition(BaseModel):
+    """The value of a record, as JSON."""
+
+    model_config = ConfigDict(frozen=True)
+
+    v: int = VERSION
+    #: What the reader of the source goes on from.
+    position: dict[str, Any]
+    #: When it was written: UTC milliseconds.
+    at: int
+    #: How many payloads and events there were up to here, for people.
+    payloads: int = Field(default=0, ge=0)
+    events: int = Field(default=0, ge=0)
+    #: Whether all that was asked for is read.
+    finished: bool = False
+
+
+def position_key(source: str, account: str, stream: str) -> bytes:
+    """Make the key of a record; `stream` is what is read: a file, a period, or `follow`."""
+    return f"{source}/{account}/{stream}".encode()
+
+
+class SourcePositions:
+    """Reads and writes positions; connects when it first writes. `async with` ends the connection."""
+
+    def __init__(self, settings: Settings, client: str) -> None:
+        self._settings = settings
+        self._client = f"{settings.application}-{client}"
+        self._producer: Any = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            with suppress(KafkaError):
+                await producer.stop()
+
+    async def read(self, key: bytes) -> SourcePosition | None:
+        """Return a position; None where there is none, or one that only a newer version can read.
+
+        Raises BrokerUnreachableError, and TopicsMissingError where there is no such topic.
+        """
+        try:
+            value = (await read_newest(self._settings, SOURCE_POSITIONS)).get(key)
+        except (KafkaError, OSError, TimeoutError):
+            raise BrokerUnreachableError(self._settings.kafka_brokers, 0) from None
+        if value is None:
+            return None
+        try:
+            found = SourcePosition.model_validate_json(value)
+        except ValidationError:
+            return None
+        return found if found.v <= VERSION else None
+
+    async def write(self, key: bytes, position: SourcePosition) -> None:
+        """Write a position, and return once Kafka has acknowledged it. Raises BrokerUnreachableError."""
+        try:
+            if self._producer is None:
+                producer = AIOKafkaProducer(
+                    bootstrap_servers=self._settings.kafka_brokers,
+                    client_id=self._client,
+                    acks="all",
+                    enable_idempotence=True,
+                )
+                await producer.start()
+                self._producer = producer
+            value = position.model_dump_json().encode()
+            await self._producer.send_and_wait(SOURCE_POSITIONS, value, key, partition=0)
+        except (KafkaError, OSError):
+            await self.__aexit__()
+            raise BrokerUnreachableError(self._settings.kafka_brokers, 0) from None

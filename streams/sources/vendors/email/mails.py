@@ -199,14 +199,13 @@ class _People:
         )
 
     def queue(self, folder: str) -> str:
-        """Name the queue: of the address that was written to, or else of the folder."""
+        """Name the queue: of the address that was written to, of the folder, of the account.
+
+        A folder that `queues` does not name is none: people move mail to folders once it is done.
+        """
         queues = {name.casefold(): queue for name, queue in self._account.queues.items()}
         if self.author == "agent":
             return queues.get(self._mailbox, "") or self._account.queue
         delivered = self._header.addresses("delivered-to", "x-original-to", "envelope-to")
-        named = next((queues[each] for each in (*self._recipients, *delivered) if each in queues), "")
-        if named:
-            return named
-        return (
-            self._account.queue_named("" if folder == INBOX and folder not in self._account.queues else folder) or INBOX
-        )
+        places = (*self._recipients, *delivered, folder.casefold())
+        return next((queues[each] for each in places if each in queues), "") or self._account.queue or INBOX

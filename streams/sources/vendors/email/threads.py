@@ -9,13 +9,15 @@ so in the end any order has said the same.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Final, TypeAlias
 
 from streams.sources.vendors.email.mails import Mail
 from streams.sources.vendors.email.statements import Statement, merge_id
 
 #: Mails that are remembered; about 1 KB each.
 REMEMBERED: Final = 200_000
+#: Where a mail stands in the order of time.
+Place: TypeAlias = tuple[int, int, str]
 
 
 class _Contact:
@@ -69,17 +71,17 @@ class Threads:
         self._forget()
         return said
 
-    def settled(self) -> Iterator[list[Statement]]:
+    def settled(self) -> Iterator[tuple[Place, list[Statement]]]:
         """Give for each contact, in the order of time, all that is to be said of it: what `place` comes to."""
         known = {id(each): (each, each.first) for each in self._contacts.values()}
         in_order = sorted(
             ((first, contact) for contact, first in known.values() if first is not None),
             key=lambda each: _place(each[0]),
         )
-        for _, contact in in_order:
+        for first, contact in in_order:
             names = {each.thread for each in contact.mails.values() if each.is_of_people} - {contact.name}
             said = _taken_back(contact, names) + (_never_started(contact) if not contact.starts else [])
-            yield said + [_of(contact, each) for each in sorted(contact.mails.values(), key=_place)]
+            yield _place(first), said + [_of(contact, each) for each in sorted(contact.mails.values(), key=_place)]
 
     def _replace(self, known: Mail, mail: Mail) -> list[Statement]:
         """Put a better copy in a mail's place, and take back what was said because of the other."""
@@ -155,7 +157,7 @@ class Threads:
                     del self._contacts[name]
 
 
-def _place(mail: Mail) -> tuple[int, int, str]:
+def _place(mail: Mail) -> Place:
     return mail.at, len(mail.references), mail.id
 
 

@@ -91,7 +91,7 @@ def test_an_import_says_the_same(mails: list[MadeMail], data: st.DataObject) -> 
     order = data.draw(st.permutations(facts(mails)))
     threads = Threads()
     followed = events(placed(order, threads))
-    imported = events([said for each in threads.settled() for said in each])
+    imported = events([said for _, each in threads.settled() for said in each])
     assert outcome(imported) == outcome(followed)
     assert outcome([*followed, *imported]) == outcome(followed)
 

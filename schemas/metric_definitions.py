@@ -211,6 +211,23 @@ HOOKS_DISABLED: Final = MetricDefinition(
 )
 HOOKS_CONFIGURATION_REFUSED: Final = WORKER_CONFIGURATION_REFUSED._replace(name="pulssi_hooks_configuration_refused")
 
+_FOLLOWED: Final = ("source", "account")
+FOLLOW_PAYLOADS: Final = MetricDefinition("pulssi_follow_payloads_total", "payloads", "Rows and mails read.", _FOLLOWED)
+FOLLOW_EVENTS: Final = MetricDefinition("pulssi_follow_events_total", "events", "Events made of them.", _FOLLOWED)
+FOLLOW_DEAD_LETTERS: Final = MetricDefinition(
+    "pulssi_follow_dead_letters_total", "payloads", "Payloads that could not be mapped and are kept.", _FOLLOWED
+)
+FOLLOW_LAST_PAYLOAD: Final = MetricDefinition(
+    "pulssi_follow_last_payload_timestamp_seconds",
+    "seconds",
+    "When the account's last payload was read, since 1970; 0: none since the start.",
+    _FOLLOWED,
+)
+FOLLOW_FAULT: Final = MetricDefinition(
+    "pulssi_follow_fault", "flag", "1 while the account is not followed; the log and /readyz say why.", _FOLLOWED
+)
+FOLLOW_CONFIGURATION_REFUSED: Final = WORKER_CONFIGURATION_REFUSED._replace(name="pulssi_follow_configuration_refused")
+
 CLICKHOUSE_RUNNING: Final = MetricDefinition("pulssi_clickhouse_requests_running", "requests", "Queries under way.")
 CLICKHOUSE_REQUESTS: Final = MetricDefinition("pulssi_clickhouse_requests_total", "requests", "Queries that ended.")
 CLICKHOUSE_FAILED: Final = MetricDefinition(

@@ -172,6 +172,8 @@ class Settings(BaseModel):
     """The SLA engine's health and metrics; 0: any free port."""
     hooks_port: _Port = 6069
     """The health and metrics of the deliverer of hooks; 0: any free port."""
+    follow_port: _Port = 6070
+    """The health and metrics of the follower; 0: any free port."""
     wallboard_token: Annotated[SecretStr, AfterValidator(_secret(token_text))] = SecretStr("")
     """What programs and TVs sign in to the wallboard with: at least 24 characters, such as `openssl rand -hex 32`.
     Where `bind` is not of this machine alone, a token, a password or a proxy has to be set (docs/sign-in.md)."""

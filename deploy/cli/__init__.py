@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "drain": "deploy.cli.drain:drain",
     "epoch": "deploy.cli.epoch:epoch_group",
     "explain": "deploy.cli.explain:explain",
+    "follow": "deploy.cli.follow:follow",
     "hooks": "deploy.cli.hooks:hooks_group",
     "import": "deploy.cli.import_:import_command",
     "init": "deploy.cli.configuration:init",

@@ -18,6 +18,9 @@ from deploy.embedded.supervisor import READY_WITHIN_S, PartDefinition, PartGroup
 from schemas.exits import Exit
 from schemas.settings import Settings
 from streams.clickhouse.addresses import Address, clickhouse_address
+from streams.configuration.environment import config_folder
+from streams.configuration.folder import read_sources
+from streams.sources.following.accounts import any_followed
 
 LOOPBACK: Final = "127.0.0.1"
 BROKER_PORT: Final = 9092
@@ -53,6 +56,8 @@ class StackLayout:
     clickhouse: ClickHouseProgram | None = None
     #: A line for each part that got another port than was wanted.
     moved: tuple[str, ...] = ()
+    #: Parts that run only where the configuration has something for them; each is a command of its name.
+    optional: tuple[str, ...] = ()
 
     @property
     def program(self) -> str:
@@ -62,7 +67,7 @@ class StackLayout:
     @property
     def environment(self) -> dict[str, str]:
         """The settings that point a part, or a command, at this stack; nothing of external servers."""
-        environment = {f"PULSSI_{name.upper()}_PORT": str(self.ports[name]) for name in OWN_PARTS}
+        environment = {f"PULSSI_{name.upper()}_PORT": str(self.ports[name]) for name in (*OWN_PARTS, *self.optional)}
         for name, setting in (("broker", "PULSSI_KAFKA_BROKERS"), ("clickhouse", "PULSSI_CLICKHOUSE_URL")):
             if name not in self.external:
                 environment[setting] = self.url_of(name)
@@ -107,7 +112,12 @@ def plan_layout(settings: Settings, folder: Path, port_base: int | None, say: Ca
                 say(moved[-1])
         else:
             ports[name] = port
-    return StackLayout(settings, folder, ports, external, server, tuple(moved))
+    optional = ("follow",) if any_followed(entry for _, entry in read_sources(config_folder()).sources) else ()
+    for name in optional:  # outside of the row of ports, which must not depend on the configuration
+        port = getattr(settings, f"{name}_port")
+        taken = port == 0 or port in ports.values() or not is_free(settings.bind, port)
+        ports[name] = any_free(settings.bind, but=set(ports.values())) if taken else port
+    return StackLayout(settings, folder, ports, external, server, tuple(moved), optional)
 
 
 def pulssi_command(*arguments: str) -> tuple[str, ...]:
@@ -155,5 +165,5 @@ def part_groups(layout: StackLayout) -> list[PartGroup]:
         PartDefinition(name, pulssi_command("migrate", "--only", only, *wait), environment=layout.environment)
         for name, only in (("topics", "topics"), ("schema", "clickhouse"))
     ]
-    served = (part(name, lambda url: http_fault(f"{url}readyz")) for name in OWN_PARTS)
+    served = (part(name, lambda url: http_fault(f"{url}readyz")) for name in (*OWN_PARTS, *layout.optional))
     return [(*servers, *steps), tuple(served)]

@@ -52,7 +52,7 @@ _API: Final = frozenset({"url", "token_env", "token_file", "requests_per_minute"
 #: The other keys of each source.
 KEYS: Final[dict[SourceName, frozenset[str]]] = {
     "amazon_connect": _HOOK,
-    "asterisk": frozenset({"path", "database_env", "database_file"}),
+    "asterisk": frozenset({"path"}),
     "chatwoot": _HOOK | _API | {"channel", "channels"},
     "email": frozenset(
         {

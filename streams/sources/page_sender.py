@@ -72,8 +72,8 @@ class PageSender:
         self.events = 0
         self.nothing = 0
         self.dead_letters = 0
-        #: The reason of the first letter.
-        self.first_reason = ""
+        #: The reasons of the first and of the last letter, with their places.
+        self.first_reason = self.last_reason = ""
 
     async def send(self, page: Page, *, settle_every_s: float = SETTLE_EVERY_S) -> None:
         """Send a page; its position is written when the last one is so old. Raises BrokerUnreachableError and others.
@@ -140,7 +140,8 @@ class PageSender:
 
     def _refuse(self, payload: VendorPayload, error: UnmappableError) -> None:
         self.dead_letters += 1
-        self.first_reason = self.first_reason or f"{payload.where}: {error}".removeprefix(": ")
+        self.last_reason = f"{payload.where}: {error}".removeprefix(": ")
+        self.first_reason = self.first_reason or self.last_reason
         self._unmappable.append(
             vendor_letter(
                 self._adapter,

@@ -27,7 +27,7 @@ Layout = Literal["lines", "json", "array", "csv", "whole"]
 #: Payloads of a page.
 PAGE: Final = 5_000
 #: What a file is known again by: so much of its beginning, before compression.
-_HEAD_BYTES: Final = 4096
+HEAD_BYTES: Final = 4096
 _BUFFER_BYTES: Final = 1024 * 1024
 #: What is read in one piece: an array, or a file that is one payload.
 WHOLE_BYTES: Final = 1024 * 1024 * 1024
@@ -95,6 +95,14 @@ class FilePages:
         except (EOFError, zlib.error, zstandard.ZstdError) as error:
             raise UnreadableError(f"{self.name}: damaged after line {line}: {error}") from None
 
+    def head(self, known: str) -> str:
+        """Name the file's beginning, as much of it as a name is of that was given before. Raises UnreadableError."""
+        try:
+            with self._open:
+                return _known_head(_head(self._pieces())[0], {"head": known})
+        except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
+            raise UnreadableError(f"{self.name}: {error}") from None
+
     def _pieces(self) -> Iterable[bytes]:
         """Open the file and give its lines, with or without their ends."""
         if self.name == STANDARD:
@@ -124,11 +132,11 @@ def _head(pieces: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:
     for piece in lines:
         read.append(piece)
         size += len(piece)
-        if size >= _HEAD_BYTES:
+        if size >= HEAD_BYTES:
             break
     # All but the last are whole lines, whether their ends are there or not.
     ended = [piece if piece.endswith(b"\n") else piece + b"\n" for piece in read[:-1]]
-    return b"".join([*ended, *read[-1:]])[:_HEAD_BYTES], chain(read, lines)
+    return b"".join([*ended, *read[-1:]])[:HEAD_BYTES], chain(read, lines)
 
 
 def _known_head(head: bytes, position: Mapping[str, Any] | None) -> str:
@@ -155,7 +163,7 @@ def _layout(name: str, head: bytes) -> Layout:
     if not begin.startswith(b"{"):
         return "lines"
     first = begin.split(b"\n", 1)[0].strip()
-    if len(first) >= _HEAD_BYTES - 1:  # a long line: what begins so is one of many
+    if len(first) >= HEAD_BYTES - 1:  # a long line: what begins so is one of many
         return "json"
     try:
         orjson.loads(first)

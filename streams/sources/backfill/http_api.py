@@ -100,7 +100,7 @@ class HttpApi:
         return await self._answer("POST", request, orjson.dumps(body))
 
     async def _answer(self, method: str, request: Request, body: bytes | None) -> Any:  # noqa: ANN401 - JSON
-        if not self._url:
+        if not (request.base or self._url):
             path = self._account.path
             raise EndError(
                 f"{path} needs the vendor's API: set `url` and `token_env` of it in sources.toml", Exit.UNUSABLE
@@ -134,7 +134,7 @@ class HttpApi:
         try:
             async with self._opened().request(
                 method,
-                f"{self._url}{request.path}",
+                f"{request.base or self._url}{request.path}",
                 params=list(request.query),
                 data=body,
                 headers=headers,

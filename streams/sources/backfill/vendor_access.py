@@ -34,14 +34,14 @@ class VendorAccess(NamedTuple):
         return {self.header: value}
 
 
-#: Zendesk takes an API token with the e-mail of an agent; Twilio the account's SID with its token.
+#: Zendesk takes an API token with the e-mail of an agent; Twilio's token is `SID:secret`, of an account or an API key.
 ACCESS: Final[Mapping[SourceName, VendorAccess]] = {
     "chatwoot": VendorAccess("api_access_token", "{token}", requests_per_minute=600),
     "freshdesk": VendorAccess(value="{token}:X", basic=True, requests_per_minute=100),
     "giosg": VendorAccess(value="Token {token}", requests_per_minute=60),
     "intercom": VendorAccess(requests_per_minute=1000),
     "puzzel": VendorAccess(requests_per_minute=60),
-    "twilio": VendorAccess(value="{user}:{token}", basic=True, requests_per_minute=60),
+    "twilio": VendorAccess(value="{token}", basic=True, requests_per_minute=60),
     "zammad": VendorAccess(value="Token token={token}", requests_per_minute=300),
     "zendesk": VendorAccess(value="{user}/token:{token}", basic=True, requests_per_minute=100),
 }

@@ -1,0 +1,31 @@
+"""Which accounts can be followed, and by what."""
+
+from collections.abc import Iterable
+from importlib import import_module
+from importlib.util import find_spec
+
+from schemas.configuration.source_models import SourceEntry, SourceName
+from streams.sources.following.follower import Follower
+
+
+def follower_of(source: SourceName) -> Follower | None:
+    """Return what follows a source; None where it cannot be followed."""
+    module = f"streams.sources.following.{source}"
+    if find_spec(module) is None:
+        return None
+    follower: Follower = import_module(module).FOLLOWER
+    return follower
+
+
+def is_followed(entry: SourceEntry) -> bool:
+    """Tell whether an account is followed: its source has a follower, and the entry says what to follow.
+
+    A help desk's account, which sends hooks, may name none of these keys; so may one that is imported only.
+    """
+    named = entry.path or entry.url_imap or (entry.url and not entry.secret_env and not entry.secret_file)
+    return bool(named) and follower_of(entry.source) is not None
+
+
+def any_followed(entries: Iterable[SourceEntry]) -> bool:
+    """Tell whether one of them is."""
+    return any(is_followed(entry) for entry in entries)

@@ -1,0 +1,105 @@
+"""Follows one account: its pages are sent as they come, and what goes wrong is told and tried again.
+
+A lost broker, a vendor that is away and a file that is missing pass by themselves: nothing is lost meanwhile, since the
+position only moves with what Kafka has. What a person must mend is tried again too, and told once.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from typing import Final
+
+from aiokafka.errors import KafkaError
+
+from schemas.exits import EndError
+from schemas.settings import Settings
+from streams.sources.accounts import Account
+from streams.sources.backfill.http_api import HttpApi
+from streams.sources.backfill.pages import VendorRefusedError
+from streams.sources.event_producer import EventProducer, ProduceError
+from streams.sources.following.follower import Follower, FollowError
+from streams.sources.page_sender import PageSender
+from streams.sources.registry import adapter_of
+from streams.sources.source_positions import SourcePositions, position_key
+from streams.sources.vendor_dead_letters import VendorDeadLetters
+from streams.times import now_ms
+
+#: Between two attempts after something went wrong.
+AGAIN_AFTER_S: Final = 5.0
+#: The name of what a follower reads, in the position's key.
+STREAM: Final = "follow"
+_CLIENT: Final = "follow"
+_PASSES: Final = (EndError, FollowError, VendorRefusedError, ProduceError, KafkaError, OSError, TimeoutError)
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+class Following:
+    """An account that is followed."""
+
+    def __init__(
+        self, settings: Settings, account: Account, follower: Follower, *, again_after_s: float = AGAIN_AFTER_S
+    ) -> None:
+        self._settings = settings
+        self._follower = follower
+        self._again_after_s = again_after_s
+        self.account = account
+        #: Why nothing comes, in one line; None: all is well.
+        self.fault: str | None = "not connected yet"
+        #: Whether Kafka was ever reached.
+        self.has_connected = False
+        #: What came since the start, and when the last of it did (UTC milliseconds; 0: nothing yet).
+        self.payloads = 0
+        self.events = 0
+        self.dead_letters = 0
+        self.last_at = 0
+
+    async def run(self) -> None:
+        """Follow for ever."""
+        while True:
+            try:
+                await self._follow()
+                self._note("its follower ended")
+            except _PASSES as error:
+                self._note(str(error) or type(error).__name__)
+            await asyncio.sleep(self._again_after_s)
+
+    def _note(self, fault: str) -> None:
+        if fault != self.fault:
+            self.fault = fault
+            _LOG.warning("%s is not followed now: %s", self.account.path, fault)
+
+    async def _follow(self) -> None:
+        account = self.account
+        say: Callable[[str], None] = _LOG.info
+        async with AsyncExitStack() as stack:
+            positions = await stack.enter_async_context(SourcePositions(self._settings, _CLIENT))
+            key = position_key(account.source, account.name, STREAM)
+            kept = await positions.read(key)
+            producer = await stack.enter_async_context(EventProducer(self._settings, say, client=_CLIENT))
+            letters = await stack.enter_async_context(VendorDeadLetters(self._settings, _CLIENT))
+            api = await stack.enter_async_context(HttpApi(account, say))
+            sender = PageSender(
+                adapter_of(account.source),
+                account,
+                key,
+                producer=producer,
+                letters=letters,
+                positions=positions,
+                api=api,
+            )
+            before = self.payloads, self.events, self.dead_letters
+            self.has_connected = True
+            if self.fault is not None:
+                _LOG.info("%s is followed", account.path)
+                self.fault = None
+            async for page in self._follower(account, api, None if kept is None else kept.position):
+                await sender.send(page, settle_every_s=0)
+                self.payloads = before[0] + sender.payloads
+                self.events = before[1] + sender.events
+                if sender.dead_letters > self.dead_letters - before[2]:
+                    _LOG.warning("%s: kept in the dead letters: %s", account.path, sender.last_reason)
+                self.dead_letters = before[2] + sender.dead_letters
+                if page.payloads:
+                    self.last_at = now_ms()

@@ -27,3 +27,8 @@ class Follower(Protocol):
 
 class FollowError(RuntimeError):
     """Following cannot go on: says in one line what is wrong and how to mend it."""
+
+    def __init__(self, problem: str, again_after_s: float | None = None) -> None:
+        """`again_after_s`: how long to wait before it is tried again, where trying often does harm."""
+        super().__init__(problem)
+        self.again_after_s = again_after_s

@@ -6,7 +6,7 @@ position only moves with what Kafka has. What a person must mend is tried again 
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack
 from typing import Final
 
@@ -63,7 +63,10 @@ class Following:
                 self._note("its follower ended")
             except _PASSES as error:
                 self._note(str(error) or type(error).__name__)
-            await asyncio.sleep(self._again_after_s)
+                longer_s = error.again_after_s if isinstance(error, FollowError) else None
+                await asyncio.sleep(longer_s or self._again_after_s)
+            else:
+                await asyncio.sleep(self._again_after_s)
 
     def _note(self, fault: str) -> None:
         if fault != self.fault:
@@ -94,7 +97,10 @@ class Following:
             if self.fault is not None:
                 _LOG.info("%s is followed", account.path)
                 self.fault = None
-            async for page in self._follower(account, api, None if kept is None else kept.position):
+            pages = self._follower(account, api, None if kept is None else kept.position)
+            if isinstance(pages, AsyncGenerator):  # one that is left alone goes on holding its connections
+                stack.push_async_callback(pages.aclose)
+            async for page in pages:
                 await sender.send(page, settle_every_s=0)
                 self.payloads = before[0] + sender.payloads
                 self.events = before[1] + sender.events

@@ -7,7 +7,8 @@ first start are never sent, though they be moved into a folder that is followed.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing
 from functools import partial
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -24,7 +25,7 @@ from streams.tasks import cancel
 from streams.times import now_ms
 
 #: The longest wait before a mail server that is away is tried again.
-_BACK_OFF_S: Final = 60.0
+BACK_OFF_S: Final = 30.0
 #: A connection that was lost at once is not opened again at once.
 _AGAIN_S: Final = 1.0
 #: Pages that are read ahead.
@@ -55,7 +56,7 @@ class _Following:
         self._threads = Threads()
         self._read: asyncio.Queue[_Read] = asyncio.Queue(_AHEAD)
 
-    async def pages(self) -> AsyncIterator[Page]:
+    async def pages(self) -> AsyncGenerator[Page, None]:
         """Yield what comes."""
         folders = await self._retried(self._mailbox.folders, "the mailbox")
         for folder in folders:
@@ -145,7 +146,7 @@ class _Following:
 
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(MailboxLostError),
-            wait=wait_random_exponential(multiplier=1, max=_BACK_OFF_S),
+            wait=wait_random_exponential(multiplier=1, max=BACK_OFF_S),
             before_sleep=report,
             reraise=True,
         )
@@ -159,8 +160,9 @@ def _key(folder: FolderName) -> str:
 async def _follow(account: Account, api: VendorApi, position: Mapping[str, Any] | None, /) -> AsyncIterator[Page]:
     """Yield the mails of an account's folders."""
     del api
-    async for page in _Following(account, mailbox_of(account), position).pages():
-        yield page
+    async with aclosing(_Following(account, mailbox_of(account), position).pages()) as pages:
+        async for page in pages:
+            yield page
 
 
 FOLLOWER: Final[Follower] = _follow

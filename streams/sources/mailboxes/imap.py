@@ -37,6 +37,8 @@ from streams.sources.vendors.email.header import HEADER_BYTES
 IDLE_S: Final = 60.0
 #: How often a server without IDLE is asked.
 POLL_S: Final = 15.0
+#: A server that is asked often with a wrong password locks the account.
+_REFUSED_S: Final = 600.0
 _CONNECT_S: Final = 20.0
 _ANSWER_S: Final = 120.0
 #: Numbers that are searched through at once: the answer is one line, and has a limit.
@@ -269,7 +271,8 @@ def _told(error: Exception) -> Exception:
     if isinstance(error, LoginError):
         words = str(error).casefold()
         if not any(each.casefold() in words for each in _LATER):
-            return FollowError("the mail server refuses `user` and its password: check them, and that IMAP is allowed")
+            problem = "the mail server refuses `user` and its password: check them, and that IMAP is allowed"
+            return FollowError(problem, _REFUSED_S)
         return MailboxLostError("the mail server lets nobody in just now")
     if isinstance(error, OSError):
         return MailboxLostError(f"the mail server does not answer: {error.strerror or type(error).__name__}")

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from streams.sources.following import email
 from streams.sources.following.follower import FollowError
 from streams.sources.mailboxes import imap
 from tests.fixtures.tls import Certificate
@@ -126,9 +127,10 @@ async def test_a_server_without_idle_is_asked(certificate: Certificate, monkeypa
             assert await followed.events_once(1)
 
 
-async def test_a_server_that_went_away(certificate: Certificate) -> None:
+async def test_a_server_that_went_away(certificate: Certificate, monkeypatch: pytest.MonkeyPatch) -> None:
     """After the server was away, what came then is read, once."""
     program()
+    monkeypatch.setattr(email, "BACK_OFF_S", 0.5)
     with server_folder() as root:
         async with running(root, certificate) as server:
             ports = server.tls_port, server.plain_port

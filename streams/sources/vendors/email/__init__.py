@@ -40,7 +40,7 @@ ADAPTER: Final = Adapter(
     forms={"mail": _map_mail, "thread": _map_thread},
     feeds={
         "offered": FULL,
-        "entered": Feed("part", "each wait of a customer for a reply; moves between folders are not seen"),
+        "entered": Feed("part", "new cases; moves between folders are not seen"),
         "queue_wait": Feed("part", _REPLY),
         "first_response": Feed("part", _REPLY),
         "next_response": Feed("part", _REPLY),

@@ -23,7 +23,7 @@ Place: TypeAlias = tuple[int, int, str]
 class _Contact:
     """Mails that belong together."""
 
-    __slots__ = ("first", "mails", "names", "said", "said_to_start")
+    __slots__ = ("first", "mails", "names", "said", "started_by")
 
     def __init__(self) -> None:
         #: The threads and tokens that lead here.
@@ -33,8 +33,8 @@ class _Contact:
         self.first: Mail | None = None
         #: The name under which its mails were said; empty: nothing was.
         self.said = ""
-        #: Whether a mail was said to start it.
-        self.said_to_start = False
+        #: The mail that was said to start it.
+        self.started_by: Mail | None = None
 
     @property
     def name(self) -> str:
@@ -42,9 +42,10 @@ class _Contact:
         return "" if self.first is None else self.first.thread
 
     @property
-    def starts(self) -> bool:
-        """Whether its start was seen: an agent's mail that answers another was not the first."""
-        return self.first is not None and (self.first.author == "customer" or self.first.begins)
+    def start(self) -> Mail | None:
+        """The mail that starts it; None where that was not seen: an agent's mail that answers another is not it."""
+        is_start = self.first is not None and (self.first.author == "customer" or self.first.begins)
+        return self.first if is_start else None
 
 
 class Threads:
@@ -80,7 +81,8 @@ class Threads:
         )
         for first, contact in in_order:
             names = {each.thread for each in contact.mails.values() if each.is_of_people} - {contact.name}
-            said = _taken_back(contact, names) + (_never_started(contact) if not contact.starts else [])
+            others = [each for each in contact.mails.values() if each.is_of_people] if contact.start is None else []
+            said = _taken_back(contact, names) + _not_started_by(contact.name, first.at, others)
             yield _place(first), said + [_of(contact, each) for each in sorted(contact.mails.values(), key=_place)]
 
     def _replace(self, known: Mail, mail: Mail) -> list[Statement]:
@@ -90,6 +92,8 @@ class Threads:
         if contact.first is not None and contact.first.id == mail.id:
             people = (each for each in contact.mails.values() if each.is_of_people)
             contact.first = min(people, key=_place, default=None)
+        if contact.started_by == known:
+            contact.started_by = None
         if known.event_ids == mail.event_ids or not contact.said:
             return []
         return [Statement(contact.said, known.at, voids=known.event_ids)]
@@ -126,20 +130,24 @@ class Threads:
         name = "" if first is None else first.thread
         again = {each.id: each for contact in joined if contact.said != name for each in contact.mails.values()}
         others = {contact.said for contact in joined} - {name, ""}
-        said_to_start = any(contact.said_to_start for contact in joined)
         into = max(joined, key=lambda contact: len(contact.mails))
         for contact in joined:
             into.mails.update(contact.mails)
             into.names |= contact.names
         self._contacts.update(dict.fromkeys(into.names, into))
         into.mails[mail.id] = again[mail.id] = mail
-        into.first, into.said = first, name
-        into.said_to_start = into.starts
+        into.first = first
+        start = into.start
+        before = [(contact.said, by) for contact in joined if (by := contact.started_by) is not None]
+        if start is not None and (name, start) not in before:
+            again[start.id] = start
+        said = [] if first is None else _taken_back(into, others)
+        for called, by in before:
+            if (called, by) != (name, start):
+                said += _not_started_by(called, by.at, [by])
+        into.said, into.started_by = name, start
         if first is None:
-            return []
-        said = _taken_back(into, others)
-        if said_to_start and not into.starts:
-            said += _never_started(into)
+            return said
         return said + [_of(into, each) for each in sorted(again.values(), key=_place)]
 
     def _forget(self) -> None:
@@ -178,8 +186,7 @@ def _belongs(mail: Mail, other: Mail) -> bool:
 
 
 def _of(contact: _Contact, mail: Mail) -> Statement:
-    starts = contact.starts and contact.first is not None and contact.first.id == mail.id
-    return Statement(contact.name, mail.at, mail, starts=starts)
+    return Statement(contact.name, mail.at, mail, starts=contact.start is not None and contact.start.id == mail.id)
 
 
 def _taken_back(contact: _Contact, names: Iterable[str]) -> list[Statement]:
@@ -192,9 +199,7 @@ def _taken_back(contact: _Contact, names: Iterable[str]) -> list[Statement]:
     return [*parts, Statement(contact.name, first.at, voids=tuple(merge_id(each) for each in sorted(others)))]
 
 
-def _never_started(contact: _Contact) -> list[Statement]:
-    """Take back the starts that mails told before the earliest was known, which was not the first."""
-    first = contact.first
-    later = [each for each in contact.mails.values() if each.is_of_people and each is not first]
-    voids = tuple(each.event_ids[0] for each in sorted(later, key=_place))
-    return [Statement(contact.name, first.at, voids=voids)] if first is not None and voids else []
+def _not_started_by(name: str, at: int, mails: Iterable[Mail]) -> list[Statement]:
+    """Take back that mails started a contact: an earlier one is known, or that it began before it was seen."""
+    voids = tuple(each for mail in sorted(mails, key=_place) for each in mail.event_ids[:2])
+    return [Statement(name, at, voids=voids)] if voids else []

@@ -65,7 +65,7 @@ class AccountRules(NamedTuple):
     mailboxes: frozenset[str] = frozenset()
     #: What stands in front of our own number in subjects, such as "Ticket#".
     subject_token: str = ""
-    #: The parsed mapping file of the source `mapping`.
+    #: The mapping file of the source `mapping`: a `MappingFile`.
     mapping: Any = None
 
     def contact_id(self, native: object) -> str:

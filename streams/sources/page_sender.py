@@ -19,7 +19,7 @@ from streams.sources.vendor_dead_letters import VendorDeadLetter, VendorDeadLett
 from streams.times import now_ms
 
 #: Payloads after which the loop gets its turn, for the producer to work.
-_YIELD_EVERY: Final = 500
+_AT_ONCE: Final = 500
 #: How often an adapter may ask for more before it maps a payload.
 _ROUNDS: Final = 5
 #: Of so many first payloads more than half must be mappable: else it is the wrong file, or the wrong form.
@@ -81,20 +81,9 @@ class PageSender:
         EndError with NO where most of what comes first cannot be mapped; VendorRefusedError where the vendor's API
         says no to the account.
         """
-        for count, payload in enumerate(page.payloads):
-            if count % _YIELD_EVERY == 0:
-                await asyncio.sleep(0)
-            self.payloads += 1
-            try:
-                records = self._fast_records(payload)
-                if records is None:
-                    records = await self._records(payload)
-            except UnmappableError as error:
-                self._refuse(payload, error)
-                continue
-            for record in records:
-                await self._producer.send(*record)
-            self.events += len(records)
+        for begin in range(0, len(page.payloads), _AT_ONCE):
+            await asyncio.sleep(0)
+            await self._send_some(page.payloads[begin : begin + _AT_ONCE])
         self._stop_if_most_is_bad()
         if time.monotonic() - self._settled_at >= settle_every_s:
             await self.settle(page)
@@ -110,13 +99,28 @@ class PageSender:
             await self._positions.write(self._key, position)
         self._settled_at = time.monotonic()
 
-    def _fast_records(self, payload: VendorPayload) -> tuple[OutgoingEvent, ...] | None:
-        form = payload.form
+    async def _send_some(self, payloads: tuple[VendorPayload, ...]) -> None:
+        """Map payloads and have their events sent; the others become dead letters, or mean nothing."""
+        found: list[OutgoingEvent] = []
+        for payload in payloads:
+            fast = self._fast_way(payload.form)
+            records = None if fast is None else fast(payload.body, payload.line)
+            if records is None:
+                try:
+                    records = await self._records(payload)
+                except UnmappableError as error:
+                    self._refuse(payload, error)
+                    continue
+            found += records
+        self.payloads += len(payloads)
+        self.events += len(found)
+        await self._producer.send_all(found)
+
+    def _fast_way(self, form: str) -> MapRow | None:
         if form not in self._fast:
             make = self._adapter.fast_rows.get(form)
             self._fast[form] = None if make is None else make(self._account.rules)
-        fast = self._fast[form]
-        return None if fast is None else fast(payload.body, payload.line)
+        return self._fast[form]
 
     async def _records(self, payload: VendorPayload) -> tuple[OutgoingEvent, ...]:
         given = Payload(payload.body, received_at=now_ms(), line=payload.line)
@@ -140,7 +144,8 @@ class PageSender:
 
     def _refuse(self, payload: VendorPayload, error: UnmappableError) -> None:
         self.dead_letters += 1
-        self.last_reason = f"{payload.where}: {error}".removeprefix(": ")
+        where = f"{payload.where}:{payload.line}" if payload.line else payload.where
+        self.last_reason = f"{where}: {error}".removeprefix(": ")
         self.first_reason = self.first_reason or self.last_reason
         self._unmappable.append(
             vendor_letter(
@@ -149,7 +154,7 @@ class PageSender:
                 payload.form,
                 Payload(payload.body, line=payload.line),
                 error,
-                payload.where,
+                where,
             )
         )
 

@@ -78,15 +78,14 @@ class FilePages:
                     kept = {"head": known, "offset": position["offset"], "line": position["line"]}
                 rows = _ROWS[layout](pieces, kept["line"], self)
                 while batch := list(islice(rows, PAGE)):
-                    payloads = tuple(
-                        VendorPayload(
-                            self._form,
-                            row.body,
-                            f"{self.shown}:{row.line}",
-                            row.line if layout == "lines" else 0,
+                    if layout == "lines":
+                        payloads = tuple(
+                            VendorPayload(self._form, body, self.shown, number) for body, number, _ in batch
                         )
-                        for row in batch
-                    )
+                    else:
+                        payloads = tuple(
+                            VendorPayload(self._form, body, f"{self.shown}:{number}") for body, number, _ in batch
+                        )
                     line = batch[-1].line
                     kept |= {"offset": batch[-1].end, "line": line}
                     yield Page(payloads, dict(kept), self._done())

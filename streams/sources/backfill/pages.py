@@ -18,9 +18,9 @@ class VendorPayload(NamedTuple):
 
     form: str
     body: bytes
-    #: Where it stands, such as "queue_log:1204" or "ticket 17", for the dead letter of one that cannot be mapped.
+    #: Where it stands, such as "queue_log" or "ticket 17", for the dead letter of one that cannot be mapped.
     where: str = ""
-    #: As `Payload.line` has it.
+    #: As `Payload.line` has it; it is told behind `where`.
     line: int = 0
 
 

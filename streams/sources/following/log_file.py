@@ -187,7 +187,7 @@ class LogFile:
         first = opened.line - len(lines) + 1
         name = self._path.name
         payloads = tuple(
-            VendorPayload(self._form, body, f"{name}:{number}", number)
+            VendorPayload(self._form, body, name, number)
             for number, body in enumerate(lines, first)
             if body and not body.isspace()
         )

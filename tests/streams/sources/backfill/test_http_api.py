@@ -1,7 +1,7 @@
 """A vendor's API over real HTTP: signed in, paced, tried again; and what is said where the vendor says no."""
 
 import base64
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,9 @@ def account(source: SourceName, url: str | None, **more: Any) -> Account:  # noq
 
 
 @asynccontextmanager
-async def serving(*answers: web.Response | Exception) -> AsyncIterator[tuple[str, list[web.Request]]]:
+async def serving(
+    *answers: web.Response | Exception | Callable[[web.Request], web.Response],
+) -> AsyncIterator[tuple[str, list[web.Request]]]:
     """Serve these answers, one after the other, the last one for ever; with the requests that came."""
     came: list[web.Request] = []
     left = list(answers)
@@ -42,6 +44,8 @@ async def serving(*answers: web.Response | Exception) -> AsyncIterator[tuple[str
         if isinstance(each, Exception):
             assert request.transport is not None
             request.transport.close()
+        if callable(each):
+            return each(request)
         assert isinstance(each, web.Response)
         return web.Response(status=each.status, headers=each.headers, body=each.body)
 

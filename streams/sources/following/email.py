@@ -27,7 +27,7 @@ from streams.times import now_ms
 #: The longest wait before a mail server that is away is tried again.
 BACK_OFF_S: Final = 30.0
 #: A connection that was lost at once is not opened again at once.
-_AGAIN_S: Final = 1.0
+AGAIN_S: Final = 5.0
 #: Pages that are read ahead.
 _AHEAD: Final = 2
 
@@ -78,7 +78,9 @@ class _Following:
                 self._marks[_key(read.folder)] = read.found.mark
                 yield Page(tuple(payloads), self._position())
         finally:
-            await cancel(*watches)
+            # When one has failed, others may have for the same reason, which is told once.
+            await cancel(*(watch for watch in watches if not watch.done()))
+            await asyncio.gather(*watches, return_exceptions=True)
 
     def _position(self) -> Mapping[str, Any]:
         return {"begun": self._begun, "folders": dict(self._marks)}
@@ -127,7 +129,7 @@ class _Following:
                     await opened.wait()
             except MailboxLostError as error:
                 _LOG.warning("%s: folder %s: %s; connecting again", self._account.path, folder.name, error)
-                await asyncio.sleep(_AGAIN_S)
+                await asyncio.sleep(AGAIN_S)
             finally:
                 await opened.close()
 

@@ -47,4 +47,6 @@ ADAPTER: Final = Adapter(
         "nudges": Feed("part", _REPLY),
         "slow": Feed("part", _REPLY),
     },
+    # A mail that cannot be mapped is no JSON, so none of it is kept: it lies in its folder.
+    secret_keys=frozenset({"from", "received", "subject", "to"}),
 )

@@ -6,7 +6,7 @@ from itertools import pairwise
 from deploy.contract_files import ROOT
 from schemas.metric_definitions import ALL
 
-_MENTIONED = re.compile(r"\bpulssi_(?:worker|sink|wallboard|alerts|hooks|clickhouse)_[a-z_]*[a-z]")
+_MENTIONED = re.compile(r"\bpulssi_(?:worker|sink|wallboard|alerts|hooks|follow|clickhouse)_[a-z_]*[a-z]")
 #: What the library adds to a histogram's name.
 _SERIES = ("_bucket", "_sum", "_count")
 

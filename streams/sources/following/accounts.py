@@ -20,10 +20,9 @@ def follower_of(source: SourceName) -> Follower | None:
 def is_followed(entry: SourceEntry) -> bool:
     """Tell whether an account is followed: its source has a follower, and the entry says what to follow.
 
-    A help desk's account, which sends hooks, may name none of these keys; so may one that is imported only.
+    An account that is only imported, or only sends hooks, names none of these keys.
     """
-    named = entry.path or entry.url_imap or (entry.url and not entry.secret_env and not entry.secret_file)
-    return bool(named) and follower_of(entry.source) is not None
+    return bool(entry.path or entry.url_imap or entry.url) and follower_of(entry.source) is not None
 
 
 def any_followed(entries: Iterable[SourceEntry]) -> bool:

@@ -51,9 +51,8 @@ def conversations(draw: st.DrawFn) -> list[MadeMail]:
         tag = draw(st.sampled_from(["", "", "", "[Ticket#7] "]))
         ours = who in {"agent", "note", "acknowledgement"}
         given_to = {"agent": "jane@customer.example", "note": "bob@acme.example"}.get(who, MAILBOX)
-        home = "Ann Agent <ann@home.example>" if draw(st.integers(0, 3)) == 0 else AGENT
         mail = written(
-            home if ours else CUSTOMER,
+            AGENT if ours else CUSTOMER,
             to="jane@customer.example" if who == "acknowledgement" else given_to,
             subject=prefix + tag + topic,
             number=number,

@@ -6,6 +6,9 @@ both have one topic, or if it is no customer's and answers the other. (A custome
 mail that was used for a new case.) Joined threads are one contact, named by the earliest mail of a person; what was
 said under another name is taken back and said again. Joins are never undone, and the earliest mail only gets earlier:
 so in the end any order has said the same.
+
+One thing is beyond that: a mail of an agent whom nothing names as one, read as a customer's before its copy in the
+folder of sent mail. It is taken back; a start that was taken back because of it is not said again.
 """
 
 from collections.abc import Iterable, Iterator

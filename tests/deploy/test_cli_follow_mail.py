@@ -3,8 +3,9 @@
 import random
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 import pytest
@@ -32,6 +33,14 @@ agent_domains = ["acme.example"]
 mailboxes = ["support@acme.example"]
 """
 _SECRETS: Final = {"PSEUDONYM_KEY": "k" * 32, "MAIL_PASSWORD": PASSWORD}
+
+
+class Place(NamedTuple):
+    """Where mail is delivered, and what `sources.toml` and the environment say of it."""
+
+    put: Callable[..., object]
+    keys: str
+    environment: dict[str, str]
 
 
 @pytest.fixture
@@ -82,12 +91,23 @@ def responses(told: list[dict[str, Any]]) -> list[int | None]:
     return [each.value_ms for found in samples(told).values() for each in found if each.sample == "first_response"]
 
 
-def test_killed_at_any_moment_no_mail_is_lost(broker: KafkaServer, tmp_path: Path) -> None:
+@pytest.fixture(params=["Maildir", "IMAP"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """Have mail in a Maildir, or on a server."""
+    if request.param == "Maildir":
+        delivery = Delivery(tmp_path)
+        return Place(delivery.put, f'path = "{delivery.path}"', {})
+    server: Dovecot = request.getfixturevalue("dovecot")
+    keys = f'url_imap = "{server.url}"\nuser = "{USER}"\npassword_env = "MAIL_PASSWORD"'
+    return Place(server.put, keys, {"SSL_CERT_FILE": str(server.certificate.chain)})
+
+
+def test_killed_at_any_moment_no_mail_is_lost(broker: KafkaServer, place: Place, tmp_path: Path) -> None:
     """Killed again and again while mails are delivered: each is there, and counts once; an import adds nothing."""
     chance = random.Random(3)  # noqa: S311 - a test's disorder
-    delivery = Delivery(tmp_path)
-    config = configured(tmp_path, f'path = "{delivery.path}"')
-    environment = clean_environment(tmp_path, PULSSI_FOLLOW_PORT="0", **_SECRETS, **broker.settings_env())
+    config = configured(tmp_path, place.keys)
+    secrets = {**_SECRETS, **place.environment, **broker.settings_env()}
+    environment = clean_environment(tmp_path, PULSSI_FOLLOW_PORT="0", **secrets)
     command = pulssi_command("follow", "email", "--config", str(config))
     cases, now_s = 0, int(time.time())
 
@@ -95,7 +115,7 @@ def test_killed_at_any_moment_no_mail_is_lost(broker: KafkaServer, tmp_path: Pat
         nonlocal cases
         mails = [mail for number in range(cases, cases + count) for mail in case(number, now_s + number)]
         chance.shuffle(mails)
-        delivery.put(*mails)
+        place.put(*mails)
         cases += count
 
     with Program(command, environment) as program:
@@ -119,7 +139,7 @@ def test_killed_at_any_moment_no_mail_is_lost(broker: KafkaServer, tmp_path: Pat
             told = events(broker, len(told))
     assert responses(told) == [60_000] * cases
     assert len(alive(told)) == cases
-    done = run(tmp_path, "import", "email", "--config", str(config), **_SECRETS, **broker.settings_env())
+    done = run(tmp_path, "import", "email", "--config", str(config), **secrets)
     assert done.code == 0, done.text
     again = events(broker, len(told) + 4 * cases)
     assert samples(again) == samples(told)

@@ -62,6 +62,14 @@ class FilePages:
         """Name what is read, for its position; empty where nobody can go on with it."""
         return "" if self.name == STANDARD else f"file:{self._form}:{Path(self.name).resolve()}"
 
+    @property
+    def size(self) -> int:
+        """Give its size in bytes, as it is on the disk; 0 where nobody knows."""
+        try:
+            return 0 if self.name == STANDARD else Path(self.name).stat().st_size
+        except OSError:
+            return 0
+
     def pages(self, position: Mapping[str, Any] | None) -> Iterator[Page]:
         """Yield the pages behind a position of this file, or from its beginning. Raises UnreadableError.
 

@@ -20,7 +20,7 @@ def follower_of(source: SourceName) -> Follower | None:
 
 #: What an entry of each source says where it is followed: one of these keys.
 _FOLLOWED_BY: Final[dict[SourceName, tuple[str, ...]]] = {
-    "asterisk": ("path", "database_env", "database_file"),
+    "asterisk": ("path",),
     "email": ("path", "url_imap"),
     "giosg": ("url",),
     "mapping": ("path",),
@@ -29,7 +29,10 @@ _FOLLOWED_BY: Final[dict[SourceName, tuple[str, ...]]] = {
 
 
 def is_followed(entry: SourceEntry) -> bool:
-    """Tell whether an account is followed: its source has a follower, and the entry says what to follow."""
+    """Tell whether an account is followed: its source has a follower, and the entry says what to follow.
+
+    An account that is only imported, or only sends hooks, names none of these keys.
+    """
     named = any(getattr(entry, key) for key in _FOLLOWED_BY.get(entry.source, ()))
     return named and follower_of(entry.source) is not None
 

@@ -190,6 +190,8 @@ def test_accounts(tmp_path: Path) -> None:
         ('source = "asterisk"\naccount = "a"', "asterisk needs `time_zone`"),
         ('source = "zammad"\naccount = "a"\nstates = { "8" = "waiting" }', "states.8"),
         ('source = "giosg"\naccount = "a"\nstates = { "8" = "open" }', "giosg takes no `states`"),
+        ('source = "email"\naccount = "a"\npseudonym_env = "K"', "email needs `url_imap` or `path`"),
+        ('source = "email"\naccount = "a"\npath = "x"', "email needs `pseudonym_env` or `pseudonym_file`"),
         ('source = "zendsk"\naccount = "a"', "source"),
         ('source = "zendesk"\naccount = "A b"', "account"),
         ('source = "zendesk"\naccount = "a"\nurl = "https://a:b@example.com"', "without a password"),

@@ -16,6 +16,7 @@ from streams.configuration.environment import load_settings
 from streams.sources.accounts import Account
 from streams.sources.adapter import AccountRules, Adapter, Mapped, Payload, Request, UnmappableError
 from streams.sources.backfill import runner
+from streams.sources.backfill.file_pages import FilePages
 from streams.sources.backfill.pages import Backfill, Page, Period, VendorApi, VendorPayload, VendorRefusedError
 from streams.sources.backfill.runner import Import, ImportProgress, ImportReport
 from streams.sources.contact_events import ContactEvents
@@ -126,6 +127,21 @@ async def test_a_position_belongs_to_its_period(settings: Settings) -> None:
         assert other.payloads == 10
         whole, _ = await imported(settings, url, Period(1, 2), again=True)
         assert whole.payloads == 10
+
+
+async def test_several_files_are_one_way(settings: Settings, tmp_path: Path) -> None:
+    """What is done of several files grows from 0 to 1 over all of them, by their sizes."""
+    files = []
+    for name, count in (("a.ndjson", 10), ("b.ndjson", 30)):
+        (tmp_path / name).write_bytes(b'{"ticket": 1}\n' * count)
+        files.append(FilePages(str(tmp_path / name), "ticket"))
+    told: list[ImportProgress] = []
+    async with serving(answer_of) as (url, _):
+        run = Import(settings, DESK, desk(url), files=files)
+        run.on_progress = told.append
+        report = await run.run()
+    assert report.payloads == 40
+    assert [(each.what, each.done) for each in told] == [("a.ndjson", 0.25), ("b.ndjson", 1.0)]
 
 
 async def test_a_vendor_that_says_no_ends_it(settings: Settings) -> None:

@@ -70,6 +70,13 @@ def test_check_shows_the_events(tmp_path: Path) -> None:
     assert (report["nothing"], report["requests"]) == (None, [])
 
 
+def test_a_terminal_obeys_nothing_of_a_payload(tmp_path: Path) -> None:
+    """What would move its cursor is spelled out."""
+    file = tmp_path / "payload.json"
+    file.write_bytes(body(native="7\x1b[2J"))
+    assert "zendesk:acme:7\\x1b[2J  " in pulssi("source", "check", "zendesk", file, "--account", "acme").output
+
+
 def test_check_needs_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It may run where there are none."""
     file = tmp_path / "payload.json"

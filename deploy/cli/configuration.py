@@ -75,8 +75,9 @@ def init(folder: Path) -> None:
 def check_config(folder: Path | None, *, as_json: bool) -> None:
     """Check settings and configuration, and name every fault.
 
-    Policies, calendars, queues, tags, alerts and hooks are checked too. Each fault is named with its file and line.
-    DIR is the configuration folder (default: PULSSI_CONFIG). Exits with 2 where something is wrong.
+    All files are checked: policies, calendars, queues, tags, alerts, boards, hooks and sources. Each fault is named
+    with its file and line. DIR is the configuration folder (default: PULSSI_CONFIG). Exits with 2 if something is
+    wrong.
 
     Example: pulssi check-config /etc/pulssi
     """

@@ -1,4 +1,4 @@
-"""`pulssi source`: what a payload gives, what an account was sent, and which accounts there are."""
+"""`pulssi source`: lists the accounts, shows which events a payload gives, and the last payloads of an account."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from streams.sources.accounts import Account
     from streams.sources.adapter import AccountRules
 
-#: What there is of pseudonyms where no key is known: which customer it is shows, and means nothing elsewhere.
+#: The key of pseudonyms in a trial: they show which customers are the same, and are used for nothing else.
 _TRIAL_KEY: Final = "pulssi source check"
 
 source_argument: Final = click.argument("source", type=click.Choice(SOURCES))
@@ -31,7 +31,7 @@ source_argument: Final = click.argument("source", type=click.Choice(SOURCES))
 
 @click.group("source")
 def source_group() -> None:
-    """Try out the systems that events come from."""
+    """List the accounts of sources, and try out payloads."""
 
 
 @source_group.command("list")
@@ -39,9 +39,9 @@ def source_group() -> None:
 @running_stack_option
 @json_option
 def list_accounts(data: Path | None, *, as_json: bool) -> None:
-    """List the accounts, the address of each hook, and what came.
+    """List the accounts with the addresses and counts of their hooks.
 
-    The counts are those of the gateway since its start; it is asked now.
+    The counts are the gateway's, since it was started.
 
     Example: pulssi source list
     """
@@ -91,14 +91,14 @@ def _account_lines(of: Mapping[str, Any], settings: Settings) -> tuple[str, ...]
 @source_group.command("check")
 @source_argument
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--form", help="Which kind of payload it is (default: hook, else the only one of the source).")
+@click.option("--form", help="The form of the payload (default: hook, or the only form that the source has).")
 @click.option("--account", help="Map by this account of sources.toml (default: the only one of the source, or none).")
 @config_option
 @json_option
 def check(source: str, file: Path, form: str | None, account: str | None, *, as_json: bool) -> None:
-    """Show the events that a payload in a file gives.
+    """Show the events that the payload in FILE gives.
 
-    Or why it gives none. Nothing is sent. Exits with 1 where the payload cannot be mapped.
+    If it gives none, show why. Nothing is sent. Exits with 1 if the payload cannot be mapped.
 
     Example: pulssi source check zendesk payload.json --account acme
     """
@@ -168,16 +168,16 @@ def _rules(source: str, account: str | None) -> AccountRules:
 @source_group.command("capture")
 @source_argument
 @click.argument("account")
-@click.option("--last", type=click.IntRange(1, 50), default=50, show_default=True, help="The last so many.")
+@click.option("--last", type=click.IntRange(1, 50), default=50, show_default=True, help="How many to show: the newest.")
 @click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
 @config_option
 @running_stack_option
 def capture(source: str, account: str, last: int, out: Path | None, data: Path | None) -> None:
-    """Show the last payloads that the gateway was sent, pseudonymised.
+    """Show the last payloads that the gateway received.
 
-    One JSON object a line, the newest last: headers, body, and what came of it. Names, addresses, texts, numbers and
-    tokens are replaced before a payload is kept. The gateway is asked with the account's own secret. Exits with 1 where
-    there is none yet.
+    One JSON object a line, the newest last: headers, body, and the types of its events. They are pseudonymised: names,
+    addresses, texts, numbers and tokens are replaced before a payload is kept. The account's own secret is needed to
+    ask the gateway. Exits with 1 if there is no payload yet.
 
     Example: pulssi source capture zendesk acme --last 5 -o payloads.ndjson
     """

@@ -1,4 +1,4 @@
-"""The accounts that hooks come for, as `sources.toml` says now: a change is taken over, a faulty one is refused."""
+"""The accounts that take hooks, as `sources.toml` says now: a change is used at once, a faulty one is refused."""
 
 import asyncio
 import logging
@@ -37,9 +37,9 @@ class HookAccount(NamedTuple):
 
 
 def secret_fault(account: Account, adapter: Adapter) -> str | None:
-    """Say that an account could take hooks and has no secret to check them with; None where all is well.
+    """Say that an account lacks the secret to check its hooks with; None if it has one or needs none.
 
-    An account that can be imported from an API or a database goes without hooks: then it is none.
+    An account with an API or a database needs none: it can do without hooks.
     """
     if lacks_secret(account, adapter) and not (account.entry.url or account.database.get_secret_value()):
         return f"{adapter.title} shows by a secret that a hook is its own: set `secret_env` or `secret_file`"
@@ -81,7 +81,7 @@ class WatchedAccounts:
         self.refused = False
 
     def look(self) -> bool:
-        """Take over what the files say; tells whether accounts have changed. A faulty change is logged, once."""
+        """Use what the files say now; returns whether accounts have changed. A faulty change is logged, once."""
         if not self._files.changed(self._paths):
             return False
         self._paths = _paths(self._folder)

@@ -1,8 +1,8 @@
-"""Follows a mailbox: its folders of incoming and of sent mail, each as its server tells of it.
+"""Follows a mailbox: its folders of incoming and of sent mail.
 
 At the first start nothing of the past is sent; `pulssi import email` does that. At each start the mails that were read
-before are read once more, to know their threads: nothing of that is kept anywhere else. Mails that came before the
-first start are never sent, though they be moved into a folder that is followed.
+before are read once more, since their threads are kept nowhere else. Mails that came before the first start are never
+sent, even if they are moved into a folder that is followed.
 """
 
 import asyncio

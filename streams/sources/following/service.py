@@ -1,4 +1,4 @@
-"""The follower's process: signals, the health server, the accounts of `sources.toml` and what changes of them."""
+"""The follower's process: it follows the accounts of `sources.toml`, and begins anew when that file changes."""
 
 import asyncio
 import logging
@@ -34,7 +34,7 @@ def run(settings: Settings, wanted: Wanted = lambda _account: True) -> int:
 
 
 class FollowedAccounts:
-    """The accounts that are followed, as `sources.toml` has them by now; a faulty change leaves them as they are."""
+    """The accounts that are followed, as `sources.toml` says now; after a faulty change they stay as they were."""
 
     def __init__(self, settings: Settings, wanted: Wanted) -> None:
         """Load them. Raises ConfigurationError, and EndError where there is none."""
@@ -88,7 +88,7 @@ class FollowedAccounts:
             return
 
     def unready(self) -> str | None:
-        """Say which account was not connected to Kafka yet; a vendor that is away, or a file, is no reason."""
+        """Name an account that has never been connected to Kafka; a missing vendor or file does not count."""
         return next((f"{each.account.path}: {each.fault}" for each in self.followings if not each.has_connected), None)
 
     def fault(self) -> str | None:

@@ -39,9 +39,11 @@ class HookAccount(NamedTuple):
 def secret_fault(account: Account, adapter: Adapter) -> str | None:
     """Say that an account could take hooks and has no secret to check them with; None where all is well.
 
-    An account that can be imported from an API or a database goes without hooks: then it is none.
+    An account that can be read otherwise, from an API, a database or files, goes without hooks: then it is none.
     """
-    if lacks_secret(account, adapter) and not (account.entry.url or account.database.get_secret_value()):
+    entry = account.entry
+    otherwise = entry.url or entry.path or entry.mapping or account.database.get_secret_value()
+    if lacks_secret(account, adapter) and not otherwise:
         return f"{adapter.title} shows by a secret that a hook is its own: set `secret_env` or `secret_file`"
     return None
 

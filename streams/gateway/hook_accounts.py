@@ -36,32 +36,32 @@ class HookAccount(NamedTuple):
         return self.account.path
 
 
-def secret_fault(account: Account, adapter: Adapter) -> str | None:
-    """Say that an account could take hooks and has no secret to check them with; None where all is well.
+def secret_fault(entry: SourceEntry, adapter: Adapter) -> str | None:
+    """Say that an account could take hooks and names no secret to check them with; None where all is well.
 
     An account that can be read otherwise, from an API, a database or files, goes without hooks: then it is none.
     """
-    entry = account.entry
-    otherwise = entry.url or entry.path or entry.mapping or account.database.get_secret_value()
-    if lacks_secret(account, adapter) and not otherwise:
+    otherwise = entry.url or entry.path or entry.mapping or entry.database_env or entry.database_file
+    if lacks_secret(entry, adapter) and not otherwise:
         return f"{adapter.title} shows by a secret that a hook is its own: set `secret_env` or `secret_file`"
     return None
 
 
-def lacks_secret(account: Account, adapter: Adapter) -> bool:
+def lacks_secret(entry: SourceEntry, adapter: Adapter) -> bool:
     """Tell whether hooks of the account cannot be checked, for want of a secret."""
-    return adapter.hook is not None and adapter.hook.signature.needs_secret and not account.secrets
+    named = entry.secret_env or entry.secret_file
+    return adapter.hook is not None and adapter.hook.signature.needs_secret and not named
 
 
 def load_hook_accounts(
     folder: Path | None, environment: Mapping[str, str], adapter_of: AdapterOf
 ) -> dict[tuple[str, str], HookAccount]:
     """Read the accounts that take hooks, by source and name. Raises ConfigurationError with every fault at once."""
-    accounts = load_accounts(folder, environment, lambda each: secret_fault(each, adapter_of(each.source)))
+    accounts = load_accounts(folder, environment, lambda each: secret_fault(each.entry, adapter_of(each.source)))
     found: dict[tuple[str, str], HookAccount] = {}
     for account in accounts:
         adapter = adapter_of(account.source)
-        if lacks_secret(account, adapter):
+        if lacks_secret(account.entry, adapter):
             _LOG.warning("%s takes no hooks: it names no secret", account.path)
         elif adapter.hook is not None:
             found[account.source, account.name] = HookAccount(account, adapter, adapter.hook)

@@ -9,9 +9,8 @@ from typing import Final, NamedTuple
 
 from schemas.configuration.source_models import SourceEntry, SourceName
 from schemas.configuration.toml_files import ConfigurationError
-from streams.configuration.folder import read_sources
 from streams.configuration.reloading import WatchedFiles
-from streams.sources.accounts import Account, load_accounts
+from streams.sources.accounts import Account, account_files, load_accounts
 from streams.sources.adapter import Adapter, Hook
 
 #: Finds a source's adapter.
@@ -75,7 +74,7 @@ class WatchedAccounts:
         """Load the accounts with their secrets. Raises ConfigurationError."""
         self._folder = folder
         self._adapter_of = adapter_of
-        self._paths = _paths(folder)
+        self._paths = account_files(folder)
         self._files = WatchedFiles(self._paths)
         #: By source and name.
         self.accounts = load_hook_accounts(folder, os.environ, adapter_of)
@@ -86,9 +85,9 @@ class WatchedAccounts:
         """Take over what the files say; tells whether accounts have changed. A faulty change is logged, once."""
         if not self._files.changed(self._paths):
             return False
-        self._paths = _paths(self._folder)
+        self._paths = account_files(self._folder)
         self._files = WatchedFiles(self._paths)  # before they are read: a later change is seen
-        self.refused = True
+        was_refused, self.refused = self.refused, True
         try:
             accounts = load_hook_accounts(self._folder, os.environ, self._adapter_of)
         except ConfigurationError as error:
@@ -98,6 +97,9 @@ class WatchedAccounts:
             return False
         self.refused = False
         if accounts == self.accounts:
+            if was_refused:  # whoever mends it looks here whether that was it
+                number = len(accounts)
+                _LOG.info("sources.toml is without a fault again: hooks of %d accounts are taken, as before", number)
             return False
         self.accounts = accounts
         _LOG.info("sources.toml has changed: hooks of %d accounts are taken", len(accounts))
@@ -109,19 +111,3 @@ class WatchedAccounts:
             await asyncio.sleep(_LOOK_EVERY_S)
             if self.look():
                 apply()
-
-
-def _paths(folder: Path | None) -> list[Path]:
-    """Name the file and those that it names; of a file that cannot be read only itself."""
-    if folder is None:
-        return []
-    try:
-        entries = [entry for _, entry in read_sources(folder).sources]
-    except ConfigurationError:
-        entries = []
-    return [folder / "sources.toml", *(folder / name for entry in entries for name in _files_of(entry))]
-
-
-def _files_of(entry: SourceEntry) -> list[str]:
-    one = (entry.pseudonym_file, entry.token_file, entry.password_file, entry.database_file, entry.mapping)
-    return [*entry.secret_file, *(name for name in one if name is not None)]

@@ -94,7 +94,8 @@ def list_letters(
     for letter in found[-limit:]:
         done = handled.get(letter.id)
         mark = f"  {done.what} by {done.by}" if done else ""
-        click.echo(f"{letter.id:<10}  {moment(letter.at, zone)}  {printable(f'{letter.code}  {letter.origin}{mark}')}")
+        origin = f"{letter.origin} {letter.place}".rstrip()
+        click.echo(f"{letter.id:<10}  {moment(letter.at, zone)}  {printable(f'{letter.code}  {origin}{mark}')}")
         click.echo(f"    {printable(letter.reason)}")
     click.echo("")
     for (why, where), count in Counter((each.code, each.origin.partition("@")[0]) for each in found).most_common():
@@ -132,6 +133,7 @@ def show(letter_id: str, data: Path | None, *, body_only: bool, as_json: bool) -
         "written": moment(letter.at, zone),
         "what": f"{letter.code}: {letter.reason}",
         "from": letter.origin,
+        "place": letter.place or None,
         "form": letter.about.get("form"),
         "key": None if letter.key is None else letter.key.decode("utf-8", "replace"),
         "handled": done and f"{done.what} by {done.by}, {moment(done.at, zone)}",
@@ -340,6 +342,7 @@ def _described(letter: Letter, handled: dict[str, Handled]) -> dict[str, object]
         "code": letter.code,
         "reason": letter.reason,
         "origin": letter.origin,
+        "place": letter.place or None,
         "bytes": len(letter.value),
         "handled": done and done._asdict(),
     }

@@ -61,6 +61,11 @@ class Letter(NamedTuple):
         return f"{self.about.get('topic', '?')}/{self.about.get('partition', '?')}@{self.about.get('offset', '?')}"
 
     @property
+    def place(self) -> str:
+        """Where it stood in what was read, such as `calls.csv:5`; empty of a hook or a record."""
+        return self.about.get("where", "")
+
+    @property
     def vendor_headers(self) -> Mapping[str, str]:
         """The headers that a vendor's payload came with, by their names in small letters."""
         return {

@@ -289,9 +289,14 @@ class _Opened:
 
 
 def rotated_files(path: Path) -> list[Path]:
-    """List what a log was rotated into, the oldest first."""
-    found = [each for each in path.parent.glob(f"{glob.escape(path.name)}[.-]*") if each.is_file()]
-    return sorted(found, key=lambda each: each.stat().st_mtime)
+    """List what a log was rotated into, the oldest first; of a link also what lies beside the file itself."""
+    found = {
+        each.resolve(): each
+        for name in (path, path.resolve())
+        for each in name.parent.glob(f"{glob.escape(name.name)}[.-]*")
+        if each.is_file()
+    }
+    return sorted(found.values(), key=lambda each: each.stat().st_mtime)
 
 
 def _is_of(path: Path, place: Place) -> bool:

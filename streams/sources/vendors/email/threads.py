@@ -6,6 +6,9 @@ it refers to, if both have the same topic, or if it answers that mail and is not
 with another topic, an old mail was used for a new case.) Joined threads are one contact, named after the earliest mail
 of a person. What was stated under another name is taken back and stated again. Threads are never parted, and the
 earliest mail only gets earlier: so in the end any order has stated the same.
+
+One thing is beyond that: a mail of an agent whom nothing names as one, read as a customer's before its copy in the
+folder of sent mail. It is taken back; a start that was taken back because of it is not said again.
 """
 
 from collections.abc import Iterable, Iterator

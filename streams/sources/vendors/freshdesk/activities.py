@@ -68,8 +68,7 @@ def _add(ticket: Ticket, given: JsonObject, state: str) -> str:
         add_group(ticket, group, queue, at)
     for name, kind in (("added_tags", "contact.tagged"), ("removed_tags", "contact.untagged")):
         tags = [text_at({"tag": tag}, "tag") for tag in list_at(changed, f"activity.{name}")]
-        if tags:
-            add(kind, at, name, at, *sorted(tags), tags=tags)
+        ticket.events.add_tags(kind, at, tags, name, at)
     if value_at(changed, "activity.spam") is True:
         add("contact.discarded", at, "spam", at, reason="spam")
     return state

@@ -214,6 +214,9 @@ def add_version(ticket: Ticket, version: Version) -> None:
             add("contact.reopened", at, "reopened", name, **known)
     elif version.state in {"paused", "paused_third_party"}:
         third: dict[str, Any] = {"for_": "third_party"} if version.state == "paused_third_party" else {}
+        if version.was_closed:  # what waits is open, also where the webhook that said so was lost
+            add("contact.reopened", at, "reopened", name, **known)
+            known["seq"] += 1
         add("contact.paused", at, *state, **known, **third)
     elif version.state == "resolved":
         add("contact.resolved", at, *state, **known)

@@ -6,7 +6,7 @@ that the events themselves give.
 
 import random
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Final, NamedTuple
@@ -171,3 +171,14 @@ def disordered(payloads: Sequence[Any], seed: int) -> list[Any]:
     chance = random.Random(seed)  # noqa: S311 - a test's disorder
     both = [*payloads, *chance.sample(payloads, k=len(payloads) // 2)]
     return chance.sample(both, k=len(both))
+
+
+def lost_after_an_end(hooks: Sequence[Sequence[Event]]) -> Iterator[tuple[FoldResult, FoldResult]]:
+    """Lose what follows an end, up to each later webhook; give what is known then, and what would be without a loss."""
+    for end, events in enumerate(hooks):
+        if not any(event["type"] == "contact.resolved" for event in events):
+            continue
+        for last in range(end + 2, len(hooks)):
+            kept = [*hooks[: end + 1], hooks[last]]
+            whole = hooks[: last + 1]
+            yield folded(event for each in kept for event in each), folded(event for each in whole for event in each)

@@ -39,9 +39,10 @@ def source_group() -> None:
 @running_stack_option
 @json_option
 def list_accounts(data: Path | None, *, as_json: bool) -> None:
-    """List the accounts, the address of each hook, what is followed, and what came.
+    """List the accounts with what came from each.
 
-    The counts are those of the gateway and of the follower since their start; both are asked now.
+    Each has the address of its hook, and what is followed. The counts are those of the gateway and of the follower,
+    since they were started.
 
     Example: pulssi source list
     """

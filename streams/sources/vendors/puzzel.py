@@ -180,11 +180,12 @@ def _small(rec_id: str) -> int:
 def map_ticket(payload: Payload, account: AccountRules, _answers: Mapping[Request, Any]) -> Mapped:
     """Map a webhook of Puzzel Ticketing, whose body is the template of docs/sources/puzzel.md."""
     body = json_object(payload.body)
+    unfilled = next((name for name, value in body.items() if "{{" in str(value)), None)
+    if unfilled is not None:
+        raise UnmappableError(unfilled, "has a placeholder that Puzzel did not fill: correct the template")
     kind, ticket, at = text_at(body, "event"), text_at(body, "ticket"), time_at(body, "at", account.time_zone)
     if kind not in _TICKET_EVENTS:
         raise UnmappableError("event", f"must be one of {', '.join(sorted(_TICKET_EVENTS))}")
-    if "{{" in f"{ticket}{optional_text_at(body, 'queue')}":
-        raise UnmappableError("ticket", "has a placeholder that Puzzel did not fill: correct the template")
     queue = account.queue_named(optional_text_at(body, "queue"))
     customer = pseudonym(account.pseudonym_key, optional_text_at(body, "customer"))
     made = ContactEvents(account, f"ticket-{ticket}", account.channel or "email", queue=queue, customer_id=customer)
@@ -233,5 +234,6 @@ ADAPTER: Final = Adapter(
         "tagged": Feed("part", "of tickets"),
         "any_tag": Feed("part", "of tickets"),
     },
+    gauges={"agents": Feed("part", "signed in, in a pause, signed out; not busy")},
     hook=Hook(SharedSecret(header="X-Pulssi-Secret", parameter=""), timeout_s=5.0),
 )

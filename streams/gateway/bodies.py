@@ -1,6 +1,6 @@
-"""Reads the bodies of hooks: at most so large, within a time, and all together within a bound of the memory.
+"""Reads the bodies of hooks, within a limit of size and of time, and all together within a limit of memory.
 
-A body stays as it came: nothing is unpacked, for a small body could become a large one.
+A body is never unpacked, since a small compressed body could become a large one.
 """
 
 import asyncio

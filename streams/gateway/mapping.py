@@ -1,4 +1,4 @@
-"""Maps one hook: to events, to nothing, or to a dead letter; what the payload leaves out is fetched first."""
+"""Maps one hook to events, to nothing or to a dead letter; asks the vendor first for what the payload leaves out."""
 
 from typing import Any, Final, NamedTuple
 
@@ -21,7 +21,7 @@ ANSWERS_AT_MOST: Final = 20
 
 
 class MappedHook(NamedTuple):
-    """What is to be written of a hook; `nothing` or `refusal` say why that is no event."""
+    """The records to write for a hook; `nothing` or `refusal` says why there is no event."""
 
     records: tuple[Record, ...] = ()
     nothing: str = ""
@@ -55,7 +55,7 @@ async def _outcome(of: HookAccount, payload: Payload, fetcher: Fetcher) -> Outco
 
 
 def _without_own_secrets(of: HookAccount, payload: Payload) -> Payload:
-    """Leave out what repeats a secret of the account: some vendors sign nothing, and send the secret itself."""
+    """Remove the account's secrets: vendors that sign nothing send the secret itself."""
     secrets = [secret.get_secret_value() for secret in of.account.secrets]
     headers = {name: value for name, value in payload.headers.items() if not any(each in value for each in secrets)}
     body = payload.body

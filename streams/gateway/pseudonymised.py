@@ -1,8 +1,8 @@
-"""Makes a payload fit to be shown: its form stays, and what people wrote or are called does not.
+"""Pseudonymises a payload: its structure stays, names of people and what they wrote do not.
 
 Only what is known to be harmless stays as it is: words of the vocabulary, times near to now, truth values, single
-digits, and numbers in fields that count or measure. All else is replaced by something of its kind that is made of a
-hash with a key that nobody knows: the same value by the same, so that it can be seen where an id comes again.
+digits, and numbers in fields that count or measure. Everything else is replaced by an invented value of its kind, made
+of a hash with a key that nobody knows. The same value always gives the same one, so that an id can be recognised.
 """
 
 import re

@@ -1,8 +1,8 @@
-"""Receives one hook: checks who sent it, maps it, has Kafka store what comes of it, and only then answers.
+"""Receives one hook: checks who sent it, maps it, has Kafka store its events, and only then answers.
 
-The order is that of what each check costs. What is answered with 2xx is in Kafka, as events or as a dead letter, or is
-known to mean nothing; what could not be stored is answered with 503, so that the vendor sends it again. Nothing that
-somebody wrote, signed or keeps secret is in an answer or in the log.
+Cheap checks come first. A hook that is answered with 2xx is in Kafka, as events or as a dead letter, or has nothing to
+count. If it could not be stored, the answer is 503, so that the vendor sends it again. No answer and no log has
+anything that somebody wrote, a signature or a secret.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ from streams.sources.adapter import Payload
 from streams.sources.fetching import Fetcher, VendorAwayError
 from streams.times import now_ms
 
-#: A vendor's patience less this is ours: the answer has to reach it. Of a short one at most a fifth.
+#: The gateway answers so long before the vendor stops waiting, for the answer to arrive; at most a fifth of that wait.
 MARGIN_S: Final = 1.0
 _MARGIN_SHARE: Final = 0.2
 #: When a vendor may try again, in seconds: Zendesk does so only below a minute.
@@ -44,7 +44,7 @@ _LOG: Final = logging.getLogger(__name__)
 
 
 class _AccountState:
-    """What lives as long as the gateway knows the account, whatever changes in its entry."""
+    """What is kept of an account as long as `sources.toml` has it, even if its entry changes."""
 
     def __init__(self, of: HookAccount, session: aiohttp.ClientSession) -> None:
         self.counts = AccountCounts()
@@ -67,7 +67,7 @@ class Receiver:
         writes: AcknowledgedWrites,
         session: aiohttp.ClientSession,
     ) -> None:
-        """`accounts` gives those in force; `session` is what vendors' APIs are asked with."""
+        """`accounts` returns the accounts in force; `session` is used to ask vendors' APIs."""
         self._accounts = accounts
         self._writes = writes
         self._session = session
@@ -78,13 +78,13 @@ class Receiver:
             settings.gateway_address_requests_per_second, settings.gateway_address_request_burst
         )
         self._states: dict[tuple[str, str], _AccountState] = {}
-        #: Hooks for accounts that there are not.
+        #: Hooks for accounts that do not exist.
         self.unknown = 0
         self.latency = histogram(declared.GATEWAY_ANSWER)
         self.take_over()
 
     def take_over(self) -> None:
-        """Go on with the accounts that are in force now."""
+        """Use the accounts that are in force now."""
         accounts = self._accounts()
         for name in self._states.keys() - accounts.keys():
             del self._states[name]
@@ -162,7 +162,9 @@ class Receiver:
         except (NotTakenError, RecordRefusedError):
             return "unavailable", _unavailable("this cannot be stored now")
         except VendorAwayError as error:
-            return "unavailable", _unavailable("what the hook leaves out cannot be had now", error.after_s)
+            return "unavailable", _unavailable(
+                "the vendor's API does not give now what the hook leaves out", error.after_s
+            )
         if mapped.refusal is not None:
             _note_refusal(state, mapped.refusal.field)
         return _outcome(mapped), web.Response(status=of.hook.status)
@@ -179,7 +181,7 @@ def _payload(request: web.Request, of: HookAccount, body: bytes, caller: Caller)
 
 
 def _url(request: web.Request, of: HookAccount, caller: Caller) -> str:
-    """Write the address as the vendor has it: of the setting, or as this request came."""
+    """Write the address that the vendor called: by `public_url`, or as this request came."""
     if of.account.entry.public_url:
         return f"{of.account.entry.public_url}{request.raw_path}"
     return f"{'https' if caller.https else request.scheme}://{request.headers.get('Host', '')}{request.raw_path}"

@@ -1,6 +1,6 @@
-"""The gateway's routes: hooks, what was captured of them, health and metrics; nothing else is answered.
+"""The gateway's routes: hooks, captured payloads, health and metrics; nothing else is answered.
 
-Hooks may come from anywhere. Metrics and captured payloads are for those who run Pulssi: each asks for a secret.
+Hooks may come from anywhere. Metrics and captured payloads are for those who run Pulssi: each needs a secret.
 """
 
 import hmac
@@ -34,7 +34,7 @@ def application(
     progress: Check,
     metrics: Callable[[], str],
 ) -> web.Application:
-    """Make the routes; `token` is what metrics are asked for with, empty: they are this machine's alone."""
+    """Make the routes; `token` is needed to read the metrics, empty: only this machine may read them."""
 
     @web.middleware
     async def guard_metrics(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -78,7 +78,7 @@ def _may_read(request: web.Request, token: SecretStr) -> bool:
 
 
 def _captured(receiver: Receiver, request: web.Request) -> web.Response:
-    """Show the last payloads of an account to who has its secret; whether there is the account is told to nobody."""
+    """Show an account's last payloads to whoever has its secret; without it, the answer is the same for no account."""
     if (refused := receiver.limit(request)) is not None:
         return refused
     found = receiver.state_of(request)

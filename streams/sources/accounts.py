@@ -63,6 +63,22 @@ def load_accounts(
     return tuple(found)
 
 
+def account_files(folder: Path | None) -> list[Path]:
+    """Name `sources.toml` and the files of secrets and mappings that it names; where it cannot be read only itself."""
+    if folder is None:
+        return []
+    try:
+        entries = [entry for _, entry in read_sources(folder).sources]
+    except ConfigurationError:
+        entries = []
+    return [folder / "sources.toml", *(folder / name for entry in entries for name in _files_of(entry))]
+
+
+def _files_of(entry: SourceEntry) -> list[str]:
+    one = (entry.pseudonym_file, entry.token_file, entry.password_file, entry.database_file, entry.mapping)
+    return [*entry.secret_file, *(name for name in one if name is not None)]
+
+
 class _Secrets:
     """Reads the secrets of one account, and notes those that are missing."""
 

@@ -1,7 +1,7 @@
-"""What a payload leaves out is asked of the vendor's API: at its pace, what never changes once for all.
+"""Asks the vendor's API for what a payload leaves out, at the account's rate; for what never changes only once.
 
-The gateway waits for an answer while a vendor waits for the gateway: so what cannot be had soon is told at once, with
-the seconds after which it may be. A token goes to the account's own address only, and is in no error and no log.
+The vendor waits for the gateway while the gateway waits for the API. So if an answer will take long, VendorAwayError is
+raised at once, with the seconds to wait. A token goes to the account's own address only, and is in no error and no log.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ KEPT_S: Final = 600.0
 KEPT_AT_MOST: Final = 100
 KEPT_BYTES: Final = 65_536
 ANSWER_BYTES: Final = 1_048_576
-#: Who would have to wait longer for the account's pace is told so at once.
+#: If the account's rate would make a request wait longer, it is given up at once.
 PATIENCE_S: Final = 3.0
 _AT_ONCE: Final = 4
 _TIMEOUT_S: Final = 10.0
@@ -104,7 +104,7 @@ class Fetcher:
         url = self._url(request)
         while (wait_s := max(0.0, self._not_before - self._clock()) or self._pace.take("")) > 0:
             if wait_s > PATIENCE_S:
-                raise VendorAwayError("the vendor's API is asked no more often", wait_s)
+                raise VendorAwayError("the vendor's API may be asked no more often now", wait_s)
             await asyncio.sleep(wait_s)
         headers = self._headers if body is None else {**self._headers, "Content-Type": "application/json"}
         try:
@@ -140,7 +140,7 @@ class Fetcher:
         if status != HTTPStatus.OK:
             mend: dict[int, str] = {
                 HTTPStatus.UNAUTHORIZED: "is the token the right one?",
-                HTTPStatus.FORBIDDEN: "what may the token?",
+                HTTPStatus.FORBIDDEN: "may the token read this?",
             }
             raise VendorRefusedError(status, mend.get(status, "it does not give what the payload names"))
         read = bytearray()

@@ -1,7 +1,7 @@
-"""Sends what pages hold: each payload is mapped, its events go to their topics, what cannot be mapped is kept.
+"""Maps the payloads of pages, sends their events, and keeps those that cannot be mapped as dead letters.
 
-A page's position is written once all events and dead letters up to it are acknowledged, and never before: after a
-crash it is read again, which gives the same events. Imports and followers differ in nothing but their pages.
+A page's position is written when all events and dead letters up to it are acknowledged, and never before: after a
+crash the page is read again, which gives the same events. Imports and followers differ only in their pages.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ class OnPage(Protocol):
 
 
 class PageSender:
-    """Sends the pages of one account's stream. `producer` and the others are connected by whoever made them."""
+    """Sends the pages of one account. Whoever makes it connects `producer` and the other writers, and ends them."""
 
     def __init__(
         self,
@@ -58,9 +58,9 @@ class PageSender:
         gauges: SourceGauges | None = None,
         refuse_wrong_input: bool = False,
     ) -> None:
-        """`key` is the position's, None: none is kept; `gauges` takes the states of queues.
+        """`key` is the key of the position, None: no position is kept. `gauges` writes the states of queues.
 
-        `refuse_wrong_input`: stop where most of what comes first is bad.
+        `refuse_wrong_input`: stop if most of the first payloads cannot be mapped.
         """
         self._adapter = adapter
         self._account = account
@@ -86,10 +86,10 @@ class PageSender:
         self.first_reason = self.last_reason = ""
 
     async def send(self, page: Page, *, settle_every_s: float = SETTLE_EVERY_S) -> None:
-        """Send a page; its position is written when the last one is so old. Raises BrokerUnreachableError and others.
+        """Send a page; write its position if the last one was written so many seconds ago, or earlier.
 
-        EndError with NO where most of what comes first cannot be mapped; VendorRefusedError where the vendor's API
-        says no to the account.
+        Raises BrokerUnreachableError and ProduceError; EndError with NO if most of the first payloads cannot be mapped;
+        VendorRefusedError if the vendor's API refuses the account.
         """
         for begin in range(0, len(page.payloads), _AT_ONCE):
             await asyncio.sleep(0)

@@ -1,6 +1,7 @@
 """`pulssi dlq` against a real broker: bad records are listed, shown, corrected, sent again and discarded."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -99,6 +100,15 @@ def test_a_terminal_obeys_nothing_of_a_letter(settings: Settings) -> None:
     assert "is \\x1b[31mred" in shown[0]
     assert "From: a\n\\x1b[2J\\x07" in shown[1]
     assert pulssi("show", found["id"], "--body").stdout_bytes == sent
+
+
+def test_a_letter_of_a_file_names_its_line(settings: Settings) -> None:
+    """Who corrects the file needs it: in the list, in the letter and as JSON."""
+    write(settings, letter(b"{}", "unmappable", "id: is missing", source="mapping", account="pbx", where="calls.csv:5"))
+    (found,) = listed()
+    assert found["place"] == "calls.csv:5"
+    assert "unmappable  mapping/pbx calls.csv:5\n" in pulssi("list").output
+    assert re.search(r"place: +calls.csv:5\n", pulssi("show", found["id"]).output)
 
 
 def test_a_wrong_key_is_mended_by_sending_again(settings: Settings) -> None:

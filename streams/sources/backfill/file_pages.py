@@ -1,4 +1,4 @@
-"""A vendor's file as pages of payloads, with the place behind each: what a back-fill's API gives, from a file.
+"""Reads a vendor's file as pages of payloads, each with the position behind it.
 
 A file is a log of raw lines, JSON line by line, a JSON array, a CSV table, or one payload as a whole; plain, gzipped or
 in zstd. All but arrays and whole files are read piece by piece. Nothing is mapped here.

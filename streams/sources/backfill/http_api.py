@@ -44,10 +44,10 @@ _OK: Final = range(200, 300)
 #: A number above this is a point in time and no length (2001-09-09).
 _POINT_IN_TIME: Final = 1_000_000_000
 _PROBLEMS: Final = {
-    400: "it does not understand {path}: is this vendor's version another one?",
+    400: "it does not understand {path}: does the vendor's server have another version?",
     403: "its user may not read {path}: give it the right at the vendor",
     404: "there is no {path}: check `url`",
-    410: "{path} is there no more",
+    410: "{path} does not exist any more",
 }
 
 
@@ -135,7 +135,7 @@ class HttpApi:
 
     async def _wait_and_report(self, seconds: float) -> None:
         if seconds >= _BACK_OFF_S:
-            self._report(f"{self._account.path}: waiting {seconds:.0f} s, as the vendor wants it")
+            self._report(f"{self._account.path}: waiting {seconds:.0f} s, as the vendor asks for")
         await self._sleep(seconds)
 
     async def _once(self, method: str, request: Request, body: bytes | None) -> Any:  # noqa: ANN401 - JSON

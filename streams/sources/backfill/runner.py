@@ -1,7 +1,7 @@
-"""Runs an import: the past of an account from its vendor's API or from files, at full speed, into the topics of events.
+"""Runs an import: reads the past of an account from its vendor's API or from files, and sends its events.
 
-It can be ended at any moment and goes on where all was acknowledged. Run twice, or beside the hooks, it gives the same
-events once more, which count once.
+It can be ended at any moment; the next run goes on behind what Kafka has acknowledged. Run twice, or beside the hooks,
+it gives the same events once more, which count once.
 """
 
 import asyncio
@@ -61,7 +61,7 @@ class ImportReport(NamedTuple):
 
 
 def backfill_of(account: Account) -> Backfill:
-    """Return what reads an account's past from its vendor. Raises EndError where there is no such thing."""
+    """Return the back-fill of an account's source. Raises EndError if there is none."""
     module = f"streams.sources.backfill.{account.source}"
     if find_spec(module) is None:
         raise EndError(

@@ -4,8 +4,8 @@ A webhook names its channel, an action and a resource: `added` has the whole res
 changed. There is no event id, no time and no signature; the address holds a secret. The body carries a live access
 token, which is taken out before anything is kept. Times come without a zone and are UTC.
 
-What a chat was, is told again whenever it changes: in one of its states each event has the same id. Bots are users for
-giosg, so `bots` of the account names them.
+Whenever a chat changes, all of it is mapped again, and the same fact has the same id. giosg treats bots as users, so
+`bots` of the account names them.
 """
 
 import re

@@ -1,7 +1,7 @@
-"""The rows that make up most of a queue log, mapped without building anything twice: for imports of years.
+"""Maps the most frequent rows of a queue log fast, for imports of years.
 
-Gives byte for byte what `meaning.py` and the check of the contract give; whatever is unusual is left to them. Values
-that end up in JSON are checked once, and kept: queues and members are few.
+It gives byte for byte what `meaning.py` and the check of the contract give, and leaves unusual rows to them. A queue or
+member that is written into JSON is checked once and then kept in memory, since there are few of them.
 """
 
 import re

@@ -1,7 +1,7 @@
 """What each row of the queue log means: the one table of Asterisk's events and ours. Pure.
 
-When each is written: Asterisk's apps/app_queue.c. A call is one contact, under its id, whatever queues it visits: so a
-row says all by itself. Nothing tells of a call outside its queues, nor of hold and wrap-up.
+When each row is written is in Asterisk's apps/app_queue.c. A call is one contact, under its id, whatever queues it
+visits: so each row can be mapped alone. The log has no calls outside queues, no hold and no wrap-up.
 """
 
 import re

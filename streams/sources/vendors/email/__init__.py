@@ -1,7 +1,7 @@
-"""E-mail without a help desk: a mail's header becomes events; which contact a mail belongs to, its thread says.
+"""E-mail without a help desk: the headers of mails become events, and the thread of a mail names its contact.
 
-A mail alone (form `mail`) says which thread it belongs to as far as its own header tells. What follows or imports a
-mailbox knows more of its mails, and gives statements (form `thread`) that `Threads` made of them.
+The form `mail` is one mail, whose thread is only known from its own header. The follower and the import know all mails
+of a mailbox: they use the form `thread`, statements that `Threads` has made.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
-"""What is said of a contact because of a mail, as data and as events.
+"""Statements about contacts that mails give, as data and as events.
 
-Statements are harmless when they are repeated: ids are made of the mails' own. A mail that is found to belong to
-another contact than was said is said again there, and the contact that it was said of is discarded into that one.
+A repeated statement does no harm, as its ids are made of the mail's. If a mail turns out to belong to another contact,
+it is stated again for that contact, and the first contact is discarded as merged into it.
 """
 
 from collections.abc import Mapping

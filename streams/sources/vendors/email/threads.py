@@ -1,11 +1,14 @@
-"""Which contact each mail belongs to: a function of the set of mails, whatever the order in which they are read.
+"""Finds the contact of each mail; the result depends on the set of mails, not on the order in which they are read.
 
-Most mails say it themselves: the first id in References, and the topic. Two things take other mails' word. Some name
-only the mail that they answer, and some agents change the topic: such a mail joins its thread with that of another, if
-both have one topic, or if it is no customer's and answers the other. (A customer's mail with another topic is an old
-mail that was used for a new case.) Joined threads are one contact, named by the earliest mail of a person; what was
-said under another name is taken back and said again. Joins are never undone, and the earliest mail only gets earlier:
-so in the end any order has said the same.
+Most mails name their thread themselves, by the first id in References and by the topic. Others do not: some name only
+the mail that they answer, and some agents change the topic. Such a mail joins its own thread with that of a mail that
+it refers to, if both have the same topic, or if it answers that mail and is not from a customer. (If a customer answers
+with another topic, an old mail was used for a new case.) Joined threads are one contact, named after the earliest mail
+of a person. What was stated under another name is taken back and stated again. Threads are never parted, and the
+earliest mail only gets earlier: so in the end any order has stated the same.
+
+One thing is beyond that: a mail of an agent whom nothing names as one, read as a customer's before its copy in the
+folder of sent mail. It is taken back; a start that was taken back because of it is not said again.
 """
 
 from collections.abc import Iterable, Iterator

@@ -1,7 +1,7 @@
 """The daily export of activities: what was changed of tickets, second by second.
 
-Dates are day-first. A status is written as its name, where tickets have a number. Rows have no ids, and equal rows
-occur: as each is a statement of what is so from then on, an equal one is that statement once more.
+Dates are day-first. A status is written by its name, but tickets have its number. Rows have no ids, and some are equal:
+each row states what holds from then on, so an equal row repeats the statement and changes nothing.
 """
 
 import re

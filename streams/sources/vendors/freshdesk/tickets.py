@@ -1,8 +1,8 @@
 """A ticket of Freshdesk: its start, its conversations, and the states that it is in.
 
-`stats` knows only the latest time of each thing that happened. What a ticket is in now is told as a statement that
-changes nothing when it is repeated; activities tell what came between, with the same ids where it is the same.
-Times are whole seconds, so `seq` orders what happens in one: messages by their ids, and states behind them.
+`stats` has only the latest time of each kind of change. So the present state becomes an event that changes nothing when
+it is repeated. Activities give the states in between; the same fact has the same id. Times are whole seconds, so `seq`
+orders the events of one second: messages by their ids, and states behind them.
 """
 
 from datetime import datetime, timedelta

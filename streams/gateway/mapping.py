@@ -1,6 +1,10 @@
 """Maps one hook to events, to nothing or to a dead letter; asks the vendor first for what the payload leaves out."""
 
+import json
+import re
+from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
+from urllib.parse import quote, quote_plus
 
 from schemas.topics import DEAD_LETTERS
 from streams.gateway.hook_accounts import HookAccount
@@ -56,12 +60,24 @@ async def _outcome(of: HookAccount, payload: Payload, fetcher: Fetcher) -> Outco
 
 def _without_own_secrets(of: HookAccount, payload: Payload) -> Payload:
     """Remove the account's secrets: vendors that sign nothing send the secret itself."""
-    secrets = [secret.get_secret_value() for secret in of.account.secrets]
-    headers = {name: value for name, value in payload.headers.items() if not any(each in value for each in secrets)}
+    written = {each for secret in of.account.secrets for each in _writings(secret.get_secret_value())}
+    headers = {name: value for name, value in payload.headers.items() if not any(each in value for each in written)}
     body = payload.body
-    for each in secrets:
+    for each in sorted(written, key=len, reverse=True):
         body = body.replace(each.encode(), TAKEN_OUT.encode())
     return payload._replace(headers=headers, body=body)
+
+
+def _writings(secret: str) -> Iterator[str]:
+    """Write a secret in each way in which it may stand in a text: as it is, in an address, in a form and in JSON."""
+    yield secret
+    for quoted in (quote(secret, safe=""), quote(secret), quote_plus(secret)):
+        yield quoted
+        yield re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), quoted)
+    for ascii_only in (False, True):
+        inner = json.dumps(secret, ensure_ascii=ascii_only)[1:-1]
+        yield inner
+        yield inner.replace("/", "\\/")
 
 
 def _dead_letter(of: HookAccount, payload: Payload, error: UnmappableError) -> Record:

@@ -24,9 +24,12 @@ UNMAPPABLE: Final = "unmappable"
 KEPT_HEADER: Final = "pulssi-header-"
 #: In the place of what is taken out.
 TAKEN_OUT: Final = "(taken out)"
-#: Headers that name a person's address, or that anybody could sign in with.
-_NEVER_KEPT: Final = frozenset(
-    {"authorization", "cookie", "forwarded", "proxy-authorization", "x-forwarded-for", "x-real-ip"}
+#: Headers that anybody could sign in with.
+_NEVER_KEPT: Final = frozenset({"authorization", "cookie", "proxy-authorization", "referer"})
+#: Words in the name of a header that proxies add: whose address it came from, and to which, with its parameters.
+_ADDRESS_WORDS: Final = (
+    *("forwarded", "client-ip", "connecting-ip", "real-ip", "remote-addr", "external-address"),
+    *("original-url", "original-uri", "original-path", "request-uri", "rewrite-url"),
 )
 #: Words in the name of a header whose value may be a secret.
 _SECRET_WORDS: Final = ("secret", "token", "password", "api-key", "apikey", "signature")
@@ -72,7 +75,8 @@ def without_secrets(adapter: Adapter, payload: Payload) -> Payload:
     headers = {
         name: value[:_HEADER_CHARACTERS]
         for name, value in payload.headers.items()
-        if name.lower() not in _NEVER_KEPT | secret and not any(word in name.lower() for word in _SECRET_WORDS)
+        if name.lower() not in _NEVER_KEPT | secret
+        and not any(word in name.lower() for word in (*_SECRET_WORDS, *_ADDRESS_WORDS))
     }
     return payload._replace(body=_body_without(secret, payload.body), headers=headers, query={}, url="")
 

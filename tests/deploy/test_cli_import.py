@@ -139,6 +139,7 @@ def test_what_cannot_be_mapped_is_kept_and_told(broker: KafkaServer, config: Pat
         "pulssi-account": b"main",
         "pulssi-form": b"queue_log",
         "pulssi-where": b"queue_log:17",
+        "pulssi-line": b"17",
         "pulssi-code": b"unmappable",
         "pulssi-reason": b"callid: of ENTERQUEUE is no call's",
     }

@@ -90,7 +90,7 @@ source = "asterisk"
 account = "main"
 time_zone = "Europe/Helsinki"
 """
-VARIABLES: Final = {"ACME": SECRET, "OTHER": OTHER_SECRET}
+VARIABLES: Final[dict[str, str]] = {"ACME": SECRET, "OTHER": OTHER_SECRET}
 
 
 def adapter_of(source: str) -> Adapter:

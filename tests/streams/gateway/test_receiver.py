@@ -2,9 +2,11 @@
 
 import asyncio
 import gzip
+import json
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import quote, quote_plus
 
 import orjson
 import pytest
@@ -14,6 +16,7 @@ from schemas.topics import CONTACTS, DEAD_LETTERS
 from streams.configuration.environment import load_settings
 from streams.gateway.bodies import Bodies
 from streams.gateway.receiver import UNSIGNED
+from tests.streams.gateway import made
 from tests.streams.gateway.made import OLD_SECRET, OTHER_SECRET, SECRET, SOURCES, body, chatwoot, zendesk
 from tests.streams.gateway.site import MemoryWrites, Site, gateway
 from tests.until import until
@@ -226,6 +229,28 @@ async def test_a_dead_letter_has_no_secret_of_the_account(site: Site, writes: Me
     assert (await site.post(f"/hooks/giosg/acme?secret={SECRET}", sent, headers)).status == 200
     (letter,) = writes.records
     assert SECRET not in str(letter)
+    assert dict(letter.headers)["pulssi-header-x-delivery"] == b"d-1"
+
+
+@pytest.mark.parametrize("secret", ["a+b/c=d 0123", 'a"b\\\\c/0123', "ä%?&é0123", "plain-0123"])
+async def test_a_secret_is_known_however_it_is_written(
+    site: Site, writes: MemoryWrites, monkeypatch: pytest.MonkeyPatch, secret: str
+) -> None:
+    """As in an address, in a form or in JSON: a dead letter has none of it, and no address that the hook came to."""
+    monkeypatch.setitem(made.VARIABLES, "ACME", secret)
+    site.accounts.load()
+    site.receiver.take_over()
+    quoted = quote(secret, safe="")
+    sent = body("unheard", own=secret, address=f"https://x.example/?secret={quote_plus(secret)}")
+    sent = sent.replace(b"unheard", b"unheard" + json.dumps(secret).encode()[1:-1])
+    headers = {"X-Whatever": f"k={quoted}", "X-Original-URL": f"/?secret={quoted}"}
+    headers |= {"CF-Connecting-IP": "192.0.2.1", "X-Delivery": "d-1"}
+    assert (await site.post(f"/hooks/giosg/acme?secret={quoted}", sent, headers)).status == 200
+    (letter,) = writes.records
+    kept = f"{letter.value.decode()}{letter.headers}"
+    told = (secret, quoted, quote_plus(secret), json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])
+    assert not any(each in kept for each in told)
+    assert "192.0.2.1" not in kept
     assert dict(letter.headers)["pulssi-header-x-delivery"] == b"d-1"
 
 

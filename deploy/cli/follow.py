@@ -21,7 +21,7 @@ def follow(source: str | None, account: str | None) -> None:
     everything, also after kill -9. `pulssi up` runs it where sources.toml has such an account.
 
     Health and metrics are at PULSSI_FOLLOW_PORT (/healthz, /readyz, /metrics). Ends with 1 where no account can be
-    followed, with 70 for a bug: start it again after 70.
+    followed or sources.toml is faulty, with 70 for a bug: start it again after 70.
 
     Example: PULSSI_KAFKA_BROKERS=kafka:9092 pulssi follow asterisk main
     """

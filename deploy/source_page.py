@@ -24,6 +24,20 @@ events: what comes twice counts once. What cannot be mapped is kept as a
 A hook is sent to the gateway, at `/hooks/SOURCE/ACCOUNT`; what is followed is read by `pulssi follow`;
 [import.md](../import.md) says how to import the past.
 
+## What a hook is signed with
+
+For who tries one by hand, or has a proxy that looks at it. Secrets are the account's, as they are written.
+
+| source | what shows that a hook is the vendor's |
+| --- | --- |
+%s
+For example, Chatwoot's, with the secret in `$SECRET`:
+
+    at=$(date +%%s); body=$(cat payload.json)
+    sum=$(printf '%%s.%%s' "$at" "$body" | openssl dgst -sha256 -hmac "$SECRET" -r | cut -d' ' -f1)
+    printf %%s "$body" | curl -i --data-binary @- -H "X-Chatwoot-Timestamp: $at" \\
+        -H "X-Chatwoot-Signature: sha256=$sum" http://127.0.0.1:8070/hooks/chatwoot/acme
+
 ## What each can feed
 
 yes: the source gives all that the [sample](../samples.md) needs; part: see below; empty: nothing.
@@ -44,8 +58,14 @@ def source_page() -> str:
     rows = "".join(
         f"| `{sample}` | {' | '.join(_how(each.feeds.get(sample)) for each in adapters)} |\n" for sample in NAMES
     )
+    signed = "".join(
+        f"| [{each.title}]({each.name}.md) | {each.hook.signature.meaning} |\n"
+        for each in adapters
+        if each.hook is not None
+    )
     return _PAGE % (
         listed,
+        signed,
         " | ".join(each.name for each in adapters),
         " --- |" * len(adapters),
         rows,

@@ -76,6 +76,8 @@ alerts_group.add_command(try_alerts)
 def list_alerts(data: Path | None, *, also_over: bool, as_json: bool) -> None:
     """List the alerts that fire, the critical ones first.
 
+    Figures are those of an alert's last change: a contact that waits on has waited longer by now.
+
     Exits with 0 whether or not any fires, with 3 if Kafka does not answer.
 
     Example: pulssi alerts list --all
@@ -96,7 +98,6 @@ def list_alerts(data: Path | None, *, also_over: bool, as_json: bool) -> None:
 
 def _lines(alert: Alert, zone: ZoneInfo) -> tuple[str, ...]:
     """Write an alert in three lines: in one it would be wider than a terminal, most of all that of a contact."""
-    since = alert.fired_at if alert.fired_at is not None else alert.pending_since
     value, limit = figures(alert.measured)
     marks = [
         *(["silenced"] if alert.silenced_by else []),
@@ -106,8 +107,17 @@ def _lines(alert: Alert, zone: ZoneInfo) -> tuple[str, ...]:
     return (
         f"{alert.id or '-':<{_ID}}  {alert.severity:<8}  {alert.rule}: {alert.condition}, {value} against {limit}",
         f"    {where(alert.dimensions.model_copy(update={'priority': None, 'segment': None}))}",
-        f"    {', '.join([f'{alert.state} since {moment(since, zone)}', *marks])}",
+        f"    {', '.join([_state(alert, zone), *marks])}",
     )
+
+
+def _state(alert: Alert, zone: ZoneInfo) -> str:
+    """Write an alert's state, and since when; of what is over both its beginning and its end."""
+    began = moment(alert.fired_at if alert.fired_at is not None else alert.pending_since, zone)
+    if alert.state != "resolved" or alert.resolved_at is None:
+        return f"{alert.state} since {began}"
+    ended = moment(alert.resolved_at, zone)
+    return f"resolved {ended}; fired {began}" if alert.fired_at else f"resolved {ended}, before it fired; began {began}"
 
 
 @alerts_group.command("show")
@@ -132,7 +142,7 @@ def show(alert_id: str, data: Path | None, *, as_json: bool) -> None:
         "alert": f"{alert.id}  {alert.severity}",
         "what": f"{alert.rule}: {alert.condition}, {value} against {limit}",
         "where": where(alert.dimensions),
-        "state": f"{alert.state} since {moment(alert.fired_at or alert.pending_since, zone)}",
+        "state": _state(alert, zone),
         "resolved": alert.resolved_at and moment(alert.resolved_at, zone),
         "metric": measured.metric,
         "target": None if measured.target_ms is None else duration(measured.target_ms),

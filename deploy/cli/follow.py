@@ -23,7 +23,7 @@ def follow(source: str | None, account: str | None) -> None:
     stored. `pulssi up` runs it if sources.toml has an account to follow.
 
     Health and metrics are at PULSSI_FOLLOW_PORT (/healthz, /readyz, /metrics). Ends with 1 if no account can be
-    followed, with 70 for a bug: start it again after 70.
+    followed or sources.toml is faulty, with 70 for a bug: start it again after 70.
 
     Example: PULSSI_KAFKA_BROKERS=kafka:9092 pulssi follow asterisk main
     """

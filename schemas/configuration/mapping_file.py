@@ -110,6 +110,10 @@ class MappingFile(Section):
         default="refuse",
         description="What becomes of a record for which no rule holds: a dead letter, or nothing.",
     )
+    expect: dict[JsonPath, Wanted] = Field(
+        default={},
+        description="As `when`, of every record: where it does not hold, a dead letter, whatever the rules say.",
+    )
     contact: Placed | None = Field(default=None, description="The contact's id, for all rules.")
     channel: Placed | None = Field(default=None, description="The channel, for all rules.")
     at: Placed | None = Field(default=None, description="The time, for all rules.")

@@ -4,9 +4,10 @@ A secret never stands in the file: it names an environment variable or a file th
 have depends on its source.
 """
 
+import re
 from typing import Annotated, Final, Literal, Self, get_args
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from schemas.configuration.fields import INCOMPLETE, Name, Section, Zone
@@ -46,6 +47,30 @@ def _address(value: str) -> str:
 
 
 Address = Annotated[str, Field(max_length=1000), AfterValidator(_address)]
+
+_ACCOUNT: Final = r"^[a-z0-9][a-z0-9_-]{0,31}$"
+_IMAP: Final = r"^imaps?://[^\s/@]+$"
+
+
+def _account(value: str) -> str:
+    if not re.search(_ACCOUNT, value) or value.endswith("\n"):
+        raise ValueError("must be up to 32 small letters, digits, - and _, such as acme")
+    return value
+
+
+def _imap(value: str) -> str:
+    if not re.search(_IMAP, value) or value.endswith("\n"):
+        raise ValueError("must be imaps://imap.example.com, or imap:// for STARTTLS; the user stands in `user`")
+    return value
+
+
+AccountName = Annotated[str, AfterValidator(_account), WithJsonSchema({"type": "string", "pattern": _ACCOUNT})]
+ImapAddress = Annotated[
+    str,
+    Field(max_length=300),
+    AfterValidator(_imap),
+    WithJsonSchema({"type": "string", "maxLength": 300, "pattern": _IMAP}),
+]
 
 #: Keys that every source takes.
 _COMMON: Final = frozenset(
@@ -90,7 +115,7 @@ class SourceEntry(Section):
     """One account of a system that events come from."""
 
     source: SourceName = Field(description="Which system.")
-    account: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")] = Field(
+    account: AccountName = Field(
         description="A name for this account of it: part of the hook's address and of each contact's id, so never "
         "change it. Small letters, digits, - and _."
     )
@@ -165,7 +190,7 @@ class SourceEntry(Section):
         default=None, description="The environment variable with the address of the vendor's database."
     )
     database_file: SecretPath | None = Field(default=None, description="The file that holds that address.")
-    url_imap: Annotated[str, Field(pattern=r"^imaps?://[^\s/@]+$", max_length=300)] | None = Field(
+    url_imap: ImapAddress | None = Field(
         default=None, description="The mailbox's server: imaps://imap.example.com, or imap:// for STARTTLS."
     )
     user: Annotated[str, Field(min_length=1, max_length=254)] | None = Field(

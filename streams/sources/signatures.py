@@ -34,7 +34,7 @@ class HmacOfBody(NamedTuple):
     @property
     def meaning(self) -> str:
         """What is signed, for the docs."""
-        return f"HMAC-{self.algorithm.upper()} of the body, in `{self.header}`"
+        return f"HMAC-{self.algorithm.upper()} of the body, {_written(self.encoding, self.prefix)}, in `{self.header}`"
 
     def fault(self, payload: Payload, secrets: tuple[SecretStr, ...], now_ms: int) -> str | None:
         """Say what is wrong with the signature; None where it is right."""
@@ -63,7 +63,11 @@ class TimestampedHmac(NamedTuple):
     @property
     def meaning(self) -> str:
         """What is signed, for the docs."""
-        return f"HMAC-SHA256 of the time and the body, in `{self.header}`; the time, in `{self.time_header}`, is of now"
+        between = f", `{self.separator}` and the body" if self.separator else " and the body"
+        return (
+            f"HMAC-SHA256 of the time{between}, {_written(self.encoding, self.prefix)}, in `{self.header}`;"
+            f" the time, in `{self.time_header}`, is at most {self.window_s} s from now"
+        )
 
     def fault(self, payload: Payload, secrets: tuple[SecretStr, ...], now_ms: int) -> str | None:
         """Say what is wrong with the signature or the time; None where both are right."""
@@ -125,6 +129,11 @@ class SignedOrShared(NamedTuple):
         """Say what is wrong; what has a signature must have a right one."""
         is_signed = self.signed.header.lower() in payload.headers
         return (self.signed if is_signed else self.shared).fault(payload, secrets, now_ms)
+
+
+def _written(encoding: str, prefix: str) -> str:
+    """Say how a signature is written, for the docs."""
+    return f"in {encoding} behind `{prefix}`" if prefix else f"in {encoding}"
 
 
 def _hmac(secret: SecretStr, signed: bytes, algorithm: str, encoding: str) -> str:

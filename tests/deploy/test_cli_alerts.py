@@ -97,6 +97,18 @@ def test_what_fires_is_listed_and_shown(settings: Settings) -> None:
     )
 
 
+def test_when_an_alert_was_resolved_is_told(settings: Settings) -> None:
+    """By the time at which it was, and when it began; one that was over before it fired says so."""
+    over = {"state": "resolved", "resolved_at": AT + 90_000}
+    never = {**over, "key": "other", "id": "", "fired_at": None}
+    _written(settings, _slow().model_copy(update=over), _slow().model_copy(update=never))
+    listed = pulssi("list", "--all").output
+    assert "    resolved 2026-03-02 11:01:30+02:00; fired 2026-03-02 11:00:00+02:00\n" in listed
+    assert "    resolved 2026-03-02 11:01:30+02:00, before it fired; began 2026-03-02 10:59:00+02:00\n" in listed
+    assert max(map(len, listed.splitlines())) <= 100
+    assert "resolved 2026-03-02 11:01:30+02:00; fired 2026" in pulssi("show", SLOW[:6]).output
+
+
 def test_an_acknowledgement_is_written_under_a_name(settings: Settings) -> None:
     """`ack` of an alert that fires writes who looks after it; of any other it is refused."""
     resolved = _slow().model_copy(update={"key": "over", "id": alert_id("over", AT), "state": "resolved"})

@@ -149,6 +149,18 @@ def test_without_such_an_account_it_ends(tmp_path: Path) -> None:
     assert "no such account that can be followed" in done.text
 
 
+def test_a_secret_that_is_missing_ends_it_alone(tmp_path: Path) -> None:
+    """With 1, as the gateway: `pulssi up` leaves it down and names the fault, and wallboard and worker go on."""
+    (tmp_path / "sources.toml").write_text(
+        '[[source]]\nsource = "asterisk"\naccount = "main"\ntime_zone = "UTC"\npath = "queue_log"\n'
+        'pseudonym_env = "NOT_SET_HERE"\n',
+        encoding="utf-8",
+    )
+    done = run(tmp_path, "follow", "--config", str(tmp_path), PULSSI_FOLLOW_PORT="0")
+    assert (done.code, len(done.lines)) == (1, 1)
+    assert "sources.toml:6: source 1.pseudonym_env: the environment variable NOT_SET_HERE is not set" in done.text
+
+
 @pytest.mark.parametrize(("path", "runs"), [("", False), ('path = "queue_log"\n', True)])
 def test_up_runs_it_where_there_is_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, *, runs: bool

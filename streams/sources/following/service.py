@@ -28,7 +28,7 @@ Wanted = Callable[[Account], bool]
 
 
 def run(settings: Settings, wanted: Wanted = lambda _account: True) -> int:
-    """Follow until SIGTERM or Ctrl-C; returns the exit code. Raises EndError and ConfigurationError."""
+    """Follow until SIGTERM or Ctrl-C; returns the exit code. Raises EndError."""
     return asyncio.run(_serve(settings, wanted))
 
 
@@ -108,7 +108,10 @@ class FollowedAccounts:
 
 async def _serve(settings: Settings, wanted: Wanted) -> int:
     ended = stop_on_signals()
-    accounts = FollowedAccounts(settings, wanted)
+    try:
+        accounts = FollowedAccounts(settings, wanted)
+    except ConfigurationError as error:  # somebody must act first: a start again helps nobody
+        raise EndError("; ".join(error.faults), Exit.NO) from None
     health = Health(
         ready=accounts.unready, progress=lambda: None, metrics=lambda: _metrics(accounts), slow=accounts.fault
     )

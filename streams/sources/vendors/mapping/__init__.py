@@ -63,6 +63,9 @@ def _map(payload: Payload, account: AccountRules, answers: Mapping[Request, Any]
     events: list[Event] = []
     for element in elements:
         record = Record(element, root, mapping, account)
+        for path, wanted in mapping.expect.items():
+            if not holds(record, path, wanted):
+                raise UnmappableError(path, "is none of the values that `expect` names")
         made = [_event(record, rule) for rule in mapping.event if _is_meant(record, rule)]
         if not made and mapping.otherwise == "refuse":
             raise UnmappableError("", "no rule of the mapping file holds for it")

@@ -186,6 +186,17 @@ def test_each_of_a_list_of_people_gets_a_pseudonym() -> None:
     assert all(group.startswith("p-") for group in groups)
 
 
+def test_a_value_that_nobody_named_is_refused() -> None:
+    """With the page's file a call of an unknown result, or of none, is a dead letter: it does not wait for ever."""
+    rules = account(examples()[0].mapping)
+    row = {"Call ID": "9", "Date": "02.03.2026", "Time": "10:00:00", "Service": "Billing", "Wait": "9", "Talk": "1"}
+    for result in ({"Result": "TRANSFERRED"}, {}, {"Result": ["LOST"]}):
+        with pytest.raises(UnmappableError) as refused:
+            mapped(rules, row | result)
+        assert (refused.value.field, refused.value.problem) == ("Result", "is none of the values that `expect` names")
+    assert len(mapped(rules, row | {"Result": "LOST"}).records) == 3
+
+
 def test_values_of_every_kind() -> None:
     """Flags, numbers, lists and states are read from JSON and from the text of a table alike."""
     rules = account(

@@ -7,7 +7,7 @@ UV_VERSION := 0.13.9
 SOURCES := dashboards deploy schemas sinks streams tests
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo test test-all lint types format bench chaos kills compiled plain lock schemas messages pictures dashboards clean
+.PHONY: help install install-dev demo test test-all lint types format bench chaos kills compiled plain wheel sbom lock schemas messages pictures dashboards clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -66,6 +66,14 @@ compiled: install-dev ## compile the hot path to C, next to its sources: the sam
 plain: install ## remove what `make compiled` made
 	$(BIN)/python -m deploy.compiled --remove
 
+wheel: install-dev ## a wheel for this platform whose hot path is C, in dist/ (cibuildwheel: for all)
+	rm -rf dist
+	HATCH_BUILD_HOOKS_ENABLE=true $(BIN)/hatchling build --target wheel --directory dist
+
+sbom: install-dev ## what the image holds, as CycloneDX, in dist/pulssi.cdx.json
+	@mkdir -p dist
+	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --of JSON -o dist/pulssi.cdx.json locks/image.txt
+
 bench: install-dev ## events a second, next to idiomatic Faust in the same run
 	$(BIN)/python -m tests.bench $(ARGS)
 
@@ -75,6 +83,8 @@ chaos: install-dev ## faults of every kind while events flow, and no number diff
 lock: $(BIN)/uv ## write locks/ again from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra embedded -o locks/runtime.txt locks/build.in pyproject.toml $(ARGS)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra embedded --extra sqlserver --group dev -o locks/dev.txt pyproject.toml $(ARGS)
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --extra sqlserver -c locks/dev.txt -o locks/image.txt pyproject.toml $(ARGS)
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -c locks/dev.txt -o locks/image-build.txt locks/image-build.in $(ARGS)
 
 schemas: install ## write schemas/json and the generated docs again from the models
 	$(BIN)/python -m deploy.contract_files

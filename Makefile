@@ -7,7 +7,7 @@ UV_VERSION := 0.13.9
 SOURCES := dashboards deploy schemas sinks streams tests
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo test test-all lint types format bench chaos kills compiled plain wheel sbom lock schemas messages pictures dashboards clean
+.PHONY: help install install-dev demo test test-all lint types format bench chaos kills compiled plain wheel sbom image lock schemas messages pictures dashboards clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -70,9 +70,14 @@ wheel: install-dev ## a wheel for this platform whose hot path is C, in dist/ (c
 	rm -rf dist
 	HATCH_BUILD_HOOKS_ENABLE=true $(BIN)/hatchling build --target wheel --directory dist
 
-sbom: install-dev ## what the image holds, as CycloneDX, in dist/pulssi.cdx.json
-	@mkdir -p dist
-	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --of JSON -o dist/pulssi.cdx.json locks/image.txt
+SBOM ?= dist/pulssi.cdx.json
+sbom: install-dev ## what the image holds, as CycloneDX (make sbom SBOM=FILE)
+	@mkdir -p $(dir $(SBOM))
+	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --of JSON -o $(SBOM) locks/image.txt
+
+IMAGE ?= pulssi:latest
+image: sbom ## the container image (needs Docker); IMAGE=registry.example/pulssi:1 names it
+	docker build --file deploy/container/Dockerfile --build-arg REVISION="$$(git rev-parse HEAD)" --tag $(IMAGE) .
 
 bench: install-dev ## events a second, next to idiomatic Faust in the same run
 	$(BIN)/python -m tests.bench $(ARGS)

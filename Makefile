@@ -7,7 +7,7 @@ UV_VERSION := 0.13.9
 SOURCES := dashboards deploy schemas sinks streams tests
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo test test-all lint types format bench chaos kills compiled plain wheel sbom image lock schemas messages pictures dashboards clean
+.PHONY: help install install-dev demo test test-all lint types format bench chaos kills compiled plain wheel sbom image compose-up compose-down lock schemas messages pictures dashboards clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -78,6 +78,15 @@ sbom: install-dev ## what the image holds, as CycloneDX (make sbom SBOM=FILE)
 IMAGE ?= pulssi:latest
 image: sbom ## the container image (needs Docker); IMAGE=registry.example/pulssi:1 names it
 	docker build --file deploy/container/Dockerfile --build-arg REVISION="$$(git rev-parse HEAD)" --tag $(IMAGE) .
+
+COMPOSE := docker compose --file deploy/compose/compose.yaml
+compose-up: image ## all of Pulssi in containers (needs Docker); PROFILES=demo adds a simulated contact centre
+	deploy/compose/make-secrets.sh
+	@[ -d deploy/compose/config ] || $(BIN)/pulssi init deploy/compose/config
+	PULSSI_IMAGE=$(IMAGE) $(COMPOSE) $(foreach profile,$(PROFILES),--profile $(profile)) up --detach
+
+compose-down: ## end the containers; what they have written stays
+	$(COMPOSE) --profile '*' down
 
 bench: install-dev ## events a second, next to idiomatic Faust in the same run
 	$(BIN)/python -m tests.bench $(ARGS)

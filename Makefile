@@ -7,7 +7,7 @@ UV_VERSION := 0.13.9
 SOURCES := dashboards deploy schemas sinks streams tests
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo test test-all lint types format bench chaos kills compiled plain wheel sbom image compose-up compose-down lock schemas messages pictures dashboards clean
+.PHONY: help install install-dev demo test test-all lint types format bench chaos kills compiled plain wheel sbom image compose-up compose-down bare-up lock schemas messages pictures dashboards clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -87,6 +87,9 @@ compose-up: image ## all of Pulssi in containers (needs Docker); PROFILES=demo a
 
 compose-down: ## end the containers; what they have written stays
 	$(COMPOSE) --profile '*' down
+
+bare-up: install ## the containers' topology as processes, without Docker (make bare-up ARGS='--config config --profile demo')
+	$(BIN)/python -m deploy.bare $(ARGS)
 
 bench: install-dev ## events a second, next to idiomatic Faust in the same run
 	$(BIN)/python -m tests.bench $(ARGS)

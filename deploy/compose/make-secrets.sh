@@ -16,6 +16,6 @@ for name in clickhouse_admin_password clickhouse_writer_password clickhouse_read
   wallboard_token wallboard_session_key grafana_admin_password; do
   keep "$name" "$(random)"
 done
-for name in admin writer; do
-  keep "clickhouse_${name}_url" "http://pulssi_${name}:$(cat "$folder/clickhouse_${name}_password")@clickhouse:8123"
-done
+url() { printf 'http://%s:%s@clickhouse:8123' "$1" "$(cat "$folder/$2")"; }
+keep clickhouse_admin_url "$(url default clickhouse_admin_password)"
+keep clickhouse_writer_url "$(url pulssi_writer clickhouse_writer_password)"

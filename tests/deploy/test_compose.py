@@ -78,7 +78,7 @@ def test_each_part_knows_its_settings_and_lacks_none(name: str, secrets: Path, t
     """One that is unknown is refused by the part; one that is missing would leave it on this machine's defaults."""
     settings = load_settings(_inside(SERVICES[name], secrets, tmp_path))
     assert settings.kafka_brokers == "kafka:9092"
-    assert re.fullmatch(r"http://pulssi_(writer|admin):[0-9a-f]{48}@clickhouse:8123", settings.clickhouse_url)
+    assert re.fullmatch(r"http://(pulssi_writer|default):[0-9a-f]{48}@clickhouse:8123", settings.clickhouse_url)
     assert settings.bind == "0.0.0.0"  # noqa: S104 - compared
     assert set(PARTS) <= set(settings.allowed_hosts.split(","))
     assert "PULSSI_CONFIG" in SERVICES[name].environment
@@ -148,7 +148,7 @@ def test_the_users_of_clickhouse_are_made_with_the_hashes_of_the_secrets(secrets
     client.write_text('#!/bin/sh\nfor word; do :; done\necho "$word"\n')
     client.chmod(0o755)
     script = (COMPOSE_FILE.parent / "clickhouse/users.sh").read_text().replace("/run/secrets", str(secrets))
-    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "CLICKHOUSE_USER": "pulssi_admin"}
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "CLICKHOUSE_USER": "default"}
     told = subprocess.run(["sh", "-c", script], check=True, capture_output=True, text=True, env=environment).stdout
     for name, line in zip(("writer", "reader"), told.splitlines(), strict=True):
         password = (secrets / f"clickhouse_{name}_password").read_text().strip()

@@ -193,7 +193,8 @@ def test_each_part_is_told_what_it_knows(site: str, tmp_path: Path) -> None:
             continue
         assert tuple(container["args"]) == OWN_PARTS[name]
         assert container["ports"] == [{"name": "http", "containerPort": getattr(settings, f"{name}_port")}]
-        for probe, path in (("startupProbe", "/healthz"), ("livenessProbe", "/healthz"), ("readinessProbe", "/readyz")):
+        alive = "/livez" if name == "worker" else "/healthz"
+        for probe, path in (("startupProbe", alive), ("livenessProbe", alive), ("readinessProbe", "/readyz")):
             assert container[probe]["httpGet"] == {"path": path, "port": "http"}
         assert f"acme-pulssi-{name}.centre.svc" in settings.allowed_hosts.split(",")
 

@@ -96,9 +96,11 @@ spec:
         - {name: PULSSI_WALLBOARD_PASSWORD_HASH_FILE, value: /etc/pulssi-wallboard/passwordHash}
         {{- end }}
         {{- end }}
-      # Reading the journals at a start may take a while; from then on: progress, not just life.
-      startupProbe: {httpGet: {path: /healthz, port: http}, periodSeconds: 3, timeoutSeconds: 5, failureThreshold: 100}
-      livenessProbe: {httpGet: {path: /healthz, port: http}, periodSeconds: 15, timeoutSeconds: 5, failureThreshold: 4}
+      # Reading the journals at a start may take a while; from then on: progress, not just life. Of what holds a worker up,
+      # a restart ends only some: it asks for that.
+      {{- $alive := eq .name "worker" | ternary "/livez" "/healthz" }}
+      startupProbe: {httpGet: {path: {{ $alive }}, port: http}, periodSeconds: 3, timeoutSeconds: 5, failureThreshold: 100}
+      livenessProbe: {httpGet: {path: {{ $alive }}, port: http}, periodSeconds: 15, timeoutSeconds: 5, failureThreshold: 4}
       readinessProbe: {httpGet: {path: /readyz, port: http}, periodSeconds: 5, timeoutSeconds: 5, failureThreshold: 2}
       resources: {{ toYaml .part.resources | nindent 8 }}
       volumeMounts:

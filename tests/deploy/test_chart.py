@@ -224,3 +224,16 @@ def test_workers_follow_the_lag(tmp_path: Path) -> None:
     for trigger in scaled["spec"]["triggers"]:
         assert trigger["type"] == "kafka"
         assert trigger["metadata"]["consumerGroup"] == Settings().application
+
+
+@pytest.mark.long
+def test_what_is_one_is_never_two(tmp_path: Path) -> None:
+    """The sink and the follower do all of their work alone: at an update the old one ends first."""
+    objects = {
+        each["metadata"]["name"]: each for each in _rendered("full", tmp_path, NEWEST) if each["kind"] == "Deployment"
+    }
+    for name in ("sink", "follow"):
+        spec = objects[f"acme-pulssi-{name}"]["spec"]
+        assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+    for name in ("alerts", "hooks", "gateway", "wallboard"):
+        assert objects[f"acme-pulssi-{name}"]["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0

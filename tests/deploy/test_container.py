@@ -13,17 +13,24 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 DOCKERFILE = ROOT / "deploy/container/Dockerfile"
 
 
-def _instructions() -> list[tuple[str, str]]:
-    """List the instructions, each with its words on one line."""
+def instructions(stage: str = "") -> list[tuple[str, str]]:
+    """List the instructions, each with its words on one line: all, or those of one stage."""
     lines = (line for line in DOCKERFILE.read_text().splitlines() if not line.startswith("#"))
     joined = re.sub(r"\\\n\s*", " ", "\n".join(lines))
-    return [(words[0], words[1]) for line in joined.splitlines() if (words := line.split(None, 1))]
+    found = [(words[0], words[1]) for line in joined.splitlines() if (words := line.split(None, 1))]
+    if not stage:
+        return found
+    begins = next(
+        place for place, (name, words) in enumerate(found) if name == "FROM" and words.endswith(f" AS {stage}")
+    )
+    rest = found[begins + 1 :]
+    return rest[: next((place for place, (name, _) in enumerate(rest) if name == "FROM"), len(rest))]
 
 
 def _last_stage() -> dict[str, str]:
     """What holds in the image: of each instruction the last."""
     found: dict[str, str] = {}
-    for name, words in _instructions():
+    for name, words in instructions():
         found = {} if name == "FROM" else {**found, name: words}
     return found
 
@@ -60,7 +67,7 @@ def test_its_environment_is_known() -> None:
 def test_all_that_is_copied_is_there_and_sent() -> None:
     """Docker is sent what .dockerignore leaves in; a path that is missing there fails the build late."""
     sent = {line[1:] for line in DOCKERFILE.with_suffix(".dockerignore").read_text().splitlines() if line[:1] == "!"}
-    for name, words in _instructions():
+    for name, words in instructions():
         if name != "COPY" or "--from" in words:
             continue
         for path in words.split()[:-1]:
@@ -72,7 +79,7 @@ def test_every_package_has_its_hash_and_its_version() -> None:
     """Nothing is installed but from the locks; the image has no embedded servers."""
     installs = [
         each
-        for name, words in _instructions()
+        for name, words in instructions()
         if name == "RUN"
         for each in re.findall(r"pip (?:--python \S+ )?install .*?(?=&&|$)", words)
     ]

@@ -2,9 +2,9 @@
 
 Raw data is a database of the customer's that Puzzel fills within five minutes after a session has ended: each row is
 one step of a call, with its length. Times there have milliseconds and no zone, so the account needs `time_zone`;
-durations are whole seconds. What a menu, a queue and a conversation are is told by `event_type`, how it ended by
-`result_code`; a code that is not known is refused. The help pages that describe the columns cannot be read without an
-account: what they leave open, such as the numbers of media types, the account has to say.
+durations are whole seconds. `event_type` says whether a step is a menu, a queue or a conversation, `result_code` how it
+ended; an unknown code is refused. The help pages about the columns cannot be read without a login: what is not known,
+such as the numbers of media types, `sources.toml` must say.
 """
 
 from collections.abc import Mapping
@@ -180,11 +180,12 @@ def _small(rec_id: str) -> int:
 def map_ticket(payload: Payload, account: AccountRules, _answers: Mapping[Request, Any]) -> Mapped:
     """Map a webhook of Puzzel Ticketing, whose body is the template of docs/sources/puzzel.md."""
     body = json_object(payload.body)
+    unfilled = next((name for name, value in body.items() if "{{" in str(value)), None)
+    if unfilled is not None:
+        raise UnmappableError(unfilled, "has a placeholder that Puzzel did not fill: correct the template")
     kind, ticket, at = text_at(body, "event"), text_at(body, "ticket"), time_at(body, "at", account.time_zone)
     if kind not in _TICKET_EVENTS:
         raise UnmappableError("event", f"must be one of {', '.join(sorted(_TICKET_EVENTS))}")
-    if "{{" in f"{ticket}{optional_text_at(body, 'queue')}":
-        raise UnmappableError("ticket", "has a placeholder that Puzzel did not fill: correct the template")
     queue = account.queue_named(optional_text_at(body, "queue"))
     customer = pseudonym(account.pseudonym_key, optional_text_at(body, "customer"))
     made = ContactEvents(account, f"ticket-{ticket}", account.channel or "email", queue=queue, customer_id=customer)
@@ -206,8 +207,7 @@ def map_ticket(payload: Payload, account: AccountRules, _answers: Mapping[Reques
     elif kind == "reopened":
         made.add("contact.reopened", at, "ticket:reopened", at)
     else:
-        tags = [str(tag).strip() for tag in list_at(body, "tags") if str(tag).strip()]
-        made.add("contact.tagged", at, "ticket:tags", at, tags=tags, replace=True)
+        made.add_all_tags(at, (str(tag) for tag in list_at(body, "tags")), "ticket:tags", at, seq=0)
     return Mapped(tuple(made.events))
 
 
@@ -234,5 +234,6 @@ ADAPTER: Final = Adapter(
         "tagged": Feed("part", "of tickets"),
         "any_tag": Feed("part", "of tickets"),
     },
+    gauges={"agents": Feed("part", "signed in, in a pause, signed out; not busy")},
     hook=Hook(SharedSecret(header="X-Pulssi-Secret", parameter=""), timeout_s=5.0),
 )

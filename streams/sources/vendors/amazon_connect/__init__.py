@@ -103,7 +103,7 @@ ADAPTER: Final = Adapter(
         "abandoned": FULL,
         "ivr_abandoned": Feed("part", "where the event or record has the reason of the disconnection"),
         "handle": FULL,
-        "hold": Feed("part", "its length, not its place"),
+        "hold": Feed("part", "how long it was, not when"),
         "wrap": Feed("part", "unless COMPLETED is lost and no record comes"),
         "talk": FULL,
         "transferred": Feed("part", "contact events do not tell who transferred: the agent who was connected"),

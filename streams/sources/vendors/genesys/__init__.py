@@ -71,7 +71,7 @@ ADAPTER: Final = Adapter(
         "replies": Feed("part", "one for each response time of a conversation"),
         "abandoned": FULL,
         "handle": FULL,
-        "hold": Feed("part", "its length, not its place"),
+        "hold": Feed("part", "how long it was, not when"),
         "wrap": FULL,
         "talk": FULL,
         "transferred": FULL,
